@@ -1,0 +1,70 @@
+// Why: one error class for the whole house, so that one mapping to gRPC status, one retry rule and one
+// exit-code rule are enough. How: a closed set of codes (the names of gRPC's), a machine-readable `reason`
+// for the cases that callers tell apart, and `retryable` decided where the error is made.
+
+/** The closed set of error codes; each has exactly one gRPC status (wire/status.ts). */
+export const errorCodes = [
+  'invalid_argument',
+  'not_found',
+  'already_exists',
+  'permission_denied',
+  'unauthenticated',
+  'failed_precondition',
+  'resource_exhausted',
+  'aborted',
+  'unavailable',
+  'deadline_exceeded',
+  'cancelled',
+  'data_loss',
+  'unimplemented',
+  'internal',
+] as const
+export type ErrorCode = (typeof errorCodes)[number]
+
+export interface SkeinErrorOptions {
+  /** A stable word that callers may test, such as `object_changed` or `no_capacity`. */
+  readonly reason?: string | undefined
+  /** Whether the same call may succeed later. Default: true for `unavailable`, `deadline_exceeded`, `aborted`. */
+  readonly retryable?: boolean | undefined
+  readonly cause?: unknown
+}
+
+const retryableByDefault: ReadonlySet<ErrorCode> = new Set(['unavailable', 'deadline_exceeded', 'aborted'])
+
+/** The only error class thrown on purpose. `message` is one line that says what is wrong and what to do. */
+export class SkeinError extends Error {
+  override readonly name = 'SkeinError'
+  readonly code: ErrorCode
+  readonly reason: string | undefined
+  readonly retryable: boolean
+
+  constructor(code: ErrorCode, message: string, options: SkeinErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.reason = options.reason
+    this.retryable = options.retryable ?? retryableByDefault.has(code)
+  }
+}
+
+/** Any thrown value as a SkeinError: itself, `cancelled` for an AbortError, else `internal` with the value as cause. */
+export function toSkeinError(thrown: unknown): SkeinError {
+  if (thrown instanceof SkeinError) return thrown
+  if (thrown instanceof Error) {
+    if (thrown.name === 'AbortError') {
+      return thrown.cause instanceof SkeinError
+        ? thrown.cause
+        : new SkeinError('cancelled', 'the operation was cancelled', { cause: thrown })
+    }
+    return new SkeinError('internal', firstLine(thrown.message) || thrown.name, { cause: thrown })
+  }
+  return new SkeinError('internal', firstLine(String(thrown)))
+}
+
+/** Whether a thrown value is a SkeinError of this code (and reason, when given). */
+export function isSkeinError(thrown: unknown, code: ErrorCode, reason?: string): thrown is SkeinError {
+  return thrown instanceof SkeinError && thrown.code === code && (reason === undefined || thrown.reason === reason)
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? ''
+}

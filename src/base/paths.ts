@@ -1,0 +1,73 @@
+// Why: one meaning of `/ns/dir/file` for the command line, the master and the job master. How: a path is a namespace
+// and an object key; the key is kept as the store spells it (case, `%`, `+`, blanks, empty segments), so that every
+// object that a store can hold has a path, except keys with NUL, `.` or `..` segments, which are refused.
+import { SkeinError } from './errors.ts'
+
+export interface NamespacePath {
+  /** Empty for the root `/`. */
+  readonly namespace: string
+  /** The object key below the namespace's prefix; empty for the namespace itself; may end in `/`. */
+  readonly key: string
+}
+
+/** Longest key that is accepted, in UTF-8 bytes (S3's limit; COS's is 850 and enforced there). */
+export const keyBytesMax = 1024
+const namespacePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+
+/** Why a key cannot be cached, or undefined when it can. */
+export function keyProblem(key: string): string | undefined {
+  if (key.includes('\0')) return 'the key has a NUL character'
+  if (Buffer.byteLength(key) > keyBytesMax) return `the key is longer than ${keyBytesMax} bytes`
+  if (/(?:^|\/)\.{1,2}(?:\/|$)/.test(key)) return "the key has a '.' or '..' segment"
+  return undefined
+}
+
+/** @throws SkeinError invalid_argument when the name is not a valid namespace name. */
+export function checkNamespaceName(name: string): void {
+  if (!namespacePattern.test(name)) {
+    throw new SkeinError('invalid_argument', `'${name}' is not a namespace name: use up to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit`)
+  }
+}
+
+/**
+ * Reads `/ns/key` and `gfs://host:port/ns/key` (the authority is ignored here). Nothing is decoded or normalised.
+ * @throws SkeinError invalid_argument when it is no absolute path or holds a refused segment.
+ */
+export function parsePath(text: string): NamespacePath {
+  const path = text.replace(/^(?:gfs|goosefs|skein):\/\/[^/]*(?=\/|$)/, '') || '/'
+  if (!path.startsWith('/')) throw new SkeinError('invalid_argument', `'${text}' is not a path: write /namespace/dir/file`)
+  const slash = path.indexOf('/', 1)
+  const namespace = slash < 0 ? path.slice(1) : path.slice(1, slash)
+  const key = slash < 0 ? '' : path.slice(slash + 1)
+  if (namespace === '') {
+    if (key !== '') throw new SkeinError('invalid_argument', `'${text}' has an empty namespace name`)
+    return { namespace, key }
+  }
+  checkNamespaceName(namespace)
+  const problem = keyProblem(key)
+  if (problem !== undefined) throw new SkeinError('invalid_argument', `'${text}' is refused: ${problem}`)
+  return { namespace, key }
+}
+
+/** The path's text; the inverse of parsePath. */
+export function formatPath(path: NamespacePath): string {
+  return path.key === '' ? `/${path.namespace}` : `/${path.namespace}/${path.key}`
+}
+
+/**
+ * The names of a key's inodes from the namespace's root down. A directory's name ends in `/`, so that the object `a`
+ * and the directory `a/` live side by side, and the names joined are the key. `a//b` -> `a/`, `/`, `b`.
+ */
+function keyPieces(key: string): string[] {
+  return key.match(/[^/]*\/|[^/]+$/g) ?? []
+}
+
+/** The inode names of a directory's key (empty or ending in `/`, which is added when it is missing). */
+export function directoryNames(key: string): string[] {
+  return keyPieces(key === '' || key.endsWith('/') ? key : `${key}/`)
+}
+
+/** The inode names of a file's key. An object `a/` with bytes in it is the file `` (no name) in the directory `a/`. */
+export function fileNames(key: string): string[] {
+  return key.endsWith('/') ? [...keyPieces(key), ''] : keyPieces(key)
+}

@@ -1,0 +1,52 @@
+// Why: the layer table, the sizes and the names hold because this fails when they do not; and each rule is shown a
+// planted violation, since a rule that cannot fail guards nothing.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { rules, type SourceFile } from './rules.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+function sourceFiles(folder: string): SourceFile[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.parentPath.includes('generated'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => ({ path: relative(root, path), text: readFileSync(path, 'utf8') }))
+}
+
+const header = '// Why: planted.\n'
+const planted: Readonly<Record<keyof typeof rules, readonly SourceFile[]>> = {
+  layerViolations: [{ path: 'src/meta/state.ts', text: `${header}import { open } from '../wire/channel.ts'\n` }],
+  circleViolations: [
+    { path: 'src/meta/a.ts', text: `${header}import type { B } from './b.ts'\n` },
+    { path: 'src/meta/b.ts', text: `${header}import { a } from './a.ts'\n` },
+  ],
+  heavyDependencyViolations: [{ path: 'src/load/load.ts', text: `${header}const m = await import('bullmq')\n` }],
+  sizeViolations: [{ path: 'src/meta/long.ts', text: header + '\n'.repeat(400) }],
+  nameViolations: [{ path: 'src/base/utils.ts', text: header }],
+  headerViolations: [{ path: 'src/base/x.ts', text: 'export const x = 1\n' }],
+  clockViolations: [{ path: 'src/load/x.ts', text: `${header}const now = Date.now()\n` }],
+  leakViolations: [{ path: 'src/load/x.ts', text: `${header}const home = '/work/x'\n` }],
+}
+
+describe('tidy', () => {
+  const files = sourceFiles('src')
+  const tests = sourceFiles('test').filter((file) => !file.path.startsWith('test/tidy/'))
+
+  it('reads a tree that is there', () => {
+    expect(files.length).toBeGreaterThan(30)
+  })
+
+  for (const [name, rule] of Object.entries(rules)) {
+    it(`src has no ${name}`, () => {
+      expect(rule(files)).toEqual([])
+    })
+    it(`a planted violation is caught by ${name}`, () => {
+      expect(rule(planted[name as keyof typeof rules])).toHaveLength(1)
+    })
+  }
+
+  it('test has no leaks and no file that is too long', () => {
+    expect([...rules.leakViolations(tests), ...rules.sizeViolations(tests), ...rules.circleViolations(tests)]).toEqual([])
+  })
+})

@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config'
+
+// Projects: `vitest run --project fast` for unit, conformance, model and tidy; `--project integration` for real servers and processes.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'fast',
+          include: ['test/{unit,conformance,model,tidy}/**/*.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/{integration,torture}/**/*.test.ts'],
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
