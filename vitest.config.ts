@@ -1,8 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
 // Projects: `vitest run --project fast` for unit, conformance, model and tidy; `--project integration` for real servers and processes.
+const report = process.env['SKEIN_TEST_REPORT']
+
 export default defineConfig({
   test: {
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
       {
         test: {

@@ -29,7 +29,11 @@ export interface BlockReservation {
   readonly header: BlockHeader
   /** The temporary file, for a writer in another process that shares the disk. */
   readonly path: string
-  /** Appends. @throws SkeinError resource_exhausted (disk full), invalid_argument (more bytes than reserved) */
+  /**
+   * Appends; one call at a time. The store keeps the chunk until commit or abort: the caller must not change it afterwards.
+   * @throws SkeinError resource_exhausted (disk full), unavailable (disk fault), invalid_argument (more bytes than reserved);
+   * the reservation is aborted by then
+   */
   write(chunk: Uint8Array): Promise<void>
   /**
    * Makes the block visible. `checksums` when somebody else wrote the file: one CRC-32 per page (base/page-checksum.ts).
@@ -37,6 +41,10 @@ export interface BlockReservation {
    */
   commit(checksums?: readonly number[]): Promise<void>
   abort(): Promise<void>
+  /** Says that a writer is still at it (see abortStale); write does so too. */
+  touch(): void
+  /** Committed or aborted. */
+  readonly ended: boolean
 }
 
 /** An open block: it stays readable after the block was freed. */
@@ -60,7 +68,7 @@ export interface BlockStore {
    * resource_exhausted with reason `no_capacity` (the message says how many bytes are missing).
    */
   reserve(header: BlockHeader): Promise<BlockReservation>
-  /** reserve, write and commit of a small block at once. Same errors. */
+  /** reserve, write and commit of a block at once; `bytes` must stay as they are until it resolves. Same errors. */
   put(header: BlockHeader, bytes: Uint8Array): Promise<void>
   /** @throws SkeinError not_found; data_loss when its file is torn (it is dropped by then) */
   open(blockId: number): Promise<BlockReader>
@@ -69,6 +77,8 @@ export interface BlockStore {
   free(blockId: number): Promise<boolean>
   list(): Iterable<BlockHeader>
   readonly blockCount: number
+  /** Bytes of reservations that are open; part of `usedBytes` in usage(). */
+  readonly reservedBytes: number
   usage(): readonly DirectoryUsage[]
   /** Aborts reservations that were not touched for `ageMs`. */
   abortStale(ageMs: number): Promise<number>

@@ -1,0 +1,22 @@
+# Skein's image: one for every role. The command chooses the role: `skein master`, `skein worker`, ...
+FROM node:24-bookworm-slim AS build
+WORKDIR /opt/skein
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN npm run build && npm prune --omit=dev
+
+FROM node:24-bookworm-slim
+WORKDIR /opt/skein
+ENV NODE_ENV=production SKEIN_HOME=/var/lib/skein
+COPY --from=build /opt/skein/package.json ./
+COPY --from=build /opt/skein/node_modules ./node_modules
+COPY --from=build /opt/skein/dist ./dist
+COPY test/support/origin ./test/support/origin
+COPY src/base ./src/base
+RUN printf '#!/bin/sh\nexec node /opt/skein/dist/cli/main.js "$@"\n' >/usr/local/bin/skein && chmod +x /usr/local/bin/skein \
+  && mkdir -p /var/lib/skein /cache && chown node:node /var/lib/skein /cache && chmod 0700 /var/lib/skein /cache
+USER node
+ENTRYPOINT ["skein"]
+CMD ["--help"]

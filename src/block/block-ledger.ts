@@ -1,0 +1,124 @@
+// Why: which blocks a directory has and how many bytes they take, decided in one place without waiting, so that two
+// callers can never both get the last bytes or the same block. How: pure bookkeeping, no disk.
+//
+//   (none) --begin--> writing --commit--> committed --beginRemoval--> removing --end--> (none)
+//                     writing --end--> (none)
+//
+// A block's bytes count from `begin` to `end`: reserved + committed + being removed <= quota, always. Bytes are the
+// blocks' own, as in GooseFS's quotas, so that a plan that adds up file lengths fits exactly; a block's footer (100 to 200
+// bytes, and 4 for each MiB) and the file system's rounding come on top.
+import { assert } from '../base/assert.ts'
+import { SkeinError } from '../base/errors.ts'
+import type { BlockHeader } from './block-store.ts'
+
+/** One life of one block. A block that is freed and written again has a new entry. */
+export interface BlockEntry {
+  readonly header: BlockHeader
+  mode: 'writing' | 'committed' | 'removing' | 'ended'
+  /** Resolves when the file is gone; set while `removing`. */
+  removal: Promise<void> | undefined
+}
+
+export class BlockLedger {
+  readonly quotaBytes: number
+  readonly #entries = new Map<number, BlockEntry>()
+  #usedBytes = 0
+  #reservedBytes = 0
+  #committed = 0
+
+  constructor(quotaBytes: number) {
+    this.quotaBytes = quotaBytes
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes
+  }
+
+  get reservedBytes(): number {
+    return this.#reservedBytes
+  }
+
+  get freeBytes(): number {
+    return this.quotaBytes - this.#usedBytes
+  }
+
+  get committedCount(): number {
+    return this.#committed
+  }
+
+  get(blockId: number): BlockEntry | undefined {
+    return this.#entries.get(blockId)
+  }
+
+  /** The entry when the block can be read. */
+  committed(blockId: number): BlockEntry | undefined {
+    const entry = this.#entries.get(blockId)
+    return entry?.mode === 'committed' ? entry : undefined
+  }
+
+  /** The committed blocks' headers; the iterator may be used while blocks come and go. */
+  *headers(): IterableIterator<BlockHeader> {
+    for (const entry of this.#entries.values()) if (entry.mode === 'committed') yield entry.header
+  }
+
+  /** The removals that are under way. */
+  removals(): Promise<void>[] {
+    return [...this.#entries.values()].flatMap((entry) => (entry.removal === undefined ? [] : [entry.removal]))
+  }
+
+  /**
+   * Takes the block's bytes out of the quota.
+   * @throws SkeinError already_exists (`committed` or `being_written`), resource_exhausted (`no_capacity`)
+   */
+  begin(header: BlockHeader): BlockEntry {
+    const existing = this.#entries.get(header.blockId)
+    if (existing !== undefined) throw alreadyExists(existing)
+    if (header.length > this.freeBytes) throw noCapacity(header, this.freeBytes)
+    const entry: BlockEntry = { header, mode: 'writing', removal: undefined }
+    this.#entries.set(header.blockId, entry)
+    this.#usedBytes += header.length
+    this.#reservedBytes += header.length
+    return entry
+  }
+
+  commit(entry: BlockEntry): void {
+    assert(entry.mode === 'writing', `block ${entry.header.blockId} is committed while ${entry.mode}`)
+    entry.mode = 'committed'
+    this.#reservedBytes -= entry.header.length
+    this.#committed += 1
+  }
+
+  /** The block is not to be found any more; `removal` resolves when its file is gone. */
+  beginRemoval(entry: BlockEntry, removal: Promise<void>): void {
+    assert(entry.mode === 'committed', `block ${entry.header.blockId} is removed while ${entry.mode}`)
+    entry.mode = 'removing'
+    entry.removal = removal
+    this.#committed -= 1
+  }
+
+  /** Gives the bytes back: an aborted write, or a removal that is done. */
+  end(entry: BlockEntry): void {
+    assert(entry.mode === 'writing' || entry.mode === 'removing', `block ${entry.header.blockId} ends while ${entry.mode}`)
+    if (entry.mode === 'writing') this.#reservedBytes -= entry.header.length
+    entry.mode = 'ended'
+    this.#entries.delete(entry.header.blockId)
+    this.#usedBytes -= entry.header.length
+  }
+}
+
+/** The error of a second writer of one block. `being_written` may pass (the first writer may give up), `committed` does not. */
+export function alreadyExists(entry: BlockEntry): SkeinError {
+  const { blockId } = entry.header
+  if (entry.mode === 'committed') return new SkeinError('already_exists', `block ${blockId} is in the store already`, { reason: 'committed' })
+  return new SkeinError('already_exists', `block ${blockId} is being written`, { reason: 'being_written', retryable: true })
+}
+
+/** The error of a block that finds no room; the message says how many bytes are missing. */
+export function noCapacity(header: BlockHeader, freeBytes: number): SkeinError {
+  const missingBytes = header.length - Math.max(0, freeBytes)
+  return new SkeinError(
+    'resource_exhausted',
+    `no room for block ${header.blockId}: ${missingBytes} bytes are missing; free files or raise the quota`,
+    { reason: 'no_capacity' },
+  )
+}

@@ -1,0 +1,179 @@
+// Why: what a block directory looks like on disk, and that it is this worker's and nobody else's. How:
+//
+//   <path>/skein-directory.json   the marker: whose directory this is
+//   <path>/blocks/<2 hex>/<id>    committed blocks; the name is the block id in 14 hexadecimal digits, nothing else;
+//                                 the 256 folders are made when they are first needed
+//   <path>/temp/<id>-<uuid>       blocks being written; deleted at every start
+//
+// A folder `blocks` or `temp` without the marker is somebody else's: the directory is refused, nothing in it is touched.
+import { constants } from 'node:fs'
+import { chmod, lstat, mkdir, open, readdir, realpath } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SkeinError } from '../base/errors.ts'
+import { diskError, hasErrno, removeFile } from './disk-calls.ts'
+
+const markerName = 'skein-directory.json'
+const markerBytesMax = 4096
+const folderMode = 0o700
+const fanOut = 256
+const blockNamePattern = /^[0-9a-f]{14}$/
+const tempNamePattern = /^[0-9a-f]{14}-[0-9a-f-]{36}$/
+
+export interface DirectoryLayout {
+  /** Resolved: no symbolic links. */
+  readonly path: string
+  /** The 256 folders of blocks, by index. */
+  readonly folders: readonly string[]
+  readonly tempPath: string
+}
+
+/** The folder's index: container and index both count, so that files of one block and blocks of one file both spread. */
+function folderIndexOf(blockId: number): number {
+  return (Math.floor(blockId / 2 ** 20) + blockId) % fanOut
+}
+
+function blockName(blockId: number): string {
+  return blockId.toString(16).padStart(14, '0')
+}
+
+export function blockPath(layout: DirectoryLayout, blockId: number): string {
+  return `${layout.folders[folderIndexOf(blockId)] ?? ''}/${blockName(blockId)}`
+}
+
+export function tempPath(layout: DirectoryLayout, blockId: number, reservation: string): string {
+  return `${layout.tempPath}/${blockName(blockId)}-${reservation}`
+}
+
+/** The block that a file of this name in this folder holds; undefined for a file that is none of ours. */
+export function blockIdOfFile(folderIndex: number, name: string): number | undefined {
+  if (!blockNamePattern.test(name)) return undefined
+  const blockId = Number.parseInt(name, 16)
+  return Number.isSafeInteger(blockId) && folderIndexOf(blockId) === folderIndex ? blockId : undefined
+}
+
+/** Runs an operation that makes a file in the block's folder; makes the folder when that is what was missing. */
+export async function inBlockFolder<T>(layout: DirectoryLayout, blockId: number, operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation()
+  } catch (thrown) {
+    if (!hasErrno(thrown, 'ENOENT')) throw thrown
+    await ensureFolder(layout.folders[folderIndexOf(blockId)] ?? '')
+    return await operation()
+  }
+}
+
+/** The names in a folder of blocks; none when it was never needed. @throws when it is something else than a folder */
+export async function namesInFolder(folder: string): Promise<string[]> {
+  try {
+    if ((await lstat(folder)).isSymbolicLink()) throw new SkeinError('failed_precondition', `${folder} is a symbolic link; delete it`, { reason: 'directory_in_use' })
+    return await readdir(folder)
+  } catch (thrown) {
+    if (hasErrno(thrown, 'ENOENT')) return []
+    throw thrown
+  }
+}
+
+/**
+ * Makes or checks the directory for this worker and deletes the temporary files.
+ * @returns the layout and how many temporary files there were
+ * @throws SkeinError failed_precondition when it is another worker's, somebody else's or not writable
+ */
+export async function prepareDirectory(path: string, workerId: string): Promise<{ layout: DirectoryLayout; tempFiles: number }> {
+  try {
+    await mkdir(path, { recursive: true, mode: folderMode })
+    const real = await realpath(path)
+    await claim(real, workerId)
+    const blocks = join(real, 'blocks')
+    const temp = join(real, 'temp')
+    const folders = Array.from({ length: fanOut }, (_, index) => `${blocks}/${index.toString(16).padStart(2, '0')}`)
+    await ensureFolder(blocks)
+    await ensureFolder(temp)
+    return { layout: { path: real, folders, tempPath: temp }, tempFiles: await deleteTempFiles(temp) }
+  } catch (thrown) {
+    throw diskError(thrown, `block directory ${path}`)
+  }
+}
+
+async function claim(path: string, workerId: string): Promise<void> {
+  const owner = await readMarker(path)
+  if (owner === undefined) {
+    for (const name of ['blocks', 'temp']) {
+      if (await exists(join(path, name))) {
+        throw new SkeinError('failed_precondition', `block directory ${path} holds a folder '${name}' that is not Skein's; use an empty directory`, { reason: 'directory_in_use' })
+      }
+    }
+    await writeMarker(path, workerId)
+    return
+  }
+  if (owner !== workerId) {
+    throw new SkeinError('failed_precondition', `block directory ${path} belongs to worker ${owner}, not to ${workerId}; use another directory or delete it`, { reason: 'directory_in_use' })
+  }
+}
+
+/** The worker id in the marker; undefined when there is none. */
+async function readMarker(path: string): Promise<string | undefined> {
+  try {
+    const file = await open(join(path, markerName), constants.O_RDONLY | constants.O_NOFOLLOW)
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(markerBytesMax), 0, markerBytesMax, 0)
+      // A crash right after the marker was made leaves it empty; nothing else was made by then.
+      return bytesRead === 0 ? undefined : markerOwner(path, buffer.toString('utf8', 0, bytesRead))
+    } finally {
+      await file.close()
+    }
+  } catch (thrown) {
+    if (hasErrno(thrown, 'ENOENT')) return undefined
+    throw thrown
+  }
+}
+
+function markerOwner(path: string, text: string): string {
+  let marker: { format?: unknown; workerId?: unknown } = {}
+  try {
+    marker = JSON.parse(text) as typeof marker
+  } catch {
+    // Falls through to the refusal: a marker that cannot be read may be anybody's.
+  }
+  if (marker.format === 1 && typeof marker.workerId === 'string') return marker.workerId
+  throw new SkeinError('failed_precondition', `the marker ${join(path, markerName)} cannot be read; use another directory or delete this one`, { reason: 'directory_in_use' })
+}
+
+async function writeMarker(path: string, workerId: string): Promise<void> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
+  const file = await open(join(path, markerName), flags, 0o600)
+  try {
+    await file.writeFile(`${JSON.stringify({ format: 1, workerId })}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function ensureFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: folderMode })
+  } catch (thrown) {
+    if (!hasErrno(thrown, 'EEXIST')) throw thrown
+    const stats = await lstat(path)
+    if (!stats.isDirectory()) {
+      throw new SkeinError('failed_precondition', `${path} is no folder; delete it or use another block directory`, { reason: 'directory_in_use' })
+    }
+    if ((stats.mode & 0o777) !== folderMode) await chmod(path, folderMode)
+  }
+}
+
+async function deleteTempFiles(path: string): Promise<number> {
+  const names = (await readdir(path)).filter((name) => tempNamePattern.test(name))
+  for (const name of names) await removeFile(`${path}/${name}`)
+  return names.length
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path)
+    return true
+  } catch (thrown) {
+    if (hasErrno(thrown, 'ENOENT')) return false
+    throw thrown
+  }
+}

@@ -1,0 +1,178 @@
+// Why: one block on its way into a directory. How: chunks gather until a MiB is there, then one vectored write goes out
+// while the next MiB gathers; page checksums are computed as the chunks pass. The file is written under temp/ and renamed
+// when it is whole, because a large block may be half written for a long time.
+//
+//   open --commit--> committing --done--> ended          any failure on the way: the file is deleted, the bytes are given
+//   open --abort---> aborting ---done--> ended            back, and the error is thrown to the writer
+import type { Clock } from '../base/clock.ts'
+import { SkeinError } from '../base/errors.ts'
+import { PageChecksummer } from '../base/page-checksum.ts'
+import { encodeFooter, pageCount } from './block-file.ts'
+import type { BlockHeader, BlockReservation } from './block-store.ts'
+import { closeFile, diskError, removeFile, statFile, writeFully } from './disk-calls.ts'
+
+/** Bytes that gather before they are written; a writer may hold twice as many in memory. */
+const writeBytes = 1024 * 1024
+
+export interface ReservationTarget {
+  readonly id: string
+  readonly header: BlockHeader
+  /** The temporary file, open as `fd`, which the reservation owns. */
+  readonly path: string
+  readonly fd: number
+  /** Renames the whole file to the block's own name. */
+  readonly moveIn: () => Promise<void>
+  readonly clock: Clock
+  /** Called once, without waiting: the block is in place, or it is given up. */
+  readonly committed: () => void
+  readonly aborted: () => void
+  readonly warn: (message: string, thrown: unknown) => void
+}
+
+export class DirectoryReservation implements BlockReservation {
+  readonly id: string
+  readonly header: BlockHeader
+  readonly path: string
+  readonly #target: ReservationTarget
+  readonly #checksummer = new PageChecksummer()
+  #mode: 'open' | 'committing' | 'aborting' | 'ended' = 'open'
+  #gathered: Uint8Array[] = []
+  #gatheredBytes = 0
+  #receivedBytes = 0
+  #filePosition = 0
+  #writing: Promise<void> | undefined
+  #failure: SkeinError | undefined
+  #touchedMs: number
+
+  constructor(target: ReservationTarget) {
+    this.id = target.id
+    this.header = target.header
+    this.path = target.path
+    this.#target = target
+    this.#touchedMs = target.clock.monotonicMs()
+  }
+
+  get ended(): boolean {
+    return this.#mode === 'ended'
+  }
+
+  /** Whether the writer has been silent for `ageMs`. */
+  isStale(ageMs: number): boolean {
+    return this.#mode === 'open' && this.#target.clock.monotonicMs() - this.#touchedMs >= ageMs
+  }
+
+  touch(): void {
+    this.#touchedMs = this.#target.clock.monotonicMs()
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#mustBeOpen()
+    this.touch()
+    if (this.#receivedBytes + chunk.length > this.header.length) {
+      await this.abort()
+      throw new SkeinError('invalid_argument', `block ${this.header.blockId} was given more than its ${this.header.length} bytes`)
+    }
+    if (chunk.length === 0) return
+    this.#receivedBytes += chunk.length
+    this.#checksummer.update(chunk)
+    this.#gathered.push(chunk)
+    this.#gatheredBytes += chunk.length
+    if (this.#gatheredBytes < writeBytes) return
+    await this.#settle()
+    // Once more, without waiting in between: an abort closes the descriptor.
+    this.#mustBeOpen()
+    this.#startWriting()
+  }
+
+  async commit(checksums?: readonly number[]): Promise<void> {
+    this.#mustBeOpen()
+    this.#mode = 'committing'
+    try {
+      await this.#settle()
+      const footer = encodeFooter(this.header, checksums === undefined ? this.#ownChecksums() : await this.#checkForeign(checksums))
+      await writeFully(this.#target.fd, [...this.#gathered, footer], checksums === undefined ? this.#filePosition : this.header.length)
+      await closeFile(this.#target.fd)
+    } catch (thrown) {
+      await this.#giveUp()
+      throw diskError(thrown, `writing block ${this.header.blockId}`)
+    }
+    try {
+      await this.#target.moveIn()
+    } catch (thrown) {
+      await this.#giveUp({ closed: true })
+      throw diskError(thrown, `committing block ${this.header.blockId}`)
+    }
+    this.#gathered = []
+    this.#mode = 'ended'
+    this.#target.committed()
+  }
+
+  async abort(): Promise<void> {
+    if (this.#mode !== 'open') return
+    this.#mode = 'aborting'
+    await this.#giveUp()
+  }
+
+  #mustBeOpen(): void {
+    if (this.#mode === 'open') return
+    throw this.#failure ?? new SkeinError('aborted', `block ${this.header.blockId} is no longer being written: its reservation has ended`, { reason: 'reservation_ended' })
+  }
+
+  /** Waits for the write that is out. @throws its error, after giving the reservation up */
+  async #settle(): Promise<void> {
+    await this.#writing
+    this.#writing = undefined
+    if (this.#failure === undefined) {
+      // The reservation may have been aborted as stale while this writer waited for the disk.
+      if (this.#mode !== 'committing') this.#mustBeOpen()
+      return
+    }
+    if (this.#mode === 'open') await this.abort()
+    throw this.#failure
+  }
+
+  #startWriting(): void {
+    const chunks = this.#gathered
+    const position = this.#filePosition
+    this.#filePosition += this.#gatheredBytes
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    // The error waits here until the writer comes back with more, or commits.
+    this.#writing = writeFully(this.#target.fd, chunks, position).catch((thrown: unknown) => {
+      this.#failure = diskError(thrown, `writing block ${this.header.blockId}`)
+    })
+  }
+
+  #ownChecksums(): number[] {
+    if (this.#receivedBytes !== this.header.length) {
+      throw new SkeinError('data_loss', `block ${this.header.blockId} has ${this.#receivedBytes} of ${this.header.length} bytes`, { reason: 'incomplete' })
+    }
+    return this.#checksummer.finish()
+  }
+
+  /** Somebody else wrote the file: its size and the number of checksums must fit; its bytes are checked on each read. */
+  async #checkForeign(checksums: readonly number[]): Promise<readonly number[]> {
+    const { size } = await statFile(this.#target.fd)
+    const { blockId, length } = this.header
+    if (this.#receivedBytes > 0 || size !== length) {
+      throw new SkeinError('data_loss', `the file of block ${blockId} has ${size} bytes, not ${length}`, { reason: 'incomplete' })
+    }
+    if (checksums.length !== pageCount(length) || checksums.some((checksum) => checksum >>> 0 !== checksum)) {
+      throw new SkeinError('data_loss', `block ${blockId} came with ${checksums.length} checksums for ${pageCount(length)} pages`, { reason: 'incomplete' })
+    }
+    return checksums
+  }
+
+  async #giveUp(options = { closed: false }): Promise<void> {
+    await this.#writing
+    this.#gathered = []
+    try {
+      if (!options.closed) await closeFile(this.#target.fd)
+      await removeFile(this.path)
+    } catch (thrown) {
+      this.#target.warn('a temporary block file could not be deleted; the next start does it', thrown)
+    }
+    this.#mode = 'ended'
+    this.#target.aborted()
+  }
+}

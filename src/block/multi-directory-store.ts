@@ -1,0 +1,163 @@
+// Why: a worker has several directories, of different media and sizes, and the rest of the house sees one BlockStore.
+// How: each block lives in one directory; a new one goes to the directory with the most free quota that fits. A directory
+// whose disk is full or fails is passed over for the next one.
+import { resolve, sep } from 'node:path'
+import { isSkeinError, SkeinError } from '../base/errors.ts'
+import { alreadyExists, type BlockEntry, noCapacity } from './block-ledger.ts'
+import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryUsage } from './block-store.ts'
+import { type DirectoryOptions, DirectoryStore, type DirectoryStoreDependencies } from './directory-store.ts'
+
+export interface BlockStoreOptions extends DirectoryStoreDependencies {
+  readonly directories: readonly DirectoryOptions[]
+  readonly workerId: string
+  /** Ends the scan early. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Opens a worker's directories, finds the blocks in them, and keeps the gauges of the metrics.
+ * @throws SkeinError invalid_argument (no directory, one twice or inside another), failed_precondition (another worker's)
+ */
+export async function openBlockStore(options: BlockStoreOptions): Promise<BlockStore> {
+  const { directories, workerId, events, clock, logger, metrics, signal } = options
+  if (directories.length === 0) throw new SkeinError('invalid_argument', 'a worker needs at least one block directory')
+  const deps = { events, clock, logger, metrics }
+  const stores: DirectoryStore[] = []
+  try {
+    for (const directory of directories) {
+      // Before it is opened too: an outer directory's folders must not be made inside an inner one.
+      refuseOverlap(stores, resolve(directory.path))
+      const store = await DirectoryStore.open({ ...directory, workerId, deps, ...(signal === undefined ? {} : { signal }) })
+      refuseOverlap(stores, store.path)
+      stores.push(store)
+    }
+    await dropDuplicates(stores)
+  } catch (thrown) {
+    await Promise.all(stores.map((store) => store.close()))
+    throw thrown
+  }
+  const store = new MultiDirectoryStore(stores)
+  metrics.observe('worker.blocks.cached', () => store.blockCount)
+  metrics.observe('worker.capacity', () => sum(store.usage().map((usage) => usage.quotaBytes)))
+  metrics.observe('worker.used', () => sum(store.usage().map((usage) => usage.usedBytes)))
+  return store
+}
+
+export class MultiDirectoryStore implements BlockStore {
+  readonly #directories: readonly DirectoryStore[]
+
+  /** The directories belong to this store from now on; no block may be in two of them. */
+  constructor(directories: readonly DirectoryStore[]) {
+    this.#directories = directories
+  }
+
+  get blockCount(): number {
+    return sum(this.#directories.map((directory) => directory.blockCount))
+  }
+
+  get reservedBytes(): number {
+    return sum(this.#directories.map((directory) => directory.reservedBytes))
+  }
+
+  reserve(header: BlockHeader): Promise<BlockReservation> {
+    return this.#place(header, (directory) => directory.reserve(header))
+  }
+
+  put(header: BlockHeader, bytes: Uint8Array): Promise<void> {
+    return this.#place(header, (directory) => directory.put(header, bytes))
+  }
+
+  async open(blockId: number): Promise<BlockReader> {
+    const directory = this.#directories.find((candidate) => candidate.has(blockId))
+    if (directory === undefined) throw new SkeinError('not_found', `block ${blockId} is not in the store`)
+    return await directory.open(blockId)
+  }
+
+  has(blockId: number): boolean {
+    return this.#directories.some((directory) => directory.has(blockId))
+  }
+
+  async free(blockId: number): Promise<boolean> {
+    for (const directory of this.#directories) if (await directory.free(blockId)) return true
+    return false
+  }
+
+  *list(): Iterable<BlockHeader> {
+    for (const directory of this.#directories) yield* directory.list()
+  }
+
+  usage(): readonly DirectoryUsage[] {
+    return this.#directories.flatMap((directory) => directory.usage())
+  }
+
+  async abortStale(ageMs: number): Promise<number> {
+    return sum(await Promise.all(this.#directories.map((directory) => directory.abortStale(ageMs))))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#directories.map((directory) => directory.close()))
+  }
+
+  /** Tries the directories that fit, the emptiest first. From the look at the entries to the directory's own begin nothing waits. */
+  async #place<T>(header: BlockHeader, write: (directory: DirectoryStore) => Promise<T>): Promise<T> {
+    const failed = new Set<DirectoryStore>()
+    for (let failure: unknown; ; ) {
+      const entry = this.#entry(header.blockId)
+      if (entry?.mode === 'removing') {
+        await entry.removal
+        continue
+      }
+      if (entry !== undefined) throw alreadyExists(entry)
+      const directory = emptiest(this.#directories, failed)
+      if (directory === undefined || directory.freeBytes < header.length) {
+        throw failure ?? noCapacity(header, directory?.freeBytes ?? 0)
+      }
+      try {
+        return await write(directory)
+      } catch (thrown) {
+        const another = isSkeinError(thrown, 'resource_exhausted') || isSkeinError(thrown, 'unavailable', 'disk_fault')
+        if (!another) throw thrown
+        failed.add(directory)
+        failure = thrown
+      }
+    }
+  }
+
+  #entry(blockId: number): BlockEntry | undefined {
+    for (const directory of this.#directories) {
+      const entry = directory.entry(blockId)
+      if (entry !== undefined) return entry
+    }
+    return undefined
+  }
+}
+
+function emptiest(directories: readonly DirectoryStore[], except: ReadonlySet<DirectoryStore>): DirectoryStore | undefined {
+  let best: DirectoryStore | undefined
+  for (const directory of directories) {
+    if (!except.has(directory) && (best === undefined || directory.freeBytes > best.freeBytes)) best = directory
+  }
+  return best
+}
+
+function refuseOverlap(stores: readonly DirectoryStore[], path: string): void {
+  for (const store of stores) {
+    if (store.path === path) throw new SkeinError('invalid_argument', `block directory ${path} is given twice`)
+    if (`${path}${sep}`.startsWith(`${store.path}${sep}`) || `${store.path}${sep}`.startsWith(`${path}${sep}`)) {
+      throw new SkeinError('invalid_argument', `block directories ${store.path} and ${path} are one inside the other; use separate ones`)
+    }
+  }
+}
+
+/** A block in two directories (a disk that failed and came back) stays in the first. */
+async function dropDuplicates(stores: readonly DirectoryStore[]): Promise<void> {
+  for (const [index, store] of stores.entries()) {
+    for (const header of store.list()) {
+      if (stores.slice(0, index).some((earlier) => earlier.has(header.blockId))) await store.free(header.blockId)
+    }
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}

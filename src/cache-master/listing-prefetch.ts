@@ -1,0 +1,86 @@
+// Why: a load asks for page after page, and the store's answer time should not add up. How: with each page that is given
+// out the next one is asked for; it is kept for the one caller that comes with exactly this position.
+import type { Clock } from '../base/clock.ts'
+import { SkeinError } from '../base/errors.ts'
+import type { NamespaceRecord } from '../meta/tables.ts'
+import type { ListPage, ListPosition } from '../ufs/under-file-system.ts'
+
+export interface PageRequest {
+  readonly prefix: string
+  readonly after: ListPosition | undefined
+  readonly limit: number
+}
+export interface FetchedPage {
+  readonly page: ListPage
+  /** The containers' counter before the store was asked. */
+  readonly containersBefore: number
+}
+type Fetch = (record: NamespaceRecord, request: PageRequest, signal: AbortSignal) => Promise<FetchedPage>
+
+interface Ahead {
+  readonly startedMonotonicMs: number
+  readonly abort: AbortController
+  readonly result: Promise<FetchedPage>
+}
+
+/** Listings that may be ahead at once, and how old a page may be when it is taken. */
+const aheadMax = 8
+const ageMaxMs = 30_000
+
+export class ListingPrefetch {
+  readonly #clock: Clock
+  readonly #fetch: Fetch
+  readonly #ahead = new Map<string, Ahead>()
+
+  constructor(clock: Clock, fetch: Fetch) {
+    this.#clock = clock
+    this.#fetch = fetch
+  }
+
+  /** The page, from ahead if it is there, else asked for now. A page ahead that failed is asked for again. */
+  async take(record: NamespaceRecord, request: PageRequest, signal: AbortSignal): Promise<FetchedPage> {
+    const name = nameOf(record, request)
+    const ahead = this.#ahead.get(name)
+    this.#ahead.delete(name)
+    if (ahead !== undefined && this.#clock.monotonicMs() - ahead.startedMonotonicMs <= ageMaxMs) {
+      const onAbort = (): void => ahead.abort.abort(signal.reason)
+      signal.addEventListener('abort', onAbort, { once: true })
+      try {
+        return await ahead.result
+      } catch {
+        // Asked for again below, where the error is the caller's.
+      } finally {
+        signal.removeEventListener('abort', onAbort)
+      }
+    }
+    ahead?.abort.abort(stale())
+    return this.#fetch(record, request, signal)
+  }
+
+  start(record: NamespaceRecord, request: PageRequest): void {
+    const name = nameOf(record, request)
+    if (this.#ahead.has(name)) return
+    for (const [oldest, ahead] of this.#ahead) {
+      if (this.#ahead.size < aheadMax) break
+      ahead.abort.abort(stale())
+      this.#ahead.delete(oldest)
+    }
+    const abort = new AbortController()
+    const result = this.#fetch(record, request, abort.signal)
+    result.catch(() => undefined)
+    this.#ahead.set(name, { startedMonotonicMs: this.#clock.monotonicMs(), abort, result })
+  }
+
+  close(): void {
+    for (const ahead of this.#ahead.values()) ahead.abort.abort(stale())
+    this.#ahead.clear()
+  }
+}
+
+function nameOf(record: NamespaceRecord, { prefix, after, limit }: PageRequest): string {
+  return JSON.stringify([record.id, record.version, prefix, after?.key, after?.token, limit])
+}
+
+function stale(): SkeinError {
+  return new SkeinError('cancelled', 'the page is no longer wanted')
+}

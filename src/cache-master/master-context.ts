@@ -1,0 +1,49 @@
+// Why: the parts of the cache master's service share the same few things; they get them as one typed value.
+import type { Clock } from '../base/clock.ts'
+import { SkeinError } from '../base/errors.ts'
+import type { BlockMap } from '../meta/block-map.ts'
+import { namespaceByName } from '../meta/resolve.ts'
+import type { NamespaceRecord, Tables } from '../meta/tables.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { CommandLog } from './command-log.ts'
+import type { SecretSealing } from './secret-sealing.ts'
+import type { StorePool } from './store-pool.ts'
+import type { WorkerRegistry } from './worker-registry.ts'
+
+export interface MasterOptions {
+  /** Block size of new files where the namespace has no `fs.cosn.block.size`. */
+  readonly blockSizeBytesDefault: number
+  /** A worker that is silent for so long is lost. */
+  readonly workerLostMs: number
+  /** How long a listing holds: -1 for ever, 0 not at all. */
+  readonly metadataSyncIntervalMs: number
+  readonly version: string
+  readonly webPort: number
+  readonly rpcPort: number
+  /** `host:port` where clients reach this master; asked when needed, since the port may be picked late. */
+  readonly address: () => string
+  /** A checkpoint is made after so many commands or bytes of them. */
+  readonly checkpointEntries: number
+  readonly checkpointBytes: number
+}
+
+export interface MasterContext {
+  readonly tables: Tables
+  readonly log: CommandLog
+  readonly blocks: BlockMap
+  readonly workers: WorkerRegistry
+  readonly stores: StorePool
+  readonly sealing: SecretSealing
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+  readonly options: MasterOptions
+}
+
+/** @throws SkeinError not_found when there is no namespace of this name */
+export function namespaceNamed(context: MasterContext, name: string): NamespaceRecord {
+  const record = namespaceByName(context.tables, name)
+  if (record === undefined) throw new SkeinError('not_found', `namespace '/${name}' does not exist: 'skein ns ls' names those there are`)
+  return record
+}

@@ -1,0 +1,193 @@
+// Why: the cache master as one thing: what it is given, what it serves, how it starts and ends. How: the state is opened
+// and brought up to the journal, then the parts are put together behind the generated service.
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { blockCount } from '../base/block-id.ts'
+import type { Clock } from '../base/clock.ts'
+import { toSkeinError } from '../base/errors.ts'
+import type { Journal } from '../journal/journal.ts'
+import { BlockMap } from '../meta/block-map.ts'
+import { detachedParentId } from '../meta/tables.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
+import { ClusterService } from './cluster-service.ts'
+import { CommandLog } from './command-log.ts'
+import { FileService } from './file-service.ts'
+import { ListService } from './list-service.ts'
+import { LmdbTables } from './lmdb-tables.ts'
+import type { MasterContext, MasterOptions } from './master-context.ts'
+import { NamespaceService } from './namespace-service.ts'
+import { PathLocator } from './path-locator.ts'
+import { SecretSealing } from './secret-sealing.ts'
+import { type OpenStore, StorePool } from './store-pool.ts'
+import { StoreSync } from './store-sync.ts'
+import { SyncService } from './sync-service.ts'
+import { WorkerRegistry } from './worker-registry.ts'
+
+export interface CacheMasterDependencies {
+  /** `skein.home`; the state lies in `<home>/master`. */
+  readonly home: string
+  /** The caller closes it, after this. */
+  readonly journal: Journal
+  readonly openStore: OpenStore
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+  readonly options: MasterOptions
+  /** Ends a start that waits for its turn at the journal. */
+  readonly signal: AbortSignal
+}
+
+export interface CacheMaster {
+  readonly service: Service<typeof MasterServiceDefinition>
+  /** Aborts, with the reason, when changes can no longer be made and the process should be started again. */
+  readonly stopped: AbortSignal
+  /** Watches the workers and finishes what a restart interrupted, until the signal aborts or close. */
+  start(signal: AbortSignal): void
+  close(): Promise<void>
+}
+
+const watchIntervalMs = 1000
+
+/** @throws SkeinError when the state, the key or the journal cannot be opened */
+export async function createCacheMaster(deps: CacheMasterDependencies): Promise<CacheMaster> {
+  const { clock, logger, metrics, options } = deps
+  const directory = join(deps.home, 'master')
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const sealing = await SecretSealing.open(join(directory, 'secret.key'))
+  const clusterId = await readClusterId(join(directory, 'cluster.id'))
+  // First the right to write, then the state: another master may have written until now.
+  const term = await deps.journal.campaign(clusterId, deps.signal)
+  const tables = new LmdbTables(join(directory, 'state'))
+  const blocks = new BlockMap()
+  const countOf = (fileId: number): number | undefined => {
+    const inode = tables.inode(fileId)
+    return inode?.kind === 'file' ? blockCount(inode.length, inode.blockSizeBytes) : undefined
+  }
+  const workers = new WorkerRegistry({ blocks, blockCount: countOf, clock, logger, workerLostMs: options.workerLostMs })
+  try {
+    const log = await CommandLog.open(
+      { journal: deps.journal, tables, onEffect: ({ fileId }) => workers.dropFile(fileId), logger, metrics, options },
+      term,
+    )
+    const stores = new StorePool(deps.openStore, sealing, logger)
+    metrics.observe('master.files', () => tables.counter('files'))
+    metrics.observe('master.workers.live', () => workers.list().filter((worker) => worker.live).length)
+    return assemble({ tables, log, blocks, workers, stores, sealing, clock, logger, metrics, options }, clusterId, () => tables.close())
+  } catch (error) {
+    await tables.close()
+    throw error
+  }
+}
+
+function assemble(context: MasterContext, clusterId: string, closeTables: () => Promise<void>): CacheMaster {
+  const sync = new StoreSync(context)
+  const locator = new PathLocator(context, sync)
+  const namespaces = new NamespaceService(context)
+  const service = serviceOf(context, {
+    namespaces,
+    files: new FileService(context, locator, sync),
+    lists: new ListService(context, locator, sync),
+    syncs: new SyncService(context, sync),
+    cluster: new ClusterService(context, clusterId),
+  })
+  const closing = new AbortController()
+  return {
+    service,
+    stopped: context.log.stopped,
+    start: (signal) => {
+      const either = AbortSignal.any([signal, closing.signal])
+      void watchWorkers(context, either)
+      if (hasDetached(context)) {
+        namespaces.clearDetached().catch((error: unknown) => context.logger.warn('clearing deleted namespaces did not end', { error }))
+      }
+    },
+    close: async () => {
+      closing.abort()
+      sync.close()
+      try {
+        await context.log.close()
+      } finally {
+        await context.stores.close()
+        await closeTables()
+      }
+    },
+  }
+}
+
+interface Parts {
+  readonly namespaces: NamespaceService
+  readonly files: FileService
+  readonly lists: ListService
+  readonly syncs: SyncService
+  readonly cluster: ClusterService
+}
+
+function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service'] {
+  const { namespaces, files, lists, syncs, cluster } = parts
+  const { workers } = context
+  return {
+    createNamespace: (request, options) => namespaces.create(request, options),
+    getNamespace: async ({ name }) => namespaces.get(name),
+    listNamespaces: async () => ({ namespaces: namespaces.list() }),
+    deleteNamespace: async ({ name }) => {
+      await namespaces.delete(name)
+      return {}
+    },
+    getNamespaceAccess: async ({ namespaceId }) => namespaces.access(namespaceId),
+    getStatus: ({ path }, options) => files.getStatus(path, options),
+    listStatus: (request, options) => lists.list(request, options),
+    count: ({ path }, options) => files.count(path, options),
+    free: (request, options) => files.free(request, options),
+    openFile: ({ path }, options) => files.openFile(path, options),
+    syncPage: (request, options) => syncs.syncPage(request, options),
+    refreshFile: (request, options) => syncs.refreshFile(request, options),
+    auditFiles: async (request) => syncs.auditFiles(request),
+    setReplication: async (request) => {
+      await syncs.setReplication(request)
+      return {}
+    },
+    registerWorker: async (request) => ({ session: workers.register(request) }),
+    reportBlocks: async (request) => ({ unknown: workers.report(request) }),
+    workerHeartbeat: async (request) => ({ freeBlocks: workers.heartbeat(request) }),
+    listWorkers: async () => ({ workers: workers.list() }),
+    getClusterSummary: async () => cluster.summary(),
+    registerJobMaster: async (request) => {
+      cluster.registerJobMaster(request)
+      return {}
+    },
+    getJobMaster: async () => cluster.jobMaster(),
+  }
+}
+
+function hasDetached(context: MasterContext): boolean {
+  for (const _edge of context.tables.edges(detachedParentId, '')) return true
+  return false
+}
+
+async function watchWorkers(context: MasterContext, signal: AbortSignal): Promise<void> {
+  try {
+    for (;;) {
+      await context.clock.sleep(watchIntervalMs, signal)
+      context.workers.expire()
+    }
+  } catch (error) {
+    if (!signal.aborted) context.logger.error('watching the workers ended', { error: toSkeinError(error) })
+  }
+}
+
+/** Made once, kept for ever. */
+async function readClusterId(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim()
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw toSkeinError(error)
+  }
+  const id = randomUUID()
+  await writeFile(`${path}.tmp`, id, { mode: 0o600 })
+  await rename(`${path}.tmp`, path)
+  return id
+}

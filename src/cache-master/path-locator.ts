@@ -1,0 +1,57 @@
+// Why: every question about a path first needs its inodes, and a path that is not known yet may still be at the store.
+// How: metadata answers while it holds; else one HEAD, and one listing of a single key for a directory.
+import { SkeinError } from '../base/errors.ts'
+import { formatPath, type NamespacePath } from '../base/paths.ts'
+import { fileAt, listedAtMs, resolve, type Resolved } from '../meta/resolve.ts'
+import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
+import { type MasterContext, namespaceNamed } from './master-context.ts'
+import type { StoreSync } from './store-sync.ts'
+
+export interface Located extends Resolved {
+  readonly record: NamespaceRecord
+}
+
+export class PathLocator {
+  readonly #context: MasterContext
+  readonly #sync: StoreSync
+
+  constructor(context: MasterContext, sync: StoreSync) {
+    this.#context = context
+    this.#sync = sync
+  }
+
+  /**
+   * What a path below a namespace names; at least one of file and directory is there.
+   * @throws SkeinError not_found when neither the metadata nor the store has it, and what the store says
+   */
+  async locate(path: NamespacePath, signal: AbortSignal): Promise<Located> {
+    const record = namespaceNamed(this.#context, path.namespace)
+    const known = resolve(this.#context.tables, record.rootId, path.key)
+    const file = known.file === undefined || this.#holds(known.file) ? known.file : await this.#sync.refresh(record, path.key, signal)
+    if (file !== undefined || known.directory !== undefined) return { record, file, directory: known.directory }
+    return this.#lookUp(record, path, signal)
+  }
+
+  async #lookUp(record: NamespaceRecord, path: NamespacePath, signal: AbortSignal): Promise<Located> {
+    const file = path.key.endsWith('/') ? undefined : await this.#sync.refresh(record, path.key, signal)
+    if (file !== undefined) return { record, file, directory: undefined }
+    const prefix = path.key.endsWith('/') ? path.key : `${path.key}/`
+    const directory = await this.#sync.probeDirectory(record, prefix, signal)
+    if (directory !== undefined) return { record, file: undefined, directory }
+    const nameless = path.key.endsWith('/') ? fileAt(this.#context.tables, record.rootId, path.key) : undefined
+    if (nameless !== undefined) return { record, file: nameless, directory: undefined }
+    throw notFound(path)
+  }
+
+  /** Whether a known file need not be looked at again. */
+  #holds(file: FileInode): boolean {
+    const { metadataSyncIntervalMs } = this.#context.options
+    if (metadataSyncIntervalMs < 0) return true
+    const parent = this.#context.tables.inode(file.parentId)
+    return parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(this.#context.tables, parent).childrenMs)
+  }
+}
+
+export function notFound(path: NamespacePath): SkeinError {
+  return new SkeinError('not_found', `${formatPath(path)} does not exist`)
+}

@@ -1,0 +1,240 @@
+// Why: the master alone looks at the stores, and what it sees becomes metadata here. How: ask the store (a page, or one
+// HEAD), hold the answer against what is known, and journal one command if, and only if, it says something new.
+import { containerOf } from '../base/block-id.ts'
+import { isSkeinError, SkeinError } from '../base/errors.ts'
+import { keyProblem } from '../base/paths.ts'
+import type { ApplyListing } from '../meta/commands.ts'
+import { compareKeys } from '../meta/key-order.ts'
+import { diffPage, isMarker, objectProblem, type PageFile } from '../meta/listing-diff.ts'
+import { directoryAt, fileAt, listedAtMs } from '../meta/resolve.ts'
+import type { DirectoryInode, FileInode, NamespaceRecord } from '../meta/tables.ts'
+import { isSameVersion } from '../meta/tree.ts'
+import type { ListPage, ListPosition, ObjectInfo } from '../ufs/under-file-system.ts'
+import { ListingPrefetch } from './listing-prefetch.ts'
+import type { MasterContext } from './master-context.ts'
+import { blockSizeOf } from './namespace-service.ts'
+
+/** Objects a page of a listing may hold. */
+export const pageLimitMax = 1000
+/** Files that one command removes. */
+const removalsPerCommand = 5000
+
+/** An object of a listing, as the master knows it now. */
+export interface SyncedObject {
+  /** 0 when it cannot be a file. */
+  readonly fileId: number
+  readonly object: { readonly key: string; readonly length: number; readonly etag: string; readonly storageClass: string }
+  readonly blockSizeBytes: number
+  readonly problem: string
+}
+
+export interface SyncedPage {
+  readonly files: readonly SyncedObject[]
+  /** Nothing at all was there: no object, no marker. */
+  readonly empty: boolean
+  readonly next: ListPosition | undefined
+}
+
+type Change = Partial<Omit<ApplyListing, 'type' | 'atMs' | 'namespaceId' | 'blockSizeBytes'>>
+
+export class StoreSync {
+  readonly #context: MasterContext
+  readonly #prefetch: ListingPrefetch
+
+  constructor(context: MasterContext) {
+    this.#context = context
+    this.#prefetch = new ListingPrefetch(context.clock, (record, request, signal) => this.#list(record, request, signal))
+  }
+
+  close(): void {
+    this.#prefetch.close()
+  }
+
+  /** Whether a listing of this age need not be made again. */
+  isFresh(listedMs: number): boolean {
+    const { metadataSyncIntervalMs } = this.#context.options
+    if (listedMs < 0) return false
+    return metadataSyncIntervalMs < 0 || this.#context.clock.nowMs() - listedMs < metadataSyncIntervalMs
+  }
+
+  /**
+   * One page of everything below a directory (`prefix` is empty or ends in `/`), made known. What is known in the page's
+   * range of keys and not in the page is removed; the last page makes the whole tree known.
+   */
+  async page(record: NamespaceRecord, prefix: string, after: ListPosition | undefined, limit: number, signal: AbortSignal): Promise<SyncedPage> {
+    const { page, containersBefore } = await this.#prefetch.take(record, { prefix, after, limit }, signal)
+    if (page.next !== undefined) this.#prefetch.start(record, { prefix, after: page.next, limit })
+    const { tables } = this.#context
+    const blockSizeBytes = this.blockSizeBytes(record)
+    const directory = directoryAt(tables, record.rootId, prefix)
+    const range = { directory, prefix, afterKey: after?.key, upToKey: page.next?.key, containersBefore }
+    const diff = diffPage(tables, record.rootId, page.objects, range, blockSizeBytes)
+    const news = diff.files.filter(isNews)
+    const treeListed = page.next === undefined && (directory !== undefined || page.objects.length > 0) && this.#isTreeNews(directory)
+    const fileIds = await this.#submit(record, {
+      upserts: news.map(({ object }) => object),
+      directories: diff.markers.map((key) => ({ key, marker: true })),
+      removals: diff.removals,
+      unmarked: diff.unmarked,
+      treeListed: treeListed ? [prefix] : [],
+    })
+    const idOf = new Map(news.map(({ object }, i) => [object.key, fileIds[i] ?? 0] as const))
+    const files = diff.files.map((file) => syncedObject(file, idOf.get(file.object.key), blockSizeBytes))
+    return { files, empty: page.objects.length === 0 && page.next === undefined, next: page.next }
+  }
+
+  /** Makes everything below a directory known. */
+  async tree(record: NamespaceRecord, prefix: string, signal: AbortSignal): Promise<void> {
+    let after: ListPosition | undefined
+    do after = (await this.page(record, prefix, after, pageLimitMax, signal)).next
+    while (after !== undefined)
+  }
+
+  /** Makes the direct children of a directory known. Subdirectories that are gone from the store go with all in them. */
+  async children(record: NamespaceRecord, prefix: string, signal: AbortSignal): Promise<void> {
+    let after: ListPosition | undefined
+    const gone: string[] = []
+    do {
+      const containersBefore = this.#context.tables.counter('containers')
+      const store = await this.#context.stores.get(record)
+      const page = await store.list({ prefix, delimiter: '/', after, limit: pageLimitMax }, signal)
+      const present = new Set([...page.objects.map(({ key }) => key), ...page.prefixes])
+      const absent = this.#childrenAbsent(record, prefix, after?.key, page, present, containersBefore)
+      gone.push(...absent.filter((key) => key.endsWith('/')))
+      const blockSizeBytes = this.blockSizeBytes(record)
+      const range = { directory: undefined, prefix, afterKey: after?.key, upToKey: page.next?.key, containersBefore }
+      const diff = diffPage(this.#context.tables, record.rootId, page.objects, range, blockSizeBytes)
+      const upserts = diff.files.filter((file) => file.problem === '' && !this.#isKnown(record, file.object)).map(({ object }) => object)
+      const prefixes = page.prefixes.filter((key) => keyProblem(key) === undefined && key.isWellFormed())
+      await this.#submit(record, {
+        upserts,
+        directories: [...prefixes.map((key) => ({ key, marker: false })), ...diff.markers.map((key) => ({ key, marker: true }))],
+        removals: absent.filter((key) => !key.endsWith('/')),
+        childrenListed: page.next === undefined ? [prefix] : [],
+      })
+      after = page.next
+    } while (after !== undefined)
+    for (const key of gone) await this.tree(record, key, signal)
+  }
+
+  /**
+   * Looks at one object again. @returns the file as it is now, or undefined when the store has none (it is removed then).
+   * @throws SkeinError failed_precondition when the object cannot be a file, and what the store says
+   */
+  async refresh(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<FileInode | undefined> {
+    const object = await this.#stat(record, key, signal)
+    const known = fileAt(this.#context.tables, record.rootId, key)
+    if (object === undefined || isMarker(object)) {
+      if (known !== undefined) {
+        await this.#context.log.submit({ type: 'remove_file', atMs: this.#context.clock.nowMs(), namespaceId: record.id, key })
+      }
+      return undefined
+    }
+    if (known !== undefined && isSameVersion(known, object)) return known
+    const problem = objectProblem(object, this.blockSizeBytes(record))
+    if (problem !== '') throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
+    await this.#submit(record, { upserts: [object] })
+    return fileAt(this.#context.tables, record.rootId, key)
+  }
+
+  /** Whether the store has anything below `prefix` (ends in `/`); if so the directory is known afterwards. */
+  async probeDirectory(record: NamespaceRecord, prefix: string, signal: AbortSignal): Promise<DirectoryInode | undefined> {
+    const store = await this.#context.stores.get(record)
+    const page = await store.list({ prefix, delimiter: undefined, after: undefined, limit: 1 }, signal)
+    const [first] = page.objects
+    if (first === undefined) return undefined
+    if (directoryAt(this.#context.tables, record.rootId, prefix) === undefined) {
+      await this.#submit(record, { directories: [{ key: prefix, marker: first.key === prefix && isMarker(first) }] })
+    }
+    return directoryAt(this.#context.tables, record.rootId, prefix)
+  }
+
+  blockSizeBytes(record: NamespaceRecord): number {
+    return blockSizeOf(record, this.#context.options.blockSizeBytesDefault)
+  }
+
+  /** @returns the file ids of the upserts; nothing is journaled when there is nothing to say */
+  async #submit(record: NamespaceRecord, change: Change): Promise<readonly number[]> {
+    const removals = [...(change.removals ?? [])]
+    const parts = { upserts: [], directories: [], unmarked: [], childrenListed: [], treeListed: [], ...change }
+    let fileIds: readonly number[] = []
+    if ([...Object.values({ ...parts, removals })].every((part) => part.length === 0)) return fileIds
+    const head = {
+      type: 'apply_listing',
+      atMs: this.#context.clock.nowMs(),
+      namespaceId: record.id,
+      blockSizeBytes: this.blockSizeBytes(record),
+    } as const
+    for (;;) {
+      const some = removals.splice(0, removalsPerCommand)
+      if (removals.length === 0) {
+        fileIds = (await this.#context.log.submit({ ...head, ...parts, removals: some })).fileIds
+        return fileIds
+      }
+      const only = { upserts: [], directories: [], unmarked: [], childrenListed: [], treeListed: [] }
+      await this.#context.log.submit({ ...head, ...only, removals: some })
+    }
+  }
+
+  async #stat(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    const store = await this.#context.stores.get(record)
+    try {
+      return { ...(await store.stat(key, signal)), key }
+    } catch (error) {
+      if (isSkeinError(error, 'not_found')) return undefined
+      throw error
+    }
+  }
+
+  async #list(
+    record: NamespaceRecord,
+    request: { readonly prefix: string; readonly after: ListPosition | undefined; readonly limit: number },
+    signal: AbortSignal,
+  ): Promise<{ page: ListPage; containersBefore: number }> {
+    const containersBefore = this.#context.tables.counter('containers')
+    const store = await this.#context.stores.get(record)
+    return { page: await store.list({ ...request, delimiter: undefined }, signal), containersBefore }
+  }
+
+  #isTreeNews(directory: DirectoryInode | undefined): boolean {
+    return directory === undefined || !this.isFresh(listedAtMs(this.#context.tables, directory).treeMs)
+  }
+
+  #isKnown(record: NamespaceRecord, object: { readonly key: string; readonly length: number; readonly etag: string }): boolean {
+    const known = fileAt(this.#context.tables, record.rootId, object.key)
+    return known !== undefined && isSameVersion(known, object)
+  }
+
+  /** Keys of known children in the page's range that the page does not show. */
+  #childrenAbsent(
+    record: NamespaceRecord,
+    prefix: string,
+    afterKey: string | undefined,
+    page: ListPage,
+    present: ReadonlySet<string>,
+    containersBefore: number,
+  ): string[] {
+    const { tables } = this.#context
+    const directory = directoryAt(tables, record.rootId, prefix)
+    const absent: string[] = []
+    if (directory === undefined) return absent
+    for (const { name, inodeId } of tables.edges(directory.id, afterKey?.slice(prefix.length) ?? '')) {
+      const key = prefix + name
+      if (page.next !== undefined && compareKeys(key, page.next.key) > 0) break
+      // An object of the directory's own name that holds bytes is not told apart from its marker here; whole listings do.
+      if (name === '' || key === afterKey || present.has(key)) continue
+      if (containerOf(inodeId) <= containersBefore) absent.push(key)
+    }
+    return absent
+  }
+}
+
+function isNews({ object, known, problem }: PageFile): boolean {
+  return problem === '' && (known === undefined || !isSameVersion(known, object))
+}
+
+function syncedObject({ object, known, problem }: PageFile, newId: number | undefined, blockSizeBytes: number): SyncedObject {
+  if (problem !== '') return { fileId: 0, object, blockSizeBytes, problem }
+  if (newId !== undefined) return { fileId: newId, object, blockSizeBytes, problem }
+  return { fileId: known?.id ?? 0, object, blockSizeBytes: known?.blockSizeBytes ?? blockSizeBytes, problem }
+}

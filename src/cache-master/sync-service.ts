@@ -1,0 +1,138 @@
+// Why: what a load asks of the master: the listing with file ids and what is cached already, a second look at one object,
+// the audit at the end, and the target that is kept with the files.
+import { z } from 'zod'
+import { blockCount, blockIdOf } from '../base/block-id.ts'
+import { SkeinError } from '../base/errors.ts'
+import { formatPath, parsePath } from '../base/paths.ts'
+import { namespaceById } from '../meta/resolve.ts'
+import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
+import type { ListPosition } from '../ufs/under-file-system.ts'
+import type {
+  AuditedFile,
+  AuditFilesRequest,
+  AuditFilesResponse,
+  RefreshFileRequest,
+  RefreshFileResponse,
+  SetReplicationRequest,
+  SyncedFile,
+  SyncPageRequest,
+  SyncPageResponse,
+} from '../wire/generated/master.ts'
+import type { CallOptions } from '../wire/service.ts'
+import { locationsOf } from './file-info.ts'
+import { directoryKey } from './file-service.ts'
+import { type MasterContext, namespaceNamed } from './master-context.ts'
+import { notFound } from './path-locator.ts'
+import { pageLimitMax, type StoreSync, type SyncedObject } from './store-sync.ts'
+
+/** Storage classes whose objects must be restored before they can be read (S3: GLACIER, DEEP_ARCHIVE; COS: ARCHIVE, DEEP_ARCHIVE, MAZ_ARCHIVE). */
+const archiveClasses: ReadonlySet<string> = new Set(['ARCHIVE', 'DEEP_ARCHIVE', 'MAZ_ARCHIVE', 'MAZ_DEEP_ARCHIVE', 'GLACIER'])
+
+const cursorSchema = z.strictObject({ key: z.string(), token: z.string().optional() })
+
+export class SyncService {
+  readonly #context: MasterContext
+  readonly #sync: StoreSync
+
+  constructor(context: MasterContext, sync: StoreSync) {
+    this.#context = context
+    this.#sync = sync
+  }
+
+  /**
+   * One page of a path's listing, made known. A path without a slash at its end may name a file, a directory or both (the
+   * first page then has the file on top of `limit` others).
+   * @throws SkeinError not_found when there is nothing at all, invalid_argument, and what the store says
+   */
+  async syncPage(request: SyncPageRequest, { signal }: CallOptions): Promise<SyncPageResponse> {
+    const path = parsePath(request.path)
+    if (path.namespace === '') throw new SkeinError('invalid_argument', 'name a namespace: / itself cannot be loaded')
+    const record = namespaceNamed(this.#context, path.namespace)
+    const limit = request.limit === 0 ? pageLimitMax : Math.min(request.limit, pageLimitMax)
+    const after = request.cursor === '' ? undefined : parseCursor(request.cursor)
+    const mayBeFile = after === undefined && path.key !== '' && !path.key.endsWith('/')
+    const [file, page] = await Promise.all([
+      mayBeFile ? this.#sync.refresh(record, path.key, signal) : undefined,
+      this.#sync.page(record, directoryKey(path.key), after, limit, signal),
+    ])
+    if (page.empty && after === undefined && file === undefined && path.key !== '') throw notFound(path)
+    this.#context.workers.expire()
+    const files = page.files.map((synced) => this.#syncedFile(synced))
+    if (file !== undefined) files.unshift(this.#syncedFile(objectOf(path.key, file)))
+    return { namespaceId: record.id, files, nextCursor: page.next === undefined ? '' : formatCursor(page.next) }
+  }
+
+  /** @throws SkeinError not_found when the object (or its namespace) is gone */
+  async refreshFile(request: RefreshFileRequest, { signal }: CallOptions): Promise<RefreshFileResponse> {
+    const record = this.#namespaceOf(request.namespaceId)
+    const file = await this.#sync.refresh(record, request.key, signal)
+    if (file === undefined) throw new SkeinError('not_found', `${formatPath({ namespace: record.name, key: request.key })} does not exist`)
+    return { file: this.#syncedFile(objectOf(request.key, file)) }
+  }
+
+  auditFiles(request: AuditFilesRequest): AuditFilesResponse {
+    this.#context.workers.expire()
+    const replication = Math.max(1, request.replication)
+    return { files: request.fileIds.flatMap((fileId) => this.#auditFile(fileId, replication) ?? []) }
+  }
+
+  /** Keeps the target with the files. Files that have it already, or are gone, are passed over. @throws SkeinError invalid_argument */
+  async setReplication({ fileIds, min, max }: SetReplicationRequest): Promise<void> {
+    if (min < 0 || max < -1 || (max >= 0 && min > max)) {
+      throw new SkeinError('invalid_argument', `replication min ${min} and max ${max} do not fit: 0 <= min <= max, or max -1 for no limit`)
+    }
+    const { tables, log, clock } = this.#context
+    const others = fileIds.filter((id) => {
+      const inode = tables.inode(id)
+      return inode?.kind === 'file' && (inode.replicationMin !== min || inode.replicationMax !== max)
+    })
+    if (others.length > 0) await log.submit({ type: 'set_replication', atMs: clock.nowMs(), fileIds: others, min, max })
+  }
+
+  #auditFile(fileId: number, replication: number): AuditedFile | undefined {
+    const file = this.#context.tables.inode(fileId)
+    if (file?.kind !== 'file') return { fileId, gone: true, shortages: [] }
+    const shortages: AuditedFile['shortages'] = []
+    for (let index = 0; index < blockCount(file.length, file.blockSizeBytes); index += 1) {
+      const workerIds = this.#context.workers.workerIds(blockIdOf(fileId, index))
+      if (workerIds.length < replication) shortages.push({ blockIndex: index, workerIds })
+    }
+    return shortages.length === 0 ? undefined : { fileId, gone: false, shortages }
+  }
+
+  #namespaceOf(namespaceId: string): NamespaceRecord {
+    const record = namespaceById(this.#context.tables, namespaceId)
+    if (record === undefined) throw new SkeinError('not_found', 'the namespace does not exist any more')
+    return record
+  }
+
+  #syncedFile({ fileId, object, blockSizeBytes, problem }: SyncedObject): SyncedFile {
+    const { key, length, etag } = object
+    const archived = problem === '' ? archiveProblem(object.storageClass) : problem
+    const blocks = fileId === 0 ? [] : locationsOf(this.#context, fileId, length, blockSizeBytes)
+    return { fileId, key, length, etag, blockSizeBytes, blocks, problem: archived }
+  }
+}
+
+function archiveProblem(storageClass: string): string {
+  if (!archiveClasses.has(storageClass.toUpperCase())) return ''
+  return `the object is in the storage class ${storageClass}: restore it at the store first`
+}
+
+function objectOf(key: string, file: FileInode): SyncedObject {
+  const { length, etag, storageClass } = file
+  return { fileId: file.id, object: { key, length, etag, storageClass }, blockSizeBytes: file.blockSizeBytes, problem: '' }
+}
+
+function formatCursor(position: ListPosition): string {
+  return JSON.stringify({ key: position.key, token: position.token })
+}
+
+function parseCursor(text: string): ListPosition {
+  try {
+    const { key, token } = cursorSchema.parse(JSON.parse(text))
+    return { key, token }
+  } catch (error) {
+    throw new SkeinError('invalid_argument', 'the cursor is not one of this master', { cause: error })
+  }
+}

@@ -1,0 +1,202 @@
+// Why: who the workers are, which of them live, and what they hold. In memory: workers register again after a restart.
+// How: a registration opens a session; blocks are known under the session's ordinal (meta/block-map.ts), so that a lost
+// worker's, or an older session's, locations go in one step. What a worker should delete travels in its heartbeats.
+import { randomUUID } from 'node:crypto'
+import { blockIdOf, blockIndexOf, fileIdOfBlock } from '../base/block-id.ts'
+import type { Clock } from '../base/clock.ts'
+import { SkeinError } from '../base/errors.ts'
+import type { BlockMap } from '../meta/block-map.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type {
+  DirectoryUsage,
+  RegisterWorkerRequest,
+  ReportBlocksRequest,
+  WorkerHeartbeatRequest,
+  WorkerInfo,
+} from '../wire/generated/master.ts'
+import { lostWorkers } from './worker-liveness.ts'
+
+export interface WorkerRegistryDependencies {
+  readonly blocks: BlockMap
+  /** Blocks of a file by its id; undefined when there is no such file (any more). */
+  readonly blockCount: (fileId: number) => number | undefined
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly workerLostMs: number
+}
+
+interface Worker {
+  readonly workerId: string
+  info: RegisterWorkerRequest
+  directories: readonly DirectoryUsage[]
+  startedMs: number
+  lastHeartbeatMs: number
+  heardMonotonicMs: number
+  /** Undefined while it is lost. */
+  session: { readonly id: string; readonly ordinal: number } | undefined
+  reported: boolean
+  /** Blocks it should delete -> how often it may still be told. A report that names the block ends it. */
+  readonly toFree: Map<number, number>
+}
+
+const freeBlocksPerHeartbeatMax = 10_000
+/** A response may get lost; telling for ever would delete what was loaded again. */
+const freeTellings = 3
+/** Lost workers are remembered for the reports of the cluster, the oldest forgotten first. */
+const lostWorkersKept = 1000
+
+export class WorkerRegistry {
+  readonly #deps: WorkerRegistryDependencies
+  readonly #workers = new Map<string, Worker>()
+  #fullReports = 0
+
+  constructor(deps: WorkerRegistryDependencies) {
+    this.#deps = deps
+  }
+
+  /** Whether any worker has ended its full report since this master started. */
+  get anyReported(): boolean {
+    return this.#fullReports > 0
+  }
+
+  /** Opens a session; what the worker reported before no longer counts. @returns the session */
+  register(request: RegisterWorkerRequest): string {
+    if (request.workerId === '' || request.hostname === '') throw new SkeinError('invalid_argument', 'a worker needs an id and a hostname')
+    const { clock, blocks, logger } = this.#deps
+    const known = this.#workers.get(request.workerId)
+    if (known !== undefined) this.#endSession(known)
+    for (const other of this.#workers.values()) {
+      // Two processes cannot listen on one address: the one that had it before is gone.
+      if (other !== known && request.rpcAddress !== '' && other.info.rpcAddress === request.rpcAddress) this.#endSession(other)
+    }
+    const session = { id: randomUUID(), ordinal: blocks.addWorker(request.workerId) }
+    const now = { startedMs: clock.nowMs(), lastHeartbeatMs: clock.nowMs(), heardMonotonicMs: clock.monotonicMs() }
+    const changed = { info: request, directories: request.directories, session, reported: false, ...now }
+    if (known === undefined) this.#workers.set(request.workerId, { workerId: request.workerId, toFree: new Map(), ...changed })
+    else Object.assign(known, changed)
+    logger.info('worker registered', { workerId: request.workerId, hostname: request.hostname, rpc: request.rpcAddress })
+    return session.id
+  }
+
+  /** Takes in a report. @returns those of `added` that belong to no file. @throws SkeinError failed_precondition `register_again` */
+  report(request: ReportBlocksRequest): number[] {
+    const { worker, ordinal } = this.#sessionOf(request)
+    const { blocks, blockCount } = this.#deps
+    const unknown: number[] = []
+    for (const blockId of request.added) {
+      const count = blocks.blockCountOf(blockId) ?? blockCount(fileIdOfBlock(blockId))
+      if (count === undefined || blockIndexOf(blockId) >= count) {
+        unknown.push(blockId)
+        continue
+      }
+      blocks.add(blockId, count, ordinal)
+      worker.toFree.delete(blockId)
+    }
+    for (const blockId of request.removed) {
+      blocks.remove(blockId, ordinal)
+      worker.toFree.delete(blockId)
+    }
+    if (request.fullReportEnd && !worker.reported) {
+      worker.reported = true
+      this.#fullReports += 1
+      this.#deps.logger.info('worker reported its blocks', { workerId: worker.workerId, blocks: blocks.blocksOf(ordinal) })
+    }
+    return unknown
+  }
+
+  /** Keeps a worker alive. @returns blocks it should delete. @throws SkeinError failed_precondition `register_again` */
+  heartbeat(request: WorkerHeartbeatRequest): number[] {
+    const { worker } = this.#sessionOf(request)
+    worker.directories = request.directories
+    worker.lastHeartbeatMs = this.#deps.clock.nowMs()
+    worker.heardMonotonicMs = this.#deps.clock.monotonicMs()
+    const free: number[] = []
+    for (const [blockId, tellings] of worker.toFree) {
+      if (free.length >= freeBlocksPerHeartbeatMax) break
+      free.push(blockId)
+      worker.toFree.delete(blockId)
+      if (tellings > 1) worker.toFree.set(blockId, tellings - 1)
+    }
+    return free
+  }
+
+  /** Ends the sessions of workers that were not heard of for too long. Cheap; called before anything that depends on who lives. */
+  expire(): void {
+    const heard = [...this.#workers.values()].filter((worker) => worker.session !== undefined)
+    for (const worker of lostWorkers(heard, this.#deps.clock.monotonicMs(), this.#deps.workerLostMs)) {
+      this.#endSession(worker)
+      this.#deps.logger.warn('worker lost', { workerId: worker.workerId, hostname: worker.info.hostname, unheardMs: this.#deps.workerLostMs })
+    }
+    const lost = [...this.#workers.values()].filter((worker) => worker.session === undefined)
+    for (const worker of lost.slice(0, Math.max(0, lost.length - lostWorkersKept))) this.#workers.delete(worker.workerId)
+  }
+
+  /** Forgets all replicas of a file and has the workers delete them. @returns how many replicas there were of which block */
+  dropFile(fileId: number): { readonly index: number; readonly replicas: number }[] {
+    const { blocks } = this.#deps
+    return blocks.dropFile(fileId).map(({ index, ordinals }) => {
+      for (const ordinal of ordinals) this.#workers.get(blocks.workerId(ordinal))?.toFree.set(blockIdOf(fileId, index), freeTellings)
+      return { index, replicas: ordinals.length }
+    })
+  }
+
+  /** Ids of the live workers that hold a block. */
+  workerIds(blockId: number): string[] {
+    return this.#deps.blocks.locations(blockId).map((ordinal) => this.#deps.blocks.workerId(ordinal))
+  }
+
+  /** Live and lost workers, by hostname and id. */
+  list(): WorkerInfo[] {
+    this.expire()
+    return [...this.#workers.values()]
+      .map((worker) => this.#infoOf(worker))
+      .sort((a, b) => compare(a.hostname, b.hostname) || compare(a.workerId, b.workerId))
+  }
+
+  /** What is known of these workers. */
+  infos(workerIds: Iterable<string>): WorkerInfo[] {
+    return [...new Set(workerIds)].flatMap((id) => this.#workers.get(id) ?? []).map((worker) => this.#infoOf(worker))
+  }
+
+  #sessionOf(request: { readonly workerId: string; readonly session: string }): { worker: Worker; ordinal: number } {
+    this.expire()
+    const worker = this.#workers.get(request.workerId)
+    if (worker?.session === undefined || worker.session.id !== request.session) {
+      const message = `the master does not know this session of worker '${request.workerId}': register again`
+      throw new SkeinError('failed_precondition', message, { reason: 'register_again' })
+    }
+    return { worker, ordinal: worker.session.ordinal }
+  }
+
+  #endSession(worker: Worker): void {
+    if (worker.session === undefined) return
+    this.#deps.blocks.dropWorker(worker.session.ordinal)
+    worker.session = undefined
+  }
+
+  #infoOf(worker: Worker): WorkerInfo {
+    const { workerId, info, directories, startedMs, lastHeartbeatMs, session } = worker
+    return {
+      workerId,
+      hostname: info.hostname,
+      rpcAddress: info.rpcAddress,
+      dataAddress: info.dataAddress,
+      webAddress: info.webAddress,
+      live: session !== undefined,
+      lastHeartbeatMs,
+      startedMs,
+      capacityBytes: sum(directories, (directory) => directory.quotaBytes),
+      usedBytes: sum(directories, (directory) => directory.usedBytes),
+      blockCount: session === undefined ? 0 : this.#deps.blocks.blocksOf(session.ordinal),
+      directories: [...directories],
+    }
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0)
+}

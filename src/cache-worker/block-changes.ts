@@ -1,0 +1,80 @@
+// Why: the store says at any moment that blocks came and went; the master is told in batches, one call at a time. How: the
+// last word about each block is kept until it is taken. While the worker has no session nothing is kept, because the full
+// report that follows says it all.
+import type { BlockHeader, BlockStoreEvents } from '../block/block-store.ts'
+
+export interface ChangeBatch {
+  readonly added: number[]
+  readonly removed: number[]
+}
+
+export class BlockChanges implements BlockStoreEvents {
+  readonly #waiting = new Map<number, 'added' | 'removed'>()
+  #mode: 'ignoring' | 'recording' = 'ignoring'
+  #wake: (() => void) | undefined
+
+  added(header: BlockHeader): void {
+    this.#note(header.blockId, 'added')
+  }
+
+  removed(blockId: number): void {
+    this.#note(blockId, 'removed')
+  }
+
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** Forgets everything and records from now on. Take the full report's ids in the same turn. */
+  restart(): void {
+    this.#waiting.clear()
+    this.#mode = 'recording'
+  }
+
+  /** Forgets everything and records nothing until the next restart. */
+  stop(): void {
+    this.#waiting.clear()
+    this.#mode = 'ignoring'
+  }
+
+  /** Takes up to `idsMax` changes, the oldest first. */
+  take(idsMax: number): ChangeBatch {
+    const batch: ChangeBatch = { added: [], removed: [] }
+    let left = idsMax
+    for (const [blockId, change] of this.#waiting) {
+      if (left === 0) break
+      left -= 1
+      this.#waiting.delete(blockId)
+      batch[change].push(blockId)
+    }
+    return batch
+  }
+
+  /** Puts back what could not be reported; what was said about a block meanwhile is newer and stays. */
+  giveBack(batch: ChangeBatch): void {
+    if (this.#mode === 'ignoring') return
+    for (const change of ['added', 'removed'] as const) {
+      for (const blockId of batch[change]) if (!this.#waiting.has(blockId)) this.#waiting.set(blockId, change)
+    }
+  }
+
+  /** Resolves when there is a change to take, or when the signal is aborted. One caller at a time. */
+  async untilAny(signal: AbortSignal): Promise<void> {
+    if (this.#waiting.size > 0 || signal.aborted) return
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        this.#wake = undefined
+        signal.removeEventListener('abort', wake)
+        resolve()
+      }
+      this.#wake = wake
+      signal.addEventListener('abort', wake, { once: true })
+    })
+  }
+
+  #note(blockId: number, change: 'added' | 'removed'): void {
+    if (this.#mode === 'ignoring') return
+    this.#waiting.set(blockId, change)
+    this.#wake?.()
+  }
+}

@@ -1,0 +1,89 @@
+// Why: one cache worker: its store, its two planes, and its link to the master, without knowing how it is reached. How:
+// made before its servers listen (they need its handlers), started once their addresses are known.
+import type { Clock, Random } from '../base/clock.ts'
+import { toSkeinError } from '../base/errors.ts'
+import type { BlockStore } from '../block/block-store.ts'
+import type { BlockTarget } from '../client/block-target.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { DataPlaneHandlers } from '../wire/data-plane.ts'
+import type { WorkerServiceDefinition } from '../wire/generated/worker.ts'
+import type { Service } from '../wire/service.ts'
+import type { BlockChanges } from './block-changes.ts'
+import { createDataHandlers } from './data-handlers.ts'
+import { LocalBlockTarget } from './local-block-target.ts'
+import { MasterLink, type MasterLinkDependencies, type MasterLinkOptions, type WorkerAddresses } from './master-link.ts'
+import { createWorkerService } from './worker-service.ts'
+
+export interface CacheWorkerOptions extends MasterLinkOptions {
+  /** A reservation that nobody touches for this long is aborted. */
+  readonly reservationMs: number
+  readonly sweepMs: number
+}
+
+export interface CacheWorkerDependencies {
+  readonly workerId: string
+  readonly hostname: string
+  /** skein.home, for writers of the same host to recognise. */
+  readonly home: string
+  readonly store: BlockStore
+  /** The events that the store was opened with. */
+  readonly changes: BlockChanges
+  readonly master: MasterLinkDependencies['master']
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+  readonly options?: Partial<CacheWorkerOptions>
+}
+
+export interface CacheWorker {
+  readonly workerService: Service<WorkerServiceDefinition>
+  readonly dataHandlers: DataPlaneHandlers
+  /** For a job worker in this process. */
+  readonly localTarget: BlockTarget
+  /** Begins to register and to sweep; both go on until close() or the signal. Call once. */
+  start(addresses: WorkerAddresses, signal: AbortSignal): void
+  /** Resolves when the master has the first full report. */
+  readonly registered: Promise<void>
+  /** Stops what start began, then closes the store. Stop the servers first. */
+  close(): Promise<void>
+}
+
+export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
+  const { workerId, hostname, home, store, clock, logger, metrics } = deps
+  const { reservationMs = 60_000, sweepMs = 10_000, ...linkOptions } = deps.options ?? {}
+  const { service, sweep } = createWorkerService({ workerId, hostname, home, store })
+  const stopping = new AbortController()
+  const registered = Promise.withResolvers<void>()
+  let running: Promise<unknown> = Promise.resolve()
+
+  const sweepForever = async (signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      const aborted = await sweep(reservationMs)
+      if (aborted > 0) logger.warn('reservations that nobody touched were aborted', { aborted })
+      await clock.sleep(sweepMs, signal)
+    }
+  }
+
+  return {
+    workerService: service,
+    dataHandlers: createDataHandlers({ store, metrics }),
+    localTarget: new LocalBlockTarget(workerId, store),
+    registered: registered.promise,
+    start: (addresses, signal) => {
+      const ending = AbortSignal.any([signal, stopping.signal])
+      const link = new MasterLink({ ...deps, addresses, options: linkOptions })
+      link.registered.then(registered.resolve, registered.reject)
+      const sweeping = sweepForever(ending).catch((thrown: unknown) => {
+        if (!ending.aborted) logger.error('the sweep of stale reservations ended', { error: toSkeinError(thrown) })
+      })
+      running = Promise.all([link.run(ending), sweeping])
+    },
+    close: async () => {
+      stopping.abort()
+      await running
+      await store.close()
+    },
+  }
+}

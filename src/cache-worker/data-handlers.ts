@@ -1,0 +1,97 @@
+// Why: what the data port does with blocks (the protocol: wire/data-plane.ts). How: reads come in pieces of whole pages,
+// each checked by the store, one piece ahead of the one being sent; the first is read before anything is promised, so that
+// a rotten start is an error and not a cut body.
+import { abortReason, throwIfAborted } from '../base/clock.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
+import { pageBytes } from '../base/page-checksum.ts'
+import type { BlockHeader, BlockReader, BlockStore } from '../block/block-store.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { DataPlaneHandlers, SmallBlock } from '../wire/data-plane.ts'
+
+export interface DataHandlerDependencies {
+  readonly store: BlockStore
+  readonly metrics: MetricRegistry
+}
+
+export function createDataHandlers(deps: DataHandlerDependencies): DataPlaneHandlers {
+  return {
+    read: (blockId, offset, length, signal) => read(deps, blockId, offset, length, signal),
+    receive: (header, body, signal) => receive(deps.store, header, body, signal),
+    receiveSmall: (blocks) => Promise.all(blocks.map((block) => receiveOne(deps.store, block))),
+  }
+}
+
+async function read(deps: DataHandlerDependencies, blockId: number, offset: number, wanted: number | undefined, signal: AbortSignal) {
+  throwIfAborted(signal)
+  const reader = await deps.store.open(blockId)
+  try {
+    const { header } = reader
+    const length = wanted ?? header.length - offset
+    if (offset < 0 || length < 0 || offset + length > header.length) {
+      throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not all in block ${blockId} of ${header.length} bytes`)
+    }
+    const first = await readPiece(reader, offset, offset + length, signal)
+    deps.metrics.add('worker.bytes.read.remote', length)
+    return { header, length, chunks: pieces(reader, first, offset, offset + length, signal) }
+  } catch (thrown) {
+    await reader.close()
+    throw thrown
+  }
+}
+
+/** The bytes from `from` to the end of their page. */
+function readPiece(reader: BlockReader, from: number, to: number, signal: AbortSignal): Promise<Uint8Array> {
+  return reader.read(from, Math.min(to, (Math.floor(from / pageBytes) + 1) * pageBytes) - from, signal)
+}
+
+/** Owns the reader. Closes it at the end, when the consumer stops, and when the signal is aborted before anybody began. */
+function pieces(reader: BlockReader, first: Uint8Array, offset: number, to: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  const onAbort = (): void => void reader.close()
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  async function* generate(): AsyncGenerator<Uint8Array> {
+    let next: Promise<Uint8Array> | undefined
+    try {
+      let piece = first
+      for (let at = offset; at < to; ) {
+        if (signal.aborted) throw abortReason(signal)
+        at += piece.length
+        next = at < to ? readPiece(reader, at, to, signal) : undefined
+        // Its error is thrown when its turn comes; until then it must not count as unhandled.
+        next?.catch(() => undefined)
+        yield piece
+        if (next !== undefined) piece = await next
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      await reader.close()
+    }
+  }
+  return generate()
+}
+
+async function receive(store: BlockStore, header: BlockHeader, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  throwIfAborted(signal)
+  const reservation = await store.reserve(header)
+  try {
+    for await (const chunk of body) {
+      throwIfAborted(signal)
+      await reservation.write(chunk)
+    }
+    throwIfAborted(signal)
+    await reservation.commit()
+  } catch (thrown) {
+    await reservation.abort()
+    throw thrown
+  }
+}
+
+async function receiveOne(store: BlockStore, block: SmallBlock): Promise<SkeinError | undefined> {
+  try {
+    await store.put(block.header, block.bytes)
+    return undefined
+  } catch (thrown) {
+    // The bytes are in, which is what the writer wanted.
+    return isSkeinError(thrown, 'already_exists', 'committed') ? undefined : toSkeinError(thrown)
+  }
+}

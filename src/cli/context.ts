@@ -1,0 +1,89 @@
+// Why: what a command is given: where its output goes, the configuration, the cluster, time. How: everything that costs
+// start-up time is behind a function, and tests replace any of it.
+import { SkeinError } from '../base/errors.ts'
+import type { Clock } from '../base/clock.ts'
+import { parsePath, formatPath } from '../base/paths.ts'
+import type { Config, ConfigMode } from '../config/config.ts'
+import type { Cluster } from './cluster.ts'
+import { type ExitCode, usageError } from './exit-codes.ts'
+
+/** The process around a command. */
+export interface CliIo {
+  readonly stdout: (text: string) => void
+  /** Resolves when more is wanted. */
+  readonly writeBytes: (bytes: Uint8Array) => Promise<void>
+  readonly stderr: (text: string) => void
+  readonly stderrIsTerminal: boolean
+  /** Width of the terminal on stderr. */
+  readonly columns: () => number
+  /** Calls `listener` at each SIGINT and SIGTERM, in place of the listener before, until the returned function is called. */
+  readonly onStop: (listener: () => void) => () => void
+  /** Ends the process at once. */
+  readonly exit: (code: number) => void
+}
+
+/** Options that any command takes, at any place of the command line. */
+export interface GlobalOptions {
+  readonly definitions: Readonly<Record<string, string>>
+  readonly format: 'text' | 'json'
+  readonly debug: boolean
+}
+
+export interface CommandContext {
+  readonly io: CliIo
+  readonly options: GlobalOptions
+  readonly clock: Clock
+  /** A new unique word. */
+  readonly uniqueId: () => string
+  /** Aborts when the user stops the command, unless the command listens to io.onStop itself. */
+  readonly signal: AbortSignal
+  /** @throws SkeinError invalid_argument */
+  readonly config: (mode: ConfigMode, more?: Readonly<Record<string, string>>) => Promise<Config>
+  /** Connects at the first call; closed by the caller of the command. `address` overrides the configured one. */
+  readonly connect: (config: Config) => Promise<Cluster>
+  /** Commands end with one of these; 0 when they do not say. */
+  readonly setExitCode: (code: ExitCode) => void
+}
+
+/** A path as the user wrote it, and the cluster that it is in. */
+export interface Target {
+  readonly path: string
+  readonly cluster: Cluster
+  readonly config: Config
+}
+
+/**
+ * The cluster of a path: the one that `gfs://host:port/...` names, else the configured one.
+ * @throws SkeinError invalid_argument (usage) for a path that is none
+ */
+export async function openTarget(context: CommandContext, text: string): Promise<Target> {
+  const path = checkedPath(text)
+  const authority = /^(?:gfs|goosefs|skein):\/\/([^/]+)/.exec(text)?.[1]
+  const config = await context.config('client', authority === undefined ? {} : authorityKeys(authority))
+  return { path, config, cluster: await context.connect(config) }
+}
+
+/** The configured cluster. */
+export async function openCluster(context: CommandContext): Promise<Cluster> {
+  return context.connect(await context.config('client'))
+}
+
+/** Writes a command's result: the text, or one JSON document. */
+export function writeResult(context: CommandContext, document: unknown, text: string): void {
+  context.io.stdout(context.options.format === 'json' ? `${JSON.stringify(document)}\n` : `${text}\n`)
+}
+
+function checkedPath(text: string): string {
+  try {
+    return formatPath(parsePath(text))
+  } catch (thrown) {
+    throw thrown instanceof SkeinError ? usageError(thrown.message) : thrown
+  }
+}
+
+function authorityKeys(authority: string): Record<string, string> {
+  const match = /^(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(authority)
+  if (match?.[1] === undefined) throw usageError(`'${authority}' is not an address: write gfs://host:port/namespace/path`)
+  const host = match[1].replace(/^\[|\]$/g, '')
+  return { 'goosefs.master.hostname': host, ...(match[2] === undefined ? {} : { 'goosefs.master.rpc.port': match[2] }) }
+}

@@ -1,0 +1,20 @@
+// Why: whatever goes wrong, the user gets one line that says what and what to do. Pure.
+import type { SkeinError } from '../base/errors.ts'
+
+/** `skein: ...` and a newline; with --debug the stacks of the error and its causes below. */
+export function errorText(error: SkeinError, debug: boolean): string {
+  const line = `skein: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}${hintFor(error)}\n`
+  return debug ? `${line}${stacksOf(error)}` : line
+}
+
+function hintFor(error: SkeinError): string {
+  if (error.code === 'unavailable' && error.reason === 'unreachable')
+    return '; is it running? Its address comes from SKEIN_MASTER=host:port or SKEIN_HOME'
+  if (error.code === 'internal') return ' (a defect of Skein; --debug shows where)'
+  return ''
+}
+
+function stacksOf(error: unknown): string {
+  if (!(error instanceof Error)) return ''
+  return `${error.stack ?? error.message}\n${error.cause === undefined ? '' : `caused by ${stacksOf(error.cause)}`}`
+}

@@ -1,0 +1,105 @@
+// Why: what is said of loads: at the end of `distributedLoad` (a shape that GooseFS clients parse), and by `job`. Pure.
+import { formatBytes } from '../base/bytes.ts'
+import { formatDuration } from '../base/durations.ts'
+import type { LoadFile, LoadStatus } from '../wire/generated/job.ts'
+import { formatDate } from './format-file.ts'
+
+/** Failed files that are named on stdout. */
+export const failedNamedMax = 20
+
+/** `Total completed file count is 12, failed file count is 0`, and on failure the files and where the full list is. */
+export function loadResultText(status: LoadStatus, failed: readonly LoadFile[], fullList: string | undefined): string {
+  const completed = (status.counts?.filesCached ?? 0) + (status.counts?.filesLoaded ?? 0)
+  const total = `Total completed file count is ${completed}, failed file count is ${status.counts?.filesFailed ?? 0}`
+  if (failed.length === 0) return total
+  const named = failed.slice(0, failedNamedMax).map((file) => failedLine(file))
+  return [
+    total,
+    'Here are failed files:',
+    ...named,
+    ...(fullList === undefined ? [] : [`Check out ${fullList} for full list of failed files.`]),
+  ].join('\n')
+}
+
+/** `path: reason`, on one line. */
+export function failedLine(file: LoadFile): string {
+  return `${file.path}: ${file.reason.replaceAll(/\s*\n\s*/g, ' ')}`
+}
+
+/** One line of counts, for stderr. */
+export function loadCountsText(status: LoadStatus): string {
+  const counts = status.counts
+  const tookMs = Math.max(0, status.endedMs - status.submittedMs)
+  const loadedBytes = counts?.bytesLoaded ?? 0
+  const rate = tookMs > 0 && loadedBytes > 0 ? `, ${formatBytes((loadedBytes / tookMs) * 1000)}/s` : ''
+  const files = `cached ${counts?.filesCached ?? 0}, loaded ${counts?.filesLoaded ?? 0}, failed ${counts?.filesFailed ?? 0}, skipped ${counts?.filesSkipped ?? 0}`
+  return `load ${status.loadId} ${status.state} in ${formatDuration(tookMs)}: ${files}; ${formatBytes(loadedBytes)} loaded${rate}`
+}
+
+/** Why a load did not complete, with the missing bytes where room was the reason; undefined when it did or says nothing. */
+export function loadProblemText(status: LoadStatus): string | undefined {
+  if (status.state === 'COMPLETED' || status.state === 'CANCELLED') return undefined
+  const missing = status.missingCapacityBytes > 0 && !status.reason.includes(String(status.missingCapacityBytes))
+  const room = missing ? ` (${status.missingCapacityBytes} bytes of cache capacity are missing)` : ''
+  return `load ${status.loadId} ${status.state}: ${status.reason === '' ? 'no reason was given' : status.reason}${room}`
+}
+
+/** `job ls`: a heading and a line a load. */
+export function loadListText(loads: readonly LoadStatus[]): string {
+  const lines = loads.map((load) => {
+    const done = (load.counts?.filesCached ?? 0) + (load.counts?.filesLoaded ?? 0)
+    return loadRow([
+      load.loadId,
+      load.state,
+      `${done}/${load.counts?.files ?? 0}`,
+      String(load.counts?.filesFailed ?? 0),
+      formatDate(load.submittedMs),
+      load.path,
+    ])
+  })
+  return [loadRow(['ID', 'STATE', 'FILES', 'FAILED', 'SUBMITTED', 'PATH']), ...lines].join('\n')
+}
+
+function loadRow(cells: readonly string[]): string {
+  const widths = [10, 11, 17, 8, 25]
+  return cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(' ')
+}
+
+/** `job stat`: one `name: value` a line. */
+export function loadStatText(status: LoadStatus): string {
+  const counts = status.counts
+  const options = status.options
+  const lines: readonly (readonly [string, string | number])[] = [
+    ['ID', status.loadId],
+    ['Type', 'DistributedLoad'],
+    ['Path', status.path],
+    ['Status', status.cancelling && status.endedMs === 0 ? `${status.state} (cancelling)` : status.state],
+    ...(status.reason === '' ? [] : ([[status.endedMs > 0 ? 'Reason' : 'Waits for', status.reason]] as const)),
+    ...(status.missingCapacityBytes > 0 ? ([['Missing capacity bytes', status.missingCapacityBytes]] as const) : []),
+    ['Replication', options?.replication ?? 1],
+    ['Active jobs', options?.activeJobs ?? 0],
+    ['Submitted', formatDate(status.submittedMs)],
+    ...(status.startedMs > 0 ? ([['Started', formatDate(status.startedMs)]] as const) : []),
+    ...(status.endedMs > 0 ? ([['Ended', formatDate(status.endedMs)]] as const) : []),
+    ['Files', `${counts?.files ?? 0}${status.listingDone ? '' : ' so far'}`],
+    ['Files cached', counts?.filesCached ?? 0],
+    ['Files loaded', counts?.filesLoaded ?? 0],
+    ['Files failed', counts?.filesFailed ?? 0],
+    ['Files skipped', counts?.filesSkipped ?? 0],
+    ['Bytes', counts?.bytes ?? 0],
+    ['Bytes cached', counts?.bytesCached ?? 0],
+    ['Bytes loaded', counts?.bytesLoaded ?? 0],
+    ['Bytes read from the store', counts?.originBytes ?? 0],
+    [
+      'Tasks',
+      `${counts?.tasksDone ?? 0} of ${counts?.tasks ?? 0} done, ${counts?.tasksOut ?? 0} out, ${counts?.tasksRetried ?? 0} retried`,
+    ],
+  ]
+  return lines.map(([name, value]) => `${name}: ${value}`).join('\n')
+}
+
+/** A file's line in `job stat -v`. */
+export function loadFileLine(file: LoadFile): string {
+  const attempts = file.attempts > 1 ? `  attempts ${file.attempts}` : ''
+  return `${file.state.padEnd(8)} ${String(file.length).padStart(15)}  ${file.path}${attempts}${file.reason === '' ? '' : `  ${file.reason}`}`
+}

@@ -1,0 +1,57 @@
+// Why: `skein --help` and every command start fast, because only the group that is wanted is loaded. How: groups are
+// listed here with one line of help each; a group's file adds its commands.
+import { Command } from 'commander'
+import type { CommandContext } from './context.ts'
+import { globalHelp } from './global-options.ts'
+
+/** Adds a group's commands to its parent. */
+export type AddCommands = (parent: Command, context: CommandContext) => void
+
+interface Group {
+  readonly name: string
+  readonly description: string
+  readonly load: () => Promise<readonly AddCommands[]>
+}
+
+const groups: readonly Group[] = [
+  {
+    name: 'fs',
+    description: 'load, list, read and free files',
+    load: async () => {
+      const files = await Promise.all([import('./fs-load.ts'), import('./fs-read.ts'), import('./fs-space.ts')])
+      return files.map((file) => file.addCommands)
+    },
+  },
+  { name: 'ns', description: 'create, list and delete namespaces', load: async () => [(await import('./ns.ts')).addCommands] },
+  { name: 'job', description: 'follow and stop loads', load: async () => [(await import('./job.ts')).addCommands] },
+  { name: 'fsadmin', description: 'report on the cluster', load: async () => [(await import('./fsadmin.ts')).addCommands] },
+]
+
+const roles: Readonly<Record<string, string>> = {
+  local: 'run every role in one process, with state under --home DIR',
+  master: 'run a cache master',
+  worker: 'run a cache worker',
+  'job-master': 'run a job master',
+  'job-worker': 'run a job worker',
+}
+
+/** Adds all groups and roles to the program; those that `words` ask for with their commands. */
+export async function splitGroups(program: Command, words: readonly string[], context: CommandContext): Promise<void> {
+  const wanted = words.filter((word) => !word.startsWith('-'))
+  const name = wanted[0] === 'help' ? wanted[1] : wanted[0]
+  for (const group of groups) {
+    const command = program.command(group.name).description(group.description).addHelpText('after', globalHelp)
+    if (group.name !== name) continue
+    for (const add of await group.load()) add(command, context)
+  }
+  for (const [role, description] of Object.entries(roles)) {
+    program
+      .command(role)
+      .description(description)
+      .addHelpText('after', globalHelp)
+      .action(async () => {
+        const { runRole } = await import('./roles.ts')
+        await runRole(role, context)
+      })
+  }
+}

@@ -1,0 +1,41 @@
+// Why: the entry point of the `skein` command. How: turns on Node's compile cache before anything else is loaded, binds
+// the process's streams and signals, and hands over to run.ts.
+import { enableCompileCache } from 'node:module'
+import type { CliIo } from './context.ts'
+
+enableCompileCache()
+const { runCli } = await import('./run.ts')
+const { realSurroundings } = await import('./surroundings.ts')
+
+/** SIGINT and SIGTERM go to the listener that came last. */
+function stopListeners(): CliIo['onStop'] {
+  const listeners: (() => void)[] = []
+  const onSignal = (): void => listeners.at(-1)?.()
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  return (listener) => {
+    listeners.push(listener)
+    return () => {
+      const index = listeners.lastIndexOf(listener)
+      if (index >= 0) listeners.splice(index, 1)
+    }
+  }
+}
+
+// A reader that has seen enough (`skein fs ls -R | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+
+const io: CliIo = {
+  stdout: (text) => void process.stdout.write(text),
+  writeBytes: (bytes) =>
+    new Promise((resolve, reject) => {
+      process.stdout.write(bytes, (error) => (error === null || error === undefined ? resolve() : reject(error)))
+    }),
+  stderr: (text) => void process.stderr.write(text),
+  stderrIsTerminal: process.stderr.isTTY === true,
+  columns: () => process.stderr.columns ?? 80,
+  onStop: stopListeners(),
+  exit: (code) => process.exit(code),
+}
+
+process.exit(await runCli(process.argv.slice(2), io, realSurroundings))

@@ -1,0 +1,9 @@
+// Why: numbers given to options are checked before anything is asked of the cluster. Pure.
+import { usageError } from './exit-codes.ts'
+
+/** A whole number from `min` to `max`. @throws SkeinError invalid_argument (usage) naming the option */
+export function wholeNumber(option: string, text: string, min: number, max: number): number {
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+  if (!(value >= min && value <= max)) throw usageError(`${option} is a whole number from ${min} to ${max}, not '${text}'`)
+  return value
+}

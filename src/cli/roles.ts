@@ -1,0 +1,34 @@
+// Why: a role is a command like any other until it runs. How: its configuration is loaded, its composition root imported
+// and run until SIGTERM or SIGINT, which drain; a second one ends the process at once.
+import type { Config } from '../config/config.ts'
+import type { RoleIo } from '../process/role-shell.ts'
+import type { CommandContext } from './context.ts'
+import { exitCodes, usageError } from './exit-codes.ts'
+
+type Run = (config: Config, io: RoleIo) => Promise<void>
+
+const roots: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = {
+  local: () => import('../process/local.ts'),
+  master: () => import('../process/master.ts'),
+  worker: () => import('../process/worker.ts'),
+  'job-master': () => import('../process/job-master.ts'),
+  'job-worker': () => import('../process/job-worker.ts'),
+}
+
+/** Runs a role until it is stopped. @throws what the role's start throws */
+export async function runRole(role: string, context: CommandContext): Promise<void> {
+  const root = roots[role]
+  if (root === undefined) throw usageError(`there is no role '${role}'`)
+  const config = await context.config(role === 'local' ? 'local' : 'role')
+  const { run } = await root()
+  const stop = new AbortController()
+  const unlisten = context.io.onStop(() => {
+    if (stop.signal.aborted) context.io.exit(exitCodes.failed)
+    stop.abort()
+  })
+  try {
+    await run(config, { stdout: context.io.stdout, stderr: context.io.stderr, stop: stop.signal })
+  } finally {
+    unlisten()
+  }
+}

@@ -1,0 +1,84 @@
+// Why: one command line from its words to its exit code. How: global options are picked out, commander gets a program in
+// which only the wanted group is loaded, and every error ends in the same place.
+import { Command, CommanderError } from 'commander'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { splitGroups } from './groups.ts'
+import type { Cluster } from './cluster.ts'
+import type { CliIo, CommandContext, GlobalOptions } from './context.ts'
+import { errorText } from './error-report.ts'
+import { exitCodeOfError, exitCodes, usageError, type ExitCode } from './exit-codes.ts'
+import { globalHelp, splitArguments } from './global-options.ts'
+import { redact, secretsIn } from './redact.ts'
+
+/** What tests replace. */
+export type Surroundings = Pick<CommandContext, 'clock' | 'uniqueId' | 'config' | 'connect'>
+
+/**
+ * Runs one command line (without the program's name) and returns the exit code. Never throws.
+ * @param surroundings made from the global options
+ */
+export async function runCli(
+  argv: readonly string[],
+  io: CliIo,
+  surroundings: (options: GlobalOptions) => Promise<Surroundings>,
+): Promise<number> {
+  const secrets = secretsIn(argv)
+  let debug = argv.includes('--debug')
+  const opened: Cluster[] = []
+  const stop = new AbortController()
+  const unlisten = io.onStop(() => {
+    if (stop.signal.aborted) io.exit(exitCodes.cancelled)
+    stop.abort(new SkeinError('cancelled', 'stopped'))
+  })
+  try {
+    const { options, rest } = splitArguments(argv)
+    debug = options.debug
+    let exitCode: ExitCode = exitCodes.done
+    const around = await surroundings(options)
+    const context: CommandContext = {
+      ...around,
+      io,
+      options,
+      signal: stop.signal,
+      connect: async (config) => {
+        const cluster = await around.connect(config)
+        opened.push(cluster)
+        return cluster
+      },
+      setExitCode: (code) => {
+        exitCode = code
+      },
+    }
+    await parse(await buildProgram(rest, context), rest)
+    return exitCode
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.done
+    const error = thrown instanceof CommanderError ? usageError(commanderMessage(thrown)) : toSkeinError(thrown)
+    io.stderr(redact(errorText(error, debug), secrets))
+    return exitCodeOfError(error)
+  } finally {
+    unlisten()
+    for (const cluster of opened) await cluster.close().catch(() => undefined)
+  }
+}
+
+async function buildProgram(words: readonly string[], context: CommandContext): Promise<Command> {
+  const program = new Command('skein')
+    .description('Fills a cache near the compute from an object store, as jobs.')
+    .exitOverride()
+    .configureOutput({ writeOut: context.io.stdout, writeErr: context.io.stderr, outputError: () => undefined })
+    .addHelpText('after', globalHelp)
+  await splitGroups(program, words, context)
+  return program
+}
+
+async function parse(program: Command, words: readonly string[]): Promise<void> {
+  await program.parseAsync([...words], { from: 'user' })
+}
+
+/** Commander's message on one line, without a value that may be a secret. */
+function commanderMessage(error: CommanderError): string {
+  if (error.code === 'commander.help') return 'a command is missing; `skein --help` lists them'
+  const message = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ')
+  return message.replace(/^(unknown option '[^'=]*)=.*?'/s, "$1'")
+}

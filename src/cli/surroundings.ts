@@ -1,0 +1,20 @@
+// Why: the real configuration, cluster and time of a command; tests bring others. Loaded lazily, piece by piece.
+import { randomUUID } from 'node:crypto'
+import { systemClock } from '../base/clock.ts'
+import type { GlobalOptions } from './context.ts'
+import type { Surroundings } from './run.ts'
+
+export async function realSurroundings(options: GlobalOptions): Promise<Surroundings> {
+  return {
+    clock: systemClock,
+    uniqueId: randomUUID,
+    config: async (mode, more = {}) => {
+      const { loadConfig } = await import('../config/load.ts')
+      const config = loadConfig({ mode, definitions: { ...options.definitions, ...more }, environment: process.env })
+      const typed = config.warnings.filter((warning) => warning.startsWith('-D'))
+      if (mode === 'client') for (const warning of typed) process.stderr.write(`skein: warning: ${warning}\n`)
+      return config
+    },
+    connect: async (config) => (await import('./connect.ts')).connectCluster(config),
+  }
+}

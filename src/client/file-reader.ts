@@ -1,0 +1,160 @@
+// Why: a reader gets exactly the file's bytes or an error, whatever happens to the workers meanwhile.
+// How: the master names the file's version and its replicas; each block is read from the best replica, from the next one
+// where that one fails, and from the store at last. What was given out is never given out again: a successor starts
+// at the byte after it. A block id names one version of the content, so versions cannot mix.
+import { assert } from '../base/assert.ts'
+import { blockCount, blockIdOf, blockLength } from '../base/block-id.ts'
+import { type Random, throwIfAborted } from '../base/clock.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { DataClient } from '../wire/data-client.ts'
+import type { FileInfo, MasterServiceDefinition, OpenFileResponse, WorkerInfo } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
+
+/** What a reader needs of the data plane: verified bytes of one cached block. */
+export type BlockReadClient = Pick<DataClient, 'read'>
+
+/**
+ * The file's bytes from the store beneath, in the version that `file.etag` names.
+ * @throws SkeinError aborted with reason `object_changed`, not_found, and those of ufs/under-file-system.ts
+ */
+export interface OriginReader {
+  readOrigin(file: FileInfo, offset: number, length: number, signal: AbortSignal): AsyncIterable<Uint8Array>
+}
+
+export interface FileReaderOptions {
+  readonly master: Pick<Service<MasterServiceDefinition>, 'openFile' | 'refreshFile'>
+  readonly data: BlockReadClient
+  /** Undefined: cached bytes only. */
+  readonly origin: OriginReader | undefined
+  /** This host's name; replicas on it are read first. */
+  readonly hostname: string
+  /** Spreads readers over the replicas of other hosts. */
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** A source of a part of a file; called with the bytes that are still wanted. */
+interface Source {
+  readonly name: string
+  readonly workerId: string | undefined
+  read(offset: number, length: number): AsyncIterable<Uint8Array>
+}
+
+export class FileReader {
+  readonly #options: FileReaderOptions
+
+  constructor(options: FileReaderOptions) {
+    this.#options = options
+  }
+
+  /**
+   * All bytes of the file at `path`, in order. A file that changes at the store before the first byte is read in its new version.
+   * @throws SkeinError not_found, failed_precondition (a directory), aborted `object_changed` (changed in the middle),
+   * unavailable (no replica and no store could give the bytes), data_loss
+   */
+  async *read(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    let opened = await this.#open(path, signal)
+    for (let reopened = false; ; reopened = true) {
+      let emitted = 0
+      try {
+        for await (const chunk of this.readOpened(opened, signal)) {
+          emitted += chunk.length
+          yield chunk
+        }
+        return
+      } catch (thrown) {
+        const error = toSkeinError(thrown)
+        if (emitted > 0 || reopened || !isSkeinError(error, 'aborted', 'object_changed')) throw error
+        const { file } = opened
+        if (file !== undefined) await this.#options.master.refreshFile({ namespaceId: file.namespaceId, key: file.key }, { signal })
+        opened = await this.#open(path, signal)
+      }
+    }
+  }
+
+  /** All bytes of a file that OpenFile has answered. Same errors. */
+  async *readOpened(opened: OpenFileResponse, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const { file } = opened
+    assert(file !== undefined, 'OpenFile answers a file')
+    const workers = new Map(opened.workers.map((worker) => [worker.workerId, worker]))
+    const failedWorkers = new Set<string>()
+    const blocks = file.length === 0 ? 0 : blockCount(file.length, file.blockSizeBytes)
+    for (let index = 0; index < blocks; index += 1) {
+      const length = blockLength(file.length, file.blockSizeBytes, index)
+      const replicas = (opened.blocks[index]?.workerIds ?? []).flatMap((id) => workers.get(id) ?? [])
+      const sources = this.#sourcesOf(file, index, replicas, failedWorkers, signal)
+      yield* this.#readBlock(`block ${index} of ${file.path}`, length, sources, failedWorkers, signal)
+    }
+  }
+
+  async #open(path: string, signal: AbortSignal): Promise<OpenFileResponse> {
+    const opened = await this.#options.master.openFile({ path }, { signal })
+    if (opened.file === undefined || opened.file.folder) throw new SkeinError('failed_precondition', `${path} is a directory`)
+    return opened
+  }
+
+  #sourcesOf(
+    file: FileInfo,
+    index: number,
+    replicas: readonly WorkerInfo[],
+    failedWorkers: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Source[] {
+    const { data, origin, hostname, random } = this.#options
+    const blockId = blockIdOf(file.fileId, index)
+    const blockOffset = index * file.blockSizeBytes
+    const rank = (worker: WorkerInfo): number =>
+      (failedWorkers.has(worker.workerId) ? 4 : 0) + (worker.live ? 0 : 2) + (worker.hostname === hostname ? 0 : 1) + random() / 2
+    const sources: Source[] = replicas
+      .map((worker) => ({ worker, rank: rank(worker) }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ worker }) => ({
+        name: `worker ${worker.hostname} (${worker.dataAddress})`,
+        workerId: worker.workerId,
+        read: (offset, length) => data.read(worker.dataAddress, blockId, { offset, length }, signal),
+      }))
+    if (origin !== undefined) {
+      sources.push({
+        name: 'the store',
+        workerId: undefined,
+        read: (offset, length) => origin.readOrigin(file, blockOffset + offset, length, signal),
+      })
+    }
+    return sources
+  }
+
+  async *#readBlock(
+    what: string,
+    length: number,
+    sources: readonly Source[],
+    failedWorkers: Set<string>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    let emitted = 0
+    let last = new SkeinError('unavailable', `${what} is cached nowhere, and its store cannot be read from here`)
+    for (const source of sources) {
+      try {
+        for await (const chunk of source.read(emitted, length - emitted)) {
+          throwIfAborted(signal)
+          if (chunk.length > length - emitted) throw new SkeinError('data_loss', `${source.name} gave more bytes than were asked for`)
+          emitted += chunk.length
+          if (chunk.length > 0) yield chunk
+        }
+        if (emitted === length) return
+        throw new SkeinError('data_loss', `${source.name} gave ${emitted} of ${length} bytes`, { retryable: true })
+      } catch (thrown) {
+        throwIfAborted(signal)
+        if (emitted === length) return
+        last = toSkeinError(thrown)
+        if (source.workerId !== undefined) failedWorkers.add(source.workerId)
+        this.#options.logger.debug('a source of a block failed', { what, source: source.name, error: last.message })
+      }
+    }
+    throw new SkeinError(last.code, `${what} could not be read: ${last.message}`, {
+      reason: last.reason,
+      retryable: last.retryable,
+      cause: last,
+    })
+  }
+}

@@ -1,0 +1,87 @@
+// Why: the master's address is the only one anybody is given; the job master is found by asking there, and may move.
+// How: connections are made by the injected `connect` (wire/channel.ts). A call to the job master that finds nobody asks
+// the master again, and is sent once more when the address is another one by now. Every call is idempotent.
+import { assert } from '../base/assert.ts'
+import { isSkeinError, SkeinError } from '../base/errors.ts'
+import type { ServiceClient } from '../wire/channel.ts'
+import { JobServiceDefinition } from '../wire/generated/job.ts'
+import { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { CallOptions, Service, ServiceDefinition } from '../wire/service.ts'
+
+/** Makes a service that calls across the network; no call is made yet. */
+export type Connect = <D extends ServiceDefinition>(definition: D, address: string) => ServiceClient<D>
+
+/** The master at `host:port`. */
+export function connectMaster(address: string, connect: Connect): ServiceClient<MasterServiceDefinition> {
+  return connect(MasterServiceDefinition, address)
+}
+
+/**
+ * The job master that has registered with the master at `masterAddress` (for messages). Every method throws
+ * SkeinError unavailable when none has registered, besides its own errors.
+ */
+export function connectJobMaster(
+  master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>,
+  masterAddress: string,
+  connect: Connect,
+): ServiceClient<JobServiceDefinition> {
+  const link = new JobMasterConnection(master, masterAddress, connect)
+  const methods = Object.keys(JobServiceDefinition.methods) as (keyof JobServiceDefinition['methods'])[]
+  const service = Object.fromEntries(
+    methods.map((method) => [method, (request: never, options: CallOptions) => link.call(method, request, options)]),
+  )
+  return { service: service as unknown as Service<JobServiceDefinition>, close: () => link.close() }
+}
+
+type AnyCall = (request: never, options: CallOptions) => Promise<unknown>
+
+class JobMasterConnection {
+  readonly #master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>
+  readonly #masterAddress: string
+  readonly #connect: Connect
+  #current: { readonly address: string; readonly connection: ServiceClient<JobServiceDefinition> } | undefined
+  #closed = false
+
+  constructor(master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>, masterAddress: string, connect: Connect) {
+    this.#master = master
+    this.#masterAddress = masterAddress
+    this.#connect = connect
+  }
+
+  async call(method: keyof JobServiceDefinition['methods'], request: never, options: CallOptions): Promise<unknown> {
+    const known = this.#current?.address
+    const first = this.#current?.connection ?? (await this.#connectNow(options))
+    try {
+      return await (first.service[method] as AnyCall)(request, options)
+    } catch (thrown) {
+      // `cancelled` without our signal: another call has found a new address and closed this connection.
+      const lost = isSkeinError(thrown, 'unavailable') || isSkeinError(thrown, 'cancelled')
+      if (known === undefined || !lost || options.signal.aborted) throw thrown
+      const second = await this.#connectNow(options).catch(() => undefined)
+      // The same address: it is down, and the caller decides whether to wait.
+      if (second === undefined || second === first) throw thrown
+      return await (second.service[method] as AnyCall)(request, options)
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#current?.connection.close()
+    this.#current = undefined
+  }
+
+  async #connectNow(options: CallOptions): Promise<ServiceClient<JobServiceDefinition>> {
+    const { rpcAddress: address } = await this.#master.getJobMaster({}, options)
+    if (address === '') {
+      throw new SkeinError('unavailable', `no job master has registered with the master at ${this.#masterAddress}`, {
+        reason: 'no_job_master',
+      })
+    }
+    assert(!this.#closed, 'a closed connection to the job master is not used')
+    if (this.#current?.address !== address) {
+      this.#current?.connection.close()
+      this.#current = { address, connection: this.#connect(JobServiceDefinition, address) }
+    }
+    return this.#current.connection
+  }
+}

@@ -1,0 +1,133 @@
+// Why: what the composition roots and the command line see of the configuration: typed, frozen, units in the names.
+// How: one group a role or concern; resolve.ts fills it in. Nothing else of the configuration is visible outside.
+import type { Secret } from '../base/secret.ts'
+
+/** `local`: all roles in one process. `role`: one role. `client`: a command that talks to a running cluster. */
+export type ConfigMode = 'local' | 'role' | 'client'
+
+/** Where a role listens. */
+export interface Listen {
+  readonly bindHost: string
+  /** What others are told to call: the bound address when it is loopback, else the configured or own host name. */
+  readonly reachHost: string
+  readonly rpcPort: number
+  readonly webPort: number
+}
+
+export interface TierDirectory {
+  /** Absolute. */
+  readonly path: string
+  readonly mediumType: string
+  readonly quotaBytes: number
+}
+export interface Tier {
+  readonly alias: string
+  readonly directories: readonly TierDirectory[]
+}
+
+export interface MasterConfig extends Listen {
+  /** `host:port` that clients and roles call. */
+  readonly address: string
+  /** All of them, `address` first. */
+  readonly addresses: readonly string[]
+  readonly secretKeyFile: string
+  readonly inodeCacheSize: number
+  readonly ttlCheckerIntervalMs: number
+  readonly workerLostTimeoutMs: number
+}
+export interface WorkerConfig extends Listen {
+  /** Names the host: same name = same host. */
+  readonly hostname: string
+  readonly dataPort: number
+  readonly tiers: readonly Tier[]
+  readonly freeAheadBytes: number
+  readonly annotator: 'LRU' | 'LRFU'
+  readonly lrfuStepFactor: number
+  readonly lrfuAttenuationFactor: number
+  readonly readerBufferBytes: number
+  readonly blockReadersMax: number
+  readonly reservationTimeoutMs: number
+}
+export interface JobMasterConfig extends Listen {
+  readonly jobWorkerLostTimeoutMs: number
+}
+export interface JobWorkerConfig extends Listen {
+  readonly hostname: string
+  /** Tasks at once (goosefs.job.worker.max.active.task.num). */
+  readonly activeTasksMax: number
+  /** Of those, in their CPU-bound part at once. */
+  readonly cpuTasksMax: number
+  readonly readBudgetBytes: number
+  readonly blockStreamsMax: number
+}
+/** What stands where a namespace says nothing else; the shape that ufs/ takes. */
+export interface CosnConfig {
+  readonly blockSizeBytes: number
+  readonly readAheadBlockBytes: number
+  readonly readAheadQueueSize: number
+  /** Ranged reads in flight in one process. */
+  readonly uploadThreadPool: number
+  /** Attempts after the first. */
+  readonly maxRetries: number
+  readonly socketTimeoutMs: number
+  readonly connectionTimeoutMs: number
+  readonly connectionsMax: number
+  readonly useHttps: boolean
+  readonly region: string | undefined
+  readonly endpointSuffix: string | undefined
+  /** Of one request; undefined = none. */
+  readonly trafficLimitBitsPerSecond: number | undefined
+  readonly secretId: Secret | undefined
+  readonly secretKey: Secret | undefined
+  readonly sessionToken: Secret | undefined
+}
+export interface UfsConfig {
+  readonly allowPrivateEndpoints: boolean
+  readonly cosn: CosnConfig
+}
+export interface LoadConfig {
+  readonly activeJobs: number
+  readonly batchFiles: number
+  readonly batchBytes: number
+  readonly taskBytes: number
+  readonly windowTasks: number
+  readonly windowBytes: number
+  readonly listingPageSize: number
+  readonly listingWaitMs: number
+  readonly attemptsMax: number
+  readonly retryInitialMs: number
+  readonly retryMaxMs: number
+  readonly repairRoundsMax: number
+  readonly stallTimeoutMs: number
+  readonly historyMax: number
+}
+
+export type ValueLayer = 'default' | 'profile' | 'file' | 'skein.json' | 'env' | 'flag'
+export interface ValueSource {
+  readonly layer: ValueLayer
+  /** `file:line`, the environment variable, or `-D`. */
+  readonly where: string
+}
+
+export interface Config {
+  readonly mode: ConfigMode
+  /** Absolute. */
+  readonly home: string
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  readonly rpcDeadlineMs: number
+  readonly shutdownTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly journal: { readonly segmentBytes: number; readonly checkpointIntervalMs: number }
+  readonly queue: { readonly url: string; readonly connectTimeoutMs: number }
+  readonly master: MasterConfig
+  readonly worker: WorkerConfig
+  readonly jobMaster: JobMasterConfig
+  readonly jobWorker: JobWorkerConfig
+  readonly ufs: UfsConfig
+  readonly user: { readonly blockSizeBytes: number; readonly createTtlAction: 'FREE' | 'DELETE'; readonly metadataSyncIntervalMs: number }
+  readonly load: LoadConfig
+  /** Where each key that is not at its default came from. */
+  readonly sources: ReadonlyMap<string, ValueSource>
+  /** One line each: keys that are accepted and have no effect, values that are read in another way than written. */
+  readonly warnings: readonly string[]
+}

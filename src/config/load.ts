@@ -1,0 +1,98 @@
+// Why: the one way to a Config. How: reads the files that a configuration may come from, puts the layers in order, and
+// leaves the rest to resolve.ts. The only file of config/ that touches the disk.
+import { readFileSync, statSync } from 'node:fs'
+import { availableParallelism, homedir, hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import { SkeinError } from '../base/errors.ts'
+import type { Config, ConfigMode } from './config.ts'
+import { addressSettings, environmentSettings, flagSettings, type Setting } from './layers.ts'
+import { parseProperties } from './properties.ts'
+import { homeOf, type Machine, resolveConfig } from './resolve.ts'
+
+export interface ConfigInput {
+  readonly mode: ConfigMode
+  /** Keys and values given with -D. */
+  readonly definitions: Readonly<Record<string, string>>
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Default: this machine. */
+  readonly machine?: Machine
+}
+
+/** A later one wins over an earlier one. */
+const siteFiles = ['goosefs-site.properties', 'skein-site.properties']
+
+/**
+ * Defaults < profile < site file < `<home>/skein.json` (clients only) < environment < -D.
+ * Site files are `<home>/conf/{goosefs,skein}-site.properties`, or those of `SKEIN_CONF` (a file or a directory).
+ * @throws SkeinError invalid_argument (reason `usage` for -D, else `config`) naming the place, the key and the nearest known key
+ */
+export function loadConfig(input: ConfigInput): Config {
+  const machine = input.machine ?? thisMachine()
+  const environment = environmentSettings(input.environment)
+  const flags = flagSettings(input.definitions)
+  const typed = [...environment, ...flags]
+  const home = homeOf(lastOf(typed, 'skein.home'), machine)
+  const files = readSiteFiles(home, input.environment['SKEIN_CONF'], machine.cwd)
+  const profilePath = lastOf([...files, ...typed], 'skein.profile')
+  const profile = profilePath === undefined ? [] : readProperties(resolve(machine.cwd, profilePath), 'profile')
+  const running = input.mode === 'client' ? readRunning(homeOf(lastOf([...files, ...typed], 'skein.home'), machine), typed) : []
+  return resolveConfig([...profile, ...files, ...running, ...environment, ...flags], input.mode, machine)
+}
+
+/** The file that `skein local` leaves in its home, so that clients find it: `{"master":"host:port",...}`. */
+export function runningFile(home: string): string {
+  return join(home, 'skein.json')
+}
+
+function thisMachine(): Machine {
+  return { homeDirectory: homedir(), hostname: hostname(), cpus: availableParallelism(), cwd: process.cwd() }
+}
+
+function lastOf(settings: readonly Setting[], key: string): string | undefined {
+  return settings.findLast((setting) => setting.key === key)?.text
+}
+
+function readSiteFiles(home: string, conf: string | undefined, cwd: string): Setting[] {
+  if (conf === undefined || conf === '') return readDirectory(join(home, 'conf'))
+  const path = resolve(cwd, conf)
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat === undefined)
+    throw new SkeinError('invalid_argument', `SKEIN_CONF: there is no file or directory ${path}`, { reason: 'config' })
+  return stat.isDirectory() ? readDirectory(path) : readProperties(path, 'file')
+}
+
+function readDirectory(directory: string): Setting[] {
+  return siteFiles
+    .map((name) => join(directory, name))
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true)
+    .flatMap((path) => readProperties(path, 'file'))
+}
+
+function readProperties(path: string, layer: 'profile' | 'file'): Setting[] {
+  return parseProperties(readText(path), path).map(({ key, value, line }) => ({ key, text: value, layer, where: `${path}:${line}` }))
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new SkeinError('invalid_argument', `cannot read ${path}: ${(cause as Error).message}`, { reason: 'config', cause })
+  }
+}
+
+/** The master's address of a running `skein local`, unless somebody named one in the environment or with -D. */
+function readRunning(home: string, typed: readonly Setting[]): Setting[] {
+  const path = runningFile(home)
+  if (typed.some(({ key }) => key.startsWith('goosefs.master.hostname') || key.startsWith('goosefs.master.rpc.'))) return []
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return []
+  const text = readText(path)
+  try {
+    const { master } = JSON.parse(text) as { master?: unknown }
+    if (typeof master === 'string') return addressSettings(master, 'skein.json', path)
+  } catch {
+    // Falls through to the message below.
+  }
+  throw new SkeinError('invalid_argument', `${path} holds no master address; remove it or start \`skein local\` again`, {
+    reason: 'config',
+  })
+}

@@ -1,0 +1,70 @@
+// Why: GooseFS sites are configured by Java properties files, which are read as they are. How: the format of
+// java.util.Properties.load (comments, continued lines, escapes), with the line number of each entry kept for messages.
+import { SkeinError } from '../base/errors.ts'
+
+export interface PropertyEntry {
+  readonly key: string
+  /** Without blanks at its ends (GooseFS trims values too). */
+  readonly value: string
+  /** Of the entry's first line, from 1. */
+  readonly line: number
+}
+
+/**
+ * Reads a properties file's text. Entries in order; a key may come twice.
+ * @throws SkeinError invalid_argument for a broken `\u` escape, naming `file:line`
+ */
+export function parseProperties(text: string, file: string): PropertyEntry[] {
+  return logicalLines(text).map(({ content, line }) => {
+    const end = separatorAt(content)
+    const rest = content.slice(end).replace(/^[ \t\f]*[=:]?[ \t\f]*/, '')
+    const where = `${file}:${line}`
+    return { key: unescape(content.slice(0, end), where), value: unescape(rest, where).trim(), line }
+  })
+}
+
+interface LogicalLine {
+  readonly content: string
+  readonly line: number
+}
+
+/** Natural lines joined where one ends in an odd number of backslashes; comments and empty lines are dropped. */
+function logicalLines(text: string): LogicalLine[] {
+  const natural = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/)
+  const lines: LogicalLine[] = []
+  for (let index = 0; index < natural.length; index += 1) {
+    const line = index + 1
+    let content = (natural[index] ?? '').replace(/^[ \t\f]+/, '')
+    if (content === '' || content.startsWith('#') || content.startsWith('!')) continue
+    while (endsInOddBackslashes(content)) {
+      index += 1
+      content = content.slice(0, -1) + (natural[index] ?? '').replace(/^[ \t\f]+/, '')
+    }
+    lines.push({ content, line })
+  }
+  return lines
+}
+
+function endsInOddBackslashes(text: string): boolean {
+  return (/\\+$/.exec(text)?.[0].length ?? 0) % 2 === 1
+}
+
+/** Where the key ends: the first `=`, `:` or blank that is not escaped. */
+function separatorAt(content: string): number {
+  for (let index = 0; index < content.length; index += 1) {
+    const character = content[index] ?? ''
+    if (character === '\\') index += 1
+    else if ('=: \t\f'.includes(character)) return index
+  }
+  return content.length
+}
+
+const escapes: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', f: '\f' }
+
+function unescape(text: string, where: string): string {
+  return text.replace(/\\(u[0-9A-Fa-f]{4}|u|[^u])/g, (_, escaped: string) => {
+    if (escaped === 'u') throw new SkeinError('invalid_argument', `${where}: \\u must be followed by four hexadecimal digits`)
+    if (escaped.startsWith('u')) return String.fromCharCode(Number.parseInt(escaped.slice(1), 16))
+    return escapes[escaped] ?? escaped
+  })
+}

@@ -1,0 +1,56 @@
+// Why: every configuration key there is, in one table, so that the loader, the README and the tuning rules cannot drift
+// apart. How: the groups live in keys-*.ts; names with `{x}` are patterns over tier numbers.
+import type { KeyDefinition, KeyTable } from './key-definition.ts'
+import { clusterKeys } from './keys-cluster.ts'
+import { loadKeys } from './keys-load.ts'
+import { storageKeys, unusedKeys } from './keys-storage.ts'
+
+export const schemaGroups = {
+  'Roles and addresses': clusterKeys,
+  'Reading and loading': loadKeys,
+  Cache: storageKeys,
+  'Accepted and not used': unusedKeys,
+} as const satisfies Readonly<Record<string, KeyTable>>
+
+export const schema = { ...clusterKeys, ...loadKeys, ...storageKeys, ...unusedKeys } as const satisfies KeyTable
+export type KeyName = keyof typeof schema
+
+const levelPattern = /^(goosefs\.worker\.tieredstore\.level)\d{1,2}(\..+)$/
+
+/** The key's definition, patterns included; undefined for an unknown key. */
+export function definitionOf(name: string): KeyDefinition | undefined {
+  const table: KeyTable = schema
+  const pattern = name.replace(levelPattern, '$1{x}$2')
+  return Object.hasOwn(table, pattern) && !name.includes('{x}') ? table[pattern] : undefined
+}
+
+/** The known key with the smallest edit distance to `name`; tier patterns take the number that `name` has, or 0. */
+export function nearestKey(name: string): string {
+  const level = /level(\d{1,2})\b/.exec(name)?.[1] ?? '0'
+  let nearest = ''
+  let least = Number.POSITIVE_INFINITY
+  for (const key of Object.keys(schema)) {
+    const candidate = key.replace('{x}', level)
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase(), least)
+    if (distance < least) {
+      least = distance
+      nearest = candidate
+    }
+  }
+  return nearest
+}
+
+/** Levenshtein's distance; gives up (infinite) once it cannot be below `limit`. */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return Number.POSITIVE_INFINITY
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j += 1) {
+      const substitute = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(substitute, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

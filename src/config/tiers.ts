@@ -1,0 +1,61 @@
+// Why: the directories of the tiers are given as parallel lists, which is easy to get wrong; here they are checked and
+// become tiers of directories. Pure.
+import { resolve } from 'node:path'
+import type { Tier, TierDirectory } from './config.ts'
+import type { Values } from './values.ts'
+
+const aliases = ['MEM', 'SSD', 'HDD']
+const defaultQuotaBytes = 10 * 1024 ** 3
+
+/** @throws SkeinError invalid_argument for lists of different lengths, and aliases or directories that come twice */
+export function resolveTiers(values: Values, home: string, cwd: string): Tier[] {
+  const tiers = Array.from({ length: values.amount('goosefs.worker.tieredstore.levels') }, (_, level) =>
+    resolveTier(values, level, home, cwd),
+  )
+  const seen = new Set<string>()
+  for (const [level, tier] of tiers.entries()) {
+    for (const name of [tier.alias, ...tier.directories.map((directory) => directory.path)]) {
+      if (seen.has(name))
+        throw values.error(
+          `goosefs.worker.tieredstore.level${level}.${name === tier.alias ? 'alias' : 'dirs.path'}`,
+          `'${name}' comes twice`,
+        )
+      seen.add(name)
+    }
+  }
+  return tiers
+}
+
+function resolveTier(values: Values, level: number, home: string, cwd: string): Tier {
+  const key = <Name extends string>(name: Name): `goosefs.worker.tieredstore.level${number}.${Name}` =>
+    `goosefs.worker.tieredstore.level${level}.${name}`
+  const alias = values.text(key('alias')) ?? aliases[level]
+  if (alias === undefined)
+    throw values.error('goosefs.worker.tieredstore.levels', `asks for tier ${level}, but ${key('alias')} is not given`)
+  const paths = values.words(key('dirs.path')) ?? (level === 0 ? [resolve(home, 'worker', 'blocks')] : undefined)
+  if (paths === undefined)
+    throw values.error('goosefs.worker.tieredstore.levels', `asks for tier ${level}, but ${key('dirs.path')} is not given`)
+  const media = values.words(key('dirs.mediumtype')) ?? paths.map(() => alias)
+  checkLength(values, key('dirs.mediumtype'), media.length, paths.length)
+  const quotas = values.numbers(key('dirs.quota')) ?? defaultQuotas(values, level, paths.length)
+  checkLength(values, key('dirs.quota'), quotas.length, paths.length)
+  const directories = paths.map((path, index): TierDirectory => {
+    const quotaBytes = quotas[index] ?? 0
+    if (quotaBytes <= 0) throw values.error(key('dirs.quota'), `the quota of '${path}' must be above 0`)
+    return { path: resolve(cwd, path), mediumType: media[index] ?? alias, quotaBytes }
+  })
+  return { alias, directories }
+}
+
+function checkLength(values: Values, key: `goosefs.worker.tieredstore.level${number}.${string}`, length: number, wanted: number): void {
+  if (length === wanted) return
+  throw values.error(
+    key,
+    `has ${length} ${length === 1 ? 'entry' : 'entries'} for ${wanted} ${wanted === 1 ? 'directory' : 'directories'}: give one for each of dirs.path`,
+  )
+}
+
+function defaultQuotas(values: Values, level: number, directories: number): number[] {
+  const total = level === 0 ? (values.number('goosefs.worker.ramdisk.size') ?? values.number('goosefs.worker.memory.size')) : undefined
+  return Array.from({ length: directories }, () => (total === undefined ? defaultQuotaBytes : Math.floor(total / directories)))
+}

@@ -1,0 +1,132 @@
+// Why: a listing of a billion objects must not be in memory, and a load that cannot fit should not begin. How: page by
+// page from the master, each page one command; nothing goes out before the listing has ended or the gate's time has
+// passed, and planning pauses while enough sets wait.
+import { formatBytes } from '../base/bytes.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { LoadRecord } from '../load/load.ts'
+import { planPage, releasePlan, type PagePlan } from '../load/planner.ts'
+import { settleMs } from '../load/placement.ts'
+import type { SyncPageResponse } from '../wire/generated/master.ts'
+import type { LoadRunner } from './load-runner.ts'
+
+/** Plans until the listing has ended. Gives the error when the load is refused because it does not fit. */
+export async function planLoad(runner: LoadRunner, signal: AbortSignal): Promise<SkeinError | undefined> {
+  const { clock, options, dispatcher } = runner.deps
+  const { loadId } = runner
+  let gateOpen = false
+  const openGate = (): void => {
+    gateOpen = true
+    dispatcher.openLoad(loadId, runner.load().options.activeJobs)
+  }
+  const closed = new AbortController()
+  const cancelTimer = clock.schedule(options.gateMs, () => {
+    if (!closed.signal.aborted && !signal.aborted) openGate()
+  })
+  try {
+    let isShort = false
+    for (let load = runner.load(); !load.listingDone; load = runner.load()) {
+      if (await mustPause(runner, load, signal)) continue
+      const page = await readPage(runner, load, signal)
+      if (page === undefined) break
+      let plan = planThePage(runner, load, page)
+      if (plan.missingBytes > 0 && gateOpen && !isShort) {
+        releasePlan(plan, runner.deps.cluster.placement)
+        await waitForSettledRoom(runner, signal)
+        plan = planThePage(runner, load, page)
+        isShort = plan.missingBytes > 0
+      }
+      const { namespaceId, nextCursor } = page
+      await runner.submit({ type: 'PagePlanned', nowMs: clock.nowMs(), loadId, page: load.pagesPlanned, namespaceId, nextCursor, ...plan })
+      runner.notify(true)
+      dispatcher.notify()
+    }
+    return gateOpen ? undefined : refusal(runner)
+  } finally {
+    closed.abort()
+    cancelTimer()
+    runner.waitFor('')
+  }
+}
+
+/** Waits while there is enough planned, or too few workers to plan for; true when it waited. */
+async function mustPause(runner: LoadRunner, load: LoadRecord, signal: AbortSignal): Promise<boolean> {
+  const { cluster, options } = runner.deps
+  const { replication, activeJobs } = load.options
+  if (load.openSets > activeJobs * options.plannedAheadFactor) {
+    await runner.pause(500, signal)
+    await runner.giveUpStalled()
+    return true
+  }
+  if (!cluster.known || cluster.liveCount() < replication) {
+    await cluster.refresh(signal)
+    if (cluster.known && cluster.liveCount() >= replication) return true
+    runner.waitFor(
+      cluster.masterError === undefined
+        ? `waiting for workers: ${cluster.liveCount()} live, ${replication} needed`
+        : `the master does not answer: ${cluster.masterError.message}`,
+    )
+    await runner.pause(500, signal)
+    return true
+  }
+  runner.waitFor('')
+  return false
+}
+
+/** The next page; undefined when the listing was stopped because it cannot be read. */
+async function readPage(runner: LoadRunner, load: LoadRecord, signal: AbortSignal): Promise<SyncPageResponse | undefined> {
+  const { master, clock, options, logger } = runner.deps
+  const until = clock.monotonicMs() + options.listingPatienceMs
+  for (;;) {
+    try {
+      const page = await master.syncPage({ path: load.path, cursor: load.cursor, limit: options.pageFiles }, { signal })
+      runner.waitFor('')
+      return page
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      if (signal.aborted) throw error
+      if (error.retryable && clock.monotonicMs() < until) {
+        runner.waitFor(`the listing waits: ${error.message}`)
+        await runner.pause(500, signal)
+        continue
+      }
+      logger.warn('a listing was stopped', { loadId: load.loadId, error })
+      const reason = `the listing of ${load.path} stopped: ${error.message}`
+      await runner.submit({ type: 'ListingStopped', nowMs: clock.nowMs(), loadId: load.loadId, reason, errorCode: error.code })
+      return undefined
+    }
+  }
+}
+
+function planThePage(runner: LoadRunner, load: LoadRecord, page: SyncPageResponse): PagePlan {
+  const { options, cluster } = runner.deps
+  const { replication, batchSize } = load.options
+  const planner = { replication, batchFiles: batchSize, batchBytes: options.batchBytes, largeSetBytes: options.largeSetBytes }
+  return planPage(page.files, planner, cluster.placement)
+}
+
+/** Usage reports lag: before saying that there is no room, waits until nothing of this load is under way and reports are fresh. */
+async function waitForSettledRoom(runner: LoadRunner, signal: AbortSignal): Promise<void> {
+  const { cluster, clock } = runner.deps
+  while (runner.load().openSets > 0) {
+    await runner.pause(500, signal)
+    await runner.giveUpStalled()
+  }
+  const until = clock.monotonicMs() + 2 * settleMs
+  while (clock.monotonicMs() < until && !cluster.placement.settled) {
+    await clock.sleep(250, signal)
+    await cluster.refresh(signal)
+  }
+}
+
+function refusal(runner: LoadRunner): SkeinError | undefined {
+  const load = runner.load()
+  if (load.missingCapacityBytes === 0) return undefined
+  const { placement } = runner.deps.cluster
+  const free = placement.liveWorkers().reduce((sum, worker) => sum + placement.freeBytes(worker.workerId), 0)
+  const missing = load.missingCapacityBytes > free ? load.missingCapacityBytes - free : load.missingCapacityBytes
+  return new SkeinError(
+    'resource_exhausted',
+    `the cache has no room for ${load.path}: ${missing} bytes (${formatBytes(missing)}) are missing; free space, add workers, or load less`,
+    { reason: `missing:${missing}` },
+  )
+}

@@ -1,0 +1,215 @@
+// Why: one running load from its submission to its end, as a readable sequence: start, plan while tasks run, wait until
+// no set is open, audit, and either repair or end. How: every step reads the load's record and sends commands; a
+// restart begins the same sequence again and finds done what is done.
+import { abortReason, type Clock } from '../base/clock.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { LoadCommand, LoadEffect } from '../load/commands.ts'
+import { hasEnded, type LoadMode, type LoadRecord } from '../load/load.ts'
+import { giveUp } from '../load/retry-policy.ts'
+import type { Tables } from '../load/tables.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
+import type { ClusterView } from './cluster-view.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { JobWorkerRegistry } from './job-worker-registry.ts'
+import { auditLoad } from './load-audit.ts'
+import { planLoad } from './load-planning.ts'
+import type { JobMasterOptions } from './options.ts'
+import type { Outstanding } from './outstanding.ts'
+import { retargetHeldSets } from './retarget.ts'
+import { Wakeup } from './wakeup.ts'
+
+export interface LoadRunnerDependencies {
+  readonly tables: Tables
+  readonly submit: (command: LoadCommand) => Promise<LoadEffect>
+  readonly master: Service<MasterServiceDefinition>
+  readonly dispatcher: Dispatcher
+  readonly outstanding: Outstanding
+  readonly jobWorkers: JobWorkerRegistry
+  readonly cluster: ClusterView
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+  readonly options: JobMasterOptions
+}
+
+const lookMs = 500
+
+export class LoadRunner {
+  readonly loadId: number
+  readonly deps: LoadRunnerDependencies
+  readonly #cancel = new AbortController()
+  readonly #changed: Wakeup
+  #waitingFor = ''
+  #progressMs: number
+
+  constructor(loadId: number, deps: LoadRunnerDependencies) {
+    this.loadId = loadId
+    this.deps = deps
+    this.#changed = new Wakeup(deps.clock)
+    this.#progressMs = deps.clock.monotonicMs()
+  }
+
+  /** The load as it is now. @throws SkeinError cancelled once it has ended by other hands */
+  load(): LoadRecord {
+    const load = this.deps.tables.loads.get([this.loadId])
+    if (load === undefined || hasEnded(load.mode)) throw new SkeinError('cancelled', `load L${this.loadId} has ended`)
+    return load
+  }
+
+  /** Something happened to a set of this load. */
+  notify(madeProgress: boolean): void {
+    if (madeProgress) this.#progressMs = this.deps.clock.monotonicMs()
+    this.#changed.notify()
+  }
+
+  /** Ends the load as CANCELLED, soon. */
+  cancel(): void {
+    this.#cancel.abort(new SkeinError('cancelled', `load L${this.loadId} is being cancelled`))
+    this.#changed.notify()
+  }
+
+  waitFor(reason: string): void {
+    this.#waitingFor = reason
+  }
+
+  /** What the load waits for, one line; empty when it just runs. */
+  reason(): string {
+    if (this.#waitingFor !== '') return this.#waitingFor
+    const { dispatcher, jobWorkers, outstanding, tables, cluster } = this.deps
+    const load = tables.loads.get([this.loadId])
+    if (load === undefined || load.openSets === 0) return ''
+    if (dispatcher.queueError !== undefined) return `the queue is down: ${dispatcher.queueError.message}`
+    if (jobWorkers.live().length === 0) return 'waiting for a job worker'
+    if (outstanding.countOf(this.loadId) > 0) return ''
+    if (cluster.masterError !== undefined) return `the master does not answer: ${cluster.masterError.message}`
+    const held = dispatcher.heldSets(this.loadId)[0]
+    if (held === undefined) return ''
+    const live = cluster.liveCount()
+    const needed = load.options.replication
+    if (live < needed) return `waiting for workers: ${live} live, ${needed} needed`
+    return `waiting for worker ${held.targets.find((target) => !cluster.isUsable(target, 1)) ?? held.targets.join(', ')}`
+  }
+
+  /** Runs to the end of the load, or until `stop` aborts (the job master shuts down; the load goes on at the next start). */
+  async run(stop: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([stop, this.#cancel.signal])
+    try {
+      if (this.load().cancelling) this.cancel()
+      else await this.#runSteps(signal)
+    } catch (thrown) {
+      if (stop.aborted || this.#cancel.signal.aborted) return await this.#ended(stop)
+      const error = toSkeinError(thrown)
+      this.deps.logger.error('a load failed', { loadId: this.loadId, error })
+      await this.#fail(error)
+      return
+    }
+    await this.#ended(stop)
+  }
+
+  async #ended(stop: AbortSignal): Promise<void> {
+    if (this.#cancel.signal.aborted && !stop.aborted) await this.#endCancelled(stop)
+  }
+
+  async #runSteps(signal: AbortSignal): Promise<void> {
+    if (this.load().mode === 'SUBMITTED') await this.submit({ type: 'StartLoad', nowMs: this.deps.clock.nowMs(), loadId: this.loadId })
+    const refused = await planLoad(this, signal)
+    if (refused !== undefined) return await this.end('FAILED', refused)
+    this.deps.dispatcher.openLoad(this.loadId, this.load().options.activeJobs)
+    for (let round = 0; ; round += 1) {
+      await this.drained(signal)
+      await this.submit(this.#stateChanged('AUDITING', '', '', this.load().missingCapacityBytes))
+      if (!(await auditLoad(this, round, signal))) break
+    }
+    await this.#finish()
+  }
+
+  /** Waits until no set is open. Gives up sets whose workers do not come back. */
+  async drained(signal: AbortSignal): Promise<void> {
+    while (this.load().openSets > 0) {
+      await this.pause(lookMs, signal)
+      await retargetHeldSets(this.deps, this.loadId)
+      await this.giveUpStalled()
+    }
+  }
+
+  /** Waits for a change of this load, or `ms`. @throws the signal's reason */
+  async pause(ms: number, signal: AbortSignal): Promise<void> {
+    await this.#changed.wait(ms, signal)
+    if (signal.aborted) throw abortReason(signal)
+  }
+
+  /** Waits until the load's own patience is used up without any progress; true then. */
+  outOfPatience(): boolean {
+    return this.deps.clock.monotonicMs() - this.#progressMs >= this.deps.options.patienceMs
+  }
+
+  /** Fails the files of the sets that wait for workers, when nothing of the load has moved for the patience's time. */
+  async giveUpStalled(): Promise<void> {
+    const { dispatcher, jobWorkers, outstanding, cluster, tables, clock } = this.deps
+    if (!this.outOfPatience()) return
+    // Waiting for job workers, the queue or the master has no end: nothing of the load is lost by it.
+    if (jobWorkers.live().length === 0 || dispatcher.queueError !== undefined || cluster.masterError !== undefined) return
+    if (outstanding.ofLoad(this.loadId).some((out) => out.session !== undefined)) return
+    const held = dispatcher.heldSets(this.loadId)
+    for (const { set, targets } of held) {
+      const record = tables.sets.get([this.loadId, set])
+      if (record === undefined) continue
+      const failed = giveUp(record, 'unavailable', `the cache worker ${targets.join(', ')} did not come back`)
+      await this.submit({ type: 'SetCompleted', nowMs: clock.nowMs(), loadId: this.loadId, set, originBytes: 0, retries: [], failed, replaced: [] })
+      dispatcher.withdraw(this.loadId, set)
+    }
+  }
+
+  submit(command: LoadCommand): Promise<LoadEffect> {
+    return this.deps.submit(command)
+  }
+
+  async #finish(): Promise<void> {
+    const load = this.load()
+    const { filesFailed, filesLoaded, filesCached, files } = load.counts
+    if (filesFailed === 0 && load.errorCode === '') return await this.end('COMPLETED', undefined)
+    const mode = filesLoaded + filesCached === 0 ? 'FAILED' : 'PARTIAL'
+    const first = this.deps.tables.failures.scan([load.loadId], Number.MIN_SAFE_INTEGER, 1)[0]?.value
+    const code = load.errorCode !== '' ? load.errorCode : (first?.code ?? 'internal')
+    const reason = load.reason !== '' ? load.reason : `${filesFailed} of ${files} files failed, such as ${first?.key ?? ''}: ${first?.reason ?? ''}`
+    await this.end(mode, new SkeinError(code as SkeinError['code'], reason))
+  }
+
+  async end(mode: LoadMode, error: SkeinError | undefined, missingCapacityBytes = this.load().missingCapacityBytes): Promise<void> {
+    const { tables, cluster, dispatcher, outstanding, metrics, logger } = this.deps
+    dispatcher.closeLoad(this.loadId)
+    for (const { value } of tables.open.scan([this.loadId], 0, Number.MAX_SAFE_INTEGER)) cluster.placement.release(value.targets, value.bytes)
+    await this.submit(this.#stateChanged(mode, error?.message ?? '', error?.code ?? '', missingCapacityBytes))
+    outstanding.forgetLoad(this.loadId)
+    const load = tables.loads.get([this.loadId])
+    metrics.add('job.files.loaded', load?.counts.filesLoaded ?? 0)
+    metrics.add('job.files.failed', load?.counts.filesFailed ?? 0)
+    logger.info('a load ended', { loadId: this.loadId, mode, reason: error?.message, counts: load?.counts })
+  }
+
+  async #fail(error: SkeinError): Promise<void> {
+    try {
+      const { filesLoaded, filesCached } = this.load().counts
+      await this.end(this.load().mode === 'AUDITING' && filesLoaded + filesCached > 0 ? 'PARTIAL' : 'FAILED', error)
+    } catch (thrown) {
+      this.deps.logger.error('a load could not be ended', { loadId: this.loadId, error: thrown })
+    }
+  }
+
+  async #endCancelled(stop: AbortSignal): Promise<void> {
+    const { clock, options, dispatcher, outstanding } = this.deps
+    dispatcher.closeLoad(this.loadId)
+    await dispatcher.removeWaiting(this.loadId)
+    const until = clock.monotonicMs() + options.cancelGraceMs
+    while (outstanding.countOf(this.loadId) > 0 && clock.monotonicMs() < until && !stop.aborted) await this.#changed.wait(lookMs, stop)
+    if (stop.aborted) return
+    await this.end('CANCELLED', new SkeinError('cancelled', 'the load was cancelled'))
+  }
+
+  #stateChanged(mode: LoadMode, reason: string, errorCode: string, missingCapacityBytes: number): LoadCommand {
+    return { type: 'StateChanged', nowMs: this.deps.clock.nowMs(), loadId: this.loadId, mode, reason, errorCode, missingCapacityBytes }
+  }
+}

@@ -1,0 +1,256 @@
+// Why: the job workers' side of the job master: what is in a set, how it ended, what is still running. How: a set's
+// content comes from the tables at the moment it starts, so a task in the queue is never more than a name. Results
+// are taken from any attempt and any session, because blocks that are committed are facts; taking the set out of the
+// open ones is what counts, and happens once.
+import type { Clock, Random } from '../base/clock.ts'
+import { SingleFlight } from '../base/single-flight.ts'
+import type { FileFailure, LoadRecord, SetRecord } from '../load/load.ts'
+import { formatLoadId, hasEnded, parseLoadId, setBytes } from '../load/load.ts'
+import type { LoadCommand, LoadEffect, Replacement, SetCompleted } from '../load/commands.ts'
+import { planPage, type ListedFile } from '../load/planner.ts'
+import { giveUp, planRetries, splitSet, type RetryContext } from '../load/retry-policy.ts'
+import type { Tables } from '../load/tables.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type {
+  CompleteSetRequest,
+  FileReplacement,
+  JobWorkerHeartbeatRequest,
+  JobWorkerHeartbeatResponse,
+  StartSetRequest,
+  StartSetResponse,
+} from '../wire/generated/job.ts'
+import type { ClusterView } from './cluster-view.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { JobWorker, JobWorkerRegistry } from './job-worker-registry.ts'
+import type { JobMasterOptions } from './options.ts'
+import type { OutSet, Outstanding } from './outstanding.ts'
+
+export interface SetServiceDependencies {
+  readonly tables: Tables
+  readonly submit: (command: LoadCommand) => Promise<LoadEffect>
+  readonly dispatcher: Dispatcher
+  readonly outstanding: Outstanding
+  readonly jobWorkers: JobWorkerRegistry
+  readonly cluster: ClusterView
+  readonly clock: Clock
+  readonly random: Random
+  readonly metrics: MetricRegistry
+  readonly options: JobMasterOptions
+  /** A set of this load ended, or it is time to look. */
+  readonly onProgress: (loadId: number, madeProgress: boolean) => void
+}
+
+const obsolete: StartSetResponse = { obsolete: true, namespaceId: '', pieces: [], targets: [] }
+
+export class SetService {
+  readonly #deps: SetServiceDependencies
+  readonly #completing = new SingleFlight<string, void>()
+
+  constructor(deps: SetServiceDependencies) {
+    this.#deps = deps
+  }
+
+  /** @throws SkeinError failed_precondition (`register_again`) */
+  startSet(request: StartSetRequest): StartSetResponse {
+    const { tables, jobWorkers, outstanding, cluster } = this.#deps
+    const worker = jobWorkers.check(request.jobWorkerId, request.session)
+    const load = this.#runningLoad(request.loadId)
+    if (load === undefined || load.cancelling) return obsolete
+    const record = tables.sets.get([load.loadId, request.set])
+    if (tables.open.get([load.loadId, request.set]) === undefined) {
+      outstanding.forget(load.loadId, request.set)
+      return obsolete
+    }
+    const out = outstanding.get(load.loadId, request.set) ?? this.#adopt(load.loadId, request.set, request.attempt, worker)
+    if (record === undefined || out === undefined || out.attempt !== request.attempt) return obsolete
+    // Another job worker, or an earlier life of this one, has begun the same attempt.
+    if (out.session !== undefined && out.session !== worker.session) return obsolete
+    this.#begin(out, worker)
+    const pieces = record.pieces.map(({ lead: _lead, ...piece }) => piece)
+    return { obsolete: false, namespaceId: load.namespaceId, pieces, targets: record.targets.map((target) => cluster.targetOf(target)) }
+  }
+
+  /** Idempotent. Resolves when the result is durable. */
+  async completeSet(request: CompleteSetRequest): Promise<void> {
+    const load = this.#runningLoad(request.loadId)
+    if (load === undefined) return
+    const { loadId } = load
+    await this.#completing.run(`${loadId}/${request.set}`, () => this.#complete(loadId, request))
+  }
+
+  async #complete(loadId: number, request: CompleteSetRequest): Promise<void> {
+    const { tables, outstanding, dispatcher, metrics, cluster } = this.#deps
+    const load = tables.loads.get([loadId])
+    const record = tables.sets.get([loadId, request.set])
+    const open = tables.open.get([loadId, request.set])
+    const out = outstanding.get(loadId, request.set)
+    if (load === undefined || record === undefined || open === undefined) {
+      outstanding.forget(loadId, request.set)
+      return
+    }
+    const clean = request.failures.length === 0 && request.replacements.length === 0
+    // A newer attempt is on its way; what this one failed at says nothing about that one.
+    if (!clean && out !== undefined && out.attempt > request.attempt) return
+    for (const target of record.targets) {
+      if (request.failures.some((failure) => failure.workerId === target && failure.code === 'unavailable')) cluster.doubt(target)
+      else if (!request.failures.some((failure) => failure.workerId === target || failure.workerId === '')) cluster.trust(target)
+    }
+    if (out !== undefined) out.completing = true
+    try {
+      const effect = await this.#deps.submit(this.#completion(load, record, request))
+      if (effect.type !== 'applied') return
+      outstanding.forget(loadId, request.set)
+      if (out === undefined) dispatcher.withdraw(loadId, request.set)
+      metrics.add('job.tasks.completed')
+      this.#deps.onProgress(loadId, request.failures.length < record.pieces.length)
+    } finally {
+      if (out !== undefined) out.completing = false
+      dispatcher.notify()
+    }
+  }
+
+  #completion(load: LoadRecord, record: SetRecord, request: CompleteSetRequest): SetCompleted {
+    const replaced = request.replacements.map((replacement) => this.#replacement(load, record, request.set, replacement))
+    const gone = new Set(replaced.map((replacement) => replacement.oldFileId))
+    const left = { ...record, pieces: record.pieces.filter((piece) => !gone.has(piece.fileId)) }
+    this.#deps.cluster.placement.release(record.targets, setBytes(record) - setBytes(left))
+    const { retries, failed } = planRetries(left, request.failures, this.#retryContext(load))
+    return { type: 'SetCompleted', nowMs: this.#deps.clock.nowMs(), loadId: load.loadId, set: request.set, originBytes: request.originBytes, retries, failed, replaced }
+  }
+
+  #replacement(load: LoadRecord, record: SetRecord, set: number, replacement: FileReplacement): Replacement {
+    const { oldFileId, fileId, key, etag, length, blockSizeBytes } = replacement
+    const old = record.pieces.find((piece) => piece.fileId === oldFileId)
+    const file = { fileId, key, etag, length, blockSizeBytes, blocks: [], problem: '' }
+    return planReplacement(this.#deps, load, set, { fileId: oldFileId, key: old?.key ?? key, length: old?.length ?? length }, fileId === 0 ? undefined : file, record.attempt)
+  }
+
+  #retryContext(load: LoadRecord): RetryContext {
+    const { options, cluster, random, clock } = this.#deps
+    return {
+      policy: options.retry,
+      planner: { batchFiles: load.options.batchSize, batchBytes: options.batchBytes },
+      placement: cluster.placement,
+      random,
+      nowMs: clock.nowMs(),
+    }
+  }
+
+  /** @throws SkeinError failed_precondition (`register_again`) */
+  heartbeat(request: JobWorkerHeartbeatRequest): JobWorkerHeartbeatResponse {
+    const { jobWorkers, outstanding, tables, dispatcher } = this.#deps
+    const worker = jobWorkers.check(request.jobWorkerId, request.session)
+    const first = !worker.reported
+    jobWorkers.heartbeat(worker, request.running.length)
+    const cancelled = new Set<string>()
+    const running = new Set<OutSet>()
+    for (const task of request.running) {
+      const load = this.#runningLoad(task.loadId)
+      if (load === undefined || load.cancelling) {
+        cancelled.add(task.loadId)
+        if (load === undefined) continue
+      }
+      if (tables.open.get([load.loadId, task.set]) === undefined) continue
+      const out = outstanding.get(load.loadId, task.set) ?? this.#adopt(load.loadId, task.set, task.attempt, worker)
+      if (out === undefined || out.attempt !== task.attempt || (out.session !== undefined && out.session !== worker.session)) continue
+      this.#begin(out, worker)
+      running.add(out)
+    }
+    for (const out of outstanding.ofJobWorker(worker.jobWorkerId)) this.#missed(out, worker, running.has(out))
+    if (first) dispatcher.notify()
+    return { cancelledLoads: [...cancelled] }
+  }
+
+  #missed(out: OutSet, worker: JobWorker, named: boolean): void {
+    if (named || out.session !== worker.session || out.completing) return
+    out.missed += 1
+    const load = this.#deps.tables.loads.get([out.set.loadId])
+    if (load?.cancelling === true) {
+      this.#deps.outstanding.forget(out.set.loadId, out.set.set)
+      this.#deps.onProgress(out.set.loadId, false)
+    } else if (out.missed >= 2) this.takeBack(out, true)
+  }
+
+  /** Everything that was out to a job worker whose session ended goes out again. */
+  takeBackAll(jobWorkerId: string): void {
+    for (const out of this.#deps.outstanding.ofJobWorker(jobWorkerId)) this.takeBack(out, out.session !== undefined)
+  }
+
+  takeBack(out: OutSet, lost: boolean): void {
+    const { dispatcher, options, tables, clock, submit, outstanding } = this.#deps
+    const losses = dispatcher.takeBack(out, lost)
+    if (!lost || losses < options.lossesMax) return
+    const { loadId, set } = out.set
+    const record = tables.sets.get([loadId, set])
+    if (record === undefined || (record.pieces.length === 1 && losses < options.retry.attemptsMax)) return
+    const failed: FileFailure[] =
+      record.pieces.length > 1 ? [] : giveUp(record, 'aborted', `its job worker was lost while loading it, ${losses} times`)
+    const retries = record.pieces.length > 1 ? splitSet(record) : []
+    submit({ type: 'SetCompleted', nowMs: clock.nowMs(), loadId, set, originBytes: 0, retries, failed, replaced: [] }).then(
+      () => {
+        outstanding.forget(loadId, set)
+        dispatcher.reload(loadId)
+        this.#deps.onProgress(loadId, false)
+      },
+      () => undefined,
+    )
+  }
+
+  /** The job worker has the task: it is out there, whatever lane it was meant for. */
+  #begin(out: OutSet, worker: JobWorker): void {
+    out.session = worker.session
+    out.missed = 0
+  }
+
+  /** A task from before a restart of the job master that a job worker has: it counts as out, so that it is not read twice. */
+  #adopt(loadId: number, set: number, attempt: number, worker: JobWorker): OutSet | undefined {
+    const open = this.#deps.tables.open.get([loadId, set])
+    if (open === undefined || attempt < this.#deps.outstanding.attemptOf(loadId, set, open.attempt)) return undefined
+    const out: OutSet = {
+      set: { loadId, set, ...open },
+      attempt,
+      lane: worker.lane,
+      jobWorkerId: worker.jobWorkerId,
+      added: true,
+      addedMs: this.#deps.clock.monotonicMs(),
+      session: undefined,
+      missed: 0,
+      completing: false,
+    }
+    this.#deps.outstanding.put(out)
+    this.#deps.dispatcher.withdraw(loadId, set)
+    return out
+  }
+
+  #runningLoad(loadId: string): LoadRecord | undefined {
+    const id = parseLoadId(loadId)
+    const load = id === undefined ? undefined : this.#deps.tables.loads.get([id])
+    return load === undefined || hasEnded(load.mode) || formatLoadId(load.loadId) !== loadId ? undefined : load
+  }
+}
+
+/** What becomes of a file whose object changed (`file`) or went (undefined) while it was loaded. */
+export function planReplacement(
+  deps: Pick<SetServiceDependencies, 'options' | 'cluster'>,
+  load: LoadRecord,
+  set: number,
+  old: { readonly fileId: number; readonly key: string; readonly length: number },
+  file: ListedFile | undefined,
+  attempt: number,
+): Replacement {
+  const lost = (code: string, reason: string): Replacement => ({
+    oldFileId: old.fileId,
+    set,
+    file: undefined,
+    failure: { fileId: old.fileId, key: old.key, length: old.length, code, reason, attempts: attempt, workerId: '' },
+    sets: [],
+  })
+  if (file === undefined) return lost('not_found', 'the object was deleted at the store during the load')
+  if (attempt >= deps.options.retry.attemptsMax) return lost('aborted', `the object was overwritten ${attempt} times during the load`)
+  const { batchBytes, largeSetBytes } = deps.options
+  const planner = { replication: load.options.replication, batchFiles: load.options.batchSize, batchBytes, largeSetBytes }
+  const plan = planPage([file], planner, deps.cluster.placement, attempt + 1)
+  const failure = plan.failed[0]
+  if (failure !== undefined) return lost(failure.code, failure.reason)
+  return { oldFileId: old.fileId, set, file: { fileId: file.fileId, length: file.length }, failure: undefined, sets: plan.sets }
+}

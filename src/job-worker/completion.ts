@@ -1,0 +1,55 @@
+// Why: the work of a set is lost when its completion is; a job master that restarts must still hear of it.
+// How: the report is sent until it is accepted, or until the job master says that nobody waits for it any more. The job
+// master inserts sets, it does not count them, so a report that arrives twice is harmless.
+import { abortReason, type Clock, type Random } from '../base/clock.ts'
+import { toSkeinError } from '../base/errors.ts'
+import { backoffMs, type RetryPolicy } from '../base/retry.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { CompleteSetRequest, JobServiceDefinition } from '../wire/generated/job.ts'
+import type { Service } from '../wire/service.ts'
+import type { JobMasterLink } from './job-master-link.ts'
+
+export interface CompletionOptions {
+  readonly jobMaster: Pick<Service<JobServiceDefinition>, 'completeSet'>
+  readonly link: Pick<JobMasterLink, 'session' | 'replaceIfLost'>
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+const policy: RetryPolicy = { attemptsMax: Number.POSITIVE_INFINITY, initialMs: 100, maxMs: 5000 }
+/** Errors that say neither "later" nor "nobody waits for it": after these many the set is left to the job master's own repair. */
+const unexpectedErrorsMax = 10
+
+/**
+ * Reports a set; waits for as long as the job master is away.
+ * @returns `acked`, or `dropped` when the job master does not want it
+ * @throws the signal's reason
+ */
+export async function completeSet(
+  report: Omit<CompleteSetRequest, 'session'>,
+  options: CompletionOptions,
+  signal: AbortSignal,
+): Promise<'acked' | 'dropped'> {
+  const { jobMaster, link, clock, random, logger } = options
+  let unexpectedErrors = 0
+  for (let attempt = 1; ; attempt += 1) {
+    const { session } = link
+    try {
+      await jobMaster.completeSet({ ...report, session }, { signal })
+      return 'acked'
+    } catch (thrown) {
+      if (signal.aborted) throw abortReason(signal)
+      const error = toSkeinError(thrown)
+      const fields = { load: report.loadId, set: report.set, error: error.message }
+      const refused = error.code === 'not_found' || (error.code === 'failed_precondition' && !(await link.replaceIfLost(session, signal)))
+      if (!error.retryable && error.code !== 'failed_precondition') unexpectedErrors += 1
+      if (refused || unexpectedErrors >= unexpectedErrorsMax) {
+        logger.info('the job master does not want a finished set', fields)
+        return 'dropped'
+      }
+      logger.debug('reporting a finished set again', fields)
+    }
+    await clock.sleep(backoffMs(policy, attempt, random), signal)
+  }
+}

@@ -1,0 +1,146 @@
+// Why: the job worker as one thing to start and stop. How: registers, takes tasks from the lane that it is given, and runs
+// them over budgets that all tasks share. It keeps nothing on disk but its id (identity.ts).
+import pLimit from 'p-limit'
+import { Budget } from '../base/budget.ts'
+import type { Clock, Random } from '../base/clock.ts'
+import { toSkeinError } from '../base/errors.ts'
+import type { BlockTarget } from '../client/block-target.ts'
+import type { WorkerAddress } from '../client/block-target-pool.ts'
+import type { Consumer, Queue } from '../queue/queue.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { JobServiceDefinition } from '../wire/generated/job.ts'
+import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
+import { JobMasterLink } from './job-master-link.ts'
+import { type OpenStore, StoreCache } from './store-cache.ts'
+import { TaskRunner } from './task-runner.ts'
+
+export interface JobWorkerLimits {
+  /** Tasks at once (goosefs.job.worker.max.active.task.num). */
+  readonly activeTasksMax: number
+  /** Large blocks at once (goosefs.job.worker.threadpool.size). */
+  readonly streamsMax: number
+  /** Requests to stores in flight (fs.cosn.upload_thread_pool). */
+  readonly readSlots: number
+  /** Bytes read and not yet written, of all tasks. */
+  readonly readAheadBytesMax: number
+  /** fs.cosn.read.ahead.block.size */
+  readonly rangeBytes: number
+  /** fs.cosn.read.ahead.queue.size */
+  readonly rangesAhead: number
+  /** Files of one block shorter than this are read whole and put together with others. */
+  readonly smallBlockBytes: number
+  readonly heartbeatMs: number
+  /** Stores kept open while no task uses them. */
+  readonly idleStoresMax: number
+  /** A store that refused our secrets is opened anew at most this often. */
+  readonly storeRenewPauseMs: number
+}
+export const defaultJobWorkerLimits: Omit<JobWorkerLimits, 'activeTasksMax' | 'readSlots'> = {
+  streamsMax: 10,
+  readAheadBytesMax: 256 * 1024 * 1024,
+  rangeBytes: 4 * 1024 * 1024,
+  rangesAhead: 8,
+  smallBlockBytes: 1024 * 1024,
+  heartbeatMs: 1000,
+  idleStoresMax: 16,
+  storeRenewPauseMs: 5000,
+}
+
+export interface JobWorkerOptions {
+  readonly jobWorkerId: string
+  /** goosefs.worker.hostname: the same as the cache worker's of this host. */
+  readonly hostname: string
+  /** For the job master's reports; empty when it serves nothing. */
+  readonly rpcAddress: string
+  readonly queue: Queue
+  readonly jobMaster: Service<JobServiceDefinition>
+  readonly master: Pick<Service<MasterServiceDefinition>, 'refreshFile'>
+  readonly openStore: OpenStore
+  readonly targets: { targetFor(worker: WorkerAddress): BlockTarget }
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: Pick<MetricRegistry, 'add'>
+  readonly limits: JobWorkerLimits
+}
+
+export interface JobWorker {
+  /** Resolves when it is registered and takes tasks; waits for a job master that is not up yet. @throws the signal's reason, or a refusal */
+  start(signal: AbortSignal): Promise<void>
+  /** Takes no more tasks, stops the running ones after `graceMs`, and resolves when nothing runs. The queue is not closed. */
+  close(graceMs: number): Promise<void>
+  /** Tasks that run now. */
+  readonly tasksRunning: number
+}
+
+export function createJobWorker(options: JobWorkerOptions): JobWorker {
+  const { limits, queue, logger } = options
+  const streams = pLimit(limits.streamsMax)
+  const stores = new StoreCache({ ...options, idleStoresMax: limits.idleStoresMax, renewPauseMs: limits.storeRenewPauseMs })
+  const link: JobMasterLink = new JobMasterLink({
+    ...options,
+    activeTasksMax: limits.activeTasksMax,
+    heartbeatMs: limits.heartbeatMs,
+    running: () => runner.running(),
+    onCancelled: (loadIds) => runner.cancelLoads(loadIds),
+    onLane: (lane) => lanes.take(lane),
+  })
+  const runner = new TaskRunner({
+    ...options,
+    link,
+    stores,
+    resources: {
+      slots: new Budget('store requests', limits.readSlots),
+      bytes: new Budget('read-ahead bytes', limits.readAheadBytesMax),
+      runStream: (copy) => streams(copy),
+      rangeBytes: limits.rangeBytes,
+      rangesAhead: limits.rangesAhead,
+      smallBlockBytes: limits.smallBlockBytes,
+    },
+  })
+  const lanes = new LaneTaker((lane) =>
+    queue.take(lane, (task, signal) => runner.run(task, signal), {
+      concurrency: limits.activeTasksMax,
+      onError: (thrown) => logger.warn('the queue reports an error', { error: toSkeinError(thrown).message }),
+    }),
+  )
+  return {
+    start: (signal) => link.start(signal),
+    close: async (graceMs) => {
+      // Heartbeats go on while tasks finish: the job master must not give them to somebody else.
+      await lanes.close(graceMs)
+      await link.close()
+      await stores.close()
+    },
+    get tasksRunning() {
+      return runner.running().length
+    },
+  }
+}
+
+/** Takes tasks from one lane, and from another one when the job master says so. */
+class LaneTaker {
+  readonly #take: (lane: string) => Consumer
+  #current: { readonly lane: string; readonly consumer: Consumer } | undefined
+  #closingOld: Promise<void> = Promise.resolve()
+  #closed = false
+
+  constructor(take: (lane: string) => Consumer) {
+    this.#take = take
+  }
+
+  take(lane: string): void {
+    if (this.#closed || this.#current?.lane === lane) return
+    const old = this.#current?.consumer
+    if (old !== undefined) this.#closingOld = Promise.all([this.#closingOld, old.close(0)]).then(() => undefined)
+    this.#current = { lane, consumer: this.#take(lane) }
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true
+    await Promise.all([this.#closingOld, this.#current?.consumer.close(graceMs)])
+    this.#current = undefined
+  }
+}

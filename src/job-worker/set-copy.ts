@@ -1,0 +1,218 @@
+// Why: one set's blocks, from the store to the set's targets. This is the hot path: a small object costs one read, one put
+// a target, and nothing else that waits.
+// How: one loop admits the blocks in order. A small block is admitted when the shared budgets have a slot and its bytes,
+// large ones queue for one of the process's streams; all of them run on while the loop admits the next.
+import type { Budget, Share } from '../base/budget.ts'
+import { blockIdOf, blockLength } from '../base/block-id.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { SetPiece } from '../wire/generated/job.ts'
+import type { BlockHeader } from '../wire/generated/worker.ts'
+import { readAhead } from '../ufs/read-ahead.ts'
+import { type FileRefresh, isChange } from './file-refresh.ts'
+import { copyLargeBlock } from './large-block-copy.ts'
+import type { SetOutcome } from './set-outcome.ts'
+import { type SetTarget, usableTargets } from './set-targets.ts'
+import { isRefusal, type StoreLease } from './store-cache.ts'
+
+/** What all tasks of a job worker share. */
+export interface CopyResources {
+  /** Requests to stores in flight (fs.cosn.upload_thread_pool). */
+  readonly slots: Budget
+  /** Bytes read and not yet written, of all tasks. */
+  readonly bytes: Budget
+  /** Runs at most so many large blocks at once (goosefs.job.worker.threadpool.size). */
+  readonly runStream: (copy: () => Promise<void>) => Promise<void>
+  /** Bytes of a range request (fs.cosn.read.ahead.block.size). */
+  readonly rangeBytes: number
+  /** Ranges ahead of the writer, a stream (fs.cosn.read.ahead.queue.size). */
+  readonly rangesAhead: number
+  /** Files of one block shorter than this are read whole and put together with others. */
+  readonly smallBlockBytes: number
+}
+
+export interface SetCopyOptions {
+  readonly namespaceId: string
+  readonly pieces: readonly SetPiece[]
+  readonly targets: readonly SetTarget[]
+  readonly lease: StoreLease
+  readonly refresh: FileRefresh
+  readonly outcome: SetOutcome
+  readonly resources: CopyResources
+  readonly signal: AbortSignal
+}
+
+export class SetCopy {
+  readonly #options: SetCopyOptions
+  readonly #signal: AbortSignal
+  #running = 0
+  #whenIdle: (() => void) | undefined
+  #bug: { readonly thrown: unknown } | undefined
+
+  constructor(options: SetCopyOptions) {
+    this.#options = options
+    this.#signal = options.signal
+  }
+
+  /** Copies all blocks; the outcome says what failed. After an abort it ends early, with nothing left running or open. Throws nothing else than bugs. */
+  async run(): Promise<void> {
+    try {
+      await this.#admitAll()
+    } finally {
+      if (this.#running > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve))
+    }
+    if (this.#bug !== undefined) throw this.#bug.thrown
+  }
+
+  async #admitAll(): Promise<void> {
+    const { pieces, resources } = this.#options
+    for (const piece of pieces) {
+      const small = piece.length < resources.smallBlockBytes && piece.length <= piece.blockSizeBytes
+      for (let index = piece.firstBlock; index < piece.firstBlock + piece.blockCount; index += 1) {
+        if (this.#signal.aborted) return
+        if (small) await this.#admitSmall(piece, index)
+        else this.#track(resources.runStream(() => this.#copyLarge(piece, index)))
+      }
+    }
+  }
+
+  async #admitSmall(piece: SetPiece, index: number): Promise<void> {
+    const { bytes, slots } = this.#options.resources
+    let share: Share | undefined
+    try {
+      share = bytes.tryAcquire(piece.length) ?? (await bytes.acquire(piece.length, this.#signal))
+      const slot = slots.tryAcquire(1) ?? (await slots.acquire(1, this.#signal))
+      this.#track(this.#copySmall(piece, index, share, slot))
+    } catch {
+      // Only an abort ends the wait for a budget.
+      share?.release()
+    }
+  }
+
+  #track(copy: Promise<void>): void {
+    this.#running += 1
+    void copy.then(this.#ended, (thrown: unknown) => {
+      this.#bug ??= { thrown }
+      this.#ended()
+    })
+  }
+
+  readonly #ended = (): void => {
+    this.#running -= 1
+    if (this.#running === 0) this.#whenIdle?.()
+  }
+
+  async #copySmall(piece: SetPiece, index: number, share: Share, slot: Share): Promise<void> {
+    try {
+      const known = this.#options.refresh.known(piece.fileId)
+      const targets = known === undefined ? this.#usable(piece, index) : await this.#afterChange(piece, index, known)
+      if (targets.length === 0) return
+      const bytes = await this.#readSmall(piece)
+      slot.release()
+      const { outcome } = this.#options
+      outcome.originBytes += bytes.length
+      outcome.bytesDone += bytes.length
+      if (bytes.length !== piece.length) {
+        throw new SkeinError('data_loss', `the store gave ${bytes.length} of ${piece.length} bytes of ${piece.key}`, { retryable: true })
+      }
+      const block = { header: this.#header(piece, index), bytes }
+      const [only] = targets
+      if (only !== undefined && targets.length === 1) await this.#put(piece, index, only, block)
+      else await Promise.all(targets.map((target) => this.#put(piece, index, target, block)))
+    } catch (thrown) {
+      await this.#readFailed(piece, index, thrown)
+    } finally {
+      slot.release()
+      share.release()
+    }
+  }
+
+  async #readSmall(piece: SetPiece): Promise<Uint8Array> {
+    const { lease } = this.#options
+    const request = { key: piece.key, offset: 0, length: piece.length, etag: piece.etag }
+    try {
+      return await lease.store.readWhole(request, this.#signal)
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      if (!isRefusal(error) || this.#signal.aborted || !(await lease.renew())) throw error
+      return await lease.store.readWhole(request, this.#signal)
+    }
+  }
+
+  async #put(piece: SetPiece, index: number, target: SetTarget, block: { header: BlockHeader; bytes: Uint8Array }): Promise<void> {
+    try {
+      await target.target.put(block, this.#signal)
+      target.succeeded()
+    } catch (thrown) {
+      if (!this.#signal.aborted) target.failed(piece, index, thrown)
+    }
+  }
+
+  async #copyLarge(piece: SetPiece, blockIndex: number): Promise<void> {
+    const { lease, outcome, resources } = this.#options
+    const header = this.#header(piece, blockIndex)
+    let renewed = false
+    let receivedBytes = 0
+    try {
+      const known = this.#options.refresh.known(piece.fileId)
+      const targets = known === undefined ? this.#usable(piece, blockIndex) : await this.#afterChange(piece, blockIndex, known)
+      if (targets.length === 0 || this.#signal.aborted) return
+      const block = {
+        piece,
+        blockIndex,
+        header,
+        read: (offset: number) =>
+          readAhead(
+            lease.store,
+            { key: piece.key, etag: piece.etag, offset: header.offset + offset, length: header.length - offset },
+            resources,
+            this.#signal,
+          ),
+        mayReadOn: async (error: SkeinError) => {
+          if (renewed || !isRefusal(error) || this.#signal.aborted) return false
+          renewed = true
+          return await lease.renew()
+        },
+        received: (bytes: number) => {
+          receivedBytes += bytes
+          outcome.originBytes += bytes
+          outcome.bytesDone += bytes
+        },
+      }
+      await copyLargeBlock(block, targets, this.#signal)
+      outcome.bytesDone += header.length - receivedBytes
+    } catch (thrown) {
+      outcome.bytesDone -= receivedBytes
+      await this.#readFailed(piece, blockIndex, thrown)
+    }
+  }
+
+  #usable(piece: SetPiece, index: number): readonly SetTarget[] {
+    return usableTargets(this.#options.targets, piece, index)
+  }
+
+  /** Nothing is read of a file that is known to have changed: its replacement starts from the beginning. */
+  async #afterChange(piece: SetPiece, index: number, known: Promise<SkeinError | undefined>): Promise<readonly SetTarget[]> {
+    const error = await known
+    if (error !== undefined) this.#options.outcome.readFailed(piece, index, error)
+    return []
+  }
+
+  async #readFailed(piece: SetPiece, index: number, thrown: unknown): Promise<void> {
+    if (this.#signal.aborted) return
+    const { refresh, outcome } = this.#options
+    const error = toSkeinError(thrown)
+    const report = isChange(error) ? await refresh.refresh(piece, this.#signal) : error
+    if (report !== undefined && !this.#signal.aborted) outcome.readFailed(piece, index, report)
+  }
+
+  #header(piece: SetPiece, index: number): BlockHeader {
+    return {
+      blockId: blockIdOf(piece.fileId, index),
+      length: blockLength(piece.length, piece.blockSizeBytes, index),
+      namespaceId: this.#options.namespaceId,
+      key: piece.key,
+      etag: piece.etag,
+      offset: index * piece.blockSizeBytes,
+    }
+  }
+}

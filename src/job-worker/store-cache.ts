@@ -1,0 +1,137 @@
+// Why: opening a store costs a call to the master and new connections; tasks of one namespace share one. Secrets change:
+// when a store refuses ours, it is opened anew with what the master has now.
+// How: counted by the tasks that use it; a replaced store is closed when the last of them has let go.
+import type { Clock } from '../base/clock.ts'
+import type { SkeinError } from '../base/errors.ts'
+import type { UnderFileSystem } from '../ufs/under-file-system.ts'
+
+/** Opens the store of a namespace with the master's present access data. @throws SkeinError */
+export type OpenStore = (namespaceId: string, signal: AbortSignal) => Promise<UnderFileSystem>
+
+export interface StoreCacheOptions {
+  readonly openStore: OpenStore
+  readonly clock: Clock
+  /** Stores kept open at most while nobody uses them. */
+  readonly idleStoresMax: number
+  /** A namespace's store is opened anew at most this often: some objects are refused for good. */
+  readonly renewPauseMs: number
+}
+
+interface Entry {
+  readonly namespaceId: string
+  readonly opening: Promise<UnderFileSystem>
+  users: number
+  current: boolean
+}
+
+/** One task's hold on a namespace's store. */
+export interface StoreLease {
+  readonly store: UnderFileSystem
+  /** Another store in place of one that refused our secrets; false when a fresh one would be refused too. @throws SkeinError */
+  renew(): Promise<boolean>
+  release(): Promise<void>
+}
+
+/** Whether an error says that the store refused our secrets, which may have been changed meanwhile. */
+export function isRefusal(error: SkeinError): boolean {
+  return error.code === 'unauthenticated' || error.code === 'permission_denied'
+}
+
+export class StoreCache {
+  readonly #options: StoreCacheOptions
+  // In order of last use.
+  readonly #entries = new Map<string, Entry>()
+  readonly #renewedMs = new Map<string, number>()
+  // The cache outlives the task that happens to open a store, so no task's signal ends the opening.
+  readonly #closing = new AbortController()
+
+  constructor(options: StoreCacheOptions) {
+    this.#options = options
+  }
+
+  /** @throws SkeinError what openStore throws */
+  async lease(namespaceId: string): Promise<StoreLease> {
+    let entry = this.#use(namespaceId)
+    let store = await this.#opened(entry)
+    const renewed = async (): Promise<boolean> => {
+      if (entry.current && !this.#mayRenew(namespaceId)) return false
+      if (entry.current) this.#retire(entry)
+      const next = this.#use(namespaceId)
+      const nextStore = await this.#opened(next)
+      const previous = entry
+      entry = next
+      store = nextStore
+      await this.#release(previous)
+      return true
+    }
+    let renewing: Promise<boolean> | undefined
+    return {
+      get store() {
+        return store
+      },
+      renew: () => (renewing ??= renewed().finally(() => (renewing = undefined))),
+      release: () => this.#release(entry),
+    }
+  }
+
+  /** Closes every store that nobody uses; the others when they are let go. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    const entries = [...this.#entries.values()]
+    for (const entry of entries) this.#retire(entry)
+    await Promise.all(entries.map((entry) => this.#closeIfUnused(entry)))
+  }
+
+  #use(namespaceId: string): Entry {
+    const known = this.#entries.get(namespaceId)
+    const entry = known ?? {
+      namespaceId,
+      opening: this.#options.openStore(namespaceId, this.#closing.signal),
+      users: 0,
+      current: true,
+    }
+    entry.users += 1
+    this.#entries.delete(namespaceId)
+    this.#entries.set(namespaceId, entry)
+    return entry
+  }
+
+  async #opened(entry: Entry): Promise<UnderFileSystem> {
+    try {
+      return await entry.opening
+    } catch (thrown) {
+      this.#retire(entry)
+      entry.users -= 1
+      throw thrown
+    }
+  }
+
+  #retire(entry: Entry): void {
+    entry.current = false
+    if (this.#entries.get(entry.namespaceId) === entry) this.#entries.delete(entry.namespaceId)
+  }
+
+  async #release(entry: Entry): Promise<void> {
+    entry.users -= 1
+    await this.#closeIfUnused(entry)
+    const idle = [...this.#entries.values()].filter((other) => other.users === 0)
+    for (const oldest of idle.slice(0, Math.max(0, idle.length - this.#options.idleStoresMax))) {
+      this.#retire(oldest)
+      await this.#closeIfUnused(oldest)
+    }
+  }
+
+  async #closeIfUnused(entry: Entry): Promise<void> {
+    if (entry.current || entry.users > 0) return
+    const store = await entry.opening.catch(() => undefined)
+    await store?.close()
+  }
+
+  #mayRenew(namespaceId: string): boolean {
+    const now = this.#options.clock.monotonicMs()
+    const before = this.#renewedMs.get(namespaceId)
+    if (before !== undefined && now - before < this.#options.renewPauseMs) return false
+    this.#renewedMs.set(namespaceId, now)
+    return true
+  }
+}

@@ -1,0 +1,155 @@
+// Why: a task from the queue is only a name; this turns it into a set's blocks on their targets and one report.
+// How: ask the job master what the set is, copy it, report it. Everything is idempotent: a task that comes twice finds
+// its set done, or copies it again to where it is. An aborted task reports nothing.
+import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { backoffMs, retry, type RetryPolicy } from '../base/retry.ts'
+import type { BlockTarget } from '../client/block-target.ts'
+import type { WorkerAddress } from '../client/block-target-pool.ts'
+import type { Task } from '../queue/queue.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { JobServiceDefinition, RunningTask, StartSetResponse } from '../wire/generated/job.ts'
+import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
+import { completeSet } from './completion.ts'
+import { FileRefresh } from './file-refresh.ts'
+import type { JobMasterLink } from './job-master-link.ts'
+import { type CopyResources, SetCopy } from './set-copy.ts'
+import { SetOutcome } from './set-outcome.ts'
+import { SetTarget } from './set-targets.ts'
+import type { StoreCache, StoreLease } from './store-cache.ts'
+
+export interface TaskRunnerOptions {
+  readonly jobWorkerId: string
+  readonly jobMaster: Pick<Service<JobServiceDefinition>, 'startSet' | 'completeSet'>
+  readonly master: Pick<Service<MasterServiceDefinition>, 'refreshFile'>
+  readonly link: Pick<JobMasterLink, 'session' | 'replaceIfLost'>
+  readonly stores: StoreCache
+  readonly targets: { targetFor(worker: WorkerAddress): BlockTarget }
+  readonly resources: CopyResources
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: Pick<MetricRegistry, 'add'>
+}
+
+interface RunningSet {
+  readonly task: Task
+  readonly cancel: AbortController
+  outcome: SetOutcome | undefined
+}
+
+const startPolicy: RetryPolicy = { attemptsMax: Number.POSITIVE_INFINITY, initialMs: 100, maxMs: 3000 }
+/** How long a master that does not answer is waited for: about two minutes. */
+const masterPolicy: RetryPolicy = { attemptsMax: 60, initialMs: 100, maxMs: 5000 }
+
+/** Runs tasks, as many at once as it is asked to. Owns the list of those that run. */
+export class TaskRunner {
+  readonly #options: TaskRunnerOptions
+  readonly #running = new Map<string, RunningSet>()
+
+  constructor(options: TaskRunnerOptions) {
+    this.#options = options
+  }
+
+  /** The tasks that run, reporting included, with their progress. */
+  running(): RunningTask[] {
+    return [...this.#running.values()].map(({ task, outcome }) => ({
+      loadId: task.loadId,
+      set: task.set,
+      attempt: task.attempt,
+      bytesDone: outcome?.bytesDone ?? 0,
+    }))
+  }
+
+  /** Aborts the tasks of these loads. */
+  cancelLoads(loadIds: readonly string[]): void {
+    const loads = new Set(loadIds)
+    for (const { task, cancel } of this.#running.values()) {
+      if (loads.has(task.loadId)) cancel.abort(new SkeinError('cancelled', `load ${task.loadId} was cancelled`))
+    }
+  }
+
+  /** Runs one task to its end. A task that runs here already is dropped. Throws only what is a bug. */
+  async run(task: Task, queueSignal: AbortSignal): Promise<void> {
+    const name = `${task.loadId} ${task.set} ${task.attempt}`
+    if (this.#running.has(name)) return
+    const running: RunningSet = { task, cancel: new AbortController(), outcome: undefined }
+    this.#running.set(name, running)
+    const signal = AbortSignal.any([queueSignal, running.cancel.signal])
+    try {
+      const set = await this.#startSet(task, signal)
+      if (set === undefined) return
+      const outcome = new SetOutcome()
+      running.outcome = outcome
+      await this.#copy(set, outcome, signal)
+      throwIfAborted(signal)
+      await this.#report(task, outcome, signal)
+    } catch (thrown) {
+      if (!signal.aborted) throw thrown
+      this.#options.logger.debug('a task was stopped', { task: task.id, error: toSkeinError(thrown).message })
+    } finally {
+      this.#running.delete(name)
+    }
+  }
+
+  /** The set's content; undefined when the job master no longer wants it. */
+  async #startSet(task: Task, signal: AbortSignal): Promise<StartSetResponse | undefined> {
+    const { jobMaster, jobWorkerId, link, clock, random, logger } = this.#options
+    const { loadId, set, attempt } = task
+    for (let tries = 1; ; tries += 1) {
+      const { session } = link
+      try {
+        const answer = await jobMaster.startSet({ jobWorkerId, session, loadId, set, attempt }, { signal })
+        return answer.obsolete ? undefined : answer
+      } catch (thrown) {
+        throwIfAborted(signal)
+        const error = toSkeinError(thrown)
+        const again = error.code === 'failed_precondition' ? await link.replaceIfLost(session, signal) : error.retryable
+        if (!again) {
+          logger.warn('a task was refused', { task: task.id, error: error.message })
+          return undefined
+        }
+      }
+      await clock.sleep(backoffMs(startPolicy, tries, random), signal)
+    }
+  }
+
+  async #copy(set: StartSetResponse, outcome: SetOutcome, signal: AbortSignal): Promise<void> {
+    const { namespaceId, pieces } = set
+    const lease = await this.#lease(set, outcome, signal)
+    if (lease === undefined) return
+    try {
+      const targets = set.targets.map((worker) => new SetTarget(this.#options.targets.targetFor(worker), outcome))
+      const refresh = new FileRefresh({ ...this.#options, policy: masterPolicy }, namespaceId, outcome.replacements)
+      await new SetCopy({ namespaceId, pieces, targets, lease, refresh, outcome, resources: this.#options.resources, signal }).run()
+    } finally {
+      await lease.release()
+    }
+  }
+
+  /** The namespace's store; when it cannot be opened, every block is reported and there is none. */
+  async #lease(set: StartSetResponse, outcome: SetOutcome, signal: AbortSignal): Promise<StoreLease | undefined> {
+    const { stores, clock, random } = this.#options
+    try {
+      return await retry(() => stores.lease(set.namespaceId), { policy: masterPolicy, clock, random, signal })
+    } catch (thrown) {
+      throwIfAborted(signal)
+      const error = toSkeinError(thrown)
+      for (const piece of set.pieces) {
+        for (let index = piece.firstBlock; index < piece.firstBlock + piece.blockCount; index += 1) outcome.readFailed(piece, index, error)
+      }
+      return undefined
+    }
+  }
+
+  async #report(task: Task, outcome: SetOutcome, signal: AbortSignal): Promise<void> {
+    const { jobWorkerId, metrics } = this.#options
+    const { loadId, set, attempt } = task
+    const { failures, replacements, originBytes } = outcome
+    metrics.add('task.blocks.written', outcome.replicasWritten)
+    metrics.add('task.failures', failures.length)
+    await completeSet({ jobWorkerId, loadId, set, attempt, failures, replacements, originBytes }, this.#options, signal)
+  }
+}

@@ -1,0 +1,88 @@
+// Why: completion is where a load system lies if it counts. How: a set is done when it is taken out of the open sets,
+// which happens once, however often and by however many attempts it is reported. A file is in when no open set holds
+// a part of it. Blocks that did not arrive go on as new sets, so one bad file never holds up the files beside it.
+import type { RepairPlanned, SetCompleted } from './commands.ts'
+import { addFileSets, addSet, closeSet, failFile, filesOf, hasFailed, putProgress, replaceFile } from './apply-sets.ts'
+import { carve, pieceBytes, setMode, type LoadRecord, type NewSet, type Piece, type SetRecord } from './load.ts'
+import type { Tables } from './tables.ts'
+
+/** @returns false when the set is not open: it is done already, or was never planned. */
+export function applySetCompleted(tables: Tables, load: LoadRecord, command: SetCompleted): boolean {
+  const { loadId } = load
+  const { set } = command
+  if (tables.open.get([loadId, set]) === undefined) return false
+  load.counts.originBytes += command.originBytes
+  for (const replacement of command.replaced) replaceFile(tables, load, replacement)
+  const record = tables.sets.get([loadId, set])
+  // Every piece was of replaced files: the set went with them.
+  if (record === undefined || tables.open.get([loadId, set]) === undefined) return true
+  closeSet(tables, load, set)
+
+  const files = filesOf(record)
+  const failed = new Map(command.failed.filter((failure) => files.has(failure.fileId)).map((failure) => [failure.fileId, failure]))
+  const retries = command.retries
+    .map((retry) => ({ ...retry, pieces: retry.pieces.filter((piece) => files.has(piece.fileId) && !failed.has(piece.fileId)) }))
+    .filter((retry) => retry.pieces.length > 0)
+  const kept = keptPieces(record, retries, failed)
+  for (const piece of kept) load.counts.bytesLoaded += pieceBytes(piece)
+  if (kept.length === 0) tables.sets.delete([loadId, set])
+  else if (kept !== record.pieces) tables.sets.put([loadId, set], { ...record, pieces: kept })
+  for (const failure of failed.values()) failFile(tables, load, failure)
+
+  const retrySets = withLeads(retries, record, kept).map((retry) => ({ retry, number: addSet(tables, load, retry) }))
+  load.counts.tasksRetried += retries.length
+  const keptFiles = filesOf({ pieces: kept })
+  for (const fileId of files) {
+    const again = retrySets.filter(({ retry }) => retry.pieces.some((piece) => piece.fileId === fileId)).map(({ number }) => number)
+    progressFile(tables, load, fileId, again, keptFiles.has(fileId) ? set : undefined)
+  }
+  return true
+}
+
+/** Moves one file on after one of its open sets ended and `again` began. */
+function progressFile(tables: Tables, load: LoadRecord, fileId: number, again: readonly number[], keptIn: number | undefined): void {
+  const before = load.hasSplitFiles ? tables.files.get([load.loadId, fileId]) : undefined
+  const open = (before?.open ?? 1) - 1 + again.length
+  if (before !== undefined || open > 0) putProgress(tables, load, fileId, open, keptIn === undefined ? again : [keptIn, ...again])
+  if (open === 0 && !hasFailed(tables, load, fileId)) load.counts.filesLoaded += 1
+}
+
+/** The set's blocks that arrived on every target. */
+function keptPieces(record: SetRecord, retries: readonly NewSet[], failed: ReadonlyMap<number, unknown>): readonly Piece[] {
+  if (retries.length === 0 && failed.size === 0) return record.pieces
+  const again = new Map<number, Piece[]>()
+  for (const piece of retries.flatMap((retry) => retry.pieces)) {
+    const pieces = again.get(piece.fileId)
+    if (pieces === undefined) again.set(piece.fileId, [piece])
+    else pieces.push(piece)
+  }
+  return record.pieces
+    .filter((piece) => !failed.has(piece.fileId))
+    .flatMap((piece) => {
+      const moved = again.get(piece.fileId)
+      if (moved === undefined) return [piece]
+      return carve(piece, (index) => !moved.some((other) => index >= other.firstBlock && index < other.firstBlock + other.blockCount))
+    })
+}
+
+/** Hands `lead` to the first retried piece of each file that keeps no leading piece in the old set, and to no other. */
+function withLeads(retries: readonly NewSet[], record: SetRecord, kept: readonly Piece[]): NewSet[] {
+  const homeless = new Set(record.pieces.filter((piece) => piece.lead).map((piece) => piece.fileId))
+  for (const piece of kept) if (piece.lead) homeless.delete(piece.fileId)
+  return retries.map((retry) => ({ ...retry, pieces: retry.pieces.map((piece) => ({ ...piece, lead: homeless.delete(piece.fileId) })) }))
+}
+
+/** @returns false when the load is not being audited. */
+export function applyRepairPlanned(tables: Tables, load: LoadRecord, command: RepairPlanned): boolean {
+  if (load.mode !== 'AUDITING') return false
+  for (const { cached, bytes } of command.reopened) {
+    load.counts[cached ? 'filesCached' : 'filesLoaded'] -= 1
+    load.counts[cached ? 'bytesCached' : 'bytesLoaded'] -= bytes
+  }
+  for (const failure of command.failed) failFile(tables, load, failure)
+  for (const replacement of command.replaced) replaceFile(tables, load, replacement)
+  addFileSets(tables, load, command.sets, true)
+  load.counts.tasksRetried += command.sets.length
+  if (load.openSets > 0) setMode(load, 'RUNNING', command.nowMs)
+  return true
+}

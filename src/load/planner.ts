@@ -1,0 +1,189 @@
+// Why: turns one page of a listing into sets. How: files whose blocks all have their replicas are counted as cached;
+// the rest is cut into runs of blocks that lack the same thing, each run gets its targets, and small runs with the
+// same targets share a set. Room is reserved as it is given out; what does not fit is reported, never planned.
+import { blockCount, blockLength } from '../base/block-id.ts'
+import type { PageCounts } from './commands.ts'
+import { hashNumbers } from './hash.ts'
+import { pieceBytes, type FileFailure, type NewSet, type Piece } from './load.ts'
+import type { Placement } from './placement.ts'
+
+/** What the master says of one object of the listing (wire: SyncedFile). */
+export interface ListedFile {
+  readonly fileId: number
+  readonly key: string
+  readonly length: number
+  readonly etag: string
+  readonly blockSizeBytes: number
+  /** Replicas by block; empty when no block has one. */
+  readonly blocks: readonly { readonly workerIds: readonly string[] }[]
+  /** Not empty: it cannot be loaded, and why. */
+  readonly problem: string
+}
+
+export interface PlannerOptions {
+  readonly replication: number
+  /** Files a set of small files may hold. */
+  readonly batchFiles: number
+  /** Bytes a set of small files may hold. */
+  readonly batchBytes: number
+  /** Bytes of a set of blocks of one large file; at least one block. */
+  readonly largeSetBytes: number
+}
+
+export interface PagePlan {
+  readonly sets: NewSet[]
+  readonly cached: Piece[]
+  readonly failed: FileFailure[]
+  readonly counts: PageCounts
+  /** Bytes (times missing replicas) that fit nowhere; their files are in `failed`. */
+  readonly missingBytes: number
+}
+
+interface Run {
+  readonly piece: Piece
+  readonly targets: readonly string[]
+}
+
+/** Plans a page. The placement's reservations are the only thing it changes; releasePlan undoes them. */
+export function planPage(files: readonly ListedFile[], options: PlannerOptions, placement: Placement, attempt = 1): PagePlan {
+  const counts = { files: 0, bytes: 0, filesCached: 0, filesSkipped: 0, bytesCached: 0 }
+  const cached: Piece[] = []
+  const failed: FileFailure[] = []
+  const batches = new SetBatches(options, attempt)
+  let missingBytes = 0
+  for (const file of files) {
+    if (isDirectoryMarker(file)) {
+      counts.filesSkipped += 1
+      continue
+    }
+    counts.files += 1
+    counts.bytes += file.length
+    if (file.problem !== '') {
+      failed.push(failureOf(file, 'failed_precondition', file.problem))
+      continue
+    }
+    const plan = planFile(file, options, placement)
+    counts.bytesCached += plan.cachedBytes
+    if (plan.missingBytes > 0) {
+      missingBytes += plan.missingBytes
+      failed.push(failureOf(file, 'resource_exhausted', `no room in the cache: ${plan.missingBytes} bytes do not fit`))
+    } else if (plan.runs.length === 0) {
+      counts.filesCached += 1
+      cached.push(pieceOf(file, 0, blockCount(file.length, file.blockSizeBytes), true))
+    } else {
+      for (const run of plan.runs) batches.add(run)
+    }
+  }
+  return { sets: batches.finish(), cached, failed, counts, missingBytes }
+}
+
+/** Gives back what planPage reserved, when the plan is thrown away. */
+export function releasePlan(plan: Pick<PagePlan, 'sets'>, placement: Placement): void {
+  for (const set of plan.sets) {
+    for (const piece of set.pieces) placement.release(set.targets, pieceBytes(piece))
+  }
+}
+
+interface FilePlan {
+  readonly runs: Run[]
+  readonly cachedBytes: number
+  readonly missingBytes: number
+}
+
+/** Reserves room for the file, all or nothing. */
+function planFile(file: ListedFile, options: PlannerOptions, placement: Placement): FilePlan {
+  const runs: Run[] = []
+  let cachedBytes = 0
+  let missingBytes = 0
+  for (const { first, count, replicas } of runsOf(file, options.largeSetBytes, placement)) {
+    const piece = pieceOf(file, first, count, runs.length === 0)
+    const bytes = pieceBytes(piece)
+    const wanted = options.replication - replicas.length
+    if (wanted <= 0) {
+      cachedBytes += bytes
+      continue
+    }
+    const targets = placement.place(hashNumbers(file.fileId, first), bytes, wanted, replicas)
+    if (targets.length < wanted) missingBytes += bytes * (wanted - targets.length)
+    placement.reserve(targets, bytes)
+    runs.push({ piece, targets })
+  }
+  if (missingBytes > 0) for (const run of runs) placement.release(run.targets, pieceBytes(run.piece))
+  return { runs, cachedBytes, missingBytes }
+}
+
+/** Consecutive blocks with the same live replicas, cut at `bytesMax` (whole blocks). */
+function runsOf(file: ListedFile, bytesMax: number, placement: Placement): { first: number; count: number; replicas: string[] }[] {
+  const blocksMax = Math.max(1, Math.floor(bytesMax / file.blockSizeBytes))
+  const runs: { first: number; count: number; replicas: string[]; name: string }[] = []
+  const blocks = blockCount(file.length, file.blockSizeBytes)
+  for (let index = 0; index < blocks; index += 1) {
+    const replicas = file.blocks[index]?.workerIds.filter((workerId) => placement.isLive(workerId)).toSorted() ?? []
+    const name = replicas.join(' ')
+    const last = runs.at(-1)
+    if (last !== undefined && last.name === name && last.count < blocksMax) last.count += 1
+    else runs.push({ first: index, count: 1, replicas, name })
+  }
+  return runs
+}
+
+/** Sets in the making, one a tuple of targets. Also groups retries and repairs. */
+export class SetBatches {
+  readonly #options: Pick<PlannerOptions, 'batchFiles' | 'batchBytes'>
+  readonly #attempt: number
+  readonly #notBeforeMs: number
+  readonly #open = new Map<string, { pieces: Piece[]; targets: readonly string[]; bytes: number }>()
+  readonly #done: NewSet[] = []
+
+  constructor(options: Pick<PlannerOptions, 'batchFiles' | 'batchBytes'>, attempt: number, notBeforeMs = 0) {
+    this.#options = options
+    this.#attempt = attempt
+    this.#notBeforeMs = notBeforeMs
+  }
+
+  add(run: Run): void {
+    const bytes = pieceBytes(run.piece)
+    const name = run.targets.join(' ')
+    let batch = this.#open.get(name)
+    if (batch !== undefined && (batch.bytes + bytes > this.#options.batchBytes || batch.pieces.length >= this.#options.batchFiles)) {
+      this.#close(batch)
+      batch = undefined
+    }
+    if (batch === undefined) {
+      batch = { pieces: [], targets: run.targets, bytes: 0 }
+      this.#open.set(name, batch)
+    }
+    batch.pieces.push(run.piece)
+    batch.bytes += bytes
+  }
+
+  finish(): NewSet[] {
+    for (const batch of this.#open.values()) this.#close(batch)
+    this.#open.clear()
+    return this.#done
+  }
+
+  #close(batch: { pieces: Piece[]; targets: readonly string[] }): void {
+    this.#done.push({ pieces: batch.pieces, targets: batch.targets, attempt: this.#attempt, notBeforeMs: this.#notBeforeMs })
+  }
+}
+
+/** The bytes of each block of a piece: index and length. */
+export function* blocksOf(piece: Piece): Iterable<{ readonly index: number; readonly bytes: number }> {
+  for (let index = piece.firstBlock; index < piece.firstBlock + piece.blockCount; index += 1) {
+    yield { index, bytes: blockLength(piece.length, piece.blockSizeBytes, index) }
+  }
+}
+
+function isDirectoryMarker(file: ListedFile): boolean {
+  return file.length === 0 && file.problem === '' && (file.key === '' || file.key.endsWith('/'))
+}
+
+function failureOf(file: ListedFile, code: string, reason: string): FileFailure {
+  return { fileId: file.fileId, key: file.key, length: file.length, code, reason, attempts: 0, workerId: '' }
+}
+
+function pieceOf(file: ListedFile, firstBlock: number, count: number, lead: boolean): Piece {
+  const { fileId, key, etag, length, blockSizeBytes } = file
+  return { fileId, key, etag, length, blockSizeBytes, firstBlock, blockCount: count, lead }
+}

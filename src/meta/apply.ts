@@ -1,0 +1,147 @@
+// Why: the cache master's state machine. How: `apply` is synchronous and depends on the tables and the command only, so
+// that replaying the journal gives the state that was; what has to happen outside (dropping blocks) comes back as effects.
+import { assertNever } from '../base/assert.ts'
+import type { Applied, ApplyListing, ClearDetached, Command, CreateNamespace, DeleteNamespace, Effect, RemoveFile, SetReplication } from './commands.ts'
+import { directoryAt, namespaceById, namespaceByName } from './resolve.ts'
+import { detachedParentId, type Tables } from './tables.ts'
+import { count, dropBlocks, newDirectory, nextId, Tree } from './tree.ts'
+
+/** Edges that are read at once where a tree is cleared away. */
+const clearedAtOnce = 64
+
+/** Applies one command. Never throws for what a command says: a command that cannot hold is refused in the outcome. */
+export function apply(tables: Tables, command: Command): Applied {
+  switch (command.type) {
+    case 'create_namespace':
+      return createNamespace(tables, command)
+    case 'delete_namespace':
+      return deleteNamespace(tables, command)
+    case 'clear_detached':
+      return clearDetached(tables, command)
+    case 'apply_listing':
+      return applyListing(tables, command)
+    case 'remove_file':
+      return removeFile(tables, command)
+    case 'set_replication':
+      return setReplication(tables, command)
+    default:
+      return assertNever(command)
+  }
+}
+
+function createNamespace(tables: Tables, command: CreateNamespace): Applied {
+  if (namespaceByName(tables, command.name) !== undefined) {
+    return refused('already_exists', `namespace '${command.name}' exists already`)
+  }
+  const rootId = nextId(tables)
+  tables.putInode(newDirectory(rootId, detachedParentId, '', command.atMs))
+  const { namespaceId, name, uri, attributes, sealedSecrets, atMs } = command
+  tables.putNamespace({ id: namespaceId, name, uri, attributes, sealedSecrets, createdMs: atMs, version: 1, rootId })
+  return done(1)
+}
+
+function deleteNamespace(tables: Tables, command: DeleteNamespace): Applied {
+  const record = namespaceById(tables, command.namespaceId)
+  if (record === undefined) return refused('not_found', 'the namespace is gone already')
+  tables.removeNamespace(record.id)
+  tables.putEdge(detachedParentId, `${record.rootId}/`, record.rootId)
+  return done(1)
+}
+
+/** Deepest first, so that what is left is always a tree that hangs on its detached root. */
+function clearDetached(tables: Tables, command: ClearDetached): Applied {
+  const effects: Effect[] = []
+  let cleared = 0
+  while (cleared < command.limit) {
+    const [top] = firstEdges(tables, detachedParentId, 1)
+    if (top === undefined) break
+    const path = [{ parentId: detachedParentId, name: top.name, id: top.inodeId }]
+    for (let at = path.at(-1); at !== undefined && cleared < command.limit; at = path.at(-1)) {
+      const below = firstEdges(tables, at.id, Math.min(clearedAtOnce, command.limit - cleared))
+      const folder = below.find((edge) => edge.name.endsWith('/'))
+      for (const edge of below) {
+        if (edge.name.endsWith('/')) continue
+        const inode = tables.inode(edge.inodeId)
+        if (inode?.kind === 'file') effects.push(dropBlocks(inode))
+        tables.removeEdge(at.id, edge.name)
+        tables.removeInode(edge.inodeId)
+        count(tables, 'files', -1)
+        cleared += 1
+      }
+      if (folder !== undefined) {
+        path.push({ parentId: at.id, name: folder.name, id: folder.inodeId })
+      } else if (below.length === 0) {
+        tables.removeEdge(at.parentId, at.name)
+        tables.removeInode(at.id)
+        if (at.parentId !== detachedParentId) count(tables, 'directories', -1)
+        cleared += 1
+        path.pop()
+      }
+    }
+  }
+  return { outcome: { fileIds: [], changed: cleared }, effects }
+}
+
+function applyListing(tables: Tables, command: ApplyListing): Applied {
+  const record = namespaceById(tables, command.namespaceId)
+  if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
+  const tree = new Tree(tables, record.rootId, command.atMs)
+  for (const key of command.removals) tree.removeFile(key)
+  for (const key of command.unmarked) {
+    const directory = directoryAt(tables, record.rootId, key)
+    if (directory === undefined || !directory.marker) continue
+    tree.changeDirectory(key, (old) => ({ ...old, marker: false }))
+    tree.prune(directory.id)
+  }
+  for (const { key, marker } of command.directories) {
+    if (marker) tree.changeDirectory(key, (old) => (old.marker ? old : { ...old, marker: true }))
+    else tree.ensureDirectory(key)
+  }
+  const fileIds = command.upserts.map((object) => tree.putFile(object, command.blockSizeBytes))
+  for (const key of command.childrenListed) {
+    if (directoryAt(tables, record.rootId, key) === undefined) continue
+    tree.changeDirectory(key, (old) => ({ ...old, childrenListedMs: command.atMs }))
+  }
+  for (const key of command.treeListed) {
+    if (directoryAt(tables, record.rootId, key) === undefined) continue
+    tree.changeDirectory(key, (old) => ({ ...old, childrenListedMs: command.atMs, treeListedMs: command.atMs }))
+  }
+  return { outcome: { fileIds, changed: tree.changed }, effects: tree.effects }
+}
+
+function removeFile(tables: Tables, command: RemoveFile): Applied {
+  const record = namespaceById(tables, command.namespaceId)
+  if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
+  const tree = new Tree(tables, record.rootId, command.atMs)
+  tree.removeFile(command.key)
+  return { outcome: { fileIds: [], changed: tree.changed }, effects: tree.effects }
+}
+
+function setReplication(tables: Tables, command: SetReplication): Applied {
+  let changed = 0
+  for (const id of command.fileIds) {
+    const inode = tables.inode(id)
+    if (inode?.kind !== 'file') continue
+    if (inode.replicationMin === command.min && inode.replicationMax === command.max) continue
+    tables.putInode({ ...inode, replicationMin: command.min, replicationMax: command.max })
+    changed += 1
+  }
+  return done(changed)
+}
+
+function firstEdges(tables: Tables, parentId: number, limit: number): { name: string; inodeId: number }[] {
+  const found: { name: string; inodeId: number }[] = []
+  for (const edge of tables.edges(parentId, '')) {
+    found.push(edge)
+    if (found.length >= limit) break
+  }
+  return found
+}
+
+function done(changed: number): Applied {
+  return { outcome: { fileIds: [], changed }, effects: [] }
+}
+
+function refused(code: 'already_exists' | 'not_found', message: string): Applied {
+  return { outcome: { refused: { code, message } }, effects: [] }
+}

@@ -1,0 +1,101 @@
+// Why: every change of the master's metadata is one of these, written to the journal before it is applied, so that a
+// restart and a second master come to the same state. How: plain data; the clock's reading, random ids and sealed
+// secrets are in the command, never made while applying.
+import { type ErrorCode } from '../base/errors.ts'
+
+/** An object as a store lists it. */
+export interface ListedObject {
+  readonly key: string
+  readonly length: number
+  readonly etag: string
+  readonly modifiedMs: number
+  readonly storageClass: string
+  readonly crc64?: string
+}
+
+export interface CreateNamespace {
+  readonly type: 'create_namespace'
+  readonly atMs: number
+  readonly namespaceId: string
+  readonly name: string
+  readonly uri: string
+  readonly attributes: Readonly<Record<string, string>>
+  readonly sealedSecrets: Readonly<Record<string, Uint8Array>>
+}
+
+/** The namespace is gone at once; its files are cleared away by `clear_detached`. */
+export interface DeleteNamespace {
+  readonly type: 'delete_namespace'
+  readonly atMs: number
+  readonly namespaceId: string
+}
+
+/** Removes at most `limit` inodes of deleted namespaces. */
+export interface ClearDetached {
+  readonly type: 'clear_detached'
+  readonly atMs: number
+  readonly limit: number
+}
+
+/** What a page of a namespace's listing (or one HEAD) says. Nothing in it that is known already changes anything. */
+export interface ApplyListing {
+  readonly type: 'apply_listing'
+  readonly atMs: number
+  readonly namespaceId: string
+  /** Of files that are new or changed. */
+  readonly blockSizeBytes: number
+  readonly upserts: readonly ListedObject[]
+  /** Directories that exist; keys end in `/`. `marker`: there is an object of this name. */
+  readonly directories: readonly { readonly key: string; readonly marker: boolean }[]
+  /** Files that are gone from the store. */
+  readonly removals: readonly string[]
+  /** Directory markers that are gone from the store; keys end in `/`. */
+  readonly unmarked: readonly string[]
+  /** Directories whose direct children are now all known. */
+  readonly childrenListed: readonly string[]
+  /** Directories below which everything is now known. */
+  readonly treeListed: readonly string[]
+}
+
+export interface RemoveFile {
+  readonly type: 'remove_file'
+  readonly atMs: number
+  readonly namespaceId: string
+  readonly key: string
+}
+
+/** Unknown ids are passed over. */
+export interface SetReplication {
+  readonly type: 'set_replication'
+  readonly atMs: number
+  readonly fileIds: readonly number[]
+  readonly min: number
+  /** -1 = no limit. */
+  readonly max: number
+}
+
+export type Command = CreateNamespace | DeleteNamespace | ClearDetached | ApplyListing | RemoveFile | SetReplication
+
+/** The replicas of this version of a file are no longer wanted. */
+export interface DropBlocks {
+  readonly type: 'drop_blocks'
+  readonly fileId: number
+  readonly blockCount: number
+}
+export type Effect = DropBlocks
+
+/** Whether a command held when its turn came; a refused one has changed nothing. */
+export type Outcome =
+  | { readonly refused: { readonly code: ErrorCode; readonly message: string } }
+  | {
+      readonly refused?: never
+      /** File ids of the command's `upserts`, in their order. */
+      readonly fileIds: readonly number[]
+      /** Inodes that were made, changed or removed. */
+      readonly changed: number
+    }
+
+export interface Applied {
+  readonly outcome: Outcome
+  readonly effects: readonly Effect[]
+}

@@ -1,0 +1,110 @@
+// Why: a page of a store's listing must reach the journal only where it says something new, and what the listing leaves
+// out must go. How: the known names of the page's range of keys, held against the page.
+import { keyProblem } from '../base/paths.ts'
+import { blockCount, blocksPerFileMax, containerOf } from '../base/block-id.ts'
+import type { ListedObject } from './commands.ts'
+import { compareKeys } from './key-order.ts'
+import { fileAt, directoryAt } from './resolve.ts'
+import type { DirectoryInode, FileInode, Tables } from './tables.ts'
+import { isSameVersion } from './tree.ts'
+import { walk } from './walk.ts'
+
+export interface PageRange {
+  /** The directory that is listed: its inode, undefined while it is unknown, and its key (empty, or ending in `/`). */
+  readonly directory: DirectoryInode | undefined
+  readonly prefix: string
+  /** The listing went on behind this key; undefined from the start. */
+  readonly afterKey: string | undefined
+  /** The page reaches up to this key, included; undefined to the end. */
+  readonly upToKey: string | undefined
+  /** What the containers' counter said before the store was asked: younger files are newer than the page and stay. */
+  readonly containersBefore: number
+}
+
+/** One object of the page: what is to be said of it, and the file that it already is. */
+export interface PageFile {
+  readonly object: ListedObject
+  readonly known: FileInode | undefined
+  /** Not empty: it cannot be a file here. */
+  readonly problem: string
+}
+
+export interface PageDiff {
+  /** Objects in the page's order, without directory markers. */
+  readonly files: readonly PageFile[]
+  readonly markers: readonly string[]
+  readonly removals: readonly string[]
+  readonly unmarked: readonly string[]
+}
+
+/** Whether the object stands for a directory: no bytes, and a key that ends in `/` (or is the namespace's prefix itself). */
+export function isMarker(object: { readonly key: string; readonly length: number }): boolean {
+  return object.length === 0 && (object.key === '' || object.key.endsWith('/'))
+}
+
+/** Why an object cannot become a file, or the empty string. */
+export function objectProblem(object: { readonly key: string; readonly length: number }, blockSizeBytes: number): string {
+  if (object.key === '') return 'the object has the name of the namespace itself'
+  if (!object.key.isWellFormed()) return 'the key is not well-formed Unicode'
+  const problem = keyProblem(object.key)
+  if (problem !== undefined) return problem
+  if (blockCount(object.length, blockSizeBytes) > blocksPerFileMax) {
+    return `the object has more than ${blocksPerFileMax} blocks: give the namespace a larger block size`
+  }
+  return ''
+}
+
+/** Holds a page against what is known. Reads only. Objects out of order remove nothing. */
+export function diffPage(tables: Tables, rootId: number, objects: readonly ListedObject[], range: PageRange, blockSizeBytes: number): PageDiff {
+  const known = range.directory === undefined ? new Map<string, number>() : knownIn(tables, range.directory, range)
+  const files: PageFile[] = []
+  const markers: string[] = []
+  let ordered = true
+  let previous: string | undefined
+  for (const object of objects) {
+    if (previous !== undefined && compareKeys(previous, object.key) >= 0) ordered = false
+    previous = object.key
+    if (isMarker(object)) {
+      known.delete(directoryMark + object.key)
+      if (object.key !== '' && keyProblem(object.key) === undefined && !isMarked(tables, rootId, object.key)) markers.push(object.key)
+      continue
+    }
+    const inodeId = known.get(object.key)
+    known.delete(object.key)
+    const problem = objectProblem(object, blockSizeBytes)
+    const inode = inodeId === undefined ? undefined : tables.inode(inodeId)
+    const file = inode?.kind === 'file' ? inode : problem === '' && !ordered ? fileAt(tables, rootId, object.key) : undefined
+    const newer = file !== undefined && containerOf(file.id) > range.containersBefore
+    files.push({ object: newer && !isSameVersion(file, object) ? listedAs(file, object.key) : object, known: file, problem })
+  }
+  const removals: string[] = []
+  const unmarked: string[] = []
+  for (const [key, inodeId] of ordered ? known : []) {
+    if (containerOf(inodeId) > range.containersBefore) continue
+    if (!key.startsWith(directoryMark)) removals.push(key)
+    else if (isMarked(tables, rootId, key.slice(1))) unmarked.push(key.slice(1))
+  }
+  return { files, markers, removals, unmarked }
+}
+
+/** Set before a directory's key among the known names, where `a/` may be a file too. No key holds it. */
+const directoryMark = '\0'
+
+function knownIn(tables: Tables, directory: DirectoryInode, range: PageRange): Map<string, number> {
+  const known = new Map<string, number>()
+  const after = range.afterKey === undefined ? undefined : { key: range.afterKey, folder: false }
+  for (const entry of walk(tables, directory.id, range.prefix, after)) {
+    if (range.upToKey !== undefined && compareKeys(entry.key, range.upToKey) > 0) break
+    known.set(entry.folder ? directoryMark + entry.key : entry.key, entry.inodeId)
+  }
+  return known
+}
+
+function isMarked(tables: Tables, rootId: number, key: string): boolean {
+  return directoryAt(tables, rootId, key)?.marker === true
+}
+
+function listedAs(file: FileInode, key: string): ListedObject {
+  const { length, etag, modifiedMs, storageClass, crc64 } = file
+  return { key, length, etag, modifiedMs, storageClass, crc64 }
+}

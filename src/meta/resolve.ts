@@ -1,0 +1,70 @@
+// Why: one way from a path's key to its inodes. How: down the edges from the namespace's root, a name a step.
+// A key without a slash at its end may name a file and a directory at once; with one it names the directory.
+import { directoryNames, fileNames } from '../base/paths.ts'
+import type { DirectoryInode, FileInode, Inode, NamespaceRecord, Tables } from './tables.ts'
+
+export interface Resolved {
+  readonly file: FileInode | undefined
+  readonly directory: DirectoryInode | undefined
+}
+
+/** @returns the namespace of this name, if there is one */
+export function namespaceByName(tables: Tables, name: string): NamespaceRecord | undefined {
+  for (const record of tables.namespaces()) if (record.name === name) return record
+  return undefined
+}
+
+/** @returns the namespace of this id, if there is one */
+export function namespaceById(tables: Tables, id: string): NamespaceRecord | undefined {
+  for (const record of tables.namespaces()) if (record.id === id) return record
+  return undefined
+}
+
+/** What a key names below a namespace's root. The empty key is the root directory. */
+export function resolve(tables: Tables, rootId: number, key: string): Resolved {
+  return { file: key === '' || key.endsWith('/') ? undefined : fileAt(tables, rootId, key), directory: directoryAt(tables, rootId, key) }
+}
+
+/** The file of exactly this object key; an object `a/` with bytes in it counts as one. */
+export function fileAt(tables: Tables, rootId: number, key: string): FileInode | undefined {
+  const inode = inodeAt(tables, rootId, fileNames(key))
+  return inode?.kind === 'file' ? inode : undefined
+}
+
+/** The directory of this key, with or without the slash at its end. */
+export function directoryAt(tables: Tables, rootId: number, key: string): DirectoryInode | undefined {
+  const inode = inodeAt(tables, rootId, directoryNames(key))
+  return inode?.kind === 'directory' ? inode : undefined
+}
+
+/** How fresh the listing of a directory is: -1 never, else the latest time that covered it (its own, or a whole tree's above it). */
+export function listedAtMs(tables: Tables, directory: DirectoryInode): { readonly childrenMs: number; readonly treeMs: number } {
+  let treeMs = -1
+  for (let at: DirectoryInode | undefined = directory; at !== undefined; ) {
+    treeMs = Math.max(treeMs, at.treeListedMs)
+    const parent: Inode | undefined = at.parentId === 0 ? undefined : tables.inode(at.parentId)
+    at = parent?.kind === 'directory' ? parent : undefined
+  }
+  return { childrenMs: Math.max(treeMs, directory.childrenListedMs), treeMs }
+}
+
+/** The object key of an inode: the names from the root down. */
+export function keyOf(tables: Tables, inode: Inode): string {
+  let key = inode.name
+  for (let parentId = inode.parentId; parentId !== 0; ) {
+    const parent = tables.inode(parentId)
+    if (parent === undefined) break
+    key = parent.name + key
+    parentId = parent.parentId
+  }
+  return key
+}
+
+function inodeAt(tables: Tables, rootId: number, names: readonly string[]): Inode | undefined {
+  let id: number | undefined = rootId
+  for (const name of names) {
+    id = tables.edge(id, name)
+    if (id === undefined) return undefined
+  }
+  return tables.inode(id)
+}

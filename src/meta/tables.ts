@@ -1,0 +1,92 @@
+// Why: the state machine must run the same over a Map (tests, models) and over LMDB (the cache master).
+// How: the few reads and writes that it needs, synchronous. Whoever owns the tables makes a batch of calls atomic.
+
+/** A mounted store. Secrets are sealed bytes here; nothing in this folder can open them. */
+export interface NamespaceRecord {
+  readonly id: string
+  readonly name: string
+  readonly uri: string
+  readonly attributes: Readonly<Record<string, string>>
+  readonly sealedSecrets: Readonly<Record<string, Uint8Array>>
+  readonly createdMs: number
+  /** One more with every update. */
+  readonly version: number
+  /** The inode of its root directory. */
+  readonly rootId: number
+}
+
+export interface FileInode {
+  readonly kind: 'file'
+  /** File id (base/block-id.ts): one version of the content. */
+  readonly id: number
+  readonly parentId: number
+  /** The edge's name (base/paths.ts); without a `/` at its end, empty for an object `dir/` that holds bytes. */
+  readonly name: string
+  readonly length: number
+  readonly etag: string
+  readonly modifiedMs: number
+  readonly createdMs: number
+  readonly blockSizeBytes: number
+  readonly storageClass: string
+  /** Decimal CRC-64/XZ, or empty where the store has none. */
+  readonly crc64: string
+  readonly pinned: boolean
+  readonly replicationMin: number
+  /** -1 = no limit. */
+  readonly replicationMax: number
+  /** -1 = none. */
+  readonly ttlMs: number
+  readonly ttlAction: 'FREE' | 'DELETE'
+}
+
+export interface DirectoryInode {
+  readonly kind: 'directory'
+  readonly id: number
+  /** 0 for the root of a namespace. */
+  readonly parentId: number
+  /** Ends in `/`; empty for the root of a namespace. */
+  readonly name: string
+  readonly createdMs: number
+  /** When its direct children were last listed at the store; -1 = never. */
+  readonly childrenListedMs: number
+  /** When everything below it was last listed at the store; -1 = never. */
+  readonly treeListedMs: number
+  /** A zero-byte object of this name is at the store, so it stays when it is empty. */
+  readonly marker: boolean
+}
+
+export type Inode = FileInode | DirectoryInode
+
+/** A name in a directory. */
+export interface Edge {
+  readonly name: string
+  readonly inodeId: number
+}
+
+/** `containers`: ids handed out so far. `files`, `directories`: inodes there are. */
+export type CounterName = 'containers' | 'files' | 'directories'
+
+export interface Tables {
+  namespaces(): Iterable<NamespaceRecord>
+  putNamespace(record: NamespaceRecord): void
+  removeNamespace(id: string): void
+
+  inode(id: number): Inode | undefined
+  putInode(inode: Inode): void
+  removeInode(id: number): void
+
+  edge(parentId: number, name: string): number | undefined
+  putEdge(parentId: number, name: string, inodeId: number): void
+  removeEdge(parentId: number, name: string): void
+  /**
+   * Edges of one directory from `from` on (inclusive), in the order of the names' UTF-8 bytes. Read it to the end or leave
+   * it within the same turn of the event loop; it may not be read on after a write.
+   */
+  edges(parentId: number, from: string): Iterable<Edge>
+
+  counter(name: CounterName): number
+  putCounter(name: CounterName, value: number): void
+}
+
+/** The pseudo-directory whose edges are the roots of deleted namespaces, until they are cleared away. */
+export const detachedParentId = 0

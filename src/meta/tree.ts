@@ -1,0 +1,151 @@
+// Why: the steps that commands are made of: make a directory, put a version of a file, remove one and the empty
+// directories above it. How: one object a command, so that the objects of a page find their directory once.
+import { blockCount, fileIdOf } from '../base/block-id.ts'
+import { assert } from '../base/assert.ts'
+import { directoryNames } from '../base/paths.ts'
+import type { Effect, ListedObject } from './commands.ts'
+import { fileAt } from './resolve.ts'
+import type { CounterName, DirectoryInode, FileInode, Tables } from './tables.ts'
+
+export class Tree {
+  readonly #tables: Tables
+  readonly #rootId: number
+  readonly #atMs: number
+  readonly effects: Effect[] = []
+  changed = 0
+  /** The directory of the object before: objects of a page mostly share it. */
+  #lastKey = ''
+  #lastId: number
+
+  constructor(tables: Tables, rootId: number, atMs: number) {
+    this.#tables = tables
+    this.#rootId = rootId
+    this.#atMs = atMs
+    this.#lastId = rootId
+  }
+
+  /** The id of the directory of this key (empty, or ending in `/`), made with all above it where it is missing. */
+  ensureDirectory(key: string): number {
+    if (key === this.#lastKey) return this.#lastId
+    let id = this.#rootId
+    for (const name of directoryNames(key)) id = this.#tables.edge(id, name) ?? this.#makeDirectory(id, name)
+    this.#lastKey = key
+    this.#lastId = id
+    return id
+  }
+
+  changeDirectory(key: string, change: (directory: DirectoryInode) => DirectoryInode): void {
+    const directory = this.#tables.inode(this.ensureDirectory(key))
+    assert(directory?.kind === 'directory', `${key} is not a directory`)
+    const changed = change(directory)
+    if (changed === directory) return
+    this.#tables.putInode(changed)
+    this.changed += 1
+  }
+
+  /** Puts this version of an object, in the place of another one. @returns its file id; the old one when it is the same version */
+  putFile(object: ListedObject, blockSizeBytes: number): number {
+    const slash = object.key.lastIndexOf('/') + 1
+    const parentId = this.ensureDirectory(object.key.slice(0, slash))
+    const name = object.key.slice(slash)
+    const oldId = this.#tables.edge(parentId, name)
+    const inode = oldId === undefined ? undefined : this.#tables.inode(oldId)
+    // A name without a slash at its end is never a directory's.
+    const old = inode?.kind === 'file' ? inode : undefined
+    if (old !== undefined && isSameVersion(old, object)) return old.id
+    const id = nextId(this.#tables)
+    if (old === undefined) count(this.#tables, 'files', 1)
+    else this.#dropVersion(old)
+    this.#tables.putEdge(parentId, name, id)
+    this.#tables.putInode({
+      kind: 'file',
+      id,
+      parentId,
+      name,
+      length: object.length,
+      etag: object.etag,
+      modifiedMs: object.modifiedMs,
+      createdMs: this.#atMs,
+      blockSizeBytes,
+      storageClass: object.storageClass,
+      crc64: object.crc64 ?? '',
+      // What people set belongs to the path and outlives a version of the content.
+      pinned: old?.pinned ?? false,
+      replicationMin: old?.replicationMin ?? 0,
+      replicationMax: old?.replicationMax ?? -1,
+      ttlMs: old?.ttlMs ?? -1,
+      ttlAction: old?.ttlAction ?? 'FREE',
+    })
+    this.changed += 1
+    return id
+  }
+
+  /** Removes the file of this key, if there is one, and the directories that are empty without it. */
+  removeFile(key: string): void {
+    const file = fileAt(this.#tables, this.#rootId, key)
+    if (file === undefined) return
+    this.#dropVersion(file)
+    this.#tables.removeEdge(file.parentId, file.name)
+    count(this.#tables, 'files', -1)
+    this.changed += 1
+    this.prune(file.parentId)
+  }
+
+  /** Removes a directory that is empty and has no marker, and so on upwards; never the root. */
+  prune(directoryId: number): void {
+    for (let id = directoryId; id !== this.#rootId; ) {
+      const directory = this.#tables.inode(id)
+      if (directory?.kind !== 'directory' || directory.marker || !isEmpty(this.#tables, id)) return
+      this.#tables.removeEdge(directory.parentId, directory.name)
+      this.#tables.removeInode(id)
+      count(this.#tables, 'directories', -1)
+      this.changed += 1
+      this.#lastKey = ''
+      this.#lastId = this.#rootId
+      id = directory.parentId
+    }
+  }
+
+  #makeDirectory(parentId: number, name: string): number {
+    const id = nextId(this.#tables)
+    this.#tables.putEdge(parentId, name, id)
+    this.#tables.putInode(newDirectory(id, parentId, name, this.#atMs))
+    count(this.#tables, 'directories', 1)
+    this.changed += 1
+    return id
+  }
+
+  #dropVersion(file: FileInode): void {
+    this.#tables.removeInode(file.id)
+    this.effects.push(dropBlocks(file))
+  }
+}
+
+/** Whether a file is still this version of the object. */
+export function isSameVersion(file: FileInode, object: { readonly length: number; readonly etag: string }): boolean {
+  return file.etag === object.etag && file.length === object.length
+}
+
+export function newDirectory(id: number, parentId: number, name: string, createdMs: number): DirectoryInode {
+  return { kind: 'directory', id, parentId, name, createdMs, childrenListedMs: -1, treeListedMs: -1, marker: false }
+}
+
+export function dropBlocks(file: FileInode): Effect {
+  return { type: 'drop_blocks', fileId: file.id, blockCount: blockCount(file.length, file.blockSizeBytes) }
+}
+
+/** An id for an inode that was never used before. Container 0 is left out. */
+export function nextId(tables: Tables): number {
+  const container = tables.counter('containers') + 1
+  tables.putCounter('containers', container)
+  return fileIdOf(container)
+}
+
+export function count(tables: Tables, name: CounterName, by: number): void {
+  tables.putCounter(name, tables.counter(name) + by)
+}
+
+function isEmpty(tables: Tables, directoryId: number): boolean {
+  for (const _edge of tables.edges(directoryId, '')) return false
+  return true
+}

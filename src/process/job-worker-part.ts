@@ -1,0 +1,70 @@
+// Why: the job worker as a part, alone in its process or beside the other roles.
+import type { BlockTarget } from '../client/block-target.ts'
+import { BlockTargetPool } from '../client/block-target-pool.ts'
+import { jobWorkerIdentity } from '../job-worker/identity.ts'
+import { createJobWorker, defaultJobWorkerLimits, type JobWorker } from '../job-worker/job-worker.ts'
+import type { Queue } from '../queue/queue.ts'
+import { DataClient } from '../wire/data-client.ts'
+import type { JobServiceDefinition } from '../wire/generated/job.ts'
+import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import { WorkerServiceDefinition } from '../wire/generated/worker.ts'
+import type { Service } from '../wire/service.ts'
+import { connector } from './links.ts'
+import type { RoleContext } from './role-shell.ts'
+import { namespaceStoreOpener } from './stores.ts'
+
+export interface JobWorkerPeers {
+  readonly master: Service<MasterServiceDefinition>
+  readonly jobMaster: Service<JobServiceDefinition>
+  readonly queue: Queue
+  /** A cache worker of this very process. */
+  readonly local?: (workerId: string) => BlockTarget | undefined
+}
+
+/** Begins to register with the job master and to take tasks; resolves once it does. */
+export async function startJobWorkerPart(context: RoleContext, peers: JobWorkerPeers, rpcAddress: string): Promise<{ jobWorker: JobWorker; id: string }> {
+  const { config, clock, random, logger, metrics, signal } = context
+  const { hostname } = config.jobWorker
+  const id = await jobWorkerIdentity(config.home)
+  const connect = connector(context)
+  const data = new DataClient({ clock })
+  const targets = new BlockTargetPool({
+    hostname,
+    data,
+    connectWorker: (address) => connect(WorkerServiceDefinition, address),
+    clock,
+    logger,
+    ...(peers.local === undefined ? {} : { local: peers.local }),
+  })
+  context.onStop('links to workers', () => {
+    targets.close()
+    data.close()
+  })
+  const jobWorker = createJobWorker({
+    jobWorkerId: id,
+    hostname,
+    rpcAddress,
+    queue: peers.queue,
+    jobMaster: peers.jobMaster,
+    master: peers.master,
+    openStore: namespaceStoreOpener(context, peers.master),
+    targets,
+    clock,
+    random,
+    logger,
+    metrics,
+    limits: {
+      ...defaultJobWorkerLimits,
+      activeTasksMax: config.jobWorker.activeTasksMax,
+      streamsMax: config.jobWorker.cpuTasksMax,
+      readSlots: config.ufs.cosn.uploadThreadPool,
+      readAheadBytesMax: config.jobWorker.readBudgetBytes,
+      rangeBytes: config.ufs.cosn.readAheadBlockBytes,
+      rangesAhead: config.ufs.cosn.readAheadQueueSize,
+      heartbeatMs: config.heartbeatIntervalMs,
+    },
+  })
+  context.onStop('job worker', () => jobWorker.close(config.shutdownTimeoutMs))
+  await jobWorker.start(signal)
+  return { jobWorker, id }
+}

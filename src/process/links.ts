@@ -1,0 +1,25 @@
+// Why: a role that is not the master finds everyone through the master; these are its connections.
+import { connectJobMaster, connectMaster, type Connect } from '../client/master-client.ts'
+import { createClient } from '../wire/channel.ts'
+import type { JobServiceDefinition } from '../wire/generated/job.ts'
+import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
+import type { RoleContext } from './role-shell.ts'
+
+/** Makes connections that close when the role stops. */
+export function connector(context: RoleContext): Connect {
+  const { clock, random, logger, config } = context
+  return (definition, address) => createClient(definition, address, { deadlineMs: config.rpcDeadlineMs, clock, random, logger })
+}
+
+export function linkToMaster(context: RoleContext): Service<MasterServiceDefinition> {
+  const connection = connectMaster(context.config.master.address, connector(context))
+  context.onStop('link to the master', () => connection.close())
+  return connection.service
+}
+
+export function linkToJobMaster(context: RoleContext, master: Service<MasterServiceDefinition>): Service<JobServiceDefinition> {
+  const connection = connectJobMaster(master, context.config.master.address, connector(context))
+  context.onStop('link to the job master', () => connection.close())
+  return connection.service
+}

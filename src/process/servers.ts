@@ -1,0 +1,49 @@
+// Why: all roles open their ports in the same way and close them in the same order. How: the port's part of a role,
+// started through the role's context, so that what was opened is closed when a later part fails.
+import type { Listen } from '../config/config.ts'
+import { startDataServer } from '../wire/data-server.ts'
+import type { DataPlaneHandlers } from '../wire/data-plane.ts'
+import { type ServedService, startServer } from '../wire/server.ts'
+import { startWebServer } from '../wire/web.ts'
+import type { RoleContext } from './role-shell.ts'
+
+/** What others call a server that listens at `listening`: the same address on loopback, else the role's reachable host. */
+function reachable(listening: string, listen: Listen): string {
+  return listen.reachHost === listen.bindHost ? listening : `${listen.reachHost}:${listening.slice(listening.lastIndexOf(':') + 1)}`
+}
+
+/** Serves gRPC. @returns the address that others are to call */
+export async function serveRpc(context: RoleContext, what: string, listen: Listen, services: readonly ServedService[]): Promise<string> {
+  const { logger, clock, config } = context
+  const server = await startServer({ what, host: listen.bindHost, port: listen.rpcPort, services, logger, clock })
+  context.onStop(`${what} rpc`, () => server.close(config.shutdownTimeoutMs))
+  return reachable(server.address, listen)
+}
+
+/** Serves blocks. @returns the address that others are to call */
+export async function serveData(context: RoleContext, listen: Listen & { readonly dataPort: number }, handlers: DataPlaneHandlers): Promise<string> {
+  const { logger, clock, config } = context
+  const server = await startDataServer({
+    host: listen.bindHost,
+    port: listen.dataPort,
+    handlers,
+    logger,
+    clock,
+    limits: { connectionsMax: config.worker.blockReadersMax },
+  })
+  context.onStop('data port', () => server.close(config.shutdownTimeoutMs))
+  return reachable(server.address, listen)
+}
+
+/** Serves /healthz, /readyz and /metrics. @returns its address */
+export async function serveWeb(context: RoleContext, listen: Listen, ready: () => { ready: boolean; why?: string }): Promise<string> {
+  const { clock, metrics } = context
+  const server = await startWebServer({ host: listen.bindHost, port: listen.webPort, metricsText: () => metrics.prometheusText(), ready, clock })
+  context.onStop('web port', () => server.close())
+  return reachable(server.address, listen)
+}
+
+/** The port of `host:port`. */
+export function portOf(address: string): number {
+  return Number(address.slice(address.lastIndexOf(':') + 1))
+}

@@ -1,0 +1,385 @@
+// Why: tasks between processes go through Redis. The only file that imports bullmq or ioredis.
+// How: a BullMQ queue a lane, all below one hash tag. Producers share a connection that fails fast (no offline queue, one
+// retry), so that the job master notices; each consumer has two that wait for ever (consumer's own and BullMQ's blocking one).
+// BullMQ's stall limit is raised from 1, since a paused worker is no poison; a task that throws is completed, not failed,
+// because the job master decides on retries and its id must be free again. No QueueEvents: completion never comes from Redis.
+import { Queue as BullQueue, type Job, WaitingError, Worker } from 'bullmq'
+import { Redis } from 'ioredis'
+import { abortReason, type Clock, systemClock } from '../base/clock.ts'
+import { SkeinError } from '../base/errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Consumer, ConsumerOptions, Queue, Task } from './queue.ts'
+import { parseRedisAddress, type RedisAddress } from './redis-address.ts'
+import { redisErrorText, redisUnavailable } from './redis-errors.ts'
+import { RunningTasks } from './running-tasks.ts'
+import { checkLane, closedQueueError, parseTask } from './task-shape.ts'
+
+export interface BullMqQueueOptions {
+  /** `redis://` or `rediss://`, see redis-address.ts. */
+  readonly url: string
+  /** First part of every key, a Redis Cluster hash tag included: `{skein}`. */
+  readonly prefix: string
+  readonly logger: Logger
+  /** Default: the system's. */
+  readonly clock?: Clock
+  /**
+   * How long a task stays with a consumer that is not heard of; default 30 s. A hand-out whose reply was lost (Redis was
+   * killed in between) comes back after this and up to two stall checks of at most 5 s.
+   */
+  readonly lockMs?: number
+}
+
+const addBulkMax = 1000
+const removesAtOnce = 100
+const lockMsDefault = 30_000
+const stalledIntervalMsMax = 5000
+const stallsMax = 10
+/** A backstop: failed jobs are removed by the consumer that sees them fail. */
+const removeOnFail = { count: 1000, age: 3600 }
+const firstConnectMs = 3000
+const commandTimeoutMs = 10_000
+const settleMs = 5000
+const reconnectMs = (attempt: number): number => Math.min(100 * attempt, 1000)
+
+/**
+ * A queue on Redis. Connects by itself, and again whenever the connection is lost; use ping() to know.
+ * @throws SkeinError invalid_argument when the URL is not understood
+ */
+export function createBullMqQueue(options: BullMqQueueOptions): Queue {
+  return new BullMqQueue(options)
+}
+
+class BullMqQueue implements Queue {
+  readonly #address: RedisAddress
+  readonly #prefix: string
+  readonly #logger: Logger
+  readonly #clock: Clock
+  readonly #lockMs: number
+  readonly #client: Redis
+  readonly #queues = new Map<string, BullQueue>()
+  readonly #consumers = new Set<BullMqConsumer>()
+  #lastError: string | undefined
+  #closed = false
+
+  constructor(options: BullMqQueueOptions) {
+    this.#address = parseRedisAddress(options.url)
+    this.#prefix = `${options.prefix}:load`
+    this.#logger = options.logger
+    this.#clock = options.clock ?? systemClock
+    this.#lockMs = options.lockMs ?? lockMsDefault
+    this.#client = new Redis(this.#address.port, this.#address.host, {
+      ...connectionOptions(this.#address),
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 1,
+      commandTimeout: commandTimeoutMs,
+      retryStrategy: reconnectMs,
+    })
+    this.#client.on('error', (error: unknown) => this.#noteError(redisErrorText(error)))
+    this.#client.on('close', () => this.#noteError(this.#lastError ?? 'the connection was lost'))
+    this.#client.on('ready', () => {
+      if (this.#lastError !== undefined) this.#logger.info('Redis answers again', { address: this.#address.shown })
+      this.#lastError = undefined
+      void this.#checkServer()
+    })
+  }
+
+  async add(lane: string, tasks: readonly Task[]): Promise<void> {
+    const jobs = tasks.map(parseTask).map((task) => ({ name: 'task', data: task, opts: { jobId: task.id, priority: task.priority } }))
+    await this.#run(lane, async (queue) => {
+      for (let from = 0; from < jobs.length; from += addBulkMax) await queue.addBulk(jobs.slice(from, from + addBulkMax))
+    })
+  }
+
+  take(lane: string, run: (task: Task, signal: AbortSignal) => Promise<void>, options: ConsumerOptions): Consumer {
+    this.#refuseUnlessOpen()
+    checkLane(lane)
+    const consumer = new BullMqConsumer({
+      lane,
+      prefix: this.#prefix,
+      address: this.#address,
+      tasks: new RunningTasks(run, options),
+      concurrency: options.concurrency,
+      lockMs: this.#lockMs,
+      clock: this.#clock,
+    })
+    this.#consumers.add(consumer)
+    return {
+      close: async (graceMs) => {
+        await consumer.close(graceMs)
+        this.#consumers.delete(consumer)
+      },
+    }
+  }
+
+  depth(lane: string): Promise<{ waiting: number; running: number }> {
+    return this.#run(lane, async (queue) => {
+      const counts = await queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active')
+      const { active = 0, ...waiting } = counts
+      return { waiting: Object.values(waiting).reduce((sum, count) => sum + count, 0), running: active }
+    })
+  }
+
+  async remove(lane: string, ids: readonly string[]): Promise<void> {
+    await this.#run(lane, async (queue) => {
+      for (let from = 0; from < ids.length; from += removesAtOnce) {
+        await Promise.all(ids.slice(from, from + removesAtOnce).map((id) => queue.remove(id)))
+      }
+    })
+  }
+
+  async drop(lane: string): Promise<void> {
+    await this.#run(lane, async (queue) => {
+      try {
+        await queue.obliterate({ force: true })
+      } catch (thrown) {
+        // It pauses the queue first; a queue that stayed paused would hand out nothing for ever.
+        await queue.resume().catch(() => undefined)
+        throw thrown
+      }
+    })
+  }
+
+  async ping(signal: AbortSignal): Promise<void> {
+    this.#refuseUnlessOpen()
+    await this.#connected(signal)
+    await Promise.race([this.#client.ping(), rejectOnAbort(signal)]).catch((thrown: unknown) => {
+      throw this.#unavailable(thrown)
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await Promise.all([...this.#consumers].map((consumer) => consumer.close(0)))
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close().catch(() => undefined)))
+    this.#client.disconnect()
+  }
+
+  async #run<T>(lane: string, operation: (queue: BullQueue) => Promise<T>): Promise<T> {
+    this.#refuseUnlessOpen()
+    checkLane(lane)
+    if (this.#client.status !== 'ready') {
+      // Only a connection that was never tried is waited for; one that is down fails at once.
+      if (this.#lastError !== undefined) throw this.#unavailable(new Error(this.#lastError))
+      const limit = new AbortController()
+      const cancel = this.#clock.schedule(firstConnectMs, () => limit.abort())
+      await this.#connected(limit.signal).finally(cancel)
+    }
+    try {
+      return await operation(this.#queue(lane))
+    } catch (thrown) {
+      throw this.#unavailable(thrown)
+    }
+  }
+
+  #queue(lane: string): BullQueue {
+    const known = this.#queues.get(lane)
+    if (known !== undefined) return known
+    const queue = new BullQueue(lane, {
+      connection: this.#client,
+      prefix: this.#prefix,
+      // Without these two a queue made while Redis is away would wait for it, or fail for ever.
+      skipWaitingForReady: true,
+      skipVersionCheck: true,
+      skipMetasUpdate: true,
+      defaultJobOptions: { removeOnComplete: true, removeOnFail, attempts: 1 },
+    })
+    queue.on('error', () => undefined)
+    this.#queues.set(lane, queue)
+    return queue
+  }
+
+  /** Resolves when the connection is there; rejects at the first attempt from now on that fails. */
+  async #connected(signal: AbortSignal): Promise<void> {
+    if (this.#client.status === 'ready') return
+    const client = this.#client
+    let onReady: () => void = () => undefined
+    let onError: (error: unknown) => void = () => undefined
+    try {
+      await Promise.race([
+        new Promise<void>((resolve, reject) => {
+          onReady = resolve
+          onError = reject
+          client.once('ready', onReady)
+          client.once('error', onError)
+        }),
+        rejectOnAbort(signal),
+      ])
+    } catch (thrown) {
+      throw this.#unavailable(thrown)
+    } finally {
+      client.off('ready', onReady)
+      client.off('error', onError)
+    }
+  }
+
+  async #checkServer(): Promise<void> {
+    try {
+      const info = await this.#client.info()
+      const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1]
+      if (policy !== undefined && policy !== 'noeviction') {
+        this.#logger.warn('Redis may throw tasks away: set maxmemory-policy to noeviction', { address: this.#address.shown, policy })
+      }
+    } catch {
+      // The connection went away again, or INFO is not allowed; neither is worth more than the next attempt.
+    }
+  }
+
+  #noteError(text: string): void {
+    if (this.#closed) return
+    if (this.#lastError === undefined) this.#logger.warn('Redis does not answer', { address: this.#address.shown, reason: text })
+    this.#lastError = text
+  }
+
+  #unavailable(thrown: unknown): SkeinError {
+    if (this.#closed) return closedQueueError()
+    if (thrown instanceof SkeinError && thrown.code === 'cancelled') {
+      const why = this.#lastError ?? 'no answer'
+      return redisUnavailable(new Error(why), this.#address.shown, undefined)
+    }
+    return redisUnavailable(thrown, this.#address.shown, this.#lastError)
+  }
+
+  #refuseUnlessOpen(): void {
+    if (this.#closed) throw closedQueueError()
+  }
+}
+
+interface ConsumerParts {
+  readonly lane: string
+  readonly prefix: string
+  readonly address: RedisAddress
+  readonly tasks: RunningTasks
+  readonly concurrency: number
+  readonly lockMs: number
+  readonly clock: Clock
+}
+
+/** Modes: running -> closing (takes nothing new, see close) -> closed. */
+class BullMqConsumer {
+  readonly #address: RedisAddress
+  readonly #tasks: RunningTasks
+  readonly #clock: Clock
+  /** Ours and the blocking copy that BullMQ makes of it. */
+  readonly #clients: Redis[] = []
+  readonly #worker: Worker
+  #closing: Promise<void> | undefined
+  /** From now on a lost connection stays lost. */
+  #ending = false
+
+  constructor({ lane, prefix, address, tasks, concurrency, lockMs, clock }: ConsumerParts) {
+    this.#address = address
+    this.#tasks = tasks
+    this.#clock = clock
+    const connection = new Redis(address.port, address.host, {
+      ...connectionOptions(address),
+      maxRetriesPerRequest: null,
+      retryStrategy: (attempt: number) => (this.#ending ? null : reconnectMs(attempt)),
+    })
+    this.#own(connection)
+    this.#worker = new Worker(lane, (job: Job<unknown>, token?: string) => this.#process(job, token), {
+      connection,
+      prefix,
+      concurrency,
+      skipVersionCheck: true,
+      lockDuration: lockMs,
+      stalledInterval: Math.min(lockMs, stalledIntervalMsMax),
+      maxStalledCount: stallsMax,
+      removeOnFail,
+    })
+    this.#worker.on('error', (error) => this.#report(error))
+    this.#worker.on('failed', (job, error) => {
+      this.#report(error)
+      // It stalled too often. Its id must be free again; whether to try once more is for the job master.
+      job?.remove().catch((thrown: unknown) => this.#report(thrown))
+    })
+  }
+
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#drain(graceMs)
+    return this.#closing
+  }
+
+  async #process(job: Job<unknown>, token: string | undefined): Promise<void> {
+    if (this.#closing !== undefined) {
+      await job.moveToWait(token)
+      throw new WaitingError()
+    }
+    let task: Task
+    try {
+      task = parseTask(job.data)
+      if (task.id !== job.id)
+        throw new SkeinError('invalid_argument', `task '${task.id}' came under another id`, { reason: 'invalid_task' })
+    } catch (thrown) {
+      this.#tasks.report(thrown)
+      return
+    }
+    await this.#tasks.run(task)
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    await this.#worker.pause(true)
+    const cancelAbort = this.#clock.schedule(graceMs, () => this.#tasks.abortAll())
+    await this.#tasks.idle()
+    cancelAbort()
+    // BullMQ waits for ever for a connection that is down: let each one come to rest, ready or ended, before it closes.
+    this.#ending = true
+    await this.#within(settleMs, Promise.all(this.#clients.map(atRest)))
+    const closed = this.#worker.close()
+    await this.#within(settleMs, closed)
+    for (const client of this.#clients) client.disconnect()
+    await this.#within(settleMs, closed)
+  }
+
+  async #within(limitMs: number, work: Promise<unknown>): Promise<void> {
+    const done = new AbortController()
+    const settled = work.then(
+      () => done.abort(),
+      () => done.abort(),
+    )
+    await Promise.race([settled, this.#clock.sleep(limitMs, done.signal).catch(() => undefined)])
+  }
+
+  #own(client: Redis): void {
+    const duplicate = client.duplicate.bind(client)
+    client.duplicate = (override) => {
+      const copy = duplicate(override)
+      this.#own(copy)
+      return copy
+    }
+    // Its errors reach us through the worker; a client without any listener would print them.
+    client.on('error', () => undefined)
+    this.#clients.push(client)
+  }
+
+  #report(thrown: unknown): void {
+    if (this.#ending) return
+    this.#tasks.report(redisUnavailable(thrown, this.#address.shown, undefined))
+  }
+}
+
+function connectionOptions(address: RedisAddress) {
+  return {
+    db: address.database,
+    connectTimeout: 5000,
+    keepAlive: 10_000,
+    ...(address.username === undefined ? {} : { username: address.username }),
+    ...(address.password === undefined ? {} : { password: address.password.reveal() }),
+    ...(address.tls ? { tls: {} } : {}),
+  }
+}
+
+function atRest(client: Redis): Promise<void> {
+  return new Promise((resolve) => {
+    if (client.status === 'ready' || client.status === 'end') resolve()
+    client.once('ready', () => resolve())
+    client.once('end', () => resolve())
+  })
+}
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    if (signal.aborted) reject(abortReason(signal))
+    signal.addEventListener('abort', () => reject(abortReason(signal)), { once: true })
+  })
+}

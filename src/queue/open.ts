@@ -1,0 +1,28 @@
+// Why: the queue is chosen by its URL, and a process that needs no Redis does not load its client.
+import { type Clock, systemClock } from '../base/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { createInProcessQueue } from './in-process-queue.ts'
+import type { Queue } from './queue.ts'
+import { parseRedisAddress } from './redis-address.ts'
+
+export interface OpenQueueOptions {
+  readonly logger: Logger
+  /** Default: the system's. */
+  readonly clock?: Clock
+  /** First part of every Redis key, a Redis Cluster hash tag included. Default `{skein}`. */
+  readonly prefix?: string
+  /** Of tasks in Redis, see BullMqQueueOptions. */
+  readonly lockMs?: number
+}
+
+/**
+ * `inprocess:`, `redis://...` or `rediss://...`. Does not wait for Redis: use ping().
+ * @throws SkeinError invalid_argument for any other URL (its text is not repeated, it may hold a password)
+ */
+export async function openQueue(url: string, options: OpenQueueOptions): Promise<Queue> {
+  const { logger, clock = systemClock, prefix = '{skein}', lockMs } = options
+  if (url === 'inprocess:') return createInProcessQueue(clock)
+  parseRedisAddress(url)
+  const { createBullMqQueue } = await import('./bullmq-queue.ts')
+  return createBullMqQueue({ url, prefix, logger, clock, ...(lockMs === undefined ? {} : { lockMs }) })
+}

@@ -1,0 +1,32 @@
+// Why: what a Redis client throws is neither one line nor safe to print (a refused AUTH carries the password in its
+// arguments). How: only the text of the message is kept, never the error itself.
+import { SkeinError } from '../base/errors.ts'
+
+/** Messages of the client that only say that there is no connection; the connection's own last error says why. */
+const noConnection = /Stream isn't writeable|max retries per request|Connection is closed|Command timed out/i
+
+/** Any error of a Redis client as `unavailable`, naming the address. `lastConnectionError`: why there is no connection, when there is none. */
+export function redisUnavailable(thrown: unknown, shownAddress: string, lastConnectionError: string | undefined): SkeinError {
+  if (thrown instanceof SkeinError) return thrown
+  const text = redisErrorText(thrown)
+  const reason = noConnection.test(text) ? (lastConnectionError ?? text) : text
+  return new SkeinError('unavailable', `Redis at ${shownAddress} cannot be used (${reason}): ${adviceFor(reason)}`, {
+    reason: 'queue_unavailable',
+  })
+}
+
+/** One line that says what a client error was. */
+export function redisErrorText(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown).split('\n', 1)[0] ?? ''
+  const { code, errors } = thrown as { code?: unknown; errors?: unknown }
+  const inner: unknown = Array.isArray(errors) ? errors[0] : undefined
+  const text = thrown.message !== '' || inner === undefined ? thrown.message : redisErrorText(inner)
+  return text.split('\n', 1)[0] || (typeof code === 'string' ? code : thrown.name)
+}
+
+function adviceFor(reason: string): string {
+  if (/WRONGPASS|NOAUTH|NOPERM|AUTH/.test(reason)) return 'check the user and password in the queue URL'
+  if (/^OOM/.test(reason) || reason.includes('maxmemory')) return 'give it more memory'
+  if (/certificate|SSL|TLS/i.test(reason)) return 'check rediss:// and its certificate'
+  return 'is it running?'
+}

@@ -1,0 +1,202 @@
+// Why: a directory (local disk, NFS, a Ceph mount) as a store. How: keys are paths below the root; the version of a file is
+// its inode, size and mtime; a read looks at it before and after, so that a file that changes meanwhile is noticed.
+// Nothing outside the root is reachable: `.` and `..` are refused, links are followed only to files inside.
+import { constants } from 'node:fs'
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import { throwIfAborted } from '../base/clock.ts'
+import { SkeinError } from '../base/errors.ts'
+import { keyProblem } from '../base/paths.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import { type LocalEntry, walkDirectory } from './local-walk.ts'
+import type { ListPage, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem } from './under-file-system.ts'
+
+const chunkBytes = 1024 * 1024
+/** Walks that are kept open between the pages of a listing; an older one is walked again from its key. */
+const walksMax = 16
+
+interface Walk {
+  readonly entries: AsyncGenerator<LocalEntry, void, undefined>
+  /** Read from the walk, but not yet given out. */
+  readonly ahead: LocalEntry
+}
+
+export class LocalUnderFileSystem implements UnderFileSystem {
+  readonly #directory: string
+  readonly #metrics: MetricRegistry
+  readonly #walks = new Map<string, Walk>()
+  readonly #counters = { readBytes: 0, readRequests: 0 }
+  #walkCount = 0
+
+  constructor(directory: string, metrics: MetricRegistry) {
+    this.#directory = directory
+    this.#metrics = metrics
+  }
+
+  get counters(): { readonly readBytes: number; readonly readRequests: number } {
+    return { ...this.#counters }
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal)
+    const about = await stat(this.#directory).catch((error: unknown) => {
+      throw fileError(this.#directory, error)
+    })
+    if (!about.isDirectory()) throw new SkeinError('failed_precondition', `${this.#directory} is not a directory`)
+  }
+
+  async stat(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+    throwIfAborted(signal)
+    this.#metrics.add('ufs.stat.requests')
+    const path = await this.#resolve(key)
+    const about = await stat(path, { bigint: true }).catch((error: unknown) => {
+      throw fileError(path, error)
+    })
+    if (!about.isFile()) throw new SkeinError('not_found', `${path} is not a file`)
+    return localObject(key, about)
+  }
+
+  async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
+    throwIfAborted(signal)
+    this.#metrics.add('ufs.list.requests')
+    const token = request.after?.token
+    const kept = token === undefined ? undefined : this.#walks.get(token)
+    if (token !== undefined) this.#walks.delete(token)
+    const root = await this.#root()
+    const entries = kept?.entries ?? walkDirectory(root, { ...request, after: request.after?.key }, signal)
+    const objects: ObjectInfo[] = []
+    const prefixes: string[] = []
+    const files: string[] = []
+    let lastKey = ''
+    const take = (entry: LocalEntry): void => {
+      lastKey = entry.key
+      if (entry.folder) prefixes.push(entry.key)
+      else files.push(entry.key)
+    }
+    if (kept !== undefined) take(kept.ahead)
+    let ahead: LocalEntry | undefined
+    for (let step = await entries.next(); step.done !== true; step = await entries.next()) {
+      if (files.length + prefixes.length >= request.limit) {
+        ahead = step.value
+        break
+      }
+      take(step.value)
+    }
+    for (let from = 0; from < files.length; from += 64) {
+      throwIfAborted(signal)
+      const found = await Promise.all(files.slice(from, from + 64).map((key) => this.#describe(root, key)))
+      objects.push(...found.filter((object) => object !== undefined))
+    }
+    return { objects, prefixes, next: ahead === undefined ? undefined : { key: lastKey, token: this.#keep({ entries, ahead }) } }
+  }
+
+  async *read(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    throwIfAborted(signal)
+    this.#counters.readRequests += 1
+    this.#metrics.add('ufs.read.requests')
+    const path = await this.#resolve(request.key)
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
+      throw fileError(path, error)
+    })
+    try {
+      await this.#expectVersion(file, path, request)
+      for (let done = 0; done < request.length; ) {
+        throwIfAborted(signal)
+        const wanted = Math.min(chunkBytes, request.length - done)
+        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(wanted), 0, wanted, request.offset + done)
+        if (bytesRead === 0) throw changedError(path)
+        done += bytesRead
+        this.#counters.readBytes += bytesRead
+        this.#metrics.add('ufs.read.bytes', bytesRead)
+        // The version is looked at before the last chunk goes out: what was read is one version, or the read fails.
+        if (done >= request.length) await this.#expectVersion(file, path, request)
+        yield bytesRead === wanted ? buffer : buffer.subarray(0, bytesRead)
+      }
+    } finally {
+      await file.close()
+    }
+  }
+
+  async readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of this.read(request, signal)) chunks.push(chunk)
+    const [first] = chunks
+    return first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks)
+  }
+
+  async close(): Promise<void> {
+    for (const { entries } of this.#walks.values()) await entries.return()
+    this.#walks.clear()
+  }
+
+  async #expectVersion(file: FileHandle, path: string, request: ReadRequest): Promise<void> {
+    const about = await file.stat({ bigint: true })
+    if (!about.isFile()) throw new SkeinError('not_found', `${path} is not a file`)
+    if (localEtag(about) !== request.etag || request.offset + request.length > Number(about.size)) throw changedError(path)
+  }
+
+  async #describe(root: string, key: string): Promise<ObjectInfo | undefined> {
+    try {
+      return localObject(key, await stat(join(root, key), { bigint: true }))
+    } catch {
+      // It was deleted since the directory was read: then it is not in the listing.
+      return undefined
+    }
+  }
+
+  #keep(walk: Walk): string {
+    this.#walkCount += 1
+    const token = String(this.#walkCount)
+    this.#walks.set(token, walk)
+    const [oldest] = this.#walks.keys()
+    if (this.#walks.size > walksMax && oldest !== undefined) this.#walks.delete(oldest)
+    return token
+  }
+
+  async #root(): Promise<string> {
+    return await realpath(this.#directory).catch((error: unknown) => {
+      throw fileError(this.#directory, error)
+    })
+  }
+
+  /** The real path of a key. @throws SkeinError not_found, also when a link leads out of the root */
+  async #resolve(key: string): Promise<string> {
+    const problem = keyProblem(key)
+    if (problem !== undefined || key === '' || key.endsWith('/') || key.startsWith('/') || key.includes('//')) {
+      throw new SkeinError('not_found', `${JSON.stringify(key)} is not a file: ${problem ?? 'it is no path of a file'}`)
+    }
+    const root = await this.#root()
+    const path = await realpath(join(root, key)).catch((error: unknown) => {
+      throw fileError(join(root, key), error)
+    })
+    if (!path.startsWith(root === sep ? sep : root + sep)) throw new SkeinError('not_found', `${join(root, key)} leads out of ${root}`)
+    return path
+  }
+}
+
+interface BigStat {
+  readonly ino: bigint
+  readonly size: bigint
+  readonly mtimeNs: bigint
+}
+
+function localEtag(about: BigStat): string {
+  return `${about.ino.toString(16)}-${about.size.toString(16)}-${about.mtimeNs.toString(16)}`
+}
+
+function localObject(key: string, about: BigStat): ObjectInfo {
+  return { key, length: Number(about.size), etag: localEtag(about), modifiedMs: Number(about.mtimeNs / 1_000_000n), storageClass: 'STANDARD' }
+}
+
+function changedError(path: string): SkeinError {
+  return new SkeinError('aborted', `${path} changed while it was read`, { reason: 'object_changed', retryable: false })
+}
+
+function fileError(path: string, thrown: unknown): SkeinError {
+  const code = String((thrown as { readonly code?: unknown }).code ?? 'error')
+  if (code === 'ENOENT' || code === 'ENOTDIR') return new SkeinError('not_found', `${path} does not exist`)
+  if (code === 'EACCES' || code === 'EPERM') return new SkeinError('permission_denied', `${path} may not be read (${code})`)
+  if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENAMETOOLONG') return new SkeinError('not_found', `${path} is not a file (${code})`)
+  return new SkeinError('unavailable', `${path} cannot be read (${code})`)
+}
+

@@ -1,0 +1,30 @@
+// Why: the composition roots hold an URI, attributes and secrets, and want a store. How: everything is read and refused
+// here, before anything is opened; the S3 SDK is loaded only when a bucket is.
+import type { Secret } from '../base/secret.ts'
+import { LocalUnderFileSystem } from './local.ts'
+import type { StoreDependencies } from './s3.ts'
+import { checkStoreKeys, type CosnDefaults, s3Options, storeTuning } from './store-options.ts'
+import { parseStoreUri } from './store-uri.ts'
+import type { UnderFileSystem } from './under-file-system.ts'
+
+/** What a namespace says of its store. */
+export interface StoreAccess {
+  readonly uri: string
+  readonly attributes: Readonly<Record<string, string>>
+  readonly secrets: Readonly<Record<string, Secret>>
+}
+
+/**
+ * The store of a namespace. Nothing is connected yet: `check` does.
+ * @throws SkeinError invalid_argument naming the URI, attribute or secret that is wrong, and the nearest known key;
+ *   permission_denied (`endpoint_not_allowed`) naming skein.ufs.allowPrivateEndpoints
+ */
+export async function openUnderFileSystem(access: StoreAccess, defaults: CosnDefaults, deps: StoreDependencies): Promise<UnderFileSystem> {
+  const uri = parseStoreUri(access.uri)
+  checkStoreKeys(uri.kind, access.attributes, access.secrets)
+  storeTuning(access.attributes, defaults)
+  if (uri.kind === 'file') return new LocalUnderFileSystem(uri.directory, deps.metrics)
+  const options = s3Options(uri, access.attributes, access.secrets, defaults)
+  const { S3UnderFileSystem } = await import('./s3.ts')
+  return new S3UnderFileSystem(options, deps)
+}

@@ -1,0 +1,219 @@
+// Why: the hot path of every load: one small object in one request, or a stream of ranges. How: lean SigV4 (sigv4.ts),
+// undici's dispatch without streams in between, one buffer for a small object (the received chunk itself when it came in
+// one piece), back-pressure by pausing the connection, and own retry that continues with the rest of the range.
+import type { Dispatcher } from 'undici'
+import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { backoffMs, retry, type RetryPolicy } from '../base/retry.ts'
+import { type RangeContext, RangeResponse, type RangeSink } from './range-response.ts'
+import { slowDownReason, type StoreAddress } from './s3-errors.ts'
+import type { S3Transport } from './s3-transport.ts'
+import { encodeKey, type RequestSigner } from './sigv4.ts'
+import type { SlowDownGate } from './slow-down-gate.ts'
+import type { ReadRequest } from './under-file-system.ts'
+
+export interface RangeReaderOptions {
+  readonly address: StoreAddress
+  readonly transport: S3Transport
+  readonly signer: RequestSigner
+  readonly gate: SlowDownGate
+  readonly policy: RetryPolicy
+  readonly clock: Clock
+  readonly random: Random
+  /** The namespace's prefix, before every key. */
+  readonly prefix: string
+  readonly onRequest: () => void
+  readonly onBytes: (bytes: number) => void
+  readonly onRetry: (error: SkeinError) => void
+}
+
+/** Bytes that may lie unread in one stream before its connection is paused. */
+const unreadBytesMax = 1024 * 1024
+/** An attempt that brought this much of a stream made progress, and the count of attempts begins again. */
+const progressBytes = 256 * 1024
+
+/** Reads ranges of one bucket. */
+export class RangeReader {
+  readonly #options: RangeReaderOptions
+
+  constructor(options: RangeReaderOptions) {
+    this.#options = options
+  }
+
+  /** Exactly `request.length` bytes as one buffer, from one request when nothing goes wrong. */
+  readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
+    if (request.length === 0) return Promise.resolve(new Uint8Array(0))
+    const { policy, clock, random, onRetry } = this.#options
+    return retry(() => this.#attemptWhole(request, signal), { policy, clock, random, signal, onRetry })
+  }
+
+  /** Exactly `request.length` bytes in order. What was yielded is never yielded again. */
+  async *read(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const { policy, clock, random, onRetry } = this.#options
+    let done = 0
+    for (let attempt = 1; done < request.length; attempt += 1) {
+      const before = done
+      try {
+        for await (const chunk of this.#attempt({ ...request, offset: request.offset + done, length: request.length - done }, signal)) {
+          done += chunk.length
+          yield chunk
+        }
+      } catch (thrown) {
+        const error = toSkeinError(thrown)
+        if (done - before >= progressBytes) attempt = 1
+        if (!error.retryable || attempt >= policy.attemptsMax || signal.aborted) throw error
+        onRetry(error)
+        await clock.sleep(backoffMs(policy, attempt, random), signal)
+      }
+    }
+  }
+
+  async #attemptWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
+    throwIfAborted(signal)
+    if (this.#options.gate.closed) await this.#options.gate.wait(signal)
+    return await new Promise<Uint8Array>((resolve, reject) => {
+      this.#dispatch(request, this.#watched(new WholeSink(request.length, resolve, reject)), signal)
+    })
+  }
+
+  async *#attempt(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    throwIfAborted(signal)
+    if (this.#options.gate.closed) await this.#options.gate.wait(signal)
+    const sink = new StreamSink()
+    const response = this.#dispatch(request, this.#watched(sink), signal)
+    try {
+      for (let chunk = sink.take(); ; chunk = sink.take()) {
+        if (chunk !== undefined) yield chunk
+        else if (await sink.finished()) return
+      }
+    } finally {
+      response.stop(new SkeinError('cancelled', 'the reader left'))
+    }
+  }
+
+  #dispatch(request: ReadRequest, sink: RangeSink, signal: AbortSignal): RangeResponse {
+    const { transport, signer, prefix, address, onRequest, onBytes } = this.#options
+    const context: RangeContext = { address, signal, onBytes, onClockSkew: (storeMs) => signer.correctClock(storeMs) }
+    const response = new RangeResponse(request, sink, context)
+    const path = transport.pathPrefix + encodeKey(prefix + request.key)
+    const headers = signer.sign('GET', path)
+    headers.push('range', `bytes=${request.offset}-${request.offset + request.length - 1}`, 'if-match', `"${request.etag}"`)
+    onRequest()
+    try {
+      transport.pool.dispatch({ method: 'GET', path, headers }, response)
+    } catch (thrown) {
+      response.stop(toSkeinError(thrown))
+    }
+    return response
+  }
+
+  /** The sink, with the bucket's gate told of what came. */
+  #watched(sink: RangeSink): RangeSink {
+    const { gate } = this.#options
+    return {
+      data: (chunk, controller) => sink.data(chunk, controller),
+      end: () => {
+        gate.succeeded()
+        sink.end()
+      },
+      fail: (error) => {
+        if (error.reason === slowDownReason) gate.slowDown()
+        sink.fail(error)
+      },
+    }
+  }
+}
+
+/** Gathers a range into one buffer. */
+class WholeSink implements RangeSink {
+  readonly #length: number
+  readonly #resolve: (bytes: Uint8Array) => void
+  readonly #reject: (error: SkeinError) => void
+  #bytes: Uint8Array | undefined
+  #filled = 0
+
+  constructor(length: number, resolve: (bytes: Uint8Array) => void, reject: (error: SkeinError) => void) {
+    this.#length = length
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  data(chunk: Uint8Array): void {
+    if (this.#filled === 0 && chunk.length === this.#length) {
+      this.#bytes = chunk
+    } else {
+      this.#bytes ??= Buffer.allocUnsafeSlow(this.#length)
+      this.#bytes.set(chunk, this.#filled)
+    }
+    this.#filled += chunk.length
+  }
+
+  end(): void {
+    this.#resolve(this.#bytes ?? new Uint8Array(0))
+  }
+
+  fail(error: SkeinError): void {
+    this.#reject(error)
+  }
+}
+
+/** Holds what came until it is taken; pauses the connection when too much lies here. */
+class StreamSink implements RangeSink {
+  readonly #chunks: Uint8Array[] = []
+  #next = 0
+  #unreadBytes = 0
+  #ended = false
+  #error: SkeinError | undefined
+  #controller: Dispatcher.DispatchController | undefined
+  #wake: (() => void) | undefined
+
+  data(chunk: Uint8Array, controller: Dispatcher.DispatchController): void {
+    this.#chunks.push(chunk)
+    this.#unreadBytes += chunk.length
+    this.#controller = controller
+    if (this.#unreadBytes >= unreadBytesMax) controller.pause()
+    this.#wakeUp()
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#wakeUp()
+  }
+
+  fail(error: SkeinError): void {
+    this.#error = error
+    this.#wakeUp()
+  }
+
+  /** The next chunk, or undefined when none lies here. */
+  take(): Uint8Array | undefined {
+    const chunk = this.#chunks[this.#next]
+    if (chunk === undefined) return undefined
+    this.#next += 1
+    if (this.#next === this.#chunks.length) {
+      this.#chunks.length = 0
+      this.#next = 0
+    }
+    this.#unreadBytes -= chunk.length
+    if (this.#controller?.paused === true && this.#unreadBytes < unreadBytesMax / 2) this.#controller.resume()
+    return chunk
+  }
+
+  /** Waits for the next chunk (false) or the end (true). @throws the error, after all chunks before it were taken */
+  async finished(): Promise<boolean> {
+    while (this.#chunks.length === 0) {
+      if (this.#error !== undefined) throw this.#error
+      if (this.#ended) return true
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    return false
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+}

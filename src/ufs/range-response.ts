@@ -1,0 +1,153 @@
+// Why: a range is only data when every sign says so: status 206, the Content-Range that was asked for, the wanted ETag,
+// and exactly as many bytes. How: an undici dispatch handler that checks the head, counts the body, and hands chunks to a
+// sink; an error answer is read (a little of it) to know its code and to free the connection.
+import type { Dispatcher } from 'undici'
+import { abortReason } from '../base/clock.ts'
+import { type SkeinError } from '../base/errors.ts'
+import { answerError, badAnswerError, connectionError, errorCodeOf, type StoreAddress } from './s3-errors.ts'
+import type { ReadRequest } from './under-file-system.ts'
+
+/** Receives one range. Exactly one of `end` and `fail` is called, once. */
+export interface RangeSink {
+  data(chunk: Uint8Array, controller: Dispatcher.DispatchController): void
+  end(): void
+  fail(error: SkeinError): void
+}
+
+export interface RangeContext {
+  readonly address: StoreAddress
+  readonly signal: AbortSignal
+  /** Body bytes as they come, wanted or not. */
+  readonly onBytes: (bytes: number) => void
+  /** The store's clock as its answer says, when a request was refused for its time. */
+  readonly onClockSkew: (storeMs: number) => void
+}
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+const errorBodyBytesMax = 16 * 1024
+
+/** Handles the answer to one range GET. */
+export class RangeResponse implements Dispatcher.DispatchHandler {
+  readonly #request: ReadRequest
+  readonly #sink: RangeSink
+  readonly #context: RangeContext
+  readonly #onAbort: () => void
+  #controller: Dispatcher.DispatchController | undefined
+  #settled = false
+  #received = 0
+  /** Status of an answer that is no data; 0 while it is. */
+  #errorStatus = 0
+  #errorBody = ''
+  #problem: string | undefined
+  #dateMs = Number.NaN
+
+  constructor(request: ReadRequest, sink: RangeSink, context: RangeContext) {
+    this.#request = request
+    this.#sink = sink
+    this.#context = context
+    this.#onAbort = () => this.stop(abortReason(context.signal))
+    context.signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /** Ends the request now; the connection is dropped if its answer is under way. */
+  stop(error: SkeinError): void {
+    this.#fail(error)
+    this.#controller?.abort(error)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#settled) controller.abort(new Error('the reader left'))
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+    if (status < 200) return
+    if (status === 206 || status === 200) {
+      this.#problem = this.#headProblem(status, headers)
+      if (this.#problem === undefined) return
+    }
+    this.#errorStatus = status
+    this.#dateMs = Date.parse(String(headers['date']))
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    this.#context.onBytes(chunk.length)
+    if (this.#settled) return
+    if (this.#errorStatus !== 0) {
+      this.#errorBody += Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('latin1')
+      if (this.#errorBody.length > errorBodyBytesMax) this.stop(this.#answerError())
+      return
+    }
+    this.#received += chunk.length
+    if (this.#received > this.#request.length) this.stop(this.#bad(`more bytes came than the ${this.#request.length} asked for`))
+    else this.#sink.data(chunk, controller)
+  }
+
+  onResponseEnd(): void {
+    if (this.#errorStatus !== 0) this.#fail(this.#answerError())
+    else if (this.#received !== this.#request.length) this.#fail(this.#bad(`${this.#received} bytes came instead of ${this.#request.length}`))
+    else if (this.#settle()) this.#sink.end()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#fail(connectionError(this.#context.address, this.#what(), error))
+  }
+
+  /** Why a 200 or 206 is not the range of the version that was asked for; undefined when it is. */
+  #headProblem(status: number, headers: Headers): string | undefined {
+    const { offset, length, etag } = this.#request
+    const given = headers['etag']
+    if (typeof given === 'string' && bareEtag(given) !== etag) return `ETag ${safe(given)} came instead of ${safe(etag)}`
+    if (status === 200) {
+      // A store may ignore the range when it is the whole object; then the head must prove that it is the object.
+      const whole = offset === 0 && headers['content-length'] === String(length) && typeof given === 'string'
+      return whole ? undefined : 'the answer is not the range that was asked for'
+    }
+    const range = headers['content-range']
+    const wanted = `bytes ${offset}-${offset + length - 1}/`
+    if (typeof range !== 'string' || !range.startsWith(wanted)) return `Content-Range ${safe(String(range))} came instead of ${wanted}`
+    const announced = headers['content-length']
+    if (announced !== undefined && announced !== String(length)) return `${safe(String(announced))} bytes announced instead of ${length}`
+    return undefined
+  }
+
+  #answerError(): SkeinError {
+    const code = errorCodeOf(this.#errorBody)
+    if (code === 'RequestTimeTooSkewed' && Number.isFinite(this.#dateMs)) this.#context.onClockSkew(this.#dateMs)
+    if (this.#problem !== undefined && code === undefined) return this.#bad(this.#problem)
+    return answerError(this.#context.address, this.#what(), this.#errorStatus, code)
+  }
+
+  #bad(problem: string): SkeinError {
+    return badAnswerError(this.#context.address, this.#what(), problem)
+  }
+
+  #what(): string {
+    return requestName('GET', this.#request.key)
+  }
+
+  #fail(error: SkeinError): void {
+    if (this.#settle()) this.#sink.fail(error)
+  }
+
+  #settle(): boolean {
+    if (this.#settled) return false
+    this.#settled = true
+    this.#context.signal.removeEventListener('abort', this.#onAbort)
+    return true
+  }
+}
+
+/** A request's name in messages: the key quoted, on one line, cut. */
+export function requestName(verb: string, key: string): string {
+  return `${verb} ${JSON.stringify(key.length > 200 ? `${key.slice(0, 200)}...` : key)}`
+}
+
+/** An ETag as the house writes it: without quotes. */
+export function bareEtag(text: string): string {
+  return text.replace(/^"|"$/g, '')
+}
+
+function safe(text: string): string {
+  return JSON.stringify(text.slice(0, 80))
+}

@@ -1,0 +1,153 @@
+// Why: one connection rarely fills a link, and a reader that waits for each range wastes the time in between. How: ordered
+// ranges, several in flight, under one byte budget and one pool of slots that all streams of the process share.
+// No deadlock: a stream waits (in turn) only for the one range its reader needs; further ranges are taken only while room
+// is free at once. Bytes are held before a slot is, and a slot holder needs nothing more: it fills bytes it has reserved.
+import { abortReason } from '../base/clock.ts'
+import type { Budget, Share } from '../base/budget.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { ReadRequest, UnderFileSystem } from './under-file-system.ts'
+import { type ByteRange, nextStep, rangeAt, type ReadWindow } from './window.ts'
+
+export interface ReadAheadOptions {
+  /** Bytes of one range request (fs.cosn.read.ahead.block.size). */
+  readonly rangeBytes: number
+  /** Ranges a stream may hold or have in flight (fs.cosn.read.ahead.queue.size). */
+  readonly rangesAhead: number
+  /** Range requests in flight in this process (fs.cosn.upload_thread_pool). */
+  readonly slots: Budget
+  /** Bytes in flight or read and not yet consumed, in this process. */
+  readonly bytes: Budget
+}
+
+/**
+ * Exactly `request.length` bytes in order, as chunks. Leaving the loop early, or an error, ends every range and gives back
+ * every slot and byte. The chunk that was yielded last is no longer counted in the budget once the next range begins.
+ * @throws what `store.read` throws, and the signal's reason
+ */
+export async function* readAhead(
+  store: Pick<UnderFileSystem, 'read' | 'readWhole'>,
+  request: ReadRequest,
+  options: ReadAheadOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const window: ReadWindow = { offset: request.offset, end: request.offset + request.length, rangeBytes: options.rangeBytes, rangesAhead: options.rangesAhead }
+  const leave = new AbortController()
+  const onAbort = (): void => leave.abort(abortReason(signal))
+  if (signal.aborted) throw abortReason(signal)
+  signal.addEventListener('abort', onAbort, { once: true })
+  const held: RangeInFlight[] = []
+  const running: Promise<void>[] = []
+  let started = 0
+  let consumed = 0
+  const begin = (share: Share): void => {
+    const range = new RangeInFlight(share)
+    held.push(range)
+    running.push(fill(store, request, rangeAt(window, started), range, options.slots, leave.signal))
+    started += 1
+  }
+  const lookAhead = (): void => {
+    while (nextStep(window, started, consumed) === 'may') {
+      const share = options.bytes.tryAcquire(rangeAt(window, started).length)
+      if (share === undefined) return
+      begin(share)
+    }
+  }
+  try {
+    while (consumed < started || nextStep(window, started, consumed) === 'must') {
+      if (nextStep(window, started, consumed) === 'must') begin(await options.bytes.acquire(rangeAt(window, started).length, leave.signal))
+      lookAhead()
+      const [head] = held
+      if (head === undefined) return
+      for (let chunk = await head.next(); chunk !== undefined; chunk = await head.next()) {
+        yield chunk
+        lookAhead()
+      }
+      head.release()
+      held.shift()
+      void running.shift()
+      consumed += 1
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    leave.abort(new SkeinError('cancelled', 'the reader left'))
+    await Promise.all(running)
+    for (const range of held) range.release()
+  }
+}
+
+/** Reads one range into its place. Never rejects: the range carries the error. */
+async function fill(
+  store: Pick<UnderFileSystem, 'read' | 'readWhole'>,
+  request: ReadRequest,
+  { offset, length }: ByteRange,
+  range: RangeInFlight,
+  slots: Budget,
+  signal: AbortSignal,
+): Promise<void> {
+  let slot: Share | undefined
+  try {
+    slot = slots.tryAcquire(1) ?? (await slots.acquire(1, signal))
+    for await (const chunk of store.read({ ...request, offset, length }, signal)) range.add(chunk)
+    range.finish(undefined)
+  } catch (thrown) {
+    range.finish(toSkeinError(thrown))
+  } finally {
+    slot?.release()
+  }
+}
+
+/** The bytes of one range, as they come. */
+class RangeInFlight {
+  readonly #share: Share
+  #chunks: Uint8Array[] = []
+  #taken = 0
+  #finished = false
+  #error: SkeinError | undefined
+  #wake: (() => void) | undefined
+
+  constructor(share: Share) {
+    this.#share = share
+  }
+
+  add(chunk: Uint8Array): void {
+    this.#chunks.push(chunk)
+    this.#wakeUp()
+  }
+
+  finish(error: SkeinError | undefined): void {
+    this.#finished = true
+    this.#error = error
+    this.#wakeUp()
+  }
+
+  /** The next chunk; undefined at the end. @throws the range's error once its chunks are taken */
+  async next(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const chunk = this.#chunks[this.#taken]
+      if (chunk !== undefined) {
+        this.#taken += 1
+        if (this.#taken === this.#chunks.length) {
+          this.#chunks = []
+          this.#taken = 0
+        }
+        return chunk
+      }
+      if (this.#error !== undefined) throw this.#error
+      if (this.#finished) return undefined
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  release(): void {
+    this.#chunks = []
+    this.#share.release()
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+}

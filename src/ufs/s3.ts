@@ -1,0 +1,265 @@
+// Why: COS and every S3 store behind the one contract, and the only file that imports the S3 SDK. How: listings and HEADs
+// go through the SDK, whose own retry is off (it stops at the headers; base/retry.ts is above it here); ranges go through
+// range-reader.ts, many times cheaper. Both share the bucket's SlowDown gate.
+import { HeadObjectCommand, ListObjectsV2Command, type ListObjectsV2CommandOutput, S3Client } from '@aws-sdk/client-s3'
+import type { Clock, Random } from '../base/clock.ts'
+import { isSkeinError, SkeinError } from '../base/errors.ts'
+import { retry, type RetryPolicy } from '../base/retry.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import { compareKeys } from './key-order.ts'
+import { RangeReader } from './range-reader.ts'
+import { bareEtag, requestName } from './range-response.ts'
+import { answerError, badAnswerError, clockSkewReason, connectionError, slowDownReason } from './s3-errors.ts'
+import { openTransport, type S3Transport } from './s3-transport.ts'
+import { RequestSigner } from './sigv4.ts'
+import { SlowDownGate } from './slow-down-gate.ts'
+import type { S3Options } from './store-options.ts'
+import type { ListPage, ListPosition, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem } from './under-file-system.ts'
+
+export interface StoreDependencies {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+  readonly allowPrivateEndpoints: boolean
+}
+
+const crcHeader = 'x-cos-hash-crc64ecma'
+/** A check answers a person who waits: it does not try for long. */
+const checkAttemptsMax = 2
+
+/** One bucket and prefix. Opens no connection before it is used. @throws SkeinError permission_denied (endpoint not allowed) */
+export class S3UnderFileSystem implements UnderFileSystem {
+  readonly #options: S3Options
+  readonly #deps: StoreDependencies
+  readonly #transport: S3Transport
+  readonly #client: S3Client
+  readonly #gate: SlowDownGate
+  readonly #policy: RetryPolicy
+  readonly #reader: RangeReader
+  readonly #counters = { readBytes: 0, readRequests: 0 }
+
+  constructor(options: S3Options, deps: StoreDependencies) {
+    this.#options = options
+    this.#deps = deps
+    this.#transport = openTransport(options, deps.allowPrivateEndpoints)
+    this.#gate = new SlowDownGate(deps.clock, deps.random)
+    this.#policy = { attemptsMax: options.maxRetries + 1, initialMs: 100, maxMs: 10_000 }
+    this.#client = createClient(options, this.#transport)
+    const limit = options.trafficLimitBitsPerSecond
+    const extra = limit === undefined ? [] : [['x-cos-traffic-limit', String(limit)] as const]
+    this.#reader = new RangeReader({
+      address: options,
+      transport: this.#transport,
+      signer: new RequestSigner(options, this.#transport.host, extra, deps.clock),
+      gate: this.#gate,
+      policy: this.#policy,
+      clock: deps.clock,
+      random: deps.random,
+      prefix: options.prefix,
+      onRequest: () => {
+        this.#counters.readRequests += 1
+        deps.metrics.add('ufs.read.requests')
+      },
+      onBytes: (bytes) => {
+        this.#counters.readBytes += bytes
+        deps.metrics.add('ufs.read.bytes', bytes)
+      },
+      onRetry: (error) => this.#noteRetry(error),
+    })
+  }
+
+  get counters(): { readonly readBytes: number; readonly readRequests: number } {
+    return { ...this.#counters }
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    await this.#listOnce({ prefix: '', delimiter: undefined, after: undefined, limit: 1 }, undefined, { ...this.#policy, attemptsMax: checkAttemptsMax }, signal)
+  }
+
+  async stat(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const what = requestName('HEAD', key)
+    const command = new HeadObjectCommand({ Bucket: this.#options.bucket, Key: this.#options.prefix + key })
+    const head = await this.#retrying(this.#policy, signal, what, async (abortSignal) => {
+      this.#deps.metrics.add('ufs.stat.requests')
+      return await this.#client.send(command, { abortSignal, requestTimeout: this.#options.socketTimeoutMs })
+    }).catch(async (error: unknown) => {
+      // A refused HEAD has no body and so no code; a GET of one byte is refused for the same reason, and names it.
+      if (isSkeinError(error, 'permission_denied') || isSkeinError(error, 'failed_precondition')) await this.#explain(key, signal)
+      throw error
+    })
+    if (head.ContentLength === undefined || head.ETag === undefined) throw badAnswerError(this.#options, what, 'the answer has no length or no ETag')
+    const crc64 = (head as { readonly crc64?: string }).crc64
+    return {
+      key,
+      length: head.ContentLength,
+      etag: bareEtag(head.ETag),
+      modifiedMs: head.LastModified?.getTime() ?? 0,
+      storageClass: head.StorageClass ?? 'STANDARD',
+      ...(crc64 === undefined ? {} : { crc64 }),
+    }
+  }
+
+  async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
+    const token = request.after?.token
+    if (token === undefined) return await this.#listOnce(request, undefined, this.#policy, signal)
+    try {
+      return await this.#listOnce(request, token, this.#policy, signal)
+    } catch (thrown) {
+      // A token may have expired: the key of the position does not.
+      if (!isSkeinError(thrown, 'failed_precondition')) throw thrown
+      return await this.#listOnce(request, undefined, this.#policy, signal)
+    }
+  }
+
+  read(request: ReadRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#reader.read(request, signal)
+  }
+
+  readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#reader.readWhole(request, signal)
+  }
+
+  async close(): Promise<void> {
+    this.#client.destroy()
+    await this.#transport.close()
+  }
+
+  async #listOnce(request: ListRequest, token: string | undefined, policy: RetryPolicy, signal: AbortSignal): Promise<ListPage> {
+    const { bucket, prefix } = this.#options
+    const what = requestName('LIST', prefix + request.prefix)
+    const command = new ListObjectsV2Command({
+      Bucket: bucket,
+      Prefix: prefix + request.prefix,
+      Delimiter: request.delimiter,
+      MaxKeys: request.limit,
+      EncodingType: 'url',
+      ContinuationToken: token,
+      StartAfter: token === undefined && request.after !== undefined ? prefix + request.after.key : undefined,
+    })
+    const output = await this.#retrying(policy, signal, what, async (abortSignal) => {
+      this.#deps.metrics.add('ufs.list.requests')
+      const answer = await this.#client.send(command, { abortSignal, requestTimeout: this.#options.socketTimeoutMs })
+      // An error document that came with status 200 parses as an empty page.
+      if (answer.IsTruncated === undefined && answer.Name === undefined) throw badAnswerError(this.#options, what, 'the answer is not a listing')
+      return answer
+    })
+    return toPage(output, prefix, request.after)
+  }
+
+  async #explain(key: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#reader.readWhole({ key, offset: 0, length: 1, etag: '*' }, signal)
+    } catch (thrown) {
+      if (thrown instanceof SkeinError && !thrown.retryable && thrown.code !== 'aborted') throw thrown
+    }
+  }
+
+  async #retrying<T>(policy: RetryPolicy, signal: AbortSignal, what: string, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+    const attempt = async (): Promise<T> => {
+      if (this.#gate.closed) await this.#gate.wait(signal)
+      try {
+        const answer = await send(signal)
+        this.#gate.succeeded()
+        return answer
+      } catch (thrown) {
+        const error = signal.aborted ? new SkeinError('cancelled', `${what} was cancelled`) : this.#meaning(what, thrown)
+        if (error.reason === slowDownReason) this.#gate.slowDown()
+        throw error
+      }
+    }
+    return await retry(attempt, { policy, clock: this.#deps.clock, random: this.#deps.random, signal, onRetry: (error) => this.#noteRetry(error) })
+  }
+
+  /** The SDK's error as ours. It is not kept as a cause: it holds the request's headers, and those hold the session token. */
+  #meaning(what: string, thrown: unknown): SkeinError {
+    if (thrown instanceof SkeinError) return thrown
+    const { name, $metadata: metadata } = thrown as { readonly name?: string; readonly $metadata?: { readonly httpStatusCode?: number } }
+    const status = metadata?.httpStatusCode
+    if (status === undefined && (thrown instanceof TypeError || thrown instanceof RangeError)) return new SkeinError('internal', `${what}: ${thrown.name} in the S3 client`)
+    if (status === undefined) return connectionError(this.#options, what, thrown)
+    const code = name === 'Unknown' || name === 'UnknownError' || name === 'Error' || name === 'S3ServiceException' || /^\d+$/.test(name ?? '') ? undefined : name
+    return answerError(this.#options, what, status, status === 404 && what.startsWith('LIST') ? 'NoSuchBucket' : code)
+  }
+
+  #noteRetry(error: SkeinError): void {
+    const { metrics, logger } = this.#deps
+    metrics.add('ufs.retries')
+    if (error.reason === slowDownReason) metrics.add('ufs.slow.downs')
+    if (error.reason === clockSkewReason) logger.warn('the clock of this machine and that of the store differ', { error: error.message })
+    else logger.debug('a request to the store is sent again', { error: error.message })
+  }
+}
+
+function createClient(options: S3Options, transport: S3Transport): S3Client {
+  const { accessKeyId, secretAccessKey, sessionToken } = options
+  const client = new S3Client({
+    region: options.region,
+    endpoint: options.endpoint,
+    forcePathStyle: options.pathStyle,
+    credentials: {
+      accessKeyId: accessKeyId.reveal(),
+      secretAccessKey: secretAccessKey.reveal(),
+      ...(sessionToken === undefined ? {} : { sessionToken: sessionToken.reveal() }),
+    },
+    maxAttempts: 1,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: transport.sdkHandler,
+  })
+  client.middlewareStack.add(
+    (next, context) => async (args) => {
+      const result = await next(args)
+      if (context.commandName !== 'HeadObjectCommand') return result
+      const headers = (result.response as { readonly headers?: Readonly<Record<string, string>> }).headers
+      const crc64 = headers?.[crcHeader]
+      if (crc64 !== undefined && /^\d{1,20}$/.test(crc64)) Object.assign(result.output as object, { crc64 })
+      return result
+    },
+    { step: 'deserialize', priority: 'high', name: 'keepCosChecksum' },
+  )
+  return client
+}
+
+function toPage(output: ListObjectsV2CommandOutput, storePrefix: string, after: ListPosition | undefined): ListPage {
+  const decode = output.EncodingType === 'url' ? decodeKey : (text: string): string => text
+  const objects: ObjectInfo[] = []
+  for (const entry of output.Contents ?? []) {
+    if (entry.Key === undefined || entry.ETag === undefined) continue
+    const key = decode(entry.Key)
+    if (key === storePrefix && storePrefix !== '') continue
+    objects.push({
+      key: key.slice(storePrefix.length),
+      length: entry.Size ?? 0,
+      etag: bareEtag(entry.ETag),
+      modifiedMs: entry.LastModified?.getTime() ?? 0,
+      storageClass: entry.StorageClass ?? 'STANDARD',
+    })
+  }
+  const prefixes: string[] = []
+  for (const { Prefix } of output.CommonPrefixes ?? []) {
+    const prefix = Prefix === undefined ? undefined : decode(Prefix).slice(storePrefix.length)
+    // A listing that starts after a folded prefix folds it again.
+    if (prefix !== undefined && prefix !== after?.key) prefixes.push(prefix)
+  }
+  const key = [after?.key, objects.at(-1)?.key, prefixes.at(-1)].filter((last) => last !== undefined).sort(compareKeys).at(-1) ?? ''
+  const next = output.IsTruncated === true ? { key, token: output.NextContinuationToken } : undefined
+  return { objects: behind(objects, after), prefixes, next }
+}
+
+/** A store that does not know its token any more may begin again without a word (radosgw): what was given out is not given out again. */
+function behind(objects: readonly ObjectInfo[], after: ListPosition | undefined): readonly ObjectInfo[] {
+  const [first] = objects
+  if (after === undefined || first === undefined || compareKeys(first.key, after.key) > 0) return objects
+  return objects.filter(({ key }) => compareKeys(key, after.key) > 0)
+}
+
+/** Undoes `encoding-type=url`: percent-encoding, and `+` for a blank as AWS writes it. A key that is no UTF-8 stays encoded. */
+function decodeKey(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,237 @@
+// Why: attributes and secrets of a namespace are free text until here. How: one table of the keys each kind of store knows;
+// an unknown key or a bad value is refused by name, and what comes out is typed, with units in its names.
+import { parseBytes } from '../base/bytes.ts'
+import { parseDuration } from '../base/durations.ts'
+import { SkeinError } from '../base/errors.ts'
+import type { Secret } from '../base/secret.ts'
+import type { StoreUri } from './store-uri.ts'
+
+/** Process-wide values of `fs.cosn.*`; attributes of a namespace override them. Also the transport limits of `s3://` stores. */
+export interface CosnDefaults {
+  /** fs.cosn.block.size */
+  readonly blockSizeBytes: number
+  /** fs.cosn.read.ahead.block.size: bytes of one range request. */
+  readonly readAheadBlockBytes: number
+  /** fs.cosn.read.ahead.queue.size: ranges ahead per stream. */
+  readonly readAheadQueueSize: number
+  /** fs.cosn.upload_thread_pool: ranges in flight per process. */
+  readonly uploadThreadPool: number
+  /** fs.cosn.maxRetries: attempts after the first. */
+  readonly maxRetries: number
+  /** fs.cosn.client.socket.timeoutsec: longest silence on a connection. */
+  readonly socketTimeoutMs: number
+  /** fs.cosn.connection.timeout: longest time to connect. */
+  readonly connectionTimeoutMs: number
+  /** fs.cosn.max.connection.num */
+  readonly connectionsMax: number
+  /** fs.cosn.useHttps */
+  readonly useHttps: boolean
+  /** fs.cosn.bucket.region */
+  readonly region?: string | undefined
+  /** fs.cosn.bucket.endpoint_suffix: host, or host:port, that follows `bucket.`. */
+  readonly endpointSuffix?: string | undefined
+  /** fs.cosn.traffic.limit, bits per second and connection. */
+  readonly trafficLimitBitsPerSecond?: number | undefined
+  readonly secretId?: Secret | undefined
+  readonly secretKey?: Secret | undefined
+  readonly sessionToken?: Secret | undefined
+}
+
+/** What stands where neither a configuration file nor an attribute says otherwise. */
+export const cosnDefaults: CosnDefaults = Object.freeze({
+  blockSizeBytes: 128 * 1024 ** 2,
+  readAheadBlockBytes: 4 * 1024 ** 2,
+  readAheadQueueSize: 8,
+  uploadThreadPool: 8,
+  maxRetries: 10,
+  socketTimeoutMs: 30_000,
+  connectionTimeoutMs: 10_000,
+  connectionsMax: 1024,
+  useHttps: true,
+})
+
+/** Everything `s3.ts` needs to know of one bucket. */
+export interface S3Options {
+  readonly kind: 'cosn' | 's3'
+  readonly bucket: string
+  readonly prefix: string
+  /** Scheme and authority without the bucket, such as `https://cos.ap-guangzhou.myqcloud.com`. */
+  readonly endpoint: string
+  readonly pathStyle: boolean
+  readonly region: string
+  readonly accessKeyId: Secret
+  readonly secretAccessKey: Secret
+  readonly sessionToken: Secret | undefined
+  readonly maxRetries: number
+  readonly socketTimeoutMs: number
+  readonly connectionTimeoutMs: number
+  readonly connectionsMax: number
+  readonly trafficLimitBitsPerSecond: number | undefined
+}
+
+/** How a namespace's objects are cut and read ahead. */
+export interface StoreTuning {
+  readonly blockSizeBytes: number
+  readonly readAheadBlockBytes: number
+  readonly readAheadQueueSize: number
+}
+
+type Attributes = Readonly<Record<string, string>>
+type Secrets = Readonly<Record<string, Secret>>
+
+const tuningKeys = ['fs.cosn.block.size', 'fs.cosn.read.ahead.block.size', 'fs.cosn.read.ahead.queue.size'] as const
+const transportKeys = ['fs.cosn.maxRetries', 'fs.cosn.client.socket.timeoutsec', 'fs.cosn.connection.timeout', 'fs.cosn.max.connection.num'] as const
+const knownAttributes: Readonly<Record<StoreUri['kind'], readonly string[]>> = {
+  cosn: [...tuningKeys, ...transportKeys, 'fs.cosn.bucket.region', 'fs.cosn.bucket.endpoint_suffix', 'fs.cosn.useHttps', 'fs.cosn.traffic.limit'],
+  s3: [...tuningKeys, ...transportKeys, 's3.endpoint', 's3.region', 's3.forcePathStyle'],
+  file: tuningKeys,
+}
+const knownSecrets: Readonly<Record<StoreUri['kind'], readonly string[]>> = {
+  cosn: ['fs.cosn.userinfo.secretId', 'fs.cosn.userinfo.secretKey', 'fs.cosn.userinfo.sessionToken'],
+  s3: ['s3.accessKeyId', 's3.secretAccessKey', 's3.sessionToken'],
+  file: [],
+}
+
+/** @throws SkeinError invalid_argument naming the first attribute or secret that this kind of store does not know, and the nearest it does */
+export function checkStoreKeys(kind: StoreUri['kind'], attributes: Attributes, secrets: Secrets): void {
+  for (const key of Object.keys(attributes)) {
+    if (knownSecrets[kind].includes(key)) throw invalid(`'${key}' is a secret: give it as a secret, not as an attribute`)
+    if (!knownAttributes[kind].includes(key)) throw unknownKey('attribute', key, kind, knownAttributes[kind])
+  }
+  for (const key of Object.keys(secrets)) {
+    if (knownAttributes[kind].includes(key)) throw invalid(`'${key}' is no secret: give it as an attribute`)
+    if (!knownSecrets[kind].includes(key)) throw unknownKey('secret', key, kind, knownSecrets[kind])
+  }
+}
+
+/** Block size and read-ahead of a namespace: its attributes over the process's defaults. @throws SkeinError invalid_argument */
+export function storeTuning(attributes: Attributes, defaults: CosnDefaults): StoreTuning {
+  return Object.freeze({
+    blockSizeBytes: positive(attributes, 'fs.cosn.block.size', parseBytes) ?? defaults.blockSizeBytes,
+    readAheadBlockBytes: positive(attributes, 'fs.cosn.read.ahead.block.size', parseBytes) ?? defaults.readAheadBlockBytes,
+    readAheadQueueSize: positive(attributes, 'fs.cosn.read.ahead.queue.size', parseCount) ?? defaults.readAheadQueueSize,
+  })
+}
+
+/** @throws SkeinError invalid_argument naming what is missing or cannot be read; never its secret value */
+export function s3Options(uri: Extract<StoreUri, { bucket: string }>, attributes: Attributes, secrets: Secrets, defaults: CosnDefaults): S3Options {
+  const transport = {
+    maxRetries: value(attributes, 'fs.cosn.maxRetries', parseCount) ?? defaults.maxRetries,
+    socketTimeoutMs: positive(attributes, 'fs.cosn.client.socket.timeoutsec', parseSeconds) ?? defaults.socketTimeoutMs,
+    connectionTimeoutMs: positive(attributes, 'fs.cosn.connection.timeout', parseDuration) ?? defaults.connectionTimeoutMs,
+    connectionsMax: positive(attributes, 'fs.cosn.max.connection.num', parseCount) ?? defaults.connectionsMax,
+  }
+  const place = uri.kind === 'cosn' ? cosnPlace(attributes, defaults) : s3Place(attributes)
+  const host = new URL(place.endpoint).hostname
+  if (!place.pathStyle && isIpLiteral(host)) throw invalid(`${place.endpoint} is an IP address: buckets need a name there, or s3.forcePathStyle=true`)
+  if (!place.pathStyle && !/^[a-z0-9.-]+$/.test(uri.bucket)) throw invalid(`'${uri.bucket}' cannot be part of a host name: set s3.forcePathStyle=true`)
+  return Object.freeze({ kind: uri.kind, bucket: uri.bucket, prefix: uri.prefix, ...place, ...credentials(uri.kind, secrets, defaults), ...transport })
+}
+
+type Place = Pick<S3Options, 'endpoint' | 'pathStyle' | 'region' | 'trafficLimitBitsPerSecond'>
+
+function cosnPlace(attributes: Attributes, defaults: CosnDefaults): Place {
+  const regionGiven = attributes['fs.cosn.bucket.region'] ?? (attributes['fs.cosn.bucket.endpoint_suffix'] === undefined ? defaults.region : undefined)
+  const suffix = attributes['fs.cosn.bucket.endpoint_suffix'] ?? (attributes['fs.cosn.bucket.region'] === undefined ? defaults.endpointSuffix : undefined)
+  if (suffix === undefined && regionGiven === undefined) throw invalid('fs.cosn.bucket.region is missing: say where the bucket is, such as ap-guangzhou')
+  const region = checkRegion('fs.cosn.bucket.region', regionGiven ?? /^cos\.([a-z0-9-]+)\./.exec(suffix ?? '')?.[1] ?? defaults.region ?? 'us-east-1')
+  const secure = value(attributes, 'fs.cosn.useHttps', parseBoolean) ?? defaults.useHttps
+  const authority = (suffix ?? `cos.${region}.myqcloud.com`).replace(/^\./, '')
+  const limit = positive(attributes, 'fs.cosn.traffic.limit', parseCount) ?? defaults.trafficLimitBitsPerSecond
+  if (limit !== undefined && (limit < 819_200 || limit > 838_860_800)) throw invalid('fs.cosn.traffic.limit must be between 819200 and 838860800 bits per second')
+  return { endpoint: parseEndpoint('fs.cosn.bucket.endpoint_suffix', `${secure ? 'https' : 'http'}://${authority}`), pathStyle: false, region, trafficLimitBitsPerSecond: limit }
+}
+
+function s3Place(attributes: Attributes): Place {
+  const region = checkRegion('s3.region', attributes['s3.region'] ?? 'us-east-1')
+  const given = attributes['s3.endpoint'] ?? `https://s3.${region}.amazonaws.com`
+  const endpoint = parseEndpoint('s3.endpoint', /^[a-z]+:\/\//i.test(given) ? given : `https://${given}`)
+  const pathStyle = value(attributes, 's3.forcePathStyle', parseBoolean) ?? isIpLiteral(new URL(endpoint).hostname)
+  return { endpoint, pathStyle, region, trafficLimitBitsPerSecond: undefined }
+}
+
+function credentials(kind: 'cosn' | 's3', secrets: Secrets, defaults: CosnDefaults): Pick<S3Options, 'accessKeyId' | 'secretAccessKey' | 'sessionToken'> {
+  const [idKey, secretKey, tokenKey] = knownSecrets[kind] as readonly [string, string, string]
+  const own = secrets[idKey] !== undefined || secrets[secretKey] !== undefined
+  const fallback = kind === 'cosn' && !own ? defaults : undefined
+  const accessKeyId = secrets[idKey] ?? fallback?.secretId
+  const secretAccessKey = secrets[secretKey] ?? fallback?.secretKey
+  if (accessKeyId === undefined) throw invalid(`the secret ${idKey} is missing`)
+  if (secretAccessKey === undefined) throw invalid(`the secret ${secretKey} is missing`)
+  const sessionToken = secrets[tokenKey] ?? fallback?.sessionToken
+  const all: readonly (readonly [string, Secret | undefined])[] = [[idKey, accessKeyId], [secretKey, secretAccessKey], [tokenKey, sessionToken]]
+  for (const [name, secret] of all) {
+    if (secret !== undefined && !/^[\x21-\x7e]+$/.test(secret.reveal())) throw invalid(`the secret ${name} is empty or has blanks or control characters`)
+  }
+  return { accessKeyId, secretAccessKey, sessionToken }
+}
+
+function parseEndpoint(key: string, text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const plain = url !== undefined && (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === '' && url.search === '' && url.hash === ''
+  if (!plain || url.pathname !== '/' || url.hostname === '') throw invalid(`${key} is not an endpoint: write https://host or https://host:port`)
+  return url.origin
+}
+
+function isIpLiteral(host: string): boolean {
+  return host.startsWith('[') || /^\d+\.\d+\.\d+\.\d+$/.test(host)
+}
+
+function checkRegion(key: string, text: string): string {
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(text)) throw invalid(`${key} '${text.slice(0, 64)}' is not a region name`)
+  return text
+}
+
+function value<T>(attributes: Attributes, key: string, parse: (text: string) => T): T | undefined {
+  const text = attributes[key]
+  if (text === undefined) return undefined
+  try {
+    return parse(text)
+  } catch (thrown) {
+    throw invalid(`${key}: ${thrown instanceof Error ? thrown.message : 'bad value'}`)
+  }
+}
+
+function positive(attributes: Attributes, key: string, parse: (text: string) => number): number | undefined {
+  const number = value(attributes, key, parse)
+  if (number !== undefined && number <= 0) throw invalid(`${key} must be above 0`)
+  return number
+}
+
+function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text.trim())) throw invalid(`'${text}' is not a whole number`)
+  return Number(text)
+}
+
+function parseSeconds(text: string): number {
+  return /^\d+(?:\.\d+)?$/.test(text.trim()) ? parseDuration(`${text.trim()}s`) : parseDuration(text)
+}
+
+function parseBoolean(text: string): boolean {
+  const word = text.trim().toLowerCase()
+  if (word !== 'true' && word !== 'false') throw invalid(`'${text}' is not true or false`)
+  return word === 'true'
+}
+
+function invalid(message: string): SkeinError {
+  return new SkeinError('invalid_argument', message)
+}
+
+function unknownKey(what: string, key: string, kind: string, known: readonly string[]): SkeinError {
+  const [nearest] = [...known].sort((a, b) => editDistance(key, a) - editDistance(key, b))
+  const hint = nearest === undefined ? `${kind} stores take no ${what}s` : `did you mean ${nearest}?`
+  return invalid(`${JSON.stringify(key.slice(0, 100))} is not a known ${what} of ${kind} stores; ${hint}`)
+}
+
+/** Levenshtein distance, one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j += 1) {
+      next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

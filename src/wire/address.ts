@@ -1,0 +1,58 @@
+// Why: addresses travel as `host:port` text everywhere; this is the one place that reads and writes that text, and that
+// decides which hosts count as this machine only.
+import { SkeinError } from '../base/errors.ts'
+
+export interface Address {
+  /** A name or an IP address, without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
+const addressPattern = /^(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:/[\]]+)):(\d{1,5})$/
+
+/**
+ * `host:port` or `[v6]:port`.
+ * @throws SkeinError invalid_argument when it is neither, or the port is above 65535
+ */
+export function parseAddress(text: string): Address {
+  const match = addressPattern.exec(text)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (host === undefined || port > 65_535) throw new SkeinError('invalid_argument', `'${text}' is not an address: write host:port`)
+  return { host, port }
+}
+
+/** The inverse of parseAddress. */
+export function formatAddress(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Whether only this machine reaches a server that listens on `host`. */
+export function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
+}
+
+/**
+ * Servers have no credentials to check callers with, so they listen to this machine alone unless somebody took that decision.
+ * @throws SkeinError failed_precondition with reason `remote_not_allowed`
+ */
+export function checkBindHost(what: string, host: string, allowRemote: boolean): void {
+  if (allowRemote || isLoopbackHost(host)) return
+  throw new SkeinError(
+    'failed_precondition',
+    `${what} refuses to listen on ${host}: other machines could reach it and no credentials are set; bind 127.0.0.1, or allow remote clients explicitly (allowRemote)`,
+    { reason: 'remote_not_allowed' },
+  )
+}
+
+/** A failure to listen as one line that names the address. `code` is the system's, such as EADDRINUSE. */
+export function bindError(what: string, host: string, port: number, code: string, cause: unknown): SkeinError {
+  const address = formatAddress(host, port)
+  const why =
+    code === 'EADDRINUSE'
+      ? `port ${port} is taken (${address}): stop the other process or choose another port`
+      : code === 'EACCES'
+        ? `port ${port} needs more rights than this process has (${address})`
+        : `cannot listen on ${address} (${code})`
+  return new SkeinError('failed_precondition', `${what}: ${why}`, { reason: code === 'EADDRINUSE' ? 'port_taken' : 'cannot_listen', cause })
+}

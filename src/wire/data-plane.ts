@@ -1,0 +1,162 @@
+// Why: what both ends of the data port agree on. HTTP/1.1, because one connection a stream of bytes was twice as fast as gRPC:
+//   GET  /v1/blocks/<id>   with `range: bytes=a-b`; the answer has a content-length and the block's header in `x-skein-block`
+//   PUT  /v1/blocks/<id>   `x-skein-block` (base64url of the BlockHeader message), content-length = its length; the body is
+//                          asked for with `100 Continue` once there is room, so that a refusal costs no bytes
+//   POST /v1/blocks        many small blocks as frames; the answer says which ones failed
+// An error is JSON (status.ts) with a fitting HTTP status. A body is whole only with exactly its announced length.
+import { crc32 } from 'node:zlib'
+import { SkeinError } from '../base/errors.ts'
+import { BlockHeader } from './generated/worker.ts'
+import { errorFromJson, type ErrorJson, errorToJson } from './status.ts'
+
+export const blockHeaderName = 'x-skein-block'
+export const blocksPath = '/v1/blocks'
+/** What one POST may carry, frames included. */
+export const framesBytesMax = 16 * 1024 * 1024
+
+export interface SmallBlock {
+  readonly header: BlockHeader
+  readonly bytes: Uint8Array
+}
+
+/** What a worker does with blocks. All idempotent: block ids name their bytes for ever. Throws SkeinError. */
+export interface DataPlaneHandlers {
+  /**
+   * Bytes of a block from `offset` on; `length` undefined: to its end. The chunks add up to the returned `length`;
+   * a chunk belongs to the server once it is yielded.
+   */
+  read(
+    blockId: number,
+    offset: number,
+    length: number | undefined,
+    signal: AbortSignal,
+  ): Promise<{ readonly header: BlockHeader; readonly length: number; readonly chunks: AsyncIterable<Uint8Array> }>
+  /**
+   * Takes exactly header.length bytes and resolves once they are committed. The body throws when the peer stops early;
+   * no byte of it is sent before it is first asked for.
+   */
+  receive(header: BlockHeader, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>
+  /** Commits many small blocks; one result a block in the same order, undefined = in. The bytes are views of one buffer. */
+  receiveSmall(blocks: readonly SmallBlock[]): Promise<readonly (SkeinError | undefined)[]>
+}
+
+/** Whether an error says that the worker has the block already, which is what the writer wanted. */
+export function isCommitted(error: SkeinError): boolean {
+  return error.code === 'already_exists' && error.reason === 'committed'
+}
+
+export function encodeBlockHeader(header: BlockHeader): string {
+  const bytes = BlockHeader.encode(header).finish()
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
+}
+
+/** @throws SkeinError invalid_argument when it is missing, is not a header, or is of another block */
+export function decodeBlockHeader(text: string | undefined, blockId: number): BlockHeader {
+  const header = text === undefined ? undefined : decodeHeaderBytes(Buffer.from(text, 'base64url'))
+  if (header === undefined) throw new SkeinError('invalid_argument', `the block header of block ${blockId} is missing or cannot be read`)
+  if (header.blockId !== blockId) {
+    throw new SkeinError('invalid_argument', `the header of block ${header.blockId} came with block ${blockId}`)
+  }
+  return header
+}
+
+function decodeHeaderBytes(bytes: Uint8Array): BlockHeader | undefined {
+  try {
+    return BlockHeader.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+// A frame: u32 header length, u32 data length, u32 CRC-32 of header and data, header (protobuf), data. Little endian.
+const frameFixedBytes = 12
+
+/** Frames of small blocks in one buffer. */
+export function encodeFrames(blocks: readonly SmallBlock[]): Buffer {
+  const headers = blocks.map((block) => BlockHeader.encode(block.header).finish())
+  const totalBytes = blocks.reduce((sum, block, index) => sum + frameFixedBytes + (headers[index]?.length ?? 0) + block.bytes.length, 0)
+  const buffer = Buffer.allocUnsafe(totalBytes)
+  let at = 0
+  for (const [index, { bytes }] of blocks.entries()) {
+    const header = headers[index] ?? new Uint8Array()
+    buffer.writeUInt32LE(header.length, at)
+    buffer.writeUInt32LE(bytes.length, at + 4)
+    buffer.writeUInt32LE(crc32(bytes, crc32(header)), at + 8)
+    buffer.set(header, at + frameFixedBytes)
+    buffer.set(bytes, at + frameFixedBytes + header.length)
+    at += frameFixedBytes + header.length + bytes.length
+  }
+  return buffer
+}
+
+/** Bytes that a block takes in a POST, never less than its frame. */
+export function frameBytesAtMost(block: SmallBlock): number {
+  // Six fields with their tags and varints, and at most three bytes of UTF-8 a UTF-16 unit.
+  const texts = block.header.namespaceId.length + block.header.key.length + block.header.etag.length
+  return frameFixedBytes + 64 + 3 * texts + block.bytes.length
+}
+
+/** A frame as it was read: a block, or why it is none. */
+export type Frame = { readonly block: SmallBlock } | { readonly error: SkeinError }
+
+/**
+ * The frames of a request's body; the blocks are views of it. A frame that does not match its checksum is an error of
+ * its own. @throws SkeinError invalid_argument when the body is cut or the lengths make no sense
+ */
+export function decodeFrames(body: Buffer): Frame[] {
+  const frames: Frame[] = []
+  for (let at = 0; at < body.length;) {
+    if (body.length - at < frameFixedBytes) throw cutFrames(frames.length)
+    const headerLength = body.readUInt32LE(at)
+    const dataLength = body.readUInt32LE(at + 4)
+    const crc = body.readUInt32LE(at + 8)
+    const headerAt = at + frameFixedBytes
+    const dataAt = headerAt + headerLength
+    at = dataAt + dataLength
+    if (at > body.length) throw cutFrames(frames.length)
+    frames.push(decodeFrame(body.subarray(headerAt, dataAt), body.subarray(dataAt, at), crc, frames.length))
+  }
+  return frames
+}
+
+function decodeFrame(headerBytes: Buffer, bytes: Buffer, crc: number, index: number): Frame {
+  if (crc32(bytes, crc32(headerBytes)) !== crc) {
+    return {
+      error: new SkeinError('data_loss', `block frame ${index} does not match its checksum`, { reason: 'frame_corrupt', retryable: true }),
+    }
+  }
+  const header = decodeHeaderBytes(headerBytes)
+  if (header === undefined) return { error: new SkeinError('invalid_argument', `the header of block frame ${index} cannot be read`) }
+  if (header.length !== bytes.length) {
+    return { error: new SkeinError('invalid_argument', `block ${header.blockId} has ${bytes.length} bytes, not ${header.length}`) }
+  }
+  return { block: { header, bytes } }
+}
+
+function cutFrames(after: number): SkeinError {
+  return new SkeinError('invalid_argument', `the block frames end in the middle of number ${after}`, { reason: 'frames_cut' })
+}
+
+/** The answer to a POST: how many frames were read, and the errors by their index. */
+export function encodeResults(results: readonly (SkeinError | undefined)[]): string {
+  const failures: [number, ErrorJson][] = []
+  for (const [index, error] of results.entries()) if (error !== undefined) failures.push([index, errorToJson(error)])
+  return JSON.stringify({ count: results.length, failures })
+}
+
+/** The inverse of encodeResults; undefined when the text is no such answer for `count` blocks. */
+export function decodeResults(text: string, count: number): (SkeinError | undefined)[] | undefined {
+  const results = Array.from<SkeinError | undefined>({ length: count })
+  try {
+    const answer = JSON.parse(text) as { count?: unknown; failures?: unknown }
+    if (answer.count !== count || !Array.isArray(answer.failures)) return undefined
+    for (const [index, json] of answer.failures as [number, unknown][]) {
+      const error = errorFromJson(json)
+      if (error === undefined || !(index in results)) return undefined
+      results[index] = error
+    }
+    return results
+  } catch {
+    return undefined
+  }
+}

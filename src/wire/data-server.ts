@@ -1,0 +1,236 @@
+// Why: a worker's data port (the protocol: data-plane.ts). How: node:http; bodies stream with back-pressure both ways,
+// silent peers are cut after `idleMs`, buffered small blocks share one byte budget.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Budget } from '../base/budget.ts'
+import type { Clock } from '../base/clock.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import {
+  blockHeaderName,
+  blocksPath,
+  type DataPlaneHandlers,
+  decodeBlockHeader,
+  decodeFrames,
+  encodeBlockHeader,
+  encodeResults,
+  framesBytesMax,
+} from './data-plane.ts'
+import { exactBody, readWhole, writeBody } from './http-body.ts'
+import { closeHttp, httpServerOptions, listenHttp } from './http-listen.ts'
+import { IdleWatch } from './idle-watch.ts'
+import { errorToJson, statusTable } from './status.ts'
+
+export interface DataServerLimits {
+  readonly connectionsMax: number
+  /** How long a peer may stay silent, or not take bytes, in the middle of a body. */
+  readonly idleMs: number
+  /** Small blocks in memory, all requests together. */
+  readonly smallBytesMax: number
+}
+export const defaultDataServerLimits: DataServerLimits = { connectionsMax: 1024, idleMs: 30_000, smallBytesMax: 64 * 1024 * 1024 }
+
+export interface DataServerOptions {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly handlers: DataPlaneHandlers
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly limits?: Partial<DataServerLimits>
+  readonly allowRemote?: boolean
+}
+
+export interface RunningDataServer {
+  readonly address: string
+  /** Lets running requests end for `graceMs`, then cuts them. */
+  close(graceMs: number): Promise<void>
+}
+
+const socketBufferBytes = 256 * 1024
+/** How long a peer may go on sending a body that was refused, so that it gets to read why. */
+const refusedBodyMs = 5000
+
+/** Serves blocks. @throws SkeinError failed_precondition when it cannot listen */
+export async function startDataServer(options: DataServerOptions): Promise<RunningDataServer> {
+  const limits = { ...defaultDataServerLimits, ...options.limits }
+  const dataServer = new DataServer(options, limits)
+  const server = createServer({ ...httpServerOptions, highWaterMark: socketBufferBytes })
+  server.on('request', (request, response) => void dataServer.serve(request, response, false))
+  server.on('checkContinue', (request, response) => void dataServer.serve(request, response, true))
+  const address = await listenHttp(server, {
+    what: 'data port',
+    host: options.host,
+    port: options.port,
+    allowRemote: options.allowRemote ?? false,
+    connectionsMax: limits.connectionsMax,
+  })
+  return { address, close: (graceMs) => closeHttp(server, options.clock, graceMs, () => dataServer.abortAll()) }
+}
+
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly signal: AbortSignal
+  readonly watch: IdleWatch
+  /** Whether the peer waits for `100 Continue`; cleared when it was sent. */
+  awaitsContinue: boolean
+}
+
+class DataServer {
+  readonly #handlers: DataPlaneHandlers
+  readonly #logger: Logger
+  readonly #clock: Clock
+  readonly #limits: DataServerLimits
+  readonly #smallBytes: Budget
+  readonly #running = new Set<AbortController>()
+
+  constructor(options: DataServerOptions, limits: DataServerLimits) {
+    this.#handlers = options.handlers
+    this.#logger = options.logger
+    this.#clock = options.clock
+    this.#limits = limits
+    this.#smallBytes = new Budget('small blocks in memory', limits.smallBytesMax)
+  }
+
+  abortAll(): void {
+    for (const controller of this.#running)
+      controller.abort(new SkeinError('unavailable', 'the data port is stopping', { reason: 'stopping' }))
+  }
+
+  async serve(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): Promise<void> {
+    const controller = new AbortController()
+    const gone = (): void => controller.abort(new SkeinError('cancelled', 'the client closed the connection'))
+    // An error of a socket shows where it is read or written; without a listener it would end the process.
+    request.on('error', () => undefined)
+    response.on('error', () => undefined)
+    response.on('close', gone)
+    const watch = new IdleWatch(this.#clock, this.#limits.idleMs, () => {
+      const stalled = new SkeinError('deadline_exceeded', `the client stood still for ${this.#limits.idleMs} ms`, { reason: 'stalled' })
+      controller.abort(stalled)
+      request.destroy(stalled)
+    })
+    const exchange: Exchange = { request, response, signal: controller.signal, watch, awaitsContinue }
+    this.#running.add(controller)
+    try {
+      await this.#route(exchange)
+    } catch (thrown) {
+      this.#refuse(exchange, toSkeinError(thrown))
+    } finally {
+      response.off('close', gone)
+      watch.stop()
+      this.#running.delete(controller)
+    }
+  }
+
+  #route(exchange: Exchange): Promise<void> {
+    const { method, url } = exchange.request
+    if (url === blocksPath && method === 'POST') return this.#receiveSmall(exchange)
+    const id = url?.startsWith(`${blocksPath}/`) === true ? url.slice(blocksPath.length + 1) : ''
+    const blockId = /^\d{1,16}$/.test(id) ? Number(id) : Number.NaN
+    if (Number.isSafeInteger(blockId)) {
+      if (method === 'GET') return this.#read(exchange, blockId)
+      if (method === 'PUT') return this.#receive(exchange, blockId)
+    }
+    throw new SkeinError('unimplemented', `there is no ${method ?? ''} ${(url ?? '').slice(0, 100)} on a data port`)
+  }
+
+  async #read(exchange: Exchange, blockId: number): Promise<void> {
+    const { request, response, signal } = exchange
+    const { offset, length: wanted } = parseRange(request.headers.range)
+    const { header, length, chunks } = await this.#handlers.read(blockId, offset, wanted, signal)
+    response.writeHead(request.headers.range === undefined ? 200 : 206, {
+      'content-type': 'application/octet-stream',
+      'content-length': length,
+      [blockHeaderName]: encodeBlockHeader(header),
+      ...(length === 0 ? {} : { 'content-range': `bytes ${offset}-${offset + length - 1}/${header.length}` }),
+    })
+    await writeBody(response, chunks, length, exchange.watch)
+    response.end()
+  }
+
+  async #receive(exchange: Exchange, blockId: number): Promise<void> {
+    const { request, response, watch } = exchange
+    const header = decodeBlockHeader(request.headers[blockHeaderName] as string | undefined, blockId)
+    const announced = announcedLength(request)
+    if (announced !== header.length) {
+      throw new SkeinError('invalid_argument', `the body of block ${blockId} has ${announced} bytes, its header says ${header.length}`)
+    }
+    await this.#handlers.receive(
+      header,
+      exactBody(request, announced, watch, () => sendContinue(exchange)),
+      exchange.signal,
+    )
+    if (!request.complete && announced > 0) throw new SkeinError('internal', `block ${blockId} was committed before its body was read`)
+    response.writeHead(200, { 'content-length': 0 })
+    response.end()
+  }
+
+  async #receiveSmall(exchange: Exchange): Promise<void> {
+    const { request, response, watch } = exchange
+    const announced = announcedLength(request)
+    if (announced > framesBytesMax) {
+      throw new SkeinError('invalid_argument', `${announced} bytes of small blocks are more than ${framesBytesMax} in one request`)
+    }
+    const share = await this.#smallBytes.acquire(Math.max(1, announced), exchange.signal)
+    try {
+      sendContinue(exchange)
+      const frames = decodeFrames(await readWhole(request, announced, watch))
+      const blocks = frames.flatMap((frame) => ('block' in frame ? [frame.block] : []))
+      const received = blocks.length === 0 ? [] : await this.#handlers.receiveSmall(blocks)
+      if (received.length !== blocks.length) throw new SkeinError('internal', `${blocks.length} blocks gave ${received.length} results`)
+      let next = 0
+      const text = encodeResults(frames.map((frame) => ('block' in frame ? received[next++] : frame.error)))
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+      response.end(text)
+    } finally {
+      share.release()
+    }
+  }
+
+  /** Says why, if it still can be said; otherwise the cut connection says it. */
+  #refuse(exchange: Exchange, error: SkeinError): void {
+    const { request, response } = exchange
+    if (error.code === 'internal') this.#logger.error('a data request failed', { url: request.url, error: error.cause ?? error })
+    else
+      this.#logger.debug('a data request was refused', { url: request.url, code: error.code, reason: error.reason, error: error.message })
+    if (response.headersSent || response.destroyed || request.socket.destroyed) {
+      response.destroy()
+      return
+    }
+    const json = errorToJson(error)
+    const text = JSON.stringify(json)
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
+    response.writeHead(statusTable[json.code].http, exchange.awaitsContinue ? { ...headers, connection: 'close' } : headers)
+    response.end(text)
+    if (exchange.awaitsContinue || request.complete) return
+    // Closing now would reset the connection, and the peer could lose the answer: let it send a little more into the void.
+    request.resume()
+    const cancel = this.#clock.schedule(refusedBodyMs, () => request.destroy())
+    request.once('close', cancel)
+  }
+}
+
+function sendContinue(exchange: Exchange): void {
+  if (!exchange.awaitsContinue) return
+  exchange.awaitsContinue = false
+  exchange.response.writeContinue()
+}
+
+function announcedLength(request: IncomingMessage): number {
+  const length = Number(request.headers['content-length'] ?? Number.NaN)
+  if (!Number.isSafeInteger(length) || request.headers['transfer-encoding'] !== undefined) {
+    throw new SkeinError('invalid_argument', 'a body needs a content-length')
+  }
+  return length
+}
+
+/** `bytes=a-b` or `bytes=a-` (RFC 9110, one range). @throws SkeinError invalid_argument */
+function parseRange(range: string | undefined): { offset: number; length: number | undefined } {
+  if (range === undefined) return { offset: 0, length: undefined }
+  const match = /^bytes=(\d{1,15})-(\d{1,15})?$/.exec(range)
+  const offset = Number(match?.[1])
+  const length = match?.[2] === undefined ? undefined : Number(match[2]) - offset + 1
+  if (match === null || (length !== undefined && length <= 0))
+    throw new SkeinError('invalid_argument', `'${range.slice(0, 100)}' is not a range of bytes`)
+  return { offset, length }
+}

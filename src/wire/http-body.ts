@@ -1,0 +1,89 @@
+// Why: a body is whole or an error, on whichever side it is read or written. How: every body's length is known before it
+// starts, and is counted; waits for the peer go through an IdleWatch, waits for our own side do not.
+import type { Readable, Writable } from 'node:stream'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { IdleWatch } from './idle-watch.ts'
+
+/**
+ * Exactly `length` bytes of a stream; `begin` is called when the first are asked for. Leaving it early leaves the stream open.
+ * @throws SkeinError unavailable (`body_cut`) when it ends early, invalid_argument when it goes on, or what the stream was destroyed with
+ */
+export async function* exactBody(stream: Readable, length: number, watch: IdleWatch, begin: () => void): AsyncGenerator<Uint8Array> {
+  begin()
+  let got = 0
+  watch.begin()
+  try {
+    for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+      watch.end()
+      got += (chunk as Buffer).length
+      if (got > length) throw new SkeinError('invalid_argument', `a body of ${length} bytes is longer than that`)
+      yield chunk as Buffer
+      watch.begin()
+    }
+  } catch (thrown) {
+    throw bodyError(thrown, got, length)
+  } finally {
+    watch.end()
+  }
+  if (got !== length) throw cutBody(got, length)
+}
+
+/** The whole of a short body in one buffer. Errors as exactBody. */
+export async function readWhole(stream: Readable, length: number, watch: IdleWatch): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length)
+  let at = 0
+  for await (const chunk of exactBody(stream, length, watch, () => undefined)) {
+    buffer.set(chunk, at)
+    at += chunk.length
+  }
+  return buffer
+}
+
+/**
+ * Writes exactly `length` bytes and waits whenever the peer is slower. Does not end the stream.
+ * @throws SkeinError internal when the chunks add up to something else, unavailable when the peer closed, or the chunks' own error
+ */
+export async function writeBody(stream: Writable, chunks: AsyncIterable<Uint8Array>, length: number, watch: IdleWatch): Promise<void> {
+  let sent = 0
+  for await (const chunk of chunks) {
+    sent += chunk.length
+    if (sent > length) break
+    if (!stream.write(chunk)) await drained(stream, watch)
+  }
+  if (sent !== length) throw new SkeinError('internal', `a body of ${length} bytes came out as ${sent}`)
+}
+
+function drained(stream: Writable, watch: IdleWatch): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      watch.end()
+      stream.off('drain', onDrain)
+      stream.off('close', onClose)
+    }
+    const onDrain = (): void => {
+      leave()
+      resolve()
+    }
+    const onClose = (): void => {
+      leave()
+      reject(new SkeinError('unavailable', 'the peer closed the connection in the middle of a body', { reason: 'connection_lost' }))
+    }
+    if (stream.destroyed) {
+      onClose()
+      return
+    }
+    watch.begin()
+    stream.on('drain', onDrain)
+    stream.on('close', onClose)
+  })
+}
+
+function bodyError(thrown: unknown, got: number, length: number): SkeinError {
+  if (thrown instanceof SkeinError) return thrown
+  const { code } = thrown as NodeJS.ErrnoException
+  return code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'EPIPE' ? cutBody(got, length) : toSkeinError(thrown)
+}
+
+function cutBody(got: number, length: number): SkeinError {
+  return new SkeinError('unavailable', `the connection was cut after ${got} of ${length} bytes`, { reason: 'body_cut' })
+}

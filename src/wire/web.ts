@@ -1,0 +1,68 @@
+// Why: operators' tools ask a role three things over plain HTTP: is the process alive, may it get work, what are its numbers.
+import { createServer, type RequestListener } from 'node:http'
+import type { Clock } from '../base/clock.ts'
+import { toSkeinError } from '../base/errors.ts'
+import { closeHttp, httpServerOptions, listenHttp } from './http-listen.ts'
+
+export interface WebServerOptions {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly clock: Clock
+  /** Prometheus text exposition format 0.0.4. */
+  readonly metricsText: () => string
+  /** `why` is shown when it is not ready. */
+  readonly ready: () => { readonly ready: boolean; readonly why?: string }
+  readonly allowRemote?: boolean
+}
+
+export interface RunningWebServer {
+  readonly address: string
+  close(): Promise<void>
+}
+
+const connectionsMax = 64
+const closeGraceMs = 500
+
+/** Serves /healthz, /readyz (503 when not ready) and /metrics. @throws SkeinError failed_precondition when it cannot listen */
+export async function startWebServer(options: WebServerOptions): Promise<RunningWebServer> {
+  const server = createServer({ ...httpServerOptions }, listener(options))
+  const address = await listenHttp(server, {
+    what: 'web port',
+    host: options.host,
+    port: options.port,
+    allowRemote: options.allowRemote ?? false,
+    connectionsMax,
+  })
+  return { address, close: () => closeHttp(server, options.clock, closeGraceMs) }
+}
+
+function listener(options: WebServerOptions): RequestListener {
+  return (request, response) => {
+    const { status, type, text } = page(options, request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? '')
+    response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) })
+    response.end(request.method === 'HEAD' ? undefined : text)
+  }
+}
+
+interface Page {
+  readonly status: number
+  readonly type: string
+  readonly text: string
+}
+
+function page(options: WebServerOptions, method: string, path: string): Page {
+  const plain = (status: number, text: string): Page => ({ status, type: 'text/plain; charset=utf-8', text: `${text}\n` })
+  if (method !== 'GET' && method !== 'HEAD') return plain(405, 'only GET')
+  try {
+    if (path === '/healthz') return plain(200, 'ok')
+    if (path === '/metrics') return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', text: options.metricsText() }
+    if (path === '/readyz') {
+      const { ready, why } = options.ready()
+      return ready ? plain(200, 'ready') : plain(503, `not ready${why === undefined ? '' : `: ${why}`}`)
+    }
+  } catch (thrown) {
+    return plain(500, toSkeinError(thrown).message)
+  }
+  return plain(404, 'there are /healthz, /readyz and /metrics')
+}

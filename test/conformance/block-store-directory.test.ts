@@ -1,0 +1,12 @@
+// Why: DirectoryStore passes the suite of every BlockStore.
+import { DirectoryStore } from '../../src/block/directory-store.ts'
+import { blockStoreConformance } from './block-store.ts'
+import { temporaryFolder } from './block-store-fixture.ts'
+
+blockStoreConformance('DirectoryStore', async () => {
+  const folder = await temporaryFolder()
+  return {
+    open: (quotaBytes, deps) => DirectoryStore.open({ path: folder.path, tier: 'SSD', mediumType: 'SSD', quotaBytes, workerId: 'worker-1', deps }),
+    dispose: folder.remove,
+  }
+})

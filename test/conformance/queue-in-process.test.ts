@@ -1,0 +1,5 @@
+// Why: the queue of `skein local` passes the suite of every Queue.
+import { createInProcessQueue } from '../../src/queue/in-process-queue.ts'
+import { queueConformance } from './queue.ts'
+
+queueConformance('InProcessQueue', async () => ({ queue: createInProcessQueue(), dispose: async () => undefined }))

@@ -1,0 +1,137 @@
+// Why: what the origin answers to requests for one object: GET and HEAD with Range and If-Match, PUT, DELETE, and the faults.
+import { hash } from 'node:crypto'
+import type { OriginObject } from './bucket.ts'
+import { type Exchange, sendError } from './exchange.ts'
+import type { Fault } from './faults.ts'
+
+const archiveClasses: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE', 'ARCHIVE'])
+const putBytesMax = 256 * 1024 * 1024
+
+/** Answers a request for an object, after the signature was found good. */
+export function answerObject(exchange: Exchange): void {
+  const { request, response, bucket, key, kind } = exchange
+  const fault = exchange.faults.take(kind, key)
+  if (fault !== undefined && refusal(exchange, fault)) return
+  if (fault?.kind === 'overwrite' && bucket.get(key) !== undefined) bucket.overwrite(key)
+  if (fault?.kind === 'delay') setTimeout(() => proceed(exchange, undefined), fault.delayMs ?? 100)
+  else if (kind === 'get' || kind === 'head') proceed(exchange, fault)
+  else if (kind === 'put') receive(exchange)
+  else if (kind === 'delete') {
+    bucket.delete(key)
+    response.writeHead(204).end()
+  } else if (request.method === 'HEAD') response.writeHead(200, { 'content-length': 0 }).end()
+  else sendError(response, request, 'MethodNotAllowed')
+}
+
+/** Faults that are an answer of their own. */
+function refusal({ request, response }: Exchange, fault: Fault): boolean {
+  switch (fault.kind) {
+    case 'slow_down':
+      sendError(response, request, fault.status === 429 ? 'TooManyRequests' : 'SlowDown', fault.status ?? 503)
+      return true
+    case 'internal':
+      sendError(response, request, 'InternalError')
+      return true
+    case 'archived':
+      sendError(response, request, 'InvalidObjectState')
+      return true
+    case 'missing':
+      sendError(response, request, 'NoSuchKey')
+      return true
+    case 'denied':
+      sendError(response, request, 'AccessDenied')
+      return true
+    case 'error_document':
+      sendError(response, request, 'InternalError', 200)
+      return true
+    case 'silent':
+      return true
+    default:
+      return false
+  }
+}
+
+function proceed(exchange: Exchange, fault: Fault | undefined): void {
+  const { request, response, bucket, key, kind, cos } = exchange
+  const object = bucket.get(key)
+  if (object === undefined) {
+    sendError(response, request, 'NoSuchKey')
+    return
+  }
+  const match = request.headers['if-match']
+  if (match !== undefined && match !== '*' && match.replaceAll('"', '') !== object.etag) {
+    sendError(response, request, 'PreconditionFailed')
+    return
+  }
+  if (kind === 'get' && archiveClasses.has(object.storageClass)) {
+    sendError(response, request, 'InvalidObjectState')
+    return
+  }
+  const range = readRange(request.headers.range, object.size)
+  if (range === 'invalid') {
+    sendError(response, request, 'InvalidRange')
+    return
+  }
+  let [from, to] = range ?? [0, object.size]
+  if (fault?.kind === 'wrong_range' && from > 0) [from, to] = [from - 1, to - 1]
+  if (fault?.kind === 'short') to -= 1
+  const headers: (string | number)[] = ['content-type', 'application/octet-stream', 'accept-ranges', 'bytes', 'content-length', to - from]
+  headers.push('etag', `"${fault?.kind === 'stale_etag' ? 'stale' : object.etag}"`, 'last-modified', new Date(object.modifiedMs).toUTCString())
+  if (object.storageClass !== 'STANDARD') headers.push('x-amz-storage-class', object.storageClass)
+  if (range !== undefined) headers.push('content-range', `bytes ${from}-${to - 1}/${object.size}`)
+  const checksum = cos ? bucket.crc64Of(object) : undefined
+  if (checksum !== undefined) headers.push('x-cos-hash-crc64ecma', checksum)
+  response.writeHead(range === undefined ? 200 : 206, headers.map(String))
+  if (kind === 'head') response.end()
+  else send(exchange, object, from, to, fault)
+}
+
+function send({ response, bucket, counters }: Exchange, object: OriginObject, from: number, to: number, fault: Fault | undefined): void {
+  const broken = fault?.kind === 'cut' || fault?.kind === 'stall'
+  const end = broken ? Math.min(to, from + (fault.afterBytes ?? 0)) : to
+  counters.objectBytes += end - from
+  if (!broken) {
+    for (const slice of bucket.slices(object, from, end - from)) response.write(slice)
+    response.end()
+    return
+  }
+  response.flushHeaders()
+  for (const slice of bucket.slices(object, from, end - from)) response.write(slice)
+  // The bytes before the cut must be out before the reset, or it would take them along.
+  if (fault.kind === 'cut') setTimeout(() => response.socket?.resetAndDestroy(), 20)
+}
+
+/** [from, to) of a Range header; undefined without one. */
+function readRange(header: string | undefined, size: number): readonly [number, number] | 'invalid' | undefined {
+  const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '')
+  if (match === null || (match[1] === '' && match[2] === '')) return undefined
+  if (match[1] === '') return size === 0 ? 'invalid' : [Math.max(0, size - Number(match[2])), size]
+  const from = Number(match[1])
+  const to = match[2] === '' ? size : Math.min(size, Number(match[2]) + 1)
+  return from >= size || to <= from ? 'invalid' : [from, to]
+}
+
+function receive({ request, response, bucket, key }: Exchange): void {
+  const wantedHash = String(request.headers['x-amz-content-sha256'])
+  if (wantedHash.startsWith('STREAMING-') || request.headers['content-length'] === undefined) {
+    sendError(response, request, 'NotImplemented')
+    return
+  }
+  const chunks: Buffer[] = []
+  let bytes = 0
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > putBytesMax) request.destroy()
+    else chunks.push(chunk)
+  })
+  request.on('end', () => {
+    const body = Buffer.concat(chunks)
+    if (wantedHash !== 'UNSIGNED-PAYLOAD' && hash('sha256', body) !== wantedHash) {
+      sendError(response, request, 'BadDigest')
+      return
+    }
+    const storageClass = request.headers['x-amz-storage-class']
+    const object = bucket.put(key, body, storageClass === undefined ? {} : { storageClass: String(storageClass) })
+    response.writeHead(200, { etag: `"${object.etag}"`, 'content-length': 0 }).end()
+  })
+}

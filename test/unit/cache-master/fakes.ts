@@ -1,0 +1,113 @@
+// Why: the master under test gets a clock that stands still, a store and a journal in memory.
+import { SkeinError } from '../../../src/base/errors.ts'
+import type { Clock } from '../../../src/base/clock.ts'
+import type { Journal, JournalEntry, Term } from '../../../src/journal/journal.ts'
+import { compareKeys } from '../../../src/meta/key-order.ts'
+import type { ListPage, ListRequest, ObjectInfo, UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
+
+export class FakeClock implements Clock {
+  now = 1_700_000_000_000
+  nowMs(): number {
+    return this.now
+  }
+  monotonicMs(): number {
+    return this.now
+  }
+  async sleep(_ms: number, signal: AbortSignal): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (signal.aborted) throw new SkeinError('cancelled', 'stopped')
+  }
+  schedule(): () => void {
+    return () => undefined
+  }
+}
+
+export class FakeStore implements UnderFileSystem {
+  readonly objects = new Map<string, ObjectInfo>()
+  readonly counters = { readBytes: 0, readRequests: 0 }
+  lists = 0
+  stats = 0
+  closed = 0
+  failure: Error | undefined
+  /** Called after a listing was answered and before its caller has it. */
+  afterList: (() => void) | undefined
+
+  put(key: string, fields: Partial<ObjectInfo> = {}): void {
+    this.objects.set(key, { key, length: 10, etag: 'v1', modifiedMs: 1000, storageClass: 'STANDARD', ...fields })
+  }
+  async check(): Promise<void> {
+    if (this.failure !== undefined) throw this.failure
+  }
+  async stat(key: string): Promise<ObjectInfo> {
+    this.stats += 1
+    if (this.failure !== undefined) throw this.failure
+    const found = this.objects.get(key)
+    if (found === undefined) throw new SkeinError('not_found', `${key} is not there`)
+    return found
+  }
+  async list({ prefix, delimiter, after, limit }: ListRequest): Promise<ListPage> {
+    this.lists += 1
+    if (this.failure !== undefined) throw this.failure
+    const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort(compareKeys)
+    const objects: ObjectInfo[] = []
+    const prefixes: string[] = []
+    let last = after?.key
+    let next: ListPage['next']
+    for (const key of keys) {
+      if (after !== undefined && (compareKeys(key, after.key) <= 0 || (delimiter !== undefined && after.key.endsWith('/') && after.key !== prefix && key.startsWith(after.key)))) continue
+      const slash = delimiter === undefined ? -1 : key.indexOf('/', prefix.length)
+      const folded = slash < 0 ? undefined : key.slice(0, slash + 1)
+      if (folded !== undefined && prefixes.at(-1) === folded) continue
+      if (objects.length + prefixes.length >= limit) {
+        next = { key: last ?? '', token: undefined }
+        break
+      }
+      if (folded === undefined) objects.push(this.objects.get(key) as ObjectInfo)
+      else prefixes.push(folded)
+      last = folded ?? key
+    }
+    this.afterList?.()
+    return { objects, prefixes, next }
+  }
+  // eslint-disable-next-line require-yield
+  async *read(): AsyncGenerator<Uint8Array> {
+    throw new SkeinError('unimplemented', 'metadata only')
+  }
+  async readWhole(): Promise<Uint8Array> {
+    throw new SkeinError('unimplemented', 'metadata only')
+  }
+  async close(): Promise<void> {
+    this.closed += 1
+  }
+}
+
+/** Outlives the masters that use it, as a directory would. */
+export class MemoryJournal implements Journal {
+  entries: JournalEntry[] = []
+  truncatedTo = 0n
+  answer: 'ok' | 'fenced' | 'unknown' = 'ok'
+  #last = 0n
+
+  async campaign(): Promise<Term> {
+    return { epoch: 1n, signal: new AbortController().signal, leaseLeftMs: () => Number.POSITIVE_INFINITY }
+  }
+  async append(_term: Term, seq: bigint, bytes: Uint8Array): Promise<'ok' | 'fenced' | 'unknown'> {
+    if (this.answer !== 'ok') return this.answer
+    if (seq !== this.#last + 1n) throw new Error(`append of ${seq} after ${this.#last}`)
+    this.#last = seq
+    this.entries.push({ seq, epoch: 1n, bytes })
+    await new Promise((resolve) => setImmediate(resolve))
+    return 'ok'
+  }
+  async *read(from: bigint): AsyncGenerator<JournalEntry> {
+    for (const entry of this.entries) if (entry.seq >= from) yield entry
+  }
+  async barrier(): Promise<bigint> {
+    return this.#last
+  }
+  async truncate(_term: Term, upTo: bigint): Promise<void> {
+    this.truncatedTo = upTo
+    this.entries = this.entries.filter((entry) => entry.seq > upTo)
+  }
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,256 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { SkeinError } from '../../../src/base/errors.ts'
+import type { LoadStatus, SubmitLoadRequest } from '../../../src/wire/generated/job.ts'
+import { type FakeCluster, load, run } from './harness.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'skein-cli-'))
+afterAll(() => rmSync(home, { recursive: true }))
+
+/** A job master that answers one status after the other, the last one for ever. */
+class FakeJobMaster {
+  submitted: SubmitLoadRequest[] = []
+  cancels = 0
+  polls = 0
+  statuses: (LoadStatus | SkeinError)[]
+  failed: { path: string; reason: string }[] = []
+
+  constructor(...statuses: (LoadStatus | SkeinError)[]) {
+    this.statuses = statuses
+  }
+
+  get cluster(): FakeCluster {
+    return {
+      jobs: {
+        submitLoad: async (request) => {
+          this.submitted.push(request)
+          return { loadId: 'L42', joined: false }
+        },
+        getLoad: async () => {
+          const status = this.statuses[Math.min(this.polls, this.statuses.length - 1)]
+          this.polls += 1
+          if (status === undefined || status instanceof SkeinError) throw status ?? new Error('no status')
+          return status
+        },
+        cancelLoad: async () => {
+          this.cancels += 1
+          this.statuses = [load('RUNNING', {}, { cancelling: true }), load('CANCELLED', { files: 2, filesLoaded: 1 })]
+          this.polls = 0
+          return {}
+        },
+        listLoadFiles: async ({ pageToken, limit, failedOnly }) => {
+          expect(failedOnly).toBe(true)
+          const from = Number(pageToken)
+          const files = this.failed
+            .slice(from, from + limit)
+            .map((one) => ({ ...one, length: 1, state: 'FAILED', attempts: 3, workerId: '' }))
+          return { files, nextPageToken: from + limit < this.failed.length ? String(from + limit) : '' }
+        },
+      },
+    }
+  }
+}
+
+const distributedLoad = ['fs', 'distributedLoad', '/data']
+const away = new SkeinError('unavailable', 'cannot reach the job master')
+
+describe('distributedLoad', () => {
+  it('submits what was asked for, follows to the end, and prints exactly the line that clients parse', async () => {
+    const jobs = new FakeJobMaster(
+      load('SUBMITTED'),
+      load('RUNNING', { files: 12, filesLoaded: 3 }),
+      load('COMPLETED', { files: 12, filesLoaded: 10, filesCached: 2 }),
+    )
+    const { code, stdout, stderr } = await run(
+      [...distributedLoad, '--replication', '2', '--active-jobs', '77', '--batch-size', '9'],
+      jobs.cluster,
+      { home },
+    )
+    expect(code).toBe(0)
+    expect(stdout).toBe('Total completed file count is 12, failed file count is 0\n')
+    expect(jobs.submitted).toEqual([{ requestKey: 'unique', path: '/data', options: { replication: 2, activeJobs: 77, batchSize: 9 } }])
+    expect(stderr).toBe('submitted load L42 of /data\nload L42 COMPLETED in 2s: cached 2, loaded 10, failed 0, skipped 0; 0B loaded\n')
+  })
+  it('takes the number of active jobs from the configuration, 3000 if nothing else is said', async () => {
+    const jobs = new FakeJobMaster(load('COMPLETED'))
+    await run(distributedLoad, jobs.cluster, { home })
+    await run([...distributedLoad, '-Dskein.load.active.jobs=5'], jobs.cluster, { home })
+    expect(jobs.submitted.map(({ options }) => options?.activeJobs)).toEqual([3000, 5])
+  })
+  it.each([
+    ['COMPLETED', 0],
+    ['PARTIAL', 3],
+    ['FAILED', 1],
+    ['CANCELLED', 4],
+  ])('%s exits %i', async (state, code) => {
+    expect((await run(distributedLoad, new FakeJobMaster(load(state)).cluster, { home })).code).toBe(code)
+  })
+  it('names failed files and writes the whole list', async () => {
+    const jobs = new FakeJobMaster(load('PARTIAL', { files: 2500, filesLoaded: 1, filesFailed: 2499 }, { reason: '2499 files failed' }))
+    jobs.failed = Array.from({ length: 2499 }, (_, number) => ({ path: `/data/${number}`, reason: 'not found' }))
+    const { stdout, stderr } = await run(distributedLoad, jobs.cluster, { home })
+    const list = join(home, 'failed', 'L42.txt')
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines).toHaveLength(23)
+    expect(lines[2]).toBe('/data/0: not found')
+    expect(lines[22]).toContain(list)
+    expect(readFileSync(list, 'utf8').trimEnd().split('\n')).toHaveLength(2499)
+    expect(stderr).toContain('skein: load L42 PARTIAL: 2499 files failed\n')
+  })
+  it('still ends when the list cannot be written', async () => {
+    const blocked = join(home, 'blocked')
+    writeFileSync(blocked, '')
+    const jobs = new FakeJobMaster(load('PARTIAL', { filesFailed: 1 }))
+    jobs.failed = [{ path: '/data/x', reason: 'gone' }]
+    const { code, stdout, stderr } = await run(distributedLoad, jobs.cluster, { home: blocked })
+    expect(code).toBe(3)
+    expect(stdout).toBe('Total completed file count is 0, failed file count is 1\nHere are failed files:\n/data/x: gone\n')
+    expect(stderr).toContain('cannot be written')
+  })
+  it('says how many bytes are missing when there is no room', async () => {
+    const jobs = new FakeJobMaster(
+      load('FAILED', {}, { reason: 'the dataset does not fit', errorCode: 'resource_exhausted', missingCapacityBytes: 12_345 }),
+    )
+    const { code, stderr } = await run(distributedLoad, jobs.cluster, { home })
+    expect(code).toBe(1)
+    expect(stderr).toContain('does not fit (12345 bytes of cache capacity are missing)')
+  })
+  it('is refused with the message of the job master', async () => {
+    const refused: FakeCluster = {
+      jobs: {
+        submitLoad: async () => Promise.reject(new SkeinError('failed_precondition', 'replication 3 needs 3 live workers; there are 2')),
+      },
+    }
+    const result = await run([...distributedLoad, '--replication', '3'], refused, { home })
+    expect(result).toMatchObject({ code: 1, stdout: '', stderr: 'skein: replication 3 needs 3 live workers; there are 2\n' })
+  })
+  it('--async prints the id and how to follow it', async () => {
+    const jobs = new FakeJobMaster()
+    const { code, stdout } = await run([...distributedLoad, '--async'], jobs.cluster, { home })
+    expect([code, jobs.polls]).toEqual([0, 0])
+    expect(stdout).toBe('Submitted successfully, jobControlId = L42\nFollow it with: skein job progress L42 --watch\n')
+  })
+  it('prints one JSON document with --format json', async () => {
+    const jobs = new FakeJobMaster(load('PARTIAL', { filesLoaded: 1, filesFailed: 1 }))
+    jobs.failed = [{ path: '/data/x', reason: 'gone' }]
+    const { code, stdout } = await run(['--format', 'json', ...distributedLoad], jobs.cluster, { home })
+    expect(code).toBe(3)
+    expect(JSON.parse(stdout)).toMatchObject({
+      loadId: 'L42',
+      state: 'PARTIAL',
+      counts: { filesLoaded: 1 },
+      failedFiles: [{ path: '/data/x' }],
+    })
+    expect(existsSync((JSON.parse(stdout) as { failedList: string }).failedList)).toBe(true)
+  })
+})
+
+describe('progress', () => {
+  const running = Array.from({ length: 30 }, (_, number) =>
+    load('RUNNING', { files: 100, filesLoaded: number, bytes: 1e6, bytesLoaded: number * 1000 }, { reason: number > 20 ? 'room' : '' }),
+  )
+  it('is a line every few seconds where there is no terminal', async () => {
+    const { stderr } = await run(distributedLoad, new FakeJobMaster(...running, load('COMPLETED')).cluster, { home })
+    const lines = stderr.split('\n').filter((line) => line.startsWith('L42 RUNNING'))
+    expect(lines).toHaveLength(2)
+    expect(lines[0]).toMatch(/^L42 RUNNING \d+\/100 files, .*\/s, ETA /)
+    expect(lines[1]).toContain('waits: room')
+    expect(stderr).not.toContain('\r')
+  })
+  it('is a bar on a terminal, gone before the result', async () => {
+    const { stderr } = await run(distributedLoad, new FakeJobMaster(...running, load('COMPLETED')).cluster, { home, terminal: true })
+    expect(stderr.match(/\r\u001B\[2K\[/g)).toHaveLength(30)
+    expect(stderr).toMatch(/\r\u001B\[2Kload L42 COMPLETED/)
+  })
+})
+
+describe('when the job master is away', () => {
+  it('waits through a restart, says so now and then, and goes on', async () => {
+    const gone = Array.from({ length: 100 }, () => away)
+    const jobs = new FakeJobMaster(load('RUNNING'), ...gone, load('RUNNING'), load('COMPLETED', { filesLoaded: 3 }))
+    const { code, stdout, stderr } = await run(distributedLoad, jobs.cluster, { home })
+    expect(code).toBe(0)
+    expect(stdout).toContain('count is 3')
+    const notices = stderr.split('\n').filter((line) => line.includes('does not answer'))
+    expect(notices.length).toBeGreaterThan(5)
+    expect(notices.length).toBeLessThan(15)
+  })
+  it('gives up in the end, and says how to go on', async () => {
+    const { code, stderr } = await run(distributedLoad, new FakeJobMaster(load('RUNNING'), away).cluster, { home })
+    expect(code).toBe(1)
+    expect(stderr).toContain('skein job progress L42 --watch')
+  })
+  it('does not wait for other errors', async () => {
+    const jobs = new FakeJobMaster(load('RUNNING'), new SkeinError('not_found', 'there is no load L42'))
+    expect(await run(distributedLoad, jobs.cluster, { home })).toMatchObject({ code: 2, stdout: '' })
+  })
+})
+
+describe('Ctrl-C', () => {
+  it('asks for cancellation and waits for it', async () => {
+    const jobs = new FakeJobMaster(load('RUNNING'))
+    const { code, stdout, stderr } = await run(distributedLoad, jobs.cluster, {
+      home,
+      onSleep: (running, sleeps) => (sleeps === 2 ? running.stop() : undefined),
+    })
+    expect([code, jobs.cancels]).toEqual([4, 1])
+    expect(stdout).toBe('Total completed file count is 1, failed file count is 0\n')
+    expect(stderr).toContain('cancelling; stop again to leave the load running')
+  })
+  it('a second time leaves the load, and says how to follow it', async () => {
+    const jobs = new FakeJobMaster(load('RUNNING'))
+    const stubborn: FakeCluster = { jobs: { ...jobs.cluster.jobs, cancelLoad: async () => ({}) } }
+    const { code, stdout, stderr } = await run(distributedLoad, stubborn, {
+      home,
+      onSleep: (running, sleeps) => (sleeps === 2 || sleeps === 5 ? running.stop() : undefined),
+    })
+    expect(code).toBe(4)
+    expect(stdout).toBe('')
+    expect(stderr).toContain('left load L42 as it is; follow it with: skein job progress L42 --watch')
+  })
+  it('before the load was accepted cancels it once it is', async () => {
+    const jobs = new FakeJobMaster(load('RUNNING'))
+    let stop = (): void => undefined
+    const slow: FakeCluster = {
+      jobs: {
+        ...jobs.cluster.jobs,
+        submitLoad: async () => {
+          stop()
+          return { loadId: 'L42', joined: false }
+        },
+      },
+    }
+    const started = run(distributedLoad, slow, { home, onStart: (running) => (stop = () => running.stop()) })
+    expect((await started).code).toBe(4)
+    expect(jobs.cancels).toBe(1)
+  })
+  it('asks again when the job master is away at that moment', async () => {
+    const jobs = new FakeJobMaster(load('RUNNING'))
+    let refusals = 2
+    const flaky: FakeCluster = {
+      jobs: {
+        ...jobs.cluster.jobs,
+        cancelLoad: async (request, options) => {
+          refusals -= 1
+          if (refusals >= 0) throw away
+          return (await jobs.cluster.jobs?.cancelLoad?.(request, options)) ?? {}
+        },
+      },
+    }
+    const { code } = await run(distributedLoad, flaky, { home, onSleep: (running, sleeps) => (sleeps === 2 ? running.stop() : undefined) })
+    expect([code, jobs.cancels]).toEqual([4, 1])
+  })
+})
+
+describe('job progress --watch', () => {
+  it('ends with the exit code of the load', async () => {
+    const { code, stdout } = await run(
+      ['job', 'progress', 'L42', '--watch'],
+      new FakeJobMaster(load('RUNNING'), load('PARTIAL', { filesLoaded: 3, filesFailed: 1 })).cluster,
+    )
+    expect(code).toBe(3)
+    expect(stdout).toBe('Total completed file count is 3, failed file count is 1\n')
+  })
+})

@@ -1,0 +1,133 @@
+// The job worker as a whole, over a small queue of its own: starts, runs tasks, loses its session, is cancelled, stops.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { fileIdOf } from '../../../src/base/block-id.ts'
+import { seededRandom } from '../../../src/base/clock.ts'
+import { SkeinError } from '../../../src/base/errors.ts'
+import { jobWorkerIdentity } from '../../../src/job-worker/identity.ts'
+import { createJobWorker, defaultJobWorkerLimits } from '../../../src/job-worker/job-worker.ts'
+import type { Queue, Task } from '../../../src/queue/queue.ts'
+import { silentLogger } from '../../../src/telemetry/logger.ts'
+import { MetricRegistry } from '../../../src/telemetry/registry.ts'
+import type { JobServiceDefinition } from '../../../src/wire/generated/job.ts'
+import type { Service } from '../../../src/wire/service.ts'
+import { FakeJobMaster, FakeMaster, FakeStore, FakeTarget, hurriedClock, never, pieceOf, settle, taskOf } from './fakes.ts'
+
+/** Gives each task to the lane's consumer at once. */
+class DirectQueue {
+  readonly lanes: string[] = []
+  readonly #running = new Set<Promise<void>>()
+  readonly #stop = new AbortController()
+  run: (task: Task) => Promise<void> = () => Promise.reject(new Error('nobody takes'))
+  readonly take: Queue['take'] = (lane, run) => {
+    this.lanes.push(lane)
+    this.run = (task) => {
+      const running = run(task, this.#stop.signal).finally(() => this.#running.delete(running))
+      this.#running.add(running)
+      return running
+    }
+    return {
+      close: async (graceMs) => {
+        if (graceMs === 0) this.#stop.abort(new SkeinError('cancelled', 'closing'))
+        await Promise.all(this.#running)
+      },
+    }
+  }
+}
+
+function create() {
+  const queue = new DirectQueue()
+  const jobMaster = new FakeJobMaster()
+  const store = new FakeStore()
+  const target = new FakeTarget('a')
+  const metrics = new MetricRegistry()
+  const worker = createJobWorker({
+    jobWorkerId: 'jw',
+    hostname: 'h',
+    rpcAddress: '',
+    queue: queue as unknown as Queue,
+    jobMaster: jobMaster.service as Service<JobServiceDefinition>,
+    master: new FakeMaster().service,
+    openStore: async () => store,
+    targets: { targetFor: () => target },
+    clock: hurriedClock,
+    random: seededRandom(1),
+    logger: silentLogger,
+    metrics,
+    limits: { ...defaultJobWorkerLimits, activeTasksMax: 4, readSlots: 4 },
+  })
+  const pieces = Array.from({ length: 30 }, (_, index) => pieceOf(fileIdOf(index), `k${index}`, 'v1', 1000, 5000))
+  for (const { key, etag, length } of pieces) store.put(key, etag, length)
+  jobMaster.sets.set(1, { pieces, targets: ['a'] })
+  return { queue, jobMaster, store, target, metrics, worker }
+}
+
+describe('createJobWorker', () => {
+  test('registers, takes its lane, runs tasks, and lets the store go when closed', async () => {
+    const { queue, jobMaster, store, target, metrics, worker } = create()
+    await worker.start(never)
+    expect(queue.lanes).toEqual(['lane-jw'])
+    await queue.run(taskOf(1))
+    expect(target.blocks.size).toBe(30)
+    expect(jobMaster.completed).toHaveLength(1)
+    expect(metrics.get('task.blocks.written')).toBe(30)
+    await worker.close(1000)
+    expect(store.closed).toBe(true)
+    expect(worker.tasksRunning).toBe(0)
+  })
+
+  test('a job master that restarts in the middle gets the set under a new session', async () => {
+    const { queue, jobMaster, store, worker } = create()
+    await worker.start(never)
+    store.beforeChunk = ({ key }) => {
+      if (key === 'k3') jobMaster.session = 'forgotten'
+    }
+    await queue.run(taskOf(1))
+    expect(jobMaster.completed.map(({ session }) => session)).toEqual(['session-2'])
+    expect(queue.lanes).toEqual(['lane-jw'])
+    await worker.close(1000)
+  })
+
+  test('a load that is cancelled in a heartbeat stops its task', async () => {
+    const { queue, jobMaster, store, worker } = create()
+    await worker.start(never)
+    store.beforeChunk = async () => {
+      while (!jobMaster.cancelledLoads.includes('L1')) await settle()
+      await settle()
+    }
+    const running = queue.run(taskOf(1))
+    await settle()
+    jobMaster.cancelledLoads = ['L1']
+    await running
+    expect(jobMaster.completed).toEqual([])
+    await worker.close(1000)
+  })
+
+  test('closing without grace stops a task that waits for the job master', async () => {
+    const { queue, jobMaster, worker } = create()
+    await worker.start(never)
+    jobMaster.down = new SkeinError('unavailable', 'down')
+    const running = queue.run(taskOf(1))
+    await settle()
+    expect(worker.tasksRunning).toBe(1)
+    await worker.close(0)
+    await running
+    expect(worker.tasksRunning).toBe(0)
+  })
+})
+
+describe('jobWorkerIdentity', () => {
+  test('is made once, also by several at once, and refused when it is no id', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'skein-identity-'))
+    try {
+      const ids = await Promise.all(Array.from({ length: 5 }, () => jobWorkerIdentity(home)))
+      expect(new Set([...ids, await jobWorkerIdentity(home)]).size).toBe(1)
+      await writeFile(join(home, 'job-worker', 'id'), '../../etc')
+      await expect(jobWorkerIdentity(home)).rejects.toMatchObject({ code: 'failed_precondition' })
+    } finally {
+      await rm(home, { recursive: true })
+    }
+  })
+})
