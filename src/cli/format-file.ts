@@ -20,7 +20,7 @@ export function cachedPercent(file: Pick<FileInfo, 'length' | 'cachedBytes'>): n
 
 /** 0o644 of a file -> `-rw-r--r--`. */
 export function formatMode(mode: number, folder: boolean): string {
-  const bits = [...'rwxrwxrwx'].map((letter, index) => ((mode >> (8 - index)) & 1 ? letter : '-'))
+  const bits = Array.from('rwxrwxrwx', (letter, index) => ((mode >> (8 - index)) & 1 ? letter : '-'))
   return (folder ? 'd' : '-') + bits.join('')
 }
 

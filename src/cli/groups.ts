@@ -1,6 +1,6 @@
 // Why: `skein --help` and every command start fast, because only the group that is wanted is loaded. How: groups are
 // listed here with one line of help each; a group's file adds its commands.
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import type { CommandContext } from './context.ts'
 import { globalHelp } from './global-options.ts'
 
@@ -36,7 +36,7 @@ const roles: Readonly<Record<string, string>> = {
 }
 
 /** Adds all groups and roles to the program; those that `words` ask for with their commands. */
-export async function splitGroups(program: Command, words: readonly string[], context: CommandContext): Promise<void> {
+export async function addGroups(program: Command, words: readonly string[], context: CommandContext): Promise<void> {
   const wanted = words.filter((word) => !word.startsWith('-'))
   const name = wanted[0] === 'help' ? wanted[1] : wanted[0]
   for (const group of groups) {

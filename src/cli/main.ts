@@ -32,7 +32,7 @@ const io: CliIo = {
       process.stdout.write(bytes, (error) => (error === null || error === undefined ? resolve() : reject(error)))
     }),
   stderr: (text) => void process.stderr.write(text),
-  stderrIsTerminal: process.stderr.isTTY === true,
+  stderrIsTerminal: process.stderr.isTTY,
   columns: () => process.stderr.columns ?? 80,
   onStop: stopListeners(),
   exit: (code) => process.exit(code),

@@ -33,19 +33,21 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .command('stat')
     .description('show a namespace; values of secrets are never shown')
     .argument('<name>')
-    .action(async (name: string) => {
+    .action(async (text: string) => {
+      const name = nameOf(text)
       const cluster = await openCluster(context)
-      const namespace = await cluster.master().getNamespace({ name: nameOf(name) }, { signal: context.signal })
+      const namespace = await cluster.master().getNamespace({ name }, { signal: context.signal })
       writeResult(context, namespace, namespaceStatText(namespace))
     })
   parent
     .command('delete')
     .description('forget a namespace and drop what is cached of it; the store is not touched')
     .argument('<name>')
-    .action(async (name: string) => {
+    .action(async (text: string) => {
+      const name = nameOf(text)
       const cluster = await openCluster(context)
-      await cluster.master().deleteNamespace({ name: nameOf(name) }, { signal: context.signal })
-      writeResult(context, { deleted: nameOf(name) }, `Namespace ${nameOf(name)} was deleted.`)
+      await cluster.master().deleteNamespace({ name }, { signal: context.signal })
+      writeResult(context, { deleted: name }, `Namespace ${name} was deleted.`)
     })
 }
 

@@ -2,7 +2,7 @@
 // which only the wanted group is loaded, and every error ends in the same place.
 import { Command, CommanderError } from 'commander'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
-import { splitGroups } from './groups.ts'
+import { addGroups } from './groups.ts'
 import type { Cluster } from './cluster.ts'
 import type { CliIo, CommandContext, GlobalOptions } from './context.ts'
 import { errorText } from './error-report.ts'
@@ -68,7 +68,7 @@ async function buildProgram(words: readonly string[], context: CommandContext): 
     .exitOverride()
     .configureOutput({ writeOut: context.io.stdout, writeErr: context.io.stderr, outputError: () => undefined })
     .addHelpText('after', globalHelp)
-  await splitGroups(program, words, context)
+  await addGroups(program, words, context)
   return program
 }
 

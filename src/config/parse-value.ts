@@ -1,6 +1,7 @@
 // Why: a key's text becomes a typed value in one place. How: by the definition's kind; nothing is clamped or guessed.
 import { parseBytes } from '../base/bytes.ts'
 import { parseDuration } from '../base/durations.ts'
+import { assertNever } from '../base/assert.ts'
 import { SkeinError } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
 import type { KeyDefinition } from './key-definition.ts'
@@ -37,6 +38,8 @@ export function parseValue(definition: KeyDefinition, text: string): Value {
       return words(text)
     case 'bytesList':
       return words(text).map((word) => parseBytes(word))
+    default:
+      return assertNever(definition.kind)
   }
 }
 

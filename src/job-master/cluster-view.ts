@@ -47,6 +47,7 @@ export class ClusterView {
         if (worker.live) this.#absentSinceMs.delete(worker.workerId)
         else if (!this.#absentSinceMs.has(worker.workerId)) this.#absentSinceMs.set(worker.workerId, this.#clock.monotonicMs())
       }
+      for (const workerId of this.#absentSinceMs.keys()) if (!this.#workers.has(workerId)) this.#absentSinceMs.delete(workerId)
       this.placement.update(workers, this.#clock.monotonicMs())
       this.#masterError = undefined
       this.#known = true

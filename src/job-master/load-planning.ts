@@ -9,8 +9,13 @@ import { settleMs } from '../load/placement.ts'
 import type { SyncPageResponse } from '../wire/generated/master.ts'
 import type { LoadRunner } from './load-runner.ts'
 
-/** Plans until the listing has ended. Gives the error when the load is refused because it does not fit. */
-export async function planLoad(runner: LoadRunner, signal: AbortSignal): Promise<SkeinError | undefined> {
+export interface Refusal {
+  readonly error: SkeinError
+  readonly missingBytes: number
+}
+
+/** Plans until the listing has ended. Gives the refusal when nothing has gone out and the load does not fit. */
+export async function planLoad(runner: LoadRunner, signal: AbortSignal): Promise<Refusal | undefined> {
   const { clock, options, dispatcher } = runner.deps
   const { loadId } = runner
   let gateOpen = false
@@ -118,15 +123,13 @@ async function waitForSettledRoom(runner: LoadRunner, signal: AbortSignal): Prom
   }
 }
 
-function refusal(runner: LoadRunner): SkeinError | undefined {
+function refusal(runner: LoadRunner): Refusal | undefined {
   const load = runner.load()
-  if (load.missingCapacityBytes === 0) return undefined
+  if (load.missingCapacityBytes === 0 || load.counts.tasksDone > 0) return undefined
   const { placement } = runner.deps.cluster
   const free = placement.liveWorkers().reduce((sum, worker) => sum + placement.freeBytes(worker.workerId), 0)
-  const missing = load.missingCapacityBytes > free ? load.missingCapacityBytes - free : load.missingCapacityBytes
-  return new SkeinError(
-    'resource_exhausted',
-    `the cache has no room for ${load.path}: ${missing} bytes (${formatBytes(missing)}) are missing; free space, add workers, or load less`,
-    { reason: `missing:${missing}` },
-  )
+  // What was planned has its room; what was not may still use what is left, if only in part.
+  const missingBytes = load.missingCapacityBytes > free ? load.missingCapacityBytes - free : load.missingCapacityBytes
+  const message = `the cache has no room for ${load.path}: ${missingBytes} bytes (${formatBytes(missingBytes)}) are missing; free space, add workers, or load less`
+  return { error: new SkeinError('resource_exhausted', message), missingBytes }
 }

@@ -2,6 +2,7 @@
 // no set is open, audit, and either repair or end. How: every step reads the load's record and sends commands; a
 // restart begins the same sequence again and finds done what is done.
 import { abortReason, type Clock } from '../base/clock.ts'
+import { formatBytes } from '../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { LoadCommand, LoadEffect } from '../load/commands.ts'
 import { hasEnded, type LoadMode, type LoadRecord } from '../load/load.ts'
@@ -116,7 +117,7 @@ export class LoadRunner {
   async #runSteps(signal: AbortSignal): Promise<void> {
     if (this.load().mode === 'SUBMITTED') await this.submit({ type: 'StartLoad', nowMs: this.deps.clock.nowMs(), loadId: this.loadId })
     const refused = await planLoad(this, signal)
-    if (refused !== undefined) return await this.end('FAILED', refused)
+    if (refused !== undefined) return await this.end('FAILED', refused.error, refused.missingBytes)
     this.deps.dispatcher.openLoad(this.loadId, this.load().options.activeJobs)
     for (let round = 0; ; round += 1) {
       await this.drained(signal)
@@ -174,7 +175,9 @@ export class LoadRunner {
     const mode = filesLoaded + filesCached === 0 ? 'FAILED' : 'PARTIAL'
     const first = this.deps.tables.failures.scan([load.loadId], Number.MIN_SAFE_INTEGER, 1)[0]?.value
     const code = load.errorCode !== '' ? load.errorCode : (first?.code ?? 'internal')
-    const reason = load.reason !== '' ? load.reason : `${filesFailed} of ${files} files failed, such as ${first?.key ?? ''}: ${first?.reason ?? ''}`
+    const missing = load.missingCapacityBytes
+    const failures = `${filesFailed} of ${files} files failed, such as ${first?.key ?? ''}: ${first?.reason ?? ''}`
+    const reason = load.reason !== '' ? load.reason : missing > 0 ? `the cache ran out of room: ${missing} bytes (${formatBytes(missing)}) are missing` : failures
     await this.end(mode, new SkeinError(code as SkeinError['code'], reason))
   }
 

@@ -80,11 +80,12 @@ export class JobMasterLink {
     const { clock, heartbeatMs } = this.#options
     for (;;) {
       try {
-        await clock.sleep(heartbeatMs, this.#closing.signal)
         await this.#beat()
+        await clock.sleep(heartbeatMs, this.#closing.signal)
       } catch (thrown) {
         if (this.#closing.signal.aborted) return
         this.#options.logger.error('a heartbeat failed', { error: toSkeinError(thrown).message })
+        await clock.sleep(heartbeatMs, this.#closing.signal).catch(() => undefined)
       }
     }
   }
@@ -97,9 +98,10 @@ export class JobMasterLink {
   async #beatOnce(): Promise<'alive' | 'lost' | 'unknown'> {
     const { jobMaster, jobWorkerId, running, onCancelled } = this.#options
     const signal = this.#closing.signal
+    const options = { signal, deadlineMs: heartbeatDeadlineMs }
     try {
       const request = { jobWorkerId, session: this.#session, running: running() }
-      const { cancelledLoads } = await jobMaster.jobWorkerHeartbeat(request, { signal, deadlineMs: heartbeatDeadlineMs })
+      const { cancelledLoads } = await jobMaster.jobWorkerHeartbeat(request, options)
       this.#reached()
       if (cancelledLoads.length > 0) onCancelled(cancelledLoads)
       return 'alive'
@@ -112,6 +114,8 @@ export class JobMasterLink {
       }
       this.#options.logger.warn('the job master no longer knows this job worker: registering again', { error: error.message })
       await this.#register(signal)
+      // At once: a job master that restarted waits for it to learn what is already being loaded.
+      await jobMaster.jobWorkerHeartbeat({ jobWorkerId, session: this.#session, running: running() }, options).catch(() => undefined)
       return 'lost'
     }
   }

@@ -37,6 +37,8 @@ export interface TaskRunnerOptions {
 interface RunningSet {
   readonly task: Task
   readonly cancel: AbortController
+  /** Resolves when it has ended, however. */
+  readonly ended: Promise<void>
   outcome: SetOutcome | undefined
 }
 
@@ -71,27 +73,40 @@ export class TaskRunner {
     }
   }
 
-  /** Runs one task to its end. A task that runs here already is dropped. Throws only what is a bug. */
+  /**
+   * Runs one task to its end. A task that runs here already is dropped. A later attempt of a set that still runs here
+   * waits for the earlier one, which may finish the set: two at once would read it twice and get in each other's way.
+   * Throws only what is a bug.
+   */
   async run(task: Task, queueSignal: AbortSignal): Promise<void> {
     const name = `${task.loadId} ${task.set} ${task.attempt}`
     if (this.#running.has(name)) return
-    const running: RunningSet = { task, cancel: new AbortController(), outcome: undefined }
+    const earlier = [...this.#running.values()].filter((other) => other.task.loadId === task.loadId && other.task.set === task.set)
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+    const running: RunningSet = { task, cancel: new AbortController(), ended, outcome: undefined }
     this.#running.set(name, running)
     const signal = AbortSignal.any([queueSignal, running.cancel.signal])
     try {
-      const set = await this.#startSet(task, signal)
-      if (set === undefined) return
-      const outcome = new SetOutcome()
-      running.outcome = outcome
-      await this.#copy(set, outcome, signal)
+      await Promise.all(earlier.map((other) => other.ended))
       throwIfAborted(signal)
-      await this.#report(task, outcome, signal)
+      await this.#runSet(running, signal)
     } catch (thrown) {
       if (!signal.aborted) throw thrown
       this.#options.logger.debug('a task was stopped', { task: task.id, error: toSkeinError(thrown).message })
     } finally {
       this.#running.delete(name)
+      end()
     }
+  }
+
+  async #runSet(running: RunningSet, signal: AbortSignal): Promise<void> {
+    const set = await this.#startSet(running.task, signal)
+    if (set === undefined) return
+    const outcome = new SetOutcome()
+    running.outcome = outcome
+    await this.#copy(set, outcome, signal)
+    throwIfAborted(signal)
+    await this.#report(running.task, outcome, signal)
   }
 
   /** The set's content; undefined when the job master no longer wants it. */

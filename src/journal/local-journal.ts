@@ -159,25 +159,8 @@ class LocalJournal implements Journal {
     })
   }
 
-  async *read(from: bigint): AsyncIterable<JournalEntry> {
-    const end = this.#durableSeq
-    const firstSeqs = [...this.#firstSeqs]
-    const oldest = firstSeqs[0] ?? 1n
-    const start = from < 1n ? 1n : from
-    if (start < oldest) {
-      throw new SkeinError(
-        'data_loss',
-        `the journal in ${this.#directory} begins at seq ${oldest}, after the wanted ${start}: restore it from a backup`,
-      )
-    }
-    for (const [index, firstSeq] of firstSeqs.entries()) {
-      const next = firstSeqs[index + 1]
-      const last = next === undefined ? end : next - 1n
-      if (last < start) continue
-      for await (const entry of readSegment(this.#fileSystem, this.#directory, firstSeq, last < end ? last : end, this.#checksum)) {
-        if (entry.seq >= start) yield entry
-      }
-    }
+  read(from: bigint): AsyncIterable<JournalEntry> {
+    return this.#read(from, this.#durableSeq, [...this.#firstSeqs])
   }
 
   /** @throws SkeinError aborted (reason `fenced`) when another term has begun */
@@ -206,6 +189,25 @@ class LocalJournal implements Journal {
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  async *#read(from: bigint, end: bigint, firstSeqs: readonly bigint[]): AsyncIterable<JournalEntry> {
+    const oldest = firstSeqs[0] ?? 1n
+    const start = from < 1n ? 1n : from
+    if (start < oldest) {
+      throw new SkeinError(
+        'data_loss',
+        `the journal in ${this.#directory} begins at seq ${oldest}, after the wanted ${start}: restore it from a backup`,
+      )
+    }
+    for (const [index, firstSeq] of firstSeqs.entries()) {
+      const next = firstSeqs[index + 1]
+      const last = next === undefined ? end : next - 1n
+      if (last < start) continue
+      for await (const entry of readSegment(this.#fileSystem, this.#directory, firstSeq, last < end ? last : end, this.#checksum)) {
+        if (entry.seq >= start) yield entry
+      }
+    }
   }
 
   async #close(): Promise<void> {

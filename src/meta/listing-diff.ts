@@ -60,12 +60,15 @@ export function diffPage(tables: Tables, rootId: number, objects: readonly Liste
   const files: PageFile[] = []
   const markers: string[] = []
   let ordered = true
+  // The directory that is listed is not among its own entries.
+  let prefixMarked = range.afterKey !== undefined || range.directory?.marker !== true
   let previous: string | undefined
   for (const object of objects) {
     if (previous !== undefined && compareKeys(previous, object.key) >= 0) ordered = false
     previous = object.key
     if (isMarker(object)) {
       known.delete(directoryMark + object.key)
+      if (object.key === range.prefix) prefixMarked = true
       if (object.key !== '' && keyProblem(object.key) === undefined && !isMarked(tables, rootId, object.key)) markers.push(object.key)
       continue
     }
@@ -84,6 +87,7 @@ export function diffPage(tables: Tables, rootId: number, objects: readonly Liste
     if (!key.startsWith(directoryMark)) removals.push(key)
     else if (isMarked(tables, rootId, key.slice(1))) unmarked.push(key.slice(1))
   }
+  if (!prefixMarked && range.directory !== undefined && containerOf(range.directory.id) <= range.containersBefore) unmarked.push(range.prefix)
   return { files, markers, removals, unmarked }
 }
 

@@ -26,7 +26,7 @@ export function redisErrorText(thrown: unknown): string {
 
 function adviceFor(reason: string): string {
   if (/WRONGPASS|NOAUTH|NOPERM|AUTH/.test(reason)) return 'check the user and password in the queue URL'
-  if (/^OOM/.test(reason) || reason.includes('maxmemory')) return 'give it more memory'
+  if (reason.startsWith('OOM') || reason.includes('maxmemory')) return 'give it more memory'
   if (/certificate|SSL|TLS/i.test(reason)) return 'check rediss:// and its certificate'
   return 'is it running?'
 }

@@ -23,7 +23,7 @@ export function journalConformance(name: string, make: () => Promise<JournalStor
   describe(`${name} is a Journal`, () => {
     const cleanups: (() => Promise<void>)[] = []
     afterEach(async () => {
-      for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+      for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
     })
 
     async function opened(): Promise<{ journal: Journal; term: Term; reopen: () => Promise<Journal> }> {

@@ -25,12 +25,15 @@ export function queueConformance(name: string, make: () => Promise<{ queue: Queu
   describe(`${name} is a Queue`, () => {
     const cleanups: (() => Promise<void>)[] = []
     afterEach(async () => {
-      for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+      for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
     })
 
     async function made(): Promise<Queue> {
-      const { queue, dispose } = await make()
-      cleanups.push(dispose, () => queue.close())
+      const { queue, ...rest } = await make()
+      cleanups.push(
+        () => rest.dispose(),
+        () => queue.close(),
+      )
       return queue
     }
 
@@ -230,7 +233,7 @@ export function queueConformance(name: string, make: () => Promise<{ queue: Queu
       ['a field too many', { secret: 'x' }],
     ])('refuses a task with %s', async (_what, more) => {
       const queue = await made()
-      await expect(queue.add('w1', [{ ...taskOf(1), ...more } as Task])).rejects.toMatchObject({ code: 'invalid_argument' })
+      await expect(queue.add('w1', [{ ...taskOf(1), ...more }])).rejects.toMatchObject({ code: 'invalid_argument' })
     })
 
     test.each(['', 'a:b', 'a b', '{x}', 'x'.repeat(201)])('refuses %j as a lane', async (lane) => {

@@ -137,6 +137,9 @@ describe('JobMasterLink', () => {
     jobMaster.session = 'forgotten'
     const answers = await Promise.all(Array.from({ length: 20 }, () => link.replaceIfLost('session-1', never)))
     expect(answers.every(Boolean)).toBe(true)
+    expect(jobMaster.refusedHeartbeats).toBe(1)
+    // What runs is told at once under the new session.
+    expect(jobMaster.heartbeats.at(-1)).toMatchObject({ session: 'session-2', running: [{ set: 3 }] })
     expect(jobMaster.registrations).toBe(2)
     expect(await link.replaceIfLost('session-2', never)).toBe(false)
     await link.close()

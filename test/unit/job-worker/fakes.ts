@@ -163,6 +163,7 @@ export class FakeJobMaster {
   readonly starts: StartSetRequest[] = []
   readonly heartbeats: JobWorkerHeartbeatRequest[] = []
   registrations = 0
+  refusedHeartbeats = 0
   session = ''
   cancelledLoads: string[] = []
   /** Thrown by every call while it is set. */
@@ -182,6 +183,7 @@ export class FakeJobMaster {
       return { session: this.session, lane: `lane-${jobWorkerId}` }
     },
     jobWorkerHeartbeat: async (request) => {
+      if (request.session !== this.session) this.refusedHeartbeats += 1
       this.#check(request.session)
       this.heartbeats.push(request)
       return { cancelledLoads: this.cancelledLoads }

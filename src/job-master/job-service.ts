@@ -1,0 +1,240 @@
+// Why: the job master as one object: the service that the command line and job workers call, and the loops behind it.
+// How: constructs the parts of this folder around one command log, starts a runner for every load that has not ended,
+// and owns the timers that find lost job workers and keep the master told where the job master is.
+import type { Clock, Random } from '../base/clock.ts'
+import { SkeinError } from '../base/errors.ts'
+import type { LoadCommand, LoadEffect } from '../load/commands.ts'
+import { formatLoadId, hasEnded } from '../load/load.ts'
+import type { Journal } from '../journal/journal.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { JobMasterAddress, MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { JobServiceDefinition, JobServiceSummary } from '../wire/generated/job.ts'
+import type { Service } from '../wire/service.ts'
+import { ClusterView } from './cluster-view.ts'
+import { decodeValue, encodeValue } from './codec.ts'
+import { CommandLog } from './command-log.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { JobWorkerRegistry } from './job-worker-registry.ts'
+import { LoadRunner, type LoadRunnerDependencies } from './load-runner.ts'
+import { findLoad, listLoadFiles, statusOf } from './load-status.ts'
+import { checkSubmission } from './load-submission.ts'
+import { LoadTables } from './load-tables.ts'
+import type { JobMasterOptions } from './options.ts'
+import { Outstanding } from './outstanding.ts'
+import { SetService } from './set-service.ts'
+
+export interface JobMasterDependencies {
+  /** Of its tables; exists, and is nobody else's. */
+  readonly directory: string
+  readonly journal: Journal
+  readonly queue: Queue
+  /** For reports: `inprocess:` or the address, without a password. */
+  readonly queueDescription: string
+  readonly master: Service<MasterServiceDefinition>
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+  readonly options: JobMasterOptions
+  /** Where others reach this job master; asked when it serves. */
+  readonly advertisedAddress: () => JobMasterAddress
+  /** Called when the job master cannot go on (its journal failed or was taken over): the process should end. */
+  readonly onFailure: (error: SkeinError) => void
+}
+
+export interface JobMaster {
+  readonly service: Service<JobServiceDefinition>
+  /** Continues every unfinished load and begins the loops; they end when the signal aborts. */
+  start(signal: AbortSignal): void
+  /** Ends the loops, puts the state on the disk. Unfinished loads go on at the next start. */
+  close(): Promise<void>
+}
+
+const registerEveryMs = 5000
+const sweepEveryMs = 1000
+const listMax = 1000
+
+/** Opens the tables and replays the journal. @throws SkeinError data_loss, failed_precondition from the journal */
+export async function createJobMaster(deps: JobMasterDependencies): Promise<JobMaster> {
+  const store = new LoadTables(deps.directory)
+  const opening = new AbortController()
+  const term = await deps.journal.campaign('job-master', opening.signal)
+  const { journal, onFailure, options } = deps
+  const decode = (bytes: Uint8Array): LoadCommand => decodeValue(bytes) as LoadCommand
+  const { checkpointCommands } = options
+  const log = await CommandLog.open<LoadCommand, LoadEffect>({ journal, term, store, encode: encodeValue, decode, checkpointCommands, onFailure })
+  return new JobMasterRole(deps, store, log)
+}
+
+class JobMasterRole implements JobMaster {
+  readonly service: Service<JobServiceDefinition>
+  readonly #deps: JobMasterDependencies
+  readonly #store: LoadTables
+  readonly #log: CommandLog<LoadCommand, LoadEffect>
+  readonly #outstanding = new Outstanding()
+  readonly #jobWorkers: JobWorkerRegistry
+  readonly #cluster: ClusterView
+  readonly #dispatcher: Dispatcher
+  readonly #sets: SetService
+  readonly #runners = new Map<number, LoadRunner>()
+  readonly #running = new Set<Promise<void>>()
+  readonly #stop = new AbortController()
+  readonly #runnerDeps: LoadRunnerDependencies
+  #started = false
+
+  constructor(deps: JobMasterDependencies, store: LoadTables, log: CommandLog<LoadCommand, LoadEffect>) {
+    this.#deps = deps
+    this.#store = store
+    this.#log = log
+    const { clock, random, options, metrics, master } = deps
+    this.#jobWorkers = new JobWorkerRegistry(clock, random)
+    this.#cluster = new ClusterView(master, clock)
+    const shared = {
+      ...deps,
+      tables: store.tables,
+      submit: (command: LoadCommand) => log.submit(command),
+      outstanding: this.#outstanding,
+      jobWorkers: this.#jobWorkers,
+      cluster: this.#cluster,
+    }
+    this.#dispatcher = new Dispatcher(shared)
+    this.#runnerDeps = { ...shared, dispatcher: this.#dispatcher }
+    const onProgress = (loadId: number, madeProgress: boolean): void => this.#runners.get(loadId)?.notify(madeProgress)
+    this.#sets = new SetService({ ...shared, clock, random, options, metrics, dispatcher: this.#dispatcher, onProgress })
+    this.service = this.#createService()
+  }
+
+  start(signal: AbortSignal): void {
+    this.#started = true
+    const stop = AbortSignal.any([signal, this.#stop.signal])
+    const unfinished = this.#store.tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)
+    if (unfinished.length > 0) this.#dispatcher.holdForRecovery()
+    this.#keep(this.#loop(sweepEveryMs, stop, () => this.#sweep(stop)))
+    this.#keep(this.#loop(registerEveryMs, stop, () => this.#registerAtMaster(stop)))
+    this.#keep(this.#startRunners(unfinished.map((row) => row.id), stop))
+    this.#keep(this.#dispatcher.run(stop))
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new SkeinError('cancelled', 'the job master is shutting down'))
+    await Promise.allSettled(this.#running)
+    await this.#log.close()
+    await this.#store.close()
+  }
+
+  #keep(work: Promise<void>): void {
+    const kept = work.catch((thrown: unknown) => this.#deps.logger.error('a loop of the job master ended', { error: thrown }))
+    const tracked = kept.finally(() => this.#running.delete(tracked))
+    this.#running.add(tracked)
+  }
+
+  async #loop(everyMs: number, stop: AbortSignal, step: () => Promise<void>): Promise<void> {
+    while (!stop.aborted) {
+      await step().catch((thrown: unknown) => this.#deps.logger.warn('a step of the job master failed', { error: thrown }))
+      await this.#deps.clock.sleep(everyMs, stop).catch(() => undefined)
+    }
+  }
+
+  /** What was planned before the start is reserved again, once the workers are known. */
+  async #startRunners(loadIds: readonly number[], stop: AbortSignal): Promise<void> {
+    const { tables } = this.#store
+    while (loadIds.length > 0 && !this.#cluster.known && !stop.aborted) {
+      await this.#cluster.refresh(stop)
+      if (!this.#cluster.known) await this.#deps.clock.sleep(500, stop).catch(() => undefined)
+    }
+    for (const loadId of loadIds) {
+      for (const { value } of tables.open.scan([loadId], 0, Number.MAX_SAFE_INTEGER)) this.#cluster.placement.reserve(value.targets, value.bytes)
+      this.#startRunner(loadId, stop)
+    }
+  }
+
+  #startRunner(loadId: number, stop: AbortSignal): void {
+    const load = this.#store.tables.loads.get([loadId])
+    if (this.#runners.has(loadId) || load === undefined || hasEnded(load.mode)) return
+    const runner = new LoadRunner(loadId, this.#runnerDeps)
+    this.#runners.set(loadId, runner)
+    this.#keep(runner.run(stop).finally(() => this.#runners.delete(loadId)))
+  }
+
+  async #sweep(stop: AbortSignal): Promise<void> {
+    for (const worker of this.#jobWorkers.sweep(this.#deps.options.jobWorkerLostMs)) {
+      this.#deps.logger.warn('a job worker is lost, its sets go out again', { jobWorkerId: worker.jobWorkerId })
+      this.#sets.takeBackAll(worker.jobWorkerId)
+      this.#keep(this.#deps.queue.drop(worker.lane))
+    }
+    if (this.#runners.size === 0) return
+    await this.#cluster.refresh(stop)
+    const open = [...this.#runners.keys()].some((loadId) => (this.#store.tables.loads.get([loadId])?.openSets ?? 0) > 0)
+    if (!open) this.#cluster.placement.nothingOpen()
+  }
+
+  async #registerAtMaster(stop: AbortSignal): Promise<void> {
+    await this.#deps.master.registerJobMaster(this.#deps.advertisedAddress(), { signal: stop })
+  }
+
+  #createService(): Service<JobServiceDefinition> {
+    const { tables } = this.#store
+    return {
+      submitLoad: async (request, { signal }) => {
+        const { master, options, clock } = this.#deps
+        const known = request.requestKey === '' ? undefined : tables.requestKeys.get([request.requestKey])
+        if (known !== undefined) return { loadId: formatLoadId(known), joined: false }
+        const effect = await this.#log.submit(await checkSubmission(request, master, options, clock.nowMs(), signal))
+        if (effect.type !== 'submitted') throw new SkeinError('internal', 'the load was not written down')
+        if (this.#started && !this.#stop.signal.aborted) this.#startRunner(effect.loadId, this.#stop.signal)
+        return { loadId: formatLoadId(effect.loadId), joined: effect.joined }
+      },
+      getLoad: async ({ loadId }) => this.#status(findLoad(tables, loadId).loadId),
+      listLoads: async ({ limit }) => {
+        const last = tables.counters.get(['load']) ?? 0
+        const first = Math.max(1, last - Math.min(limit === 0 ? listMax : limit, listMax) + 1)
+        const loads = tables.loads.scan([], first, listMax).map(({ id }) => this.#status(id))
+        return { loads: loads.reverse() }
+      },
+      cancelLoad: async ({ loadId }) => {
+        const load = findLoad(tables, loadId)
+        if (hasEnded(load.mode)) return {}
+        await this.#log.submit({ type: 'CancelRequested', nowMs: this.#deps.clock.nowMs(), loadId: load.loadId })
+        this.#runners.get(load.loadId)?.cancel()
+        return {}
+      },
+      listLoadFiles: async (request) => listLoadFiles(tables, this.#outstanding, request),
+      getJobServiceSummary: async () => this.#summary(),
+      registerJobWorker: async (request) => {
+        const worker = this.#jobWorkers.register(request)
+        this.#sets.takeBackAll(worker.jobWorkerId)
+        this.#dispatcher.notify()
+        return { session: worker.session, lane: worker.lane }
+      },
+      jobWorkerHeartbeat: async (request) => this.#sets.heartbeat(request),
+      startSet: async (request) => this.#sets.startSet(request),
+      completeSet: async (request) => {
+        await this.#sets.completeSet(request)
+        return {}
+      },
+    }
+  }
+
+  #status(loadId: number): ReturnType<typeof statusOf> {
+    const load = findLoad(this.#store.tables, formatLoadId(loadId))
+    return statusOf(load, this.#outstanding.countOf(loadId), this.#runners.get(loadId)?.reason() ?? '', this.#deps.clock.nowMs())
+  }
+
+  #summary(): JobServiceSummary {
+    const modes = this.#store.tables.loads.scan([], 1, Number.MAX_SAFE_INTEGER).map(({ value }) => value.mode)
+    const countOf = (...wanted: string[]): number => modes.filter((mode) => wanted.includes(mode)).length
+    return {
+      liveJobWorkers: this.#jobWorkers.live().length,
+      runningLoads: modes.filter((mode) => !hasEnded(mode)).length,
+      completedLoads: countOf('COMPLETED'),
+      failedLoads: countOf('FAILED', 'PARTIAL'),
+      cancelledLoads: countOf('CANCELLED'),
+      queue: this.#deps.queueDescription,
+      queueHealthy: this.#dispatcher.queueError === undefined,
+      jobWorkers: this.#jobWorkers.infos(),
+      tasksOut: this.#outstanding.size,
+    }
+  }
+}

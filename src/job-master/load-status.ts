@@ -1,0 +1,98 @@
+// Why: what people see of a load, from its records. Pure reading; nothing here changes anything.
+import { SkeinError } from '../base/errors.ts'
+import { formatLoadId, hasEnded, parseLoadId, type FileFailure, type LoadRecord, type Piece } from '../load/load.ts'
+import type { Tables } from '../load/tables.ts'
+import type { LoadFile, LoadFilesRequest, LoadFilesResponse, LoadStatus } from '../wire/generated/job.ts'
+import type { Outstanding } from './outstanding.ts'
+
+const filesPerPageMax = 1000
+const setsPerScan = 16
+
+/** @throws SkeinError not_found */
+export function findLoad(tables: Tables, loadId: string): LoadRecord {
+  const id = parseLoadId(loadId)
+  const load = id === undefined ? undefined : tables.loads.get([id])
+  if (load === undefined) throw new SkeinError('not_found', `there is no load ${loadId}; 'skein job ls' shows those there are`)
+  return load
+}
+
+/** `waitingFor`: what a running load waits for. */
+export function statusOf(load: LoadRecord, tasksOut: number, waitingFor: string, nowMs: number): LoadStatus {
+  const { path, options, mode, cancelling, counts, listingDone, submittedMs, startedMs, endedMs, errorCode, missingCapacityBytes } = load
+  return {
+    loadId: formatLoadId(load.loadId),
+    path,
+    options: { ...options },
+    state: mode,
+    cancelling,
+    counts: { ...counts, tasksOut },
+    listingDone,
+    submittedMs,
+    startedMs,
+    endedMs,
+    reason: hasEnded(mode) || waitingFor === '' ? load.reason : waitingFor,
+    errorCode,
+    missingCapacityBytes,
+    nowMs,
+  }
+}
+
+/**
+ * One page of a load's files: those in sets in the order of the sets, then the failed ones.
+ * Page tokens: `s<set>` (from that set on), `f<number>` (from that failure on).
+ * @throws SkeinError not_found, invalid_argument (page token)
+ */
+export function listLoadFiles(tables: Tables, outstanding: Outstanding, request: LoadFilesRequest): LoadFilesResponse {
+  const load = findLoad(tables, request.loadId)
+  const limit = Math.min(request.limit === 0 ? filesPerPageMax : request.limit, filesPerPageMax)
+  const token = /^(?:([sf])(-?\d+))?$/.exec(request.pageToken)
+  if (token === null) throw new SkeinError('invalid_argument', `'${request.pageToken}' is not a page token`)
+  if (request.failedOnly || token[1] === 'f') return failedFiles(tables, load, Number(token[2] ?? Number.MIN_SAFE_INTEGER), limit)
+  return filesOfSets(tables, outstanding, load, Number(token[2] ?? 0), limit)
+}
+
+/** Whole sets at a time: a page ends with the set that fills it. */
+function filesOfSets(tables: Tables, outstanding: Outstanding, load: LoadRecord, fromSet: number, limit: number): LoadFilesResponse {
+  const files: LoadFile[] = []
+  let from = fromSet
+  for (;;) {
+    const rows = tables.sets.scan([load.loadId], from, setsPerScan)
+    if (rows.length === 0) break
+    for (const { id, value } of rows) {
+      from = id + 1
+      for (const piece of value.pieces) {
+        if (!piece.lead || tables.failures.get([load.loadId, piece.fileId]) !== undefined) continue
+        const state = value.cached ? 'CACHED' : fileState(tables, outstanding, load, id, piece)
+        files.push({ path: pathOf(load, piece.key), length: piece.length, state, reason: '', attempts: value.attempt, workerId: '' })
+      }
+      if (files.length >= limit) return { files, nextPageToken: `s${from}` }
+    }
+  }
+  const failed = failedFiles(tables, load, Number.MIN_SAFE_INTEGER, Math.max(1, limit - files.length))
+  return { files: [...files, ...failed.files], nextPageToken: failed.nextPageToken }
+}
+
+function fileState(tables: Tables, outstanding: Outstanding, load: LoadRecord, set: number, piece: Piece): string {
+  const isOpen = tables.open.get([load.loadId, set]) !== undefined
+  const progress = load.hasSplitFiles ? tables.files.get([load.loadId, piece.fileId]) : undefined
+  if (!isOpen && (progress?.open ?? 0) === 0) return hasEnded(load.mode) && load.openSets > 0 ? 'WAITING' : 'DONE'
+  return outstanding.get(load.loadId, set)?.session === undefined ? 'WAITING' : 'RUNNING'
+}
+
+function failedFiles(tables: Tables, load: LoadRecord, from: number, limit: number): LoadFilesResponse {
+  const rows = tables.failures.scan([load.loadId], from, limit + 1)
+  const files = rows.slice(0, limit).map(({ value }) => failedFile(load, value))
+  const next = rows[limit]
+  return { files, nextPageToken: next === undefined ? '' : `f${next.id}` }
+}
+
+function failedFile(load: LoadRecord, failure: FileFailure): LoadFile {
+  const { key, length, reason, attempts, workerId } = failure
+  return { path: pathOf(load, key), length, state: 'FAILED', reason, attempts, workerId }
+}
+
+/** `/namespace/key` of a file of the load. */
+function pathOf(load: LoadRecord, key: string): string {
+  const namespace = load.path.split('/', 2)[1] ?? ''
+  return `/${namespace}/${key}`
+}

@@ -1,0 +1,63 @@
+// Why: what cannot work is refused at once, by one line that says why, before anything is written down or loaded.
+// How: the request is checked, then the master is asked for the namespace, the path and the live workers.
+import { SkeinError } from '../base/errors.ts'
+import { formatPath, parsePath } from '../base/paths.ts'
+import type { SubmitLoad } from '../load/commands.ts'
+import type { SubmitLoadRequest } from '../wire/generated/job.ts'
+import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
+import type { JobMasterOptions } from './options.ts'
+
+const requestKeyMax = 200
+const countMax = 1_000_000
+
+/**
+ * The command of a request that may be accepted.
+ * @throws SkeinError invalid_argument, not_found (namespace, path), failed_precondition (too few live workers), unavailable
+ */
+export async function checkSubmission(
+  request: SubmitLoadRequest,
+  master: Service<MasterServiceDefinition>,
+  options: JobMasterOptions,
+  nowMs: number,
+  signal: AbortSignal,
+): Promise<SubmitLoad> {
+  const { requestKey } = request
+  const path = parsePath(request.path)
+  if (path.namespace === '') throw new SkeinError('invalid_argument', 'name a namespace to load: /namespace or /namespace/dir')
+  if (requestKey.length > requestKeyMax) throw new SkeinError('invalid_argument', `the request key is longer than ${requestKeyMax} characters`)
+  const replication = count('--replication', request.options?.replication ?? 1, 1)
+  const activeJobs = count('--active-jobs', request.options?.activeJobs ?? options.activeJobsDefault, 1)
+  const batchSize = count('--batch-size', request.options?.batchSize ?? 0, 0)
+  await checkPath(master, formatPath(path), path.namespace, signal)
+  await checkWorkers(master, replication, signal)
+  return {
+    type: 'SubmitLoad',
+    nowMs,
+    requestKey,
+    path: formatPath(path),
+    options: { replication, activeJobs, batchSize: batchSize === 0 ? options.batchFiles : batchSize },
+  }
+}
+
+function count(name: string, value: number, minimum: number): number {
+  if (!Number.isInteger(value) || value < minimum || value > countMax) {
+    throw new SkeinError('invalid_argument', `${name} ${value}: must be a whole number from ${minimum} to ${countMax}`)
+  }
+  return value
+}
+
+async function checkPath(master: Service<MasterServiceDefinition>, path: string, namespace: string, signal: AbortSignal): Promise<void> {
+  await master.getNamespace({ name: namespace }, { signal })
+  const page = await master.syncPage({ path, cursor: '', limit: 1 }, { signal })
+  const isNamespace = path === `/${namespace}`
+  if (page.files.length === 0 && page.nextCursor === '' && !isNamespace) throw new SkeinError('not_found', `there is nothing at ${path}`)
+}
+
+async function checkWorkers(master: Service<MasterServiceDefinition>, replication: number, signal: AbortSignal): Promise<void> {
+  const { workers } = await master.listWorkers({}, { signal })
+  const live = workers.filter((worker) => worker.live).length
+  if (live >= replication) return
+  const [needs, are] = [replication === 1 ? '1 live worker' : `${replication} live workers`, live === 1 ? '1 is' : `${live} are`]
+  throw new SkeinError('failed_precondition', `replication ${replication} needs ${needs}, ${are} live`, { reason: 'too_few_workers' })
+}

@@ -1,0 +1,72 @@
+// Why: the job master as a part, alone in its process or beside the other roles.
+import { join } from 'node:path'
+import { createJobMaster, type JobMaster } from '../job-master/job-service.ts'
+import { defaultJobMasterOptions } from '../job-master/options.ts'
+import { openLocalJournal } from '../journal/local-journal.ts'
+import type { Queue } from '../queue/queue.ts'
+import { JobServiceDefinition } from '../wire/generated/job.ts'
+import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import { serving } from '../wire/server.ts'
+import type { Service } from '../wire/service.ts'
+import type { RoleContext } from './role-shell.ts'
+import { serveRpc } from './servers.ts'
+
+export interface JobMasterPart {
+  readonly jobMaster: JobMaster
+  readonly rpc: string
+}
+
+/** Brings the loads up to the journal, listens, registers with the master, and goes on with unfinished loads. */
+export async function startJobMasterPart(
+  context: RoleContext,
+  peers: { readonly master: Service<MasterServiceDefinition>; readonly queue: Queue },
+  web: string,
+): Promise<JobMasterPart> {
+  const { config, clock, random, logger, metrics, signal } = context
+  const { load } = config
+  const directory = join(config.home, 'job-master')
+  const journal = await openLocalJournal({
+    directory: join(directory, 'journal'),
+    segmentBytesMax: config.journal.segmentBytes,
+    logger,
+    metrics,
+    clock,
+  })
+  context.onStop('job master journal', () => journal.close())
+  let rpc = ''
+  const jobMaster = await createJobMaster({
+    directory,
+    journal,
+    queue: peers.queue,
+    queueDescription: withoutPassword(config.queue.url),
+    master: peers.master,
+    advertisedAddress: () => ({ rpcAddress: rpc, webAddress: web }),
+    clock,
+    random,
+    logger,
+    metrics,
+    onFailure: (error) => context.fail(error),
+    options: {
+      ...defaultJobMasterOptions,
+      pageFiles: load.listingPageSize,
+      batchFiles: load.batchFiles,
+      batchBytes: load.batchBytes,
+      largeSetBytes: load.taskBytes,
+      activeJobsDefault: load.activeJobs,
+      gateMs: load.listingWaitMs,
+      jobWorkerLostMs: config.jobMaster.jobWorkerLostTimeoutMs,
+      repairRoundsMax: load.repairRoundsMax,
+      patienceMs: load.stallTimeoutMs,
+      laneBytesMax: load.windowBytes,
+      retry: { attemptsMax: load.attemptsMax, initialMs: load.retryInitialMs, maxMs: load.retryMaxMs },
+    },
+  })
+  context.onStop('job master', () => jobMaster.close())
+  rpc = await serveRpc(context, 'job master', config.jobMaster, [serving(JobServiceDefinition, jobMaster.service)])
+  jobMaster.start(signal)
+  return { jobMaster, rpc }
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//')
+}
