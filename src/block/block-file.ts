@@ -35,7 +35,10 @@ export function pageCount(length: number): number {
 export function checkHeader(header: BlockHeader): void {
   const wrong = [header.blockId, header.length, header.offset].some((value) => !Number.isSafeInteger(value) || value < 0)
   if (wrong) {
-    throw new SkeinError('invalid_argument', `block ${header.blockId}: id, length ${header.length} or offset ${header.offset} is not a whole number`)
+    throw new SkeinError(
+      'invalid_argument',
+      `block ${header.blockId}: id, length ${header.length} or offset ${header.offset} is not a whole number`,
+    )
   }
   // Three UTF-8 bytes a UTF-16 unit is the most there can be, so that the usual short strings need no counting.
   for (const text of [header.namespaceId, header.key, header.etag]) {

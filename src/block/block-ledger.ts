@@ -109,7 +109,8 @@ export class BlockLedger {
 /** The error of a second writer of one block. `being_written` may pass (the first writer may give up), `committed` does not. */
 export function alreadyExists(entry: BlockEntry): SkeinError {
   const { blockId } = entry.header
-  if (entry.mode === 'committed') return new SkeinError('already_exists', `block ${blockId} is in the store already`, { reason: 'committed' })
+  if (entry.mode === 'committed')
+    return new SkeinError('already_exists', `block ${blockId} is in the store already`, { reason: 'committed' })
   return new SkeinError('already_exists', `block ${blockId} is being written`, { reason: 'being_written', retryable: true })
 }
 

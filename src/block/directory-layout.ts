@@ -65,7 +65,8 @@ export async function inBlockFolder<T>(layout: DirectoryLayout, blockId: number,
 /** The names in a folder of blocks; none when it was never needed. @throws when it is something else than a folder */
 export async function namesInFolder(folder: string): Promise<string[]> {
   try {
-    if ((await lstat(folder)).isSymbolicLink()) throw new SkeinError('failed_precondition', `${folder} is a symbolic link; delete it`, { reason: 'directory_in_use' })
+    if ((await lstat(folder)).isSymbolicLink())
+      throw new SkeinError('failed_precondition', `${folder} is a symbolic link; delete it`, { reason: 'directory_in_use' })
     return await readdir(folder)
   } catch (thrown) {
     if (hasErrno(thrown, 'ENOENT')) return []
@@ -99,14 +100,22 @@ async function claim(path: string, workerId: string): Promise<void> {
   if (owner === undefined) {
     for (const name of ['blocks', 'temp']) {
       if (await exists(join(path, name))) {
-        throw new SkeinError('failed_precondition', `block directory ${path} holds a folder '${name}' that is not Skein's; use an empty directory`, { reason: 'directory_in_use' })
+        throw new SkeinError(
+          'failed_precondition',
+          `block directory ${path} holds a folder '${name}' that is not Skein's; use an empty directory`,
+          { reason: 'directory_in_use' },
+        )
       }
     }
     await writeMarker(path, workerId)
     return
   }
   if (owner !== workerId) {
-    throw new SkeinError('failed_precondition', `block directory ${path} belongs to worker ${owner}, not to ${workerId}; use another directory or delete it`, { reason: 'directory_in_use' })
+    throw new SkeinError(
+      'failed_precondition',
+      `block directory ${path} belongs to worker ${owner}, not to ${workerId}; use another directory or delete it`,
+      { reason: 'directory_in_use' },
+    )
   }
 }
 
@@ -135,7 +144,11 @@ function markerOwner(path: string, text: string): string {
     // Falls through to the refusal: a marker that cannot be read may be anybody's.
   }
   if (marker.format === 1 && typeof marker.workerId === 'string') return marker.workerId
-  throw new SkeinError('failed_precondition', `the marker ${join(path, markerName)} cannot be read; use another directory or delete this one`, { reason: 'directory_in_use' })
+  throw new SkeinError(
+    'failed_precondition',
+    `the marker ${join(path, markerName)} cannot be read; use another directory or delete this one`,
+    { reason: 'directory_in_use' },
+  )
 }
 
 async function writeMarker(path: string, workerId: string): Promise<void> {
@@ -156,7 +169,9 @@ async function ensureFolder(path: string): Promise<void> {
     if (!hasErrno(thrown, 'EEXIST')) throw thrown
     const stats = await lstat(path)
     if (!stats.isDirectory()) {
-      throw new SkeinError('failed_precondition', `${path} is no folder; delete it or use another block directory`, { reason: 'directory_in_use' })
+      throw new SkeinError('failed_precondition', `${path} is no folder; delete it or use another block directory`, {
+        reason: 'directory_in_use',
+      })
     }
     if ((stats.mode & 0o777) !== folderMode) await chmod(path, folderMode)
   }

@@ -119,12 +119,8 @@ class DirectoryReader implements BlockReader {
     // A descriptor that is closed under a running read may be another file's by the time the disk is asked.
     if (this.#mode !== 'closing' || this.#reading > 0) return
     this.#mode = 'closed'
-    if (typeof this.#source !== 'number') {
-      this.#closed.resolve()
-      return
-    }
     // An error at closing a file that was only read says nothing to anybody.
-    const done = (): void => this.#closed.resolve()
-    void closeFile(this.#source).then(done, done)
+    const closed = typeof this.#source === 'number' ? closeFile(this.#source).catch(() => undefined) : Promise.resolve()
+    this.#closed.resolve(closed)
   }
 }

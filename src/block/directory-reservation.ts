@@ -115,7 +115,12 @@ export class DirectoryReservation implements BlockReservation {
 
   #mustBeOpen(): void {
     if (this.#mode === 'open') return
-    throw this.#failure ?? new SkeinError('aborted', `block ${this.header.blockId} is no longer being written: its reservation has ended`, { reason: 'reservation_ended' })
+    throw (
+      this.#failure ??
+      new SkeinError('aborted', `block ${this.header.blockId} is no longer being written: its reservation has ended`, {
+        reason: 'reservation_ended',
+      })
+    )
   }
 
   /** Waits for the write that is out. @throws its error, after giving the reservation up */
@@ -145,7 +150,9 @@ export class DirectoryReservation implements BlockReservation {
 
   #ownChecksums(): number[] {
     if (this.#receivedBytes !== this.header.length) {
-      throw new SkeinError('data_loss', `block ${this.header.blockId} has ${this.#receivedBytes} of ${this.header.length} bytes`, { reason: 'incomplete' })
+      throw new SkeinError('data_loss', `block ${this.header.blockId} has ${this.#receivedBytes} of ${this.header.length} bytes`, {
+        reason: 'incomplete',
+      })
     }
     return this.#checksummer.finish()
   }
@@ -158,7 +165,9 @@ export class DirectoryReservation implements BlockReservation {
       throw new SkeinError('data_loss', `the file of block ${blockId} has ${size} bytes, not ${length}`, { reason: 'incomplete' })
     }
     if (checksums.length !== pageCount(length) || checksums.some((checksum) => checksum >>> 0 !== checksum)) {
-      throw new SkeinError('data_loss', `block ${blockId} came with ${checksums.length} checksums for ${pageCount(length)} pages`, { reason: 'incomplete' })
+      throw new SkeinError('data_loss', `block ${blockId} came with ${checksums.length} checksums for ${pageCount(length)} pages`, {
+        reason: 'incomplete',
+      })
     }
     return checksums
   }

@@ -42,7 +42,7 @@ export function removeFile(path: string): Promise<void> {
 /** Writes all of the buffers from `position` on. @throws ENOSPC when the disk takes only a part of them */
 export async function writeFully(fd: number, buffers: readonly Uint8Array[], position: number): Promise<void> {
   let left = buffers
-  for (let at = position; left.length > 0; ) {
+  for (let at = position; left.length > 0;) {
     const written = await writeOnce(fd, left, at)
     if (written === 0) throw Object.assign(new Error('the disk took no more bytes'), { code: 'ENOSPC' })
     at += written
@@ -52,7 +52,7 @@ export async function writeFully(fd: number, buffers: readonly Uint8Array[], pos
 
 /** Reads up to `into.length` bytes from `position`; fewer only at the file's end. */
 export async function readFully(fd: number, into: Uint8Array, position: number): Promise<number> {
-  for (let done = 0; ; ) {
+  for (let done = 0; ;) {
     const count = await readOnce(fd, into, done, position + done)
     done += count
     if (count === 0 || done === into.length) return done

@@ -101,7 +101,7 @@ export class MultiDirectoryStore implements BlockStore {
   /** Tries the directories that fit, the emptiest first. From the look at the entries to the directory's own begin nothing waits. */
   async #place<T>(header: BlockHeader, write: (directory: DirectoryStore) => Promise<T>): Promise<T> {
     const failed = new Set<DirectoryStore>()
-    for (let failure: unknown; ; ) {
+    for (let failure: unknown; ;) {
       const entry = this.#entry(header.blockId)
       if (entry?.mode === 'removing') {
         await entry.removal

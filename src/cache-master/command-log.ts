@@ -55,7 +55,10 @@ export class CommandLog {
   readonly #pending: Pending[] = []
   readonly #stopped = new AbortController()
   #nextSeq: bigint
+  /** Of the command submitted last; outcomes come in order. */
+  #last: Promise<unknown> = Promise.resolve()
   #draining = false
+  #closing = false
   #sinceCheckpoint = { entries: 0, bytes: 0 }
   #checkpoint: Promise<void> | undefined
 
@@ -83,7 +86,7 @@ export class CommandLog {
     return new CommandLog(deps, term, last + 1n)
   }
 
-  /** Aborts when no more commands are taken; the reason says why. */
+  /** Aborts when commands can no longer be taken, the reason says why; not by `close`. */
   get stopped(): AbortSignal {
     return this.#stopped.signal
   }
@@ -95,10 +98,11 @@ export class CommandLog {
    */
   submit(command: Command): Promise<Accepted> {
     if (this.#stopped.signal.aborted) return Promise.reject(toSkeinError(this.#stopped.signal.reason))
+    if (this.#closing) return Promise.reject(stopError('the master is closing'))
     const bytes = encodeCommand(command)
     const seq = this.#nextSeq
     this.#nextSeq += 1n
-    return new Promise<Outcome>((resolve, reject) => {
+    const outcome = new Promise<Outcome>((resolve, reject) => {
       const pending: Pending = { seq, command, bytes: bytes.length, durable: false, resolve, reject }
       this.#pending.push(pending)
       this.#deps.metrics.add('journal.appends')
@@ -110,24 +114,18 @@ export class CommandLog {
         },
         (error: unknown) => this.#stop(`the journal could not be written: ${toSkeinError(error).message}`, error),
       )
-    }).then(accepted)
+    })
+    this.#last = outcome.catch(() => undefined)
+    return outcome.then(accepted)
   }
 
-  /** Waits for what was submitted, flushes the tables and lets the journal forget. */
+  /** Takes no more, waits for what was submitted, flushes the tables and lets the journal forget. */
   async close(): Promise<void> {
-    while (this.#pending.length > 0) {
-      await new Promise<void>((resolve) => {
-        const last = this.#pending.at(-1)
-        if (last === undefined) return resolve()
-        const { resolve: done, reject } = last
-        Object.assign(last, { resolve: (outcome: Outcome) => (done(outcome), resolve()), reject: (error: SkeinError) => (reject(error), resolve()) })
-      })
-    }
+    this.#closing = true
+    await this.#last
     await this.#checkpoint
-    if (!this.#stopped.signal.aborted) {
-      await this.#runCheckpoint()
-      this.#stop('the master is closing')
-    }
+    if (this.#stopped.signal.aborted) return
+    await this.#runCheckpoint()
   }
 
   /** Applies in the next microtask, so that entries that one sync made durable share a transaction. */
@@ -185,9 +183,10 @@ export class CommandLog {
   }
 
   #stop(why: string, cause?: unknown): void {
-    if (this.#stopped.signal.aborted) return
-    const error = new SkeinError('unavailable', `the master takes no changes any more: ${why}; restart it`, { reason: 'journal_stopped', cause })
-    if (why !== 'the master is closing') this.#deps.logger.error(error.message, { error: cause })
+    // The journal is closed after this; that it ends then is no news.
+    if (this.#stopped.signal.aborted || (this.#closing && this.#pending.length === 0)) return
+    const error = stopError(why, cause)
+    this.#deps.logger.error(error.message, { error: cause })
     this.#stopped.abort(error)
     for (const pending of this.#pending.splice(0)) pending.reject(error)
   }
@@ -214,6 +213,10 @@ async function replay(deps: CommandLogDependencies, from: bigint): Promise<void>
   }
   applyGroup()
   deps.logger.info('journal replayed', { from: from + 1n, to: expected - 1n })
+}
+
+function stopError(why: string, cause?: unknown): SkeinError {
+  return new SkeinError('unavailable', `the master takes no changes any more: ${why}; restart it`, { reason: 'journal_stopped', cause })
 }
 
 function accepted(outcome: Outcome): Accepted {

@@ -42,7 +42,7 @@ export function locationsOf(context: MasterContext, fileId: number, length: numb
 export function fileInfo(context: MasterContext, record: NamespaceRecord, key: string, file: FileInode): FileInfo {
   const cached = cachedOf(context, file)
   return {
-    ...place(record, key, file),
+    ...placed(record, key, file),
     path: formatPath({ namespace: record.name, key }),
     name: file.name,
     folder: false,
@@ -68,7 +68,7 @@ export function directoryInfo(record: NamespaceRecord, key: string, directory: D
   // The slash is part of the path only where the directory has no other name (`a//`).
   const path = directory.name === '/' ? key : key.replace(/\/$/, '')
   return {
-    ...place(record, key, directory),
+    ...placed(record, key, directory),
     ...folder,
     path: formatPath({ namespace: record.name, key: path }),
     name: key === '' ? record.name : directory.name.replace(/\/$/, ''),
@@ -100,7 +100,7 @@ const folder = {
   replicas: 0,
 } as const
 
-function place(record: NamespaceRecord, key: string, inode: FileInode | DirectoryInode) {
+function placed(record: NamespaceRecord, key: string, inode: FileInode | DirectoryInode) {
   const ufsPath = key === '' ? record.uri : `${record.uri}${record.uri.endsWith('/') ? '' : '/'}${key}`
   const { id: fileId, createdMs } = inode
   return { fileId, createdMs, ufsPath, owner, group: owner, persistenceState: 'PERSISTED', namespaceId: record.id, key }

@@ -68,11 +68,16 @@ export class FileService {
     const total = { files: 0, folders: 0, bytes: 0, cachedBytes: 0 }
     for (const subtree of await this.#subtrees(pathText, true, signal)) {
       if (subtree.directoryId !== undefined) total.folders += 1
-      await this.#eachFile(subtree, signal, () => (total.folders += 1), (file) => {
-        total.files += 1
-        total.bytes += file.length
-        total.cachedBytes += cachedOf(this.#context, file).bytes
-      })
+      await this.#eachFile(
+        subtree,
+        signal,
+        () => (total.folders += 1),
+        (file) => {
+          total.files += 1
+          total.bytes += file.length
+          total.cachedBytes += cachedOf(this.#context, file).bytes
+        },
+      )
     }
     return total
   }
@@ -89,11 +94,16 @@ export class FileService {
     const paths: string[] = []
     let freedBytes = 0
     for (const subtree of subtrees) {
-      await this.#eachFile(subtree, signal, () => 0, (file, path) => {
-        const dropped = this.#context.workers.dropFile(file.id)
-        for (const { index, replicas } of dropped) freedBytes += replicas * blockLength(file.length, file.blockSizeBytes, index)
-        if ((dropped.length > 0 || subtree.file !== undefined) && paths.length < freedPathsMax) paths.push(path)
-      })
+      await this.#eachFile(
+        subtree,
+        signal,
+        () => 0,
+        (file, path) => {
+          const dropped = this.#context.workers.dropFile(file.id)
+          for (const { index, replicas } of dropped) freedBytes += replicas * blockLength(file.length, file.blockSizeBytes, index)
+          if ((dropped.length > 0 || subtree.file !== undefined) && paths.length < freedPathsMax) paths.push(path)
+        },
+      )
     }
     return { paths, freedBytes }
   }
@@ -115,7 +125,12 @@ export class FileService {
   }
 
   /** Calls back for each directory and file of a subtree, the event loop running on between pieces. */
-  async #eachFile(subtree: Subtree, signal: AbortSignal, onFolder: () => void, onFile: (file: FileInode, path: string) => void): Promise<void> {
+  async #eachFile(
+    subtree: Subtree,
+    signal: AbortSignal,
+    onFolder: () => void,
+    onFile: (file: FileInode, path: string) => void,
+  ): Promise<void> {
     const { tables, clock } = this.#context
     const { record, directoryId, prefix, file } = subtree
     if (file !== undefined) onFile(file, formatPath({ namespace: record.name, key: prefix }))

@@ -1,20 +1,22 @@
 // Why: metadata must outgrow memory and come back after a crash. The only file here that imports lmdb.
 // How: one LMDB environment; every batch of commands is one synchronous transaction together with the last applied
-// sequence. Commits do not wait for the disk: the journal holds what LMDB may lose. After a power loss lmdb-js goes back
-// to the last flushed transaction (`overlappingSync`, by the boot id), and the journal is replayed from there.
+// sequence. Commits do not wait for the disk (`noSync`; a sync would hold up the event loop): a killed process loses
+// nothing by that, and after `flush` neither does the machine; what came later is in the journal. lmdb 3.5.6 syncs in
+// transactionSync whatever flags it is given, so its `overlappingSync` is no way around this.
 import { mkdirSync } from 'node:fs'
-import { open, type Database, type RootDatabase, type TransactionFlags } from 'lmdb'
+import { open, type Database, type RootDatabase } from 'lmdb'
 import { Packr } from 'msgpackr'
 import { assert } from '../base/assert.ts'
 import type { CounterName, DirectoryInode, Edge, FileInode, Inode, NamespaceRecord, Tables } from '../meta/tables.ts'
 
-/** lmdb's flags for transactionSync: abortable, committed on return, not flushed. */
-const abortableUnsynced = 0x1_0003 as number as TransactionFlags
 const mapBytes = 2 ** 40
 /** Arrays instead of maps: the layouts below are the format. */
 const packr = new Packr({ useRecords: false })
 
-type FileRow = [kind: 1, ...fields: [number, string, number, string, number, number, number, string, string, boolean, number, number, number, boolean]]
+type FileRow = [
+  kind: 1,
+  ...fields: [number, string, number, string, number, number, number, string, string, boolean, number, number, number, boolean],
+]
 type DirectoryRow = [kind: 2, ...fields: [number, string, number, number, number, boolean]]
 
 export class LmdbTables implements Tables {
@@ -30,7 +32,7 @@ export class LmdbTables implements Tables {
   /** Opens or creates the state below `path` (mode 0700). */
   constructor(path: string) {
     mkdirSync(path, { recursive: true, mode: 0o700 })
-    this.#root = open({ path, maxDbs: 8, mapSize: mapBytes, noSubdir: false })
+    this.#root = open({ path, maxDbs: 8, mapSize: mapBytes, noSubdir: false, noSync: true })
     this.#state = this.#root.openDB<number, string>({ name: 'state', encoding: 'ordered-binary' })
     this.#namespaceRows = this.#root.openDB<Buffer, string>({ name: 'namespaces', encoding: 'binary' })
     this.#inodes = this.#root.openDB<Buffer, number>({ name: 'inodes', encoding: 'binary' })
@@ -50,7 +52,7 @@ export class LmdbTables implements Tables {
         change()
         for (const [name, value] of this.#counters) void this.#state.put(name, value)
         void this.#state.put('last_applied', Number(lastApplied))
-      }, abortableUnsynced)
+      })
     } catch (error) {
       this.#load()
       throw error

@@ -8,6 +8,7 @@ import type { Clock } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
 import type { Journal } from '../journal/journal.ts'
 import { BlockMap } from '../meta/block-map.ts'
+import { namespaceById } from '../meta/resolve.ts'
 import { detachedParentId } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
@@ -73,7 +74,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       { journal: deps.journal, tables, onEffect: ({ fileId }) => workers.dropFile(fileId), logger, metrics, options },
       term,
     )
-    const stores = new StorePool(deps.openStore, sealing, logger)
+    const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id) !== undefined, logger)
     metrics.observe('master.files', () => tables.counter('files'))
     metrics.observe('master.workers.live', () => workers.list().filter((worker) => worker.live).length)
     return assemble({ tables, log, blocks, workers, stores, sealing, clock, logger, metrics, options }, clusterId, () => tables.close())

@@ -31,7 +31,9 @@ export class NamespaceService {
     const secrets = Object.fromEntries(Object.entries(request.secrets).map(([name, value]) => [name, new Secret(value)] as const))
     await this.#check({ uri: request.uri, attributes: { ...request.attributes }, secrets }, signal)
     const namespaceId = randomUUID()
-    const sealed = Object.entries(secrets).map(([field, secret]) => [field, this.#context.sealing.seal(namespaceId, field, secret)] as const)
+    const sealed = Object.entries(secrets).map(
+      ([field, secret]) => [field, this.#context.sealing.seal(namespaceId, field, secret)] as const,
+    )
     try {
       await this.#context.log.submit({
         type: 'create_namespace',
@@ -92,10 +94,16 @@ export class NamespaceService {
     const revealed = Object.fromEntries(Object.entries(secrets).map(([field, secret]) => [field, secret.reveal()] as const))
     const equal = uri === request.uri && sameEntries(attributes, request.attributes) && sameEntries(revealed, request.secrets)
     if (equal) return infoOf(record)
-    throw new SkeinError('already_exists', `namespace '${record.name}' exists already with another definition: delete it first, or take another name`)
+    throw new SkeinError(
+      'already_exists',
+      `namespace '${record.name}' exists already with another definition: delete it first, or take another name`,
+    )
   }
 
-  async #check(access: { uri: string; attributes: Record<string, string>; secrets: Record<string, Secret> }, signal: AbortSignal): Promise<void> {
+  async #check(
+    access: { uri: string; attributes: Record<string, string>; secrets: Record<string, Secret> },
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
       const store = await this.#context.stores.openOnce(access)
       try {
@@ -137,7 +145,8 @@ function checkDefinition(request: CreateNamespaceRequest): void {
   checkNamespaceName(request.name)
   checkUri(request.uri)
   for (const name of Object.keys(request.attributes)) {
-    if (secretLikeName.test(name)) throw new SkeinError('invalid_argument', `'${name}' is a secret: give it with --secret, not with --attribute`)
+    if (secretLikeName.test(name))
+      throw new SkeinError('invalid_argument', `'${name}' is a secret: give it with --secret, not with --attribute`)
   }
   if (blockSizeOf(request, 1) < 1) throw new SkeinError('invalid_argument', `${blockSizeAttribute} must be above 0`)
 }
@@ -146,10 +155,14 @@ function checkDefinition(request: CreateNamespaceRequest): void {
 function checkUri(uri: string): void {
   const match = /^([a-z0-9]+):\/\/([^/]*)(\/.*)?$/.exec(uri)
   const [, scheme, authority, path] = match ?? []
-  if (authority?.includes('@') === true) throw new SkeinError('invalid_argument', 'a namespace URI must not hold a user or a secret: give them with --secret')
+  if (authority?.includes('@') === true)
+    throw new SkeinError('invalid_argument', 'a namespace URI must not hold a user or a secret: give them with --secret')
   if ((scheme === 'cosn' || scheme === 's3') && authority !== '') return
   if (scheme === 'file' && authority === '' && path !== undefined) return
-  throw new SkeinError('invalid_argument', `'${uri}' is not a namespace URI: write cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir`)
+  throw new SkeinError(
+    'invalid_argument',
+    `'${uri}' is not a namespace URI: write cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir`,
+  )
 }
 
 /** The same error with every spelling of the secrets' values taken out of its text, and without its cause. */

@@ -1,6 +1,7 @@
 // Why: opening a store costs connections and clients; a namespace keeps one as long as its definition holds.
 // How: opened at the first use with the secrets unsealed for it, kept by namespace and version, closed when replaced or deleted.
-import { type Secret } from '../base/secret.ts'
+import { SkeinError } from '../base/errors.ts'
+import type { Secret } from '../base/secret.ts'
 import type { NamespaceRecord } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { UnderFileSystem } from '../ufs/under-file-system.ts'
@@ -17,17 +18,20 @@ export type OpenStore = (access: StoreAccess) => UnderFileSystem | Promise<Under
 export class StorePool {
   readonly #openStore: OpenStore
   readonly #sealing: SecretSealing
+  readonly #exists: (namespaceId: string) => boolean
   readonly #logger: Logger
   readonly #open = new Map<string, { readonly version: number; readonly store: Promise<UnderFileSystem> }>()
 
-  constructor(openStore: OpenStore, sealing: SecretSealing, logger: Logger) {
+  constructor(openStore: OpenStore, sealing: SecretSealing, exists: (namespaceId: string) => boolean, logger: Logger) {
     this.#openStore = openStore
     this.#sealing = sealing
+    this.#exists = exists
     this.#logger = logger
   }
 
-  /** The namespace's store. @throws what opening it throws (tried again at the next call) */
-  get(record: NamespaceRecord): Promise<UnderFileSystem> {
+  /** The namespace's store. @throws SkeinError not_found when it was deleted, and what opening it throws (tried again at the next call) */
+  async get(record: NamespaceRecord): Promise<UnderFileSystem> {
+    if (!this.#exists(record.id)) throw new SkeinError('not_found', `namespace '/${record.name}' was deleted meanwhile`)
     const known = this.#open.get(record.id)
     if (known?.version === record.version) return known.store
     if (known !== undefined) this.#close(record.id)
@@ -44,7 +48,9 @@ export class StorePool {
 
   /** The definition with its secrets unsealed. */
   accessOf(record: NamespaceRecord): StoreAccess {
-    const secrets = Object.entries(record.sealedSecrets).map(([field, sealed]) => [field, this.#sealing.unseal(record.id, field, sealed)] as const)
+    const secrets = Object.entries(record.sealedSecrets).map(
+      ([field, sealed]) => [field, this.#sealing.unseal(record.id, field, sealed)] as const,
+    )
     return { uri: record.uri, attributes: { ...record.attributes }, secrets: Object.fromEntries(secrets) }
   }
 

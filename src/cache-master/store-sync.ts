@@ -61,7 +61,13 @@ export class StoreSync {
    * One page of everything below a directory (`prefix` is empty or ends in `/`), made known. What is known in the page's
    * range of keys and not in the page is removed; the last page makes the whole tree known.
    */
-  async page(record: NamespaceRecord, prefix: string, after: ListPosition | undefined, limit: number, signal: AbortSignal): Promise<SyncedPage> {
+  async page(
+    record: NamespaceRecord,
+    prefix: string,
+    after: ListPosition | undefined,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<SyncedPage> {
     const { page, containersBefore } = await this.#prefetch.take(record, { prefix, after, limit }, signal)
     if (page.next !== undefined) this.#prefetch.start(record, { prefix, after: page.next, limit })
     const { tables } = this.#context
@@ -158,7 +164,7 @@ export class StoreSync {
     const removals = [...(change.removals ?? [])]
     const parts = { upserts: [], directories: [], unmarked: [], childrenListed: [], treeListed: [], ...change }
     let fileIds: readonly number[] = []
-    if ([...Object.values({ ...parts, removals })].every((part) => part.length === 0)) return fileIds
+    if (Object.values({ ...parts, removals }).every((part) => part.length === 0)) return fileIds
     const head = {
       type: 'apply_listing',
       atMs: this.#context.clock.nowMs(),

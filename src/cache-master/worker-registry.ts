@@ -110,14 +110,13 @@ export class WorkerRegistry {
     worker.directories = request.directories
     worker.lastHeartbeatMs = this.#deps.clock.nowMs()
     worker.heardMonotonicMs = this.#deps.clock.monotonicMs()
-    const free: number[] = []
-    for (const [blockId, tellings] of worker.toFree) {
-      if (free.length >= freeBlocksPerHeartbeatMax) break
-      free.push(blockId)
+    const told = [...worker.toFree].slice(0, freeBlocksPerHeartbeatMax)
+    for (const [blockId, tellings] of told) {
+      // Set anew behind the others, so that a long list goes round.
       worker.toFree.delete(blockId)
       if (tellings > 1) worker.toFree.set(blockId, tellings - 1)
     }
-    return free
+    return told.map(([blockId]) => blockId)
   }
 
   /** Ends the sessions of workers that were not heard of for too long. Cheap; called before anything that depends on who lives. */
@@ -125,7 +124,11 @@ export class WorkerRegistry {
     const heard = [...this.#workers.values()].filter((worker) => worker.session !== undefined)
     for (const worker of lostWorkers(heard, this.#deps.clock.monotonicMs(), this.#deps.workerLostMs)) {
       this.#endSession(worker)
-      this.#deps.logger.warn('worker lost', { workerId: worker.workerId, hostname: worker.info.hostname, unheardMs: this.#deps.workerLostMs })
+      this.#deps.logger.warn('worker lost', {
+        workerId: worker.workerId,
+        hostname: worker.info.hostname,
+        unheardMs: this.#deps.workerLostMs,
+      })
     }
     const lost = [...this.#workers.values()].filter((worker) => worker.session === undefined)
     for (const worker of lost.slice(0, Math.max(0, lost.length - lostWorkersKept))) this.#workers.delete(worker.workerId)

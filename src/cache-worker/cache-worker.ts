@@ -6,6 +6,7 @@ import type { BlockStore } from '../block/block-store.ts'
 import type { BlockTarget } from '../client/block-target.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { OpenStore } from '../ufs/store-cache.ts'
 import type { DataPlaneHandlers } from '../wire/data-plane.ts'
 import type { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
@@ -13,6 +14,7 @@ import type { BlockChanges } from './block-changes.ts'
 import { createDataHandlers } from './data-handlers.ts'
 import { LocalBlockTarget } from './local-block-target.ts'
 import { MasterLink, type MasterLinkDependencies, type MasterLinkOptions, type WorkerAddresses } from './master-link.ts'
+import { createStoreReads, type StoreReadLimits } from './store-reads.ts'
 import { createWorkerService } from './worker-service.ts'
 
 export interface CacheWorkerOptions extends MasterLinkOptions {
@@ -30,11 +32,14 @@ export interface CacheWorkerDependencies {
   /** The events that the store was opened with. */
   readonly changes: BlockChanges
   readonly master: MasterLinkDependencies['master']
+  /** For reads of files that are not cached; the worker closes what it gives. */
+  readonly openStore: OpenStore
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
   readonly metrics: MetricRegistry
   readonly options?: Partial<CacheWorkerOptions>
+  readonly storeReadLimits?: Partial<StoreReadLimits>
 }
 
 export interface CacheWorker {
@@ -44,9 +49,9 @@ export interface CacheWorker {
   readonly localTarget: BlockTarget
   /** Begins to register and to sweep; both go on until close() or the signal. Call once. */
   start(addresses: WorkerAddresses, signal: AbortSignal): void
-  /** Resolves when the master has the first full report. */
+  /** Resolves when the master has the first full report; never, if the worker is closed before. */
   readonly registered: Promise<void>
-  /** Stops what start began, then closes the store. Stop the servers first. */
+  /** Stops what start began, then closes the stores. Stop the servers first. */
   close(): Promise<void>
 }
 
@@ -54,6 +59,7 @@ export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
   const { workerId, hostname, home, store, clock, logger, metrics } = deps
   const { reservationMs = 60_000, sweepMs = 10_000, ...linkOptions } = deps.options ?? {}
   const { service, sweep } = createWorkerService({ workerId, hostname, home, store })
+  const storeReads = createStoreReads({ openStore: deps.openStore, clock, limits: deps.storeReadLimits })
   const stopping = new AbortController()
   const registered = Promise.withResolvers<void>()
   let running: Promise<unknown> = Promise.resolve()
@@ -68,7 +74,7 @@ export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
 
   return {
     workerService: service,
-    dataHandlers: createDataHandlers({ store, metrics }),
+    dataHandlers: createDataHandlers({ store, metrics, readStore: storeReads.readStore }),
     localTarget: new LocalBlockTarget(workerId, store),
     registered: registered.promise,
     start: (addresses, signal) => {
@@ -83,6 +89,7 @@ export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
     close: async () => {
       stopping.abort()
       await running
+      await storeReads.close()
       await store.close()
     },
   }

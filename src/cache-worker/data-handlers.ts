@@ -11,6 +11,8 @@ import type { DataPlaneHandlers, SmallBlock } from '../wire/data-plane.ts'
 export interface DataHandlerDependencies {
   readonly store: BlockStore
   readonly metrics: MetricRegistry
+  /** store-reads.ts */
+  readonly readStore: DataPlaneHandlers['readStore']
 }
 
 export function createDataHandlers(deps: DataHandlerDependencies): DataPlaneHandlers {
@@ -18,6 +20,7 @@ export function createDataHandlers(deps: DataHandlerDependencies): DataPlaneHand
     read: (blockId, offset, length, signal) => read(deps, blockId, offset, length, signal),
     receive: (header, body, signal) => receive(deps.store, header, body, signal),
     receiveSmall: (blocks) => Promise.all(blocks.map((block) => receiveOne(deps.store, block))),
+    readStore: deps.readStore,
   }
 }
 
@@ -53,7 +56,7 @@ function pieces(reader: BlockReader, first: Uint8Array, offset: number, to: numb
     let next: Promise<Uint8Array> | undefined
     try {
       let piece = first
-      for (let at = offset; at < to; ) {
+      for (let at = offset; at < to;) {
         if (signal.aborted) throw abortReason(signal)
         at += piece.length
         next = at < to ? readPiece(reader, at, to, signal) : undefined

@@ -22,7 +22,9 @@ export async function openWorkerIdentity(home: string): Promise<string> {
     await createIdentity(folder, path)
   } catch (thrown) {
     if (thrown instanceof SkeinError) throw thrown
-    throw new SkeinError('failed_precondition', `the worker's identity ${path} cannot be read or made: ${toSkeinError(thrown).message}`, { cause: thrown })
+    throw new SkeinError('failed_precondition', `the worker's identity ${path} cannot be read or made: ${toSkeinError(thrown).message}`, {
+      cause: thrown,
+    })
   }
   const made = await readIdentity(path)
   if (made === undefined) throw new SkeinError('failed_precondition', `the worker's identity ${path} vanished while it was made`)

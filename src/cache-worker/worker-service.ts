@@ -38,7 +38,9 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
         const reservation = find(id, blockId)
         if (reservation === undefined) {
           if (store.has(blockId)) return {}
-          throw new SkeinError('aborted', `block ${blockId} cannot be committed: its reservation has ended`, { reason: 'reservation_ended' })
+          throw new SkeinError('aborted', `block ${blockId} cannot be committed: its reservation has ended`, {
+            reason: 'reservation_ended',
+          })
         }
         try {
           await reservation.commit(pageChecksums)

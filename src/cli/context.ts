@@ -4,7 +4,7 @@ import { SkeinError } from '../base/errors.ts'
 import type { Clock } from '../base/clock.ts'
 import { parsePath, formatPath } from '../base/paths.ts'
 import type { Config, ConfigMode } from '../config/config.ts'
-import type { Cluster } from './cluster.ts'
+import type { Cluster } from '../process/cluster.ts'
 import { type ExitCode, usageError } from './exit-codes.ts'
 
 /** The process around a command. */

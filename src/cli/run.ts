@@ -3,7 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { addGroups } from './groups.ts'
-import type { Cluster } from './cluster.ts'
+import type { Cluster } from '../process/cluster.ts'
 import type { CliIo, CommandContext, GlobalOptions } from './context.ts'
 import { errorText } from './error-report.ts'
 import { exitCodeOfError, exitCodes, usageError, type ExitCode } from './exit-codes.ts'
@@ -58,7 +58,7 @@ export async function runCli(
     return exitCodeOfError(error)
   } finally {
     unlisten()
-    for (const cluster of opened) await cluster.close().catch(() => undefined)
+    for (const cluster of opened) cluster.close()
   }
 }
 

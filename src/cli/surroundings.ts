@@ -15,6 +15,6 @@ export async function realSurroundings(options: GlobalOptions): Promise<Surround
       if (mode === 'client') for (const warning of typed) process.stderr.write(`skein: warning: ${warning}\n`)
       return config
     },
-    connect: async (config) => (await import('./connect.ts')).connectCluster(config),
+    connect: async (config) => (await import('../process/cluster.ts')).connectCluster(config),
   }
 }

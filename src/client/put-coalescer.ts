@@ -13,10 +13,10 @@ export interface PutLimits {
   /** Requests in flight to one worker. */
   readonly requestsMax: number
 }
-export const defaultPutLimits: PutLimits = { blocksMax: 256, bytesMax: 4 * 1024 * 1024, requestsMax: 3 }
+const defaultPutLimits: PutLimits = { blocksMax: 256, bytesMax: 4 * 1024 * 1024, requestsMax: 3 }
 
 /** Sends blocks in one request; one result a block in the same order, undefined for success. */
-export type PutMany = (blocks: readonly SmallBlock[], signal: AbortSignal) => Promise<readonly (SkeinError | undefined)[]>
+type PutMany = (blocks: readonly SmallBlock[], signal: AbortSignal) => Promise<readonly (SkeinError | undefined)[]>
 
 interface WaitingPut {
   readonly block: SmallBlock

@@ -15,6 +15,9 @@ import { ReservedFileSink } from './reserved-file-sink.ts'
 
 const releaseDeadlineMs = 5000
 
+/** Well below the time after which a worker takes a silent writer for dead (skein.worker.reservation.timeout). */
+const renewDefaultMs = 3000
+
 export interface ShortCircuitOptions {
   readonly workerId: string
   readonly worker: Service<WorkerServiceDefinition>
@@ -35,7 +38,7 @@ export class ShortCircuitBlockTarget implements BlockTarget {
   constructor(options: ShortCircuitOptions) {
     this.workerId = options.workerId
     this.#options = options
-    this.#renewer = new ReservationRenewer(options.worker, options.clock, options.logger, options.renewMs ?? 20_000)
+    this.#renewer = new ReservationRenewer(options.worker, options.clock, options.logger, options.renewMs ?? renewDefaultMs)
   }
 
   async open(header: BlockHeader, signal: AbortSignal): Promise<BlockSink | undefined> {

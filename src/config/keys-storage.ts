@@ -83,7 +83,7 @@ export const storageKeys = {
   },
   'skein.worker.reservation.timeout': {
     kind: 'duration',
-    default: '60s',
+    default: '12s',
     min: 100,
     scope: 'worker',
     doc: 'A block that nobody writes to for this long is aborted',

@@ -87,7 +87,10 @@ export class CommandLog<Command, Effect> {
     try {
       const outcome = await journal.append(term, pending.seq, encode(pending.command))
       if (outcome === 'ok') pending.durable = true
-      else this.#fail(new SkeinError('unavailable', `the journal did not take entry ${pending.seq}: ${outcome}`, { reason: `journal_${outcome}` }))
+      else
+        this.#fail(
+          new SkeinError('unavailable', `the journal did not take entry ${pending.seq}: ${outcome}`, { reason: `journal_${outcome}` }),
+        )
     } catch (thrown) {
       this.#fail(toSkeinError(thrown))
     }

@@ -31,7 +31,6 @@ export interface DispatcherDependencies {
 interface Buffer {
   readonly loadId: number
   readonly activeJobs: number
-  readonly priority: number
   /** Open sets read from the tables and not out. */
   candidates: ReadySet[]
   /** Sets from here on have not been read yet. */
@@ -41,7 +40,8 @@ interface Buffer {
 const addMax = 1000
 const bufferMin = 512
 const bufferMax = 4096
-const idleMs = 200
+const lookMs = 200
+const idleMs = 2000
 const queueRetryMs = 500
 
 export class Dispatcher {
@@ -64,7 +64,7 @@ export class Dispatcher {
 
   /** Lets a load's sets go out. */
   openLoad(loadId: number, activeJobs: number): void {
-    if (!this.#buffers.has(loadId)) this.#buffers.set(loadId, { loadId, activeJobs, priority: 0, candidates: [], nextSet: 0 })
+    if (!this.#buffers.has(loadId)) this.#buffers.set(loadId, { loadId, activeJobs, candidates: [], nextSet: 0 })
     this.#wakeup.notify()
   }
 
@@ -129,7 +129,8 @@ export class Dispatcher {
       } catch (thrown) {
         this.#deps.logger.error('dispatching failed', { error: thrown })
       }
-      await this.#wakeup.wait(this.#queueError === undefined ? idleMs : queueRetryMs, signal)
+      const idle = this.#buffers.size === 0 && this.#deps.outstanding.size === 0
+      await this.#wakeup.wait(this.#queueError !== undefined ? queueRetryMs : idle ? idleMs : lookMs, signal)
     }
   }
 
@@ -138,7 +139,9 @@ export class Dispatcher {
     const now = clock.monotonicMs()
     if (this.#queueError !== undefined || now - this.#queueAnsweredMs > 2000) await this.#ping(signal)
     if (this.#queueError !== undefined) return
-    const again = [...outstanding.all()].filter((out) => out.session === undefined && (!out.added || now - out.addedMs >= options.addAgainMs))
+    const again = [...outstanding.all()].filter(
+      (out) => out.session === undefined && (!out.added || now - out.addedMs >= options.addAgainMs),
+    )
     await this.#add(again)
     if (now < this.#recoveringUntilMs || this.#queueError !== undefined) return
     await this.#add(this.#choose().map((assignment) => this.#sendOut(assignment)))
@@ -185,7 +188,11 @@ export class Dispatcher {
     // A probe of a doubted worker is one set: the second one of this round waits for the first.
     const probed = new Set<string>()
     const mayGo = (set: ReadySet): boolean => {
-      if (set.notBeforeMs > now || !set.targets.every((target) => cluster.isUsable(target, outstanding.countTo(target) + (probed.has(target) ? 1 : 0)))) return false
+      if (
+        set.notBeforeMs > now ||
+        !set.targets.every((target) => cluster.isUsable(target, outstanding.countTo(target) + (probed.has(target) ? 1 : 0)))
+      )
+        return false
       for (const target of set.targets) probed.add(target)
       return true
     }
@@ -240,7 +247,10 @@ export class Dispatcher {
     for (const out of waiting) outstanding.take(loadId, out.set.set)
     for (const [lane, outs] of Map.groupBy(waiting, (out) => out.lane)) {
       try {
-        await queue.remove(lane, outs.map((out) => taskId(loadId, out.set.set, out.attempt)))
+        await queue.remove(
+          lane,
+          outs.map((out) => taskId(loadId, out.set.set, out.attempt)),
+        )
       } catch (thrown) {
         // They are answered `obsolete` when a job worker asks for them.
         logger.warn('waiting tasks stay in the queue', { loadId, lane, error: thrown })

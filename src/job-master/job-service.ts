@@ -17,12 +17,13 @@ import { decodeValue, encodeValue } from './codec.ts'
 import { CommandLog } from './command-log.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { JobWorkerRegistry } from './job-worker-registry.ts'
-import { LoadRunner, type LoadRunnerDependencies } from './load-runner.ts'
+import { LoadRunner } from './load-runner.ts'
 import { findLoad, listLoadFiles, statusOf } from './load-status.ts'
 import { checkSubmission } from './load-submission.ts'
 import { LoadTables } from './load-tables.ts'
 import type { JobMasterOptions } from './options.ts'
 import { Outstanding } from './outstanding.ts'
+import type { RunningLoadDependencies } from './running-load.ts'
 import { SetService } from './set-service.ts'
 
 export interface JobMasterDependencies {
@@ -64,7 +65,15 @@ export async function createJobMaster(deps: JobMasterDependencies): Promise<JobM
   const { journal, onFailure, options } = deps
   const decode = (bytes: Uint8Array): LoadCommand => decodeValue(bytes) as LoadCommand
   const { checkpointCommands } = options
-  const log = await CommandLog.open<LoadCommand, LoadEffect>({ journal, term, store, encode: encodeValue, decode, checkpointCommands, onFailure })
+  const log = await CommandLog.open<LoadCommand, LoadEffect>({
+    journal,
+    term,
+    store,
+    encode: encodeValue,
+    decode,
+    checkpointCommands,
+    onFailure,
+  })
   return new JobMasterRole(deps, store, log)
 }
 
@@ -81,8 +90,8 @@ class JobMasterRole implements JobMaster {
   readonly #runners = new Map<number, LoadRunner>()
   readonly #running = new Set<Promise<void>>()
   readonly #stop = new AbortController()
-  readonly #runnerDeps: LoadRunnerDependencies
-  #started = false
+  readonly #runnerDeps: RunningLoadDependencies
+  #serving: AbortSignal | undefined
 
   constructor(deps: JobMasterDependencies, store: LoadTables, log: CommandLog<LoadCommand, LoadEffect>) {
     this.#deps = deps
@@ -107,13 +116,18 @@ class JobMasterRole implements JobMaster {
   }
 
   start(signal: AbortSignal): void {
-    this.#started = true
     const stop = AbortSignal.any([signal, this.#stop.signal])
+    this.#serving = stop
     const unfinished = this.#store.tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)
     if (unfinished.length > 0) this.#dispatcher.holdForRecovery()
     this.#keep(this.#loop(sweepEveryMs, stop, () => this.#sweep(stop)))
     this.#keep(this.#loop(registerEveryMs, stop, () => this.#registerAtMaster(stop)))
-    this.#keep(this.#startRunners(unfinished.map((row) => row.id), stop))
+    this.#keep(
+      this.#startRunners(
+        unfinished.map((row) => row.id),
+        stop,
+      ),
+    )
     this.#keep(this.#dispatcher.run(stop))
   }
 
@@ -145,7 +159,8 @@ class JobMasterRole implements JobMaster {
       if (!this.#cluster.known) await this.#deps.clock.sleep(500, stop).catch(() => undefined)
     }
     for (const loadId of loadIds) {
-      for (const { value } of tables.open.scan([loadId], 0, Number.MAX_SAFE_INTEGER)) this.#cluster.placement.reserve(value.targets, value.bytes)
+      for (const { value } of tables.open.scan([loadId], 0, Number.MAX_SAFE_INTEGER))
+        this.#cluster.placement.reserve(value.targets, value.bytes)
       this.#startRunner(loadId, stop)
     }
   }
@@ -183,7 +198,7 @@ class JobMasterRole implements JobMaster {
         if (known !== undefined) return { loadId: formatLoadId(known), joined: false }
         const effect = await this.#log.submit(await checkSubmission(request, master, options, clock.nowMs(), signal))
         if (effect.type !== 'submitted') throw new SkeinError('internal', 'the load was not written down')
-        if (this.#started && !this.#stop.signal.aborted) this.#startRunner(effect.loadId, this.#stop.signal)
+        if (this.#serving?.aborted === false) this.#startRunner(effect.loadId, this.#serving)
         return { loadId: formatLoadId(effect.loadId), joined: effect.joined }
       },
       getLoad: async ({ loadId }) => this.#status(findLoad(tables, loadId).loadId),
@@ -191,7 +206,7 @@ class JobMasterRole implements JobMaster {
         const last = tables.counters.get(['load']) ?? 0
         const first = Math.max(1, last - Math.min(limit === 0 ? listMax : limit, listMax) + 1)
         const loads = tables.loads.scan([], first, listMax).map(({ id }) => this.#status(id))
-        return { loads: loads.reverse() }
+        return { loads: loads.toReversed() }
       },
       cancelLoad: async ({ loadId }) => {
         const load = findLoad(tables, loadId)

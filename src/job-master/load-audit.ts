@@ -6,22 +6,22 @@ import { planRepairs, shortageFailure, type AuditSubject } from '../load/audit.t
 import type { RepairPlanned, Reopened, Replacement } from '../load/commands.ts'
 import type { FileFailure, LoadRecord } from '../load/load.ts'
 import type { AuditedFile } from '../wire/generated/master.ts'
-import type { LoadRunner } from './load-runner.ts'
+import type { RunningLoad } from './running-load.ts'
 import { planReplacement } from './set-service.ts'
 
 const setsPerPage = 64
 const filesPerCall = 1000
 
 /** Audits the whole load. True when it must run again because repairs were planned. */
-export async function auditLoad(runner: LoadRunner, round: number, signal: AbortSignal): Promise<boolean> {
-  for (let from = 0; ; ) {
+export async function auditLoad(runner: RunningLoad, round: number, signal: AbortSignal): Promise<boolean> {
+  for (let from = 0; ;) {
     const rows = runner.deps.tables.sets.scan([runner.loadId], from, setsPerPage)
     const last = rows.at(-1)
     if (last === undefined) return false
     from = last.id + 1
     const subjects = new Map<number, AuditSubject>()
     for (const { id, value } of rows) for (const piece of value.pieces) subjects.set(piece.fileId, { set: id, cached: value.cached, piece })
-    const wanted = [...subjects.keys()].filter((fileId) => runner.deps.tables.failures.get([runner.loadId, fileId]) === undefined)
+    const wanted = withoutFailed(runner, [...subjects.keys()])
     for (let index = 0; index < wanted.length; index += filesPerCall) {
       const part = wanted.slice(index, index + filesPerCall)
       const lacking = await lackingFiles(runner, part, signal)
@@ -31,14 +31,19 @@ export async function auditLoad(runner: LoadRunner, round: number, signal: Abort
   }
 }
 
+function withoutFailed(runner: RunningLoad, fileIds: readonly number[]): number[] {
+  if (runner.load().counts.filesFailed === 0) return [...fileIds]
+  return fileIds.filter((fileId) => runner.deps.tables.failures.get([runner.loadId, fileId]) === undefined)
+}
+
 /** The files that are not whole after every wait that may help. */
-async function lackingFiles(runner: LoadRunner, fileIds: readonly number[], signal: AbortSignal): Promise<AuditedFile[]> {
+async function lackingFiles(runner: RunningLoad, fileIds: readonly number[], signal: AbortSignal): Promise<AuditedFile[]> {
   const { clock, options, cluster, master } = runner.deps
   const { replication } = runner.load().options
   const started = clock.monotonicMs()
   for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 1000)) {
     const { files } = await calling(runner, signal, () => master.auditFiles({ fileIds: [...fileIds], replication }, { signal }))
-    if (files.length === 0 || files.every((file) => file.gone)) return files
+    if (files.every((file) => file.gone)) return files
     await cluster.refresh(signal)
     const waited = clock.monotonicMs() - started
     const awaited = workersAwaited(runner, replication)
@@ -50,7 +55,7 @@ async function lackingFiles(runner: LoadRunner, fileIds: readonly number[], sign
 }
 
 /** Workers that a repair should wait for: too few are live, or one is gone that may come back with its blocks. */
-function workersAwaited(runner: LoadRunner, replication: number): string {
+function workersAwaited(runner: RunningLoad, replication: number): string {
   const { cluster } = runner.deps
   const live = cluster.liveCount()
   if (live < replication) return `waiting for workers: ${live} live, ${replication} needed`
@@ -60,7 +65,7 @@ function workersAwaited(runner: LoadRunner, replication: number): string {
 
 /** Plans what to do about files that are not whole. True when sets were planned. */
 async function repair(
-  runner: LoadRunner,
+  runner: RunningLoad,
   round: number,
   lacking: readonly AuditedFile[],
   subjects: ReadonlyMap<number, AuditSubject>,
@@ -102,7 +107,13 @@ async function repair(
 }
 
 /** The master does not know the file id any more: the object has another version, or is gone. */
-async function replacementOf(runner: LoadRunner, load: LoadRecord, subject: AuditSubject, round: number, signal: AbortSignal): Promise<Replacement> {
+async function replacementOf(
+  runner: RunningLoad,
+  load: LoadRecord,
+  subject: AuditSubject,
+  round: number,
+  signal: AbortSignal,
+): Promise<Replacement> {
   const { piece, set } = subject
   const { namespaceId } = load
   try {
@@ -115,15 +126,14 @@ async function replacementOf(runner: LoadRunner, load: LoadRecord, subject: Audi
 }
 
 /** The replication target belongs to the files, so that the replication checker agrees with the load. */
-async function setReplication(runner: LoadRunner, fileIds: readonly number[], signal: AbortSignal): Promise<void> {
+async function setReplication(runner: RunningLoad, fileIds: readonly number[], signal: AbortSignal): Promise<void> {
   const min = runner.load().options.replication
-  const { tables, master } = runner.deps
-  const whole = fileIds.filter((fileId) => tables.failures.get([runner.loadId, fileId]) === undefined)
-  if (whole.length > 0) await calling(runner, signal, () => master.setReplication({ fileIds: whole, min, max: -1 }, { signal }))
+  const whole = withoutFailed(runner, fileIds)
+  if (whole.length > 0) await calling(runner, signal, () => runner.deps.master.setReplication({ fileIds: whole, min, max: -1 }, { signal }))
 }
 
 /** Calls the master, waiting for as long as it is down. @throws SkeinError that is not retryable */
-async function calling<T>(runner: LoadRunner, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+async function calling<T>(runner: RunningLoad, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       const answer = await call()

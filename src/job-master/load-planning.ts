@@ -7,7 +7,7 @@ import type { LoadRecord } from '../load/load.ts'
 import { planPage, releasePlan, type PagePlan } from '../load/planner.ts'
 import { settleMs } from '../load/placement.ts'
 import type { SyncPageResponse } from '../wire/generated/master.ts'
-import type { LoadRunner } from './load-runner.ts'
+import type { RunningLoad } from './running-load.ts'
 
 export interface Refusal {
   readonly error: SkeinError
@@ -15,7 +15,7 @@ export interface Refusal {
 }
 
 /** Plans until the listing has ended. Gives the refusal when nothing has gone out and the load does not fit. */
-export async function planLoad(runner: LoadRunner, signal: AbortSignal): Promise<Refusal | undefined> {
+export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promise<Refusal | undefined> {
   const { clock, options, dispatcher } = runner.deps
   const { loadId } = runner
   let gateOpen = false
@@ -27,11 +27,12 @@ export async function planLoad(runner: LoadRunner, signal: AbortSignal): Promise
   const cancelTimer = clock.schedule(options.gateMs, () => {
     if (!closed.signal.aborted && !signal.aborted) openGate()
   })
+  const listing = new ListingAhead(runner, signal)
   try {
     let isShort = false
     for (let load = runner.load(); !load.listingDone; load = runner.load()) {
       if (await mustPause(runner, load, signal)) continue
-      const page = await readPage(runner, load, signal)
+      const page = await listing.page(load)
       if (page === undefined) break
       let plan = planThePage(runner, load, page)
       if (plan.missingBytes > 0 && gateOpen && !isShort) {
@@ -54,7 +55,7 @@ export async function planLoad(runner: LoadRunner, signal: AbortSignal): Promise
 }
 
 /** Waits while there is enough planned, or too few workers to plan for; true when it waited. */
-async function mustPause(runner: LoadRunner, load: LoadRecord, signal: AbortSignal): Promise<boolean> {
+async function mustPause(runner: RunningLoad, load: LoadRecord, signal: AbortSignal): Promise<boolean> {
   const { cluster, options } = runner.deps
   const { replication, activeJobs } = load.options
   if (load.openSets > activeJobs * options.plannedAheadFactor) {
@@ -77,32 +78,53 @@ async function mustPause(runner: LoadRunner, load: LoadRecord, signal: AbortSign
   return false
 }
 
-/** The next page; undefined when the listing was stopped because it cannot be read. */
-async function readPage(runner: LoadRunner, load: LoadRecord, signal: AbortSignal): Promise<SyncPageResponse | undefined> {
-  const { master, clock, options, logger } = runner.deps
-  const until = clock.monotonicMs() + options.listingPatienceMs
-  for (;;) {
-    try {
-      const page = await master.syncPage({ path: load.path, cursor: load.cursor, limit: options.pageFiles }, { signal })
-      runner.waitFor('')
-      return page
-    } catch (thrown) {
-      const error = toSkeinError(thrown)
-      if (signal.aborted) throw error
-      if (error.retryable && clock.monotonicMs() < until) {
-        runner.waitFor(`the listing waits: ${error.message}`)
-        await runner.pause(500, signal)
+/** Reads the listing one page ahead: the store answers while the page before is planned and written down. */
+class ListingAhead {
+  readonly #runner: RunningLoad
+  readonly #signal: AbortSignal
+  #next: { readonly cursor: string; readonly page: Promise<SyncPageResponse | SkeinError> } | undefined
+
+  constructor(runner: RunningLoad, signal: AbortSignal) {
+    this.#runner = runner
+    this.#signal = signal
+  }
+
+  /** The page at the load's cursor; undefined when the listing was stopped because it cannot be read. */
+  async page(load: LoadRecord): Promise<SyncPageResponse | undefined> {
+    const { clock, options, logger } = this.#runner.deps
+    const until = clock.monotonicMs() + options.listingPatienceMs
+    for (;;) {
+      const answer = await this.#ask(load.path, load.cursor)
+      this.#next = undefined
+      if (!(answer instanceof SkeinError)) {
+        this.#runner.waitFor('')
+        if (answer.nextCursor !== '') void this.#ask(load.path, answer.nextCursor)
+        return answer
+      }
+      if (this.#signal.aborted) throw answer
+      if (answer.retryable && clock.monotonicMs() < until) {
+        this.#runner.waitFor(`the listing waits: ${answer.message}`)
+        await this.#runner.pause(500, this.#signal)
         continue
       }
-      logger.warn('a listing was stopped', { loadId: load.loadId, error })
-      const reason = `the listing of ${load.path} stopped: ${error.message}`
-      await runner.submit({ type: 'ListingStopped', nowMs: clock.nowMs(), loadId: load.loadId, reason, errorCode: error.code })
+      logger.warn('a listing was stopped', { loadId: load.loadId, error: answer })
+      const reason = `the listing of ${load.path} stopped: ${answer.message}`
+      await this.#runner.submit({ type: 'ListingStopped', nowMs: clock.nowMs(), loadId: load.loadId, reason, errorCode: answer.code })
       return undefined
     }
   }
+
+  /** Never rejects, so that a page which nobody waits for yet cannot go unhandled. */
+  #ask(path: string, cursor: string): Promise<SyncPageResponse | SkeinError> {
+    if (this.#next?.cursor === cursor) return this.#next.page
+    const { master, options } = this.#runner.deps
+    const page = master.syncPage({ path, cursor, limit: options.pageFiles }, { signal: this.#signal }).catch(toSkeinError)
+    this.#next = { cursor, page }
+    return page
+  }
 }
 
-function planThePage(runner: LoadRunner, load: LoadRecord, page: SyncPageResponse): PagePlan {
+function planThePage(runner: RunningLoad, load: LoadRecord, page: SyncPageResponse): PagePlan {
   const { options, cluster } = runner.deps
   const { replication, batchSize } = load.options
   const planner = { replication, batchFiles: batchSize, batchBytes: options.batchBytes, largeSetBytes: options.largeSetBytes }
@@ -110,7 +132,7 @@ function planThePage(runner: LoadRunner, load: LoadRecord, page: SyncPageRespons
 }
 
 /** Usage reports lag: before saying that there is no room, waits until nothing of this load is under way and reports are fresh. */
-async function waitForSettledRoom(runner: LoadRunner, signal: AbortSignal): Promise<void> {
+async function waitForSettledRoom(runner: RunningLoad, signal: AbortSignal): Promise<void> {
   const { cluster, clock } = runner.deps
   while (runner.load().openSets > 0) {
     await runner.pause(500, signal)
@@ -123,7 +145,7 @@ async function waitForSettledRoom(runner: LoadRunner, signal: AbortSignal): Prom
   }
 }
 
-function refusal(runner: LoadRunner): Refusal | undefined {
+function refusal(runner: RunningLoad): Refusal | undefined {
   const load = runner.load()
   if (load.missingCapacityBytes === 0 || load.counts.tasksDone > 0) return undefined
   const { placement } = runner.deps.cluster

@@ -1,66 +1,41 @@
 // Why: one running load from its submission to its end, as a readable sequence: start, plan while tasks run, wait until
 // no set is open, audit, and either repair or end. How: every step reads the load's record and sends commands; a
 // restart begins the same sequence again and finds done what is done.
-import { abortReason, type Clock } from '../base/clock.ts'
+import { abortReason } from '../base/clock.ts'
 import { formatBytes } from '../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { LoadCommand, LoadEffect } from '../load/commands.ts'
 import { hasEnded, type LoadMode, type LoadRecord } from '../load/load.ts'
 import { giveUp } from '../load/retry-policy.ts'
-import type { Tables } from '../load/tables.ts'
-import type { Logger } from '../telemetry/logger.ts'
-import type { MetricRegistry } from '../telemetry/registry.ts'
-import type { MasterServiceDefinition } from '../wire/generated/master.ts'
-import type { Service } from '../wire/service.ts'
-import type { ClusterView } from './cluster-view.ts'
-import type { Dispatcher } from './dispatcher.ts'
-import type { JobWorkerRegistry } from './job-worker-registry.ts'
 import { auditLoad } from './load-audit.ts'
 import { planLoad } from './load-planning.ts'
-import type { JobMasterOptions } from './options.ts'
-import type { Outstanding } from './outstanding.ts'
 import { retargetHeldSets } from './retarget.ts'
+import type { RunningLoad, RunningLoadDependencies } from './running-load.ts'
 import { Wakeup } from './wakeup.ts'
-
-export interface LoadRunnerDependencies {
-  readonly tables: Tables
-  readonly submit: (command: LoadCommand) => Promise<LoadEffect>
-  readonly master: Service<MasterServiceDefinition>
-  readonly dispatcher: Dispatcher
-  readonly outstanding: Outstanding
-  readonly jobWorkers: JobWorkerRegistry
-  readonly cluster: ClusterView
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly metrics: MetricRegistry
-  readonly options: JobMasterOptions
-}
 
 const lookMs = 500
 
-export class LoadRunner {
+export class LoadRunner implements RunningLoad {
   readonly loadId: number
-  readonly deps: LoadRunnerDependencies
+  readonly deps: RunningLoadDependencies
   readonly #cancel = new AbortController()
   readonly #changed: Wakeup
   #waitingFor = ''
   #progressMs: number
 
-  constructor(loadId: number, deps: LoadRunnerDependencies) {
+  constructor(loadId: number, deps: RunningLoadDependencies) {
     this.loadId = loadId
     this.deps = deps
     this.#changed = new Wakeup(deps.clock)
     this.#progressMs = deps.clock.monotonicMs()
   }
 
-  /** The load as it is now. @throws SkeinError cancelled once it has ended by other hands */
   load(): LoadRecord {
     const load = this.deps.tables.loads.get([this.loadId])
     if (load === undefined || hasEnded(load.mode)) throw new SkeinError('cancelled', `load L${this.loadId} has ended`)
     return load
   }
 
-  /** Something happened to a set of this load. */
   notify(madeProgress: boolean): void {
     if (madeProgress) this.#progressMs = this.deps.clock.monotonicMs()
     this.#changed.notify()
@@ -111,10 +86,12 @@ export class LoadRunner {
   }
 
   async #ended(stop: AbortSignal): Promise<void> {
-    if (this.#cancel.signal.aborted && !stop.aborted) await this.#endCancelled(stop)
+    const load = this.deps.tables.loads.get([this.loadId])
+    if (this.#cancel.signal.aborted && !stop.aborted && load !== undefined && !hasEnded(load.mode)) await this.#endCancelled(stop)
   }
 
   async #runSteps(signal: AbortSignal): Promise<void> {
+    await this.deps.cluster.refresh(signal)
     if (this.load().mode === 'SUBMITTED') await this.submit({ type: 'StartLoad', nowMs: this.deps.clock.nowMs(), loadId: this.loadId })
     const refused = await planLoad(this, signal)
     if (refused !== undefined) return await this.end('FAILED', refused.error, refused.missingBytes)
@@ -136,18 +113,15 @@ export class LoadRunner {
     }
   }
 
-  /** Waits for a change of this load, or `ms`. @throws the signal's reason */
   async pause(ms: number, signal: AbortSignal): Promise<void> {
     await this.#changed.wait(ms, signal)
     if (signal.aborted) throw abortReason(signal)
   }
 
-  /** Waits until the load's own patience is used up without any progress; true then. */
   outOfPatience(): boolean {
     return this.deps.clock.monotonicMs() - this.#progressMs >= this.deps.options.patienceMs
   }
 
-  /** Fails the files of the sets that wait for workers, when nothing of the load has moved for the patience's time. */
   async giveUpStalled(): Promise<void> {
     const { dispatcher, jobWorkers, outstanding, cluster, tables, clock } = this.deps
     if (!this.outOfPatience()) return
@@ -159,7 +133,16 @@ export class LoadRunner {
       const record = tables.sets.get([this.loadId, set])
       if (record === undefined) continue
       const failed = giveUp(record, 'unavailable', `the cache worker ${targets.join(', ')} did not come back`)
-      await this.submit({ type: 'SetCompleted', nowMs: clock.nowMs(), loadId: this.loadId, set, originBytes: 0, retries: [], failed, replaced: [] })
+      await this.submit({
+        type: 'SetCompleted',
+        nowMs: clock.nowMs(),
+        loadId: this.loadId,
+        set,
+        originBytes: 0,
+        retries: [],
+        failed,
+        replaced: [],
+      })
       dispatcher.withdraw(this.loadId, set)
     }
   }
@@ -177,14 +160,20 @@ export class LoadRunner {
     const code = load.errorCode !== '' ? load.errorCode : (first?.code ?? 'internal')
     const missing = load.missingCapacityBytes
     const failures = `${filesFailed} of ${files} files failed, such as ${first?.key ?? ''}: ${first?.reason ?? ''}`
-    const reason = load.reason !== '' ? load.reason : missing > 0 ? `the cache ran out of room: ${missing} bytes (${formatBytes(missing)}) are missing` : failures
+    const reason =
+      load.reason !== ''
+        ? load.reason
+        : missing > 0
+          ? `the cache ran out of room: ${missing} bytes (${formatBytes(missing)}) are missing`
+          : failures
     await this.end(mode, new SkeinError(code as SkeinError['code'], reason))
   }
 
   async end(mode: LoadMode, error: SkeinError | undefined, missingCapacityBytes = this.load().missingCapacityBytes): Promise<void> {
     const { tables, cluster, dispatcher, outstanding, metrics, logger } = this.deps
     dispatcher.closeLoad(this.loadId)
-    for (const { value } of tables.open.scan([this.loadId], 0, Number.MAX_SAFE_INTEGER)) cluster.placement.release(value.targets, value.bytes)
+    for (const { value } of tables.open.scan([this.loadId], 0, Number.MAX_SAFE_INTEGER))
+      cluster.placement.release(value.targets, value.bytes)
     await this.submit(this.#stateChanged(mode, error?.message ?? '', error?.code ?? '', missingCapacityBytes))
     outstanding.forgetLoad(this.loadId)
     const load = tables.loads.get([this.loadId])

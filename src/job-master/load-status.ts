@@ -6,7 +6,7 @@ import type { LoadFile, LoadFilesRequest, LoadFilesResponse, LoadStatus } from '
 import type { Outstanding } from './outstanding.ts'
 
 const filesPerPageMax = 1000
-const setsPerScan = 16
+const setsPerScan = 8
 
 /** @throws SkeinError not_found */
 export function findLoad(tables: Tables, loadId: string): LoadRecord {
@@ -60,9 +60,10 @@ function filesOfSets(tables: Tables, outstanding: Outstanding, load: LoadRecord,
     if (rows.length === 0) break
     for (const { id, value } of rows) {
       from = id + 1
+      const isOpen = tables.open.get([load.loadId, id]) !== undefined
       for (const piece of value.pieces) {
-        if (!piece.lead || tables.failures.get([load.loadId, piece.fileId]) !== undefined) continue
-        const state = value.cached ? 'CACHED' : fileState(tables, outstanding, load, id, piece)
+        if (!piece.lead || (load.counts.filesFailed > 0 && tables.failures.get([load.loadId, piece.fileId]) !== undefined)) continue
+        const state = value.cached ? 'CACHED' : fileState(tables, outstanding, load, id, isOpen, piece)
         files.push({ path: pathOf(load, piece.key), length: piece.length, state, reason: '', attempts: value.attempt, workerId: '' })
       }
       if (files.length >= limit) return { files, nextPageToken: `s${from}` }
@@ -72,8 +73,7 @@ function filesOfSets(tables: Tables, outstanding: Outstanding, load: LoadRecord,
   return { files: [...files, ...failed.files], nextPageToken: failed.nextPageToken }
 }
 
-function fileState(tables: Tables, outstanding: Outstanding, load: LoadRecord, set: number, piece: Piece): string {
-  const isOpen = tables.open.get([load.loadId, set]) !== undefined
+function fileState(tables: Tables, outstanding: Outstanding, load: LoadRecord, set: number, isOpen: boolean, piece: Piece): string {
   const progress = load.hasSplitFiles ? tables.files.get([load.loadId, piece.fileId]) : undefined
   if (!isOpen && (progress?.open ?? 0) === 0) return hasEnded(load.mode) && load.openSets > 0 ? 'WAITING' : 'DONE'
   return outstanding.get(load.loadId, set)?.session === undefined ? 'WAITING' : 'RUNNING'

@@ -25,7 +25,8 @@ export async function checkSubmission(
   const { requestKey } = request
   const path = parsePath(request.path)
   if (path.namespace === '') throw new SkeinError('invalid_argument', 'name a namespace to load: /namespace or /namespace/dir')
-  if (requestKey.length > requestKeyMax) throw new SkeinError('invalid_argument', `the request key is longer than ${requestKeyMax} characters`)
+  if (requestKey.length > requestKeyMax)
+    throw new SkeinError('invalid_argument', `the request key is longer than ${requestKeyMax} characters`)
   const replication = count('--replication', request.options?.replication ?? 1, 1)
   const activeJobs = count('--active-jobs', request.options?.activeJobs ?? options.activeJobsDefault, 1)
   const batchSize = count('--batch-size', request.options?.batchSize ?? 0, 0)

@@ -1,11 +1,11 @@
 // Why: sets that wait for a worker that the master has given up should go elsewhere while there is an elsewhere.
 // How: a command that changes their targets, with the reservation, before they ever went out.
-import type { LoadRunnerDependencies } from './load-runner.ts'
+import type { RunningLoadDependencies } from './running-load.ts'
 
 const setsMax = 256
 
 /** Gives other targets to waiting sets of lost workers, as far as other workers have room. */
-export async function retargetHeldSets(deps: LoadRunnerDependencies, loadId: number): Promise<void> {
+export async function retargetHeldSets(deps: RunningLoadDependencies, loadId: number): Promise<void> {
   const { dispatcher, cluster, submit, clock } = deps
   const { placement } = cluster
   const sets: { set: number; targets: string[] }[] = []

@@ -65,6 +65,11 @@ export class SetService {
     if (record === undefined || out === undefined || out.attempt !== request.attempt) return obsolete
     // Another job worker, or an earlier life of this one, has begun the same attempt.
     if (out.session !== undefined && out.session !== worker.session) return obsolete
+    // A target went away while the task was in the queue: the set waits for it, instead of being read for the others now and for it later.
+    if (out.session === undefined && !record.targets.every((target) => cluster.isUsable(target, outstanding.countTo(target) - 1))) {
+      this.takeBack(out, false)
+      return obsolete
+    }
     this.#begin(out, worker)
     const pieces = record.pieces.map(({ lead: _lead, ...piece }) => piece)
     return { obsolete: false, namespaceId: load.namespaceId, pieces, targets: record.targets.map((target) => cluster.targetOf(target)) }
@@ -115,14 +120,30 @@ export class SetService {
     const left = { ...record, pieces: record.pieces.filter((piece) => !gone.has(piece.fileId)) }
     this.#deps.cluster.placement.release(record.targets, setBytes(record) - setBytes(left))
     const { retries, failed } = planRetries(left, request.failures, this.#retryContext(load))
-    return { type: 'SetCompleted', nowMs: this.#deps.clock.nowMs(), loadId: load.loadId, set: request.set, originBytes: request.originBytes, retries, failed, replaced }
+    return {
+      type: 'SetCompleted',
+      nowMs: this.#deps.clock.nowMs(),
+      loadId: load.loadId,
+      set: request.set,
+      originBytes: request.originBytes,
+      retries,
+      failed,
+      replaced,
+    }
   }
 
   #replacement(load: LoadRecord, record: SetRecord, set: number, replacement: FileReplacement): Replacement {
     const { oldFileId, fileId, key, etag, length, blockSizeBytes } = replacement
     const old = record.pieces.find((piece) => piece.fileId === oldFileId)
     const file = { fileId, key, etag, length, blockSizeBytes, blocks: [], problem: '' }
-    return planReplacement(this.#deps, load, set, { fileId: oldFileId, key: old?.key ?? key, length: old?.length ?? length }, fileId === 0 ? undefined : file, record.attempt)
+    return planReplacement(
+      this.#deps,
+      load,
+      set,
+      { fileId: oldFileId, key: old?.key ?? key, length: old?.length ?? length },
+      fileId === 0 ? undefined : file,
+      record.attempt,
+    )
   }
 
   #retryContext(load: LoadRecord): RetryContext {

@@ -9,11 +9,11 @@ import type { WorkerAddress } from '../client/block-target-pool.ts'
 import type { Consumer, Queue } from '../queue/queue.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
+import { type OpenStore, StoreCache } from '../ufs/store-cache.ts'
 import type { JobServiceDefinition } from '../wire/generated/job.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import { JobMasterLink } from './job-master-link.ts'
-import { type OpenStore, StoreCache } from './store-cache.ts'
 import { TaskRunner } from './task-runner.ts'
 
 export interface JobWorkerLimits {

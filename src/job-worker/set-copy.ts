@@ -5,6 +5,7 @@
 import type { Budget, Share } from '../base/budget.ts'
 import { blockIdOf, blockLength } from '../base/block-id.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { isRefusal, type StoreLease } from '../ufs/store-cache.ts'
 import type { SetPiece } from '../wire/generated/job.ts'
 import type { BlockHeader } from '../wire/generated/worker.ts'
 import { readAhead } from '../ufs/read-ahead.ts'
@@ -12,7 +13,6 @@ import { type FileRefresh, isChange } from './file-refresh.ts'
 import { copyLargeBlock } from './large-block-copy.ts'
 import type { SetOutcome } from './set-outcome.ts'
 import { type SetTarget, usableTargets } from './set-targets.ts'
-import { isRefusal, type StoreLease } from './store-cache.ts'
 
 /** What all tasks of a job worker share. */
 export interface CopyResources {

@@ -9,6 +9,7 @@ import type { WorkerAddress } from '../client/block-target-pool.ts'
 import type { Task } from '../queue/queue.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { StoreCache, StoreLease } from '../ufs/store-cache.ts'
 import type { JobServiceDefinition, RunningTask, StartSetResponse } from '../wire/generated/job.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
@@ -18,7 +19,6 @@ import type { JobMasterLink } from './job-master-link.ts'
 import { type CopyResources, SetCopy } from './set-copy.ts'
 import { SetOutcome } from './set-outcome.ts'
 import { SetTarget } from './set-targets.ts'
-import type { StoreCache, StoreLease } from './store-cache.ts'
 
 export interface TaskRunnerOptions {
   readonly jobWorkerId: string

@@ -180,9 +180,9 @@ class LocalJournal implements Journal {
       for (let next = this.#firstSeqs[1]; next !== undefined && next - 1n <= upTo; next = this.#firstSeqs[1]) {
         const oldest = this.#firstSeqs.shift() ?? 1n
         await this.#fileSystem.remove(join(this.#directory, segmentName(oldest)))
-        // One at a time: a power loss must not keep an older segment and lose a younger one.
-        await this.#fileSystem.syncDirectory(this.#directory)
       }
+      // A removal that a power loss undoes only brings back what may be forgotten; the sync is for the disk space.
+      await this.#fileSystem.syncDirectory(this.#directory)
     })
   }
 

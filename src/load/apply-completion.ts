@@ -67,6 +67,7 @@ function keptPieces(record: SetRecord, retries: readonly NewSet[], failed: Reado
 
 /** Hands `lead` to the first retried piece of each file that keeps no leading piece in the old set, and to no other. */
 function withLeads(retries: readonly NewSet[], record: SetRecord, kept: readonly Piece[]): NewSet[] {
+  if (retries.length === 0) return []
   const homeless = new Set(record.pieces.filter((piece) => piece.lead).map((piece) => piece.fileId))
   for (const piece of kept) if (piece.lead) homeless.delete(piece.fileId)
   return retries.map((retry) => ({ ...retry, pieces: retry.pieces.map((piece) => ({ ...piece, lead: homeless.delete(piece.fileId) })) }))

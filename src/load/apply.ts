@@ -1,7 +1,17 @@
 // Why: the one place where a load's state changes. How: apply(tables, command) is deterministic and total: a command
 // that no longer holds (a duplicate completion, a page that is planned already) changes nothing and says so.
 import { assertNever } from '../base/assert.ts'
-import type { CancelRequested, ListingStopped, LoadCommand, LoadEffect, PagePlanned, SetsRetargeted, StartLoad, StateChanged, SubmitLoad } from './commands.ts'
+import type {
+  CancelRequested,
+  ListingStopped,
+  LoadCommand,
+  LoadEffect,
+  PagePlanned,
+  SetsRetargeted,
+  StartLoad,
+  StateChanged,
+  SubmitLoad,
+} from './commands.ts'
 import { applyRepairPlanned, applySetCompleted } from './apply-completion.ts'
 import { addFileSets, failFile } from './apply-sets.ts'
 import { emptyCounts, hasEnded, setMode, type LoadRecord } from './load.ts'
@@ -145,7 +155,8 @@ function stateChanged(tables: Tables, load: LoadRecord, command: StateChanged): 
   for (const { id } of tables.open.scan([load.loadId], 0, Number.MAX_SAFE_INTEGER)) tables.open.delete([load.loadId, id])
   for (const { id: fileId } of tables.files.scan([load.loadId], 0, Number.MAX_SAFE_INTEGER)) {
     tables.files.delete([load.loadId, fileId])
-    for (const { id } of tables.fileSets.scan([load.loadId, fileId], 0, Number.MAX_SAFE_INTEGER)) tables.fileSets.delete([load.loadId, fileId, id])
+    for (const { id } of tables.fileSets.scan([load.loadId, fileId], 0, Number.MAX_SAFE_INTEGER))
+      tables.fileSets.delete([load.loadId, fileId, id])
   }
   return true
 }
@@ -155,4 +166,3 @@ function cancelRequested(load: LoadRecord, _command: CancelRequested): boolean {
   load.cancelling = true
   return true
 }
-

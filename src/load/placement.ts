@@ -37,7 +37,14 @@ export class Placement {
     for (const worker of workers) {
       const entry = this.#entries.get(worker.workerId)
       if (entry === undefined) {
-        const fresh = { worker, hash: hashText(worker.workerId), baselineBytes: worker.usedBytes, plannedBytes: 0, openBytes: 0, idleSinceMs: nowMs }
+        const fresh = {
+          worker,
+          hash: hashText(worker.workerId),
+          baselineBytes: worker.usedBytes,
+          plannedBytes: 0,
+          openBytes: 0,
+          idleSinceMs: nowMs,
+        }
         this.#entries.set(worker.workerId, fresh)
         continue
       }

@@ -67,7 +67,9 @@ export function planRetries(
     }
     for (const missing of missingOf(piece, ofPiece, set.targets, context)) {
       count(missing.lacking, pieceBytes(missing.piece))
-      const patient = missing.targets.some((target) => ofPiece.some((failure) => failure.workerId === target && failure.code === 'unavailable'))
+      const patient = missing.targets.some((target) =>
+        ofPiece.some((failure) => failure.workerId === target && failure.code === 'unavailable'),
+      )
       ;(patient ? waiting : again).push(missing)
     }
   }
@@ -98,7 +100,9 @@ function missingOf(piece: Piece, failures: readonly BlockFailure[], targets: rea
   const byBlock = Map.groupBy(failures, (failure) => failure.blockIndex)
   const groups = Map.groupBy(byBlock.keys(), (index) => {
     const ofBlock = byBlock.get(index) ?? []
-    const lacking = ofBlock.some((failure) => failure.workerId === '') ? targets : targets.filter((target) => ofBlock.some((f) => f.workerId === target))
+    const lacking = ofBlock.some((failure) => failure.workerId === '')
+      ? targets
+      : targets.filter((target) => ofBlock.some((f) => f.workerId === target))
     const refused = lacking.filter((target) => ofBlock.some((failure) => failure.workerId === target))
     return JSON.stringify([lacking, refused])
   })
@@ -131,7 +135,11 @@ function batch(missing: readonly Missing[], attempt: number, notBeforeMs: number
 }
 
 /** The two halves of a set whose job workers were lost again and again: whichever holds the cause, the other half is freed of it. */
-export function splitSet(set: { readonly pieces: readonly Piece[]; readonly targets: readonly string[]; readonly attempt: number }): NewSet[] {
+export function splitSet(set: {
+  readonly pieces: readonly Piece[]
+  readonly targets: readonly string[]
+  readonly attempt: number
+}): NewSet[] {
   const { targets, attempt, pieces } = set
   const middle = Math.ceil(pieces.length / 2)
   return [pieces.slice(0, middle), pieces.slice(middle)]

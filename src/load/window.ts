@@ -52,13 +52,18 @@ export function fillWindow(
   hostOf: (workerId: string) => string | undefined,
   limits: WindowLimits,
 ): Assignment[] {
-  const states = lanes.map((lane) => ({ lane, tasksMax: lane.activeTasksMax * limits.laneTasksFactor, tasks: lane.tasks, bytes: lane.bytes }))
+  const states = lanes.map((lane) => ({
+    lane,
+    tasksMax: lane.activeTasksMax * limits.laneTasksFactor,
+    tasks: lane.tasks,
+    bytes: lane.bytes,
+  }))
   const byHost = Map.groupBy(states, (state) => state.lane.hostname)
   const assignments: Assignment[] = []
   const cursors = loads.map((load) => ({ sets: load.sets, next: 0, room: load.room }))
   const hasRoom = (state: LaneState, bytes: number): boolean =>
     state.tasks < state.tasksMax && (state.tasks === 0 || state.bytes + bytes <= limits.laneBytesMax)
-  for (let moved = true; moved && states.some((state) => state.tasks < state.tasksMax); ) {
+  for (let moved = true; moved && states.some((state) => state.tasks < state.tasksMax);) {
     moved = false
     for (const cursor of cursors) {
       while (cursor.room > 0 && cursor.next < cursor.sets.length) {

@@ -1,7 +1,17 @@
 // Why: the cache master's state machine. How: `apply` is synchronous and depends on the tables and the command only, so
 // that replaying the journal gives the state that was; what has to happen outside (dropping blocks) comes back as effects.
 import { assertNever } from '../base/assert.ts'
-import type { Applied, ApplyListing, ClearDetached, Command, CreateNamespace, DeleteNamespace, Effect, RemoveFile, SetReplication } from './commands.ts'
+import type {
+  Applied,
+  ApplyListing,
+  ClearDetached,
+  Command,
+  CreateNamespace,
+  DeleteNamespace,
+  Effect,
+  RemoveFile,
+  SetReplication,
+} from './commands.ts'
 import { directoryAt, namespaceById, namespaceByName } from './resolve.ts'
 import { detachedParentId, type Tables } from './tables.ts'
 import { count, dropBlocks, newDirectory, nextId, Tree } from './tree.ts'

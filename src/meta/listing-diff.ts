@@ -55,7 +55,13 @@ export function objectProblem(object: { readonly key: string; readonly length: n
 }
 
 /** Holds a page against what is known. Reads only. Objects out of order remove nothing. */
-export function diffPage(tables: Tables, rootId: number, objects: readonly ListedObject[], range: PageRange, blockSizeBytes: number): PageDiff {
+export function diffPage(
+  tables: Tables,
+  rootId: number,
+  objects: readonly ListedObject[],
+  range: PageRange,
+  blockSizeBytes: number,
+): PageDiff {
   const known = range.directory === undefined ? new Map<string, number>() : knownIn(tables, range.directory, range)
   const files: PageFile[] = []
   const markers: string[] = []
@@ -87,7 +93,8 @@ export function diffPage(tables: Tables, rootId: number, objects: readonly Liste
     if (!key.startsWith(directoryMark)) removals.push(key)
     else if (isMarked(tables, rootId, key.slice(1))) unmarked.push(key.slice(1))
   }
-  if (!prefixMarked && range.directory !== undefined && containerOf(range.directory.id) <= range.containersBefore) unmarked.push(range.prefix)
+  if (!prefixMarked && range.directory !== undefined && containerOf(range.directory.id) <= range.containersBefore)
+    unmarked.push(range.prefix)
   return { files, markers, removals, unmarked }
 }
 

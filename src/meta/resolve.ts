@@ -40,7 +40,7 @@ export function directoryAt(tables: Tables, rootId: number, key: string): Direct
 /** How fresh the listing of a directory is: -1 never, else the latest time that covered it (its own, or a whole tree's above it). */
 export function listedAtMs(tables: Tables, directory: DirectoryInode): { readonly childrenMs: number; readonly treeMs: number } {
   let treeMs = -1
-  for (let at: DirectoryInode | undefined = directory; at !== undefined; ) {
+  for (let at: DirectoryInode | undefined = directory; at !== undefined;) {
     treeMs = Math.max(treeMs, at.treeListedMs)
     const parent: Inode | undefined = at.parentId === 0 ? undefined : tables.inode(at.parentId)
     at = parent?.kind === 'directory' ? parent : undefined
@@ -51,7 +51,7 @@ export function listedAtMs(tables: Tables, directory: DirectoryInode): { readonl
 /** The object key of an inode: the names from the root down. */
 export function keyOf(tables: Tables, inode: Inode): string {
   let key = inode.name
-  for (let parentId = inode.parentId; parentId !== 0; ) {
+  for (let parentId = inode.parentId; parentId !== 0;) {
     const parent = tables.inode(parentId)
     if (parent === undefined) break
     key = parent.name + key

@@ -93,7 +93,7 @@ export class Tree {
 
   /** Removes a directory that is empty and has no marker, and so on upwards; never the root. */
   prune(directoryId: number): void {
-    for (let id = directoryId; id !== this.#rootId; ) {
+    for (let id = directoryId; id !== this.#rootId;) {
       const directory = this.#tables.inode(id)
       if (directory?.kind !== 'directory' || directory.marker || !isEmpty(this.#tables, id)) return
       this.#tables.removeEdge(directory.parentId, directory.name)

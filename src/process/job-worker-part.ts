@@ -1,4 +1,6 @@
 // Why: the job worker as a part, alone in its process or beside the other roles.
+import { join } from 'node:path'
+import { lockDirectory } from '../journal/directory-lock.ts'
 import type { BlockTarget } from '../client/block-target.ts'
 import { BlockTargetPool } from '../client/block-target-pool.ts'
 import { jobWorkerIdentity } from '../job-worker/identity.ts'
@@ -26,6 +28,7 @@ export async function startJobWorkerPart(context: RoleContext, peers: JobWorkerP
   const { config, clock, random, logger, metrics, signal } = context
   const { hostname } = config.jobWorker
   const id = await jobWorkerIdentity(config.home)
+  context.onStop('job worker lock', lockDirectory(join(config.home, 'job-worker')))
   const connect = connector(context)
   const data = new DataClient({ clock })
   const targets = new BlockTargetPool({

@@ -7,6 +7,9 @@ import { type ServedService, startServer } from '../wire/server.ts'
 import { startWebServer } from '../wire/web.ts'
 import type { RoleContext } from './role-shell.ts'
 
+// The configuration has refused a wide address already, unless the operator allowed it (config/resolve.ts).
+const allowRemote = true
+
 /** What others call a server that listens at `listening`: the same address on loopback, else the role's reachable host. */
 function reachable(listening: string, listen: Listen): string {
   return listen.reachHost === listen.bindHost ? listening : `${listen.reachHost}:${listening.slice(listening.lastIndexOf(':') + 1)}`
@@ -15,7 +18,7 @@ function reachable(listening: string, listen: Listen): string {
 /** Serves gRPC. @returns the address that others are to call */
 export async function serveRpc(context: RoleContext, what: string, listen: Listen, services: readonly ServedService[]): Promise<string> {
   const { logger, clock, config } = context
-  const server = await startServer({ what, host: listen.bindHost, port: listen.rpcPort, services, logger, clock })
+  const server = await startServer({ what, host: listen.bindHost, port: listen.rpcPort, services, logger, clock, allowRemote })
   context.onStop(`${what} rpc`, () => server.close(config.shutdownTimeoutMs))
   return reachable(server.address, listen)
 }
@@ -29,6 +32,7 @@ export async function serveData(context: RoleContext, listen: Listen & { readonl
     handlers,
     logger,
     clock,
+    allowRemote,
     limits: { connectionsMax: config.worker.blockReadersMax },
   })
   context.onStop('data port', () => server.close(config.shutdownTimeoutMs))
@@ -38,7 +42,7 @@ export async function serveData(context: RoleContext, listen: Listen & { readonl
 /** Serves /healthz, /readyz and /metrics. @returns its address */
 export async function serveWeb(context: RoleContext, listen: Listen, ready: () => { ready: boolean; why?: string }): Promise<string> {
   const { clock, metrics } = context
-  const server = await startWebServer({ host: listen.bindHost, port: listen.webPort, metricsText: () => metrics.prometheusText(), ready, clock })
+  const server = await startWebServer({ host: listen.bindHost, port: listen.webPort, metricsText: () => metrics.prometheusText(), ready, clock, allowRemote })
   context.onStop('web port', () => server.close())
   return reachable(server.address, listen)
 }

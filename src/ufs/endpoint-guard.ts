@@ -24,7 +24,7 @@ const privateRanges: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
 ]
 
 /** Marks the guard's refusal among the errors of a connection attempt. */
-export const endpointRefusedReason = 'endpoint_not_allowed'
+const endpointRefusedReason = 'endpoint_not_allowed'
 
 /** Whether an IP address is loopback, link-local, private or otherwise no public unicast address. */
 export function isPrivateAddress(address: string): boolean {
@@ -48,8 +48,8 @@ export function checkEndpointHost(host: string, allowPrivate: boolean): void {
   if (isLocalName(bare) || (isIP(bare) !== 0 && isPrivateAddress(bare))) throw refusal(host)
 }
 
-/** A `lookup` for connections that refuses names which lead to private addresses, unless they are allowed. */
-export function guardedLookup(allowPrivate: boolean): LookupFunction {
+/** A `lookup` for connections that refuses names which lead to private addresses, unless they are allowed. `resolve` is the system's resolver. */
+export function guardedLookup(allowPrivate: boolean, resolve: typeof dnsLookup = dnsLookup): LookupFunction {
   return (hostname, options: LookupOptions, callback) => {
     const answer = (addresses: readonly LookupAddress[]): void => {
       const [first] = addresses
@@ -62,7 +62,7 @@ export function guardedLookup(allowPrivate: boolean): LookupFunction {
       process.nextTick(answer, [{ address: '127.0.0.1', family: 4 }])
       return
     }
-    dnsLookup(hostname, { ...options, all: true }, (error, addresses) => {
+    resolve(hostname, { ...options, all: true }, (error, addresses) => {
       if (error === null) answer(addresses)
       else callback(error, '')
     })
@@ -74,7 +74,11 @@ function isLocalName(host: string): boolean {
 }
 
 function refusal(host: string): SkeinError {
-  return new SkeinError('permission_denied', `the endpoint ${host} is a private or loopback address; set skein.ufs.allowPrivateEndpoints=true to allow it`, {
-    reason: endpointRefusedReason,
-  })
+  return new SkeinError(
+    'permission_denied',
+    `the endpoint ${host} is a private or loopback address; set skein.ufs.allowPrivateEndpoints=true to allow it`,
+    {
+      reason: endpointRefusedReason,
+    },
+  )
 }

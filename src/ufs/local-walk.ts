@@ -14,7 +14,7 @@ export interface LocalEntry {
   readonly folder: boolean
 }
 
-export interface WalkRequest {
+interface WalkRequest {
   readonly prefix: string
   readonly delimiter: '/' | undefined
   /** Only keys behind this one. */
@@ -26,7 +26,12 @@ export async function* walkDirectory(root: string, request: WalkRequest, signal:
   yield* walk(root, '', request, signal)
 }
 
-async function* walk(root: string, directory: string, request: WalkRequest, signal: AbortSignal): AsyncGenerator<LocalEntry, void, undefined> {
+async function* walk(
+  root: string,
+  directory: string,
+  request: WalkRequest,
+  signal: AbortSignal,
+): AsyncGenerator<LocalEntry, void, undefined> {
   throwIfAborted(signal)
   for (const { key, folder, link } of await sortedEntries(root, directory)) {
     if (!mayMatch(key, folder, request)) continue
@@ -51,11 +56,18 @@ async function sortedEntries(root: string, directory: string): Promise<{ key: st
   } catch (thrown) {
     const code = String((thrown as { readonly code?: unknown }).code ?? 'error')
     if (directory !== '' && (code === 'ENOENT' || code === 'ENOTDIR')) return []
-    throw new SkeinError(code === 'EACCES' ? 'permission_denied' : code === 'ENOENT' ? 'not_found' : 'unavailable', `${join(root, directory)} cannot be listed (${code})`)
+    throw new SkeinError(
+      code === 'EACCES' ? 'permission_denied' : code === 'ENOENT' ? 'not_found' : 'unavailable',
+      `${join(root, directory)} cannot be listed (${code})`,
+    )
   }
   return entries
     .filter((entry) => entry.isFile() || entry.isDirectory() || entry.isSymbolicLink())
-    .map((entry) => ({ key: `${directory}${entry.name}${entry.isDirectory() ? '/' : ''}`, folder: entry.isDirectory(), link: entry.isSymbolicLink() }))
+    .map((entry) => ({
+      key: `${directory}${entry.name}${entry.isDirectory() ? '/' : ''}`,
+      folder: entry.isDirectory(),
+      link: entry.isSymbolicLink(),
+    }))
     .sort((a, b) => compareKeys(a.key, b.key))
 }
 

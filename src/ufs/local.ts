@@ -100,7 +100,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     })
     try {
       await this.#expectVersion(file, path, request)
-      for (let done = 0; done < request.length; ) {
+      for (let done = 0; done < request.length;) {
         throwIfAborted(signal)
         const wanted = Math.min(chunkBytes, request.length - done)
         const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(wanted), 0, wanted, request.offset + done)
@@ -185,7 +185,13 @@ function localEtag(about: BigStat): string {
 }
 
 function localObject(key: string, about: BigStat): ObjectInfo {
-  return { key, length: Number(about.size), etag: localEtag(about), modifiedMs: Number(about.mtimeNs / 1_000_000n), storageClass: 'STANDARD' }
+  return {
+    key,
+    length: Number(about.size),
+    etag: localEtag(about),
+    modifiedMs: Number(about.mtimeNs / 1_000_000n),
+    storageClass: 'STANDARD',
+  }
 }
 
 function changedError(path: string): SkeinError {
@@ -196,7 +202,7 @@ function fileError(path: string, thrown: unknown): SkeinError {
   const code = String((thrown as { readonly code?: unknown }).code ?? 'error')
   if (code === 'ENOENT' || code === 'ENOTDIR') return new SkeinError('not_found', `${path} does not exist`)
   if (code === 'EACCES' || code === 'EPERM') return new SkeinError('permission_denied', `${path} may not be read (${code})`)
-  if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENAMETOOLONG') return new SkeinError('not_found', `${path} is not a file (${code})`)
+  if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENAMETOOLONG')
+    return new SkeinError('not_found', `${path} is not a file (${code})`)
   return new SkeinError('unavailable', `${path} cannot be read (${code})`)
 }
-

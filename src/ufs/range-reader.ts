@@ -12,7 +12,7 @@ import { encodeKey, type RequestSigner } from './sigv4.ts'
 import type { SlowDownGate } from './slow-down-gate.ts'
 import type { ReadRequest } from './under-file-system.ts'
 
-export interface RangeReaderOptions {
+interface RangeReaderOptions {
   readonly address: StoreAddress
   readonly transport: S3Transport
   readonly signer: RequestSigner

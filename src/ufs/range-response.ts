@@ -85,7 +85,8 @@ export class RangeResponse implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     if (this.#errorStatus !== 0) this.#fail(this.#answerError())
-    else if (this.#received !== this.#request.length) this.#fail(this.#bad(`${this.#received} bytes came instead of ${this.#request.length}`))
+    else if (this.#received !== this.#request.length)
+      this.#fail(this.#bad(`${this.#received} bytes came instead of ${this.#request.length}`))
     else if (this.#settle()) this.#sink.end()
   }
 

@@ -30,7 +30,12 @@ export async function* readAhead(
   options: ReadAheadOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const window: ReadWindow = { offset: request.offset, end: request.offset + request.length, rangeBytes: options.rangeBytes, rangesAhead: options.rangesAhead }
+  const window: ReadWindow = {
+    offset: request.offset,
+    end: request.offset + request.length,
+    rangeBytes: options.rangeBytes,
+    rangesAhead: options.rangesAhead,
+  }
   const leave = new AbortController()
   const onAbort = (): void => leave.abort(abortReason(signal))
   if (signal.aborted) throw abortReason(signal)

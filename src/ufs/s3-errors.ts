@@ -17,15 +17,23 @@ interface Meaning {
 }
 
 export const slowDownReason = 'slow_down'
-export const objectChangedReason = 'object_changed'
+const objectChangedReason = 'object_changed'
 export const clockSkewReason = 'clock_skew'
 
 const wrongSecret: Meaning = { code: 'unauthenticated', reason: 'wrong_secret', advice: 'the secret is wrong' }
-const expired: Meaning = { code: 'unauthenticated', reason: 'expired_token', advice: 'the session token has expired: give the namespace a new one' }
+const expired: Meaning = {
+  code: 'unauthenticated',
+  reason: 'expired_token',
+  advice: 'the session token has expired: give the namespace a new one',
+}
 const changed: Meaning = { code: 'aborted', reason: objectChangedReason, retryable: false, advice: 'the object changed while it was read' }
 const slowDown: Meaning = { code: 'unavailable', reason: slowDownReason, advice: 'the store asks to slow down' }
 const unwell: Meaning = { code: 'unavailable', advice: 'the store is not well' }
-const elsewhere: Meaning = { code: 'failed_precondition', reason: 'wrong_endpoint', advice: 'the bucket is in another region: check the region and the endpoint' }
+const elsewhere: Meaning = {
+  code: 'failed_precondition',
+  reason: 'wrong_endpoint',
+  advice: 'the bucket is in another region: check the region and the endpoint',
+}
 const missing: Meaning = { code: 'not_found', advice: 'no such object' }
 const denied: Meaning = { code: 'permission_denied', advice: 'the secret may not do this' }
 
@@ -38,7 +46,11 @@ const meanings: Readonly<Record<string, Meaning>> = {
   InvalidToken: wrongSecret,
   InvalidSecurity: wrongSecret,
   AuthorizationHeaderMalformed: { ...wrongSecret, advice: 'the signature was refused: check the secret and the region' },
-  RequestTimeTooSkewed: { code: 'unavailable', reason: clockSkewReason, advice: 'the clock of this machine and that of the store differ too much' },
+  RequestTimeTooSkewed: {
+    code: 'unavailable',
+    reason: clockSkewReason,
+    advice: 'the clock of this machine and that of the store differ too much',
+  },
   AccessDenied: denied,
   AllAccessDisabled: denied,
   DownloadForbidden: { ...denied, advice: 'the store does not give out this type of file (.apk, .ipa) on its default domain' },
@@ -50,7 +62,11 @@ const meanings: Readonly<Record<string, Meaning>> = {
     reason: 'object_archived',
     advice: 'the object is in an archive class: restore it first (RestoreObject), then load it again',
   },
-  PathStyleDomainForbidden: { code: 'failed_precondition', reason: 'path_style', advice: 'the store wants the bucket in the host name: set s3.forcePathStyle=false' },
+  PathStyleDomainForbidden: {
+    code: 'failed_precondition',
+    reason: 'path_style',
+    advice: 'the store wants the bucket in the host name: set s3.forcePathStyle=false',
+  },
   PreconditionFailed: changed,
   InvalidRange: changed,
   SlowDown: slowDown,
@@ -81,9 +97,16 @@ const byStatus: Readonly<Record<number, Meaning>> = {
 /** What an answer with this status and error code (from the body; undefined when there was none) means. `what` names the request, such as `GET "a/b"`. */
 export function answerError(address: StoreAddress, what: string, status: number, code: string | undefined): SkeinError {
   const named = code !== undefined && /^[A-Za-z0-9.]{1,64}$/.test(code) ? code : undefined
-  const meaning = (named === undefined ? undefined : meanings[named]) ?? byStatus[status] ?? (status >= 500 || status < 300 ? unwell : { code: 'failed_precondition' as const, advice: 'the store refuses the request' })
+  const meaning =
+    (named === undefined ? undefined : meanings[named]) ??
+    byStatus[status] ??
+    (status >= 500 || status < 300 ? unwell : { code: 'failed_precondition' as const, advice: 'the store refuses the request' })
   const { reason, retryable } = meaning
-  return new SkeinError(meaning.code, `${place(address)}: ${what} answered ${status}${named === undefined ? '' : ` ${named}`}: ${meaning.advice}`, { reason, retryable })
+  return new SkeinError(
+    meaning.code,
+    `${place(address)}: ${what} answered ${status}${named === undefined ? '' : ` ${named}`}: ${meaning.advice}`,
+    { reason, retryable },
+  )
 }
 
 /** A body or a header that is not what was asked for: a damaged or cut answer, worth another attempt. */
@@ -91,7 +114,13 @@ export function badAnswerError(address: StoreAddress, what: string, problem: str
   return new SkeinError('unavailable', `${place(address)}: ${what}: ${problem}`, { reason: 'bad_answer' })
 }
 
-const silent: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'TimeoutError', 'ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT'])
+const silent: ReadonlySet<string> = new Set([
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'TimeoutError',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'the host name is unknown',
@@ -111,9 +140,14 @@ export function connectionError(address: StoreAddress, what: string, thrown: unk
   const raw = thrown as { readonly code?: unknown; readonly name?: unknown } | undefined
   const code = typeof raw?.code === 'string' && /^[A-Z0-9_]{1,64}$/.test(raw.code) ? raw.code : String(raw?.name ?? 'Error').slice(0, 64)
   if (/CERT|SSL|TLS|ALTNAME|SELF_SIGNED/.test(code)) {
-    return new SkeinError('failed_precondition', `${place(address)}: ${what}: the certificate is not accepted (${code})`, { reason: 'bad_certificate' })
+    return new SkeinError('failed_precondition', `${place(address)}: ${what}: the certificate is not accepted (${code})`, {
+      reason: 'bad_certificate',
+    })
   }
-  return new SkeinError(silent.has(code) ? 'deadline_exceeded' : 'unavailable', `${place(address)}: ${what}: ${reasons[code] ?? 'the connection failed'} (${code})`)
+  return new SkeinError(
+    silent.has(code) ? 'deadline_exceeded' : 'unavailable',
+    `${place(address)}: ${what}: ${reasons[code] ?? 'the connection failed'} (${code})`,
+  )
 }
 
 /** The error code in an S3 error document; undefined when there is none. */

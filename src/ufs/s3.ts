@@ -75,7 +75,12 @@ export class S3UnderFileSystem implements UnderFileSystem {
   }
 
   async check(signal: AbortSignal): Promise<void> {
-    await this.#listOnce({ prefix: '', delimiter: undefined, after: undefined, limit: 1 }, undefined, { ...this.#policy, attemptsMax: checkAttemptsMax }, signal)
+    await this.#listOnce(
+      { prefix: '', delimiter: undefined, after: undefined, limit: 1 },
+      undefined,
+      { ...this.#policy, attemptsMax: checkAttemptsMax },
+      signal,
+    )
   }
 
   async stat(key: string, signal: AbortSignal): Promise<ObjectInfo> {
@@ -89,7 +94,8 @@ export class S3UnderFileSystem implements UnderFileSystem {
       if (isSkeinError(error, 'permission_denied') || isSkeinError(error, 'failed_precondition')) await this.#explain(key, signal)
       throw error
     })
-    if (head.ContentLength === undefined || head.ETag === undefined) throw badAnswerError(this.#options, what, 'the answer has no length or no ETag')
+    if (head.ContentLength === undefined || head.ETag === undefined)
+      throw badAnswerError(this.#options, what, 'the answer has no length or no ETag')
     const crc64 = (head as { readonly crc64?: string }).crc64
     return {
       key,
@@ -142,7 +148,8 @@ export class S3UnderFileSystem implements UnderFileSystem {
       this.#deps.metrics.add('ufs.list.requests')
       const answer = await this.#client.send(command, { abortSignal, requestTimeout: this.#options.socketTimeoutMs })
       // An error document that came with status 200 parses as an empty page.
-      if (answer.IsTruncated === undefined && answer.Name === undefined) throw badAnswerError(this.#options, what, 'the answer is not a listing')
+      if (answer.IsTruncated === undefined && answer.Name === undefined)
+        throw badAnswerError(this.#options, what, 'the answer is not a listing')
       return answer
     })
     return toPage(output, prefix, request.after)
@@ -169,7 +176,13 @@ export class S3UnderFileSystem implements UnderFileSystem {
         throw error
       }
     }
-    return await retry(attempt, { policy, clock: this.#deps.clock, random: this.#deps.random, signal, onRetry: (error) => this.#noteRetry(error) })
+    return await retry(attempt, {
+      policy,
+      clock: this.#deps.clock,
+      random: this.#deps.random,
+      signal,
+      onRetry: (error) => this.#noteRetry(error),
+    })
   }
 
   /** The SDK's error as ours. It is not kept as a cause: it holds the request's headers, and those hold the session token. */
@@ -177,9 +190,13 @@ export class S3UnderFileSystem implements UnderFileSystem {
     if (thrown instanceof SkeinError) return thrown
     const { name, $metadata: metadata } = thrown as { readonly name?: string; readonly $metadata?: { readonly httpStatusCode?: number } }
     const status = metadata?.httpStatusCode
-    if (status === undefined && (thrown instanceof TypeError || thrown instanceof RangeError)) return new SkeinError('internal', `${what}: ${thrown.name} in the S3 client`)
+    if (status === undefined && (thrown instanceof TypeError || thrown instanceof RangeError))
+      return new SkeinError('internal', `${what}: ${thrown.name} in the S3 client`)
     if (status === undefined) return connectionError(this.#options, what, thrown)
-    const code = name === 'Unknown' || name === 'UnknownError' || name === 'Error' || name === 'S3ServiceException' || /^\d+$/.test(name ?? '') ? undefined : name
+    const code =
+      name === 'Unknown' || name === 'UnknownError' || name === 'Error' || name === 'S3ServiceException' || /^\d+$/.test(name ?? '')
+        ? undefined
+        : name
     return answerError(this.#options, what, status, status === 404 && what.startsWith('LIST') ? 'NoSuchBucket' : code)
   }
 
@@ -243,7 +260,11 @@ function toPage(output: ListObjectsV2CommandOutput, storePrefix: string, after: 
     // A listing that starts after a folded prefix folds it again.
     if (prefix !== undefined && prefix !== after?.key) prefixes.push(prefix)
   }
-  const key = [after?.key, objects.at(-1)?.key, prefixes.at(-1)].filter((last) => last !== undefined).sort(compareKeys).at(-1) ?? ''
+  const key =
+    [after?.key, objects.at(-1)?.key, prefixes.at(-1)]
+      .filter((last) => last !== undefined)
+      .sort(compareKeys)
+      .at(-1) ?? ''
   const next = output.IsTruncated === true ? { key, token: output.NextContinuationToken } : undefined
   return { objects: behind(objects, after), prefixes, next }
 }

@@ -80,9 +80,21 @@ type Attributes = Readonly<Record<string, string>>
 type Secrets = Readonly<Record<string, Secret>>
 
 const tuningKeys = ['fs.cosn.block.size', 'fs.cosn.read.ahead.block.size', 'fs.cosn.read.ahead.queue.size'] as const
-const transportKeys = ['fs.cosn.maxRetries', 'fs.cosn.client.socket.timeoutsec', 'fs.cosn.connection.timeout', 'fs.cosn.max.connection.num'] as const
+const transportKeys = [
+  'fs.cosn.maxRetries',
+  'fs.cosn.client.socket.timeoutsec',
+  'fs.cosn.connection.timeout',
+  'fs.cosn.max.connection.num',
+] as const
 const knownAttributes: Readonly<Record<StoreUri['kind'], readonly string[]>> = {
-  cosn: [...tuningKeys, ...transportKeys, 'fs.cosn.bucket.region', 'fs.cosn.bucket.endpoint_suffix', 'fs.cosn.useHttps', 'fs.cosn.traffic.limit'],
+  cosn: [
+    ...tuningKeys,
+    ...transportKeys,
+    'fs.cosn.bucket.region',
+    'fs.cosn.bucket.endpoint_suffix',
+    'fs.cosn.useHttps',
+    'fs.cosn.traffic.limit',
+  ],
   s3: [...tuningKeys, ...transportKeys, 's3.endpoint', 's3.region', 's3.forcePathStyle'],
   file: tuningKeys,
 }
@@ -114,7 +126,12 @@ export function storeTuning(attributes: Attributes, defaults: CosnDefaults): Sto
 }
 
 /** @throws SkeinError invalid_argument naming what is missing or cannot be read; never its secret value */
-export function s3Options(uri: Extract<StoreUri, { bucket: string }>, attributes: Attributes, secrets: Secrets, defaults: CosnDefaults): S3Options {
+export function s3Options(
+  uri: Extract<StoreUri, { bucket: string }>,
+  attributes: Attributes,
+  secrets: Secrets,
+  defaults: CosnDefaults,
+): S3Options {
   const transport = {
     maxRetries: value(attributes, 'fs.cosn.maxRetries', parseCount) ?? defaults.maxRetries,
     socketTimeoutMs: positive(attributes, 'fs.cosn.client.socket.timeoutsec', parseSeconds) ?? defaults.socketTimeoutMs,
@@ -123,23 +140,45 @@ export function s3Options(uri: Extract<StoreUri, { bucket: string }>, attributes
   }
   const place = uri.kind === 'cosn' ? cosnPlace(attributes, defaults) : s3Place(attributes)
   const host = new URL(place.endpoint).hostname
-  if (!place.pathStyle && isIpLiteral(host)) throw invalid(`${place.endpoint} is an IP address: buckets need a name there, or s3.forcePathStyle=true`)
-  if (!place.pathStyle && !/^[a-z0-9.-]+$/.test(uri.bucket)) throw invalid(`'${uri.bucket}' cannot be part of a host name: set s3.forcePathStyle=true`)
-  return Object.freeze({ kind: uri.kind, bucket: uri.bucket, prefix: uri.prefix, ...place, ...credentials(uri.kind, secrets, defaults), ...transport })
+  if (!place.pathStyle && isIpLiteral(host))
+    throw invalid(`${place.endpoint} is an IP address: buckets need a name there, or s3.forcePathStyle=true`)
+  if (!place.pathStyle && !/^[a-z0-9.-]+$/.test(uri.bucket))
+    throw invalid(`'${uri.bucket}' cannot be part of a host name: set s3.forcePathStyle=true`)
+  return Object.freeze({
+    kind: uri.kind,
+    bucket: uri.bucket,
+    prefix: uri.prefix,
+    ...place,
+    ...credentials(uri.kind, secrets, defaults),
+    ...transport,
+  })
 }
 
 type Place = Pick<S3Options, 'endpoint' | 'pathStyle' | 'region' | 'trafficLimitBitsPerSecond'>
 
 function cosnPlace(attributes: Attributes, defaults: CosnDefaults): Place {
-  const regionGiven = attributes['fs.cosn.bucket.region'] ?? (attributes['fs.cosn.bucket.endpoint_suffix'] === undefined ? defaults.region : undefined)
-  const suffix = attributes['fs.cosn.bucket.endpoint_suffix'] ?? (attributes['fs.cosn.bucket.region'] === undefined ? defaults.endpointSuffix : undefined)
-  if (suffix === undefined && regionGiven === undefined) throw invalid('fs.cosn.bucket.region is missing: say where the bucket is, such as ap-guangzhou')
-  const region = checkRegion('fs.cosn.bucket.region', regionGiven ?? /^cos\.([a-z0-9-]+)\./.exec(suffix ?? '')?.[1] ?? defaults.region ?? 'us-east-1')
+  const regionGiven =
+    attributes['fs.cosn.bucket.region'] ?? (attributes['fs.cosn.bucket.endpoint_suffix'] === undefined ? defaults.region : undefined)
+  const suffix =
+    attributes['fs.cosn.bucket.endpoint_suffix'] ??
+    (attributes['fs.cosn.bucket.region'] === undefined ? defaults.endpointSuffix : undefined)
+  if (suffix === undefined && regionGiven === undefined)
+    throw invalid('fs.cosn.bucket.region is missing: say where the bucket is, such as ap-guangzhou')
+  const region = checkRegion(
+    'fs.cosn.bucket.region',
+    regionGiven ?? /^cos\.([a-z0-9-]+)\./.exec(suffix ?? '')?.[1] ?? defaults.region ?? 'us-east-1',
+  )
   const secure = value(attributes, 'fs.cosn.useHttps', parseBoolean) ?? defaults.useHttps
   const authority = (suffix ?? `cos.${region}.myqcloud.com`).replace(/^\./, '')
   const limit = positive(attributes, 'fs.cosn.traffic.limit', parseCount) ?? defaults.trafficLimitBitsPerSecond
-  if (limit !== undefined && (limit < 819_200 || limit > 838_860_800)) throw invalid('fs.cosn.traffic.limit must be between 819200 and 838860800 bits per second')
-  return { endpoint: parseEndpoint('fs.cosn.bucket.endpoint_suffix', `${secure ? 'https' : 'http'}://${authority}`), pathStyle: false, region, trafficLimitBitsPerSecond: limit }
+  if (limit !== undefined && (limit < 819_200 || limit > 838_860_800))
+    throw invalid('fs.cosn.traffic.limit must be between 819200 and 838860800 bits per second')
+  return {
+    endpoint: parseEndpoint('fs.cosn.bucket.endpoint_suffix', `${secure ? 'https' : 'http'}://${authority}`),
+    pathStyle: false,
+    region,
+    trafficLimitBitsPerSecond: limit,
+  }
 }
 
 function s3Place(attributes: Attributes): Place {
@@ -150,7 +189,11 @@ function s3Place(attributes: Attributes): Place {
   return { endpoint, pathStyle, region, trafficLimitBitsPerSecond: undefined }
 }
 
-function credentials(kind: 'cosn' | 's3', secrets: Secrets, defaults: CosnDefaults): Pick<S3Options, 'accessKeyId' | 'secretAccessKey' | 'sessionToken'> {
+function credentials(
+  kind: 'cosn' | 's3',
+  secrets: Secrets,
+  defaults: CosnDefaults,
+): Pick<S3Options, 'accessKeyId' | 'secretAccessKey' | 'sessionToken'> {
   const [idKey, secretKey, tokenKey] = knownSecrets[kind] as readonly [string, string, string]
   const own = secrets[idKey] !== undefined || secrets[secretKey] !== undefined
   const fallback = kind === 'cosn' && !own ? defaults : undefined
@@ -159,17 +202,29 @@ function credentials(kind: 'cosn' | 's3', secrets: Secrets, defaults: CosnDefaul
   if (accessKeyId === undefined) throw invalid(`the secret ${idKey} is missing`)
   if (secretAccessKey === undefined) throw invalid(`the secret ${secretKey} is missing`)
   const sessionToken = secrets[tokenKey] ?? fallback?.sessionToken
-  const all: readonly (readonly [string, Secret | undefined])[] = [[idKey, accessKeyId], [secretKey, secretAccessKey], [tokenKey, sessionToken]]
+  const all: readonly (readonly [string, Secret | undefined])[] = [
+    [idKey, accessKeyId],
+    [secretKey, secretAccessKey],
+    [tokenKey, sessionToken],
+  ]
   for (const [name, secret] of all) {
-    if (secret !== undefined && !/^[\x21-\x7e]+$/.test(secret.reveal())) throw invalid(`the secret ${name} is empty or has blanks or control characters`)
+    if (secret !== undefined && !/^[\x21-\x7e]+$/.test(secret.reveal()))
+      throw invalid(`the secret ${name} is empty or has blanks or control characters`)
   }
   return { accessKeyId, secretAccessKey, sessionToken }
 }
 
 function parseEndpoint(key: string, text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  const plain = url !== undefined && (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === '' && url.search === '' && url.hash === ''
-  if (!plain || url.pathname !== '/' || url.hostname === '') throw invalid(`${key} is not an endpoint: write https://host or https://host:port`)
+  const plain =
+    url !== undefined &&
+    (url.protocol === 'https:' || url.protocol === 'http:') &&
+    url.username === '' &&
+    url.password === '' &&
+    url.search === '' &&
+    url.hash === ''
+  if (!plain || url.pathname !== '/' || url.hostname === '')
+    throw invalid(`${key} is not an endpoint: write https://host or https://host:port`)
   return url.origin
 }
 

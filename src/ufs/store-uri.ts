@@ -18,7 +18,8 @@ const bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/
 /** @throws SkeinError invalid_argument when the text is no URI of a store that Skein can read */
 export function parseStoreUri(text: string): StoreUri {
   const match = uriPattern.exec(text)
-  if (match === null || /\p{Cc}/u.test(text)) throw refused(text, 'write cosn://bucket-appid/prefix, s3://bucket/prefix or file:///directory')
+  if (match === null || /\p{Cc}/u.test(text))
+    throw refused(text, 'write cosn://bucket-appid/prefix, s3://bucket/prefix or file:///directory')
   const [, scheme = '', authority = '', path = ''] = match
   const problem = keyProblem(path)
   if (problem !== undefined) throw refused(text, problem.replace('the key', 'the path'))

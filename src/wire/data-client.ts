@@ -1,7 +1,7 @@
 // Why: the reading and writing end of workers' data ports (the protocol: data-plane.ts). How: kept-alive HTTP/1.1
 // connections of one agent; a request that met a connection its server had already closed is made again, everything else
 // is told to the caller, who knows better what to do.
-import { Agent, type ClientRequest, request as httpRequest } from 'node:http'
+import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
 import type { Clock } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { parseAddress } from './address.ts'
@@ -12,10 +12,14 @@ import {
   decodeResults,
   encodeBlockHeader,
   encodeFrames,
+  encodeStoreObject,
   frameBytesAtMost,
   framesBytesMax,
   isCommitted,
+  objectHeaderName,
   type SmallBlock,
+  storePath,
+  type StoreReadRequest,
 } from './data-plane.ts'
 import type { BlockHeader } from './generated/worker.ts'
 import { HttpExchange } from './http-exchange.ts'
@@ -33,6 +37,17 @@ export interface DataClientOptions {
 export interface ByteRange {
   readonly offset: number
   readonly length: number
+}
+
+/** Something that a worker serves ranges of. */
+interface RangeSource {
+  readonly address: string
+  /** For messages. */
+  readonly what: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  /** @throws SkeinError when the answer is of something else */
+  readonly check: (response: IncomingMessage) => void
 }
 
 /** A block on its way to a worker. Exactly one of commit and abort ends it; abort after either does nothing. */
@@ -68,18 +83,41 @@ export class DataClient {
   }
 
   /** Exactly `length` bytes of a block, or an error. @throws not_found; data_loss; unavailable (`body_cut`) when the bytes end early */
-  async *read(address: string, blockId: number, { offset, length }: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    if (length === 0) return
-    const headers = { range: `bytes=${offset}-${offset + length - 1}` }
-    const { exchange, result: response } = await this.#begin(address, 'GET', `${blocksPath}/${blockId}`, headers, signal, (begun) =>
-      begun.answer(),
+  read(address: string, blockId: number, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const check = (response: IncomingMessage): void => {
+      decodeBlockHeader(response.headers[blockHeaderName] as string | undefined, blockId)
+    }
+    return this.#readRange({ address, what: `block ${blockId}`, path: `${blocksPath}/${blockId}`, headers: {}, check }, range, signal)
+  }
+
+  /**
+   * Exactly `length` bytes of an object in the store beneath, read by the worker, or an error: what the worker's store throws
+   * before the first byte as it is (ufs/under-file-system.ts), unavailable (`body_cut`) when the bytes end early.
+   */
+  readStore(address: string, request: StoreReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const headers = { [objectHeaderName]: encodeStoreObject(request) }
+    const check = (): void => undefined
+    return this.#readRange(
+      { address, what: `object ${request.key}`, path: storePath(request.namespaceId), headers, check },
+      request,
+      signal,
     )
+  }
+
+  async *#readRange(
+    { address, what, path, headers, check }: RangeSource,
+    { offset, length }: ByteRange,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    if (length === 0) return
+    const allHeaders = { ...headers, range: `bytes=${offset}-${offset + length - 1}` }
+    const { exchange, result: response } = await this.#begin(address, 'GET', path, allHeaders, signal, (begun) => begun.answer())
     let whole = false
     try {
-      decodeBlockHeader(response.headers[blockHeaderName] as string | undefined, blockId)
+      check(response)
       const announced = Number(response.headers['content-length'])
       if (announced !== length) {
-        throw new SkeinError('invalid_argument', `block ${blockId} at ${address} has ${announced} bytes from ${offset} on, not ${length}`)
+        throw new SkeinError('invalid_argument', `${what} at ${address} has ${announced} bytes from ${offset} on, not ${length}`)
       }
       yield* exchange.body(response, length)
       whole = true

@@ -3,6 +3,8 @@
 //   PUT  /v1/blocks/<id>   `x-skein-block` (base64url of the BlockHeader message), content-length = its length; the body is
 //                          asked for with `100 Continue` once there is room, so that a refusal costs no bytes
 //   POST /v1/blocks        many small blocks as frames; the answer says which ones failed
+//   GET  /v1/stores/<namespace id>  with `range: bytes=a-b` and `x-skein-object` (base64url of JSON: key and etag): bytes of
+//                          an object from the store beneath, so that a reader needs no secret
 // An error is JSON (status.ts) with a fitting HTTP status. A body is whole only with exactly its announced length.
 import { crc32 } from 'node:zlib'
 import { SkeinError } from '../base/errors.ts'
@@ -11,12 +13,28 @@ import { errorFromJson, type ErrorJson, errorToJson } from './status.ts'
 
 export const blockHeaderName = 'x-skein-block'
 export const blocksPath = '/v1/blocks'
+export const objectHeaderName = 'x-skein-object'
+const storesPath = '/v1/stores/'
+const namespaceIdCharactersMax = 200
 /** What one POST may carry, frames included. */
 export const framesBytesMax = 16 * 1024 * 1024
 
 export interface SmallBlock {
   readonly header: BlockHeader
   readonly bytes: Uint8Array
+}
+
+/** One version of an object in the store beneath a namespace. */
+export interface StoreObject {
+  readonly key: string
+  readonly etag: string
+}
+
+export interface StoreReadRequest extends StoreObject {
+  readonly namespaceId: string
+  readonly offset: number
+  /** Above 0. */
+  readonly length: number
 }
 
 /** What a worker does with blocks. All idempotent: block ids name their bytes for ever. Throws SkeinError. */
@@ -38,6 +56,14 @@ export interface DataPlaneHandlers {
   receive(header: BlockHeader, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>
   /** Commits many small blocks; one result a block in the same order, undefined = in. The bytes are views of one buffer. */
   receiveSmall(blocks: readonly SmallBlock[]): Promise<readonly (SkeinError | undefined)[]>
+  /**
+   * Exactly the bytes that are asked for, from the store. Nothing is held before the first chunk is asked for; the server
+   * asks for it before it promises anything, so that its error is told as it is.
+   */
+  readStore(
+    request: StoreReadRequest,
+    signal: AbortSignal,
+  ): Promise<{ readonly length: number; readonly chunks: AsyncIterable<Uint8Array> }>
 }
 
 /** Whether an error says that the worker has the block already, which is what the writer wanted. */
@@ -66,6 +92,38 @@ function decodeHeaderBytes(bytes: Uint8Array): BlockHeader | undefined {
   } catch {
     return undefined
   }
+}
+
+/** The path of a namespace's store. */
+export function storePath(namespaceId: string): string {
+  return storesPath + encodeURIComponent(namespaceId)
+}
+
+/** The inverse of storePath; undefined when it is no such path. */
+export function namespaceIdOfPath(path: string): string | undefined {
+  if (!path.startsWith(storesPath)) return undefined
+  try {
+    const id = decodeURIComponent(path.slice(storesPath.length))
+    return id === '' || id.length > namespaceIdCharactersMax || /[/?#]/.test(id) ? undefined : id
+  } catch {
+    return undefined
+  }
+}
+
+/** JSON, because a key keeps every UTF-16 unit in it. */
+export function encodeStoreObject({ key, etag }: StoreObject): string {
+  return Buffer.from(JSON.stringify({ key, etag })).toString('base64url')
+}
+
+/** @throws SkeinError invalid_argument when it is missing or is no object's name */
+export function decodeStoreObject(text: string | undefined): StoreObject {
+  try {
+    const { key, etag } = JSON.parse(Buffer.from(text ?? '', 'base64url').toString()) as { readonly key?: unknown; readonly etag?: unknown }
+    if (typeof key === 'string' && typeof etag === 'string' && key !== '') return { key, etag }
+  } catch {
+    // Told below.
+  }
+  throw new SkeinError('invalid_argument', 'the name of the object to read is missing or cannot be read')
 }
 
 // A frame: u32 header length, u32 data length, u32 CRC-32 of header and data, header (protobuf), data. Little endian.

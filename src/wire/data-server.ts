@@ -5,15 +5,19 @@ import { Budget } from '../base/budget.ts'
 import type { Clock } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { begun } from './begun-chunks.ts'
 import {
   blockHeaderName,
   blocksPath,
   type DataPlaneHandlers,
   decodeBlockHeader,
   decodeFrames,
+  decodeStoreObject,
   encodeBlockHeader,
   encodeResults,
   framesBytesMax,
+  namespaceIdOfPath,
+  objectHeaderName,
 } from './data-plane.ts'
 import { exactBody, readWhole, writeBody } from './http-body.ts'
 import { closeHttp, httpServerOptions, listenHttp } from './http-listen.ts'
@@ -50,7 +54,7 @@ const socketBufferBytes = 256 * 1024
 /** How long a peer may go on sending a body that was refused, so that it gets to read why. */
 const refusedBodyMs = 5000
 
-/** Serves blocks. @throws SkeinError failed_precondition when it cannot listen */
+/** Serves blocks, and bytes of the stores beneath. @throws SkeinError failed_precondition when it cannot listen */
 export async function startDataServer(options: DataServerOptions): Promise<RunningDataServer> {
   const limits = { ...defaultDataServerLimits, ...options.limits }
   const dataServer = new DataServer(options, limits)
@@ -131,6 +135,8 @@ class DataServer {
       if (method === 'GET') return this.#read(exchange, blockId)
       if (method === 'PUT') return this.#receive(exchange, blockId)
     }
+    const namespaceId = namespaceIdOfPath(url ?? '')
+    if (namespaceId !== undefined && method === 'GET') return this.#readStore(exchange, namespaceId)
     throw new SkeinError('unimplemented', `there is no ${method ?? ''} ${(url ?? '').slice(0, 100)} on a data port`)
   }
 
@@ -145,6 +151,22 @@ class DataServer {
       ...(length === 0 ? {} : { 'content-range': `bytes ${offset}-${offset + length - 1}/${header.length}` }),
     })
     await writeBody(response, chunks, length, exchange.watch)
+    response.end()
+  }
+
+  async #readStore(exchange: Exchange, namespaceId: string): Promise<void> {
+    const { request, response, signal, watch } = exchange
+    const object = decodeStoreObject(request.headers[objectHeaderName] as string | undefined)
+    const { offset, length: wanted } = parseRange(request.headers.range)
+    if (wanted === undefined) throw new SkeinError('invalid_argument', 'a read from a store needs a range with an end')
+    const { length, chunks } = await this.#handlers.readStore({ namespaceId, ...object, offset, length: wanted }, signal)
+    const body = await begun(chunks)
+    response.writeHead(206, {
+      'content-type': 'application/octet-stream',
+      'content-length': length,
+      'content-range': `bytes ${offset}-${offset + length - 1}/*`,
+    })
+    await writeBody(response, body, length, watch)
     response.end()
   }
 

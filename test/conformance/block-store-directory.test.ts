@@ -6,7 +6,8 @@ import { temporaryFolder } from './block-store-fixture.ts'
 blockStoreConformance('DirectoryStore', async () => {
   const folder = await temporaryFolder()
   return {
-    open: (quotaBytes, deps) => DirectoryStore.open({ path: folder.path, tier: 'SSD', mediumType: 'SSD', quotaBytes, workerId: 'worker-1', deps }),
+    open: (quotaBytes, deps) =>
+      DirectoryStore.open({ path: folder.path, tier: 'SSD', mediumType: 'SSD', quotaBytes, workerId: 'worker-1', deps }),
     dispose: folder.remove,
   }
 })

@@ -43,9 +43,18 @@ export class EventRecord implements BlockStoreEvents {
 /** Real sleeps, but a monotonic reading that only `passMs` moves. */
 export class StandingClock implements Clock {
   #monotonicMs = 1000
-  readonly nowMs = systemClock.nowMs
-  readonly sleep = systemClock.sleep
-  readonly schedule = systemClock.schedule
+
+  nowMs(): number {
+    return systemClock.nowMs()
+  }
+
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return systemClock.sleep(ms, signal)
+  }
+
+  schedule(ms: number, task: () => void): () => void {
+    return systemClock.schedule(ms, task)
+  }
 
   monotonicMs(): number {
     return this.#monotonicMs

@@ -3,7 +3,16 @@ import { writeFile } from 'node:fs/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { pageChecksums } from '../../src/base/page-checksum.ts'
 import type { BlockStore } from '../../src/block/block-store.ts'
-import { bytesOf, headerOf, mebibyte, never, readWhole, type StoreDependencies, storeDependencies, usedBytesOf } from './block-store-fixture.ts'
+import {
+  bytesOf,
+  headerOf,
+  mebibyte,
+  never,
+  readWhole,
+  type StoreDependencies,
+  storeDependencies,
+  usedBytesOf,
+} from './block-store-fixture.ts'
 
 export interface BlockStoreStorage {
   /** A store on the same storage with this much room for one block, and twice as much at most in all. */
@@ -15,7 +24,7 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
   describe(`${name} is a BlockStore`, () => {
     const cleanups: (() => Promise<void>)[] = []
     afterEach(async () => {
-      for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+      for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
     })
 
     async function opened(quotaBytes = 8 * mebibyte) {
@@ -31,24 +40,27 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
       return { store, deps, reopen: open, capacityBytes: store.usage().reduce((total, usage) => total + usage.quotaBytes, 0) }
     }
 
-    test.each([0, 1, 16_384, 300_000, mebibyte, mebibyte + 1, 3 * mebibyte + 17])('a block of %i bytes comes back as it went in, by put and by writes', async (length) => {
-      const { store, deps } = await opened()
-      const bytes = bytesOf(length, length)
-      await store.put(headerOf(1, length), bytes)
-      const reservation = await store.reserve(headerOf(2, length))
-      expect(store.has(2)).toBe(false)
-      for (let at = 0; at < length; at += 70_001) await reservation.write(bytes.subarray(at, at + 70_001))
-      await reservation.commit()
-      for (const id of [1, 2]) {
-        expect((await readWhole(store, id)).equals(bytes)).toBe(true)
-        expect(store.has(id)).toBe(true)
-      }
-      expect([...store.list()].sort((a, b) => a.blockId - b.blockId)).toEqual([headerOf(1, length), headerOf(2, length)])
-      expect(store.blockCount).toBe(2)
-      expect(usedBytesOf(store)).toBe(2 * length)
-      expect(store.reservedBytes).toBe(0)
-      expect(deps.events.lines).toEqual(['+1', '+2'])
-    })
+    test.each([0, 1, 16_384, 300_000, mebibyte, mebibyte + 1, 3 * mebibyte + 17])(
+      'a block of %i bytes comes back as it went in, by put and by writes',
+      async (length) => {
+        const { store, deps } = await opened()
+        const bytes = bytesOf(length, length)
+        await store.put(headerOf(1, length), bytes)
+        const reservation = await store.reserve(headerOf(2, length))
+        expect(store.has(2)).toBe(false)
+        for (let at = 0; at < length; at += 70_001) await reservation.write(bytes.subarray(at, at + 70_001))
+        await reservation.commit()
+        for (const id of [1, 2]) {
+          expect((await readWhole(store, id)).equals(bytes)).toBe(true)
+          expect(store.has(id)).toBe(true)
+        }
+        expect([...store.list()].sort((a, b) => a.blockId - b.blockId)).toEqual([headerOf(1, length), headerOf(2, length)])
+        expect(store.blockCount).toBe(2)
+        expect(usedBytesOf(store)).toBe(2 * length)
+        expect(store.reservedBytes).toBe(0)
+        expect(deps.events.lines).toEqual(['+1', '+2'])
+      },
+    )
 
     test('ranges are the same bytes as of the whole', async () => {
       const { store } = await opened()
@@ -56,10 +68,24 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
       const bytes = bytesOf(length, 7)
       await store.put(headerOf(1, length), bytes)
       const reader = await store.open(1)
-      for (const [offset, count] of [[0, 1], [mebibyte - 1, 2], [mebibyte, mebibyte], [17, 2 * mebibyte], [length - 1, 1], [length, 0], [length - 600, 600]] as const) {
+      for (const [offset, count] of [
+        [0, 1],
+        [mebibyte - 1, 2],
+        [mebibyte, mebibyte],
+        [17, 2 * mebibyte],
+        [length - 1, 1],
+        [length, 0],
+        [length - 600, 600],
+      ] as const) {
         expect(Buffer.from(await reader.read(offset, count, never)).equals(bytes.subarray(offset, offset + count))).toBe(true)
       }
-      for (const [offset, count] of [[-1, 1], [0, length + 1], [length, 1], [0.5, 1], [0, -1]] as const) {
+      for (const [offset, count] of [
+        [-1, 1],
+        [0, length + 1],
+        [length, 1],
+        [0.5, 1],
+        [0, -1],
+      ] as const) {
         await expect(reader.read(offset, count, never)).rejects.toMatchObject({ code: 'invalid_argument' })
       }
       await expect(reader.read(0, 1, AbortSignal.abort())).rejects.toMatchObject({ code: 'cancelled' })
@@ -72,7 +98,11 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
       const { store } = await opened()
       const bytes = bytesOf(100, 1)
       const reservation = await store.reserve(headerOf(1, 100))
-      await expect(store.reserve(headerOf(1, 100))).rejects.toMatchObject({ code: 'already_exists', reason: 'being_written', retryable: true })
+      await expect(store.reserve(headerOf(1, 100))).rejects.toMatchObject({
+        code: 'already_exists',
+        reason: 'being_written',
+        retryable: true,
+      })
       await expect(store.put(headerOf(1, 100), bytes)).rejects.toMatchObject({ code: 'already_exists', reason: 'being_written' })
       await reservation.write(bytes)
       await reservation.commit()
@@ -83,7 +113,9 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
 
     test('of many writers of one block at once one wins, and the bytes count once', async () => {
       const { store } = await opened()
-      const results = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? store.put(headerOf(5, 50), bytesOf(50, 5)) : store.reserve(headerOf(5, 50)))))
+      const results = await Promise.allSettled(
+        Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? store.put(headerOf(5, 50), bytesOf(50, 5)) : store.reserve(headerOf(5, 50)))),
+      )
       expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
       expect(usedBytesOf(store)).toBe(50)
     })
@@ -99,7 +131,12 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
 
     test('a block without room is refused and says how many bytes are missing', async () => {
       const { store } = await opened(1000)
-      await expect(store.reserve(headerOf(1, 1234))).rejects.toMatchObject({ code: 'resource_exhausted', reason: 'no_capacity', retryable: false, message: expect.stringContaining('234 bytes are missing') })
+      await expect(store.reserve(headerOf(1, 1234))).rejects.toMatchObject({
+        code: 'resource_exhausted',
+        reason: 'no_capacity',
+        retryable: false,
+        message: expect.stringContaining('234 bytes are missing'),
+      })
       await expect(store.put(headerOf(1, 1234), bytesOf(1234, 1))).rejects.toMatchObject({ reason: 'no_capacity' })
       expect(usedBytesOf(store)).toBe(0)
       await store.put(headerOf(1, 1000), bytesOf(1000, 1))
@@ -238,14 +275,11 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
       ['length', { length: Number.NaN }],
       ['offset', { offset: -1 }],
       ['key', { key: 'x'.repeat(70_000) }],
-    ])(
-      'a header that cannot be is refused for its %s',
-      async (_, wrong) => {
-        const { store } = await opened()
-        await expect(store.reserve({ ...headerOf(1, 1), ...wrong })).rejects.toMatchObject({ code: 'invalid_argument' })
-        expect(usedBytesOf(store)).toBe(0)
-      },
-    )
+    ])('a header that cannot be is refused for its %s', async (_, wrong) => {
+      const { store } = await opened()
+      await expect(store.reserve({ ...headerOf(1, 1), ...wrong })).rejects.toMatchObject({ code: 'invalid_argument' })
+      expect(usedBytesOf(store)).toBe(0)
+    })
 
     test('a closed store has no reservations and takes none; a new one finds the blocks and nothing else', async () => {
       const { store, reopen } = await opened()

@@ -224,6 +224,28 @@ export function queueConformance(name: string, make: () => Promise<{ queue: Queu
       await until(() => next.ids.length === 1, 'the next consumer gets it')
     })
 
+    test('a task that comes while a consumer closes is left to the next one', async () => {
+      const queue = await made()
+      const { opened, open } = gate()
+      const ids: string[] = []
+      const run = async (task: Task): Promise<void> => {
+        ids.push(task.id)
+        await opened
+      }
+      const consumer = queue.take('w1', run, { concurrency: 2, onError: () => undefined })
+      await queue.add('w1', [taskOf(1)])
+      await until(() => ids.length === 1, 'one runs, and the other slot waits')
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      const closed = consumer.close(10_000)
+      await queue.add('w1', [taskOf(2)])
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      open()
+      await closed
+      expect(ids).toEqual(['L1-s1-a1'])
+      const next = taken(queue, 'w1')
+      await until(() => next.ids.length === 1, 'the next consumer gets it')
+    })
+
     test.each([
       ['a colon in the id', { id: 'L1:s1' }],
       ['a bare integer as id', { id: '17' }],

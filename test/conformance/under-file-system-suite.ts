@@ -19,7 +19,7 @@ export const strangeKeys: readonly string[] = [
   'strange/with blanks and + plus',
   'strange/percent%20%zz%',
   'strange/a&b=c?d#e;f:g@h',
-  "strange/quotes'\"<>!*()",
+  'strange/quotes\'"<>!*()',
   'strange/ünïcödé/日本語/🧶',
   'strange/\uffee-behind-surrogates',
   '.leading-dot/.hidden',
@@ -72,7 +72,8 @@ export function underFileSystemConformance(name: string, makeStore: () => Promis
       made = await makeStore()
       await put('big', testBytes(1, 3_000_000))
       await put('empty', Buffer.alloc(0))
-      for (let index = 0; index < 25; index += 1) await put(`many/d${index % 3}/f${String(index).padStart(3, '0')}`, testBytes(index + 10, 100 + index))
+      for (let index = 0; index < 25; index += 1)
+        await put(`many/d${index % 3}/f${String(index).padStart(3, '0')}`, testBytes(index + 10, 100 + index))
       await put('many/a.txt', testBytes(90, 5))
       await put('many/a/b', testBytes(91, 6))
       await put('many/a0', testBytes(92, 7))
@@ -96,14 +97,22 @@ export function underFileSystemConformance(name: string, makeStore: () => Promis
 
     it('says not_found for what is not there', async () => {
       await expect(made.store.stat('nothing/here', signal)).rejects.toMatchObject({ code: 'not_found' })
-      await expect(made.store.readWhole({ key: 'nothing', etag: 'x', offset: 0, length: 4 }, signal)).rejects.toMatchObject({ code: 'not_found' })
+      await expect(made.store.readWhole({ key: 'nothing', etag: 'x', offset: 0, length: 4 }, signal)).rejects.toMatchObject({
+        code: 'not_found',
+      })
       await expect(readAll('nothing', 'x', 0, 4)).rejects.toMatchObject({ code: 'not_found' })
     })
 
     it('reads wholes and ranges', async () => {
       const { etag } = await made.store.stat('big', signal)
       const bytes = contents.get('big')!
-      for (const [offset, length] of [[0, 3_000_000], [0, 1], [2_999_999, 1], [1_234_567, 1_500_001], [7, 0]] as const) {
+      for (const [offset, length] of [
+        [0, 3_000_000],
+        [0, 1],
+        [2_999_999, 1],
+        [1_234_567, 1_500_001],
+        [7, 0],
+      ] as const) {
         const wanted = bytes.subarray(offset, offset + length)
         expect(wanted.equals(await readAll('big', etag, offset, length))).toBe(true)
         expect(wanted.equals(await made.store.readWhole({ key: 'big', etag, offset, length }, signal))).toBe(true)
@@ -192,7 +201,9 @@ export function underFileSystemConformance(name: string, makeStore: () => Promis
       expect(now.etag).not.toBe(etag)
       expect(testBytes(8, 2000).equals(await readAll('changing', now.etag, 0, 2000))).toBe(true)
       await made.remove('changing')
-      await expect(made.store.readWhole({ key: 'changing', etag: now.etag, offset: 0, length }, signal)).rejects.toMatchObject({ code: 'not_found' })
+      await expect(made.store.readWhole({ key: 'changing', etag: now.etag, offset: 0, length }, signal)).rejects.toMatchObject({
+        code: 'not_found',
+      })
     })
 
     it('lets a reader leave early, again and again', async () => {
@@ -214,7 +225,8 @@ export function underFileSystemConformance(name: string, makeStore: () => Promis
       await expect(made.store.readWhole(request, stopped)).rejects.toMatchObject({ code: 'cancelled' })
       const control = new AbortController()
       const reading = (async () => {
-        for await (const _chunk of made.store.read({ ...request, length: 3_000_000 }, control.signal)) control.abort(new SkeinError('cancelled', 'stop'))
+        for await (const _chunk of made.store.read({ ...request, length: 3_000_000 }, control.signal))
+          control.abort(new SkeinError('cancelled', 'stop'))
       })()
       await expect(reading).rejects.toMatchObject({ code: 'cancelled' })
     })

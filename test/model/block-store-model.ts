@@ -3,7 +3,7 @@
 // disk is hurt (bits flipped, files cut) behind the store's back, and the process "dies" without saying goodbye.
 import { closeSync, ftruncateSync, openSync, readdirSync, readSync, fstatSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { isSkeinError } from '../../src/base/errors.ts'
 import type { BlockReader, BlockReservation, BlockStore } from '../../src/block/block-store.ts'
 import { bytesOf, headerOf, mebibyte, never, usedBytesOf } from '../conformance/block-store-fixture.ts'
@@ -107,62 +107,86 @@ async function answerOf<T>(operation: Promise<T>): Promise<{ value?: T; reason?:
 }
 
 const reserve = (id: number, length: number): Step =>
-  new Step(`reserve ${id} of ${length}`, () => true, async (model, real) => {
-    const expected = refusal(model, real, id, length)
-    const block = born(model, id, length)
-    const { value, reason } = await answerOf(real.store.reserve(headerOf(id, length, block.key)))
-    must(reason === expected, `reserve answered ${reason}, not ${expected}`)
-    if (value === undefined) return
-    real.reservations.set(id, value)
-    model.blocks.set(id, block)
-  })
+  new Step(
+    `reserve ${id} of ${length}`,
+    () => true,
+    async (model, real) => {
+      const expected = refusal(model, real, id, length)
+      const block = born(model, id, length)
+      const { value, reason } = await answerOf(real.store.reserve(headerOf(id, length, block.key)))
+      must(reason === expected, `reserve answered ${reason}, not ${expected}`)
+      if (value === undefined) return
+      real.reservations.set(id, value)
+      model.blocks.set(id, block)
+    },
+  )
 
 const put = (id: number, length: number): Step =>
-  new Step(`put ${id} of ${length}`, () => true, async (model, real) => {
-    const expected = refusal(model, real, id, length)
-    const block = born(model, id, length)
-    const { reason } = await answerOf(real.store.put(headerOf(id, length, block.key), block.bytes))
-    must(reason === expected, `put answered ${reason}, not ${expected}`)
-    if (reason === undefined) model.blocks.set(id, { ...block, state: 'committed' })
-  })
+  new Step(
+    `put ${id} of ${length}`,
+    () => true,
+    async (model, real) => {
+      const expected = refusal(model, real, id, length)
+      const block = born(model, id, length)
+      const { reason } = await answerOf(real.store.put(headerOf(id, length, block.key), block.bytes))
+      must(reason === expected, `put answered ${reason}, not ${expected}`)
+      if (reason === undefined) model.blocks.set(id, { ...block, state: 'committed' })
+    },
+  )
 
 const isWriting = (model: Readonly<Model>, id: number): boolean => model.blocks.get(id)?.state === 'writing'
 
 const write = (id: number, share: number): Step =>
-  new Step(`write ${share} of ${id}`, (model) => isWriting(model, id), async (model, real) => {
-    const block = model.blocks.get(id)
-    const reservation = real.reservations.get(id)
-    if (block === undefined || reservation === undefined) throw new Error('no reservation')
-    const end = Math.min(block.bytes.length, block.written + Math.ceil(block.bytes.length * share))
-    await reservation.write(block.bytes.subarray(block.written, end))
-    block.written = end
-  })
+  new Step(
+    `write ${share} of ${id}`,
+    (model) => isWriting(model, id),
+    async (model, real) => {
+      const block = model.blocks.get(id)
+      const reservation = real.reservations.get(id)
+      if (block === undefined || reservation === undefined) throw new Error('no reservation')
+      const end = Math.min(block.bytes.length, block.written + Math.ceil(block.bytes.length * share))
+      await reservation.write(block.bytes.subarray(block.written, end))
+      block.written = end
+    },
+  )
 
 const commit = (id: number): Step =>
-  new Step(`commit ${id}`, (model) => isWriting(model, id), async (model, real) => {
-    const block = model.blocks.get(id)
-    if (block === undefined) throw new Error('no block')
-    const whole = block.written === block.bytes.length
-    const { reason } = await answerOf(Promise.resolve(real.reservations.get(id)?.commit()))
-    must(reason === (whole ? undefined : 'incomplete'), `commit of ${block.written} of ${block.bytes.length} answered ${reason}`)
-    real.reservations.delete(id)
-    if (whole) block.state = 'committed'
-    else model.blocks.delete(id)
-  })
+  new Step(
+    `commit ${id}`,
+    (model) => isWriting(model, id),
+    async (model, real) => {
+      const block = model.blocks.get(id)
+      if (block === undefined) throw new Error('no block')
+      const whole = block.written === block.bytes.length
+      const { reason } = await answerOf(Promise.resolve(real.reservations.get(id)?.commit()))
+      must(reason === (whole ? undefined : 'incomplete'), `commit of ${block.written} of ${block.bytes.length} answered ${reason}`)
+      real.reservations.delete(id)
+      if (whole) block.state = 'committed'
+      else model.blocks.delete(id)
+    },
+  )
 
 const abort = (id: number): Step =>
-  new Step(`abort ${id}`, (model) => isWriting(model, id), async (model, real) => {
-    await real.reservations.get(id)?.abort()
-    real.reservations.delete(id)
-    model.blocks.delete(id)
-  })
+  new Step(
+    `abort ${id}`,
+    (model) => isWriting(model, id),
+    async (model, real) => {
+      await real.reservations.get(id)?.abort()
+      real.reservations.delete(id)
+      model.blocks.delete(id)
+    },
+  )
 
 const free = (id: number): Step =>
-  new Step(`free ${id}`, () => true, async (model, real) => {
-    const there = model.blocks.get(id)?.state === 'committed'
-    must((await real.store.free(id)) === there, `free of ${id} did not say ${there}`)
-    if (there) model.blocks.delete(id)
-  })
+  new Step(
+    `free ${id}`,
+    () => true,
+    async (model, real) => {
+      const there = model.blocks.get(id)?.state === 'committed'
+      must((await real.store.free(id)) === there, `free of ${id} did not say ${there}`)
+      if (there) model.blocks.delete(id)
+    },
+  )
 
 /** Right bytes, or data_loss of a hurt block, which is gone by then. */
 async function readChecked(model: Model, real: Real, at: KeptReader, read: () => Promise<Uint8Array>, expected: Buffer): Promise<void> {
@@ -178,60 +202,82 @@ async function readChecked(model: Model, real: Real, at: KeptReader, read: () =>
 }
 
 const read = (id: number, from: number, to: number): Step =>
-  new Step(`read ${id} ${from}-${to}`, () => true, async (model, real) => {
-    const block = model.blocks.get(id)
-    if (block?.state !== 'committed') {
-      const { reason } = await answerOf(real.store.open(id))
-      must(reason === 'not_found', `open of an absent block answered ${reason}`)
-      return
-    }
-    const start = Math.floor(Math.min(from, to) * block.bytes.length)
-    const end = Math.floor(Math.max(from, to) * block.bytes.length)
-    const once = async (): Promise<Uint8Array> => {
-      const reader = await real.store.open(id)
-      try {
-        return await reader.read(start, end - start, never)
-      } finally {
-        await reader.close()
+  new Step(
+    `read ${id} ${from}-${to}`,
+    () => true,
+    async (model, real) => {
+      const block = model.blocks.get(id)
+      if (block?.state !== 'committed') {
+        const { reason } = await answerOf(real.store.open(id))
+        must(reason === 'not_found', `open of an absent block answered ${reason}`)
+        return
       }
-    }
-    await readChecked(model, real, { id, bytes: block.bytes, hurt: block.hurt, life: model.lives }, once, block.bytes.subarray(start, end))
-  })
+      const start = Math.floor(Math.min(from, to) * block.bytes.length)
+      const end = Math.floor(Math.max(from, to) * block.bytes.length)
+      const once = async (): Promise<Uint8Array> => {
+        const reader = await real.store.open(id)
+        try {
+          return await reader.read(start, end - start, never)
+        } finally {
+          await reader.close()
+        }
+      }
+      await readChecked(
+        model,
+        real,
+        { id, bytes: block.bytes, hurt: block.hurt, life: model.lives },
+        once,
+        block.bytes.subarray(start, end),
+      )
+    },
+  )
 
 const openReader = (id: number): Step =>
-  new Step(`keep a reader of ${id}`, (model) => model.blocks.get(id)?.state === 'committed' && model.blocks.get(id)?.hurt === false, async (model, real) => {
-    real.readers.push(await real.store.open(id))
-    model.readers.push({ id, bytes: model.blocks.get(id)?.bytes ?? Buffer.alloc(0), hurt: false, life: model.lives })
-  })
+  new Step(
+    `keep a reader of ${id}`,
+    (model) => model.blocks.get(id)?.state === 'committed' && model.blocks.get(id)?.hurt === false,
+    async (model, real) => {
+      real.readers.push(await real.store.open(id))
+      model.readers.push({ id, bytes: model.blocks.get(id)?.bytes ?? Buffer.alloc(0), hurt: false, life: model.lives })
+    },
+  )
 
 const useReader = (): Step =>
-  new Step('read by a kept reader', (model) => model.readers.length > 0, async (model, real) => {
-    const kept = model.readers.shift()
-    const reader = real.readers.shift()
-    if (kept === undefined || reader === undefined) throw new Error('no reader')
-    await readChecked(model, real, kept, () => reader.read(0, kept.bytes.length, never), kept.bytes)
-    await reader.close()
-  })
+  new Step(
+    'read by a kept reader',
+    (model) => model.readers.length > 0,
+    async (model, real) => {
+      const kept = model.readers.shift()
+      const reader = real.readers.shift()
+      if (kept === undefined || reader === undefined) throw new Error('no reader')
+      await readChecked(model, real, kept, () => reader.read(0, kept.bytes.length, never), kept.bytes)
+      await reader.close()
+    },
+  )
 
 const restart = (how: 'closed' | 'killed'): Step =>
-  new Step(`restart, ${how}`, () => true, async (model, real) => {
-    real.store = await real.reopen(how)
-    model.lives += 1
-    real.reservations.clear()
-    // A process that was killed has no readers; those of a closed store read on.
-    if (how === 'killed') {
-      model.readers.length = 0
-      await Promise.all(real.readers.splice(0).map((reader) => reader.close()))
-    }
-    for (const [id, block] of model.blocks) {
-      // A hurt footer shows at once, hurt data when it is read.
-      if (block.state === 'writing' || (block.hurt && !real.store.has(id))) model.blocks.delete(id)
-    }
-    for (const directory of real.directories) {
-      const left = readdirSync(join(directory, 'temp'))
-      must(left.length === 0, `temporary files are left: ${left.join()}`)
-    }
-  })
+  new Step(
+    `restart, ${how}`,
+    () => true,
+    async (model, real) => {
+      real.store = await real.reopen(how)
+      model.lives += 1
+      real.reservations.clear()
+      // A process that was killed has no readers; those of a closed store read on.
+      if (how === 'killed') {
+        model.readers.length = 0
+        await Promise.all(real.readers.splice(0).map((reader) => reader.close()))
+      }
+      for (const [id, block] of model.blocks) {
+        // A hurt footer shows at once, hurt data when it is read.
+        if (block.state === 'writing' || (block.hurt && !real.store.has(id))) model.blocks.delete(id)
+      }
+      for (const directory of real.directories) {
+        const left = readdirSync(join(directory, 'temp'))
+        must(left.length === 0, `temporary files are left: ${left.join()}`)
+      }
+    },
+  )
 
 /** The file of a committed block, found by the name that the design fixes. */
 function blockFile({ directories }: Real, id: number): string {
@@ -245,21 +291,25 @@ function blockFile({ directories }: Real, id: number): string {
 }
 
 const hurt = (id: number, where: number, how: 'flip' | 'cut'): Step =>
-  new Step(`${how} ${id} at ${where}`, (model) => model.blocks.get(id)?.state === 'committed', async (model, real) => {
-    const block = model.blocks.get(id)
-    if (block === undefined) return
-    const fd = openSync(blockFile(real, id), 'r+')
-    const at = Math.floor(where * fstatSync(fd).size)
-    if (how === 'cut') ftruncateSync(fd, at)
-    else {
-      const byte = Buffer.alloc(1)
-      readSync(fd, byte, 0, 1, at)
-      writeSync(fd, Buffer.of((byte[0] ?? 0) ^ (1 << (at % 8))), 0, 1, at)
-    }
-    closeSync(fd)
-    block.hurt = true
-    for (const reader of model.readers) if (reader.bytes === block.bytes) reader.hurt = true
-  })
+  new Step(
+    `${how} ${id} at ${where}`,
+    (model) => model.blocks.get(id)?.state === 'committed',
+    async (model, real) => {
+      const block = model.blocks.get(id)
+      if (block === undefined) return
+      const fd = openSync(blockFile(real, id), 'r+')
+      const at = Math.floor(where * fstatSync(fd).size)
+      if (how === 'cut') ftruncateSync(fd, at)
+      else {
+        const byte = Buffer.alloc(1)
+        readSync(fd, byte, 0, 1, at)
+        writeSync(fd, Buffer.of((byte[0] ?? 0) ^ (1 << (at % 8))), 0, 1, at)
+      }
+      closeSync(fd)
+      block.hurt = true
+      for (const reader of model.readers) if (reader.bytes === block.bytes) reader.hurt = true
+    },
+  )
 
 const lengths = fc.constantFrom(0, 1, 100, 16_384, 300_000, mebibyte - 1, mebibyte, mebibyte + 1, 2 * mebibyte + 77)
 const ids = fc.integer({ min: 1, max: 5 })
@@ -279,8 +329,8 @@ export const blockStoreCommands = fc.commands(
     ids.map((id) => read(id, 0, 1)),
     ids.map(openReader),
     fc.constant(useReader()),
-    fc.constantFrom('closed', 'killed').map((how) => restart(how as 'closed' | 'killed')),
-    fc.tuple(ids, part, fc.constantFrom('flip', 'flip', 'cut')).map(([id, where, how]) => hurt(id, where, how as 'flip' | 'cut')),
+    fc.constantFrom('closed', 'killed').map((how) => restart(how)),
+    fc.tuple(ids, part, fc.constantFrom('flip', 'flip', 'cut')).map(([id, where, how]) => hurt(id, where, how)),
   ],
   { size: '+1', maxCommands: 60 },
 )

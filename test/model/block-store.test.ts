@@ -2,7 +2,7 @@
 // sequences must catch. SKEIN_MODEL_RUNS makes it as long as one likes.
 import { join } from 'node:path'
 import { readFile } from 'node:fs/promises'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { openBlockStore } from '../../src/block/multi-directory-store.ts'
 import { DirectoryStore } from '../../src/block/directory-store.ts'
@@ -10,14 +10,18 @@ import type { BlockStore } from '../../src/block/block-store.ts'
 import { mebibyte, storeDependencies, temporaryFolder } from '../conformance/block-store-fixture.ts'
 import { blockStoreCommands, type Model, type Real } from './block-store-model.ts'
 
-const runs = Number(process.env['SKEIN_MODEL_RUNS'] ?? 60)
+const runs = Number(process.env['SKEIN_MODEL_RUNS'] ?? 40)
 const quotaBytes = 3 * mebibyte
 type Open = (paths: readonly string[]) => Promise<BlockStore>
 
 const openSingle: Open = ([path = '']) =>
   DirectoryStore.open({ path, tier: 'SSD', mediumType: 'SSD', quotaBytes, workerId: 'worker', deps: storeDependencies() })
 const openDouble: Open = (paths) =>
-  openBlockStore({ directories: paths.map((path) => ({ path, tier: 'SSD', mediumType: 'SSD', quotaBytes })), workerId: 'worker', ...storeDependencies() })
+  openBlockStore({
+    directories: paths.map((path) => ({ path, tier: 'SSD', mediumType: 'SSD', quotaBytes })),
+    workerId: 'worker',
+    ...storeDependencies(),
+  })
 
 async function check(open: Open, names: readonly string[], options: { runs: number; seed?: number }): Promise<void> {
   await fc.assert(
@@ -61,16 +65,19 @@ function mutant(change: (store: BlockStore) => Partial<BlockStore>): Open {
   }
 }
 
-const unverified: Open = 
-  mutant((store) => ({
-    open: async (blockId) => {
-      const reader = await store.open(blockId)
-      const name = blockId.toString(16).padStart(14, '0')
-      const folder = ((Math.floor(blockId / 2 ** 20) + blockId) % 256).toString(16).padStart(2, '0')
-      const file = join(store.usage()[0]?.path ?? '', 'blocks', folder, name)
-      return { header: reader.header, close: () => reader.close(), read: async (offset, length) => (await readFile(file)).subarray(offset, offset + length) }
-    },
-  }))
+const unverified: Open = mutant((store) => ({
+  open: async (blockId) => {
+    const reader = await store.open(blockId)
+    const name = blockId.toString(16).padStart(14, '0')
+    const folder = ((Math.floor(blockId / 2 ** 20) + blockId) % 256).toString(16).padStart(2, '0')
+    const file = join(store.usage()[0]?.path ?? '', 'blocks', folder, name)
+    return {
+      header: reader.header,
+      close: () => reader.close(),
+      read: async (offset, length) => (await readFile(file)).subarray(offset, offset + length),
+    }
+  },
+}))
 
 const mutants: Record<string, Open> = {
   'reads without looking at checksums': unverified,
@@ -109,7 +116,11 @@ describe('the block store does what its model does', () => {
 })
 
 describe('the model catches a store that', () => {
-  test.each(Object.entries(mutants))('%s', async (_, open) => {
-    await expect(check(open, ['a'], { runs: 300, seed: 7 })).rejects.toThrow()
-  }, 120_000)
+  test.each(Object.entries(mutants))(
+    '%s',
+    async (_, open) => {
+      await expect(check(open, ['a'], { runs: 300, seed: 7 })).rejects.toThrow()
+    },
+    120_000,
+  )
 })

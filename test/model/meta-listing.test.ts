@@ -1,6 +1,6 @@
 // Why: whatever a store holds and however it changes, after a whole listing the metadata is exactly what the store shows.
 // How: random stores, listed page by page, against a reference of a plain Map; then the commands again on fresh tables.
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { apply } from '../../src/meta/apply.ts'
 import type { Command, ListedObject } from '../../src/meta/commands.ts'
@@ -25,9 +25,17 @@ function sync(tables: MemoryTables, rootId: number, store: ReadonlyMap<string, L
   for (let from = 0; ; from += limit) {
     const objects = all.slice(from, from + limit)
     const upToKey = from + limit < all.length ? objects.at(-1)?.key : undefined
-    const range = { directory: directoryAt(tables, rootId, prefix), prefix, afterKey, upToKey, containersBefore: tables.counter('containers') }
+    const range = {
+      directory: directoryAt(tables, rootId, prefix),
+      prefix,
+      afterKey,
+      upToKey,
+      containersBefore: tables.counter('containers'),
+    }
     const diff = diffPage(tables, rootId, objects, range, 4)
-    const upserts = diff.files.filter(({ known, object: listed }) => known === undefined || !isSameVersion(known, listed)).map((file) => file.object)
+    const upserts = diff.files
+      .filter(({ known, object: listed }) => known === undefined || !isSameVersion(known, listed))
+      .map((file) => file.object)
     const directories = diff.markers.map((marker) => ({ key: marker, marker: true }))
     const command = listing({ upserts, directories, removals: diff.removals, unmarked: diff.unmarked })
     if (upserts.length + directories.length + diff.removals.length + diff.unmarked.length > 0) {
@@ -49,7 +57,8 @@ function expectShows(tables: MemoryTables, rootId: number, store: ReadonlyMap<st
   expect(entries.filter((entry) => !entry.folder).map((entry) => entry.key)).toEqual(files.map((listed) => listed.key))
   for (const listed of files) expect(fileAt(tables, rootId, listed.key)).toMatchObject({ length: listed.length, etag: listed.etag })
   const folders = new Set<string>()
-  for (const name of store.keys()) for (let at = name.indexOf('/'); at >= 0; at = name.indexOf('/', at + 1)) folders.add(name.slice(0, at + 1))
+  for (const name of store.keys())
+    for (let at = name.indexOf('/'); at >= 0; at = name.indexOf('/', at + 1)) folders.add(name.slice(0, at + 1))
   expect(entries.filter((entry) => entry.folder).map((entry) => entry.key)).toEqual([...folders].sort(compareKeys))
   expect(tables.counter('files')).toBe(files.length)
   expect(tables.counter('directories')).toBe(folders.size)

@@ -8,12 +8,15 @@ import { type Child, startChild } from './child.ts'
 import { freePort } from './free-port.ts'
 
 const root = join(import.meta.dirname, '../..')
-const main = join(root, 'dist/cli/main.js')
+/** The command line, as `npm run build` leaves it. */
+export const main = join(root, 'dist/cli/main.js')
 
 export interface CommandResult {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
+  /** stdout as it came, for what is no text. */
+  readonly bytes: Buffer
 }
 
 interface Role {
@@ -41,7 +44,8 @@ export function run(args: readonly string[], options: { env?: NodeJS.ProcessEnv;
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
     child.once('close', (code) => {
       clearTimeout(timer)
-      resolve({ code, stdout: Buffer.concat(out).toString('utf8'), stderr: Buffer.concat(err).toString('utf8') })
+      const bytes = Buffer.concat(out)
+      resolve({ code, stdout: bytes.toString('utf8'), stderr: Buffer.concat(err).toString('utf8'), bytes })
     })
   })
 }

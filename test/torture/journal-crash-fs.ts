@@ -52,6 +52,16 @@ export class CrashFileSystem implements JournalFileSystem {
     return this.#operationsLeft < 0
   }
 
+  /** What the next process finds when only this one was killed: everything, unsynced changes still unsynced. */
+  restart(): CrashFileSystem {
+    this.#operationsLeft = -1
+    const next = new CrashFileSystem(this.#bug)
+    for (const [name, node] of this.#names) next.#names.set(name, node)
+    for (const [name, node] of this.#durableNames) next.#durableNames.set(name, node)
+    next.#unsyncedNames = [...this.#unsyncedNames]
+    return next
+  }
+
   /** What the next boot finds. */
   crash(random: Random): CrashFileSystem {
     this.#operationsLeft = -1

@@ -95,7 +95,15 @@ export class OriginBucket {
     this.#versions += 1
     const version = this.#versions
     const etag = hash('md5', `${this.name}/${key} ${size} ${version} ${body === undefined ? '' : hash('md5', body)}`)
-    const object = { key, size, version, etag, modifiedMs: Math.floor(Date.now() / 1000) * 1000, storageClass: options.storageClass ?? 'STANDARD', body }
+    const object = {
+      key,
+      size,
+      version,
+      etag,
+      modifiedMs: Math.floor(Date.now() / 1000) * 1000,
+      storageClass: options.storageClass ?? 'STANDARD',
+      body,
+    }
     if (!this.#objects.has(key)) this.#sorted = undefined
     this.#objects.set(key, object)
     return object

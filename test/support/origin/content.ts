@@ -20,7 +20,7 @@ export class Noise {
   *slices(identity: string, offset: number, length: number): Generator<Buffer> {
     const start = Number.parseInt(hash('md5', `${this.#seed} ${identity}`).slice(0, 12), 16)
     let at = (start + offset) % noiseBytes
-    for (let left = length; left > 0; ) {
+    for (let left = length; left > 0;) {
       const take = Math.min(left, noiseBytes - at)
       yield this.#bytes.subarray(at, at + take)
       left -= take

@@ -45,7 +45,10 @@ const statusOf: Readonly<Record<string, number>> = {
 /** Sends an error as S3 does: a status and, unless it is a HEAD, a document with the code. */
 export function sendError(response: ServerResponse, request: IncomingMessage, code: string, status = statusOf[code] ?? 403): void {
   request.resume()
-  const body = request.method === 'HEAD' || status === 304 ? '' : `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${escapeXml(code)}</Message><RequestId>origin</RequestId></Error>`
+  const body =
+    request.method === 'HEAD' || status === 304
+      ? ''
+      : `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${escapeXml(code)}</Message><RequestId>origin</RequestId></Error>`
   response.writeHead(status, { 'content-type': 'application/xml', 'content-length': Buffer.byteLength(body) })
   response.end(body)
 }

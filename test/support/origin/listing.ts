@@ -2,7 +2,6 @@
 // folded prefix is stepped over in one jump; the continuation token is the last key or prefix given out.
 import type { OriginBucket, OriginObject } from './bucket.ts'
 
-
 /** A page as XML, or the code of the error. */
 export function listObjects(bucket: OriginBucket, query: URLSearchParams): { readonly body: string } | { readonly code: string } {
   const prefix = query.get('prefix') ?? ''
@@ -15,12 +14,15 @@ export function listObjects(bucket: OriginBucket, query: URLSearchParams): { rea
   const encode = query.get('encoding-type') === 'url' ? urlEncode : escapeXml
   const keys = bucket.sortedKeys
   const foldedAfter = delimiter !== '' && after.startsWith(prefix) && after.endsWith(delimiter) && after.length > prefix.length
-  let at = Math.max(firstIndex(keys, prefix, false), after === '' ? 0 : foldedAfter && token !== null ? firstBehind(keys, after) : firstIndex(keys, after, true))
+  let at = Math.max(
+    firstIndex(keys, prefix, false),
+    after === '' ? 0 : foldedAfter && token !== null ? firstBehind(keys, after) : firstIndex(keys, after, true),
+  )
   let entries = ''
   let count = 0
   let last = ''
   let truncated = false
-  for (; at < keys.length; ) {
+  for (; at < keys.length;) {
     const key = keys[at] ?? ''
     if (!key.startsWith(prefix)) break
     if (count >= maxKeys) {
@@ -42,7 +44,9 @@ export function listObjects(bucket: OriginBucket, query: URLSearchParams): { rea
   const head = `<Name>${bucket.name}</Name><Prefix>${encode(prefix)}</Prefix><KeyCount>${count}</KeyCount><MaxKeys>${maxKeys}</MaxKeys><IsTruncated>${truncated}</IsTruncated>`
   const options = `${delimiter === '' ? '' : `<Delimiter>${encode(delimiter)}</Delimiter>`}${encode === urlEncode ? '<EncodingType>url</EncodingType>' : ''}`
   const next = truncated ? `<NextContinuationToken>${makeToken(last)}</NextContinuationToken>` : ''
-  return { body: `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${head}${options}${next}${entries}</ListBucketResult>` }
+  return {
+    body: `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${head}${options}${next}${entries}</ListBucketResult>`,
+  }
 }
 
 function contents(object: OriginObject | undefined, encode: (text: string) => string): string {

@@ -76,7 +76,12 @@ function proceed(exchange: Exchange, fault: Fault | undefined): void {
   if (fault?.kind === 'wrong_range' && from > 0) [from, to] = [from - 1, to - 1]
   if (fault?.kind === 'short') to -= 1
   const headers: (string | number)[] = ['content-type', 'application/octet-stream', 'accept-ranges', 'bytes', 'content-length', to - from]
-  headers.push('etag', `"${fault?.kind === 'stale_etag' ? 'stale' : object.etag}"`, 'last-modified', new Date(object.modifiedMs).toUTCString())
+  headers.push(
+    'etag',
+    `"${fault?.kind === 'stale_etag' ? 'stale' : object.etag}"`,
+    'last-modified',
+    new Date(object.modifiedMs).toUTCString(),
+  )
   if (object.storageClass !== 'STANDARD') headers.push('x-amz-storage-class', object.storageClass)
   if (range !== undefined) headers.push('content-range', `bytes ${from}-${to - 1}/${object.size}`)
   const checksum = cos ? bucket.crc64Of(object) : undefined

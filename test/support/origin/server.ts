@@ -51,7 +51,12 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
     return known
   }
   for (const name of options.buckets ?? []) bucket(name)
-  const counters: OriginCounters = { requests: { list: 0, head: 0, get: 0, put: 0, delete: 0, other: 0 }, objectBytes: 0, statuses: {}, trafficLimits: new Set() }
+  const counters: OriginCounters = {
+    requests: { list: 0, head: 0, get: 0, put: 0, delete: 0, other: 0 },
+    objectBytes: 0,
+    statuses: {},
+    trafficLimits: new Set(),
+  }
   const faults = new Faults(seededRandom(options.seed ?? 1))
   const signatures = new SignatureCheck(options.credentials)
   const domain = options.domain ?? 'localhost'
@@ -121,7 +126,10 @@ function answer(exchange: Exchange, query: URLSearchParams): void {
   }
 }
 
-function locate(request: IncomingMessage, domain: string): { bucket: string; key: string; pathStyle: boolean; query: URLSearchParams } | undefined {
+function locate(
+  request: IncomingMessage,
+  domain: string,
+): { bucket: string; key: string; pathStyle: boolean; query: URLSearchParams } | undefined {
   const url = request.url ?? '/'
   const mark = url.indexOf('?')
   const rawPath = mark < 0 ? url : url.slice(0, mark)

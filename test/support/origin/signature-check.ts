@@ -1,6 +1,6 @@
 // Why: an origin that takes any signature proves nothing about a client that signs. How: AWS Signature Version 4 in the
 // Authorization header, written from the specification and sharing no code with the client's signer.
-import { createHmac, hash, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
 export interface OriginCredential {
@@ -12,13 +12,14 @@ export interface OriginCredential {
   expired?: boolean
 }
 
-const authorizationPattern = /^AWS4-HMAC-SHA256 Credential=([^/,]+)\/(\d{8})\/([^/,]+)\/s3\/aws4_request,\s*SignedHeaders=([a-z0-9;-]+),\s*Signature=([0-9a-f]{64})$/
+const authorizationPattern =
+  /^AWS4-HMAC-SHA256 Credential=([^/,]+)\/(\d{8})\/([^/,]+)\/s3\/aws4_request,\s*SignedHeaders=([a-z0-9;-]+),\s*Signature=([0-9a-f]{64})$/
 const skewMaxMs = 15 * 60 * 1000
 
 /** Checks requests. Keys of a day are kept, at most 100. */
 export class SignatureCheck {
   readonly #credentials: ReadonlyMap<string, OriginCredential>
-  readonly #keys = new Map<string, Buffer>()
+  readonly #keys = new Map<string, KeyObject>()
 
   constructor(credentials: readonly OriginCredential[]) {
     this.#credentials = new Map(credentials.map((credential) => [credential.accessKeyId, credential]))
@@ -40,21 +41,23 @@ export class SignatureCheck {
     if (mustSign.some((name) => !names.includes(name)) || !names.includes('host')) return 'AccessDenied'
     const scope = `${day}/${region}/s3/aws4_request`
     const toSign = `AWS4-HMAC-SHA256\n${timestamp}\n${scope}\n${hash('sha256', canonicalRequest(request, names, signedNames))}`
-    const wanted = createHmac('sha256', this.#key(credential, day, region)).update(toSign).digest()
+    const wanted = createHmac('sha256', this.#key(credential, day, region))
+      .update(toSign)
+      .digest()
     if (!timingSafeEqual(wanted, Buffer.from(signature, 'hex'))) return 'SignatureDoesNotMatch'
     if (credential.sessionToken !== request.headers['x-amz-security-token']) return 'InvalidToken'
     return credential.expired === true ? 'ExpiredToken' : undefined
   }
 
-  #key(credential: OriginCredential, day: string, region: string): Buffer {
+  #key(credential: OriginCredential, day: string, region: string): KeyObject {
     const name = `${credential.accessKeyId} ${day} ${region}`
-    let key = this.#keys.get(name)
-    if (key === undefined) {
-      key = Buffer.from(`AWS4${credential.secretAccessKey}`)
-      for (const part of [day, region, 's3', 'aws4_request']) key = createHmac('sha256', key).update(part).digest()
-      if (this.#keys.size >= 100) this.#keys.clear()
-      this.#keys.set(name, key)
-    }
+    const known = this.#keys.get(name)
+    if (known !== undefined) return known
+    let bytes: Buffer = Buffer.from(`AWS4${credential.secretAccessKey}`)
+    for (const part of [day, region, 's3', 'aws4_request']) bytes = createHmac('sha256', bytes).update(part).digest()
+    if (this.#keys.size >= 100) this.#keys.clear()
+    const key = createSecretKey(bytes)
+    this.#keys.set(name, key)
     return key
   }
 }
@@ -65,20 +68,34 @@ function canonicalRequest(request: IncomingMessage, names: readonly string[], si
   const path = mark < 0 ? url : url.slice(0, mark)
   const query = mark < 0 ? '' : canonicalQuery(url.slice(mark + 1))
   let headers = ''
-  for (const name of names) headers += `${name}:${String(request.headers[name] ?? '').trim().replace(/ +/g, ' ')}\n`
+  for (const name of names)
+    headers += `${name}:${String(request.headers[name] ?? '')
+      .trim()
+      .replace(/ +/g, ' ')}\n`
   return `${request.method}\n${canonicalPath(path)}\n${query}\n${headers}\n${signedNames}\n${String(request.headers['x-amz-content-sha256'])}`
 }
 
 function canonicalPath(path: string): string {
-  return path.includes('%') ? path.split('/').map((segment) => encode(decodeURIComponent(segment))).join('/') : path
+  return path.includes('%')
+    ? path
+        .split('/')
+        .map((segment) => encode(decodeURIComponent(segment)))
+        .join('/')
+    : path
 }
 
 function canonicalQuery(query: string): string {
-  const pairs = query.split('&').filter((part) => part !== '').map((part) => {
-    const [name = '', ...rest] = part.split('=')
-    return [encode(decodeURIComponent(name)), encode(decodeURIComponent(rest.join('=')))] as const
-  })
-  return pairs.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : a[1] < b[1] ? -1 : 1)).map(([name, text]) => `${name}=${text}`).join('&')
+  const pairs = query
+    .split('&')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const [name = '', ...rest] = part.split('=')
+      return [encode(decodeURIComponent(name)), encode(decodeURIComponent(rest.join('=')))] as const
+    })
+  return pairs
+    .sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : a[1] < b[1] ? -1 : 1))
+    .map(([name, text]) => `${name}=${text}`)
+    .join('&')
 }
 
 function encode(text: string): string {

@@ -17,11 +17,24 @@ export interface TestCredential {
 export const testCredential: TestCredential = { accessKeyId: 'AKIDTESTONLY', secretAccessKey: 'canary/Secret+Key=0123456789abcdef' }
 
 export function testDependencies(overrides: Partial<StoreDependencies> = {}): StoreDependencies {
-  return { clock: systemClock, random: systemRandom, logger: silentLogger, metrics: new MetricRegistry(), allowPrivateEndpoints: true, ...overrides }
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+    metrics: new MetricRegistry(),
+    allowPrivateEndpoints: true,
+    ...overrides,
+  }
 }
 
 /** Defaults with few retries and short time-outs. */
-export const hastyDefaults: CosnDefaults = { ...cosnDefaults, maxRetries: 4, socketTimeoutMs: 400, connectionTimeoutMs: 1000, useHttps: false }
+export const hastyDefaults: CosnDefaults = {
+  ...cosnDefaults,
+  maxRetries: 4,
+  socketTimeoutMs: 300,
+  connectionTimeoutMs: 1000,
+  useHttps: false,
+}
 
 /** `s3://bucket/prefix` in path style. */
 export function openS3(
@@ -58,8 +71,17 @@ export function openCosn(
   return openUnderFileSystem(
     {
       uri,
-      attributes: { 'fs.cosn.bucket.endpoint_suffix': endpointSuffix, 'fs.cosn.bucket.region': 'ap-guangzhou', 'fs.cosn.useHttps': 'false', ...attributes },
-      secrets: { 'fs.cosn.userinfo.secretId': new Secret(accessKeyId), 'fs.cosn.userinfo.secretKey': new Secret(secretAccessKey), ...token },
+      attributes: {
+        'fs.cosn.bucket.endpoint_suffix': endpointSuffix,
+        'fs.cosn.bucket.region': 'ap-guangzhou',
+        'fs.cosn.useHttps': 'false',
+        ...attributes,
+      },
+      secrets: {
+        'fs.cosn.userinfo.secretId': new Secret(accessKeyId),
+        'fs.cosn.userinfo.secretKey': new Secret(secretAccessKey),
+        ...token,
+      },
     },
     defaults,
     dependencies,

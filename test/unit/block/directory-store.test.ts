@@ -1,9 +1,20 @@
 // Why: what a directory must withstand from outside the contract: crashes, foreign files, rot, other workers.
 import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import { openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { DirectoryReservation } from '../../../src/block/directory-reservation.ts'
 import { DirectoryStore } from '../../../src/block/directory-store.ts'
-import { bytesOf, headerOf, mebibyte, never, readWhole, storeDependencies, temporaryFolder, usedBytesOf } from '../../conformance/block-store-fixture.ts'
+import {
+  bytesOf,
+  headerOf,
+  mebibyte,
+  never,
+  readWhole,
+  storeDependencies,
+  temporaryFolder,
+  usedBytesOf,
+} from '../../conformance/block-store-fixture.ts'
 
 let root = ''
 let cleanups: (() => Promise<unknown>)[] = []
@@ -13,7 +24,7 @@ beforeEach(async () => {
   cleanups = [folder.remove]
 })
 afterEach(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup()
+  for (const cleanup of cleanups.toReversed()) await cleanup()
 })
 
 async function open(workerId = 'worker-1', quotaBytes = 16 * mebibyte) {
@@ -44,7 +55,11 @@ async function flip(path: string, at: number): Promise<void> {
 describe('whose directory it is', () => {
   test("another worker's is refused in one line, one's own is taken again", async () => {
     await (await open('worker-1')).store.close()
-    await expect(open('worker-2')).rejects.toMatchObject({ code: 'failed_precondition', reason: 'directory_in_use', message: expect.stringMatching(/^.*belongs to worker worker-1, not to worker-2.*$/) })
+    await expect(open('worker-2')).rejects.toMatchObject({
+      code: 'failed_precondition',
+      reason: 'directory_in_use',
+      message: expect.stringMatching(/^.*belongs to worker worker-1, not to worker-2.*$/),
+    })
     await open('worker-1')
   })
 
@@ -119,8 +134,20 @@ describe('after a crash', () => {
     ['a flipped bit in the footer', async (path: string) => flip(path, -30)],
     ['an empty file', async (path: string) => truncate(path, 0)],
     ["another block's file", async (path: string) => writeFile(path, await readFile(await fileOf(2)))],
-    ['a symbolic link', async (path: string) => { await rm(path); await symlink(await fileOf(2), path) }],
-    ['a folder', async (path: string) => { await rm(path); await mkdir(path) }],
+    [
+      'a symbolic link',
+      async (path: string) => {
+        await rm(path)
+        await symlink(await fileOf(2), path)
+      },
+    ],
+    [
+      'a folder',
+      async (path: string) => {
+        await rm(path)
+        await mkdir(path)
+      },
+    ],
   ])('%s is no block', async (name, hurt) => {
     const { store } = await open()
     for (const id of [1, 2]) await store.put(headerOf(id, 100), bytesOf(100, id))
@@ -211,6 +238,14 @@ describe('rot', () => {
     expect([store.has(1), deps.events.lines.at(-1)]).toEqual([false, '-1 corrupt'])
   })
 
+  test.each([100, 2 * mebibyte])('a file of a block of %i bytes that grew is no block any more', async (length) => {
+    const { store } = await open()
+    await store.put(headerOf(1, length), bytesOf(length, 1))
+    await appendFile(await fileOf(1), 'x')
+    await expect(store.open(1)).rejects.toMatchObject({ code: 'data_loss' })
+    expect(store.has(1)).toBe(false)
+  })
+
   test('a file that vanished is a lost block', async () => {
     const { store, deps } = await open()
     await store.put(headerOf(1, 100), bytesOf(100, 1))
@@ -250,19 +285,41 @@ describe('the disk', () => {
     expect([usedBytesOf(store), store.reservedBytes]).toEqual([0, 0])
   })
 
-  // /dev/full answers ENOSPC to every write.
-  test('a full disk is resource_exhausted, and nothing of the block stays', async () => {
-    const { store, deps } = await open()
+  test('a file that was taken away from under its writer is not committed', async () => {
+    const { store } = await open()
     const reservation = await store.reserve(headerOf(1, 4 * mebibyte))
     await rm(reservation.path)
-    expect(deps.events.lines).toEqual([])
-    const { diskError } = await import('../../../src/block/disk-calls.ts')
-    expect(diskError(Object.assign(new Error('x'), { code: 'ENOSPC' }), 'writing')).toMatchObject({ code: 'resource_exhausted', reason: 'disk_full' })
-    expect(diskError(Object.assign(new Error('x'), { code: 'EIO' }), 'writing')).toMatchObject({ code: 'unavailable', reason: 'disk_fault' })
     await reservation.write(bytesOf(4 * mebibyte, 1))
-    // The file was unlinked under the writer: there is nothing to rename.
     await expect(reservation.commit()).rejects.toMatchObject({ code: 'unavailable' })
     expect([store.has(1), usedBytesOf(store), await filesIn('temp')]).toEqual([false, 0, []])
+  })
+
+  // /dev/full answers ENOSPC to every write.
+  test.each(['write', 'commit'])('a full disk is resource_exhausted at %s, and the reservation is given up once', async (when) => {
+    const ended: string[] = []
+    const length = when === 'write' ? 4 * mebibyte : mebibyte
+    await mkdir(root)
+    const reservation = new DirectoryReservation({
+      id: 'id',
+      header: headerOf(1, length),
+      path: join(root, 'temp'),
+      fd: openSync('/dev/full', 'r+'),
+      moveIn: () => Promise.resolve(void ended.push('moved')),
+      clock: storeDependencies().clock,
+      committed: () => ended.push('committed'),
+      aborted: () => ended.push('aborted'),
+      warn: () => ended.push('warned'),
+    })
+    const writing = async (): Promise<void> => {
+      for (let at = 0; at < length; at += mebibyte) await reservation.write(bytesOf(mebibyte, 1))
+      if (when === 'commit') await reservation.commit()
+    }
+    const full = { code: 'resource_exhausted', reason: 'disk_full' }
+    await expect(writing()).rejects.toMatchObject(full)
+    expect(reservation.ended).toBe(true)
+    await reservation.abort()
+    if (when === 'write') await expect(reservation.write(bytesOf(1, 1))).rejects.toMatchObject(full)
+    expect(ended).toEqual(['aborted'])
   })
 
   test('an abort while writes are out leaves nothing', async () => {

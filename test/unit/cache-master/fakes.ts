@@ -30,7 +30,7 @@ export class FakeStore implements UnderFileSystem {
   closed = 0
   failure: Error | undefined
   /** Called after a listing was answered and before its caller has it. */
-  afterList: (() => void) | undefined
+  afterList: (() => Promise<void>) | undefined
 
   put(key: string, fields: Partial<ObjectInfo> = {}): void {
     this.objects.set(key, { key, length: 10, etag: 'v1', modifiedMs: 1000, storageClass: 'STANDARD', ...fields })
@@ -54,7 +54,12 @@ export class FakeStore implements UnderFileSystem {
     let last = after?.key
     let next: ListPage['next']
     for (const key of keys) {
-      if (after !== undefined && (compareKeys(key, after.key) <= 0 || (delimiter !== undefined && after.key.endsWith('/') && after.key !== prefix && key.startsWith(after.key)))) continue
+      if (
+        after !== undefined &&
+        (compareKeys(key, after.key) <= 0 ||
+          (delimiter !== undefined && after.key.endsWith('/') && after.key !== prefix && key.startsWith(after.key)))
+      )
+        continue
       const slash = delimiter === undefined ? -1 : key.indexOf('/', prefix.length)
       const folded = slash < 0 ? undefined : key.slice(0, slash + 1)
       if (folded !== undefined && prefixes.at(-1) === folded) continue
@@ -66,7 +71,7 @@ export class FakeStore implements UnderFileSystem {
       else prefixes.push(folded)
       last = folded ?? key
     }
-    this.afterList?.()
+    await this.afterList?.()
     return { objects, prefixes, next }
   }
   // eslint-disable-next-line require-yield

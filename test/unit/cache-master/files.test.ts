@@ -32,7 +32,17 @@ describe('ls', () => {
   it('lists a directory at the store once, and its children in key order', async () => {
     for (const key of weird) store.put(key)
     const first = await ls('/ns')
-    expect(paths(first)).toEqual(['/ns/.hidden', '/ns/a b', '/ns/a%20b', '/ns/a&b', '/ns/a+b', '/ns/d (dir)', '/ns/tail (dir)', '/ns/é (dir)', '/ns/\u{1F600}'])
+    expect(paths(first)).toEqual([
+      '/ns/.hidden',
+      '/ns/a b',
+      '/ns/a%20b',
+      '/ns/a&b',
+      '/ns/a+b',
+      '/ns/d (dir)',
+      '/ns/tail (dir)',
+      '/ns/é (dir)',
+      '/ns/\u{1F600}',
+    ])
     const { lists } = store
     await fixture.restart()
     expect(await ls('/ns')).toEqual(first)
@@ -45,7 +55,9 @@ describe('ls', () => {
   it('lists all below a directory, the same in any page size', async () => {
     for (const key of weird) store.put(key)
     const all = await ls('/ns', true)
-    expect(all.filter((file) => !file.folder).map((file) => file.key)).toEqual(weird.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))))
+    expect(all.filter((file) => !file.folder).map((file) => file.key)).toEqual(
+      weird.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+    )
     for (const limit of [1, 2, 3]) {
       expect(await ls('/ns', true, limit)).toEqual(all)
       expect(paths(await ls('/', true, limit))).toEqual(['/ns (dir)', ...paths(all)])
@@ -66,7 +78,9 @@ describe('ls', () => {
   })
 
   it('refuses a page token that it did not make', async () => {
-    await expect(fixture.service.listStatus({ path: '/ns', recursive: false, limit: 0, pageToken: '{"x":1}' }, call)).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(fixture.service.listStatus({ path: '/ns', recursive: false, limit: 0, pageToken: '{"x":1}' }, call)).rejects.toMatchObject(
+      { code: 'invalid_argument' },
+    )
   })
 })
 
@@ -74,11 +88,25 @@ describe('stat', () => {
   it('asks the store for an unknown path once and then answers by itself', async () => {
     store.put('d/f', { length: 9, etag: 'e1' })
     const info = await fixture.service.getStatus({ path: '/ns/d/f' }, call)
-    expect(info).toMatchObject({ path: '/ns/d/f', name: 'f', length: 9, etag: 'e1', ufsPath: 's3://bucket/d/f', blockSizeBytes: 4, folder: false, mode: 0o666, replicationMax: -1, ttlMs: -1 })
+    expect(info).toMatchObject({
+      path: '/ns/d/f',
+      name: 'f',
+      length: 9,
+      etag: 'e1',
+      ufsPath: 's3://bucket/d/f',
+      blockSizeBytes: 4,
+      folder: false,
+      mode: 0o666,
+      replicationMax: -1,
+      ttlMs: -1,
+    })
     expect(await fixture.service.getStatus({ path: '/ns/d/f' }, call)).toEqual(info)
     expect(store.stats).toBe(1)
     expect(await fixture.service.getStatus({ path: '/ns/d' }, call)).toMatchObject({ folder: true, path: '/ns/d', name: 'd' })
-    await expect(fixture.service.getStatus({ path: '/ns/x' }, call)).rejects.toMatchObject({ code: 'not_found', message: '/ns/x does not exist' })
+    await expect(fixture.service.getStatus({ path: '/ns/x' }, call)).rejects.toMatchObject({
+      code: 'not_found',
+      message: '/ns/x does not exist',
+    })
   })
 
   it('finds a directory of which nothing is known', async () => {

@@ -61,7 +61,11 @@ export class MasterFixture {
         return this.store(access.uri)
       },
       clock: this.clock,
-      logger: createLogger('debug', (line) => this.logs.push(line), () => 0),
+      logger: createLogger(
+        'debug',
+        (line) => this.logs.push(line),
+        () => 0,
+      ),
       metrics: new MetricRegistry(),
       options: this.options,
       signal: call.signal,

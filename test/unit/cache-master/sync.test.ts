@@ -31,7 +31,11 @@ describe('SyncPage', () => {
     const first = await sync('/ns', 3)
     expect(keys(first)).toEqual([0, 1, 2, 3, 4, 5, 6].map((i) => `d/f${i}`))
     expect(new Set(first.map(({ fileId }) => fileId)).size).toBe(7)
-    expect(first.every(({ fileId, blocks, problem, blockSizeBytes }) => fileId > 0 && blocks.length === 0 && problem === '' && blockSizeBytes === 4)).toBe(true)
+    expect(
+      first.every(
+        ({ fileId, blocks, problem, blockSizeBytes }) => fileId > 0 && blocks.length === 0 && problem === '' && blockSizeBytes === 4,
+      ),
+    ).toBe(true)
     expect(fixture.journal.entries.length - before).toBe(3)
     expect(await sync('/ns', 3)).toEqual(first)
     await fixture.restart()
@@ -47,7 +51,10 @@ describe('SyncPage', () => {
     for (const key of ['a', 'b', 'c', 'd/e', 'd/f', 'z']) store.put(key)
     const before = new Map((await sync('/ns')).map((file) => [file.key, file]))
     const { session, blocksOf } = await worker('w1')
-    await fixture.service.reportBlocks({ workerId: 'w1', session, added: [...before.values()].flatMap(blocksOf), removed: [], fullReportEnd: true }, call)
+    await fixture.service.reportBlocks(
+      { workerId: 'w1', session, added: [...before.values()].flatMap(blocksOf), removed: [], fullReportEnd: true },
+      call,
+    )
     store.put('b', { etag: 'v2' })
     store.objects.delete('a')
     store.objects.delete('d/e')
@@ -61,26 +68,31 @@ describe('SyncPage', () => {
     expect(of('c')?.blocks).toEqual([{ workerIds: ['w1'] }, { workerIds: ['w1'] }, { workerIds: ['w1'] }])
     const { freeBlocks } = await fixture.service.workerHeartbeat({ workerId: 'w1', session, directories: [], counters: {} }, call)
     const gone = ['a', 'b', 'd/e', 'z'].flatMap((key) => blocksOf(before.get(key)))
-    expect(freeBlocks.toSorted()).toEqual(gone.toSorted())
+    expect(new Set(freeBlocks)).toEqual(new Set(gone))
+    expect(freeBlocks).toHaveLength(gone.length)
   })
 
   it('keeps a newer version that was seen while the page was on its way', async () => {
     store.put('x')
     const [old] = await sync('/ns')
-    store.afterList = () => {
+    const { namespaceId } = await fixture.service.getNamespace({ name: 'ns' }, call)
+    store.afterList = async () => {
       store.afterList = undefined
       store.put('x', { etag: 'v2' })
       store.put('y')
-      pending = Promise.all([refresh('x'), refresh('y')])
+      for (const key of ['x', 'y']) await fixture.service.refreshFile({ namespaceId, key }, call)
     }
-    let pending: Promise<unknown> = Promise.resolve()
-    const { namespaceId } = await fixture.service.getNamespace({ name: 'ns' }, call)
-    const refresh = (key: string): Promise<unknown> => fixture.service.refreshFile({ namespaceId, key }, call)
     const page = await fixture.service.syncPage({ path: '/ns', cursor: '', limit: 0 }, call)
-    await pending
+    expect(await fixture.service.getStatus({ path: '/ns/x' }, call)).toMatchObject({ etag: 'v2' })
+    const stats = store.stats
+    await fixture.service.getStatus({ path: '/ns/y' }, call)
+    expect(store.stats).toBe(stats)
     expect(page.files.map(({ key }) => key)).toEqual(['x'])
     const now = await sync('/ns')
-    expect(now.map(({ key, etag }) => [key, etag])).toEqual([['x', 'v2'], ['y', 'v1']])
+    expect(now.map(({ key, etag }) => [key, etag])).toEqual([
+      ['x', 'v2'],
+      ['y', 'v1'],
+    ])
     expect(now[0]?.fileId).not.toBe(old?.fileId)
   })
 
@@ -117,7 +129,8 @@ describe('SyncPage', () => {
     store.put('huge', { length: 5 * 2 ** 20 })
     const files = new Map((await sync('/ns')).map((file) => [file.key, file]))
     expect([...files.keys()]).toEqual(['a/../b', 'bytes/', 'cold', 'empty', 'huge', 'nul\0x', 'warm'])
-    for (const key of ['a/../b', 'nul\0x', 'huge']) expect(files.get(key)).toMatchObject({ fileId: 0, problem: expect.stringMatching(/segment|NUL|block size/) })
+    for (const key of ['a/../b', 'nul\0x', 'huge'])
+      expect(files.get(key)).toMatchObject({ fileId: 0, problem: expect.stringMatching(/segment|NUL|block size/) })
     expect(files.get('cold')).toMatchObject({ problem: expect.stringContaining('DEEP_ARCHIVE') })
     for (const key of ['bytes/', 'empty', 'warm']) expect(files.get(key)?.problem).toBe('')
     expect(await fixture.service.getStatus({ path: '/ns/dir' }, call)).toMatchObject({ folder: true })
@@ -144,7 +157,9 @@ describe('RefreshFile', () => {
     const { file } = await fixture.service.refreshFile({ namespaceId, key: 'f' }, call)
     expect(file).toMatchObject({ key: 'f', etag: 'v2', length: 5 })
     expect(file?.fileId).not.toBe(old?.fileId)
-    expect(await fixture.service.auditFiles({ fileIds: [old?.fileId ?? 0], replication: 1 }, call)).toMatchObject({ files: [{ gone: true }] })
+    expect(await fixture.service.auditFiles({ fileIds: [old?.fileId ?? 0], replication: 1 }, call)).toMatchObject({
+      files: [{ gone: true }],
+    })
     store.objects.clear()
     await expect(fixture.service.refreshFile({ namespaceId, key: 'f' }, call)).rejects.toMatchObject({ code: 'not_found' })
     expect((await fixture.service.getClusterSummary({}, call)).files).toBe(0)
@@ -159,11 +174,22 @@ describe('audit and replication', () => {
     const [empty, file] = files
     const { session, blocksOf } = await worker('w1')
     const blocks = blocksOf(file)
-    await fixture.service.reportBlocks({ workerId: 'w1', session, added: [...blocks.slice(0, 2), 1, (blocks[0] ?? 0) + 3], removed: [], fullReportEnd: true }, call).then(({ unknown }) => expect(unknown).toEqual([1, (blocks[0] ?? 0) + 3]))
+    await fixture.service
+      .reportBlocks(
+        { workerId: 'w1', session, added: [...blocks.slice(0, 2), 1, (blocks[0] ?? 0) + 3], removed: [], fullReportEnd: true },
+        call,
+      )
+      .then(({ unknown }) => expect(unknown).toEqual([1, (blocks[0] ?? 0) + 3]))
     const fileIds = [file?.fileId ?? 0, empty?.fileId ?? 0]
-    expect((await fixture.service.auditFiles({ fileIds, replication: 1 }, call)).files).toEqual([{ fileId: fileIds[0], gone: false, shortages: [{ blockIndex: 2, workerIds: [] }] }])
+    expect((await fixture.service.auditFiles({ fileIds, replication: 1 }, call)).files).toEqual([
+      { fileId: fileIds[0], gone: false, shortages: [{ blockIndex: 2, workerIds: [] }] },
+    ])
     expect((await fixture.service.auditFiles({ fileIds, replication: 2 }, call)).files[0]?.shortages).toHaveLength(3)
-    expect((await fixture.service.openFile({ path: '/ns/f' }, call)).blocks).toEqual([{ workerIds: ['w1'] }, { workerIds: ['w1'] }, { workerIds: [] }])
+    expect((await fixture.service.openFile({ path: '/ns/f' }, call)).blocks).toEqual([
+      { workerIds: ['w1'] },
+      { workerIds: ['w1'] },
+      { workerIds: [] },
+    ])
     expect(await fixture.service.getStatus({ path: '/ns/f' }, call)).toMatchObject({ cachedBytes: 8, replicas: 0 })
     await fixture.service.setReplication({ fileIds, min: 2, max: -1 }, call)
     const entries = fixture.journal.entries.length
@@ -175,7 +201,14 @@ describe('audit and replication', () => {
 })
 
 async function worker(workerId: string): Promise<{ session: string; blocksOf: (file: SyncedFile | undefined) => number[] }> {
-  const request = { workerId, hostname: workerId, rpcAddress: `${workerId}:1`, dataAddress: `${workerId}:2`, webAddress: '', directories: [] }
+  const request = {
+    workerId,
+    hostname: workerId,
+    rpcAddress: `${workerId}:1`,
+    dataAddress: `${workerId}:2`,
+    webAddress: '',
+    directories: [],
+  }
   const { session } = await fixture.service.registerWorker(request, call)
   const blocksOf = (file: SyncedFile | undefined): number[] => [0, 1, 2].map((index) => (file?.fileId ?? 0) - (2 ** 20 - 1) + index)
   return { session, blocksOf }

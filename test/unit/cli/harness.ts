@@ -3,7 +3,7 @@
 import { Buffer } from 'node:buffer'
 import { type Clock, throwIfAborted } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import type { Cluster } from '../../../src/cli/cluster.ts'
+import type { Cluster } from '../../../src/process/cluster.ts'
 import type { CliIo } from '../../../src/cli/context.ts'
 import { runCli } from '../../../src/cli/run.ts'
 import { loadConfig } from '../../../src/config/load.ts'
@@ -88,7 +88,7 @@ export async function run(argv: readonly string[], fake: FakeCluster = {}, optio
       if (chunks === undefined) throw new SkeinError('not_found', `${path} does not exist`)
       for (const chunk of chunks) yield Buffer.from(chunk)
     },
-    close: async () => void (closed += 1),
+    close: () => void (closed += 1),
   })
   const code = await runCli(argv, io, async (global) => ({
     clock,

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { seededRandom, systemClock } from '../../../src/base/clock.ts'
+import { SkeinError } from '../../../src/base/errors.ts'
 import { DirectoryStore } from '../../../src/block/directory-store.ts'
 import { createDataHandlers } from '../../../src/cache-worker/data-handlers.ts'
 import { createWorkerService } from '../../../src/cache-worker/worker-service.ts'
@@ -39,7 +40,7 @@ async function startWorker(workerId: string) {
   const deps = { events: { added: () => undefined, removed: () => undefined }, clock: systemClock, logger: silentLogger, metrics }
   const directory = join(home, workerId)
   const store = await DirectoryStore.open({ path: directory, tier: 'MEM', mediumType: 'MEM', quotaBytes: 256 * mib, workerId, deps })
-  const handlers = createDataHandlers({ store, metrics })
+  const handlers = createDataHandlers({ store, metrics, readStore: () => Promise.reject(new SkeinError('unimplemented', 'no store here')) })
   const data = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
   const { service } = createWorkerService({ workerId, hostname: `host-${workerId}`, home, store })
   const target = { workerId, hostname: `host-${workerId}`, rpcAddress: workerId, dataAddress: data.address }

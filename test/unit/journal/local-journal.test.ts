@@ -95,6 +95,20 @@ describe('damage', () => {
     expect((await entriesOf(journal, 5n)).map((entry) => Buffer.from(entry.bytes).toString())).toEqual(['again'])
   })
 
+  test('a whole entry behind a torn one is gone for good, also when its place fits again', async () => {
+    const journal = await open()
+    const term = await journal.campaign('a', never)
+    await Promise.all([journal.append(term, 1n, Buffer.from('torn one')), journal.append(term, 2n, Buffer.from('whole one'))])
+    await journal.close()
+    const [name = ''] = await segments()
+    await flipByte(name, (await readFile(join(directory, name))).indexOf('torn one'))
+    const again = await open()
+    expect(await entriesOf(again, 1n)).toEqual([])
+    await again.append(await again.campaign('a', never), 1n, Buffer.from('new  one'))
+    await again.close()
+    expect((await entriesOf(await open(), 1n)).map((entry) => Buffer.from(entry.bytes).toString())).toEqual(['new  one'])
+  })
+
   test('a flipped bit before the tail is data loss that names segment and seq', async () => {
     await filled(5)
     const [name = ''] = await segments()

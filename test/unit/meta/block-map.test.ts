@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { BlockMap } from '../../../src/meta/block-map.ts'
@@ -75,9 +75,9 @@ describe('BlockMap', () => {
         const held = new Map<number, number>()
         for (let file = 0; file <= 5; file += 1) {
           for (let i = 0; i < (file % 4) + 1; i += 1) {
-            const want = [...(reference.get(`${file}/${i}`) ?? [])].sort()
+            const want = [...(reference.get(`${file}/${i}`) ?? [])].sort((a, b) => a - b)
             const got = map.locations(blockIdOf(fileIdOf(file), i)).map((ordinal) => ordinals.indexOf(ordinal))
-            expect(got.sort()).toEqual(want)
+            expect(got.sort((a, b) => a - b)).toEqual(want)
             for (const worker of want) held.set(worker, (held.get(worker) ?? 0) + 1)
           }
         }

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { compareKeys } from '../../../src/meta/key-order.ts'
 
@@ -7,6 +7,13 @@ it('orders strings as their UTF-8 bytes', () => {
     fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (a, b) => {
       expect(Math.sign(compareKeys(a, b))).toBe(Buffer.compare(Buffer.from(a), Buffer.from(b)))
     }),
-    { examples: [['\u{1F600}', '\uFFFD'], ['a/', 'a-'], ['\uE000', '\u{10000}']], numRuns: 2000 },
+    {
+      examples: [
+        ['\u{1F600}', '\uFFFD'],
+        ['a/', 'a-'],
+        ['\uE000', '\u{10000}'],
+      ],
+      numRuns: 2000,
+    },
   )
 })

@@ -58,7 +58,7 @@ export class MemoryTables implements Tables {
       namespaces: [...this.namespaceMap.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
       inodes: [...this.inodes.values()].sort((a, b) => a.id - b.id),
       edges: [...this.edgeMap].sort(([a], [b]) => a - b).map(([id, edges]) => [id, [...edges].sort(([a], [b]) => compareKeys(a, b))]),
-      counters: Object.fromEntries([...this.counters].filter(([, value]) => value !== 0).sort()),
+      counters: Object.fromEntries([...this.counters].filter(([, value]) => value !== 0).sort(([a], [b]) => compareKeys(a, b))),
     }
   }
 }

@@ -19,7 +19,7 @@ describe('a store that is not well', () => {
     origin = await startOrigin({ credentials: [credential], buckets: ['data'] })
     origin.bucket('data').generate('big', size)
     origin.bucket('data').generate('small', 16_384)
-    store = await openS3(origin.url, 's3://data', testCredential, hastyDefaults, testDependencies({ metrics }))
+    store = await openS3(origin.url, 's3://data', testCredential, hastyDefaults, testDependencies({ metrics, random: () => 0.02 }))
   })
   afterEach(async () => {
     await store.close()
@@ -32,8 +32,14 @@ describe('a store that is not well', () => {
     for await (const chunk of store.read({ key, etag: etagOf(key), offset, length }, signal)) chunks.push(chunk)
     return Buffer.concat(chunks)
   }
-  const readWhole = (key: string, length = 16_384): Promise<Uint8Array> => store.readWhole({ key, etag: etagOf(key), offset: 0, length }, signal)
-  const equal = (got: Uint8Array, key: string, offset = 0): boolean => origin.bucket('data').bytesOf(key).subarray(offset, offset + got.length).equals(got)
+  const readWhole = (key: string, length = 16_384): Promise<Uint8Array> =>
+    store.readWhole({ key, etag: etagOf(key), offset: 0, length }, signal)
+  const equal = (got: Uint8Array, key: string, offset = 0): boolean =>
+    origin
+      .bucket('data')
+      .bytesOf(key)
+      .subarray(offset, offset + got.length)
+      .equals(got)
 
   it('goes on behind a cut body with the rest of the range', async () => {
     origin.faults.add({ kind: 'cut', on: 'get', afterBytes: 1_000_000 }, { kind: 'cut', on: 'get', afterBytes: 700_000 })
@@ -67,7 +73,10 @@ describe('a store that is not well', () => {
 
   it('gives up after the retry limit, and says what was wrong', async () => {
     origin.faults.add({ kind: 'stall', on: 'get', afterBytes: 0, times: 100 })
-    await expect(readWhole('small')).rejects.toMatchObject({ code: 'deadline_exceeded', message: expect.stringContaining('bucket data: GET "small"') })
+    await expect(readWhole('small')).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+      message: expect.stringContaining('bucket data: GET "small"'),
+    })
     expect(origin.faults.applied.stall).toBe(hastyDefaults.maxRetries + 1)
   })
 
@@ -94,7 +103,13 @@ describe('a store that is not well', () => {
       { kind: 'short', on: 'get', times: 2 },
       { kind: 'stale_etag', on: 'get', times: 2 },
     )
-    const tolerant = await openS3(origin.url, 's3://data', testCredential, { ...hastyDefaults, maxRetries: 20 })
+    const tolerant = await openS3(
+      origin.url,
+      's3://data',
+      testCredential,
+      { ...hastyDefaults, maxRetries: 20 },
+      testDependencies({ random: () => 0.02 }),
+    )
     const got = await tolerant.readWhole({ key: 'big', etag: etagOf('big'), offset: 77, length: 100_000 }, signal)
     expect(equal(got, 'big', 77)).toBe(true)
     expect(origin.faults.applied).toMatchObject({ error_document: 2, wrong_range: 1, short: 2, stale_etag: 2 })
@@ -118,12 +133,17 @@ describe('a store that is not well', () => {
 
   it('names the restore of an archived object, and can still stat it', async () => {
     origin.bucket('data').generate('old', 100, { storageClass: 'DEEP_ARCHIVE' })
-    await expect(readWhole('old', 100)).rejects.toMatchObject({ code: 'failed_precondition', reason: 'object_archived', message: expect.stringContaining('restore') })
+    await expect(readWhole('old', 100)).rejects.toMatchObject({
+      code: 'failed_precondition',
+      reason: 'object_archived',
+      message: expect.stringContaining('restore'),
+    })
     expect((await store.stat('old', signal)).storageClass).toBe('DEEP_ARCHIVE')
   })
 
   it('keeps its connections: errors are drained, early leavers closed', async () => {
-    for (let round = 0; round < 30; round += 1) await expect(store.readWhole({ key: 'gone', etag: 'x', offset: 0, length: 10 }, signal)).rejects.toMatchObject({ code: 'not_found' })
+    for (let round = 0; round < 30; round += 1)
+      await expect(store.readWhole({ key: 'gone', etag: 'x', offset: 0, length: 10 }, signal)).rejects.toMatchObject({ code: 'not_found' })
     expect(await origin.connections()).toBeLessThanOrEqual(2)
     for (let round = 0; round < 30; round += 1) {
       for await (const _chunk of store.read({ key: 'big', etag: etagOf('big'), offset: 0, length: size }, signal)) break
@@ -133,7 +153,7 @@ describe('a store that is not well', () => {
 
   it('does not send what was stopped in the queue, and frees the caller at once', async () => {
     origin.faults.add({ kind: 'silent', on: 'get', times: 1 })
-    const narrow = await openS3(origin.url, 's3://data', testCredential, { ...hastyDefaults, connectionsMax: 1, socketTimeoutMs: 5000 })
+    const narrow = await openS3(origin.url, 's3://data', testCredential, { ...hastyDefaults, connectionsMax: 1, socketTimeoutMs: 20_000 })
     const first = new AbortController()
     const second = new AbortController()
     const request = { key: 'small', etag: etagOf('small'), offset: 0, length: 16_384 }
@@ -141,6 +161,7 @@ describe('a store that is not well', () => {
     const queued = narrow.readWhole(request, second.signal)
     second.abort()
     await expect(queued).rejects.toMatchObject({ code: 'cancelled' })
+    await expect.poll(() => origin.counters.requests.get).toBe(1)
     first.abort()
     await expect(stuck).rejects.toMatchObject({ code: 'cancelled' })
     expect(equal(await narrow.readWhole(request, signal), 'small')).toBe(true)
@@ -151,7 +172,12 @@ describe('a store that is not well', () => {
   it('survives resets, stalls and SlowDown of the network before a store', async () => {
     const proxy = await startFaultProxy(origin.port)
     const far = await openS3(`http://127.0.0.1:${proxy.port}`, 's3://data', testCredential, hastyDefaults)
-    proxy.arm({ kind: 'cut', afterBytes: 200_000 }, { kind: 'stall', afterBytes: 150_000 }, { kind: 'slow_down' }, { kind: 'cut', afterBytes: 0 })
+    proxy.arm(
+      { kind: 'cut', afterBytes: 200_000 },
+      { kind: 'stall', afterBytes: 150_000 },
+      { kind: 'slow_down' },
+      { kind: 'cut', afterBytes: 0 },
+    )
     const chunks: Uint8Array[] = []
     for await (const chunk of far.read({ key: 'big', etag: etagOf('big'), offset: 0, length: size }, signal)) chunks.push(chunk)
     expect(equal(Buffer.concat(chunks), 'big')).toBe(true)
@@ -164,7 +190,12 @@ describe('a store that is not well', () => {
 describe('what check says', () => {
   const signal = new AbortController().signal
   const token = 'session-Token+canary/='
-  const expired: OriginCredential = { accessKeyId: 'AKIDEXPIRED', secretAccessKey: 'expired-canary-secret', sessionToken: token, expired: true }
+  const expired: OriginCredential = {
+    accessKeyId: 'AKIDEXPIRED',
+    secretAccessKey: 'expired-canary-secret',
+    sessionToken: token,
+    expired: true,
+  }
   let origin: Origin
   beforeEach(async () => {
     origin = await startOrigin({ credentials: [testCredential, expired], buckets: ['data-125'], cos: true })
@@ -172,7 +203,9 @@ describe('what check says', () => {
   })
   afterEach(() => origin.close())
 
-  const complaint = async (opening: Promise<UnderFileSystem>): Promise<{ code: string; reason: string | undefined; message: string; everything: string }> => {
+  const complaint = async (
+    opening: Promise<UnderFileSystem>,
+  ): Promise<{ code: string; reason: string | undefined; message: string; everything: string }> => {
     const store = await opening
     const attempts = [
       store.check(signal),
@@ -180,7 +213,9 @@ describe('what check says', () => {
       store.readWhole({ key: 'k', etag: 'x', offset: 0, length: 5 }, signal),
       store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 5 }, signal),
     ]
-    const errors = (await Promise.allSettled(attempts)).map((result) => (result.status === 'rejected' ? result.reason : undefined) as Error & { code: string; reason: string | undefined })
+    const errors = (await Promise.allSettled(attempts)).map(
+      (result) => (result.status === 'rejected' ? result.reason : undefined) as Error & { code: string; reason: string | undefined },
+    )
     await store.close()
     const [first] = errors
     if (first === undefined) throw new Error('check found nothing wrong')
@@ -199,7 +234,9 @@ describe('what check says', () => {
 
   it('tells a wrong secret, an unknown key, an expired token, a missing bucket and the wrong style apart, without a secret', async () => {
     const suffix = origin.endpointSuffix
-    const wrong = await complaint(openCosn(suffix, 'cosn://data-125', { ...testCredential, secretAccessKey: 'wrong-canary-secret' }, hastyDefaults))
+    const wrong = await complaint(
+      openCosn(suffix, 'cosn://data-125', { ...testCredential, secretAccessKey: 'wrong-canary-secret' }, hastyDefaults),
+    )
     expect(wrong).toMatchObject({ code: 'unauthenticated', reason: 'wrong_secret' })
     expect(wrong.message).toContain(`http://${suffix} bucket data-125`)
     expect(wrong.message).toContain('SignatureDoesNotMatch')
@@ -212,7 +249,8 @@ describe('what check says', () => {
     const path = await complaint(openS3(origin.url, 's3://data-125', testCredential, hastyDefaults))
     expect(path.message).toContain('s3.forcePathStyle=false')
     const all = [wrong, unknown, old, gone, path].map((each) => each.everything).join(' ')
-    for (const secret of ['canary', encodeURIComponent(token), Buffer.from('wrong-canary-secret').toString('base64')]) expect(all).not.toContain(secret)
+    for (const secret of ['canary', encodeURIComponent(token), Buffer.from('wrong-canary-secret').toString('base64')])
+      expect(all).not.toContain(secret)
   })
 
   it('tells when nothing listens or the name is unknown', async () => {
@@ -220,21 +258,39 @@ describe('what check says', () => {
     await closed.close()
     const down = await complaint(openS3(closed.url, 's3://data-125', testCredential, { ...hastyDefaults, maxRetries: 0 }))
     expect(down).toMatchObject({ code: 'unavailable', message: expect.stringContaining('nothing listens there (ECONNREFUSED)') })
-    const unknown = await complaint(openS3('http://no-such-host.invalid', 's3://data-125', testCredential, { ...hastyDefaults, maxRetries: 0 }))
+    const unknown = await complaint(
+      openS3('http://no-such-host.invalid', 's3://data-125', testCredential, { ...hastyDefaults, maxRetries: 0 }),
+    )
     expect(unknown.message).toMatch(/ENOTFOUND|EAI_AGAIN/)
   })
 
   it('refuses private endpoints unless they are allowed, by address and by name', async () => {
     const strict = testDependencies({ allowPrivateEndpoints: false })
-    for (const host of ['127.0.0.1:9', '169.254.169.254', '10.1.2.3', '[::1]:9', '[fd00::1]', '[::ffff:127.0.0.1]', 'localhost:9', 'a.localhost']) {
+    for (const host of [
+      '127.0.0.1:9',
+      '169.254.169.254',
+      '10.1.2.3',
+      '[::1]:9',
+      '[fd00::1]',
+      '[::ffff:127.0.0.1]',
+      'localhost:9',
+      'a.localhost',
+    ]) {
       const opening = openS3(`http://${host}`, 's3://data-125', testCredential, hastyDefaults, strict)
-      await expect(opening, host).rejects.toMatchObject({ code: 'permission_denied', message: expect.stringContaining('skein.ufs.allowPrivateEndpoints') })
+      await expect(opening, host).rejects.toMatchObject({
+        code: 'permission_denied',
+        message: expect.stringContaining('skein.ufs.allowPrivateEndpoints'),
+      })
     }
-    await expect(openCosn(origin.endpointSuffix, 'cosn://data-125', testCredential, hastyDefaults, strict)).rejects.toMatchObject({ code: 'permission_denied' })
+    await expect(openCosn(origin.endpointSuffix, 'cosn://data-125', testCredential, hastyDefaults, strict)).rejects.toMatchObject({
+      code: 'permission_denied',
+    })
   })
 
   it('sends the traffic limit with every range', async () => {
-    const store = await openCosn(origin.endpointSuffix, 'cosn://data-125', testCredential, cosnDefaults, testDependencies(), { 'fs.cosn.traffic.limit': '8388608' })
+    const store = await openCosn(origin.endpointSuffix, 'cosn://data-125', testCredential, cosnDefaults, testDependencies(), {
+      'fs.cosn.traffic.limit': '8388608',
+    })
     const { etag } = await store.stat('k', signal)
     expect(Buffer.from(await store.readWhole({ key: 'k', etag, offset: 0, length: 5 }, signal)).toString()).toBe('hello')
     expect([...origin.counters.trafficLimits]).toEqual(['8388608'])

@@ -3,7 +3,7 @@
 // How: counted by the tasks that use it; a replaced store is closed when the last of them has let go.
 import type { Clock } from '../base/clock.ts'
 import type { SkeinError } from '../base/errors.ts'
-import type { UnderFileSystem } from '../ufs/under-file-system.ts'
+import type { UnderFileSystem } from './under-file-system.ts'
 
 /** Opens the store of a namespace with the master's present access data. @throws SkeinError */
 export type OpenStore = (namespaceId: string, signal: AbortSignal) => Promise<UnderFileSystem>

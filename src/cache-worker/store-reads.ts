@@ -1,0 +1,117 @@
+// Why: whoever reads a file that is not cached gets its bytes through a worker, and so never sees the store's secrets.
+// How: opened stores are shared and kept for a while; each read is a read-ahead under the slots and bytes of this worker.
+// A store that refuses our secrets is opened anew once, and the read goes on after the last byte that was given out.
+import { Budget } from '../base/budget.ts'
+import { type Clock, throwIfAborted } from '../base/clock.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { keyProblem } from '../base/paths.ts'
+import { readAhead, type ReadAheadOptions } from '../ufs/read-ahead.ts'
+import { isRefusal, type OpenStore, StoreCache, type StoreLease } from '../ufs/store-cache.ts'
+import type { DataPlaneHandlers, StoreReadRequest } from '../wire/data-plane.ts'
+
+export interface StoreReadLimits {
+  /** Bytes of one range request. */
+  readonly rangeBytes: number
+  /** Ranges a read may hold or have in flight. */
+  readonly rangesAhead: number
+  /** Range requests in flight, all reads together. */
+  readonly readSlots: number
+  /** Bytes in flight or read and not yet sent, all reads together. */
+  readonly readAheadBytesMax: number
+  /** Stores kept open while nobody reads from them. */
+  readonly idleStoresMax: number
+  /** A store that refuses our secrets is opened anew at most this often. */
+  readonly storeRenewPauseMs: number
+}
+
+export const defaultStoreReadLimits: StoreReadLimits = {
+  rangeBytes: 4 * 1024 * 1024,
+  rangesAhead: 8,
+  readSlots: 32,
+  readAheadBytesMax: 128 * 1024 * 1024,
+  idleStoresMax: 16,
+  storeRenewPauseMs: 10_000,
+}
+
+export interface StoreReadsOptions {
+  readonly openStore: OpenStore
+  readonly clock: Clock
+  readonly limits?: Partial<StoreReadLimits> | undefined
+}
+
+export interface StoreReads {
+  /** See DataPlaneHandlers. The chunks throw what the store throws, and data_loss when it gives another number of bytes. */
+  readonly readStore: DataPlaneHandlers['readStore']
+  /** Stores in use are closed when the last read of them ends. */
+  close(): Promise<void>
+}
+
+export function createStoreReads({ openStore, clock, limits }: StoreReadsOptions): StoreReads {
+  const { rangeBytes, rangesAhead, readSlots, readAheadBytesMax, idleStoresMax, storeRenewPauseMs } = {
+    ...defaultStoreReadLimits,
+    ...limits,
+  }
+  const stores = new StoreCache({ openStore, clock, idleStoresMax, renewPauseMs: storeRenewPauseMs })
+  const resources: ReadAheadOptions = {
+    rangeBytes,
+    rangesAhead,
+    slots: new Budget('store requests', readSlots),
+    bytes: new Budget('read-ahead bytes', readAheadBytesMax),
+  }
+  return {
+    readStore: async (request, signal) => {
+      throwIfAborted(signal)
+      checkRequest(request)
+      return { length: request.length, chunks: leased(stores, resources, request, signal) }
+    },
+    close: () => stores.close(),
+  }
+}
+
+/** The worker reads with the secrets of the namespace: what it is asked for must be a key that could be cached. */
+function checkRequest({ key, offset, length }: StoreReadRequest): void {
+  const problem = keyProblem(key)
+  if (problem !== undefined) throw new SkeinError('invalid_argument', `the object cannot be read: ${problem}`)
+  if (!Number.isSafeInteger(offset + length) || offset < 0 || length < 1) {
+    throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are no range of an object`)
+  }
+}
+
+async function* leased(
+  stores: StoreCache,
+  resources: ReadAheadOptions,
+  request: StoreReadRequest,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const lease = await stores.lease(request.namespaceId)
+  try {
+    throwIfAborted(signal)
+    yield* read(lease, resources, request, signal)
+  } finally {
+    await lease.release()
+  }
+}
+
+async function* read(
+  lease: StoreLease,
+  resources: ReadAheadOptions,
+  { key, etag, offset, length }: StoreReadRequest,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  let got = 0
+  for (let renewed = false; ; renewed = true) {
+    try {
+      const rest = { key, etag, offset: offset + got, length: length - got }
+      for await (const chunk of readAhead(lease.store, rest, resources, signal)) {
+        got += chunk.length
+        if (got > length) break
+        yield chunk
+      }
+      if (got === length) return
+      throw new SkeinError('data_loss', `the store gave ${got} bytes for ${length} of ${key}`, { retryable: true })
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      if (renewed || !isRefusal(error) || signal.aborted || !(await lease.renew())) throw error
+    }
+  }
+}

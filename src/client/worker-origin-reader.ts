@@ -1,0 +1,72 @@
+// Why: a client reads files that are not cached from their store without ever seeing the store's secrets. How: a live
+// worker reads for it; where one worker cannot, the next one goes on after the last byte that came. A worker that cut the
+// bytes short is asked again later, because the rest of it may come, or the reason why it does not.
+import { abortReason, type Random, throwIfAborted } from '../base/clock.ts'
+import { type ErrorCode, SkeinError, toSkeinError } from '../base/errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { DataClient } from '../wire/data-client.ts'
+import type { FileInfo, MasterServiceDefinition, WorkerInfo } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
+import type { OriginReader } from './file-reader.ts'
+
+export interface WorkerOriginReaderOptions {
+  readonly master: Pick<Service<MasterServiceDefinition>, 'listWorkers'>
+  readonly data: Pick<DataClient, 'readStore'>
+  /** This host's name; its workers are asked first. */
+  readonly hostname: string
+  /** Spreads readers over the workers of other hosts. */
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** What another worker may do better; any other error is the store's answer, and the same everywhere. */
+const nextWorkerCodes: ReadonlySet<ErrorCode> = new Set(['unavailable', 'deadline_exceeded', 'unimplemented'])
+
+export class WorkerOriginReader implements OriginReader {
+  readonly #options: WorkerOriginReaderOptions
+
+  constructor(options: WorkerOriginReaderOptions) {
+    this.#options = options
+  }
+
+  /**
+   * See OriginReader. @throws SkeinError unavailable (`no_worker`) when no worker is live, what the last worker failed with
+   * when all failed, and what the store throws
+   */
+  async *readOrigin(file: FileInfo, offset: number, length: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const { data, logger } = this.#options
+    const waiting = await this.#liveWorkers(signal)
+    let last = new SkeinError('unavailable', `no live worker can read ${file.path} from its store`, { reason: 'no_worker' })
+    let got = 0
+    for (let worker = waiting.shift(); worker !== undefined; worker = waiting.shift()) {
+      const before = got
+      try {
+        const rest = { namespaceId: file.namespaceId, key: file.key, etag: file.etag, offset: offset + got, length: length - got }
+        for await (const chunk of data.readStore(worker.dataAddress, rest, signal)) {
+          got += chunk.length
+          yield chunk
+        }
+        return
+      } catch (thrown) {
+        if (signal.aborted) throw abortReason(signal)
+        last = toSkeinError(thrown)
+        if (!nextWorkerCodes.has(last.code)) throw last
+        logger.debug('a worker could not read from a store', { path: file.path, worker: worker.dataAddress, error: last.message })
+        // Every turn of a worker brings bytes, or is its last.
+        if (got > before) waiting.push(worker)
+      }
+    }
+    throw last
+  }
+
+  async #liveWorkers(signal: AbortSignal): Promise<WorkerInfo[]> {
+    throwIfAborted(signal)
+    const { master, hostname, random } = this.#options
+    const { workers } = await master.listWorkers({}, { signal })
+    return workers
+      .filter(({ live }) => live)
+      .map((worker) => ({ worker, rank: (worker.hostname === hostname ? 0 : 1) + random() / 2 }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ worker }) => worker)
+  }
+}

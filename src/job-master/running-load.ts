@@ -1,0 +1,48 @@
+// Why: planning, auditing and retargeting are steps of one running load, and must not know the runner that calls them.
+// How: what they need of it, as an interface.
+import type { Clock } from '../base/clock.ts'
+import type { LoadCommand, LoadEffect } from '../load/commands.ts'
+import type { LoadRecord } from '../load/load.ts'
+import type { Tables } from '../load/tables.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
+import type { ClusterView } from './cluster-view.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { JobWorkerRegistry } from './job-worker-registry.ts'
+import type { JobMasterOptions } from './options.ts'
+import type { Outstanding } from './outstanding.ts'
+
+export interface RunningLoadDependencies {
+  readonly tables: Tables
+  readonly submit: (command: LoadCommand) => Promise<LoadEffect>
+  readonly master: Service<MasterServiceDefinition>
+  readonly dispatcher: Dispatcher
+  readonly outstanding: Outstanding
+  readonly jobWorkers: JobWorkerRegistry
+  readonly cluster: ClusterView
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+  readonly options: JobMasterOptions
+}
+
+/** One load that has not ended, as its steps see it. */
+export interface RunningLoad {
+  readonly loadId: number
+  readonly deps: RunningLoadDependencies
+  /** The load as it is now. @throws SkeinError cancelled once it has ended by other hands */
+  load(): LoadRecord
+  submit(command: LoadCommand): Promise<LoadEffect>
+  /** What people are told that the load waits for; empty when it does not. */
+  waitFor(reason: string): void
+  /** Something happened to the load. */
+  notify(madeProgress: boolean): void
+  /** Waits for a change of this load, or `ms`. @throws the signal's reason */
+  pause(ms: number, signal: AbortSignal): Promise<void>
+  /** Whether nothing of the load has moved for the time of its patience. */
+  outOfPatience(): boolean
+  /** Fails the files of the sets that wait for workers, when the patience is used up. */
+  giveUpStalled(): Promise<void>
+}

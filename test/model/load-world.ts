@@ -1,0 +1,512 @@
+// Why: the job master's promises hold only over time and against others that fail. How: a small world with its own
+// time: a master with a listing and a block map, cache workers that hold block names, job workers that run tasks,
+// and a queue that may forget. Everything that happens by chance comes from one seeded generator.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { abortReason, seededRandom, type Clock, type Random } from '../../src/base/clock.ts'
+import { SkeinError } from '../../src/base/errors.ts'
+import { blockCount, blockIdOf, fileIdOf } from '../../src/base/block-id.ts'
+import type { Journal, JournalEntry, Term } from '../../src/journal/journal.ts'
+import { createJobMaster, type JobMaster } from '../../src/job-master/job-service.ts'
+import { defaultJobMasterOptions, type JobMasterOptions } from '../../src/job-master/options.ts'
+import type { Consumer, ConsumerOptions, Queue, Task } from '../../src/queue/queue.ts'
+import { silentLogger } from '../../src/telemetry/logger.ts'
+import { MetricRegistry } from '../../src/telemetry/registry.ts'
+import type { BlockFailure, FileReplacement, LoadStatus, StartSetResponse } from '../../src/wire/generated/job.ts'
+import type { MasterServiceDefinition, SyncedFile, WorkerInfo } from '../../src/wire/generated/master.ts'
+import type { Service } from '../../src/wire/service.ts'
+
+export const never = new AbortController().signal
+
+/** Time that stands still until advanced. */
+export class VirtualClock implements Clock {
+  now = 1_000_000
+  readonly #timers = new Map<number, { at: number; run: () => void }>()
+  #next = 1
+
+  nowMs(): number {
+    return this.now
+  }
+  monotonicMs(): number {
+    return this.now
+  }
+  schedule(ms: number, task: () => void): () => void {
+    const id = this.#next
+    this.#next += 1
+    this.#timers.set(id, { at: this.now + Math.max(0, ms), run: task })
+    return () => this.#timers.delete(id)
+  }
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(abortReason(signal))
+      const onAbort = (): void => {
+        cancel()
+        reject(abortReason(signal))
+      }
+      const cancel = this.schedule(ms, () => {
+        signal.removeEventListener('abort', onAbort)
+        resolve()
+      })
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+  /** Runs everything that can run now, then goes to the next timer (at most `untilMs`). */
+  async step(untilMs: number): Promise<void> {
+    await settle()
+    let first: [number, { at: number; run: () => void }] | undefined
+    for (const timer of this.#timers) if (first === undefined || timer[1].at < first[1].at) first = timer
+    if (first === undefined || first[1].at > untilMs) {
+      this.now = untilMs
+      return
+    }
+    this.#timers.delete(first[0])
+    this.now = Math.max(this.now, first[1].at)
+    first[1].run()
+    await settle()
+  }
+  async advance(ms: number): Promise<void> {
+    for (const until = this.now + ms; this.now < until;) await this.step(until)
+  }
+}
+
+/** Lets all promises that are ready run. */
+export async function settle(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Entries in memory; a new campaign fences the terms before it. */
+export class MemoryJournal implements Journal {
+  readonly entries: JournalEntry[] = []
+  #epoch = 0n
+  async campaign(): Promise<Term> {
+    this.#epoch += 1n
+    return { epoch: this.#epoch, signal: never, leaseLeftMs: () => Number.POSITIVE_INFINITY }
+  }
+  /** As a kill does: what the old process still appends is not taken. */
+  fence(): void {
+    this.#epoch += 1n
+  }
+  async append(term: Term, seq: bigint, bytes: Uint8Array): Promise<'ok' | 'fenced'> {
+    await Promise.resolve()
+    if (term.epoch !== this.#epoch) return 'fenced'
+    const last = this.entries.at(-1)
+    if (last !== undefined && last.seq + 1n !== seq) throw new Error(`entry ${seq} after ${last.seq}`)
+    this.entries.push({ seq, epoch: term.epoch, bytes })
+    return 'ok'
+  }
+  async *read(from: bigint): AsyncIterable<JournalEntry> {
+    for (const entry of this.entries) if (entry.seq >= from) yield entry
+  }
+  async barrier(): Promise<bigint> {
+    return this.entries.at(-1)?.seq ?? 0n
+  }
+  async truncate(): Promise<void> {}
+  async close(): Promise<void> {}
+}
+
+export class MemoryQueue implements Queue {
+  readonly lanes = new Map<string, Map<string, Task>>()
+  readonly #running = new Set<string>()
+  readonly #pumps = new Map<string, () => void>()
+  isDown = false
+
+  async add(lane: string, tasks: readonly Task[]): Promise<void> {
+    this.#check()
+    if (tasks.length > 1000) throw new Error('more than 1000 tasks at once')
+    const waiting = this.lanes.get(lane) ?? new Map<string, Task>()
+    this.lanes.set(lane, waiting)
+    for (const task of tasks) if (!this.#running.has(`${lane}/${task.id}`)) waiting.set(task.id, task)
+    this.#pumps.get(lane)?.()
+  }
+  take(lane: string, run: (task: Task, signal: AbortSignal) => Promise<void>, options: ConsumerOptions): Consumer {
+    const stop = new AbortController()
+    let active = 0
+    const pump = (): void => {
+      for (const [id, task] of this.lanes.get(lane) ?? []) {
+        if (active >= options.concurrency || stop.signal.aborted || this.isDown) return
+        this.lanes.get(lane)?.delete(id)
+        this.#running.add(`${lane}/${id}`)
+        active += 1
+        const ended = (): void => {
+          active -= 1
+          this.#running.delete(`${lane}/${id}`)
+          pump()
+        }
+        run(task, stop.signal).then(ended, ended)
+      }
+    }
+    this.#pumps.set(lane, pump)
+    pump()
+    return {
+      close: async () => stop.abort(),
+    }
+  }
+  async depth(lane: string): Promise<{ waiting: number; running: number }> {
+    return { waiting: this.lanes.get(lane)?.size ?? 0, running: 0 }
+  }
+  async remove(lane: string, ids: readonly string[]): Promise<void> {
+    this.#check()
+    for (const id of ids) this.lanes.get(lane)?.delete(id)
+  }
+  async drop(lane: string): Promise<void> {
+    this.#check()
+    this.lanes.delete(lane)
+  }
+  async ping(): Promise<void> {
+    this.#check()
+  }
+  async close(): Promise<void> {}
+  flush(): void {
+    this.lanes.clear()
+  }
+  #check(): void {
+    if (this.isDown) throw new SkeinError('unavailable', 'queue down')
+  }
+}
+
+export interface WorldFile {
+  fileId: number
+  readonly key: string
+  length: number
+  etag: string
+  readonly blockSizeBytes: number
+  /** Reads fail for good. */
+  poisoned: boolean
+}
+export interface WorldWorker {
+  readonly workerId: string
+  readonly hostname: string
+  live: boolean
+  capacityBytes: number
+  readonly blocks: Map<number, number>
+}
+interface WorldJobWorker {
+  readonly jobWorkerId: string
+  stop: AbortController
+  pausedUntilMs: number
+}
+
+export interface WorldOptions {
+  readonly seed: number
+  readonly workers: number
+  readonly capacityBytes?: number
+  /** Chances, 0 to 1. */
+  readonly readFailures?: number
+  readonly duplicates?: number
+  /** Blocks that a worker loses right after it confirmed them. */
+  readonly lostBlocks?: number
+  /** A planted bug: the audit finds nothing. */
+  readonly blindAudit?: boolean
+  readonly taskMs?: number
+  readonly jobMaster?: Partial<JobMasterOptions>
+}
+
+export const megabyte = 1024 * 1024
+
+export class World {
+  readonly clock = new VirtualClock()
+  readonly random: Random
+  readonly journal = new MemoryJournal()
+  readonly queue = new MemoryQueue()
+  readonly metrics = new MetricRegistry()
+  readonly files = new Map<string, WorldFile>()
+  readonly workers: WorldWorker[]
+  readonly jobWorkers = new Map<string, WorldJobWorker>()
+  readonly replicationOf = new Map<number, number>()
+  readonly completed: string[] = []
+  readonly options: WorldOptions
+  originBytes = 0
+  masterDown = false
+  jobMaster: JobMaster | undefined
+  #stop = new AbortController()
+  #directory = ''
+  #container = 1
+
+  constructor(options: WorldOptions) {
+    this.options = options
+    this.random = seededRandom(options.seed)
+    this.workers = Array.from({ length: options.workers }, (_, index) => ({
+      workerId: `w${index + 1}`,
+      hostname: `host${index + 1}`,
+      live: true,
+      capacityBytes: options.capacityBytes ?? 1e12,
+      blocks: new Map(),
+    }))
+  }
+
+  addFile(key: string, length: number, blockSizeBytes = 128 * megabyte): WorldFile {
+    const file = { fileId: this.newFileId(), key, length, etag: `e-${key}`, blockSizeBytes, poisoned: false }
+    this.files.set(key, file)
+    return file
+  }
+  newFileId(): number {
+    this.#container += 1
+    return fileIdOf(this.#container)
+  }
+
+  async startJobMaster(): Promise<JobMaster> {
+    if (this.#directory === '') this.#directory = await mkdtemp(join(tmpdir(), 'skein-load-world-'))
+    this.#stop = new AbortController()
+    const master = await createJobMaster({
+      directory: this.#directory,
+      journal: this.journal,
+      queue: this.queue,
+      queueDescription: 'inprocess:',
+      master: this.master(),
+      clock: this.clock,
+      random: this.random,
+      logger: silentLogger,
+      metrics: this.metrics,
+      options: { ...defaultJobMasterOptions, ...this.options.jobMaster },
+      advertisedAddress: () => ({ rpcAddress: '127.0.0.1:1', webAddress: '' }),
+      onFailure: () => undefined,
+    })
+    this.jobMaster = master
+    master.start(this.#stop.signal)
+    return master
+  }
+  /** Ends the job master as a kill does; with `forget`, its tables are lost too and the journal has to do. */
+  async killJobMaster(forget: boolean): Promise<void> {
+    const master = this.jobMaster
+    this.jobMaster = undefined
+    this.journal.fence()
+    this.#stop.abort(new SkeinError('cancelled', 'killed'))
+    await master?.close()
+    if (forget) {
+      await rm(this.#directory, { recursive: true, force: true })
+      this.#directory = ''
+    }
+  }
+  async close(): Promise<void> {
+    for (const jobWorker of this.jobWorkers.values()) jobWorker.stop.abort(new SkeinError('cancelled', 'end'))
+    await this.killJobMaster(true)
+  }
+
+  private api(): JobMaster['service'] {
+    if (this.jobMaster === undefined) throw new SkeinError('unavailable', 'job master down')
+    return this.jobMaster.service
+  }
+
+  async submit(path = '/ns/', replication = 1, requestKey = '', activeJobs = 3000): Promise<string> {
+    const response = await this.api().submitLoad(
+      { requestKey, path, options: { replication, activeJobs, batchSize: 0 } },
+      { signal: never },
+    )
+    return response.loadId
+  }
+  async status(loadId: string): Promise<LoadStatus> {
+    return await this.api().getLoad({ loadId }, { signal: never })
+  }
+  /** Lets time pass until the load has ended; fails after `limitMs` of virtual time. */
+  async untilEnded(loadId: string, limitMs = 600_000): Promise<LoadStatus> {
+    const until = this.clock.now + limitMs
+    for (;;) {
+      const status = this.jobMaster === undefined ? undefined : await this.status(loadId)
+      if (status !== undefined && status.endedMs > 0) return status
+      if (this.clock.now >= until) throw new Error(`load ${loadId} did not end: ${JSON.stringify(status)}`)
+      await this.clock.step(until)
+    }
+  }
+
+  // ---- job workers ----
+  startJobWorker(jobWorkerId: string, hostname: string): void {
+    const jobWorker: WorldJobWorker = { jobWorkerId, stop: new AbortController(), pausedUntilMs: 0 }
+    this.jobWorkers.set(jobWorkerId, jobWorker)
+    void this.#runJobWorker(jobWorker, hostname).catch(() => undefined)
+  }
+  killJobWorker(jobWorkerId: string): void {
+    this.jobWorkers.get(jobWorkerId)?.stop.abort(new SkeinError('cancelled', 'killed'))
+    this.jobWorkers.delete(jobWorkerId)
+  }
+  async #runJobWorker(self: WorldJobWorker, hostname: string): Promise<void> {
+    const signal = self.stop.signal
+    const running = new Map<string, Task>()
+    let session = ''
+    let consumer: Consumer | undefined
+    while (!signal.aborted) {
+      try {
+        if (self.pausedUntilMs > this.clock.now) throw new SkeinError('unavailable', 'paused')
+        if (session === '') {
+          const registered = await this.api().registerJobWorker(
+            { jobWorkerId: self.jobWorkerId, hostname, rpcAddress: '', activeTasksMax: 2 },
+            { signal },
+          )
+          session = registered.session
+          consumer ??= this.queue.take(registered.lane, (task) => this.#runTask(self, task, running, () => session), {
+            concurrency: 2,
+            onError: () => undefined,
+          })
+        }
+        const report = [...running.values()].map((task) => ({ loadId: task.loadId, set: task.set, attempt: task.attempt, bytesDone: 0 }))
+        await this.api().jobWorkerHeartbeat({ jobWorkerId: self.jobWorkerId, session, running: report }, { signal })
+      } catch (thrown) {
+        if (thrown instanceof SkeinError && thrown.reason === 'register_again') session = ''
+      }
+      await this.clock.sleep(session === '' ? 200 : 1000, signal).catch(() => undefined)
+    }
+    await consumer?.close(0)
+  }
+  async #runTask(self: WorldJobWorker, task: Task, running: Map<string, Task>, session: () => string): Promise<void> {
+    const { signal } = self.stop
+    const { loadId, set, attempt } = task
+    const start = await this.api().startSet({ jobWorkerId: self.jobWorkerId, session: session(), loadId, set, attempt }, { signal })
+    if (start.obsolete) return
+    running.set(task.id, task)
+    try {
+      await this.clock.sleep((this.options.taskMs ?? 300) * (0.5 + this.random()), signal)
+      while (self.pausedUntilMs > this.clock.now) await this.clock.sleep(500, signal)
+      const result = this.#loadBlocks(start)
+      const times = this.random() < (this.options.duplicates ?? 0) ? 2 : 1
+      for (let sent = 0; sent < times;) {
+        try {
+          await this.api().completeSet({ jobWorkerId: self.jobWorkerId, session: session(), loadId, set, attempt, ...result }, { signal })
+          sent += 1
+        } catch {
+          await this.clock.sleep(500, signal)
+        }
+      }
+      this.completed.push(task.id)
+    } finally {
+      running.delete(task.id)
+    }
+  }
+  #loadBlocks(start: StartSetResponse): { failures: BlockFailure[]; replacements: FileReplacement[]; originBytes: number } {
+    const failures: BlockFailure[] = []
+    const replacements: FileReplacement[] = []
+    let originBytes = 0
+    for (const piece of start.pieces) {
+      const file = this.files.get(piece.key)
+      if (file === undefined || file.fileId !== piece.fileId) {
+        const now = file ?? { fileId: 0, key: piece.key, etag: '', length: 0, blockSizeBytes: 0 }
+        const { fileId, key, etag, length, blockSizeBytes } = now
+        replacements.push({ oldFileId: piece.fileId, fileId, key, etag, length, blockSizeBytes })
+        continue
+      }
+      for (let index = piece.firstBlock; index < piece.firstBlock + piece.blockCount; index += 1) {
+        const fail = (workerId: string, code: string, retryable: boolean, message: string): void => {
+          failures.push({ fileId: piece.fileId, blockIndex: index, workerId, code, reason: '', retryable, message })
+        }
+        if (file.poisoned) {
+          fail('', 'failed_precondition', false, 'the object is archived')
+          continue
+        }
+        if (this.random() < (this.options.readFailures ?? 0)) {
+          fail('', 'unavailable', true, 'reset')
+          continue
+        }
+        const bytes = Math.min(file.blockSizeBytes, file.length - index * file.blockSizeBytes)
+        originBytes += bytes
+        for (const target of start.targets) {
+          const worker = this.workers.find((one) => one.workerId === target.workerId)
+          const blockId = blockIdOf(file.fileId, index)
+          if (worker === undefined || !worker.live) fail(target.workerId, 'unavailable', true, 'refused')
+          else if (!worker.blocks.has(blockId) && usedBytes(worker) + bytes > worker.capacityBytes)
+            fail(target.workerId, 'resource_exhausted', false, 'full')
+          else if (this.random() >= (this.options.lostBlocks ?? 0)) worker.blocks.set(blockId, bytes)
+        }
+      }
+    }
+    this.originBytes += originBytes
+    return { failures, replacements, originBytes }
+  }
+
+  // ---- the master ----
+  replicas(file: WorldFile, index: number): string[] {
+    return this.workers.filter((worker) => worker.live && worker.blocks.has(blockIdOf(file.fileId, index))).map((worker) => worker.workerId)
+  }
+  fewestReplicas(file: WorldFile): number {
+    const counts = Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) => this.replicas(file, index).length)
+    return Math.min(...counts, Number.POSITIVE_INFINITY)
+  }
+  synced(file: WorldFile): SyncedFile {
+    const blocks = Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) => ({
+      workerIds: this.replicas(file, index),
+    }))
+    const { fileId, key, length, etag, blockSizeBytes } = file
+    return {
+      fileId,
+      key,
+      length,
+      etag,
+      blockSizeBytes,
+      blocks: blocks.some((block) => block.workerIds.length > 0) ? blocks : [],
+      problem: '',
+    }
+  }
+  master(): Service<MasterServiceDefinition> {
+    const up =
+      <Request, Response>(answer: (request: Request) => Response) =>
+      async (request: Request): Promise<Response> => {
+        if (this.masterDown) throw new SkeinError('unavailable', 'master down')
+        return answer(request)
+      }
+    const answers: Partial<Service<MasterServiceDefinition>> = {
+      getNamespace: up(({ name }) => {
+        if (name !== 'ns') throw new SkeinError('not_found', `there is no namespace ${name}`)
+        return { namespaceId: 'n1', name, uri: '', attributes: {}, secretNames: [], createdMs: 0, ttlMs: 0, ttlAction: 'FREE' }
+      }),
+      listWorkers: up(() => ({ workers: this.workers.map(workerInfo) })),
+      syncPage: up(({ path, cursor, limit }) => {
+        const prefix = path.slice('/ns/'.length)
+        const keys = [...this.files.keys()].filter((key) => key.startsWith(prefix)).toSorted()
+        const rest = keys.filter((key) => key > cursor)
+        const page = rest.slice(0, limit)
+        const files = page
+          .map((key) => this.files.get(key))
+          .filter((file) => file !== undefined)
+          .map((file) => this.synced(file))
+        return { namespaceId: 'n1', files, nextCursor: rest.length > limit ? (page.at(-1) ?? '') : '' }
+      }),
+      refreshFile: up(({ key }) => {
+        const file = this.files.get(key)
+        if (file === undefined) throw new SkeinError('not_found', `there is no object ${key}`)
+        return { file: this.synced(file) }
+      }),
+      auditFiles: up(({ fileIds, replication }) => {
+        if (this.options.blindAudit === true) return { files: [] }
+        const byId = new Map([...this.files.values()].map((file) => [file.fileId, file]))
+        const audited = fileIds.map((fileId) => {
+          const file = byId.get(fileId)
+          if (file === undefined) return { fileId, gone: true, shortages: [] }
+          const blocks = Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) => ({
+            blockIndex: index,
+            workerIds: this.replicas(file, index),
+          }))
+          return { fileId, gone: false, shortages: blocks.filter((block) => block.workerIds.length < replication) }
+        })
+        return { files: audited.filter((file) => file.gone || file.shortages.length > 0) }
+      }),
+      setReplication: up(({ fileIds, min }) => {
+        for (const fileId of fileIds) this.replicationOf.set(fileId, min)
+        return {}
+      }),
+      registerJobMaster: up(() => ({})),
+    }
+    return answers as Service<MasterServiceDefinition>
+  }
+}
+
+function usedBytes(worker: WorldWorker): number {
+  let used = 0
+  for (const bytes of worker.blocks.values()) used += bytes
+  return used
+}
+
+function workerInfo(worker: WorldWorker): WorkerInfo {
+  const { workerId, hostname, live, capacityBytes } = worker
+  return {
+    workerId,
+    hostname,
+    rpcAddress: `${hostname}:1`,
+    dataAddress: `${hostname}:2`,
+    webAddress: '',
+    live,
+    lastHeartbeatMs: 0,
+    startedMs: 0,
+    capacityBytes,
+    usedBytes: usedBytes(worker),
+    blockCount: worker.blocks.size,
+    directories: [],
+  }
+}

@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest'
+import { fileIdOf } from '../../../src/base/block-id.ts'
+import { planRepairs } from '../../../src/load/audit.ts'
+import { pieceBytes, setBytes } from '../../../src/load/load.ts'
+import { Placement } from '../../../src/load/placement.ts'
+import { planPage, releasePlan, type ListedFile } from '../../../src/load/planner.ts'
+
+const options = { replication: 2, batchFiles: 3, batchBytes: 1000, largeSetBytes: 250 }
+
+function placementOf(capacityBytes: number, ...workerIds: string[]): Placement {
+  const placement = new Placement()
+  placement.update(
+    workerIds.map((workerId) => ({ workerId, hostname: workerId, live: true, capacityBytes, usedBytes: 0 })),
+    0,
+  )
+  return placement
+}
+let container = 0
+function file(key: string, length: number, replicas: readonly (readonly string[])[] = []): ListedFile {
+  container += 1
+  return {
+    fileId: fileIdOf(container),
+    key,
+    length,
+    etag: 'e',
+    blockSizeBytes: 100,
+    blocks: replicas.map((workerIds) => ({ workerIds })),
+    problem: '',
+  }
+}
+
+describe('planPage', () => {
+  test('puts small files together, up to the batch in files and in bytes', () => {
+    const files = Array.from({ length: 7 }, (_, index) => file(`f${index}`, 10))
+    const plan = planPage(files, options, placementOf(1e6, 'a', 'b'))
+    const pieces = plan.sets.flatMap((set) => set.pieces.map((piece) => piece.key))
+    expect(pieces.toSorted()).toEqual(files.map((one) => one.key))
+    for (const set of plan.sets) {
+      expect(set.pieces.length).toBeLessThanOrEqual(3)
+      expect(set.targets.toSorted()).toEqual(['a', 'b'])
+    }
+    const byBytes = planPage([file('x', 95), file('y', 95), file('z', 95)], { ...options, batchBytes: 200 }, placementOf(1e6, 'a', 'b'))
+    for (const set of byBytes.sets) expect(setBytes(set)).toBeLessThanOrEqual(200)
+  })
+
+  test('cuts large files into ranges of whole blocks that cover them once', () => {
+    const plan = planPage([file('big', 1234)], { ...options, batchBytes: 1 }, placementOf(1e6, 'a', 'b', 'c'))
+    const pieces = plan.sets.flatMap((set) => [...set.pieces]).toSorted((a, b) => a.firstBlock - b.firstBlock)
+    expect(pieces.map((piece) => [piece.firstBlock, piece.blockCount])).toEqual([
+      [0, 2],
+      [2, 2],
+      [4, 2],
+      [6, 2],
+      [8, 2],
+      [10, 2],
+      [12, 1],
+    ])
+    expect(pieces.reduce((sum, piece) => sum + pieceBytes(piece), 0)).toBe(1234)
+    expect(pieces.filter((piece) => piece.lead)).toHaveLength(1)
+    expect(plan.counts).toMatchObject({ files: 1, bytes: 1234, filesCached: 0 })
+  })
+
+  test('counts what is cached, and plans only the blocks and replicas that lack', () => {
+    const whole = file('whole', 200, [
+      ['a', 'b'],
+      ['b', 'c'],
+    ])
+    const part = file('part', 300, [['a', 'b'], ['a'], []])
+    const plan = planPage([whole, part], options, placementOf(1e6, 'a', 'b', 'c'))
+    expect(plan.counts).toEqual({ files: 2, bytes: 500, filesCached: 1, filesSkipped: 0, bytesCached: 300 })
+    expect(plan.cached.map((piece) => piece.key)).toEqual(['whole'])
+    const sets = plan.sets.flatMap((set) => set.pieces.map((piece) => ({ block: piece.firstBlock, targets: set.targets })))
+    expect(sets.map((one) => one.block).toSorted()).toEqual([1, 2])
+    for (const { block, targets } of sets) {
+      expect(targets).toHaveLength(block === 1 ? 1 : 2)
+      if (block === 1) expect(targets).not.toContain('a')
+    }
+    // A replica on a worker that is not live is none.
+    const dead = planPage([file('x', 100, [['gone', 'a']])], options, placementOf(1e6, 'a', 'b'))
+    expect(dead.sets[0]?.targets).toEqual(['b'])
+  })
+
+  test('skips directory markers, names problems, takes empty files as cached', () => {
+    const plan = planPage(
+      [file('dir/', 0), file('empty', 0), { ...file('frozen', 5), problem: 'archived' }],
+      options,
+      placementOf(1e6, 'a', 'b'),
+    )
+    expect(plan.counts).toMatchObject({ files: 2, filesSkipped: 1, filesCached: 1 })
+    expect(plan.failed.map((failure) => [failure.key, failure.reason])).toEqual([['frozen', 'archived']])
+    expect(plan.sets).toEqual([])
+  })
+
+  test('reserves what it plans, all or nothing a file, and says what does not fit', () => {
+    const placement = placementOf(500, 'a', 'b')
+    const plan = planPage([file('one', 300), file('two', 300), file('three', 200)], options, placement)
+    expect(plan.sets.flatMap((set) => set.pieces.map((piece) => piece.key))).toEqual(['one', 'one', 'three'])
+    expect(plan.failed.map((failure) => [failure.key, failure.code])).toEqual([['two', 'resource_exhausted']])
+    expect(plan.missingBytes).toBe(200)
+    expect([placement.freeBytes('a'), placement.freeBytes('b')]).toEqual([0, 0])
+    releasePlan(plan, placement)
+    expect([placement.freeBytes('a'), placement.freeBytes('b')]).toEqual([500, 500])
+  })
+})
+
+describe('planRepairs', () => {
+  test('makes sets of exactly what lacks, and takes the file out of the counts', () => {
+    const [piece] = planPage([file('f', 250)], { ...options, largeSetBytes: 1000 }, placementOf(1e6, 'a', 'b')).sets[0]?.pieces ?? []
+    if (piece === undefined) throw new Error('no piece')
+    const plan = planRepairs(
+      [{ subject: { set: 1, cached: false, piece }, shortages: [{ blockIndex: 2, workerIds: ['a'] }] }],
+      options,
+      placementOf(1e6, 'a', 'b'),
+    )
+    expect(plan.sets).toMatchObject([{ targets: ['b'], pieces: [{ firstBlock: 2, blockCount: 1, lead: false }] }])
+    expect(plan.reopened).toEqual([{ fileId: piece.fileId, cached: false, bytes: 50 }])
+    const full = planRepairs(
+      [{ subject: { set: 1, cached: false, piece }, shortages: [{ blockIndex: 2, workerIds: ['a'] }] }],
+      options,
+      placementOf(10, 'a', 'b'),
+    )
+    expect(full.failed).toMatchObject([
+      { key: 'f', code: 'resource_exhausted', reason: 'block 2 has 1 of 2 replicas: no worker has room for it' },
+    ])
+  })
+})
