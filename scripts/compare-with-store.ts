@@ -17,12 +17,13 @@ import { type FileInfo, MasterServiceDefinition } from '../src/wire/generated/ma
 const [address = '', path = ''] = process.argv.slice(2)
 const parts = { clock: systemClock, random: systemRandom, logger: silentLogger }
 const { signal } = new AbortController()
-const { service: master, close } = createClient(MasterServiceDefinition, address, parts)
+const client = createClient(MasterServiceDefinition, address, parts)
+const master = client.service
 const data = new DataClient({ clock: systemClock })
 const reader = new FileReader({ ...parts, master, data, origin: undefined, hostname: '' })
 
 async function* allFiles(): AsyncGenerator<FileInfo> {
-  for (let pageToken = ''; ; ) {
+  for (let pageToken = ''; ;) {
     const page = await master.listStatus({ path, recursive: true, pageToken, limit: 1000 }, { signal })
     yield* page.files.filter((file) => !file.folder)
     pageToken = page.nextPageToken
@@ -67,6 +68,6 @@ await Promise.all(comparisons)
 for (const line of unequal.slice(0, 20)) console.error(line)
 console.log(`${equal} objects compared with the store: ${equal} equal SHA-256 checksums, ${unequal.length} different`)
 data.close()
-close()
+client.close()
 await store.close()
 process.exit(unequal.length === 0 && equal > 0 ? 0 : 1)

@@ -12,11 +12,15 @@ for (const report of reports) {
     failed += 1
     continue
   }
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites, testResults } = JSON.parse(readFileSync(report, 'utf8'))
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites, testResults } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  )
   passed += numPassedTests
   skipped += numPendingTests + numTodoTests
   // A file that cannot be loaded fails without a failed test in it.
-  const brokenFiles = testResults.filter((file) => file.status === 'failed' && file.assertionResults.every((test) => test.status !== 'failed')).length
+  const brokenFiles = testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.every((test) => test.status !== 'failed'),
+  ).length
   failed += numFailedTests + (numFailedTestSuites > 0 ? brokenFiles : 0)
 }
 if (status !== '0' && failed === 0) {

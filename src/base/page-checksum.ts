@@ -13,7 +13,7 @@ export class PageChecksummer {
   #inPage = 0
 
   update(chunk: Uint8Array): void {
-    for (let from = 0; from < chunk.length; ) {
+    for (let from = 0; from < chunk.length;) {
       const take = Math.min(chunk.length - from, pageBytes - this.#inPage)
       this.#crc = crc32(chunk.subarray(from, from + take), this.#crc)
       this.#inPage += take

@@ -25,7 +25,10 @@ export function keyProblem(key: string): string | undefined {
 /** @throws SkeinError invalid_argument when the name is not a valid namespace name. */
 export function checkNamespaceName(name: string): void {
   if (!namespacePattern.test(name)) {
-    throw new SkeinError('invalid_argument', `'${name}' is not a namespace name: use up to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit`)
+    throw new SkeinError(
+      'invalid_argument',
+      `'${name}' is not a namespace name: use up to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit`,
+    )
   }
 }
 

@@ -7,6 +7,7 @@ import { mkdirSync } from 'node:fs'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { Packr } from 'msgpackr'
 import { assert } from '../base/assert.ts'
+import { SkeinError } from '../base/errors.ts'
 import type { CounterName, DirectoryInode, Edge, FileInode, Inode, NamespaceRecord, Tables } from '../meta/tables.ts'
 
 const mapBytes = 2 ** 40
@@ -28,6 +29,7 @@ export class LmdbTables implements Tables {
   /** Few, and asked for at every call. */
   readonly #namespaces = new Map<string, NamespaceRecord>()
   readonly #counters = new Map<CounterName, number>()
+  #closed = false
 
   /** Opens or creates the state below `path` (mode 0700). */
   constructor(path: string) {
@@ -68,6 +70,7 @@ export class LmdbTables implements Tables {
 
   async close(): Promise<void> {
     await this.flush()
+    this.#closed = true
     await this.#root.close()
   }
 
@@ -86,6 +89,7 @@ export class LmdbTables implements Tables {
   }
 
   inode(id: number): Inode | undefined {
+    this.#checkOpen()
     const bytes = this.#inodes.getBinaryFast(id)
     return bytes === undefined ? undefined : decodeInode(id, bytes)
   }
@@ -99,6 +103,7 @@ export class LmdbTables implements Tables {
   }
 
   edge(parentId: number, name: string): number | undefined {
+    this.#checkOpen()
     return this.#edges.get(edgeKey(parentId, name))
   }
 
@@ -111,6 +116,7 @@ export class LmdbTables implements Tables {
   }
 
   *edges(parentId: number, from: string): Generator<Edge> {
+    this.#checkOpen()
     for (const { key, value } of this.#edges.getRange({ start: edgeKey(parentId, from), end: edgeKey(parentId + 1, '') })) {
       yield { name: key.toString('utf8', edgeKeyHead), inodeId: value }
     }
@@ -122,6 +128,11 @@ export class LmdbTables implements Tables {
 
   putCounter(name: CounterName, value: number): void {
     this.#counters.set(name, value)
+  }
+
+  /** lmdb must not be asked after its end; a long walk may still be on its way then. */
+  #checkOpen(): void {
+    if (this.#closed) throw new SkeinError('unavailable', 'the master is closing')
   }
 
   #load(): void {

@@ -1,6 +1,6 @@
 // Why: sets of a million files do not belong in memory. How: the tables of load/ in LMDB, keys as ordered arrays, and
-// the last applied sequence in the same transaction. Commits are not synced one by one: the journal is the truth since
-// the last checkpoint. The only file of this folder that imports lmdb.
+// the last applied sequence in the same transaction. Commits do not wait for the disk (that would hold up the event loop):
+// the journal is the truth since the last checkpoint, and a checkpoint syncs. The only file of this folder that imports lmdb.
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { apply } from '../load/apply.ts'
 import type { LoadCommand, LoadEffect } from '../load/commands.ts'
@@ -8,8 +8,8 @@ import type { OrderedTable, Row, RowKey, Tables } from '../load/tables.ts'
 import type { CommandStore } from './command-log.ts'
 import { decodeValue, encodeValue } from './codec.ts'
 
-/** LMDB's flags MDB: abort on a throw, commit before returning, do not wait for the disk (lmdb-js TransactionFlags). */
-const transactionFlags = 0x1 | 0x2 | 0x10000
+/** The most it can grow to; address space, not memory. */
+const mapBytes = 2 ** 40
 
 export class LoadTables implements CommandStore<LoadCommand, LoadEffect> {
   readonly tables: Tables
@@ -17,7 +17,14 @@ export class LoadTables implements CommandStore<LoadCommand, LoadEffect> {
   readonly #sequence: OrderedTable<number>
 
   constructor(path: string) {
-    this.#root = open<Uint8Array, (number | string)[]>({ path, maxDbs: 16, encoding: 'binary', overlappingSync: true, noSubdir: false })
+    this.#root = open<Uint8Array, (number | string)[]>({
+      path,
+      maxDbs: 16,
+      encoding: 'binary',
+      mapSize: mapBytes,
+      noSync: true,
+      noSubdir: false,
+    })
     const table = <V>(name: string): OrderedTable<V> => new LmdbTable<V>(this.#root.openDB({ name, encoding: 'binary' }))
     this.#sequence = table<number>('sequence')
     this.tables = {
@@ -42,11 +49,13 @@ export class LoadTables implements CommandStore<LoadCommand, LoadEffect> {
       const effects = commands.map((command) => apply(this.tables, command))
       this.#sequence.put(['applied'], Number(seq))
       return effects
-    }, transactionFlags)
+    })
   }
 
-  async flushed(): Promise<void> {
-    await this.#root.flushed
+  flushed(): Promise<void> {
+    // lmdb's types leave out `sync`; its promise `flushed` does not cover synchronous transactions.
+    const environment = this.#root as RootDatabase<Uint8Array, (number | string)[]> & { sync(callback: (error?: Error) => void): void }
+    return new Promise((resolve, reject) => environment.sync((error) => (error instanceof Error ? reject(error) : resolve())))
   }
 
   async close(): Promise<void> {

@@ -10,7 +10,9 @@ import { serveWeb } from './servers.ts'
 export function run(config: Config, io: RoleIo): Promise<void> {
   return runRole('job-master', config, io, async (context) => {
     let serving = false
-    const web = await serveWeb(context, config.jobMaster, () => (serving ? { ready: true } : { ready: false, why: 'the journal is being replayed' }))
+    const web = await serveWeb(context, config.jobMaster, () =>
+      serving ? { ready: true } : { ready: false, why: 'the journal is being replayed' },
+    )
     const queue = await openAnsweringQueue(context)
     const { rpc } = await startJobMasterPart(context, { master: linkToMaster(context), queue }, web)
     serving = true

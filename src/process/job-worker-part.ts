@@ -24,7 +24,11 @@ export interface JobWorkerPeers {
 }
 
 /** Begins to register with the job master and to take tasks; resolves once it does. */
-export async function startJobWorkerPart(context: RoleContext, peers: JobWorkerPeers, rpcAddress: string): Promise<{ jobWorker: JobWorker; id: string }> {
+export async function startJobWorkerPart(
+  context: RoleContext,
+  peers: JobWorkerPeers,
+  rpcAddress: string,
+): Promise<{ jobWorker: JobWorker; id: string }> {
   const { config, clock, random, logger, metrics, signal } = context
   const { hostname } = config.jobWorker
   const id = await jobWorkerIdentity(config.home)

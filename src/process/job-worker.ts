@@ -10,7 +10,9 @@ import { serveRpc, serveWeb } from './servers.ts'
 export function run(config: Config, io: RoleIo): Promise<void> {
   return runRole('job-worker', config, io, async (context) => {
     let started = false
-    const web = await serveWeb(context, config.jobWorker, () => (started ? { ready: true } : { ready: false, why: 'not registered with the job master yet' }))
+    const web = await serveWeb(context, config.jobWorker, () =>
+      started ? { ready: true } : { ready: false, why: 'not registered with the job master yet' },
+    )
     const rpc = await serveRpc(context, 'job worker', config.jobWorker, [])
     const queue = await openAnsweringQueue(context)
     const master = linkToMaster(context)

@@ -8,7 +8,9 @@ import { serveWeb } from './servers.ts'
 export function run(config: Config, io: RoleIo): Promise<void> {
   return runRole('master', config, io, async (context) => {
     let serving = false
-    const web = await serveWeb(context, config.master, () => (serving ? { ready: true } : { ready: false, why: 'the journal is being replayed' }))
+    const web = await serveWeb(context, config.master, () =>
+      serving ? { ready: true } : { ready: false, why: 'the journal is being replayed' },
+    )
     const { rpc } = await startMasterPart(context, web)
     serving = true
     return { rpc, web }

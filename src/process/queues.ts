@@ -20,7 +20,8 @@ export async function openAnsweringQueue(context: RoleContext): Promise<Queue> {
       return queue
     } catch (thrown) {
       const error = toSkeinError(thrown)
-      if (!error.retryable || clock.monotonicMs() >= giveUpMs) throw new SkeinError(error.code, error.message, { cause: error, retryable: false })
+      if (!error.retryable || clock.monotonicMs() >= giveUpMs)
+        throw new SkeinError(error.code, error.message, { cause: error, retryable: false })
       if (attempt === 1) logger.warn('waiting for the queue', { error: error.message, upToMs: config.queue.connectTimeoutMs })
       await clock.sleep(pauseMs, signal)
     }

@@ -35,8 +35,13 @@ export interface RoleContext {
  * Runs a role until `io.stop` aborts: `start` builds it and returns the ready line's fields.
  * @throws what `start` throws, after undoing what it had started
  */
-export async function runRole(role: string, config: Config, io: RoleIo, start: (context: RoleContext) => Promise<Readonly<Record<string, unknown>>>): Promise<void> {
-  const logger = createLogger(config.logLevel, io.stderr, systemClock.nowMs, { role })
+export async function runRole(
+  role: string,
+  config: Config,
+  io: RoleIo,
+  start: (context: RoleContext) => Promise<Readonly<Record<string, unknown>>>,
+): Promise<void> {
+  const logger = createLogger(config.logLevel, io.stderr, () => systemClock.nowMs(), { role })
   const stopping = new AbortController()
   const undos: { readonly what: string; readonly undo: () => void | Promise<void> }[] = []
   const ending = Promise.withResolvers<void>()

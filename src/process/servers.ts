@@ -24,7 +24,11 @@ export async function serveRpc(context: RoleContext, what: string, listen: Liste
 }
 
 /** Serves blocks. @returns the address that others are to call */
-export async function serveData(context: RoleContext, listen: Listen & { readonly dataPort: number }, handlers: DataPlaneHandlers): Promise<string> {
+export async function serveData(
+  context: RoleContext,
+  listen: Listen & { readonly dataPort: number },
+  handlers: DataPlaneHandlers,
+): Promise<string> {
   const { logger, clock, config } = context
   const server = await startDataServer({
     host: listen.bindHost,
@@ -42,7 +46,14 @@ export async function serveData(context: RoleContext, listen: Listen & { readonl
 /** Serves /healthz, /readyz and /metrics. @returns its address */
 export async function serveWeb(context: RoleContext, listen: Listen, ready: () => { ready: boolean; why?: string }): Promise<string> {
   const { clock, metrics } = context
-  const server = await startWebServer({ host: listen.bindHost, port: listen.webPort, metricsText: () => metrics.prometheusText(), ready, clock, allowRemote })
+  const server = await startWebServer({
+    host: listen.bindHost,
+    port: listen.webPort,
+    metricsText: () => metrics.prometheusText(),
+    ready,
+    clock,
+    allowRemote,
+  })
   context.onStop('web port', () => server.close())
   return reachable(server.address, listen)
 }

@@ -21,7 +21,11 @@ export interface WorkerPart {
 }
 
 /** Opens the block directories, listens, and begins to register with the master. */
-export async function startWorkerPart(context: RoleContext, master: Service<MasterServiceDefinition>, webAddress: () => string): Promise<WorkerPart> {
+export async function startWorkerPart(
+  context: RoleContext,
+  master: Service<MasterServiceDefinition>,
+  webAddress: () => string,
+): Promise<WorkerPart> {
   const { config, clock, random, logger, metrics, signal } = context
   const workerId = await openWorkerIdentity(config.home)
   context.onStop('worker lock', lockDirectory(join(config.home, 'worker')))
@@ -42,7 +46,11 @@ export async function startWorkerPart(context: RoleContext, master: Service<Mast
     random,
     logger,
     metrics,
-    options: { reservationMs: config.worker.reservationTimeoutMs, sweepMs: config.heartbeatIntervalMs, heartbeatMs: config.heartbeatIntervalMs },
+    options: {
+      reservationMs: config.worker.reservationTimeoutMs,
+      sweepMs: config.heartbeatIntervalMs,
+      heartbeatMs: config.heartbeatIntervalMs,
+    },
     storeReadLimits: {
       rangeBytes: config.ufs.cosn.readAheadBlockBytes,
       rangesAhead: config.ufs.cosn.readAheadQueueSize,

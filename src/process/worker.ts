@@ -9,7 +9,9 @@ import { startWorkerPart } from './worker-part.ts'
 export function run(config: Config, io: RoleIo): Promise<void> {
   return runRole('worker', config, io, async (context) => {
     let registered = false
-    const web = await serveWeb(context, config.worker, () => (registered ? { ready: true } : { ready: false, why: 'not registered with the master yet' }))
+    const web = await serveWeb(context, config.worker, () =>
+      registered ? { ready: true } : { ready: false, why: 'not registered with the master yet' },
+    )
     const { worker, rpc, data, workerId } = await startWorkerPart(context, linkToMaster(context), () => web)
     await worker.registered
     registered = true

@@ -17,10 +17,12 @@ const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 /** Writes each line at or above `minimum` to `write`; `nowMs` gives the time. */
 export function createLogger(minimum: LogLevel, write: (line: string) => void, nowMs: () => number, fields: LogFields = {}): Logger {
   const from = levels.indexOf(minimum)
-  const line = (level: LogLevel) => (message: string, extra: LogFields = {}) => {
-    if (levels.indexOf(level) < from) return
-    write(`${JSON.stringify({ time: new Date(nowMs()).toISOString(), level, message, ...fields, ...extra }, plain)}\n`)
-  }
+  const line =
+    (level: LogLevel) =>
+    (message: string, extra: LogFields = {}) => {
+      if (levels.indexOf(level) < from) return
+      write(`${JSON.stringify({ time: new Date(nowMs()).toISOString(), level, message, ...fields, ...extra }, plain)}\n`)
+    }
   return {
     debug: line('debug'),
     info: line('info'),
@@ -30,7 +32,11 @@ export function createLogger(minimum: LogLevel, write: (line: string) => void, n
   }
 }
 
-export const silentLogger: Logger = createLogger('error', () => undefined, () => 0)
+export const silentLogger: Logger = createLogger(
+  'error',
+  () => undefined,
+  () => 0,
+)
 
 function plain(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString()

@@ -54,7 +54,7 @@ async function sortedEntries(root: string, directory: string): Promise<{ key: st
   try {
     entries = await readdir(join(root, directory), { withFileTypes: true })
   } catch (thrown) {
-    const code = String((thrown as { readonly code?: unknown }).code ?? 'error')
+    const code = (thrown as NodeJS.ErrnoException).code ?? 'error'
     if (directory !== '' && (code === 'ENOENT' || code === 'ENOTDIR')) return []
     throw new SkeinError(
       code === 'EACCES' ? 'permission_denied' : code === 'ENOENT' ? 'not_found' : 'unavailable',

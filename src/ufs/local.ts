@@ -199,7 +199,7 @@ function changedError(path: string): SkeinError {
 }
 
 function fileError(path: string, thrown: unknown): SkeinError {
-  const code = String((thrown as { readonly code?: unknown }).code ?? 'error')
+  const code = (thrown as NodeJS.ErrnoException).code ?? 'error'
   if (code === 'ENOENT' || code === 'ENOTDIR') return new SkeinError('not_found', `${path} does not exist`)
   if (code === 'EACCES' || code === 'EPERM') return new SkeinError('permission_denied', `${path} may not be read (${code})`)
   if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENAMETOOLONG')

@@ -137,8 +137,8 @@ export function connectionError(address: StoreAddress, what: string, thrown: unk
   for (let error = thrown, depth = 0; error instanceof Error && depth < 4; error = error.cause, depth += 1) {
     if (error instanceof SkeinError) return error
   }
-  const raw = thrown as { readonly code?: unknown; readonly name?: unknown } | undefined
-  const code = typeof raw?.code === 'string' && /^[A-Z0-9_]{1,64}$/.test(raw.code) ? raw.code : String(raw?.name ?? 'Error').slice(0, 64)
+  const raw = thrown as { readonly code?: unknown; readonly name?: string } | undefined
+  const code = typeof raw?.code === 'string' && /^[A-Z0-9_]{1,64}$/.test(raw.code) ? raw.code : (raw?.name ?? 'Error').slice(0, 64)
   if (/CERT|SSL|TLS|ALTNAME|SELF_SIGNED/.test(code)) {
     return new SkeinError('failed_precondition', `${place(address)}: ${what}: the certificate is not accepted (${code})`, {
       reason: 'bad_certificate',

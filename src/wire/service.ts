@@ -1,12 +1,6 @@
 // Why: a role's control plane as one typed object, so that a caller does not know whether the role is across the
 // network or in its own process. How: derived from the generated definitions; every call is unary.
 
-/** What the generated code says of one message. */
-export interface MessageCodec<T> {
-  encode(message: T): { finish(): Uint8Array }
-  decode(input: Uint8Array): T
-}
-
 /** The shape of the generated `...ServiceDefinition` constants. */
 export interface ServiceDefinition {
   readonly name: string

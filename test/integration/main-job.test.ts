@@ -32,10 +32,10 @@ describe.skipIf(!available)('the main job on real servers', () => {
     slowProxy = await startCountingProxy(store.port, { bytesPerSecond: 100 * 1024 ** 2 })
     const bucket = new TestBucket('main', store)
     await bucket.create()
-    await bucket.fill(dataset)
+    await bucket.putAll(dataset)
     const faults = new TestBucket('faults', store)
     await faults.create()
-    await faults.fill(faultSet)
+    await faults.putAll(faultSet)
     bucket.close()
     faults.close()
     cluster = await Cluster.start({ queueUrl: redis.url, quota: '8GB' })
@@ -53,8 +53,24 @@ describe.skipIf(!available)('the main job on real servers', () => {
 
   const create = (name: string, bucket: string, port: number): ReturnType<Cluster['cli']> =>
     cluster.cli([
-      ...['ns', 'create', name, `s3://${bucket}/`, '--attribute', `s3.endpoint=http://127.0.0.1:${port}`, '--attribute', 's3.region=us-east-1'],
-      ...['--attribute', 's3.forcePathStyle=true', '--secret', `s3.accessKeyId=${store.accessKey}`, '--secret', `s3.secretAccessKey=${secret}`],
+      ...[
+        'ns',
+        'create',
+        name,
+        `s3://${bucket}/`,
+        '--attribute',
+        `s3.endpoint=http://127.0.0.1:${port}`,
+        '--attribute',
+        's3.region=us-east-1',
+      ],
+      ...[
+        '--attribute',
+        's3.forcePathStyle=true',
+        '--secret',
+        `s3.accessKeyId=${store.accessKey}`,
+        '--secret',
+        `s3.secretAccessKey=${secret}`,
+      ],
     ])
 
   it('loads 16 x 64 MiB and 5,000 x 16 KiB to two workers, reading the origin once', async () => {
@@ -154,7 +170,7 @@ describe.skipIf(!available)('the main job on real servers', () => {
     const bucket = new TestBucket('changing', store)
     await bucket.create()
     const changing = objects('large', 8, 64 * 1024 ** 2)
-    await bucket.fill(changing)
+    await bucket.putAll(changing)
     expect((await create('changing', 'changing', slowProxy.port)).code).toBe(0)
     slowProxy.reset()
     const running = cluster.cli(['fs', 'distributedLoad', '/changing', '-Dfs.cosn.block.size=16MB'])

@@ -2,7 +2,8 @@
 // everything. How: the whole job master in a small world with its own time; fast-check draws the faults and when.
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { megabyte, never, World } from './load-world.ts'
+import { never } from './load-doubles.ts'
+import { megabyte, World } from './load-world.ts'
 
 type Fault =
   | { readonly kind: 'killJobWorker' | 'pauseJobWorker' | 'worker'; readonly which: number; readonly forMs: number }
@@ -40,7 +41,8 @@ const plan = fc.record({
   poisoned: fc.integer({ min: 0, max: 2 }),
   readFailures: fc.constantFrom<number>(0, 0.05),
   lostBlocks: fc.constantFrom<number>(0, 0.02),
-  faults: fc.array(fc.tuple(fc.integer({ min: 0, max: 4000 }), fault), { maxLength: 5 }),
+  taskMs: fc.constantFrom<number>(500, 3000),
+  faults: fc.array(fc.tuple(fc.integer({ min: 0, max: 4000 }), fault), { maxLength: 6 }),
 })
 
 async function strike(world: World, one: Fault): Promise<void> {
@@ -102,11 +104,11 @@ type Plan = typeof plan extends fc.Arbitrary<infer T> ? T : never
 
 /** Runs one load through its faults; gives its end. @throws when a promise is broken */
 async function run(
-  { seed, replication, small, large, poisoned, readFailures, lostBlocks, faults }: Plan,
+  { seed, replication, small, large, poisoned, readFailures, lostBlocks, taskMs, faults }: Plan,
   blindAudit = false,
 ): Promise<string> {
   const jobMaster = { pageFiles: 16, batchFiles: 8 }
-  const world = new World({ seed, workers: 3, duplicates: 0.2, readFailures, lostBlocks, blindAudit, jobMaster })
+  const world = new World({ seed, workers: 3, duplicates: 0.2, readFailures, lostBlocks, taskMs, blindAudit, jobMaster })
   try {
     for (let index = 0; index < large; index += 1) world.addFile(`large-${index}`, (100 + index * 150) * megabyte)
     for (let index = 0; index < small; index += 1) world.addFile(`small-${index}`, 16_384).poisoned = index < poisoned
@@ -144,7 +146,17 @@ test('every load ends by itself with right counts, and COMPLETED only with every
 }, 600_000)
 
 test('the oracle finds missing blocks when the audit is blind', async () => {
-  const losing: Plan = { seed: 3, replication: 1, small: 40, large: 2, poisoned: 0, readFailures: 0, lostBlocks: 0.2, faults: [] }
+  const losing: Plan = {
+    seed: 3,
+    replication: 1,
+    small: 40,
+    large: 2,
+    poisoned: 0,
+    readFailures: 0,
+    lostBlocks: 0.2,
+    taskMs: 300,
+    faults: [],
+  }
   expect(await run(losing)).toBe('COMPLETED')
   await expect(run(losing, true)).rejects.toThrow(/greater than or equal/)
 }, 60_000)

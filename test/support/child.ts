@@ -19,7 +19,11 @@ export function isInstalled(command: string): boolean {
 }
 
 /** Starts a process; stderr goes to `logFile`. */
-export function startChild(command: string, args: readonly string[], options: { logFile: string; env?: NodeJS.ProcessEnv; cwd?: string }): Child {
+export function startChild(
+  command: string,
+  args: readonly string[],
+  options: { logFile: string; env?: NodeJS.ProcessEnv; cwd?: string },
+): Child {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: options.env ?? process.env, cwd: options.cwd })
   const log = createWriteStream(options.logFile, { flags: 'a' })
   child.stderr.pipe(log)
@@ -51,7 +55,10 @@ export function startChild(command: string, args: readonly string[], options: { 
             if (value !== undefined) return finish(undefined, value)
           }
         }
-        const timer = setTimeout(() => finish(new Error(`${command} ${args.join(' ')}: no such line in ${timeoutMs} ms; see ${options.logFile}`)), timeoutMs)
+        const timer = setTimeout(
+          () => finish(new Error(`${command} ${args.join(' ')}: no such line in ${timeoutMs} ms; see ${options.logFile}`)),
+          timeoutMs,
+        )
         watchers.add(look)
         void ended.then((code) => finish(new Error(`${command} ${args.join(' ')} ended with ${code}; see ${options.logFile}`)))
         look()

@@ -80,7 +80,11 @@ export class Cluster {
       roles.push({ name, args: [command, ...flags(properties)], child: undefined })
     }
     add('master', 'master', { 'skein.home': join(home, 'main') })
-    add('job-master', 'job-master', { 'skein.home': join(home, 'main'), 'goosefs.job.master.rpc.port': await freePort(), 'goosefs.job.master.web.port': 0 })
+    add('job-master', 'job-master', {
+      'skein.home': join(home, 'main'),
+      'goosefs.job.master.rpc.port': await freePort(),
+      'goosefs.job.master.web.port': 0,
+    })
     for (let n = 1; n <= (options.workers ?? 2); n += 1) {
       const host = join(home, `host-${n}`)
       mkdirSync(join(host, 'cache'), { recursive: true })
@@ -137,7 +141,10 @@ export class Cluster {
 
   /** Runs a client command against this cluster. */
   cli(args: readonly string[], timeoutMs?: number): Promise<CommandResult> {
-    return run(args, { env: { SKEIN_MASTER: this.masterAddress, SKEIN_HOME: join(this.home, 'client') }, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
+    return run(args, {
+      env: { SKEIN_MASTER: this.masterAddress, SKEIN_HOME: join(this.home, 'client') },
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    })
   }
 
   async stop(): Promise<void> {

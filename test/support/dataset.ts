@@ -10,7 +10,10 @@ export interface DatasetObject {
 
 /** `count` objects of `length` bytes, a hundred a folder. */
 export function objects(prefix: string, count: number, length: number): DatasetObject[] {
-  return Array.from({ length: count }, (_, n) => ({ key: `${prefix}/part-${String(n % 100).padStart(3, '0')}/object-${String(n).padStart(6, '0')}`, length }))
+  return Array.from({ length: count }, (_, n) => ({
+    key: `${prefix}/part-${String(n % 100).padStart(3, '0')}/object-${String(n).padStart(6, '0')}`,
+    length,
+  }))
 }
 
 const blockLength = 1 << 20
@@ -61,10 +64,11 @@ export class TestBucket {
   }
 
   /** Puts the whole dataset, 32 at a time. */
-  async fill(dataset: readonly DatasetObject[]): Promise<void> {
+  async putAll(dataset: readonly DatasetObject[]): Promise<void> {
     let next = 0
     const worker = async (): Promise<void> => {
-      for (let object = dataset[next++]; object !== undefined; object = dataset[next++]) await this.put(object.key, contentOf(object.key, object.length))
+      for (let object = dataset[next++]; object !== undefined; object = dataset[next++])
+        await this.put(object.key, contentOf(object.key, object.length))
     }
     await Promise.all(Array.from({ length: 32 }, worker))
   }

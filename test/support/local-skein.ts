@@ -74,7 +74,10 @@ export class LocalSkein {
   startCli(...args: readonly string[]): { readonly child: Child; readonly stderr: () => string } {
     this.#commands += 1
     const logFile = join(this.folder, `command-${this.#commands}.log`)
-    const child = startChild(process.execPath, [main, ...args], { logFile, env: { ...process.env, SKEIN_HOME: this.home, SKEIN_MASTER: undefined } })
+    const child = startChild(process.execPath, [main, ...args], {
+      logFile,
+      env: { ...process.env, SKEIN_HOME: this.home, SKEIN_MASTER: undefined },
+    })
     return { child, stderr: () => readFileSync(logFile, 'utf8') }
   }
 

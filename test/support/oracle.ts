@@ -28,7 +28,7 @@ export class Oracle {
 
   async files(path: string): Promise<FileInfo[]> {
     const files: FileInfo[] = []
-    for (let pageToken = ''; ; ) {
+    for (let pageToken = ''; ;) {
       const page = await this.master.listStatus({ path, recursive: true, pageToken, limit: 1000 }, { signal: this.#signal })
       files.push(...page.files.filter((file) => !file.folder))
       pageToken = page.nextPageToken
@@ -44,7 +44,12 @@ export class Oracle {
   }
 
   /** What is wrong with the cached dataset; empty when all is well. `versions`: objects that are not at version 1. */
-  async problems(namespace: string, dataset: readonly DatasetObject[], replication: number, versions: ReadonlyMap<string, number> = new Map()): Promise<string[]> {
+  async problems(
+    namespace: string,
+    dataset: readonly DatasetObject[],
+    replication: number,
+    versions: ReadonlyMap<string, number> = new Map(),
+  ): Promise<string[]> {
     const files = new Map((await this.files(`/${namespace}`)).map((file) => [file.key, file]))
     const problems: string[] = []
     if (files.size < dataset.length) problems.push(`${files.size} files listed, ${dataset.length} in the dataset`)

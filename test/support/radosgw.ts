@@ -33,7 +33,8 @@ export async function startRadosgw(options: { memoryGiB?: number; domain?: strin
   const fsid = randomUUID()
   writeFileSync(join(base, 'ceph.conf'), configuration({ base, fsid, port, monitorPort, domain, memoryGiB: options.memoryGiB ?? 4 }))
   const config = ['-c', join(base, 'ceph.conf')]
-  const run = (command: string, ...args: string[]): Buffer => execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 })
+  const run = (command: string, ...args: string[]): Buffer =>
+    execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 })
   const children: Child[] = []
   const start = (command: string, ...args: string[]): void => {
     children.push(startChild(command, args, { logFile: join(base, `${command}.out`) }))
@@ -53,7 +54,18 @@ export async function startRadosgw(options: { memoryGiB?: number; domain?: strin
     start('ceph-osd', ...config, '-i', '0', '-f')
     start('radosgw', ...config, '-n', 'client.rgw', '-f')
     await answering(port, join(base, 'client.rgw.log'))
-    run('radosgw-admin', ...config, '-n', 'client.rgw', 'user', 'create', '--uid=test', '--display-name=test', `--access-key=${accessKey}`, `--secret-key=${secretKey}`)
+    run(
+      'radosgw-admin',
+      ...config,
+      '-n',
+      'client.rgw',
+      'user',
+      'create',
+      '--uid=test',
+      '--display-name=test',
+      `--access-key=${accessKey}`,
+      `--secret-key=${secretKey}`,
+    )
   } catch (error) {
     await stop()
     throw error

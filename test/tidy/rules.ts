@@ -121,7 +121,8 @@ export function heavyDependencyViolations(files: readonly SourceFile[]): string[
   return files.flatMap((file) =>
     importsOf(file).flatMap((specifier) => {
       const owner = Object.entries(heavyDependencies).find(([name]) => specifier === name || specifier.startsWith(`${name}/`))
-      if (owner === undefined || owner[1].some((place) => file.path === place || (place.endsWith('/') && file.path.startsWith(place)))) return []
+      if (owner === undefined || owner[1].some((place) => file.path === place || (place.endsWith('/') && file.path.startsWith(place))))
+        return []
       return [`${file.path}: only ${owner[1].join(', ')} may import '${owner[0]}'`]
     }),
   )

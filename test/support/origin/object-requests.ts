@@ -46,7 +46,13 @@ function refusal({ request, response }: Exchange, fault: Fault): boolean {
       return true
     case 'silent':
       return true
-    default:
+    case 'cut':
+    case 'delay':
+    case 'overwrite':
+    case 'short':
+    case 'stale_etag':
+    case 'stall':
+    case 'wrong_range':
       return false
   }
 }

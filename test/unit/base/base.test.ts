@@ -1,9 +1,18 @@
 // Why: the ground that everything stands on: sizes, durations, budgets, retries, ids, paths, checksums, secrets.
 import { inspect } from 'node:util'
 import { crc32 } from 'node:zlib'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { blockCount, blockIdOf, blockIndexOf, blockLength, blocksPerFileMax, containersMax, fileIdOf, fileIdOfBlock } from '../../../src/base/block-id.ts'
+import {
+  blockCount,
+  blockIdOf,
+  blockIndexOf,
+  blockLength,
+  blocksPerFileMax,
+  containersMax,
+  fileIdOf,
+  fileIdOfBlock,
+} from '../../../src/base/block-id.ts'
 import { Budget } from '../../../src/base/budget.ts'
 import { formatBytes, parseBytes } from '../../../src/base/bytes.ts'
 import { seededRandom, systemClock } from '../../../src/base/clock.ts'
@@ -19,7 +28,14 @@ const forever = new AbortController().signal
 
 describe('bytes', () => {
   it('reads GooseFS sizes', () => {
-    expect(['128MB', '4096', '1.5 gb', '10K', '1TB', '2MiB'].map(parseBytes)).toEqual([128 * 1024 ** 2, 4096, 1.5 * 1024 ** 3, 10240, 1024 ** 4, 2 * 1024 ** 2])
+    expect(['128MB', '4096', '1.5 gb', '10K', '1TB', '2MiB'].map(parseBytes)).toEqual([
+      128 * 1024 ** 2,
+      4096,
+      1.5 * 1024 ** 3,
+      10240,
+      1024 ** 4,
+      2 * 1024 ** 2,
+    ])
   })
   it.each(['', 'MB', '-1MB', '1XB', '1 M B', '99999999999PB', '0x10'])('refuses %j', (text) => {
     expect(() => parseBytes(text)).toThrow(/is not a size/)
@@ -31,7 +47,9 @@ describe('bytes', () => {
 
 describe('durations', () => {
   it('reads bare milliseconds and units', () => {
-    expect(['500', '100s', '10m', '10min', '24 hours', '1d', '-1'].map(parseDuration)).toEqual([500, 100_000, 600_000, 600_000, 86_400_000, 86_400_000, -1])
+    expect(['500', '100s', '10m', '10min', '24 hours', '1d', '-1'].map(parseDuration)).toEqual([
+      500, 100_000, 600_000, 600_000, 86_400_000, 86_400_000, -1,
+    ])
   })
   it.each(['', 'soon', '5 fortnights', '1.2.3s'])('refuses %j', (text) => {
     expect(() => parseDuration(text)).toThrow(/is not a duration/)
@@ -88,29 +106,32 @@ describe('paths', () => {
 describe('budget', () => {
   it('never gives out more than it has, in order, and survives aborts', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.record({ amount: fc.integer({ min: 1, max: 7 }), abort: fc.boolean() }), { maxLength: 30 }), async (requests) => {
-        const budget = new Budget('test', 5)
-        const granted: number[] = []
-        const controllers = requests.map(() => new AbortController())
-        const all = requests.map(async ({ amount }, index) => {
-          const share = await budget.acquire(amount, controllers[index]?.signal ?? forever)
-          expect(budget.used).toBeLessThanOrEqual(5)
-          granted.push(index)
-          await Promise.resolve()
-          share.release()
-          share.release()
-        })
-        requests.forEach(({ abort }, index) => {
-          if (abort) controllers[index]?.abort()
-        })
-        await Promise.allSettled(all)
-        expect(budget.used).toBe(0)
-        expect(budget.waiting).toBe(0)
-        expect(granted).toEqual([...granted].sort((a, b) => a - b))
-        requests.forEach(({ abort }, index) => {
-          if (!abort) expect(granted).toContain(index)
-        })
-      }),
+      fc.asyncProperty(
+        fc.array(fc.record({ amount: fc.integer({ min: 1, max: 7 }), abort: fc.boolean() }), { maxLength: 30 }),
+        async (requests) => {
+          const budget = new Budget('test', 5)
+          const granted: number[] = []
+          const controllers = requests.map(() => new AbortController())
+          const all = requests.map(async ({ amount }, index) => {
+            const share = await budget.acquire(amount, controllers[index]?.signal ?? forever)
+            expect(budget.used).toBeLessThanOrEqual(5)
+            granted.push(index)
+            await Promise.resolve()
+            share.release()
+            share.release()
+          })
+          requests.forEach(({ abort }, index) => {
+            if (abort) controllers[index]?.abort()
+          })
+          await Promise.allSettled(all)
+          expect(budget.used).toBe(0)
+          expect(budget.waiting).toBe(0)
+          expect(granted).toEqual([...granted].sort((a, b) => a - b))
+          requests.forEach(({ abort }, index) => {
+            if (!abort) expect(granted).toContain(index)
+          })
+        },
+      ),
     )
   })
 })
@@ -125,7 +146,9 @@ describe('retry', () => {
   it('backs off within its bounds', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 99 }), fc.integer(), (attempt, seed) => {
-        expect(backoffMs({ attemptsMax: 9, initialMs: 100, maxMs: 5000 }, attempt, seededRandom(seed))).toBeLessThanOrEqual(Math.min(5000, 100 * 2 ** (attempt - 1)))
+        expect(backoffMs({ attemptsMax: 9, initialMs: 100, maxMs: 5000 }, attempt, seededRandom(seed))).toBeLessThanOrEqual(
+          Math.min(5000, 100 * 2 ** (attempt - 1)),
+        )
       }),
     )
   })
@@ -137,7 +160,11 @@ describe('page checksums', () => {
     const checksummer = new PageChecksummer()
     for (let from = 0; from < bytes.length; from += 300_007) checksummer.update(bytes.subarray(from, from + 300_007))
     expect(checksummer.finish()).toEqual(pageChecksums(bytes))
-    expect(pageChecksums(bytes)).toEqual([crc32(bytes.subarray(0, pageBytes)), crc32(bytes.subarray(pageBytes, 2 * pageBytes)), crc32(bytes.subarray(2 * pageBytes))])
+    expect(pageChecksums(bytes)).toEqual([
+      crc32(bytes.subarray(0, pageBytes)),
+      crc32(bytes.subarray(pageBytes, 2 * pageBytes)),
+      crc32(bytes.subarray(2 * pageBytes)),
+    ])
     expect(pageChecksums(Buffer.alloc(0))).toEqual([])
   })
 })

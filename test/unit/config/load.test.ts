@@ -15,7 +15,7 @@ beforeEach(() => {
   home = join(root, String(number))
   mkdirSync(join(home, 'conf'), { recursive: true })
 })
-const machine = { homeDirectory: '/users/u', hostname: 'box', cpus: 4, cwd: '/work' }
+const machine = { homeDirectory: '/users/u', hostname: 'box', cpus: 4, cwd: '/somewhere' }
 const load = (definitions: Record<string, string> = {}, more: Partial<ConfigInput> = {}) =>
   loadConfig({ mode: 'role', definitions, environment: { SKEIN_HOME: home }, machine, ...more })
 const site = (text: string, name = 'skein-site.properties') => {
@@ -66,7 +66,7 @@ describe('defaults', () => {
   it('put the home below the user directory', () => {
     expect(load({}, { environment: {} }).home).toBe('/users/u/.skein')
     expect(load({ 'skein.home': '~/x' }).home).toBe('/users/u/x')
-    expect(load({ 'skein.home': 'rel' }).home).toBe('/work/rel')
+    expect(load({ 'skein.home': 'rel' }).home).toBe('/somewhere/rel')
   })
   it('shrink the CPU part to the tasks, and take fs.cosn.block.size before the user block size', () => {
     expect(load({ 'goosefs.job.worker.max.active.task.num': '3' }).jobWorker.cpuTasksMax).toBe(3)

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { CommandLog, type CommandStore } from '../../../src/job-master/command-log.ts'
 import type { Term } from '../../../src/journal/journal.ts'
-import { MemoryJournal } from '../../model/load-world.ts'
+import { MemoryJournal } from '../../model/load-doubles.ts'
 
 class SumStore implements CommandStore<number, string> {
   applied: number[] = []
