@@ -1,9 +1,10 @@
 // Why: whatever goes wrong, the user gets one line that says what and what to do. Pure.
 import type { SkeinError } from '../base/errors.ts'
+import { printable } from './printable.ts'
 
 /** `skein: ...` and a newline; with --debug the stacks of the error and its causes below. */
 export function errorText(error: SkeinError, debug: boolean): string {
-  const line = `skein: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}${hintFor(error)}\n`
+  const line = `skein: ${printable(error.message.replaceAll(/\s*\n\s*/g, ' '))}${hintFor(error)}\n`
   return debug ? `${line}${stacksOf(error)}` : line
 }
 

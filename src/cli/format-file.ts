@@ -4,6 +4,7 @@
 import { blockCount, blockIdOf, blockLength } from '../base/block-id.ts'
 import { formatBytes } from '../base/bytes.ts'
 import type { CountResponse, FileInfo, OpenFileResponse } from '../wire/generated/master.ts'
+import { printable } from './printable.ts'
 
 /** `03-11-2021 11:46:15:000`, in the local time zone. */
 export function formatDate(ms: number): string {
@@ -28,15 +29,15 @@ export function formatMode(mode: number, folder: boolean): string {
 export function lsLine(file: FileInfo): string {
   const who = formatMode(file.mode, file.folder).padEnd(12) + file.owner.padEnd(15) + file.group.padEnd(15)
   const what = String(file.length).padStart(15) + file.persistenceState.padStart(16)
-  return `${who}${what} ${formatDate(file.modifiedMs)} ${file.folder ? 'DIR' : `${cachedPercent(file)}%`} ${file.path}`
+  return `${who}${what} ${formatDate(file.modifiedMs)} ${file.folder ? 'DIR' : `${cachedPercent(file)}%`} ${printable(file.path)}`
 }
 
 /** Three lines and more of `fs stat`: what it is, `FileInfo{...}`, its blocks. `opened` is undefined for a directory. */
 export function statText(file: FileInfo, opened: OpenFileResponse | undefined): string {
-  if (file.folder) return `${file.path} is a directory path.\n${fileInfoText(file, [])}`
+  if (file.folder) return `${printable(file.path)} is a directory path.\n${fileInfoText(file, [])}`
   const blocks = opened === undefined ? [] : blockTexts(file, opened)
   const tail = blocks.length === 0 ? ['This file does not contain any blocks.'] : ['Containing the following blocks:', ...blocks]
-  return [`${file.path} is a file path.`, fileInfoText(file, blocks), ...tail].join('\n')
+  return [`${printable(file.path)} is a file path.`, fileInfoText(file, blocks), ...tail].join('\n')
 }
 
 function fileInfoText(file: FileInfo, blocks: readonly string[]): string {
@@ -47,9 +48,9 @@ function fileInfoText(file: FileInfo, blocks: readonly string[]): string {
   const fields: readonly (readonly [string, string | number | boolean])[] = [
     ['fileId', file.fileId],
     ['fileIdentifier', 'null'],
-    ['name', file.name],
-    ['path', file.path],
-    ['ufsPath', file.ufsPath],
+    ['name', printable(file.name)],
+    ['path', printable(file.path)],
+    ['ufsPath', printable(file.ufsPath)],
     ['length', file.length],
     ['blockSizeBytes', file.blockSizeBytes],
     ['creationTimeMs', file.createdMs],
@@ -104,7 +105,7 @@ function blockTexts(file: FileInfo, opened: OpenFileResponse): string[] {
 
 /** `fs location`: a heading and one worker RPC address a line, each once. */
 export function locationText(path: string, opened: OpenFileResponse): string {
-  return [`${path} with file id ${opened.file?.fileId ?? 0} is on nodes:`, ...locationsOf(opened)].join('\n')
+  return [`${printable(path)} with file id ${opened.file?.fileId ?? 0} is on nodes:`, ...locationsOf(opened)].join('\n')
 }
 
 /** The RPC addresses of the workers that hold a block of the file, each once, sorted. */
@@ -128,7 +129,7 @@ export function duLine(bytes: number, cachedBytes: number, path: string, readabl
 }
 
 function duRow(size: string, cached: string, path: string): string {
-  return `${size.padEnd(13)} ${cached.padEnd(16)} ${path}`
+  return `${size.padEnd(13)} ${cached.padEnd(16)} ${printable(path)}`
 }
 
 function sizeText(bytes: number, readable: boolean): string {

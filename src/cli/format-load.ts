@@ -3,6 +3,7 @@ import { formatBytes } from '../base/bytes.ts'
 import { formatDuration } from '../base/durations.ts'
 import type { LoadFile, LoadStatus } from '../wire/generated/job.ts'
 import { formatDate } from './format-file.ts'
+import { printable } from './printable.ts'
 
 /** Failed files that are named on stdout. */
 export const failedNamedMax = 20
@@ -23,7 +24,7 @@ export function loadResultText(status: LoadStatus, failed: readonly LoadFile[], 
 
 /** `path: reason`, on one line. */
 export function failedLine(file: LoadFile): string {
-  return `${file.path}: ${file.reason.replaceAll(/\s*\n\s*/g, ' ')}`
+  return printable(`${file.path}: ${file.reason.replaceAll(/\s*\n\s*/g, ' ')}`)
 }
 
 /** One line of counts, for stderr. */
@@ -41,7 +42,7 @@ export function loadProblemText(status: LoadStatus): string | undefined {
   if (status.state === 'COMPLETED' || status.state === 'CANCELLED') return undefined
   const missing = status.missingCapacityBytes > 0 && !status.reason.includes(String(status.missingCapacityBytes))
   const room = missing ? ` (${status.missingCapacityBytes} bytes of cache capacity are missing)` : ''
-  return `load ${status.loadId} ${status.state}: ${status.reason === '' ? 'no reason was given' : status.reason}${room}`
+  return printable(`load ${status.loadId} ${status.state}: ${status.reason === '' ? 'no reason was given' : status.reason}${room}`)
 }
 
 /** `job ls`: a heading and a line a load. */
@@ -54,7 +55,7 @@ export function loadListText(loads: readonly LoadStatus[]): string {
       `${done}/${load.counts?.files ?? 0}`,
       String(load.counts?.filesFailed ?? 0),
       formatDate(load.submittedMs),
-      load.path,
+      printable(load.path),
     ])
   })
   return [loadRow(['ID', 'STATE', 'FILES', 'FAILED', 'SUBMITTED', 'PATH']), ...lines].join('\n')
@@ -95,11 +96,11 @@ export function loadStatText(status: LoadStatus): string {
       `${counts?.tasksDone ?? 0} of ${counts?.tasks ?? 0} done, ${counts?.tasksOut ?? 0} out, ${counts?.tasksRetried ?? 0} retried`,
     ],
   ]
-  return lines.map(([name, value]) => `${name}: ${value}`).join('\n')
+  return lines.map(([name, value]) => printable(`${name}: ${value}`)).join('\n')
 }
 
 /** A file's line in `job stat -v`. */
 export function loadFileLine(file: LoadFile): string {
   const attempts = file.attempts > 1 ? `  attempts ${file.attempts}` : ''
-  return `${file.state.padEnd(8)} ${String(file.length).padStart(15)}  ${file.path}${attempts}${file.reason === '' ? '' : `  ${file.reason}`}`
+  return printable(`${file.state.padEnd(8)} ${String(file.length).padStart(15)}  ${file.path}${attempts}${file.reason === '' ? '' : `  ${file.reason}`}`)
 }

@@ -10,6 +10,7 @@ import { collectFailedFiles, type FailedFiles } from './failed-list.ts'
 import { followHint, followLoad } from './follow-load.ts'
 import { loadCountsText, loadProblemText, loadResultText } from './format-load.ts'
 import { wholeNumber } from './numbers.ts'
+import { printable } from './printable.ts'
 
 interface Flags {
   readonly replication: string
@@ -56,7 +57,7 @@ async function distributedLoad(context: CommandContext, text: string, flags: Fla
   const stop = new StopByStages(context)
   try {
     const { loadId, joined } = await submit(stop.leave)
-    context.io.stderr(`${joined ? 'joined' : 'submitted'} load ${loadId} of ${target.path}\n`)
+    context.io.stderr(`${joined ? 'joined' : 'submitted'} load ${loadId} of ${printable(target.path)}\n`)
     stop.setLoad(jobs, loadId)
     const status = await followLoad(context, jobs, loadId, stop.leave)
     stop.done()

@@ -1,6 +1,7 @@
 // Why: `skein fs free | getUsedBytes | getCapacityBytes`: the room of the cache.
 import type { Command } from 'commander'
 import { type CommandContext, openCluster, openTarget, writeResult } from './context.ts'
+import { printable } from './printable.ts'
 
 export function addCommands(parent: Command, context: CommandContext): void {
   parent
@@ -28,7 +29,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
 async function free(context: CommandContext, text: string, force: boolean): Promise<void> {
   const { path, cluster } = await openTarget(context, text)
   const freed = await cluster.master().free({ path, force }, { signal: context.signal })
-  writeResult(context, { path, freedBytes: freed.freedBytes, files: freed.paths }, `${path} was successfully freed from GooseFS space.`)
+  writeResult(context, { path, freedBytes: freed.freedBytes, files: freed.paths }, `${printable(path)} was successfully freed from GooseFS space.`)
 }
 
 async function summary(context: CommandContext): Promise<{ usedBytes: number; capacityBytes: number }> {

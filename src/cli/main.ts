@@ -6,11 +6,16 @@ import type { CliIo } from './context.ts'
 enableCompileCache()
 const { runCli } = await import('./run.ts')
 const { realSurroundings } = await import('./surroundings.ts')
+const { exitCodes } = await import('./exit-codes.ts')
 
-/** SIGINT and SIGTERM go to the listener that came last. */
+/** SIGINT and SIGTERM go to the listener that came last; with none (only output is left to be written) they end the process. */
 function stopListeners(): CliIo['onStop'] {
   const listeners: (() => void)[] = []
-  const onSignal = (): void => listeners.at(-1)?.()
+  const onSignal = (): void => {
+    const listener = listeners.at(-1)
+    if (listener === undefined) process.exit(exitCodes.cancelled)
+    listener()
+  }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   return (listener) => {
@@ -38,4 +43,13 @@ const io: CliIo = {
   exit: (code) => process.exit(code),
 }
 
-process.exit(await runCli(process.argv.slice(2), io, realSurroundings))
+/** What was written to a pipe or socket may still be in this process: ending it before that is out would lose it. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve())
+  })
+}
+
+const exitCode = await runCli(process.argv.slice(2), io, realSurroundings)
+await Promise.all([flushed(process.stdout), flushed(process.stderr)])
+process.exit(exitCode)

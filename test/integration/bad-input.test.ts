@@ -1,0 +1,246 @@
+// Why: whatever a user writes, mistypes or has in his bucket, he gets one clear line, the right exit code, and his data.
+// How: `skein local` and the project's own origin, commands as processes; the words of each line are looked at.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type CommandResult, run } from '../support/cluster.ts'
+import { freePorts, LocalSkein, oneLine, storeFlags } from '../support/local-skein.ts'
+import { type Origin, startOrigin } from '../support/origin/server.ts'
+import { testCredential } from '../support/origin/stores.ts'
+
+const directoryKeys = 'goosefs.worker.tieredstore.level0.dirs'
+
+describe('settings that are wrong', () => {
+  let home: string
+
+  beforeAll(() => {
+    home = mkdtempSync(join(tmpdir(), 'skein-settings-'))
+  })
+  afterAll(() => rmSync(home, { recursive: true, force: true }))
+
+  const start = (...args: readonly string[]): Promise<CommandResult> => run(['local', '--home', home, ...freePorts, ...args], { timeoutMs: 30_000 })
+
+  it.each([
+    ['an unknown key', ['-Dskein.hoem=/x'], /unknown key 'skein\.hoem'.*skein\.home/],
+    ['a bad size', ['-Dfs.cosn.block.size=12XB'], /fs\.cosn\.block\.size: '12XB' is not a size.*128MB/],
+    ['a size below the least', ['-Dfs.cosn.block.size=0'], /fs\.cosn\.block\.size: '0' is below the least/],
+    ['a bad duration', ['-Dskein.heartbeat.interval=soon'], /skein\.heartbeat\.interval: 'soon' is not a duration.*10m/],
+    ['a port that is none', ['-Dgoosefs.master.rpc.port=70000'], /goosefs\.master\.rpc\.port: '70000' is above/],
+    ['a queue that is none', ['-Dskein.queue.url=http://:word@x'], /skein\.queue\.url.*redis:\/\//],
+    [
+      'a quota list of the wrong length',
+      [`-D${directoryKeys}.path=/tmp/skein-a,/tmp/skein-b`, `-D${directoryKeys}.quota=1GB`, `-D${directoryKeys}.mediumtype=SSD,SSD`],
+      /dirs\.quota: has 1 entry for 2 directories/,
+    ],
+  ])('%s: exit 64', async (_what, args, words) => {
+    const result = await start(...args)
+    expect(oneLine(result)).toMatch(words)
+    expect(result.code).toBe(64)
+    expect(result.stderr).not.toContain(':word@')
+  })
+
+  it('a wrong line of a properties file is named with its file and line: exit 1', async () => {
+    const file = join(home, 'bad.properties')
+    writeFileSync(file, '# a comment\n\nfs.cosn.block.size=12XB\n')
+    const result = await run(['local', '--home', home, ...freePorts], { env: { SKEIN_CONF: file }, timeoutMs: 30_000 })
+    expect(oneLine(result)).toContain(`${file}:3: fs.cosn.block.size: '12XB' is not a size`)
+    expect(result.code).toBe(1)
+  })
+
+  it.each([
+    ['the home directory', ['-Dskein.home=/etc/passwd/home'], '/etc/passwd/home'],
+    ['a block directory', [`-D${directoryKeys}.path=/etc/passwd/blocks`], '/etc/passwd/blocks'],
+  ])('%s below a regular file: exit 1', async (_what, args, path) => {
+    const result = await start(...args)
+    expect(oneLine({ ...result, stderr: withoutLog(result.stderr) })).toContain(path)
+    expect(oneLine({ ...result, stderr: withoutLog(result.stderr) })).not.toContain('defect')
+    expect(result.code).toBe(1)
+  })
+})
+
+describe('commands and data that are wrong', () => {
+  let origin: Origin
+  let skein: LocalSkein
+  const dataset = new Map<string, Buffer>()
+
+  beforeAll(async () => {
+    origin = await startOrigin({ credentials: [testCredential], buckets: ['good', 'archive', 'large', 'empties', 'nothing'] })
+    origin.bucket('good').generateMany('dir/', 5, 20_000)
+    origin.bucket('archive').generateMany('x/', 3, 1000)
+    origin.bucket('archive').generate('x/old', 5000, { storageClass: 'DEEP_ARCHIVE' })
+    origin.bucket('large').generateMany('x/', 30, 10_000_000)
+    skein = await LocalSkein.start({ quota: '100MB' })
+    for (const name of ['good', 'archive', 'large', 'nothing']) expect(await skein.createNamespace(name, origin, name)).toMatchObject({ code: 0 })
+  })
+  afterAll(async () => {
+    await skein?.dispose()
+    await origin?.close()
+  })
+
+  const expectLine = async (code: number, words: RegExp, ...args: readonly string[]): Promise<void> => {
+    const result = await skein.cli(...args)
+    expect(oneLine(result)).toMatch(words)
+    expect(result).toMatchObject({ code, stdout: '' })
+  }
+
+  it.each([
+    ['distributedLoad'],
+    ['ls'],
+    ['stat'],
+    ['cat'],
+    ['count'],
+    ['du'],
+    ['free'],
+    ['location'],
+  ])('fs %s of an unknown namespace or path: exit 2', async (command) => {
+    await expectLine(2, /^namespace '\/nowhere' does not exist.*ns ls/, 'fs', command, '/nowhere')
+    await expectLine(2, /^\/good\/nothere does not exist/, 'fs', command, '/good/nothere')
+    await expectLine(2, /^\/good\/dir\/nothere does not exist/, 'fs', command, '/good/dir/nothere')
+  })
+
+  it('an unknown namespace or load elsewhere: exit 2', async () => {
+    await expectLine(2, /^namespace '\/nowhere' does not exist/, 'ns', 'stat', 'nowhere')
+    await expectLine(2, /^namespace '\/nowhere' does not exist/, 'ns', 'delete', 'nowhere')
+    for (const words of [['stat', 'L999'], ['cancel', 'L999'], ['progress', 'L999'], ['progress', 'L999', '--watch'], ['stat', '../etc']])
+      await expectLine(2, /^there is no load .*job ls/, 'job', ...words)
+  })
+
+  it('words that are no command: exit 64', async () => {
+    await expectLine(64, /'nopath' is not a path/, 'fs', 'ls', 'nopath')
+    await expectLine(64, /unknown option '--bogus'/, 'fs', 'ls', '--bogus', '/good')
+    await expectLine(64, /--replication is a whole number/, 'fs', 'distributedLoad', '/good', '--replication', '0')
+    await expectLine(64, /--secret number 1 is not key=value/, 'ns', 'create', 'x', 's3://good/', '--secret', 'canary')
+    await expectLine(64, /'\.' or '\.\.' segment/, 'fs', 'cat', '/good/../x')
+  })
+
+  it('a store that does not let us in is named, with what is wrong, and no namespace is made', async () => {
+    const create = (uri: string, ...flags: readonly string[]): string[] => ['ns', 'create', 'refused', uri, ...flags]
+    await expectLine(1, /bucket good: .*SignatureDoesNotMatch: the secret is wrong/, ...create('s3://good/', ...storeFlags(origin.url, 'canary-wrong')))
+    await expectLine(2, /bucket not-there: .*no such bucket/, ...create('s3://not-there/', ...storeFlags(origin.url)))
+    await expectLine(1, /127\.0\.0\.1:1 bucket good: .*nothing listens there/, ...create('s3://good/', ...storeFlags('http://127.0.0.1:1')))
+    await expectLine(1, /host name is unknown/, ...create('s3://good/', ...storeFlags('http://no-such-host.invalid')))
+    await expectLine(1, /s3\.endpoint is not an endpoint/, ...create('s3://good/', ...storeFlags('ftp://x')))
+    await expectLine(1, /"s3\.endpiont" is not a known attribute.*s3\.endpoint/, ...create('s3://good/', '--attribute', 's3.endpiont=x'))
+    await expectLine(1, /s3\.accessKeyId is missing/, ...create('s3://good/', '--attribute', `s3.endpoint=${origin.url}`))
+    await expectLine(1, /'gopher:\/\/good\/' is not a namespace URI/, ...create('gopher://good/'))
+    await expectLine(2, /\/no\/such\/dir does not exist/, ...create('file:///no/such/dir'))
+    expect((await skein.cli('ns', 'ls')).stdout).not.toContain('refused')
+    expect(skein.log()).not.toContain('canary-wrong')
+  })
+
+  it('ns create twice: the same again is no error, another one is refused', async () => {
+    expect(await skein.createNamespace('good', origin, 'good')).toMatchObject({ code: 0, stderr: '' })
+    const other = await skein.createNamespace('good', origin, 'archive')
+    expect(oneLine(other)).toMatch(/'good' exists already/)
+    expect(other.code).toBe(1)
+    expect((await skein.cli('ns', 'stat', 'good')).stdout).toContain('s3://good/')
+  })
+
+  it('cat and location of a directory: exit 1', async () => {
+    await expectLine(1, /^\/good\/dir is a directory/, 'fs', 'cat', '/good/dir')
+    await expectLine(1, /^\/good is a directory/, 'fs', 'cat', '/good')
+    await expectLine(1, /^\/good\/dir is a directory/, 'fs', 'location', '/good/dir')
+  })
+
+  it('replication above the live workers is refused before there is a load', async () => {
+    await expectLine(1, /replication 2 needs 2 live workers, 1 is live/, 'fs', 'distributedLoad', '/good', '--replication', '2')
+    expect((await skein.cli('job', 'ls')).stdout).not.toContain('/good')
+  })
+
+  it('an object in an archive class: exit 3, named, and the others are there', async () => {
+    const load = await skein.cli('fs', 'distributedLoad', '/archive')
+    expect(load.code).toBe(3)
+    expect(load.stdout).toContain('Total completed file count is 3, failed file count is 1')
+    expect(load.stdout).toMatch(/\/archive\/x\/old: .*DEEP_ARCHIVE.*restore/)
+    const cat = await skein.cli('fs', 'cat', '/archive/x/old')
+    expect(oneLine(cat)).toMatch(/\/archive\/x\/old .*restore/)
+    expect(cat.code).toBe(1)
+    expect((await skein.cli('fs', 'cat', '/archive/x/0000001')).bytes.equals(origin.bucket('archive').bytesOf('x/0000001'))).toBe(true)
+  })
+
+  it('a dataset larger than the free capacity: the missing bytes are named and nothing is loaded', async () => {
+    const room = async (key: string): Promise<number> => (await skein.json<Record<string, number>>('fs', `get${key}`))[`${key[0]?.toLowerCase()}${key.slice(1)}`] ?? 0
+    const [capacity, used] = [await room('CapacityBytes'), await room('UsedBytes')]
+    const read = origin.counters.objectBytes
+    const load = await skein.cli('fs', 'distributedLoad', '/large')
+    expect(load.stderr).toContain(`no room for /large: ${300_000_000 - (capacity - used)} bytes`)
+    expect(load.stdout).toContain('Total completed file count is 0')
+    expect(load.code).toBe(1)
+    expect(origin.counters.objectBytes).toBe(read)
+    expect(await room('UsedBytes')).toBe(used)
+  })
+
+  it('an empty bucket and an empty directory load to nothing', async () => {
+    expect(await skein.cli('fs', 'distributedLoad', '/nothing')).toMatchObject({ code: 0, stdout: 'Total completed file count is 0, failed file count is 0\n' })
+    origin.bucket('nothing').put('marker/', Buffer.alloc(0))
+    expect(await skein.cli('fs', 'distributedLoad', '/nothing/marker')).toMatchObject({ code: 0, stdout: 'Total completed file count is 0, failed file count is 0\n' })
+  })
+
+  it('empty objects are 100 % cached and have no bytes', async () => {
+    for (const key of ['empty', 'dir/empty']) origin.bucket('empties').put(key, Buffer.alloc(0))
+    expect(await skein.createNamespace('empties', origin, 'empties')).toMatchObject({ code: 0 })
+    expect(await skein.cli('fs', 'distributedLoad', '/empties')).toMatchObject({ code: 0 })
+    const ls = await skein.cli('fs', 'ls', '-R', '/empties')
+    expect(ls.stdout.match(/ 100% /g)).toHaveLength(2)
+    expect(await skein.cli('fs', 'cat', '/empties/dir/empty')).toMatchObject({ code: 0, stdout: '', stderr: '' })
+  })
+
+  it('object names of every kind are loaded, listed and read by their own names', async () => {
+    const bucket = origin.bucket('names')
+    for (const key of strangeKeys) dataset.set(key, bucket.put(key, Buffer.from(`the content of ${key}`)).body ?? Buffer.alloc(0))
+    expect(await skein.createNamespace('names', origin, 'names')).toMatchObject({ code: 0 })
+    const load = await skein.cli('fs', 'distributedLoad', '/names')
+    expect(load).toMatchObject({ code: 0, stdout: `Total completed file count is ${strangeKeys.length}, failed file count is 0\n` })
+    const { files } = await skein.json<{ files: { path: string; folder: boolean; cachedBytes: number; length: number }[] }>('fs', 'ls', '-R', '/names')
+    const listed = files.filter((file) => !file.folder)
+    expect(listed.map((file) => file.path).sort()).toEqual(strangeKeys.map((key) => `/names/${key}`).sort())
+    expect(listed.filter((file) => file.cachedBytes !== file.length)).toEqual([])
+    // One line a file, whatever is in its name.
+    const lines = (await skein.cli('fs', 'ls', '-R', '/names')).stdout.split('\n').filter((line) => line.includes(' 100% '))
+    expect(lines).toHaveLength(strangeKeys.length)
+    // oxlint-disable-next-line no-control-regex
+    expect(lines.join('')).not.toMatch(/[\u0000-\u001F]/)
+    origin.faults.add({ kind: 'denied', on: 'get', times: 1e9 })
+    try {
+      const wrong: string[] = []
+      const left = [...strangeKeys]
+      const reader = async (): Promise<void> => {
+        for (let key = left.pop(); key !== undefined; key = left.pop()) {
+          const cat = await skein.cli('fs', 'cat', `/names/${key}`)
+          if (cat.code !== 0 || cat.bytes.equals(dataset.get(key) ?? Buffer.alloc(0)) === false) wrong.push(`${key}: ${cat.code} ${cat.stderr}`)
+        }
+      }
+      await Promise.all([reader(), reader()])
+      expect(wrong).toEqual([])
+    } finally {
+      origin.faults.clear()
+    }
+  })
+
+  it('names that cannot be paths are refused by name: exit 3', async () => {
+    const bucket = origin.bucket('problems')
+    for (const key of ['good', 'dot/./x', 'dot/../x', 'nul\0x']) bucket.put(key, Buffer.from(key))
+    expect(await skein.createNamespace('problems', origin, 'problems')).toMatchObject({ code: 0 })
+    const load = await skein.cli('fs', 'distributedLoad', '/problems')
+    expect(load.code).toBe(3)
+    expect(load.stdout).toContain('Total completed file count is 1, failed file count is 3')
+    for (const line of ['/problems/dot/./x: ', '/problems/dot/../x: ', '/problems/nul\\x00x: ']) expect(load.stdout).toContain(line)
+    expect((await skein.cli('fs', 'cat', '/problems/good')).stdout).toBe('good')
+  })
+})
+
+const strangeKeys: readonly string[] = [
+  ...['with blanks', ' leading', 'trailing ', 'plus+sign', 'per%cent', 'per%2Fcent', '%41', 'a&b=c', 'hash#tag', 'quest?ion=1', 'semi;colon,comma'],
+  ...['ünïcödé/日本語/😀', 'e\u0301', '\u{10FFFF}x', '\uFFFDx', '.hidden', '.dir/.x', '...', '..a', 'a..', '-dash', '~tilde', 'c:d', 'star*'],
+  ...['two//slashes', '//leading', '/absolute', 'a///c', 'a', 'a/b', 'a/b/c', 'bytes/', 'both/', 'both/x', `${'x'.repeat(849)}!`, `${'y/'.repeat(424)}zz`],
+  ...['quote\'"`$(x)', 'back\\slash', 'tab\there', 'new\nline', 'return\rx', '<xml>&amp;', '\u001B[31mred', '\u0001control'],
+]
+
+/** Without the JSON lines of a role's log. */
+function withoutLog(stderr: string): string {
+  return stderr
+    .split('\n')
+    .filter((line) => !line.startsWith('{'))
+    .join('\n')
+}
