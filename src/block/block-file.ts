@@ -10,6 +10,7 @@ import { crc32 } from 'node:zlib'
 import { SkeinError } from '../base/errors.ts'
 import { pageBytes } from '../base/page-checksum.ts'
 import type { BlockHeader } from './block-store.ts'
+import { readSafeInteger, writeSafeInteger } from './safe-integer.ts'
 
 const version = 1
 const magic = Buffer.from('SKEINBLK', 'latin1')
@@ -57,9 +58,9 @@ export function encodeFooter(header: BlockHeader, checksums: readonly number[]):
   const footer = Buffer.allocUnsafe(total)
   footer.writeUInt32LE(version, 0)
   footer.writeUInt32LE(pageBytes, 4)
-  writeSafe(footer, header.blockId, 8)
-  writeSafe(footer, header.length, 16)
-  writeSafe(footer, header.offset, 24)
+  writeSafeInteger(footer, header.blockId, 8)
+  writeSafeInteger(footer, header.length, 16)
+  writeSafeInteger(footer, header.offset, 24)
   footer.writeUInt16LE(namespaceBytes, 32)
   footer.writeUInt16LE(keyBytes, 34)
   footer.writeUInt16LE(etagBytes, 36)
@@ -95,7 +96,7 @@ export function decodeFooter(tail: Uint8Array, fileBytes: number): BlockFooter |
   const crcAt = footerBytes - trailerBytes
   if (footer.readUInt32LE(crcAt) !== crc32(footer.subarray(0, crcAt))) return undefined
   if (footer.readUInt32LE(0) !== version || footer.readUInt32LE(4) !== pageBytes) return undefined
-  const length = readSafe(footer, 16)
+  const length = readSafeInteger(footer, 16)
   if (length + footerBytes !== fileBytes) return undefined
   const keyAt = fixedBytes + footer.readUInt16LE(32)
   const etagAt = keyAt + footer.readUInt16LE(34)
@@ -104,12 +105,12 @@ export function decodeFooter(tail: Uint8Array, fileBytes: number): BlockFooter |
   if (checksumsAt + 4 * pages !== crcAt) return undefined
   const checksums = Array.from({ length: pages }, (_, page) => footer.readUInt32LE(checksumsAt + 4 * page))
   const header: BlockHeader = {
-    blockId: readSafe(footer, 8),
+    blockId: readSafeInteger(footer, 8),
     length,
     namespaceId: footer.toString('utf8', fixedBytes, keyAt),
     key: footer.toString('utf8', keyAt, etagAt),
     etag: footer.toString('utf8', etagAt, checksumsAt),
-    offset: readSafe(footer, 24),
+    offset: readSafeInteger(footer, 24),
   }
   return { header, checksums, footerBytes }
 }
@@ -132,14 +133,4 @@ export function rottenPage(data: Uint8Array, firstPage: number, checksums: reado
     if (crc32(data.subarray(at, at + pageBytes)) !== checksums[page]) return page
   }
   return undefined
-}
-
-// Buffer has 64-bit integers as BigInt only, which costs an allocation a field; ids and lengths are below 2^53.
-function writeSafe(buffer: Buffer, value: number, at: number): void {
-  buffer.writeUInt32LE(value % 2 ** 32, at)
-  buffer.writeUInt32LE(Math.floor(value / 2 ** 32), at + 4)
-}
-
-function readSafe(buffer: Buffer, at: number): number {
-  return buffer.readUInt32LE(at) + buffer.readUInt32LE(at + 4) * 2 ** 32
 }

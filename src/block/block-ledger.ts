@@ -9,7 +9,9 @@
 // bytes, and 4 for each MiB) and the file system's rounding come on top.
 import { assert } from '../base/assert.ts'
 import { SkeinError } from '../base/errors.ts'
+import { checkHeader } from './block-file.ts'
 import type { BlockHeader } from './block-store.ts'
+import type { SegmentPlace } from './segment-file.ts'
 
 /** One life of one block. A block that is freed and written again has a new entry. */
 export interface BlockEntry {
@@ -17,6 +19,8 @@ export interface BlockEntry {
   mode: 'writing' | 'committed' | 'removing' | 'ended'
   /** Resolves when the file is gone; set while `removing`. */
   removal: Promise<void> | undefined
+  /** Of a committed block in a segment; undefined for one in a file of its own. */
+  place: SegmentPlace | undefined
 }
 
 export class BlockLedger {
@@ -66,6 +70,22 @@ export class BlockLedger {
     return [...this.#entries.values()].flatMap((entry) => (entry.removal === undefined ? [] : [entry.removal]))
   }
 
+  /** `begin` at once; undefined when the block's last life is still being removed. @throws as checkHeader and begin do */
+  tryBegin(header: BlockHeader): BlockEntry | undefined {
+    checkHeader(header)
+    return this.#entries.get(header.blockId)?.mode === 'removing' ? undefined : this.begin(header)
+  }
+
+  /** `begin` after the block's last life is removed. @param check called after each wait; what it throws is thrown */
+  async beginAfterRemoval(header: BlockHeader, check: () => void): Promise<BlockEntry> {
+    for (;;) {
+      await this.#entries.get(header.blockId)?.removal
+      check()
+      const entry = this.tryBegin(header)
+      if (entry !== undefined) return entry
+    }
+  }
+
   /**
    * Takes the block's bytes out of the quota.
    * @throws SkeinError already_exists (`committed` or `being_written`), resource_exhausted (`no_capacity`)
@@ -74,7 +94,7 @@ export class BlockLedger {
     const existing = this.#entries.get(header.blockId)
     if (existing !== undefined) throw alreadyExists(existing)
     if (header.length > this.freeBytes) throw noCapacity(header, this.freeBytes)
-    const entry: BlockEntry = { header, mode: 'writing', removal: undefined }
+    const entry: BlockEntry = { header, mode: 'writing', removal: undefined, place: undefined }
     this.#entries.set(header.blockId, entry)
     this.#usedBytes += header.length
     this.#reservedBytes += header.length

@@ -3,9 +3,10 @@
 //   <path>/skein-directory.json   the marker: whose directory this is
 //   <path>/blocks/<2 hex>/<id>    committed blocks; the name is the block id in 14 hexadecimal digits, nothing else;
 //                                 the 256 folders are made when they are first needed
+//   <path>/segments/              small blocks, many a file (segment-file.ts)
 //   <path>/temp/<id>-<uuid>       blocks being written; deleted at every start
 //
-// A folder `blocks` or `temp` without the marker is somebody else's: the directory is refused, nothing in it is touched.
+// A folder `blocks`, `segments` or `temp` without the marker is somebody else's: the directory is refused, nothing in it is touched.
 import { constants } from 'node:fs'
 import { chmod, lstat, mkdir, open, readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -24,6 +25,7 @@ export interface DirectoryLayout {
   readonly path: string
   /** The 256 folders of blocks, by index. */
   readonly folders: readonly string[]
+  readonly segmentsPath: string
   readonly tempPath: string
 }
 
@@ -85,11 +87,13 @@ export async function prepareDirectory(path: string, workerId: string): Promise<
     const real = await realpath(path)
     await claim(real, workerId)
     const blocks = join(real, 'blocks')
+    const segments = join(real, 'segments')
     const temp = join(real, 'temp')
     const folders = Array.from({ length: fanOut }, (_, index) => `${blocks}/${index.toString(16).padStart(2, '0')}`)
     await ensureFolder(blocks)
+    await ensureFolder(segments)
     await ensureFolder(temp)
-    return { layout: { path: real, folders, tempPath: temp }, tempFiles: await deleteTempFiles(temp) }
+    return { layout: { path: real, folders, segmentsPath: segments, tempPath: temp }, tempFiles: await deleteTempFiles(temp) }
   } catch (thrown) {
     throw diskError(thrown, `block directory ${path}`)
   }
@@ -98,7 +102,7 @@ export async function prepareDirectory(path: string, workerId: string): Promise<
 async function claim(path: string, workerId: string): Promise<void> {
   const owner = await readMarker(path)
   if (owner === undefined) {
-    for (const name of ['blocks', 'temp']) {
+    for (const name of ['blocks', 'segments', 'temp']) {
       if (await exists(join(path, name))) {
         throw new SkeinError(
           'failed_precondition',

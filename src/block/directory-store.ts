@@ -12,7 +12,7 @@ import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { pageChecksums } from '../base/page-checksum.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import { checkHeader, encodeFooter } from './block-file.ts'
+import { encodeFooter } from './block-file.ts'
 import { type BlockEntry, BlockLedger } from './block-ledger.ts'
 import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents, DirectoryUsage } from './block-store.ts'
 import { blockPath, type DirectoryLayout, inBlockFolder, prepareDirectory, tempPath } from './directory-layout.ts'
@@ -58,10 +58,10 @@ export class DirectoryStore implements BlockStore {
   readonly #never = new AbortController().signal
   #closed = false
 
-  private constructor(options: DirectoryStoreOptions, layout: DirectoryLayout) {
+  private constructor(options: DirectoryStoreOptions, layout: DirectoryLayout, ledger: BlockLedger) {
     this.#options = options
     this.#layout = layout
-    this.#ledger = new BlockLedger(options.quotaBytes)
+    this.#ledger = ledger
   }
 
   /**
@@ -70,18 +70,25 @@ export class DirectoryStore implements BlockStore {
    */
   static async open(options: DirectoryStoreOptions): Promise<DirectoryStore> {
     const { layout, tempFiles } = await prepareDirectory(options.path, options.workerId)
-    const store = new DirectoryStore(options, layout)
+    options.deps.logger.debug('block directory taken', { path: layout.path, tempFiles })
+    return await DirectoryStore.openIn(layout, new BlockLedger(options.quotaBytes), options)
+  }
+
+  /** As open, in a directory that is prepared, and with a ledger that other stores of the directory share. */
+  static async openIn(layout: DirectoryLayout, ledger: BlockLedger, options: DirectoryStoreOptions): Promise<DirectoryStore> {
+    const store = new DirectoryStore(options, layout, ledger)
     const { blocks, tornFiles, foreignFiles } = await scanDirectory(layout, options.signal ?? store.#never)
-    let beyondQuota = 0
+    let unwanted = 0
     for (const header of blocks) {
-      if (header.length <= store.#ledger.freeBytes) store.#ledger.commit(store.#ledger.begin(header))
+      // One that the ledger has is in a segment too: this file should have been deleted.
+      if (ledger.get(header.blockId) === undefined && header.length <= ledger.freeBytes) ledger.commit(ledger.begin(header))
       else {
-        beyondQuota += 1
+        unwanted += 1
         await removeFile(blockPath(layout, header.blockId))
       }
     }
-    const found = { path: layout.path, blocks: store.blockCount, usedBytes: store.#ledger.usedBytes }
-    options.deps.logger.info('block directory opened', { ...found, tempFiles, tornFiles, foreignFiles, beyondQuota })
+    const found = { path: layout.path, blocks: store.blockCount, usedBytes: ledger.usedBytes }
+    options.deps.logger.info('block directory opened', { ...found, tornFiles, foreignFiles, unwanted })
     return store
   }
 
@@ -121,7 +128,8 @@ export class DirectoryStore implements BlockStore {
   }
 
   async reserve(header: BlockHeader): Promise<BlockReservation> {
-    const entry = this.#tryBegin(header) ?? (await this.#beginAfterRemoval(header))
+    const begun = this.#begin(header)
+    const entry = begun instanceof Promise ? await begun : begun
     const id = randomUUID()
     const path = tempPath(this.#layout, header.blockId, id)
     let fd: number
@@ -164,7 +172,8 @@ export class DirectoryStore implements BlockStore {
       await reservation.commit()
       return
     }
-    const entry = this.#tryBegin(header) ?? (await this.#beginAfterRemoval(header))
+    const begun = this.#begin(header)
+    const entry = begun instanceof Promise ? await begun : begun
     const slot = this.#putSlots.tryAcquire(1) ?? (await this.#putSlots.acquire(1, this.#never))
     try {
       await this.#writeWhole(header.blockId, [bytes, encodeFooter(header, pageChecksums(bytes))])
@@ -212,20 +221,14 @@ export class DirectoryStore implements BlockStore {
     await Promise.all(this.#ledger.removals())
   }
 
-  /** The entry at once; undefined when the block's old file is still being deleted. */
-  #tryBegin(header: BlockHeader): BlockEntry | undefined {
+  #mustBeOpen(): void {
     if (this.#closed) throw new SkeinError('unavailable', `block directory ${this.#layout.path} is closed`, { reason: 'stopping' })
-    checkHeader(header)
-    if (this.#ledger.get(header.blockId)?.mode === 'removing') return undefined
-    return this.#ledger.begin(header)
   }
 
-  async #beginAfterRemoval(header: BlockHeader): Promise<BlockEntry> {
-    for (;;) {
-      await this.#ledger.get(header.blockId)?.removal
-      const entry = this.#tryBegin(header)
-      if (entry !== undefined) return entry
-    }
+  /** Without waiting, unless the block's old file is still being deleted. */
+  #begin(header: BlockHeader): BlockEntry | Promise<BlockEntry> {
+    this.#mustBeOpen()
+    return this.#ledger.tryBegin(header) ?? this.#ledger.beginAfterRemoval(header, () => this.#mustBeOpen())
   }
 
   #committed(entry: BlockEntry): void {

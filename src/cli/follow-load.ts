@@ -6,8 +6,10 @@ import type { Service } from '../wire/service.ts'
 import type { CommandContext } from './context.ts'
 import { addSample, progressBar, progressOf, type ProgressSample, progressText } from './progress.ts'
 
-const pollMs = 500
-const firstPollMs = 50
+/** A short load is asked about often, so that its end is seen at once; a long one twice a second. */
+const pollMsMax = 500
+const pollMsMin = 50
+const pollShare = 0.03
 const lineEveryMs = 5000
 /** How long the job master may be away. */
 const awayMaxMs = 120_000
@@ -31,7 +33,7 @@ export async function followLoad(
   const { clock, io } = context
   const view = new ProgressView(io, clock.monotonicMs())
   let lastAnswerMs = clock.monotonicMs()
-  let waitMs = firstPollMs
+  const startedMs = lastAnswerMs
   try {
     for (;;) {
       try {
@@ -49,8 +51,8 @@ export async function followLoad(
           })
         view.notice(`the job master does not answer (${error.message}); waiting for it`, clock.monotonicMs())
       }
-      await clock.sleep(waitMs, signal)
-      waitMs = Math.min(pollMs, waitMs * 2)
+      const runsMs = clock.monotonicMs() - startedMs
+      await clock.sleep(Math.min(pollMsMax, Math.max(pollMsMin, runsMs * pollShare)), signal)
     }
   } finally {
     view.clear()

@@ -148,28 +148,28 @@ describe('distributedLoad', () => {
 })
 
 describe('progress', () => {
-  const running = Array.from({ length: 30 }, (_, number) =>
-    load('RUNNING', { files: 100, filesLoaded: number, bytes: 1e6, bytesLoaded: number * 1000 }, { reason: number > 20 ? 'room' : '' }),
+  const running = Array.from({ length: 120 }, (_, number) =>
+    load('RUNNING', { files: 200, filesLoaded: number, bytes: 1e6, bytesLoaded: number * 1000 }, { reason: number > 80 ? 'room' : '' }),
   )
   it('is a line every few seconds where there is no terminal', async () => {
     const { stderr } = await run(distributedLoad, new FakeJobMaster(...running, load('COMPLETED')).cluster, { home })
     const lines = stderr.split('\n').filter((line) => line.startsWith('L42 RUNNING'))
     expect(lines).toHaveLength(2)
-    expect(lines[0]).toMatch(/^L42 RUNNING \d+\/100 files, .*\/s, ETA /)
+    expect(lines[0]).toMatch(/^L42 RUNNING \d+\/200 files, .*\/s, ETA /)
     expect(lines[1]).toContain('waits: room')
     expect(stderr).not.toContain('\r')
   })
   it('is a bar on a terminal, gone before the result', async () => {
     const { stderr } = await run(distributedLoad, new FakeJobMaster(...running, load('COMPLETED')).cluster, { home, terminal: true })
     const clear = '\r\u001B[2K'
-    expect(stderr.split(`${clear}[`)).toHaveLength(31)
+    expect(stderr.split(`${clear}[`)).toHaveLength(running.length + 1)
     expect(stderr).toContain(`${clear}load L42 COMPLETED`)
   })
 })
 
 describe('when the job master is away', () => {
   it('waits through a restart, says so now and then, and goes on', async () => {
-    const gone = Array.from({ length: 100 }, () => away)
+    const gone = Array.from({ length: 200 }, () => away)
     const jobs = new FakeJobMaster(load('RUNNING'), ...gone, load('RUNNING'), load('COMPLETED', { filesLoaded: 3 }))
     const { code, stdout, stderr } = await run(distributedLoad, jobs.cluster, { home })
     expect(code).toBe(0)

@@ -1,0 +1,249 @@
+// Why: processes are stopped and killed, ports and directories are taken, and buckets change while they are loaded; every
+// time the user is told in one line, and nothing that was there is lost.
+// How: `skein local` and the project's own origin, whose answers are slowed so that a load is surely in its middle.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { run } from '../support/cluster.ts'
+import { freePorts, LocalSkein, oneLine } from '../support/local-skein.ts'
+import { type Origin, startOrigin } from '../support/origin/server.ts'
+import { testCredential } from '../support/origin/stores.ts'
+
+const objectCount = 40
+/** Two reads at a time, so that slow answers make a slow load. */
+const slow = { 'fs.cosn.upload_thread_pool': 2, 'goosefs.job.worker.max.active.task.num': 10, 'fs.cosn.client.socket.timeoutsec': 5 }
+
+
+let origin: Origin
+
+beforeAll(async () => {
+  origin = await startOrigin({ credentials: [testCredential], buckets: ['data'] })
+  origin.bucket('data').generateMany('dir/part-', objectCount, 300_000)
+})
+afterAll(() => origin?.close())
+
+const slowDown = (): void => origin.faults.add({ kind: 'delay', on: 'get', delayMs: 400, times: 1e9 })
+
+/** Resolves when a load has begun to read. */
+async function reading(): Promise<void> {
+  const before = origin.counters.requests.get
+  await expect.poll(() => origin.counters.requests.get, { timeout: 30_000, interval: 10 }).toBeGreaterThan(before + 3)
+}
+
+/** Every object read back with the store shut; empty when all is well. */
+async function wrongFiles(skein: LocalSkein, namespace: string): Promise<string[]> {
+  const bucket = origin.bucket('data')
+  const wrong: string[] = []
+  origin.faults.add({ kind: 'denied', on: 'get', times: 1e9 })
+  try {
+    const left = [...bucket.sortedKeys]
+    const reader = async (): Promise<void> => {
+      for (let key = left.pop(); key !== undefined; key = left.pop()) {
+        const cat = await skein.cli('fs', 'cat', `/${namespace}/${key}`)
+        if (cat.code !== 0 || !cat.bytes.equals(bucket.bytesOf(key))) wrong.push(`${key}: ${cat.code} ${cat.stderr}`)
+      }
+    }
+    await Promise.all([reader(), reader()])
+  } finally {
+    origin.faults.clear()
+  }
+  return wrong
+}
+
+describe('a load in its middle', () => {
+  let skein: LocalSkein
+  let number = 0
+  let namespace = ''
+
+  beforeAll(async () => {
+    skein = await LocalSkein.start({ properties: slow })
+  })
+  afterAll(() => skein?.dispose())
+  beforeEach(async () => {
+    number += 1
+    namespace = `n${number}`
+    expect(await skein.createNamespace(namespace, origin, 'data')).toMatchObject({ code: 0 })
+    slowDown()
+  })
+  afterEach(() => origin.faults.clear())
+
+  it('Ctrl-C cancels it: exit 4, CANCELLED', async () => {
+    const command = skein.startCli('fs', 'distributedLoad', `/${namespace}`)
+    await reading()
+    command.child.process.kill('SIGINT')
+    expect(await command.child.ended).toBe(4)
+    expect(command.stderr()).toContain('skein: cancelling; stop again to leave the load running\n')
+    expect(command.stderr()).toMatch(/load L\d+ CANCELLED/)
+    expect((await skein.cli('job', 'ls')).stdout).toMatch(/L1\s+CANCELLED/)
+  })
+
+  it('Ctrl-C twice leaves it: exit 4, and says how to follow it', async () => {
+    const command = skein.startCli('fs', 'distributedLoad', `/${namespace}`)
+    await reading()
+    // Nobody answers, so that the first stop is still under way at the second.
+    skein.child.process.kill('SIGSTOP')
+    command.child.process.kill('SIGINT')
+    await expect.poll(() => command.stderr(), { timeout: 20_000, interval: 10 }).toContain('stop again')
+    command.child.process.kill('SIGINT')
+    const code = await command.child.ended
+    skein.child.process.kill('SIGCONT')
+    expect(code).toBe(4)
+    const loadId = /left load (L\d+) as it is; follow it with: skein job progress \1 --watch/.exec(command.stderr())?.[1] ?? ''
+    origin.faults.clear()
+    const watch = await skein.cli('job', 'progress', loadId, '--watch')
+    expect(watch.stderr).toMatch(/load L\d+ (COMPLETED|CANCELLED)/)
+  })
+
+  it('ns delete ends it with a reason, and the namespace can be made again', async () => {
+    const loading = skein.cli('fs', 'distributedLoad', `/${namespace}`)
+    await reading()
+    expect(await skein.cli('ns', 'delete', namespace)).toMatchObject({ code: 0 })
+    const load = await loading
+    expect([1, 3]).toContain(load.code)
+    expect(load.stderr).toMatch(/load L\d+ (FAILED|PARTIAL): .*(namespace|does not exist)/)
+    origin.faults.clear()
+    expect(await skein.cli('fs', 'ls', `/${namespace}`)).toMatchObject({ code: 2 })
+    expect(await skein.createNamespace(namespace, origin, 'data')).toMatchObject({ code: 0 })
+    expect(await skein.cli('fs', 'distributedLoad', `/${namespace}`)).toMatchObject({ code: 0 })
+    expect(await wrongFiles(skein, namespace)).toEqual([])
+  })
+
+  it('an object that is deleted is named (exit 3), one that is overwritten is loaded in its new version', async () => {
+    const bucket = origin.bucket('data')
+    const [overwritten, deleted] = ['zz/overwritten', 'zz/deleted']
+    for (const key of [overwritten, deleted]) bucket.generate(key, 300_000)
+    const loading = skein.cli('fs', 'distributedLoad', `/${namespace}`, '--batch-size', '2')
+    await reading()
+    bucket.delete(deleted)
+    const { etag } = bucket.overwrite(overwritten)
+    const load = await loading
+    expect(load.code).toBe(3)
+    expect(load.stdout).toContain(`Total completed file count is ${objectCount + 1}, failed file count is 1\n`)
+    expect(load.stdout).toMatch(new RegExp(`/${namespace}/${deleted}: .+`))
+    origin.faults.clear()
+    expect(await wrongFiles(skein, namespace)).toEqual([])
+    expect((await skein.cli('fs', 'stat', `/${namespace}/${overwritten}`)).stdout).toContain(etag)
+    bucket.delete(overwritten)
+  })
+
+  it('goes on when the store was away for a while', async () => {
+    const loading = skein.cli('fs', 'distributedLoad', `/${namespace}`)
+    await reading()
+    origin.faults.clear()
+    origin.faults.add({ kind: 'slow_down', times: 60 }, { kind: 'internal', times: 20 }, { kind: 'cut', on: 'get', afterBytes: 1000, times: 10 })
+    expect(await loading).toMatchObject({ code: 0 })
+    origin.faults.clear()
+    expect(await wrongFiles(skein, namespace)).toEqual([])
+  })
+})
+
+describe('processes', () => {
+  let skein: LocalSkein
+
+  beforeEach(() => {
+    skein = new LocalSkein({ properties: slow })
+  })
+  afterEach(async () => {
+    origin.faults.clear()
+    await skein.dispose()
+  })
+
+  it('kill -9 in the middle of a load: after a restart it goes on by itself and completes', async () => {
+    await skein.start()
+    expect(await skein.createNamespace('data', origin, 'data')).toMatchObject({ code: 0 })
+    slowDown()
+    const submitted = await skein.cli('fs', 'distributedLoad', '/data', '--async', '--batch-size', '4')
+    const loadId = /jobControlId = (L\d+)/.exec(submitted.stdout)?.[1] ?? ''
+    await reading()
+    await skein.stop('SIGKILL')
+    const unreachable = await skein.cli('job', 'ls')
+    expect(oneLine(unreachable)).toMatch(/is it running\?/)
+    expect(unreachable.code).toBe(1)
+    origin.faults.clear()
+    await skein.start()
+    const watch = await skein.cli('job', 'progress', loadId, '--watch')
+    expect(watch.stderr).toContain(`load ${loadId} COMPLETED`)
+    expect(watch.code).toBe(0)
+    expect(await wrongFiles(skein, 'data')).toEqual([])
+  })
+
+  it('SIGTERM in the middle of a load: exit 0; after a restart the load goes on', async () => {
+    await skein.start()
+    expect(await skein.createNamespace('data', origin, 'data')).toMatchObject({ code: 0 })
+    slowDown()
+    await skein.cli('fs', 'distributedLoad', '/data', '--async', '--batch-size', '4')
+    await reading()
+    const { child } = skein
+    child.process.kill('SIGTERM')
+    expect(await child.ended).toBe(0)
+    expect(existsSync(join(skein.home, 'skein.json'))).toBe(false)
+    expect(skein.log()).not.toMatch(/"level":"error"|cleanly/)
+    origin.faults.clear()
+    await skein.start()
+    expect(await skein.cli('job', 'progress', 'L1', '--watch')).toMatchObject({ code: 0 })
+    expect(await wrongFiles(skein, 'data')).toEqual([])
+  })
+
+  it('a second SIGTERM ends it at once, and a restart is whole', async () => {
+    await skein.start()
+    expect(await skein.createNamespace('data', origin, 'data')).toMatchObject({ code: 0 })
+    const { child } = skein
+    child.process.kill('SIGTERM')
+    child.process.kill('SIGTERM')
+    expect([0, 1]).toContain(await child.ended)
+    await skein.start()
+    expect((await skein.cli('ns', 'ls')).stdout).toContain('data')
+  })
+
+  it('SIGTERM while it starts: exit 0', async () => {
+    const starting = skein.start().catch(() => undefined)
+    await expect.poll(() => existsSync(join(skein.home, 'master')), { timeout: 20_000, interval: 1 }).toBe(true)
+    skein.child.process.kill('SIGTERM')
+    expect(await skein.child.ended).toBe(0)
+    await starting
+  })
+
+  it('a home that another process has, as any role: exit 1, its pid is named, and that process goes on', async () => {
+    await skein.start()
+    for (const role of ['local', 'master', 'worker']) {
+      const second = await run([role, '--home', skein.home, ...freePorts], { timeoutMs: 30_000 })
+      expect(oneLine(second)).toContain(`is in use by process ${skein.child.pid}: stop it, or use another directory`)
+      expect(second).toMatchObject({ code: 1, stdout: '' })
+    }
+    expect(await skein.cli('ns', 'ls')).toMatchObject({ code: 0 })
+  })
+
+  it('block directories that another process has: exit 1', async () => {
+    await skein.start()
+    const blocks = join(skein.home, 'worker', 'blocks')
+    const second = await run(['local', '--home', join(skein.folder, 'other'), ...freePorts, `-Dgoosefs.worker.tieredstore.level0.dirs.path=${blocks}`], { timeoutMs: 30_000 })
+    expect(second.stderr).toContain(blocks)
+    expect(second.stderr).toMatch(/skein: .*in use by process/)
+    expect(second.code).toBe(1)
+  })
+
+  it('a port that is taken: exit 1, the port is named', async () => {
+    const keys = ['master.rpc', 'master.web', 'worker.rpc', 'worker.data', 'job.master.rpc'].map((key) => `goosefs.${key}.port`)
+    for (const key of keys) {
+      const started = await run(['local', '--home', skein.home, ...freePorts, `-D${key}=${origin.port}`], { timeoutMs: 30_000 })
+      expect(started.stderr).toMatch(new RegExp(`skein: .*: port ${origin.port} is taken .*choose another port\n$`))
+      expect(started).toMatchObject({ code: 1, stdout: '' })
+    }
+  })
+
+  it('nothing of a command is lost when its reader is a socket', async () => {
+    await skein.start()
+    expect(await skein.createNamespace('data', origin, 'data')).toMatchObject({ code: 0 })
+    const { files } = await skein.json<{ files: unknown[] }>('fs', 'ls', '-R', '/data')
+    const many = origin.bucket('data')
+    many.generateMany('many/', 2000, 10)
+    try {
+      const all = await skein.json<{ files: unknown[] }>('fs', 'ls', '-R', '/data/many')
+      expect(all.files).toHaveLength(2000)
+    } finally {
+      for (const key of many.sortedKeys.filter((one) => one.startsWith('many/'))) many.delete(key)
+    }
+    expect(files.length).toBeGreaterThan(objectCount)
+  })
+})
+
