@@ -65,6 +65,10 @@ export class BlockLedger {
     for (const entry of this.#entries.values()) if (entry.mode === 'committed') yield entry.header
   }
 
+  entries(): IterableIterator<BlockEntry> {
+    return this.#entries.values()
+  }
+
   /** The removals that are under way. */
   removals(): Promise<void>[] {
     return [...this.#entries.values()].flatMap((entry) => (entry.removal === undefined ? [] : [entry.removal]))

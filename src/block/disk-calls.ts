@@ -1,7 +1,7 @@
 // Why: the block store's file calls, each as one trip to the thread pool, with errors in the house's words.
 // How: Node's callback API and bare descriptors. Its promises API makes an object with a finalizer for each open file and
 // costs about a third more of the main thread a small file.
-import { close, constants, fstat, open, read, rename, unlink, writev, type Stats } from 'node:fs'
+import { close, constants, fstat, ftruncate, open, read, rename, unlink, writev, type Stats } from 'node:fs'
 import { SkeinError } from '../base/errors.ts'
 
 /** A new file that nobody else has: exclusive, no symbolic link followed, readable by its maker. */
@@ -23,6 +23,12 @@ export function closeFile(fd: number): Promise<void> {
 export function statFile(fd: number): Promise<Stats> {
   return new Promise((resolve, reject) => {
     fstat(fd, (error, stats) => (error === null ? resolve(stats) : reject(error)))
+  })
+}
+
+export function truncateFile(fd: number, bytes: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    ftruncate(fd, bytes, (error) => (error === null ? resolve() : reject(error)))
   })
 }
 

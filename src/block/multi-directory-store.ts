@@ -3,13 +3,16 @@
 // whose disk is full or fails is passed over for the next one.
 import { resolve, sep } from 'node:path'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
+import { BlockDirectory, type SegmentSettings } from './block-directory.ts'
 import { alreadyExists, type BlockEntry, noCapacity } from './block-ledger.ts'
 import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryUsage } from './block-store.ts'
-import { type DirectoryOptions, DirectoryStore, type DirectoryStoreDependencies } from './directory-store.ts'
+import type { DirectoryOptions, DirectoryStoreDependencies } from './directory-store.ts'
 
 export interface BlockStoreOptions extends DirectoryStoreDependencies {
   readonly directories: readonly DirectoryOptions[]
   readonly workerId: string
+  /** Small blocks in segments; none: a file for each block. */
+  readonly segments?: SegmentSettings | undefined
   /** Ends the scan early. */
   readonly signal?: AbortSignal
 }
@@ -19,15 +22,15 @@ export interface BlockStoreOptions extends DirectoryStoreDependencies {
  * @throws SkeinError invalid_argument (no directory, one twice or inside another), failed_precondition (another worker's)
  */
 export async function openBlockStore(options: BlockStoreOptions): Promise<BlockStore> {
-  const { directories, workerId, events, clock, logger, metrics, signal } = options
+  const { directories, workerId, segments, events, clock, logger, metrics, signal } = options
   if (directories.length === 0) throw new SkeinError('invalid_argument', 'a worker needs at least one block directory')
   const deps = { events, clock, logger, metrics }
-  const stores: DirectoryStore[] = []
+  const stores: BlockDirectory[] = []
   try {
     for (const directory of directories) {
       // Before it is opened too: an outer directory's folders must not be made inside an inner one.
       refuseOverlap(stores, resolve(directory.path))
-      const store = await DirectoryStore.open({ ...directory, workerId, deps, ...(signal === undefined ? {} : { signal }) })
+      const store = await BlockDirectory.open({ ...directory, workerId, deps, segments, ...(signal === undefined ? {} : { signal }) })
       refuseOverlap(stores, store.path)
       stores.push(store)
     }
@@ -44,10 +47,10 @@ export async function openBlockStore(options: BlockStoreOptions): Promise<BlockS
 }
 
 export class MultiDirectoryStore implements BlockStore {
-  readonly #directories: readonly DirectoryStore[]
+  readonly #directories: readonly BlockDirectory[]
 
   /** The directories belong to this store from now on; no block may be in two of them. */
-  constructor(directories: readonly DirectoryStore[]) {
+  constructor(directories: readonly BlockDirectory[]) {
     this.#directories = directories
   }
 
@@ -99,8 +102,8 @@ export class MultiDirectoryStore implements BlockStore {
   }
 
   /** Tries the directories that fit, the emptiest first. From the look at the entries to the directory's own begin nothing waits. */
-  async #place<T>(header: BlockHeader, write: (directory: DirectoryStore) => Promise<T>): Promise<T> {
-    const failed = new Set<DirectoryStore>()
+  async #place<T>(header: BlockHeader, write: (directory: BlockDirectory) => Promise<T>): Promise<T> {
+    const failed = new Set<BlockDirectory>()
     for (let failure: unknown; ;) {
       const entry = this.#entry(header.blockId)
       if (entry?.mode === 'removing') {
@@ -132,15 +135,15 @@ export class MultiDirectoryStore implements BlockStore {
   }
 }
 
-function emptiest(directories: readonly DirectoryStore[], except: ReadonlySet<DirectoryStore>): DirectoryStore | undefined {
-  let best: DirectoryStore | undefined
+function emptiest(directories: readonly BlockDirectory[], except: ReadonlySet<BlockDirectory>): BlockDirectory | undefined {
+  let best: BlockDirectory | undefined
   for (const directory of directories) {
     if (!except.has(directory) && (best === undefined || directory.freeBytes > best.freeBytes)) best = directory
   }
   return best
 }
 
-function refuseOverlap(stores: readonly DirectoryStore[], path: string): void {
+function refuseOverlap(stores: readonly BlockDirectory[], path: string): void {
   for (const store of stores) {
     if (store.path === path) throw new SkeinError('invalid_argument', `block directory ${path} is given twice`)
     if (`${path}${sep}`.startsWith(`${store.path}${sep}`) || `${store.path}${sep}`.startsWith(`${path}${sep}`)) {
@@ -150,7 +153,7 @@ function refuseOverlap(stores: readonly DirectoryStore[], path: string): void {
 }
 
 /** A block in two directories (a disk that failed and came back) stays in the first. */
-async function dropDuplicates(stores: readonly DirectoryStore[]): Promise<void> {
+async function dropDuplicates(stores: readonly BlockDirectory[]): Promise<void> {
   for (const [index, store] of stores.entries()) {
     for (const header of store.list()) {
       if (stores.slice(0, index).some((earlier) => earlier.has(header.blockId))) await store.free(header.blockId)

@@ -3,7 +3,7 @@
 import { blockLength } from '../base/block-id.ts'
 import { SkeinError } from '../base/errors.ts'
 import { formatPath, parsePath } from '../base/paths.ts'
-import { directoryAt, listedAtMs } from '../meta/resolve.ts'
+import { directoryAt, fileAt, listedAtMs } from '../meta/resolve.ts'
 import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
 import { walk, type WalkEntry, type WalkPosition } from '../meta/walk.ts'
 import type { CountResponse, FileInfo, FreeRequest, FreeResponse, OpenFileResponse } from '../wire/generated/master.ts'
@@ -55,9 +55,11 @@ export class FileService {
   async openFile(pathText: string, { signal }: CallOptions): Promise<OpenFileResponse> {
     const path = parsePath(pathText)
     const located = path.namespace === '' ? undefined : await this.#locator.locate(path, signal)
-    if (located?.file === undefined) throw new SkeinError('invalid_argument', `${formatPath(path)} is a directory`)
+    // To look at, `a/` is the directory; to read, it is the object `a/` where that one has bytes.
+    const file = located?.file ?? (located === undefined || !path.key.endsWith('/') ? undefined : fileAt(this.#context.tables, located.record.rootId, path.key))
+    if (located === undefined || file === undefined) throw new SkeinError('invalid_argument', `${formatPath(path)} is a directory`)
     this.#context.workers.expire()
-    const { record, file } = located
+    const { record } = located
     const blocks = locationsOf(this.#context, file.id, file.length, file.blockSizeBytes)
     const workers = this.#context.workers.infos(blocks.flatMap(({ workerIds }) => workerIds))
     return { file: fileInfo(this.#context, record, path.key, file), blocks, workers }

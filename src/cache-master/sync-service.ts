@@ -102,7 +102,7 @@ export class SyncService {
 
   #namespaceOf(namespaceId: string): NamespaceRecord {
     const record = namespaceById(this.#context.tables, namespaceId)
-    if (record === undefined) throw new SkeinError('not_found', 'the namespace does not exist any more')
+    if (record === undefined) throw new SkeinError('not_found', 'the namespace does not exist any more', { reason: 'namespace_gone' })
     return record
   }
 

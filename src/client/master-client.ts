@@ -2,6 +2,7 @@
 // How: connections are made by the injected `connect` (wire/channel.ts). A call to the job master that finds nobody asks
 // the master again, and is sent once more when the address is another one by now. Every call is idempotent.
 import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import type { ServiceClient } from '../wire/channel.ts'
 import { JobServiceDefinition } from '../wire/generated/job.ts'
@@ -16,16 +17,25 @@ export function connectMaster(address: string, connect: Connect): ServiceClient<
   return connect(MasterServiceDefinition, address)
 }
 
+/** How long a call waits for a job master to register, as one does within a second of a master's start. */
+export interface Patience {
+  readonly clock: Clock
+  readonly waitMs: number
+}
+
+const askAgainMs = 200
+
 /**
  * The job master that has registered with the master at `masterAddress` (for messages). Every method throws
- * SkeinError unavailable when none has registered, besides its own errors.
+ * SkeinError unavailable when none has registered (within `patience`, where it is given), besides its own errors.
  */
 export function connectJobMaster(
   master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>,
   masterAddress: string,
   connect: Connect,
+  patience?: Patience,
 ): ServiceClient<JobServiceDefinition> {
-  const link = new JobMasterConnection(master, masterAddress, connect)
+  const link = new JobMasterConnection(master, masterAddress, connect, patience)
   const methods = Object.keys(JobServiceDefinition.methods) as (keyof JobServiceDefinition['methods'])[]
   const service = Object.fromEntries(
     methods.map((method) => [method, (request: never, options: CallOptions) => link.call(method, request, options)]),
@@ -39,13 +49,15 @@ class JobMasterConnection {
   readonly #master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>
   readonly #masterAddress: string
   readonly #connect: Connect
+  readonly #patience: Patience | undefined
   #current: { readonly address: string; readonly connection: ServiceClient<JobServiceDefinition> } | undefined
   #closed = false
 
-  constructor(master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>, masterAddress: string, connect: Connect) {
+  constructor(master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>, masterAddress: string, connect: Connect, patience?: Patience) {
     this.#master = master
     this.#masterAddress = masterAddress
     this.#connect = connect
+    this.#patience = patience
   }
 
   async call(method: keyof JobServiceDefinition['methods'], request: never, options: CallOptions): Promise<unknown> {
@@ -64,6 +76,17 @@ class JobMasterConnection {
     }
   }
 
+  /** Empty when none has registered. */
+  async #findAddress(options: CallOptions): Promise<string> {
+    const { clock, waitMs } = this.#patience ?? {}
+    const giveUpMs = (clock?.monotonicMs() ?? 0) + (waitMs ?? 0)
+    for (;;) {
+      const { rpcAddress } = await this.#master.getJobMaster({}, options)
+      if (rpcAddress !== '' || clock === undefined || clock.monotonicMs() >= giveUpMs) return rpcAddress
+      await clock.sleep(askAgainMs, options.signal)
+    }
+  }
+
   close(): void {
     this.#closed = true
     this.#current?.connection.close()
@@ -71,7 +94,7 @@ class JobMasterConnection {
   }
 
   async #connectNow(options: CallOptions): Promise<ServiceClient<JobServiceDefinition>> {
-    const { rpcAddress: address } = await this.#master.getJobMaster({}, options)
+    const address = await this.#findAddress(options)
     if (address === '') {
       throw new SkeinError('unavailable', `no job master has registered with the master at ${this.#masterAddress}`, {
         reason: 'no_job_master',

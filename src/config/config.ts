@@ -46,6 +46,9 @@ export interface WorkerConfig extends Listen {
   readonly lrfuAttenuationFactor: number
   readonly readerBufferBytes: number
   readonly blockReadersMax: number
+  /** 0: no segments. */
+  readonly segmentBlockBytesMax: number
+  readonly segmentBytes: number
   readonly reservationTimeoutMs: number
 }
 export interface JobMasterConfig extends Listen {

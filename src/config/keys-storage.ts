@@ -81,6 +81,22 @@ export const storageKeys = {
     scope: 'worker',
     doc: 'Block reads served at once',
   },
+  'skein.worker.segment.block.bytes.max': {
+    kind: 'bytes',
+    default: '1MB',
+    min: 0,
+    max: 16 * 2 ** 20,
+    scope: 'worker',
+    doc: 'Blocks up to this size share segment files; 0: a file for each block',
+  },
+  'skein.worker.segment.bytes': {
+    kind: 'bytes',
+    default: '256MB',
+    min: 2 ** 20,
+    max: 2 ** 32,
+    scope: 'worker',
+    doc: 'Size of a segment file',
+  },
   'skein.worker.reservation.timeout': {
     kind: 'duration',
     default: '12s',

@@ -120,6 +120,8 @@ function workerOf(values: Values, home: string, machine: Machine): WorkerConfig 
     lrfuAttenuationFactor: values.amount('goosefs.worker.block.annotator.lrfu.attenuation.factor'),
     readerBufferBytes: values.amount('goosefs.worker.network.reader.buffer.size'),
     blockReadersMax: values.amount('goosefs.worker.network.block.reader.threads.max'),
+    segmentBlockBytesMax: values.amount('skein.worker.segment.block.bytes.max'),
+    segmentBytes: values.amount('skein.worker.segment.bytes'),
     reservationTimeoutMs: values.amount('skein.worker.reservation.timeout'),
   }
 }

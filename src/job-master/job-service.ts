@@ -53,7 +53,8 @@ export interface JobMaster {
   close(): Promise<void>
 }
 
-const registerEveryMs = 5000
+/** The master forgets us when it restarts; for as long, nobody finds the job master. */
+const registerEveryMs = 1000
 const sweepEveryMs = 1000
 const listMax = 1000
 

@@ -121,7 +121,8 @@ async function replacementOf(
     return planReplacement(runner.deps, load, set, piece, file, round + 1)
   } catch (thrown) {
     if (!isSkeinError(thrown, 'not_found')) throw thrown
-    return planReplacement(runner.deps, load, set, piece, undefined, round + 1)
+    // With a reason it is not the object that is gone, but its bucket or namespace.
+    return planReplacement(runner.deps, load, set, piece, undefined, round + 1, thrown.reason === undefined ? undefined : thrown.message)
   }
 }
 

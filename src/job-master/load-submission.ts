@@ -30,7 +30,9 @@ export async function checkSubmission(
   const replication = count('--replication', request.options?.replication ?? 1, 1)
   const activeJobs = count('--active-jobs', request.options?.activeJobs ?? options.activeJobsDefault, 1)
   const batchSize = count('--batch-size', request.options?.batchSize ?? 0, 0)
-  await checkPath(master, formatPath(path), path.namespace, signal)
+  await master.getNamespace({ name: path.namespace }, { signal })
+  // Refuses a path at which there is nothing; an empty directory is something, and loads to nothing.
+  await master.syncPage({ path: formatPath(path), cursor: '', limit: 1 }, { signal })
   await checkWorkers(master, replication, signal)
   return {
     type: 'SubmitLoad',
@@ -46,13 +48,6 @@ function count(name: string, value: number, minimum: number): number {
     throw new SkeinError('invalid_argument', `${name} ${value}: must be a whole number from ${minimum} to ${countMax}`)
   }
   return value
-}
-
-async function checkPath(master: Service<MasterServiceDefinition>, path: string, namespace: string, signal: AbortSignal): Promise<void> {
-  await master.getNamespace({ name: namespace }, { signal })
-  const page = await master.syncPage({ path, cursor: '', limit: 1 }, { signal })
-  const isNamespace = path === `/${namespace}`
-  if (page.files.length === 0 && page.nextCursor === '' && !isNamespace) throw new SkeinError('not_found', `there is nothing at ${path}`)
 }
 
 async function checkWorkers(master: Service<MasterServiceDefinition>, replication: number, signal: AbortSignal): Promise<void> {

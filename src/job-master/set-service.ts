@@ -258,6 +258,7 @@ export function planReplacement(
   old: { readonly fileId: number; readonly key: string; readonly length: number },
   file: ListedFile | undefined,
   attempt: number,
+  goneReason = 'the object was deleted at the store during the load',
 ): Replacement {
   const lost = (code: string, reason: string): Replacement => ({
     oldFileId: old.fileId,
@@ -266,7 +267,7 @@ export function planReplacement(
     failure: { fileId: old.fileId, key: old.key, length: old.length, code, reason, attempts: attempt, workerId: '' },
     sets: [],
   })
-  if (file === undefined) return lost('not_found', 'the object was deleted at the store during the load')
+  if (file === undefined) return lost('not_found', goneReason)
   if (attempt >= deps.options.retry.attemptsMax) return lost('aborted', `the object was overwritten ${attempt} times during the load`)
   const { batchBytes, largeSetBytes } = deps.options
   const planner = { replication: load.options.replication, batchFiles: load.options.batchSize, batchBytes, largeSetBytes }

@@ -65,7 +65,8 @@ export class FileRefresh {
       return undefined
     } catch (thrown) {
       const error = toSkeinError(thrown)
-      if (error.code !== 'not_found') return error
+      // With a reason it is not the object that is gone, but its bucket or namespace.
+      if (error.code !== 'not_found' || error.reason !== undefined) return error
       this.#replacements.push({ oldFileId: piece.fileId, fileId: 0, key: piece.key, etag: '', length: 0, blockSizeBytes: 0 })
       return undefined
     }

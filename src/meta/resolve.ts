@@ -37,11 +37,14 @@ export function directoryAt(tables: Tables, rootId: number, key: string): Direct
   return inode?.kind === 'directory' ? inode : undefined
 }
 
-/** How fresh the listing of a directory is: -1 never, else the latest time that covered it (its own, or a whole tree's above it). */
+/**
+ * How fresh the listing of a directory is: -1 never, else the latest time that covered it (its own, or a whole tree's above
+ * it). A tree's listing says nothing of a directory that was met only after it.
+ */
 export function listedAtMs(tables: Tables, directory: DirectoryInode): { readonly childrenMs: number; readonly treeMs: number } {
   let treeMs = -1
   for (let at: DirectoryInode | undefined = directory; at !== undefined;) {
-    treeMs = Math.max(treeMs, at.treeListedMs)
+    if (at.treeListedMs >= directory.createdMs) treeMs = Math.max(treeMs, at.treeListedMs)
     const parent: Inode | undefined = at.parentId === 0 ? undefined : tables.inode(at.parentId)
     at = parent?.kind === 'directory' ? parent : undefined
   }

@@ -26,6 +26,8 @@ export interface Cluster {
 
 /** How long a command tries to reach a role before it says that it is not there. */
 const unreachableMs = 2000
+/** How long it waits for a job master to register. */
+const unregisteredMs = 3000
 
 /** The cluster at `config.master.address`. Nothing is connected before the first call. @throws SkeinError invalid_argument for a bad address */
 export function connectCluster(config: Config, logger: Logger = silentLogger): Cluster {
@@ -33,7 +35,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
   const options = { deadlineMs: config.rpcDeadlineMs, unavailableMs: unreachableMs, clock: systemClock, random: systemRandom, logger }
   const connect: Connect = (definition, at) => createClient(definition, at, options)
   const master = connectMaster(address, connect)
-  const jobMaster = connectJobMaster(master.service, address, connect)
+  const jobMaster = connectJobMaster(master.service, address, connect, { clock: systemClock, waitMs: unregisteredMs })
   const data = new DataClient({ clock: systemClock })
   const reading = { master: master.service, data, hostname: config.worker.hostname, random: systemRandom, logger }
   const reader = new FileReader({ ...reading, origin: new WorkerOriginReader(reading) })

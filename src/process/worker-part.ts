@@ -33,7 +33,8 @@ export async function startWorkerPart(
   const directories = config.worker.tiers.flatMap((tier) =>
     tier.directories.map(({ path, mediumType, quotaBytes }) => ({ path, mediumType, quotaBytes, tier: tier.alias })),
   )
-  const store = await openBlockStore({ directories, workerId, events: changes, clock, logger, metrics, signal })
+  const segments = { blockBytesMax: config.worker.segmentBlockBytesMax, segmentBytes: config.worker.segmentBytes }
+  const store = await openBlockStore({ directories, workerId, segments, events: changes, clock, logger, metrics, signal })
   const worker = createCacheWorker({
     workerId,
     hostname: config.worker.hostname,

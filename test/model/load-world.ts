@@ -302,6 +302,7 @@ export class World {
       syncPage: up(({ path, cursor, limit }) => {
         const prefix = path.slice('/ns/'.length)
         const keys = [...this.files.keys()].filter((key) => key.startsWith(prefix)).toSorted()
+        if (keys.length === 0 && prefix !== '') throw new SkeinError('not_found', `${path} does not exist`)
         const rest = keys.filter((key) => key > cursor)
         const page = rest.slice(0, limit)
         const files = page

@@ -1,0 +1,148 @@
+// Why: after a restart the segments are the only record of what is in them. How: all heads are read in order; of the
+// records of one block the one with the highest sequence number is the truth. The last segment is cut after its last whole
+// record and appended to again.
+import { diskError, hasErrno, truncateFile } from './disk-calls.ts'
+import { namesInFolder } from './directory-layout.ts'
+import type { BlockHeader } from './block-store.ts'
+import { deleteSegment, openSegment, type Segment, type SegmentPlace } from './segment-file.ts'
+import type { SegmentRecord } from './segment-record.ts'
+import { readWindows } from './segment-scan.ts'
+import type { SegmentTable } from './segment-table.ts'
+
+const windowBytes = 128 * 1024
+
+export interface FoundBlock {
+  readonly header: BlockHeader
+  readonly place: SegmentPlace
+}
+
+export interface LoadedSegments {
+  readonly blocks: readonly FoundBlock[]
+  /** To go on with. */
+  readonly open: Segment | undefined
+  /** Bytes at the end of the last segment that were no whole record. */
+  readonly cutBytes: number
+  /** Files with other names; left alone. */
+  readonly foreignFiles: number
+}
+
+interface Newest extends FoundBlock {
+  readonly sequence: number
+}
+
+interface Loading {
+  readonly table: SegmentTable
+  readonly newest: Map<number, Newest>
+  readonly tombstones: { readonly segment: Segment; readonly blockId: number; readonly sequence: number; readonly bytes: number }[]
+  /** Each text once: headers repeat the namespace. */
+  readonly texts: Map<string, string>
+}
+
+/**
+ * Fills `table`, except for what is live.
+ * @throws SkeinError unavailable when the disk fails, or the signal's reason; the segments are closed then
+ */
+export async function loadSegments(
+  folder: string,
+  table: SegmentTable,
+  limits: { readonly segmentBytes: number; readonly signal: AbortSignal },
+): Promise<LoadedSegments> {
+  const { segments, foreignFiles } = await openAll(folder)
+  const loading: Loading = { table, newest: new Map(), tombstones: [], texts: new Map() }
+  let cutBytes = 0
+  try {
+    for (const [index, segment] of segments.entries()) {
+      table.add(segment)
+      const end = await readSegment(segment, loading, limits.signal)
+      if (index < segments.length - 1) segment.sealed = true
+      else {
+        cutBytes = segment.size - end
+        if (cutBytes > 0) await truncateFile(segment.fd, end)
+        segment.size = end
+        segment.sealed = end >= limits.segmentBytes
+      }
+    }
+    for (const segment of segments) {
+      if (segment.size > 0) continue
+      await deleteSegment(segment)
+      table.delete(segment)
+    }
+  } catch (thrown) {
+    for (const segment of segments) segment.retire()
+    throw diskError(thrown, `scanning segments ${folder}`)
+  }
+  const last = segments.at(-1)
+  const open = last !== undefined && last.size > 0 && !last.sealed ? last : undefined
+  return { blocks: resolve(loading), open, cutBytes, foreignFiles }
+}
+
+async function openAll(folder: string): Promise<{ segments: Segment[]; foreignFiles: number }> {
+  const segments: Segment[] = []
+  let foreignFiles = 0
+  try {
+    for (const name of (await namesInFolder(folder)).toSorted()) {
+      const segment = await openOurs(folder, name)
+      if (segment === undefined) foreignFiles += 1
+      else segments.push(segment)
+    }
+    return { segments, foreignFiles }
+  } catch (thrown) {
+    for (const segment of segments) segment.retire()
+    throw diskError(thrown, `opening segments ${folder}`)
+  }
+}
+
+/** A symbolic link or a folder of a segment's name is not ours. */
+async function openOurs(folder: string, name: string): Promise<Segment | undefined> {
+  try {
+    return await openSegment(folder, name)
+  } catch (thrown) {
+    if (hasErrno(thrown, 'ELOOP', 'EISDIR')) return undefined
+    throw thrown
+  }
+}
+
+/** @returns where the last whole record ends */
+async function readSegment(segment: Segment, loading: Loading, signal: AbortSignal): Promise<number> {
+  let end = 0
+  for await (const window of readWindows(segment, windowBytes, signal)) {
+    for (const { position, record } of window.records) {
+      take(segment, position, record, loading)
+      end = position + record.bytes
+    }
+  }
+  return end
+}
+
+function take(segment: Segment, position: number, record: SegmentRecord, { table, newest, tombstones, texts }: Loading): void {
+  table.sawSequence(record.sequence)
+  if (record.kind === 'tombstone') {
+    tombstones.push({ segment, blockId: record.blockId, sequence: record.sequence, bytes: record.bytes })
+    return
+  }
+  const { blockId, namespaceId } = record.header
+  const known = texts.get(namespaceId) ?? namespaceId
+  texts.set(known, known)
+  const found: Newest = {
+    header: { ...record.header, namespaceId: known },
+    place: { segment, position, bytes: record.bytes },
+    sequence: record.sequence,
+  }
+  const other = newest.get(blockId)
+  // Of a copy that compaction made and its original, which have one number, the copy is kept.
+  const wins = other === undefined || other.sequence <= found.sequence
+  if (wins) newest.set(blockId, found)
+  const loser = wins ? other : found
+  if (loser !== undefined) table.addDead(loser.place, blockId, false)
+}
+
+function resolve({ table, newest, tombstones }: Loading): FoundBlock[] {
+  for (const { blockId, sequence } of tombstones) {
+    const found = newest.get(blockId)
+    if (found === undefined || found.sequence > sequence) continue
+    newest.delete(blockId)
+    table.addDead(found.place, blockId, false)
+  }
+  for (const { segment, blockId, sequence, bytes } of tombstones) table.addTombstone(segment, blockId, sequence, false, bytes)
+  return [...newest.values()]
+}

@@ -1,0 +1,46 @@
+// Why: a block in a segment is read as safely as one in a file. How: its record's head is read and compared each time a
+// reader is opened; a small block comes with the same read, a larger one page by page. The segment is held meanwhile, so
+// that neither a free nor compaction takes the bytes away from under a reader.
+import { sameHeader } from './block-file.ts'
+import type { BlockHeader, BlockReader } from './block-store.ts'
+import { diskError, readFully } from './disk-calls.ts'
+import { brokenBlock, PageReader, type PageSource, wholeBlockBytesMax } from './page-reader.ts'
+import type { SegmentPlace } from './segment-file.ts'
+import { decodeRecord } from './segment-record.ts'
+
+/**
+ * @param broken drops the block; called and waited for before a later read throws data_loss
+ * @throws SkeinError data_loss (the caller drops the block), unavailable when the disk fails
+ */
+export async function openSegmentReader(place: SegmentPlace, header: BlockHeader, broken: () => Promise<void>): Promise<BlockReader> {
+  const { segment, position, bytes } = place
+  segment.retain()
+  let held = false
+  try {
+    const headBytes = bytes - header.length
+    const whole = bytes <= wholeBlockBytesMax
+    const start = Buffer.allocUnsafe(whole ? bytes : headBytes)
+    const count = await readFully(segment.fd, start, position)
+    const record = count === start.length ? decodeRecord(start, 0, segment.mark) : undefined
+    if (typeof record !== 'object' || record.kind !== 'block' || record.bytes !== bytes || !sameHeader(record.header, header)) {
+      throw brokenBlock('block_corrupt', header, 'has a torn or foreign record')
+    }
+    held = !whole
+    return new PageReader(header, record.checksums, whole ? start.subarray(headBytes) : sourceOf(place, headBytes), broken)
+  } catch (thrown) {
+    throw diskError(thrown, `opening block ${header.blockId}`)
+  } finally {
+    if (!held) segment.release()
+  }
+}
+
+function sourceOf({ segment, position }: SegmentPlace, headBytes: number): PageSource {
+  return {
+    // Never beyond the record: PageReader asks for the block's own bytes only.
+    read: (into, from) => readFully(segment.fd, into, position + headBytes + from),
+    release: () => {
+      segment.release()
+      return Promise.resolve()
+    },
+  }
+}

@@ -1,0 +1,152 @@
+// Why: one small block that comes in pieces. How: the pieces are kept until commit, which appends them as one record; the
+// bytes are out of the quota meanwhile. A writer in another process needs a file: it is made when its path is first asked
+// for, which writers in this process never do, and read in at commit.
+//
+//   open --commit--> committing --done--> ended          as a DirectoryReservation
+//   open --abort---> aborting ---done--> ended
+import { closeSync, openSync } from 'node:fs'
+import type { Clock } from '../base/clock.ts'
+import { SkeinError } from '../base/errors.ts'
+import { PageChecksummer } from '../base/page-checksum.ts'
+import { pageCount } from './block-file.ts'
+import type { BlockHeader, BlockReservation } from './block-store.ts'
+import { closeFile, diskError, newFileFlags, openFile, readFileFlags, readFully, removeFile } from './disk-calls.ts'
+
+export interface SegmentReservationTarget {
+  readonly id: string
+  readonly header: BlockHeader
+  /** For a writer in another process; nothing is there yet. */
+  readonly path: string
+  /** Appends the block's record; makes the block visible. @throws SkeinError */
+  readonly append: (data: readonly Uint8Array[], checksums: readonly number[]) => Promise<void>
+  readonly clock: Clock
+  /** Called once, without waiting. */
+  readonly ended: (how: 'committed' | 'aborted') => void
+  readonly warn: (message: string, thrown: unknown) => void
+}
+
+export class SegmentReservation implements BlockReservation {
+  readonly id: string
+  readonly header: BlockHeader
+  readonly #target: SegmentReservationTarget
+  readonly #checksummer = new PageChecksummer()
+  #mode: 'open' | 'committing' | 'aborting' | 'ended' = 'open'
+  #chunks: Uint8Array[] = []
+  #receivedBytes = 0
+  #hasFile = false
+  #touchedMs: number
+
+  constructor(target: SegmentReservationTarget) {
+    this.id = target.id
+    this.header = target.header
+    this.#target = target
+    this.#touchedMs = target.clock.monotonicMs()
+  }
+
+  /** Makes the file at the first call. @throws SkeinError as diskError when it cannot be made */
+  get path(): string {
+    const { path } = this.#target
+    if (!this.#hasFile && this.#mode === 'open') {
+      try {
+        closeSync(openSync(path, newFileFlags, 0o600))
+      } catch (thrown) {
+        throw diskError(thrown, `reserving block ${this.header.blockId}`)
+      }
+      this.#hasFile = true
+    }
+    return path
+  }
+
+  get ended(): boolean {
+    return this.#mode === 'ended'
+  }
+
+  /** Whether the writer has been silent for `ageMs`. */
+  isStale(ageMs: number): boolean {
+    return this.#mode === 'open' && this.#target.clock.monotonicMs() - this.#touchedMs >= ageMs
+  }
+
+  touch(): void {
+    this.#touchedMs = this.#target.clock.monotonicMs()
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#mustBeOpen()
+    this.touch()
+    if (this.#receivedBytes + chunk.length > this.header.length) {
+      await this.abort()
+      throw new SkeinError('invalid_argument', `block ${this.header.blockId} was given more than its ${this.header.length} bytes`)
+    }
+    if (chunk.length === 0) return
+    this.#receivedBytes += chunk.length
+    this.#checksummer.update(chunk)
+    this.#chunks.push(chunk)
+  }
+
+  async commit(checksums?: readonly number[]): Promise<void> {
+    this.#mustBeOpen()
+    this.#mode = 'committing'
+    try {
+      if (checksums === undefined) await this.#target.append(this.#received(), this.#checksummer.finish())
+      else await this.#target.append(await this.#readForeign(checksums), checksums)
+    } catch (thrown) {
+      await this.#end('aborted')
+      throw diskError(thrown, `writing block ${this.header.blockId}`)
+    }
+    await this.#end('committed')
+  }
+
+  async abort(): Promise<void> {
+    if (this.#mode !== 'open') return
+    this.#mode = 'aborting'
+    await this.#end('aborted')
+  }
+
+  #mustBeOpen(): void {
+    if (this.#mode === 'open') return
+    throw new SkeinError('aborted', `block ${this.header.blockId} is no longer being written: its reservation has ended`, {
+      reason: 'reservation_ended',
+    })
+  }
+
+  #received(): readonly Uint8Array[] {
+    if (this.#receivedBytes === this.header.length) return this.#chunks
+    throw incomplete(`block ${this.header.blockId} has ${this.#receivedBytes} of ${this.header.length} bytes`)
+  }
+
+  /** Somebody else wrote the file: its size and the number of checksums must fit; its bytes are checked on each read. */
+  async #readForeign(checksums: readonly number[]): Promise<readonly Uint8Array[]> {
+    const { blockId, length } = this.header
+    if (checksums.length !== pageCount(length) || checksums.some((checksum) => checksum >>> 0 !== checksum)) {
+      throw incomplete(`block ${blockId} came with ${checksums.length} checksums for ${pageCount(length)} pages`)
+    }
+    const bytes = this.#hasFile && this.#receivedBytes === 0 ? await readUpTo(this.#target.path, length + 1) : Buffer.alloc(0)
+    if (bytes.length !== length) throw incomplete(`the file of block ${blockId} does not have its ${length} bytes`)
+    return [bytes]
+  }
+
+  async #end(how: 'committed' | 'aborted'): Promise<void> {
+    this.#chunks = []
+    if (this.#hasFile) {
+      await removeFile(this.#target.path).catch((thrown: unknown) => {
+        this.#target.warn('a temporary block file could not be deleted; the next start does it', thrown)
+      })
+    }
+    this.#mode = 'ended'
+    this.#target.ended(how)
+  }
+}
+
+async function readUpTo(path: string, bytes: number): Promise<Buffer> {
+  const fd = await openFile(path, readFileFlags)
+  try {
+    const into = Buffer.allocUnsafeSlow(bytes)
+    return into.subarray(0, await readFully(fd, into, 0))
+  } finally {
+    await closeFile(fd)
+  }
+}
+
+function incomplete(message: string): SkeinError {
+  return new SkeinError('data_loss', message, { reason: 'incomplete' })
+}

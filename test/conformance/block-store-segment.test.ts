@@ -1,0 +1,30 @@
+// Why: SegmentStore passes the suite of every BlockStore, with large blocks too, and with segments so small that each test
+// fills several.
+import { BlockLedger } from '../../src/block/block-ledger.ts'
+import { prepareDirectory } from '../../src/block/directory-layout.ts'
+import { SegmentStore } from '../../src/block/segment-store.ts'
+import { blockStoreConformance } from './block-store.ts'
+import { temporaryFolder } from './block-store-fixture.ts'
+
+for (const segmentBytes of [64 * 1024, undefined]) {
+  blockStoreConformance(`SegmentStore of segments of ${segmentBytes ?? 'the usual'} bytes`, async () => {
+    const folder = await temporaryFolder()
+    return {
+      open: async (quotaBytes, deps) => {
+        const { layout } = await prepareDirectory(folder.path, 'worker-1')
+        const ledger = new BlockLedger(quotaBytes)
+        return SegmentStore.open({
+          path: folder.path,
+          tier: 'SSD',
+          mediumType: 'SSD',
+          quotaBytes,
+          layout,
+          ledger,
+          deps,
+          segmentBytes,
+        })
+      },
+      dispose: folder.remove,
+    }
+  })
+}
