@@ -96,6 +96,7 @@ export class WorkerRegistry {
       blocks.remove(blockId, ordinal)
       worker.toFree.delete(blockId)
     }
+    if (request.directories.length > 0) worker.directories = request.directories
     if (request.fullReportEnd && !worker.reported) {
       worker.reported = true
       this.#fullReports += 1

@@ -110,7 +110,7 @@ export class MasterLink {
       const added = ids.slice(at, at + reportIdsMax)
       const end = at + reportIdsMax >= ids.length
       const { unknown } = await this.#untilAnswered(
-        () => master.reportBlocks({ workerId, session, added, removed: [], fullReportEnd: end }, this.#call(signal)),
+        () => master.reportBlocks({ workerId, session, added, removed: [], fullReportEnd: end, directories: [] }, this.#call(signal)),
         signal,
       )
       this.#freer.add(unknown)
@@ -166,14 +166,14 @@ export class MasterLink {
   }
 
   async #sendChanges(session: string, signal: AbortSignal): Promise<void> {
-    const { workerId, changes, master, clock } = this.#deps
+    const { workerId, changes, master, clock, store } = this.#deps
     for (;;) {
       await changes.untilAny(signal)
       if (changes.waiting < this.#options.reportIdsMax) await clock.sleep(this.#options.gatherMs, signal)
       const { unknown } = await this.#untilAnswered(async () => {
         const batch = changes.take(this.#options.reportIdsMax)
         try {
-          return await master.reportBlocks({ workerId, session, ...batch, fullReportEnd: false }, this.#call(signal))
+          return await master.reportBlocks({ workerId, session, ...batch, fullReportEnd: false, directories: directoriesOf(store) }, this.#call(signal))
         } catch (thrown) {
           changes.giveBack(batch)
           throw thrown

@@ -1,12 +1,15 @@
 // Why: what a block store must be after any sequence of operations, as a model that is too simple to be wrong: a map of
 // blocks and a sum. How: fast-check commands run on the store and on the model; after each one the two are compared. The
 // disk is hurt (bits flipped, files cut) behind the store's back, and the process "dies" without saying goodbye.
-import { closeSync, ftruncateSync, openSync, readdirSync, readSync, fstatSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, ftruncateSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { isSkeinError } from '../../src/base/errors.ts'
+import { BlockDirectory } from '../../src/block/block-directory.ts'
 import type { BlockReader, BlockReservation, BlockStore } from '../../src/block/block-store.ts'
+import { SegmentStore } from '../../src/block/segment-store.ts'
 import { bytesOf, headerOf, mebibyte, never, usedBytesOf } from '../conformance/block-store-fixture.ts'
+import { type BytesOnDisk, findRecord } from '../conformance/segment-fixture.ts'
 
 interface ModelBlock {
   readonly bytes: Buffer
@@ -269,7 +272,7 @@ const restart = (how: 'closed' | 'killed'): Step =>
         await Promise.all(real.readers.splice(0).map((reader) => reader.close()))
       }
       for (const [id, block] of model.blocks) {
-        // A hurt footer shows at once, hurt data when it is read.
+        // A hurt footer or head shows at once, hurt data when it is read.
         if (block.state === 'writing' || (block.hurt && !real.store.has(id))) model.blocks.delete(id)
       }
       for (const directory of real.directories) {
@@ -279,15 +282,18 @@ const restart = (how: 'closed' | 'killed'): Step =>
     },
   )
 
-/** The file of a committed block, found by the name that the design fixes. */
-function blockFile({ directories }: Real, id: number): string {
+/** Where a committed block lies: its file, or its record in a segment. Undefined when it is hurt too much to be found. */
+async function whereIs({ directories }: Real, id: number): Promise<BytesOnDisk | undefined> {
   const name = id.toString(16).padStart(14, '0')
   for (const directory of directories) {
     for (const folder of readdirSync(join(directory, 'blocks'))) {
-      if (readdirSync(join(directory, 'blocks', folder)).includes(name)) return join(directory, 'blocks', folder, name)
+      const path = join(directory, 'blocks', folder, name)
+      if (existsSync(path)) return { path, from: 0, length: statSync(path).size, isFile: true }
     }
+    const record = await findRecord(directory, id, 'block')
+    if (record !== undefined) return record
   }
-  throw new Error(`block ${id} has no file`)
+  return undefined
 }
 
 const hurt = (id: number, where: number, how: 'flip' | 'cut'): Step =>
@@ -296,18 +302,33 @@ const hurt = (id: number, where: number, how: 'flip' | 'cut'): Step =>
     (model) => model.blocks.get(id)?.state === 'committed',
     async (model, real) => {
       const block = model.blocks.get(id)
-      if (block === undefined) return
-      const fd = openSync(blockFile(real, id), 'r+')
-      const at = Math.floor(where * fstatSync(fd).size)
-      if (how === 'cut') ftruncateSync(fd, at)
-      else {
+      const place = await whereIs(real, id)
+      must(place !== undefined || block?.hurt === true, `block ${id} is nowhere on disk`)
+      if (block === undefined || place === undefined) return
+      const fd = openSync(place.path, 'r+')
+      const offset = Math.floor(where * place.length)
+      const at = place.from + offset
+      if (how === 'flip') {
         const byte = Buffer.alloc(1)
         readSync(fd, byte, 0, 1, at)
         writeSync(fd, Buffer.of((byte[0] ?? 0) ^ (1 << (at % 8))), 0, 1, at)
-      }
+      } else if (place.isFile) ftruncateSync(fd, at)
+      else writeSync(fd, Buffer.alloc(place.length - offset), 0, place.length - offset, at)
       closeSync(fd)
       block.hurt = true
       for (const reader of model.readers) if (reader.bytes === block.bytes) reader.hurt = true
+    },
+  )
+
+const compact = (): Step =>
+  new Step(
+    'compact',
+    () => true,
+    async (model, { store }) => {
+      if (!(store instanceof BlockDirectory || store instanceof SegmentStore)) return
+      await store.compact()
+      // What is rotten is found when it is to be moved.
+      for (const [id, block] of model.blocks) if (block.hurt && !store.has(id)) model.blocks.delete(id)
     },
   )
 
@@ -325,6 +346,8 @@ export const blockStoreCommands = fc.commands(
     ids.map(commit),
     ids.map(abort),
     ids.map(free),
+    ids.map(free),
+    fc.constant(compact()),
     fc.tuple(ids, part, part).map(([id, from, to]) => read(id, from, to)),
     ids.map((id) => read(id, 0, 1)),
     ids.map(openReader),

@@ -288,6 +288,8 @@ export interface ReportBlocksRequest {
   removed: number[];
   /** the last part of the full report */
   fullReportEnd: boolean;
+  /** as they are with these blocks in them; empty = as last said */
+  directories: DirectoryUsage[];
 }
 
 export interface ReportBlocksResponse {
@@ -3542,7 +3544,7 @@ export const RegisterWorkerResponse: MessageFns<RegisterWorkerResponse> = {
 };
 
 function createBaseReportBlocksRequest(): ReportBlocksRequest {
-  return { workerId: "", session: "", added: [], removed: [], fullReportEnd: false };
+  return { workerId: "", session: "", added: [], removed: [], fullReportEnd: false, directories: [] };
 }
 
 export const ReportBlocksRequest: MessageFns<ReportBlocksRequest> = {
@@ -3569,6 +3571,9 @@ export const ReportBlocksRequest: MessageFns<ReportBlocksRequest> = {
     }
     if (message.fullReportEnd !== false) {
       writer.uint32(40).bool(message.fullReportEnd);
+    }
+    for (const v of message.directories) {
+      DirectoryUsage.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -3646,6 +3651,14 @@ export const ReportBlocksRequest: MessageFns<ReportBlocksRequest> = {
             message.fullReportEnd = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.directories.push(DirectoryUsage.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3668,6 +3681,7 @@ export const ReportBlocksRequest: MessageFns<ReportBlocksRequest> = {
     message.added = object.added?.map((e) => e) || [];
     message.removed = object.removed?.map((e) => e) || [];
     message.fullReportEnd = object.fullReportEnd ?? false;
+    message.directories = object.directories?.map((e) => DirectoryUsage.fromPartial(e)) || [];
     return message;
   },
 };

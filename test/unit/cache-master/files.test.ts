@@ -166,13 +166,13 @@ describe('count and free', () => {
     const blocks = files.flatMap(({ fileId }) => [0, 1, 2].map((index) => fileId - (2 ** 20 - 1) + index))
     const worker = { workerId: 'w1', hostname: 'h', rpcAddress: 'h:1', dataAddress: 'h:2', webAddress: '', directories: [] }
     const { session } = await fixture.service.registerWorker(worker, call)
-    await fixture.service.reportBlocks({ workerId: 'w1', session, added: blocks, removed: [], fullReportEnd: true }, call)
+    await fixture.service.reportBlocks({ workerId: 'w1', session, added: blocks, removed: [], fullReportEnd: true, directories: [] }, call)
     expect(await fixture.service.count({ path: '/ns' }, call)).toMatchObject({ bytes: 20, cachedBytes: 20 })
     expect(await fixture.service.free({ path: '/ns/d', force: false }, call)).toEqual({ paths: ['/ns/d/x'], freedBytes: 10 })
     expect(await fixture.service.count({ path: '/ns' }, call)).toMatchObject({ cachedBytes: 10 })
     const heartbeat = { workerId: 'w1', session, directories: [], counters: {} }
     expect((await fixture.service.workerHeartbeat(heartbeat, call)).freeBlocks).toEqual(blocks.slice(0, 3))
-    await fixture.service.reportBlocks({ workerId: 'w1', session, added: [], removed: blocks.slice(0, 3), fullReportEnd: false }, call)
+    await fixture.service.reportBlocks({ workerId: 'w1', session, added: [], removed: blocks.slice(0, 3), fullReportEnd: false, directories: [] }, call)
     expect((await fixture.service.workerHeartbeat(heartbeat, call)).freeBlocks).toEqual([])
     await expect(fixture.service.free({ path: '/ns/none', force: false }, call)).rejects.toMatchObject({ code: 'not_found' })
   })

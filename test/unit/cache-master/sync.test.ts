@@ -52,7 +52,7 @@ describe('SyncPage', () => {
     const before = new Map((await sync('/ns')).map((file) => [file.key, file]))
     const { session, blocksOf } = await worker('w1')
     await fixture.service.reportBlocks(
-      { workerId: 'w1', session, added: [...before.values()].flatMap(blocksOf), removed: [], fullReportEnd: true },
+      { workerId: 'w1', session, added: [...before.values()].flatMap(blocksOf), removed: [], fullReportEnd: true, directories: [] },
       call,
     )
     store.put('b', { etag: 'v2' })
@@ -176,7 +176,7 @@ describe('audit and replication', () => {
     const blocks = blocksOf(file)
     await fixture.service
       .reportBlocks(
-        { workerId: 'w1', session, added: [...blocks.slice(0, 2), 1, (blocks[0] ?? 0) + 3], removed: [], fullReportEnd: true },
+        { workerId: 'w1', session, added: [...blocks.slice(0, 2), 1, (blocks[0] ?? 0) + 3], removed: [], fullReportEnd: true, directories: [] },
         call,
       )
       .then(({ unknown }) => expect(unknown).toEqual([1, (blocks[0] ?? 0) + 3]))

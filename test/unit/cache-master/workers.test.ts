@@ -23,7 +23,7 @@ async function register(workerId: string, port = workerId, hostname = 'h1'): Pro
   return (await fixture.service.registerWorker(request, call)).session
 }
 async function report(workerId: string, session: string, added: number[], removed: number[] = []): Promise<number[]> {
-  return (await fixture.service.reportBlocks({ workerId, session, added, removed, fullReportEnd: true }, call)).unknown
+  return (await fixture.service.reportBlocks({ workerId, session, added, removed, fullReportEnd: true, directories: [] }, call)).unknown
 }
 async function locations(): Promise<string[]> {
   return (await fixture.service.openFile({ path: '/ns/f' }, call)).blocks.flatMap(({ workerIds }) => workerIds)

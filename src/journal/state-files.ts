@@ -1,0 +1,117 @@
+// Why: LMDB's file is written without waiting for the disk, so a power loss can tear it, and LMDB cannot tell: a torn file
+// may end the process. So it must be known, before it is opened, whether it can be trusted, and there must be another one.
+// How: a marker names the machine's boot in which the state was opened; a clean close takes it away, after a sync. A
+// marker of this boot means that only the process ended, so the kernel still has every write. A marker of another boot
+// (any marker, where boots have no name) means that power may have been lost: the file is replaced by the last snapshot, a
+// copy that was durable before the journal forgot anything up to it; the journal gives what came after.
+import { readFileSync } from 'node:fs'
+import { copyFile, constants } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Logger } from '../telemetry/logger.ts'
+import type { JournalFileSystem } from './file-system.ts'
+import { readText, replaceFile } from './replace-file.ts'
+
+export interface StateFilesOptions {
+  readonly directory: string
+  readonly fileSystem: JournalFileSystem
+  /** What names the machine's boot; undefined where nothing does. */
+  readonly bootId: string | undefined
+  readonly logger: Logger
+}
+
+const markerName = 'opened-in-boot'
+const snapshotName = 'snapshot.mdb'
+const partName = 'snapshot.mdb.part'
+const dataName = 'data.mdb'
+/** The data and every lock file that LMDB may have beside it. */
+const liveNames = [dataName, 'data.mdb-lock', 'lock.mdb']
+/** Markers that are no boot: whatever is found with them is not trusted. */
+const restoring = 'restoring'
+const unknownBoot = 'unknown'
+
+export class StateFiles {
+  readonly #options: StateFilesOptions
+  #hasSnapshot: boolean
+
+  private constructor(options: StateFilesOptions, hasSnapshot: boolean) {
+    this.#options = options
+    this.#hasSnapshot = hasSnapshot
+  }
+
+  /** Makes the directory (mode 0700) and, when the data may be torn, puts the snapshot in its place. LMDB may be opened then. */
+  static async prepare(options: StateFilesOptions): Promise<StateFiles> {
+    const { directory, fileSystem, bootId, logger } = options
+    await fileSystem.makeDirectory(directory)
+    await fileSystem.syncDirectory(dirname(directory))
+    const names = await fileSystem.names(directory)
+    const openedIn = await readText(fileSystem, join(directory, markerName))
+    const hasSnapshot = names.includes(snapshotName)
+    const isTrusted = openedIn === undefined || (bootId !== undefined && openedIn === bootId)
+    if (!isTrusted || (hasSnapshot && !names.includes(dataName))) {
+      logger.warn('the machine may have lost power: going back to the last snapshot and the journal after it', { directory, hasSnapshot })
+      await restore(options, names)
+    }
+    if (!isTrusted || openedIn === undefined) await replaceFile(fileSystem, join(directory, markerName), bootId ?? unknownBoot)
+    return new StateFiles(options, hasSnapshot)
+  }
+
+  get dataPath(): string {
+    return join(this.#options.directory, dataName)
+  }
+
+  /** Where a snapshot is written before `keepSnapshot`. */
+  get partPath(): string {
+    return join(this.#options.directory, partName)
+  }
+
+  get hasSnapshot(): boolean {
+    return this.#hasSnapshot
+  }
+
+  /** Takes away what an interrupted snapshot left. */
+  async clearPart(): Promise<void> {
+    const { directory, fileSystem } = this.#options
+    if ((await fileSystem.names(directory)).includes(partName)) await fileSystem.remove(this.partPath)
+  }
+
+  /** Makes the finished part the snapshot; durable when it resolves. */
+  async keepSnapshot(): Promise<void> {
+    const { directory, fileSystem } = this.#options
+    const file = await fileSystem.open(this.partPath)
+    try {
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await fileSystem.rename(this.partPath, join(directory, snapshotName))
+    await fileSystem.syncDirectory(directory)
+    this.#hasSnapshot = true
+  }
+
+  /** The data is on the disk and LMDB closed: the next start may trust it, after any power loss. */
+  async markClosed(): Promise<void> {
+    const { directory, fileSystem } = this.#options
+    // The data's own name first: its removal of the marker must not outlive it.
+    await fileSystem.syncDirectory(directory)
+    await fileSystem.remove(join(directory, markerName))
+    await fileSystem.syncDirectory(directory)
+  }
+}
+
+/** Interrupted anywhere, it is done again at the next start: the marker does not name a boot until it has ended. */
+async function restore({ directory, fileSystem }: StateFilesOptions, names: readonly string[]): Promise<void> {
+  await replaceFile(fileSystem, join(directory, markerName), restoring)
+  for (const name of liveNames) if (names.includes(name)) await fileSystem.remove(join(directory, name))
+  // Not synced: a power loss from here on restores again.
+  if (names.includes(snapshotName))
+    await copyFile(join(directory, snapshotName), join(directory, dataName), constants.COPYFILE_FICLONE)
+}
+
+/** Linux names each boot; elsewhere undefined. */
+export function currentBootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() || undefined
+  } catch {
+    return undefined
+  }
+}
