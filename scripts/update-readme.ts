@@ -6,7 +6,10 @@ import { documentKeys } from '../src/config/document.ts'
 
 const path = join(import.meta.dirname, '../README.md')
 const before = readFileSync(path, 'utf8')
-const after = before.replace(/(<!-- keys:begin -->\n)[^]*?(<!-- keys:end -->)/, (_all, begin: string, end: string) => `${begin}${documentKeys()}\n${end}`)
+const after = before.replace(
+  /(<!-- keys:begin -->\n)[^]*?(<!-- keys:end -->)/,
+  (_all, begin: string, end: string) => `${begin}${documentKeys()}\n${end}`,
+)
 if (process.argv.includes('--check')) {
   if (after !== before) {
     console.error('README.md: the table of keys is out of date: run npm run document')

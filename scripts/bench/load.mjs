@@ -48,8 +48,13 @@ function rclone({ bucket, rclone: flags }) {
 
 async function skein({ bucket }) {
   const home = freshFolder('skein')
-  const ports = ['goosefs.master', 'goosefs.worker', 'goosefs.job.master', 'goosefs.job.worker'].flatMap((role) => [`-D${role}.rpc.port=0`, `-D${role}.web.port=0`])
-  const local = spawn(process.execPath, [main, 'local', '--home', home, '-Dgoosefs.worker.data.port=0', ...ports], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const ports = ['goosefs.master', 'goosefs.worker', 'goosefs.job.master', 'goosefs.job.worker'].flatMap((role) => [
+    `-D${role}.rpc.port=0`,
+    `-D${role}.web.port=0`,
+  ])
+  const local = spawn(process.execPath, [main, 'local', '--home', home, '-Dgoosefs.worker.data.port=0', ...ports], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
   await new Promise((resolve, reject) => {
     local.stdout.once('data', resolve)
     local.once('exit', () => reject(new Error('skein local did not start')))
@@ -58,7 +63,22 @@ async function skein({ bucket }) {
     const { status, stderr } = spawnSync(process.execPath, [main, ...args], { env: { ...environment, SKEIN_HOME: home }, encoding: 'utf8' })
     if (status !== 0) throw new Error(`skein ${args.join(' ')} ended with ${status}: ${stderr}`)
   }
-  run('ns', 'create', 'bench', `s3://${bucket}/`, '--secret', 's3.accessKeyId=a', '--secret', 's3.secretAccessKey=b', '--attribute', `s3.endpoint=http://127.0.0.1:${port}`, '--attribute', 's3.region=us-east-1', '--attribute', 's3.forcePathStyle=true')
+  run(
+    'ns',
+    'create',
+    'bench',
+    `s3://${bucket}/`,
+    '--secret',
+    's3.accessKeyId=a',
+    '--secret',
+    's3.secretAccessKey=b',
+    '--attribute',
+    `s3.endpoint=http://127.0.0.1:${port}`,
+    '--attribute',
+    's3.region=us-east-1',
+    '--attribute',
+    's3.forcePathStyle=true',
+  )
   const start = performance.now()
   run('fs', 'distributedLoad', '/bench')
   const seconds = (performance.now() - start) / 1000
@@ -85,7 +105,9 @@ try {
       peakMiB = Math.max(peakMiB, result.peakMiB)
       theirs.push(rclone(workload).seconds)
     }
-    console.log(`${workload.what}: skein ${show(ours)} s, rclone ${show(theirs)} s, medians ${median(ours).toFixed(2)} / ${median(theirs).toFixed(2)}, ratio ${(median(ours) / median(theirs)).toFixed(2)}, skein peak RSS ${peakMiB.toFixed(0)} MiB`)
+    console.log(
+      `${workload.what}: skein ${show(ours)} s, rclone ${show(theirs)} s, medians ${median(ours).toFixed(2)} / ${median(theirs).toFixed(2)}, ratio ${(median(ours) / median(theirs)).toFixed(2)}, skein peak RSS ${peakMiB.toFixed(0)} MiB`,
+    )
   }
 } finally {
   origin('stop')

@@ -168,6 +168,7 @@ export class SegmentStore implements BlockStore {
   }
 
   async free(blockId: number): Promise<boolean> {
+    this.#mustBeOpen()
     const entry = this.#ledger.committed(blockId)
     if (entry?.place === undefined) return false
     await this.#remove(entry, 'freed')
@@ -245,7 +246,12 @@ export class SegmentStore implements BlockStore {
     // The reader may be older than the block, and after close the directory may be a successor's.
     if (entry.mode !== 'committed' || this.#closed) return
     const { logger, metrics } = this.#options.deps
-    logger.warn('a broken block was dropped', { blockId: entry.header.blockId, key: entry.header.key, path: this.#options.layout.path, why })
+    logger.warn('a broken block was dropped', {
+      blockId: entry.header.blockId,
+      key: entry.header.key,
+      path: this.#options.layout.path,
+      why,
+    })
     metrics.add('worker.blocks.corrupt')
     await this.#remove(entry, why)
   }

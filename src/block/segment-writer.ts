@@ -118,7 +118,7 @@ export class SegmentWriter {
       if (record === undefined) break
       const more = bytes + record.bytes
       const full = more > batchBytesMax || buffers + 1 + record.data.length > batchBuffersMax
-      if (to > from && (full || !fits(segment, more, this.#options.segmentBytes))) break
+      if (to > from && (full || segment.size + more > this.#options.segmentBytes)) break
       bytes = more
       buffers += 1 + record.data.length
       this.#done = to + 1

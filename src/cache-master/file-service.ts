@@ -56,7 +56,9 @@ export class FileService {
     const path = parsePath(pathText)
     const located = path.namespace === '' ? undefined : await this.#locator.locate(path, signal)
     // To look at, `a/` is the directory; to read, it is the object `a/` where that one has bytes.
-    const file = located?.file ?? (located === undefined || !path.key.endsWith('/') ? undefined : fileAt(this.#context.tables, located.record.rootId, path.key))
+    const file =
+      located?.file ??
+      (located === undefined || !path.key.endsWith('/') ? undefined : fileAt(this.#context.tables, located.record.rootId, path.key))
     if (located === undefined || file === undefined) throw new SkeinError('invalid_argument', `${formatPath(path)} is a directory`)
     this.#context.workers.expire()
     const { record } = located

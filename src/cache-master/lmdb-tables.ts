@@ -1,16 +1,17 @@
-// Why: metadata must outgrow memory and come back after a crash. The only file here that imports lmdb.
-// How: one LMDB environment; every batch of commands is one synchronous transaction together with the last applied
-// sequence. Commits do not wait for the disk (`noSync`; a sync would hold up the event loop): a killed process loses
-// nothing by that, and after `flush` neither does the machine; what came later is in the journal. lmdb 3.5.6 syncs in
-// transactionSync whatever flags it is given, so its `overlappingSync` is no way around this.
-import { mkdirSync } from 'node:fs'
-import { open, type Database, type RootDatabase } from 'lmdb'
+// Why: the namespace's tables as rows of bytes. How: MessagePack arrays, edges keyed so that LMDB's order is the order of
+// the names, over the state that journal/ keeps; commands are applied in its transactions.
 import { Packr } from 'msgpackr'
 import { assert } from '../base/assert.ts'
 import { SkeinError } from '../base/errors.ts'
+import type { Applied, CommandState } from '../journal/command-log.ts'
+import type { LmdbState, StateTable, Uncopied } from '../journal/lmdb-state.ts'
+import { apply } from '../meta/apply.ts'
+import type { Command, Effect, Outcome } from '../meta/commands.ts'
 import type { CounterName, DirectoryInode, Edge, FileInode, Inode, NamespaceRecord, Tables } from '../meta/tables.ts'
 
-const mapBytes = 2 ** 40
+/** The outcome of a command that held. */
+export type Accepted = Exclude<Outcome, { readonly refused: object }>
+
 /** Arrays instead of maps: the layouts below are the format. */
 const packr = new Packr({ useRecords: false })
 
@@ -20,58 +21,57 @@ type FileRow = [
 ]
 type DirectoryRow = [kind: 2, ...fields: [number, string, number, number, number, boolean]]
 
-export class LmdbTables implements Tables {
-  readonly #root: RootDatabase
-  readonly #state: Database<number, string>
-  readonly #namespaceRows: Database<Buffer, string>
-  readonly #inodes: Database<Buffer, number>
-  readonly #edges: Database<number, Buffer>
+export class LmdbTables implements Tables, CommandState<Command, Accepted, Effect> {
+  readonly #state: LmdbState
+  readonly #namespaceRows: StateTable<string, Buffer>
+  readonly #inodes: StateTable<number, Buffer>
+  readonly #edges: StateTable<Buffer, number>
   /** Few, and asked for at every call. */
   readonly #namespaces = new Map<string, NamespaceRecord>()
   readonly #counters = new Map<CounterName, number>()
-  #closed = false
 
-  /** Opens or creates the state below `path` (mode 0700). */
-  constructor(path: string) {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
-    this.#root = open({ path, maxDbs: 8, mapSize: mapBytes, noSubdir: false, noSync: true })
-    this.#state = this.#root.openDB<number, string>({ name: 'state', encoding: 'ordered-binary' })
-    this.#namespaceRows = this.#root.openDB<Buffer, string>({ name: 'namespaces', encoding: 'binary' })
-    this.#inodes = this.#root.openDB<Buffer, number>({ name: 'inodes', encoding: 'binary' })
-    this.#edges = this.#root.openDB<number, Buffer>({ name: 'edges', encoding: 'ordered-binary', keyEncoding: 'binary' })
+  /** The caller closes the state. */
+  constructor(state: LmdbState) {
+    this.#state = state
+    this.#namespaceRows = state.bytesTable('namespaces')
+    this.#inodes = state.bytesTable('inodes')
+    this.#edges = state.numbersTable('edges')
     this.#load()
   }
 
-  /** Sequence of the last command in the state; 0n when there is none. */
   get lastApplied(): bigint {
-    return BigInt(this.#state.get('last_applied') ?? 0)
+    return this.#state.lastApplied
+  }
+
+  get uncopied(): Uncopied {
+    return this.#state.uncopied
+  }
+
+  sizeBytes(): number {
+    return this.#state.sizeBytes()
+  }
+
+  snapshot(): Promise<bigint> {
+    return this.#state.snapshot()
+  }
+
+  apply(commands: readonly Command[], lastApplied: bigint, bytes: number): Applied<Accepted, Effect>[] {
+    return this.transact(lastApplied, () => commands.map((command) => this.#apply(command)), bytes)
   }
 
   /** Runs `change` as one transaction that ends with `lastApplied`. When it throws, nothing of it has happened. */
-  transact(lastApplied: bigint, change: () => void): void {
+  transact<Result>(lastApplied: bigint, change: () => Result, commandBytes = 0): Result {
+    const changeAndCount = (): Result => {
+      const made = change()
+      for (const [name, value] of this.#counters) this.#state.putNumber(name, value)
+      return made
+    }
     try {
-      this.#root.transactionSync(() => {
-        change()
-        for (const [name, value] of this.#counters) void this.#state.put(name, value)
-        void this.#state.put('last_applied', Number(lastApplied))
-      })
+      return this.#state.transact(lastApplied, changeAndCount, commandBytes)
     } catch (error) {
       this.#load()
       throw error
     }
-  }
-
-  /** Resolves when everything that was committed is on the disk. */
-  flush(): Promise<void> {
-    // lmdb's types leave out `sync`; its promise `flushed` does not cover synchronous transactions.
-    const environment = this.#root as RootDatabase & { sync(callback: (error?: Error) => void): void }
-    return new Promise((resolve, reject) => environment.sync((error) => (error instanceof Error ? reject(error) : resolve())))
-  }
-
-  async close(): Promise<void> {
-    await this.flush()
-    this.#closed = true
-    await this.#root.close()
   }
 
   namespaces(): Iterable<NamespaceRecord> {
@@ -79,45 +79,42 @@ export class LmdbTables implements Tables {
   }
 
   putNamespace(record: NamespaceRecord): void {
-    void this.#namespaceRows.put(record.id, packr.pack(record))
+    this.#namespaceRows.put(record.id, packr.pack(record))
     this.#namespaces.set(record.id, record)
   }
 
   removeNamespace(id: string): void {
-    void this.#namespaceRows.remove(id)
+    this.#namespaceRows.delete(id)
     this.#namespaces.delete(id)
   }
 
   inode(id: number): Inode | undefined {
-    this.#checkOpen()
-    const bytes = this.#inodes.getBinaryFast(id)
+    const bytes = this.#inodes.get(id)
     return bytes === undefined ? undefined : decodeInode(id, bytes)
   }
 
   putInode(inode: Inode): void {
-    void this.#inodes.put(inode.id, encodeInode(inode))
+    this.#inodes.put(inode.id, encodeInode(inode))
   }
 
   removeInode(id: number): void {
-    void this.#inodes.remove(id)
+    this.#inodes.delete(id)
   }
 
   edge(parentId: number, name: string): number | undefined {
-    this.#checkOpen()
     return this.#edges.get(edgeKey(parentId, name))
   }
 
   putEdge(parentId: number, name: string, inodeId: number): void {
-    void this.#edges.put(edgeKey(parentId, name), inodeId)
+    this.#edges.put(edgeKey(parentId, name), inodeId)
   }
 
   removeEdge(parentId: number, name: string): void {
-    void this.#edges.remove(edgeKey(parentId, name))
+    this.#edges.delete(edgeKey(parentId, name))
   }
 
   *edges(parentId: number, from: string): Generator<Edge> {
-    this.#checkOpen()
-    for (const { key, value } of this.#edges.getRange({ start: edgeKey(parentId, from), end: edgeKey(parentId + 1, '') })) {
+    for (const { key, value } of this.#edges.range({ start: edgeKey(parentId, from), end: edgeKey(parentId + 1, '') })) {
       yield { name: key.toString('utf8', edgeKeyHead), inodeId: value }
     }
   }
@@ -130,19 +127,20 @@ export class LmdbTables implements Tables {
     this.#counters.set(name, value)
   }
 
-  /** lmdb must not be asked after its end; a long walk may still be on its way then. */
-  #checkOpen(): void {
-    if (this.#closed) throw new SkeinError('unavailable', 'the master is closing')
+  #apply(command: Command): Applied<Accepted, Effect> {
+    const { outcome, effects } = apply(this, command)
+    if (outcome.refused !== undefined) return { refused: new SkeinError(outcome.refused.code, outcome.refused.message) }
+    return { result: outcome, effects }
   }
 
   #load(): void {
     this.#namespaces.clear()
-    for (const { key, value } of this.#namespaceRows.getRange({})) {
+    for (const { key, value } of this.#namespaceRows.range({})) {
       const record: unknown = packr.unpack(value)
       assert(typeof record === 'object' && record !== null, `namespace row ${key}`)
       this.#namespaces.set(key, record as NamespaceRecord)
     }
-    for (const name of ['containers', 'files', 'directories'] as const) this.#counters.set(name, this.#state.get(name) ?? 0)
+    for (const name of ['containers', 'files', 'directories'] as const) this.#counters.set(name, this.#state.number(name) ?? 0)
   }
 }
 

@@ -1,12 +1,14 @@
 // Why: the parts of the cache master's service share the same few things; they get them as one typed value.
 import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
+import type { CommandLog } from '../journal/command-log.ts'
 import type { BlockMap } from '../meta/block-map.ts'
+import type { Command, Effect } from '../meta/commands.ts'
 import { namespaceByName } from '../meta/resolve.ts'
 import type { NamespaceRecord, Tables } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import type { CommandLog } from './command-log.ts'
+import type { Accepted } from './lmdb-tables.ts'
 import type { SecretSealing } from './secret-sealing.ts'
 import type { StorePool } from './store-pool.ts'
 import type { WorkerRegistry } from './worker-registry.ts'
@@ -30,7 +32,7 @@ export interface MasterOptions {
 
 export interface MasterContext {
   readonly tables: Tables
-  readonly log: CommandLog
+  readonly log: CommandLog<Command, Accepted, Effect>
   readonly blocks: BlockMap
   readonly workers: WorkerRegistry
   readonly stores: StorePool

@@ -6,8 +6,11 @@ import { join } from 'node:path'
 import { blockCount } from '../base/block-id.ts'
 import type { Clock } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
+import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
+import { LmdbState } from '../journal/lmdb-state.ts'
 import { BlockMap } from '../meta/block-map.ts'
+import type { Command, Effect } from '../meta/commands.ts'
 import { namespaceById } from '../meta/resolve.ts'
 import { detachedParentId } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -15,10 +18,10 @@ import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import { ClusterService } from './cluster-service.ts'
-import { CommandLog } from './command-log.ts'
+import { decodeCommand, encodeCommand } from './command-codec.ts'
 import { FileService } from './file-service.ts'
 import { ListService } from './list-service.ts'
-import { LmdbTables } from './lmdb-tables.ts'
+import { type Accepted, LmdbTables } from './lmdb-tables.ts'
 import type { MasterContext, MasterOptions } from './master-context.ts'
 import { NamespaceService } from './namespace-service.ts'
 import { PathLocator } from './path-locator.ts'
@@ -62,7 +65,8 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
   const clusterId = await readClusterId(join(directory, 'cluster.id'))
   // First the right to write, then the state: another master may have written until now.
   const term = await deps.journal.campaign(clusterId, deps.signal)
-  const tables = new LmdbTables(join(directory, 'state'))
+  const state = await LmdbState.open({ directory: join(directory, 'state'), logger })
+  const tables = new LmdbTables(state)
   const blocks = new BlockMap()
   const countOf = (fileId: number): number | undefined => {
     const inode = tables.inode(fileId)
@@ -70,21 +74,28 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
   }
   const workers = new WorkerRegistry({ blocks, blockCount: countOf, clock, logger, workerLostMs: options.workerLostMs })
   try {
-    const log = await CommandLog.open(
-      { journal: deps.journal, tables, onEffect: ({ fileId }) => workers.dropFile(fileId), logger, metrics, options },
+    const log = await CommandLog.open<Command, Accepted, Effect>({
+      journal: deps.journal,
       term,
-    )
+      state: tables,
+      encode: encodeCommand,
+      decode: decodeCommand,
+      onEffect: ({ fileId }) => workers.dropFile(fileId),
+      logger,
+      checkpointEntries: options.checkpointEntries,
+      checkpointBytes: options.checkpointBytes,
+    })
     const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id) !== undefined, logger)
     metrics.observe('master.files', () => tables.counter('files'))
     metrics.observe('master.workers.live', () => workers.list().filter((worker) => worker.live).length)
-    return assemble({ tables, log, blocks, workers, stores, sealing, clock, logger, metrics, options }, clusterId, () => tables.close())
+    return assemble({ tables, log, blocks, workers, stores, sealing, clock, logger, metrics, options }, clusterId, () => state.close())
   } catch (error) {
-    await tables.close()
+    await state.close()
     throw error
   }
 }
 
-function assemble(context: MasterContext, clusterId: string, closeTables: () => Promise<void>): CacheMaster {
+function assemble(context: MasterContext, clusterId: string, closeState: () => Promise<void>): CacheMaster {
   const sync = new StoreSync(context)
   const locator = new PathLocator(context, sync)
   const namespaces = new NamespaceService(context)
@@ -113,7 +124,7 @@ function assemble(context: MasterContext, clusterId: string, closeTables: () => 
         await context.log.close()
       } finally {
         await context.stores.close()
-        await closeTables()
+        await closeState()
       }
     },
   }

@@ -173,7 +173,10 @@ export class MasterLink {
       const { unknown } = await this.#untilAnswered(async () => {
         const batch = changes.take(this.#options.reportIdsMax)
         try {
-          return await master.reportBlocks({ workerId, session, ...batch, fullReportEnd: false, directories: directoriesOf(store) }, this.#call(signal))
+          return await master.reportBlocks(
+            { workerId, session, ...batch, fullReportEnd: false, directories: directoriesOf(store) },
+            this.#call(signal),
+          )
         } catch (thrown) {
           changes.giveBack(batch)
           throw thrown

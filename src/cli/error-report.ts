@@ -9,8 +9,12 @@ export function errorText(error: SkeinError, debug: boolean): string {
 }
 
 function hintFor(error: SkeinError): string {
-  if (error.code === 'unavailable' && error.reason === 'unreachable')
-    return '; is it running? Its address comes from SKEIN_MASTER=host:port or SKEIN_HOME'
+  if (error.code === 'unavailable' && error.reason === 'unreachable') {
+    // Only the master's address is the user's to give; the others are found through it.
+    return error.message.includes('the master')
+      ? '; is it running? Its address comes from SKEIN_MASTER=host:port or SKEIN_HOME'
+      : '; is it running?'
+  }
   if (error.code === 'internal') return ' (a defect of Skein; --debug shows where)'
   return ''
 }

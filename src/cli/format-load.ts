@@ -102,5 +102,7 @@ export function loadStatText(status: LoadStatus): string {
 /** A file's line in `job stat -v`. */
 export function loadFileLine(file: LoadFile): string {
   const attempts = file.attempts > 1 ? `  attempts ${file.attempts}` : ''
-  return printable(`${file.state.padEnd(8)} ${String(file.length).padStart(15)}  ${file.path}${attempts}${file.reason === '' ? '' : `  ${file.reason}`}`)
+  return printable(
+    `${file.state.padEnd(8)} ${String(file.length).padStart(15)}  ${file.path}${attempts}${file.reason === '' ? '' : `  ${file.reason}`}`,
+  )
 }

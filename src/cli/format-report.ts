@@ -5,6 +5,8 @@ import type { JobServiceSummary } from '../wire/generated/job.ts'
 import type { ClusterSummary, TierUsage, WorkerInfo } from '../wire/generated/master.ts'
 import { formatDate } from './format-file.ts'
 
+/** The summary's in GooseFS's documentation, which differs from its other reports. */
+const summaryIndent = '  '
 const indent = '    '
 
 /** `fsadmin report summary`. */
@@ -28,7 +30,7 @@ export function summaryText(summary: ClusterSummary): string {
     ...tiers((tier) => tier.usedBytes),
     `Free Capacity: ${formatBytes(Math.max(0, summary.capacityBytes - summary.usedBytes))}`,
   ]
-  return `GooseFS cluster summary: \n${lines.map((line) => `${indent}${line}`).join('\n')}`
+  return `GooseFS cluster summary: \n${lines.map((line) => `${summaryIndent}${line}`).join('\n')}`
 }
 
 /** `0 day(s), 1 hour(s), 28 minute(s), and 57 second(s)` (Alluxio's convertMsToClockTime). */

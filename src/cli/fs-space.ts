@@ -29,7 +29,11 @@ export function addCommands(parent: Command, context: CommandContext): void {
 async function free(context: CommandContext, text: string, force: boolean): Promise<void> {
   const { path, cluster } = await openTarget(context, text)
   const freed = await cluster.master().free({ path, force }, { signal: context.signal })
-  writeResult(context, { path, freedBytes: freed.freedBytes, files: freed.paths }, `${printable(path)} was successfully freed from GooseFS space.`)
+  writeResult(
+    context,
+    { path, freedBytes: freed.freedBytes, files: freed.paths },
+    `${printable(path)} was successfully freed from GooseFS space.`,
+  )
 }
 
 async function summary(context: CommandContext): Promise<{ usedBytes: number; capacityBytes: number }> {

@@ -53,7 +53,12 @@ class JobMasterConnection {
   #current: { readonly address: string; readonly connection: ServiceClient<JobServiceDefinition> } | undefined
   #closed = false
 
-  constructor(master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>, masterAddress: string, connect: Connect, patience?: Patience) {
+  constructor(
+    master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>,
+    masterAddress: string,
+    connect: Connect,
+    patience?: Patience,
+  ) {
     this.#master = master
     this.#masterAddress = masterAddress
     this.#connect = connect

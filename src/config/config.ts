@@ -120,7 +120,7 @@ export interface Config {
   readonly rpcDeadlineMs: number
   readonly shutdownTimeoutMs: number
   readonly heartbeatIntervalMs: number
-  readonly journal: { readonly segmentBytes: number; readonly checkpointIntervalMs: number }
+  readonly journal: { readonly segmentBytes: number }
   readonly queue: { readonly url: string; readonly connectTimeoutMs: number }
   readonly master: MasterConfig
   readonly worker: WorkerConfig

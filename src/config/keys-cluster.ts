@@ -83,13 +83,6 @@ export const clusterKeys = {
     scope: 'roles',
     doc: 'Bytes after which a journal begins a new segment',
   },
-  'skein.journal.checkpoint.interval': {
-    kind: 'duration',
-    default: '1m',
-    min: 100,
-    scope: 'roles',
-    doc: 'Between checkpoints; older journal segments are dropped',
-  },
 
   'goosefs.worker.hostname': {
     kind: 'text',

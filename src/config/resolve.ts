@@ -39,7 +39,6 @@ export function resolveConfig(settings: readonly Setting[], mode: ConfigMode, ma
     heartbeatIntervalMs: values.amount('skein.heartbeat.interval'),
     journal: {
       segmentBytes: values.amount('skein.journal.segment.size'),
-      checkpointIntervalMs: values.amount('skein.journal.checkpoint.interval'),
     },
     queue: queueOf(values, mode),
     master: masterOf(values, home, machine),

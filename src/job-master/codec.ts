@@ -4,7 +4,7 @@ import { Packr } from 'msgpackr'
 
 const packr = new Packr({ useRecords: true })
 
-export function encodeValue(value: unknown): Uint8Array {
+export function encodeValue(value: unknown): Buffer {
   return packr.pack(value)
 }
 

@@ -1,11 +1,15 @@
 // Why: the job master as one object: the service that the command line and job workers call, and the loops behind it.
 // How: constructs the parts of this folder around one command log, starts a runner for every load that has not ended,
 // and owns the timers that find lost job workers and keep the master told where the job master is.
+import { join } from 'node:path'
 import type { Clock, Random } from '../base/clock.ts'
-import { SkeinError } from '../base/errors.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { LoadCommand, LoadEffect } from '../load/commands.ts'
 import { formatLoadId, hasEnded } from '../load/load.ts'
+import type { Tables } from '../load/tables.ts'
+import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
+import { LmdbState } from '../journal/lmdb-state.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
@@ -14,7 +18,6 @@ import type { JobServiceDefinition, JobServiceSummary } from '../wire/generated/
 import type { Service } from '../wire/service.ts'
 import { ClusterView } from './cluster-view.ts'
 import { decodeValue, encodeValue } from './codec.ts'
-import { CommandLog } from './command-log.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { JobWorkerRegistry } from './job-worker-registry.ts'
 import { LoadRunner } from './load-runner.ts'
@@ -27,7 +30,7 @@ import type { RunningLoadDependencies } from './running-load.ts'
 import { SetService } from './set-service.ts'
 
 export interface JobMasterDependencies {
-  /** Of its tables; exists, and is nobody else's. */
+  /** Its own; the state lies in `<directory>/state`. */
   readonly directory: string
   readonly journal: Journal
   readonly queue: Queue
@@ -58,31 +61,39 @@ const registerEveryMs = 1000
 const sweepEveryMs = 1000
 const listMax = 1000
 
-/** Opens the tables and replays the journal. @throws SkeinError data_loss, failed_precondition from the journal */
+/** Opens the state and replays the journal. @throws SkeinError data_loss, failed_precondition from the journal */
 export async function createJobMaster(deps: JobMasterDependencies): Promise<JobMaster> {
-  const store = new LoadTables(deps.directory)
-  const opening = new AbortController()
-  const term = await deps.journal.campaign('job-master', opening.signal)
-  const { journal, onFailure, options } = deps
-  const decode = (bytes: Uint8Array): LoadCommand => decodeValue(bytes) as LoadCommand
-  const { checkpointCommands } = options
-  const log = await CommandLog.open<LoadCommand, LoadEffect>({
-    journal,
-    term,
-    store,
-    encode: encodeValue,
-    decode,
-    checkpointCommands,
-    onFailure,
-  })
-  return new JobMasterRole(deps, store, log)
+  const { journal, logger, onFailure } = deps
+  const { checkpointEntries, checkpointBytes } = deps.options
+  // First the right to write, then the state: another job master may have written until now.
+  const term = await journal.campaign('job-master', new AbortController().signal)
+  const state = await LmdbState.open({ directory: join(deps.directory, 'state'), logger })
+  try {
+    const store = new LoadTables(state)
+    const log = await CommandLog.open<LoadCommand, LoadEffect>({
+      journal,
+      term,
+      state: store,
+      encode: encodeValue,
+      decode: (bytes) => decodeValue(bytes) as LoadCommand,
+      logger,
+      checkpointEntries,
+      checkpointBytes,
+    })
+    log.stopped.addEventListener('abort', () => onFailure(toSkeinError(log.stopped.reason)), { once: true })
+    return new JobMasterRole(deps, store.tables, log, () => state.close())
+  } catch (error) {
+    await state.close()
+    throw error
+  }
 }
 
 class JobMasterRole implements JobMaster {
   readonly service: Service<JobServiceDefinition>
   readonly #deps: JobMasterDependencies
-  readonly #store: LoadTables
+  readonly #tables: Tables
   readonly #log: CommandLog<LoadCommand, LoadEffect>
+  readonly #closeState: () => Promise<void>
   readonly #outstanding = new Outstanding()
   readonly #jobWorkers: JobWorkerRegistry
   readonly #cluster: ClusterView
@@ -94,16 +105,17 @@ class JobMasterRole implements JobMaster {
   readonly #runnerDeps: RunningLoadDependencies
   #serving: AbortSignal | undefined
 
-  constructor(deps: JobMasterDependencies, store: LoadTables, log: CommandLog<LoadCommand, LoadEffect>) {
+  constructor(deps: JobMasterDependencies, tables: Tables, log: CommandLog<LoadCommand, LoadEffect>, closeState: () => Promise<void>) {
     this.#deps = deps
-    this.#store = store
+    this.#tables = tables
     this.#log = log
+    this.#closeState = closeState
     const { clock, random, options, metrics, master } = deps
     this.#jobWorkers = new JobWorkerRegistry(clock, random)
     this.#cluster = new ClusterView(master, clock)
     const shared = {
       ...deps,
-      tables: store.tables,
+      tables,
       submit: (command: LoadCommand) => log.submit(command),
       outstanding: this.#outstanding,
       jobWorkers: this.#jobWorkers,
@@ -119,7 +131,7 @@ class JobMasterRole implements JobMaster {
   start(signal: AbortSignal): void {
     const stop = AbortSignal.any([signal, this.#stop.signal])
     this.#serving = stop
-    const unfinished = this.#store.tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)
+    const unfinished = this.#tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)
     if (unfinished.length > 0) this.#dispatcher.holdForRecovery()
     this.#keep(this.#loop(sweepEveryMs, stop, () => this.#sweep(stop)))
     this.#keep(this.#loop(registerEveryMs, stop, () => this.#registerAtMaster(stop)))
@@ -135,8 +147,11 @@ class JobMasterRole implements JobMaster {
   async close(): Promise<void> {
     this.#stop.abort(new SkeinError('cancelled', 'the job master is shutting down'))
     await Promise.allSettled(this.#running)
-    await this.#log.close()
-    await this.#store.close()
+    try {
+      await this.#log.close()
+    } finally {
+      await this.#closeState()
+    }
   }
 
   #keep(work: Promise<void>): void {
@@ -154,7 +169,7 @@ class JobMasterRole implements JobMaster {
 
   /** What was planned before the start is reserved again, once the workers are known. */
   async #startRunners(loadIds: readonly number[], stop: AbortSignal): Promise<void> {
-    const { tables } = this.#store
+    const tables = this.#tables
     while (loadIds.length > 0 && !this.#cluster.known && !stop.aborted) {
       await this.#cluster.refresh(stop)
       if (!this.#cluster.known) await this.#deps.clock.sleep(500, stop).catch(() => undefined)
@@ -167,7 +182,7 @@ class JobMasterRole implements JobMaster {
   }
 
   #startRunner(loadId: number, stop: AbortSignal): void {
-    const load = this.#store.tables.loads.get([loadId])
+    const load = this.#tables.loads.get([loadId])
     if (this.#runners.has(loadId) || load === undefined || hasEnded(load.mode)) return
     const runner = new LoadRunner(loadId, this.#runnerDeps)
     this.#runners.set(loadId, runner)
@@ -182,7 +197,7 @@ class JobMasterRole implements JobMaster {
     }
     if (this.#runners.size === 0) return
     await this.#cluster.refresh(stop)
-    const open = [...this.#runners.keys()].some((loadId) => (this.#store.tables.loads.get([loadId])?.openSets ?? 0) > 0)
+    const open = [...this.#runners.keys()].some((loadId) => (this.#tables.loads.get([loadId])?.openSets ?? 0) > 0)
     if (!open) this.#cluster.placement.nothingOpen()
   }
 
@@ -191,7 +206,7 @@ class JobMasterRole implements JobMaster {
   }
 
   #createService(): Service<JobServiceDefinition> {
-    const { tables } = this.#store
+    const tables = this.#tables
     return {
       submitLoad: async (request, { signal }) => {
         const { master, options, clock } = this.#deps
@@ -234,12 +249,12 @@ class JobMasterRole implements JobMaster {
   }
 
   #status(loadId: number): ReturnType<typeof statusOf> {
-    const load = findLoad(this.#store.tables, formatLoadId(loadId))
+    const load = findLoad(this.#tables, formatLoadId(loadId))
     return statusOf(load, this.#outstanding.countOf(loadId), this.#runners.get(loadId)?.reason() ?? '', this.#deps.clock.nowMs())
   }
 
   #summary(): JobServiceSummary {
-    const modes = this.#store.tables.loads.scan([], 1, Number.MAX_SAFE_INTEGER).map(({ value }) => value.mode)
+    const modes = this.#tables.loads.scan([], 1, Number.MAX_SAFE_INTEGER).map(({ value }) => value.mode)
     const countOf = (...wanted: string[]): number => modes.filter((mode) => wanted.includes(mode)).length
     return {
       liveJobWorkers: this.#jobWorkers.live().length,

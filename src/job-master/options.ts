@@ -35,7 +35,9 @@ export interface JobMasterOptions {
   /** Losses of job workers on one set after which it is halved. */
   readonly lossesMax: number
   readonly retry: RetryPolicy
-  readonly checkpointCommands: number
+  /** A checkpoint is made after so many commands or bytes of them. */
+  readonly checkpointEntries: number
+  readonly checkpointBytes: number
 }
 
 export const defaultJobMasterOptions: JobMasterOptions = {
@@ -58,5 +60,6 @@ export const defaultJobMasterOptions: JobMasterOptions = {
   cancelGraceMs: 5000,
   lossesMax: 3,
   retry: { attemptsMax: 10, initialMs: 200, maxMs: 5000 },
-  checkpointCommands: 10_000,
+  checkpointEntries: 10_000,
+  checkpointBytes: 64 * 1024 ** 2,
 }

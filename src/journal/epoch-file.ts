@@ -25,9 +25,5 @@ export async function readEpoch(fileSystem: JournalFileSystem, directory: string
 
 /** Makes `epoch` the last one given, durably. `id` names who got it. */
 export async function writeEpoch(fileSystem: JournalFileSystem, directory: string, epoch: bigint, id: string): Promise<void> {
-  await replaceFile(
-    fileSystem,
-    join(directory, fileName),
-    JSON.stringify({ epoch: epoch.toString(), id, crc: crc32(`${epoch} ${id}`) }),
-  )
+  await replaceFile(fileSystem, join(directory, fileName), JSON.stringify({ epoch: epoch.toString(), id, crc: crc32(`${epoch} ${id}`) }))
 }

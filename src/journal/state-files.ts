@@ -91,7 +91,7 @@ export class StateFiles {
   /** The data is on the disk and LMDB closed: the next start may trust it, after any power loss. */
   async markClosed(): Promise<void> {
     const { directory, fileSystem } = this.#options
-    // The data's own name first: its removal of the marker must not outlive it.
+    // First the name of the data: without the marker it is trusted, so it has to be there.
     await fileSystem.syncDirectory(directory)
     await fileSystem.remove(join(directory, markerName))
     await fileSystem.syncDirectory(directory)
@@ -103,8 +103,7 @@ async function restore({ directory, fileSystem }: StateFilesOptions, names: read
   await replaceFile(fileSystem, join(directory, markerName), restoring)
   for (const name of liveNames) if (names.includes(name)) await fileSystem.remove(join(directory, name))
   // Not synced: a power loss from here on restores again.
-  if (names.includes(snapshotName))
-    await copyFile(join(directory, snapshotName), join(directory, dataName), constants.COPYFILE_FICLONE)
+  if (names.includes(snapshotName)) await copyFile(join(directory, snapshotName), join(directory, dataName), constants.COPYFILE_FICLONE)
 }
 
 /** Linux names each boot; elsewhere undefined. */

@@ -82,7 +82,7 @@ export class ChunkedBody {
       } else {
         const newline = bytes.indexOf(10, at)
         const end = newline < 0 ? bytes.length : newline + 1
-        this.#line += bytes.latin1Slice(at, end)
+        this.#line += bytes.toString('latin1', at, end)
         at = end
         if (this.#line.length > lineBytesMax) throw new AnswerFault('a chunk line is too long')
         if (newline >= 0) this.#endLine()

@@ -1,7 +1,6 @@
 // Why: the hot path of every load: one small object in one request, or a stream of ranges. How: lean SigV4 (sigv4.ts),
-// undici's dispatch without streams in between, one buffer for a small object (the received chunk itself when it came in
-// one piece), back-pressure by pausing the connection, and own retry that continues with the rest of the range.
-import type { Dispatcher } from 'undici'
+// GETs without streams in between (http-get.ts) that read into the bytes which are given away: one exact buffer for a small
+// object, large ones for a stream, back-pressure by pausing the connection, and own retry that continues with the rest.
 import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { backoffMs, retry, type RetryPolicy } from '../base/retry.ts'
@@ -27,8 +26,12 @@ interface RangeReaderOptions {
   readonly onRetry: (error: SkeinError) => void
 }
 
-/** Bytes that may lie unread in one stream before its connection is paused. */
-const unreadBytesMax = 1024 * 1024
+/** Bytes of a stream that are read into one buffer. */
+const pieceBytes = 512 * 1024
+/** A chunk of a stream is at least so long, but for its last one. */
+const chunkBytesMin = 256 * 1024
+/** Bytes that may lie unread in one stream before its connection is held back. */
+const unreadBytesMax = 4 * pieceBytes
 /** An attempt that brought this much of a stream made progress, and the count of attempts begins again. */
 const progressBytes = 256 * 1024
 
@@ -79,10 +82,11 @@ export class RangeReader {
   async *#attempt(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     throwIfAborted(signal)
     if (this.#options.gate.closed) await this.#options.gate.wait(signal)
-    const sink = new StreamSink()
+    const sink = new StreamSink(request.length)
     const response = this.#dispatch(request, this.#watched(sink), signal)
     try {
       for (let chunk = sink.take(); ; chunk = sink.take()) {
+        if (sink.mayGoOn()) response.resume()
         if (chunk !== undefined) yield chunk
         else if (await sink.finished()) return
       }
@@ -100,7 +104,7 @@ export class RangeReader {
     headers.push('range', `bytes=${request.offset}-${request.offset + request.length - 1}`, 'if-match', `"${request.etag}"`)
     onRequest()
     try {
-      transport.pool.dispatch({ method: 'GET', path, headers }, response)
+      response.sent(transport.pool.get(path, headers, response))
     } catch (thrown) {
       response.stop(toSkeinError(thrown))
     }
@@ -111,7 +115,8 @@ export class RangeReader {
   #watched(sink: RangeSink): RangeSink {
     const { gate } = this.#options
     return {
-      data: (chunk, controller) => sink.data(chunk, controller),
+      space: () => sink.space(),
+      filled: (bytes) => sink.filled(bytes),
       end: () => {
         gate.succeeded()
         sink.end()
@@ -126,10 +131,10 @@ export class RangeReader {
 
 /** Gathers a range into one buffer. */
 class WholeSink implements RangeSink {
-  readonly #length: number
   readonly #resolve: (bytes: Uint8Array) => void
   readonly #reject: (error: SkeinError) => void
-  #bytes: Uint8Array | undefined
+  readonly #length: number
+  #bytes: Buffer | undefined
   #filled = 0
 
   constructor(length: number, resolve: (bytes: Uint8Array) => void, reject: (error: SkeinError) => void) {
@@ -138,14 +143,14 @@ class WholeSink implements RangeSink {
     this.#reject = reject
   }
 
-  data(chunk: Uint8Array): void {
-    if (this.#filled === 0 && chunk.length === this.#length) {
-      this.#bytes = chunk
-    } else {
-      this.#bytes ??= Buffer.allocUnsafeSlow(this.#length)
-      this.#bytes.set(chunk, this.#filled)
-    }
-    this.#filled += chunk.length
+  space(): Uint8Array {
+    this.#bytes ??= Buffer.allocUnsafeSlow(this.#length)
+    return this.#filled === 0 ? this.#bytes : this.#bytes.subarray(this.#filled)
+  }
+
+  filled(bytes: number): boolean {
+    this.#filled += bytes
+    return true
   }
 
   end(): void {
@@ -157,22 +162,43 @@ class WholeSink implements RangeSink {
   }
 }
 
-/** Holds what came until it is taken; pauses the connection when too much lies here. */
+/** Gathers a range in pieces and holds them until they are taken; holds the connection back when too much lies here. */
 class StreamSink implements RangeSink {
-  readonly #chunks: Uint8Array[] = []
-  #next = 0
+  readonly #full: Uint8Array[] = []
+  #piece: Buffer = Buffer.alloc(0)
+  /** Bytes of the piece that were taken, and that have come. */
+  #taken = 0
+  #filled = 0
+  /** Bytes that are still to come. */
+  #left: number
   #unreadBytes = 0
   #ended = false
   #error: SkeinError | undefined
-  #controller: Dispatcher.DispatchController | undefined
+  #paused = false
   #wake: (() => void) | undefined
 
-  data(chunk: Uint8Array, controller: Dispatcher.DispatchController): void {
-    this.#chunks.push(chunk)
-    this.#unreadBytes += chunk.length
-    this.#controller = controller
-    if (this.#unreadBytes >= unreadBytesMax) controller.pause()
-    this.#wakeUp()
+  constructor(length: number) {
+    this.#left = length
+  }
+
+  space(): Uint8Array {
+    if (this.#filled === this.#piece.length) {
+      this.#piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, this.#left))
+      this.#taken = 0
+      this.#filled = 0
+    }
+    return this.#piece.subarray(this.#filled)
+  }
+
+  filled(bytes: number): boolean {
+    this.#filled += bytes
+    this.#left -= bytes
+    this.#unreadBytes += bytes
+    const whole = this.#filled === this.#piece.length
+    if (whole) this.#cut()
+    if (whole || this.#filled - this.#taken >= chunkBytesMin) this.#wakeUp()
+    this.#paused = this.#unreadBytes >= unreadBytesMax
+    return !this.#paused
   }
 
   end(): void {
@@ -187,28 +213,36 @@ class StreamSink implements RangeSink {
 
   /** The next chunk, or undefined when none lies here. */
   take(): Uint8Array | undefined {
-    const chunk = this.#chunks[this.#next]
-    if (chunk === undefined) return undefined
-    this.#next += 1
-    if (this.#next === this.#chunks.length) {
-      this.#chunks.length = 0
-      this.#next = 0
-    }
-    this.#unreadBytes -= chunk.length
-    if (this.#controller?.paused === true && this.#unreadBytes < unreadBytesMax / 2) this.#controller.resume()
+    if (this.#full.length === 0 && (this.#filled - this.#taken >= chunkBytesMin || this.#ended || this.#error !== undefined)) this.#cut()
+    const chunk = this.#full.shift()
+    if (chunk !== undefined) this.#unreadBytes -= chunk.length
     return chunk
+  }
+
+  /** Whether the connection is held back and should not be any more; said once. */
+  mayGoOn(): boolean {
+    if (!this.#paused || this.#unreadBytes >= unreadBytesMax / 2) return false
+    this.#paused = false
+    return true
   }
 
   /** Waits for the next chunk (false) or the end (true). @throws the error, after all chunks before it were taken */
   async finished(): Promise<boolean> {
-    while (this.#chunks.length === 0) {
+    while (this.#full.length === 0 && this.#filled - this.#taken < chunkBytesMin) {
       if (this.#error !== undefined) throw this.#error
       if (this.#ended) return true
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
+      if (this.#filled > this.#taken) return false
     }
     return false
+  }
+
+  /** What came of the piece and was not taken, as a chunk of its own. */
+  #cut(): void {
+    if (this.#filled > this.#taken) this.#full.push(this.#piece.subarray(this.#taken, this.#filled))
+    this.#taken = this.#filled
   }
 
   #wakeUp(): void {

@@ -120,6 +120,9 @@ const silent: ReadonlySet<string> = new Set([
   'TimeoutError',
   'ETIMEDOUT',
   'UND_ERR_CONNECT_TIMEOUT',
+  'CONNECT_TIMEOUT',
+  'HEADERS_TIMEOUT',
+  'BODY_TIMEOUT',
 ])
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
@@ -127,6 +130,10 @@ const reasons: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the host name cannot be resolved now',
   ECONNRESET: 'the connection was cut',
   UND_ERR_SOCKET: 'the connection was cut',
+  CONNECTION_CUT: 'the connection was cut',
+  CONNECT_TIMEOUT: 'it does not accept the connection in time',
+  HEADERS_TIMEOUT: 'no answer in time',
+  BODY_TIMEOUT: 'the answer stalled',
   UND_ERR_CONNECT_TIMEOUT: 'it does not accept the connection in time',
   UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
   UND_ERR_BODY_TIMEOUT: 'the answer stalled',

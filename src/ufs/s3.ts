@@ -1,16 +1,20 @@
-// Why: COS and every S3 store behind the one contract, and the only file that imports the S3 SDK. How: listings and HEADs
-// go through the SDK, whose own retry is off (it stops at the headers; base/retry.ts is above it here); ranges go through
-// range-reader.ts, many times cheaper. Both share the bucket's SlowDown gate.
-import { HeadObjectCommand, ListObjectsV2Command, type ListObjectsV2CommandOutput, S3Client } from '@aws-sdk/client-s3'
+// Why: COS and every S3 store behind the one contract, and the only file that imports the S3 SDK. How: HEADs go through the
+// SDK, whose own retry is off (it stops at the headers; base/retry.ts is above it here); ranges through range-reader.ts and
+// listings through listing-scan.ts, many times cheaper; the SDK reads a listing that the scan leaves to it. All share the
+// bucket's SlowDown gate.
+import { HeadObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import type { Clock, Random } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { retry, type RetryPolicy } from '../base/retry.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
+import { canonicalQuery, getDocument } from './document-get.ts'
+import { AnswerFault } from './http-head.ts'
 import { compareKeys } from './key-order.ts'
+import { type Listing, scanListing } from './listing-scan.ts'
 import { RangeReader } from './range-reader.ts'
 import { bareEtag, requestName } from './range-response.ts'
-import { answerError, badAnswerError, clockSkewReason, connectionError, slowDownReason } from './s3-errors.ts'
+import { answerError, badAnswerError, clockSkewReason, connectionError, errorCodeOf, slowDownReason } from './s3-errors.ts'
 import { openTransport, type S3Transport } from './s3-transport.ts'
 import { RequestSigner } from './sigv4.ts'
 import { SlowDownGate } from './slow-down-gate.ts'
@@ -38,15 +42,17 @@ export class S3UnderFileSystem implements UnderFileSystem {
   readonly #gate: SlowDownGate
   readonly #policy: RetryPolicy
   readonly #reader: RangeReader
+  readonly #listSigner: RequestSigner
   readonly #counters = { readBytes: 0, readRequests: 0 }
 
   constructor(options: S3Options, deps: StoreDependencies) {
     this.#options = options
     this.#deps = deps
-    this.#transport = openTransport(options, deps.allowPrivateEndpoints)
+    this.#transport = openTransport(options, deps.allowPrivateEndpoints, deps.clock)
     this.#gate = new SlowDownGate(deps.clock, deps.random)
     this.#policy = { attemptsMax: options.maxRetries + 1, initialMs: 100, maxMs: 10_000 }
     this.#client = createClient(options, this.#transport)
+    this.#listSigner = new RequestSigner(options, this.#transport.host, [], deps.clock)
     const limit = options.trafficLimitBitsPerSecond
     const extra = limit === undefined ? [] : [['x-cos-traffic-limit', String(limit)] as const]
     this.#reader = new RangeReader({
@@ -133,26 +139,65 @@ export class S3UnderFileSystem implements UnderFileSystem {
   }
 
   async #listOnce(request: ListRequest, token: string | undefined, policy: RetryPolicy, signal: AbortSignal): Promise<ListPage> {
-    const { bucket, prefix } = this.#options
+    const { prefix } = this.#options
     const what = requestName('LIST', prefix + request.prefix)
-    const command = new ListObjectsV2Command({
-      Bucket: bucket,
-      Prefix: prefix + request.prefix,
-      Delimiter: request.delimiter,
-      MaxKeys: request.limit,
-      EncodingType: 'url',
-      ContinuationToken: token,
-      StartAfter: token === undefined && request.after !== undefined ? prefix + request.after.key : undefined,
-    })
+    const startAfter = token === undefined && request.after !== undefined ? prefix + request.after.key : undefined
     const output = await this.#retrying(policy, signal, what, async (abortSignal) => {
       this.#deps.metrics.add('ufs.list.requests')
-      const answer = await this.#client.send(command, { abortSignal, requestTimeout: this.#options.socketTimeoutMs })
+      const answer =
+        (await this.#listLean(what, request, token, startAfter, abortSignal)) ??
+        (await this.#listBySdk(request, token, startAfter, abortSignal))
       // An error document that came with status 200 parses as an empty page.
       if (answer.IsTruncated === undefined && answer.Name === undefined)
         throw badAnswerError(this.#options, what, 'the answer is not a listing')
       return answer
     })
     return toPage(output, prefix, request.after)
+  }
+
+  /** Undefined when the answer is better left to the SDK. */
+  async #listLean(
+    what: string,
+    request: ListRequest,
+    token: string | undefined,
+    startAfter: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Listing | undefined> {
+    const query = canonicalQuery({
+      'list-type': '2',
+      'encoding-type': 'url',
+      'max-keys': String(request.limit),
+      prefix: this.#options.prefix + request.prefix,
+      delimiter: request.delimiter,
+      'continuation-token': token,
+      'start-after': startAfter,
+    })
+    const path = this.#transport.pathPrefix
+    const headers = this.#listSigner.sign('GET', path, query)
+    const answer = await getDocument(this.#transport.pool, `${path}?${query}`, headers, signal)
+    if (answer.status === 200) return scanListing(answer.text)
+    const code = errorCodeOf(answer.text)
+    const dateMs = Date.parse(answer.headers.get('date') ?? '')
+    if (code === 'RequestTimeTooSkewed' && Number.isFinite(dateMs)) this.#listSigner.correctClock(dateMs)
+    throw answerError(this.#options, what, answer.status, answer.status === 404 ? 'NoSuchBucket' : code)
+  }
+
+  async #listBySdk(
+    request: ListRequest,
+    token: string | undefined,
+    startAfter: string | undefined,
+    abortSignal: AbortSignal,
+  ): Promise<Listing> {
+    const command = new ListObjectsV2Command({
+      Bucket: this.#options.bucket,
+      Prefix: this.#options.prefix + request.prefix,
+      Delimiter: request.delimiter,
+      MaxKeys: request.limit,
+      EncodingType: 'url',
+      ContinuationToken: token,
+      StartAfter: startAfter,
+    })
+    return await this.#client.send(command, { abortSignal, requestTimeout: this.#options.socketTimeoutMs })
   }
 
   async #explain(key: string, signal: AbortSignal): Promise<void> {
@@ -188,6 +233,7 @@ export class S3UnderFileSystem implements UnderFileSystem {
   /** The SDK's error as ours. It is not kept as a cause: it holds the request's headers, and those hold the session token. */
   #meaning(what: string, thrown: unknown): SkeinError {
     if (thrown instanceof SkeinError) return thrown
+    if (thrown instanceof AnswerFault) return badAnswerError(this.#options, what, thrown.message)
     const { name, $metadata: metadata } = thrown as { readonly name?: string; readonly $metadata?: { readonly httpStatusCode?: number } }
     const status = metadata?.httpStatusCode
     if (status === undefined && (thrown instanceof TypeError || thrown instanceof RangeError))
@@ -239,7 +285,7 @@ function createClient(options: S3Options, transport: S3Transport): S3Client {
   return client
 }
 
-function toPage(output: ListObjectsV2CommandOutput, storePrefix: string, after: ListPosition | undefined): ListPage {
+function toPage(output: Listing, storePrefix: string, after: ListPosition | undefined): ListPage {
   const decode = output.EncodingType === 'url' ? decodeKey : (text: string): string => text
   const objects: ObjectInfo[] = []
   for (const entry of output.Contents ?? []) {

@@ -1,5 +1,5 @@
 // Why: signing through the SDK's middleware costs more than fetching a small object does. How: AWS Signature Version 4
-// ("Authenticating Requests: Using the Authorization Header", Amazon S3 API Reference) for requests without query and
+// ("Authenticating Requests: Using the Authorization Header", Amazon S3 API Reference) for requests without a
 // body, with the signing key cached for its day. Range and If-Match are not signed; the specification does not ask for it.
 import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
@@ -61,12 +61,12 @@ export class RequestSigner {
     this.#offsetMs = storeMs - this.#clock.nowMs()
   }
 
-  /** Headers (name, value, name, value, ...) for a request of this path (as encodeKey gives it), `authorization` included. */
-  sign(method: 'GET' | 'HEAD', path: string): string[] {
+  /** Headers (name, value, name, value, ...) for a request of this path (as encodeKey gives it) and canonical query, `authorization` included. */
+  sign(method: 'GET' | 'HEAD', path: string, query = ''): string[] {
     this.#refresh()
     const { accessKeyId, sessionToken } = this.#credentials
     const token = sessionToken?.reveal()
-    let canonical = `${method}\n${path}\n\nhost:${this.#host}\nx-amz-content-sha256:${emptyPayloadHash}\nx-amz-date:${this.#timestamp}\n`
+    let canonical = `${method}\n${path}\n${query}\nhost:${this.#host}\nx-amz-content-sha256:${emptyPayloadHash}\nx-amz-date:${this.#timestamp}\n`
     const headers = ['host', this.#host, 'x-amz-content-sha256', emptyPayloadHash, 'x-amz-date', this.#timestamp]
     if (token !== undefined) {
       canonical += `x-amz-security-token:${token}\n`

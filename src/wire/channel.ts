@@ -18,7 +18,7 @@ export interface ClientOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger?: Logger
-  /** The server's name in messages; default from the service's name: `JobMasterService` -> `job master`. */
+  /** The server's name in messages; default from the service's name: `MasterService` -> `master`. */
   readonly what?: string
 }
 
@@ -46,9 +46,10 @@ export function createClient<D extends ServiceDefinition>(definition: D, address
   return { service: Object.fromEntries(methods) as Service<D>, close: () => caller.close() }
 }
 
-/** `JobMasterService` -> `job master`. */
+/** `MasterService` -> `master`; `JobService` is the job master's. */
 export function roleName(serviceName: string): string {
   return serviceName
+    .replace(/^JobService$/, 'JobMasterService')
     .replace(/Service$/, '')
     .replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')
     .toLowerCase()

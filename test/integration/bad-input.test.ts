@@ -19,7 +19,8 @@ describe('settings that are wrong', () => {
   })
   afterAll(() => rmSync(home, { recursive: true, force: true }))
 
-  const start = (...args: readonly string[]): Promise<CommandResult> => run(['local', '--home', home, ...freePorts, ...args], { timeoutMs: 30_000 })
+  const start = (...args: readonly string[]): Promise<CommandResult> =>
+    run(['local', '--home', home, ...freePorts, ...args], { timeoutMs: 30_000 })
 
   it.each([
     ['an unknown key', ['-Dskein.hoem=/x'], /unknown key 'skein\.hoem'.*skein\.home/],
@@ -71,7 +72,8 @@ describe('commands and data that are wrong', () => {
     origin.bucket('archive').generate('x/old', 5000, { storageClass: 'DEEP_ARCHIVE' })
     origin.bucket('large').generateMany('x/', 30, 10_000_000)
     skein = await LocalSkein.start({ quota: '100MB' })
-    for (const name of ['good', 'archive', 'large', 'nothing']) expect(await skein.createNamespace(name, origin, name)).toMatchObject({ code: 0 })
+    for (const name of ['good', 'archive', 'large', 'nothing'])
+      expect(await skein.createNamespace(name, origin, name)).toMatchObject({ code: 0 })
   })
   afterAll(async () => {
     await skein?.dispose()
@@ -84,25 +86,25 @@ describe('commands and data that are wrong', () => {
     expect(result).toMatchObject({ code, stdout: '' })
   }
 
-  it.each([
-    ['distributedLoad'],
-    ['ls'],
-    ['stat'],
-    ['cat'],
-    ['count'],
-    ['du'],
-    ['free'],
-    ['location'],
-  ])('fs %s of an unknown namespace or path: exit 2', async (command) => {
-    await expectLine(2, /^namespace '\/nowhere' does not exist.*ns ls/, 'fs', command, '/nowhere')
-    await expectLine(2, /^\/good\/nothere does not exist/, 'fs', command, '/good/nothere')
-    await expectLine(2, /^\/good\/dir\/nothere does not exist/, 'fs', command, '/good/dir/nothere')
-  })
+  it.each([['distributedLoad'], ['ls'], ['stat'], ['cat'], ['count'], ['du'], ['free'], ['location']])(
+    'fs %s of an unknown namespace or path: exit 2',
+    async (command) => {
+      await expectLine(2, /^namespace '\/nowhere' does not exist.*ns ls/, 'fs', command, '/nowhere')
+      await expectLine(2, /^\/good\/nothere does not exist/, 'fs', command, '/good/nothere')
+      await expectLine(2, /^\/good\/dir\/nothere does not exist/, 'fs', command, '/good/dir/nothere')
+    },
+  )
 
   it('an unknown namespace or load elsewhere: exit 2', async () => {
     await expectLine(2, /^namespace '\/nowhere' does not exist/, 'ns', 'stat', 'nowhere')
     await expectLine(2, /^namespace '\/nowhere' does not exist/, 'ns', 'delete', 'nowhere')
-    for (const words of [['stat', 'L999'], ['cancel', 'L999'], ['progress', 'L999'], ['progress', 'L999', '--watch'], ['stat', '../etc']])
+    for (const words of [
+      ['stat', 'L999'],
+      ['cancel', 'L999'],
+      ['progress', 'L999'],
+      ['progress', 'L999', '--watch'],
+      ['stat', '../etc'],
+    ])
       await expectLine(2, /^there is no load .*job ls/, 'job', ...words)
   })
 
@@ -116,7 +118,11 @@ describe('commands and data that are wrong', () => {
 
   it('a store that does not let us in is named, with what is wrong, and no namespace is made', async () => {
     const create = (uri: string, ...flags: readonly string[]): string[] => ['ns', 'create', 'refused', uri, ...flags]
-    await expectLine(1, /bucket good: .*SignatureDoesNotMatch: the secret is wrong/, ...create('s3://good/', ...storeFlags(origin.url, 'canary-wrong')))
+    await expectLine(
+      1,
+      /bucket good: .*SignatureDoesNotMatch: the secret is wrong/,
+      ...create('s3://good/', ...storeFlags(origin.url, 'canary-wrong')),
+    )
     await expectLine(2, /bucket not-there: .*no such bucket/, ...create('s3://not-there/', ...storeFlags(origin.url)))
     await expectLine(1, /127\.0\.0\.1:1 bucket good: .*nothing listens there/, ...create('s3://good/', ...storeFlags('http://127.0.0.1:1')))
     await expectLine(1, /host name is unknown/, ...create('s3://good/', ...storeFlags('http://no-such-host.invalid')))
@@ -160,7 +166,8 @@ describe('commands and data that are wrong', () => {
   })
 
   it('a dataset larger than the free capacity: the missing bytes are named and nothing is loaded', async () => {
-    const room = async (key: string): Promise<number> => (await skein.json<Record<string, number>>('fs', `get${key}`))[`${key[0]?.toLowerCase()}${key.slice(1)}`] ?? 0
+    const room = async (key: string): Promise<number> =>
+      (await skein.json<Record<string, number>>('fs', `get${key}`))[`${key[0]?.toLowerCase()}${key.slice(1)}`] ?? 0
     const [capacity, used] = [await room('CapacityBytes'), await room('UsedBytes')]
     const read = origin.counters.objectBytes
     const load = await skein.cli('fs', 'distributedLoad', '/large')
@@ -172,9 +179,15 @@ describe('commands and data that are wrong', () => {
   })
 
   it('an empty bucket and an empty directory load to nothing', async () => {
-    expect(await skein.cli('fs', 'distributedLoad', '/nothing')).toMatchObject({ code: 0, stdout: 'Total completed file count is 0, failed file count is 0\n' })
+    expect(await skein.cli('fs', 'distributedLoad', '/nothing')).toMatchObject({
+      code: 0,
+      stdout: 'Total completed file count is 0, failed file count is 0\n',
+    })
     origin.bucket('nothing').put('marker/', Buffer.alloc(0))
-    expect(await skein.cli('fs', 'distributedLoad', '/nothing/marker')).toMatchObject({ code: 0, stdout: 'Total completed file count is 0, failed file count is 0\n' })
+    expect(await skein.cli('fs', 'distributedLoad', '/nothing/marker')).toMatchObject({
+      code: 0,
+      stdout: 'Total completed file count is 0, failed file count is 0\n',
+    })
   })
 
   it('empty objects are 100 % cached and have no bytes', async () => {
@@ -192,7 +205,12 @@ describe('commands and data that are wrong', () => {
     expect(await skein.createNamespace('names', origin, 'names')).toMatchObject({ code: 0 })
     const load = await skein.cli('fs', 'distributedLoad', '/names')
     expect(load).toMatchObject({ code: 0, stdout: `Total completed file count is ${strangeKeys.length}, failed file count is 0\n` })
-    const { files } = await skein.json<{ files: { path: string; folder: boolean; cachedBytes: number; length: number }[] }>('fs', 'ls', '-R', '/names')
+    const { files } = await skein.json<{ files: { path: string; folder: boolean; cachedBytes: number; length: number }[] }>(
+      'fs',
+      'ls',
+      '-R',
+      '/names',
+    )
     const listed = files.filter((file) => !file.folder)
     expect(listed.map((file) => file.path).sort()).toEqual(strangeKeys.map((key) => `/names/${key}`).sort())
     expect(listed.filter((file) => file.cachedBytes !== file.length)).toEqual([])
@@ -208,7 +226,7 @@ describe('commands and data that are wrong', () => {
       const reader = async (): Promise<void> => {
         for (let key = left.pop(); key !== undefined; key = left.pop()) {
           const cat = await skein.cli('fs', 'cat', `/names/${key}`)
-          if (cat.code !== 0 || cat.bytes.equals(dataset.get(key) ?? Buffer.alloc(0)) === false) wrong.push(`${key}: ${cat.code} ${cat.stderr}`)
+          if (cat.code !== 0 || !cat.bytes.equals(dataset.get(key) ?? Buffer.alloc(0))) wrong.push(`${key}: ${cat.code} ${cat.stderr}`)
         }
       }
       await Promise.all([reader(), reader()])
@@ -231,9 +249,48 @@ describe('commands and data that are wrong', () => {
 })
 
 const strangeKeys: readonly string[] = [
-  ...['with blanks', ' leading', 'trailing ', 'plus+sign', 'per%cent', 'per%2Fcent', '%41', 'a&b=c', 'hash#tag', 'quest?ion=1', 'semi;colon,comma'],
-  ...['ünïcödé/日本語/😀', 'e\u0301', '\u{10FFFF}x', '\uFFFDx', '.hidden', '.dir/.x', '...', '..a', 'a..', '-dash', '~tilde', 'c:d', 'star*'],
-  ...['two//slashes', '//leading', '/absolute', 'a///c', 'a', 'a/b', 'a/b/c', 'bytes/', 'both/', 'both/x', `${'x'.repeat(849)}!`, `${'y/'.repeat(424)}zz`],
+  ...[
+    'with blanks',
+    ' leading',
+    'trailing ',
+    'plus+sign',
+    'per%cent',
+    'per%2Fcent',
+    '%41',
+    'a&b=c',
+    'hash#tag',
+    'quest?ion=1',
+    'semi;colon,comma',
+  ],
+  ...[
+    'ünïcödé/日本語/😀',
+    'e\u0301',
+    '\u{10FFFF}x',
+    '\uFFFDx',
+    '.hidden',
+    '.dir/.x',
+    '...',
+    '..a',
+    'a..',
+    '-dash',
+    '~tilde',
+    'c:d',
+    'star*',
+  ],
+  ...[
+    'two//slashes',
+    '//leading',
+    '/absolute',
+    'a///c',
+    'a',
+    'a/b',
+    'a/b/c',
+    'bytes/',
+    'both/',
+    'both/x',
+    `${'x'.repeat(849)}!`,
+    `${'y/'.repeat(424)}zz`,
+  ],
   ...['quote\'"`$(x)', 'back\\slash', 'tab\there', 'new\nline', 'return\rx', '<xml>&amp;', '\u001B[31mred', '\u0001control'],
 ]
 

@@ -57,7 +57,9 @@ describe('a role that is started', () => {
     const redis = await startRedis()
     await redis.kill()
     const logFile = join(folder, 'job-master.log')
-    const child = startChild(process.execPath, [main, 'job-master', '--home', folder, ...freePorts, `-Dskein.queue.url=${redis.url}`], { logFile })
+    const child = startChild(process.execPath, [main, 'job-master', '--home', folder, ...freePorts, `-Dskein.queue.url=${redis.url}`], {
+      logFile,
+    })
     try {
       await expect.poll(() => readFileSync(logFile, 'utf8'), { timeout: 20_000 }).toContain('waiting for the queue')
       await redis.start()
@@ -71,7 +73,10 @@ describe('a role that is started', () => {
   })
 
   it('a command with no master: one line, exit 1', async () => {
-    const result = await run(['fs', 'ls', '/'], { env: { SKEIN_MASTER: `127.0.0.1:${await freePort()}`, SKEIN_HOME: folder }, ...seconds(60) })
+    const result = await run(['fs', 'ls', '/'], {
+      env: { SKEIN_MASTER: `127.0.0.1:${await freePort()}`, SKEIN_HOME: folder },
+      ...seconds(60),
+    })
     expect(oneLine(result)).toMatch(/is it running\?.*SKEIN_MASTER/)
     expect(result.code).toBe(1)
   })
@@ -87,8 +92,13 @@ describe.skipIf(!redisAvailable)('a cluster', () => {
     origin = await startOrigin({ credentials: [testCredential], buckets: ['data', 'large'] })
     origin.bucket('data').generateMany('dir/part-', 60, 200_000)
     origin.bucket('large').generateMany('x/', 7, 10_000_000)
-    cluster = await Cluster.start({ queueUrl: redis.url, quota: '50MB', properties: { 'fs.cosn.upload_thread_pool': '2' } })
-    for (const name of ['data', 'large']) expect(await cluster.cli(['ns', 'create', name, `s3://${name}/`, ...storeFlags(origin.url)])).toMatchObject({ code: 0 })
+    cluster = await Cluster.start({
+      queueUrl: redis.url,
+      quota: '50MB',
+      properties: { 'fs.cosn.upload_thread_pool': '2', 'skein.worker.lost.timeout': '3s' },
+    })
+    for (const name of ['data', 'large'])
+      expect(await cluster.cli(['ns', 'create', name, `s3://${name}/`, ...storeFlags(origin.url)])).toMatchObject({ code: 0 })
   })
   afterAll(async () => {
     await cluster?.stop()
@@ -119,7 +129,9 @@ describe.skipIf(!redisAvailable)('a cluster', () => {
     const loading = cluster.cli(['fs', 'distributedLoad', '/data', '--replication', '2', '--batch-size', '3'])
     await expect.poll(() => origin.counters.requests.get, { timeout: 30_000, interval: 10 }).toBeGreaterThan(before + 3)
     await redis.kill()
-    await expect.poll(() => cluster.log('job-worker-1') + cluster.log('job-worker-2') + cluster.log('job-master'), { timeout: 30_000 }).toContain('Redis')
+    await expect
+      .poll(() => cluster.log('job-worker-1') + cluster.log('job-worker-2') + cluster.log('job-master'), { timeout: 30_000 })
+      .toContain('Redis')
     origin.faults.clear()
     await redis.start()
     const load = await loading
@@ -129,17 +141,18 @@ describe.skipIf(!redisAvailable)('a cluster', () => {
     try {
       const files = await oracle.files('/data')
       expect(files.filter((file) => file.replicas !== 2)).toEqual([])
-      for (const key of origin.bucket('data').sortedKeys) expect(await oracle.checksum(`/data/${key}`)).toBe(sha256(origin.bucket('data').bytesOf(key)))
+      for (const key of origin.bucket('data').sortedKeys)
+        expect(await oracle.checksum(`/data/${key}`)).toBe(sha256(origin.bucket('data').bytesOf(key)))
     } finally {
       oracle.close()
     }
   })
 
   it('a home that another role has: exit 1, its pid is named', async () => {
-    const main = join(cluster.home, 'main')
+    const mainHome = join(cluster.home, 'main')
     for (const [role, home, holder] of [
-      ['master', main, 'master'],
-      ['job-master', main, 'job-master'],
+      ['master', mainHome, 'master'],
+      ['job-master', mainHome, 'job-master'],
       ['worker', join(cluster.home, 'host-1'), 'worker-1'],
     ] as const) {
       const second = await run([role, '--home', home, ...freePorts, `-Dskein.queue.url=${redis.url}`], seconds(60))
@@ -167,9 +180,21 @@ describe.skipIf(!redisAvailable)('a cluster', () => {
   it('no live worker, no job master: each is said in one line, exit 1', async () => {
     await cluster.kill('job-master')
     const gone = await cluster.cli(['fs', 'distributedLoad', '/data'])
-    expect(oneLine(gone)).toMatch(/job master/)
+    expect(oneLine(gone)).toMatch(/^cannot reach the job master at .*; is it running\?$/)
     expect(gone.code).toBe(1)
     await cluster.startRole('job-master')
+    for (const name of ['worker-1', 'worker-2']) await cluster.kill(name)
+    await expect
+      .poll(async () => (await cluster.cli(['fsadmin', 'report'])).stdout, { timeout: 30_000, interval: 500 })
+      .toMatch(/Live Workers: 0/)
+    const none = await cluster.cli(['fs', 'distributedLoad', '/data'])
+    expect(oneLine(none)).toMatch(/replication 1 needs 1 live worker, 0 are live/)
+    expect(none.code).toBe(1)
+    // Nothing is cached within reach: the bytes cannot be had, and that is said.
+    const cat = await cluster.cli(['fs', 'cat', '/data/dir/part-0000000'])
+    expect(oneLine(cat)).toContain('/data/dir/part-0000000')
+    expect(cat.code).toBe(1)
+    for (const name of ['worker-1', 'worker-2']) await cluster.startRole(name)
   })
 
   it('SIGTERM ends every role with 0', async () => {
@@ -191,12 +216,16 @@ describe.skipIf(!redisAvailable)('a cluster that may not call private endpoints'
     await redis?.dispose()
   })
 
-  it.each(['http://127.0.0.1:9000', 'http://localhost:9000', 'https://169.254.169.254', 'https://10.0.0.1', 'http://[::1]:9000', 'http://2130706433:80'])(
-    'ns create at %s: exit 1',
-    async (endpoint) => {
-      const create = await cluster.cli(['ns', 'create', 'data', 's3://data/', ...storeFlags(endpoint)])
-      expect(oneLine(create)).toMatch(/private.*skein\.ufs\.allowPrivateEndpoints/)
-      expect(create.code).toBe(1)
-    },
-  )
+  it.each([
+    'http://127.0.0.1:9000',
+    'http://localhost:9000',
+    'https://169.254.169.254',
+    'https://10.0.0.1',
+    'http://[::1]:9000',
+    'http://2130706433:80',
+  ])('ns create at %s: exit 1', async (endpoint) => {
+    const create = await cluster.cli(['ns', 'create', 'data', 's3://data/', ...storeFlags(endpoint)])
+    expect(oneLine(create)).toMatch(/private.*skein\.ufs\.allowPrivateEndpoints/)
+    expect(create.code).toBe(1)
+  })
 })

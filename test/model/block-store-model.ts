@@ -9,7 +9,7 @@ import { BlockDirectory } from '../../src/block/block-directory.ts'
 import type { BlockReader, BlockReservation, BlockStore } from '../../src/block/block-store.ts'
 import { SegmentStore } from '../../src/block/segment-store.ts'
 import { bytesOf, headerOf, mebibyte, never, usedBytesOf } from '../conformance/block-store-fixture.ts'
-import { type BytesOnDisk, findRecord } from '../conformance/segment-fixture.ts'
+import { type BytesOnDisk, findRecord, type RecordOnDisk } from '../conformance/segment-fixture.ts'
 
 interface ModelBlock {
   readonly bytes: Buffer
@@ -283,7 +283,7 @@ const restart = (how: 'closed' | 'killed'): Step =>
   )
 
 /** Where a committed block lies: its file, or its record in a segment. Undefined when it is hurt too much to be found. */
-async function whereIs({ directories }: Real, id: number): Promise<BytesOnDisk | undefined> {
+async function whereIs({ directories }: Real, id: number): Promise<BytesOnDisk | RecordOnDisk | undefined> {
   const name = id.toString(16).padStart(14, '0')
   for (const directory of directories) {
     for (const folder of readdirSync(join(directory, 'blocks'))) {
@@ -304,9 +304,11 @@ const hurt = (id: number, where: number, how: 'flip' | 'cut'): Step =>
       const block = model.blocks.get(id)
       const place = await whereIs(real, id)
       must(place !== undefined || block?.hurt === true, `block ${id} is nowhere on disk`)
-      if (block === undefined || place === undefined) return
+      if (block === undefined || place === undefined || place.length === 0) return
       const fd = openSync(place.path, 'r+')
-      const offset = Math.floor(where * place.length)
+      // A record's data first, as in a file, since small numbers come more often.
+      const start = 'record' in place ? place.record.headBytes : 0
+      const offset = (start + Math.floor(where * place.length)) % place.length
       const at = place.from + offset
       if (how === 'flip') {
         const byte = Buffer.alloc(1)

@@ -30,8 +30,7 @@ const openSegments: Open = async ([path = '']) => {
   const ledger = new BlockLedger(quotaBytes)
   return SegmentStore.open({ ...place, ...segments, path, layout, ledger, deps: storeDependencies() })
 }
-const openBoth: Open = ([path = '']) =>
-  BlockDirectory.open({ ...place, path, workerId: 'worker', segments, deps: storeDependencies() })
+const openBoth: Open = ([path = '']) => BlockDirectory.open({ ...place, path, workerId: 'worker', segments, deps: storeDependencies() })
 const openDouble: Open = (paths) =>
   openBlockStore({ directories: paths.map((path) => ({ ...place, path })), workerId: 'worker', segments, ...storeDependencies() })
 

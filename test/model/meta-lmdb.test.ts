@@ -5,11 +5,13 @@ import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { LmdbTables } from '../../src/cache-master/lmdb-tables.ts'
+import { LmdbState } from '../../src/journal/lmdb-state.ts'
 import { apply } from '../../src/meta/apply.ts'
 import type { Command } from '../../src/meta/commands.ts'
 import { namespaceByName } from '../../src/meta/resolve.ts'
 import type { Tables } from '../../src/meta/tables.ts'
 import { walk } from '../../src/meta/walk.ts'
+import { silentLogger } from '../../src/telemetry/logger.ts'
 import { createNamespace, listing, object } from '../unit/meta/commands.ts'
 import { MemoryTables } from '../unit/meta/memory-tables.ts'
 
@@ -59,13 +61,14 @@ it('gives the same outcomes and the same state over LMDB as over Maps', async ()
       fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), async (commands) => {
         const memory = new MemoryTables()
         round += 1
-        const lmdb = new LmdbTables(join(directory, String(round)))
+        const state = await LmdbState.open({ directory: join(directory, String(round)), logger: silentLogger })
+        const lmdb = new LmdbTables(state)
         try {
           const all = [createNamespace(), ...commands]
           all.forEach((each, i) => lmdb.transact(BigInt(i + 1), () => expect(apply(lmdb, each)).toEqual(apply(memory, each))))
           expect(shownBy(lmdb)).toEqual(shownBy(memory))
         } finally {
-          await lmdb.close()
+          await state.close()
           await rm(join(directory, String(round)), { recursive: true })
         }
       }),

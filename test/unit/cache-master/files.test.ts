@@ -172,7 +172,10 @@ describe('count and free', () => {
     expect(await fixture.service.count({ path: '/ns' }, call)).toMatchObject({ cachedBytes: 10 })
     const heartbeat = { workerId: 'w1', session, directories: [], counters: {} }
     expect((await fixture.service.workerHeartbeat(heartbeat, call)).freeBlocks).toEqual(blocks.slice(0, 3))
-    await fixture.service.reportBlocks({ workerId: 'w1', session, added: [], removed: blocks.slice(0, 3), fullReportEnd: false, directories: [] }, call)
+    await fixture.service.reportBlocks(
+      { workerId: 'w1', session, added: [], removed: blocks.slice(0, 3), fullReportEnd: false, directories: [] },
+      call,
+    )
     expect((await fixture.service.workerHeartbeat(heartbeat, call)).freeBlocks).toEqual([])
     await expect(fixture.service.free({ path: '/ns/none', force: false }, call)).rejects.toMatchObject({ code: 'not_found' })
   })

@@ -176,7 +176,14 @@ describe('audit and replication', () => {
     const blocks = blocksOf(file)
     await fixture.service
       .reportBlocks(
-        { workerId: 'w1', session, added: [...blocks.slice(0, 2), 1, (blocks[0] ?? 0) + 3], removed: [], fullReportEnd: true, directories: [] },
+        {
+          workerId: 'w1',
+          session,
+          added: [...blocks.slice(0, 2), 1, (blocks[0] ?? 0) + 3],
+          removed: [],
+          fullReportEnd: true,
+          directories: [],
+        },
         call,
       )
       .then(({ unknown }) => expect(unknown).toEqual([1, (blocks[0] ?? 0) + 3]))

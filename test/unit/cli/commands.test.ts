@@ -307,7 +307,7 @@ describe('fsadmin report', () => {
   it('is the summary unless another is named', async () => {
     const summary = { masterAddress: 'm:1', tiers: [], startedMs: 0, nowMs: 0, capacityBytes: 0, usedBytes: 0 } as never
     const fake: FakeCluster = { master: { getClusterSummary: async () => summary, listWorkers: async () => ({ workers: [] }) } }
-    expect((await run(['fsadmin', 'report'], fake)).stdout).toMatch(/^GooseFS cluster summary: \n {4}Master Address: m:1\n/)
+    expect((await run(['fsadmin', 'report'], fake)).stdout).toMatch(/^GooseFS cluster summary: \n {2}Master Address: m:1\n/)
     expect((await run(['fsadmin', 'report', 'capacity'], fake)).stdout).toMatch(/^Capacity information for all workers: \n/)
   })
 })

@@ -109,21 +109,21 @@ describe('report', () => {
       clusterId: 'c',
     })
     expect(text).toBe(`GooseFS cluster summary: 
-    Master Address: 172.16.16.16:19998
-    Web Port: 19999
-    Rpc Port: 19998
-    Started: 04-12-2021 10:52:05:255
-    Uptime: 0 day(s), 1 hour(s), 28 minute(s), and 57 second(s)
-    Version: 2.5.0-SNAPSHOT
-    Safe Mode: false
-    Zookeeper Enabled: false
-    Live Workers: 3
-    Lost Workers: 0
-    Total Capacity: 1500.00GB
-        Tier: HDD  Size: 1500.00GB
-    Used Capacity: 0B
-        Tier: HDD  Size: 0B
-    Free Capacity: 1500.00GB`)
+  Master Address: 172.16.16.16:19998
+  Web Port: 19999
+  Rpc Port: 19998
+  Started: 04-12-2021 10:52:05:255
+  Uptime: 0 day(s), 1 hour(s), 28 minute(s), and 57 second(s)
+  Version: 2.5.0-SNAPSHOT
+  Safe Mode: false
+  Zookeeper Enabled: false
+  Live Workers: 3
+  Lost Workers: 0
+  Total Capacity: 1500.00GB
+      Tier: HDD  Size: 1500.00GB
+  Used Capacity: 0B
+      Tier: HDD  Size: 0B
+  Free Capacity: 1500.00GB`)
   })
   it('counts days', () => {
     expect(uptimeText(((25 * 60 + 1) * 60 + 2) * 1000)).toBe('1 day(s), 1 hour(s), 1 minute(s), and 2 second(s)')

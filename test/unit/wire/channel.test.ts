@@ -270,7 +270,7 @@ describe('a server', () => {
 })
 
 it('names roles by their services', () => {
-  expect(roleName('JobMasterService')).toBe('job master')
+  expect(roleName('JobService')).toBe('job master')
   expect(roleName('WorkerService')).toBe('worker')
 })
 

@@ -1,0 +1,293 @@
+// Why: a change counts once the journal has it, and is applied in the journal's order; the state after a restart is the
+// state that was acknowledged. Knows nothing of what commands mean.
+// How: `submit` appends at once, so that many commands share one sync of the journal; what has become durable is applied
+// in groups, one transaction each, with the last applied sequence in it. At a checkpoint the state is copied and then the
+// journal forgets what the copy has: never before, for the live state need not survive a power loss.
+// Modes: serving -> stopped, for good, when the journal refuses or cannot tell; only a restart, which reads the journal
+// again, can find out what holds.
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { payloadBytesMax } from './entry-codec.ts'
+import type { Journal, Term } from './journal.ts'
+import type { Uncopied } from './lmdb-state.ts'
+
+/** What became of a command. A refused one has changed nothing. */
+export type Applied<Result, Effect = never> =
+  | { readonly result: Result; readonly effects?: readonly Effect[]; readonly refused?: never }
+  | { readonly refused: SkeinError }
+
+/** Where commands are applied. */
+export interface CommandState<Command, Result, Effect = never> {
+  /** The sequence of the last applied command; 0n when there is none. */
+  readonly lastApplied: bigint
+  /** What no snapshot has yet. */
+  readonly uncopied: Uncopied
+  /** What a snapshot has to copy. */
+  sizeBytes(): number
+  /**
+   * Applies the commands in order and keeps `lastApplied`, all in one transaction; when it throws, nothing of it has
+   * happened. `bytes`: of the commands in the journal.
+   */
+  apply(commands: readonly Command[], lastApplied: bigint, bytes: number): readonly Applied<Result, Effect>[]
+  /** Makes a copy that survives a power loss; gives the sequence up to which it has everything. */
+  snapshot(): Promise<bigint>
+}
+
+export interface CommandLogOptions<Command, Result, Effect = never> {
+  readonly journal: Journal
+  readonly term: Term
+  /** Opened in this term: another master may have written until then. */
+  readonly state: CommandState<Command, Result, Effect>
+  readonly encode: (command: Command) => Uint8Array
+  readonly decode: (bytes: Uint8Array) => Command
+  /** Called after the commit, in the commands' order, before the command's sender hears of it; when replaying too. */
+  readonly onEffect?: (effect: Effect) => void
+  readonly logger: Logger
+  /** Commands, or bytes of them, between two checkpoints; more when the state is so big that copying it would cost more. */
+  readonly checkpointEntries: number
+  readonly checkpointBytes: number
+  /** Bytes of commands that wait for the journal. Default: 256 MiB. */
+  readonly pendingBytesMax?: number
+}
+
+interface Pending<Command, Result> {
+  readonly seq: bigint
+  readonly command: Command
+  readonly bytes: number
+  durable: boolean
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: SkeinError) => void
+}
+
+/** Of one transaction, unless a single command is larger: the event loop stands still for it. */
+const groupMax = 512
+const groupBytesMax = 1024 ** 2
+const pendingBytesMaxDefault = 256 * 1024 ** 2
+/** A state of this size is copied at every checkpoint; a larger one when the journal has grown by half of its size. */
+const cheapCopyBytes = 16 * 1024 ** 2
+const copyShare = 0.5
+
+export class CommandLog<Command, Result, Effect = never> {
+  readonly #options: CommandLogOptions<Command, Result, Effect>
+  readonly #pending: Pending<Command, Result>[] = []
+  readonly #stopped = new AbortController()
+  #pendingBytes = 0
+  #nextSeq: bigint
+  /** Of the command submitted last; results come in order. */
+  #last: Promise<unknown> = Promise.resolve()
+  #draining = false
+  #closing = false
+  #checkpoint: Promise<void> | undefined
+
+  private constructor(options: CommandLogOptions<Command, Result, Effect>, nextSeq: bigint) {
+    this.#options = options
+    this.#nextSeq = nextSeq
+    options.term.signal.addEventListener('abort', () => this.#stop('another master has taken over'), { once: true })
+  }
+
+  /**
+   * Applies what the journal has beyond the state, and serves.
+   * @throws SkeinError data_loss when the journal ends before the state does or lacks an entry, and what barrier and read throw
+   */
+  static async open<Command, Result, Effect = never>(
+    options: CommandLogOptions<Command, Result, Effect>,
+  ): Promise<CommandLog<Command, Result, Effect>> {
+    const last = await options.journal.barrier(options.term)
+    const from = options.state.lastApplied
+    if (last < from) {
+      throw new SkeinError(
+        'data_loss',
+        `the journal ends at entry ${last} but the state at ${from}: put the journal directory back, or restore a backup of both`,
+      )
+    }
+    if (last > from) await replay(options, last)
+    return new CommandLog(options, last + 1n)
+  }
+
+  /** Aborts when commands can no longer be taken, the reason (SkeinError) says why; not by `close`. */
+  get stopped(): AbortSignal {
+    return this.#stopped.signal
+  }
+
+  /**
+   * Makes a command durable, applies it, and gives its result once its effects have run.
+   * @throws SkeinError the refusal of a command that could not hold; unavailable (reason `journal_stopped`) when it is
+   *   not known whether the command was kept, (reason `overloaded`) when too many wait; invalid_argument when it is too large
+   */
+  submit(command: Command): Promise<Result> {
+    if (this.#stopped.signal.aborted) return Promise.reject(toSkeinError(this.#stopped.signal.reason))
+    if (this.#closing) return Promise.reject(stopError('the master is closing'))
+    const { journal, term, encode } = this.#options
+    const bytes = encode(command)
+    const refusal = this.#refusalOf(bytes.length)
+    if (refusal !== undefined) return Promise.reject(refusal)
+    const seq = this.#nextSeq
+    this.#nextSeq += 1n
+    const result = new Promise<Result>((resolve, reject) => {
+      const pending: Pending<Command, Result> = { seq, command, bytes: bytes.length, durable: false, resolve, reject }
+      this.#pending.push(pending)
+      this.#pendingBytes += bytes.length
+      journal.append(term, seq, bytes).then(
+        (answer) => {
+          if (answer === 'fenced') this.#stop('another master has taken over')
+          else if (answer === 'unknown') this.#stop('the journal could not tell whether a change was kept')
+          else this.#onDurable(pending)
+        },
+        (error: unknown) => this.#stop(`the journal could not be written: ${toSkeinError(error).message}`, error),
+      )
+    })
+    this.#last = result.catch(() => undefined)
+    return result
+  }
+
+  /** Takes no more, waits for what was submitted, and takes a last checkpoint if that is cheap. */
+  async close(): Promise<void> {
+    this.#closing = true
+    await this.#last
+    await this.#checkpoint
+    if (this.#stopped.signal.aborted) return
+    const { uncopied } = this.#options.state
+    if (uncopied.entries > 0 && this.#isCopyCheap(uncopied)) await this.#runCheckpoint()
+  }
+
+  /** Before the command has a sequence: the journal's order has no place for one that it will not take. */
+  #refusalOf(bytes: number): SkeinError | undefined {
+    if (bytes > payloadBytesMax)
+      return new SkeinError('invalid_argument', `a change of ${bytes} bytes is above the journal's limit of ${payloadBytesMax}`)
+    const { pendingBytesMax = pendingBytesMaxDefault } = this.#options
+    if (this.#pending.length > 0 && this.#pendingBytes + bytes > pendingBytesMax)
+      return new SkeinError('unavailable', 'too many changes wait for the journal: try again', { reason: 'overloaded' })
+    return undefined
+  }
+
+  /** Applies in the next microtask, so that entries that one sync made durable share a transaction. */
+  #onDurable(pending: Pending<Command, Result>): void {
+    pending.durable = true
+    if (this.#draining || this.#pending[0]?.durable !== true) return
+    this.#draining = true
+    queueMicrotask(() => this.#drain())
+  }
+
+  #drain(): void {
+    this.#draining = false
+    if (this.#stopped.signal.aborted) return
+    this.#applyGroup(this.#takeDurable())
+    if (this.#stopped.signal.aborted || this.#pending[0]?.durable !== true) return
+    // Others first: this was as long as one turn may be.
+    this.#draining = true
+    setImmediate(() => this.#drain())
+  }
+
+  #takeDurable(): Pending<Command, Result>[] {
+    let count = 0
+    let bytes = 0
+    for (const pending of this.#pending) {
+      bytes += pending.bytes
+      if (!pending.durable || count === groupMax || (count > 0 && bytes > groupBytesMax)) break
+      count += 1
+    }
+    return this.#pending.splice(0, count)
+  }
+
+  #applyGroup(group: readonly Pending<Command, Result>[]): void {
+    const last = group.at(-1)
+    if (last === undefined) return
+    const { state, onEffect } = this.#options
+    const bytes = bytesOf(group)
+    let applied: readonly Applied<Result, Effect>[]
+    try {
+      applied = state.apply(
+        group.map((pending) => pending.command),
+        last.seq,
+        bytes,
+      )
+    } catch (error) {
+      this.#pending.unshift(...group)
+      this.#stop(`a change could not be applied: ${toSkeinError(error).message}`, error)
+      return
+    }
+    this.#pendingBytes -= bytes
+    group.forEach((pending, index) => {
+      const one = applied[index]
+      if (one === undefined) pending.reject(new SkeinError('internal', `entry ${pending.seq} has no result`))
+      else if (one.refused !== undefined) pending.reject(one.refused)
+      else {
+        for (const effect of one.effects ?? []) onEffect?.(effect)
+        pending.resolve(one.result)
+      }
+    })
+    this.#checkpointWhenDue()
+  }
+
+  #checkpointWhenDue(): void {
+    const { checkpointEntries, checkpointBytes, state, logger } = this.#options
+    if (this.#checkpoint !== undefined) return
+    const { uncopied } = state
+    if (uncopied.entries < checkpointEntries && uncopied.bytes < checkpointBytes) return
+    if (!this.#isCopyCheap(uncopied)) return
+    this.#checkpoint = this.#runCheckpoint()
+      .catch((error: unknown) => logger.error('checkpoint failed; the journal keeps its entries', { error }))
+      .finally(() => {
+        this.#checkpoint = undefined
+      })
+  }
+
+  #isCopyCheap({ bytes }: Uncopied): boolean {
+    const sizeBytes = this.#options.state.sizeBytes()
+    return sizeBytes <= cheapCopyBytes || bytes >= sizeBytes * copyShare
+  }
+
+  async #runCheckpoint(): Promise<void> {
+    const { journal, term, state } = this.#options
+    const upTo = await state.snapshot()
+    if (!this.#stopped.signal.aborted) await journal.truncate(term, upTo)
+  }
+
+  #stop(why: string, cause?: unknown): void {
+    // The journal is closed after this; that it ends then is no news.
+    if (this.#stopped.signal.aborted || (this.#closing && this.#pending.length === 0)) return
+    const error = stopError(why, cause)
+    this.#options.logger.error(error.message, { error: cause })
+    this.#stopped.abort(error)
+    for (const pending of this.#pending.splice(0)) pending.reject(error)
+  }
+}
+
+async function replay<Command, Result, Effect>(options: CommandLogOptions<Command, Result, Effect>, last: bigint): Promise<void> {
+  const { journal, state, decode, onEffect, logger } = options
+  const from = state.lastApplied + 1n
+  let expected = from
+  let group: { readonly command: Command; readonly bytes: number }[] = []
+  let groupBytes = 0
+  const applyGroup = (): void => {
+    if (group.length === 0) return
+    const commands = group.map(({ command }) => command)
+    for (const one of state.apply(commands, expected - 1n, groupBytes)) {
+      if (one.refused === undefined) for (const effect of one.effects ?? []) onEffect?.(effect)
+    }
+    group = []
+    groupBytes = 0
+  }
+  for await (const { seq, bytes } of journal.read(from)) {
+    if (seq !== expected) throw missingEntry(expected)
+    expected += 1n
+    group.push({ command: decode(bytes), bytes: bytes.length })
+    groupBytes += bytes.length
+    if (group.length >= groupMax || groupBytes >= groupBytesMax) applyGroup()
+  }
+  applyGroup()
+  if (expected <= last) throw missingEntry(expected)
+  logger.info('journal replayed', { from, to: expected - 1n })
+}
+
+function bytesOf(group: readonly { readonly bytes: number }[]): number {
+  return group.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+function missingEntry(seq: bigint): SkeinError {
+  return new SkeinError('data_loss', `the journal lacks entry ${seq}, which the state needs: restore a backup of both`)
+}
+
+function stopError(why: string, cause?: unknown): SkeinError {
+  return new SkeinError('unavailable', `no change is taken any more: ${why}; restart the master`, { reason: 'journal_stopped', cause })
+}

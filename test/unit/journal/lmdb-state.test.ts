@@ -1,0 +1,150 @@
+// Why: which file a start trusts decides whether a power loss costs anything. How: a state is copied while it is open, as a
+// machine that stops leaves it, its data made rubbish, and opened under this boot or another.
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { LmdbState, type StateTable } from '../../../src/journal/lmdb-state.ts'
+import { silentLogger } from '../../../src/telemetry/logger.ts'
+
+let home: string
+const opened: LmdbState[] = []
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'skein-state-'))
+})
+afterEach(async () => {
+  for (const state of opened.splice(0)) await state.close()
+  await rm(home, { recursive: true, force: true })
+})
+
+async function open(name = 'state', boot: string | null = 'boot-1'): Promise<LmdbState> {
+  const state = await LmdbState.open({ directory: join(home, name), logger: silentLogger, bootId: () => boot ?? undefined })
+  opened.push(state)
+  return state
+}
+function put(state: LmdbState, from: number, to: number): void {
+  const table: StateTable<number, Buffer> = state.bytesTable('rows')
+  for (let i = from; i <= to; i += 1) state.transact(BigInt(i), () => table.put(i, Buffer.from(`row ${i}`)), 10)
+}
+function rowsOf(state: LmdbState): string[] {
+  return Array.from(state.bytesTable<number>('rows').range({}), ({ value }) => value.toString())
+}
+function rows(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `row ${index + 1}`)
+}
+/** What is left when everything stops now: the live file as the kernel has it, or as rubbish. */
+async function stopped(state: LmdbState, data: 'kept' | 'torn'): Promise<string> {
+  await state.flush()
+  await cp(join(home, 'state'), join(home, 'left'), { recursive: true })
+  if (data === 'torn') await writeFile(join(home, 'left', 'data.mdb'), Buffer.alloc(50_000, 7))
+  return 'left'
+}
+
+describe('LmdbState', () => {
+  it('keeps what was committed and its sequence, over a close and a kill; nobody else may read it', async () => {
+    const state = await open()
+    put(state, 1, 30)
+    expect((await stat(join(home, 'state'))).mode & 0o777).toBe(0o700)
+    const killed = await open(await stopped(state, 'kept'))
+    expect([rowsOf(killed), killed.lastApplied]).toEqual([rows(30), 30n])
+    await state.close()
+    const again = await open()
+    expect([rowsOf(again), again.lastApplied]).toEqual([rows(30), 30n])
+  })
+
+  it('goes back to the snapshot when the machine was started anew, and serves from it', async () => {
+    const state = await open()
+    put(state, 1, 10)
+    expect(await state.snapshot()).toBe(10n)
+    put(state, 11, 30)
+    const left = await stopped(state, 'torn')
+    expect(await readFile(join(home, left, 'opened-in-boot'), 'utf8')).toBe('boot-1')
+    const restored = await open(left, 'boot-2')
+    expect([rowsOf(restored), restored.lastApplied]).toEqual([rows(10), 10n])
+    put(restored, 11, 12)
+    await restored.close()
+    expect(rowsOf(await open(left, 'boot-3'))).toEqual(rows(12))
+  })
+
+  it('begins empty when there was no snapshot yet', async () => {
+    const state = await open()
+    put(state, 1, 10)
+    const restored = await open(await stopped(state, 'torn'), 'boot-2')
+    expect([rowsOf(restored), restored.lastApplied]).toEqual([[], 0n])
+  })
+
+  it('trusts a state that was closed, on any boot, and no other where boots have no name', async () => {
+    const state = await open('state', null)
+    put(state, 1, 10)
+    await state.snapshot()
+    put(state, 11, 20)
+    const left = await stopped(state, 'torn')
+    await state.close()
+    expect(rowsOf(await open('state', null))).toEqual(rows(20))
+    expect(rowsOf(await open(left, null))).toEqual(rows(10))
+  })
+
+  it('restores again after a restoration that was interrupted', async () => {
+    const state = await open()
+    put(state, 1, 10)
+    await state.snapshot()
+    const left = await stopped(state, 'torn')
+    await writeFile(join(home, left, 'opened-in-boot'), 'restoring')
+    expect(rowsOf(await open(left, 'boot-1'))).toEqual(rows(10))
+    expect(await readFile(join(home, left, 'opened-in-boot'), 'utf8')).toBe('boot-1')
+  })
+
+  it('copies while it is being changed: whole, with everything up to the sequence that it gives', async () => {
+    const state = await open()
+    put(state, 1, 2000)
+    const copy = state.snapshot()
+    let last = 2000
+    const done = new AbortController()
+    void copy.finally(() => done.abort())
+    while (!done.signal.aborted) {
+      put(state, last + 1, last + 20)
+      last += 20
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    const upTo = await copy
+    expect(upTo).toBeGreaterThanOrEqual(2000n)
+    expect(upTo).toBeLessThan(last)
+    expect(state.uncopied).toEqual({ entries: last - Number(upTo), bytes: (last - Number(upTo)) * 10 })
+    const restored = await open(await stopped(state, 'torn'), 'boot-2')
+    expect(restored.lastApplied).toBeGreaterThanOrEqual(upTo)
+    expect(rowsOf(restored)).toEqual(rows(Number(restored.lastApplied)))
+  })
+
+  it('still knows after a kill how much no snapshot has', async () => {
+    const state = await open()
+    put(state, 1, 10)
+    await state.snapshot()
+    put(state, 11, 30)
+    expect((await open(await stopped(state, 'kept'))).uncopied).toEqual({ entries: 20, bytes: 200 })
+  })
+
+  it('takes a snapshot at once of a state that has none, and clears an unfinished one away', async () => {
+    const state = await open()
+    put(state, 1, 10)
+    await state.close()
+    await writeFile(join(home, 'state', 'snapshot.mdb.part'), 'unfinished')
+    await open()
+    expect((await readdir(join(home, 'state'))).toSorted()).toEqual(['data.mdb', 'data.mdb-lock', 'opened-in-boot', 'snapshot.mdb'])
+  })
+
+  it('undoes a transaction that fails, its sequence too, and refuses reads after its end', async () => {
+    const state = await open()
+    put(state, 1, 3)
+    const failing = (): void => {
+      state.bytesTable<number>('rows').put(9, Buffer.from('no'))
+      throw new Error('planted')
+    }
+    expect(() => state.transact(9n, failing, 10)).toThrow('planted')
+    expect([rowsOf(state), state.lastApplied, state.uncopied.bytes]).toEqual([rows(3), 3n, 30])
+    const table = state.bytesTable<number>('rows')
+    await state.close()
+    expect(() => table.get(1)).toThrow(expect.objectContaining({ code: 'unavailable' }))
+    await expect(state.snapshot()).rejects.toMatchObject({ code: 'unavailable' })
+  })
+})
