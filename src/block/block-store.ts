@@ -55,6 +55,11 @@ export interface BlockReader {
   close(): Promise<void>
 }
 
+export interface WriteHints {
+  /** Blocks that can be read again may be deleted to make room. Default: false. Stores without tiers delete nothing. */
+  readonly evict?: boolean
+}
+
 export interface BlockStoreEvents {
   /** A block became visible. */
   added(header: BlockHeader): void
@@ -67,9 +72,9 @@ export interface BlockStore {
    * @throws SkeinError already_exists with reason `committed` (nothing to do) or `being_written`;
    * resource_exhausted with reason `no_capacity` (the message says how many bytes are missing).
    */
-  reserve(header: BlockHeader): Promise<BlockReservation>
+  reserve(header: BlockHeader, hints?: WriteHints): Promise<BlockReservation>
   /** reserve, write and commit of a block at once; `bytes` must stay as they are until it resolves. Same errors. */
-  put(header: BlockHeader, bytes: Uint8Array): Promise<void>
+  put(header: BlockHeader, bytes: Uint8Array, hints?: WriteHints): Promise<void>
   /** @throws SkeinError not_found; data_loss when its file is torn (it is dropped by then) */
   open(blockId: number): Promise<BlockReader>
   has(blockId: number): boolean

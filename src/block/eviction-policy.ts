@@ -101,8 +101,8 @@ class Paper {
       this.#addFree(tier, directory, -bytes)
       return true
     }
-    // Without deletions all bytes stay somewhere at or below this tier.
-    if (!mayDelete && this.#freeFrom(level) < bytes) return false
+    // Without deletions all bytes stay somewhere below this tier, or in it.
+    if (!mayDelete && (level === this.#tiers.length - 1 || this.#freeFrom(level) < bytes)) return false
     const chosen = this.#makeRoom(tier, level, bytes, mayDelete)
     if (chosen === undefined) return false
     this.#addFree(tier, chosen, -bytes)

@@ -13,6 +13,8 @@ export interface BlockStoreOptions extends DirectoryStoreDependencies {
   readonly workerId: string
   /** Small blocks in segments; none: a file for each block. */
   readonly segments?: SegmentSettings | undefined
+  /** Directories, without symbolic links, that these must have nothing in common with. */
+  readonly apartFrom?: readonly string[]
   /** Ends the scan early. */
   readonly signal?: AbortSignal
 }
@@ -21,18 +23,19 @@ export interface BlockStoreOptions extends DirectoryStoreDependencies {
  * Opens a worker's directories, finds the blocks in them, and keeps the gauges of the metrics.
  * @throws SkeinError invalid_argument (no directory, one twice or inside another), failed_precondition (another worker's)
  */
-export async function openBlockStore(options: BlockStoreOptions): Promise<BlockStore> {
-  const { directories, workerId, segments, events, clock, logger, metrics, signal } = options
+export async function openBlockStore(options: BlockStoreOptions): Promise<MultiDirectoryStore> {
+  const { directories, workerId, segments, events, clock, logger, metrics, signal, apartFrom = [] } = options
   if (directories.length === 0) throw new SkeinError('invalid_argument', 'a worker needs at least one block directory')
   const deps = { events, clock, logger, metrics }
   const stores: BlockDirectory[] = []
   try {
     for (const directory of directories) {
       // Before it is opened too: an outer directory's folders must not be made inside an inner one.
-      refuseOverlap(stores, resolve(directory.path))
+      const taken = [...apartFrom, ...stores.map((store) => store.path)]
+      refuseOverlap(taken, resolve(directory.path))
       const store = await BlockDirectory.open({ ...directory, workerId, deps, segments, ...(signal === undefined ? {} : { signal }) })
-      refuseOverlap(stores, store.path)
       stores.push(store)
+      refuseOverlap(taken, store.path)
     }
     await dropDuplicates(stores)
   } catch (thrown) {
@@ -78,6 +81,14 @@ export class MultiDirectoryStore implements BlockStore {
 
   has(blockId: number): boolean {
     return this.#directories.some((directory) => directory.has(blockId))
+  }
+
+  /** Which of usage()'s directories has a block; 0 when none has. */
+  directoryOf(blockId: number): number {
+    return Math.max(
+      0,
+      this.#directories.findIndex((directory) => directory.has(blockId)),
+    )
   }
 
   async free(blockId: number): Promise<boolean> {
@@ -143,11 +154,11 @@ function emptiest(directories: readonly BlockDirectory[], except: ReadonlySet<Bl
   return best
 }
 
-function refuseOverlap(stores: readonly BlockDirectory[], path: string): void {
-  for (const store of stores) {
-    if (store.path === path) throw new SkeinError('invalid_argument', `block directory ${path} is given twice`)
-    if (`${path}${sep}`.startsWith(`${store.path}${sep}`) || `${store.path}${sep}`.startsWith(`${path}${sep}`)) {
-      throw new SkeinError('invalid_argument', `block directories ${store.path} and ${path} are one inside the other; use separate ones`)
+function refuseOverlap(taken: readonly string[], path: string): void {
+  for (const other of taken) {
+    if (other === path) throw new SkeinError('invalid_argument', `block directory ${path} is given twice`)
+    if (`${path}${sep}`.startsWith(`${other}${sep}`) || `${other}${sep}`.startsWith(`${path}${sep}`)) {
+      throw new SkeinError('invalid_argument', `block directories ${other} and ${path} are one inside the other; use separate ones`)
     }
   }
 }

@@ -24,6 +24,7 @@ export interface TierMoverOptions {
 
 export class TierMover {
   readonly #options: TierMoverOptions
+  readonly #moves = new Set<Promise<boolean>>()
 
   constructor(options: TierMoverOptions) {
     this.#options = options
@@ -34,11 +35,23 @@ export class TierMover {
     assert(block.move === undefined && block.level !== to, `block ${block.header.blockId} is moved twice`)
     const { promise: done, resolve } = Promise.withResolvers<boolean>()
     block.move = { to, done }
+    this.#moves.add(done)
     void this.#move(block, to).then((moved) => {
       block.move = undefined
+      this.#moves.delete(done)
       resolve(moved)
     })
     return done
+  }
+
+  /** Moves that are not over. */
+  get underWay(): number {
+    return this.#moves.size
+  }
+
+  /** Resolves when one of them is. */
+  async oneDone(): Promise<void> {
+    await Promise.race(this.#moves)
   }
 
   async #move(block: TierBlock, to: number): Promise<boolean> {

@@ -164,7 +164,7 @@ function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service']
     },
     registerWorker: async (request) => ({ session: workers.register(request) }),
     reportBlocks: async (request) => ({ unknown: workers.report(request) }),
-    workerHeartbeat: async (request) => ({ freeBlocks: workers.heartbeat(request) }),
+    workerHeartbeat: async (request) => ({ freeBlocks: workers.heartbeat(request), copyBlocks: [] }),
     listWorkers: async () => ({ workers: workers.list() }),
     getClusterSummary: async () => cluster.summary(),
     registerJobMaster: async (request) => {

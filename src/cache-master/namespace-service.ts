@@ -13,6 +13,8 @@ import { type MasterContext, namespaceNamed } from './master-context.ts'
 
 /** Inodes that one command clears away. */
 const clearedPerCommand = 5000
+/** How long a new namespace's store may take to answer: less than callers wait, so that they hear who was silent. */
+const checkMs = 20_000
 const secretLikeName = /secret|token|password|accesskey|userinfo/i
 export const blockSizeAttribute = 'fs.cosn.block.size'
 
@@ -104,15 +106,21 @@ export class NamespaceService {
     access: { uri: string; attributes: Record<string, string>; secrets: Record<string, Secret> },
     signal: AbortSignal,
   ): Promise<void> {
+    const late = new AbortController()
+    const silent = `${access.attributes['s3.endpoint'] ?? access.uri} gave no answer within ${checkMs / 1000} s: check the endpoint and the network`
+    const cancelTimer = this.#context.clock.schedule(checkMs, () => {
+      late.abort(new SkeinError('deadline_exceeded', silent, { retryable: false }))
+    })
     try {
       const store = await this.#context.stores.openOnce(access)
       try {
-        await store.check(signal)
+        await store.check(AbortSignal.any([signal, late.signal]))
       } finally {
+        cancelTimer()
         await store.close()
       }
     } catch (thrown) {
-      throw withoutSecrets(toSkeinError(thrown), Object.values(access.secrets))
+      throw withoutSecrets(toSkeinError(late.signal.aborted ? late.signal.reason : thrown), Object.values(access.secrets))
     }
   }
 }

@@ -157,8 +157,8 @@ function unescaped(whole: string, entity: string): string {
   if (named !== undefined) return named
   const digits = whole.endsWith(';') ? /^#(?:x([0-9a-fA-F]{1,6})|(\d{1,7}))$/.exec(entity) : null
   const code = digits === null ? Number.NaN : Number.parseInt(digits[1] ?? digits[2] ?? '', digits[1] === undefined ? 10 : 16)
-  // Only what XML 1.0 allows in a document (section 2.2).
-  const allowed = code === 9 || code === 10 || code === 13 || (code >= 0x20 && code <= 0xd7ff) || (code >= 0xe000 && code <= 0x10ffff)
+  // Only what XML 1.0 allows in a document (section 2.2), and no numbers of two UTF-16 units: parsers disagree about them.
+  const allowed = code === 9 || code === 10 || code === 13 || (code >= 0x20 && code <= 0xd7ff) || (code >= 0xe000 && code <= 0xfffd)
   if (!allowed) throw new Refusal()
-  return String.fromCodePoint(code)
+  return String.fromCharCode(code)
 }

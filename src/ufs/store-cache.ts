@@ -53,15 +53,16 @@ export class StoreCache {
   async lease(namespaceId: string): Promise<StoreLease> {
     let entry = this.#use(namespaceId)
     let store = await this.#opened(entry)
+    // Other reads of this task may still be in the store that was replaced: it is let go with the task.
+    const held = [entry]
     const renewed = async (): Promise<boolean> => {
       if (entry.current && !this.#mayRenew(namespaceId)) return false
       if (entry.current) this.#retire(entry)
       const next = this.#use(namespaceId)
       const nextStore = await this.#opened(next)
-      const previous = entry
+      held.push(next)
       entry = next
       store = nextStore
-      await this.#release(previous)
       return true
     }
     let renewing: Promise<boolean> | undefined
@@ -70,7 +71,9 @@ export class StoreCache {
         return store
       },
       renew: () => (renewing ??= renewed().finally(() => (renewing = undefined))),
-      release: () => this.#release(entry),
+      release: async () => {
+        for (const one of held.splice(0)) await this.#release(one)
+      },
     }
   }
 

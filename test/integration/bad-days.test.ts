@@ -123,6 +123,26 @@ describe('a load in its middle', () => {
     bucket.delete(overwritten)
   })
 
+  it('an object that the store refuses is named with the reason, and the others are there', async () => {
+    const refused = origin.bucket('data').sortedKeys[5] ?? ''
+    origin.faults.clear()
+    origin.faults.add({ kind: 'denied', on: 'get', key: refused, times: 1e9 }, { kind: 'delay', on: 'get', delayMs: 50, times: 1e9 })
+    const load = await skein.cli('fs', 'distributedLoad', `/${namespace}`)
+    expect(load.code).toBe(3)
+    expect(load.stdout).toContain(`Total completed file count is ${objectCount - 1}, failed file count is 1\n`)
+    expect(load.stdout).toMatch(new RegExp(`/${namespace}/${refused}: .*403 AccessDenied`))
+  })
+
+  it('a reader that has seen enough is no failure', async () => {
+    const big = origin.bucket('data').generate('zz/big', 20_000_000)
+    origin.faults.clear()
+    const { child } = skein.startCli('fs', 'cat', `/${namespace}/${big.key}`)
+    await new Promise((resolve) => child.process.stdout?.once('data', resolve))
+    child.process.stdout?.destroy()
+    expect(await child.ended).toBe(0)
+    origin.bucket('data').delete(big.key)
+  })
+
   it('goes on when the store was unwell for a while', async () => {
     const loading = skein.cli('fs', 'distributedLoad', `/${namespace}`)
     await reading()

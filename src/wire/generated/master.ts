@@ -261,6 +261,8 @@ export interface WorkerInfo {
   usedBytes: number;
   blockCount: number;
   directories: DirectoryUsage[];
+  /** gets no new blocks; its own are copied away */
+  decommissioning?: boolean | undefined;
 }
 
 export interface WorkerList {
@@ -311,6 +313,15 @@ export interface WorkerHeartbeatRequest_CountersEntry {
 
 export interface WorkerHeartbeatResponse {
   freeBlocks: number[];
+  /** replicas to make here, each from a living one */
+  copyBlocks: CopyBlock[];
+}
+
+/** A replica to fetch from another worker. Told again until it is reported; doing it twice is harmless. */
+export interface CopyBlock {
+  blockId: number;
+  sourceDataAddress: string;
+  durable: boolean;
 }
 
 /** ---- the cluster ---- */
@@ -3132,6 +3143,7 @@ function createBaseWorkerInfo(): WorkerInfo {
     usedBytes: 0,
     blockCount: 0,
     directories: [],
+    decommissioning: undefined,
   };
 }
 
@@ -3172,6 +3184,9 @@ export const WorkerInfo: MessageFns<WorkerInfo> = {
     }
     for (const v of message.directories) {
       DirectoryUsage.encode(v!, writer.uint32(98).fork()).join();
+    }
+    if (message.decommissioning !== undefined) {
+      writer.uint32(104).bool(message.decommissioning);
     }
     return writer;
   },
@@ -3285,6 +3300,14 @@ export const WorkerInfo: MessageFns<WorkerInfo> = {
             message.directories.push(DirectoryUsage.decode(reader, reader.uint32()));
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.decommissioning = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3314,6 +3337,7 @@ export const WorkerInfo: MessageFns<WorkerInfo> = {
     message.usedBytes = object.usedBytes ?? 0;
     message.blockCount = object.blockCount ?? 0;
     message.directories = object.directories?.map((e) => DirectoryUsage.fromPartial(e)) || [];
+    message.decommissioning = object.decommissioning ?? undefined;
     return message;
   },
 };
@@ -3925,7 +3949,7 @@ export const WorkerHeartbeatRequest_CountersEntry: MessageFns<WorkerHeartbeatReq
 };
 
 function createBaseWorkerHeartbeatResponse(): WorkerHeartbeatResponse {
-  return { freeBlocks: [] };
+  return { freeBlocks: [], copyBlocks: [] };
 }
 
 export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
@@ -3936,6 +3960,9 @@ export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
         writer.uint64(v);
       }
       writer.join();
+    }
+    for (const v of message.copyBlocks) {
+      CopyBlock.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -3971,6 +3998,14 @@ export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
 
             break;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.copyBlocks.push(CopyBlock.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3989,6 +4024,86 @@ export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
   fromPartial(object: DeepPartial<WorkerHeartbeatResponse>): WorkerHeartbeatResponse {
     const message = createBaseWorkerHeartbeatResponse();
     message.freeBlocks = object.freeBlocks?.map((e) => e) || [];
+    message.copyBlocks = object.copyBlocks?.map((e) => CopyBlock.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCopyBlock(): CopyBlock {
+  return { blockId: 0, sourceDataAddress: "", durable: false };
+}
+
+export const CopyBlock: MessageFns<CopyBlock> = {
+  encode(message: CopyBlock, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.blockId !== 0) {
+      writer.uint32(8).uint64(message.blockId);
+    }
+    if (message.sourceDataAddress !== "") {
+      writer.uint32(18).string(message.sourceDataAddress);
+    }
+    if (message.durable !== false) {
+      writer.uint32(24).bool(message.durable);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CopyBlock {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCopyBlock();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.blockId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sourceDataAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.durable = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CopyBlock>): CopyBlock {
+    return CopyBlock.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CopyBlock>): CopyBlock {
+    const message = createBaseCopyBlock();
+    message.blockId = object.blockId ?? 0;
+    message.sourceDataAddress = object.sourceDataAddress ?? "";
+    message.durable = object.durable ?? false;
     return message;
   },
 };

@@ -22,6 +22,8 @@ export interface BlockHeader {
   etag: string;
   /** in the file */
   offset: number;
+  /** these bytes exist nowhere else: fsync before commit, never evict, never free unasked */
+  durable?: boolean | undefined;
 }
 
 export interface ReserveBlockRequest {
@@ -69,7 +71,7 @@ export interface WorkerStatus {
 }
 
 function createBaseBlockHeader(): BlockHeader {
-  return { blockId: 0, length: 0, namespaceId: "", key: "", etag: "", offset: 0 };
+  return { blockId: 0, length: 0, namespaceId: "", key: "", etag: "", offset: 0, durable: undefined };
 }
 
 export const BlockHeader: MessageFns<BlockHeader> = {
@@ -91,6 +93,9 @@ export const BlockHeader: MessageFns<BlockHeader> = {
     }
     if (message.offset !== 0) {
       writer.uint32(48).uint64(message.offset);
+    }
+    if (message.durable !== undefined) {
+      writer.uint32(56).bool(message.durable);
     }
     return writer;
   },
@@ -156,6 +161,14 @@ export const BlockHeader: MessageFns<BlockHeader> = {
             message.offset = longToNumber(reader.uint64());
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.durable = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -179,6 +192,7 @@ export const BlockHeader: MessageFns<BlockHeader> = {
     message.key = object.key ?? "";
     message.etag = object.etag ?? "";
     message.offset = object.offset ?? 0;
+    message.durable = object.durable ?? undefined;
     return message;
   },
 };

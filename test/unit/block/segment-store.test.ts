@@ -332,12 +332,24 @@ describe('a restart', () => {
     )
   })
 
+  test("never serves another block's record", async () => {
+    const { store, deps } = await open()
+    await putAll(store, [1, 2])
+    const [one, two] = [await findRecord(root, 1, 'block'), await findRecord(root, 2, 'block')]
+    const bytes = await readFile(one?.path ?? '')
+    bytes.copy(bytes, two?.from, one?.from, (one?.from ?? 0) + (one?.length ?? 0))
+    await writeFile(one?.path ?? '', bytes)
+    await expect(store.open(2)).rejects.toMatchObject({ code: 'data_loss', reason: 'block_corrupt' })
+    expect([store.has(2), deps.events.lines.at(-1)]).toEqual([false, '-2 corrupt'])
+  })
+
   test('takes a tail of noise for noise', async () => {
     const { store } = await open()
     await putAll(store, range(0, 5))
     await store.close()
     await appendFile(await segmentPath(0), bytesOf(5000, 1))
     const { store: again } = await open()
+    expect(await bytesOnDisk()).toBe((await recordsIn(root)).reduce((total, record) => total + record.length, 0))
     await putAll(again, range(5, 7))
     await again.close()
     await expectBlocks((await open()).store, range(0, 7))

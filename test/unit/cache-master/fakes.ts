@@ -1,4 +1,5 @@
 // Why: the master under test gets a clock that stands still, a store and a journal in memory.
+import { once } from 'node:events'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import type { Journal, JournalEntry, Term } from '../../../src/journal/journal.ts'
@@ -17,8 +18,11 @@ export class FakeClock implements Clock {
     await new Promise((resolve) => setImmediate(resolve))
     if (signal.aborted) throw new SkeinError('cancelled', 'stopped')
   }
-  schedule(): () => void {
-    return () => undefined
+  /** What was scheduled and not cancelled; tests run it when its time has come for them. */
+  readonly scheduled = new Map<number, () => void>()
+  schedule(ms: number, task: () => void): () => void {
+    this.scheduled.set(ms, task)
+    return () => void this.scheduled.delete(ms)
   }
 }
 
@@ -35,7 +39,11 @@ export class FakeStore implements UnderFileSystem {
   put(key: string, fields: Partial<ObjectInfo> = {}): void {
     this.objects.set(key, { key, length: 10, etag: 'v1', modifiedMs: 1000, storageClass: 'STANDARD', ...fields })
   }
-  async check(): Promise<void> {
+  /** Answers nothing until the caller gives up. */
+  silent = false
+  async check(signal: AbortSignal): Promise<void> {
+    if (this.silent) await once(signal, 'abort')
+    if (signal.aborted) throw new SkeinError('cancelled', 'stopped')
     if (this.failure !== undefined) throw this.failure
   }
   async stat(key: string): Promise<ObjectInfo> {

@@ -92,6 +92,19 @@ describe('namespaces', () => {
     expect(fixture.journal.entries).toEqual([])
   })
 
+  it('a store that does not answer is named before the caller gives up on the master', async () => {
+    fixture.store('s3://bucket/p').silent = true
+    const creating = fixture.service.createNamespace(definition({ attributes: { 's3.endpoint': 'https://far.example' } }), call)
+    await expect.poll(() => fixture.clock.scheduled.get(20_000)).toBeDefined()
+    fixture.clock.scheduled.get(20_000)?.()
+    await expect(creating).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+      retryable: false,
+      message: 'https://far.example gave no answer within 20 s: check the endpoint and the network',
+    })
+    expect(await fixture.service.listNamespaces({}, call)).toEqual({ namespaces: [] })
+  })
+
   it('may be created again equally, not otherwise', async () => {
     const created = await fixture.service.createNamespace(definition(), call)
     expect(await fixture.service.createNamespace(definition(), call)).toEqual(created)

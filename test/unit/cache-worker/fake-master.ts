@@ -58,7 +58,7 @@ export class FakeMaster {
     workerHeartbeat: async (request) => {
       this.#enter(request.session)
       this.heartbeats.push(request)
-      return { freeBlocks: this.freeNext.splice(0) }
+      return { freeBlocks: this.freeNext.splice(0), copyBlocks: [] }
     },
   }
 

@@ -1,0 +1,222 @@
+// Why: a tier is full, and somebody wants to write. How: one loop asks the policy (eviction-policy.ts) what has to go and
+// does it, for writers first, a batch of them at a time and in the order they came; then, while nobody waits, ahead of
+// need: a tier that was filled above its high watermark goes down to the low one. A writer never waits while there is room.
+//
+//   who may delete: a writer that asked for it, and the work ahead of need that such a writer set off; all else only moves
+//   a plan meets a world that went on: an action that cannot be done any more is left out, and the writer asks again
+import { SkeinError } from '../base/errors.ts'
+import type { BlockStore } from './block-store.ts'
+import { type Action, type Candidate, planRelease, planRoom, type RoomRequest, type TierView } from './eviction-policy.ts'
+import type { TierMover } from './tier-moves.ts'
+import type { TierBlock, TierTable } from './tier-table.ts'
+
+/** Moves and deletions at the same time. */
+const actionsAtOnce = 4
+/** Writers that are planned for together, and their bytes. */
+const batchRequestsMax = 256
+const batchBytesMax = 256 * 1024 * 1024
+/** Of the work ahead of need, before it looks for writers again. */
+const aheadBytesMax = 16 * 1024 * 1024
+
+/** A tier: a store that knows which of its directories a block is in. */
+export interface TierStore extends BlockStore {
+  /** Index into usage(). Of a block that it has. */
+  directoryOf(blockId: number): number
+}
+
+export interface RoomLimits {
+  /** Above this share of a tier's quota blocks begin to go, ahead of need. */
+  readonly highWatermarkRatio: number
+  /** Until no more than this share is left. */
+  readonly lowWatermarkRatio: number
+  /** Freed beyond what a writer needs, when one had to wait. */
+  readonly freeAheadBytes: number
+  /** False: nothing is done ahead of need. */
+  readonly background: boolean
+}
+
+export interface TierRoomOptions {
+  readonly tiers: readonly TierStore[]
+  readonly table: TierTable
+  readonly mover: TierMover
+  /** Deletes a block. */
+  readonly evict: (block: TierBlock) => Promise<void>
+  readonly limits: RoomLimits
+}
+
+interface Waiter extends RoomRequest {
+  readonly answer: (made: boolean) => void
+  readonly fail: (error: SkeinError) => void
+}
+
+interface Row {
+  waiters: Waiter[]
+  /** What is to be done ahead of need; undefined: nothing. */
+  ahead: { mayDelete: boolean; untilFreeBytes: number } | undefined
+  readonly quotaBytes: number
+}
+
+export class TierRoom {
+  readonly #options: TierRoomOptions
+  readonly #rows: readonly Row[]
+  #running: Promise<void> | undefined
+  #closed = false
+
+  constructor(options: TierRoomOptions) {
+    this.#options = options
+    this.#rows = options.tiers.map((tier) => ({
+      waiters: [],
+      ahead: undefined,
+      quotaBytes: tier.usage().reduce((total, usage) => total + usage.quotaBytes, 0),
+    }))
+  }
+
+  /** Whether a writer waits for room in the tier: who comes now comes after it. */
+  isWaiting(level: number): boolean {
+    return (this.#rows[level]?.waiters.length ?? 0) > 0
+  }
+
+  /**
+   * Waits until room was made in a tier. True: there was, a moment ago. False: there cannot be.
+   * @throws SkeinError unavailable (closed)
+   */
+  make(level: number, request: RoomRequest): Promise<boolean> {
+    const row = this.#rows[level]
+    if (this.#closed || row === undefined) return Promise.reject(stopping())
+    return new Promise((answer, fail) => {
+      row.waiters.push({ ...request, answer, fail })
+      this.#start()
+    })
+  }
+
+  /** A block was added to a tier, and its writer asked for deletions or did not. */
+  wrote(level: number, mayDelete: boolean): void {
+    const { limits, table } = this.#options
+    const row = this.#rows[level]
+    if (row === undefined || !limits.background || (!mayDelete && level === this.#rows.length - 1)) return
+    if (table.bytes(level) > limits.highWatermarkRatio * row.quotaBytes) {
+      this.#goAhead(row, mayDelete, row.quotaBytes * (1 - limits.lowWatermarkRatio))
+    }
+  }
+
+  /** Resolves when nothing is left to do. */
+  async settle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running
+  }
+
+  /** Fails the writers that wait, and ends after the actions that are under way. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.settle()
+  }
+
+  #goAhead(row: Row, mayDelete: boolean, untilFreeBytes: number): void {
+    const before = row.ahead ?? { mayDelete: false, untilFreeBytes: 0 }
+    row.ahead = {
+      mayDelete: before.mayDelete || mayDelete,
+      untilFreeBytes: Math.max(before.untilFreeBytes, untilFreeBytes),
+    }
+    this.#start()
+  }
+
+  #start(): void {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+      // One may have come between the last look and here.
+      if (this.#rows.some((row) => row.waiters.length > 0)) this.#start()
+    })
+  }
+
+  async #run(): Promise<void> {
+    // Lets the rest of this turn join the first batch.
+    await Promise.resolve()
+    while (!this.#closed) {
+      const waited = this.#rows.findIndex((row) => row.waiters.length > 0)
+      const level = waited >= 0 ? waited : this.#rows.findIndex((row) => row.ahead !== undefined)
+      const row = this.#rows[level]
+      if (row === undefined) return
+      if (waited >= 0) await this.#serve(row, level)
+      else await this.#workAhead(row, level)
+    }
+    for (const row of this.#rows) for (const waiter of row.waiters.splice(0)) waiter.fail(stopping())
+  }
+
+  async #serve(row: Row, level: number): Promise<void> {
+    const batch = takeBatch(row.waiters)
+    const { actions, placed } = planRoom(this.#views(), level, batch)
+    await this.#execute(actions)
+    for (const [index, waiter] of batch.entries()) waiter.answer(placed[index] === true)
+    const { freeAheadBytes, background } = this.#options.limits
+    if (background && freeAheadBytes > 0 && actions.length > 0) {
+      this.#goAhead(
+        row,
+        batch.some((waiter) => waiter.mayDelete),
+        Math.min(freeAheadBytes, row.quotaBytes),
+      )
+    }
+  }
+
+  async #workAhead(row: Row, level: number): Promise<void> {
+    const { ahead } = row
+    if (ahead === undefined) return
+    const views = this.#views()
+    const freeBytes = (views[level]?.directories ?? []).reduce((total, directory) => total + directory.freeBytes, 0)
+    const wantedBytes = Math.min(ahead.untilFreeBytes - freeBytes, aheadBytesMax)
+    const actions = wantedBytes > 0 ? planRelease(views, level, wantedBytes, ahead.mayDelete) : []
+    if ((await this.#execute(actions)) === 0) row.ahead = undefined
+  }
+
+  /** @returns how many could be done */
+  async #execute(actions: readonly Action[]): Promise<number> {
+    let done = 0
+    for (let level = this.#rows.length - 1; level >= 0; level -= 1) {
+      const queue = actions.filter((action) => action.level === level).values()
+      const work = async (): Promise<void> => {
+        for (const action of queue) if (!this.#closed && (await this.#act(action))) done += 1
+      }
+      await Promise.all(Array.from({ length: actionsAtOnce }, work))
+    }
+    return done
+  }
+
+  async #act({ kind, blockId, level }: Action): Promise<boolean> {
+    const { table, mover, evict } = this.#options
+    const block = table.get(blockId)
+    if (block === undefined || block.level !== level) return false
+    if (kind === 'move') return table.isMovable(block) && (await mover.move(block, level + 1))
+    if (!table.isDeletable(block)) return false
+    await evict(block)
+    return true
+  }
+
+  #views(): readonly TierView[] {
+    const { tiers, table } = this.#options
+    return tiers.map((tier, level) => ({
+      directories: tier.usage().map(({ quotaBytes, usedBytes }) => ({ quotaBytes, freeBytes: quotaBytes - usedBytes })),
+      candidates: () => candidates(tier, table, level),
+    }))
+  }
+}
+
+function* candidates(tier: TierStore, table: TierTable, level: number): IterableIterator<Candidate> {
+  for (const block of table.movable(level)) {
+    const { blockId, length } = block.header
+    yield { blockId, bytes: length, directory: tier.directoryOf(blockId), deletable: table.isDeletable(block) }
+  }
+}
+
+/** The first waiters, as far as they want the same. */
+function takeBatch(waiters: Waiter[]): Waiter[] {
+  let bytes = 0
+  let count = 0
+  for (const waiter of waiters) {
+    bytes += waiter.bytes
+    if (count > 0 && (count === batchRequestsMax || bytes > batchBytesMax || waiter.mayDelete !== waiters[0]?.mayDelete)) break
+    count += 1
+  }
+  return waiters.splice(0, count)
+}
+
+function stopping(): SkeinError {
+  return new SkeinError('unavailable', 'the block store is closed', { reason: 'stopping' })
+}

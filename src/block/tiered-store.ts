@@ -1,0 +1,344 @@
+// Why: memory above disks, and a cache that makes room for what is new: several tiers as one BlockStore. How: each tier is
+// a BlockStore; the table (tier-table.ts) knows which one has a block, and this class joins the parts. Where a block goes
+// when its tier is full is decided in eviction-policy.ts, done in tier-room.ts and tier-moves.ts; promotions.ts goes upwards.
+//
+// A new block goes to the top tier. Without room there: the coldest blocks go down; a write that may evict lets the last
+// tier delete its coldest; where even that is not possible the block itself is written further down, or refused.
+// A write that may not evict (a load) never makes the store delete anything.
+//
+// Of a block there is one life at a time, in one tier: a second writer is refused, and the next life waits until the last
+// one's removal, and the move that it may have interrupted, are over.
+import { isSkeinError, SkeinError } from '../base/errors.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { BlockAnnotator } from './annotator.ts'
+import { checkHeader } from './block-file.ts'
+import { alreadyExists, noCapacity } from './block-ledger.ts'
+import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents, DirectoryUsage, WriteHints } from './block-store.ts'
+import { Promotions } from './promotions.ts'
+import { TierMover } from './tier-moves.ts'
+import { type RoomLimits, TierRoom, type TierStore } from './tier-room.ts'
+import { type TierBlock, TierTable, type VictimRules } from './tier-table.ts'
+
+/** How often a writer tries again that others overtook. */
+const attemptsMax = 64
+
+export interface TieredStoreOptions extends RoomLimits {
+  readonly levels: number
+  readonly makeAnnotator: () => BlockAnnotator
+  readonly rules: VictimRules
+  /** 0: no promotion. */
+  readonly promotionBytesPerSecond: number
+  readonly events: BlockStoreEvents
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+interface Write {
+  readonly evict: boolean
+  /** Undefined for a put. */
+  reservation: BlockReservation | undefined
+}
+
+export class TieredStore implements BlockStore {
+  readonly #events: BlockStoreEvents
+  readonly #tiers: readonly TierStore[]
+  readonly #table: TierTable
+  readonly #mover: TierMover
+  readonly #room: TierRoom
+  readonly #promotions: Promotions
+  readonly #stop: AbortController
+  readonly #writing = new Map<number, Write>()
+  /** Removals that are not over yet. */
+  readonly #leaving = new Map<number, Promise<unknown>>()
+
+  private constructor(options: TieredStoreOptions, tiers: readonly TierStore[], table: TierTable) {
+    const { events, clock, logger, promotionBytesPerSecond: bytesPerSecond } = options
+    this.#events = events
+    this.#tiers = tiers
+    this.#table = table
+    this.#stop = new AbortController()
+    this.#mover = new TierMover({ tiers, table, signal: this.#stop.signal, logger })
+    this.#room = new TierRoom({ tiers, table, mover: this.#mover, limits: options, evict: (block) => this.#remove(block, 'evicted') })
+    this.#promotions = new Promotions({ table, mover: this.#mover, room: this.#room, clock, bytesPerSecond })
+  }
+
+  /**
+   * Opens the tiers, level 0 (the top) first, each with the events it must call; they belong to the store from now on. A
+   * block that is found in two tiers stays in the upper one.
+   * @throws what openTier throws
+   */
+  static async open(
+    openTier: (level: number, events: BlockStoreEvents) => Promise<TierStore>,
+    options: TieredStoreOptions,
+  ): Promise<TieredStore> {
+    const table = new TierTable(options.levels, options.makeAnnotator, options.rules)
+    const tiers: TierStore[] = []
+    let store: TieredStore | undefined
+    try {
+      for (let level = 0; level < options.levels; level += 1) {
+        const events: BlockStoreEvents = {
+          added: (header) => {
+            if (store !== undefined) store.#added(level, header)
+          },
+          removed: (blockId, why) => {
+            if (store !== undefined) store.#removed(level, blockId, why)
+          },
+        }
+        tiers.push(await openTier(level, events))
+      }
+      for (const [level, tier] of tiers.entries()) {
+        for (const header of tier.list()) {
+          if (table.get(header.blockId) === undefined) table.add(header, level)
+          else await tier.free(header.blockId)
+        }
+      }
+    } catch (thrown) {
+      await Promise.all(tiers.map((tier) => tier.close()))
+      throw thrown
+    }
+    return (store = new TieredStore(options, tiers, table))
+  }
+
+  get blockCount(): number {
+    return this.#table.blockCount
+  }
+
+  get reservedBytes(): number {
+    return this.#tiers.reduce((total, tier) => total + tier.reservedBytes, 0)
+  }
+
+  async reserve(header: BlockHeader, hints?: WriteHints): Promise<BlockReservation> {
+    const write = await this.#begin(header, hints)
+    try {
+      const reservation = await this.#place(header, write.evict, (tier) => tier.reserve(header))
+      write.reservation = reservation
+      return reservation
+    } catch (thrown) {
+      this.#endWrite(header, write)
+      throw thrown
+    }
+  }
+
+  async put(header: BlockHeader, bytes: Uint8Array, hints?: WriteHints): Promise<void> {
+    const begun = this.#begin(header, hints)
+    const write = begun instanceof Promise ? await begun : begun
+    try {
+      await this.#place(header, write.evict, (tier) => tier.put(header, bytes))
+    } finally {
+      this.#endWrite(header, write)
+    }
+  }
+
+  async open(blockId: number): Promise<BlockReader> {
+    const block = this.#table.get(blockId)
+    if (block === undefined) throw notFound(blockId)
+    // From here on it is no victim.
+    block.readers += 1
+    this.#table.touch(block)
+    try {
+      return new TieredReader(await this.#openWhereItIs(block), () => this.#readerClosed(block))
+    } catch (thrown) {
+      block.readers -= 1
+      throw thrown
+    }
+  }
+
+  has(blockId: number): boolean {
+    return this.#table.get(blockId) !== undefined
+  }
+
+  /** The tier that a block is in, 0 = the top. */
+  levelOf(blockId: number): number | undefined {
+    return this.#table.get(blockId)?.level
+  }
+
+  async free(blockId: number): Promise<boolean> {
+    const block = this.#table.get(blockId)
+    if (block === undefined) return false
+    await this.#remove(block, 'freed')
+    return true
+  }
+
+  /** A pinned block is neither moved nor evicted; free and corruption take it all the same. May be said before it is there. */
+  setPinned(blockId: number, pinned: boolean): void {
+    this.#table.setPinned(blockId, pinned)
+  }
+
+  list(): Iterable<BlockHeader> {
+    return this.#table.headers()
+  }
+
+  usage(): readonly DirectoryUsage[] {
+    return this.#tiers.flatMap((tier) => tier.usage())
+  }
+
+  async abortStale(ageMs: number): Promise<number> {
+    const aborted = await Promise.all(this.#tiers.map((tier) => tier.abortStale(ageMs)))
+    for (const [blockId, write] of this.#writing) if (write.reservation?.ended === true) this.#writing.delete(blockId)
+    return aborted.reduce((total, count) => total + count, 0)
+  }
+
+  /** Resolves when nothing is moved, promoted or evicted ahead of need any more. */
+  async settle(): Promise<void> {
+    await this.#promotions.settle()
+    await this.#room.settle()
+  }
+
+  /** Ends moves where they are, fails writers that wait for room, and closes the tiers. Readers stay usable. */
+  async close(): Promise<void> {
+    this.#stop.abort(new SkeinError('unavailable', 'the block store is closed', { reason: 'stopping' }))
+    await Promise.all([this.#promotions.close(), this.#room.close()])
+    await Promise.all(this.#leaving.values())
+    await Promise.all(this.#tiers.map((tier) => tier.close()))
+  }
+
+  /** One writer a block: without waiting, unless its last life is still being removed. */
+  #begin(header: BlockHeader, hints: WriteHints | undefined): Write | Promise<Write> {
+    const leaving = this.#leaving.size === 0 ? undefined : this.#leaving.get(header.blockId)
+    if (leaving !== undefined) return leaving.then(() => this.#begin(header, hints))
+    const writing = this.#writing.get(header.blockId)
+    const committed = this.#table.get(header.blockId) !== undefined
+    if (committed || (writing !== undefined && writing.reservation?.ended !== true)) {
+      throw alreadyExists({ header, mode: committed ? 'committed' : 'writing', removal: undefined, place: undefined })
+    }
+    const write: Write = { evict: hints?.evict === true, reservation: undefined }
+    this.#writing.set(header.blockId, write)
+    return write
+  }
+
+  #endWrite({ blockId }: BlockHeader, write: Write): void {
+    if (this.#writing.get(blockId) === write) this.#writing.delete(blockId)
+  }
+
+  async #place<T>(header: BlockHeader, mayDelete: boolean, write: (tier: TierStore) => Promise<T>): Promise<T> {
+    for (let attempt = 0; ; attempt += 1) {
+      let failure: unknown
+      for (const [level, tier] of this.#tiers.entries()) {
+        const written = await this.#placeIn(level, () => write(tier), { bytes: header.length, mayDelete })
+        if (written.value !== undefined) return written.value.result
+        failure = written.failure ?? failure
+      }
+      // A block on its way has its bytes in two tiers: that must not refuse what fits.
+      if (this.#mover.underWay === 0 || attempt === attemptsMax) throw failure ?? this.#noRoom(header)
+      await this.#mover.oneDone()
+    }
+  }
+
+  /** Undefined value: not in this tier. `failure` is what the disk said, if it was not for want of room. */
+  async #placeIn<T>(
+    level: number,
+    write: () => Promise<T>,
+    request: { bytes: number; mayDelete: boolean },
+  ): Promise<{ value?: { result: T }; failure?: unknown }> {
+    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+      // First come, first served; who was made room for need not queue up again.
+      if (attempt > 0 || !this.#room.isWaiting(level)) {
+        try {
+          return { value: { result: await write() } }
+        } catch (thrown) {
+          if (isSkeinError(thrown, 'resource_exhausted', 'disk_full') || isSkeinError(thrown, 'unavailable', 'disk_fault')) {
+            return { failure: thrown }
+          }
+          if (!isSkeinError(thrown, 'resource_exhausted', 'no_capacity')) throw thrown
+        }
+      }
+      if (!(await this.#room.make(level, request))) return {}
+    }
+    return {}
+  }
+
+  #noRoom(header: BlockHeader): SkeinError {
+    checkHeader(header)
+    return noCapacity(header, Math.max(...this.usage().map((usage) => usage.quotaBytes - usage.usedBytes)))
+  }
+
+  /** A block that is moved while it is opened is opened where it went. */
+  async #openWhereItIs(block: TierBlock): Promise<BlockReader> {
+    for (;;) {
+      const { level } = block
+      const { blockId } = block.header
+      try {
+        const reader = await this.#tiers[level]?.open(blockId)
+        if (reader === undefined) throw notFound(blockId)
+        return reader
+      } catch (thrown) {
+        if (block.level === level || !this.#table.has(block)) throw thrown
+      }
+    }
+  }
+
+  #readerClosed(block: TierBlock): void {
+    block.readers -= 1
+    if (block.readers === 0 && block.level > 0) this.#promotions.offer(block)
+  }
+
+  /** Out of sight at once. Does not throw. */
+  #remove(block: TierBlock, why: 'freed' | 'evicted'): Promise<void> {
+    const { blockId } = block.header
+    this.#table.drop(block)
+    this.#events.removed(blockId, why)
+    return this.#leave(blockId, Promise.all([this.#tiers[block.level]?.free(blockId), block.move?.done]))
+  }
+
+  #added(level: number, header: BlockHeader): void {
+    const write = this.#writing.get(header.blockId)
+    if (write === undefined) {
+      // A move's commit: readers find the new copy from now on. If the block was freed meanwhile, the mover clears it away.
+      const block = this.#table.get(header.blockId)
+      if (block?.move?.to === level) this.#table.changeLevel(block, level)
+      return
+    }
+    this.#writing.delete(header.blockId)
+    this.#table.add(header, level)
+    this.#events.added(header)
+    this.#room.wrote(level, write.evict)
+  }
+
+  /** Of what this store removed itself, and of the old copy of a move, the table knows already. */
+  #removed(level: number, blockId: number, why: Parameters<BlockStoreEvents['removed']>[1]): void {
+    const block = this.#table.get(blockId)
+    if (block === undefined || block.level !== level) return
+    this.#table.drop(block)
+    this.#events.removed(blockId, why)
+    if (block.move !== undefined) this.#leave(blockId, block.move.done)
+  }
+
+  /** The block's next life waits for this. */
+  #leave(blockId: number, over: Promise<unknown>): Promise<void> {
+    const gone = over.then(() => {
+      this.#leaving.delete(blockId)
+    })
+    this.#leaving.set(blockId, gone)
+    return gone
+  }
+}
+
+class TieredReader implements BlockReader {
+  readonly header: BlockHeader
+  readonly #reader: BlockReader
+  readonly #onClose: () => void
+  #closed = false
+
+  constructor(reader: BlockReader, onClose: () => void) {
+    this.header = reader.header
+    this.#reader = reader
+    this.#onClose = onClose
+  }
+
+  read(offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#reader.read(offset, length, signal)
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true
+      this.#onClose()
+    }
+    return this.#reader.close()
+  }
+}
+
+function notFound(blockId: number): SkeinError {
+  return new SkeinError('not_found', `block ${blockId} is not in the store`)
+}

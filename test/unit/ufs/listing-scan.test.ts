@@ -1,0 +1,171 @@
+import { Readable } from 'node:stream'
+import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
+import { array, assert, asyncProperty, boolean, constantFrom, integer, option, property, record, string } from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import { canonicalQuery } from '../../../src/ufs/document-get.ts'
+import { type Listing, scanListing } from '../../../src/ufs/listing-scan.ts'
+
+let document = ''
+const sdk = new S3Client({
+  region: 'r',
+  endpoint: 'http://store.invalid',
+  credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+  maxAttempts: 1,
+  requestHandler: {
+    handle: () => Promise.resolve({ response: { statusCode: 200, headers: {}, body: Readable.from([Buffer.from(document)]) } }),
+  },
+})
+afterAll(() => sdk.destroy())
+
+/** What the SDK makes of a document, with the fields that matter. */
+async function bySdk(text: string): Promise<Listing> {
+  document = text
+  const { Name, IsTruncated, EncodingType, NextContinuationToken, Contents, CommonPrefixes } = await sdk.send(new ListObjectsV2Command({ Bucket: 'b' }))
+  return {
+    Name,
+    IsTruncated,
+    EncodingType,
+    NextContinuationToken,
+    Contents: Contents?.map(({ Key, ETag, Size, LastModified, StorageClass }) => ({ Key, ETag, Size, LastModified, StorageClass })),
+    CommonPrefixes: CommonPrefixes?.map(({ Prefix }) => ({ Prefix })),
+  }
+}
+
+const whole = (listing: Listing | undefined): Listing | undefined =>
+  listing === undefined
+    ? undefined
+    : {
+        Name: undefined,
+        IsTruncated: undefined,
+        EncodingType: undefined,
+        NextContinuationToken: undefined,
+        Contents: undefined,
+        CommonPrefixes: undefined,
+        ...listing,
+      }
+
+const named: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' }
+/** As servers do it: by name, by number, or not at all where it is not needed. */
+const escaped = (text: string, how: number): string =>
+  text.replace(/[&<>"'\u0080-\u{10ffff}]/gu, (c) => {
+    if (how === 0 && /[>"']|[^\0-\x7f]/u.test(c)) return c
+    if (how === 1 || c.length > 1) return named[c] ?? c
+    return how === 2 ? `&#x${(c.codePointAt(0) ?? 0).toString(16)};` : `&#${c.codePointAt(0) ?? 0};`
+  })
+const text = string({ unit: 'grapheme', minLength: 1, maxLength: 30 }).map((s) => s.replace(/[\0-\x1f\x7f\ufffe\uffff]/g, '_')).filter((s) => s.trim() !== '')
+const object = record({
+  key: text,
+  etag: option(text),
+  size: option(integer({ min: 0, max: 2 ** 45 })),
+  ms: option(integer({ min: 0, max: 4_000_000_000_000 })),
+  storageClass: option(constantFrom('STANDARD', 'GLACIER')),
+  owner: boolean(),
+  fraction: boolean(),
+  how: integer({ min: 0, max: 3 }),
+})
+const page = record({
+  objects: array(object, { maxLength: 6 }),
+  prefixes: array(text, { maxLength: 4 }),
+  token: option(text),
+  truncated: boolean(),
+  url: boolean(),
+  pretty: boolean(),
+  xmlns: boolean(),
+})
+type Generic<T> = T extends { generate: (...args: never[]) => { value: infer V } } ? V : never
+type Page = Generic<typeof page>
+
+function write(model: Page): string {
+  const newline = model.pretty ? '\n  ' : ''
+  const element = (name: string, inner: string | number | null): string => (inner === null ? '' : `${newline}<${name}>${inner}</${name}>`)
+  const contents = model.objects.map(({ key, etag, size, ms, storageClass, owner, fraction, how }) =>
+    element(
+      'Contents',
+      [
+        element('Key', escaped(key, how)),
+        element('LastModified', ms === null ? null : new Date(fraction ? ms : ms - (ms % 1000)).toISOString().replace(fraction ? '\n' : '.000Z', 'Z')),
+        element('ETag', etag === null ? null : escaped(`"${etag}"`, how)),
+        element('Size', size),
+        owner ? element('Owner', `${element('ID', 'x')}${element('DisplayName', 'a b')}`) : '',
+        element('StorageClass', storageClass),
+        newline,
+      ].join(''),
+    ),
+  )
+  const prefixes = model.prefixes.map((prefix) => element('CommonPrefixes', element('Prefix', escaped(prefix, 1))))
+  const inner = [
+    element('Name', 'bucket'),
+    element('MaxKeys', 1000),
+    element('KeyCount', model.objects.length),
+    model.url ? element('EncodingType', 'url') : '',
+    element('IsTruncated', String(model.truncated)),
+    element('NextContinuationToken', model.token === null ? null : escaped(model.token, 1)),
+    ...contents,
+    ...prefixes,
+  ].join('')
+  const xmlns = model.xmlns ? ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"' : ''
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult${xmlns}>${inner}${newline}</ListBucketResult>`
+}
+
+describe('the scan of a listing', () => {
+  it('reads what servers write exactly as the SDK does', async () => {
+    await assert(
+      asyncProperty(page, async (model) => {
+        const wire = write(model)
+        const scanned = scanListing(wire)
+        expect(scanned).toBeDefined()
+        expect(whole(scanned)).toEqual(await bySdk(wire))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('never reads a damaged document in another way than the SDK: it refuses more', async () => {
+    const damage = record({ at: integer({ min: 0, max: 100_000 }), length: integer({ min: 0, max: 12 }), by: constantFrom('', '<', '>', '&', '&amp', '</Key>', '<Key>', '<!-- x -->', '<![CDATA[x]]>', '\r\n', ' ', '"') })
+    let read = 0
+    await assert(
+      asyncProperty(page, damage, async (model, { at, length, by }) => {
+        const wire = write(model)
+        const start = at % wire.length
+        // Through bytes, as it would come: half a character is none.
+        const damaged = Buffer.from(wire.slice(0, start) + by + wire.slice(start + length)).toString()
+        const scanned = scanListing(damaged)
+        if (scanned === undefined) return
+        read += 1
+        expect(whole(scanned)).toEqual(await bySdk(damaged))
+      }),
+      { numRuns: 1500 },
+    )
+    expect(read).toBeGreaterThan(0)
+  })
+
+  it.each([
+    ['', 'nothing'],
+    ['<Error><Code>InternalError</Code></Error>', 'an error'],
+    ['<ListBucketResult><Name>a</Name>', 'a cut document'],
+    ['<ListBucketResult><Name>a</Name><Name>b</Name></ListBucketResult>', 'two names'],
+    ['<ListBucketResult><Name a="b">x</Name></ListBucketResult>', 'attributes'],
+    ['<ListBucketResult><Name>&bad;</Name></ListBucketResult>', 'an unknown entity'],
+    ['<ListBucketResult><Name>&#0;</Name></ListBucketResult>', 'a character that is none'],
+    ['<ListBucketResult><Name>&#x1f9f6;</Name></ListBucketResult>', 'a number of two UTF-16 units'],
+    ['<ListBucketResult><!-- x --></ListBucketResult>', 'a comment'],
+    ['<ListBucketResult></ListBucketResult><x></x>', 'a second root'],
+    ['<!DOCTYPE x [<!ENTITY a "b">]><ListBucketResult></ListBucketResult>', 'a document type'],
+    [`<ListBucketResult>${'<a>'.repeat(50)}${'</a>'.repeat(50)}</ListBucketResult>`, 'deep nesting'],
+    ['<ListBucketResult><Contents><Key>a</Key><Size>-1</Size></Contents></ListBucketResult>', 'a size that is none'],
+  ])('leaves %j to the SDK: %s', (wire) => {
+    expect(scanListing(wire)).toBeUndefined()
+  })
+})
+
+describe('the query of a listing', () => {
+  it('is sorted, leaves out what is undefined, and says the same as it was given', () => {
+    assert(
+      property(string({ unit: 'grapheme' }), string({ unit: 'grapheme' }), (prefix, token) => {
+        const query = canonicalQuery({ prefix, 'list-type': '2', none: undefined, 'continuation-token': token })
+        expect(query).toMatch(/^continuation-token=[\w.~%-]*&list-type=2&prefix=[\w.~%-]*$/)
+        expect(Object.fromEntries(new URLSearchParams(query))).toEqual({ prefix, 'list-type': '2', 'continuation-token': token })
+      }),
+    )
+  })
+})
