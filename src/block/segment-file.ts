@@ -11,6 +11,8 @@ import { closeFile, newFileFlags, openFile, removeFile, statFile } from './disk-
 import { markBytes } from './segment-record.ts'
 
 const namePattern = /^(\d{10})-([0-9a-f]{16})\.seg$/
+const headsSuffix = '.heads'
+const headsPattern = /^\d{10}-[0-9a-f]{16}\.heads$/
 
 /** Where a block's record lies. */
 export interface SegmentPlace {
@@ -45,6 +47,15 @@ export class Segment {
     this.number = number
     this.mark = mark
     this.fd = fd
+  }
+
+  /** The file beside it; see segment-heads.ts. */
+  get headsPath(): string {
+    return this.path.replace(/\.seg$/, headsSuffix)
+  }
+
+  get isRetired(): boolean {
+    return this.#retired
   }
 
   get deadBytes(): number {
@@ -99,7 +110,13 @@ export async function openSegment(folder: string, name: string): Promise<Segment
   }
 }
 
+/** Whether a file of this name is the heads of some segment. */
+export function isHeadsName(name: string): boolean {
+  return headsPattern.test(name)
+}
+
 export async function deleteSegment(segment: Segment): Promise<void> {
   await removeFile(segment.path)
   segment.retire()
+  await removeFile(segment.headsPath)
 }

@@ -1,10 +1,11 @@
-// Why: after a restart the segments are the only record of what is in them. How: all heads are read in order; of the
-// records of one block the one with the highest sequence number is the truth. The last segment is cut after its last whole
+// Why: after a restart the segments are the only record of what is in them. How: all heads are read, of a sealed
+// segment from the file beside it (segment-heads.ts); of the records of one block the one with the highest sequence number is the truth. The last segment is cut after its last whole
 // record and appended to again.
-import { diskError, hasErrno, truncateFile } from './disk-calls.ts'
+import { diskError, hasErrno, removeFile, truncateFile } from './disk-calls.ts'
 import { namesInFolder } from './directory-layout.ts'
 import type { BlockHeader } from './block-store.ts'
-import { deleteSegment, openSegment, type Segment, type SegmentPlace } from './segment-file.ts'
+import { deleteSegment, isHeadsName, openSegment, type Segment, type SegmentPlace } from './segment-file.ts'
+import { readHeads } from './segment-heads.ts'
 import type { SegmentRecord } from './segment-record.ts'
 import { readWindows } from './segment-scan.ts'
 import type { SegmentTable } from './segment-table.ts'
@@ -20,6 +21,8 @@ export interface LoadedSegments {
   readonly blocks: readonly FoundBlock[]
   /** To go on with. */
   readonly open: Segment | undefined
+  /** Sealed segments that had to be read themselves. */
+  readonly withoutHeads: readonly Segment[]
   /** Bytes at the end of the last segment that were no whole record. */
   readonly cutBytes: number
   /** Files with other names; left alone. */
@@ -49,13 +52,17 @@ export async function loadSegments(
 ): Promise<LoadedSegments> {
   const { segments, foreignFiles } = await openAll(folder)
   const loading: Loading = { table, newest: new Map(), tombstones: [], texts: new Map() }
+  const withoutHeads: Segment[] = []
   let cutBytes = 0
   try {
     for (const [index, segment] of segments.entries()) {
       table.add(segment)
-      const end = await readSegment(segment, loading, limits.signal)
-      if (index < segments.length - 1) segment.sealed = true
-      else {
+      if (index < segments.length - 1) {
+        segment.sealed = true
+        if (!(await readSealed(segment, loading, limits.signal))) withoutHeads.push(segment)
+      } else {
+        const end = await readSegment(segment, loading, limits.signal)
+        await removeFile(segment.headsPath)
         cutBytes = segment.size - end
         if (cutBytes > 0) await truncateFile(segment.fd, end)
         segment.size = end
@@ -73,18 +80,22 @@ export async function loadSegments(
   }
   const last = segments.at(-1)
   const open = last !== undefined && last.size > 0 && !last.sealed ? last : undefined
-  return { blocks: resolve(loading), open, cutBytes, foreignFiles }
+  return { blocks: resolve(loading), open, withoutHeads, cutBytes, foreignFiles }
 }
 
 async function openAll(folder: string): Promise<{ segments: Segment[]; foreignFiles: number }> {
   const segments: Segment[] = []
+  const heads: string[] = []
   let foreignFiles = 0
   try {
     for (const name of (await namesInFolder(folder)).toSorted()) {
       const segment = await openOurs(folder, name)
-      if (segment === undefined) foreignFiles += 1
-      else segments.push(segment)
+      if (segment !== undefined) segments.push(segment)
+      else if (isHeadsName(name)) heads.push(`${folder}/${name}`)
+      else foreignFiles += 1
     }
+    const known = new Set(segments.map((segment) => segment.headsPath))
+    for (const path of heads) if (!known.has(path)) await removeFile(path)
     return { segments, foreignFiles }
   } catch (thrown) {
     for (const segment of segments) segment.retire()
@@ -100,6 +111,14 @@ async function openOurs(folder: string, name: string): Promise<Segment | undefin
     if (hasErrno(thrown, 'ELOOP', 'EISDIR')) return undefined
     throw thrown
   }
+}
+
+/** @returns whether the file of heads was enough */
+async function readSealed(segment: Segment, loading: Loading, signal: AbortSignal): Promise<boolean> {
+  const heads = segment.size === 0 ? [] : await readHeads(segment)
+  if (heads === undefined) await readSegment(segment, loading, signal)
+  else for (const { position, record } of heads) take(segment, position, record, loading)
+  return heads !== undefined
 }
 
 /** @returns where the last whole record ends */

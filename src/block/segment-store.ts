@@ -14,7 +14,8 @@ import { type DirectoryLayout, tempPath } from './directory-layout.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from './directory-store.ts'
 import { diskError } from './disk-calls.ts'
 import { SegmentCompaction } from './segment-compaction.ts'
-import { createSegment } from './segment-file.ts'
+import { createSegment, type Segment } from './segment-file.ts'
+import { writeHeads } from './segment-heads.ts'
 import { type FoundBlock, loadSegments } from './segment-load.ts'
 import { openSegmentReader } from './segment-reader.ts'
 import { encodeBlockHead, encodeTombstone } from './segment-record.ts'
@@ -48,6 +49,8 @@ export class SegmentStore implements BlockStore {
   readonly #reservations = new Set<SegmentReservation>()
   /** Freed blocks whose tombstone could not be written. */
   readonly #owed = new Set<number>()
+  readonly #stopping = new AbortController()
+  #headsWritten: Promise<void> = Promise.resolve()
   #closed = false
 
   private constructor(options: SegmentStoreOptions, table: SegmentTable, open: SegmentWriter['segment']) {
@@ -63,7 +66,10 @@ export class SegmentStore implements BlockStore {
         table.add(segment)
         return segment
       },
-      onSealed: () => this.#compactInBackground(),
+      onSealed: (segment) => {
+        this.#writeHeads(segment)
+        this.#compactInBackground()
+      },
       onWritten: () => this.#afterWrite(),
     })
     this.#compaction = new SegmentCompaction({
@@ -84,11 +90,12 @@ export class SegmentStore implements BlockStore {
   static async open(options: SegmentStoreOptions): Promise<SegmentStore> {
     const { layout, deps, segmentBytes = defaultSegmentBytes, signal = new AbortController().signal } = options
     const table = new SegmentTable(segmentBytes)
-    const { blocks, open, cutBytes, foreignFiles } = await loadSegments(layout.segmentsPath, table, { segmentBytes, signal })
+    const { blocks, open, withoutHeads, cutBytes, foreignFiles } = await loadSegments(layout.segmentsPath, table, { segmentBytes, signal })
     const store = new SegmentStore(options, table, open)
     store.#adopt(blocks)
     const found = { path: layout.segmentsPath, blocks: blocks.length, diskBytes: table.diskBytes, deadBytes: table.deadBytes }
     if (table.diskBytes > 0 || foreignFiles > 0) deps.logger.info('segments opened', { ...found, cutBytes, foreignFiles })
+    for (const segment of withoutHeads) store.#writeHeads(segment)
     store.#compactInBackground()
     return store
   }
@@ -193,6 +200,8 @@ export class SegmentStore implements BlockStore {
     await Promise.all([...this.#reservations].map((reservation) => reservation.abort()))
     await this.#compaction.stop()
     await this.#writer.close()
+    this.#stopping.abort()
+    await this.#headsWritten
     for (const segment of this.#table.segments) segment.retire()
   }
 
@@ -301,6 +310,19 @@ export class SegmentStore implements BlockStore {
     const { segment } = this.#writer
     if (segment !== undefined && this.#table.isWasteful(segment)) this.#writer.seal()
     this.#compactInBackground()
+  }
+
+  /** One segment after the other, in the background. A restart does without them. */
+  #writeHeads(segment: Segment): void {
+    const { signal } = this.#stopping
+    this.#headsWritten = this.#headsWritten.then(async () => {
+      if (signal.aborted || segment.isRetired) return
+      try {
+        await writeHeads(segment, signal)
+      } catch (thrown) {
+        if (!signal.aborted) this.#options.deps.logger.debug('the heads of a segment could not be written', { error: thrown })
+      }
+    })
   }
 
   #compactInBackground(): void {

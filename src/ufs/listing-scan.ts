@@ -101,11 +101,16 @@ class ListingScan {
     }
   }
 
+  /** Over the layout between elements. Blanks on one line are content to some parsers. */
   #blanks(): void {
-    for (let code = this.#text.charCodeAt(this.#at); code === 10 || code === 32 || code === 13 || code === 9;) {
+    const from = this.#at
+    let lineBreak = false
+    for (let code = this.#text.charCodeAt(from); code === 10 || code === 32 || code === 13 || code === 9;) {
+      lineBreak ||= code === 10
       this.#at += 1
       code = this.#text.charCodeAt(this.#at)
     }
+    if (this.#at > from && !lineBreak) throw new Refusal()
   }
 
   /** Over a start tag without attributes. */

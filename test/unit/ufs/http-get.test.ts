@@ -123,10 +123,12 @@ describe('GETs over kept connections', () => {
     const bodies = [0, 1, 999, 1000, 1001, 70_000, 300_000].map(noise)
     const server = await serve((socket, _request, count) => {
       const wire = answer(bodies[(count - 1) % bodies.length] ?? Buffer.alloc(0))
-      for (let at = 0; at < wire.length; at += count > bodies.length ? 40_001 : wire.length) socket.write(wire.subarray(at, at + (count > bodies.length ? 40_001 : wire.length)))
+      for (let at = 0; at < wire.length; at += count > bodies.length ? 40_001 : wire.length)
+        socket.write(wire.subarray(at, at + (count > bodies.length ? 40_001 : wire.length)))
     })
     const pool = openPool(server.port)
-    for (const round of [1, 100_000]) for (const body of bodies) expect((await get(pool, '/x', round === 1 ? 777 : round)).body.equals(body)).toBe(true)
+    for (const round of [1, 100_000])
+      for (const body of bodies) expect((await get(pool, '/x', round === 1 ? 777 : round)).body.equals(body)).toBe(true)
     expect(server.state.connections).toBe(1)
     expect(server.requests[0]).toBe('GET /x HTTP/1.1\r\nhost: h')
   })
@@ -167,7 +169,9 @@ describe('GETs over kept connections', () => {
   })
 
   it('never let bytes behind one answer into the next', async () => {
-    const server = await serve((socket, request, count) => socket.write(Buffer.concat([answer(request.slice(4, 6)), Buffer.from(count === 1 ? answer('evil') : '')])))
+    const server = await serve((socket, request, count) =>
+      socket.write(Buffer.concat([answer(request.slice(4, 6)), Buffer.from(count === 1 ? answer('evil') : '')])),
+    )
     const pool = openPool(server.port, { connectionsMax: 1 })
     const got = await Promise.all(['/a', '/b', '/c'].map((path) => get(pool, path)))
     expect(got.map(({ body }) => body.toString())).toEqual(['/a', '/b', '/c'])
@@ -264,7 +268,13 @@ describe('GETs over kept connections', () => {
   })
 
   it('never open more connections than allowed, and answer all', async () => {
-    const server = await serve((socket, request, count) => setTimeout(() => (count % 7 === 0 ? socket.end(answer(request.slice(4, 9), 'Connection: close\r\n')) : socket.write(answer(request.slice(4, 9)))), count % 3))
+    const server = await serve((socket, request, count) =>
+      setTimeout(
+        () =>
+          count % 7 === 0 ? socket.end(answer(request.slice(4, 9), 'Connection: close\r\n')) : socket.write(answer(request.slice(4, 9))),
+        count % 3,
+      ),
+    )
     const pool = openPool(server.port, { connectionsMax: 3 })
     let most = 0
     const paths = Array.from({ length: 200 }, (_, index) => `/${1000 + index}`)
@@ -292,7 +302,8 @@ describe('GETs over kept connections', () => {
 
   it('do not send what would become a header of its own', async () => {
     const pool = openPool(1)
-    for (const value of ['a\r\nx: y', 'a\nb', 'a\0', '\u20ac']) expect(() => pool.get('/', ['if-match', value], new Gather())).toThrow(/cannot be sent/)
+    for (const value of ['a\r\nx: y', 'a\nb', 'a\0', '\u20ac'])
+      expect(() => pool.get('/', ['if-match', value], new Gather())).toThrow(/cannot be sent/)
     for (const path of ['/a b', '/a\r\nx: y', '/\u00fc']) expect(() => pool.get(path, [], new Gather())).toThrow(/cannot be sent/)
   })
 
@@ -306,10 +317,32 @@ describe('GETs over TLS', () => {
   const directory = mkdtempSync(join(tmpdir(), 'skein-tls-'))
   const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]
   const names = ['-subj', '/CN=store.localhost', '-addext', 'subjectAltName=DNS:store.localhost,IP:127.0.0.1']
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-keyout', key, '-out', cert, ...names], { stdio: 'ignore' })
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-keyout',
+      key,
+      '-out',
+      cert,
+      ...names,
+    ],
+    { stdio: 'ignore' },
+  )
   const pem = { key: readFileSync(key), cert: readFileSync(cert) }
   rmSync(directory, { recursive: true })
-  const behave = (body: Buffer): Behaviour => (socket) => void socket.write(answer(body))
+  const behave =
+    (body: Buffer): Behaviour =>
+    (socket) =>
+      void socket.write(answer(body))
   const secure = (onSocket: (socket: Socket) => void): Server => createSecureServer(pem, onSocket)
 
   it('read large and small bodies from a server whose name and authority fit, by name and by address', async () => {

@@ -43,13 +43,16 @@ describe('the head of an answer', () => {
 
   it('is read or refused, whatever it holds', () => {
     assert(
-      property(array(constantFrom('HTTP/1.1 200 OK', '\r\n', '\r', '\n', ':', 'content-length', 'transfer-encoding', 'chunked', '5', ' ', '\0')), (parts) => {
-        try {
-          expect(parseHead(parts.join('')).status).toBe(200)
-        } catch (thrown) {
-          expect(thrown).toBeInstanceOf(AnswerFault)
-        }
-      }),
+      property(
+        array(constantFrom('HTTP/1.1 200 OK', '\r\n', '\r', '\n', ':', 'content-length', 'transfer-encoding', 'chunked', '5', ' ', '\0')),
+        (parts) => {
+          try {
+            expect(parseHead(parts.join('')).status).toBe(200)
+          } catch (thrown) {
+            expect(thrown).toBeInstanceOf(AnswerFault)
+          }
+        },
+      ),
     )
   })
 })
@@ -69,24 +72,32 @@ describe('a chunked body', () => {
 
   it('is put together again, however it was cut on its way', () => {
     assert(
-      property(array(uint8Array({ minLength: 1, maxLength: 40 })), array(integer({ min: 0, max: 5000 })), string({ maxLength: 5 }), (chunks, cuts, behind) => {
-        const wire = Buffer.concat([
-          ...chunks.flatMap((chunk, index) => [
-            Buffer.from(`${chunk.length.toString(16)}${index % 2 === 0 ? '' : ';name=value'}\r\n`),
-            Buffer.from(chunk),
-            Buffer.from('\r\n'),
-          ]),
-          Buffer.from('000\r\nTrailer: x\r\n\r\n'),
-        ])
-        const got = feedAll(Buffer.concat([wire, Buffer.from(behind)]), cuts)
-        expect(got.done).toBe(true)
-        expect(got.used).toBe(wire.length)
-        expect(got.body.equals(Buffer.concat(chunks))).toBe(true)
-      }),
+      property(
+        array(uint8Array({ minLength: 1, maxLength: 40 })),
+        array(integer({ min: 0, max: 5000 })),
+        string({ maxLength: 5 }),
+        (chunks, cuts, behind) => {
+          const wire = Buffer.concat([
+            ...chunks.flatMap((chunk, index) => [
+              Buffer.from(`${chunk.length.toString(16)}${index % 2 === 0 ? '' : ';name=value'}\r\n`),
+              Buffer.from(chunk),
+              Buffer.from('\r\n'),
+            ]),
+            Buffer.from('000\r\nTrailer: x\r\n\r\n'),
+          ])
+          const got = feedAll(Buffer.concat([wire, Buffer.from(behind)]), cuts)
+          expect(got.done).toBe(true)
+          expect(got.used).toBe(wire.length)
+          expect(got.body.equals(Buffer.concat(chunks))).toBe(true)
+        },
+      ),
     )
   })
 
-  it.each(['x\r\n', '\r\n', '-1\r\n', '5\nhello', '5\r\nhello!\r\n', '5\r\nhello\n', '1000000000000\r\n', `${'0'.repeat(2000)}`])('refuses %j', (wire) => {
-    expect(() => feedAll(Buffer.from(wire), [])).toThrow(AnswerFault)
-  })
+  it.each(['x\r\n', '\r\n', '-1\r\n', '5\nhello', '5\r\nhello!\r\n', '5\r\nhello\n', '1000000000000\r\n', '0'.repeat(2000)])(
+    'refuses %j',
+    (wire) => {
+      expect(() => feedAll(Buffer.from(wire), [])).toThrow(AnswerFault)
+    },
+  )
 })

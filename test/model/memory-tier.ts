@@ -1,0 +1,191 @@
+// Why: tiers on which thousands of sequences run in a second, and which can lose their process at any await. How: the
+// house's own ledger over a "disk" that is a map; every step that a disk would take waits for `pause`. A tier that is
+// killed never goes on: what was on its disk by then is what the next one finds.
+import { SkeinError } from '../../src/base/errors.ts'
+import { alreadyExists, type BlockEntry, BlockLedger, noCapacity } from '../../src/block/block-ledger.ts'
+import type { BlockHeader, BlockReader, BlockReservation, BlockStoreEvents, DirectoryUsage } from '../../src/block/block-store.ts'
+import type { TierStore } from '../../src/block/tier-room.ts'
+
+export interface MemoryDirectory {
+  readonly quotaBytes: number
+  readonly blocks: Map<number, { readonly header: BlockHeader; readonly bytes: Buffer }>
+}
+
+interface Located {
+  readonly directory: number
+  readonly entry: BlockEntry
+}
+
+export class MemoryTier implements TierStore {
+  readonly #disk: readonly MemoryDirectory[]
+  readonly #ledgers: readonly BlockLedger[]
+  readonly #events: BlockStoreEvents
+  readonly #pause: () => Promise<void>
+  readonly #open = new Set<BlockReservation>()
+  #mode: 'open' | 'closed' | 'killed' = 'open'
+
+  constructor(disk: readonly MemoryDirectory[], events: BlockStoreEvents, pause: () => Promise<void>) {
+    this.#disk = disk
+    this.#events = events
+    this.#pause = pause
+    this.#ledgers = disk.map(({ quotaBytes, blocks }) => {
+      const ledger = new BlockLedger(quotaBytes)
+      for (const { header } of blocks.values()) ledger.commit(ledger.begin(header))
+      return ledger
+    })
+  }
+
+  get blockCount(): number {
+    return this.#ledgers.reduce((total, ledger) => total + ledger.committedCount, 0)
+  }
+
+  get reservedBytes(): number {
+    return this.#ledgers.reduce((total, ledger) => total + ledger.reservedBytes, 0)
+  }
+
+  kill(): void {
+    this.#mode = 'killed'
+  }
+
+  directoryOf(blockId: number): number {
+    return this.#locate(blockId)?.directory ?? 0
+  }
+
+  async reserve(header: BlockHeader): Promise<BlockReservation> {
+    const { directory, entry } = await this.#begin(header)
+    const chunks: Uint8Array[] = []
+    let ended = false
+    const abort = async (): Promise<void> => {
+      if (ended) return
+      ended = true
+      await this.#step()
+      this.#ledgers[directory]?.end(entry)
+      this.#open.delete(reservation)
+    }
+    const reservation: BlockReservation = {
+      id: String(header.blockId),
+      header,
+      path: '',
+      get ended() {
+        return ended
+      },
+      touch: () => undefined,
+      write: async (chunk) => {
+        await this.#step()
+        if (ended) throw new SkeinError('aborted', 'the reservation has ended', { reason: 'reservation_ended' })
+        chunks.push(chunk)
+      },
+      commit: async () => {
+        if (ended) throw new SkeinError('aborted', 'the reservation has ended', { reason: 'reservation_ended' })
+        ended = true
+        await this.#step()
+        this.#commit(directory, entry, Buffer.concat(chunks))
+        this.#open.delete(reservation)
+      },
+      abort,
+    }
+    this.#open.add(reservation)
+    await this.#step()
+    return reservation
+  }
+
+  async put(header: BlockHeader, bytes: Uint8Array): Promise<void> {
+    const { directory, entry } = await this.#begin(header)
+    await this.#step()
+    this.#commit(directory, entry, Buffer.from(bytes))
+  }
+
+  async open(blockId: number): Promise<BlockReader> {
+    const located = this.#locate(blockId)
+    await this.#step()
+    if (located?.entry.mode !== 'committed') throw new SkeinError('not_found', `block ${blockId} is not in the tier`)
+    const { header } = located.entry
+    const bytes = this.#disk[located.directory]?.blocks.get(blockId)?.bytes ?? Buffer.alloc(0)
+    return {
+      header,
+      read: async (offset, length) => {
+        await this.#step()
+        return bytes.subarray(offset, offset + length)
+      },
+      close: () => Promise.resolve(),
+    }
+  }
+
+  has(blockId: number): boolean {
+    return this.#locate(blockId)?.entry.mode === 'committed'
+  }
+
+  async free(blockId: number): Promise<boolean> {
+    const located = this.#locate(blockId)
+    if (located?.entry.mode !== 'committed') return false
+    const { directory, entry } = located
+    const removal = this.#step().then(() => {
+      if (this.#mode === 'killed') return
+      this.#disk[directory]?.blocks.delete(blockId)
+      this.#ledgers[directory]?.end(entry)
+    })
+    this.#ledgers[directory]?.beginRemoval(entry, removal)
+    this.#events.removed(blockId, 'freed')
+    await removal
+    return true
+  }
+
+  *list(): Iterable<BlockHeader> {
+    for (const ledger of this.#ledgers) yield* ledger.headers()
+  }
+
+  usage(): readonly DirectoryUsage[] {
+    return this.#ledgers.map(({ quotaBytes, usedBytes }, index) => {
+      if (usedBytes > quotaBytes) throw new Error(`directory ${index} holds ${usedBytes} of ${quotaBytes} bytes`)
+      return { path: String(index), tier: '', mediumType: '', quotaBytes, usedBytes }
+    })
+  }
+
+  abortStale(): Promise<number> {
+    return Promise.resolve(0)
+  }
+
+  async close(): Promise<void> {
+    for (const reservation of this.#open) await reservation.abort()
+    if (this.#mode === 'open') this.#mode = 'closed'
+  }
+
+  async #step(): Promise<void> {
+    await this.#pause()
+    // A dead process does not go on.
+    if (this.#mode === 'killed') await new Promise<never>(() => undefined)
+  }
+
+  async #begin(header: BlockHeader): Promise<Located> {
+    for (;;) {
+      if (this.#mode !== 'open') throw new SkeinError('unavailable', 'the tier is closed', { reason: 'stopping' })
+      const existing = this.#locate(header.blockId)
+      if (existing?.entry.mode === 'removing') {
+        await existing.entry.removal
+        continue
+      }
+      if (existing !== undefined) throw alreadyExists(existing.entry)
+      const free = this.#ledgers.map((ledger) => ledger.freeBytes)
+      const directory = free.indexOf(Math.max(...free))
+      const ledger = this.#ledgers[directory]
+      if (ledger === undefined) throw noCapacity(header, 0)
+      return { directory, entry: ledger.begin(header) }
+    }
+  }
+
+  #commit(directory: number, entry: BlockEntry, bytes: Buffer): void {
+    // It may have died between the step's end and here.
+    if (this.#mode === 'killed') return
+    this.#disk[directory]?.blocks.set(entry.header.blockId, { header: entry.header, bytes })
+    this.#ledgers[directory]?.commit(entry)
+    this.#events.added(entry.header)
+  }
+
+  #locate(blockId: number): Located | undefined {
+    for (const [directory, ledger] of this.#ledgers.entries()) {
+      const entry = ledger.get(blockId)
+      if (entry !== undefined) return { directory, entry }
+    }
+    return undefined
+  }
+}
