@@ -59,6 +59,19 @@ export function abortReason(signal: AbortSignal): SkeinError {
   return toSkeinError(signal.reason ?? new SkeinError('cancelled', 'the operation was cancelled'))
 }
 
+/** The promise's outcome, unless the signal aborts first. @throws the signal's reason */
+export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  throwIfAborted(signal)
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = (): void => aborted.reject(abortReason(signal))
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([promise, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
 /** @throws the signal's reason (see abortReason) when it is aborted. */
 export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw abortReason(signal)

@@ -122,6 +122,8 @@ export class BlockDirectory implements BlockStore {
   }
 
   #storeFor(header: BlockHeader): BlockStore {
+    // Segments are not synced.
+    if (header.durable === true) return this.#files
     // A length that is no number at all is refused by either.
     return header.length <= this.#blockBytesMax && this.#blockBytesMax > 0 ? this.#segments : this.#files
   }

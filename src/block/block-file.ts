@@ -2,7 +2,7 @@
 // file is never served. How: the data from offset 0 (a writer in another process needs to know nothing else), then a
 // footer, all integers little-endian:
 //
-//   u32 version | u32 page bytes | u64 block id | u64 length | u64 offset in the file | u16 x 3 lengths of the strings | u16 0
+//   u32 version | u32 page bytes | u64 block id | u64 length | u64 offset in the file | u16 x 3 lengths of the strings | u16 flags
 //   namespace id, key, etag (UTF-8) | u32 CRC-32 of each page | u32 CRC-32 of the footer so far | 8 bytes magic | u32 footer length
 //
 // The footer's length is last, so that it is found from the file's end. Everything here is pure.
@@ -16,6 +16,8 @@ const version = 1
 const magic = Buffer.from('SKEINBLK', 'latin1')
 const fixedBytes = 40
 const trailerBytes = 16
+/** Flags. */
+const durableFlag = 1
 const stringBytesMax = 65_535
 /** The tail of a file that holds every footer of a block of up to 256 MiB with short names: one read is enough for most. */
 export const usualFooterBytesMax = 2048
@@ -64,7 +66,7 @@ export function encodeFooter(header: BlockHeader, checksums: readonly number[]):
   footer.writeUInt16LE(namespaceBytes, 32)
   footer.writeUInt16LE(keyBytes, 34)
   footer.writeUInt16LE(etagBytes, 36)
-  footer.writeUInt16LE(0, 38)
+  footer.writeUInt16LE(header.durable === true ? durableFlag : 0, 38)
   let at = fixedBytes
   at += footer.write(header.namespaceId, at)
   at += footer.write(header.key, at)
@@ -111,11 +113,12 @@ export function decodeFooter(tail: Uint8Array, fileBytes: number): BlockFooter |
     key: footer.toString('utf8', keyAt, etagAt),
     etag: footer.toString('utf8', etagAt, checksumsAt),
     offset: readSafeInteger(footer, 24),
+    ...((footer.readUInt16LE(38) & durableFlag) === 0 ? {} : { durable: true }),
   }
   return { header, checksums, footerBytes }
 }
 
-/** Whether two headers speak of the same bytes. */
+/** Whether two headers speak of the same bytes, however they are kept. */
 export function sameHeader(a: BlockHeader, b: BlockHeader): boolean {
   return (
     a.blockId === b.blockId &&

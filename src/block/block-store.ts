@@ -12,6 +12,8 @@ export interface BlockHeader {
   readonly etag: string
   /** In the file. */
   readonly offset: number
+  /** These bytes exist nowhere else: they are on the disk, not only on their way to it, when commit returns. Kept with the block. */
+  readonly durable?: boolean | undefined
 }
 
 export interface DirectoryUsage {

@@ -9,9 +9,9 @@
 // A folder `blocks`, `segments` or `temp` without the marker is somebody else's: the directory is refused, nothing in it is touched.
 import { constants } from 'node:fs'
 import { chmod, lstat, mkdir, open, readdir, realpath } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { SkeinError } from '../base/errors.ts'
-import { diskError, hasErrno, removeFile } from './disk-calls.ts'
+import { diskError, hasErrno, removeFile, syncDirectory } from './disk-calls.ts'
 
 const markerName = 'skein-directory.json'
 const markerBytesMax = 4096
@@ -62,6 +62,12 @@ export async function inBlockFolder<T>(layout: DirectoryLayout, blockId: number,
     await ensureFolder(layout.folders[folderIndexOf(blockId)] ?? '')
     return await operation()
   }
+}
+
+/** Makes the name of a block's file last over a power failure, and the folders above it. */
+export async function syncBlockName(layout: DirectoryLayout, blockId: number): Promise<void> {
+  const folder = layout.folders[folderIndexOf(blockId)] ?? ''
+  for (const path of [folder, dirname(folder), layout.path]) await syncDirectory(path)
 }
 
 /** The names in a folder of blocks; none when it was never needed. @throws when it is something else than a folder */

@@ -9,7 +9,7 @@ import { SkeinError } from '../base/errors.ts'
 import { PageChecksummer } from '../base/page-checksum.ts'
 import { encodeFooter, pageCount } from './block-file.ts'
 import type { BlockHeader, BlockReservation } from './block-store.ts'
-import { closeFile, diskError, removeFile, statFile, writeFully } from './disk-calls.ts'
+import { closeFile, diskError, removeFile, statFile, syncFile, writeFully } from './disk-calls.ts'
 
 /** Bytes that gather before they are written; a writer may hold twice as many in memory. */
 const writeBytes = 1024 * 1024
@@ -20,7 +20,7 @@ export interface ReservationTarget {
   /** The temporary file, open as `fd`, which the reservation owns. */
   readonly path: string
   readonly fd: number
-  /** Renames the whole file to the block's own name. */
+  /** Renames the whole file to the block's own name; a durable block's stays there over a power failure. */
   readonly moveIn: () => Promise<void>
   readonly clock: Clock
   /** Called once, without waiting: the block is in place, or it is given up. */
@@ -91,6 +91,7 @@ export class DirectoryReservation implements BlockReservation {
       await this.#settle()
       const footer = encodeFooter(this.header, checksums === undefined ? this.#ownChecksums() : await this.#checkForeign(checksums))
       await writeFully(this.#target.fd, [...this.#gathered, footer], checksums === undefined ? this.#filePosition : this.header.length)
+      if (this.header.durable === true) await syncFile(this.#target.fd)
       await closeFile(this.#target.fd)
     } catch (thrown) {
       await this.#giveUp()

@@ -15,11 +15,11 @@ import type { MetricRegistry } from '../telemetry/registry.ts'
 import { encodeFooter } from './block-file.ts'
 import { type BlockEntry, BlockLedger } from './block-ledger.ts'
 import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents, DirectoryUsage } from './block-store.ts'
-import { blockPath, type DirectoryLayout, inBlockFolder, prepareDirectory, tempPath } from './directory-layout.ts'
+import { blockPath, type DirectoryLayout, inBlockFolder, prepareDirectory, syncBlockName, tempPath } from './directory-layout.ts'
 import { openReader } from './directory-reader.ts'
 import { DirectoryReservation } from './directory-reservation.ts'
 import { scanDirectory } from './directory-scan.ts'
-import { closeFile, diskError, hasErrno, newFileFlags, openFile, removeFile, renameFile, writeFully } from './disk-calls.ts'
+import { closeFile, diskError, hasErrno, newFileFlags, openFile, removeFile, renameFile, syncFile, writeFully } from './disk-calls.ts'
 
 /** Blocks up to this size are put in one piece; larger ones go through a reservation. */
 const putBytesMax = 1024 * 1024
@@ -144,7 +144,7 @@ export class DirectoryStore implements BlockStore {
       header,
       path,
       fd,
-      moveIn: () => inBlockFolder(this.#layout, header.blockId, () => renameFile(path, blockPath(this.#layout, header.blockId))),
+      moveIn: () => this.#moveIn(path, header),
       clock: this.#options.deps.clock,
       committed: () => {
         this.#reservations.delete(reservation)
@@ -176,7 +176,7 @@ export class DirectoryStore implements BlockStore {
     const entry = begun instanceof Promise ? await begun : begun
     const slot = this.#putSlots.tryAcquire(1) ?? (await this.#putSlots.acquire(1, this.#never))
     try {
-      await this.#writeWhole(header.blockId, [bytes, encodeFooter(header, pageChecksums(bytes))])
+      await this.#writeWhole(header, [bytes, encodeFooter(header, pageChecksums(bytes))])
     } catch (thrown) {
       this.#ledger.end(entry)
       throw diskError(thrown, `writing block ${header.blockId}`)
@@ -237,11 +237,25 @@ export class DirectoryStore implements BlockStore {
     this.#options.deps.events.added(entry.header)
   }
 
-  async #writeWhole(blockId: number, buffers: readonly Uint8Array[]): Promise<void> {
+  async #moveIn(path: string, header: BlockHeader): Promise<void> {
+    const target = blockPath(this.#layout, header.blockId)
+    await inBlockFolder(this.#layout, header.blockId, () => renameFile(path, target))
+    if (header.durable !== true) return
+    try {
+      await syncBlockName(this.#layout, header.blockId)
+    } catch (thrown) {
+      await this.#unlink(target)
+      throw thrown
+    }
+  }
+
+  async #writeWhole(header: BlockHeader, buffers: readonly Uint8Array[]): Promise<void> {
+    const { blockId, durable } = header
     const path = blockPath(this.#layout, blockId)
     const fd = await inBlockFolder(this.#layout, blockId, () => this.#createFile(path))
     try {
       await writeFully(fd, buffers, 0)
+      if (durable === true) await syncFile(fd)
     } catch (thrown) {
       await closeFile(fd).catch(() => undefined)
       await this.#unlink(path)
@@ -249,6 +263,7 @@ export class DirectoryStore implements BlockStore {
     }
     try {
       await closeFile(fd)
+      if (durable === true) await syncBlockName(this.#layout, blockId)
     } catch (thrown) {
       await this.#unlink(path)
       throw thrown

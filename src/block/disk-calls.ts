@@ -1,7 +1,7 @@
 // Why: the block store's file calls, each as one trip to the thread pool, with errors in the house's words.
 // How: Node's callback API and bare descriptors. Its promises API makes an object with a finalizer for each open file and
 // costs about a third more of the main thread a small file.
-import { close, constants, fstat, ftruncate, open, read, rename, unlink, writev, type Stats } from 'node:fs'
+import { close, constants, fstat, fsync, ftruncate, open, read, rename, unlink, writev, type Stats } from 'node:fs'
 import { SkeinError } from '../base/errors.ts'
 
 /** A new file that nobody else has: exclusive, no symbolic link followed, readable by its maker. */
@@ -30,6 +30,23 @@ export function truncateFile(fd: number, bytes: number): Promise<void> {
   return new Promise((resolve, reject) => {
     ftruncate(fd, bytes, (error) => (error === null ? resolve() : reject(error)))
   })
+}
+
+/** Resolves when the disk has what was written, or renamed into a directory. */
+export function syncFile(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fsync(fd, (error) => (error === null ? resolve() : reject(error)))
+  })
+}
+
+/** Resolves when the disk has the names in a directory. */
+export async function syncDirectory(path: string): Promise<void> {
+  const fd = await openFile(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  try {
+    await syncFile(fd)
+  } finally {
+    await closeFile(fd)
+  }
 }
 
 export function renameFile(from: string, to: string): Promise<void> {

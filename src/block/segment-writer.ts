@@ -10,7 +10,7 @@ import type { Segment, SegmentPlace } from './segment-file.ts'
 import { setMark } from './segment-record.ts'
 
 /** Of one write; a larger record goes alone. */
-const batchBytesMax = 8 * 1024 * 1024
+const batchBytesMax = 1024 * 1024
 const batchBuffersMax = 1000
 
 export interface Append {

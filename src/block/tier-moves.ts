@@ -19,6 +19,8 @@ export interface TierMoverOptions {
   readonly table: TierTable
   /** Ends the moves at their next page. */
   readonly signal: AbortSignal
+  /** A move found the disk of this tier full. */
+  readonly diskWasFull: (level: number) => void
   readonly logger: Logger
 }
 
@@ -73,6 +75,7 @@ export class TierMover {
       await Promise.all([this.#tier(from).free(blockId), this.#tier(to).free(blockId)])
     } catch (thrown) {
       const { code, reason, message } = toSkeinError(thrown)
+      if (reason === 'disk_full') this.#options.diskWasFull(to)
       logger.debug('a block stays in its tier', { blockId, from, to, code, reason, message })
     }
     return false

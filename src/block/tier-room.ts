@@ -4,6 +4,8 @@
 //
 //   who may delete: a writer that asked for it, and the work ahead of need that such a writer set off; all else only moves
 //   a plan meets a world that went on: an action that cannot be done any more is left out, and the writer asks again
+//   a disk that is full below its quota: for a while its tier counts as full, so that its own blocks go first
+import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { BlockStore } from './block-store.ts'
 import { type Action, type Candidate, planRelease, planRoom, type RoomRequest, type TierView } from './eviction-policy.ts'
@@ -17,6 +19,8 @@ const batchRequestsMax = 256
 const batchBytesMax = 256 * 1024 * 1024
 /** Of the work ahead of need, before it looks for writers again. */
 const aheadBytesMax = 16 * 1024 * 1024
+/** How long a disk that was full is taken to be full. */
+const diskFullMs = 10_000
 
 /** A tier: a store that knows which of its directories a block is in. */
 export interface TierStore extends BlockStore {
@@ -42,6 +46,7 @@ export interface TierRoomOptions {
   /** Deletes a block. */
   readonly evict: (block: TierBlock) => Promise<void>
   readonly limits: RoomLimits
+  readonly clock: Clock
 }
 
 interface Waiter extends RoomRequest {
@@ -54,6 +59,8 @@ interface Row {
   /** What is to be done ahead of need; undefined: nothing. */
   ahead: { mayDelete: boolean; untilFreeBytes: number } | undefined
   readonly quotaBytes: number
+  /** Its disk was found full although the quota was not used up. */
+  diskFullUntilMs: number
 }
 
 export class TierRoom {
@@ -67,6 +74,7 @@ export class TierRoom {
     this.#rows = options.tiers.map((tier) => ({
       waiters: [],
       ahead: undefined,
+      diskFullUntilMs: Number.NEGATIVE_INFINITY,
       quotaBytes: tier.usage().reduce((total, usage) => total + usage.quotaBytes, 0),
     }))
   }
@@ -97,6 +105,12 @@ export class TierRoom {
     if (table.bytes(level) > limits.highWatermarkRatio * row.quotaBytes) {
       this.#goAhead(row, mayDelete, row.quotaBytes * (1 - limits.lowWatermarkRatio))
     }
+  }
+
+  /** A write to the tier failed because its disk is full. */
+  diskWasFull(level: number): void {
+    const row = this.#rows[level]
+    if (row !== undefined) row.diskFullUntilMs = this.#options.clock.monotonicMs() + diskFullMs
   }
 
   /** Resolves when nothing is left to do. */
@@ -190,11 +204,15 @@ export class TierRoom {
   }
 
   #views(): readonly TierView[] {
-    const { tiers, table } = this.#options
-    return tiers.map((tier, level) => ({
-      directories: tier.usage().map(({ quotaBytes, usedBytes }) => ({ quotaBytes, freeBytes: quotaBytes - usedBytes })),
-      candidates: () => candidates(tier, table, level),
-    }))
+    const { tiers, table, clock } = this.#options
+    const nowMs = clock.monotonicMs()
+    return tiers.map((tier, level) => {
+      const isDiskFull = nowMs < (this.#rows[level]?.diskFullUntilMs ?? nowMs)
+      return {
+        directories: tier.usage().map(({ quotaBytes, usedBytes }) => ({ quotaBytes, freeBytes: isDiskFull ? 0 : quotaBytes - usedBytes })),
+        candidates: () => candidates(tier, table, level),
+      }
+    })
   }
 }
 

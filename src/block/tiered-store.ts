@@ -22,6 +22,8 @@ import { type TierBlock, TierTable, type VictimRules } from './tier-table.ts'
 
 /** How often a writer tries again that others overtook. */
 const attemptsMax = 64
+/** The same for a disk that is full below its quota: what is deleted may not be given back at once. */
+const diskFullAttemptsMax = 4
 
 export interface TieredStoreOptions extends RoomLimits {
   readonly levels: number
@@ -58,8 +60,10 @@ export class TieredStore implements BlockStore {
     this.#tiers = tiers
     this.#table = table
     this.#stop = new AbortController()
-    this.#mover = new TierMover({ tiers, table, signal: this.#stop.signal, logger })
-    this.#room = new TierRoom({ tiers, table, mover: this.#mover, limits: options, evict: (block) => this.#remove(block, 'evicted') })
+    const diskWasFull = (level: number): void => this.#room.diskWasFull(level)
+    this.#mover = new TierMover({ tiers, table, signal: this.#stop.signal, diskWasFull, logger })
+    const evict = (block: TierBlock): Promise<void> => this.#remove(block, 'evicted')
+    this.#room = new TierRoom({ tiers, table, mover: this.#mover, limits: options, evict, clock })
     this.#promotions = new Promotions({ table, mover: this.#mover, room: this.#room, clock, bytesPerSecond })
   }
 
@@ -124,7 +128,8 @@ export class TieredStore implements BlockStore {
     const begun = this.#begin(header, hints)
     const write = begun instanceof Promise ? await begun : begun
     try {
-      await this.#place(header, write.evict, (tier) => tier.put(header, bytes))
+      // The usual case with nothing around it: a small block must cost little.
+      if (!(await this.#putOnTop(header, bytes))) await this.#place(header, write.evict, (tier) => tier.put(header, bytes))
     } finally {
       this.#endWrite(header, write)
     }
@@ -211,6 +216,18 @@ export class TieredStore implements BlockStore {
     if (this.#writing.get(blockId) === write) this.#writing.delete(blockId)
   }
 
+  async #putOnTop(header: BlockHeader, bytes: Uint8Array): Promise<boolean> {
+    const [top] = this.#tiers
+    if (top === undefined || this.#room.isWaiting(0)) return false
+    try {
+      await top.put(header, bytes)
+      return true
+    } catch (thrown) {
+      if (isElsewhere(thrown)) return false
+      throw thrown
+    }
+  }
+
   async #place<T>(header: BlockHeader, mayDelete: boolean, write: (tier: TierStore) => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt += 1) {
       let failure: unknown
@@ -231,21 +248,22 @@ export class TieredStore implements BlockStore {
     write: () => Promise<T>,
     request: { bytes: number; mayDelete: boolean },
   ): Promise<{ value?: { result: T }; failure?: unknown }> {
+    let failure: unknown
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       // First come, first served; who was made room for need not queue up again.
       if (attempt > 0 || !this.#room.isWaiting(level)) {
         try {
           return { value: { result: await write() } }
         } catch (thrown) {
-          if (isSkeinError(thrown, 'resource_exhausted', 'disk_full') || isSkeinError(thrown, 'unavailable', 'disk_fault')) {
-            return { failure: thrown }
-          }
-          if (!isSkeinError(thrown, 'resource_exhausted', 'no_capacity')) throw thrown
+          if (!isElsewhere(thrown)) throw thrown
+          if (thrown.reason !== 'no_capacity') failure = thrown
+          if (thrown.reason === 'disk_full' && attempt < diskFullAttemptsMax) this.#room.diskWasFull(level)
+          else if (thrown.reason !== 'no_capacity') return { failure }
         }
       }
-      if (!(await this.#room.make(level, request))) return {}
+      if (!(await this.#room.make(level, request))) return { failure }
     }
-    return {}
+    return { failure }
   }
 
   #noRoom(header: BlockHeader): SkeinError {
@@ -337,6 +355,15 @@ class TieredReader implements BlockReader {
     }
     return this.#reader.close()
   }
+}
+
+/** Whether what refused a block here says nothing about other tiers. */
+function isElsewhere(thrown: unknown): thrown is SkeinError {
+  return (
+    isSkeinError(thrown, 'resource_exhausted', 'no_capacity') ||
+    isSkeinError(thrown, 'resource_exhausted', 'disk_full') ||
+    isSkeinError(thrown, 'unavailable', 'disk_fault')
+  )
 }
 
 function notFound(blockId: number): SkeinError {

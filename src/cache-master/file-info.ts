@@ -1,13 +1,17 @@
 // Why: one rendering of an inode for all answers.
 import { blockCount, blockIdOf, blockLength } from '../base/block-id.ts'
 import { formatPath } from '../base/paths.ts'
-import type { DirectoryInode, FileInode, NamespaceRecord } from '../meta/tables.ts'
+import { effectiveTtl, replicationMinOf } from '../meta/expiry.ts'
+import type { DirectoryInode, FileInode, NamespaceRecord, Tables } from '../meta/tables.ts'
 import type { BlockLocations, FileInfo } from '../wire/generated/master.ts'
 import type { MasterContext } from './master-context.ts'
 
 const fileMode = 0o666
 const directoryMode = 0o777
 const owner = 'skein'
+/** How far is looked for something persisted in a directory that was made here. */
+const lookedAtEntries = 16
+const lookedAtDepth = 3
 
 /** What of a file is cached on live workers. */
 export interface Cached {
@@ -41,8 +45,10 @@ export function locationsOf(context: MasterContext, fileId: number, length: numb
 
 export function fileInfo(context: MasterContext, record: NamespaceRecord, key: string, file: FileInode): FileInfo {
   const cached = cachedOf(context, file)
+  const ttl = effectiveTtl(context.tables, file)
   return {
     ...placed(record, key, file),
+    persistenceState: file.persisted ? 'PERSISTED' : 'NOT_PERSISTED',
     path: formatPath({ namespace: record.name, key }),
     name: file.name,
     folder: false,
@@ -54,9 +60,9 @@ export function fileInfo(context: MasterContext, record: NamespaceRecord, key: s
     mode: fileMode,
     pinned: file.pinned,
     replicationMax: file.replicationMax,
-    replicationMin: file.replicationMin,
-    ttlMs: file.ttlMs,
-    ttlAction: file.ttlAction,
+    replicationMin: replicationMinOf(file),
+    ttlMs: ttl.ttlMs,
+    ttlAction: ttl.action,
     cachedBytes: cached.bytes,
     mountPoint: false,
     replicas: cached.replicas,
@@ -64,18 +70,36 @@ export function fileInfo(context: MasterContext, record: NamespaceRecord, key: s
 }
 
 /** @param key empty for the namespace itself, else ending in `/` */
-export function directoryInfo(record: NamespaceRecord, key: string, directory: DirectoryInode): FileInfo {
+export function directoryInfo(tables: Tables, record: NamespaceRecord, key: string, directory: DirectoryInode): FileInfo {
   // The slash is part of the path only where the directory has no other name (`a//`).
   const path = directory.name === '/' ? key : key.replace(/\/$/, '')
   return {
     ...placed(record, key, directory),
     ...folder,
+    persistenceState: isAtStore(tables, directory) ? 'PERSISTED' : 'NOT_PERSISTED',
+    pinned: directory.pinned,
+    ttlMs: directory.ttlMs,
+    ttlAction: directory.ttlAction,
     path: formatPath({ namespace: record.name, key: path }),
     name: key === '' ? record.name : directory.name.replace(/\/$/, ''),
     modifiedMs: directory.createdMs,
     accessedMs: directory.createdMs,
     mountPoint: key === '',
   }
+}
+
+/** Whether the store shows a directory of this name: a marker, or something persisted among the first entries below. */
+function isAtStore(tables: Tables, directory: DirectoryInode, depth = 0): boolean {
+  if (!directory.made || directory.marker) return true
+  let looked = 0
+  for (const { inodeId } of tables.edges(directory.id, '')) {
+    const inode = tables.inode(inodeId)
+    if (inode?.kind === 'file' && inode.persisted) return true
+    if (inode?.kind === 'directory' && depth < lookedAtDepth && isAtStore(tables, inode, depth + 1)) return true
+    looked += 1
+    if (looked >= lookedAtEntries) break
+  }
+  return false
 }
 
 /** The directory that holds the namespaces. */

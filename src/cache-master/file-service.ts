@@ -48,7 +48,7 @@ export class FileService {
     const { record, file, directory } = await this.#locator.locate(path, signal)
     if (file !== undefined) return fileInfo(this.#context, record, path.key, file)
     if (directory === undefined) throw notFound(path)
-    return directoryInfo(record, directoryKey(path.key), directory)
+    return directoryInfo(this.#context.tables, record, directoryKey(path.key), directory)
   }
 
   /** A file with the live locations of its blocks. @throws SkeinError not_found, invalid_argument for a directory */
@@ -86,15 +86,17 @@ export class FileService {
     return total
   }
 
-  /** Drops the cached blocks below a path. @throws SkeinError failed_precondition when a file is pinned and `force` is not set */
+  /**
+   * Drops the cached blocks below a path, or nothing at all.
+   * @throws SkeinError failed_precondition when a file is not persisted, or is pinned and `force` is not set
+   */
   async free(request: FreeRequest, { signal }: CallOptions): Promise<FreeResponse> {
     const subtrees = await this.#subtrees(request.path, false, signal)
-    if (!request.force) {
-      const refusePinned = (file: FileInode, path: string): void => {
-        if (file.pinned) throw new SkeinError('failed_precondition', `${path} is pinned: unpin it, or free it with -f`)
-      }
-      for (const subtree of subtrees) await this.#eachFile(subtree, signal, () => 0, refusePinned)
+    const refuse = (file: FileInode, path: string): void => {
+      if (!file.persisted) throw new SkeinError('failed_precondition', `${path} is not persisted: its only copy is here; persist it first`)
+      if (file.pinned && !request.force) throw new SkeinError('failed_precondition', `${path} is pinned: unpin it, or free it with -f`)
     }
+    for (const subtree of subtrees) await this.#eachFile(subtree, signal, () => 0, refuse)
     const paths: string[] = []
     let freedBytes = 0
     for (const subtree of subtrees) {
@@ -103,6 +105,7 @@ export class FileService {
         signal,
         () => 0,
         (file, path) => {
+          if (!file.persisted) return
           const dropped = this.#context.workers.dropFile(file.id)
           for (const { index, replicas } of dropped) freedBytes += replicas * blockLength(file.length, file.blockSizeBytes, index)
           if ((dropped.length > 0 || subtree.file !== undefined) && paths.length < freedPathsMax) paths.push(path)

@@ -65,7 +65,7 @@ export class ListService {
       const root = directoryAt(this.#context.tables, record.rootId, '')
       if (root === undefined) continue
       const goingOn = token?.namespace === record.name ? token : undefined
-      if (goingOn === undefined) files.push(directoryInfo(record, '', root))
+      if (goingOn === undefined) files.push(directoryInfo(this.#context.tables, record, '', root))
       if (files.length >= limit) return response(record, { files, next: { key: '', folder: true } })
       if (!recursive) continue
       const left = limit - files.length
@@ -108,8 +108,8 @@ export class ListService {
     const taken = takeEntries(entries, limit)
     const files = taken.flatMap(({ key, inodeId }) => {
       const inode = tables.inode(inodeId)
-      if (inode === undefined) return []
-      return [inode.kind === 'file' ? fileInfo(this.#context, record, key, inode) : directoryInfo(record, key, inode)]
+      if (inode === undefined || inode.kind === 'pending') return []
+      return [inode.kind === 'file' ? fileInfo(this.#context, record, key, inode) : directoryInfo(tables, record, key, inode)]
     })
     return { files, next: taken.length < limit ? undefined : taken.at(-1) }
   }

@@ -7,28 +7,24 @@ import type { Applied, CommandState } from '../journal/command-log.ts'
 import type { LmdbState, StateTable, Uncopied } from '../journal/lmdb-state.ts'
 import { apply } from '../meta/apply.ts'
 import type { Command, Effect, Outcome } from '../meta/commands.ts'
-import type { CounterName, DirectoryInode, Edge, FileInode, Inode, NamespaceRecord, Tables } from '../meta/tables.ts'
+import type { CounterName, Edge, Inode, NamespaceRecord, Tables } from '../meta/tables.ts'
+import { decodeInode, encodeInode } from './inode-rows.ts'
 
 /** The outcome of a command that held. */
 export type Accepted = Exclude<Outcome, { readonly refused: object }>
 
-/** Arrays instead of maps: the layouts below are the format. */
 const packr = new Packr({ useRecords: false })
-
-type FileRow = [
-  kind: 1,
-  ...fields: [number, string, number, string, number, number, number, string, string, boolean, number, number, number, boolean],
-]
-type DirectoryRow = [kind: 2, ...fields: [number, string, number, number, number, boolean]]
 
 export class LmdbTables implements Tables, CommandState<Command, Accepted, Effect> {
   readonly #state: LmdbState
   readonly #namespaceRows: StateTable<string, Buffer>
   readonly #inodes: StateTable<number, Buffer>
   readonly #edges: StateTable<Buffer, number>
+  readonly #decommissioningRows: StateTable<string, Buffer>
   /** Few, and asked for at every call. */
   readonly #namespaces = new Map<string, NamespaceRecord>()
   readonly #counters = new Map<CounterName, number>()
+  readonly #decommissioning = new Set<string>()
 
   /** The caller closes the state. */
   constructor(state: LmdbState) {
@@ -36,6 +32,7 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
     this.#namespaceRows = state.bytesTable('namespaces')
     this.#inodes = state.bytesTable('inodes')
     this.#edges = state.numbersTable('edges')
+    this.#decommissioningRows = state.bytesTable('decommissioning')
     this.#load()
   }
 
@@ -119,6 +116,20 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
     }
   }
 
+  decommissioning(): ReadonlySet<string> {
+    return this.#decommissioning
+  }
+
+  putDecommissioning(workerId: string, decommissioning: boolean): void {
+    if (decommissioning) {
+      this.#decommissioningRows.put(workerId, Buffer.of(1))
+      this.#decommissioning.add(workerId)
+    } else {
+      this.#decommissioningRows.delete(workerId)
+      this.#decommissioning.delete(workerId)
+    }
+  }
+
   counter(name: CounterName): number {
     return this.#counters.get(name) ?? 0
   }
@@ -140,6 +151,8 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
       assert(typeof record === 'object' && record !== null, `namespace row ${key}`)
       this.#namespaces.set(key, record as NamespaceRecord)
     }
+    this.#decommissioning.clear()
+    for (const { key } of this.#decommissioningRows.range({})) this.#decommissioning.add(key)
     for (const name of ['containers', 'files', 'directories'] as const) this.#counters.set(name, this.#state.number(name) ?? 0)
   }
 }
@@ -153,41 +166,4 @@ function edgeKey(parentId: number, name: string): Buffer {
   key.writeUInt32BE(parentId % 2 ** 32, 4)
   key.write(name, edgeKeyHead, 'utf8')
   return key
-}
-
-function encodeInode(inode: Inode): Buffer {
-  if (inode.kind === 'directory') {
-    const { parentId, name, createdMs, childrenListedMs, treeListedMs, marker } = inode
-    return packr.pack([2, parentId, name, createdMs, childrenListedMs, treeListedMs, marker] satisfies DirectoryRow)
-  }
-  const { parentId, name, length, etag, modifiedMs, createdMs, blockSizeBytes, storageClass, crc64 } = inode
-  const { pinned, replicationMin, replicationMax, ttlMs, ttlAction } = inode
-  const head: [1, number, string, number, string, number, number, number, string, string] = [
-    1,
-    parentId,
-    name,
-    length,
-    etag,
-    modifiedMs,
-    createdMs,
-    blockSizeBytes,
-    storageClass,
-    crc64,
-  ]
-  return packr.pack([...head, pinned, replicationMin, replicationMax, ttlMs, ttlAction === 'DELETE'] satisfies FileRow)
-}
-
-function decodeInode(id: number, bytes: Buffer): Inode {
-  const row: unknown = packr.unpack(bytes)
-  assert(Array.isArray(row) && (row[0] === 1 || row[0] === 2), `inode ${id} has an unknown layout`)
-  if (row[0] === 2) {
-    const [, parentId, name, createdMs, childrenListedMs, treeListedMs, marker] = row as DirectoryRow
-    return { kind: 'directory', id, parentId, name, createdMs, childrenListedMs, treeListedMs, marker } satisfies DirectoryInode
-  }
-  const fields = row as FileRow
-  const [, parentId, name, length, etag, modifiedMs, createdMs, blockSizeBytes, storageClass, crc64] = fields
-  const [pinned, replicationMin, replicationMax, ttlMs, deletes] = fields.slice(10) as [boolean, number, number, number, boolean]
-  const ttlAction = deletes ? 'DELETE' : 'FREE'
-  const file = { kind: 'file', id, parentId, name, length, etag, modifiedMs, createdMs, blockSizeBytes, storageClass, crc64 } as const
-  return { ...file, pinned, replicationMin, replicationMax, ttlMs, ttlAction } satisfies FileInode
 }

@@ -9,6 +9,7 @@ import type { NamespaceRecord, Tables } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { Accepted } from './lmdb-tables.ts'
+import type { ReplicationOptions } from './replication-checker.ts'
 import type { SecretSealing } from './secret-sealing.ts'
 import type { StorePool } from './store-pool.ts'
 import type { WorkerRegistry } from './worker-registry.ts'
@@ -28,6 +29,7 @@ export interface MasterOptions {
   /** A checkpoint is made after so many commands or bytes of them. */
   readonly checkpointEntries: number
   readonly checkpointBytes: number
+  readonly replication?: Partial<ReplicationOptions> | undefined
 }
 
 export interface MasterContext {

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { blockCount } from '../base/block-id.ts'
-import type { Clock } from '../base/clock.ts'
+import { type Clock, type Random, systemRandom } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
 import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
@@ -15,16 +15,19 @@ import { namespaceById } from '../meta/resolve.ts'
 import { detachedParentId } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { DecommissionRequest, DecommissionResponse } from '../wire/generated/lifecycle.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import { ClusterService } from './cluster-service.ts'
 import { decodeCommand, encodeCommand } from './command-codec.ts'
+import { Decommission } from './decommission.ts'
 import { FileService } from './file-service.ts'
 import { ListService } from './list-service.ts'
 import { type Accepted, LmdbTables } from './lmdb-tables.ts'
 import type { MasterContext, MasterOptions } from './master-context.ts'
 import { NamespaceService } from './namespace-service.ts'
 import { PathLocator } from './path-locator.ts'
+import { ReplicationChecker } from './replication-checker.ts'
 import { SecretSealing } from './secret-sealing.ts'
 import { type OpenStore, StorePool } from './store-pool.ts'
 import { StoreSync } from './store-sync.ts'
@@ -34,10 +37,14 @@ import { WorkerRegistry } from './worker-registry.ts'
 export interface CacheMasterDependencies {
   /** `skein.home`; the state lies in `<home>/master`. */
   readonly home: string
+  /** Seals the namespaces' secrets; default `<home>/master/secret.key`. */
+  readonly secretKeyFile?: string
   /** The caller closes it, after this. */
   readonly journal: Journal
   readonly openStore: OpenStore
   readonly clock: Clock
+  /** Default: the system's. */
+  readonly random?: Random
   readonly logger: Logger
   readonly metrics: MetricRegistry
   readonly options: MasterOptions
@@ -47,6 +54,8 @@ export interface CacheMasterDependencies {
 
 export interface CacheMaster {
   readonly service: Service<typeof MasterServiceDefinition>
+  /** Takes a worker out of service (LifecycleService). @throws SkeinError not_found, invalid_argument, failed_precondition */
+  decommission(request: DecommissionRequest): Promise<DecommissionResponse>
   /** Aborts, with the reason, when changes can no longer be made and the process should be started again. */
   readonly stopped: AbortSignal
   /** Watches the workers and finishes what a restart interrupted, until the signal aborts or close. */
@@ -61,7 +70,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
   const { clock, logger, metrics, options } = deps
   const directory = join(deps.home, 'master')
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const sealing = await SecretSealing.open(join(directory, 'secret.key'))
+  const sealing = await SecretSealing.open(deps.secretKeyFile ?? join(directory, 'secret.key'))
   const clusterId = await readClusterId(join(directory, 'cluster.id'))
   // First the right to write, then the state: another master may have written until now.
   const term = await deps.journal.campaign(clusterId, deps.signal)
@@ -72,7 +81,11 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     const inode = tables.inode(fileId)
     return inode?.kind === 'file' ? blockCount(inode.length, inode.blockSizeBytes) : undefined
   }
-  const workers = new WorkerRegistry({ blocks, blockCount: countOf, clock, logger, workerLostMs: options.workerLostMs })
+  const isDecommissioning = (workerId: string): boolean => tables.decommissioning().has(workerId)
+  const workers = new WorkerRegistry({ blocks, blockCount: countOf, clock, logger, workerLostMs: options.workerLostMs, isDecommissioning })
+  const { random = systemRandom } = deps
+  const replication = new ReplicationChecker({ tables, blocks, workers, clock, random, logger, metrics, options: options.replication })
+  workers.watch(replication)
   try {
     const log = await CommandLog.open<Command, Accepted, Effect>({
       journal: deps.journal,
@@ -80,7 +93,10 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       state: tables,
       encode: encodeCommand,
       decode: decodeCommand,
-      onEffect: ({ fileId }) => workers.dropFile(fileId),
+      onEffect: (effect) => {
+        if (effect.type === 'drop_blocks') workers.dropFile(effect.fileId)
+        else replication.changed(effect.fileId)
+      },
       logger,
       checkpointEntries: options.checkpointEntries,
       checkpointBytes: options.checkpointBytes,
@@ -88,14 +104,20 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id) !== undefined, logger)
     metrics.observe('master.files', () => tables.counter('files'))
     metrics.observe('master.workers.live', () => workers.list().filter((worker) => worker.live).length)
-    return assemble({ tables, log, blocks, workers, stores, sealing, clock, logger, metrics, options }, clusterId, () => state.close())
+    const context = { tables, log, blocks, workers, stores, sealing, clock, logger, metrics, options }
+    return assemble(context, replication, clusterId, () => state.close())
   } catch (error) {
     await state.close()
     throw error
   }
 }
 
-function assemble(context: MasterContext, clusterId: string, closeState: () => Promise<void>): CacheMaster {
+function assemble(
+  context: MasterContext,
+  replication: ReplicationChecker,
+  clusterId: string,
+  closeState: () => Promise<void>,
+): CacheMaster {
   const sync = new StoreSync(context)
   const locator = new PathLocator(context, sync)
   const namespaces = new NamespaceService(context)
@@ -105,14 +127,18 @@ function assemble(context: MasterContext, clusterId: string, closeState: () => P
     lists: new ListService(context, locator, sync),
     syncs: new SyncService(context, sync),
     cluster: new ClusterService(context, clusterId),
+    replication,
   })
+  const decommission = new Decommission(context, replication)
   const closing = new AbortController()
   return {
     service,
+    decommission: (request) => decommission.decommission(request),
     stopped: context.log.stopped,
     start: (signal) => {
       const either = AbortSignal.any([signal, closing.signal])
       void watchWorkers(context, either)
+      void replication.run(either)
       if (hasDetached(context)) {
         namespaces.clearDetached().catch((error: unknown) => context.logger.warn('clearing deleted namespaces did not end', { error }))
       }
@@ -136,10 +162,11 @@ interface Parts {
   readonly lists: ListService
   readonly syncs: SyncService
   readonly cluster: ClusterService
+  readonly replication: ReplicationChecker
 }
 
 function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service'] {
-  const { namespaces, files, lists, syncs, cluster } = parts
+  const { namespaces, files, lists, syncs, cluster, replication } = parts
   const { workers } = context
   return {
     createNamespace: (request, options) => namespaces.create(request, options),
@@ -164,7 +191,10 @@ function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service']
     },
     registerWorker: async (request) => ({ session: workers.register(request) }),
     reportBlocks: async (request) => ({ unknown: workers.report(request) }),
-    workerHeartbeat: async (request) => ({ freeBlocks: workers.heartbeat(request), copyBlocks: [] }),
+    workerHeartbeat: async (request) => ({
+      freeBlocks: workers.heartbeat(request),
+      copyBlocks: replication.copiesFor(request.workerId),
+    }),
     listWorkers: async () => ({ workers: workers.list() }),
     getClusterSummary: async () => cluster.summary(),
     registerJobMaster: async (request) => {

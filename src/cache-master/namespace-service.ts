@@ -6,8 +6,9 @@ import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { checkNamespaceName } from '../base/paths.ts'
 import { Secret } from '../base/secret.ts'
 import { namespaceById, namespaceByName } from '../meta/resolve.ts'
-import type { NamespaceRecord } from '../meta/tables.ts'
+import type { Inode, NamespaceRecord, Tables } from '../meta/tables.ts'
 import type { CreateNamespaceRequest, NamespaceAccess, NamespaceInfo } from '../wire/generated/master.ts'
+import { namespacePolicy } from '../ufs/store-options.ts'
 import type { CallOptions } from '../wire/service.ts'
 import { type MasterContext, namespaceNamed } from './master-context.ts'
 
@@ -51,15 +52,15 @@ export class NamespaceService {
       if (meanwhile === undefined) throw error
       return this.#existing(meanwhile, request)
     }
-    return infoOf(namespaceNamed(this.#context, request.name))
+    return infoOf(this.#context.tables, namespaceNamed(this.#context, request.name))
   }
 
   get(name: string): NamespaceInfo {
-    return infoOf(namespaceNamed(this.#context, name.replace(/^\//, '')))
+    return infoOf(this.#context.tables, namespaceNamed(this.#context, name.replace(/^\//, '')))
   }
 
   list(): NamespaceInfo[] {
-    return sortedNamespaces(this.#context).map(infoOf)
+    return sortedNamespaces(this.#context).map((record) => infoOf(this.#context.tables, record))
   }
 
   /** Gone at once; its files are cleared away piece by piece. */
@@ -95,7 +96,7 @@ export class NamespaceService {
     const { uri, attributes, secrets } = this.#context.stores.accessOf(record)
     const revealed = Object.fromEntries(Object.entries(secrets).map(([field, secret]) => [field, secret.reveal()] as const))
     const equal = uri === request.uri && sameEntries(attributes, request.attributes) && sameEntries(revealed, request.secrets)
-    if (equal) return infoOf(record)
+    if (equal) return infoOf(this.#context.tables, record)
     throw new SkeinError(
       'already_exists',
       `namespace '${record.name}' exists already with another definition: delete it first, or take another name`,
@@ -136,7 +137,7 @@ export function blockSizeOf(record: { readonly attributes: Readonly<Record<strin
   return text === undefined ? defaultBytes : parseBytes(text)
 }
 
-function infoOf(record: NamespaceRecord): NamespaceInfo {
+function infoOf(tables: Tables, record: NamespaceRecord): NamespaceInfo {
   return {
     namespaceId: record.id,
     name: record.name,
@@ -144,9 +145,13 @@ function infoOf(record: NamespaceRecord): NamespaceInfo {
     attributes: { ...record.attributes },
     secretNames: Object.keys(record.sealedSecrets).sort(),
     createdMs: record.createdMs,
-    ttlMs: 0,
-    ttlAction: 'FREE',
+    ...ttlOf(tables.inode(record.rootId)),
   }
+}
+
+function ttlOf(root: Inode | undefined): { ttlMs: number; ttlAction: string } {
+  if (root?.kind !== 'directory') return { ttlMs: 0, ttlAction: 'FREE' }
+  return { ttlMs: Math.max(0, root.ttlMs), ttlAction: root.ttlAction }
 }
 
 function checkDefinition(request: CreateNamespaceRequest): void {
@@ -156,6 +161,7 @@ function checkDefinition(request: CreateNamespaceRequest): void {
     if (secretLikeName.test(name))
       throw new SkeinError('invalid_argument', `'${name}' is a secret: give it with --secret, not with --attribute`)
   }
+  namespacePolicy(request.attributes)
   if (blockSizeOf(request, 1) < 1) throw new SkeinError('invalid_argument', `${blockSizeAttribute} must be above 0`)
 }
 

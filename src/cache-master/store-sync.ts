@@ -128,8 +128,11 @@ export class StoreSync {
    * @throws SkeinError failed_precondition when the object cannot be a file, and what the store says
    */
   async refresh(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<FileInode | undefined> {
+    const here = fileAt(this.#context.tables, record.rootId, key)
+    if (here?.persisted === false) return here
     const object = await this.#stat(record, key, signal)
     const known = fileAt(this.#context.tables, record.rootId, key)
+    if (known?.persisted === false) return known
     if (object === undefined || isMarker(object)) {
       if (known !== undefined) {
         await this.#context.log.submit({ type: 'remove_file', atMs: this.#context.clock.nowMs(), namespaceId: record.id, key })

@@ -23,6 +23,17 @@ export interface WorkerRegistryDependencies {
   readonly clock: Clock
   readonly logger: Logger
   readonly workerLostMs: number
+  /** Default: none is. */
+  readonly isDecommissioning?: (workerId: string) => boolean
+}
+
+/** What somebody may want to know at once. Called in the middle of changes: note it, and act later. */
+export interface WorkerEvents {
+  blockAdded(blockId: number, workerId: string): void
+  blockRemoved(blockId: number, workerId: string): void
+  /** Lost, or registered again: what was known under the ordinal is gone. */
+  sessionEnded(workerId: string, ordinal: number): void
+  workerReported(workerId: string): void
 }
 
 interface Worker {
@@ -49,9 +60,31 @@ export class WorkerRegistry {
   readonly #deps: WorkerRegistryDependencies
   readonly #workers = new Map<string, Worker>()
   #fullReports = 0
+  #events: WorkerEvents | undefined
 
   constructor(deps: WorkerRegistryDependencies) {
     this.#deps = deps
+  }
+
+  /** From now on; one watcher. */
+  watch(events: WorkerEvents): void {
+    this.#events = events
+  }
+
+  /** Whether a live worker has not ended its full report. */
+  get anyUnreported(): boolean {
+    for (const worker of this.#workers.values()) if (worker.session !== undefined && !worker.reported) return true
+    return false
+  }
+
+  /** Whether a worker lives and has ended its full report. */
+  hasReported(workerId: string): boolean {
+    const worker = this.#workers.get(workerId)
+    return worker?.session !== undefined && worker.reported
+  }
+
+  isDecommissioning(workerId: string): boolean {
+    return this.#deps.isDecommissioning?.(workerId) ?? false
   }
 
   /** Whether any worker has ended its full report since this master started. */
@@ -84,23 +117,28 @@ export class WorkerRegistry {
     const { blocks, blockCount } = this.#deps
     const unknown: number[] = []
     for (const blockId of request.added) {
-      const count = blocks.blockCountOf(blockId) ?? blockCount(fileIdOfBlock(blockId))
+      const known = blocks.blockCountOf(blockId)
+      const isWithin = known !== undefined && blockIndexOf(blockId) < known
+      const count = isWithin ? known : blockCount(fileIdOfBlock(blockId))
       if (count === undefined || blockIndexOf(blockId) >= count) {
         unknown.push(blockId)
         continue
       }
       blocks.add(blockId, count, ordinal)
       worker.toFree.delete(blockId)
+      this.#events?.blockAdded(blockId, worker.workerId)
     }
     for (const blockId of request.removed) {
       blocks.remove(blockId, ordinal)
       worker.toFree.delete(blockId)
+      this.#events?.blockRemoved(blockId, worker.workerId)
     }
     if (request.directories.length > 0) worker.directories = request.directories
     if (request.fullReportEnd && !worker.reported) {
       worker.reported = true
       this.#fullReports += 1
       this.#deps.logger.info('worker reported its blocks', { workerId: worker.workerId, blocks: blocks.blocksOf(ordinal) })
+      this.#events?.workerReported(worker.workerId)
     }
     return unknown
   }
@@ -144,6 +182,27 @@ export class WorkerRegistry {
     })
   }
 
+  /** Forgets one replica and has its worker delete it. */
+  dropReplica(blockId: number, workerId: string): void {
+    const worker = this.#workers.get(workerId)
+    if (worker?.session === undefined) return
+    this.#deps.blocks.remove(blockId, worker.session.ordinal)
+    worker.toFree.set(blockId, freeTellings)
+  }
+
+  /** The most blocks that any live worker still has to be told to delete. */
+  freesWaiting(): number {
+    let most = 0
+    for (const { session, toFree } of this.#workers.values()) if (session !== undefined) most = Math.max(most, toFree.size)
+    return most
+  }
+
+  /** Where a live worker serves blocks. */
+  dataAddress(workerId: string): string | undefined {
+    const worker = this.#workers.get(workerId)
+    return worker?.session === undefined ? undefined : worker.info.dataAddress
+  }
+
   /** Ids of the live workers that hold a block. */
   workerIds(blockId: number): string[] {
     return this.#deps.blocks.locations(blockId).map((ordinal) => this.#deps.blocks.workerId(ordinal))
@@ -174,8 +233,10 @@ export class WorkerRegistry {
 
   #endSession(worker: Worker): void {
     if (worker.session === undefined) return
-    this.#deps.blocks.dropWorker(worker.session.ordinal)
+    const { ordinal } = worker.session
+    this.#deps.blocks.dropWorker(ordinal)
     worker.session = undefined
+    this.#events?.sessionEnded(worker.workerId, ordinal)
   }
 
   #infoOf(worker: Worker): WorkerInfo {
@@ -193,6 +254,7 @@ export class WorkerRegistry {
       usedBytes: sum(directories, (directory) => directory.usedBytes),
       blockCount: session === undefined ? 0 : this.#deps.blocks.blocksOf(session.ordinal),
       directories: [...directories],
+      decommissioning: this.isDecommissioning(workerId),
     }
   }
 }

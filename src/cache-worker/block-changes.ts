@@ -21,6 +21,11 @@ export class BlockChanges implements BlockStoreEvents {
     this.#note(blockId, 'removed')
   }
 
+  /** Says again that a block is here. */
+  addedAgain(blockId: number): void {
+    this.#note(blockId, 'added')
+  }
+
   get waiting(): number {
     return this.#waiting.size
   }

@@ -7,10 +7,12 @@ import type { BlockTarget } from '../client/block-target.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { OpenStore } from '../ufs/store-cache.ts'
+import { DataClient } from '../wire/data-client.ts'
 import type { DataPlaneHandlers } from '../wire/data-plane.ts'
 import type { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
 import type { BlockChanges } from './block-changes.ts'
+import { BlockCopier } from './block-copier.ts'
 import { createDataHandlers } from './data-handlers.ts'
 import { LocalBlockTarget } from './local-block-target.ts'
 import { MasterLink, type MasterLinkDependencies, type MasterLinkOptions, type WorkerAddresses } from './master-link.ts'
@@ -21,6 +23,8 @@ export interface CacheWorkerOptions extends MasterLinkOptions {
   /** A reservation that nobody touches for this long is aborted. */
   readonly reservationMs: number
   readonly sweepMs: number
+  /** Bytes buffered for one reader of a block. */
+  readonly readBufferBytes: number
 }
 
 export interface CacheWorkerDependencies {
@@ -57,9 +61,12 @@ export interface CacheWorker {
 
 export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
   const { workerId, hostname, home, store, clock, logger, metrics } = deps
-  const { reservationMs = 60_000, sweepMs = 10_000, ...linkOptions } = deps.options ?? {}
-  const { service, sweep } = createWorkerService({ workerId, hostname, home, store })
+  const { reservationMs = 60_000, sweepMs = 10_000, readBufferBytes = 4 * 1024 * 1024, ...linkOptions } = deps.options ?? {}
+  const { service, sweep } = createWorkerService({ workerId, hostname, home, store, clock })
   const storeReads = createStoreReads({ openStore: deps.openStore, clock, limits: deps.storeReadLimits })
+  const data = new DataClient({ clock })
+  const reportAgain = (blockId: number): void => deps.changes.addedAgain(blockId)
+  const copier = new BlockCopier({ store, data, reportAgain, logger })
   const stopping = new AbortController()
   const registered = Promise.withResolvers<void>()
   let running: Promise<unknown> = Promise.resolve()
@@ -74,12 +81,12 @@ export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
 
   return {
     workerService: service,
-    dataHandlers: createDataHandlers({ store, metrics, readStore: storeReads.readStore }),
+    dataHandlers: createDataHandlers({ store, metrics, readBufferBytes, readStore: storeReads.readStore }),
     localTarget: new LocalBlockTarget(workerId, store),
     registered: registered.promise,
     start: (addresses, signal) => {
       const ending = AbortSignal.any([signal, stopping.signal])
-      const link = new MasterLink({ ...deps, addresses, options: linkOptions })
+      const link = new MasterLink({ ...deps, copier, addresses, options: linkOptions })
       link.registered.then(registered.resolve, registered.reject)
       const sweeping = sweepForever(ending).catch((thrown: unknown) => {
         if (!ending.aborted) logger.error('the sweep of stale reservations ended', { error: toSkeinError(thrown) })
@@ -89,6 +96,8 @@ export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
     close: async () => {
       stopping.abort()
       await running
+      await copier.close()
+      data.close()
       await storeReads.close()
       await store.close()
     },

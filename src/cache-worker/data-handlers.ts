@@ -1,4 +1,4 @@
-// Why: what the data port does with blocks (the protocol: wire/data-plane.ts). How: reads come in pieces of whole pages,
+// Why: what the data port does with blocks (the protocol: wire/data-plane.ts). How: reads come in pieces of a few whole pages,
 // each checked by the store, one piece ahead of the one being sent; the first is read before anything is promised, so that
 // a rotten start is an error and not a cut body.
 import { abortReason, throwIfAborted } from '../base/clock.ts'
@@ -11,6 +11,8 @@ import type { DataPlaneHandlers, SmallBlock } from '../wire/data-plane.ts'
 export interface DataHandlerDependencies {
   readonly store: BlockStore
   readonly metrics: MetricRegistry
+  /** Bytes a read stream may hold: the piece being sent and the next one. Default 4 MiB. */
+  readonly readBufferBytes?: number
   /** store-reads.ts */
   readonly readStore: DataPlaneHandlers['readStore']
 }
@@ -33,22 +35,31 @@ async function read(deps: DataHandlerDependencies, blockId: number, offset: numb
     if (offset < 0 || length < 0 || offset + length > header.length) {
       throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not all in block ${blockId} of ${header.length} bytes`)
     }
-    const first = await readPiece(reader, offset, offset + length, signal)
+    const pieceBytes = Math.max(1, Math.floor((deps.readBufferBytes ?? 4 * 1024 * 1024) / 2 / pageBytes)) * pageBytes
+    const next = (from: number): Promise<Uint8Array> => readPiece(reader, pieceBytes, from, offset + length, signal)
+    const first = await next(offset)
     deps.metrics.add('worker.bytes.read.remote', length)
-    return { header, length, chunks: pieces(reader, first, offset, offset + length, signal) }
+    return { header, length, chunks: pieces(reader, next, first, offset, offset + length, signal) }
   } catch (thrown) {
     await reader.close()
     throw thrown
   }
 }
 
-/** The bytes from `from` to the end of their page. */
-function readPiece(reader: BlockReader, from: number, to: number, signal: AbortSignal): Promise<Uint8Array> {
-  return reader.read(from, Math.min(to, (Math.floor(from / pageBytes) + 1) * pageBytes) - from, signal)
+/** The bytes from `from` to the end of their piece. */
+function readPiece(reader: BlockReader, pieceBytes: number, from: number, to: number, signal: AbortSignal): Promise<Uint8Array> {
+  return reader.read(from, Math.min(to, (Math.floor(from / pieceBytes) + 1) * pieceBytes) - from, signal)
 }
 
 /** Owns the reader. Closes it at the end, when the consumer stops, and when the signal is aborted before anybody began. */
-function pieces(reader: BlockReader, first: Uint8Array, offset: number, to: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
+function pieces(
+  reader: BlockReader,
+  read: (from: number) => Promise<Uint8Array>,
+  first: Uint8Array,
+  offset: number,
+  to: number,
+  signal: AbortSignal,
+): AsyncIterable<Uint8Array> {
   const onAbort = (): void => void reader.close()
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
@@ -59,7 +70,7 @@ function pieces(reader: BlockReader, first: Uint8Array, offset: number, to: numb
       for (let at = offset; at < to;) {
         if (signal.aborted) throw abortReason(signal)
         at += piece.length
-        next = at < to ? readPiece(reader, at, to, signal) : undefined
+        next = at < to ? read(at) : undefined
         // Its error is thrown when its turn comes; until then it must not count as unhandled.
         next?.catch(() => undefined)
         yield piece

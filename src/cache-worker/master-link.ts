@@ -15,6 +15,7 @@ import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import type { BlockChanges } from './block-changes.ts'
+import type { BlockCopier } from './block-copier.ts'
 import { BlockFreer } from './block-freer.ts'
 
 export interface MasterLinkOptions {
@@ -48,6 +49,8 @@ export interface MasterLinkDependencies {
   readonly addresses: WorkerAddresses
   readonly store: BlockStore
   readonly changes: BlockChanges
+  /** Undefined: replicas that the master wants here are not made. */
+  readonly copier?: Pick<BlockCopier, 'add'> | undefined
   readonly master: Pick<Service<MasterServiceDefinition>, 'registerWorker' | 'reportBlocks' | 'workerHeartbeat'>
   readonly clock: Clock
   readonly random: Random
@@ -141,7 +144,7 @@ export class MasterLink {
   async #sendHeartbeats(session: string, signal: AbortSignal): Promise<void> {
     const { workerId, store, master, clock, metrics } = this.#deps
     for (;;) {
-      const { freeBlocks } = await this.#untilAnswered(
+      const { freeBlocks, copyBlocks } = await this.#untilAnswered(
         () =>
           master.workerHeartbeat(
             {
@@ -161,6 +164,7 @@ export class MasterLink {
         signal,
       )
       this.#freer.add(freeBlocks)
+      this.#deps.copier?.add(copyBlocks)
       await clock.sleep(this.#options.heartbeatMs, signal)
     }
   }

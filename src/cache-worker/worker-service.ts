@@ -1,6 +1,8 @@
 // Why: the worker's control plane: writers on its own host reserve a file, write it themselves, and commit it by call.
 // How: each call is idempotent. A lost answer costs nothing: a commit that comes again finds the block in the store, and a
-// reservation that nobody knows of is aborted when it goes stale.
+// reservation whose writer falls silent is aborted. Only the short circuit needs that: blocks that come over the data port or
+// from this process end with their connection or their caller, however long their store makes them wait.
+import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import type { BlockReservation, BlockStore } from '../block/block-store.ts'
 import type { ReserveBlockRequest, ReserveBlockResponse, WorkerServiceDefinition } from '../wire/generated/worker.ts'
@@ -11,20 +13,27 @@ export interface WorkerServiceDependencies {
   readonly hostname: string
   readonly home: string
   readonly store: BlockStore
+  readonly clock: Clock
+}
+
+/** A block that a writer in another process holds. */
+interface Lease {
+  readonly reservation: BlockReservation
+  touchedMs: number
 }
 
 export interface WorkerServiceParts {
   readonly service: Service<WorkerServiceDefinition>
-  /** Aborts what nobody touched for `ageMs`, of the short circuit and of the data port. @returns how many */
+  /** Aborts what its writer did not renew for `ageMs`. @returns how many */
   readonly sweep: (ageMs: number) => Promise<number>
 }
 
 export function createWorkerService(deps: WorkerServiceDependencies): WorkerServiceParts {
-  const { store } = deps
-  const reservations = new Map<string, BlockReservation>()
+  const { store, clock } = deps
+  const leases = new Map<string, Lease>()
 
   const find = (id: string, blockId: number): BlockReservation | undefined => {
-    const reservation = reservations.get(id)
+    const reservation = leases.get(id)?.reservation
     if (reservation !== undefined && reservation.header.blockId !== blockId) {
       throw new SkeinError('invalid_argument', `reservation ${id} is of block ${reservation.header.blockId}, not of ${blockId}`)
     }
@@ -33,7 +42,7 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
 
   return {
     service: {
-      reserveBlock: (request) => reserve(store, reservations, request),
+      reserveBlock: (request) => reserve(deps, leases, request),
       commitBlock: async ({ blockId, reservation: id, pageChecksums }) => {
         const reservation = find(id, blockId)
         if (reservation === undefined) {
@@ -45,17 +54,20 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
         try {
           await reservation.commit(pageChecksums)
         } finally {
-          reservations.delete(id)
+          leases.delete(id)
         }
         return {}
       },
       abortBlock: async ({ blockId, reservation: id }) => {
         await find(id, blockId)?.abort()
-        reservations.delete(id)
+        leases.delete(id)
         return {}
       },
       renewReservations: async (request) => {
-        for (const id of request.reservations) reservations.get(id)?.touch()
+        for (const id of request.reservations) {
+          const lease = leases.get(id)
+          if (lease !== undefined) lease.touchedMs = clock.monotonicMs()
+        }
         return {}
       },
       freeBlocks: async ({ blockIds }) => {
@@ -76,22 +88,29 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
       },
     },
     sweep: async (ageMs) => {
-      const aborted = await store.abortStale(ageMs)
-      for (const [id, reservation] of reservations) if (reservation.ended) reservations.delete(id)
+      const staleMs = clock.monotonicMs() - ageMs
+      let aborted = 0
+      for (const [id, { reservation, touchedMs }] of leases) {
+        if (!reservation.ended && touchedMs > staleMs) continue
+        leases.delete(id)
+        if (reservation.ended) continue
+        await reservation.abort()
+        aborted += 1
+      }
       return aborted
     },
   }
 }
 
 async function reserve(
-  store: BlockStore,
-  reservations: Map<string, BlockReservation>,
+  { store, clock }: WorkerServiceDependencies,
+  leases: Map<string, Lease>,
   { header }: ReserveBlockRequest,
 ): Promise<ReserveBlockResponse> {
   if (header === undefined) throw new SkeinError('invalid_argument', 'a reservation needs a block header')
   try {
     const reservation = await store.reserve(header)
-    reservations.set(reservation.id, reservation)
+    leases.set(reservation.id, { reservation, touchedMs: clock.monotonicMs() })
     return { alreadyThere: false, path: reservation.path, reservation: reservation.id }
   } catch (thrown) {
     if (isSkeinError(thrown, 'already_exists', 'committed')) return { alreadyThere: true, path: '', reservation: '' }

@@ -2,15 +2,14 @@
 // load), follows it to its end, and says what came of it. Stopping asks the job master to cancel; stopping again leaves it.
 import type { Command } from 'commander'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
-import type { JobServiceDefinition, LoadOptions, LoadStatus, SubmitLoadResponse } from '../wire/generated/job.ts'
+import type { JobServiceDefinition, LoadOptions, SubmitLoadResponse } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
-import { type CommandContext, openTarget, type Target, writeResult } from './context.ts'
-import { exitCodeOfLoad, exitCodes } from './exit-codes.ts'
-import { collectFailedFiles, type FailedFiles } from './failed-list.ts'
+import { type CommandContext, openTarget, writeResult } from './context.ts'
+import { exitCodes } from './exit-codes.ts'
 import { followHint, followLoad } from './follow-load.ts'
-import { loadCountsText, loadProblemText, loadResultText } from './format-load.ts'
 import { wholeNumber } from './numbers.ts'
 import { printable } from './printable.ts'
+import { reportLoad } from './report-load.ts'
 
 interface Flags {
   readonly replication: string
@@ -61,32 +60,10 @@ async function distributedLoad(context: CommandContext, text: string, flags: Fla
     stop.setLoad(jobs, loadId)
     const status = await followLoad(context, jobs, loadId, stop.leave)
     stop.done()
-    await report(context, target, jobs, status)
+    await reportLoad(context, target.config.home, jobs, status)
   } finally {
     stop.done()
   }
-}
-
-async function report(context: CommandContext, target: Target, jobs: Service<JobServiceDefinition>, status: LoadStatus): Promise<void> {
-  const { io } = context
-  const notice = (message: string): void => io.stderr(`skein: ${message}\n`)
-  const none: FailedFiles = { named: [], list: undefined }
-  const hasFailed = (status.counts?.filesFailed ?? 0) > 0
-  context.setExitCode(exitCodeOfLoad(status.state))
-  const failed = hasFailed
-    ? await collectFailedFiles(jobs, status.loadId, target.config.home, context.signal, notice).catch((thrown: unknown) => {
-        notice(`the failed files cannot be listed: ${toSkeinError(thrown).message}`)
-        return none
-      })
-    : none
-  io.stderr(`${loadCountsText(status)}\n`)
-  writeResult(
-    context,
-    { ...status, failedFiles: failed.named, failedList: failed.list ?? null },
-    loadResultText(status, failed.named, failed.list),
-  )
-  const problem = loadProblemText(status)
-  if (problem !== undefined) notice(problem)
 }
 
 /** First stop: ask the job master to cancel. Second: leave the load running. */

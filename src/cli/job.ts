@@ -1,12 +1,12 @@
 // Why: `skein job ls | stat | cancel | progress`: following and stopping loads that run in the job master.
 import type { Command } from 'commander'
 import { type CommandContext, openCluster, writeResult } from './context.ts'
-import { exitCodeOfLoad } from './exit-codes.ts'
 import { loadFiles } from './failed-list.ts'
 import { followLoad } from './follow-load.ts'
-import { loadCountsText, loadFileLine, loadListText, loadProblemText, loadResultText, loadStatText } from './format-load.ts'
+import { loadFileLine, loadListText, loadStatText } from './format-load.ts'
 import { wholeNumber } from './numbers.ts'
 import { progressOf, progressText } from './progress.ts'
+import { reportLoad } from './report-load.ts'
 
 export function addCommands(parent: Command, context: CommandContext): void {
   parent
@@ -72,9 +72,5 @@ async function progress(context: CommandContext, loadId: string): Promise<void> 
 async function watch(context: CommandContext, loadId: string): Promise<void> {
   const jobs = (await openCluster(context)).jobMaster()
   const status = await followLoad(context, jobs, loadId, context.signal)
-  context.setExitCode(exitCodeOfLoad(status.state))
-  context.io.stderr(`${loadCountsText(status)}\n`)
-  writeResult(context, status, loadResultText(status, [], undefined))
-  const problem = loadProblemText(status)
-  if (problem !== undefined) context.io.stderr(`skein: ${problem}\n`)
+  await reportLoad(context, (await context.config('client')).home, jobs, status)
 }

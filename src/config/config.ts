@@ -31,7 +31,6 @@ export interface MasterConfig extends Listen {
   /** All of them, `address` first. */
   readonly addresses: readonly string[]
   readonly secretKeyFile: string
-  readonly inodeCacheSize: number
   readonly ttlCheckerIntervalMs: number
   readonly workerLostTimeoutMs: number
 }

@@ -62,7 +62,6 @@ export const clusterKeys = {
     doc: 'Web port of the master (health, metrics); 0 picks a free one',
   },
   'skein.master.bind.host': { kind: 'text', default: '127.0.0.1', scope: 'master', doc: 'Address that the master listens on' },
-  'skein.master.inode.cache.size': { kind: 'integer', default: '100000', min: 1000, scope: 'master', doc: 'Decoded inodes held in memory' },
   'skein.master.secret.key.file': {
     kind: 'path',
     defaultDoc: '`<home>/master/secret.key`',

@@ -100,7 +100,6 @@ function masterOf(values: Values, home: string, machine: Machine): MasterConfig 
     address: addresses[0] ?? '',
     addresses,
     secretKeyFile: resolvePath(home, values.text('skein.master.secret.key.file') ?? 'master/secret.key'),
-    inodeCacheSize: values.amount('skein.master.inode.cache.size'),
     ttlCheckerIntervalMs: values.amount('goosefs.master.ttl.checker.interval'),
     workerLostTimeoutMs: above(values, 'skein.worker.lost.timeout', 'skein.heartbeat.interval'),
   }

@@ -48,7 +48,7 @@ export class ClusterView {
         else if (!this.#absentSinceMs.has(worker.workerId)) this.#absentSinceMs.set(worker.workerId, this.#clock.monotonicMs())
       }
       for (const workerId of this.#absentSinceMs.keys()) if (!this.#workers.has(workerId)) this.#absentSinceMs.delete(workerId)
-      this.placement.update(workers, this.#clock.monotonicMs())
+      this.placement.update(workers.map(asTarget), this.#clock.monotonicMs())
       this.#masterError = undefined
       this.#known = true
     } catch (thrown) {
@@ -56,8 +56,9 @@ export class ClusterView {
     }
   }
 
+  /** Live workers that take new blocks. */
   liveCount(): number {
-    return this.placement.liveWorkers().length
+    return this.placement.liveWorkers().filter(({ workerId }) => this.#workers.get(workerId)?.decommissioning !== true).length
   }
 
   /** Workers that are gone and may still come back with their blocks. */
@@ -95,4 +96,9 @@ export class ClusterView {
     const { hostname = '', rpcAddress = '', dataAddress = '' } = this.#workers.get(workerId) ?? {}
     return { workerId, hostname, rpcAddress, dataAddress }
   }
+}
+
+/** A worker that is being taken out of service counts as full: what is planned for it may end, nothing new is planned. */
+function asTarget(worker: WorkerInfo): WorkerInfo {
+  return worker.decommissioning === true ? { ...worker, usedBytes: worker.capacityBytes } : worker
 }

@@ -25,7 +25,7 @@ export function statusOf(load: LoadRecord, tasksOut: number, waitingFor: string,
     options: { ...options },
     state: mode,
     cancelling,
-    counts: { ...counts, tasksOut },
+    counts: { ...counts, tasksOut, filesFailed: mode === 'FAILED' ? notIn(counts) : counts.filesFailed },
     listingDone,
     submittedMs,
     startedMs,
@@ -35,6 +35,11 @@ export function statusOf(load: LoadRecord, tasksOut: number, waitingFor: string,
     missingCapacityBytes,
     nowMs,
   }
+}
+
+/** Of a load that failed as a whole, files that were planned and never sent out are as missing as the others. */
+function notIn({ files, filesCached, filesLoaded, filesSkipped }: LoadRecord['counts']): number {
+  return files - filesCached - filesLoaded - filesSkipped
 }
 
 /**

@@ -16,8 +16,10 @@ import { type SetTarget, usableTargets } from './set-targets.ts'
 
 /** What all tasks of a job worker share. */
 export interface CopyResources {
-  /** Requests to stores in flight (fs.cosn.upload_thread_pool). */
+  /** Ranged reads in flight (fs.cosn.upload_thread_pool). */
   readonly slots: Budget
+  /** Small objects in flight: each is one short request, and what it waits for is the store's answer, not bandwidth. */
+  readonly smallSlots: Budget
   /** Bytes read and not yet written, of all tasks. */
   readonly bytes: Budget
   /** Runs at most so many large blocks at once (goosefs.job.worker.threadpool.size). */
@@ -76,11 +78,11 @@ export class SetCopy {
   }
 
   async #admitSmall(piece: SetPiece, index: number): Promise<void> {
-    const { bytes, slots } = this.#options.resources
+    const { bytes, smallSlots } = this.#options.resources
     let share: Share | undefined
     try {
       share = bytes.tryAcquire(piece.length) ?? (await bytes.acquire(piece.length, this.#signal))
-      const slot = slots.tryAcquire(1) ?? (await slots.acquire(1, this.#signal))
+      const slot = smallSlots.tryAcquire(1) ?? (await smallSlots.acquire(1, this.#signal))
       this.#track(this.#copySmall(piece, index, share, slot))
     } catch {
       // Only an abort ends the wait for a budget.

@@ -1,6 +1,5 @@
 // Why: the cache master's state machine. How: `apply` is synchronous and depends on the tables and the command only, so
 // that replaying the journal gives the state that was; what has to happen outside (dropping blocks) comes back as effects.
-import { assertNever } from '../base/assert.ts'
 import type {
   Applied,
   ApplyListing,
@@ -10,8 +9,12 @@ import type {
   DeleteNamespace,
   Effect,
   RemoveFile,
+  SetDecommissioning,
   SetReplication,
 } from './commands.ts'
+import { forgetDeadline } from './deadlines.ts'
+import { applyLifecycle } from './lifecycle.ts'
+import { done, refused } from './outcomes.ts'
 import { directoryAt, namespaceById, namespaceByName } from './resolve.ts'
 import { detachedParentId, type Tables } from './tables.ts'
 import { count, dropBlocks, newDirectory, nextId, Tree } from './tree.ts'
@@ -34,8 +37,10 @@ export function apply(tables: Tables, command: Command): Applied {
       return removeFile(tables, command)
     case 'set_replication':
       return setReplication(tables, command)
+    case 'set_decommissioning':
+      return setDecommissioning(tables, command)
     default:
-      return assertNever(command)
+      return applyLifecycle(tables, command)
   }
 }
 
@@ -72,7 +77,10 @@ function clearDetached(tables: Tables, command: ClearDetached): Applied {
       for (const edge of below) {
         if (edge.name.endsWith('/')) continue
         const inode = tables.inode(edge.inodeId)
-        if (inode?.kind === 'file') effects.push(dropBlocks(inode))
+        if (inode?.kind === 'file') {
+          effects.push(dropBlocks(inode))
+          forgetDeadline(tables, inode)
+        }
         tables.removeEdge(at.id, edge.name)
         tables.removeInode(edge.inodeId)
         count(tables, 'files', -1)
@@ -82,6 +90,8 @@ function clearDetached(tables: Tables, command: ClearDetached): Applied {
         path.push({ parentId: at.id, name: folder.name, id: folder.inodeId })
       } else if (below.length === 0) {
         tables.removeEdge(at.parentId, at.name)
+        const inode = tables.inode(at.id)
+        if (inode?.kind === 'directory') forgetDeadline(tables, inode)
         tables.removeInode(at.id)
         if (at.parentId !== detachedParentId) count(tables, 'directories', -1)
         cleared += 1
@@ -128,15 +138,21 @@ function removeFile(tables: Tables, command: RemoveFile): Applied {
 }
 
 function setReplication(tables: Tables, command: SetReplication): Applied {
-  let changed = 0
+  const effects: Effect[] = []
   for (const id of command.fileIds) {
     const inode = tables.inode(id)
     if (inode?.kind !== 'file') continue
     if (inode.replicationMin === command.min && inode.replicationMax === command.max) continue
     tables.putInode({ ...inode, replicationMin: command.min, replicationMax: command.max })
-    changed += 1
+    effects.push({ type: 'replication_changed', fileId: id })
   }
-  return done(changed)
+  return { outcome: { fileIds: [], changed: effects.length }, effects }
+}
+
+function setDecommissioning(tables: Tables, command: SetDecommissioning): Applied {
+  if (tables.decommissioning().has(command.workerId) === command.decommissioning) return done(0)
+  tables.putDecommissioning(command.workerId, command.decommissioning)
+  return done(1)
 }
 
 function firstEdges(tables: Tables, parentId: number, limit: number): { name: string; inodeId: number }[] {
@@ -146,12 +162,4 @@ function firstEdges(tables: Tables, parentId: number, limit: number): { name: st
     if (found.length >= limit) break
   }
   return found
-}
-
-function done(changed: number): Applied {
-  return { outcome: { fileIds: [], changed }, effects: [] }
-}
-
-function refused(code: 'already_exists' | 'not_found', message: string): Applied {
-  return { outcome: { refused: { code, message } }, effects: [] }
 }

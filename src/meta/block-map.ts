@@ -2,7 +2,7 @@
 // How: a block costs one small number. The sets of workers that occur are few, so they are kept once each ("holders") and
 // a block names its set: a file of one block as a number in the map, a longer one as an array of them. A worker that is
 // lost costs one flag: the sets are read without it, and its traces in the blocks go as they are touched or compacted.
-import { blockIndexOf, containerOf } from '../base/block-id.ts'
+import { blockIndexOf, blocksPerFileMax, containerOf, fileIdOf } from '../base/block-id.ts'
 import { assert } from '../base/assert.ts'
 
 interface Holders {
@@ -12,6 +12,8 @@ interface Holders {
 }
 
 const none = 0
+/** Of a file that is still being written. */
+export const unknownBlockCount = blocksPerFileMax
 /** Sets there may be before traces of dead workers are cleared. */
 const holdersBeforeCompacting = 4096
 
@@ -62,7 +64,7 @@ export class BlockMap {
     return entry === undefined ? undefined : typeof entry === 'number' ? 1 : entry.length
   }
 
-  /** Idempotent. `blockCount` is the file's. */
+  /** Idempotent. `blockCount` is the file's, or `unknownBlockCount`. */
   add(blockId: number, blockCount: number, ordinal: number): void {
     assert(this.#workers[ordinal] !== undefined, `worker ordinal ${ordinal} is not live`)
     const old = this.#get(blockId)
@@ -100,6 +102,18 @@ export class BlockMap {
   /** Ordinals of the live workers that hold the block. */
   locations(blockId: number): readonly number[] {
     return this.#liveAt(this.#get(blockId))
+  }
+
+  /** Ordinals that held the block when they were dropped, as far as that is still known. */
+  gone(blockId: number): readonly number[] {
+    const holders = this.#holders[this.#get(blockId)]
+    if (holders === undefined || holders.all.length === holders.live.length) return []
+    return holders.all.filter((ordinal) => !holders.live.includes(ordinal))
+  }
+
+  /** Ids of the files that have, or had, a replica. May be read on after changes: a file that stays meanwhile is met. */
+  *fileIds(): Generator<number> {
+    for (const container of this.#files.keys()) yield fileIdOf(container)
   }
 
   /** Whether any block of the file may have a replica. */
@@ -143,10 +157,15 @@ export class BlockMap {
       else this.#files.set(container, set)
       return
     }
-    const sets = entry instanceof Int32Array ? entry : new Int32Array(blockCount)
-    assert(index < sets.length, `block index ${index} of a file of ${sets.length} blocks`)
+    let sets = entry instanceof Int32Array ? entry : new Int32Array(blockCount === unknownBlockCount ? 0 : blockCount)
+    if (index >= sets.length) {
+      assert(blockCount === unknownBlockCount, `block index ${index} of a file of ${sets.length} blocks`)
+      const longer = new Int32Array(Math.max(index + 1, sets.length * 2))
+      longer.set(sets)
+      sets = longer
+    }
     sets[index] = set
-    if (entry === undefined) this.#files.set(container, sets)
+    if (entry !== sets) this.#files.set(container, sets)
     else if (set === none && sets.every((other) => other === none)) this.#files.delete(container)
   }
 

@@ -2,6 +2,7 @@
 // restart and a second master come to the same state. How: plain data; the clock's reading, random ids and sealed
 // secrets are in the command, never made while applying.
 import { type ErrorCode } from '../base/errors.ts'
+import type { LifecycleCommand } from './lifecycle-commands.ts'
 
 /** An object as a store lists it. */
 export interface ListedObject {
@@ -74,7 +75,23 @@ export interface SetReplication {
   readonly max: number
 }
 
-export type Command = CreateNamespace | DeleteNamespace | ClearDetached | ApplyListing | RemoveFile | SetReplication
+/** Whether a worker is being taken out of service: no new blocks, its own go elsewhere. */
+export interface SetDecommissioning {
+  readonly type: 'set_decommissioning'
+  readonly atMs: number
+  readonly workerId: string
+  readonly decommissioning: boolean
+}
+
+export type Command =
+  | CreateNamespace
+  | DeleteNamespace
+  | ClearDetached
+  | ApplyListing
+  | RemoveFile
+  | SetReplication
+  | SetDecommissioning
+  | LifecycleCommand
 
 /** The replicas of this version of a file are no longer wanted. */
 export interface DropBlocks {
@@ -82,14 +99,20 @@ export interface DropBlocks {
   readonly fileId: number
   readonly blockCount: number
 }
-export type Effect = DropBlocks
+
+/** How many replicas of a file are wanted has changed. */
+export interface ReplicationChanged {
+  readonly type: 'replication_changed'
+  readonly fileId: number
+}
+export type Effect = DropBlocks | ReplicationChanged
 
 /** Whether a command held when its turn came; a refused one has changed nothing. */
 export type Outcome =
   | { readonly refused: { readonly code: ErrorCode; readonly message: string } }
   | {
       readonly refused?: never
-      /** File ids of the command's `upserts`, in their order. */
+      /** Ids of the files that the command names (its `upserts`, or what it made), in their order. */
       readonly fileIds: readonly number[]
       /** Inodes that were made, changed or removed. */
       readonly changed: number

@@ -84,19 +84,24 @@ export function diffPage(
     const inode = inodeId === undefined ? undefined : tables.inode(inodeId)
     const file = inode?.kind === 'file' ? inode : problem === '' && !ordered ? fileAt(tables, rootId, object.key) : undefined
     const newer = file !== undefined && containerOf(file.id) > range.containersBefore
-    files.push({ object: newer && !isSameVersion(file, object) ? listedAs(file, object.key) : object, known: file, problem })
+    const here = problem === '' && file?.persisted === false ? notPersistedProblem : problem
+    files.push({ object: newer && !isSameVersion(file, object) ? listedAs(file, object.key) : object, known: file, problem: here })
   }
   const removals: string[] = []
   const unmarked: string[] = []
   for (const [key, inodeId] of ordered ? known : []) {
     if (containerOf(inodeId) > range.containersBefore) continue
-    if (!key.startsWith(directoryMark)) removals.push(key)
-    else if (isMarked(tables, rootId, key.slice(1))) unmarked.push(key.slice(1))
+    if (!key.startsWith(directoryMark)) {
+      const inode = tables.inode(inodeId)
+      if (inode?.kind === 'file' && inode.persisted) removals.push(key)
+    } else if (isMarked(tables, rootId, key.slice(1))) unmarked.push(key.slice(1))
   }
   if (!prefixMarked && range.directory !== undefined && containerOf(range.directory.id) <= range.containersBefore)
     unmarked.push(range.prefix)
   return { files, markers, removals, unmarked }
 }
+
+const notPersistedProblem = 'a file of this name was written here and is not persisted'
 
 /** Set before a directory's key among the known names, where `a/` may be a file too. No key holds it. */
 const directoryMark = '\0'

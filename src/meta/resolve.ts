@@ -1,7 +1,7 @@
 // Why: one way from a path's key to its inodes. How: down the edges from the namespace's root, a name a step.
 // A key without a slash at its end may name a file and a directory at once; with one it names the directory.
 import { directoryNames, fileNames } from '../base/paths.ts'
-import type { DirectoryInode, FileInode, Inode, NamespaceRecord, Tables } from './tables.ts'
+import type { DirectoryInode, FileInode, Inode, NamedInode, NamespaceRecord, Tables } from './tables.ts'
 
 export interface Resolved {
   readonly file: FileInode | undefined
@@ -52,15 +52,28 @@ export function listedAtMs(tables: Tables, directory: DirectoryInode): { readonl
 }
 
 /** The object key of an inode: the names from the root down. */
-export function keyOf(tables: Tables, inode: Inode): string {
+export function keyOf(tables: Tables, inode: NamedInode): string {
+  return climb(tables, inode).key
+}
+
+/** Where an inode is; undefined when its namespace was deleted. */
+export function placeOf(tables: Tables, inode: NamedInode): { readonly record: NamespaceRecord; readonly key: string } | undefined {
+  const { key, rootId } = climb(tables, inode)
+  for (const record of tables.namespaces()) if (record.rootId === rootId) return { record, key }
+  return undefined
+}
+
+function climb(tables: Tables, inode: NamedInode): { readonly key: string; readonly rootId: number } {
   let key = inode.name
+  let rootId = inode.id
   for (let parentId = inode.parentId; parentId !== 0;) {
     const parent = tables.inode(parentId)
-    if (parent === undefined) break
+    if (parent === undefined || parent.kind === 'pending') break
     key = parent.name + key
+    rootId = parent.id
     parentId = parent.parentId
   }
-  return key
+  return { key, rootId }
 }
 
 function inodeAt(tables: Tables, rootId: number, names: readonly string[]): Inode | undefined {

@@ -36,8 +36,14 @@ export interface FileInode {
   readonly replicationMax: number
   /** -1 = none. */
   readonly ttlMs: number
-  readonly ttlAction: 'FREE' | 'DELETE'
+  readonly ttlAction: TtlAction
+  /** When its own or its namespace's TTL ends; -1 = never. Kept in the index of deadlines too. */
+  readonly expiresMs: number
+  /** Whether the store has it. What it has not is never freed, and no listing removes it. */
+  readonly persisted: boolean
 }
+
+export type TtlAction = 'FREE' | 'DELETE'
 
 export interface DirectoryInode {
   readonly kind: 'directory'
@@ -53,9 +59,35 @@ export interface DirectoryInode {
   readonly treeListedMs: number
   /** A zero-byte object of this name is at the store, so it stays when it is empty. */
   readonly marker: boolean
+  /** Made here by a user, so it stays when it is empty, whatever the store has. */
+  readonly made: boolean
+  /** Files that come into it are pinned. */
+  readonly pinned: boolean
+  /** -1 = none. Of a namespace's root: what each file in it has that has none of its own; else: of the whole tree. */
+  readonly ttlMs: number
+  readonly ttlAction: TtlAction
+  /** When the tree's TTL ends; -1 = never, as for a namespace's root. */
+  readonly expiresMs: number
 }
 
-export type Inode = FileInode | DirectoryInode
+/** A file that is being written: in no directory until it is complete. */
+export interface PendingInode {
+  readonly kind: 'pending'
+  /** The id that the file will have; its blocks are known by it already. */
+  readonly id: number
+  readonly namespaceId: string
+  readonly key: string
+  readonly blockSizeBytes: number
+  readonly createdMs: number
+  /** When it is given up. */
+  readonly expiresMs: number
+  /** Its edge below `pendingParentId`. */
+  readonly name: string
+}
+
+/** What has a name in a namespace. */
+export type NamedInode = FileInode | DirectoryInode
+export type Inode = NamedInode | PendingInode
 
 /** A name in a directory. */
 export interface Edge {
@@ -84,9 +116,17 @@ export interface Tables {
    */
   edges(parentId: number, from: string): Iterable<Edge>
 
+  /** Ids of the workers that are being taken out of service. */
+  decommissioning(): ReadonlySet<string>
+  putDecommissioning(workerId: string, decommissioning: boolean): void
+
   counter(name: CounterName): number
   putCounter(name: CounterName, value: number): void
 }
 
 /** The pseudo-directory whose edges are the roots of deleted namespaces, until they are cleared away. */
 export const detachedParentId = 0
+/** The pseudo-directory of the files that are being written. Ids of inodes end in twenty ones, so this is none. */
+export const pendingParentId = 1
+/** The pseudo-directory that is the index of deadlines (deadlines.ts). */
+export const deadlineParentId = 2

@@ -4,6 +4,7 @@ import { blockCount, fileIdOf } from '../base/block-id.ts'
 import { assert } from '../base/assert.ts'
 import { directoryNames } from '../base/paths.ts'
 import type { Effect, ListedObject } from './commands.ts'
+import { forgetDeadline, moveDeadline } from './deadlines.ts'
 import { fileAt } from './resolve.ts'
 import type { CounterName, DirectoryInode, FileInode, Tables } from './tables.ts'
 
@@ -16,6 +17,9 @@ export class Tree {
   /** The directory of the object before: objects of a page mostly share it. */
   #lastKey = ''
   #lastId: number
+  /** Of the directory before: whether files that come into it are pinned. */
+  #pinned: { readonly parentId: number; readonly pinned: boolean } | undefined
+  #rootTtlMs: number | undefined
 
   constructor(tables: Tables, rootId: number, atMs: number) {
     this.#tables = tables
@@ -52,12 +56,12 @@ export class Tree {
     const inode = oldId === undefined ? undefined : this.#tables.inode(oldId)
     // A name without a slash at its end is never a directory's.
     const old = inode?.kind === 'file' ? inode : undefined
-    if (old !== undefined && isSameVersion(old, object)) return old.id
+    // What only this cache has is not given up for an object that somebody else put in its place.
+    if (old !== undefined && (!old.persisted || isSameVersion(old, object))) return old.id
     const id = nextId(this.#tables)
     if (old === undefined) count(this.#tables, 'files', 1)
     else this.#dropVersion(old)
-    this.#tables.putEdge(parentId, name, id)
-    this.#tables.putInode({
+    this.link({
       kind: 'file',
       id,
       parentId,
@@ -70,20 +74,47 @@ export class Tree {
       storageClass: object.storageClass,
       crc64: object.crc64 ?? '',
       // What people set belongs to the path and outlives a version of the content.
-      pinned: old?.pinned ?? false,
+      pinned: old?.pinned ?? this.pinnedBelow(parentId),
       replicationMin: old?.replicationMin ?? 0,
       replicationMax: old?.replicationMax ?? -1,
       ttlMs: old?.ttlMs ?? -1,
       ttlAction: old?.ttlAction ?? 'FREE',
+      expiresMs: this.expiryOf(old?.ttlMs ?? -1),
+      persisted: true,
     })
-    this.changed += 1
     return id
   }
 
-  /** Removes the file of this key, if there is one, and the directories that are empty without it. */
+  /** Gives a new inode of a file its name and its deadline. */
+  link(file: FileInode): void {
+    this.#tables.putEdge(file.parentId, file.name, file.id)
+    this.#tables.putInode(file)
+    moveDeadline(this.#tables, file.id, -1, file.expiresMs)
+    this.changed += 1
+  }
+
+  /** When a file ends that has this TTL (-1: the namespace's) from now on; -1 = never. */
+  expiryOf(ttlMs: number): number {
+    const wantedMs = ttlMs >= 0 ? ttlMs : this.#namespaceTtlMs()
+    return wantedMs < 0 ? -1 : this.#atMs + wantedMs
+  }
+
+  pinnedBelow(parentId: number): boolean {
+    if (this.#pinned?.parentId !== parentId) {
+      const parent = this.#tables.inode(parentId)
+      this.#pinned = { parentId, pinned: parent?.kind === 'directory' && parent.pinned }
+    }
+    return this.#pinned.pinned
+  }
+
+  /** Removes the file of this key that the store has no more, and the directories that are empty without it. */
   removeFile(key: string): void {
     const file = fileAt(this.#tables, this.#rootId, key)
-    if (file === undefined) return
+    if (file?.persisted === true) this.unlink(file)
+  }
+
+  /** Removes a file, at the store or not, and the directories that are empty without it. */
+  unlink(file: FileInode): void {
     this.#dropVersion(file)
     this.#tables.removeEdge(file.parentId, file.name)
     count(this.#tables, 'files', -1)
@@ -91,11 +122,20 @@ export class Tree {
     this.prune(file.parentId)
   }
 
-  /** Removes a directory that is empty and has no marker, and so on upwards; never the root. */
+  /** The same file and content under a new id: blocks of the old one are wanted no more, whoever reports them later. */
+  renew(file: FileInode, change: Pick<FileInode, 'ttlMs' | 'expiresMs'>): number {
+    const id = nextId(this.#tables)
+    this.#dropVersion(file)
+    this.link({ ...file, id, ...change })
+    return id
+  }
+
+  /** Removes a directory that is empty, has no marker and was not made here, and so on upwards; never the root. */
   prune(directoryId: number): void {
     for (let id = directoryId; id !== this.#rootId;) {
       const directory = this.#tables.inode(id)
-      if (directory?.kind !== 'directory' || directory.marker || !isEmpty(this.#tables, id)) return
+      if (directory?.kind !== 'directory' || directory.marker || directory.made || !isEmpty(this.#tables, id)) return
+      forgetDeadline(this.#tables, directory)
       this.#tables.removeEdge(directory.parentId, directory.name)
       this.#tables.removeInode(id)
       count(this.#tables, 'directories', -1)
@@ -109,15 +149,24 @@ export class Tree {
   #makeDirectory(parentId: number, name: string): number {
     const id = nextId(this.#tables)
     this.#tables.putEdge(parentId, name, id)
-    this.#tables.putInode(newDirectory(id, parentId, name, this.#atMs))
+    this.#tables.putInode({ ...newDirectory(id, parentId, name, this.#atMs), pinned: this.pinnedBelow(parentId) })
     count(this.#tables, 'directories', 1)
     this.changed += 1
     return id
   }
 
   #dropVersion(file: FileInode): void {
+    forgetDeadline(this.#tables, file)
     this.#tables.removeInode(file.id)
     this.effects.push(dropBlocks(file))
+  }
+
+  #namespaceTtlMs(): number {
+    if (this.#rootTtlMs === undefined) {
+      const root = this.#tables.inode(this.#rootId)
+      this.#rootTtlMs = root?.kind === 'directory' ? root.ttlMs : -1
+    }
+    return this.#rootTtlMs
   }
 }
 
@@ -127,7 +176,8 @@ export function isSameVersion(file: FileInode, object: { readonly length: number
 }
 
 export function newDirectory(id: number, parentId: number, name: string, createdMs: number): DirectoryInode {
-  return { kind: 'directory', id, parentId, name, createdMs, childrenListedMs: -1, treeListedMs: -1, marker: false }
+  const never = { childrenListedMs: -1, treeListedMs: -1, ttlMs: -1, expiresMs: -1 }
+  return { kind: 'directory', id, parentId, name, createdMs, ...never, marker: false, made: false, pinned: false, ttlAction: 'FREE' }
 }
 
 export function dropBlocks(file: FileInode): Effect {
@@ -145,7 +195,8 @@ export function count(tables: Tables, name: CounterName, by: number): void {
   tables.putCounter(name, tables.counter(name) + by)
 }
 
-function isEmpty(tables: Tables, directoryId: number): boolean {
+/** Whether nothing is in a directory. */
+export function isEmpty(tables: Tables, directoryId: number): boolean {
   for (const _edge of tables.edges(directoryId, '')) return false
   return true
 }

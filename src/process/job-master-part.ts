@@ -4,6 +4,7 @@ import { createJobMaster, type JobMaster } from '../job-master/job-service.ts'
 import { defaultJobMasterOptions } from '../job-master/options.ts'
 import { openLocalJournal } from '../journal/local-journal.ts'
 import type { Queue } from '../queue/queue.ts'
+import { parseRedisAddress } from '../queue/redis-address.ts'
 import { JobServiceDefinition } from '../wire/generated/job.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import { serving } from '../wire/server.ts'
@@ -38,7 +39,7 @@ export async function startJobMasterPart(
     directory,
     journal,
     queue: peers.queue,
-    queueDescription: withoutPassword(config.queue.url),
+    queueDescription: config.queue.url === 'inprocess:' ? config.queue.url : parseRedisAddress(config.queue.url).shown,
     master: peers.master,
     advertisedAddress: () => ({ rpcAddress: rpc, webAddress: web }),
     clock,
@@ -65,8 +66,4 @@ export async function startJobMasterPart(
   rpc = await serveRpc(context, 'job master', config.jobMaster, [serving(JobServiceDefinition, jobMaster.service)])
   jobMaster.start(signal)
   return { jobMaster, rpc }
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//')
 }

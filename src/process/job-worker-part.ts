@@ -34,7 +34,7 @@ export async function startJobWorkerPart(
   const id = await jobWorkerIdentity(config.home)
   context.onStop('job worker lock', lockDirectory(join(config.home, 'job-worker')))
   const connect = connector(context)
-  const data = new DataClient({ clock })
+  const data = new DataClient({ clock, connectionsMax: config.jobWorker.blockStreamsMax })
   const targets = new BlockTargetPool({
     hostname,
     data,

@@ -3,6 +3,7 @@
 // command line crosses it, to the addresses in `<home>/skein.json`.
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { untilAborted } from '../base/clock.ts'
 import type { Config } from '../config/config.ts'
 import { runningFile } from '../config/load.ts'
 import { startJobMasterPart } from './job-master-part.ts'
@@ -22,7 +23,7 @@ export function run(config: Config, io: RoleIo): Promise<void> {
     const { master, rpc } = await startMasterPart(context, web)
     const { jobMaster, rpc: jobMasterRpc } = await startJobMasterPart(context, { master: master.service, queue }, web)
     const { worker, workerId, rpc: workerRpc, data } = await startWorkerPart(context, master.service, () => web)
-    await worker.registered
+    await untilAborted(worker.registered, context.signal)
     const local = (id: string): typeof worker.localTarget | undefined => (id === workerId ? worker.localTarget : undefined)
     await startJobWorkerPart(context, { master: master.service, jobMaster: jobMaster.service, queue, local }, '')
     ready = true

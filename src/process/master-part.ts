@@ -31,6 +31,7 @@ export async function startMasterPart(context: RoleContext, web: string): Promis
   let rpc = config.master.address
   const master = await createCacheMaster({
     home: config.home,
+    secretKeyFile: config.master.secretKeyFile,
     journal,
     openStore: storeOpener(context),
     clock,

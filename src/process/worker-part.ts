@@ -50,6 +50,7 @@ export async function startWorkerPart(
     options: {
       reservationMs: config.worker.reservationTimeoutMs,
       sweepMs: config.heartbeatIntervalMs,
+      readBufferBytes: config.worker.readerBufferBytes,
       heartbeatMs: config.heartbeatIntervalMs,
     },
     storeReadLimits: {

@@ -1,5 +1,6 @@
 // Why: the cache worker in a process of its own.
 import type { Config } from '../config/config.ts'
+import { untilAborted } from '../base/clock.ts'
 import { linkToMaster } from './links.ts'
 import { type RoleIo, runRole } from './role-shell.ts'
 import { serveWeb } from './servers.ts'
@@ -13,7 +14,7 @@ export function run(config: Config, io: RoleIo): Promise<void> {
       registered ? { ready: true } : { ready: false, why: 'not registered with the master yet' },
     )
     const { worker, rpc, data, workerId } = await startWorkerPart(context, linkToMaster(context), () => web)
-    await worker.registered
+    await untilAborted(worker.registered, context.signal)
     registered = true
     return { rpc, data, web, id: workerId }
   })

@@ -5,7 +5,7 @@
 // because the job master decides on retries and its id must be free again. No QueueEvents: completion never comes from Redis.
 import { Queue as BullQueue, type Job, WaitingError, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
-import { abortReason, type Clock, systemClock } from '../base/clock.ts'
+import { type Clock, systemClock, untilAborted } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Consumer, ConsumerOptions, Queue, Task } from './queue.ts'
@@ -58,6 +58,8 @@ class BullMqQueue implements Queue {
   readonly #client: Redis
   readonly #queues = new Map<string, BullQueue>()
   readonly #consumers = new Set<BullMqConsumer>()
+  /** Lanes that this process knows to hand out tasks. */
+  readonly #resumed = new Set<string>()
   #lastError: string | undefined
   #closed = false
 
@@ -86,6 +88,7 @@ class BullMqQueue implements Queue {
   async add(lane: string, tasks: readonly Task[]): Promise<void> {
     const jobs = tasks.map(parseTask).map((task) => ({ name: 'task', data: task, opts: { jobId: task.id, priority: task.priority } }))
     await this.#run(lane, async (queue) => {
+      await this.#resumeOnce(lane, queue)
       for (let from = 0; from < jobs.length; from += addBulkMax) await queue.addBulk(jobs.slice(from, from + addBulkMax))
     })
   }
@@ -129,6 +132,7 @@ class BullMqQueue implements Queue {
 
   async drop(lane: string): Promise<void> {
     await this.#run(lane, async (queue) => {
+      this.#resumed.delete(lane)
       try {
         await queue.obliterate({ force: true })
       } catch (thrown) {
@@ -139,10 +143,17 @@ class BullMqQueue implements Queue {
     })
   }
 
+  /** A process that died while it dropped this lane may have left it paused, and a paused lane hands out nothing. */
+  async #resumeOnce(lane: string, queue: BullQueue): Promise<void> {
+    if (this.#resumed.has(lane)) return
+    await queue.resume()
+    this.#resumed.add(lane)
+  }
+
   async ping(signal: AbortSignal): Promise<void> {
     this.#refuseUnlessOpen()
     await this.#connected(signal)
-    await Promise.race([this.#client.ping(), rejectOnAbort(signal)]).catch((thrown: unknown) => {
+    await untilAborted(this.#client.ping(), signal).catch((thrown: unknown) => {
       throw this.#unavailable(thrown)
     })
   }
@@ -196,15 +207,13 @@ class BullMqQueue implements Queue {
     let onReady: () => void = () => undefined
     let onError: (error: unknown) => void = () => undefined
     try {
-      await Promise.race([
-        new Promise<void>((resolve, reject) => {
-          onReady = resolve
-          onError = reject
-          client.once('ready', onReady)
-          client.once('error', onError)
-        }),
-        rejectOnAbort(signal),
-      ])
+      const settled = new Promise<void>((resolve, reject) => {
+        onReady = resolve
+        onError = reject
+        client.once('ready', onReady)
+        client.once('error', onError)
+      })
+      await untilAborted(settled, signal)
     } catch (thrown) {
       throw this.#unavailable(thrown)
     } finally {
@@ -374,12 +383,5 @@ function atRest(client: Redis): Promise<void> {
     if (client.status === 'ready' || client.status === 'end') resolve()
     client.once('ready', () => resolve())
     client.once('end', () => resolve())
-  })
-}
-
-function rejectOnAbort(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    if (signal.aborted) reject(abortReason(signal))
-    signal.addEventListener('abort', () => reject(abortReason(signal)), { once: true })
   })
 }

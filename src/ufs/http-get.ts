@@ -181,6 +181,8 @@ class Connection {
   /** Whether the socket reads into the handler's space now, rather than into the shared buffer. */
   #direct = false
   #paused = false
+  #reads = 0
+  #endWatch: () => void = () => undefined
   #sentMs = 0
   #closed = false
   usableUntilMs = Number.POSITIVE_INFINITY
@@ -196,7 +198,6 @@ class Connection {
     })
     this.#socket = socket
     this.#endConnecting = options.clock.schedule(options.connectTimeoutMs, () => this.close(fault('CONNECT_TIMEOUT')))
-    socket.setTimeout(options.silenceMaxMs)
     socket.on('timeout', () => this.#onSilence())
     socket.on('error', (error) => this.close(error))
     socket.on('end', () => this.#onEnd())
@@ -215,8 +216,8 @@ class Connection {
   resume(get: Get): void {
     if (this.#get !== get || !this.#paused) return
     this.#paused = false
-    this.#socket.setTimeout(this.#options.silenceMaxMs)
     this.#socket.resume()
+    this.#watch()
   }
 
   abort(get: Get): void {
@@ -229,6 +230,7 @@ class Connection {
     if (this.#closed) return
     this.#closed = true
     this.#endConnecting()
+    this.#endWatch()
     this.#socket.destroy()
     const get = this.#get
     this.#get = undefined
@@ -244,9 +246,18 @@ class Connection {
   }
 
   #onSilence(): void {
-    // A connection that is held back by its reader is not silent by its own fault; the timer begins anew with the next byte.
-    if (this.#paused) this.#socket.setTimeout(this.#options.silenceMaxMs)
-    else this.close(fault(this.#head === undefined ? 'HEADERS_TIMEOUT' : 'BODY_TIMEOUT'))
+    // A connection that is held back by its reader is not silent by its own fault; it is watched again once it goes on.
+    // Connecting has a limit of its own.
+    if (!this.#paused && !this.#socket.connecting) this.close(fault(this.#head === undefined ? 'HEADERS_TIMEOUT' : 'BODY_TIMEOUT'))
+  }
+
+  /** The socket's own timer may have run out while it was held back, and begins anew only with the next byte: this looks out for that one. */
+  #watch(): void {
+    this.#endWatch()
+    const before = this.#reads
+    this.#endWatch = this.#options.clock.schedule(this.#options.silenceMaxMs, () => {
+      if (this.#reads === before) this.#onSilence()
+    })
   }
 
   #onEnd(): void {
@@ -264,6 +275,7 @@ class Connection {
 
   /** Whether to go on reading. */
   #onRead(bytes: number): boolean {
+    this.#reads += 1
     try {
       const get = this.#get
       if (get === undefined) throw new AnswerFault('the server speaks out of turn')
@@ -333,6 +345,7 @@ class Connection {
     this.#left = 0
     this.#chunked = undefined
     this.#paused = false
+    this.#endWatch()
     if (clean && this.#head?.keep === true) this.#becomeFree()
     else this.close(closedError())
     get?.handler.end()
@@ -348,6 +361,7 @@ function openSocket(options: HttpGetOptions, onread: OnReadOpts, connected: () =
     port: origin.port === '' ? (secure ? 443 : 80) : Number(origin.port),
     lookup,
     noDelay: true,
+    timeout: options.silenceMaxMs,
     keepAlive: true,
     onread,
   }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { throwIfAborted } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import { compareKeys } from './key-order.ts'
+import { isTemporaryName } from './local-writer.ts'
 
 export interface LocalEntry {
   /** Relative to the root; a folder's ends in `/`. */
@@ -62,7 +63,7 @@ async function sortedEntries(root: string, directory: string): Promise<{ key: st
     )
   }
   return entries
-    .filter((entry) => entry.isFile() || entry.isDirectory() || entry.isSymbolicLink())
+    .filter((entry) => (entry.isFile() && !isTemporaryName(entry.name)) || entry.isDirectory() || entry.isSymbolicLink())
     .map((entry) => ({
       key: `${directory}${entry.name}${entry.isDirectory() ? '/' : ''}`,
       folder: entry.isDirectory(),

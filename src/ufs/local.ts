@@ -9,7 +9,8 @@ import { SkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import { type LocalEntry, walkDirectory } from './local-walk.ts'
-import type { ListPage, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem } from './under-file-system.ts'
+import { copyLocal, deleteLocal, renameLocal, writeLocal } from './local-writer.ts'
+import type { ListPage, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem, WriteOptions } from './under-file-system.ts'
 
 const chunkBytes = 1024 * 1024
 /** Walks that are kept open between the pages of a listing; an older one is walked again from its key. */
@@ -122,6 +123,38 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     for await (const chunk of this.read(request, signal)) chunks.push(chunk)
     const [first] = chunks
     return first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks)
+  }
+
+  async write(
+    key: string,
+    length: number,
+    chunks: AsyncIterable<Uint8Array>,
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo> {
+    throwIfAborted(signal)
+    this.#metrics.add('ufs.write.requests')
+    await writeLocal(await this.#root(), key, length, chunks, options, signal)
+    this.#metrics.add('ufs.write.bytes', length)
+    return await this.stat(key, signal)
+  }
+
+  async delete(key: string, signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal)
+    await deleteLocal(await this.#root(), key)
+  }
+
+  async copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const source = await this.stat(from, signal)
+    if (from === to) return source
+    await copyLocal(await this.#root(), await this.#resolve(from), to)
+    return await this.stat(to, signal)
+  }
+
+  async rename(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
+    await this.stat(from, signal)
+    if (from !== to) await renameLocal(await this.#root(), from, to)
+    return await this.stat(to, signal)
   }
 
   async close(): Promise<void> {

@@ -34,6 +34,8 @@ const elsewhere: Meaning = {
   reason: 'wrong_endpoint',
   advice: 'the bucket is in another region: check the region and the endpoint',
 }
+const exists: Meaning = { code: 'already_exists', advice: 'there is an object of this key already' }
+const damaged: Meaning = { code: 'unavailable', reason: 'damaged', advice: 'the bytes did not arrive as they were sent' }
 const missing: Meaning = { code: 'not_found', advice: 'no such object' }
 const denied: Meaning = { code: 'permission_denied', advice: 'the secret may not do this' }
 
@@ -67,6 +69,16 @@ const meanings: Readonly<Record<string, Meaning>> = {
     reason: 'path_style',
     advice: 'the store wants the bucket in the host name: set s3.forcePathStyle=false',
   },
+  NoSuchUpload: { code: 'not_found', reason: 'no_such_upload', advice: 'the upload was ended by somebody else' },
+  FileAlreadyExists: exists,
+  ObjectAlreadyExists: exists,
+  ConditionalRequestConflict: { code: 'aborted', reason: 'conflict', advice: 'somebody else writes the same object' },
+  BadDigest: damaged,
+  InvalidDigest: damaged,
+  IncompleteBody: damaged,
+  XAmzContentSHA256Mismatch: damaged,
+  NotImplemented: { code: 'unimplemented', advice: 'the store does not know this request' },
+  QuotaExceeded: { code: 'resource_exhausted', reason: 'quota', advice: 'the quota of the bucket or its owner is used up' },
   PreconditionFailed: changed,
   InvalidRange: changed,
   SlowDown: slowDown,

@@ -1,4 +1,4 @@
-// Why: COS and every S3 store behind the one contract, and the only file that imports the S3 SDK. How: HEADs go through the
+// Why: COS and every S3 store behind the one contract; only this file and s3-writer.ts import the S3 SDK. How: HEADs go through the
 // SDK, whose own retry is off (it stops at the headers; base/retry.ts is above it here); ranges through range-reader.ts and
 // listings through listing-scan.ts, many times cheaper; the SDK reads a listing that the scan leaves to it. All share the
 // bucket's SlowDown gate.
@@ -16,10 +16,11 @@ import { RangeReader } from './range-reader.ts'
 import { bareEtag, requestName } from './range-response.ts'
 import { answerError, badAnswerError, clockSkewReason, connectionError, errorCodeOf, slowDownReason } from './s3-errors.ts'
 import { openTransport, type S3Transport } from './s3-transport.ts'
+import { S3Writer } from './s3-writer.ts'
 import { RequestSigner } from './sigv4.ts'
 import { SlowDownGate } from './slow-down-gate.ts'
 import type { S3Options } from './store-options.ts'
-import type { ListPage, ListPosition, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem } from './under-file-system.ts'
+import type { ListPage, ListPosition, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem, WriteOptions } from './under-file-system.ts'
 
 export interface StoreDependencies {
   readonly clock: Clock
@@ -42,6 +43,7 @@ export class S3UnderFileSystem implements UnderFileSystem {
   readonly #gate: SlowDownGate
   readonly #policy: RetryPolicy
   readonly #reader: RangeReader
+  readonly #writer: S3Writer
   readonly #listSigner: RequestSigner
   readonly #counters = { readBytes: 0, readRequests: 0 }
 
@@ -73,6 +75,13 @@ export class S3UnderFileSystem implements UnderFileSystem {
         deps.metrics.add('ufs.read.bytes', bytes)
       },
       onRetry: (error) => this.#noteRetry(error),
+    })
+    this.#writer = new S3Writer({
+      ...deps,
+      options,
+      client: this.#client,
+      retrying: (signal, what, send) => this.#retrying(this.#policy, signal, what, send),
+      store: this,
     })
   }
 
@@ -131,6 +140,22 @@ export class S3UnderFileSystem implements UnderFileSystem {
 
   readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
     return this.#reader.readWhole(request, signal)
+  }
+
+  write(key: string, length: number, chunks: AsyncIterable<Uint8Array>, options: WriteOptions, signal: AbortSignal): Promise<ObjectInfo> {
+    return this.#writer.write(key, length, chunks, options, signal)
+  }
+
+  delete(key: string, signal: AbortSignal): Promise<void> {
+    return this.#writer.delete(key, signal)
+  }
+
+  copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
+    return this.#writer.copy(from, to, signal)
+  }
+
+  rename(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
+    return this.#writer.rename(from, to, signal)
   }
 
   async close(): Promise<void> {

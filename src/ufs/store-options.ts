@@ -80,6 +80,7 @@ type Attributes = Readonly<Record<string, string>>
 type Secrets = Readonly<Record<string, Secret>>
 
 const tuningKeys = ['fs.cosn.block.size', 'fs.cosn.read.ahead.block.size', 'fs.cosn.read.ahead.queue.size'] as const
+const policyKeys = ['readOnly', 'writePolicy'] as const
 const transportKeys = [
   'fs.cosn.maxRetries',
   'fs.cosn.client.socket.timeoutsec',
@@ -89,14 +90,15 @@ const transportKeys = [
 const knownAttributes: Readonly<Record<StoreUri['kind'], readonly string[]>> = {
   cosn: [
     ...tuningKeys,
+    ...policyKeys,
     ...transportKeys,
     'fs.cosn.bucket.region',
     'fs.cosn.bucket.endpoint_suffix',
     'fs.cosn.useHttps',
     'fs.cosn.traffic.limit',
   ],
-  s3: [...tuningKeys, ...transportKeys, 's3.endpoint', 's3.region', 's3.forcePathStyle'],
-  file: tuningKeys,
+  s3: [...tuningKeys, ...policyKeys, ...transportKeys, 's3.endpoint', 's3.region', 's3.forcePathStyle'],
+  file: [...tuningKeys, ...policyKeys],
 }
 const knownSecrets: Readonly<Record<StoreUri['kind'], readonly string[]>> = {
   cosn: ['fs.cosn.userinfo.secretId', 'fs.cosn.userinfo.secretKey', 'fs.cosn.userinfo.sessionToken'],
@@ -114,6 +116,25 @@ export function checkStoreKeys(kind: StoreUri['kind'], attributes: Attributes, s
     if (knownAttributes[kind].includes(key)) throw invalid(`'${key}' is no secret: give it as an attribute`)
     if (!knownSecrets[kind].includes(key)) throw unknownKey('secret', key, kind, knownSecrets[kind])
   }
+}
+
+const writePolicies = ['MUST_CACHE', 'CACHE_THROUGH', 'ASYNC_THROUGH', 'THROUGH'] as const
+
+/** What may be written below a namespace, and where it goes. */
+export interface NamespacePolicy {
+  /** Nothing may change at the store. */
+  readonly readOnly: boolean
+  readonly writePolicy: (typeof writePolicies)[number]
+}
+
+/** @throws SkeinError invalid_argument naming the attribute and what it may be */
+export function namespacePolicy(attributes: Attributes): NamespacePolicy {
+  const readOnly = value(attributes, 'readOnly', parseBoolean) ?? false
+  const word = attributes['writePolicy'] ?? 'MUST_CACHE'
+  const writePolicy = writePolicies.find((policy) => policy === word)
+  if (writePolicy === undefined) throw invalid(`writePolicy '${word.slice(0, 50)}' is none of ${writePolicies.join(', ')}`)
+  if (readOnly && writePolicy !== 'MUST_CACHE') throw invalid(`writePolicy ${writePolicy} does not go with readOnly=true`)
+  return Object.freeze({ readOnly, writePolicy })
 }
 
 /** Block size and read-ahead of a namespace: its attributes over the process's defaults. @throws SkeinError invalid_argument */

@@ -45,12 +45,19 @@ export interface ReadRequest {
   readonly etag: string
 }
 
+export interface WriteOptions {
+  /** False: fails with already_exists when there is an object of this key, and leaves that as it is. */
+  readonly overwrite: boolean
+  /** Objects above this many bytes go up in parts of this size, a few of them in memory at once. Default 16 MiB; brought into the store's limits. */
+  readonly partBytes?: number
+}
+
 /**
  * Errors of every method: not_found (no such object or bucket), permission_denied and unauthenticated (wrong secret,
  * expired token: reason `expired_token`), failed_precondition with reason `object_archived`, aborted with reason
  * `object_changed` (not retryable as it is: look at the object again), unavailable (endpoint down, cut, SlowDown: retryable),
  * deadline_exceeded (stalled). Messages name the store's address and code, never a secret.
- * All methods are idempotent and may be called concurrently.
+ * All methods may be called concurrently, and all but rename are idempotent.
  */
 export interface UnderFileSystem {
   /** Whether the store answers for this bucket and prefix. @throws what is wrong, in one line */
@@ -65,6 +72,19 @@ export interface UnderFileSystem {
   read(request: ReadRequest, signal: AbortSignal): AsyncIterable<Uint8Array>
   /** A whole small object in one request, as one buffer of exactly `length` bytes. Same errors. */
   readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array>
+  /**
+   * Makes the object `key` of exactly `length` bytes, checked on the way and looked at afterwards. It is seen whole or not
+   * at all, and nothing is left of a write that failed. `chunks` is read once; its error is thrown as it is.
+   * @throws SkeinError already_exists (see WriteOptions), invalid_argument (more or fewer bytes than `length`, or a key that
+   * this kind of store cannot hold), aborted `object_changed` (somebody else wrote the key at the same time)
+   */
+  write(key: string, length: number, chunks: AsyncIterable<Uint8Array>, options: WriteOptions, signal: AbortSignal): Promise<ObjectInfo>
+  /** No object of this key afterwards; one that is not there is fine. */
+  delete(key: string, signal: AbortSignal): Promise<void>
+  /** The object `to`, replaced if there is one, with the bytes that `from` has now. @throws not_found when `from` is not there */
+  copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo>
+  /** As copy and delete of `from`; one step where the store has one (a file system), else two, the copy first. */
+  rename(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo>
   /** Bytes read and requests sent since it was opened. */
   readonly counters: { readonly readBytes: number; readonly readRequests: number }
   close(): Promise<void>

@@ -59,6 +59,14 @@ export interface BlockUpload {
   abort(): Promise<void>
 }
 
+/** A block on its way here. Its reader closes it, whether it read to the end or not: until then the connection is held. */
+export interface BlockDownload {
+  readonly header: BlockHeader
+  /** Exactly `header.length` bytes, or an error. Once. */
+  readonly chunks: AsyncIterable<Uint8Array>
+  close(): void
+}
+
 const connectMsDefault = 5000
 const idleMsDefault = 30_000
 const connectionsMaxDefault = 64
@@ -88,6 +96,23 @@ export class DataClient {
       decodeBlockHeader(response.headers[blockHeaderName] as string | undefined, blockId)
     }
     return this.#readRange({ address, what: `block ${blockId}`, path: `${blocksPath}/${blockId}`, headers: {}, check }, range, signal)
+  }
+
+  /** A whole block with what it is. @throws not_found; data_loss; the chunks: unavailable (`body_cut`) when the bytes end early */
+  async readWhole(address: string, blockId: number, signal: AbortSignal): Promise<BlockDownload> {
+    const path = `${blocksPath}/${blockId}`
+    const { exchange, result: response } = await this.#begin(address, 'GET', path, {}, signal, (begun) => begun.answer())
+    try {
+      const header = decodeBlockHeader(response.headers[blockHeaderName] as string | undefined, blockId)
+      const announced = Number(response.headers['content-length'])
+      if (announced !== header.length) {
+        throw new SkeinError('data_loss', `block ${blockId} at ${address} has ${announced} bytes, its header says ${header.length}`)
+      }
+      return new Download(exchange, response, header)
+    } catch (thrown) {
+      exchange.destroy(toSkeinError(thrown))
+      throw thrown
+    }
   }
 
   /**
@@ -204,6 +229,29 @@ export class DataClient {
     // Node hands the mark to the socket, but its types do not know it here.
     const tuning: { highWaterMark: number } = { highWaterMark: socketBufferBytes }
     return httpRequest({ agent: this.#agent, host, port, method, path, headers, ...tuning })
+  }
+}
+
+class Download implements BlockDownload {
+  readonly header: BlockHeader
+  readonly chunks: AsyncIterable<Uint8Array>
+  readonly #exchange: HttpExchange
+  #whole = false
+
+  constructor(exchange: HttpExchange, response: IncomingMessage, header: BlockHeader) {
+    this.#exchange = exchange
+    this.header = header
+    this.chunks = this.#body(response)
+  }
+
+  close(): void {
+    if (!this.#whole) this.#exchange.destroy(new SkeinError('cancelled', 'the reader stopped'))
+  }
+
+  async *#body(response: IncomingMessage): AsyncGenerator<Uint8Array> {
+    yield* this.#exchange.body(response, this.header.length)
+    this.#whole = true
+    this.#exchange.release()
   }
 }
 

@@ -28,10 +28,17 @@ export interface DataServerLimits {
   readonly connectionsMax: number
   /** How long a peer may stay silent, or not take bytes, in the middle of a body. */
   readonly idleMs: number
+  /** The same for a block that is being sent here: its writer waits for a store, which may take its time and try again. */
+  readonly uploadIdleMs: number
   /** Small blocks in memory, all requests together. */
   readonly smallBytesMax: number
 }
-export const defaultDataServerLimits: DataServerLimits = { connectionsMax: 1024, idleMs: 30_000, smallBytesMax: 64 * 1024 * 1024 }
+export const defaultDataServerLimits: DataServerLimits = {
+  connectionsMax: 1024,
+  idleMs: 30_000,
+  uploadIdleMs: 600_000,
+  smallBytesMax: 64 * 1024 * 1024,
+}
 
 export interface DataServerOptions {
   readonly host: string
@@ -108,8 +115,9 @@ class DataServer {
     request.on('error', () => undefined)
     response.on('error', () => undefined)
     response.on('close', gone)
-    const watch = new IdleWatch(this.#clock, this.#limits.idleMs, () => {
-      const stalled = new SkeinError('deadline_exceeded', `the client stood still for ${this.#limits.idleMs} ms`, { reason: 'stalled' })
+    const idleMs = request.method === 'PUT' ? this.#limits.uploadIdleMs : this.#limits.idleMs
+    const watch = new IdleWatch(this.#clock, idleMs, () => {
+      const stalled = new SkeinError('deadline_exceeded', `the client stood still for ${idleMs} ms`, { reason: 'stalled' })
       controller.abort(stalled)
       request.destroy(stalled)
     })

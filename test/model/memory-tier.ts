@@ -54,11 +54,15 @@ export class MemoryTier implements TierStore {
   async reserve(header: BlockHeader): Promise<BlockReservation> {
     const { directory, entry } = await this.#begin(header)
     const chunks: Uint8Array[] = []
-    let ended = false
+    let mode: 'open' | 'ending' | 'ended' = 'open'
+    const mustBeOpen = (): void => {
+      if (mode !== 'open') throw new SkeinError('aborted', 'the reservation has ended', { reason: 'reservation_ended' })
+    }
     const abort = async (): Promise<void> => {
-      if (ended) return
-      ended = true
+      if (mode !== 'open') return
+      mode = 'ending'
       await this.#step()
+      mode = 'ended'
       this.#ledgers[directory]?.end(entry)
       this.#open.delete(reservation)
     }
@@ -67,18 +71,19 @@ export class MemoryTier implements TierStore {
       header,
       path: '',
       get ended() {
-        return ended
+        return mode === 'ended'
       },
       touch: () => undefined,
       write: async (chunk) => {
         await this.#step()
-        if (ended) throw new SkeinError('aborted', 'the reservation has ended', { reason: 'reservation_ended' })
+        mustBeOpen()
         chunks.push(chunk)
       },
       commit: async () => {
-        if (ended) throw new SkeinError('aborted', 'the reservation has ended', { reason: 'reservation_ended' })
-        ended = true
+        mustBeOpen()
+        mode = 'ending'
         await this.#step()
+        mode = 'ended'
         this.#commit(directory, entry, Buffer.concat(chunks))
         this.#open.delete(reservation)
       },

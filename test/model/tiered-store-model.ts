@@ -286,7 +286,8 @@ function begin(model: Model, real: Real, found: readonly (readonly number[])[]):
   const expected = [...blocks.keys()].sort((a, b) => a - b).join()
   must([...ids].sort((a, b) => a - b).join() === expected, `a restart finds ${found.join('|')}, not ${expected}`)
   model.tiers = found.map(
-    (level) => new Map(level.map((id) => [id, { bytes: blocks.get(id)?.bytes ?? Buffer.alloc(0), touches: [(model.now += 1)], readers: 0 }])),
+    (level) =>
+      new Map(level.map((id) => [id, { bytes: blocks.get(id)?.bytes ?? Buffer.alloc(0), touches: [(model.now += 1)], readers: 0 }])),
   )
 }
 

@@ -120,7 +120,11 @@ async function check(
 
 describe('tiers do what their model does', () => {
   for (const settings of policies) {
-    test.each(shapes.map((rooms) => [rooms]))(`${settings.kind}, tiers of %j blocks`, (rooms) => check(settings, rooms, {}, { runs }), 600_000)
+    test.each(shapes.map((rooms) => [rooms]))(
+      `${settings.kind}, tiers of %j blocks`,
+      (rooms) => check(settings, rooms, {}, { runs }),
+      600_000,
+    )
   }
 })
 

@@ -51,7 +51,7 @@ export const heavyDependencies: Readonly<Record<string, readonly string[]>> = {
   bullmq: ['src/queue/bullmq-queue.ts'],
   ioredis: ['src/queue/bullmq-queue.ts'],
   '@grpc/grpc-js': ['src/wire/grpc.ts'],
-  '@aws-sdk/client-s3': ['src/ufs/s3.ts'],
+  '@aws-sdk/client-s3': ['src/ufs/s3.ts', 'src/ufs/s3-writer.ts'],
   lmdb: ['src/journal/lmdb-state.ts'],
   commander: ['src/cli/'],
 }

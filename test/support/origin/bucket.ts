@@ -2,6 +2,7 @@
 // bytes; each write is a new version with a new ETag.
 import { hash } from 'node:crypto'
 import { crc64, type Noise } from './content.ts'
+import { OriginUploads } from './uploads.ts'
 
 export interface OriginObject {
   readonly key: string
@@ -17,12 +18,16 @@ export interface OriginObject {
 
 export interface PutOptions {
   readonly storageClass?: string
+  /** Made up when undefined, so that each write has another one. */
+  readonly etag?: string
 }
 
 const crcBytesMax = 4 * 1024 * 1024
 
 export class OriginBucket {
   readonly name: string
+  /** Multipart uploads that were neither completed nor aborted. */
+  readonly uploads = new OriginUploads()
   readonly #noise: Noise
   readonly #objects = new Map<string, OriginObject>()
   readonly #crcs = new Map<string, string>()
@@ -94,7 +99,7 @@ export class OriginBucket {
   #set(key: string, size: number, body: Buffer | undefined, options: PutOptions): OriginObject {
     this.#versions += 1
     const version = this.#versions
-    const etag = hash('md5', `${this.name}/${key} ${size} ${version} ${body === undefined ? '' : hash('md5', body)}`)
+    const etag = options.etag ?? hash('md5', `${this.name}/${key} ${size} ${version} ${body === undefined ? '' : hash('md5', body)}`)
     const object = {
       key,
       size,

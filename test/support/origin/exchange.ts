@@ -21,6 +21,7 @@ export interface Exchange {
   readonly bucket: OriginBucket
   readonly key: string
   readonly kind: RequestKind
+  readonly query: URLSearchParams
   readonly cos: boolean
   readonly counters: OriginCounters
   readonly faults: Faults
@@ -39,6 +40,10 @@ const statusOf: Readonly<Record<string, number>> = {
   SlowDown: 503,
   InternalError: 500,
   BadDigest: 400,
+  NoSuchUpload: 404,
+  InvalidPart: 400,
+  EntityTooSmall: 400,
+  FileAlreadyExists: 409,
   InvalidURI: 400,
 }
 

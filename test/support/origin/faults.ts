@@ -1,12 +1,22 @@
 // Why: an origin that is never ill tests little. How: a list of rules; the first that fits a request and has times left is applied.
-export type RequestKind = 'list' | 'head' | 'get' | 'put' | 'delete' | 'other'
+export type RequestKind =
+  | 'list'
+  | 'head'
+  | 'get'
+  | 'put'
+  | 'delete'
+  | 'other'
+  | 'create_upload'
+  | 'part'
+  | 'complete_upload'
+  | 'abort_upload'
 
 export type FaultKind =
   /** 503 SlowDown, or with `status` 429. */
   | 'slow_down'
   /** 500 InternalError. */
   | 'internal'
-  /** The connection is reset after `afterBytes` of the body. */
+  /** The connection is reset after `afterBytes` of the body: of the answer's, for a PUT of the request's. */
   | 'cut'
   /** The body stops after `afterBytes`, the connection stays. */
   | 'stall'
@@ -30,6 +40,10 @@ export type FaultKind =
   | 'stale_etag'
   /** The answer waits `delayMs`. */
   | 'delay'
+  /** A write is carried out, and the connection reset in place of the answer. */
+  | 'lost_answer'
+  /** 501 NotImplemented when the write has a condition. */
+  | 'unconditional'
 
 export interface Fault {
   readonly kind: FaultKind

@@ -1,11 +1,11 @@
-// Why: what the origin answers to requests for one object: GET and HEAD with Range and If-Match, PUT, DELETE, and the faults.
-import { hash } from 'node:crypto'
+// Why: what the origin answers to requests for one object: GET and HEAD with Range and If-Match,
+// DELETE, and the faults; writes are in write-requests.ts.
 import type { OriginObject } from './bucket.ts'
 import { type Exchange, sendError } from './exchange.ts'
 import type { Fault } from './faults.ts'
+import { answerWrite } from './write-requests.ts'
 
 const archiveClasses: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE', 'ARCHIVE'])
-const putBytesMax = 256 * 1024 * 1024
 
 /** Answers a request for an object, after the signature was found good. */
 export function answerObject(exchange: Exchange): void {
@@ -15,7 +15,7 @@ export function answerObject(exchange: Exchange): void {
   if (fault?.kind === 'overwrite' && bucket.get(key) !== undefined) bucket.overwrite(key)
   if (fault?.kind === 'delay') setTimeout(() => proceed(exchange, undefined), fault.delayMs ?? 100)
   else if (kind === 'get' || kind === 'head') proceed(exchange, fault)
-  else if (kind === 'put') receive(exchange)
+  else if (kind !== 'delete' && kind !== 'other' && kind !== 'list') answerWrite(exchange, fault)
   else if (kind === 'delete') {
     bucket.delete(key)
     response.writeHead(204).end()
@@ -48,10 +48,12 @@ function refusal({ request, response }: Exchange, fault: Fault): boolean {
       return true
     case 'cut':
     case 'delay':
+    case 'lost_answer':
     case 'overwrite':
     case 'short':
     case 'stale_etag':
     case 'stall':
+    case 'unconditional':
     case 'wrong_range':
       return false
   }
@@ -120,29 +122,4 @@ function readRange(header: string | undefined, size: number): readonly [number, 
   const from = Number(match[1])
   const to = match[2] === '' ? size : Math.min(size, Number(match[2]) + 1)
   return from >= size || to <= from ? 'invalid' : [from, to]
-}
-
-function receive({ request, response, bucket, key }: Exchange): void {
-  const wantedHash = String(request.headers['x-amz-content-sha256'])
-  if (wantedHash.startsWith('STREAMING-') || request.headers['content-length'] === undefined) {
-    sendError(response, request, 'NotImplemented')
-    return
-  }
-  const chunks: Buffer[] = []
-  let bytes = 0
-  request.on('data', (chunk: Buffer) => {
-    bytes += chunk.length
-    if (bytes > putBytesMax) request.destroy()
-    else chunks.push(chunk)
-  })
-  request.on('end', () => {
-    const body = Buffer.concat(chunks)
-    if (wantedHash !== 'UNSIGNED-PAYLOAD' && hash('sha256', body) !== wantedHash) {
-      sendError(response, request, 'BadDigest')
-      return
-    }
-    const storageClass = request.headers['x-amz-storage-class']
-    const object = bucket.put(key, body, storageClass === undefined ? {} : { storageClass: String(storageClass) })
-    response.writeHead(200, { etag: `"${object.etag}"`, 'content-length': 0 }).end()
-  })
 }

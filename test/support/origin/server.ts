@@ -52,7 +52,18 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
   }
   for (const name of options.buckets ?? []) bucket(name)
   const counters: OriginCounters = {
-    requests: { list: 0, head: 0, get: 0, put: 0, delete: 0, other: 0 },
+    requests: {
+      list: 0,
+      head: 0,
+      get: 0,
+      put: 0,
+      delete: 0,
+      other: 0,
+      create_upload: 0,
+      part: 0,
+      complete_upload: 0,
+      abort_upload: 0,
+    },
     objectBytes: 0,
     statuses: {},
     trafficLimits: new Set(),
@@ -69,7 +80,7 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
       sendError(response, request, 'InvalidURI')
       return
     }
-    const kind = kindOf(request.method ?? '', place.key)
+    const kind = kindOf(request.method ?? '', place.key, place.query)
     counters.requests[kind] += 1
     const limit = request.headers['x-cos-traffic-limit']
     if (limit !== undefined) counters.trafficLimits.add(String(limit))
@@ -80,7 +91,7 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
     }
     const found = buckets.get(place.bucket)
     if (found === undefined) sendError(response, request, 'NoSuchBucket')
-    else answer({ request, response, bucket: found, key: place.key, kind, cos: options.cos === true, counters, faults }, place.query)
+    else answer({ request, response, bucket: found, key: place.key, kind, query: place.query, cos: options.cos === true, counters, faults })
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -103,8 +114,8 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
   }
 }
 
-function answer(exchange: Exchange, query: URLSearchParams): void {
-  const { request, response, bucket, kind, key, faults } = exchange
+function answer(exchange: Exchange): void {
+  const { request, response, bucket, kind, key, query, faults } = exchange
   if (kind !== 'list') {
     answerObject(exchange)
     return
@@ -146,9 +157,11 @@ function locate(
   return { bucket: slash < 0 ? path.slice(1) : path.slice(1, slash), key: slash < 0 ? '' : path.slice(slash + 1), pathStyle: true, query }
 }
 
-function kindOf(method: string, key: string): RequestKind {
+function kindOf(method: string, key: string, query: URLSearchParams): RequestKind {
   if (method === 'GET') return key === '' ? 'list' : 'get'
   if (key === '') return 'other'
+  if (method === 'POST') return query.has('uploads') ? 'create_upload' : query.has('uploadId') ? 'complete_upload' : 'other'
+  if (query.has('uploadId')) return method === 'PUT' ? 'part' : method === 'DELETE' ? 'abort_upload' : 'other'
   return method === 'HEAD' ? 'head' : method === 'PUT' ? 'put' : method === 'DELETE' ? 'delete' : 'other'
 }
 

@@ -38,7 +38,11 @@ class Reference {
 
 type Operation = readonly ['touch' | 'add' | 'remove' | 'move', number, number]
 const operations = fc.array(
-  fc.tuple(fc.constantFrom('touch', 'touch', 'touch', 'add', 'add', 'remove', 'move'), fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 1 })),
+  fc.tuple(
+    fc.constantFrom('touch', 'touch', 'touch', 'add', 'add', 'remove', 'move'),
+    fc.integer({ min: 0, max: 9 }),
+    fc.integer({ min: 0, max: 1 }),
+  ),
   { maxLength: 120, size: 'max' },
 ) satisfies fc.Arbitrary<Operation[]>
 
@@ -81,7 +85,10 @@ const policies: readonly AnnotatorSettings[] = [
 
 describe('an annotator', () => {
   test.each(policies)('orders as the definition says: %o', (settings) => {
-    fc.assert(fc.property(operations, (steps) => run(annotatorMaker(settings), settings, steps)), { numRuns: 300 })
+    fc.assert(
+      fc.property(operations, (steps) => run(annotatorMaker(settings), settings, steps)),
+      { numRuns: 300 },
+    )
   })
 
   test('LRFU with s = 1 is LRU, however long and often', () => {
@@ -142,7 +149,12 @@ describe('the reference catches an annotator that', () => {
           },
         })
       }
-      expect(() => fc.assert(fc.property(operations, (steps) => run(mutant, settings, steps)), { numRuns: 300, seed: 3 })).toThrow()
+      expect(() =>
+        fc.assert(
+          fc.property(operations, (steps) => run(mutant, settings, steps)),
+          { numRuns: 300, seed: 3 },
+        ),
+      ).toThrow()
     }
   })
 })

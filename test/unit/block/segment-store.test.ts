@@ -7,18 +7,19 @@ import { bytesOf, headerOf, mebibyte, never, readWhole, usedBytesOf } from '../.
 import { findRecord, recordsIn } from '../../conformance/segment-fixture.ts'
 import { kibibyte, idsOf, range, putAll, freeAll, expectBlocks, flip, segmentDirectory } from './segment-directory.ts'
 
-const at = segmentDirectory()
-const { open, segmentNames, segmentPath, bytesOnDisk } = at
+const directory = segmentDirectory()
+const { open, segmentNames, segmentPath, bytesOnDisk } = directory
 
 describe('where blocks go', () => {
   test('small ones share segments, large ones have files, and segments are not longer than they should be', async () => {
     const { store } = await open({ blockBytesMax: 10 * kibibyte })
     await putAll(store, range(0, 100))
     await store.put(headerOf(200, 10 * kibibyte + 1), bytesOf(10 * kibibyte + 1, 200))
-    expect((await readdir(join(at.root, 'blocks'), { recursive: true })).filter((name) => name.endsWith('c8'))).toHaveLength(2)
+    expect((await readdir(join(directory.root, 'blocks'), { recursive: true })).filter((name) => name.endsWith('c8'))).toHaveLength(2)
     expect(await segmentNames()).toHaveLength(4)
-    for (const name of await segmentNames()) expect((await stat(join(at.root, 'segments', name))).size).toBeLessThanOrEqual(256 * kibibyte)
-    expect(await recordsIn(at.root)).toHaveLength(100)
+    for (const name of await segmentNames())
+      expect((await stat(join(directory.root, 'segments', name))).size).toBeLessThanOrEqual(256 * kibibyte)
+    expect(await recordsIn(directory.root)).toHaveLength(100)
   })
 
   test('with segments switched off, those that are there are served and freed', async () => {
@@ -26,7 +27,7 @@ describe('where blocks go', () => {
     const { store } = await open({ blockBytesMax: 0 })
     await putAll(store, range(20, 22))
     await expectBlocks(store, range(0, 22))
-    expect(await recordsIn(at.root)).toHaveLength(20)
+    expect(await recordsIn(directory.root)).toHaveLength(20)
     await freeAll(store, range(0, 20))
     await store.compact()
     await expectBlocks((await open()).store, range(20, 22))
@@ -36,14 +37,14 @@ describe('where blocks go', () => {
     const files = await open({ blockBytesMax: 0 })
     await putAll(files.store, [1])
     await files.store.close()
-    const saved = (await readdir(join(at.root, 'blocks'), { recursive: true, withFileTypes: true })).find((entry) => entry.isFile())
+    const saved = (await readdir(join(directory.root, 'blocks'), { recursive: true, withFileTypes: true })).find((entry) => entry.isFile())
     const path = join(saved?.parentPath ?? '', saved?.name ?? '')
-    await copyFile(path, join(at.root, 'saved'))
+    await copyFile(path, join(directory.root, 'saved'))
     const { store } = await open()
     await store.free(1)
     await putAll(store, [1])
     await store.close()
-    await copyFile(join(at.root, 'saved'), path)
+    await copyFile(join(directory.root, 'saved'), path)
     const again = await open()
     await expectBlocks(again.store, [1])
     await expect(stat(path)).rejects.toMatchObject({ code: 'ENOENT' })
@@ -52,7 +53,7 @@ describe('where blocks go', () => {
   })
 
   test("a folder 'segments' that is not ours is refused", async () => {
-    await mkdir(join(at.root, 'segments'), { recursive: true })
+    await mkdir(join(directory.root, 'segments'), { recursive: true })
     await expect(open()).rejects.toMatchObject({ code: 'failed_precondition', reason: 'directory_in_use' })
   })
 })
@@ -60,11 +61,11 @@ describe('where blocks go', () => {
 describe('the disk', () => {
   test('a segment that cannot be made fails all that waits, and what comes later tries again', async () => {
     const { store } = await open()
-    await rm(at.root, { recursive: true })
+    await rm(directory.root, { recursive: true })
     const results = await Promise.allSettled(range(0, 50).map((id) => store.put(headerOf(id, 100), bytesOf(100, id))))
     for (const result of results) expect(result).toMatchObject({ reason: { code: 'unavailable', reason: 'disk_fault' } })
     expect([usedBytesOf(store), store.reservedBytes, store.blockCount]).toEqual([0, 0, 0])
-    await mkdir(join(at.root, 'segments'), { recursive: true })
+    await mkdir(join(directory.root, 'segments'), { recursive: true })
     await putAll(store, [1, 2])
     await expectBlocks(store, [1, 2])
   })
@@ -89,14 +90,14 @@ describe('what was freed', () => {
     await store.free(5)
     await putAll(store, range(200, 260))
     await freeAll(store, [...range(100, 124), ...range(200, 260)])
-    const before = await findRecord(at.root, 5, 'tombstone')
+    const before = await findRecord(directory.root, 5, 'tombstone')
     for (let round = 0; round < 4; round += 1) {
       // Freed blocks by the dozen, so that the tombstone's segment is compacted again and again.
       await putAll(store, range(300, 360))
       await freeAll(store, range(300, 360))
       await store.compact()
     }
-    const after = await findRecord(at.root, 5, 'tombstone')
+    const after = await findRecord(directory.root, 5, 'tombstone')
     expect(after).toBeDefined()
     expect(after?.path).not.toBe(before?.path)
     await store.close()
@@ -110,7 +111,7 @@ describe('what was freed', () => {
       await freeAll(again, range(400, 500))
       await again.compact()
     }
-    expect(await findRecord(at.root, 5, 'tombstone')).toBeUndefined()
+    expect(await findRecord(directory.root, 5, 'tombstone')).toBeUndefined()
     await again.close()
     await expectBlocks((await open()).store, [])
   })
@@ -181,11 +182,11 @@ describe('compaction', () => {
     await putAll(store, range(24, 30))
     await freeAll(store, range(0, 12))
     const victim = await segmentPath(0)
-    await copyFile(victim, join(at.root, 'saved'))
+    await copyFile(victim, join(directory.root, 'saved'))
     await store.compact()
     await store.close()
     await expect(stat(victim)).rejects.toMatchObject({ code: 'ENOENT' })
-    await copyFile(join(at.root, 'saved'), victim)
+    await copyFile(join(directory.root, 'saved'), victim)
     const { store: again } = await open()
     await expectBlocks(again, range(12, 30))
     await freeAll(again, range(12, 20))
@@ -200,13 +201,13 @@ describe('compaction', () => {
     await putAll(store, range(24, 30))
     await freeAll(store, range(0, 12))
     const victim = await segmentPath(0)
-    await copyFile(victim, join(at.root, 'saved'))
+    await copyFile(victim, join(directory.root, 'saved'))
     await store.compact()
     await store.close()
     const last = await segmentPath(-1)
     const whole = await readFile(last)
     for (let at = 0; at < whole.length; at += Math.ceil(whole.length / 23)) {
-      await copyFile(join(at.root, 'saved'), victim)
+      await copyFile(join(directory.root, 'saved'), victim)
       // The copies came last.
       await writeFile(last, whole.subarray(0, whole.length - at))
       const { store: again } = await open()
@@ -219,7 +220,7 @@ describe('compaction', () => {
     const { store, deps } = await open()
     await putAll(store, range(0, 24))
     for (const id of [20, 21]) {
-      const record = await findRecord(at.root, id, 'block')
+      const record = await findRecord(directory.root, id, 'block')
       await flip(record?.path ?? '', (record?.from ?? 0) + (id === 20 ? 40 : 5000))
     }
     await freeAll(store, range(0, 12))

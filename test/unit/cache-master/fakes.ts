@@ -89,6 +89,23 @@ export class FakeStore implements UnderFileSystem {
   async readWhole(): Promise<Uint8Array> {
     throw new SkeinError('unimplemented', 'metadata only')
   }
+  async write(): Promise<ObjectInfo> {
+    throw new SkeinError('unimplemented', 'metadata only')
+  }
+  async delete(key: string): Promise<void> {
+    if (this.failure !== undefined) throw this.failure
+    this.objects.delete(key)
+  }
+  async copy(from: string, to: string): Promise<ObjectInfo> {
+    const copied = { ...(await this.stat(from)), key: to }
+    this.objects.set(to, copied)
+    return copied
+  }
+  async rename(from: string, to: string): Promise<ObjectInfo> {
+    const copied = await this.copy(from, to)
+    this.objects.delete(from)
+    return copied
+  }
   async close(): Promise<void> {
     this.closed += 1
   }

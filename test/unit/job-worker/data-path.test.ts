@@ -42,7 +42,7 @@ async function startWorker(workerId: string) {
   const store = await DirectoryStore.open({ path: directory, tier: 'MEM', mediumType: 'MEM', quotaBytes: 256 * mib, workerId, deps })
   const handlers = createDataHandlers({ store, metrics, readStore: () => Promise.reject(new SkeinError('unimplemented', 'no store here')) })
   const data = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
-  const { service } = createWorkerService({ workerId, hostname: `host-${workerId}`, home, store })
+  const { service } = createWorkerService({ workerId, hostname: `host-${workerId}`, home, store, clock: systemClock })
   const target = { workerId, hostname: `host-${workerId}`, rpcAddress: workerId, dataAddress: data.address }
   return { store, service, target, directory, stopServing: () => data.close(0), close: () => data.close(0).then(() => store.close()) }
 }

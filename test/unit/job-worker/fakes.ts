@@ -103,6 +103,18 @@ export class FakeStore implements UnderFileSystem {
   list(): never {
     throw new Error('not used')
   }
+  write(): never {
+    throw new Error('not used')
+  }
+  delete(): never {
+    throw new Error('not used')
+  }
+  copy(): never {
+    throw new Error('not used')
+  }
+  rename(): never {
+    throw new Error('not used')
+  }
 }
 
 export class FakeTarget implements BlockTarget {

@@ -36,6 +36,7 @@ export function house(options: { slots?: number; bytes?: number; streams?: numbe
     targets: { targetFor: ({ workerId }) => (workerId === 'a' ? targets.a : targets.b) },
     resources: {
       slots,
+      smallSlots: slots,
       bytes,
       runStream: (copy) => copy(),
       rangeBytes: 256 * 1024,

@@ -7,6 +7,7 @@ export class MemoryTables implements Tables {
   readonly inodes = new Map<number, Inode>()
   readonly edgeMap = new Map<number, Map<string, number>>()
   readonly counters = new Map<CounterName, number>()
+  readonly decommissioningIds = new Set<string>()
 
   namespaces(): Iterable<NamespaceRecord> {
     return this.namespaceMap.values()
@@ -45,6 +46,13 @@ export class MemoryTables implements Tables {
       .filter(({ name }) => compareKeys(name, from) >= 0)
       .sort((a, b) => compareKeys(a.name, b.name))
   }
+  decommissioning(): ReadonlySet<string> {
+    return this.decommissioningIds
+  }
+  putDecommissioning(workerId: string, decommissioning: boolean): void {
+    if (decommissioning) this.decommissioningIds.add(workerId)
+    else this.decommissioningIds.delete(workerId)
+  }
   counter(name: CounterName): number {
     return this.counters.get(name) ?? 0
   }
@@ -58,6 +66,7 @@ export class MemoryTables implements Tables {
       namespaces: [...this.namespaceMap.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
       inodes: [...this.inodes.values()].sort((a, b) => a.id - b.id),
       edges: [...this.edgeMap].sort(([a], [b]) => a - b).map(([id, edges]) => [id, [...edges].sort(([a], [b]) => compareKeys(a, b))]),
+      decommissioning: [...this.decommissioningIds].sort(compareKeys),
       counters: Object.fromEntries([...this.counters].filter(([, value]) => value !== 0).sort(([a], [b]) => compareKeys(a, b))),
     }
   }

@@ -236,6 +236,17 @@ describe('GETs over kept connections', () => {
     expect((await gather.done).body.equals(body)).toBe(true)
   })
 
+  it('notice silence behind a pause', async () => {
+    const server = await serve((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf'))
+    const gather = new Gather(4, () => false)
+    const pending = openPool(server.port, { silenceMaxMs: 100 }).get('/', [], gather)
+    await expect.poll(() => server.requests.length).toBe(1)
+    await systemClock.sleep(300, new AbortController().signal)
+    expect(gather.calls).toBe(0)
+    pending.resume()
+    await expect(gather.done).rejects.toMatchObject({ code: 'BODY_TIMEOUT' })
+  })
+
   it('abort: nothing more is heard, the connection goes, and what waits in line goes on', async () => {
     const server = await serve((socket, request) => {
       if (request.startsWith('GET /slow')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf')
@@ -316,9 +327,10 @@ describe('GETs over kept connections', () => {
 describe('GETs over TLS', () => {
   const directory = mkdtempSync(join(tmpdir(), 'skein-tls-'))
   const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]
+  const tool = 'openssl'
   const names = ['-subj', '/CN=store.localhost', '-addext', 'subjectAltName=DNS:store.localhost,IP:127.0.0.1']
   execFileSync(
-    'openssl',
+    tool,
     [
       'req',
       '-x509',
@@ -362,6 +374,12 @@ describe('GETs over TLS', () => {
     const unknown = openPool(0, { origin: new URL(`https://store.localhost:${server.port}`) })
     await expect(get(unknown)).rejects.toMatchObject({ code: expect.stringMatching(/SELF_SIGNED|CERT/) })
     expect(server.requests).toEqual([])
+  })
+
+  it('notice silence there, too', async () => {
+    const server = await serve(() => undefined, secure)
+    const pool = openPool(0, { origin: new URL(`https://127.0.0.1:${server.port}`), ca: pem.cert.toString(), silenceMaxMs: 200 })
+    await expect(get(pool)).rejects.toMatchObject({ code: 'HEADERS_TIMEOUT' })
   })
 
   it('give up on a server that accepts and never shakes hands', async () => {

@@ -128,7 +128,7 @@ describe('reading', () => {
     const worker = new MapWorker()
     const bytes = bytesOf(16 * 1024 * 1024)
     for (const id of [1, 2, 3]) worker.blocks.set(id, bytes)
-    const { address } = await serve(worker, { idleMs: 200 })
+    const { address } = await serve(worker, { idleMs: 200, uploadIdleMs: 200 })
     const data = client()
     const range = { offset: 0, length: bytes.length }
     for await (const chunk of data.read(address, 1, range, signal)) if (chunk.length > 0) break

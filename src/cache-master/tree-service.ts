@@ -1,0 +1,141 @@
+// Why: users make and remove directories and remove files. How: what the store has is removed there first, page by page,
+// and each page is journaled once it is gone; what fails stays as it is. What only the cache has goes in one step.
+import { SkeinError } from '../base/errors.ts'
+import { keyProblem, parsePath } from '../base/paths.ts'
+import { directoryAt, fileAt } from '../meta/resolve.ts'
+import type { DirectoryInode, NamespaceRecord } from '../meta/tables.ts'
+import { isEmpty } from '../meta/tree.ts'
+import type { DeleteRequest, DeleteResponse } from '../wire/generated/lifecycle.ts'
+import type { CallOptions } from '../wire/service.ts'
+import { directoryKey } from './file-service.ts'
+import { type MasterContext, namespaceNamed } from './master-context.ts'
+import type { NamespaceService } from './namespace-service.ts'
+import { checkWritable, tryEach } from './object-changes.ts'
+import type { PathLocator } from './path-locator.ts'
+import type { StoreSync } from './store-sync.ts'
+import { pathOf, type TreeEntry, targetOf, treePages } from './tree-pages.ts'
+
+export class TreeService {
+  readonly #context: MasterContext
+  readonly #locator: PathLocator
+  readonly #sync: StoreSync
+  readonly #namespaces: NamespaceService
+
+  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync, namespaces: NamespaceService) {
+    this.#context = context
+    this.#locator = locator
+    this.#sync = sync
+    this.#namespaces = namespaces
+  }
+
+  /** With its parents, here only: the store shows it once something in it is persisted. @throws SkeinError already_exists for a file */
+  async makeDirectory(pathText: string, { signal }: CallOptions): Promise<void> {
+    const path = parsePath(pathText)
+    if (path.namespace === '') return
+    const record = namespaceNamed(this.#context, path.namespace)
+    const key = directoryKey(path.key)
+    const problem = keyProblem(key)
+    if (problem !== undefined) throw new SkeinError('invalid_argument', `'${pathText}' is refused: ${problem}`)
+    if (key === '' || directoryAt(this.#context.tables, record.rootId, key) !== undefined) return
+    const known = fileAt(this.#context.tables, record.rootId, key.slice(0, -1))
+    const file = known ?? (await this.#sync.refresh(record, key.slice(0, -1), signal))
+    if (file !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key.slice(0, -1))} is a file`)
+    await this.#context.log.submit({ type: 'make_directory', atMs: this.#context.clock.nowMs(), namespaceId: record.id, key })
+  }
+
+  /**
+   * Removes a file, or with `recursive` a directory and all below it, at the store too unless `cacheOnly`.
+   * @throws SkeinError not_found, invalid_argument (`/`, a namespace), failed_precondition (not empty, read-only), and what the store says
+   */
+  async delete(request: DeleteRequest, { signal }: CallOptions): Promise<DeleteResponse> {
+    if (parsePath(request.path).key === '') {
+      throw new SkeinError(
+        'invalid_argument',
+        `'${request.path}' cannot be removed: name what is in it, or delete the namespace with 'ns delete'`,
+      )
+    }
+    const { record, path, key, file, directory } = await targetOf(this.#locator, request.path, '', signal)
+    if (file !== undefined) {
+      await this.#removeEntries(record, [{ key, file }], request.cacheOnly, signal)
+      return { files: 1, directories: 0 }
+    }
+    if (directory === undefined) return { files: 0, directories: 0 }
+    if (!request.recursive) {
+      if (!request.cacheOnly) await this.#sync.children(record, key, signal)
+      const now = directoryAt(this.#context.tables, record.rootId, key)
+      if (now !== undefined && !isEmpty(this.#context.tables, now.id))
+        throw new SkeinError('failed_precondition', `${path} is not empty: use -R`)
+    }
+    return request.cacheOnly ? this.#detach(record, key, directory, signal) : this.deleteTree(record, key, signal)
+  }
+
+  /** Removes a directory and all below it, at the store too. @param key ends in `/` */
+  async deleteTree(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<DeleteResponse> {
+    const { tables } = this.#context
+    await this.#sync.tree(record, key, signal)
+    const directory = directoryAt(tables, record.rootId, key)
+    if (directory === undefined) return { files: 0, directories: 1 }
+    for await (const page of treePages(this.#context, directory.id, key, signal)) {
+      for (const { file, directory: below } of page)
+        if (file?.persisted === true || below?.marker === true) checkWritable(record, 'nothing is removed there')
+    }
+    const counted = { files: 0, directories: 1 }
+    for await (const page of treePages(this.#context, directory.id, key, signal)) {
+      const files = page.filter(({ file }) => file !== undefined).length
+      await this.#removeEntries(record, page, false, signal)
+      counted.files += files
+      counted.directories += page.length - files
+    }
+    // Last, so that it stays for another try when something in it could not be removed.
+    const left = directoryAt(tables, record.rootId, key)
+    if (left !== undefined) await this.#removeEntries(record, [{ key, directory: left }], false, signal)
+    return counted
+  }
+
+  /** Removes one file, at the store too. @throws what the store says */
+  async deleteFile(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<void> {
+    const file = fileAt(this.#context.tables, record.rootId, key)
+    if (file !== undefined) await this.#removeEntries(record, [{ key, file }], false, signal)
+  }
+
+  /** Everything below is gone in one step, and cleared away piece by piece. */
+  async #detach(record: NamespaceRecord, key: string, directory: DirectoryInode, signal: AbortSignal): Promise<DeleteResponse> {
+    const counted = { files: 0, directories: 1 }
+    for await (const page of treePages(this.#context, directory.id, key, signal)) {
+      const files = page.filter(({ file }) => file !== undefined).length
+      counted.files += files
+      counted.directories += page.length - files
+    }
+    await this.#context.log.submit({ type: 'detach', atMs: this.#context.clock.nowMs(), namespaceId: record.id, key })
+    await this.#namespaces.clearDetached()
+    return counted
+  }
+
+  async #removeEntries(record: NamespaceRecord, entries: readonly TreeEntry[], cacheOnly: boolean, signal: AbortSignal): Promise<void> {
+    const { stores, log, clock } = this.#context
+    const atStore = (entry: TreeEntry): boolean => !cacheOnly && (entry.file?.persisted === true || entry.directory?.marker === true)
+    const here = entries.filter((entry) => !atStore(entry))
+    const there = entries.filter(atStore)
+    if (there.length > 0) checkWritable(record, 'nothing is removed there')
+    const store = there.length > 0 ? await stores.get(record) : undefined
+    const { done, failed } = await tryEach(there, async ({ key }) => store?.delete(key, signal))
+    const gone = [...here, ...done.map(({ item }) => item)]
+    if (gone.length > 0) {
+      await log.submit({
+        type: 'remove_entries',
+        atMs: clock.nowMs(),
+        namespaceId: record.id,
+        files: gone.flatMap(({ key, file }) => (file === undefined ? [] : [{ key, fileId: file.id }])),
+        directories: gone.flatMap(({ key, directory }) => (directory === undefined ? [] : [key])),
+      })
+    }
+    const [first] = failed
+    if (first === undefined) return
+    const { error, item } = first
+    const more = failed.length > 1 ? ` (and ${failed.length - 1} more)` : ''
+    throw new SkeinError(error.code, `${pathOf(record, item.key)} could not be removed${more}: ${error.message}`, {
+      reason: error.reason,
+      retryable: error.retryable,
+    })
+  }
+}

@@ -1,0 +1,316 @@
+// Why: writing to COS and every S3 store. How: small objects in one PUT, larger ones as a multipart upload; every body has a
+// known length and a Content-MD5, which the store checks (COS takes no trailing checksums). A failed upload is aborted. A
+// create that must not overwrite looks first, and then says so in the request too, where the store knows how. What a lost
+// answer leaves open (was it written?) is told by the ETag: the MD5 of the bytes, or of the parts' MD5s with `-<count>`
+// ("Checking object integrity", Amazon S3 User Guide).
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  PutObjectCommand,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import { createHash, hash } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import { exactParts } from './exact-parts.ts'
+import { bareEtag, requestName } from './range-response.ts'
+import { badAnswerError } from './s3-errors.ts'
+import type { S3Options } from './store-options.ts'
+import type { ObjectInfo, UnderFileSystem, WriteOptions } from './under-file-system.ts'
+
+const mebibyte = 1024 * 1024
+const partBytesDefault = 16 * mebibyte
+/** S3's and COS's limits ("Amazon S3 multipart upload limits"; COS takes parts from 1 MiB on). */
+const partBytesMin = 5 * mebibyte
+const partBytesMax = 5 * 1024 * mebibyte
+const partsMax = 10_000
+/** Parts that are sent at the same time; one more is being filled. */
+const partsAtOnce = 3
+/** The largest object that CopyObject takes. */
+const copyBytesMax = 5 * 1024 * mebibyte
+const abortUploadMs = 30_000
+
+export interface S3WriterContext {
+  readonly options: S3Options
+  readonly client: S3Client
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+  /** Sends with the store's retries, its gate and its errors. */
+  readonly retrying: <T>(signal: AbortSignal, what: string, send: (abortSignal: AbortSignal) => Promise<T>) => Promise<T>
+  readonly store: Pick<UnderFileSystem, 'stat' | 'read'>
+}
+
+interface Body {
+  readonly bytes: Buffer
+  readonly md5: Buffer
+}
+
+export class S3Writer {
+  readonly #context: S3WriterContext
+  /** Whether the store takes If-None-Match on writes, as far as is known. */
+  #conditional: boolean
+
+  constructor(context: S3WriterContext) {
+    this.#context = context
+    this.#conditional = true
+    // COS has a header of its own for it (PUT Object, Initiate and Complete Multipart Upload). Set once for the whole client.
+    if (context.options.kind === 'cosn') forbidOverwriteByCosHeader(context.client)
+  }
+
+  /** See UnderFileSystem.write. */
+  async write(
+    key: string,
+    length: number,
+    chunks: AsyncIterable<Uint8Array>,
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo> {
+    if (!Number.isSafeInteger(length) || length < 0 || key === '') {
+      throw new SkeinError('invalid_argument', `${JSON.stringify(key)} of ${length} bytes cannot be written`)
+    }
+    if (!options.overwrite && (await this.#find(key, signal)) !== undefined) throw existsError(key)
+    const partBytes = partBytesFor(length, options.partBytes)
+    const parts = exactParts(chunks, length, partBytes, signal)
+    const etag =
+      length <= partBytes ? await this.#putWhole(key, parts, options, signal) : await this.#putParts(key, length, parts, options, signal)
+    this.#context.metrics.add('ufs.write.bytes', length)
+    const written = await this.#context.store.stat(key, signal)
+    if (written.length === length && written.etag === etag) return written
+    throw new SkeinError('aborted', `${JSON.stringify(key)} is not what was written there: somebody else wrote it at the same time`, {
+      reason: 'object_changed',
+      retryable: false,
+    })
+  }
+
+  /** See UnderFileSystem.delete. */
+  async delete(key: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#send('DELETE', key, signal, (abortSignal) =>
+        this.#context.client.send(new DeleteObjectCommand(this.#place(key)), { abortSignal }),
+      )
+    } catch (thrown) {
+      if (!isSkeinError(thrown, 'not_found') || thrown.reason !== undefined) throw thrown
+    }
+  }
+
+  /** See UnderFileSystem.copy. */
+  async copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const { store, client } = this.#context
+    const source = await store.stat(from, signal)
+    if (from === to) return source
+    if (source.length > copyBytesMax) {
+      const chunks = store.read({ key: from, etag: source.etag, offset: 0, length: source.length }, signal)
+      return await this.write(to, source.length, chunks, { overwrite: true }, signal)
+    }
+    const { Bucket, Key } = this.#place(from)
+    const CopySource = `${Bucket}/${Key.split('/').map(encodeURIComponent).join('/')}`
+    await this.#send('COPY', from, signal, (abortSignal) =>
+      client.send(new CopyObjectCommand({ ...this.#place(to), CopySource, CopySourceIfMatch: `"${source.etag}"` }), { abortSignal }),
+    )
+    const copied = await store.stat(to, signal)
+    if (copied.length === source.length) return copied
+    throw new SkeinError('aborted', `${JSON.stringify(to)} is not what was copied there`, { reason: 'object_changed', retryable: false })
+  }
+
+  /** See UnderFileSystem.rename. */
+  async rename(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const copied = await this.copy(from, to, signal)
+    if (from !== to) await this.delete(from, signal)
+    return copied
+  }
+
+  async #putWhole(key: string, parts: AsyncGenerator<Buffer>, options: WriteOptions, signal: AbortSignal): Promise<string> {
+    const { value: bytes } = await parts.next()
+    if (bytes === undefined) throw new SkeinError('internal', `no bytes for ${JSON.stringify(key)}`)
+    const body = bodyOf(bytes)
+    const { ETag } = await this.#creating(key, options, [body], signal, (condition, abortSignal) =>
+      this.#context.client.send(new PutObjectCommand({ ...this.#place(key), ...sent(body), ...condition }), { abortSignal }),
+    )
+    return this.#etag(requestName('PUT', key), ETag)
+  }
+
+  async #putParts(key: string, length: number, parts: AsyncGenerator<Buffer>, options: WriteOptions, signal: AbortSignal): Promise<string> {
+    const { client } = this.#context
+    const { UploadId } = await this.#send('CREATE UPLOAD', key, signal, (abortSignal) =>
+      client.send(new CreateMultipartUploadCommand(this.#place(key)), { abortSignal }),
+    )
+    if (UploadId === undefined || UploadId === '') throw badAnswerError(this.#context.options, `upload of ${key}`, 'it has no id')
+    const upload = { ...this.#place(key), UploadId }
+    try {
+      const digests: Buffer[] = []
+      const etags: string[] = []
+      await sendAll(parts, signal, async (bytes, index, ending) => {
+        const body = bodyOf(bytes)
+        const { ETag } = await this.#send(`PART ${index + 1}`, key, ending, (abortSignal) =>
+          client.send(new UploadPartCommand({ ...upload, PartNumber: index + 1, ...sent(body) }), { abortSignal }),
+        )
+        digests[index] = body.md5
+        etags[index] = this.#etag(requestName('PUT', key), ETag)
+      })
+      const MultipartUpload = { Parts: etags.map((etag, index) => ({ PartNumber: index + 1, ETag: `"${etag}"` })) }
+      const whole = { length, etag: `${hash('md5', Buffer.concat(digests))}-${digests.length}` }
+      const { ETag } = await this.#creating(key, options, whole, signal, (condition, abortSignal) =>
+        client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload, ...condition }), { abortSignal }),
+      )
+      // Ceph's gateway leaves it empty here.
+      return ETag === undefined || ETag === '' ? whole.etag : bareEtag(ETag)
+    } catch (thrown) {
+      await this.#abortUpload(key, UploadId)
+      throw thrown
+    }
+  }
+
+  /**
+   * Sends the request that makes the object, with the condition where that is wanted and known. When an earlier attempt's
+   * answer was lost, the object that is there may be the one that was to be made.
+   */
+  async #creating<T extends { readonly ETag?: string | undefined }>(
+    key: string,
+    { overwrite }: WriteOptions,
+    made: readonly [Body] | { readonly length: number; readonly etag: string },
+    signal: AbortSignal,
+    send: (condition: { IfNoneMatch?: string }, abortSignal: AbortSignal) => Promise<T>,
+  ): Promise<{ readonly ETag?: string | undefined }> {
+    const wanted = 'etag' in made ? made : { length: made[0].bytes.length, etag: made[0].md5.toString('hex') }
+    let attempts = 0
+    const attempt = (): Promise<T> =>
+      this.#send('PUT', key, signal, (abortSignal) => {
+        attempts += 1
+        return send(!overwrite && this.#conditional ? { IfNoneMatch: '*' } : {}, abortSignal)
+      })
+    try {
+      return await attempt().catch((thrown: unknown) => {
+        if (overwrite || !this.#conditional || !isSkeinError(thrown, 'unimplemented')) throw thrown
+        this.#conditional = false
+        this.#context.logger.info('this store knows no conditional writes; an object is only looked for before it is written')
+        return attempt()
+      })
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      const refused = error.code === 'already_exists' || (error.code === 'aborted' && error.reason === 'object_changed')
+      if (!refused && error.reason !== 'no_such_upload') throw error
+      const found = attempts > 1 ? await this.#find(key, signal) : undefined
+      if (found?.length === wanted.length && found.etag === wanted.etag) return { ETag: found.etag }
+      throw refused ? existsError(key) : error
+    }
+  }
+
+  /** Not with the caller's signal: that is often why the upload is aborted. */
+  async #abortUpload(key: string, UploadId: string): Promise<void> {
+    const { client, clock, logger } = this.#context
+    const limit = new AbortController()
+    const cancel = clock.schedule(abortUploadMs, () => limit.abort(new SkeinError('deadline_exceeded', 'the upload could not be aborted')))
+    try {
+      await this.#send('ABORT UPLOAD', key, limit.signal, (abortSignal) =>
+        client.send(new AbortMultipartUploadCommand({ ...this.#place(key), UploadId }), { abortSignal }),
+      )
+    } catch (thrown) {
+      // Gone is what is wanted.
+      if (isSkeinError(thrown, 'not_found')) return
+      logger.warn('an upload could not be aborted: its parts stay in the bucket until its lifecycle rules remove them', {
+        key,
+        uploadId: UploadId,
+        error: toSkeinError(thrown).message,
+      })
+    } finally {
+      cancel()
+    }
+  }
+
+  async #find(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    try {
+      return await this.#context.store.stat(key, signal)
+    } catch (thrown) {
+      if (isSkeinError(thrown, 'not_found')) return undefined
+      throw thrown
+    }
+  }
+
+  #send<T>(verb: string, key: string, signal: AbortSignal, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#context.retrying(signal, requestName(verb, key), (abortSignal) => {
+      this.#context.metrics.add('ufs.write.requests')
+      return send(abortSignal)
+    })
+  }
+
+  #place(key: string): { Bucket: string; Key: string } {
+    const { bucket, prefix } = this.#context.options
+    return { Bucket: bucket, Key: prefix + key }
+  }
+
+  #etag(what: string, text: string | undefined): string {
+    if (text === undefined) throw badAnswerError(this.#context.options, what, 'the answer has no ETag')
+    return bareEtag(text)
+  }
+}
+
+function bodyOf(bytes: Buffer): Body {
+  return { bytes, md5: createHash('md5').update(bytes).digest() }
+}
+
+function sent({ bytes, md5 }: Body): { Body: Buffer; ContentLength: number; ContentMD5: string } {
+  return { Body: bytes, ContentLength: bytes.length, ContentMD5: md5.toString('base64') }
+}
+
+function partBytesFor(length: number, wanted = partBytesDefault): number {
+  return Math.min(partBytesMax, Math.max(partBytesMin, Math.floor(wanted), Math.ceil(length / partsMax)))
+}
+
+function existsError(key: string): SkeinError {
+  return new SkeinError('already_exists', `there is an object ${JSON.stringify(key)} in the store already`, { reason: 'object_exists' })
+}
+
+/** Gives each part to `send`, a few at a time. Resolves or throws when none is being sent any more; the first error ends all. */
+async function sendAll(
+  parts: AsyncGenerator<Buffer>,
+  signal: AbortSignal,
+  send: (bytes: Buffer, index: number, ending: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const failing = new AbortController()
+  const ending = AbortSignal.any([signal, failing.signal])
+  const inFlight = new Set<Promise<void>>()
+  let failure: SkeinError | undefined
+  let index = 0
+  try {
+    for await (const bytes of parts) {
+      const sending: Promise<void> = send(bytes, index, ending)
+        .catch((thrown: unknown) => {
+          failure ??= toSkeinError(thrown)
+          failing.abort(failure)
+        })
+        .finally(() => inFlight.delete(sending))
+      inFlight.add(sending)
+      index += 1
+      while (inFlight.size >= partsAtOnce) await Promise.race(inFlight)
+      if (failure !== undefined) throw failure
+    }
+  } catch (thrown) {
+    failing.abort(toSkeinError(thrown))
+    throw thrown
+  } finally {
+    await Promise.all(inFlight)
+  }
+  if (failure !== undefined) throw failure
+}
+
+/** Puts `x-cos-forbid-overwrite` in the place of If-None-Match. Before signing. */
+function forbidOverwriteByCosHeader(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const { headers } = args.request as { readonly headers: Record<string, string> }
+      if (headers['if-none-match'] === '*') {
+        delete headers['if-none-match']
+        headers['x-cos-forbid-overwrite'] = 'true'
+      }
+      return next(args)
+    },
+    { step: 'build', priority: 'low', name: 'forbidOverwriteByCosHeader' },
+  )
+}

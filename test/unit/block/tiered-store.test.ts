@@ -1,0 +1,274 @@
+// Why: what tiers promise, case by case, on real directories: where blocks go, what is refused and with which words, the
+// work ahead of need, promotion and its rate, and what a crash in a move leaves.
+import { cp, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { SkeinError } from '../../../src/base/errors.ts'
+import { annotatorMaker } from '../../../src/block/choose-annotator.ts'
+import { type TiersOptions, openTiers } from '../../../src/block/open-tiers.ts'
+import { TieredStore } from '../../../src/block/tiered-store.ts'
+import {
+  bytesOf,
+  headerOf,
+  readWhole,
+  type StoreDependencies,
+  storeDependencies,
+  temporaryFolder,
+  usedBytesOf,
+} from '../../conformance/block-store-fixture.ts'
+import { MemoryTier } from '../../model/memory-tier.ts'
+
+const cleanups: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
+})
+
+interface Opened {
+  readonly store: TieredStore
+  readonly deps: StoreDependencies
+  readonly paths: readonly string[]
+  readonly put: (id: number, evict?: boolean) => Promise<void>
+  readonly levels: (...ids: number[]) => (number | undefined)[]
+  readonly reopen: () => Promise<Opened>
+}
+
+/** Blocks have 100 bytes; `rooms` says how many each tier takes. */
+async function opened(rooms: readonly number[], options: Partial<TiersOptions> = {}): Promise<Opened> {
+  const folder = await temporaryFolder()
+  cleanups.push(folder.remove)
+  const paths = rooms.map((_, level) => join(folder.path, `tier-${level}`))
+  const open = async (): Promise<Opened> => {
+    const deps = storeDependencies()
+    const tiers = rooms.map((room, level) => [{ path: paths[level] ?? '', tier: `T${level}`, mediumType: 'SSD', quotaBytes: room * 100 }])
+    const store = await openTiers({ tiers, workerId: 'worker-1', annotator: { kind: 'LRU' }, ...deps, ...options })
+    cleanups.push(() => store.close())
+    return {
+      store,
+      deps,
+      paths,
+      put: (id, evict = false) => store.put(headerOf(id, 100), bytesOf(100, id), { evict }),
+      levels: (...ids) => ids.map((id) => store.levelOf(id)),
+      reopen: async () => {
+        await store.close()
+        return await open()
+      },
+    }
+  }
+  return await open()
+}
+
+const limits = { background: false }
+
+describe('a new block', () => {
+  test('goes to the top, the coldest go down, the last tier deletes only for a writer that may', async () => {
+    const { store, put, levels, deps } = await opened([2, 2], { limits })
+    for (const id of [1, 2, 3, 4]) await put(id)
+    expect(levels(1, 2, 3, 4)).toEqual([1, 1, 0, 0])
+    await expect(put(5)).rejects.toMatchObject({
+      code: 'resource_exhausted',
+      reason: 'no_capacity',
+      message: expect.stringContaining('100 bytes are missing'),
+    })
+    await put(5, true)
+    expect(levels(1, 2, 3, 4, 5)).toEqual([undefined, 1, 1, 0, 0])
+    expect(deps.events.lines).toEqual(['+1', '+2', '+3', '+4', '-1 evicted', '+5'])
+    for (const id of [2, 3, 4, 5]) expect((await readWhole(store, id)).equals(bytesOf(100, id))).toBe(true)
+  })
+
+  test('is refused where all is pinned, read or not to be lost, and goes further down where only the top is', async () => {
+    const protectedIds = new Set([1])
+    const rules = { isProtected: (id: number) => protectedIds.has(id), isPersisted: (id: number) => id !== 2 }
+    const { store, put, levels } = await opened([4], { limits, rules })
+    for (const id of [1, 2, 3, 4]) await put(id)
+    store.setPinned(3, true)
+    const reader = await store.open(4)
+    await expect(put(5, true)).rejects.toMatchObject({ reason: 'no_capacity' })
+    await reader.close()
+    await put(5, true)
+    expect(levels(1, 2, 3, 4, 5)).toEqual([0, 0, 0, undefined, 0])
+    const two = await opened([1, 1], { limits })
+    two.store.setPinned(1, true)
+    await two.put(1)
+    await two.put(2)
+    expect(two.levels(1, 2)).toEqual([0, 1])
+  })
+
+  test('that a load writes moves the blocks of the load, and deletes none', async () => {
+    const { put, levels } = await opened([1, 3], { limits, rules: { isProtected: () => true, isPersisted: () => true } })
+    for (const id of [1, 2, 3, 4]) await put(id, true)
+    expect(levels(1, 2, 3, 4)).toEqual([1, 1, 1, 0])
+    await expect(put(5, true)).rejects.toMatchObject({ reason: 'no_capacity' })
+  })
+
+  test('waits for room with all others, and each gets it', async () => {
+    const { store, put } = await opened([4, 8], { limits })
+    for (let id = 0; id < 60; id += 6) await Promise.all([0, 1, 2, 3, 4, 5].map((more) => put(id + more, true)))
+    expect([store.blockCount, usedBytesOf(store)]).toEqual([12, 1200])
+  })
+
+  test('finds room while others are on their way down', async () => {
+    const { store, put } = await opened([4, 8])
+    await Promise.all(Array.from({ length: 12 }, (_, id) => put(id)))
+    await store.settle()
+    expect(store.blockCount).toBe(12)
+  })
+})
+
+describe('ahead of need', () => {
+  test('a tier that was filled above the high watermark goes down to the low one', async () => {
+    const watermarks = { highWatermarkRatio: 0.8, lowWatermarkRatio: 0.5 }
+    const { store, put, levels } = await opened([10, 100], { limits: watermarks })
+    for (let id = 1; id <= 8; id += 1) await put(id)
+    await store.settle()
+    expect(levels(1, 8)).toEqual([0, 0])
+    await put(9)
+    await store.settle()
+    expect(levels(1, 2, 3, 4, 5, 6, 7, 8, 9)).toEqual([1, 1, 1, 1, 0, 0, 0, 0, 0])
+  })
+
+  test('the last tier is left alone by writers that may not evict', async () => {
+    const { store, put, deps } = await opened([10], { limits: { highWatermarkRatio: 0.8, lowWatermarkRatio: 0.5 } })
+    for (let id = 1; id <= 10; id += 1) await put(id)
+    await store.settle()
+    expect(store.blockCount).toBe(10)
+    await put(11, true)
+    await store.settle()
+    expect(store.blockCount).toBe(5)
+    expect(deps.events.lines.filter((line) => line.endsWith('evicted'))).toEqual([1, 2, 3, 4, 5, 6].map((id) => `-${id} evicted`))
+  })
+
+  test('more is freed than a writer needs', async () => {
+    const room = { highWatermarkRatio: 1, lowWatermarkRatio: 1, freeAheadBytes: 300 }
+    const { store, put } = await opened([10], { limits: room })
+    for (let id = 1; id <= 10; id += 1) await put(id, true)
+    await store.settle()
+    expect(store.blockCount).toBe(10)
+    await put(11, true)
+    await store.settle()
+    expect(usedBytesOf(store)).toBeLessThanOrEqual(700)
+    expect(usedBytesOf(store)).toBeGreaterThanOrEqual(600)
+  })
+})
+
+describe('a read', () => {
+  test('brings a block up, at the cost of colder ones, no faster than the rate', async () => {
+    const { store, put, levels, deps } = await opened([2, 4], { limits, promotionBytesPerSecond: 100 })
+    for (const id of [1, 2, 3, 4]) await put(id)
+    await readWhole(store, 1)
+    await store.settle()
+    expect(levels(1, 2, 3, 4)).toEqual([0, 1, 1, 0])
+    await readWhole(store, 2)
+    await store.settle()
+    expect(levels(2)).toEqual([1])
+    deps.clock.passMs(1000)
+    await readWhole(store, 2)
+    await store.settle()
+    expect(levels(1, 2, 3, 4)).toEqual([0, 0, 1, 1])
+    expect(deps.events.lines).toEqual(['+1', '+2', '+3', '+4'])
+  })
+
+  test('brings nothing up where something would have to be deleted for it', async () => {
+    const { store, put, levels } = await opened([1, 1], { limits })
+    await put(1)
+    await put(2)
+    await readWhole(store, 1)
+    await store.settle()
+    expect(levels(1, 2)).toEqual([1, 0])
+  })
+
+  test('of a block that moves is served throughout', async () => {
+    const { store, put } = await opened([2, 100])
+    for (let id = 1; id <= 40; id += 1) await put(id)
+    const reads = Array.from({ length: 200 }, async (_, n) => {
+      const id = 1 + (n % 40)
+      expect((await readWhole(store, id)).equals(bytesOf(100, id))).toBe(true)
+    })
+    await Promise.all(reads)
+    await store.settle()
+    expect([store.blockCount, usedBytesOf(store)]).toEqual([40, 4000])
+  })
+})
+
+describe('a restart', () => {
+  test('finds each block in its tier, and of two copies keeps the upper', async () => {
+    const first = await opened([2, 3], { limits })
+    for (const id of [1, 2, 3]) await first.put(id)
+    expect(first.levels(1, 2, 3)).toEqual([1, 0, 0])
+    await first.store.close()
+    // As a crash between the commit below and the removal above leaves it: block 2 in both.
+    await mkdir(join(first.paths[1] ?? '', 'blocks'), { recursive: true })
+    await cp(join(first.paths[0] ?? '', 'blocks'), join(first.paths[1] ?? '', 'blocks'), { recursive: true })
+    const second = await first.reopen()
+    expect(second.levels(1, 2, 3)).toEqual([1, 0, 0])
+    expect([second.store.blockCount, usedBytesOf(second.store)]).toEqual([3, 300])
+    expect(second.deps.events.lines).toEqual([])
+    for (const id of [1, 2, 3]) expect((await readWhole(second.store, id)).equals(bytesOf(100, id))).toBe(true)
+  })
+})
+
+describe('a disk that is full below its quota', () => {
+  /** Tiers in memory of 10 blocks each, of which the disk of level `full` takes only 3. */
+  async function cramped(full: number, levels: number): Promise<TieredStore> {
+    const deps = storeDependencies()
+    return await TieredStore.open(
+      (level, events) => {
+        const tier = new MemoryTier([{ quotaBytes: 1000, blocks: new Map() }], events, () => Promise.resolve())
+        const put: MemoryTier['put'] = async (header, bytes) => {
+          if (level === full && tier.blockCount >= 3)
+            throw new SkeinError('resource_exhausted', 'the disk is full', { reason: 'disk_full' })
+          await tier.put(header, bytes)
+        }
+        const get = (target: MemoryTier, name: string | symbol): unknown => {
+          const value: unknown = name === 'put' ? put : Reflect.get(target, name, target)
+          return typeof value === 'function' ? value.bind(target) : value
+        }
+        return Promise.resolve(new Proxy(tier, { get }))
+      },
+      {
+        levels,
+        makeAnnotator: annotatorMaker({ kind: 'LRU' }),
+        rules: { isProtected: () => false, isPersisted: () => true },
+        promotionBytesPerSecond: 0,
+        highWatermarkRatio: 1,
+        lowWatermarkRatio: 1,
+        freeAheadBytes: 0,
+        background: false,
+        ...deps,
+      },
+    )
+  }
+  const putAll = async (store: TieredStore, count: number, evict: boolean): Promise<void> => {
+    for (let id = 1; id <= count; id += 1) await store.put(headerOf(id, 100), bytesOf(100, id), { evict })
+  }
+
+  test('is passed over for the next', async () => {
+    const store = await cramped(0, 2)
+    await putAll(store, 13, false)
+    expect(store.blockCount).toBe(13)
+    await expect(store.put(headerOf(14, 100), bytesOf(100, 14))).rejects.toMatchObject({ code: 'resource_exhausted' })
+  })
+
+  test.each([
+    [0, 1, 3],
+    [1, 2, 13],
+  ])('at level %i of %i deletes its own blocks for a writer that may', async (full, levels, blocks) => {
+    const store = await cramped(full, levels)
+    await putAll(store, 30, true)
+    expect(store.blockCount).toBe(blocks)
+    for (let id = 31 - blocks; id <= 30; id += 1) expect(store.has(id)).toBe(true)
+  })
+})
+
+describe('directories of different tiers', () => {
+  test('must not be the same, nor one inside the other', async () => {
+    const folder = await temporaryFolder()
+    cleanups.push(folder.remove)
+    const directory = (path: string) => [{ path, tier: 'T', mediumType: 'SSD', quotaBytes: 100 }]
+    for (const inner of [folder.path, join(folder.path, 'inner')]) {
+      const tiers = [directory(folder.path), directory(inner)]
+      await expect(openTiers({ tiers, workerId: 'w', annotator: { kind: 'LRU' }, ...storeDependencies() })).rejects.toMatchObject({
+        code: 'invalid_argument',
+      })
+    }
+  })
+})
