@@ -17,7 +17,7 @@ export interface DiskHealthLimits {
   readonly probesToDown: number
 }
 
-export const defaultDiskHealthLimits: DiskHealthLimits = {
+const defaultLimits: DiskHealthLimits = {
   windowMs: 60_000,
   faultsToUnstable: 3,
   probeIntervalMs: 5000,
@@ -66,7 +66,8 @@ export function isProbeDue({ probeDueMs }: DiskHealth, atMs: number): boolean {
   return probeDueMs !== undefined && atMs >= probeDueMs
 }
 
-export function stepDisk(health: DiskHealth, event: DiskEvent, limits: DiskHealthLimits): DiskStep {
+/** What becomes of a directory after an event; pure. */
+export function stepDisk(health: DiskHealth, event: DiskEvent, limits: DiskHealthLimits = defaultLimits): DiskStep {
   switch (event.kind) {
     case 'gone':
       return health.mode === 'down' ? same(health) : goDown(event.atMs, limits)

@@ -15,7 +15,7 @@ export interface TiersOptions extends DirectoryStoreDependencies {
   readonly workerId: string
   readonly segments?: SegmentSettings | undefined
   readonly annotator: AnnotatorSettings
-  /** Default: every block can be read again, and no load runs. */
+  /** Default: every block that is not durable can be read again, and no load runs. */
   readonly rules?: VictimRules
   readonly limits?: Partial<RoomLimits>
   /** 0: no promotion. */
@@ -26,7 +26,7 @@ export interface TiersOptions extends DirectoryStoreDependencies {
 
 export const defaultRoomLimits: RoomLimits = { highWatermarkRatio: 0.95, lowWatermarkRatio: 0.85, freeAheadBytes: 0, background: true }
 export const defaultPromotionBytesPerSecond = 64 * 1024 * 1024
-const anyBlock: VictimRules = { isProtected: () => false, isPersisted: () => true }
+const cachedBlocks: VictimRules = { isProtected: () => false, isPersisted: ({ durable }) => durable !== true }
 
 /** Opens all tiers, and keeps the gauges of the metrics. @throws SkeinError as openBlockStore, also for directories of different tiers */
 export async function openTiers(options: TiersOptions): Promise<TieredStore> {
@@ -51,7 +51,7 @@ export async function openTiers(options: TiersOptions): Promise<TieredStore> {
     {
       levels: tiers.length,
       makeAnnotator: annotatorMaker(annotator),
-      rules: options.rules ?? anyBlock,
+      rules: options.rules ?? cachedBlocks,
       promotionBytesPerSecond: options.promotionBytesPerSecond ?? defaultPromotionBytesPerSecond,
       ...defaultRoomLimits,
       ...options.limits,

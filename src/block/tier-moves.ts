@@ -35,15 +35,15 @@ export class TierMover {
   /** Moves a block that nothing else is done with. False: it stays where it was, or is gone. Does not throw. */
   move(block: TierBlock, to: number): Promise<boolean> {
     assert(block.move === undefined && block.level !== to, `block ${block.header.blockId} is moved twice`)
-    const { promise: done, resolve } = Promise.withResolvers<boolean>()
-    block.move = { to, done }
-    this.#moves.add(done)
+    const { promise: over, resolve } = Promise.withResolvers<boolean>()
+    block.move = { to, done: over }
+    this.#moves.add(over)
     void this.#move(block, to).then((moved) => {
       block.move = undefined
-      this.#moves.delete(done)
+      this.#moves.delete(over)
       resolve(moved)
     })
-    return done
+    return over
   }
 
   /** Moves that are not over. */

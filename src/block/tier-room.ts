@@ -13,7 +13,7 @@ import type { TierMover } from './tier-moves.ts'
 import type { TierBlock, TierTable } from './tier-table.ts'
 
 /** Moves and deletions at the same time. */
-const actionsAtOnce = 4
+const actionsAtOnce = 16
 /** Writers that are planned for together, and their bytes. */
 const batchRequestsMax = 256
 const batchBytesMax = 256 * 1024 * 1024

@@ -23,8 +23,8 @@ interface TierRow {
 export interface VictimRules {
   /** A running load counts on the block: it may be moved, not deleted. */
   isProtected(blockId: number): boolean
-  /** The block can be read again from elsewhere. One that is not is neither moved nor deleted. */
-  isPersisted(blockId: number): boolean
+  /** The block can be read again from elsewhere. One that cannot is neither moved nor deleted. */
+  isPersisted(header: BlockHeader): boolean
 }
 
 export class TierTable {
@@ -103,8 +103,8 @@ export class TierTable {
   }
 
   /** Whether the block may go down a tier. */
-  isMovable({ header: { blockId }, readers, move }: TierBlock): boolean {
-    return readers === 0 && move === undefined && !this.#pinned.has(blockId) && this.#rules.isPersisted(blockId)
+  isMovable({ header, readers, move }: TierBlock): boolean {
+    return readers === 0 && move === undefined && !this.#pinned.has(header.blockId) && this.#rules.isPersisted(header)
   }
 
   isDeletable(block: TierBlock): boolean {

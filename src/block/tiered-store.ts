@@ -24,6 +24,8 @@ import { type TierBlock, TierTable, type VictimRules } from './tier-table.ts'
 const attemptsMax = 64
 /** The same for a disk that is full below its quota: what is deleted may not be given back at once. */
 const diskFullAttemptsMax = 4
+/** Ended reservations that are remembered, beside as many as there are open ones. */
+const endedWritesMax = 256
 
 export interface TieredStoreOptions extends RoomLimits {
   readonly levels: number
@@ -50,7 +52,9 @@ export class TieredStore implements BlockStore {
   readonly #room: TierRoom
   readonly #promotions: Promotions
   readonly #stop: AbortController
+  /** With reservations that were aborted, until somebody looks. */
   readonly #writing = new Map<number, Write>()
+  #forgetEndedAt = endedWritesMax
   /** Removals that are not over yet. */
   readonly #leaving = new Map<number, Promise<unknown>>()
 
@@ -117,6 +121,7 @@ export class TieredStore implements BlockStore {
     try {
       const reservation = await this.#place(header, write.evict, (tier) => tier.reserve(header))
       write.reservation = reservation
+      if (this.#writing.size >= this.#forgetEndedAt) this.#forgetEnded()
       return reservation
     } catch (thrown) {
       this.#endWrite(header, write)
@@ -180,7 +185,7 @@ export class TieredStore implements BlockStore {
 
   async abortStale(ageMs: number): Promise<number> {
     const aborted = await Promise.all(this.#tiers.map((tier) => tier.abortStale(ageMs)))
-    for (const [blockId, write] of this.#writing) if (write.reservation?.ended === true) this.#writing.delete(blockId)
+    this.#forgetEnded()
     return aborted.reduce((total, count) => total + count, 0)
   }
 
@@ -210,6 +215,11 @@ export class TieredStore implements BlockStore {
     const write: Write = { evict: hints?.evict === true, reservation: undefined }
     this.#writing.set(header.blockId, write)
     return write
+  }
+
+  #forgetEnded(): void {
+    for (const [blockId, write] of this.#writing) if (write.reservation?.ended === true) this.#writing.delete(blockId)
+    this.#forgetEndedAt = 2 * this.#writing.size + endedWritesMax
   }
 
   #endWrite({ blockId }: BlockHeader, write: Write): void {
@@ -319,7 +329,7 @@ export class TieredStore implements BlockStore {
     if (block === undefined || block.level !== level) return
     this.#table.drop(block)
     this.#events.removed(blockId, why)
-    if (block.move !== undefined) this.#leave(blockId, block.move.done)
+    if (block.move !== undefined) void this.#leave(blockId, block.move.done)
   }
 
   /** The block's next life waits for this. */

@@ -45,7 +45,7 @@ export function locationsOf(context: MasterContext, fileId: number, length: numb
 
 export function fileInfo(context: MasterContext, record: NamespaceRecord, key: string, file: FileInode): FileInfo {
   const cached = cachedOf(context, file)
-  const ttl = effectiveTtl(context.tables, file)
+  const ttl = effectiveTtl(context.tables, file, record.rootId)
   return {
     ...placed(record, key, file),
     persistenceState: file.persisted ? 'PERSISTED' : 'NOT_PERSISTED',

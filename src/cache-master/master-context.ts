@@ -21,6 +21,10 @@ export interface MasterOptions {
   readonly workerLostMs: number
   /** How long a listing holds: -1 for ever, 0 not at all. */
   readonly metadataSyncIntervalMs: number
+  /** Between two checks of what TTLs end. */
+  readonly ttlCheckIntervalMs: number
+  /** A file that is being written and not complete by then is given up. */
+  readonly unfinishedFileMs: number
   readonly version: string
   readonly webPort: number
   readonly rpcPort: number

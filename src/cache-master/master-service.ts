@@ -9,24 +9,26 @@ import { toSkeinError } from '../base/errors.ts'
 import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
 import { LmdbState } from '../journal/lmdb-state.ts'
-import { BlockMap } from '../meta/block-map.ts'
+import { BlockMap, unknownBlockCount } from '../meta/block-map.ts'
 import type { Command, Effect } from '../meta/commands.ts'
 import { namespaceById } from '../meta/resolve.ts'
 import { detachedParentId } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import type { DecommissionRequest, DecommissionResponse } from '../wire/generated/lifecycle.ts'
+import type { DecommissionRequest, DecommissionResponse, LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import { ClusterService } from './cluster-service.ts'
 import { decodeCommand, encodeCommand } from './command-codec.ts'
 import { Decommission } from './decommission.ts'
 import { FileService } from './file-service.ts'
+import { createLifecycle } from './lifecycle-service.ts'
 import { ListService } from './list-service.ts'
 import { type Accepted, LmdbTables } from './lmdb-tables.ts'
 import type { MasterContext, MasterOptions } from './master-context.ts'
 import { NamespaceService } from './namespace-service.ts'
 import { PathLocator } from './path-locator.ts'
+import type { PersistOn } from './persist-service.ts'
 import { ReplicationChecker } from './replication-checker.ts'
 import { SecretSealing } from './secret-sealing.ts'
 import { type OpenStore, StorePool } from './store-pool.ts'
@@ -45,6 +47,8 @@ export interface CacheMasterDependencies {
   readonly clock: Clock
   /** Default: the system's. */
   readonly random?: Random
+  /** Default: none; then nothing can be persisted. */
+  readonly persistOn?: PersistOn
   readonly logger: Logger
   readonly metrics: MetricRegistry
   readonly options: MasterOptions
@@ -54,7 +58,8 @@ export interface CacheMasterDependencies {
 
 export interface CacheMaster {
   readonly service: Service<typeof MasterServiceDefinition>
-  /** Takes a worker out of service (LifecycleService). @throws SkeinError not_found, invalid_argument, failed_precondition */
+  readonly lifecycle: Service<typeof LifecycleServiceDefinition>
+  /** As `lifecycle.decommission`. */
   decommission(request: DecommissionRequest): Promise<DecommissionResponse>
   /** Aborts, with the reason, when changes can no longer be made and the process should be started again. */
   readonly stopped: AbortSignal
@@ -79,6 +84,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
   const blocks = new BlockMap()
   const countOf = (fileId: number): number | undefined => {
     const inode = tables.inode(fileId)
+    if (inode?.kind === 'pending') return unknownBlockCount
     return inode?.kind === 'file' ? blockCount(inode.length, inode.blockSizeBytes) : undefined
   }
   const isDecommissioning = (workerId: string): boolean => tables.decommissioning().has(workerId)
@@ -105,19 +111,22 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     metrics.observe('master.files', () => tables.counter('files'))
     metrics.observe('master.workers.live', () => workers.list().filter((worker) => worker.live).length)
     const context = { tables, log, blocks, workers, stores, sealing, clock, logger, metrics, options }
-    return assemble(context, replication, clusterId, () => state.close())
+    return assemble(context, { replication, clusterId, random, persistOn: deps.persistOn, closeState: () => state.close() })
   } catch (error) {
     await state.close()
     throw error
   }
 }
 
-function assemble(
-  context: MasterContext,
-  replication: ReplicationChecker,
-  clusterId: string,
-  closeState: () => Promise<void>,
-): CacheMaster {
+interface Assembly {
+  readonly replication: ReplicationChecker
+  readonly clusterId: string
+  readonly random: Random
+  readonly persistOn: PersistOn | undefined
+  readonly closeState: () => Promise<void>
+}
+
+function assemble(context: MasterContext, { replication, clusterId, random, persistOn, closeState }: Assembly): CacheMaster {
   const sync = new StoreSync(context)
   const locator = new PathLocator(context, sync)
   const namespaces = new NamespaceService(context)
@@ -130,15 +139,21 @@ function assemble(
     replication,
   })
   const decommission = new Decommission(context, replication)
+  const lifecycle = createLifecycle(context, {
+    ...{ locator, sync, namespaces, random, persistOn },
+    decommission: (request) => decommission.decommission(request),
+  })
   const closing = new AbortController()
   return {
     service,
+    lifecycle: lifecycle.service,
     decommission: (request) => decommission.decommission(request),
     stopped: context.log.stopped,
     start: (signal) => {
       const either = AbortSignal.any([signal, closing.signal])
       void watchWorkers(context, either)
       void replication.run(either)
+      void lifecycle.ttlChecker.run(either)
       if (hasDetached(context)) {
         namespaces.clearDetached().catch((error: unknown) => context.logger.warn('clearing deleted namespaces did not end', { error }))
       }

@@ -2,8 +2,8 @@
 // How: metadata answers while it holds; else one HEAD, and one listing of a single key for a directory.
 import { SkeinError } from '../base/errors.ts'
 import { formatPath, type NamespacePath } from '../base/paths.ts'
-import { fileAt, listedAtMs, resolve, type Resolved } from '../meta/resolve.ts'
-import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
+import { directoryAt, fileAt, listedAtMs, resolve, type Resolved } from '../meta/resolve.ts'
+import type { DirectoryInode, FileInode, NamespaceRecord } from '../meta/tables.ts'
 import { type MasterContext, namespaceNamed } from './master-context.ts'
 import type { StoreSync } from './store-sync.ts'
 
@@ -28,7 +28,8 @@ export class PathLocator {
     const record = namespaceNamed(this.#context, path.namespace)
     const known = resolve(this.#context.tables, record.rootId, path.key)
     const file = known.file === undefined || this.#holds(known.file) ? known.file : await this.#sync.refresh(record, path.key, signal)
-    if (file !== undefined || known.directory !== undefined) return { record, file, directory: known.directory }
+    const directory = known.directory === undefined ? undefined : await this.#current(record, path.key, known.directory, signal)
+    if (file !== undefined || directory !== undefined) return { record, file, directory }
     return this.#lookUp(record, path, signal)
   }
 
@@ -43,10 +44,24 @@ export class PathLocator {
     throw notFound(path)
   }
 
+  /** A known directory as it is now: looked for at the store when what is known of it is too old. */
+  async #current(record: NamespaceRecord, key: string, known: DirectoryInode, signal: AbortSignal): Promise<DirectoryInode | undefined> {
+    const { tables, options } = this.#context
+    if (options.metadataSyncIntervalMs < 0 || known.id === record.rootId) return known
+    const parent = tables.inode(known.parentId)
+    if (this.#sync.isFresh(listedAtMs(tables, known).childrenMs)) return known
+    if (parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(tables, parent).childrenMs)) return known
+    const prefix = key.endsWith('/') ? key : `${key}/`
+    const there = await this.#sync.probeDirectory(record, prefix, signal)
+    if (there !== undefined) return there
+    await this.#sync.tree(record, prefix, signal)
+    return directoryAt(tables, record.rootId, prefix)
+  }
+
   /** Whether a known file need not be looked at again. */
   #holds(file: FileInode): boolean {
     const { metadataSyncIntervalMs } = this.#context.options
-    if (metadataSyncIntervalMs < 0) return true
+    if (metadataSyncIntervalMs < 0 || !file.persisted) return true
     const parent = this.#context.tables.inode(file.parentId)
     return parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(this.#context.tables, parent).childrenMs)
   }

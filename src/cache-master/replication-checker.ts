@@ -170,14 +170,14 @@ export class ReplicationChecker implements WorkerEvents {
     if (this.#queue.takeOverflow() || this.#postponed.takeOverflow()) this.#pass.dueBy(now)
     const snapshot = this.#snapshot()
     const due = this.#queue.take(filesPerTurn, now)
-    if (this.#hasRoom()) due.push(...this.#postponed.take(filesPerTurn - due.length, now))
-    if (due.length < filesPerTurn && this.#hasRoom()) due.push(...this.#pass.take(filesPerTurn - due.length, now))
+    if (this.#copies.open < this.#options.copiesMax) due.push(...this.#postponed.take(filesPerTurn - due.length, now))
+    if (due.length < filesPerTurn && this.#mayPass()) due.push(...this.#pass.take(filesPerTurn - due.length, now))
     for (const fileId of due) this.#check(fileId, snapshot)
-    return due.length === filesPerTurn && this.#hasRoom()
+    return due.length === filesPerTurn
   }
 
   /** Whether a pass may go on; else it would only pile up what cannot be done now. */
-  #hasRoom(): boolean {
+  #mayPass(): boolean {
     const { copiesMax, filesWaitingMax } = this.#options
     return (
       this.#copies.open < copiesMax && this.#postponed.size < filesWaitingMax / 2 && this.#deps.workers.freesWaiting() < freesWaitingMax

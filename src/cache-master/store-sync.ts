@@ -5,12 +5,12 @@ import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
 import type { ApplyListing } from '../meta/commands.ts'
 import { compareKeys } from '../meta/key-order.ts'
-import { diffPage, isMarker, objectProblem, type PageFile } from '../meta/listing-diff.ts'
+import { diffPage, isMarker, objectProblem, type PageDiff, type PageFile } from '../meta/listing-diff.ts'
 import { directoryAt, fileAt, listedAtMs } from '../meta/resolve.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../meta/tables.ts'
 import { isSameVersion } from '../meta/tree.ts'
 import type { ListPage, ListPosition, ObjectInfo } from '../ufs/under-file-system.ts'
-import { ListingPrefetch } from './listing-prefetch.ts'
+import { type FetchedPage, ListingPrefetch } from './listing-prefetch.ts'
 import type { MasterContext } from './master-context.ts'
 import { blockSizeOf } from './namespace-service.ts'
 
@@ -33,6 +33,14 @@ export interface SyncedPage {
   /** Nothing at all was there: no object, no marker. */
   readonly empty: boolean
   readonly next: ListPosition | undefined
+}
+
+/** What listings said, in files. */
+export interface SyncTally {
+  added: number
+  changed: number
+  removed: number
+  unchanged: number
 }
 
 type Change = Partial<Omit<ApplyListing, 'type' | 'atMs' | 'namespaceId' | 'blockSizeBytes'>>
@@ -67,14 +75,15 @@ export class StoreSync {
     after: ListPosition | undefined,
     limit: number,
     signal: AbortSignal,
+    tally?: SyncTally,
   ): Promise<SyncedPage> {
-    const { page, containersBefore } = await this.#prefetch.take(record, { prefix, after, limit }, signal)
+    const fetched = await this.#prefetch.take(record, { prefix, after, limit }, signal)
+    const { page } = fetched
     if (page.next !== undefined) this.#prefetch.start(record, { prefix, after: page.next, limit })
-    const { tables } = this.#context
     const blockSizeBytes = this.blockSizeBytes(record)
-    const directory = directoryAt(tables, record.rootId, prefix)
-    const range = { directory, prefix, afterKey: after?.key, upToKey: page.next?.key, containersBefore }
-    const diff = diffPage(tables, record.rootId, page.objects, range, blockSizeBytes)
+    const directory = directoryAt(this.#context.tables, record.rootId, prefix)
+    const diff = this.#diff(record, prefix, after, fetched)
+    if (tally !== undefined) count(tally, diff)
     const news = diff.files.filter(isNews)
     const treeListed = page.next === undefined && (directory !== undefined || page.objects.length > 0) && this.#isTreeNews(directory)
     const fileIds = await this.#submit(record, {
@@ -89,15 +98,36 @@ export class StoreSync {
     return { files, empty: page.objects.length === 0 && page.next === undefined, next: page.next }
   }
 
+  /** What one page of a tree's listing would change; nothing is changed. */
+  async compare(
+    record: NamespaceRecord,
+    prefix: string,
+    after: ListPosition | undefined,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly diff: PageDiff; readonly next: ListPosition | undefined }> {
+    const fetched = await this.#list(record, { prefix, after, limit }, signal)
+    return { diff: this.#diff(record, prefix, after, fetched), next: fetched.page.next }
+  }
+
+  /** Whether the store has this version of one file; `none` when it has no such object. A file that is only here is the same. */
+  async compareFile(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<'same' | 'other' | 'none'> {
+    const known = fileAt(this.#context.tables, record.rootId, key)
+    if (known?.persisted === false) return 'same'
+    const object = await this.#stat(record, key, signal)
+    if (object === undefined || isMarker(object)) return 'none'
+    return known !== undefined && isSameVersion(known, object) ? 'same' : 'other'
+  }
+
   /** Makes everything below a directory known. */
-  async tree(record: NamespaceRecord, prefix: string, signal: AbortSignal): Promise<void> {
+  async tree(record: NamespaceRecord, prefix: string, signal: AbortSignal, tally?: SyncTally): Promise<void> {
     let after: ListPosition | undefined
-    do after = (await this.page(record, prefix, after, pageLimitMax, signal)).next
+    do after = (await this.page(record, prefix, after, pageLimitMax, signal, tally)).next
     while (after !== undefined)
   }
 
   /** Makes the direct children of a directory known. Subdirectories that are gone from the store go with all in them. */
-  async children(record: NamespaceRecord, prefix: string, signal: AbortSignal): Promise<void> {
+  async children(record: NamespaceRecord, prefix: string, signal: AbortSignal, tally?: SyncTally): Promise<void> {
     let after: ListPosition | undefined
     const gone: string[] = []
     do {
@@ -110,17 +140,20 @@ export class StoreSync {
       const blockSizeBytes = this.blockSizeBytes(record)
       const range = { directory: undefined, prefix, afterKey: after?.key, upToKey: page.next?.key, containersBefore }
       const diff = diffPage(this.#context.tables, record.rootId, page.objects, range, blockSizeBytes)
-      const upserts = diff.files.filter((file) => file.problem === '' && !this.#isKnown(record, file.object)).map(({ object }) => object)
+      const files = diff.files.map((file) => ({ ...file, known: fileAt(this.#context.tables, record.rootId, file.object.key) }))
+      const removals = absent.filter((key) => !key.endsWith('/'))
+      const upserts = files.filter((file) => isNews(file) && file.known?.persisted !== false).map(({ object }) => object)
+      if (tally !== undefined) count(tally, { files, removals })
       const prefixes = page.prefixes.filter((key) => keyProblem(key) === undefined && key.isWellFormed())
       await this.#submit(record, {
         upserts,
         directories: [...prefixes.map((key) => ({ key, marker: false })), ...diff.markers.map((key) => ({ key, marker: true }))],
-        removals: absent.filter((key) => !key.endsWith('/')),
+        removals,
         childrenListed: page.next === undefined ? [prefix] : [],
       })
       after = page.next
     } while (after !== undefined)
-    for (const key of gone) await this.tree(record, key, signal)
+    for (const key of gone) await this.tree(record, key, signal, tally)
   }
 
   /**
@@ -199,7 +232,7 @@ export class StoreSync {
     record: NamespaceRecord,
     request: { readonly prefix: string; readonly after: ListPosition | undefined; readonly limit: number },
     signal: AbortSignal,
-  ): Promise<{ page: ListPage; containersBefore: number }> {
+  ): Promise<FetchedPage> {
     const containersBefore = this.#context.tables.counter('containers')
     const store = await this.#context.stores.get(record)
     return { page: await store.list({ ...request, delimiter: undefined }, signal), containersBefore }
@@ -209,9 +242,11 @@ export class StoreSync {
     return directory === undefined || !this.isFresh(listedAtMs(this.#context.tables, directory).treeMs)
   }
 
-  #isKnown(record: NamespaceRecord, object: { readonly key: string; readonly length: number; readonly etag: string }): boolean {
-    const known = fileAt(this.#context.tables, record.rootId, object.key)
-    return known !== undefined && isSameVersion(known, object)
+  #diff(record: NamespaceRecord, prefix: string, after: ListPosition | undefined, { page, containersBefore }: FetchedPage): PageDiff {
+    const { tables } = this.#context
+    const directory = directoryAt(tables, record.rootId, prefix)
+    const range = { directory, prefix, afterKey: after?.key, upToKey: page.next?.key, containersBefore }
+    return diffPage(tables, record.rootId, page.objects, range, this.blockSizeBytes(record))
   }
 
   /** Keys of known children in the page's range that the page does not show. */
@@ -232,14 +267,27 @@ export class StoreSync {
       if (page.next !== undefined && compareKeys(key, page.next.key) > 0) break
       // An object of the directory's own name that holds bytes is not told apart from its marker here; whole listings do.
       if (name === '' || key === afterKey || present.has(key)) continue
-      if (containerOf(inodeId) <= containersBefore) absent.push(key)
+      if (containerOf(inodeId) > containersBefore) continue
+      const inode = tables.inode(inodeId)
+      if (inode?.kind !== 'file' || inode.persisted) absent.push(key)
     }
     return absent
   }
 }
 
-function isNews({ object, known, problem }: PageFile): boolean {
+/** Whether an object is to be made known. */
+export function isNews({ object, known, problem }: PageFile): boolean {
   return problem === '' && (known === undefined || !isSameVersion(known, object))
+}
+
+function count(tally: SyncTally, { files, removals }: Pick<PageDiff, 'files' | 'removals'>): void {
+  for (const file of files) {
+    if (file.problem !== '') continue
+    if (!isNews(file)) tally.unchanged += 1
+    else if (file.known === undefined) tally.added += 1
+    else tally.changed += 1
+  }
+  tally.removed += removals.length
 }
 
 function syncedObject({ object, known, problem }: PageFile, newId: number | undefined, blockSizeBytes: number): SyncedObject {

@@ -119,9 +119,16 @@ function archiveProblem(storageClass: string): string {
   return `the object is in the storage class ${storageClass}: restore it at the store first`
 }
 
+const notPersistedProblem = 'the file was written here and is not persisted: there is no object to load'
+
 function objectOf(key: string, file: FileInode): SyncedObject {
   const { length, etag, storageClass } = file
-  return { fileId: file.id, object: { key, length, etag, storageClass }, blockSizeBytes: file.blockSizeBytes, problem: '' }
+  return {
+    fileId: file.id,
+    object: { key, length, etag, storageClass },
+    blockSizeBytes: file.blockSizeBytes,
+    problem: file.persisted ? '' : notPersistedProblem,
+  }
 }
 
 function formatCursor(position: ListPosition): string {

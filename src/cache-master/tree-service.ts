@@ -40,7 +40,9 @@ export class TreeService {
     const known = fileAt(this.#context.tables, record.rootId, key.slice(0, -1))
     const file = known ?? (await this.#sync.refresh(record, key.slice(0, -1), signal))
     if (file !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key.slice(0, -1))} is a file`)
-    await this.#context.log.submit({ type: 'make_directory', atMs: this.#context.clock.nowMs(), namespaceId: record.id, key })
+    const atMs = this.#context.clock.nowMs()
+    if ((await this.#sync.probeDirectory(record, key, signal)) !== undefined) return
+    await this.#context.log.submit({ type: 'make_directory', atMs, namespaceId: record.id, key, listed: true })
   }
 
   /**

@@ -66,7 +66,7 @@ export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
   const storeReads = createStoreReads({ openStore: deps.openStore, clock, limits: deps.storeReadLimits })
   const data = new DataClient({ clock })
   const reportAgain = (blockId: number): void => deps.changes.addedAgain(blockId)
-  const copier = new BlockCopier({ store, data, reportAgain, logger })
+  const copier = new BlockCopier({ store, data, reportAgain, clock, logger })
   const stopping = new AbortController()
   const registered = Promise.withResolvers<void>()
   let running: Promise<unknown> = Promise.resolve()

@@ -54,7 +54,7 @@ function readPiece(reader: BlockReader, pieceBytes: number, from: number, to: nu
 /** Owns the reader. Closes it at the end, when the consumer stops, and when the signal is aborted before anybody began. */
 function pieces(
   reader: BlockReader,
-  read: (from: number) => Promise<Uint8Array>,
+  readFrom: (from: number) => Promise<Uint8Array>,
   first: Uint8Array,
   offset: number,
   to: number,
@@ -70,7 +70,7 @@ function pieces(
       for (let at = offset; at < to;) {
         if (signal.aborted) throw abortReason(signal)
         at += piece.length
-        next = at < to ? read(at) : undefined
+        next = at < to ? readFrom(at) : undefined
         // Its error is thrown when its turn comes; until then it must not count as unhandled.
         next?.catch(() => undefined)
         yield piece

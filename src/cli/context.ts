@@ -58,9 +58,25 @@ export interface Target {
  */
 export async function openTarget(context: CommandContext, text: string): Promise<Target> {
   const path = checkedPath(text)
-  const authority = /^(?:gfs|goosefs|skein):\/\/([^/]+)/.exec(text)?.[1]
+  const authority = authorityOf(text)
   const config = await context.config('client', authority === undefined ? {} : authorityKeys(authority))
   return { path, config, cluster: await context.connect(config) }
+}
+
+/**
+ * Two paths of one cluster: the one that the first path names.
+ * @throws SkeinError invalid_argument (usage) for a path that is none, and when the second path names another cluster
+ */
+export async function openTargets(
+  context: CommandContext,
+  fromText: string,
+  toText: string,
+): Promise<{ readonly cluster: Cluster; readonly from: string; readonly to: string }> {
+  const to = checkedPath(toText)
+  const { cluster, path: from } = await openTarget(context, fromText)
+  if (authorityOf(toText) !== undefined && (await openTarget(context, toText)).cluster.address !== cluster.address)
+    throw usageError('the two paths are in different clusters')
+  return { cluster, from, to }
 }
 
 /** The configured cluster. */
@@ -79,6 +95,10 @@ function checkedPath(text: string): string {
   } catch (thrown) {
     throw thrown instanceof SkeinError ? usageError(thrown.message) : thrown
   }
+}
+
+function authorityOf(text: string): string | undefined {
+  return /^(?:gfs|goosefs|skein):\/\/([^/]+)/.exec(text)?.[1]
 }
 
 function authorityKeys(authority: string): Record<string, string> {

@@ -1,10 +1,10 @@
-// Why: `skein fs distributedLoad`. How: submits the load under a key of its own (so that a repeated submission is the same
+// Why: `skein fs distributedLoad | load`. How: submits the load under a key of its own (so that a repeated submission is the same
 // load), follows it to its end, and says what came of it. Stopping asks the job master to cancel; stopping again leaves it.
 import type { Command } from 'commander'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
-import type { JobServiceDefinition, LoadOptions, SubmitLoadResponse } from '../wire/generated/job.ts'
+import type { JobServiceDefinition, LoadOptions, LoadStatus } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
-import { type CommandContext, openTarget, writeResult } from './context.ts'
+import { type CommandContext, openTarget, type Target, writeResult } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { followHint, followLoad } from './follow-load.ts'
 import { wholeNumber } from './numbers.ts'
@@ -30,6 +30,11 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .action(async (path: string, flags: Flags) => {
       await distributedLoad(context, path, flags)
     })
+  parent
+    .command('load')
+    .description('load a file (or everything below a directory) into the cache, one replica')
+    .argument('<path>', '/namespace/dir/file or gfs://host:port/namespace/dir/file')
+    .action(async (path: string) => loadOnce(context, path))
 }
 
 async function distributedLoad(context: CommandContext, text: string, flags: Flags): Promise<void> {
@@ -41,11 +46,9 @@ async function distributedLoad(context: CommandContext, text: string, flags: Fla
   const target = await openTarget(context, text)
   const options: LoadOptions = { ...given, activeJobs: given.activeJobs ?? target.config.load.activeJobs }
   const jobs = target.cluster.jobMaster()
-  const submit = (signal: AbortSignal): Promise<SubmitLoadResponse> =>
-    jobs.submitLoad({ requestKey, path: target.path, options }, { signal })
-  const requestKey = context.uniqueId()
   if (flags.async === true) {
-    const { loadId, joined } = await submit(context.signal)
+    const request = { requestKey: context.uniqueId(), path: target.path, options }
+    const { loadId, joined } = await jobs.submitLoad(request, { signal: context.signal })
     writeResult(
       context,
       { loadId, joined, path: target.path },
@@ -53,14 +56,31 @@ async function distributedLoad(context: CommandContext, text: string, flags: Fla
     )
     return
   }
+  await reportLoad(context, target.config.home, jobs, await loadToItsEnd(context, target, options))
+}
+
+/** `fs load`: says `P loaded`, or what came of the load where it did not complete. */
+async function loadOnce(context: CommandContext, text: string): Promise<void> {
+  const target = await openTarget(context, text)
+  const { path, cluster, config } = target
+  const file = await cluster.master().getStatus({ path }, { signal: context.signal })
+  // What only the cache has is in it, and the store, which a load reads, knows nothing of it.
+  if (file.folder || file.persistenceState === 'PERSISTED') {
+    const status = await loadToItsEnd(context, target, { replication: 1, activeJobs: config.load.activeJobs, batchSize: 0 })
+    if (status.state !== 'COMPLETED') return reportLoad(context, config.home, cluster.jobMaster(), status)
+  }
+  writeResult(context, { path, loaded: true }, `${printable(path)} loaded`)
+}
+
+/** Submits a load and follows it; the user may stop it by stages. */
+async function loadToItsEnd(context: CommandContext, { path, cluster }: Target, options: LoadOptions): Promise<LoadStatus> {
+  const jobs = cluster.jobMaster()
   const stop = new StopByStages(context)
   try {
-    const { loadId, joined } = await submit(stop.leave)
-    context.io.stderr(`${joined ? 'joined' : 'submitted'} load ${loadId} of ${printable(target.path)}\n`)
+    const { loadId, joined } = await jobs.submitLoad({ requestKey: context.uniqueId(), path, options }, { signal: stop.leave })
+    context.io.stderr(`${joined ? 'joined' : 'submitted'} load ${loadId} of ${printable(path)}\n`)
     stop.setLoad(jobs, loadId)
-    const status = await followLoad(context, jobs, loadId, stop.leave)
-    stop.done()
-    await reportLoad(context, target.config.home, jobs, status)
+    return await followLoad(context, jobs, loadId, stop.leave)
   } finally {
     stop.done()
   }

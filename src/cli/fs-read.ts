@@ -1,12 +1,10 @@
 // Why: `skein fs ls | stat | cat | count | du | location`: what there is, how much of it is cached, and where.
 import type { Command } from 'commander'
 import { SkeinError } from '../base/errors.ts'
-import type { FileInfo, MasterServiceDefinition } from '../wire/generated/master.ts'
-import type { Service } from '../wire/service.ts'
+import type { FileInfo } from '../wire/generated/master.ts'
 import { type CommandContext, openTarget, writeResult } from './context.ts'
 import { countText, duHeader, duLine, locationsOf, locationText, lsLine, statText } from './format-file.ts'
-
-const pageSize = 1000
+import { listPages } from './list-pages.ts'
 
 export function addCommands(parent: Command, context: CommandContext): void {
   const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
@@ -46,21 +44,6 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .description('the workers that hold a file')
     .argument('<path>', pathText)
     .action(async (path: string) => location(context, path))
-}
-
-/** Pages of a listing, as they come. */
-async function* listPages(
-  master: Service<MasterServiceDefinition>,
-  path: string,
-  recursive: boolean,
-  signal: AbortSignal,
-): AsyncGenerator<FileInfo[], void, undefined> {
-  let pageToken = ''
-  do {
-    const page = await master.listStatus({ path, recursive, pageToken, limit: pageSize }, { signal })
-    yield page.files
-    pageToken = page.nextPageToken
-  } while (pageToken !== '')
 }
 
 async function ls(context: CommandContext, text: string, recursive: boolean): Promise<void> {

@@ -16,15 +16,28 @@ interface Group {
 const groups: readonly Group[] = [
   {
     name: 'fs',
-    description: 'load, list, read and free files',
+    description: 'load, list, read, copy, change and free files',
     load: async () => {
-      const files = await Promise.all([import('./fs-load.ts'), import('./fs-read.ts'), import('./fs-space.ts')])
+      const files = await Promise.all([
+        import('./fs-load.ts'),
+        import('./fs-read.ts'),
+        import('./fs-space.ts'),
+        import('./fs-tree.ts'),
+        import('./fs-attributes.ts'),
+        import('./fs-copy.ts'),
+        import('./fs-sync.ts'),
+        import('./fs-mount.ts'),
+      ])
       return files.map((file) => file.addCommands)
     },
   },
   { name: 'ns', description: 'create, list and delete namespaces', load: async () => [(await import('./ns.ts')).addCommands] },
   { name: 'job', description: 'follow and stop loads', load: async () => [(await import('./job.ts')).addCommands] },
-  { name: 'fsadmin', description: 'report on the cluster', load: async () => [(await import('./fsadmin.ts')).addCommands] },
+  {
+    name: 'fsadmin',
+    description: 'report on the cluster, take workers out of it',
+    load: async () => [(await import('./fsadmin.ts')).addCommands],
+  },
 ]
 
 const roles: Readonly<Record<string, string>> = {

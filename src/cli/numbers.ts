@@ -1,4 +1,6 @@
 // Why: numbers given to options are checked before anything is asked of the cluster. Pure.
+import { parseDuration } from '../base/durations.ts'
+import { toSkeinError } from '../base/errors.ts'
 import { usageError } from './exit-codes.ts'
 
 /** A whole number from `min` to `max`. @throws SkeinError invalid_argument (usage) naming the option */
@@ -6,4 +8,16 @@ export function wholeNumber(option: string, text: string, min: number, max: numb
   const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
   if (!(value >= min && value <= max)) throw usageError(`${option} is a whole number from ${min} to ${max}, not '${text}'`)
   return value
+}
+
+/** A duration longer than 0, in milliseconds. @throws SkeinError invalid_argument (usage) naming the option */
+export function positiveDurationMs(option: string, text: string): number {
+  let ms: number
+  try {
+    ms = parseDuration(text)
+  } catch (thrown) {
+    throw usageError(`${option}: ${toSkeinError(thrown).message}`)
+  }
+  if (ms <= 0) throw usageError(`${option} is longer than 0, not '${text}'`)
+  return ms
 }

@@ -33,6 +33,8 @@ export interface MasterConfig extends Listen {
   readonly secretKeyFile: string
   readonly ttlCheckerIntervalMs: number
   readonly workerLostTimeoutMs: number
+  readonly replicationGraceMs: number
+  readonly replicationIntervalMs: number
 }
 export interface WorkerConfig extends Listen {
   /** Names the host: same name = same host. */

@@ -75,6 +75,20 @@ export const clusterKeys = {
     scope: 'master',
     doc: 'Between two checks for expired files',
   },
+  'skein.master.replication.grace': {
+    kind: 'duration',
+    default: '15s',
+    min: 0,
+    scope: 'master',
+    doc: 'How long replicas of a lost worker are waited for before they are copied anew, and replicas above the maximum left alone',
+  },
+  'skein.master.replication.interval': {
+    kind: 'duration',
+    default: '5m',
+    min: 1000,
+    scope: 'master',
+    doc: 'Between two looks at the replicas of all files; what changes is looked at without it',
+  },
   'skein.journal.segment.size': {
     kind: 'bytes',
     default: '64MB',

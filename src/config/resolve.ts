@@ -101,6 +101,8 @@ function masterOf(values: Values, home: string, machine: Machine): MasterConfig 
     addresses,
     secretKeyFile: resolvePath(home, values.text('skein.master.secret.key.file') ?? 'master/secret.key'),
     ttlCheckerIntervalMs: values.amount('goosefs.master.ttl.checker.interval'),
+    replicationGraceMs: values.amount('skein.master.replication.grace'),
+    replicationIntervalMs: values.amount('skein.master.replication.interval'),
     workerLostTimeoutMs: above(values, 'skein.worker.lost.timeout', 'skein.heartbeat.interval'),
   }
 }

@@ -19,6 +19,8 @@ export class ClusterView {
   readonly #workers = new Map<string, WorkerInfo>()
   readonly #absentSinceMs = new Map<string, number>()
   readonly #doubtedUntilMs = new Map<string, number>()
+  /** Why a worker could not be reached, until it is. */
+  readonly #lastErrors = new Map<string, string>()
   #masterError: SkeinError | undefined
   #known = false
 
@@ -37,17 +39,28 @@ export class ClusterView {
     return this.#known
   }
 
+  /** Planned blocks go to these workers: one that the master does not list is absent from now on. */
+  expect(workerIds: readonly string[]): void {
+    for (const workerId of workerIds) if (!this.#workers.has(workerId)) this.#noteAbsent(workerId)
+  }
+
+  #noteAbsent(workerId: string): void {
+    if (!this.#absentSinceMs.has(workerId)) this.#absentSinceMs.set(workerId, this.#clock.monotonicMs())
+  }
+
   /** Asks the master; on failure the last list stays and masterError says why. */
   async refresh(signal: AbortSignal): Promise<void> {
     try {
       const { workers } = await this.#master.listWorkers({}, { signal })
+      const before = [...this.#workers.keys()]
       this.#workers.clear()
       for (const worker of workers) {
         this.#workers.set(worker.workerId, worker)
         if (worker.live) this.#absentSinceMs.delete(worker.workerId)
-        else if (!this.#absentSinceMs.has(worker.workerId)) this.#absentSinceMs.set(worker.workerId, this.#clock.monotonicMs())
+        else this.#noteAbsent(worker.workerId)
       }
-      for (const workerId of this.#absentSinceMs.keys()) if (!this.#workers.has(workerId)) this.#absentSinceMs.delete(workerId)
+      // A master that started again lists only who has registered since.
+      this.expect(before)
       this.placement.update(workers.map(asTarget), this.#clock.monotonicMs())
       this.#masterError = undefined
       this.#known = true
@@ -76,12 +89,20 @@ export class ClusterView {
     return this.#workers.get(workerId)?.hostname
   }
 
-  doubt(workerId: string): void {
+  /** `why`: the error of who could not reach it, for people. */
+  doubt(workerId: string, why: string): void {
     this.#doubtedUntilMs.set(workerId, this.#clock.monotonicMs() + doubtMs)
+    this.#lastErrors.set(workerId, why)
   }
 
   trust(workerId: string): void {
     this.#doubtedUntilMs.delete(workerId)
+    this.#lastErrors.delete(workerId)
+  }
+
+  /** Why nothing was written to a worker that the master sees live; undefined when it is not live, or nothing is known against it. */
+  lastErrorOf(workerId: string): string | undefined {
+    return this.placement.isLive(workerId) ? this.#lastErrors.get(workerId) : undefined
   }
 
   /** Whether a set that writes to this worker may go out now; `setsOut`: how many are out to it. */

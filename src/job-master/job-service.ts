@@ -6,6 +6,7 @@ import type { Clock, Random } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { LoadCommand, LoadEffect } from '../load/commands.ts'
 import { formatLoadId, hasEnded } from '../load/load.ts'
+import { loadToExpire } from '../load/apply-history.ts'
 import type { Tables } from '../load/tables.ts'
 import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
@@ -60,6 +61,8 @@ export interface JobMaster {
 const registerEveryMs = 1000
 const sweepEveryMs = 1000
 const listMax = 1000
+/** Rows of an ended load that one command deletes; a row may hold hundreds of files. */
+const expireRowsMax = 64
 
 /** Opens the state and replays the journal. @throws SkeinError data_loss, failed_precondition from the journal */
 export async function createJobMaster(deps: JobMasterDependencies): Promise<JobMaster> {
@@ -123,7 +126,8 @@ class JobMasterRole implements JobMaster {
     }
     this.#dispatcher = new Dispatcher(shared)
     this.#runnerDeps = { ...shared, dispatcher: this.#dispatcher }
-    const onProgress = (loadId: number, madeProgress: boolean): void => this.#runners.get(loadId)?.notify(madeProgress)
+    const onProgress = (loadId: number, madeProgress: boolean, readError?: string): void =>
+      this.#runners.get(loadId)?.notify(madeProgress, readError)
     this.#sets = new SetService({ ...shared, clock, random, options, metrics, dispatcher: this.#dispatcher, onProgress })
     this.service = this.#createService()
   }
@@ -134,6 +138,7 @@ class JobMasterRole implements JobMaster {
     const unfinished = this.#tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)
     if (unfinished.length > 0) this.#dispatcher.holdForRecovery()
     this.#keep(this.#loop(sweepEveryMs, stop, () => this.#sweep(stop)))
+    this.#keep(this.#loop(sweepEveryMs, stop, () => this.#expireLoads(stop)))
     this.#keep(this.#loop(registerEveryMs, stop, () => this.#registerAtMaster(stop)))
     this.#keep(
       this.#startRunners(
@@ -175,8 +180,10 @@ class JobMasterRole implements JobMaster {
       if (!this.#cluster.known) await this.#deps.clock.sleep(500, stop).catch(() => undefined)
     }
     for (const loadId of loadIds) {
-      for (const { value } of tables.open.scan([loadId], 0, Number.MAX_SAFE_INTEGER))
+      for (const { value } of tables.open.scan([loadId], 0, Number.MAX_SAFE_INTEGER)) {
         this.#cluster.placement.reserve(value.targets, value.bytes)
+        this.#cluster.expect(value.targets)
+      }
       this.#startRunner(loadId, stop)
     }
   }
@@ -201,6 +208,15 @@ class JobMasterRole implements JobMaster {
     if (!open) this.#cluster.placement.nothingOpen()
   }
 
+  /** Deletes the loads that ended first, beyond those that are remembered. */
+  async #expireLoads(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      const loadId = loadToExpire(this.#tables, this.#deps.options.historyMax)
+      if (loadId === undefined) return
+      await this.#log.submit({ type: 'LoadExpired', nowMs: this.#deps.clock.nowMs(), loadId, rowsMax: expireRowsMax })
+    }
+  }
+
   async #registerAtMaster(stop: AbortSignal): Promise<void> {
     await this.#deps.master.registerJobMaster(this.#deps.advertisedAddress(), { signal: stop })
   }
@@ -221,8 +237,8 @@ class JobMasterRole implements JobMaster {
       listLoads: async ({ limit }) => {
         const last = tables.counters.get(['load']) ?? 0
         const first = Math.max(1, last - Math.min(limit === 0 ? listMax : limit, listMax) + 1)
-        const loads = tables.loads.scan([], first, listMax).map(({ id }) => this.#status(id))
-        return { loads: loads.toReversed() }
+        const loads = tables.loads.scan([], first, listMax).filter(({ value }) => !value.expiring)
+        return { loads: loads.map(({ id }) => this.#status(id)).toReversed() }
       },
       cancelLoad: async ({ loadId }) => {
         const load = findLoad(tables, loadId)
@@ -254,7 +270,8 @@ class JobMasterRole implements JobMaster {
   }
 
   #summary(): JobServiceSummary {
-    const modes = this.#tables.loads.scan([], 1, Number.MAX_SAFE_INTEGER).map(({ value }) => value.mode)
+    const loads = this.#tables.loads.scan([], 1, Number.MAX_SAFE_INTEGER)
+    const modes = loads.filter(({ value }) => !value.expiring).map(({ value }) => value.mode)
     const countOf = (...wanted: string[]): number => modes.filter((mode) => wanted.includes(mode)).length
     return {
       liveJobWorkers: this.#jobWorkers.live().length,

@@ -1,32 +1,56 @@
 // Why: COMPLETED is said only after the master confirmed every replica of every block. How: the load's sets are walked
 // page by page; what is short is asked again for a grace time (reports lag behind completions), waits for workers
-// that may come back, and is then repaired by new sets, or given up when the rounds or the patience are used up.
+// that may come back, and is then repaired by new sets, or given up when the rounds or the patience are used up. A round
+// walks through all of the load, while the repairs of its first pages run already; what they brought the next round asks.
 import { isSkeinError, toSkeinError } from '../base/errors.ts'
 import { planRepairs, shortageFailure, type AuditSubject } from '../load/audit.ts'
 import type { RepairPlanned, Reopened, Replacement } from '../load/commands.ts'
 import type { FileFailure, LoadRecord } from '../load/load.ts'
+import { releasePlan } from '../load/planner.ts'
 import type { AuditedFile } from '../wire/generated/master.ts'
 import type { RunningLoad } from './running-load.ts'
 import { planReplacement } from './set-service.ts'
 
 const setsPerPage = 64
 const filesPerCall = 1000
+/** Blocks whose repair is one command, unless they are of one file. */
+const shortagesPerCommand = 2000
+
+interface Round {
+  readonly number: number
+  readonly startedMs: number
+  /** Whether it has waited for workers for as long as the load is patient. */
+  outOfPatience: boolean
+  /** Files that it has taken care of. */
+  readonly repaired: Set<number>
+}
 
 /** Audits the whole load. True when it must run again because repairs were planned. */
-export async function auditLoad(runner: RunningLoad, round: number, signal: AbortSignal): Promise<boolean> {
+export async function auditLoad(runner: RunningLoad, number: number, signal: AbortSignal): Promise<boolean> {
+  const round: Round = { number, startedMs: runner.deps.clock.monotonicMs(), outOfPatience: false, repaired: new Set() }
+  // Sets from here on are repairs of this round.
+  const end = runner.load().nextSet
   for (let from = 0; ;) {
-    const rows = runner.deps.tables.sets.scan([runner.loadId], from, setsPerPage)
+    const rows = runner.deps.tables.sets.scan([runner.loadId], from, setsPerPage).filter(({ id }) => id < end)
     const last = rows.at(-1)
-    if (last === undefined) return false
+    // The first repair that opened a set has let the load run again.
+    if (last === undefined) return runner.load().mode === 'RUNNING'
     from = last.id + 1
     const subjects = new Map<number, AuditSubject>()
     for (const { id, value } of rows) for (const piece of value.pieces) subjects.set(piece.fileId, { set: id, cached: value.cached, piece })
-    const wanted = withoutFailed(runner, [...subjects.keys()])
+    const wanted = withoutFailed(
+      runner,
+      [...subjects.keys()].filter((fileId) => !round.repaired.has(fileId)),
+    )
     for (let index = 0; index < wanted.length; index += filesPerCall) {
       const part = wanted.slice(index, index + filesPerCall)
-      const lacking = await lackingFiles(runner, part, signal)
-      if (lacking.length > 0 && (await repair(runner, round, lacking, subjects, signal))) return true
-      await setReplication(runner, part, signal)
+      const lacking = await lackingFiles(runner, round, part, signal)
+      for (const files of commandsOf(lacking)) await repair(runner, round, files, subjects, signal)
+      await setReplication(
+        runner,
+        part.filter((fileId) => !round.repaired.has(fileId)),
+        signal,
+      )
     }
   }
 }
@@ -37,18 +61,17 @@ function withoutFailed(runner: RunningLoad, fileIds: readonly number[]): number[
 }
 
 /** The files that are not whole after every wait that may help. */
-async function lackingFiles(runner: RunningLoad, fileIds: readonly number[], signal: AbortSignal): Promise<AuditedFile[]> {
+async function lackingFiles(runner: RunningLoad, round: Round, fileIds: readonly number[], signal: AbortSignal): Promise<AuditedFile[]> {
   const { clock, options, cluster, master } = runner.deps
   const { replication } = runner.load().options
-  const started = clock.monotonicMs()
   for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 1000)) {
     const { files } = await calling(runner, signal, () => master.auditFiles({ fileIds: [...fileIds], replication }, { signal }))
     if (files.every((file) => file.gone)) return files
     await cluster.refresh(signal)
-    const waited = clock.monotonicMs() - started
     const awaited = workersAwaited(runner, replication)
-    if (awaited === '' && waited >= options.auditGraceMs) return files
-    if (awaited !== '' && runner.outOfPatience() && waited >= options.auditGraceMs) return files
+    const waited = clock.monotonicMs() - round.startedMs >= options.auditGraceMs
+    if (awaited !== '' && waited && runner.outOfPatience()) round.outOfPatience = true
+    if (waited && (awaited === '' || round.outOfPatience)) return files
     runner.waitFor(awaited)
     await runner.pause(waitMs, signal)
   }
@@ -63,14 +86,29 @@ function workersAwaited(runner: RunningLoad, replication: number): string {
   return absent.length > 0 ? `waiting for worker ${absent.join(', ')}` : ''
 }
 
-/** Plans what to do about files that are not whole. True when sets were planned. */
+/** The files, a bounded number of blocks at a time. */
+function commandsOf(lacking: readonly AuditedFile[]): AuditedFile[][] {
+  const commands: AuditedFile[][] = []
+  let blocks = Number.POSITIVE_INFINITY
+  for (const file of lacking) {
+    blocks += file.shortages.length
+    if (blocks > shortagesPerCommand) {
+      commands.push([])
+      blocks = file.shortages.length
+    }
+    commands.at(-1)?.push(file)
+  }
+  return commands
+}
+
+/** Plans what to do about files that are not whole. */
 async function repair(
   runner: RunningLoad,
-  round: number,
+  round: Round,
   lacking: readonly AuditedFile[],
   subjects: ReadonlyMap<number, AuditSubject>,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<void> {
   const { options, cluster, clock } = runner.deps
   const load = runner.load()
   const { replication, batchSize } = load.options
@@ -78,16 +116,22 @@ async function repair(
   const failed: FileFailure[] = []
   const replaced: Replacement[] = []
   const short: { subject: AuditSubject; shortages: AuditedFile['shortages'] }[] = []
-  const hopeless = round >= options.repairRoundsMax || cluster.liveCount() < replication
+  const live = cluster.liveCount()
+  const hopeless =
+    live < replication
+      ? `its workers did not come back, ${live} of ${replication} are live`
+      : round.number >= options.repairRoundsMax
+        ? `not repaired in ${round.number} rounds`
+        : ''
   for (const file of lacking) {
     const subject = subjects.get(file.fileId)
     if (subject === undefined) continue
     if (file.gone) {
       reopened.push({ fileId: file.fileId, cached: subject.cached, bytes: 0 })
-      replaced.push(await replacementOf(runner, load, subject, round, signal))
-    } else if (hopeless) {
+      replaced.push(await replacementOf(runner, load, subject, round.number, signal))
+    } else if (hopeless !== '') {
       reopened.push({ fileId: file.fileId, cached: subject.cached, bytes: 0 })
-      failed.push(shortageFailure(subject.piece, file.shortages, replication, 'unavailable', 'its workers did not come back'))
+      failed.push(shortageFailure(subject.piece, file.shortages, replication, 'unavailable', hopeless))
     } else short.push({ subject, shortages: file.shortages })
   }
   const plan = planRepairs(short, { replication, batchFiles: batchSize, batchBytes: options.batchBytes }, cluster.placement)
@@ -100,10 +144,11 @@ async function repair(
     failed: [...failed, ...plan.failed],
     replaced,
   }
-  await runner.submit(command)
+  const effect = await runner.submit(command)
+  if (effect.type === 'applied') for (const unused of effect.unused) releasePlan(unused, cluster.placement)
+  for (const { fileId } of lacking) round.repaired.add(fileId)
   runner.notify(true)
   runner.deps.dispatcher.notify()
-  return runner.load().openSets > 0
 }
 
 /** The master does not know the file id any more: the object has another version, or is gone. */
@@ -135,15 +180,18 @@ async function setReplication(runner: RunningLoad, fileIds: readonly number[], s
 
 /** Calls the master, waiting for as long as it is down. @throws SkeinError that is not retryable */
 async function calling<T>(runner: RunningLoad, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
-  for (;;) {
+  for (let waited = false; ;) {
     try {
       const answer = await call()
       runner.waitFor('')
+      // The master's silence is not the workers': they have their time from now on.
+      if (waited) runner.notify(true)
       return answer
     } catch (thrown) {
       const error = toSkeinError(thrown)
       if (signal.aborted || !error.retryable) throw error
       runner.waitFor(`the master does not answer: ${error.message}`)
+      waited = true
       await runner.pause(500, signal)
     }
   }

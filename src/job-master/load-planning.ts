@@ -4,10 +4,14 @@
 import { formatBytes } from '../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { LoadRecord } from '../load/load.ts'
-import { planPage, releasePlan, type PagePlan } from '../load/planner.ts'
+import { filesWithin, planPage, releasePlan, type PagePlan, type PlannerOptions } from '../load/planner.ts'
 import { settleMs } from '../load/placement.ts'
 import type { SyncPageResponse } from '../wire/generated/master.ts'
+import { retargetHeldSets } from './retarget.ts'
 import type { RunningLoad } from './running-load.ts'
+
+/** Of one page of the listing: what is planned at once holds up everything else, and must fit into one entry of the journal. */
+const setsPerPageMax = 2000
 
 export interface Refusal {
   readonly error: SkeinError
@@ -28,10 +32,11 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
     if (!closed.signal.aborted && !signal.aborted) openGate()
   })
   const listing = new ListingAhead(runner, signal)
+  const shortage: Shortage = { sinceMs: undefined }
   try {
     let isShort = false
     for (let load = runner.load(); !load.listingDone; load = runner.load()) {
-      if (await mustPause(runner, load, signal)) continue
+      if (await mustPause(runner, load, shortage, signal)) continue
       const page = await listing.page(load)
       if (page === undefined) break
       let plan = planThePage(runner, load, page)
@@ -54,13 +59,17 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
   }
 }
 
+/** Since when there are too few workers to plan for. */
+interface Shortage {
+  sinceMs: number | undefined
+}
+
 /** Waits while there is enough planned, or too few workers to plan for; true when it waited. */
-async function mustPause(runner: RunningLoad, load: LoadRecord, signal: AbortSignal): Promise<boolean> {
+async function mustPause(runner: RunningLoad, load: LoadRecord, shortage: Shortage, signal: AbortSignal): Promise<boolean> {
   const { cluster, options } = runner.deps
   const { replication, activeJobs } = load.options
   if (load.openSets > activeJobs * options.plannedAheadFactor) {
-    await runner.pause(500, signal)
-    await runner.giveUpStalled()
+    await pauseAndMove(runner, signal)
     return true
   }
   if (!cluster.known || cluster.liveCount() < replication) {
@@ -71,22 +80,47 @@ async function mustPause(runner: RunningLoad, load: LoadRecord, signal: AbortSig
         ? `waiting for workers: ${cluster.liveCount()} live, ${replication} needed`
         : `the master does not answer: ${cluster.masterError.message}`,
     )
-    await runner.pause(500, signal)
+    await pauseAndMove(runner, signal)
+    await stopWithoutWorkers(runner, load, shortage)
     return true
   }
+  shortage.sinceMs = undefined
   runner.waitFor('')
   return false
+}
+
+/** Waits a moment, and moves the sets on that wait for workers: a lost one's go elsewhere, or are given up in the end. */
+async function pauseAndMove(runner: RunningLoad, signal: AbortSignal): Promise<void> {
+  await runner.pause(500, signal)
+  await retargetHeldSets(runner.deps, runner.loadId)
+  await runner.giveUpStalled()
+}
+
+/** Ends the listing when the workers that are missing have not come for the time of the load's patience. */
+async function stopWithoutWorkers(runner: RunningLoad, load: LoadRecord, shortage: Shortage): Promise<void> {
+  const { cluster, clock, options, logger } = runner.deps
+  // The master's silence is no news of the workers.
+  if (cluster.masterError !== undefined) shortage.sinceMs = undefined
+  else shortage.sinceMs ??= clock.monotonicMs()
+  if (shortage.sinceMs === undefined || clock.monotonicMs() - shortage.sinceMs < options.patienceMs || !runner.outOfPatience()) return
+  const { loadId, path } = load
+  const reason = `the listing of ${path} stopped: too few workers, ${cluster.liveCount()} live, ${load.options.replication} needed`
+  logger.warn('a listing was stopped', { loadId, reason })
+  await runner.submit({ type: 'ListingStopped', nowMs: clock.nowMs(), loadId, reason, errorCode: 'unavailable' })
 }
 
 /** Reads the listing one page ahead: the store answers while the page before is planned and written down. */
 class ListingAhead {
   readonly #runner: RunningLoad
   readonly #signal: AbortSignal
+  /** Objects to ask for: fewer where they make many sets. */
+  #limit: number
   #next: { readonly cursor: string; readonly page: Promise<SyncPageResponse | SkeinError> } | undefined
 
   constructor(runner: RunningLoad, signal: AbortSignal) {
     this.#runner = runner
     this.#signal = signal
+    this.#limit = runner.deps.options.pageFiles
   }
 
   /** The page at the load's cursor; undefined when the listing was stopped because it cannot be read. */
@@ -98,6 +132,7 @@ class ListingAhead {
       this.#next = undefined
       if (!(answer instanceof SkeinError)) {
         this.#runner.waitFor('')
+        if (this.#isTooLong(load, answer)) continue
         if (answer.nextCursor !== '') void this.#ask(load.path, answer.nextCursor)
         return answer
       }
@@ -114,29 +149,46 @@ class ListingAhead {
     }
   }
 
+  /** Whether the page must be asked for again, with fewer objects: only the listing can say where such a page ends. */
+  #isTooLong(load: LoadRecord, { files }: SyncPageResponse): boolean {
+    const { options, cluster } = this.#runner.deps
+    const within = (sets: number): number => filesWithin(files, plannerOf(this.#runner, load), cluster.placement, sets)
+    const fits = within(setsPerPageMax)
+    if (fits < files.length && this.#limit > 1) {
+      this.#limit = Math.min(fits, this.#limit - 1)
+      return true
+    }
+    // After a page that fits easily the next one may be longer.
+    if (this.#limit < options.pageFiles && within(setsPerPageMax / 2) === files.length)
+      this.#limit = Math.min(this.#limit * 2, options.pageFiles)
+    return false
+  }
+
   /** Never rejects, so that a page which nobody waits for yet cannot go unhandled. */
   #ask(path: string, cursor: string): Promise<SyncPageResponse | SkeinError> {
     if (this.#next?.cursor === cursor) return this.#next.page
-    const { master, options } = this.#runner.deps
-    const page = master.syncPage({ path, cursor, limit: options.pageFiles }, { signal: this.#signal }).catch(toSkeinError)
+    const { master } = this.#runner.deps
+    const page = master.syncPage({ path, cursor, limit: this.#limit }, { signal: this.#signal }).catch(toSkeinError)
     this.#next = { cursor, page }
     return page
   }
 }
 
 function planThePage(runner: RunningLoad, load: LoadRecord, page: SyncPageResponse): PagePlan {
-  const { options, cluster } = runner.deps
+  return planPage(page.files, plannerOf(runner, load), runner.deps.cluster.placement)
+}
+
+function plannerOf(runner: RunningLoad, load: LoadRecord): PlannerOptions {
+  const { batchBytes, largeSetBytes } = runner.deps.options
   const { replication, batchSize } = load.options
-  const planner = { replication, batchFiles: batchSize, batchBytes: options.batchBytes, largeSetBytes: options.largeSetBytes }
-  return planPage(page.files, planner, cluster.placement)
+  return { replication, batchFiles: batchSize, batchBytes, largeSetBytes }
 }
 
 /** Usage reports lag: before saying that there is no room, waits until nothing of this load is under way and reports are fresh. */
 async function waitForSettledRoom(runner: RunningLoad, signal: AbortSignal): Promise<void> {
   const { cluster, clock } = runner.deps
   while (runner.load().openSets > 0) {
-    await runner.pause(500, signal)
-    await runner.giveUpStalled()
+    await pauseAndMove(runner, signal)
   }
   const until = clock.monotonicMs() + 2 * settleMs
   while (clock.monotonicMs() < until && !cluster.placement.settled) {

@@ -21,6 +21,7 @@ export class LoadRunner implements RunningLoad {
   readonly #cancel = new AbortController()
   readonly #changed: Wakeup
   #waitingFor = ''
+  #readError = ''
   #progressMs: number
 
   constructor(loadId: number, deps: RunningLoadDependencies) {
@@ -36,8 +37,9 @@ export class LoadRunner implements RunningLoad {
     return load
   }
 
-  notify(madeProgress: boolean): void {
+  notify(madeProgress: boolean, readError = ''): void {
     if (madeProgress) this.#progressMs = this.deps.clock.monotonicMs()
+    if (madeProgress || readError !== '') this.#readError = readError
     this.#changed.notify()
   }
 
@@ -59,14 +61,20 @@ export class LoadRunner implements RunningLoad {
     if (load === undefined || load.openSets === 0) return ''
     if (dispatcher.queueError !== undefined) return `the queue is down: ${dispatcher.queueError.message}`
     if (jobWorkers.live().length === 0) return 'waiting for a job worker'
-    if (outstanding.countOf(this.loadId) > 0) return ''
+    if (this.#readError !== '') return `the store cannot be read: ${this.#readError}`
+    const out = outstanding.ofLoad(this.loadId)
+    if (out.some(({ set }) => set.targets.every((target) => cluster.lastErrorOf(target) === undefined))) return ''
     if (cluster.masterError !== undefined) return `the master does not answer: ${cluster.masterError.message}`
-    const held = dispatcher.heldSets(this.loadId)[0]
+    // Those that are out probe workers that could not be reached.
+    const held = out[0]?.set ?? dispatcher.heldSets(this.loadId)[0]
     if (held === undefined) return ''
     const live = cluster.liveCount()
     const needed = load.options.replication
     if (live < needed) return `waiting for workers: ${live} live, ${needed} needed`
-    return `waiting for worker ${held.targets.find((target) => !cluster.isUsable(target, 1)) ?? held.targets.join(', ')}`
+    const target =
+      held.targets.find((one) => cluster.lastErrorOf(one) !== undefined || !cluster.isUsable(one, 1)) ?? held.targets.join(', ')
+    const lastError = cluster.lastErrorOf(target)
+    return `waiting for worker ${target}${lastError === undefined ? '' : `: ${lastError}`}`
   }
 
   /** Runs to the end of the load, or until `stop` aborts (the job master shuts down; the load goes on at the next start). */
@@ -124,16 +132,19 @@ export class LoadRunner implements RunningLoad {
 
   async giveUpStalled(): Promise<void> {
     const { dispatcher, jobWorkers, outstanding, cluster, tables, clock } = this.deps
+    // Waiting for job workers, the queue or the master has no end: nothing of the load is lost by it. Patience begins after it.
+    if (jobWorkers.live().length === 0 || dispatcher.queueError !== undefined || cluster.masterError !== undefined) {
+      this.#progressMs = clock.monotonicMs()
+      return
+    }
     if (!this.outOfPatience()) return
-    // Waiting for job workers, the queue or the master has no end: nothing of the load is lost by it.
-    if (jobWorkers.live().length === 0 || dispatcher.queueError !== undefined || cluster.masterError !== undefined) return
     if (outstanding.ofLoad(this.loadId).some((out) => out.session !== undefined)) return
     const held = dispatcher.heldSets(this.loadId)
-    for (const { set, targets } of held) {
+    for (const { set, targets, bytes } of held) {
       const record = tables.sets.get([this.loadId, set])
       if (record === undefined) continue
-      const failed = giveUp(record, 'unavailable', `the cache worker ${targets.join(', ')} did not come back`)
-      await this.submit({
+      const failed = giveUp(record, 'unavailable', this.#whyHeld(targets))
+      const effect = await this.submit({
         type: 'SetCompleted',
         nowMs: clock.nowMs(),
         loadId: this.loadId,
@@ -143,8 +154,18 @@ export class LoadRunner implements RunningLoad {
         failed,
         replaced: [],
       })
+      if (effect.type === 'applied') cluster.placement.release(targets, bytes)
       dispatcher.withdraw(this.loadId, set)
     }
+  }
+
+  #whyHeld(targets: readonly string[]): string {
+    const { cluster } = this.deps
+    const held = targets.filter((target) => !cluster.isUsable(target, 0))
+    const [first = targets[0] ?? ''] = held
+    const lastError = cluster.lastErrorOf(first)
+    if (lastError !== undefined) return `the cache worker ${first} could not be reached: ${lastError}`
+    return `the cache worker ${held.length > 0 ? held.join(', ') : first} did not come back`
   }
 
   submit(command: LoadCommand): Promise<LoadEffect> {

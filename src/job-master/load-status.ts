@@ -12,6 +12,8 @@ const setsPerScan = 8
 export function findLoad(tables: Tables, loadId: string): LoadRecord {
   const id = parseLoadId(loadId)
   const load = id === undefined ? undefined : tables.loads.get([id])
+  if (load?.expiring === true || (load === undefined && id !== undefined && id <= (tables.counters.get(['load']) ?? 0)))
+    throw new SkeinError('not_found', `load ${formatLoadId(id ?? 0)} has expired`, { reason: 'expired' })
   if (load === undefined) throw new SkeinError('not_found', `there is no load ${loadId}; 'skein job ls' shows those there are`)
   return load
 }

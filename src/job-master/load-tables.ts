@@ -20,6 +20,8 @@ export class LoadTables implements CommandState<LoadCommand, LoadEffect> {
       loads: table('loads'),
       active: table('active'),
       requestKeys: table('request-keys'),
+      keysOfLoad: table('keys-of-load'),
+      ended: table('ended'),
       sets: table('sets'),
       open: table('open'),
       files: table('files'),

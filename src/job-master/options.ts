@@ -12,7 +12,9 @@ export interface JobMasterOptions {
   readonly activeJobsDefault: number
   /** Planned sets that wait, as a multiple of the load's active jobs: planning pauses above it. */
   readonly plannedAheadFactor: number
+  /** Tasks queued and running on a job worker, as a multiple of what it runs at once, and at most. */
   readonly laneTasksFactor: number
+  readonly laneTasksMax: number
   readonly laneBytesMax: number
   /** A listing that ends within this time is checked for room as a whole before anything is loaded. */
   readonly gateMs: number
@@ -34,6 +36,8 @@ export interface JobMasterOptions {
   readonly cancelGraceMs: number
   /** Losses of job workers on one set after which it is halved. */
   readonly lossesMax: number
+  /** Ended loads that are remembered. */
+  readonly historyMax: number
   readonly retry: RetryPolicy
   /** A checkpoint is made after so many commands or bytes of them. */
   readonly checkpointEntries: number
@@ -48,6 +52,7 @@ export const defaultJobMasterOptions: JobMasterOptions = {
   activeJobsDefault: 3000,
   plannedAheadFactor: 4,
   laneTasksFactor: 4,
+  laneTasksMax: 512,
   laneBytesMax: 8 * 1024 ** 3,
   gateMs: 2000,
   jobWorkerLostMs: 10_000,
@@ -59,6 +64,7 @@ export const defaultJobMasterOptions: JobMasterOptions = {
   repairRoundsMax: 10,
   cancelGraceMs: 5000,
   lossesMax: 3,
+  historyMax: 1000,
   retry: { attemptsMax: 10, initialMs: 200, maxMs: 5000 },
   checkpointEntries: 10_000,
   checkpointBytes: 64 * 1024 ** 2,

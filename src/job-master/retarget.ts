@@ -12,9 +12,10 @@ export async function retargetHeldSets(deps: RunningLoadDependencies, loadId: nu
   for (const held of dispatcher.heldSets(loadId)) {
     if (sets.length === setsMax) break
     if (held.targets.every((target) => !cluster.isLost(target))) continue
+    const { elsewhere = [] } = held
     let targets = [...held.targets]
     for (const target of held.targets.filter((one) => cluster.isLost(one))) {
-      const [other] = placement.place(held.set, held.bytes, 1, targets)
+      const [other] = placement.place(held.set, held.bytes, 1, [...elsewhere, ...targets])
       if (other === undefined) continue
       placement.release([target], held.bytes)
       placement.reserve([other], held.bytes)

@@ -37,8 +37,8 @@ export interface RunningLoad {
   submit(command: LoadCommand): Promise<LoadEffect>
   /** What people are told that the load waits for; empty when it does not. */
   waitFor(reason: string): void
-  /** Something happened to the load. */
-  notify(madeProgress: boolean): void
+  /** Something happened to the load. `readError`: why its blocks could not be read just now; progress ends that. */
+  notify(madeProgress: boolean, readError?: string): void
   /** Waits for a change of this load, or `ms`. @throws the signal's reason */
   pause(ms: number, signal: AbortSignal): Promise<void>
   /** Whether nothing of the load has moved for the time of its patience. */

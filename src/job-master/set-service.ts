@@ -7,7 +7,7 @@ import { SingleFlight } from '../base/single-flight.ts'
 import type { FileFailure, LoadRecord, SetRecord } from '../load/load.ts'
 import { formatLoadId, hasEnded, parseLoadId, setBytes } from '../load/load.ts'
 import type { LoadCommand, LoadEffect, Replacement, SetCompleted } from '../load/commands.ts'
-import { planPage, type ListedFile } from '../load/planner.ts'
+import { planPage, releasePlan, type ListedFile } from '../load/planner.ts'
 import { giveUp, planRetries, splitSet, type RetryContext } from '../load/retry-policy.ts'
 import type { Tables } from '../load/tables.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
@@ -37,7 +37,7 @@ export interface SetServiceDependencies {
   readonly metrics: MetricRegistry
   readonly options: JobMasterOptions
   /** A set of this load ended, or it is time to look. */
-  readonly onProgress: (loadId: number, madeProgress: boolean) => void
+  readonly onProgress: (loadId: number, madeProgress: boolean, readError?: string) => void
 }
 
 const obsolete: StartSetResponse = { obsolete: true, namespaceId: '', pieces: [], targets: [] }
@@ -97,17 +97,23 @@ export class SetService {
     // A newer attempt is on its way; what this one failed at says nothing about that one.
     if (!clean && out !== undefined && out.attempt > request.attempt) return
     for (const target of record.targets) {
-      if (request.failures.some((failure) => failure.workerId === target && failure.code === 'unavailable')) cluster.doubt(target)
+      const unreached = request.failures.find((failure) => failure.workerId === target && failure.code === 'unavailable')
+      if (unreached !== undefined) cluster.doubt(target, unreached.message)
       else if (!request.failures.some((failure) => failure.workerId === target || failure.workerId === '')) cluster.trust(target)
     }
     if (out !== undefined) out.completing = true
     try {
-      const effect = await this.#deps.submit(this.#completion(load, record, request))
+      const command = this.#completion(load, record, request)
+      const effect = await this.#deps.submit(command)
+      const unused = effect.type === 'applied' ? effect.unused : command.replaced
+      for (const replacement of unused) releasePlan(replacement, cluster.placement)
       if (effect.type !== 'applied') return
       outstanding.forget(loadId, request.set)
       if (out === undefined) dispatcher.withdraw(loadId, request.set)
       metrics.add('job.tasks.completed')
-      this.#deps.onProgress(loadId, request.failures.length < record.pieces.length)
+      const unread = request.failures.find((failure) => failure.workerId === '' && failure.retryable)
+      const madeProgress = request.failures.length < record.pieces.length
+      this.#deps.onProgress(loadId, madeProgress, madeProgress ? '' : unread?.message)
     } finally {
       if (out !== undefined) out.completing = false
       dispatcher.notify()
@@ -198,7 +204,7 @@ export class SetService {
   }
 
   takeBack(out: OutSet, lost: boolean): void {
-    const { dispatcher, options, tables, clock, submit, outstanding } = this.#deps
+    const { dispatcher, options, tables, clock, submit, outstanding, cluster } = this.#deps
     const losses = dispatcher.takeBack(out, lost)
     if (!lost || losses < options.lossesMax) return
     const { loadId, set } = out.set
@@ -207,8 +213,10 @@ export class SetService {
     const failed: FileFailure[] =
       record.pieces.length > 1 ? [] : giveUp(record, 'aborted', `its job worker was lost while loading it, ${losses} times`)
     const retries = record.pieces.length > 1 ? splitSet(record) : []
+    const given = failed.length > 0 ? setBytes(record) : 0
     submit({ type: 'SetCompleted', nowMs: clock.nowMs(), loadId, set, originBytes: 0, retries, failed, replaced: [] }).then(
-      () => {
+      (effect) => {
+        if (effect.type === 'applied') cluster.placement.release(record.targets, given)
         outstanding.forget(loadId, set)
         dispatcher.reload(loadId)
         this.#deps.onProgress(loadId, false)

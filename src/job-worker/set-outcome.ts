@@ -24,9 +24,9 @@ export class SetOutcome {
   }
 
   #failed(piece: SetPiece, blockIndex: number, workerId: string, error: SkeinError): void {
-    const { code, message } = error
-    // Another attempt is writing it: soon it is there, or its reservation runs out.
-    const retryable = error.retryable || code === 'already_exists'
-    this.failures.push({ fileId: piece.fileId, blockIndex, workerId, code, reason: error.reason ?? '', retryable, message })
+    const { code, message, reason = '' } = error
+    // Another attempt is writing it: soon it is there, or its reservation runs out. The job master waits for that.
+    const retryable = error.retryable || (code === 'already_exists' && reason === 'being_written')
+    this.failures.push({ fileId: piece.fileId, blockIndex, workerId, code, reason, retryable, message })
   }
 }

@@ -1,18 +1,18 @@
 // Why: completion is where a load system lies if it counts. How: a set is done when it is taken out of the open sets,
 // which happens once, however often and by however many attempts it is reported. A file is in when no open set holds
 // a part of it. Blocks that did not arrive go on as new sets, so one bad file never holds up the files beside it.
-import type { RepairPlanned, SetCompleted } from './commands.ts'
+import type { RepairPlanned, Replacement, SetCompleted } from './commands.ts'
 import { addFileSets, addSet, closeSet, failFile, filesOf, hasFailed, putProgress, replaceFile } from './apply-sets.ts'
 import { carve, pieceBytes, setMode, type LoadRecord, type NewSet, type Piece, type SetRecord } from './load.ts'
 import type { Tables } from './tables.ts'
 
-/** @returns false when the set is not open: it is done already, or was never planned. */
-export function applySetCompleted(tables: Tables, load: LoadRecord, command: SetCompleted): boolean {
+/** @returns false when the set is not open: it is done already, or was never planned. Adds to `unused` what it did not take. */
+export function applySetCompleted(tables: Tables, load: LoadRecord, command: SetCompleted, unused: Replacement[]): boolean {
   const { loadId } = load
   const { set } = command
   if (tables.open.get([loadId, set]) === undefined) return false
   load.counts.originBytes += command.originBytes
-  for (const replacement of command.replaced) replaceFile(tables, load, replacement)
+  for (const replacement of command.replaced) if (!replaceFile(tables, load, replacement)) unused.push(replacement)
   const record = tables.sets.get([loadId, set])
   // Every piece was of replaced files: the set went with them.
   if (record === undefined || tables.open.get([loadId, set]) === undefined) return true
@@ -73,17 +73,20 @@ function withLeads(retries: readonly NewSet[], record: SetRecord, kept: readonly
   return retries.map((retry) => ({ ...retry, pieces: retry.pieces.map((piece) => ({ ...piece, lead: homeless.delete(piece.fileId) })) }))
 }
 
-/** @returns false when the load is not being audited. */
-export function applyRepairPlanned(tables: Tables, load: LoadRecord, command: RepairPlanned): boolean {
-  if (load.mode !== 'AUDITING') return false
+/**
+ * An audit plans its repairs part by part, so the first ones may run when the next are planned.
+ * @returns false when the load is not being audited. Adds to `unused` what it did not take.
+ */
+export function applyRepairPlanned(tables: Tables, load: LoadRecord, command: RepairPlanned, unused: Replacement[]): boolean {
+  if (load.mode !== 'AUDITING' && !(load.mode === 'RUNNING' && load.listingDone)) return false
   for (const { cached, bytes } of command.reopened) {
     load.counts[cached ? 'filesCached' : 'filesLoaded'] -= 1
     load.counts[cached ? 'bytesCached' : 'bytesLoaded'] -= bytes
   }
   for (const failure of command.failed) failFile(tables, load, failure)
-  for (const replacement of command.replaced) replaceFile(tables, load, replacement)
+  for (const replacement of command.replaced) if (!replaceFile(tables, load, replacement)) unused.push(replacement)
   addFileSets(tables, load, command.sets, true)
   load.counts.tasksRetried += command.sets.length
-  if (load.openSets > 0) setMode(load, 'RUNNING', command.nowMs)
+  if (load.openSets > 0 && load.mode === 'AUDITING') setMode(load, 'RUNNING', command.nowMs)
   return true
 }

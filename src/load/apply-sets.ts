@@ -7,8 +7,9 @@ import type { Tables } from './tables.ts'
 export function addSet(tables: Tables, load: LoadRecord, set: NewSet): number {
   const number = load.nextSet
   const { pieces, targets, attempt, notBeforeMs } = set
-  tables.sets.put([load.loadId, number], { pieces, targets, attempt, cached: false })
-  tables.open.put([load.loadId, number], { bytes: setBytes(set), targets, attempt, notBeforeMs })
+  const elsewhere = set.elsewhere === undefined ? {} : { elsewhere: set.elsewhere }
+  tables.sets.put([load.loadId, number], { pieces, targets, attempt, cached: false, ...elsewhere })
+  tables.open.put([load.loadId, number], { bytes: setBytes(set), targets, attempt, notBeforeMs, ...elsewhere })
   load.nextSet += 1
   load.openSets += 1
   load.counts.tasks += 1
@@ -59,20 +60,21 @@ export function failFile(tables: Tables, load: LoadRecord, failure: FileFailure)
  * Takes the old version of a file out of every set that holds a part of it, and puts the new version's sets in.
  * Does nothing when no set holds the old version any more (another set of
  * the same file has reported the change before).
+ * @returns whether the new version's sets were taken.
  */
-export function replaceFile(tables: Tables, load: LoadRecord, replacement: Replacement): void {
+export function replaceFile(tables: Tables, load: LoadRecord, replacement: Replacement): boolean {
   const { oldFileId, set, file, failure, sets } = replacement
   const holders = new Set(tables.fileSets.scan([load.loadId, oldFileId], 0, Number.MAX_SAFE_INTEGER).map((row) => row.id))
   holders.add(set)
   let oldLength: number | undefined
   for (const holder of holders) oldLength = removeFromSet(tables, load, holder, oldFileId) ?? oldLength
-  if (oldLength === undefined) return
+  if (oldLength === undefined) return false
   for (const holder of holders) tables.fileSets.delete([load.loadId, oldFileId, holder])
   tables.files.delete([load.loadId, oldFileId])
-  if (hasFailed(tables, load, oldFileId)) return
+  if (hasFailed(tables, load, oldFileId)) return false
   if (file === undefined) {
     if (failure !== undefined) failFile(tables, load, failure)
-    return
+    return true
   }
   load.counts.bytes += file.length - oldLength
   load.counts.tasksRetried += sets.length
@@ -81,6 +83,7 @@ export function replaceFile(tables: Tables, load: LoadRecord, replacement: Repla
     load.counts.filesLoaded += 1
     load.counts.bytesLoaded += file.length
   }
+  return true
 }
 
 function removeFromSet(tables: Tables, load: LoadRecord, set: number, fileId: number): number | undefined {

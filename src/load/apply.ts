@@ -6,30 +6,39 @@ import type {
   ListingStopped,
   LoadCommand,
   LoadEffect,
+  LoadExpired,
   PagePlanned,
+  Replacement,
   SetsRetargeted,
   StartLoad,
   StateChanged,
   SubmitLoad,
 } from './commands.ts'
 import { applyRepairPlanned, applySetCompleted } from './apply-completion.ts'
+import { applyLoadExpired, noteEnded, noteRequestKey } from './apply-history.ts'
 import { addFileSets, failFile } from './apply-sets.ts'
 import { emptyCounts, hasEnded, setMode, type LoadRecord } from './load.ts'
 import type { Tables } from './tables.ts'
 
 const ignored: LoadEffect = { type: 'ignored' }
-const applied: LoadEffect = { type: 'applied' }
 
 /** Applies one command. @throws Error (assertion) for a change of mode that is not allowed: a programmer's error */
 export function apply(tables: Tables, command: LoadCommand): LoadEffect {
   if (command.type === 'SubmitLoad') return submit(tables, command)
+  if (command.type === 'LoadExpired') return applyLoadExpired(tables, command) ? { type: 'applied', unused: [] } : ignored
   const load = tables.loads.get([command.loadId])
-  if (load === undefined || hasEnded(load.mode) || !applyTo(tables, load, command)) return ignored
+  const unused: Replacement[] = []
+  if (load === undefined || hasEnded(load.mode) || !applyTo(tables, load, command, unused)) return ignored
   tables.loads.put([load.loadId], load)
-  return applied
+  return { type: 'applied', unused }
 }
 
-function applyTo(tables: Tables, load: LoadRecord, command: Exclude<LoadCommand, SubmitLoad>): boolean {
+function applyTo(
+  tables: Tables,
+  load: LoadRecord,
+  command: Exclude<LoadCommand, SubmitLoad | LoadExpired>,
+  unused: Replacement[],
+): boolean {
   switch (command.type) {
     case 'StartLoad':
       return start(load, command)
@@ -38,11 +47,11 @@ function applyTo(tables: Tables, load: LoadRecord, command: Exclude<LoadCommand,
     case 'ListingStopped':
       return listingStopped(load, command)
     case 'SetCompleted':
-      return applySetCompleted(tables, load, command)
+      return applySetCompleted(tables, load, command, unused)
     case 'SetsRetargeted':
       return setsRetargeted(tables, load, command)
     case 'RepairPlanned':
-      return applyRepairPlanned(tables, load, command)
+      return applyRepairPlanned(tables, load, command, unused)
     case 'StateChanged':
       return stateChanged(tables, load, command)
     case 'CancelRequested':
@@ -58,7 +67,7 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
   if (known !== undefined) return { type: 'submitted', loadId: known, joined: false }
   const equal = equalRunningLoad(tables, command)
   const loadId = equal ?? (tables.counters.get(['load']) ?? 0) + 1
-  if (requestKey !== '') tables.requestKeys.put([requestKey], loadId)
+  if (requestKey !== '') noteRequestKey(tables, requestKey, loadId)
   if (equal !== undefined) return { type: 'submitted', loadId, joined: true }
   tables.counters.put(['load'], loadId)
   tables.active.put([loadId], true)
@@ -75,6 +84,7 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
     listingDone: false,
     nextSet: 1,
     hasSplitFiles: false,
+    expiring: false,
     openSets: 0,
     startedMs: 0,
     endedMs: 0,
@@ -152,6 +162,7 @@ function stateChanged(tables: Tables, load: LoadRecord, command: StateChanged): 
   load.errorCode = command.errorCode
   load.missingCapacityBytes = command.missingCapacityBytes
   tables.active.delete([load.loadId])
+  noteEnded(tables, load.loadId)
   for (const { id } of tables.open.scan([load.loadId], 0, Number.MAX_SAFE_INTEGER)) tables.open.delete([load.loadId, id])
   for (const { id: fileId } of tables.files.scan([load.loadId], 0, Number.MAX_SAFE_INTEGER)) {
     tables.files.delete([load.loadId, fileId])

@@ -37,7 +37,7 @@ export function planRepairs(
     const { piece, cached } = subject
     const lackOf = new Map(lacking.map((shortage) => [shortage.blockIndex, shortage.workerIds]))
     const whole = { ...piece, firstBlock: 0, blockCount: Math.ceil(piece.length / piece.blockSizeBytes), lead: false }
-    const runs: { piece: Piece; targets: string[] }[] = []
+    const runs: { piece: Piece; targets: string[]; elsewhere: readonly string[] }[] = []
     let bytes = 0
     let fits = true
     for (const block of blocksOf(whole)) {
@@ -48,7 +48,7 @@ export function planRepairs(
       const targets = placement.place(hashNumbers(piece.fileId, block.index), block.bytes, wanted, has)
       fits &&= targets.length >= wanted
       placement.reserve(targets, block.bytes)
-      for (const part of carve(whole, (index) => index === block.index)) runs.push({ piece: part, targets })
+      for (const part of carve(whole, (index) => index === block.index)) runs.push({ piece: part, targets, elsewhere: has })
     }
     if (runs.length === 0) continue
     reopened.push({ fileId: piece.fileId, cached, bytes: fits ? bytes : 0 })

@@ -111,6 +111,15 @@ export interface CancelRequested {
   readonly loadId: number
 }
 
+/** Deletes some rows of the load that ended first, and at last the load; sent again until nothing is left. */
+export interface LoadExpired {
+  readonly type: 'LoadExpired'
+  readonly nowMs: number
+  readonly loadId: number
+  /** Rows that it may delete. */
+  readonly rowsMax: number
+}
+
 export type LoadCommand =
   | SubmitLoad
   | StartLoad
@@ -121,9 +130,11 @@ export type LoadCommand =
   | RepairPlanned
   | StateChanged
   | CancelRequested
+  | LoadExpired
 
 export type LoadEffect =
   | { readonly type: 'submitted'; readonly loadId: number; readonly joined: boolean }
-  | { readonly type: 'applied' }
+  /** `unused`: replacements whose sets were not taken, because another set of the file had reported the change before. */
+  | { readonly type: 'applied'; readonly unused: readonly Replacement[] }
   /** The command no longer held: a duplicate, or the load has ended. */
   | { readonly type: 'ignored' }

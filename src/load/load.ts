@@ -5,7 +5,7 @@ import { blockLength } from '../base/block-id.ts'
 
 /**
  * SUBMITTED -> RUNNING -> AUDITING -> COMPLETED | PARTIAL | FAILED. AUDITING goes back to RUNNING when it plans
- * repairs. CANCELLED and FAILED can follow every mode that has not ended.
+ * repairs, and plans the other ones while those run. CANCELLED and FAILED can follow every mode that has not ended.
  */
 export type LoadMode = 'SUBMITTED' | 'RUNNING' | 'AUDITING' | 'COMPLETED' | 'PARTIAL' | 'FAILED' | 'CANCELLED'
 
@@ -57,6 +57,8 @@ export interface LoadRecord {
   nextSet: number
   /** Whether any file has a progress row. */
   hasSplitFiles: boolean
+  /** Its rows are being deleted: for everybody it is gone. */
+  expiring: boolean
   /** Sets that are planned and not done. */
   openSets: number
   startedMs: number
@@ -89,6 +91,8 @@ export interface NewSet {
   readonly attempt: number
   /** Wall clock before which it shall not go out; 0 = at once. */
   readonly notBeforeMs: number
+  /** Workers that have these blocks, or get them by other sets: none of them can stand in for a target. */
+  readonly elsewhere?: readonly string[] | undefined
 }
 
 /** A set is done when it has no row in the open sets. */
@@ -103,6 +107,7 @@ export interface OpenSet {
   readonly targets: readonly string[]
   readonly attempt: number
   readonly notBeforeMs: number
+  readonly elsewhere?: readonly string[] | undefined
 }
 
 /** How many open sets hold a part of a file. Only files that are or were in more than one set have it; without it: one, until that set is done. */

@@ -16,8 +16,8 @@ export interface PlacementWorker {
 interface LedgerEntry {
   worker: PlacementWorker
   readonly hash: number
-  /** Used bytes when nothing of ours was under way; `plannedBytes` were planned since. */
-  baselineBytes: number
+  /** Used bytes when nothing of ours was under way; `plannedBytes` were planned since. Undefined until the worker is listed. */
+  baselineBytes: number | undefined
   plannedBytes: number
   /** Planned and not yet ended. */
   openBytes: number
@@ -30,25 +30,22 @@ export const settleMs = 3000
 export class Placement {
   readonly #entries = new Map<string, LedgerEntry>()
 
-  /** Takes over the master's list of workers. */
+  /** Takes over the master's list of workers. One that is not in it is not live; what is under way to it stays in the books. */
   update(workers: readonly PlacementWorker[], nowMs: number): void {
     const seen = new Set(workers.map((worker) => worker.workerId))
-    for (const workerId of this.#entries.keys()) if (!seen.has(workerId)) this.#entries.delete(workerId)
+    for (const [workerId, entry] of this.#entries) {
+      if (seen.has(workerId)) continue
+      if (entry.openBytes === 0) this.#entries.delete(workerId)
+      else entry.worker = { ...entry.worker, live: false }
+    }
     for (const worker of workers) {
       const entry = this.#entries.get(worker.workerId)
       if (entry === undefined) {
-        const fresh = {
-          worker,
-          hash: hashText(worker.workerId),
-          baselineBytes: worker.usedBytes,
-          plannedBytes: 0,
-          openBytes: 0,
-          idleSinceMs: nowMs,
-        }
-        this.#entries.set(worker.workerId, fresh)
+        this.#entries.set(worker.workerId, entryOf(worker, worker.usedBytes, nowMs))
         continue
       }
       entry.worker = worker
+      entry.baselineBytes ??= worker.usedBytes
       if (entry.openBytes > 0) entry.idleSinceMs = nowMs
       else if (nowMs - entry.idleSinceMs >= settleMs) {
         entry.baselineBytes = worker.usedBytes
@@ -108,8 +105,11 @@ export class Placement {
     return chosen.map((entry) => entry.worker.workerId)
   }
 
+  /** Also for a worker that is not listed yet. */
   reserve(targets: readonly string[], bytes: number): void {
-    for (const entry of this.#of(targets)) {
+    for (const workerId of targets) {
+      const entry = this.#entries.get(workerId) ?? entryOf(unlisted(workerId), undefined, 0)
+      this.#entries.set(workerId, entry)
       entry.plannedBytes += bytes
       entry.openBytes += bytes
     }
@@ -138,7 +138,15 @@ export class Placement {
   }
 }
 
+function entryOf(worker: PlacementWorker, baselineBytes: number | undefined, nowMs: number): LedgerEntry {
+  return { worker, hash: hashText(worker.workerId), baselineBytes, plannedBytes: 0, openBytes: 0, idleSinceMs: nowMs }
+}
+
+function unlisted(workerId: string): PlacementWorker {
+  return { workerId, hostname: '', live: false, capacityBytes: 0, usedBytes: 0 }
+}
+
 function freeOf(entry: LedgerEntry): number {
   const { capacityBytes, usedBytes } = entry.worker
-  return Math.max(0, capacityBytes - Math.max(usedBytes, entry.baselineBytes + entry.plannedBytes))
+  return Math.max(0, capacityBytes - Math.max(usedBytes, (entry.baselineBytes ?? 0) + entry.plannedBytes))
 }

@@ -42,6 +42,39 @@ export interface PagePlan {
 interface Run {
   readonly piece: Piece
   readonly targets: readonly string[]
+  /** See NewSet. */
+  readonly elsewhere: readonly string[]
+}
+
+/** One file makes no more sets than this: those of larger files hold more blocks than `largeSetBytes`. */
+const setsPerFileMax = 10_000
+
+/** How many of the first files make at most `setsMax` sets (an upper bound of what planPage makes of them); at least one file. */
+export function filesWithin(
+  files: readonly ListedFile[],
+  options: Pick<PlannerOptions, 'replication' | 'largeSetBytes'>,
+  placement: Placement,
+  setsMax: number,
+): number {
+  let sets = 0
+  for (const [index, file] of files.entries()) {
+    sets += setsAtMost(file, options, placement)
+    if (sets > setsMax) return Math.max(1, index)
+  }
+  return files.length
+}
+
+function setsAtMost(file: ListedFile, options: Pick<PlannerOptions, 'replication' | 'largeSetBytes'>, placement: Placement): number {
+  if (file.blocks.length === 0) return Math.ceil(blockCount(file.length, file.blockSizeBytes) / blocksPerSet(file, options.largeSetBytes))
+  // A file that is there in part may lack another replica at every block.
+  const isShort = ({ workerIds }: { readonly workerIds: readonly string[] }): boolean =>
+    workerIds.length < options.replication || workerIds.filter((workerId) => placement.isLive(workerId)).length < options.replication
+  return file.blocks.filter(isShort).length
+}
+
+function blocksPerSet(file: ListedFile, largeSetBytes: number): number {
+  const most = Math.ceil(blockCount(file.length, file.blockSizeBytes) / setsPerFileMax)
+  return Math.max(1, Math.floor(largeSetBytes / file.blockSizeBytes), most)
 }
 
 /** Plans a page. The placement's reservations are the only thing it changes; releasePlan undoes them. */
@@ -78,7 +111,7 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
 }
 
 /** Gives back what planPage reserved, when the plan is thrown away. */
-export function releasePlan(plan: Pick<PagePlan, 'sets'>, placement: Placement): void {
+export function releasePlan(plan: { readonly sets: readonly NewSet[] }, placement: Placement): void {
   for (const set of plan.sets) {
     for (const piece of set.pieces) placement.release(set.targets, pieceBytes(piece))
   }
@@ -106,15 +139,15 @@ function planFile(file: ListedFile, options: PlannerOptions, placement: Placemen
     const targets = placement.place(hashNumbers(file.fileId, first), bytes, wanted, replicas)
     if (targets.length < wanted) missingBytes += bytes * (wanted - targets.length)
     placement.reserve(targets, bytes)
-    runs.push({ piece, targets })
+    runs.push({ piece, targets, elsewhere: replicas })
   }
   if (missingBytes > 0) for (const run of runs) placement.release(run.targets, pieceBytes(run.piece))
   return { runs, cachedBytes, missingBytes }
 }
 
-/** Consecutive blocks with the same live replicas, cut at `bytesMax` (whole blocks). */
-function runsOf(file: ListedFile, bytesMax: number, placement: Placement): { first: number; count: number; replicas: string[] }[] {
-  const blocksMax = Math.max(1, Math.floor(bytesMax / file.blockSizeBytes))
+/** Consecutive blocks with the same live replicas, cut at the bytes of a set (whole blocks). */
+function runsOf(file: ListedFile, largeSetBytes: number, placement: Placement): { first: number; count: number; replicas: string[] }[] {
+  const blocksMax = blocksPerSet(file, largeSetBytes)
   const runs: { first: number; count: number; replicas: string[]; name: string }[] = []
   const blocks = blockCount(file.length, file.blockSizeBytes)
   for (let index = 0; index < blocks; index += 1) {
@@ -132,7 +165,7 @@ export class SetBatches {
   readonly #options: Pick<PlannerOptions, 'batchFiles' | 'batchBytes'>
   readonly #attempt: number
   readonly #notBeforeMs: number
-  readonly #open = new Map<string, { pieces: Piece[]; targets: readonly string[]; bytes: number }>()
+  readonly #open = new Map<string, Omit<Run, 'piece'> & { readonly pieces: Piece[]; bytes: number }>()
   readonly #done: NewSet[] = []
 
   constructor(options: Pick<PlannerOptions, 'batchFiles' | 'batchBytes'>, attempt: number, notBeforeMs = 0) {
@@ -143,14 +176,15 @@ export class SetBatches {
 
   add(run: Run): void {
     const bytes = pieceBytes(run.piece)
-    const name = run.targets.join(' ')
+    const { targets, elsewhere } = run
+    const name = `${targets.join(' ')}|${elsewhere.join(' ')}`
     let batch = this.#open.get(name)
     if (batch !== undefined && (batch.bytes + bytes > this.#options.batchBytes || batch.pieces.length >= this.#options.batchFiles)) {
       this.#close(batch)
       batch = undefined
     }
     if (batch === undefined) {
-      batch = { pieces: [], targets: run.targets, bytes: 0 }
+      batch = { pieces: [], targets, elsewhere, bytes: 0 }
       this.#open.set(name, batch)
     }
     batch.pieces.push(run.piece)
@@ -163,8 +197,9 @@ export class SetBatches {
     return this.#done
   }
 
-  #close(batch: { pieces: Piece[]; targets: readonly string[] }): void {
-    this.#done.push({ pieces: batch.pieces, targets: batch.targets, attempt: this.#attempt, notBeforeMs: this.#notBeforeMs })
+  #close({ pieces, targets, elsewhere }: Omit<Run, 'piece'> & { readonly pieces: Piece[] }): void {
+    const set = { pieces, targets, attempt: this.#attempt, notBeforeMs: this.#notBeforeMs }
+    this.#done.push(elsewhere.length > 0 ? { ...set, elsewhere } : set)
   }
 }
 

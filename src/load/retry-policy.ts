@@ -15,9 +15,14 @@ export interface BlockFailure {
   /** Empty: the read failed, so it is missing on every target. */
   readonly workerId: string
   readonly code: string
+  /** The error's reason; empty when it has none. */
+  readonly reason?: string
   readonly retryable: boolean
   readonly message: string
 }
+
+/** A writer that died holds its blocks for seconds: asking again sooner is of no use. */
+const heldWaitMs = 1000
 
 export interface RetryContext {
   readonly policy: RetryPolicy
@@ -37,21 +42,24 @@ interface Missing {
   /** The targets of the attempt that lack it, and those that shall get it now. */
   readonly lacking: readonly string[]
   readonly targets: readonly string[]
+  /** See NewSet. */
+  readonly elsewhere: readonly string[]
 }
+
+/** What planRetries asks of a set. */
+type TriedSet = Omit<NewSet, 'notBeforeMs'>
 
 /**
  * The next sets after one attempt. Failures of files or blocks that the set does not hold are ignored. A target that is
- * down and has no substitute costs no attempt: the set waits for it, and the load's own patience ends that.
+ * down and has no substitute costs no attempt: the set waits for it, and the load's own patience ends that. A block that
+ * another writer holds costs none either: soon it is there, or its reservation has run out.
  * Reservations follow: what arrived is no longer under way, what moved is reserved at its new target.
  */
-export function planRetries(
-  set: { readonly pieces: readonly Piece[]; readonly targets: readonly string[]; readonly attempt: number },
-  failures: readonly BlockFailure[],
-  context: RetryContext,
-): RetryPlan {
+export function planRetries(set: TriedSet, failures: readonly BlockFailure[], context: RetryContext): RetryPlan {
   const byFile = Map.groupBy(failures, (failure) => failure.fileId)
   const failed = new Map<number, FileFailure>()
   const waiting: Missing[] = []
+  const held: Missing[] = []
   const again: Missing[] = []
   const underWay = new Map(set.targets.map((target) => [target, 0]))
   const count = (targets: readonly string[], bytes: number): void => {
@@ -65,12 +73,12 @@ export function planRetries(
       failed.set(piece.fileId, failureOf(piece, final, set.attempt))
       continue
     }
-    for (const missing of missingOf(piece, ofPiece, set.targets, context)) {
+    for (const missing of missingOf(piece, ofPiece, set, context)) {
       count(missing.lacking, pieceBytes(missing.piece))
-      const patient = missing.targets.some((target) =>
-        ofPiece.some((failure) => failure.workerId === target && failure.code === 'unavailable'),
-      )
-      ;(patient ? waiting : again).push(missing)
+      const stays = (failure: BlockFailure): boolean => missing.targets.includes(failure.workerId)
+      if (ofPiece.some((failure) => stays(failure) && isHeld(failure))) held.push(missing)
+      else if (ofPiece.some((failure) => stays(failure) && isPatient(failure))) waiting.push(missing)
+      else again.push(missing)
     }
   }
   const dropped = set.pieces.filter((piece) => failed.has(piece.fileId))
@@ -82,9 +90,20 @@ export function planRetries(
     retries: [
       ...batch(again.filter(keep), set.attempt + 1, context.nowMs + backoffMs(context.policy, set.attempt, context.random), context),
       ...batch(waiting.filter(keep), set.attempt, context.nowMs + context.policy.initialMs, context),
+      ...batch(held.filter(keep), set.attempt, context.nowMs + heldWaitMs * (1 + context.random()), context),
     ],
     failed: [...failed.values()],
   }
+}
+
+/** Another writer has the block at this target, alive or dead. */
+function isHeld(failure: BlockFailure): boolean {
+  return failure.workerId !== '' && failure.code === 'already_exists' && failure.reason === 'being_written'
+}
+
+/** Time alone may mend it. */
+function isPatient(failure: BlockFailure): boolean {
+  return failure.workerId !== '' && (failure.code === 'unavailable' || isHeld(failure))
 }
 
 /** The failure that ends the file: one that no retry mends, or any when the attempts are used up. */
@@ -92,36 +111,46 @@ function finalFailure(failures: readonly BlockFailure[], attempt: number, contex
   const unreadable = failures.find((failure) => failure.workerId === '' && !failure.retryable)
   if (unreadable !== undefined) return unreadable
   if (attempt < context.policy.attemptsMax) return undefined
-  return failures.find((failure) => failure.workerId === '' || failure.code !== 'unavailable') ?? undefined
+  return failures.find((failure) => !isPatient(failure))
 }
 
 /** What is missing of a piece, by the targets that it is missing on; failed targets are replaced where another worker has room. */
-function missingOf(piece: Piece, failures: readonly BlockFailure[], targets: readonly string[], context: RetryContext): Missing[] {
+function missingOf(
+  piece: Piece,
+  failures: readonly BlockFailure[],
+  { targets, elsewhere: others = [] }: TriedSet,
+  context: RetryContext,
+): Missing[] {
   const byBlock = Map.groupBy(failures, (failure) => failure.blockIndex)
   const groups = Map.groupBy(byBlock.keys(), (index) => {
     const ofBlock = byBlock.get(index) ?? []
     const lacking = ofBlock.some((failure) => failure.workerId === '')
       ? targets
       : targets.filter((target) => ofBlock.some((f) => f.workerId === target))
-    const refused = lacking.filter((target) => ofBlock.some((failure) => failure.workerId === target))
+    const refused = lacking.filter((target) => ofBlock.some((failure) => failure.workerId === target && !isHeld(failure)))
     return JSON.stringify([lacking, refused])
   })
   return [...groups].flatMap(([name, indexes]) => {
     const [lacking, refused] = JSON.parse(name) as [string[], string[]]
     const wanted = new Set(indexes)
     if (lacking.length === 0) return []
-    return carve(piece, (index) => wanted.has(index)).map((part) => ({
-      piece: part,
-      lacking,
-      targets: lacking.map((target) => (refused.includes(target) ? substitute(part, target, targets, context) : target)),
-    }))
+    return carve(piece, (index) => wanted.has(index)).map((part) => {
+      const used = [...others, ...targets]
+      const next = lacking.map((target) => {
+        const other = refused.includes(target) ? substitute(part, target, used, context) : target
+        used.push(other)
+        return other
+      })
+      const elsewhere = [...others, ...targets.filter((target) => !lacking.includes(target))]
+      return { piece: part, lacking, targets: next, elsewhere }
+    })
   })
 }
 
 /** Another worker for a piece, with its reservation; the same one when there is none. */
-function substitute(piece: Piece, target: string, targets: readonly string[], context: RetryContext): string {
+function substitute(piece: Piece, target: string, used: readonly string[], context: RetryContext): string {
   const bytes = pieceBytes(piece)
-  const [other] = context.placement.place(hashNumbers(piece.fileId, piece.firstBlock), bytes, 1, targets)
+  const [other] = context.placement.place(hashNumbers(piece.fileId, piece.firstBlock), bytes, 1, used)
   if (other === undefined) return target
   context.placement.release([target], bytes)
   context.placement.reserve([other], bytes)
@@ -135,16 +164,11 @@ function batch(missing: readonly Missing[], attempt: number, notBeforeMs: number
 }
 
 /** The two halves of a set whose job workers were lost again and again: whichever holds the cause, the other half is freed of it. */
-export function splitSet(set: {
-  readonly pieces: readonly Piece[]
-  readonly targets: readonly string[]
-  readonly attempt: number
-}): NewSet[] {
-  const { targets, attempt, pieces } = set
+export function splitSet({ pieces, targets, attempt, elsewhere }: TriedSet): NewSet[] {
   const middle = Math.ceil(pieces.length / 2)
   return [pieces.slice(0, middle), pieces.slice(middle)]
     .filter((half) => half.length > 0)
-    .map((half) => ({ pieces: half, targets, attempt: attempt + 1, notBeforeMs: 0 }))
+    .map((half) => ({ pieces: half, targets, attempt: attempt + 1, notBeforeMs: 0, elsewhere }))
 }
 
 /** Gives up every file of a set for one reason. */

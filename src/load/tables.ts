@@ -21,7 +21,7 @@ export interface OrderedTable<V> {
 }
 
 export interface Tables {
-  /** `['load']`: the last load id given. */
+  /** The last number given: `['load']` load ids, `['requestKey']` keysOfLoad, `['ended']` ended. */
   readonly counters: OrderedTable<number>
   /** `[loadId]` */
   readonly loads: OrderedTable<LoadRecord>
@@ -29,6 +29,10 @@ export interface Tables {
   readonly active: OrderedTable<true>
   /** `[requestKey]` -> load id */
   readonly requestKeys: OrderedTable<number>
+  /** `[loadId, number]` -> request key */
+  readonly keysOfLoad: OrderedTable<string>
+  /** `[number]` -> load id of the loads that have ended, in the order in which they ended; the numbers have no gap. */
+  readonly ended: OrderedTable<number>
   /** `[loadId, set]` */
   readonly sets: OrderedTable<SetRecord>
   /** `[loadId, set]` of the sets that are not done. A set is done when it is taken out of here: once. */

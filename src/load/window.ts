@@ -27,6 +27,8 @@ export interface LoadQueue {
 export interface WindowLimits {
   /** Tasks in a lane, as a multiple of what its job worker runs at once. */
   readonly laneTasksFactor: number
+  /** Tasks in a lane, however many its job worker runs at once. */
+  readonly laneTasksMax: number
   readonly laneBytesMax: number
 }
 
@@ -54,7 +56,7 @@ export function fillWindow(
 ): Assignment[] {
   const states = lanes.map((lane) => ({
     lane,
-    tasksMax: lane.activeTasksMax * limits.laneTasksFactor,
+    tasksMax: Math.min(lane.activeTasksMax * limits.laneTasksFactor, limits.laneTasksMax),
     tasks: lane.tasks,
     bytes: lane.bytes,
   }))

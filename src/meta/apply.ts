@@ -1,5 +1,6 @@
 // Why: the cache master's state machine. How: `apply` is synchronous and depends on the tables and the command only, so
 // that replaying the journal gives the state that was; what has to happen outside (dropping blocks) comes back as effects.
+import { assertNever } from '../base/assert.ts'
 import type {
   Applied,
   ApplyListing,
@@ -39,8 +40,21 @@ export function apply(tables: Tables, command: Command): Applied {
       return setReplication(tables, command)
     case 'set_decommissioning':
       return setDecommissioning(tables, command)
-    default:
+    case 'make_directory':
+    case 'remove_entries':
+    case 'detach':
+    case 'rename':
+    case 'set_attributes':
+    case 'follow_namespace_ttl':
+    case 'renew_files':
+    case 'expire':
+    case 'create_file':
+    case 'complete_file':
+    case 'abandon_file':
+    case 'persist_files':
       return applyLifecycle(tables, command)
+    default:
+      return assertNever(command)
   }
 }
 

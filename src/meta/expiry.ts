@@ -6,8 +6,15 @@ import { forgetDeadline, moveDeadline } from './deadlines.ts'
 import type { Expire, FollowNamespaceTtl, RenewFiles, SetAttributes } from './lifecycle-commands.ts'
 import { done } from './outcomes.ts'
 import { placeOf } from './resolve.ts'
-import type { DirectoryInode, FileInode, Inode, PendingInode, Tables } from './tables.ts'
-import { pendingParentId } from './tables.ts'
+import {
+  type DirectoryInode,
+  type FileInode,
+  type Inode,
+  type PendingInode,
+  pendingParentId,
+  type Tables,
+  type TtlAction,
+} from './tables.ts'
 import { Tree } from './tree.ts'
 
 /** A file that may not be freed yet (pinned, or only here) is looked at again after its TTL, but not sooner than this. */
@@ -18,10 +25,10 @@ export function replicationMinOf(file: FileInode): number {
   return file.persisted ? file.replicationMin : Math.max(1, file.replicationMin)
 }
 
-/** The TTL that a file has by itself or from its namespace. */
-export function effectiveTtl(tables: Tables, file: FileInode): { readonly ttlMs: number; readonly action: 'FREE' | 'DELETE' } {
+/** The TTL that a file has by itself or from its namespace. @param rootId of its namespace, where the caller knows it */
+export function effectiveTtl(tables: Tables, file: FileInode, rootId?: number): { readonly ttlMs: number; readonly action: TtlAction } {
   if (file.ttlMs >= 0) return { ttlMs: file.ttlMs, action: file.ttlAction }
-  const root = tables.inode(placeOf(tables, file)?.record.rootId ?? 0)
+  const root = tables.inode(rootId ?? placeOf(tables, file)?.record.rootId ?? 0)
   return root?.kind === 'directory' ? { ttlMs: root.ttlMs, action: root.ttlAction } : { ttlMs: -1, action: 'FREE' }
 }
 

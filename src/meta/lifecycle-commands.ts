@@ -9,6 +9,8 @@ export interface MakeDirectory {
   readonly namespaceId: string
   /** Ends in `/`. */
   readonly key: string
+  /** The store was asked and has nothing below it. */
+  readonly listed: boolean
 }
 
 /** Removes files, if they are still these versions, and makes directories go once they are empty. */

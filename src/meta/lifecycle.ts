@@ -48,7 +48,9 @@ function makeDirectory(tables: Tables, command: MakeDirectory): Applied {
   const tree = new Tree(tables, record.rootId, command.atMs)
   for (let slash = command.key.indexOf('/'); slash >= 0; slash = command.key.indexOf('/', slash + 1)) {
     const key = command.key.slice(0, slash + 1)
-    if (directoryAt(tables, record.rootId, key) === undefined) tree.changeDirectory(key, (old) => ({ ...old, made: true }))
+    if (directoryAt(tables, record.rootId, key) !== undefined) continue
+    const listed = command.listed && key === command.key ? { childrenListedMs: command.atMs, treeListedMs: command.atMs } : {}
+    tree.changeDirectory(key, (old) => ({ ...old, ...listed, made: true }))
   }
   return done(tree.changed)
 }

@@ -1,8 +1,11 @@
 // Why: what a command sees of a running cluster, and how it is made across the network. How: commands get the interface,
 // so that tests give them one in their own process; this file is loaded when a command first needs a cluster, because
 // gRPC takes longer to load than most commands take to run.
+import { randomUUID } from 'node:crypto'
 import { systemClock, systemRandom } from '../base/clock.ts'
+import { BlockTargetPool } from '../client/block-target-pool.ts'
 import { FileReader } from '../client/file-reader.ts'
+import { FileWriter, type WrittenFile } from '../client/file-writer.ts'
 import { type Connect, connectJobMaster, connectMaster } from '../client/master-client.ts'
 import { WorkerOriginReader } from '../client/worker-origin-reader.ts'
 import type { Config } from '../config/config.ts'
@@ -10,7 +13,9 @@ import { type Logger, silentLogger } from '../telemetry/logger.ts'
 import { createClient } from '../wire/channel.ts'
 import { DataClient } from '../wire/data-client.ts'
 import type { JobServiceDefinition } from '../wire/generated/job.ts'
+import { LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
 
 export interface Cluster {
@@ -19,6 +24,10 @@ export interface Cluster {
   master(): Service<MasterServiceDefinition>
   /** Found through the master; calls throw SkeinError unavailable while none is there. */
   jobMaster(): Service<JobServiceDefinition>
+  /** What users change; served by the master. */
+  lifecycle(): Service<LifecycleServiceDefinition>
+  /** A new file of exactly `length` bytes, and what the namespace's write policy wants (client/file-writer.ts). */
+  writeFile(path: string, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<WrittenFile>
   /** All bytes of a file, cached blocks first, the store (through a worker) where they are missing. */
   readFile(path: string, signal: AbortSignal): AsyncIterable<Uint8Array>
   close(): void
@@ -39,13 +48,34 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
   const data = new DataClient({ clock: systemClock })
   const reading = { master: master.service, data, hostname: config.worker.hostname, random: systemRandom, logger }
   const reader = new FileReader({ ...reading, origin: new WorkerOriginReader(reading) })
+  const lifecycle = connect(LifecycleServiceDefinition, address)
+  const targets = new BlockTargetPool({
+    hostname: config.worker.hostname,
+    data,
+    connectWorker: (at) => connect(WorkerServiceDefinition, at),
+    clock: systemClock,
+    logger,
+  })
+  const writer = new FileWriter({
+    lifecycle: lifecycle.service,
+    master: master.service,
+    targets,
+    uniqueId: randomUUID,
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+  })
   return {
     address,
     master: () => master.service,
     jobMaster: () => jobMaster.service,
+    lifecycle: () => lifecycle.service,
+    writeFile: (path, length, chunks, signal) => writer.write(path, length, chunks, signal),
     readFile: (path, signal) => reader.read(path, signal),
     close: () => {
+      targets.close()
       data.close()
+      lifecycle.close()
       jobMaster.close()
       master.close()
     },

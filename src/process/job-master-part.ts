@@ -58,7 +58,9 @@ export async function startJobMasterPart(
       jobWorkerLostMs: config.jobMaster.jobWorkerLostTimeoutMs,
       repairRoundsMax: load.repairRoundsMax,
       patienceMs: load.stallTimeoutMs,
+      laneTasksMax: load.windowTasks,
       laneBytesMax: load.windowBytes,
+      historyMax: load.historyMax,
       retry: { attemptsMax: load.attemptsMax, initialMs: load.retryInitialMs, maxMs: load.retryMaxMs },
     },
   })

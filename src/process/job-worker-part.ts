@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { lockDirectory } from '../journal/directory-lock.ts'
 import type { BlockTarget } from '../client/block-target.ts'
 import { BlockTargetPool } from '../client/block-target-pool.ts'
-import { jobWorkerIdentity } from '../job-worker/identity.ts'
+import { openIdentity } from '../base/identity.ts'
 import { createJobWorker, defaultJobWorkerLimits, type JobWorker } from '../job-worker/job-worker.ts'
 import type { Queue } from '../queue/queue.ts'
 import { DataClient } from '../wire/data-client.ts'
@@ -31,7 +31,7 @@ export async function startJobWorkerPart(
 ): Promise<{ jobWorker: JobWorker; id: string }> {
   const { config, clock, random, logger, metrics, signal } = context
   const { hostname } = config.jobWorker
-  const id = await jobWorkerIdentity(config.home)
+  const id = await openIdentity(join(config.home, 'job-worker'), 'job worker')
   context.onStop('job worker lock', lockDirectory(join(config.home, 'job-worker')))
   const connect = connector(context)
   const data = new DataClient({ clock, connectionsMax: config.jobWorker.blockStreamsMax })

@@ -2,8 +2,12 @@
 import { join } from 'node:path'
 import { type CacheMaster, createCacheMaster } from '../cache-master/master-service.ts'
 import { openLocalJournal } from '../journal/local-journal.ts'
+import { LifecycleServiceDefinition, PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
 import { MasterServiceDefinition } from '../wire/generated/master.ts'
 import { serving } from '../wire/server.ts'
+import type { ServiceClient } from '../wire/channel.ts'
+import type { Service } from '../wire/service.ts'
+import { connector } from './links.ts'
 import type { RoleContext } from './role-shell.ts'
 import { portOf, serveRpc } from './servers.ts'
 import { storeOpener } from './stores.ts'
@@ -16,6 +20,7 @@ export interface MasterPart {
 
 const checkpointBytes = 64 * 1024 ** 2
 const checkpointEntries = 10_000
+const unfinishedFileMs = 24 * 3_600_000
 
 /** Brings the state up to the journal, listens, and watches the workers. */
 export async function startMasterPart(context: RoleContext, web: string): Promise<MasterPart> {
@@ -34,6 +39,7 @@ export async function startMasterPart(context: RoleContext, web: string): Promis
     secretKeyFile: config.master.secretKeyFile,
     journal,
     openStore: storeOpener(context),
+    persistOn: persistConnections(context),
     clock,
     logger,
     metrics,
@@ -41,6 +47,9 @@ export async function startMasterPart(context: RoleContext, web: string): Promis
     options: {
       blockSizeBytesDefault: config.user.blockSizeBytes,
       workerLostMs: config.master.workerLostTimeoutMs,
+      replication: { graceMs: config.master.replicationGraceMs, intervalMs: config.master.replicationIntervalMs },
+      ttlCheckIntervalMs: config.master.ttlCheckerIntervalMs,
+      unfinishedFileMs,
       metadataSyncIntervalMs: config.user.metadataSyncIntervalMs,
       version: packageVersion(),
       webPort: portOf(web),
@@ -54,7 +63,24 @@ export async function startMasterPart(context: RoleContext, web: string): Promis
   })
   context.onStop('cache master', () => master.close())
   master.stopped.addEventListener('abort', () => context.fail(master.stopped.reason), { once: true })
-  rpc = await serveRpc(context, 'master', config.master, [serving(MasterServiceDefinition, master.service)])
+  rpc = await serveRpc(context, 'master', config.master, [
+    serving(MasterServiceDefinition, master.service),
+    serving(LifecycleServiceDefinition, master.lifecycle),
+  ])
   master.start(signal)
   return { master, rpc }
+}
+
+/** One connection a worker's address, for as long as the role runs. */
+function persistConnections(context: RoleContext): (workerRpcAddress: string) => Service<typeof PersistServiceDefinition> {
+  const connect = connector(context)
+  const known = new Map<string, ServiceClient<typeof PersistServiceDefinition>>()
+  context.onStop('links to workers', () => {
+    for (const client of known.values()) client.close()
+  })
+  return (address) => {
+    const client = known.get(address) ?? connect(PersistServiceDefinition, address)
+    known.set(address, client)
+    return client.service
+  }
 }

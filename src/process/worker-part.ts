@@ -1,10 +1,15 @@
 // Why: the cache worker as a part, alone in its process or beside the other roles.
 import { BlockChanges } from '../cache-worker/block-changes.ts'
 import { type CacheWorker, createCacheWorker } from '../cache-worker/cache-worker.ts'
-import { openWorkerIdentity } from '../cache-worker/worker-identity.ts'
+import { createPersistService } from '../cache-worker/persist-service.ts'
+import { openIdentity } from '../base/identity.ts'
 import { join } from 'node:path'
 import { lockDirectory } from '../journal/directory-lock.ts'
-import { openBlockStore } from '../block/multi-directory-store.ts'
+import type { AnnotatorSettings } from '../block/choose-annotator.ts'
+import { openTiers } from '../block/open-tiers.ts'
+import type { WorkerConfig } from '../config/config.ts'
+import { DataClient } from '../wire/data-client.ts'
+import { PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
 import { type MasterServiceDefinition } from '../wire/generated/master.ts'
 import { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import { serving } from '../wire/server.ts'
@@ -27,14 +32,15 @@ export async function startWorkerPart(
   webAddress: () => string,
 ): Promise<WorkerPart> {
   const { config, clock, random, logger, metrics, signal } = context
-  const workerId = await openWorkerIdentity(config.home)
+  const workerId = await openIdentity(join(config.home, 'worker'), 'worker')
   context.onStop('worker lock', lockDirectory(join(config.home, 'worker')))
   const changes = new BlockChanges()
-  const directories = config.worker.tiers.flatMap((tier) =>
-    tier.directories.map(({ path, mediumType, quotaBytes }) => ({ path, mediumType, quotaBytes, tier: tier.alias })),
-  )
+  const tiers = config.worker.tiers.map(({ alias, directories }) => directories.map((directory) => ({ ...directory, tier: alias })))
   const segments = { blockBytesMax: config.worker.segmentBlockBytesMax, segmentBytes: config.worker.segmentBytes }
-  const store = await openBlockStore({ directories, workerId, segments, events: changes, clock, logger, metrics, signal })
+  const annotator = annotatorOf(config.worker)
+  const limits = { freeAheadBytes: config.worker.freeAheadBytes }
+  const store = await openTiers({ tiers, workerId, segments, annotator, limits, events: changes, clock, logger, metrics, signal })
+  const openStore = namespaceStoreOpener(context, master)
   const worker = createCacheWorker({
     workerId,
     hostname: config.worker.hostname,
@@ -42,7 +48,7 @@ export async function startWorkerPart(
     store,
     changes,
     master,
-    openStore: namespaceStoreOpener(context, master),
+    openStore,
     clock,
     random,
     logger,
@@ -60,8 +66,22 @@ export async function startWorkerPart(
     },
   })
   context.onStop('cache worker', () => worker.close())
+  const otherWorkers = new DataClient({ clock })
+  const persisting = createPersistService({ store, data: otherWorkers, openStore, clock, logger })
+  context.onStop('persisting', async () => {
+    await persisting.close()
+    otherWorkers.close()
+  })
   const data = await serveData(context, config.worker, worker.dataHandlers)
-  const rpc = await serveRpc(context, 'worker', config.worker, [serving(WorkerServiceDefinition, worker.workerService)])
+  const rpc = await serveRpc(context, 'worker', config.worker, [
+    serving(WorkerServiceDefinition, worker.workerService),
+    serving(PersistServiceDefinition, persisting.service),
+  ])
   worker.start({ rpcAddress: rpc, dataAddress: data, webAddress: webAddress() }, signal)
   return { workerId, worker, rpc, data }
+}
+
+function annotatorOf({ annotator, lrfuStepFactor, lrfuAttenuationFactor }: WorkerConfig): AnnotatorSettings {
+  if (annotator === 'LRU') return { kind: 'LRU' }
+  return { kind: 'LRFU', stepFactor: lrfuStepFactor, attenuationFactor: lrfuAttenuationFactor }
 }

@@ -130,7 +130,8 @@ export class S3Writer {
     const { value: bytes } = await parts.next()
     if (bytes === undefined) throw new SkeinError('internal', `no bytes for ${JSON.stringify(key)}`)
     const body = bodyOf(bytes)
-    const { ETag } = await this.#creating(key, options, [body], signal, (condition, abortSignal) =>
+    const whole = { length: bytes.length, etag: body.md5.toString('hex') }
+    const { ETag } = await this.#creating(key, options, whole, signal, (condition, abortSignal) =>
       this.#context.client.send(new PutObjectCommand({ ...this.#place(key), ...sent(body), ...condition }), { abortSignal }),
     )
     return this.#etag(requestName('PUT', key), ETag)
@@ -174,11 +175,10 @@ export class S3Writer {
   async #creating<T extends { readonly ETag?: string | undefined }>(
     key: string,
     { overwrite }: WriteOptions,
-    made: readonly [Body] | { readonly length: number; readonly etag: string },
+    wanted: { readonly length: number; readonly etag: string },
     signal: AbortSignal,
     send: (condition: { IfNoneMatch?: string }, abortSignal: AbortSignal) => Promise<T>,
   ): Promise<{ readonly ETag?: string | undefined }> {
-    const wanted = 'etag' in made ? made : { length: made[0].bytes.length, etag: made[0].md5.toString('hex') }
     let attempts = 0
     const attempt = (): Promise<T> =>
       this.#send('PUT', key, signal, (abortSignal) => {

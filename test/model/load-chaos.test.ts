@@ -9,7 +9,7 @@ type Fault =
   | { readonly kind: 'killJobWorker' | 'pauseJobWorker' | 'worker'; readonly which: number; readonly forMs: number }
   | { readonly kind: 'killJobMaster'; readonly forget: boolean; readonly forMs: number }
   | {
-      readonly kind: 'flush' | 'overwrite' | 'delete' | 'queueDown' | 'masterDown' | 'wipe' | 'cancel'
+      readonly kind: 'flush' | 'overwrite' | 'delete' | 'queueDown' | 'masterDown' | 'wipe' | 'cancel' | 'unlisted' | 'held' | 'unreachable'
       readonly which: number
       readonly forMs: number
     }
@@ -28,6 +28,9 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
       'masterDown' as const,
       'wipe' as const,
       'cancel' as const,
+      'unlisted' as const,
+      'held' as const,
+      'unreachable' as const,
     ),
     which,
     forMs,
@@ -90,6 +93,24 @@ async function strike(world: World, one: Fault): Promise<void> {
       world.masterDown = true
       clock.schedule(one.forMs, () => (world.masterDown = false))
       return
+    case 'unlisted': {
+      // Its master started again, and it registers later.
+      const index = one.which % world.workers.length
+      const [worker] = world.workers.length > 1 ? world.workers.splice(index, 1) : []
+      if (worker !== undefined) clock.schedule(one.forMs, () => world.workers.push(worker))
+      return
+    }
+    case 'held': {
+      const [worker, untilMs] = [world.workers[one.which % world.workers.length]?.workerId, clock.now + one.forMs]
+      world.heldBlocks = (workerId) => workerId === worker && clock.now < untilMs
+      return
+    }
+    case 'unreachable': {
+      const worker = world.workers[one.which % world.workers.length]?.workerId ?? ''
+      world.unreachable.add(worker)
+      clock.schedule(one.forMs, () => world.unreachable.delete(worker))
+      return
+    }
     case 'overwrite':
     case 'delete': {
       const file = [...world.files.values()][one.which]

@@ -70,6 +70,13 @@ export class World {
   readonly options: WorldOptions
   originBytes = 0
   masterDown = false
+  storeDown = false
+  /** Workers that the master sees and no job worker reaches. */
+  readonly unreachable = new Set<string>()
+  /** Whether a writer that is gone still holds the blocks of a worker. */
+  heldBlocks: (workerId: string) => boolean = () => false
+  /** Workers that refused a block for that. */
+  readonly refusedHeld: string[] = []
   jobMaster: JobMaster | undefined
   #stop = new AbortController()
   #directory = ''
@@ -236,8 +243,12 @@ export class World {
         continue
       }
       for (let index = piece.firstBlock; index < piece.firstBlock + piece.blockCount; index += 1) {
-        const fail = (workerId: string, code: string, retryable: boolean, message: string): void => {
-          failures.push({ fileId: piece.fileId, blockIndex: index, workerId, code, reason: '', retryable, message })
+        const fail = (workerId: string, code: string, retryable: boolean, message: string, reason = ''): void => {
+          failures.push({ fileId: piece.fileId, blockIndex: index, workerId, code, reason, retryable, message })
+        }
+        if (this.storeDown) {
+          fail('', 'unavailable', true, 'connection refused')
+          continue
         }
         if (file.poisoned) {
           fail('', 'failed_precondition', false, 'the object is archived')
@@ -253,7 +264,12 @@ export class World {
           const worker = this.workers.find((one) => one.workerId === target.workerId)
           const blockId = blockIdOf(file.fileId, index)
           if (worker === undefined || !worker.live) fail(target.workerId, 'unavailable', true, 'refused')
-          else if (!worker.blocks.has(blockId) && usedBytes(worker) + bytes > worker.capacityBytes)
+          else if (this.unreachable.has(worker.workerId))
+            fail(target.workerId, 'unavailable', true, `getaddrinfo ENOTFOUND ${worker.hostname}`)
+          else if (!worker.blocks.has(blockId) && this.heldBlocks(worker.workerId)) {
+            this.refusedHeld.push(worker.workerId)
+            fail(target.workerId, 'already_exists', true, 'the block is being written', 'being_written')
+          } else if (!worker.blocks.has(blockId) && usedBytes(worker) + bytes > worker.capacityBytes)
             fail(target.workerId, 'resource_exhausted', false, 'full')
           else if (this.random() >= (this.options.lostBlocks ?? 0)) worker.blocks.set(blockId, bytes)
         }

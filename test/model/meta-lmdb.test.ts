@@ -9,7 +9,7 @@ import { LmdbState } from '../../src/journal/lmdb-state.ts'
 import { apply } from '../../src/meta/apply.ts'
 import type { Command } from '../../src/meta/commands.ts'
 import { namespaceByName } from '../../src/meta/resolve.ts'
-import type { Tables } from '../../src/meta/tables.ts'
+import { deadlineParentId, pendingParentId, type Tables } from '../../src/meta/tables.ts'
 import { walk } from '../../src/meta/walk.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { createNamespace, listing, object } from '../unit/meta/commands.ts'
@@ -45,12 +45,86 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     .map(listing),
 )
 
+const inodeIds = fc.array(
+  fc.integer({ min: 1, max: 20 }).map((container) => container * 2 ** 20 + 2 ** 20 - 1),
+  { maxLength: 5 },
+)
+const atMs = fc.integer({ min: 1, max: 40 })
+const at = <Fields extends object>(fields: fc.Arbitrary<Fields>): fc.Arbitrary<Fields & { atMs: number; namespaceId: string }> =>
+  fc.tuple(fields, atMs).map(([some, ms]) => ({ ...some, atMs: ms, namespaceId: 'n1' }))
+const fileKey = key.filter((text) => !text.endsWith('/'))
+const lifecycle: fc.Arbitrary<Command> = fc.oneof(
+  at(fc.record({ type: fc.constant('make_directory' as const), key: directoryKey, listed: fc.boolean() })),
+  at(
+    fc.record({
+      type: fc.constant('remove_entries' as const),
+      files: fc.array(fc.record({ key: fileKey, fileId: inodeIds.map(([id]) => id ?? 0) }), { maxLength: 3 }),
+      directories: fc.array(directoryKey, { maxLength: 2 }),
+    }),
+  ),
+  at(fc.record({ type: fc.constant('detach' as const), key: directoryKey })),
+  at(fc.record({ type: fc.constant('rename' as const), from: fileKey, to: fileKey })),
+  at(fc.record({ type: fc.constant('rename' as const), from: directoryKey, to: directoryKey })),
+  at(
+    fc.record(
+      {
+        type: fc.constant('set_attributes' as const),
+        inodeIds,
+        pinned: fc.boolean(),
+        ttl: fc.record({ ttlMs: fc.integer({ min: -1, max: 9 }), action: fc.constantFrom('FREE' as const, 'DELETE' as const) }),
+        replicationMin: fc.nat(3),
+        replicationMax: fc.integer({ min: -1, max: 3 }),
+      },
+      { requiredKeys: ['type', 'inodeIds'] },
+    ),
+  ),
+  at(fc.record({ type: fc.constant('follow_namespace_ttl' as const), fileIds: inodeIds })),
+  at(fc.record({ type: fc.constant('renew_files' as const), fileIds: inodeIds })),
+  at(fc.record({ type: fc.constant('expire' as const), inodeIds })),
+  at(
+    fc.record({
+      type: fc.constant('create_file' as const),
+      key: fileKey,
+      blockSizeBytes: fc.constant(4),
+      requestKey: fc.constantFrom('', 'x'),
+      expiresMs: fc.integer({ min: 41, max: 60 }),
+    }),
+  ),
+  at(fc.record({ type: fc.constant('complete_file' as const), fileId: inodeIds.map(([id]) => id ?? 0), length: fc.nat(9) })),
+  at(fc.record({ type: fc.constant('abandon_file' as const), fileId: inodeIds.map(([id]) => id ?? 0) })),
+  at(
+    fc.record({
+      type: fc.constant('persist_files' as const),
+      files: inodeIds.map((ids) => ids.map((fileId) => ({ fileId, etag: 'p', modifiedMs: 5 }))),
+    }),
+  ),
+)
+
+/** What must hold of any state: the index has every deadline and no other, every inode hangs somewhere, counts are right. */
+function expectSound(tables: MemoryTables): void {
+  const deadlines = [...tables.inodes.values()].filter(({ expiresMs }) => expiresMs >= 0).map(({ id, expiresMs }) => [expiresMs, id])
+  const indexed = tables.edges(deadlineParentId, '').map(({ name, inodeId }) => [Number(name.slice(0, 16)), inodeId])
+  expect(indexed).toEqual(deadlines.sort(([a = 0, x = 0], [b = 0, y = 0]) => a - b || x - y))
+  const named = [...tables.edgeMap].filter(([parentId]) => parentId !== deadlineParentId).flatMap(([, edges]) => [...edges.values()])
+  const roots = [...tables.namespaces()].map(({ rootId }) => rootId)
+  expect([...named, ...roots].sort((a, b) => a - b)).toEqual([...tables.inodes.keys()].sort((a, b) => a - b))
+  expect(tables.counter('files')).toBe([...tables.inodes.values()].filter(({ kind }) => kind === 'file').length)
+}
+
 function shownBy(tables: Tables): unknown {
   const rootId = namespaceByName(tables, 'ns')?.rootId
   const entries =
     rootId === undefined ? [] : [...walk(tables, rootId, '', undefined)].map((entry) => ({ ...entry, inode: tables.inode(entry.inodeId) }))
   const detached = [...walk(tables, 0, '', undefined)]
-  return { entries, detached, counters: (['containers', 'files', 'directories'] as const).map((name) => tables.counter(name)) }
+  const pending = [...tables.edges(pendingParentId, '')].map(({ name, inodeId }) => ({ name, inode: tables.inode(inodeId) }))
+  const deadlines = [...tables.edges(deadlineParentId, '')]
+  return {
+    entries,
+    detached,
+    pending,
+    deadlines,
+    counters: (['containers', 'files', 'directories'] as const).map((name) => tables.counter(name)),
+  }
 }
 
 it('gives the same outcomes and the same state over LMDB as over Maps', async () => {
@@ -58,7 +132,7 @@ it('gives the same outcomes and the same state over LMDB as over Maps', async ()
   let round = 0
   try {
     await fc.assert(
-      fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), async (commands) => {
+      fc.asyncProperty(fc.array(fc.oneof(command, lifecycle), { minLength: 1, maxLength: 25 }), async (commands) => {
         const memory = new MemoryTables()
         round += 1
         const state = await LmdbState.open({ directory: join(directory, String(round)), logger: silentLogger })
@@ -67,6 +141,7 @@ it('gives the same outcomes and the same state over LMDB as over Maps', async ()
           const all = [createNamespace(), ...commands]
           all.forEach((each, i) => lmdb.transact(BigInt(i + 1), () => expect(apply(lmdb, each)).toEqual(apply(memory, each))))
           expect(shownBy(lmdb)).toEqual(shownBy(memory))
+          expectSound(memory)
         } finally {
           await state.close()
           await rm(join(directory, String(round)), { recursive: true })
@@ -77,4 +152,22 @@ it('gives the same outcomes and the same state over LMDB as over Maps', async ()
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
+})
+
+it('keeps index, names and counts in step, and comes to the same state when it is replayed', () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(command, lifecycle, lifecycle), { minLength: 1, maxLength: 60 }), (commands) => {
+      const tables = new MemoryTables()
+      const all = [createNamespace(), ...commands]
+      for (const each of all) {
+        const before = structuredClone(tables.snapshot())
+        if (apply(tables, each).outcome.refused !== undefined) expect(tables.snapshot()).toEqual(before)
+        expectSound(tables)
+      }
+      const again = new MemoryTables()
+      for (const each of all) apply(again, structuredClone(each))
+      expect(again.snapshot()).toEqual(tables.snapshot())
+    }),
+    { numRuns: 300 },
+  )
 })

@@ -63,7 +63,7 @@ async function chaos(seed: number, settings: AnnotatorSettings): Promise<World> 
   const store = await TieredStore.open((level, tierEvents) => Promise.resolve(new MemoryTier(disks[level] ?? [], tierEvents, pause)), {
     levels: 3,
     makeAnnotator: annotatorMaker(settings),
-    rules: { isProtected, isPersisted },
+    rules: { isProtected, isPersisted: ({ blockId }) => isPersisted(blockId) },
     promotionBytesPerSecond: 1e12,
     highWatermarkRatio: 0.9,
     lowWatermarkRatio: 0.7,

@@ -57,7 +57,7 @@ function must(condition: boolean, what: string): void {
 function worth(model: Model, { touches }: ModelBlock): number {
   if (model.settings.kind === 'LRU') return touches.at(-1) ?? 0
   const { stepFactor, attenuationFactor } = model.settings
-  return touches.reduce((total, touch) => total + (1 / attenuationFactor) ** ((model.now - touch) * stepFactor), 0)
+  return touches.reduce((total, at) => total + (1 / attenuationFactor) ** ((model.now - at) * stepFactor), 0)
 }
 
 function coldestFirst(model: Model, level: number): [number, ModelBlock][] {
@@ -89,7 +89,8 @@ function makeRoom(model: Model, level: number, evict: boolean): boolean {
 }
 
 function touch(model: Model, block: ModelBlock): void {
-  block.touches.push((model.now += 1))
+  model.now += 1
+  block.touches.push(model.now)
 }
 
 export function find(model: Readonly<Model>, id: number): { level: number; block: ModelBlock } | undefined {

@@ -52,7 +52,7 @@ async function start(settings: AnnotatorSettings, rooms: readonly number[], muta
     const options: TieredStoreOptions = {
       levels: rooms.length,
       makeAnnotator: annotatorMaker(settings),
-      rules: { isProtected: (id) => knowledge.protectedIds.has(id), isPersisted: (id) => !knowledge.unpersisted.has(id) },
+      rules: { isProtected: (id) => knowledge.protectedIds.has(id), isPersisted: ({ blockId }) => !knowledge.unpersisted.has(blockId) },
       promotionBytesPerSecond: 1e12,
       highWatermarkRatio: 1,
       lowWatermarkRatio: 1,

@@ -19,8 +19,11 @@ export interface Radosgw {
   stop(): Promise<void>
 }
 
+/** Whether a gateway can be started here. In CI a missing one is an error, not a reason to skip. */
 export function radosgwInstalled(): boolean {
-  return ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph', 'radosgw-admin', 'monmaptool'].every(isInstalled)
+  const missing = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph', 'radosgw-admin', 'monmaptool'].filter((command) => !isInstalled(command))
+  if (missing.length > 0 && process.env['CI'] === 'true') throw new Error(`needed in CI: ${missing.join(', ')}`)
+  return missing.length === 0
 }
 
 export async function startRadosgw(options: { memoryGiB?: number; domain?: string } = {}): Promise<Radosgw> {

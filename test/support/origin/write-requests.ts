@@ -62,23 +62,21 @@ function carryOut(exchange: Exchange, body: Buffer): Answer | string {
   if (exists && cos && request.headers['x-cos-forbid-overwrite'] === 'true') return 'FileAlreadyExists'
   const uploadId = query.get('uploadId') ?? ''
   if (uploadId !== '' && !bucket.uploads.has(uploadId, key)) return 'NoSuchUpload'
-  switch (kind) {
-    case 'create_upload':
-      return { text: `<InitiateMultipartUploadResult><UploadId>${bucket.uploads.create(key)}</UploadId></InitiateMultipartUploadResult>` }
-    case 'part':
-      return { headers: { etag: `"${bucket.uploads.addPart(uploadId, Number(query.get('partNumber')), body)}"` } }
-    case 'abort_upload':
-      bucket.uploads.remove(uploadId)
-      return { status: 204 }
-    case 'complete_upload': {
-      const done = bucket.uploads.complete(uploadId, partsOf(body.toString()))
-      if (typeof done === 'string') return done
-      bucket.put(key, done.body, { etag: done.etag })
-      return { text: `<CompleteMultipartUploadResult><ETag>"${done.etag}"</ETag></CompleteMultipartUploadResult>` }
-    }
-    default:
-      return request.headers['x-amz-copy-source'] === undefined ? put(exchange, body) : copy(exchange)
+  if (kind === 'create_upload') {
+    return { text: `<InitiateMultipartUploadResult><UploadId>${bucket.uploads.create(key)}</UploadId></InitiateMultipartUploadResult>` }
   }
+  if (kind === 'part') return { headers: { etag: `"${bucket.uploads.addPart(uploadId, Number(query.get('partNumber')), body)}"` } }
+  if (kind === 'abort_upload') {
+    bucket.uploads.remove(uploadId)
+    return { status: 204 }
+  }
+  if (kind === 'complete_upload') {
+    const done = bucket.uploads.complete(uploadId, partsOf(body.toString()))
+    if (typeof done === 'string') return done
+    bucket.put(key, done.body, { etag: done.etag })
+    return { text: `<CompleteMultipartUploadResult><ETag>"${done.etag}"</ETag></CompleteMultipartUploadResult>` }
+  }
+  return request.headers['x-amz-copy-source'] === undefined ? put(exchange, body) : copy(exchange)
 }
 
 function put({ request, bucket, key }: Exchange, body: Buffer): Answer {

@@ -6,11 +6,12 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { pageChecksums } from '../../../src/base/page-checksum.ts'
 import { BlockDirectory } from '../../../src/block/block-directory.ts'
 import type { BlockHeader } from '../../../src/block/block-store.ts'
+import type * as DiskCalls from '../../../src/block/disk-calls.ts'
 import { bytesOf, headerOf, mebibyte, readWhole, storeDependencies, temporaryFolder } from '../../conformance/block-store-fixture.ts'
 
 const watched = vi.hoisted(() => ({ calls: [] as string[], failSync: '' }))
 vi.mock('../../../src/block/disk-calls.ts', async (importOriginal) => {
-  const real = await importOriginal<typeof import('../../../src/block/disk-calls.ts')>()
+  const real = await importOriginal<typeof DiskCalls>()
   const { readlinkSync } = await import('node:fs')
   const note = (what: string, path: string): void => {
     watched.calls.push(`${what} ${path.split('/').at(-1) ?? ''}`)
@@ -27,8 +28,8 @@ vi.mock('../../../src/block/disk-calls.ts', async (importOriginal) => {
       await real.syncDirectory(path)
     },
     renameFile: async (from: string, to: string) => {
-      note('rename', to)
       await real.renameFile(from, to)
+      note('rename', to)
     },
   }
 })

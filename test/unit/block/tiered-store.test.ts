@@ -77,7 +77,7 @@ describe('a new block', () => {
 
   test('is refused where all is pinned, read or not to be lost, and goes further down where only the top is', async () => {
     const protectedIds = new Set([1])
-    const rules = { isProtected: (id: number) => protectedIds.has(id), isPersisted: (id: number) => id !== 2 }
+    const rules = { isProtected: (id: number) => protectedIds.has(id), isPersisted: ({ blockId }: { blockId: number }) => blockId !== 2 }
     const { store, put, levels } = await opened([4], { limits, rules })
     for (const id of [1, 2, 3, 4]) await put(id)
     store.setPinned(3, true)

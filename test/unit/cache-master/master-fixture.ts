@@ -7,6 +7,9 @@ import type { MasterOptions } from '../../../src/cache-master/master-context.ts'
 import type { StoreAccess } from '../../../src/cache-master/store-pool.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
+import { blockCount, blockIdOf } from '../../../src/base/block-id.ts'
+import type { PersistFileRequest, PersistFileResponse } from '../../../src/wire/generated/lifecycle.ts'
+import type { FileInfo } from '../../../src/wire/generated/master.ts'
 import { FakeClock, FakeStore, MemoryJournal } from './fakes.ts'
 
 export const call = { signal: new AbortController().signal }
@@ -27,6 +30,8 @@ export class MasterFixture {
       blockSizeBytesDefault: 4,
       workerLostMs: 10_000,
       metadataSyncIntervalMs: -1,
+      ttlCheckIntervalMs: 1000,
+      unfinishedFileMs: 86_400_000,
       version: '1',
       webPort: 9201,
       rpcPort: 9200,
@@ -67,6 +72,7 @@ export class MasterFixture {
         () => 0,
       ),
       metrics: new MetricRegistry(),
+      persistOn: (address) => ({ persistFile: (request) => this.persist(address, request) }),
       options: this.options,
       signal: call.signal,
     })
@@ -78,9 +84,74 @@ export class MasterFixture {
     return store
   }
 
-  async create(name = 'ns', uri = 's3://bucket'): Promise<FakeStore> {
-    await this.service.createNamespace({ name, uri, secrets: {}, attributes: {} }, call)
+  get lifecycle(): CacheMaster['lifecycle'] {
+    return this.master.lifecycle
+  }
+
+  /** What workers were asked to persist, and how they do it. */
+  readonly persists: (PersistFileRequest & { readonly on: string })[] = []
+  persistFailure: Error | undefined
+
+  async persist(on: string, request: PersistFileRequest): Promise<PersistFileResponse> {
+    this.persists.push({ ...request, on })
+    if (this.persistFailure !== undefined) throw this.persistFailure
+    const { uri } = (await this.service.listNamespaces({}, call)).namespaces.find((one) => one.namespaceId === request.namespaceId) ?? {
+      uri: '',
+    }
+    this.store(uri).put(request.key, { length: request.length, etag: `p-${request.key}`, modifiedMs: 77 })
+    return { etag: `p-${request.key}`, modifiedMs: 77 }
+  }
+
+  async create(name = 'ns', uri = 's3://bucket', attributes: Record<string, string> = {}): Promise<FakeStore> {
+    await this.service.createNamespace({ name, uri, secrets: {}, attributes }, call)
     return this.store(uri)
+  }
+
+  /** Registers a worker with room for 100 bytes that has reported these blocks. @returns its session */
+  async worker(workerId: string, blocks: readonly number[] = [], usedBytes = 0): Promise<string> {
+    const directories = [{ path: '/d', tier: 'MEM', mediumType: 'MEM', quotaBytes: 100, usedBytes }]
+    const addresses = { rpcAddress: `${workerId}:1`, dataAddress: `${workerId}:2`, webAddress: '' }
+    const { session } = await this.service.registerWorker({ workerId, hostname: workerId, ...addresses, directories }, call)
+    await this.report(workerId, session, blocks)
+    return session
+  }
+
+  /** @returns the blocks that the master does not know */
+  async report(workerId: string, session: string, added: readonly number[]): Promise<number[]> {
+    const request = { workerId, session, added: [...added], removed: [], fullReportEnd: true, directories: [] }
+    return (await this.service.reportBlocks(request, call)).unknown
+  }
+
+  /** Writes a file whose blocks a worker of its own has. @returns its id */
+  async write(path: string, length: number): Promise<number> {
+    const { fileId, blockSizeBytes } = await this.lifecycle.createFile({ path, blockSizeBytes: 0, requestKey: '' }, call)
+    const blocks = Array.from({ length: blockCount(length, blockSizeBytes) }, (_, index) => blockIdOf(fileId, index))
+    await this.worker(`w-${fileId}`, blocks)
+    await this.lifecycle.completeFile({ fileId, length }, call)
+    return fileId
+  }
+
+  stat(path: string): Promise<FileInfo> {
+    return this.service.getStatus({ path }, call)
+  }
+
+  /** The keys of all files and directories of a namespace. */
+  async keys(path = '/ns'): Promise<string[]> {
+    return (await this.service.listStatus({ path, recursive: true, pageToken: '', limit: 0 }, call)).files.map(({ key }) => key)
+  }
+
+  /** Runs the master's background work until `done` holds. */
+  async until(done: () => Promise<boolean> | boolean): Promise<void> {
+    const stop = new AbortController()
+    this.master.start(stop.signal)
+    try {
+      for (let looks = 0; !(await done()); looks += 1) {
+        if (looks > 2000) throw new Error('it did not come to that')
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    } finally {
+      stop.abort()
+    }
   }
 
   async restart(): Promise<void> {

@@ -73,6 +73,8 @@ export class ReplicationCluster {
       signal: call.signal,
       options: {
         blockSizeBytesDefault: blockSizeBytes,
+        ttlCheckIntervalMs: 3_600_000,
+        unfinishedFileMs: 86_400_000,
         workerLostMs: 1000,
         metadataSyncIntervalMs: -1,
         version: '1',

@@ -75,7 +75,7 @@ describe('replication', () => {
     const files = await cluster.files(20)
     for (const file of files) await cluster.cache(file, ['w1'])
     await until(async () => counts(await cluster.known(files[19] ?? files[0]!)).length === 3)
-    const begun = await cluster.master.decommission({ worker: 'w1', cancel: false })
+    const begun = await cluster.master.lifecycle.decommission({ worker: 'w1', cancel: false }, call)
     expect(begun).toMatchObject({ workerId: 'w1', done: false })
     await cluster.restartMaster()
     expect((await cluster.master.service.listWorkers({}, call)).workers).toEqual([])
@@ -83,7 +83,7 @@ describe('replication', () => {
       const { workers } = await cluster.master.service.listWorkers({}, call)
       return workers.filter(({ live }) => live).length === 3
     })
-    await until(async () => (await cluster.master.decommission({ worker: 'rpc-w1:1', cancel: false })).done)
+    await until(async () => (await cluster.master.lifecycle.decommission({ worker: 'rpc-w1:1', cancel: false }, call)).done)
     await until(() => cluster.workers.get('w1')?.store.blockCount === 0)
     for (const file of files) {
       expect(counts(cluster.held(file))).toEqual([1, 1, 1])
@@ -96,7 +96,7 @@ describe('replication', () => {
       ['w2', false],
       ['w3', false],
     ])
-    await cluster.master.decommission({ worker: 'w1', cancel: true })
+    await cluster.master.lifecycle.decommission({ worker: 'w1', cancel: true }, call)
     expect((await cluster.master.service.listWorkers({}, call)).workers.some(({ decommissioning }) => decommissioning)).toBe(false)
     // In service again, it may take copies again.
     await setReplication([files[0]?.fileId ?? 0], 3, -1)

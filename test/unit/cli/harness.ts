@@ -8,13 +8,19 @@ import type { CliIo } from '../../../src/cli/context.ts'
 import { runCli } from '../../../src/cli/run.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { JobServiceDefinition, LoadCounts, LoadStatus } from '../../../src/wire/generated/job.ts'
+import type { LifecycleServiceDefinition } from '../../../src/wire/generated/lifecycle.ts'
 import type { FileInfo, MasterServiceDefinition } from '../../../src/wire/generated/master.ts'
 import type { Service } from '../../../src/wire/service.ts'
 
 export interface FakeCluster {
   readonly master?: Partial<Service<MasterServiceDefinition>>
   readonly jobs?: Partial<Service<JobServiceDefinition>>
+  readonly lifecycle?: Partial<Service<LifecycleServiceDefinition>>
   readonly files?: Readonly<Record<string, readonly string[]>>
+  /** Takes the files that the command writes; those that are in it exist already. */
+  readonly written?: Map<string, Buffer>
+  /** Called after each chunk that is written or read: for changes and failures in the middle. */
+  readonly onChunk?: () => void
 }
 
 export interface RunOptions {
@@ -83,10 +89,26 @@ export async function run(argv: readonly string[], fake: FakeCluster = {}, optio
     address,
     master: () => strict(fake.master),
     jobMaster: () => strict(fake.jobs),
+    lifecycle: () => strict(fake.lifecycle),
+    writeFile: async (path, length, chunks) => {
+      if (fake.written?.has(path) === true) throw new SkeinError('already_exists', `${path} exists already: remove it first`)
+      const parts: Uint8Array[] = []
+      for await (const chunk of chunks) {
+        parts.push(chunk)
+        fake.onChunk?.()
+      }
+      const bytes = Buffer.concat(parts)
+      if (bytes.length !== length) throw new SkeinError('invalid_argument', `${bytes.length} bytes, not ${length}`)
+      fake.written?.set(path, bytes)
+      return { fileId: 1_048_575, length, writePolicy: 'MUST_CACHE', persisted: false }
+    },
     async *readFile(path) {
       const chunks = fake.files?.[path]
       if (chunks === undefined) throw new SkeinError('not_found', `${path} does not exist`)
-      for (const chunk of chunks) yield Buffer.from(chunk)
+      for (const chunk of chunks) {
+        yield Buffer.from(chunk)
+        fake.onChunk?.()
+      }
     },
     close: () => void (closed += 1),
   })

@@ -1,12 +1,8 @@
 // The job worker as a whole, over a small queue of its own: starts, runs tasks, loses its session, is cancelled, stops.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
 import { seededRandom } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { jobWorkerIdentity } from '../../../src/job-worker/identity.ts'
 import { createJobWorker, defaultJobWorkerLimits } from '../../../src/job-worker/job-worker.ts'
 import type { Queue, Task } from '../../../src/queue/queue.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
@@ -115,19 +111,5 @@ describe('createJobWorker', () => {
     await worker.close(0)
     await running
     expect(worker.tasksRunning).toBe(0)
-  })
-})
-
-describe('jobWorkerIdentity', () => {
-  test('is made once, also by several at once, and refused when it is no id', async () => {
-    const home = await mkdtemp(join(tmpdir(), 'skein-identity-'))
-    try {
-      const ids = await Promise.all(Array.from({ length: 5 }, () => jobWorkerIdentity(home)))
-      expect(new Set([...ids, await jobWorkerIdentity(home)]).size).toBe(1)
-      await writeFile(join(home, 'job-worker', 'id'), '../../etc')
-      await expect(jobWorkerIdentity(home)).rejects.toMatchObject({ code: 'failed_precondition' })
-    } finally {
-      await rm(home, { recursive: true })
-    }
   })
 })

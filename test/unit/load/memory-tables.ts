@@ -30,6 +30,8 @@ export function memoryTables(): Tables {
     loads: new MemoryTable(),
     active: new MemoryTable(),
     requestKeys: new MemoryTable(),
+    keysOfLoad: new MemoryTable(),
+    ended: new MemoryTable(),
     sets: new MemoryTable(),
     open: new MemoryTable(),
     files: new MemoryTable(),

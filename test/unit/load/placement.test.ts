@@ -77,3 +77,27 @@ describe('placement', () => {
     expect(placement.freeBytes('a')).toBe(900)
   })
 })
+
+test('a worker that the list forgets for a while keeps what was reserved there, and gets nothing meanwhile', () => {
+  const placement = new Placement()
+  const listed = worker('a', 'a', 1000, 50)
+  placement.update([listed], 0)
+  placement.reserve(['a'], 900)
+  placement.update([], 1000)
+  expect(placement.liveWorkers()).toEqual([])
+  expect(placement.place(1, 10, 1)).toEqual([])
+  placement.update([listed], 2000)
+  expect(placement.freeBytes('a')).toBe(50)
+  placement.release(['a'], 900)
+  placement.update([], 3000)
+  expect(placement.get('a')).toBeUndefined()
+})
+
+test('what is reserved at a worker before it is first listed counts once it is', () => {
+  const placement = new Placement()
+  placement.update([], 0)
+  placement.reserve(['a'], 900)
+  expect(placement.isLive('a')).toBe(false)
+  placement.update([worker('a', 'a', 1000, 50)], 10)
+  expect(placement.freeBytes('a')).toBe(50)
+})

@@ -3,7 +3,7 @@ import { fileIdOf } from '../../../src/base/block-id.ts'
 import { planRepairs } from '../../../src/load/audit.ts'
 import { pieceBytes, setBytes } from '../../../src/load/load.ts'
 import { Placement } from '../../../src/load/placement.ts'
-import { planPage, releasePlan, type ListedFile } from '../../../src/load/planner.ts'
+import { filesWithin, planPage, releasePlan, type ListedFile } from '../../../src/load/planner.ts'
 
 const options = { replication: 2, batchFiles: 3, batchBytes: 1000, largeSetBytes: 250 }
 
@@ -28,6 +28,38 @@ function file(key: string, length: number, replicas: readonly (readonly string[]
     problem: '',
   }
 }
+
+describe('filesWithin', () => {
+  const placement = placementOf(1e12, 'a', 'b', 'c')
+
+  test('is an upper bound of the sets that are planned, whatever is there already', () => {
+    for (let seed = 1; seed < 60; seed += 1) {
+      const files = Array.from({ length: 8 }, (_, index) => {
+        const blocks = (seed * (index + 3)) % 17
+        const replicas = (block: number): string[] => ['a', 'b', 'gone'].filter((_one, bit) => ((seed + block * index) >> bit) % 2 === 1)
+        const there = index % 2 === 0 ? [] : Array.from({ length: blocks }, (_one, block) => replicas(block))
+        return file(`f${index}`, blocks * 100, there)
+      })
+      const first = filesWithin(files, options, placement, 10)
+      const { sets } = planPage(files.slice(0, first), options, placement)
+      if (first > 1) expect(sets.length).toBeLessThanOrEqual(10)
+      expect(first).toBeGreaterThan(0)
+    }
+  })
+
+  test('counts nothing for what is there, and bounds the sets of one file', () => {
+    const there = Array.from({ length: 9 }, () =>
+      file(
+        'x',
+        500,
+        Array.from({ length: 5 }, () => ['a', 'b']),
+      ),
+    )
+    expect(filesWithin(there, options, placement, 1)).toBe(9)
+    const huge = file('huge', 3_000_000 * 100)
+    expect(planPage([huge], options, placement).sets).toHaveLength(10_000)
+  })
+})
 
 describe('planPage', () => {
   test('puts small files together, up to the batch in files and in bytes', () => {

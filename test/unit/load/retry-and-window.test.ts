@@ -64,6 +64,36 @@ describe('planRetries', () => {
     expect(retries).toMatchObject([{ targets: ['b'], attempt: 3, pieces: [{ firstBlock: 0, blockCount: 1 }] }])
   })
 
+  test('a block that another writer holds costs no attempt, stays at its target, and waits 1 to 2 seconds', () => {
+    const context = contextOf('a', 'b', 'c', 'd')
+    context.placement.reserve(['a', 'b'], 500)
+    const held = { ...failure(1, 0, 'b', 'already_exists'), reason: 'being_written' }
+    const { retries, failed } = planRetries({ ...set, attempt: 3 }, [held], context)
+    expect(failed).toEqual([])
+    expect(retries).toMatchObject([{ targets: ['b'], attempt: 3, notBeforeMs: 2500, pieces: [{ key: 'f1', blockCount: 1 }] }])
+    expect(context.placement.freeBytes('b')).toBe(9500)
+  })
+
+  test('two targets that refuse one block get two different substitutes', () => {
+    for (let container = 1; container <= 50; container += 1) {
+      const context = contextOf('a', 'b', 'c', 'd')
+      const refused = ['a', 'b'].map((workerId) => failure(container, 0, workerId, 'resource_exhausted', false))
+      const { retries } = planRetries({ pieces: [piece(container, 1)], targets: ['a', 'b'], attempt: 1 }, refused, context)
+      expect(retries.map((retry) => retry.targets.toSorted())).toEqual([['c', 'd']])
+    }
+  })
+
+  test('what a retry already has elsewhere stands in for no target, over many retries', () => {
+    for (let container = 1; container <= 50; container += 1) {
+      const context = contextOf('a', 'b', 'c')
+      const full = (workerId: string): BlockFailure => failure(container, 0, workerId, 'resource_exhausted', false)
+      const first = planRetries({ pieces: [piece(container, 1)], targets: ['a', 'b'], attempt: 1 }, [full('b')], context).retries
+      expect(first).toMatchObject([{ targets: ['c'], elsewhere: ['a'] }])
+      const second = first.flatMap((retry) => planRetries(retry, [full('c')], context).retries)
+      expect(second).toMatchObject([{ targets: ['b'], elsewhere: ['a'] }])
+    }
+  })
+
   test('a file that cannot be read is given up alone; so is one whose attempts are used up', () => {
     const poison = planRetries(set, [failure(2, 0, '', 'permission_denied', false), failure(1, 0, '')], contextOf('a', 'b'))
     expect(poison.failed).toMatchObject([{ key: 'f2', code: 'permission_denied', reason: 'permission_denied at block 0', attempts: 1 }])
@@ -83,7 +113,7 @@ describe('planRetries', () => {
 })
 
 describe('fillWindow', () => {
-  const limits = { laneTasksFactor: 2, laneBytesMax: 1000 }
+  const limits = { laneTasksFactor: 2, laneTasksMax: 100, laneBytesMax: 1000 }
   const lane = (name: string, hostname: string, tasks = 0, bytes = 0): Lane => ({ lane: name, hostname, activeTasksMax: 2, tasks, bytes })
   const sets = (loadId: number, count: number, target: string, bytes = 10): ReadySet[] =>
     Array.from({ length: count }, (_, index) => ({ loadId, set: index + 1, bytes, targets: [target], attempt: 1, notBeforeMs: 0 }))
@@ -114,6 +144,9 @@ describe('fillWindow', () => {
 
   test('keeps a lane within its tasks and its bytes, yet always lets one task through', () => {
     expect(fillWindow([{ room: 99, sets: sets(1, 50, 'a') }], [lane('x', 'host-a', 3)], hostOf, limits)).toHaveLength(1)
+    expect(fillWindow([{ room: 99, sets: sets(1, 50, 'a') }], [lane('x', 'host-a')], hostOf, { ...limits, laneTasksMax: 2 })).toHaveLength(
+      2,
+    )
     expect(fillWindow([{ room: 99, sets: sets(1, 50, 'a', 400) }], [lane('x', 'host-a')], hostOf, limits)).toHaveLength(2)
     expect(fillWindow([{ room: 99, sets: sets(1, 50, 'a', 5000) }], [lane('x', 'host-a')], hostOf, limits)).toHaveLength(1)
   })

@@ -1,0 +1,69 @@
+// Why: what users change, as the one service they call. How: each part does its own; this puts them behind the generated
+// definition.
+import type { Random } from '../base/clock.ts'
+import type { DecommissionRequest, DecommissionResponse, LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
+import type { Service } from '../wire/service.ts'
+import { AttributeService } from './attribute-service.ts'
+import { ConsistencyService } from './consistency-service.ts'
+import type { MasterContext } from './master-context.ts'
+import type { NamespaceService } from './namespace-service.ts'
+import type { PathLocator } from './path-locator.ts'
+import { type PersistOn, PersistService } from './persist-service.ts'
+import { RenameService } from './rename-service.ts'
+import type { StoreSync } from './store-sync.ts'
+import { TreeService } from './tree-service.ts'
+import { TtlChecker } from './ttl-checker.ts'
+import { WrittenFileService } from './written-file-service.ts'
+
+export interface LifecycleParts {
+  readonly locator: PathLocator
+  readonly sync: StoreSync
+  readonly namespaces: NamespaceService
+  readonly random: Random
+  readonly persistOn: PersistOn | undefined
+  readonly decommission: (request: DecommissionRequest) => Promise<DecommissionResponse>
+}
+
+export interface Lifecycle {
+  readonly service: Service<typeof LifecycleServiceDefinition>
+  readonly ttlChecker: TtlChecker
+}
+
+export function createLifecycle(context: MasterContext, parts: LifecycleParts): Lifecycle {
+  const { locator, sync, namespaces, random, persistOn, decommission } = parts
+  const trees = new TreeService(context, locator, sync, namespaces)
+  const renames = new RenameService(context, locator, sync)
+  const attributes = new AttributeService(context, locator)
+  const written = new WrittenFileService(context, sync, random)
+  const persisting = new PersistService(context, locator, persistOn)
+  const consistency = new ConsistencyService(context, locator, sync)
+  const service: Lifecycle['service'] = {
+    makeDirectory: async ({ path }, options) => {
+      await trees.makeDirectory(path, options)
+      return {}
+    },
+    delete: (request, options) => trees.delete(request, options),
+    rename: async (request, options) => {
+      await renames.rename(request, options)
+      return {}
+    },
+    setTtl: (request, options) => attributes.setTtl(request, options),
+    setPinned: (request, options) => attributes.setPinned(request, options),
+    setPathReplication: (request, options) => attributes.setReplication(request, options),
+    createFile: (request, options) => written.create(request, options),
+    placeBlock: (request) => written.place(request),
+    completeFile: async (request, options) => {
+      await written.complete(request, options)
+      return {}
+    },
+    abandonFile: async ({ fileId }) => {
+      await written.abandon(fileId)
+      return {}
+    },
+    persist: ({ path }, options) => persisting.persist(path, options),
+    loadMetadata: (request, options) => consistency.loadMetadata(request, options),
+    checkConsistency: (request, options) => consistency.check(request, options),
+    decommission: (request) => decommission(request),
+  }
+  return { service, ttlChecker: new TtlChecker(context, trees) }
+}

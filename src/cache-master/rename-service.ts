@@ -1,0 +1,168 @@
+// Why: mv. How: here it is one edge that moves, whatever hangs on it. Objects move at the store first: a file in the one
+// step the store has for it; a tree by objects, all of them before the edge moves, and back again when one of them fails,
+// so that nothing is half done.
+import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
+import { formatPath, keyProblem, type NamespacePath, parsePath } from '../base/paths.ts'
+import { directoryAt } from '../meta/resolve.ts'
+import type { DirectoryInode, NamespaceRecord } from '../meta/tables.ts'
+import type { UnderFileSystem } from '../ufs/under-file-system.ts'
+import type { RenameRequest } from '../wire/generated/lifecycle.ts'
+import type { CallOptions } from '../wire/service.ts'
+import type { MasterContext } from './master-context.ts'
+import { checkWritable, tryEach } from './object-changes.ts'
+import type { PathLocator } from './path-locator.ts'
+import type { StoreSync } from './store-sync.ts'
+import { entriesPerPage, pathOf, type Target, targetOf, treePages } from './tree-pages.ts'
+
+/** Objects that one rename of a directory moves at the store: what has been moved is kept in mind until the end. */
+const movedObjectsMax = 100_000
+
+interface Moved {
+  readonly fileId: number
+  readonly from: string
+  readonly to: string
+  readonly etag: string
+  readonly modifiedMs: number
+}
+
+export class RenameService {
+  readonly #context: MasterContext
+  readonly #locator: PathLocator
+  readonly #sync: StoreSync
+
+  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync) {
+    this.#context = context
+    this.#locator = locator
+    this.#sync = sync
+  }
+
+  /**
+   * Moves a file or a directory to a free name, or into a directory that is there.
+   * @throws SkeinError invalid_argument (a namespace, another namespace, into itself), not_found, already_exists,
+   *   failed_precondition (read-only, too many objects), and what the store says
+   */
+  async rename(request: RenameRequest, { signal }: CallOptions): Promise<void> {
+    const from = parsePath(request.from)
+    const asked = parsePath(request.to)
+    if (from.namespace !== asked.namespace) {
+      const both = `${formatPath(from)} -> ${formatPath(asked)}`
+      throw new SkeinError('invalid_argument', `mv across namespaces is not supported: ${both}; copy, then remove`)
+    }
+    if (from.key === '') throw new SkeinError('invalid_argument', `${formatPath(from)} cannot be moved: name what is in it`)
+    const source = await targetOf(this.#locator, request.from, '', signal)
+    const to = await this.#freeName(source, asked, signal)
+    if (source.directory === undefined) await this.#renameFile(source, to, signal)
+    else await this.#renameDirectory(source, source.directory, `${to}/`, signal)
+  }
+
+  /** @returns the key, without a slash at its end */
+  async #freeName(source: Target, asked: NamespacePath, signal: AbortSignal): Promise<string> {
+    const { record } = source
+    const fromKey = source.key.replace(/\/$/, '')
+    const askedKey = asked.key.replace(/\/$/, '')
+    const inside = (await this.#isDirectory(record, askedKey, signal)) && askedKey !== fromKey
+    const to = inside ? `${askedKey === '' ? '' : `${askedKey}/`}${fromKey.slice(fromKey.lastIndexOf('/') + 1)}` : askedKey
+    const problem = keyProblem(to)
+    if (problem !== undefined) throw new SkeinError('invalid_argument', `'${formatPath(asked)}' is refused: ${problem}`)
+    if (source.directory !== undefined && to !== fromKey && `${to}/`.startsWith(source.key)) {
+      throw new SkeinError('invalid_argument', `${source.path} cannot be moved into itself`)
+    }
+    const taken = (await this.#sync.refresh(record, to, signal)) !== undefined || (await this.#isDirectory(record, to, signal))
+    if (taken) throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
+    return to
+  }
+
+  async #isDirectory(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<boolean> {
+    if (key === '' || directoryAt(this.#context.tables, record.rootId, key) !== undefined) return true
+    return (await this.#sync.probeDirectory(record, `${key}/`, signal)) !== undefined
+  }
+
+  async #renameFile({ record, key, file }: Target, to: string, signal: AbortSignal): Promise<void> {
+    if (file?.persisted !== true) return this.#moveEdge(record, key, to)
+    checkWritable(record, 'nothing is moved there')
+    const store = await this.#context.stores.get(record)
+    const { etag, modifiedMs } = await store.rename(key, to, signal)
+    await this.#moveEdge(record, key, to)
+    await this.#keepVersions([{ fileId: file.id, from: key, to, etag, modifiedMs }])
+  }
+
+  async #renameDirectory({ record, key }: Target, directory: DirectoryInode, to: string, signal: AbortSignal): Promise<void> {
+    await this.#sync.tree(record, key, signal)
+    if (directoryAt(this.#context.tables, record.rootId, key)?.id !== directory.id) {
+      throw new SkeinError('not_found', `${pathOf(record, key)} does not exist any more`)
+    }
+    const markers: string[] = directory.marker ? [key] : []
+    const objects: { fileId: number; from: string }[] = []
+    for await (const page of treePages(this.#context, directory.id, key, signal)) {
+      for (const entry of page) {
+        if (entry.file?.persisted === true) objects.push({ fileId: entry.file.id, from: entry.key })
+        else if (entry.directory?.marker === true) markers.push(entry.key)
+      }
+      if (objects.length + markers.length > movedObjectsMax) {
+        const message = `${pathOf(record, key)} has more than ${movedObjectsMax} persisted files: move it at the store, or in parts`
+        throw new SkeinError('failed_precondition', message)
+      }
+    }
+    const all = [...objects, ...markers.map((from) => ({ fileId: 0, from }))]
+    if (all.length > 0) checkWritable(record, 'nothing is moved there')
+    const moved = all.length === 0 ? [] : await this.#moveObjects(record, all, key, to, signal)
+    await this.#moveEdge(record, key, to)
+    await this.#keepVersions(moved.filter(({ fileId }) => fileId !== 0))
+  }
+
+  async #moveObjects(
+    record: NamespaceRecord,
+    objects: readonly { readonly fileId: number; readonly from: string }[],
+    fromPrefix: string,
+    toPrefix: string,
+    signal: AbortSignal,
+  ): Promise<Moved[]> {
+    const store = await this.#context.stores.get(record)
+    const moved: Moved[] = []
+    for (let at = 0; at < objects.length; at += entriesPerPage) {
+      const { done, failed } = await tryEach(objects.slice(at, at + entriesPerPage), async ({ fileId, from }) => {
+        const to = toPrefix + from.slice(fromPrefix.length)
+        const { etag, modifiedMs } = await store.rename(from, to, signal)
+        return { fileId, from, to, etag, modifiedMs }
+      })
+      moved.push(...done.map(({ result }) => result))
+      const [first] = failed
+      if (first !== undefined) {
+        const stuck = await this.#moveBack(store, moved)
+        const left = stuck === 0 ? 'nothing was moved' : `${stuck} objects are at the new name now`
+        throw new SkeinError(first.error.code, `${pathOf(record, first.item.from)} could not be moved (${left}): ${first.error.message}`)
+      }
+    }
+    return moved
+  }
+
+  /** @returns how many objects could not be moved back; the next listing shows them where they are */
+  async #moveBack(store: UnderFileSystem, moved: readonly Moved[]): Promise<number> {
+    // The caller may have gone; what was begun is undone all the same.
+    const { signal } = new AbortController()
+    const { done, failed } = await tryEach(moved, ({ from, to }) => store.rename(to, from, signal))
+    for (const { error, item } of failed)
+      this.#context.logger.warn('an object could not be moved back', { key: item.to, error: toSkeinError(error) })
+    await this.#keepVersions(
+      done.flatMap(({ item, result }) => (item.fileId === 0 ? [] : [{ ...item, etag: result.etag, modifiedMs: result.modifiedMs }])),
+    )
+    return failed.length
+  }
+
+  async #moveEdge(record: NamespaceRecord, from: string, to: string): Promise<void> {
+    try {
+      await this.#context.log.submit({ type: 'rename', atMs: this.#context.clock.nowMs(), namespaceId: record.id, from, to })
+    } catch (error) {
+      if (!isSkeinError(error, 'already_exists') && !isSkeinError(error, 'not_found')) throw error
+      throw new SkeinError(error.code, `/${record.name}/${error.message}`, { cause: error })
+    }
+  }
+
+  /** The objects' new versions, so that what is cached of them stays good. */
+  async #keepVersions(moved: readonly Moved[]): Promise<void> {
+    for (let at = 0; at < moved.length; at += entriesPerPage) {
+      const files = moved.slice(at, at + entriesPerPage).map(({ fileId, etag, modifiedMs }) => ({ fileId, etag, modifiedMs }))
+      await this.#context.log.submit({ type: 'persist_files', atMs: this.#context.clock.nowMs(), files })
+    }
+  }
+}

@@ -1,0 +1,79 @@
+// Why: data goes when its time has come. How: every interval the index of deadlines is read up to now; what a DELETE
+// removes is removed at the store first; what failed stays in the index and is tried again at the next check. All of it
+// is in the state, so a restart in between changes nothing.
+import { toSkeinError } from '../base/errors.ts'
+import { dueDeadlines } from '../meta/deadlines.ts'
+import { effectiveTtl } from '../meta/expiry.ts'
+import { placeOf } from '../meta/resolve.ts'
+import type { DirectoryInode, Inode } from '../meta/tables.ts'
+import type { MasterContext } from './master-context.ts'
+import { tryEach } from './object-changes.ts'
+import { entriesPerPage, treePages } from './tree-pages.ts'
+import type { TreeService } from './tree-service.ts'
+
+export class TtlChecker {
+  readonly #context: MasterContext
+  readonly #trees: TreeService
+
+  constructor(context: MasterContext, trees: TreeService) {
+    this.#context = context
+    this.#trees = trees
+  }
+
+  /** Checks every interval until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, logger, options } = this.#context
+    while (!signal.aborted) {
+      try {
+        await clock.sleep(options.ttlCheckIntervalMs, signal)
+        await this.check(signal)
+      } catch (error) {
+        if (!signal.aborted) logger.warn('a check of the TTLs did not end', { error: toSkeinError(error) })
+      }
+    }
+  }
+
+  /** Does everything that is due now. */
+  async check(signal: AbortSignal): Promise<void> {
+    const { tables, clock, log, logger } = this.#context
+    const atMs = clock.nowMs()
+    let after = ''
+    for (;;) {
+      const due = dueDeadlines(tables, atMs, entriesPerPage, after)
+      const last = due.at(-1)
+      if (last === undefined) return
+      after = last.name
+      const inodes = due.flatMap(({ inodeId }) => tables.inode(inodeId) ?? [])
+      const { done, failed } = await tryEach(inodes, (inode) => this.#prepare(inode, atMs, signal))
+      for (const { item, error } of failed)
+        logger.warn('what a TTL ends could not be removed; it is tried again', { inodeId: item.id, error })
+      const inodeIds = done.map(({ item }) => item.id)
+      if (inodeIds.length > 0) await log.submit({ type: 'expire', atMs, inodeIds })
+      // Gives way to the others, and to a stop.
+      await clock.sleep(0, signal)
+    }
+  }
+
+  /** What has to happen before the command: objects are removed, trees are emptied. */
+  async #prepare(inode: Inode, atMs: number, signal: AbortSignal): Promise<void> {
+    if (inode.kind === 'pending') return
+    const { tables } = this.#context
+    const place = placeOf(tables, inode)
+    if (place === undefined) return
+    const action = inode.kind === 'file' ? effectiveTtl(tables, inode).action : inode.ttlAction
+    if (inode.kind === 'file') {
+      if (action === 'DELETE' && inode.persisted && effectiveTtl(tables, inode).ttlMs >= 0)
+        await this.#trees.deleteFile(place.record, place.key, signal)
+      return
+    }
+    if (action === 'DELETE') await this.#trees.deleteTree(place.record, place.key, signal)
+    else await this.#freeTree(inode, place.key, atMs, signal)
+  }
+
+  async #freeTree(directory: DirectoryInode, key: string, atMs: number, signal: AbortSignal): Promise<void> {
+    for await (const page of treePages(this.#context, directory.id, key, signal)) {
+      const fileIds = page.flatMap(({ file }) => (file?.persisted === true && !file.pinned ? [file.id] : []))
+      if (fileIds.length > 0) await this.#context.log.submit({ type: 'renew_files', atMs, fileIds })
+    }
+  }
+}

@@ -1,0 +1,20 @@
+// Why: a directory may have a million files, so that listings are gone through page by page, by whoever needs one.
+import type { FileInfo, MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
+
+const pageSize = 1000
+
+/** Pages of a listing, as they come. @throws SkeinError those of ListStatus */
+export async function* listPages(
+  master: Pick<Service<MasterServiceDefinition>, 'listStatus'>,
+  path: string,
+  recursive: boolean,
+  signal: AbortSignal,
+): AsyncGenerator<FileInfo[], void, undefined> {
+  let pageToken = ''
+  do {
+    const page = await master.listStatus({ path, recursive, pageToken, limit: pageSize }, { signal })
+    yield page.files
+    pageToken = page.nextPageToken
+  } while (pageToken !== '')
+}

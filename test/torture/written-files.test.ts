@@ -1,0 +1,189 @@
+// Why: a file whose writer was told that it is written must outlive everything, and then reach the store as it is.
+// How: files are written into a whole Skein that is killed with -9 in the middle, some times over; every file that was
+// acknowledged is read back, byte by byte, and then persisted, twice, into a real gateway where Ceph is installed. Seeded: SKEIN_SEED=n replays; SKEIN_TORTURE=full kills 30 times.
+import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { seededRandom } from '../../src/base/clock.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { type Cluster, connectCluster } from '../../src/process/cluster.ts'
+import type { ObjectInfo, UnderFileSystem } from '../../src/ufs/under-file-system.ts'
+import { readObject } from '../conformance/under-file-system-writes.ts'
+import { type Child, startChild } from '../support/child.ts'
+import { contentOf, sha256 } from '../support/dataset.ts'
+import { freePorts } from '../support/local-skein.ts'
+import { startOrigin } from '../support/origin/server.ts'
+import { openS3, testCredential } from '../support/origin/stores.ts'
+import { radosgwInstalled, startRadosgw } from '../support/radosgw.ts'
+
+const kills = process.env['SKEIN_TORTURE'] === 'full' ? 30 : 3
+const seed = Number(process.env['SKEIN_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const mebibyte = 1024 * 1024
+const signal = new AbortController().signal
+
+/** The store beneath, as others see it. */
+interface Beneath {
+  readonly endpoint: string
+  readonly credential: { readonly accessKeyId: string; readonly secretAccessKey: string }
+  readonly store: UnderFileSystem
+  /** Of all objects, by key. */
+  objects(): Promise<ReadonlyMap<string, ObjectInfo>>
+  /** Multipart uploads that were not ended. */
+  uploads(): Promise<number>
+  close(): Promise<void>
+}
+
+async function startBeneath(): Promise<Beneath> {
+  const gateway = radosgwInstalled() ? await startRadosgw({ memoryGiB: 2, domain: 'localhost' }) : undefined
+  const origin = gateway === undefined ? await startOrigin({ credentials: [testCredential], buckets: ['data'] }) : undefined
+  const endpoint = gateway?.endpoint ?? origin?.url ?? ''
+  const credential = gateway === undefined ? testCredential : { accessKeyId: gateway.accessKey, secretAccessKey: gateway.secretKey }
+  const client = new S3Client({ region: 'us-east-1', endpoint, forcePathStyle: true, credentials: credential })
+  if (gateway !== undefined) await client.send(new CreateBucketCommand({ Bucket: 'data' }))
+  const store = await openS3(endpoint, 's3://data', credential)
+  return {
+    endpoint,
+    credential,
+    store,
+    objects: async () => {
+      const page = await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 1000 }, signal)
+      return new Map(page.objects.map((object) => [object.key, object]))
+    },
+    uploads: async () => {
+      if (origin !== undefined) return origin.bucket('data').uploads.count
+      return (await client.send(new ListMultipartUploadsCommand({ Bucket: 'data' }))).Uploads?.length ?? 0
+    },
+    close: async () => {
+      client.destroy()
+      await store.close()
+      await gateway?.stop()
+      await origin?.close()
+    },
+  }
+}
+
+describe(`written files and kill -9, seed ${seed}`, () => {
+  const random = seededRandom(seed)
+  const folder = mkdtempSync(join(tmpdir(), 'skein-written-'))
+  const home = join(folder, 'home')
+  mkdirSync(home)
+  const ports = Object.fromEntries(freePorts.map((flag) => flag.slice(2).split('=') as [string, string]))
+  const definitions = {
+    ...ports,
+    'skein.home': home,
+    'skein.ufs.allowPrivateEndpoints': 'true',
+    'goosefs.worker.tieredstore.level0.dirs.quota': '4GB',
+    'fs.cosn.block.size': '4MB',
+  }
+  /** Length by path of what was acknowledged. */
+  const written = new Map<string, number>()
+  let beneath: Beneath
+  let child: Child
+  let cluster: Cluster
+  let files = 0
+
+  const start = async (): Promise<void> => {
+    child = startChild(process.execPath, [join(import.meta.dirname, 'written-files-child.ts'), JSON.stringify(definitions)], {
+      logFile: join(folder, 'local.log'),
+    })
+    await child.line((line) => (line.startsWith('{"ready"') ? line : undefined), 40_000)
+    cluster = connectCluster(loadConfig({ mode: 'client', definitions: { 'skein.home': home }, environment: {} }))
+  }
+  const stop = async (): Promise<void> => {
+    cluster?.close()
+    await child?.end('SIGKILL')
+  }
+  beforeAll(async () => {
+    beneath = await startBeneath()
+    await start()
+    for (const [name, writePolicy] of [
+      ['keep', 'MUST_CACHE'],
+      ['through', 'CACHE_THROUGH'],
+    ] as const) {
+      await cluster.master().createNamespace(
+        {
+          name,
+          uri: `s3://data/${name}/`,
+          attributes: { 's3.endpoint': beneath.endpoint, 's3.forcePathStyle': 'true', writePolicy },
+          secrets: { 's3.accessKeyId': beneath.credential.accessKeyId, 's3.secretAccessKey': beneath.credential.secretAccessKey },
+        },
+        { signal },
+      )
+    }
+  })
+  afterAll(async () => {
+    await stop()
+    await beneath?.close()
+    if (process.env['SKEIN_KEEP'] === undefined) rmSync(folder, { recursive: true, force: true })
+  })
+
+  async function* chunksOf(bytes: Buffer): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < bytes.length; at += 300_007) yield bytes.subarray(at, at + 300_007)
+  }
+
+  async function writeOne(namespace: string): Promise<void> {
+    files += 1
+    const path = `/${namespace}/dir-${files % 3}/file ${files}`
+    const length = Math.floor(random() < 0.3 ? random() * 100 : random() * 11 * mebibyte)
+    await cluster.writeFile(path, length, chunksOf(contentOf(path, length)), signal)
+    written.set(path, length)
+  }
+
+  async function problems(): Promise<string[]> {
+    const found: string[] = []
+    for (const [path, length] of written) {
+      const chunks: Uint8Array[] = []
+      try {
+        for await (const chunk of cluster.readFile(path, signal)) chunks.push(chunk)
+        if (sha256(Buffer.concat(chunks)) !== sha256(contentOf(path, length))) found.push(`${path} has other bytes`)
+      } catch (error) {
+        found.push(`${path}: ${String(error)}`)
+      }
+    }
+    return found
+  }
+
+  it.each(Array.from({ length: kills }, (_, index) => index + 1))('kill %i', async () => {
+    const writing = new AbortController()
+    const lanes = ['keep', 'keep', 'through'].map(async (namespace) => {
+      while (!writing.signal.aborted) {
+        // What was being written when everything died is nobody's loss: its writer was told so.
+        await writeOne(namespace).catch((error: unknown) => {
+          if (!writing.signal.aborted) throw error
+        })
+      }
+    })
+    const before = written.size
+    await Promise.race([
+      Promise.all(lanes),
+      (async () => {
+        while (written.size < before + 4) await new Promise((resolve) => setTimeout(resolve, 5))
+        await new Promise((resolve) => setTimeout(resolve, random() * 300))
+      })(),
+    ])
+    writing.abort()
+    await child.end('SIGKILL')
+    cluster.close()
+    await Promise.all(lanes)
+    await start()
+    expect(await problems()).toEqual([])
+  })
+
+  it('puts equal objects into the store, and the second time changes nothing', async () => {
+    const first = await cluster.lifecycle().persist({ path: '/keep' }, { signal, deadlineMs: 120_000 })
+    expect(first.failures).toEqual([])
+    for (const [path, length] of written)
+      expect(sha256(await readObject(beneath.store, path.slice(1))), path).toBe(sha256(contentOf(path, length)))
+    expect(await beneath.uploads()).toBe(0)
+    const objects = await beneath.objects()
+    const keep = [...written.keys()].filter((path) => path.startsWith('/keep/'))
+    // Times are told in seconds: another write would show.
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    expect(await cluster.lifecycle().persist({ path: '/keep' }, { signal })).toMatchObject({ persisted: 0, failures: [] })
+    expect(await beneath.objects()).toEqual(objects)
+    expect(keep.every((path) => objects.has(path.slice(1)))).toBe(true)
+    expect(await problems()).toEqual([])
+  })
+})

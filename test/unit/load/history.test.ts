@@ -1,0 +1,51 @@
+// Why: what an ended load leaves must go in full, a little at a time, and only in the order of the ends.
+import { expect, test } from 'vitest'
+import { fileIdOf } from '../../../src/base/block-id.ts'
+import { apply } from '../../../src/load/apply.ts'
+import { loadToExpire } from '../../../src/load/apply-history.ts'
+import type { LoadMode } from '../../../src/load/load.ts'
+import { memoryTables, MemoryTable } from './memory-tables.ts'
+
+test('loads expire in the order in which they ended, a bounded number of rows at a time, and leave nothing', () => {
+  const tables = memoryTables()
+  const end = (loadId: number, mode: LoadMode): void => {
+    const state = { nowMs: 2, loadId, reason: '', errorCode: '', missingCapacityBytes: 0 }
+    apply(tables, { type: 'StateChanged', ...state, mode })
+  }
+  for (const load of [1, 2, 3]) {
+    const options = { replication: 1, activeJobs: 1, batchSize: 1 }
+    apply(tables, { type: 'SubmitLoad', nowMs: 1, requestKey: `key-${load}`, path: `/ns/${load}`, options })
+    apply(tables, { type: 'SubmitLoad', nowMs: 1, requestKey: `joined-${load}`, path: `/ns/${load}`, options })
+    apply(tables, { type: 'StartLoad', nowMs: 1, loadId: load })
+    const pieceOf = (index: number) => ({
+      ...{ fileId: fileIdOf(index), key: `f${index}`, etag: '', length: 1, blockSizeBytes: 1 },
+      ...{ firstBlock: 0, blockCount: 1, lead: true },
+    })
+    const sets = Array.from({ length: 5 }, (_, index) => ({ pieces: [pieceOf(index + 1)], targets: ['w'], attempt: 1, notBeforeMs: 0 }))
+    const failed = [{ fileId: fileIdOf(9), key: 'x', length: 1, code: 'aborted', reason: '', attempts: 1, workerId: '' }]
+    const counts = { files: 6, bytes: 6, filesCached: 0, filesSkipped: 0, bytesCached: 0 }
+    const page = { page: 0, namespaceId: 'n', nextCursor: '', cached: [pieceOf(8)], missingBytes: 0 }
+    apply(tables, { type: 'PagePlanned', nowMs: 1, loadId: load, ...page, sets, failed, counts })
+  }
+  end(2, 'CANCELLED')
+  end(1, 'CANCELLED')
+  expect(loadToExpire(tables, 2)).toBeUndefined()
+  end(3, 'CANCELLED')
+  expect(loadToExpire(tables, 2)).toBe(2)
+  expect(apply(tables, { type: 'LoadExpired', nowMs: 3, loadId: 1, rowsMax: 3 })).toEqual({ type: 'ignored' })
+  let commands = 0
+  for (let loadId = loadToExpire(tables, 2); loadId !== undefined; loadId = loadToExpire(tables, 2)) {
+    const before = tables.sets.scan([loadId], 0, 99).length
+    apply(tables, { type: 'LoadExpired', nowMs: 3, loadId, rowsMax: 3 })
+    expect(before - tables.sets.scan([loadId], 0, 99).length).toBeLessThanOrEqual(3)
+    commands += 1
+  }
+  expect(commands).toBe(4)
+  for (const table of Object.values(tables)) {
+    if (!(table instanceof MemoryTable) || table === tables.ended) continue
+    const rows = [...table.rows.values()]
+    expect(rows.filter(({ key, value }) => key[0] === 2 || value === 2 || String(key[0]).endsWith('-2'))).toEqual([])
+  }
+  expect(tables.loads.scan([], 0, 9).map(({ id }) => id)).toEqual([1, 3])
+  expect(apply(tables, { type: 'LoadExpired', nowMs: 3, loadId: 2, rowsMax: 3 })).toEqual({ type: 'ignored' })
+})

@@ -1,0 +1,93 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openUnderFileSystem } from '../../../src/ufs/open.ts'
+import { cosnDefaults } from '../../../src/ufs/store-options.ts'
+import type { UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
+import { testBytes } from '../../conformance/under-file-system-suite.ts'
+import { chunksOf } from '../../conformance/under-file-system-writes.ts'
+import { testDependencies } from '../../support/origin/stores.ts'
+
+describe('writing into a directory', () => {
+  const signal = new AbortController().signal
+  const bytes = testBytes(1, 5000)
+  let folder: string
+  let root: string
+  let store: UnderFileSystem
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'skein-local-writer-'))
+    root = join(folder, 'root')
+    await mkdir(root)
+    await mkdir(join(folder, 'outside'))
+    store = await openUnderFileSystem({ uri: `file://${root}`, attributes: {}, secrets: {} }, cosnDefaults, testDependencies())
+  })
+  afterEach(async () => {
+    await store.close()
+    await rm(folder, { recursive: true })
+  })
+  const write = (key: string, overwrite = true) => store.write(key, bytes.length, chunksOf(bytes), { overwrite }, signal)
+
+  it('follows no link out of the root, neither to write nor to delete', async () => {
+    await writeFile(join(folder, 'outside', 'theirs'), 'theirs')
+    await symlink(join(folder, 'outside'), join(root, 'away'))
+    for (const operation of [
+      () => write('away/x'),
+      () => write('away/deeper/x'),
+      () => store.delete('away/theirs', signal),
+      () => store.rename('away/theirs', 'mine', signal),
+    ])
+      await expect(operation()).rejects.toMatchObject({ code: expect.stringMatching(/failed_precondition|not_found/) })
+    expect(await readdir(join(folder, 'outside'))).toEqual(['theirs'])
+    // A link in the place of the object is replaced, not followed.
+    await symlink(join(folder, 'outside', 'theirs'), join(root, 'linked'))
+    await write('linked')
+    expect(await readFile(join(folder, 'outside', 'theirs'), 'utf8')).toBe('theirs')
+    expect(bytes.equals(await readFile(join(root, 'linked')))).toBe(true)
+  })
+
+  it('does not take a link for a free place when it must not overwrite', async () => {
+    await symlink(join(folder, 'nowhere'), join(root, 'dangling'))
+    await expect(write('dangling', false)).rejects.toMatchObject({ code: 'already_exists' })
+    expect((await readdir(root)).sort()).toEqual(['dangling'])
+  })
+
+  it('refuses keys that no file can have', async () => {
+    for (const key of [
+      '',
+      '/a',
+      'a/',
+      'a//b',
+      '../a',
+      'a/./b',
+      'nul\0',
+      'x'.repeat(300),
+      '.skein-write-0b0e7f0c-2f4e-4f0a-9d52-0123456789ab',
+    ])
+      await expect(write(key), JSON.stringify(key)).rejects.toMatchObject({ code: 'invalid_argument' })
+    expect(await readdir(root)).toEqual([])
+  })
+
+  it('says so when a file and a directory have the same name', async () => {
+    await write('a')
+    await expect(write('a/b')).rejects.toMatchObject({ code: 'failed_precondition' })
+    await write('d/e')
+    await expect(write('d')).rejects.toMatchObject({ code: 'failed_precondition' })
+    await expect(write('d', false)).rejects.toMatchObject({ code: 'already_exists' })
+    expect((await readdir(root, { recursive: true })).sort()).toEqual(['a', 'd', 'd/e'])
+  })
+
+  it('does not list what is being written, or what a crash left', async () => {
+    await writeFile(join(root, '.skein-write-0b0e7f0c-2f4e-4f0a-9d52-0123456789ab'), 'half')
+    await writeFile(join(root, '.skein-write-mine'), 'an object like any other')
+    const { objects } = await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 10 }, signal)
+    expect(objects.map(({ key }) => key)).toEqual(['.skein-write-mine'])
+  })
+
+  it('changes the version with each write', async () => {
+    const first = await write('k')
+    const second = await write('k')
+    expect(second.etag).not.toBe(first.etag)
+  })
+})
