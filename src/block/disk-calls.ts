@@ -92,6 +92,12 @@ export function diskError(thrown: unknown, doing: string): SkeinError {
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
     return new SkeinError('failed_precondition', `${doing}: not allowed (${code})`, { reason: 'disk_not_writable', cause: thrown })
   }
+  if (code === 'ENOTDIR' || code === 'EEXIST' || code === 'ELOOP') {
+    return new SkeinError('failed_precondition', `${doing}: a part of the path is no directory (${code})`, {
+      reason: 'not_a_directory',
+      cause: thrown,
+    })
+  }
   return new SkeinError('unavailable', `${doing}: the disk failed (${code})`, { reason: 'disk_fault', cause: thrown })
 }
 

@@ -3,6 +3,7 @@ import { blockCount, blockIdOf, blockLength } from '../base/block-id.ts'
 import { formatPath } from '../base/paths.ts'
 import { effectiveTtl, replicationMinOf } from '../meta/expiry.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord, Tables } from '../meta/tables.ts'
+import { isToBePersisted } from '../meta/written-files.ts'
 import type { BlockLocations, FileInfo } from '../wire/generated/master.ts'
 import type { MasterContext } from './master-context.ts'
 
@@ -48,7 +49,7 @@ export function fileInfo(context: MasterContext, record: NamespaceRecord, key: s
   const ttl = effectiveTtl(context.tables, file, record.rootId)
   return {
     ...placed(record, key, file),
-    persistenceState: file.persisted ? 'PERSISTED' : 'NOT_PERSISTED',
+    persistenceState: stateOf(context.tables, file),
     path: formatPath({ namespace: record.name, key }),
     name: file.name,
     folder: false,
@@ -67,6 +68,11 @@ export function fileInfo(context: MasterContext, record: NamespaceRecord, key: s
     mountPoint: false,
     replicas: cached.replicas,
   }
+}
+
+function stateOf(tables: Tables, file: FileInode): string {
+  if (file.persisted) return 'PERSISTED'
+  return isToBePersisted(tables, file.id) ? 'TO_BE_PERSISTED' : 'NOT_PERSISTED'
 }
 
 /** @param key empty for the namespace itself, else ending in `/` */

@@ -4,6 +4,7 @@ import type { Random } from '../base/clock.ts'
 import type { DecommissionRequest, DecommissionResponse, LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
 import type { Service } from '../wire/service.ts'
 import { AttributeService } from './attribute-service.ts'
+import { BackgroundPersist } from './background-persist.ts'
 import { ConsistencyService } from './consistency-service.ts'
 import type { MasterContext } from './master-context.ts'
 import type { NamespaceService } from './namespace-service.ts'
@@ -26,7 +27,8 @@ export interface LifecycleParts {
 
 export interface Lifecycle {
   readonly service: Service<typeof LifecycleServiceDefinition>
-  readonly ttlChecker: TtlChecker
+  /** What goes on without being asked, until the signal aborts. */
+  run(signal: AbortSignal): void
 }
 
 export function createLifecycle(context: MasterContext, parts: LifecycleParts): Lifecycle {
@@ -65,5 +67,11 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
     checkConsistency: (request, options) => consistency.check(request, options),
     decommission: (request) => decommission(request),
   }
-  return { service, ttlChecker: new TtlChecker(context, trees) }
+  const ttlChecker = new TtlChecker(context, trees)
+  const background = new BackgroundPersist(context, persisting)
+  const run = (signal: AbortSignal): void => {
+    void ttlChecker.run(signal)
+    if (persistOn !== undefined) void background.run(signal)
+  }
+  return { service, run }
 }

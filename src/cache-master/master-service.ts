@@ -153,7 +153,7 @@ function assemble(context: MasterContext, { replication, clusterId, random, pers
       const either = AbortSignal.any([signal, closing.signal])
       void watchWorkers(context, either)
       void replication.run(either)
-      void lifecycle.ttlChecker.run(either)
+      lifecycle.run(either)
       if (hasDetached(context)) {
         namespaces.clearDetached().catch((error: unknown) => context.logger.warn('clearing deleted namespaces did not end', { error }))
       }

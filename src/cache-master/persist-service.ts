@@ -41,9 +41,7 @@ export class PersistService {
     for await (const page of filesOf(this.#context, target, signal)) {
       const only = page.filter(({ file }) => !file.persisted)
       answer.already += page.length - only.length
-      const { done, failed } = await tryEach(only, ({ key, file }) =>
-        this.#running.run(file.id, () => this.#persistFile(target.record, key, file, signal)),
-      )
+      const { done, failed } = await tryEach(only, ({ key, file }) => this.persistFile(target.record, key, file, signal))
       for (const { result } of done) {
         if (result) answer.persisted += 1
         else answer.already += 1
@@ -54,7 +52,11 @@ export class PersistService {
     return answer
   }
 
-  /** @returns false when it was persisted meanwhile */
+  /** One file; whoever else asks for it meanwhile waits for the same. @returns false when it was persisted already */
+  persistFile(record: NamespaceRecord, key: string, file: FileInode, signal: AbortSignal): Promise<boolean> {
+    return this.#running.run(file.id, () => this.#persistFile(record, key, file, signal))
+  }
+
   async #persistFile(record: NamespaceRecord, key: string, file: FileInode, signal: AbortSignal): Promise<boolean> {
     const { tables, log, clock, stores, logger } = this.#context
     const now = tables.inode(file.id)

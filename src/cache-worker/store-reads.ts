@@ -102,7 +102,7 @@ async function* read(
   for (let renewed = false; ; renewed = true) {
     try {
       const rest = { key, etag, offset: offset + got, length: length - got }
-      for await (const chunk of readAhead(lease.store, rest, resources, signal)) {
+      for await (const chunk of readAhead(lease.store, rest, { ...resources, ...lease.store.readAhead }, signal)) {
         got += chunk.length
         if (got > length) break
         yield chunk

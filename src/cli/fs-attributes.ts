@@ -22,8 +22,8 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .description('free or delete a file or directory some time from now')
     .argument('<path>', pathText)
     .argument('<duration>', 'such as 10m or 2d; a bare number is milliseconds')
-    .option('--action <action>', 'free (the cached copy) or delete (at the store too)', 'free')
-    .action(async (path: string, duration: string, flags: { action: string }) => setTtl(context, path, duration, flags.action))
+    .option('--action <action>', 'free (the cached copy) or delete (at the store too); default: goosefs.user.file.create.ttl.action')
+    .action(async (path: string, duration: string, flags: { action?: string }) => setTtl(context, path, duration, flags.action))
   parent
     .command('unsetTtl')
     .description('keep a file or directory for ever')
@@ -49,8 +49,8 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .action(async (path: string, flags: ReplicationFlags) => setReplication(context, path, flags))
 }
 
-async function setTtl(context: CommandContext, text: string, duration: string, actionText: string): Promise<void> {
-  const action = actionText.toUpperCase()
+async function setTtl(context: CommandContext, text: string, duration: string, actionText: string | undefined): Promise<void> {
+  const action = actionText?.toUpperCase() ?? (await context.config('client')).user.createTtlAction
   if (action !== 'FREE' && action !== 'DELETE') throw usageError(`--action is free or delete, not '${actionText}'`)
   const ttlMs = positiveDurationMs('the TTL', duration)
   const { path, cluster } = await openTarget(context, text)

@@ -71,6 +71,7 @@ export class Tally {
   }
 }
 
-function meetsAll({ code }: SkeinError): boolean {
-  return code === 'cancelled' || code === 'unavailable' || code === 'resource_exhausted'
+/** No room, or the master is gone. What only one file's workers or store cannot give is that file's own failure. */
+function meetsAll({ code, reason }: SkeinError): boolean {
+  return code === 'cancelled' || code === 'resource_exhausted' || (code === 'unavailable' && reason === 'unreachable')
 }

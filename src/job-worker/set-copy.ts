@@ -166,7 +166,7 @@ export class SetCopy {
           readAhead(
             lease.store,
             { key: piece.key, etag: piece.etag, offset: header.offset + offset, length: header.length - offset },
-            resources,
+            { ...resources, ...lease.store.readAhead },
             this.#signal,
           ),
         mayReadOn: async (error: SkeinError) => {

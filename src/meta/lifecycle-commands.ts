@@ -101,7 +101,7 @@ export interface AbandonFile {
   readonly fileId: number
 }
 
-/** The store has these files now, in these versions. Unknown ids are passed over. */
+/** The store has these files now, in these versions (an empty etag: it has not, but nobody waits for it). Unknown ids are passed over. */
 export interface PersistFiles {
   readonly type: 'persist_files'
   readonly atMs: number

@@ -43,9 +43,13 @@ export function isMarker(object: { readonly key: string; readonly length: number
 }
 
 /** Why an object cannot become a file, or the empty string. */
-export function objectProblem(object: { readonly key: string; readonly length: number }, blockSizeBytes: number): string {
+export function objectProblem(
+  object: { readonly key: string; readonly length: number; readonly etag: string },
+  blockSizeBytes: number,
+): string {
   if (object.key === '') return 'the object has the name of the namespace itself'
   if (!object.key.isWellFormed()) return 'the key is not well-formed Unicode'
+  if (object.etag === '') return 'the store lists it without an ETag, so that its version cannot be held fast'
   const problem = keyProblem(object.key)
   if (problem !== undefined) return problem
   if (blockCount(object.length, blockSizeBytes) > blocksPerFileMax) {

@@ -130,3 +130,5 @@ export const detachedParentId = 0
 export const pendingParentId = 1
 /** The pseudo-directory that is the index of deadlines (deadlines.ts). */
 export const deadlineParentId = 2
+/** The pseudo-directory that lists the files that are to be persisted without being asked for. */
+export const toPersistParentId = 3

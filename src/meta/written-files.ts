@@ -7,7 +7,7 @@ import { dropPending } from './expiry.ts'
 import type { AbandonFile, CompleteFile, CreateFile, PersistFiles } from './lifecycle-commands.ts'
 import { done, refused } from './outcomes.ts'
 import { directoryAt, fileAt, namespaceById } from './resolve.ts'
-import { pendingParentId, type Tables } from './tables.ts'
+import { pendingParentId, type Tables, toPersistParentId } from './tables.ts'
 import { count, nextId, Tree } from './tree.ts'
 
 export function createFile(tables: Tables, command: CreateFile): Applied {
@@ -66,6 +66,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
     expiresMs: tree.expiryOf(-1),
     persisted: false,
   })
+  if (record.attributes['writePolicy'] === 'ASYNC_THROUGH') tables.putEdge(toPersistParentId, toPersistName(fileId), fileId)
   return done(tree.changed, [{ type: 'replication_changed', fileId }], [fileId])
 }
 
@@ -78,11 +79,21 @@ export function persistFiles(tables: Tables, command: PersistFiles): Applied {
   const effects: Effect[] = []
   for (const { fileId, etag, modifiedMs } of command.files) {
     const file = tables.inode(fileId)
-    if (file?.kind !== 'file' || (file.persisted && file.etag === etag)) continue
+    tables.removeEdge(toPersistParentId, toPersistName(fileId))
+    if (file?.kind !== 'file' || etag === '' || (file.persisted && file.etag === etag)) continue
     tables.putInode({ ...file, persisted: true, etag, modifiedMs })
     effects.push({ type: 'replication_changed', fileId })
   }
   return done(effects.length, effects)
+}
+
+/** Whether a file waits for the store without anybody asking. */
+export function isToBePersisted(tables: Tables, fileId: number): boolean {
+  return tables.edge(toPersistParentId, toPersistName(fileId)) !== undefined
+}
+
+function toPersistName(fileId: number): string {
+  return String(fileId).padStart(16, '0')
 }
 
 function takenAs(tables: Tables, rootId: number, key: string): Applied | undefined {

@@ -22,9 +22,10 @@ export interface StoreAccess {
 export async function openUnderFileSystem(access: StoreAccess, defaults: CosnDefaults, deps: StoreDependencies): Promise<UnderFileSystem> {
   const uri = parseStoreUri(access.uri)
   checkStoreKeys(uri.kind, access.attributes, access.secrets)
-  storeTuning(access.attributes, defaults)
-  if (uri.kind === 'file') return new LocalUnderFileSystem(uri.directory, deps.metrics)
+  const { readAheadBlockBytes: rangeBytes, readAheadQueueSize: rangesAhead } = storeTuning(access.attributes, defaults)
+  const readAhead = { rangeBytes, rangesAhead }
+  if (uri.kind === 'file') return Object.assign(new LocalUnderFileSystem(uri.directory, deps.metrics), { readAhead })
   const options = s3Options(uri, access.attributes, access.secrets, defaults)
   const { S3UnderFileSystem } = await import('./s3.ts')
-  return new S3UnderFileSystem(options, deps)
+  return Object.assign(new S3UnderFileSystem(options, deps), { readAhead })
 }

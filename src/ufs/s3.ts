@@ -314,13 +314,14 @@ function toPage(output: Listing, storePrefix: string, after: ListPosition | unde
   const decode = output.EncodingType === 'url' ? decodeKey : (text: string): string => text
   const objects: ObjectInfo[] = []
   for (const entry of output.Contents ?? []) {
-    if (entry.Key === undefined || entry.ETag === undefined) continue
+    if (entry.Key === undefined) continue
     const key = decode(entry.Key)
     if (key === storePrefix && storePrefix !== '') continue
     objects.push({
       key: key.slice(storePrefix.length),
       length: entry.Size ?? 0,
-      etag: bareEtag(entry.ETag),
+      // Without one no version can be held fast; who loads it says so (meta/listing-diff.ts).
+      etag: entry.ETag === undefined ? '' : bareEtag(entry.ETag),
       modifiedMs: entry.LastModified?.getTime() ?? 0,
       storageClass: entry.StorageClass ?? 'STANDARD',
     })

@@ -85,6 +85,8 @@ export interface UnderFileSystem {
   copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo>
   /** As copy and delete of `from`; one step where the store has one (a file system), else two, the copy first. */
   rename(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo>
+  /** How its namespace wants its large objects read, where it says so. */
+  readonly readAhead?: { readonly rangeBytes: number; readonly rangesAhead: number }
   /** Bytes read and requests sent since it was opened. */
   readonly counters: { readonly readBytes: number; readonly readRequests: number }
   close(): Promise<void>

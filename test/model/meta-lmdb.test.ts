@@ -9,7 +9,7 @@ import { LmdbState } from '../../src/journal/lmdb-state.ts'
 import { apply } from '../../src/meta/apply.ts'
 import type { Command } from '../../src/meta/commands.ts'
 import { namespaceByName } from '../../src/meta/resolve.ts'
-import { deadlineParentId, pendingParentId, type Tables } from '../../src/meta/tables.ts'
+import { deadlineParentId, pendingParentId, type Tables, toPersistParentId } from '../../src/meta/tables.ts'
 import { walk } from '../../src/meta/walk.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { createNamespace, listing, object } from '../unit/meta/commands.ts'
@@ -105,11 +105,15 @@ function expectSound(tables: MemoryTables): void {
   const deadlines = [...tables.inodes.values()].filter(({ expiresMs }) => expiresMs >= 0).map(({ id, expiresMs }) => [expiresMs, id])
   const indexed = tables.edges(deadlineParentId, '').map(({ name, inodeId }) => [Number(name.slice(0, 16)), inodeId])
   expect(indexed).toEqual(deadlines.sort(([a = 0, x = 0], [b = 0, y = 0]) => a - b || x - y))
-  const named = [...tables.edgeMap].filter(([parentId]) => parentId !== deadlineParentId).flatMap(([, edges]) => [...edges.values()])
+  const named = [...tables.edgeMap]
+    .filter(([parentId]) => parentId !== deadlineParentId && parentId !== toPersistParentId)
+    .flatMap(([, edges]) => [...edges.values()])
   const roots = [...tables.namespaces()].map(({ rootId }) => rootId)
   expect([...named, ...roots].sort((a, b) => a - b)).toEqual([...tables.inodes.keys()].sort((a, b) => a - b))
   expect(tables.counter('files')).toBe([...tables.inodes.values()].filter(({ kind }) => kind === 'file').length)
 }
+
+const asyncNamespace: Command = { ...createNamespace(), attributes: { writePolicy: 'ASYNC_THROUGH' } } as Command
 
 function shownBy(tables: Tables): unknown {
   const rootId = namespaceByName(tables, 'ns')?.rootId
@@ -138,7 +142,7 @@ it('gives the same outcomes and the same state over LMDB as over Maps', async ()
         const state = await LmdbState.open({ directory: join(directory, String(round)), logger: silentLogger })
         const lmdb = new LmdbTables(state)
         try {
-          const all = [createNamespace(), ...commands]
+          const all = [asyncNamespace, ...commands]
           all.forEach((each, i) => lmdb.transact(BigInt(i + 1), () => expect(apply(lmdb, each)).toEqual(apply(memory, each))))
           expect(shownBy(lmdb)).toEqual(shownBy(memory))
           expectSound(memory)
@@ -158,7 +162,7 @@ it('keeps index, names and counts in step, and comes to the same state when it i
   fc.assert(
     fc.property(fc.array(fc.oneof(command, lifecycle, lifecycle), { minLength: 1, maxLength: 60 }), (commands) => {
       const tables = new MemoryTables()
-      const all = [createNamespace(), ...commands]
+      const all = [asyncNamespace, ...commands]
       for (const each of all) {
         const before = structuredClone(tables.snapshot())
         if (apply(tables, each).outcome.refused !== undefined) expect(tables.snapshot()).toEqual(before)

@@ -202,6 +202,25 @@ describe('persist', () => {
   })
 })
 
+describe('the write policy ASYNC_THROUGH', () => {
+  it('persists what is complete without being asked, over a restart and a store that is down', async () => {
+    await fixture.create('later', 's3://later', { writePolicy: 'ASYNC_THROUGH' })
+    const fileId = await fixture.write('/later/f', 4)
+    await fixture.write('/later/gone', 4)
+    await fixture.lifecycle.delete({ path: '/later/gone', recursive: false, cacheOnly: false }, call)
+    await fixture.write('/ns/stays', 4)
+    expect(await fixture.stat('/later/f')).toMatchObject({ persistenceState: 'TO_BE_PERSISTED' })
+    await fixture.restart()
+    await fixture.worker('w', [blockIdOf(fileId, 0)])
+    fixture.persistFailure = new SkeinError('unavailable', 'down')
+    await fixture.until(() => fixture.persists.length > 1)
+    fixture.persistFailure = undefined
+    await fixture.until(async () => (await fixture.stat('/later/f')).persistenceState === 'PERSISTED')
+    expect([...fixture.store('s3://later').objects.keys()]).toEqual(['f'])
+    expect(await fixture.stat('/ns/stays')).toMatchObject({ persistenceState: 'NOT_PERSISTED' })
+  })
+})
+
 describe('free', () => {
   it('frees nothing at all where a file is only here, forced or not', async () => {
     await fixture.write('/ns/d/here', 4)

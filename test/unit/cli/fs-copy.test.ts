@@ -132,10 +132,10 @@ describe('fs copyFromLocal', () => {
     const gone = new (class extends Map<string, Buffer> {
       override has(): boolean {
         asked += 1
-        throw new SkeinError('unavailable', 'gone')
+        throw new SkeinError('unavailable', 'gone', { reason: 'unreachable' })
       }
     })()
-    expect(await copy(at('t'), '/a/t', { written: gone })).toMatchObject({ code: 1, stdout: '', stderr: 'skein: gone\n' })
+    expect(await copy(at('t'), '/a/t', { written: gone })).toMatchObject({ code: 1, stdout: '', stderr: 'skein: gone; is it running?\n' })
     expect(asked).toBeLessThanOrEqual(8)
   })
 })
@@ -238,6 +238,17 @@ describe('fs copyToLocal', () => {
     }
     expect(await copy(cluster, '/a/x', at('x'))).toMatchObject({ code: 1, stdout: '', stderr: 'skein: no replica is sound\n' })
     expect(readdirSync(directory)).toEqual([])
+  })
+  it('a file that nobody can give does not keep the others back', async () => {
+    let chunks = 0
+    const onChunk = (): void => {
+      chunks += 1
+      if (chunks === 1) throw new SkeinError('unavailable', 'no replica and no store has it')
+    }
+    const { code, stderr } = await copy({ ...holding({ '/a/1': 'x', '/a/2': 'y', '/a/3': 'z' }), onChunk }, '/a', at('out'))
+    expect(code).toBe(3)
+    expect(stderr).toMatch(/^skein: \/a\/[123]: no replica and no store has it\n$/)
+    expect(readdirSync(at('out'))).toHaveLength(2)
   })
   it('what is not there exits 2, a missing directory is named', async () => {
     expect(await copy(holding({}), '/a/no', at('x'))).toMatchObject({ code: 2, stdout: '', stderr: 'skein: /a/no does not exist\n' })

@@ -95,8 +95,8 @@ describe('fs persist', () => {
   })
   it('ends when nobody answers any more', async () => {
     const files = Array.from({ length: 50 }, (_, index) => fresh(`/a/${index}`))
-    const tree = new FakeTree(files, () => new SkeinError('unavailable', 'gone'))
-    expect(await run(['fs', 'persist', '/a'], tree.cluster)).toMatchObject({ code: 1, stdout: '', stderr: 'skein: gone\n' })
+    const tree = new FakeTree(files, () => new SkeinError('unavailable', 'gone', { reason: 'unreachable' }))
+    expect(await run(['fs', 'persist', '/a'], tree.cluster)).toMatchObject({ code: 1, stdout: '', stderr: 'skein: gone; is it running?\n' })
     expect(tree.persisted.length).toBeLessThanOrEqual(4)
   })
 })

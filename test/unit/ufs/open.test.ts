@@ -45,6 +45,11 @@ describe('attributes and secrets', () => {
   const open = (uri: string, attributes: Record<string, string>, secrets: Record<string, Secret>) =>
     openUnderFileSystem({ uri, attributes, secrets }, cosnDefaults, testDependencies())
 
+  it('a namespace reads ahead as its attributes say', async () => {
+    const attributes = { 'fs.cosn.read.ahead.block.size': '2MB', 'fs.cosn.read.ahead.queue.size': '3' }
+    expect((await open('file:///tmp', attributes, {})).readAhead).toEqual({ rangeBytes: 2 * 1024 * 1024, rangesAhead: 3 })
+  })
+
   it('names an unknown key and the nearest known one', async () => {
     await expect(open('cosn://b-125', { 'fs.cosn.bucket.regoin': 'x' }, cosnSecrets)).rejects.toThrow('did you mean fs.cosn.bucket.region?')
     await expect(open('s3://bucket', { 's3.endpoind': 'x' }, s3Secrets)).rejects.toThrow('did you mean s3.endpoint?')
