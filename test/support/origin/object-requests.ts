@@ -111,7 +111,7 @@ function send({ response, bucket, counters }: Exchange, object: OriginObject, fr
   response.flushHeaders()
   for (const slice of bucket.slices(object, from, end - from)) response.write(slice)
   // The bytes before the cut must be out before the reset, or it would take them along.
-  if (fault.kind === 'cut') setTimeout(() => response.socket?.resetAndDestroy(), 20)
+  if (fault.kind === 'cut') setTimeout(() => response.socket?.resetAndDestroy(), 200)
 }
 
 /** [from, to) of a Range header; undefined without one. */

@@ -114,9 +114,9 @@ describe('reading', () => {
     worker.blocks.set(7, bytes)
     const { address } = await serve(worker)
     let got = 0
-    for await (const chunk of client({ idleMs: 100 }).read(address, 7, { offset: 0, length: bytes.length }, signal)) {
+    for await (const chunk of client({ idleMs: 700 }).read(address, 7, { offset: 0, length: bytes.length }, signal)) {
       if (got === 0) {
-        await systemClock.sleep(400, signal)
+        await systemClock.sleep(1500, signal)
         expect(worker.ended).toEqual([])
       }
       got += chunk.length
@@ -152,11 +152,11 @@ describe('reading', () => {
     worker.blocks.set(7, bytesOf(4 * 1024 * 1024))
     worker.blocks.set(8, bytesOf(10))
     const { address } = await serve(worker)
-    const data = client({ connectionsMax: 1, idleMs: 100, connectMs: 100 })
+    const data = client({ connectionsMax: 1, idleMs: 500, connectMs: 500 })
     const slow = data.read(address, 7, { offset: 0, length: 4 * 1024 * 1024 }, signal)
     await slow.next()
     const waiting = readAll(data.read(address, 8, { offset: 0, length: 10 }, signal))
-    await systemClock.sleep(400, signal)
+    await systemClock.sleep(1500, signal)
     await readAll(slow)
     expect((await waiting).equals(bytesOf(10))).toBe(true)
   })
