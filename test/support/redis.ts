@@ -10,6 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 export interface RedisServer {
   readonly port: number
+  /** Where its append-only file lies. */
+  readonly directory: string
   /** `redis://127.0.0.1:port` (no password). */
   readonly url: string
   /** Starts it (again) and resolves when it answers. */
@@ -83,6 +85,7 @@ export async function startRedis(options: { readonly password?: string; readonly
   await start()
   return {
     port,
+    directory,
     url: `redis://127.0.0.1:${port}`,
     start,
     stop: () => end('SIGTERM'),
