@@ -106,10 +106,6 @@ export class BlockDirectory implements BlockStore {
     return this.#files.usage()
   }
 
-  async abortStale(ageMs: number): Promise<number> {
-    return (await this.#files.abortStale(ageMs)) + (await this.#segments.abortStale(ageMs))
-  }
-
   /** Compacts the segments until none is worth it. Only with `background: false`. @throws what the disk throws */
   compact(): Promise<void> {
     return this.#segments.compact()

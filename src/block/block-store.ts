@@ -43,8 +43,6 @@ export interface BlockReservation {
    */
   commit(checksums?: readonly number[]): Promise<void>
   abort(): Promise<void>
-  /** Says that a writer is still at it (see abortStale); write does so too. */
-  touch(): void
   /** Committed or aborted. */
   readonly ended: boolean
 }
@@ -87,7 +85,5 @@ export interface BlockStore {
   /** Bytes of reservations that are open; part of `usedBytes` in usage(). */
   readonly reservedBytes: number
   usage(): readonly DirectoryUsage[]
-  /** Aborts reservations that were not touched for `ageMs`. */
-  abortStale(ageMs: number): Promise<number>
   close(): Promise<void>
 }

@@ -4,7 +4,6 @@
 //
 //   open --commit--> committing --done--> ended          any failure on the way: the file is deleted, the bytes are given
 //   open --abort---> aborting ---done--> ended            back, and the error is thrown to the writer
-import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import { PageChecksummer } from '../base/page-checksum.ts'
 import { encodeFooter, pageCount } from './block-file.ts'
@@ -22,7 +21,6 @@ export interface ReservationTarget {
   readonly fd: number
   /** Renames the whole file to the block's own name; a durable block's stays there over a power failure. */
   readonly moveIn: () => Promise<void>
-  readonly clock: Clock
   /** Called once, without waiting: the block is in place, or it is given up. */
   readonly committed: () => void
   readonly aborted: () => void
@@ -42,32 +40,20 @@ export class DirectoryReservation implements BlockReservation {
   #filePosition = 0
   #writing: Promise<void> | undefined
   #failure: SkeinError | undefined
-  #touchedMs: number
 
   constructor(target: ReservationTarget) {
     this.id = target.id
     this.header = target.header
     this.path = target.path
     this.#target = target
-    this.#touchedMs = target.clock.monotonicMs()
   }
 
   get ended(): boolean {
     return this.#mode === 'ended'
   }
 
-  /** Whether the writer has been silent for `ageMs`. */
-  isStale(ageMs: number): boolean {
-    return this.#mode === 'open' && this.#target.clock.monotonicMs() - this.#touchedMs >= ageMs
-  }
-
-  touch(): void {
-    this.#touchedMs = this.#target.clock.monotonicMs()
-  }
-
   async write(chunk: Uint8Array): Promise<void> {
     this.#mustBeOpen()
-    this.touch()
     if (this.#receivedBytes + chunk.length > this.header.length) {
       await this.abort()
       throw new SkeinError('invalid_argument', `block ${this.header.blockId} was given more than its ${this.header.length} bytes`)

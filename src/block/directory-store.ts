@@ -145,7 +145,6 @@ export class DirectoryStore implements BlockStore {
       path,
       fd,
       moveIn: () => this.#moveIn(path, header),
-      clock: this.#options.deps.clock,
       committed: () => {
         this.#reservations.delete(reservation)
         this.#committed(entry)
@@ -204,12 +203,6 @@ export class DirectoryStore implements BlockStore {
     if (entry === undefined) return false
     await this.#remove(entry, 'freed')
     return true
-  }
-
-  async abortStale(ageMs: number): Promise<number> {
-    const stale = [...this.#reservations].filter((reservation) => reservation.isStale(ageMs))
-    await Promise.all(stale.map((reservation) => reservation.abort()))
-    return stale.length
   }
 
   /** Aborts the open reservations, takes no more, and waits for what is under way. Readers stay usable. */

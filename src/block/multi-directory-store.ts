@@ -104,10 +104,6 @@ export class MultiDirectoryStore implements BlockStore {
     return this.#directories.flatMap((directory) => directory.usage())
   }
 
-  async abortStale(ageMs: number): Promise<number> {
-    return sum(await Promise.all(this.#directories.map((directory) => directory.abortStale(ageMs))))
-  }
-
   async close(): Promise<void> {
     await Promise.all(this.#directories.map((directory) => directory.close()))
   }

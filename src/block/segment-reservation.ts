@@ -5,7 +5,6 @@
 //   open --commit--> committing --done--> ended          as a DirectoryReservation
 //   open --abort---> aborting ---done--> ended
 import { closeSync, openSync } from 'node:fs'
-import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import { PageChecksummer } from '../base/page-checksum.ts'
 import { pageCount } from './block-file.ts'
@@ -19,7 +18,6 @@ export interface SegmentReservationTarget {
   readonly path: string
   /** Appends the block's record; makes the block visible. @throws SkeinError */
   readonly append: (data: readonly Uint8Array[], checksums: readonly number[]) => Promise<void>
-  readonly clock: Clock
   /** Called once, without waiting. */
   readonly ended: (how: 'committed' | 'aborted') => void
   readonly warn: (message: string, thrown: unknown) => void
@@ -34,13 +32,11 @@ export class SegmentReservation implements BlockReservation {
   #chunks: Uint8Array[] = []
   #receivedBytes = 0
   #hasFile = false
-  #touchedMs: number
 
   constructor(target: SegmentReservationTarget) {
     this.id = target.id
     this.header = target.header
     this.#target = target
-    this.#touchedMs = target.clock.monotonicMs()
   }
 
   /** Makes the file at the first call. @throws SkeinError as diskError when it cannot be made */
@@ -61,18 +57,8 @@ export class SegmentReservation implements BlockReservation {
     return this.#mode === 'ended'
   }
 
-  /** Whether the writer has been silent for `ageMs`. */
-  isStale(ageMs: number): boolean {
-    return this.#mode === 'open' && this.#target.clock.monotonicMs() - this.#touchedMs >= ageMs
-  }
-
-  touch(): void {
-    this.#touchedMs = this.#target.clock.monotonicMs()
-  }
-
   async write(chunk: Uint8Array): Promise<void> {
     this.#mustBeOpen()
-    this.touch()
     if (this.#receivedBytes + chunk.length > this.header.length) {
       await this.abort()
       throw new SkeinError('invalid_argument', `block ${this.header.blockId} was given more than its ${this.header.length} bytes`)

@@ -136,7 +136,6 @@ export class SegmentStore implements BlockStore {
       header,
       path,
       append: (data, checksums) => this.#append(entry, data, checksums),
-      clock: this.#options.deps.clock,
       ended: (how) => {
         this.#reservations.delete(reservation)
         if (how === 'aborted') this.#ledger.end(entry)
@@ -180,12 +179,6 @@ export class SegmentStore implements BlockStore {
     if (entry?.place === undefined) return false
     await this.#remove(entry, 'freed')
     return true
-  }
-
-  async abortStale(ageMs: number): Promise<number> {
-    const stale = [...this.#reservations].filter((reservation) => reservation.isStale(ageMs))
-    await Promise.all(stale.map((reservation) => reservation.abort()))
-    return stale.length
   }
 
   /** Compacts until no segment is worth it. Only with `background: false`. @throws what the disk throws */

@@ -183,12 +183,6 @@ export class TieredStore implements BlockStore {
     return this.#tiers.flatMap((tier) => tier.usage())
   }
 
-  async abortStale(ageMs: number): Promise<number> {
-    const aborted = await Promise.all(this.#tiers.map((tier) => tier.abortStale(ageMs)))
-    this.#forgetEnded()
-    return aborted.reduce((total, count) => total + count, 0)
-  }
-
   /** Resolves when nothing is moved, promoted or evicted ahead of need any more. */
   async settle(): Promise<void> {
     await this.#promotions.settle()

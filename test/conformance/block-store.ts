@@ -250,24 +250,6 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
       await expect(store.open(1)).rejects.toMatchObject({ code: 'not_found' })
     })
 
-    test('reservations that nobody touches are aborted, others are not', async () => {
-      const { store, deps } = await opened()
-      const silent = await store.reserve(headerOf(1, 10))
-      const touched = await store.reserve(headerOf(2, 10))
-      const written = await store.reserve(headerOf(3, 10))
-      deps.clock.passMs(50)
-      touched.touch()
-      await written.write(bytesOf(5, 3))
-      deps.clock.passMs(50)
-      expect(await store.abortStale(100)).toBe(1)
-      expect([silent.ended, touched.ended, written.ended]).toEqual([true, false, false])
-      expect(usedBytesOf(store)).toBe(20)
-      await expect(silent.write(bytesOf(1, 1))).rejects.toMatchObject({ code: 'aborted' })
-      await written.write(bytesOf(10, 3).subarray(5))
-      await written.commit()
-      expect((await readWhole(store, 3)).equals(bytesOf(10, 3))).toBe(true)
-    })
-
     test.each([
       ['id', { blockId: -1 }],
       ['id', { blockId: 1.5 }],

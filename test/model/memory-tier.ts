@@ -73,7 +73,6 @@ export class MemoryTier implements TierStore {
       get ended() {
         return mode === 'ended'
       },
-      touch: () => undefined,
       write: async (chunk) => {
         await this.#step()
         mustBeOpen()
@@ -144,10 +143,6 @@ export class MemoryTier implements TierStore {
       if (usedBytes > quotaBytes) throw new Error(`directory ${index} holds ${usedBytes} of ${quotaBytes} bytes`)
       return { path: String(index), tier: '', mediumType: '', quotaBytes, usedBytes }
     })
-  }
-
-  abortStale(): Promise<number> {
-    return Promise.resolve(0)
   }
 
   async close(): Promise<void> {

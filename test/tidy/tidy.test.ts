@@ -26,7 +26,7 @@ const planted: Readonly<Record<keyof typeof rules, readonly SourceFile[]>> = {
   nameViolations: [{ path: 'src/base/utils.ts', text: header }],
   headerViolations: [{ path: 'src/base/x.ts', text: 'export const x = 1\n' }],
   clockViolations: [{ path: 'src/load/x.ts', text: `${header}const now = Date.now()\n` }],
-  leakViolations: [{ path: 'src/load/x.ts', text: `${header}const home = '/work/x'\n` }],
+  leakViolations: [{ path: 'src/load/x.ts', text: `${header}const home = '/home/me'\n` }],
 }
 
 describe('tidy', () => {

@@ -305,7 +305,6 @@ describe('the disk', () => {
       path: join(root, 'temp'),
       fd: openSync('/dev/full', 'r+'),
       moveIn: () => Promise.resolve(void ended.push('moved')),
-      clock: storeDependencies().clock,
       committed: () => ended.push('committed'),
       aborted: () => ended.push('aborted'),
       warn: () => ended.push('warned'),

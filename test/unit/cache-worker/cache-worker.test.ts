@@ -90,6 +90,18 @@ describe('the worker service', () => {
     await service.abortBlock({ blockId: 2, reservation: renewed.reservation }, call)
   })
 
+  test('a block that comes another way is nobody’s to sweep, however long its writer waits for a store', async () => {
+    const { service, store, worker, deps } = await made({ reservationMs: 1000, sweepMs: 2 })
+    const waiting = await store.reserve(headerOf(1, 10))
+    await service.reserveBlock({ header: headerOf(2, 10), mediumHint: '' }, call)
+    worker.start(addresses, never)
+    deps.clock.passMs(600_000)
+    await until(() => store.reservedBytes === 10)
+    await waiting.write(bytesOf(10, 1))
+    await waiting.commit()
+    expect(store.has(1)).toBe(true)
+  })
+
   test('its status adds the directories up', async () => {
     const { service, store } = await made()
     await store.put(headerOf(1, 10), bytesOf(10, 1))
