@@ -5,7 +5,7 @@ import { systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { pageChecksums } from '../../../src/base/page-checksum.ts'
 import { bytesOf, headerOf, mebibyte, never, readWhole, usedBytesOf } from '../../conformance/block-store-fixture.ts'
-import { addresses, makeWorker, until } from './worker-fixture.ts'
+import { addresses, makeWorker } from './worker-fixture.ts'
 
 const cleanups: (() => Promise<void>)[] = []
 afterEach(async () => {

@@ -1,7 +1,7 @@
 // Why: a whole cache worker on a temporary directory, for the tests of its parts.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
-import { systemClock, systemRandom } from '../../../src/base/clock.ts'
+import { systemRandom } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { openBlockStore } from '../../../src/block/multi-directory-store.ts'
 import { BlockChanges } from '../../../src/cache-worker/block-changes.ts'
@@ -37,7 +37,7 @@ export async function makeWorker(options: Partial<CacheWorkerOptions> = {}, mast
     changes,
     master: master.service,
     openStore: (namespaceId) => Promise.reject(new SkeinError('not_found', `there is no namespace ${namespaceId}`)),
-    clock: systemClock,
+    clock: deps.clock,
     random: systemRandom,
     logger,
     metrics: deps.metrics,
