@@ -30,7 +30,6 @@ describe.skipIf(!available)('the main job on real servers', () => {
   beforeAll(async () => {
     store = await startRadosgw({ memoryGiB: 6 })
     redis = await startRedis()
-    await redis.start()
     proxy = await startCountingProxy(store.port)
     slowProxy = await startCountingProxy(store.port, { bytesPerSecond: 100 * 1024 ** 2 })
     const bucket = new TestBucket('main', store)

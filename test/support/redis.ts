@@ -14,7 +14,7 @@ export interface RedisServer {
   readonly directory: string
   /** `redis://127.0.0.1:port` (no password). */
   readonly url: string
-  /** Starts it (again) and resolves when it answers. */
+  /** Starts it again after stop or kill, and resolves when it answers. */
   start(): Promise<void>
   /** SIGTERM: saves and ends. */
   stop(): Promise<void>
@@ -48,6 +48,7 @@ export async function startRedis(options: { readonly password?: string; readonly
   let child: ChildProcess | undefined
 
   const start = async (): Promise<void> => {
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) throw new Error('redis-server runs already')
     const auth = options.password === undefined ? [] : ['--requirepass', options.password]
     const settings = [
       '--port',
