@@ -115,7 +115,7 @@ describe.skipIf(!available)('the main job on real servers', () => {
       .toBe(dataset.length)
     expect((await cluster.cli(['ns', 'ls'])).stdout).toContain('main')
     expect((await cluster.cli(['job', 'ls'])).stdout).toContain('COMPLETED')
-    expect(await oracle.problems('main', dataset.slice(0, 100), 2)).toEqual([])
+    expect(await oracle.problems('main', dataset.slice(0, 100), 2, new Map(), dataset.length)).toEqual([])
   })
 
   /** Starts a load, breaks something when a part of it has arrived, and waits for its end. */

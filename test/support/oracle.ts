@@ -43,16 +43,17 @@ export class Oracle {
     return sha256(Buffer.concat(chunks))
   }
 
-  /** What is wrong with the cached dataset; empty when all is well. `versions`: objects that are not at version 1. */
+  /** What is wrong with the cached dataset; empty when all is well. `versions`: objects that are not at version 1. `listed`: files of the whole namespace, when only some are looked at. */
   async problems(
     namespace: string,
     dataset: readonly DatasetObject[],
     replication: number,
     versions: ReadonlyMap<string, number> = new Map(),
+    listed = dataset.length,
   ): Promise<string[]> {
     const files = new Map((await this.files(`/${namespace}`)).map((file) => [file.key, file]))
     const problems: string[] = []
-    if (files.size < dataset.length) problems.push(`${files.size} files listed, ${dataset.length} in the dataset`)
+    if (files.size !== listed) problems.push(`${files.size} files listed, ${listed} in the dataset`)
     let next = 0
     const worker = async (): Promise<void> => {
       for (let object = dataset[next++]; object !== undefined; object = dataset[next++]) {
