@@ -1,21 +1,21 @@
 // Why: the whole cluster at a glance, and where its job master is.
 import type { ClusterSummary, JobMasterAddress, RegisterJobMasterRequest, TierUsage, WorkerInfo } from '../wire/generated/master.ts'
 import type { MasterContext } from './master-context.ts'
+import type { SafeMode } from './safe-mode.ts'
 
 export class ClusterService {
   readonly #context: MasterContext
   readonly #clusterId: string
   readonly #startedMs: number
-  /** Nothing was known at the start, so there is nothing to wait for. */
-  readonly #startedEmpty: boolean
+  readonly #safeMode: SafeMode
   /** In memory only: the job master registers again every few seconds. */
   #jobMaster: JobMasterAddress = { rpcAddress: '', webAddress: '' }
 
-  constructor(context: MasterContext, clusterId: string) {
+  constructor(context: MasterContext, clusterId: string, safeMode: SafeMode) {
     this.#context = context
     this.#clusterId = clusterId
     this.#startedMs = context.clock.nowMs()
-    this.#startedEmpty = context.tables.counter('files') === 0
+    this.#safeMode = safeMode
   }
 
   registerJobMaster({ rpcAddress, webAddress }: RegisterJobMasterRequest): void {
@@ -26,10 +26,7 @@ export class ClusterService {
     return this.#jobMaster
   }
 
-  /**
-   * Capacity and usage count live workers only. Safe mode lasts from the start until the first worker has ended its full
-   * report (which workers there were is not kept over a restart); a master that knew no file starts without it.
-   */
+  /** Capacity and usage count live workers only. */
   summary(): ClusterSummary {
     const { workers, clock, options, tables } = this.#context
     const all = workers.list()
@@ -42,7 +39,7 @@ export class ClusterService {
       startedMs: this.#startedMs,
       nowMs: clock.nowMs(),
       version: options.version,
-      safeMode: !this.#startedEmpty && !workers.anyReported,
+      safeMode: this.#safeMode.isOn,
       liveWorkers: live.length,
       lostWorkers: all.length - live.length,
       capacityBytes: live.reduce((sum, worker) => sum + worker.capacityBytes, 0),

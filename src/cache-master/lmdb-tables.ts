@@ -21,10 +21,12 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
   readonly #inodes: StateTable<number, Buffer>
   readonly #edges: StateTable<Buffer, number>
   readonly #decommissioningRows: StateTable<string, Buffer>
+  readonly #expectedWorkerRows: StateTable<string, Buffer>
   /** Few, and asked for at every call. */
   readonly #namespaces = new Map<string, NamespaceRecord>()
   readonly #counters = new Map<CounterName, number>()
   readonly #decommissioning = new Set<string>()
+  readonly #expectedWorkers = new Set<string>()
 
   /** The caller closes the state. */
   constructor(state: LmdbState) {
@@ -33,6 +35,7 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
     this.#inodes = state.bytesTable('inodes')
     this.#edges = state.numbersTable('edges')
     this.#decommissioningRows = state.bytesTable('decommissioning')
+    this.#expectedWorkerRows = state.bytesTable('expected-workers')
     this.#load()
   }
 
@@ -121,13 +124,15 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
   }
 
   putDecommissioning(workerId: string, decommissioning: boolean): void {
-    if (decommissioning) {
-      this.#decommissioningRows.put(workerId, Buffer.of(1))
-      this.#decommissioning.add(workerId)
-    } else {
-      this.#decommissioningRows.delete(workerId)
-      this.#decommissioning.delete(workerId)
-    }
+    putMember(this.#decommissioning, this.#decommissioningRows, workerId, decommissioning)
+  }
+
+  expectedWorkers(): ReadonlySet<string> {
+    return this.#expectedWorkers
+  }
+
+  putExpectedWorker(workerId: string, expected: boolean): void {
+    putMember(this.#expectedWorkers, this.#expectedWorkerRows, workerId, expected)
   }
 
   counter(name: CounterName): number {
@@ -153,7 +158,20 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
     }
     this.#decommissioning.clear()
     for (const { key } of this.#decommissioningRows.range({})) this.#decommissioning.add(key)
+    this.#expectedWorkers.clear()
+    for (const { key } of this.#expectedWorkerRows.range({})) this.#expectedWorkers.add(key)
     for (const name of ['containers', 'files', 'directories'] as const) this.#counters.set(name, this.#state.number(name) ?? 0)
+  }
+}
+
+/** Adds or takes a member, in the table and in what is kept of it in memory. */
+function putMember(members: Set<string>, rows: StateTable<string, Buffer>, member: string, isMember: boolean): void {
+  if (isMember) {
+    rows.put(member, Buffer.of(1))
+    members.add(member)
+  } else {
+    rows.delete(member)
+    members.delete(member)
   }
 }
 

@@ -5,7 +5,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { blockCount } from '../base/block-id.ts'
 import { type Clock, type Random, systemRandom } from '../base/clock.ts'
-import { toSkeinError } from '../base/errors.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
 import { LmdbState } from '../journal/lmdb-state.ts'
@@ -30,6 +30,7 @@ import { NamespaceService } from './namespace-service.ts'
 import { PathLocator } from './path-locator.ts'
 import type { PersistOn } from './persist-service.ts'
 import { ReplicationChecker } from './replication-checker.ts'
+import { SafeMode } from './safe-mode.ts'
 import { SecretSealing } from './secret-sealing.ts'
 import { type OpenStore, StorePool } from './store-pool.ts'
 import { StoreSync } from './store-sync.ts'
@@ -68,6 +69,7 @@ export interface CacheMaster {
   close(): Promise<void>
 }
 
+const notBuilt = (): Promise<never> => Promise.reject(new SkeinError('unimplemented', 'not built yet'))
 const watchIntervalMs = 1000
 
 /** @throws SkeinError when the state, the key or the journal cannot be opened */
@@ -130,13 +132,15 @@ function assemble(context: MasterContext, { replication, clusterId, random, pers
   const sync = new StoreSync(context)
   const locator = new PathLocator(context, sync)
   const namespaces = new NamespaceService(context)
+  const safeMode = new SafeMode(context)
   const service = serviceOf(context, {
     namespaces,
     files: new FileService(context, locator, sync),
     lists: new ListService(context, locator, sync),
     syncs: new SyncService(context, sync),
-    cluster: new ClusterService(context, clusterId),
+    cluster: new ClusterService(context, clusterId, safeMode),
     replication,
+    safeMode,
   })
   const decommission = new Decommission(context, replication)
   const lifecycle = createLifecycle(context, {
@@ -151,7 +155,7 @@ function assemble(context: MasterContext, { replication, clusterId, random, pers
     stopped: context.log.stopped,
     start: (signal) => {
       const either = AbortSignal.any([signal, closing.signal])
-      void watchWorkers(context, either)
+      void watchWorkers(context, safeMode, either)
       void replication.run(either)
       lifecycle.run(either)
       if (hasDetached(context)) {
@@ -178,10 +182,11 @@ interface Parts {
   readonly syncs: SyncService
   readonly cluster: ClusterService
   readonly replication: ReplicationChecker
+  readonly safeMode: SafeMode
 }
 
 function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service'] {
-  const { namespaces, files, lists, syncs, cluster, replication } = parts
+  const { namespaces, files, lists, syncs, cluster, replication, safeMode } = parts
   const { workers } = context
   return {
     createNamespace: (request, options) => namespaces.create(request, options),
@@ -204,11 +209,23 @@ function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service']
       await syncs.setReplication(request)
       return {}
     },
-    registerWorker: async (request) => ({ session: workers.register(request) }),
-    reportBlocks: async (request) => ({ unknown: workers.report(request) }),
+    updateNamespace: notBuilt,
+    getClusterMetrics: notBuilt,
+    backup: notBuilt,
+    commitStaging: notBuilt,
+    dropStaging: notBuilt,
+    registerWorker: async (request) => {
+      const session = workers.register(request)
+      await safeMode.expect(request.workerId)
+      return { session }
+    },
+    reportBlocks: async (request) => ({ unknown: workers.report(request), release: [], pinned: [] }),
     workerHeartbeat: async (request) => ({
       freeBlocks: workers.heartbeat(request),
       copyBlocks: replication.copiesFor(request.workerId),
+      releaseBlocks: [],
+      pinBlocks: [],
+      unpinBlocks: [],
     }),
     listWorkers: async () => ({ workers: workers.list() }),
     getClusterSummary: async () => cluster.summary(),
@@ -225,11 +242,12 @@ function hasDetached(context: MasterContext): boolean {
   return false
 }
 
-async function watchWorkers(context: MasterContext, signal: AbortSignal): Promise<void> {
+async function watchWorkers(context: MasterContext, safeMode: SafeMode, signal: AbortSignal): Promise<void> {
   try {
     for (;;) {
       await context.clock.sleep(watchIntervalMs, signal)
       context.workers.expire()
+      await safeMode.forgetLost()
     }
   } catch (error) {
     if (!signal.aborted) context.logger.error('watching the workers ended', { error: toSkeinError(error) })

@@ -59,7 +59,6 @@ const lostWorkersKept = 1000
 export class WorkerRegistry {
   readonly #deps: WorkerRegistryDependencies
   readonly #workers = new Map<string, Worker>()
-  #fullReports = 0
   #events: WorkerEvents | undefined
 
   constructor(deps: WorkerRegistryDependencies) {
@@ -85,11 +84,6 @@ export class WorkerRegistry {
 
   isDecommissioning(workerId: string): boolean {
     return this.#deps.isDecommissioning?.(workerId) ?? false
-  }
-
-  /** Whether any worker has ended its full report since this master started. */
-  get anyReported(): boolean {
-    return this.#fullReports > 0
   }
 
   /** Opens a session; what the worker reported before no longer counts. @returns the session */
@@ -136,7 +130,6 @@ export class WorkerRegistry {
     if (request.directories.length > 0) worker.directories = request.directories
     if (request.fullReportEnd && !worker.reported) {
       worker.reported = true
-      this.#fullReports += 1
       this.#deps.logger.info('worker reported its blocks', { workerId: worker.workerId, blocks: blocks.blocksOf(ordinal) })
       this.#events?.workerReported(worker.workerId)
     }

@@ -43,6 +43,7 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
   return {
     service: {
       reserveBlock: (request) => reserve(deps, leases, request),
+      copyHere: () => Promise.reject(new SkeinError('unimplemented', 'not built yet')),
       commitBlock: async ({ blockId, reservation: id, pageChecksums }) => {
         const reservation = find(id, blockId)
         if (reservation === undefined) {

@@ -64,6 +64,8 @@ const listMax = 1000
 /** Rows of an ended load that one command deletes; a row may hold hundreds of files. */
 const expireRowsMax = 64
 
+const notBuilt = (): Promise<never> => Promise.reject(new SkeinError('unimplemented', 'not built yet'))
+
 /** Opens the state and replays the journal. @throws SkeinError data_loss, failed_precondition from the journal */
 export async function createJobMaster(deps: JobMasterDependencies): Promise<JobMaster> {
   const { journal, logger, onFailure } = deps
@@ -228,11 +230,15 @@ class JobMasterRole implements JobMaster {
         const { master, options, clock } = this.#deps
         const known = request.requestKey === '' ? undefined : tables.requestKeys.get([request.requestKey])
         if (known !== undefined) return { loadId: formatLoadId(known), joined: false }
-        const effect = await this.#log.submit(await checkSubmission(request, master, options, clock.nowMs(), signal))
+        const effect = await this.#log.submit(await checkSubmission(request, master, options, clock, signal))
         if (effect.type !== 'submitted') throw new SkeinError('internal', 'the load was not written down')
         if (this.#serving?.aborted === false) this.#startRunner(effect.loadId, this.#serving)
         return { loadId: formatLoadId(effect.loadId), joined: effect.joined }
       },
+      stageIndex: notBuilt,
+      resumeLoad: notBuilt,
+      startPlan: notBuilt,
+      getPlan: notBuilt,
       getLoad: async ({ loadId }) => this.#status(findLoad(tables, loadId).loadId),
       listLoads: async ({ limit }) => {
         const last = tables.counters.get(['load']) ?? 0

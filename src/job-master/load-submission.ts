@@ -1,5 +1,6 @@
 // Why: what cannot work is refused at once, by one line that says why, before anything is written down or loaded.
 // How: the request is checked, then the master is asked for the namespace, the path and the live workers.
+import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import { formatPath, parsePath } from '../base/paths.ts'
 import type { SubmitLoad } from '../load/commands.ts'
@@ -10,6 +11,7 @@ import type { JobMasterOptions } from './options.ts'
 
 const requestKeyMax = 200
 const countMax = 1_000_000
+const safeModePollMs = 100
 
 /**
  * The command of a request that may be accepted.
@@ -19,7 +21,7 @@ export async function checkSubmission(
   request: SubmitLoadRequest,
   master: Service<MasterServiceDefinition>,
   options: JobMasterOptions,
-  nowMs: number,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<SubmitLoad> {
   const { requestKey } = request
@@ -33,10 +35,10 @@ export async function checkSubmission(
   await master.getNamespace({ name: path.namespace }, { signal })
   // Refuses a path at which there is nothing; an empty directory is something, and loads to nothing.
   await master.syncPage({ path: formatPath(path), cursor: '', limit: 1 }, { signal })
-  await checkWorkers(master, replication, signal)
+  await checkWorkers(master, replication, clock, signal)
   return {
     type: 'SubmitLoad',
-    nowMs,
+    nowMs: clock.nowMs(),
     requestKey,
     path: formatPath(path),
     options: { replication, activeJobs, batchSize: batchSize === 0 ? options.batchFiles : batchSize },
@@ -50,10 +52,26 @@ function count(name: string, value: number, minimum: number): number {
   return value
 }
 
-async function checkWorkers(master: Service<MasterServiceDefinition>, replication: number, signal: AbortSignal): Promise<void> {
-  const { workers } = await master.listWorkers({}, { signal })
-  const live = workers.filter((worker) => worker.live).length
-  if (live >= replication) return
+/** A master in safe mode has not heard of all its workers yet: it is asked again until it has. */
+async function checkWorkers(
+  master: Service<MasterServiceDefinition>,
+  replication: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  let safeMode = true
+  for (;;) {
+    const { workers } = await master.listWorkers({}, { signal })
+    const live = workers.filter((worker) => worker.live).length
+    if (live >= replication) return
+    if (!safeMode) throw tooFewWorkers(replication, live)
+    // Where it has just ended, the workers that ended it are in the next list.
+    ;({ safeMode } = await master.getClusterSummary({}, { signal }))
+    if (safeMode) await clock.sleep(safeModePollMs, signal)
+  }
+}
+
+function tooFewWorkers(replication: number, live: number): SkeinError {
   const [needs, are] = [replication === 1 ? '1 live worker' : `${replication} live workers`, live === 1 ? '1 is' : `${live} are`]
-  throw new SkeinError('failed_precondition', `replication ${replication} needs ${needs}, ${are} live`, { reason: 'too_few_workers' })
+  return new SkeinError('failed_precondition', `replication ${replication} needs ${needs}, ${are} live`, { reason: 'too_few_workers' })
 }

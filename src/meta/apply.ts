@@ -11,6 +11,7 @@ import type {
   Effect,
   RemoveFile,
   SetDecommissioning,
+  SetExpectedWorker,
   SetReplication,
 } from './commands.ts'
 import { forgetDeadline } from './deadlines.ts'
@@ -40,6 +41,8 @@ export function apply(tables: Tables, command: Command): Applied {
       return setReplication(tables, command)
     case 'set_decommissioning':
       return setDecommissioning(tables, command)
+    case 'set_expected_worker':
+      return setExpectedWorker(tables, command)
     case 'make_directory':
     case 'remove_entries':
     case 'detach':
@@ -166,6 +169,12 @@ function setReplication(tables: Tables, command: SetReplication): Applied {
 function setDecommissioning(tables: Tables, command: SetDecommissioning): Applied {
   if (tables.decommissioning().has(command.workerId) === command.decommissioning) return done(0)
   tables.putDecommissioning(command.workerId, command.decommissioning)
+  return done(1)
+}
+
+function setExpectedWorker(tables: Tables, command: SetExpectedWorker): Applied {
+  if (tables.expectedWorkers().has(command.workerId) === command.expected) return done(0)
+  tables.putExpectedWorker(command.workerId, command.expected)
   return done(1)
 }
 

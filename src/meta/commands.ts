@@ -83,6 +83,14 @@ export interface SetDecommissioning {
   readonly decommissioning: boolean
 }
 
+/** Whether a worker is one that a restarted master waits for: it lived when the master last knew. */
+export interface SetExpectedWorker {
+  readonly type: 'set_expected_worker'
+  readonly atMs: number
+  readonly workerId: string
+  readonly expected: boolean
+}
+
 export type Command =
   | CreateNamespace
   | DeleteNamespace
@@ -91,6 +99,7 @@ export type Command =
   | RemoveFile
   | SetReplication
   | SetDecommissioning
+  | SetExpectedWorker
   | LifecycleCommand
 
 /** The replicas of this version of a file are no longer wanted. */

@@ -120,6 +120,10 @@ export interface Tables {
   decommissioning(): ReadonlySet<string>
   putDecommissioning(workerId: string, decommissioning: boolean): void
 
+  /** Ids of the workers that lived when this was last written: a restarted master waits for them. */
+  expectedWorkers(): ReadonlySet<string>
+  putExpectedWorker(workerId: string, expected: boolean): void
+
   counter(name: CounterName): number
   putCounter(name: CounterName, value: number): void
 }

@@ -13,7 +13,7 @@ import type { Consumer, Task } from '../../src/queue/queue.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../src/telemetry/registry.ts'
 import type { BlockFailure, FileReplacement, LoadStatus, StartSetResponse } from '../../src/wire/generated/job.ts'
-import type { MasterServiceDefinition, SyncedFile, WorkerInfo } from '../../src/wire/generated/master.ts'
+import type { ClusterSummary, MasterServiceDefinition, SyncedFile, WorkerInfo } from '../../src/wire/generated/master.ts'
 import type { Service } from '../../src/wire/service.ts'
 import { MemoryJournal, MemoryQueue, never, VirtualClock } from './load-doubles.ts'
 
@@ -55,6 +55,11 @@ export interface WorldOptions {
 }
 
 export const megabyte = 1024 * 1024
+
+const clusterSummary: ClusterSummary = {
+  ...{ masterAddress: '', webPort: 0, rpcPort: 0, startedMs: 0, nowMs: 0, version: '', safeMode: false, clusterId: '' },
+  ...{ liveWorkers: 0, lostWorkers: 0, capacityBytes: 0, usedBytes: 0, tiers: [], files: 0 },
+}
 
 export class World {
   readonly clock = new VirtualClock()
@@ -332,6 +337,7 @@ export class World {
         if (file === undefined) throw new SkeinError('not_found', `there is no object ${key}`)
         return { file: this.synced(file) }
       }),
+      getClusterSummary: up(() => clusterSummary),
       auditFiles: up(({ fileIds, replication }) => {
         if (this.options.blindAudit === true) return { files: [] }
         const byId = new Map([...this.files.values()].map((file) => [file.fileId, file]))

@@ -22,13 +22,97 @@ export interface LoadOptions {
   activeJobs: number;
   /** files a task of small files may hold; 0 = by size */
   batchSize: number;
+  /** colder blocks that no running load needs may go for it */
+  evict?:
+    | boolean
+    | undefined;
+  /** as the user wrote it: 50MB/s, or a timetable 08:00-20:00=200MB/s,else=unlimited; empty = unlimited */
+  bandwidth?:
+    | string
+    | undefined;
+  /** weight among running loads, order among waiting ones; 1..100, default 10 */
+  priority?:
+    | number
+    | undefined;
+  /** makes the listing known, loads nothing */
+  metadataOnly?: boolean | undefined;
+  selection?: Selection | undefined;
+  hosts?:
+    | HostChoice
+    | undefined;
+  /** nothing is visible until all of it is in */
+  atomic?:
+    | boolean
+    | undefined;
+  /** of staged data that nobody finished; 0 = the default */
+  expireTimeMs?:
+    | number
+    | undefined;
+  /** checks what is cached against the store's checksums */
+  verify?:
+    | boolean
+    | undefined;
+  /** N or P%: stops early above it; empty = never */
+  maxFailures?:
+    | string
+    | undefined;
+  /** the schedule that submitted it; empty = a person */
+  schedule?:
+    | string
+    | undefined;
+  /** when it should be in; 0 = no matter */
+  readyByMs?:
+    | number
+    | undefined;
+  /** the load that it goes on with */
+  resumedFrom?: string | undefined;
+}
+
+/** Which of the listed files are wanted. Globs are matched against the path below the loaded path. */
+export interface Selection {
+  /** none = all */
+  include: string[];
+  exclude: string[];
+  sizeMin?: number | undefined;
+  sizeMax?: number | undefined;
+  modifiedAfterMs?: number | undefined;
+  modifiedBeforeMs?: number | undefined;
+}
+
+export interface HostChoice {
+  /** only these; none = all */
+  hosts: string[];
+  excludedHosts: string[];
+  /** this host first */
+  locality?: string | undefined;
 }
 
 export interface SubmitLoadRequest {
   /** the same key again is the same load */
   requestKey: string;
   path: string;
-  options: LoadOptions | undefined;
+  options:
+    | LoadOptions
+    | undefined;
+  /** staged by StageIndex: what to load, instead of `path`, which then only names it */
+  indexId?: string | undefined;
+}
+
+/** A part of a list of paths, in order; the same part again changes nothing. A list that nobody loads is forgotten after an hour. */
+export interface StageIndexRequest {
+  indexId: string;
+  part: number;
+  items: IndexItem[];
+}
+
+export interface IndexItem {
+  path: string;
+  /** not given: the load's */
+  replication?:
+    | number
+    | undefined;
+  /** only this version */
+  etag?: string | undefined;
 }
 
 export interface SubmitLoadResponse {
@@ -60,6 +144,33 @@ export interface LoadCounts {
   /** queued or running now */
   tasksOut: number;
   tasksRetried: number;
+  /** at the store and not known before */
+  filesAdded?:
+    | number
+    | undefined;
+  /** known in another version before; its blocks went */
+  filesChanged?:
+    | number
+    | undefined;
+  /** gone from the store */
+  filesRemoved?: number | undefined;
+  filesVerified?:
+    | number
+    | undefined;
+  /** not in the selection */
+  filesExcluded?: number | undefined;
+}
+
+export interface WorkerProgress {
+  workerId: string;
+  hostname: string;
+  bytes: number;
+  tasksOut: number;
+  failures: number;
+}
+
+export interface WorkerTable {
+  workers: WorkerProgress[];
 }
 
 export interface LoadStatus {
@@ -83,6 +194,12 @@ export interface LoadStatus {
   errorCode: string;
   missingCapacityBytes: number;
   nowMs: number;
+  /** what this job master saw arrive where, since it started */
+  workers?:
+    | WorkerTable
+    | undefined;
+  /** when it should end, by the rate of late; 0 = unknown */
+  estimateMs?: number | undefined;
 }
 
 export interface LoadList {
@@ -91,6 +208,9 @@ export interface LoadList {
 
 export interface ListLoadsRequest {
   limit: number;
+  /** only older ones */
+  beforeLoadId?: string | undefined;
+  endedOnly?: boolean | undefined;
 }
 
 export interface LoadFilesRequest {
@@ -109,6 +229,69 @@ export interface LoadFile {
   attempts: number;
   /** of the last failure */
   workerId: string;
+  etag?: string | undefined;
+  blocks?: number | undefined;
+  crc64?: string | undefined;
+  errorCode?: string | undefined;
+}
+
+/** ---- what a load would do ---- */
+export interface PlanRequest {
+  planId: string;
+}
+
+/** Grows while it is made; kept for some minutes after. */
+export interface PlanReport {
+  planId: string;
+  done: boolean;
+  /** not empty: it could not be made, or the load would be refused, and why */
+  error: string;
+  errorCode: string;
+  path: string;
+  files: number;
+  bytes: number;
+  filesCached: number;
+  bytesCached: number;
+  /** cannot be loaded (archive class, bad key) */
+  filesFailing: number;
+  /** read from the store */
+  bytesToLoad: number;
+  /** times replicas */
+  bytesToWrite: number;
+  /** to load */
+  blocks: number;
+  tasks: number;
+  listRequests: number;
+  getRequests: number;
+  capacityBytes: number;
+  freeBytes: number;
+  /** would have to go */
+  evictBytes: number;
+  /** fits nowhere */
+  missingBytes: number;
+  placement: PlanPlacement[];
+  rateBytesPerSecond: number;
+  rateFilesPerSecond: number;
+  /** what the rates are of */
+  rateBasis: string;
+  estimateMs: number;
+  /** in `currency`; not given: no price is known */
+  cost?: number | undefined;
+  currency: string;
+  costBasis: string;
+  filesExcluded: number;
+}
+
+export interface PlanPlacement {
+  workerId: string;
+  hostname: string;
+  bytes: number;
+  blocks: number;
+  freeBytes: number;
+}
+
+export interface StartPlanResponse {
+  planId: string;
 }
 
 export interface LoadFilesResponse {
@@ -140,10 +323,42 @@ export interface JobWorkerHeartbeatRequest {
   jobWorkerId: string;
   session: string;
   running: RunningTask[];
+  /** since the last heartbeat */
+  pressures?: Pressures | undefined;
+}
+
+export interface Pressures {
+  namespaces: NamespacePressure[];
+}
+
+export interface NamespacePressure {
+  namespaceId: string;
+  slowDowns: number;
+  demandReads: number;
 }
 
 export interface JobWorkerHeartbeatResponse {
+  /** of those in `running` */
   cancelledLoads: string[];
+  pacing?: Pacing | undefined;
+}
+
+export interface Pacing {
+  /** loads that are not named may read as fast as they can */
+  allowances: LoadAllowance[];
+  pauses: NamespacePause[];
+}
+
+/** How fast this job worker may read for a load, until the next heartbeat says otherwise. */
+export interface LoadAllowance {
+  loadId: string;
+  bytesPerSecond: number;
+}
+
+/** No new reads of this namespace's store for so long. */
+export interface NamespacePause {
+  namespaceId: string;
+  pauseMs: number;
 }
 
 /** One file's piece of a set: whole blocks, in order. */
@@ -156,6 +371,7 @@ export interface SetPiece {
   blockSizeBytes: number;
   firstBlock: number;
   blockCount: number;
+  crc64?: string | undefined;
 }
 
 export interface StartSetRequest {
@@ -173,6 +389,11 @@ export interface StartSetResponse {
   pieces: SetPiece[];
   /** every block of the set goes to each of these */
   targets: SetTarget[];
+  evict?:
+    | boolean
+    | undefined;
+  /** nothing is loaded: the blocks on the targets are checked against the store's checksums */
+  verify?: boolean | undefined;
 }
 
 export interface SetTarget {
@@ -282,7 +503,24 @@ export const JobEmpty: MessageFns<JobEmpty> = {
 };
 
 function createBaseLoadOptions(): LoadOptions {
-  return { replication: 0, activeJobs: 0, batchSize: 0 };
+  return {
+    replication: 0,
+    activeJobs: 0,
+    batchSize: 0,
+    evict: undefined,
+    bandwidth: undefined,
+    priority: undefined,
+    metadataOnly: undefined,
+    selection: undefined,
+    hosts: undefined,
+    atomic: undefined,
+    expireTimeMs: undefined,
+    verify: undefined,
+    maxFailures: undefined,
+    schedule: undefined,
+    readyByMs: undefined,
+    resumedFrom: undefined,
+  };
 }
 
 export const LoadOptions: MessageFns<LoadOptions> = {
@@ -295,6 +533,45 @@ export const LoadOptions: MessageFns<LoadOptions> = {
     }
     if (message.batchSize !== 0) {
       writer.uint32(24).uint32(message.batchSize);
+    }
+    if (message.evict !== undefined) {
+      writer.uint32(32).bool(message.evict);
+    }
+    if (message.bandwidth !== undefined) {
+      writer.uint32(42).string(message.bandwidth);
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(48).uint32(message.priority);
+    }
+    if (message.metadataOnly !== undefined) {
+      writer.uint32(56).bool(message.metadataOnly);
+    }
+    if (message.selection !== undefined) {
+      Selection.encode(message.selection, writer.uint32(66).fork()).join();
+    }
+    if (message.hosts !== undefined) {
+      HostChoice.encode(message.hosts, writer.uint32(74).fork()).join();
+    }
+    if (message.atomic !== undefined) {
+      writer.uint32(80).bool(message.atomic);
+    }
+    if (message.expireTimeMs !== undefined) {
+      writer.uint32(88).uint64(message.expireTimeMs);
+    }
+    if (message.verify !== undefined) {
+      writer.uint32(96).bool(message.verify);
+    }
+    if (message.maxFailures !== undefined) {
+      writer.uint32(106).string(message.maxFailures);
+    }
+    if (message.schedule !== undefined) {
+      writer.uint32(114).string(message.schedule);
+    }
+    if (message.readyByMs !== undefined) {
+      writer.uint32(121).double(message.readyByMs);
+    }
+    if (message.resumedFrom !== undefined) {
+      writer.uint32(130).string(message.resumedFrom);
     }
     return writer;
   },
@@ -336,6 +613,110 @@ export const LoadOptions: MessageFns<LoadOptions> = {
             message.batchSize = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.evict = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.bandwidth = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.priority = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.metadataOnly = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.selection = Selection.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.hosts = HostChoice.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.atomic = reader.bool();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.expireTimeMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.verify = reader.bool();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.maxFailures = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.schedule = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 121) {
+              break;
+            }
+
+            message.readyByMs = reader.double();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.resumedFrom = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -356,12 +737,230 @@ export const LoadOptions: MessageFns<LoadOptions> = {
     message.replication = object.replication ?? 0;
     message.activeJobs = object.activeJobs ?? 0;
     message.batchSize = object.batchSize ?? 0;
+    message.evict = object.evict ?? undefined;
+    message.bandwidth = object.bandwidth ?? undefined;
+    message.priority = object.priority ?? undefined;
+    message.metadataOnly = object.metadataOnly ?? undefined;
+    message.selection = (object.selection !== undefined && object.selection !== null)
+      ? Selection.fromPartial(object.selection)
+      : undefined;
+    message.hosts = (object.hosts !== undefined && object.hosts !== null)
+      ? HostChoice.fromPartial(object.hosts)
+      : undefined;
+    message.atomic = object.atomic ?? undefined;
+    message.expireTimeMs = object.expireTimeMs ?? undefined;
+    message.verify = object.verify ?? undefined;
+    message.maxFailures = object.maxFailures ?? undefined;
+    message.schedule = object.schedule ?? undefined;
+    message.readyByMs = object.readyByMs ?? undefined;
+    message.resumedFrom = object.resumedFrom ?? undefined;
+    return message;
+  },
+};
+
+function createBaseSelection(): Selection {
+  return {
+    include: [],
+    exclude: [],
+    sizeMin: undefined,
+    sizeMax: undefined,
+    modifiedAfterMs: undefined,
+    modifiedBeforeMs: undefined,
+  };
+}
+
+export const Selection: MessageFns<Selection> = {
+  encode(message: Selection, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.include) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.exclude) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.sizeMin !== undefined) {
+      writer.uint32(24).uint64(message.sizeMin);
+    }
+    if (message.sizeMax !== undefined) {
+      writer.uint32(32).uint64(message.sizeMax);
+    }
+    if (message.modifiedAfterMs !== undefined) {
+      writer.uint32(41).double(message.modifiedAfterMs);
+    }
+    if (message.modifiedBeforeMs !== undefined) {
+      writer.uint32(49).double(message.modifiedBeforeMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Selection {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSelection();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.include.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.exclude.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sizeMin = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sizeMax = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.modifiedAfterMs = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.modifiedBeforeMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Selection>): Selection {
+    return Selection.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Selection>): Selection {
+    const message = createBaseSelection();
+    message.include = object.include?.map((e) => e) || [];
+    message.exclude = object.exclude?.map((e) => e) || [];
+    message.sizeMin = object.sizeMin ?? undefined;
+    message.sizeMax = object.sizeMax ?? undefined;
+    message.modifiedAfterMs = object.modifiedAfterMs ?? undefined;
+    message.modifiedBeforeMs = object.modifiedBeforeMs ?? undefined;
+    return message;
+  },
+};
+
+function createBaseHostChoice(): HostChoice {
+  return { hosts: [], excludedHosts: [], locality: undefined };
+}
+
+export const HostChoice: MessageFns<HostChoice> = {
+  encode(message: HostChoice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.hosts) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.excludedHosts) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.locality !== undefined) {
+      writer.uint32(26).string(message.locality);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HostChoice {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHostChoice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hosts.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.excludedHosts.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.locality = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<HostChoice>): HostChoice {
+    return HostChoice.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HostChoice>): HostChoice {
+    const message = createBaseHostChoice();
+    message.hosts = object.hosts?.map((e) => e) || [];
+    message.excludedHosts = object.excludedHosts?.map((e) => e) || [];
+    message.locality = object.locality ?? undefined;
     return message;
   },
 };
 
 function createBaseSubmitLoadRequest(): SubmitLoadRequest {
-  return { requestKey: "", path: "", options: undefined };
+  return { requestKey: "", path: "", options: undefined, indexId: undefined };
 }
 
 export const SubmitLoadRequest: MessageFns<SubmitLoadRequest> = {
@@ -374,6 +973,9 @@ export const SubmitLoadRequest: MessageFns<SubmitLoadRequest> = {
     }
     if (message.options !== undefined) {
       LoadOptions.encode(message.options, writer.uint32(26).fork()).join();
+    }
+    if (message.indexId !== undefined) {
+      writer.uint32(34).string(message.indexId);
     }
     return writer;
   },
@@ -415,6 +1017,14 @@ export const SubmitLoadRequest: MessageFns<SubmitLoadRequest> = {
             message.options = LoadOptions.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.indexId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -437,6 +1047,165 @@ export const SubmitLoadRequest: MessageFns<SubmitLoadRequest> = {
     message.options = (object.options !== undefined && object.options !== null)
       ? LoadOptions.fromPartial(object.options)
       : undefined;
+    message.indexId = object.indexId ?? undefined;
+    return message;
+  },
+};
+
+function createBaseStageIndexRequest(): StageIndexRequest {
+  return { indexId: "", part: 0, items: [] };
+}
+
+export const StageIndexRequest: MessageFns<StageIndexRequest> = {
+  encode(message: StageIndexRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.indexId !== "") {
+      writer.uint32(10).string(message.indexId);
+    }
+    if (message.part !== 0) {
+      writer.uint32(16).uint32(message.part);
+    }
+    for (const v of message.items) {
+      IndexItem.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StageIndexRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStageIndexRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.indexId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.part = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.items.push(IndexItem.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StageIndexRequest>): StageIndexRequest {
+    return StageIndexRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StageIndexRequest>): StageIndexRequest {
+    const message = createBaseStageIndexRequest();
+    message.indexId = object.indexId ?? "";
+    message.part = object.part ?? 0;
+    message.items = object.items?.map((e) => IndexItem.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseIndexItem(): IndexItem {
+  return { path: "", replication: undefined, etag: undefined };
+}
+
+export const IndexItem: MessageFns<IndexItem> = {
+  encode(message: IndexItem, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.replication !== undefined) {
+      writer.uint32(16).uint32(message.replication);
+    }
+    if (message.etag !== undefined) {
+      writer.uint32(26).string(message.etag);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IndexItem {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIndexItem();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.replication = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<IndexItem>): IndexItem {
+    return IndexItem.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<IndexItem>): IndexItem {
+    const message = createBaseIndexItem();
+    message.path = object.path ?? "";
+    message.replication = object.replication ?? undefined;
+    message.etag = object.etag ?? undefined;
     return message;
   },
 };
@@ -578,6 +1347,11 @@ function createBaseLoadCounts(): LoadCounts {
     tasksDone: 0,
     tasksOut: 0,
     tasksRetried: 0,
+    filesAdded: undefined,
+    filesChanged: undefined,
+    filesRemoved: undefined,
+    filesVerified: undefined,
+    filesExcluded: undefined,
   };
 }
 
@@ -621,6 +1395,21 @@ export const LoadCounts: MessageFns<LoadCounts> = {
     }
     if (message.tasksRetried !== 0) {
       writer.uint32(104).uint64(message.tasksRetried);
+    }
+    if (message.filesAdded !== undefined) {
+      writer.uint32(112).uint64(message.filesAdded);
+    }
+    if (message.filesChanged !== undefined) {
+      writer.uint32(120).uint64(message.filesChanged);
+    }
+    if (message.filesRemoved !== undefined) {
+      writer.uint32(128).uint64(message.filesRemoved);
+    }
+    if (message.filesVerified !== undefined) {
+      writer.uint32(136).uint64(message.filesVerified);
+    }
+    if (message.filesExcluded !== undefined) {
+      writer.uint32(144).uint64(message.filesExcluded);
     }
     return writer;
   },
@@ -742,6 +1531,46 @@ export const LoadCounts: MessageFns<LoadCounts> = {
             message.tasksRetried = longToNumber(reader.uint64());
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.filesAdded = longToNumber(reader.uint64());
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.filesChanged = longToNumber(reader.uint64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.filesRemoved = longToNumber(reader.uint64());
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.filesVerified = longToNumber(reader.uint64());
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.filesExcluded = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -772,6 +1601,169 @@ export const LoadCounts: MessageFns<LoadCounts> = {
     message.tasksDone = object.tasksDone ?? 0;
     message.tasksOut = object.tasksOut ?? 0;
     message.tasksRetried = object.tasksRetried ?? 0;
+    message.filesAdded = object.filesAdded ?? undefined;
+    message.filesChanged = object.filesChanged ?? undefined;
+    message.filesRemoved = object.filesRemoved ?? undefined;
+    message.filesVerified = object.filesVerified ?? undefined;
+    message.filesExcluded = object.filesExcluded ?? undefined;
+    return message;
+  },
+};
+
+function createBaseWorkerProgress(): WorkerProgress {
+  return { workerId: "", hostname: "", bytes: 0, tasksOut: 0, failures: 0 };
+}
+
+export const WorkerProgress: MessageFns<WorkerProgress> = {
+  encode(message: WorkerProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workerId !== "") {
+      writer.uint32(10).string(message.workerId);
+    }
+    if (message.hostname !== "") {
+      writer.uint32(18).string(message.hostname);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(24).uint64(message.bytes);
+    }
+    if (message.tasksOut !== 0) {
+      writer.uint32(32).uint64(message.tasksOut);
+    }
+    if (message.failures !== 0) {
+      writer.uint32(40).uint64(message.failures);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WorkerProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWorkerProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workerId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hostname = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.tasksOut = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.failures = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WorkerProgress>): WorkerProgress {
+    return WorkerProgress.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WorkerProgress>): WorkerProgress {
+    const message = createBaseWorkerProgress();
+    message.workerId = object.workerId ?? "";
+    message.hostname = object.hostname ?? "";
+    message.bytes = object.bytes ?? 0;
+    message.tasksOut = object.tasksOut ?? 0;
+    message.failures = object.failures ?? 0;
+    return message;
+  },
+};
+
+function createBaseWorkerTable(): WorkerTable {
+  return { workers: [] };
+}
+
+export const WorkerTable: MessageFns<WorkerTable> = {
+  encode(message: WorkerTable, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.workers) {
+      WorkerProgress.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WorkerTable {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWorkerTable();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workers.push(WorkerProgress.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WorkerTable>): WorkerTable {
+    return WorkerTable.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WorkerTable>): WorkerTable {
+    const message = createBaseWorkerTable();
+    message.workers = object.workers?.map((e) => WorkerProgress.fromPartial(e)) || [];
     return message;
   },
 };
@@ -792,6 +1784,8 @@ function createBaseLoadStatus(): LoadStatus {
     errorCode: "",
     missingCapacityBytes: 0,
     nowMs: 0,
+    workers: undefined,
+    estimateMs: undefined,
   };
 }
 
@@ -838,6 +1832,12 @@ export const LoadStatus: MessageFns<LoadStatus> = {
     }
     if (message.nowMs !== 0) {
       writer.uint32(113).double(message.nowMs);
+    }
+    if (message.workers !== undefined) {
+      WorkerTable.encode(message.workers, writer.uint32(122).fork()).join();
+    }
+    if (message.estimateMs !== undefined) {
+      writer.uint32(129).double(message.estimateMs);
     }
     return writer;
   },
@@ -967,6 +1967,22 @@ export const LoadStatus: MessageFns<LoadStatus> = {
             message.nowMs = reader.double();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.workers = WorkerTable.decode(reader, reader.uint32());
+            continue;
+          }
+          case 16: {
+            if (tag !== 129) {
+              break;
+            }
+
+            message.estimateMs = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1002,6 +2018,10 @@ export const LoadStatus: MessageFns<LoadStatus> = {
     message.errorCode = object.errorCode ?? "";
     message.missingCapacityBytes = object.missingCapacityBytes ?? 0;
     message.nowMs = object.nowMs ?? 0;
+    message.workers = (object.workers !== undefined && object.workers !== null)
+      ? WorkerTable.fromPartial(object.workers)
+      : undefined;
+    message.estimateMs = object.estimateMs ?? undefined;
     return message;
   },
 };
@@ -1062,13 +2082,19 @@ export const LoadList: MessageFns<LoadList> = {
 };
 
 function createBaseListLoadsRequest(): ListLoadsRequest {
-  return { limit: 0 };
+  return { limit: 0, beforeLoadId: undefined, endedOnly: undefined };
 }
 
 export const ListLoadsRequest: MessageFns<ListLoadsRequest> = {
   encode(message: ListLoadsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.limit !== 0) {
       writer.uint32(8).uint32(message.limit);
+    }
+    if (message.beforeLoadId !== undefined) {
+      writer.uint32(18).string(message.beforeLoadId);
+    }
+    if (message.endedOnly !== undefined) {
+      writer.uint32(24).bool(message.endedOnly);
     }
     return writer;
   },
@@ -1094,6 +2120,22 @@ export const ListLoadsRequest: MessageFns<ListLoadsRequest> = {
             message.limit = reader.uint32();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.beforeLoadId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.endedOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1112,6 +2154,8 @@ export const ListLoadsRequest: MessageFns<ListLoadsRequest> = {
   fromPartial(object: DeepPartial<ListLoadsRequest>): ListLoadsRequest {
     const message = createBaseListLoadsRequest();
     message.limit = object.limit ?? 0;
+    message.beforeLoadId = object.beforeLoadId ?? undefined;
+    message.endedOnly = object.endedOnly ?? undefined;
     return message;
   },
 };
@@ -1208,7 +2252,18 @@ export const LoadFilesRequest: MessageFns<LoadFilesRequest> = {
 };
 
 function createBaseLoadFile(): LoadFile {
-  return { path: "", length: 0, state: "", reason: "", attempts: 0, workerId: "" };
+  return {
+    path: "",
+    length: 0,
+    state: "",
+    reason: "",
+    attempts: 0,
+    workerId: "",
+    etag: undefined,
+    blocks: undefined,
+    crc64: undefined,
+    errorCode: undefined,
+  };
 }
 
 export const LoadFile: MessageFns<LoadFile> = {
@@ -1230,6 +2285,18 @@ export const LoadFile: MessageFns<LoadFile> = {
     }
     if (message.workerId !== "") {
       writer.uint32(50).string(message.workerId);
+    }
+    if (message.etag !== undefined) {
+      writer.uint32(58).string(message.etag);
+    }
+    if (message.blocks !== undefined) {
+      writer.uint32(64).uint32(message.blocks);
+    }
+    if (message.crc64 !== undefined) {
+      writer.uint32(74).string(message.crc64);
+    }
+    if (message.errorCode !== undefined) {
+      writer.uint32(82).string(message.errorCode);
     }
     return writer;
   },
@@ -1295,6 +2362,38 @@ export const LoadFile: MessageFns<LoadFile> = {
             message.workerId = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.blocks = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.crc64 = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.errorCode = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1318,6 +2417,644 @@ export const LoadFile: MessageFns<LoadFile> = {
     message.reason = object.reason ?? "";
     message.attempts = object.attempts ?? 0;
     message.workerId = object.workerId ?? "";
+    message.etag = object.etag ?? undefined;
+    message.blocks = object.blocks ?? undefined;
+    message.crc64 = object.crc64 ?? undefined;
+    message.errorCode = object.errorCode ?? undefined;
+    return message;
+  },
+};
+
+function createBasePlanRequest(): PlanRequest {
+  return { planId: "" };
+}
+
+export const PlanRequest: MessageFns<PlanRequest> = {
+  encode(message: PlanRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.planId !== "") {
+      writer.uint32(10).string(message.planId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.planId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PlanRequest>): PlanRequest {
+    return PlanRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanRequest>): PlanRequest {
+    const message = createBasePlanRequest();
+    message.planId = object.planId ?? "";
+    return message;
+  },
+};
+
+function createBasePlanReport(): PlanReport {
+  return {
+    planId: "",
+    done: false,
+    error: "",
+    errorCode: "",
+    path: "",
+    files: 0,
+    bytes: 0,
+    filesCached: 0,
+    bytesCached: 0,
+    filesFailing: 0,
+    bytesToLoad: 0,
+    bytesToWrite: 0,
+    blocks: 0,
+    tasks: 0,
+    listRequests: 0,
+    getRequests: 0,
+    capacityBytes: 0,
+    freeBytes: 0,
+    evictBytes: 0,
+    missingBytes: 0,
+    placement: [],
+    rateBytesPerSecond: 0,
+    rateFilesPerSecond: 0,
+    rateBasis: "",
+    estimateMs: 0,
+    cost: undefined,
+    currency: "",
+    costBasis: "",
+    filesExcluded: 0,
+  };
+}
+
+export const PlanReport: MessageFns<PlanReport> = {
+  encode(message: PlanReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.planId !== "") {
+      writer.uint32(10).string(message.planId);
+    }
+    if (message.done !== false) {
+      writer.uint32(16).bool(message.done);
+    }
+    if (message.error !== "") {
+      writer.uint32(26).string(message.error);
+    }
+    if (message.errorCode !== "") {
+      writer.uint32(34).string(message.errorCode);
+    }
+    if (message.path !== "") {
+      writer.uint32(42).string(message.path);
+    }
+    if (message.files !== 0) {
+      writer.uint32(48).uint64(message.files);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(56).uint64(message.bytes);
+    }
+    if (message.filesCached !== 0) {
+      writer.uint32(64).uint64(message.filesCached);
+    }
+    if (message.bytesCached !== 0) {
+      writer.uint32(72).uint64(message.bytesCached);
+    }
+    if (message.filesFailing !== 0) {
+      writer.uint32(80).uint64(message.filesFailing);
+    }
+    if (message.bytesToLoad !== 0) {
+      writer.uint32(88).uint64(message.bytesToLoad);
+    }
+    if (message.bytesToWrite !== 0) {
+      writer.uint32(96).uint64(message.bytesToWrite);
+    }
+    if (message.blocks !== 0) {
+      writer.uint32(104).uint64(message.blocks);
+    }
+    if (message.tasks !== 0) {
+      writer.uint32(112).uint64(message.tasks);
+    }
+    if (message.listRequests !== 0) {
+      writer.uint32(120).uint64(message.listRequests);
+    }
+    if (message.getRequests !== 0) {
+      writer.uint32(128).uint64(message.getRequests);
+    }
+    if (message.capacityBytes !== 0) {
+      writer.uint32(136).uint64(message.capacityBytes);
+    }
+    if (message.freeBytes !== 0) {
+      writer.uint32(144).uint64(message.freeBytes);
+    }
+    if (message.evictBytes !== 0) {
+      writer.uint32(152).uint64(message.evictBytes);
+    }
+    if (message.missingBytes !== 0) {
+      writer.uint32(160).uint64(message.missingBytes);
+    }
+    for (const v of message.placement) {
+      PlanPlacement.encode(v!, writer.uint32(170).fork()).join();
+    }
+    if (message.rateBytesPerSecond !== 0) {
+      writer.uint32(177).double(message.rateBytesPerSecond);
+    }
+    if (message.rateFilesPerSecond !== 0) {
+      writer.uint32(185).double(message.rateFilesPerSecond);
+    }
+    if (message.rateBasis !== "") {
+      writer.uint32(194).string(message.rateBasis);
+    }
+    if (message.estimateMs !== 0) {
+      writer.uint32(201).double(message.estimateMs);
+    }
+    if (message.cost !== undefined) {
+      writer.uint32(209).double(message.cost);
+    }
+    if (message.currency !== "") {
+      writer.uint32(218).string(message.currency);
+    }
+    if (message.costBasis !== "") {
+      writer.uint32(226).string(message.costBasis);
+    }
+    if (message.filesExcluded !== 0) {
+      writer.uint32(232).uint64(message.filesExcluded);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.planId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.done = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.errorCode = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.files = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.filesCached = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.bytesCached = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.filesFailing = longToNumber(reader.uint64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.bytesToLoad = longToNumber(reader.uint64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.bytesToWrite = longToNumber(reader.uint64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.blocks = longToNumber(reader.uint64());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.tasks = longToNumber(reader.uint64());
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.listRequests = longToNumber(reader.uint64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.getRequests = longToNumber(reader.uint64());
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.capacityBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.freeBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.evictBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.missingBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.placement.push(PlanPlacement.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 22: {
+            if (tag !== 177) {
+              break;
+            }
+
+            message.rateBytesPerSecond = reader.double();
+            continue;
+          }
+          case 23: {
+            if (tag !== 185) {
+              break;
+            }
+
+            message.rateFilesPerSecond = reader.double();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.rateBasis = reader.string();
+            continue;
+          }
+          case 25: {
+            if (tag !== 201) {
+              break;
+            }
+
+            message.estimateMs = reader.double();
+            continue;
+          }
+          case 26: {
+            if (tag !== 209) {
+              break;
+            }
+
+            message.cost = reader.double();
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.costBasis = reader.string();
+            continue;
+          }
+          case 29: {
+            if (tag !== 232) {
+              break;
+            }
+
+            message.filesExcluded = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PlanReport>): PlanReport {
+    return PlanReport.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanReport>): PlanReport {
+    const message = createBasePlanReport();
+    message.planId = object.planId ?? "";
+    message.done = object.done ?? false;
+    message.error = object.error ?? "";
+    message.errorCode = object.errorCode ?? "";
+    message.path = object.path ?? "";
+    message.files = object.files ?? 0;
+    message.bytes = object.bytes ?? 0;
+    message.filesCached = object.filesCached ?? 0;
+    message.bytesCached = object.bytesCached ?? 0;
+    message.filesFailing = object.filesFailing ?? 0;
+    message.bytesToLoad = object.bytesToLoad ?? 0;
+    message.bytesToWrite = object.bytesToWrite ?? 0;
+    message.blocks = object.blocks ?? 0;
+    message.tasks = object.tasks ?? 0;
+    message.listRequests = object.listRequests ?? 0;
+    message.getRequests = object.getRequests ?? 0;
+    message.capacityBytes = object.capacityBytes ?? 0;
+    message.freeBytes = object.freeBytes ?? 0;
+    message.evictBytes = object.evictBytes ?? 0;
+    message.missingBytes = object.missingBytes ?? 0;
+    message.placement = object.placement?.map((e) => PlanPlacement.fromPartial(e)) || [];
+    message.rateBytesPerSecond = object.rateBytesPerSecond ?? 0;
+    message.rateFilesPerSecond = object.rateFilesPerSecond ?? 0;
+    message.rateBasis = object.rateBasis ?? "";
+    message.estimateMs = object.estimateMs ?? 0;
+    message.cost = object.cost ?? undefined;
+    message.currency = object.currency ?? "";
+    message.costBasis = object.costBasis ?? "";
+    message.filesExcluded = object.filesExcluded ?? 0;
+    return message;
+  },
+};
+
+function createBasePlanPlacement(): PlanPlacement {
+  return { workerId: "", hostname: "", bytes: 0, blocks: 0, freeBytes: 0 };
+}
+
+export const PlanPlacement: MessageFns<PlanPlacement> = {
+  encode(message: PlanPlacement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workerId !== "") {
+      writer.uint32(10).string(message.workerId);
+    }
+    if (message.hostname !== "") {
+      writer.uint32(18).string(message.hostname);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(24).uint64(message.bytes);
+    }
+    if (message.blocks !== 0) {
+      writer.uint32(32).uint64(message.blocks);
+    }
+    if (message.freeBytes !== 0) {
+      writer.uint32(40).uint64(message.freeBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanPlacement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanPlacement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workerId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hostname = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.blocks = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.freeBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PlanPlacement>): PlanPlacement {
+    return PlanPlacement.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanPlacement>): PlanPlacement {
+    const message = createBasePlanPlacement();
+    message.workerId = object.workerId ?? "";
+    message.hostname = object.hostname ?? "";
+    message.bytes = object.bytes ?? 0;
+    message.blocks = object.blocks ?? 0;
+    message.freeBytes = object.freeBytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseStartPlanResponse(): StartPlanResponse {
+  return { planId: "" };
+}
+
+export const StartPlanResponse: MessageFns<StartPlanResponse> = {
+  encode(message: StartPlanResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.planId !== "") {
+      writer.uint32(10).string(message.planId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartPlanResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartPlanResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.planId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StartPlanResponse>): StartPlanResponse {
+    return StartPlanResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StartPlanResponse>): StartPlanResponse {
+    const message = createBaseStartPlanResponse();
+    message.planId = object.planId ?? "";
     return message;
   },
 };
@@ -1639,7 +3376,7 @@ export const RunningTask: MessageFns<RunningTask> = {
 };
 
 function createBaseJobWorkerHeartbeatRequest(): JobWorkerHeartbeatRequest {
-  return { jobWorkerId: "", session: "", running: [] };
+  return { jobWorkerId: "", session: "", running: [], pressures: undefined };
 }
 
 export const JobWorkerHeartbeatRequest: MessageFns<JobWorkerHeartbeatRequest> = {
@@ -1652,6 +3389,9 @@ export const JobWorkerHeartbeatRequest: MessageFns<JobWorkerHeartbeatRequest> = 
     }
     for (const v of message.running) {
       RunningTask.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.pressures !== undefined) {
+      Pressures.encode(message.pressures, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1693,6 +3433,14 @@ export const JobWorkerHeartbeatRequest: MessageFns<JobWorkerHeartbeatRequest> = 
             message.running.push(RunningTask.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pressures = Pressures.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1713,18 +3461,158 @@ export const JobWorkerHeartbeatRequest: MessageFns<JobWorkerHeartbeatRequest> = 
     message.jobWorkerId = object.jobWorkerId ?? "";
     message.session = object.session ?? "";
     message.running = object.running?.map((e) => RunningTask.fromPartial(e)) || [];
+    message.pressures = (object.pressures !== undefined && object.pressures !== null)
+      ? Pressures.fromPartial(object.pressures)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePressures(): Pressures {
+  return { namespaces: [] };
+}
+
+export const Pressures: MessageFns<Pressures> = {
+  encode(message: Pressures, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.namespaces) {
+      NamespacePressure.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Pressures {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePressures();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.namespaces.push(NamespacePressure.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Pressures>): Pressures {
+    return Pressures.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Pressures>): Pressures {
+    const message = createBasePressures();
+    message.namespaces = object.namespaces?.map((e) => NamespacePressure.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseNamespacePressure(): NamespacePressure {
+  return { namespaceId: "", slowDowns: 0, demandReads: 0 };
+}
+
+export const NamespacePressure: MessageFns<NamespacePressure> = {
+  encode(message: NamespacePressure, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespaceId !== "") {
+      writer.uint32(10).string(message.namespaceId);
+    }
+    if (message.slowDowns !== 0) {
+      writer.uint32(16).uint32(message.slowDowns);
+    }
+    if (message.demandReads !== 0) {
+      writer.uint32(24).uint32(message.demandReads);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NamespacePressure {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNamespacePressure();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.namespaceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.slowDowns = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.demandReads = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NamespacePressure>): NamespacePressure {
+    return NamespacePressure.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NamespacePressure>): NamespacePressure {
+    const message = createBaseNamespacePressure();
+    message.namespaceId = object.namespaceId ?? "";
+    message.slowDowns = object.slowDowns ?? 0;
+    message.demandReads = object.demandReads ?? 0;
     return message;
   },
 };
 
 function createBaseJobWorkerHeartbeatResponse(): JobWorkerHeartbeatResponse {
-  return { cancelledLoads: [] };
+  return { cancelledLoads: [], pacing: undefined };
 }
 
 export const JobWorkerHeartbeatResponse: MessageFns<JobWorkerHeartbeatResponse> = {
   encode(message: JobWorkerHeartbeatResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.cancelledLoads) {
       writer.uint32(10).string(v!);
+    }
+    if (message.pacing !== undefined) {
+      Pacing.encode(message.pacing, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -1750,6 +3638,14 @@ export const JobWorkerHeartbeatResponse: MessageFns<JobWorkerHeartbeatResponse> 
             message.cancelledLoads.push(reader.string());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pacing = Pacing.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1768,12 +3664,216 @@ export const JobWorkerHeartbeatResponse: MessageFns<JobWorkerHeartbeatResponse> 
   fromPartial(object: DeepPartial<JobWorkerHeartbeatResponse>): JobWorkerHeartbeatResponse {
     const message = createBaseJobWorkerHeartbeatResponse();
     message.cancelledLoads = object.cancelledLoads?.map((e) => e) || [];
+    message.pacing = (object.pacing !== undefined && object.pacing !== null)
+      ? Pacing.fromPartial(object.pacing)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePacing(): Pacing {
+  return { allowances: [], pauses: [] };
+}
+
+export const Pacing: MessageFns<Pacing> = {
+  encode(message: Pacing, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.allowances) {
+      LoadAllowance.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.pauses) {
+      NamespacePause.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Pacing {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePacing();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.allowances.push(LoadAllowance.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pauses.push(NamespacePause.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Pacing>): Pacing {
+    return Pacing.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Pacing>): Pacing {
+    const message = createBasePacing();
+    message.allowances = object.allowances?.map((e) => LoadAllowance.fromPartial(e)) || [];
+    message.pauses = object.pauses?.map((e) => NamespacePause.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseLoadAllowance(): LoadAllowance {
+  return { loadId: "", bytesPerSecond: 0 };
+}
+
+export const LoadAllowance: MessageFns<LoadAllowance> = {
+  encode(message: LoadAllowance, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.loadId !== "") {
+      writer.uint32(10).string(message.loadId);
+    }
+    if (message.bytesPerSecond !== 0) {
+      writer.uint32(17).double(message.bytesPerSecond);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LoadAllowance {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLoadAllowance();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.loadId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LoadAllowance>): LoadAllowance {
+    return LoadAllowance.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LoadAllowance>): LoadAllowance {
+    const message = createBaseLoadAllowance();
+    message.loadId = object.loadId ?? "";
+    message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    return message;
+  },
+};
+
+function createBaseNamespacePause(): NamespacePause {
+  return { namespaceId: "", pauseMs: 0 };
+}
+
+export const NamespacePause: MessageFns<NamespacePause> = {
+  encode(message: NamespacePause, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespaceId !== "") {
+      writer.uint32(10).string(message.namespaceId);
+    }
+    if (message.pauseMs !== 0) {
+      writer.uint32(16).uint32(message.pauseMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NamespacePause {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNamespacePause();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.namespaceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pauseMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NamespacePause>): NamespacePause {
+    return NamespacePause.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NamespacePause>): NamespacePause {
+    const message = createBaseNamespacePause();
+    message.namespaceId = object.namespaceId ?? "";
+    message.pauseMs = object.pauseMs ?? 0;
     return message;
   },
 };
 
 function createBaseSetPiece(): SetPiece {
-  return { fileId: 0, key: "", etag: "", length: 0, blockSizeBytes: 0, firstBlock: 0, blockCount: 0 };
+  return { fileId: 0, key: "", etag: "", length: 0, blockSizeBytes: 0, firstBlock: 0, blockCount: 0, crc64: undefined };
 }
 
 export const SetPiece: MessageFns<SetPiece> = {
@@ -1798,6 +3898,9 @@ export const SetPiece: MessageFns<SetPiece> = {
     }
     if (message.blockCount !== 0) {
       writer.uint32(56).uint32(message.blockCount);
+    }
+    if (message.crc64 !== undefined) {
+      writer.uint32(66).string(message.crc64);
     }
     return writer;
   },
@@ -1871,6 +3974,14 @@ export const SetPiece: MessageFns<SetPiece> = {
             message.blockCount = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.crc64 = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1895,6 +4006,7 @@ export const SetPiece: MessageFns<SetPiece> = {
     message.blockSizeBytes = object.blockSizeBytes ?? 0;
     message.firstBlock = object.firstBlock ?? 0;
     message.blockCount = object.blockCount ?? 0;
+    message.crc64 = object.crc64 ?? undefined;
     return message;
   },
 };
@@ -2003,7 +4115,7 @@ export const StartSetRequest: MessageFns<StartSetRequest> = {
 };
 
 function createBaseStartSetResponse(): StartSetResponse {
-  return { obsolete: false, namespaceId: "", pieces: [], targets: [] };
+  return { obsolete: false, namespaceId: "", pieces: [], targets: [], evict: undefined, verify: undefined };
 }
 
 export const StartSetResponse: MessageFns<StartSetResponse> = {
@@ -2019,6 +4131,12 @@ export const StartSetResponse: MessageFns<StartSetResponse> = {
     }
     for (const v of message.targets) {
       SetTarget.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.evict !== undefined) {
+      writer.uint32(40).bool(message.evict);
+    }
+    if (message.verify !== undefined) {
+      writer.uint32(48).bool(message.verify);
     }
     return writer;
   },
@@ -2068,6 +4186,22 @@ export const StartSetResponse: MessageFns<StartSetResponse> = {
             message.targets.push(SetTarget.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.evict = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.verify = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2089,6 +4223,8 @@ export const StartSetResponse: MessageFns<StartSetResponse> = {
     message.namespaceId = object.namespaceId ?? "";
     message.pieces = object.pieces?.map((e) => SetPiece.fromPartial(e)) || [];
     message.targets = object.targets?.map((e) => SetTarget.fromPartial(e)) || [];
+    message.evict = object.evict ?? undefined;
+    message.verify = object.verify ?? undefined;
     return message;
   },
 };
@@ -2876,6 +5012,38 @@ export const JobServiceDefinition = {
       requestType: ListLoadsRequest as typeof ListLoadsRequest,
       requestStream: false,
       responseType: LoadList as typeof LoadList,
+      responseStream: false,
+      options: {},
+    },
+    stageIndex: {
+      name: "StageIndex",
+      requestType: StageIndexRequest as typeof StageIndexRequest,
+      requestStream: false,
+      responseType: JobEmpty as typeof JobEmpty,
+      responseStream: false,
+      options: {},
+    },
+    resumeLoad: {
+      name: "ResumeLoad",
+      requestType: LoadRequest as typeof LoadRequest,
+      requestStream: false,
+      responseType: SubmitLoadResponse as typeof SubmitLoadResponse,
+      responseStream: false,
+      options: {},
+    },
+    startPlan: {
+      name: "StartPlan",
+      requestType: SubmitLoadRequest as typeof SubmitLoadRequest,
+      requestStream: false,
+      responseType: StartPlanResponse as typeof StartPlanResponse,
+      responseStream: false,
+      options: {},
+    },
+    getPlan: {
+      name: "GetPlan",
+      requestType: PlanRequest as typeof PlanRequest,
+      requestStream: false,
+      responseType: PlanReport as typeof PlanReport,
       responseStream: false,
       options: {},
     },

@@ -43,6 +43,12 @@ export interface CreateNamespaceRequest {
   uri: string;
   secrets: { [key: string]: string };
   attributes: { [key: string]: string };
+  /** 0 = none */
+  ttlMs?:
+    | number
+    | undefined;
+  /** FREE | DELETE; empty = FREE */
+  ttlAction?: string | undefined;
 }
 
 export interface CreateNamespaceRequest_SecretsEntry {
@@ -55,8 +61,31 @@ export interface CreateNamespaceRequest_AttributesEntry {
   value: string;
 }
 
+/** What is not given stays. Secrets and attributes given replace those of the same names; removed ones go. */
+export interface UpdateNamespaceRequest {
+  name: string;
+  secrets: { [key: string]: string };
+  attributes: { [key: string]: string };
+  removedAttributes: string[];
+  /** 0 = none */
+  ttlMs?: number | undefined;
+  ttlAction: string;
+}
+
+export interface UpdateNamespaceRequest_SecretsEntry {
+  key: string;
+  value: string;
+}
+
+export interface UpdateNamespaceRequest_AttributesEntry {
+  key: string;
+  value: string;
+}
+
 export interface NamespaceRequest {
   name: string;
+  /** deleting: also when files would be lost that the store has not */
+  force?: boolean | undefined;
 }
 
 export interface NamespaceList {
@@ -132,6 +161,8 @@ export interface FileInfo {
 
 export interface PathRequest {
   path: string;
+  /** how old what is known of the store may be: -1 any, 0 ask now; not given = the master's */
+  syncIntervalMs?: number | undefined;
 }
 
 export interface ListStatusRequest {
@@ -139,6 +170,7 @@ export interface ListStatusRequest {
   recursive: boolean;
   pageToken: string;
   limit: number;
+  syncIntervalMs?: number | undefined;
 }
 
 export interface ListStatusResponse {
@@ -177,6 +209,25 @@ export interface SyncPageRequest {
   path: string;
   cursor: string;
   limit: number;
+  /** new and changed objects stay invisible until CommitStaging */
+  stagingId?:
+    | string
+    | undefined;
+  /** when staged data that nobody finished is cleared */
+  stagingExpiresMs?: number | undefined;
+}
+
+/**
+ * The staged files become the visible ones and what the listing did not have goes, in one step; or all that is staged goes.
+ * Idempotent: a staging that is not there (any more) changes nothing.
+ */
+export interface StagingRequest {
+  stagingId: string;
+}
+
+export interface StagingResponse {
+  changed: number;
+  removed: number;
 }
 
 export interface SyncedFile {
@@ -189,6 +240,13 @@ export interface SyncedFile {
   blocks: BlockLocations[];
   /** not empty: this object cannot be loaded, and why (archive class, bad key) */
   problem: string;
+  /** decimal CRC-64/XZ of the whole object, where the store has it */
+  crc64?: string | undefined;
+  modifiedMs?:
+    | number
+    | undefined;
+  /** ADDED | CHANGED by this call; empty = it was known so */
+  change?: string | undefined;
 }
 
 export interface SyncPageResponse {
@@ -196,6 +254,8 @@ export interface SyncPageResponse {
   files: SyncedFile[];
   /** empty = end of the listing */
   nextCursor: string;
+  /** files that this page found gone from the store */
+  removed?: number | undefined;
 }
 
 /** Looks at one object again after the store said that it changed or is gone. not_found when it is gone. */
@@ -244,6 +304,8 @@ export interface DirectoryUsage {
   quotaBytes: number;
   /** reserved bytes included */
   usedBytes: number;
+  /** NORMAL | UNSTABLE | DOWN; empty = NORMAL */
+  state?: string | undefined;
 }
 
 export interface WorkerInfo {
@@ -282,6 +344,10 @@ export interface RegisterWorkerResponse {
   session: string;
 }
 
+export interface BlockIds {
+  ids: number[];
+}
+
 /** A part of the full report that follows registration, or a delta later. Idempotent. */
 export interface ReportBlocksRequest {
   workerId: string;
@@ -292,10 +358,17 @@ export interface ReportBlocksRequest {
   fullReportEnd: boolean;
   /** as they are with these blocks in them; empty = as last said */
   directories: DirectoryUsage[];
+  /** of `added`: bytes that, as far as the worker knows, exist nowhere else */
+  durable?: BlockIds | undefined;
 }
 
 export interface ReportBlocksResponse {
+  /** of `added`: not in the master; the worker deletes them */
   unknown: number[];
+  /** of `durable`: at the store meanwhile, so like any other block from now on */
+  release: number[];
+  /** of `added`: never to be evicted */
+  pinned: number[];
 }
 
 export interface WorkerHeartbeatRequest {
@@ -315,6 +388,13 @@ export interface WorkerHeartbeatResponse {
   freeBlocks: number[];
   /** replicas to make here, each from a living one */
   copyBlocks: CopyBlock[];
+  /** at the store now: no longer durable */
+  releaseBlocks: number[];
+  /** not to be evicted from now on */
+  pinBlocks: number[];
+  unpinBlocks: number[];
+  /** their blocks are not to be evicted; not given: unknown, take all loads for running */
+  runningLoads?: LoadIds | undefined;
 }
 
 /** A replica to fetch from another worker. Told again until it is reported; doing it twice is harmless. */
@@ -348,9 +428,38 @@ export interface TierUsage {
   usedBytes: number;
 }
 
+export interface LoadIds {
+  ids: string[];
+}
+
 export interface RegisterJobMasterRequest {
   rpcAddress: string;
   webAddress: string;
+  /** loads that have not ended */
+  runningLoads?: LoadIds | undefined;
+}
+
+/** One figure of the whole cluster, workers' counters summed. */
+export interface ClusterMetric {
+  name: string;
+  type: string;
+  value: number;
+  unit: string;
+}
+
+export interface ClusterMetrics {
+  metrics: ClusterMetric[];
+}
+
+/** Writes the master's state to a file in `directory` (on the master's machine; empty: <home>/backups). */
+export interface BackupRequest {
+  directory: string;
+}
+
+export interface BackupResponse {
+  path: string;
+  files: number;
+  bytes: number;
 }
 
 export interface JobMasterAddress {
@@ -619,7 +728,7 @@ export const NamespaceInfo_AttributesEntry: MessageFns<NamespaceInfo_AttributesE
 };
 
 function createBaseCreateNamespaceRequest(): CreateNamespaceRequest {
-  return { name: "", uri: "", secrets: {}, attributes: {} };
+  return { name: "", uri: "", secrets: {}, attributes: {}, ttlMs: undefined, ttlAction: undefined };
 }
 
 export const CreateNamespaceRequest: MessageFns<CreateNamespaceRequest> = {
@@ -636,6 +745,12 @@ export const CreateNamespaceRequest: MessageFns<CreateNamespaceRequest> = {
     globalThis.Object.entries(message.attributes).forEach(([key, value]: [string, string]) => {
       CreateNamespaceRequest_AttributesEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
     });
+    if (message.ttlMs !== undefined) {
+      writer.uint32(40).uint64(message.ttlMs);
+    }
+    if (message.ttlAction !== undefined) {
+      writer.uint32(50).string(message.ttlAction);
+    }
     return writer;
   },
 
@@ -690,6 +805,22 @@ export const CreateNamespaceRequest: MessageFns<CreateNamespaceRequest> = {
             }
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.ttlAction = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -727,6 +858,8 @@ export const CreateNamespaceRequest: MessageFns<CreateNamespaceRequest> = {
       },
       {},
     );
+    message.ttlMs = object.ttlMs ?? undefined;
+    message.ttlAction = object.ttlAction ?? undefined;
     return message;
   },
 };
@@ -865,14 +998,288 @@ export const CreateNamespaceRequest_AttributesEntry: MessageFns<CreateNamespaceR
   },
 };
 
+function createBaseUpdateNamespaceRequest(): UpdateNamespaceRequest {
+  return { name: "", secrets: {}, attributes: {}, removedAttributes: [], ttlMs: undefined, ttlAction: "" };
+}
+
+export const UpdateNamespaceRequest: MessageFns<UpdateNamespaceRequest> = {
+  encode(message: UpdateNamespaceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    globalThis.Object.entries(message.secrets).forEach(([key, value]: [string, string]) => {
+      UpdateNamespaceRequest_SecretsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
+    globalThis.Object.entries(message.attributes).forEach(([key, value]: [string, string]) => {
+      UpdateNamespaceRequest_AttributesEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
+    });
+    for (const v of message.removedAttributes) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.ttlMs !== undefined) {
+      writer.uint32(40).uint64(message.ttlMs);
+    }
+    if (message.ttlAction !== "") {
+      writer.uint32(50).string(message.ttlAction);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateNamespaceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateNamespaceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = UpdateNamespaceRequest_SecretsEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.secrets[entry2.key] = entry2.value;
+            }
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            const entry3 = UpdateNamespaceRequest_AttributesEntry.decode(reader, reader.uint32());
+            if (entry3.value !== undefined) {
+              message.attributes[entry3.key] = entry3.value;
+            }
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.removedAttributes.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.ttlAction = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UpdateNamespaceRequest>): UpdateNamespaceRequest {
+    return UpdateNamespaceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateNamespaceRequest>): UpdateNamespaceRequest {
+    const message = createBaseUpdateNamespaceRequest();
+    message.name = object.name ?? "";
+    message.secrets = (globalThis.Object.entries(object.secrets ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.attributes = (globalThis.Object.entries(object.attributes ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.removedAttributes = object.removedAttributes?.map((e) => e) || [];
+    message.ttlMs = object.ttlMs ?? undefined;
+    message.ttlAction = object.ttlAction ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateNamespaceRequest_SecretsEntry(): UpdateNamespaceRequest_SecretsEntry {
+  return { key: "", value: "" };
+}
+
+export const UpdateNamespaceRequest_SecretsEntry: MessageFns<UpdateNamespaceRequest_SecretsEntry> = {
+  encode(message: UpdateNamespaceRequest_SecretsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateNamespaceRequest_SecretsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateNamespaceRequest_SecretsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UpdateNamespaceRequest_SecretsEntry>): UpdateNamespaceRequest_SecretsEntry {
+    return UpdateNamespaceRequest_SecretsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateNamespaceRequest_SecretsEntry>): UpdateNamespaceRequest_SecretsEntry {
+    const message = createBaseUpdateNamespaceRequest_SecretsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateNamespaceRequest_AttributesEntry(): UpdateNamespaceRequest_AttributesEntry {
+  return { key: "", value: "" };
+}
+
+export const UpdateNamespaceRequest_AttributesEntry: MessageFns<UpdateNamespaceRequest_AttributesEntry> = {
+  encode(message: UpdateNamespaceRequest_AttributesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateNamespaceRequest_AttributesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateNamespaceRequest_AttributesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UpdateNamespaceRequest_AttributesEntry>): UpdateNamespaceRequest_AttributesEntry {
+    return UpdateNamespaceRequest_AttributesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateNamespaceRequest_AttributesEntry>): UpdateNamespaceRequest_AttributesEntry {
+    const message = createBaseUpdateNamespaceRequest_AttributesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
 function createBaseNamespaceRequest(): NamespaceRequest {
-  return { name: "" };
+  return { name: "", force: undefined };
 }
 
 export const NamespaceRequest: MessageFns<NamespaceRequest> = {
   encode(message: NamespaceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    if (message.force !== undefined) {
+      writer.uint32(16).bool(message.force);
     }
     return writer;
   },
@@ -898,6 +1305,14 @@ export const NamespaceRequest: MessageFns<NamespaceRequest> = {
             message.name = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -916,6 +1331,7 @@ export const NamespaceRequest: MessageFns<NamespaceRequest> = {
   fromPartial(object: DeepPartial<NamespaceRequest>): NamespaceRequest {
     const message = createBaseNamespaceRequest();
     message.name = object.name ?? "";
+    message.force = object.force ?? undefined;
     return message;
   },
 };
@@ -1726,13 +2142,16 @@ export const FileInfo: MessageFns<FileInfo> = {
 };
 
 function createBasePathRequest(): PathRequest {
-  return { path: "" };
+  return { path: "", syncIntervalMs: undefined };
 }
 
 export const PathRequest: MessageFns<PathRequest> = {
   encode(message: PathRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.path !== "") {
       writer.uint32(10).string(message.path);
+    }
+    if (message.syncIntervalMs !== undefined) {
+      writer.uint32(16).sint64(message.syncIntervalMs);
     }
     return writer;
   },
@@ -1758,6 +2177,14 @@ export const PathRequest: MessageFns<PathRequest> = {
             message.path = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.syncIntervalMs = longToNumber(reader.sint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1776,12 +2203,13 @@ export const PathRequest: MessageFns<PathRequest> = {
   fromPartial(object: DeepPartial<PathRequest>): PathRequest {
     const message = createBasePathRequest();
     message.path = object.path ?? "";
+    message.syncIntervalMs = object.syncIntervalMs ?? undefined;
     return message;
   },
 };
 
 function createBaseListStatusRequest(): ListStatusRequest {
-  return { path: "", recursive: false, pageToken: "", limit: 0 };
+  return { path: "", recursive: false, pageToken: "", limit: 0, syncIntervalMs: undefined };
 }
 
 export const ListStatusRequest: MessageFns<ListStatusRequest> = {
@@ -1797,6 +2225,9 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
     }
     if (message.limit !== 0) {
       writer.uint32(32).uint32(message.limit);
+    }
+    if (message.syncIntervalMs !== undefined) {
+      writer.uint32(40).sint64(message.syncIntervalMs);
     }
     return writer;
   },
@@ -1846,6 +2277,14 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
             message.limit = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.syncIntervalMs = longToNumber(reader.sint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1867,6 +2306,7 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
     message.recursive = object.recursive ?? false;
     message.pageToken = object.pageToken ?? "";
     message.limit = object.limit ?? 0;
+    message.syncIntervalMs = object.syncIntervalMs ?? undefined;
     return message;
   },
 };
@@ -2243,7 +2683,7 @@ export const OpenFileResponse: MessageFns<OpenFileResponse> = {
 };
 
 function createBaseSyncPageRequest(): SyncPageRequest {
-  return { path: "", cursor: "", limit: 0 };
+  return { path: "", cursor: "", limit: 0, stagingId: undefined, stagingExpiresMs: undefined };
 }
 
 export const SyncPageRequest: MessageFns<SyncPageRequest> = {
@@ -2256,6 +2696,12 @@ export const SyncPageRequest: MessageFns<SyncPageRequest> = {
     }
     if (message.limit !== 0) {
       writer.uint32(24).uint32(message.limit);
+    }
+    if (message.stagingId !== undefined) {
+      writer.uint32(34).string(message.stagingId);
+    }
+    if (message.stagingExpiresMs !== undefined) {
+      writer.uint32(41).double(message.stagingExpiresMs);
     }
     return writer;
   },
@@ -2297,6 +2743,22 @@ export const SyncPageRequest: MessageFns<SyncPageRequest> = {
             message.limit = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.stagingId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.stagingExpiresMs = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2317,12 +2779,147 @@ export const SyncPageRequest: MessageFns<SyncPageRequest> = {
     message.path = object.path ?? "";
     message.cursor = object.cursor ?? "";
     message.limit = object.limit ?? 0;
+    message.stagingId = object.stagingId ?? undefined;
+    message.stagingExpiresMs = object.stagingExpiresMs ?? undefined;
+    return message;
+  },
+};
+
+function createBaseStagingRequest(): StagingRequest {
+  return { stagingId: "" };
+}
+
+export const StagingRequest: MessageFns<StagingRequest> = {
+  encode(message: StagingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stagingId !== "") {
+      writer.uint32(10).string(message.stagingId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StagingRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStagingRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stagingId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StagingRequest>): StagingRequest {
+    return StagingRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StagingRequest>): StagingRequest {
+    const message = createBaseStagingRequest();
+    message.stagingId = object.stagingId ?? "";
+    return message;
+  },
+};
+
+function createBaseStagingResponse(): StagingResponse {
+  return { changed: 0, removed: 0 };
+}
+
+export const StagingResponse: MessageFns<StagingResponse> = {
+  encode(message: StagingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.changed !== 0) {
+      writer.uint32(8).uint64(message.changed);
+    }
+    if (message.removed !== 0) {
+      writer.uint32(16).uint64(message.removed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StagingResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStagingResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.changed = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.removed = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StagingResponse>): StagingResponse {
+    return StagingResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StagingResponse>): StagingResponse {
+    const message = createBaseStagingResponse();
+    message.changed = object.changed ?? 0;
+    message.removed = object.removed ?? 0;
     return message;
   },
 };
 
 function createBaseSyncedFile(): SyncedFile {
-  return { fileId: 0, key: "", length: 0, etag: "", blockSizeBytes: 0, blocks: [], problem: "" };
+  return {
+    fileId: 0,
+    key: "",
+    length: 0,
+    etag: "",
+    blockSizeBytes: 0,
+    blocks: [],
+    problem: "",
+    crc64: undefined,
+    modifiedMs: undefined,
+    change: undefined,
+  };
 }
 
 export const SyncedFile: MessageFns<SyncedFile> = {
@@ -2347,6 +2944,15 @@ export const SyncedFile: MessageFns<SyncedFile> = {
     }
     if (message.problem !== "") {
       writer.uint32(58).string(message.problem);
+    }
+    if (message.crc64 !== undefined) {
+      writer.uint32(66).string(message.crc64);
+    }
+    if (message.modifiedMs !== undefined) {
+      writer.uint32(73).double(message.modifiedMs);
+    }
+    if (message.change !== undefined) {
+      writer.uint32(82).string(message.change);
     }
     return writer;
   },
@@ -2420,6 +3026,30 @@ export const SyncedFile: MessageFns<SyncedFile> = {
             message.problem = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.crc64 = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.modifiedMs = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.change = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2444,12 +3074,15 @@ export const SyncedFile: MessageFns<SyncedFile> = {
     message.blockSizeBytes = object.blockSizeBytes ?? 0;
     message.blocks = object.blocks?.map((e) => BlockLocations.fromPartial(e)) || [];
     message.problem = object.problem ?? "";
+    message.crc64 = object.crc64 ?? undefined;
+    message.modifiedMs = object.modifiedMs ?? undefined;
+    message.change = object.change ?? undefined;
     return message;
   },
 };
 
 function createBaseSyncPageResponse(): SyncPageResponse {
-  return { namespaceId: "", files: [], nextCursor: "" };
+  return { namespaceId: "", files: [], nextCursor: "", removed: undefined };
 }
 
 export const SyncPageResponse: MessageFns<SyncPageResponse> = {
@@ -2462,6 +3095,9 @@ export const SyncPageResponse: MessageFns<SyncPageResponse> = {
     }
     if (message.nextCursor !== "") {
       writer.uint32(26).string(message.nextCursor);
+    }
+    if (message.removed !== undefined) {
+      writer.uint32(32).uint64(message.removed);
     }
     return writer;
   },
@@ -2503,6 +3139,14 @@ export const SyncPageResponse: MessageFns<SyncPageResponse> = {
             message.nextCursor = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.removed = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2523,6 +3167,7 @@ export const SyncPageResponse: MessageFns<SyncPageResponse> = {
     message.namespaceId = object.namespaceId ?? "";
     message.files = object.files?.map((e) => SyncedFile.fromPartial(e)) || [];
     message.nextCursor = object.nextCursor ?? "";
+    message.removed = object.removed ?? undefined;
     return message;
   },
 };
@@ -3027,7 +3672,7 @@ export const SetReplicationRequest: MessageFns<SetReplicationRequest> = {
 };
 
 function createBaseDirectoryUsage(): DirectoryUsage {
-  return { path: "", tier: "", mediumType: "", quotaBytes: 0, usedBytes: 0 };
+  return { path: "", tier: "", mediumType: "", quotaBytes: 0, usedBytes: 0, state: undefined };
 }
 
 export const DirectoryUsage: MessageFns<DirectoryUsage> = {
@@ -3046,6 +3691,9 @@ export const DirectoryUsage: MessageFns<DirectoryUsage> = {
     }
     if (message.usedBytes !== 0) {
       writer.uint32(40).uint64(message.usedBytes);
+    }
+    if (message.state !== undefined) {
+      writer.uint32(50).string(message.state);
     }
     return writer;
   },
@@ -3103,6 +3751,14 @@ export const DirectoryUsage: MessageFns<DirectoryUsage> = {
             message.usedBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3125,6 +3781,7 @@ export const DirectoryUsage: MessageFns<DirectoryUsage> = {
     message.mediumType = object.mediumType ?? "";
     message.quotaBytes = object.quotaBytes ?? 0;
     message.usedBytes = object.usedBytes ?? 0;
+    message.state = object.state ?? undefined;
     return message;
   },
 };
@@ -3567,8 +4224,85 @@ export const RegisterWorkerResponse: MessageFns<RegisterWorkerResponse> = {
   },
 };
 
+function createBaseBlockIds(): BlockIds {
+  return { ids: [] };
+}
+
+export const BlockIds: MessageFns<BlockIds> = {
+  encode(message: BlockIds, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ids.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.ids) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BlockIds {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBlockIds();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.ids.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ids.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BlockIds>): BlockIds {
+    return BlockIds.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BlockIds>): BlockIds {
+    const message = createBaseBlockIds();
+    message.ids = object.ids?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseReportBlocksRequest(): ReportBlocksRequest {
-  return { workerId: "", session: "", added: [], removed: [], fullReportEnd: false, directories: [] };
+  return {
+    workerId: "",
+    session: "",
+    added: [],
+    removed: [],
+    fullReportEnd: false,
+    directories: [],
+    durable: undefined,
+  };
 }
 
 export const ReportBlocksRequest: MessageFns<ReportBlocksRequest> = {
@@ -3598,6 +4332,9 @@ export const ReportBlocksRequest: MessageFns<ReportBlocksRequest> = {
     }
     for (const v of message.directories) {
       DirectoryUsage.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.durable !== undefined) {
+      BlockIds.encode(message.durable, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -3683,6 +4420,14 @@ export const ReportBlocksRequest: MessageFns<ReportBlocksRequest> = {
             message.directories.push(DirectoryUsage.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.durable = BlockIds.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3706,12 +4451,15 @@ export const ReportBlocksRequest: MessageFns<ReportBlocksRequest> = {
     message.removed = object.removed?.map((e) => e) || [];
     message.fullReportEnd = object.fullReportEnd ?? false;
     message.directories = object.directories?.map((e) => DirectoryUsage.fromPartial(e)) || [];
+    message.durable = (object.durable !== undefined && object.durable !== null)
+      ? BlockIds.fromPartial(object.durable)
+      : undefined;
     return message;
   },
 };
 
 function createBaseReportBlocksResponse(): ReportBlocksResponse {
-  return { unknown: [] };
+  return { unknown: [], release: [], pinned: [] };
 }
 
 export const ReportBlocksResponse: MessageFns<ReportBlocksResponse> = {
@@ -3719,6 +4467,20 @@ export const ReportBlocksResponse: MessageFns<ReportBlocksResponse> = {
     if (message.unknown.length !== 0) {
       writer.uint32(10).fork();
       for (const v of message.unknown) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.release.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.release) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.pinned.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.pinned) {
         writer.uint64(v);
       }
       writer.join();
@@ -3757,6 +4519,42 @@ export const ReportBlocksResponse: MessageFns<ReportBlocksResponse> = {
 
             break;
           }
+          case 2: {
+            if (tag === 16) {
+              message.release.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.release.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.pinned.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.pinned.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3775,6 +4573,8 @@ export const ReportBlocksResponse: MessageFns<ReportBlocksResponse> = {
   fromPartial(object: DeepPartial<ReportBlocksResponse>): ReportBlocksResponse {
     const message = createBaseReportBlocksResponse();
     message.unknown = object.unknown?.map((e) => e) || [];
+    message.release = object.release?.map((e) => e) || [];
+    message.pinned = object.pinned?.map((e) => e) || [];
     return message;
   },
 };
@@ -3949,7 +4749,7 @@ export const WorkerHeartbeatRequest_CountersEntry: MessageFns<WorkerHeartbeatReq
 };
 
 function createBaseWorkerHeartbeatResponse(): WorkerHeartbeatResponse {
-  return { freeBlocks: [], copyBlocks: [] };
+  return { freeBlocks: [], copyBlocks: [], releaseBlocks: [], pinBlocks: [], unpinBlocks: [], runningLoads: undefined };
 }
 
 export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
@@ -3963,6 +4763,30 @@ export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
     }
     for (const v of message.copyBlocks) {
       CopyBlock.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.releaseBlocks.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.releaseBlocks) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.pinBlocks.length !== 0) {
+      writer.uint32(34).fork();
+      for (const v of message.pinBlocks) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.unpinBlocks.length !== 0) {
+      writer.uint32(42).fork();
+      for (const v of message.unpinBlocks) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.runningLoads !== undefined) {
+      LoadIds.encode(message.runningLoads, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -4006,6 +4830,68 @@ export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
             message.copyBlocks.push(CopyBlock.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag === 24) {
+              message.releaseBlocks.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.releaseBlocks.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag === 32) {
+              message.pinBlocks.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 34) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.pinBlocks.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 5: {
+            if (tag === 40) {
+              message.unpinBlocks.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 42) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.unpinBlocks.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.runningLoads = LoadIds.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4025,6 +4911,12 @@ export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
     const message = createBaseWorkerHeartbeatResponse();
     message.freeBlocks = object.freeBlocks?.map((e) => e) || [];
     message.copyBlocks = object.copyBlocks?.map((e) => CopyBlock.fromPartial(e)) || [];
+    message.releaseBlocks = object.releaseBlocks?.map((e) => e) || [];
+    message.pinBlocks = object.pinBlocks?.map((e) => e) || [];
+    message.unpinBlocks = object.unpinBlocks?.map((e) => e) || [];
+    message.runningLoads = (object.runningLoads !== undefined && object.runningLoads !== null)
+      ? LoadIds.fromPartial(object.runningLoads)
+      : undefined;
     return message;
   },
 };
@@ -4413,8 +5305,63 @@ export const TierUsage: MessageFns<TierUsage> = {
   },
 };
 
+function createBaseLoadIds(): LoadIds {
+  return { ids: [] };
+}
+
+export const LoadIds: MessageFns<LoadIds> = {
+  encode(message: LoadIds, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.ids) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LoadIds {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLoadIds();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ids.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LoadIds>): LoadIds {
+    return LoadIds.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LoadIds>): LoadIds {
+    const message = createBaseLoadIds();
+    message.ids = object.ids?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseRegisterJobMasterRequest(): RegisterJobMasterRequest {
-  return { rpcAddress: "", webAddress: "" };
+  return { rpcAddress: "", webAddress: "", runningLoads: undefined };
 }
 
 export const RegisterJobMasterRequest: MessageFns<RegisterJobMasterRequest> = {
@@ -4424,6 +5371,9 @@ export const RegisterJobMasterRequest: MessageFns<RegisterJobMasterRequest> = {
     }
     if (message.webAddress !== "") {
       writer.uint32(18).string(message.webAddress);
+    }
+    if (message.runningLoads !== undefined) {
+      LoadIds.encode(message.runningLoads, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -4457,6 +5407,14 @@ export const RegisterJobMasterRequest: MessageFns<RegisterJobMasterRequest> = {
             message.webAddress = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.runningLoads = LoadIds.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4476,6 +5434,289 @@ export const RegisterJobMasterRequest: MessageFns<RegisterJobMasterRequest> = {
     const message = createBaseRegisterJobMasterRequest();
     message.rpcAddress = object.rpcAddress ?? "";
     message.webAddress = object.webAddress ?? "";
+    message.runningLoads = (object.runningLoads !== undefined && object.runningLoads !== null)
+      ? LoadIds.fromPartial(object.runningLoads)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseClusterMetric(): ClusterMetric {
+  return { name: "", type: "", value: 0, unit: "" };
+}
+
+export const ClusterMetric: MessageFns<ClusterMetric> = {
+  encode(message: ClusterMetric, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.type !== "") {
+      writer.uint32(18).string(message.type);
+    }
+    if (message.value !== 0) {
+      writer.uint32(25).double(message.value);
+    }
+    if (message.unit !== "") {
+      writer.uint32(34).string(message.unit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClusterMetric {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClusterMetric();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ClusterMetric>): ClusterMetric {
+    return ClusterMetric.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClusterMetric>): ClusterMetric {
+    const message = createBaseClusterMetric();
+    message.name = object.name ?? "";
+    message.type = object.type ?? "";
+    message.value = object.value ?? 0;
+    message.unit = object.unit ?? "";
+    return message;
+  },
+};
+
+function createBaseClusterMetrics(): ClusterMetrics {
+  return { metrics: [] };
+}
+
+export const ClusterMetrics: MessageFns<ClusterMetrics> = {
+  encode(message: ClusterMetrics, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.metrics) {
+      ClusterMetric.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClusterMetrics {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClusterMetrics();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.metrics.push(ClusterMetric.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ClusterMetrics>): ClusterMetrics {
+    return ClusterMetrics.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClusterMetrics>): ClusterMetrics {
+    const message = createBaseClusterMetrics();
+    message.metrics = object.metrics?.map((e) => ClusterMetric.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseBackupRequest(): BackupRequest {
+  return { directory: "" };
+}
+
+export const BackupRequest: MessageFns<BackupRequest> = {
+  encode(message: BackupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.directory !== "") {
+      writer.uint32(10).string(message.directory);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.directory = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BackupRequest>): BackupRequest {
+    return BackupRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BackupRequest>): BackupRequest {
+    const message = createBaseBackupRequest();
+    message.directory = object.directory ?? "";
+    return message;
+  },
+};
+
+function createBaseBackupResponse(): BackupResponse {
+  return { path: "", files: 0, bytes: 0 };
+}
+
+export const BackupResponse: MessageFns<BackupResponse> = {
+  encode(message: BackupResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.files !== 0) {
+      writer.uint32(16).uint64(message.files);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(24).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.files = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BackupResponse>): BackupResponse {
+    return BackupResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BackupResponse>): BackupResponse {
+    const message = createBaseBackupResponse();
+    message.path = object.path ?? "";
+    message.files = object.files ?? 0;
+    message.bytes = object.bytes ?? 0;
     return message;
   },
 };
@@ -4568,6 +5809,14 @@ export const MasterServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    updateNamespace: {
+      name: "UpdateNamespace",
+      requestType: UpdateNamespaceRequest as typeof UpdateNamespaceRequest,
+      requestStream: false,
+      responseType: NamespaceInfo as typeof NamespaceInfo,
+      responseStream: false,
+      options: {},
+    },
     listNamespaces: {
       name: "ListNamespaces",
       requestType: Empty as typeof Empty,
@@ -4648,6 +5897,22 @@ export const MasterServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    commitStaging: {
+      name: "CommitStaging",
+      requestType: StagingRequest as typeof StagingRequest,
+      requestStream: false,
+      responseType: StagingResponse as typeof StagingResponse,
+      responseStream: false,
+      options: {},
+    },
+    dropStaging: {
+      name: "DropStaging",
+      requestType: StagingRequest as typeof StagingRequest,
+      requestStream: false,
+      responseType: StagingResponse as typeof StagingResponse,
+      responseStream: false,
+      options: {},
+    },
     auditFiles: {
       name: "AuditFiles",
       requestType: AuditFilesRequest as typeof AuditFilesRequest,
@@ -4701,6 +5966,22 @@ export const MasterServiceDefinition = {
       requestType: Empty as typeof Empty,
       requestStream: false,
       responseType: ClusterSummary as typeof ClusterSummary,
+      responseStream: false,
+      options: {},
+    },
+    getClusterMetrics: {
+      name: "GetClusterMetrics",
+      requestType: Empty as typeof Empty,
+      requestStream: false,
+      responseType: ClusterMetrics as typeof ClusterMetrics,
+      responseStream: false,
+      options: {},
+    },
+    backup: {
+      name: "Backup",
+      requestType: BackupRequest as typeof BackupRequest,
+      requestStream: false,
+      responseType: BackupResponse as typeof BackupResponse,
       responseStream: false,
       options: {},
     },

@@ -29,6 +29,12 @@ export interface BlockHeader {
 export interface ReserveBlockRequest {
   header: BlockHeader | undefined;
   mediumHint: string;
+  /** the load that writes it: not evicted while that load runs; empty = none */
+  loadId?:
+    | string
+    | undefined;
+  /** colder blocks may go for it */
+  evict?: boolean | undefined;
 }
 
 /** already_there: committed before; nothing to write. Otherwise write exactly `length` bytes into `path` from offset 0. */
@@ -55,6 +61,16 @@ export interface RenewReservationsRequest {
 
 export interface FreeBlocksRequest {
   blockIds: number[];
+}
+
+/** Replicas to fetch from other workers when there is time; what has no room or cannot be read is passed over. */
+export interface CopyHereRequest {
+  blocks: CopySource[];
+}
+
+export interface CopySource {
+  blockId: number;
+  dataAddress: string;
 }
 
 export interface WorkerEmpty {
@@ -198,7 +214,7 @@ export const BlockHeader: MessageFns<BlockHeader> = {
 };
 
 function createBaseReserveBlockRequest(): ReserveBlockRequest {
-  return { header: undefined, mediumHint: "" };
+  return { header: undefined, mediumHint: "", loadId: undefined, evict: undefined };
 }
 
 export const ReserveBlockRequest: MessageFns<ReserveBlockRequest> = {
@@ -208,6 +224,12 @@ export const ReserveBlockRequest: MessageFns<ReserveBlockRequest> = {
     }
     if (message.mediumHint !== "") {
       writer.uint32(18).string(message.mediumHint);
+    }
+    if (message.loadId !== undefined) {
+      writer.uint32(26).string(message.loadId);
+    }
+    if (message.evict !== undefined) {
+      writer.uint32(32).bool(message.evict);
     }
     return writer;
   },
@@ -241,6 +263,22 @@ export const ReserveBlockRequest: MessageFns<ReserveBlockRequest> = {
             message.mediumHint = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.loadId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.evict = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -262,6 +300,8 @@ export const ReserveBlockRequest: MessageFns<ReserveBlockRequest> = {
       ? BlockHeader.fromPartial(object.header)
       : undefined;
     message.mediumHint = object.mediumHint ?? "";
+    message.loadId = object.loadId ?? undefined;
+    message.evict = object.evict ?? undefined;
     return message;
   },
 };
@@ -629,6 +669,128 @@ export const FreeBlocksRequest: MessageFns<FreeBlocksRequest> = {
   },
 };
 
+function createBaseCopyHereRequest(): CopyHereRequest {
+  return { blocks: [] };
+}
+
+export const CopyHereRequest: MessageFns<CopyHereRequest> = {
+  encode(message: CopyHereRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.blocks) {
+      CopySource.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CopyHereRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCopyHereRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.blocks.push(CopySource.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CopyHereRequest>): CopyHereRequest {
+    return CopyHereRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CopyHereRequest>): CopyHereRequest {
+    const message = createBaseCopyHereRequest();
+    message.blocks = object.blocks?.map((e) => CopySource.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCopySource(): CopySource {
+  return { blockId: 0, dataAddress: "" };
+}
+
+export const CopySource: MessageFns<CopySource> = {
+  encode(message: CopySource, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.blockId !== 0) {
+      writer.uint32(8).uint64(message.blockId);
+    }
+    if (message.dataAddress !== "") {
+      writer.uint32(18).string(message.dataAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CopySource {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCopySource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.blockId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.dataAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CopySource>): CopySource {
+    return CopySource.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CopySource>): CopySource {
+    const message = createBaseCopySource();
+    message.blockId = object.blockId ?? 0;
+    message.dataAddress = object.dataAddress ?? "";
+    return message;
+  },
+};
+
 function createBaseWorkerEmpty(): WorkerEmpty {
   return {};
 }
@@ -831,6 +993,14 @@ export const WorkerServiceDefinition = {
     renewReservations: {
       name: "RenewReservations",
       requestType: RenewReservationsRequest as typeof RenewReservationsRequest,
+      requestStream: false,
+      responseType: WorkerEmpty as typeof WorkerEmpty,
+      responseStream: false,
+      options: {},
+    },
+    copyHere: {
+      name: "CopyHere",
+      requestType: CopyHereRequest as typeof CopyHereRequest,
       requestStream: false,
       responseType: WorkerEmpty as typeof WorkerEmpty,
       responseStream: false,

@@ -53,12 +53,12 @@ export class FakeMaster {
         this.loseAnswers -= 1
         throw new SkeinError('deadline_exceeded', 'no answer')
       }
-      return { unknown }
+      return { unknown, release: [], pinned: [] }
     },
     workerHeartbeat: async (request) => {
       this.#enter(request.session)
       this.heartbeats.push(request)
-      return { freeBlocks: this.freeNext.splice(0), copyBlocks: [] }
+      return { freeBlocks: this.freeNext.splice(0), copyBlocks: [], releaseBlocks: [], pinBlocks: [], unpinBlocks: [] }
     },
   }
 

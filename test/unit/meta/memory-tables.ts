@@ -8,6 +8,7 @@ export class MemoryTables implements Tables {
   readonly edgeMap = new Map<number, Map<string, number>>()
   readonly counters = new Map<CounterName, number>()
   readonly decommissioningIds = new Set<string>()
+  readonly expectedWorkerIds = new Set<string>()
 
   namespaces(): Iterable<NamespaceRecord> {
     return this.namespaceMap.values()
@@ -53,6 +54,13 @@ export class MemoryTables implements Tables {
     if (decommissioning) this.decommissioningIds.add(workerId)
     else this.decommissioningIds.delete(workerId)
   }
+  expectedWorkers(): ReadonlySet<string> {
+    return this.expectedWorkerIds
+  }
+  putExpectedWorker(workerId: string, expected: boolean): void {
+    if (expected) this.expectedWorkerIds.add(workerId)
+    else this.expectedWorkerIds.delete(workerId)
+  }
   counter(name: CounterName): number {
     return this.counters.get(name) ?? 0
   }
@@ -67,6 +75,7 @@ export class MemoryTables implements Tables {
       inodes: [...this.inodes.values()].sort((a, b) => a.id - b.id),
       edges: [...this.edgeMap].sort(([a], [b]) => a - b).map(([id, edges]) => [id, [...edges].sort(([a], [b]) => compareKeys(a, b))]),
       decommissioning: [...this.decommissioningIds].sort(compareKeys),
+      expectedWorkers: [...this.expectedWorkerIds].sort(compareKeys),
       counters: Object.fromEntries([...this.counters].filter(([, value]) => value !== 0).sort(([a], [b]) => compareKeys(a, b))),
     }
   }

@@ -24,6 +24,7 @@ function worker(methods: Partial<Worker>): Worker {
     commitBlock: missing,
     abortBlock: missing,
     renewReservations: missing,
+    copyHere: missing,
     freeBlocks: missing,
     getWorkerStatus: missing,
     ...methods,
