@@ -98,6 +98,16 @@ export class BlockDirectory implements BlockStore {
     return this.#storeOf(blockId).free(blockId)
   }
 
+  release(blockId: number): Promise<void> {
+    return this.#files.release(blockId)
+  }
+
+  /** Nothing is deleted to make room here. */
+  setPinned(): void {}
+
+  /** As setPinned. */
+  setRunningLoads(): void {}
+
   list(): Iterable<BlockHeader> {
     return this.#ledger.headers()
   }

@@ -15,7 +15,7 @@ import type { SegmentPlace } from './segment-file.ts'
 
 /** One life of one block. A block that is freed and written again has a new entry. */
 export interface BlockEntry {
-  readonly header: BlockHeader
+  header: BlockHeader
   mode: 'writing' | 'committed' | 'removing' | 'ended'
   /** Resolves when the file is gone; set while `removing`. */
   removal: Promise<void> | undefined
@@ -110,6 +110,11 @@ export class BlockLedger {
     entry.mode = 'committed'
     this.#reservedBytes -= entry.header.length
     this.#committed += 1
+  }
+
+  /** A durable block is a usual one from now on. */
+  release(entry: BlockEntry): void {
+    entry.header = { ...entry.header, durable: undefined }
   }
 
   /** The block is not to be found any more; `removal` resolves when its file is gone. */

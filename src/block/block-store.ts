@@ -2,6 +2,18 @@
 // Implementations compose: a store of several directories is made of stores of one. All pass one conformance suite.
 // How a block gets in: reserve -> write -> commit | abort; bytes are reserved before any is written.
 // Owns: the files below its directories. Does not know masters, networks or under file systems.
+//
+// The room, from the top down; each line uses the ones below it:
+//
+//   open-tiers           makes all of it from the configuration; block-scrub reads all blocks now and then
+//   tiered-store         tiers as one store. A TIER IS FULL: eviction-policy says which blocks go where, tier-room does it
+//                        for writers and ahead of need, tier-moves takes a block down (promotions: up), the last tier deletes
+//                        (running-loads: not what a running load brought). What is coldest: annotator, lru-, lrfu-annotator
+//   multi-directory-store  the directories of one tier; a new block goes to the emptiest that is well
+//   watched-directory    gives a directory up whose disk fails, and takes it back: disk-health decides, directory-probe looks
+//   block-directory      one directory: directory-store (a file for each large or durable block), segment-store (small ones
+//                        share segments; segment-compaction gives their space back), block-ledger (who has which bytes)
+//   block-file, segment-record, directory-layout   what is on the disk; disk-calls: the calls
 
 /** What a block is; repeated in its file so that a mixed-up block is seen. */
 export interface BlockHeader {
@@ -12,7 +24,10 @@ export interface BlockHeader {
   readonly etag: string
   /** In the file. */
   readonly offset: number
-  /** These bytes exist nowhere else: they are on the disk, not only on their way to it, when commit returns. Kept with the block. */
+  /**
+   * These bytes exist nowhere else: they are on the disk, not only on their way to it, when commit returns, and the block
+   * is never deleted to make room. Kept with the block until `release`.
+   */
   readonly durable?: boolean | undefined
 }
 
@@ -23,7 +38,11 @@ export interface DirectoryUsage {
   readonly quotaBytes: number
   /** Reserved bytes included. Never above the quota. */
   readonly usedBytes: number
+  /** `unstable`: its blocks are read, none is written. `down`: its blocks were reported lost. See disk-health.ts. */
+  readonly state: DirectoryState
 }
+
+export type DirectoryState = 'normal' | 'unstable' | 'down'
 
 /** A block being written. Exactly one of commit and abort ends it; abort after either does nothing. */
 export interface BlockReservation {
@@ -58,6 +77,8 @@ export interface BlockReader {
 export interface WriteHints {
   /** Blocks that can be read again may be deleted to make room. Default: false. Stores without tiers delete nothing. */
   readonly evict?: boolean
+  /** The load that writes the block: while it runs (setRunningLoads), the block is not deleted to make room. Kept in memory only. */
+  readonly loadId?: string | undefined
 }
 
 export interface BlockStoreEvents {
@@ -80,6 +101,16 @@ export interface BlockStore {
   has(blockId: number): boolean
   /** Removes a block; false when there was none. */
   free(blockId: number): Promise<boolean>
+  /** A durable block is a usual one from now on, also after a restart. Others, and blocks that are not there: nothing happens. */
+  release(blockId: number): Promise<void>
+  /**
+   * A pinned block is neither moved nor deleted to make room; free and corruption take it all the same. May be said before
+   * the block is there; kept in memory only. Stores without tiers need not know.
+   */
+  setPinned(blockId: number, pinned: boolean): void
+  /** The loads that run; undefined, as at the start: not known, all are taken to run. Stores without tiers need not know. */
+  setRunningLoads(loadIds: Iterable<string> | undefined): void
+  /** Durable blocks are listed as such. */
   list(): Iterable<BlockHeader>
   readonly blockCount: number
   /** Bytes of reservations that are open; part of `usedBytes` in usage(). */

@@ -18,7 +18,8 @@ const markerBytesMax = 4096
 const folderMode = 0o700
 const fanOut = 256
 const blockNamePattern = /^[0-9a-f]{14}$/
-const tempNamePattern = /^[0-9a-f]{14}-[0-9a-f-]{36}$/
+const probeName = 'probe'
+const tempNamePattern = /^(?:[0-9a-f]{14}-[0-9a-f-]{36}|probe)$/
 
 export interface DirectoryLayout {
   /** Resolved: no symbolic links. */
@@ -44,6 +45,11 @@ export function blockPath(layout: DirectoryLayout, blockId: number): string {
 
 export function tempPath(layout: DirectoryLayout, blockId: number, reservation: string): string {
   return `${layout.tempPath}/${blockName(blockId)}-${reservation}`
+}
+
+/** A file that comes and goes, to see whether the disk takes it; deleted at the start if it is left behind. */
+export function probePath(path: string): string {
+  return join(path, 'temp', probeName)
 }
 
 /** The block that a file of this name in this folder holds; undefined for a file that is none of ours. */
@@ -106,7 +112,7 @@ export async function prepareDirectory(path: string, workerId: string): Promise<
 }
 
 async function claim(path: string, workerId: string): Promise<void> {
-  const owner = await readMarker(path)
+  const owner = await directoryOwner(path)
   if (owner === undefined) {
     for (const name of ['blocks', 'segments', 'temp']) {
       if (await exists(join(path, name))) {
@@ -129,8 +135,8 @@ async function claim(path: string, workerId: string): Promise<void> {
   }
 }
 
-/** The worker id in the marker; undefined when there is none. */
-async function readMarker(path: string): Promise<string | undefined> {
+/** The worker id in the marker; undefined when there is none. @throws SkeinError when it cannot be read as one, or the file system's error */
+export async function directoryOwner(path: string): Promise<string | undefined> {
   try {
     const file = await open(join(path, markerName), constants.O_RDONLY | constants.O_NOFOLLOW)
     try {

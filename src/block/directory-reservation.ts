@@ -4,11 +4,12 @@
 //
 //   open --commit--> committing --done--> ended          any failure on the way: the file is deleted, the bytes are given
 //   open --abort---> aborting ---done--> ended            back, and the error is thrown to the writer
-import { SkeinError } from '../base/errors.ts'
+import type { SkeinError } from '../base/errors.ts'
 import { PageChecksummer } from '../base/page-checksum.ts'
-import { encodeFooter, pageCount } from './block-file.ts'
+import { encodeFooter } from './block-file.ts'
 import type { BlockHeader, BlockReservation } from './block-store.ts'
 import { closeFile, diskError, removeFile, statFile, syncFile, writeFully } from './disk-calls.ts'
+import { checkForeignFile, mustBeWhole, reservationEnded, tooManyBytes } from './reservation-checks.ts'
 
 /** Bytes that gather before they are written; a writer may hold twice as many in memory. */
 const writeBytes = 1024 * 1024
@@ -56,7 +57,7 @@ export class DirectoryReservation implements BlockReservation {
     this.#mustBeOpen()
     if (this.#receivedBytes + chunk.length > this.header.length) {
       await this.abort()
-      throw new SkeinError('invalid_argument', `block ${this.header.blockId} was given more than its ${this.header.length} bytes`)
+      throw tooManyBytes(this.header)
     }
     if (chunk.length === 0) return
     this.#receivedBytes += chunk.length
@@ -102,12 +103,7 @@ export class DirectoryReservation implements BlockReservation {
 
   #mustBeOpen(): void {
     if (this.#mode === 'open') return
-    throw (
-      this.#failure ??
-      new SkeinError('aborted', `block ${this.header.blockId} is no longer being written: its reservation has ended`, {
-        reason: 'reservation_ended',
-      })
-    )
+    throw this.#failure ?? reservationEnded(this.header)
   }
 
   /** Waits for the write that is out. @throws its error, after giving the reservation up */
@@ -136,26 +132,13 @@ export class DirectoryReservation implements BlockReservation {
   }
 
   #ownChecksums(): number[] {
-    if (this.#receivedBytes !== this.header.length) {
-      throw new SkeinError('data_loss', `block ${this.header.blockId} has ${this.#receivedBytes} of ${this.header.length} bytes`, {
-        reason: 'incomplete',
-      })
-    }
+    mustBeWhole(this.header, this.#receivedBytes)
     return this.#checksummer.finish()
   }
 
-  /** Somebody else wrote the file: its size and the number of checksums must fit; its bytes are checked on each read. */
   async #checkForeign(checksums: readonly number[]): Promise<readonly number[]> {
     const { size } = await statFile(this.#target.fd)
-    const { blockId, length } = this.header
-    if (this.#receivedBytes > 0 || size !== length) {
-      throw new SkeinError('data_loss', `the file of block ${blockId} has ${size} bytes, not ${length}`, { reason: 'incomplete' })
-    }
-    if (checksums.length !== pageCount(length) || checksums.some((checksum) => checksum >>> 0 !== checksum)) {
-      throw new SkeinError('data_loss', `block ${blockId} came with ${checksums.length} checksums for ${pageCount(length)} pages`, {
-        reason: 'incomplete',
-      })
-    }
+    checkForeignFile(this.header, this.#receivedBytes === 0 ? size : undefined, checksums)
     return checksums
   }
 

@@ -17,6 +17,7 @@ import { type BlockEntry, BlockLedger } from './block-ledger.ts'
 import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents, DirectoryUsage } from './block-store.ts'
 import { blockPath, type DirectoryLayout, inBlockFolder, prepareDirectory, syncBlockName, tempPath } from './directory-layout.ts'
 import { openReader } from './directory-reader.ts'
+import { releaseFile } from './directory-release.ts'
 import { DirectoryReservation } from './directory-reservation.ts'
 import { scanDirectory } from './directory-scan.ts'
 import { closeFile, diskError, hasErrno, newFileFlags, openFile, removeFile, renameFile, syncFile, writeFully } from './disk-calls.ts'
@@ -54,6 +55,7 @@ export class DirectoryStore implements BlockStore {
   readonly #layout: DirectoryLayout
   readonly #ledger: BlockLedger
   readonly #reservations = new Set<DirectoryReservation>()
+  readonly #releasing = new Map<number, Promise<void>>()
   readonly #putSlots = new Budget('small blocks being written', putsAtOnce)
   readonly #never = new AbortController().signal
   #closed = false
@@ -124,7 +126,7 @@ export class DirectoryStore implements BlockStore {
 
   usage(): readonly DirectoryUsage[] {
     const { tier, mediumType, quotaBytes } = this.#options
-    return [{ path: this.#layout.path, tier, mediumType, quotaBytes, usedBytes: this.#ledger.usedBytes }]
+    return [{ path: this.#layout.path, tier, mediumType, quotaBytes, usedBytes: this.#ledger.usedBytes, state: 'normal' }]
   }
 
   async reserve(header: BlockHeader): Promise<BlockReservation> {
@@ -188,11 +190,17 @@ export class DirectoryStore implements BlockStore {
   async open(blockId: number): Promise<BlockReader> {
     const entry = this.#ledger.committed(blockId)
     if (entry === undefined) throw notFound(blockId)
+    const { header } = entry
     try {
       return await openReader(blockPath(this.#layout, blockId), entry.header, () => this.#dropBroken(entry, 'corrupt'))
     } catch (thrown) {
       // Freed, and perhaps being written anew, while the file was opened: what was read says nothing about this block.
       if (entry.mode !== 'committed') throw notFound(blockId)
+      // Its footer was being written anew.
+      if (entry.header !== header) {
+        await this.#releasing.get(blockId)
+        return await this.open(blockId)
+      }
       if (isSkeinError(thrown, 'data_loss')) await this.#dropBroken(entry, thrown.reason === 'block_missing' ? 'lost' : 'corrupt')
       throw thrown
     }
@@ -205,13 +213,32 @@ export class DirectoryStore implements BlockStore {
     return true
   }
 
+  async release(blockId: number): Promise<void> {
+    const entry = this.#ledger.committed(blockId)
+    if (entry?.header.durable !== true) return
+    this.#ledger.release(entry)
+    const releasing = releaseFile(blockPath(this.#layout, blockId), entry.header).catch((thrown: unknown) => {
+      // It is durable again after a restart, and will be released again.
+      this.#options.deps.logger.warn('a released block could not be marked as such', { blockId, error: thrown })
+    })
+    this.#releasing.set(blockId, releasing)
+    await releasing
+    this.#releasing.delete(blockId)
+  }
+
+  /** Nothing is deleted to make room here. */
+  setPinned(): void {}
+
+  /** As setPinned. */
+  setRunningLoads(): void {}
+
   /** Aborts the open reservations, takes no more, and waits for what is under way. Readers stay usable. */
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#reservations].map((reservation) => reservation.abort()))
     const allSlots = await this.#putSlots.acquire(putsAtOnce, this.#never)
     allSlots.release()
-    await Promise.all(this.#ledger.removals())
+    await Promise.all([...this.#ledger.removals(), ...this.#releasing.values()])
   }
 
   #mustBeOpen(): void {

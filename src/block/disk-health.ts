@@ -17,7 +17,7 @@ export interface DiskHealthLimits {
   readonly probesToDown: number
 }
 
-const defaultLimits: DiskHealthLimits = {
+export const defaultHealthLimits: DiskHealthLimits = {
   windowMs: 60_000,
   faultsToUnstable: 3,
   probeIntervalMs: 5000,
@@ -67,7 +67,7 @@ export function isProbeDue({ probeDueMs }: DiskHealth, atMs: number): boolean {
 }
 
 /** What becomes of a directory after an event; pure. */
-export function stepDisk(health: DiskHealth, event: DiskEvent, limits: DiskHealthLimits = defaultLimits): DiskStep {
+export function stepDisk(health: DiskHealth, event: DiskEvent, limits: DiskHealthLimits = defaultHealthLimits): DiskStep {
   switch (event.kind) {
     case 'gone':
       return health.mode === 'down' ? same(health) : goDown(event.atMs, limits)

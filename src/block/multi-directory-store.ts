@@ -1,12 +1,16 @@
 // Why: a worker has several directories, of different media and sizes, and the rest of the house sees one BlockStore.
 // How: each block lives in one directory; a new one goes to the directory with the most free quota that fits. A directory
-// whose disk is full or fails is passed over for the next one.
+// whose disk is full or fails is passed over for the next one; what else becomes of it: watched-directory.ts.
 import { resolve, sep } from 'node:path'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
-import { BlockDirectory, type SegmentSettings } from './block-directory.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { SegmentSettings } from './block-directory.ts'
+import { checkHeader } from './block-file.ts'
 import { alreadyExists, type BlockEntry, noCapacity } from './block-ledger.ts'
-import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryUsage } from './block-store.ts'
+import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryState, DirectoryUsage } from './block-store.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from './directory-store.ts'
+import type { DiskHealthLimits } from './disk-health.ts'
+import { outOfOrder, WatchedDirectory } from './watched-directory.ts'
 
 export interface BlockStoreOptions extends DirectoryStoreDependencies {
   readonly directories: readonly DirectoryOptions[]
@@ -15,6 +19,9 @@ export interface BlockStoreOptions extends DirectoryStoreDependencies {
   readonly segments?: SegmentSettings | undefined
   /** Directories, without symbolic links, that these must have nothing in common with. */
   readonly apartFrom?: readonly string[]
+  readonly healthLimits?: Partial<DiskHealthLimits> | undefined
+  /** A block that was lost with its disk is here again: false deletes it. Default: all are reported as added. */
+  readonly found?: ((header: BlockHeader) => boolean) | undefined
   /** Ends the scan early. */
   readonly signal?: AbortSignal
 }
@@ -27,13 +34,23 @@ export async function openBlockStore(options: BlockStoreOptions): Promise<MultiD
   const { directories, workerId, segments, events, clock, logger, metrics, signal, apartFrom = [] } = options
   if (directories.length === 0) throw new SkeinError('invalid_argument', 'a worker needs at least one block directory')
   const deps = { events, clock, logger, metrics }
-  const stores: BlockDirectory[] = []
+  const stores: WatchedDirectory[] = []
+  const taking = options.found ?? ((header: BlockHeader) => (events.added(header), true))
   try {
     for (const directory of directories) {
       // Before it is opened too: an outer directory's folders must not be made inside an inner one.
       const taken = [...apartFrom, ...stores.map((store) => store.path)]
       refuseOverlap(taken, resolve(directory.path))
-      const store = await BlockDirectory.open({ ...directory, workerId, deps, segments, ...(signal === undefined ? {} : { signal }) })
+      const store: WatchedDirectory = await WatchedDirectory.open({
+        ...directory,
+        workerId,
+        deps,
+        segments,
+        healthLimits: options.healthLimits,
+        // One that is, or is on its way, in another directory stays there.
+        found: (header) => stores.every((other) => other === store || other.entry(header.blockId) === undefined) && taking(header),
+        ...(signal === undefined ? {} : { signal }),
+      })
       stores.push(store)
       refuseOverlap(taken, store.path)
     }
@@ -43,17 +60,25 @@ export async function openBlockStore(options: BlockStoreOptions): Promise<MultiD
     throw thrown
   }
   const store = new MultiDirectoryStore(stores)
-  metrics.observe('worker.blocks.cached', () => store.blockCount)
-  metrics.observe('worker.capacity', () => sum(store.usage().map((usage) => usage.quotaBytes)))
-  metrics.observe('worker.used', () => sum(store.usage().map((usage) => usage.usedBytes)))
+  observeStore(store, metrics)
   return store
 }
 
+/** Makes the gauges of the metrics read a store. */
+export function observeStore(store: BlockStore, metrics: MetricRegistry): void {
+  const inState = (state: DirectoryState): number => store.usage().filter((usage) => usage.state === state).length
+  metrics.observe('worker.blocks.cached', () => store.blockCount)
+  metrics.observe('worker.capacity', () => sum(store.usage().map((usage) => usage.quotaBytes)))
+  metrics.observe('worker.used', () => sum(store.usage().map((usage) => usage.usedBytes)))
+  metrics.observe('worker.directories.unstable', () => inState('unstable'))
+  metrics.observe('worker.directories.down', () => inState('down'))
+}
+
 export class MultiDirectoryStore implements BlockStore {
-  readonly #directories: readonly BlockDirectory[]
+  readonly #directories: readonly WatchedDirectory[]
 
   /** The directories belong to this store from now on; no block may be in two of them. */
-  constructor(directories: readonly BlockDirectory[]) {
+  constructor(directories: readonly WatchedDirectory[]) {
     this.#directories = directories
   }
 
@@ -96,6 +121,16 @@ export class MultiDirectoryStore implements BlockStore {
     return false
   }
 
+  async release(blockId: number): Promise<void> {
+    for (const directory of this.#directories) await directory.release(blockId)
+  }
+
+  /** Nothing is deleted to make room here. */
+  setPinned(): void {}
+
+  /** As setPinned. */
+  setRunningLoads(): void {}
+
   *list(): Iterable<BlockHeader> {
     for (const directory of this.#directories) yield* directory.list()
   }
@@ -109,9 +144,15 @@ export class MultiDirectoryStore implements BlockStore {
   }
 
   /** Tries the directories that fit, the emptiest first. From the look at the entries to the directory's own begin nothing waits. */
-  async #place<T>(header: BlockHeader, write: (directory: BlockDirectory) => Promise<T>): Promise<T> {
-    const failed = new Set<BlockDirectory>()
-    for (let failure: unknown; ;) {
+  async #place<T>(header: BlockHeader, write: (directory: WatchedDirectory) => Promise<T>): Promise<T> {
+    const failed = new Set<WatchedDirectory>()
+    let failure: unknown
+    for (const directory of this.#directories) {
+      if (!directory.isFull) continue
+      failed.add(directory)
+      failure = new SkeinError('resource_exhausted', `the disk of ${directory.path} is full`, { reason: 'disk_full' })
+    }
+    for (;;) {
       const entry = this.#entry(header.blockId)
       if (entry?.mode === 'removing') {
         await entry.removal
@@ -120,7 +161,7 @@ export class MultiDirectoryStore implements BlockStore {
       if (entry !== undefined) throw alreadyExists(entry)
       const directory = emptiest(this.#directories, failed)
       if (directory === undefined || directory.freeBytes < header.length) {
-        throw failure ?? noCapacity(header, directory?.freeBytes ?? 0)
+        throw failure ?? this.#noRoom(header, directory?.freeBytes ?? 0)
       }
       try {
         return await write(directory)
@@ -133,6 +174,13 @@ export class MultiDirectoryStore implements BlockStore {
     }
   }
 
+  #noRoom(header: BlockHeader, freeBytes: number): SkeinError {
+    checkHeader(header)
+    const [first] = this.#directories
+    const usable = first === undefined || this.#directories.some((directory) => directory.state === 'normal')
+    return usable ? noCapacity(header, freeBytes) : outOfOrder(first.path)
+  }
+
   #entry(blockId: number): BlockEntry | undefined {
     for (const directory of this.#directories) {
       const entry = directory.entry(blockId)
@@ -142,8 +190,8 @@ export class MultiDirectoryStore implements BlockStore {
   }
 }
 
-function emptiest(directories: readonly BlockDirectory[], except: ReadonlySet<BlockDirectory>): BlockDirectory | undefined {
-  let best: BlockDirectory | undefined
+function emptiest(directories: readonly WatchedDirectory[], except: ReadonlySet<WatchedDirectory>): WatchedDirectory | undefined {
+  let best: WatchedDirectory | undefined
   for (const directory of directories) {
     if (!except.has(directory) && (best === undefined || directory.freeBytes > best.freeBytes)) best = directory
   }
@@ -160,7 +208,7 @@ function refuseOverlap(taken: readonly string[], path: string): void {
 }
 
 /** A block in two directories (a disk that failed and came back) stays in the first. */
-async function dropDuplicates(stores: readonly BlockDirectory[]): Promise<void> {
+async function dropDuplicates(stores: readonly WatchedDirectory[]): Promise<void> {
   for (const [index, store] of stores.entries()) {
     for (const header of store.list()) {
       if (stores.slice(0, index).some((earlier) => earlier.has(header.blockId))) await store.free(header.blockId)

@@ -1,12 +1,16 @@
 // Why: a worker's tiers are configured as lists of directories; the rest of the house wants one BlockStore. How: each tier
 // is a store of several directories, and the tiered store is put on top of them.
+import { statfs } from 'node:fs/promises'
+import { SkeinError } from '../base/errors.ts'
 import type { AnnotatorSettings } from './choose-annotator.ts'
 import { annotatorMaker } from './choose-annotator.ts'
 import type { SegmentSettings } from './block-directory.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from './directory-store.ts'
-import { openBlockStore } from './multi-directory-store.ts'
+import { BlockScrub } from './block-scrub.ts'
+import type { BlockStore } from './block-store.ts'
+import type { DiskHealthLimits } from './disk-health.ts'
+import { observeStore, openBlockStore } from './multi-directory-store.ts'
 import type { RoomLimits } from './tier-room.ts'
-import type { VictimRules } from './tier-table.ts'
 import { TieredStore } from './tiered-store.ts'
 
 export interface TiersOptions extends DirectoryStoreDependencies {
@@ -15,54 +19,72 @@ export interface TiersOptions extends DirectoryStoreDependencies {
   readonly workerId: string
   readonly segments?: SegmentSettings | undefined
   readonly annotator: AnnotatorSettings
-  /** Default: every block that is not durable can be read again, and no load runs. */
-  readonly rules?: VictimRules
   readonly limits?: Partial<RoomLimits>
-  /** 0: no promotion. */
+  /** 0, the default: no promotion. */
   readonly promotionBytesPerSecond?: number
+  /** How fast all blocks are read and checked now and then. 0, the default: never. */
+  readonly scrubBytesPerSecond?: number
+  readonly healthLimits?: Partial<DiskHealthLimits>
   /** Ends the scan early. */
   readonly signal?: AbortSignal
 }
-
-export const defaultRoomLimits: RoomLimits = { highWatermarkRatio: 0.95, lowWatermarkRatio: 0.85, freeAheadBytes: 0, background: true }
-export const defaultPromotionBytesPerSecond = 64 * 1024 * 1024
-const cachedBlocks: VictimRules = { isProtected: () => false, isPersisted: ({ durable }) => durable !== true }
 
 /** Opens all tiers, and keeps the gauges of the metrics. @throws SkeinError as openBlockStore, also for directories of different tiers */
 export async function openTiers(options: TiersOptions): Promise<TieredStore> {
   const { tiers, workerId, segments, annotator, clock, logger, metrics, events, signal } = options
   const taken: string[] = []
+  const stores: BlockStore[] = []
   const store = await TieredStore.open(
-    async (level, tierEvents) => {
+    async (level, tierEvents, found) => {
       const tier = await openBlockStore({
         directories: tiers[level] ?? [],
         workerId,
         segments,
         apartFrom: [...taken],
         events: tierEvents,
+        found,
+        healthLimits: options.healthLimits,
         clock,
         logger,
         metrics,
         ...(signal === undefined ? {} : { signal }),
       })
       taken.push(...tier.usage().map((usage) => usage.path))
+      await refuseOverDisk(tier)
+      stores.push(tier)
       return tier
     },
     {
       levels: tiers.length,
       makeAnnotator: annotatorMaker(annotator),
-      rules: options.rules ?? cachedBlocks,
-      promotionBytesPerSecond: options.promotionBytesPerSecond ?? defaultPromotionBytesPerSecond,
-      ...defaultRoomLimits,
+      promotionBytesPerSecond: options.promotionBytesPerSecond ?? 0,
+      watermarks: [],
+      freeAheadBytes: 0,
       ...options.limits,
       events,
       clock,
       logger,
+      metrics,
     },
   )
+  const scrub = new BlockScrub({ stores, bytesPerSecond: options.scrubBytesPerSecond ?? 0, clock, logger, metrics })
+  scrub.start()
+  store.onClose(() => scrub.stop())
   // Of all tiers, instead of the last one's.
-  metrics.observe('worker.blocks.cached', () => store.blockCount)
-  metrics.observe('worker.capacity', () => store.usage().reduce((total, usage) => total + usage.quotaBytes, 0))
-  metrics.observe('worker.used', () => store.usage().reduce((total, usage) => total + usage.usedBytes, 0))
+  observeStore(store, metrics)
   return store
+}
+
+/** A quota that cannot be kept would be found out when the disk is full. */
+async function refuseOverDisk(tier: BlockStore): Promise<void> {
+  for (const { path, quotaBytes } of tier.usage()) {
+    const { bsize, blocks } = await statfs(path)
+    // Some file systems do not say.
+    if (blocks === 0 || quotaBytes <= bsize * blocks) continue
+    await tier.close()
+    throw new SkeinError(
+      'invalid_argument',
+      `the quota of block directory ${path}, ${quotaBytes} bytes, is above the size of its disk, ${bsize * blocks} bytes; lower goosefs.worker.tieredstore.level{x}.dirs.quota`,
+    )
+  }
 }

@@ -2,6 +2,7 @@
 // time and no faster than a rate, so that reads do not turn into copying; what comes above the rate is not kept for later,
 // for it will be read again if it is hot. Nothing is ever deleted for it, and writers that wait for room come first.
 import type { Clock } from '../base/clock.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { TierMover } from './tier-moves.ts'
 import type { TierRoom } from './tier-room.ts'
 import type { TierBlock, TierTable } from './tier-table.ts'
@@ -14,6 +15,7 @@ export interface PromotionsOptions {
   readonly mover: TierMover
   readonly room: TierRoom
   readonly clock: Clock
+  readonly metrics: MetricRegistry
   /** 0: none. Up to a second's worth at once, or one block. */
   readonly bytesPerSecond: number
 }
@@ -63,7 +65,7 @@ export class Promotions {
     if (!this.#mayGo(block) || room.isWaiting(0)) return
     // Closed meanwhile is as good as no room.
     const made = await room.make(0, { bytes: block.header.length, mayDelete: false }).catch(() => false)
-    if (made && this.#mayGo(block)) await mover.move(block, 0)
+    if (made && this.#mayGo(block) && (await mover.move(block, 0))) this.#options.metrics.add('worker.blocks.promoted')
   }
 
   #mayGo(block: TierBlock): boolean {

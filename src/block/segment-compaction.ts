@@ -8,7 +8,7 @@
 // is given back.
 import { assert } from '../base/assert.ts'
 import { type Clock, throwIfAborted } from '../base/clock.ts'
-import { toSkeinError } from '../base/errors.ts'
+import { isSkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { rottenPage } from './block-file.ts'
 import type { BlockEntry, BlockLedger } from './block-ledger.ts'
@@ -31,6 +31,8 @@ export interface CompactionOptions {
   readonly bytesPerSecond: number
   /** Drops a block whose record is rotten. */
   readonly dropCorrupt: (entry: BlockEntry) => Promise<void>
+  /** A tombstone is needed and cannot be written now: the disk is full. */
+  readonly owe: (blockId: number) => void
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -150,7 +152,7 @@ export class SegmentCompaction {
   }
 
   #carry({ blockId, sequence }: TombstoneRecord): Promise<void> {
-    const { table, writer } = this.#options
+    const { table, writer, owe } = this.#options
     const head = encodeTombstone(sequence, blockId)
     return new Promise((resolve, reject) => {
       writer.append({
@@ -161,7 +163,14 @@ export class SegmentCompaction {
           table.addTombstone(place.segment, blockId, sequence, true, head.length)
           resolve()
         },
-        failed: reject,
+        failed: (error) => {
+          if (!isSkeinError(error, 'resource_exhausted', 'disk_full')) {
+            reject(error)
+            return
+          }
+          owe(blockId)
+          resolve()
+        },
       })
     })
   }

@@ -32,6 +32,10 @@ export async function writeHeads(segment: Segment, signal: AbortSignal): Promise
     const fd = await openFile(segment.headsPath, newFileFlags)
     try {
       await writeFully(fd, parts, 0)
+    } catch (thrown) {
+      // A part of it would only take up room.
+      await removeFile(segment.headsPath)
+      throw thrown
     } finally {
       await closeFile(fd)
     }

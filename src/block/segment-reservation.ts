@@ -5,11 +5,10 @@
 //   open --commit--> committing --done--> ended          as a DirectoryReservation
 //   open --abort---> aborting ---done--> ended
 import { closeSync, openSync } from 'node:fs'
-import { SkeinError } from '../base/errors.ts'
 import { PageChecksummer } from '../base/page-checksum.ts'
-import { pageCount } from './block-file.ts'
 import type { BlockHeader, BlockReservation } from './block-store.ts'
 import { closeFile, diskError, newFileFlags, openFile, readFileFlags, readFully, removeFile } from './disk-calls.ts'
+import { checkForeignFile, mustBeWhole, reservationEnded, tooManyBytes } from './reservation-checks.ts'
 
 export interface SegmentReservationTarget {
   readonly id: string
@@ -61,7 +60,7 @@ export class SegmentReservation implements BlockReservation {
     this.#mustBeOpen()
     if (this.#receivedBytes + chunk.length > this.header.length) {
       await this.abort()
-      throw new SkeinError('invalid_argument', `block ${this.header.blockId} was given more than its ${this.header.length} bytes`)
+      throw tooManyBytes(this.header)
     }
     if (chunk.length === 0) return
     this.#receivedBytes += chunk.length
@@ -89,25 +88,18 @@ export class SegmentReservation implements BlockReservation {
   }
 
   #mustBeOpen(): void {
-    if (this.#mode === 'open') return
-    throw new SkeinError('aborted', `block ${this.header.blockId} is no longer being written: its reservation has ended`, {
-      reason: 'reservation_ended',
-    })
+    if (this.#mode !== 'open') throw reservationEnded(this.header)
   }
 
   #received(): readonly Uint8Array[] {
-    if (this.#receivedBytes === this.header.length) return this.#chunks
-    throw incomplete(`block ${this.header.blockId} has ${this.#receivedBytes} of ${this.header.length} bytes`)
+    mustBeWhole(this.header, this.#receivedBytes)
+    return this.#chunks
   }
 
-  /** Somebody else wrote the file: its size and the number of checksums must fit; its bytes are checked on each read. */
   async #readForeign(checksums: readonly number[]): Promise<readonly Uint8Array[]> {
-    const { blockId, length } = this.header
-    if (checksums.length !== pageCount(length) || checksums.some((checksum) => checksum >>> 0 !== checksum)) {
-      throw incomplete(`block ${blockId} came with ${checksums.length} checksums for ${pageCount(length)} pages`)
-    }
-    const bytes = this.#hasFile && this.#receivedBytes === 0 ? await readUpTo(this.#target.path, length + 1) : Buffer.alloc(0)
-    if (bytes.length !== length) throw incomplete(`the file of block ${blockId} does not have its ${length} bytes`)
+    const isForeign = this.#hasFile && this.#receivedBytes === 0
+    const bytes = isForeign ? await readUpTo(this.#target.path, this.header.length + 1) : Buffer.alloc(0)
+    checkForeignFile(this.header, bytes.length, checksums)
     return [bytes]
   }
 
@@ -131,8 +123,4 @@ async function readUpTo(path: string, bytes: number): Promise<Buffer> {
   } finally {
     await closeFile(fd)
   }
-}
-
-function incomplete(message: string): SkeinError {
-  return new SkeinError('data_loss', message, { reason: 'incomplete' })
 }

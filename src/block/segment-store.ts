@@ -6,6 +6,7 @@
 // Disk use beyond the quota: heads (about 150 bytes a block), tombstones, and dead records: at most as much as the live
 // ones and two segments, while compaction is not held up by the disk itself.
 import { randomUUID } from 'node:crypto'
+import { assert } from '../base/assert.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { pageChecksums } from '../base/page-checksum.ts'
 import type { BlockEntry, BlockLedger } from './block-ledger.ts'
@@ -71,6 +72,7 @@ export class SegmentStore implements BlockStore {
         this.#compactInBackground()
       },
       onWritten: () => this.#afterWrite(),
+      onFailed: () => this.#afterFailure(),
     })
     this.#compaction = new SegmentCompaction({
       ledger,
@@ -78,6 +80,7 @@ export class SegmentStore implements BlockStore {
       writer: this.#writer,
       bytesPerSecond: options.compactionBytesPerSecond ?? defaultCompactionBytesPerSecond,
       dropCorrupt: (entry) => this.#dropBroken(entry, 'corrupt'),
+      owe: (blockId) => this.#owed.add(blockId),
       clock: deps.clock,
       logger: deps.logger,
     })
@@ -123,7 +126,7 @@ export class SegmentStore implements BlockStore {
 
   usage(): readonly DirectoryUsage[] {
     const { layout, tier, mediumType, quotaBytes } = this.#options
-    return [{ path: layout.path, tier, mediumType, quotaBytes, usedBytes: this.#ledger.usedBytes }]
+    return [{ path: layout.path, tier, mediumType, quotaBytes, usedBytes: this.#ledger.usedBytes, state: 'normal' }]
   }
 
   async reserve(header: BlockHeader): Promise<BlockReservation> {
@@ -181,6 +184,15 @@ export class SegmentStore implements BlockStore {
     return true
   }
 
+  /** No block in a segment is durable. */
+  async release(): Promise<void> {}
+
+  /** Nothing is deleted to make room here. */
+  setPinned(): void {}
+
+  /** As setPinned. */
+  setRunningLoads(): void {}
+
   /** Compacts until no segment is worth it. Only with `background: false`. @throws what the disk throws */
   compact(): Promise<void> {
     return this.#compaction.run()
@@ -219,6 +231,7 @@ export class SegmentStore implements BlockStore {
 
   /** Without waiting, unless the block's last life is still being removed. */
   #begin(header: BlockHeader): BlockEntry | Promise<BlockEntry> {
+    assert(header.durable !== true, `block ${header.blockId} is durable, and segments are not synced`)
     this.#mustBeOpen()
     return this.#ledger.tryBegin(header) ?? this.#ledger.beginAfterRemoval(header, () => this.#mustBeOpen())
   }
@@ -302,6 +315,13 @@ export class SegmentStore implements BlockStore {
     }
     const { segment } = this.#writer
     if (segment !== undefined && this.#table.isWasteful(segment)) this.#writer.seal()
+    this.#compactInBackground()
+  }
+
+  /** A full disk has room again once a segment goes that holds no block any more; that needs no room itself. */
+  #afterFailure(): void {
+    const { segment } = this.#writer
+    if (segment !== undefined && segment.liveBlocks === 0 && segment.deadBytes > 0) this.#writer.seal()
     this.#compactInBackground()
   }
 

@@ -114,10 +114,11 @@ export class SegmentTable {
     return segment.deadBytes >= least && segment.deadBytes >= deadShareMax * segment.size
   }
 
-  /** The sealed segment that gives back the most. */
+  /** The sealed segment that gives back the most; before all others one without blocks, for that needs no room on a full disk. */
   worst(): Segment | undefined {
     let worst: Segment | undefined
     for (const segment of this.#segments) {
+      if (segment.sealed && segment.liveBlocks === 0 && segment.deadBytes > 0) return segment
       const wasteful = segment.sealed && segment.deadBytes > 0 && segment.deadBytes >= deadShareMax * segment.size
       if (wasteful && (worst === undefined || segment.deadBytes > worst.deadBytes)) worst = segment
     }

@@ -34,6 +34,8 @@ export interface SegmentWriterOptions {
   readonly onSealed: (segment: Segment) => void
   /** After each write. */
   readonly onWritten: () => void
+  /** After a write that failed. */
+  readonly onFailed: () => void
 }
 
 export class SegmentWriter {
@@ -70,7 +72,7 @@ export class SegmentWriter {
     await this.#pumping
   }
 
-  /** Begins a new segment with the next record. Not from within a write: only from `onWritten`. */
+  /** Begins a new segment with the next record. Not from within a write: only from `onWritten` and `onFailed`. */
   seal(): void {
     const segment = this.#segment
     if (segment === undefined) return
@@ -85,6 +87,7 @@ export class SegmentWriter {
     while (this.#done < this.#queue.length) {
       const failure = await this.#writeBatch()
       if (failure === undefined) this.#options.onWritten()
+      else this.#options.onFailed()
     }
     this.#queue = []
     this.#done = 0

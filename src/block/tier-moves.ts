@@ -68,7 +68,8 @@ export class TierMover {
         await reader.close()
       }
       if (table.has(block)) {
-        assert(block.level === to, `block ${blockId} was committed in tier ${to} and is not found there`)
+        // The new directory may have failed in the very same moment.
+        if (block.level !== to) return false
         await this.#tier(from).free(blockId)
         return true
       }

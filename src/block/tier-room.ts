@@ -2,7 +2,8 @@
 // does it, for writers first, a batch of them at a time and in the order they came; then, while nobody waits, ahead of
 // need: a tier that was filled above its high watermark goes down to the low one. A writer never waits while there is room.
 //
-//   who may delete: a writer that asked for it, and the work ahead of need that such a writer set off; all else only moves
+//   who may delete: a writer that asked for it, the work ahead of need that it set off, and the last tier's own watermarks,
+//   where they are configured; all else only moves
 //   a plan meets a world that went on: an action that cannot be done any more is left out, and the writer asks again
 //   a disk that is full below its quota: for a while its tier counts as full, so that its own blocks go first
 import type { Clock } from '../base/clock.ts'
@@ -19,6 +20,8 @@ const batchRequestsMax = 256
 const batchBytesMax = 256 * 1024 * 1024
 /** Of the work ahead of need, before it looks for writers again. */
 const aheadBytesMax = 16 * 1024 * 1024
+/** After work ahead of need that came to nothing: all there is may not go, and looking through it takes time. */
+const aheadRestMs = 1000
 /** How long a disk that was full is taken to be full. */
 const diskFullMs = 10_000
 
@@ -28,15 +31,18 @@ export interface TierStore extends BlockStore {
   directoryOf(blockId: number): number
 }
 
-export interface RoomLimits {
+export interface Watermarks {
   /** Above this share of a tier's quota blocks begin to go, ahead of need. */
-  readonly highWatermarkRatio: number
+  readonly highRatio: number
   /** Until no more than this share is left. */
-  readonly lowWatermarkRatio: number
+  readonly lowRatio: number
+}
+
+export interface RoomLimits {
+  /** Of each tier; none: nothing goes from it ahead of need. From the last tier blocks go for good. */
+  readonly watermarks: readonly (Watermarks | undefined)[]
   /** Freed beyond what a writer needs, when one had to wait. */
   readonly freeAheadBytes: number
-  /** False: nothing is done ahead of need. */
-  readonly background: boolean
 }
 
 export interface TierRoomOptions {
@@ -58,6 +64,8 @@ interface Row {
   waiters: Waiter[]
   /** What is to be done ahead of need; undefined: nothing. */
   ahead: { mayDelete: boolean; untilFreeBytes: number } | undefined
+  /** Nothing could be done ahead of need a moment ago. */
+  aheadRestUntilMs: number
   readonly quotaBytes: number
   /** Its disk was found full although the quota was not used up. */
   diskFullUntilMs: number
@@ -74,6 +82,7 @@ export class TierRoom {
     this.#rows = options.tiers.map((tier) => ({
       waiters: [],
       ahead: undefined,
+      aheadRestUntilMs: Number.NEGATIVE_INFINITY,
       diskFullUntilMs: Number.NEGATIVE_INFINITY,
       quotaBytes: tier.usage().reduce((total, usage) => total + usage.quotaBytes, 0),
     }))
@@ -97,14 +106,14 @@ export class TierRoom {
     })
   }
 
-  /** A block was added to a tier, and its writer asked for deletions or did not. */
-  wrote(level: number, mayDelete: boolean): void {
+  /** A block came to a tier. */
+  came(level: number): void {
     const { limits, table } = this.#options
     const row = this.#rows[level]
-    if (row === undefined || !limits.background || (!mayDelete && level === this.#rows.length - 1)) return
-    if (table.bytes(level) > limits.highWatermarkRatio * row.quotaBytes) {
-      this.#goAhead(row, mayDelete, row.quotaBytes * (1 - limits.lowWatermarkRatio))
-    }
+    const watermarks = limits.watermarks[level]
+    if (row === undefined || watermarks === undefined || table.bytes(level) <= watermarks.highRatio * row.quotaBytes) return
+    if (this.#options.clock.monotonicMs() < row.aheadRestUntilMs) return
+    this.#goAhead(row, level === this.#rows.length - 1, row.quotaBytes * (1 - watermarks.lowRatio))
   }
 
   /** A write to the tier failed because its disk is full. */
@@ -160,8 +169,8 @@ export class TierRoom {
     const { actions, placed } = planRoom(this.#views(), level, batch)
     await this.#execute(actions)
     for (const [index, waiter] of batch.entries()) waiter.answer(placed[index] === true)
-    const { freeAheadBytes, background } = this.#options.limits
-    if (background && freeAheadBytes > 0 && actions.length > 0) {
+    const { freeAheadBytes } = this.#options.limits
+    if (freeAheadBytes > 0 && actions.length > 0) {
       this.#goAhead(
         row,
         batch.some((waiter) => waiter.mayDelete),
@@ -177,7 +186,9 @@ export class TierRoom {
     const freeBytes = (views[level]?.directories ?? []).reduce((total, directory) => total + directory.freeBytes, 0)
     const wantedBytes = Math.min(ahead.untilFreeBytes - freeBytes, aheadBytesMax)
     const actions = wantedBytes > 0 ? planRelease(views, level, wantedBytes, ahead.mayDelete) : []
-    if ((await this.#execute(actions)) === 0) row.ahead = undefined
+    if ((await this.#execute(actions)) > 0) return
+    row.ahead = undefined
+    if (wantedBytes > 0) row.aheadRestUntilMs = this.#options.clock.monotonicMs() + aheadRestMs
   }
 
   /** @returns how many could be done */
@@ -209,7 +220,11 @@ export class TierRoom {
     return tiers.map((tier, level) => {
       const isDiskFull = nowMs < (this.#rows[level]?.diskFullUntilMs ?? nowMs)
       return {
-        directories: tier.usage().map(({ quotaBytes, usedBytes }) => ({ quotaBytes, freeBytes: isDiskFull ? 0 : quotaBytes - usedBytes })),
+        directories: tier.usage().map(({ quotaBytes, usedBytes, state }) => ({
+          // Whatever goes from a directory that cannot be written to, it makes no room.
+          quotaBytes: state === 'normal' ? quotaBytes : -1,
+          freeBytes: isDiskFull || state !== 'normal' ? 0 : quotaBytes - usedBytes,
+        })),
         candidates: () => candidates(tier, table, level),
       }
     })

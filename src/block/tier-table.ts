@@ -3,10 +3,13 @@
 import { assert } from '../base/assert.ts'
 import type { BlockAnnotator } from './annotator.ts'
 import type { BlockHeader } from './block-store.ts'
+import type { Load } from './running-loads.ts'
 
 /** One life of one block. */
 export interface TierBlock {
-  readonly header: BlockHeader
+  header: BlockHeader
+  /** The load that wrote it, and counts on it while it runs. */
+  readonly load: Load | undefined
   level: number
   /** Open ones, and those being opened. */
   readers: number
@@ -19,24 +22,14 @@ interface TierRow {
   bytes: number
 }
 
-/** What only the store's owner knows. */
-export interface VictimRules {
-  /** A running load counts on the block: it may be moved, not deleted. */
-  isProtected(blockId: number): boolean
-  /** The block can be read again from elsewhere. One that cannot is neither moved nor deleted. */
-  isPersisted(header: BlockHeader): boolean
-}
-
 export class TierTable {
   readonly #rows: readonly TierRow[]
-  readonly #rules: VictimRules
   readonly #blocks = new Map<number, TierBlock>()
   /** Also of blocks that are not here yet. */
   readonly #pinned = new Set<number>()
 
-  constructor(levels: number, makeAnnotator: () => BlockAnnotator, rules: VictimRules) {
+  constructor(levels: number, makeAnnotator: () => BlockAnnotator) {
     this.#rows = Array.from({ length: levels }, () => ({ annotator: makeAnnotator(), bytes: 0 }))
-    this.#rules = rules
   }
 
   get blockCount(): number {
@@ -61,9 +54,9 @@ export class TierTable {
     return this.#row(level).bytes
   }
 
-  add(header: BlockHeader, level: number): void {
+  add(header: BlockHeader, level: number, load?: Load): void {
     assert(!this.#blocks.has(header.blockId), `block ${header.blockId} is in two tiers`)
-    this.#blocks.set(header.blockId, { header, level, readers: 0, move: undefined })
+    this.#blocks.set(header.blockId, { header, load, level, readers: 0, move: undefined })
     const row = this.#row(level)
     row.annotator.add(header.blockId)
     row.bytes += header.length
@@ -93,6 +86,11 @@ export class TierTable {
     this.#row(block.level).annotator.touch(block.header.blockId)
   }
 
+  /** A durable block is a usual one from now on. */
+  release(block: TierBlock): void {
+    block.header = { ...block.header, durable: undefined }
+  }
+
   setPinned(blockId: number, pinned: boolean): void {
     if (pinned) this.#pinned.add(blockId)
     else this.#pinned.delete(blockId)
@@ -104,11 +102,12 @@ export class TierTable {
 
   /** Whether the block may go down a tier. */
   isMovable({ header, readers, move }: TierBlock): boolean {
-    return readers === 0 && move === undefined && !this.#pinned.has(header.blockId) && this.#rules.isPersisted(header)
+    return readers === 0 && move === undefined && header.durable !== true && !this.#pinned.has(header.blockId)
   }
 
+  /** What a running load counts on may be moved, not deleted. */
   isDeletable(block: TierBlock): boolean {
-    return this.isMovable(block) && !this.#rules.isProtected(block.header.blockId)
+    return this.isMovable(block) && block.load?.isRunning !== true
   }
 
   /** The blocks of a tier that may be moved, coldest first. The table must not change meanwhile. */

@@ -4,21 +4,25 @@
 //
 // A new block goes to the top tier. Without room there: the coldest blocks go down; a write that may evict lets the last
 // tier delete its coldest; where even that is not possible the block itself is written further down, or refused.
-// A write that may not evict (a load) never makes the store delete anything.
+// A write that may not evict (a load) never makes the store delete anything; only watermarks of the last tier, where they are
+// configured, do so by themselves.
 //
 // Of a block there is one life at a time, in one tier: a second writer is refused, and the next life waits until the last
 // one's removal, and the move that it may have interrupted, are over.
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { BlockAnnotator } from './annotator.ts'
 import { checkHeader } from './block-file.ts'
 import { alreadyExists, noCapacity } from './block-ledger.ts'
 import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents, DirectoryUsage, WriteHints } from './block-store.ts'
+import { TierReader } from './tier-reader.ts'
 import { Promotions } from './promotions.ts'
+import { type Load, RunningLoads } from './running-loads.ts'
 import { TierMover } from './tier-moves.ts'
 import { type RoomLimits, TierRoom, type TierStore } from './tier-room.ts'
-import { type TierBlock, TierTable, type VictimRules } from './tier-table.ts'
+import { type TierBlock, TierTable } from './tier-table.ts'
 
 /** How often a writer tries again that others overtook. */
 const attemptsMax = 64
@@ -30,37 +34,42 @@ const endedWritesMax = 256
 export interface TieredStoreOptions extends RoomLimits {
   readonly levels: number
   readonly makeAnnotator: () => BlockAnnotator
-  readonly rules: VictimRules
   /** 0: no promotion. */
   readonly promotionBytesPerSecond: number
   readonly events: BlockStoreEvents
   readonly clock: Clock
   readonly logger: Logger
+  readonly metrics: MetricRegistry
 }
 
 interface Write {
   readonly evict: boolean
+  readonly load: Load | undefined
   /** Undefined for a put. */
   reservation: BlockReservation | undefined
 }
 
 export class TieredStore implements BlockStore {
   readonly #events: BlockStoreEvents
+  readonly #metrics: MetricRegistry
   readonly #tiers: readonly TierStore[]
   readonly #table: TierTable
   readonly #mover: TierMover
   readonly #room: TierRoom
   readonly #promotions: Promotions
+  readonly #loads = new RunningLoads()
   readonly #stop: AbortController
   /** With reservations that were aborted, until somebody looks. */
   readonly #writing = new Map<number, Write>()
   #forgetEndedAt = endedWritesMax
+  readonly #closing: (() => Promise<void>)[] = []
   /** Removals that are not over yet. */
   readonly #leaving = new Map<number, Promise<unknown>>()
 
   private constructor(options: TieredStoreOptions, tiers: readonly TierStore[], table: TierTable) {
-    const { events, clock, logger, promotionBytesPerSecond: bytesPerSecond } = options
+    const { events, clock, logger, metrics, promotionBytesPerSecond: bytesPerSecond } = options
     this.#events = events
+    this.#metrics = metrics
     this.#tiers = tiers
     this.#table = table
     this.#stop = new AbortController()
@@ -68,19 +77,19 @@ export class TieredStore implements BlockStore {
     this.#mover = new TierMover({ tiers, table, signal: this.#stop.signal, diskWasFull, logger })
     const evict = (block: TierBlock): Promise<void> => this.#remove(block, 'evicted')
     this.#room = new TierRoom({ tiers, table, mover: this.#mover, limits: options, evict, clock })
-    this.#promotions = new Promotions({ table, mover: this.#mover, room: this.#room, clock, bytesPerSecond })
+    this.#promotions = new Promotions({ table, mover: this.#mover, room: this.#room, clock, metrics, bytesPerSecond })
   }
 
   /**
-   * Opens the tiers, level 0 (the top) first, each with the events it must call; they belong to the store from now on. A
-   * block that is found in two tiers stays in the upper one.
+   * Opens the tiers, level 0 (the top) first, each with the events it must call, and what to ask about a block that was lost
+   * and is here again; they belong to the store from now on. A block that is found in two tiers stays in the upper one.
    * @throws what openTier throws
    */
   static async open(
-    openTier: (level: number, events: BlockStoreEvents) => Promise<TierStore>,
+    openTier: (level: number, events: BlockStoreEvents, found: (header: BlockHeader) => boolean) => Promise<TierStore>,
     options: TieredStoreOptions,
   ): Promise<TieredStore> {
-    const table = new TierTable(options.levels, options.makeAnnotator, options.rules)
+    const table = new TierTable(options.levels, options.makeAnnotator)
     const tiers: TierStore[] = []
     let store: TieredStore | undefined
     try {
@@ -93,7 +102,7 @@ export class TieredStore implements BlockStore {
             if (store !== undefined) store.#removed(level, blockId, why)
           },
         }
-        tiers.push(await openTier(level, events))
+        tiers.push(await openTier(level, events, (header) => store !== undefined && store.#found(level, header)))
       }
       for (const [level, tier] of tiers.entries()) {
         for (const header of tier.list()) {
@@ -147,7 +156,7 @@ export class TieredStore implements BlockStore {
     block.readers += 1
     this.#table.touch(block)
     try {
-      return new TieredReader(await this.#openWhereItIs(block), () => this.#readerClosed(block))
+      return new TierReader(await this.#openWhereItIs(block), () => this.#readerClosed(block))
     } catch (thrown) {
       block.readers -= 1
       throw thrown
@@ -170,9 +179,19 @@ export class TieredStore implements BlockStore {
     return true
   }
 
-  /** A pinned block is neither moved nor evicted; free and corruption take it all the same. May be said before it is there. */
+  async release(blockId: number): Promise<void> {
+    const block = this.#table.get(blockId)
+    if (block?.header.durable !== true) return
+    this.#table.release(block)
+    await this.#tiers[block.level]?.release(blockId)
+  }
+
   setPinned(blockId: number, pinned: boolean): void {
     this.#table.setPinned(blockId, pinned)
+  }
+
+  setRunningLoads(loadIds: Iterable<string> | undefined): void {
+    this.#loads.setRunning(loadIds)
   }
 
   list(): Iterable<BlockHeader> {
@@ -189,10 +208,15 @@ export class TieredStore implements BlockStore {
     await this.#room.settle()
   }
 
+  /** Something that must end before the tiers are closed. */
+  onClose(task: () => Promise<void>): void {
+    this.#closing.push(task)
+  }
+
   /** Ends moves where they are, fails writers that wait for room, and closes the tiers. Readers stay usable. */
   async close(): Promise<void> {
     this.#stop.abort(new SkeinError('unavailable', 'the block store is closed', { reason: 'stopping' }))
-    await Promise.all([this.#promotions.close(), this.#room.close()])
+    await Promise.all([...this.#closing.map((task) => task()), this.#promotions.close(), this.#room.close()])
     await Promise.all(this.#leaving.values())
     await Promise.all(this.#tiers.map((tier) => tier.close()))
   }
@@ -206,7 +230,8 @@ export class TieredStore implements BlockStore {
     if (committed || (writing !== undefined && writing.reservation?.ended !== true)) {
       throw alreadyExists({ header, mode: committed ? 'committed' : 'writing', removal: undefined, place: undefined })
     }
-    const write: Write = { evict: hints?.evict === true, reservation: undefined }
+    const load = hints?.loadId === undefined ? undefined : this.#loads.of(hints.loadId)
+    const write: Write = { evict: hints?.evict === true, load, reservation: undefined }
     this.#writing.set(header.blockId, write)
     return write
   }
@@ -300,6 +325,7 @@ export class TieredStore implements BlockStore {
     const { blockId } = block.header
     this.#table.drop(block)
     this.#events.removed(blockId, why)
+    if (why === 'evicted') this.#metrics.add('worker.blocks.evicted')
     return this.#leave(blockId, Promise.all([this.#tiers[block.level]?.free(blockId), block.move?.done]))
   }
 
@@ -308,13 +334,27 @@ export class TieredStore implements BlockStore {
     if (write === undefined) {
       // A move's commit: readers find the new copy from now on. If the block was freed meanwhile, the mover clears it away.
       const block = this.#table.get(header.blockId)
-      if (block?.move?.to === level) this.#table.changeLevel(block, level)
+      if (block?.move?.to !== level) return
+      this.#table.changeLevel(block, level)
+      this.#room.came(level)
       return
     }
     this.#writing.delete(header.blockId)
+    this.#table.add(header, level, write.load)
+    this.#events.added(header)
+    this.#room.came(level)
+  }
+
+  /** A block's disk is well again. @returns false when the block came anew meanwhile, or is about to */
+  #found(level: number, header: BlockHeader): boolean {
+    const { blockId } = header
+    const writing = this.#writing.get(blockId)
+    const isComing = writing !== undefined && writing.reservation?.ended !== true
+    if (isComing || this.#table.get(blockId) !== undefined || this.#leaving.has(blockId)) return false
     this.#table.add(header, level)
     this.#events.added(header)
-    this.#room.wrote(level, write.evict)
+    this.#room.came(level)
+    return true
   }
 
   /** Of what this store removed itself, and of the old copy of a move, the table knows already. */
@@ -333,31 +373,6 @@ export class TieredStore implements BlockStore {
     })
     this.#leaving.set(blockId, gone)
     return gone
-  }
-}
-
-class TieredReader implements BlockReader {
-  readonly header: BlockHeader
-  readonly #reader: BlockReader
-  readonly #onClose: () => void
-  #closed = false
-
-  constructor(reader: BlockReader, onClose: () => void) {
-    this.header = reader.header
-    this.#reader = reader
-    this.#onClose = onClose
-  }
-
-  read(offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#reader.read(offset, length, signal)
-  }
-
-  close(): Promise<void> {
-    if (!this.#closed) {
-      this.#closed = true
-      this.#onClose()
-    }
-    return this.#reader.close()
   }
 }
 

@@ -3,13 +3,14 @@
 import { SkeinError } from '../base/errors.ts'
 import { replicationMinOf } from '../meta/expiry.ts'
 import type { SetAttributes } from '../meta/lifecycle-commands.ts'
-import type { TtlAction } from '../meta/tables.ts'
+import { type TtlChange, ttlChanges } from '../meta/namespace-ttl.ts'
 import { namespacePolicy } from '../ufs/store-options.ts'
 import type { ChangedFiles, SetPathReplicationRequest, SetPinnedRequest, SetTtlRequest } from '../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../wire/service.ts'
 import type { MasterContext } from './master-context.ts'
+import { parseTtlAction } from './namespace-definition.ts'
 import type { PathLocator } from './path-locator.ts'
-import { filesOf, pathOf, type Target, targetOf, treePages } from './tree-pages.ts'
+import { pathOf, type Target, targetOf, type TreeEntry, treePages } from './tree-pages.ts'
 
 /** Paths that an answer names. */
 const namedPathsMax = 1000
@@ -30,14 +31,14 @@ export class AttributeService {
   async setTtl(request: SetTtlRequest, { signal }: CallOptions): Promise<ChangedFiles> {
     const { ttlMs } = request
     if (ttlMs < -1) throw new SkeinError('invalid_argument', `a TTL of ${ttlMs} ms is not possible: give at least 0, or -1 for none`)
-    const action = parseAction(request.action)
+    const action = parseTtlAction(request.action)
     const target = await targetOf(this.#locator, request.path, '/ itself can have no TTL: name a namespace, a directory or a file', signal)
     if (ttlMs >= 0 && action === 'DELETE' && namespacePolicy(target.record.attributes).readOnly) {
       throw new SkeinError('failed_precondition', `/${target.record.name} is read-only: its files can be freed, not deleted, by a TTL`)
     }
     const inode = target.file ?? target.directory
     const changed = await this.#set({ inodeIds: inode === undefined ? [] : [inode.id], ttl: { ttlMs, action } })
-    if (target.key === '') await this.#followNamespace(target, signal)
+    if (target.key === '') await this.#followNamespaces(target.record.rootId, signal)
     return { files: changed, paths: [target.path] }
   }
 
@@ -62,7 +63,7 @@ export class AttributeService {
   }
 
   /**
-   * How many replicas files shall have; what is not given stays as it is.
+   * How many replicas files shall have, those too that come into a directory later; what is not given stays as it is.
    * @throws SkeinError invalid_argument, not_found, failed_precondition (a directory without `recursive`, max 0 for what only the cache has)
    */
   async setReplication(request: SetPathReplicationRequest, { signal }: CallOptions): Promise<ChangedFiles> {
@@ -79,8 +80,14 @@ export class AttributeService {
     if (target.directory !== undefined && !request.recursive) {
       throw new SkeinError('failed_precondition', `${target.path} is a directory: set the replication of all below it with -R`)
     }
-    for await (const page of filesOf(this.#context, target, signal)) {
-      for (const { key, file } of page) {
+    for await (const page of entriesOf(this.#context, target, signal)) {
+      for (const { key, file, directory } of page) {
+        if (directory !== undefined) {
+          const after = { min: min ?? directory.replicationMin ?? 0, max: max ?? directory.replicationMax ?? -1 }
+          if (after.max >= 0 && after.min > after.max)
+            throw badReplication(after.min, after.max, ` of ${pathOf(target.record, key.replace(/\/$/, ''))}`)
+          continue
+        }
         const after = { ...file, replicationMin: min ?? file.replicationMin, replicationMax: max ?? file.replicationMax }
         const fits = after.replicationMax < 0 || replicationMinOf(after) <= after.replicationMax
         if (!fits && after.replicationMax === 0 && !file.persisted) {
@@ -91,24 +98,39 @@ export class AttributeService {
     }
     const changes = new Changes()
     const change = { ...(min === undefined ? {} : { replicationMin: min }), ...(max === undefined ? {} : { replicationMax: max }) }
-    for await (const page of filesOf(this.#context, target, signal)) {
-      const others = page.filter(
-        ({ file }) => file.replicationMin !== (min ?? file.replicationMin) || file.replicationMax !== (max ?? file.replicationMax),
-      )
-      await this.#set({ inodeIds: others.map(({ file }) => file.id), ...change })
+    for await (const page of entriesOf(this.#context, target, signal)) {
+      const others = page.filter(({ file, directory }) => {
+        const { replicationMin = 0, replicationMax = -1 } = file ?? directory
+        return replicationMin !== (min ?? replicationMin) || replicationMax !== (max ?? replicationMax)
+      })
+      await this.#set({ inodeIds: others.map(({ file, directory }) => (file ?? directory).id), ...change })
+      const files = others.filter(({ file }) => file !== undefined)
       changes.add(
-        others.length,
-        others.map(({ key }) => pathOf(target.record, key)),
+        files.length,
+        files.map(({ key }) => pathOf(target.record, key)),
       )
     }
     return changes
   }
 
-  async #followNamespace(target: Target, signal: AbortSignal): Promise<void> {
-    const { log, clock } = this.#context
-    for await (const page of filesOf(this.#context, target, signal)) {
-      const fileIds = page.filter(({ file }) => file.ttlMs < 0).map(({ file }) => file.id)
-      if (fileIds.length > 0) await log.submit({ type: 'follow_namespace_ttl', atMs: clock.nowMs(), fileIds })
+  /** Goes on with the changes of namespaces' TTLs that a restart interrupted. */
+  async finishTtlChanges(signal: AbortSignal): Promise<void> {
+    await this.#followNamespaces(undefined, signal)
+  }
+
+  async #followNamespaces(rootId: number | undefined, signal: AbortSignal): Promise<void> {
+    const { log, tables } = this.#context
+    for (const change of ttlChanges(tables)) {
+      if (rootId !== undefined && change.rootId !== rootId) continue
+      if (tables.inode(change.rootId) !== undefined) await this.#followNamespace(change, signal)
+      await log.submit({ type: 'end_ttl_change', ...change })
+    }
+  }
+
+  async #followNamespace({ rootId, atMs }: TtlChange, signal: AbortSignal): Promise<void> {
+    for await (const page of treePages(this.#context, rootId, '', signal)) {
+      const fileIds = page.flatMap(({ file }) => (file !== undefined && file.ttlMs < 0 ? [file.id] : []))
+      if (fileIds.length > 0) await this.#context.log.submit({ type: 'follow_namespace_ttl', atMs, fileIds })
     }
   }
 
@@ -119,6 +141,15 @@ export class AttributeService {
   }
 }
 
+/** A file; or a directory first, then all below it. */
+async function* entriesOf(context: MasterContext, target: Target, signal: AbortSignal): AsyncGenerator<readonly TreeEntry[]> {
+  const { key, file, directory } = target
+  if (file !== undefined) yield [{ key, file }]
+  if (directory === undefined) return
+  yield [{ key, directory }]
+  yield* treePages(context, directory.id, key, signal)
+}
+
 class Changes implements ChangedFiles {
   files = 0
   readonly paths: string[] = []
@@ -127,12 +158,6 @@ class Changes implements ChangedFiles {
     this.files += files
     this.paths.push(...paths.slice(0, namedPathsMax - this.paths.length))
   }
-}
-
-function parseAction(text: string): TtlAction {
-  if (text === 'FREE' || text === 'DELETE') return text
-  if (text === '') return 'FREE'
-  throw new SkeinError('invalid_argument', `'${text}' is no TTL action: write FREE or DELETE`)
 }
 
 function badReplication(min: number, max: number, whose: string): SkeinError {

@@ -1,7 +1,19 @@
 // Why: the whole cluster at a glance, and where its job master is.
-import type { ClusterSummary, JobMasterAddress, RegisterJobMasterRequest, TierUsage, WorkerInfo } from '../wire/generated/master.ts'
+import type {
+  ClusterMetrics,
+  ClusterSummary,
+  JobMasterAddress,
+  LoadIds,
+  RegisterJobMasterRequest,
+  TierUsage,
+  WorkerInfo,
+} from '../wire/generated/master.ts'
+import { ClusterMetricSums } from './cluster-metrics.ts'
 import type { MasterContext } from './master-context.ts'
 import type { SafeMode } from './safe-mode.ts'
+
+/** The job master registers every second. */
+const runningLoadsHoldMs = 10_000
 
 export class ClusterService {
   readonly #context: MasterContext
@@ -10,16 +22,34 @@ export class ClusterService {
   readonly #safeMode: SafeMode
   /** In memory only: the job master registers again every few seconds. */
   #jobMaster: JobMasterAddress = { rpcAddress: '', webAddress: '' }
+  #runningLoads: { readonly ids: LoadIds; readonly heardMonotonicMs: number } | undefined
+  /** What workers' heartbeats bring. */
+  readonly sums: ClusterMetricSums
 
   constructor(context: MasterContext, clusterId: string, safeMode: SafeMode) {
     this.#context = context
     this.#clusterId = clusterId
     this.#startedMs = context.clock.nowMs()
     this.#safeMode = safeMode
+    this.sums = new ClusterMetricSums(context.clock)
   }
 
-  registerJobMaster({ rpcAddress, webAddress }: RegisterJobMasterRequest): void {
+  registerJobMaster({ rpcAddress, webAddress, runningLoads }: RegisterJobMasterRequest): void {
     this.#jobMaster = { rpcAddress, webAddress }
+    const heardMonotonicMs = this.#context.clock.monotonicMs()
+    this.#runningLoads = runningLoads === undefined ? undefined : { ids: runningLoads, heardMonotonicMs }
+  }
+
+  /** The loads that have not ended; undefined when the job master has not said so of late. */
+  runningLoads(): LoadIds | undefined {
+    if (this.#runningLoads === undefined) return undefined
+    const { ids, heardMonotonicMs } = this.#runningLoads
+    return this.#context.clock.monotonicMs() - heardMonotonicMs < runningLoadsHoldMs ? ids : undefined
+  }
+
+  metrics(): ClusterMetrics {
+    const blocks = this.#context.workers.list().reduce((sum, worker) => sum + worker.blockCount, 0)
+    return { metrics: this.sums.metrics(this.summary(), blocks) }
   }
 
   jobMaster(): JobMasterAddress {

@@ -1,7 +1,8 @@
 // Why: one rendering of an inode for all answers.
 import { blockCount, blockIdOf, blockLength } from '../base/block-id.ts'
 import { formatPath } from '../base/paths.ts'
-import { effectiveTtl, replicationMinOf } from '../meta/expiry.ts'
+import { replicationMinOf } from '../meta/expiry.ts'
+import { effectiveTtl } from '../meta/namespace-ttl.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord, Tables } from '../meta/tables.ts'
 import { isToBePersisted } from '../meta/written-files.ts'
 import type { BlockLocations, FileInfo } from '../wire/generated/master.ts'
@@ -84,6 +85,8 @@ export function directoryInfo(tables: Tables, record: NamespaceRecord, key: stri
     ...folder,
     persistenceState: isAtStore(tables, directory) ? 'PERSISTED' : 'NOT_PERSISTED',
     pinned: directory.pinned,
+    replicationMax: directory.replicationMax ?? -1,
+    replicationMin: directory.replicationMin ?? 0,
     ttlMs: directory.ttlMs,
     ttlAction: directory.ttlAction,
     path: formatPath({ namespace: record.name, key: path }),

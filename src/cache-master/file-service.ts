@@ -6,11 +6,10 @@ import { formatPath, parsePath } from '../base/paths.ts'
 import { directoryAt, fileAt, listedAtMs } from '../meta/resolve.ts'
 import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
 import { walk, type WalkEntry, type WalkPosition } from '../meta/walk.ts'
-import type { CountResponse, FileInfo, FreeRequest, FreeResponse, OpenFileResponse } from '../wire/generated/master.ts'
+import type { CountResponse, FileInfo, FreeRequest, FreeResponse, OpenFileResponse, PathRequest } from '../wire/generated/master.ts'
 import type { CallOptions } from '../wire/service.ts'
 import { cachedOf, directoryInfo, fileInfo, locationsOf, rootInfo } from './file-info.ts'
-import type { MasterContext } from './master-context.ts'
-import { sortedNamespaces } from './namespace-service.ts'
+import { type MasterContext, sortedNamespaces } from './master-context.ts'
 import { notFound, type PathLocator } from './path-locator.ts'
 import type { StoreSync } from './store-sync.ts'
 
@@ -41,20 +40,20 @@ export class FileService {
   }
 
   /** The file of this path, or else the directory. @throws SkeinError not_found */
-  async getStatus(pathText: string, { signal }: CallOptions): Promise<FileInfo> {
-    const path = parsePath(pathText)
+  async getStatus(request: PathRequest, { signal }: CallOptions): Promise<FileInfo> {
+    const path = parsePath(request.path)
     if (path.namespace === '') return rootInfo(this.#startedMs)
     this.#context.workers.expire()
-    const { record, file, directory } = await this.#locator.locate(path, signal)
+    const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
     if (file !== undefined) return fileInfo(this.#context, record, path.key, file)
     if (directory === undefined) throw notFound(path)
     return directoryInfo(this.#context.tables, record, directoryKey(path.key), directory)
   }
 
   /** A file with the live locations of its blocks. @throws SkeinError not_found, invalid_argument for a directory */
-  async openFile(pathText: string, { signal }: CallOptions): Promise<OpenFileResponse> {
-    const path = parsePath(pathText)
-    const located = path.namespace === '' ? undefined : await this.#locator.locate(path, signal)
+  async openFile(request: PathRequest, { signal }: CallOptions): Promise<OpenFileResponse> {
+    const path = parsePath(request.path)
+    const located = path.namespace === '' ? undefined : await this.#locator.locate(path, signal, request.syncIntervalMs)
     // To look at, `a/` is the directory; to read, it is the object `a/` where that one has bytes.
     const file =
       located?.file ??
@@ -68,9 +67,9 @@ export class FileService {
   }
 
   /** Files and bytes below a path, all of them: what is not known yet is listed first. */
-  async count(pathText: string, { signal }: CallOptions): Promise<CountResponse> {
+  async count(request: PathRequest, { signal }: CallOptions): Promise<CountResponse> {
     const total = { files: 0, folders: 0, bytes: 0, cachedBytes: 0 }
-    for (const subtree of await this.#subtrees(pathText, true, signal)) {
+    for (const subtree of await this.#subtrees(request, true, signal)) {
       if (subtree.directoryId !== undefined) total.folders += 1
       await this.#eachFile(
         subtree,
@@ -91,7 +90,7 @@ export class FileService {
    * @throws SkeinError failed_precondition when a file is not persisted, or is pinned and `force` is not set
    */
   async free(request: FreeRequest, { signal }: CallOptions): Promise<FreeResponse> {
-    const subtrees = await this.#subtrees(request.path, false, signal)
+    const subtrees = await this.#subtrees({ path: request.path }, false, signal)
     const refuse = (file: FileInode, path: string): void => {
       if (!file.persisted) throw new SkeinError('failed_precondition', `${path} is not persisted: its only copy is here; persist it first`)
       if (file.pinned && !request.force) throw new SkeinError('failed_precondition', `${path} is pinned: unpin it, or free it with -f`)
@@ -115,16 +114,23 @@ export class FileService {
     return { paths, freedBytes }
   }
 
-  async #subtrees(pathText: string, listed: boolean, signal: AbortSignal): Promise<Subtree[]> {
-    const path = parsePath(pathText)
+  async #subtrees(request: PathRequest, listed: boolean, signal: AbortSignal): Promise<Subtree[]> {
+    const path = parsePath(request.path)
     if (path.namespace === '') {
       const all: Subtree[] = []
-      for (const record of sortedNamespaces(this.#context)) all.push(...(await this.#subtrees(`/${record.name}`, listed, signal)))
+      for (const record of sortedNamespaces(this.#context)) {
+        const below = { ...request, path: `/${record.name}` }
+        all.push(...(await this.#subtrees(below, listed, signal)))
+      }
       return all
     }
-    const { record, file, directory } = await this.#locator.locate(path, signal)
+    const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
     const prefix = directoryKey(path.key)
-    if (listed && directory !== undefined && !this.#sync.isFresh(listedAtMs(this.#context.tables, directory).treeMs)) {
+    if (
+      listed &&
+      directory !== undefined &&
+      !this.#sync.isFresh(listedAtMs(this.#context.tables, directory).treeMs, request.syncIntervalMs)
+    ) {
       await this.#sync.tree(record, prefix, signal)
     }
     const files: Subtree[] = file === undefined ? [] : [{ record, prefix: path.key, file, directoryId: undefined }]

@@ -14,6 +14,7 @@ type DirectoryRow = [
   kind: 2,
   ...[parentId: number, name: string, createdMs: number, childrenListedMs: number, treeListedMs: number, marker: boolean],
   ...[made?: boolean, pinned?: boolean, ttlMs?: number, deletes?: boolean, expiresMs?: number],
+  ...[replicationMin?: number, replicationMax?: number],
 ]
 type PendingRow = [kind: 3, namespaceId: string, key: string, blockSizeBytes: number, createdMs: number, expiresMs: number, name: string]
 
@@ -57,7 +58,11 @@ function fileOf(id: number, row: FileRow): FileInode {
 function directoryRow(directory: DirectoryInode): DirectoryRow {
   const { parentId, name, createdMs, childrenListedMs, treeListedMs, marker, made, pinned, ttlMs, ttlAction, expiresMs } = directory
   const row: DirectoryRow = [2, parentId, name, createdMs, childrenListedMs, treeListedMs, marker]
-  if (made || pinned || ttlMs >= 0 || ttlAction === 'DELETE') row.push(made, pinned, ttlMs, ttlAction === 'DELETE', expiresMs)
+  const { replicationMin, replicationMax } = directory
+  const isReplicated = replicationMin !== undefined || replicationMax !== undefined
+  if (isReplicated || made || pinned || ttlMs >= 0 || ttlAction === 'DELETE')
+    row.push(made, pinned, ttlMs, ttlAction === 'DELETE', expiresMs)
+  if (isReplicated) row.push(replicationMin ?? 0, replicationMax ?? -1)
   return row
 }
 
@@ -65,7 +70,9 @@ function directoryOf(id: number, row: DirectoryRow): DirectoryInode {
   const [, parentId, name, createdMs, childrenListedMs, treeListedMs, marker, made, pinned, ttlMs, deletes, expiresMs] = row
   const listed = { kind: 'directory', id, parentId, name, createdMs, childrenListedMs, treeListedMs, marker } as const
   const ttl = { ttlMs: ttlMs ?? -1, ttlAction: actionOf(deletes === true), expiresMs: expiresMs ?? -1 }
-  return { ...listed, made: made ?? false, pinned: pinned ?? false, ...ttl }
+  const [replicationMin, replicationMax] = row.slice(12) as [number?, number?]
+  const replication = replicationMin === undefined || replicationMax === undefined ? {} : { replicationMin, replicationMax }
+  return { ...listed, made: made ?? false, pinned: pinned ?? false, ...ttl, ...replication }
 }
 
 function pendingRow({ namespaceId, key, blockSizeBytes, createdMs, expiresMs, name }: PendingInode): PendingRow {

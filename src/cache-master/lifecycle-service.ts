@@ -70,6 +70,9 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
   const ttlChecker = new TtlChecker(context, trees)
   const background = new BackgroundPersist(context, persisting)
   const run = (signal: AbortSignal): void => {
+    attributes.finishTtlChanges(signal).catch((error: unknown) => {
+      if (!signal.aborted) context.logger.warn("following a namespace's TTL did not end; it goes on after the next start", { error })
+    })
     void ttlChecker.run(signal)
     if (persistOn !== undefined) void background.run(signal)
   }

@@ -10,8 +10,7 @@ import type { FileInfo, ListStatusRequest, ListStatusResponse } from '../wire/ge
 import type { CallOptions } from '../wire/service.ts'
 import { directoryInfo, fileInfo } from './file-info.ts'
 import { directoryKey, takeEntries } from './file-service.ts'
-import type { MasterContext } from './master-context.ts'
-import { sortedNamespaces } from './namespace-service.ts'
+import { type MasterContext, sortedNamespaces } from './master-context.ts'
 import type { PathLocator } from './path-locator.ts'
 import { pageLimitMax, type StoreSync } from './store-sync.ts'
 
@@ -44,21 +43,22 @@ export class ListService {
     const limit = request.limit === 0 ? pageLimitMax : Math.min(request.limit, pageLimitMax)
     const token = request.pageToken === '' ? undefined : parseToken(request.pageToken)
     this.#context.workers.expire()
-    if (path.namespace === '') return this.#listRoot(request.recursive, token, limit, signal)
+    if (path.namespace === '') return this.#listRoot(request, token, limit, signal)
     if (token !== undefined) {
       const record = sortedNamespaces(this.#context).find(({ name }) => name === path.namespace)
       const directory = record === undefined ? undefined : directoryAt(this.#context.tables, record.rootId, path.key)
       if (record === undefined || directory === undefined) return { files: [], nextPageToken: '' }
       return response(record, this.#entries(record, directory, directoryKey(path.key), request.recursive, token, limit))
     }
-    const { record, file, directory } = await this.#locator.locate(path, signal)
+    const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
     const files = file === undefined ? [] : [fileInfo(this.#context, record, path.key, file)]
     if (directory === undefined) return { files, nextPageToken: '' }
-    const page = await this.#firstPage(record, directory, directoryKey(path.key), request.recursive, limit, signal)
+    const page = await this.#firstPage(record, directory, directoryKey(path.key), request, limit, signal)
     return response(record, { files: [...files, ...page.files], next: page.next })
   }
 
-  async #listRoot(recursive: boolean, token: Token | undefined, limit: number, signal: AbortSignal): Promise<ListStatusResponse> {
+  async #listRoot(request: ListStatusRequest, token: Token | undefined, limit: number, signal: AbortSignal): Promise<ListStatusResponse> {
+    const { recursive } = request
     const files: FileInfo[] = []
     for (const record of sortedNamespaces(this.#context)) {
       if (token !== undefined && (record.name < token.namespace || (record.name === token.namespace && !recursive))) continue
@@ -71,7 +71,7 @@ export class ListService {
       const left = limit - files.length
       const atStart = goingOn === undefined || goingOn.key === ''
       const page = atStart
-        ? await this.#firstPage(record, root, '', true, left, signal)
+        ? await this.#firstPage(record, root, '', request, left, signal)
         : this.#entries(record, root, '', true, goingOn, left)
       files.push(...page.files)
       if (page.next !== undefined) return response(record, { files, next: page.next })
@@ -83,12 +83,12 @@ export class ListService {
     record: NamespaceRecord,
     directory: DirectoryInode,
     prefix: string,
-    recursive: boolean,
+    { recursive, syncIntervalMs }: Pick<ListStatusRequest, 'recursive' | 'syncIntervalMs'>,
     limit: number,
     signal: AbortSignal,
   ): Promise<Page> {
     const { childrenMs, treeMs } = listedAtMs(this.#context.tables, directory)
-    if (!this.#sync.isFresh(recursive ? treeMs : childrenMs)) {
+    if (!this.#sync.isFresh(recursive ? treeMs : childrenMs, syncIntervalMs)) {
       await (recursive ? this.#sync.tree(record, prefix, signal) : this.#sync.children(record, prefix, signal))
     }
     const now = directoryAt(this.#context.tables, record.rootId, prefix)

@@ -7,7 +7,7 @@ import type { Applied, CommandState } from '../journal/command-log.ts'
 import type { LmdbState, StateTable, Uncopied } from '../journal/lmdb-state.ts'
 import { apply } from '../meta/apply.ts'
 import type { Command, Effect, Outcome } from '../meta/commands.ts'
-import type { CounterName, Edge, Inode, NamespaceRecord, Tables } from '../meta/tables.ts'
+import type { CounterName, Edge, Inode, NamespaceRecord, StagingRecord, Tables } from '../meta/tables.ts'
 import { decodeInode, encodeInode } from './inode-rows.ts'
 
 /** The outcome of a command that held. */
@@ -22,11 +22,13 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
   readonly #edges: StateTable<Buffer, number>
   readonly #decommissioningRows: StateTable<string, Buffer>
   readonly #expectedWorkerRows: StateTable<string, Buffer>
+  readonly #stagingRows: StateTable<string, Buffer>
   /** Few, and asked for at every call. */
   readonly #namespaces = new Map<string, NamespaceRecord>()
   readonly #counters = new Map<CounterName, number>()
   readonly #decommissioning = new Set<string>()
   readonly #expectedWorkers = new Set<string>()
+  readonly #stagings = new Map<string, StagingRecord>()
 
   /** The caller closes the state. */
   constructor(state: LmdbState) {
@@ -36,6 +38,7 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
     this.#edges = state.numbersTable('edges')
     this.#decommissioningRows = state.bytesTable('decommissioning')
     this.#expectedWorkerRows = state.bytesTable('expected-workers')
+    this.#stagingRows = state.bytesTable('stagings')
     this.#load()
   }
 
@@ -135,6 +138,26 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
     putMember(this.#expectedWorkers, this.#expectedWorkerRows, workerId, expected)
   }
 
+  stagings(): Iterable<StagingRecord> {
+    return this.#stagings.values()
+  }
+
+  staging(id: string): StagingRecord | undefined {
+    return this.#stagings.get(id)
+  }
+
+  putStaging(record: StagingRecord): void {
+    this.#stagings.set(record.id, record)
+    this.#stagingRows.put(record.addedId.toString(), packr.pack(record))
+  }
+
+  removeStaging(id: string): void {
+    const known = this.#stagings.get(id)
+    if (known === undefined) return
+    this.#stagings.delete(id)
+    this.#stagingRows.delete(known.addedId.toString())
+  }
+
   counter(name: CounterName): number {
     return this.#counters.get(name) ?? 0
   }
@@ -160,6 +183,12 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
     for (const { key } of this.#decommissioningRows.range({})) this.#decommissioning.add(key)
     this.#expectedWorkers.clear()
     for (const { key } of this.#expectedWorkerRows.range({})) this.#expectedWorkers.add(key)
+    this.#stagings.clear()
+    for (const { key, value } of this.#stagingRows.range({})) {
+      const record: unknown = packr.unpack(value)
+      assert(typeof record === 'object' && record !== null && 'id' in record, `staging row ${key}`)
+      this.#stagings.set(String(record.id), record as StagingRecord)
+    }
     for (const name of ['containers', 'files', 'directories'] as const) this.#counters.set(name, this.#state.number(name) ?? 0)
   }
 }

@@ -55,3 +55,8 @@ export function namespaceNamed(context: MasterContext, name: string): NamespaceR
   if (record === undefined) throw new SkeinError('not_found', `namespace '/${name}' does not exist: 'skein ns ls' names those there are`)
   return record
 }
+
+/** In the order of their names. */
+export function sortedNamespaces(context: MasterContext): NamespaceRecord[] {
+  return [...context.tables.namespaces()].sort((a, b) => (a.name < b.name ? -1 : 1))
+}

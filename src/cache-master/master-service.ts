@@ -5,7 +5,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { blockCount } from '../base/block-id.ts'
 import { type Clock, type Random, systemRandom } from '../base/clock.ts'
-import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { toSkeinError } from '../base/errors.ts'
 import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
 import { LmdbState } from '../journal/lmdb-state.ts'
@@ -18,9 +18,12 @@ import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { DecommissionRequest, DecommissionResponse, LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
+import { BackupService } from './backup-service.ts'
+import { BlockNotices } from './block-notices.ts'
 import { ClusterService } from './cluster-service.ts'
 import { decodeCommand, encodeCommand } from './command-codec.ts'
 import { Decommission } from './decommission.ts'
+import { DelayedDrops } from './delayed-drops.ts'
 import { FileService } from './file-service.ts'
 import { createLifecycle } from './lifecycle-service.ts'
 import { ListService } from './list-service.ts'
@@ -33,8 +36,11 @@ import { ReplicationChecker } from './replication-checker.ts'
 import { SafeMode } from './safe-mode.ts'
 import { SecretSealing } from './secret-sealing.ts'
 import { type OpenStore, StorePool } from './store-pool.ts'
+import { StagingService } from './staging-service.ts'
+import { askInTime } from './store-patience.ts'
 import { StoreSync } from './store-sync.ts'
 import { SyncService } from './sync-service.ts'
+import { WorkerCalls } from './worker-calls.ts'
 import { WorkerRegistry } from './worker-registry.ts'
 
 export interface CacheMasterDependencies {
@@ -69,7 +75,8 @@ export interface CacheMaster {
   close(): Promise<void>
 }
 
-const notBuilt = (): Promise<never> => Promise.reject(new SkeinError('unimplemented', 'not built yet'))
+/** How long a version that a swap replaced can be read by those who have opened it. */
+const replacedReadableMs = 60_000
 const watchIntervalMs = 1000
 
 /** @throws SkeinError when the state, the key or the journal cannot be opened */
@@ -94,6 +101,8 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
   const { random = systemRandom } = deps
   const replication = new ReplicationChecker({ tables, blocks, workers, clock, random, logger, metrics, options: options.replication })
   workers.watch(replication)
+  const notices = new BlockNotices(tables, blocks)
+  const replaced = new DelayedDrops(clock, replacedReadableMs, (fileId) => workers.dropFile(fileId))
   try {
     const log = await CommandLog.open<Command, Accepted, Effect>({
       journal: deps.journal,
@@ -102,8 +111,11 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       encode: encodeCommand,
       decode: decodeCommand,
       onEffect: (effect) => {
-        if (effect.type === 'drop_blocks') workers.dropFile(effect.fileId)
-        else replication.changed(effect.fileId)
+        if (effect.type === 'replication_changed') replication.changed(effect.fileId)
+        else if (effect.type === 'persisted') notices.persisted(effect.fileId)
+        else if (effect.type === 'pin_changed') notices.pinChanged(effect.fileId)
+        else if (effect.mayBeRead === true) replaced.add(effect.fileId)
+        else workers.dropFile(effect.fileId)
       },
       logger,
       checkpointEntries: options.checkpointEntries,
@@ -111,9 +123,13 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     })
     const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id) !== undefined, logger)
     metrics.observe('master.files', () => tables.counter('files'))
+    metrics.observe('master.blocks.memory', () => blocks.bytes)
+    metrics.observe('master.state.used', () => state.usedBytes())
     metrics.observe('master.workers.live', () => workers.list().filter((worker) => worker.live).length)
     const context = { tables, log, blocks, workers, stores, sealing, clock, logger, metrics, options }
-    return assemble(context, { replication, clusterId, random, persistOn: deps.persistOn, closeState: () => state.close() })
+    const backup = new BackupService({ ...{ state, tables, clusterId, home: deps.home, clock, logger }, version: options.version })
+    const closeState = (): Promise<void> => state.close()
+    return assemble(context, { replication, notices, backup, clusterId, random, persistOn: deps.persistOn, closeState })
   } catch (error) {
     await state.close()
     throw error
@@ -122,30 +138,41 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
 
 interface Assembly {
   readonly replication: ReplicationChecker
+  readonly notices: BlockNotices
+  readonly backup: BackupService
   readonly clusterId: string
   readonly random: Random
   readonly persistOn: PersistOn | undefined
   readonly closeState: () => Promise<void>
 }
 
-function assemble(context: MasterContext, { replication, clusterId, random, persistOn, closeState }: Assembly): CacheMaster {
+function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
+  const { replication, notices, backup, clusterId, random, persistOn, closeState } = assembly
   const sync = new StoreSync(context)
   const locator = new PathLocator(context, sync)
   const namespaces = new NamespaceService(context)
   const safeMode = new SafeMode(context)
-  const service = serviceOf(context, {
-    namespaces,
-    files: new FileService(context, locator, sync),
-    lists: new ListService(context, locator, sync),
-    syncs: new SyncService(context, sync),
-    cluster: new ClusterService(context, clusterId, safeMode),
-    replication,
-    safeMode,
+  const staging = new StagingService(context, sync)
+  const cluster = new ClusterService(context, clusterId, safeMode)
+  const workerCalls = new WorkerCalls({
+    ...{ workers: context.workers, replication, safeMode, notices, metrics: cluster.sums },
+    runningLoads: () => cluster.runningLoads(),
   })
   const decommission = new Decommission(context, replication)
   const lifecycle = createLifecycle(context, {
     ...{ locator, sync, namespaces, random, persistOn },
     decommission: (request) => decommission.decommission(request),
+  })
+  const service = serviceOf(context, {
+    namespaces,
+    files: new FileService(context, locator, sync),
+    lists: new ListService(context, locator, sync),
+    syncs: new SyncService(context, sync, staging),
+    cluster,
+    workerCalls,
+    backup,
+    staging,
+    setTtl: lifecycle.service.setTtl,
   })
   const closing = new AbortController()
   return {
@@ -155,9 +182,10 @@ function assemble(context: MasterContext, { replication, clusterId, random, pers
     stopped: context.log.stopped,
     start: (signal) => {
       const either = AbortSignal.any([signal, closing.signal])
-      void watchWorkers(context, safeMode, either)
+      void watchWorkers(context, safeMode, workerCalls, either)
       void replication.run(either)
       lifecycle.run(either)
+      void staging.run(either)
       if (hasDetached(context)) {
         namespaces.clearDetached().catch((error: unknown) => context.logger.warn('clearing deleted namespaces did not end', { error }))
       }
@@ -181,27 +209,30 @@ interface Parts {
   readonly lists: ListService
   readonly syncs: SyncService
   readonly cluster: ClusterService
-  readonly replication: ReplicationChecker
-  readonly safeMode: SafeMode
+  readonly workerCalls: WorkerCalls
+  readonly backup: BackupService
+  readonly staging: StagingService
+  readonly setTtl: CacheMaster['lifecycle']['setTtl']
 }
 
 function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service'] {
-  const { namespaces, files, lists, syncs, cluster, replication, safeMode } = parts
+  const { namespaces, files, lists, syncs, cluster, workerCalls, backup, staging, setTtl } = parts
   const { workers } = context
   return {
     createNamespace: (request, options) => namespaces.create(request, options),
     getNamespace: async ({ name }) => namespaces.get(name),
     listNamespaces: async () => ({ namespaces: namespaces.list() }),
-    deleteNamespace: async ({ name }) => {
-      await namespaces.delete(name)
+    updateNamespace: (request, options) => namespaces.update(request, setTtl, options),
+    deleteNamespace: async (request, options) => {
+      await namespaces.delete(request, options)
       return {}
     },
     getNamespaceAccess: async ({ namespaceId }) => namespaces.access(namespaceId),
-    getStatus: ({ path }, options) => files.getStatus(path, options),
-    listStatus: (request, options) => lists.list(request, options),
-    count: ({ path }, options) => files.count(path, options),
+    getStatus: (request, options) => askInTime(context, request.path, options, (inTime) => files.getStatus(request, inTime)),
+    listStatus: (request, options) => askInTime(context, request.path, options, (inTime) => lists.list(request, inTime)),
+    count: (request, options) => askInTime(context, request.path, options, (inTime) => files.count(request, inTime)),
     free: (request, options) => files.free(request, options),
-    openFile: ({ path }, options) => files.openFile(path, options),
+    openFile: (request, options) => askInTime(context, request.path, options, (inTime) => files.openFile(request, inTime)),
     syncPage: (request, options) => syncs.syncPage(request, options),
     refreshFile: (request, options) => syncs.refreshFile(request, options),
     auditFiles: async (request) => syncs.auditFiles(request),
@@ -209,26 +240,15 @@ function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service']
       await syncs.setReplication(request)
       return {}
     },
-    updateNamespace: notBuilt,
-    getClusterMetrics: notBuilt,
-    backup: notBuilt,
-    commitStaging: notBuilt,
-    dropStaging: notBuilt,
-    registerWorker: async (request) => {
-      const session = workers.register(request)
-      await safeMode.expect(request.workerId)
-      return { session }
-    },
-    reportBlocks: async (request) => ({ unknown: workers.report(request), release: [], pinned: [] }),
-    workerHeartbeat: async (request) => ({
-      freeBlocks: workers.heartbeat(request),
-      copyBlocks: replication.copiesFor(request.workerId),
-      releaseBlocks: [],
-      pinBlocks: [],
-      unpinBlocks: [],
-    }),
+    commitStaging: ({ stagingId }) => staging.commit(stagingId),
+    dropStaging: ({ stagingId }) => staging.drop(stagingId),
+    registerWorker: (request) => workerCalls.register(request),
+    reportBlocks: async (request) => workerCalls.report(request),
+    workerHeartbeat: async (request) => workerCalls.heartbeat(request),
     listWorkers: async () => ({ workers: workers.list() }),
     getClusterSummary: async () => cluster.summary(),
+    getClusterMetrics: async () => cluster.metrics(),
+    backup: ({ directory }) => backup.write(directory),
     registerJobMaster: async (request) => {
       cluster.registerJobMaster(request)
       return {}
@@ -242,11 +262,12 @@ function hasDetached(context: MasterContext): boolean {
   return false
 }
 
-async function watchWorkers(context: MasterContext, safeMode: SafeMode, signal: AbortSignal): Promise<void> {
+async function watchWorkers(context: MasterContext, safeMode: SafeMode, calls: WorkerCalls, signal: AbortSignal): Promise<void> {
   try {
     for (;;) {
       await context.clock.sleep(watchIntervalMs, signal)
       context.workers.expire()
+      calls.forgetLost()
       await safeMode.forgetLost()
     }
   } catch (error) {

@@ -1,23 +1,34 @@
-// Why: namespaces are made, shown and deleted here. How: a definition is checked, its store is asked, its secrets are
+// Why: namespaces are made, shown, changed and deleted here. How: a definition is checked, its store is asked, its secrets are
 // sealed, and only then it becomes a command; no answer but GetNamespaceAccess, for roles, holds a secret.
 import { randomUUID } from 'node:crypto'
-import { parseBytes } from '../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
-import { checkNamespaceName } from '../base/paths.ts'
 import { Secret } from '../base/secret.ts'
 import { namespaceById, namespaceByName } from '../meta/resolve.ts'
 import type { Inode, NamespaceRecord, Tables } from '../meta/tables.ts'
-import type { CreateNamespaceRequest, NamespaceAccess, NamespaceInfo } from '../wire/generated/master.ts'
+import type { SetTtlRequest } from '../wire/generated/lifecycle.ts'
+import type {
+  CreateNamespaceRequest,
+  NamespaceAccess,
+  NamespaceInfo,
+  NamespaceRequest,
+  UpdateNamespaceRequest,
+} from '../wire/generated/master.ts'
 import { namespacePolicy } from '../ufs/store-options.ts'
 import type { CallOptions } from '../wire/service.ts'
-import { type MasterContext, namespaceNamed } from './master-context.ts'
+import { type MasterContext, namespaceNamed, sortedNamespaces } from './master-context.ts'
+import { changedTtl, checkDefinition, deletesInReadOnly, ttlAsked } from './namespace-definition.ts'
+import { treePages } from './tree-pages.ts'
 
-/** Inodes that one command clears away. */
-const clearedPerCommand = 5000
+/** Inodes that one command clears away: the event loop stands still for it. */
+const clearedPerCommand = 1000
+/** Commands that a caller waits for; what is more goes on behind. */
+const clearingCommandsAwaited = 50
+/** Blocks that a worker may still have to be told to delete before more are added, and how long that is waited for. */
+const freesWaitingMax = 250_000
+const freesWaitMs = 50
+const freesWaits = 20
 /** How long a new namespace's store may take to answer: less than callers wait, so that they hear who was silent. */
 const checkMs = 20_000
-const secretLikeName = /secret|token|password|accesskey|userinfo/i
-export const blockSizeAttribute = 'fs.cosn.block.size'
 
 export class NamespaceService {
   readonly #context: MasterContext
@@ -29,6 +40,7 @@ export class NamespaceService {
   /** @throws SkeinError invalid_argument, already_exists (another definition), and what the store says */
   async create(request: CreateNamespaceRequest, { signal }: CallOptions): Promise<NamespaceInfo> {
     checkDefinition(request)
+    const ttl = ttlAsked(request)
     const existing = namespaceByName(this.#context.tables, request.name)
     if (existing !== undefined) return this.#existing(existing, request)
     const secrets = Object.fromEntries(Object.entries(request.secrets).map(([name, value]) => [name, new Secret(value)] as const))
@@ -46,6 +58,7 @@ export class NamespaceService {
         uri: request.uri,
         attributes: request.attributes,
         sealedSecrets: Object.fromEntries(sealed),
+        ...(ttl === undefined ? {} : { ttl }),
       })
     } catch (error) {
       const meanwhile = namespaceByName(this.#context.tables, request.name)
@@ -63,24 +76,88 @@ export class NamespaceService {
     return sortedNamespaces(this.#context).map((record) => infoOf(this.#context.tables, record))
   }
 
-  /** Gone at once; its files are cleared away piece by piece. */
-  async delete(name: string): Promise<void> {
-    const record = namespaceNamed(this.#context, name.replace(/^\//, ''))
+  /**
+   * What is not given stays. Files that are cached stay, too.
+   * @param setTtl of the namespace's path
+   * @throws SkeinError not_found, invalid_argument, aborted (changed by somebody else meanwhile), and what the store says
+   */
+  async update(
+    request: UpdateNamespaceRequest,
+    setTtl: (request: SetTtlRequest, options: CallOptions) => Promise<unknown>,
+    options: CallOptions,
+  ): Promise<NamespaceInfo> {
+    const record = namespaceNamed(this.#context, request.name.replace(/^\//, ''))
+    const access = this.#context.stores.accessOf(record)
+    const attributes = { ...access.attributes, ...request.attributes }
+    for (const name of request.removedAttributes) {
+      if (request.attributes[name] !== undefined) throw new SkeinError('invalid_argument', `'${name}' is both set and removed`)
+      if (attributes[name] === undefined) throw new SkeinError('invalid_argument', `/${record.name} has no attribute '${name}'`)
+      delete attributes[name]
+    }
+    const given = Object.entries(request.secrets).map(([field, value]) => [field, new Secret(value)] as const)
+    checkDefinition({ name: record.name, uri: record.uri, attributes })
+    const ttl = changedTtl(request, infoOf(this.#context.tables, record))
+    const action = ttl?.action ?? infoOf(this.#context.tables, record).ttlAction
+    const deletes = action === 'DELETE' && (ttl?.ttlMs ?? infoOf(this.#context.tables, record).ttlMs) > 0
+    if (deletes && namespacePolicy(attributes).readOnly) throw deletesInReadOnly(record.name)
+    const isChanged = given.length > 0 || !sameEntries(attributes, access.attributes)
+    if (isChanged) {
+      await this.#check({ uri: record.uri, attributes, secrets: { ...access.secrets, ...Object.fromEntries(given) } }, options.signal)
+      const sealed = given.map(([field, secret]) => [field, this.#context.sealing.seal(record.id, field, secret)] as const)
+      await this.#context.log.submit({
+        ...{ type: 'update_namespace', atMs: this.#context.clock.nowMs(), namespaceId: record.id, version: record.version, attributes },
+        sealedSecrets: { ...record.sealedSecrets, ...Object.fromEntries(sealed) },
+      })
+    }
+    if (ttl !== undefined) await setTtl({ path: `/${record.name}`, ...ttl }, options)
+    return infoOf(this.#context.tables, namespaceNamed(this.#context, record.name))
+  }
+
+  /**
+   * Gone at once; its files are cleared away piece by piece.
+   * @throws SkeinError not_found, failed_precondition when it holds files that the store has not, unless `force`
+   */
+  async delete(request: NamespaceRequest, { signal }: CallOptions): Promise<void> {
+    const record = namespaceNamed(this.#context, request.name.replace(/^\//, ''))
+    if (request.force !== true) {
+      let unpersisted = 0
+      for await (const page of treePages(this.#context, record.rootId, '', signal))
+        unpersisted += page.filter(({ file }) => file?.persisted === false).length
+      if (unpersisted > 0) {
+        const files = unpersisted === 1 ? '1 file' : `${unpersisted} files`
+        const message = `/${record.name} holds ${files} that the store has not: persist first ('fs persist /${record.name}'), or lose them with --force`
+        throw new SkeinError('failed_precondition', message)
+      }
+    }
     await this.#context.log.submit({ type: 'delete_namespace', atMs: this.#context.clock.nowMs(), namespaceId: record.id })
     this.#context.stores.drop(record.id)
     await this.clearDetached()
   }
 
-  /** Clears away what deleted namespaces left; also after a restart in the middle of it. */
+  /** Clears away what was deleted; also after a restart in the middle of it. Much of it goes on behind, so that callers hear in time. */
   async clearDetached(): Promise<void> {
-    for (;;) {
-      const { changed } = await this.#context.log.submit({
-        type: 'clear_detached',
-        atMs: this.#context.clock.nowMs(),
-        limit: clearedPerCommand,
+    for (let commands = 0; commands < clearingCommandsAwaited; commands += 1) if (!(await this.#clearSome())) return
+    this.#clearRest().catch((error: unknown) => {
+      this.#context.logger.warn('clearing away what was deleted did not end; the next start goes on with it', {
+        error: toSkeinError(error),
       })
-      if (changed < clearedPerCommand) return
+    })
+  }
+
+  async #clearRest(): Promise<void> {
+    const { workers, clock } = this.#context
+    const { signal } = new AbortController()
+    for (let more = true; more; more = await this.#clearSome()) {
+      // What workers have still to be told lies in memory; one that is silent holds up nobody for long.
+      for (let waits = 0; waits < freesWaits && workers.freesWaiting() > freesWaitingMax; waits += 1) await clock.sleep(freesWaitMs, signal)
     }
+  }
+
+  /** @returns whether there may be more */
+  async #clearSome(): Promise<boolean> {
+    const { log, clock } = this.#context
+    const { changed } = await log.submit({ type: 'clear_detached', atMs: clock.nowMs(), limit: clearedPerCommand })
+    return changed >= clearedPerCommand
   }
 
   /** The definition with its secrets in clear: for roles only. @throws SkeinError not_found */
@@ -95,11 +172,14 @@ export class NamespaceService {
   #existing(record: NamespaceRecord, request: CreateNamespaceRequest): NamespaceInfo {
     const { uri, attributes, secrets } = this.#context.stores.accessOf(record)
     const revealed = Object.fromEntries(Object.entries(secrets).map(([field, secret]) => [field, secret.reveal()] as const))
-    const equal = uri === request.uri && sameEntries(attributes, request.attributes) && sameEntries(revealed, request.secrets)
+    const { ttlMs, ttlAction } = infoOf(this.#context.tables, record)
+    const ttl = ttlAsked(request) ?? { ttlMs, action: ttlAction }
+    const sameStore = uri === request.uri && sameEntries(attributes, request.attributes) && sameEntries(revealed, request.secrets)
+    const equal = sameStore && ttl.ttlMs === ttlMs && ttl.action === ttlAction
     if (equal) return infoOf(this.#context.tables, record)
     throw new SkeinError(
       'already_exists',
-      `namespace '${record.name}' exists already with another definition: delete it first, or take another name`,
+      `namespace '${record.name}' exists already with another definition: change it with 'ns update', or take another name`,
     )
   }
 
@@ -126,17 +206,6 @@ export class NamespaceService {
   }
 }
 
-/** In the order of their names. */
-export function sortedNamespaces(context: MasterContext): NamespaceRecord[] {
-  return [...context.tables.namespaces()].sort((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-/** Block size of new files of the namespace, in bytes. */
-export function blockSizeOf(record: { readonly attributes: Readonly<Record<string, string>> }, defaultBytes: number): number {
-  const text = record.attributes[blockSizeAttribute]
-  return text === undefined ? defaultBytes : parseBytes(text)
-}
-
 function infoOf(tables: Tables, record: NamespaceRecord): NamespaceInfo {
   return {
     namespaceId: record.id,
@@ -152,31 +221,6 @@ function infoOf(tables: Tables, record: NamespaceRecord): NamespaceInfo {
 function ttlOf(root: Inode | undefined): { ttlMs: number; ttlAction: string } {
   if (root?.kind !== 'directory') return { ttlMs: 0, ttlAction: 'FREE' }
   return { ttlMs: Math.max(0, root.ttlMs), ttlAction: root.ttlAction }
-}
-
-function checkDefinition(request: CreateNamespaceRequest): void {
-  checkNamespaceName(request.name)
-  checkUri(request.uri)
-  for (const name of Object.keys(request.attributes)) {
-    if (secretLikeName.test(name))
-      throw new SkeinError('invalid_argument', `'${name}' is a secret: give it with --secret, not with --attribute`)
-  }
-  namespacePolicy(request.attributes)
-  if (blockSizeOf(request, 1) < 1) throw new SkeinError('invalid_argument', `${blockSizeAttribute} must be above 0`)
-}
-
-/** The text of a refused URI is not repeated where it may hold a secret. */
-function checkUri(uri: string): void {
-  const match = /^([a-z0-9]+):\/\/([^/]*)(\/.*)?$/.exec(uri)
-  const [, scheme, authority, path] = match ?? []
-  if (authority?.includes('@') === true)
-    throw new SkeinError('invalid_argument', 'a namespace URI must not hold a user or a secret: give them with --secret')
-  if ((scheme === 'cosn' || scheme === 's3') && authority !== '') return
-  if (scheme === 'file' && authority === '' && path !== undefined) return
-  throw new SkeinError(
-    'invalid_argument',
-    `'${uri}' is not a namespace URI: write cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir`,
-  )
 }
 
 /** The same error with every spelling of the secrets' values taken out of its text, and without its cause. */

@@ -22,13 +22,16 @@ export class PathLocator {
 
   /**
    * What a path below a namespace names; at least one of file and directory is there.
+   * @param syncIntervalMs how old what is known may be: -1 any, 0 the store is asked now
    * @throws SkeinError not_found when neither the metadata nor the store has it, and what the store says
    */
-  async locate(path: NamespacePath, signal: AbortSignal): Promise<Located> {
+  async locate(path: NamespacePath, signal: AbortSignal, syncIntervalMs = this.#context.options.metadataSyncIntervalMs): Promise<Located> {
     const record = namespaceNamed(this.#context, path.namespace)
     const known = resolve(this.#context.tables, record.rootId, path.key)
-    const file = known.file === undefined || this.#holds(known.file) ? known.file : await this.#sync.refresh(record, path.key, signal)
-    const directory = known.directory === undefined ? undefined : await this.#current(record, path.key, known.directory, signal)
+    const file =
+      known.file === undefined || this.#holds(known.file, syncIntervalMs) ? known.file : await this.#sync.refresh(record, path.key, signal)
+    const directory =
+      known.directory === undefined ? undefined : await this.#current(record, path.key, known.directory, syncIntervalMs, signal)
     if (file !== undefined || directory !== undefined) return { record, file, directory }
     return this.#lookUp(record, path, signal)
   }
@@ -45,12 +48,18 @@ export class PathLocator {
   }
 
   /** A known directory as it is now: looked for at the store when what is known of it is too old. */
-  async #current(record: NamespaceRecord, key: string, known: DirectoryInode, signal: AbortSignal): Promise<DirectoryInode | undefined> {
-    const { tables, options } = this.#context
-    if (options.metadataSyncIntervalMs < 0 || known.id === record.rootId) return known
+  async #current(
+    record: NamespaceRecord,
+    key: string,
+    known: DirectoryInode,
+    syncIntervalMs: number,
+    signal: AbortSignal,
+  ): Promise<DirectoryInode | undefined> {
+    const { tables } = this.#context
+    if (syncIntervalMs < 0 || known.id === record.rootId) return known
     const parent = tables.inode(known.parentId)
-    if (this.#sync.isFresh(listedAtMs(tables, known).childrenMs)) return known
-    if (parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(tables, parent).childrenMs)) return known
+    if (this.#sync.isFresh(listedAtMs(tables, known).childrenMs, syncIntervalMs)) return known
+    if (parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(tables, parent).childrenMs, syncIntervalMs)) return known
     const prefix = key.endsWith('/') ? key : `${key}/`
     const there = await this.#sync.probeDirectory(record, prefix, signal)
     if (there !== undefined) return there
@@ -59,11 +68,10 @@ export class PathLocator {
   }
 
   /** Whether a known file need not be looked at again. */
-  #holds(file: FileInode): boolean {
-    const { metadataSyncIntervalMs } = this.#context.options
-    if (metadataSyncIntervalMs < 0 || !file.persisted) return true
+  #holds(file: FileInode, syncIntervalMs: number): boolean {
+    if (syncIntervalMs < 0 || !file.persisted) return true
     const parent = this.#context.tables.inode(file.parentId)
-    return parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(this.#context.tables, parent).childrenMs)
+    return parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(this.#context.tables, parent).childrenMs, syncIntervalMs)
   }
 }
 

@@ -1,31 +1,44 @@
 // Why: the master alone looks at the stores, and what it sees becomes metadata here. How: ask the store (a page, or one
 // HEAD), hold the answer against what is known, and journal one command if, and only if, it says something new.
 import { containerOf } from '../base/block-id.ts'
+import { throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
 import type { ApplyListing } from '../meta/commands.ts'
 import { compareKeys } from '../meta/key-order.ts'
-import { diffPage, isMarker, objectProblem, type PageDiff, type PageFile } from '../meta/listing-diff.ts'
+import { diffPage, endOfPiece, isMarker, objectProblem, type PageDiff, type PageFile } from '../meta/listing-diff.ts'
 import { directoryAt, fileAt, listedAtMs } from '../meta/resolve.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../meta/tables.ts'
 import { isSameVersion } from '../meta/tree.ts'
 import type { ListPage, ListPosition, ObjectInfo } from '../ufs/under-file-system.ts'
 import { type FetchedPage, ListingPrefetch } from './listing-prefetch.ts'
 import type { MasterContext } from './master-context.ts'
-import { blockSizeOf } from './namespace-service.ts'
+import { blockSizeOf } from './namespace-definition.ts'
 
 /** Objects a page of a listing may hold. */
 export const pageLimitMax = 1000
-/** Files that one command removes. */
-const removalsPerCommand = 5000
+/** Files that one command removes: the event loop stands still for it. */
+const removalsPerCommand = 300
+/** Known names that are held against a listing at once, and how many such pieces one call works off. */
+const knownPerPiece = 1200
+const piecesPerCall = 30
 
 /** An object of a listing, as the master knows it now. */
 export interface SyncedObject {
   /** 0 when it cannot be a file. */
   readonly fileId: number
-  readonly object: { readonly key: string; readonly length: number; readonly etag: string; readonly storageClass: string }
+  readonly object: {
+    readonly key: string
+    readonly length: number
+    readonly etag: string
+    readonly storageClass: string
+    readonly modifiedMs?: number
+    readonly crc64?: string
+  }
   readonly blockSizeBytes: number
   readonly problem: string
+  /** What this look at the store made of it; undefined when it was known so. */
+  readonly change?: 'ADDED' | 'CHANGED' | undefined
 }
 
 export interface SyncedPage {
@@ -33,6 +46,8 @@ export interface SyncedPage {
   /** Nothing at all was there: no object, no marker. */
   readonly empty: boolean
   readonly next: ListPosition | undefined
+  /** Files that were known and are gone from the store. */
+  readonly removed?: number
 }
 
 /** What listings said, in files. */
@@ -41,6 +56,18 @@ export interface SyncTally {
   changed: number
   removed: number
   unchanged: number
+}
+
+/** What one look at an object said beside the file. */
+export interface Look {
+  change?: 'ADDED' | 'CHANGED' | undefined
+  crc64?: string | undefined
+}
+
+interface Piece {
+  readonly diff: PageDiff
+  /** Undefined when this was all of the page. */
+  readonly rest: { readonly after: ListPosition; readonly fetched: FetchedPage } | undefined
 }
 
 type Change = Partial<Omit<ApplyListing, 'type' | 'atMs' | 'namespaceId' | 'blockSizeBytes'>>
@@ -59,10 +86,9 @@ export class StoreSync {
   }
 
   /** Whether a listing of this age need not be made again. */
-  isFresh(listedMs: number): boolean {
-    const { metadataSyncIntervalMs } = this.#context.options
+  isFresh(listedMs: number, syncIntervalMs = this.#context.options.metadataSyncIntervalMs): boolean {
     if (listedMs < 0) return false
-    return metadataSyncIntervalMs < 0 || this.#context.clock.nowMs() - listedMs < metadataSyncIntervalMs
+    return syncIntervalMs < 0 || this.#context.clock.nowMs() - listedMs < syncIntervalMs
   }
 
   /**
@@ -81,21 +107,31 @@ export class StoreSync {
     const { page } = fetched
     if (page.next !== undefined) this.#prefetch.start(record, { prefix, after: page.next, limit })
     const blockSizeBytes = this.blockSizeBytes(record)
-    const directory = directoryAt(this.#context.tables, record.rootId, prefix)
-    const diff = this.#diff(record, prefix, after, fetched)
-    if (tally !== undefined) count(tally, diff)
-    const news = diff.files.filter(isNews)
-    const treeListed = page.next === undefined && (directory !== undefined || page.objects.length > 0) && this.#isTreeNews(directory)
-    const fileIds = await this.#submit(record, {
-      upserts: news.map(({ object }) => object),
-      directories: diff.markers.map((key) => ({ key, marker: true })),
-      removals: diff.removals,
-      unmarked: diff.unmarked,
-      treeListed: treeListed ? [prefix] : [],
-    })
-    const idOf = new Map(news.map(({ object }, i) => [object.key, fileIds[i] ?? 0] as const))
-    const files = diff.files.map((file) => syncedObject(file, idOf.get(file.object.key), blockSizeBytes))
-    return { files, empty: page.objects.length === 0 && page.next === undefined, next: page.next }
+    const files: SyncedObject[] = []
+    let removed = 0
+    let piece = this.#piece(record, prefix, after, fetched)
+    for (let pieces = 1; ; pieces += 1) {
+      const { diff, rest } = piece
+      if (tally !== undefined) count(tally, diff)
+      const news = diff.files.filter(isNews)
+      const directory = directoryAt(this.#context.tables, record.rootId, prefix)
+      const ends = rest === undefined && page.next === undefined && (directory !== undefined || page.objects.length > 0)
+      const fileIds = await this.#submit(record, {
+        upserts: news.map(({ object }) => object),
+        directories: diff.markers.map((key) => ({ key, marker: true })),
+        removals: diff.removals,
+        unmarked: diff.unmarked,
+        treeListed: ends && this.#isTreeNews(directory) ? [prefix] : [],
+      })
+      removed += diff.removals.length
+      const idOf = new Map(news.map(({ object }, i) => [object.key, fileIds[i] ?? 0] as const))
+      for (const file of diff.files) files.push(syncedObject(file, idOf.get(file.object.key), blockSizeBytes))
+      if (rest === undefined) return { files, empty: page.objects.length === 0 && page.next === undefined, next: page.next, removed }
+      // The store is asked again from there: a call ends in good time, and what it says is not too old.
+      if (pieces === piecesPerCall) return { files, empty: false, next: rest.after, removed }
+      throwIfAborted(signal)
+      piece = this.#piece(record, prefix, rest.after, rest.fetched)
+    }
   }
 
   /** What one page of a tree's listing would change; nothing is changed. */
@@ -107,7 +143,8 @@ export class StoreSync {
     signal: AbortSignal,
   ): Promise<{ readonly diff: PageDiff; readonly next: ListPosition | undefined }> {
     const fetched = await this.#list(record, { prefix, after, limit }, signal)
-    return { diff: this.#diff(record, prefix, after, fetched), next: fetched.page.next }
+    const { diff, rest } = this.#piece(record, prefix, after, fetched)
+    return { diff, next: rest === undefined ? fetched.page.next : rest.after }
   }
 
   /** Whether the store has this version of one file; `none` when it has no such object. A file that is only here is the same. */
@@ -160,7 +197,7 @@ export class StoreSync {
    * Looks at one object again. @returns the file as it is now, or undefined when the store has none (it is removed then).
    * @throws SkeinError failed_precondition when the object cannot be a file, and what the store says
    */
-  async refresh(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<FileInode | undefined> {
+  async refresh(record: NamespaceRecord, key: string, signal: AbortSignal, look?: Look): Promise<FileInode | undefined> {
     const here = fileAt(this.#context.tables, record.rootId, key)
     if (here?.persisted === false) return here
     const object = await this.#stat(record, key, signal)
@@ -172,7 +209,9 @@ export class StoreSync {
       }
       return undefined
     }
+    if (look !== undefined) look.crc64 = object.crc64
     if (known !== undefined && isSameVersion(known, object)) return known
+    if (look !== undefined) look.change = known === undefined ? 'ADDED' : 'CHANGED'
     const problem = objectProblem(object, this.blockSizeBytes(record))
     if (problem !== '') throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
     await this.#submit(record, { upserts: [object] })
@@ -242,11 +281,21 @@ export class StoreSync {
     return directory === undefined || !this.isFresh(listedAtMs(this.#context.tables, directory).treeMs)
   }
 
-  #diff(record: NamespaceRecord, prefix: string, after: ListPosition | undefined, { page, containersBefore }: FetchedPage): PageDiff {
+  /** Holds the beginning of a page against what is known, all of it where that is not too much. @returns what is left too */
+  #piece(record: NamespaceRecord, prefix: string, after: ListPosition | undefined, fetched: FetchedPage): Piece {
     const { tables } = this.#context
+    const { page, containersBefore } = fetched
     const directory = directoryAt(tables, record.rootId, prefix)
     const range = { directory, prefix, afterKey: after?.key, upToKey: page.next?.key, containersBefore }
-    return diffPage(tables, record.rootId, page.objects, range, this.blockSizeBytes(record))
+    const end = endOfPiece(tables, range, knownPerPiece)
+    // A page out of order removes nothing and is not cut.
+    const objects = end === undefined ? page.objects : page.objects.filter(({ key }) => compareKeys(key, end) <= 0)
+    const isWhole = end === undefined || objects.some((object, index) => object !== page.objects[index])
+    const blockSizeBytes = this.blockSizeBytes(record)
+    if (isWhole) return { diff: diffPage(tables, record.rootId, page.objects, range, blockSizeBytes), rest: undefined }
+    const diff = diffPage(tables, record.rootId, objects, { ...range, upToKey: end }, blockSizeBytes)
+    const left = { page: { ...page, objects: page.objects.slice(objects.length) }, containersBefore }
+    return { diff, rest: { after: { key: end, token: undefined }, fetched: left } }
   }
 
   /** Keys of known children in the page's range that the page does not show. */
@@ -292,6 +341,6 @@ function count(tally: SyncTally, { files, removals }: Pick<PageDiff, 'files' | '
 
 function syncedObject({ object, known, problem }: PageFile, newId: number | undefined, blockSizeBytes: number): SyncedObject {
   if (problem !== '') return { fileId: 0, object, blockSizeBytes, problem }
-  if (newId !== undefined) return { fileId: newId, object, blockSizeBytes, problem }
+  if (newId !== undefined) return { fileId: newId, object, blockSizeBytes, problem, change: known === undefined ? 'ADDED' : 'CHANGED' }
   return { fileId: known?.id ?? 0, object, blockSizeBytes: known?.blockSizeBytes ?? blockSizeBytes, problem }
 }

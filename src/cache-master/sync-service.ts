@@ -23,20 +23,26 @@ import { locationsOf } from './file-info.ts'
 import { directoryKey } from './file-service.ts'
 import { type MasterContext, namespaceNamed } from './master-context.ts'
 import { notFound } from './path-locator.ts'
-import { pageLimitMax, type StoreSync, type SyncedObject } from './store-sync.ts'
+import type { Staging, StagingService } from './staging-service.ts'
+import { type Look, pageLimitMax, type StoreSync, type SyncedObject } from './store-sync.ts'
 
 /** Storage classes whose objects must be restored before they can be read (S3: GLACIER, DEEP_ARCHIVE; COS: ARCHIVE, DEEP_ARCHIVE, MAZ_ARCHIVE). */
 const archiveClasses: ReadonlySet<string> = new Set(['ARCHIVE', 'DEEP_ARCHIVE', 'MAZ_ARCHIVE', 'MAZ_DEEP_ARCHIVE', 'GLACIER'])
+
+/** Staged data whose load does not say how long it may wait. */
+const stagedForMs = 24 * 3_600_000
 
 const cursorSchema = z.strictObject({ key: z.string(), token: z.string().optional() })
 
 export class SyncService {
   readonly #context: MasterContext
   readonly #sync: StoreSync
+  readonly #staging: StagingService
 
-  constructor(context: MasterContext, sync: StoreSync) {
+  constructor(context: MasterContext, sync: StoreSync, staging: StagingService) {
     this.#context = context
     this.#sync = sync
+    this.#staging = staging
   }
 
   /**
@@ -51,23 +57,28 @@ export class SyncService {
     const limit = request.limit === 0 ? pageLimitMax : Math.min(request.limit, pageLimitMax)
     const after = request.cursor === '' ? undefined : parseCursor(request.cursor)
     const mayBeFile = after === undefined && path.key !== '' && !path.key.endsWith('/')
+    const staging = this.#stagingOf(request.stagingId, request.stagingExpiresMs)
+    const prefix = directoryKey(path.key)
     const [file, page] = await Promise.all([
-      mayBeFile ? this.#sync.refresh(record, path.key, signal) : undefined,
-      this.#sync.page(record, directoryKey(path.key), after, limit, signal),
+      mayBeFile ? this.#refresh(record, path.key, staging, signal) : undefined,
+      staging === undefined
+        ? this.#sync.page(record, prefix, after, limit, signal)
+        : this.#staging.page(record, staging, prefix, after, limit, signal),
     ])
     if (page.empty && after === undefined && file === undefined && path.key !== '') throw notFound(path)
     this.#context.workers.expire()
     const files = page.files.map((synced) => this.#syncedFile(synced))
-    if (file !== undefined) files.unshift(this.#syncedFile(objectOf(path.key, file)))
-    return { namespaceId: record.id, files, nextCursor: page.next === undefined ? '' : formatCursor(page.next) }
+    if (file !== undefined) files.unshift(this.#syncedFile(file))
+    const nextCursor = page.next === undefined ? '' : formatCursor(page.next)
+    return { namespaceId: record.id, files, nextCursor, removed: page.removed ?? 0 }
   }
 
   /** @throws SkeinError not_found when the object (or its namespace) is gone */
   async refreshFile(request: RefreshFileRequest, { signal }: CallOptions): Promise<RefreshFileResponse> {
     const record = this.#namespaceOf(request.namespaceId)
-    const file = await this.#sync.refresh(record, request.key, signal)
+    const file = await this.#refresh(record, request.key, this.#stagingOf(request.stagingId, undefined), signal)
     if (file === undefined) throw new SkeinError('not_found', `${formatPath({ namespace: record.name, key: request.key })} does not exist`)
-    return { file: this.#syncedFile(objectOf(request.key, file)) }
+    return { file: this.#syncedFile(file) }
   }
 
   auditFiles(request: AuditFilesRequest): AuditFilesResponse {
@@ -100,17 +111,38 @@ export class SyncService {
     return shortages.length === 0 ? undefined : { fileId, gone: false, shortages }
   }
 
+  async #refresh(
+    record: NamespaceRecord,
+    key: string,
+    staging: Staging | undefined,
+    signal: AbortSignal,
+  ): Promise<SyncedObject | undefined> {
+    if (staging !== undefined) return this.#staging.refresh(record, staging, key, signal)
+    const look: Look = {}
+    const file = await this.#sync.refresh(record, key, signal, look)
+    if (file === undefined) return undefined
+    const { object, ...rest } = objectOf(key, file)
+    return { ...rest, object: { ...object, ...(look.crc64 !== undefined && { crc64: look.crc64 }) }, change: look.change }
+  }
+
+  #stagingOf(id: string | undefined, expiresMs: number | undefined): Staging | undefined {
+    if (id === undefined || id === '') return undefined
+    const { tables, clock } = this.#context
+    return { id, expiresMs: expiresMs ?? tables.staging(id)?.expiresMs ?? clock.nowMs() + stagedForMs }
+  }
+
   #namespaceOf(namespaceId: string): NamespaceRecord {
     const record = namespaceById(this.#context.tables, namespaceId)
     if (record === undefined) throw new SkeinError('not_found', 'the namespace does not exist any more', { reason: 'namespace_gone' })
     return record
   }
 
-  #syncedFile({ fileId, object, blockSizeBytes, problem }: SyncedObject): SyncedFile {
-    const { key, length, etag } = object
+  #syncedFile({ fileId, object, blockSizeBytes, problem, change }: SyncedObject): SyncedFile {
+    const { key, length, etag, modifiedMs, crc64 = '' } = object
     const archived = problem === '' ? archiveProblem(object.storageClass) : problem
     const blocks = fileId === 0 ? [] : locationsOf(this.#context, fileId, length, blockSizeBytes)
-    return { fileId, key, length, etag, blockSizeBytes, blocks, problem: archived }
+    const known = { ...(modifiedMs !== undefined && { modifiedMs }), ...(crc64 !== '' && { crc64 }) }
+    return { fileId, key, length, etag, blockSizeBytes, blocks, problem: archived, ...known, ...(change !== undefined && { change }) }
   }
 }
 
@@ -122,10 +154,10 @@ function archiveProblem(storageClass: string): string {
 const notPersistedProblem = 'the file was written here and is not persisted: there is no object to load'
 
 function objectOf(key: string, file: FileInode): SyncedObject {
-  const { length, etag, storageClass } = file
+  const { length, etag, storageClass, modifiedMs, crc64 } = file
   return {
     fileId: file.id,
-    object: { key, length, etag, storageClass },
+    object: { key, length, etag, storageClass, modifiedMs, crc64 },
     blockSizeBytes: file.blockSizeBytes,
     problem: file.persisted ? '' : notPersistedProblem,
   }

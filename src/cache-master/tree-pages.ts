@@ -10,6 +10,8 @@ import type { PathLocator } from './path-locator.ts'
 
 /** What a page and a command hold. */
 export const entriesPerPage = 1000
+/** Names that are counted in one turn of the event loop. */
+const namesPerTurn = 5000
 
 export type TreeEntry =
   | { readonly key: string; readonly file: FileInode; readonly directory?: never }
@@ -34,6 +36,27 @@ export async function* treePages(
     yield entries
     after = taken.at(-1)
     if (taken.length < entriesPerPage) return
+    await context.clock.sleep(0, signal)
+  }
+}
+
+/** What is below a directory: names only, no inode is read. */
+export async function countTree(
+  context: MasterContext,
+  directoryId: number,
+  prefix: string,
+  signal: AbortSignal,
+): Promise<{ readonly files: number; readonly directories: number }> {
+  let files = 0
+  let directories = 0
+  for (let after: WalkPosition | undefined; ;) {
+    const taken = takeEntries(walk(context.tables, directoryId, prefix, after), namesPerTurn)
+    for (const { folder } of taken) {
+      if (folder) directories += 1
+      else files += 1
+    }
+    if (taken.length < namesPerTurn) return { files, directories }
+    after = taken.at(-1)
     await context.clock.sleep(0, signal)
   }
 }

@@ -13,7 +13,7 @@ import type { NamespaceService } from './namespace-service.ts'
 import { checkWritable, tryEach } from './object-changes.ts'
 import type { PathLocator } from './path-locator.ts'
 import type { StoreSync } from './store-sync.ts'
-import { pathOf, type TreeEntry, targetOf, treePages } from './tree-pages.ts'
+import { countTree, pathOf, type TreeEntry, targetOf, treePages } from './tree-pages.ts'
 
 export class TreeService {
   readonly #context: MasterContext
@@ -102,15 +102,10 @@ export class TreeService {
 
   /** Everything below is gone in one step, and cleared away piece by piece. */
   async #detach(record: NamespaceRecord, key: string, directory: DirectoryInode, signal: AbortSignal): Promise<DeleteResponse> {
-    const counted = { files: 0, directories: 1 }
-    for await (const page of treePages(this.#context, directory.id, key, signal)) {
-      const files = page.filter(({ file }) => file !== undefined).length
-      counted.files += files
-      counted.directories += page.length - files
-    }
+    const counted = await countTree(this.#context, directory.id, key, signal)
     await this.#context.log.submit({ type: 'detach', atMs: this.#context.clock.nowMs(), namespaceId: record.id, key })
     await this.#namespaces.clearDetached()
-    return counted
+    return { files: counted.files, directories: counted.directories + 1 }
   }
 
   async #removeEntries(record: NamespaceRecord, entries: readonly TreeEntry[], cacheOnly: boolean, signal: AbortSignal): Promise<void> {

@@ -3,7 +3,7 @@
 // is in the state, so a restart in between changes nothing.
 import { toSkeinError } from '../base/errors.ts'
 import { dueDeadlines } from '../meta/deadlines.ts'
-import { effectiveTtl } from '../meta/expiry.ts'
+import { effectiveTtl } from '../meta/namespace-ttl.ts'
 import { placeOf } from '../meta/resolve.ts'
 import type { DirectoryInode, Inode } from '../meta/tables.ts'
 import type { MasterContext } from './master-context.ts'

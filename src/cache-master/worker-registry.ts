@@ -142,7 +142,11 @@ export class WorkerRegistry {
     worker.directories = request.directories
     worker.lastHeartbeatMs = this.#deps.clock.nowMs()
     worker.heardMonotonicMs = this.#deps.clock.monotonicMs()
-    const told = [...worker.toFree].slice(0, freeBlocksPerHeartbeatMax)
+    const told: [blockId: number, tellings: number][] = []
+    for (const entry of worker.toFree) {
+      if (told.length === freeBlocksPerHeartbeatMax) break
+      told.push(entry)
+    }
     for (const [blockId, tellings] of told) {
       // Set anew behind the others, so that a long list goes round.
       worker.toFree.delete(blockId)

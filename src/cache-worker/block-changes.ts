@@ -6,15 +6,19 @@ import type { BlockHeader, BlockStoreEvents } from '../block/block-store.ts'
 export interface ChangeBatch {
   readonly added: number[]
   readonly removed: number[]
+  /** Of `added`: their bytes exist nowhere else. */
+  readonly durable: number[]
 }
 
+type Change = 'added' | 'added durable' | 'removed'
+
 export class BlockChanges implements BlockStoreEvents {
-  readonly #waiting = new Map<number, 'added' | 'removed'>()
+  readonly #waiting = new Map<number, Change>()
   #mode: 'ignoring' | 'recording' = 'ignoring'
   #wake: (() => void) | undefined
 
   added(header: BlockHeader): void {
-    this.#note(header.blockId, 'added')
+    this.#note(header.blockId, header.durable === true ? 'added durable' : 'added')
   }
 
   removed(blockId: number): void {
@@ -44,13 +48,14 @@ export class BlockChanges implements BlockStoreEvents {
 
   /** Takes up to `idsMax` changes, the oldest first. */
   take(idsMax: number): ChangeBatch {
-    const batch: ChangeBatch = { added: [], removed: [] }
+    const batch: ChangeBatch = { added: [], removed: [], durable: [] }
     let left = idsMax
     for (const [blockId, change] of this.#waiting) {
       if (left === 0) break
       left -= 1
       this.#waiting.delete(blockId)
-      batch[change].push(blockId)
+      batch[change === 'removed' ? 'removed' : 'added'].push(blockId)
+      if (change === 'added durable') batch.durable.push(blockId)
     }
     return batch
   }
@@ -58,9 +63,12 @@ export class BlockChanges implements BlockStoreEvents {
   /** Puts back what could not be reported; what was said about a block meanwhile is newer and stays. */
   giveBack(batch: ChangeBatch): void {
     if (this.#mode === 'ignoring') return
-    for (const change of ['added', 'removed'] as const) {
-      for (const blockId of batch[change]) if (!this.#waiting.has(blockId)) this.#waiting.set(blockId, change)
+    const give = (blockIds: readonly number[], change: Change): void => {
+      for (const blockId of blockIds) if (!this.#waiting.has(blockId)) this.#waiting.set(blockId, change)
     }
+    give(batch.durable, 'added durable')
+    give(batch.added, 'added')
+    give(batch.removed, 'removed')
   }
 
   /** Resolves when there is a change to take, or when the signal is aborted. One caller at a time. */
@@ -77,7 +85,7 @@ export class BlockChanges implements BlockStoreEvents {
     })
   }
 
-  #note(blockId: number, change: 'added' | 'removed'): void {
+  #note(blockId: number, change: Change): void {
     if (this.#mode === 'ignoring') return
     this.#waiting.set(blockId, change)
     this.#wake?.()

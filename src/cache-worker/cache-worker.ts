@@ -16,6 +16,7 @@ import { BlockCopier } from './block-copier.ts'
 import { createDataHandlers } from './data-handlers.ts'
 import { LocalBlockTarget } from './local-block-target.ts'
 import { MasterLink, type MasterLinkDependencies, type MasterLinkOptions, type WorkerAddresses } from './master-link.ts'
+import type { ReadPolicyOf } from './read-policies.ts'
 import { createStoreReads, type StoreReadLimits } from './store-reads.ts'
 import { createWorkerService } from './worker-service.ts'
 
@@ -44,6 +45,8 @@ export interface CacheWorkerDependencies {
   readonly metrics: MetricRegistry
   readonly options?: Partial<CacheWorkerOptions>
   readonly storeReadLimits?: Partial<StoreReadLimits>
+  /** Of namespaces; default: all CACHE. */
+  readonly readPolicyOf?: ReadPolicyOf
 }
 
 export interface CacheWorker {
@@ -62,11 +65,13 @@ export interface CacheWorker {
 export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
   const { workerId, hostname, home, store, clock, logger, metrics } = deps
   const { reservationMs = 60_000, sweepMs = 10_000, readBufferBytes = 4 * 1024 * 1024, ...linkOptions } = deps.options ?? {}
-  const { service, sweep } = createWorkerService({ workerId, hostname, home, store, clock })
-  const storeReads = createStoreReads({ openStore: deps.openStore, clock, limits: deps.storeReadLimits })
+  const readPolicyOf: ReadPolicyOf = deps.readPolicyOf ?? (() => Promise.resolve('CACHE'))
+  const keep = { store, readPolicyOf, logger }
+  const storeReads = createStoreReads({ openStore: deps.openStore, clock, limits: deps.storeReadLimits, metrics, keep })
   const data = new DataClient({ clock })
   const reportAgain = (blockId: number): void => deps.changes.addedAgain(blockId)
   const copier = new BlockCopier({ store, data, reportAgain, clock, logger })
+  const { service, sweep } = createWorkerService({ workerId, hostname, home, store, copier, clock })
   const stopping = new AbortController()
   const registered = Promise.withResolvers<void>()
   let running: Promise<unknown> = Promise.resolve()
@@ -81,7 +86,7 @@ export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
 
   return {
     workerService: service,
-    dataHandlers: createDataHandlers({ store, metrics, readBufferBytes, readStore: storeReads.readStore }),
+    dataHandlers: createDataHandlers({ store, hostname, metrics, readBufferBytes, readStore: storeReads.readStore }),
     localTarget: new LocalBlockTarget(workerId, store),
     registered: registered.promise,
     start: (addresses, signal) => {

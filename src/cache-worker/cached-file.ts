@@ -52,7 +52,7 @@ async function* readBlock(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const reads: Read[] = dataAddresses.map((address) => (offset, bytes) => data.read(address, blockId, { offset, length: bytes }, signal))
-  if (store.has(blockId)) reads.unshift((offset) => readOwn(store, blockId, offset, length, signal))
+  if (store.has(blockId)) reads.unshift((from) => readOwnBlock(store, { blockId, length, from, to: length }, signal))
   let got = 0
   let last = new SkeinError('not_found', `block ${blockId} is on no worker`)
   for (const read of reads) {
@@ -73,11 +73,19 @@ async function* readBlock(
   throw last
 }
 
-async function* readOwn(
-  store: CachedFileSources['store'],
-  blockId: number,
-  offset: number,
-  length: number,
+export interface OwnBlockPart {
+  readonly blockId: number
+  /** Of the whole block. */
+  readonly length: number
+  /** The wanted bytes, `to` not among them. */
+  readonly from: number
+  readonly to: number
+}
+
+/** Bytes of a block of this worker, page by page, each checked. @throws what the store throws; data_loss when the block has another length */
+export async function* readOwnBlock(
+  store: Pick<BlockStore, 'open'>,
+  { blockId, length, from, to }: OwnBlockPart,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = await store.open(blockId)
@@ -85,8 +93,8 @@ async function* readOwn(
     if (reader.header.length !== length) {
       throw new SkeinError('data_loss', `block ${blockId} has ${reader.header.length} bytes, not ${length}`)
     }
-    for (let at = offset; at < length;) {
-      const bytes = Math.min(length, (Math.floor(at / pageBytes) + 1) * pageBytes) - at
+    for (let at = from; at < to;) {
+      const bytes = Math.min(to, (Math.floor(at / pageBytes) + 1) * pageBytes) - at
       yield await reader.read(at, bytes, signal)
       at += bytes
     }

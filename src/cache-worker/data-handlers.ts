@@ -4,12 +4,14 @@
 import { abortReason, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import { pageBytes } from '../base/page-checksum.ts'
-import type { BlockHeader, BlockReader, BlockStore } from '../block/block-store.ts'
+import type { BlockHeader, BlockReader, BlockStore, WriteHints } from '../block/block-store.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { DataPlaneHandlers, SmallBlock } from '../wire/data-plane.ts'
 
 export interface DataHandlerDependencies {
   readonly store: BlockStore
+  /** This worker's host: what its own clients read is counted apart. */
+  readonly hostname?: string
   readonly metrics: MetricRegistry
   /** Bytes a read stream may hold: the piece being sent and the next one. Default 4 MiB. */
   readonly readBufferBytes?: number
@@ -19,14 +21,24 @@ export interface DataHandlerDependencies {
 
 export function createDataHandlers(deps: DataHandlerDependencies): DataPlaneHandlers {
   return {
-    read: (blockId, offset, length, signal) => read(deps, blockId, offset, length, signal),
-    receive: (header, body, signal) => receive(deps.store, header, body, signal),
-    receiveSmall: (blocks) => Promise.all(blocks.map((block) => receiveOne(deps.store, block))),
+    read: (blockId, offset, length, signal, readerHost) =>
+      read(deps, { blockId, offset, wanted: length, isLocal: readerHost !== undefined && readerHost === deps.hostname }, signal),
+    receive: (header, body, signal, hints) => receive(deps.store, header, body, signal, hints),
+    receiveSmall: (blocks, hints) => Promise.all(blocks.map((block) => receiveOne(deps.store, block, hints))),
     readStore: deps.readStore,
   }
 }
 
-async function read(deps: DataHandlerDependencies, blockId: number, offset: number, wanted: number | undefined, signal: AbortSignal) {
+interface BlockRead {
+  readonly blockId: number
+  readonly offset: number
+  /** Undefined: to the end. */
+  readonly wanted: number | undefined
+  /** By a client of this host. */
+  readonly isLocal: boolean
+}
+
+async function read(deps: DataHandlerDependencies, { blockId, offset, wanted, isLocal }: BlockRead, signal: AbortSignal) {
   throwIfAborted(signal)
   const reader = await deps.store.open(blockId)
   try {
@@ -38,7 +50,7 @@ async function read(deps: DataHandlerDependencies, blockId: number, offset: numb
     const pieceBytes = Math.max(1, Math.floor((deps.readBufferBytes ?? 4 * 1024 * 1024) / 2 / pageBytes)) * pageBytes
     const next = (from: number): Promise<Uint8Array> => readPiece(reader, pieceBytes, from, offset + length, signal)
     const first = await next(offset)
-    deps.metrics.add('worker.bytes.read.remote', length)
+    deps.metrics.add(isLocal ? 'worker.bytes.read.local' : 'worker.bytes.read.remote', length)
     return { header, length, chunks: pieces(reader, next, first, offset, offset + length, signal) }
   } catch (thrown) {
     await reader.close()
@@ -84,9 +96,15 @@ function pieces(
   return generate()
 }
 
-async function receive(store: BlockStore, header: BlockHeader, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+async function receive(
+  store: BlockStore,
+  header: BlockHeader,
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+  hints: WriteHints | undefined,
+): Promise<void> {
   throwIfAborted(signal)
-  const reservation = await store.reserve(header)
+  const reservation = await store.reserve(header, hints)
   try {
     for await (const chunk of body) {
       throwIfAborted(signal)
@@ -100,9 +118,9 @@ async function receive(store: BlockStore, header: BlockHeader, body: AsyncIterab
   }
 }
 
-async function receiveOne(store: BlockStore, block: SmallBlock): Promise<SkeinError | undefined> {
+async function receiveOne(store: BlockStore, block: SmallBlock, hints: WriteHints | undefined): Promise<SkeinError | undefined> {
   try {
-    await store.put(block.header, block.bytes)
+    await store.put(block.header, block.bytes, hints)
     return undefined
   } catch (thrown) {
     // The bytes are in, which is what the writer wanted.

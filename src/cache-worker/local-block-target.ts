@@ -1,7 +1,7 @@
 // Why: a job worker in the same process as the cache worker writes blocks by calling the store; no socket, no copy.
 import { throwIfAborted } from '../base/clock.ts'
 import { isSkeinError } from '../base/errors.ts'
-import type { BlockReservation, BlockStore } from '../block/block-store.ts'
+import type { BlockReservation, BlockStore, WriteHints } from '../block/block-store.ts'
 import type { BlockSink, BlockTarget, SmallBlock } from '../client/block-target.ts'
 import type { BlockHeader } from '../wire/generated/worker.ts'
 
@@ -15,20 +15,20 @@ export class LocalBlockTarget implements BlockTarget {
     this.#store = store
   }
 
-  async open(header: BlockHeader, signal: AbortSignal): Promise<BlockSink | undefined> {
+  async open(header: BlockHeader, signal: AbortSignal, hints?: WriteHints): Promise<BlockSink | undefined> {
     throwIfAborted(signal)
     try {
-      return new LocalBlockSink(await this.#store.reserve(header), signal)
+      return new LocalBlockSink(await this.#store.reserve(header, hints), signal)
     } catch (thrown) {
       if (isSkeinError(thrown, 'already_exists', 'committed')) return undefined
       throw thrown
     }
   }
 
-  async put(block: SmallBlock, signal: AbortSignal): Promise<void> {
+  async put(block: SmallBlock, signal: AbortSignal, hints?: WriteHints): Promise<void> {
     throwIfAborted(signal)
     try {
-      await this.#store.put(block.header, block.bytes)
+      await this.#store.put(block.header, block.bytes, hints)
     } catch (thrown) {
       if (!isSkeinError(thrown, 'already_exists', 'committed')) throw thrown
     }

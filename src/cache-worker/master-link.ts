@@ -5,18 +5,19 @@
 // Parts and changes are idempotent and go one call at a time; changes that pile up meanwhile are the next batch. A master
 // that does not answer is asked again with a growing delay, and nothing is lost: changes that were not acknowledged are
 // kept. failed_precondition means that the session is not the master's (it restarted, or took this worker for lost):
-// everything is said anew. What the master does not know, or wants gone, is freed.
+// everything is said anew. What the answers order is done by block-orders.ts.
 import { abortReason, type Clock, type Random } from '../base/clock.ts'
 import { isSkeinError, type SkeinError, toSkeinError } from '../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../base/retry.ts'
-import type { BlockStore } from '../block/block-store.ts'
+import type { BlockStore, DirectoryUsage } from '../block/block-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { MetricName } from '../telemetry/metric-table.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { DirectoryUsage as ReportedUsage, MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import type { BlockChanges } from './block-changes.ts'
 import type { BlockCopier } from './block-copier.ts'
-import { BlockFreer } from './block-freer.ts'
+import { BlockOrders } from './block-orders.ts'
 
 export interface MasterLinkOptions {
   readonly heartbeatMs: number
@@ -35,6 +36,17 @@ export const defaultMasterLinkOptions: MasterLinkOptions = {
   callDeadlineMs: 10_000,
   retry: { attemptsMax: Number.MAX_SAFE_INTEGER, initialMs: 100, maxMs: 3000 },
 }
+
+/** Counters that go into heartbeats, for the cluster's sums. */
+const reportedMetrics = [
+  'worker.bytes.read.local',
+  'worker.bytes.read.remote',
+  'worker.bytes.read.ufs',
+  'worker.bytes.written',
+  'worker.blocks.corrupt',
+  'worker.blocks.evicted',
+  'worker.blocks.promoted',
+] as const satisfies readonly MetricName[]
 
 export interface WorkerAddresses {
   /** host:port; empty when there is none. */
@@ -62,14 +74,14 @@ export interface MasterLinkDependencies {
 export class MasterLink {
   readonly #deps: MasterLinkDependencies
   readonly #options: MasterLinkOptions
-  readonly #freer: BlockFreer
+  readonly #orders: BlockOrders
   readonly #registered = Promise.withResolvers<void>()
   #reachable = true
 
   constructor(deps: MasterLinkDependencies) {
     this.#deps = deps
     this.#options = { ...defaultMasterLinkOptions, ...deps.options }
-    this.#freer = new BlockFreer(deps.store, deps.logger)
+    this.#orders = new BlockOrders(deps)
   }
 
   /** Resolves when the first full report is in. */
@@ -95,7 +107,7 @@ export class MasterLink {
         this.#deps.changes.stop()
       }
     }
-    await this.#freer.idle()
+    await this.#orders.idle()
   }
 
   /** Registers and sends the full report. @returns the session */
@@ -107,17 +119,25 @@ export class MasterLink {
     )
     // In one turn: what changes from here on comes after the report, what was before is in it.
     changes.restart()
-    const ids = Array.from(store.list(), (header) => header.blockId)
+    const durableIds = new Set<number>()
+    const ids = Array.from(store.list(), ({ blockId, durable }) => {
+      if (durable === true) durableIds.add(blockId)
+      return blockId
+    })
+    this.#orders.beginFullReport()
     const { reportIdsMax } = this.#options
     for (let at = 0; at === 0 || at < ids.length; at += reportIdsMax) {
       const added = ids.slice(at, at + reportIdsMax)
       const end = at + reportIdsMax >= ids.length
-      const { unknown } = await this.#untilAnswered(
-        () => master.reportBlocks({ workerId, session, added, removed: [], fullReportEnd: end, directories: [] }, this.#call(signal)),
+      const durable = { ids: added.filter((blockId) => durableIds.has(blockId)) }
+      const answer = await this.#untilAnswered(
+        () =>
+          master.reportBlocks({ workerId, session, added, removed: [], durable, fullReportEnd: end, directories: [] }, this.#call(signal)),
         signal,
       )
-      this.#freer.add(unknown)
+      this.#orders.afterReport(answer, [])
     }
+    this.#orders.endFullReport()
     this.#answered()
     this.#deps.logger.info('registered with the master', { blocks: ids.length })
     this.#registered.resolve()
@@ -144,7 +164,7 @@ export class MasterLink {
   async #sendHeartbeats(session: string, signal: AbortSignal): Promise<void> {
     const { workerId, store, master, clock, metrics } = this.#deps
     for (;;) {
-      const { freeBlocks, copyBlocks } = await this.#untilAnswered(
+      const answer = await this.#untilAnswered(
         () =>
           master.workerHeartbeat(
             {
@@ -152,19 +172,15 @@ export class MasterLink {
               session,
               directories: directoriesOf(store),
               counters: {
-                'worker.bytes.read.local': metrics.get('worker.bytes.read.local'),
-                'worker.bytes.read.remote': metrics.get('worker.bytes.read.remote'),
-                'worker.bytes.written': metrics.get('worker.bytes.written'),
+                ...Object.fromEntries(reportedMetrics.map((name) => [name, metrics.get(name)])),
                 'worker.blocks.cached': store.blockCount,
-                'worker.blocks.corrupt': metrics.get('worker.blocks.corrupt'),
               },
             },
             this.#call(signal),
           ),
         signal,
       )
-      this.#freer.add(freeBlocks)
-      this.#deps.copier?.add(copyBlocks)
+      this.#orders.afterHeartbeat(answer)
       await clock.sleep(this.#options.heartbeatMs, signal)
     }
   }
@@ -174,19 +190,20 @@ export class MasterLink {
     for (;;) {
       await changes.untilAny(signal)
       if (changes.waiting < this.#options.reportIdsMax) await clock.sleep(this.#options.gatherMs, signal)
-      const { unknown } = await this.#untilAnswered(async () => {
+      await this.#untilAnswered(async () => {
         const batch = changes.take(this.#options.reportIdsMax)
+        const { added, removed, durable } = batch
         try {
-          return await master.reportBlocks(
-            { workerId, session, ...batch, fullReportEnd: false, directories: directoriesOf(store) },
+          const answer = await master.reportBlocks(
+            { workerId, session, added, removed, durable: { ids: durable }, fullReportEnd: false, directories: directoriesOf(store) },
             this.#call(signal),
           )
+          this.#orders.afterReport(answer, removed)
         } catch (thrown) {
           changes.giveBack(batch)
           throw thrown
         }
       }, signal)
-      this.#freer.add(unknown)
     }
   }
 
@@ -232,6 +249,8 @@ export class MasterLink {
   }
 }
 
-function directoriesOf(store: BlockStore): { path: string; tier: string; mediumType: string; quotaBytes: number; usedBytes: number }[] {
-  return store.usage().map((usage) => ({ ...usage }))
+const stateNames: Readonly<Record<DirectoryUsage['state'], string>> = { normal: 'NORMAL', unstable: 'UNSTABLE', down: 'DOWN' }
+
+function directoriesOf(store: BlockStore): ReportedUsage[] {
+  return store.usage().map((usage) => ({ ...usage, state: stateNames[usage.state] }))
 }

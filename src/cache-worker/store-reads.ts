@@ -1,13 +1,20 @@
 // Why: whoever reads a file that is not cached gets its bytes through a worker, and so never sees the store's secrets.
 // How: opened stores are shared and kept for a while; each read is a read-ahead under the slots and bytes of this worker.
-// A store that refuses our secrets is opened anew once, and the read goes on after the last byte that was given out.
+// A store that refuses our secrets is opened anew once, and the read goes on after the last byte that was given out. Where a
+// reader says which block it reads, read-through.ts keeps it.
 import { Budget } from '../base/budget.ts'
 import { type Clock, throwIfAborted } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
 import { readAhead, type ReadAheadOptions } from '../ufs/read-ahead.ts'
 import { isRefusal, type OpenStore, StoreCache, type StoreLease } from '../ufs/store-cache.ts'
+import type { BlockStore } from '../block/block-store.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { DataPlaneHandlers, StoreReadRequest } from '../wire/data-plane.ts'
+import { BlockFills, type BlockFillsOptions } from './block-fills.ts'
+import type { ReadPolicyOf } from './read-policies.ts'
+import { checkBlock, readThrough, type ReadThroughDependencies } from './read-through.ts'
 
 export interface StoreReadLimits {
   /** Bytes of one range request. */
@@ -37,6 +44,16 @@ export interface StoreReadsOptions {
   readonly openStore: OpenStore
   readonly clock: Clock
   readonly limits?: Partial<StoreReadLimits> | undefined
+  readonly metrics?: Pick<MetricRegistry, 'add'> | undefined
+  /** Keeps the blocks that are read; undefined: nothing is kept, and every byte comes from the store beneath. */
+  readonly keep?: StoreReadKeeping | undefined
+}
+
+export interface StoreReadKeeping {
+  readonly store: BlockStore
+  readonly readPolicyOf: ReadPolicyOf
+  readonly logger: Logger
+  readonly limits?: Pick<BlockFillsOptions, 'windowBytes' | 'bytesMax' | 'patienceMs'> | undefined
 }
 
 export interface StoreReads {
@@ -46,7 +63,7 @@ export interface StoreReads {
   close(): Promise<void>
 }
 
-export function createStoreReads({ openStore, clock, limits }: StoreReadsOptions): StoreReads {
+export function createStoreReads({ openStore, clock, limits, metrics, keep }: StoreReadsOptions): StoreReads {
   const { rangeBytes, rangesAhead, readSlots, readAheadBytesMax, idleStoresMax, storeRenewPauseMs } = {
     ...defaultStoreReadLimits,
     ...limits,
@@ -58,13 +75,27 @@ export function createStoreReads({ openStore, clock, limits }: StoreReadsOptions
     slots: new Budget('store requests', readSlots),
     bytes: new Budget('read-ahead bytes', readAheadBytesMax),
   }
+  const readStore = (request: StoreReadRequest, signal: AbortSignal): AsyncIterable<Uint8Array> =>
+    counted(leased(stores, resources, request, signal), (bytes) => metrics?.add('worker.bytes.read.ufs', bytes))
+  const fills = keep === undefined ? undefined : new BlockFills({ ...keep.limits, store: keep.store, clock, logger: keep.logger })
+  const through: ReadThroughDependencies | undefined =
+    keep === undefined || fills === undefined
+      ? undefined
+      : { ...keep, fills, readStore, servedCached: (bytes) => metrics?.add('worker.bytes.read.remote', bytes) }
   return {
     readStore: async (request, signal) => {
       throwIfAborted(signal)
       checkRequest(request)
-      return { length: request.length, chunks: leased(stores, resources, request, signal) }
+      checkBlock(request)
+      const { block, length } = request
+      const chunks =
+        block === undefined || through === undefined ? readStore(request, signal) : readThrough(through, request, block, signal)
+      return { length, chunks }
     },
-    close: () => stores.close(),
+    close: async () => {
+      await fills?.close()
+      await stores.close()
+    },
   }
 }
 
@@ -74,6 +105,13 @@ function checkRequest({ key, offset, length }: StoreReadRequest): void {
   if (problem !== undefined) throw new SkeinError('invalid_argument', `the object cannot be read: ${problem}`)
   if (!Number.isSafeInteger(offset + length) || offset < 0 || length < 1) {
     throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are no range of an object`)
+  }
+}
+
+async function* counted(chunks: AsyncIterable<Uint8Array>, count: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    count(chunk.length)
+    yield chunk
   }
 }
 

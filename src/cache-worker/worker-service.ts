@@ -7,12 +7,15 @@ import { isSkeinError, SkeinError } from '../base/errors.ts'
 import type { BlockReservation, BlockStore } from '../block/block-store.ts'
 import type { ReserveBlockRequest, ReserveBlockResponse, WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
+import type { BlockCopier } from './block-copier.ts'
 
 export interface WorkerServiceDependencies {
   readonly workerId: string
   readonly hostname: string
   readonly home: string
   readonly store: BlockStore
+  /** Fetches the replicas that clients ask for; undefined: none are. */
+  readonly copier?: Pick<BlockCopier, 'add'>
   readonly clock: Clock
 }
 
@@ -43,7 +46,11 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
   return {
     service: {
       reserveBlock: (request) => reserve(deps, leases, request),
-      copyHere: () => Promise.reject(new SkeinError('unimplemented', 'not built yet')),
+      copyHere: async ({ blocks }) => {
+        // Clients ask only for what the store beneath has too.
+        deps.copier?.add(blocks.map(({ blockId, dataAddress }) => ({ blockId, sourceDataAddress: dataAddress, durable: false })))
+        return {}
+      },
       commitBlock: async ({ blockId, reservation: id, pageChecksums }) => {
         const reservation = find(id, blockId)
         if (reservation === undefined) {
@@ -106,11 +113,11 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
 async function reserve(
   { store, clock }: WorkerServiceDependencies,
   leases: Map<string, Lease>,
-  { header }: ReserveBlockRequest,
+  { header, loadId, evict }: ReserveBlockRequest,
 ): Promise<ReserveBlockResponse> {
   if (header === undefined) throw new SkeinError('invalid_argument', 'a reservation needs a block header')
   try {
-    const reservation = await store.reserve(header)
+    const reservation = await store.reserve(header, { evict: evict === true, loadId: loadId === '' ? undefined : loadId })
     leases.set(reservation.id, { reservation, touchedMs: clock.monotonicMs() })
     return { alreadyThere: false, path: reservation.path, reservation: reservation.id }
   } catch (thrown) {

@@ -33,6 +33,7 @@ export interface CommandContext {
   readonly io: CliIo
   readonly options: GlobalOptions
   readonly clock: Clock
+  readonly environment: Readonly<Record<string, string | undefined>>
   /** A new unique word. */
   readonly uniqueId: () => string
   /** Aborts when the user stops the command, unless the command listens to io.onStop itself. */

@@ -82,7 +82,7 @@ class Copy {
 
   async *#entries(): AsyncGenerator<FileInfo, void, undefined> {
     const { cluster, path } = this.#target
-    for await (const page of listPages(cluster.master(), path, true, this.#context.signal)) yield* page
+    for await (const page of listPages(cluster.master(), { path, recursive: true }, this.#context.signal)) yield* page
   }
 
   #relative(file: FileInfo): string {

@@ -1,91 +1,78 @@
-// Why: a load runs in the job master; whoever watches it only asks how far it is. How: polls GetLoad, shows progress on
-// stderr (a bar on a terminal, a line every few seconds elsewhere), and sits through a restart of the job master.
-import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
-import type { JobServiceDefinition, LoadStatus } from '../wire/generated/job.ts'
+// Why: a load runs in the job master; whoever watches it only asks how far it is. How: takes the load's events, shows progress
+// on stderr (a bar on a terminal, a line every few seconds elsewhere) or each event as a line of JSON, and keeps the progress
+// files of the environment up to date.
+import { SkeinError } from '../base/errors.ts'
+import type { JobServiceDefinition, LoadStatus, WorkerProgress } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
 import type { CommandContext } from './context.ts'
-import { addSample, progressBar, progressOf, type ProgressSample, progressText } from './progress.ts'
+import { workersText } from './format-load.ts'
+import { type LoadEvent, loadEvents } from './load-events.ts'
+import { progressFiles } from './progress-files.ts'
+import { type Progress, progressBar, progressText } from './progress.ts'
 
-/** A short load is asked about often, so that its end is seen at once; a long one twice a second. */
-const pollMsMax = 500
-const pollMsMin = 50
-const pollShare = 0.03
 const lineEveryMs = 5000
-/** How long the job master may be away. */
-const awayMaxMs = 120_000
-const callDeadlineMs = 5000
-
-/** How to go on watching, for messages. */
-export function followHint(loadId: string): string {
-  return `follow it with: skein job progress ${loadId} --watch`
-}
+/** In the table below the bar. */
+const workersShownMax = 8
 
 /**
  * Resolves with the load's status once it has ended.
+ * @param eachEvent takes every event in place of what is shown on stderr
  * @throws SkeinError unavailable when the job master stays away, cancelled when `signal` aborts, not_found
  */
 export async function followLoad(
-  context: Pick<CommandContext, 'io' | 'clock'>,
-  jobs: Pick<Service<JobServiceDefinition>, 'getLoad'>,
+  context: Pick<CommandContext, 'io' | 'clock' | 'environment'>,
+  jobs: Pick<Service<JobServiceDefinition>, 'getLoad' | 'listLoadFiles'>,
   loadId: string,
   signal: AbortSignal,
+  eachEvent?: (event: LoadEvent) => void,
 ): Promise<LoadStatus> {
   const { clock, io } = context
   const view = new ProgressView(io, clock.monotonicMs())
-  let lastAnswerMs = clock.monotonicMs()
-  const startedMs = lastAnswerMs
+  const files = progressFiles(context.environment, (message) => io.stderr(`skein: ${message}\n`))
+  let last: LoadStatus | undefined
   try {
-    for (;;) {
-      try {
-        const status = await jobs.getLoad({ loadId }, { signal, deadlineMs: callDeadlineMs })
-        lastAnswerMs = clock.monotonicMs()
-        if (status.endedMs > 0) return status
-        view.show(status, lastAnswerMs)
-      } catch (thrown) {
-        const error = toSkeinError(thrown)
-        if (signal.aborted || !isAway(error)) throw error
-        const awayMs = clock.monotonicMs() - lastAnswerMs
-        if (awayMs > awayMaxMs)
-          throw new SkeinError('unavailable', `${error.message}; load ${loadId} goes on when it is back, ${followHint(loadId)}`, {
-            cause: error,
-          })
-        view.notice(`the job master does not answer (${error.message}); waiting for it`, clock.monotonicMs())
-      }
-      const runsMs = clock.monotonicMs() - startedMs
-      await clock.sleep(Math.min(pollMsMax, Math.max(pollMsMin, runsMs * pollShare)), signal)
+    const onAway = (message: string): void => view.notice(message, clock.monotonicMs())
+    for await (const { event, isNew, status, progress } of loadEvents(clock, jobs, loadId, signal, onAway)) {
+      last = status
+      if (isNew) await files.write(event)
+      if (eachEvent !== undefined) {
+        if (isNew) eachEvent(event)
+      } else if (status.endedMs === 0) view.show(loadId, progress, event.workers, clock.monotonicMs())
     }
   } finally {
     view.clear()
   }
-}
-
-function isAway(error: SkeinError): boolean {
-  return isSkeinError(error, 'unavailable') || isSkeinError(error, 'deadline_exceeded')
+  if (last === undefined) throw new SkeinError('internal', `load ${loadId} was never seen`)
+  return last
 }
 
 /** Writes progress to stderr, no more often than is useful. */
 class ProgressView {
   readonly #io: CommandContext['io']
-  #window: ProgressSample[] = []
   #nextLineMs: number
   #nextNoticeMs = 0
   #barShown = false
+  #linesBelow = 0
 
   constructor(io: CommandContext['io'], nowMs: number) {
     this.#io = io
     this.#nextLineMs = nowMs + lineEveryMs
   }
 
-  show(status: LoadStatus, nowMs: number): void {
-    const sample = { atMs: nowMs, bytesLoaded: status.counts?.bytesLoaded ?? 0, filesLoaded: status.counts?.filesLoaded ?? 0 }
-    this.#window = addSample(this.#window, sample)
+  show(loadId: string, progress: Progress, workers: readonly WorkerProgress[], nowMs: number): void {
     this.#nextNoticeMs = 0
-    const progress = progressOf(status, this.#window)
     if (this.#io.stderrIsTerminal) {
-      this.#io.stderr(`\r\u001B[2K${progressBar(progress, this.#io.columns())}`)
+      const columns = this.#io.columns()
+      const table = workersText(workers.slice(0, workersShownMax))
+        .split('\n')
+        .filter((line) => line !== '')
+      // Below the bar, and back up to it, so that the next one is drawn over this one.
+      const below = table.length === 0 ? '' : `\n${table.map((line) => line.slice(0, columns - 1)).join('\n')}\u001B[${table.length}A`
+      this.#io.stderr(`${this.#erase()}${progressBar(progress, columns)}${below}`)
+      this.#linesBelow = table.length
       this.#barShown = true
     } else if (nowMs >= this.#nextLineMs) {
-      this.#io.stderr(`${status.loadId} ${progressText(progress)}\n`)
+      this.#io.stderr(`${loadId} ${progressText(progress)}\n`)
       this.#nextLineMs = nowMs + lineEveryMs
     }
   }
@@ -98,7 +85,13 @@ class ProgressView {
   }
 
   clear(): void {
-    if (this.#barShown) this.#io.stderr('\r\u001B[2K')
+    if (this.#barShown) this.#io.stderr(this.#erase())
     this.#barShown = false
+    this.#linesBelow = 0
+  }
+
+  /** The line of the bar, and what is below it. */
+  #erase(): string {
+    return this.#linesBelow > 0 ? '\r\u001B[J' : '\r\u001B[2K'
   }
 }

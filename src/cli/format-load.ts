@@ -1,7 +1,7 @@
 // Why: what is said of loads: at the end of `distributedLoad` (a shape that GooseFS clients parse), and by `job`. Pure.
 import { formatBytes } from '../base/bytes.ts'
 import { formatDuration } from '../base/durations.ts'
-import type { LoadFile, LoadStatus } from '../wire/generated/job.ts'
+import type { LoadCounts, LoadFile, LoadStatus, WorkerProgress } from '../wire/generated/job.ts'
 import { formatDate } from './format-file.ts'
 import { printable } from './printable.ts'
 
@@ -10,7 +10,9 @@ export const failedNamedMax = 20
 
 /** `Total completed file count is 12, failed file count is 0`, and on failure the files and where the full list is. */
 export function loadResultText(status: LoadStatus, failed: readonly LoadFile[], fullList: string | undefined): string {
-  const completed = (status.counts?.filesCached ?? 0) + (status.counts?.filesLoaded ?? 0)
+  const { files = 0, filesFailed = 0, filesCached = 0, filesLoaded = 0 } = status.counts ?? {}
+  // Of a load of metadata alone, a file is complete when it is known.
+  const completed = status.options?.metadataOnly === true ? files - filesFailed : filesCached + filesLoaded
   const total = `Total completed file count is ${completed}, failed file count is ${status.counts?.filesFailed ?? 0}`
   if (failed.length === 0) return total
   const named = failed.slice(0, failedNamedMax).map((file) => failedLine(file))
@@ -34,7 +36,21 @@ export function loadCountsText(status: LoadStatus): string {
   const loadedBytes = counts?.bytesLoaded ?? 0
   const rate = tookMs > 0 && loadedBytes > 0 ? `, ${formatBytes((loadedBytes / tookMs) * 1000)}/s` : ''
   const files = `cached ${counts?.filesCached ?? 0}, loaded ${counts?.filesLoaded ?? 0}, failed ${counts?.filesFailed ?? 0}, skipped ${counts?.filesSkipped ?? 0}`
-  return `load ${status.loadId} ${status.state} in ${formatDuration(tookMs)}: ${files}; ${formatBytes(loadedBytes)} loaded${rate}`
+  return `load ${status.loadId} ${status.state} in ${formatDuration(tookMs)}: ${files}${newsText(status)}; ${formatBytes(loadedBytes)} loaded${rate}`
+}
+
+/** What was new at the store, and what else a load did; empty when there is nothing to say. A first load of all files is no news. */
+function newsText({ counts }: LoadStatus): string {
+  if (counts === undefined) return ''
+  const { files, filesAdded = 0, filesChanged = 0, filesRemoved = 0, filesExcluded = 0, filesVerified = 0, filesUnverifiable = 0 } = counts
+  const isDelta = filesChanged > 0 || filesRemoved > 0 || (filesAdded > 0 && filesAdded < files)
+  return [
+    isDelta ? `; at the store ${filesAdded} were added, ${filesChanged} changed, ${filesRemoved} removed` : '',
+    filesExcluded > 0 ? `; not selected ${filesExcluded}` : '',
+    filesVerified + filesUnverifiable > 0
+      ? `; verified ${filesVerified}, not verifiable ${filesUnverifiable} (no checksum at the store)`
+      : '',
+  ].join('')
 }
 
 /** Why a load did not complete, with the missing bytes where room was the reason; undefined when it did or says nothing. */
@@ -51,7 +67,7 @@ export function loadListText(loads: readonly LoadStatus[]): string {
     const done = (load.counts?.filesCached ?? 0) + (load.counts?.filesLoaded ?? 0)
     return loadRow([
       load.loadId,
-      load.state,
+      load.options?.atomic === true ? `${load.state} staged` : load.state,
       `${done}/${load.counts?.files ?? 0}`,
       String(load.counts?.filesFailed ?? 0),
       formatDate(load.submittedMs),
@@ -62,7 +78,7 @@ export function loadListText(loads: readonly LoadStatus[]): string {
 }
 
 function loadRow(cells: readonly string[]): string {
-  const widths = [10, 11, 17, 8, 25]
+  const widths = [10, 16, 17, 8, 25]
   return cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(' ')
 }
 
@@ -77,6 +93,9 @@ export function loadStatText(status: LoadStatus): string {
     ['Status', status.cancelling && status.endedMs === 0 ? `${status.state} (cancelling)` : status.state],
     ...(status.reason === '' ? [] : ([[status.endedMs > 0 ? 'Reason' : 'Waits for', status.reason]] as const)),
     ...(status.missingCapacityBytes > 0 ? ([['Missing capacity bytes', status.missingCapacityBytes]] as const) : []),
+    ...(options?.schedule === undefined || options.schedule === '' ? [] : ([['Schedule', options.schedule]] as const)),
+    ...((options?.readyByMs ?? 0) > 0 ? ([['Ready by', formatDate(options?.readyByMs ?? 0)]] as const) : []),
+    ...(options?.atomic === true ? ([['Atomic', status.endedMs > 0 ? 'yes' : 'yes, staged until all of it is in']] as const) : []),
     ['Replication', options?.replication ?? 1],
     ['Active jobs', options?.activeJobs ?? 0],
     ['Submitted', formatDate(status.submittedMs)],
@@ -87,6 +106,7 @@ export function loadStatText(status: LoadStatus): string {
     ['Files loaded', counts?.filesLoaded ?? 0],
     ['Files failed', counts?.filesFailed ?? 0],
     ['Files skipped', counts?.filesSkipped ?? 0],
+    ...deltaLines(counts),
     ['Bytes', counts?.bytes ?? 0],
     ['Bytes cached', counts?.bytesCached ?? 0],
     ['Bytes loaded', counts?.bytesLoaded ?? 0],
@@ -97,6 +117,28 @@ export function loadStatText(status: LoadStatus): string {
     ],
   ]
   return lines.map(([name, value]) => printable(`${name}: ${value}`)).join('\n')
+}
+
+/** What the listing found that was not as it was known. */
+function deltaLines(counts: LoadCounts | undefined): (readonly [string, number])[] {
+  const lines: readonly (readonly [string, number | undefined])[] = [
+    ['Files excluded', counts?.filesExcluded],
+    ['Files added', counts?.filesAdded],
+    ['Files changed', counts?.filesChanged],
+    ['Files removed', counts?.filesRemoved],
+    ['Files verified', counts?.filesVerified],
+  ]
+  return lines.flatMap(([name, value]) => (value === undefined || value === 0 ? [] : [[name, value] as const]))
+}
+
+/** A line a worker: what arrived there, what is out to it, what failed. Empty when nothing is known. */
+export function workersText(workers: readonly WorkerProgress[]): string {
+  return workers
+    .map(({ workerId, hostname, bytes, tasksOut, failures }) => {
+      const host = hostname === '' ? workerId : `${workerId} (${hostname})`
+      return printable(`  worker ${host}: ${formatBytes(bytes)} arrived, ${tasksOut} tasks out, ${failures} failures`)
+    })
+    .join('\n')
 }
 
 /** A file's line in `job stat -v`. */

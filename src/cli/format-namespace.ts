@@ -23,6 +23,11 @@ export function namespaceStatText(namespace: NamespaceInfo): string {
   ].join('\n')
 }
 
+/** The namespaces as a JSON document of mounts has them. */
+export function mountsOf(namespaces: readonly NamespaceInfo[]): (NamespaceInfo & { readonly path: string })[] {
+  return namespaces.map((one) => ({ ...one, path: `/${one.name}` }))
+}
+
 /**
  * `fs mount`: a line a namespace, both columns as wide as their widest; secrets as `******`. A store says neither how large it
  * is nor how full. Source of the shape: Alluxio 2.9's UfsCommand.printMountInfo.

@@ -2,33 +2,40 @@
 // load), follows it to its end, and says what came of it. Stopping asks the job master to cancel; stopping again leaves it.
 import type { Command } from 'commander'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
-import type { JobServiceDefinition, LoadOptions, LoadStatus } from '../wire/generated/job.ts'
+import { parsePath } from '../base/paths.ts'
+import type { JobServiceDefinition, LoadStatus, SubmitLoadRequest } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
 import { type CommandContext, openTarget, type Target, writeResult } from './context.ts'
-import { exitCodes } from './exit-codes.ts'
-import { followHint, followLoad } from './follow-load.ts'
-import { wholeNumber } from './numbers.ts'
+import { exitCodes, usageError } from './exit-codes.ts'
+import { followLoad } from './follow-load.ts'
+import { followHint } from './load-events.ts'
+import { addLoadFlags, type LoadFlags, readLoadFlags } from './load-flags.ts'
+import { openSource, type SourceFlags } from './load-source.ts'
+import { writeManifest } from './manifest.ts'
+import { planLoad } from './plan-load.ts'
 import { printable } from './printable.ts'
 import { reportLoad } from './report-load.ts'
 
-interface Flags {
-  readonly replication: string
-  readonly activeJobs?: string
-  readonly batchSize?: string
+interface Flags extends LoadFlags, SourceFlags {
   readonly async?: true
+  readonly plan?: true
+  readonly manifest?: string
 }
 
 export function addCommands(parent: Command, context: CommandContext): void {
-  parent
-    .command('distributedLoad')
-    .description('load a file or everything below a directory into the cache')
-    .argument('<path>', '/namespace/dir or gfs://host:port/namespace/dir')
-    .option('--replication <n>', 'replicas on distinct workers', '1')
-    .option('--active-jobs <n>', 'tasks of this load that may be out at once (default: 3000)')
-    .option('--batch-size <n>', 'small files that share a task, at most (default: by size)')
+  addLoadFlags(
+    parent
+      .command('distributedLoad')
+      .description('load files, or everything below directories, into the cache')
+      .argument('[paths...]', '/namespace/dir or gfs://host:port/namespace/dir; templates such as shard-{0000..0999}.tar'),
+  )
+    .option('--index [file]', 'load what a file lists: a path, or path,replicas, a line; - is stdin')
+    .option('--from-manifest <file>', 'load what a manifest names, in exactly its versions')
+    .option('--plan', 'say what the load would do, and do nothing')
+    .option('--manifest <file>', 'write down what was loaded, as JSON lines')
     .option('--async', 'return once the load is accepted')
-    .action(async (path: string, flags: Flags) => {
-      await distributedLoad(context, path, flags)
+    .action(async (paths: readonly string[], flags: Flags) => {
+      await distributedLoad(context, paths, flags)
     })
   parent
     .command('load')
@@ -37,26 +44,34 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .action(async (path: string) => loadOnce(context, path))
 }
 
-async function distributedLoad(context: CommandContext, text: string, flags: Flags): Promise<void> {
-  const given = {
-    replication: wholeNumber('--replication', flags.replication, 1, 1000),
-    activeJobs: flags.activeJobs === undefined ? undefined : wholeNumber('--active-jobs', flags.activeJobs, 1, 1_000_000),
-    batchSize: flags.batchSize === undefined ? 0 : wholeNumber('--batch-size', flags.batchSize, 1, 10_000),
-  }
-  const target = await openTarget(context, text)
-  const options: LoadOptions = { ...given, activeJobs: given.activeJobs ?? target.config.load.activeJobs }
+async function distributedLoad(context: CommandContext, paths: readonly string[], flags: Flags): Promise<void> {
+  if (flags.async === true && flags.plan === true) throw usageError('--plan and --async do not go together')
+  if (flags.async === true && flags.manifest !== undefined) throw usageError('--manifest is written at the end: not with --async')
+  readLoadFlags(flags, 1, context.clock.nowMs())
+  const { target, request: what } = await openSource(context, paths, flags)
+  const options = readLoadFlags(flags, target.config.load.activeJobs, context.clock.nowMs())
+  const request = { requestKey: context.uniqueId(), ...what, options }
   const jobs = target.cluster.jobMaster()
+  if (flags.plan === true) return await planLoad(context, jobs, request)
   if (flags.async === true) {
-    const request = { requestKey: context.uniqueId(), path: target.path, options }
     const { loadId, joined } = await jobs.submitLoad(request, { signal: context.signal })
     writeResult(
       context,
-      { loadId, joined, path: target.path },
+      { loadId, joined, path: request.path },
       `Submitted successfully, jobControlId = ${loadId}\n${capitalized(followHint(loadId))}`,
     )
     return
   }
-  await reportLoad(context, target.config.home, jobs, await loadToItsEnd(context, target, options))
+  const status = await loadToItsEnd(context, target, request)
+  await reportLoad(context, target.config.home, jobs, status)
+  if (flags.manifest !== undefined) await keepManifest(context, target, flags.manifest, status)
+}
+
+async function keepManifest(context: CommandContext, { cluster }: Target, file: string, status: LoadStatus): Promise<void> {
+  const { namespace } = parsePath(status.path)
+  const { uri } = await cluster.master().getNamespace({ name: namespace }, { signal: context.signal })
+  const files = await writeManifest(file, cluster.jobMaster(), status, uri, context.signal)
+  context.io.stderr(`wrote ${files} files to the manifest ${printable(file)}\n`)
 }
 
 /** `fs load`: says `P loaded`, or what came of the load where it did not complete. */
@@ -66,19 +81,20 @@ async function loadOnce(context: CommandContext, text: string): Promise<void> {
   const file = await cluster.master().getStatus({ path }, { signal: context.signal })
   // What only the cache has is in it, and the store, which a load reads, knows nothing of it.
   if (file.folder || file.persistenceState === 'PERSISTED') {
-    const status = await loadToItsEnd(context, target, { replication: 1, activeJobs: config.load.activeJobs, batchSize: 0 })
+    const options = { replication: 1, activeJobs: config.load.activeJobs, batchSize: 0 }
+    const status = await loadToItsEnd(context, target, { requestKey: context.uniqueId(), path, options })
     if (status.state !== 'COMPLETED') return reportLoad(context, config.home, cluster.jobMaster(), status)
   }
   writeResult(context, { path, loaded: true }, `${printable(path)} loaded`)
 }
 
 /** Submits a load and follows it; the user may stop it by stages. */
-async function loadToItsEnd(context: CommandContext, { path, cluster }: Target, options: LoadOptions): Promise<LoadStatus> {
+async function loadToItsEnd(context: CommandContext, { cluster }: Target, request: SubmitLoadRequest): Promise<LoadStatus> {
   const jobs = cluster.jobMaster()
   const stop = new StopByStages(context)
   try {
-    const { loadId, joined } = await jobs.submitLoad({ requestKey: context.uniqueId(), path, options }, { signal: stop.leave })
-    context.io.stderr(`${joined ? 'joined' : 'submitted'} load ${loadId} of ${printable(path)}\n`)
+    const { loadId, joined } = await jobs.submitLoad(request, { signal: stop.leave })
+    context.io.stderr(`${joined ? 'joined' : 'submitted'} load ${loadId} of ${printable(request.path)}\n`)
     stop.setLoad(jobs, loadId)
     return await followLoad(context, jobs, loadId, stop.leave)
   } finally {

@@ -5,6 +5,7 @@ import type { FileInfo } from '../wire/generated/master.ts'
 import { type CommandContext, openTarget, writeResult } from './context.ts'
 import { countText, duHeader, duLine, locationsOf, locationText, lsLine, statText } from './format-file.ts'
 import { listPages } from './list-pages.ts'
+import { syncInterval } from './sync-interval.ts'
 
 export function addCommands(parent: Command, context: CommandContext): void {
   const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
@@ -47,16 +48,17 @@ export function addCommands(parent: Command, context: CommandContext): void {
 }
 
 async function ls(context: CommandContext, text: string, recursive: boolean): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
+  const { path, cluster, config } = await openTarget(context, text)
   const { io, options, signal } = context
+  const sync = syncInterval(config)
   if (options.format === 'text') {
-    for await (const files of listPages(cluster.master(), path, recursive, signal)) {
+    for await (const files of listPages(cluster.master(), { path, recursive, ...sync }, signal)) {
       if (files.length > 0) await io.writeBytes(Buffer.from(files.map((file) => `${lsLine(file)}\n`).join('')))
     }
     return
   }
   let separator = '{"files":['
-  for await (const files of listPages(cluster.master(), path, recursive, signal)) {
+  for await (const files of listPages(cluster.master(), { path, recursive, ...sync }, signal)) {
     for (const file of files) {
       io.stdout(separator + JSON.stringify(file))
       separator = ','
@@ -66,8 +68,8 @@ async function ls(context: CommandContext, text: string, recursive: boolean): Pr
 }
 
 async function stat(context: CommandContext, text: string): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
-  const file = await cluster.master().getStatus({ path }, { signal: context.signal })
+  const { path, cluster, config } = await openTarget(context, text)
+  const file = await cluster.master().getStatus({ path, ...syncInterval(config) }, { signal: context.signal })
   const opened = file.folder ? undefined : await cluster.master().openFile({ path }, { signal: context.signal })
   writeResult(context, { ...(opened?.file ?? file), blocks: opened?.blocks ?? [] }, statText(opened?.file ?? file, opened))
 }
@@ -78,21 +80,23 @@ async function cat(context: CommandContext, text: string): Promise<void> {
 }
 
 async function count(context: CommandContext, text: string, readable: boolean): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
-  const counted = await cluster.master().count({ path }, { signal: context.signal })
+  const { path, cluster, config } = await openTarget(context, text)
+  const counted = await cluster.master().count({ path, ...syncInterval(config) }, { signal: context.signal })
   writeResult(context, counted, countText(counted, readable))
 }
 
 async function du(context: CommandContext, text: string, sumOnly: boolean, readable: boolean): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
+  const { path, cluster, config } = await openTarget(context, text)
   const { signal } = context
+  const sync = syncInterval(config)
   if (sumOnly) {
-    const { bytes, cachedBytes } = await cluster.master().count({ path }, { signal })
+    const { bytes, cachedBytes } = await cluster.master().count({ path, ...sync }, { signal })
     writeResult(context, { path, bytes, cachedBytes }, `${duHeader}\n${duLine(bytes, cachedBytes, path, readable)}`)
     return
   }
   const files: FileInfo[] = []
-  for await (const page of listPages(cluster.master(), path, true, signal)) files.push(...page.filter((file) => !file.folder))
+  for await (const page of listPages(cluster.master(), { path, recursive: true, ...sync }, signal))
+    files.push(...page.filter((file) => !file.folder))
   const document = files.map((file) => ({ path: file.path, bytes: file.length, cachedBytes: file.cachedBytes }))
   writeResult(
     context,
@@ -102,8 +106,8 @@ async function du(context: CommandContext, text: string, sumOnly: boolean, reada
 }
 
 async function location(context: CommandContext, text: string): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
-  const opened = await cluster.master().openFile({ path }, { signal: context.signal })
+  const { path, cluster, config } = await openTarget(context, text)
+  const opened = await cluster.master().openFile({ path, ...syncInterval(config) }, { signal: context.signal })
   if (opened.file === undefined || opened.file.folder) throw new SkeinError('failed_precondition', `${path} is a directory; name a file`)
   writeResult(context, { path, fileId: opened.file.fileId, nodes: locationsOf(opened) }, locationText(path, opened))
 }

@@ -54,7 +54,7 @@ async function persist(context: CommandContext, text: string, parallel: number):
 }
 
 async function* unpersistedBelow(context: CommandContext, { path, cluster }: Target): AsyncGenerator<FileInfo, void, undefined> {
-  for await (const page of listPages(cluster.master(), path, true, context.signal))
+  for await (const page of listPages(cluster.master(), { path, recursive: true }, context.signal))
     yield* page.filter((file) => !file.folder && file.persistenceState !== 'PERSISTED')
 }
 

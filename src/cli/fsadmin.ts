@@ -1,27 +1,44 @@
-// Why: `skein fsadmin report [summary|capacity|jobservice]`: the cluster at a glance; `fsadmin decommission`: a worker leaves it
-// without loss. How: the master copies the worker's blocks away; whoever waits asks how many are left.
+// Why: `skein fsadmin report`: the cluster at a glance; `fsadmin backup`: what only the master knows, in a file; `fsadmin
+// doctor`: what is wrong with the cluster; `fsadmin decommission`: a worker leaves it without loss. How: the master copies the worker's blocks away; whoever waits asks how many are left.
 import type { Command } from 'commander'
+import { formatBytes } from '../base/bytes.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { DecommissionResponse } from '../wire/generated/lifecycle.ts'
 import { type CommandContext, openCluster, writeResult } from './context.ts'
-import { usageError } from './exit-codes.ts'
+import { exitCodes, usageError } from './exit-codes.ts'
+import { problemsOf } from './format-doctor.ts'
+import { metricsText, ufsText } from './format-metrics.ts'
+import { mountsOf } from './format-namespace.ts'
 import { capacityText, jobServiceText, summaryText } from './format-report.ts'
+import { longCallMs } from './long-call.ts'
 import { printable } from './printable.ts'
 
 const reports = {
   summary: reportSummary,
   capacity: reportCapacity,
   jobservice: reportJobService,
+  metrics: reportMetrics,
+  ufs: reportUfs,
 } as const
 
 export function addCommands(parent: Command, context: CommandContext): void {
   parent
     .command('report')
-    .description('summary (default), capacity or jobservice')
+    .description('summary (default), capacity, jobservice, metrics or ufs')
     .argument('[what]', Object.keys(reports).join(' | '), 'summary')
     .action(async (what: string) => {
       if (!Object.hasOwn(reports, what)) throw usageError(`there is no report '${what}'; there are ${Object.keys(reports).join(', ')}`)
       await reports[what as keyof typeof reports](context)
     })
+  parent
+    .command('backup')
+    .description("write the master's metadata to a file (on the master's machine), while it serves; the key of the secrets is not in it")
+    .argument('[directory]', "absolute; default: `backups` in the master's home")
+    .action(async (directory: string | undefined) => backup(context, directory ?? ''))
+  parent
+    .command('doctor')
+    .description('name what is wrong with the cluster')
+    .action(async () => doctor(context))
   parent
     .command('decommission')
     .description('copy the blocks of a worker to others and give it no new ones')
@@ -61,6 +78,40 @@ function decommissionText(worker: string, cancel: boolean, { blocksLeft, done }:
   if (cancel) return `${name} takes blocks again.`
   if (done) return `${name} is decommissioned: it may be stopped.`
   return `${name} is being decommissioned: ${blocksLeft} blocks left. It may be stopped when none is; --wait waits for that.`
+}
+
+async function backup(context: CommandContext, directory: string): Promise<void> {
+  const cluster = await openCluster(context)
+  const written = await cluster.master().backup({ directory }, { signal: context.signal, deadlineMs: longCallMs })
+  const { path, files, bytes } = written
+  writeResult(context, written, `Successfully backed up the metadata of ${files} files to ${printable(path)} (${formatBytes(bytes)})`)
+}
+
+/** Exit code 1 when something is wrong. */
+async function doctor(context: CommandContext): Promise<void> {
+  const { signal } = context
+  const cluster = await openCluster(context)
+  const summary = await cluster.master().getClusterSummary({}, { signal })
+  const { workers } = await cluster.master().listWorkers({}, { signal })
+  const jobs = await cluster
+    .jobMaster()
+    .getJobServiceSummary({}, { signal })
+    .catch((thrown: unknown) => toSkeinError(thrown))
+  const problems = problemsOf(summary, workers, jobs instanceof SkeinError ? jobs.message : jobs)
+  writeResult(context, { problems }, problems.length === 0 ? 'Nothing is wrong.' : problems.map(printable).join('\n'))
+  if (problems.length > 0) context.setExitCode(exitCodes.failed)
+}
+
+async function reportMetrics(context: CommandContext): Promise<void> {
+  const cluster = await openCluster(context)
+  const { metrics } = await cluster.master().getClusterMetrics({}, { signal: context.signal })
+  writeResult(context, { metrics }, metricsText(metrics))
+}
+
+async function reportUfs(context: CommandContext): Promise<void> {
+  const cluster = await openCluster(context)
+  const { namespaces } = await cluster.master().listNamespaces({}, { signal: context.signal })
+  writeResult(context, { mounts: mountsOf(namespaces) }, ufsText(namespaces))
 }
 
 async function reportSummary(context: CommandContext): Promise<void> {

@@ -31,11 +31,12 @@ const groups: readonly Group[] = [
       return files.map((file) => file.addCommands)
     },
   },
-  { name: 'ns', description: 'create, list and delete namespaces', load: async () => [(await import('./ns.ts')).addCommands] },
+  { name: 'ns', description: 'create, list, change and delete namespaces', load: async () => [(await import('./ns.ts')).addCommands] },
   { name: 'job', description: 'follow and stop loads', load: async () => [(await import('./job.ts')).addCommands] },
+  { name: 'schedule', description: 'loads that run by themselves', load: async () => [(await import('./schedule.ts')).addCommands] },
   {
     name: 'fsadmin',
-    description: 'report on the cluster, take workers out of it',
+    description: 'report on the cluster, back it up, take workers out of it',
     load: async () => [(await import('./fsadmin.ts')).addCommands],
   },
 ]

@@ -1,9 +1,14 @@
-// Why: `skein job ls | stat | cancel | progress`: following and stopping loads that run in the job master.
+// Why: `skein job ls | history | stat | cancel | progress | leader`: following and stopping loads that run in the job master.
 import type { Command } from 'commander'
+import { SkeinError } from '../base/errors.ts'
+import type { JobServiceDefinition, LoadStatus } from '../wire/generated/job.ts'
+import type { Service } from '../wire/service.ts'
 import { type CommandContext, openCluster, writeResult } from './context.ts'
+import { exitCodeOfLoad } from './exit-codes.ts'
 import { loadFiles } from './failed-list.ts'
+import { addResume } from './job-resume.ts'
 import { followLoad } from './follow-load.ts'
-import { loadFileLine, loadListText, loadStatText } from './format-load.ts'
+import { loadFileLine, loadListText, loadProblemText, loadStatText, workersText } from './format-load.ts'
 import { wholeNumber } from './numbers.ts'
 import { progressOf, progressText } from './progress.ts'
 import { reportLoad } from './report-load.ts'
@@ -14,6 +19,19 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .description('list loads, the newest first')
     .option('--limit <n>', 'how many', '100')
     .action(async (flags: { limit: string }) => list(context, wholeNumber('--limit', flags.limit, 1, 100_000)))
+  parent
+    .command('history')
+    .description('list loads that have ended, the newest first')
+    .option('--limit <n>', 'how many', '100')
+    .option('--before <id>', 'only older ones than this')
+    .action(async (flags: { limit: string; before?: string }) =>
+      history(context, wholeNumber('--limit', flags.limit, 1, 100_000), flags.before ?? ''),
+    )
+  parent
+    .command('leader')
+    .description("print the job master's address")
+    .action(async () => leader(context))
+  addResume(parent, context)
   parent
     .command('stat')
     .description('all there is to know of a load')
@@ -34,9 +52,39 @@ export function addCommands(parent: Command, context: CommandContext): void {
 }
 
 async function list(context: CommandContext, limit: number): Promise<void> {
-  const cluster = await openCluster(context)
-  const { loads } = await cluster.jobMaster().listLoads({ limit }, { signal: context.signal })
+  const loads = await pagesOf(context, limit, '', false)
   writeResult(context, { loads }, loadListText(loads))
+}
+
+async function history(context: CommandContext, limit: number, beforeLoadId: string): Promise<void> {
+  const loads = await pagesOf(context, limit, beforeLoadId, true)
+  writeResult(context, { loads }, loadListText(loads))
+}
+
+/** The job master gives no more than so many at once. */
+const pageMax = 1000
+
+async function pagesOf(context: CommandContext, limit: number, beforeLoadId: string, endedOnly: boolean): Promise<LoadStatus[]> {
+  const jobs = (await openCluster(context)).jobMaster()
+  const loads: LoadStatus[] = []
+  let before = beforeLoadId
+  while (loads.length < limit) {
+    const page = Math.min(pageMax, limit - loads.length)
+    const request = { limit: page, ...(before === '' ? {} : { beforeLoadId: before }), ...(endedOnly && { endedOnly }) }
+    const answer = await jobs.listLoads(request, { signal: context.signal })
+    loads.push(...answer.loads)
+    if (answer.loads.length < page) break
+    before = answer.loads.at(-1)?.loadId ?? ''
+  }
+  return loads
+}
+
+async function leader(context: CommandContext): Promise<void> {
+  const cluster = await openCluster(context)
+  const { rpcAddress, webAddress } = await cluster.master().getJobMaster({}, { signal: context.signal })
+  if (rpcAddress === '')
+    throw new SkeinError('unavailable', `no job master has registered with the master at ${cluster.address}: is it running?`)
+  writeResult(context, { rpcAddress, webAddress }, rpcAddress)
 }
 
 async function stat(context: CommandContext, loadId: string, verbose: boolean): Promise<void> {
@@ -66,11 +114,22 @@ async function cancel(context: CommandContext, loadId: string): Promise<void> {
 async function progress(context: CommandContext, loadId: string): Promise<void> {
   const jobs = (await openCluster(context)).jobMaster()
   const status = await jobs.getLoad({ loadId }, { signal: context.signal })
-  writeResult(context, status, `${loadId} ${progressText(progressOf(status, []))}`)
+  const workers = workersText(status.workers?.workers ?? [])
+  writeResult(context, status, `${loadId} ${progressText(progressOf(status, []))}${workers === '' ? '' : `\n${workers}`}`)
 }
 
 async function watch(context: CommandContext, loadId: string): Promise<void> {
   const jobs = (await openCluster(context)).jobMaster()
+  if (context.options.format === 'json') return await watchEvents(context, jobs, loadId)
   const status = await followLoad(context, jobs, loadId, context.signal)
   await reportLoad(context, (await context.config('client')).home, jobs, status)
+}
+
+/** A line an event; the last one has the result. */
+async function watchEvents(context: CommandContext, jobs: Service<JobServiceDefinition>, loadId: string): Promise<void> {
+  const { io, signal } = context
+  const status = await followLoad(context, jobs, loadId, signal, (event) => io.stdout(`${JSON.stringify(event)}\n`))
+  context.setExitCode(exitCodeOfLoad(status.state))
+  const problem = loadProblemText(status)
+  if (problem !== undefined) io.stderr(`skein: ${problem}\n`)
 }

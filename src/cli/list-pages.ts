@@ -1,5 +1,5 @@
 // Why: a directory may have a million files, so that listings are gone through page by page, by whoever needs one.
-import type { FileInfo, MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { FileInfo, ListStatusRequest, MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 
 const pageSize = 1000
@@ -7,13 +7,12 @@ const pageSize = 1000
 /** Pages of a listing, as they come. @throws SkeinError those of ListStatus */
 export async function* listPages(
   master: Pick<Service<MasterServiceDefinition>, 'listStatus'>,
-  path: string,
-  recursive: boolean,
+  listing: Pick<ListStatusRequest, 'path' | 'recursive' | 'syncIntervalMs'>,
   signal: AbortSignal,
 ): AsyncGenerator<FileInfo[], void, undefined> {
   let pageToken = ''
   do {
-    const page = await master.listStatus({ path, recursive, pageToken, limit: pageSize }, { signal })
+    const page = await master.listStatus({ ...listing, pageToken, limit: pageSize }, { signal })
     yield page.files
     pageToken = page.nextPageToken
   } while (pageToken !== '')

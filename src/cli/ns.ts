@@ -1,14 +1,23 @@
-// Why: `skein ns create | ls | stat | delete`. Secrets go straight into the request and nowhere else.
+// Why: `skein ns create | ls | stat | update | delete`. Secrets go straight into the request and nowhere else.
 import type { Command } from 'commander'
 import { checkNamespaceName } from '../base/paths.ts'
 import { toSkeinError } from '../base/errors.ts'
 import { type CommandContext, openCluster, writeResult } from './context.ts'
 import { usageError } from './exit-codes.ts'
 import { namespaceListText, namespaceStatText } from './format-namespace.ts'
+import { longCallMs } from './long-call.ts'
+import { positiveDurationMs } from './numbers.ts'
 
-interface CreateFlags {
+interface TtlFlags {
+  readonly ttl?: string
+  readonly ttlAction?: string
+}
+interface CreateFlags extends TtlFlags {
   readonly secret: readonly string[]
   readonly attribute: readonly string[]
+}
+interface UpdateFlags extends CreateFlags {
+  readonly removeAttribute: readonly string[]
 }
 
 export function addCommands(parent: Command, context: CommandContext): void {
@@ -20,6 +29,8 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .argument('<uri>', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
     .option('--secret <key=value>', 'a secret of the store; may come several times', collect, [])
     .option('--attribute <key=value>', 'how to reach the store; may come several times', collect, [])
+    .option('--ttl <duration>', 'what each file in it is kept for, such as 2d')
+    .option('--ttl-action <action>', 'free (the cached copy; default) or delete (at the store too)')
     .action(async (name: string, uri: string, flags: CreateFlags) => create(context, name, uri, flags))
   parent
     .command('ls')
@@ -40,27 +51,72 @@ export function addCommands(parent: Command, context: CommandContext): void {
       writeResult(context, namespace, namespaceStatText(namespace))
     })
   parent
+    .command('update')
+    .description('change a namespace; what is not given stays, and so does what is cached')
+    .argument('<name>')
+    .option('--secret <key=value>', 'a secret that takes the place of the one before; may come several times', collect, [])
+    .option('--attribute <key=value>', 'an attribute to add or change; may come several times', collect, [])
+    .option('--remove-attribute <key>', 'an attribute to take away; may come several times', collect, [])
+    .option('--ttl <duration>', 'what each file in it is kept for, counted from now; none: for ever')
+    .option('--ttl-action <action>', 'free (the cached copy) or delete (at the store too)')
+    .action(async (name: string, flags: UpdateFlags) => update(context, name, flags))
+  parent
     .command('delete')
     .description('forget a namespace and drop what is cached of it; the store is not touched')
     .argument('<name>')
-    .action(async (text: string) => {
+    .option('-f, --force', 'also when it holds files that the store has not: they are lost')
+    .action(async (text: string, flags: { force?: true }) => {
       const name = nameOf(text)
       const cluster = await openCluster(context)
-      await cluster.master().deleteNamespace({ name }, { signal: context.signal })
+      const call = { signal: context.signal, deadlineMs: longCallMs }
+      await cluster.master().deleteNamespace({ name, force: flags.force === true }, call)
       writeResult(context, { deleted: name }, `Namespace ${name} was deleted.`)
     })
 }
 
 async function create(context: CommandContext, text: string, uri: string, flags: CreateFlags): Promise<void> {
   const name = nameOf(text)
-  const request = { name, uri, secrets: pairsOf('--secret', flags.secret), attributes: pairsOf('--attribute', flags.attribute) }
+  const ttl = ttlOf(flags)
+  if (ttl.ttlMs === undefined && ttl.ttlAction !== undefined) throw usageError('--ttl-action needs --ttl')
+  const request = { name, uri, secrets: pairsOf('--secret', flags.secret), attributes: pairsOf('--attribute', flags.attribute), ...ttl }
   const cluster = await openCluster(context)
   const namespace = await cluster.master().createNamespace(request, { signal: context.signal })
   writeResult(context, namespace, `Namespace ${name} was created: /${name} is ${namespace.uri}`)
 }
 
+async function update(context: CommandContext, text: string, flags: UpdateFlags): Promise<void> {
+  const name = nameOf(text)
+  const { secret, attribute, removeAttribute } = flags
+  const ttl = ttlOf(flags)
+  const isEmpty = secret.length + attribute.length + removeAttribute.length === 0 && ttl.ttlMs === undefined && ttl.ttlAction === undefined
+  if (isEmpty) throw usageError('nothing to change: give --attribute, --remove-attribute, --secret, --ttl or --ttl-action')
+  const cluster = await openCluster(context)
+  const namespace = await cluster.master().updateNamespace(
+    {
+      name,
+      secrets: pairsOf('--secret', secret),
+      attributes: pairsOf('--attribute', attribute),
+      removedAttributes: [...removeAttribute],
+      ttlAction: '',
+      ...ttl,
+    },
+    { signal: context.signal, deadlineMs: longCallMs },
+  )
+  writeResult(context, namespace, `Namespace ${name} was updated.`)
+}
+
+/** `--ttl none` is 0. @throws SkeinError invalid_argument (usage) */
+function ttlOf({ ttl, ttlAction }: TtlFlags): { ttlMs?: number; ttlAction?: string } {
+  const action = ttlAction?.toUpperCase()
+  if (action !== undefined && action !== 'FREE' && action !== 'DELETE')
+    throw usageError(`--ttl-action is free or delete, not '${ttlAction}'`)
+  if (ttl === 'none' && action !== undefined) throw usageError('--ttl none takes no --ttl-action')
+  const ttlMs = ttl === undefined ? undefined : ttl === 'none' ? 0 : positiveDurationMs('--ttl', ttl)
+  return { ...(ttlMs === undefined ? {} : { ttlMs }), ...(action === undefined ? {} : { ttlAction: action }) }
+}
+
 /** `/name` and `name` are the same. @throws SkeinError invalid_argument (usage) */
-function nameOf(text: string): string {
+export function nameOf(text: string): string {
   const name = text.replace(/^\//, '')
   try {
     checkNamespaceName(name)
@@ -71,7 +127,7 @@ function nameOf(text: string): string {
 }
 
 /** @throws SkeinError invalid_argument (usage) that never shows the text, which may be a secret */
-function pairsOf(option: string, pairs: readonly string[]): Record<string, string> {
+export function pairsOf(option: string, pairs: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     pairs.map((pair, index) => {
       const equals = pair.indexOf('=')

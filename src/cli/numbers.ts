@@ -10,14 +10,24 @@ export function wholeNumber(option: string, text: string, min: number, max: numb
   return value
 }
 
+/** A duration of 0 or more, in milliseconds. @throws SkeinError invalid_argument (usage) naming the option */
+export function durationMs(option: string, text: string): number {
+  const ms = parsed(option, text)
+  if (ms < 0) throw usageError(`${option} is not below 0, as '${text}' is`)
+  return ms
+}
+
 /** A duration longer than 0, in milliseconds. @throws SkeinError invalid_argument (usage) naming the option */
 export function positiveDurationMs(option: string, text: string): number {
-  let ms: number
+  const ms = parsed(option, text)
+  if (ms <= 0) throw usageError(`${option} is longer than 0, not '${text}'`)
+  return ms
+}
+
+function parsed(option: string, text: string): number {
   try {
-    ms = parseDuration(text)
+    return parseDuration(text)
   } catch (thrown) {
     throw usageError(`${option}: ${toSkeinError(thrown).message}`)
   }
-  if (ms <= 0) throw usageError(`${option} is longer than 0, not '${text}'`)
-  return ms
 }

@@ -3,9 +3,10 @@ import { toSkeinError } from '../base/errors.ts'
 import type { JobServiceDefinition, LoadStatus } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
 import { type CommandContext, writeResult } from './context.ts'
-import { exitCodeOfLoad } from './exit-codes.ts'
+import { exitCodeOfLoad, exitCodes } from './exit-codes.ts'
 import { collectFailedFiles, type FailedFiles } from './failed-list.ts'
 import { loadCountsText, loadProblemText, loadResultText } from './format-load.ts'
+import { printable } from './printable.ts'
 
 /** Writes the result of a load that has ended and sets the exit code. The whole list of failed files goes below `home`. */
 export async function reportLoad(
@@ -18,7 +19,7 @@ export async function reportLoad(
   const notice = (message: string): void => io.stderr(`skein: ${message}\n`)
   const none: FailedFiles = { named: [], list: undefined }
   const hasFailed = (status.counts?.filesFailed ?? 0) > 0
-  context.setExitCode(exitCodeOfLoad(status.state))
+  context.setExitCode(foundNothing(status) ? exitCodes.notFound : exitCodeOfLoad(status.state))
   const failed = hasFailed
     ? await collectFailedFiles(jobs, status.loadId, home, context.signal, notice).catch((thrown: unknown) => {
         notice(`the failed files cannot be listed: ${toSkeinError(thrown).message}`)
@@ -33,4 +34,12 @@ export async function reportLoad(
   )
   const problem = loadProblemText(status)
   if (problem !== undefined) notice(problem)
+  else if (foundNothing(status))
+    notice(printable(`no file of ${status.path} is selected: ${status.counts?.filesExcluded ?? 0} do not fit the globs and bounds`))
+}
+
+/** Whether nothing that was asked for is there: no path of a list, no file that fits. */
+function foundNothing({ state, errorCode, counts }: LoadStatus): boolean {
+  if (state === 'FAILED') return errorCode === 'not_found'
+  return state === 'COMPLETED' && (counts?.files ?? 0) === 0 && (counts?.filesExcluded ?? 0) > 0
 }

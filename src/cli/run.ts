@@ -11,7 +11,7 @@ import { globalHelp, splitArguments } from './global-options.ts'
 import { redact, secretsIn } from './redact.ts'
 
 /** What tests replace. */
-export type Surroundings = Pick<CommandContext, 'clock' | 'uniqueId' | 'config' | 'connect'>
+export type Surroundings = Pick<CommandContext, 'clock' | 'environment' | 'uniqueId' | 'config' | 'connect'>
 
 /**
  * Runs one command line (without the program's name) and returns the exit code. Never throws.

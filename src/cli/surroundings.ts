@@ -7,6 +7,7 @@ import type { Surroundings } from './run.ts'
 export async function realSurroundings(options: GlobalOptions): Promise<Surroundings> {
   return {
     clock: systemClock,
+    environment: process.env,
     uniqueId: randomUUID,
     config: async (mode, more = {}) => {
       const { loadConfig } = await import('../config/load.ts')

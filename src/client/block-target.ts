@@ -1,5 +1,6 @@
 // Why: one cache worker as a place to write blocks to, whatever the way: HTTP to its data port, the short circuit
 // through a shared disk, or a call in the same process. Job workers see only this.
+import type { WriteHints } from '../wire/data-plane.ts'
 import type { BlockHeader } from '../wire/generated/worker.ts'
 
 /** A block on its way into one worker. Exactly one of commit and abort ends it. */
@@ -21,7 +22,7 @@ export interface BlockTarget {
    * Opens a block for writing; undefined when the worker already has it.
    * @throws SkeinError resource_exhausted (`no_capacity`), unavailable
    */
-  open(header: BlockHeader, signal: AbortSignal): Promise<BlockSink | undefined>
+  open(header: BlockHeader, signal: AbortSignal, hints?: WriteHints): Promise<BlockSink | undefined>
   /** Writes one small block; concurrent calls may travel in one request. A block that is already there is success. */
-  put(block: SmallBlock, signal: AbortSignal): Promise<void>
+  put(block: SmallBlock, signal: AbortSignal, hints?: WriteHints): Promise<void>
 }

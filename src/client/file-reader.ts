@@ -1,15 +1,17 @@
 // Why: a reader gets exactly the file's bytes or an error, whatever happens to the workers meanwhile.
 // How: the master names the file's version and its replicas; each block is read from the best replica, from the next one
 // where that one fails, and from the store at last. What was given out is never given out again: a successor starts
-// at the byte after it. A block id names one version of the content, so versions cannot mix.
+// at the byte after it. A block id names one version of the content, so versions cannot mix. Of a part of a file only the
+// blocks that it touches are looked at, and of those only the wanted bytes.
 import { assert } from '../base/assert.ts'
 import { blockCount, blockIdOf, blockLength } from '../base/block-id.ts'
 import { type Random, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { DataClient } from '../wire/data-client.ts'
+import type { ByteRange, DataClient } from '../wire/data-client.ts'
 import type { FileInfo, MasterServiceDefinition, OpenFileResponse, WorkerInfo } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
+import type { PassiveCopies } from './passive-copies.ts'
 
 /** What a reader needs of the data plane: verified bytes of one cached block. */
 export type BlockReadClient = Pick<DataClient, 'read'>
@@ -31,13 +33,16 @@ export interface FileReaderOptions {
   readonly hostname: string
   /** Spreads readers over the replicas of other hosts. */
   readonly random: Random
+  /** Has what is read from other hosts copied to this one; undefined: nothing is. */
+  readonly passive?: Pick<PassiveCopies, 'offer' | 'settle'> | undefined
   readonly logger: Logger
 }
 
 /** A source of a part of a file; called with the bytes that are still wanted. */
 interface Source {
   readonly name: string
-  readonly workerId: string | undefined
+  /** Undefined: the store. */
+  readonly worker: WorkerInfo | undefined
   read(offset: number, length: number): AsyncIterable<Uint8Array>
 }
 
@@ -49,16 +54,16 @@ export class FileReader {
   }
 
   /**
-   * All bytes of the file at `path`, in order. A file that changes at the store before the first byte is read in its new version.
+   * All bytes of the file at `path`, or those of `range` as far as it has them, in order. A file that changes at the store before the first byte is read in its new version.
    * @throws SkeinError not_found, failed_precondition (a directory), aborted `object_changed` (changed in the middle),
    * unavailable (no replica and no store could give the bytes), data_loss
    */
-  async *read(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  async *read(path: string, signal: AbortSignal, range?: ByteRange): AsyncGenerator<Uint8Array, void, undefined> {
     let opened = await this.#open(path, signal)
     for (let reopened = false; ; reopened = true) {
       let emitted = 0
       try {
-        for await (const chunk of this.readOpened(opened, signal)) {
+        for await (const chunk of this.readOpened(opened, signal, range)) {
           emitted += chunk.length
           yield chunk
         }
@@ -73,18 +78,32 @@ export class FileReader {
     }
   }
 
-  /** All bytes of a file that OpenFile has answered. Same errors. */
-  async *readOpened(opened: OpenFileResponse, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  /** The same of a file that OpenFile has answered. Same errors. */
+  async *readOpened(opened: OpenFileResponse, signal: AbortSignal, range?: ByteRange): AsyncGenerator<Uint8Array, void, undefined> {
     const { file } = opened
     assert(file !== undefined, 'OpenFile answers a file')
     const workers = new Map(opened.workers.map((worker) => [worker.workerId, worker]))
     const failedWorkers = new Set<string>()
-    const blocks = file.length === 0 ? 0 : blockCount(file.length, file.blockSizeBytes)
-    for (let index = 0; index < blocks; index += 1) {
-      const length = blockLength(file.length, file.blockSizeBytes, index)
-      const replicas = (opened.blocks[index]?.workerIds ?? []).flatMap((id) => workers.get(id) ?? [])
-      const sources = this.#sourcesOf(file, index, replicas, failedWorkers, signal)
-      yield* this.#readBlock(`block ${index} of ${file.path}`, length, sources, failedWorkers, signal)
+    const from = range?.offset ?? 0
+    const to = Math.min(file.length, from + (range?.length ?? file.length))
+    if (!Number.isSafeInteger(from) || from < 0 || !(to >= from || from >= file.length)) {
+      throw new SkeinError('invalid_argument', `bytes ${from}+${range?.length} are no part of a file`)
+    }
+    const blocks = file.length === 0 || from >= to ? 0 : blockCount(to, file.blockSizeBytes)
+    try {
+      for (let index = Math.floor(from / file.blockSizeBytes); index < blocks; index += 1) {
+        const start = index * file.blockSizeBytes
+        const length = blockLength(file.length, file.blockSizeBytes, index)
+        const part = { offset: Math.max(0, from - start), end: Math.min(length, to - start) }
+        const replicas = (opened.blocks[index]?.workerIds ?? []).flatMap((id) => workers.get(id) ?? [])
+        const sources = this.#sourcesOf(file, index, replicas, failedWorkers, signal)
+        const last = yield* this.#readBlock(`block ${index} of ${file.path}`, part, sources, failedWorkers, signal)
+        if (last.worker !== undefined && part.offset === 0 && part.end === length) {
+          this.#options.passive?.offer(file, blockIdOf(file.fileId, index), last.worker, replicas)
+        }
+      }
+    } finally {
+      await this.#options.passive?.settle()
     }
   }
 
@@ -111,43 +130,45 @@ export class FileReader {
       .sort((a, b) => a.rank - b.rank)
       .map(({ worker }) => ({
         name: `worker ${worker.hostname} (${worker.dataAddress})`,
-        workerId: worker.workerId,
+        worker,
         read: (offset, length) => data.read(worker.dataAddress, blockId, { offset, length }, signal),
       }))
     if (origin !== undefined) {
       sources.push({
         name: 'the store',
-        workerId: undefined,
+        worker: undefined,
         read: (offset, length) => origin.readOrigin(file, blockOffset + offset, length, signal),
       })
     }
     return sources
   }
 
+  /** @returns the source of the last byte */
   async *#readBlock(
     what: string,
-    length: number,
+    { offset, end }: { readonly offset: number; readonly end: number },
     sources: readonly Source[],
     failedWorkers: Set<string>,
     signal: AbortSignal,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
+  ): AsyncGenerator<Uint8Array, Source, undefined> {
+    const length = end - offset
     let emitted = 0
     let last = new SkeinError('unavailable', `${what} is cached nowhere, and its store cannot be read from here`)
     for (const source of sources) {
       try {
-        for await (const chunk of source.read(emitted, length - emitted)) {
+        for await (const chunk of source.read(offset + emitted, length - emitted)) {
           throwIfAborted(signal)
           if (chunk.length > length - emitted) throw new SkeinError('data_loss', `${source.name} gave more bytes than were asked for`)
           emitted += chunk.length
           if (chunk.length > 0) yield chunk
         }
-        if (emitted === length) return
+        if (emitted === length) return source
         throw new SkeinError('data_loss', `${source.name} gave ${emitted} of ${length} bytes`, { retryable: true })
       } catch (thrown) {
         throwIfAborted(signal)
-        if (emitted === length) return
+        if (emitted === length) return source
         last = toSkeinError(thrown)
-        if (source.workerId !== undefined) failedWorkers.add(source.workerId)
+        if (source.worker !== undefined) failedWorkers.add(source.worker.workerId)
         this.#options.logger.debug('a source of a block failed', { what, source: source.name, error: last.message })
       }
     }

@@ -2,6 +2,7 @@
 // many small blocks.
 import type { BlockHeader } from '../wire/generated/worker.ts'
 import type { DataClient } from '../wire/data-client.ts'
+import type { WriteHints } from '../wire/data-plane.ts'
 import type { BlockSink, BlockTarget, SmallBlock } from './block-target.ts'
 import { type PutLimits, PutCoalescer } from './put-coalescer.ts'
 
@@ -19,14 +20,14 @@ export class HttpBlockTarget implements BlockTarget {
     this.workerId = workerId
     this.#dataAddress = dataAddress
     this.#client = client
-    this.#puts = new PutCoalescer((blocks, signal) => client.putMany(dataAddress, blocks, signal), limits)
+    this.#puts = new PutCoalescer((blocks, signal, hints) => client.putMany(dataAddress, blocks, signal, hints), limits)
   }
 
-  open(header: BlockHeader, signal: AbortSignal): Promise<BlockSink | undefined> {
-    return this.#client.openWrite(this.#dataAddress, header, signal)
+  open(header: BlockHeader, signal: AbortSignal, hints?: WriteHints): Promise<BlockSink | undefined> {
+    return this.#client.openWrite(this.#dataAddress, header, signal, hints)
   }
 
-  put(block: SmallBlock, signal: AbortSignal): Promise<void> {
-    return this.#puts.put(block, signal)
+  put(block: SmallBlock, signal: AbortSignal, hints?: WriteHints): Promise<void> {
+    return this.#puts.put(block, signal, hints)
   }
 }

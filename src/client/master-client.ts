@@ -35,37 +35,53 @@ export function connectJobMaster(
   connect: Connect,
   patience?: Patience,
 ): ServiceClient<JobServiceDefinition> {
-  const link = new JobMasterConnection(master, masterAddress, connect, patience)
-  const methods = Object.keys(JobServiceDefinition.methods) as (keyof JobServiceDefinition['methods'])[]
+  return connectAtJobMaster(JobServiceDefinition, master, masterAddress, connect, patience)
+}
+
+/** Any service of the job master, in the same way. */
+export function connectAtJobMaster<D extends ServiceDefinition>(
+  definition: D,
+  master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>,
+  masterAddress: string,
+  connect: Connect,
+  patience?: Patience,
+): ServiceClient<D> {
+  const link = new JobMasterConnection(definition, master, masterAddress, connect, patience)
   const service = Object.fromEntries(
-    methods.map((method) => [method, (request: never, options: CallOptions) => link.call(method, request, options)]),
+    Object.keys(definition.methods).map((method) => [
+      method,
+      (request: never, options: CallOptions) => link.call(method, request, options),
+    ]),
   )
-  return { service: service as unknown as Service<JobServiceDefinition>, close: () => link.close() }
+  return { service: service as unknown as Service<D>, close: () => link.close() }
 }
 
 type AnyCall = (request: never, options: CallOptions) => Promise<unknown>
 
-class JobMasterConnection {
+class JobMasterConnection<D extends ServiceDefinition> {
+  readonly #definition: D
   readonly #master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>
   readonly #masterAddress: string
   readonly #connect: Connect
   readonly #patience: Patience | undefined
-  #current: { readonly address: string; readonly connection: ServiceClient<JobServiceDefinition> } | undefined
+  #current: { readonly address: string; readonly connection: ServiceClient<D> } | undefined
   #closed = false
 
   constructor(
+    definition: D,
     master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>,
     masterAddress: string,
     connect: Connect,
     patience?: Patience,
   ) {
+    this.#definition = definition
     this.#master = master
     this.#masterAddress = masterAddress
     this.#connect = connect
     this.#patience = patience
   }
 
-  async call(method: keyof JobServiceDefinition['methods'], request: never, options: CallOptions): Promise<unknown> {
+  async call(method: keyof D['methods'], request: never, options: CallOptions): Promise<unknown> {
     const known = this.#current?.address
     const first = this.#current?.connection ?? (await this.#connectNow(options))
     try {
@@ -98,7 +114,7 @@ class JobMasterConnection {
     this.#current = undefined
   }
 
-  async #connectNow(options: CallOptions): Promise<ServiceClient<JobServiceDefinition>> {
+  async #connectNow(options: CallOptions): Promise<ServiceClient<D>> {
     const address = await this.#findAddress(options)
     if (address === '') {
       throw new SkeinError('unavailable', `no job master has registered with the master at ${this.#masterAddress}`, {
@@ -108,7 +124,7 @@ class JobMasterConnection {
     assert(!this.#closed, 'a closed connection to the job master is not used')
     if (this.#current?.address !== address) {
       this.#current?.connection.close()
-      this.#current = { address, connection: this.#connect(JobServiceDefinition, address) }
+      this.#current = { address, connection: this.#connect(this.#definition, address) }
     }
     return this.#current.connection
   }

@@ -1,8 +1,10 @@
 // Why: a request a 16 KiB block would cost more than the block; one request for many blocks costs almost nothing each.
 // How: blocks wait in one line; whenever one of a few requests is free it takes as much of the line as it may carry.
-// Nothing waits for a timer: an idle worker gets its first block at once, a busy one gets what gathered meanwhile.
+// Nothing waits for a timer: an idle worker gets its first block at once, a busy one gets what gathered meanwhile. A request
+// carries blocks of one writer's hints; those of others keep their places in the line.
 import { abortReason } from '../base/clock.ts'
 import { type SkeinError, toSkeinError } from '../base/errors.ts'
+import type { WriteHints } from '../wire/data-plane.ts'
 import type { SmallBlock } from './block-target.ts'
 
 export interface PutLimits {
@@ -16,10 +18,11 @@ export interface PutLimits {
 const defaultPutLimits: PutLimits = { blocksMax: 256, bytesMax: 4 * 1024 * 1024, requestsMax: 3 }
 
 /** Sends blocks in one request; one result a block in the same order, undefined for success. */
-type PutMany = (blocks: readonly SmallBlock[], signal: AbortSignal) => Promise<readonly (SkeinError | undefined)[]>
+type PutMany = (blocks: readonly SmallBlock[], signal: AbortSignal, hints: WriteHints) => Promise<readonly (SkeinError | undefined)[]>
 
 interface WaitingPut {
   readonly block: SmallBlock
+  readonly hints: WriteHints
   readonly signal: AbortSignal
   readonly resolve: () => void
   readonly reject: (error: SkeinError) => void
@@ -39,9 +42,9 @@ export class PutCoalescer {
   }
 
   /** @throws SkeinError what the worker said of this block, what befell its request, or the signal's reason */
-  put(block: SmallBlock, signal: AbortSignal): Promise<void> {
+  put(block: SmallBlock, signal: AbortSignal, hints: WriteHints = {}): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#line.push({ block, signal, resolve, reject })
+      this.#line.push({ block, hints, signal, resolve, reject })
       this.#schedulePump()
     })
   }
@@ -67,11 +70,14 @@ export class PutCoalescer {
 
   #takeBatch(): WaitingPut[] {
     const batch: WaitingPut[] = []
+    const passed: WaitingPut[] = []
     let bytes = 0
     let taken = 0
     for (const put of this.#line) {
       if (put.signal.aborted) {
         put.reject(abortReason(put.signal))
+      } else if (batch[0] !== undefined && !sameHints(put.hints, batch[0].hints)) {
+        passed.push(put)
       } else {
         bytes += put.block.bytes.length
         if (batch.length > 0 && (bytes > this.#limits.bytesMax || batch.length >= this.#limits.blocksMax)) break
@@ -79,7 +85,8 @@ export class PutCoalescer {
       }
       taken += 1
     }
-    this.#line = taken === this.#line.length ? [] : this.#line.slice(taken)
+    const rest = taken === this.#line.length ? [] : this.#line.slice(taken)
+    this.#line = passed.length === 0 ? rest : passed.concat(rest)
     return batch
   }
 
@@ -90,6 +97,7 @@ export class PutCoalescer {
       const results = await this.#putMany(
         batch.map((put) => put.block),
         request.signal,
+        batch[0]?.hints ?? {},
       )
       for (const [index, put] of batch.entries()) {
         const error = results[index]
@@ -105,6 +113,10 @@ export class PutCoalescer {
       this.#schedulePump()
     }
   }
+}
+
+function sameHints(a: WriteHints, b: WriteHints): boolean {
+  return a === b || (a.loadId === b.loadId && a.evict === b.evict)
 }
 
 /** Aborts `request` once every one of `signals` is aborted: a task that stops must not stop the blocks of another. Returns the undoing. */

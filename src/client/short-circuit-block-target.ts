@@ -7,6 +7,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { type Clock, throwIfAborted } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { WriteHints } from '../wire/data-plane.ts'
 import type { BlockHeader, WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
 import type { BlockSink, BlockTarget, SmallBlock } from './block-target.ts'
@@ -41,10 +42,10 @@ export class ShortCircuitBlockTarget implements BlockTarget {
     this.#renewer = new ReservationRenewer(options.worker, options.clock, options.logger, options.renewMs ?? renewDefaultMs)
   }
 
-  async open(header: BlockHeader, signal: AbortSignal): Promise<BlockSink | undefined> {
+  async open(header: BlockHeader, signal: AbortSignal, hints?: WriteHints): Promise<BlockSink | undefined> {
     const { worker, http } = this.#options
-    if (!this.#reachable) return await http.open(header, signal)
-    const reserved = await worker.reserveBlock({ header, mediumHint: '' }, { signal })
+    if (!this.#reachable) return await http.open(header, signal, hints)
+    const reserved = await worker.reserveBlock({ header, mediumHint: '', ...hints }, { signal })
     if (reserved.alreadyThere) return undefined
     const file = await this.#openReserved(reserved.path)
     if (file instanceof SkeinError || file === undefined || signal.aborted) {
@@ -52,14 +53,14 @@ export class ShortCircuitBlockTarget implements BlockTarget {
       await this.#release(header.blockId, reserved.reservation)
       throwIfAborted(signal)
       if (file instanceof SkeinError) throw file
-      return await http.open(header, signal)
+      return await http.open(header, signal, hints)
     }
     const ended = this.#renewer.add(reserved.reservation)
     return new ReservedFileSink({ worker, header, reservation: reserved.reservation, file, signal, ended })
   }
 
-  put(block: SmallBlock, signal: AbortSignal): Promise<void> {
-    return this.#options.http.put(block, signal)
+  put(block: SmallBlock, signal: AbortSignal, hints?: WriteHints): Promise<void> {
+    return this.#options.http.put(block, signal, hints)
   }
 
   /** Stops renewing. Open sinks are the caller's to end. */

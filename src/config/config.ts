@@ -1,5 +1,6 @@
 // Why: what the composition roots and the command line see of the configuration: typed, frozen, units in the names.
 // How: one group a role or concern; resolve.ts fills it in. Nothing else of the configuration is visible outside.
+import type { Bandwidth } from '../base/bandwidth.ts'
 import type { Secret } from '../base/secret.ts'
 
 /** `local`: all roles in one process. `role`: one role. `client`: a command that talks to a running cluster. */
@@ -23,6 +24,8 @@ export interface TierDirectory {
 export interface Tier {
   readonly alias: string
   readonly directories: readonly TierDirectory[]
+  /** Undefined: no block goes from the tier ahead of need. */
+  readonly watermarks: { readonly highRatio: number; readonly lowRatio: number } | undefined
 }
 
 export interface MasterConfig extends Listen {
@@ -31,6 +34,8 @@ export interface MasterConfig extends Listen {
   /** All of them, `address` first. */
   readonly addresses: readonly string[]
   readonly secretKeyFile: string
+  /** A backup that a master without a state begins with. */
+  readonly restoreFrom: string | undefined
   readonly ttlCheckerIntervalMs: number
   readonly workerLostTimeoutMs: number
   readonly replicationGraceMs: number
@@ -42,6 +47,8 @@ export interface WorkerConfig extends Listen {
   readonly dataPort: number
   readonly tiers: readonly Tier[]
   readonly freeAheadBytes: number
+  readonly promotionBytesPerSecond: number
+  readonly scrubBytesPerSecond: number
   readonly annotator: 'LRU' | 'LRFU'
   readonly lrfuStepFactor: number
   readonly lrfuAttenuationFactor: number
@@ -89,7 +96,15 @@ export interface UfsConfig {
   readonly allowPrivateEndpoints: boolean
   readonly cosn: CosnConfig
 }
+/** For plans; undefined where nobody has said. */
+export interface PriceConfig {
+  readonly getPer10k: number | undefined
+  readonly listPer10k: number | undefined
+  readonly egressPerGb: number | undefined
+  readonly currency: string
+}
 export interface LoadConfig {
+  readonly prices: PriceConfig
   readonly activeJobs: number
   readonly batchFiles: number
   readonly batchBytes: number
@@ -97,6 +112,7 @@ export interface LoadConfig {
   readonly windowTasks: number
   readonly windowBytes: number
   readonly listingPageSize: number
+  readonly plannedFilesMax: number
   readonly listingWaitMs: number
   readonly attemptsMax: number
   readonly retryInitialMs: number
@@ -104,6 +120,10 @@ export interface LoadConfig {
   readonly repairRoundsMax: number
   readonly stallTimeoutMs: number
   readonly historyMax: number
+  /** -1: no limit. */
+  readonly historyAgeMs: number
+  /** What all loads together may read. */
+  readonly bandwidth: Bandwidth
 }
 
 export type ValueLayer = 'default' | 'profile' | 'file' | 'skein.json' | 'env' | 'flag'
@@ -128,7 +148,12 @@ export interface Config {
   readonly jobMaster: JobMasterConfig
   readonly jobWorker: JobWorkerConfig
   readonly ufs: UfsConfig
-  readonly user: { readonly blockSizeBytes: number; readonly createTtlAction: 'FREE' | 'DELETE'; readonly metadataSyncIntervalMs: number }
+  readonly user: {
+    readonly blockSizeBytes: number
+    readonly createTtlAction: 'FREE' | 'DELETE'
+    readonly metadataSyncIntervalMs: number
+    readonly passiveCache: boolean
+  }
   readonly load: LoadConfig
   /** Where each key that is not at its default came from. */
   readonly sources: ReadonlyMap<string, ValueSource>

@@ -68,6 +68,11 @@ export const clusterKeys = {
     scope: 'master',
     doc: 'Key that seals namespace secrets; made with mode 0600 when it is missing',
   },
+  'skein.master.restore.from': {
+    kind: 'path',
+    scope: 'master',
+    doc: 'Backup (`skein fsadmin backup`) that a master with an empty home begins with; refused where there is a state already',
+  },
   'goosefs.master.ttl.checker.interval': {
     kind: 'duration',
     default: '1h',

@@ -189,9 +189,16 @@ export const loadKeys = {
     scope: 'job-master',
     doc: 'Objects in one page of a listing',
   },
+  'skein.load.planned.files.max': {
+    kind: 'integer',
+    default: '1000000',
+    min: 1,
+    scope: 'job-master',
+    doc: 'Files of a load that are planned and wait for their task, about; the listing pauses above it, and above 4 x active jobs tasks',
+  },
   'skein.load.listing.wait': {
     kind: 'duration',
-    default: '2s',
+    default: '1200ms',
     min: 0,
     scope: 'job-master',
     doc: 'A listing that ends within this time is checked against the free capacity before anything is loaded',
@@ -227,6 +234,35 @@ export const loadKeys = {
     scope: 'job-master',
     doc: 'How long a load waits for workers to come back without any progress before it ends PARTIAL',
   },
+  'skein.load.bandwidth': {
+    kind: 'text',
+    scope: 'job-master',
+    doc: "What all loads together may read a second: `50MB/s`, or a timetable in the job master's time zone, `08:00-20:00=200MB/s,else=unlimited`; a namespace attribute `bandwidth` and `--bandwidth` limit less",
+  },
+  'skein.price.get.per10k': {
+    kind: 'number',
+    min: 0,
+    scope: 'job-master',
+    doc: 'What 10,000 GET requests to an object store cost, for plans; also a namespace attribute',
+  },
+  'skein.price.list.per10k': {
+    kind: 'number',
+    min: 0,
+    scope: 'job-master',
+    doc: 'What 10,000 LIST requests cost, for plans; also a namespace attribute',
+  },
+  'skein.price.egress.per.gb': {
+    kind: 'number',
+    min: 0,
+    scope: 'job-master',
+    doc: 'What a GB read from an object store costs, for plans; also a namespace attribute',
+  },
+  'skein.price.currency': {
+    kind: 'text',
+    default: 'USD',
+    scope: 'job-master',
+    doc: 'Currency of the prices; also a namespace attribute',
+  },
   'skein.load.history.max': {
     kind: 'integer',
     default: '1000',
@@ -234,5 +270,12 @@ export const loadKeys = {
     max: 1_000_000,
     scope: 'job-master',
     doc: 'Ended loads that are remembered',
+  },
+  'skein.load.history.age': {
+    kind: 'duration',
+    default: '30d',
+    min: -1,
+    scope: 'job-master',
+    doc: 'How long an ended load is remembered; -1 = as long as there is room',
   },
 } as const satisfies KeyTable

@@ -28,12 +28,42 @@ export const storageKeys = {
     scope: 'worker',
     doc: 'Room of each directory; as many as directories',
   },
+  'goosefs.worker.tieredstore.level{x}.watermark.high.ratio': {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    defaultDoc: '0.95; on the last tier none',
+    scope: 'worker',
+    doc: 'Above this share of a tier its coldest blocks go down a tier, ahead of need. On the last tier they are deleted, and only where one of its two ratios is given',
+  },
+  'goosefs.worker.tieredstore.level{x}.watermark.low.ratio': {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    defaultDoc: '0.70; on the last tier none',
+    scope: 'worker',
+    doc: 'Until no more than this share is left',
+  },
   'goosefs.worker.tieredstore.free.ahead.bytes': {
     kind: 'bytes',
     default: '0',
     min: 0,
     scope: 'worker',
     doc: 'Freed beyond what is needed',
+  },
+  'skein.worker.promotion.rate': {
+    kind: 'bytes',
+    default: '64MB',
+    min: 0,
+    scope: 'worker',
+    doc: 'Bytes a second that blocks that are read move up to the top tier with; 0: none',
+  },
+  'skein.worker.scrub.rate': {
+    kind: 'bytes',
+    default: '4MB',
+    min: 0,
+    scope: 'worker',
+    doc: 'Bytes a second that cached blocks are read and checked with in the background; 0: never',
   },
   'goosefs.worker.ramdisk.size': { kind: 'bytes', min: 1, scope: 'worker', doc: 'Sum of level 0, where no quota is given' },
   'goosefs.worker.memory.size': { kind: 'bytes', min: 1, scope: 'worker', doc: 'Older name of `goosefs.worker.ramdisk.size`, which wins' },
@@ -104,6 +134,12 @@ export const storageKeys = {
     scope: 'worker',
     doc: 'A block that nobody writes to for this long is aborted',
   },
+  'goosefs.user.file.passive.cache.enabled': {
+    kind: 'boolean',
+    default: 'true',
+    scope: 'client',
+    doc: 'Blocks read from another host are also copied to the worker of this one, where the file may have more replicas',
+  },
 } as const satisfies KeyTable
 
 const unused = (kind: 'text', doc: string) => ({ kind, scope: 'all', doc, unused: true }) as const
@@ -144,7 +180,6 @@ export const unusedKeys = {
   'goosefs.user.block.write.location.policy.class': unused('text', 'Placement is by rendezvous hashing'),
   'goosefs.user.client.transparent_acceleration.enabled': unused('text', 'Reads always fall through to the store'),
   'goosefs.user.client.transparent_acceleration.scope': unused('text', 'Reads always fall through to the store'),
-  'goosefs.user.file.passive.cache.enabled': unused('text', 'No passive caching yet'),
   'goosefs.user.file.readtype.default': unused('text', 'No client-side read types'),
   'goosefs.user.file.writetype.default': unused('text', 'No client-side write types'),
   'goosefs.user.metrics.collection.enabled': unused('text', 'Metrics are always collected'),

@@ -1,6 +1,8 @@
 // Why: from settings to the typed configuration, with the rules that involve several keys. Pure: what it needs of the
 // machine is given to it.
 import { resolve as resolvePath } from 'node:path'
+import { type Bandwidth, parseBandwidth } from '../base/bandwidth.ts'
+import { toSkeinError } from '../base/errors.ts'
 import type {
   Config,
   ConfigMode,
@@ -50,6 +52,7 @@ export function resolveConfig(settings: readonly Setting[], mode: ConfigMode, ma
       blockSizeBytes: values.amount('goosefs.user.block.size.bytes.default'),
       createTtlAction: values.word('goosefs.user.file.create.ttl.action') as 'FREE' | 'DELETE',
       metadataSyncIntervalMs: values.amount('goosefs.user.file.metadata.sync.interval'),
+      passiveCache: values.flag('goosefs.user.file.passive.cache.enabled'),
     },
     load: loadOf(values),
     sources: new Map([...merged].map(([key, { layer, where }]) => [key, { layer, where }])),
@@ -95,11 +98,13 @@ function masterOf(values: Values, home: string, machine: Machine): MasterConfig 
   const addresses = listed ?? [hostPort(hostname, values.amount('goosefs.master.rpc.port'))]
   const wrong = addresses.find((address) => !/^(\[[^\]]+\]|[^:\s]+):\d{1,5}$/.test(address))
   if (wrong !== undefined) throw values.error('goosefs.master.rpc.addresses', `'${wrong}' is not host:port`)
+  const restoreFrom = values.text('skein.master.restore.from')
   return {
     ...listenOf(values, 'master', given ? hostname : machine.hostname),
     address: addresses[0] ?? '',
     addresses,
     secretKeyFile: resolvePath(home, values.text('skein.master.secret.key.file') ?? 'master/secret.key'),
+    restoreFrom: restoreFrom === undefined ? undefined : resolvePath(machine.cwd, restoreFrom),
     ttlCheckerIntervalMs: values.amount('goosefs.master.ttl.checker.interval'),
     replicationGraceMs: values.amount('skein.master.replication.grace'),
     replicationIntervalMs: values.amount('skein.master.replication.interval'),
@@ -115,6 +120,8 @@ function workerOf(values: Values, home: string, machine: Machine): WorkerConfig 
     dataPort: values.amount('goosefs.worker.data.port'),
     tiers: resolveTiers(values, home, machine.cwd),
     freeAheadBytes: values.amount('goosefs.worker.tieredstore.free.ahead.bytes'),
+    promotionBytesPerSecond: values.amount('skein.worker.promotion.rate'),
+    scrubBytesPerSecond: values.amount('skein.worker.scrub.rate'),
     annotator: values.word('goosefs.worker.block.annotator.class').endsWith('LRFUAnnotator') ? 'LRFU' : 'LRU',
     lrfuStepFactor: values.amount('goosefs.worker.block.annotator.lrfu.step.factor'),
     lrfuAttenuationFactor: values.amount('goosefs.worker.block.annotator.lrfu.attenuation.factor'),
@@ -183,6 +190,12 @@ function ufsOf(values: Values, machine: Machine): UfsConfig {
 
 function loadOf(values: Values): LoadConfig {
   return {
+    prices: {
+      getPer10k: values.number('skein.price.get.per10k'),
+      listPer10k: values.number('skein.price.list.per10k'),
+      egressPerGb: values.number('skein.price.egress.per.gb'),
+      currency: values.word('skein.price.currency'),
+    },
     activeJobs: values.amount('skein.load.active.jobs'),
     batchFiles: values.amount('skein.load.batch.files'),
     batchBytes: values.amount('skein.load.batch.bytes'),
@@ -190,6 +203,7 @@ function loadOf(values: Values): LoadConfig {
     windowTasks: values.amount('skein.load.window.tasks'),
     windowBytes: values.amount('skein.load.window.bytes'),
     listingPageSize: values.amount('skein.load.listing.page.size'),
+    plannedFilesMax: values.amount('skein.load.planned.files.max'),
     listingWaitMs: values.amount('skein.load.listing.wait'),
     attemptsMax: values.amount('skein.load.attempts.max'),
     retryInitialMs: values.amount('skein.load.retry.initial'),
@@ -197,6 +211,17 @@ function loadOf(values: Values): LoadConfig {
     repairRoundsMax: values.amount('skein.load.repair.rounds.max'),
     stallTimeoutMs: values.amount('skein.load.stall.timeout'),
     historyMax: values.amount('skein.load.history.max'),
+    historyAgeMs: values.amount('skein.load.history.age'),
+    bandwidth: bandwidthOf(values),
+  }
+}
+
+function bandwidthOf(values: Values): Bandwidth {
+  const key = 'skein.load.bandwidth'
+  try {
+    return parseBandwidth(values.text(key) ?? '', '')
+  } catch (thrown) {
+    throw values.error(key, toSkeinError(thrown).message.trim())
   }
 }
 

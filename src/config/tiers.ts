@@ -6,6 +6,9 @@ import type { Values } from './values.ts'
 
 const aliases = ['MEM', 'SSD', 'HDD']
 const defaultQuotaBytes = 10 * 1024 ** 3
+const defaultWatermarks = { highRatio: 0.95, lowRatio: 0.7 }
+
+type WatermarkKey = `goosefs.worker.tieredstore.level${number}.watermark.${'high' | 'low'}.ratio`
 
 /** @throws SkeinError invalid_argument for lists of different lengths, and aliases or directories that come twice */
 export function resolveTiers(values: Values, home: string, cwd: string): Tier[] {
@@ -44,7 +47,16 @@ function resolveTier(values: Values, level: number, home: string, cwd: string): 
     if (quotaBytes <= 0) throw values.error(key('dirs.quota'), `the quota of '${path}' must be above 0`)
     return { path: resolve(cwd, path), mediumType: media[index] ?? alias, quotaBytes }
   })
-  return { alias, directories }
+  return { alias, directories, watermarks: watermarksOf(values, level, key('watermark.high.ratio'), key('watermark.low.ratio')) }
+}
+
+/** From the last tier blocks go for good: there only where somebody said so. */
+function watermarksOf(values: Values, level: number, highKey: WatermarkKey, lowKey: WatermarkKey): Tier['watermarks'] {
+  const [high, low] = [values.number(highKey), values.number(lowKey)]
+  if (high === undefined && low === undefined && level === values.amount('goosefs.worker.tieredstore.levels') - 1) return undefined
+  const [highRatio, lowRatio] = [high ?? defaultWatermarks.highRatio, low ?? defaultWatermarks.lowRatio]
+  if (lowRatio < highRatio) return { highRatio, lowRatio }
+  throw values.error(low === undefined ? highKey : lowKey, `the low watermark ${lowRatio} must be below the high one, ${highRatio}`)
 }
 
 function checkLength(values: Values, key: `goosefs.worker.tieredstore.level${number}.${string}`, length: number, wanted: number): void {

@@ -12,6 +12,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { JobWorkerRegistry } from './job-worker-registry.ts'
+import type { LoadPacing } from './load-pacing.ts'
 import type { JobMasterOptions } from './options.ts'
 import { taskId, type OutSet, type Outstanding } from './outstanding.ts'
 import { Wakeup } from './wakeup.ts'
@@ -22,6 +23,7 @@ export interface DispatcherDependencies {
   readonly outstanding: Outstanding
   readonly jobWorkers: JobWorkerRegistry
   readonly cluster: ClusterView
+  readonly pacing: LoadPacing
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: MetricRegistry
@@ -166,19 +168,34 @@ export class Dispatcher {
   }
 
   #choose(): Assignment[] {
-    const { jobWorkers, outstanding, cluster, options } = this.#deps
+    const { jobWorkers, outstanding, cluster, pacing, options } = this.#deps
     const live = jobWorkers.live()
     if (live.length === 0 || this.#buffers.size === 0) return []
     const lanes = live.map(({ lane, hostname, activeTasksMax }) => ({ lane, hostname, activeTasksMax, ...outstanding.laneLoad(lane) }))
     const buffers = [...this.#buffers.values()]
+    const weights = pacing.weights(buffers.map(({ loadId }) => loadId))
+    const tasksIn = this.#tasksByLane()
     const queues = buffers.map((buffer) => ({
       room: buffer.activeJobs - outstanding.countOf(buffer.loadId),
       sets: this.#eligible(buffer),
+      weight: weights.get(buffer.loadId) ?? 1,
+      tasksIn: tasksIn.get(buffer.loadId) ?? new Map<string, number>(),
+      paced: pacing.isPaced(buffer.loadId),
     }))
     const assignments = fillWindow(queues, lanes, (workerId) => cluster.hostOf(workerId), options)
     const chosen = new Set(assignments.map((assignment) => assignment.set))
     if (chosen.size > 0) for (const buffer of buffers) buffer.candidates = buffer.candidates.filter((set) => !chosen.has(set))
     return assignments
+  }
+
+  /** Tasks out, by load and lane. */
+  #tasksByLane(): Map<number, Map<string, number>> {
+    const counts = new Map<number, Map<string, number>>()
+    for (const { set, lane } of this.#deps.outstanding.all()) {
+      const ofLoad = counts.get(set.loadId) ?? new Map<string, number>()
+      counts.set(set.loadId, ofLoad.set(lane, (ofLoad.get(lane) ?? 0) + 1))
+    }
+    return counts
   }
 
   /** The load's candidates that may go out now, in order; reads more when there are few. */
@@ -209,11 +226,22 @@ export class Dispatcher {
     return eligible
   }
 
-  #sendOut({ set, lane }: Assignment): OutSet {
+  #sendOut({ set, lane, rank }: Assignment): OutSet {
     const { outstanding, jobWorkers } = this.#deps
     const attempt = outstanding.attemptOf(set.loadId, set.set, set.attempt)
     const jobWorkerId = jobWorkers.byLane(lane)?.jobWorkerId ?? ''
-    const out: OutSet = { set, attempt, lane, jobWorkerId, added: false, addedMs: 0, session: undefined, missed: 0, completing: false }
+    const out: OutSet = {
+      set,
+      attempt,
+      lane,
+      rank,
+      jobWorkerId,
+      added: false,
+      addedMs: 0,
+      session: undefined,
+      missed: 0,
+      completing: false,
+    }
     outstanding.put(out)
     return out
   }
@@ -265,5 +293,5 @@ function readySet(loadId: number, { id, value }: Row<OpenSet>): ReadySet {
 
 function taskOf(out: OutSet): Task {
   const { loadId, set, bytes } = out.set
-  return { id: taskId(loadId, set, out.attempt), loadId: formatLoadId(loadId), set, attempt: out.attempt, bytes, priority: 0 }
+  return { id: taskId(loadId, set, out.attempt), loadId: formatLoadId(loadId), set, attempt: out.attempt, bytes, priority: out.rank }
 }

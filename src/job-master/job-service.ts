@@ -4,30 +4,42 @@
 import { join } from 'node:path'
 import type { Clock, Random } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
-import type { LoadCommand, LoadEffect } from '../load/commands.ts'
-import { formatLoadId, hasEnded } from '../load/load.ts'
+import type { LoadCommand, LoadEffect, SubmitLoad } from '../load/commands.ts'
+import { formatLoadId, hasEnded, type LoadRecord } from '../load/load.ts'
 import { loadToExpire } from '../load/apply-history.ts'
 import type { Tables } from '../load/tables.ts'
 import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
 import { LmdbState } from '../journal/lmdb-state.ts'
 import type { Queue } from '../queue/queue.ts'
+import type { OnFire, ScheduleTimer } from '../queue/schedule-timer.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { JobMasterAddress, MasterServiceDefinition } from '../wire/generated/master.ts'
-import type { JobServiceDefinition, JobServiceSummary } from '../wire/generated/job.ts'
+import type { JobServiceDefinition, JobServiceSummary, SubmitLoadRequest, SubmitLoadResponse } from '../wire/generated/job.ts'
+import type { ScheduleDefinition, ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import type { Service } from '../wire/service.ts'
+import { checkNoOverlap } from './atomic-load.ts'
 import { ClusterView } from './cluster-view.ts'
 import { decodeValue, encodeValue } from './codec.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { forgetIndexes, stageIndex } from './list-staging.ts'
 import { JobWorkerRegistry } from './job-worker-registry.ts'
+import { listedLoads } from './load-list.ts'
+import { loadOptionsOf } from './load-options.ts'
+import { LoadPacing } from './load-pacing.ts'
+import { type CompletedSet, LoadProgress } from './load-progress.ts'
+import { LoadPlans } from './load-plan.ts'
+import { resumeRequest } from './load-resume.ts'
 import { LoadRunner } from './load-runner.ts'
-import { findLoad, listLoadFiles, statusOf } from './load-status.ts'
+import { findLoad, listLoadFiles, statusOf, tasksOutTo } from './load-status.ts'
 import { checkSubmission } from './load-submission.ts'
 import { LoadTables } from './load-tables.ts'
 import type { JobMasterOptions } from './options.ts'
 import { Outstanding } from './outstanding.ts'
 import type { RunningLoadDependencies } from './running-load.ts'
+import { ScheduleKeeper } from './schedule-keeper.ts'
+import { createScheduleService } from './schedule-service.ts'
 import { SetService } from './set-service.ts'
 
 export interface JobMasterDependencies {
@@ -37,6 +49,8 @@ export interface JobMasterDependencies {
   readonly queue: Queue
   /** For reports: `inprocess:` or the address, without a password. */
   readonly queueDescription: string
+  /** Fires schedules; without it they are looked at every second. */
+  readonly openScheduleTimer?: (onFire: OnFire) => Promise<ScheduleTimer>
   readonly master: Service<MasterServiceDefinition>
   readonly clock: Clock
   readonly random: Random
@@ -51,6 +65,7 @@ export interface JobMasterDependencies {
 
 export interface JobMaster {
   readonly service: Service<JobServiceDefinition>
+  readonly schedules: Service<ScheduleServiceDefinition>
   /** Continues every unfinished load and begins the loops; they end when the signal aborts. */
   start(signal: AbortSignal): void
   /** Ends the loops, puts the state on the disk. Unfinished loads go on at the next start. */
@@ -60,11 +75,9 @@ export interface JobMaster {
 /** The master forgets us when it restarts; for as long, nobody finds the job master. */
 const registerEveryMs = 1000
 const sweepEveryMs = 1000
-const listMax = 1000
+const forgetEveryMs = 60_000
 /** Rows of an ended load that one command deletes; a row may hold hundreds of files. */
 const expireRowsMax = 64
-
-const notBuilt = (): Promise<never> => Promise.reject(new SkeinError('unimplemented', 'not built yet'))
 
 /** Opens the state and replays the journal. @throws SkeinError data_loss, failed_precondition from the journal */
 export async function createJobMaster(deps: JobMasterDependencies): Promise<JobMaster> {
@@ -95,6 +108,7 @@ export async function createJobMaster(deps: JobMasterDependencies): Promise<JobM
 
 class JobMasterRole implements JobMaster {
   readonly service: Service<JobServiceDefinition>
+  readonly schedules: Service<ScheduleServiceDefinition>
   readonly #deps: JobMasterDependencies
   readonly #tables: Tables
   readonly #log: CommandLog<LoadCommand, LoadEffect>
@@ -102,9 +116,14 @@ class JobMasterRole implements JobMaster {
   readonly #outstanding = new Outstanding()
   readonly #jobWorkers: JobWorkerRegistry
   readonly #cluster: ClusterView
+  readonly #pacing: LoadPacing
   readonly #dispatcher: Dispatcher
   readonly #sets: SetService
+  readonly #progress: LoadProgress
+  readonly #keeper: ScheduleKeeper
+  readonly #plans: LoadPlans
   readonly #runners = new Map<number, LoadRunner>()
+  #areRunnersStarted = false
   readonly #running = new Set<Promise<void>>()
   readonly #stop = new AbortController()
   readonly #runnerDeps: RunningLoadDependencies
@@ -118,6 +137,7 @@ class JobMasterRole implements JobMaster {
     const { clock, random, options, metrics, master } = deps
     this.#jobWorkers = new JobWorkerRegistry(clock, random)
     this.#cluster = new ClusterView(master, clock)
+    this.#pacing = new LoadPacing({ ...deps, tables, outstanding: this.#outstanding, bandwidth: options.bandwidth })
     const shared = {
       ...deps,
       tables,
@@ -125,13 +145,24 @@ class JobMasterRole implements JobMaster {
       outstanding: this.#outstanding,
       jobWorkers: this.#jobWorkers,
       cluster: this.#cluster,
+      pacing: this.#pacing,
     }
     this.#dispatcher = new Dispatcher(shared)
     this.#runnerDeps = { ...shared, dispatcher: this.#dispatcher }
     const onProgress = (loadId: number, madeProgress: boolean, readError?: string): void =>
       this.#runners.get(loadId)?.notify(madeProgress, readError)
-    this.#sets = new SetService({ ...shared, clock, random, options, metrics, dispatcher: this.#dispatcher, onProgress })
+    this.#progress = new LoadProgress(clock, metrics)
+    const onCompleted = (set: CompletedSet): void => this.#progress.completed(set)
+    this.#sets = new SetService({ ...shared, clock, random, options, metrics, dispatcher: this.#dispatcher, onProgress, onCompleted })
+    this.#plans = new LoadPlans(shared)
     this.service = this.#createService()
+    const { submitLoad } = this.service
+    this.#keeper = new ScheduleKeeper({ ...shared, submitLoad, openTimer: deps.openScheduleTimer })
+    const checkOptions = ({ options: given }: ScheduleDefinition): void => void loadOptionsOf({ options: given }, options)
+    this.schedules = createScheduleService({ ...shared, checkOptions, keeper: this.#keeper }, () => this.#serving ?? this.#stop.signal)
+    metrics.observe('job.loads.running', () => this.#runners.size)
+    metrics.observe('job.tasks.out', () => this.#outstanding.size)
+    metrics.observe('queue.down', () => (this.#dispatcher.queueError === undefined ? 0 : 1))
   }
 
   start(signal: AbortSignal): void {
@@ -141,6 +172,7 @@ class JobMasterRole implements JobMaster {
     if (unfinished.length > 0) this.#dispatcher.holdForRecovery()
     this.#keep(this.#loop(sweepEveryMs, stop, () => this.#sweep(stop)))
     this.#keep(this.#loop(sweepEveryMs, stop, () => this.#expireLoads(stop)))
+    this.#keep(this.#loop(forgetEveryMs, stop, () => forgetIndexes(this.#runnerDeps, stop)))
     this.#keep(this.#loop(registerEveryMs, stop, () => this.#registerAtMaster(stop)))
     this.#keep(
       this.#startRunners(
@@ -149,6 +181,7 @@ class JobMasterRole implements JobMaster {
       ),
     )
     this.#keep(this.#dispatcher.run(stop))
+    this.#keep(this.#keeper.run(stop))
   }
 
   async close(): Promise<void> {
@@ -188,6 +221,7 @@ class JobMasterRole implements JobMaster {
       }
       this.#startRunner(loadId, stop)
     }
+    this.#areRunnersStarted = true
   }
 
   #startRunner(loadId: number, stop: AbortSignal): void {
@@ -195,7 +229,11 @@ class JobMasterRole implements JobMaster {
     if (this.#runners.has(loadId) || load === undefined || hasEnded(load.mode)) return
     const runner = new LoadRunner(loadId, this.#runnerDeps)
     this.#runners.set(loadId, runner)
-    this.#keep(runner.run(stop).finally(() => this.#runners.delete(loadId)))
+    const ended = runner.run(stop).finally(() => {
+      this.#runners.delete(loadId)
+      this.#keeper.wake()
+    })
+    this.#keep(ended)
   }
 
   async #sweep(stop: AbortSignal): Promise<void> {
@@ -205,7 +243,7 @@ class JobMasterRole implements JobMaster {
       this.#keep(this.#deps.queue.drop(worker.lane))
     }
     if (this.#runners.size === 0) return
-    await this.#cluster.refresh(stop)
+    await Promise.all([this.#cluster.refresh(stop), this.#pacing.refresh(stop)])
     const open = [...this.#runners.keys()].some((loadId) => (this.#tables.loads.get([loadId])?.openSets ?? 0) > 0)
     if (!open) this.#cluster.placement.nothingOpen()
   }
@@ -213,39 +251,53 @@ class JobMasterRole implements JobMaster {
   /** Deletes the loads that ended first, beyond those that are remembered. */
   async #expireLoads(stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
-      const loadId = loadToExpire(this.#tables, this.#deps.options.historyMax)
+      const { historyMax, historyAgeMs } = this.#deps.options
+      const nowMs = this.#deps.clock.nowMs()
+      const loadId = loadToExpire(this.#tables, historyMax, historyAgeMs < 0 ? 0 : nowMs - historyAgeMs)
       if (loadId === undefined) return
-      await this.#log.submit({ type: 'LoadExpired', nowMs: this.#deps.clock.nowMs(), loadId, rowsMax: expireRowsMax })
+      await this.#log.submit({ type: 'LoadExpired', nowMs, loadId, rowsMax: expireRowsMax })
     }
   }
 
   async #registerAtMaster(stop: AbortSignal): Promise<void> {
-    await this.#deps.master.registerJobMaster(this.#deps.advertisedAddress(), { signal: stop })
+    // Before the loads of an earlier run go on, none of them is named: not to know which run protects all of their blocks.
+    const running = this.#areRunnersStarted ? { runningLoads: { ids: [...this.#runners.keys()].map(formatLoadId) } } : {}
+    await this.#deps.master.registerJobMaster({ ...this.#deps.advertisedAddress(), ...running }, { signal: stop })
+  }
+
+  async #submitLoad(request: SubmitLoadRequest, signal: AbortSignal): Promise<SubmitLoadResponse> {
+    const known = request.requestKey === '' ? undefined : this.#tables.requestKeys.get([request.requestKey])
+    if (known !== undefined) return { loadId: formatLoadId(known), joined: false }
+    const command = await this.#checked(request, signal)
+    checkNoOverlap(this.#tables, command.path, command.options)
+    const effect = await this.#log.submit(command)
+    if (effect.type !== 'submitted') throw new SkeinError('internal', 'the load was not written down')
+    if (this.#serving?.aborted === false) this.#startRunner(effect.loadId, this.#serving)
+    return { loadId: formatLoadId(effect.loadId), joined: effect.joined }
+  }
+
+  #checked(request: SubmitLoadRequest, signal: AbortSignal): Promise<SubmitLoad> {
+    const { master, options, clock } = this.#deps
+    return checkSubmission(request, master, this.#tables, options, clock, signal)
   }
 
   #createService(): Service<JobServiceDefinition> {
     const tables = this.#tables
     return {
-      submitLoad: async (request, { signal }) => {
-        const { master, options, clock } = this.#deps
-        const known = request.requestKey === '' ? undefined : tables.requestKeys.get([request.requestKey])
-        if (known !== undefined) return { loadId: formatLoadId(known), joined: false }
-        const effect = await this.#log.submit(await checkSubmission(request, master, options, clock, signal))
-        if (effect.type !== 'submitted') throw new SkeinError('internal', 'the load was not written down')
-        if (this.#serving?.aborted === false) this.#startRunner(effect.loadId, this.#serving)
-        return { loadId: formatLoadId(effect.loadId), joined: effect.joined }
+      submitLoad: (request, { signal }) => this.#submitLoad(request, signal),
+      stageIndex: async (request) => {
+        await stageIndex(this.#runnerDeps, request)
+        return {}
       },
-      stageIndex: notBuilt,
-      resumeLoad: notBuilt,
-      startPlan: notBuilt,
-      getPlan: notBuilt,
-      getLoad: async ({ loadId }) => this.#status(findLoad(tables, loadId).loadId),
-      listLoads: async ({ limit }) => {
-        const last = tables.counters.get(['load']) ?? 0
-        const first = Math.max(1, last - Math.min(limit === 0 ? listMax : limit, listMax) + 1)
-        const loads = tables.loads.scan([], first, listMax).filter(({ value }) => !value.expiring)
-        return { loads: loads.map(({ id }) => this.#status(id)).toReversed() }
+      resumeLoad: async ({ loadId }, { signal }) => this.#submitLoad(resumeRequest(findLoad(tables, loadId)), signal),
+      startPlan: async (request, { signal }) => {
+        const command = await this.#checked(request, signal)
+        const planId = this.#plans.start(command, this.#serving ?? this.#stop.signal, (work) => this.#keep(work))
+        return { planId }
       },
+      getPlan: async ({ planId }) => this.#plans.get(planId),
+      getLoad: async ({ loadId }) => this.#followed(findLoad(tables, loadId)),
+      listLoads: async (request) => ({ loads: listedLoads(tables, request).map(({ loadId }) => this.#status(loadId)) }),
       cancelLoad: async ({ loadId }) => {
         const load = findLoad(tables, loadId)
         if (hasEnded(load.mode)) return {}
@@ -262,7 +314,7 @@ class JobMasterRole implements JobMaster {
         return { session: worker.session, lane: worker.lane }
       },
       jobWorkerHeartbeat: async (request) => this.#sets.heartbeat(request),
-      startSet: async (request) => this.#sets.startSet(request),
+      startSet: (request, { signal }) => this.#sets.startSet(request, signal),
       completeSet: async (request) => {
         await this.#sets.completeSet(request)
         return {}
@@ -273,6 +325,14 @@ class JobMasterRole implements JobMaster {
   #status(loadId: number): ReturnType<typeof statusOf> {
     const load = findLoad(this.#tables, formatLoadId(loadId))
     return statusOf(load, this.#outstanding.countOf(loadId), this.#runners.get(loadId)?.reason() ?? '', this.#deps.clock.nowMs())
+  }
+
+  /** With what only those who follow it want to know. */
+  #followed(load: LoadRecord): ReturnType<typeof statusOf> {
+    const hostnameOf = (workerId: string): string => this.#cluster.hostOf(workerId) ?? ''
+    const workers = this.#progress.workersOf(load.loadId, tasksOutTo(this.#outstanding, load.loadId), hostnameOf)
+    const estimateMs = this.#progress.estimateMs(load)
+    return { ...this.#status(load.loadId), workers: { workers }, ...(estimateMs !== undefined && { estimateMs }) }
   }
 
   #summary(): JobServiceSummary {

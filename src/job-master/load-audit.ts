@@ -5,7 +5,7 @@
 import { isSkeinError, toSkeinError } from '../base/errors.ts'
 import { planRepairs, shortageFailure, type AuditSubject } from '../load/audit.ts'
 import type { RepairPlanned, Reopened, Replacement } from '../load/commands.ts'
-import type { FileFailure, LoadRecord } from '../load/load.ts'
+import { stagingOf, wishOf, type FileFailure, type LoadRecord } from '../load/load.ts'
 import { releasePlan } from '../load/planner.ts'
 import type { AuditedFile } from '../wire/generated/master.ts'
 import type { RunningLoad } from './running-load.ts'
@@ -42,16 +42,26 @@ export async function auditLoad(runner: RunningLoad, number: number, signal: Abo
       runner,
       [...subjects.keys()].filter((fileId) => !round.repaired.has(fileId)),
     )
-    for (let index = 0; index < wanted.length; index += filesPerCall) {
-      const part = wanted.slice(index, index + filesPerCall)
-      const lacking = await lackingFiles(runner, round, part, signal)
-      for (const files of commandsOf(lacking)) await repair(runner, round, files, subjects, signal)
-      await setReplication(
-        runner,
-        part.filter((fileId) => !round.repaired.has(fileId)),
-        signal,
-      )
-    }
+    const { replication } = runner.load().options
+    for (const [replicas, fileIds] of Map.groupBy(wanted, (fileId) => subjects.get(fileId)?.piece.replication ?? replication))
+      await auditFiles(runner, round, { replicas, fileIds, subjects }, signal)
+  }
+}
+
+interface Audited {
+  readonly fileIds: readonly number[]
+  /** That each of them shall have. */
+  readonly replicas: number
+  readonly subjects: ReadonlyMap<number, AuditSubject>
+}
+
+async function auditFiles(runner: RunningLoad, round: Round, { fileIds, replicas, subjects }: Audited, signal: AbortSignal): Promise<void> {
+  for (let index = 0; index < fileIds.length; index += filesPerCall) {
+    const part = fileIds.slice(index, index + filesPerCall)
+    const lacking = await lackingFiles(runner, round, { fileIds: part, replicas, subjects }, signal)
+    for (const files of commandsOf(lacking)) await repair(runner, round, files, subjects, signal)
+    const whole = part.filter((fileId) => !round.repaired.has(fileId))
+    await setReplication(runner, whole, replicas, signal)
   }
 }
 
@@ -61,9 +71,13 @@ function withoutFailed(runner: RunningLoad, fileIds: readonly number[]): number[
 }
 
 /** The files that are not whole after every wait that may help. */
-async function lackingFiles(runner: RunningLoad, round: Round, fileIds: readonly number[], signal: AbortSignal): Promise<AuditedFile[]> {
+async function lackingFiles(
+  runner: RunningLoad,
+  round: Round,
+  { fileIds, replicas: replication }: Audited,
+  signal: AbortSignal,
+): Promise<AuditedFile[]> {
   const { clock, options, cluster, master } = runner.deps
-  const { replication } = runner.load().options
   for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 1000)) {
     const { files } = await calling(runner, signal, () => master.auditFiles({ fileIds: [...fileIds], replication }, { signal }))
     if (files.every((file) => file.gone)) return files
@@ -134,7 +148,8 @@ async function repair(
       failed.push(shortageFailure(subject.piece, file.shortages, replication, 'unavailable', hopeless))
     } else short.push({ subject, shortages: file.shortages })
   }
-  const plan = planRepairs(short, { replication, batchFiles: batchSize, batchBytes: options.batchBytes }, cluster.placement)
+  const planner = { replication, batchFiles: batchSize, batchBytes: options.batchBytes, wish: wishOf(load.options) }
+  const plan = planRepairs(short, planner, cluster.placement)
   const command: RepairPlanned = {
     type: 'RepairPlanned',
     nowMs: clock.nowMs(),
@@ -162,7 +177,8 @@ async function replacementOf(
   const { piece, set } = subject
   const { namespaceId } = load
   try {
-    const { file } = await calling(runner, signal, () => runner.deps.master.refreshFile({ namespaceId, key: piece.key }, { signal }))
+    const request = { namespaceId, key: piece.key, ...stagingOf(load, 0) }
+    const { file } = await calling(runner, signal, () => runner.deps.master.refreshFile(request, { signal }))
     return planReplacement(runner.deps, load, set, piece, file, round + 1)
   } catch (thrown) {
     if (!isSkeinError(thrown, 'not_found')) throw thrown
@@ -172,8 +188,7 @@ async function replacementOf(
 }
 
 /** The replication target belongs to the files, so that the replication checker agrees with the load. */
-async function setReplication(runner: RunningLoad, fileIds: readonly number[], signal: AbortSignal): Promise<void> {
-  const min = runner.load().options.replication
+async function setReplication(runner: RunningLoad, fileIds: readonly number[], min: number, signal: AbortSignal): Promise<void> {
   const whole = withoutFailed(runner, fileIds)
   if (whole.length > 0) await calling(runner, signal, () => runner.deps.master.setReplication({ fileIds: whole, min, max: -1 }, { signal }))
 }

@@ -3,11 +3,13 @@
 // passed, and planning pauses while enough sets wait.
 import { formatBytes } from '../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
-import type { LoadRecord } from '../load/load.ts'
-import { filesWithin, planPage, releasePlan, type PagePlan, type PlannerOptions } from '../load/planner.ts'
-import { settleMs } from '../load/placement.ts'
-import type { SyncPageResponse } from '../wire/generated/master.ts'
+import { stagingOf, wishOf, type LoadOptions, type LoadRecord } from '../load/load.ts'
+import { planMetadata } from '../load/metadata-plan.ts'
+import { filesWithin, groupFilesOf, planPage, releasePlan, type PagePlan, type PlannerOptions } from '../load/planner.ts'
+import { settleMs, type Placement } from '../load/placement.ts'
+import { LoadListing, type ListingPage } from './load-listing.ts'
 import { retargetHeldSets } from './retarget.ts'
+import type { JobMasterOptions } from './options.ts'
 import type { RunningLoad } from './running-load.ts'
 
 /** Of one page of the listing: what is planned at once holds up everything else, and must fit into one entry of the journal. */
@@ -66,13 +68,13 @@ interface Shortage {
 
 /** Waits while there is enough planned, or too few workers to plan for; true when it waited. */
 async function mustPause(runner: RunningLoad, load: LoadRecord, shortage: Shortage, signal: AbortSignal): Promise<boolean> {
-  const { cluster, options } = runner.deps
-  const { replication, activeJobs } = load.options
-  if (load.openSets > activeJobs * options.plannedAheadFactor) {
+  const { cluster, options, outstanding } = runner.deps
+  const { replication } = load.options
+  if (isPlannedAhead(load, outstanding.countOf(load.loadId), options)) {
     await pauseAndMove(runner, signal)
     return true
   }
-  if (!cluster.known || cluster.liveCount() < replication) {
+  if (load.options.metadataOnly !== true && (!cluster.known || cluster.liveCount() < replication)) {
     await cluster.refresh(signal)
     if (cluster.known && cluster.liveCount() >= replication) return true
     runner.waitFor(
@@ -87,6 +89,18 @@ async function mustPause(runner: RunningLoad, load: LoadRecord, shortage: Shorta
   shortage.sinceMs = undefined
   runner.waitFor('')
   return false
+}
+
+/** Whether enough waits: planning further would only let the listing grow old, and the tables. */
+export function isPlannedAhead(
+  { openSets, counts, options: { activeJobs } }: Pick<LoadRecord, 'openSets' | 'counts' | 'options'>,
+  setsOut: number,
+  { plannedAheadFactor, plannedFilesMax }: Pick<JobMasterOptions, 'plannedAheadFactor' | 'plannedFilesMax'>,
+): boolean {
+  if (openSets > activeJobs * plannedAheadFactor) return true
+  if (openSets <= setsOut) return false
+  const openFiles = counts.files - counts.filesCached - counts.filesLoaded - counts.filesFailed
+  return openFiles * (1 - setsOut / openSets) > plannedFilesMax
 }
 
 /** Waits a moment, and moves the sets on that wait for workers: a lost one's go elsewhere, or are given up in the end. */
@@ -113,27 +127,30 @@ async function stopWithoutWorkers(runner: RunningLoad, load: LoadRecord, shortag
 class ListingAhead {
   readonly #runner: RunningLoad
   readonly #signal: AbortSignal
+  readonly #listing: LoadListing
   /** Objects to ask for: fewer where they make many sets. */
   #limit: number
-  #next: { readonly cursor: string; readonly page: Promise<SyncPageResponse | SkeinError> } | undefined
+  #next: { readonly cursor: string; readonly page: Promise<ListingPage | SkeinError> } | undefined
 
   constructor(runner: RunningLoad, signal: AbortSignal) {
     this.#runner = runner
     this.#signal = signal
+    this.#listing = new LoadListing(runner.load(), runner.deps, () => stagingOf(runner.load(), runner.deps.clock.nowMs()))
     this.#limit = runner.deps.options.pageFiles
   }
 
   /** The page at the load's cursor; undefined when the listing was stopped because it cannot be read. */
-  async page(load: LoadRecord): Promise<SyncPageResponse | undefined> {
+  async page(load: LoadRecord): Promise<ListingPage | undefined> {
     const { clock, options, logger } = this.#runner.deps
     const until = clock.monotonicMs() + options.listingPatienceMs
     for (;;) {
-      const answer = await this.#ask(load.path, load.cursor)
+      const answer = await this.#ask(load.cursor)
       this.#next = undefined
       if (!(answer instanceof SkeinError)) {
         this.#runner.waitFor('')
         if (this.#isTooLong(load, answer)) continue
-        if (answer.nextCursor !== '') void this.#ask(load.path, answer.nextCursor)
+        this.#listing.taken(answer)
+        if (answer.nextCursor !== '') void this.#ask(answer.nextCursor)
         return answer
       }
       if (this.#signal.aborted) throw answer
@@ -150,8 +167,9 @@ class ListingAhead {
   }
 
   /** Whether the page must be asked for again, with fewer objects: only the listing can say where such a page ends. */
-  #isTooLong(load: LoadRecord, { files }: SyncPageResponse): boolean {
+  #isTooLong(load: LoadRecord, { files }: ListingPage): boolean {
     const { options, cluster } = this.#runner.deps
+    if (load.options.metadataOnly === true) return false
     const within = (sets: number): number => filesWithin(files, plannerOf(this.#runner, load), cluster.placement, sets)
     const fits = within(setsPerPageMax)
     if (fits < files.length && this.#limit > 1) {
@@ -165,23 +183,39 @@ class ListingAhead {
   }
 
   /** Never rejects, so that a page which nobody waits for yet cannot go unhandled. */
-  #ask(path: string, cursor: string): Promise<SyncPageResponse | SkeinError> {
+  #ask(cursor: string): Promise<ListingPage | SkeinError> {
     if (this.#next?.cursor === cursor) return this.#next.page
-    const { master } = this.#runner.deps
-    const page = master.syncPage({ path, cursor, limit: this.#limit }, { signal: this.#signal }).catch(toSkeinError)
+    const page = this.#listing.page(cursor, this.#limit, this.#signal).catch(toSkeinError)
     this.#next = { cursor, page }
     return page
   }
 }
 
-function planThePage(runner: RunningLoad, load: LoadRecord, page: SyncPageResponse): PagePlan {
-  return planPage(page.files, plannerOf(runner, load), runner.deps.cluster.placement)
+function planThePage(runner: RunningLoad, load: LoadRecord, page: ListingPage): PagePlan {
+  return planListed(page, load.options, plannerOf(runner, load), runner.deps.cluster.placement)
+}
+
+/** One page of a listing as a load with these options plans it. */
+export function planListed(page: ListingPage, options: LoadOptions, planner: PlannerOptions, placement: Placement): PagePlan {
+  const plan = options.metadataOnly === true ? planMetadata(page.files) : planPage(page.files, planner, placement)
+  return { ...plan, counts: { ...plan.counts, ...page.delta, filesExcluded: page.filesExcluded } }
 }
 
 function plannerOf(runner: RunningLoad, load: LoadRecord): PlannerOptions {
-  const { batchBytes, largeSetBytes } = runner.deps.options
-  const { replication, batchSize } = load.options
-  return { replication, batchFiles: batchSize, batchBytes, largeSetBytes }
+  const { options, cluster } = runner.deps
+  return plannerOptionsOf(load.options, options, load.counts.files, cluster.liveCount())
+}
+
+/** `filesPlanned`: those of the load's pages before. */
+export function plannerOptionsOf(
+  load: LoadOptions,
+  { batchBytes, largeSetBytes }: Pick<JobMasterOptions, 'batchBytes' | 'largeSetBytes'>,
+  filesPlanned: number,
+  liveWorkers: number,
+): PlannerOptions {
+  const { replication, batchSize } = load
+  const groupFiles = groupFilesOf(filesPlanned, liveWorkers, batchSize)
+  return { replication, batchFiles: batchSize, batchBytes, largeSetBytes, groupFiles, wish: wishOf(load), verify: load.verify === true }
 }
 
 /** Usage reports lag: before saying that there is no room, waits until nothing of this load is under way and reports are fresh. */
@@ -201,9 +235,17 @@ function refusal(runner: RunningLoad): Refusal | undefined {
   const load = runner.load()
   if (load.missingCapacityBytes === 0 || load.counts.tasksDone > 0) return undefined
   const { placement } = runner.deps.cluster
-  const free = placement.liveWorkers().reduce((sum, worker) => sum + placement.freeBytes(worker.workerId), 0)
+  return refusalOf(load.path, load.missingCapacityBytes, load.options, placement)
+}
+
+/** `shortBytes`: of files that no worker has room for. */
+export function refusalOf(path: string, shortBytes: number, options: Pick<LoadOptions, 'evict' | 'hosts'>, placement: Placement): Refusal {
+  const wish = wishOf(options)
+  const workers = placement.liveWorkers().filter((worker) => placement.holdsFor(worker.workerId, wish.hosts))
+  const room = (workerId: string): number => (wish.evict === true ? placement.roomBytes(workerId) : placement.freeBytes(workerId))
+  const free = workers.reduce((sum, worker) => sum + room(worker.workerId), 0)
   // What was planned has its room; what was not may still use what is left, if only in part.
-  const missingBytes = load.missingCapacityBytes > free ? load.missingCapacityBytes - free : load.missingCapacityBytes
-  const message = `the cache has no room for ${load.path}: ${missingBytes} bytes (${formatBytes(missingBytes)}) are missing; free space, add workers, or load less`
+  const missingBytes = shortBytes > free ? shortBytes - free : shortBytes
+  const message = `the cache has no room for ${path}: ${missingBytes} bytes (${formatBytes(missingBytes)}) are missing; free space, add workers, or load less`
   return { error: new SkeinError('resource_exhausted', message), missingBytes }
 }

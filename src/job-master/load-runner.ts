@@ -7,7 +7,10 @@ import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { LoadCommand, LoadEffect } from '../load/commands.ts'
 import { hasEnded, type LoadMode, type LoadRecord } from '../load/load.ts'
 import { giveUp } from '../load/retry-policy.ts'
+import { commitAtomicLoad } from './atomic-load.ts'
+import { FailureWatch } from './failure-watch.ts'
 import { auditLoad } from './load-audit.ts'
+import { noteLoadEnded } from './load-progress.ts'
 import { planLoad } from './load-planning.ts'
 import { retargetHeldSets } from './retarget.ts'
 import type { RunningLoad, RunningLoadDependencies } from './running-load.ts'
@@ -19,15 +22,19 @@ export class LoadRunner implements RunningLoad {
   readonly loadId: number
   readonly deps: RunningLoadDependencies
   readonly #cancel = new AbortController()
+  readonly #failures: FailureWatch
   readonly #changed: Wakeup
   #waitingFor = ''
   #readError = ''
   #progressMs: number
+  /** Aborts when the job master shuts down. */
+  #stop: AbortSignal = new AbortController().signal
 
   constructor(loadId: number, deps: RunningLoadDependencies) {
     this.loadId = loadId
     this.deps = deps
     this.#changed = new Wakeup(deps.clock)
+    this.#failures = new FailureWatch(deps.tables, loadId)
     this.#progressMs = deps.clock.monotonicMs()
   }
 
@@ -40,6 +47,7 @@ export class LoadRunner implements RunningLoad {
   notify(madeProgress: boolean, readError = ''): void {
     if (madeProgress) this.#progressMs = this.deps.clock.monotonicMs()
     if (madeProgress || readError !== '') this.#readError = readError
+    this.#failures.look()
     this.#changed.notify()
   }
 
@@ -79,12 +87,14 @@ export class LoadRunner implements RunningLoad {
 
   /** Runs to the end of the load, or until `stop` aborts (the job master shuts down; the load goes on at the next start). */
   async run(stop: AbortSignal): Promise<void> {
-    const signal = AbortSignal.any([stop, this.#cancel.signal])
+    this.#stop = stop
+    const signal = AbortSignal.any([stop, this.#cancel.signal, this.#failures.signal])
     try {
       if (this.load().cancelling) this.cancel()
       else await this.#runSteps(signal)
     } catch (thrown) {
       if (stop.aborted || this.#cancel.signal.aborted) return await this.#ended(stop)
+      if (this.#failures.signal.aborted) return await this.#endEarly(abortReason(this.#failures.signal))
       const error = toSkeinError(thrown)
       this.deps.logger.error('a load failed', { loadId: this.loadId, error })
       await this.#fail(error)
@@ -99,7 +109,7 @@ export class LoadRunner implements RunningLoad {
   }
 
   async #runSteps(signal: AbortSignal): Promise<void> {
-    await this.deps.cluster.refresh(signal)
+    await Promise.all([this.deps.cluster.refresh(signal), this.deps.pacing.refresh(signal)])
     if (this.load().mode === 'SUBMITTED') await this.submit({ type: 'StartLoad', nowMs: this.deps.clock.nowMs(), loadId: this.loadId })
     const refused = await planLoad(this, signal)
     if (refused !== undefined) return await this.end('FAILED', refused.error, refused.missingBytes)
@@ -168,15 +178,30 @@ export class LoadRunner implements RunningLoad {
     return `the cache worker ${held.length > 0 ? held.join(', ') : first} did not come back`
   }
 
-  submit(command: LoadCommand): Promise<LoadEffect> {
-    return this.deps.submit(command)
+  async submit(command: LoadCommand): Promise<LoadEffect> {
+    const effect = await this.deps.submit(command)
+    this.#failures.look()
+    return effect
+  }
+
+  /** Too many files failed: what waits is dropped, what runs is stopped by the next heartbeats, what is in stays. */
+  async #endEarly(error: SkeinError): Promise<void> {
+    const { counts, options } = this.load()
+    this.deps.dispatcher.closeLoad(this.loadId)
+    await this.deps.dispatcher.removeWaiting(this.loadId)
+    const some = counts.filesLoaded + counts.filesCached > 0 && options.atomic !== true
+    await this.end(some ? 'PARTIAL' : 'FAILED', error)
   }
 
   async #finish(): Promise<void> {
     const load = this.load()
     const { filesFailed, filesLoaded, filesCached, files } = load.counts
-    if (filesFailed === 0 && load.errorCode === '') return await this.end('COMPLETED', undefined)
-    const mode = filesLoaded + filesCached === 0 ? 'FAILED' : 'PARTIAL'
+    if (filesFailed === 0 && load.errorCode === '') {
+      // Not to be cancelled any more: what is swapped in is in.
+      if (load.options.atomic === true) await commitAtomicLoad(this, this.#stop)
+      return await this.end('COMPLETED', undefined)
+    }
+    const mode = filesLoaded + filesCached === 0 || load.options.atomic === true ? 'FAILED' : 'PARTIAL'
     const first = this.deps.tables.failures.scan([load.loadId], Number.MIN_SAFE_INTEGER, 1)[0]?.value
     const code = load.errorCode !== '' ? load.errorCode : (first?.code ?? 'internal')
     const missing = load.missingCapacityBytes
@@ -187,7 +212,8 @@ export class LoadRunner implements RunningLoad {
         : missing > 0
           ? `the cache ran out of room: ${missing} bytes (${formatBytes(missing)}) are missing`
           : failures
-    await this.end(mode, new SkeinError(code as SkeinError['code'], reason))
+    const whole = load.options.atomic === true ? `nothing was swapped in: ${reason}` : reason
+    await this.end(mode, new SkeinError(code as SkeinError['code'], whole))
   }
 
   async end(mode: LoadMode, error: SkeinError | undefined, missingCapacityBytes = this.load().missingCapacityBytes): Promise<void> {
@@ -200,13 +226,15 @@ export class LoadRunner implements RunningLoad {
     const load = tables.loads.get([this.loadId])
     metrics.add('job.files.loaded', load?.counts.filesLoaded ?? 0)
     metrics.add('job.files.failed', load?.counts.filesFailed ?? 0)
+    if (load !== undefined) noteLoadEnded(metrics, load)
     logger.info('a load ended', { loadId: this.loadId, mode, reason: error?.message, counts: load?.counts })
   }
 
   async #fail(error: SkeinError): Promise<void> {
     try {
-      const { filesLoaded, filesCached } = this.load().counts
-      await this.end(this.load().mode === 'AUDITING' && filesLoaded + filesCached > 0 ? 'PARTIAL' : 'FAILED', error)
+      const { mode, options, counts } = this.load()
+      const isPartial = mode === 'AUDITING' && counts.filesLoaded + counts.filesCached > 0 && options.atomic !== true
+      await this.end(isPartial ? 'PARTIAL' : 'FAILED', error)
     } catch (thrown) {
       this.deps.logger.error('a load could not be ended', { loadId: this.loadId, error: thrown })
     }

@@ -1,8 +1,10 @@
 // Why: what people see of a load, from its records. Pure reading; nothing here changes anything.
+import { blockCount } from '../base/block-id.ts'
 import { SkeinError } from '../base/errors.ts'
 import { formatLoadId, hasEnded, parseLoadId, type FileFailure, type LoadRecord, type Piece } from '../load/load.ts'
 import type { Tables } from '../load/tables.ts'
 import type { LoadFile, LoadFilesRequest, LoadFilesResponse, LoadStatus } from '../wire/generated/job.ts'
+import { wireOptionsOf } from './load-options.ts'
 import type { Outstanding } from './outstanding.ts'
 
 const filesPerPageMax = 1000
@@ -18,13 +20,20 @@ export function findLoad(tables: Tables, loadId: string): LoadRecord {
   return load
 }
 
+/** By cache worker: tasks of the load that write to it and are out. */
+export function tasksOutTo(outstanding: Pick<Outstanding, 'ofLoad'>, loadId: number): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const { set } of outstanding.ofLoad(loadId)) for (const target of set.targets) counts.set(target, (counts.get(target) ?? 0) + 1)
+  return counts
+}
+
 /** `waitingFor`: what a running load waits for. */
 export function statusOf(load: LoadRecord, tasksOut: number, waitingFor: string, nowMs: number): LoadStatus {
   const { path, options, mode, cancelling, counts, listingDone, submittedMs, startedMs, endedMs, errorCode, missingCapacityBytes } = load
   return {
     loadId: formatLoadId(load.loadId),
     path,
-    options: { ...options },
+    options: wireOptionsOf(options),
     state: mode,
     cancelling,
     counts: { ...counts, tasksOut, filesFailed: mode === 'FAILED' ? notIn(counts) : counts.filesFailed },
@@ -71,7 +80,9 @@ function filesOfSets(tables: Tables, outstanding: Outstanding, load: LoadRecord,
       for (const piece of value.pieces) {
         if (!piece.lead || (load.counts.filesFailed > 0 && tables.failures.get([load.loadId, piece.fileId]) !== undefined)) continue
         const state = value.cached ? 'CACHED' : fileState(tables, outstanding, load, id, isOpen, piece)
-        files.push({ path: pathOf(load, piece.key), length: piece.length, state, reason: '', attempts: value.attempt, workerId: '' })
+        const { etag, length, blockSizeBytes, crc64 } = piece
+        const version = { etag, blocks: blockCount(length, blockSizeBytes), ...(crc64 !== undefined && { crc64 }) }
+        files.push({ path: pathOf(load, piece.key), length, state, reason: '', attempts: value.attempt, workerId: '', ...version })
       }
       if (files.length >= limit) return { files, nextPageToken: `s${from}` }
     }
@@ -82,7 +93,7 @@ function filesOfSets(tables: Tables, outstanding: Outstanding, load: LoadRecord,
 
 function fileState(tables: Tables, outstanding: Outstanding, load: LoadRecord, set: number, isOpen: boolean, piece: Piece): string {
   const progress = load.hasSplitFiles ? tables.files.get([load.loadId, piece.fileId]) : undefined
-  if (!isOpen && (progress?.open ?? 0) === 0) return hasEnded(load.mode) && load.openSets > 0 ? 'WAITING' : 'DONE'
+  if (!isOpen && (progress?.open ?? 0) === 0) return hasEnded(load.mode) && load.openSets > 0 && load.openKept !== true ? 'WAITING' : 'DONE'
   return outstanding.get(load.loadId, set)?.session === undefined ? 'WAITING' : 'RUNNING'
 }
 
@@ -95,7 +106,7 @@ function failedFiles(tables: Tables, load: LoadRecord, from: number, limit: numb
 
 function failedFile(load: LoadRecord, failure: FileFailure): LoadFile {
   const { key, length, reason, attempts, workerId } = failure
-  return { path: pathOf(load, key), length, state: 'FAILED', reason, attempts, workerId }
+  return { path: pathOf(load, key), length, state: 'FAILED', reason, attempts, workerId, errorCode: failure.code }
 }
 
 /** `/namespace/key` of a file of the load. */

@@ -3,14 +3,18 @@
 import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import { formatPath, parsePath } from '../base/paths.ts'
-import type { SubmitLoad } from '../load/commands.ts'
+import { stagingOf } from '../load/load.ts'
+import { type HostChoice, isChosenHost } from '../load/placement.ts'
+import type { Tables } from '../load/tables.ts'
+import type { Delta, SubmitLoad } from '../load/commands.ts'
 import type { SubmitLoadRequest } from '../wire/generated/job.ts'
-import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { MasterServiceDefinition, SyncPageResponse } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
+import { checkIndex } from './list-staging.ts'
+import { loadOptionsOf } from './load-options.ts'
 import type { JobMasterOptions } from './options.ts'
 
 const requestKeyMax = 200
-const countMax = 1_000_000
 const safeModePollMs = 100
 
 /**
@@ -20,6 +24,7 @@ const safeModePollMs = 100
 export async function checkSubmission(
   request: SubmitLoadRequest,
   master: Service<MasterServiceDefinition>,
+  tables: Tables,
   options: JobMasterOptions,
   clock: Clock,
   signal: AbortSignal,
@@ -29,49 +34,60 @@ export async function checkSubmission(
   if (path.namespace === '') throw new SkeinError('invalid_argument', 'name a namespace to load: /namespace or /namespace/dir')
   if (requestKey.length > requestKeyMax)
     throw new SkeinError('invalid_argument', `the request key is longer than ${requestKeyMax} characters`)
-  const replication = count('--replication', request.options?.replication ?? 1, 1)
-  const activeJobs = count('--active-jobs', request.options?.activeJobs ?? options.activeJobsDefault, 1)
-  const batchSize = count('--batch-size', request.options?.batchSize ?? 0, 0)
+  const loadOptions = loadOptionsOf(request, options)
+  const { replication } = loadOptions
+  const indexId = request.indexId === undefined || request.indexId === '' ? undefined : request.indexId
   await master.getNamespace({ name: path.namespace }, { signal })
-  // Refuses a path at which there is nothing; an empty directory is something, and loads to nothing.
-  await master.syncPage({ path: formatPath(path), cursor: '', limit: 1 }, { signal })
-  await checkWorkers(master, replication, clock, signal)
+  const known = { path: formatPath(path), options: loadOptions }
+  let delta: Delta | undefined
+  if (indexId !== undefined) checkIndex(tables, indexId, path.namespace)
+  else {
+    // Refuses a path at which there is nothing; an empty directory is something, and loads to nothing.
+    const page = await master.syncPage({ path: known.path, cursor: '', limit: 1, ...stagingOf(known, clock.nowMs()) }, { signal })
+    delta = deltaOf(page)
+  }
+  if (loadOptions.metadataOnly !== true) await checkWorkers(master, replication, loadOptions.hosts, clock, signal)
   return {
     type: 'SubmitLoad',
     nowMs: clock.nowMs(),
     requestKey,
-    path: formatPath(path),
-    options: { replication, activeJobs, batchSize: batchSize === 0 ? options.batchFiles : batchSize },
+    ...known,
+    ...(indexId !== undefined && { indexId }),
+    ...(delta !== undefined && { delta }),
   }
 }
 
-function count(name: string, value: number, minimum: number): number {
-  if (!Number.isInteger(value) || value < minimum || value > countMax) {
-    throw new SkeinError('invalid_argument', `${name} ${value}: must be a whole number from ${minimum} to ${countMax}`)
-  }
-  return value
+/** What a page found new; undefined when nothing. */
+function deltaOf({ files, removed = 0 }: SyncPageResponse): Delta | undefined {
+  const filesAdded = files.filter((file) => file.change === 'ADDED').length
+  const filesChanged = files.filter((file) => file.change === 'CHANGED').length
+  return filesAdded + filesChanged + removed === 0 ? undefined : { filesAdded, filesChanged, filesRemoved: removed }
 }
 
 /** A master in safe mode has not heard of all its workers yet: it is asked again until it has. */
 async function checkWorkers(
   master: Service<MasterServiceDefinition>,
   replication: number,
+  hosts: HostChoice | undefined,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
   let safeMode = true
   for (;;) {
     const { workers } = await master.listWorkers({}, { signal })
-    const live = workers.filter((worker) => worker.live).length
+    const live = workers.filter((worker) => worker.live && isChosenHost(hosts, worker.hostname)).length
     if (live >= replication) return
-    if (!safeMode) throw tooFewWorkers(replication, live)
+    if (!safeMode) throw tooFewWorkers(replication, live, hosts)
     // Where it has just ended, the workers that ended it are in the next list.
     ;({ safeMode } = await master.getClusterSummary({}, { signal }))
     if (safeMode) await clock.sleep(safeModePollMs, signal)
   }
 }
 
-function tooFewWorkers(replication: number, live: number): SkeinError {
+function tooFewWorkers(replication: number, live: number, hosts: HostChoice | undefined): SkeinError {
   const [needs, are] = [replication === 1 ? '1 live worker' : `${replication} live workers`, live === 1 ? '1 is' : `${live} are`]
-  return new SkeinError('failed_precondition', `replication ${replication} needs ${needs}, ${are} live`, { reason: 'too_few_workers' })
+  const where = hosts === undefined || hosts.hosts.length + hosts.excludedHosts.length === 0 ? '' : ' on the chosen hosts'
+  return new SkeinError('failed_precondition', `replication ${replication} needs ${needs}, ${are} live${where}`, {
+    reason: 'too_few_workers',
+  })
 }

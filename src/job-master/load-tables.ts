@@ -27,6 +27,13 @@ export class LoadTables implements CommandState<LoadCommand, LoadEffect> {
       files: table('files'),
       fileSets: table('file-sets'),
       failures: table('failures'),
+      indexes: table('indexes'),
+      indexParts: table('index-parts'),
+      stagedIndexes: table('staged-indexes'),
+      rates: table('rates'),
+      schedules: table('schedules'),
+      scheduleNames: table('schedule-names'),
+      scheduleRuns: table('schedule-runs'),
     }
   }
 

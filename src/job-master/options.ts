@@ -1,5 +1,7 @@
 // Why: every bound of the job master by name, in one place; the composition root fills it from the configuration.
+import { type Bandwidth, unlimitedBandwidth } from '../base/bandwidth.ts'
 import type { RetryPolicy } from '../base/retry.ts'
+import type { Prices, ReadShape } from '../load/cost.ts'
 
 export interface JobMasterOptions {
   /** Objects asked for in one page of the listing. */
@@ -12,11 +14,13 @@ export interface JobMasterOptions {
   readonly activeJobsDefault: number
   /** Planned sets that wait, as a multiple of the load's active jobs: planning pauses above it. */
   readonly plannedAheadFactor: number
+  /** Files of planned sets that wait, about: planning pauses above it. */
+  readonly plannedFilesMax: number
   /** Tasks queued and running on a job worker, as a multiple of what it runs at once, and at most. */
   readonly laneTasksFactor: number
   readonly laneTasksMax: number
   readonly laneBytesMax: number
-  /** A listing that ends within this time is checked for room as a whole before anything is loaded. */
+  /** A listing that ends within this time is checked for room as a whole before anything is loaded; the first task goes out after it at the latest. */
   readonly gateMs: number
   /** A job worker whose heartbeats stop for this long is lost. */
   readonly jobWorkerLostMs: number
@@ -38,7 +42,13 @@ export interface JobMasterOptions {
   readonly lossesMax: number
   /** Ended loads that are remembered. */
   readonly historyMax: number
+  /** For how long; -1: no limit. */
+  readonly historyAgeMs: number
   readonly retry: RetryPolicy
+  /** What all loads together may read. */
+  readonly bandwidth: Bandwidth
+  /** How job workers read, and what stores ask, where a namespace says nothing else: for plans. */
+  readonly storeTerms: { readonly reads: ReadShape; readonly prices: Prices }
   /** A checkpoint is made after so many commands or bytes of them. */
   readonly checkpointEntries: number
   readonly checkpointBytes: number
@@ -51,10 +61,11 @@ export const defaultJobMasterOptions: JobMasterOptions = {
   largeSetBytes: 256 * 1024 ** 2,
   activeJobsDefault: 3000,
   plannedAheadFactor: 4,
+  plannedFilesMax: 1_000_000,
   laneTasksFactor: 4,
   laneTasksMax: 512,
   laneBytesMax: 8 * 1024 ** 3,
-  gateMs: 2000,
+  gateMs: 1200,
   jobWorkerLostMs: 10_000,
   addAgainMs: 3000,
   recoveryGraceMs: 2500,
@@ -65,7 +76,13 @@ export const defaultJobMasterOptions: JobMasterOptions = {
   cancelGraceMs: 5000,
   lossesMax: 3,
   historyMax: 1000,
+  historyAgeMs: 30 * 86_400_000,
   retry: { attemptsMax: 10, initialMs: 200, maxMs: 5000 },
+  bandwidth: unlimitedBandwidth,
+  storeTerms: {
+    reads: { rangeBytes: 4 * 1024 ** 2, smallFileBytes: 1024 ** 2 },
+    prices: { getPer10k: undefined, listPer10k: undefined, egressPerGb: undefined, currency: 'USD' },
+  },
   checkpointEntries: 10_000,
   checkpointBytes: 64 * 1024 ** 2,
 }

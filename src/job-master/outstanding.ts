@@ -7,6 +7,8 @@ export interface OutSet {
   /** Of the task that is out; the set's own attempt counts failures, this one counts dispatches too. */
   readonly attempt: number
   readonly lane: string
+  /** Its place in the lane. */
+  readonly rank: number
   readonly jobWorkerId: string
   /** False while the queue could not take it. */
   added: boolean

@@ -1,5 +1,6 @@
 // Why: sets that wait for a worker that the master has given up should go elsewhere while there is an elsewhere.
 // How: a command that changes their targets, with the reservation, before they ever went out.
+import { wishOf } from '../load/load.ts'
 import type { RunningLoadDependencies } from './running-load.ts'
 
 const setsMax = 256
@@ -8,6 +9,7 @@ const setsMax = 256
 export async function retargetHeldSets(deps: RunningLoadDependencies, loadId: number): Promise<void> {
   const { dispatcher, cluster, submit, clock } = deps
   const { placement } = cluster
+  const wish = wishOf(deps.tables.loads.get([loadId])?.options)
   const sets: { set: number; targets: string[] }[] = []
   for (const held of dispatcher.heldSets(loadId)) {
     if (sets.length === setsMax) break
@@ -15,7 +17,7 @@ export async function retargetHeldSets(deps: RunningLoadDependencies, loadId: nu
     const { elsewhere = [] } = held
     let targets = [...held.targets]
     for (const target of held.targets.filter((one) => cluster.isLost(one))) {
-      const [other] = placement.place(held.set, held.bytes, 1, [...elsewhere, ...targets])
+      const [other] = placement.place(held.set, held.bytes, 1, [...elsewhere, ...targets], wish)
       if (other === undefined) continue
       placement.release([target], held.bytes)
       placement.reserve([other], held.bytes)

@@ -11,6 +11,7 @@ import type { Service } from '../wire/service.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { JobWorkerRegistry } from './job-worker-registry.ts'
+import type { LoadPacing } from './load-pacing.ts'
 import type { JobMasterOptions } from './options.ts'
 import type { Outstanding } from './outstanding.ts'
 
@@ -22,6 +23,7 @@ export interface RunningLoadDependencies {
   readonly outstanding: Outstanding
   readonly jobWorkers: JobWorkerRegistry
   readonly cluster: ClusterView
+  readonly pacing: LoadPacing
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: MetricRegistry

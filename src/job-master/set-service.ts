@@ -5,7 +5,7 @@
 import type { Clock, Random } from '../base/clock.ts'
 import { SingleFlight } from '../base/single-flight.ts'
 import type { FileFailure, LoadRecord, SetRecord } from '../load/load.ts'
-import { formatLoadId, hasEnded, parseLoadId, setBytes } from '../load/load.ts'
+import { formatLoadId, hasEnded, parseLoadId, setBytes, stagingOf, wishOf } from '../load/load.ts'
 import type { LoadCommand, LoadEffect, Replacement, SetCompleted } from '../load/commands.ts'
 import { planPage, releasePlan, type ListedFile } from '../load/planner.ts'
 import { giveUp, planRetries, splitSet, type RetryContext } from '../load/retry-policy.ts'
@@ -19,11 +19,16 @@ import type {
   StartSetRequest,
   StartSetResponse,
 } from '../wire/generated/job.ts'
+import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { JobWorker, JobWorkerRegistry } from './job-worker-registry.ts'
+import type { LoadPacing } from './load-pacing.ts'
+import type { CompletedSet } from './load-progress.ts'
 import type { JobMasterOptions } from './options.ts'
 import type { OutSet, Outstanding } from './outstanding.ts'
+import { SetRemainder } from './set-remainder.ts'
 
 export interface SetServiceDependencies {
   readonly tables: Tables
@@ -32,12 +37,16 @@ export interface SetServiceDependencies {
   readonly outstanding: Outstanding
   readonly jobWorkers: JobWorkerRegistry
   readonly cluster: ClusterView
+  readonly master: Pick<Service<MasterServiceDefinition>, 'auditFiles' | 'getClusterSummary'>
+  readonly pacing: LoadPacing
   readonly clock: Clock
   readonly random: Random
   readonly metrics: MetricRegistry
   readonly options: JobMasterOptions
   /** A set of this load ended, or it is time to look. */
   readonly onProgress: (loadId: number, madeProgress: boolean, readError?: string) => void
+  /** A set's result was taken. */
+  readonly onCompleted: (set: CompletedSet) => void
 }
 
 const obsolete: StartSetResponse = { obsolete: true, namespaceId: '', pieces: [], targets: [] }
@@ -45,14 +54,19 @@ const obsolete: StartSetResponse = { obsolete: true, namespaceId: '', pieces: []
 export class SetService {
   readonly #deps: SetServiceDependencies
   readonly #completing = new SingleFlight<string, void>()
+  readonly #remainder: SetRemainder
+  /** Loads up to this one were there when the job master started. */
+  readonly #lastLoadBefore: number
 
   constructor(deps: SetServiceDependencies) {
     this.#deps = deps
+    this.#remainder = new SetRemainder(deps)
+    this.#lastLoadBefore = deps.tables.counters.get(['load']) ?? 0
   }
 
   /** @throws SkeinError failed_precondition (`register_again`) */
-  startSet(request: StartSetRequest): StartSetResponse {
-    const { tables, jobWorkers, outstanding, cluster } = this.#deps
+  async startSet(request: StartSetRequest, signal: AbortSignal): Promise<StartSetResponse> {
+    const { tables, jobWorkers, outstanding, cluster, pacing } = this.#deps
     const worker = jobWorkers.check(request.jobWorkerId, request.session)
     const load = this.#runningLoad(request.loadId)
     if (load === undefined || load.cancelling) return obsolete
@@ -71,8 +85,23 @@ export class SetService {
       return obsolete
     }
     this.#begin(out, worker)
-    const pieces = record.pieces.map(({ lead: _lead, ...piece }) => piece)
-    return { obsolete: false, namespaceId: load.namespaceId, pieces, targets: record.targets.map((target) => cluster.targetOf(target)) }
+    // Another task may have brought in some of it: one of an earlier life, or of a job worker that was lost.
+    const mayBeThere = record.verify !== true && (out.attempt > record.attempt || load.loadId <= this.#lastLoadBefore)
+    const left = mayBeThere ? await this.#remainder.of(record, signal) : record.pieces
+    const pieces = left.map(({ lead: _lead, ...piece }) => piece)
+    const targets = record.targets.map((target) => cluster.targetOf(target))
+    const { stagingId } = stagingOf(load, 0)
+    const bytesPerSecond = pacing.allowanceOf(load.loadId, worker.jobWorkerId)
+    return {
+      obsolete: false,
+      namespaceId: load.namespaceId,
+      pieces,
+      targets,
+      ...(stagingId !== undefined && { stagingId }),
+      ...(load.options.evict === true && { evict: true }),
+      ...(record.verify === true && { verify: true }),
+      ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+    }
   }
 
   /** Idempotent. Resolves when the result is durable. */
@@ -101,7 +130,10 @@ export class SetService {
       if (unreached !== undefined) cluster.doubt(target, unreached.message)
       else if (!request.failures.some((failure) => failure.workerId === target || failure.workerId === '')) cluster.trust(target)
     }
-    if (out !== undefined) out.completing = true
+    if (out !== undefined) {
+      out.completing = true
+      this.#deps.pacing.progress(out, request.originBytes)
+    }
     try {
       const command = this.#completion(load, record, request)
       const effect = await this.#deps.submit(command)
@@ -111,6 +143,8 @@ export class SetService {
       outstanding.forget(loadId, request.set)
       if (out === undefined) dispatcher.withdraw(loadId, request.set)
       metrics.add('job.tasks.completed')
+      const outMs = out === undefined ? undefined : this.#deps.clock.monotonicMs() - out.addedMs
+      this.#deps.onCompleted({ loadId, record, failures: request.failures, outMs })
       const unread = request.failures.find((failure) => failure.workerId === '' && failure.retryable)
       const madeProgress = request.failures.length < record.pieces.length
       this.#deps.onProgress(loadId, madeProgress, madeProgress ? '' : unread?.message)
@@ -124,8 +158,15 @@ export class SetService {
     const replaced = request.replacements.map((replacement) => this.#replacement(load, record, request.set, replacement))
     const gone = new Set(replaced.map((replacement) => replacement.oldFileId))
     const left = { ...record, pieces: record.pieces.filter((piece) => !gone.has(piece.fileId)) }
+    const isCheck = record.verify === true
+    // Of what was there nothing was reserved; what must be loaded anew is, from now on.
+    if (isCheck) this.#deps.cluster.placement.reserve(record.targets, setBytes(record))
     this.#deps.cluster.placement.release(record.targets, setBytes(record) - setBytes(left))
-    const { retries, failed } = planRetries(left, request.failures, this.#retryContext(load))
+    const { retries, failed } = planRetries(left, request.failures, this.#retryContext(load, request.jobWorkerId))
+    if (isCheck) {
+      const again = retries.reduce((sum, retry) => sum + setBytes(retry), 0)
+      this.#deps.cluster.placement.unplan(record.targets, setBytes(record) - again)
+    }
     return {
       type: 'SetCompleted',
       nowMs: this.#deps.clock.nowMs(),
@@ -135,6 +176,7 @@ export class SetService {
       retries,
       failed,
       replaced,
+      ...(isCheck && { verified: { files: request.filesVerified ?? 0, unverifiable: request.filesUnverifiable ?? 0 } }),
     }
   }
 
@@ -146,26 +188,28 @@ export class SetService {
       this.#deps,
       load,
       set,
-      { fileId: oldFileId, key: old?.key ?? key, length: old?.length ?? length },
+      { fileId: oldFileId, key: old?.key ?? key, length: old?.length ?? length, replication: old?.replication },
       fileId === 0 ? undefined : file,
       record.attempt,
     )
   }
 
-  #retryContext(load: LoadRecord): RetryContext {
+  #retryContext(load: LoadRecord, jobWorkerId: string): RetryContext {
     const { options, cluster, random, clock } = this.#deps
     return {
       policy: options.retry,
       planner: { batchFiles: load.options.batchSize, batchBytes: options.batchBytes },
       placement: cluster.placement,
+      wish: wishOf(load.options),
       random,
       nowMs: clock.nowMs(),
+      jobWorkerId,
     }
   }
 
   /** @throws SkeinError failed_precondition (`register_again`) */
   heartbeat(request: JobWorkerHeartbeatRequest): JobWorkerHeartbeatResponse {
-    const { jobWorkers, outstanding, tables, dispatcher } = this.#deps
+    const { jobWorkers, outstanding, tables, dispatcher, pacing } = this.#deps
     const worker = jobWorkers.check(request.jobWorkerId, request.session)
     const first = !worker.reported
     jobWorkers.heartbeat(worker, request.running.length)
@@ -181,11 +225,13 @@ export class SetService {
       const out = outstanding.get(load.loadId, task.set) ?? this.#adopt(load.loadId, task.set, task.attempt, worker)
       if (out === undefined || out.attempt !== task.attempt || (out.session !== undefined && out.session !== worker.session)) continue
       this.#begin(out, worker)
+      pacing.progress(out, task.bytesDone)
       running.add(out)
     }
     for (const out of outstanding.ofJobWorker(worker.jobWorkerId)) this.#missed(out, worker, running.has(out))
     if (first) dispatcher.notify()
-    return { cancelledLoads: [...cancelled] }
+    const paced = pacing.answer(worker.jobWorkerId, request.pressures)
+    return { cancelledLoads: [...cancelled], ...(paced !== undefined && { pacing: paced }) }
   }
 
   #missed(out: OutSet, worker: JobWorker, named: boolean): void {
@@ -239,6 +285,7 @@ export class SetService {
       set: { loadId, set, ...open },
       attempt,
       lane: worker.lane,
+      rank: 1,
       jobWorkerId: worker.jobWorkerId,
       added: true,
       addedMs: this.#deps.clock.monotonicMs(),
@@ -263,7 +310,7 @@ export function planReplacement(
   deps: Pick<SetServiceDependencies, 'options' | 'cluster'>,
   load: LoadRecord,
   set: number,
-  old: { readonly fileId: number; readonly key: string; readonly length: number },
+  old: { readonly fileId: number; readonly key: string; readonly length: number; readonly replication?: number | undefined },
   file: ListedFile | undefined,
   attempt: number,
   goneReason = 'the object was deleted at the store during the load',
@@ -277,9 +324,12 @@ export function planReplacement(
   })
   if (file === undefined) return lost('not_found', goneReason)
   if (attempt >= deps.options.retry.attemptsMax) return lost('aborted', `the object was overwritten ${attempt} times during the load`)
+  if (load.exactVersions === true)
+    return lost('failed_precondition', 'the object changed at the store, and only the listed version was wanted')
   const { batchBytes, largeSetBytes } = deps.options
-  const planner = { replication: load.options.replication, batchFiles: load.options.batchSize, batchBytes, largeSetBytes }
-  const plan = planPage([file], planner, deps.cluster.placement, attempt + 1)
+  const { replication } = load.options
+  const planner = { replication, batchFiles: load.options.batchSize, batchBytes, largeSetBytes, wish: wishOf(load.options) }
+  const plan = planPage([{ ...file, replication: old.replication }], planner, deps.cluster.placement, attempt + 1)
   const failure = plan.failed[0]
   if (failure !== undefined) return lost(failure.code, failure.reason)
   return { oldFileId: old.fileId, set, file: { fileId: file.fileId, length: file.length }, failure: undefined, sets: plan.sets }

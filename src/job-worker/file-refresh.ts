@@ -25,13 +25,16 @@ export function isChange(error: SkeinError): boolean {
 export class FileRefresh {
   readonly #options: FileRefreshOptions
   readonly #namespaceId: string
+  readonly #stagingId: string | undefined
   readonly #replacements: FileReplacement[]
   readonly #asked = new Map<number, Promise<SkeinError | undefined>>()
 
-  constructor(options: FileRefreshOptions, namespaceId: string, replacements: FileReplacement[]) {
+  /** `stagingId`: of an atomic load, whose new versions nobody else sees. */
+  constructor(options: FileRefreshOptions, namespaceId: string, replacements: FileReplacement[], stagingId?: string) {
     this.#options = options
     this.#namespaceId = namespaceId
     this.#replacements = replacements
+    this.#stagingId = stagingId
   }
 
   /** Undefined while the file is not known to have changed; else as `refresh` answers. */
@@ -52,7 +55,8 @@ export class FileRefresh {
   }
 
   async #ask(piece: SetPiece, signal: AbortSignal): Promise<SkeinError | undefined> {
-    const request = { namespaceId: this.#namespaceId, key: piece.key }
+    const staging = this.#stagingId === undefined ? {} : { stagingId: this.#stagingId }
+    const request = { namespaceId: this.#namespaceId, key: piece.key, ...staging }
     try {
       const { file } = await retry(() => this.#options.master.refreshFile(request, { signal }), { ...this.#options, signal })
       if (file === undefined) return new SkeinError('internal', `the master said nothing about ${piece.key}`)

@@ -5,7 +5,7 @@ import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { type SkeinError, toSkeinError } from '../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../base/retry.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { JobServiceDefinition, RunningTask } from '../wire/generated/job.ts'
+import type { JobServiceDefinition, Pacing, Pressures, RunningTask } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
 
 export interface JobMasterLinkOptions {
@@ -21,13 +21,21 @@ export interface JobMasterLinkOptions {
   readonly heartbeatMs: number
   /** The tasks to name in the next heartbeat. */
   readonly running: () => RunningTask[]
+  /** What the stores and their readers said since this was last asked; undefined when there is nothing to say. */
+  readonly pressures: () => Pressures | undefined
   readonly onCancelled: (loadIds: readonly string[]) => void
+  /** How fast to read, until the next answer. */
+  readonly onPacing: (pacing: Pacing | undefined) => void
+  /** Whether heartbeats come often now, because of what onPacing said or `pressures` will say. */
+  readonly isPressed: () => boolean
   /** The lane to take tasks from; called at each registration. */
   readonly onLane: (lane: string) => void
 }
 
 const registerPolicy: RetryPolicy = { attemptsMax: Number.POSITIVE_INFINITY, initialMs: 100, maxMs: 3000 }
 const heartbeatDeadlineMs = 5000
+/** While anything is held back, allowances follow what runs where this closely. */
+const pressedHeartbeatMs = 250
 
 /**
  * mode: unregistered -> registered (start) -> unregistered (heartbeat refused) -> registered ... -> closed (close).
@@ -81,7 +89,7 @@ export class JobMasterLink {
     for (;;) {
       try {
         await this.#beat()
-        await clock.sleep(heartbeatMs, this.#closing.signal)
+        await clock.sleep(this.#options.isPressed() ? Math.min(heartbeatMs, pressedHeartbeatMs) : heartbeatMs, this.#closing.signal)
       } catch (thrown) {
         if (this.#closing.signal.aborted) return
         this.#options.logger.error('a heartbeat failed', { error: toSkeinError(thrown).message })
@@ -96,13 +104,15 @@ export class JobMasterLink {
   }
 
   async #beatOnce(): Promise<'alive' | 'lost' | 'unknown'> {
-    const { jobMaster, jobWorkerId, running, onCancelled } = this.#options
+    const { jobMaster, jobWorkerId, running, pressures, onCancelled, onPacing } = this.#options
     const signal = this.#closing.signal
     const options = { signal, deadlineMs: heartbeatDeadlineMs }
     try {
-      const request = { jobWorkerId, session: this.#session, running: running() }
-      const { cancelledLoads } = await jobMaster.jobWorkerHeartbeat(request, options)
+      const pressed = pressures()
+      const request = { jobWorkerId, session: this.#session, running: running(), ...(pressed !== undefined && { pressures: pressed }) }
+      const { cancelledLoads, pacing } = await jobMaster.jobWorkerHeartbeat(request, options)
       this.#reached()
+      onPacing(pacing)
       if (cancelledLoads.length > 0) onCancelled(cancelledLoads)
       return 'alive'
     } catch (thrown) {

@@ -3,6 +3,7 @@
 import pLimit from 'p-limit'
 import { Budget } from '../base/budget.ts'
 import type { Clock, Random } from '../base/clock.ts'
+import { DemandGauge } from '../base/demand-gauge.ts'
 import { toSkeinError } from '../base/errors.ts'
 import type { BlockTarget } from '../client/block-target.ts'
 import type { WorkerAddress } from '../client/block-target-pool.ts'
@@ -14,6 +15,9 @@ import type { JobServiceDefinition } from '../wire/generated/job.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import { JobMasterLink } from './job-master-link.ts'
+import { originPressures } from './origin-pressures.ts'
+import { ReadPacer } from './read-pacer.ts'
+import type { CachedBlocks } from './set-verify.ts'
 import { TaskRunner } from './task-runner.ts'
 
 export interface JobWorkerLimits {
@@ -62,11 +66,14 @@ export interface JobWorkerOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'refreshFile'>
   readonly openStore: OpenStore
   readonly targets: { targetFor(worker: WorkerAddress): BlockTarget }
+  readonly cached: CachedBlocks
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
   readonly metrics: Pick<MetricRegistry, 'add'>
   readonly limits: JobWorkerLimits
+  /** Who reads on demand in this process; none = nobody. */
+  readonly demand?: DemandGauge
 }
 
 export interface JobWorker {
@@ -82,11 +89,16 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
   const { limits, queue, logger } = options
   const streams = pLimit(limits.streamsMax)
   const stores = new StoreCache({ ...options, idleStoresMax: limits.idleStoresMax, renewPauseMs: limits.storeRenewPauseMs })
+  const demand = options.demand ?? new DemandGauge()
+  const pacer = new ReadPacer(options.clock, demand)
   const link: JobMasterLink = new JobMasterLink({
     ...options,
     activeTasksMax: limits.activeTasksMax,
     heartbeatMs: limits.heartbeatMs,
     running: () => runner.running(),
+    pressures: () => originPressures(stores.takeSlowDowns(), demand.takeSeen()),
+    onPacing: (pacing) => pacer.apply(pacing),
+    isPressed: () => pacer.limited || stores.hasSlowDowns,
     onCancelled: (loadIds) => runner.cancelLoads(loadIds),
     onLane: (lane) => lanes.take(lane),
   })
@@ -94,6 +106,7 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
     ...options,
     link,
     stores,
+    pacer,
     resources: {
       slots: new Budget('ranged reads', limits.readSlots),
       smallSlots: new Budget('small objects', limits.readSlots * limits.smallReadsPerSlot),

@@ -4,15 +4,19 @@
 // large ones queue for one of the process's streams; all of them run on while the loop admits the next.
 import type { Budget, Share } from '../base/budget.ts'
 import { blockIdOf, blockLength } from '../base/block-id.ts'
+import type { Clock } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { isRefusal, type StoreLease } from '../ufs/store-cache.ts'
 import type { SetPiece } from '../wire/generated/job.ts'
 import type { BlockHeader } from '../wire/generated/worker.ts'
-import { readAhead } from '../ufs/read-ahead.ts'
+import { readAhead, type ReadAheadOptions } from '../ufs/read-ahead.ts'
+import type { UnderFileSystem } from '../ufs/under-file-system.ts'
 import { type FileRefresh, isChange } from './file-refresh.ts'
 import { copyLargeBlock } from './large-block-copy.ts'
 import type { SetOutcome } from './set-outcome.ts'
+import type { ReadPace } from './read-pacer.ts'
 import { type SetTarget, usableTargets } from './set-targets.ts'
+import { Stragglers } from './stragglers.ts'
 
 /** What all tasks of a job worker share. */
 export interface CopyResources {
@@ -40,12 +44,18 @@ export interface SetCopyOptions {
   readonly refresh: FileRefresh
   readonly outcome: SetOutcome
   readonly resources: CopyResources
+  readonly pace: ReadPace
+  readonly clock: Clock
   readonly signal: AbortSignal
 }
 
 export class SetCopy {
   readonly #options: SetCopyOptions
   readonly #signal: AbortSignal
+  readonly #stragglers: Stragglers
+  /** Of reads: the set's, or the stragglers' end. */
+  readonly #readSignal: AbortSignal
+  #pacing = 0
   #running = 0
   #whenIdle: (() => void) | undefined
   #bug: { readonly thrown: unknown } | undefined
@@ -53,26 +63,33 @@ export class SetCopy {
   constructor(options: SetCopyOptions) {
     this.#options = options
     this.#signal = options.signal
+    const { slots, bytes } = options.resources
+    const isCrowded = (): boolean => this.#pacing > 0 || slots.waiting > 0 || bytes.waiting > 0
+    this.#stragglers = new Stragglers(options.clock, () => this.#running, isCrowded)
+    this.#readSignal = AbortSignal.any([options.signal, this.#stragglers.signal])
   }
 
   /** Copies all blocks; the outcome says what failed. After an abort it ends early, with nothing left running or open. Throws nothing else than bugs. */
   async run(): Promise<void> {
     try {
       await this.#admitAll()
+      if (this.#options.pieces.length > 1) this.#stragglers.watch()
     } finally {
       if (this.#running > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve))
+      this.#stragglers.stop()
     }
     if (this.#bug !== undefined) throw this.#bug.thrown
   }
 
   async #admitAll(): Promise<void> {
-    const { pieces, resources } = this.#options
+    const { pieces, resources, pace } = this.#options
+    const runStream = pace.runStream() ?? resources.runStream
     for (const piece of pieces) {
       const small = piece.length < resources.smallBlockBytes && piece.length <= piece.blockSizeBytes
       for (let index = piece.firstBlock; index < piece.firstBlock + piece.blockCount; index += 1) {
         if (this.#signal.aborted) return
         if (small) await this.#admitSmall(piece, index)
-        else this.#track(resources.runStream(() => this.#copyLarge(piece, index)))
+        else this.#track(runStream(() => this.#copyLarge(piece, index)))
       }
     }
   }
@@ -81,6 +98,8 @@ export class SetCopy {
     const { bytes, smallSlots } = this.#options.resources
     let share: Share | undefined
     try {
+      // The pace first: whoever waits for it holds nothing that others need.
+      if (!this.#options.pace.tryTake(piece.length)) await this.#options.pace.take(piece.length, this.#signal)
       share = bytes.tryAcquire(piece.length) ?? (await bytes.acquire(piece.length, this.#signal))
       const slot = smallSlots.tryAcquire(1) ?? (await smallSlots.acquire(1, this.#signal))
       this.#track(this.#copySmall(piece, index, share, slot))
@@ -108,7 +127,7 @@ export class SetCopy {
       const known = this.#options.refresh.known(piece.fileId)
       const targets = known === undefined ? this.#usable(piece, index) : await this.#afterChange(piece, index, known)
       if (targets.length === 0) return
-      const bytes = await this.#readSmall(piece)
+      const bytes = await this.#reading(() => this.#readSmall(piece))
       slot.release()
       const { outcome } = this.#options
       outcome.originBytes += bytes.length
@@ -132,11 +151,23 @@ export class SetCopy {
     const { lease } = this.#options
     const request = { key: piece.key, offset: 0, length: piece.length, etag: piece.etag }
     try {
-      return await lease.store.readWhole(request, this.#signal)
+      return await lease.store.readWhole(request, this.#readSignal)
     } catch (thrown) {
       const error = toSkeinError(thrown)
-      if (!isRefusal(error) || this.#signal.aborted || !(await lease.renew())) throw error
-      return await lease.store.readWhole(request, this.#signal)
+      if (!isRefusal(error) || this.#readSignal.aborted || !(await lease.renew())) throw error
+      return await lease.store.readWhole(request, this.#readSignal)
+    }
+  }
+
+  /** Runs a read, and tells the stragglers of it. */
+  async #reading<T>(read: () => Promise<T>): Promise<T> {
+    const end = this.#stragglers.begin()
+    try {
+      const result = await read()
+      end(true)
+      return result
+    } finally {
+      end(false)
     }
   }
 
@@ -150,7 +181,7 @@ export class SetCopy {
   }
 
   async #copyLarge(piece: SetPiece, blockIndex: number): Promise<void> {
-    const { lease, outcome, resources } = this.#options
+    const { lease, outcome } = this.#options
     const header = this.#header(piece, blockIndex)
     let renewed = false
     let receivedBytes = 0
@@ -162,13 +193,10 @@ export class SetCopy {
         piece,
         blockIndex,
         header,
-        read: (offset: number) =>
-          readAhead(
-            lease.store,
-            { key: piece.key, etag: piece.etag, offset: header.offset + offset, length: header.length - offset },
-            { ...resources, ...lease.store.readAhead },
-            this.#signal,
-          ),
+        read: (offset: number) => {
+          const request = { key: piece.key, etag: piece.etag, offset: header.offset + offset, length: header.length - offset }
+          return readAhead(this.#givingWay(lease), request, this.#readAheadOptions(lease), this.#readSignal)
+        },
         mayReadOn: async (error: SkeinError) => {
           if (renewed || !isRefusal(error) || this.#signal.aborted) return false
           renewed = true
@@ -176,15 +204,45 @@ export class SetCopy {
         },
         received: (bytes: number) => {
           receivedBytes += bytes
+          this.#stragglers.moved()
           outcome.originBytes += bytes
           outcome.bytesDone += bytes
         },
       }
-      await copyLargeBlock(block, targets, this.#signal)
+      await this.#reading(() => copyLargeBlock(block, targets, this.#signal))
       outcome.bytesDone += header.length - receivedBytes
     } catch (thrown) {
       outcome.bytesDone -= receivedBytes
       await this.#readFailed(piece, blockIndex, thrown)
+    }
+  }
+
+  #readAheadOptions(lease: StoreLease): ReadAheadOptions {
+    const { resources, pace } = this.#options
+    const options = { ...resources, ...lease.store.readAhead }
+    const take = async (bytes: number, signal: AbortSignal): Promise<void> => {
+      this.#pacing += 1
+      try {
+        await pace.take(bytes, signal)
+      } finally {
+        this.#pacing -= 1
+      }
+    }
+    return { ...options, rangeBytes: pace.rangeBytes(options.rangeBytes), pace: { tryTake: (bytes) => pace.tryTake(bytes), take } }
+  }
+
+  /** The store, read so that a reader on demand goes first: what was begun is held back by not being taken. */
+  #givingWay({ store }: StoreLease): Pick<UnderFileSystem, 'read' | 'readWhole'> {
+    const { pace } = this.#options
+    return {
+      readWhole: (request, signal) => store.readWhole(request, signal),
+      read: async function* read(request, signal) {
+        for await (const chunk of store.read(request, signal)) {
+          const wait = pace.standAside(signal)
+          if (wait !== undefined) await wait
+          yield chunk
+        }
+      },
     }
   }
 
@@ -203,6 +261,10 @@ export class SetCopy {
     if (this.#signal.aborted) return
     const { refresh, outcome } = this.#options
     const error = toSkeinError(thrown)
+    if (this.#stragglers.isCut && error.code === 'cancelled') {
+      outcome.readFailed(piece, index, this.#stragglers.error(piece.key))
+      return
+    }
     const report = isChange(error) ? await refresh.refresh(piece, this.#signal) : error
     if (report !== undefined && !this.#signal.aborted) outcome.readFailed(piece, index, report)
   }

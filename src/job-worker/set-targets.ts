@@ -3,6 +3,7 @@
 // job master decides what to do with the blocks that are missing there.
 import { type SkeinError, toSkeinError } from '../base/errors.ts'
 import type { BlockTarget } from '../client/block-target.ts'
+import type { WriteHints } from '../wire/data-plane.ts'
 import type { SetPiece } from '../wire/generated/job.ts'
 import type { SetOutcome } from './set-outcome.ts'
 
@@ -15,8 +16,13 @@ export class SetTarget {
   #failuresInARow = 0
   #lastFailure: SkeinError | undefined
 
-  constructor(target: BlockTarget, outcome: SetOutcome) {
-    this.target = target
+  /** `hints`: for whom the set's blocks are written, told to the target with each of them. */
+  constructor(target: BlockTarget, outcome: SetOutcome, hints: WriteHints = {}) {
+    this.target = {
+      workerId: target.workerId,
+      open: (header, signal) => target.open(header, signal, hints),
+      put: (block, signal) => target.put(block, signal, hints),
+    }
     this.#outcome = outcome
   }
 

@@ -16,9 +16,11 @@ import type { Service } from '../wire/service.ts'
 import { completeSet } from './completion.ts'
 import { FileRefresh } from './file-refresh.ts'
 import type { JobMasterLink } from './job-master-link.ts'
+import type { ReadPacer } from './read-pacer.ts'
 import { type CopyResources, SetCopy } from './set-copy.ts'
 import { SetOutcome } from './set-outcome.ts'
 import { SetTarget } from './set-targets.ts'
+import { type CachedBlocks, verifySet, type VerifyTally } from './set-verify.ts'
 
 export interface TaskRunnerOptions {
   readonly jobWorkerId: string
@@ -27,7 +29,9 @@ export interface TaskRunnerOptions {
   readonly link: Pick<JobMasterLink, 'session' | 'replaceIfLost'>
   readonly stores: StoreCache
   readonly targets: { targetFor(worker: WorkerAddress): BlockTarget }
+  readonly cached: CachedBlocks
   readonly resources: CopyResources
+  readonly pacer: ReadPacer
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -104,9 +108,10 @@ export class TaskRunner {
     if (set === undefined) return
     const outcome = new SetOutcome()
     running.outcome = outcome
-    await this.#copy(set, outcome, signal)
+    const tally = set.verify === true ? await verifySet(set, outcome, this.#options, signal) : undefined
+    if (tally === undefined) await this.#copy(running.task.loadId, set, outcome, signal)
     throwIfAborted(signal)
-    await this.#report(running.task, outcome, signal)
+    await this.#report(running.task, outcome, tally, signal)
   }
 
   /** The set's content; undefined when the job master no longer wants it. */
@@ -131,15 +136,19 @@ export class TaskRunner {
     }
   }
 
-  async #copy(set: StartSetResponse, outcome: SetOutcome, signal: AbortSignal): Promise<void> {
-    const { namespaceId, pieces } = set
+  async #copy(loadId: string, set: StartSetResponse, outcome: SetOutcome, signal: AbortSignal): Promise<void> {
+    const { namespaceId, pieces, stagingId } = set
     const lease = await this.#lease(set, outcome, signal)
     if (lease === undefined) return
+    const { resources, pacer, clock } = this.#options
+    const pace = pacer.open(loadId, namespaceId, set.bytesPerSecond)
     try {
-      const targets = set.targets.map((worker) => new SetTarget(this.#options.targets.targetFor(worker), outcome))
-      const refresh = new FileRefresh({ ...this.#options, policy: masterPolicy }, namespaceId, outcome.replacements)
-      await new SetCopy({ namespaceId, pieces, targets, lease, refresh, outcome, resources: this.#options.resources, signal }).run()
+      const hints = { loadId, evict: set.evict === true }
+      const targets = set.targets.map((worker) => new SetTarget(this.#options.targets.targetFor(worker), outcome, hints))
+      const refresh = new FileRefresh({ ...this.#options, policy: masterPolicy }, namespaceId, outcome.replacements, stagingId)
+      await new SetCopy({ namespaceId, pieces, targets, lease, refresh, outcome, resources, pace, clock, signal }).run()
     } finally {
+      pace.close()
       await lease.release()
     }
   }
@@ -159,12 +168,13 @@ export class TaskRunner {
     }
   }
 
-  async #report(task: Task, outcome: SetOutcome, signal: AbortSignal): Promise<void> {
+  async #report(task: Task, outcome: SetOutcome, tally: VerifyTally | undefined, signal: AbortSignal): Promise<void> {
     const { jobWorkerId, metrics } = this.#options
     const { loadId, set, attempt } = task
     const { failures, replacements, originBytes } = outcome
     metrics.add('task.blocks.written', outcome.replicasWritten)
     metrics.add('task.failures', failures.length)
-    await completeSet({ jobWorkerId, loadId, set, attempt, failures, replacements, originBytes }, this.#options, signal)
+    const checked = tally === undefined ? {} : { filesVerified: tally.verified, filesUnverifiable: tally.unverifiable }
+    await completeSet({ jobWorkerId, loadId, set, attempt, failures, replacements, originBytes, ...checked }, this.#options, signal)
   }
 }

@@ -66,6 +66,8 @@ const pendingBytesMaxDefault = 256 * 1024 ** 2
 /** A state of this size is copied at every checkpoint; a larger one when the journal has grown by half of its size. */
 const cheapCopyBytes = 16 * 1024 ** 2
 const copyShare = 0.5
+/** However large the state is: a start after a power loss replays no more than this, and what comes in while it is copied. */
+const replayedBytesMax = 256 * 1024 ** 2
 
 export class CommandLog<Command, Result, Effect = never> {
   readonly #options: CommandLogOptions<Command, Result, Effect>
@@ -234,7 +236,7 @@ export class CommandLog<Command, Result, Effect = never> {
 
   #isCopyCheap({ bytes }: Uncopied): boolean {
     const sizeBytes = this.#options.state.sizeBytes()
-    return sizeBytes <= cheapCopyBytes || bytes >= sizeBytes * copyShare
+    return sizeBytes <= cheapCopyBytes || bytes >= Math.min(sizeBytes * copyShare, replayedBytesMax)
   }
 
   async #runCheckpoint(): Promise<void> {

@@ -1,13 +1,18 @@
 // Why: a master's state must outgrow memory and come back after a crash. The only file that imports lmdb.
 // How: one LMDB environment; a group of commands is one synchronous transaction together with the last applied sequence.
 // Commits do not wait for the disk (`noSync`; a sync would hold up the event loop): a killed process loses nothing by that.
-// Against power losses there are snapshots, LMDB's own copies made while it serves (state-files.ts says how they are
-// used). lmdb 3.5.6 syncs in transactionSync whatever flags it is given, so its `overlappingSync` is no way around this.
+// Against power losses there are snapshots, copies of the file made while it serves (state-files.ts says how they are
+// used): a reader that is held keeps every page of the last commit from being used again, and the two pages that say
+// which commit is the last are read before anything else can be committed. lmdb 3.5.6 syncs in transactionSync whatever
+// flags it is given, so its `overlappingSync` is no way around this.
+// Pages that were read stay mapped and count as the process's memory until somebody wants it; a large state is therefore
+// closed and opened again, between two turns of the event loop, when too much of it is mapped (mapped-memory.ts).
 import { statSync } from 'node:fs'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { SkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { diskFileSystem, type JournalFileSystem } from './file-system.ts'
+import { MappedMemory } from './mapped-memory.ts'
 import { currentBootId, StateFiles } from './state-files.ts'
 
 export interface LmdbStateOptions {
@@ -18,6 +23,8 @@ export interface LmdbStateOptions {
   readonly fileSystem?: JournalFileSystem
   /** Default: the kernel's. Tests boot as they like. */
   readonly bootId?: () => string | undefined
+  /** File-backed memory of the process at which the state is mapped anew. Default: 640 MiB. */
+  readonly mappedBytesMax?: number
 }
 
 /** Part of the state that only the live file and the journal hold, no snapshot. */
@@ -42,13 +49,16 @@ export interface StateTable<Key, Value> {
   get(key: Key): Value | undefined
   put(key: Key, value: Value): void
   delete(key: Key): void
-  /** Rows in the order of their keys. */
+  /** Rows in the order of their keys. To be left or read to the end within one turn of the event loop. */
   range(range: KeyRange<Key>): Iterable<{ readonly key: Key; readonly value: Value }>
 }
 
 /** The most it can grow to; address space, not memory. */
 const mapBytes = 2 ** 40
-const tablesMax = 16
+const tablesMax = 64
+/** A file with so little in use was larger once: a copy of its used pages is worth looking for them. */
+const sparseShare = 0.25
+const mappedBytesMaxDefault = 640 * 1024 ** 2
 /** Rows of the table `state`; the others are its owner's (`number`). */
 const appliedRow = 'last_applied'
 const copiedRow = 'copied_to'
@@ -56,21 +66,27 @@ const uncopiedBytesRow = 'uncopied_bytes'
 
 export class LmdbState {
   readonly #files: StateFiles
-  readonly #root: RootDatabase
-  readonly #numbers: Database<number, string>
+  readonly #memory: MappedMemory
+  #root: RootDatabase
+  readonly #numbers: OpenTable<number, string>
+  /** Every one that was opened. */
+  readonly #tables: { database: { getStats(): object }; reopen(): void }[] = []
   #lastApplied: bigint
   #copiedTo: bigint
   #uncopiedBytes: number
   #snapshotting: Promise<unknown> = Promise.resolve()
+  /** What reads the file beside the event loop just now. */
+  #readersBeside = 0
   #closed = false
 
-  private constructor(files: StateFiles) {
+  private constructor(files: StateFiles, mappedBytesMax: number) {
     this.#files = files
-    this.#root = open({ path: files.dataPath, noSubdir: true, maxDbs: tablesMax, mapSize: mapBytes, noSync: true })
-    this.#numbers = this.#root.openDB<number, string>({ name: 'state', encoding: 'ordered-binary' })
-    this.#lastApplied = BigInt(this.#numbers.get(appliedRow) ?? 0)
-    this.#copiedTo = BigInt(this.#numbers.get(copiedRow) ?? 0)
-    this.#uncopiedBytes = this.#numbers.get(uncopiedBytesRow) ?? 0
+    this.#memory = new MappedMemory(mappedBytesMax, () => this.#remap())
+    this.#root = openRoot(files.dataPath)
+    this.#numbers = this.#open(() => this.#root.openDB<number, string>({ name: 'state', encoding: 'ordered-binary' }))
+    this.#lastApplied = BigInt(this.number(appliedRow) ?? 0)
+    this.#copiedTo = BigInt(this.number(copiedRow) ?? 0)
+    this.#uncopiedBytes = this.number(uncopiedBytesRow) ?? 0
   }
 
   /**
@@ -78,9 +94,9 @@ export class LmdbState {
    * be replayed after `lastApplied` in any case. Errors are those of node:fs and lmdb.
    */
   static async open(options: LmdbStateOptions): Promise<LmdbState> {
-    const { directory, logger, fileSystem = diskFileSystem, bootId = currentBootId } = options
+    const { directory, logger, fileSystem = diskFileSystem, bootId = currentBootId, mappedBytesMax = mappedBytesMaxDefault } = options
     const files = await StateFiles.prepare({ directory, fileSystem, bootId: bootId(), logger })
-    const state = new LmdbState(files)
+    const state = new LmdbState(files, mappedBytesMax)
     // Then the journal need not reach back to the beginning.
     if (state.lastApplied > 0n && !files.hasSnapshot) await state.snapshot()
     return state
@@ -95,30 +111,38 @@ export class LmdbState {
     return { entries: Number(this.#lastApplied - this.#copiedTo), bytes: this.#uncopiedBytes }
   }
 
-  /** What a snapshot has to copy. */
+  /** What a snapshot has to copy: the file, or only its pages in use where these are few. */
   sizeBytes(): number {
-    return statSync(this.#files.dataPath).size
+    return this.#isSparse() ? this.usedBytes() : statSync(this.#files.dataPath).size
+  }
+
+  /** Pages that hold something; what is free in the file is used again before it grows. 0 after the end. */
+  usedBytes(): number {
+    if (this.#closed) return 0
+    const root = this.#root.getStats() as TreeStats & { readonly free: TreeStats }
+    const tables = this.#tables.map(({ database }) => pagesOf(database.getStats() as TreeStats))
+    return root.pageSize * tables.reduce((sum, pages) => sum + pages, pagesOf(root) + pagesOf(root.free) + metaPages)
   }
 
   /** A table of bytes; `name` and kind of key are the format, so always the same. At most 15 tables. */
   bytesTable<Key extends OrderedKey>(name: string): StateTable<Key, Buffer> {
-    const database = this.#root.openDB<Buffer, Key>({ name, encoding: 'binary' })
-    return this.#table(database, (key) => database.getBinaryFast(key))
+    const table = this.#open(() => this.#root.openDB<Buffer, Key>({ name, encoding: 'binary' }))
+    return this.#table(table, (key) => table.database.getBinaryFast(key))
   }
 
   /** A table of numbers whose keys are bytes and in the order of these. */
   numbersTable(name: string): StateTable<Buffer, number> {
-    const database = this.#root.openDB<number, Buffer>({ name, encoding: 'ordered-binary', keyEncoding: 'binary' })
-    return this.#table(database, (key) => database.get(key))
+    const table = this.#open(() => this.#root.openDB<number, Buffer>({ name, encoding: 'ordered-binary', keyEncoding: 'binary' }))
+    return this.#table(table, (key) => table.database.get(key))
   }
 
   /** A number of the owner's by name. */
   number(name: string): number | undefined {
-    return this.#numbers.get(name)
+    return this.#numbers.database.get(name)
   }
 
   putNumber(name: string, value: number): void {
-    void this.#numbers.put(name, value)
+    void this.#numbers.database.put(name, value)
   }
 
   /**
@@ -129,9 +153,9 @@ export class LmdbState {
     const uncopiedBytes = this.#uncopiedBytes + commandBytes
     const result = this.#root.transactionSync(() => {
       const made = change()
-      void this.#numbers.put(appliedRow, Number(lastApplied))
-      void this.#numbers.put(copiedRow, Number(this.#copiedTo))
-      void this.#numbers.put(uncopiedBytesRow, uncopiedBytes)
+      void this.#numbers.database.put(appliedRow, Number(lastApplied))
+      void this.#numbers.database.put(copiedRow, Number(this.#copiedTo))
+      void this.#numbers.database.put(uncopiedBytesRow, uncopiedBytes)
       return made
     })
     this.#lastApplied = lastApplied
@@ -149,24 +173,64 @@ export class LmdbState {
     return made
   }
 
+  /** Copies the state to a new file that another state can begin with. */
+  async copyTo(path: string): Promise<void> {
+    await this.snapshot()
+    await this.#files.copySnapshot(path)
+  }
+
+  /** The state as it is becomes one that no journal has a command of; the next transaction makes it so. */
+  forgetJournal(): void {
+    this.#lastApplied = 0n
+    this.#copiedTo = 0n
+    this.#uncopiedBytes = 0
+  }
+
   async #copy(): Promise<bigint> {
     if (this.#closed) throw closedError()
     // Before the copy begins: it may have more, never less.
     const upTo = this.#lastApplied
     const copiedBytes = this.#uncopiedBytes
     await this.#files.clearPart()
-    await this.#root.backup(this.#files.partPath, false)
+    this.#readersBeside += 1
+    try {
+      await (this.#isSparse() ? this.#root.backup(this.#files.partPath, true) : this.#copyFile())
+    } finally {
+      this.#readersBeside -= 1
+    }
     await this.#files.keepSnapshot()
     this.#copiedTo = upTo
     this.#uncopiedBytes -= copiedBytes
     return upTo
   }
 
+  async #copyFile(): Promise<void> {
+    const reader = this.#root.useReadTransaction()
+    try {
+      // In the same turn as the reader: no commit comes in between.
+      const head = this.#files.head(metaPages * (this.#root.getStats() as TreeStats).pageSize)
+      await this.#files.copyData(head)
+    } finally {
+      reader.done()
+    }
+  }
+
+  #isSparse(): boolean {
+    return this.usedBytes() < statSync(this.#files.dataPath).size * sparseShare
+  }
+
   /** Resolves when everything that was committed is on the disk; beside the event loop. */
   flush(): Promise<void> {
     // lmdb's types leave out `sync`; its promise `flushed` does not cover synchronous transactions.
     const environment = this.#root as RootDatabase & { sync(callback: (error?: Error) => void): void }
-    return new Promise((resolve, reject) => environment.sync((error) => (error instanceof Error ? reject(error) : resolve())))
+    this.#readersBeside += 1
+    return new Promise((resolve, reject) =>
+      environment.sync((error) => {
+        this.#readersBeside -= 1
+        if (error instanceof Error) reject(error)
+        else resolve()
+      }),
+    )
   }
 
   /** After this the live file can be trusted whatever happens to the machine. */
@@ -187,23 +251,68 @@ export class LmdbState {
     if (this.#closed) throw closedError()
   }
 
+  /** Lets the kernel have the pages back. Called between two turns of the event loop: nobody is reading. */
+  #remap(): boolean {
+    if (this.#closed || this.#readersBeside > 0) return false
+    // Nothing here is written or read asynchronously, so this has ended when it returns.
+    void this.#root.close()
+    this.#root = openRoot(this.#files.dataPath)
+    for (const table of this.#tables) table.reopen()
+    return true
+  }
+
+  #open<Value, Key extends OrderedKey | Buffer>(openDatabase: () => Database<Value, Key>): OpenTable<Value, Key> {
+    const table = {
+      database: openDatabase(),
+      reopen: () => {
+        table.database = openDatabase()
+      },
+    }
+    this.#tables.push(table)
+    return table
+  }
+
   #table<Key extends OrderedKey | Buffer, Value>(
-    database: Database<Value, Key>,
+    table: OpenTable<Value, Key>,
     read: (key: Key) => Value | undefined,
   ): StateTable<Key, Value> {
     return {
       get: (key) => {
         this.#checkOpen()
+        this.#memory.read()
         return read(key)
       },
-      put: (key, value) => void database.put(key, value),
-      delete: (key) => void database.remove(key),
+      put: (key, value) => void table.database.put(key, value),
+      delete: (key) => void table.database.remove(key),
       range: (range) => {
         this.#checkOpen()
-        return database.getRange(range)
+        return table.database.getRange(range)
       },
     }
   }
+}
+
+/** A table as it is open now. */
+interface OpenTable<Value, Key extends OrderedKey | Buffer> {
+  database: Database<Value, Key>
+}
+
+function openRoot(path: string): RootDatabase {
+  return open({ path, noSubdir: true, maxDbs: tablesMax, mapSize: mapBytes, noSync: true })
+}
+
+/** Of one of LMDB's trees, as lmdb gives it; its types leave it out. */
+interface TreeStats {
+  readonly pageSize: number
+  readonly treeBranchPageCount: number
+  readonly treeLeafPageCount: number
+  readonly overflowPages: number
+}
+
+const metaPages = 2
+
+function pagesOf({ treeBranchPageCount, treeLeafPageCount, overflowPages }: TreeStats): number {
+  return treeBranchPageCount + treeLeafPageCount + overflowPages
 }
 
 function closedError(): SkeinError {

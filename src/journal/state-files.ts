@@ -4,7 +4,7 @@
 // marker of this boot means that only the process ended, so the kernel still has every write. A marker of another boot
 // (any marker, where boots have no name) means that power may have been lost: the file is replaced by the last snapshot, a
 // copy that was durable before the journal forgot anything up to it; the journal gives what came after.
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { copyFile, constants } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Logger } from '../telemetry/logger.ts'
@@ -72,6 +72,37 @@ export class StateFiles {
   async clearPart(): Promise<void> {
     const { directory, fileSystem } = this.#options
     if ((await fileSystem.names(directory)).includes(partName)) await fileSystem.remove(this.partPath)
+  }
+
+  /**
+   * Copies the data to the part while it is written to; `head` stands at its beginning. Not by LMDB's own copy: that one
+   * reads through the map, and all of the data would count as the process's memory.
+   */
+  async copyData(head: Uint8Array): Promise<void> {
+    await copyFile(this.dataPath, this.partPath, constants.COPYFILE_FICLONE)
+    const file = await this.#options.fileSystem.open(this.partPath)
+    try {
+      await file.write(head, 0)
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** The first bytes of the data, as they are in this moment. */
+  head(bytes: number): Uint8Array {
+    const head = Buffer.alloc(bytes)
+    const file = openSync(this.dataPath, 'r')
+    try {
+      if (readSync(file, head, 0, bytes, 0) !== bytes) throw new Error(`${this.dataPath} is shorter than ${bytes} bytes`)
+    } finally {
+      closeSync(file)
+    }
+    return head
+  }
+
+  /** The snapshot as a new file, not synced. */
+  async copySnapshot(path: string): Promise<void> {
+    await copyFile(join(this.#options.directory, snapshotName), path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
   }
 
   /** Makes the finished part the snapshot; durable when it resolves. */

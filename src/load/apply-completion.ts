@@ -24,8 +24,11 @@ export function applySetCompleted(tables: Tables, load: LoadRecord, command: Set
     .map((retry) => ({ ...retry, pieces: retry.pieces.filter((piece) => files.has(piece.fileId) && !failed.has(piece.fileId)) }))
     .filter((retry) => retry.pieces.length > 0)
   const kept = keptPieces(record, retries, failed)
-  for (const piece of kept) load.counts.bytesLoaded += pieceBytes(piece)
+  const bytes = record.verify === true ? 'bytesCached' : 'bytesLoaded'
+  for (const piece of kept) load.counts[bytes] += pieceBytes(piece)
+  noteVerified(load, command)
   if (kept.length === 0) tables.sets.delete([loadId, set])
+  else if (record.verify === true) tables.sets.put([loadId, set], { ...record, pieces: kept, cached: true })
   else if (kept !== record.pieces) tables.sets.put([loadId, set], { ...record, pieces: kept })
   for (const failure of failed.values()) failFile(tables, load, failure)
 
@@ -34,17 +37,30 @@ export function applySetCompleted(tables: Tables, load: LoadRecord, command: Set
   const keptFiles = filesOf({ pieces: kept })
   for (const fileId of files) {
     const again = retrySets.filter(({ retry }) => retry.pieces.some((piece) => piece.fileId === fileId)).map(({ number }) => number)
-    progressFile(tables, load, fileId, again, keptFiles.has(fileId) ? set : undefined)
+    progressFile(tables, load, fileId, again, keptFiles.has(fileId) ? set : undefined, record.verify === true)
   }
   return true
 }
 
 /** Moves one file on after one of its open sets ended and `again` began. */
-function progressFile(tables: Tables, load: LoadRecord, fileId: number, again: readonly number[], keptIn: number | undefined): void {
+function progressFile(
+  tables: Tables,
+  load: LoadRecord,
+  fileId: number,
+  again: readonly number[],
+  keptIn: number | undefined,
+  verified: boolean,
+): void {
   const before = load.hasSplitFiles ? tables.files.get([load.loadId, fileId]) : undefined
   const open = (before?.open ?? 1) - 1 + again.length
   if (before !== undefined || open > 0) putProgress(tables, load, fileId, open, keptIn === undefined ? again : [keptIn, ...again])
-  if (open === 0 && !hasFailed(tables, load, fileId)) load.counts.filesLoaded += 1
+  if (open === 0 && !hasFailed(tables, load, fileId)) load.counts[verified ? 'filesCached' : 'filesLoaded'] += 1
+}
+
+function noteVerified({ counts }: LoadRecord, { verified }: SetCompleted): void {
+  if (verified === undefined) return
+  counts.filesVerified = (counts.filesVerified ?? 0) + verified.files
+  counts.filesUnverifiable = (counts.filesUnverifiable ?? 0) + verified.unverifiable
 }
 
 /** The set's blocks that arrived on every target. */

@@ -1,5 +1,6 @@
 // Why: ended loads with a million sets each must not be kept for ever. How: loads are numbered as they end; the one that
 // ended first is deleted row by row, a bounded number a command, and counts as gone from the first command on.
+import { letIndexGo } from './apply-lists.ts'
 import type { LoadExpired } from './commands.ts'
 import { hasEnded } from './load.ts'
 import type { OrderedTable, Tables } from './tables.ts'
@@ -14,19 +15,27 @@ export function noteEnded(tables: Tables, loadId: number): void {
   tables.ended.put([nextNumber(tables, 'ended')], loadId)
 }
 
-/** The load to delete next when no more than `keep` ended ones shall be remembered; undefined when there are not more. */
-export function loadToExpire(tables: Tables, keep: number): number | undefined {
+/**
+ * The load to delete next when no more than `keep` ended ones shall be remembered, and none that ended before
+ * `endedBeforeMs`; undefined when there is none.
+ */
+export function loadToExpire(tables: Tables, keep: number, endedBeforeMs = 0): number | undefined {
   const [first] = tables.ended.scan([], 0, 1)
+  if (first === undefined) return undefined
   const last = tables.counters.get(['ended']) ?? 0
-  return first !== undefined && last - first.id + 1 > keep ? first.value : undefined
+  const { expiring = false, endedMs = 0 } = tables.loads.get([first.value]) ?? {}
+  return last - first.id + 1 > keep || expiring || endedMs < endedBeforeMs ? first.value : undefined
 }
 
 /** @returns false when this is not the load that ended first. */
-export function applyLoadExpired(tables: Tables, { loadId, rowsMax }: LoadExpired): boolean {
+export function applyLoadExpired(tables: Tables, { loadId, rowsMax, nowMs }: LoadExpired): boolean {
   const [first] = tables.ended.scan([], 0, 1)
   const load = tables.loads.get([loadId])
   if (first?.value !== loadId || load === undefined || !hasEnded(load.mode)) return false
-  if (!load.expiring) tables.loads.put([loadId], { ...load, expiring: true })
+  if (!load.expiring) {
+    tables.loads.put([loadId], { ...load, expiring: true })
+    if (load.indexId !== undefined) letIndexGo(tables, load.indexId, nowMs)
+  }
   const keys = tables.keysOfLoad.scan([loadId], 0, rowsMax)
   for (const { id, value } of keys) {
     // After it expired the key may have been used for another load.
@@ -36,6 +45,8 @@ export function applyLoadExpired(tables: Tables, { loadId, rowsMax }: LoadExpire
   let left = rowsMax - keys.length
   left -= deleteRows(tables.sets, loadId, left)
   left -= deleteRows(tables.failures, loadId, left)
+  left -= deleteRows(tables.open, loadId, left)
+  left -= deleteFileRows(tables, loadId, left)
   if (left === 0) return true
   tables.loads.delete([loadId])
   tables.ended.delete([first.id])
@@ -47,6 +58,17 @@ function deleteRows(table: OrderedTable<unknown>, loadId: number, rowsMax: numbe
   if (rowsMax === 0) return 0
   const rows = table.scan([loadId], Number.MIN_SAFE_INTEGER, rowsMax)
   for (const { id } of rows) table.delete([loadId, id])
+  return rows.length
+}
+
+/** Rows of files, each with the few that name its sets. */
+function deleteFileRows(tables: Tables, loadId: number, rowsMax: number): number {
+  if (rowsMax === 0) return 0
+  const rows = tables.files.scan([loadId], 0, rowsMax)
+  for (const { id: fileId } of rows) {
+    for (const { id } of tables.fileSets.scan([loadId, fileId], 0, Number.MAX_SAFE_INTEGER)) tables.fileSets.delete([loadId, fileId, id])
+    tables.files.delete([loadId, fileId])
+  }
   return rows.length
 }
 

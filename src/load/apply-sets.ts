@@ -8,8 +8,9 @@ export function addSet(tables: Tables, load: LoadRecord, set: NewSet): number {
   const number = load.nextSet
   const { pieces, targets, attempt, notBeforeMs } = set
   const elsewhere = set.elsewhere === undefined ? {} : { elsewhere: set.elsewhere }
-  tables.sets.put([load.loadId, number], { pieces, targets, attempt, cached: false, ...elsewhere })
-  tables.open.put([load.loadId, number], { bytes: setBytes(set), targets, attempt, notBeforeMs, ...elsewhere })
+  const verify = set.verify === true ? { verify: true } : {}
+  tables.sets.put([load.loadId, number], { pieces, targets, attempt, cached: false, ...elsewhere, ...verify })
+  tables.open.put([load.loadId, number], { bytes: set.verify === true ? 0 : setBytes(set), targets, attempt, notBeforeMs, ...elsewhere })
   load.nextSet += 1
   load.openSets += 1
   load.counts.tasks += 1

@@ -15,9 +15,13 @@ import type {
   SubmitLoad,
 } from './commands.ts'
 import { applyRepairPlanned, applySetCompleted } from './apply-completion.ts'
+import { applyIndexCommand, holdIndex, type IndexCommand } from './apply-lists.ts'
 import { applyLoadExpired, noteEnded, noteRequestKey } from './apply-history.ts'
 import { addFileSets, failFile } from './apply-sets.ts'
+import { applySchedule, isScheduleCommand } from './apply-schedules.ts'
+import type { ScheduleCommand } from './schedule-commands.ts'
 import { emptyCounts, hasEnded, setMode, type LoadRecord } from './load.ts'
+import { noteRate } from './rate-samples.ts'
 import type { Tables } from './tables.ts'
 
 const ignored: LoadEffect = { type: 'ignored' }
@@ -25,6 +29,9 @@ const ignored: LoadEffect = { type: 'ignored' }
 /** Applies one command. @throws Error (assertion) for a change of mode that is not allowed: a programmer's error */
 export function apply(tables: Tables, command: LoadCommand): LoadEffect {
   if (command.type === 'SubmitLoad') return submit(tables, command)
+  if (command.type === 'IndexPartStaged' || command.type === 'IndexDropped')
+    return applyIndexCommand(tables, command) ? { type: 'applied', unused: [] } : ignored
+  if (isScheduleCommand(command)) return applySchedule(tables, command) ?? ignored
   if (command.type === 'LoadExpired') return applyLoadExpired(tables, command) ? { type: 'applied', unused: [] } : ignored
   const load = tables.loads.get([command.loadId])
   const unused: Replacement[] = []
@@ -36,7 +43,7 @@ export function apply(tables: Tables, command: LoadCommand): LoadEffect {
 function applyTo(
   tables: Tables,
   load: LoadRecord,
-  command: Exclude<LoadCommand, SubmitLoad | LoadExpired>,
+  command: Exclude<LoadCommand, SubmitLoad | LoadExpired | ScheduleCommand | IndexCommand>,
   unused: Replacement[],
 ): boolean {
   switch (command.type) {
@@ -62,7 +69,7 @@ function applyTo(
 }
 
 function submit(tables: Tables, command: SubmitLoad): LoadEffect {
-  const { requestKey, path, options, nowMs } = command
+  const { requestKey, path, options, nowMs, indexId } = command
   const known = requestKey === '' ? undefined : tables.requestKeys.get([requestKey])
   if (known !== undefined) return { type: 'submitted', loadId: known, joined: false }
   const equal = equalRunningLoad(tables, command)
@@ -71,10 +78,13 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
   if (equal !== undefined) return { type: 'submitted', loadId, joined: true }
   tables.counters.put(['load'], loadId)
   tables.active.put([loadId], true)
+  const index = indexId === undefined ? undefined : holdIndex(tables, indexId)
   tables.loads.put([loadId], {
     loadId,
     path,
     options,
+    ...(indexId !== undefined && { indexId }),
+    ...(index?.exact === true && { exactVersions: true }),
     submittedMs: nowMs,
     mode: 'SUBMITTED',
     cancelling: false,
@@ -91,7 +101,7 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
     reason: '',
     errorCode: '',
     missingCapacityBytes: 0,
-    counts: { ...emptyCounts },
+    counts: { ...emptyCounts, ...command.delta },
   })
   return { type: 'submitted', loadId, joined: false }
 }
@@ -100,11 +110,20 @@ function equalRunningLoad(tables: Tables, command: SubmitLoad): number | undefin
   for (const { id } of tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)) {
     const load = tables.loads.get([id])
     if (load === undefined || load.cancelling || load.path !== command.path) continue
-    const { replication, activeJobs, batchSize } = load.options
-    const wanted = command.options
-    if (replication === wanted.replication && activeJobs === wanted.activeJobs && batchSize === wanted.batchSize) return id
+    if (load.indexId === command.indexId && areEqual(load.options, command.options)) return id
   }
   return undefined
+}
+
+/** Whether two loads of one path would do the same. */
+function areEqual(one: LoadRecord['options'], other: LoadRecord['options']): boolean {
+  const plain = ({ resumedFrom: _from, ...options }: LoadRecord['options']): string =>
+    JSON.stringify(
+      Object.entries(options)
+        .filter(([, value]) => value !== undefined)
+        .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    )
+  return plain(one) === plain(other)
 }
 
 function start(load: LoadRecord, command: StartLoad): boolean {
@@ -126,6 +145,10 @@ function pagePlanned(tables: Tables, load: LoadRecord, command: PagePlanned): bo
   load.counts.filesCached += command.counts.filesCached
   load.counts.filesSkipped += command.counts.filesSkipped
   load.counts.bytesCached += command.counts.bytesCached
+  for (const name of ['filesAdded', 'filesChanged', 'filesRemoved', 'filesExcluded', 'filesUnverifiable'] as const) {
+    const more = command.counts[name] ?? 0
+    if (more > 0) load.counts[name] = (load.counts[name] ?? 0) + more
+  }
   load.missingCapacityBytes += command.missingBytes
   load.namespaceId = command.namespaceId
   load.cursor = command.nextCursor
@@ -162,13 +185,10 @@ function stateChanged(tables: Tables, load: LoadRecord, command: StateChanged): 
   load.errorCode = command.errorCode
   load.missingCapacityBytes = command.missingCapacityBytes
   tables.active.delete([load.loadId])
+  // The rows of what is open stay, to tell what is in and what is not; there may be very many.
+  load.openKept = true
   noteEnded(tables, load.loadId)
-  for (const { id } of tables.open.scan([load.loadId], 0, Number.MAX_SAFE_INTEGER)) tables.open.delete([load.loadId, id])
-  for (const { id: fileId } of tables.files.scan([load.loadId], 0, Number.MAX_SAFE_INTEGER)) {
-    tables.files.delete([load.loadId, fileId])
-    for (const { id } of tables.fileSets.scan([load.loadId, fileId], 0, Number.MAX_SAFE_INTEGER))
-      tables.fileSets.delete([load.loadId, fileId, id])
-  }
+  noteRate(tables, load)
   return true
 }
 

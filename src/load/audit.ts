@@ -27,7 +27,7 @@ export interface RepairPlan {
 /** Plans what is missing of some files. Files that fit nowhere are given up. Room is reserved. */
 export function planRepairs(
   shortages: readonly { readonly subject: AuditSubject; readonly shortages: readonly Shortage[] }[],
-  options: Pick<PlannerOptions, 'replication' | 'batchFiles' | 'batchBytes'>,
+  options: Pick<PlannerOptions, 'replication' | 'batchFiles' | 'batchBytes' | 'wish'>,
   placement: Placement,
 ): RepairPlan {
   const batches = new SetBatches(options, 1)
@@ -44,8 +44,8 @@ export function planRepairs(
       const has = lackOf.get(block.index)
       if (has === undefined) continue
       bytes += block.bytes
-      const wanted = options.replication - has.length
-      const targets = placement.place(hashNumbers(piece.fileId, block.index), block.bytes, wanted, has)
+      const wanted = (piece.replication ?? options.replication) - has.length
+      const targets = placement.place(hashNumbers(piece.fileId, block.index), block.bytes, wanted, has, options.wish)
       fits &&= targets.length >= wanted
       placement.reserve(targets, block.bytes)
       for (const part of carve(whole, (index) => index === block.index)) runs.push({ piece: part, targets, elsewhere: has })

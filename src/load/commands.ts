@@ -1,7 +1,9 @@
 // Why: everything that changes a load, as one union, so that the journal holds nothing else and a replay gives the
 // same state. How: each command carries the clock's reading and every decision that its sender took (which targets,
 // how long to back off); apply.ts only checks whether it still holds.
+import type { IndexCommand } from './apply-lists.ts'
 import type { FileFailure, LoadMode, LoadOptions, NewSet, Piece } from './load.ts'
+import type { ScheduleCommand, ScheduleEffect } from './schedule-commands.ts'
 
 export interface SubmitLoad {
   readonly type: 'SubmitLoad'
@@ -10,6 +12,10 @@ export interface SubmitLoad {
   readonly requestKey: string
   readonly path: string
   readonly options: LoadOptions
+  /** The staged list of paths to load. */
+  readonly indexId?: string
+  /** What the look at the path before the submission found new at the store. */
+  readonly delta?: Delta
 }
 export interface StartLoad {
   readonly type: 'StartLoad'
@@ -17,7 +23,16 @@ export interface StartLoad {
   readonly loadId: number
 }
 
-export interface PageCounts {
+/** What a listing said that was not known before it. */
+export interface Delta {
+  readonly filesAdded: number
+  readonly filesChanged: number
+  readonly filesRemoved: number
+}
+
+export interface PageCounts extends Partial<Delta> {
+  readonly filesExcluded?: number
+  readonly filesUnverifiable?: number
   readonly files: number
   readonly bytes: number
   readonly filesCached: number
@@ -69,6 +84,8 @@ export interface SetCompleted {
   readonly retries: readonly NewSet[]
   readonly failed: readonly FileFailure[]
   readonly replaced: readonly Replacement[]
+  /** Of a set that was verified. */
+  readonly verified?: { readonly files: number; readonly unverifiable: number }
 }
 /** Sets that wait get other targets because one of theirs is lost. */
 export interface SetsRetargeted {
@@ -131,8 +148,11 @@ export type LoadCommand =
   | StateChanged
   | CancelRequested
   | LoadExpired
+  | ScheduleCommand
+  | IndexCommand
 
 export type LoadEffect =
+  | ScheduleEffect
   | { readonly type: 'submitted'; readonly loadId: number; readonly joined: boolean }
   /** `unused`: replacements whose sets were not taken, because another set of the file had reported the change before. */
   | { readonly type: 'applied'; readonly unused: readonly Replacement[] }

@@ -2,16 +2,19 @@
 // that no other line decides which change of state is allowed.
 import { assert } from '../base/assert.ts'
 import { blockLength } from '../base/block-id.ts'
+import type { HostChoice, PlacementWish } from './placement.ts'
+import type { Selection } from './selection.ts'
 
 /**
  * SUBMITTED -> RUNNING -> AUDITING -> COMPLETED | PARTIAL | FAILED. AUDITING goes back to RUNNING when it plans
- * repairs, and plans the other ones while those run. CANCELLED and FAILED can follow every mode that has not ended.
+ * repairs, and plans the other ones while those run. CANCELLED and FAILED can follow every mode that has not ended, and
+ * PARTIAL follows RUNNING when more files failed than the load allows.
  */
 export type LoadMode = 'SUBMITTED' | 'RUNNING' | 'AUDITING' | 'COMPLETED' | 'PARTIAL' | 'FAILED' | 'CANCELLED'
 
 const nextModes: Readonly<Record<LoadMode, readonly LoadMode[]>> = {
   SUBMITTED: ['RUNNING', 'FAILED', 'CANCELLED'],
-  RUNNING: ['AUDITING', 'FAILED', 'CANCELLED'],
+  RUNNING: ['AUDITING', 'PARTIAL', 'FAILED', 'CANCELLED'],
   AUDITING: ['RUNNING', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'],
   COMPLETED: [],
   PARTIAL: [],
@@ -25,6 +28,30 @@ export interface LoadOptions {
   readonly activeJobs: number
   /** Files a set of small files may hold. */
   readonly batchSize: number
+  /** Nothing of it is visible until all of it is in. */
+  readonly atomic?: boolean
+  /** How long what an atomic load has put aside waits for somebody to finish it. Default: a day. */
+  readonly expireTimeMs?: number
+  /** Colder blocks that no running load needs may go for it. */
+  readonly evict?: boolean
+  /** As the user wrote it; none = unlimited. */
+  readonly bandwidth?: string
+  readonly priority?: number
+  /** Makes the listing known, loads nothing. */
+  readonly metadataOnly?: boolean
+  /** Which of the listed files are wanted; none = all. */
+  readonly selection?: Selection
+  /** Which workers get blocks; none = all. */
+  readonly hosts?: HostChoice
+  /** What is cached is checked against the store's checksums. */
+  readonly verify?: boolean
+  /** `N` or `P%`: stops early above it. */
+  readonly maxFailures?: string
+  /** The schedule that submitted it. */
+  readonly schedule?: string
+  readonly readyByMs?: number
+  /** The load that it goes on with. */
+  readonly resumedFrom?: string
 }
 
 export interface LoadCounts {
@@ -40,11 +67,26 @@ export interface LoadCounts {
   tasks: number
   tasksDone: number
   tasksRetried: number
+  /** At the store and not known before this load's listing; known in another version; gone from the store. */
+  filesAdded?: number
+  filesChanged?: number
+  filesRemoved?: number
+  /** Listed and not in the selection; in no other count. */
+  filesExcluded?: number
+  /** Cached and found equal to the store's checksum. */
+  filesVerified?: number
+  /** Cached, and the store has no checksum to hold them against. */
+  filesUnverifiable?: number
 }
 
 export interface LoadRecord {
   readonly loadId: number
+  /** What is loaded, or, with an index, what its paths have in common. */
   readonly path: string
+  /** The staged list of paths to load. */
+  readonly indexId?: string
+  /** Only the versions that the index names are wanted. */
+  readonly exactVersions?: boolean
   readonly options: LoadOptions
   readonly submittedMs: number
   mode: LoadMode
@@ -61,6 +103,8 @@ export interface LoadRecord {
   expiring: boolean
   /** Sets that are planned and not done. */
   openSets: number
+  /** Of a load that has ended: the rows of its open sets are there. Older ones have lost them. */
+  openKept?: boolean
   startedMs: number
   endedMs: number
   reason: string
@@ -81,6 +125,10 @@ export interface Piece {
   readonly blockCount: number
   /** Exactly one piece of a file has it: the one that stands for the file in lists. */
   readonly lead: boolean
+  /** Replicas of this file, where they are others than the load's. */
+  readonly replication?: number
+  /** Decimal CRC-64/XZ of the whole object, where the store has said it. */
+  readonly crc64?: string
 }
 
 /** What a task carries: every block of every piece goes to each of the targets (worker ids). */
@@ -93,6 +141,8 @@ export interface NewSet {
   readonly notBeforeMs: number
   /** Workers that have these blocks, or get them by other sets: none of them can stand in for a target. */
   readonly elsewhere?: readonly string[] | undefined
+  /** The blocks are there: they are to be held against the store's checksums. No room is reserved for them. */
+  readonly verify?: boolean | undefined
 }
 
 /** A set is done when it has no row in the open sets. */
@@ -122,7 +172,10 @@ export interface FileFailure {
   readonly code: string
   readonly reason: string
   readonly attempts: number
+  /** The cache worker that refused it, or the job worker that could not read it. */
   readonly workerId: string
+  /** See retry-policy.ts. */
+  readonly class?: 'transient' | 'throttled' | 'permanent'
 }
 
 export const emptyCounts: Readonly<LoadCounts> = {
@@ -150,6 +203,22 @@ export function setMode(load: LoadRecord, mode: LoadMode, nowMs: number): void {
   load.mode = mode
   if (mode === 'RUNNING' && load.startedMs === 0) load.startedMs = nowMs
   if (hasEnded(mode)) load.endedMs = nowMs
+}
+
+/** What placement must heed of a load's options. */
+export function wishOf(options: Pick<LoadOptions, 'hosts' | 'evict'> | undefined): PlacementWish {
+  return { hosts: options?.hosts, evict: options?.evict }
+}
+
+const stagedForMsDefault = 24 * 3_600_000
+
+/** What a listing of this load is asked of the master with: an atomic one's is put aside, under its path, so that a later load goes on with it. */
+export function stagingOf(
+  { path, options }: Pick<LoadRecord, 'path' | 'options'>,
+  nowMs: number,
+): { readonly stagingId?: string; readonly stagingExpiresMs?: number } {
+  if (options.atomic !== true) return {}
+  return { stagingId: path, stagingExpiresMs: nowMs + (options.expireTimeMs ?? stagedForMsDefault) }
 }
 
 /** `L42`: how people and tasks name load 42. */

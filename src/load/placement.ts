@@ -13,6 +13,28 @@ export interface PlacementWorker {
   readonly usedBytes: number
 }
 
+/** Which hosts get blocks (wire: HostChoice). */
+export interface HostChoice {
+  /** Only these; none = all. */
+  readonly hosts: readonly string[]
+  readonly excludedHosts: readonly string[]
+  /** This one first, as far as it has room. */
+  readonly locality?: string | undefined
+}
+
+/** What a load asks of the workers beside room. */
+export interface PlacementWish {
+  readonly hosts?: HostChoice | undefined
+  /** Colder blocks may go: all room counts that no load's planned bytes take. */
+  readonly evict?: boolean | undefined
+}
+
+/** Whether a host may hold blocks of a load with this choice. */
+export function isChosenHost(choice: HostChoice | undefined, hostname: string): boolean {
+  if (choice === undefined) return true
+  return !choice.excludedHosts.includes(hostname) && (choice.hosts.length === 0 || choice.hosts.includes(hostname))
+}
+
 interface LedgerEntry {
   worker: PlacementWorker
   readonly hash: number
@@ -66,10 +88,29 @@ export class Placement {
     return this.#entries.get(workerId)?.worker.live ?? false
   }
 
+  /** Whether a replica there counts for a load with this choice of hosts. */
+  holdsFor(workerId: string, hosts: HostChoice | undefined): boolean {
+    const worker = this.#entries.get(workerId)?.worker
+    return worker?.live === true && isChosenHost(hosts, worker.hostname)
+  }
+
   /** Bytes that may still be planned for a worker; a lower bound of what is really free. */
   freeBytes(workerId: string): number {
     const entry = this.#entries.get(workerId)
     return entry === undefined ? 0 : freeOf(entry)
+  }
+
+  /** Bytes that a load which may evict can still plan for a worker. */
+  roomBytes(workerId: string): number {
+    const entry = this.#entries.get(workerId)
+    return entry === undefined ? 0 : roomOf(entry)
+  }
+
+  /** The same books, to try something out in. */
+  copy(): Placement {
+    const copy = new Placement()
+    for (const [workerId, entry] of this.#entries) copy.#entries.set(workerId, { ...entry })
+    return copy
   }
 
   /** True when no planned byte is under way anywhere and the reported usage is believed: what does not fit now, does not fit. */
@@ -81,15 +122,17 @@ export class Placement {
    * `count` live workers with room for `bytes` each, best first, none of `excluded`; distinct hosts, also from those of
    * `excluded`, while there are enough. Fewer than `count` when it does not fit. Nothing is reserved yet.
    */
-  place(hash: number, bytes: number, count: number, excluded: readonly string[] = []): string[] {
+  place(hash: number, bytes: number, count: number, excluded: readonly string[] = [], wish: PlacementWish = {}): string[] {
     const ranked: { entry: LedgerEntry; score: number }[] = []
     for (const entry of this.#entries.values()) {
       const free = freeOf(entry)
-      if (!entry.worker.live || free < bytes || excluded.includes(entry.worker.workerId)) continue
+      if (!entry.worker.live || excluded.includes(entry.worker.workerId) || !isChosenHost(wish.hosts, entry.worker.hostname)) continue
+      if (free < bytes && (wish.evict !== true || roomOf(entry) < bytes)) continue
       // Weighted rendezvous: -weight / ln(u), u uniform in (0, 1) (Schindelhauer and Schomaker, "Weighted distributed hash tables").
       ranked.push({ entry, score: -Math.max(free, 1) / Math.log(hashUnit(hash, entry.hash)) })
     }
-    ranked.sort((a, b) => b.score - a.score)
+    const isNear = ({ entry }: { readonly entry: LedgerEntry }): boolean => entry.worker.hostname === wish.hosts?.locality
+    ranked.sort((a, b) => Number(isNear(b)) - Number(isNear(a)) || b.score - a.score)
     const hosts = new Set(excluded.map((workerId) => this.#entries.get(workerId)?.worker.hostname))
     const chosen: LedgerEntry[] = []
     for (const { entry } of ranked) {
@@ -128,6 +171,11 @@ export class Placement {
     }
   }
 
+  /** Bytes that were planned and have been there all along. */
+  unplan(targets: readonly string[], bytes: number): void {
+    for (const entry of this.#of(targets)) entry.plannedBytes = Math.max(0, entry.plannedBytes - bytes)
+  }
+
   /** Nothing is under way at all: drops what got lost in the books (sets that ended without an answer). */
   nothingOpen(): void {
     for (const entry of this.#entries.values()) entry.openBytes = 0
@@ -144,6 +192,11 @@ function entryOf(worker: PlacementWorker, baselineBytes: number | undefined, now
 
 function unlisted(workerId: string): PlacementWorker {
   return { workerId, hostname: '', live: false, capacityBytes: 0, usedBytes: 0 }
+}
+
+/** What is free once everything is evicted that no load has planned. */
+function roomOf(entry: LedgerEntry): number {
+  return Math.max(0, entry.worker.capacityBytes - entry.plannedBytes)
 }
 
 function freeOf(entry: LedgerEntry): number {

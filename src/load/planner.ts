@@ -1,11 +1,12 @@
 // Why: turns one page of a listing into sets. How: files whose blocks all have their replicas are counted as cached;
 // the rest is cut into runs of blocks that lack the same thing, each run gets its targets, and small runs with the
-// same targets share a set. Room is reserved as it is given out; what does not fit is reported, never planned.
+// same targets share a set. Small files in a row get the same targets, the more of them the larger the load is, so that
+// sets are full however many workers there are. Room is reserved as it is given out; what does not fit is reported, never planned.
 import { blockCount, blockLength } from '../base/block-id.ts'
 import type { PageCounts } from './commands.ts'
 import { hashNumbers } from './hash.ts'
 import { pieceBytes, type FileFailure, type NewSet, type Piece } from './load.ts'
-import type { Placement } from './placement.ts'
+import type { Placement, PlacementWish } from './placement.ts'
 
 /** What the master says of one object of the listing (wire: SyncedFile). */
 export interface ListedFile {
@@ -18,6 +19,11 @@ export interface ListedFile {
   readonly blocks: readonly { readonly workerIds: readonly string[] }[]
   /** Not empty: it cannot be loaded, and why. */
   readonly problem: string
+  /** The error code of the problem; failed_precondition when it says none. */
+  readonly problemCode?: string | undefined
+  /** Replicas of this file, where they are others than the load's. */
+  readonly replication?: number | undefined
+  readonly crc64?: string | undefined
 }
 
 export interface PlannerOptions {
@@ -28,6 +34,12 @@ export interface PlannerOptions {
   readonly batchBytes: number
   /** Bytes of a set of blocks of one large file; at least one block. */
   readonly largeSetBytes: number
+  /** Files of one block in a row that get the same targets, see groupFilesOf; 1 when not given. */
+  readonly groupFiles?: number
+  /** Which workers get blocks, and whether others' colder ones may go for them. */
+  readonly wish?: PlacementWish
+  /** What is cached becomes sets that are held against the store's checksums. */
+  readonly verify?: boolean
 }
 
 export interface PagePlan {
@@ -49,10 +61,21 @@ interface Run {
 /** One file makes no more sets than this: those of larger files hold more blocks than `largeSetBytes`. */
 const setsPerFileMax = 10_000
 
+/** A group of small files is at most this part of what each worker has got of the load before. */
+const groupShare = 32
+
+/**
+ * How many small files in a row go to the same workers: without groups a page of files for many tuples of workers makes
+ * many tiny sets (20 workers, 2 replicas: 380 tuples). Groups begin small and grow with the load, so that workers stay equally full.
+ */
+export function groupFilesOf(filesPlanned: number, liveWorkers: number, batchFiles: number): number {
+  return Math.max(1, Math.min(batchFiles, Math.floor(filesPlanned / (Math.max(1, liveWorkers) * groupShare))))
+}
+
 /** How many of the first files make at most `setsMax` sets (an upper bound of what planPage makes of them); at least one file. */
 export function filesWithin(
   files: readonly ListedFile[],
-  options: Pick<PlannerOptions, 'replication' | 'largeSetBytes'>,
+  options: Pick<PlannerOptions, 'replication' | 'largeSetBytes' | 'wish'>,
   placement: Placement,
   setsMax: number,
 ): number {
@@ -64,11 +87,16 @@ export function filesWithin(
   return files.length
 }
 
-function setsAtMost(file: ListedFile, options: Pick<PlannerOptions, 'replication' | 'largeSetBytes'>, placement: Placement): number {
+function setsAtMost(
+  file: ListedFile,
+  options: Pick<PlannerOptions, 'replication' | 'largeSetBytes' | 'wish'>,
+  placement: Placement,
+): number {
   if (file.blocks.length === 0) return Math.ceil(blockCount(file.length, file.blockSizeBytes) / blocksPerSet(file, options.largeSetBytes))
   // A file that is there in part may lack another replica at every block.
+  const wanted = file.replication ?? options.replication
   const isShort = ({ workerIds }: { readonly workerIds: readonly string[] }): boolean =>
-    workerIds.length < options.replication || workerIds.filter((workerId) => placement.isLive(workerId)).length < options.replication
+    workerIds.length < wanted || workerIds.filter((workerId) => placement.holdsFor(workerId, options.wish?.hosts)).length < wanted
   return file.blocks.filter(isShort).length
 }
 
@@ -83,6 +111,8 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
   const cached: Piece[] = []
   const failed: FileFailure[] = []
   const batches = new SetBatches(options, attempt)
+  const checks = new SetBatches(options, attempt)
+  const groups = new Groups(options)
   let missingBytes = 0
   for (const file of files) {
     if (isDirectoryMarker(file)) {
@@ -92,27 +122,44 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
     counts.files += 1
     counts.bytes += file.length
     if (file.problem !== '') {
-      failed.push(failureOf(file, 'failed_precondition', file.problem))
+      failed.push(failureOf(file, file.problemCode ?? 'failed_precondition', file.problem))
       continue
     }
-    const plan = planFile(file, options, placement)
+    const plan = planFile(file, options, placement, groups)
+    const isWhole = plan.missingBytes === 0 && plan.runs.length === 0
+    if (isWhole && options.verify === true && file.length > 0) {
+      checks.add({ piece: wholePiece(file), targets: holdersOf(file, options, placement), elsewhere: [] })
+      continue
+    }
     counts.bytesCached += plan.cachedBytes
     if (plan.missingBytes > 0) {
       missingBytes += plan.missingBytes
       failed.push(failureOf(file, 'resource_exhausted', `no room in the cache: ${plan.missingBytes} bytes do not fit`))
     } else if (plan.runs.length === 0) {
       counts.filesCached += 1
-      cached.push(pieceOf(file, 0, blockCount(file.length, file.blockSizeBytes), true))
+      cached.push(wholePiece(file))
     } else {
       for (const run of plan.runs) batches.add(run)
     }
   }
-  return { sets: batches.finish(), cached, failed, counts, missingBytes }
+  const toCheck = checks.finish().map((set) => ({ ...set, verify: true }))
+  return { sets: [...batches.finish(), ...toCheck], cached, failed, counts, missingBytes }
+}
+
+/** The workers that have any block of a file. */
+function holdersOf({ blocks }: ListedFile, { wish }: Pick<PlannerOptions, 'wish'>, placement: Placement): string[] {
+  const holders = new Set(blocks.flatMap(({ workerIds }) => workerIds))
+  return [...holders].filter((workerId) => placement.holdsFor(workerId, wish?.hosts)).toSorted()
+}
+
+function wholePiece(file: ListedFile): Piece {
+  return pieceOf(file, 0, blockCount(file.length, file.blockSizeBytes), true)
 }
 
 /** Gives back what planPage reserved, when the plan is thrown away. */
 export function releasePlan(plan: { readonly sets: readonly NewSet[] }, placement: Placement): void {
   for (const set of plan.sets) {
+    if (set.verify === true) continue
     for (const piece of set.pieces) placement.release(set.targets, pieceBytes(piece))
   }
 }
@@ -124,19 +171,21 @@ interface FilePlan {
 }
 
 /** Reserves room for the file, all or nothing. */
-function planFile(file: ListedFile, options: PlannerOptions, placement: Placement): FilePlan {
+function planFile(file: ListedFile, options: PlannerOptions, placement: Placement, groups: Groups): FilePlan {
   const runs: Run[] = []
   let cachedBytes = 0
   let missingBytes = 0
-  for (const { first, count, replicas } of runsOf(file, options.largeSetBytes, placement)) {
+  for (const { first, count, replicas } of runsOf(file, options, placement)) {
     const piece = pieceOf(file, first, count, runs.length === 0)
     const bytes = pieceBytes(piece)
-    const wanted = options.replication - replicas.length
+    const wanted = (file.replication ?? options.replication) - replicas.length
     if (wanted <= 0) {
       cachedBytes += bytes
       continue
     }
-    const targets = placement.place(hashNumbers(file.fileId, first), bytes, wanted, replicas)
+    const isSmall = file.length <= file.blockSizeBytes && replicas.length === 0
+    const hash = isSmall ? groups.hashOf(file.fileId, bytes) : hashNumbers(file.fileId, first)
+    const targets = placement.place(hash, bytes, wanted, replicas, options.wish)
     if (targets.length < wanted) missingBytes += bytes * (wanted - targets.length)
     placement.reserve(targets, bytes)
     runs.push({ piece, targets, elsewhere: replicas })
@@ -145,13 +194,42 @@ function planFile(file: ListedFile, options: PlannerOptions, placement: Placemen
   return { runs, cachedBytes, missingBytes }
 }
 
+/** The hash that small files in a row share: that of the first of them. */
+class Groups {
+  readonly #filesMax: number
+  readonly #bytesMax: number
+  #hash = 0
+  #files = 0
+  #bytes = 0
+
+  constructor({ groupFiles = 1, batchBytes }: Pick<PlannerOptions, 'groupFiles' | 'batchBytes'>) {
+    this.#filesMax = groupFiles
+    this.#bytesMax = batchBytes
+  }
+
+  hashOf(fileId: number, bytes: number): number {
+    if (this.#files === 0 || this.#files >= this.#filesMax || this.#bytes + bytes > this.#bytesMax) {
+      this.#hash = hashNumbers(fileId, 0)
+      this.#files = 0
+      this.#bytes = 0
+    }
+    this.#files += 1
+    this.#bytes += bytes
+    return this.#hash
+  }
+}
+
 /** Consecutive blocks with the same live replicas, cut at the bytes of a set (whole blocks). */
-function runsOf(file: ListedFile, largeSetBytes: number, placement: Placement): { first: number; count: number; replicas: string[] }[] {
+function runsOf(
+  file: ListedFile,
+  { largeSetBytes, wish }: Pick<PlannerOptions, 'largeSetBytes' | 'wish'>,
+  placement: Placement,
+): { first: number; count: number; replicas: string[] }[] {
   const blocksMax = blocksPerSet(file, largeSetBytes)
   const runs: { first: number; count: number; replicas: string[]; name: string }[] = []
   const blocks = blockCount(file.length, file.blockSizeBytes)
   for (let index = 0; index < blocks; index += 1) {
-    const replicas = file.blocks[index]?.workerIds.filter((workerId) => placement.isLive(workerId)).toSorted() ?? []
+    const replicas = file.blocks[index]?.workerIds.filter((workerId) => placement.holdsFor(workerId, wish?.hosts)).toSorted() ?? []
     const name = replicas.join(' ')
     const last = runs.at(-1)
     if (last !== undefined && last.name === name && last.count < blocksMax) last.count += 1
@@ -219,6 +297,7 @@ function failureOf(file: ListedFile, code: string, reason: string): FileFailure 
 }
 
 function pieceOf(file: ListedFile, firstBlock: number, count: number, lead: boolean): Piece {
-  const { fileId, key, etag, length, blockSizeBytes } = file
-  return { fileId, key, etag, length, blockSizeBytes, firstBlock, blockCount: count, lead }
+  const { fileId, key, etag, length, blockSizeBytes, replication, crc64 = '' } = file
+  const own = { ...(replication !== undefined && { replication }), ...(crc64 !== '' && { crc64 }) }
+  return { fileId, key, etag, length, blockSizeBytes, firstBlock, blockCount: count, lead, ...own }
 }

@@ -5,7 +5,7 @@ import { backoffMs, type RetryPolicy } from '../base/retry.ts'
 import type { Random } from '../base/clock.ts'
 import { hashNumbers } from './hash.ts'
 import { carve, pieceBytes, setBytes, type FileFailure, type NewSet, type Piece } from './load.ts'
-import type { Placement } from './placement.ts'
+import type { Placement, PlacementWish } from './placement.ts'
 import { SetBatches, type PlannerOptions } from './planner.ts'
 
 /** A block that is not on a target (wire: BlockFailure). */
@@ -21,6 +21,20 @@ export interface BlockFailure {
   readonly message: string
 }
 
+/**
+ * `permanent`: no retry mends it. `throttled`: the store asks for time. `transient`: anything else that may pass.
+ */
+export type ErrorClass = 'transient' | 'throttled' | 'permanent'
+
+/** The class of a block's failure. */
+export function errorClassOf({ workerId, reason, retryable }: Pick<BlockFailure, 'workerId' | 'reason' | 'retryable'>): ErrorClass {
+  if (reason === 'slow_down') return 'throttled'
+  // What a cache worker refuses for good, another one may take.
+  return retryable || workerId !== '' ? 'transient' : 'permanent'
+}
+
+/** A store that asks for time gets more of it: as after so many more attempts. */
+const throttledSteps = 3
 /** A writer that died holds its blocks for seconds: asking again sooner is of no use. */
 const heldWaitMs = 1000
 
@@ -28,8 +42,11 @@ export interface RetryContext {
   readonly policy: RetryPolicy
   readonly planner: Pick<PlannerOptions, 'batchFiles' | 'batchBytes'>
   readonly placement: Placement
+  readonly wish?: PlacementWish
   readonly random: Random
   readonly nowMs: number
+  /** Who tried: named in the list of failed files where no cache worker is to blame. */
+  readonly jobWorkerId?: string
 }
 
 export interface RetryPlan {
@@ -52,7 +69,8 @@ type TriedSet = Omit<NewSet, 'notBeforeMs'>
 /**
  * The next sets after one attempt. Failures of files or blocks that the set does not hold are ignored. A target that is
  * down and has no substitute costs no attempt: the set waits for it, and the load's own patience ends that. A block that
- * another writer holds costs none either: soon it is there, or its reservation has run out.
+ * another writer holds costs none either: soon it is there, or its reservation has run out. Nor does a straggler, whose
+ * read was ended so that the rest of its set can be reported: it goes on in a set of its own.
  * Reservations follow: what arrived is no longer under way, what moved is reserved at its new target.
  */
 export function planRetries(set: TriedSet, failures: readonly BlockFailure[], context: RetryContext): RetryPlan {
@@ -60,6 +78,8 @@ export function planRetries(set: TriedSet, failures: readonly BlockFailure[], co
   const failed = new Map<number, FileFailure>()
   const waiting: Missing[] = []
   const held: Missing[] = []
+  const stragglers: Missing[] = []
+  const throttled: Missing[] = []
   const again: Missing[] = []
   const underWay = new Map(set.targets.map((target) => [target, 0]))
   const count = (targets: readonly string[], bytes: number): void => {
@@ -70,7 +90,7 @@ export function planRetries(set: TriedSet, failures: readonly BlockFailure[], co
     if (ofPiece.length === 0 || failed.has(piece.fileId)) continue
     const final = finalFailure(ofPiece, set.attempt, context)
     if (final !== undefined) {
-      failed.set(piece.fileId, failureOf(piece, final, set.attempt))
+      failed.set(piece.fileId, failureOf(piece, final, set.attempt, context))
       continue
     }
     for (const missing of missingOf(piece, ofPiece, set, context)) {
@@ -78,6 +98,8 @@ export function planRetries(set: TriedSet, failures: readonly BlockFailure[], co
       const stays = (failure: BlockFailure): boolean => missing.targets.includes(failure.workerId)
       if (ofPiece.some((failure) => stays(failure) && isHeld(failure))) held.push(missing)
       else if (ofPiece.some((failure) => stays(failure) && isPatient(failure))) waiting.push(missing)
+      else if (ofPiece.every(isStraggler)) stragglers.push(missing)
+      else if (ofPiece.some((failure) => errorClassOf(failure) === 'throttled')) throttled.push(missing)
       else again.push(missing)
     }
   }
@@ -86,9 +108,12 @@ export function planRetries(set: TriedSet, failures: readonly BlockFailure[], co
   count(set.targets, setBytes({ pieces: dropped }))
   for (const target of set.targets) context.placement.arrived([target], setBytes(set) - (underWay.get(target) ?? 0))
   const keep = (missing: Missing): boolean => !failed.has(missing.piece.fileId)
+  const backOff = (steps: number): number => context.nowMs + backoffMs(context.policy, set.attempt + steps, context.random)
   return {
     retries: [
-      ...batch(again.filter(keep), set.attempt + 1, context.nowMs + backoffMs(context.policy, set.attempt, context.random), context),
+      ...batch(stragglers.filter(keep), set.attempt, context.nowMs, context),
+      ...batch(throttled.filter(keep), set.attempt + 1, backOff(throttledSteps), context),
+      ...batch(again.filter(keep), set.attempt + 1, backOff(0), context),
       ...batch(waiting.filter(keep), set.attempt, context.nowMs + context.policy.initialMs, context),
       ...batch(held.filter(keep), set.attempt, context.nowMs + heldWaitMs * (1 + context.random()), context),
     ],
@@ -101,14 +126,20 @@ function isHeld(failure: BlockFailure): boolean {
   return failure.workerId !== '' && failure.code === 'already_exists' && failure.reason === 'being_written'
 }
 
+/** Its read was ended early, as the last of its set (job-worker/stragglers.ts). */
+function isStraggler(failure: BlockFailure): boolean {
+  return failure.workerId === '' && failure.reason === 'straggler'
+}
+
 /** Time alone may mend it. */
 function isPatient(failure: BlockFailure): boolean {
+  if (isStraggler(failure)) return true
   return failure.workerId !== '' && (failure.code === 'unavailable' || isHeld(failure))
 }
 
 /** The failure that ends the file: one that no retry mends, or any when the attempts are used up. */
 function finalFailure(failures: readonly BlockFailure[], attempt: number, context: RetryContext): BlockFailure | undefined {
-  const unreadable = failures.find((failure) => failure.workerId === '' && !failure.retryable)
+  const unreadable = failures.find((failure) => errorClassOf(failure) === 'permanent')
   if (unreadable !== undefined) return unreadable
   if (attempt < context.policy.attemptsMax) return undefined
   return failures.find((failure) => !isPatient(failure))
@@ -150,7 +181,7 @@ function missingOf(
 /** Another worker for a piece, with its reservation; the same one when there is none. */
 function substitute(piece: Piece, target: string, used: readonly string[], context: RetryContext): string {
   const bytes = pieceBytes(piece)
-  const [other] = context.placement.place(hashNumbers(piece.fileId, piece.firstBlock), bytes, 1, used)
+  const [other] = context.placement.place(hashNumbers(piece.fileId, piece.firstBlock), bytes, 1, used, context.wish)
   if (other === undefined) return target
   context.placement.release([target], bytes)
   context.placement.reserve([other], bytes)
@@ -177,9 +208,10 @@ export function giveUp(set: { readonly pieces: readonly Piece[]; readonly attemp
   return [...byFile.values()].map(({ fileId, key, length }) => ({ fileId, key, length, code, reason, attempts: set.attempt, workerId: '' }))
 }
 
-function failureOf(piece: Piece, failure: BlockFailure, attempts: number): FileFailure {
+function failureOf(piece: Piece, failure: BlockFailure, attempts: number, { jobWorkerId = '' }: RetryContext): FileFailure {
   const { fileId, key, length } = piece
-  return { fileId, key, length, code: failure.code, reason: failure.message, attempts, workerId: failure.workerId }
+  const workerId = failure.workerId === '' ? jobWorkerId : failure.workerId
+  return { fileId, key, length, code: failure.code, reason: failure.message, attempts, workerId, class: errorClassOf(failure) }
 }
 
 function inPiece(piece: Piece, index: number): boolean {

@@ -1,6 +1,9 @@
 // Why: the state machine must not know where its rows lie. How: ordered tables with synchronous access; a group of
 // commands runs inside one transaction of whoever implements this (LMDB in the job master, maps in tests).
+import type { IndexItem, IndexRecord } from './path-list.ts'
 import type { FileFailure, FileProgress, LoadRecord, OpenSet, SetRecord } from './load.ts'
+import type { RateSample } from './estimate.ts'
+import type { ScheduleRecord, ScheduleRun } from './schedule.ts'
 
 /** Numbers and short strings; compared element by element. */
 export type RowKey = readonly (number | string)[]
@@ -43,4 +46,18 @@ export interface Tables {
   readonly fileSets: OrderedTable<true>
   /** `[loadId, fileId]`; a negative number instead when the file has no id. */
   readonly failures: OrderedTable<FileFailure>
+  /** `[indexId]`: staged lists of paths. */
+  readonly indexes: OrderedTable<IndexRecord>
+  /** `[indexId, part]` */
+  readonly indexParts: OrderedTable<readonly IndexItem[]>
+  /** `[number]` -> index id, in the order in which they began to come. */
+  readonly stagedIndexes: OrderedTable<string>
+  /** `['samples']`: what past loads tell of the rates. */
+  readonly rates: OrderedTable<readonly RateSample[]>
+  /** `[scheduleId]` */
+  readonly schedules: OrderedTable<ScheduleRecord>
+  /** `[name]` -> schedule id */
+  readonly scheduleNames: OrderedTable<number>
+  /** `[scheduleId, number]` */
+  readonly scheduleRuns: OrderedTable<ScheduleRun>
 }

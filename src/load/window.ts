@@ -1,5 +1,5 @@
-// Why: how many tasks may be in the queue now, and whose. How: one set of each load in turn (a load of a million sets
-// does not starve one of ten), as long as the load's --active-jobs and the lane's bounds in tasks and bytes allow it.
+// Why: how many tasks may be in the queue now, and whose. How: the load that has least of its share comes next (one of a
+// million sets does not starve one of ten), as long as its --active-jobs and the lane's bounds in tasks and bytes allow it.
 import type { OpenSet } from './load.ts'
 
 export interface Lane {
@@ -22,6 +22,12 @@ export interface LoadQueue {
   readonly room: number
   /** In the order in which they shall go. */
   readonly sets: readonly ReadySet[]
+  /** Of the window it gets this share among the others; 1 when undefined. */
+  readonly weight?: number
+  /** Its tasks that are out, by lane. */
+  readonly tasksIn?: ReadonlyMap<string, number>
+  /** Its tasks read slowly on purpose: in a lane it keeps to its share of what the job worker runs at once, a quarter at most. */
+  readonly paced?: boolean
 }
 
 export interface WindowLimits {
@@ -35,6 +41,8 @@ export interface WindowLimits {
 export interface Assignment {
   readonly set: ReadySet
   readonly lane: string
+  /** Its place in the lane: a later task with a lower one overtakes it. Loads that have less than their share get lower ones. */
+  readonly rank: number
 }
 
 interface LaneState {
@@ -43,6 +51,22 @@ interface LaneState {
   tasks: number
   bytes: number
 }
+
+interface Cursor {
+  readonly sets: readonly ReadySet[]
+  readonly weight: number
+  readonly paced: boolean
+  /** Tasks out, by lane, and in all. */
+  readonly tasksIn: Map<string, number>
+  out: number
+  next: number
+  room: number
+}
+
+const pacedShareMax = 0.25
+/** Ranks are whole numbers; the queue takes them up to 2^21. */
+const rankScale = 1000
+const rankMax = 2_000_000
 
 /**
  * What may go out now. A set goes to a job worker on the host of its first target (the bytes stay on the host), or, where
@@ -62,30 +86,53 @@ export function fillWindow(
   }))
   const byHost = Map.groupBy(states, (state) => state.lane.hostname)
   const assignments: Assignment[] = []
-  const cursors = loads.map((load) => ({ sets: load.sets, next: 0, room: load.room }))
+  const weightSum = loads.reduce((sum, { weight = 1 }) => sum + weight, 0)
+  const cursors = loads.map((load) => {
+    const { sets, room, weight = 1, tasksIn, paced = false } = load
+    const out = [...(tasksIn?.values() ?? [])].reduce((sum, tasks) => sum + tasks, 0)
+    return { sets, next: 0, room, weight, out, tasksIn: new Map(tasksIn), paced }
+  })
+  // A slow task holds its place for long, and a few of them use up the rate: the others are for loads that come later.
+  const isShut = ({ tasksIn, weight }: Cursor, { lane: { lane, activeTasksMax } }: LaneState): boolean =>
+    (tasksIn.get(lane) ?? 0) >= Math.max(1, Math.floor(activeTasksMax * Math.min(weight / weightSum, pacedShareMax)))
   const hasRoom = (state: LaneState, bytes: number): boolean =>
     state.tasks < state.tasksMax && (state.tasks === 0 || state.bytes + bytes <= limits.laneBytesMax)
-  for (let moved = true; moved && states.some((state) => state.tasks < state.tasksMax);) {
-    moved = false
-    for (const cursor of cursors) {
-      while (cursor.room > 0 && cursor.next < cursor.sets.length) {
-        const set = cursor.sets[cursor.next]
-        cursor.next += 1
-        if (set === undefined) break
-        const local = byHost.get(hostOf(set.targets[0] ?? '') ?? '')
-        const open = (local ?? states).filter((state) => hasRoom(state, set.bytes))
-        const state = leastLoaded(open.length > 0 ? open : states.filter((other) => other.tasks === 0))
-        if (state === undefined) continue
-        state.tasks += 1
-        state.bytes += set.bytes
-        cursor.room -= 1
-        assignments.push({ set, lane: state.lane.lane })
-        moved = true
-        break
-      }
+  while (states.some((state) => state.tasks < state.tasksMax)) {
+    const cursor = furthestBehind(cursors)
+    if (cursor === undefined) break
+    const set = cursor.sets[cursor.next]
+    cursor.next += 1
+    if (set === undefined) break
+    const mayTake = cursor.paced ? states.filter((state) => !isShut(cursor, state)) : states
+    if (mayTake.length === 0) {
+      cursor.room = 0
+      continue
     }
+    const host = hostOf(set.targets[0] ?? '') ?? ''
+    const local = byHost.has(host) ? mayTake.filter((state) => state.lane.hostname === host) : mayTake
+    const open = local.filter((state) => hasRoom(state, set.bytes))
+    const state = leastLoaded(open.length > 0 ? open : mayTake.filter((other) => other.tasks === 0))
+    if (state === undefined) continue
+    const { lane } = state.lane
+    state.tasks += 1
+    state.bytes += set.bytes
+    cursor.room -= 1
+    cursor.out += 1
+    const inLane = (cursor.tasksIn.get(lane) ?? 0) + 1
+    cursor.tasksIn.set(lane, inLane)
+    assignments.push({ set, lane, rank: Math.min(rankMax, Math.ceil((inLane * rankScale) / cursor.weight)) })
   }
   return assignments
+}
+
+/** The load that has least of its share, of those that can go on. */
+function furthestBehind(cursors: readonly Cursor[]): Cursor | undefined {
+  let best: Cursor | undefined
+  for (const cursor of cursors) {
+    if (cursor.room <= 0 || cursor.next >= cursor.sets.length) continue
+    if (best === undefined || (cursor.out + 1) / cursor.weight < (best.out + 1) / best.weight) best = cursor
+  }
+  return best
 }
 
 function leastLoaded(states: readonly LaneState[]): LaneState | undefined {

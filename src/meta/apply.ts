@@ -13,11 +13,13 @@ import type {
   SetDecommissioning,
   SetExpectedWorker,
   SetReplication,
+  UpdateNamespace,
 } from './commands.ts'
 import { forgetDeadline } from './deadlines.ts'
 import { applyLifecycle } from './lifecycle.ts'
 import { done, refused } from './outcomes.ts'
 import { directoryAt, namespaceById, namespaceByName } from './resolve.ts'
+import { applyStaging } from './staging.ts'
 import { detachedParentId, type Tables } from './tables.ts'
 import { count, dropBlocks, newDirectory, nextId, Tree } from './tree.ts'
 
@@ -29,6 +31,8 @@ export function apply(tables: Tables, command: Command): Applied {
   switch (command.type) {
     case 'create_namespace':
       return createNamespace(tables, command)
+    case 'update_namespace':
+      return updateNamespace(tables, command)
     case 'delete_namespace':
       return deleteNamespace(tables, command)
     case 'clear_detached':
@@ -49,6 +53,7 @@ export function apply(tables: Tables, command: Command): Applied {
     case 'rename':
     case 'set_attributes':
     case 'follow_namespace_ttl':
+    case 'end_ttl_change':
     case 'renew_files':
     case 'expire':
     case 'create_file':
@@ -56,6 +61,10 @@ export function apply(tables: Tables, command: Command): Applied {
     case 'abandon_file':
     case 'persist_files':
       return applyLifecycle(tables, command)
+    case 'stage_listing':
+    case 'commit_staging':
+    case 'drop_staging':
+      return applyStaging(tables, command)
     default:
       return assertNever(command)
   }
@@ -66,9 +75,19 @@ function createNamespace(tables: Tables, command: CreateNamespace): Applied {
     return refused('already_exists', `namespace '${command.name}' exists already`)
   }
   const rootId = nextId(tables)
-  tables.putInode(newDirectory(rootId, detachedParentId, '', command.atMs))
+  const { ttlMs, action: ttlAction } = command.ttl ?? { ttlMs: -1, action: 'FREE' as const }
+  tables.putInode({ ...newDirectory(rootId, detachedParentId, '', command.atMs), ttlMs, ttlAction })
   const { namespaceId, name, uri, attributes, sealedSecrets, atMs } = command
   tables.putNamespace({ id: namespaceId, name, uri, attributes, sealedSecrets, createdMs: atMs, version: 1, rootId })
+  return done(1)
+}
+
+function updateNamespace(tables: Tables, command: UpdateNamespace): Applied {
+  const record = namespaceById(tables, command.namespaceId)
+  if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
+  if (record.version !== command.version) return refused('aborted', 'the namespace was updated by somebody else meanwhile: try again')
+  const { attributes, sealedSecrets } = command
+  tables.putNamespace({ ...record, attributes, sealedSecrets, version: record.version + 1 })
   return done(1)
 }
 

@@ -2,17 +2,10 @@
 // restart and a second master come to the same state. How: plain data; the clock's reading, random ids and sealed
 // secrets are in the command, never made while applying.
 import { type ErrorCode } from '../base/errors.ts'
+import type { ListedObject } from './listed-object.ts'
 import type { LifecycleCommand } from './lifecycle-commands.ts'
-
-/** An object as a store lists it. */
-export interface ListedObject {
-  readonly key: string
-  readonly length: number
-  readonly etag: string
-  readonly modifiedMs: number
-  readonly storageClass: string
-  readonly crc64?: string
-}
+import type { StagingCommand } from './staging-commands.ts'
+import type { TtlAction } from './tables.ts'
 
 export interface CreateNamespace {
   readonly type: 'create_namespace'
@@ -20,6 +13,18 @@ export interface CreateNamespace {
   readonly namespaceId: string
   readonly name: string
   readonly uri: string
+  readonly attributes: Readonly<Record<string, string>>
+  readonly sealedSecrets: Readonly<Record<string, Uint8Array>>
+  /** Of each file in it; not given: none. */
+  readonly ttl?: { readonly ttlMs: number; readonly action: TtlAction }
+}
+
+/** The namespace as it is from now on, if it still is of this version. */
+export interface UpdateNamespace {
+  readonly type: 'update_namespace'
+  readonly atMs: number
+  readonly namespaceId: string
+  readonly version: number
   readonly attributes: Readonly<Record<string, string>>
   readonly sealedSecrets: Readonly<Record<string, Uint8Array>>
 }
@@ -93,6 +98,7 @@ export interface SetExpectedWorker {
 
 export type Command =
   | CreateNamespace
+  | UpdateNamespace
   | DeleteNamespace
   | ClearDetached
   | ApplyListing
@@ -101,12 +107,15 @@ export type Command =
   | SetDecommissioning
   | SetExpectedWorker
   | LifecycleCommand
+  | StagingCommand
 
 /** The replicas of this version of a file are no longer wanted. */
 export interface DropBlocks {
   readonly type: 'drop_blocks'
   readonly fileId: number
   readonly blockCount: number
+  /** Who has opened the file may still read it for a while. */
+  readonly mayBeRead?: boolean
 }
 
 /** How many replicas of a file are wanted has changed. */
@@ -114,7 +123,19 @@ export interface ReplicationChanged {
   readonly type: 'replication_changed'
   readonly fileId: number
 }
-export type Effect = DropBlocks | ReplicationChanged
+
+/** The store has a file now that only the cache had. */
+export interface Persisted {
+  readonly type: 'persisted'
+  readonly fileId: number
+}
+
+/** A file is pinned now, or no longer. */
+export interface PinChanged {
+  readonly type: 'pin_changed'
+  readonly fileId: number
+}
+export type Effect = DropBlocks | ReplicationChanged | Persisted | PinChanged
 
 /** Whether a command held when its turn came; a refused one has changed nothing. */
 export type Outcome =

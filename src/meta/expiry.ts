@@ -3,18 +3,11 @@
 // away when it happened.
 import type { Applied, Effect } from './commands.ts'
 import { forgetDeadline, moveDeadline } from './deadlines.ts'
-import type { Expire, FollowNamespaceTtl, RenewFiles, SetAttributes } from './lifecycle-commands.ts'
+import type { Expire, RenewFiles, SetAttributes } from './lifecycle-commands.ts'
+import { effectiveTtl, noteTtlChange } from './namespace-ttl.ts'
 import { done } from './outcomes.ts'
 import { placeOf } from './resolve.ts'
-import {
-  type DirectoryInode,
-  type FileInode,
-  type Inode,
-  type PendingInode,
-  pendingParentId,
-  type Tables,
-  type TtlAction,
-} from './tables.ts'
+import { type DirectoryInode, type FileInode, type Inode, type PendingInode, pendingParentId, type Tables } from './tables.ts'
 import { Tree } from './tree.ts'
 
 /** A file that may not be freed yet (pinned, or only here) is looked at again after its TTL, but not sooner than this. */
@@ -25,23 +18,20 @@ export function replicationMinOf(file: FileInode): number {
   return file.persisted ? file.replicationMin : Math.max(1, file.replicationMin)
 }
 
-/** The TTL that a file has by itself or from its namespace. @param rootId of its namespace, where the caller knows it */
-export function effectiveTtl(tables: Tables, file: FileInode, rootId?: number): { readonly ttlMs: number; readonly action: TtlAction } {
-  if (file.ttlMs >= 0) return { ttlMs: file.ttlMs, action: file.ttlAction }
-  const root = tables.inode(rootId ?? placeOf(tables, file)?.record.rootId ?? 0)
-  return root?.kind === 'directory' ? { ttlMs: root.ttlMs, action: root.ttlAction } : { ttlMs: -1, action: 'FREE' }
-}
-
 export function setAttributes(tables: Tables, command: SetAttributes): Applied {
   const effects: Effect[] = []
   let changed = 0
   for (const id of command.inodeIds) {
     const inode = tables.inode(id)
     if (inode === undefined || inode.kind === 'pending') continue
+    if (inode.kind === 'directory' && command.ttl !== undefined) noteTtlChange(tables, inode, command.atMs)
     const next = inode.kind === 'file' ? changedFile(tables, inode, command) : changedDirectory(inode, command)
     if (next === inode) continue
     put(tables, inode, next)
-    if (next.kind === 'file') effects.push({ type: 'replication_changed', fileId: id })
+    if (next.kind === 'file') {
+      effects.push({ type: 'replication_changed', fileId: id })
+      if (inode.pinned !== next.pinned) effects.push({ type: 'pin_changed', fileId: id })
+    }
     changed += 1
   }
   return done(changed, effects)
@@ -58,24 +48,15 @@ function changedFile(tables: Tables, file: FileInode, { atMs, pinned, ttl, repli
   return { ...next, expiresMs: ttlMs < 0 ? -1 : atMs + ttlMs }
 }
 
-function changedDirectory(directory: DirectoryInode, { atMs, pinned, ttl }: SetAttributes): DirectoryInode {
-  const next = pinned === undefined || pinned === directory.pinned ? directory : { ...directory, pinned }
+function changedDirectory(directory: DirectoryInode, command: SetAttributes): DirectoryInode {
+  const { atMs, pinned, ttl, replicationMin, replicationMax } = command
+  let next = pinned === undefined || pinned === directory.pinned ? directory : { ...directory, pinned }
+  if (replicationMin !== undefined && replicationMin !== (next.replicationMin ?? 0)) next = { ...next, replicationMin }
+  if (replicationMax !== undefined && replicationMax !== (next.replicationMax ?? -1)) next = { ...next, replicationMax }
   if (ttl === undefined) return next
   // A namespace's root does not end; its files do.
   const expiresMs = ttl.ttlMs < 0 || directory.parentId === 0 ? -1 : atMs + ttl.ttlMs
   return { ...next, ttlMs: ttl.ttlMs, ttlAction: ttl.action, expiresMs }
-}
-
-export function followNamespaceTtl(tables: Tables, command: FollowNamespaceTtl): Applied {
-  let changed = 0
-  for (const id of command.fileIds) {
-    const file = tables.inode(id)
-    if (file?.kind !== 'file' || file.ttlMs >= 0) continue
-    const { ttlMs } = effectiveTtl(tables, file)
-    put(tables, file, { ...file, expiresMs: ttlMs < 0 ? -1 : command.atMs + ttlMs })
-    changed += 1
-  }
-  return done(changed)
 }
 
 export function renewFiles(tables: Tables, command: RenewFiles): Applied {

@@ -55,11 +55,18 @@ export interface SetAttributes {
   readonly replicationMax?: number
 }
 
-/** The namespace's TTL has changed: files without one of their own follow it from `atMs` on. */
+/** The namespace's TTL has changed at `atMs`: files without one of their own follow it from then on. */
 export interface FollowNamespaceTtl {
   readonly type: 'follow_namespace_ttl'
   readonly atMs: number
   readonly fileIds: readonly number[]
+}
+
+/** All files follow a namespace's TTL that was set at `atMs`. */
+export interface EndTtlChange {
+  readonly type: 'end_ttl_change'
+  readonly atMs: number
+  readonly rootId: number
 }
 
 /** Gives persisted files that are not pinned new ids, so that whatever workers hold of them goes. */
@@ -115,6 +122,7 @@ export type LifecycleCommand =
   | Rename
   | SetAttributes
   | FollowNamespaceTtl
+  | EndTtlChange
   | RenewFiles
   | Expire
   | CreateFile

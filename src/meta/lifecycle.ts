@@ -3,8 +3,9 @@
 import { assertNever } from '../base/assert.ts'
 import type { Applied } from './commands.ts'
 import { forgetDeadline } from './deadlines.ts'
-import { expire, followNamespaceTtl, renewFiles, setAttributes } from './expiry.ts'
+import { expire, renewFiles, setAttributes } from './expiry.ts'
 import type { Detach, LifecycleCommand, MakeDirectory, RemoveEntries, Rename } from './lifecycle-commands.ts'
+import { endTtlChange, followNamespaceTtl } from './namespace-ttl.ts'
 import { done, refused } from './outcomes.ts'
 import { directoryAt, fileAt, namespaceById } from './resolve.ts'
 import { detachedParentId, type Tables } from './tables.ts'
@@ -25,6 +26,8 @@ export function applyLifecycle(tables: Tables, command: LifecycleCommand): Appli
       return setAttributes(tables, command)
     case 'follow_namespace_ttl':
       return followNamespaceTtl(tables, command)
+    case 'end_ttl_change':
+      return endTtlChange(tables, command)
     case 'renew_files':
       return renewFiles(tables, command)
     case 'expire':

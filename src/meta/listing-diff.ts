@@ -2,12 +2,12 @@
 // out must go. How: the known names of the page's range of keys, held against the page.
 import { keyProblem } from '../base/paths.ts'
 import { blockCount, blocksPerFileMax, containerOf } from '../base/block-id.ts'
-import type { ListedObject } from './commands.ts'
+import type { ListedObject } from './listed-object.ts'
 import { compareKeys } from './key-order.ts'
 import { fileAt, directoryAt } from './resolve.ts'
 import type { DirectoryInode, FileInode, Tables } from './tables.ts'
 import { isSameVersion } from './tree.ts'
-import { walk } from './walk.ts'
+import { walk, type WalkEntry } from './walk.ts'
 
 export interface PageRange {
   /** The directory that is listed: its inode, undefined while it is unknown, and its key (empty, or ending in `/`). */
@@ -105,6 +105,23 @@ export function diffPage(
   return { files, markers, removals, unmarked }
 }
 
+/**
+ * Where a page must be cut so that no more than about `entriesMax` known names are held against it: a store that has lost
+ * very much shows it in one page. @returns the last key of the first piece; undefined when the page need not be cut
+ */
+export function endOfPiece(tables: Tables, range: PageRange, entriesMax: number): string | undefined {
+  if (range.directory === undefined) return undefined
+  let entries = 0
+  let end: string | undefined
+  for (const { key } of knownEntries(tables, range.directory, range)) {
+    // An object `a/` that holds bytes comes right behind the directory of its key, in the same piece.
+    if (end !== undefined && key !== end) return end
+    entries += 1
+    if (entries >= entriesMax) end = key
+  }
+  return undefined
+}
+
 const notPersistedProblem = 'a file of this name was written here and is not persisted'
 
 /** Set before a directory's key among the known names, where `a/` may be a file too. No key holds it. */
@@ -112,12 +129,18 @@ const directoryMark = '\0'
 
 function knownIn(tables: Tables, directory: DirectoryInode, range: PageRange): Map<string, number> {
   const known = new Map<string, number>()
-  const after = range.afterKey === undefined ? undefined : { key: range.afterKey, folder: false }
-  for (const entry of walk(tables, directory.id, range.prefix, after)) {
-    if (range.upToKey !== undefined && compareKeys(entry.key, range.upToKey) > 0) break
+  for (const entry of knownEntries(tables, directory, range)) {
     known.set(entry.folder ? directoryMark + entry.key : entry.key, entry.inodeId)
   }
   return known
+}
+
+function* knownEntries(tables: Tables, directory: DirectoryInode, range: PageRange): Generator<WalkEntry> {
+  const after = range.afterKey === undefined ? undefined : { key: range.afterKey, folder: false }
+  for (const entry of walk(tables, directory.id, range.prefix, after)) {
+    if (range.upToKey !== undefined && compareKeys(entry.key, range.upToKey) > 0) return
+    yield entry
+  }
 }
 
 function isMarked(tables: Tables, rootId: number, key: string): boolean {

@@ -63,6 +63,9 @@ export interface DirectoryInode {
   readonly made: boolean
   /** Files that come into it are pinned. */
   readonly pinned: boolean
+  /** What files that come into it have. Not given: 0, and -1 (no limit). */
+  readonly replicationMin?: number
+  readonly replicationMax?: number
   /** -1 = none. Of a namespace's root: what each file in it has that has none of its own; else: of the whole tree. */
   readonly ttlMs: number
   readonly ttlAction: TtlAction
@@ -83,6 +86,19 @@ export interface PendingInode {
   readonly expiresMs: number
   /** Its edge below `pendingParentId`. */
   readonly name: string
+}
+
+/** What an atomic load has put aside. */
+export interface StagingRecord {
+  readonly id: string
+  readonly namespaceId: string
+  /** The pseudo-directories of the files that come and of the visible ones that go: edges from whole keys to inodes. */
+  readonly addedId: number
+  readonly removedId: number
+  readonly createdMs: number
+  readonly expiresMs: number
+  /** It is being cleared away. */
+  readonly dropping: boolean
 }
 
 /** What has a name in a namespace. */
@@ -124,6 +140,11 @@ export interface Tables {
   expectedWorkers(): ReadonlySet<string>
   putExpectedWorker(workerId: string, expected: boolean): void
 
+  stagings(): Iterable<StagingRecord>
+  staging(id: string): StagingRecord | undefined
+  putStaging(record: StagingRecord): void
+  removeStaging(id: string): void
+
   counter(name: CounterName): number
   putCounter(name: CounterName, value: number): void
 }
@@ -136,3 +157,5 @@ export const pendingParentId = 1
 export const deadlineParentId = 2
 /** The pseudo-directory that lists the files that are to be persisted without being asked for. */
 export const toPersistParentId = 3
+/** The pseudo-directory of the namespaces whose files do not all follow their new TTL yet (namespace-ttl.ts). */
+export const ttlChangeParentId = 4

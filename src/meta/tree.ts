@@ -3,10 +3,18 @@
 import { blockCount, fileIdOf } from '../base/block-id.ts'
 import { assert } from '../base/assert.ts'
 import { directoryNames } from '../base/paths.ts'
-import type { Effect, ListedObject } from './commands.ts'
+import type { Effect } from './commands.ts'
+import type { ListedObject } from './listed-object.ts'
 import { forgetDeadline, moveDeadline } from './deadlines.ts'
 import { fileAt } from './resolve.ts'
 import type { CounterName, DirectoryInode, FileInode, Tables } from './tables.ts'
+
+/** What a file or directory has from the directory that it comes into. */
+export interface Inherited {
+  readonly pinned: boolean
+  readonly replicationMin: number
+  readonly replicationMax: number
+}
 
 export class Tree {
   readonly #tables: Tables
@@ -17,8 +25,8 @@ export class Tree {
   /** The directory of the object before: objects of a page mostly share it. */
   #lastKey = ''
   #lastId: number
-  /** Of the directory before: whether files that come into it are pinned. */
-  #pinned: { readonly parentId: number; readonly pinned: boolean } | undefined
+  /** Of the directory before. */
+  #inherited: (Inherited & { readonly parentId: number }) | undefined
   #rootTtlMs: number | undefined
 
   constructor(tables: Tables, rootId: number, atMs: number) {
@@ -74,15 +82,33 @@ export class Tree {
       storageClass: object.storageClass,
       crc64: object.crc64 ?? '',
       // What people set belongs to the path and outlives a version of the content.
-      pinned: old?.pinned ?? this.pinnedBelow(parentId),
-      replicationMin: old?.replicationMin ?? 0,
-      replicationMax: old?.replicationMax ?? -1,
+      ...keptBy(old ?? this.inheritedBelow(parentId)),
       ttlMs: old?.ttlMs ?? -1,
       ttlAction: old?.ttlAction ?? 'FREE',
       expiresMs: this.expiryOf(old?.ttlMs ?? -1),
       persisted: true,
     })
     return id
+  }
+
+  /** Puts a file that was staged, under its id, in the place of what is there. @returns whether it was taken */
+  putStaged(key: string, staged: FileInode): boolean {
+    const slash = key.lastIndexOf('/') + 1
+    const parentId = this.ensureDirectory(key.slice(0, slash))
+    const name = key.slice(slash)
+    const oldId = this.#tables.edge(parentId, name)
+    const inode = oldId === undefined ? undefined : this.#tables.inode(oldId)
+    const old = inode?.kind === 'file' ? inode : undefined
+    // What only this cache has stays; the same version goes too: the blocks that were counted are the staged ones.
+    if (old?.persisted === false) return false
+    if (old === undefined) count(this.#tables, 'files', 1)
+    else this.#dropVersion(old)
+    const { ttlMs = -1, ttlAction = 'FREE' } = old ?? {}
+    const { pinned, ...replication } = keptBy(old ?? this.inheritedBelow(parentId))
+    // What was set on it while it was staged is the newer word.
+    const isSet = staged.replicationMin !== 0 || staged.replicationMax !== -1
+    this.link({ ...staged, parentId, name, pinned, ...(isSet ? {} : replication), ttlMs, ttlAction, expiresMs: this.expiryOf(ttlMs) })
+    return true
   }
 
   /** Gives a new inode of a file its name and its deadline. */
@@ -99,12 +125,14 @@ export class Tree {
     return wantedMs < 0 ? -1 : this.#atMs + wantedMs
   }
 
-  pinnedBelow(parentId: number): boolean {
-    if (this.#pinned?.parentId !== parentId) {
+  /** What comes into a directory has from it. */
+  inheritedBelow(parentId: number): Inherited {
+    if (this.#inherited?.parentId !== parentId) {
       const parent = this.#tables.inode(parentId)
-      this.#pinned = { parentId, pinned: parent?.kind === 'directory' && parent.pinned }
+      const { pinned = false, replicationMin = 0, replicationMax = -1 } = parent?.kind === 'directory' ? parent : {}
+      this.#inherited = { parentId, pinned, replicationMin, replicationMax }
     }
-    return this.#pinned.pinned
+    return this.#inherited
   }
 
   /** Removes the file of this key that the store has no more, and the directories that are empty without it. */
@@ -149,7 +177,9 @@ export class Tree {
   #makeDirectory(parentId: number, name: string): number {
     const id = nextId(this.#tables)
     this.#tables.putEdge(parentId, name, id)
-    this.#tables.putInode({ ...newDirectory(id, parentId, name, this.#atMs), pinned: this.pinnedBelow(parentId) })
+    const { pinned, replicationMin, replicationMax } = this.inheritedBelow(parentId)
+    const replication = replicationMin === 0 && replicationMax === -1 ? {} : { replicationMin, replicationMax }
+    this.#tables.putInode({ ...newDirectory(id, parentId, name, this.#atMs), pinned, ...replication })
     count(this.#tables, 'directories', 1)
     this.changed += 1
     return id
@@ -173,6 +203,10 @@ export class Tree {
 /** Whether a file is still this version of the object. */
 export function isSameVersion(file: FileInode, object: { readonly length: number; readonly etag: string }): boolean {
   return file.etag === object.etag && file.length === object.length
+}
+
+export function keptBy({ pinned, replicationMin, replicationMax }: Inherited): Inherited {
+  return { pinned, replicationMin, replicationMax }
 }
 
 export function newDirectory(id: number, parentId: number, name: string, createdMs: number): DirectoryInode {

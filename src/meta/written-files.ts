@@ -8,7 +8,7 @@ import type { AbandonFile, CompleteFile, CreateFile, PersistFiles } from './life
 import { done, refused } from './outcomes.ts'
 import { directoryAt, fileAt, namespaceById } from './resolve.ts'
 import { pendingParentId, type Tables, toPersistParentId } from './tables.ts'
-import { count, nextId, Tree } from './tree.ts'
+import { count, keptBy, nextId, Tree } from './tree.ts'
 
 export function createFile(tables: Tables, command: CreateFile): Applied {
   const { namespaceId, key, requestKey, blockSizeBytes, atMs, expiresMs } = command
@@ -46,6 +46,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   const slash = pending.key.lastIndexOf('/') + 1
   const parentId = tree.ensureDirectory(pending.key.slice(0, slash))
   count(tables, 'files', 1)
+  const inherited = keptBy(tree.inheritedBelow(parentId))
   tree.link({
     kind: 'file',
     id: fileId,
@@ -58,16 +59,16 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
     blockSizeBytes: pending.blockSizeBytes,
     storageClass: 'STANDARD',
     crc64: '',
-    pinned: tree.pinnedBelow(parentId),
-    replicationMin: 0,
-    replicationMax: -1,
+    ...inherited,
     ttlMs: -1,
     ttlAction: 'FREE',
     expiresMs: tree.expiryOf(-1),
     persisted: false,
   })
   if (record.attributes['writePolicy'] === 'ASYNC_THROUGH') tables.putEdge(toPersistParentId, toPersistName(fileId), fileId)
-  return done(tree.changed, [{ type: 'replication_changed', fileId }], [fileId])
+  const effects: Effect[] = [{ type: 'replication_changed', fileId }]
+  if (inherited.pinned) effects.push({ type: 'pin_changed', fileId })
+  return done(tree.changed, effects, [fileId])
 }
 
 export function abandonFile(tables: Tables, command: AbandonFile): Applied {
@@ -77,14 +78,17 @@ export function abandonFile(tables: Tables, command: AbandonFile): Applied {
 
 export function persistFiles(tables: Tables, command: PersistFiles): Applied {
   const effects: Effect[] = []
+  let changed = 0
   for (const { fileId, etag, modifiedMs } of command.files) {
     const file = tables.inode(fileId)
     tables.removeEdge(toPersistParentId, toPersistName(fileId))
     if (file?.kind !== 'file' || etag === '' || (file.persisted && file.etag === etag)) continue
     tables.putInode({ ...file, persisted: true, etag, modifiedMs })
+    changed += 1
     effects.push({ type: 'replication_changed', fileId })
+    if (!file.persisted) effects.push({ type: 'persisted', fileId })
   }
-  return done(effects.length, effects)
+  return done(changed, effects)
 }
 
 /** Whether a file waits for the store without anybody asking. */

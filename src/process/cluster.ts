@@ -6,15 +6,17 @@ import { systemClock, systemRandom } from '../base/clock.ts'
 import { BlockTargetPool } from '../client/block-target-pool.ts'
 import { FileReader } from '../client/file-reader.ts'
 import { FileWriter, type WrittenFile } from '../client/file-writer.ts'
-import { type Connect, connectJobMaster, connectMaster } from '../client/master-client.ts'
+import { type Connect, connectAtJobMaster, connectJobMaster, connectMaster } from '../client/master-client.ts'
+import { PassiveCopies } from '../client/passive-copies.ts'
 import { WorkerOriginReader } from '../client/worker-origin-reader.ts'
 import type { Config } from '../config/config.ts'
 import { type Logger, silentLogger } from '../telemetry/logger.ts'
-import { createClient } from '../wire/channel.ts'
+import { createClient, type ServiceClient } from '../wire/channel.ts'
 import { DataClient } from '../wire/data-client.ts'
 import type { JobServiceDefinition } from '../wire/generated/job.ts'
 import { LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
 
@@ -24,6 +26,8 @@ export interface Cluster {
   master(): Service<MasterServiceDefinition>
   /** Found through the master; calls throw SkeinError unavailable while none is there. */
   jobMaster(): Service<JobServiceDefinition>
+  /** Served by the job master, found in the same way. */
+  schedules(): Service<ScheduleServiceDefinition>
   /** What users change; served by the master. */
   lifecycle(): Service<LifecycleServiceDefinition>
   /** A new file of exactly `length` bytes, and what the namespace's write policy wants (client/file-writer.ts). */
@@ -44,15 +48,20 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
   const options = { deadlineMs: config.rpcDeadlineMs, unavailableMs: unreachableMs, clock: systemClock, random: systemRandom, logger }
   const connect: Connect = (definition, at) => createClient(definition, at, options)
   const master = connectMaster(address, connect)
-  const jobMaster = connectJobMaster(master.service, address, connect, { clock: systemClock, waitMs: unregisteredMs })
-  const data = new DataClient({ clock: systemClock })
-  const reading = { master: master.service, data, hostname: config.worker.hostname, random: systemRandom, logger }
-  const reader = new FileReader({ ...reading, origin: new WorkerOriginReader(reading) })
+  const patience = { clock: systemClock, waitMs: unregisteredMs }
+  const jobMaster = connectJobMaster(master.service, address, connect, patience)
+  const schedules = connectAtJobMaster(ScheduleServiceDefinition, master.service, address, connect, patience)
+  const { hostname } = config.worker
+  const data = new DataClient({ clock: systemClock, hostname })
+  const reading = { master: master.service, data, hostname, random: systemRandom, logger }
+  const connectWorker = (at: string): ServiceClient<WorkerServiceDefinition> => connect(WorkerServiceDefinition, at)
+  const passive = config.user.passiveCache ? new PassiveCopies({ ...reading, connectWorker, clock: systemClock }) : undefined
+  const reader = new FileReader({ ...reading, origin: new WorkerOriginReader(reading), passive })
   const lifecycle = connect(LifecycleServiceDefinition, address)
   const targets = new BlockTargetPool({
-    hostname: config.worker.hostname,
+    hostname,
     data,
-    connectWorker: (at) => connect(WorkerServiceDefinition, at),
+    connectWorker,
     clock: systemClock,
     logger,
   })
@@ -69,13 +78,16 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     address,
     master: () => master.service,
     jobMaster: () => jobMaster.service,
+    schedules: () => schedules.service,
     lifecycle: () => lifecycle.service,
     writeFile: (path, length, chunks, signal) => writer.write(path, length, chunks, signal),
     readFile: (path, signal) => reader.read(path, signal),
     close: () => {
+      passive?.close()
       targets.close()
       data.close()
       lifecycle.close()
+      schedules.close()
       jobMaster.close()
       master.close()
     },

@@ -1,11 +1,16 @@
 // Why: the job master as a part, alone in its process or beside the other roles.
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createJobMaster, type JobMaster } from '../job-master/job-service.ts'
 import { defaultJobMasterOptions } from '../job-master/options.ts'
+import { defaultJobWorkerLimits } from '../job-worker/job-worker.ts'
 import { openLocalJournal } from '../journal/local-journal.ts'
+import { openScheduleTimer } from '../queue/open.ts'
 import type { Queue } from '../queue/queue.ts'
 import { parseRedisAddress } from '../queue/redis-address.ts'
 import { JobServiceDefinition } from '../wire/generated/job.ts'
+import { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import { serving } from '../wire/server.ts'
 import type { Service } from '../wire/service.ts'
@@ -39,6 +44,7 @@ export async function startJobMasterPart(
     directory,
     journal,
     queue: peers.queue,
+    openScheduleTimer: (onFire) => openScheduleTimer(config.queue.url, { logger, clock, lane: scheduleLane(directory) }, onFire),
     queueDescription: config.queue.url === 'inprocess:' ? config.queue.url : parseRedisAddress(config.queue.url).shown,
     master: peers.master,
     advertisedAddress: () => ({ rpcAddress: rpc, webAddress: web }),
@@ -54,6 +60,7 @@ export async function startJobMasterPart(
       batchBytes: load.batchBytes,
       largeSetBytes: load.taskBytes,
       activeJobsDefault: load.activeJobs,
+      plannedFilesMax: load.plannedFilesMax,
       gateMs: load.listingWaitMs,
       jobWorkerLostMs: config.jobMaster.jobWorkerLostTimeoutMs,
       repairRoundsMax: load.repairRoundsMax,
@@ -61,11 +68,25 @@ export async function startJobMasterPart(
       laneTasksMax: load.windowTasks,
       laneBytesMax: load.windowBytes,
       historyMax: load.historyMax,
+      historyAgeMs: load.historyAgeMs,
+      storeTerms: {
+        reads: { rangeBytes: config.ufs.cosn.readAheadBlockBytes, smallFileBytes: defaultJobWorkerLimits.smallBlockBytes },
+        prices: load.prices,
+      },
+      bandwidth: load.bandwidth,
       retry: { attemptsMax: load.attemptsMax, initialMs: load.retryInitialMs, maxMs: load.retryMaxMs },
     },
   })
   context.onStop('job master', () => jobMaster.close())
-  rpc = await serveRpc(context, 'job master', config.jobMaster, [serving(JobServiceDefinition, jobMaster.service)])
+  rpc = await serveRpc(context, 'job master', config.jobMaster, [
+    serving(JobServiceDefinition, jobMaster.service),
+    serving(ScheduleServiceDefinition, jobMaster.schedules),
+  ])
   jobMaster.start(signal)
   return { jobMaster, rpc }
+}
+
+/** Several job masters may share a Redis: each has its own schedules there. */
+function scheduleLane(directory: string): string {
+  return `schedules-${createHash('sha256').update(`${hostname()}:${directory}`).digest('hex').slice(0, 16)}`
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { lockDirectory } from '../journal/directory-lock.ts'
 import type { BlockTarget } from '../client/block-target.ts'
 import { BlockTargetPool } from '../client/block-target-pool.ts'
+import type { DemandGauge } from '../base/demand-gauge.ts'
 import { openIdentity } from '../base/identity.ts'
 import { createJobWorker, defaultJobWorkerLimits, type JobWorker } from '../job-worker/job-worker.ts'
 import type { Queue } from '../queue/queue.ts'
@@ -19,6 +20,8 @@ export interface JobWorkerPeers {
   readonly master: Service<MasterServiceDefinition>
   readonly jobMaster: Service<JobServiceDefinition>
   readonly queue: Queue
+  /** What readers wait for in this process. */
+  readonly demand?: DemandGauge
   /** A cache worker of this very process. */
   readonly local?: (workerId: string) => BlockTarget | undefined
 }
@@ -56,6 +59,18 @@ export async function startJobWorkerPart(
     master: peers.master,
     openStore: namespaceStoreOpener(context, peers.master),
     targets,
+    cached: {
+      read: ({ dataAddress }, blockId, length, aborted) => data.read(dataAddress, blockId, { offset: 0, length }, aborted),
+      free: async (target, blockIds, aborted) => {
+        const link = connect(WorkerServiceDefinition, target.rpcAddress)
+        try {
+          await link.service.freeBlocks({ blockIds: [...blockIds] }, { signal: aborted })
+        } finally {
+          link.close()
+        }
+      },
+    },
+    ...(peers.demand === undefined ? {} : { demand: peers.demand }),
     clock,
     random,
     logger,

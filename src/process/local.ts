@@ -4,6 +4,7 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { untilAborted } from '../base/clock.ts'
+import { DemandGauge } from '../base/demand-gauge.ts'
 import type { Config } from '../config/config.ts'
 import { runningFile } from '../config/load.ts'
 import { startJobMasterPart } from './job-master-part.ts'
@@ -22,10 +23,11 @@ export function run(config: Config, io: RoleIo): Promise<void> {
     const queue = await openAnsweringQueue(context)
     const { master, rpc } = await startMasterPart(context, web)
     const { jobMaster, rpc: jobMasterRpc } = await startJobMasterPart(context, { master: master.service, queue }, web)
-    const { worker, workerId, rpc: workerRpc, data } = await startWorkerPart(context, master.service, () => web)
+    const demand = new DemandGauge()
+    const { worker, workerId, rpc: workerRpc, data } = await startWorkerPart(context, master.service, () => web, demand)
     await untilAborted(worker.registered, context.signal)
     const local = (id: string): typeof worker.localTarget | undefined => (id === workerId ? worker.localTarget : undefined)
-    await startJobWorkerPart(context, { master: master.service, jobMaster: jobMaster.service, queue, local }, '')
+    await startJobWorkerPart(context, { master: master.service, jobMaster: jobMaster.service, queue, local, demand }, '')
     ready = true
     const addresses = { master: rpc, jobMaster: jobMasterRpc, worker: workerRpc, data, web }
     await writeRunningFile(config.home, { ...addresses, pid: process.pid })

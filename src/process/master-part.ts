@@ -1,5 +1,6 @@
 // Why: the cache master as a part, alone in its process or beside the other roles.
 import { join } from 'node:path'
+import { restoreBackup } from '../cache-master/backup-service.ts'
 import { type CacheMaster, createCacheMaster } from '../cache-master/master-service.ts'
 import { openLocalJournal } from '../journal/local-journal.ts'
 import { LifecycleServiceDefinition, PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
@@ -25,6 +26,8 @@ const unfinishedFileMs = 24 * 3_600_000
 /** Brings the state up to the journal, listens, and watches the workers. */
 export async function startMasterPart(context: RoleContext, web: string): Promise<MasterPart> {
   const { config, clock, logger, metrics, signal } = context
+  const { secretKeyFile, restoreFrom } = config.master
+  if (restoreFrom !== undefined) await restoreBackup({ file: restoreFrom, home: config.home, secretKeyFile, logger })
   const journal = await openLocalJournal({
     directory: join(config.home, 'master', 'journal'),
     segmentBytesMax: config.journal.segmentBytes,
@@ -36,7 +39,7 @@ export async function startMasterPart(context: RoleContext, web: string): Promis
   let rpc = config.master.address
   const master = await createCacheMaster({
     home: config.home,
-    secretKeyFile: config.master.secretKeyFile,
+    secretKeyFile,
     journal,
     openStore: storeOpener(context),
     persistOn: persistConnections(context),

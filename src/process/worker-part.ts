@@ -2,12 +2,15 @@
 import { BlockChanges } from '../cache-worker/block-changes.ts'
 import { type CacheWorker, createCacheWorker } from '../cache-worker/cache-worker.ts'
 import { createPersistService } from '../cache-worker/persist-service.ts'
+import { createReadPolicies } from '../cache-worker/read-policies.ts'
+import { DemandGauge } from '../base/demand-gauge.ts'
 import { openIdentity } from '../base/identity.ts'
 import { join } from 'node:path'
 import { lockDirectory } from '../journal/directory-lock.ts'
 import type { AnnotatorSettings } from '../block/choose-annotator.ts'
 import { openTiers } from '../block/open-tiers.ts'
 import type { WorkerConfig } from '../config/config.ts'
+import { demandStores } from '../ufs/demand-store.ts'
 import { DataClient } from '../wire/data-client.ts'
 import { PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
 import { type MasterServiceDefinition } from '../wire/generated/master.ts'
@@ -30,6 +33,8 @@ export async function startWorkerPart(
   context: RoleContext,
   master: Service<MasterServiceDefinition>,
   webAddress: () => string,
+  /** Told of what readers wait for; none = nobody asks. */
+  demand = new DemandGauge(),
 ): Promise<WorkerPart> {
   const { config, clock, random, logger, metrics, signal } = context
   const workerId = await openIdentity(join(config.home, 'worker'), 'worker')
@@ -38,8 +43,22 @@ export async function startWorkerPart(
   const tiers = config.worker.tiers.map(({ alias, directories }) => directories.map((directory) => ({ ...directory, tier: alias })))
   const segments = { blockBytesMax: config.worker.segmentBlockBytesMax, segmentBytes: config.worker.segmentBytes }
   const annotator = annotatorOf(config.worker)
-  const limits = { freeAheadBytes: config.worker.freeAheadBytes }
-  const store = await openTiers({ tiers, workerId, segments, annotator, limits, events: changes, clock, logger, metrics, signal })
+  const limits = { watermarks: config.worker.tiers.map((tier) => tier.watermarks), freeAheadBytes: config.worker.freeAheadBytes }
+  const { promotionBytesPerSecond, scrubBytesPerSecond } = config.worker
+  const store = await openTiers({
+    tiers,
+    workerId,
+    segments,
+    annotator,
+    limits,
+    promotionBytesPerSecond,
+    scrubBytesPerSecond,
+    events: changes,
+    clock,
+    logger,
+    metrics,
+    signal,
+  })
   const openStore = namespaceStoreOpener(context, master)
   const worker = createCacheWorker({
     workerId,
@@ -48,7 +67,8 @@ export async function startWorkerPart(
     store,
     changes,
     master,
-    openStore,
+    openStore: demandStores(openStore, demand),
+    readPolicyOf: createReadPolicies(master, clock),
     clock,
     random,
     logger,

@@ -39,7 +39,8 @@ const removeOnFail = { count: 1000, age: 3600 }
 const firstConnectMs = 3000
 const commandTimeoutMs = 10_000
 const settleMs = 5000
-const reconnectMs = (attempt: number): number => Math.min(100 * attempt, 1000)
+/** Pause before another attempt to connect. */
+export const reconnectMs = (attempt: number): number => Math.min(100 * attempt, 1000)
 
 /**
  * A queue on Redis. Connects by itself, and again whenever the connection is lost; use ping() to know.
@@ -367,7 +368,8 @@ class BullMqConsumer {
   }
 }
 
-function connectionOptions(address: RedisAddress) {
+/** What every connection to this Redis has. */
+export function connectionOptions(address: RedisAddress) {
   return {
     db: address.database,
     connectTimeout: 5000,

@@ -3,7 +3,9 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createInProcessQueue } from './in-process-queue.ts'
 import type { Queue } from './queue.ts'
+import { createInProcessScheduleTimer } from './in-process-schedule-timer.ts'
 import { parseRedisAddress } from './redis-address.ts'
+import type { OnFire, ScheduleTimer } from './schedule-timer.ts'
 
 export interface OpenQueueOptions {
   readonly logger: Logger
@@ -25,4 +27,19 @@ export async function openQueue(url: string, options: OpenQueueOptions): Promise
   parseRedisAddress(url)
   const { createBullMqQueue } = await import('./bullmq-queue.ts')
   return createBullMqQueue({ url, prefix, logger, clock, ...(lockMs === undefined ? {} : { lockMs }) })
+}
+
+/**
+ * What fires schedules, at the same URL. `lane`: another one for each job master that shares the Redis.
+ * @throws SkeinError invalid_argument for any other URL
+ */
+export async function openScheduleTimer(
+  url: string,
+  options: Pick<OpenQueueOptions, 'logger' | 'prefix'> & { readonly clock: Clock; readonly lane: string },
+  onFire: OnFire,
+): Promise<ScheduleTimer> {
+  const { logger, clock, lane, prefix = '{skein}' } = options
+  if (url === 'inprocess:') return createInProcessScheduleTimer(clock, onFire)
+  const { createBullMqScheduleTimer } = await import('./bullmq-schedule-timer.ts')
+  return createBullMqScheduleTimer({ url, prefix, lane, logger, clock }, onFire)
 }

@@ -1,7 +1,7 @@
 // Why: every metric there is, in one table, so that the endpoint, the reports and the documentation cannot drift apart.
 export interface MetricDefinition {
   readonly type: 'counter' | 'gauge'
-  readonly unit: 'bytes' | 'requests' | 'blocks' | 'files' | 'tasks' | 'errors' | 'seconds'
+  readonly unit: 'bytes' | 'requests' | 'blocks' | 'files' | 'tasks' | 'errors' | 'seconds' | 'loads' | 'schedules' | 'runs' | 'directories'
   readonly help: string
 }
 
@@ -19,9 +19,21 @@ export const metricTable = {
   'worker.bytes.written': { type: 'counter', unit: 'bytes', help: 'Bytes committed into the block store' },
   'worker.blocks.cached': { type: 'gauge', unit: 'blocks', help: 'Blocks in the block store' },
   'worker.blocks.corrupt': { type: 'counter', unit: 'blocks', help: 'Blocks deleted because a checksum did not match' },
+  'worker.bytes.read.ufs': { type: 'counter', unit: 'bytes', help: 'Bytes read from under file systems for clients' },
+  'worker.blocks.evicted': { type: 'counter', unit: 'blocks', help: 'Blocks deleted to make room' },
+  'worker.blocks.promoted': { type: 'counter', unit: 'blocks', help: 'Blocks moved to an upper tier because they were read' },
+  'worker.bytes.scrubbed': { type: 'counter', unit: 'bytes', help: 'Bytes of cached blocks read and checked in the background' },
+  'worker.directories.unstable': {
+    type: 'gauge',
+    unit: 'directories',
+    help: 'Block directories that are read and not written, after faults of the disk',
+  },
+  'worker.directories.down': { type: 'gauge', unit: 'directories', help: 'Block directories given up until their disk is well again' },
   'worker.capacity': { type: 'gauge', unit: 'bytes', help: 'Sum of the directory quotas' },
   'worker.used': { type: 'gauge', unit: 'bytes', help: 'Bytes of blocks in the store, reserved ones included' },
   'master.files': { type: 'gauge', unit: 'files', help: 'Files the master knows' },
+  'master.blocks.memory': { type: 'gauge', unit: 'bytes', help: 'Memory of the map from blocks to workers' },
+  'master.state.used': { type: 'gauge', unit: 'bytes', help: 'Pages of the metadata that hold something' },
   'master.workers.live': { type: 'gauge', unit: 'requests', help: 'Workers that send heartbeats' },
   'master.replication.copies.open': { type: 'gauge', unit: 'blocks', help: 'Replicas that workers were told to copy' },
   'master.replication.copies.made': { type: 'counter', unit: 'blocks', help: 'Replicas that were copied from worker to worker' },
@@ -43,7 +55,22 @@ export const metricTable = {
   'job.tasks.completed': { type: 'counter', unit: 'tasks', help: 'Tasks whose completion was accepted' },
   'job.tasks.retried': { type: 'counter', unit: 'tasks', help: 'Tasks put into the queue again' },
   'job.files.loaded': { type: 'counter', unit: 'files', help: 'Files that loads brought in' },
+  'job.tasks.out': { type: 'gauge', unit: 'tasks', help: 'Tasks that are queued or running' },
+  'job.tasks.time': { type: 'counter', unit: 'seconds', help: 'From the queue to the accepted completion, summed over tasks' },
+  'job.loads.running': { type: 'gauge', unit: 'loads', help: 'Loads that have not ended' },
+  'job.loads.completed': { type: 'counter', unit: 'loads', help: 'Loads that ended COMPLETED' },
+  'job.loads.partial': { type: 'counter', unit: 'loads', help: 'Loads that ended PARTIAL' },
+  'job.loads.failed': { type: 'counter', unit: 'loads', help: 'Loads that ended FAILED' },
+  'job.loads.cancelled': { type: 'counter', unit: 'loads', help: 'Loads that were cancelled' },
+  'job.loads.time': { type: 'counter', unit: 'seconds', help: 'From submission to end, summed over ended loads' },
+  'job.files.cached': { type: 'counter', unit: 'files', help: 'Files of ended loads that were there already' },
   'job.files.failed': { type: 'counter', unit: 'files', help: 'Files that loads gave up' },
+  'job.bytes.loaded': { type: 'counter', unit: 'bytes', help: 'Bytes that ended loads brought in, once each' },
+  'job.bytes.origin': { type: 'counter', unit: 'bytes', help: 'Bytes that ended loads read from the store, retries included' },
+  'queue.down': { type: 'gauge', unit: 'errors', help: '1 while the queue of tasks does not answer the job master' },
+  'schedule.defined': { type: 'gauge', unit: 'schedules', help: 'Schedules there are' },
+  'schedule.runs.started': { type: 'counter', unit: 'runs', help: 'Scheduled runs that became loads' },
+  'schedule.runs.skipped': { type: 'counter', unit: 'runs', help: 'Scheduled runs that were skipped or refused' },
   'task.blocks.written': { type: 'counter', unit: 'blocks', help: 'Block replicas written by the job worker' },
   'task.failures': { type: 'counter', unit: 'errors', help: 'Block replicas that a task could not write' },
 } as const satisfies Readonly<Record<string, MetricDefinition>>

@@ -1,6 +1,6 @@
 // Why: one place that holds a process's metric values. How: a number a name, written out as Prometheus text
 // (text exposition format 0.0.4).
-import { metricTable, type MetricName } from './metric-table.ts'
+import { metricTable, type MetricDefinition, type MetricName } from './metric-table.ts'
 
 export class MetricRegistry {
   readonly #values = new Map<MetricName, number>()
@@ -30,10 +30,15 @@ export class MetricRegistry {
     const names = new Set([...this.#values.keys(), ...this.#gauges.keys()])
     return [...names]
       .map((name) => {
-        const { type, unit, help } = metricTable[name]
-        const series = `skein_${name.replaceAll('.', '_')}_${unit}${type === 'counter' ? '_total' : ''}`
+        const { type, help } = metricTable[name]
+        const series = seriesOf(name, metricTable[name])
         return `# HELP ${series} ${help}\n# TYPE ${series} ${type}\n${series} ${this.get(name)}\n`
       })
       .join('')
   }
+}
+
+/** The name of a metric's series. */
+export function seriesOf(name: string, { type, unit }: Pick<MetricDefinition, 'type' | 'unit'>): string {
+  return `skein_${name.replaceAll('.', '_')}_${unit}${type === 'counter' ? '_total' : ''}`
 }

@@ -1,9 +1,9 @@
 // Why: writing into a directory as into a bucket: an object is there whole or not at all, also after a power failure. How: a
 // temporary file in the object's own directory, fsync, then rename (or link, where nothing may be replaced) and fsync of the
-// directory. Directories are made as needed; no link is followed out of the root. Listings leave the temporary files out.
+// directory. Directories are made as needed and go when they become empty; no link is followed out of the root. Listings leave the temporary files out.
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, type FileHandle, link, mkdir, open, realpath, rename, rm, unlink } from 'node:fs/promises'
+import { copyFile, type FileHandle, link, mkdir, open, realpath, rename, rm, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { throwIfAborted } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
@@ -56,7 +56,8 @@ export async function deleteLocal(root: string, key: string): Promise<void> {
     if (hasCode(thrown, 'ENOENT')) return
     throw writeError(path, thrown)
   }
-  await syncDirectory(directory)
+  await syncSource(directory)
+  await pruneDirectories(root, directory)
 }
 
 /** Copies the file at `source` (a path that was looked up) to `key`. @throws see UnderFileSystem.copy */
@@ -82,9 +83,36 @@ export async function renameLocal(root: string, from: string, to: string): Promi
     const sourceDirectory = await directoryInside(root, dirname(source))
     await rename(source, target)
     await syncDirectory(dirname(target))
-    if (sourceDirectory !== dirname(target)) await syncDirectory(sourceDirectory)
+    if (sourceDirectory !== dirname(target)) {
+      await syncSource(sourceDirectory)
+      await pruneDirectories(root, sourceDirectory)
+    }
   } catch (thrown) {
-    throw hasCode(thrown, 'ENOENT', 'ENOTDIR') ? new SkeinError('not_found', `${source} does not exist`) : writeError(target, thrown)
+    // The source is there: somebody removed a directory that had become empty, in between.
+    const isGone = hasCode(thrown, 'ENOENT', 'ENOTDIR') && !(await exists(source))
+    throw isGone ? new SkeinError('not_found', `${source} does not exist`) : writeError(target, thrown)
+  }
+}
+
+/** The directory that something was taken out of: who took the last thing may have removed it, durably, by now. */
+async function syncSource(directory: string): Promise<void> {
+  try {
+    await syncDirectory(directory)
+  } catch (thrown) {
+    if (!hasCode(thrown, 'ENOENT')) throw thrown
+  }
+}
+
+/** A bucket has no directories, so one that nothing is in any more goes, and those above it that become empty; never the root. */
+async function pruneDirectories(root: string, directory: string): Promise<void> {
+  for (let path = directory; path !== root && path.startsWith(root.endsWith('/') ? root : `${root}/`); path = dirname(path)) {
+    try {
+      await rmdir(path)
+      await syncDirectory(dirname(path))
+    } catch (thrown) {
+      // Something is in it, or somebody else was first; what cannot be removed may stay.
+      if (!hasCode(thrown, 'ENOENT')) return
+    }
   }
 }
 

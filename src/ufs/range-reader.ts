@@ -3,7 +3,7 @@
 // object, large ones for a stream, back-pressure by pausing the connection, and own retry that continues with the rest.
 import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
-import { backoffMs, retry, type RetryPolicy } from '../base/retry.ts'
+import { backoffMs, type RetryPolicy } from '../base/retry.ts'
 import { type RangeContext, RangeResponse, type RangeSink } from './range-response.ts'
 import { slowDownReason, type StoreAddress } from './s3-errors.ts'
 import type { S3Transport } from './s3-transport.ts'
@@ -35,6 +35,16 @@ const unreadBytesMax = 4 * pieceBytes
 /** An attempt that brought this much of a stream made progress, and the count of attempts begins again. */
 const progressBytes = 256 * 1024
 
+/**
+ * After so many time-outs at one place the caller is told: each costs the whole time-out, and the caller may know another
+ * way, such as another job worker.
+ */
+const silentAttemptsMax = 2
+
+function isSilence(error: SkeinError): boolean {
+  return error.code === 'deadline_exceeded'
+}
+
 /** Reads ranges of one bucket. */
 export class RangeReader {
   readonly #options: RangeReaderOptions
@@ -46,15 +56,25 @@ export class RangeReader {
   /** Exactly `request.length` bytes as one buffer, from one request when nothing goes wrong. */
   readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
     if (request.length === 0) return Promise.resolve(new Uint8Array(0))
-    const { policy, clock, random, onRetry } = this.#options
-    return retry(() => this.#attemptWhole(request, signal), { policy, clock, random, signal, onRetry })
+    return this.#readWhole(request, signal)
+  }
+
+  async #readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
+    for (let attempt = 1, silent = 0; ; attempt += 1) {
+      try {
+        return await this.#attemptWhole(request, signal)
+      } catch (thrown) {
+        const error = toSkeinError(thrown)
+        if (isSilence(error)) silent += 1
+        await this.#backOff(error, attempt, silent, signal)
+      }
+    }
   }
 
   /** Exactly `request.length` bytes in order. What was yielded is never yielded again. */
   async *read(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
-    const { policy, clock, random, onRetry } = this.#options
     let done = 0
-    for (let attempt = 1; done < request.length; attempt += 1) {
+    for (let attempt = 1, silent = 0; done < request.length; attempt += 1) {
       const before = done
       try {
         for await (const chunk of this.#attempt({ ...request, offset: request.offset + done, length: request.length - done }, signal)) {
@@ -63,12 +83,22 @@ export class RangeReader {
         }
       } catch (thrown) {
         const error = toSkeinError(thrown)
-        if (done - before >= progressBytes) attempt = 1
-        if (!error.retryable || attempt >= policy.attemptsMax || signal.aborted) throw error
-        onRetry(error)
-        await clock.sleep(backoffMs(policy, attempt, random), signal)
+        if (done - before >= progressBytes) {
+          attempt = 1
+          silent = 0
+        }
+        if (isSilence(error)) silent += 1
+        await this.#backOff(error, attempt, silent, signal)
       }
     }
+  }
+
+  /** Waits before the next attempt. @throws the error when there is none */
+  async #backOff(error: SkeinError, attempt: number, silent: number, signal: AbortSignal): Promise<void> {
+    const { policy, clock, random, onRetry } = this.#options
+    if (!error.retryable || attempt >= policy.attemptsMax || silent >= silentAttemptsMax || signal.aborted) throw error
+    onRetry(error)
+    await clock.sleep(backoffMs(policy, attempt, random), signal)
   }
 
   async #attemptWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {

@@ -17,6 +17,12 @@ export interface ReadAheadOptions {
   readonly slots: Budget
   /** Bytes in flight or read and not yet consumed, in this process. */
   readonly bytes: Budget
+  /** Asked for the bytes of each range before anything is held for it; none = no limit. */
+  readonly pace?: {
+    tryTake(bytes: number): boolean
+    /** @throws the signal's reason */
+    take(bytes: number, signal: AbortSignal): Promise<void>
+  }
 }
 
 /**
@@ -52,14 +58,24 @@ export async function* readAhead(
   }
   const lookAhead = (): void => {
     while (nextStep(window, started, consumed) === 'may') {
-      const share = options.bytes.tryAcquire(rangeAt(window, started).length)
+      const { length } = rangeAt(window, started)
+      const share = options.bytes.tryAcquire(length)
       if (share === undefined) return
+      if (options.pace?.tryTake(length) === false) {
+        share.release()
+        return
+      }
       begin(share)
     }
   }
   try {
     while (consumed < started || nextStep(window, started, consumed) === 'must') {
-      if (nextStep(window, started, consumed) === 'must') begin(await options.bytes.acquire(rangeAt(window, started).length, leave.signal))
+      if (nextStep(window, started, consumed) === 'must') {
+        const { length } = rangeAt(window, started)
+        // The pace first: whoever waits for it holds nothing that others need.
+        await options.pace?.take(length, leave.signal)
+        begin(await options.bytes.acquire(length, leave.signal))
+      }
       lookAhead()
       const [head] = held
       if (head === undefined) return

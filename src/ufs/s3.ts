@@ -85,6 +85,10 @@ export class S3UnderFileSystem implements UnderFileSystem {
     })
   }
 
+  get slowDowns(): number {
+    return this.#gate.slowDowns
+  }
+
   get counters(): { readonly readBytes: number; readonly readRequests: number } {
     return { ...this.#counters }
   }

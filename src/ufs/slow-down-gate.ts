@@ -13,6 +13,7 @@ export class SlowDownGate {
   #level = 0
   #openAtMs = 0
   #closed = false
+  #slowDowns = 0
 
   constructor(clock: Clock, random: Random, pauseMaxMs = 20_000) {
     this.#clock = clock
@@ -30,8 +31,14 @@ export class SlowDownGate {
     return this.#level
   }
 
+  /** How often the bucket has said it. */
+  get slowDowns(): number {
+    return this.#slowDowns
+  }
+
   /** Closes the gate. Answers to requests that were sent before it closed belong to the same round. */
   slowDown(): void {
+    this.#slowDowns += 1
     const now = this.#clock.monotonicMs()
     if (this.#closed && now < this.#openAtMs) return
     this.#level = Math.min(this.#level + 1, levelMax)

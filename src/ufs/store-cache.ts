@@ -20,6 +20,7 @@ export interface StoreCacheOptions {
 interface Entry {
   readonly namespaceId: string
   readonly opening: Promise<UnderFileSystem>
+  store: UnderFileSystem | undefined
   users: number
   current: boolean
 }
@@ -42,6 +43,8 @@ export class StoreCache {
   // In order of last use.
   readonly #entries = new Map<string, Entry>()
   readonly #renewedMs = new Map<string, number>()
+  /** Answers of SlowDown that were told on, by store. */
+  readonly #toldSlowDowns = new WeakMap<UnderFileSystem, number>()
   // The cache outlives the task that happens to open a store, so no task's signal ends the opening.
   readonly #closing = new AbortController()
 
@@ -77,6 +80,27 @@ export class StoreCache {
     }
   }
 
+  /** Whether a store has said SlowDown since takeSlowDowns was last called. */
+  get hasSlowDowns(): boolean {
+    return [...this.#entries.values()].some(({ store }) => this.#untold(store) > 0)
+  }
+
+  /** Answers of SlowDown since it was last called, by namespace. */
+  takeSlowDowns(): ReadonlyMap<string, number> {
+    const taken = new Map<string, number>()
+    for (const { namespaceId, store } of this.#entries.values()) {
+      const untold = this.#untold(store)
+      if (store === undefined || untold === 0) continue
+      taken.set(namespaceId, untold)
+      this.#toldSlowDowns.set(store, store.slowDowns ?? 0)
+    }
+    return taken
+  }
+
+  #untold(store: UnderFileSystem | undefined): number {
+    return store === undefined ? 0 : (store.slowDowns ?? 0) - (this.#toldSlowDowns.get(store) ?? 0)
+  }
+
   /** Closes every store that nobody uses; the others when they are let go. */
   async close(): Promise<void> {
     this.#closing.abort()
@@ -90,6 +114,7 @@ export class StoreCache {
     const entry = known ?? {
       namespaceId,
       opening: this.#options.openStore(namespaceId, this.#closing.signal),
+      store: undefined,
       users: 0,
       current: true,
     }
@@ -101,7 +126,8 @@ export class StoreCache {
 
   async #opened(entry: Entry): Promise<UnderFileSystem> {
     try {
-      return await entry.opening
+      entry.store = await entry.opening
+      return entry.store
     } catch (thrown) {
       this.#retire(entry)
       entry.users -= 1

@@ -1,5 +1,6 @@
 // Why: attributes and secrets of a namespace are free text until here. How: one table of the keys each kind of store knows;
 // an unknown key or a bad value is refused by name, and what comes out is typed, with units in its names.
+import { parseBandwidth } from '../base/bandwidth.ts'
 import { parseBytes } from '../base/bytes.ts'
 import { parseDuration } from '../base/durations.ts'
 import { SkeinError } from '../base/errors.ts'
@@ -80,7 +81,8 @@ type Attributes = Readonly<Record<string, string>>
 type Secrets = Readonly<Record<string, Secret>>
 
 const tuningKeys = ['fs.cosn.block.size', 'fs.cosn.read.ahead.block.size', 'fs.cosn.read.ahead.queue.size'] as const
-const policyKeys = ['readOnly', 'writePolicy'] as const
+const priceKeys = ['skein.price.get.per10k', 'skein.price.list.per10k', 'skein.price.egress.per.gb'] as const
+const policyKeys = ['readOnly', 'writePolicy', 'readPolicy', 'bandwidth', ...priceKeys, 'skein.price.currency'] as const
 const transportKeys = [
   'fs.cosn.maxRetries',
   'fs.cosn.client.socket.timeoutsec',
@@ -119,12 +121,15 @@ export function checkStoreKeys(kind: StoreUri['kind'], attributes: Attributes, s
 }
 
 const writePolicies = ['MUST_CACHE', 'CACHE_THROUGH', 'ASYNC_THROUGH', 'THROUGH'] as const
+const readPolicies = ['CACHE', 'NO_CACHE'] as const
 
 /** What may be written below a namespace, and where it goes. */
 export interface NamespacePolicy {
   /** Nothing may change at the store. */
   readonly readOnly: boolean
   readonly writePolicy: (typeof writePolicies)[number]
+  /** Whether blocks that are read from the store stay in the cache. */
+  readonly readPolicy: (typeof readPolicies)[number]
 }
 
 /** @throws SkeinError invalid_argument naming the attribute and what it may be */
@@ -133,8 +138,17 @@ export function namespacePolicy(attributes: Attributes): NamespacePolicy {
   const word = attributes['writePolicy'] ?? 'MUST_CACHE'
   const writePolicy = writePolicies.find((policy) => policy === word)
   if (writePolicy === undefined) throw invalid(`writePolicy '${word.slice(0, 50)}' is none of ${writePolicies.join(', ')}`)
+  // What loads may read of it a second: kept by the job master, refused here when it cannot be read.
+  parseBandwidth(attributes['bandwidth'] ?? '', 'bandwidth')
+  for (const key of priceKeys) {
+    const price = attributes[key] ?? '0'
+    if (!/^\d{1,12}(\.\d{1,12})?$/.test(price)) throw invalid(`${key} '${price.slice(0, 50)}' is not a price: write a number such as 0.01`)
+  }
   if (readOnly && writePolicy !== 'MUST_CACHE') throw invalid(`writePolicy ${writePolicy} does not go with readOnly=true`)
-  return Object.freeze({ readOnly, writePolicy })
+  const reading = attributes['readPolicy'] ?? 'CACHE'
+  const readPolicy = readPolicies.find((policy) => policy === reading)
+  if (readPolicy === undefined) throw invalid(`readPolicy '${reading.slice(0, 50)}' is none of ${readPolicies.join(', ')}`)
+  return Object.freeze({ readOnly, writePolicy, readPolicy })
 }
 
 /** Block size and read-ahead of a namespace: its attributes over the process's defaults. @throws SkeinError invalid_argument */

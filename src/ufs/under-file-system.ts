@@ -87,6 +87,8 @@ export interface UnderFileSystem {
   rename(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo>
   /** How its namespace wants its large objects read, where it says so. */
   readonly readAhead?: { readonly rangeBytes: number; readonly rangesAhead: number }
+  /** Answers of SlowDown since it was opened; none where the store has no such answer. */
+  readonly slowDowns?: number
   /** Bytes read and requests sent since it was opened. */
   readonly counters: { readonly readBytes: number; readonly readRequests: number }
   close(): Promise<void>

@@ -12,14 +12,17 @@ import {
   decodeResults,
   encodeBlockHeader,
   encodeFrames,
+  encodeHints,
   encodeStoreObject,
   frameBytesAtMost,
   framesBytesMax,
+  hostHeaderName,
   isCommitted,
   objectHeaderName,
   type SmallBlock,
   storePath,
   type StoreReadRequest,
+  type WriteHints,
 } from './data-plane.ts'
 import type { BlockHeader } from './generated/worker.ts'
 import { HttpExchange } from './http-exchange.ts'
@@ -32,6 +35,8 @@ export interface DataClientOptions {
   readonly idleMs?: number
   /** Connections to one worker; requests beyond wait. Default 64. */
   readonly connectionsMax?: number
+  /** This host's name, told to workers that are read from. */
+  readonly hostname?: string
 }
 
 export interface ByteRange {
@@ -95,7 +100,9 @@ export class DataClient {
     const check = (response: IncomingMessage): void => {
       decodeBlockHeader(response.headers[blockHeaderName] as string | undefined, blockId)
     }
-    return this.#readRange({ address, what: `block ${blockId}`, path: `${blocksPath}/${blockId}`, headers: {}, check }, range, signal)
+    const { hostname } = this.#options
+    const headers: Record<string, string> = hostname === undefined ? {} : { [hostHeaderName]: hostname }
+    return this.#readRange({ address, what: `block ${blockId}`, path: `${blocksPath}/${blockId}`, headers, check }, range, signal)
   }
 
   /** A whole block with what it is. @throws not_found; data_loss; the chunks: unavailable (`body_cut`) when the bytes end early */
@@ -156,8 +163,13 @@ export class DataClient {
    * Opens a block for writing once the worker has room for it; undefined when it has the block already.
    * @throws SkeinError resource_exhausted, or what else the worker refuses it with; no byte was sent then
    */
-  async openWrite(address: string, header: BlockHeader, signal: AbortSignal): Promise<BlockUpload | undefined> {
-    const headers = { 'content-length': header.length, expect: '100-continue', [blockHeaderName]: encodeBlockHeader(header) }
+  async openWrite(address: string, header: BlockHeader, signal: AbortSignal, hints: WriteHints = {}): Promise<BlockUpload | undefined> {
+    const headers = {
+      'content-length': header.length,
+      expect: '100-continue',
+      [blockHeaderName]: encodeBlockHeader(header),
+      ...encodeHints(hints),
+    }
     try {
       const { exchange } = await this.#begin(address, 'PUT', `${blocksPath}/${header.blockId}`, headers, signal, (begun) =>
         begun.continued(),
@@ -174,11 +186,16 @@ export class DataClient {
    * Writes many small blocks; one result a block in the same order, undefined when the worker has it now.
    * @throws SkeinError when a request as a whole failed: any of the blocks may be in then
    */
-  async putMany(address: string, blocks: readonly SmallBlock[], signal: AbortSignal): Promise<readonly (SkeinError | undefined)[]> {
+  async putMany(
+    address: string,
+    blocks: readonly SmallBlock[],
+    signal: AbortSignal,
+    hints: WriteHints = {},
+  ): Promise<readonly (SkeinError | undefined)[]> {
     const results: (SkeinError | undefined)[] = []
     for (const part of splitFrames(blocks)) {
       const body = encodeFrames(part)
-      const headers = { 'content-length': body.length }
+      const headers = { 'content-length': body.length, ...encodeHints(hints) }
       const { exchange, result: response } = await this.#begin(address, 'POST', blocksPath, headers, signal, (begun) => begun.answer(body))
       try {
         const answers = decodeResults(await exchange.text(response, resultsBytesMax), part.length)

@@ -3,8 +3,11 @@
 //   PUT  /v1/blocks/<id>   `x-skein-block` (base64url of the BlockHeader message), content-length = its length; the body is
 //                          asked for with `100 Continue` once there is room, so that a refusal costs no bytes
 //   POST /v1/blocks        many small blocks as frames; the answer says which ones failed
+//                          Both may say for whom: `x-skein-load` (percent-encoded load id), `x-skein-evict: 1`
 //   GET  /v1/stores/<namespace id>  with `range: bytes=a-b` and `x-skein-object` (base64url of JSON: key and etag): bytes of
-//                          an object from the store beneath, so that a reader needs no secret
+//                          an object from the store beneath, so that a reader needs no secret. JSON `block`: the cached
+//                          block that the bytes are of, so that the worker may keep it
+// A reader may name its host in `x-skein-host`, which decides only what is counted as read on the worker's own host.
 // An error is JSON (status.ts) with a fitting HTTP status. A body is whole only with exactly its announced length.
 import { crc32 } from 'node:zlib'
 import { SkeinError } from '../base/errors.ts'
@@ -14,8 +17,12 @@ import { errorFromJson, type ErrorJson, errorToJson } from './status.ts'
 export const blockHeaderName = 'x-skein-block'
 export const blocksPath = '/v1/blocks'
 export const objectHeaderName = 'x-skein-object'
+const loadHeaderName = 'x-skein-load'
+const evictHeaderName = 'x-skein-evict'
+export const hostHeaderName = 'x-skein-host'
 const storesPath = '/v1/stores/'
 const namespaceIdCharactersMax = 200
+const loadIdCharactersMax = 200
 /** What one POST may carry, frames included. */
 export const framesBytesMax = 16 * 1024 * 1024
 
@@ -24,10 +31,28 @@ export interface SmallBlock {
   readonly bytes: Uint8Array
 }
 
+/** What a writer says of a block beside what it is; what follows from it: block/block-store.ts. */
+export interface WriteHints {
+  /** Colder blocks may go for it. */
+  readonly evict?: boolean
+  /** The load that writes it. */
+  readonly loadId?: string | undefined
+}
+
+/** A block of a file as the cache would keep it. */
+export interface CacheableBlock {
+  readonly blockId: number
+  /** In the object. */
+  readonly offset: number
+  readonly length: number
+}
+
 /** One version of an object in the store beneath a namespace. */
 export interface StoreObject {
   readonly key: string
   readonly etag: string
+  /** The block that the wanted bytes are all of; the worker may serve them from it, and keep it. */
+  readonly block?: CacheableBlock | undefined
 }
 
 export interface StoreReadRequest extends StoreObject {
@@ -48,14 +73,15 @@ export interface DataPlaneHandlers {
     offset: number,
     length: number | undefined,
     signal: AbortSignal,
+    readerHost?: string,
   ): Promise<{ readonly header: BlockHeader; readonly length: number; readonly chunks: AsyncIterable<Uint8Array> }>
   /**
    * Takes exactly header.length bytes and resolves once they are committed. The body throws when the peer stops early;
    * no byte of it is sent before it is first asked for.
    */
-  receive(header: BlockHeader, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>
+  receive(header: BlockHeader, body: AsyncIterable<Uint8Array>, signal: AbortSignal, hints?: WriteHints): Promise<void>
   /** Commits many small blocks; one result a block in the same order, undefined = in. The bytes are views of one buffer. */
-  receiveSmall(blocks: readonly SmallBlock[]): Promise<readonly (SkeinError | undefined)[]>
+  receiveSmall(blocks: readonly SmallBlock[], hints?: WriteHints): Promise<readonly (SkeinError | undefined)[]>
   /**
    * Exactly the bytes that are asked for, from the store. Nothing is held before the first chunk is asked for; the server
    * asks for it before it promises anything, so that its error is told as it is.
@@ -111,19 +137,49 @@ export function namespaceIdOfPath(path: string): string | undefined {
 }
 
 /** JSON, because a key keeps every UTF-16 unit in it. */
-export function encodeStoreObject({ key, etag }: StoreObject): string {
-  return Buffer.from(JSON.stringify({ key, etag })).toString('base64url')
+export function encodeStoreObject({ key, etag, block }: StoreObject): string {
+  return Buffer.from(JSON.stringify({ key, etag, block })).toString('base64url')
 }
 
 /** @throws SkeinError invalid_argument when it is missing or is no object's name */
 export function decodeStoreObject(text: string | undefined): StoreObject {
   try {
-    const { key, etag } = JSON.parse(Buffer.from(text ?? '', 'base64url').toString()) as { readonly key?: unknown; readonly etag?: unknown }
-    if (typeof key === 'string' && typeof etag === 'string' && key !== '') return { key, etag }
+    const { key, etag, block } = JSON.parse(Buffer.from(text ?? '', 'base64url').toString()) as { readonly [name: string]: unknown }
+    const named = typeof key === 'string' && typeof etag === 'string' && key !== ''
+    if (named && block === undefined) return { key, etag }
+    if (named && isCacheableBlock(block)) return { key, etag, block }
   } catch {
     // Told below.
   }
   throw new SkeinError('invalid_argument', 'the name of the object to read is missing or cannot be read')
+}
+
+function isCacheableBlock(value: unknown): value is CacheableBlock {
+  if (typeof value !== 'object' || value === null) return false
+  const { blockId, offset, length } = value as { readonly [name: string]: unknown }
+  const numbers = [blockId, offset, length]
+  return numbers.every((number) => Number.isSafeInteger(number) && Number(number) >= 0) && Number(length) > 0
+}
+
+export function encodeHints({ evict, loadId }: WriteHints): Record<string, string> {
+  return {
+    ...(loadId === undefined || loadId === '' ? {} : { [loadHeaderName]: encodeURIComponent(loadId) }),
+    ...(evict === true ? { [evictHeaderName]: '1' } : {}),
+  }
+}
+
+/** @throws SkeinError invalid_argument */
+export function decodeHints(headers: Readonly<Record<string, string | readonly string[] | undefined>>): WriteHints {
+  const load = headers[loadHeaderName]
+  const evict = headers[evictHeaderName] === '1'
+  if (load === undefined) return { evict }
+  try {
+    const loadId = decodeURIComponent(String(load))
+    if (loadId !== '' && loadId.length <= loadIdCharactersMax) return { evict, loadId }
+  } catch {
+    // Told below.
+  }
+  throw new SkeinError('invalid_argument', 'the id of the load that writes cannot be read')
 }
 
 // A frame: u32 header length, u32 data length, u32 CRC-32 of header and data, header (protobuf), data. Little endian.

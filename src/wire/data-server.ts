@@ -12,10 +12,12 @@ import {
   type DataPlaneHandlers,
   decodeBlockHeader,
   decodeFrames,
+  decodeHints,
   decodeStoreObject,
   encodeBlockHeader,
   encodeResults,
   framesBytesMax,
+  hostHeaderName,
   namespaceIdOfPath,
   objectHeaderName,
 } from './data-plane.ts'
@@ -151,7 +153,8 @@ class DataServer {
   async #read(exchange: Exchange, blockId: number): Promise<void> {
     const { request, response, signal } = exchange
     const { offset, length: wanted } = parseRange(request.headers.range)
-    const { header, length, chunks } = await this.#handlers.read(blockId, offset, wanted, signal)
+    const readerHost = request.headers[hostHeaderName] as string | undefined
+    const { header, length, chunks } = await this.#handlers.read(blockId, offset, wanted, signal, readerHost)
     response.writeHead(request.headers.range === undefined ? 200 : 206, {
       'content-type': 'application/octet-stream',
       'content-length': length,
@@ -189,6 +192,7 @@ class DataServer {
       header,
       exactBody(request, announced, watch, () => sendContinue(exchange)),
       exchange.signal,
+      decodeHints(request.headers),
     )
     if (!request.complete && announced > 0) throw new SkeinError('internal', `block ${blockId} was committed before its body was read`)
     response.writeHead(200, { 'content-length': 0 })
@@ -201,12 +205,13 @@ class DataServer {
     if (announced > framesBytesMax) {
       throw new SkeinError('invalid_argument', `${announced} bytes of small blocks are more than ${framesBytesMax} in one request`)
     }
+    const hints = decodeHints(request.headers)
     const share = await this.#smallBytes.acquire(Math.max(1, announced), exchange.signal)
     try {
       sendContinue(exchange)
       const frames = decodeFrames(await readWhole(request, announced, watch))
       const blocks = frames.flatMap((frame) => ('block' in frame ? [frame.block] : []))
-      const received = blocks.length === 0 ? [] : await this.#handlers.receiveSmall(blocks)
+      const received = blocks.length === 0 ? [] : await this.#handlers.receiveSmall(blocks, hints)
       if (received.length !== blocks.length) throw new SkeinError('internal', `${blocks.length} blocks gave ${received.length} results`)
       let next = 0
       const text = encodeResults(frames.map((frame) => ('block' in frame ? received[next++] : frame.error)))

@@ -18,7 +18,7 @@ for (const levels of [1, 2, 3]) {
               quotaBytes: Math.floor(quotaBytes / 2 ** level),
             },
           ])
-          return openTiers({ tiers, segments, workerId: 'worker-1', annotator: { kind: 'LRU' }, limits: { background: false }, ...deps })
+          return openTiers({ tiers, segments, workerId: 'worker-1', annotator: { kind: 'LRU' }, ...deps })
         },
         dispose: folder.remove,
       }

@@ -20,7 +20,8 @@ export interface BlockStoreStorage {
   dispose(): Promise<void>
 }
 
-export function blockStoreConformance(name: string, make: () => Promise<BlockStoreStorage>): void {
+/** @param keeps what a store that is only a part of others need not keep */
+export function blockStoreConformance(name: string, make: () => Promise<BlockStoreStorage>, keeps = { durable: true }): void {
   describe(`${name} is a BlockStore`, () => {
     const cleanups: (() => Promise<void>)[] = []
     afterEach(async () => {
@@ -248,6 +249,42 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
       expect(await Promise.all([store.free(1), store.free(1)])).toEqual([true, false])
       expect(usedBytesOf(store)).toBe(0)
       await expect(store.open(1)).rejects.toMatchObject({ code: 'not_found' })
+    })
+
+    test.runIf(keeps.durable).each([100, 2 * mebibyte])(
+      'a durable block of %i bytes is listed as such until it is released, over restarts',
+      async (length) => {
+        const { store, reopen, deps } = await opened()
+        const durableIds = (of: BlockStore): number[] =>
+          [...of.list()].filter(({ durable }) => durable === true).map(({ blockId }) => blockId)
+        for (const id of [1, 2]) await store.put({ ...headerOf(id, length), durable: true }, bytesOf(length, id))
+        await store.put(headerOf(3, length), bytesOf(length, 3))
+        expect(new Set(durableIds(store))).toEqual(new Set([1, 2]))
+        const reader = await store.open(1)
+        for (const id of [1, 1, 3, 77]) await store.release(id)
+        expect(durableIds(store)).toEqual([2])
+        expect(Buffer.from(await reader.read(0, length, never)).equals(bytesOf(length, 1))).toBe(true)
+        await reader.close()
+        await store.close()
+        const again = await reopen()
+        expect(durableIds(again)).toEqual([2])
+        expect(again.blockCount).toBe(3)
+        for (const id of [1, 2, 3]) expect((await readWhole(again, id)).equals(bytesOf(length, id))).toBe(true)
+        await again.release(2)
+        expect(await again.free(2)).toBe(true)
+        expect(deps.events.lines).toEqual(['+1', '+2', '+3', '-2 freed'])
+      },
+    )
+
+    test('pins and loads change nothing about a block beside its staying', async () => {
+      const { store } = await opened()
+      store.setPinned(1, true)
+      await store.put(headerOf(1, 10), bytesOf(10, 1), { loadId: 'load-1', evict: true })
+      for (const loads of [['load-1'], [], undefined]) store.setRunningLoads(loads)
+      expect((await readWhole(store, 1)).equals(bytesOf(10, 1))).toBe(true)
+      expect(await store.free(1)).toBe(true)
+      store.setPinned(1, false)
+      expect(store.has(1)).toBe(false)
     })
 
     test.each([

@@ -34,6 +34,12 @@ describe('settings that are wrong', () => {
       [`-D${directoryKeys}.path=/tmp/skein-a,/tmp/skein-b`, `-D${directoryKeys}.quota=1GB`, `-D${directoryKeys}.mediumtype=SSD,SSD`],
       /dirs\.quota: has 1 entry for 2 directories/,
     ],
+    ['an unknown annotator', ['-Dgoosefs.worker.block.annotator.class=FIFO'], /annotator\.class: 'FIFO' is none of .*LRUAnnotator/],
+    [
+      'two tiers of one name',
+      ['-Dgoosefs.worker.tieredstore.levels=2', ...tierFlags(0, '/tmp/skein-a'), ...tierFlags(1, '/tmp/skein-b')],
+      /level1\.alias: 'SSD' comes twice/,
+    ],
   ])('%s: exit 64', async (_what, args, words) => {
     const result = await start(...args)
     expect(oneLine(result)).toMatch(words)
@@ -47,6 +53,22 @@ describe('settings that are wrong', () => {
     const result = await run(['local', '--home', home, ...freePorts], { env: { SKEIN_CONF: file }, timeoutMs: 30_000 })
     expect(oneLine(result)).toContain(`${file}:3: fs.cosn.block.size: '12XB' is not a size`)
     expect(result.code).toBe(1)
+  })
+
+  it('block directories that cannot be: exit 1, nothing half done', async () => {
+    const inside = [
+      `-D${directoryKeys}.path=${home}/a,${home}/a/b`,
+      `-D${directoryKeys}.quota=1MB,1MB`,
+      `-D${directoryKeys}.mediumtype=SSD,SSD`,
+    ]
+    for (const [args, words] of [
+      [[`-D${directoryKeys}.path=${home}/a`, `-D${directoryKeys}.quota=900TB`], /is above the size of its disk/],
+      [inside, /are one inside the other/],
+    ] as const) {
+      const result = await start(...args)
+      expect(oneLine({ ...result, stderr: withoutLog(result.stderr) })).toMatch(words)
+      expect(result.code).toBe(1)
+    }
   })
 
   it.each([
@@ -106,6 +128,48 @@ describe('commands and data that are wrong', () => {
       ['stat', '../etc'],
     ])
       await expectLine(2, /^there is no load .*job ls/, 'job', ...words)
+  })
+
+  it('a block directory of another worker: exit 1', async () => {
+    const directory = [`-D${directoryKeys}.path=${join(skein.home, 'worker', 'blocks')}`, `-D${directoryKeys}.quota=1MB`]
+    const home = mkdtempSync(join(tmpdir(), 'skein-other-'))
+    try {
+      const result = await run(['local', '--home', home, ...freePorts, ...directory], { timeoutMs: 30_000 })
+      expect(oneLine({ ...result, stderr: withoutLog(result.stderr) })).toMatch(/belongs to worker/)
+      expect(result.code).toBe(1)
+    } finally {
+      rmSync(home, { recursive: true, force: true })
+    }
+  })
+
+  it('what cannot be set, moved, removed or persisted: one line, nothing half done', async () => {
+    origin.bucket('still').generateMany('dir/', 2, 100)
+    for (const [name, more] of [
+      ['still', []],
+      ['sealed', ['--attribute', 'readOnly=true']],
+    ] as const)
+      expect(await skein.createNamespace(name, origin, 'still', more)).toMatchObject({ code: 0 })
+    const file = '/still/dir/0000001'
+    expect(await skein.cli('fs', 'copyFromLocal', import.meta.filename, '/sealed/new')).toMatchObject({ code: 0 })
+    const before = await skein.cli('fs', 'ls', '-R', '/still')
+    await expectLine(64, /--min 3 is above --max 2/, 'fs', 'setReplication', '--min', '3', '--max', '2', file)
+    await expectLine(64, /the TTL is longer than 0, not '-5s'/, 'fs', 'setTtl', '/still/dir', '--', '-5s')
+    await expectLine(64, /--ttl is longer than 0, not '-5s'/, 'ns', 'update', 'still', '--ttl', '-5s')
+    await expectLine(1, /^\/ itself can have no TTL/, 'fs', 'setTtl', '/', '5s')
+    await expectLine(1, /^\/sealed is read-only/, 'fs', 'setTtl', '/sealed', '5s', '--action', 'delete')
+    await expectLine(1, /^\/sealed is read-only: nothing is persisted there/, 'fs', 'persist', '/sealed/new')
+    await expectLine(1, /^\/sealed is read-only/, 'fs', 'rm', '/sealed/dir', '-R')
+    await expectLine(1, /^mv across namespaces is not supported/, 'fs', 'mv', file, '/sealed/other')
+    await expectLine(1, /^\/still\/dir is not empty: use -R/, 'fs', 'rm', '/still/dir')
+    await expectLine(1, /^\/sealed\/new is not persisted: its only copy is here/, 'fs', 'free', '/sealed/new')
+    await expectLine(1, /^\/sealed holds 1 file that the store has not/, 'ns', 'delete', 'sealed')
+    await expectLine(1, /^\/sealed holds 1 file that the store has not/, 'fs', 'unmount', '/sealed')
+    await expectLine(64, /nothing to change/, 'ns', 'update', 'still')
+    await expectLine(1, /has no attribute 'nope'/, 'ns', 'update', 'still', '--remove-attribute', 'nope')
+    expect((await skein.cli('fs', 'ls', '-R', '/still')).stdout).toBe(before.stdout)
+    expect(await skein.cli('ns', 'delete', 'sealed', '--force')).toMatchObject({ code: 0 })
+    expect(await skein.cli('fs', 'unmount', '/still')).toMatchObject({ code: 0, stdout: 'Unmounted /still\n' })
+    expect(origin.bucket('still').sortedKeys).toHaveLength(2)
   })
 
   it('words that are no command: exit 64', async () => {
@@ -293,6 +357,11 @@ const strangeKeys: readonly string[] = [
   ],
   ...['quote\'"`$(x)', 'back\\slash', 'tab\there', 'new\nline', 'return\rx', '<xml>&amp;', '\u001B[31mred', '\u0001control'],
 ]
+
+function tierFlags(level: number, path: string): string[] {
+  const keys = `goosefs.worker.tieredstore.level${level}`
+  return [`-D${keys}.alias=SSD`, `-D${keys}.dirs.path=${path}`, `-D${keys}.dirs.quota=1MB`, `-D${keys}.dirs.mediumtype=SSD`]
+}
 
 /** Without the JSON lines of a role's log. */
 function withoutLog(stderr: string): string {

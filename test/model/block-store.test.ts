@@ -1,5 +1,5 @@
 // Why: the block store against its model, over random sequences; and stores with a planted bug, each of which the same
-// sequences must catch. SKEIN_MODEL_RUNS makes it as long as one likes.
+// sequences must catch. SKEIN_MODEL_RUNS says how many sequences in all.
 import { join } from 'node:path'
 import { existsSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
@@ -16,7 +16,7 @@ import { mebibyte, storeDependencies, temporaryFolder } from '../conformance/blo
 import { type BytesOnDisk, findRecord } from '../conformance/segment-fixture.ts'
 import { blockStoreCommands, type Model, type Real } from './block-store-model.ts'
 
-const runs = Number(process.env['SKEIN_MODEL_RUNS'] ?? 40)
+const runs = Math.ceil(Number(process.env['SKEIN_MODEL_RUNS'] ?? 160) / 4)
 const quotaBytes = 3 * mebibyte
 type Open = (paths: readonly string[]) => Promise<BlockStore>
 

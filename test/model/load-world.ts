@@ -10,6 +10,7 @@ import { blockCount, blockIdOf, fileIdOf } from '../../src/base/block-id.ts'
 import { createJobMaster, type JobMaster } from '../../src/job-master/job-service.ts'
 import { defaultJobMasterOptions, type JobMasterOptions } from '../../src/job-master/options.ts'
 import type { Consumer, Task } from '../../src/queue/queue.ts'
+import type { OnFire, ScheduleTimer } from '../../src/queue/schedule-timer.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../src/telemetry/registry.ts'
 import type { BlockFailure, FileReplacement, LoadStatus, StartSetResponse } from '../../src/wire/generated/job.ts'
@@ -70,6 +71,8 @@ export class World {
   readonly files = new Map<string, WorldFile>()
   readonly workers: WorldWorker[]
   readonly jobWorkers = new Map<string, WorldJobWorker>()
+  /** Ids of the stagings that were swapped in. */
+  readonly committed: string[] = []
   readonly replicationOf = new Map<number, number>()
   readonly completed: string[] = []
   readonly options: WorldOptions
@@ -83,6 +86,8 @@ export class World {
   /** Workers that refused a block for that. */
   readonly refusedHeld: string[] = []
   jobMaster: JobMaster | undefined
+  /** Fires schedules; none: the job master's own looks are all there is. */
+  scheduleTimer: ((onFire: OnFire) => Promise<ScheduleTimer>) | undefined
   #stop = new AbortController()
   #directory = ''
   #container = 1
@@ -125,6 +130,7 @@ export class World {
       options: { ...defaultJobMasterOptions, ...this.options.jobMaster },
       advertisedAddress: () => ({ rpcAddress: '127.0.0.1:1', webAddress: '' }),
       onFailure: () => undefined,
+      ...(this.scheduleTimer === undefined ? {} : { openScheduleTimer: this.scheduleTimer }),
     })
     this.jobMaster = master
     master.start(this.#stop.signal)
@@ -338,6 +344,10 @@ export class World {
         return { file: this.synced(file) }
       }),
       getClusterSummary: up(() => clusterSummary),
+      commitStaging: up(({ stagingId }) => {
+        this.committed.push(stagingId)
+        return { changed: 0 }
+      }),
       auditFiles: up(({ fileIds, replication }) => {
         if (this.options.blindAudit === true) return { files: [] }
         const byId = new Map([...this.files.values()].map((file) => [file.fileId, file]))

@@ -134,6 +134,20 @@ export class MemoryTier implements TierStore {
     return true
   }
 
+  async release(blockId: number): Promise<void> {
+    const located = this.#locate(blockId)
+    if (located?.entry.mode !== 'committed') return
+    const { directory, entry } = located
+    this.#ledgers[directory]?.release(entry)
+    await this.#step()
+    const kept = this.#disk[directory]?.blocks.get(blockId)
+    if (kept !== undefined && entry.mode === 'committed') this.#disk[directory]?.blocks.set(blockId, { ...kept, header: entry.header })
+  }
+
+  setPinned(): void {}
+
+  setRunningLoads(): void {}
+
   *list(): Iterable<BlockHeader> {
     for (const ledger of this.#ledgers) yield* ledger.headers()
   }
@@ -141,7 +155,7 @@ export class MemoryTier implements TierStore {
   usage(): readonly DirectoryUsage[] {
     return this.#ledgers.map(({ quotaBytes, usedBytes }, index) => {
       if (usedBytes > quotaBytes) throw new Error(`directory ${index} holds ${usedBytes} of ${quotaBytes} bytes`)
-      return { path: String(index), tier: '', mediumType: '', quotaBytes, usedBytes }
+      return { path: String(index), tier: '', mediumType: '', quotaBytes, usedBytes, state: 'normal' }
     })
   }
 

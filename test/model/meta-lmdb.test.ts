@@ -9,7 +9,7 @@ import { LmdbState } from '../../src/journal/lmdb-state.ts'
 import { apply } from '../../src/meta/apply.ts'
 import type { Command } from '../../src/meta/commands.ts'
 import { namespaceByName } from '../../src/meta/resolve.ts'
-import { deadlineParentId, pendingParentId, type Tables, toPersistParentId } from '../../src/meta/tables.ts'
+import { deadlineParentId, pendingParentId, type Tables, toPersistParentId, ttlChangeParentId } from '../../src/meta/tables.ts'
 import { walk } from '../../src/meta/walk.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { createNamespace, listing, object } from '../unit/meta/commands.ts'
@@ -100,17 +100,38 @@ const lifecycle: fc.Arbitrary<Command> = fc.oneof(
   ),
 )
 
+const stagingId = fc.constantFrom('/ns/a', '/ns/b')
+const stagingCommand: fc.Arbitrary<Command> = fc.oneof(
+  at(
+    fc.record({
+      type: fc.constant('stage_listing' as const),
+      stagingId,
+      blockSizeBytes: fc.constant(4),
+      expiresMs: fc.constant(50),
+      afterKey: fc.option(fileKey, { nil: undefined }),
+      upToKey: fc.option(fileKey, { nil: undefined }),
+      upserts: fc
+        .uniqueArray(fc.record({ key: fileKey, length: fc.nat(9), etag: fc.constantFrom('v1', 'v2') }), { selector: (one) => one.key })
+        .map((all) => all.map((fields) => object(fields.key, fields))),
+      removals: fc.uniqueArray(fc.record({ key: fileKey, fileId: inodeIds.map(([id]) => id ?? 0) }), { selector: (one) => one.key }),
+    }),
+  ),
+  at(fc.record({ type: fc.constant('commit_staging' as const), stagingId })),
+  at(fc.record({ type: fc.constant('drop_staging' as const), stagingId, limit: fc.integer({ min: 1, max: 5 }) })),
+)
+
 /** What must hold of any state: the index has every deadline and no other, every inode hangs somewhere, counts are right. */
 function expectSound(tables: MemoryTables): void {
+  const stagings = [...tables.stagings()]
+  const staged = stagings.flatMap(({ addedId }) => [...tables.edges(addedId, '')])
   const deadlines = [...tables.inodes.values()].filter(({ expiresMs }) => expiresMs >= 0).map(({ id, expiresMs }) => [expiresMs, id])
   const indexed = tables.edges(deadlineParentId, '').map(({ name, inodeId }) => [Number(name.slice(0, 16)), inodeId])
   expect(indexed).toEqual(deadlines.sort(([a = 0, x = 0], [b = 0, y = 0]) => a - b || x - y))
-  const named = [...tables.edgeMap]
-    .filter(([parentId]) => parentId !== deadlineParentId && parentId !== toPersistParentId)
-    .flatMap(([, edges]) => [...edges.values()])
+  const lists = [deadlineParentId, toPersistParentId, ttlChangeParentId, ...stagings.map(({ removedId }) => removedId)]
+  const named = [...tables.edgeMap].filter(([parentId]) => !lists.includes(parentId)).flatMap(([, edges]) => [...edges.values()])
   const roots = [...tables.namespaces()].map(({ rootId }) => rootId)
   expect([...named, ...roots].sort((a, b) => a - b)).toEqual([...tables.inodes.keys()].sort((a, b) => a - b))
-  expect(tables.counter('files')).toBe([...tables.inodes.values()].filter(({ kind }) => kind === 'file').length)
+  expect(tables.counter('files') + staged.length).toBe([...tables.inodes.values()].filter(({ kind }) => kind === 'file').length)
 }
 
 const asyncNamespace: Command = { ...createNamespace(), attributes: { writePolicy: 'ASYNC_THROUGH' } } as Command
@@ -122,7 +143,15 @@ function shownBy(tables: Tables): unknown {
   const detached = [...walk(tables, 0, '', undefined)]
   const pending = [...tables.edges(pendingParentId, '')].map(({ name, inodeId }) => ({ name, inode: tables.inode(inodeId) }))
   const deadlines = [...tables.edges(deadlineParentId, '')]
+  const stagings = [...tables.stagings()]
+    .toSorted((a, b) => a.addedId - b.addedId)
+    .map((staging) => ({
+      staging,
+      added: [...tables.edges(staging.addedId, '')].map(({ name, inodeId }) => ({ name, inode: tables.inode(inodeId) })),
+      removed: [...tables.edges(staging.removedId, '')],
+    }))
   return {
+    stagings,
     entries,
     detached,
     pending,
@@ -136,7 +165,7 @@ it('gives the same outcomes and the same state over LMDB as over Maps', async ()
   let round = 0
   try {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.oneof(command, lifecycle), { minLength: 1, maxLength: 25 }), async (commands) => {
+      fc.asyncProperty(fc.array(fc.oneof(command, lifecycle, stagingCommand), { minLength: 1, maxLength: 25 }), async (commands) => {
         const memory = new MemoryTables()
         round += 1
         const state = await LmdbState.open({ directory: join(directory, String(round)), logger: silentLogger })
@@ -160,7 +189,7 @@ it('gives the same outcomes and the same state over LMDB as over Maps', async ()
 
 it('keeps index, names and counts in step, and comes to the same state when it is replayed', () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(command, lifecycle, lifecycle), { minLength: 1, maxLength: 60 }), (commands) => {
+    fc.property(fc.array(fc.oneof(command, lifecycle, lifecycle, stagingCommand), { minLength: 1, maxLength: 60 }), (commands) => {
       const tables = new MemoryTables()
       const all = [asyncNamespace, ...commands]
       for (const each of all) {

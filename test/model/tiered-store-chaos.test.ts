@@ -3,13 +3,12 @@
 // that must not be, no directory is over its quota (memory-tier.ts throws), every block that was not removed can be read,
 // with its bytes, and at the end the bytes used are those of the blocks.
 import { describe, expect, test } from 'vitest'
-import { seededRandom, systemClock } from '../../src/base/clock.ts'
+import { seededRandom } from '../../src/base/clock.ts'
 import { isSkeinError } from '../../src/base/errors.ts'
 import type { BlockStoreEvents } from '../../src/block/block-store.ts'
 import { annotatorMaker, type AnnotatorSettings } from '../../src/block/choose-annotator.ts'
 import { TieredStore } from '../../src/block/tiered-store.ts'
-import { silentLogger } from '../../src/telemetry/logger.ts'
-import { headerOf, never, usedBytesOf } from '../conformance/block-store-fixture.ts'
+import { headerOf, never, storeDependencies, usedBytesOf } from '../conformance/block-store-fixture.ts'
 import { type MemoryDirectory, MemoryTier } from './memory-tier.ts'
 
 const runs = Number(process.env['SKEIN_CHAOS_RUNS'] ?? 6)
@@ -19,6 +18,9 @@ const ids = 60
 /** What each block is made of is known from its id. */
 const lengthOf = (id: number): number => ([0, 40, 100, 300, 700, 1100][id % 6] ?? 0) * kibibyte
 const bytesOf = (id: number): Buffer => Buffer.alloc(lengthOf(id), `block ${id};`)
+
+const isOfLoad = (id: number): boolean => id % 10 === 3
+const isDurable = (id: number): boolean => id % 10 === 7
 
 interface World {
   readonly store: TieredStore
@@ -35,8 +37,6 @@ async function chaos(seed: number, settings: AnnotatorSettings): Promise<World> 
   const random = seededRandom(seed)
   const present = new Set<number>()
   const [pinned, reading, lives, wrong] = [new Set<number>(), new Map<number, number>(), new Map<number, number>(), [] as string[]]
-  const isProtected = (id: number): boolean => id % 10 === 3
-  const isPersisted = (id: number): boolean => id % 10 !== 7
   const events: BlockStoreEvents = {
     added: ({ blockId }) => {
       if (present.has(blockId)) wrong.push(`${blockId} came twice`)
@@ -50,7 +50,7 @@ async function chaos(seed: number, settings: AnnotatorSettings): Promise<World> 
       world.evictions += 1
       if (pinned.has(blockId)) wrong.push(`${blockId} was evicted and is pinned`)
       if ((reading.get(blockId) ?? 0) > 0) wrong.push(`${blockId} was evicted while it was read`)
-      if (isProtected(blockId) || !isPersisted(blockId)) wrong.push(`${blockId} was evicted and must not be`)
+      if (isOfLoad(blockId) || isDurable(blockId)) wrong.push(`${blockId} was evicted and must not be`)
     },
   }
   const pause = async (): Promise<void> => {
@@ -63,15 +63,11 @@ async function chaos(seed: number, settings: AnnotatorSettings): Promise<World> 
   const store = await TieredStore.open((level, tierEvents) => Promise.resolve(new MemoryTier(disks[level] ?? [], tierEvents, pause)), {
     levels: 3,
     makeAnnotator: annotatorMaker(settings),
-    rules: { isProtected, isPersisted: ({ blockId }) => isPersisted(blockId) },
     promotionBytesPerSecond: 1e12,
-    highWatermarkRatio: 0.9,
-    lowWatermarkRatio: 0.7,
+    watermarks: [0, 1, 2].map(() => ({ highRatio: 0.9, lowRatio: 0.7 })),
     freeAheadBytes: seed % 2 === 0 ? 0 : 500 * kibibyte,
-    background: true,
+    ...storeDependencies(),
     events,
-    clock: systemClock,
-    logger: silentLogger,
   })
   const world: World = { store, random, lives, reading, pinned, wrong, evictions: 0 }
   await Promise.all(Array.from({ length: 10 }, () => act(world, 80)))
@@ -97,13 +93,14 @@ async function act(world: World, steps: number): Promise<void> {
 }
 
 async function write({ store, random }: World, id: number): Promise<void> {
-  const hints = { evict: random() < 0.7 }
+  const hints = { evict: random() < 0.7, ...(isOfLoad(id) ? { loadId: 'load' } : {}) }
+  const header = { ...headerOf(id, lengthOf(id)), ...(isDurable(id) ? { durable: true } : {}) }
   try {
     if (random() < 0.5) {
-      await store.put(headerOf(id, lengthOf(id)), bytesOf(id), hints)
+      await store.put(header, bytesOf(id), hints)
       return
     }
-    const reservation = await store.reserve(headerOf(id, lengthOf(id)), hints)
+    const reservation = await store.reserve(header, hints)
     if (random() < 0.2) {
       await reservation.abort()
       return
@@ -133,11 +130,10 @@ async function read({ store, lives, reading, wrong }: World, id: number): Promis
 
 async function checkEnd(world: World): Promise<void> {
   const { store, wrong } = world
-  const headers = [...store.list()]
-  for (const { blockId } of headers) await read(world, blockId)
+  for (const { blockId } of [...store.list()]) await read(world, blockId)
   await store.settle()
   expect(wrong).toEqual([])
-  expect(usedBytesOf(store)).toBe(headers.reduce((total, header) => total + header.length, 0))
+  expect(usedBytesOf(store)).toBe([...store.list()].reduce((total, header) => total + header.length, 0))
   expect(store.reservedBytes).toBe(0)
   for (const usage of store.usage()) expect(usage.usedBytes).toBeLessThanOrEqual(usage.quotaBytes)
   await store.close()

@@ -1,39 +1,17 @@
-// Why: what tiers must do, as a model that is too simple to be wrong: blocks of one size, tiers that hold a number of
-// them, and the coldest found by adding up every touch there was. How: fast-check commands run on the store and on the
-// model, and after each one every block must be in the tier where the model has it.
+// Why: tiers must do what their model (tiered-store-reference.ts) does, whatever the order. How: fast-check commands run on
+// the store and on the model, and after each one every block must be in the tier where the model has it.
 import * as fc from 'fast-check'
 import { isSkeinError } from '../../src/base/errors.ts'
-import type { BlockReader, BlockReservation } from '../../src/block/block-store.ts'
-import type { AnnotatorSettings } from '../../src/block/choose-annotator.ts'
+import type { BlockHeader, BlockReader, BlockReservation, WriteHints } from '../../src/block/block-store.ts'
 import type { TieredStore } from '../../src/block/tiered-store.ts'
 import { bytesOf, headerOf, never } from '../conformance/block-store-fixture.ts'
+import { blockBytes, find, isMovable, loadOf, type Model, type ModelBlock, place, promote, touch } from './tiered-store-reference.ts'
 
-export const blockBytes = 10
-
-export interface ModelBlock {
-  readonly bytes: Buffer
-  touches: number[]
-  readers: number
-}
-
-/** What the owner of the store knows of blocks; the store asks. */
-export interface Knowledge {
-  readonly protectedIds: Set<number>
-  readonly unpersisted: Set<number>
-}
-
-export interface Model {
-  readonly settings: AnnotatorSettings
-  /** In blocks. */
-  readonly rooms: readonly number[]
-  tiers: Map<number, ModelBlock>[]
-  /** Block -> the tier that it is written in. */
-  readonly writing: Map<number, { readonly level: number; readonly bytes: Buffer }>
-  readonly pinned: Set<number>
-  readonly knowledge: Knowledge
-  readonly evicted: number[]
-  now: number
-  lives: number
+/** How a block is written. */
+interface Manner {
+  readonly evict: boolean
+  readonly durable: boolean
+  readonly load: string | undefined
 }
 
 export interface Real {
@@ -41,7 +19,8 @@ export interface Real {
   readonly reservations: Map<number, BlockReservation>
   readonly readers: { readonly id: number; readonly bytes: Buffer; readonly reader: BlockReader }[]
   readonly evicted: number[]
-  readonly knowledge: Knowledge
+  /** What the store said it has: at its start, and since. */
+  readonly reported: Set<number>
   /** A new store on what the old one left; killed: at once, in the middle of whatever it does. */
   restart(how: 'closed' | 'killed'): Promise<void>
   /** The ids in each tier, in the order in which a new store finds them. */
@@ -54,62 +33,7 @@ function must(condition: boolean, what: string): void {
   if (!condition) throw new Error(what)
 }
 
-function worth(model: Model, { touches }: ModelBlock): number {
-  if (model.settings.kind === 'LRU') return touches.at(-1) ?? 0
-  const { stepFactor, attenuationFactor } = model.settings
-  return touches.reduce((total, at) => total + (1 / attenuationFactor) ** ((model.now - at) * stepFactor), 0)
-}
-
-function coldestFirst(model: Model, level: number): [number, ModelBlock][] {
-  return [...(model.tiers[level] ?? [])].sort(([, a], [, b]) => {
-    const difference = worth(model, a) - worth(model, b)
-    const isTie = Math.abs(difference) <= 1e-9 * worth(model, a)
-    return isTie ? (a.touches.at(-1) ?? 0) - (b.touches.at(-1) ?? 0) : difference
-  })
-}
-
-function isMovable(model: Model, id: number, block: ModelBlock): boolean {
-  return block.readers === 0 && !model.pinned.has(id) && !model.knowledge.unpersisted.has(id)
-}
-
-function makeRoom(model: Model, level: number, evict: boolean): boolean {
-  const tier = model.tiers[level]
-  if (tier === undefined) return false
-  const reserved = [...model.writing.values()].filter((write) => write.level === level).length
-  if (tier.size + reserved < (model.rooms[level] ?? 0)) return true
-  for (const [id, block] of coldestFirst(model, level)) {
-    if (!isMovable(model, id, block)) continue
-    if (makeRoom(model, level + 1, evict)) model.tiers[level + 1]?.set(id, block)
-    else if (evict && !model.knowledge.protectedIds.has(id)) model.evicted.push(id)
-    else continue
-    tier.delete(id)
-    return true
-  }
-  return false
-}
-
-function touch(model: Model, block: ModelBlock): void {
-  model.now += 1
-  block.touches.push(model.now)
-}
-
-export function find(model: Readonly<Model>, id: number): { level: number; block: ModelBlock } | undefined {
-  for (const [level, tier] of model.tiers.entries()) {
-    const block = tier.get(id)
-    if (block !== undefined) return { level, block }
-  }
-  return undefined
-}
-
-/** Where a new block goes; or why not. */
-function place(model: Model, id: number, evict: boolean): number | string {
-  if (model.writing.has(id)) return 'being_written'
-  if (find(model, id) !== undefined) return 'committed'
-  const level = model.rooms.findIndex((_, index) => makeRoom(model, index, evict))
-  return level < 0 ? 'no_capacity' : level
-}
-
-function compare(model: Model, { store, evicted }: Real): void {
+function compare(model: Model, { store, evicted, reported }: Real): void {
   const expected = model.tiers.map((tier) => [...tier.keys()].sort((a, b) => a - b).join())
   const actual = model.tiers.map((_, level) =>
     [...store.list()]
@@ -119,6 +43,10 @@ function compare(model: Model, { store, evicted }: Real): void {
       .join(),
   )
   must(actual.join('|') === expected.join('|'), `tiers hold ${actual.join('|')}, not ${expected.join('|')}`)
+  const has = [...store.list()].map((header) => header.blockId).sort((a, b) => a - b)
+  must([...reported].sort((a, b) => a - b).join() === has.join(), `reported ${[...reported].join()} and has ${has.join()}`)
+  for (const { blockId, durable } of store.list())
+    must((durable === true) === (find(model, blockId)?.block.durable === true), `block ${blockId} is durable: ${durable === true}`)
   must(evicted.join() === model.evicted.join(), `evicted ${evicted.join()}, not ${model.evicted.join()}`)
   const used = store.usage().map((usage) => usage.usedBytes / blockBytes)
   const wanted = model.tiers.map((tier, level) => tier.size + [...model.writing.values()].filter((write) => write.level === level).length)
@@ -165,23 +93,56 @@ const always = (): boolean => true
 let seed = 0
 const fresh = (): Buffer => bytesOf(blockBytes, (seed += 1))
 
-const put = (id: number, evict: boolean): Step =>
-  new Step(`put ${id}${evict ? ', evicting' : ''}`, always, async (model, real) => {
-    const bytes = fresh()
-    const answer = place(model, id, evict)
-    const reason = await reasonOf(real.store.put(headerOf(id, blockBytes), bytes, { evict }))
-    must(reason === (typeof answer === 'string' ? answer : undefined), `put answered ${reason}, not ${answer}`)
-    if (typeof answer === 'number') model.tiers[answer]?.set(id, { bytes, touches: [(model.now += 1)], readers: 0 })
+const header = (id: number, { durable }: Manner): BlockHeader => ({ ...headerOf(id, blockBytes), ...(durable ? { durable } : {}) })
+const hints = ({ evict, load }: Manner): WriteHints => ({ evict, loadId: load })
+const named = (what: string, { evict, durable, load }: Manner): string =>
+  [what, ...(evict ? ['evicting'] : []), ...(durable ? ['durable'] : []), ...(load === undefined ? [] : [`of load ${load}`])].join(', ')
+
+function freshBlock(model: Model, { durable, load }: Manner): ModelBlock {
+  return { bytes: fresh(), touches: [], readers: 0, durable, load: load === undefined ? undefined : loadOf(model, load) }
+}
+
+const setRunning = (names: readonly string[] | undefined, times: number): Step =>
+  new Step(`running loads: ${names?.join() ?? 'not known'}, ${times} times`, always, (model, real) => {
+    for (let time = 0; time < times; time += 1) {
+      real.store.setRunningLoads(names)
+      for (const load of model.loads) {
+        if (names === undefined) continue
+        if (names.includes(load.name)) load.named = true
+        else load.unnamed += 1
+        if (!names.includes(load.name) && (load.named || load.unnamed === 10)) load.runs = false
+      }
+    }
+    return Promise.resolve()
   })
 
-const reserve = (id: number, evict: boolean): Step =>
-  new Step(`reserve ${id}${evict ? ', evicting' : ''}`, always, async (model, real) => {
-    const answer = place(model, id, evict)
-    const reserving = real.store.reserve(headerOf(id, blockBytes), { evict })
+const release = (id: number): Step =>
+  new Step(`release ${id}`, always, async (model, real) => {
+    await real.store.release(id)
+    const block = find(model, id)?.block
+    if (block !== undefined) block.durable = false
+  })
+
+const put = (id: number, manner: Manner): Step =>
+  new Step(named(`put ${id}`, manner), always, async (model, real) => {
+    const answer = place(model, id, manner.evict)
+    // A load is heard of by what it writes, unless that is refused at once.
+    if (answer !== 'being_written' && answer !== 'committed' && manner.load !== undefined) loadOf(model, manner.load)
+    const block = freshBlock(model, typeof answer === 'number' ? manner : { ...manner, load: undefined })
+    const reason = await reasonOf(real.store.put(header(id, manner), block.bytes, hints(manner)))
+    must(reason === (typeof answer === 'string' ? answer : undefined), `put answered ${reason}, not ${answer}`)
+    if (typeof answer === 'number') model.tiers[answer]?.set(id, { ...block, touches: [(model.now += 1)] })
+  })
+
+const reserve = (id: number, manner: Manner): Step =>
+  new Step(named(`reserve ${id}`, manner), always, async (model, real) => {
+    const answer = place(model, id, manner.evict)
+    if (answer !== 'being_written' && answer !== 'committed' && manner.load !== undefined) loadOf(model, manner.load)
+    const reserving = real.store.reserve(header(id, manner), hints(manner))
     const reason = await reasonOf(reserving)
     must(reason === (typeof answer === 'string' ? answer : undefined), `reserve answered ${reason}, not ${answer}`)
     if (typeof answer === 'string') return
-    model.writing.set(id, { level: answer, bytes: fresh() })
+    model.writing.set(id, { level: answer, block: freshBlock(model, manner) })
     real.reservations.set(id, await reserving)
   })
 
@@ -199,22 +160,11 @@ const end = (id: number, how: 'commit' | 'abort'): Step =>
         await reservation.abort()
         return
       }
-      await reservation.write(write.bytes)
+      await reservation.write(write.block.bytes)
       await reservation.commit()
-      model.tiers[write.level]?.set(id, { bytes: write.bytes, touches: [(model.now += 1)], readers: 0 })
+      model.tiers[write.level]?.set(id, { ...write.block, touches: [(model.now += 1)] })
     },
   )
-
-/** The last reader is gone: up it goes, if it may and room can be made without deleting. */
-function promote(model: Model, id: number): void {
-  const found = find(model, id)
-  if (found === undefined || found.level === 0 || !isMovable(model, id, found.block)) return
-  const { level, block } = found
-  if (!makeRoom(model, 0, false)) return
-  // It may itself have been sent further down to make that room.
-  model.tiers[find(model, id)?.level ?? level]?.delete(id)
-  model.tiers[0]?.set(id, block)
-}
 
 const read = (id: number): Step =>
   new Step(`read ${id}`, always, async (model, real) => {
@@ -264,14 +214,11 @@ const free = (id: number): Step =>
     model.tiers[found?.level ?? 0]?.delete(id)
   })
 
-const mark = (id: number, as: 'pinned' | 'protected' | 'unpersisted', on: boolean): Step =>
-  new Step(`${id} is ${on ? '' : 'not '}${as}`, always, (model, real) => {
-    if (as === 'pinned') real.store.setPinned(id, on)
-    const sets = as === 'protected' ? [real.knowledge.protectedIds] : as === 'unpersisted' ? [real.knowledge.unpersisted] : [model.pinned]
-    for (const set of sets) {
-      if (on) set.add(id)
-      else set.delete(id)
-    }
+const pin = (id: number, on: boolean): Step =>
+  new Step(`${on ? 'pin' : 'unpin'} ${id}`, always, (model, real) => {
+    real.store.setPinned(id, on)
+    if (on) model.pinned.add(id)
+    else model.pinned.delete(id)
     return Promise.resolve()
   })
 
@@ -280,6 +227,7 @@ function begin(model: Model, real: Real, found: readonly (readonly number[])[]):
   const blocks = new Map(model.tiers.flatMap((tier) => [...tier]))
   model.now = 0
   model.writing.clear()
+  model.loads.length = 0
   real.reservations.clear()
   for (const id of model.pinned) real.store.setPinned(id, true)
   const ids = found.flat()
@@ -288,7 +236,12 @@ function begin(model: Model, real: Real, found: readonly (readonly number[])[]):
   must([...ids].sort((a, b) => a - b).join() === expected, `a restart finds ${found.join('|')}, not ${expected}`)
   model.tiers = found.map(
     (level) =>
-      new Map(level.map((id) => [id, { bytes: blocks.get(id)?.bytes ?? Buffer.alloc(0), touches: [(model.now += 1)], readers: 0 }])),
+      new Map(
+        level.map((id) => {
+          const { bytes = Buffer.alloc(0), durable = false } = blocks.get(id) ?? {}
+          return [id, { bytes, durable, touches: [(model.now += 1)], readers: 0, load: undefined }]
+        }),
+      ),
   )
 }
 
@@ -315,11 +268,11 @@ const crash = (id: number, evict: boolean, steps: number): Step =>
       real.readers.length = 0
       const found = real.found()
       const there = new Set(found.flat())
-      if (there.has(id)) model.tiers[0]?.set(id, { bytes, touches: [], readers: 0 })
+      if (there.has(id)) model.tiers[0]?.set(id, { bytes, touches: [], readers: 0, durable: false, load: undefined })
       for (const evictedId of real.evicted.slice(model.evicted.length)) {
         const victim = find(model, evictedId)
         must(evict && victim !== undefined && isMovable(model, evictedId, victim.block), `${evictedId} was evicted and may not be`)
-        must(!model.knowledge.protectedIds.has(evictedId), `${evictedId} was evicted and is protected`)
+        must(victim?.block.load?.runs !== true, `${evictedId} was evicted and a running load brought it`)
         model.evicted.push(evictedId)
         // It was out of sight, and may not have been out of the disk yet.
         if (!there.has(evictedId)) model.tiers[victim?.level ?? 0]?.delete(evictedId)
@@ -330,23 +283,37 @@ const crash = (id: number, evict: boolean, steps: number): Step =>
 
 const ids = fc.integer({ min: 1, max: 9 })
 const yes = fc.boolean()
+const loads = fc.constantFrom('a', 'b')
+const manner = (evict: fc.Arbitrary<boolean>): fc.Arbitrary<Manner> =>
+  fc.record({
+    evict,
+    durable: fc.oneof({ weight: 7, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+    load: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: loads }),
+  })
+const running = fc.oneof(fc.constant(undefined), fc.uniqueArray(loads))
+
+const orderly = [
+  fc.tuple(ids, manner(yes)).map(([id, how]) => put(id, how)),
+  fc.tuple(ids, manner(yes)).map(([id, how]) => put(id, how)),
+  fc.tuple(ids, manner(fc.constant(true))).map(([id, how]) => put(id, how)),
+  fc.tuple(ids, manner(yes)).map(([id, how]) => reserve(id, how)),
+  fc.tuple(ids, fc.constantFrom('commit', 'commit', 'abort')).map(([id, how]) => end(id, how)),
+  ids.map(read),
+  ids.map(read),
+  ids.map(keepReader),
+  fc.constant(useReader()),
+  ids.map(free),
+  ids.map(release),
+  fc.tuple(ids, yes).map(([id, on]) => pin(id, on)),
+  fc.tuple(running, fc.constantFrom(1, 1, 1, 10)).map(([names, times]) => setRunning(names, times)),
+  fc.constantFrom('closed', 'killed').map((how) => restart(how)),
+]
 
 /** Sequences of everything that may happen to tiers. */
 export const tieredStoreCommands = fc.commands(
-  [
-    fc.tuple(ids, yes).map(([id, evict]) => put(id, evict)),
-    fc.tuple(ids, yes).map(([id, evict]) => put(id, evict)),
-    ids.map((id) => put(id, true)),
-    fc.tuple(ids, yes).map(([id, evict]) => reserve(id, evict)),
-    fc.tuple(ids, fc.constantFrom('commit', 'commit', 'abort')).map(([id, how]) => end(id, how)),
-    ids.map(read),
-    ids.map(read),
-    ids.map(keepReader),
-    fc.constant(useReader()),
-    ids.map(free),
-    fc.tuple(ids, fc.constantFrom('pinned', 'protected', 'unpersisted'), yes).map(([id, as, on]) => mark(id, as, on)),
-    fc.constantFrom('closed', 'killed').map((how) => restart(how)),
-    fc.tuple(ids, yes, fc.integer({ min: 0, max: 12 })).map(([id, evict, steps]) => crash(id, evict, steps)),
-  ],
+  [...orderly, fc.tuple(ids, yes, fc.integer({ min: 0, max: 12 })).map(([id, evict, steps]) => crash(id, evict, steps))],
   { size: '+1', maxCommands: 60 },
 )
+
+/** The same, but a store that is killed has nothing under way: one on a real disk would go on. */
+export const orderlyCommands = fc.commands(orderly, { size: '+1', maxCommands: 60 })

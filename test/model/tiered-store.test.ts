@@ -1,17 +1,26 @@
-// Why: tiers against their model, over random sequences, with both annotators and one to three tiers; and stores with a
-// planted bug, each of which the same sequences must catch. SKEIN_MODEL_RUNS makes it as long as one likes.
+// Why: tiers against their model, over random sequences, with both annotators and one to three tiers, in memory and on
+// directories with segments; and stores with a planted bug, each of which the same sequences must catch.
+// SKEIN_MODEL_RUNS says how many sequences in all.
+import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { systemClock } from '../../src/base/clock.ts'
 import type { BlockAnnotator } from '../../src/block/annotator.ts'
 import type { BlockStoreEvents } from '../../src/block/block-store.ts'
 import { annotatorMaker, type AnnotatorSettings } from '../../src/block/choose-annotator.ts'
+import { openTiers } from '../../src/block/open-tiers.ts'
 import { TieredStore, type TieredStoreOptions } from '../../src/block/tiered-store.ts'
-import { silentLogger } from '../../src/telemetry/logger.ts'
+import { storeDependencies, temporaryFolder } from '../conformance/block-store-fixture.ts'
 import { type MemoryDirectory, MemoryTier } from './memory-tier.ts'
-import { blockBytes, type Knowledge, type Model, type Real, tieredStoreCommands } from './tiered-store-model.ts'
+import { orderlyCommands, type Real, tieredStoreCommands } from './tiered-store-model.ts'
+import { blockBytes, type Model } from './tiered-store-reference.ts'
 
-const runs = Number(process.env['SKEIN_MODEL_RUNS'] ?? 300)
+const runs = Number(process.env['SKEIN_MODEL_RUNS'] ?? 1200)
+const shapes: readonly (readonly number[])[] = [[4], [3, 3], [2, 4], [2, 1, 3]]
+const policies: readonly AnnotatorSettings[] = [{ kind: 'LRU' }, { kind: 'LRFU', stepFactor: 0.25, attenuationFactor: 2 }]
+/** Of all runs, on directories: they take about ten times as long. */
+const onDiskShare = 0.05
+const eachOnDisk = Math.ceil((runs * onDiskShare) / (policies.length * shapes.length))
+const eachInMemory = Math.ceil((runs * (1 - onDiskShare)) / (policies.length * shapes.length))
 
 interface Mutation {
   /** Changes what the store is made with. */
@@ -20,6 +29,8 @@ interface Mutation {
   readonly tier?: (tier: MemoryTier) => Partial<MemoryTier>
   /** Changes the store itself. */
   readonly store?: (store: TieredStore, tiers: readonly MemoryTier[]) => Partial<TieredStore>
+  /** Changes what it says. */
+  readonly events?: (events: BlockStoreEvents) => BlockStoreEvents
 }
 
 function changed<T extends object>(target: T, change: Partial<T> | undefined): T {
@@ -32,99 +43,136 @@ function changed<T extends object>(target: T, change: Partial<T> | undefined): T
   })
 }
 
-async function start(settings: AnnotatorSettings, rooms: readonly number[], mutation: Mutation): Promise<{ model: Model; real: Real }> {
-  const disks: readonly MemoryDirectory[][] = rooms.map((room) => [{ quotaBytes: room * blockBytes, blocks: new Map() }])
-  const knowledge: Knowledge = { protectedIds: new Set(), unpersisted: new Set() }
+/** What a store is to the model: opened now and whenever the sequence says. */
+interface Opening {
+  readonly rooms: readonly number[]
+  readonly open: (events: BlockStoreEvents) => Promise<TieredStore>
+  /** The store that was opened last does nothing more, and what it has under way is lost. */
+  readonly kill: () => void
+}
+
+async function begin(settings: AnnotatorSettings, { rooms, open, kill }: Opening): Promise<{ model: Model; real: Real }> {
   const evicted: number[] = []
-  let tiers: MemoryTier[] = []
-  const pause = (): Promise<void> => Promise.resolve()
+  const reported = new Set<number>()
   let life = 0
-  const open = async (): Promise<TieredStore> => {
-    tiers = []
+  const next = async (): Promise<TieredStore> => {
     const own = (life += 1)
-    const events: BlockStoreEvents = {
-      added: () => undefined,
+    // A dead process says nothing.
+    const store = await open({
+      added: ({ blockId }) => {
+        if (own === life) reported.add(blockId)
+      },
       removed: (blockId, why) => {
-        // A dead process says nothing.
-        if (why === 'evicted' && own === life) evicted.push(blockId)
+        if (own !== life) return
+        reported.delete(blockId)
+        if (why === 'evicted') evicted.push(blockId)
       },
-    }
-    const options: TieredStoreOptions = {
-      levels: rooms.length,
-      makeAnnotator: annotatorMaker(settings),
-      rules: { isProtected: (id) => knowledge.protectedIds.has(id), isPersisted: ({ blockId }) => !knowledge.unpersisted.has(blockId) },
-      promotionBytesPerSecond: 1e12,
-      highWatermarkRatio: 1,
-      lowWatermarkRatio: 1,
-      freeAheadBytes: 0,
-      background: false,
-      events,
-      clock: systemClock,
-      logger: silentLogger,
-    }
-    const store = await TieredStore.open(
-      (level, tierEvents) => {
-        const tier = new MemoryTier(disks[level] ?? [], tierEvents, pause)
-        tiers.push(tier)
-        return Promise.resolve(changed(tier, mutation.tier?.(tier)))
-      },
-      mutation.options?.(options) ?? options,
-    )
-    return changed(store, mutation.store?.(store, tiers))
+    })
+    reported.clear()
+    for (const { blockId } of store.list()) reported.add(blockId)
+    return store
   }
   const real: Real = {
-    store: await open(),
+    store: await next(),
     reservations: new Map(),
     readers: [],
     evicted,
-    knowledge,
+    reported,
     restart: async (how) => {
       if (how === 'closed') await real.store.close()
       life += 1
-      for (const tier of tiers) tier.kill()
-      real.store = await open()
+      kill()
+      real.store = await next()
     },
-    found: () => tiers.map((tier) => [...tier.list()].map((header) => header.blockId)),
+    found: () =>
+      rooms.map((_, level) => Array.from(real.store.list(), (header) => header.blockId).filter((id) => real.store.levelOf(id) === level)),
     pass: async (steps) => {
       for (let step = 0; step < 3 * steps; step += 1) await Promise.resolve()
     },
   }
-  const model: Model = {
-    settings,
-    rooms,
-    tiers: rooms.map(() => new Map()),
-    writing: new Map(),
-    pinned: new Set(),
-    knowledge,
-    evicted: [],
-    now: 0,
-    lives: 0,
-  }
+  const tiers = rooms.map(() => new Map<number, never>())
+  const model: Model = { settings, rooms, tiers, writing: new Map(), pinned: new Set(), loads: [], evicted: [], now: 0 }
   return { model, real }
 }
 
-const shapes: readonly (readonly number[])[] = [[4], [3, 3], [2, 4], [2, 1, 3]]
-const policies: readonly AnnotatorSettings[] = [{ kind: 'LRU' }, { kind: 'LRFU', stepFactor: 0.25, attenuationFactor: 2 }]
+function inMemory(settings: AnnotatorSettings, rooms: readonly number[], mutation: Mutation): Opening {
+  const disks: readonly MemoryDirectory[][] = rooms.map((room) => [{ quotaBytes: room * blockBytes, blocks: new Map() }])
+  let tiers: MemoryTier[] = []
+  return {
+    rooms,
+    kill: () => {
+      for (const tier of tiers) tier.kill()
+    },
+    open: async (events) => {
+      tiers = []
+      const options: TieredStoreOptions = {
+        levels: rooms.length,
+        makeAnnotator: annotatorMaker(settings),
+        promotionBytesPerSecond: 1e12,
+        watermarks: [],
+        freeAheadBytes: 0,
+        ...storeDependencies(),
+        events: mutation.events?.(events) ?? events,
+      }
+      const store = await TieredStore.open(
+        (level, tierEvents) => {
+          const tier = new MemoryTier(disks[level] ?? [], tierEvents, () => Promise.resolve())
+          tiers.push(tier)
+          return Promise.resolve(changed(tier, mutation.tier?.(tier)))
+        },
+        mutation.options?.(options) ?? options,
+      )
+      return changed(store, mutation.store?.(store, tiers))
+    },
+  }
+}
 
-async function check(
+async function checkInMemory(
   settings: AnnotatorSettings,
   rooms: readonly number[],
   mutation: Mutation,
   options: { runs: number; seed?: number },
 ): Promise<void> {
   await fc.assert(
-    fc.asyncProperty(tieredStoreCommands, (commands) => fc.asyncModelRun(() => start(settings, rooms, mutation), commands)),
+    fc.asyncProperty(tieredStoreCommands, (commands) =>
+      fc.asyncModelRun(() => begin(settings, inMemory(settings, rooms, mutation)), commands),
+    ),
     { numRuns: options.runs, ...(options.seed === undefined ? {} : { seed: options.seed, endOnFailure: true }) },
   )
 }
 
+/** Blocks of ten bytes in segments of a few hundred; only durable ones have a file. */
+async function checkOnDisk(annotator: AnnotatorSettings, rooms: readonly number[], count: number): Promise<void> {
+  const run = async (commands: Iterable<fc.AsyncCommand<Model, Real>>): Promise<void> => {
+    const folder = await temporaryFolder()
+    const stores: TieredStore[] = []
+    const tiers = rooms.map((room, level) => [
+      { path: join(folder.path, `tier-${level}`), tier: `T${level}`, mediumType: 'SSD', quotaBytes: room * blockBytes },
+    ])
+    const open = async (events: BlockStoreEvents): Promise<TieredStore> => {
+      const segments = { blockBytesMax: blockBytes, segmentBytes: 400, background: false }
+      const promotionBytesPerSecond = 1e12
+      const store = await openTiers({ tiers, workerId: 'w', segments, annotator, promotionBytesPerSecond, ...storeDependencies(), events })
+      stores.push(store)
+      return store
+    }
+    try {
+      await fc.asyncModelRun(() => begin(annotator, { rooms, open, kill: () => undefined }), commands)
+    } finally {
+      await Promise.all(stores.map((store) => store.close()))
+      await folder.remove()
+    }
+  }
+  await fc.assert(fc.asyncProperty(orderlyCommands, run), { numRuns: count })
+}
+
 describe('tiers do what their model does', () => {
   for (const settings of policies) {
-    test.each(shapes.map((rooms) => [rooms]))(
-      `${settings.kind}, tiers of %j blocks`,
-      (rooms) => check(settings, rooms, {}, { runs }),
-      600_000,
-    )
+    for (const rooms of shapes) {
+      const name = `${settings.kind}, tiers of ${rooms.join(', ')} blocks`
+      test(name, () => checkInMemory(settings, rooms, {}, { runs: eachInMemory }), 3_600_000)
+      test(`${name}, in segments`, () => checkOnDisk(settings, rooms, eachOnDisk), 3_600_000)
+    }
   }
 })
 
@@ -141,10 +189,17 @@ const mutants: Record<string, Mutation> = {
     }),
   },
   'evicts for writers that did not ask for it': {
-    store: (store) => ({ put: (header, bytes) => store.put(header, bytes, { evict: true }) }),
+    store: (store) => ({ put: (header, bytes, hints) => store.put(header, bytes, { ...hints, evict: true }) }),
   },
-  'evicts what a load counts on': { options: (options) => ({ ...options, rules: { ...options.rules, isProtected: () => false } }) },
-  'loses what is nowhere else': { options: (options) => ({ ...options, rules: { ...options.rules, isPersisted: () => true } }) },
+  'evicts what a running load brought': {
+    store: (store) => ({ put: (header, bytes, hints) => store.put(header, bytes, { evict: hints?.evict === true }) }),
+  },
+  'protects what a load brought when it is over': { store: () => ({ setRunningLoads: () => undefined }) },
+  'loses what is nowhere else': {
+    store: (store) => ({ put: (header, bytes, hints) => store.put({ ...header, durable: undefined }, bytes, hints) }),
+  },
+  'keeps what was released for good': { store: () => ({ release: () => Promise.resolve() }) },
+  'forgets at a restart what was released': { tier: () => ({ release: () => Promise.resolve() }) },
   'knows no pins': { store: () => ({ setPinned: () => undefined }) },
   'does not see open readers': {
     store: (store, tiers) => ({
@@ -158,13 +213,21 @@ const mutants: Record<string, Mutation> = {
     }),
   },
   'leaves the old copy of a moved block': { tier: (tier) => ({ free: async (id) => tier.has(id) }) },
+  'says nothing of what it evicts': {
+    events: (events) => ({
+      added: (header) => events.added(header),
+      removed: (id, why) => {
+        if (why !== 'evicted') events.removed(id, why)
+      },
+    }),
+  },
 }
 
 describe('the model catches a store that', () => {
   test.each(Object.entries(mutants))(
     '%s',
     async (_, mutation) => {
-      await expect(check(policies[0] ?? { kind: 'LRU' }, [2, 3], mutation, { runs: 1000, seed: 11 })).rejects.toThrow()
+      await expect(checkInMemory(policies[0] ?? { kind: 'LRU' }, [2, 3], mutation, { runs: 1000, seed: 11 })).rejects.toThrow()
     },
     120_000,
   )

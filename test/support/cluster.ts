@@ -123,6 +123,11 @@ export class Cluster {
     role.child = undefined
   }
 
+  /** Starts a role once more beside the one that runs, on other ports, as a mistake does; gives what came of it. */
+  startSecond(name: string): Promise<CommandResult> {
+    return run([...this.#role(name).args, `-Dgoosefs.${name.replace('-', '.')}.rpc.port=0`], { timeoutMs: 60_000 })
+  }
+
   signal(name: string, signal: NodeJS.Signals): void {
     this.#role(name).child?.process.kill(signal)
   }

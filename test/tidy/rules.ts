@@ -48,8 +48,9 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
 
 /** Heavy dependencies and the only files that may import them. */
 export const heavyDependencies: Readonly<Record<string, readonly string[]>> = {
-  bullmq: ['src/queue/bullmq-queue.ts'],
-  ioredis: ['src/queue/bullmq-queue.ts'],
+  bullmq: ['src/queue/bullmq-queue.ts', 'src/queue/bullmq-schedule-timer.ts'],
+  ioredis: ['src/queue/bullmq-queue.ts', 'src/queue/bullmq-schedule-timer.ts'],
+  croner: ['src/load/schedule-times.ts'],
   '@grpc/grpc-js': ['src/wire/grpc.ts'],
   '@aws-sdk/client-s3': ['src/ufs/s3.ts', 'src/ufs/s3-writer.ts'],
   lmdb: ['src/journal/lmdb-state.ts'],

@@ -158,7 +158,11 @@ export interface LoadCounts {
     | number
     | undefined;
   /** not in the selection */
-  filesExcluded?: number | undefined;
+  filesExcluded?:
+    | number
+    | undefined;
+  /** cached, and the store has no checksum to hold them against */
+  filesUnverifiable?: number | undefined;
 }
 
 export interface WorkerProgress {
@@ -392,8 +396,16 @@ export interface StartSetResponse {
   evict?:
     | boolean
     | undefined;
+  /** of an atomic load: what changed meanwhile is staged too */
+  stagingId?:
+    | string
+    | undefined;
   /** nothing is loaded: the blocks on the targets are checked against the store's checksums */
-  verify?: boolean | undefined;
+  verify?:
+    | boolean
+    | undefined;
+  /** how fast this job worker may read for the load, until a heartbeat says otherwise */
+  bytesPerSecond?: number | undefined;
 }
 
 export interface SetTarget {
@@ -434,6 +446,12 @@ export interface CompleteSetRequest {
   failures: BlockFailure[];
   replacements: FileReplacement[];
   originBytes: number;
+  /** of a set that was to be verified: equal to the store's checksum */
+  filesVerified?:
+    | number
+    | undefined;
+  /** the store has no checksum of them */
+  filesUnverifiable?: number | undefined;
 }
 
 export interface JobServiceSummary {
@@ -1352,6 +1370,7 @@ function createBaseLoadCounts(): LoadCounts {
     filesRemoved: undefined,
     filesVerified: undefined,
     filesExcluded: undefined,
+    filesUnverifiable: undefined,
   };
 }
 
@@ -1410,6 +1429,9 @@ export const LoadCounts: MessageFns<LoadCounts> = {
     }
     if (message.filesExcluded !== undefined) {
       writer.uint32(144).uint64(message.filesExcluded);
+    }
+    if (message.filesUnverifiable !== undefined) {
+      writer.uint32(160).uint64(message.filesUnverifiable);
     }
     return writer;
   },
@@ -1571,6 +1593,14 @@ export const LoadCounts: MessageFns<LoadCounts> = {
             message.filesExcluded = longToNumber(reader.uint64());
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.filesUnverifiable = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1606,6 +1636,7 @@ export const LoadCounts: MessageFns<LoadCounts> = {
     message.filesRemoved = object.filesRemoved ?? undefined;
     message.filesVerified = object.filesVerified ?? undefined;
     message.filesExcluded = object.filesExcluded ?? undefined;
+    message.filesUnverifiable = object.filesUnverifiable ?? undefined;
     return message;
   },
 };
@@ -4115,7 +4146,16 @@ export const StartSetRequest: MessageFns<StartSetRequest> = {
 };
 
 function createBaseStartSetResponse(): StartSetResponse {
-  return { obsolete: false, namespaceId: "", pieces: [], targets: [], evict: undefined, verify: undefined };
+  return {
+    obsolete: false,
+    namespaceId: "",
+    pieces: [],
+    targets: [],
+    evict: undefined,
+    stagingId: undefined,
+    verify: undefined,
+    bytesPerSecond: undefined,
+  };
 }
 
 export const StartSetResponse: MessageFns<StartSetResponse> = {
@@ -4135,8 +4175,14 @@ export const StartSetResponse: MessageFns<StartSetResponse> = {
     if (message.evict !== undefined) {
       writer.uint32(40).bool(message.evict);
     }
+    if (message.stagingId !== undefined) {
+      writer.uint32(58).string(message.stagingId);
+    }
     if (message.verify !== undefined) {
       writer.uint32(48).bool(message.verify);
+    }
+    if (message.bytesPerSecond !== undefined) {
+      writer.uint32(65).double(message.bytesPerSecond);
     }
     return writer;
   },
@@ -4194,12 +4240,28 @@ export const StartSetResponse: MessageFns<StartSetResponse> = {
             message.evict = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.stagingId = reader.string();
+            continue;
+          }
           case 6: {
             if (tag !== 48) {
               break;
             }
 
             message.verify = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
             continue;
           }
         }
@@ -4224,7 +4286,9 @@ export const StartSetResponse: MessageFns<StartSetResponse> = {
     message.pieces = object.pieces?.map((e) => SetPiece.fromPartial(e)) || [];
     message.targets = object.targets?.map((e) => SetTarget.fromPartial(e)) || [];
     message.evict = object.evict ?? undefined;
+    message.stagingId = object.stagingId ?? undefined;
     message.verify = object.verify ?? undefined;
+    message.bytesPerSecond = object.bytesPerSecond ?? undefined;
     return message;
   },
 };
@@ -4572,6 +4636,8 @@ function createBaseCompleteSetRequest(): CompleteSetRequest {
     failures: [],
     replacements: [],
     originBytes: 0,
+    filesVerified: undefined,
+    filesUnverifiable: undefined,
   };
 }
 
@@ -4600,6 +4666,12 @@ export const CompleteSetRequest: MessageFns<CompleteSetRequest> = {
     }
     if (message.originBytes !== 0) {
       writer.uint32(64).uint64(message.originBytes);
+    }
+    if (message.filesVerified !== undefined) {
+      writer.uint32(72).uint32(message.filesVerified);
+    }
+    if (message.filesUnverifiable !== undefined) {
+      writer.uint32(80).uint32(message.filesUnverifiable);
     }
     return writer;
   },
@@ -4681,6 +4753,22 @@ export const CompleteSetRequest: MessageFns<CompleteSetRequest> = {
             message.originBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.filesVerified = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.filesUnverifiable = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4706,6 +4794,8 @@ export const CompleteSetRequest: MessageFns<CompleteSetRequest> = {
     message.failures = object.failures?.map((e) => BlockFailure.fromPartial(e)) || [];
     message.replacements = object.replacements?.map((e) => FileReplacement.fromPartial(e)) || [];
     message.originBytes = object.originBytes ?? 0;
+    message.filesVerified = object.filesVerified ?? undefined;
+    message.filesUnverifiable = object.filesUnverifiable ?? undefined;
     return message;
   },
 };

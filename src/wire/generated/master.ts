@@ -227,7 +227,6 @@ export interface StagingRequest {
 
 export interface StagingResponse {
   changed: number;
-  removed: number;
 }
 
 export interface SyncedFile {
@@ -262,6 +261,7 @@ export interface SyncPageResponse {
 export interface RefreshFileRequest {
   namespaceId: string;
   key: string;
+  stagingId?: string | undefined;
 }
 
 export interface RefreshFileResponse {
@@ -2841,16 +2841,13 @@ export const StagingRequest: MessageFns<StagingRequest> = {
 };
 
 function createBaseStagingResponse(): StagingResponse {
-  return { changed: 0, removed: 0 };
+  return { changed: 0 };
 }
 
 export const StagingResponse: MessageFns<StagingResponse> = {
   encode(message: StagingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.changed !== 0) {
       writer.uint32(8).uint64(message.changed);
-    }
-    if (message.removed !== 0) {
-      writer.uint32(16).uint64(message.removed);
     }
     return writer;
   },
@@ -2876,14 +2873,6 @@ export const StagingResponse: MessageFns<StagingResponse> = {
             message.changed = longToNumber(reader.uint64());
             continue;
           }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.removed = longToNumber(reader.uint64());
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2902,7 +2891,6 @@ export const StagingResponse: MessageFns<StagingResponse> = {
   fromPartial(object: DeepPartial<StagingResponse>): StagingResponse {
     const message = createBaseStagingResponse();
     message.changed = object.changed ?? 0;
-    message.removed = object.removed ?? 0;
     return message;
   },
 };
@@ -3173,7 +3161,7 @@ export const SyncPageResponse: MessageFns<SyncPageResponse> = {
 };
 
 function createBaseRefreshFileRequest(): RefreshFileRequest {
-  return { namespaceId: "", key: "" };
+  return { namespaceId: "", key: "", stagingId: undefined };
 }
 
 export const RefreshFileRequest: MessageFns<RefreshFileRequest> = {
@@ -3183,6 +3171,9 @@ export const RefreshFileRequest: MessageFns<RefreshFileRequest> = {
     }
     if (message.key !== "") {
       writer.uint32(18).string(message.key);
+    }
+    if (message.stagingId !== undefined) {
+      writer.uint32(26).string(message.stagingId);
     }
     return writer;
   },
@@ -3216,6 +3207,14 @@ export const RefreshFileRequest: MessageFns<RefreshFileRequest> = {
             message.key = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.stagingId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3235,6 +3234,7 @@ export const RefreshFileRequest: MessageFns<RefreshFileRequest> = {
     const message = createBaseRefreshFileRequest();
     message.namespaceId = object.namespaceId ?? "";
     message.key = object.key ?? "";
+    message.stagingId = object.stagingId ?? undefined;
     return message;
   },
 };

@@ -89,10 +89,12 @@ export class OriginBucket {
   /** Undefined for objects that are too large to compute it in passing. */
   crc64Of(object: OriginObject): string | undefined {
     if (object.size > crcBytesMax) return undefined
-    const known = this.#crcs.get(object.etag)
+    // Two versions may have been given one ETag.
+    const version = `${object.version} ${object.etag}`
+    const known = this.#crcs.get(version)
     if (known !== undefined) return known
     const computed = crc64(this.slices(object))
-    this.#crcs.set(object.etag, computed)
+    this.#crcs.set(version, computed)
     return computed
   }
 

@@ -8,6 +8,8 @@ export interface OriginCounters {
   readonly requests: Record<RequestKind, number>
   /** Body bytes of objects that were sent. */
   objectBytes: number
+  /** Told of them, by key. */
+  onObjectBytes?: (key: string, bytes: number) => void
   /** Answers by status. */
   readonly statuses: Record<number, number>
   /** Requests by the value of their `x-cos-traffic-limit`. */

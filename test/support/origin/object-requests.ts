@@ -99,10 +99,17 @@ function proceed(exchange: Exchange, fault: Fault | undefined): void {
   else send(exchange, object, from, to, fault)
 }
 
-function send({ response, bucket, counters }: Exchange, object: OriginObject, from: number, to: number, fault: Fault | undefined): void {
+function send(
+  { response, bucket, key, counters }: Exchange,
+  object: OriginObject,
+  from: number,
+  to: number,
+  fault: Fault | undefined,
+): void {
   const broken = fault?.kind === 'cut' || fault?.kind === 'stall'
   const end = broken ? Math.min(to, from + (fault.afterBytes ?? 0)) : to
   counters.objectBytes += end - from
+  counters.onObjectBytes?.(key, end - from)
   if (!broken) {
     for (const slice of bucket.slices(object, from, end - from)) response.write(slice)
     response.end()

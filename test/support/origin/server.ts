@@ -7,7 +7,7 @@ import { seededRandom } from '../../../src/base/clock.ts'
 import { OriginBucket } from './bucket.ts'
 import { Noise } from './content.ts'
 import { type Exchange, type OriginCounters, sendError } from './exchange.ts'
-import { Faults, type RequestKind } from './faults.ts'
+import { type Fault, Faults, type RequestKind } from './faults.ts'
 import { listObjects } from './listing.ts'
 import { answerObject } from './object-requests.ts'
 import { type OriginCredential, SignatureCheck } from './signature-check.ts'
@@ -115,7 +115,7 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
 }
 
 function answer(exchange: Exchange): void {
-  const { request, response, bucket, kind, key, query, faults } = exchange
+  const { request, response, kind, key, faults } = exchange
   if (kind !== 'list') {
     answerObject(exchange)
     return
@@ -125,16 +125,19 @@ function answer(exchange: Exchange): void {
   else if (fault?.kind === 'internal') sendError(response, request, 'InternalError')
   else if (fault?.kind === 'denied') sendError(response, request, 'AccessDenied')
   else if (fault?.kind === 'error_document') sendError(response, request, 'InternalError', 200)
-  else if (fault?.kind !== 'silent') {
-    const page = listObjects(bucket, query)
-    if ('code' in page) {
-      sendError(response, request, page.code)
-      return
-    }
-    response.writeHead(200, { 'content-type': 'application/xml', 'content-length': Buffer.byteLength(page.body) })
-    if (fault?.kind === 'stall') response.write(page.body.slice(0, fault.afterBytes ?? 10))
-    else response.end(page.body)
+  else if (fault?.kind === 'delay') setTimeout(() => answerListing(exchange, undefined), fault.delayMs ?? 100)
+  else if (fault?.kind !== 'silent') answerListing(exchange, fault)
+}
+
+function answerListing({ request, response, bucket, query }: Exchange, fault: Fault | undefined): void {
+  const page = listObjects(bucket, query)
+  if ('code' in page) {
+    sendError(response, request, page.code)
+    return
   }
+  response.writeHead(200, { 'content-type': 'application/xml', 'content-length': Buffer.byteLength(page.body) })
+  if (fault?.kind === 'stall') response.write(page.body.slice(0, fault.afterBytes ?? 10))
+  else response.end(page.body)
 }
 
 function locate(

@@ -9,7 +9,7 @@ import type { BlockHeader } from '../../../src/block/block-store.ts'
 import type * as DiskCalls from '../../../src/block/disk-calls.ts'
 import { bytesOf, headerOf, mebibyte, readWhole, storeDependencies, temporaryFolder } from '../../conformance/block-store-fixture.ts'
 
-const watched = vi.hoisted(() => ({ calls: [] as string[], failSync: '' }))
+const watched = vi.hoisted(() => ({ calls: [] as string[], failSync: '', failWrite: false }))
 vi.mock('../../../src/block/disk-calls.ts', async (importOriginal) => {
   const real = await importOriginal<typeof DiskCalls>()
   const { readlinkSync } = await import('node:fs')
@@ -27,6 +27,10 @@ vi.mock('../../../src/block/disk-calls.ts', async (importOriginal) => {
       note('sync directory', path)
       await real.syncDirectory(path)
     },
+    writeFully: async (fd: number, buffers: readonly Uint8Array[], position: number) => {
+      if (watched.failWrite) throw Object.assign(new Error('disk'), { code: 'EIO' })
+      await real.writeFully(fd, buffers, position)
+    },
     renameFile: async (from: string, to: string) => {
       await real.renameFile(from, to)
       note('rename', to)
@@ -42,6 +46,7 @@ beforeEach(async () => {
   cleanups = [folder.remove]
   watched.calls.length = 0
   watched.failSync = ''
+  watched.failWrite = false
 })
 afterEach(async () => {
   for (const cleanup of cleanups.toReversed()) await cleanup()
@@ -106,6 +111,40 @@ describe('a durable block', () => {
       ]),
     )
     expect(bytesOf(500, 5).equals(await readWhole(second, 5))).toBe(true)
+  })
+
+  test('is read right however often it is released, opened, freed and written anew at the same time', async () => {
+    const store = await open()
+    const lengthOf = (id: number): number => (id % 2 === 0 ? 700 : mebibyte + 3)
+    for (let round = 0; round < 12; round += 1) {
+      const ids = [1, 2, 3, 4, 5, 6]
+      await Promise.all(ids.map((id) => store.put(durableHeader(id, lengthOf(id)), bytesOf(lengthOf(id), id))))
+      const reads = ids.flatMap((id) =>
+        Array.from({ length: 6 }, async (_, time) => {
+          if (time === 3) await store.release(id)
+          else expect(bytesOf(lengthOf(id), id).equals(await readWhole(store, id))).toBe(true)
+        }),
+      )
+      await Promise.all(reads)
+      expect([...store.list()].some(({ durable }) => durable === true)).toBe(false)
+      await Promise.all(ids.flatMap((id) => [store.release(id), store.free(id)]))
+      expect(store.blockCount).toBe(0)
+    }
+  })
+
+  test('that is released is whole when the mark could not be written, and is durable again after a restart', async () => {
+    const first = await open()
+    await first.put(durableHeader(1, 500), bytesOf(500, 1))
+    watched.failWrite = true
+    await first.release(1)
+    expect([...first.list()].map(({ durable }) => durable === true)).toEqual([false])
+    watched.failWrite = false
+    expect(bytesOf(500, 1).equals(await readWhole(first, 1))).toBe(true)
+    await first.close()
+    const second = await open()
+    expect([...second.list()].map(({ durable }) => durable === true)).toEqual([true])
+    await second.release(1)
+    expect(bytesOf(500, 1).equals(await readWhole(second, 1))).toBe(true)
   })
 
   test.each(['sync', 'sync directory'])('is not kept when %s fails', async (failSync) => {

@@ -18,6 +18,7 @@ describe('group append', () => {
       create: () => Promise.resolve(new Segment(path, (number += 1), Buffer.alloc(8, number), openSync(path, 'w+'))),
       onSealed: (segment) => log.push(`sealed ${segment.number}`),
       onWritten: () => log.push('written'),
+      onFailed: () => undefined,
     })
     const append = (data: Buffer): Promise<string> =>
       new Promise((resolve) => {

@@ -53,8 +53,12 @@ export class FakeStore implements UnderFileSystem {
     if (found === undefined) throw new SkeinError('not_found', `${key} is not there`)
     return found
   }
-  async list({ prefix, delimiter, after, limit }: ListRequest): Promise<ListPage> {
+  async list({ prefix, delimiter, after, limit }: ListRequest, signal?: AbortSignal): Promise<ListPage> {
     this.lists += 1
+    if (this.silent && signal !== undefined) {
+      if (!signal.aborted) await once(signal, 'abort')
+      throw new SkeinError('cancelled', 'stopped')
+    }
     if (this.failure !== undefined) throw this.failure
     const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort(compareKeys)
     const objects: ObjectInfo[] = []

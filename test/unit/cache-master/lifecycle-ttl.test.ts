@@ -36,6 +36,35 @@ async function checked(): Promise<void> {
   await fixture.until(() => !store.objects.has('sentinel'))
 }
 
+describe('a change of a namespace TTL that a restart interrupts', () => {
+  it('is completed after it, counted from when it was made', async () => {
+    for (let n = 0; n < 1020; n += 1) store.put(`f${n}`)
+    expect((await fixture.service.count({ path: '/ns' }, call)).files).toBe(1020)
+    // The first page of files follows, then whoever asked is gone.
+    const gone = AbortSignal.abort(new SkeinError('cancelled', 'gone'))
+    await expect(fixture.lifecycle.setTtl({ path: '/ns', ttlMs: 2000, action: 'DELETE' }, { signal: gone })).rejects.toThrow()
+    fixture.clock.now += 1000
+    await fixture.restart()
+    fixture.clock.now += 1000
+    for (let runs = 0; store.objects.size > 0 && runs < 5; runs += 1) await checked()
+    expect(store.objects.size).toBe(0)
+  })
+
+  it('leaves those alone that came after it', async () => {
+    store.put('old')
+    await fixture.service.syncPage({ path: '/ns', cursor: '', limit: 0 }, call)
+    await fixture.lifecycle.setTtl({ path: '/ns', ttlMs: 2000, action: 'DELETE' }, call)
+    fixture.clock.now += 1500
+    store.put('young')
+    await fixture.service.refreshFile({ namespaceId: (await fixture.stat('/ns')).namespaceId, key: 'young' }, call)
+    await fixture.restart()
+    fixture.clock.now += 500
+    await fixture.until(() => !store.objects.has('old'))
+    await checked()
+    expect([...store.objects.keys()]).toEqual(['young'])
+  })
+})
+
 describe('a TTL', () => {
   it('of DELETE removes file and object when it ends, over a restart in between', async () => {
     await cachedFile('f')

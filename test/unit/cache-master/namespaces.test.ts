@@ -51,6 +51,7 @@ describe('namespaces', () => {
   it('come back from the journal alone, when the state is lost', async () => {
     const store = await fixture.create('one', 's3://one')
     store.put('d/f')
+    await fixture.service.syncPage({ path: '/one', cursor: '', limit: 0 }, call)
     const page = await fixture.service.syncPage({ path: '/one', cursor: '', limit: 0 }, call)
     const entries = [...fixture.journal.entries]
     await fixture.master.close()
@@ -103,6 +104,21 @@ describe('namespaces', () => {
       message: 'https://far.example gave no answer within 20 s: check the endpoint and the network',
     })
     expect(await fixture.service.listNamespaces({}, call)).toEqual({ namespaces: [] })
+  })
+
+  it('a store that falls silent later is named by whoever waits for it', async () => {
+    const store = await fixture.create('later', 's3://later', { 's3.endpoint': 'https://far.example' })
+    store.silent = true
+    const request = { path: '/later', recursive: false, pageToken: '', limit: 0 }
+    const listing = fixture.service.listStatus(request, { ...call, deadlineMs: 30_000 })
+    await expect.poll(() => fixture.clock.scheduled.get(28_500), { timeout: 20_000 }).toBeDefined()
+    fixture.clock.scheduled.get(28_500)?.()
+    await expect(listing).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+      retryable: false,
+      message: expect.stringMatching(/^the store of \/later, s3:\/\/later at https:\/\/far\.example, gave no answer within 29 s: check/),
+    })
+    expect(fixture.clock.scheduled.size).toBe(0)
   })
 
   it('may be created again equally, not otherwise', async () => {

@@ -6,7 +6,7 @@ import { headerOf, never } from '../../conformance/block-store-fixture.ts'
 test('nothing is kept before a session and after it', () => {
   const changes = new BlockChanges()
   changes.added(headerOf(1, 1))
-  changes.giveBack({ added: [2], removed: [3] })
+  changes.giveBack({ added: [2], removed: [3], durable: [] })
   expect(changes.waiting).toBe(0)
   changes.restart()
   changes.added(headerOf(1, 1))
@@ -21,9 +21,9 @@ test('the last word about a block is the one that is told, in batches', () => {
   changes.restart()
   for (const id of [1, 2, 3]) changes.added(headerOf(id, 1))
   changes.removed(2)
-  expect(changes.take(2)).toEqual({ added: [1], removed: [2] })
-  expect(changes.take(2)).toEqual({ added: [3], removed: [] })
-  expect(changes.take(2)).toEqual({ added: [], removed: [] })
+  expect(changes.take(2)).toEqual({ added: [1], removed: [2], durable: [] })
+  expect(changes.take(2)).toEqual({ added: [3], removed: [], durable: [] })
+  expect(changes.take(2)).toEqual({ added: [], removed: [], durable: [] })
 })
 
 test('a batch that is given back does not undo what was said meanwhile', () => {
@@ -35,7 +35,20 @@ test('a batch that is given back does not undo what was said meanwhile', () => {
   changes.removed(1)
   changes.added(headerOf(3, 1))
   changes.giveBack(batch)
-  expect(changes.take(10)).toEqual({ added: [3, 2], removed: [1] })
+  expect(changes.take(10)).toEqual({ added: [3, 2], removed: [1], durable: [] })
+})
+
+test('which of the blocks are durable is told with them, also when a batch comes back', () => {
+  const changes = new BlockChanges()
+  changes.restart()
+  changes.added({ ...headerOf(1, 1), durable: true })
+  changes.added(headerOf(2, 1))
+  changes.added({ ...headerOf(3, 1), durable: true })
+  const batch = changes.take(10)
+  expect(batch).toEqual({ added: [1, 2, 3], removed: [], durable: [1, 3] })
+  changes.removed(3)
+  changes.giveBack(batch)
+  expect(changes.take(10)).toEqual({ added: [1, 2], removed: [3], durable: [1] })
 })
 
 test('a waiter wakes at a change and at an abort', async () => {

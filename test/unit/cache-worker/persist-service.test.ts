@@ -153,7 +153,7 @@ describe('persisting a file', () => {
     const request = await cache(bytesOf(100, 6), () => [0])
     credential = { ...testCredential, secretAccessKey: 'old' }
     const first = persist(request)
-    await expect.poll(() => opens).toBe(1)
+    await expect.poll(() => opens, { timeout: 20_000 }).toBe(1)
     credential = testCredential
     await first
     expect(opens).toBe(2)
@@ -165,7 +165,7 @@ describe('persisting a file', () => {
     const stop = new AbortController()
     origin.faults.add({ kind: 'silent', on: 'part', times: 100 })
     const writing = service.service.persistFile(request, { signal: stop.signal })
-    await expect.poll(() => origin.faults.applied.silent ?? 0).toBeGreaterThan(0)
+    await expect.poll(() => origin.faults.applied.silent ?? 0, { timeout: 20_000 }).toBeGreaterThan(0)
     stop.abort(new SkeinError('cancelled', 'stop'))
     await expect(writing).rejects.toMatchObject({ code: 'cancelled' })
     expect(bucket.get(key)).toBeUndefined()

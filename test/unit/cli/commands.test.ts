@@ -68,9 +68,9 @@ describe('where the master is', () => {
 
 describe('usage errors are one line and exit 64', () => {
   it.each([
-    ['fs', 'distributedLoad', '/a', '--plan'],
-    ['fs', 'distributedLoad', '-A', '/a'],
-    ['fs', 'distributedLoad', '--include', '*', '/a'],
+    ['fs', 'distributedLoad', '/a', '--plan', '--async'],
+    ['fs', 'distributedLoad', '--expire-time', '1h', '/a'],
+    ['fs', 'distributedLoad', '--size-min', 'x', '/a'],
     ['fs', 'distributedLoad', '/a', '--replication', '0'],
     ['fs', 'distributedLoad', '/a', '--replication', '1.5'],
     ['fs', 'distributedLoad', '/a', '--active-jobs', 'many'],

@@ -167,7 +167,10 @@ describe('what is refused before the cluster is asked', () => {
     ['copyFromLocal', '/etc/hosts'],
     ['copyFromLocal', '', '/a'],
     ['copyToLocal', '/a', ''],
-    ['mount', '/a', 's3://b'],
+    ['mount', '/a'],
+    ['mount', '/a/b', 's3://c'],
+    ['unmount', '/a/b'],
+    ['unmount', '/'],
   ])('fs %s %s %s %s %s', async (...argv) => {
     const { code, stdout, stderr, addresses } = await run(['fs', ...argv])
     expect([code, stdout, addresses]).toEqual([64, '', []])

@@ -10,11 +10,13 @@ import { loadConfig } from '../../../src/config/load.ts'
 import type { JobServiceDefinition, LoadCounts, LoadStatus } from '../../../src/wire/generated/job.ts'
 import type { LifecycleServiceDefinition } from '../../../src/wire/generated/lifecycle.ts'
 import type { FileInfo, MasterServiceDefinition } from '../../../src/wire/generated/master.ts'
+import type { ScheduleServiceDefinition } from '../../../src/wire/generated/schedule.ts'
 import type { Service } from '../../../src/wire/service.ts'
 
 export interface FakeCluster {
   readonly master?: Partial<Service<MasterServiceDefinition>>
   readonly jobs?: Partial<Service<JobServiceDefinition>>
+  readonly schedules?: Partial<Service<ScheduleServiceDefinition>>
   readonly lifecycle?: Partial<Service<LifecycleServiceDefinition>>
   readonly files?: Readonly<Record<string, readonly string[]>>
   /** Takes the files that the command writes; those that are in it exist already. */
@@ -89,6 +91,7 @@ export async function run(argv: readonly string[], fake: FakeCluster = {}, optio
     address,
     master: () => strict(fake.master),
     jobMaster: () => strict(fake.jobs),
+    schedules: () => strict(fake.schedules),
     lifecycle: () => strict(fake.lifecycle),
     writeFile: async (path, length, chunks) => {
       if (fake.written?.has(path) === true) throw new SkeinError('already_exists', `${path} exists already: remove it first`)
@@ -114,6 +117,7 @@ export async function run(argv: readonly string[], fake: FakeCluster = {}, optio
   })
   const code = await runCli(argv, io, async (global) => ({
     clock,
+    environment: options.environment ?? {},
     uniqueId: () => 'unique',
     config: async (mode, more = {}) => {
       const machine = { homeDirectory: '/nowhere', hostname: 'box', cpus: 2, cwd: '/' }

@@ -1,6 +1,6 @@
 // Files that are cached nowhere, read through workers that fail in every way; and once with the real parts end to end.
 import { afterEach, describe, expect, test } from 'vitest'
-import { fileIdOf } from '../../../src/base/block-id.ts'
+import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { seededRandom, systemClock, throwIfAborted } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { createStoreReads } from '../../../src/cache-worker/store-reads.ts'
@@ -34,7 +34,7 @@ interface Turn {
   readonly error?: SkeinError
 }
 
-function house(workers: readonly WorkerInfo[], turns: Record<string, Turn[]>, seed = 1) {
+function house(workers: readonly WorkerInfo[], turns: Record<string, Turn[]>) {
   const asked: { worker: string; offset: number; length: number }[] = []
   let open = 0
   async function* readStore(worker: string, request: StoreReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -58,7 +58,6 @@ function house(workers: readonly WorkerInfo[], turns: Record<string, Turn[]>, se
     master: { listWorkers: async () => ({ workers: [...workers] }) },
     data: { readStore },
     hostname: 'host-c',
-    random: seededRandom(seed),
     logger: silentLogger,
   })
   const take = async (offset = 0, length = content.length, signal = never) => {
@@ -75,11 +74,13 @@ function house(workers: readonly WorkerInfo[], turns: Record<string, Turn[]>, se
 
 describe('WorkerOriginReader', () => {
   test('asks the worker of its own host, for exactly the range', async () => {
-    for (let seed = 0; seed < 20; seed += 1) {
+    for (const names of [
+      ['a', 'b', 'c'],
+      ['c', 'b', 'a'],
+    ]) {
       const { take, asked } = house(
-        ['a', 'b', 'c'].map((id) => workerOf(id)),
+        names.map((id) => workerOf(id)),
         {},
-        seed,
       )
       const { bytes, error } = await take(100, 333)
       expect(error).toBeUndefined()
@@ -88,18 +89,44 @@ describe('WorkerOriginReader', () => {
     }
   })
 
-  test('spreads over the workers of other hosts', async () => {
+  test('asks the same worker of another host for one block, other workers for other blocks, one that is emptied last', async () => {
     const first = new Set<string>()
-    for (let seed = 0; seed < 40; seed += 1) {
-      const { take, order } = house(
-        ['a', 'b', 'd'].map((id) => workerOf(id)),
-        {},
-        seed,
-      )
-      await take()
-      first.add(order()[0] ?? '')
+    const emptied = { ...workerOf('e'), decommissioning: true }
+    for (let id = 1; id <= 40; id += 1) {
+      const asked = new Set<string>()
+      for (const names of [
+        ['a', 'b', 'd'],
+        ['d', 'a', 'b'],
+      ]) {
+        const { reader, order } = house([emptied, ...names.map((name) => workerOf(name))], {})
+        const other = { ...file, fileId: fileIdOf(id) }
+        for await (const chunk of reader.readOrigin(other, 0, 1000, never)) expect(chunk.length).toBeGreaterThan(0)
+        expect(order().length).toBe(1)
+        asked.add(order()[0] ?? '')
+      }
+      expect(asked.size).toBe(1)
+      for (const name of asked) first.add(name)
     }
     expect([...first].sort()).toEqual(['a', 'b', 'd'])
+  })
+
+  test('says which block it reads where the worker may keep it', async () => {
+    const named: unknown[] = []
+    const reader = new WorkerOriginReader({
+      master: { listWorkers: async () => ({ workers: [workerOf('c')] }) },
+      data: {
+        readStore: async function* (_address, { block }) {
+          named.push(block)
+          yield Buffer.alloc(100)
+        },
+      },
+      hostname: 'host-c',
+      logger: silentLogger,
+    })
+    const persisted = { ...file, blockSizeBytes: 400, persistenceState: 'PERSISTED', replicationMax: -1 }
+    const asked = [persisted, { ...persisted, replicationMax: 0 }, { ...persisted, persistenceState: 'NOT_PERSISTED' }]
+    for (const one of asked) for await (const chunk of reader.readOrigin(one, 850, 100, never)) expect(chunk.length).toBe(100)
+    expect(named).toEqual([{ blockId: blockIdOf(file.fileId, 2), offset: 800, length: 200 }, undefined, undefined])
   })
 
   test('goes on with the next worker after the last byte that came', async () => {

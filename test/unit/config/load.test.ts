@@ -167,6 +167,9 @@ describe('refusals name the place, the key and what is wrong', () => {
     ['goosefs.worker.tieredstore.level0.dirs.quota', '0', 'above 0'],
     ['goosefs.worker.tieredstore.level0.dirs.mediumtype', 'MEM,SSD', 'has 2 entries for 1 directory'],
     ['goosefs.worker.tieredstore.level0.dirs.path', '/a,/a', 'comes twice'],
+    ['goosefs.worker.tieredstore.level0.watermark.low.ratio', '0.96', 'must be below the high one, 0.95'],
+    ['goosefs.worker.tieredstore.level0.watermark.high.ratio', '0.7', 'must be below the high one, 0.7'],
+    ['goosefs.worker.tieredstore.level0.watermark.high.ratio', '1.5', 'above the largest'],
   ])('%s=%s', (key, value, problem) => {
     const error = failure(() => load({ [key]: value }))
     expect(error).toMatchObject({ code: 'invalid_argument', reason: 'usage' })
@@ -221,6 +224,19 @@ fs.cosn.connection.timeout=500`,
     ])
     expect(config.warnings).toHaveLength(3)
     expect(config.warnings.join('\n')).toContain(`${file}:12: goosefs.security.authorization.permission.enabled has no effect`)
+  })
+  it('gives watermarks to all tiers but the last, which has them where one is given', () => {
+    const levels = { 'goosefs.worker.tieredstore.levels': '2', 'goosefs.worker.tieredstore.level1.dirs.path': '/b' }
+    const watermarks = (more: Record<string, string>): unknown => load({ ...levels, ...more }).worker.tiers.map((tier) => tier.watermarks)
+    expect(watermarks({})).toEqual([{ highRatio: 0.95, lowRatio: 0.7 }, undefined])
+    expect(watermarks({ 'goosefs.worker.tieredstore.level0.watermark.high.ratio': '0.8' })).toEqual([
+      { highRatio: 0.8, lowRatio: 0.7 },
+      undefined,
+    ])
+    expect(watermarks({ 'goosefs.worker.tieredstore.level1.watermark.low.ratio': '0.5' })).toEqual([
+      { highRatio: 0.95, lowRatio: 0.7 },
+      { highRatio: 0.95, lowRatio: 0.5 },
+    ])
   })
   it('shares ramdisk.size between the directories of level 0', () => {
     const config = load({ 'goosefs.worker.ramdisk.size': '3GB', 'goosefs.worker.tieredstore.level0.dirs.path': '/a,/b,/c' })

@@ -25,7 +25,10 @@ async function linked() {
     logger: silentLogger,
     heartbeatMs: 1000,
     running: () => [{ loadId: 'L1', set: 3, attempt: 1, bytesDone: 9 }],
+    pressures: () => undefined,
     onCancelled: (loads) => cancelled.push(...loads),
+    onPacing: () => undefined,
+    isPressed: () => false,
     onLane: (lane) => lanes.push(lane),
   })
   await link.start(never)
@@ -103,7 +106,10 @@ describe('JobMasterLink', () => {
       logger: silentLogger,
       heartbeatMs: 1000,
       running: () => [],
+      pressures: () => undefined,
       onCancelled: () => undefined,
+      onPacing: () => undefined,
+      isPressed: () => false,
       onLane: () => undefined,
     })
     const starting = link.start(never)

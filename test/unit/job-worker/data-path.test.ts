@@ -22,7 +22,7 @@ import type { JobServiceDefinition } from '../../../src/wire/generated/job.ts'
 import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
 import type { WorkerServiceDefinition } from '../../../src/wire/generated/worker.ts'
 import type { Service } from '../../../src/wire/service.ts'
-import { contentOf, FakeJobMaster, FakeMaster, FakeStore, mib, never, pieceOf, taskOf } from './fakes.ts'
+import { contentOf, FakeJobMaster, FakeMaster, FakeStore, mib, never, noCachedBlocks, pieceOf, taskOf } from './fakes.ts'
 
 let home: string
 let workers: Awaited<ReturnType<typeof startWorker>>[]
@@ -81,6 +81,7 @@ describe('the walk of the bytes', () => {
       master: new FakeMaster().service,
       openStore: async () => origin,
       targets: { targetFor: ({ workerId }) => pool.targetFor(byId.get(workerId)!) },
+      cached: noCachedBlocks,
       clock: systemClock,
       random: seededRandom(1),
       logger: silentLogger,

@@ -4,6 +4,7 @@ import { type Clock, systemClock, throwIfAborted } from '../../../src/base/clock
 import { blockLength } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { BlockSink, BlockTarget, SmallBlock } from '../../../src/client/block-target.ts'
+import type { CachedBlocks } from '../../../src/job-worker/set-verify.ts'
 import type { Task } from '../../../src/queue/queue.ts'
 import type { ReadRequest, UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
 import type {
@@ -20,6 +21,13 @@ import type { Service } from '../../../src/wire/service.ts'
 
 export const never = new AbortController().signal
 export const mib = 1024 * 1024
+/** Of tests in which nothing is verified. */
+export const noCachedBlocks: CachedBlocks = {
+  read: () => {
+    throw new SkeinError('internal', 'no cached block was to be read')
+  },
+  free: async () => undefined,
+}
 export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** A clock that never makes anyone wait. */

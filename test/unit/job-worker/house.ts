@@ -2,13 +2,15 @@
 import { expect } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { Budget } from '../../../src/base/budget.ts'
-import { seededRandom } from '../../../src/base/clock.ts'
+import { seededRandom, systemClock } from '../../../src/base/clock.ts'
+import { DemandGauge } from '../../../src/base/demand-gauge.ts'
 import { StoreCache } from '../../../src/ufs/store-cache.ts'
+import { ReadPacer } from '../../../src/job-worker/read-pacer.ts'
 import { TaskRunner } from '../../../src/job-worker/task-runner.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 import type { SetPiece } from '../../../src/wire/generated/job.ts'
-import { expectedBlock, FakeJobMaster, FakeMaster, FakeStore, FakeTarget, hurriedClock, mib, pieceOf } from './fakes.ts'
+import { expectedBlock, FakeJobMaster, FakeMaster, FakeStore, FakeTarget, hurriedClock, mib, noCachedBlocks, pieceOf } from './fakes.ts'
 
 export function house(options: { slots?: number; bytes?: number; streams?: number } = {}) {
   const store = new FakeStore()
@@ -34,6 +36,7 @@ export function house(options: { slots?: number; bytes?: number; streams?: numbe
     link: { session: '', replaceIfLost: async () => false },
     stores: cache,
     targets: { targetFor: ({ workerId }) => (workerId === 'a' ? targets.a : targets.b) },
+    cached: noCachedBlocks,
     resources: {
       slots,
       smallSlots: slots,
@@ -43,6 +46,7 @@ export function house(options: { slots?: number; bytes?: number; streams?: numbe
       rangesAhead: 4,
       smallBlockBytes: mib,
     },
+    pacer: new ReadPacer(systemClock, new DemandGauge()),
     clock: hurriedClock,
     random: seededRandom(1),
     logger: silentLogger,

@@ -1,5 +1,6 @@
 // Why: which file a start trusts decides whether a power loss costs anything. How: a state is copied while it is open, as a
 // machine that stops leaves it, its data made rubbish, and opened under this boot or another.
+import { existsSync } from 'node:fs'
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,6 +40,13 @@ async function stopped(state: LmdbState, data: 'kept' | 'torn'): Promise<string>
   await cp(join(home, 'state'), join(home, 'left'), { recursive: true })
   if (data === 'torn') await writeFile(join(home, 'left', 'data.mdb'), Buffer.alloc(50_000, 7))
   return 'left'
+}
+
+/** Of the process's resident memory, what is this file, mapped. */
+async function residentBytes(path: string): Promise<number> {
+  const maps = (await readFile('/proc/self/smaps', 'utf8')).split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/)
+  const sizes = maps.filter((map) => map.includes(path)).map((map) => Number(/^Rss:\s+(\d+) kB/m.exec(map)?.[1] ?? 0) * 1024)
+  return sizes.reduce((sum, bytes) => sum + bytes, 0)
 }
 
 describe('LmdbState', () => {
@@ -114,6 +122,94 @@ describe('LmdbState', () => {
     const restored = await open(await stopped(state, 'torn'), 'boot-2')
     expect(restored.lastApplied).toBeGreaterThanOrEqual(upTo)
     expect(rowsOf(restored)).toEqual(rows(Number(restored.lastApplied)))
+  })
+
+  it('copies one commit, whatever pages are written and used again meanwhile', async () => {
+    const state = await open()
+    const churned: StateTable<number, Buffer> = state.bytesTable('churned')
+    const still: StateTable<number, Buffer> = state.bytesTable('still')
+    let generation = 0
+    const commit = (): void => {
+      generation += 1
+      const row = Buffer.alloc(700, String(generation))
+      state.transact(BigInt(generation), () => {
+        for (let i = 0; i < 200; i += 1) churned.put(i, row)
+      })
+    }
+    // Enough to copy for many commits to come in between.
+    state.transact(0n, () => {
+      for (let i = 0; i < 4000; i += 1) still.put(i, Buffer.alloc(8000, 1))
+    })
+    for (let round = 0; round < 5; round += 1) {
+      for (let i = 0; i < 5; i += 1) commit()
+      const copying = state.snapshot()
+      const done = new AbortController()
+      void copying.finally(() => done.abort())
+      while (!done.signal.aborted) {
+        commit()
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      const upTo = await copying
+      const restored = await open(await stopped(state, 'torn'), `boot-${round + 2}`)
+      const rowsThere = Array.from(restored.bytesTable<number>('churned').range({}), ({ value }) => value.toString())
+      expect(restored.lastApplied).toBeGreaterThanOrEqual(upTo)
+      expect(new Set(rowsThere)).toEqual(new Set([Buffer.alloc(700, String(restored.lastApplied)).toString()]))
+      expect([rowsThere.length, Array.from(restored.bytesTable<number>('still').range({})).length]).toEqual([200, 4000])
+      opened.splice(opened.indexOf(restored), 1)
+      await restored.close()
+      await rm(join(home, 'left'), { recursive: true })
+    }
+  })
+
+  it('copies only what is in use once most of it is gone, and counts no page that is free', async () => {
+    const state = await open()
+    const table: StateTable<number, Buffer> = state.bytesTable('rows')
+    const before = state.usedBytes()
+    state.transact(1n, () => {
+      for (let i = 1; i <= 3000; i += 1) table.put(i, Buffer.alloc(1000, 1))
+    })
+    expect(state.usedBytes()).toBeGreaterThan(before + 3_000_000)
+    const largest = state.sizeBytes()
+    state.transact(2n, () => {
+      for (let i = 1; i <= 2990; i += 1) table.delete(i)
+    })
+    expect(state.usedBytes()).toBeLessThan(before + 200_000)
+    expect(state.sizeBytes()).toBeLessThan(largest / 4)
+    expect(await state.snapshot()).toBe(2n)
+    expect((await stat(join(home, 'state', 'snapshot.mdb'))).size).toBeLessThan(largest / 4)
+    const restored = await open(await stopped(state, 'torn'), 'boot-2')
+    expect([rowsOf(restored).length, restored.lastApplied]).toEqual([10, 2n])
+    put(restored, 11, 20)
+    expect(rowsOf(restored).length).toBe(20)
+  })
+
+  it.skipIf(!existsSync('/proc/self/smaps'))('gives mapped pages back when there are too many, and serves on', async () => {
+    const mappedBytesMax = 1
+    const state = await LmdbState.open({ directory: join(home, 'mapped'), logger: silentLogger, bootId: () => 'boot-1', mappedBytesMax })
+    opened.push(state)
+    const table: StateTable<number, Buffer> = state.bytesTable('rows')
+    const names = state.numbersTable('names')
+    const row = Buffer.alloc(4000, 7)
+    state.transact(1n, () => {
+      for (let i = 0; i < 8000; i += 1) table.put(i, row)
+      names.put(Buffer.from('a'), 1)
+    })
+    const inTurn = async (): Promise<void> => {
+      for (let i = 0; i < 8000; i += 1) expect(table.get(i)?.length).toBe(4000)
+      await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await inTurn()
+    expect(await residentBytes(join(home, 'mapped', 'data.mdb'))).toBeLessThan(8_000_000)
+    // All that was handed out before works on: reads, writes, ranges, snapshots.
+    expect([names.get(Buffer.from('a')), state.lastApplied]).toEqual([1, 1n])
+    state.transact(2n, () => table.put(8000, row))
+    expect(Array.from(table.range({ start: 7999 }), ({ key }) => key)).toEqual([7999, 8000])
+    const copying = state.snapshot()
+    await inTurn()
+    expect(await copying).toBe(2n)
+    state.transact(3n, () => table.delete(8000))
+    expect([table.get(8000), table.get(0)?.length]).toEqual([undefined, 4000])
   })
 
   it('still knows after a kill how much no snapshot has', async () => {

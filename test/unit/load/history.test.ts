@@ -21,14 +21,18 @@ test('loads expire in the order in which they ended, a bounded number of rows at
       ...{ fileId: fileIdOf(index), key: `f${index}`, etag: '', length: 1, blockSizeBytes: 1 },
       ...{ firstBlock: 0, blockCount: 1, lead: true },
     })
-    const sets = Array.from({ length: 5 }, (_, index) => ({ pieces: [pieceOf(index + 1)], targets: ['w'], attempt: 1, notBeforeMs: 0 }))
+    // The first file is in two sets.
+    const sets = Array.from({ length: 5 }, (_, index) => ({ pieces: [pieceOf(index || 1)], targets: ['w'], attempt: 1, notBeforeMs: 0 }))
     const failed = [{ fileId: fileIdOf(9), key: 'x', length: 1, code: 'aborted', reason: '', attempts: 1, workerId: '' }]
     const counts = { files: 6, bytes: 6, filesCached: 0, filesSkipped: 0, bytesCached: 0 }
     const page = { page: 0, namespaceId: 'n', nextCursor: '', cached: [pieceOf(8)], missingBytes: 0 }
     apply(tables, { type: 'PagePlanned', nowMs: 1, loadId: load, ...page, sets, failed, counts })
+    expect(tables.files.get([load, fileIdOf(1)])).toEqual({ open: 2 })
   }
   end(2, 'CANCELLED')
   end(1, 'CANCELLED')
+  // What was open can still be told from what was not.
+  expect(tables.open.scan([1], 0, 99)).toHaveLength(5)
   expect(loadToExpire(tables, 2)).toBeUndefined()
   end(3, 'CANCELLED')
   expect(loadToExpire(tables, 2)).toBe(2)
@@ -40,7 +44,7 @@ test('loads expire in the order in which they ended, a bounded number of rows at
     expect(before - tables.sets.scan([loadId], 0, 99).length).toBeLessThanOrEqual(3)
     commands += 1
   }
-  expect(commands).toBe(4)
+  expect(commands).toBe(6)
   for (const table of Object.values(tables)) {
     if (!(table instanceof MemoryTable) || table === tables.ended) continue
     const rows = [...table.rows.values()]
@@ -48,4 +52,22 @@ test('loads expire in the order in which they ended, a bounded number of rows at
   }
   expect(tables.loads.scan([], 0, 9).map(({ id }) => id)).toEqual([1, 3])
   expect(apply(tables, { type: 'LoadExpired', nowMs: 3, loadId: 2, rowsMax: 3 })).toEqual({ type: 'ignored' })
+})
+
+test('loads expire by age, too, and one that began to be deleted goes in full', () => {
+  const tables = memoryTables()
+  for (const load of [1, 2]) {
+    const options = { replication: 1, activeJobs: 1, batchSize: 1 }
+    apply(tables, { type: 'SubmitLoad', nowMs: 1, requestKey: '', path: `/ns/${load}`, options })
+    const state = { loadId: load, reason: '', errorCode: '', missingCapacityBytes: 0, mode: 'CANCELLED' as const }
+    apply(tables, { type: 'StateChanged', nowMs: load * 1000, ...state })
+  }
+  expect(loadToExpire(tables, 10, 1000)).toBeUndefined()
+  expect(loadToExpire(tables, 10, 1001)).toBe(1)
+  const load = tables.loads.get([1])
+  if (load === undefined) throw new Error('no load')
+  tables.loads.put([1], { ...load, expiring: true })
+  expect(loadToExpire(tables, 10)).toBe(1)
+  apply(tables, { type: 'LoadExpired', nowMs: 9, loadId: 1, rowsMax: 9 })
+  expect(loadToExpire(tables, 10, 1001)).toBeUndefined()
 })

@@ -37,5 +37,12 @@ export function memoryTables(): Tables {
     files: new MemoryTable(),
     fileSets: new MemoryTable(),
     failures: new MemoryTable(),
+    indexes: new MemoryTable(),
+    indexParts: new MemoryTable(),
+    stagedIndexes: new MemoryTable(),
+    rates: new MemoryTable(),
+    schedules: new MemoryTable(),
+    scheduleNames: new MemoryTable(),
+    scheduleRuns: new MemoryTable(),
   }
 }

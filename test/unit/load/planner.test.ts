@@ -3,7 +3,7 @@ import { fileIdOf } from '../../../src/base/block-id.ts'
 import { planRepairs } from '../../../src/load/audit.ts'
 import { pieceBytes, setBytes } from '../../../src/load/load.ts'
 import { Placement } from '../../../src/load/placement.ts'
-import { filesWithin, planPage, releasePlan, type ListedFile } from '../../../src/load/planner.ts'
+import { filesWithin, groupFilesOf, planPage, releasePlan, type ListedFile } from '../../../src/load/planner.ts'
 
 const options = { replication: 2, batchFiles: 3, batchBytes: 1000, largeSetBytes: 250 }
 
@@ -154,5 +154,72 @@ describe('planRepairs', () => {
     expect(full.failed).toMatchObject([
       { key: 'f', code: 'resource_exhausted', reason: 'block 2 has 1 of 2 replicas: no worker has room for it' },
     ])
+  })
+})
+
+describe('the size of batches', () => {
+  const kib = 1024
+  const defaults = { replication: 1, batchFiles: 256, batchBytes: 64 * kib ** 2, largeSetBytes: 256 * kib ** 2 }
+  const pageOf = (length: number): ListedFile[] =>
+    Array.from({ length: 1000 }, (_, index) => ({ ...file(`f${index}`, length), blockSizeBytes: 128 * kib ** 2 }))
+
+  test.each([
+    { what: '1 KiB', length: kib, filesMax: 256, setsMax: 6 },
+    { what: '16 KiB', length: 16 * kib, filesMax: 256, setsMax: 6 },
+    { what: '1 MiB: by bytes', length: kib ** 2, filesMax: 64, setsMax: 18 },
+    { what: '100 MiB: one each', length: 100 * kib ** 2, filesMax: 1, setsMax: 1000 },
+    { what: '1 GiB: cut at 256 MiB', length: kib ** 3, filesMax: 1, setsMax: 4000 },
+  ])('$what', ({ length, filesMax, setsMax }) => {
+    const { sets } = planPage(pageOf(length), defaults, placementOf(1e15, 'a', 'b'))
+    expect(Math.max(...sets.map((set) => set.pieces.length))).toBe(filesMax)
+    expect(sets.length).toBeLessThanOrEqual(setsMax)
+    for (const set of sets) expect(setBytes(set)).toBeLessThanOrEqual(Math.max(defaults.batchBytes, defaults.largeSetBytes))
+    expect(sets.reduce((sum, set) => sum + setBytes(set), 0)).toBe(1000 * length)
+  })
+
+  test('a mixed page: each set is bounded by files and by bytes', () => {
+    const mixed = Array.from({ length: 900 }, (_, index) => ({
+      ...file(`m${index}`, [kib, 16 * kib, kib ** 2][index % 3] ?? 0),
+      blockSizeBytes: 128 * kib ** 2,
+    }))
+    const { sets } = planPage(mixed, defaults, placementOf(1e15, 'a'))
+    for (const set of sets) {
+      expect(set.pieces.length).toBeLessThanOrEqual(256)
+      expect(setBytes(set)).toBeLessThanOrEqual(defaults.batchBytes)
+    }
+    expect(sets).toHaveLength(5)
+  })
+
+  test('sets of a large load are full, and workers equally so, however many tuples of workers there are', { timeout: 60_000 }, () => {
+    const workers = Array.from({ length: 20 }, (_, index) => `w${index}`)
+    const placement = placementOf(1e15, ...workers)
+    const filesOf = new Map<string, number>()
+    const sizes: number[] = []
+    let planned = 0
+    for (let page = 0; page < 300; page += 1) {
+      const growing = { ...defaults, replication: 2, groupFiles: groupFilesOf(planned, workers.length, defaults.batchFiles) }
+      const { sets } = planPage(pageOf(kib), growing, placement)
+      planned += 1000
+      for (const { pieces, targets } of sets) {
+        sizes.push(pieces.length)
+        for (const target of targets) filesOf.set(target, (filesOf.get(target) ?? 0) + pieces.length)
+      }
+      const each = [...filesOf.values()]
+      // 2,000 replicas a page for 20 workers.
+      if (page > 0) expect(Math.max(...each) / ((page + 1) * 100)).toBeLessThan(1.6)
+    }
+    // Without groups it is fewer than three files a set.
+    expect(planned / sizes.length).toBeGreaterThan(30)
+    expect(sizes.slice(-1000).reduce((sum, size) => sum + size, 0)).toBeGreaterThan(100_000)
+    const each = workers.map((worker) => filesOf.get(worker) ?? 0)
+    expect(Math.min(...each)).toBeGreaterThan(30_000 * 0.8)
+    expect(Math.max(...each)).toBeLessThan(30_000 * 1.25)
+  })
+
+  test('groups begin with one file and grow to a whole set', () => {
+    expect(groupFilesOf(0, 10, 256)).toBe(1)
+    expect(groupFilesOf(6400, 10, 256)).toBe(20)
+    expect(groupFilesOf(1e6, 10, 256)).toBe(256)
+    expect(groupFilesOf(1e6, 0, 256)).toBe(256)
   })
 })

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { apply } from '../../../src/meta/apply.ts'
-import type { Applied, ApplyListing, Command, ListedObject } from '../../../src/meta/commands.ts'
+import type { Applied, ApplyListing, Command } from '../../../src/meta/commands.ts'
+import type { ListedObject } from '../../../src/meta/listed-object.ts'
 import { directoryAt, fileAt, keyOf, listedAtMs, namespaceByName, resolve } from '../../../src/meta/resolve.ts'
 import { walk } from '../../../src/meta/walk.ts'
 import { createNamespace, listing, object } from './commands.ts'

@@ -41,7 +41,7 @@ describe('BlockMap', () => {
 
   it('agrees with a map of sets under any operations', () => {
     const operation = fc.record({
-      op: fc.constantFrom('add', 'add', 'add', 'remove', 'dropFile', 'loseWorker', 'compact'),
+      op: fc.constantFrom('add', 'add', 'add', 'remove', 'dropFile', 'loseWorker'),
       worker: fc.nat(4),
       file: fc.nat(5),
       index: fc.nat(3),
@@ -70,7 +70,7 @@ describe('BlockMap', () => {
             map.dropWorker(ordinals[worker] as number)
             ordinals[worker] = map.addWorker(`w${worker}`)
             for (const set of reference.values()) set.delete(worker)
-          } else map.compact()
+          }
         }
         const held = new Map<number, number>()
         for (let file = 0; file <= 5; file += 1) {
@@ -82,6 +82,8 @@ describe('BlockMap', () => {
           }
         }
         for (let worker = 0; worker < 5; worker += 1) expect(map.blocksOf(ordinals[worker] as number)).toBe(held.get(worker) ?? 0)
+        for (let file = 0; file <= 5; file += 1) map.dropFile(fileIdOf(file))
+        expect([map.files, map.bytes]).toEqual([0, 0])
       }),
     )
   })
@@ -93,7 +95,22 @@ describe('BlockMap', () => {
       for (let i = 0; i < 30; i += 1) for (const worker of workers.slice(i % 6)) map.add(blockIdOf(fileIdOf(i), 0), 1, worker)
       for (const worker of workers) map.dropWorker(worker)
     }
-    map.compact()
-    expect(map.files).toBe(0)
+    // As many sets of workers as the last round has, not of all rounds.
+    expect(map.bytes).toBeLessThan(12 * 1024 + 40_000)
+    for (let i = 0; i < 30; i += 1) map.dropFile(fileIdOf(i))
+    expect([map.files, map.bytes]).toEqual([0, 0])
+  })
+
+  it('takes a few bytes a block, whatever their replicas, and gives them back', () => {
+    const map = new BlockMap()
+    const workers = Array.from({ length: 4 }, (_, i) => map.addWorker(`w${i}`))
+    const files = 100_000
+    for (let i = 0; i < files; i += 1) {
+      for (let replica = 0; replica <= i % 3; replica += 1) map.add(blockIdOf(fileIdOf(i), 0), 1, workers[(i + replica) % 4] as number)
+    }
+    expect(map.bytes / files).toBeLessThan(8)
+    for (let i = 0; i < files; i += 1) map.dropFile(fileIdOf(i))
+    expect([map.files, map.bytes]).toEqual([0, 0])
+    expect(workers.map((worker) => map.blocksOf(worker))).toEqual([0, 0, 0, 0])
   })
 })

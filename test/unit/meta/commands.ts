@@ -1,5 +1,6 @@
 // Why: tests speak in commands; these fill in what a test does not care about.
-import type { ApplyListing, Command, ListedObject } from '../../../src/meta/commands.ts'
+import type { ApplyListing, Command } from '../../../src/meta/commands.ts'
+import type { ListedObject } from '../../../src/meta/listed-object.ts'
 
 export function object(key: string, fields: Partial<ListedObject> = {}): ListedObject {
   return { key, length: 10, etag: 'v1', modifiedMs: 1000, storageClass: 'STANDARD', ...fields }

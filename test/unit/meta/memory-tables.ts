@@ -1,6 +1,6 @@
 // Why: the state machine under test needs tables without a disk. How: Maps, with the order of LMDB (UTF-8 bytes).
 import { compareKeys } from '../../../src/meta/key-order.ts'
-import type { CounterName, Edge, Inode, NamespaceRecord, Tables } from '../../../src/meta/tables.ts'
+import type { CounterName, Edge, Inode, NamespaceRecord, StagingRecord, Tables } from '../../../src/meta/tables.ts'
 
 export class MemoryTables implements Tables {
   readonly namespaceMap = new Map<string, NamespaceRecord>()
@@ -9,6 +9,7 @@ export class MemoryTables implements Tables {
   readonly counters = new Map<CounterName, number>()
   readonly decommissioningIds = new Set<string>()
   readonly expectedWorkerIds = new Set<string>()
+  readonly stagingMap = new Map<string, StagingRecord>()
 
   namespaces(): Iterable<NamespaceRecord> {
     return this.namespaceMap.values()
@@ -61,6 +62,18 @@ export class MemoryTables implements Tables {
     if (expected) this.expectedWorkerIds.add(workerId)
     else this.expectedWorkerIds.delete(workerId)
   }
+  stagings(): Iterable<StagingRecord> {
+    return this.stagingMap.values()
+  }
+  staging(id: string): StagingRecord | undefined {
+    return this.stagingMap.get(id)
+  }
+  putStaging(record: StagingRecord): void {
+    this.stagingMap.set(record.id, record)
+  }
+  removeStaging(id: string): void {
+    this.stagingMap.delete(id)
+  }
   counter(name: CounterName): number {
     return this.counters.get(name) ?? 0
   }
@@ -75,6 +88,7 @@ export class MemoryTables implements Tables {
       inodes: [...this.inodes.values()].sort((a, b) => a.id - b.id),
       edges: [...this.edgeMap].sort(([a], [b]) => a - b).map(([id, edges]) => [id, [...edges].sort(([a], [b]) => compareKeys(a, b))]),
       decommissioning: [...this.decommissioningIds].sort(compareKeys),
+      stagings: Object.fromEntries([...this.stagingMap].sort(([a], [b]) => compareKeys(a, b))),
       expectedWorkers: [...this.expectedWorkerIds].sort(compareKeys),
       counters: Object.fromEntries([...this.counters].filter(([, value]) => value !== 0).sort(([a], [b]) => compareKeys(a, b))),
     }

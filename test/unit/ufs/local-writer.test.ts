@@ -85,6 +85,21 @@ describe('writing into a directory', () => {
     expect(objects.map(({ key }) => key)).toEqual(['.skein-write-mine'])
   })
 
+  it('takes directories away that nothing is in any more, never the root or one that has something', async () => {
+    for (const key of ['a/b/c/one', 'a/b/two', 'x/y/three']) await write(key)
+    await store.delete('a/b/c/one', signal)
+    expect(await readdir(join(root, 'a/b'))).toEqual(['two'])
+    await store.rename('a/b/two', 'x/two', signal)
+    expect(await readdir(root)).toEqual(['x'])
+    await store.delete('x/two', signal)
+    await store.delete('x/y/three', signal)
+    expect(await readdir(root)).toEqual([])
+    await Promise.all(Array.from({ length: 20 }, (_, n) => write(`same/${n}`)))
+    await Promise.all(Array.from({ length: 20 }, (_, n) => store.rename(`same/${n}`, `other/${n}`, signal)))
+    expect(await readdir(root)).toEqual(['other'])
+    expect(await readdir(join(root, 'other'))).toHaveLength(20)
+  })
+
   it('changes the version with each write', async () => {
     const first = await write('k')
     const second = await write('k')

@@ -72,12 +72,21 @@ describe('a store that is not well', () => {
   })
 
   it('gives up after the retry limit, and says what was wrong', async () => {
+    origin.faults.add({ kind: 'internal', on: 'get', times: 100 })
+    await expect(readWhole('small')).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('bucket data: GET "small"'),
+    })
+    expect(origin.faults.applied.internal).toBe(hastyDefaults.maxRetries + 1)
+  })
+
+  it('gives up after two time-outs at one place, each of which costs its whole time', async () => {
     origin.faults.add({ kind: 'stall', on: 'get', afterBytes: 0, times: 100 })
     await expect(readWhole('small')).rejects.toMatchObject({
       code: 'deadline_exceeded',
       message: expect.stringContaining('bucket data: GET "small"'),
     })
-    expect(origin.faults.applied.stall).toBe(hastyDefaults.maxRetries + 1)
+    expect(origin.faults.applied.stall).toBe(2)
   })
 
   it('does not count attempts that make progress', async () => {

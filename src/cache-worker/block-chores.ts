@@ -1,23 +1,29 @@
-// Why: the master may name thousands of blocks to free in one answer, and neither heartbeats nor reports may wait for the
-// disk. How: a set of ids and a few lanes that empty it.
+// Why: the master may name thousands of blocks to free or to release in one answer, and neither heartbeats nor reports may
+// wait for the disk. How: a set of ids and a few lanes that empty it.
 import { toSkeinError } from '../base/errors.ts'
-import type { BlockStore } from '../block/block-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 const lanesMax = 8
 
-export class BlockFreer {
-  readonly #store: Pick<BlockStore, 'free'>
+export interface BlockChore {
+  /** For the log: a block could not be `what`. */
+  readonly what: string
+  /** Idempotent; ids that the store does not have are fine. */
+  readonly act: (blockId: number) => Promise<unknown>
+}
+
+export class BlockChores {
+  readonly #chore: BlockChore
   readonly #logger: Logger
   readonly #waiting = new Set<number>()
   readonly #lanes = new Set<Promise<void>>()
 
-  constructor(store: Pick<BlockStore, 'free'>, logger: Logger) {
-    this.#store = store
+  constructor(chore: BlockChore, logger: Logger) {
+    this.#chore = chore
     this.#logger = logger
   }
 
-  /** Frees these blocks soon; ids that the store does not have are fine. Does not wait. */
+  /** Does it to these blocks soon. Does not wait. */
   add(blockIds: readonly number[]): void {
     for (const blockId of blockIds) this.#waiting.add(blockId)
     while (this.#lanes.size < Math.min(lanesMax, this.#waiting.size)) {
@@ -26,7 +32,7 @@ export class BlockFreer {
     }
   }
 
-  /** Resolves when nothing is left to free. */
+  /** Resolves when nothing is left to do. */
   async idle(): Promise<void> {
     while (this.#lanes.size > 0) await Promise.all(this.#lanes)
   }
@@ -37,9 +43,9 @@ export class BlockFreer {
     for (const blockId of this.#waiting) {
       this.#waiting.delete(blockId)
       try {
-        await this.#store.free(blockId)
+        await this.#chore.act(blockId)
       } catch (thrown) {
-        this.#logger.warn('a block could not be freed', { blockId, error: toSkeinError(thrown).message })
+        this.#logger.warn(`a block could not be ${this.#chore.what}`, { blockId, error: toSkeinError(thrown).message })
       }
     }
   }

@@ -1,0 +1,28 @@
+// Why: a block that is read is no victim, and moves up once nobody reads it any more; its tier knows nothing of that.
+// How: a reader of the tier that says, once, when it is closed.
+import type { BlockHeader, BlockReader } from './block-store.ts'
+
+export class TierReader implements BlockReader {
+  readonly header: BlockHeader
+  readonly #reader: BlockReader
+  readonly #onClose: () => void
+  #closed = false
+
+  constructor(reader: BlockReader, onClose: () => void) {
+    this.header = reader.header
+    this.#reader = reader
+    this.#onClose = onClose
+  }
+
+  read(offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#reader.read(offset, length, signal)
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true
+      this.#onClose()
+    }
+    return this.#reader.close()
+  }
+}

@@ -1,0 +1,157 @@
+// Why: an atomic load needs the listing made known without anybody seeing it, and swapped in at the end. How: a page is
+// compared with what is visible, and only the difference is put aside (meta/staging.ts); stagings that nobody finished are
+// cleared away when their time is over.
+import { SkeinError, isSkeinError, toSkeinError } from '../base/errors.ts'
+import { fileAt, namespaceById } from '../meta/resolve.ts'
+import type { StageListing } from '../meta/staging-commands.ts'
+import { isMarker, objectProblem } from '../meta/listing-diff.ts'
+import { isSameVersion } from '../meta/tree.ts'
+import type { NamespaceRecord } from '../meta/tables.ts'
+import type { ListPosition, ObjectInfo } from '../ufs/under-file-system.ts'
+import type { StagingResponse } from '../wire/generated/master.ts'
+import type { MasterContext } from './master-context.ts'
+import { isNews, type StoreSync, type SyncedObject, type SyncedPage } from './store-sync.ts'
+
+/** Files that one command clears away. */
+const droppedPerCommand = 2000
+const sweepMs = 1000
+
+export interface Staging {
+  readonly id: string
+  readonly expiresMs: number
+}
+
+export class StagingService {
+  readonly #context: Pick<MasterContext, 'tables' | 'log' | 'clock' | 'logger' | 'stores'>
+  readonly #sync: Pick<StoreSync, 'compare' | 'blockSizeBytes'>
+
+  constructor(
+    context: Pick<MasterContext, 'tables' | 'log' | 'clock' | 'logger' | 'stores'>,
+    sync: Pick<StoreSync, 'compare' | 'blockSizeBytes'>,
+  ) {
+    this.#context = context
+    this.#sync = sync
+  }
+
+  /** As StoreSync.page; what is new, changed or gone is put aside. @throws SkeinError unavailable while an older staging is cleared away */
+  async page(
+    record: NamespaceRecord,
+    staging: Staging,
+    prefix: string,
+    after: ListPosition | undefined,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<SyncedPage> {
+    const { tables } = this.#context
+    const { diff, next } = await this.#sync.compare(record, prefix, after, limit, signal)
+    const news = diff.files.filter(isNews)
+    const removals = diff.removals.flatMap((key) => {
+      const fileId = fileAt(tables, record.rootId, key)?.id
+      return fileId === undefined ? [] : [{ key, fileId }]
+    })
+    const range = { afterKey: after?.key, upToKey: next?.key }
+    const fileIds = await this.#submit(record, staging, { ...range, upserts: news.map(({ object }) => object), removals })
+    const idOf = new Map(news.map(({ object }, i) => [object.key, fileIds[i] ?? 0] as const))
+    const blockSizeBytes = this.#sync.blockSizeBytes(record)
+    const files = diff.files.map(({ object, known, problem }): SyncedObject => {
+      const newId = idOf.get(object.key)
+      if (problem !== '') return { fileId: 0, object, blockSizeBytes, problem }
+      if (newId !== undefined) return { fileId: newId, object, blockSizeBytes, problem }
+      return { fileId: known?.id ?? 0, object, blockSizeBytes: known?.blockSizeBytes ?? blockSizeBytes, problem }
+    })
+    return { files, empty: diff.files.length === 0 && diff.markers.length === 0 && next === undefined, next }
+  }
+
+  /** Looks at one object again. @returns undefined when the store has none @throws SkeinError failed_precondition when it cannot be a file */
+  async refresh(record: NamespaceRecord, staging: Staging, key: string, signal: AbortSignal): Promise<SyncedObject | undefined> {
+    const object = await this.#stat(record, key, signal)
+    const visible = fileAt(this.#context.tables, record.rootId, key)
+    const alone = { afterKey: undefined, upToKey: undefined, onlyKey: key }
+    if (object === undefined || isMarker(object)) {
+      const removals = visible === undefined ? [] : [{ key, fileId: visible.id }]
+      await this.#submit(record, staging, { ...alone, upserts: [], removals })
+      return undefined
+    }
+    const blockSizeBytes = this.#sync.blockSizeBytes(record)
+    if (visible !== undefined && isSameVersion(visible, object)) {
+      await this.#submit(record, staging, { ...alone, upserts: [], removals: [] })
+      return { fileId: visible.id, object, blockSizeBytes: visible.blockSizeBytes, problem: '' }
+    }
+    const problem = objectProblem(object, blockSizeBytes)
+    if (problem !== '') throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
+    const [fileId = 0] = await this.#submit(record, staging, { ...alone, upserts: [object], removals: [] })
+    return { fileId, object, blockSizeBytes, problem: '' }
+  }
+
+  /** @throws SkeinError failed_precondition when the staging was given up */
+  async commit(stagingId: string): Promise<StagingResponse> {
+    const { tables, log, clock, logger } = this.#context
+    const staging = tables.staging(stagingId)
+    if (staging === undefined) return { changed: 0 }
+    const { changed } = await log.submit({ type: 'commit_staging', atMs: clock.nowMs(), stagingId })
+    logger.info('a staged load was swapped in', { stagingId, changed })
+    return { changed }
+  }
+
+  async drop(stagingId: string): Promise<StagingResponse> {
+    const { tables, log, clock } = this.#context
+    let changed = 0
+    while (tables.staging(stagingId) !== undefined) {
+      changed += (await log.submit({ type: 'drop_staging', atMs: clock.nowMs(), stagingId, limit: droppedPerCommand })).changed
+    }
+    return { changed }
+  }
+
+  /** Clears away what nobody finished, until the signal aborts. Does not throw. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#context
+    while (!signal.aborted) {
+      try {
+        await clock.sleep(sweepMs, signal)
+        await this.sweep()
+      } catch (thrown) {
+        if (!signal.aborted) logger.warn('staged data is not cleared away yet', { error: toSkeinError(thrown).message })
+      }
+    }
+  }
+
+  async sweep(): Promise<void> {
+    const { tables, clock, logger } = this.#context
+    for (const { id, expiresMs, dropping, namespaceId } of [...tables.stagings()]) {
+      if (!dropping && expiresMs > clock.nowMs() && namespaceById(tables, namespaceId) !== undefined) continue
+      await this.drop(id)
+      logger.info('a staged load that nobody finished was cleared away', { stagingId: id })
+    }
+  }
+
+  /** @returns the ids of the upserts; nothing is journaled when there is nothing to say */
+  async #submit(
+    record: NamespaceRecord,
+    staging: Staging,
+    change: Pick<StageListing, 'afterKey' | 'upToKey' | 'onlyKey' | 'upserts' | 'removals'>,
+  ): Promise<readonly number[]> {
+    const { tables, log, clock } = this.#context
+    const isNothing = change.upserts.length === 0 && change.removals.length === 0
+    if (isNothing && tables.staging(staging.id) === undefined) return []
+    const { fileIds } = await log.submit({
+      type: 'stage_listing',
+      atMs: clock.nowMs(),
+      stagingId: staging.id,
+      namespaceId: record.id,
+      blockSizeBytes: this.#sync.blockSizeBytes(record),
+      expiresMs: staging.expiresMs,
+      ...change,
+    })
+    return fileIds
+  }
+
+  async #stat(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    const store = await this.#context.stores.get(record)
+    try {
+      return { ...(await store.stat(key, signal)), key }
+    } catch (error) {
+      if (isSkeinError(error, 'not_found')) return undefined
+      throw error
+    }
+  }
+}

@@ -1,0 +1,25 @@
+// Why: what `fsadmin doctor` takes for wrong, and how it says so: what, where, and what to do. Pure.
+import type { JobServiceSummary } from '../wire/generated/job.ts'
+import type { ClusterSummary, WorkerInfo } from '../wire/generated/master.ts'
+
+/** One line a problem. @param jobs a text: why the job master does not answer */
+export function problemsOf(summary: ClusterSummary, workers: readonly WorkerInfo[], jobs: JobServiceSummary | string): string[] {
+  const problems: string[] = []
+  if (summary.safeMode) problems.push('The master waits for the reports of workers that lived before it started (safe mode).')
+  if (summary.liveWorkers === 0) problems.push('No worker lives: nothing can be cached. Start one.')
+  for (const worker of workers) problems.push(...problemsOfWorker(worker))
+  if (typeof jobs === 'string') return [...problems, `The job master does not answer, so nothing can be loaded: ${jobs}`]
+  if (jobs.liveJobWorkers === 0) problems.push('No job worker lives: loads wait. Start one.')
+  if (!jobs.queueHealthy) problems.push(`The queue ${jobs.queue} does not answer: loads wait until it does.`)
+  return problems
+}
+
+function problemsOfWorker(worker: WorkerInfo): string[] {
+  const name = `Worker ${worker.hostname} (${worker.rpcAddress})`
+  if (!worker.live) return [`${name} is lost: start it again, or decommission it before it is taken away.`]
+  const problems = worker.directories.flatMap(({ path, tier, state = '' }) =>
+    state === '' || state === 'NORMAL' ? [] : [`${name}: directory ${path} of tier ${tier} is ${state.toLowerCase()}: look at its disk.`],
+  )
+  if (worker.capacityBytes === 0) problems.push(`${name} has no room at all: set goosefs.worker.tieredstore.level0.dirs.quota.`)
+  return problems
+}

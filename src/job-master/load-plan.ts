@@ -1,0 +1,251 @@
+// Why: what a load would read, write, cost and take is told before it begins. How: the listing and the planner of the load
+// itself, over a copy of the placement's books; nothing is journaled, nothing goes out. Plans are in memory, a bounded
+// number of them, and are forgotten after some minutes.
+import { bandwidthAt, parseBandwidth } from '../base/bandwidth.ts'
+import { parseBytes } from '../base/bytes.ts'
+import type { Clock } from '../base/clock.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { parsePath } from '../base/paths.ts'
+import type { SubmitLoad } from '../load/commands.ts'
+import { costOf, getRequests, type ReadShape } from '../load/cost.ts'
+import { estimateOf } from '../load/estimate.ts'
+import type { Placement } from '../load/placement.ts'
+import { pieceBytes, setBytes } from '../load/load.ts'
+import type { PagePlan } from '../load/planner.ts'
+import { rateSamples } from '../load/rate-samples.ts'
+import type { Tables } from '../load/tables.ts'
+import type { PlanReport } from '../wire/generated/job.ts'
+import type { MasterServiceDefinition, NamespaceInfo } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
+import type { ClusterView } from './cluster-view.ts'
+import type { JobWorkerRegistry } from './job-worker-registry.ts'
+import { LoadListing, type ListingPage } from './load-listing.ts'
+import { planListed, plannerOptionsOf, refusalOf } from './load-planning.ts'
+import type { JobMasterOptions } from './options.ts'
+
+export interface PlanDependencies {
+  readonly tables: Tables
+  readonly master: Service<MasterServiceDefinition>
+  readonly cluster: ClusterView
+  readonly jobWorkers: Pick<JobWorkerRegistry, 'live'>
+  readonly clock: Clock
+  readonly options: JobMasterOptions
+}
+
+type StoreTerms = JobMasterOptions['storeTerms']
+
+const plansMax = 64
+const runningMax = 8
+const keepMs = 10 * 60_000
+const retryMs = 500
+
+interface Plan {
+  readonly report: PlanReport
+  readonly createdMs: number
+}
+
+export class LoadPlans {
+  readonly #deps: PlanDependencies
+  readonly #plans = new Map<string, Plan>()
+  #next = 1
+
+  constructor(deps: PlanDependencies) {
+    this.#deps = deps
+  }
+
+  /** Begins a plan of a submission that was found good. `keep` gets the work. @throws SkeinError resource_exhausted (too many at once) */
+  start(command: SubmitLoad, stop: AbortSignal, keep: (work: Promise<void>) => void): string {
+    this.#forget()
+    if ([...this.#plans.values()].filter(({ report }) => !report.done).length >= runningMax)
+      throw new SkeinError('resource_exhausted', `${runningMax} plans are being made: try again in a moment`, { retryable: false })
+    const planId = `P${this.#next}-${this.#deps.clock.nowMs().toString(36)}`
+    this.#next += 1
+    const report = emptyReport(planId, command.path)
+    this.#plans.set(planId, { report, createdMs: this.#deps.clock.monotonicMs() })
+    keep(this.#make(command, report, stop))
+    return planId
+  }
+
+  /** @throws SkeinError not_found */
+  get(planId: string): PlanReport {
+    const plan = this.#plans.get(planId)
+    if (plan === undefined) throw new SkeinError('not_found', `there is no plan ${planId}: plans are kept for ${keepMs / 60_000} minutes`)
+    return { ...plan.report, placement: plan.report.placement.map((row) => ({ ...row })) }
+  }
+
+  #forget(): void {
+    const now = this.#deps.clock.monotonicMs()
+    for (const [planId, { report, createdMs }] of this.#plans)
+      if (report.done && (now - createdMs > keepMs || this.#plans.size >= plansMax)) this.#plans.delete(planId)
+  }
+
+  async #make(command: SubmitLoad, report: PlanReport, stop: AbortSignal): Promise<void> {
+    try {
+      await this.#fill(command, report, stop)
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      report.error = error.message
+      report.errorCode = error.code
+    }
+    report.done = true
+  }
+
+  async #fill(command: SubmitLoad, report: PlanReport, stop: AbortSignal): Promise<void> {
+    const { cluster, options, master } = this.#deps
+    await cluster.refresh(stop)
+    const info = await master.getNamespace({ name: parsePath(command.path).namespace }, { signal: stop })
+    const terms = storeTerms(info, options.storeTerms)
+    const placement = cluster.placement.copy()
+    const books = new PlanBooks(report, placement, terms.reads)
+    const listing = new LoadListing(command, this.#deps)
+    const live = cluster.liveCount()
+    let cursor = ''
+    do {
+      const page = await this.#page(listing, cursor, stop)
+      listing.taken(page)
+      const planner = plannerOptionsOf(command.options, options, report.files, live)
+      books.add(page, planListed(page, command.options, planner, placement))
+      cursor = page.nextCursor
+    } while (cursor !== '')
+    books.close(command.options.evict === true)
+    if (books.shortBytes > 0) {
+      const refused = refusalOf(command.path, books.shortBytes, command.options, placement)
+      report.missingBytes = refused.missingBytes
+      report.error = refused.error.message
+      report.errorCode = refused.error.code
+    }
+    this.#tellTime(command, info, report, books.filesToLoad)
+    const cost = costOf({ gets: report.getRequests, lists: report.listRequests, bytes: report.bytesToLoad }, terms.prices, sourceOf(info))
+    if (cost.amount !== undefined) report.cost = cost.amount
+    report.currency = cost.amount === undefined ? '' : terms.prices.currency
+    report.costBasis = cost.basis
+  }
+
+  async #page(listing: LoadListing, cursor: string, stop: AbortSignal): Promise<ListingPage> {
+    const { clock, options } = this.#deps
+    const until = clock.monotonicMs() + options.listingPatienceMs
+    for (;;) {
+      try {
+        return await listing.page(cursor, options.pageFiles, stop)
+      } catch (thrown) {
+        const error = toSkeinError(thrown)
+        if (stop.aborted || !error.retryable || clock.monotonicMs() >= until) throw error
+        await clock.sleep(retryMs, stop)
+      }
+    }
+  }
+
+  #tellTime(command: SubmitLoad, info: NamespaceInfo, report: PlanReport, files: number): void {
+    const { tables, jobWorkers, clock } = this.#deps
+    const { namespaceId, name: namespace } = info
+    const work = { namespaceId, namespace, bytes: report.bytesToLoad, files, jobWorkers: jobWorkers.live().length }
+    const estimate = estimateOf(work, rateSamples(tables))
+    report.rateBytesPerSecond = estimate.bytesPerSecond
+    report.rateFilesPerSecond = estimate.filesPerSecond
+    report.rateBasis = estimate.basis
+    report.estimateMs = estimate.ms
+    const limit = bandwidthAt(parseBandwidth(command.options.bandwidth ?? '', '--bandwidth'), clock.nowMs())
+    const limitedMs = limit === undefined || limit === 0 ? 0 : (report.bytesToLoad / limit) * 1000
+    if (limitedMs > report.estimateMs) {
+      report.estimateMs = limitedMs
+      report.rateBasis = `--bandwidth ${command.options.bandwidth ?? ''}, which is below what was ${estimate.basis}`
+    }
+  }
+}
+
+/** Adds up page after page. */
+class PlanBooks {
+  readonly #report: PlanReport
+  readonly #reads: ReadShape
+  readonly #rows = new Map<string, PlanReport['placement'][number]>()
+  /** Bytes of files that no worker has room for. */
+  shortBytes = 0
+  filesToLoad = 0
+
+  constructor(report: PlanReport, placement: Placement, reads: ReadShape) {
+    this.#report = report
+    this.#reads = reads
+    for (const { workerId, hostname, capacityBytes } of placement.liveWorkers()) {
+      const freeBytes = placement.freeBytes(workerId)
+      this.#rows.set(workerId, { workerId, hostname, bytes: 0, blocks: 0, freeBytes })
+      report.capacityBytes += capacityBytes
+      report.freeBytes += freeBytes
+    }
+    // The submission looks at the path once before the listing begins.
+    report.listRequests = 1
+  }
+
+  add(page: ListingPage, plan: PagePlan): void {
+    const report = this.#report
+    report.files += plan.counts.files
+    report.bytes += plan.counts.bytes
+    report.filesCached += plan.counts.filesCached
+    report.bytesCached += plan.counts.bytesCached
+    report.filesExcluded += page.filesExcluded
+    report.listRequests += page.lists + page.looks
+    report.filesFailing += plan.failed.filter(({ code }) => code !== 'resource_exhausted').length
+    report.tasks += plan.sets.length
+    this.shortBytes += plan.missingBytes
+    const files = new Set<number>()
+    for (const set of plan.sets) {
+      const bytes = setBytes(set)
+      if (set.verify === true) {
+        report.filesCached += set.pieces.length
+        report.bytesCached += bytes
+        continue
+      }
+      report.bytesToLoad += bytes
+      report.bytesToWrite += bytes * set.targets.length
+      for (const piece of set.pieces) {
+        files.add(piece.fileId)
+        report.blocks += piece.blockCount
+        report.getRequests += getRequests(piece, this.#reads)
+        for (const target of set.targets) {
+          const row = this.#rows.get(target)
+          if (row === undefined) continue
+          row.bytes += pieceBytes(piece)
+          row.blocks += piece.blockCount
+        }
+      }
+    }
+    this.filesToLoad += files.size
+  }
+
+  close(mayEvict: boolean): void {
+    const rows = [...this.#rows.values()]
+    this.#report.placement = rows
+    if (mayEvict) this.#report.evictBytes = rows.reduce((sum, row) => sum + Math.max(0, row.bytes - row.freeBytes), 0)
+  }
+}
+
+/** The terms of a namespace: its attributes over the configuration, whose prices are those of object stores. */
+function storeTerms({ attributes, uri }: NamespaceInfo, configured: StoreTerms): StoreTerms {
+  const { reads, prices } = configured
+  const given = (key: string): number | undefined => (attributes[key] === undefined ? undefined : Number(attributes[key]))
+  const ofStore = uri.startsWith('file:') ? { ...prices, getPer10k: undefined, listPer10k: undefined, egressPerGb: undefined } : prices
+  const range = attributes['fs.cosn.read.ahead.block.size']
+  return {
+    reads: { ...reads, rangeBytes: range === undefined ? reads.rangeBytes : parseBytes(range) },
+    prices: {
+      getPer10k: given('skein.price.get.per10k') ?? ofStore.getPer10k,
+      listPer10k: given('skein.price.list.per10k') ?? ofStore.listPer10k,
+      egressPerGb: given('skein.price.egress.per.gb') ?? ofStore.egressPerGb,
+      currency: attributes['skein.price.currency'] ?? prices.currency,
+    },
+  }
+}
+
+function sourceOf({ attributes, name }: NamespaceInfo): string {
+  const own = Object.keys(attributes).some((key) => key.startsWith('skein.price.'))
+  return own ? `attributes of /${name}` : 'configuration'
+}
+
+function emptyReport(planId: string, path: string): PlanReport {
+  return {
+    ...{ planId, path, done: false, error: '', errorCode: '', placement: [], rateBasis: '', currency: '', costBasis: '' },
+    ...{ files: 0, bytes: 0, filesCached: 0, bytesCached: 0, filesFailing: 0, filesExcluded: 0 },
+    ...{ bytesToLoad: 0, bytesToWrite: 0, blocks: 0, tasks: 0, listRequests: 0, getRequests: 0 },
+    ...{ capacityBytes: 0, freeBytes: 0, evictBytes: 0, missingBytes: 0 },
+    ...{ rateBytesPerSecond: 0, rateFilesPerSecond: 0, estimateMs: 0 },
+  }
+}

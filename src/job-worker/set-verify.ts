@@ -1,0 +1,156 @@
+// Why: what is cached shall be what the store has, and the store's own checksum says so without reading the object again.
+// How: the master looks at the object (its checksum comes with that), each block is read from the targets that hold it, and
+// the whole is held against CRC-64, or an ETag that is an MD5. Of a file that differs the replicas go, and are reported as
+// missing, so that the job master has them loaded anew.
+import { createHash } from 'node:crypto'
+import { blockIdOf, blockLength } from '../base/block-id.ts'
+import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
+import { Crc64 } from '../base/crc64.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
+import { retry, type RetryPolicy } from '../base/retry.ts'
+import type { WorkerAddress } from '../client/block-target-pool.ts'
+import type { SetPiece, SetTarget, StartSetResponse } from '../wire/generated/job.ts'
+import type { MasterServiceDefinition, SyncedFile } from '../wire/generated/master.ts'
+import type { Service } from '../wire/service.ts'
+import type { SetOutcome } from './set-outcome.ts'
+
+/** How cached blocks are reached. */
+export interface CachedBlocks {
+  /** Exactly the block's bytes. @throws not_found when the worker has no such block */
+  read(worker: WorkerAddress, blockId: number, lengthBytes: number, signal: AbortSignal): AsyncIterable<Uint8Array>
+  free(worker: WorkerAddress, blockIds: readonly number[], signal: AbortSignal): Promise<void>
+}
+
+export interface VerifyDependencies {
+  readonly master: Pick<Service<MasterServiceDefinition>, 'refreshFile'>
+  readonly cached: CachedBlocks
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** How long a master that does not answer is waited for: about two minutes. */
+const masterPolicy: RetryPolicy = { attemptsMax: 60, initialMs: 100, maxMs: 5000 }
+
+export interface VerifyTally {
+  verified: number
+  unverifiable: number
+}
+
+/** Checks the files of a set; what must be loaded anew is in the outcome's failures. @throws the signal's reason */
+export async function verifySet(
+  set: StartSetResponse,
+  outcome: SetOutcome,
+  deps: VerifyDependencies,
+  signal: AbortSignal,
+): Promise<VerifyTally> {
+  const tally = { verified: 0, unverifiable: 0 }
+  for (const piece of set.pieces) {
+    const result = await new FileCheck(set, piece, deps, signal).run(outcome)
+    if (result !== 'different') tally[result] += 1
+  }
+  return tally
+}
+
+interface Replica {
+  readonly index: number
+  readonly target: SetTarget
+}
+
+class FileCheck {
+  readonly #set: StartSetResponse
+  readonly #piece: SetPiece
+  readonly #deps: VerifyDependencies
+  readonly #signal: AbortSignal
+  readonly #held: Replica[] = []
+  readonly #bad: { readonly replica: Replica; readonly error: SkeinError }[] = []
+
+  constructor(set: StartSetResponse, piece: SetPiece, deps: VerifyDependencies, signal: AbortSignal) {
+    this.#set = set
+    this.#piece = piece
+    this.#deps = deps
+    this.#signal = signal
+  }
+
+  async run(outcome: SetOutcome): Promise<'verified' | 'unverifiable' | 'different'> {
+    const expected = await this.#expected()
+    if (expected === undefined) return 'unverifiable'
+    const whole = expected.kind === 'crc64' ? crcSum() : md5Sum()
+    for (let index = 0; index < this.#piece.blockCount; index += 1) await this.#block(index, whole)
+    if (this.#bad.length === 0 && whole.digest() !== expected.value) for (const replica of this.#held) this.#isBad(replica, expected.kind)
+    if (this.#bad.length === 0) return 'verified'
+    for (const { replica, error } of this.#bad) {
+      const { index, target } = replica
+      // A worker that cannot be told has it still: what is loaded anew goes to another one, or waits for this one.
+      await this.#deps.cached.free(target, [blockIdOf(this.#piece.fileId, index)], this.#signal).catch(() => throwIfAborted(this.#signal))
+      outcome.targetFailed(this.#piece, index, target.workerId, error)
+    }
+    return 'different'
+  }
+
+  #isBad(replica: Replica, against: string): void {
+    const message = `block ${replica.index} on ${replica.target.workerId} is not what the store has: it differs by its ${against}`
+    this.#bad.push({ replica, error: new SkeinError('data_loss', message, { reason: 'checksum', retryable: true }) })
+  }
+
+  /** The store's checksum of this version; undefined when it has none that is known, or another version by now. */
+  async #expected(): Promise<{ readonly kind: 'crc64' | 'MD5'; readonly value: string } | undefined> {
+    const { key, fileId, etag, crc64: known = '' } = this.#piece
+    const file = await this.#look(key)
+    if (file !== undefined && file.fileId !== fileId) return undefined
+    const crc64 = file?.crc64 ?? known
+    if (crc64 !== '') return { kind: 'crc64', value: crc64 }
+    return /^[0-9a-f]{32}$/.test(etag) ? { kind: 'MD5', value: etag } : undefined
+  }
+
+  /** The file as the store has it; undefined when it is gone, or cannot be cached: the audit looks at that. */
+  async #look(key: string): Promise<SyncedFile | undefined> {
+    const { master } = this.#deps
+    const signal = this.#signal
+    const request = { namespaceId: this.#set.namespaceId, key }
+    try {
+      return (await retry(() => master.refreshFile(request, { signal }), { ...this.#deps, policy: masterPolicy, signal })).file
+    } catch (thrown) {
+      throwIfAborted(signal)
+      if (isSkeinError(thrown, 'not_found') || isSkeinError(thrown, 'failed_precondition')) return undefined
+      throw toSkeinError(thrown)
+    }
+  }
+
+  /** Reads a block from every target that has it; the first one's bytes go into the whole. Replicas that differ from it are bad. */
+  async #block(index: number, whole: Sum): Promise<void> {
+    const { fileId, length, blockSizeBytes } = this.#piece
+    const blockId = blockIdOf(fileId, index)
+    let first: string | undefined
+    for (const target of this.#set.targets) {
+      const own = new Crc64()
+      try {
+        for await (const chunk of this.#deps.cached.read(target, blockId, blockLength(length, blockSizeBytes, index), this.#signal)) {
+          own.update(chunk)
+          if (first === undefined) whole.update(chunk)
+        }
+      } catch (thrown) {
+        throwIfAborted(this.#signal)
+        // Blocks of one file may be on different workers; a block that is on none the audit finds.
+        if (!isSkeinError(thrown, 'not_found')) this.#bad.push({ replica: { index, target }, error: toSkeinError(thrown) })
+        continue
+      }
+      this.#held.push({ index, target })
+      if (first === undefined) first = own.digest()
+      else if (own.digest() !== first) this.#isBad({ index, target }, 'other replica')
+    }
+  }
+}
+
+interface Sum {
+  update(bytes: Uint8Array): void
+  digest(): string
+}
+
+function crcSum(): Sum {
+  return new Crc64()
+}
+
+function md5Sum(): Sum {
+  const hash = createHash('md5')
+  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') }
+}

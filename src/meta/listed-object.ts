@@ -1,0 +1,11 @@
+// Why: what a store says of an object in a listing, in the words of the master's commands.
+
+/** An object as a store lists it. */
+export interface ListedObject {
+  readonly key: string
+  readonly length: number
+  readonly etag: string
+  readonly modifiedMs: number
+  readonly storageClass: string
+  readonly crc64?: string
+}

@@ -1,0 +1,51 @@
+// Why: whoever reads ahead must know that somebody waits for this store (base/demand-gauge.ts). How: the store as it is, with
+// each wait for bytes told to the gauge; a reader that takes its time between two chunks is not waiting.
+import type { DemandGauge } from '../base/demand-gauge.ts'
+import type { OpenStore } from './store-cache.ts'
+import type { ReadRequest, UnderFileSystem } from './under-file-system.ts'
+
+/** Opens stores whose reads count as demand. */
+export function demandStores(openStore: OpenStore, demand: DemandGauge): OpenStore {
+  return async (namespaceId, signal) => demandStore(await openStore(namespaceId, signal), namespaceId, demand)
+}
+
+function demandStore(store: UnderFileSystem, namespaceId: string, demand: DemandGauge): UnderFileSystem {
+  const waiting = async <T>(wait: () => Promise<T>): Promise<T> => {
+    const read = demand.begin(namespaceId)
+    try {
+      return await wait()
+    } finally {
+      read.end()
+    }
+  }
+  return {
+    read: async function* read(request: ReadRequest, signal: AbortSignal) {
+      const chunks = store.read(request, signal)[Symbol.asyncIterator]()
+      try {
+        for (;;) {
+          const next = await waiting(() => chunks.next())
+          if (next.done === true) return
+          yield next.value
+        }
+      } finally {
+        await chunks.return?.()
+      }
+    },
+    readWhole: (request, signal) => waiting(() => store.readWhole(request, signal)),
+    check: (signal) => store.check(signal),
+    stat: (key, signal) => store.stat(key, signal),
+    list: (request, signal) => store.list(request, signal),
+    write: (key, length, chunks, options, signal) => store.write(key, length, chunks, options, signal),
+    delete: (key, signal) => store.delete(key, signal),
+    copy: (from, to, signal) => store.copy(from, to, signal),
+    rename: (from, to, signal) => store.rename(from, to, signal),
+    close: () => store.close(),
+    ...(store.readAhead !== undefined && { readAhead: store.readAhead }),
+    get slowDowns() {
+      return store.slowDowns ?? 0
+    },
+    get counters() {
+      return store.counters
+    },
+  }
+}

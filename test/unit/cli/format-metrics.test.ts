@@ -1,0 +1,59 @@
+// Why: clients parse the lines of the reports, and the doctor must not call a sound cluster ill.
+import { describe, expect, it } from 'vitest'
+import { problemsOf } from '../../../src/cli/format-doctor.ts'
+import { metricsText, ufsText } from '../../../src/cli/format-metrics.ts'
+import type { JobServiceSummary } from '../../../src/wire/generated/job.ts'
+import type { ClusterSummary, WorkerInfo } from '../../../src/wire/generated/master.ts'
+
+it('metrics are a line each, with their unit', () => {
+  const text = metricsText([
+    { name: 'Cluster.BytesReadLocal', type: 'COUNTER', value: 12 * 1024 ** 2, unit: 'BYTES' },
+    { name: 'Cluster.BytesReadRemoteThroughput', type: 'GAUGE', value: 6 * 1024 ** 2, unit: 'BYTES_PER_MINUTE' },
+    { name: 'Cluster.Workers', type: 'GAUGE', value: 3, unit: 'COUNT' },
+  ])
+  expect(text.split('\n')).toEqual([
+    'Cluster.BytesReadLocal  (Type: COUNTER, Value: 12.00MB)',
+    'Cluster.BytesReadRemoteThroughput  (Type: GAUGE, Value: 6.00MB/MIN)',
+    'Cluster.Workers  (Type: GAUGE, Value: 3)',
+  ])
+})
+
+it('the report of stores is a heading and a line a namespace, without values of secrets', () => {
+  expect(ufsText([])).toBe('GooseFS under storage system information: ')
+  const text = ufsText([
+    { namespaceId: '1', name: 'ns', uri: 's3://b', attributes: {}, secretNames: ['key'], createdMs: 0, ttlMs: 0, ttlAction: 'FREE' },
+  ])
+  expect(text.split('\n')[1]).toBe('s3://b  on  /ns  (s3, capacity=-1B, used=-1B, not read-only, not shared, properties={key=******})')
+})
+
+describe('the doctor', () => {
+  const summary: ClusterSummary = {
+    ...{ masterAddress: 'm:1', webPort: 1, rpcPort: 2, startedMs: 0, nowMs: 1, version: '1', safeMode: false },
+    ...{ liveWorkers: 1, lostWorkers: 0, capacityBytes: 10, usedBytes: 10, tiers: [], files: 0, clusterId: 'c' },
+  }
+  const directory = { path: '/d', tier: 'SSD', mediumType: 'SSD', quotaBytes: 10, usedBytes: 10 }
+  const worker: WorkerInfo = {
+    ...{ workerId: 'w', hostname: 'h', rpcAddress: 'h:1', dataAddress: 'h:2', webAddress: '', live: true, lastHeartbeatMs: 0 },
+    ...{ startedMs: 0, capacityBytes: 10, usedBytes: 10, blockCount: 1, directories: [directory] },
+  }
+  const jobs = { liveJobWorkers: 1, queueHealthy: true, queue: 'inprocess:' } as JobServiceSummary
+
+  it('has nothing to say of a sound cluster, full as a cache may be', () => {
+    expect(problemsOf(summary, [worker], jobs)).toEqual([])
+  })
+
+  it.each([
+    [{ ...summary, safeMode: true }, [worker], jobs, /safe mode/],
+    [{ ...summary, liveWorkers: 0 }, [], jobs, /No worker lives/],
+    [summary, [{ ...worker, live: false }], jobs, /Worker h \(h:1\) is lost/],
+    [summary, [{ ...worker, directories: [{ ...directory, state: 'DOWN' }] }], jobs, /directory \/d of tier SSD is down/],
+    [summary, [{ ...worker, capacityBytes: 0 }], jobs, /no room at all/],
+    [summary, [worker], 'gone', /job master does not answer.*gone/],
+    [summary, [worker], { ...jobs, liveJobWorkers: 0 }, /No job worker lives/],
+    [summary, [worker], { ...jobs, queueHealthy: false }, /queue inprocess: does not answer/],
+  ])('names what is wrong, in one line: %#', (about, workers, jobService, words) => {
+    const problems = problemsOf(about, workers, jobService)
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toMatch(words)
+  })
+})

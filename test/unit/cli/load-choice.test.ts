@@ -1,0 +1,122 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { expandBraces, isTemplate } from '../../../src/cli/brace-template.ts'
+import type { LoadOptions, StageIndexRequest, SubmitLoadRequest } from '../../../src/wire/generated/job.ts'
+import { type CommandResult, load, run } from './harness.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'skein-choice-'))
+afterAll(() => rmSync(home, { recursive: true }))
+
+describe('brace templates', () => {
+  it.each([
+    ['a{1..3}b', ['a1b', 'a2b', 'a3b']],
+    ['{08..11}', ['08', '09', '10', '11']],
+    ['{3..1}', ['3', '2', '1']],
+    ['{0..6..3}', ['0', '3', '6']],
+    ['{-1..1}', ['-1', '0', '1']],
+    ['{a..c}', ['a', 'b', 'c']],
+    ['x{a,b{1,2},}y', ['xay', 'xb1y', 'xb2y', 'xy']],
+    ['{a,b}-{1..2}', ['a-1', 'a-2', 'b-1', 'b-2']],
+    ['{x}', ['{x}']],
+    ['{x}{a,b}', ['{x}a', '{x}b']],
+    ['a{b', ['a{b']],
+    ['\\{a,b\\}', ['{a,b}']],
+    ['plain', ['plain']],
+  ])('%s', (text, names) => {
+    expect([...expandBraces(text)]).toEqual(names)
+  })
+  it('knows a template from a name', () => {
+    expect([isTemplate('a{1..2}'), isTemplate('\\{a\\}'), isTemplate('{x}'), isTemplate('a')]).toEqual([true, true, false, false])
+  })
+  it('makes the names one by one', () => {
+    const names = expandBraces('{000000000..999999999}')
+    expect(names.next().value).toBe('000000000')
+  })
+})
+
+/** Runs distributedLoad against a job master that takes everything. */
+async function submit(
+  ...args: readonly string[]
+): Promise<CommandResult & { staged: StageIndexRequest[]; submitted: SubmitLoadRequest[] }> {
+  const staged: StageIndexRequest[] = []
+  const submitted: SubmitLoadRequest[] = []
+  const jobs = {
+    stageIndex: async (request: StageIndexRequest) => {
+      staged.push(request)
+      return {}
+    },
+    submitLoad: async (request: SubmitLoadRequest) => {
+      submitted.push(request)
+      return { loadId: 'L42', joined: false }
+    },
+    getLoad: async () => load('COMPLETED', { files: 3, filesLoaded: 3 }),
+  }
+  return { ...(await run(['fs', 'distributedLoad', ...args], { jobs }, { home })), staged, submitted }
+}
+
+describe('what is submitted', () => {
+  it('one path goes as it is, everything else is staged in parts and named by what it has in common', async () => {
+    expect((await submit('/ns/{x}')).submitted).toMatchObject([{ path: '/ns/{x}' }])
+    const { staged, submitted, code } = await submit('/ns/d/shard-{0000..1499}.tar', '/ns/d/more', '/ns/d/shard-0003.tar')
+    expect(code).toBe(0)
+    expect(staged.map(({ indexId, part, items }) => [indexId, part, items.length])).toEqual([
+      ['unique', 0, 1000],
+      ['unique', 1, 501],
+    ])
+    expect(submitted).toMatchObject([{ path: '/ns/d', indexId: 'unique' }])
+  })
+  it('an index file has paths, replicas, comments and blank lines', async () => {
+    const file = join(home, 'list')
+    writeFileSync(file, '\uFEFF# list\n\n/ns/a/x,2\r\n  gfs://h:1/ns/a/b/y z\n/ns/a/q,r , 3\n/ns/a/x,2')
+    const { staged, submitted } = await submit('--index', file)
+    expect(staged[0]?.items).toEqual([{ path: '/ns/a/x', replication: 2 }, { path: '/ns/a/b/y z' }, { path: '/ns/a/q,r', replication: 3 }])
+    expect(submitted).toMatchObject([{ path: '/ns/a' }])
+    expect((await submit('--index', '--replication', '2', file)).staged[0]?.items).toHaveLength(3)
+    writeFileSync(file, 'x\ny/z\n')
+    expect((await submit('--index', file, '/ns/base/')).staged[0]?.items).toEqual([{ path: '/ns/base/x' }, { path: '/ns/base/y/z' }])
+  })
+  it('all options are told', async () => {
+    const words =
+      '/ns -A --expire-time 2h --hosts a,b --excluded-hosts c --locality a --evict --bandwidth 5MB/s --priority 7 --max-failures 1%'
+    const { submitted } = await submit(
+      ...words.split(' '),
+      '--verify',
+      '--include',
+      '*.x',
+      '--include',
+      'y/',
+      '--exclude',
+      'z',
+      '--size-min',
+      '1KB',
+    )
+    const expected: Partial<LoadOptions> = {
+      ...{ atomic: true, expireTimeMs: 7_200_000, evict: true, bandwidth: '5MB/s', priority: 7, maxFailures: '1%', verify: true },
+      hosts: { hosts: ['a', 'b'], excludedHosts: ['c'], locality: 'a' },
+      selection: { include: ['*.x', 'y/'], exclude: ['z'], sizeMin: 1024 },
+    }
+    expect(submitted[0]?.options).toMatchObject(expected)
+    const times = (await submit('/ns', '--modified-after', '2026-01-31T08:00:00Z', '--modified-before', '10s')).submitted[0]?.options
+      ?.selection
+    expect(times).toMatchObject({ modifiedAfterMs: Date.UTC(2026, 0, 31, 8), modifiedBeforeMs: 990_000 })
+  })
+  it.each([
+    [['/ns', '--modified-after', 'yesterday'], /--modified-after 'yesterday': write a date/],
+    [['/ns', '--modified-after', '2026-13-41'], /--modified-after '2026-13-41'/],
+    [['/ns', '--size-max', 'big'], /--size-max: 'big' is not a size/],
+    [['/ns', '--priority', '0'], /--priority is a whole number from 1 to 100/],
+    [['/ns', '--expire-time', '1h'], /give -A too/],
+    [['/ns', '--plan', '--async'], /do not go together/],
+    [['/ns', '--async', '--manifest', 'x'], /not with --async/],
+    [['/ns/a', '/other/b'], /one namespace: \/other\/b is not in \/ns/],
+    [['--index', '/dev/null'], /\/dev\/null names no path/],
+    [['--from-manifest', '/dev/null'], /is not a manifest/],
+    [[], /say what to load/],
+  ])('%j exits 64', async (args, words) => {
+    const { code, stderr, stdout } = await submit(...args)
+    expect(stderr).toMatch(words)
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' })
+  })
+})

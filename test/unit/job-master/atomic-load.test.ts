@@ -1,0 +1,88 @@
+// Why: what an atomic load promises: swapped in once and only when everything is in, and alone on its files.
+import { afterEach, describe, expect, test } from 'vitest'
+import { SkeinError } from '../../../src/base/errors.ts'
+import { never } from '../../model/load-doubles.ts'
+import { World, type WorldOptions } from '../../model/load-world.ts'
+
+let world: World | undefined
+afterEach(async () => {
+  await world?.close()
+  world = undefined
+})
+
+async function begin(options: Partial<WorldOptions> = {}): Promise<World> {
+  world = new World({ seed: 1, workers: 2, ...options })
+  await world.startJobMaster()
+  world.startJobWorker('j1', 'host1')
+  for (let index = 0; index < 20; index += 1) world.addFile(`a/${index}`, 16_384)
+  return world
+}
+
+async function submit(w: World, path: string, atomic: boolean): Promise<string> {
+  if (w.jobMaster === undefined) throw new Error('no job master')
+  const options = { replication: 1, activeJobs: 100, batchSize: 0, atomic }
+  return (await w.jobMaster.service.submitLoad({ requestKey: '', path, options }, { signal: never })).loadId
+}
+
+describe('an atomic load', () => {
+  test('is swapped in when everything is in, and nothing else is', async () => {
+    const w = await begin()
+    expect(await w.untilEnded(await submit(w, '/ns/a', true))).toMatchObject({ state: 'COMPLETED' })
+    expect(w.committed).toEqual(['/ns/a'])
+    expect(await w.untilEnded(await submit(w, '/ns/a', false))).toMatchObject({ state: 'COMPLETED' })
+    expect(w.committed).toEqual(['/ns/a'])
+  })
+
+  test('fails as a whole when one file fails, and swaps nothing in', async () => {
+    const w = await begin()
+    w.addFile('a/bad', 16_384).poisoned = true
+    const status = await w.untilEnded(await submit(w, '/ns/a', true))
+    expect(status).toMatchObject({ state: 'FAILED' })
+    expect(status.reason).toMatch(/^nothing was swapped in: .*a\/bad/)
+    expect(w.committed).toEqual([])
+  })
+
+  test('waits for a master that is down at the end', async () => {
+    const w = await begin()
+    const loadId = await submit(w, '/ns/a', true)
+    w.masterDown = true
+    w.clock.schedule(20_000, () => {
+      w.masterDown = false
+    })
+    expect(await w.untilEnded(loadId)).toMatchObject({ state: 'COMPLETED' })
+    expect(w.committed).toEqual(['/ns/a'])
+  })
+
+  test('is swapped in after a restart of the job master', async () => {
+    const w = await begin()
+    const loadId = await submit(w, '/ns/a', true)
+    await w.killJobMaster(false)
+    await w.startJobMaster()
+    expect(await w.untilEnded(loadId)).toMatchObject({ state: 'COMPLETED' })
+    expect(w.committed).toEqual(['/ns/a'])
+  })
+
+  test.each([
+    ['/ns/a', true, '/ns/', false],
+    ['/ns/a', true, '/ns/a/1', false],
+    ['/ns/a', true, '/ns/a', false],
+    ['/ns/a', true, '/ns/', true],
+    ['/ns/a', false, '/ns/a', true],
+    ['/ns/', false, '/ns/a', true],
+  ])('%s (atomic: %s) and %s (atomic: %s) do not run beside each other', async (first, firstAtomic, second, secondAtomic) => {
+    const w = await begin()
+    const loadId = await submit(w, first, firstAtomic)
+    const refused = await submit(w, second, secondAtomic).catch((thrown: unknown) => thrown)
+    expect(refused).toBeInstanceOf(SkeinError)
+    expect(refused).toMatchObject({ code: 'failed_precondition', reason: 'overlapping_load' })
+    expect(String(refused)).toContain(loadId)
+  })
+
+  test('joins the same one, and runs beside others', async () => {
+    const w = await begin()
+    w.addFile('ab/1', 16_384)
+    const loadId = await submit(w, '/ns/a', true)
+    expect(await submit(w, '/ns/a', true)).toBe(loadId)
+    expect(await submit(w, '/ns/ab', true)).not.toBe(loadId)
+  })
+})

@@ -1,0 +1,217 @@
+// Why: a schedule's promises hold over restarts, pauses and downtimes of the job master, so they are tested in time that
+// stands still, against the whole job master.
+import { afterEach, describe, expect, test } from 'vitest'
+import { createInProcessScheduleTimer } from '../../../src/queue/in-process-schedule-timer.ts'
+import type { Schedule, ScheduleDefinition, ScheduleRun, ScheduleServiceDefinition } from '../../../src/wire/generated/schedule.ts'
+import type { Service } from '../../../src/wire/service.ts'
+import { never } from '../../model/load-doubles.ts'
+import { World, type WorldOptions } from '../../model/load-world.ts'
+
+let world: World | undefined
+afterEach(async () => {
+  await world?.close()
+  world = undefined
+})
+
+const call = { signal: never }
+
+async function begin(options: Partial<WorldOptions> = {}): Promise<World> {
+  world = new World({ seed: 1, workers: 2, ...options })
+  // A whole minute, so that due times are easy to say.
+  world.clock.now = Date.parse('2026-03-01T00:00:00Z')
+  world.addFile('f', 1000)
+  await world.startJobMaster()
+  world.startJobWorker('j1', 'host1')
+  return world
+}
+
+function schedules(w: World): Service<ScheduleServiceDefinition> {
+  if (w.jobMaster === undefined) throw new Error('no job master')
+  return w.jobMaster.schedules
+}
+
+function definition(more: Partial<ScheduleDefinition> = {}): ScheduleDefinition {
+  return {
+    ...{ name: 's', cron: '*/10 * * * * *', timezone: 'UTC', jitterMs: 0, catchUp: 'latest', after: '', readyBy: '', overlap: false },
+    ...{ path: '/ns/', options: { replication: 1, activeJobs: 10, batchSize: 0 } },
+    ...more,
+  }
+}
+
+const create = (w: World, more: Partial<ScheduleDefinition> = {}): Promise<Schedule> => schedules(w).createSchedule(definition(more), call)
+const stat = (w: World, name = 's'): Promise<Schedule> => schedules(w).getSchedule({ name }, call)
+async function runs(w: World, name = 's'): Promise<ScheduleRun[]> {
+  return (await schedules(w).listScheduleRuns({ name, limit: 0 }, call)).runs.toReversed()
+}
+/** `second state` of each run. */
+async function told(w: World, name = 's'): Promise<string[]> {
+  const start = Date.parse('2026-03-01T00:00:00Z')
+  return (await runs(w, name)).map(({ dueMs, state }) => `${(dueMs - start) / 1000} ${state}`)
+}
+async function messageOf(promise: Promise<unknown>): Promise<string> {
+  return await promise.then(
+    () => 'ok',
+    (thrown: unknown) => (thrown instanceof Error && 'code' in thrown ? `${String(thrown.code)}: ${thrown.message}` : String(thrown)),
+  )
+}
+
+describe('a schedule', () => {
+  test('loads its path at each due time', async () => {
+    const w = await begin()
+    expect(await create(w)).toMatchObject({ paused: false, runs: 0, nextRunMs: w.clock.now + 10_000, note: '' })
+    await w.clock.advance(35_000)
+    expect(await told(w)).toEqual(['10 COMPLETED', '20 COMPLETED', '30 COMPLETED'])
+    expect(await stat(w)).toMatchObject({ runs: 3, lastState: 'COMPLETED', lastLoadId: 'L3' })
+    const status = await w.status('L3')
+    expect(status).toMatchObject({ path: '/ns', counts: { files: 1, filesCached: 1 } })
+  })
+
+  test('loses no due time over restarts of the job master, its state lost or not, and runs none twice', async () => {
+    const w = await begin()
+    await create(w, { catchUp: 'all' })
+    for (const forget of [false, true, false, true]) {
+      await w.clock.advance(11_700)
+      await w.killJobMaster(forget)
+      await w.clock.advance(2900)
+      await w.startJobMaster()
+    }
+    await w.clock.advance(20_000)
+    const seconds = (await runs(w)).map(({ dueMs }) => (dueMs - Date.parse('2026-03-01T00:00:00Z')) / 1000)
+    expect(seconds).toEqual([10, 20, 30, 40, 50, 60, 70])
+    const all = await runs(w)
+    expect(all.map(({ state }) => state)).toEqual(seconds.map(() => 'COMPLETED'))
+    expect(new Set(all.map(({ loadId }) => loadId)).size).toBe(all.length)
+  })
+
+  test.each([
+    ['latest', ['60 SKIPPED', '70 COMPLETED', '80 COMPLETED']],
+    ['all', ['20 COMPLETED', '30 COMPLETED', '40 COMPLETED', '50 COMPLETED', '60 COMPLETED', '70 COMPLETED', '80 COMPLETED']],
+    ['none', ['70 SKIPPED', '80 COMPLETED']],
+  ])('after a downtime catches up: %s', async (catchUp, wanted) => {
+    const w = await begin()
+    await create(w, { catchUp })
+    await w.clock.advance(15_000)
+    await w.killJobMaster(false)
+    await w.clock.advance(60_000)
+    await w.startJobMaster()
+    await w.clock.advance(12_000)
+    expect(await told(w)).toEqual(['10 COMPLETED', ...wanted])
+  })
+
+  test('runs one at a time: the due times in between are skipped and say why', async () => {
+    const w = await begin({ taskMs: 80_000 })
+    await create(w)
+    await w.clock.advance(31_000)
+    const [first, second] = await runs(w)
+    expect(first).toMatchObject({ state: 'RUNNING', loadId: 'L1' })
+    expect(second).toMatchObject({ state: 'SKIPPED', reason: 'run 1 (L1) went on', loadId: '' })
+  })
+
+  test('with --overlap begins all the same', async () => {
+    const w = await begin({ taskMs: 25_000 })
+    await create(w, { overlap: true })
+    await w.clock.advance(21_500)
+    expect((await runs(w)).every(({ state, loadId }) => state !== 'SKIPPED' && loadId !== '')).toBe(true)
+  })
+
+  test('waits for a master that is away, and says so', async () => {
+    const w = await begin()
+    await create(w)
+    w.masterDown = true
+    await w.clock.advance(13_000)
+    expect(await told(w)).toEqual(['10 WAITING'])
+    expect((await stat(w)).note).toMatch(/^run 1 waits: master down/)
+    w.masterDown = false
+    await w.clock.advance(5000)
+    expect((await stat(w)).note).toBe('')
+    expect((await told(w))[0]).toBe('10 COMPLETED')
+  })
+
+  test('says why a run was refused', async () => {
+    const w = await begin()
+    await create(w, { path: '/ns/nothing' })
+    await w.clock.advance(11_000)
+    expect(await runs(w)).toMatchObject([{ state: 'REFUSED', reason: '/ns/nothing does not exist', loadId: '' }])
+  })
+
+  test('is paused, resumed, run by hand, deleted', async () => {
+    const w = await begin()
+    await create(w)
+    expect(await schedules(w).pauseSchedule({ name: 's' }, call)).toMatchObject({ paused: true, nextRunMs: 0, note: 'paused' })
+    await w.clock.advance(25_000)
+    expect(await told(w)).toEqual([])
+    expect(await schedules(w).runSchedule({ name: 's' }, call)).toMatchObject({ number: 1, manual: true, loadId: 'L1' })
+    expect(await messageOf(schedules(w).runSchedule({ name: 's' }, call))).toMatch(/^failed_precondition: run 1 of schedule s goes on/)
+    await schedules(w).resumeSchedule({ name: 's' }, call)
+    await w.clock.advance(6000)
+    expect((await runs(w)).map(({ state }) => state)).toEqual(['COMPLETED', 'COMPLETED'])
+    await schedules(w).deleteSchedule({ name: 's' }, call)
+    expect(await messageOf(stat(w))).toBe("not_found: there is no schedule 's'; 'skein schedule ls' shows those there are")
+    await w.clock.advance(20_000)
+    expect(await schedules(w).listSchedules({}, call)).toEqual({ schedules: [] })
+  })
+
+  test('starts those that come after it when it has completed', async () => {
+    const w = await begin()
+    await create(w)
+    await create(w, { name: 'next', cron: '', after: 's' })
+    expect((await stat(w, 'next')).note).toBe('runs when a run of s has completed')
+    await w.clock.advance(19_000)
+    expect((await runs(w, 'next')).map(({ state, loadId }) => [state, loadId])).toEqual([['COMPLETED', 'L2']])
+    expect(await messageOf(schedules(w).deleteSchedule({ name: 's' }, call))).toBe(
+      'failed_precondition: schedule s is what next comes after: delete that first',
+    )
+  })
+
+  test('begins early enough to be ready by a time, as measured, and says when that is too late', async () => {
+    const w = await begin()
+    const readyMs = Date.parse('2026-03-01T01:05:00Z')
+    expect(await create(w, { cron: '', readyBy: '01:05' })).toMatchObject({ nextRunMs: readyMs - 3_600_000, note: '' })
+    await w.clock.advance(5 * 60_000 + 30_000)
+    expect(await runs(w)).toMatchObject([{ state: 'COMPLETED', dueMs: readyMs }])
+    const next = await stat(w)
+    expect(next.nextRunMs).toBeGreaterThan(readyMs + 86_400_000 - 60_000)
+    expect(next.nextRunMs).toBeLessThan(readyMs + 86_400_000)
+    const late = await create(w, { name: 'late', cron: '', readyBy: '00:06', path: '/ns/f' })
+    expect(late.note).toMatch(/^the next run will not make 00:06: it will be ready \d+m\d+s late \(nothing was measured yet/)
+  })
+
+  test('fires punctually by the timer, between two looks', async () => {
+    const w = await begin()
+    await w.killJobMaster(false)
+    await w.clock.advance(370)
+    w.scheduleTimer = async (onFire) => createInProcessScheduleTimer(w.clock, onFire)
+    await w.startJobMaster()
+    await create(w)
+    await w.clock.advance(10_000)
+    expect(await runs(w)).toMatchObject([{ startedMs: Date.parse('2026-03-01T00:00:10Z') }])
+  })
+})
+
+describe('a definition', () => {
+  test.each([
+    [{ cron: '0 0 30 2 *' }, "invalid_argument: '0 0 30 2 *' never fires: there is no such day"],
+    [{ cron: 'x' }, /^invalid_argument: 'x' is not a cron/],
+    [{ timezone: 'Mars/X' }, "invalid_argument: there is no timezone 'Mars/X': write one such as Asia/Shanghai or UTC"],
+    [{ cron: '', after: 'nobody' }, 'not_found: --after nobody: there is no schedule nobody'],
+    [{ cron: '', after: 's' }, 'invalid_argument: --after s goes round in a circle: s after s'],
+    [{ after: 'x' }, 'invalid_argument: --after starts the schedule; it goes without --cron and --ready-by'],
+    [{ path: 'no' }, "invalid_argument: 'no' is not a path: write /namespace/dir/file"],
+    [{ path: '/' }, 'invalid_argument: name a namespace to load: /namespace or /namespace/dir'],
+    [{ catchUp: 'some' }, "invalid_argument: 'some' is no way to catch up: write latest, all, none"],
+    [{ cron: '' }, 'invalid_argument: say when schedule s runs: --cron, --after or --ready-by'],
+    [{ readyBy: '7 am' }, "invalid_argument: '7 am' is not a time of day: write --ready-by HH:MM, such as 07:00"],
+    [{ name: 'a b' }, "invalid_argument: 'a b' is no name of a schedule: up to 63 letters, digits and _ . -, a letter or digit first"],
+    [{ jitterMs: 2 * 86_400_000 }, 'invalid_argument: --jitter is at most 1d00h'],
+  ])('with %j is refused by one line', async (change, message) => {
+    const w = await begin()
+    expect(await messageOf(create(w, change))).toMatch(message)
+    expect(await schedules(w).listSchedules({}, call)).toEqual({ schedules: [] })
+  })
+
+  test('of a name that is taken is refused', async () => {
+    const w = await begin()
+    await create(w)
+    expect(await messageOf(create(w))).toBe("already_exists: there is a schedule 's' already: delete it first, or take another name")
+  })
+})

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
+import { Crc64 } from '../../../src/base/crc64.ts'
+import { SkeinError } from '../../../src/base/errors.ts'
+import { SetOutcome } from '../../../src/job-worker/set-outcome.ts'
+import { verifySet, type VerifyTally } from '../../../src/job-worker/set-verify.ts'
+import type { SetPiece } from '../../../src/wire/generated/job.ts'
+import { hurriedClock, never, pieceOf } from './fakes.ts'
+
+const bytes = Buffer.from('what the store has, in three blocks')
+const fileId = fileIdOf(5)
+
+function crcOf(content: Uint8Array): string {
+  const crc = new Crc64()
+  crc.update(content)
+  return crc.digest()
+}
+
+/** Verifies one file of three blocks: a and b hold the first two, c the last. */
+async function verify(
+  store: { crc64?: string; etag?: string; fileId?: number },
+  spoil: (blocks: Map<string, Buffer>) => void = () => undefined,
+) {
+  const piece: SetPiece = pieceOf(fileId, 'k', store.etag ?? 'multipart-2', bytes.length, 15)
+  const blocks = new Map<string, Buffer>()
+  for (const [workerId, index] of [
+    ['a', 0],
+    ['a', 1],
+    ['b', 0],
+    ['b', 1],
+    ['c', 2],
+  ] as const)
+    blocks.set(`${workerId}/${blockIdOf(fileId, index)}`, Buffer.from(bytes.subarray(index * 15, (index + 1) * 15)))
+  spoil(blocks)
+  const freed: string[] = []
+  const outcome = new SetOutcome()
+  const target = (workerId: string) => ({ workerId, hostname: workerId, rpcAddress: '', dataAddress: '' })
+  const set = { obsolete: false, namespaceId: 'n', pieces: [piece], targets: ['a', 'b', 'c'].map(target), verify: true }
+  const { crc64, etag = 'multipart-2' } = store
+  const file = { fileId: store.fileId ?? fileId, key: 'k', length: bytes.length, etag, blockSizeBytes: 15, blocks: [], problem: '' }
+  const tally: VerifyTally = await verifySet(
+    set,
+    outcome,
+    {
+      master: { refreshFile: async () => ({ file: { ...file, ...(crc64 !== undefined && { crc64 }) } }) },
+      cached: {
+        async *read({ workerId }, blockId) {
+          const block = blocks.get(`${workerId}/${blockId}`)
+          if (block === undefined) throw new SkeinError('not_found', 'no such block')
+          if (block.length === 0) throw new SkeinError('data_loss', 'a page is rotten')
+          yield block
+        },
+        free: async ({ workerId }, blockIds) => void freed.push(...blockIds.map((blockId) => `${workerId}/${blockId}`)),
+      },
+      clock: hurriedClock,
+      random: () => 0,
+    },
+    never,
+  )
+  return { tally, freed, failures: outcome.failures.map(({ workerId, blockIndex, code }) => `${workerId} ${blockIndex} ${code}`) }
+}
+
+const first = (workerId: string): string => `${workerId}/${blockIdOf(fileId, 0)}`
+
+describe('verifying a file', () => {
+  it('by CRC-64 over all its blocks, wherever they are', async () => {
+    expect(await verify({ crc64: crcOf(bytes) })).toEqual({ tally: { verified: 1, unverifiable: 0 }, freed: [], failures: [] })
+  })
+  it('by an ETag that is an MD5', async () => {
+    const etag = createHash('md5').update(bytes).digest('hex')
+    expect((await verify({ etag })).tally).toEqual({ verified: 1, unverifiable: 0 })
+    expect((await verify({ etag: createHash('md5').update('else').digest('hex') })).failures).toHaveLength(5)
+  })
+  it('says where there is nothing to compare with', async () => {
+    expect(await verify({})).toMatchObject({ tally: { verified: 0, unverifiable: 1 }, failures: [] })
+    expect((await verify({ crc64: '1', fileId: fileIdOf(6) })).tally).toEqual({ verified: 0, unverifiable: 1 })
+  })
+  it('drops every replica where the whole differs, and only the one that differs from the others', async () => {
+    const all = await verify({ crc64: '12345' })
+    expect(all.failures).toEqual(['a 0 data_loss', 'b 0 data_loss', 'a 1 data_loss', 'b 1 data_loss', 'c 2 data_loss'])
+    expect(all.freed).toHaveLength(5)
+    const one = await verify({ crc64: crcOf(bytes) }, (blocks) => blocks.get(first('b'))?.fill(1))
+    expect(one).toEqual({ tally: { verified: 0, unverifiable: 0 }, freed: [first('b')], failures: ['b 0 data_loss'] })
+    const rotten = await verify({ crc64: crcOf(bytes) }, (blocks) => blocks.set(first('b'), Buffer.alloc(0)))
+    expect(rotten).toMatchObject({ freed: [first('b')], failures: ['b 0 data_loss'] })
+  })
+})
