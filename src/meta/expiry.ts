@@ -51,8 +51,9 @@ function changedFile(tables: Tables, file: FileInode, { atMs, pinned, ttl, repli
 function changedDirectory(directory: DirectoryInode, command: SetAttributes): DirectoryInode {
   const { atMs, pinned, ttl, replicationMin, replicationMax } = command
   let next = pinned === undefined || pinned === directory.pinned ? directory : { ...directory, pinned }
-  if (replicationMin !== undefined && replicationMin !== (next.replicationMin ?? 0)) next = { ...next, replicationMin }
-  if (replicationMax !== undefined && replicationMax !== (next.replicationMax ?? -1)) next = { ...next, replicationMax }
+  const { replicationMin: oldMin = 0, replicationMax: oldMax = -1 } = directory
+  const replication = { replicationMin: replicationMin ?? oldMin, replicationMax: replicationMax ?? oldMax }
+  if (replication.replicationMin !== oldMin || replication.replicationMax !== oldMax) next = { ...next, ...replication }
   if (ttl === undefined) return next
   // A namespace's root does not end; its files do.
   const expiresMs = ttl.ttlMs < 0 || directory.parentId === 0 ? -1 : atMs + ttl.ttlMs
