@@ -1,11 +1,41 @@
 // Why: an atomic load becomes visible in one step, or not at all. How: while it runs the master keeps its files aside, under
-// the load's path; once the audit has found every block the master swaps them in, which it may be asked more than once.
+// the load's path, for as long as the load says that it goes on; once the audit has found every block the master swaps them in,
+// which it may be asked more than once.
 import { SkeinError, toSkeinError } from '../base/errors.ts'
-import { formatLoadId, stagingOf, type LoadOptions } from '../load/load.ts'
+import { equalRunningLoad } from '../load/apply.ts'
+import type { SubmitLoad } from '../load/commands.ts'
+import { formatLoadId, stagingOf } from '../load/load.ts'
 import type { Tables } from '../load/tables.ts'
 import type { RunningLoad } from './running-load.ts'
 
 const againMs = 500
+
+/** Runs the steps of a load; what an atomic one has put aside does not expire meanwhile, however short its time is. */
+export async function whileKeptAside(runner: RunningLoad, steps: () => Promise<void>): Promise<void> {
+  const ended = new AbortController()
+  const keeping = keepAside(runner, ended.signal)
+  try {
+    await steps()
+  } finally {
+    ended.abort()
+    await keeping
+  }
+}
+
+/** A look at the path's first object says that its staging is still wanted. Does not throw. */
+async function keepAside(runner: RunningLoad, signal: AbortSignal): Promise<void> {
+  const { master, clock } = runner.deps
+  const { path, options } = runner.load()
+  const keptMs = stagingOf({ path, options }, 0).stagingExpiresMs
+  while (keptMs !== undefined && !signal.aborted) {
+    try {
+      await clock.sleep(keptMs / 4, signal)
+      await master.syncPage({ path, cursor: '', limit: 1, ...stagingOf({ path, options }, clock.nowMs()) }, { signal })
+    } catch {
+      // Said again in a while: a master that is down clears nothing away.
+    }
+  }
+}
 
 /** Waits for a master that is down. @throws SkeinError when what was put aside was given up, or the signal's reason */
 export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal): Promise<void> {
@@ -29,13 +59,15 @@ export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal)
  * Two loads of which one is atomic must not work on the same files: the other one would make them visible, or count on
  * versions that go. @throws SkeinError failed_precondition
  */
-export function checkNoOverlap(tables: Tables, path: string, options: Pick<LoadOptions, 'atomic'>): void {
+export function checkNoOverlap(tables: Tables, request: Pick<SubmitLoad, 'path' | 'options' | 'indexId'>): void {
+  // The same load again joins the one that runs.
+  if (equalRunningLoad(tables, request) !== undefined) return
+  const { path, options } = request
   for (const { id } of tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)) {
     const load = tables.loads.get([id])
     if (load === undefined || !overlap(load.path, path)) continue
     const isAtomic = load.options.atomic === true
-    // The same atomic load again joins the one that runs.
-    if (isAtomic === (options.atomic === true) && (!isAtomic || load.path === path)) continue
+    if (!isAtomic && options.atomic !== true) continue
     const what = isAtomic ? 'an atomic load' : 'a load'
     throw new SkeinError('failed_precondition', `${what} of ${load.path} is running (${formatLoadId(id)}): wait for it, or cancel it`, {
       reason: 'overlapping_load',

@@ -269,16 +269,16 @@ class JobMasterRole implements JobMaster {
     const known = request.requestKey === '' ? undefined : this.#tables.requestKeys.get([request.requestKey])
     if (known !== undefined) return { loadId: formatLoadId(known), joined: false }
     const command = await this.#checked(request, signal)
-    checkNoOverlap(this.#tables, command.path, command.options)
+    checkNoOverlap(this.#tables, command)
     const effect = await this.#log.submit(command)
     if (effect.type !== 'submitted') throw new SkeinError('internal', 'the load was not written down')
     if (this.#serving?.aborted === false) this.#startRunner(effect.loadId, this.#serving)
     return { loadId: formatLoadId(effect.loadId), joined: effect.joined }
   }
 
-  #checked(request: SubmitLoadRequest, signal: AbortSignal): Promise<SubmitLoad> {
+  #checked(request: SubmitLoadRequest, signal: AbortSignal, isPlan = false): Promise<SubmitLoad> {
     const { master, options, clock } = this.#deps
-    return checkSubmission(request, master, this.#tables, options, clock, signal)
+    return checkSubmission(request, master, this.#tables, options, clock, signal, isPlan)
   }
 
   #createService(): Service<JobServiceDefinition> {
@@ -291,7 +291,7 @@ class JobMasterRole implements JobMaster {
       },
       resumeLoad: async ({ loadId }, { signal }) => this.#submitLoad(resumeRequest(findLoad(tables, loadId)), signal),
       startPlan: async (request, { signal }) => {
-        const command = await this.#checked(request, signal)
+        const command = await this.#checked(request, signal, true)
         const planId = this.#plans.start(command, this.#serving ?? this.#stop.signal, (work) => this.#keep(work))
         return { planId }
       },

@@ -30,6 +30,9 @@ export interface ListingTerms {
   readonly stagingExpiresMs?: number
 }
 
+/** Of a plan, which only looks: an id that is no path, under which the master keeps nothing and shows nothing new. */
+export const planStaging: ListingTerms = { stagingId: 'plan' }
+
 export interface ListingPage {
   readonly namespaceId: string
   /** The wanted ones. */

@@ -19,7 +19,7 @@ import type { MasterServiceDefinition, NamespaceInfo } from '../wire/generated/m
 import type { Service } from '../wire/service.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { JobWorkerRegistry } from './job-worker-registry.ts'
-import { LoadListing, type ListingPage } from './load-listing.ts'
+import { LoadListing, planStaging, type ListingPage } from './load-listing.ts'
 import { planListed, plannerOptionsOf, refusalOf } from './load-planning.ts'
 import type { JobMasterOptions } from './options.ts'
 
@@ -97,7 +97,7 @@ export class LoadPlans {
     const terms = storeTerms(info, options.storeTerms)
     const placement = cluster.placement.copy()
     const books = new PlanBooks(report, placement, terms.reads)
-    const listing = new LoadListing(command, this.#deps)
+    const listing = new LoadListing(command, this.#deps, () => planStaging)
     const live = cluster.liveCount()
     let cursor = ''
     do {

@@ -41,7 +41,10 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
       if (await mustPause(runner, load, shortage, signal)) continue
       const page = await listing.page(load)
       if (page === undefined) break
-      let plan = planThePage(runner, load, page)
+      let plan: PagePlan | undefined = isShort
+        ? planThePage(runner, load, page)
+        : await planWithAllWorkers(runner, load, page, shortage, signal)
+      if (plan === undefined) break
       if (plan.missingBytes > 0 && gateOpen && !isShort) {
         releasePlan(plan, runner.deps.cluster.placement)
         await waitForSettledRoom(runner, signal)
@@ -199,6 +202,36 @@ function planThePage(runner: RunningLoad, load: LoadRecord, page: ListingPage): 
 export function planListed(page: ListingPage, options: LoadOptions, planner: PlannerOptions, placement: Placement): PagePlan {
   const plan = options.metadataOnly === true ? planMetadata(page.files) : planPage(page.files, planner, placement)
   return { ...plan, counts: { ...plan.counts, ...page.delta, filesExcluded: page.filesExcluded } }
+}
+
+/**
+ * Before it is said that something fits nowhere the workers are looked at again: they may have gone while the page was
+ * fetched, and a master that has just started may not have heard of all of them. Undefined: the listing was stopped.
+ */
+async function planWithAllWorkers(
+  runner: RunningLoad,
+  load: LoadRecord,
+  page: ListingPage,
+  shortage: Shortage,
+  signal: AbortSignal,
+): Promise<PagePlan | undefined> {
+  const { cluster, master } = runner.deps
+  for (;;) {
+    const plan = planThePage(runner, load, page)
+    if (plan.missingBytes === 0) return plan
+    const live = cluster.liveCount()
+    const safeMode = await master.getClusterSummary({}, { signal }).then(
+      (summary) => summary.safeMode,
+      () => true,
+    )
+    await cluster.refresh(signal)
+    const isWhole = !safeMode && cluster.masterError === undefined && cluster.liveCount() === live && live >= load.options.replication
+    if (isWhole) return plan
+    releasePlan(plan, cluster.placement)
+    if (safeMode) await pauseAndMove(runner, signal)
+    while (!runner.load().listingDone && (await mustPause(runner, runner.load(), shortage, signal)));
+    if (runner.load().listingDone) return undefined
+  }
 }
 
 function plannerOf(runner: RunningLoad, load: LoadRecord): PlannerOptions {

@@ -7,7 +7,7 @@ import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { LoadCommand, LoadEffect } from '../load/commands.ts'
 import { hasEnded, type LoadMode, type LoadRecord } from '../load/load.ts'
 import { giveUp } from '../load/retry-policy.ts'
-import { commitAtomicLoad } from './atomic-load.ts'
+import { commitAtomicLoad, whileKeptAside } from './atomic-load.ts'
 import { FailureWatch } from './failure-watch.ts'
 import { auditLoad } from './load-audit.ts'
 import { noteLoadEnded } from './load-progress.ts'
@@ -91,7 +91,7 @@ export class LoadRunner implements RunningLoad {
     const signal = AbortSignal.any([stop, this.#cancel.signal, this.#failures.signal])
     try {
       if (this.load().cancelling) this.cancel()
-      else await this.#runSteps(signal)
+      else await whileKeptAside(this, () => this.#runSteps(signal))
     } catch (thrown) {
       if (stop.aborted || this.#cancel.signal.aborted) return await this.#ended(stop)
       if (this.#failures.signal.aborted) return await this.#endEarly(abortReason(this.#failures.signal))

@@ -10,7 +10,9 @@ import type { Delta, SubmitLoad } from '../load/commands.ts'
 import type { SubmitLoadRequest } from '../wire/generated/job.ts'
 import type { MasterServiceDefinition, SyncPageResponse } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
+import { checkNoOverlap } from './atomic-load.ts'
 import { checkIndex } from './list-staging.ts'
+import { planStaging } from './load-listing.ts'
 import { loadOptionsOf } from './load-options.ts'
 import type { JobMasterOptions } from './options.ts'
 
@@ -19,7 +21,8 @@ const safeModePollMs = 100
 
 /**
  * The command of a request that may be accepted.
- * @throws SkeinError invalid_argument, not_found (namespace, path), failed_precondition (too few live workers), unavailable
+ * @throws SkeinError invalid_argument, not_found (namespace, path), failed_precondition (too few live workers, an atomic load
+ * that overlaps), unavailable
  */
 export async function checkSubmission(
   request: SubmitLoadRequest,
@@ -28,6 +31,7 @@ export async function checkSubmission(
   options: JobMasterOptions,
   clock: Clock,
   signal: AbortSignal,
+  isPlan = false,
 ): Promise<SubmitLoad> {
   const { requestKey } = request
   const path = parsePath(request.path)
@@ -39,11 +43,14 @@ export async function checkSubmission(
   const indexId = request.indexId === undefined || request.indexId === '' ? undefined : request.indexId
   await master.getNamespace({ name: path.namespace }, { signal })
   const known = { path: formatPath(path), options: loadOptions }
+  // Before the look below, which makes the first file known: an atomic load shows nothing of itself until its end.
+  checkNoOverlap(tables, { ...known, ...(indexId !== undefined && { indexId }) })
   let delta: Delta | undefined
   if (indexId !== undefined) checkIndex(tables, indexId, path.namespace)
   else {
     // Refuses a path at which there is nothing; an empty directory is something, and loads to nothing.
-    const page = await master.syncPage({ path: known.path, cursor: '', limit: 1, ...stagingOf(known, clock.nowMs()) }, { signal })
+    const staging = isPlan ? planStaging : stagingOf(known, clock.nowMs())
+    const page = await master.syncPage({ path: known.path, cursor: '', limit: 1, ...staging }, { signal })
     delta = deltaOf(page)
   }
   if (loadOptions.metadataOnly !== true) await checkWorkers(master, replication, loadOptions.hosts, clock, signal)

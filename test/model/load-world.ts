@@ -73,11 +73,15 @@ export class World {
   readonly jobWorkers = new Map<string, WorldJobWorker>()
   /** Ids of the stagings that were swapped in. */
   readonly committed: string[] = []
+  /** How long the master was told to keep what is aside. */
+  readonly keptAside: { readonly atMs: number; readonly untilMs: number }[] = []
   readonly replicationOf = new Map<number, number>()
   readonly completed: string[] = []
   readonly options: WorldOptions
   originBytes = 0
   masterDown = false
+  /** The master has just started and has not heard of all workers. */
+  safeMode = false
   storeDown = false
   /** Workers that the master sees and no job worker reaches. */
   readonly unreachable = new Set<string>()
@@ -326,7 +330,8 @@ export class World {
         return { namespaceId: 'n1', name, uri: '', attributes: {}, secretNames: [], createdMs: 0, ttlMs: 0, ttlAction: 'FREE' }
       }),
       listWorkers: up(() => ({ workers: this.workers.map(workerInfo) })),
-      syncPage: up(({ path, cursor, limit }) => {
+      syncPage: up(({ path, cursor, limit, stagingExpiresMs }) => {
+        if (stagingExpiresMs !== undefined) this.keptAside.push({ atMs: this.clock.nowMs(), untilMs: stagingExpiresMs })
         const prefix = path.slice('/ns/'.length)
         const keys = [...this.files.keys()].filter((key) => key.startsWith(prefix)).toSorted()
         if (keys.length === 0 && prefix !== '') throw new SkeinError('not_found', `${path} does not exist`)
@@ -343,7 +348,7 @@ export class World {
         if (file === undefined) throw new SkeinError('not_found', `there is no object ${key}`)
         return { file: this.synced(file) }
       }),
-      getClusterSummary: up(() => clusterSummary),
+      getClusterSummary: up(() => ({ ...clusterSummary, safeMode: this.safeMode })),
       commitStaging: up(({ stagingId }) => {
         this.committed.push(stagingId)
         return { changed: 0 }

@@ -53,6 +53,22 @@ describe('an atomic load', () => {
     expect(w.committed).toEqual(['/ns/a'])
   })
 
+  test('is kept aside for longer than its time while it goes on', async () => {
+    const w = new World({ seed: 1, workers: 2 })
+    world = w
+    await w.startJobMaster()
+    w.addFile('a/1', 16_384)
+    const options = { replication: 1, activeJobs: 100, batchSize: 0, atomic: true, expireTimeMs: 2000 }
+    const accepted = await w.jobMaster?.service.submitLoad({ requestKey: '', path: '/ns/a', options }, { signal: never })
+    const jobWorkerAtMs = w.clock.nowMs() + 20_000
+    w.clock.schedule(20_000, () => w.startJobWorker('j1', 'host1'))
+    expect(await w.untilEnded(accepted?.loadId ?? '')).toMatchObject({ state: 'COMPLETED' })
+    // Each time before the last one's end.
+    const late = w.keptAside.filter(({ atMs }, index) => atMs >= (w.keptAside[index - 1]?.untilMs ?? Number.POSITIVE_INFINITY))
+    expect(late).toEqual([])
+    expect(w.keptAside.at(-1)?.untilMs).toBeGreaterThan(jobWorkerAtMs)
+  })
+
   test('is swapped in after a restart of the job master', async () => {
     const w = await begin()
     const loadId = await submit(w, '/ns/a', true)
@@ -74,6 +90,16 @@ describe('an atomic load', () => {
     const loadId = await submit(w, first, firstAtomic)
     const refused = await submit(w, second, secondAtomic).catch((thrown: unknown) => thrown)
     expect(refused).toBeInstanceOf(SkeinError)
+    expect(refused).toMatchObject({ code: 'failed_precondition', reason: 'overlapping_load' })
+    expect(String(refused)).toContain(loadId)
+  })
+
+  test('does not share what is put aside with one of the same path that does something else', async () => {
+    const w = await begin()
+    const loadId = await submit(w, '/ns/a', true)
+    const options = { replication: 2, activeJobs: 100, batchSize: 0, atomic: true }
+    const request = { requestKey: '', path: '/ns/a', options }
+    const refused = await w.jobMaster?.service.submitLoad(request, { signal: never }).catch((thrown: unknown) => thrown)
     expect(refused).toMatchObject({ code: 'failed_precondition', reason: 'overlapping_load' })
     expect(String(refused)).toContain(loadId)
   })

@@ -254,6 +254,20 @@ describe('faults', () => {
     expectWhole(w, await w.untilEnded(loadId, 90_000))
   })
 
+  test('a master that has not heard of all workers yet: nothing is refused for want of their room', async () => {
+    const w = await begin({ capacityBytes: 100 * megabyte })
+    for (let index = 0; index < 15; index += 1) w.addFile(`f${index}`, 10 * megabyte)
+    const [, second] = w.workers
+    if (second === undefined) throw new Error('no second worker')
+    second.live = false
+    w.safeMode = true
+    w.clock.schedule(4000, () => {
+      second.live = true
+      w.safeMode = false
+    })
+    expect(await w.untilEnded(await w.submit())).toMatchObject({ state: 'COMPLETED', counts: { filesLoaded: 15 } })
+  })
+
   test('a master that is down for a while', async () => {
     const { w, loadId } = await many()
     w.masterDown = true
