@@ -13,7 +13,7 @@
 //   watched-directory    gives a directory up whose disk fails, and takes it back: disk-health decides, directory-probe looks
 //   block-directory      one directory: directory-store (a file for each large or durable block), segment-store (small ones
 //                        share segments; segment-compaction gives their space back), block-ledger (who has which bytes)
-//   block-file, segment-record, directory-layout   what is on the disk; disk-calls: the calls
+//   block-file, segment-record, directory-layout   what is on the disk; disk-calls: the calls; located-block: read by clients
 
 /** What a block is; repeated in its file so that a mixed-up block is seen. */
 export interface BlockHeader {
@@ -66,9 +66,20 @@ export interface BlockReservation {
   readonly ended: boolean
 }
 
+/** Where a block lies on the disk, for a reader in another process that shares it; see located-block.ts. */
+export interface BlockPlace {
+  readonly path: string
+  readonly dataOffset: number
+  /** What says what the block is: a footer (block-file.ts) behind the data, or a record's head (segment-record.ts) before it. */
+  readonly headOffset: number
+  readonly headBytes: number
+}
+
 /** An open block: it stays readable after the block was freed. */
 export interface BlockReader {
   readonly header: BlockHeader
+  /** Where the block was when it was opened; undefined: in no file. */
+  readonly place?: BlockPlace | undefined
   /** Verified bytes. @throws SkeinError data_loss when a page does not match its checksum: the block is dropped by then. */
   read(offset: number, length: number, signal: AbortSignal): Promise<Uint8Array>
   close(): Promise<void>

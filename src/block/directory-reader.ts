@@ -24,7 +24,8 @@ export async function openReader(path: string, header: BlockHeader, broken: () =
     const footer = decodeFooter(tail.subarray(0, count), from + count)
     if (footer === undefined || !sameHeader(footer.header, header)) throw brokenBlock('block_corrupt', header, 'has a torn or foreign file')
     held = !whole
-    return new PageReader(footer.header, footer.checksums, whole ? tail.subarray(0, header.length) : fileSource(fd), broken)
+    const place = { path, dataOffset: 0, headOffset: header.length, headBytes: footer.footerBytes }
+    return new PageReader(footer.header, place, footer.checksums, whole ? tail.subarray(0, header.length) : fileSource(fd), broken)
   } catch (thrown) {
     throw diskError(thrown, `opening block ${header.blockId}`)
   } finally {
@@ -32,7 +33,7 @@ export async function openReader(path: string, header: BlockHeader, broken: () =
   }
 }
 
-function fileSource(fd: number): PageSource {
+export function fileSource(fd: number): PageSource {
   return {
     read: (into, from) => readFully(fd, into, from),
     // An error at closing a file that was only read says nothing to anybody.

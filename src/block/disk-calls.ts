@@ -6,7 +6,8 @@ import { SkeinError } from '../base/errors.ts'
 
 /** A new file that nobody else has: exclusive, no symbolic link followed, readable by its maker. */
 export const newFileFlags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-export const readFileFlags = constants.O_RDONLY | constants.O_NOFOLLOW
+/** Does not wait, should it be a pipe; of no effect on a file. */
+export const readFileFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 export function openFile(path: string, flags: number): Promise<number> {
   return new Promise((resolve, reject) => {

@@ -5,7 +5,7 @@ import { throwIfAborted } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import { pageBytes } from '../base/page-checksum.ts'
 import { rottenPage } from './block-file.ts'
-import type { BlockHeader, BlockReader } from './block-store.ts'
+import type { BlockHeader, BlockPlace, BlockReader } from './block-store.ts'
 import { diskError } from './disk-calls.ts'
 
 /** A block that takes no more on disk is read whole when it is opened. */
@@ -26,6 +26,7 @@ export function brokenBlock(reason: 'block_missing' | 'block_corrupt', header: B
 /** A block's reader; `broken` drops the block, and is waited for before a read throws data_loss. */
 export class PageReader implements BlockReader {
   readonly header: BlockHeader
+  readonly place: BlockPlace
   readonly #checksums: readonly number[]
   readonly #source: Uint8Array | PageSource
   readonly #broken: () => Promise<void>
@@ -33,8 +34,15 @@ export class PageReader implements BlockReader {
   #mode: 'open' | 'closing' | 'closed' = 'open'
   readonly #closed = Promise.withResolvers<void>()
 
-  constructor(header: BlockHeader, checksums: readonly number[], source: Uint8Array | PageSource, broken: () => Promise<void>) {
+  constructor(
+    header: BlockHeader,
+    place: BlockPlace,
+    checksums: readonly number[],
+    source: Uint8Array | PageSource,
+    broken: () => Promise<void>,
+  ) {
     this.header = header
+    this.place = place
     this.#checksums = checksums
     this.#source = source
     this.#broken = broken

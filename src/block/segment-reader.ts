@@ -26,7 +26,8 @@ export async function openSegmentReader(place: SegmentPlace, header: BlockHeader
       throw brokenBlock('block_corrupt', header, 'has a torn or foreign record')
     }
     held = !whole
-    return new PageReader(header, record.checksums, whole ? start.subarray(headBytes) : sourceOf(place, headBytes), broken)
+    const onDisk = { path: segment.path, dataOffset: position + headBytes, headOffset: position, headBytes }
+    return new PageReader(header, onDisk, record.checksums, whole ? start.subarray(headBytes) : sourceOf(place, headBytes), broken)
   } catch (thrown) {
     throw diskError(thrown, `opening block ${header.blockId}`)
   } finally {

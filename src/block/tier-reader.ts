@@ -1,15 +1,17 @@
 // Why: a block that is read is no victim, and moves up once nobody reads it any more; its tier knows nothing of that.
 // How: a reader of the tier that says, once, when it is closed.
-import type { BlockHeader, BlockReader } from './block-store.ts'
+import type { BlockHeader, BlockPlace, BlockReader } from './block-store.ts'
 
 export class TierReader implements BlockReader {
   readonly header: BlockHeader
+  readonly place: BlockPlace | undefined
   readonly #reader: BlockReader
   readonly #onClose: () => void
   #closed = false
 
   constructor(reader: BlockReader, onClose: () => void) {
     this.header = reader.header
+    this.place = reader.place
     this.#reader = reader
     this.#onClose = onClose
   }

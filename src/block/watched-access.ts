@@ -1,17 +1,19 @@
 // Why: a disk fails while a block is read or written, long after it was opened; watched-directory.ts must hear of it.
 // How: a reader and a reservation that pass every call on, and its outcome through `note`.
-import type { BlockHeader, BlockReader, BlockReservation } from './block-store.ts'
+import type { BlockHeader, BlockPlace, BlockReader, BlockReservation } from './block-store.ts'
 
 /** Passes an operation's outcome on; what is thrown may be another error by then. */
 type Note = <T>(operation: Promise<T>) => Promise<T>
 
 export class WatchedReader implements BlockReader {
   readonly header: BlockHeader
+  readonly place: BlockPlace | undefined
   readonly #reader: BlockReader
   readonly #note: Note
 
   constructor(reader: BlockReader, note: Note) {
     this.header = reader.header
+    this.place = reader.place
     this.#reader = reader
     this.#note = note
   }

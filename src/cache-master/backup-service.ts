@@ -114,8 +114,10 @@ export interface RestoreOptions {
  */
 export async function restoreBackup({ file, home, secretKeyFile, logger }: RestoreOptions): Promise<void> {
   const directory = join(home, 'master')
+  // A master has its id before its state: with no more than the beginnings of an id, the state is what a restore left.
+  const isHalf = !(await isThere(join(directory, 'cluster.id'))) && (await isThere(join(directory, 'cluster.id.tmp')))
   for (const name of ['cluster.id', 'state', 'journal']) {
-    if (!(await isThere(join(directory, name)))) continue
+    if (!(await isThere(join(directory, name))) || (isHalf && name === 'state')) continue
     const message = `${directory} has the state of a master already: restore into an empty home, or start without skein.master.restore.from`
     throw new SkeinError('failed_precondition', message)
   }
@@ -139,6 +141,7 @@ export async function restoreBackup({ file, home, secretKeyFile, logger }: Resto
     await state.close()
   }
   await writeFile(join(directory, 'cluster.id.tmp'), about.clusterId, { mode: 0o600, flush: true })
+  if (isHalf) await rm(join(directory, 'state'), { recursive: true, force: true })
   await rename(part, join(directory, 'state'))
   // Last: with it, the home is a master's.
   await rename(join(directory, 'cluster.id.tmp'), join(directory, 'cluster.id'))

@@ -1,6 +1,7 @@
 // Why: an atomic load needs the listing made known without anybody seeing it, and swapped in at the end. How: a page is
 // compared with what is visible, and only the difference is put aside (meta/staging.ts); stagings that nobody finished are
-// cleared away when their time is over.
+// cleared away when their time is over. A plan needs the same listing and no more: under an id that is no path nothing is kept.
+import { fileIdOf } from '../base/block-id.ts'
 import { SkeinError, isSkeinError, toSkeinError } from '../base/errors.ts'
 import { fileAt, namespaceById } from '../meta/resolve.ts'
 import type { StageListing } from '../meta/staging-commands.ts'
@@ -24,6 +25,8 @@ export interface Staging {
 export class StagingService {
   readonly #context: Pick<MasterContext, 'tables' | 'log' | 'clock' | 'logger' | 'stores'>
   readonly #sync: Pick<StoreSync, 'compare' | 'blockSizeBytes'>
+  /** New files that plans were told of. */
+  #looked = 0
 
   constructor(
     context: Pick<MasterContext, 'tables' | 'log' | 'clock' | 'logger' | 'stores'>,
@@ -131,6 +134,8 @@ export class StagingService {
     change: Pick<StageListing, 'afterKey' | 'upToKey' | 'onlyKey' | 'upserts' | 'removals'>,
   ): Promise<readonly number[]> {
     const { tables, log, clock } = this.#context
+    // The ids of no files; each another one, since placement goes by them.
+    if (!staging.id.startsWith('/')) return change.upserts.map(() => fileIdOf(tables.counter('containers') + (this.#looked += 1)))
     const isNothing = change.upserts.length === 0 && change.removals.length === 0
     if (isNothing && tables.staging(staging.id) === undefined) return []
     const { fileIds } = await log.submit({

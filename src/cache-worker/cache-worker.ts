@@ -71,7 +71,7 @@ export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
   const data = new DataClient({ clock })
   const reportAgain = (blockId: number): void => deps.changes.addedAgain(blockId)
   const copier = new BlockCopier({ store, data, reportAgain, clock, logger })
-  const { service, sweep } = createWorkerService({ workerId, hostname, home, store, copier, clock })
+  const { service, sweep } = createWorkerService({ workerId, hostname, home, store, copier, clock, metrics })
   const stopping = new AbortController()
   const registered = Promise.withResolvers<void>()
   let running: Promise<unknown> = Promise.resolve()

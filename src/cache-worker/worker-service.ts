@@ -1,11 +1,19 @@
-// Why: the worker's control plane: writers on its own host reserve a file, write it themselves, and commit it by call.
+// Why: the worker's control plane: writers on its own host reserve a file, write it themselves, and commit it by call; readers
+// there ask where a block is, and read its file.
 // How: each call is idempotent. A lost answer costs nothing: a commit that comes again finds the block in the store, and a
 // reservation whose writer falls silent is aborted. Only the short circuit needs that: blocks that come over the data port or
 // from this process end with their connection or their caller, however long their store makes them wait.
 import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import type { BlockReservation, BlockStore } from '../block/block-store.ts'
-import type { ReserveBlockRequest, ReserveBlockResponse, WorkerServiceDefinition } from '../wire/generated/worker.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type {
+  LocateBlockRequest,
+  LocateBlockResponse,
+  ReserveBlockRequest,
+  ReserveBlockResponse,
+  WorkerServiceDefinition,
+} from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
 import type { BlockCopier } from './block-copier.ts'
 
@@ -17,6 +25,7 @@ export interface WorkerServiceDependencies {
   /** Fetches the replicas that clients ask for; undefined: none are. */
   readonly copier?: Pick<BlockCopier, 'add'>
   readonly clock: Clock
+  readonly metrics?: Pick<MetricRegistry, 'add'>
 }
 
 /** A block that a writer in another process holds. */
@@ -78,6 +87,7 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
         }
         return {}
       },
+      locateBlock: (request) => locate(deps, request),
       freeBlocks: async ({ blockIds }) => {
         for (const blockId of blockIds) await store.free(blockId)
         return {}
@@ -124,4 +134,14 @@ async function reserve(
     if (isSkeinError(thrown, 'already_exists', 'committed')) return { alreadyThere: true, path: '', reservation: '' }
     throw thrown
   }
+}
+
+/** Opens the block for that: its touch, its promotion and the checks of its head are a read's. @throws what the store throws */
+async function locate({ store, metrics }: WorkerServiceDependencies, { blockId, bytes }: LocateBlockRequest): Promise<LocateBlockResponse> {
+  const reader = await store.open(blockId)
+  const { header, place } = reader
+  await reader.close()
+  if (place === undefined) return { header, path: '', dataOffset: 0, headOffset: 0, headBytes: 0 }
+  metrics?.add('worker.bytes.read.local', Math.min(bytes, header.length))
+  return { header, ...place }
 }

@@ -1,6 +1,6 @@
 // Why: a reader gets exactly the file's bytes or an error, whatever happens to the workers meanwhile.
-// How: the master names the file's version and its replicas; each block is read from the best replica, from the next one
-// where that one fails, and from the store at last. What was given out is never given out again: a successor starts
+// How: the master names the file's version and its replicas; each block is read from the best replica (one of this host as a
+// file, where that can be), from the next one where that one fails, and from the store at last. What was given out is never given out again: a successor starts
 // at the byte after it. A block id names one version of the content, so versions cannot mix. Of a part of a file only the
 // blocks that it touches are looked at, and of those only the wanted bytes.
 import { assert } from '../base/assert.ts'
@@ -12,6 +12,7 @@ import type { ByteRange, DataClient } from '../wire/data-client.ts'
 import type { FileInfo, MasterServiceDefinition, OpenFileResponse, WorkerInfo } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import type { PassiveCopies } from './passive-copies.ts'
+import type { ShortCircuitReader } from './short-circuit-reader.ts'
 
 /** What a reader needs of the data plane: verified bytes of one cached block. */
 export type BlockReadClient = Pick<DataClient, 'read'>
@@ -27,6 +28,10 @@ export interface OriginReader {
 export interface FileReaderOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'openFile' | 'refreshFile'>
   readonly data: BlockReadClient
+  /** Reads blocks of this host's workers; undefined: over their data ports. */
+  readonly near?: Pick<ShortCircuitReader, 'read'> | undefined
+  /** How old what the master knows of the file may be; undefined: as the master has it. */
+  readonly syncIntervalMs?: number | undefined
   /** Undefined: cached bytes only. */
   readonly origin: OriginReader | undefined
   /** This host's name; replicas on it are read first. */
@@ -108,7 +113,8 @@ export class FileReader {
   }
 
   async #open(path: string, signal: AbortSignal): Promise<OpenFileResponse> {
-    const opened = await this.#options.master.openFile({ path }, { signal })
+    const { master, syncIntervalMs } = this.#options
+    const opened = await master.openFile(syncIntervalMs === undefined ? { path } : { path, syncIntervalMs }, { signal })
     if (opened.file === undefined || opened.file.folder) throw new SkeinError('failed_precondition', `${path} is a directory`)
     return opened
   }
@@ -120,8 +126,9 @@ export class FileReader {
     failedWorkers: ReadonlySet<string>,
     signal: AbortSignal,
   ): Source[] {
-    const { data, origin, hostname, random } = this.#options
+    const { data, near, origin, hostname, random } = this.#options
     const blockId = blockIdOf(file.fileId, index)
+    const blockBytes = blockLength(file.length, file.blockSizeBytes, index)
     const blockOffset = index * file.blockSizeBytes
     const rank = (worker: WorkerInfo): number =>
       (failedWorkers.has(worker.workerId) ? 4 : 0) + (worker.live ? 0 : 2) + (worker.hostname === hostname ? 0 : 1) + random() / 2
@@ -131,7 +138,10 @@ export class FileReader {
       .map(({ worker }) => ({
         name: `worker ${worker.hostname} (${worker.dataAddress})`,
         worker,
-        read: (offset, length) => data.read(worker.dataAddress, blockId, { offset, length }, signal),
+        read: (offset, length) =>
+          near !== undefined && worker.hostname === hostname
+            ? near.read({ worker, blockId, length: blockBytes }, { offset, length }, signal)
+            : data.read(worker.dataAddress, blockId, { offset, length }, signal),
       }))
     if (origin !== undefined) {
       sources.push({

@@ -9,6 +9,11 @@ import type { Tables } from '../load/tables.ts'
 import type { RunningLoad } from './running-load.ts'
 
 const againMs = 500
+const keepEveryMsMin = 250
+/** Far below what a timer can wait. */
+const keepEveryMsMax = 3_600_000
+const setsPerPage = 16
+const filesPerCall = 1000
 
 /** Runs the steps of a load; what an atomic one has put aside does not expire meanwhile, however short its time is. */
 export async function whileKeptAside(runner: RunningLoad, steps: () => Promise<void>): Promise<void> {
@@ -29,7 +34,7 @@ async function keepAside(runner: RunningLoad, signal: AbortSignal): Promise<void
   const keptMs = stagingOf({ path, options }, 0).stagingExpiresMs
   while (keptMs !== undefined && !signal.aborted) {
     try {
-      await clock.sleep(keptMs / 4, signal)
+      await clock.sleep(Math.min(Math.max(keptMs / 4, keepEveryMsMin), keepEveryMsMax), signal)
       await master.syncPage({ path, cursor: '', limit: 1, ...stagingOf({ path, options }, clock.nowMs()) }, { signal })
     } catch {
       // Said again in a while: a master that is down clears nothing away.
@@ -43,7 +48,8 @@ export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal)
   if (stagingId === undefined) return
   for (;;) {
     try {
-      await runner.deps.master.commitStaging({ stagingId }, { signal })
+      const { changed } = await runner.deps.master.commitStaging({ stagingId }, { signal })
+      if (changed === 0) await checkAllIsThere(runner, signal)
       runner.waitFor('')
       return
     } catch (thrown) {
@@ -51,6 +57,25 @@ export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal)
       if (signal.aborted || !error.retryable) throw error
       runner.waitFor(`the master does not answer: ${error.message}`)
       await runner.pause(againMs, signal)
+    }
+  }
+}
+
+/**
+ * The master has nothing to swap in when nothing was new, when it did so before, and when what was put aside was cleared
+ * away, its time being over: then the files are gone. @throws SkeinError aborted
+ */
+async function checkAllIsThere({ deps: { tables, master }, loadId }: RunningLoad, signal: AbortSignal): Promise<void> {
+  for (let from = 0; ;) {
+    const rows = tables.sets.scan([loadId], from, setsPerPage)
+    const last = rows.at(-1)
+    if (last === undefined) return
+    from = last.id + 1
+    const fileIds = [...new Set(rows.flatMap(({ value }) => value.pieces.map((piece) => piece.fileId)))]
+    for (let index = 0; index < fileIds.length; index += filesPerCall) {
+      const { files } = await master.auditFiles({ fileIds: fileIds.slice(index, index + filesPerCall), replication: 1 }, { signal })
+      if (files.some(({ gone }) => gone))
+        throw new SkeinError('aborted', 'nothing was swapped in: what was put aside had been cleared away; load it again, with more --expire-time')
     }
   }
 }

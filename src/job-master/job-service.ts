@@ -128,6 +128,8 @@ class JobMasterRole implements JobMaster {
   readonly #stop = new AbortController()
   readonly #runnerDeps: RunningLoadDependencies
   #serving: AbortSignal | undefined
+  /** The submission before. */
+  #written: Promise<unknown> = Promise.resolve()
 
   constructor(deps: JobMasterDependencies, tables: Tables, log: CommandLog<LoadCommand, LoadEffect>, closeState: () => Promise<void>) {
     this.#deps = deps
@@ -269,8 +271,13 @@ class JobMasterRole implements JobMaster {
     const known = request.requestKey === '' ? undefined : this.#tables.requestKeys.get([request.requestKey])
     if (known !== undefined) return { loadId: formatLoadId(known), joined: false }
     const command = await this.#checked(request, signal)
-    checkNoOverlap(this.#tables, command)
-    const effect = await this.#log.submit(command)
+    // Once more, since others may have come; each waits until the one before it is written down.
+    const written = this.#written.then(() => {
+      checkNoOverlap(this.#tables, command)
+      return this.#log.submit(command)
+    })
+    this.#written = written.catch(() => undefined)
+    const effect = await written
     if (effect.type !== 'submitted') throw new SkeinError('internal', 'the load was not written down')
     if (this.#serving?.aborted === false) this.#startRunner(effect.loadId, this.#serving)
     return { loadId: formatLoadId(effect.loadId), joined: effect.joined }

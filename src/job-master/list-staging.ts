@@ -3,7 +3,7 @@
 import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import { parsePath } from '../base/paths.ts'
-import { indexToDrop, type IndexPartStaged } from '../load/apply-lists.ts'
+import { indexToDrop, isWhole, type IndexPartStaged } from '../load/apply-lists.ts'
 import type { IndexItem, IndexRecord } from '../load/path-list.ts'
 import type { LoadCommand, LoadEffect } from '../load/commands.ts'
 import type { Tables } from '../load/tables.ts'
@@ -36,6 +36,8 @@ export async function stageIndex(deps: StagingDependencies, request: StageIndexR
   const checked = items.map((item) => checkedItem(item, known))
   const command: IndexPartStaged = { type: 'IndexPartStaged', nowMs: deps.clock.nowMs(), indexId, namespace, part, items: checked }
   await deps.submit(command)
+  if (deps.tables.indexParts.get([indexId, part]) === undefined)
+    throw new SkeinError('failed_precondition', 'the list of paths takes no more: it is being loaded, or is of another namespace')
 }
 
 function checkedItem({ path, replication, etag }: IndexItem, namespace: string): IndexItem {
@@ -55,7 +57,7 @@ function checkedItem({ path, replication, etag }: IndexItem, namespace: string):
 export function checkIndex(tables: Tables, indexId: string, namespace: string): IndexRecord {
   const record = tables.indexes.get([indexId])
   if (record === undefined) throw new SkeinError('not_found', 'the list of paths is not there (any more): submit the load again')
-  if (record.parts !== record.lastPart + 1)
+  if (!isWhole(record))
     throw new SkeinError(
       'failed_precondition',
       `the list of paths has only ${record.parts} of ${record.lastPart + 1} parts: submit the load again`,

@@ -29,8 +29,8 @@ export function applyIndexCommand(tables: Tables, command: IndexCommand): boolea
 
 function partStaged(tables: Tables, { indexId, namespace, part, items, nowMs }: IndexPartStaged): boolean {
   const record = tables.indexes.get([indexId])
-  // Loads read it by now: it stays as it is.
-  if ((record?.loads ?? 0) > 0 || tables.indexParts.get([indexId, part]) !== undefined) return false
+  // Loads read it by now: it stays as it is. All of its paths are in one namespace.
+  if ((record?.loads ?? 0) > 0 || (record?.namespace ?? namespace) !== namespace || tables.indexParts.get([indexId, part]) !== undefined) return false
   tables.indexParts.put([indexId, part], items)
   tables.indexes.put([indexId], {
     namespace,
@@ -53,6 +53,11 @@ function noteStaged(tables: Tables, indexId: string, isNew: boolean): void {
   tables.stagedIndexes.put([number], indexId)
 }
 
+/** Whether all parts of a list are there. */
+export function isWhole(record: Pick<IndexRecord, 'parts' | 'lastPart'> | undefined): boolean {
+  return record !== undefined && record.parts === record.lastPart + 1
+}
+
 /** One load more names the list. @returns the list as it is now; undefined when it is not there */
 export function holdIndex(tables: Tables, indexId: string): IndexRecord | undefined {
   const record = tables.indexes.get([indexId])
@@ -71,7 +76,10 @@ function dropped(tables: Tables, { indexId, rowsMax }: IndexDropped): boolean {
   if (record === undefined || record.loads > 0) return false
   const rows = tables.indexParts.scan([indexId], 0, rowsMax)
   for (const { id } of rows) tables.indexParts.delete([indexId, id])
-  if (rows.length === rowsMax) return true
+  if (rows.length === rowsMax) {
+    tables.indexes.put([indexId], { ...record, parts: record.parts - rows.length })
+    return true
+  }
   tables.indexes.delete([indexId])
   for (const { id, value } of scanAll(tables.stagedIndexes)) if (value === indexId) tables.stagedIndexes.delete([id])
   return true

@@ -15,7 +15,7 @@ import type {
   SubmitLoad,
 } from './commands.ts'
 import { applyRepairPlanned, applySetCompleted } from './apply-completion.ts'
-import { applyIndexCommand, holdIndex, type IndexCommand } from './apply-lists.ts'
+import { applyIndexCommand, holdIndex, isWhole, type IndexCommand } from './apply-lists.ts'
 import { applyLoadExpired, noteEnded, noteRequestKey } from './apply-history.ts'
 import { addFileSets, failFile } from './apply-sets.ts'
 import { applySchedule, isScheduleCommand } from './apply-schedules.ts'
@@ -72,6 +72,8 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
   const { requestKey, path, options, nowMs, indexId } = command
   const known = requestKey === '' ? undefined : tables.requestKeys.get([requestKey])
   if (known !== undefined) return { type: 'submitted', loadId: known, joined: false }
+  // Forgotten since the submission was checked, or about to be: a part of a list must not pass for all of it.
+  if (indexId !== undefined && !isWhole(tables.indexes.get([indexId]))) return ignored
   const equal = equalRunningLoad(tables, command)
   const loadId = equal ?? (tables.counters.get(['load']) ?? 0) + 1
   if (requestKey !== '') noteRequestKey(tables, requestKey, loadId)
@@ -106,7 +108,8 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
   return { type: 'submitted', loadId, joined: false }
 }
 
-function equalRunningLoad(tables: Tables, command: SubmitLoad): number | undefined {
+/** The running load that would do the same. */
+export function equalRunningLoad(tables: Tables, command: Pick<SubmitLoad, 'path' | 'options' | 'indexId'>): number | undefined {
   for (const { id } of tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)) {
     const load = tables.loads.get([id])
     if (load === undefined || load.cancelling || load.path !== command.path) continue

@@ -168,7 +168,7 @@ export class BlockMap {
   #longFile(container: number, entry: number, index: number, blockCount: number): Int32Array {
     const known = this.#longFileAt(entry)
     if (known !== undefined && index < known.length) return known
-    assert(known === undefined || blockCount === unknownBlockCount, `block index ${index} of a file of ${known?.length ?? 0} blocks`)
+    // One that was still being written when it was first heard of has only the room that it needed then.
     const length = blockCount === unknownBlockCount ? Math.max(index + 1, (known?.length ?? 0) * 2) : blockCount
     assert(index < length, `block index ${index} of a file of ${length} blocks`)
     const longer = new Int32Array(length)

@@ -8,6 +8,7 @@ import { FileReader } from '../client/file-reader.ts'
 import { FileWriter, type WrittenFile } from '../client/file-writer.ts'
 import { type Connect, connectAtJobMaster, connectJobMaster, connectMaster } from '../client/master-client.ts'
 import { PassiveCopies } from '../client/passive-copies.ts'
+import { ShortCircuitReader } from '../client/short-circuit-reader.ts'
 import { WorkerOriginReader } from '../client/worker-origin-reader.ts'
 import type { Config } from '../config/config.ts'
 import { type Logger, silentLogger } from '../telemetry/logger.ts'
@@ -56,7 +57,9 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
   const reading = { master: master.service, data, hostname, random: systemRandom, logger }
   const connectWorker = (at: string): ServiceClient<WorkerServiceDefinition> => connect(WorkerServiceDefinition, at)
   const passive = config.user.passiveCache ? new PassiveCopies({ ...reading, connectWorker, clock: systemClock }) : undefined
-  const reader = new FileReader({ ...reading, origin: new WorkerOriginReader(reading), passive })
+  const near = new ShortCircuitReader({ data, connectWorker, clock: systemClock, logger })
+  const syncIntervalMs = config.sources.has('goosefs.user.file.metadata.sync.interval') ? config.user.metadataSyncIntervalMs : undefined
+  const reader = new FileReader({ ...reading, near, syncIntervalMs, origin: new WorkerOriginReader(reading), passive })
   const lifecycle = connect(LifecycleServiceDefinition, address)
   const targets = new BlockTargetPool({
     hostname,
@@ -84,6 +87,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     readFile: (path, signal) => reader.read(path, signal),
     close: () => {
       passive?.close()
+      near.close()
       targets.close()
       data.close()
       lifecycle.close()

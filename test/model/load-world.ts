@@ -333,15 +333,12 @@ export class World {
       syncPage: up(({ path, cursor, limit, stagingExpiresMs }) => {
         if (stagingExpiresMs !== undefined) this.keptAside.push({ atMs: this.clock.nowMs(), untilMs: stagingExpiresMs })
         const prefix = path.slice('/ns/'.length)
-        const keys = [...this.files.keys()].filter((key) => key.startsWith(prefix)).toSorted()
-        if (keys.length === 0 && prefix !== '') throw new SkeinError('not_found', `${path} does not exist`)
-        const rest = keys.filter((key) => key > cursor)
+        const all = [...this.files.values()].filter(({ key }) => key.startsWith(prefix)).toSorted((a, b) => (a.key < b.key ? -1 : 1))
+        if (all.length === 0 && prefix !== '') throw new SkeinError('not_found', `${path} does not exist`)
+        const rest = all.filter(({ key }) => key > cursor)
         const page = rest.slice(0, limit)
-        const files = page
-          .map((key) => this.files.get(key))
-          .filter((file) => file !== undefined)
-          .map((file) => this.synced(file))
-        return { namespaceId: 'n1', files, nextCursor: rest.length > limit ? (page.at(-1) ?? '') : '' }
+        const files = page.map((file) => this.synced(file))
+        return { namespaceId: 'n1', files, nextCursor: rest.length > limit ? (page.at(-1)?.key ?? '') : '' }
       }),
       refreshFile: up(({ key }) => {
         const file = this.files.get(key)

@@ -19,7 +19,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   queue: ['base', 'telemetry'],
   meta: ['base'],
   load: ['base'],
-  client: ['base', 'telemetry', 'wire'],
+  client: ['base', 'telemetry', 'wire', 'block'],
   'cache-master': ['base', 'telemetry', 'wire', 'ufs', 'journal', 'meta'],
   'cache-worker': ['base', 'telemetry', 'wire', 'ufs', 'block', 'client'],
   'job-master': ['base', 'telemetry', 'wire', 'journal', 'queue', 'load', 'client'],

@@ -11,7 +11,7 @@ export const protobufPackage = "skein.v1";
 
 export const protobufFileName = "worker.proto";
 
-/** A cache worker's control plane: the short circuit for writers on its own host. Block bytes go over its data port. */
+/** A cache worker's control plane: the short circuit for readers and writers on its own host. Block bytes go over its data port. */
 
 /** What a block is, repeated in its file so that a mixed-up block is seen. */
 export interface BlockHeader {
@@ -71,6 +71,27 @@ export interface CopyHereRequest {
 export interface CopySource {
   blockId: number;
   dataAddress: string;
+}
+
+/**
+ * Where a reader on the worker's own host finds a block. Counts as a read of `bytes` of it. What is at the path by the time it is
+ * opened may be another block: the head says what it is, and has the page checksums.
+ */
+export interface LocateBlockRequest {
+  blockId: number;
+  bytes: number;
+}
+
+export interface LocateBlockResponse {
+  header:
+    | BlockHeader
+    | undefined;
+  /** empty: not to be read as a file */
+  path: string;
+  dataOffset: number;
+  /** a footer behind the data of a file of its own, or the head before it in a segment */
+  headOffset: number;
+  headBytes: number;
 }
 
 export interface WorkerEmpty {
@@ -791,6 +812,178 @@ export const CopySource: MessageFns<CopySource> = {
   },
 };
 
+function createBaseLocateBlockRequest(): LocateBlockRequest {
+  return { blockId: 0, bytes: 0 };
+}
+
+export const LocateBlockRequest: MessageFns<LocateBlockRequest> = {
+  encode(message: LocateBlockRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.blockId !== 0) {
+      writer.uint32(8).uint64(message.blockId);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(16).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LocateBlockRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLocateBlockRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.blockId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LocateBlockRequest>): LocateBlockRequest {
+    return LocateBlockRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LocateBlockRequest>): LocateBlockRequest {
+    const message = createBaseLocateBlockRequest();
+    message.blockId = object.blockId ?? 0;
+    message.bytes = object.bytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseLocateBlockResponse(): LocateBlockResponse {
+  return { header: undefined, path: "", dataOffset: 0, headOffset: 0, headBytes: 0 };
+}
+
+export const LocateBlockResponse: MessageFns<LocateBlockResponse> = {
+  encode(message: LocateBlockResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      BlockHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.path !== "") {
+      writer.uint32(18).string(message.path);
+    }
+    if (message.dataOffset !== 0) {
+      writer.uint32(24).uint64(message.dataOffset);
+    }
+    if (message.headOffset !== 0) {
+      writer.uint32(32).uint64(message.headOffset);
+    }
+    if (message.headBytes !== 0) {
+      writer.uint32(40).uint64(message.headBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LocateBlockResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLocateBlockResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = BlockHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.dataOffset = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.headOffset = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.headBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LocateBlockResponse>): LocateBlockResponse {
+    return LocateBlockResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LocateBlockResponse>): LocateBlockResponse {
+    const message = createBaseLocateBlockResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? BlockHeader.fromPartial(object.header)
+      : undefined;
+    message.path = object.path ?? "";
+    message.dataOffset = object.dataOffset ?? 0;
+    message.headOffset = object.headOffset ?? 0;
+    message.headBytes = object.headBytes ?? 0;
+    return message;
+  },
+};
+
 function createBaseWorkerEmpty(): WorkerEmpty {
   return {};
 }
@@ -1003,6 +1196,14 @@ export const WorkerServiceDefinition = {
       requestType: CopyHereRequest as typeof CopyHereRequest,
       requestStream: false,
       responseType: WorkerEmpty as typeof WorkerEmpty,
+      responseStream: false,
+      options: {},
+    },
+    locateBlock: {
+      name: "LocateBlock",
+      requestType: LocateBlockRequest as typeof LocateBlockRequest,
+      requestStream: false,
+      responseType: LocateBlockResponse as typeof LocateBlockResponse,
       responseStream: false,
       options: {},
     },

@@ -1,6 +1,6 @@
 // Why: a backup is worth what can be restored of it. How: a master is backed up while it serves, restored in another home,
 // and asked; a backup with any byte cut off or changed must be refused.
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -125,6 +125,10 @@ describe('a backup', () => {
     const home = newHome('half')
     mkdirSync(join(home, 'master', 'state.restoring'))
     writeFileSync(join(home, 'master', 'state.restoring', 'data.mdb'), 'half')
+    await restore(await backup(), home)
+    expect(readdirSync(join(home, 'master')).toSorted()).toEqual(['cluster.id', 'secret.key', 'state'])
+    // Or between its last two steps.
+    renameSync(join(home, 'master', 'cluster.id'), join(home, 'master', 'cluster.id.tmp'))
     await restore(await backup(), home)
     expect(readdirSync(join(home, 'master')).toSorted()).toEqual(['cluster.id', 'secret.key', 'state'])
   })

@@ -73,6 +73,21 @@ describe.each([0, 1])('a staged listing, pages of %i', (limit) => {
   })
 })
 
+describe('a plan', () => {
+  it('sees what is new, by ids of its own, and leaves nothing behind', async () => {
+    replaceAtStore()
+    const plan = async (): Promise<SyncedFile[]> =>
+      (await fixture.service.syncPage({ path: '/ns/d', cursor: '', limit: 0, stagingId: 'plan' }, call)).files
+    const files = [await plan(), await plan()]
+    expect(files.map((page) => page.map(({ key, etag }) => [key, etag]))).toEqual([Object.entries(replaced), Object.entries(replaced)])
+    const news = files.flatMap((page) => page.filter(({ key }) => key !== 'd/b').map(({ fileId }) => fileId))
+    expect(new Set(news).size).toBe(4)
+    expect(await visible()).toEqual(old)
+    expect(await inodes()).toBe(3)
+    await expect(fixture.service.commitStaging({ stagingId: 'plan' }, call)).resolves.toEqual({ changed: 0 })
+  })
+})
+
 describe('staged blocks', () => {
   it('are known by the new ids; the old ones stay readable for a while after the swap', async () => {
     const [before] = await load()
@@ -91,6 +106,18 @@ describe('staged blocks', () => {
     expect(await heartbeat()).toEqual([])
     for (const task of fixture.clock.scheduled.values()) task()
     expect(await heartbeat()).toEqual([oldBlock])
+  })
+
+  it('are pinned where their file is from the swap on', async () => {
+    await fixture.lifecycle.setPinned({ path: '/ns/d', pinned: true }, call)
+    replaceAtStore()
+    const staged = (await stage()).find(({ key }) => key === 'd/new/e')
+    const block = blockIdOf(staged?.fileId ?? 0, 0)
+    const session = await fixture.worker('w1', [block])
+    await fixture.service.commitStaging({ stagingId }, call)
+    expect(await fixture.stat('/ns/d/new/e')).toMatchObject({ pinned: true })
+    const { pinBlocks } = await fixture.service.workerHeartbeat({ workerId: 'w1', session, directories: [], counters: {} }, call)
+    expect(pinBlocks).toEqual([block])
   })
 
   it('go when the staging is dropped, and then it cannot be swapped in', async () => {

@@ -69,6 +69,38 @@ describe('an atomic load', () => {
     expect(w.keptAside.at(-1)?.untilMs).toBeGreaterThan(jobWorkerAtMs)
   })
 
+  test('is not COMPLETED when what was put aside is gone by then', async () => {
+    const w = await begin()
+    const push = w.committed.push.bind(w.committed)
+    w.committed.push = (...ids) => {
+      w.files.clear()
+      return push(...ids)
+    }
+    const status = await w.untilEnded(await submit(w, '/ns/a', true))
+    expect(status).toMatchObject({ state: 'FAILED' })
+    expect(status.reason).toMatch(/^nothing was swapped in: what was put aside had been cleared away/)
+  })
+
+  test('never waits for longer than a timer can, however long its time is', async () => {
+    const w = await begin()
+    const sleep = w.clock.sleep.bind(w.clock)
+    let longestMs = 0
+    w.clock.sleep = (ms, signal) => {
+      longestMs = Math.max(longestMs, ms)
+      return sleep(ms, signal)
+    }
+    const options = { replication: 1, activeJobs: 100, batchSize: 0, atomic: true, expireTimeMs: 400 * 24 * 3_600_000 }
+    const accepted = await w.jobMaster?.service.submitLoad({ requestKey: '', path: '/ns/a', options }, { signal: never })
+    expect(await w.untilEnded(accepted?.loadId ?? '')).toMatchObject({ state: 'COMPLETED' })
+    expect(longestMs).toBeLessThan(2 ** 31)
+  })
+
+  test('is alone on its files when another load comes at the same time', async () => {
+    const w = await begin()
+    const both = await Promise.allSettled([submit(w, '/ns/a', true), submit(w, '/ns/', false)])
+    expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+  })
+
   test('is swapped in after a restart of the job master', async () => {
     const w = await begin()
     const loadId = await submit(w, '/ns/a', true)

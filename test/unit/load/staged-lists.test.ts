@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { apply } from '../../../src/load/apply.ts'
-import { indexToDrop } from '../../../src/load/apply-lists.ts'
+import { indexToDrop, isWhole } from '../../../src/load/apply-lists.ts'
 import type { LoadCommand, LoadEffect } from '../../../src/load/commands.ts'
 import { memoryTables } from './memory-tables.ts'
 
@@ -61,6 +61,18 @@ describe('staged lists', () => {
       undefined,
       undefined,
     ])
+  })
+  it('a list that is being forgotten, or is gone, is no list to load, and one has one namespace', () => {
+    const { tables, stage, submit } = begin()
+    for (let part = 0; part < 3; part += 1) stage(part, `/ns/${part}`)
+    const other = { type: 'IndexPartStaged', nowMs: 1, indexId: 'i', namespace: 'other', part: 3, items: [{ path: '/other/a' }] } as const
+    expect(apply(tables, other).type).toBe('ignored')
+    expect(apply(tables, { type: 'IndexDropped', nowMs: 1, indexId: 'i', rowsMax: 2 }).type).toBe('applied')
+    expect(isWhole(tables.indexes.get(['i']))).toBe(false)
+    expect(submit('i').type).toBe('ignored')
+    apply(tables, { type: 'IndexDropped', nowMs: 1, indexId: 'i', rowsMax: 2 })
+    expect(submit('i').type).toBe('ignored')
+    expect([tables.indexes.get(['i']), tables.loads.get([1])]).toEqual([undefined, undefined])
   })
   it('loads join when they want the same of the same, and not otherwise', () => {
     const { tables, stage, submit } = begin()

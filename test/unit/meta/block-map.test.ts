@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
-import { BlockMap } from '../../../src/meta/block-map.ts'
+import { BlockMap, unknownBlockCount } from '../../../src/meta/block-map.ts'
 
 const single = fileIdOf(7)
 const long = fileIdOf(8)
@@ -24,6 +24,18 @@ describe('BlockMap', () => {
     expect(map.dropFile(long)).toEqual([{ index: 2, ordinals: [b] }])
     expect(map.dropFile(long)).toEqual([])
     expect([map.files, map.blocksOf(b)]).toEqual([1, 0])
+  })
+
+  it('takes the last blocks of a file that was complete before they were heard of', () => {
+    const map = new BlockMap()
+    const a = map.addWorker('a')
+    map.add(blockIdOf(long, 0), unknownBlockCount, a)
+    map.add(blockIdOf(long, 9), 10, a)
+    map.add(blockIdOf(long, 3), 10, a)
+    expect([0, 3, 9].map((index) => map.locations(blockIdOf(long, index)))).toEqual([[a], [a], [a]])
+    expect(() => map.add(blockIdOf(long, 10), 10, a)).toThrow('of a file of 10 blocks')
+    expect(map.dropFile(long)).toHaveLength(3)
+    expect(map.blocksOf(a)).toBe(0)
   })
 
   it('forgets a lost worker at once and takes its next session from nothing', () => {

@@ -25,6 +25,7 @@ function worker(methods: Partial<Worker>): Worker {
     abortBlock: missing,
     renewReservations: missing,
     copyHere: missing,
+    locateBlock: missing,
     freeBlocks: missing,
     getWorkerStatus: missing,
     ...methods,

@@ -1,0 +1,299 @@
+// Blocks read as files: exact bytes whatever happens to the block meanwhile, and the data port wherever the file is not what it
+// should be. Against a real store and its real service; the data port is the store itself, as a worker has it.
+import { execFileSync } from 'node:child_process'
+import { copyFile, mkdir, open, readdir, rename, rm, symlink, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SkeinError } from '../../../src/base/errors.ts'
+import type { BlockStore } from '../../../src/block/block-store.ts'
+import { openBlockStore } from '../../../src/block/multi-directory-store.ts'
+import { createWorkerService } from '../../../src/cache-worker/worker-service.ts'
+import { FileReader } from '../../../src/client/file-reader.ts'
+import { ShortCircuitReader } from '../../../src/client/short-circuit-reader.ts'
+import { silentLogger } from '../../../src/telemetry/logger.ts'
+import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
+import type { LocateBlockRequest, LocateBlockResponse } from '../../../src/wire/generated/worker.ts'
+import {
+  bytesOf,
+  headerOf,
+  mebibyte,
+  never,
+  type StoreDependencies,
+  storeDependencies,
+  temporaryFolder,
+} from '../../conformance/block-store-fixture.ts'
+
+/** In a file of its own, and in a segment. */
+const large = { id: 70, length: 5 * mebibyte + 13 }
+const small = { id: 71, length: 700_001 }
+const worker = WorkerInfo.fromPartial({ workerId: 'w1', hostname: 'here', rpcAddress: 'rpc', dataAddress: 'data', live: true })
+
+let root: string
+let store: BlockStore
+let deps: StoreDependencies
+let cleanups: (() => Promise<unknown>)[] = []
+
+beforeEach(async () => {
+  const folder = await temporaryFolder()
+  root = join(folder.path, 'directory')
+  deps = storeDependencies()
+  store = await openBlockStore({
+    directories: [{ path: root, tier: 'SSD', mediumType: 'SSD', quotaBytes: 64 * mebibyte }],
+    workerId: 'w1',
+    segments: { blockBytesMax: mebibyte },
+    ...deps,
+  })
+  cleanups = [folder.remove, () => store.close()]
+  for (const { id, length } of [large, small]) await store.put(headerOf(id, length), bytesOf(length, id))
+})
+afterEach(async () => {
+  for (const cleanup of cleanups.toReversed()) await cleanup()
+})
+
+type Locate = (request: LocateBlockRequest) => Promise<LocateBlockResponse>
+
+function nearReader(around: (locate: Locate) => Locate = (locate) => locate) {
+  const { service } = createWorkerService({ workerId: 'w1', hostname: 'here', home: root, store, clock: deps.clock, metrics: deps.metrics })
+  const overPort: [number, number][] = []
+  let asked = 0
+  const locate = around((request) => service.locateBlock(request, { signal: never }))
+  const near = new ShortCircuitReader({
+    connectWorker: () => ({
+      service: {
+        locateBlock: (request) => {
+          asked += 1
+          return locate(request)
+        },
+      },
+      close: () => undefined,
+    }),
+    data: {
+      async *read(_address, blockId, { offset, length }, signal) {
+        overPort.push([offset, length])
+        const reader = await store.open(blockId)
+        try {
+          yield await reader.read(offset, length, signal)
+        } finally {
+          await reader.close()
+        }
+      },
+    },
+    clock: deps.clock,
+    logger: silentLogger,
+  })
+  return { near, overPort, asked: () => asked }
+}
+
+async function readPart(near: ShortCircuitReader, { id, length }: typeof large, from = 0, to = length): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  const block = { worker, blockId: id, length }
+  for await (const chunk of near.read(block, { offset: from, length: to - from }, never)) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+const isRight = (bytes: Buffer, { id, length }: typeof large, from = 0, to = length): boolean =>
+  bytes.equals(bytesOf(length, id).subarray(from, to))
+
+/** The only block file. */
+async function blockFile(): Promise<string> {
+  for (const folder of await readdir(join(root, 'blocks'))) {
+    const [name] = await readdir(join(root, 'blocks', folder))
+    if (name !== undefined) return join(root, 'blocks', folder, name)
+  }
+  throw new Error('there is no block file')
+}
+
+async function flipByte(path: string, at: number): Promise<void> {
+  const file = await open(path, 'r+')
+  const byte = Buffer.alloc(1)
+  await file.read(byte, 0, 1, at)
+  byte[0] = (byte[0] ?? 0) ^ 1
+  await file.write(byte, 0, 1, at)
+  await file.close()
+}
+
+describe('ShortCircuitReader', () => {
+  test('reads any part of a block in a file or a segment, without the data port, and the worker counts it', async () => {
+    const { near, overPort } = nearReader()
+    let bytes = 0
+    for (const block of [large, small]) {
+      for (const [from, to] of [
+        [0, block.length],
+        [1, 300_002],
+        [block.length - 262_144, block.length],
+        [123_457, block.length - 1],
+      ] as const) {
+        expect(isRight(await readPart(near, block, from, to), block, from, to)).toBe(true)
+        bytes += to - from
+      }
+    }
+    expect(overPort).toEqual([])
+    expect(deps.metrics.get('worker.bytes.read.local')).toBe(bytes)
+  })
+
+  test('small parts come over the data port without a question', async () => {
+    const { near, overPort, asked } = nearReader()
+    expect(isRight(await readPart(near, large, 1000, 2000), large, 1000, 2000)).toBe(true)
+    expect([overPort, asked()]).toEqual([[[1000, 1000]], 0])
+  })
+
+  test.each([large, small])('a block that is freed while it is read is read to its end ($length bytes)', async (block) => {
+    const { near, overPort } = nearReader()
+    // Nothing of it is read before the first piece is asked for: the place is known by then, the rest is not read yet.
+    const reading = near.read({ worker, blockId: block.id, length: block.length }, { offset: 0, length: block.length }, never)
+    const chunks: Uint8Array[] = []
+    for await (const chunk of reading) {
+      if (chunks.length === 0) expect(await store.free(block.id)).toBe(true)
+      chunks.push(chunk)
+    }
+    expect(isRight(Buffer.concat(chunks), block)).toBe(true)
+    expect(overPort).toEqual([])
+  })
+
+  test('of a rotten page no byte is given; the data port is asked for the rest, and the worker drops the block', async () => {
+    const { near, overPort } = nearReader()
+    await flipByte(await blockFile(), 4 * mebibyte + 5)
+    const chunks: Uint8Array[] = []
+    const reading = near.read({ worker, blockId: large.id, length: large.length }, { offset: 0, length: large.length }, never)
+    const all = (async () => {
+      for await (const chunk of reading) chunks.push(chunk)
+    })()
+    await expect(all).rejects.toMatchObject({ code: 'data_loss' })
+    const got = Buffer.concat(chunks)
+    expect(isRight(got, large, 0, got.length)).toBe(true)
+    expect(overPort).toEqual([[got.length, large.length - got.length]])
+    expect(got.length).toBe(4 * mebibyte)
+    expect(store.has(large.id)).toBe(false)
+    expect(deps.events.lines).toContain(`-${large.id} corrupt`)
+  })
+
+  const reuses: Record<string, (path: string, other: string) => Promise<unknown>> = {
+    'another block of the same length': (path, other) => rename(other, path),
+    'another version of the block': async (path) => {
+      await store.free(large.id)
+      await store.put({ ...headerOf(large.id, large.length), etag: 'new' }, bytesOf(large.length, 9))
+      expect(await blockFile()).toBe(path)
+    },
+    'a shorter file': (path) => truncate(path, large.length - 7),
+    'a longer file': (path) => truncate(path, large.length + 5000),
+    'a link': async (path, other) => {
+      await rm(path)
+      await symlink(other, path)
+    },
+    'a folder': async (path) => {
+      await rm(path)
+      await mkdir(path)
+    },
+    'a pipe': async (path) => {
+      await rm(path)
+      execFileSync('mkfifo', [path])
+    },
+    nothing: (path) => rm(path),
+  }
+  test.each(Object.keys(reuses))('%s at the place by the time that it is opened is not read', async (what) => {
+    const path = await blockFile()
+    const other = join(root, 'other')
+    const elsewhere = await openBlockStore({
+      directories: [{ path: other, tier: 'SSD', mediumType: 'SSD', quotaBytes: 64 * mebibyte }],
+      workerId: 'w1',
+      ...storeDependencies(),
+    })
+    cleanups.push(() => elsewhere.close())
+    await elsewhere.put(headerOf(99, large.length), bytesOf(large.length, 99))
+    const otherFile = (await readdir(join(other, 'blocks'), { recursive: true })).find((name) => name.includes('/'))
+    const kept = join(root, 'kept')
+    await copyFile(path, kept)
+    const { near, overPort } = nearReader((locate) => async (request) => {
+      const located = await locate(request)
+      await reuses[what]?.(path, join(other, 'blocks', otherFile ?? ''))
+      return located
+    })
+    const chunks: Uint8Array[] = []
+    await (async () => {
+      for await (const chunk of near.read({ worker, blockId: large.id, length: large.length }, { offset: 0, length: large.length }, never))
+        chunks.push(chunk)
+    })().catch(() => undefined)
+    // All of it was left to the data port, which says what is there.
+    expect(overPort).toEqual([[0, large.length]])
+    if (what !== 'another version of the block') expect(chunks).toEqual([])
+  })
+
+  test('a worker that does not know the call, or is silent, is not asked again for a while', async () => {
+    const { near, overPort, asked } = nearReader(() => () => Promise.reject(new SkeinError('unimplemented', 'old')))
+    for (let n = 0; n < 3; n += 1) expect(isRight(await readPart(near, large), large)).toBe(true)
+    expect(asked()).toBe(1)
+    deps.clock.passMs(30_000)
+    expect(isRight(await readPart(near, large), large)).toBe(true)
+    expect([asked(), overPort.length]).toEqual([2, 4])
+  })
+
+  test('files that cannot be opened here: over the data port, and after three the worker is not asked for a while', async () => {
+    const { near, overPort, asked } = nearReader((locate) => async (request) => ({ ...(await locate(request)), path: join(root, 'none') }))
+    for (let n = 0; n < 5; n += 1) expect(isRight(await readPart(near, large), large)).toBe(true)
+    expect([asked(), overPort.length]).toEqual([3, 5])
+    deps.clock.passMs(30_000)
+    expect(isRight(await readPart(near, large), large)).toBe(true)
+    expect(asked()).toBe(4)
+  })
+
+  test('a block of another length than the file has, and one that is not there, are left to the data port', async () => {
+    const { near, overPort } = nearReader()
+    expect(isRight(await readPart(near, { ...large, length: large.length - 1 }, 0, mebibyte), large, 0, mebibyte)).toBe(true)
+    await expect(readPart(near, { id: 12_345, length: mebibyte })).rejects.toMatchObject({ code: 'not_found' })
+    expect(overPort).toEqual([
+      [0, mebibyte],
+      [0, mebibyte],
+    ])
+    // It is asked again all the same.
+    expect(isRight(await readPart(near, large), large)).toBe(true)
+    expect(overPort.length).toBe(2)
+  })
+
+  test('a reader that stops in the middle leaves no descriptor open', async () => {
+    const { near } = nearReader()
+    const before = (await readdir('/proc/self/fd').catch(() => [])).length
+    for (let n = 0; n < 40; n += 1) {
+      for await (const _ of near.read({ worker, blockId: large.id, length: large.length }, { offset: 0, length: large.length }, never))
+        break
+    }
+    expect((await readdir('/proc/self/fd').catch(() => [])).length).toBeLessThan(before + 20)
+  })
+})
+
+test('a file reader reads replicas of its own host so, others over the data port, and says how fresh the file must be', async () => {
+  const file = FileInfo.fromPartial({ fileId: 2 ** 20 - 1, path: '/ns/f', length: 25, blockSizeBytes: 10 })
+  const far = WorkerInfo.fromPartial({ workerId: 'w2', hostname: 'there', dataAddress: 'far', live: true })
+  const workerIds = [['w1', 'w2'], ['w2'], ['w1']]
+  const opened = OpenFileResponse.fromPartial({ file, workers: [worker, far], blocks: workerIds.map((ids) => ({ workerIds: ids })) })
+  const requests: unknown[] = []
+  const reads: string[] = []
+  const reader = new FileReader({
+    master: {
+      openFile: async (request) => {
+        requests.push(request)
+        return opened
+      },
+      refreshFile: () => Promise.reject(new Error('not in this test')),
+    },
+    near: {
+      async *read({ worker: { workerId }, blockId, length: blockBytes }, { offset, length }) {
+        reads.push(`${workerId} ${blockId} of ${blockBytes}: ${offset}+${length}`)
+        yield Buffer.alloc(length)
+      },
+    },
+    data: {
+      async *read(address, blockId, { offset, length }) {
+        reads.push(`${address} ${blockId}: ${offset}+${length}`)
+        yield Buffer.alloc(length)
+      },
+    },
+    syncIntervalMs: 0,
+    origin: undefined,
+    hostname: 'here',
+    random: () => 0.5,
+    logger: silentLogger,
+  })
+  for await (const chunk of reader.read('/ns/f', never)) expect(chunk.length).toBeGreaterThan(0)
+  expect(reads).toEqual(['w1 0 of 10: 0+10', 'far 1: 0+10', 'w1 2 of 5: 0+5'])
+  expect(requests).toEqual([{ path: '/ns/f', syncIntervalMs: 0 }])
+})
