@@ -12,6 +12,7 @@ export default defineConfig({
           name: 'fast',
           include: ['test/{unit,conformance,model,tidy}/**/*.test.ts'],
           testTimeout: 30_000,
+          expect: { poll: { timeout: 20_000 } },
         },
       },
       {
@@ -19,6 +20,7 @@ export default defineConfig({
           name: 'integration',
           include: ['test/{integration,torture}/**/*.test.ts'],
           testTimeout: 240_000,
+          expect: { poll: { timeout: 60_000 } },
           hookTimeout: 120_000,
           fileParallelism: false,
         },

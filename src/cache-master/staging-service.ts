@@ -46,7 +46,7 @@ export class StagingService {
     signal: AbortSignal,
   ): Promise<SyncedPage> {
     const { tables } = this.#context
-    const { diff, next } = await this.#sync.compare(record, prefix, after, limit, signal)
+    const { diff, next, empty } = await this.#sync.compare(record, prefix, after, limit, signal)
     const news = diff.files.filter(isNews)
     const removals = diff.removals.flatMap((key) => {
       const fileId = fileAt(tables, record.rootId, key)?.id
@@ -62,7 +62,7 @@ export class StagingService {
       if (newId !== undefined) return { fileId: newId, object, blockSizeBytes, problem }
       return { fileId: known?.id ?? 0, object, blockSizeBytes: known?.blockSizeBytes ?? blockSizeBytes, problem }
     })
-    return { files, empty: diff.files.length === 0 && diff.markers.length === 0 && next === undefined, next }
+    return { files, empty, next }
   }
 
   /** Looks at one object again. @returns undefined when the store has none @throws SkeinError failed_precondition when it cannot be a file */

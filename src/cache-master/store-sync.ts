@@ -141,10 +141,11 @@ export class StoreSync {
     after: ListPosition | undefined,
     limit: number,
     signal: AbortSignal,
-  ): Promise<{ readonly diff: PageDiff; readonly next: ListPosition | undefined }> {
+  ): Promise<{ readonly diff: PageDiff; readonly next: ListPosition | undefined; readonly empty: boolean }> {
     const fetched = await this.#list(record, { prefix, after, limit }, signal)
     const { diff, rest } = this.#piece(record, prefix, after, fetched)
-    return { diff, next: rest === undefined ? fetched.page.next : rest.after }
+    const next = rest === undefined ? fetched.page.next : rest.after
+    return { diff, next, empty: fetched.page.objects.length === 0 && next === undefined }
   }
 
   /** Whether the store has this version of one file; `none` when it has no such object. A file that is only here is the same. */

@@ -94,6 +94,7 @@ function rangeOf(text: string): (() => Generator<string, void, undefined>) | und
 
 function* steps(from: number, to: number, step: number, format: (value: number) => string): Generator<string, void, undefined> {
   const stride = Math.max(1, Math.abs(step))
+  if (Math.abs(to - from) / stride >= namesMax) throw usageError(`${from}..${to} stands for more than ${namesMax} names`)
   if (from <= to) for (let value = from; value <= to; value += stride) yield format(value)
   else for (let value = from; value >= to; value -= stride) yield format(value)
 }

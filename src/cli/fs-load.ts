@@ -46,6 +46,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
 
 async function distributedLoad(context: CommandContext, paths: readonly string[], flags: Flags): Promise<void> {
   if (flags.async === true && flags.plan === true) throw usageError('--plan and --async do not go together')
+  if (flags.plan === true && flags.manifest !== undefined) throw usageError('--plan loads nothing that a --manifest could name')
   if (flags.async === true && flags.manifest !== undefined) throw usageError('--manifest is written at the end: not with --async')
   readLoadFlags(flags, 1, context.clock.nowMs())
   const { target, request: what } = await openSource(context, paths, flags)
@@ -102,12 +103,13 @@ async function loadToItsEnd(context: CommandContext, { cluster }: Target, reques
   }
 }
 
-/** First stop: ask the job master to cancel. Second: leave the load running. */
+/** First stop: ask the job master to cancel. Second: do not wait for it. */
 class StopByStages {
   readonly #context: CommandContext
   readonly #leave = new AbortController()
   readonly #unlisten: () => void
   #stops = 0
+  #isCancelHeard = false
   #load: { readonly jobs: Pick<Service<JobServiceDefinition>, 'cancelLoad'>; readonly loadId: string } | undefined
 
   constructor(context: CommandContext) {
@@ -133,7 +135,7 @@ class StopByStages {
   #onStop(): void {
     this.#stops += 1
     if (this.#stops === 1) {
-      this.#context.io.stderr('\nskein: cancelling; stop again to leave the load running\n')
+      this.#context.io.stderr('\nskein: cancelling; stop again to leave without waiting for it\n')
       void this.#cancel()
       return
     }
@@ -142,7 +144,9 @@ class StopByStages {
     const message =
       loadId === undefined
         ? 'stopped before the load was accepted; `skein job ls` shows whether it was'
-        : `left load ${loadId} as it is; ${followHint(loadId)}`
+        : this.#isCancelHeard
+          ? `load ${loadId} is being cancelled; ${followHint(loadId)}`
+          : `left load ${loadId} as it is; ${followHint(loadId)}`
     this.#leave.abort(new SkeinError('cancelled', message))
   }
 
@@ -152,6 +156,7 @@ class StopByStages {
     while (this.#load !== undefined && !this.leave.aborted) {
       try {
         await this.#load.jobs.cancelLoad({ loadId: this.#load.loadId }, { signal: this.leave })
+        this.#isCancelHeard = true
         return
       } catch (thrown) {
         const error = toSkeinError(thrown)

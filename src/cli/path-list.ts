@@ -7,6 +7,7 @@ import type { IndexItem } from '../wire/generated/job.ts'
 import { usageError } from './exit-codes.ts'
 
 const replicasMax = 1000
+const lineMax = 4096
 
 /** The text's lines, without their ends. `file`: `-` is stdin. @throws SkeinError not_found, failed_precondition */
 export async function* linesOf(file: string): AsyncGenerator<string, void, undefined> {
@@ -42,6 +43,8 @@ export async function* indexItems(file: string, base: string | undefined): Async
 }
 
 function itemOf(text: string, base: string | undefined, where: string): IndexItem {
+  // Not to be shown whole.
+  if (text.length > lineMax) throw usageError(`${where}: '${text.slice(0, 40)}...' is longer than ${lineMax} characters: that is no path`)
   const match = /^(.*\S)\s*,\s*(\d{1,9})\s*$/.exec(text)
   const replication = match === null ? undefined : Number(match[2])
   if (replication !== undefined && (replication < 1 || replication > replicasMax))

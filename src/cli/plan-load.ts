@@ -5,6 +5,7 @@ import type { JobServiceDefinition, PlanReport, SubmitLoadRequest } from '../wir
 import type { Service } from '../wire/service.ts'
 import { type CommandContext, writeResult } from './context.ts'
 import { planText } from './format-plan.ts'
+import { noneSelected } from './report-load.ts'
 
 const pollMsMin = 50
 const pollMsMax = 1000
@@ -27,6 +28,7 @@ export async function planLoad(
   const hasNumbers = plan.error === '' || plan.missingBytes > 0
   if (hasNumbers) writeResult(context, plan, planText(plan))
   if (plan.error !== '') throw new SkeinError(codeOf(plan.errorCode), plan.error)
+  if (plan.files === 0 && plan.filesExcluded > 0) throw new SkeinError('not_found', noneSelected(plan.path, plan.filesExcluded))
 }
 
 function codeOf(text: string): ErrorCode {

@@ -34,8 +34,11 @@ export async function reportLoad(
   )
   const problem = loadProblemText(status)
   if (problem !== undefined) notice(problem)
-  else if (foundNothing(status))
-    notice(printable(`no file of ${status.path} is selected: ${status.counts?.filesExcluded ?? 0} do not fit the globs and bounds`))
+  else if (foundNothing(status)) notice(printable(noneSelected(status.path, status.counts?.filesExcluded ?? 0)))
+}
+
+export function noneSelected(path: string, filesExcluded: number): string {
+  return `no file of ${path} is selected: ${filesExcluded} do not fit the globs and bounds`
 }
 
 /** Whether nothing that was asked for is there: no path of a list, no file that fits. */

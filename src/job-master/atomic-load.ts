@@ -63,7 +63,7 @@ export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal)
 
 /**
  * The master has nothing to swap in when nothing was new, when it did so before, and when what was put aside was cleared
- * away, its time being over: then the files are gone. @throws SkeinError aborted
+ * away, its time being over: then the files are gone. @throws SkeinError failed_precondition
  */
 async function checkAllIsThere({ deps: { tables, master }, loadId }: RunningLoad, signal: AbortSignal): Promise<void> {
   for (let from = 0; ;) {
@@ -75,7 +75,10 @@ async function checkAllIsThere({ deps: { tables, master }, loadId }: RunningLoad
     for (let index = 0; index < fileIds.length; index += filesPerCall) {
       const { files } = await master.auditFiles({ fileIds: fileIds.slice(index, index + filesPerCall), replication: 1 }, { signal })
       if (files.some(({ gone }) => gone))
-        throw new SkeinError('aborted', 'nothing was swapped in: what was put aside had been cleared away; load it again, with more --expire-time')
+        throw new SkeinError(
+          'failed_precondition',
+          'nothing was swapped in: what was put aside had been cleared away; load it again, with more --expire-time',
+        )
     }
   }
 }

@@ -1,5 +1,6 @@
 // Why: the options of a load are numbers and texts from outside. How: each is read once here, as it will be used later, and
 // what cannot be is refused as wrong use before anything is asked of anybody.
+import { formatDuration } from '../base/durations.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { LoadOptions } from '../load/load.ts'
 import type { HostChoice } from '../load/placement.ts'
@@ -10,6 +11,8 @@ import { pacingOptions } from './pacing-options.ts'
 
 const countMax = 1_000_000
 const wordMax = 200
+/** Ten years. */
+const expireTimeMsMax = 3650 * 86_400_000
 
 /** @throws SkeinError invalid_argument (reason `usage`), one line */
 export function loadOptionsOf(
@@ -46,6 +49,7 @@ function read(
   } = given ?? {}
   if (atomic && (indexId !== undefined || selection !== undefined))
     throw invalid('-A takes one whole path: not a list of paths, and no --include, --exclude, --size or --modified bounds')
+  if (expireTimeMs > expireTimeMsMax) throw invalid(`--expire-time is at most ${formatDuration(expireTimeMsMax)}`)
   if (atomic && metadataOnly) throw invalid('-A and --metadata-only do not go together')
   if (metadataOnly && verify) throw invalid('--verify and --metadata-only do not go together')
   return {

@@ -30,7 +30,8 @@ export function applyIndexCommand(tables: Tables, command: IndexCommand): boolea
 function partStaged(tables: Tables, { indexId, namespace, part, items, nowMs }: IndexPartStaged): boolean {
   const record = tables.indexes.get([indexId])
   // Loads read it by now: it stays as it is. All of its paths are in one namespace.
-  if ((record?.loads ?? 0) > 0 || (record?.namespace ?? namespace) !== namespace || tables.indexParts.get([indexId, part]) !== undefined) return false
+  if ((record?.loads ?? 0) > 0 || (record?.namespace ?? namespace) !== namespace || tables.indexParts.get([indexId, part]) !== undefined)
+    return false
   tables.indexParts.put([indexId, part], items)
   tables.indexes.put([indexId], {
     namespace,

@@ -107,7 +107,12 @@ export class Tree {
     const { pinned, ...replication } = keptBy(old ?? this.inheritedBelow(parentId))
     // What was set on it while it was staged is the newer word.
     const isSet = staged.replicationMin !== 0 || staged.replicationMax !== -1
-    this.link({ ...staged, parentId, name, pinned, ...(isSet ? {} : replication), ttlMs, ttlAction, expiresMs: this.expiryOf(ttlMs) })
+    const file = { ...staged, parentId, name, pinned, ...(isSet ? {} : replication), ttlMs, ttlAction, expiresMs: this.expiryOf(ttlMs) }
+    this.link(file)
+    // Workers have its blocks already, and know them as they were staged.
+    if (file.pinned !== staged.pinned) this.effects.push({ type: 'pin_changed', fileId: file.id })
+    if (file.replicationMin !== staged.replicationMin || file.replicationMax !== staged.replicationMax)
+      this.effects.push({ type: 'replication_changed', fileId: file.id })
     return true
   }
 

@@ -69,7 +69,7 @@ describe('a load in its middle', () => {
     await reading()
     command.child.process.kill('SIGINT')
     expect(await command.child.ended).toBe(4)
-    expect(command.stderr()).toContain('skein: cancelling; stop again to leave the load running\n')
+    expect(command.stderr()).toContain('skein: cancelling; stop again to leave without waiting for it\n')
     expect(command.stderr()).toMatch(/load L\d+ CANCELLED/)
     expect((await skein.cli('job', 'ls')).stdout).toMatch(/L1\s+CANCELLED/)
   })

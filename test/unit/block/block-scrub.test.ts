@@ -122,8 +122,8 @@ describe('a pass over all blocks', () => {
     const levels = (): unknown[] => [1, 2, 3, 4, 5].map((id) => store.levelOf(id))
     const before = levels()
     tasks.shift()?.()
-    await vi.waitFor(() => expect(deps.metrics.get('worker.bytes.scrubbed')).toBe(500))
-    await vi.waitFor(() => expect(tasks).toHaveLength(1))
+    await vi.waitFor(() => expect(deps.metrics.get('worker.bytes.scrubbed')).toBe(500), { timeout: 20_000 })
+    await vi.waitFor(() => expect(tasks).toHaveLength(1), { timeout: 20_000 })
     await store.settle()
     expect(levels()).toEqual(before)
     // The coldest is still the coldest.

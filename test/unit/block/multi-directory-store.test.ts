@@ -53,7 +53,7 @@ describe('placement', () => {
     const reservation = await store.reserve(headerOf(2, 100))
     expect(reservation.path.startsWith(join(root, 'b'))).toBe(true)
     await reservation.abort()
-    await vi.waitFor(() => expect(store.usage().map((usage) => usage.state)).toEqual(['down', 'normal']))
+    await vi.waitFor(() => expect(store.usage().map((usage) => usage.state)).toEqual(['down', 'normal']), { timeout: 20_000 })
     await expect(store.put(headerOf(3, 600), bytesOf(600, 3))).rejects.toMatchObject({ code: 'resource_exhausted', reason: 'no_capacity' })
     expect(usedBytesOf(store)).toBe(100)
   })

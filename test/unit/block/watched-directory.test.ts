@@ -134,7 +134,7 @@ describe('a directory that is taken away', () => {
       await put(store, id, length)
     await rename(join(root, 'elsewhere'), join(root, 'a'))
     await become(store, 'normal,normal')
-    await vi.waitFor(() => expect(deps.events.lines.slice(6)).toEqual(['+1', '+5', '+3']))
+    await vi.waitFor(() => expect(deps.events.lines.slice(6)).toEqual(['+1', '+5', '+3']), { timeout: 20_000 })
     for (const [id, length] of [
       [1, 2000],
       [2, 2001],
@@ -143,7 +143,7 @@ describe('a directory that is taken away', () => {
       [5, 3000],
     ] as const)
       await expectServed(store, id, length)
-    await vi.waitFor(async () => expect(await filesOf('a')).toEqual([]))
+    await vi.waitFor(async () => expect(await filesOf('a')).toEqual([]), { timeout: 20_000 })
     expect(usedBytesOf(store)).toBe(2000 + 2001 + 500 + 501 + 3000)
     await put(store, 6, 1500)
     expect(await filesOf('a')).toHaveLength(1)
@@ -183,7 +183,7 @@ describe('a directory that is taken away', () => {
     await become(store, 'down')
     faults.length = 0
     await become(store, 'normal')
-    await vi.waitFor(() => expect(deps.events.lines).toEqual(['+1', '-1 lost', '+1']))
+    await vi.waitFor(() => expect(deps.events.lines).toEqual(['+1', '-1 lost', '+1']), { timeout: 20_000 })
     await expectServed(store, 1, 2000)
   })
 })
@@ -201,7 +201,7 @@ describe('a disk with I/O errors', () => {
     expect(deps.events.lines.filter((line) => line.startsWith('-'))).toEqual(['-1 lost'])
     faults.length = 0
     await become(store, 'normal,normal')
-    await vi.waitFor(() => expect(store.has(1)).toBe(true))
+    await vi.waitFor(() => expect(store.has(1)).toBe(true), { timeout: 20_000 })
     for (const [id, length] of [
       [1, 2000],
       [2, 10],
@@ -326,13 +326,13 @@ describe('a tier whose disk fails', () => {
     const reservation = await store.reserve(headerOf(3, 2000))
     await rename(join(root, 'elsewhere'), join(root, 'a'))
     await become(store, 'normal,normal')
-    await vi.waitFor(() => expect(deps.events.lines.slice(6)).toEqual(['+2', '+1']))
+    await vi.waitFor(() => expect(deps.events.lines.slice(6)).toEqual(['+2', '+1']), { timeout: 20_000 })
     await reservation.write(bytesOf(2000, 3))
     await reservation.commit()
     expect([1, 2, 3].map((id) => store.levelOf(id))).toEqual([0, 1, 1])
     for (const id of [1, 2, 3]) await expectServed(store, id, 2000)
     expect(usedBytesOf(store)).toBe(6000)
-    await vi.waitFor(async () => expect(await filesOf('a')).toHaveLength(1))
+    await vi.waitFor(async () => expect(await filesOf('a')).toHaveLength(1), { timeout: 20_000 })
   })
 
   test('keeps no writer waiting: the tiers below evict for it', async () => {

@@ -88,6 +88,14 @@ describe('a plan', () => {
   })
 })
 
+it('may be of an empty directory that is known', async () => {
+  store.put('empty/', { length: 0 })
+  const page = { path: '/ns/empty', cursor: '', limit: 0 }
+  await fixture.service.syncPage(page, call)
+  for (const id of ['/ns/empty', 'plan'])
+    expect(await fixture.service.syncPage({ ...page, stagingId: id, stagingExpiresMs: soon() }, call)).toMatchObject({ files: [] })
+})
+
 describe('staged blocks', () => {
   it('are known by the new ids; the old ones stay readable for a while after the swap', async () => {
     const [before] = await load()

@@ -199,9 +199,9 @@ describe('Ctrl-C', () => {
     })
     expect([code, jobs.cancels]).toEqual([4, 1])
     expect(stdout).toBe('Total completed file count is 1, failed file count is 0\n')
-    expect(stderr).toContain('cancelling; stop again to leave the load running')
+    expect(stderr).toContain('cancelling; stop again to leave without waiting for it')
   })
-  it('a second time leaves the load, and says how to follow it', async () => {
+  it('a second time waits no longer, and says how to follow the load', async () => {
     const jobs = new FakeJobMaster(load('RUNNING'))
     const stubborn: FakeCluster = { jobs: { ...jobs.cluster.jobs, cancelLoad: async () => ({}) } }
     const { code, stdout, stderr } = await run(distributedLoad, stubborn, {
@@ -210,7 +210,7 @@ describe('Ctrl-C', () => {
     })
     expect(code).toBe(4)
     expect(stdout).toBe('')
-    expect(stderr).toContain('left load L42 as it is; follow it with: skein job progress L42 --watch')
+    expect(stderr).toContain('load L42 is being cancelled; follow it with: skein job progress L42 --watch')
   })
   it('before the load was accepted cancels it once it is', async () => {
     const jobs = new FakeJobMaster(load('RUNNING'))

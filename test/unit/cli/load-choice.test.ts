@@ -31,8 +31,9 @@ describe('brace templates', () => {
     expect([isTemplate('a{1..2}'), isTemplate('\\{a\\}'), isTemplate('{x}'), isTemplate('a')]).toEqual([true, true, false, false])
   })
   it('makes the names one by one', () => {
-    const names = expandBraces('{000000000..999999999}')
-    expect(names.next().value).toBe('000000000')
+    const names = expandBraces('{0000000..9999999}')
+    expect(names.next().value).toBe('0000000')
+    expect(() => expandBraces('{0..10000000}').next()).toThrow('0..10000000 stands for more than 10000000 names')
   })
 })
 
@@ -110,6 +111,8 @@ describe('what is submitted', () => {
     [['/ns', '--expire-time', '1h'], /give -A too/],
     [['/ns', '--plan', '--async'], /do not go together/],
     [['/ns', '--async', '--manifest', 'x'], /not with --async/],
+    [['/ns', '--plan', '--manifest', 'x'], /--plan loads nothing/],
+    [['/ns/{0..99999999999}'], /more than 10000000 names/],
     [['/ns/a', '/other/b'], /one namespace: \/other\/b is not in \/ns/],
     [['--index', '/dev/null'], /\/dev\/null names no path/],
     [['--from-manifest', '/dev/null'], /is not a manifest/],

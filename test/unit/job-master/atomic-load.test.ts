@@ -95,6 +95,15 @@ describe('an atomic load', () => {
     expect(longestMs).toBeLessThan(2 ** 31)
   })
 
+  test('is refused with a time that no clock has', async () => {
+    const w = await begin()
+    const options = { replication: 1, activeJobs: 100, batchSize: 0, atomic: true, expireTimeMs: Number.MAX_SAFE_INTEGER }
+    await expect(w.jobMaster?.service.submitLoad({ requestKey: '', path: '/ns/a', options }, { signal: never })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringContaining('--expire-time'),
+    })
+  })
+
   test('is alone on its files when another load comes at the same time', async () => {
     const w = await begin()
     const both = await Promise.allSettled([submit(w, '/ns/a', true), submit(w, '/ns/', false)])
