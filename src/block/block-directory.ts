@@ -1,7 +1,7 @@
 // Why: one configured directory as one BlockStore: small blocks share segments, large ones have a file each. How: both
 // stores work on one ledger, so the quota and the lives of a block are one; a committed block's entry says where it is.
 import { BlockLedger, type BlockEntry } from './block-ledger.ts'
-import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryUsage } from './block-store.ts'
+import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryUsage, KeptBlock } from './block-store.ts'
 import { prepareDirectory } from './directory-layout.ts'
 import { DirectoryStore, type DirectoryStoreOptions } from './directory-store.ts'
 import { SegmentStore } from './segment-store.ts'
@@ -108,7 +108,7 @@ export class BlockDirectory implements BlockStore {
   /** As setPinned. */
   setRunningLoads(): void {}
 
-  list(): Iterable<BlockHeader> {
+  list(): Iterable<KeptBlock> {
     return this.#ledger.headers()
   }
 

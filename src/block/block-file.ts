@@ -9,7 +9,7 @@
 import { crc32 } from 'node:zlib'
 import { SkeinError } from '../base/errors.ts'
 import { pageBytes } from '../base/page-checksum.ts'
-import type { BlockHeader } from './block-store.ts'
+import type { BlockHeader, KeptBlock } from './block-store.ts'
 import { readSafeInteger, writeSafeInteger } from './safe-integer.ts'
 
 const version = 1
@@ -19,6 +19,8 @@ const trailerBytes = 16
 /** Flags. */
 const durableFlag = 1
 const stringBytesMax = 65_535
+/** Of all the names in a header. */
+export const namesBytesMax = 3 * stringBytesMax
 /** The tail of a file that holds every footer of a block of up to 256 MiB with short names: one read is enough for most. */
 export const usualFooterBytesMax = 2048
 
@@ -116,6 +118,24 @@ export function decodeFooter(tail: Uint8Array, fileBytes: number): BlockFooter |
     ...((footer.readUInt16LE(38) & durableFlag) === 0 ? {} : { durable: true }),
   }
   return { header, checksums, footerBytes }
+}
+
+/** What is kept in memory of a block that is in a directory. */
+export interface StoredBlock extends KeptBlock {
+  /** A digest of the rest of its header, so that another block's file, or another version's, is seen. */
+  readonly names: number
+}
+
+export function storedBlock(header: BlockHeader): StoredBlock {
+  const { blockId, length, namespaceId, key, etag, offset, durable } = header
+  // A NUL is in no name of a namespace and in no ETag.
+  const names = crc32(`${namespaceId}\0${etag}\0${offset}\0${key}`) | 0
+  return { blockId, length, durable, names }
+}
+
+/** Whether a header is that of a block that is kept, however durable each is. */
+export function isOf(header: BlockHeader, kept: StoredBlock): boolean {
+  return header.blockId === kept.blockId && header.length === kept.length && storedBlock(header).names === kept.names
 }
 
 /** Whether two headers speak of the same bytes, however they are kept. */

@@ -9,13 +9,13 @@
 // bytes, and 4 for each MiB) and the file system's rounding come on top.
 import { assert } from '../base/assert.ts'
 import { SkeinError } from '../base/errors.ts'
-import { checkHeader } from './block-file.ts'
-import type { BlockHeader } from './block-store.ts'
+import { checkHeader, type StoredBlock, storedBlock } from './block-file.ts'
+import type { BlockHeader, KeptBlock } from './block-store.ts'
 import type { SegmentPlace } from './segment-file.ts'
 
 /** One life of one block. A block that is freed and written again has a new entry. */
 export interface BlockEntry {
-  header: BlockHeader
+  header: StoredBlock
   mode: 'writing' | 'committed' | 'removing' | 'ended'
   /** Resolves when the file is gone; set while `removing`. */
   removal: Promise<void> | undefined
@@ -60,8 +60,8 @@ export class BlockLedger {
     return entry?.mode === 'committed' ? entry : undefined
   }
 
-  /** The committed blocks' headers; the iterator may be used while blocks come and go. */
-  *headers(): IterableIterator<BlockHeader> {
+  /** The committed blocks; the iterator may be used while blocks come and go. */
+  *headers(): IterableIterator<KeptBlock> {
     for (const entry of this.#entries.values()) if (entry.mode === 'committed') yield entry.header
   }
 
@@ -77,7 +77,7 @@ export class BlockLedger {
   /** `begin` at once; undefined when the block's last life is still being removed. @throws as checkHeader and begin do */
   tryBegin(header: BlockHeader): BlockEntry | undefined {
     checkHeader(header)
-    return this.#entries.get(header.blockId)?.mode === 'removing' ? undefined : this.begin(header)
+    return this.#entries.get(header.blockId)?.mode === 'removing' ? undefined : this.begin(storedBlock(header))
   }
 
   /** `begin` after the block's last life is removed. @param check called after each wait; what it throws is thrown */
@@ -94,7 +94,7 @@ export class BlockLedger {
    * Takes the block's bytes out of the quota.
    * @throws SkeinError already_exists (`committed` or `being_written`), resource_exhausted (`no_capacity`)
    */
-  begin(header: BlockHeader): BlockEntry {
+  begin(header: StoredBlock): BlockEntry {
     const existing = this.#entries.get(header.blockId)
     if (existing !== undefined) throw alreadyExists(existing)
     if (header.length > this.freeBytes) throw noCapacity(header, this.freeBytes)
@@ -136,7 +136,7 @@ export class BlockLedger {
 }
 
 /** The error of a second writer of one block. `being_written` may pass (the first writer may give up), `committed` does not. */
-export function alreadyExists(entry: BlockEntry): SkeinError {
+export function alreadyExists(entry: { readonly header: Pick<KeptBlock, 'blockId'>; readonly mode: BlockEntry['mode'] }): SkeinError {
   const { blockId } = entry.header
   if (entry.mode === 'committed')
     return new SkeinError('already_exists', `block ${blockId} is in the store already`, { reason: 'committed' })
@@ -144,7 +144,7 @@ export function alreadyExists(entry: BlockEntry): SkeinError {
 }
 
 /** The error of a block that finds no room; the message says how many bytes are missing. */
-export function noCapacity(header: BlockHeader, freeBytes: number): SkeinError {
+export function noCapacity(header: Pick<KeptBlock, 'blockId' | 'length'>, freeBytes: number): SkeinError {
   const missingBytes = header.length - Math.max(0, freeBytes)
   return new SkeinError(
     'resource_exhausted',

@@ -31,6 +31,14 @@ export interface BlockHeader {
   readonly durable?: boolean | undefined
 }
 
+/** What is kept in memory of each block, for a worker has millions. The names are in its file, and said by its reader. */
+export interface KeptBlock {
+  readonly blockId: number
+  readonly length: number
+  /** As in BlockHeader. */
+  readonly durable?: boolean | undefined
+}
+
 export interface DirectoryUsage {
   readonly path: string
   readonly tier: string
@@ -94,7 +102,7 @@ export interface WriteHints {
 
 export interface BlockStoreEvents {
   /** A block became visible. */
-  added(header: BlockHeader): void
+  added(block: KeptBlock): void
   /** A block is gone: freed, evicted, found corrupt, or its directory failed. */
   removed(blockId: number, why: 'freed' | 'evicted' | 'corrupt' | 'lost'): void
 }
@@ -122,7 +130,7 @@ export interface BlockStore {
   /** The loads that run; undefined, as at the start: not known, all are taken to run. Stores without tiers need not know. */
   setRunningLoads(loadIds: Iterable<string> | undefined): void
   /** Durable blocks are listed as such. */
-  list(): Iterable<BlockHeader>
+  list(): Iterable<KeptBlock>
   readonly blockCount: number
   /** Bytes of reservations that are open; part of `usedBytes` in usage(). */
   readonly reservedBytes: number

@@ -12,9 +12,9 @@ import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { pageChecksums } from '../base/page-checksum.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import { encodeFooter } from './block-file.ts'
+import { encodeFooter, storedBlock } from './block-file.ts'
 import { type BlockEntry, BlockLedger } from './block-ledger.ts'
-import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents, DirectoryUsage } from './block-store.ts'
+import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents, DirectoryUsage, KeptBlock } from './block-store.ts'
 import { blockPath, type DirectoryLayout, inBlockFolder, prepareDirectory, syncBlockName, tempPath } from './directory-layout.ts'
 import { openReader } from './directory-reader.ts'
 import { releaseFile } from './directory-release.ts'
@@ -83,7 +83,7 @@ export class DirectoryStore implements BlockStore {
     let unwanted = 0
     for (const header of blocks) {
       // One that the ledger has is in a segment too: this file should have been deleted.
-      if (ledger.get(header.blockId) === undefined && header.length <= ledger.freeBytes) ledger.commit(ledger.begin(header))
+      if (ledger.get(header.blockId) === undefined && header.length <= ledger.freeBytes) ledger.commit(ledger.begin(storedBlock(header)))
       else {
         unwanted += 1
         await removeFile(blockPath(layout, header.blockId))
@@ -120,7 +120,7 @@ export class DirectoryStore implements BlockStore {
     return this.#ledger.committed(blockId) !== undefined
   }
 
-  list(): Iterable<BlockHeader> {
+  list(): Iterable<KeptBlock> {
     return this.#ledger.headers()
   }
 
@@ -192,7 +192,7 @@ export class DirectoryStore implements BlockStore {
     if (entry === undefined) throw notFound(blockId)
     const { header } = entry
     try {
-      return await openReader(blockPath(this.#layout, blockId), entry.header, () => this.#dropBroken(entry, 'corrupt'))
+      return await openReader(blockPath(this.#layout, blockId), header, ({ key }) => this.#dropBroken(entry, 'corrupt', key))
     } catch (thrown) {
       // Freed, and perhaps being written anew, while the file was opened: what was read says nothing about this block.
       if (entry.mode !== 'committed') throw notFound(blockId)
@@ -301,12 +301,12 @@ export class DirectoryStore implements BlockStore {
     }
   }
 
-  async #dropBroken(entry: BlockEntry, why: 'corrupt' | 'lost'): Promise<void> {
+  async #dropBroken(entry: BlockEntry, why: 'corrupt' | 'lost', key?: string): Promise<void> {
     // The reader may be older than the block: freed, or found broken by another reader. After close the directory may be
     // a successor's.
     if (entry.mode !== 'committed' || this.#closed) return
     const { logger, metrics } = this.#options.deps
-    logger.warn('a broken block was dropped', { blockId: entry.header.blockId, key: entry.header.key, path: this.#layout.path, why })
+    logger.warn('a broken block was dropped', { blockId: entry.header.blockId, key, path: this.#layout.path, why })
     if (why === 'corrupt') metrics.add('worker.blocks.corrupt')
     await this.#remove(entry, why)
   }

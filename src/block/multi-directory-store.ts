@@ -7,7 +7,7 @@ import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { SegmentSettings } from './block-directory.ts'
 import { checkHeader } from './block-file.ts'
 import { alreadyExists, type BlockEntry, noCapacity } from './block-ledger.ts'
-import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryState, DirectoryUsage } from './block-store.ts'
+import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryState, DirectoryUsage, KeptBlock } from './block-store.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from './directory-store.ts'
 import type { DiskHealthLimits } from './disk-health.ts'
 import { outOfOrder, WatchedDirectory } from './watched-directory.ts'
@@ -21,7 +21,7 @@ export interface BlockStoreOptions extends DirectoryStoreDependencies {
   readonly apartFrom?: readonly string[]
   readonly healthLimits?: Partial<DiskHealthLimits> | undefined
   /** A block that was lost with its disk is here again: false deletes it. Default: all are reported as added. */
-  readonly found?: ((header: BlockHeader) => boolean) | undefined
+  readonly found?: ((block: KeptBlock) => boolean) | undefined
   /** Ends the scan early. */
   readonly signal?: AbortSignal
 }
@@ -35,7 +35,7 @@ export async function openBlockStore(options: BlockStoreOptions): Promise<MultiD
   if (directories.length === 0) throw new SkeinError('invalid_argument', 'a worker needs at least one block directory')
   const deps = { events, clock, logger, metrics }
   const stores: WatchedDirectory[] = []
-  const taking = options.found ?? ((header: BlockHeader) => (events.added(header), true))
+  const taking = options.found ?? ((block: KeptBlock) => (events.added(block), true))
   try {
     for (const directory of directories) {
       // Before it is opened too: an outer directory's folders must not be made inside an inner one.
@@ -131,7 +131,7 @@ export class MultiDirectoryStore implements BlockStore {
   /** As setPinned. */
   setRunningLoads(): void {}
 
-  *list(): Iterable<BlockHeader> {
+  *list(): Iterable<KeptBlock> {
     for (const directory of this.#directories) yield* directory.list()
   }
 

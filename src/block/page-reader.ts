@@ -19,8 +19,12 @@ export interface PageSource {
 }
 
 /** The block's file or record is not what it should be. Reason `block_missing`: there is none; `block_corrupt`: it is torn, rotten or another's. */
-export function brokenBlock(reason: 'block_missing' | 'block_corrupt', header: BlockHeader, what: string): SkeinError {
-  return new SkeinError('data_loss', `block ${header.blockId} ${what}; it was dropped`, { reason })
+export function brokenBlock(
+  reason: 'block_missing' | 'block_corrupt',
+  { blockId }: Pick<BlockHeader, 'blockId'>,
+  what: string,
+): SkeinError {
+  return new SkeinError('data_loss', `block ${blockId} ${what}; it was dropped`, { reason })
 }
 
 /** A block's reader; `broken` drops the block, and is waited for before a read throws data_loss. */
@@ -29,7 +33,7 @@ export class PageReader implements BlockReader {
   readonly place: BlockPlace
   readonly #checksums: readonly number[]
   readonly #source: Uint8Array | PageSource
-  readonly #broken: () => Promise<void>
+  readonly #broken: (header: BlockHeader) => Promise<void>
   #reading = 0
   #mode: 'open' | 'closing' | 'closed' = 'open'
   readonly #closed = Promise.withResolvers<void>()
@@ -39,7 +43,7 @@ export class PageReader implements BlockReader {
     place: BlockPlace,
     checksums: readonly number[],
     source: Uint8Array | PageSource,
-    broken: () => Promise<void>,
+    broken: (header: BlockHeader) => Promise<void>,
   ) {
     this.header = header
     this.place = place
@@ -64,7 +68,7 @@ export class PageReader implements BlockReader {
       const pages = await this.#pages(from, to)
       const rotten = pages === undefined ? undefined : rottenPage(pages, firstPage, this.#checksums)
       if (pages === undefined || rotten !== undefined) {
-        await this.#broken()
+        await this.#broken(this.header)
         throw brokenBlock('block_corrupt', this.header, pages === undefined ? 'is cut short' : `has a wrong checksum in page ${rotten}`)
       }
       return pages.subarray(offset - from, offset - from + length)

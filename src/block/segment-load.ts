@@ -3,7 +3,7 @@
 // record and appended to again.
 import { diskError, hasErrno, removeFile, truncateFile } from './disk-calls.ts'
 import { namesInFolder } from './directory-layout.ts'
-import type { BlockHeader } from './block-store.ts'
+import { type StoredBlock, storedBlock } from './block-file.ts'
 import { deleteSegment, isHeadsName, openSegment, type Segment, type SegmentPlace } from './segment-file.ts'
 import { readHeads } from './segment-heads.ts'
 import type { SegmentRecord } from './segment-record.ts'
@@ -13,7 +13,7 @@ import type { SegmentTable } from './segment-table.ts'
 const windowBytes = 128 * 1024
 
 export interface FoundBlock {
-  readonly header: BlockHeader
+  readonly header: StoredBlock
   readonly place: SegmentPlace
 }
 
@@ -37,8 +37,6 @@ interface Loading {
   readonly table: SegmentTable
   readonly newest: Map<number, Newest>
   readonly tombstones: { readonly segment: Segment; readonly blockId: number; readonly sequence: number; readonly bytes: number }[]
-  /** Each text once: headers repeat the namespace. */
-  readonly texts: Map<string, string>
 }
 
 /**
@@ -51,7 +49,7 @@ export async function loadSegments(
   limits: { readonly segmentBytes: number; readonly signal: AbortSignal },
 ): Promise<LoadedSegments> {
   const { segments, foreignFiles } = await openAll(folder)
-  const loading: Loading = { table, newest: new Map(), tombstones: [], texts: new Map() }
+  const loading: Loading = { table, newest: new Map(), tombstones: [] }
   const withoutHeads: Segment[] = []
   let cutBytes = 0
   try {
@@ -133,17 +131,15 @@ async function readSegment(segment: Segment, loading: Loading, signal: AbortSign
   return end
 }
 
-function take(segment: Segment, position: number, record: SegmentRecord, { table, newest, tombstones, texts }: Loading): void {
+function take(segment: Segment, position: number, record: SegmentRecord, { table, newest, tombstones }: Loading): void {
   table.sawSequence(record.sequence)
   if (record.kind === 'tombstone') {
     tombstones.push({ segment, blockId: record.blockId, sequence: record.sequence, bytes: record.bytes })
     return
   }
-  const { blockId, namespaceId } = record.header
-  const known = texts.get(namespaceId) ?? namespaceId
-  texts.set(known, known)
+  const { blockId } = record.header
   const found: Newest = {
-    header: { ...record.header, namespaceId: known },
+    header: storedBlock(record.header),
     place: { segment, position, bytes: record.bytes },
     sequence: record.sequence,
   }

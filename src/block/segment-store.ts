@@ -10,7 +10,7 @@ import { assert } from '../base/assert.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { pageChecksums } from '../base/page-checksum.ts'
 import type { BlockEntry, BlockLedger } from './block-ledger.ts'
-import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryUsage } from './block-store.ts'
+import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryUsage, KeptBlock } from './block-store.ts'
 import { type DirectoryLayout, tempPath } from './directory-layout.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from './directory-store.ts'
 import { diskError } from './disk-calls.ts'
@@ -120,7 +120,7 @@ export class SegmentStore implements BlockStore {
     return this.#ledger.committed(blockId) !== undefined
   }
 
-  list(): Iterable<BlockHeader> {
+  list(): Iterable<KeptBlock> {
     return this.#ledger.headers()
   }
 
@@ -138,7 +138,7 @@ export class SegmentStore implements BlockStore {
       id,
       header,
       path,
-      append: (data, checksums) => this.#append(entry, data, checksums),
+      append: (data, checksums) => this.#append(entry, header, data, checksums),
       ended: (how) => {
         this.#reservations.delete(reservation)
         if (how === 'aborted') this.#ledger.end(entry)
@@ -156,7 +156,7 @@ export class SegmentStore implements BlockStore {
     const begun = this.#begin(header)
     const entry = begun instanceof Promise ? await begun : begun
     try {
-      await this.#append(entry, [bytes], pageChecksums(bytes))
+      await this.#append(entry, header, [bytes], pageChecksums(bytes))
     } catch (thrown) {
       this.#ledger.end(entry)
       throw diskError(thrown, `writing block ${header.blockId}`)
@@ -168,7 +168,7 @@ export class SegmentStore implements BlockStore {
     const entry = this.#ledger.committed(blockId)
     if (entry?.place === undefined) throw notFound(blockId)
     try {
-      return await openSegmentReader(entry.place, entry.header, () => this.#dropBroken(entry, 'corrupt'))
+      return await openSegmentReader(entry.place, entry.header, ({ key }) => this.#dropBroken(entry, 'corrupt', key))
     } catch (thrown) {
       if (entry.mode !== 'committed') throw notFound(blockId)
       if (isSkeinError(thrown, 'data_loss')) await this.#dropBroken(entry, 'corrupt')
@@ -237,13 +237,13 @@ export class SegmentStore implements BlockStore {
   }
 
   /** The entry is committed when this resolves. @throws SkeinError; the entry is still `writing` then */
-  #append(entry: BlockEntry, data: readonly Uint8Array[], checksums: readonly number[]): Promise<void> {
-    const head = encodeBlockHead(this.#table.nextSequence(), entry.header, checksums)
+  #append(entry: BlockEntry, header: BlockHeader, data: readonly Uint8Array[], checksums: readonly number[]): Promise<void> {
+    const head = encodeBlockHead(this.#table.nextSequence(), header, checksums)
     return new Promise((resolve, reject) => {
       this.#writer.append({
         head,
         data,
-        bytes: head.length + entry.header.length,
+        bytes: head.length + header.length,
         written: (place) => {
           entry.place = place
           this.#table.addLive(place)
@@ -257,13 +257,13 @@ export class SegmentStore implements BlockStore {
     })
   }
 
-  async #dropBroken(entry: BlockEntry, why: 'corrupt'): Promise<void> {
+  async #dropBroken(entry: BlockEntry, why: 'corrupt', key?: string): Promise<void> {
     // The reader may be older than the block, and after close the directory may be a successor's.
     if (entry.mode !== 'committed' || this.#closed) return
     const { logger, metrics } = this.#options.deps
     logger.warn('a broken block was dropped', {
       blockId: entry.header.blockId,
-      key: entry.header.key,
+      key,
       path: this.#options.layout.path,
       why,
     })

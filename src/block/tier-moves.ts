@@ -83,7 +83,7 @@ export class TierMover {
   }
 
   async #copy(block: TierBlock, reader: BlockReader, target: BlockStore): Promise<void> {
-    const { header } = block
+    const header = { ...reader.header, durable: block.header.durable }
     const { signal } = this.#options
     if (header.length <= putBytesMax) {
       const bytes = await reader.read(0, header.length, signal)

@@ -5,7 +5,8 @@
 //   who may delete: a writer that asked for it, the work ahead of need that it set off, and the last tier's own watermarks,
 //   where they are configured; all else only moves
 //   a plan meets a world that went on: an action that cannot be done any more is left out, and the writer asks again
-//   a disk that is full below its quota: for a while its tier counts as full, so that its own blocks go first
+//   a disk that is full below its quota: for a while its tier has no more room than what was in it then, so that its own
+//   blocks go first, and no more of them than are in the way
 import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { BlockStore } from './block-store.ts'
@@ -67,8 +68,9 @@ interface Row {
   /** Nothing could be done ahead of need a moment ago. */
   aheadRestUntilMs: number
   readonly quotaBytes: number
-  /** Its disk was found full although the quota was not used up. */
+  /** Its disk was found full although the quota was not used up; and what its directories had in them then. */
   diskFullUntilMs: number
+  fullAtBytes: readonly number[]
 }
 
 export class TierRoom {
@@ -84,6 +86,7 @@ export class TierRoom {
       ahead: undefined,
       aheadRestUntilMs: Number.NEGATIVE_INFINITY,
       diskFullUntilMs: Number.NEGATIVE_INFINITY,
+      fullAtBytes: [],
       quotaBytes: tier.usage().reduce((total, usage) => total + usage.quotaBytes, 0),
     }))
   }
@@ -119,7 +122,10 @@ export class TierRoom {
   /** A write to the tier failed because its disk is full. */
   diskWasFull(level: number): void {
     const row = this.#rows[level]
-    if (row !== undefined) row.diskFullUntilMs = this.#options.clock.monotonicMs() + diskFullMs
+    const tier = this.#options.tiers[level]
+    if (row === undefined || tier === undefined) return
+    row.diskFullUntilMs = this.#options.clock.monotonicMs() + diskFullMs
+    row.fullAtBytes = tier.usage().map((usage) => usage.usedBytes)
   }
 
   /** Resolves when nothing is left to do. */
@@ -218,12 +224,13 @@ export class TierRoom {
     const { tiers, table, clock } = this.#options
     const nowMs = clock.monotonicMs()
     return tiers.map((tier, level) => {
-      const isDiskFull = nowMs < (this.#rows[level]?.diskFullUntilMs ?? nowMs)
+      const row = this.#rows[level]
+      const isDiskFull = row !== undefined && nowMs < row.diskFullUntilMs
       return {
-        directories: tier.usage().map(({ quotaBytes, usedBytes, state }) => ({
+        directories: tier.usage().map(({ quotaBytes, usedBytes, state }, directory) => ({
           // Whatever goes from a directory that cannot be written to, it makes no room.
           quotaBytes: state === 'normal' ? quotaBytes : -1,
-          freeBytes: isDiskFull || state !== 'normal' ? 0 : quotaBytes - usedBytes,
+          freeBytes: state === 'normal' ? Math.max(0, (isDiskFull ? (row.fullAtBytes[directory] ?? 0) : quotaBytes) - usedBytes) : 0,
         })),
         candidates: () => candidates(tier, table, level),
       }

@@ -2,12 +2,12 @@
 // How: pure bookkeeping, one entry a block, one annotator a tier. A block is in the table while a reader can find it.
 import { assert } from '../base/assert.ts'
 import type { BlockAnnotator } from './annotator.ts'
-import type { BlockHeader } from './block-store.ts'
+import type { KeptBlock } from './block-store.ts'
 import type { Load } from './running-loads.ts'
 
 /** One life of one block. */
 export interface TierBlock {
-  header: BlockHeader
+  header: KeptBlock
   /** The load that wrote it, and counts on it while it runs. */
   readonly load: Load | undefined
   level: number
@@ -45,7 +45,7 @@ export class TierTable {
     return this.#blocks.get(block.header.blockId) === block
   }
 
-  *headers(): IterableIterator<BlockHeader> {
+  *headers(): IterableIterator<KeptBlock> {
     for (const block of this.#blocks.values()) yield block.header
   }
 
@@ -54,7 +54,7 @@ export class TierTable {
     return this.#row(level).bytes
   }
 
-  add(header: BlockHeader, level: number, load?: Load): void {
+  add(header: KeptBlock, level: number, load?: Load): void {
     assert(!this.#blocks.has(header.blockId), `block ${header.blockId} is in two tiers`)
     this.#blocks.set(header.blockId, { header, load, level, readers: 0, move: undefined })
     const row = this.#row(level)

@@ -16,7 +16,16 @@ import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { BlockAnnotator } from './annotator.ts'
 import { checkHeader } from './block-file.ts'
 import { alreadyExists, noCapacity } from './block-ledger.ts'
-import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents, DirectoryUsage, WriteHints } from './block-store.ts'
+import type {
+  BlockHeader,
+  BlockReader,
+  BlockReservation,
+  BlockStore,
+  BlockStoreEvents,
+  DirectoryUsage,
+  KeptBlock,
+  WriteHints,
+} from './block-store.ts'
 import { TierReader } from './tier-reader.ts'
 import { Promotions } from './promotions.ts'
 import { type Load, RunningLoads } from './running-loads.ts'
@@ -86,7 +95,7 @@ export class TieredStore implements BlockStore {
    * @throws what openTier throws
    */
   static async open(
-    openTier: (level: number, events: BlockStoreEvents, found: (header: BlockHeader) => boolean) => Promise<TierStore>,
+    openTier: (level: number, events: BlockStoreEvents, found: (block: KeptBlock) => boolean) => Promise<TierStore>,
     options: TieredStoreOptions,
   ): Promise<TieredStore> {
     const table = new TierTable(options.levels, options.makeAnnotator)
@@ -194,7 +203,7 @@ export class TieredStore implements BlockStore {
     this.#loads.setRunning(loadIds)
   }
 
-  list(): Iterable<BlockHeader> {
+  list(): Iterable<KeptBlock> {
     return this.#table.headers()
   }
 
@@ -228,7 +237,7 @@ export class TieredStore implements BlockStore {
     const writing = this.#writing.get(header.blockId)
     const committed = this.#table.get(header.blockId) !== undefined
     if (committed || (writing !== undefined && writing.reservation?.ended !== true)) {
-      throw alreadyExists({ header, mode: committed ? 'committed' : 'writing', removal: undefined, place: undefined })
+      throw alreadyExists({ header, mode: committed ? 'committed' : 'writing' })
     }
     const load = hints?.loadId === undefined ? undefined : this.#loads.of(hints.loadId)
     const write: Write = { evict: hints?.evict === true, load, reservation: undefined }
@@ -329,7 +338,7 @@ export class TieredStore implements BlockStore {
     return this.#leave(blockId, Promise.all([this.#tiers[block.level]?.free(blockId), block.move?.done]))
   }
 
-  #added(level: number, header: BlockHeader): void {
+  #added(level: number, header: KeptBlock): void {
     const write = this.#writing.get(header.blockId)
     if (write === undefined) {
       // A move's commit: readers find the new copy from now on. If the block was freed meanwhile, the mover clears it away.
@@ -346,7 +355,7 @@ export class TieredStore implements BlockStore {
   }
 
   /** A block's disk is well again. @returns false when the block came anew meanwhile, or is about to */
-  #found(level: number, header: BlockHeader): boolean {
+  #found(level: number, header: KeptBlock): boolean {
     const { blockId } = header
     const writing = this.#writing.get(blockId)
     const isComing = writing !== undefined && writing.reservation?.ended !== true

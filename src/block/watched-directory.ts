@@ -16,6 +16,7 @@ import type {
   BlockStoreEvents,
   DirectoryState,
   DirectoryUsage,
+  KeptBlock,
 } from './block-store.ts'
 import { examineDirectory } from './directory-probe.ts'
 import { hasErrno } from './disk-calls.ts'
@@ -38,7 +39,7 @@ const diskFullMs = 10_000
 export interface WatchedDirectoryOptions extends BlockDirectoryOptions {
   readonly healthLimits?: Partial<DiskHealthLimits> | undefined
   /** A block is here again: false deletes it, without another word about it. Called without waiting in between. */
-  readonly found: (header: BlockHeader) => boolean
+  readonly found: (block: KeptBlock) => boolean
 }
 
 /** From opening the directory to giving it up. */
@@ -109,7 +110,7 @@ export class WatchedDirectory implements BlockStore {
     return this.#life?.directory.has(blockId) ?? false
   }
 
-  list(): Iterable<BlockHeader> {
+  list(): Iterable<KeptBlock> {
     return this.#life?.directory.list() ?? []
   }
 

@@ -5,6 +5,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { blockCount } from '../base/block-id.ts'
 import { type Clock, type Random, systemRandom } from '../base/clock.ts'
+import { Standstill } from '../base/standstill.ts'
 import { toSkeinError } from '../base/errors.ts'
 import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
@@ -97,7 +98,11 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     return inode?.kind === 'file' ? blockCount(inode.length, inode.blockSizeBytes) : undefined
   }
   const isDecommissioning = (workerId: string): boolean => tables.decommissioning().has(workerId)
-  const workers = new WorkerRegistry({ blocks, blockCount: countOf, clock, logger, workerLostMs: options.workerLostMs, isDecommissioning })
+  const standstill = new Standstill(clock)
+  const workers = new WorkerRegistry({
+    ...{ blocks, blockCount: countOf, clock, logger, workerLostMs: options.workerLostMs, isDecommissioning },
+    stoodStillMs: () => standstill.totalMs,
+  })
   const { random = systemRandom } = deps
   const replication = new ReplicationChecker({ tables, blocks, workers, clock, random, logger, metrics, options: options.replication })
   workers.watch(replication)
@@ -129,7 +134,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     const context = { tables, log, blocks, workers, stores, sealing, clock, logger, metrics, options }
     const backup = new BackupService({ ...{ state, tables, clusterId, home: deps.home, clock, logger }, version: options.version })
     const closeState = (): Promise<void> => state.close()
-    return assemble(context, { replication, notices, backup, clusterId, random, persistOn: deps.persistOn, closeState })
+    return assemble(context, { replication, standstill, notices, backup, clusterId, random, persistOn: deps.persistOn, closeState })
   } catch (error) {
     await state.close()
     throw error
@@ -138,6 +143,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
 
 interface Assembly {
   readonly replication: ReplicationChecker
+  readonly standstill: Standstill
   readonly notices: BlockNotices
   readonly backup: BackupService
   readonly clusterId: string
@@ -147,7 +153,7 @@ interface Assembly {
 }
 
 function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
-  const { replication, notices, backup, clusterId, random, persistOn, closeState } = assembly
+  const { replication, standstill, notices, backup, clusterId, random, persistOn, closeState } = assembly
   const sync = new StoreSync(context)
   const locator = new PathLocator(context, sync)
   const namespaces = new NamespaceService(context)
@@ -186,6 +192,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
       void replication.run(either)
       lifecycle.run(either)
       void staging.run(either)
+      standstill.watch(either)
       if (hasDetached(context)) {
         namespaces.clearDetached().catch((error: unknown) => context.logger.warn('clearing deleted namespaces did not end', { error }))
       }

@@ -23,6 +23,8 @@ export interface WorkerRegistryDependencies {
   readonly clock: Clock
   readonly logger: Logger
   readonly workerLostMs: number
+  /** How long this process has stood still, in all: for as long it heard nobody. Default: never. */
+  readonly stoodStillMs?: () => number
   /** Default: none is. */
   readonly isDecommissioning?: (workerId: string) => boolean
 }
@@ -60,6 +62,8 @@ export class WorkerRegistry {
   readonly #deps: WorkerRegistryDependencies
   readonly #workers = new Map<string, Worker>()
   #events: WorkerEvents | undefined
+  /** What of the standstills the workers have been allowed for. */
+  #allowedMs = 0
 
   constructor(deps: WorkerRegistryDependencies) {
     this.#deps = deps
@@ -157,6 +161,7 @@ export class WorkerRegistry {
 
   /** Ends the sessions of workers that were not heard of for too long. Cheap; called before anything that depends on who lives. */
   expire(): void {
+    this.#allowForStandstill()
     const heard = [...this.#workers.values()].filter((worker) => worker.session !== undefined)
     for (const worker of lostWorkers(heard, this.#deps.clock.monotonicMs(), this.#deps.workerLostMs)) {
       this.#endSession(worker)
@@ -168,6 +173,13 @@ export class WorkerRegistry {
     }
     const lost = [...this.#workers.values()].filter((worker) => worker.session === undefined)
     for (const worker of lost.slice(0, Math.max(0, lost.length - lostWorkersKept))) this.#workers.delete(worker.workerId)
+  }
+
+  #allowForStandstill(): void {
+    const stoodStillMs = this.#deps.stoodStillMs?.() ?? 0
+    if (stoodStillMs === this.#allowedMs) return
+    for (const worker of this.#workers.values()) worker.heardMonotonicMs += stoodStillMs - this.#allowedMs
+    this.#allowedMs = stoodStillMs
   }
 
   /** Forgets all replicas of a file and has the workers delete them. @returns how many replicas there were of which block */

@@ -1,7 +1,7 @@
 // Why: the store says at any moment that blocks came and went; the master is told in batches, one call at a time. How: the
 // last word about each block is kept until it is taken. While the worker has no session nothing is kept, because the full
 // report that follows says it all.
-import type { BlockHeader, BlockStoreEvents } from '../block/block-store.ts'
+import type { BlockStoreEvents, KeptBlock } from '../block/block-store.ts'
 
 export interface ChangeBatch {
   readonly added: number[]
@@ -17,8 +17,8 @@ export class BlockChanges implements BlockStoreEvents {
   #mode: 'ignoring' | 'recording' = 'ignoring'
   #wake: (() => void) | undefined
 
-  added(header: BlockHeader): void {
-    this.#note(header.blockId, header.durable === true ? 'added durable' : 'added')
+  added({ blockId, durable }: KeptBlock): void {
+    this.#note(blockId, durable === true ? 'added durable' : 'added')
   }
 
   removed(blockId: number): void {

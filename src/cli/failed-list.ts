@@ -4,14 +4,14 @@ import { open, mkdir, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JobServiceDefinition, LoadFile } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
-import { failedLine, failedNamedMax } from './format-load.ts'
+import { failedListLine, failedNamedMax } from './format-load.ts'
 
 const pageSize = 1000
 
 export interface FailedFiles {
   /** The first ones. */
   readonly named: readonly LoadFile[]
-  /** The file with all of them, one `path: reason` a line; undefined when it could not be written. */
+  /** The file with all of them, one `path: reason (attempts N, worker W)` a line; undefined when it could not be written. */
   readonly list: string | undefined
 }
 
@@ -44,7 +44,7 @@ export async function collectFailedFiles(
   try {
     for await (const page of loadFiles(jobs, loadId, true, signal)) {
       named.push(...page.slice(0, failedNamedMax - named.length))
-      await file?.write(page.map((one) => `${failedLine(one)}\n`).join(''))
+      await file?.write(page.map((one) => `${failedListLine(one)}\n`).join(''))
     }
   } finally {
     await file?.close()

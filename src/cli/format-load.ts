@@ -25,8 +25,14 @@ export function loadResultText(status: LoadStatus, failed: readonly LoadFile[], 
 }
 
 /** `path: reason`, on one line. */
-export function failedLine(file: LoadFile): string {
+function failedLine(file: LoadFile): string {
   return printable(`${file.path}: ${file.reason.replaceAll(/\s*\n\s*/g, ' ')}`)
+}
+
+/** `path: reason (attempts 3, worker W)`: a line of the whole list. */
+export function failedListLine(file: LoadFile): string {
+  const worker = file.workerId === '' ? '' : `, worker ${file.workerId}`
+  return `${failedLine(file)}${file.attempts === 0 ? '' : printable(` (attempts ${file.attempts}${worker})`)}`
 }
 
 /** One line of counts, for stderr. */
@@ -144,7 +150,8 @@ export function workersText(workers: readonly WorkerProgress[]): string {
 /** A file's line in `job stat -v`. */
 export function loadFileLine(file: LoadFile): string {
   const attempts = file.attempts > 1 ? `  attempts ${file.attempts}` : ''
+  const worker = file.workerId === '' ? '' : `  worker ${file.workerId}`
   return printable(
-    `${file.state.padEnd(8)} ${String(file.length).padStart(15)}  ${file.path}${attempts}${file.reason === '' ? '' : `  ${file.reason}`}`,
+    `${file.state.padEnd(8)} ${String(file.length).padStart(15)}  ${file.path}${attempts}${worker}${file.reason === '' ? '' : `  ${file.reason}`}`,
   )
 }

@@ -11,7 +11,7 @@ import { followLoad } from './follow-load.ts'
 import { followHint } from './load-events.ts'
 import { addLoadFlags, type LoadFlags, readLoadFlags } from './load-flags.ts'
 import { openSource, type SourceFlags } from './load-source.ts'
-import { writeManifest } from './manifest.ts'
+import { checkManifest, writeManifest } from './manifest.ts'
 import { planLoad } from './plan-load.ts'
 import { printable } from './printable.ts'
 import { reportLoad } from './report-load.ts'
@@ -49,6 +49,7 @@ async function distributedLoad(context: CommandContext, paths: readonly string[]
   if (flags.plan === true && flags.manifest !== undefined) throw usageError('--plan loads nothing that a --manifest could name')
   if (flags.async === true && flags.manifest !== undefined) throw usageError('--manifest is written at the end: not with --async')
   readLoadFlags(flags, 1, context.clock.nowMs())
+  if (flags.manifest !== undefined) await checkManifest(flags.manifest)
   const { target, request: what } = await openSource(context, paths, flags)
   const options = readLoadFlags(flags, target.config.load.activeJobs, context.clock.nowMs())
   const request = { requestKey: context.uniqueId(), ...what, options }

@@ -1,6 +1,6 @@
 // Why: what a load brought in is written down in a form that another cluster can load again, version by version. How: JSON
 // lines: the first says whose manifest it is, every other one names a file.
-import { open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm, stat } from 'node:fs/promises'
 import { SkeinError } from '../base/errors.ts'
 import { formatPath, parsePath } from '../base/paths.ts'
 import type { IndexItem, JobServiceDefinition, LoadFile, LoadStatus } from '../wire/generated/job.ts'
@@ -16,6 +16,18 @@ export interface ManifestHead {
   readonly namespace: string
   /** Of the namespace: the bucket and prefix that the keys are below. */
   readonly uri: string
+}
+
+/** Refuses a place that cannot be written to before the load, not hours later. @throws SkeinError failed_precondition */
+export async function checkManifest(file: string): Promise<void> {
+  const partial = `${file}.partial`
+  try {
+    if ((await stat(file).catch(() => undefined))?.isDirectory() === true) throw new Error('it is a directory')
+    await (await open(partial, 'w', 0o644)).close()
+    await rm(partial)
+  } catch (thrown) {
+    throw notWritten(file, thrown)
+  }
 }
 
 /** Writes the files of an ended load; the file is there whole or not at all. @returns how many files it names */
@@ -45,9 +57,13 @@ export async function writeManifest(
   } catch (thrown) {
     await rm(partial, { force: true })
     if (thrown instanceof SkeinError) throw thrown
-    throw new SkeinError('failed_precondition', `the manifest ${file} cannot be written: ${(thrown as Error).message}`, { cause: thrown })
+    throw notWritten(file, thrown)
   }
   return files
+}
+
+function notWritten(file: string, thrown: unknown): SkeinError {
+  return new SkeinError('failed_precondition', `the manifest ${file} cannot be written: ${(thrown as Error).message}`, { cause: thrown })
 }
 
 function lineOf(file: LoadFile): Readonly<Record<string, unknown>> {

@@ -38,10 +38,14 @@ const plansMax = 64
 const runningMax = 8
 const keepMs = 10 * 60_000
 const retryMs = 500
+/** A plan that nobody asks for any more is given up. */
+const unaskedMs = 60_000
 
 interface Plan {
   readonly report: PlanReport
   readonly createdMs: number
+  /** When somebody last asked for it. */
+  askedMs: number
 }
 
 export class LoadPlans {
@@ -61,8 +65,10 @@ export class LoadPlans {
     const planId = `P${this.#next}-${this.#deps.clock.nowMs().toString(36)}`
     this.#next += 1
     const report = emptyReport(planId, command.path)
-    this.#plans.set(planId, { report, createdMs: this.#deps.clock.monotonicMs() })
-    keep(this.#make(command, report, stop))
+    const now = this.#deps.clock.monotonicMs()
+    const plan = { report, createdMs: now, askedMs: now }
+    this.#plans.set(planId, plan)
+    keep(this.#make(command, plan, stop))
     return planId
   }
 
@@ -70,6 +76,7 @@ export class LoadPlans {
   get(planId: string): PlanReport {
     const plan = this.#plans.get(planId)
     if (plan === undefined) throw new SkeinError('not_found', `there is no plan ${planId}: plans are kept for ${keepMs / 60_000} minutes`)
+    plan.askedMs = this.#deps.clock.monotonicMs()
     return { ...plan.report, placement: plan.report.placement.map((row) => ({ ...row })) }
   }
 
@@ -79,9 +86,10 @@ export class LoadPlans {
       if (report.done && (now - createdMs > keepMs || this.#plans.size >= plansMax)) this.#plans.delete(planId)
   }
 
-  async #make(command: SubmitLoad, report: PlanReport, stop: AbortSignal): Promise<void> {
+  async #make(command: SubmitLoad, plan: Plan, stop: AbortSignal): Promise<void> {
+    const { report } = plan
     try {
-      await this.#fill(command, report, stop)
+      await this.#fill(command, plan, stop)
     } catch (thrown) {
       const error = toSkeinError(thrown)
       report.error = error.message
@@ -90,8 +98,9 @@ export class LoadPlans {
     report.done = true
   }
 
-  async #fill(command: SubmitLoad, report: PlanReport, stop: AbortSignal): Promise<void> {
-    const { cluster, options, master } = this.#deps
+  async #fill(command: SubmitLoad, plan: Plan, stop: AbortSignal): Promise<void> {
+    const { cluster, options, master, clock } = this.#deps
+    const { report } = plan
     await cluster.refresh(stop)
     const info = await master.getNamespace({ name: parsePath(command.path).namespace }, { signal: stop })
     const terms = storeTerms(info, options.storeTerms)
@@ -102,6 +111,7 @@ export class LoadPlans {
     let cursor = ''
     do {
       const page = await this.#page(listing, cursor, stop)
+      if (clock.monotonicMs() - plan.askedMs > unaskedMs) throw new SkeinError('cancelled', 'nobody asked for the plan any more')
       listing.taken(page)
       const planner = plannerOptionsOf(command.options, options, report.files, live)
       books.add(page, planListed(page, command.options, planner, placement))

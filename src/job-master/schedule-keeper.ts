@@ -31,7 +31,7 @@ export interface ScheduleDependencies {
 
 const lookEveryMs = 1000
 const timerEveryMs = 5000
-/** How long a run is tried to be submitted while the master is away or workers are missing. */
+/** How long a run is tried to be submitted while the master is away, workers are missing or another load is in its way. */
 const submitPatienceMs = 600_000
 
 export class ScheduleKeeper {
@@ -226,5 +226,5 @@ export class ScheduleKeeper {
 }
 
 function mayComeRight(error: SkeinError): boolean {
-  return error.retryable || error.reason === 'too_few_workers'
+  return error.retryable || error.reason === 'too_few_workers' || error.reason === 'overlapping_load'
 }

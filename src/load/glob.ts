@@ -39,6 +39,11 @@ export function parseGlob(pattern: string): Glob {
   }
 }
 
+/** How many patterns without braces a glob stands for: what it costs to hold a name against it. @throws SkeinError invalid_argument */
+export function globCost(pattern: string): number {
+  return alternativesOf(pattern, pattern).length
+}
+
 /** The pattern with each choice of its braces. */
 function alternativesOf(pattern: string, given: string): string[] {
   const open = indexOfPlain(pattern, '{', 0)

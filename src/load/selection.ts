@@ -1,7 +1,7 @@
 // Why: of what a path holds not everything may be wanted. How: globs on the path below the loaded one, and bounds of size
 // and age, parsed once and then asked for each file of the listing. Pure.
 import { SkeinError } from '../base/errors.ts'
-import { parseGlob } from './glob.ts'
+import { globCost, parseGlob } from './glob.ts'
 
 /** Which of the listed files are wanted (wire: Selection). */
 export interface Selection {
@@ -25,13 +25,19 @@ export interface SelectableFile {
 /** Whether a file is wanted; `name`: its path below the loaded one. */
 export type Selector = (name: string, file: SelectableFile) => boolean
 
-const globsMax = 1000
+/** Each file of a listing is held against all of them while nothing else goes on. */
+const globsMax = 200
 
 /** @throws SkeinError invalid_argument for a glob that is none, or bounds that leave nothing */
 export function selectorOf(selection: Selection): Selector {
   const { include, exclude, sizeMin = 0, sizeMax = Number.POSITIVE_INFINITY } = selection
   const { modifiedAfterMs, modifiedBeforeMs } = selection
-  if (include.length + exclude.length > globsMax) throw new SkeinError('invalid_argument', `there are more than ${globsMax} globs`)
+  const all = [...include, ...exclude]
+  if (all.length > globsMax || all.reduce((sum, glob) => sum + globCost(glob), 0) > globsMax)
+    throw new SkeinError(
+      'invalid_argument',
+      `there are more than ${globsMax} globs, each choice of their braces counted: give an --index list`,
+    )
   if (sizeMin > sizeMax) throw new SkeinError('invalid_argument', `--size-min ${sizeMin} is above --size-max ${sizeMax}: no file fits`)
   if (modifiedAfterMs !== undefined && modifiedBeforeMs !== undefined && modifiedAfterMs >= modifiedBeforeMs)
     throw new SkeinError('invalid_argument', '--modified-after is not before --modified-before: no file fits')

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { seededRandom, systemClock, type Clock } from '../../src/base/clock.ts'
-import type { BlockHeader, BlockStore, BlockStoreEvents } from '../../src/block/block-store.ts'
+import type { BlockHeader, BlockStore, BlockStoreEvents, KeptBlock } from '../../src/block/block-store.ts'
 import type { DirectoryStoreDependencies } from '../../src/block/directory-store.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../src/telemetry/registry.ts'
@@ -31,8 +31,8 @@ export function bytesOf(length: number, seed: number): Buffer {
 export class EventRecord implements BlockStoreEvents {
   readonly lines: string[] = []
 
-  added(header: BlockHeader): void {
-    this.lines.push(`+${header.blockId}`)
+  added({ blockId }: KeptBlock): void {
+    this.lines.push(`+${blockId}`)
   }
 
   removed(blockId: number, why: string): void {

@@ -54,8 +54,14 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
         for (const id of [1, 2]) {
           expect((await readWhole(store, id)).equals(bytes)).toBe(true)
           expect(store.has(id)).toBe(true)
+          const reader = await store.open(id)
+          expect(reader.header).toEqual(headerOf(id, length))
+          await reader.close()
         }
-        expect([...store.list()].sort((a, b) => a.blockId - b.blockId)).toEqual([headerOf(1, length), headerOf(2, length)])
+        expect(Array.from(store.list(), (block) => [block.blockId, block.length]).sort(([a = 0], [b = 0]) => a - b)).toEqual([
+          [1, length],
+          [2, length],
+        ])
         expect(store.blockCount).toBe(2)
         expect(usedBytesOf(store)).toBe(2 * length)
         expect(store.reservedBytes).toBe(0)

@@ -231,8 +231,9 @@ async function checkDirectories(skein: SourceSkein, origin: Origin, { usedBytes 
   })
   try {
     const headers = [...store.list()]
-    for (const { blockId, key, offset, length } of headers) {
+    for (const { blockId, length } of headers) {
       const reader = await store.open(blockId)
+      const { key, offset } = reader.header
       const bytes = await reader.read(0, length, never)
       await reader.close()
       const whole = origin.bucket(key.slice(0, 4)).bytesOf(key)

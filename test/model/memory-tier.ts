@@ -2,8 +2,16 @@
 // house's own ledger over a "disk" that is a map; every step that a disk would take waits for `pause`. A tier that is
 // killed never goes on: what was on its disk by then is what the next one finds.
 import { SkeinError } from '../../src/base/errors.ts'
+import { storedBlock } from '../../src/block/block-file.ts'
 import { alreadyExists, type BlockEntry, BlockLedger, noCapacity } from '../../src/block/block-ledger.ts'
-import type { BlockHeader, BlockReader, BlockReservation, BlockStoreEvents, DirectoryUsage } from '../../src/block/block-store.ts'
+import type {
+  BlockHeader,
+  BlockReader,
+  BlockReservation,
+  BlockStoreEvents,
+  DirectoryUsage,
+  KeptBlock,
+} from '../../src/block/block-store.ts'
 import type { TierStore } from '../../src/block/tier-room.ts'
 
 export interface MemoryDirectory {
@@ -30,7 +38,7 @@ export class MemoryTier implements TierStore {
     this.#pause = pause
     this.#ledgers = disk.map(({ quotaBytes, blocks }) => {
       const ledger = new BlockLedger(quotaBytes)
-      for (const { header } of blocks.values()) ledger.commit(ledger.begin(header))
+      for (const { header } of blocks.values()) ledger.commit(ledger.begin(storedBlock(header)))
       return ledger
     })
   }
@@ -83,7 +91,7 @@ export class MemoryTier implements TierStore {
         mode = 'ending'
         await this.#step()
         mode = 'ended'
-        this.#commit(directory, entry, Buffer.concat(chunks))
+        this.#commit(directory, entry, header, Buffer.concat(chunks))
         this.#open.delete(reservation)
       },
       abort,
@@ -96,15 +104,16 @@ export class MemoryTier implements TierStore {
   async put(header: BlockHeader, bytes: Uint8Array): Promise<void> {
     const { directory, entry } = await this.#begin(header)
     await this.#step()
-    this.#commit(directory, entry, Buffer.from(bytes))
+    this.#commit(directory, entry, header, Buffer.from(bytes))
   }
 
   async open(blockId: number): Promise<BlockReader> {
     const located = this.#locate(blockId)
     await this.#step()
     if (located?.entry.mode !== 'committed') throw new SkeinError('not_found', `block ${blockId} is not in the tier`)
-    const { header } = located.entry
-    const bytes = this.#disk[located.directory]?.blocks.get(blockId)?.bytes ?? Buffer.alloc(0)
+    const there = this.#disk[located.directory]?.blocks.get(blockId)
+    if (there === undefined) throw new Error(`block ${blockId} is committed and not on the disk`)
+    const { header, bytes } = there
     return {
       header,
       read: async (offset, length) => {
@@ -141,14 +150,15 @@ export class MemoryTier implements TierStore {
     this.#ledgers[directory]?.release(entry)
     await this.#step()
     const kept = this.#disk[directory]?.blocks.get(blockId)
-    if (kept !== undefined && entry.mode === 'committed') this.#disk[directory]?.blocks.set(blockId, { ...kept, header: entry.header })
+    if (kept !== undefined && entry.mode === 'committed')
+      this.#disk[directory]?.blocks.set(blockId, { ...kept, header: { ...kept.header, durable: undefined } })
   }
 
   setPinned(): void {}
 
   setRunningLoads(): void {}
 
-  *list(): Iterable<BlockHeader> {
+  *list(): Iterable<KeptBlock> {
     for (const ledger of this.#ledgers) yield* ledger.headers()
   }
 
@@ -183,14 +193,14 @@ export class MemoryTier implements TierStore {
       const directory = free.indexOf(Math.max(...free))
       const ledger = this.#ledgers[directory]
       if (ledger === undefined) throw noCapacity(header, 0)
-      return { directory, entry: ledger.begin(header) }
+      return { directory, entry: ledger.begin(storedBlock(header)) }
     }
   }
 
-  #commit(directory: number, entry: BlockEntry, bytes: Buffer): void {
+  #commit(directory: number, entry: BlockEntry, header: BlockHeader, bytes: Buffer): void {
     // It may have died between the step's end and here.
     if (this.#mode === 'killed') return
-    this.#disk[directory]?.blocks.set(entry.header.blockId, { header: entry.header, bytes })
+    this.#disk[directory]?.blocks.set(header.blockId, { header, bytes })
     this.#ledgers[directory]?.commit(entry)
     this.#events.added(entry.header)
   }

@@ -60,7 +60,10 @@ async function judge(path: string, allowed: Allowed, round: number): Promise<Map
   try {
     expect(await readdir(join(path, 'temp')), `temporary files after kill ${round}`).toEqual([])
     const found = new Map<number, number>()
-    for (const header of [...store.list()]) {
+    for (const { blockId } of [...store.list()]) {
+      const reader = await store.open(blockId)
+      const { header } = reader
+      await reader.close()
       const generation = generationOf(header)
       found.set(header.blockId, generation)
       expect(header.length).toBe(lengthOf(generation))

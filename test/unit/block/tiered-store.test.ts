@@ -260,14 +260,14 @@ describe('a restart', () => {
 })
 
 describe('a disk that is full below its quota', () => {
-  /** Tiers in memory of 10 blocks each, of which the disk of level `full` takes only 3. */
-  async function cramped(full: number, levels: number): Promise<TieredStore> {
+  /** Tiers in memory of 10 blocks each, of which the disk of level `full` takes only 3 (300 bytes). */
+  async function cramped(full: number, levels: number, freeAheadBytes = 0): Promise<TieredStore> {
     const deps = storeDependencies()
     return await TieredStore.open(
       (level, events) => {
         const tier = new MemoryTier([{ quotaBytes: 1000, blocks: new Map() }], events, () => Promise.resolve())
         const put: MemoryTier['put'] = async (header, bytes) => {
-          if (level === full && tier.blockCount >= 3)
+          if (level === full && usedBytesOf(tier) + header.length > 300)
             throw new SkeinError('resource_exhausted', 'the disk is full', { reason: 'disk_full' })
           await tier.put(header, bytes)
         }
@@ -282,7 +282,7 @@ describe('a disk that is full below its quota', () => {
         makeAnnotator: annotatorMaker({ kind: 'LRU' }),
         promotionBytesPerSecond: 0,
         watermarks: [],
-        freeAheadBytes: 0,
+        freeAheadBytes,
         ...deps,
       },
     )
@@ -306,6 +306,25 @@ describe('a disk that is full below its quota', () => {
     await putAll(store, 30, true)
     expect(store.blockCount).toBe(blocks)
     for (let id = 31 - blocks; id <= 30; id += 1) expect(store.has(id)).toBe(true)
+  })
+
+  test('what is freed ahead of need stays within its limit', async () => {
+    const store = await cramped(0, 1, 100)
+    for (let id = 1; id <= 30; id += 1) {
+      await store.put(headerOf(id, 100), bytesOf(100, id), { evict: true })
+      await store.settle()
+      if (id > 1) expect([id - 1, id].map((kept) => store.has(kept))).toEqual([true, true])
+    }
+  })
+
+  test('the room that one deletion made is used up before the next', async () => {
+    const store = await cramped(0, 1)
+    await putAll(store, 3, true)
+    // Each of these is a tenth of the block that goes for the first of them.
+    for (let id = 11; id <= 20; id += 1) await store.put(headerOf(id, 10), bytesOf(10, id), { evict: true })
+    expect([1, 2, 3].map((id) => store.has(id))).toEqual([false, true, true])
+    await store.put(headerOf(21, 10), bytesOf(10, 21), { evict: true })
+    expect([1, 2, 3].map((id) => store.has(id))).toEqual([false, false, true])
   })
 })
 

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { lostWorkers } from '../../../src/cache-master/worker-liveness.ts'
 import type { DirectoryUsage, SyncedFile } from '../../../src/wire/generated/master.ts'
+import { WorkerRegistry } from '../../../src/cache-master/worker-registry.ts'
+import { BlockMap } from '../../../src/meta/block-map.ts'
+import { silentLogger } from '../../../src/telemetry/logger.ts'
+import { FakeClock } from './fakes.ts'
 import { call, MasterFixture } from './master-fixture.ts'
 
 let fixture: MasterFixture
@@ -137,5 +141,25 @@ describe('the job master', () => {
     expect(await fixture.service.getJobMaster({}, call)).toEqual({ rpcAddress: '', webAddress: '' })
     await fixture.service.registerJobMaster({ rpcAddress: 'a:1', webAddress: 'a:2' }, call)
     expect(await fixture.service.getJobMaster({}, call)).toEqual({ rpcAddress: 'a:1', webAddress: 'a:2' })
+  })
+})
+
+describe('a master that stood still', () => {
+  it('allows its workers for the time in which it could hear nobody, once', () => {
+    const clock = new FakeClock()
+    let stoodStillMs = 0
+    const workers = new WorkerRegistry({
+      ...{ blocks: new BlockMap(), blockCount: () => 1, clock, logger: silentLogger, workerLostMs: 10_000 },
+      stoodStillMs: () => stoodStillMs,
+    })
+    const addresses = { rpcAddress: 'h1:1', dataAddress: '', webAddress: '' }
+    workers.register({ workerId: 'w1', hostname: 'h1', ...addresses, directories: [directory] })
+    clock.now += 25_000
+    stoodStillMs = 20_000
+    expect(workers.list().map(({ live }) => live)).toEqual([true])
+    clock.now += 4999
+    expect(workers.list().map(({ live }) => live)).toEqual([true])
+    clock.now += 1
+    expect(workers.list().map(({ live }) => live)).toEqual([false])
   })
 })

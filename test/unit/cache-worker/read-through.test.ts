@@ -90,7 +90,12 @@ describe('reading through', () => {
     expect(origin.readBytes).toBe(length)
     expect(metrics.get('worker.bytes.read.ufs')).toBe(length)
     expect((await readWhole(store, blockId)).equals(content)).toBe(true)
-    expect([...store.list()]).toMatchObject([{ blockId, length, namespaceId: 'n1', key: 'k', etag: 'v1', offset: 0 }])
+    const reader = await store.open(blockId)
+    expect([[...store.list()].length, reader.header]).toMatchObject([
+      1,
+      { blockId, length, namespaceId: 'n1', key: 'k', etag: 'v1', offset: 0 },
+    ])
+    await reader.close()
   })
 
   test('every block that a single reader reads to its end is kept, small ones and large ones', async () => {

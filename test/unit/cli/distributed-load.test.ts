@@ -45,7 +45,7 @@ class FakeJobMaster {
           const from = Number(pageToken)
           const files = this.failed
             .slice(from, from + limit)
-            .map((one) => ({ ...one, length: 1, state: 'FAILED', attempts: 3, workerId: '' }))
+            .map((one) => ({ ...one, length: 1, state: 'FAILED', attempts: 3, workerId: 'w7' }))
           return { files, nextPageToken: from + limit < this.failed.length ? String(from + limit) : '' }
         },
       },
@@ -96,7 +96,8 @@ describe('distributedLoad', () => {
     expect(lines).toHaveLength(23)
     expect(lines[2]).toBe('/data/0: not found')
     expect(lines[22]).toContain(list)
-    expect(readFileSync(list, 'utf8').trimEnd().split('\n')).toHaveLength(2499)
+    const listed = readFileSync(list, 'utf8').trimEnd().split('\n')
+    expect([listed.length, listed[2498]]).toEqual([2499, '/data/2498: not found (attempts 3, worker w7)'])
     expect(stderr).toContain('skein: load L42 PARTIAL: 2499 files failed\n')
   })
   it('still ends when the list cannot be written', async () => {

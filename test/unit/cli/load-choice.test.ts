@@ -103,6 +103,13 @@ describe('what is submitted', () => {
       ?.selection
     expect(times).toMatchObject({ modifiedAfterMs: Date.UTC(2026, 0, 31, 8), modifiedBeforeMs: 990_000 })
   })
+  it('says before the load that its manifest cannot be written', async () => {
+    for (const place of ['/dev/null/m.jsonl', '/']) {
+      const { code, stderr, submitted } = await submit('/ns', '--manifest', place)
+      expect(stderr).toContain(`the manifest ${place} cannot be written: `)
+      expect([code, submitted]).toEqual([1, []])
+    }
+  })
   it.each([
     [['/ns', '--modified-after', 'yesterday'], /--modified-after 'yesterday': write a date/],
     [['/ns', '--modified-after', '2026-13-41'], /--modified-after '2026-13-41'/],

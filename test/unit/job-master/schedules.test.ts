@@ -127,6 +127,21 @@ describe('a schedule', () => {
     expect((await told(w))[0]).toBe('10 COMPLETED')
   })
 
+  test('waits for a load that is in its way', async () => {
+    const w = await begin()
+    const options = { replication: 1, activeJobs: 100, batchSize: 0, atomic: true }
+    w.storeDown = true
+    const accepted = await w.jobMaster?.service.submitLoad({ requestKey: '', path: '/ns/', options }, call)
+    await create(w)
+    await w.clock.advance(13_000)
+    expect((await runs(w))[0]?.state).toBe('WAITING')
+    expect((await stat(w)).note).toMatch(/^run 1 waits: an atomic load of \/ns is running/)
+    w.storeDown = false
+    await w.untilEnded(accepted?.loadId ?? '')
+    await w.clock.advance(5000)
+    expect((await runs(w)).some(({ number, state }) => number === 1 && state === 'COMPLETED')).toBe(true)
+  })
+
   test('says why a run was refused', async () => {
     const w = await begin()
     await create(w, { path: '/ns/nothing' })
