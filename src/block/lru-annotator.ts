@@ -3,11 +3,11 @@
 // order: such newcomers wait in a heap until they are touched here, and the walk merges the two. (A Map alone keeps the
 // order too, but finding its first key again and again walks over every key that was deleted before it.)
 //
-// A worker has millions of blocks: the list is numbered places (place-index.ts) in typed arrays, 16 bytes a block, instead of
+// A worker has millions of blocks: the list is numbered places (place-table.ts) in typed arrays, 16 bytes a block, instead of
 // an object each.
 import type { BlockAnnotator, BlockMark, TouchClock } from './annotator.ts'
 import { BlockHeap, type HeapNode } from './block-heap.ts'
-import { grown, none, PlaceIndex } from './place-index.ts'
+import { grown, none, PlaceTable } from './place-table.ts'
 
 interface Newcomer extends HeapNode {
   readonly place: number
@@ -16,7 +16,7 @@ interface Newcomer extends HeapNode {
 
 export class LruAnnotator implements BlockAnnotator {
   readonly #clock: TouchClock
-  readonly #places = new PlaceIndex()
+  readonly #places = new PlaceTable()
   readonly #newcomers = new BlockHeap<Newcomer>((a, b) => a.touchedAt < b.touchedAt)
   /** By place; those in the heap, not in the list. */
   readonly #newcomerAt = new Map<number, Newcomer>()

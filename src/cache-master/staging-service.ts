@@ -59,10 +59,10 @@ export class StagingService {
     const files = diff.files.map(({ object, known, problem }): SyncedObject => {
       const newId = idOf.get(object.key)
       if (problem !== '') return { fileId: 0, object, blockSizeBytes, problem }
-      if (newId !== undefined) return { fileId: newId, object, blockSizeBytes, problem }
+      if (newId !== undefined) return { fileId: newId, object, blockSizeBytes, problem, change: known === undefined ? 'ADDED' : 'CHANGED' }
       return { fileId: known?.id ?? 0, object, blockSizeBytes: known?.blockSizeBytes ?? blockSizeBytes, problem }
     })
-    return { files, empty, next }
+    return { files, empty, next, removed: removals.length }
   }
 
   /** Looks at one object again. @returns undefined when the store has none @throws SkeinError failed_precondition when it cannot be a file */

@@ -32,6 +32,7 @@ export async function openSource(context: CommandContext, words: readonly string
   if (first === undefined) throw usageError('say what to load: a path, --index FILE, or --from-manifest FILE')
   if (words.length === 1 && !isTemplate(first)) {
     const target = await openTarget(context, first)
+    if (parsePath(target.path).namespace === '') throw usageError('name a namespace to load: /namespace or /namespace/dir')
     return { target, request: { path: target.path } }
   }
   const [name = first] = expandBraces(first)

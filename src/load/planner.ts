@@ -134,7 +134,9 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
     counts.bytesCached += plan.cachedBytes
     if (plan.missingBytes > 0) {
       missingBytes += plan.missingBytes
-      failed.push(failureOf(file, 'resource_exhausted', `no room in the cache: ${plan.missingBytes} bytes do not fit`))
+      failed.push(
+        failureOf(file, 'resource_exhausted', whyNotPlaced(plan.missingBytes, file.replication ?? options.replication, placement)),
+      )
     } else if (plan.runs.length === 0) {
       counts.filesCached += 1
       cached.push(wholePiece(file))
@@ -144,6 +146,12 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
   }
   const toCheck = checks.finish().map((set) => ({ ...set, verify: true }))
   return { sets: [...batches.finish(), ...toCheck], cached, failed, counts, missingBytes }
+}
+
+function whyNotPlaced(missingBytes: number, replication: number, placement: Placement): string {
+  const live = placement.liveWorkers().length
+  if (replication > live) return `replication ${replication} needs ${replication} live workers, ${live} ${live === 1 ? 'is' : 'are'} live`
+  return `no room in the cache: ${missingBytes} bytes do not fit`
 }
 
 /** The workers that have any block of a file. */

@@ -1,6 +1,6 @@
 // Blocks read as files: exact bytes whatever happens to the block meanwhile, and the data port wherever the file is not what it
 // should be. Against a real store and its real service; the data port is the store itself, as a worker has it.
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { copyFile, mkdir, open, readdir, rename, rm, symlink, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -103,6 +103,8 @@ async function blockFile(): Promise<string> {
   throw new Error('there is no block file')
 }
 
+const makePipe = (command: string, path: string): void => expect(spawnSync(command, [path]).status).toBe(0)
+
 async function flipByte(path: string, at: number): Promise<void> {
   const file = await open(path, 'r+')
   const byte = Buffer.alloc(1)
@@ -186,7 +188,7 @@ describe('ShortCircuitReader', () => {
     },
     'a pipe': async (path) => {
       await rm(path)
-      execFileSync('mkfifo', [path])
+      makePipe('mkfifo', path)
     },
     nothing: (path) => rm(path),
   }

@@ -7,7 +7,7 @@ const capacityMin = 64
 /** No place. */
 export const none = -1
 
-export class PlaceIndex {
+export class PlaceTable {
   #blockIds = new Float64Array(capacityMin)
   /** By place: the next of its chain; of a free place, the next free one. */
   #next = new Int32Array(capacityMin)
