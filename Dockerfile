@@ -4,12 +4,13 @@ WORKDIR /opt/skein
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
+COPY scripts/build.sh ./scripts/build.sh
 COPY src ./src
 RUN npm run build && npm prune --omit=dev
 
 FROM node:24-bookworm-slim
 WORKDIR /opt/skein
-ENV NODE_ENV=production SKEIN_HOME=/var/lib/skein
+ENV NODE_ENV=production SKEIN_HOME=/var/lib/skein UV_THREADPOOL_SIZE=16
 COPY --from=build /opt/skein/package.json ./
 COPY --from=build /opt/skein/node_modules ./node_modules
 COPY --from=build /opt/skein/dist ./dist

@@ -14,8 +14,17 @@ export class DemandGauge {
 
   /** Somebody waits for bytes of this namespace's store. */
   begin(namespaceId: string): DemandRead {
-    this.#reads.set(namespaceId, (this.#reads.get(namespaceId) ?? 0) + 1)
     this.#seen.set(namespaceId, (this.#seen.get(namespaceId) ?? 0) + 1)
+    return this.#begin(namespaceId)
+  }
+
+  /** Somebody is about to read; it is not known yet of which store. */
+  announce(): DemandRead {
+    return this.#begin('')
+  }
+
+  #begin(namespaceId: string): DemandRead {
+    this.#reads.set(namespaceId, (this.#reads.get(namespaceId) ?? 0) + 1)
     this.#idle ??= Promise.withResolvers<void>()
     let open = true
     return {

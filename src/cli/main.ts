@@ -3,6 +3,9 @@
 import { enableCompileCache } from 'node:module'
 import type { CliIo } from './context.ts'
 
+// libuv reads this when its pool is first used: four threads are all taken by the file writes of a load, and readers, name
+// look-ups and the journal then wait for them. Nothing above may use the pool.
+process.env['UV_THREADPOOL_SIZE'] ??= '16'
 enableCompileCache()
 const { runCli } = await import('./run.ts')
 const { realSurroundings } = await import('./surroundings.ts')

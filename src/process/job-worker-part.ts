@@ -26,6 +26,9 @@ export interface JobWorkerPeers {
   readonly local?: (workerId: string) => BlockTarget | undefined
 }
 
+/** Sets that are nearly done finish; the others are given up, and the job master has them done elsewhere or again. */
+const finishingMs = 1000
+
 /** Begins to register with the job master and to take tasks; resolves once it does. */
 export async function startJobWorkerPart(
   context: RoleContext,
@@ -57,7 +60,7 @@ export async function startJobWorkerPart(
     queue: peers.queue,
     jobMaster: peers.jobMaster,
     master: peers.master,
-    openStore: namespaceStoreOpener(context, peers.master),
+    openStore: namespaceStoreOpener(context, peers.master, true),
     targets,
     cached: {
       read: ({ dataAddress }, blockId, length, aborted) => data.read(dataAddress, blockId, { offset: 0, length }, aborted),
@@ -86,7 +89,7 @@ export async function startJobWorkerPart(
       heartbeatMs: config.heartbeatIntervalMs,
     },
   })
-  context.onStop('job worker', () => jobWorker.close(config.shutdownTimeoutMs))
+  context.onStop('job worker', () => jobWorker.close(Math.min(config.shutdownTimeoutMs, finishingMs)))
   await jobWorker.start(signal)
   return { jobWorker, id }
 }

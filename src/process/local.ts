@@ -7,6 +7,7 @@ import { untilAborted } from '../base/clock.ts'
 import { DemandGauge } from '../base/demand-gauge.ts'
 import type { Config } from '../config/config.ts'
 import { runningFile } from '../config/load.ts'
+import { yieldToEventLoop } from './io-threads.ts'
 import { startJobMasterPart } from './job-master-part.ts'
 import { startJobWorkerPart } from './job-worker-part.ts'
 import { startMasterPart } from './master-part.ts'
@@ -21,13 +22,14 @@ export function run(config: Config, io: RoleIo): Promise<void> {
     let ready = false
     const web = await serveWeb(context, config.master, () => (ready ? { ready: true } : { ready: false, why: 'still starting' }))
     const queue = await openAnsweringQueue(context)
-    const { master, rpc } = await startMasterPart(context, web)
-    const { jobMaster, rpc: jobMasterRpc } = await startJobMasterPart(context, { master: master.service, queue }, web)
     const demand = new DemandGauge()
+    const { master, rpc } = await startMasterPart(context, web, demand)
+    const { jobMaster, rpc: jobMasterRpc } = await startJobMasterPart(context, { master: master.service, queue }, web)
     const { worker, workerId, rpc: workerRpc, data } = await startWorkerPart(context, master.service, () => web, demand)
     await untilAborted(worker.registered, context.signal)
     const local = (id: string): typeof worker.localTarget | undefined => (id === workerId ? worker.localTarget : undefined)
     await startJobWorkerPart(context, { master: master.service, jobMaster: jobMaster.service, queue, local, demand }, '')
+    await yieldToEventLoop()
     ready = true
     const addresses = { master: rpc, jobMaster: jobMasterRpc, worker: workerRpc, data, web }
     await writeRunningFile(config.home, { ...addresses, pid: process.pid })

@@ -2,6 +2,8 @@
 import { join } from 'node:path'
 import { restoreBackup } from '../cache-master/backup-service.ts'
 import { type CacheMaster, createCacheMaster } from '../cache-master/master-service.ts'
+import { announceReaders } from './announce-readers.ts'
+import type { DemandGauge } from '../base/demand-gauge.ts'
 import { openLocalJournal } from '../journal/local-journal.ts'
 import { LifecycleServiceDefinition, PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
 import { MasterServiceDefinition } from '../wire/generated/master.ts'
@@ -24,7 +26,12 @@ const checkpointEntries = 10_000
 const unfinishedFileMs = 24 * 3_600_000
 
 /** Brings the state up to the journal, listens, and watches the workers. */
-export async function startMasterPart(context: RoleContext, web: string): Promise<MasterPart> {
+export async function startMasterPart(
+  context: RoleContext,
+  web: string,
+  /** Told of readers that open what is not cached; none = nobody asks. */
+  demand?: DemandGauge,
+): Promise<MasterPart> {
   const { config, clock, logger, metrics, signal } = context
   const { secretKeyFile, restoreFrom } = config.master
   if (restoreFrom !== undefined) await restoreBackup({ file: restoreFrom, home: config.home, secretKeyFile, logger })
@@ -67,7 +74,7 @@ export async function startMasterPart(context: RoleContext, web: string): Promis
   context.onStop('cache master', () => master.close())
   master.stopped.addEventListener('abort', () => context.fail(master.stopped.reason), { once: true })
   rpc = await serveRpc(context, 'master', config.master, [
-    serving(MasterServiceDefinition, master.service),
+    serving(MasterServiceDefinition, demand === undefined ? master.service : announceReaders(master.service, demand, clock)),
     serving(LifecycleServiceDefinition, master.lifecycle),
   ])
   master.start(signal)

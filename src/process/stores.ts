@@ -7,10 +7,10 @@ import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import type { RoleContext } from './role-shell.ts'
 
-/** Opens stores with this process's defaults. */
-export function storeOpener(context: RoleContext): (access: StoreAccess) => Promise<UnderFileSystem> {
+/** Opens stores with this process's defaults. `background`: nobody waits for what is read. */
+export function storeOpener(context: RoleContext, background = false): (access: StoreAccess) => Promise<UnderFileSystem> {
   const { clock, random, logger, metrics, config } = context
-  const deps = { clock, random, logger, metrics, allowPrivateEndpoints: config.ufs.allowPrivateEndpoints }
+  const deps = { clock, random, logger, metrics, allowPrivateEndpoints: config.ufs.allowPrivateEndpoints, background }
   return (access) => openUnderFileSystem(access, config.ufs.cosn, deps)
 }
 
@@ -18,8 +18,9 @@ export function storeOpener(context: RoleContext): (access: StoreAccess) => Prom
 export function namespaceStoreOpener(
   context: RoleContext,
   master: Pick<Service<MasterServiceDefinition>, 'getNamespaceAccess'>,
+  background = false,
 ): (namespaceId: string, signal: AbortSignal) => Promise<UnderFileSystem> {
-  const open = storeOpener(context)
+  const open = storeOpener(context, background)
   return async (namespaceId, signal) => {
     const { uri, attributes, secrets } = await master.getNamespaceAccess({ namespaceId }, { signal })
     return open({ uri, attributes, secrets: Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, new Secret(value)])) })

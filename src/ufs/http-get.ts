@@ -7,7 +7,8 @@ import { connect as connectPlain, isIP, type LookupFunction, type OnReadOpts, ty
 import { connect as connectSecure } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
-import { AnswerFault, type AnswerHead, ChunkedBody, parseHead, type AnswerHeaders } from './http-head.ts'
+import { AnswerFault, type AnswerHead, ChunkedBody, parseHead, requestText, type AnswerHeaders } from './http-head.ts'
+import { ReadTurns } from './read-turns.ts'
 
 export interface HttpGetOptions {
   /** `http://host:port` or `https://host:port`. */
@@ -21,6 +22,8 @@ export interface HttpGetOptions {
   /** Connections that were not used for so long are not used again. */
   readonly idleMaxMs: number
   readonly clock: Pick<Clock, 'monotonicMs' | 'schedule'>
+  /** Bytes to take in one turn of the event loop; none = all that has arrived (read-turns.ts). */
+  readonly turnBytes?: number
   /** Further authorities for TLS, as PEM. For tests. */
   readonly ca?: string | undefined
 }
@@ -54,6 +57,7 @@ const keepMarginMs = 1000
 export class HttpGetPool {
   readonly #options: HttpGetOptions
   readonly #scratch = Buffer.allocUnsafeSlow(scratchBytes)
+  readonly #turns: ReadTurns
   readonly #connections = new Set<Connection>()
   // The one that was used last is used first: it is the least likely to have been closed by the server.
   readonly #idle: Connection[] = []
@@ -63,6 +67,7 @@ export class HttpGetPool {
 
   constructor(options: HttpGetOptions) {
     this.#options = options
+    this.#turns = new ReadTurns(options.turnBytes)
   }
 
   /** Sends a GET. `headers` are names and values in turn. @throws SkeinError when a header cannot be sent as it is */
@@ -103,7 +108,7 @@ export class HttpGetPool {
         if (connecting) this.#connecting -= 1
         connecting = false
       }
-      const connection: Connection = new Connection(this.#options, this.#scratch, {
+      const connection: Connection = new Connection(this.#options, this.#scratch, this.#turns, {
         free: () => {
           connected()
           this.#give(connection)
@@ -169,6 +174,7 @@ interface ConnectionEvents {
 class Connection {
   readonly #options: HttpGetOptions
   readonly #scratch: Buffer
+  readonly #turns: ReadTurns
   readonly #events: ConnectionEvents
   readonly #socket: Socket
   readonly #endConnecting: () => void
@@ -181,15 +187,18 @@ class Connection {
   /** Whether the socket reads into the handler's space now, rather than into the shared buffer. */
   #direct = false
   #paused = false
+  /** Held back until the next turn, whoever reads. */
+  #held = false
   #reads = 0
   #endWatch: () => void = () => undefined
   #sentMs = 0
   #closed = false
   usableUntilMs = Number.POSITIVE_INFINITY
 
-  constructor(options: HttpGetOptions, scratch: Buffer, events: ConnectionEvents) {
+  constructor(options: HttpGetOptions, scratch: Buffer, turns: ReadTurns, events: ConnectionEvents) {
     this.#options = options
     this.#scratch = scratch
+    this.#turns = turns
     this.#events = events
     const onread: OnReadOpts = { buffer: () => this.#nextBuffer(), callback: (bytes) => this.#onRead(bytes) }
     const socket = openSocket(options, onread, () => {
@@ -216,7 +225,7 @@ class Connection {
   resume(get: Get): void {
     if (this.#get !== get || !this.#paused) return
     this.#paused = false
-    this.#socket.resume()
+    if (!this.#held) this.#socket.resume()
     this.#watch()
   }
 
@@ -270,12 +279,17 @@ class Connection {
     this.#direct = get !== undefined && !this.#paused && this.#left > 0 && this.#chunked === undefined
     if (get === undefined || !this.#direct) return this.#scratch
     const space = get.handler.space()
-    return space.length > this.#left ? space.subarray(0, this.#left) : space
+    const most = Math.min(this.#left, this.#turns.readBytesMax)
+    return space.length > most ? space.subarray(0, most) : space
   }
 
   /** Whether to go on reading. */
   #onRead(bytes: number): boolean {
     this.#reads += 1
+    if (!this.#turns.spend(bytes) && !this.#held) {
+      this.#held = true
+      this.#turns.next(this.#goOn)
+    }
     try {
       const get = this.#get
       if (get === undefined) throw new AnswerFault('the server speaks out of turn')
@@ -287,7 +301,12 @@ class Connection {
     } catch (thrown) {
       this.close(thrown instanceof Error ? thrown : new AnswerFault('the answer could not be taken'))
     }
-    return !this.#paused && !this.#closed
+    return !this.#paused && !this.#closed && !this.#held
+  }
+
+  readonly #goOn = (): void => {
+    this.#held = false
+    if (!this.#paused && !this.#closed) this.#socket.resume()
   }
 
   #take(get: Get, arrived: Buffer): void {
@@ -369,21 +388,6 @@ function openSocket(options: HttpGetOptions, onread: OnReadOpts, connected: () =
   // Certificates are checked against the host name; an address is checked as one, and has no SNI.
   const servername = isIP(host) === 0 ? host : ''
   return connectSecure({ ...common, servername, ALPNProtocols: ['http/1.1'], ...(ca === undefined ? {} : { ca }) }, connected)
-}
-
-/** A line break in a key or an ETag must not become a header of its own. */
-const unsendable = /[^\t\x20-\x7e\x80-\xff]/
-
-function requestText(path: string, headers: readonly string[]): string {
-  let bad = /[^\x21-\x7e]/.test(path)
-  let text = `GET ${path} HTTP/1.1\r\n`
-  for (let at = 0; at + 1 < headers.length; at += 2) {
-    const value = headers[at + 1] ?? ''
-    bad ||= unsendable.test(value)
-    text += `${headers[at]}: ${value}\r\n`
-  }
-  if (bad) throw new SkeinError('failed_precondition', 'the key or the ETag holds characters that cannot be sent', { reason: 'unsendable' })
-  return `${text}\r\n`
 }
 
 /** Codes are explained in s3-errors.ts. */

@@ -1,6 +1,7 @@
 // Why: what a store answers is not trusted: how long a body is must never be guessed. How: the head of an answer by the
 // grammar of RFC 9112 without its leniencies, and its framing by section 6.3; everything else is a fault, and a fault ends
 // the connection. The bytes of a chunked body (error documents of S3 are) go through a small machine of their own.
+import { SkeinError } from '../base/errors.ts'
 
 /** What is wrong with an answer; the connection it came on cannot be used any more. */
 export class AnswerFault extends Error {
@@ -110,4 +111,20 @@ export class ChunkedBody {
       if (this.#trailerLines > trailerLinesMax) throw new AnswerFault('too many trailers')
     }
   }
+}
+
+/** A line break in a key or an ETag must not become a header of its own. */
+const unsendable = /[^\t\x20-\x7e\x80-\xff]/
+
+/** A GET as it is sent; `headers` are names and values in turn. @throws SkeinError when one of them cannot be sent as it is */
+export function requestText(path: string, headers: readonly string[]): string {
+  let bad = /[^\x21-\x7e]/.test(path)
+  let text = `GET ${path} HTTP/1.1\r\n`
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    const value = headers[at + 1] ?? ''
+    bad ||= unsendable.test(value)
+    text += `${headers[at]}: ${value}\r\n`
+  }
+  if (bad) throw new SkeinError('failed_precondition', 'the key or the ETag holds characters that cannot be sent', { reason: 'unsendable' })
+  return `${text}\r\n`
 }

@@ -10,6 +10,15 @@ import type { S3Options } from './store-options.ts'
 
 const idleMaxMs = 15_000
 
+/** Bytes that arrive in one turn of the event loop. */
+const backgroundTurnBytes = 1024 * 1024
+
+interface S3TransportDependencies {
+  readonly allowPrivateEndpoints: boolean
+  readonly clock: Clock
+  readonly background?: boolean
+}
+
 export interface S3Transport {
   /** Connections to the host that answers for the bucket. */
   readonly pool: HttpGetPool
@@ -22,7 +31,7 @@ export interface S3Transport {
 }
 
 /** Opens no connection yet. @throws SkeinError permission_denied when the endpoint is private and that is not allowed */
-export function openTransport(options: S3Options, allowPrivateEndpoints: boolean, clock: Clock): S3Transport {
+export function openTransport(options: S3Options, { allowPrivateEndpoints, clock, background }: S3TransportDependencies): S3Transport {
   const endpoint = new URL(options.endpoint)
   checkEndpointHost(endpoint.hostname, allowPrivateEndpoints)
   const host = options.pathStyle ? endpoint.host : `${options.bucket}.${endpoint.host}`
@@ -35,6 +44,7 @@ export function openTransport(options: S3Options, allowPrivateEndpoints: boolean
     silenceMaxMs: options.socketTimeoutMs,
     idleMaxMs,
     clock,
+    ...(background === true && { turnBytes: backgroundTurnBytes }),
   })
   const agent = new Agent({
     connections: options.connectionsMax,

@@ -28,6 +28,8 @@ export interface StoreDependencies {
   readonly logger: Logger
   readonly metrics: MetricRegistry
   readonly allowPrivateEndpoints: boolean
+  /** Nobody waits for what is read: the rest of the process goes first. */
+  readonly background?: boolean
 }
 
 const crcHeader = 'x-cos-hash-crc64ecma'
@@ -50,7 +52,7 @@ export class S3UnderFileSystem implements UnderFileSystem {
   constructor(options: S3Options, deps: StoreDependencies) {
     this.#options = options
     this.#deps = deps
-    this.#transport = openTransport(options, deps.allowPrivateEndpoints, deps.clock)
+    this.#transport = openTransport(options, deps)
     this.#gate = new SlowDownGate(deps.clock, deps.random)
     this.#policy = { attemptsMax: options.maxRetries + 1, initialMs: 100, maxMs: 10_000 }
     this.#client = createClient(options, this.#transport)

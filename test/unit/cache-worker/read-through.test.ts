@@ -128,7 +128,8 @@ describe('reading through', () => {
             expect((await take(offset, wanted, pauseMs)).equals(content.subarray(offset, offset + wanted))).toBe(true)
           }),
         )
-        expect(origin.openReads).toBe(0)
+        // A fill may outlast its readers for a moment; if it never ended, this would not either.
+        while (origin.openReads > 0) await sleep(2)
       }),
       { numRuns: 12 },
     )

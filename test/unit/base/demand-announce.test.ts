@@ -1,0 +1,17 @@
+// A reader that is about to read counts as demand, but not as one that has been seen at a store.
+import { expect, test } from 'vitest'
+import { DemandGauge } from '../../../src/base/demand-gauge.ts'
+
+test('an announced reader holds back until it ends, and is not counted', async () => {
+  const gauge = new DemandGauge()
+  const announced = gauge.announce()
+  expect(gauge.active).toBe(true)
+  const read = gauge.begin('a')
+  announced.end()
+  expect(gauge.active).toBe(true)
+  const idle = gauge.idle()
+  read.end()
+  await idle
+  expect(gauge.active).toBe(false)
+  expect([...gauge.takeSeen()]).toEqual([['a', 1]])
+})
