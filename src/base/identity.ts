@@ -3,8 +3,9 @@
 // first of two makers wins.
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { link, mkdir, open, readFile, unlink, writeFile } from 'node:fs/promises'
+import { link, open, readFile, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectories } from './make-directories.ts'
 import { SkeinError, toSkeinError } from './errors.ts'
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -16,7 +17,7 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 export async function openIdentity(folder: string, what: string): Promise<string> {
   const path = join(folder, 'id')
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeDirectories(folder, 0o700)
     const known = await readIdentity(path, what)
     if (known !== undefined) return known
     await createIdentity(folder, path)

@@ -10,6 +10,7 @@
 import { constants } from 'node:fs'
 import { chmod, lstat, mkdir, open, readdir, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { makeDirectories } from '../base/make-directories.ts'
 import { SkeinError } from '../base/errors.ts'
 import { diskError, hasErrno, removeFile, syncDirectory } from './disk-calls.ts'
 
@@ -95,7 +96,7 @@ export async function namesInFolder(folder: string): Promise<string[]> {
  */
 export async function prepareDirectory(path: string, workerId: string): Promise<{ layout: DirectoryLayout; tempFiles: number }> {
   try {
-    await mkdir(path, { recursive: true, mode: folderMode })
+    await makeDirectories(path, folderMode)
     const real = await realpath(path)
     await claim(real, workerId)
     const blocks = join(real, 'blocks')

@@ -9,6 +9,7 @@ import { constants } from 'node:fs'
 import { access, copyFile, type FileHandle, mkdir, open, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import { makeDirectories } from '../base/make-directories.ts'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
@@ -77,7 +78,7 @@ export class BackupService {
     const path = join(directory, name)
     const part = `${path}.tmp`
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
+      await makeDirectories(directory, 0o700)
       const namespaces = [...tables.namespaces()]
       const sealedSecrets = namespaces.reduce((sum, { sealedSecrets: sealed }) => sum + Object.keys(sealed).length, 0)
       const files = tables.counter('files')

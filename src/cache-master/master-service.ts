@@ -1,8 +1,9 @@
 // Why: the cache master as one thing: what it is given, what it serves, how it starts and ends. How: the state is opened
 // and brought up to the journal, then the parts are put together behind the generated service.
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectories } from '../base/make-directories.ts'
 import { blockCount } from '../base/block-id.ts'
 import { type Clock, type Random, systemRandom } from '../base/clock.ts'
 import { Standstill } from '../base/standstill.ts'
@@ -84,7 +85,7 @@ const watchIntervalMs = 1000
 export async function createCacheMaster(deps: CacheMasterDependencies): Promise<CacheMaster> {
   const { clock, logger, metrics, options } = deps
   const directory = join(deps.home, 'master')
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await makeDirectories(directory, 0o700)
   const sealing = await SecretSealing.open(deps.secretKeyFile ?? join(directory, 'secret.key'))
   const clusterId = await readClusterId(join(directory, 'cluster.id'))
   // First the right to write, then the state: another master may have written until now.

@@ -39,7 +39,12 @@ export class WrittenFileService {
   async create(request: CreateFileRequest, { signal }: CallOptions): Promise<CreateFileResponse> {
     const { log, clock, options } = this.#context
     const path = parsePath(request.path)
-    if (path.key === '' || path.key.endsWith('/')) {
+    if (path.key === '')
+      throw new SkeinError(
+        'invalid_argument',
+        `${formatPath(path)} cannot be written: give a file's path below a namespace, /namespace/file`,
+      )
+    if (path.key.endsWith('/')) {
       throw new SkeinError('invalid_argument', `${formatPath(path)} cannot be written: a file's name has no slash at its end`)
     }
     const record = namespaceNamed(this.#context, path.namespace)

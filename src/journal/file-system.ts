@@ -1,6 +1,7 @@
 // Why: what the local journal needs of a file system, small enough that a test can put one beneath it that loses power.
 // How: writes and directory changes are durable only after `sync` and `syncDirectory`; nothing else is promised.
-import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises'
+import { open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises'
+import { makeDirectories } from '../base/make-directories.ts'
 import { lockDirectory } from './directory-lock.ts'
 
 export interface JournalFile {
@@ -35,7 +36,7 @@ export interface JournalFileSystem {
 
 export const diskFileSystem: JournalFileSystem = {
   makeDirectory: async (path) => {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeDirectories(path, 0o700)
   },
   names: (directory) => readdir(directory),
   create: async (path) => diskFile(await open(path, 'wx+', 0o600)),
