@@ -9,7 +9,7 @@ fresh="$(mktemp -d .skein/build-XXXXXX)"
 old="$fresh.old"
 # Ended between the two renames, the old one comes back.
 finish() {
-  if [[ ! -e dist && -e "$old" ]]; then mv -T "$old" dist; fi
+  if [[ ! -e dist && -e "$old" ]]; then mv "$old" dist; fi
   rm -rf "$fresh" "$old"
   rmdir .skein 2>/dev/null || true
 }

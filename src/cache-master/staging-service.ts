@@ -2,13 +2,13 @@
 // compared with what is visible, and only the difference is put aside (meta/staging.ts); stagings that nobody finished are
 // cleared away when their time is over. A plan needs the same listing and no more: under an id that is no path nothing is kept.
 import { fileIdOf } from '../base/block-id.ts'
-import { SkeinError, isSkeinError, toSkeinError } from '../base/errors.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { fileAt, namespaceById } from '../meta/resolve.ts'
 import type { StageListing } from '../meta/staging-commands.ts'
 import { isMarker, objectProblem } from '../meta/listing-diff.ts'
 import { isSameVersion } from '../meta/tree.ts'
 import type { NamespaceRecord } from '../meta/tables.ts'
-import type { ListPosition, ObjectInfo } from '../ufs/under-file-system.ts'
+import type { ListPosition } from '../ufs/under-file-system.ts'
 import type { StagingResponse } from '../wire/generated/master.ts'
 import type { MasterContext } from './master-context.ts'
 import { isNews, type StoreSync, type SyncedObject, type SyncedPage } from './store-sync.ts'
@@ -23,14 +23,14 @@ export interface Staging {
 }
 
 export class StagingService {
-  readonly #context: Pick<MasterContext, 'tables' | 'log' | 'clock' | 'logger' | 'stores'>
-  readonly #sync: Pick<StoreSync, 'compare' | 'blockSizeBytes'>
+  readonly #context: Pick<MasterContext, 'tables' | 'log' | 'clock' | 'logger'>
+  readonly #sync: Pick<StoreSync, 'compare' | 'objectAt' | 'blockSizeBytes'>
   /** New files that plans were told of. */
   #looked = 0
 
   constructor(
-    context: Pick<MasterContext, 'tables' | 'log' | 'clock' | 'logger' | 'stores'>,
-    sync: Pick<StoreSync, 'compare' | 'blockSizeBytes'>,
+    context: Pick<MasterContext, 'tables' | 'log' | 'clock' | 'logger'>,
+    sync: Pick<StoreSync, 'compare' | 'objectAt' | 'blockSizeBytes'>,
   ) {
     this.#context = context
     this.#sync = sync
@@ -67,7 +67,7 @@ export class StagingService {
 
   /** Looks at one object again. @returns undefined when the store has none @throws SkeinError failed_precondition when it cannot be a file */
   async refresh(record: NamespaceRecord, staging: Staging, key: string, signal: AbortSignal): Promise<SyncedObject | undefined> {
-    const object = await this.#stat(record, key, signal)
+    const object = await this.#sync.objectAt(record, key, signal)
     const visible = fileAt(this.#context.tables, record.rootId, key)
     const alone = { afterKey: undefined, upToKey: undefined, onlyKey: key }
     if (object === undefined || isMarker(object)) {
@@ -148,15 +148,5 @@ export class StagingService {
       ...change,
     })
     return fileIds
-  }
-
-  async #stat(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
-    const store = await this.#context.stores.get(record)
-    try {
-      return { ...(await store.stat(key, signal)), key }
-    } catch (error) {
-      if (isSkeinError(error, 'not_found')) return undefined
-      throw error
-    }
   }
 }

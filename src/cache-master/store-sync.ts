@@ -152,7 +152,7 @@ export class StoreSync {
   async compareFile(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<'same' | 'other' | 'none'> {
     const known = fileAt(this.#context.tables, record.rootId, key)
     if (known?.persisted === false) return 'same'
-    const object = await this.#stat(record, key, signal)
+    const object = await this.objectAt(record, key, signal)
     if (object === undefined || isMarker(object)) return 'none'
     return known !== undefined && isSameVersion(known, object) ? 'same' : 'other'
   }
@@ -201,7 +201,7 @@ export class StoreSync {
   async refresh(record: NamespaceRecord, key: string, signal: AbortSignal, look?: Look): Promise<FileInode | undefined> {
     const here = fileAt(this.#context.tables, record.rootId, key)
     if (here?.persisted === false) return here
-    const object = await this.#stat(record, key, signal)
+    const object = await this.objectAt(record, key, signal)
     const known = fileAt(this.#context.tables, record.rootId, key)
     if (known?.persisted === false) return known
     if (object === undefined || isMarker(object)) {
@@ -258,7 +258,8 @@ export class StoreSync {
     }
   }
 
-  async #stat(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+  /** The object of this key as the store has it now; undefined when there is none. */
+  async objectAt(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
     const store = await this.#context.stores.get(record)
     try {
       return { ...(await store.stat(key, signal)), key }
