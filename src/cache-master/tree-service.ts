@@ -31,8 +31,7 @@ export class TreeService {
   /** With its parents, here only: the store shows it once something in it is persisted. @throws SkeinError already_exists for a file */
   async makeDirectory(pathText: string, { signal }: CallOptions): Promise<void> {
     const path = parsePath(pathText)
-    if (path.namespace === '')
-      throw new SkeinError('invalid_argument', '/ holds namespaces: make one with skein ns create, a directory below one')
+    if (path.namespace === '') return
     const record = namespaceNamed(this.#context, path.namespace)
     const key = directoryKey(path.key)
     const problem = keyProblem(key)
