@@ -1,5 +1,6 @@
 // Why: after every fault the same question: is every byte there, right, on as many workers as was asked? How: a client that
 // reads from the workers only (nothing falls through to the store) and compares with what the dataset's keys say.
+import { setTimeout } from 'node:timers/promises'
 import { systemClock, systemRandom } from '../../src/base/clock.ts'
 import { FileReader } from '../../src/client/file-reader.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
@@ -43,6 +44,11 @@ export class Oracle {
     return sha256(Buffer.concat(chunks))
   }
 
+  /** A master that has just started does not know yet what its workers have, and says so. */
+  async untilAllReported(): Promise<void> {
+    while ((await this.master.getClusterSummary({}, { signal: this.#signal })).safeMode) await setTimeout(50)
+  }
+
   /** What is wrong with the cached dataset; empty when all is well. `versions`: objects that are not at version 1. `listed`: files of the whole namespace, when only some are looked at. */
   async problems(
     namespace: string,
@@ -51,6 +57,7 @@ export class Oracle {
     versions: ReadonlyMap<string, number> = new Map(),
     listed = dataset.length,
   ): Promise<string[]> {
+    await this.untilAllReported()
     const files = new Map((await this.files(`/${namespace}`)).map((file) => [file.key, file]))
     const problems: string[] = []
     if (files.size !== listed) problems.push(`${files.size} files listed, ${listed} in the dataset`)
