@@ -218,7 +218,11 @@ async function untilSettled(skein: SourceSkein): Promise<number> {
 }
 
 /** Opens the stopped worker's directories: every block is whole and has the origin's bytes, and nothing else is there. */
-async function checkDirectories(skein: SourceSkein, origin: Origin, { usedBytes }: { usedBytes: number }): Promise<number> {
+async function checkDirectories(
+  skein: SourceSkein,
+  origin: Origin,
+  { usedBytes, lowerFills }: { usedBytes: number; lowerFills: boolean | undefined },
+): Promise<number> {
   const config = loadConfig({ mode: 'local', definitions: skein.definitions, environment: {} }).worker
   const store = await openTiers({
     tiers: config.tiers.map(({ alias, directories }) => directories.map((directory) => ({ ...directory, tier: alias }))),
@@ -243,7 +247,9 @@ async function checkDirectories(skein: SourceSkein, origin: Origin, { usedBytes 
     }
     const sum = headers.reduce((total, { length }) => total + length, 0)
     expect(store.usage().reduce((total, directory) => total + directory.usedBytes, 0)).toBe(sum)
-    expect(sum).toBe(usedBytes)
+    // Where the disk had no room for its tombstone, a small block that was freed is back, with the right bytes.
+    if (lowerFills === true) expect(sum).toBeGreaterThanOrEqual(usedBytes)
+    else expect(sum).toBe(usedBytes)
     return headers.length
   } finally {
     await store.close()
@@ -276,7 +282,7 @@ async function torture(tiers: Tiers): Promise<{ leastFreeBytes: number }> {
   expect(usedBytes).toBeGreaterThan(topBytes / 16)
   expect(origin.counters.objectBytes).toBeGreaterThanOrEqual(datasetBytes)
   expect(await skein.stop('SIGTERM')).toBe(0)
-  const blocks = await checkDirectories(skein, origin, { usedBytes })
+  const blocks = await checkDirectories(skein, origin, { usedBytes, lowerFills: tiers.lowerFills })
   console.log(
     `tiers: seed ${seed}, ${keys.length} objects of ${datasetBytes / mebibyte} MiB twice by ${readersMax} in ${(tookMs / 1000).toFixed(1)} s, ` +
       `origin ${(origin.counters.objectBytes / mebibyte).toFixed(0)} MiB, ${samples} samples, at the end ${blocks} blocks, ` +
