@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { loadConfig } from '../../src/config/load.ts'
 import { type Cluster as Client, connectCluster } from '../../src/process/cluster.ts'
 import { startChild } from '../../test/support/child.ts'
-import { Cluster } from '../../test/support/cluster.ts'
+import { Cluster, type CommandResult } from '../../test/support/cluster.ts'
 import { LocalSkein, storeFlags } from '../../test/support/local-skein.ts'
 import { type Origin, startOrigin } from '../../test/support/origin/server.ts'
 import { testCredential } from '../../test/support/origin/stores.ts'
@@ -173,15 +173,41 @@ function spread(times: readonly number[]): string {
   return `p50 ${at(0.5)}, p90 ${at(0.9)}, max ${at(1)} ms`
 }
 
+const betweenReadsMs = 300
+
+/** What a reader reads from. */
+interface ReadFrom {
+  readonly what: string
+  readonly master: string
+  cli(...args: readonly string[]): Promise<CommandResult>
+  end(): Promise<void>
+}
+
+async function localSkein(): Promise<ReadFrom> {
+  const skein = await LocalSkein.start({ quota: '14GB' })
+  const master = skein.addresses()['master'] ?? ''
+  return { what: 'skein local', master, cli: (...args) => skein.cli(...args), end: () => skein.dispose() }
+}
+
+async function processes(): Promise<ReadFrom> {
+  const redis = await startRedis()
+  const roles = await Cluster.start({ queueUrl: redis.url, workers: 1, quota: '14GB' })
+  const end = async (): Promise<void> => {
+    await roles.stop()
+    await redis.dispose()
+  }
+  return { what: 'a process a role', master: roles.masterAddress, cli: (...args) => roles.cli(args), end }
+}
+
 /** What is not cached is read by a client, idle and while a load runs as fast as it can; everything but this client in processes of their own. */
-async function demand(): Promise<void> {
-  const data = ['load/:96x64MiB', 'cold/small-:60x256KiB', 'cold/large-:60x8MiB'].flatMap((set) => ['--data', `data=${set}`])
+async function demand(start: () => Promise<ReadFrom>): Promise<void> {
+  const data = ['load/:192x64MiB', 'cold/small-:400x256KiB', 'cold/large-:60x8MiB'].flatMap((set) => ['--data', `data=${set}`])
   const { accessKeyId, secretAccessKey } = testCredential
   const args = ['test/support/origin/main.ts', '--access-key', accessKeyId, '--secret-key', secretAccessKey, ...data]
   const origin = startChild(process.execPath, args, { logFile: join(scratch, 'origin.log') })
   const { url } = JSON.parse(await origin.line((line) => (line.startsWith('{') ? line : undefined), 30_000)) as { url: string }
-  const skein = await LocalSkein.start({ quota: '10GB' })
-  const client = clientOf(skein.addresses()['master'] ?? '')
+  const skein = await start()
+  const client = clientOf(skein.master)
   try {
     await succeed(skein.cli('ns', 'create', 'one', 's3://data/', ...storeFlags(url)))
     const read = async (path: string): Promise<void> => {
@@ -191,7 +217,7 @@ async function demand(): Promise<void> {
       const all: number[] = []
       for (let n = from; n < from + count; n += 1) {
         all.push(await timed(() => read(`/one/cold/${kind}-${String(n).padStart(7, '0')}`)))
-        await delay(50)
+        await delay(betweenReadsMs)
       }
       return all
     }
@@ -203,29 +229,54 @@ async function demand(): Promise<void> {
       }
       return all
     }
+    const loaded = async (): Promise<number> => (await client.jobMaster().getLoad({ loadId }, { signal: never })).counts?.originBytes ?? 0
+    /** What the load reads meanwhile, MB/s. */
+    const rateDuring = async (work: () => Promise<unknown>): Promise<string> => {
+      const [before, startMs] = [await loaded(), performance.now()]
+      await work()
+      return `${((((await loaded()) - before) * 1000) / (performance.now() - startMs) / mib).toFixed(0)} MB/s`
+    }
     await times('small', 0, 5)
     await times('large', 0, 5)
     const idle = { call: await calls(50), small: await times('small', 5, 20), large: await times('large', 5, 20) }
     const loadId = await submit(client, '/one/load/', {})
-    const startMs = performance.now()
     await delay(1000)
-    const busy = { call: await calls(50), small: await times('small', 25, 20), large: await times('large', 25, 20) }
-    const { state, counts } = await client.jobMaster().getLoad({ loadId }, { signal: never })
-    const rate = ((counts?.originBytes ?? 0) * 1000) / (performance.now() - startMs) / mib
-    console.log(`a reader during a load at full speed (${state}, ${rate.toFixed(0)} MB/s)`)
+    const alone = await rateDuring(() => delay(3000))
+    const busy = { call: await calls(50), small: [0], large: [0] }
+    const rare = await rateDuring(async () => {
+      busy.small = await times('small', 25, 12)
+      busy.large = await times('large', 25, 12)
+    })
+    const endless = await rateDuring(async () => {
+      const endMs = performance.now() + 3000
+      for (let n = 50; n < 400 && performance.now() < endMs; n += 1) await read(`/one/cold/small-${String(n).padStart(7, '0')}`)
+    })
+    const { state } = await client.jobMaster().getLoad({ loadId }, { signal: never })
+    console.log(
+      `${skein.what}: a reader during a load at full speed (${state}; alone ${alone}, beside these reads ${rare}, beside reads without a pause ${endless})`,
+    )
     const names = { call: 'a call that reads nothing', small: '256 KiB', large: '8 MiB' }
     for (const kind of ['call', 'small', 'large'] as const) {
       console.log(`  ${names[kind]}: unloaded ${spread(idle[kind])}; loaded ${spread(busy[kind])}`)
     }
   } finally {
     client.close()
-    await skein.dispose()
+    await skein.end()
     await origin.end('SIGKILL')
   }
 }
 
+const scenarios = {
+  single,
+  namespace,
+  cluster,
+  demand: async () => {
+    await demand(localSkein)
+    await demand(processes)
+  },
+}
 try {
-  for (const [name, run] of Object.entries({ single, namespace, cluster, demand })) if (only.has(name)) await run()
+  for (const [name, run] of Object.entries(scenarios)) if (only.has(name)) await run()
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }

@@ -2,7 +2,7 @@
 // ratio. The origin is nginx with prepared listings (static-origin.mjs), so that neither waits for a store.
 // Usage: node scripts/bench/load.mjs [--rounds 3] [--origin DIR]      needs nginx and rclone; run `npm run build` first
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -10,6 +10,8 @@ import { parseArgs } from 'node:util'
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' }, origin: { type: 'string' } } })
 const rounds = Number(values.rounds)
 const scratch = mkdtempSync(join(tmpdir(), 'skein-bench-'))
+// Started by root, nginx reads as somebody else.
+chmodSync(scratch, 0o755)
 const originFolder = values.origin ?? join(scratch, 'origin')
 const port = 17655
 const root = join(import.meta.dirname, '../..')

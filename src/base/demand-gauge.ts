@@ -1,16 +1,31 @@
 // Why: a person who reads a file waits, a load that fills the cache does not: on the same store the reader goes first. How:
 // who reads on demand says so for as long as the read lasts; whoever reads ahead of demand asks here, and stands aside for
-// a moment at a time, so that demand without end slows it down and never stops it. One gauge for each process.
+// a moment at a time, so that demand without end slows it down and never stops it. One gauge for each process. A reader
+// takes its bytes piece by piece: between two of them demand lasts on for a moment, or all that stood aside would begin anew.
+import type { Clock } from './clock.ts'
 
 /** One read that somebody waits for. */
 interface DemandRead {
   end(): void
 }
 
+/** How long demand lasts on after its last read. */
+export interface DemandLinger {
+  readonly clock: Pick<Clock, 'schedule'>
+  readonly ms: number
+}
+
 export class DemandGauge {
   readonly #reads = new Map<string, number>()
   readonly #seen = new Map<string, number>()
+  readonly #linger: DemandLinger | undefined
   #idle: PromiseWithResolvers<void> | undefined
+  #stopLingering: (() => void) | undefined
+
+  /** Without `linger` demand ends with its last read. */
+  constructor(linger?: DemandLinger) {
+    this.#linger = linger
+  }
 
   /** Somebody waits for bytes of this namespace's store. */
   begin(namespaceId: string): DemandRead {
@@ -26,6 +41,8 @@ export class DemandGauge {
   #begin(namespaceId: string): DemandRead {
     this.#reads.set(namespaceId, (this.#reads.get(namespaceId) ?? 0) + 1)
     this.#idle ??= Promise.withResolvers<void>()
+    this.#stopLingering?.()
+    this.#stopLingering = undefined
     let open = true
     return {
       end: () => {
@@ -35,10 +52,15 @@ export class DemandGauge {
         if (left > 0) this.#reads.set(namespaceId, left)
         else this.#reads.delete(namespaceId)
         if (this.#reads.size > 0) return
-        this.#idle?.resolve()
-        this.#idle = undefined
+        if (this.#linger === undefined) this.#end()
+        else this.#stopLingering = this.#linger.clock.schedule(this.#linger.ms, () => this.#end())
       },
     }
+  }
+
+  #end(): void {
+    this.#idle?.resolve()
+    this.#idle = undefined
   }
 
   /** Whether somebody waits for any store: all stores share this process and its network. */

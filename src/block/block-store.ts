@@ -59,7 +59,8 @@ export interface BlockReservation {
   /** The temporary file, for a writer in another process that shares the disk. */
   readonly path: string
   /**
-   * Appends; one call at a time. The store keeps the chunk until commit or abort: the caller must not change it afterwards.
+   * Appends; one call at a time. The store keeps the chunk until `settledBytes` are past it, or commit or abort has
+   * resolved: until then the caller must not change it.
    * @throws SkeinError resource_exhausted (disk full), unavailable (disk fault), invalid_argument (more bytes than reserved);
    * the reservation is aborted by then
    */
@@ -70,6 +71,8 @@ export interface BlockReservation {
    */
   commit(checksums?: readonly number[]): Promise<void>
   abort(): Promise<void>
+  /** Bytes, from the block's beginning, that the store has no more use for. None: all are kept to the end. */
+  readonly settledBytes?: number
   /** Committed or aborted. */
   readonly ended: boolean
 }

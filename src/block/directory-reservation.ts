@@ -39,6 +39,7 @@ export class DirectoryReservation implements BlockReservation {
   #gatheredBytes = 0
   #receivedBytes = 0
   #filePosition = 0
+  #settledBytes = 0
   #writing: Promise<void> | undefined
   #failure: SkeinError | undefined
 
@@ -51,6 +52,10 @@ export class DirectoryReservation implements BlockReservation {
 
   get ended(): boolean {
     return this.#mode === 'ended'
+  }
+
+  get settledBytes(): number {
+    return this.#settledBytes
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -122,13 +127,19 @@ export class DirectoryReservation implements BlockReservation {
   #startWriting(): void {
     const chunks = this.#gathered
     const position = this.#filePosition
-    this.#filePosition += this.#gatheredBytes
+    const end = position + this.#gatheredBytes
+    this.#filePosition = end
     this.#gathered = []
     this.#gatheredBytes = 0
     // The error waits here until the writer comes back with more, or commits.
-    this.#writing = writeFully(this.#target.fd, chunks, position).catch((thrown: unknown) => {
-      this.#failure = diskError(thrown, `writing block ${this.header.blockId}`)
-    })
+    this.#writing = writeFully(this.#target.fd, chunks, position).then(
+      () => {
+        this.#settledBytes = end
+      },
+      (thrown: unknown) => {
+        this.#failure = diskError(thrown, `writing block ${this.header.blockId}`)
+      },
+    )
   }
 
   #ownChecksums(): number[] {

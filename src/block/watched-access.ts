@@ -49,6 +49,10 @@ export class WatchedReservation implements BlockReservation {
     return this.#reservation.ended
   }
 
+  get settledBytes(): number {
+    return this.#reservation.settledBytes ?? 0
+  }
+
   write(chunk: Uint8Array): Promise<void> {
     return this.#note(this.#reservation.write(chunk))
   }

@@ -57,4 +57,8 @@ class LocalBlockSink implements BlockSink {
   abort(): Promise<void> {
     return this.#reservation.abort()
   }
+
+  get settledBytes(): number {
+    return this.#reservation.settledBytes ?? 0
+  }
 }

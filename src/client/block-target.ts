@@ -5,10 +5,12 @@ import type { BlockHeader } from '../wire/generated/worker.ts'
 
 /** A block on its way into one worker. Exactly one of commit and abort ends it. */
 export interface BlockSink {
-  /** Resolves when the worker wants more. @throws SkeinError resource_exhausted, unavailable, invalid_argument */
+  /** Resolves when the worker wants more; the chunk is the sink's until `settledBytes` are past it. @throws SkeinError resource_exhausted, unavailable, invalid_argument */
   write(chunk: Uint8Array): Promise<void>
   commit(): Promise<void>
   abort(): Promise<void>
+  /** Bytes, from the block's beginning, that the sink has no more use for. None: all are kept until commit or abort has resolved. */
+  readonly settledBytes?: number
 }
 
 export interface SmallBlock {

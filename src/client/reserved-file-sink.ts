@@ -29,6 +29,7 @@ export class ReservedFileSink implements BlockSink {
   #gatheredBytes = 0
   #receivedBytes = 0
   #filePosition = 0
+  #settledBytes = 0
   #writing: Promise<SkeinError | undefined> | undefined
   #mode: 'open' | 'ended' = 'open'
 
@@ -47,6 +48,10 @@ export class ReservedFileSink implements BlockSink {
     this.#gathered.push(chunk)
     this.#gatheredBytes += chunk.length
     if (this.#gatheredBytes >= writeBytes) await this.#flush()
+  }
+
+  get settledBytes(): number {
+    return this.#settledBytes
   }
 
   async commit(): Promise<void> {
@@ -91,10 +96,14 @@ export class ReservedFileSink implements BlockSink {
     if (this.#gatheredBytes === 0) return
     const chunks = this.#gathered
     const position = this.#filePosition
-    this.#filePosition += this.#gatheredBytes
+    const end = position + this.#gatheredBytes
+    this.#filePosition = end
     this.#gathered = []
     this.#gatheredBytes = 0
-    this.#writing = writeAll(this.#target.file, chunks, position)
+    this.#writing = writeAll(this.#target.file, chunks, position).then((error) => {
+      if (error === undefined) this.#settledBytes = end
+      return error
+    })
   }
 
   async #settle(): Promise<void> {

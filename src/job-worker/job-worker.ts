@@ -4,6 +4,7 @@ import pLimit from 'p-limit'
 import { Budget } from '../base/budget.ts'
 import type { Clock, Random } from '../base/clock.ts'
 import { DemandGauge } from '../base/demand-gauge.ts'
+import { PiecePool } from '../base/piece-pool.ts'
 import { toSkeinError } from '../base/errors.ts'
 import type { BlockTarget } from '../client/block-target.ts'
 import type { WorkerAddress } from '../client/block-target-pool.ts'
@@ -85,6 +86,9 @@ export interface JobWorker {
   readonly tasksRunning: number
 }
 
+/** What is read is read into pieces of this length. */
+const pieceBytes = 512 * 1024
+
 export function createJobWorker(options: JobWorkerOptions): JobWorker {
   const { limits, queue, logger } = options
   const streams = pLimit(limits.streamsMax)
@@ -111,6 +115,7 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
       slots: new Budget('ranged reads', limits.readSlots),
       smallSlots: new Budget('small objects', limits.readSlots * limits.smallReadsPerSlot),
       bytes: new Budget('read-ahead bytes', limits.readAheadBytesMax),
+      pieces: new PiecePool({ pieceBytes, idleMax: Math.ceil(limits.readAheadBytesMax / pieceBytes), clock: options.clock }),
       runStream: (copy) => streams(copy),
       rangeBytes: limits.rangeBytes,
       rangesAhead: limits.rangesAhead,

@@ -18,6 +18,8 @@ export interface LargeBlock {
   mayReadOn(error: SkeinError): Promise<boolean>
   /** Told of every chunk that came in. */
   received(bytes: number): void
+  /** Told of chunks, each at most once, that nothing has any use for any more. After a fault it may hear of none. */
+  settled(chunk: Uint8Array): void
 }
 
 interface OpenSink {
@@ -32,12 +34,14 @@ interface OpenSink {
 export async function copyLargeBlock(block: LargeBlock, targets: readonly SetTarget[], signal: AbortSignal): Promise<void> {
   const opened = await openSinks(block, targets, signal)
   let sinks = opened
+  const held = new HeldChunks(block)
   try {
     if (signal.aborted) return
     if (sinks.length === 0) return
-    sinks = await stream(block, sinks)
+    sinks = await stream(block, sinks, held)
     if (signal.aborted) return
-    await Promise.all(sinks.map((open) => commit(block, open)))
+    const committed = await Promise.all(sinks.map((open) => commit(block, open)))
+    if (committed.every(Boolean)) held.settle(Number.POSITIVE_INFINITY)
     sinks = []
   } finally {
     // After an error or an abort; ending a sink twice does nothing.
@@ -61,7 +65,7 @@ async function openSinks(block: LargeBlock, targets: readonly SetTarget[], signa
 }
 
 /** Reads the block into the sinks; gives those that took every byte. */
-async function stream(block: LargeBlock, all: readonly OpenSink[]): Promise<OpenSink[]> {
+async function stream(block: LargeBlock, all: readonly OpenSink[], held: HeldChunks): Promise<OpenSink[]> {
   const { header } = block
   let sinks = [...all]
   let offset = 0
@@ -71,8 +75,11 @@ async function stream(block: LargeBlock, all: readonly OpenSink[]): Promise<Open
         if (offset + chunk.length > header.length) throw wrongLength(header, offset + chunk.length)
         offset += chunk.length
         block.received(chunk.length)
+        held.add(chunk, offset)
         sinks = await writeChunk(block, sinks, chunk)
+        if (sinks.length < all.length) held.drop()
         if (sinks.length === 0) return sinks
+        held.settle(Math.min(...sinks.map(({ sink }) => sink.settledBytes ?? 0)))
       }
       if (offset !== header.length) throw wrongLength(header, offset)
       return sinks
@@ -101,13 +108,45 @@ async function write(block: LargeBlock, { target, sink }: OpenSink, chunk: Uint8
   }
 }
 
-async function commit(block: LargeBlock, { target, sink }: OpenSink): Promise<void> {
+async function commit(block: LargeBlock, { target, sink }: OpenSink): Promise<boolean> {
   try {
     await sink.commit()
     target.succeeded()
+    return true
   } catch (thrown) {
     target.failed(block.piece, block.blockIndex, thrown)
     await sink.abort().catch(() => undefined)
+    return false
+  }
+}
+
+/** Chunks that came in and that a sink may still need. */
+class HeldChunks {
+  readonly #block: LargeBlock
+  readonly #chunks: { readonly end: number; readonly chunk: Uint8Array }[] = []
+  #dropped = false
+
+  constructor(block: LargeBlock) {
+    this.#block = block
+  }
+
+  /** `end`: in the block. */
+  add(chunk: Uint8Array, end: number): void {
+    if (!this.#dropped) this.#chunks.push({ end, chunk })
+  }
+
+  /** Nobody needs what lies before `bytes`. */
+  settle(bytes: number): void {
+    for (let first = this.#chunks[0]; first !== undefined && first.end <= bytes; first = this.#chunks[0]) {
+      this.#chunks.shift()
+      this.#block.settled(first.chunk)
+    }
+  }
+
+  /** A sink that failed may still be writing what it has: from now on nothing is said to be settled. */
+  drop(): void {
+    this.#dropped = true
+    this.#chunks.splice(0)
   }
 }
 

@@ -2,10 +2,11 @@
 // bytes for each load, at the rate that the job master last said; a pause of a namespace holds all its reads; a reader on
 // demand is let by. While nothing is limited, asking costs a few comparisons.
 import pLimit from 'p-limit'
-import { type Clock, untilAborted } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
 import type { DemandGauge } from '../base/demand-gauge.ts'
 import { TokenBucket } from '../base/token-bucket.ts'
 import type { Pacing } from '../wire/generated/job.ts'
+import { StandAside } from './stand-aside.ts'
 
 /** How one set reads. */
 export interface ReadPace {
@@ -34,12 +35,10 @@ const streamsOfPacedLoad = 4
 /** A request of a held-back load is at most so much of a second long, but not below the minimum. */
 const rangeSeconds = 0.5
 const rangeBytesMin = 64 * 1024
-/** How long a read stands aside before it goes on in spite of demand. */
-const standAsideMs = 200
-
 export class ReadPacer {
   readonly #clock: Clock
   readonly #demand: DemandGauge
+  readonly #standAside: StandAside
   readonly #loads = new Map<string, LoadReads>()
   readonly #pausedUntilMs = new Map<string, number>()
   #limited = false
@@ -47,6 +46,7 @@ export class ReadPacer {
   constructor(clock: Clock, demand: DemandGauge) {
     this.#clock = clock
     this.#demand = demand
+    this.#standAside = new StandAside(clock, demand)
   }
 
   /** Whether the job master's last answer held anything back: then it is asked more often. */
@@ -94,10 +94,7 @@ export class ReadPacer {
 
   /** See ReadPace. */
   standAside(signal: AbortSignal): Promise<void> | undefined {
-    if (!this.#demand.active) return undefined
-    const waited = Promise.withResolvers<void>()
-    const cancel = this.#clock.schedule(standAsideMs, waited.resolve)
-    return untilAborted(Promise.race([this.#demand.idle(), waited.promise]), signal).finally(cancel)
+    return this.#standAside.wait(signal)
   }
 
   #isPaused(namespaceId: string): boolean {

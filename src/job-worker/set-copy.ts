@@ -6,6 +6,7 @@ import type { Budget, Share } from '../base/budget.ts'
 import { blockIdOf, blockLength } from '../base/block-id.ts'
 import type { Clock } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { PiecePool } from '../base/piece-pool.ts'
 import { isRefusal, type StoreLease } from '../ufs/store-cache.ts'
 import type { SetPiece } from '../wire/generated/job.ts'
 import type { BlockHeader } from '../wire/generated/worker.ts'
@@ -26,6 +27,8 @@ export interface CopyResources {
   readonly smallSlots: Budget
   /** Bytes read and not yet written, of all tasks. */
   readonly bytes: Budget
+  /** Memory for what is read. */
+  readonly pieces: PiecePool
   /** Runs at most so many large blocks at once (goosefs.job.worker.threadpool.size). */
   readonly runStream: (copy: () => Promise<void>) => Promise<void>
   /** Bytes of a range request (fs.cosn.read.ahead.block.size). */
@@ -137,8 +140,12 @@ export class SetCopy {
       }
       const block = { header: this.#header(piece, index), bytes }
       const [only] = targets
-      if (only !== undefined && targets.length === 1) await this.#put(piece, index, only, block)
-      else await Promise.all(targets.map((target) => this.#put(piece, index, target, block)))
+      const isPut =
+        only !== undefined && targets.length === 1
+          ? await this.#put(piece, index, only, block)
+          : (await Promise.all(targets.map((target) => this.#put(piece, index, target, block)))).every(Boolean)
+      // A put that failed may still be under way.
+      if (isPut) this.#options.resources.pieces.giveBack(bytes)
     } catch (thrown) {
       await this.#readFailed(piece, index, thrown)
     } finally {
@@ -149,7 +156,7 @@ export class SetCopy {
 
   async #readSmall(piece: SetPiece): Promise<Uint8Array> {
     const { lease } = this.#options
-    const request = { key: piece.key, offset: 0, length: piece.length, etag: piece.etag }
+    const request = { key: piece.key, offset: 0, length: piece.length, etag: piece.etag, pieces: this.#options.resources.pieces }
     try {
       return await lease.store.readWhole(request, this.#readSignal)
     } catch (thrown) {
@@ -171,17 +178,20 @@ export class SetCopy {
     }
   }
 
-  async #put(piece: SetPiece, index: number, target: SetTarget, block: { header: BlockHeader; bytes: Uint8Array }): Promise<void> {
+  async #put(piece: SetPiece, index: number, target: SetTarget, block: { header: BlockHeader; bytes: Uint8Array }): Promise<boolean> {
     try {
       await target.target.put(block, this.#signal)
       target.succeeded()
+      return true
     } catch (thrown) {
       if (!this.#signal.aborted) target.failed(piece, index, thrown)
+      return false
     }
   }
 
   async #copyLarge(piece: SetPiece, blockIndex: number): Promise<void> {
-    const { lease, outcome } = this.#options
+    const { lease, outcome, pace, resources } = this.#options
+    const { pieces } = resources
     const header = this.#header(piece, blockIndex)
     let renewed = false
     let receivedBytes = 0
@@ -194,14 +204,15 @@ export class SetCopy {
         blockIndex,
         header,
         read: (offset: number) => {
-          const request = { key: piece.key, etag: piece.etag, offset: header.offset + offset, length: header.length - offset }
-          return readAhead(this.#givingWay(lease), request, this.#readAheadOptions(lease), this.#readSignal)
+          const request = { key: piece.key, etag: piece.etag, offset: header.offset + offset, length: header.length - offset, pieces }
+          return givingWay(readAhead(this.#heldBack(lease), request, this.#readAheadOptions(lease), this.#readSignal), pace, this.#signal)
         },
         mayReadOn: async (error: SkeinError) => {
           if (renewed || !isRefusal(error) || this.#signal.aborted) return false
           renewed = true
           return await lease.renew()
         },
+        settled: (chunk: Uint8Array) => pieces.giveBack(chunk),
         received: (bytes: number) => {
           receivedBytes += bytes
           this.#stragglers.moved()
@@ -232,17 +243,11 @@ export class SetCopy {
   }
 
   /** The store, read so that a reader on demand goes first: what was begun is held back by not being taken. */
-  #givingWay({ store }: StoreLease): Pick<UnderFileSystem, 'read' | 'readWhole'> {
+  #heldBack({ store }: StoreLease): Pick<UnderFileSystem, 'read' | 'readWhole'> {
     const { pace } = this.#options
     return {
       readWhole: (request, signal) => store.readWhole(request, signal),
-      read: async function* read(request, signal) {
-        for await (const chunk of store.read(request, signal)) {
-          const wait = pace.standAside(signal)
-          if (wait !== undefined) await wait
-          yield chunk
-        }
-      },
+      read: (request, signal) => givingWay(store.read(request, signal), pace, signal),
     }
   }
 
@@ -278,5 +283,18 @@ export class SetCopy {
       etag: piece.etag,
       offset: index * piece.blockSizeBytes,
     }
+  }
+}
+
+/** The chunks, each held back while a reader on demand goes first. */
+async function* givingWay(
+  chunks: AsyncIterable<Uint8Array>,
+  pace: ReadPace,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) {
+    const wait = pace.standAside(signal)
+    if (wait !== undefined) await wait
+    yield chunk
   }
 }

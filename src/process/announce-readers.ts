@@ -22,7 +22,9 @@ export function announceReaders(
       let isOnItsWay = false
       try {
         const opened = await service.openFile(request, options)
-        isOnItsWay = opened.blocks.some(({ workerIds }) => workerIds.length === 0)
+        // Of a file without a cached block, none is listed.
+        const isCached = opened.blocks.length > 0 && opened.blocks.every(({ workerIds }) => workerIds.length > 0)
+        isOnItsWay = !isCached && (opened.file?.length ?? 0) > 0
         return opened
       } finally {
         if (isOnItsWay) clock.schedule(onItsWayMs, () => read.end())

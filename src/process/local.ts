@@ -16,13 +16,16 @@ import { type RoleIo, runRole } from './role-shell.ts'
 import { serveWeb } from './servers.ts'
 import { startWorkerPart } from './worker-part.ts'
 
+/** From one piece that a reader waits for to the next, with the client in another process. */
+const demandLingerMs = 20
+
 /** Runs until told to stop. @throws SkeinError when it cannot start */
 export function run(config: Config, io: RoleIo): Promise<void> {
   return runRole('local', config, io, async (context) => {
     let ready = false
     const web = await serveWeb(context, config.master, () => (ready ? { ready: true } : { ready: false, why: 'still starting' }))
     const queue = await openAnsweringQueue(context)
-    const demand = new DemandGauge()
+    const demand = new DemandGauge({ clock: context.clock, ms: demandLingerMs })
     const { master, rpc } = await startMasterPart(context, web, demand)
     const { jobMaster, rpc: jobMasterRpc } = await startJobMasterPart(context, { master: master.service, queue }, web)
     const { worker, workerId, rpc: workerRpc, data } = await startWorkerPart(context, master.service, () => web, demand)

@@ -9,7 +9,7 @@ import { slowDownReason, type StoreAddress } from './s3-errors.ts'
 import type { S3Transport } from './s3-transport.ts'
 import { encodeKey, type RequestSigner } from './sigv4.ts'
 import type { SlowDownGate } from './slow-down-gate.ts'
-import type { ReadRequest } from './under-file-system.ts'
+import type { PieceSource, ReadRequest } from './under-file-system.ts'
 
 interface RangeReaderOptions {
   readonly address: StoreAddress
@@ -26,12 +26,12 @@ interface RangeReaderOptions {
   readonly onRetry: (error: SkeinError) => void
 }
 
-/** Bytes of a stream that are read into one buffer. */
-const pieceBytes = 512 * 1024
+/** Bytes of a stream are read into buffers of this length. */
+const freshPieces: PieceSource = { pieceBytes: 512 * 1024, take: (bytes) => Buffer.allocUnsafeSlow(bytes) }
 /** A chunk of a stream is at least so long, but for its last one. */
 const chunkBytesMin = 256 * 1024
 /** Bytes that may lie unread in one stream before its connection is held back. */
-const unreadBytesMax = 4 * pieceBytes
+const unreadBytesMax = 2 * 1024 * 1024
 /** An attempt that brought this much of a stream made progress, and the count of attempts begins again. */
 const progressBytes = 256 * 1024
 
@@ -105,14 +105,14 @@ export class RangeReader {
     throwIfAborted(signal)
     if (this.#options.gate.closed) await this.#options.gate.wait(signal)
     return await new Promise<Uint8Array>((resolve, reject) => {
-      this.#dispatch(request, this.#watched(new WholeSink(request.length, resolve, reject)), signal)
+      this.#dispatch(request, this.#watched(new WholeSink(request, resolve, reject)), signal)
     })
   }
 
   async *#attempt(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     throwIfAborted(signal)
     if (this.#options.gate.closed) await this.#options.gate.wait(signal)
-    const sink = new StreamSink(request.length)
+    const sink = new StreamSink(request.length, request.pieces)
     const response = this.#dispatch(request, this.#watched(sink), signal)
     try {
       for (let chunk = sink.take(); ; chunk = sink.take()) {
@@ -164,17 +164,19 @@ class WholeSink implements RangeSink {
   readonly #resolve: (bytes: Uint8Array) => void
   readonly #reject: (error: SkeinError) => void
   readonly #length: number
-  #bytes: Buffer | undefined
+  readonly #pieces: PieceSource
+  #bytes: Uint8Array | undefined
   #filled = 0
 
-  constructor(length: number, resolve: (bytes: Uint8Array) => void, reject: (error: SkeinError) => void) {
+  constructor({ length, pieces }: ReadRequest, resolve: (bytes: Uint8Array) => void, reject: (error: SkeinError) => void) {
     this.#length = length
+    this.#pieces = pieces !== undefined && length <= pieces.pieceBytes ? pieces : freshPieces
     this.#resolve = resolve
     this.#reject = reject
   }
 
   space(): Uint8Array {
-    this.#bytes ??= Buffer.allocUnsafeSlow(this.#length)
+    this.#bytes ??= this.#pieces.take(this.#length)
     return this.#filled === 0 ? this.#bytes : this.#bytes.subarray(this.#filled)
   }
 
@@ -195,7 +197,8 @@ class WholeSink implements RangeSink {
 /** Gathers a range in pieces and holds them until they are taken; holds the connection back when too much lies here. */
 class StreamSink implements RangeSink {
   readonly #full: Uint8Array[] = []
-  #piece: Buffer = Buffer.alloc(0)
+  readonly #pieces: PieceSource
+  #piece: Uint8Array = new Uint8Array(0)
   /** Bytes of the piece that were taken, and that have come. */
   #taken = 0
   #filled = 0
@@ -207,13 +210,14 @@ class StreamSink implements RangeSink {
   #paused = false
   #wake: (() => void) | undefined
 
-  constructor(length: number) {
+  constructor(length: number, pieces: PieceSource = freshPieces) {
     this.#left = length
+    this.#pieces = pieces
   }
 
   space(): Uint8Array {
     if (this.#filled === this.#piece.length) {
-      this.#piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, this.#left))
+      this.#piece = this.#pieces.take(Math.min(this.#pieces.pieceBytes, this.#left))
       this.#taken = 0
       this.#filled = 0
     }

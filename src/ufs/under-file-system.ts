@@ -43,6 +43,14 @@ export interface ReadRequest {
   readonly length: number
   /** The version that is wanted; the read fails when the store has another one. */
   readonly etag: string
+  /** Where the bytes that are read may be put; whoever reads gives them back. None: each chunk has memory of its own. */
+  readonly pieces?: PieceSource | undefined
+}
+
+/** See base/piece-pool.ts. */
+export interface PieceSource {
+  readonly pieceBytes: number
+  take(bytes: number): Uint8Array
 }
 
 export interface WriteOptions {

@@ -11,6 +11,7 @@ import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 import type { SetPiece } from '../../../src/wire/generated/job.ts'
 import { expectedBlock, FakeJobMaster, FakeMaster, FakeStore, FakeTarget, hurriedClock, mib, noCachedBlocks, pieceOf } from './fakes.ts'
+import { PoisonedPieces } from '../../support/poisoned-pieces.ts'
 
 export function house(options: { slots?: number; bytes?: number; streams?: number } = {}) {
   const store = new FakeStore()
@@ -41,6 +42,7 @@ export function house(options: { slots?: number; bytes?: number; streams?: numbe
       slots,
       smallSlots: slots,
       bytes,
+      pieces: new PoisonedPieces(),
       runStream: (copy) => copy(),
       rangeBytes: 256 * 1024,
       rangesAhead: 4,
