@@ -72,7 +72,7 @@ export interface BlockReservation {
   commit(checksums?: readonly number[]): Promise<void>
   abort(): Promise<void>
   /** Bytes, from the block's beginning, that the store has no more use for. None: all are kept to the end. */
-  readonly settledBytes?: number
+  readonly settledBytes?: number | undefined
   /** Committed or aborted. */
   readonly ended: boolean
 }

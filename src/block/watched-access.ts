@@ -49,8 +49,8 @@ export class WatchedReservation implements BlockReservation {
     return this.#reservation.ended
   }
 
-  get settledBytes(): number {
-    return this.#reservation.settledBytes ?? 0
+  get settledBytes(): number | undefined {
+    return this.#reservation.settledBytes
   }
 
   write(chunk: Uint8Array): Promise<void> {

@@ -58,7 +58,7 @@ class LocalBlockSink implements BlockSink {
     return this.#reservation.abort()
   }
 
-  get settledBytes(): number {
-    return this.#reservation.settledBytes ?? 0
+  get settledBytes(): number | undefined {
+    return this.#reservation.settledBytes
   }
 }

@@ -10,7 +10,7 @@ export interface BlockSink {
   commit(): Promise<void>
   abort(): Promise<void>
   /** Bytes, from the block's beginning, that the sink has no more use for. None: all are kept until commit or abort has resolved. */
-  readonly settledBytes?: number
+  readonly settledBytes?: number | undefined
 }
 
 export interface SmallBlock {

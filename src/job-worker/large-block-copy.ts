@@ -41,7 +41,7 @@ export async function copyLargeBlock(block: LargeBlock, targets: readonly SetTar
     sinks = await stream(block, sinks, held)
     if (signal.aborted) return
     const committed = await Promise.all(sinks.map((open) => commit(block, open)))
-    if (committed.every(Boolean)) held.settle(Number.POSITIVE_INFINITY)
+    if (committed.every(Boolean)) held.settleAll()
     sinks = []
   } finally {
     // After an error or an abort; ending a sink twice does nothing.
@@ -79,7 +79,7 @@ async function stream(block: LargeBlock, all: readonly OpenSink[], held: HeldChu
         sinks = await writeChunk(block, sinks, chunk)
         if (sinks.length < all.length) held.drop()
         if (sinks.length === 0) return sinks
-        held.settle(Math.min(...sinks.map(({ sink }) => sink.settledBytes ?? 0)))
+        held.settle(sinks)
       }
       if (offset !== header.length) throw wrongLength(header, offset)
       return sinks
@@ -135,8 +135,23 @@ class HeldChunks {
     if (!this.#dropped) this.#chunks.push({ end, chunk })
   }
 
-  /** Nobody needs what lies before `bytes`. */
-  settle(bytes: number): void {
+  /** What none of the sinks needs any more. A sink that keeps everything would have a whole block lie here: then nothing is. */
+  settle(sinks: readonly OpenSink[]): void {
+    let bytes = Number.POSITIVE_INFINITY
+    for (const { sink } of sinks) {
+      const { settledBytes } = sink
+      if (settledBytes === undefined) return this.drop()
+      bytes = Math.min(bytes, settledBytes)
+    }
+    this.#settleTo(bytes)
+  }
+
+  /** Every sink has committed. */
+  settleAll(): void {
+    this.#settleTo(Number.POSITIVE_INFINITY)
+  }
+
+  #settleTo(bytes: number): void {
     for (let first = this.#chunks[0]; first !== undefined && first.end <= bytes; first = this.#chunks[0]) {
       this.#chunks.shift()
       this.#block.settled(first.chunk)

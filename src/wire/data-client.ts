@@ -62,6 +62,8 @@ export interface BlockUpload {
   /** Resolves when the worker has committed the block. @throws invalid_argument when bytes are missing */
   commit(): Promise<void>
   abort(): Promise<void>
+  /** Bytes, from the block's beginning, that have left this process. */
+  readonly settledBytes: number
 }
 
 /** A block on its way here. Its reader closes it, whether it read to the end or not: until then the connection is held. */
@@ -276,6 +278,7 @@ class Upload implements BlockUpload {
   readonly #exchange: HttpExchange
   readonly #header: BlockHeader
   #written = 0
+  #sent = 0
   #mode: 'open' | 'ended' = 'open'
 
   constructor(exchange: HttpExchange, header: BlockHeader) {
@@ -289,7 +292,13 @@ class Upload implements BlockUpload {
       await this.abort()
       throw new SkeinError('invalid_argument', `block ${this.#header.blockId} got more than its ${this.#header.length} bytes`)
     }
-    await this.#exchange.write(chunk)
+    await this.#exchange.write(chunk, () => {
+      this.#sent += chunk.length
+    })
+  }
+
+  get settledBytes(): number {
+    return this.#sent
   }
 
   async commit(): Promise<void> {

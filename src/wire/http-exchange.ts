@@ -126,9 +126,15 @@ export class HttpExchange {
     if (!this.#continued && this.#response !== undefined && !isSuccess(this.#response)) throw await this.#refusal(this.#response)
   }
 
-  /** Writes; resolves when the connection takes more. The chunk must not be changed any more. @throws an early answer of the server's */
-  async write(chunk: Uint8Array): Promise<void> {
-    if (this.#response === undefined && this.#failure === undefined && this.#request.write(chunk)) return
+  /**
+   * Writes; resolves when the connection takes more. The chunk must not be changed until `sent` is called: the system has its bytes.
+   * @throws an early answer of the server's
+   */
+  async write(chunk: Uint8Array, sent: () => void = () => undefined): Promise<void> {
+    const onWritten = (error: Error | null | undefined): void => {
+      if (error === null || error === undefined) sent()
+    }
+    if (this.#response === undefined && this.#failure === undefined && this.#request.write(chunk, onWritten)) return
     await this.#until(() => !this.#request.writableNeedDrain || this.#response !== undefined)
     if (this.#response !== undefined) throw await this.#refusal(this.#response)
   }

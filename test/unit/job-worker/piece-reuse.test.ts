@@ -7,15 +7,19 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { seededRandom, systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { DirectoryStore } from '../../../src/block/directory-store.ts'
+import { createDataHandlers } from '../../../src/cache-worker/data-handlers.ts'
 import { LocalBlockTarget } from '../../../src/cache-worker/local-block-target.ts'
 import { createWorkerService } from '../../../src/cache-worker/worker-service.ts'
 import type { BlockSink, BlockTarget } from '../../../src/client/block-target.ts'
+import { HttpBlockTarget } from '../../../src/client/http-block-target.ts'
 import { ShortCircuitBlockTarget } from '../../../src/client/short-circuit-block-target.ts'
 import { copyLargeBlock } from '../../../src/job-worker/large-block-copy.ts'
 import { SetOutcome } from '../../../src/job-worker/set-outcome.ts'
 import { SetTarget } from '../../../src/job-worker/set-targets.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
+import { DataClient } from '../../../src/wire/data-client.ts'
+import { startDataServer } from '../../../src/wire/data-server.ts'
 import type { BlockHeader } from '../../../src/wire/generated/worker.ts'
 import { PoisonedPieces } from '../../support/poisoned-pieces.ts'
 import { contentOf, mib, never, pieceOf } from './fakes.ts'
@@ -24,25 +28,22 @@ let home: string
 let store: DirectoryStore
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'skein-piece-reuse-'))
+  store = await openStore('cache')
+})
+afterEach(async () => {
+  await store.close()
+  await rm(home, { recursive: true })
+})
+
+function openStore(name: string): Promise<DirectoryStore> {
   const deps = {
     events: { added: () => undefined, removed: () => undefined },
     clock: systemClock,
     logger: silentLogger,
     metrics: new MetricRegistry(),
   }
-  store = await DirectoryStore.open({
-    path: join(home, 'cache'),
-    tier: 'MEM',
-    mediumType: 'MEM',
-    quotaBytes: 256 * mib,
-    workerId: 'w',
-    deps,
-  })
-})
-afterEach(async () => {
-  await store.close()
-  await rm(home, { recursive: true })
-})
+  return DirectoryStore.open({ path: join(home, name), tier: 'MEM', mediumType: 'MEM', quotaBytes: 256 * mib, workerId: 'w', deps })
+}
 
 const length = 23 * mib + 77
 const content = contentOf('large', 'v1', length)
@@ -86,8 +87,8 @@ async function copy(pieces: PoisonedPieces, blockId: number, targets: readonly B
   return outcome.failures
 }
 
-async function isWhole(blockId: number): Promise<boolean> {
-  const reader = await store.open(blockId)
+async function isWhole(blockId: number, of = store): Promise<boolean> {
+  const reader = await of.open(blockId)
   try {
     return content.equals(await reader.read(0, length, never))
   } finally {
@@ -116,13 +117,30 @@ test('a few pieces carry a large block into the store, in the process and by the
   expect(pieces.idle).toBeLessThan(12)
 })
 
+test('the same over the data port, to two workers at once', async () => {
+  const other = await openStore('other')
+  const metrics = new MetricRegistry()
+  const handlers = createDataHandlers({ store: other, metrics, readStore: () => Promise.reject(new SkeinError('unimplemented', 'none')) })
+  const server = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
+  const client = new DataClient({ clock: systemClock })
+  const pieces = new PoisonedPieces()
+  const far = new HttpBlockTarget('o', server.address, client)
+  expect(await copy(pieces, 1, [far])).toEqual([])
+  expect(await copy(pieces, 2, [new LocalBlockTarget('w', store), far])).toEqual([])
+  expect([await isWhole(1, other), await isWhole(2, other), await isWhole(2)]).toEqual([true, true, true])
+  expect(pieces.givenBackBytes).toBe(2 * length)
+  client.close()
+  await server.close(0)
+  await other.close()
+})
+
 test('a read that is cut in the middle goes on in other memory', async () => {
   const pieces = new PoisonedPieces()
   expect(await copy(pieces, 1, [new LocalBlockTarget('w', store)], 9 * mib)).toEqual([])
   expect(await isWhole(1)).toBe(true)
 })
 
-test('beside a sink that keeps all, nothing goes round before the end', async () => {
+test('beside a sink that keeps all, nothing goes round', async () => {
   const pieces = new PoisonedPieces()
   const kept: Uint8Array[] = []
   let whole = false
@@ -133,7 +151,7 @@ test('beside a sink that keeps all, nothing goes round before the end', async ()
   }
   const keeping: BlockTarget = { workerId: 'k', open: () => Promise.resolve(keeper), put: () => Promise.resolve() }
   expect(await copy(pieces, 1, [new LocalBlockTarget('w', store), keeping])).toEqual([])
-  expect([whole, await isWhole(1), pieces.givenBackBytes]).toEqual([true, true, length])
+  expect([whole, await isWhole(1), pieces.givenBackBytes]).toEqual([true, true, 0])
 })
 
 test('once a sink has failed, which may be writing still, nothing goes round any more', async () => {
