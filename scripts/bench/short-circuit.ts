@@ -66,7 +66,7 @@ async function work(folder: string): Promise<void> {
     throw new Error('nothing is read from a store here')
   }
   const listening = { host, port: 0, logger: silentLogger, clock: systemClock }
-  const data = await startDataServer({ ...listening, handlers: createDataHandlers({ store, metrics, readStore }) })
+  const data = await startDataServer({ ...listening, handlers: createDataHandlers({ store, metrics, clock: systemClock, readStore }) })
   const rpc = await startServer({ ...listening, services: [serving(WorkerServiceDefinition, service)] })
   process.send?.({ data: data.address, rpc: rpc.address })
   process.on('disconnect', () => process.exit(0))

@@ -14,6 +14,7 @@
 //   block-directory      one directory: directory-store (a file for each large or durable block), segment-store (small ones
 //                        share segments; segment-compaction gives their space back), block-ledger (who has which bytes)
 //   block-file, segment-record, directory-layout   what is on the disk; disk-calls: the calls; located-block: read by clients
+import type { PiecePool } from '../base/piece-pool.ts'
 
 /** What a block is; repeated in its file so that a mixed-up block is seen. */
 export interface BlockHeader {
@@ -91,8 +92,11 @@ export interface BlockReader {
   readonly header: BlockHeader
   /** Where the block was when it was opened; undefined: in no file. */
   readonly place?: BlockPlace | undefined
-  /** Verified bytes. @throws SkeinError data_loss when a page does not match its checksum: the block is dropped by then. */
-  read(offset: number, length: number, signal: AbortSignal): Promise<Uint8Array>
+  /**
+   * Verified bytes, in memory of `pieces` where that is given and can be; the caller gives them back to it.
+   * @throws SkeinError data_loss when a page does not match its checksum: the block is dropped by then.
+   */
+  read(offset: number, length: number, signal: AbortSignal, pieces?: PiecePool): Promise<Uint8Array>
   close(): Promise<void>
 }
 

@@ -4,6 +4,7 @@
 import { throwIfAborted } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import { pageBytes } from '../base/page-checksum.ts'
+import type { PiecePool } from '../base/piece-pool.ts'
 import { rottenPage } from './block-file.ts'
 import type { BlockHeader, BlockPlace, BlockReader } from './block-store.ts'
 import { diskError } from './disk-calls.ts'
@@ -52,7 +53,7 @@ export class PageReader implements BlockReader {
     this.#broken = broken
   }
 
-  async read(offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+  async read(offset: number, length: number, signal: AbortSignal, pieces?: PiecePool): Promise<Uint8Array> {
     const { blockId, length: blockBytes } = this.header
     if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0 || offset + length > blockBytes) {
       throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not all in block ${blockId} of ${blockBytes} bytes`)
@@ -65,13 +66,16 @@ export class PageReader implements BlockReader {
       const firstPage = Math.floor(offset / pageBytes)
       const from = firstPage * pageBytes
       const to = Math.min(blockBytes, Math.ceil((offset + length) / pageBytes) * pageBytes)
-      const pages = await this.#pages(from, to)
+      const pages = await this.#pages(from, to, pieces)
       const rotten = pages === undefined ? undefined : rottenPage(pages, firstPage, this.#checksums)
       if (pages === undefined || rotten !== undefined) {
         await this.#broken(this.header)
         throw brokenBlock('block_corrupt', this.header, pages === undefined ? 'is cut short' : `has a wrong checksum in page ${rotten}`)
       }
-      return pages.subarray(offset - from, offset - from + length)
+      const at = offset - from
+      pieces?.giveBack(pages.subarray(0, at))
+      pieces?.giveBack(pages.subarray(at + length))
+      return pages.subarray(at, at + length)
     } catch (thrown) {
       throw diskError(thrown, `reading block ${blockId}`)
     } finally {
@@ -88,9 +92,10 @@ export class PageReader implements BlockReader {
     return this.#closed.promise
   }
 
-  async #pages(from: number, to: number): Promise<Uint8Array | undefined> {
+  async #pages(from: number, to: number, pieces: PiecePool | undefined): Promise<Uint8Array | undefined> {
     if (this.#source instanceof Uint8Array) return this.#source.subarray(from, to)
-    const into = Buffer.allocUnsafeSlow(to - from)
+    const bytes = to - from
+    const into = pieces !== undefined && bytes <= pieces.pieceBytes ? pieces.take(bytes) : Buffer.allocUnsafeSlow(bytes)
     return (await this.#source.read(into, from)) === into.length ? into : undefined
   }
 

@@ -1,5 +1,6 @@
 // Why: a block that is read is no victim, and moves up once nobody reads it any more; its tier knows nothing of that.
 // How: a reader of the tier that says, once, when it is closed.
+import type { PiecePool } from '../base/piece-pool.ts'
 import type { BlockHeader, BlockPlace, BlockReader } from './block-store.ts'
 
 export class TierReader implements BlockReader {
@@ -16,8 +17,8 @@ export class TierReader implements BlockReader {
     this.#onClose = onClose
   }
 
-  read(offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#reader.read(offset, length, signal)
+  read(offset: number, length: number, signal: AbortSignal, pieces?: PiecePool): Promise<Uint8Array> {
+    return this.#reader.read(offset, length, signal, pieces)
   }
 
   close(): Promise<void> {

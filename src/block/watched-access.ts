@@ -1,5 +1,6 @@
 // Why: a disk fails while a block is read or written, long after it was opened; watched-directory.ts must hear of it.
 // How: a reader and a reservation that pass every call on, and its outcome through `note`.
+import type { PiecePool } from '../base/piece-pool.ts'
 import type { BlockHeader, BlockPlace, BlockReader, BlockReservation } from './block-store.ts'
 
 /** Passes an operation's outcome on; what is thrown may be another error by then. */
@@ -18,8 +19,8 @@ export class WatchedReader implements BlockReader {
     this.#note = note
   }
 
-  read(offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#note(this.#reader.read(offset, length, signal))
+  read(offset: number, length: number, signal: AbortSignal, pieces?: PiecePool): Promise<Uint8Array> {
+    return this.#note(this.#reader.read(offset, length, signal, pieces))
   }
 
   close(): Promise<void> {

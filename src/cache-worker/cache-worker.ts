@@ -86,7 +86,7 @@ export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
 
   return {
     workerService: service,
-    dataHandlers: createDataHandlers({ store, hostname, metrics, readBufferBytes, readStore: storeReads.readStore }),
+    dataHandlers: createDataHandlers({ store, hostname, metrics, clock, readBufferBytes, readStore: storeReads.readStore }),
     localTarget: new LocalBlockTarget(workerId, store),
     registered: registered.promise,
     start: (addresses, signal) => {

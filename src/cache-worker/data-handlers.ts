@@ -1,28 +1,37 @@
 // Why: what the data port does with blocks (the protocol: wire/data-plane.ts). How: reads come in pieces of a few whole pages,
 // each checked by the store, one piece ahead of the one being sent; the first is read before anything is promised, so that
 // a rotten start is an error and not a cut body.
-import { abortReason, throwIfAborted } from '../base/clock.ts'
+import { abortReason, type Clock, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import { pageBytes } from '../base/page-checksum.ts'
+import { PiecePool } from '../base/piece-pool.ts'
 import type { BlockHeader, BlockReader, BlockStore, WriteHints } from '../block/block-store.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import type { DataPlaneHandlers, SmallBlock } from '../wire/data-plane.ts'
+import type { BlockBody, DataPlaneHandlers, SmallBlock } from '../wire/data-plane.ts'
 
 export interface DataHandlerDependencies {
   readonly store: BlockStore
   /** This worker's host: what its own clients read is counted apart. */
   readonly hostname?: string
   readonly metrics: MetricRegistry
+  readonly clock: Pick<Clock, 'schedule'>
+  /** Memory for what is read, a piece of a few whole pages each. Default: pieces of half of `readBufferBytes`. */
+  readonly pieces?: PiecePool
   /** Bytes a read stream may hold: the piece being sent and the next one. Default 4 MiB. */
   readonly readBufferBytes?: number
   /** store-reads.ts */
   readonly readStore: DataPlaneHandlers['readStore']
 }
 
+/** Pieces that lie ready for the next reads. */
+const idlePiecesMax = 16
+
 export function createDataHandlers(deps: DataHandlerDependencies): DataPlaneHandlers {
+  const pieceBytes = Math.max(1, Math.floor((deps.readBufferBytes ?? 4 * 1024 * 1024) / 2 / pageBytes)) * pageBytes
+  const pool = deps.pieces ?? new PiecePool({ pieceBytes, idleMax: idlePiecesMax, clock: deps.clock })
   return {
     read: (blockId, offset, length, signal, readerHost) =>
-      read(deps, { blockId, offset, wanted: length, isLocal: readerHost !== undefined && readerHost === deps.hostname }, signal),
+      read(deps, pool, { blockId, offset, wanted: length, isLocal: readerHost !== undefined && readerHost === deps.hostname }, signal),
     receive: (header, body, signal, hints) => receive(deps.store, header, body, signal, hints),
     receiveSmall: (blocks, hints) => Promise.all(blocks.map((block) => receiveOne(deps.store, block, hints))),
     readStore: deps.readStore,
@@ -38,7 +47,12 @@ interface BlockRead {
   readonly isLocal: boolean
 }
 
-async function read(deps: DataHandlerDependencies, { blockId, offset, wanted, isLocal }: BlockRead, signal: AbortSignal) {
+async function read(
+  deps: DataHandlerDependencies,
+  pool: PiecePool,
+  { blockId, offset, wanted, isLocal }: BlockRead,
+  signal: AbortSignal,
+): Promise<BlockBody> {
   throwIfAborted(signal)
   const reader = await deps.store.open(blockId)
   try {
@@ -47,11 +61,10 @@ async function read(deps: DataHandlerDependencies, { blockId, offset, wanted, is
     if (offset < 0 || length < 0 || offset + length > header.length) {
       throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not all in block ${blockId} of ${header.length} bytes`)
     }
-    const pieceBytes = Math.max(1, Math.floor((deps.readBufferBytes ?? 4 * 1024 * 1024) / 2 / pageBytes)) * pageBytes
-    const next = (from: number): Promise<Uint8Array> => readPiece(reader, pieceBytes, from, offset + length, signal)
+    const next = (from: number): Promise<Uint8Array> => readPiece(reader, pool, from, offset + length, signal)
     const first = await next(offset)
     deps.metrics.add(isLocal ? 'worker.bytes.read.local' : 'worker.bytes.read.remote', length)
-    return { header, length, chunks: pieces(reader, next, first, offset, offset + length, signal) }
+    return { header, length, chunks: pieces(reader, next, first, offset, offset + length, signal), sent: (chunk) => pool.giveBack(chunk) }
   } catch (thrown) {
     await reader.close()
     throw thrown
@@ -59,8 +72,9 @@ async function read(deps: DataHandlerDependencies, { blockId, offset, wanted, is
 }
 
 /** The bytes from `from` to the end of their piece. */
-function readPiece(reader: BlockReader, pieceBytes: number, from: number, to: number, signal: AbortSignal): Promise<Uint8Array> {
-  return reader.read(from, Math.min(to, (Math.floor(from / pieceBytes) + 1) * pieceBytes) - from, signal)
+function readPiece(reader: BlockReader, pool: PiecePool, from: number, to: number, signal: AbortSignal): Promise<Uint8Array> {
+  const { pieceBytes } = pool
+  return reader.read(from, Math.min(to, (Math.floor(from / pieceBytes) + 1) * pieceBytes) - from, signal, pool)
 }
 
 /** Owns the reader. Closes it at the end, when the consumer stops, and when the signal is aborted before anybody began. */

@@ -62,19 +62,20 @@ export interface StoreReadRequest extends StoreObject {
   readonly length: number
 }
 
+export interface BlockBody {
+  readonly header: BlockHeader
+  readonly length: number
+  readonly chunks: AsyncIterable<Uint8Array>
+  readonly sent?: (chunk: Uint8Array) => void
+}
+
 /** What a worker does with blocks. All idempotent: block ids name their bytes for ever. Throws SkeinError. */
 export interface DataPlaneHandlers {
   /**
    * Bytes of a block from `offset` on; `length` undefined: to its end. The chunks add up to the returned `length`;
-   * a chunk belongs to the server once it is yielded.
+   * a chunk belongs to the server once it is yielded, until it tells `sent` of it. After a fault it tells of none.
    */
-  read(
-    blockId: number,
-    offset: number,
-    length: number | undefined,
-    signal: AbortSignal,
-    readerHost?: string,
-  ): Promise<{ readonly header: BlockHeader; readonly length: number; readonly chunks: AsyncIterable<Uint8Array> }>
+  read(blockId: number, offset: number, length: number | undefined, signal: AbortSignal, readerHost?: string): Promise<BlockBody>
   /**
    * Takes exactly header.length bytes and resolves once they are committed. The body throws when the peer stops early;
    * no byte of it is sent before it is first asked for.

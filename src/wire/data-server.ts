@@ -154,14 +154,14 @@ class DataServer {
     const { request, response, signal } = exchange
     const { offset, length: wanted } = parseRange(request.headers.range)
     const readerHost = request.headers[hostHeaderName] as string | undefined
-    const { header, length, chunks } = await this.#handlers.read(blockId, offset, wanted, signal, readerHost)
+    const { header, length, chunks, sent } = await this.#handlers.read(blockId, offset, wanted, signal, readerHost)
     response.writeHead(request.headers.range === undefined ? 200 : 206, {
       'content-type': 'application/octet-stream',
       'content-length': length,
       [blockHeaderName]: encodeBlockHeader(header),
       ...(length === 0 ? {} : { 'content-range': `bytes ${offset}-${offset + length - 1}/${header.length}` }),
     })
-    await writeBody(response, chunks, length, exchange.watch)
+    await writeBody(response, chunks, length, exchange.watch, sent)
     response.end()
   }
 

@@ -40,17 +40,27 @@ export async function readWhole(stream: Readable, length: number, watch: IdleWat
 }
 
 /**
- * Writes exactly `length` bytes and waits whenever the peer is slower. Does not end the stream.
+ * Writes exactly `length` bytes and waits whenever the peer is slower. Does not end the stream. `sent` is told of each chunk whose
+ * bytes the system has.
  * @throws SkeinError internal when the chunks add up to something else, unavailable when the peer closed, or the chunks' own error
  */
-export async function writeBody(stream: Writable, chunks: AsyncIterable<Uint8Array>, length: number, watch: IdleWatch): Promise<void> {
-  let sent = 0
+export async function writeBody(
+  stream: Writable,
+  chunks: AsyncIterable<Uint8Array>,
+  length: number,
+  watch: IdleWatch,
+  sent: (chunk: Uint8Array) => void = () => undefined,
+): Promise<void> {
+  let written = 0
   for await (const chunk of chunks) {
-    sent += chunk.length
-    if (sent > length) break
-    if (!stream.write(chunk)) await drained(stream, watch)
+    written += chunk.length
+    if (written > length) break
+    const onWritten = (error: Error | null | undefined): void => {
+      if (error === null || error === undefined) sent(chunk)
+    }
+    if (!stream.write(chunk, onWritten)) await drained(stream, watch)
   }
-  if (sent !== length) throw new SkeinError('internal', `a body of ${length} bytes came out as ${sent}`)
+  if (written !== length) throw new SkeinError('internal', `a body of ${length} bytes came out as ${written}`)
 }
 
 function drained(stream: Writable, watch: IdleWatch): Promise<void> {

@@ -43,7 +43,7 @@ describe('persisting a file', () => {
     const readStore = (): never => {
       throw new SkeinError('unimplemented', 'not used')
     }
-    const handlers = createDataHandlers({ store, metrics: deps.metrics, readStore })
+    const handlers = createDataHandlers({ store, metrics: deps.metrics, clock: systemClock, readStore })
     const server = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
     cleanups.push(
       folder.remove,

@@ -22,6 +22,7 @@ import type { JobServiceDefinition } from '../../../src/wire/generated/job.ts'
 import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
 import type { WorkerServiceDefinition } from '../../../src/wire/generated/worker.ts'
 import type { Service } from '../../../src/wire/service.ts'
+import { PoisonedPieces } from '../../support/poisoned-pieces.ts'
 import { contentOf, FakeJobMaster, FakeMaster, FakeStore, mib, never, noCachedBlocks, pieceOf, taskOf } from './fakes.ts'
 
 let home: string
@@ -40,7 +41,13 @@ async function startWorker(workerId: string) {
   const deps = { events: { added: () => undefined, removed: () => undefined }, clock: systemClock, logger: silentLogger, metrics }
   const directory = join(home, workerId)
   const store = await DirectoryStore.open({ path: directory, tier: 'MEM', mediumType: 'MEM', quotaBytes: 256 * mib, workerId, deps })
-  const handlers = createDataHandlers({ store, metrics, readStore: () => Promise.reject(new SkeinError('unimplemented', 'no store here')) })
+  const handlers = createDataHandlers({
+    store,
+    metrics,
+    clock: systemClock,
+    pieces: new PoisonedPieces(mib),
+    readStore: () => Promise.reject(new SkeinError('unimplemented', 'no store here')),
+  })
   const data = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
   const { service } = createWorkerService({ workerId, hostname: `host-${workerId}`, home, store, clock: systemClock })
   const target = { workerId, hostname: `host-${workerId}`, rpcAddress: workerId, dataAddress: data.address }

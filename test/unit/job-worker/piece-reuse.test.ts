@@ -120,7 +120,12 @@ test('a few pieces carry a large block into the store, in the process and by the
 test('the same over the data port, to two workers at once', async () => {
   const other = await openStore('other')
   const metrics = new MetricRegistry()
-  const handlers = createDataHandlers({ store: other, metrics, readStore: () => Promise.reject(new SkeinError('unimplemented', 'none')) })
+  const handlers = createDataHandlers({
+    store: other,
+    metrics,
+    clock: systemClock,
+    readStore: () => Promise.reject(new SkeinError('unimplemented', 'none')),
+  })
   const server = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
   const client = new DataClient({ clock: systemClock })
   const pieces = new PoisonedPieces()

@@ -38,7 +38,7 @@ async function house() {
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
-  const server = await serve(createDataHandlers({ store, metrics: deps.metrics, readStore: noStores }))
+  const server = await serve(createDataHandlers({ store, metrics: deps.metrics, clock: systemClock, readStore: noStores }))
   const http = new HttpBlockTarget('w', server.address, client())
   const { service } = createWorkerService({ workerId: 'w', hostname: 'h', home: '', store, clock: systemClock })
   const short = new ShortCircuitBlockTarget({ workerId: 'w', worker: service, http, clock: systemClock, logger: silentLogger })
