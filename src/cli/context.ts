@@ -18,6 +18,8 @@ export interface CliIo {
   readonly columns: () => number
   /** Calls `listener` at each SIGINT and SIGTERM, in place of the listener before, until the returned function is called. */
   readonly onStop: (listener: () => void) => () => void
+  /** What the process ends with when it has to end before the command does. */
+  readonly setExitCode: (code: number) => void
   /** Ends the process at once. */
   readonly exit: (code: number) => void
 }

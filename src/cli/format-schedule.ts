@@ -29,7 +29,8 @@ function timesText({ cron, timezone, after, readyBy }: ScheduleDefinition): stri
 }
 
 /** `schedule stat`: one `name: value` a line. */
-export function scheduleText({ definition, paused, createdMs, nextRunMs, lastRunMs, lastLoadId, lastState, runs, note }: Schedule): string {
+export function scheduleText(schedule: Schedule): string {
+  const { definition, paused, createdMs, nextRunMs, lastRunMs, lastLoadId, lastState, lastReason = '', runs, note } = schedule
   const lines: readonly (readonly [string, string | number])[] = [
     ['Name', definition?.name ?? ''],
     ['Path', definition?.path ?? ''],
@@ -45,6 +46,7 @@ export function scheduleText({ definition, paused, createdMs, nextRunMs, lastRun
     ...(runs === 0
       ? []
       : ([['Last run', [formatDate(lastRunMs), lastState, lastLoadId].filter((part) => part !== '').join(' ')]] as const)),
+    ...(lastReason === '' || note.includes(lastReason) ? [] : ([['Reason', lastReason]] as const)),
     ...(note === '' ? [] : ([['Note', note]] as const)),
   ]
   return lines.map(([name, value]) => printable(`${name}: ${value}`)).join('\n')

@@ -1,6 +1,7 @@
 // Why: `skein fs distributedLoad | load`. How: submits the load under a key of its own (so that a repeated submission is the same
 // load), follows it to its end, and says what came of it. Stopping asks the job master to cancel; stopping again leaves it.
 import type { Command } from 'commander'
+import { throwIfAborted } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { parsePath } from '../base/paths.ts'
 import type { JobServiceDefinition, LoadStatus, SubmitLoadRequest } from '../wire/generated/job.ts'
@@ -12,6 +13,7 @@ import { followHint } from './load-events.ts'
 import { addLoadFlags, type LoadFlags, readLoadFlags } from './load-flags.ts'
 import { openSource, type SourceFlags } from './load-source.ts'
 import { checkManifest, writeManifest } from './manifest.ts'
+import { notEmpty } from './numbers.ts'
 import { planLoad } from './plan-load.ts'
 import { printable } from './printable.ts'
 import { reportLoad } from './report-load.ts'
@@ -49,7 +51,7 @@ async function distributedLoad(context: CommandContext, paths: readonly string[]
   if (flags.plan === true && flags.manifest !== undefined) throw usageError('--plan loads nothing that a --manifest could name')
   if (flags.async === true && flags.manifest !== undefined) throw usageError('--manifest is written at the end: not with --async')
   readLoadFlags(flags, 1, context.clock.nowMs())
-  if (flags.manifest !== undefined) await checkManifest(flags.manifest)
+  if (flags.manifest !== undefined) await checkManifest(notEmpty('--manifest', flags.manifest))
   const { target, request: what } = await openSource(context, paths, flags)
   const options = readLoadFlags(flags, target.config.load.activeJobs, context.clock.nowMs())
   const request = { requestKey: context.uniqueId(), ...what, options }
@@ -99,6 +101,9 @@ async function loadToItsEnd(context: CommandContext, { cluster }: Target, reques
     context.io.stderr(`${joined ? 'joined' : 'submitted'} load ${loadId} of ${printable(request.path)}\n`)
     stop.setLoad(jobs, loadId)
     return await followLoad(context, jobs, loadId, stop.leave)
+  } catch (thrown) {
+    throwIfAborted(stop.leave)
+    throw thrown
   } finally {
     stop.done()
   }

@@ -59,10 +59,10 @@ async function ls(context: CommandContext, text: string, recursive: boolean): Pr
   }
   let separator = '{"files":['
   for await (const files of listPages(cluster.master(), { path, recursive, ...sync }, signal)) {
-    for (const file of files) {
-      io.stdout(separator + JSON.stringify(file))
-      separator = ','
-    }
+    if (files.length === 0) continue
+    // A page at a time, and no more than the reader takes.
+    await io.writeBytes(Buffer.from(separator + files.map((file) => JSON.stringify(file)).join(',')))
+    separator = ','
   }
   io.stdout(`${separator === ',' ? '' : separator}]}\n`)
 }

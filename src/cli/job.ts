@@ -9,7 +9,7 @@ import { loadFiles } from './failed-list.ts'
 import { addResume } from './job-resume.ts'
 import { followLoad } from './follow-load.ts'
 import { loadFileLine, loadListText, loadProblemText, loadStatText, workersText } from './format-load.ts'
-import { wholeNumber } from './numbers.ts'
+import { loadIdOf, wholeNumber } from './numbers.ts'
 import { progressOf, progressText } from './progress.ts'
 import { reportLoad } from './report-load.ts'
 
@@ -25,7 +25,11 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .option('--limit <n>', 'how many', '100')
     .option('--before <id>', 'only older ones than this')
     .action(async (flags: { limit: string; before?: string }) =>
-      history(context, wholeNumber('--limit', flags.limit, 1, 100_000), flags.before ?? ''),
+      history(
+        context,
+        wholeNumber('--limit', flags.limit, 1, 100_000),
+        flags.before === undefined ? '' : loadIdOf('--before', flags.before),
+      ),
     )
   parent
     .command('leader')
@@ -95,10 +99,13 @@ async function stat(context: CommandContext, loadId: string, verbose: boolean): 
   if (!verbose) return
   let separator = `${JSON.stringify(status).slice(0, -1)},"fileList":[`
   for await (const page of loadFiles(jobs, loadId, false, signal)) {
-    for (const file of page) {
-      io.stdout(options.format === 'text' ? `${loadFileLine(file)}\n` : separator + JSON.stringify(file))
-      separator = ','
-    }
+    if (page.length === 0) continue
+    const isText = options.format === 'text'
+    const text = isText
+      ? page.map((file) => `${loadFileLine(file)}\n`).join('')
+      : separator + page.map((file) => JSON.stringify(file)).join(',')
+    await io.writeBytes(Buffer.from(text))
+    separator = ','
   }
   if (options.format === 'json') io.stdout(`${separator === ',' ? '' : separator}]}\n`)
 }

@@ -2,7 +2,7 @@
 // is made from a look at the load's durable state and carries all of its counts, so that a watcher that was killed and comes
 // back has missed nothing: its first event is the whole state. Only failed files come one by one, each once. What the events
 // say adds up by `foldEvent`, a pure function.
-import type { Clock } from '../base/clock.ts'
+import { type Clock, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import type { JobServiceDefinition, LoadCounts, LoadStatus, WorkerProgress } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
@@ -125,8 +125,10 @@ export async function* loadEvents(
       last = content
       event = 'progress'
     } catch (thrown) {
+      // Whoever stops while nobody answers has stopped; that nobody answered is known by then.
+      throwIfAborted(signal)
       const error = toSkeinError(thrown)
-      if (signal.aborted || !isAway(error)) throw error
+      if (!isAway(error)) throw error
       if (clock.monotonicMs() - answeredMs > awayMaxMs) {
         throw new SkeinError('unavailable', `${error.message}; load ${loadId} goes on when it is back, ${followHint(loadId)}`, {
           cause: error,

@@ -1,12 +1,13 @@
 // Why: the many options of a load are the same for `distributedLoad` and for a schedule, and each is checked before anything is
 // asked of the cluster. How: one table of commander's options, and one reading of them.
 import type { Command } from 'commander'
+import { parseBandwidth } from '../base/bandwidth.ts'
 import { parseBytes } from '../base/bytes.ts'
 import { parseDuration } from '../base/durations.ts'
 import { toSkeinError } from '../base/errors.ts'
 import type { HostChoice, LoadOptions, Selection } from '../wire/generated/job.ts'
 import { usageError } from './exit-codes.ts'
-import { positiveDurationMs, wholeNumber } from './numbers.ts'
+import { notEmpty, positiveDurationMs, wholeNumber } from './numbers.ts'
 
 export interface LoadFlags {
   readonly atomic?: true
@@ -75,9 +76,9 @@ export function readLoadFlags(flags: LoadFlags, activeJobs: number, nowMs: numbe
     ...(flags.metadataOnly === true && { metadataOnly: true }),
     ...(flags.evict === true && { evict: true }),
     ...(flags.verify === true && { verify: true }),
-    ...(flags.bandwidth !== undefined && { bandwidth: flags.bandwidth }),
+    ...(flags.bandwidth !== undefined && { bandwidth: bandwidthOf(flags.bandwidth) }),
     ...(flags.priority !== undefined && { priority: wholeNumber('--priority', flags.priority, 1, 100) }),
-    ...(flags.maxFailures !== undefined && { maxFailures: flags.maxFailures }),
+    ...(flags.maxFailures !== undefined && { maxFailures: maxFailuresOf(flags.maxFailures) }),
   }
 }
 
@@ -93,21 +94,48 @@ function selectionOf(flags: LoadFlags, nowMs: number): Selection | undefined {
   return { include: [...include], exclude: [...exclude], ...bounds }
 }
 
-function hostsOf({ hosts = '', excludedHosts = '', locality = '' }: LoadFlags): HostChoice | undefined {
-  if (hosts === '' && excludedHosts === '' && locality === '') return undefined
-  const list = (text: string): string[] =>
-    text
-      .split(',')
-      .map((host) => host.trim())
-      .filter((host) => host !== '')
-  return { hosts: list(hosts), excludedHosts: list(excludedHosts), ...(locality !== '' && { locality }) }
+function hostsOf({ hosts, excludedHosts, locality }: LoadFlags): HostChoice | undefined {
+  if (hosts === undefined && excludedHosts === undefined && locality === undefined) return undefined
+  // No host at all would mean all of them, later.
+  const list = (option: string, text: string | undefined): string[] =>
+    text === undefined
+      ? []
+      : notEmpty(option, text.replaceAll(',', ' '))
+          .split(' ')
+          .filter((host) => host !== '')
+  return {
+    hosts: list('--hosts', hosts),
+    excludedHosts: list('--excluded-hosts', excludedHosts),
+    ...(locality !== undefined && { locality: notEmpty('--locality', locality).trim() }),
+  }
+}
+
+/** Read again by the job master, whose times of day they are. */
+function bandwidthOf(text: string): string {
+  return asUsage('', () => {
+    parseBandwidth(notEmpty('--bandwidth', text), '--bandwidth')
+    return text
+  })
+}
+
+/** What the job master will take; how it is meant is its affair. */
+function maxFailuresOf(text: string): string {
+  const match = /^(\d{1,15}(?:\.\d{1,6})?)(%?)$/.exec(text.trim())
+  const value = Number(match?.[1])
+  if (match === null || (match[2] === '%' ? value > 100 : !Number.isInteger(value)))
+    throw usageError(`--max-failures is a whole number of files, or 0% to 100%, not '${text}'`)
+  return text
 }
 
 function sizeOf(option: string, text: string): number {
+  return asUsage(`${option}: `, () => parseBytes(text))
+}
+
+function asUsage<T>(prefix: string, read: () => T): T {
   try {
-    return parseBytes(text)
+    return read()
   } catch (thrown) {
-    throw usageError(`${option}: ${toSkeinError(thrown).message}`)
+    throw usageError(`${prefix}${toSkeinError(thrown).message}`)
   }
 }
 
@@ -116,7 +144,7 @@ function timeOf(option: string, text: string, nowMs: number): number {
   if (/^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/.test(text)) {
     // A date alone would be read as UTC, with a time as local: both are local here.
     const ms = new Date(text.length === 10 ? `${text}T00:00:00` : text.replace(' ', 'T')).getTime()
-    if (!Number.isNaN(ms)) return ms
+    if (!Number.isNaN(ms) && isDay(text.slice(0, 10))) return ms
   } else if (/^\d+(?:\.\d+)?\s*[A-Za-z]+$/.test(text)) {
     try {
       return nowMs - parseDuration(text)
@@ -125,4 +153,10 @@ function timeOf(option: string, text: string, nowMs: number): number {
     }
   }
   throw usageError(`${option} '${text}': write ${timeHelp}`)
+}
+
+/** There is no 31st of February; Date takes it for one of March. */
+function isDay(text: string): boolean {
+  const day = new Date(`${text}T00:00:00Z`)
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text)
 }

@@ -6,6 +6,7 @@ import type { Service } from '../wire/service.ts'
 import { expandBraces, isTemplate } from './brace-template.ts'
 import { type CommandContext, openTarget, openTargets, type Target } from './context.ts'
 import { usageError } from './exit-codes.ts'
+import { notEmpty } from './numbers.ts'
 import { indexItems } from './path-list.ts'
 import { manifestItems, openManifest } from './manifest.ts'
 
@@ -26,6 +27,8 @@ export interface LoadSource {
 
 /** Finds the cluster and stages what is no single path. @throws SkeinError invalid_argument (usage), and those of StageIndex */
 export async function openSource(context: CommandContext, words: readonly string[], flags: SourceFlags): Promise<LoadSource> {
+  if (flags.fromManifest !== undefined) notEmpty('--from-manifest', flags.fromManifest)
+  if (typeof flags.index === 'string') notEmpty('--index', flags.index)
   if (flags.fromManifest !== undefined) return await fromManifest(context, words, flags)
   if (flags.index !== undefined) return await fromIndex(context, words, flags.index)
   const [first] = words

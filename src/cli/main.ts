@@ -30,8 +30,14 @@ function stopListeners(): CliIo['onStop'] {
   }
 }
 
-// A reader that has seen enough (`skein fs ls -R | head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+// A reader that has seen enough (`skein fs ls -R | head`) is no failure, and changes nothing of what came of a load.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit()
+  process.stderr.write(`skein: stdout cannot be written: ${error.message}\n`)
+  process.exit(exitCodes.failed)
+})
+// What is said beside the result may get lost; the command goes on, and its exit code counts.
+process.stderr.on('error', () => undefined)
 
 const io: CliIo = {
   stdout: (text) => void process.stdout.write(text),
@@ -43,7 +49,19 @@ const io: CliIo = {
   stderrIsTerminal: process.stderr.isTTY,
   columns: () => process.stderr.columns ?? 80,
   onStop: stopListeners(),
-  exit: (code) => process.exit(code),
+  setExitCode: (code) => {
+    process.exitCode = code
+  },
+  exit: leave,
+}
+
+/**
+ * Ends the process at once. process.exit waits for the threads that open and read files, and a disk that hangs would keep it for
+ * ever; a process that becomes another one waits for nothing.
+ */
+function leave(code: number): void {
+  process.execve?.(process.execPath, [process.execPath, '--eval', `process.exit(${code})`], {})
+  process.exit(code)
 }
 
 /** What was written to a pipe or socket may still be in this process: ending it before that is out would lose it. */

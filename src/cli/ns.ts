@@ -6,7 +6,7 @@ import { type CommandContext, openCluster, writeResult } from './context.ts'
 import { usageError } from './exit-codes.ts'
 import { namespaceListText, namespaceStatText } from './format-namespace.ts'
 import { longCallMs } from './long-call.ts'
-import { positiveDurationMs } from './numbers.ts'
+import { notEmpty, positiveDurationMs } from './numbers.ts'
 
 interface TtlFlags {
   readonly ttl?: string
@@ -90,18 +90,16 @@ async function update(context: CommandContext, text: string, flags: UpdateFlags)
   const ttl = ttlOf(flags)
   const isEmpty = secret.length + attribute.length + removeAttribute.length === 0 && ttl.ttlMs === undefined && ttl.ttlAction === undefined
   if (isEmpty) throw usageError('nothing to change: give --attribute, --remove-attribute, --secret, --ttl or --ttl-action')
+  const request = {
+    name,
+    secrets: pairsOf('--secret', secret),
+    attributes: pairsOf('--attribute', attribute),
+    removedAttributes: removeAttribute.map((key) => notEmpty('--remove-attribute', key)),
+    ttlAction: '',
+    ...ttl,
+  }
   const cluster = await openCluster(context)
-  const namespace = await cluster.master().updateNamespace(
-    {
-      name,
-      secrets: pairsOf('--secret', secret),
-      attributes: pairsOf('--attribute', attribute),
-      removedAttributes: [...removeAttribute],
-      ttlAction: '',
-      ...ttl,
-    },
-    { signal: context.signal, deadlineMs: longCallMs },
-  )
+  const namespace = await cluster.master().updateNamespace(request, { signal: context.signal, deadlineMs: longCallMs })
   writeResult(context, namespace, `Namespace ${name} was updated.`)
 }
 

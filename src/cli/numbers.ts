@@ -1,4 +1,4 @@
-// Why: numbers given to options are checked before anything is asked of the cluster. Pure.
+// Why: what is given to options is checked before anything is asked of the cluster. Pure.
 import { parseDuration } from '../base/durations.ts'
 import { toSkeinError } from '../base/errors.ts'
 import { usageError } from './exit-codes.ts'
@@ -22,6 +22,19 @@ export function positiveDurationMs(option: string, text: string): number {
   const ms = parsed(option, text)
   if (ms <= 0) throw usageError(`${option} is longer than 0, not '${text}'`)
   return ms
+}
+
+/** `L42` or `42`, as `L42`. @throws SkeinError invalid_argument (usage) naming the option */
+export function loadIdOf(option: string, text: string): string {
+  const match = /^[Ll]?([1-9]\d{0,14})$/.exec(text)
+  if (match === null) throw usageError(`${option} is the id of a load such as L42, not '${text}'`)
+  return `L${match[1]}`
+}
+
+/** An unset variable of a script must not mean the same as no option at all. @throws SkeinError invalid_argument (usage) naming the option */
+export function notEmpty(option: string, text: string): string {
+  if (text.trim() === '') throw usageError(`${option} needs a value, not an empty one`)
+  return text
 }
 
 function parsed(option: string, text: string): number {

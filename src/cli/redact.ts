@@ -15,10 +15,13 @@ export function secretsIn(argv: readonly string[]): string[] {
 
 /** The text with every secret gone, as it is, URL-encoded or in base64. */
 export function redact(text: string, secrets: readonly string[]): string {
-  let clean = text
-  for (const secret of secrets.filter((value) => value.length > 0)) {
-    for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')])
-      clean = clean.replaceAll(form, '[redacted]')
-  }
-  return clean
+  const forms = secrets
+    .filter((secret) => secret.length > 0)
+    .flatMap((secret) => [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')])
+    // One that holds another goes as a whole.
+    .toSorted((a, b) => b.length - a.length)
+  if (forms.length === 0) return text
+  // What was redacted already stays as it is.
+  const patterns = ['[redacted]', ...forms].map((form) => form.replaceAll(/[$()*+.?[\\\]^{|}/-]/g, String.raw`\$&`))
+  return text.replaceAll(new RegExp(patterns.join('|'), 'g'), '[redacted]')
 }

@@ -1,6 +1,7 @@
 // Why: one command line from its words to its exit code. How: global options are picked out, commander gets a program in
 // which only the wanted group is loaded, and every error ends in the same place.
 import { Command, CommanderError } from 'commander'
+import { abortReason } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { addGroups } from './groups.ts'
 import type { Cluster } from '../process/cluster.ts'
@@ -47,19 +48,30 @@ export async function runCli(
       },
       setExitCode: (code) => {
         exitCode = code
+        io.setExitCode(code)
       },
     }
     await parse(await buildProgram(rest, context), rest)
     return exitCode
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.done
-    const error = thrown instanceof CommanderError ? usageError(commanderMessage(thrown)) : toSkeinError(thrown)
+    const error = errorOf(thrown, stop.signal)
     io.stderr(redact(errorText(error, debug), secrets))
+    // Whatever it hangs on would hold up an orderly end as well.
+    if (error.reason === 'stop_timeout') io.exit(exitCodeOfError(error))
     return exitCodeOfError(error)
   } finally {
+    if (!stop.signal.aborted) await Promise.all(opened.map((cluster) => cluster.settle()))
     unlisten()
     for (const cluster of opened) cluster.close()
   }
+}
+
+/** Of a command that was stopped while somebody did not answer it, the stop is what ended it. */
+function errorOf(thrown: unknown, stop: AbortSignal): SkeinError {
+  if (thrown instanceof CommanderError) return usageError(commanderMessage(thrown))
+  const error = toSkeinError(thrown)
+  return stop.aborted && error.retryable ? abortReason(stop) : error
 }
 
 async function buildProgram(words: readonly string[], context: CommandContext): Promise<Command> {

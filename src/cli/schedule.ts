@@ -6,7 +6,7 @@ import type { ScheduleRun } from '../wire/generated/schedule.ts'
 import { type CommandContext, openCluster, writeResult } from './context.ts'
 import { exitCodes, usageError } from './exit-codes.ts'
 import { scheduleListText, scheduleRunsText, scheduleText } from './format-schedule.ts'
-import { durationMs, wholeNumber } from './numbers.ts'
+import { durationMs, notEmpty, wholeNumber } from './numbers.ts'
 import { printable } from './printable.ts'
 import { scheduledLoad } from './schedule-arguments.ts'
 
@@ -87,13 +87,27 @@ async function create(context: CommandContext, name: string, words: readonly str
   const { catchUp = 'latest' } = flags
   if (!catchUpWords.includes(catchUp)) throw usageError(`--catch-up is ${catchUpWords.join(', ')}, not '${catchUp}'`)
   const jitterMs = flags.jitter === undefined ? 0 : durationMs('--jitter', flags.jitter)
+  checkTimeFlags(flags)
   const { path, options, cluster } = await scheduledLoad(context, words)
   const definition = {
     ...{ name, cron: flags.cron ?? '', timezone: flags.timezone ?? '', jitterMs, catchUp, after: flags.after ?? '' },
     ...{ readyBy: flags.readyBy ?? '', overlap: flags.overlap === true, path, options },
   }
   const schedule = await cluster.schedules().createSchedule(definition, { signal: context.signal })
-  writeResult(context, schedule, scheduleText(schedule))
+  const { warning = '', ...made } = schedule
+  if (warning !== '') context.io.stderr(`skein: warning: ${printable(warning)}\n`)
+  writeResult(context, made, scheduleText(made))
+}
+
+/** What would be given for nothing. @throws SkeinError invalid_argument (usage) */
+function checkTimeFlags(flags: CreateFlags): void {
+  const { after, cron, readyBy, timezone, jitter, catchUp } = flags
+  for (const [option, text] of Object.entries({ cron, timezone, after, 'ready-by': readyBy }))
+    if (text !== undefined) notEmpty(`--${option}`, text)
+  if (after === undefined) return
+  const ofTimes = { cron, 'ready-by': readyBy, timezone, jitter, 'catch-up': catchUp }
+  const useless = Object.entries(ofTimes).find(([, text]) => text !== undefined)?.[0]
+  if (useless !== undefined) throw usageError(`--after and --${useless} do not go together: no time of day starts such a schedule`)
 }
 
 async function runNow(context: CommandContext, name: string): Promise<void> {

@@ -39,7 +39,7 @@ export interface FileReaderOptions {
   /** Spreads readers over the replicas of other hosts. */
   readonly random: Random
   /** Has what is read from other hosts copied to this one; undefined: nothing is. */
-  readonly passive?: Pick<PassiveCopies, 'offer' | 'settle'> | undefined
+  readonly passive?: Pick<PassiveCopies, 'offer'> | undefined
   readonly logger: Logger
 }
 
@@ -95,20 +95,16 @@ export class FileReader {
       throw new SkeinError('invalid_argument', `bytes ${from}+${range?.length} are no part of a file`)
     }
     const blocks = file.length === 0 || from >= to ? 0 : blockCount(to, file.blockSizeBytes)
-    try {
-      for (let index = Math.floor(from / file.blockSizeBytes); index < blocks; index += 1) {
-        const start = index * file.blockSizeBytes
-        const length = blockLength(file.length, file.blockSizeBytes, index)
-        const part = { offset: Math.max(0, from - start), end: Math.min(length, to - start) }
-        const replicas = (opened.blocks[index]?.workerIds ?? []).flatMap((id) => workers.get(id) ?? [])
-        const sources = this.#sourcesOf(file, index, replicas, failedWorkers, signal)
-        const last = yield* this.#readBlock(`block ${index} of ${file.path}`, part, sources, failedWorkers, signal)
-        if (last.worker !== undefined && part.offset === 0 && part.end === length) {
-          this.#options.passive?.offer(file, blockIdOf(file.fileId, index), last.worker, replicas)
-        }
+    for (let index = Math.floor(from / file.blockSizeBytes); index < blocks; index += 1) {
+      const start = index * file.blockSizeBytes
+      const length = blockLength(file.length, file.blockSizeBytes, index)
+      const part = { offset: Math.max(0, from - start), end: Math.min(length, to - start) }
+      const replicas = (opened.blocks[index]?.workerIds ?? []).flatMap((id) => workers.get(id) ?? [])
+      const sources = this.#sourcesOf(file, index, replicas, failedWorkers, signal)
+      const last = yield* this.#readBlock(`block ${index} of ${file.path}`, part, sources, failedWorkers, signal)
+      if (last.worker !== undefined && part.offset === 0 && part.end === length) {
+        this.#options.passive?.offer(file, blockIdOf(file.fileId, index), last.worker, replicas)
       }
-    } finally {
-      await this.#options.passive?.settle()
     }
   }
 

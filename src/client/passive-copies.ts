@@ -1,6 +1,8 @@
 // Why: what a host reads from another host it will likely read again; a copy near it makes that cheap
 // (goosefs.user.file.passive.cache.enabled). How: best effort. After a block came from another host, the worker of this one is
-// asked to fetch it too, where the file may have another replica. Nothing that goes wrong here is the reader's affair.
+// asked to fetch it too, where the file may have another replica. Nothing here, slow or wrong, is the reader's affair: bytes
+// never wait for it. Only a process that ends right after its last byte gives what is under way a moment, or it would never
+// be told.
 import type { Clock } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -52,9 +54,13 @@ export class PassiveCopies {
     this.#calls.add(call)
   }
 
-  /** Resolves when what was offered is told, or could not be. */
-  async settle(): Promise<void> {
-    await Promise.all(this.#calls)
+  /** Resolves when what was offered is told, or could not be, or after `graceMs`. For who is about to close it. */
+  async settle(graceMs: number): Promise<void> {
+    if (this.#calls.size === 0) return
+    const waited = Promise.withResolvers<void>()
+    const cancel = this.#options.clock.schedule(graceMs, waited.resolve)
+    await Promise.race([Promise.all(this.#calls), waited.promise])
+    cancel()
   }
 
   close(): void {

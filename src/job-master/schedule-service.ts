@@ -11,6 +11,7 @@ import { nextStart } from '../load/schedule-due.ts'
 import { checkTimes, patternOf } from '../load/schedule-times.ts'
 import { catchUpWords, type CatchUp, type ScheduleDefinition, type ScheduleRecord, type ScheduleRun } from '../load/schedule.ts'
 import type { Tables } from '../load/tables.ts'
+import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type {
   Schedule,
   ScheduleDefinition as ScheduleMessage,
@@ -20,11 +21,13 @@ import type {
 import type { Service } from '../wire/service.ts'
 import type { ScheduleKeeper } from './schedule-keeper.ts'
 import { estimateOf, lateNote, leadOf } from './schedule-lead.ts'
+import { checkScheduledPath } from './schedule-target.ts'
 
 export interface ScheduleServiceDependencies {
   readonly tables: Tables
   readonly submit: (command: LoadCommand) => Promise<LoadEffect>
   readonly keeper: Pick<ScheduleKeeper, 'look' | 'changed' | 'waitsFor'>
+  readonly master: Pick<Service<MasterServiceDefinition>, 'getNamespace' | 'syncPage'>
   readonly clock: Clock
   /** @throws SkeinError invalid_argument for options that no load may have */
   readonly checkOptions: (definition: ScheduleMessage) => void
@@ -48,14 +51,15 @@ export function createScheduleService(deps: ScheduleServiceDependencies, serving
     return scheduleOf(deps, findSchedule(tables, name))
   }
   return {
-    createSchedule: async (message) => {
+    createSchedule: async (message, { signal }) => {
       const definition = asUsage(() => {
         deps.checkOptions(message)
         return checkDefinition(tables, message, clock.nowMs())
       })
+      const warning = await checkScheduledPath(deps.master, definition.path, signal)
       const effect = await submit({ type: 'ScheduleCreated', nowMs: clock.nowMs(), definition })
       if (effect.type !== 'scheduled') throw exists(definition.name)
-      return scheduleOf(deps, findSchedule(tables, definition.name))
+      return { ...scheduleOf(deps, findSchedule(tables, definition.name)), ...(warning !== undefined && { warning }) }
     },
     listSchedules: async () => ({
       schedules: tables.schedules.scan([], 0, schedulesMax).map(({ value }) => scheduleOf(deps, value)),
@@ -73,7 +77,7 @@ export function createScheduleService(deps: ScheduleServiceDependencies, serving
       await keeper.look(scheduleId, serving())
       const run = tables.scheduleRuns.get([scheduleId, effect.number])
       if (run === undefined) throw notFound(name)
-      return runOf(tables, run)
+      return runOf(deps, scheduleId, run)
     },
     pauseSchedule: async ({ name }) => await setPaused(name, true),
     resumeSchedule: async ({ name }) => await setPaused(name, false),
@@ -87,7 +91,7 @@ export function createScheduleService(deps: ScheduleServiceDependencies, serving
     listScheduleRuns: async ({ name, limit }) => {
       const { scheduleId } = findSchedule(tables, name)
       const runs = tables.scheduleRuns.scan([scheduleId], 0, Number.MAX_SAFE_INTEGER).toReversed()
-      return { runs: runs.slice(0, limit === 0 ? runsKeptMax : limit).map(({ value }) => runOf(tables, value)) }
+      return { runs: runs.slice(0, limit === 0 ? runsKeptMax : limit).map(({ value }) => runOf(deps, scheduleId, value)) }
     },
   }
 }
@@ -167,7 +171,8 @@ function exists(name: string): SkeinError {
   return new SkeinError('already_exists', `there is a schedule '${name}' already: delete it first, or take another name`)
 }
 
-function scheduleOf({ tables, clock, keeper }: ScheduleServiceDependencies, schedule: ScheduleRecord): Schedule {
+function scheduleOf(deps: ScheduleServiceDependencies, schedule: ScheduleRecord): Schedule {
+  const { tables, clock, keeper } = deps
   const { scheduleId, definition, paused, createdMs, runs } = schedule
   const lead = leadOf(tables, schedule)
   const last = tables.scheduleRuns.get([scheduleId, runs])
@@ -180,6 +185,7 @@ function scheduleOf({ tables, clock, keeper }: ScheduleServiceDependencies, sche
     lastRunMs: last === undefined ? 0 : last.startedMs || last.dueMs,
     lastLoadId: last === undefined || last.loadId === 0 ? '' : formatLoadId(last.loadId),
     lastState: last === undefined ? '' : stateOf(tables, last),
+    lastReason: last === undefined ? '' : reasonOf(deps, scheduleId, last),
     runs,
     note: noteOf(tables, schedule, keeper.waitsFor(scheduleId), lead, clock.nowMs()),
   }
@@ -204,7 +210,19 @@ function stateOf(tables: Tables, run: ScheduleRun): string {
   return (run.state === 'STARTED' ? tables.loads.get([run.loadId])?.mode : undefined) ?? run.state
 }
 
-function runOf(tables: Tables, run: ScheduleRun): RunMessage {
-  const { number, dueMs, startedMs, loadId, reason, manual } = run
-  return { number, dueMs, startedMs, loadId: loadId === 0 ? '' : formatLoadId(loadId), state: stateOf(tables, run), reason, manual }
+/** A run that has not ended says what its load says, or why it waits. */
+function reasonOf(deps: ScheduleServiceDependencies, scheduleId: number, { number, state, reason, loadId }: ScheduleRun): string {
+  const { tables, keeper } = deps
+  const [, waits] = state === 'WAITING' ? keeper.waitsFor(scheduleId).split(`run ${number} waits: `) : []
+  if (waits !== undefined) return waits
+  const load = state === 'STARTED' ? tables.loads.get([loadId]) : undefined
+  return [reason, load?.reason ?? ''].filter((text) => text !== '').join('; ')
+}
+
+function runOf(deps: ScheduleServiceDependencies, scheduleId: number, run: ScheduleRun): RunMessage {
+  const { number, dueMs, startedMs, loadId, manual } = run
+  return {
+    ...{ number, dueMs, startedMs, loadId: loadId === 0 ? '' : formatLoadId(loadId), manual },
+    ...{ state: stateOf(deps.tables, run), reason: reasonOf(deps, scheduleId, run) },
+  }
 }

@@ -35,11 +35,18 @@ export interface Cluster {
   writeFile(path: string, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<WrittenFile>
   /** All bytes of a file, cached blocks first, the store (through a worker) where they are missing. */
   readFile(path: string, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** For a process that ends now: gives what readers offered (client/passive-copies.ts) a moment to be told. */
+  settle(): Promise<void>
   close(): void
 }
 
 /** How long a command tries to reach a role before it says that it is not there. */
 const unreachableMs = 2000
+/**
+ * How long the end of a command waits for offers of copies: two calls on a network are told in a few milliseconds, and where
+ * they are not, a copy that may never be needed is not worth a pause that people notice.
+ */
+const settleMs = 200
 /** How long it waits for a job master to register. */
 const unregisteredMs = 3000
 
@@ -85,6 +92,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     lifecycle: () => lifecycle.service,
     writeFile: (path, length, chunks, signal) => writer.write(path, length, chunks, signal),
     readFile: (path, signal) => reader.read(path, signal),
+    settle: async () => passive?.settle(settleMs),
     close: () => {
       passive?.close()
       near.close()

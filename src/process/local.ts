@@ -14,7 +14,7 @@ import { startMasterPart } from './master-part.ts'
 import { openAnsweringQueue } from './queues.ts'
 import { type RoleIo, runRole } from './role-shell.ts'
 import { serveWeb } from './servers.ts'
-import { startWorkerPart } from './worker-part.ts'
+import { checkWorkerDirectories, startWorkerPart } from './worker-part.ts'
 
 /** From one piece that a reader waits for to the next, with the client in another process. */
 const demandLingerMs = 20
@@ -23,6 +23,8 @@ const demandLingerMs = 20
 export function run(config: Config, io: RoleIo): Promise<void> {
   return runRole('local', config, io, async (context) => {
     let ready = false
+    // Before the master begins to make its files.
+    await checkWorkerDirectories(config)
     const web = await serveWeb(context, config.master, () => (ready ? { ready: true } : { ready: false, why: 'still starting' }))
     const queue = await openAnsweringQueue(context)
     const demand = new DemandGauge({ clock: context.clock, ms: demandLingerMs })

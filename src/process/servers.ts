@@ -17,9 +17,9 @@ function reachable(listening: string, listen: Listen): string {
 
 /** Serves gRPC. @returns the address that others are to call */
 export async function serveRpc(context: RoleContext, what: string, listen: Listen, services: readonly ServedService[]): Promise<string> {
-  const { logger, clock, config } = context
+  const { logger, clock } = context
   const server = await startServer({ what, host: listen.bindHost, port: listen.rpcPort, services, logger, clock, allowRemote })
-  context.onStop(`${what} rpc`, () => server.close(config.shutdownTimeoutMs))
+  context.onStop(`${what} rpc`, () => server.close(context.drainMs()))
   return reachable(server.address, listen)
 }
 
@@ -39,7 +39,7 @@ export async function serveData(
     allowRemote,
     limits: { connectionsMax: config.worker.blockReadersMax },
   })
-  context.onStop('data port', () => server.close(config.shutdownTimeoutMs))
+  context.onStop('data port', () => server.close(context.drainMs()))
   return reachable(server.address, listen)
 }
 

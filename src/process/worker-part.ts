@@ -4,12 +4,13 @@ import { type CacheWorker, createCacheWorker } from '../cache-worker/cache-worke
 import { createPersistService } from '../cache-worker/persist-service.ts'
 import { createReadPolicies } from '../cache-worker/read-policies.ts'
 import { DemandGauge } from '../base/demand-gauge.ts'
-import { openIdentity } from '../base/identity.ts'
+import { knownIdentity, openIdentity } from '../base/identity.ts'
 import { join } from 'node:path'
 import { lockDirectory } from '../journal/directory-lock.ts'
 import type { AnnotatorSettings } from '../block/choose-annotator.ts'
+import { checkDirectories } from '../block/check-directories.ts'
 import { openTiers } from '../block/open-tiers.ts'
-import type { WorkerConfig } from '../config/config.ts'
+import type { Config, WorkerConfig } from '../config/config.ts'
 import { demandStores } from '../ufs/demand-store.ts'
 import { DataClient } from '../wire/data-client.ts'
 import { PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
@@ -28,6 +29,15 @@ export interface WorkerPart {
   readonly data: string
 }
 
+/** Whether the worker may have its directories; changes nothing, so that a start that is refused leaves nothing behind. @throws as checkDirectories */
+export async function checkWorkerDirectories({ home, worker }: Config): Promise<void> {
+  const workerId = await knownIdentity(join(home, 'worker'), 'worker')
+  await checkDirectories(
+    worker.tiers.flatMap(({ directories }) => directories),
+    workerId,
+  )
+}
+
 /** Opens the block directories, listens, and begins to register with the master. */
 export async function startWorkerPart(
   context: RoleContext,
@@ -37,6 +47,7 @@ export async function startWorkerPart(
   demand = new DemandGauge(),
 ): Promise<WorkerPart> {
   const { config, clock, random, logger, metrics, signal } = context
+  await checkWorkerDirectories(config)
   const workerId = await openIdentity(join(config.home, 'worker'), 'worker')
   context.onStop('worker lock', lockDirectory(join(config.home, 'worker')))
   const changes = new BlockChanges()

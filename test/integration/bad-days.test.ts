@@ -1,10 +1,13 @@
 // Why: processes are stopped and killed, ports and directories are taken, and buckets change while they are loaded; every
 // time the user is told in one line, and nothing that was there is lost.
 // How: `skein local` and the project's own origin, whose answers are slowed so that a load is surely in its middle.
-import { existsSync } from 'node:fs'
+import { execFile, execFileSync } from 'node:child_process'
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { run } from '../support/cluster.ts'
+import { startChild } from '../support/child.ts'
+import { main, run } from '../support/cluster.ts'
 import { sha256 } from '../support/dataset.ts'
 import { freePorts, LocalSkein, oneLine } from '../support/local-skein.ts'
 import { Oracle } from '../support/oracle.ts'
@@ -267,6 +270,97 @@ describe('processes', () => {
       expect(all.files).toHaveLength(2000)
     } finally {
       for (const key of many.sortedKeys.filter((one) => one.startsWith('many/'))) many.delete(key)
+    }
+  })
+})
+
+describe('whoever reads what a command writes', () => {
+  let skein: LocalSkein
+
+  beforeAll(async () => {
+    skein = await LocalSkein.start()
+    expect(await skein.createNamespace('data', origin, 'data')).toMatchObject({ code: 0 })
+    expect(await skein.cli('fs', 'distributedLoad', '/data')).toMatchObject({ code: 0 })
+  })
+  afterAll(() => skein?.dispose())
+
+  /** Runs `skein WORDS` in a shell, with what is behind it; its exit code and what it says on stderr. */
+  async function shell(words: string, behind: string): Promise<{ code: number; stderr: string }> {
+    const env = { ...process.env, SKEIN_HOME: skein.home, SKEIN_MASTER: undefined, NODE: process.execPath, MAIN: main }
+    // The code of the first command of the pipe, not that of the last.
+    const script = `"$NODE" "$MAIN" ${words} ${behind}; exit \${PIPESTATUS[0]}`
+    return await new Promise((resolve) => {
+      execFile('bash', ['-c', script], { env, timeout: 60_000 }, (error, _stdout, stderr) => {
+        resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stderr })
+      })
+    })
+  }
+
+  it('may have enough: what came of a load is told by the exit code all the same', async () => {
+    expect(await shell('fs ls -R /data', '| head -1')).toMatchObject({ code: 0, stderr: '' })
+    expect(await shell('fs cat /data/dir/part-0000001', '| head -c 1')).toMatchObject({ code: 0, stderr: '' })
+    expect(await shell('--format json job progress L1 --watch', '| head -1')).toMatchObject({ code: 0, stderr: '' })
+    expect((await shell('fs distributedLoad /data', '| true')).code).toBe(0)
+    expect((await shell("fs distributedLoad '/data/dir/part-{0000001,9999999}'", '| true')).code).toBe(3)
+  })
+
+  it('may not listen to what is said beside the result', async () => {
+    for (const nowhere of ['2> >(true)', '2> /dev/full', '2>&-']) {
+      expect((await shell('fs distributedLoad /data', nowhere)).code).toBe(0)
+      expect((await shell('fs ls /nowhere', nowhere)).code).toBe(2)
+    }
+  })
+
+  it('may be a full disk: exit 1, and one line says so', async () => {
+    for (const words of ['fs ls /data', 'fs cat /data/dir/part-0000001', '--format json job stat L1']) {
+      const { code, stderr } = await shell(words, '> /dev/full')
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/^skein: stdout cannot be written: ENOSPC[^\n]*\n$/)])
+    }
+  })
+})
+
+describe('a role whose disk hangs', () => {
+  it.each([
+    [
+      'when it is told once, in time',
+      1,
+      '2s',
+      1,
+      /^skein: local did not stop within 2s \(skein\.shutdown\.timeout\): .* was still at it, and was left$/,
+    ],
+    ['when it is told twice, at once', 2, '10m', 1, undefined],
+  ] as const)('ends all the same %s', async (_when, signals, timeout, code, words) => {
+    const folder = mkdtempSync(join(tmpdir(), 'skein-hang-'))
+    const [pipe, logFile] = [join(folder, 'secret.key'), join(folder, 'log')]
+    // Whoever opens it to read waits, in a thread that nobody can wake, as at a disk that does not answer.
+    execFileSync('mkfifo', ['-m', '600', pipe])
+    const flags = [`-Dskein.master.secret.key.file=${pipe}`, `-Dskein.shutdown.timeout=${timeout}`]
+    const child = startChild(process.execPath, [main, 'local', '--home', join(folder, 'home'), ...freePorts, ...flags], { logFile })
+    let writer: number | undefined
+    const isRead = (): boolean => {
+      try {
+        // Fails as long as nobody reads.
+        writer = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK)
+        return true
+      } catch {
+        return false
+      }
+    }
+    try {
+      await expect.poll(isRead, { timeout: 60_000, interval: 20 }).toBe(true)
+      child.process.kill('SIGTERM')
+      if (signals === 2) {
+        // One after the other, or they are one.
+        const heard = (): boolean => readFileSync(`/proc/${child.pid}/status`, 'utf8').includes('ShdPnd:\t0000000000000000')
+        await expect.poll(heard, { timeout: 60_000, interval: 20 }).toBe(true)
+        child.process.kill('SIGTERM')
+      }
+      expect(await child.ended).toBe(code)
+      if (words !== undefined) expect(readFileSync(logFile, 'utf8').trimEnd().split('\n').at(-1)).toMatch(words)
+    } finally {
+      if (writer !== undefined) closeSync(writer)
+      await child.end('SIGKILL')
+      rmSync(folder, { recursive: true, force: true })
     }
   })
 })

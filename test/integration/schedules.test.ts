@@ -201,7 +201,28 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
       /^64 --replication is a whole number/,
     )
     expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '-A', '--metadata-only')).toMatch(/^64 -A and --metadata-only/)
+    expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '--bandwidth', 'much')).toMatch(/^64 --bandwidth 'much'/)
+    expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '--size-min', '2', '--size-max', '1')).toMatch(/^64 --size-min/)
+    expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/nowhere/dir')).toMatch(/^2 namespace '\/nowhere' does not exist/)
     expect(await refusal('stat', 'x')).toMatch(/^2 there is no schedule 'x'/)
+  })
+
+  it('of a path that does not exist yet are made, say so, and say why a run was refused', async () => {
+    const made = await create('tonight', '/n/tonight')
+    expect(made).toMatchObject({ code: 0, stderr: 'skein: warning: /n/tonight does not exist yet; runs are refused until it does\n' })
+    await expect.poll(async () => (await history('tonight')).some(({ state }) => state === 'REFUSED'), { timeout: 60_000 }).toBe(true)
+    await pause('tonight')
+    const [refused] = await untilOver('tonight')
+    expect(refused).toMatchObject({ state: 'REFUSED', reason: '/n/tonight does not exist' })
+    const run = await cluster.cli(['schedule', 'run', 'tonight'])
+    expect(run).toMatchObject({ code: 1, stdout: expect.stringMatching(/: REFUSED, \/n\/tonight does not exist\n$/) })
+    expect((await cluster.cli(['schedule', 'stat', 'tonight'])).stdout).toMatch(
+      /^Last run: .* REFUSED\nReason: \/n\/tonight does not exist$/m,
+    )
+    expect((await cluster.cli(['schedule', 'history', 'tonight'])).stdout).toMatch(/ REFUSED +\/n\/tonight does not exist$/m)
+    const stat = await json<Schedule>('schedule', 'stat', 'tonight')
+    expect(stat).toMatchObject({ lastState: 'REFUSED', lastReason: '/n/tonight does not exist' })
+    expect(await cluster.cli(['schedule', 'delete', 'tonight'])).toMatchObject({ code: 0 })
   })
 
   it('are kept, run by hand, and deleted', async () => {

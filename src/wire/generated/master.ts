@@ -209,7 +209,7 @@ export interface SyncPageRequest {
   path: string;
   cursor: string;
   limit: number;
-  /** new and changed objects stay invisible until CommitStaging */
+  /** new and changed objects stay invisible until CommitStaging; see StagingRequest */
   stagingId?:
     | string
     | undefined;
@@ -219,7 +219,8 @@ export interface SyncPageRequest {
 
 /**
  * The staged files become the visible ones and what the listing did not have goes, in one step; or all that is staged goes.
- * Idempotent: a staging that is not there (any more) changes nothing.
+ * Idempotent: a staging that is not there (any more) changes nothing. `/path` is whatever is staged under the path, and
+ * `<number>:/path`, as it comes with what is staged, exactly that: failed_precondition (staging_expired) once it was cleared away.
  */
 export interface StagingRequest {
   stagingId: string;
@@ -254,7 +255,11 @@ export interface SyncPageResponse {
   /** empty = end of the listing */
   nextCursor: string;
   /** files that this page found gone from the store */
-  removed?: number | undefined;
+  removed?:
+    | number
+    | undefined;
+  /** the exact id of what this is staged in */
+  stagingId?: string | undefined;
 }
 
 /** Looks at one object again after the store said that it changed or is gone. not_found when it is gone. */
@@ -266,6 +271,7 @@ export interface RefreshFileRequest {
 
 export interface RefreshFileResponse {
   file: SyncedFile | undefined;
+  stagingId?: string | undefined;
 }
 
 /** The audit: which blocks of these files lack live replicas. */
@@ -3070,7 +3076,7 @@ export const SyncedFile: MessageFns<SyncedFile> = {
 };
 
 function createBaseSyncPageResponse(): SyncPageResponse {
-  return { namespaceId: "", files: [], nextCursor: "", removed: undefined };
+  return { namespaceId: "", files: [], nextCursor: "", removed: undefined, stagingId: undefined };
 }
 
 export const SyncPageResponse: MessageFns<SyncPageResponse> = {
@@ -3086,6 +3092,9 @@ export const SyncPageResponse: MessageFns<SyncPageResponse> = {
     }
     if (message.removed !== undefined) {
       writer.uint32(32).uint64(message.removed);
+    }
+    if (message.stagingId !== undefined) {
+      writer.uint32(42).string(message.stagingId);
     }
     return writer;
   },
@@ -3135,6 +3144,14 @@ export const SyncPageResponse: MessageFns<SyncPageResponse> = {
             message.removed = longToNumber(reader.uint64());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.stagingId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3156,6 +3173,7 @@ export const SyncPageResponse: MessageFns<SyncPageResponse> = {
     message.files = object.files?.map((e) => SyncedFile.fromPartial(e)) || [];
     message.nextCursor = object.nextCursor ?? "";
     message.removed = object.removed ?? undefined;
+    message.stagingId = object.stagingId ?? undefined;
     return message;
   },
 };
@@ -3240,13 +3258,16 @@ export const RefreshFileRequest: MessageFns<RefreshFileRequest> = {
 };
 
 function createBaseRefreshFileResponse(): RefreshFileResponse {
-  return { file: undefined };
+  return { file: undefined, stagingId: undefined };
 }
 
 export const RefreshFileResponse: MessageFns<RefreshFileResponse> = {
   encode(message: RefreshFileResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.file !== undefined) {
       SyncedFile.encode(message.file, writer.uint32(10).fork()).join();
+    }
+    if (message.stagingId !== undefined) {
+      writer.uint32(18).string(message.stagingId);
     }
     return writer;
   },
@@ -3272,6 +3293,14 @@ export const RefreshFileResponse: MessageFns<RefreshFileResponse> = {
             message.file = SyncedFile.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.stagingId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3292,6 +3321,7 @@ export const RefreshFileResponse: MessageFns<RefreshFileResponse> = {
     message.file = (object.file !== undefined && object.file !== null)
       ? SyncedFile.fromPartial(object.file)
       : undefined;
+    message.stagingId = object.stagingId ?? undefined;
     return message;
   },
 };

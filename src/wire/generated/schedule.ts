@@ -49,6 +49,12 @@ export interface Schedule {
   runs: number;
   /** for people: why it waits, or that it will be late */
   note: string;
+  /** why the last run was refused, skipped or did not complete; empty = nothing to say */
+  lastReason?:
+    | string
+    | undefined;
+  /** of CreateSchedule: what a person should know, though it is no reason to refuse */
+  warning?: string | undefined;
 }
 
 export interface ScheduleList {
@@ -310,6 +316,8 @@ function createBaseSchedule(): Schedule {
     lastState: "",
     runs: 0,
     note: "",
+    lastReason: undefined,
+    warning: undefined,
   };
 }
 
@@ -341,6 +349,12 @@ export const Schedule: MessageFns<Schedule> = {
     }
     if (message.note !== "") {
       writer.uint32(74).string(message.note);
+    }
+    if (message.lastReason !== undefined) {
+      writer.uint32(82).string(message.lastReason);
+    }
+    if (message.warning !== undefined) {
+      writer.uint32(90).string(message.warning);
     }
     return writer;
   },
@@ -430,6 +444,22 @@ export const Schedule: MessageFns<Schedule> = {
             message.note = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.lastReason = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.warning = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -458,6 +488,8 @@ export const Schedule: MessageFns<Schedule> = {
     message.lastState = object.lastState ?? "";
     message.runs = object.runs ?? 0;
     message.note = object.note ?? "";
+    message.lastReason = object.lastReason ?? undefined;
+    message.warning = object.warning ?? undefined;
     return message;
   },
 };

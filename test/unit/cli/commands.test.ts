@@ -60,6 +60,15 @@ describe('where the master is', () => {
       'path:3',
     ])
   })
+  it('gives what was offered by readers its moment, but not when the user stops the command', async () => {
+    const order: string[] = []
+    const fake: FakeCluster = { ...status, files: { '/a': ['bytes'] }, onSettle: async () => void order.push('settled') }
+    expect(await run(['fs', 'cat', '/a'], fake)).toMatchObject({ code: 0, stdout: 'bytes', closed: 1 })
+    expect(order).toEqual(['settled'])
+    const endless: FakeCluster = { jobs: { getLoad: async () => load('RUNNING') }, onSettle: () => new Promise(() => undefined) }
+    const stopped = await run(['job', 'progress', 'L42', '--watch'], endless, { onSleep: (running) => running.stop() })
+    expect(stopped).toMatchObject({ code: 4, closed: 1 })
+  })
   it('is closed after the command, also when that failed', async () => {
     const failing: FakeCluster = { master: { listStatus: async () => Promise.reject(new SkeinError('not_found', 'no')) } }
     expect((await run(['fs', 'ls', '/a'], failing)).closed).toBe(1)
@@ -134,6 +143,17 @@ describe('exit codes of errors', () => {
       { onSleep: (running, sleeps) => (sleeps === 3 ? running.stop() : undefined) },
     )
     expect(code).toBe(4)
+  })
+  it('is 4 also when he stops it because nobody answers', async () => {
+    const gone = new SkeinError('unavailable', 'cannot reach the master at 127.0.0.1:9200', { reason: 'unreachable' })
+    let stop = (): void => undefined
+    const listNamespaces = async (): Promise<never> => {
+      stop()
+      throw gone
+    }
+    const onStart = (running: { stop(): void }): void => void (stop = () => running.stop())
+    const { code, stderr } = await run(['ns', 'ls'], { master: { listNamespaces } }, { onStart })
+    expect([code, stderr]).toEqual([4, 'skein: stopped\n'])
   })
   it('hints at the address when nobody is there', async () => {
     const gone = new SkeinError('unavailable', 'cannot reach the master at 127.0.0.1:9200', { reason: 'unreachable' })
@@ -234,6 +254,14 @@ describe('ns', () => {
     })
     expect(code).toBe(1)
     expect(stdout + stderr).toBe('skein: wrong: [redacted] [redacted] [redacted]\n')
+  })
+  it('short secrets leave the rest of the line alone, and one in another goes as a whole', async () => {
+    const message = 'a [redacted] b abc.*x abc'
+    const secrets = ['--secret', 's3.accessKeyId=abc', '--secret', 's3.secretAccessKey=abc.*x', '--secret', 'third=d']
+    const { stderr } = await run(['ns', 'create', 'data', 's3://b', ...secrets], {
+      master: { createNamespace: async () => Promise.reject(new SkeinError('permission_denied', message)) },
+    })
+    expect(stderr).toBe('skein: a [redacted] b [redacted] [redacted]\n')
   })
   it('a mistyped --secret does not show its value', async () => {
     const { code, stderr } = await run(['ns', 'create', 'a', 's3://b', '--secrt=k=hunter2'])

@@ -213,6 +213,22 @@ describe('Ctrl-C', () => {
     expect(stdout).toBe('')
     expect(stderr).toContain('load L42 is being cancelled; follow it with: skein job progress L42 --watch')
   })
+  it('a second time leaves also when nobody answers, before the load was accepted and after', async () => {
+    let stop = (): void => undefined
+    const refuse = async (): Promise<never> => {
+      stop()
+      stop()
+      throw away
+    }
+    const jobs = new FakeJobMaster(load('RUNNING'))
+    const onStart = (running: { stop(): void }): void => void (stop = () => running.stop())
+    const before = await run(distributedLoad, { jobs: { submitLoad: refuse } }, { home, onStart })
+    expect(before).toMatchObject({ code: 4, stdout: '' })
+    expect(before.stderr).toContain('stopped before the load was accepted')
+    const after = await run(distributedLoad, { jobs: { ...jobs.cluster.jobs, getLoad: refuse, cancelLoad: refuse } }, { home, onStart })
+    expect(after).toMatchObject({ code: 4, stdout: '' })
+    expect(after.stderr).toContain('left load L42 as it is; follow it with: skein job progress L42 --watch')
+  })
   it('before the load was accepted cancels it once it is', async () => {
     const jobs = new FakeJobMaster(load('RUNNING'))
     let stop = (): void => undefined

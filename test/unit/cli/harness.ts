@@ -23,6 +23,8 @@ export interface FakeCluster {
   readonly written?: Map<string, Buffer>
   /** Called after each chunk that is written or read: for changes and failures in the middle. */
   readonly onChunk?: () => void
+  /** Awaited before the cluster is closed. */
+  readonly onSettle?: () => Promise<void>
 }
 
 export interface RunOptions {
@@ -73,6 +75,7 @@ export async function run(argv: readonly string[], fake: FakeCluster = {}, optio
         if (listeners.includes(listener)) listeners.splice(listeners.indexOf(listener), 1)
       }
     },
+    setExitCode: () => undefined,
     exit: (code) => void exited.push(code),
   }
   const clock: Clock = {
@@ -112,6 +115,9 @@ export async function run(argv: readonly string[], fake: FakeCluster = {}, optio
         yield Buffer.from(chunk)
         fake.onChunk?.()
       }
+    },
+    settle: async () => {
+      await fake.onSettle?.()
     },
     close: () => void (closed += 1),
   })

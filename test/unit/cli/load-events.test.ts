@@ -25,6 +25,16 @@ function jumpingClock(): Clock {
   }
 }
 
+it('who stops while nobody answers hears of the stop', async () => {
+  const stop = new AbortController()
+  const getLoad = async (): Promise<never> => {
+    stop.abort(new SkeinError('cancelled', 'stopped'))
+    throw new SkeinError('unavailable', 'gone')
+  }
+  const events = loadEvents(jumpingClock(), { getLoad, listLoadFiles: getLoad }, 'L1', stop.signal, () => undefined)
+  await expect(events.next()).rejects.toMatchObject({ code: 'cancelled', message: 'stopped' })
+})
+
 const failedFile = (path: string): LoadFile => ({ path, length: 1, state: 'FAILED', reason: `no\n ${path}`, attempts: 2, workerId: '' })
 
 /** A load that goes on by one step a look; files fail in any order of their names. */

@@ -33,7 +33,7 @@ async function create(...argv: string[]) {
   const schedules: Partial<Service<ScheduleServiceDefinition>> = {
     createSchedule: async (message) => {
       made.push(message)
-      return schedule(message)
+      return { ...schedule(message), ...(message.path === '/tonight/x' && { warning: '/tonight/x does not exist yet' }) }
     },
   }
   return { ...(await run(['schedule', 'create', ...argv], { schedules })), made }
@@ -66,6 +66,13 @@ describe('schedule create', () => {
     expect(stdout).toMatch(/^Name: nightly\nPath: \/data\/dir\nTimes: 0 2 \* \* \* ready by 07:00 Asia\/Shanghai\n/)
   })
 
+  it('says on stderr what a person should know of it', async () => {
+    const { code, stderr, stdout } = await create('n', '--cron', '0 2 * * *', '--format', 'json', '--', '/tonight/x')
+    expect([code, stderr]).toEqual([0, 'skein: warning: /tonight/x does not exist yet\n'])
+    expect(JSON.parse(stdout)).not.toHaveProperty('warning')
+    expect((await create('n', '--cron', '0 2 * * *', '--', '/data')).stderr).toBe('')
+  })
+
   it('finds the cluster by the path, and takes the whole command too', async () => {
     const { addresses, made } = await create('n', '--after', 'x', '--', 'fs', 'distributedLoad', 'gfs://far:7/data')
     expect(addresses).toEqual(['far:7'])
@@ -81,6 +88,14 @@ describe('schedule create', () => {
     [['n', '--', '/a', '--index', 'list'], "unknown option '--index'"],
     [['n', '--', '/a', '--modified-after', '7d'], "'7d' would be worked out once, now: give a schedule a date"],
     [['n', '--catch-up', 'some', '--', '/a'], "--catch-up is latest, all, none, not 'some'"],
+    [
+      ['n', '--after', 'b', '--cron', '0 2 * * *', '--', '/a'],
+      '--after and --cron do not go together: no time of day starts such a schedule',
+    ],
+    [['n', '--after', 'b', '--ready-by', '07:00', '--', '/a'], /^--after and --ready-by do not go together/],
+    [['n', '--after', 'b', '--timezone', 'UTC', '--', '/a'], /^--after and --timezone do not go together/],
+    [['n', '--after', 'b', '--jitter', '5m', '--', '/a'], /^--after and --jitter do not go together/],
+    [['n', '--after', 'b', '--catch-up', 'all', '--', '/a'], /^--after and --catch-up do not go together/],
     [['n', '--jitter', 'long', '--', '/a'], /^--jitter: 'long' is not a duration/],
     [['n', '--jitter', '-5', '--', '/a'], "--jitter is not below 0, as '-5' is"],
     [[], /missing required argument 'name'/],
@@ -117,6 +132,17 @@ describe('schedule', () => {
     expect(JSON.parse((await run(['schedule', 'stat', 'nightly', '--format', 'json'], fake)).stdout)).toEqual(late)
     expect((await run(['schedule', 'delete', 'nightly'], fake)).stdout).toBe('Schedule nightly is deleted\n')
     expect(deleted).toEqual(['nightly'])
+  })
+
+  it('stat says why the last run did not complete', async () => {
+    const last = { runs: 7, lastRunMs: at, lastState: 'REFUSED', lastReason: '/data does not exist' }
+    const fake = (one: Schedule) => ({ schedules: { getSchedule: async () => one } })
+    const refused = schedule(definition, last)
+    const text = await run(['schedule', 'stat', 'nightly'], fake(refused))
+    expect(text.stdout).toMatch(/\nLast run: .* REFUSED\nReason: \/data does not exist\n$/)
+    expect(JSON.parse((await run(['schedule', 'stat', 'nightly', '--format', 'json'], fake(refused))).stdout)).toMatchObject(last)
+    const waits = schedule(definition, { ...last, lastState: 'WAITING', lastReason: 'no', note: 'run 7 waits: no' })
+    expect((await run(['schedule', 'stat', 'nightly'], fake(waits))).stdout).toMatch(/ WAITING\nNote: run 7 waits: no\n$/)
   })
 
   it('run tells the load to follow, and fails when there is none', async () => {

@@ -1,10 +1,11 @@
 // A copy near the reader is asked for where it helps and may be, and never at the reader's cost.
 import { expect, test } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
-import { seededRandom, systemClock } from '../../../src/base/clock.ts'
+import { seededRandom } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { FileReader } from '../../../src/client/file-reader.ts'
 import { PassiveCopies } from '../../../src/client/passive-copies.ts'
+import { VirtualClock } from '../../model/load-doubles.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { type FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
 import type { CopySource } from '../../../src/wire/generated/worker.ts'
@@ -17,7 +18,9 @@ const workerOf = (id: string, more: Partial<WorkerInfo> = {}): WorkerInfo =>
 function house(file: Partial<FileInfo> = {}, workers = [workerOf('near'), workerOf('far'), workerOf('other')], replicas = ['far']) {
   const asked: CopySource[] = []
   const connected: string[] = []
+  const clock = new VirtualClock()
   let refuse = false
+  let held: Promise<void> = Promise.resolve()
   const passive = new PassiveCopies({
     master: { listWorkers: async () => ({ workers }) },
     connectWorker: (address) => {
@@ -25,6 +28,7 @@ function house(file: Partial<FileInfo> = {}, workers = [workerOf('near'), worker
       return {
         service: {
           copyHere: async ({ blocks }) => {
+            await held
             if (refuse) throw new SkeinError('unavailable', 'gone')
             asked.push(...blocks)
             return {}
@@ -34,7 +38,7 @@ function house(file: Partial<FileInfo> = {}, workers = [workerOf('near'), worker
       }
     },
     hostname: 'host-near',
-    clock: systemClock,
+    clock,
     logger: silentLogger,
   })
   const opened = OpenFileResponse.fromPartial({
@@ -62,16 +66,49 @@ function house(file: Partial<FileInfo> = {}, workers = [workerOf('near'), worker
     for await (const chunk of reader.read('/ns/f', never, range)) bytes += chunk.length
     return bytes
   }
-  return { passive, read, reads, asked, connected, refuse: () => (refuse = true) }
+  const hold = (): (() => void) => {
+    const answers = Promise.withResolvers<void>()
+    held = answers.promise
+    return answers.resolve
+  }
+  return { passive, clock, read, reads, asked, connected, hold, refuse: () => (refuse = true) }
 }
 
 test('blocks that came from another host are copied to this one', async () => {
   const { read, asked, connected, passive } = house()
   expect(await read()).toBe(25)
+  await passive.settle(200)
   expect(asked).toEqual([0, 1, 2].map((index) => ({ blockId: blockIdOf(fileId, index), dataAddress: 'far:data' })))
   expect(connected).toEqual(['near:rpc'])
   passive.close()
   expect(connected).toEqual([])
+})
+
+test('bytes do not wait for a worker that does not answer, and who ends waits a bounded time', async () => {
+  const { read, asked, passive, clock, hold } = house()
+  const answer = hold()
+  // Time stands still: whatever waited for the worker would never come back.
+  expect(await read()).toBe(25)
+  expect(asked).toEqual([])
+  let settledMs: number | undefined
+  const [beganMs, settled] = [clock.monotonicMs(), passive.settle(200).then(() => (settledMs = clock.monotonicMs()))]
+  await clock.advance(1000)
+  await settled
+  expect(settledMs).toBe(beganMs + 200)
+  answer()
+  await passive.settle(200)
+  expect(asked).toHaveLength(3)
+})
+
+test('who ends waits for nothing where nothing was offered, and no longer than it takes to tell', async () => {
+  const { read, asked, passive, clock, hold } = house()
+  await passive.settle(200)
+  const answer = hold()
+  await read()
+  const settled = passive.settle(200)
+  answer()
+  await settled
+  expect([asked.length, clock.monotonicMs()]).toEqual([3, new VirtualClock().now])
 })
 
 test.each([
@@ -93,13 +130,14 @@ test('a worker that refuses is not the reader’s affair', async () => {
 })
 
 test('a part of a file touches its blocks alone, and whole blocks only are copied', async () => {
-  const { read, reads, asked } = house()
+  const { read, reads, asked, passive } = house()
   expect(await read({ offset: 8, length: 14 })).toBe(14)
   expect(reads.map((line) => line.split(' ')[1])).toEqual([
     `${blockIdOf(fileId, 0) - fileId}:8+2`,
     `${blockIdOf(fileId, 1) - fileId}:0+10`,
     `${blockIdOf(fileId, 2) - fileId}:0+2`,
   ])
+  await passive.settle(200)
   expect(asked.map(({ blockId }) => blockId)).toEqual([blockIdOf(fileId, 1)])
   expect(await read({ offset: 20, length: 100 })).toBe(5)
   expect(await read({ offset: 25, length: 1 })).toBe(0)

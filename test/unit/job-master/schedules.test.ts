@@ -145,8 +145,39 @@ describe('a schedule', () => {
   test('says why a run was refused', async () => {
     const w = await begin()
     await create(w, { path: '/ns/nothing' })
+    expect(await stat(w)).toMatchObject({ lastState: '', lastReason: '' })
     await w.clock.advance(11_000)
     expect(await runs(w)).toMatchObject([{ state: 'REFUSED', reason: '/ns/nothing does not exist', loadId: '' }])
+    expect(await stat(w)).toMatchObject({ lastState: 'REFUSED', lastReason: '/ns/nothing does not exist' })
+    w.addFile('nothing', 1000)
+    await w.clock.advance(10_000)
+    expect(await stat(w)).toMatchObject({ lastState: 'COMPLETED', lastReason: '' })
+  })
+
+  test('says why a run failed, from the moment its load has', async () => {
+    const w = await begin()
+    const [file] = w.files.values()
+    if (file !== undefined) file.poisoned = true
+    await create(w)
+    const reasons = new Set<string>()
+    for (let ms = 0; ms < 20_000; ms += 50) {
+      await w.clock.advance(50)
+      const [run] = await runs(w)
+      if (run?.state !== 'FAILED') continue
+      reasons.add(run.reason)
+      expect((await stat(w)).lastReason).toBe(run.reason)
+      if (w.clock.now % 10_000 === 0) break
+    }
+    expect([...reasons]).toEqual([expect.stringMatching(/^1 of 1 files failed, such as f: the object is archived/)])
+  })
+
+  test('says what a run waits for', async () => {
+    const w = await begin()
+    await create(w)
+    w.masterDown = true
+    await w.clock.advance(13_000)
+    expect(await runs(w)).toMatchObject([{ state: 'WAITING', reason: 'master down' }])
+    expect(await stat(w)).toMatchObject({ lastState: 'WAITING', lastReason: 'master down' })
   })
 
   test('is paused, resumed, run by hand, deleted', async () => {
@@ -222,6 +253,39 @@ describe('a definition', () => {
     const w = await begin()
     expect(await messageOf(create(w, change))).toMatch(message)
     expect(await schedules(w).listSchedules({}, call)).toEqual({ schedules: [] })
+  })
+
+  test.each([
+    [{ options: { selection: { include: [], exclude: [], sizeMin: 2, sizeMax: 1 } } }, /^--size-min 2 is above --size-max 1/],
+    [{ options: { atomic: true, metadataOnly: true } }, /^-A and --metadata-only do not go together/],
+    [{ options: { metadataOnly: true, verify: true } }, /^--verify and --metadata-only/],
+    [{ options: { atomic: true, selection: { include: ['x'], exclude: [] } } }, /^-A takes one whole path/],
+    [{ options: { hosts: { hosts: ['a'], excludedHosts: ['a'] } } }, /^a is among --hosts and among --excluded-hosts/],
+    [{ options: { bandwidth: 'much' } }, /^--bandwidth 'much'/],
+    [{ options: { maxFailures: 'many' } }, /^--max-failures 'many'/],
+  ])('of a load that can never be, %j, is wrong use', async ({ options }, message) => {
+    const w = await begin()
+    const made = create(w, { options: { replication: 1, activeJobs: 10, batchSize: 0, ...options } })
+    await expect(made).rejects.toMatchObject({ code: 'invalid_argument', reason: 'usage', message: expect.stringMatching(message) })
+    expect(await schedules(w).listSchedules({}, call)).toEqual({ schedules: [] })
+  })
+
+  test('of a namespace that there is not is refused; a path that there is not yet is told', async () => {
+    const w = await begin()
+    for (const path of ['/other', '/other/', '/other/dir/f'])
+      expect(await messageOf(create(w, { path }))).toBe('not_found: there is no namespace other')
+    w.masterDown = true
+    expect(await messageOf(create(w))).toMatch(/^unavailable: master down/)
+    w.masterDown = false
+    expect(await schedules(w).listSchedules({}, call)).toEqual({ schedules: [] })
+
+    const listings = w.keptAside.length
+    expect((await create(w, { name: 'there', path: '/ns/f' })).warning).toBeUndefined()
+    expect((await create(w, { name: 'whole', path: '/ns' })).warning).toBeUndefined()
+    const warning = '/ns/tonight does not exist yet; runs are refused until it does'
+    expect(await create(w, { name: 'later', path: '/ns/tonight' })).toMatchObject({ warning, runs: 0 })
+    expect((await stat(w, 'later')).warning).toBeUndefined()
+    expect(w.keptAside).toHaveLength(listings)
   })
 
   test('of a name that is taken is refused', async () => {
