@@ -19,7 +19,8 @@ export class DemandGauge {
   readonly #reads = new Map<string, number>()
   readonly #seen = new Map<string, number>()
   readonly #linger: DemandLinger | undefined
-  #idle: PromiseWithResolvers<void> | undefined
+  #active = false
+  readonly #whenIdle = new Set<() => void>()
   #stopLingering: (() => void) | undefined
 
   /** Without `linger` demand ends with its last read. */
@@ -40,7 +41,7 @@ export class DemandGauge {
 
   #begin(namespaceId: string): DemandRead {
     this.#reads.set(namespaceId, (this.#reads.get(namespaceId) ?? 0) + 1)
-    this.#idle ??= Promise.withResolvers<void>()
+    this.#active = true
     this.#stopLingering?.()
     this.#stopLingering = undefined
     let open = true
@@ -59,18 +60,21 @@ export class DemandGauge {
   }
 
   #end(): void {
-    this.#idle?.resolve()
-    this.#idle = undefined
+    this.#active = false
+    const listeners = [...this.#whenIdle]
+    this.#whenIdle.clear()
+    for (const listener of listeners) listener()
   }
 
   /** Whether somebody waits for any store: all stores share this process and its network. */
   get active(): boolean {
-    return this.#idle !== undefined
+    return this.#active
   }
 
-  /** Resolves when nobody waits any more. */
-  idle(): Promise<void> {
-    return this.#idle?.promise ?? Promise.resolve()
+  /** Calls back once, when nobody waits any more, unless the returned function is called first. While `active` only. */
+  whenIdle(listener: () => void): () => void {
+    this.#whenIdle.add(listener)
+    return () => this.#whenIdle.delete(listener)
   }
 
   /** Reads that began since this was last asked, by namespace. */

@@ -22,13 +22,27 @@ export async function openIdentity(folder: string, what: string): Promise<string
     if (known !== undefined) return known
     await createIdentity(folder, path)
   } catch (thrown) {
-    if (thrown instanceof SkeinError) throw thrown
-    const { message } = toSkeinError(thrown)
-    throw new SkeinError('failed_precondition', `the ${what}'s identity ${path} cannot be read or made: ${message}`, { cause: thrown })
+    throw unusable(path, what, thrown)
   }
   const made = await readIdentity(path, what)
   if (made === undefined) throw new SkeinError('failed_precondition', `the ${what}'s identity ${path} vanished while it was made`)
   return made
+}
+
+/** The id kept in `<folder>/id`; undefined when there is none. Changes nothing. @throws as openIdentity */
+export async function knownIdentity(folder: string, what: string): Promise<string | undefined> {
+  const path = join(folder, 'id')
+  try {
+    return await readIdentity(path, what)
+  } catch (thrown) {
+    throw unusable(path, what, thrown)
+  }
+}
+
+function unusable(path: string, what: string, thrown: unknown): SkeinError {
+  if (thrown instanceof SkeinError) return thrown
+  const { message } = toSkeinError(thrown)
+  return new SkeinError('failed_precondition', `the ${what}'s identity ${path} cannot be read or made: ${message}`, { cause: thrown })
 }
 
 async function readIdentity(path: string, what: string): Promise<string | undefined> {

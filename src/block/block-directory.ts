@@ -78,12 +78,18 @@ export class BlockDirectory implements BlockStore {
     return this.#ledger.get(blockId)
   }
 
-  reserve(header: BlockHeader): Promise<BlockReservation> {
-    return this.#storeFor(header).reserve(header)
+  async reserve(header: BlockHeader): Promise<BlockReservation> {
+    const store = this.#storeFor(header)
+    const reservation = await store.reserve(header)
+    // Nothing of it is on the disk yet. A segment's record waits when it is appended.
+    if (store === this.#files) await this.#segments.untilRoom()
+    return reservation
   }
 
   put(header: BlockHeader, bytes: Uint8Array): Promise<void> {
-    return this.#storeFor(header).put(header, bytes)
+    const store = this.#storeFor(header)
+    const room = store === this.#files ? this.#segments.untilRoom() : undefined
+    return room === undefined ? store.put(header, bytes) : room.then(() => store.put(header, bytes))
   }
 
   open(blockId: number): Promise<BlockReader> {

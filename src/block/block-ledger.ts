@@ -6,7 +6,7 @@
 //
 // A block's bytes count from `begin` to `end`: reserved + committed + being removed <= quota, always. Bytes are the
 // blocks' own, as in GooseFS's quotas, so that a plan that adds up file lengths fits exactly; a block's footer (100 to 200
-// bytes, and 4 for each MiB) and the file system's rounding come on top.
+// bytes, and 4 for each MiB) and the file system's rounding come on top. Who has more than that beside the blocks charges it.
 import { assert } from '../base/assert.ts'
 import { SkeinError } from '../base/errors.ts'
 import { checkHeader, type StoredBlock, storedBlock } from './block-file.ts'
@@ -28,14 +28,26 @@ export class BlockLedger {
   readonly #entries = new Map<number, BlockEntry>()
   #usedBytes = 0
   #reservedBytes = 0
+  #overheadBytes = 0
   #committed = 0
 
   constructor(quotaBytes: number) {
     this.quotaBytes = quotaBytes
   }
 
+  /** Of the blocks. */
   get usedBytes(): number {
     return this.#usedBytes
+  }
+
+  /** Of the quota: the blocks, and what had to be charged beside them. */
+  get takenBytes(): number {
+    return Math.min(this.quotaBytes, this.#usedBytes + this.#overheadBytes)
+  }
+
+  /** What is charged beside the blocks' own bytes. */
+  charge(overheadBytes: number): void {
+    this.#overheadBytes = overheadBytes
   }
 
   get reservedBytes(): number {
@@ -43,7 +55,7 @@ export class BlockLedger {
   }
 
   get freeBytes(): number {
-    return this.quotaBytes - this.#usedBytes
+    return this.quotaBytes - this.#usedBytes - this.#overheadBytes
   }
 
   get committedCount(): number {

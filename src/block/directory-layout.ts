@@ -16,6 +16,7 @@ import { diskError, hasErrno, removeFile, syncDirectory } from './disk-calls.ts'
 
 const markerName = 'skein-directory.json'
 const markerBytesMax = 4096
+const folderNames = ['blocks', 'segments', 'temp']
 const folderMode = 0o700
 const fanOut = 256
 const blockNamePattern = /^[0-9a-f]{14}$/
@@ -113,27 +114,30 @@ export async function prepareDirectory(path: string, workerId: string): Promise<
 }
 
 async function claim(path: string, workerId: string): Promise<void> {
+  if (!(await checkOwner(path, workerId))) await writeMarker(path, workerId)
+}
+
+/**
+ * Whether the directory is this worker's; false: nobody's. Changes nothing.
+ * @param workerId undefined: of a worker that has no id yet
+ * @throws SkeinError failed_precondition when it is another worker's or somebody else's, or the file system's error
+ */
+export async function checkOwner(path: string, workerId: string | undefined): Promise<boolean> {
   const owner = await directoryOwner(path)
   if (owner === undefined) {
-    for (const name of ['blocks', 'segments', 'temp']) {
-      if (await exists(join(path, name))) {
-        throw new SkeinError(
-          'failed_precondition',
-          `block directory ${path} holds a folder '${name}' that is not Skein's; use an empty directory`,
-          { reason: 'directory_in_use' },
-        )
-      }
+    for (const name of folderNames) {
+      if (!(await exists(join(path, name)))) continue
+      throw inUse(`block directory ${path} holds a folder '${name}' that is not Skein's; use an empty directory`)
     }
-    await writeMarker(path, workerId)
-    return
+    return false
   }
-  if (owner !== workerId) {
-    throw new SkeinError(
-      'failed_precondition',
-      `block directory ${path} belongs to worker ${owner}, not to ${workerId}; use another directory or delete it`,
-      { reason: 'directory_in_use' },
-    )
-  }
+  if (owner === workerId) return true
+  const not = workerId === undefined ? 'not to this new one' : `not to ${workerId}`
+  throw inUse(`block directory ${path} belongs to worker ${owner}, ${not}; use another directory or delete it`)
+}
+
+function inUse(message: string): SkeinError {
+  return new SkeinError('failed_precondition', message, { reason: 'directory_in_use' })
 }
 
 /** The worker id in the marker; undefined when there is none. @throws SkeinError when it cannot be read as one, or the file system's error */

@@ -126,7 +126,7 @@ export class DirectoryStore implements BlockStore {
 
   usage(): readonly DirectoryUsage[] {
     const { tier, mediumType, quotaBytes } = this.#options
-    return [{ path: this.#layout.path, tier, mediumType, quotaBytes, usedBytes: this.#ledger.usedBytes, state: 'normal' }]
+    return [{ path: this.#layout.path, tier, mediumType, quotaBytes, usedBytes: this.#ledger.takenBytes, state: 'normal' }]
   }
 
   async reserve(header: BlockHeader): Promise<BlockReservation> {
@@ -253,7 +253,6 @@ export class DirectoryStore implements BlockStore {
 
   #committed(entry: BlockEntry): void {
     this.#ledger.commit(entry)
-    this.#options.deps.metrics.add('worker.bytes.written', entry.header.length)
     this.#options.deps.events.added(entry.header)
   }
 

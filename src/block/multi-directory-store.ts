@@ -1,13 +1,13 @@
 // Why: a worker has several directories, of different media and sizes, and the rest of the house sees one BlockStore.
 // How: each block lives in one directory; a new one goes to the directory with the most free quota that fits. A directory
 // whose disk is full or fails is passed over for the next one; what else becomes of it: watched-directory.ts.
-import { resolve, sep } from 'node:path'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { SegmentSettings } from './block-directory.ts'
 import { checkHeader } from './block-file.ts'
 import { alreadyExists, type BlockEntry, noCapacity } from './block-ledger.ts'
 import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryState, DirectoryUsage, KeptBlock } from './block-store.ts'
+import { checkDirectories } from './check-directories.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from './directory-store.ts'
 import type { DiskHealthLimits } from './disk-health.ts'
 import { outOfOrder, WatchedDirectory } from './watched-directory.ts'
@@ -17,8 +17,6 @@ export interface BlockStoreOptions extends DirectoryStoreDependencies {
   readonly workerId: string
   /** Small blocks in segments; none: a file for each block. */
   readonly segments?: SegmentSettings | undefined
-  /** Directories, without symbolic links, that these must have nothing in common with. */
-  readonly apartFrom?: readonly string[]
   readonly healthLimits?: Partial<DiskHealthLimits> | undefined
   /** A block that was lost with its disk is here again: false deletes it. Default: all are reported as added. */
   readonly found?: ((block: KeptBlock) => boolean) | undefined
@@ -28,19 +26,17 @@ export interface BlockStoreOptions extends DirectoryStoreDependencies {
 
 /**
  * Opens a worker's directories, finds the blocks in them, and keeps the gauges of the metrics.
- * @throws SkeinError invalid_argument (no directory, one twice or inside another), failed_precondition (another worker's)
+ * @throws SkeinError invalid_argument (no directory), and as checkDirectories: before anything is changed
  */
 export async function openBlockStore(options: BlockStoreOptions): Promise<MultiDirectoryStore> {
-  const { directories, workerId, segments, events, clock, logger, metrics, signal, apartFrom = [] } = options
+  const { directories, workerId, segments, events, clock, logger, metrics, signal } = options
   if (directories.length === 0) throw new SkeinError('invalid_argument', 'a worker needs at least one block directory')
+  await checkDirectories(directories, workerId)
   const deps = { events, clock, logger, metrics }
   const stores: WatchedDirectory[] = []
   const taking = options.found ?? ((block: KeptBlock) => (events.added(block), true))
   try {
     for (const directory of directories) {
-      // Before it is opened too: an outer directory's folders must not be made inside an inner one.
-      const taken = [...apartFrom, ...stores.map((store) => store.path)]
-      refuseOverlap(taken, resolve(directory.path))
       const store: WatchedDirectory = await WatchedDirectory.open({
         ...directory,
         workerId,
@@ -52,7 +48,6 @@ export async function openBlockStore(options: BlockStoreOptions): Promise<MultiD
         ...(signal === undefined ? {} : { signal }),
       })
       stores.push(store)
-      refuseOverlap(taken, store.path)
     }
     await dropDuplicates(stores)
   } catch (thrown) {
@@ -196,15 +191,6 @@ function emptiest(directories: readonly WatchedDirectory[], except: ReadonlySet<
     if (!except.has(directory) && (best === undefined || directory.freeBytes > best.freeBytes)) best = directory
   }
   return best
-}
-
-function refuseOverlap(taken: readonly string[], path: string): void {
-  for (const other of taken) {
-    if (other === path) throw new SkeinError('invalid_argument', `block directory ${path} is given twice`)
-    if (`${path}${sep}`.startsWith(`${other}${sep}`) || `${other}${sep}`.startsWith(`${path}${sep}`)) {
-      throw new SkeinError('invalid_argument', `block directories ${other} and ${path} are one inside the other; use separate ones`)
-    }
-  }
 }
 
 /** A block in two directories (a disk that failed and came back) stays in the first. */

@@ -1,13 +1,12 @@
 // Why: a worker's tiers are configured as lists of directories; the rest of the house wants one BlockStore. How: each tier
 // is a store of several directories, and the tiered store is put on top of them.
-import { statfs } from 'node:fs/promises'
-import { SkeinError } from '../base/errors.ts'
 import type { AnnotatorSettings } from './choose-annotator.ts'
 import { annotatorMaker } from './choose-annotator.ts'
 import type { SegmentSettings } from './block-directory.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from './directory-store.ts'
 import { BlockScrub } from './block-scrub.ts'
 import type { BlockStore } from './block-store.ts'
+import { checkDirectories } from './check-directories.ts'
 import type { DiskHealthLimits } from './disk-health.ts'
 import { observeStore, openBlockStore } from './multi-directory-store.ts'
 import type { RoomLimits } from './tier-room.ts'
@@ -29,10 +28,11 @@ export interface TiersOptions extends DirectoryStoreDependencies {
   readonly signal?: AbortSignal
 }
 
-/** Opens all tiers, and keeps the gauges of the metrics. @throws SkeinError as openBlockStore, also for directories of different tiers */
+/** Opens all tiers, and keeps the gauges of the metrics. @throws SkeinError as openBlockStore, and as checkDirectories for those of all tiers together */
 export async function openTiers(options: TiersOptions): Promise<TieredStore> {
   const { tiers, workerId, segments, annotator, clock, logger, metrics, events, signal } = options
-  const taken: string[] = []
+  // All of them before the first one is taken.
+  await checkDirectories(tiers.flat(), workerId)
   const stores: BlockStore[] = []
   const store = await TieredStore.open(
     async (level, tierEvents, found) => {
@@ -40,7 +40,6 @@ export async function openTiers(options: TiersOptions): Promise<TieredStore> {
         directories: tiers[level] ?? [],
         workerId,
         segments,
-        apartFrom: [...taken],
         events: tierEvents,
         found,
         healthLimits: options.healthLimits,
@@ -49,8 +48,6 @@ export async function openTiers(options: TiersOptions): Promise<TieredStore> {
         metrics,
         ...(signal === undefined ? {} : { signal }),
       })
-      taken.push(...tier.usage().map((usage) => usage.path))
-      await refuseOverDisk(tier)
       stores.push(tier)
       return tier
     },
@@ -73,18 +70,4 @@ export async function openTiers(options: TiersOptions): Promise<TieredStore> {
   // Of all tiers, instead of the last one's.
   observeStore(store, metrics)
   return store
-}
-
-/** A quota that cannot be kept would be found out when the disk is full. */
-async function refuseOverDisk(tier: BlockStore): Promise<void> {
-  for (const { path, quotaBytes } of tier.usage()) {
-    const { bsize, blocks } = await statfs(path)
-    // Some file systems do not say.
-    if (blocks === 0 || quotaBytes <= bsize * blocks) continue
-    await tier.close()
-    throw new SkeinError(
-      'invalid_argument',
-      `the quota of block directory ${path}, ${quotaBytes} bytes, is above the size of its disk, ${bsize * blocks} bytes; lower goosefs.worker.tieredstore.level{x}.dirs.quota`,
-    )
-  }
 }

@@ -4,8 +4,8 @@
 // between stays freed (segment-record.ts). Readers hold the old file.
 //
 // One piece at a time waits in the writer's queue, so that a writer never waits for more than that, and between pieces the
-// rate is kept, unless the dead bytes outgrow their bound (segment-table.ts). Copying takes at most 1.5 bytes a byte that
-// is given back.
+// rate is kept, unless the dead bytes outgrow their bound (segment-table.ts) or the disk has more on it than the quota
+// allows (`isUrgent`). Copying takes at most 1.5 bytes a byte that is given back; when it is urgent, whatever it takes.
 import { assert } from '../base/assert.ts'
 import { type Clock, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, toSkeinError } from '../base/errors.ts'
@@ -29,6 +29,8 @@ export interface CompactionOptions {
   readonly writer: SegmentWriter
   /** Copied in a second, at most, while the dead bytes are within their bound. */
   readonly bytesPerSecond: number
+  /** Room is needed: it does not rest, and segments with few dead bytes will do. */
+  readonly isUrgent: () => boolean
   /** Drops a block whose record is rotten. */
   readonly dropCorrupt: (entry: BlockEntry) => Promise<void>
   /** A tombstone is needed and cannot be written now: the disk is full. */
@@ -41,17 +43,34 @@ export class SegmentCompaction {
   readonly #options: CompactionOptions
   readonly #stopping = new AbortController()
   #running: Promise<void> | undefined
+  /** Resolves true when it is worth looking again, false when the disk fails. */
+  #next = Promise.withResolvers<boolean>()
+  #failed = false
+  #movedBytes = 0
 
   constructor(options: CompactionOptions) {
     this.#options = options
   }
 
+  /** Of the segment that is being emptied, what is in another one already: twice on the disk, until that one is deleted. */
+  get movedBytes(): number {
+    return this.#movedBytes
+  }
+
+  /** Begins, if need be, and resolves true when it is worth looking again; false when there is nothing to give, or the disk fails. */
+  async next(): Promise<boolean> {
+    this.start()
+    return this.#running !== undefined && !this.#failed && (await this.#next.promise)
+  }
+
   /** Begins in the background if there is anything to do. Does not wait, does not throw. */
   start(): void {
-    if (this.#running !== undefined || this.#stopping.signal.aborted || this.#options.table.worst() === undefined) return
+    if (this.#running !== undefined || this.#stopping.signal.aborted || this.#choose() === undefined) return
     this.#running = this.#runInBackground().finally(() => {
       this.#running = undefined
       this.start()
+      // Who waits must look again.
+      if (this.#running === undefined) this.#tell(true)
     })
   }
 
@@ -62,9 +81,25 @@ export class SegmentCompaction {
 
   /** Compacts until nothing is left to do. Not while it runs in the background. @throws what the disk throws */
   async run(): Promise<void> {
-    for (let segment = this.#options.table.worst(); segment !== undefined; segment = this.#options.table.worst()) {
-      await this.#compact(segment)
+    for (let segment = this.#choose(); segment !== undefined; segment = this.#choose()) {
+      try {
+        await this.#compact(segment)
+      } finally {
+        this.#movedBytes = 0
+      }
+      this.#tell(true)
     }
+  }
+
+  #choose(): Segment | undefined {
+    const { table, isUrgent } = this.#options
+    return table.worst() ?? (isUrgent() ? table.mostDead() : undefined)
+  }
+
+  #tell(given: boolean): void {
+    const { resolve } = this.#next
+    this.#next = Promise.withResolvers()
+    resolve(given)
   }
 
   async #runInBackground(): Promise<void> {
@@ -75,7 +110,10 @@ export class SegmentCompaction {
     } catch (thrown) {
       if (signal.aborted) return
       logger.warn('segments could not be compacted; trying again', { error: toSkeinError(thrown), retryMs })
+      this.#failed = true
+      this.#tell(false)
       await clock.sleep(retryMs, signal).catch(() => undefined)
+      this.#failed = false
     }
   }
 
@@ -92,13 +130,13 @@ export class SegmentCompaction {
 
   /** Moves what is needed out of the segment. */
   async #empty(segment: Segment): Promise<void> {
-    const { clock, bytesPerSecond, table } = this.#options
+    const { clock, bytesPerSecond, table, isUrgent } = this.#options
     const { signal } = this.#stopping
     const tombstones: TombstoneRecord[] = []
     for await (const window of readWindows(segment, pieceBytes, signal)) {
       const copiedBytes = await this.#copyLive(segment, window)
       for (const { record } of window.records) if (record.kind === 'tombstone') tombstones.push(record)
-      if (copiedBytes > 0 && !table.isBehind()) await clock.sleep((1000 * copiedBytes) / bytesPerSecond, signal)
+      if (copiedBytes > 0 && !table.isBehind() && !isUrgent()) await clock.sleep((1000 * copiedBytes) / bytesPerSecond, signal)
     }
     // Blocks whose heads have rotted since cannot be copied.
     if (segment.liveBlocks > 0) await this.#dropUnreadable(segment)
@@ -143,6 +181,7 @@ export class SegmentCompaction {
             table.addDead({ segment, position, bytes: record.bytes }, record.header.blockId, true)
             table.addLive(place)
             entry.place = place
+            this.#movedBytes += record.bytes
           } else table.addDead(place, record.header.blockId, false)
           resolve()
         },

@@ -3,8 +3,7 @@
 // (segment-writer.ts), entries know their place, a freed block leaves a tombstone, and compaction gives the space back
 // (segment-compaction.ts). Nothing is synced: a block of a persisted file can be read again.
 //
-// Disk use beyond the quota: heads (about 150 bytes a block), tombstones, and dead records: at most as much as the live
-// ones and two segments, while compaction is not held up by the disk itself.
+// What lies on the disk beyond the quota, and how much at most: segment-limits.ts.
 import { randomUUID } from 'node:crypto'
 import { assert } from '../base/assert.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
@@ -17,6 +16,7 @@ import { diskError } from './disk-calls.ts'
 import { SegmentCompaction } from './segment-compaction.ts'
 import { createSegment, type Segment } from './segment-file.ts'
 import { writeHeads } from './segment-heads.ts'
+import { type SegmentLimits, segmentLimits } from './segment-limits.ts'
 import { type FoundBlock, loadSegments } from './segment-load.ts'
 import { openSegmentReader } from './segment-reader.ts'
 import { encodeBlockHead, encodeTombstone } from './segment-record.ts'
@@ -24,7 +24,6 @@ import { SegmentReservation } from './segment-reservation.ts'
 import { SegmentTable } from './segment-table.ts'
 import { SegmentWriter } from './segment-writer.ts'
 
-export const defaultSegmentBytes = 256 * 1024 * 1024
 const defaultCompactionBytesPerSecond = 64 * 1024 * 1024
 
 export interface SegmentStoreOptions extends DirectoryOptions {
@@ -32,7 +31,7 @@ export interface SegmentStoreOptions extends DirectoryOptions {
   /** Shared by all stores of the directory. */
   readonly ledger: BlockLedger
   readonly deps: DirectoryStoreDependencies
-  /** A segment is not appended to beyond this; a larger block has one of its own. */
+  /** A segment is not appended to beyond this, or less where the quota is small; a larger block has one of its own. */
   readonly segmentBytes?: number | undefined
   readonly compactionBytesPerSecond?: number | undefined
   /** False: only `compact` compacts. */
@@ -51,11 +50,15 @@ export class SegmentStore implements BlockStore {
   /** Freed blocks whose tombstone could not be written. */
   readonly #owed = new Set<number>()
   readonly #stopping = new AbortController()
+  readonly #limits: SegmentLimits
+  /** Of all blocks that can be read. */
+  #headBytes = 0
   #headsWritten: Promise<void> = Promise.resolve()
   #closed = false
 
   private constructor(options: SegmentStoreOptions, table: SegmentTable, open: SegmentWriter['segment']) {
-    const { layout, ledger, deps, segmentBytes = defaultSegmentBytes } = options
+    const { layout, ledger, deps } = options
+    const { segmentBytes, excessBytes } = (this.#limits = segmentLimits(ledger.quotaBytes, options.segmentBytes))
     this.#options = options
     this.#ledger = ledger
     this.#table = table
@@ -79,6 +82,7 @@ export class SegmentStore implements BlockStore {
       table,
       writer: this.#writer,
       bytesPerSecond: options.compactionBytesPerSecond ?? defaultCompactionBytesPerSecond,
+      isUrgent: () => this.#excessBytes() > excessBytes,
       dropCorrupt: (entry) => this.#dropBroken(entry, 'corrupt'),
       owe: (blockId) => this.#owed.add(blockId),
       clock: deps.clock,
@@ -91,11 +95,13 @@ export class SegmentStore implements BlockStore {
    * @throws SkeinError unavailable (the disk fails)
    */
   static async open(options: SegmentStoreOptions): Promise<SegmentStore> {
-    const { layout, deps, segmentBytes = defaultSegmentBytes, signal = new AbortController().signal } = options
+    const { layout, deps, signal = new AbortController().signal } = options
+    const { segmentBytes } = segmentLimits(options.ledger.quotaBytes, options.segmentBytes)
     const table = new SegmentTable(segmentBytes)
     const { blocks, open, withoutHeads, cutBytes, foreignFiles } = await loadSegments(layout.segmentsPath, table, { segmentBytes, signal })
     const store = new SegmentStore(options, table, open)
     store.#adopt(blocks)
+    table.recount()
     const found = { path: layout.segmentsPath, blocks: blocks.length, diskBytes: table.diskBytes, deadBytes: table.deadBytes }
     if (table.diskBytes > 0 || foreignFiles > 0) deps.logger.info('segments opened', { ...found, cutBytes, foreignFiles })
     for (const segment of withoutHeads) store.#writeHeads(segment)
@@ -126,7 +132,7 @@ export class SegmentStore implements BlockStore {
 
   usage(): readonly DirectoryUsage[] {
     const { layout, tier, mediumType, quotaBytes } = this.#options
-    return [{ path: layout.path, tier, mediumType, quotaBytes, usedBytes: this.#ledger.usedBytes, state: 'normal' }]
+    return [{ path: layout.path, tier, mediumType, quotaBytes, usedBytes: this.#ledger.takenBytes, state: 'normal' }]
   }
 
   async reserve(header: BlockHeader): Promise<BlockReservation> {
@@ -138,7 +144,10 @@ export class SegmentStore implements BlockStore {
       id,
       header,
       path,
-      append: (data, checksums) => this.#append(entry, header, data, checksums),
+      append: async (data, checksums) => {
+        await this.untilRoom()
+        await this.#append(entry, header, data, checksums)
+      },
       ended: (how) => {
         this.#reservations.delete(reservation)
         if (how === 'aborted') this.#ledger.end(entry)
@@ -156,6 +165,8 @@ export class SegmentStore implements BlockStore {
     const begun = this.#begin(header)
     const entry = begun instanceof Promise ? await begun : begun
     try {
+      const room = this.untilRoom()
+      if (room !== undefined) await room
       await this.#append(entry, header, [bytes], pageChecksums(bytes))
     } catch (thrown) {
       this.#ledger.end(entry)
@@ -193,6 +204,15 @@ export class SegmentStore implements BlockStore {
   /** As setPinned. */
   setRunningLoads(): void {}
 
+  /**
+   * Undefined: what is reserved has room on the disk. Else resolves when it has, or when compaction can give no more.
+   * Never fails.
+   */
+  untilRoom(): Promise<void> | undefined {
+    const inBackground = this.#options.background !== false
+    return inBackground && this.#excessBytes() > 2 * this.#limits.excessBytes ? this.#makeRoom() : undefined
+  }
+
   /** Compacts until no segment is worth it. Only with `background: false`. @throws what the disk throws */
   compact(): Promise<void> {
     return this.#compaction.run()
@@ -213,7 +233,7 @@ export class SegmentStore implements BlockStore {
   /** The blocks that were found in the segments become the ledger's. */
   #adopt(blocks: readonly FoundBlock[]): void {
     for (const { header, place } of blocks) {
-      if (header.length > this.#ledger.freeBytes) {
+      if (header.length > this.#ledger.quotaBytes - this.#ledger.usedBytes) {
         this.#table.addDead(place, header.blockId, false)
         this.#bury(header.blockId).catch(() => undefined)
         continue
@@ -222,7 +242,23 @@ export class SegmentStore implements BlockStore {
       entry.place = place
       this.#ledger.commit(entry)
       this.#table.addLive(place)
+      this.#chargeHeads(place.bytes - header.length)
     }
+  }
+
+  /** What is on the disk, or is about to be, above the quota. Of blocks that are compacted one copy counts. */
+  #excessBytes(): number {
+    return this.#ledger.usedBytes + this.#table.wastedBytes - this.#compaction.movedBytes - this.#ledger.quotaBytes
+  }
+
+  async #makeRoom(): Promise<void> {
+    while (!this.#closed && this.#excessBytes() > 2 * this.#limits.excessBytes) if (!(await this.#compaction.next())) return
+  }
+
+  #chargeHeads(moreBytes: number): void {
+    // Also in the file beside the segment.
+    this.#headBytes += 2 * moreBytes
+    this.#ledger.charge(Math.max(0, this.#headBytes - this.#limits.freeHeadBytes))
   }
 
   #mustBeOpen(): void {
@@ -247,8 +283,8 @@ export class SegmentStore implements BlockStore {
         written: (place) => {
           entry.place = place
           this.#table.addLive(place)
+          this.#chargeHeads(place.bytes - header.length)
           this.#ledger.commit(entry)
-          this.#options.deps.metrics.add('worker.bytes.written', entry.header.length)
           this.#options.deps.events.added(entry.header)
           resolve()
         },
@@ -274,7 +310,10 @@ export class SegmentStore implements BlockStore {
   /** Out of sight at once; resolves when a restart will not find it and its bytes are given back. Does not throw. */
   #remove(entry: BlockEntry, why: 'freed' | 'corrupt'): Promise<void> {
     const { blockId } = entry.header
-    if (entry.place !== undefined) this.#table.addDead(entry.place, blockId, true)
+    if (entry.place !== undefined) {
+      this.#table.addDead(entry.place, blockId, true)
+      this.#chargeHeads(entry.header.length - entry.place.bytes)
+    }
     const removal = this.#bury(blockId)
       .catch((thrown: unknown) => {
         this.#owed.add(blockId)
@@ -313,6 +352,7 @@ export class SegmentStore implements BlockStore {
       // A block that was written again since has a higher number than any record that the tombstone was for.
       if (this.#ledger.get(blockId) === undefined) this.#bury(blockId).catch(() => this.#owed.add(blockId))
     }
+    this.#table.recount()
     const { segment } = this.#writer
     if (segment !== undefined && this.#table.isWasteful(segment)) this.#writer.seal()
     this.#compactInBackground()

@@ -5,7 +5,8 @@
 //
 // Space: of a sealed segment at most `deadShareMax` is dead once compaction has come by. The segment that is appended to
 // is sealed as soon as so much of it is dead. Compaction is behind when the dead bytes exceed the live ones by more than
-// two segments.
+// two segments. `wastedBytes` is what is dead, for who asks with every block: added up as records die, and made exact by
+// `recount`, which looks at all segments.
 import { assert } from '../base/assert.ts'
 import type { Segment, SegmentPlace } from './segment-file.ts'
 import type { TombstoneRecord } from './segment-record.ts'
@@ -27,6 +28,7 @@ export class SegmentTable {
   readonly #dead = new Map<number, DeadBlock>()
   #lastNumber = 0
   #lastSequence = 0
+  #wastedBytes = 0
 
   constructor(segmentBytes: number) {
     this.#segmentBytes = segmentBytes
@@ -42,6 +44,15 @@ export class SegmentTable {
 
   get deadBytes(): number {
     return total(this.#segments, (segment) => segment.deadBytes)
+  }
+
+  /** Dead bytes, as of the last recount and the records that died since. */
+  get wastedBytes(): number {
+    return this.#wastedBytes
+  }
+
+  recount(): void {
+    this.#wastedBytes = this.deadBytes
   }
 
   nextNumber(): number {
@@ -65,6 +76,7 @@ export class SegmentTable {
   /** The segment's file is gone, and its dead records with it. */
   delete(segment: Segment): void {
     this.#segments.delete(segment)
+    this.#wastedBytes -= segment.deadBytes
     for (const blockId of segment.deadIds) {
       const dead = this.#dead.get(blockId)
       if (dead !== undefined && (dead.records -= 1) === 0) this.#dead.delete(blockId)
@@ -86,6 +98,7 @@ export class SegmentTable {
       segment.liveBytes -= bytes
       segment.liveBlocks -= 1
     }
+    this.#wastedBytes += bytes
     segment.deadIds.push(blockId)
     const dead = this.#dead.get(blockId)
     if (dead === undefined) this.#dead.set(blockId, { records: 1, sequence: 0 })
@@ -95,6 +108,7 @@ export class SegmentTable {
   addTombstone(segment: Segment, blockId: number, sequence: number, carried: boolean, bytes: number): void {
     segment.tombstones += 1
     if (carried) segment.keptBytes += bytes
+    else this.#wastedBytes += bytes
     const dead = this.#dead.get(blockId)
     if (dead !== undefined) dead.sequence = Math.max(dead.sequence, sequence)
   }
@@ -123,6 +137,15 @@ export class SegmentTable {
       if (wasteful && (worst === undefined || segment.deadBytes > worst.deadBytes)) worst = segment
     }
     return worst
+  }
+
+  /** The sealed segment with the most dead bytes, however few. */
+  mostDead(): Segment | undefined {
+    let most: Segment | undefined
+    for (const segment of this.#segments) {
+      if (segment.sealed && segment.deadBytes > (most?.deadBytes ?? 0)) most = segment
+    }
+    return most
   }
 
   /** Whether compaction must not rest: see the header. */

@@ -8,7 +8,8 @@
 //   a disk that is full below its quota: for a while its tier has no more room than what was in it then, so that its own
 //   blocks go first, and no more of them than are in the way
 import type { Clock } from '../base/clock.ts'
-import { SkeinError } from '../base/errors.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { BlockStore } from './block-store.ts'
 import { type Action, type Candidate, planRelease, planRoom, type RoomRequest, type TierView } from './eviction-policy.ts'
 import type { TierMover } from './tier-moves.ts'
@@ -54,6 +55,7 @@ export interface TierRoomOptions {
   readonly evict: (block: TierBlock) => Promise<void>
   readonly limits: RoomLimits
   readonly clock: Clock
+  readonly logger: Logger
 }
 
 interface Waiter extends RoomRequest {
@@ -172,9 +174,17 @@ export class TierRoom {
 
   async #serve(row: Row, level: number): Promise<void> {
     const batch = takeBatch(row.waiters)
-    const { actions, placed } = planRoom(this.#views(), level, batch)
-    await this.#execute(actions)
-    for (const [index, waiter] of batch.entries()) waiter.answer(placed[index] === true)
+    let actions: readonly Action[]
+    try {
+      const plan = planRoom(this.#views(), level, batch)
+      actions = plan.actions
+      await this.#execute(actions)
+      for (const [index, waiter] of batch.entries()) waiter.answer(plan.placed[index] === true)
+    } catch (thrown) {
+      // Nobody else will answer them.
+      for (const waiter of batch) waiter.fail(toSkeinError(thrown))
+      return
+    }
     const { freeAheadBytes } = this.#options.limits
     if (freeAheadBytes > 0 && actions.length > 0) {
       this.#goAhead(
@@ -188,6 +198,16 @@ export class TierRoom {
   async #workAhead(row: Row, level: number): Promise<void> {
     const { ahead } = row
     if (ahead === undefined) return
+    try {
+      await this.#release(row, level, ahead)
+    } catch (thrown) {
+      // Writers must still be served.
+      row.ahead = undefined
+      this.#options.logger.warn('no room could be made ahead of need', { level, error: toSkeinError(thrown) })
+    }
+  }
+
+  async #release(row: Row, level: number, ahead: { readonly mayDelete: boolean; readonly untilFreeBytes: number }): Promise<void> {
     const views = this.#views()
     const freeBytes = (views[level]?.directories ?? []).reduce((total, directory) => total + directory.freeBytes, 0)
     const wantedBytes = Math.min(ahead.untilFreeBytes - freeBytes, aheadBytesMax)

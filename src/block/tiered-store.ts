@@ -85,7 +85,7 @@ export class TieredStore implements BlockStore {
     const diskWasFull = (level: number): void => this.#room.diskWasFull(level)
     this.#mover = new TierMover({ tiers, table, signal: this.#stop.signal, diskWasFull, logger })
     const evict = (block: TierBlock): Promise<void> => this.#remove(block, 'evicted')
-    this.#room = new TierRoom({ tiers, table, mover: this.#mover, limits: options, evict, clock })
+    this.#room = new TierRoom({ tiers, table, mover: this.#mover, limits: options, evict, clock, logger })
     this.#promotions = new Promotions({ table, mover: this.#mover, room: this.#room, clock, metrics, bytesPerSecond })
   }
 
@@ -350,6 +350,7 @@ export class TieredStore implements BlockStore {
     }
     this.#writing.delete(header.blockId)
     this.#table.add(header, level, write.load)
+    this.#metrics.add('worker.bytes.written', header.length)
     this.#events.added(header)
     this.#room.came(level)
   }

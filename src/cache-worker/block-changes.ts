@@ -10,7 +10,8 @@ export interface ChangeBatch {
   readonly durable: number[]
 }
 
-type Change = 'added' | 'added durable' | 'removed'
+/** `again`: it is here, and whether it is durable was said before. */
+type Change = 'added' | 'added durable' | 'again' | 'removed'
 
 export class BlockChanges implements BlockStoreEvents {
   readonly #waiting = new Map<number, Change>()
@@ -25,9 +26,10 @@ export class BlockChanges implements BlockStoreEvents {
     this.#note(blockId, 'removed')
   }
 
-  /** Says again that a block is here. */
+  /** Says again that a block is here. What is still to be said of it stays. */
   addedAgain(blockId: number): void {
-    this.#note(blockId, 'added')
+    const waiting = this.#waiting.get(blockId)
+    if (waiting === undefined || waiting === 'removed') this.#note(blockId, 'again')
   }
 
   get waiting(): number {
@@ -64,7 +66,10 @@ export class BlockChanges implements BlockStoreEvents {
   giveBack(batch: ChangeBatch): void {
     if (this.#mode === 'ignoring') return
     const give = (blockIds: readonly number[], change: Change): void => {
-      for (const blockId of blockIds) if (!this.#waiting.has(blockId)) this.#waiting.set(blockId, change)
+      for (const blockId of blockIds) {
+        const newer = this.#waiting.get(blockId)
+        if (newer === undefined || (newer === 'again' && change !== 'removed')) this.#waiting.set(blockId, change)
+      }
     }
     give(batch.durable, 'added durable')
     give(batch.added, 'added')

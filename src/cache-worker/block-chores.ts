@@ -26,15 +26,23 @@ export class BlockChores {
   /** Does it to these blocks soon. Does not wait. */
   add(blockIds: readonly number[]): void {
     for (const blockId of blockIds) this.#waiting.add(blockId)
-    while (this.#lanes.size < Math.min(lanesMax, this.#waiting.size)) {
-      const lane: Promise<void> = this.#empty().finally(() => this.#lanes.delete(lane))
-      this.#lanes.add(lane)
-    }
+    this.#makeLanes()
   }
 
   /** Resolves when nothing is left to do. */
   async idle(): Promise<void> {
     while (this.#lanes.size > 0) await Promise.all(this.#lanes)
+  }
+
+  #makeLanes(): void {
+    while (this.#lanes.size < Math.min(lanesMax, this.#waiting.size)) {
+      const lane: Promise<void> = this.#empty().finally(() => {
+        this.#lanes.delete(lane)
+        // An id may have come after the lane's last look, and have counted on it.
+        this.#makeLanes()
+      })
+      this.#lanes.add(lane)
+    }
   }
 
   async #empty(): Promise<void> {

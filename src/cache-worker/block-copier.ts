@@ -52,10 +52,7 @@ export class BlockCopier {
       // The source told last is the one that lives.
       else if (this.#waiting.has(copy.blockId) || this.#waiting.size < this.#waitingMax) this.#waiting.set(copy.blockId, copy)
     }
-    while (this.#lanes.size < Math.min(this.#lanesMax, this.#copying.size + this.#waiting.size)) {
-      const lane: Promise<void> = this.#empty().finally(() => this.#lanes.delete(lane))
-      this.#lanes.add(lane)
-    }
+    this.#makeLanes()
   }
 
   /** Ends what is on its way; nothing half written is left. */
@@ -63,6 +60,17 @@ export class BlockCopier {
     this.#closing.abort(new SkeinError('cancelled', 'the worker is closing'))
     this.#waiting.clear()
     await Promise.all(this.#lanes)
+  }
+
+  #makeLanes(): void {
+    while (this.#lanes.size < Math.min(this.#lanesMax, this.#copying.size + this.#waiting.size)) {
+      const lane: Promise<void> = this.#empty().finally(() => {
+        this.#lanes.delete(lane)
+        // A block may have come after the lane's last look, and have counted on it.
+        this.#makeLanes()
+      })
+      this.#lanes.add(lane)
+    }
   }
 
   /** Those whose pause is over, and the oldest beyond the bound. */

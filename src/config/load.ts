@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { availableParallelism, homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { SkeinError } from '../base/errors.ts'
+import { realPathOf } from '../base/real-path.ts'
 import type { Config, ConfigMode } from './config.ts'
 import { addressSettings, environmentSettings, flagSettings, type Setting } from './layers.ts'
 import { parseProperties } from './properties.ts'
@@ -45,7 +46,16 @@ export function runningFile(home: string): string {
 }
 
 function thisMachine(): Machine {
-  return { homeDirectory: homedir(), hostname: hostname(), cpus: availableParallelism(), cwd: process.cwd() }
+  return { homeDirectory: homedir(), hostname: hostname(), cpus: availableParallelism(), cwd: process.cwd(), realPath }
+}
+
+/** Whoever takes a directory that cannot be looked at says what is wrong with it. */
+function realPath(path: string): string {
+  try {
+    return realPathOf(path).path
+  } catch {
+    return path
+  }
 }
 
 function lastOf(settings: readonly Setting[], key: string): string | undefined {

@@ -25,6 +25,8 @@ export interface Machine {
   readonly hostname: string
   readonly cpus: number
   readonly cwd: string
+  /** A path without symbolic links, as far as it is there. Default: as it is. */
+  readonly realPath?: (path: string) => string
 }
 
 /** Settings in order of precedence, the strongest last. @throws SkeinError invalid_argument naming place and key */
@@ -44,7 +46,7 @@ export function resolveConfig(settings: readonly Setting[], mode: ConfigMode, ma
     },
     queue: queueOf(values, mode),
     master: masterOf(values, home, machine),
-    worker: workerOf(values, home, machine),
+    worker: workerOf(values, home, machine, mode),
     jobMaster: jobMasterOf(values, machine),
     jobWorker: jobWorkerOf(values, machine),
     ufs: ufsOf(values, machine),
@@ -112,13 +114,14 @@ function masterOf(values: Values, home: string, machine: Machine): MasterConfig 
   }
 }
 
-function workerOf(values: Values, home: string, machine: Machine): WorkerConfig {
+function workerOf(values: Values, home: string, machine: Machine, mode: ConfigMode): WorkerConfig {
   const hostname = values.text('goosefs.worker.hostname') ?? machine.hostname
   return {
     ...listenOf(values, 'worker', hostname),
     hostname,
     dataPort: values.amount('goosefs.worker.data.port'),
-    tiers: resolveTiers(values, home, machine.cwd),
+    // A client's own disks are not the workers'.
+    tiers: resolveTiers(values, home, (mode === 'client' ? undefined : machine.realPath) ?? ((path) => path)),
     freeAheadBytes: values.amount('goosefs.worker.tieredstore.free.ahead.bytes'),
     promotionBytesPerSecond: values.amount('skein.worker.promotion.rate'),
     scrubBytesPerSecond: values.amount('skein.worker.scrub.rate'),

@@ -1,6 +1,6 @@
 // Why: the directories of the tiers are given as parallel lists, which is easy to get wrong; here they are checked and
 // become tiers of directories. Pure.
-import { resolve } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
 import type { Tier, TierDirectory } from './config.ts'
 import type { Values } from './values.ts'
 
@@ -10,26 +10,43 @@ const defaultWatermarks = { highRatio: 0.95, lowRatio: 0.7 }
 
 type WatermarkKey = `goosefs.worker.tieredstore.level${number}.watermark.${'high' | 'low'}.ratio`
 
-/** @throws SkeinError invalid_argument for lists of different lengths, and aliases or directories that come twice */
-export function resolveTiers(values: Values, home: string, cwd: string): Tier[] {
-  const tiers = Array.from({ length: values.amount('goosefs.worker.tieredstore.levels') }, (_, level) =>
-    resolveTier(values, level, home, cwd),
-  )
-  const seen = new Set<string>()
-  for (const [level, tier] of tiers.entries()) {
-    for (const name of [tier.alias, ...tier.directories.map((directory) => directory.path)]) {
-      if (seen.has(name))
-        throw values.error(
-          `goosefs.worker.tieredstore.level${level}.${name === tier.alias ? 'alias' : 'dirs.path'}`,
-          `'${name}' comes twice`,
-        )
-      seen.add(name)
+/**
+ * @param realPath a path without symbolic links, as far as it is there
+ * @throws SkeinError invalid_argument for lists of different lengths, aliases or directories that come twice, directories
+ * one inside the other, and paths that are not absolute
+ */
+export function resolveTiers(values: Values, home: string, realPath: (path: string) => string): Tier[] {
+  const tiers = Array.from({ length: values.amount('goosefs.worker.tieredstore.levels') }, (_, level) => resolveTier(values, level, home))
+  const aliasesSeen = new Set<string>()
+  const taken: Located[] = []
+  for (const [level, { alias, directories }] of tiers.entries()) {
+    if (aliasesSeen.has(alias)) throw values.error(`goosefs.worker.tieredstore.level${level}.alias`, `'${alias}' comes twice`)
+    aliasesSeen.add(alias)
+    for (const { path } of directories) {
+      const one = { path, real: realPath(path) }
+      const problem = taken.map((other) => overlap(one, other)).find((found) => found !== undefined)
+      if (problem !== undefined) throw values.error(`goosefs.worker.tieredstore.level${level}.dirs.path`, problem)
+      taken.push(one)
     }
   }
   return tiers
 }
 
-function resolveTier(values: Values, level: number, home: string, cwd: string): Tier {
+interface Located {
+  readonly path: string
+  readonly real: string
+}
+
+/** What is wrong with two directories, if anything. */
+function overlap(one: Located, other: Located): string | undefined {
+  if (one.path === other.path) return `'${one.path}' comes twice`
+  if (one.real === other.real) return `'${other.path}' and '${one.path}' are the same directory`
+  const [a, b] = [one.real, other.real].map((path) => (path.endsWith('/') ? path : `${path}/`)) as [string, string]
+  if (!a.startsWith(b) && !b.startsWith(a)) return undefined
+  return `'${other.path}' and '${one.path}' are one inside the other; use separate directories`
+}
+
+function resolveTier(values: Values, level: number, home: string): Tier {
   const key = <Name extends string>(name: Name): `goosefs.worker.tieredstore.level${number}.${Name}` =>
     `goosefs.worker.tieredstore.level${level}.${name}`
   const alias = values.text(key('alias')) ?? aliases[level]
@@ -45,7 +62,8 @@ function resolveTier(values: Values, level: number, home: string, cwd: string): 
   const directories = paths.map((path, index): TierDirectory => {
     const quotaBytes = quotas[index] ?? 0
     if (quotaBytes <= 0) throw values.error(key('dirs.quota'), `the quota of '${path}' must be above 0`)
-    return { path: resolve(cwd, path), mediumType: media[index] ?? alias, quotaBytes }
+    if (!isAbsolute(path)) throw values.error(key('dirs.path'), `'${path}' is not an absolute path: begin it with /`)
+    return { path: resolve(path), mediumType: media[index] ?? alias, quotaBytes }
   })
   return { alias, directories, watermarks: watermarksOf(values, level, key('watermark.high.ratio'), key('watermark.low.ratio')) }
 }

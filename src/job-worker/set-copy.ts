@@ -14,6 +14,7 @@ import { readAhead, type ReadAheadOptions } from '../ufs/read-ahead.ts'
 import type { UnderFileSystem } from '../ufs/under-file-system.ts'
 import { type FileRefresh, isChange } from './file-refresh.ts'
 import { copyLargeBlock } from './large-block-copy.ts'
+import { LoneFaults } from './lone-fault.ts'
 import type { SetOutcome } from './set-outcome.ts'
 import type { ReadPace } from './read-pacer.ts'
 import { type SetTarget, usableTargets } from './set-targets.ts'
@@ -56,6 +57,7 @@ export class SetCopy {
   readonly #options: SetCopyOptions
   readonly #signal: AbortSignal
   readonly #stragglers: Stragglers
+  readonly #loneFaults: LoneFaults
   /** Of reads: the set's, or the stragglers' end. */
   readonly #readSignal: AbortSignal
   #pacing = 0
@@ -66,6 +68,7 @@ export class SetCopy {
   constructor(options: SetCopyOptions) {
     this.#options = options
     this.#signal = options.signal
+    this.#loneFaults = new LoneFaults(() => options.lease.store, options.clock, options.signal)
     const { slots, bytes } = options.resources
     const isCrowded = (): boolean => this.#pacing > 0 || slots.waiting > 0 || bytes.waiting > 0
     this.#stragglers = new Stragglers(options.clock, () => this.#running, isCrowded)
@@ -270,7 +273,7 @@ export class SetCopy {
       outcome.readFailed(piece, index, this.#stragglers.error(piece.key))
       return
     }
-    const report = isChange(error) ? await refresh.refresh(piece, this.#signal) : error
+    const report = isChange(error) ? await refresh.refresh(piece, this.#signal) : await this.#loneFaults.named(error)
     if (report !== undefined && !this.#signal.aborted) outcome.readFailed(piece, index, report)
   }
 

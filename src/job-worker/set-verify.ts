@@ -1,7 +1,7 @@
 // Why: what is cached shall be what the store has, and the store's own checksum says so without reading the object again.
 // How: the master looks at the object (its checksum comes with that), each block is read from the targets that hold it, and
 // the whole is held against CRC-64, or an ETag that is an MD5. Of a file that differs the replicas go, and are reported as
-// missing, so that the job master has them loaded anew.
+// missing, so that the job master has them loaded anew; unless the store's own bytes differ from the ETag, too (opaque-etags.ts).
 import { createHash } from 'node:crypto'
 import { blockIdOf, blockLength } from '../base/block-id.ts'
 import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
@@ -12,6 +12,9 @@ import type { WorkerAddress } from '../client/block-target-pool.ts'
 import type { SetPiece, SetTarget, StartSetResponse } from '../wire/generated/job.ts'
 import type { MasterServiceDefinition, SyncedFile } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { StoreCache } from '../ufs/store-cache.ts'
+import { askStore, type OpaqueEtags } from './opaque-etags.ts'
 import type { SetOutcome } from './set-outcome.ts'
 
 /** How cached blocks are reached. */
@@ -24,8 +27,11 @@ export interface CachedBlocks {
 export interface VerifyDependencies {
   readonly master: Pick<Service<MasterServiceDefinition>, 'refreshFile'>
   readonly cached: CachedBlocks
+  readonly stores: Pick<StoreCache, 'lease'>
+  readonly etags: OpaqueEtags
   readonly clock: Clock
   readonly random: Random
+  readonly logger: Pick<Logger, 'warn'>
 }
 
 /** How long a master that does not answer is waited for: about two minutes. */
@@ -38,6 +44,7 @@ export interface VerifyTally {
 
 /** Checks the files of a set; what must be loaded anew is in the outcome's failures. @throws the signal's reason */
 export async function verifySet(
+  loadId: string,
   set: StartSetResponse,
   outcome: SetOutcome,
   deps: VerifyDependencies,
@@ -45,7 +52,7 @@ export async function verifySet(
 ): Promise<VerifyTally> {
   const tally = { verified: 0, unverifiable: 0 }
   for (const piece of set.pieces) {
-    const result = await new FileCheck(set, piece, deps, signal).run(outcome)
+    const result = await new FileCheck(loadId, set, piece, deps, signal).run(outcome)
     if (result !== 'different') tally[result] += 1
   }
   return tally
@@ -57,6 +64,7 @@ interface Replica {
 }
 
 class FileCheck {
+  readonly #loadId: string
   readonly #set: StartSetResponse
   readonly #piece: SetPiece
   readonly #deps: VerifyDependencies
@@ -65,7 +73,8 @@ class FileCheck {
   #unread = false
   readonly #bad: { readonly replica: Replica; readonly error: SkeinError }[] = []
 
-  constructor(set: StartSetResponse, piece: SetPiece, deps: VerifyDependencies, signal: AbortSignal) {
+  constructor(loadId: string, set: StartSetResponse, piece: SetPiece, deps: VerifyDependencies, signal: AbortSignal) {
+    this.#loadId = loadId
     this.#set = set
     this.#piece = piece
     this.#deps = deps
@@ -79,8 +88,14 @@ class FileCheck {
     for (let index = 0; index < this.#piece.blockCount; index += 1) await this.#block(index, whole)
     // What could not be read now is not called different: it may be right.
     if (this.#unread && this.#bad.length === 0) return 'unverifiable'
-    if (this.#bad.length === 0 && whole.digest() !== expected.value) for (const replica of this.#held) this.#isBad(replica, expected.kind)
-    if (this.#bad.length === 0) return 'verified'
+    if (this.#bad.length === 0) {
+      const { sum, crc64 } = whole.digests()
+      const isSame = sum === expected.value
+      if (expected.kind === 'MD5' && isSame) this.#deps.etags.refuted(this.#loadId)
+      if (isSame) return 'verified'
+      if (expected.kind === 'MD5' && (await this.#isEtagOpaque(outcome, crc64))) return 'unverifiable'
+      for (const replica of this.#held) this.#isBad(replica, expected.kind)
+    }
     for (const { replica, error } of this.#bad) {
       const { index, target } = replica
       // A worker that cannot be told has it still: what is loaded anew goes to another one, or waits for this one.
@@ -88,6 +103,30 @@ class FileCheck {
       outcome.targetFailed(this.#piece, index, target.workerId, error)
     }
     return 'different'
+  }
+
+  /** Whether the store's own bytes are those that are cached, although its ETag differs; or cannot be read now. */
+  async #isEtagOpaque(outcome: SetOutcome, crc64: string): Promise<boolean> {
+    const { etags, logger } = this.#deps
+    try {
+      const onBytes = (bytes: number): void => void (outcome.originBytes += bytes)
+      const verdict = await askStore(this.#set.namespaceId, this.#piece, this.#deps, this.#signal, onBytes)
+      if (verdict.isEtagMd5) return false
+      if (etags.proven(this.#loadId)) {
+        const what = 'ETags of this load are no MD5 of the content: files without a CRC-64 count as not verifiable'
+        logger.warn(what, { loadId: this.#loadId, namespaceId: this.#set.namespaceId, key: this.#piece.key })
+      }
+      return verdict.crc64 === crc64
+    } catch (thrown) {
+      throwIfAborted(this.#signal)
+      // Nothing is dropped on no other word than that of a sum which may be none.
+      logger.warn('a file that differs from its ETag cannot be read at the store', {
+        loadId: this.#loadId,
+        key: this.#piece.key,
+        error: toSkeinError(thrown).message,
+      })
+      return true
+    }
   }
 
   #isBad(replica: Replica, against: string): void {
@@ -102,7 +141,7 @@ class FileCheck {
     if (file !== undefined && file.fileId !== fileId) return undefined
     const crc64 = file?.crc64 ?? known
     if (crc64 !== '') return { kind: 'crc64', value: crc64 }
-    return /^[0-9a-f]{32}$/.test(etag) ? { kind: 'MD5', value: etag } : undefined
+    return /^[0-9a-f]{32}$/.test(etag) && this.#deps.etags.areMd5(this.#loadId) ? { kind: 'MD5', value: etag } : undefined
   }
 
   /** The file as the store has it; undefined when it is gone, or cannot be cached: the audit looks at that. */
@@ -147,14 +186,29 @@ class FileCheck {
 
 interface Sum {
   update(bytes: Uint8Array): void
-  digest(): string
+  /** Ends the sum. */
+  digests(): { readonly sum: string; readonly crc64: string }
 }
 
 function crcSum(): Sum {
-  return new Crc64()
+  const crc = new Crc64()
+  return {
+    update: (bytes) => crc.update(bytes),
+    digests: () => {
+      const crc64 = crc.digest()
+      return { sum: crc64, crc64 }
+    },
+  }
 }
 
 function md5Sum(): Sum {
-  const hash = createHash('md5')
-  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') }
+  const md5 = createHash('md5')
+  const crc = new Crc64()
+  return {
+    update: (bytes) => {
+      md5.update(bytes)
+      crc.update(bytes)
+    },
+    digests: () => ({ sum: md5.digest('hex'), crc64: crc.digest() }),
+  }
 }

@@ -36,8 +36,10 @@ export class StandAside {
     if (allowanceMs < allowanceMsMin) return undefined
     const waited = Promise.withResolvers<void>()
     const cancel = this.#clock.schedule(allowanceMs, waited.resolve)
-    this.#waiting = Promise.race([this.#demand.idle(), waited.promise]).then(() => {
+    const forget = this.#demand.whenIdle(waited.resolve)
+    this.#waiting = waited.promise.then(() => {
       cancel()
+      forget()
       const endedMs = this.#clock.monotonicMs()
       this.#waiting = undefined
       this.#allowanceMs = Math.max(0, allowanceMs - (endedMs - beganMs))

@@ -16,6 +16,7 @@ import type { Service } from '../wire/service.ts'
 import { completeSet } from './completion.ts'
 import { FileRefresh } from './file-refresh.ts'
 import type { JobMasterLink } from './job-master-link.ts'
+import { OpaqueEtags } from './opaque-etags.ts'
 import type { ReadPacer } from './read-pacer.ts'
 import { type CopyResources, SetCopy } from './set-copy.ts'
 import { SetOutcome } from './set-outcome.ts'
@@ -54,6 +55,7 @@ const masterPolicy: RetryPolicy = { attemptsMax: 60, initialMs: 100, maxMs: 5000
 export class TaskRunner {
   readonly #options: TaskRunnerOptions
   readonly #running = new Map<string, RunningSet>()
+  readonly #etags = new OpaqueEtags()
 
   constructor(options: TaskRunnerOptions) {
     this.#options = options
@@ -108,7 +110,8 @@ export class TaskRunner {
     if (set === undefined) return
     const outcome = new SetOutcome()
     running.outcome = outcome
-    const tally = set.verify === true ? await verifySet(set, outcome, this.#options, signal) : undefined
+    const checking = { ...this.#options, etags: this.#etags }
+    const tally = set.verify === true ? await verifySet(running.task.loadId, set, outcome, checking, signal) : undefined
     if (tally === undefined) await this.#copy(running.task.loadId, set, outcome, signal)
     throwIfAborted(signal)
     await this.#report(running.task, outcome, tally, signal)

@@ -1,6 +1,6 @@
 // Why: whatever a user writes, mistypes or has in his bucket, he gets one clear line, the right exit code, and his data.
 // How: `skein local` and the project's own origin, commands as processes; the words of each line are looked at.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -55,19 +55,44 @@ describe('settings that are wrong', () => {
     expect(result.code).toBe(1)
   })
 
-  it('block directories that cannot be: exit 1, nothing half done', async () => {
-    const inside = [
-      `-D${directoryKeys}.path=${home}/a,${home}/a/b`,
-      `-D${directoryKeys}.quota=1MB,1MB`,
-      `-D${directoryKeys}.mediumtype=SSD,SSD`,
-    ]
-    for (const [args, words] of [
-      [[`-D${directoryKeys}.path=${home}/a`, `-D${directoryKeys}.quota=900TB`], /is above the size of its disk/],
-      [inside, /are one inside the other/],
-    ] as const) {
-      const result = await start(...args)
-      expect(oneLine({ ...result, stderr: withoutLog(result.stderr) })).toMatch(words)
+  it.each([
+    ['one inside the other', ['/a', '/a/b'], /level0\.dirs\.path: '.*\/a' and '.*\/a\/b' are one inside the other/],
+    ['one twice', ['/a', '/b/../a/'], /level0\.dirs\.path: '.*\/a' comes twice/],
+    ['one twice, through a symbolic link', ['/real/a', '/link/a'], /level0\.dirs\.path: .* are the same directory/],
+  ])('block directories, %s: exit 64, nothing is made', async (_what, paths, words) => {
+    const folder = mkdtempSync(join(tmpdir(), 'skein-overlap-'))
+    try {
+      mkdirSync(join(folder, 'real'))
+      symlinkSync(join(folder, 'real'), join(folder, 'link'))
+      const directories = [`-D${directoryKeys}.path=${paths.map((path) => folder + path).join(',')}`, `-D${directoryKeys}.quota=1MB,1MB`]
+      const result = await run(['local', '--home', join(folder, 'home'), ...freePorts, ...directories], { timeoutMs: 30_000 })
+      expect(oneLine(result)).toMatch(words)
+      expect(result.code).toBe(64)
+      expect(readdirSync(folder).toSorted()).toEqual(['link', 'real'])
+      expect(readdirSync(join(folder, 'real'))).toEqual([])
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  it('a block directory that is not absolute: exit 64', async () => {
+    const result = await start(`-D${directoryKeys}.path=cache`)
+    expect(oneLine(result)).toMatch(/level0\.dirs\.path: 'cache' is not an absolute path/)
+    expect(result.code).toBe(64)
+  })
+
+  it.each(['local', 'worker'])('%s with a second block directory above its disk: exit 1, nothing is made', async (role) => {
+    const folder = mkdtempSync(join(tmpdir(), 'skein-quota-'))
+    try {
+      const directories = [`-D${directoryKeys}.path=${folder}/a,${folder}/b/c`, `-D${directoryKeys}.quota=1MB,900TB`]
+      const queue = role === 'worker' ? ['-Dskein.queue.url=redis://127.0.0.1:1'] : []
+      const ports = [...freePorts, ...queue, `-Dskein.home=${folder}/home`]
+      const result = await run([role, ...ports, ...directories], { timeoutMs: 30_000 })
+      expect(oneLine({ ...result, stderr: withoutLog(result.stderr) })).toMatch(/\/b\/c, .* is above the size of its disk/)
       expect(result.code).toBe(1)
+      expect(readdirSync(folder)).toEqual([])
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
     }
   })
 
@@ -137,6 +162,7 @@ describe('commands and data that are wrong', () => {
       const result = await run(['local', '--home', home, ...freePorts, ...directory], { timeoutMs: 30_000 })
       expect(oneLine({ ...result, stderr: withoutLog(result.stderr) })).toMatch(/belongs to worker/)
       expect(result.code).toBe(1)
+      expect(readdirSync(home)).toEqual([])
     } finally {
       rmSync(home, { recursive: true, force: true })
     }

@@ -1,9 +1,10 @@
 // Why: what is only true of several directories: where blocks go, what happens when one fails, and which sets are refused.
-import { mkdir, readdir, rm, symlink } from 'node:fs/promises'
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { BlockStore } from '../../../src/block/block-store.ts'
 import { DirectoryStore } from '../../../src/block/directory-store.ts'
+import { openTiers } from '../../../src/block/open-tiers.ts'
 import { openBlockStore } from '../../../src/block/multi-directory-store.ts'
 import { bytesOf, headerOf, readWhole, storeDependencies, temporaryFolder, usedBytesOf } from '../../conformance/block-store-fixture.ts'
 
@@ -27,6 +28,10 @@ async function open(...directories: ReturnType<typeof directory>[]): Promise<Blo
   return store
 }
 const usedOf = (store: BlockStore): number[] => store.usage().map((usage) => usage.usedBytes)
+
+const writeMarker = (name: string, workerId: string): Promise<void> =>
+  writeFile(join(root, name, 'skein-directory.json'), JSON.stringify({ format: 1, workerId }))
+const everythingIn = async (path: string): Promise<string[]> => (await readdir(path, { recursive: true })).toSorted()
 
 describe('placement', () => {
   test('a block goes to the directory with the most free quota', async () => {
@@ -95,6 +100,34 @@ describe('directories', () => {
       message: expect.stringContaining('twice'),
     })
     await open(directory('a'), directory('ab'))
+  })
+
+  test.each<[string, () => Promise<unknown>, () => ReturnType<typeof directory>, string]>([
+    [
+      'of another worker',
+      () => mkdir(join(root, 'b')).then(() => writeMarker('b', 'worker-2')),
+      () => directory('b'),
+      'belongs to worker worker-2',
+    ],
+    [
+      "that holds somebody else's folder",
+      () => mkdir(join(root, 'b/temp'), { recursive: true }),
+      () => directory('b'),
+      "holds a folder 'temp'",
+    ],
+    ['below a file', () => writeFile(join(root, 'f'), ''), () => directory('f/b'), 'no directory'],
+    ['that is a link to nowhere', () => symlink(join(root, 'nowhere'), join(root, 'b')), () => directory('b'), 'no directory'],
+    ['with a quota above its disk', () => Promise.resolve(), () => directory('new/b', 2 ** 52), 'is above the size of its disk'],
+    ['inside the first', () => Promise.resolve(), () => directory('a/b'), 'one inside the other'],
+  ])('nothing is changed when the second one is refused: one %s', async (_, prepare, second, message) => {
+    await prepare()
+    const before = await everythingIn(root)
+    await expect(open(directory('a'), second())).rejects.toMatchObject({ message: expect.stringContaining(message) })
+    const tiers = [[directory('a')], [second()]]
+    await expect(openTiers({ tiers, workerId: 'worker-1', annotator: { kind: 'LRU' }, ...deps })).rejects.toMatchObject({
+      message: expect.stringContaining(message),
+    })
+    expect(await everythingIn(root)).toEqual(before)
   })
 
   test('none are refused', async () => {

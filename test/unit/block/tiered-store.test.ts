@@ -2,9 +2,10 @@
 // work ahead of need, promotion and its rate, and what a crash in a move leaves.
 import { cp, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { annotatorMaker } from '../../../src/block/choose-annotator.ts'
+import { MultiDirectoryStore } from '../../../src/block/multi-directory-store.ts'
 import { type TiersOptions, openTiers } from '../../../src/block/open-tiers.ts'
 import { TieredStore } from '../../../src/block/tiered-store.ts'
 import {
@@ -325,6 +326,36 @@ describe('a disk that is full below its quota', () => {
     expect([1, 2, 3].map((id) => store.has(id))).toEqual([false, true, true])
     await store.put(headerOf(21, 10), bytesOf(10, 21), { evict: true })
     expect([1, 2, 3].map((id) => store.has(id))).toEqual([false, false, true])
+  })
+})
+
+describe('a fault while room is made', () => {
+  test('is answered to the writers that wait, and to nobody else', async () => {
+    const { store, put } = await opened([2, 2])
+    await put(1)
+    await put(2)
+    const broken = new Error('planted')
+    // What the plan asks of a tier throws, once.
+    const usage = vi.spyOn(MultiDirectoryStore.prototype, 'directoryOf').mockImplementationOnce(() => {
+      throw broken
+    })
+    cleanups.push(() => Promise.resolve(usage.mockRestore()))
+    await expect(put(3)).rejects.toMatchObject({ cause: broken })
+    await put(4)
+    expect([1, 2, 3, 4].map((id) => store.has(id))).toEqual([true, true, false, true])
+    await store.settle()
+  })
+})
+
+describe('what came in', () => {
+  test('counts once, however often it is moved', async () => {
+    const { store, put, deps, levels } = await opened([1, 2])
+    for (const id of [1, 2, 3]) await put(id)
+    expect(levels(1, 2, 3)).toEqual([1, 1, 0])
+    const reservation = await store.reserve(headerOf(4, 100), { evict: true })
+    await reservation.write(bytesOf(100, 4))
+    await reservation.commit()
+    expect(deps.metrics.get('worker.bytes.written')).toBe(400)
   })
 })
 

@@ -51,6 +51,21 @@ test('which of the blocks are durable is told with them, also when a batch comes
   expect(changes.take(10)).toEqual({ added: [1, 2], removed: [3], durable: [1] })
 })
 
+test('that a block is here, said again, does not make it less durable', () => {
+  const changes = new BlockChanges()
+  changes.restart()
+  changes.added({ blockId: 1, length: 1, durable: true })
+  changes.addedAgain(1)
+  changes.addedAgain(2)
+  expect(changes.take(10)).toEqual({ added: [1, 2], removed: [], durable: [1] })
+  // Also while the first word is on its way, and comes back.
+  changes.added({ blockId: 3, length: 1, durable: true })
+  const batch = changes.take(10)
+  changes.addedAgain(3)
+  changes.giveBack(batch)
+  expect(changes.take(10)).toEqual({ added: [3], removed: [], durable: [3] })
+})
+
 test('a waiter wakes at a change and at an abort', async () => {
   const changes = new BlockChanges()
   changes.restart()

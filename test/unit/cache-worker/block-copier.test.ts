@@ -1,5 +1,6 @@
 // Copies over a real store; the other worker is in the test's hands.
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { BlockStore } from '../../../src/block/block-store.ts'
@@ -115,6 +116,24 @@ describe('the block copier', () => {
     copier.add([copy(1)])
     expect(again).toEqual([1])
     expect(deps.events.lines.sort()).toEqual(['+1', '+2'])
+  })
+
+  it('fetches a block that it is told of at the very moment that it ends', async () => {
+    for (let moment = 0; moment < 30; moment += 1) {
+      const asked: number[] = []
+      const data = {
+        readWhole: (_address: string, blockId: number) => {
+          asked.push(blockId)
+          return Promise.reject(new SkeinError('already_exists', 'being written'))
+        },
+      }
+      await open({ data })
+      copier.add([copy(1)])
+      for (let step = 0; step < moment; step += 1) await Promise.resolve()
+      copier.add([copy(2)])
+      await setImmediate()
+      expect(asked, `told ${moment} steps later`).toEqual([1, 2])
+    }
   })
 
   it('fetches so many at once and no more, and holds so many and no more', async () => {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
 import { systemRandom } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { openBlockStore } from '../../../src/block/multi-directory-store.ts'
+import { openTiers } from '../../../src/block/open-tiers.ts'
 import { BlockChanges } from '../../../src/cache-worker/block-changes.ts'
 import { type CacheWorkerOptions, createCacheWorker } from '../../../src/cache-worker/cache-worker.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
@@ -28,7 +28,7 @@ export async function makeWorker(options: Partial<CacheWorkerOptions> = {}, mast
     mediumType: 'SSD',
     quotaBytes: 16 * mebibyte,
   }))
-  const store = await openBlockStore({ directories, workerId: 'worker-1', ...deps, events: changes })
+  const store = await openTiers({ tiers: [directories], workerId: 'worker-1', annotator: { kind: 'LRU' }, ...deps, events: changes })
   const worker = createCacheWorker({
     workerId: 'worker-1',
     hostname: 'host-1',

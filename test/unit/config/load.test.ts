@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -167,6 +167,11 @@ describe('refusals name the place, the key and what is wrong', () => {
     ['goosefs.worker.tieredstore.level0.dirs.quota', '0', 'above 0'],
     ['goosefs.worker.tieredstore.level0.dirs.mediumtype', 'MEM,SSD', 'has 2 entries for 1 directory'],
     ['goosefs.worker.tieredstore.level0.dirs.path', '/a,/a', 'comes twice'],
+    ['goosefs.worker.tieredstore.level0.dirs.path', '/a,/b/../a/', "'/a' comes twice"],
+    ['goosefs.worker.tieredstore.level0.dirs.path', '/a/b,/ab,/a', 'one inside the other'],
+    ['goosefs.worker.tieredstore.level0.dirs.path', '/,/a', 'one inside the other'],
+    ['goosefs.worker.tieredstore.level0.dirs.path', 'cache', "'cache' is not an absolute path"],
+    ['goosefs.worker.tieredstore.level0.dirs.path', '/a,~/cache', "'~/cache' is not an absolute path"],
     ['goosefs.worker.tieredstore.level0.watermark.low.ratio', '0.96', 'must be below the high one, 0.95'],
     ['goosefs.worker.tieredstore.level0.watermark.high.ratio', '0.7', 'must be below the high one, 0.7'],
     ['goosefs.worker.tieredstore.level0.watermark.high.ratio', '1.5', 'above the largest'],
@@ -175,6 +180,21 @@ describe('refusals name the place, the key and what is wrong', () => {
     expect(error).toMatchObject({ code: 'invalid_argument', reason: 'usage' })
     expect(error.message).toContain(problem)
     expect(error.message).toContain(key)
+  })
+  it('directories of two tiers, one inside the other, at the lower one', () => {
+    const paths = { 'goosefs.worker.tieredstore.level0.dirs.path': '/a/b', 'goosefs.worker.tieredstore.level1.dirs.path': '/c,/a' }
+    const error = failure(() => load({ 'goosefs.worker.tieredstore.levels': '2', ...paths }))
+    expect(error.message).toBe(
+      "-D: goosefs.worker.tieredstore.level1.dirs.path: '/a/b' and '/a' are one inside the other; use separate directories",
+    )
+  })
+  it('directories that are one through a symbolic link, also when they are not there yet; a client does not look', () => {
+    mkdirSync(join(home, 'real'))
+    symlinkSync(join(home, 'real'), join(home, 'link'))
+    const paths = { 'goosefs.worker.tieredstore.level0.dirs.path': `${home}/real/a,${home}/link/a` }
+    const read = (mode: 'local' | 'client') => loadConfig({ mode, definitions: paths, environment: { SKEIN_HOME: home } })
+    expect(failure(() => read('local'))).toMatchObject({ reason: 'usage', message: expect.stringContaining('are the same directory') })
+    expect(read('client').worker.tiers[0]?.directories).toHaveLength(2)
   })
   it('never shows a queue password or a secret', () => {
     expect(failure(() => load({ 'skein.queue.url': 'redis:/u:hunter2@h' })).message).not.toContain('hunter2')

@@ -5,6 +5,9 @@ import { Crc64 } from '../../../src/base/crc64.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { SetOutcome } from '../../../src/job-worker/set-outcome.ts'
 import { verifySet, type VerifyTally } from '../../../src/job-worker/set-verify.ts'
+import { OpaqueEtags } from '../../../src/job-worker/opaque-etags.ts'
+import { silentLogger } from '../../../src/telemetry/logger.ts'
+import type { StoreLease } from '../../../src/ufs/store-cache.ts'
 import type { SetPiece } from '../../../src/wire/generated/job.ts'
 import { hurriedClock, never, pieceOf } from './fakes.ts'
 
@@ -17,10 +20,13 @@ function crcOf(content: Uint8Array): string {
   return crc.digest()
 }
 
+let storeReadsOfLast = 0
+
 /** Verifies one file of three blocks: a and b hold the first two, c the last. */
 async function verify(
-  store: { crc64?: string; etag?: string; fileId?: number },
+  store: { crc64?: string; etag?: string; fileId?: number; unreadable?: boolean },
   spoil: (blocks: Map<string, Buffer>) => void = () => undefined,
+  etags = new OpaqueEtags(),
 ) {
   const piece: SetPiece = pieceOf(fileId, 'k', store.etag ?? 'multipart-2', bytes.length, 15)
   const blocks = new Map<string, Buffer>()
@@ -39,7 +45,19 @@ async function verify(
   const set = { obsolete: false, namespaceId: 'n', pieces: [piece], targets: ['a', 'b', 'c'].map(target), verify: true }
   const { crc64, etag = 'multipart-2' } = store
   const file = { fileId: store.fileId ?? fileId, key: 'k', length: bytes.length, etag, blockSizeBytes: 15, blocks: [], problem: '' }
+  let storeReads = 0
+  const lease = {
+    store: {
+      async *read() {
+        storeReads += 1
+        if (store.unreadable === true) throw new SkeinError('permission_denied', 'no')
+        yield bytes
+      },
+    },
+    release: async () => undefined,
+  }
   const tally: VerifyTally = await verifySet(
+    'L1',
     set,
     outcome,
     {
@@ -53,11 +71,15 @@ async function verify(
         },
         free: async ({ workerId }, blockIds) => void freed.push(...blockIds.map((blockId) => `${workerId}/${blockId}`)),
       },
+      stores: { lease: async () => lease as unknown as StoreLease },
+      etags,
       clock: hurriedClock,
       random: () => 0,
+      logger: silentLogger,
     },
     never,
   )
+  storeReadsOfLast = storeReads
   return { tally, freed, failures: outcome.failures.map(({ workerId, blockIndex, code }) => `${workerId} ${blockIndex} ${code}`) }
 }
 
@@ -70,7 +92,43 @@ describe('verifying a file', () => {
   it('by an ETag that is an MD5', async () => {
     const etag = createHash('md5').update(bytes).digest('hex')
     expect((await verify({ etag })).tally).toEqual({ verified: 1, unverifiable: 0 })
-    expect((await verify({ etag: createHash('md5').update('else').digest('hex') })).failures).toHaveLength(5)
+    expect(storeReadsOfLast).toBe(0)
+    const spoilt = await verify({ etag }, (blocks) => {
+      for (const worker of ['a', 'b']) blocks.get(first(worker))?.fill(1)
+    })
+    expect(spoilt.failures).toHaveLength(5)
+    expect(spoilt.freed).toHaveLength(5)
+  })
+  it('drops nothing for an ETag that the bytes at the store do not have either, and soon asks no more', async () => {
+    const etags = new OpaqueEtags()
+    const etag = createHash('md5').update('with a key').digest('hex')
+    const reads: number[] = []
+    for (let file = 0; file < 6; file += 1) {
+      const opaque = await verify({ etag }, undefined, etags)
+      expect(opaque).toEqual({ tally: { verified: 0, unverifiable: 1 }, freed: [], failures: [] })
+      reads.push(storeReadsOfLast)
+    }
+    expect(reads).toEqual([1, 1, 1, 0, 0, 0])
+    // A CRC-64 counts all the same.
+    expect((await verify({ etag, crc64: '12345' }, undefined, etags)).failures).toHaveLength(5)
+  })
+  it('goes on asking where some ETags are MD5s', async () => {
+    const etags = new OpaqueEtags()
+    const md5 = createHash('md5').update(bytes).digest('hex')
+    for (let round = 0; round < 5; round += 1) {
+      expect((await verify({ etag: '0'.repeat(32) }, undefined, etags)).tally).toEqual({ verified: 0, unverifiable: 1 })
+      expect((await verify({ etag: md5 }, undefined, etags)).tally).toEqual({ verified: 1, unverifiable: 0 })
+    }
+  })
+  it('drops what differs from the bytes at the store, whatever the ETag is', async () => {
+    const spoilt = await verify({ etag: '0'.repeat(32) }, (blocks) => {
+      for (const worker of ['a', 'b']) blocks.get(first(worker))?.fill(1)
+    })
+    expect(spoilt.freed).toHaveLength(5)
+  })
+  it('drops nothing by an ETag alone while the store cannot be read', async () => {
+    const unread = await verify({ etag: '0'.repeat(32), unreadable: true })
+    expect(unread).toEqual({ tally: { verified: 0, unverifiable: 1 }, freed: [], failures: [] })
   })
   it('says where there is nothing to compare with', async () => {
     expect(await verify({})).toMatchObject({ tally: { verified: 0, unverifiable: 1 }, failures: [] })

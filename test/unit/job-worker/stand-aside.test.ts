@@ -10,7 +10,7 @@ test('demand that has ended for a moment only lasts on', async () => {
   const demand = new DemandGauge({ clock, ms: 20 })
   const first = demand.begin('n')
   let isIdle = false
-  void demand.idle().then(() => (isIdle = true))
+  demand.whenIdle(() => (isIdle = true))
   first.end()
   await clock.advance(10)
   const second = demand.begin('n')
@@ -58,6 +58,16 @@ test('a wait ends with its signal, and the others go on', async () => {
 test('demand without end leaves the load about half of the time', async () => {
   const clock = new VirtualClock()
   const demand = new DemandGauge()
+  const listeners = new Set<() => void>()
+  const whenIdle = demand.whenIdle.bind(demand)
+  demand.whenIdle = (listener) => {
+    const forget = whenIdle(listener)
+    listeners.add(listener)
+    return () => {
+      listeners.delete(listener)
+      forget()
+    }
+  }
   const aside = new StandAside(clock, demand)
   demand.begin('n')
   let waiting = false
@@ -73,6 +83,8 @@ test('demand without end leaves the load about half of the time', async () => {
     }
     await clock.advance(5)
   }
+  // Nobody hangs on to demand that does not end.
+  expect(listeners.size).toBeLessThan(2)
   expect(readMs).toBeGreaterThan(4000)
   expect(readMs).toBeLessThan(6000)
 })
