@@ -14,7 +14,7 @@ export const storageKeys = {
     kind: 'list',
     defaultDoc: '`<home>/worker/blocks` for level 0',
     scope: 'worker',
-    doc: 'Directories of the tier',
+    doc: 'Directories of the tier, absolute, none inside another',
   },
   'goosefs.worker.tieredstore.level{x}.dirs.mediumtype': {
     kind: 'list',
@@ -125,7 +125,7 @@ export const storageKeys = {
     min: 2 ** 20,
     max: 2 ** 32,
     scope: 'worker',
-    doc: 'Size of a segment file',
+    doc: 'Size of a segment file; at most a thirty-second of the quota, or 4 MiB',
   },
   'skein.worker.reservation.timeout': {
     kind: 'duration',
