@@ -4,6 +4,7 @@
 import { fileIdOf } from '../base/block-id.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { fileAt, namespaceById } from '../meta/resolve.ts'
+import { stagingExpiredMessage } from '../meta/staging.ts'
 import type { StageListing } from '../meta/staging-commands.ts'
 import { isMarker, objectProblem } from '../meta/listing-diff.ts'
 import { isSameVersion } from '../meta/tree.ts'
@@ -19,7 +20,15 @@ const sweepMs = 1000
 
 export interface Staging {
   readonly id: string
+  /** Exactly this one. */
+  readonly number?: number
   readonly expiresMs: number
+}
+
+/** `/path`, or `<number>:/path`; anything else is an id that is no path. */
+export function parseStagingId(text: string): Pick<Staging, 'id' | 'number'> {
+  const match = /^(\d{1,16}):(\/.*)$/s.exec(text)
+  return match === null ? { id: text } : { id: match[2] ?? '', number: Number(match[1]) }
 }
 
 export class StagingService {
@@ -52,7 +61,8 @@ export class StagingService {
       const fileId = fileAt(tables, record.rootId, key)?.id
       return fileId === undefined ? [] : [{ key, fileId }]
     })
-    const range = { afterKey: after?.key, upToKey: next?.key }
+    // Below a path that may be a file, too, that file is not the page's.
+    const range = { afterKey: after?.key ?? (prefix === '' ? undefined : prefix), upToKey: next?.key, isFirst: after === undefined }
     const fileIds = await this.#submit(record, staging, { ...range, upserts: news.map(({ object }) => object), removals })
     const idOf = new Map(news.map(({ object }, i) => [object.key, fileIds[i] ?? 0] as const))
     const blockSizeBytes = this.#sync.blockSizeBytes(record)
@@ -86,20 +96,34 @@ export class StagingService {
     return { fileId, object, blockSizeBytes, problem: '' }
   }
 
-  /** @throws SkeinError failed_precondition when the staging was given up */
-  async commit(stagingId: string): Promise<StagingResponse> {
+  /** `<number>:/path` of what is staged there; undefined when nothing is. */
+  exactId(id: string): string | undefined {
+    const staging = this.#context.tables.staging(id)
+    return staging === undefined || staging.committed === true ? undefined : `${staging.addedId}:${id}`
+  }
+
+  /** @throws SkeinError failed_precondition (`staging_expired`) when the staging was given up */
+  async commit(request: string): Promise<StagingResponse> {
     const { tables, log, clock, logger } = this.#context
+    const { id: stagingId, number } = parseStagingId(request)
     const staging = tables.staging(stagingId)
-    if (staging === undefined) return { changed: 0 }
-    const { changed } = await log.submit({ type: 'commit_staging', atMs: clock.nowMs(), stagingId })
+    if (number !== undefined && staging?.addedId !== number) throw stagingExpired()
+    if (staging === undefined || staging.committed === true) return { changed: 0 }
+    const exactly = number === undefined ? {} : { number }
+    const { changed } = await log.submit({ type: 'commit_staging', atMs: clock.nowMs(), stagingId, ...exactly })
     logger.info('a staged load was swapped in', { stagingId, changed })
     return { changed }
   }
 
-  async drop(stagingId: string): Promise<StagingResponse> {
+  async drop(request: string): Promise<StagingResponse> {
     const { tables, log, clock } = this.#context
+    const { id: stagingId, number } = parseStagingId(request)
     let changed = 0
-    while (tables.staging(stagingId) !== undefined) {
+    for (
+      let row = tables.staging(stagingId);
+      row !== undefined && row.addedId === (number ?? row.addedId);
+      row = tables.staging(stagingId)
+    ) {
       changed += (await log.submit({ type: 'drop_staging', atMs: clock.nowMs(), stagingId, limit: droppedPerCommand })).changed
     }
     return { changed }
@@ -120,10 +144,10 @@ export class StagingService {
 
   async sweep(): Promise<void> {
     const { tables, clock, logger } = this.#context
-    for (const { id, expiresMs, dropping, namespaceId } of [...tables.stagings()]) {
+    for (const { id, expiresMs, dropping, committed, namespaceId } of [...tables.stagings()]) {
       if (!dropping && expiresMs > clock.nowMs() && namespaceById(tables, namespaceId) !== undefined) continue
       await this.drop(id)
-      logger.info('a staged load that nobody finished was cleared away', { stagingId: id })
+      if (committed !== true) logger.info('a staged load that nobody finished was cleared away', { stagingId: id })
     }
   }
 
@@ -131,17 +155,22 @@ export class StagingService {
   async #submit(
     record: NamespaceRecord,
     staging: Staging,
-    change: Pick<StageListing, 'afterKey' | 'upToKey' | 'onlyKey' | 'upserts' | 'removals'>,
+    { isFirst = false, ...change }: Pick<StageListing, 'afterKey' | 'upToKey' | 'onlyKey' | 'upserts' | 'removals'> & { isFirst?: boolean },
   ): Promise<readonly number[]> {
     const { tables, log, clock } = this.#context
     // The ids of no files; each another one, since placement goes by them.
     if (!staging.id.startsWith('/')) return change.upserts.map(() => fileIdOf(tables.counter('containers') + (this.#looked += 1)))
+    const before = tables.staging(staging.id)
+    if (staging.number !== undefined && (before?.addedId !== staging.number || before.dropping || before.committed === true))
+      throw stagingExpired()
     const isNothing = change.upserts.length === 0 && change.removals.length === 0
-    if (isNothing && tables.staging(staging.id) === undefined) return []
+    // The first page begins a staging, even if it has nothing to say: the load shall be able to tell that it is gone.
+    if (isNothing && !isFirst && (before === undefined || before.committed === true)) return []
     const { fileIds } = await log.submit({
       type: 'stage_listing',
       atMs: clock.nowMs(),
       stagingId: staging.id,
+      ...(staging.number !== undefined && { number: staging.number }),
       namespaceId: record.id,
       blockSizeBytes: this.#sync.blockSizeBytes(record),
       expiresMs: staging.expiresMs,
@@ -149,4 +178,8 @@ export class StagingService {
     })
     return fileIds
   }
+}
+
+function stagingExpired(): SkeinError {
+  return new SkeinError('failed_precondition', stagingExpiredMessage, { reason: 'staging_expired' })
 }

@@ -23,7 +23,7 @@ import { locationsOf } from './file-info.ts'
 import { directoryKey } from './file-service.ts'
 import { type MasterContext, namespaceNamed } from './master-context.ts'
 import { notFound } from './path-locator.ts'
-import type { Staging, StagingService } from './staging-service.ts'
+import { parseStagingId, type Staging, type StagingService } from './staging-service.ts'
 import { type Look, pageLimitMax, type StoreSync, type SyncedObject } from './store-sync.ts'
 
 /** Storage classes whose objects must be restored before they can be read (S3: GLACIER, DEEP_ARCHIVE; COS: ARCHIVE, DEEP_ARCHIVE, MAZ_ARCHIVE). */
@@ -70,15 +70,16 @@ export class SyncService {
     const files = page.files.map((synced) => this.#syncedFile(synced))
     if (file !== undefined) files.unshift(this.#syncedFile(file))
     const nextCursor = page.next === undefined ? '' : formatCursor(page.next)
-    return { namespaceId: record.id, files, nextCursor, removed: page.removed ?? 0 }
+    return { namespaceId: record.id, files, nextCursor, removed: page.removed ?? 0, ...this.#exactId(staging) }
   }
 
   /** @throws SkeinError not_found when the object (or its namespace) is gone */
   async refreshFile(request: RefreshFileRequest, { signal }: CallOptions): Promise<RefreshFileResponse> {
     const record = this.#namespaceOf(request.namespaceId)
-    const file = await this.#refresh(record, request.key, this.#stagingOf(request.stagingId, undefined), signal)
+    const staging = this.#stagingOf(request.stagingId, undefined)
+    const file = await this.#refresh(record, request.key, staging, signal)
     if (file === undefined) throw new SkeinError('not_found', `${formatPath({ namespace: record.name, key: request.key })} does not exist`)
-    return { file: this.#syncedFile(file) }
+    return { file: this.#syncedFile(file), ...this.#exactId(staging) }
   }
 
   auditFiles(request: AuditFilesRequest): AuditFilesResponse {
@@ -95,7 +96,9 @@ export class SyncService {
     const { tables, log, clock } = this.#context
     const others = fileIds.filter((id) => {
       const inode = tables.inode(id)
-      return inode?.kind === 'file' && (inode.replicationMin !== min || inode.replicationMax !== max)
+      if (inode?.kind !== 'file' || (inode.replicationMin === min && inode.replicationMax === max)) return false
+      // One replica is what is kept of a file that asks for none: most files of most loads, and nothing to write down.
+      return !(min === 1 && max === -1 && inode.replicationMin === 0 && inode.replicationMax === -1)
     })
     if (others.length > 0) await log.submit({ type: 'set_replication', atMs: clock.nowMs(), fileIds: others, min, max })
   }
@@ -125,10 +128,18 @@ export class SyncService {
     return { ...rest, object: { ...object, ...(look.crc64 !== undefined && { crc64: look.crc64 }) }, change: look.change }
   }
 
-  #stagingOf(id: string | undefined, expiresMs: number | undefined): Staging | undefined {
-    if (id === undefined || id === '') return undefined
+  #stagingOf(stagingId: string | undefined, expiresMs: number | undefined): Staging | undefined {
+    if (stagingId === undefined || stagingId === '') return undefined
     const { tables, clock } = this.#context
-    return { id, expiresMs: expiresMs ?? tables.staging(id)?.expiresMs ?? clock.nowMs() + stagedForMs }
+    const exact = parseStagingId(stagingId)
+    const known = tables.staging(exact.id)
+    const keptMs = known?.committed === true ? undefined : known?.expiresMs
+    return { ...exact, expiresMs: expiresMs ?? keptMs ?? clock.nowMs() + stagedForMs }
+  }
+
+  #exactId(staging: Staging | undefined): { readonly stagingId?: string } {
+    const stagingId = staging === undefined ? undefined : this.#staging.exactId(staging.id)
+    return stagingId === undefined ? {} : { stagingId }
   }
 
   #namespaceOf(namespaceId: string): NamespaceRecord {

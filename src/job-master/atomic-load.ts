@@ -1,7 +1,7 @@
 // Why: an atomic load becomes visible in one step, or not at all. How: while it runs the master keeps its files aside, under
 // the load's path, for as long as the load says that it goes on; once the audit has found every block the master swaps them in,
 // which it may be asked more than once.
-import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import { equalRunningLoad } from '../load/apply.ts'
 import type { SubmitLoad } from '../load/commands.ts'
 import { formatLoadId, stagingOf } from '../load/load.ts'
@@ -15,12 +15,17 @@ const keepEveryMsMax = 3_600_000
 const setsPerPage = 16
 const filesPerCall = 1000
 
-/** Runs the steps of a load; what an atomic one has put aside does not expire meanwhile, however short its time is. */
-export async function whileKeptAside(runner: RunningLoad, steps: () => Promise<void>): Promise<void> {
+/**
+ * Runs the steps of a load; what an atomic one has put aside does not expire meanwhile, however short its time is. Where it
+ * has expired all the same, since nobody was there to keep it, `expired` ends the steps: what would be put aside from now
+ * on lacks what was, the removals above all.
+ */
+export async function whileKeptAside(runner: RunningLoad, steps: (expired: AbortSignal) => Promise<void>): Promise<void> {
   const ended = new AbortController()
-  const keeping = keepAside(runner, ended.signal)
+  const expired = new AbortController()
+  const keeping = keepAside(runner, expired, ended.signal)
   try {
-    await steps()
+    await steps(expired.signal)
   } finally {
     ended.abort()
     await keeping
@@ -28,16 +33,22 @@ export async function whileKeptAside(runner: RunningLoad, steps: () => Promise<v
 }
 
 /** A look at the path's first object says that its staging is still wanted. Does not throw. */
-async function keepAside(runner: RunningLoad, signal: AbortSignal): Promise<void> {
+async function keepAside(runner: RunningLoad, expired: AbortController, signal: AbortSignal): Promise<void> {
   const { master, clock } = runner.deps
-  const { path, options } = runner.load()
+  const { path, options, stagingId } = runner.load()
   const keptMs = stagingOf({ path, options }, 0).stagingExpiresMs
-  while (keptMs !== undefined && !signal.aborted) {
+  // A load that goes on after a restart looks at once whether what it has put aside is there.
+  for (let isNew = stagingId === undefined; keptMs !== undefined && !signal.aborted; isNew = true) {
     try {
-      await clock.sleep(Math.min(Math.max(keptMs / 4, keepEveryMsMin), keepEveryMsMax), signal)
-      await master.syncPage({ path, cursor: '', limit: 1, ...stagingOf({ path, options }, clock.nowMs()) }, { signal })
-    } catch {
+      if (isNew) await clock.sleep(Math.min(Math.max(keptMs / 4, keepEveryMsMin), keepEveryMsMax), signal)
+      if (runner.load().swapping === true) return
+      await master.syncPage({ path, cursor: '', limit: 1, ...stagingOf(runner.load(), clock.nowMs()) }, { signal })
+    } catch (thrown) {
       // Said again in a while: a master that is down clears nothing away.
+      if (!isSkeinError(thrown, 'failed_precondition', 'staging_expired') || signal.aborted) continue
+      // What was swapped in meanwhile is put aside no more.
+      if (runner.load().swapping !== true) expired.abort(thrown)
+      return
     }
   }
 }

@@ -69,6 +69,11 @@ export class ClusterView {
     }
   }
 
+  /** The books in which what is reserved is a load's own. */
+  placementOf(loadId: number): Placement {
+    return this.placement.of(loadId)
+  }
+
   /** Live workers that take new blocks. */
   liveCount(): number {
     return this.placement.liveWorkers().filter(({ workerId }) => this.#workers.get(workerId)?.decommissioning !== true).length

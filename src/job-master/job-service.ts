@@ -75,6 +75,8 @@ export interface JobMaster {
 /** The master forgets us when it restarts; for as long, nobody finds the job master. */
 const registerEveryMs = 1000
 const sweepEveryMs = 1000
+/** Long enough for every worker's heartbeat to bring the list. */
+const namedAtLeastMs = 3000
 const forgetEveryMs = 60_000
 /** Rows of an ended load that one command deletes; a row may hold hundreds of files. */
 const expireRowsMax = 64
@@ -123,6 +125,8 @@ class JobMasterRole implements JobMaster {
   readonly #keeper: ScheduleKeeper
   readonly #plans: LoadPlans
   readonly #runners = new Map<number, LoadRunner>()
+  /** Loads that the master is told to be running, and since when they are. */
+  readonly #namedSinceMs = new Map<number, number>()
   #areRunnersStarted = false
   readonly #running = new Set<Promise<void>>()
   readonly #stop = new AbortController()
@@ -218,7 +222,7 @@ class JobMasterRole implements JobMaster {
     }
     for (const loadId of loadIds) {
       for (const { value } of tables.open.scan([loadId], 0, Number.MAX_SAFE_INTEGER)) {
-        this.#cluster.placement.reserve(value.targets, value.bytes)
+        this.#cluster.placementOf(loadId).reserve(value.targets, value.bytes)
         this.#cluster.expect(value.targets)
       }
       this.#startRunner(loadId, stop)
@@ -231,6 +235,7 @@ class JobMasterRole implements JobMaster {
     if (this.#runners.has(loadId) || load === undefined || hasEnded(load.mode)) return
     const runner = new LoadRunner(loadId, this.#runnerDeps)
     this.#runners.set(loadId, runner)
+    this.#namedSinceMs.set(loadId, this.#deps.clock.monotonicMs())
     const ended = runner.run(stop).finally(() => {
       this.#runners.delete(loadId)
       this.#keeper.wake()
@@ -244,7 +249,8 @@ class JobMasterRole implements JobMaster {
       this.#sets.takeBackAll(worker.jobWorkerId)
       this.#keep(this.#deps.queue.drop(worker.lane))
     }
-    if (this.#runners.size === 0) return
+    // After the last load's end, too, until what it wrote is in the reports: the next load shall not be refused for that.
+    if (this.#runners.size === 0 && this.#cluster.placement.settled) return
     await Promise.all([this.#cluster.refresh(stop), this.#pacing.refresh(stop)])
     const open = [...this.#runners.keys()].some((loadId) => (this.#tables.loads.get([loadId])?.openSets ?? 0) > 0)
     if (!open) this.#cluster.placement.nothingOpen()
@@ -263,8 +269,19 @@ class JobMasterRole implements JobMaster {
 
   async #registerAtMaster(stop: AbortSignal): Promise<void> {
     // Before the loads of an earlier run go on, none of them is named: not to know which run protects all of their blocks.
-    const running = this.#areRunnersStarted ? { runningLoads: { ids: [...this.#runners.keys()].map(formatLoadId) } } : {}
+    const running = this.#areRunnersStarted ? { runningLoads: { ids: this.#runningNow().map(formatLoadId) } } : {}
     await this.#deps.master.registerJobMaster({ ...this.#deps.advertisedAddress(), ...running }, { signal: stop })
+  }
+
+  /**
+   * A load that ends at once is named for a while all the same: a worker that never hears of a load which wrote blocks to it
+   * protects them for longer, since its first list may be on its way.
+   */
+  #runningNow(): number[] {
+    const nowMs = this.#deps.clock.monotonicMs()
+    for (const [loadId, sinceMs] of this.#namedSinceMs)
+      if (!this.#runners.has(loadId) && nowMs - sinceMs >= namedAtLeastMs) this.#namedSinceMs.delete(loadId)
+    return [...this.#namedSinceMs.keys()]
   }
 
   async #submitLoad(request: SubmitLoadRequest, signal: AbortSignal): Promise<SubmitLoadResponse> {

@@ -37,7 +37,10 @@ export async function auditLoad(runner: RunningLoad, number: number, signal: Abo
     if (last === undefined) return runner.load().mode === 'RUNNING'
     from = last.id + 1
     const subjects = new Map<number, AuditSubject>()
-    for (const { id, value } of rows) for (const piece of value.pieces) subjects.set(piece.fileId, { set: id, cached: value.cached, piece })
+    for (const { id, value } of rows) {
+      for (const piece of value.pieces)
+        subjects.set(piece.fileId, { set: id, cached: value.cached && !wasRepaired(runner, piece.fileId), piece })
+    }
     const wanted = withoutFailed(
       runner,
       [...subjects.keys()].filter((fileId) => !round.repaired.has(fileId)),
@@ -46,6 +49,11 @@ export async function auditLoad(runner: RunningLoad, number: number, signal: Abo
     for (const [replicas, fileIds] of Map.groupBy(wanted, (fileId) => subjects.get(fileId)?.piece.replication ?? replication))
       await auditFiles(runner, round, { replicas, fileIds, subjects }, signal)
   }
+}
+
+/** What was cached and got lost has been loaded since: it counts as loaded. */
+function wasRepaired({ deps: { tables }, loadId }: RunningLoad, fileId: number): boolean {
+  return tables.files.get([loadId, fileId]) !== undefined
 }
 
 interface Audited {
@@ -74,16 +82,18 @@ function withoutFailed(runner: RunningLoad, fileIds: readonly number[]): number[
 async function lackingFiles(
   runner: RunningLoad,
   round: Round,
-  { fileIds, replicas: replication }: Audited,
+  { fileIds, replicas: replication, subjects }: Audited,
   signal: AbortSignal,
 ): Promise<AuditedFile[]> {
   const { clock, options, cluster, master } = runner.deps
+  // What was cached before a load that evicts was not reported lately: where it is missing, it was pushed out.
+  const mayLag = ({ fileId }: AuditedFile): boolean => runner.load().options.evict !== true || subjects.get(fileId)?.cached !== true
   for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 1000)) {
     const { files } = await calling(runner, signal, () => master.auditFiles({ fileIds: [...fileIds], replication }, { signal }))
     if (files.every((file) => file.gone)) return files
     await cluster.refresh(signal)
     const awaited = workersAwaited(runner, replication)
-    const waited = clock.monotonicMs() - round.startedMs >= options.auditGraceMs
+    const waited = clock.monotonicMs() - round.startedMs >= options.auditGraceMs || !files.some(mayLag)
     if (awaited !== '' && waited && runner.outOfPatience()) round.outOfPatience = true
     if (waited && (awaited === '' || round.outOfPatience)) return files
     runner.waitFor(awaited)
@@ -137,19 +147,27 @@ async function repair(
       : round.number >= options.repairRoundsMax
         ? `not repaired in ${round.number} rounds`
         : ''
+  // A load that may evict can push out what it had found cached, a little a round; each file only once, then it is its own.
+  const mayComeAgain = load.options.evict === true && live >= replication
   for (const file of lacking) {
     const subject = subjects.get(file.fileId)
     if (subject === undefined) continue
     if (file.gone) {
       reopened.push({ fileId: file.fileId, cached: subject.cached, bytes: 0 })
       replaced.push(await replacementOf(runner, load, subject, round.number, signal))
-    } else if (hopeless !== '') {
+    } else if (hopeless !== '' && !(mayComeAgain && subject.cached)) {
       reopened.push({ fileId: file.fileId, cached: subject.cached, bytes: 0 })
       failed.push(shortageFailure(subject.piece, file.shortages, replication, 'unavailable', hopeless))
     } else short.push({ subject, shortages: file.shortages })
   }
-  const planner = { replication, batchFiles: batchSize, batchBytes: options.batchBytes, wish: wishOf(load.options) }
-  const plan = planRepairs(short, planner, cluster.placement)
+  const planner = {
+    replication,
+    batchFiles: batchSize,
+    batchBytes: options.batchBytes,
+    wish: { ...wishOf(load.options), overCached: true },
+  }
+  const placement = cluster.placementOf(runner.loadId)
+  const plan = planRepairs(short, planner, placement)
   const command: RepairPlanned = {
     type: 'RepairPlanned',
     nowMs: clock.nowMs(),
@@ -160,7 +178,7 @@ async function repair(
     replaced,
   }
   const effect = await runner.submit(command)
-  if (effect.type === 'applied') for (const unused of effect.unused) releasePlan(unused, cluster.placement)
+  if (effect.type === 'applied') for (const unused of effect.unused) releasePlan(unused, placement)
   for (const { fileId } of lacking) round.repaired.add(fileId)
   runner.notify(true)
   runner.deps.dispatcher.notify()

@@ -41,6 +41,8 @@ export interface ListingPage {
   readonly nextCursor: string
   readonly delta: Delta
   readonly filesExcluded: number
+  /** Of an atomic load: exactly what it is put aside in. */
+  readonly stagingId?: string
   /** Requests to the store that it took: listings, and looks at single objects. */
   readonly lists: number
   readonly looks: number
@@ -55,6 +57,7 @@ export class LoadListing {
   readonly #selector: Selector | undefined
   readonly #changes = new Map<string, string>()
   #removed = 0
+  #stagingId: string | undefined
   #namespaceId: string | undefined
 
   /** @throws SkeinError invalid_argument (a glob that is none) */
@@ -99,10 +102,17 @@ export class LoadListing {
   }
 
   async #sync(path: string, cursor: string, limit: number, signal: AbortSignal): Promise<SyncPageResponse> {
-    const answer = await this.#master.syncPage({ path, cursor, limit, ...this.#terms() }, { signal })
+    const answer = await this.#master.syncPage({ path, cursor, limit, ...this.#exactTerms() }, { signal })
+    this.#stagingId ??= answer.stagingId
     for (const { key, change = '' } of answer.files) if (change !== '') this.#changes.set(key, change)
     this.#removed += answer.removed ?? 0
     return answer
+  }
+
+  /** All pages must be put aside together: one that comes after the others' time is over is refused. */
+  #exactTerms(): ListingTerms {
+    const terms = this.#terms()
+    return this.#stagingId === undefined || terms.stagingId === undefined ? terms : { ...terms, stagingId: this.#stagingId }
   }
 
   #pageOf(namespaceId: string, found: readonly Found[], nextCursor: string, lists: number, looks: number): ListingPage {
@@ -121,7 +131,8 @@ export class LoadListing {
       files.push(item === undefined ? file : ofItem(file, item))
     }
     const delta = { filesAdded, filesChanged, filesRemoved: this.#removed }
-    return { namespaceId, files, nextCursor, delta, filesExcluded, lists, looks }
+    const staged = this.#stagingId === undefined ? {} : { stagingId: this.#stagingId }
+    return { namespaceId, files, nextCursor, delta, filesExcluded, lists, looks, ...staged }
   }
 
   // ---- a staged list ----
@@ -190,12 +201,15 @@ export class LoadListing {
   /** The file of this key; undefined when there is none. */
   async #file(namespaceId: string, key: string, signal: AbortSignal): Promise<Found['file'] | undefined> {
     try {
-      const { stagingId } = this.#terms()
-      const { file } = await this.#master.refreshFile({ namespaceId, key, ...(stagingId !== undefined && { stagingId }) }, { signal })
+      const { stagingId } = this.#exactTerms()
+      const answer = await this.#master.refreshFile({ namespaceId, key, ...(stagingId !== undefined && { stagingId }) }, { signal })
+      const { file } = answer
+      this.#stagingId ??= answer.stagingId
       if (file?.change !== undefined && file.change !== '') this.#changes.set(key, file.change)
       return file
     } catch (thrown) {
       if (isSkeinError(thrown, 'not_found') && thrown.reason === undefined) return undefined
+      if (isSkeinError(thrown, 'failed_precondition', 'staging_expired')) throw thrown
       // What cannot be cached is that one file's failure.
       if (isSkeinError(thrown, 'failed_precondition')) return { ...missing(key), problem: thrown.message, problemCode: thrown.code }
       throw thrown

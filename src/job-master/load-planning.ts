@@ -14,6 +14,7 @@ import type { RunningLoad } from './running-load.ts'
 
 /** Of one page of the listing: what is planned at once holds up everything else, and must fit into one entry of the journal. */
 const setsPerPageMax = 2000
+const reportLookMs = 250
 
 export interface Refusal {
   readonly error: SkeinError
@@ -22,10 +23,16 @@ export interface Refusal {
 
 /** Plans until the listing has ended. Gives the refusal when nothing has gone out and the load does not fit. */
 export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promise<Refusal | undefined> {
-  const { clock, options, dispatcher } = runner.deps
+  const { clock, options, dispatcher, cluster } = runner.deps
   const { loadId } = runner
+  const placement = cluster.placementOf(loadId)
   let gateOpen = false
+  let isGateDue = false
+  // Nothing goes out while it is asked whether there is room: what began could no longer be refused as a whole.
+  let isGateHeld = false
   const openGate = (): void => {
+    isGateDue = true
+    if (isGateHeld) return
     gateOpen = true
     dispatcher.openLoad(loadId, runner.load().options.activeJobs)
   }
@@ -45,14 +52,30 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
         ? planThePage(runner, load, page)
         : await planWithAllWorkers(runner, load, page, shortage, signal)
       if (plan === undefined) break
+      if (plan.missingBytes > 0 && !gateOpen) {
+        isGateHeld = true
+        plan = await planWithSettledReports(runner, load, page, plan, signal)
+        isGateHeld = false
+        // A listing that ends here is refused; a longer one may have room for the rest.
+        if (isGateDue && (plan.missingBytes === 0 || page.nextCursor !== '')) openGate()
+      }
       if (plan.missingBytes > 0 && gateOpen && !isShort) {
-        releasePlan(plan, runner.deps.cluster.placement)
+        releasePlan(plan, placement)
         await waitForSettledRoom(runner, signal)
         plan = planThePage(runner, load, page)
         isShort = plan.missingBytes > 0
       }
       const { namespaceId, nextCursor } = page
-      await runner.submit({ type: 'PagePlanned', nowMs: clock.nowMs(), loadId, page: load.pagesPlanned, namespaceId, nextCursor, ...plan })
+      const { held: _held, ...planned } = { ...plan, ...(page.stagingId !== undefined && { stagingId: page.stagingId }) }
+      await runner.submit({
+        type: 'PagePlanned',
+        nowMs: clock.nowMs(),
+        loadId,
+        page: load.pagesPlanned,
+        namespaceId,
+        nextCursor,
+        ...planned,
+      })
       runner.notify(true)
       dispatcher.notify()
     }
@@ -156,7 +179,7 @@ class ListingAhead {
         if (answer.nextCursor !== '') void this.#ask(answer.nextCursor)
         return answer
       }
-      if (this.#signal.aborted) throw answer
+      if (this.#signal.aborted || answer.reason === 'staging_expired') throw answer
       if (answer.retryable && clock.monotonicMs() < until) {
         this.#runner.waitFor(`the listing waits: ${answer.message}`)
         await this.#runner.pause(500, this.#signal)
@@ -195,7 +218,7 @@ class ListingAhead {
 }
 
 function planThePage(runner: RunningLoad, load: LoadRecord, page: ListingPage): PagePlan {
-  return planListed(page, load.options, plannerOf(runner, load), runner.deps.cluster.placement)
+  return planListed(page, load.options, plannerOf(runner, load), runner.deps.cluster.placementOf(runner.loadId))
 }
 
 /** One page of a listing as a load with these options plans it. */
@@ -227,11 +250,42 @@ async function planWithAllWorkers(
     await cluster.refresh(signal)
     const isWhole = !safeMode && cluster.masterError === undefined && cluster.liveCount() === live && live >= load.options.replication
     if (isWhole) return plan
-    releasePlan(plan, cluster.placement)
+    releasePlan(plan, cluster.placementOf(runner.loadId))
     if (safeMode) await pauseAndMove(runner, signal)
     while (!runner.load().listingDone && (await mustPause(runner, runner.load(), shortage, signal)));
     if (runner.load().listingDone) return undefined
   }
+}
+
+/**
+ * The same plan, or another one where it was short only of what other loads have written or freed so lately that no report says
+ * so yet: the workers' next reports are waited for, for a bounded time, as far as that can make the difference.
+ */
+async function planWithSettledReports(
+  runner: RunningLoad,
+  load: LoadRecord,
+  page: ListingPage,
+  first: PagePlan,
+  signal: AbortSignal,
+): Promise<PagePlan> {
+  const { cluster, clock } = runner.deps
+  const placement = cluster.placementOf(runner.loadId)
+  let plan = first
+  await cluster.refresh(signal)
+  const startedMs = clock.monotonicMs()
+  while (
+    plan.missingBytes > 0 &&
+    plan.missingBytes <= placement.unsettledBytes(startedMs) &&
+    clock.monotonicMs() - startedMs < 2 * settleMs
+  ) {
+    runner.waitFor('waiting for the cache workers to report their room')
+    await clock.sleep(reportLookMs, signal)
+    await cluster.refresh(signal)
+    releasePlan(plan, placement)
+    plan = planThePage(runner, load, page)
+  }
+  runner.waitFor('')
+  return plan
 }
 
 function plannerOf(runner: RunningLoad, load: LoadRecord): PlannerOptions {
@@ -267,7 +321,7 @@ async function waitForSettledRoom(runner: RunningLoad, signal: AbortSignal): Pro
 function refusal(runner: RunningLoad): Refusal | undefined {
   const load = runner.load()
   if (load.missingCapacityBytes === 0 || load.counts.tasksDone > 0) return undefined
-  const { placement } = runner.deps.cluster
+  const placement = runner.deps.cluster.placementOf(runner.loadId)
   return refusalOf(load.path, load.missingCapacityBytes, load.options, placement)
 }
 

@@ -90,12 +90,15 @@ export class LoadRunner implements RunningLoad {
     this.#stop = stop
     const signal = AbortSignal.any([stop, this.#cancel.signal, this.#failures.signal])
     try {
-      if (this.load().cancelling) this.cancel()
-      else await whileKeptAside(this, () => this.#runSteps(signal))
+      const { cancelling, swapping } = this.load()
+      if (swapping === true) await this.#swap()
+      else if (cancelling) this.cancel()
+      else await whileKeptAside(this, (expired) => this.#runSteps(AbortSignal.any([signal, expired])))
     } catch (thrown) {
-      if (stop.aborted || this.#cancel.signal.aborted) return await this.#ended(stop)
+      if (stop.aborted || (this.#cancel.signal.aborted && !this.#isSwapping())) return await this.#ended(stop)
       if (this.#failures.signal.aborted) return await this.#endEarly(abortReason(this.#failures.signal))
       const error = toSkeinError(thrown)
+      if (error.reason === 'staging_expired') return await this.#endEarly(error)
       this.deps.logger.error('a load failed', { loadId: this.loadId, error })
       await this.#fail(error)
       return
@@ -106,6 +109,10 @@ export class LoadRunner implements RunningLoad {
   async #ended(stop: AbortSignal): Promise<void> {
     const load = this.deps.tables.loads.get([this.loadId])
     if (this.#cancel.signal.aborted && !stop.aborted && load !== undefined && !hasEnded(load.mode)) await this.#endCancelled(stop)
+  }
+
+  #isSwapping(): boolean {
+    return this.deps.tables.loads.get([this.loadId])?.swapping === true
   }
 
   async #runSteps(signal: AbortSignal): Promise<void> {
@@ -164,7 +171,7 @@ export class LoadRunner implements RunningLoad {
         failed,
         replaced: [],
       })
-      if (effect.type === 'applied') cluster.placement.release(targets, bytes)
+      if (effect.type === 'applied') cluster.placementOf(this.loadId).release(targets, bytes)
       dispatcher.withdraw(this.loadId, set)
     }
   }
@@ -197,9 +204,11 @@ export class LoadRunner implements RunningLoad {
     const load = this.load()
     const { filesFailed, filesLoaded, filesCached, files } = load.counts
     if (filesFailed === 0 && load.errorCode === '') {
-      // Not to be cancelled any more: what is swapped in is in.
-      if (load.options.atomic === true) await commitAtomicLoad(this, this.#stop)
-      return await this.end('COMPLETED', undefined)
+      if (load.options.atomic !== true) return await this.end('COMPLETED', undefined)
+      const effect = await this.submit({ type: 'SwapBegun', nowMs: this.deps.clock.nowMs(), loadId: this.loadId })
+      if (effect.type === 'applied') return await this.#swap()
+      this.cancel()
+      throw abortReason(this.#cancel.signal)
     }
     const mode = filesLoaded + filesCached === 0 || load.options.atomic === true ? 'FAILED' : 'PARTIAL'
     const first = this.deps.tables.failures.scan([load.loadId], Number.MIN_SAFE_INTEGER, 1)[0]?.value
@@ -216,12 +225,18 @@ export class LoadRunner implements RunningLoad {
     await this.end(mode, new SkeinError(code as SkeinError['code'], whole))
   }
 
+  /** Not to be cancelled any more, nor after a restart: what is swapped in is in, and the load says so. */
+  async #swap(): Promise<void> {
+    await commitAtomicLoad(this, this.#stop)
+    await this.end('COMPLETED', undefined)
+  }
+
   async end(mode: LoadMode, error: SkeinError | undefined, missingCapacityBytes = this.load().missingCapacityBytes): Promise<void> {
     const { tables, cluster, dispatcher, outstanding, metrics, logger } = this.deps
     dispatcher.closeLoad(this.loadId)
-    for (const { value } of tables.open.scan([this.loadId], 0, Number.MAX_SAFE_INTEGER))
-      cluster.placement.release(value.targets, value.bytes)
-    await this.submit(this.#stateChanged(mode, error?.message ?? '', error?.code ?? '', missingCapacityBytes))
+    cluster.placementOf(this.loadId).loadEnded()
+    const note = mode === 'COMPLETED' && this.load().cancelling ? 'it was cancelled too late: the new version was being swapped in' : ''
+    await this.submit(this.#stateChanged(mode, error?.message ?? note, error?.code ?? '', missingCapacityBytes))
     outstanding.forgetLoad(this.loadId)
     const load = tables.loads.get([this.loadId])
     metrics.add('job.files.loaded', load?.counts.filesLoaded ?? 0)

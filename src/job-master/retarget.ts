@@ -8,7 +8,7 @@ const setsMax = 256
 /** Gives other targets to waiting sets of lost workers, as far as other workers have room. */
 export async function retargetHeldSets(deps: RunningLoadDependencies, loadId: number): Promise<void> {
   const { dispatcher, cluster, submit, clock } = deps
-  const { placement } = cluster
+  const placement = cluster.placementOf(loadId)
   const wish = wishOf(deps.tables.loads.get([loadId])?.options)
   const sets: { set: number; targets: string[] }[] = []
   for (const held of dispatcher.heldSets(loadId)) {

@@ -114,6 +114,7 @@ export class SetService {
 
   async #complete(loadId: number, request: CompleteSetRequest): Promise<void> {
     const { tables, outstanding, dispatcher, metrics, cluster } = this.#deps
+    const placement = cluster.placementOf(loadId)
     const load = tables.loads.get([loadId])
     const record = tables.sets.get([loadId, request.set])
     const open = tables.open.get([loadId, request.set])
@@ -138,7 +139,7 @@ export class SetService {
       const command = this.#completion(load, record, request)
       const effect = await this.#deps.submit(command)
       const unused = effect.type === 'applied' ? effect.unused : command.replaced
-      for (const replacement of unused) releasePlan(replacement, cluster.placement)
+      for (const replacement of unused) releasePlan(replacement, placement)
       if (effect.type !== 'applied') return
       outstanding.forget(loadId, request.set)
       if (out === undefined) dispatcher.withdraw(loadId, request.set)
@@ -159,13 +160,14 @@ export class SetService {
     const gone = new Set(replaced.map((replacement) => replacement.oldFileId))
     const left = { ...record, pieces: record.pieces.filter((piece) => !gone.has(piece.fileId)) }
     const isCheck = record.verify === true
+    const placement = this.#deps.cluster.placementOf(load.loadId)
     // Of what was there nothing was reserved; what must be loaded anew is, from now on.
-    if (isCheck) this.#deps.cluster.placement.reserve(record.targets, setBytes(record))
-    this.#deps.cluster.placement.release(record.targets, setBytes(record) - setBytes(left))
+    if (isCheck) placement.reserve(record.targets, setBytes(record))
+    placement.release(record.targets, setBytes(record) - setBytes(left))
     const { retries, failed } = planRetries(left, request.failures, this.#retryContext(load, request.jobWorkerId))
     if (isCheck) {
       const again = retries.reduce((sum, retry) => sum + setBytes(retry), 0)
-      this.#deps.cluster.placement.unplan(record.targets, setBytes(record) - again)
+      placement.unplan(record.targets, setBytes(record) - again)
     }
     return {
       type: 'SetCompleted',
@@ -199,7 +201,7 @@ export class SetService {
     return {
       policy: options.retry,
       planner: { batchFiles: load.options.batchSize, batchBytes: options.batchBytes },
-      placement: cluster.placement,
+      placement: cluster.placementOf(load.loadId),
       wish: wishOf(load.options),
       random,
       nowMs: clock.nowMs(),
@@ -262,7 +264,7 @@ export class SetService {
     const given = failed.length > 0 ? setBytes(record) : 0
     submit({ type: 'SetCompleted', nowMs: clock.nowMs(), loadId, set, originBytes: 0, retries, failed, replaced: [] }).then(
       (effect) => {
-        if (effect.type === 'applied') cluster.placement.release(record.targets, given)
+        if (effect.type === 'applied') cluster.placementOf(loadId).release(record.targets, given)
         outstanding.forget(loadId, set)
         dispatcher.reload(loadId)
         this.#deps.onProgress(loadId, false)
@@ -329,7 +331,7 @@ export function planReplacement(
   const { batchBytes, largeSetBytes } = deps.options
   const { replication } = load.options
   const planner = { replication, batchFiles: load.options.batchSize, batchBytes, largeSetBytes, wish: wishOf(load.options) }
-  const plan = planPage([{ ...file, replication: old.replication }], planner, deps.cluster.placement, attempt + 1)
+  const plan = planPage([{ ...file, replication: old.replication }], planner, deps.cluster.placementOf(load.loadId), attempt + 1)
   const failure = plan.failed[0]
   if (failure !== undefined) return lost(failure.code, failure.reason)
   return { oldFileId: old.fileId, set, file: { fileId: file.fileId, length: file.length }, failure: undefined, sets: plan.sets }

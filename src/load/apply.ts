@@ -13,6 +13,7 @@ import type {
   StartLoad,
   StateChanged,
   SubmitLoad,
+  SwapBegun,
 } from './commands.ts'
 import { applyRepairPlanned, applySetCompleted } from './apply-completion.ts'
 import { applyIndexCommand, holdIndex, isWhole, type IndexCommand } from './apply-lists.ts'
@@ -61,6 +62,8 @@ function applyTo(
       return applyRepairPlanned(tables, load, command, unused)
     case 'StateChanged':
       return stateChanged(tables, load, command)
+    case 'SwapBegun':
+      return swapBegun(load, command)
     case 'CancelRequested':
       return cancelRequested(load, command)
     default:
@@ -154,6 +157,7 @@ function pagePlanned(tables: Tables, load: LoadRecord, command: PagePlanned): bo
   }
   load.missingCapacityBytes += command.missingBytes
   load.namespaceId = command.namespaceId
+  if (command.stagingId !== undefined) load.stagingId ??= command.stagingId
   load.cursor = command.nextCursor
   load.pagesPlanned += 1
   load.listingDone = command.nextCursor === ''
@@ -184,6 +188,8 @@ function stateChanged(tables: Tables, load: LoadRecord, command: StateChanged): 
   if (command.mode === 'AUDITING' && (load.openSets > 0 || !load.listingDone)) return false
   setMode(load, command.mode, command.nowMs)
   if (!hasEnded(load.mode)) return true
+  // It came too late to be true: what was asked of the master before is done.
+  if (load.mode === 'COMPLETED') load.cancelling = false
   load.reason = command.reason
   load.errorCode = command.errorCode
   load.missingCapacityBytes = command.missingCapacityBytes
@@ -192,6 +198,12 @@ function stateChanged(tables: Tables, load: LoadRecord, command: StateChanged): 
   load.openKept = true
   noteEnded(tables, load.loadId)
   noteRate(tables, load)
+  return true
+}
+
+function swapBegun(load: LoadRecord, _command: SwapBegun): boolean {
+  if (load.mode !== 'AUDITING' || load.cancelling) return false
+  load.swapping = true
   return true
 }
 

@@ -53,6 +53,8 @@ export interface PagePlanned {
   readonly failed: readonly FileFailure[]
   readonly counts: PageCounts
   readonly missingBytes: number
+  /** See LoadRecord. */
+  readonly stagingId?: string
 }
 /** The listing ended early; what is planned is finished, the load cannot be COMPLETED. */
 export interface ListingStopped {
@@ -122,6 +124,12 @@ export interface StateChanged {
   readonly errorCode: string
   readonly missingCapacityBytes: number
 }
+/** An atomic load has all that it needs and is about to be swapped in. Ignored when it is being cancelled. */
+export interface SwapBegun {
+  readonly type: 'SwapBegun'
+  readonly nowMs: number
+  readonly loadId: number
+}
 export interface CancelRequested {
   readonly type: 'CancelRequested'
   readonly nowMs: number
@@ -146,6 +154,7 @@ export type LoadCommand =
   | SetsRetargeted
   | RepairPlanned
   | StateChanged
+  | SwapBegun
   | CancelRequested
   | LoadExpired
   | ScheduleCommand

@@ -92,6 +92,10 @@ export interface LoadRecord {
   mode: LoadMode
   cancelling: boolean
   namespaceId: string
+  /** Of an atomic load: exactly what the master has put aside for it, once known. */
+  stagingId?: string
+  /** The master has been, or is about to be, asked to swap it in: from then on it is not cancelled any more. */
+  swapping?: boolean
   /** Where the listing goes on; empty at the start. */
   cursor: string
   pagesPlanned: number
@@ -214,11 +218,11 @@ const stagedForMsDefault = 24 * 3_600_000
 
 /** What a listing of this load is asked of the master with: an atomic one's is put aside, under its path, so that a later load goes on with it. */
 export function stagingOf(
-  { path, options }: Pick<LoadRecord, 'path' | 'options'>,
+  { path, options, stagingId = path }: Pick<LoadRecord, 'path' | 'options' | 'stagingId'>,
   nowMs: number,
 ): { readonly stagingId?: string; readonly stagingExpiresMs?: number } {
   if (options.atomic !== true) return {}
-  return { stagingId: path, stagingExpiresMs: nowMs + (options.expireTimeMs ?? stagedForMsDefault) }
+  return { stagingId, stagingExpiresMs: nowMs + (options.expireTimeMs ?? stagedForMsDefault) }
 }
 
 /** `L42`: how people and tasks name load 42. */

@@ -1,7 +1,9 @@
 // Why: which workers get a block, and whether there is room for it, decided before anything is read.
 // How: weighted rendezvous hashing (each worker draws a number from the block group's hash; free space is the weight),
 // so that data spreads by free space, a worker that comes or goes moves little, and the same group meets the same
-// workers again. A ledger reserves what is planned, because usage reports lag behind.
+// workers again. A ledger reserves what is planned, because usage reports lag behind, and knows for which load: what a
+// load holds of a worker ends with it. Two figures bound a worker's usage from above, and the lower one counts: what was used
+// when nothing was planned and what was planned since; and what is reported now and what was written too lately to be in it.
 import { hashText, hashUnit } from './hash.ts'
 
 export interface PlacementWorker {
@@ -11,6 +13,8 @@ export interface PlacementWorker {
   readonly capacityBytes: number
   /** As the worker reports it, reservations included. */
   readonly usedBytes: number
+  /** When the master had this report, by the master's clock; not given: as of now. */
+  readonly lastHeartbeatMs?: number
 }
 
 /** Which hosts get blocks (wire: HostChoice). */
@@ -27,6 +31,8 @@ export interface PlacementWish {
   readonly hosts?: HostChoice | undefined
   /** Colder blocks may go: all room counts that no load's planned bytes take. */
   readonly evict?: boolean | undefined
+  /** What the load had found cached may go, too: of a load that may evict, which loads it again. */
+  readonly overCached?: boolean | undefined
 }
 
 /** Whether a host may hold blocks of a load with this choice. */
@@ -44,13 +50,46 @@ interface LedgerEntry {
   /** Planned and not yet ended. */
   openBytes: number
   idleSinceMs: number
+  /** Arrived since the last list of workers. */
+  arrivedBytes: number
+  /** Arrived, and not yet in the reported usage for sure. */
+  recent: readonly Arrival[]
+  /** By load that has not ended. */
+  readonly loads: Map<number, Share>
 }
 
-/** How long after the last planned byte ended the reported usage is believed again. */
+interface Arrival {
+  readonly atMs: number
+  /** The worker's last report then. */
+  readonly heartbeatMs: number
+  readonly bytes: number
+}
+
+/** What one load has of a worker. */
+interface Share {
+  openBytes: number
+  /** Planned or arrived: not to be evicted while the load runs. */
+  heldBytes: number
+  /** Found there, and counted on; without protection at the worker. */
+  cachedBytes: number
+}
+
+/** How long after a planned byte ended the reported usage is believed again. */
 export const settleMs = 3000
 
 export class Placement {
-  readonly #entries = new Map<string, LedgerEntry>()
+  readonly #entries: Map<string, LedgerEntry>
+  readonly #loadId: number
+
+  constructor(entries = new Map<string, LedgerEntry>(), loadId = 0) {
+    this.#entries = entries
+    this.#loadId = loadId
+  }
+
+  /** The same books, in which what is reserved is this load's. */
+  of(loadId: number): Placement {
+    return new Placement(this.#entries, loadId)
+  }
 
   /** Takes over the master's list of workers. One that is not in it is not live; what is under way to it stays in the books. */
   update(workers: readonly PlacementWorker[], nowMs: number): void {
@@ -68,8 +107,9 @@ export class Placement {
       }
       entry.worker = worker
       entry.baselineBytes ??= worker.usedBytes
+      noteArrivals(entry, nowMs)
       if (entry.openBytes > 0) entry.idleSinceMs = nowMs
-      else if (nowMs - entry.idleSinceMs >= settleMs) {
+      else if (entry.recent.length === 0 && nowMs - entry.idleSinceMs >= settleMs) {
         entry.baselineBytes = worker.usedBytes
         entry.plannedBytes = 0
       }
@@ -103,19 +143,28 @@ export class Placement {
   /** Bytes that a load which may evict can still plan for a worker. */
   roomBytes(workerId: string): number {
     const entry = this.#entries.get(workerId)
-    return entry === undefined ? 0 : roomOf(entry)
+    return entry === undefined ? 0 : this.#roomOf(entry)
   }
 
   /** The same books, to try something out in. */
   copy(): Placement {
     const copy = new Placement()
-    for (const [workerId, entry] of this.#entries) copy.#entries.set(workerId, { ...entry })
+    for (const [workerId, entry] of this.#entries) {
+      const loads = new Map([...entry.loads].map(([loadId, share]) => [loadId, { ...share }] as const))
+      copy.#entries.set(workerId, { ...entry, loads })
+    }
     return copy
   }
 
   /** True when no planned byte is under way anywhere and the reported usage is believed: what does not fit now, does not fit. */
   get settled(): boolean {
     return [...this.#entries.values()].every((entry) => entry.plannedBytes === 0)
+  }
+
+  /** Bytes on live workers that arrived until then and may be gone again by what the next reports say. */
+  unsettledBytes(untilMs: number): number {
+    const live = [...this.#entries.values()].filter(({ worker }) => worker.live)
+    return live.reduce((sum, { recent }) => sum + bytesOf(recent.filter(({ atMs }) => atMs <= untilMs)), 0)
   }
 
   /**
@@ -127,7 +176,7 @@ export class Placement {
     for (const entry of this.#entries.values()) {
       const free = freeOf(entry)
       if (!entry.worker.live || excluded.includes(entry.worker.workerId) || !isChosenHost(wish.hosts, entry.worker.hostname)) continue
-      if (free < bytes && (wish.evict !== true || roomOf(entry) < bytes)) continue
+      if (free < bytes && (wish.evict !== true || this.#roomOf(entry, wish.overCached) < bytes)) continue
       // Weighted rendezvous: -weight / ln(u), u uniform in (0, 1) (Schindelhauer and Schomaker, "Weighted distributed hash tables").
       ranked.push({ entry, score: -Math.max(free, 1) / Math.log(hashUnit(hash, entry.hash)) })
     }
@@ -155,30 +204,73 @@ export class Placement {
       this.#entries.set(workerId, entry)
       entry.plannedBytes += bytes
       entry.openBytes += bytes
+      this.#change(entry, bytes, bytes)
     }
   }
 
   /** The bytes are on the workers now (their reports will say so). */
   arrived(targets: readonly string[], bytes: number): void {
-    for (const entry of this.#of(targets)) entry.openBytes = Math.max(0, entry.openBytes - bytes)
+    for (const entry of this.#of(targets)) {
+      entry.arrivedBytes += Math.min(entry.openBytes, bytes)
+      entry.openBytes = Math.max(0, entry.openBytes - bytes)
+      this.#change(entry, -bytes, 0)
+    }
   }
 
   /** The bytes will not come. */
   release(targets: readonly string[], bytes: number): void {
     for (const entry of this.#of(targets)) {
-      entry.openBytes = Math.max(0, entry.openBytes - bytes)
-      entry.plannedBytes = Math.max(0, entry.plannedBytes - bytes)
+      drop(entry, bytes)
+      this.#change(entry, -bytes, -bytes)
     }
   }
 
   /** Bytes that were planned and have been there all along. */
   unplan(targets: readonly string[], bytes: number): void {
-    for (const entry of this.#of(targets)) entry.plannedBytes = Math.max(0, entry.plannedBytes - bytes)
+    for (const entry of this.#of(targets)) {
+      entry.plannedBytes = Math.max(0, entry.plannedBytes - bytes)
+      this.#change(entry, 0, -bytes)
+    }
+  }
+
+  /** The bytes were there before, and the load counts on them: they are no room for it. Less than 0: it does not count on them. */
+  hold(targets: readonly string[], bytes: number): void {
+    for (const entry of this.#of(targets)) this.#change(entry, 0, 0, bytes)
+  }
+
+  /** The load has ended: what it had reserved and not written is given back, and what it wrote may be evicted. */
+  loadEnded(): void {
+    for (const entry of this.#entries.values()) {
+      drop(entry, entry.loads.get(this.#loadId)?.openBytes ?? 0)
+      entry.loads.delete(this.#loadId)
+    }
   }
 
   /** Nothing is under way at all: drops what got lost in the books (sets that ended without an answer). */
   nothingOpen(): void {
-    for (const entry of this.#entries.values()) entry.openBytes = 0
+    for (const entry of this.#entries.values()) {
+      entry.openBytes = 0
+      for (const share of entry.loads.values()) share.openBytes = 0
+    }
+  }
+
+  /** What is free once everything is evicted that no running load holds. */
+  #roomOf(entry: LedgerEntry, overCached = false): number {
+    let heldBytes = 0
+    for (const [loadId, share] of entry.loads) {
+      heldBytes += share.heldBytes
+      if (loadId !== this.#loadId || !overCached) heldBytes += share.cachedBytes
+    }
+    // What was lost or freed since holds no room.
+    return Math.max(0, entry.worker.capacityBytes - Math.min(heldBytes, usedAtMost(entry)))
+  }
+
+  #change({ loads }: LedgerEntry, openBytes: number, heldBytes: number, cachedBytes = 0): void {
+    const share = loads.get(this.#loadId) ?? { openBytes: 0, heldBytes: 0, cachedBytes: 0 }
+    loads.set(this.#loadId, share)
+    share.openBytes = Math.max(0, share.openBytes + openBytes)
+    share.heldBytes = Math.max(0, share.heldBytes + heldBytes)
+    share.cachedBytes = Math.max(0, share.cachedBytes + cachedBytes)
   }
 
   #of(targets: readonly string[]): LedgerEntry[] {
@@ -187,19 +279,42 @@ export class Placement {
 }
 
 function entryOf(worker: PlacementWorker, baselineBytes: number | undefined, nowMs: number): LedgerEntry {
-  return { worker, hash: hashText(worker.workerId), baselineBytes, plannedBytes: 0, openBytes: 0, idleSinceMs: nowMs }
+  const books = { baselineBytes, plannedBytes: 0, openBytes: 0, idleSinceMs: nowMs, arrivedBytes: 0, recent: [], loads: new Map() }
+  return { worker, hash: hashText(worker.workerId), ...books }
 }
 
 function unlisted(workerId: string): PlacementWorker {
   return { workerId, hostname: '', live: false, capacityBytes: 0, usedBytes: 0 }
 }
 
-/** What is free once everything is evicted that no load has planned. */
-function roomOf(entry: LedgerEntry): number {
-  return Math.max(0, entry.worker.capacityBytes - entry.plannedBytes)
+function drop(entry: LedgerEntry, bytes: number): void {
+  entry.openBytes = Math.max(0, entry.openBytes - bytes)
+  entry.plannedBytes = Math.max(0, entry.plannedBytes - bytes)
+}
+
+/** What arrived before a report that is surely newer is in the reported usage, as far as it is still there. */
+function noteArrivals(entry: LedgerEntry, nowMs: number): void {
+  const { live, lastHeartbeatMs = 0 } = entry.worker
+  // Both readings are of the master's clock. A dead worker reports nothing more, and old masters do not say when.
+  const isReported = ({ heartbeatMs }: Arrival): boolean =>
+    !live || lastHeartbeatMs === 0 || Math.abs(lastHeartbeatMs - heartbeatMs) >= settleMs
+  const left = entry.recent.filter((arrival) => nowMs - arrival.atMs < settleMs || !isReported(arrival))
+  const { arrivedBytes: bytes } = entry
+  entry.recent = bytes > 0 ? [...left, { atMs: nowMs, heartbeatMs: lastHeartbeatMs, bytes }] : left
+  entry.arrivedBytes = 0
+}
+
+function bytesOf(arrivals: readonly Arrival[]): number {
+  return arrivals.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+/** Reported, and what may not be in the report yet. */
+function usedAtMost({ worker, openBytes, arrivedBytes, recent }: LedgerEntry): number {
+  return worker.usedBytes + openBytes + arrivedBytes + bytesOf(recent)
 }
 
 function freeOf(entry: LedgerEntry): number {
   const { capacityBytes, usedBytes } = entry.worker
-  return Math.max(0, capacityBytes - Math.max(usedBytes, (entry.baselineBytes ?? 0) + entry.plannedBytes))
+  const plannedBytes = (entry.baselineBytes ?? 0) + entry.plannedBytes
+  return Math.max(0, capacityBytes - Math.max(usedBytes, Math.min(plannedBytes, usedAtMost(entry))))
 }

@@ -49,6 +49,8 @@ export interface PagePlan {
   readonly counts: PageCounts
   /** Bytes (times missing replicas) that fit nowhere; their files are in `failed`. */
   readonly missingBytes: number
+  /** Of a load that may evict: bytes by worker of what is there already and shall stay. */
+  readonly held?: ReadonlyMap<string, number>
 }
 
 interface Run {
@@ -114,6 +116,7 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
   const checks = new SetBatches(options, attempt)
   const groups = new Groups(options)
   let missingBytes = 0
+  const held = holdCached(files, options, placement)
   for (const file of files) {
     if (isDirectoryMarker(file)) {
       counts.filesSkipped += 1
@@ -145,7 +148,22 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
     }
   }
   const toCheck = checks.finish().map((set) => ({ ...set, verify: true }))
-  return { sets: [...batches.finish(), ...toCheck], cached, failed, counts, missingBytes }
+  const plan = { sets: [...batches.finish(), ...toCheck], cached, failed, counts, missingBytes }
+  return held.size === 0 ? plan : { ...plan, held }
+}
+
+/** A load that may evict must not make room of what it counts on: before any file of the page gets its targets. */
+function holdCached(files: readonly ListedFile[], { wish }: Pick<PlannerOptions, 'wish'>, placement: Placement): Map<string, number> {
+  const held = new Map<string, number>()
+  if (wish?.evict !== true) return held
+  for (const { blocks, length, blockSizeBytes } of files) {
+    for (const [index, { workerIds }] of blocks.entries()) {
+      for (const workerId of workerIds.filter((one) => placement.holdsFor(one, wish.hosts)))
+        held.set(workerId, (held.get(workerId) ?? 0) + blockLength(length, blockSizeBytes, index))
+    }
+  }
+  for (const [workerId, bytes] of held) placement.hold([workerId], bytes)
+  return held
 }
 
 function whyNotPlaced(missingBytes: number, replication: number, placement: Placement): string {
@@ -165,7 +183,11 @@ function wholePiece(file: ListedFile): Piece {
 }
 
 /** Gives back what planPage reserved, when the plan is thrown away. */
-export function releasePlan(plan: { readonly sets: readonly NewSet[] }, placement: Placement): void {
+export function releasePlan(
+  plan: { readonly sets: readonly NewSet[]; readonly held?: ReadonlyMap<string, number> },
+  placement: Placement,
+): void {
+  for (const [workerId, bytes] of plan.held ?? []) placement.hold([workerId], -bytes)
   for (const set of plan.sets) {
     if (set.verify === true) continue
     for (const piece of set.pieces) placement.release(set.targets, pieceBytes(piece))

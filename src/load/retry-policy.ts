@@ -33,6 +33,15 @@ export function errorClassOf({ workerId, reason, retryable }: Pick<BlockFailure,
   return retryable || workerId !== '' ? 'transient' : 'permanent'
 }
 
+/**
+ * An object that its store fails to give while it answers other requests (job-worker/lone-fault.ts) is tried so often at most, by
+ * fewer attempts than a store that is down is waited for. With the defaults one attempt is 11 requests (fs.cosn.maxRetries) over at
+ * most 43 s of back-off, half of that on average (100 ms doubled up to 10 s, full jitter), besides what the requests themselves
+ * take; so such a file fails within 135 s, about 70 s on average. A store that is down: 5 attempts (skein.load.attempts.max),
+ * within 4 minutes, about 2 on average.
+ */
+const loneAttemptsMax = 3
+
 /** A store that asks for time gets more of it: as after so many more attempts. */
 const throttledSteps = 3
 /** A writer that died holds its blocks for seconds: asking again sooner is of no use. */
@@ -131,6 +140,11 @@ function isStraggler(failure: BlockFailure): boolean {
   return failure.workerId === '' && failure.reason === 'straggler'
 }
 
+/** The store answers, but does not give this object. */
+function isLone(failure: BlockFailure): boolean {
+  return failure.workerId === '' && failure.reason === 'store_answers'
+}
+
 /** Time alone may mend it. */
 function isPatient(failure: BlockFailure): boolean {
   if (isStraggler(failure)) return true
@@ -141,6 +155,8 @@ function isPatient(failure: BlockFailure): boolean {
 function finalFailure(failures: readonly BlockFailure[], attempt: number, context: RetryContext): BlockFailure | undefined {
   const unreadable = failures.find((failure) => errorClassOf(failure) === 'permanent')
   if (unreadable !== undefined) return unreadable
+  const lone = failures.find(isLone)
+  if (lone !== undefined && attempt >= Math.min(loneAttemptsMax, context.policy.attemptsMax)) return lone
   if (attempt < context.policy.attemptsMax) return undefined
   return failures.find((failure) => !isPatient(failure))
 }

@@ -6,6 +6,8 @@ export interface StageListing {
   readonly type: 'stage_listing'
   readonly atMs: number
   readonly stagingId: string
+  /** Only into this one (StagingRecord.addedId), which the load began; not given: into whatever there is, or a new one. */
+  readonly number?: number
   readonly namespaceId: string
   readonly blockSizeBytes: number
   /** When it is given up unless it is staged to again. */
@@ -26,6 +28,8 @@ export interface CommitStaging {
   readonly type: 'commit_staging'
   readonly atMs: number
   readonly stagingId: string
+  /** As above. */
+  readonly number?: number
 }
 
 /** Drops at most `limit` files of what was put aside; sent until nothing is left. From the first on it can no longer be swapped in. */

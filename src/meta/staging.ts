@@ -1,6 +1,7 @@
 // Why: a dataset is replaced as a whole or not at all. How: the files of an atomic load are inodes like any other, so that
 // workers report their blocks and the audit counts them, but their names are edges of a pseudo-directory of the staging's
-// own, the whole key a name; a second one names the visible files that are to go. The swap moves the edges over.
+// own, the whole key a name; a second one names the visible files that are to go. The swap moves the edges over. A load
+// whose staging was cleared away, its time being over, must not go on in a new one, which lacks what the first one held.
 import { assertNever } from '../base/assert.ts'
 import type { Applied, Effect } from './commands.ts'
 import { forgetDeadline } from './deadlines.ts'
@@ -13,6 +14,10 @@ import { dropBlocks, isSameVersion, nextId, Tree } from './tree.ts'
 
 /** Edges that are read at once. */
 const readAtOnce = 512
+/** How long it is known that a staging was swapped in: longer than anybody waits to hear it. */
+const committedKeptMs = 30 * 24 * 3_600_000
+export const stagingExpiredMessage =
+  'nothing was swapped in: what was put aside had expired and was cleared away; load it again, with more --expire-time'
 
 export function applyStaging(tables: Tables, command: StagingCommand): Applied {
   switch (command.type) {
@@ -30,7 +35,10 @@ export function applyStaging(tables: Tables, command: StagingCommand): Applied {
 function stageListing(tables: Tables, command: StageListing): Applied {
   const record = namespaceById(tables, command.namespaceId)
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
-  const known = tables.staging(command.stagingId)
+  const before = tables.staging(command.stagingId)
+  const known = before?.committed === true ? undefined : before
+  if (command.number !== undefined && (known?.addedId !== command.number || known.dropping))
+    return refused('failed_precondition', stagingExpiredMessage)
   if (known?.dropping === true || (known !== undefined && known.namespaceId !== command.namespaceId)) {
     return refused('unavailable', 'what was staged before is still being cleared away')
   }
@@ -39,6 +47,7 @@ function stageListing(tables: Tables, command: StageListing): Applied {
     known === undefined
       ? { id, namespaceId, addedId: nextId(tables), removedId: nextId(tables), createdMs: atMs, expiresMs, dropping: false }
       : { ...known, expiresMs }
+  if (before !== undefined && known === undefined) tables.removeStaging(id)
   tables.putStaging(staging)
   const effects: Effect[] = []
   const fileIds = command.upserts.map((object) => {
@@ -64,7 +73,8 @@ function stageListing(tables: Tables, command: StageListing): Applied {
 
 function commitStaging(tables: Tables, command: CommitStaging): Applied {
   const staging = tables.staging(command.stagingId)
-  if (staging === undefined) return done(0)
+  if (command.number !== undefined && staging?.addedId !== command.number) return refused('failed_precondition', stagingExpiredMessage)
+  if (staging === undefined || staging.committed === true) return done(0)
   if (staging.dropping) return refused('failed_precondition', 'what was staged is being cleared away: it was given up')
   const record = namespaceById(tables, staging.namespaceId)
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
@@ -83,7 +93,7 @@ function commitStaging(tables: Tables, command: CommitStaging): Applied {
     const file = fileAt(tables, record.rootId, name)
     if (file?.id === inodeId) tree.removeFile(name)
   }
-  tables.removeStaging(staging.id)
+  tables.putStaging({ ...staging, committed: true, expiresMs: command.atMs + committedKeptMs })
   // Readers that opened the old version before this read it to its end.
   return done(
     tree.changed,

@@ -99,6 +99,8 @@ export interface StagingRecord {
   readonly expiresMs: number
   /** It is being cleared away. */
   readonly dropping: boolean
+  /** It was swapped in. The row stays for a while, to say so to a load that asks again. */
+  readonly committed?: boolean
 }
 
 /** What has a name in a namespace. */

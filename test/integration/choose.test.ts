@@ -270,6 +270,34 @@ describe('choosing what to load', () => {
   })
 })
 
+describe('a full cache and loads that may evict', () => {
+  let origin: Origin | undefined
+  let skein: LocalSkein | undefined
+  afterAll(async () => {
+    await skein?.dispose()
+    await origin?.close()
+  })
+
+  it('gives the room of a load that has just ended to the next one, which ends with all of its files in', async () => {
+    const store = await startOrigin({ credentials: [testCredential], buckets: ['data'] })
+    origin = store
+    const bucket = store.bucket('data')
+    const megabyte = 1024 ** 2
+    for (let number = 0; number < 40; number += 1) bucket.generate(`mine/old-${number}`, megabyte)
+    for (let number = 0; number < 20; number += 1) bucket.generate(`others/${number}`, megabyte)
+    const running = await LocalSkein.start({ quota: '64MB' })
+    skein = running
+    expect(await running.createNamespace('ns', store, 'data')).toMatchObject({ code: 0 })
+    const load = (...args: readonly string[]): Promise<LoadStatus> => running.json<LoadStatus>('fs', 'distributedLoad', ...args)
+    for (const path of ['/ns/mine', '/ns/others']) expect(await load(path)).toMatchObject({ state: 'COMPLETED' })
+    for (let number = 0; number < 20; number += 1) bucket.generate(`mine/new-${number}`, megabyte)
+    // What it finds cached is colder than the rest: workers may push that out first.
+    expect(await load('/ns/mine', '--evict')).toMatchObject({ state: 'COMPLETED', counts: { files: 60, filesFailed: 0 } })
+    expect(await load('/ns/mine')).toMatchObject({ state: 'COMPLETED', counts: { filesCached: 60, filesLoaded: 0 } })
+    expect(await load('/ns/others', '--evict')).toMatchObject({ state: 'COMPLETED', counts: { files: 20, filesFailed: 0 } })
+  }, 120_000)
+})
+
 describe('everything is killed in the middle', () => {
   let origin: Origin
   let proxy: CountingProxy

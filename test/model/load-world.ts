@@ -24,8 +24,8 @@ export interface WorldFile {
   length: number
   etag: string
   readonly blockSizeBytes: number
-  /** Reads fail for good. */
-  poisoned: boolean
+  /** Reads fail for good; `lone`: of this object alone, by an error that may pass. */
+  poisoned: boolean | 'lone'
 }
 export interface WorldWorker {
   readonly workerId: string
@@ -87,6 +87,8 @@ export class World {
   readonly unreachable = new Set<string>()
   /** Whether a writer that is gone still holds the blocks of a worker. */
   heldBlocks: (workerId: string) => boolean = () => false
+  /** Whether a worker takes a block; one that evicts makes room here. */
+  takes = (worker: WorldWorker, _blockId: number, bytes: number): boolean => usedBytes(worker) + bytes <= worker.capacityBytes
   /** Workers that refused a block for that. */
   readonly refusedHeld: string[] = []
   jobMaster: JobMaster | undefined
@@ -252,8 +254,7 @@ export class World {
     for (const piece of start.pieces) {
       const file = this.files.get(piece.key)
       if (file === undefined || file.fileId !== piece.fileId) {
-        const now = file ?? { fileId: 0, key: piece.key, etag: '', length: 0, blockSizeBytes: 0 }
-        const { fileId, key, etag, length, blockSizeBytes } = now
+        const { fileId, key, etag, length, blockSizeBytes } = file ?? { fileId: 0, key: piece.key, etag: '', length: 0, blockSizeBytes: 0 }
         replacements.push({ oldFileId: piece.fileId, fileId, key, etag, length, blockSizeBytes })
         continue
       }
@@ -261,12 +262,11 @@ export class World {
         const fail = (workerId: string, code: string, retryable: boolean, message: string, reason = ''): void => {
           failures.push({ fileId: piece.fileId, blockIndex: index, workerId, code, reason, retryable, message })
         }
-        if (this.storeDown) {
-          fail('', 'unavailable', true, 'connection refused')
-          continue
-        }
-        if (file.poisoned) {
-          fail('', 'failed_precondition', false, 'the object is archived')
+        if (this.storeDown) fail('', 'unavailable', true, 'connection refused')
+        if (this.storeDown) continue
+        if (file.poisoned !== false) {
+          if (file.poisoned === 'lone') fail('', 'unavailable', true, 'InternalError', 'store_answers')
+          else fail('', 'failed_precondition', false, 'the object is archived')
           continue
         }
         if (this.random() < (this.options.readFailures ?? 0)) {
@@ -284,7 +284,7 @@ export class World {
           else if (!worker.blocks.has(blockId) && this.heldBlocks(worker.workerId)) {
             this.refusedHeld.push(worker.workerId)
             fail(target.workerId, 'already_exists', true, 'the block is being written', 'being_written')
-          } else if (!worker.blocks.has(blockId) && usedBytes(worker) + bytes > worker.capacityBytes)
+          } else if (!worker.blocks.has(blockId) && !this.takes(worker, blockId, bytes))
             fail(target.workerId, 'resource_exhausted', false, 'full')
           else if (this.random() >= (this.options.lostBlocks ?? 0)) worker.blocks.set(blockId, bytes)
         }
@@ -374,7 +374,7 @@ export class World {
   }
 }
 
-function usedBytes(worker: WorldWorker): number {
+export function usedBytes(worker: WorldWorker): number {
   let used = 0
   for (const bytes of worker.blocks.values()) used += bytes
   return used

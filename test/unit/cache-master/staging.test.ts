@@ -152,6 +152,73 @@ describe('staged blocks', () => {
   })
 })
 
+describe('a staging by its exact id', () => {
+  const page = (id: string, expiresMs = soon()) =>
+    fixture.service.syncPage({ path: '/ns/d', cursor: '', limit: 0, stagingId: id, stagingExpiresMs: expiresMs }, call)
+  async function expire(): Promise<void> {
+    const swept = (): number => fixture.logs.filter((line) => line.includes('nobody finished')).length
+    const before = swept()
+    fixture.clock.now += 60_001
+    await fixture.until(async () => {
+      await fixture.service.dropStaging({ stagingId: 'no such one' }, call)
+      return swept() > before
+    })
+  }
+
+  it('is refused once it has expired, however it is gone on with: a new one lacks the removals', async () => {
+    store.objects.delete('d/c')
+    const { stagingId: exact = '' } = await page(stagingId)
+    expect(exact).toMatch(/^\d+:\/ns\/d$/)
+    expect((await page(exact)).stagingId).toBe(exact)
+    await expire()
+    const expired = { code: 'failed_precondition', reason: 'staging_expired', message: expect.stringMatching(/expired.*--expire-time/) }
+    await expect(page(exact)).rejects.toMatchObject(expired)
+    const { namespaces } = await fixture.service.listNamespaces({}, call)
+    const namespaceId = namespaces[0]?.namespaceId ?? ''
+    await expect(fixture.service.refreshFile({ namespaceId, key: 'd/a', stagingId: exact }, call)).rejects.toMatchObject(expired)
+    await expect(fixture.service.commitStaging({ stagingId: exact }, call)).rejects.toMatchObject(expired)
+    // Another load of the path has one of its own, which the first one must neither swap in nor clear away.
+    const { stagingId: later = '' } = await page(stagingId)
+    expect(later).not.toBe(exact)
+    await expect(fixture.service.commitStaging({ stagingId: exact }, call)).rejects.toMatchObject(expired)
+    await fixture.service.dropStaging({ stagingId: exact }, call)
+    expect(await visible()).toEqual(old)
+    await fixture.service.commitStaging({ stagingId: later }, call)
+    expect(await visible()).toEqual({ 'd/a': 'd/a-1', 'd/b': 'd/b-1' })
+  })
+
+  it('is known although nothing is new in it', async () => {
+    const { stagingId: exact = '' } = await page(stagingId)
+    expect(exact).not.toBe('')
+    await expire()
+    await expect(fixture.service.commitStaging({ stagingId: exact }, call)).rejects.toMatchObject({ reason: 'staging_expired' })
+  })
+
+  it('was swapped in for whoever asks again, also after its time and a restart; the next load begins a new one', async () => {
+    replaceAtStore()
+    const { stagingId: exact = '' } = await page(stagingId)
+    expect(await fixture.service.commitStaging({ stagingId: exact }, call)).toMatchObject({ changed: 4 })
+    fixture.clock.now += 600_000
+    await fixture.restart()
+    expect(await fixture.service.commitStaging({ stagingId: exact }, call)).toEqual({ changed: 0 })
+    await expect(page(exact)).rejects.toMatchObject({ reason: 'staging_expired' })
+    store.put('d/b', { length: 4, etag: 'd/b-2' })
+    const { stagingId: next = '' } = await page(stagingId)
+    expect(next).not.toBe(exact)
+    await expect(fixture.service.commitStaging({ stagingId: exact }, call)).rejects.toMatchObject({ reason: 'staging_expired' })
+    await fixture.service.commitStaging({ stagingId: next }, call)
+    expect(await visible()).toEqual({ ...replaced, 'd/b': 'd/b-2' })
+  })
+
+  it('of one file keeps its id however often it is asked for', async () => {
+    replaceAtStore()
+    const one = async () =>
+      await fixture.service.syncPage({ path: '/ns/d/a', cursor: '', limit: 1, stagingId: '/ns/d/a', stagingExpiresMs: soon() }, call)
+    const [first] = (await one()).files
+    for (let round = 0; round < 5; round += 1) expect((await one()).files.map(({ fileId }) => fileId)).toEqual([first?.fileId])
+  })
+})
+
 describe('one object of a staging', () => {
   const refresh = (key: string) =>
     fixture.service

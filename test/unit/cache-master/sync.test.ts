@@ -225,6 +225,14 @@ describe('audit and replication', () => {
     await fixture.service.setReplication({ fileIds, min: 2, max: -1 }, call)
     expect(fixture.journal.entries.length).toBe(entries)
     expect(await fixture.service.getStatus({ path: '/ns/empty' }, call)).toMatchObject({ replicationMin: 2, replicas: 2 })
+    await fixture.service.setReplication({ fileIds, min: 0, max: -1 }, call)
+    const before = fixture.journal.entries.length
+    // One is what there is of a file that asks for none: a load of a million files has a million times nothing to write down.
+    await fixture.service.setReplication({ fileIds, min: 1, max: -1 }, call)
+    expect(fixture.journal.entries.length).toBe(before)
+    expect(await fixture.service.getStatus({ path: '/ns/empty' }, call)).toMatchObject({ replicas: 1 })
+    await fixture.service.setReplication({ fileIds, min: 1, max: 2 }, call)
+    expect(fixture.journal.entries.length).toBe(before + 1)
     await expect(fixture.service.setReplication({ fileIds, min: 2, max: 1 }, call)).rejects.toMatchObject({ code: 'invalid_argument' })
   })
 })

@@ -10,8 +10,9 @@ afterEach(async () => {
   world = undefined
 })
 
-async function begin(options: Partial<WorldOptions> = {}): Promise<World> {
+async function begin(options: Partial<WorldOptions> = {}, prepare: (w: World) => void = () => undefined): Promise<World> {
   world = new World({ seed: 1, workers: 2, ...options })
+  prepare(world)
   await world.startJobMaster()
   world.startJobWorker('j1', 'host1')
   for (let index = 0; index < 20; index += 1) world.addFile(`a/${index}`, 16_384)
@@ -22,6 +23,35 @@ async function submit(w: World, path: string, atomic: boolean): Promise<string> 
   if (w.jobMaster === undefined) throw new Error('no job master')
   const options = { replication: 1, activeJobs: 100, batchSize: 0, atomic }
   return (await w.jobMaster.service.submitLoad({ requestKey: '', path, options }, { signal: never })).loadId
+}
+
+interface ExpiringMaster {
+  /** Of what is put aside: another one once it has expired. */
+  number: number
+  readonly asked: string[]
+}
+
+/** A master that gives what is put aside its exact id, as the real one does. It expires after so many pages. */
+function expiring(w: World, pages = Number.POSITIVE_INFINITY): ExpiringMaster {
+  const state: ExpiringMaster = { number: 1, asked: [] }
+  const master = w.master.bind(w)
+  w.master = () => {
+    const real = master()
+    return {
+      ...real,
+      syncPage: async (request, options) => {
+        const page = await real.syncPage(request, options)
+        if (request.stagingId === undefined) return page
+        state.asked.push(request.stagingId)
+        if (state.asked.length === pages + 1) state.number += 1
+        const exact = `${state.number}:/ns/a`
+        if (request.stagingId !== '/ns/a' && request.stagingId !== exact)
+          throw new SkeinError('failed_precondition', 'nothing was swapped in: it had expired', { reason: 'staging_expired' })
+        return { ...page, stagingId: exact }
+      },
+    }
+  }
+  return state
 }
 
 describe('an atomic load', () => {
@@ -93,6 +123,69 @@ describe('an atomic load', () => {
     const accepted = await w.jobMaster?.service.submitLoad({ requestKey: '', path: '/ns/a', options }, { signal: never })
     expect(await w.untilEnded(accepted?.loadId ?? '')).toMatchObject({ state: 'COMPLETED' })
     expect(longestMs).toBeLessThan(2 ** 31)
+  })
+
+  test('fails when what it had put aside expired while the job master was away, before it puts anything aside anew', async () => {
+    let master: ExpiringMaster = { number: 0, asked: [] }
+    const w = await begin({}, (one) => (master = expiring(one)))
+    w.killJobWorker('j1')
+    const loadId = await submit(w, '/ns/a', true)
+    await w.clock.advance(3000)
+    await w.killJobMaster(false)
+    master.number += 1
+    await w.clock.advance(1000)
+    const asked = master.asked.length
+    await w.startJobMaster()
+    const status = await w.untilEnded(loadId, 30_000)
+    expect(status).toMatchObject({ state: 'FAILED', errorCode: 'failed_precondition' })
+    expect(status.reason).toMatch(/^nothing was swapped in: .*expired/)
+    expect(w.committed).toEqual([])
+    expect(new Set(master.asked.slice(asked))).toEqual(new Set(['1:/ns/a']))
+    expect(w.originBytes).toBe(0)
+  })
+
+  test('fails when it expired in the middle of its listing', async () => {
+    let master: ExpiringMaster = { number: 0, asked: [] }
+    const w = await begin({ jobMaster: { pageFiles: 5 } }, (one) => (master = expiring(one, 2)))
+    const status = await w.untilEnded(await submit(w, '/ns/a', true))
+    expect(status).toMatchObject({ state: 'FAILED' })
+    expect(status.reason).toMatch(/expired/)
+    expect(master.asked.length).toBeGreaterThan(2)
+    expect(w.committed).toEqual([])
+  })
+
+  test.each([true, false])(
+    'whose swap was begun is COMPLETED though it was cancelled and the job master died (swap done: %s)',
+    async (isDone) => {
+      const w = await begin()
+      const loadId = await submit(w, '/ns/a', true)
+      const push = w.committed.push.bind(w.committed)
+      let cancelled: Promise<unknown> | undefined
+      w.committed.push = (...ids) => {
+        if (isDone) push(...ids)
+        cancelled ??= w.jobMaster?.service.cancelLoad({ loadId }, { signal: never })
+        throw new SkeinError('unavailable', 'the answer was lost')
+      }
+      while (cancelled === undefined) await w.clock.step(w.clock.now + 1000)
+      await cancelled
+      await w.killJobMaster(false)
+      w.committed.push = push
+      await w.startJobMaster()
+      const status = await w.untilEnded(loadId, 60_000)
+      expect(status).toMatchObject({ state: 'COMPLETED', cancelling: false, reason: expect.stringContaining('cancelled too late') })
+      expect(new Set(w.committed)).toEqual(new Set(['/ns/a']))
+    },
+  )
+
+  test('that is cancelled before its swap begins is CANCELLED, and swaps nothing in', async () => {
+    const w = await begin({ taskMs: 5000 })
+    const loadId = await submit(w, '/ns/a', true)
+    await w.clock.advance(2000)
+    await w.jobMaster?.service.cancelLoad({ loadId }, { signal: never })
+    await w.killJobMaster(false)
+    await w.startJobMaster()
+    expect(await w.untilEnded(loadId, 60_000)).toMatchObject({ state: 'CANCELLED' })
+    expect(w.committed).toEqual([])
   })
 
   test('is refused with a time that no clock has', async () => {

@@ -84,6 +84,42 @@ describe('a load', () => {
     expect(list?.files).toHaveLength(1)
   })
 
+  describe('with the attempts of the defaults, each as long as it can take', () => {
+    const slow = { taskMs: 28_000, jobMaster: { retry: { attemptsMax: 5, initialMs: 500, maxMs: 15_000 } } }
+
+    test('gives an object that its store never gives up within three minutes', async () => {
+      const w = await begin(slow)
+      for (let index = 0; index < 10; index += 1) w.addFile(`f${index}`, 1000)
+      w.addFile('bad', 1000).poisoned = 'lone'
+      const status = await w.untilEnded(await w.submit())
+      expect(status).toMatchObject({ state: 'PARTIAL', errorCode: 'unavailable', counts: { filesLoaded: 10, filesFailed: 1 } })
+      expect(status.endedMs - status.startedMs).toBeLessThan(180_000)
+      const list = await w.jobMaster?.service.listLoadFiles(
+        { loadId: status.loadId, pageToken: '', limit: 0, failedOnly: true },
+        { signal: never },
+      )
+      // Two fewer than a store that is down has.
+      expect(list?.files).toMatchObject([{ path: '/ns/bad', attempts: 3 }])
+    })
+
+    test('waits longer for a store that is down', async () => {
+      const w = await begin(slow)
+      w.addFile('a', 1000)
+      w.storeDown = true
+      const loadId = await w.submit()
+      let attempts = 0
+      for (
+        const until = w.clock.now + 600_000;
+        attempts < 4 && w.clock.now < until;
+        attempts = (await w.status(loadId)).counts?.tasksRetried ?? 0
+      )
+        await w.clock.step(until)
+      w.storeDown = false
+      expect(attempts).toBe(4)
+      expect(await w.untilEnded(loadId)).toMatchObject({ state: 'COMPLETED' })
+    })
+  })
+
   test('starts an overwritten object again at its new version, and fails a deleted one by name', async () => {
     const w = await begin({ taskMs: 3000 })
     for (const key of ['a', 'b', 'c']) w.addFile(key, 300 * megabyte)
