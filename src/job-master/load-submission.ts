@@ -82,19 +82,21 @@ async function checkWorkers(
   let safeMode = true
   for (;;) {
     const { workers } = await master.listWorkers({}, { signal })
-    const live = workers.filter((worker) => worker.live && isChosenHost(hosts, worker.hostname)).length
+    const chosen = workers.filter((worker) => worker.live && isChosenHost(hosts, worker.hostname))
+    const live = chosen.filter((worker) => worker.decommissioning !== true).length
     if (live >= replication) return
-    if (!safeMode) throw tooFewWorkers(replication, live, hosts)
+    if (!safeMode) throw tooFewWorkers(replication, live, chosen.length - live, hosts)
     // Where it has just ended, the workers that ended it are in the next list.
     ;({ safeMode } = await master.getClusterSummary({}, { signal }))
     if (safeMode) await clock.sleep(safeModePollMs, signal)
   }
 }
 
-function tooFewWorkers(replication: number, live: number, hosts: HostChoice | undefined): SkeinError {
+function tooFewWorkers(replication: number, live: number, leaving: number, hosts: HostChoice | undefined): SkeinError {
   const [needs, are] = [replication === 1 ? '1 live worker' : `${replication} live workers`, live === 1 ? '1 is' : `${live} are`]
   const where = hosts === undefined || hosts.hosts.length + hosts.excludedHosts.length === 0 ? '' : ' on the chosen hosts'
-  return new SkeinError('failed_precondition', `replication ${replication} needs ${needs}, ${are} live${where}`, {
+  const besides = leaving === 0 ? '' : `, ${leaving} more ${leaving === 1 ? 'is' : 'are'} being decommissioned`
+  return new SkeinError('failed_precondition', `replication ${replication} needs ${needs}, ${are} live${where}${besides}`, {
     reason: 'too_few_workers',
   })
 }

@@ -14,9 +14,10 @@ import type { OnFire, ScheduleTimer } from '../../src/queue/schedule-timer.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../src/telemetry/registry.ts'
 import type { BlockFailure, FileReplacement, LoadStatus, StartSetResponse } from '../../src/wire/generated/job.ts'
-import type { ClusterSummary, MasterServiceDefinition, SyncedFile, WorkerInfo } from '../../src/wire/generated/master.ts'
+import type { ClusterSummary, MasterServiceDefinition, SyncedFile } from '../../src/wire/generated/master.ts'
 import type { Service } from '../../src/wire/service.ts'
 import { MemoryJournal, MemoryQueue, never, VirtualClock } from './load-doubles.ts'
+import { usedBytes, workerInfo, type WorldWorker } from './world-worker.ts'
 
 export interface WorldFile {
   fileId: number
@@ -26,13 +27,6 @@ export interface WorldFile {
   readonly blockSizeBytes: number
   /** Reads fail for good; `lone`: of this object alone, by an error that may pass. */
   poisoned: boolean | 'lone'
-}
-export interface WorldWorker {
-  readonly workerId: string
-  readonly hostname: string
-  live: boolean
-  capacityBytes: number
-  readonly blocks: Map<number, number>
 }
 interface WorldJobWorker {
   readonly jobWorkerId: string
@@ -371,29 +365,5 @@ export class World {
       registerJobMaster: up(() => ({})),
     }
     return answers as Service<MasterServiceDefinition>
-  }
-}
-
-export function usedBytes(worker: WorldWorker): number {
-  let used = 0
-  for (const bytes of worker.blocks.values()) used += bytes
-  return used
-}
-
-function workerInfo(worker: WorldWorker): WorkerInfo {
-  const { workerId, hostname, live, capacityBytes } = worker
-  return {
-    workerId,
-    hostname,
-    rpcAddress: `${hostname}:1`,
-    dataAddress: `${hostname}:2`,
-    webAddress: '',
-    live,
-    lastHeartbeatMs: 0,
-    startedMs: 0,
-    capacityBytes,
-    usedBytes: usedBytes(worker),
-    blockCount: worker.blocks.size,
-    directories: [],
   }
 }

@@ -4,7 +4,8 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { blockIdOf } from '../../../src/base/block-id.ts'
 import type { LoadStatus } from '../../../src/wire/generated/job.ts'
 import { never } from '../../model/load-doubles.ts'
-import { megabyte, usedBytes, World } from '../../model/load-world.ts'
+import { megabyte, World } from '../../model/load-world.ts'
+import { usedBytes } from '../../model/world-worker.ts'
 
 let world: World | undefined
 afterEach(async () => {

@@ -179,6 +179,11 @@ describe('submission', () => {
     const w = await begin()
     w.addFile('a', 1)
     expect(await codeOf(w.submit('/ns/', 3))).toBe('failed_precondition: replication 3 needs 3 live workers, 2 are live')
+    const [leaving] = w.workers
+    if (leaving !== undefined) leaving.decommissioning = true
+    const refused = 'failed_precondition: replication 2 needs 2 live workers, 1 is live, 1 more is being decommissioned'
+    expect(await codeOf(w.submit('/ns/', 2))).toBe(refused)
+    if (leaving !== undefined) leaving.decommissioning = false
     expect(await codeOf(w.submit('/ns/', 0))).toMatch(/^invalid_argument/)
     expect(await codeOf(w.submit('/ns/', 1, '', 0))).toMatch(/^invalid_argument/)
     expect(await codeOf(w.submit('/'))).toMatch(/^invalid_argument/)
