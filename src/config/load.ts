@@ -1,6 +1,6 @@
 // Why: the one way to a Config. How: reads the files that a configuration may come from, puts the layers in order, and
 // leaves the rest to resolve.ts. The only file of config/ that touches the disk.
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, type Stats, statSync } from 'node:fs'
 import { availableParallelism, homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { SkeinError } from '../base/errors.ts'
@@ -65,7 +65,7 @@ function lastOf(settings: readonly Setting[], key: string): string | undefined {
 function readSiteFiles(home: string, conf: string | undefined, cwd: string): Setting[] {
   if (conf === undefined || conf === '') return readDirectory(join(home, 'conf'))
   const path = resolve(cwd, conf)
-  const stat = statSync(path, { throwIfNoEntry: false })
+  const stat = lookAt(path)
   if (stat === undefined)
     throw new SkeinError('invalid_argument', `SKEIN_CONF: there is no file or directory ${path}`, { reason: 'config' })
   return stat.isDirectory() ? readDirectory(path) : readProperties(path, 'file')
@@ -74,7 +74,7 @@ function readSiteFiles(home: string, conf: string | undefined, cwd: string): Set
 function readDirectory(directory: string): Setting[] {
   return siteFiles
     .map((name) => join(directory, name))
-    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true)
+    .filter((path) => lookAt(path)?.isFile() === true)
     .flatMap((path) => readProperties(path, 'file'))
 }
 
@@ -83,8 +83,17 @@ function readProperties(path: string, layer: 'profile' | 'file'): Setting[] {
 }
 
 function readText(path: string): string {
+  return reading(path, () => readFileSync(path, 'utf8'))
+}
+
+/** Undefined: there is nothing. */
+function lookAt(path: string): Stats | undefined {
+  return reading(path, () => statSync(path, { throwIfNoEntry: false }))
+}
+
+function reading<T>(path: string, read: () => T): T {
   try {
-    return readFileSync(path, 'utf8')
+    return read()
   } catch (cause) {
     throw new SkeinError('invalid_argument', `cannot read ${path}: ${(cause as Error).message}`, { reason: 'config', cause })
   }
@@ -94,7 +103,7 @@ function readText(path: string): string {
 function readRunning(home: string, typed: readonly Setting[]): Setting[] {
   const path = runningFile(home)
   if (typed.some(({ key }) => key.startsWith('goosefs.master.hostname') || key.startsWith('goosefs.master.rpc.'))) return []
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) return []
+  if (lookAt(path) === undefined) return []
   const text = readText(path)
   try {
     const { master } = JSON.parse(text) as { master?: unknown }

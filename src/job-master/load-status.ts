@@ -9,6 +9,8 @@ import type { Outstanding } from './outstanding.ts'
 
 const filesPerPageMax = 1000
 const setsPerScan = 8
+/** A page may come out empty rather than hold up everybody else. */
+const scansPerPageMax = 64
 
 /** @throws SkeinError not_found */
 export function findLoad(tables: Tables, loadId: string): LoadRecord {
@@ -63,15 +65,24 @@ export function listLoadFiles(tables: Tables, outstanding: Outstanding, request:
   const limit = Math.min(request.limit === 0 ? filesPerPageMax : request.limit, filesPerPageMax)
   const token = /^(?:([sf])(-?\d+))?$/.exec(request.pageToken)
   if (token === null) throw new SkeinError('invalid_argument', `'${request.pageToken}' is not a page token`)
-  if (request.failedOnly || token[1] === 'f') return failedFiles(tables, load, Number(token[2] ?? Number.MIN_SAFE_INTEGER), limit)
-  return filesOfSets(tables, outstanding, load, Number(token[2] ?? 0), limit)
+  const { failedOnly } = request
+  // Of a load that failed as a whole, what was never sent out failed, too.
+  if (token[1] === 'f' || (failedOnly && load.mode !== 'FAILED')) {
+    return failedFiles(tables, load, Number(token[2] ?? Number.MIN_SAFE_INTEGER), limit)
+  }
+  return filesOfSets(tables, outstanding, load, { fromSet: Number(token[2] ?? 0), limit, failedOnly })
 }
 
 /** Whole sets at a time: a page ends with the set that fills it. */
-function filesOfSets(tables: Tables, outstanding: Outstanding, load: LoadRecord, fromSet: number, limit: number): LoadFilesResponse {
+function filesOfSets(
+  tables: Tables,
+  outstanding: Outstanding,
+  load: LoadRecord,
+  { fromSet, limit, failedOnly }: { fromSet: number; limit: number; failedOnly: boolean },
+): LoadFilesResponse {
   const files: LoadFile[] = []
   let from = fromSet
-  for (;;) {
+  for (let scans = 1; ; scans += 1) {
     const rows = tables.sets.scan([load.loadId], from, setsPerScan)
     if (rows.length === 0) break
     for (const { id, value } of rows) {
@@ -80,12 +91,16 @@ function filesOfSets(tables: Tables, outstanding: Outstanding, load: LoadRecord,
       for (const piece of value.pieces) {
         if (!piece.lead || (load.counts.filesFailed > 0 && tables.failures.get([load.loadId, piece.fileId]) !== undefined)) continue
         const state = value.cached ? 'CACHED' : fileState(tables, outstanding, load, id, isOpen, piece)
+        const notSent = state === 'WAITING' && load.mode === 'FAILED'
+        if (failedOnly && !notSent) continue
         const { etag, length, blockSizeBytes, crc64 } = piece
         const version = { etag, blocks: blockCount(length, blockSizeBytes), ...(crc64 !== undefined && { crc64 }) }
-        files.push({ path: pathOf(load, piece.key), length, state, reason: '', attempts: value.attempt, workerId: '', ...version })
+        const outcome = notSent ? { state: 'FAILED', reason: `not loaded: ${load.reason}` } : { state, reason: '' }
+        files.push({ path: pathOf(load, piece.key), length, ...outcome, attempts: value.attempt, workerId: '', ...version })
       }
       if (files.length >= limit) return { files, nextPageToken: `s${from}` }
     }
+    if (scans === scansPerPageMax) return { files, nextPageToken: `s${from}` }
   }
   const failed = failedFiles(tables, load, Number.MIN_SAFE_INTEGER, Math.max(1, limit - files.length))
   return { files: [...files, ...failed.files], nextPageToken: failed.nextPageToken }

@@ -145,10 +145,24 @@ describe('a load', () => {
   test('larger than the cache is refused with the bytes that are missing, and loads nothing', async () => {
     const w = await begin({ capacityBytes: 100 * megabyte })
     for (let index = 0; index < 10; index += 1) w.addFile(`f${index}`, 30 * megabyte)
-    const status = await w.untilEnded(await w.submit())
+    const loadId = await w.submit()
+    const status = await w.untilEnded(loadId)
     expect(status).toMatchObject({ state: 'FAILED', errorCode: 'resource_exhausted', missingCapacityBytes: 100 * megabyte })
     expect(status.reason).toContain(String(100 * megabyte))
     expect(w.originBytes).toBe(0)
+    // Those that would have had room are missing as well: the list has all that are counted, once each.
+    const failed = new Map<string, string>()
+    for (let pageToken = '', more = true; more; more = pageToken !== '') {
+      const page = await w.jobMaster?.service.listLoadFiles({ loadId, pageToken, limit: 3, failedOnly: true }, { signal: never })
+      for (const file of page?.files ?? []) {
+        expect(failed.has(file.path)).toBe(false)
+        failed.set(file.path, file.reason)
+      }
+      pageToken = page?.nextPageToken ?? ''
+    }
+    expect(failed.size).toBe(status.counts?.filesFailed)
+    expect(failed.size).toBe(10)
+    expect([...failed.values()].every((reason) => /no room/.test(reason))).toBe(true)
   })
 
   test('that just fits is loaded, again and again after frees', async () => {
