@@ -1,9 +1,11 @@
 // Why: with the write policy ASYNC_THROUGH a writer does not wait for the store, and its files must get there all the same.
 // How: a complete file is put on a list in the state (meta/written-files.ts), so that a restart forgets none; the list is
-// gone through every moment, and what fails stays on it for the next time.
+// gone through every moment, and what fails stays on it for the next time; so does what somebody is moving or removing, for
+// which nobody waits here, and what is in a namespace that has become read-only.
 import { toSkeinError } from '../base/errors.ts'
-import { placeOf } from '../meta/resolve.ts'
-import { type Edge, toPersistParentId } from '../meta/tables.ts'
+import { namespaceById, placeOf } from '../meta/resolve.ts'
+import { type Edge, type FileInode, type NamespaceRecord, toPersistParentId } from '../meta/tables.ts'
+import { namespacePolicy } from '../ufs/store-options.ts'
 import type { MasterContext } from './master-context.ts'
 import { tryEach } from './object-changes.ts'
 import type { PersistService } from './persist-service.ts'
@@ -15,6 +17,8 @@ const filesAtOnce = 100
 export class BackgroundPersist {
   readonly #context: MasterContext
   readonly #persisting: PersistService
+  /** Files that wait for their namespace to be writable again, by its id, as was logged. */
+  #heldBack = new Map<string, number>()
 
   constructor(context: MasterContext, persisting: PersistService) {
     this.#context = context
@@ -40,23 +44,46 @@ export class BackgroundPersist {
     const { logger } = this.#context
     let isWell = true
     let after = ''
+    const heldBack = new Map<string, number>()
     for (let edges = this.#listed(after); edges.length > 0 && !signal.aborted; edges = this.#listed(after)) {
       after = edges.at(-1)?.name ?? ''
-      const { failed } = await tryEach(edges, ({ inodeId }) => this.#persistOne(inodeId, signal))
+      const { failed } = await tryEach(edges, ({ inodeId }) => this.#persistOne(inodeId, heldBack, signal))
       for (const { item, error } of failed) logger.warn('a file could not be persisted yet', { fileId: item.inodeId, error })
       isWell &&= failed.length === 0
     }
+    this.#tellHeldBack(heldBack)
     return isWell
   }
 
-  async #persistOne(fileId: number, signal: AbortSignal): Promise<void> {
-    const { tables, log, clock } = this.#context
+  async #persistOne(fileId: number, heldBack: Map<string, number>, signal: AbortSignal): Promise<void> {
+    const { log, clock } = this.#context
+    const waiting = this.#waiting(fileId)
+    if (waiting === undefined) {
+      // Removed, or persisted by a call meanwhile: it only has to leave the list.
+      await log.submit({ type: 'persist_files', atMs: clock.nowMs(), files: [{ fileId, etag: '', modifiedMs: 0 }] })
+    } else if (namespacePolicy(waiting.record.attributes).readOnly) {
+      heldBack.set(waiting.record.id, (heldBack.get(waiting.record.id) ?? 0) + 1)
+    } else {
+      await this.#persisting.persistUnlessBusy(waiting.file.id, signal)
+    }
+  }
+
+  #waiting(fileId: number): { readonly record: NamespaceRecord; readonly file: FileInode } | undefined {
+    const { tables } = this.#context
     const file = tables.inode(fileId)
-    const place = file?.kind === 'file' ? placeOf(tables, file) : undefined
-    if (file?.kind === 'file' && place !== undefined && !file.persisted)
-      await this.#persisting.persistFile(place.record, place.key, file, signal)
-    // Removed, or persisted by a call meanwhile: it only has to leave the list.
-    else await log.submit({ type: 'persist_files', atMs: clock.nowMs(), files: [{ fileId, etag: '', modifiedMs: 0 }] })
+    const place = file?.kind === 'file' && !file.persisted ? placeOf(tables, file) : undefined
+    return file?.kind === 'file' && place !== undefined ? { record: place.record, file } : undefined
+  }
+
+  /** Once for each namespace and number of files. */
+  #tellHeldBack(heldBack: Map<string, number>): void {
+    const { tables, logger } = this.#context
+    for (const [namespaceId, files] of heldBack) {
+      if (this.#heldBack.get(namespaceId) === files) continue
+      const namespace = namespaceById(tables, namespaceId)?.name
+      logger.warn('files wait for the store: their namespace is read-only', { namespace, files })
+    }
+    this.#heldBack = heldBack
   }
 
   #listed(after: string): Edge[] {

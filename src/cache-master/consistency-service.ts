@@ -1,21 +1,24 @@
 // Why: the store may change behind the cache. How: a path is listed page by page and held against what is known; either
-// what differs is named, or it is made known, which drops the blocks of what changed in the same step.
+// what differs is named, or it is made known, which drops the blocks of what changed in the same step. What is at no store
+// differs from nothing there, so it is asked of the workers: a block that none of them has makes its file unreadable.
 import { parsePath } from '../base/paths.ts'
-import { fileAt } from '../meta/resolve.ts'
-import type { NamespaceRecord } from '../meta/tables.ts'
+import { directoryAt, fileAt } from '../meta/resolve.ts'
+import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
 import type { ListPosition } from '../ufs/under-file-system.ts'
 import type {
   CheckConsistencyRequest,
   CheckConsistencyResponse,
   LoadMetadataRequest,
   LoadMetadataResponse,
+  UnreadableFiles,
 } from '../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../wire/service.ts'
+import { cachedOf } from './file-info.ts'
 import { directoryKey } from './file-service.ts'
 import { type MasterContext, namespaceNamed, sortedNamespaces } from './master-context.ts'
 import type { PathLocator } from './path-locator.ts'
 import { isNews, pageLimitMax, type StoreSync, type SyncTally } from './store-sync.ts'
-import { pathOf } from './tree-pages.ts'
+import { pathOf, treePages } from './tree-pages.ts'
 
 /** Paths that an answer names. */
 const namedPathsMax = 1000
@@ -44,17 +47,23 @@ export class ConsistencyService {
     return tally
   }
 
-  /** Names the files below a path that the store has in another version, has not, or has beside them; `total` counts them. */
+  /**
+   * Names the files below a path that the store has in another version, has not, or has beside them; `total` counts them. Apart
+   * from those: what is at no store, with a block on no live worker.
+   */
   async check(request: CheckConsistencyRequest, { signal }: CallOptions): Promise<CheckConsistencyResponse> {
     const answer: CheckConsistencyResponse = { inconsistent: [], total: 0, repaired: request.repair }
+    const unreadable: UnreadableFiles = { paths: [], total: 0 }
     for (const { record, key } of this.#places(request.path)) {
+      await this.#findUnreadable(record, key, unreadable, signal)
+      if (request.cachedOnly === true) continue
       if (key !== '' && !key.endsWith('/') && (await this.#checkFile(record, key, request.repair, answer, signal))) continue
       const prefix = directoryKey(key)
       let after: ListPosition | undefined
       let differs = false
       let isEmpty = true
       do {
-        const { diff, next } = await this.#sync.compare(record, prefix, after, pageLimitMax, signal)
+        const { diff, next } = await this.#sync.compare(record, prefix, after, pageLimitMax, signal, (compared) => compared)
         const keys = [...diff.files.filter(isNews).map(({ object }) => object.key), ...diff.removals]
         const named = keys.slice(0, namedPathsMax - answer.inconsistent.length)
         answer.inconsistent.push(...named.map((each) => pathOf(record, each)))
@@ -66,7 +75,23 @@ export class ConsistencyService {
       if (differs && request.repair) await this.#sync.tree(record, prefix, signal)
       if (isEmpty && prefix !== '') await this.#locator.locate({ namespace: record.name, key }, signal)
     }
-    return answer
+    return unreadable.total === 0 ? answer : { ...answer, unreadable }
+  }
+
+  async #findUnreadable(record: NamespaceRecord, key: string, found: UnreadableFiles, signal: AbortSignal): Promise<void> {
+    const { tables, workers } = this.#context
+    workers.expire()
+    const look = (fileKey: string, file: FileInode): void => {
+      if (file.persisted || cachedOf(this.#context, file).replicas > 0) return
+      found.total += 1
+      if (found.paths.length < namedPathsMax) found.paths.push(pathOf(record, fileKey))
+    }
+    const file = fileAt(tables, record.rootId, key)
+    if (file !== undefined) look(key, file)
+    const directory = directoryAt(tables, record.rootId, directoryKey(key))
+    if (directory === undefined) return
+    for await (const page of treePages(this.#context, directory.id, directoryKey(key), signal))
+      for (const entry of page) if (entry.file !== undefined) look(entry.key, entry.file)
   }
 
   /** @returns whether the path is a file, here or at the store */

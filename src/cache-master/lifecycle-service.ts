@@ -8,6 +8,7 @@ import { BackgroundPersist } from './background-persist.ts'
 import { ConsistencyService } from './consistency-service.ts'
 import type { MasterContext } from './master-context.ts'
 import type { NamespaceService } from './namespace-service.ts'
+import { PathHolds } from './path-holds.ts'
 import type { PathLocator } from './path-locator.ts'
 import { type PersistOn, PersistService } from './persist-service.ts'
 import { RenameService } from './rename-service.ts'
@@ -33,11 +34,12 @@ export interface Lifecycle {
 
 export function createLifecycle(context: MasterContext, parts: LifecycleParts): Lifecycle {
   const { locator, sync, namespaces, random, persistOn, decommission } = parts
-  const trees = new TreeService(context, locator, sync, namespaces)
-  const renames = new RenameService(context, locator, sync)
+  const holds = new PathHolds(context)
+  const trees = new TreeService(context, locator, sync, namespaces, holds)
+  const renames = new RenameService(context, locator, sync, holds)
   const attributes = new AttributeService(context, locator)
   const written = new WrittenFileService(context, sync, random)
-  const persisting = new PersistService(context, locator, persistOn)
+  const persisting = new PersistService(context, locator, holds, persistOn)
   const consistency = new ConsistencyService(context, locator, sync)
   const service: Lifecycle['service'] = {
     makeDirectory: async ({ path }, options) => {

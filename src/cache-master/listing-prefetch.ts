@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { NamespaceRecord } from '../meta/tables.ts'
 import type { ListPage, ListPosition } from '../ufs/under-file-system.ts'
+import type { Inquiry } from './recent-changes.ts'
 
 export interface PageRequest {
   readonly prefix: string
@@ -12,8 +13,8 @@ export interface PageRequest {
 }
 export interface FetchedPage {
   readonly page: ListPage
-  /** The containers' counter before the store was asked. */
-  readonly containersBefore: number
+  /** Goes on until the page was submitted: whoever has the page closes it. */
+  readonly inquiry: Inquiry
 }
 type Fetch = (record: NamespaceRecord, request: PageRequest, signal: AbortSignal) => Promise<FetchedPage>
 
@@ -46,14 +47,15 @@ export class ListingPrefetch {
       const onAbort = (): void => ahead.abort.abort(signal.reason)
       signal.addEventListener('abort', onAbort, { once: true })
       try {
-        return await ahead.result
+        const fetched = await ahead.result
+        if (!fetched.inquiry.isOutdated) return fetched
       } catch {
         // Asked for again below, where the error is the caller's.
       } finally {
         signal.removeEventListener('abort', onAbort)
       }
     }
-    ahead?.abort.abort(stale())
+    if (ahead !== undefined) drop(ahead)
     return this.#fetch(record, request, signal)
   }
 
@@ -62,7 +64,7 @@ export class ListingPrefetch {
     if (this.#ahead.has(name)) return
     for (const [oldest, ahead] of this.#ahead) {
       if (this.#ahead.size < aheadMax) break
-      ahead.abort.abort(stale())
+      drop(ahead)
       this.#ahead.delete(oldest)
     }
     const abort = new AbortController()
@@ -72,9 +74,17 @@ export class ListingPrefetch {
   }
 
   close(): void {
-    for (const ahead of this.#ahead.values()) ahead.abort.abort(stale())
+    for (const ahead of this.#ahead.values()) drop(ahead)
     this.#ahead.clear()
   }
+}
+
+function drop({ abort, result }: Ahead): void {
+  abort.abort(stale())
+  result.then(
+    ({ inquiry }) => inquiry.close(),
+    () => undefined,
+  )
 }
 
 function nameOf(record: NamespaceRecord, { prefix, after, limit }: PageRequest): string {

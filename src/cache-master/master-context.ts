@@ -1,14 +1,12 @@
 // Why: the parts of the cache master's service share the same few things; they get them as one typed value.
 import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
-import type { CommandLog } from '../journal/command-log.ts'
 import type { BlockMap } from '../meta/block-map.ts'
-import type { Command, Effect } from '../meta/commands.ts'
-import { namespaceByName } from '../meta/resolve.ts'
+import { namespaceById, namespaceByName } from '../meta/resolve.ts'
 import type { NamespaceRecord, Tables } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import type { Accepted } from './lmdb-tables.ts'
+import type { Log, RecentChanges } from './recent-changes.ts'
 import type { ReplicationOptions } from './replication-checker.ts'
 import type { SecretSealing } from './secret-sealing.ts'
 import type { StorePool } from './store-pool.ts'
@@ -38,7 +36,9 @@ export interface MasterOptions {
 
 export interface MasterContext {
   readonly tables: Tables
-  readonly log: CommandLog<Command, Accepted, Effect>
+  readonly log: Log
+  /** What is changed while a store is asked. */
+  readonly changes: RecentChanges
   readonly blocks: BlockMap
   readonly workers: WorkerRegistry
   readonly stores: StorePool
@@ -53,6 +53,13 @@ export interface MasterContext {
 export function namespaceNamed(context: MasterContext, name: string): NamespaceRecord {
   const record = namespaceByName(context.tables, name)
   if (record === undefined) throw new SkeinError('not_found', `namespace '/${name}' does not exist: 'skein ns ls' names those there are`)
+  return record
+}
+
+/** The namespace as it is now. @throws SkeinError not_found when it was deleted meanwhile */
+export function currentNamespace(context: MasterContext, { id, name }: NamespaceRecord): NamespaceRecord {
+  const record = namespaceById(context.tables, id)
+  if (record === undefined) throw new SkeinError('not_found', `namespace '/${name}' was deleted meanwhile`)
   return record
 }
 

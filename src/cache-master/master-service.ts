@@ -34,6 +34,7 @@ import type { MasterContext, MasterOptions } from './master-context.ts'
 import { NamespaceService } from './namespace-service.ts'
 import { PathLocator } from './path-locator.ts'
 import type { PersistOn } from './persist-service.ts'
+import { RecentChanges } from './recent-changes.ts'
 import { ReplicationChecker } from './replication-checker.ts'
 import { SafeMode } from './safe-mode.ts'
 import { SecretSealing } from './secret-sealing.ts'
@@ -132,7 +133,16 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     metrics.observe('master.blocks.memory', () => blocks.bytes)
     metrics.observe('master.state.used', () => state.usedBytes())
     metrics.observe('master.workers.live', () => workers.list().filter((worker) => worker.live).length)
-    const context = { tables, log, blocks, workers, stores, sealing, clock, logger, metrics, options }
+    const changes = new RecentChanges(tables)
+    const context = {
+      ...{ tables, changes, log: changes.watching(log), blocks, workers },
+      stores,
+      sealing,
+      clock,
+      logger,
+      metrics,
+      options,
+    }
     const backup = new BackupService({ ...{ state, tables, clusterId, home: deps.home, clock, logger }, version: options.version })
     const closeState = (): Promise<void> => state.close()
     return assemble(context, { replication, standstill, notices, backup, clusterId, random, persistOn: deps.persistOn, closeState })

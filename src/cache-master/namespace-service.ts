@@ -3,8 +3,8 @@
 import { randomUUID } from 'node:crypto'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
-import { namespaceById, namespaceByName } from '../meta/resolve.ts'
-import type { Inode, NamespaceRecord, Tables } from '../meta/tables.ts'
+import { namespaceById, namespaceByName, placeOf } from '../meta/resolve.ts'
+import { type Inode, type NamespaceRecord, type Tables, toPersistParentId } from '../meta/tables.ts'
 import type { SetTtlRequest } from '../wire/generated/lifecycle.ts'
 import type {
   CreateNamespaceRequest,
@@ -21,6 +21,8 @@ import { treePages } from './tree-pages.ts'
 
 /** Inodes that one command clears away: the event loop stands still for it. */
 const clearedPerCommand = 1000
+/** Inodes that are looked at in one turn of the event loop. */
+const filesPerTurn = 1000
 /** Commands that a caller waits for; what is more goes on behind. */
 const clearingCommandsAwaited = 50
 /** Blocks that a worker may still have to be told to delete before more are added, and how long that is waited for. */
@@ -110,7 +112,25 @@ export class NamespaceService {
       })
     }
     if (ttl !== undefined) await setTtl({ path: `/${record.name}`, ...ttl }, options)
-    return infoOf(this.#context.tables, namespaceNamed(this.#context, record.name))
+    const waitingFiles = namespacePolicy(attributes).readOnly ? await this.#filesToPersist(record, options.signal) : 0
+    return { ...infoOf(this.#context.tables, namespaceNamed(this.#context, record.name)), ...(waitingFiles > 0 && { waitingFiles }) }
+  }
+
+  /** Files of the namespace that would be persisted without anybody asking. */
+  async #filesToPersist(record: NamespaceRecord, signal: AbortSignal): Promise<number> {
+    const { tables, clock } = this.#context
+    let files = 0
+    for (let after = ''; ;) {
+      let seen = 0
+      for (const { name, inodeId } of tables.edges(toPersistParentId, after)) {
+        const file = name === after ? undefined : tables.inode(inodeId)
+        if (file?.kind === 'file' && !file.persisted && placeOf(tables, file)?.record.id === record.id) files += 1
+        after = name
+        if ((seen += 1) >= filesPerTurn) break
+      }
+      if (seen < filesPerTurn) return files
+      await clock.sleep(0, signal)
+    }
   }
 
   /**

@@ -1,14 +1,16 @@
 // Why: what only the cache has is put at the store. How: a worker that has the file's blocks writes the object, then the
-// file's new version is journaled; a file that is at the store already is left alone. Each file by itself: those that
-// fail are named, the others are done.
+// file's new version is journaled; a file that is at the store already is left alone. Meanwhile the file's key is held
+// (path-holds.ts), so that it is neither moved nor removed between the two. Each file by itself: those that fail are named,
+// the others are done.
 import { blockCount, blockIdOf } from '../base/block-id.ts'
-import { SkeinError, toSkeinError } from '../base/errors.ts'
-import { SingleFlight } from '../base/single-flight.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
+import { fileAt, placeOf } from '../meta/resolve.ts'
 import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
 import type { BlockSource, PersistResponse, PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
 import type { CallOptions, Service } from '../wire/service.ts'
 import type { MasterContext } from './master-context.ts'
 import { checkWritable, tryEach } from './object-changes.ts'
+import type { PathHolds, Patience } from './path-holds.ts'
 import type { PathLocator } from './path-locator.ts'
 import { filesOf, pathOf, targetOf } from './tree-pages.ts'
 
@@ -18,30 +20,42 @@ export type PersistOn = (workerRpcAddress: string) => Service<typeof PersistServ
 /** How long a worker may take for an object: a base, and its bytes at the slowest speed that is put up with (1 MiB/s). */
 const deadlineBaseMs = 60_000
 const slowestBytesPerMs = 1024 ** 2 / 1000
+/** Between two looks at whether the worker lives that writes. */
+const workerLookMs = 5000
 /** Failures that an answer names. */
 const failuresMax = 1000
+
+/** An unpersisted file, and where it is now. */
+interface PlacedFile {
+  readonly record: NamespaceRecord
+  readonly key: string
+  readonly file: FileInode
+}
 
 export class PersistService {
   readonly #context: MasterContext
   readonly #locator: PathLocator
+  readonly #holds: PathHolds
   readonly #persistOn: PersistOn | undefined
-  readonly #running = new SingleFlight<number, boolean>()
 
-  constructor(context: MasterContext, locator: PathLocator, persistOn: PersistOn | undefined) {
+  constructor(context: MasterContext, locator: PathLocator, holds: PathHolds, persistOn: PersistOn | undefined) {
     this.#context = context
     this.#locator = locator
+    this.#holds = holds
     this.#persistOn = persistOn
   }
 
   /** @throws SkeinError not_found, invalid_argument for `/`, failed_precondition for a read-only namespace */
-  async persist(pathText: string, { signal }: CallOptions): Promise<PersistResponse> {
+  async persist(pathText: string, options: CallOptions): Promise<PersistResponse> {
+    const { signal } = options
+    const patience = this.#holds.patienceOf(options)
     const target = await targetOf(this.#locator, pathText, '/ itself cannot be persisted: name a namespace, a directory or a file', signal)
     checkWritable(target.record, 'nothing is persisted there')
     const answer: PersistResponse = { persisted: 0, already: 0, failures: [] }
     for await (const page of filesOf(this.#context, target, signal)) {
       const only = page.filter(({ file }) => !file.persisted)
       answer.already += page.length - only.length
-      const { done, failed } = await tryEach(only, ({ key, file }) => this.persistFile(target.record, key, file, signal))
+      const { done, failed } = await tryEach(only, ({ file }) => this.#persistFile(file.id, patience))
       for (const { result } of done) {
         if (result) answer.persisted += 1
         else answer.already += 1
@@ -52,38 +66,104 @@ export class PersistService {
     return answer
   }
 
-  /** One file; whoever else asks for it meanwhile waits for the same. @returns false when it was persisted already */
-  persistFile(record: NamespaceRecord, key: string, file: FileInode, signal: AbortSignal): Promise<boolean> {
-    return this.#running.run(file.id, () => this.#persistFile(record, key, file, signal))
+  /**
+   * One file, unless somebody has its path for something at the moment: nobody is waited for.
+   * @returns false when somebody has @throws SkeinError as persist names its failures
+   */
+  async persistUnlessBusy(fileId: number, signal: AbortSignal): Promise<boolean> {
+    const placed = this.#placed(fileId)
+    if (placed === undefined) return true
+    const hold = this.#holds.tryTake(placed.record, [placed.key], 'written to the store')
+    if (hold === undefined) return false
+    try {
+      await this.#write(placed, signal)
+      return true
+    } finally {
+      hold.release()
+    }
   }
 
-  async #persistFile(record: NamespaceRecord, key: string, file: FileInode, signal: AbortSignal): Promise<boolean> {
-    const { tables, log, clock, stores, logger } = this.#context
-    const now = tables.inode(file.id)
-    if (now?.kind !== 'file') throw new SkeinError('not_found', 'the file was removed meanwhile')
-    if (now.persisted) return false
+  /** One file, when its path is nobody else's any more. @returns false when it was persisted already, or by somebody else meanwhile */
+  async #persistFile(fileId: number, patience: Patience): Promise<boolean> {
+    for (;;) {
+      const asked = this.#placed(fileId)
+      if (asked === undefined) return false
+      const hold = await this.#holds.take(asked.record, [asked.key], 'written to the store', patience)
+      try {
+        const placed = this.#placed(fileId)
+        if (placed === undefined) return false
+        // Moved while it was waited for: that name is not held.
+        if (placed.key !== asked.key) continue
+        await this.#write(placed, patience.signal)
+        return true
+      } finally {
+        hold.release()
+      }
+    }
+  }
+
+  /** The file as it is now; undefined when it is persisted. @throws SkeinError not_found */
+  #placed(fileId: number): PlacedFile | undefined {
+    const { tables } = this.#context
+    const file = tables.inode(fileId)
+    const place = file?.kind === 'file' ? placeOf(tables, file) : undefined
+    if (file?.kind !== 'file' || place === undefined) throw removedMeanwhile()
+    return file.persisted ? undefined : { ...place, file }
+  }
+
+  /** The caller holds the key. */
+  async #write({ record, key, file }: PlacedFile, signal: AbortSignal): Promise<void> {
+    const { tables, log, clock } = this.#context
+    checkWritable(record, 'nothing is persisted there')
     if (this.#persistOn === undefined) throw new SkeinError('unimplemented', 'this master has no connection to the workers that persist')
-    const { rpcAddress, blocks } = this.#sources(file)
+    const { workerId, rpcAddress, blocks } = this.#sources(file)
     const { id: fileId, length, blockSizeBytes } = file
     const worker = this.#persistOn(rpcAddress)
-    const { etag, modifiedMs } = await worker.persistFile(
-      { namespaceId: record.id, key, fileId, length, blockSizeBytes, blocks, overwrite: false },
-      { signal, deadlineMs: deadlineBaseMs + length / slowestBytesPerMs },
+    const request = { namespaceId: record.id, key, fileId, length, blockSizeBytes, blocks, overwrite: false }
+    const deadlineMs = deadlineBaseMs + length / slowestBytesPerMs
+    const { etag, modifiedMs } = await this.#whileItLives(workerId, signal, (living) =>
+      worker.persistFile(request, { signal: living, deadlineMs }),
     )
     const { changed } = await log.submit({ type: 'persist_files', atMs: clock.nowMs(), files: [{ fileId, etag, modifiedMs }] })
-    if (changed === 0 && tables.inode(fileId) === undefined) {
-      // Removed while it was written: its object goes as well.
-      const store = await stores.get(record)
-      await store
-        .delete(key, signal)
-        .catch((error: unknown) => logger.warn('an object of a removed file stays', { key, error: toSkeinError(error) }))
-      throw new SkeinError('not_found', 'the file was removed meanwhile')
+    if (changed > 0 || tables.inode(fileId) !== undefined) return
+    await this.#takeBack(record, key, etag, signal)
+    throw removedMeanwhile()
+  }
+
+  /** Ends a call to a worker that is lost meanwhile: others wait for the path, and a large file's deadline is far away. */
+  async #whileItLives<T>(workerId: string, signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock, workers } = this.#context
+    const lost = new AbortController()
+    let cancelTimer = (): void => undefined
+    const look = (): void => {
+      workers.expire()
+      if (workers.infos([workerId]).some(({ live }) => live)) cancelTimer = clock.schedule(workerLookMs, look)
+      else lost.abort(new SkeinError('unavailable', 'the worker that was writing it is lost: it has to be written again'))
     }
-    return true
+    look()
+    try {
+      return await call(AbortSignal.any([signal, lost.signal]))
+    } finally {
+      cancelTimer()
+    }
+  }
+
+  /** Removes what was written for a file that is gone, as with its namespace, unless it is another file's by now, or somebody else's. */
+  async #takeBack(record: NamespaceRecord, key: string, etag: string, signal: AbortSignal): Promise<void> {
+    const { tables, stores, logger } = this.#context
+    if (fileAt(tables, record.rootId, key) !== undefined) return
+    try {
+      const store = await stores.get(record)
+      const found = await store.stat(key, signal)
+      if (found.etag === etag) await store.delete(key, signal)
+    } catch (error) {
+      if (isSkeinError(error, 'not_found')) return
+      logger.warn('an object of a removed file stays', { key, error: toSkeinError(error) })
+    }
   }
 
   /** Who has the blocks, and of these the one that has most of them: it writes the object. */
-  #sources(file: FileInode): { readonly rpcAddress: string; readonly blocks: BlockSource[] } {
+  #sources(file: FileInode): { readonly workerId: string; readonly rpcAddress: string; readonly blocks: BlockSource[] } {
     const { workers } = this.#context
     workers.expire()
     const blocksOf = new Map<string, number>()
@@ -101,6 +181,10 @@ export class PersistService {
     const [most] = [...blocksOf].sort(([, a], [, b]) => b - a)
     const [writer] = most === undefined ? workers.list().filter(({ live }) => live) : workers.infos([most[0]])
     if (writer === undefined) throw new SkeinError('unavailable', 'no worker lives that could write the object')
-    return { rpcAddress: writer.rpcAddress, blocks }
+    return { workerId: writer.workerId, rpcAddress: writer.rpcAddress, blocks }
   }
+}
+
+function removedMeanwhile(): SkeinError {
+  return new SkeinError('not_found', 'the file was removed meanwhile')
 }

@@ -3,19 +3,27 @@
 // so that nothing is half done.
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import { formatPath, keyProblem, type NamespacePath, parsePath } from '../base/paths.ts'
-import { directoryAt } from '../meta/resolve.ts'
+import { directoryAt, fileAt } from '../meta/resolve.ts'
 import type { DirectoryInode, NamespaceRecord } from '../meta/tables.ts'
 import type { UnderFileSystem } from '../ufs/under-file-system.ts'
 import type { RenameRequest } from '../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../wire/service.ts'
-import type { MasterContext } from './master-context.ts'
+import { currentNamespace, type MasterContext } from './master-context.ts'
 import { checkWritable, tryEach } from './object-changes.ts'
+import type { PathHolds } from './path-holds.ts'
 import type { PathLocator } from './path-locator.ts'
 import type { StoreSync } from './store-sync.ts'
 import { entriesPerPage, pathOf, type Target, targetOf, treePages } from './tree-pages.ts'
 
 /** Objects that one rename of a directory moves at the store: what has been moved is kept in mind until the end. */
 const movedObjectsMax = 100_000
+
+interface Movable {
+  readonly fileId: number
+  readonly from: string
+  /** The version that is known; undefined for a marker: as it is. */
+  readonly etag: string | undefined
+}
 
 interface Moved {
   readonly fileId: number
@@ -29,19 +37,23 @@ export class RenameService {
   readonly #context: MasterContext
   readonly #locator: PathLocator
   readonly #sync: StoreSync
+  readonly #holds: PathHolds
 
-  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync) {
+  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync, holds: PathHolds) {
     this.#context = context
     this.#locator = locator
     this.#sync = sync
+    this.#holds = holds
   }
 
   /**
    * Moves a file or a directory to a free name, or into a directory that is there.
    * @throws SkeinError invalid_argument (a namespace, another namespace, into itself), not_found, already_exists,
-   *   failed_precondition (read-only, too many objects), and what the store says
+   *   failed_precondition (read-only, too many objects), deadline_exceeded (`path_busy`), and what the store says
    */
-  async rename(request: RenameRequest, { signal }: CallOptions): Promise<void> {
+  async rename(request: RenameRequest, options: CallOptions): Promise<void> {
+    const { signal } = options
+    const patience = this.#holds.patienceOf(options)
     const from = parsePath(request.from)
     const asked = parsePath(request.to)
     if (from.namespace !== asked.namespace) {
@@ -49,10 +61,28 @@ export class RenameService {
       throw new SkeinError('invalid_argument', `mv across namespaces is not supported: ${both}; copy, then remove`)
     }
     if (from.key === '') throw new SkeinError('invalid_argument', `${formatPath(from)} cannot be moved: name what is in it`)
-    const source = await targetOf(this.#locator, request.from, '', signal)
-    const to = await this.#freeName(source, asked, signal)
-    if (source.directory === undefined) await this.#renameFile(source, to, signal)
-    else await this.#renameDirectory(source, source.directory, `${to}/`, signal)
+    const known = await targetOf(this.#locator, request.from, '', signal)
+    const to = await this.#freeName(known, asked, signal)
+    const hold = await this.#holds.take(known.record, [known.key, to, `${to}/`], 'moved', patience)
+    try {
+      const source = this.#asHeld(known, to)
+      if (source.directory === undefined) await this.#renameFile(source, to, signal)
+      else await this.#renameDirectory(source, source.directory, `${to}/`, signal)
+    } finally {
+      hold.release()
+    }
+  }
+
+  /** The same as it is since its path is held: what was being persisted is so, or is not. */
+  #asHeld({ record: before, path, key, ...was }: Target, to: string): Target {
+    const { tables } = this.#context
+    const record = currentNamespace(this.#context, before)
+    const file = was.file === undefined ? undefined : fileAt(tables, record.rootId, key)
+    const directory = was.directory === undefined ? undefined : directoryAt(tables, record.rootId, key)
+    if (file === undefined && directory === undefined) throw new SkeinError('not_found', `${path} does not exist any more`)
+    if (fileAt(tables, record.rootId, to) !== undefined || directoryAt(tables, record.rootId, to) !== undefined)
+      throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
+    return { record, path, key, file, directory }
   }
 
   /** @returns the key, without a slash at its end */
@@ -67,9 +97,23 @@ export class RenameService {
     if (source.directory !== undefined && to !== fromKey && `${to}/`.startsWith(source.key)) {
       throw new SkeinError('invalid_argument', `${source.path} cannot be moved into itself`)
     }
-    const taken = (await this.#sync.refresh(record, to, signal)) !== undefined || (await this.#isDirectory(record, to, signal))
+    const taken = (await this.#isFile(source, to, signal)) || (await this.#isDirectory(record, to, signal))
     if (taken) throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
     return to
+  }
+
+  /** Whether a name is taken by a file. The copy that an earlier call made before it was cut off is none: the store goes on from there. */
+  async #isFile({ record, file }: Target, to: string, signal: AbortSignal): Promise<boolean> {
+    if (file?.persisted === true && fileAt(this.#context.tables, record.rootId, to) === undefined) {
+      const store = await this.#context.stores.get(record)
+      const object = await store.stat(to, signal).catch((thrown: unknown) => {
+        if (isSkeinError(thrown, 'not_found')) return undefined
+        throw thrown
+      })
+      const isAlike = object?.length === file.length && (object.etag === file.etag || (object.crc64 ?? '-') === file.crc64)
+      if (object === undefined || isAlike) return false
+    }
+    return (await this.#sync.refresh(record, to, signal)) !== undefined
   }
 
   async #isDirectory(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<boolean> {
@@ -81,9 +125,19 @@ export class RenameService {
     if (file?.persisted !== true) return this.#moveEdge(record, key, to)
     checkWritable(record, 'nothing is moved there')
     const store = await this.#context.stores.get(record)
-    const { etag, modifiedMs } = await store.rename(key, to, signal)
-    await this.#moveEdge(record, key, to)
-    await this.#keepVersions([{ fileId: file.id, from: key, to, etag, modifiedMs }])
+    const end = this.#context.changes.changing(record, [key, to])
+    try {
+      const moved = await this.#moveObject(record, store, { fileId: file.id, from: key, etag: file.etag }, to, signal).catch(
+        (thrown: unknown) => {
+          if (isSkeinError(thrown, 'already_exists')) throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
+          throw thrown
+        },
+      )
+      await this.#moveEdge(record, key, to, () => this.#moveBack(store, [moved]))
+      await this.#keepVersions([moved])
+    } finally {
+      end()
+    }
   }
 
   async #renameDirectory({ record, key }: Target, directory: DirectoryInode, to: string, signal: AbortSignal): Promise<void> {
@@ -92,10 +146,10 @@ export class RenameService {
       throw new SkeinError('not_found', `${pathOf(record, key)} does not exist any more`)
     }
     const markers: string[] = directory.marker ? [key] : []
-    const objects: { fileId: number; from: string }[] = []
+    const objects: Movable[] = []
     for await (const page of treePages(this.#context, directory.id, key, signal)) {
       for (const entry of page) {
-        if (entry.file?.persisted === true) objects.push({ fileId: entry.file.id, from: entry.key })
+        if (entry.file?.persisted === true) objects.push({ fileId: entry.file.id, from: entry.key, etag: entry.file.etag })
         else if (entry.directory?.marker === true) markers.push(entry.key)
       }
       if (objects.length + markers.length > movedObjectsMax) {
@@ -103,16 +157,21 @@ export class RenameService {
         throw new SkeinError('failed_precondition', message)
       }
     }
-    const all = [...objects, ...markers.map((from) => ({ fileId: 0, from }))]
+    const all = [...objects, ...markers.map((from) => ({ fileId: 0, from, etag: undefined }))]
     if (all.length > 0) checkWritable(record, 'nothing is moved there')
-    const moved = all.length === 0 ? [] : await this.#moveObjects(record, all, key, to, signal)
-    await this.#moveEdge(record, key, to)
-    await this.#keepVersions(moved.filter(({ fileId }) => fileId !== 0))
+    const end = this.#context.changes.changing(record, [key, to])
+    try {
+      const moved = all.length === 0 ? [] : await this.#moveObjects(record, all, key, to, signal)
+      await this.#moveEdge(record, key, to, async () => this.#moveBack(await this.#context.stores.get(record), moved))
+      await this.#keepVersions(moved.filter(({ fileId }) => fileId !== 0))
+    } finally {
+      end()
+    }
   }
 
   async #moveObjects(
     record: NamespaceRecord,
-    objects: readonly { readonly fileId: number; readonly from: string }[],
+    objects: readonly Movable[],
     fromPrefix: string,
     toPrefix: string,
     signal: AbortSignal,
@@ -120,10 +179,9 @@ export class RenameService {
     const store = await this.#context.stores.get(record)
     const moved: Moved[] = []
     for (let at = 0; at < objects.length; at += entriesPerPage) {
-      const { done, failed } = await tryEach(objects.slice(at, at + entriesPerPage), async ({ fileId, from }) => {
-        const to = toPrefix + from.slice(fromPrefix.length)
-        const { etag, modifiedMs } = await store.rename(from, to, signal)
-        return { fileId, from, to, etag, modifiedMs }
+      const { done, failed } = await tryEach(objects.slice(at, at + entriesPerPage), (object) => {
+        const to = toPrefix + object.from.slice(fromPrefix.length)
+        return this.#moveObject(record, store, object, to, signal)
       })
       moved.push(...done.map(({ result }) => result))
       const [first] = failed
@@ -136,11 +194,30 @@ export class RenameService {
     return moved
   }
 
+  /** In the version that is known here; what has changed at the store is moved as it is there now, and is a new file. */
+  async #moveObject(record: NamespaceRecord, store: UnderFileSystem, object: Movable, to: string, signal: AbortSignal): Promise<Moved> {
+    const { from } = object
+    const move = async (fileId: number, version: string): Promise<Moved> => {
+      const { etag, modifiedMs } = await store.rename(from, to, version, signal)
+      return { fileId, from, to, etag, modifiedMs }
+    }
+    if (object.etag === undefined) return await move(object.fileId, (await store.stat(from, signal)).etag)
+    try {
+      return await move(object.fileId, object.etag)
+    } catch (thrown) {
+      if (!isSkeinError(thrown, 'aborted', 'object_changed')) throw thrown
+      const now = await this.#sync.refresh(record, from, signal)
+      if (now === undefined) throw new SkeinError('not_found', `${pathOf(record, from)} does not exist any more`)
+      if (now.id === object.fileId || !now.persisted) throw thrown
+      return await move(now.id, now.etag)
+    }
+  }
+
   /** @returns how many objects could not be moved back; the next listing shows them where they are */
   async #moveBack(store: UnderFileSystem, moved: readonly Moved[]): Promise<number> {
     // The caller may have gone; what was begun is undone all the same.
     const { signal } = new AbortController()
-    const { done, failed } = await tryEach(moved, ({ from, to }) => store.rename(to, from, signal))
+    const { done, failed } = await tryEach(moved, ({ from, to, etag }) => store.rename(to, from, etag, signal))
     for (const { error, item } of failed)
       this.#context.logger.warn('an object could not be moved back', { key: item.to, error: toSkeinError(error) })
     await this.#keepVersions(
@@ -149,11 +226,13 @@ export class RenameService {
     return failed.length
   }
 
-  async #moveEdge(record: NamespaceRecord, from: string, to: string): Promise<void> {
+  /** @param undo what was done for it, when it is refused: a file that was completed meanwhile has the name */
+  async #moveEdge(record: NamespaceRecord, from: string, to: string, undo?: () => Promise<unknown>): Promise<void> {
     try {
       await this.#context.log.submit({ type: 'rename', atMs: this.#context.clock.nowMs(), namespaceId: record.id, from, to })
     } catch (error) {
       if (!isSkeinError(error, 'already_exists') && !isSkeinError(error, 'not_found')) throw error
+      await undo?.()
       throw new SkeinError(error.code, `/${record.name}/${error.message}`, { cause: error })
     }
   }

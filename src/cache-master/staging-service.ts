@@ -6,13 +6,13 @@ import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { fileAt, namespaceById } from '../meta/resolve.ts'
 import { stagingExpiredMessage } from '../meta/staging.ts'
 import type { StageListing } from '../meta/staging-commands.ts'
-import { isMarker, objectProblem } from '../meta/listing-diff.ts'
+import { isMarker, objectProblem, type PageDiff } from '../meta/listing-diff.ts'
 import { isSameVersion } from '../meta/tree.ts'
 import type { NamespaceRecord } from '../meta/tables.ts'
 import type { ListPosition } from '../ufs/under-file-system.ts'
 import type { StagingResponse } from '../wire/generated/master.ts'
 import type { MasterContext } from './master-context.ts'
-import { isNews, type StoreSync, type SyncedObject, type SyncedPage } from './store-sync.ts'
+import { isNews, type StoreSync, syncedObject, type SyncedObject, type SyncedPage } from './store-sync.ts'
 
 /** Files that one command clears away. */
 const droppedPerCommand = 2000
@@ -33,13 +33,13 @@ export function parseStagingId(text: string): Pick<Staging, 'id' | 'number'> {
 
 export class StagingService {
   readonly #context: Pick<MasterContext, 'tables' | 'log' | 'clock' | 'logger'>
-  readonly #sync: Pick<StoreSync, 'compare' | 'objectAt' | 'blockSizeBytes'>
+  readonly #sync: Pick<StoreSync, 'compare' | 'lookAt' | 'blockSizeBytes'>
   /** New files that plans were told of. */
   #looked = 0
 
   constructor(
     context: Pick<MasterContext, 'tables' | 'log' | 'clock' | 'logger'>,
-    sync: Pick<StoreSync, 'compare' | 'objectAt' | 'blockSizeBytes'>,
+    sync: Pick<StoreSync, 'compare' | 'lookAt' | 'blockSizeBytes'>,
   ) {
     this.#context = context
     this.#sync = sync
@@ -54,46 +54,31 @@ export class StagingService {
     limit: number,
     signal: AbortSignal,
   ): Promise<SyncedPage> {
-    const { tables } = this.#context
-    const { diff, next, empty } = await this.#sync.compare(record, prefix, after, limit, signal)
-    const news = diff.files.filter(isNews)
-    const removals = diff.removals.flatMap((key) => {
-      const fileId = fileAt(tables, record.rootId, key)?.id
-      return fileId === undefined ? [] : [{ key, fileId }]
-    })
-    // Below a path that may be a file, too, that file is not the page's.
-    const range = { afterKey: after?.key ?? (prefix === '' ? undefined : prefix), upToKey: next?.key, isFirst: after === undefined }
-    const fileIds = await this.#submit(record, staging, { ...range, upserts: news.map(({ object }) => object), removals })
-    const idOf = new Map(news.map(({ object }, i) => [object.key, fileIds[i] ?? 0] as const))
-    const blockSizeBytes = this.#sync.blockSizeBytes(record)
-    const files = diff.files.map(({ object, known, problem }): SyncedObject => {
-      const newId = idOf.get(object.key)
-      if (problem !== '') return { fileId: 0, object, blockSizeBytes, problem }
-      if (newId !== undefined) return { fileId: newId, object, blockSizeBytes, problem, change: known === undefined ? 'ADDED' : 'CHANGED' }
-      return { fileId: known?.id ?? 0, object, blockSizeBytes: known?.blockSizeBytes ?? blockSizeBytes, problem }
-    })
-    return { files, empty, next, removed: removals.length }
+    return this.#sync.compare(record, prefix, after, limit, signal, ({ diff, next, empty }) =>
+      this.#stage(record, staging, prefix, after, { diff, next, empty }),
+    )
   }
 
   /** Looks at one object again. @returns undefined when the store has none @throws SkeinError failed_precondition when it cannot be a file */
   async refresh(record: NamespaceRecord, staging: Staging, key: string, signal: AbortSignal): Promise<SyncedObject | undefined> {
-    const object = await this.#sync.objectAt(record, key, signal)
-    const visible = fileAt(this.#context.tables, record.rootId, key)
-    const alone = { afterKey: undefined, upToKey: undefined, onlyKey: key }
-    if (object === undefined || isMarker(object)) {
-      const removals = visible === undefined ? [] : [{ key, fileId: visible.id }]
-      await this.#submit(record, staging, { ...alone, upserts: [], removals })
-      return undefined
-    }
-    const blockSizeBytes = this.#sync.blockSizeBytes(record)
-    if (visible !== undefined && isSameVersion(visible, object)) {
-      await this.#submit(record, staging, { ...alone, upserts: [], removals: [] })
-      return { fileId: visible.id, object, blockSizeBytes: visible.blockSizeBytes, problem: '' }
-    }
-    const problem = objectProblem(object, blockSizeBytes)
-    if (problem !== '') throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
-    const [fileId = 0] = await this.#submit(record, staging, { ...alone, upserts: [object], removals: [] })
-    return { fileId, object, blockSizeBytes, problem: '' }
+    return this.#sync.lookAt(record, key, signal, async ({ object, known: visible }) => {
+      const alone = { afterKey: undefined, upToKey: undefined, onlyKey: key }
+      if (object === undefined || isMarker(object)) {
+        // What only the cache has is at no store yet: that it is not there says nothing.
+        const removals = visible?.persisted === true ? [{ key, fileId: visible.id }] : []
+        await this.#submit(record, staging, { ...alone, upserts: [], removals })
+        return undefined
+      }
+      const blockSizeBytes = this.#sync.blockSizeBytes(record)
+      if (visible !== undefined && isSameVersion(visible, object)) {
+        await this.#submit(record, staging, { ...alone, upserts: [], removals: [] })
+        return { fileId: visible.id, object, blockSizeBytes: visible.blockSizeBytes, problem: '' }
+      }
+      const problem = objectProblem(object, blockSizeBytes)
+      if (problem !== '') throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
+      const [fileId = 0] = await this.#submit(record, staging, { ...alone, upserts: [object], removals: [] })
+      return { fileId, object, blockSizeBytes, problem: '' }
+    })
   }
 
   /** `<number>:/path` of what is staged there; undefined when nothing is. */
@@ -149,6 +134,28 @@ export class StagingService {
       await this.drop(id)
       if (committed !== true) logger.info('a staged load that nobody finished was cleared away', { stagingId: id })
     }
+  }
+
+  async #stage(
+    record: NamespaceRecord,
+    staging: Staging,
+    prefix: string,
+    after: ListPosition | undefined,
+    { diff, next, empty }: { readonly diff: PageDiff; readonly next: ListPosition | undefined; readonly empty: boolean },
+  ): Promise<SyncedPage> {
+    const { tables } = this.#context
+    const news = diff.files.filter(isNews)
+    const removals = diff.removals.flatMap((key) => {
+      const fileId = fileAt(tables, record.rootId, key)?.id
+      return fileId === undefined ? [] : [{ key, fileId }]
+    })
+    // Below a path that may be a file, too, that file is not the page's.
+    const range = { afterKey: after?.key ?? (prefix === '' ? undefined : prefix), upToKey: next?.key, isFirst: after === undefined }
+    const fileIds = await this.#submit(record, staging, { ...range, upserts: news.map(({ object }) => object), removals })
+    const idOf = new Map(news.map(({ object }, i) => [object.key, fileIds[i] ?? 0] as const))
+    const blockSizeBytes = this.#sync.blockSizeBytes(record)
+    const files = diff.files.map((file) => syncedObject(file, idOf.get(file.object.key), blockSizeBytes))
+    return { files, empty, next, removed: removals.length }
   }
 
   /** @returns the ids of the upserts; nothing is journaled when there is nothing to say */

@@ -10,6 +10,11 @@ import type { MasterContext } from './master-context.ts'
 const headStartShare = 0.1
 const headStartMaxMs = 1500
 
+/** How much of a caller's time there is before the answer must be on its way. */
+export function answerInMs(deadlineMs: number): number {
+  return deadlineMs - Math.min(headStartMaxMs, deadlineMs * headStartShare)
+}
+
 /** @throws SkeinError deadline_exceeded that names the path's store, and what `ask` throws */
 export async function askInTime<Answer>(
   context: MasterContext,
@@ -19,7 +24,7 @@ export async function askInTime<Answer>(
 ): Promise<Answer> {
   const { signal, deadlineMs } = options
   if (deadlineMs === undefined) return ask(options)
-  const waitMs = deadlineMs - Math.min(headStartMaxMs, deadlineMs * headStartShare)
+  const waitMs = answerInMs(deadlineMs)
   const late = new AbortController()
   const cancelTimer = context.clock.schedule(waitMs, () => {
     late.abort(new SkeinError('deadline_exceeded', silence(context, pathText, waitMs), { retryable: false }))

@@ -1,8 +1,10 @@
 // Why: the master alone looks at the stores, and what it sees becomes metadata here. How: ask the store (a page, or one
-// HEAD), hold the answer against what is known, and journal one command if, and only if, it says something new.
+// HEAD), hold the answer against what is known, and journal one command if, and only if, it says something new. What was
+// changed here while the store was asked (recent-changes.ts) is left as it is: the answer may be older. Between holding an
+// answer against what is known and submitting what it says nobody else gets a turn.
 import { containerOf } from '../base/block-id.ts'
 import { throwIfAborted } from '../base/clock.ts'
-import { isSkeinError, SkeinError } from '../base/errors.ts'
+import { SkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
 import type { ApplyListing } from '../meta/commands.ts'
 import { compareKeys } from '../meta/key-order.ts'
@@ -10,10 +12,12 @@ import { diffPage, endOfPiece, isMarker, objectProblem, type PageDiff, type Page
 import { directoryAt, fileAt, listedAtMs } from '../meta/resolve.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../meta/tables.ts'
 import { isSameVersion } from '../meta/tree.ts'
-import type { ListPage, ListPosition, ObjectInfo } from '../ufs/under-file-system.ts'
-import { type FetchedPage, ListingPrefetch } from './listing-prefetch.ts'
+import type { ListPosition, ObjectInfo } from '../ufs/under-file-system.ts'
+import type { FetchedPage } from './listing-prefetch.ts'
 import type { MasterContext } from './master-context.ts'
 import { blockSizeOf } from './namespace-definition.ts'
+import type { Inquiry } from './recent-changes.ts'
+import { asksMax, type LookedAt, overtaken, StoreInquiries } from './store-inquiries.ts'
 
 /** Objects a page of a listing may hold. */
 export const pageLimitMax = 1000
@@ -22,7 +26,6 @@ const removalsPerCommand = 300
 /** Known names that are held against a listing at once, and how many such pieces one call works off. */
 const knownPerPiece = 1200
 const piecesPerCall = 30
-
 /** An object of a listing, as the master knows it now. */
 export interface SyncedObject {
   /** 0 when it cannot be a file. */
@@ -70,19 +73,26 @@ interface Piece {
   readonly rest: { readonly after: ListPosition; readonly fetched: FetchedPage } | undefined
 }
 
+/** A page of a listing, held against what is known. */
+interface Compared {
+  readonly diff: PageDiff
+  readonly next: ListPosition | undefined
+  readonly empty: boolean
+}
+
 type Change = Partial<Omit<ApplyListing, 'type' | 'atMs' | 'namespaceId' | 'blockSizeBytes'>>
 
 export class StoreSync {
   readonly #context: MasterContext
-  readonly #prefetch: ListingPrefetch
+  readonly #store: StoreInquiries
 
   constructor(context: MasterContext) {
     this.#context = context
-    this.#prefetch = new ListingPrefetch(context.clock, (record, request, signal) => this.#list(record, request, signal))
+    this.#store = new StoreInquiries(context)
   }
 
   close(): void {
-    this.#prefetch.close()
+    this.#store.close()
   }
 
   /** Whether a listing of this age need not be made again. */
@@ -103,58 +113,73 @@ export class StoreSync {
     signal: AbortSignal,
     tally?: SyncTally,
   ): Promise<SyncedPage> {
-    const fetched = await this.#prefetch.take(record, { prefix, after, limit }, signal)
-    const { page } = fetched
-    if (page.next !== undefined) this.#prefetch.start(record, { prefix, after: page.next, limit })
     const blockSizeBytes = this.blockSizeBytes(record)
     const files: SyncedObject[] = []
     let removed = 0
-    let piece = this.#piece(record, prefix, after, fetched)
-    for (let pieces = 1; ; pieces += 1) {
-      const { diff, rest } = piece
-      if (tally !== undefined) count(tally, diff)
-      const news = diff.files.filter(isNews)
-      const directory = directoryAt(this.#context.tables, record.rootId, prefix)
-      const ends = rest === undefined && page.next === undefined && (directory !== undefined || page.objects.length > 0)
-      const fileIds = await this.#submit(record, {
-        upserts: news.map(({ object }) => object),
-        directories: diff.markers.map((key) => ({ key, marker: true })),
-        removals: diff.removals,
-        unmarked: diff.unmarked,
-        treeListed: ends && this.#isTreeNews(directory) ? [prefix] : [],
-      })
-      removed += diff.removals.length
-      const idOf = new Map(news.map(({ object }, i) => [object.key, fileIds[i] ?? 0] as const))
-      for (const file of diff.files) files.push(syncedObject(file, idOf.get(file.object.key), blockSizeBytes))
-      if (rest === undefined) return { files, empty: page.objects.length === 0 && page.next === undefined, next: page.next, removed }
-      // The store is asked again from there: a call ends in good time, and what it says is not too old.
-      if (pieces === piecesPerCall) return { files, empty: false, next: rest.after, removed }
-      throwIfAborted(signal)
-      piece = this.#piece(record, prefix, rest.after, rest.fetched)
+    let at = after
+    let fetched = await this.#store.page(record, { prefix, after, limit }, signal)
+    try {
+      for (let pieces = 1; ; pieces += 1) {
+        const { page, inquiry } = fetched
+        const { diff, rest } = this.#piece(record, prefix, at, fetched)
+        const news = diff.files.filter(isNews)
+        const directory = directoryAt(this.#context.tables, record.rootId, prefix)
+        const ends = rest === undefined && page.next === undefined && (directory !== undefined || page.objects.length > 0)
+        const fileIds = await this.#submit(record, inquiry, {
+          upserts: news.map(({ object }) => object),
+          directories: diff.markers.map((key) => ({ key, marker: true })),
+          removals: diff.removals,
+          unmarked: diff.unmarked,
+          treeListed: ends && this.#isTreeNews(directory) ? [prefix] : [],
+        })
+        if (inquiry.isOutdated) {
+          // What is left of it cannot be told any more; what was said holds.
+          fetched = await this.#store.list(record, { prefix, after: at, limit }, signal)
+          continue
+        }
+        if (tally !== undefined) count(tally, diff)
+        removed += diff.removals.length
+        const idOf = new Map(news.map(({ object }, i) => [object.key, fileIds[i] ?? 0] as const))
+        for (const file of diff.files) files.push(syncedObject(file, idOf.get(file.object.key), blockSizeBytes))
+        if (rest === undefined) return { files, empty: page.objects.length === 0 && page.next === undefined, next: page.next, removed }
+        // The store is asked again from there: a call ends in good time, and what it says is not too old.
+        if (pieces === piecesPerCall) return { files, empty: false, next: rest.after, removed }
+        throwIfAborted(signal)
+        at = rest.after
+        fetched = rest.fetched
+      }
+    } finally {
+      fetched.inquiry.close()
     }
   }
 
-  /** What one page of a tree's listing would change; nothing is changed. */
-  async compare(
+  /** What one page of a tree's listing would change; nothing is changed but by `use`, which is called in the same turn. */
+  async compare<Result>(
     record: NamespaceRecord,
     prefix: string,
     after: ListPosition | undefined,
     limit: number,
     signal: AbortSignal,
-  ): Promise<{ readonly diff: PageDiff; readonly next: ListPosition | undefined; readonly empty: boolean }> {
-    const fetched = await this.#list(record, { prefix, after, limit }, signal)
-    const { diff, rest } = this.#piece(record, prefix, after, fetched)
-    const next = rest === undefined ? fetched.page.next : rest.after
-    return { diff, next, empty: fetched.page.objects.length === 0 && next === undefined }
+    use: (compared: Compared) => Result | Promise<Result>,
+  ): Promise<Result> {
+    const fetched = await this.#store.list(record, { prefix, after, limit }, signal)
+    try {
+      const { diff, rest } = this.#piece(record, prefix, after, fetched)
+      const next = rest === undefined ? fetched.page.next : rest.after
+      return await use({ diff, next, empty: fetched.page.objects.length === 0 && next === undefined })
+    } finally {
+      fetched.inquiry.close()
+    }
   }
 
   /** Whether the store has this version of one file; `none` when it has no such object. A file that is only here is the same. */
   async compareFile(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<'same' | 'other' | 'none'> {
-    const known = fileAt(this.#context.tables, record.rootId, key)
-    if (known?.persisted === false) return 'same'
-    const object = await this.objectAt(record, key, signal)
-    if (object === undefined || isMarker(object)) return 'none'
-    return known !== undefined && isSameVersion(known, object) ? 'same' : 'other'
+    if (fileAt(this.#context.tables, record.rootId, key)?.persisted === false) return 'same'
+    return this.#store.lookAt(record, key, signal, ({ object, known }) => {
+      if (known?.persisted === false) return 'same'
+      if (object === undefined || isMarker(object)) return 'none'
+      return known !== undefined && isSameVersion(known, object) ? 'same' : 'other'
+    })
   }
 
   /** Makes everything below a directory known. */
@@ -166,31 +191,34 @@ export class StoreSync {
 
   /** Makes the direct children of a directory known. Subdirectories that are gone from the store go with all in them. */
   async children(record: NamespaceRecord, prefix: string, signal: AbortSignal, tally?: SyncTally): Promise<void> {
-    let after: ListPosition | undefined
     const gone: string[] = []
-    do {
-      const containersBefore = this.#context.tables.counter('containers')
-      const store = await this.#context.stores.get(record)
-      const page = await store.list({ prefix, delimiter: '/', after, limit: pageLimitMax }, signal)
-      const present = new Set([...page.objects.map(({ key }) => key), ...page.prefixes])
-      const absent = this.#childrenAbsent(record, prefix, after?.key, page, present, containersBefore)
-      gone.push(...absent.filter((key) => key.endsWith('/')))
-      const blockSizeBytes = this.blockSizeBytes(record)
-      const range = { directory: undefined, prefix, afterKey: after?.key, upToKey: page.next?.key, containersBefore }
-      const diff = diffPage(this.#context.tables, record.rootId, page.objects, range, blockSizeBytes)
-      const files = diff.files.map((file) => ({ ...file, known: fileAt(this.#context.tables, record.rootId, file.object.key) }))
-      const removals = absent.filter((key) => !key.endsWith('/'))
-      const upserts = files.filter((file) => isNews(file) && file.known?.persisted !== false).map(({ object }) => object)
-      if (tally !== undefined) count(tally, { files, removals })
-      const prefixes = page.prefixes.filter((key) => keyProblem(key) === undefined && key.isWellFormed())
-      await this.#submit(record, {
-        upserts,
-        directories: [...prefixes.map((key) => ({ key, marker: false })), ...diff.markers.map((key) => ({ key, marker: true }))],
-        removals,
-        childrenListed: page.next === undefined ? [prefix] : [],
-      })
-      after = page.next
-    } while (after !== undefined)
+    let after: ListPosition | undefined
+    for (let isWhole = false; !isWhole;) {
+      const fetched = await this.#store.list(record, { prefix, after, limit: pageLimitMax, delimiter: '/' }, signal)
+      const { page, inquiry } = fetched
+      try {
+        const absent = this.#childrenAbsent(record, prefix, after?.key, fetched)
+        gone.push(...absent.filter((key) => key.endsWith('/')))
+        const { changed, containersBefore } = inquiry
+        const range = { directory: undefined, prefix, afterKey: after?.key, upToKey: page.next?.key, containersBefore, changed }
+        const { files, markers } = diffPage(this.#context.tables, record.rootId, page.objects, range, this.blockSizeBytes(record))
+        const removals = absent.filter((key) => !key.endsWith('/'))
+        const prefixes = page.prefixes.filter((key) => isUsable(key) && !inquiry.isChangedBelow(key))
+        await this.#submit(record, inquiry, {
+          upserts: files.filter(isNews).map(({ object }) => object),
+          directories: [...prefixes.map((key) => ({ key, marker: false })), ...markers.map((key) => ({ key, marker: true }))],
+          removals,
+          childrenListed: page.next === undefined ? [prefix] : [],
+        })
+        // The same page again when what is left of it cannot be told any more.
+        if (inquiry.isOutdated) continue
+        if (tally !== undefined) count(tally, { files, removals })
+        after = page.next
+        isWhole = after === undefined
+      } finally {
+        inquiry.close()
+      }
+    }
     for (const key of gone) await this.tree(record, key, signal, tally)
   }
 
@@ -199,36 +227,59 @@ export class StoreSync {
    * @throws SkeinError failed_precondition when the object cannot be a file, and what the store says
    */
   async refresh(record: NamespaceRecord, key: string, signal: AbortSignal, look?: Look): Promise<FileInode | undefined> {
-    const here = fileAt(this.#context.tables, record.rootId, key)
+    const { tables, clock, log } = this.#context
+    const here = fileAt(tables, record.rootId, key)
     if (here?.persisted === false) return here
-    const object = await this.objectAt(record, key, signal)
-    const known = fileAt(this.#context.tables, record.rootId, key)
-    if (known?.persisted === false) return known
-    if (object === undefined || isMarker(object)) {
-      if (known !== undefined) {
-        await this.#context.log.submit({ type: 'remove_file', atMs: this.#context.clock.nowMs(), namespaceId: record.id, key })
+    return this.#store.lookAt(record, key, signal, async ({ object, known, inquiry }) => {
+      if (known?.persisted === false) return known
+      if (object === undefined || isMarker(object)) {
+        if (known !== undefined)
+          await log.submit({ type: 'remove_file', atMs: clock.nowMs(), namespaceId: record.id, key, fileId: known.id })
+        return undefined
       }
-      return undefined
-    }
-    if (look !== undefined) look.crc64 = object.crc64
-    if (known !== undefined && isSameVersion(known, object)) return known
-    if (look !== undefined) look.change = known === undefined ? 'ADDED' : 'CHANGED'
-    const problem = objectProblem(object, this.blockSizeBytes(record))
-    if (problem !== '') throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
-    await this.#submit(record, { upserts: [object] })
-    return fileAt(this.#context.tables, record.rootId, key)
+      if (look !== undefined) look.crc64 = object.crc64
+      if (known !== undefined && isSameVersion(known, object)) return known
+      if (look !== undefined) look.change = known === undefined ? 'ADDED' : 'CHANGED'
+      const problem = objectProblem(object, this.blockSizeBytes(record))
+      if (problem !== '') throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
+      await this.#submit(record, inquiry, { upserts: [object] })
+      return fileAt(tables, record.rootId, key)
+    })
+  }
+
+  /** As StoreInquiries.lookAt. */
+  lookAt<Result>(
+    record: NamespaceRecord,
+    key: string,
+    signal: AbortSignal,
+    use: (looked: LookedAt) => Result | Promise<Result>,
+  ): Promise<Result> {
+    return this.#store.lookAt(record, key, signal, use)
+  }
+
+  /** As StoreInquiries.objectAt. */
+  objectAt(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    return this.#store.objectAt(record, key, signal)
   }
 
   /** Whether the store has anything below `prefix` (ends in `/`); if so the directory is known afterwards. */
   async probeDirectory(record: NamespaceRecord, prefix: string, signal: AbortSignal): Promise<DirectoryInode | undefined> {
-    const store = await this.#context.stores.get(record)
-    const page = await store.list({ prefix, delimiter: undefined, after: undefined, limit: 1 }, signal)
-    const [first] = page.objects
-    if (first === undefined) return undefined
-    if (directoryAt(this.#context.tables, record.rootId, prefix) === undefined) {
-      await this.#submit(record, { directories: [{ key: prefix, marker: first.key === prefix && isMarker(first) }] })
+    const { tables } = this.#context
+    for (let asks = 1; asks <= asksMax; asks += 1) {
+      const { page, inquiry } = await this.#store.list(record, { prefix, after: undefined, limit: 1 }, signal)
+      try {
+        const [first] = page.objects
+        if (first === undefined) return undefined
+        const known = directoryAt(tables, record.rootId, prefix)
+        if (known !== undefined) return known
+        if (inquiry.isChangedBelow(prefix)) continue
+        await this.#submit(record, inquiry, { directories: [{ key: prefix, marker: first.key === prefix && isMarker(first) }] })
+        return directoryAt(tables, record.rootId, prefix)
+      } finally {
+        inquiry.close()
+      }
     }
-    return directoryAt(this.#context.tables, record.rootId, prefix)
+    throw overtaken(record, prefix)
   }
 
   blockSizeBytes(record: NamespaceRecord): number {
@@ -236,47 +287,27 @@ export class StoreSync {
   }
 
   /** @returns the file ids of the upserts; nothing is journaled when there is nothing to say */
-  async #submit(record: NamespaceRecord, change: Change): Promise<readonly number[]> {
-    const removals = [...(change.removals ?? [])]
-    const parts = { upserts: [], directories: [], unmarked: [], childrenListed: [], treeListed: [], ...change }
-    let fileIds: readonly number[] = []
-    if (Object.values({ ...parts, removals }).every((part) => part.length === 0)) return fileIds
-    const head = {
-      type: 'apply_listing',
-      atMs: this.#context.clock.nowMs(),
-      namespaceId: record.id,
-      blockSizeBytes: this.blockSizeBytes(record),
-    } as const
-    for (;;) {
-      const some = removals.splice(0, removalsPerCommand)
-      if (removals.length === 0) {
-        fileIds = (await this.#context.log.submit({ ...head, ...parts, removals: some })).fileIds
-        return fileIds
-      }
-      const only = { upserts: [], directories: [], unmarked: [], childrenListed: [], treeListed: [] }
-      await this.#context.log.submit({ ...head, ...only, removals: some })
+  async #submit(record: NamespaceRecord, inquiry: Inquiry, change: Change): Promise<readonly number[]> {
+    const { removals = [], childrenListed = [], treeListed = [], ...news } = change
+    // A directory that was removed or moved since is not the one that was listed.
+    const isSame = (key: string): boolean => !inquiry.isChanged(key)
+    const listed = { childrenListed: childrenListed.filter(isSame), treeListed: treeListed.filter(isSame) }
+    const none = { upserts: [], directories: [], unmarked: [], childrenListed: [], treeListed: [] }
+    if (Object.values({ ...news, ...listed, removals }).every((part) => part.length === 0)) return []
+    const head = { type: 'apply_listing', namespaceId: record.id, blockSizeBytes: this.blockSizeBytes(record) } as const
+    const atMs = this.#context.clock.nowMs()
+    if (removals.length <= removalsPerCommand)
+      return (await this.#context.log.submit({ ...head, atMs, ...none, ...news, ...listed, removals })).fileIds
+    const { fileIds } = await this.#context.log.submit({ ...head, atMs, ...none, ...news, removals: removals.slice(0, removalsPerCommand) })
+    for (let at = removalsPerCommand; at < removals.length; at += removalsPerCommand) {
+      // Others had their turn: what they changed stays. What is left of an outdated answer is listed again.
+      if (inquiry.isOutdated) return fileIds
+      const some = removals.slice(at, at + removalsPerCommand).filter((key) => !inquiry.isChanged(key))
+      const ends = at + removalsPerCommand >= removals.length
+      const last = ends ? { childrenListed: listed.childrenListed.filter(isSame), treeListed: listed.treeListed.filter(isSame) } : {}
+      await this.#context.log.submit({ ...head, atMs, ...none, ...last, removals: some })
     }
-  }
-
-  /** The object of this key as the store has it now; undefined when there is none. */
-  async objectAt(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
-    const store = await this.#context.stores.get(record)
-    try {
-      return { ...(await store.stat(key, signal)), key }
-    } catch (error) {
-      if (isSkeinError(error, 'not_found')) return undefined
-      throw error
-    }
-  }
-
-  async #list(
-    record: NamespaceRecord,
-    request: { readonly prefix: string; readonly after: ListPosition | undefined; readonly limit: number },
-    signal: AbortSignal,
-  ): Promise<FetchedPage> {
-    const containersBefore = this.#context.tables.counter('containers')
-    const store = await this.#context.stores.get(record)
-    return { page: await store.list({ ...request, delimiter: undefined }, signal), containersBefore }
+    return fileIds
   }
 
   #isTreeNews(directory: DirectoryInode | undefined): boolean {
@@ -286,9 +317,10 @@ export class StoreSync {
   /** Holds the beginning of a page against what is known, all of it where that is not too much. @returns what is left too */
   #piece(record: NamespaceRecord, prefix: string, after: ListPosition | undefined, fetched: FetchedPage): Piece {
     const { tables } = this.#context
-    const { page, containersBefore } = fetched
+    const { page, inquiry } = fetched
+    const { changed, containersBefore } = inquiry
     const directory = directoryAt(tables, record.rootId, prefix)
-    const range = { directory, prefix, afterKey: after?.key, upToKey: page.next?.key, containersBefore }
+    const range = { directory, prefix, afterKey: after?.key, upToKey: page.next?.key, containersBefore, changed }
     const end = endOfPiece(tables, range, knownPerPiece)
     // A page out of order removes nothing and is not cut.
     const objects = end === undefined ? page.objects : page.objects.filter(({ key }) => compareKeys(key, end) <= 0)
@@ -296,20 +328,14 @@ export class StoreSync {
     const blockSizeBytes = this.blockSizeBytes(record)
     if (isWhole) return { diff: diffPage(tables, record.rootId, page.objects, range, blockSizeBytes), rest: undefined }
     const diff = diffPage(tables, record.rootId, objects, { ...range, upToKey: end }, blockSizeBytes)
-    const left = { page: { ...page, objects: page.objects.slice(objects.length) }, containersBefore }
+    const left = { page: { ...page, objects: page.objects.slice(objects.length) }, inquiry }
     return { diff, rest: { after: { key: end, token: undefined }, fetched: left } }
   }
 
   /** Keys of known children in the page's range that the page does not show. */
-  #childrenAbsent(
-    record: NamespaceRecord,
-    prefix: string,
-    afterKey: string | undefined,
-    page: ListPage,
-    present: ReadonlySet<string>,
-    containersBefore: number,
-  ): string[] {
+  #childrenAbsent(record: NamespaceRecord, prefix: string, afterKey: string | undefined, { page, inquiry }: FetchedPage): string[] {
     const { tables } = this.#context
+    const present = new Set([...page.objects.map(({ key }) => key), ...page.prefixes])
     const directory = directoryAt(tables, record.rootId, prefix)
     const absent: string[] = []
     if (directory === undefined) return absent
@@ -318,12 +344,16 @@ export class StoreSync {
       if (page.next !== undefined && compareKeys(key, page.next.key) > 0) break
       // An object of the directory's own name that holds bytes is not told apart from its marker here; whole listings do.
       if (name === '' || key === afterKey || present.has(key)) continue
-      if (containerOf(inodeId) > containersBefore) continue
+      if (containerOf(inodeId) > inquiry.containersBefore || inquiry.isChanged(key)) continue
       const inode = tables.inode(inodeId)
       if (inode?.kind !== 'file' || inode.persisted) absent.push(key)
     }
     return absent
   }
+}
+
+function isUsable(prefix: string): boolean {
+  return keyProblem(prefix) === undefined && prefix.isWellFormed()
 }
 
 /** Whether an object is to be made known. */
@@ -341,7 +371,8 @@ function count(tally: SyncTally, { files, removals }: Pick<PageDiff, 'files' | '
   tally.removed += removals.length
 }
 
-function syncedObject({ object, known, problem }: PageFile, newId: number | undefined, blockSizeBytes: number): SyncedObject {
+/** What is told of an object of a page. @param newId of a file that the page made, or put aside */
+export function syncedObject({ object, known, problem }: PageFile, newId: number | undefined, blockSizeBytes: number): SyncedObject {
   if (problem !== '') return { fileId: 0, object, blockSizeBytes, problem }
   if (newId !== undefined) return { fileId: newId, object, blockSizeBytes, problem, change: known === undefined ? 'ADDED' : 'CHANGED' }
   return { fileId: known?.id ?? 0, object, blockSizeBytes: known?.blockSizeBytes ?? blockSizeBytes, problem }

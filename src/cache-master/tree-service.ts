@@ -1,31 +1,35 @@
 // Why: users make and remove directories and remove files. How: what the store has is removed there first, page by page,
-// and each page is journaled once it is gone; what fails stays as it is. What only the cache has goes in one step.
+// and each page is journaled once it is gone; what fails stays as it is. What only the cache has goes in one step. The path
+// is held meanwhile (path-holds.ts), and read again then: what is being persisted is at the store or is not, before it goes.
 import { SkeinError } from '../base/errors.ts'
 import { keyProblem, parsePath } from '../base/paths.ts'
-import { directoryAt, fileAt } from '../meta/resolve.ts'
-import type { DirectoryInode, NamespaceRecord } from '../meta/tables.ts'
+import { directoryAt, fileAt, placeOf } from '../meta/resolve.ts'
+import type { DirectoryInode, NamedInode, NamespaceRecord } from '../meta/tables.ts'
 import { isEmpty } from '../meta/tree.ts'
 import type { DeleteRequest, DeleteResponse } from '../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../wire/service.ts'
 import { directoryKey } from './file-service.ts'
-import { type MasterContext, namespaceNamed } from './master-context.ts'
+import { currentNamespace, type MasterContext, namespaceNamed } from './master-context.ts'
 import type { NamespaceService } from './namespace-service.ts'
 import { checkWritable, tryEach } from './object-changes.ts'
+import type { PathHolds, Patience } from './path-holds.ts'
 import type { PathLocator } from './path-locator.ts'
 import type { StoreSync } from './store-sync.ts'
-import { countTree, pathOf, type TreeEntry, targetOf, treePages } from './tree-pages.ts'
+import { countTree, pathOf, type Target, type TreeEntry, targetOf, treePages } from './tree-pages.ts'
 
 export class TreeService {
   readonly #context: MasterContext
   readonly #locator: PathLocator
   readonly #sync: StoreSync
   readonly #namespaces: NamespaceService
+  readonly #holds: PathHolds
 
-  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync, namespaces: NamespaceService) {
+  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync, namespaces: NamespaceService, holds: PathHolds) {
     this.#context = context
     this.#locator = locator
     this.#sync = sync
     this.#namespaces = namespaces
+    this.#holds = holds
   }
 
   /** With its parents, here only: the store shows it once something in it is persisted. @throws SkeinError already_exists for a file */
@@ -47,32 +51,71 @@ export class TreeService {
 
   /**
    * Removes a file, or with `recursive` a directory and all below it, at the store too unless `cacheOnly`.
-   * @throws SkeinError not_found, invalid_argument (`/`, a namespace), failed_precondition (not empty, read-only), and what the store says
+   * @throws SkeinError not_found, invalid_argument (`/`, a namespace), failed_precondition (not empty, read-only),
+   *   deadline_exceeded (`path_busy`), and what the store says
    */
-  async delete(request: DeleteRequest, { signal }: CallOptions): Promise<DeleteResponse> {
+  async delete(request: DeleteRequest, options: CallOptions): Promise<DeleteResponse> {
+    const patience = this.#holds.patienceOf(options)
     if (parsePath(request.path).key === '') {
       throw new SkeinError(
         'invalid_argument',
         `'${request.path}' cannot be removed: name what is in it, or delete the namespace with 'ns delete'`,
       )
     }
-    const { record, path, key, file, directory } = await targetOf(this.#locator, request.path, '', signal)
-    if (file !== undefined) {
-      await this.#removeEntries(record, [{ key, file }], request.cacheOnly, signal)
-      return { files: 1, directories: 0 }
+    const target = await targetOf(this.#locator, request.path, '', options.signal)
+    const hold = await this.#holds.take(target.record, [target.key], 'removed', patience)
+    try {
+      return await this.#deleteHeld(target, request, options.signal)
+    } finally {
+      hold.release()
     }
-    if (directory === undefined) return { files: 0, directories: 0 }
-    if (!request.recursive) {
-      if (!request.cacheOnly) await this.#sync.children(record, key, signal)
-      const now = directoryAt(this.#context.tables, record.rootId, key)
-      if (now !== undefined && !isEmpty(this.#context.tables, now.id))
-        throw new SkeinError('failed_precondition', `${path} is not empty: use -R`)
-    }
-    return request.cacheOnly ? this.#detach(record, key, directory, signal) : this.deleteTree(record, key, signal)
   }
 
-  /** Removes a directory and all below it, at the store too. @param key ends in `/` */
-  async deleteTree(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<DeleteResponse> {
+  async #deleteHeld(target: Target, { recursive, cacheOnly }: DeleteRequest, signal: AbortSignal): Promise<DeleteResponse> {
+    const { tables } = this.#context
+    const { path, key } = target
+    const record = currentNamespace(this.#context, target.record)
+    if (target.file !== undefined) {
+      const file = fileAt(tables, record.rootId, key)
+      // Removed while it was waited for: so it was to be.
+      if (file !== undefined) await this.#removeEntries(record, [{ key, file }], cacheOnly, signal)
+      return { files: 1, directories: 0 }
+    }
+    if (!recursive) {
+      if (!cacheOnly) await this.#sync.children(record, key, signal)
+      const now = directoryAt(tables, record.rootId, key)
+      if (now !== undefined && !isEmpty(tables, now.id)) throw new SkeinError('failed_precondition', `${path} is not empty: use -R`)
+    }
+    if (!cacheOnly) return this.#deleteTree(record, key, signal)
+    const directory = directoryAt(tables, record.rootId, key)
+    return directory === undefined ? { files: 0, directories: 1 } : this.#detach(record, key, directory, signal)
+  }
+
+  /**
+   * Removes a file, or a directory and all below it, at the store too, if that is still wanted once its path is nobody else's.
+   * @throws what delete throws; aborted when it was moved meanwhile
+   */
+  async deleteInode(inode: NamedInode, isWanted: (now: NamedInode) => boolean, patience: Patience): Promise<void> {
+    const { tables } = this.#context
+    const place = placeOf(tables, inode)
+    if (place === undefined) return
+    const { key } = place
+    const hold = await this.#holds.take(place.record, [key], 'removed', patience)
+    try {
+      const now = tables.inode(inode.id)
+      if (now === undefined || now.kind === 'pending' || !isWanted(now)) return
+      const { record, key: nowKey } = placeOf(tables, now) ?? {}
+      if (record === undefined) return
+      if (nowKey !== key) throw new SkeinError('aborted', `${pathOf(record, key)} was moved meanwhile`)
+      if (now.kind === 'file') await this.#removeEntries(record, [{ key, file: now }], false, patience.signal)
+      else await this.#deleteTree(record, key, patience.signal)
+    } finally {
+      hold.release()
+    }
+  }
+
+  /** Removes a directory and all below it, at the store too. @param key ends in `/`; the caller holds it */
+  async #deleteTree(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<DeleteResponse> {
     const { tables } = this.#context
     await this.#sync.tree(record, key, signal)
     const directory = directoryAt(tables, record.rootId, key)
@@ -94,12 +137,6 @@ export class TreeService {
     return counted
   }
 
-  /** Removes one file, at the store too. @throws what the store says */
-  async deleteFile(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<void> {
-    const file = fileAt(this.#context.tables, record.rootId, key)
-    if (file !== undefined) await this.#removeEntries(record, [{ key, file }], false, signal)
-  }
-
   /** Everything below is gone in one step, and cleared away piece by piece. */
   async #detach(record: NamespaceRecord, key: string, directory: DirectoryInode, signal: AbortSignal): Promise<DeleteResponse> {
     const counted = await countTree(this.#context, directory.id, key, signal)
@@ -108,6 +145,7 @@ export class TreeService {
     return { files: counted.files, directories: counted.directories + 1 }
   }
 
+  /** The caller holds the keys, and has read the entries since. */
   async #removeEntries(record: NamespaceRecord, entries: readonly TreeEntry[], cacheOnly: boolean, signal: AbortSignal): Promise<void> {
     const { stores, log, clock } = this.#context
     const atStore = (entry: TreeEntry): boolean => !cacheOnly && (entry.file?.persisted === true || entry.directory?.marker === true)

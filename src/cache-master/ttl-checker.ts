@@ -1,15 +1,19 @@
 // Why: data goes when its time has come. How: every interval the index of deadlines is read up to now; what a DELETE
-// removes is removed at the store first; what failed stays in the index and is tried again at the next check. All of it
-// is in the state, so a restart in between changes nothing.
+// removes is removed at the store first; what failed stays in the index and is tried again at the next check, as does what
+// somebody else has for long, such as a file that is just being persisted. All of it is in the state, so a restart in
+// between changes nothing.
 import { toSkeinError } from '../base/errors.ts'
 import { dueDeadlines } from '../meta/deadlines.ts'
 import { effectiveTtl } from '../meta/namespace-ttl.ts'
 import { placeOf } from '../meta/resolve.ts'
-import type { DirectoryInode, Inode } from '../meta/tables.ts'
+import type { DirectoryInode, Inode, NamedInode, Tables } from '../meta/tables.ts'
 import type { MasterContext } from './master-context.ts'
 import { tryEach } from './object-changes.ts'
 import { entriesPerPage, treePages } from './tree-pages.ts'
 import type { TreeService } from './tree-service.ts'
+
+/** How long one check waits for somebody else's hold of a path. */
+const busyPathMs = 2000
 
 export class TtlChecker {
   readonly #context: MasterContext
@@ -47,7 +51,8 @@ export class TtlChecker {
       const { done, failed } = await tryEach(inodes, (inode) => this.#prepare(inode, atMs, signal))
       for (const { item, error } of failed)
         logger.warn('what a TTL ends could not be removed; it is tried again', { inodeId: item.id, error })
-      const inodeIds = done.map(({ item }) => item.id)
+      // What a DELETE ends is gone, unless its TTL was changed only just now.
+      const inodeIds = done.map(({ item }) => item.id).filter((id) => !isFileToDelete(tables, tables.inode(id)))
       if (inodeIds.length > 0) await log.submit({ type: 'expire', atMs, inodeIds })
       // Gives way to the others, and to a stop.
       await clock.sleep(0, signal)
@@ -57,17 +62,17 @@ export class TtlChecker {
   /** What has to happen before the command: objects are removed, trees are emptied. */
   async #prepare(inode: Inode, atMs: number, signal: AbortSignal): Promise<void> {
     if (inode.kind === 'pending') return
-    const { tables } = this.#context
+    const { tables, clock } = this.#context
     const place = placeOf(tables, inode)
     if (place === undefined) return
-    const action = inode.kind === 'file' ? effectiveTtl(tables, inode).action : inode.ttlAction
-    if (inode.kind === 'file') {
-      if (action === 'DELETE' && inode.persisted && effectiveTtl(tables, inode).ttlMs >= 0)
-        await this.#trees.deleteFile(place.record, place.key, signal)
-      return
+    const isToDelete = (now: NamedInode): boolean =>
+      now.kind === 'file' ? isFileToDelete(tables, now) : now.ttlAction === 'DELETE' && now.expiresMs >= 0
+    if (isToDelete(inode)) {
+      const isStillDue = (now: NamedInode): boolean => isToDelete(now) && now.expiresMs <= atMs
+      await this.#trees.deleteInode(inode, isStillDue, { signal, untilMs: clock.monotonicMs() + busyPathMs })
+    } else if (inode.kind === 'directory') {
+      await this.#freeTree(inode, place.key, atMs, signal)
     }
-    if (action === 'DELETE') await this.#trees.deleteTree(place.record, place.key, signal)
-    else await this.#freeTree(inode, place.key, atMs, signal)
   }
 
   async #freeTree(directory: DirectoryInode, key: string, atMs: number, signal: AbortSignal): Promise<void> {
@@ -76,4 +81,11 @@ export class TtlChecker {
       if (fileIds.length > 0) await this.#context.log.submit({ type: 'renew_files', atMs, fileIds })
     }
   }
+}
+
+/** A file that only the cache has, too: it may just be on its way to the store. */
+function isFileToDelete(tables: Tables, inode: Inode | undefined): boolean {
+  if (inode?.kind !== 'file' || inode.expiresMs < 0) return false
+  const { ttlMs, action } = effectiveTtl(tables, inode)
+  return action === 'DELETE' && ttlMs >= 0
 }

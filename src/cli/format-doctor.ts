@@ -1,13 +1,23 @@
 // Why: what `fsadmin doctor` takes for wrong, and how it says so: what, where, and what to do. Pure.
 import type { JobServiceSummary } from '../wire/generated/job.ts'
+import type { UnreadableFiles } from '../wire/generated/lifecycle.ts'
 import type { ClusterSummary, WorkerInfo } from '../wire/generated/master.ts'
 
-/** One line a problem. @param jobs a text: why the job master does not answer */
-export function problemsOf(summary: ClusterSummary, workers: readonly WorkerInfo[], jobs: JobServiceSummary | string): string[] {
+/** Files that a line names. */
+const namedFilesMax = 5
+
+/** One line a problem. @param jobs a text: why the job master does not answer @param unreadable not known yet: undefined */
+export function problemsOf(
+  summary: ClusterSummary,
+  workers: readonly WorkerInfo[],
+  jobs: JobServiceSummary | string,
+  unreadable?: UnreadableFiles,
+): string[] {
   const problems: string[] = []
   if (summary.safeMode) problems.push('The master waits for the reports of workers that lived before it started (safe mode).')
   if (summary.liveWorkers === 0) problems.push('No worker lives: nothing can be cached. Start one.')
   for (const worker of workers) problems.push(...problemsOfWorker(worker))
+  if (unreadable !== undefined && unreadable.total > 0) problems.push(unreadableText(unreadable))
   if (typeof jobs === 'string') return [...problems, `The job master does not answer, so nothing can be loaded: ${jobs}`]
   if (jobs.liveJobWorkers === 0) problems.push('No job worker lives: loads wait. Start one.')
   if (!jobs.queueHealthy) problems.push(`The queue ${jobs.queue} does not answer: loads wait until it does.`)
@@ -22,4 +32,14 @@ function problemsOfWorker(worker: WorkerInfo): string[] {
   )
   if (worker.capacityBytes === 0) problems.push(`${name} has no room at all: set goosefs.worker.tieredstore.level0.dirs.quota.`)
   return problems
+}
+
+function unreadableText({ paths, total }: UnreadableFiles): string {
+  const some = paths.slice(0, namedFilesMax)
+  const named = `${some.join(', ')}${total > some.length ? ` and ${total - some.length} more` : ''}`
+  const count = total === 1 ? '1 file' : `${total} files`
+  return (
+    `${count} cannot be read, not persisted and with blocks on no live worker: ${named}. Start the workers that have them; where the store ` +
+    "has them all the same (a backup was restored), 'fs rm --cacheOnly' them and 'fs loadMetadata' makes them known again."
+  )
 }

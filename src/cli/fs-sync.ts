@@ -30,7 +30,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .action(async (path: string, flags: { R?: true }) => loadMetadata(context, path, flags.R === true))
   parent
     .command('checkConsistency')
-    .description('name the files that differ from the store')
+    .description('name the files that differ from the store, and those that neither it nor any worker has all of')
     .argument('<path>', pathText)
     .option('-r', 'and make them the same: changed ones lose their cached copy')
     .action(async (path: string, flags: { r?: true }) => checkConsistency(context, path, flags.r === true))
@@ -73,19 +73,37 @@ async function loadMetadata(context: CommandContext, text: string, recursive: bo
   writeResult(context, { path, ...found }, summary)
 }
 
-/** Differences that stay make the exit code 1. */
+/** Differences that stay, and files that nobody has all of, make the exit code 1. */
 async function checkConsistency(context: CommandContext, text: string, repair: boolean): Promise<void> {
   const { path, cluster } = await openTarget(context, text)
   const call = { signal: context.signal, deadlineMs: longCallMs }
-  const { inconsistent, total, repaired } = await cluster.lifecycle().checkConsistency({ path, repair }, call)
+  const {
+    inconsistent,
+    total,
+    repaired,
+    unreadable = { paths: [], total: 0 },
+  } = await cluster.lifecycle().checkConsistency({ path, repair }, call)
   const paths = inconsistent.toSorted()
   const more = total > paths.length ? [`and ${total - paths.length} more`] : []
+  const lost = unreadable.paths.toSorted()
   const lines =
     total === 0
-      ? [`${printable(path)} is consistent with the under storage system.`]
+      ? unreadable.total > 0
+        ? []
+        : [`${printable(path)} is consistent with the under storage system.`]
       : repaired
         ? [`${printable(path)} has: ${total} inconsistent files.`, ...paths.map((one) => `${printable(one)} repaired.`), ...more]
         : ['The following files are inconsistent:', ...paths.map(printable), ...more]
-  writeResult(context, { path, consistent: total === 0, inconsistent: paths, total, repaired: repaired && total > 0 }, lines.join('\n'))
-  if (total > 0 && !repaired) context.setExitCode(exitCodes.failed)
+  if (unreadable.total > 0) {
+    lines.push('The following files are not persisted, and blocks of them are on no live worker:', ...lost.map(printable))
+    if (unreadable.total > lost.length) lines.push(`and ${unreadable.total - lost.length} more`)
+  }
+  const consistent = total === 0 && unreadable.total === 0
+  const document = { path, consistent, inconsistent: paths, total, repaired: repaired && total > 0 }
+  writeResult(
+    context,
+    unreadable.total === 0 ? document : { ...document, unreadable: { paths: lost, total: unreadable.total } },
+    lines.join('\n'),
+  )
+  if ((total > 0 && !repaired) || unreadable.total > 0) context.setExitCode(exitCodes.failed)
 }

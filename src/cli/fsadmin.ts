@@ -97,7 +97,11 @@ async function doctor(context: CommandContext): Promise<void> {
     .jobMaster()
     .getJobServiceSummary({}, { signal })
     .catch((thrown: unknown) => toSkeinError(thrown))
-  const problems = problemsOf(summary, workers, jobs instanceof SkeinError ? jobs.message : jobs)
+  // Before the workers have reported, everything would seem to be nowhere.
+  const checked = summary.safeMode
+    ? undefined
+    : await cluster.lifecycle().checkConsistency({ path: '/', repair: false, cachedOnly: true }, { signal, deadlineMs: longCallMs })
+  const problems = problemsOf(summary, workers, jobs instanceof SkeinError ? jobs.message : jobs, checked?.unreadable)
   writeResult(context, { problems }, problems.length === 0 ? 'Nothing is wrong.' : problems.map(printable).join('\n'))
   if (problems.length > 0) context.setExitCode(exitCodes.failed)
 }

@@ -100,7 +100,10 @@ async function update(context: CommandContext, text: string, flags: UpdateFlags)
   }
   const cluster = await openCluster(context)
   const namespace = await cluster.master().updateNamespace(request, { signal: context.signal, deadlineMs: longCallMs })
-  writeResult(context, namespace, `Namespace ${name} was updated.`)
+  const { waitingFiles: waiting = 0 } = namespace
+  const files = waiting === 1 ? '1 file is' : `${waiting} files are`
+  const wait = waiting === 0 ? '' : ` ${files} not at the store yet: that waits until it is writable again.`
+  writeResult(context, namespace, `Namespace ${name} was updated.${wait}`)
 }
 
 /** `--ttl none` is 0. @throws SkeinError invalid_argument (usage) */

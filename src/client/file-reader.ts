@@ -75,9 +75,12 @@ export class FileReader {
         return
       } catch (thrown) {
         const error = toSkeinError(thrown)
-        if (emitted > 0 || reopened || !isSkeinError(error, 'aborted', 'object_changed')) throw error
         const { file } = opened
-        if (file !== undefined) await this.#options.master.refreshFile({ namespaceId: file.namespaceId, key: file.key }, { signal })
+        const isChanged = isSkeinError(error, 'aborted', 'object_changed')
+        // What only the cache had may have been persisted, and freed, since it was opened.
+        if (emitted > 0 || reopened || !(isChanged || (file !== undefined && isOnlyCached(file)))) throw error
+        if (isChanged && file !== undefined)
+          await this.#options.master.refreshFile({ namespaceId: file.namespaceId, key: file.key }, { signal })
         opened = await this.#open(path, signal)
       }
     }
@@ -101,7 +104,8 @@ export class FileReader {
       const part = { offset: Math.max(0, from - start), end: Math.min(length, to - start) }
       const replicas = (opened.blocks[index]?.workerIds ?? []).flatMap((id) => workers.get(id) ?? [])
       const sources = this.#sourcesOf(file, index, replicas, failedWorkers, signal)
-      const last = yield* this.#readBlock(`block ${index} of ${file.path}`, part, sources, failedWorkers, signal)
+      const what = { name: `block ${index} of ${file.path}`, isOnlyCached: isOnlyCached(file) }
+      const last = yield* this.#readBlock(what, part, sources, failedWorkers, signal)
       if (last.worker !== undefined && part.offset === 0 && part.end === length) {
         this.#options.passive?.offer(file, blockIdOf(file.fileId, index), last.worker, replicas)
       }
@@ -139,7 +143,7 @@ export class FileReader {
             ? near.read({ worker, blockId, length: blockBytes }, { offset, length }, signal)
             : data.read(worker.dataAddress, blockId, { offset, length }, signal),
       }))
-    if (origin !== undefined) {
+    if (origin !== undefined && !isOnlyCached(file)) {
       sources.push({
         name: 'the store',
         worker: undefined,
@@ -151,7 +155,7 @@ export class FileReader {
 
   /** @returns the source of the last byte */
   async *#readBlock(
-    what: string,
+    what: { readonly name: string; readonly isOnlyCached: boolean },
     { offset, end }: { readonly offset: number; readonly end: number },
     sources: readonly Source[],
     failedWorkers: Set<string>,
@@ -159,7 +163,8 @@ export class FileReader {
   ): AsyncGenerator<Uint8Array, Source, undefined> {
     const length = end - offset
     let emitted = 0
-    let last = new SkeinError('unavailable', `${what} is cached nowhere, and its store cannot be read from here`)
+    let last = new SkeinError('unavailable', 'it is cached nowhere, and its store cannot be read from here')
+    if (what.isOnlyCached && sources.length === 0) last = new SkeinError('unavailable', 'it is on no live worker')
     for (const source of sources) {
       try {
         for await (const chunk of source.read(offset + emitted, length - emitted)) {
@@ -175,13 +180,19 @@ export class FileReader {
         if (emitted === length) return source
         last = toSkeinError(thrown)
         if (source.worker !== undefined) failedWorkers.add(source.worker.workerId)
-        this.#options.logger.debug('a source of a block failed', { what, source: source.name, error: last.message })
+        this.#options.logger.debug('a source of a block failed', { what: what.name, source: source.name, error: last.message })
       }
     }
-    throw new SkeinError(last.code, `${what} could not be read: ${last.message}`, {
+    const nowhere = what.isOnlyCached ? '; the file is not persisted, so no store has it: wait for the worker that has it' : ''
+    throw new SkeinError(last.code, `${what.name} could not be read: ${last.message}${nowhere}`, {
       reason: last.reason,
       retryable: last.retryable,
       cause: last,
     })
   }
+}
+
+/** Whether no store has the file, as far as is known. */
+function isOnlyCached({ persistenceState }: FileInfo): boolean {
+  return persistenceState === 'NOT_PERSISTED' || persistenceState === 'TO_BE_PERSISTED'
 }

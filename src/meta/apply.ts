@@ -17,10 +17,12 @@ import type {
 } from './commands.ts'
 import { forgetDeadline } from './deadlines.ts'
 import { applyLifecycle } from './lifecycle.ts'
+import type { LifecycleCommand } from './lifecycle-commands.ts'
 import { done, refused } from './outcomes.ts'
-import { directoryAt, namespaceById, namespaceByName } from './resolve.ts'
-import { applyStaging } from './staging.ts'
+import { directoryAt, fileAt, namespaceById, namespaceByName } from './resolve.ts'
+import { applyStaging, unstage } from './staging.ts'
 import { detachedParentId, type Tables } from './tables.ts'
+import { isLocalChange, touchesOf } from './touched-keys.ts'
 import { count, dropBlocks, newDirectory, nextId, Tree } from './tree.ts'
 
 /** Edges that are read at once where a tree is cleared away. */
@@ -60,7 +62,7 @@ export function apply(tables: Tables, command: Command): Applied {
     case 'complete_file':
     case 'abandon_file':
     case 'persist_files':
-      return applyLifecycle(tables, command)
+      return command.unstages === true ? applyUnstaging(tables, command) : applyLifecycle(tables, command)
     case 'stage_listing':
     case 'commit_staging':
     case 'drop_staging':
@@ -68,6 +70,13 @@ export function apply(tables: Tables, command: Command): Applied {
     default:
       return assertNever(command)
   }
+}
+
+function applyUnstaging(tables: Tables, command: LifecycleCommand): Applied {
+  const touches = isLocalChange(command) ? touchesOf(tables, command) : []
+  const applied = applyLifecycle(tables, command)
+  if (applied.outcome.refused !== undefined) return applied
+  return { ...applied, effects: [...applied.effects, ...touches.flatMap((touch) => unstage(tables, touch))] }
 }
 
 function createNamespace(tables: Tables, command: CreateNamespace): Applied {
@@ -168,8 +177,9 @@ function applyListing(tables: Tables, command: ApplyListing): Applied {
 function removeFile(tables: Tables, command: RemoveFile): Applied {
   const record = namespaceById(tables, command.namespaceId)
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
-  const tree = new Tree(tables, record.rootId, command.atMs)
-  tree.removeFile(command.key)
+  const { key, fileId, atMs } = command
+  const tree = new Tree(tables, record.rootId, atMs)
+  if (fileId === undefined || fileAt(tables, record.rootId, key)?.id === fileId) tree.removeFile(key)
   return { outcome: { fileIds: [], changed: tree.changed }, effects: tree.effects }
 }
 

@@ -68,6 +68,8 @@ export interface RemoveFile {
   readonly atMs: number
   readonly namespaceId: string
   readonly key: string
+  /** Given: this version alone; another one stays. */
+  readonly fileId?: number
 }
 
 /** Unknown ids are passed over. */

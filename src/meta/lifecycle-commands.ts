@@ -115,7 +115,7 @@ export interface PersistFiles {
   readonly files: readonly { readonly fileId: number; readonly etag: string; readonly modifiedMs: number }[]
 }
 
-export type LifecycleCommand =
+type AnyLifecycleCommand =
   | MakeDirectory
   | RemoveEntries
   | Detach
@@ -129,3 +129,8 @@ export type LifecycleCommand =
   | CompleteFile
   | AbandonFile
   | PersistFiles
+
+export type LifecycleCommand = AnyLifecycleCommand & {
+  /** What atomic loads have put aside of the same keys is older than this, and is dropped. */
+  readonly unstages?: boolean
+}

@@ -19,6 +19,8 @@ export interface PageRange {
   readonly upToKey: string | undefined
   /** What the containers' counter said before the store was asked: younger files are newer than the page and stay. */
   readonly containersBefore: number
+  /** Whether a key was changed here since the store was asked: what the page says of it is out of date. */
+  readonly changed?: ((key: string) => boolean) | undefined
 }
 
 /** One object of the page: what is to be said of it, and the file that it already is. */
@@ -67,6 +69,7 @@ export function diffPage(
   blockSizeBytes: number,
 ): PageDiff {
   const known = range.directory === undefined ? new Map<string, number>() : knownIn(tables, range.directory, range)
+  const { changed } = range
   const files: PageFile[] = []
   const markers: string[] = []
   let ordered = true
@@ -79,6 +82,7 @@ export function diffPage(
     if (isMarker(object)) {
       known.delete(directoryMark + object.key)
       if (object.key === range.prefix) prefixMarked = true
+      if (changed?.(object.key) === true) continue
       if (object.key !== '' && keyProblem(object.key) === undefined && !isMarked(tables, rootId, object.key)) markers.push(object.key)
       continue
     }
@@ -86,22 +90,26 @@ export function diffPage(
     known.delete(object.key)
     const problem = objectProblem(object, blockSizeBytes)
     const inode = inodeId === undefined ? undefined : tables.inode(inodeId)
-    const file = inode?.kind === 'file' ? inode : problem === '' && !ordered ? fileAt(tables, rootId, object.key) : undefined
-    const newer = file !== undefined && containerOf(file.id) > range.containersBefore
+    const isChanged = changed?.(object.key) === true
+    const isAsked = problem === '' && (!ordered || isChanged || range.directory === undefined)
+    const file = inode?.kind === 'file' ? inode : isAsked ? fileAt(tables, rootId, object.key) : undefined
+    // Removed since, or moved away.
+    if (isChanged && problem === '' && file === undefined) continue
+    const newer = file !== undefined && (isChanged || containerOf(file.id) > range.containersBefore)
     const here = problem === '' && file?.persisted === false ? notPersistedProblem : problem
     files.push({ object: newer && !isSameVersion(file, object) ? listedAs(file, object.key) : object, known: file, problem: here })
   }
   const removals: string[] = []
   const unmarked: string[] = []
   for (const [key, inodeId] of ordered ? known : []) {
-    if (containerOf(inodeId) > range.containersBefore) continue
+    if (containerOf(inodeId) > range.containersBefore || changed?.(key.startsWith(directoryMark) ? key.slice(1) : key) === true) continue
     if (!key.startsWith(directoryMark)) {
       const inode = tables.inode(inodeId)
       if (inode?.kind === 'file' && inode.persisted) removals.push(key)
     } else if (isMarked(tables, rootId, key.slice(1))) unmarked.push(key.slice(1))
   }
-  if (!prefixMarked && range.directory !== undefined && containerOf(range.directory.id) <= range.containersBefore)
-    unmarked.push(range.prefix)
+  const isOlder = range.directory !== undefined && containerOf(range.directory.id) <= range.containersBefore
+  if (!prefixMarked && isOlder && changed?.(range.prefix) !== true) unmarked.push(range.prefix)
   return { files, markers, removals, unmarked }
 }
 

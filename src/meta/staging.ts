@@ -10,6 +10,7 @@ import { done, refused } from './outcomes.ts'
 import { fileAt, namespaceById } from './resolve.ts'
 import type { CommitStaging, DropStaging, StageListing, StagingCommand } from './staging-commands.ts'
 import type { FileInode, NamespaceRecord, StagingRecord, Tables } from './tables.ts'
+import type { Touch } from './touched-keys.ts'
 import { dropBlocks, isSameVersion, nextId, Tree } from './tree.ts'
 
 /** Edges that are read at once. */
@@ -116,6 +117,28 @@ function dropStaging(tables: Tables, { stagingId, limit }: DropStaging): Applied
   if (left > 0) tables.removeStaging(stagingId)
   else tables.putStaging({ ...staging, dropping: true })
   return done(limit - left + 1, effects)
+}
+
+/** Drops what is put aside of these keys: it must not come back over what was changed since. */
+export function unstage(tables: Tables, { namespaceId, keys, prefixes }: Touch): Effect[] {
+  const effects: Effect[] = []
+  for (const staging of tables.stagings()) {
+    if (staging.namespaceId !== namespaceId || staging.dropping || staging.committed === true) continue
+    const names = [...keys]
+    for (const prefix of prefixes) {
+      for (const { name } of tables.edges(staging.addedId, prefix)) {
+        if (!name.startsWith(prefix)) break
+        names.push(name)
+      }
+    }
+    for (const name of names) {
+      const inodeId = tables.edge(staging.addedId, name)
+      if (inodeId === undefined) continue
+      tables.removeEdge(staging.addedId, name)
+      effects.push(...removeInode(tables, inodeId))
+    }
+  }
+  return effects
 }
 
 function newFile(

@@ -38,7 +38,7 @@ function demandStore(store: UnderFileSystem, namespaceId: string, demand: Demand
     write: (key, length, chunks, options, signal) => store.write(key, length, chunks, options, signal),
     delete: (key, signal) => store.delete(key, signal),
     copy: (from, to, signal) => store.copy(from, to, signal),
-    rename: (from, to, signal) => store.rename(from, to, signal),
+    rename: (from, to, etag, signal) => store.rename(from, to, etag, signal),
     close: () => store.close(),
     ...(store.readAhead !== undefined && { readAhead: store.readAhead }),
     get slowDowns() {

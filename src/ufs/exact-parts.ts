@@ -1,7 +1,11 @@
 // Why: stores want bodies of known lengths, callers have chunks of any size. How: chunks are gathered into parts that are
-// full but for the last; more or fewer bytes than were announced is an error, before the last part is given out.
+// full but for the last; more or fewer bytes than were announced is an error, before the last part is given out. They are sent
+// a few at a time.
 import { throwIfAborted } from '../base/clock.ts'
-import { SkeinError } from '../base/errors.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+
+/** Parts that are sent at the same time; one more is being filled. */
+const partsAtOnce = 3
 
 /**
  * Parts of `partBytes` (the last one shorter) that add up to `length`; one empty part for an empty object. Each is a buffer of its own.
@@ -35,4 +39,37 @@ export async function* exactParts(
   throwIfAborted(signal)
   if (left > 0) throw new SkeinError('invalid_argument', `there are ${length - left} bytes, not the ${length} that were announced`)
   yield part
+}
+
+/** Gives each part to `send`, a few at a time. Resolves or throws when none is being sent any more; the first error ends all. */
+export async function sendAll(
+  parts: AsyncGenerator<Buffer>,
+  signal: AbortSignal,
+  send: (bytes: Buffer, index: number, ending: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const failing = new AbortController()
+  const ending = AbortSignal.any([signal, failing.signal])
+  const inFlight = new Set<Promise<void>>()
+  let failure: SkeinError | undefined
+  let index = 0
+  try {
+    for await (const bytes of parts) {
+      const sending: Promise<void> = send(bytes, index, ending)
+        .catch((thrown: unknown) => {
+          failure ??= toSkeinError(thrown)
+          failing.abort(failure)
+        })
+        .finally(() => inFlight.delete(sending))
+      inFlight.add(sending)
+      index += 1
+      while (inFlight.size >= partsAtOnce) await Promise.race(inFlight)
+      if (failure !== undefined) throw failure
+    }
+  } catch (thrown) {
+    failing.abort(toSkeinError(thrown))
+    throw thrown
+  } finally {
+    await Promise.all(inFlight)
+  }
+  if (failure !== undefined) throw failure
 }

@@ -74,28 +74,8 @@ export async function copyLocal(root: string, source: string, key: string): Prom
   })
 }
 
-/** Moves the file of `from` to `to`, in one step. @throws see UnderFileSystem.rename; not_found when there is no `from` */
-export async function renameLocal(root: string, from: string, to: string): Promise<void> {
-  checkKey(from)
-  const source = join(root, from)
-  const target = await placeFor(root, to)
-  try {
-    const sourceDirectory = await directoryInside(root, dirname(source))
-    await rename(source, target)
-    await syncDirectory(dirname(target))
-    if (sourceDirectory !== dirname(target)) {
-      await syncSource(sourceDirectory)
-      await pruneDirectories(root, sourceDirectory)
-    }
-  } catch (thrown) {
-    // The source is there: somebody removed a directory that had become empty, in between.
-    const isGone = hasCode(thrown, 'ENOENT', 'ENOTDIR') && !(await exists(source))
-    throw isGone ? new SkeinError('not_found', `${source} does not exist`) : writeError(target, thrown)
-  }
-}
-
 /** The directory that something was taken out of: who took the last thing may have removed it, durably, by now. */
-async function syncSource(directory: string): Promise<void> {
+export async function syncSource(directory: string): Promise<void> {
   try {
     await syncDirectory(directory)
   } catch (thrown) {
@@ -104,7 +84,7 @@ async function syncSource(directory: string): Promise<void> {
 }
 
 /** A bucket has no directories, so one that nothing is in any more goes, and those above it that become empty; never the root. */
-async function pruneDirectories(root: string, directory: string): Promise<void> {
+export async function pruneDirectories(root: string, directory: string): Promise<void> {
   for (let path = directory; path !== root && path.startsWith(root.endsWith('/') ? root : `${root}/`); path = dirname(path)) {
     try {
       await rmdir(path)
@@ -136,7 +116,7 @@ async function linkNew(temporary: string, path: string): Promise<void> {
     await link(temporary, path)
   } catch (thrown) {
     if (hasCode(thrown, 'EEXIST')) throw existsError(path)
-    if (!hasCode(thrown, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) throw thrown
+    if (!isWithoutLinks(thrown)) throw thrown
     // A file system without hard links: looking and renaming is the best there is.
     if (await exists(path)) throw existsError(path)
     await rename(temporary, path)
@@ -163,7 +143,7 @@ async function writeAll(file: FileHandle, length: number, chunks: AsyncIterable<
 }
 
 /** The path of a key, its directories made. @throws invalid_argument, failed_precondition */
-async function placeFor(root: string, key: string): Promise<string> {
+export async function placeFor(root: string, key: string): Promise<string> {
   checkKey(key)
   const path = join(root, key)
   try {
@@ -188,20 +168,20 @@ async function placeFor(root: string, key: string): Promise<string> {
 }
 
 /** The directory itself. @throws failed_precondition when a link leads out of the root; ENOENT, ENOTDIR */
-async function directoryInside(root: string, path: string): Promise<string> {
+export async function directoryInside(root: string, path: string): Promise<string> {
   const real = await realpath(path)
   if (real === root || real.startsWith(root.endsWith('/') ? root : `${root}/`)) return path
   throw new SkeinError('failed_precondition', `${path} leads out of ${root}`)
 }
 
-function checkKey(key: string): void {
+export function checkKey(key: string): void {
   const problem = keyProblem(key)
   const name = key.slice(key.lastIndexOf('/') + 1)
   if (problem === undefined && name !== '' && !key.startsWith('/') && !key.includes('//') && !isTemporaryName(name)) return
   throw new SkeinError('invalid_argument', `${JSON.stringify(key)} cannot be a file: ${problem ?? 'it is no path of one'}`)
 }
 
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   try {
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     await file.close()
@@ -211,7 +191,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     await directory.sync()
@@ -223,15 +203,20 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-function hasCode(thrown: unknown, ...codes: readonly string[]): boolean {
+export function hasCode(thrown: unknown, ...codes: readonly string[]): boolean {
   return thrown instanceof Error && 'code' in thrown && codes.includes(String(thrown.code))
 }
 
-function existsError(path: string): SkeinError {
+/** Whether the file system, or this file, can have no second name. */
+export function isWithoutLinks(thrown: unknown): boolean {
+  return hasCode(thrown, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')
+}
+
+export function existsError(path: string): SkeinError {
   return new SkeinError('already_exists', `${path} exists already`, { reason: 'object_exists' })
 }
 
-function writeError(path: string, thrown: unknown): SkeinError {
+export function writeError(path: string, thrown: unknown): SkeinError {
   if (!(thrown instanceof Error) || !('code' in thrown)) throw thrown
   const code = String(thrown.code)
   if (code === 'ENOSPC' || code === 'EDQUOT') return new SkeinError('resource_exhausted', `${path}: the disk is full (${code})`)

@@ -5,11 +5,14 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { throwIfAborted } from '../base/clock.ts'
-import { SkeinError } from '../base/errors.ts'
+import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
+import { renameLocal } from './local-rename.ts'
+import { localEtag, localObject } from './local-version.ts'
 import { type LocalEntry, walkDirectory } from './local-walk.ts'
-import { copyLocal, deleteLocal, renameLocal, writeLocal } from './local-writer.ts'
+import { copyLocal, deleteLocal, writeLocal } from './local-writer.ts'
+import { changedError } from './rename-by-copy.ts'
 import type { ListPage, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem, WriteOptions } from './under-file-system.ts'
 
 const chunkBytes = 1024 * 1024
@@ -105,7 +108,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
         throwIfAborted(signal)
         const wanted = Math.min(chunkBytes, request.length - done)
         const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(wanted), 0, wanted, request.offset + done)
-        if (bytesRead === 0) throw changedError(path)
+        if (bytesRead === 0) throw changedWhileRead(path)
         done += bytesRead
         this.#counters.readBytes += bytesRead
         this.#metrics.add('ufs.read.bytes', bytesRead)
@@ -151,10 +154,15 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     return await this.stat(to, signal)
   }
 
-  async rename(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
-    await this.stat(from, signal)
-    if (from !== to) await renameLocal(await this.#root(), from, to)
-    return await this.stat(to, signal)
+  async rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const source = await this.#find(from, signal)
+    if (source !== undefined && source.etag !== etag) throw changedError(from)
+    if (source !== undefined && from !== to) await renameLocal(await this.#root(), from, to, etag)
+    if (source !== undefined) return { ...source, key: to }
+    // An earlier call may have come to its end without its caller knowing.
+    const there = await this.#find(to, signal)
+    if (there?.etag === etag) return there
+    throw new SkeinError('not_found', `${join(this.#directory, from)} does not exist`)
   }
 
   async close(): Promise<void> {
@@ -162,10 +170,19 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     this.#walks.clear()
   }
 
+  async #find(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    try {
+      return await this.stat(key, signal)
+    } catch (thrown) {
+      if (isSkeinError(thrown, 'not_found')) return undefined
+      throw thrown
+    }
+  }
+
   async #expectVersion(file: FileHandle, path: string, request: ReadRequest): Promise<void> {
     const about = await file.stat({ bigint: true })
     if (!about.isFile()) throw new SkeinError('not_found', `${path} is not a file`)
-    if (localEtag(about) !== request.etag || request.offset + request.length > Number(about.size)) throw changedError(path)
+    if (localEtag(about) !== request.etag || request.offset + request.length > Number(about.size)) throw changedWhileRead(path)
   }
 
   async #describe(root: string, key: string): Promise<ObjectInfo | undefined> {
@@ -207,27 +224,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
   }
 }
 
-interface BigStat {
-  readonly ino: bigint
-  readonly size: bigint
-  readonly mtimeNs: bigint
-}
-
-function localEtag(about: BigStat): string {
-  return `${about.ino.toString(16)}-${about.size.toString(16)}-${about.mtimeNs.toString(16)}`
-}
-
-function localObject(key: string, about: BigStat): ObjectInfo {
-  return {
-    key,
-    length: Number(about.size),
-    etag: localEtag(about),
-    modifiedMs: Number(about.mtimeNs / 1_000_000n),
-    storageClass: 'STANDARD',
-  }
-}
-
-function changedError(path: string): SkeinError {
+function changedWhileRead(path: string): SkeinError {
   return new SkeinError('aborted', `${path} changed while it was read`, { reason: 'object_changed', retryable: false })
 }
 

@@ -2,7 +2,7 @@
 // known length and a Content-MD5, which the store checks (COS takes no trailing checksums). A failed upload is aborted. A
 // create that must not overwrite looks first, and then says so in the request too, where the store knows how. What a lost
 // answer leaves open (was it written?) is told by the ETag: the MD5 of the bytes, or of the parts' MD5s with `-<count>`
-// ("Checking object integrity", Amazon S3 User Guide).
+// ("Checking object integrity", Amazon S3 User Guide). Renames are put together in rename-by-copy.ts.
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -18,8 +18,9 @@ import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import { exactParts } from './exact-parts.ts'
+import { exactParts, sendAll } from './exact-parts.ts'
 import { bareEtag, requestName } from './range-response.ts'
+import { changedError, existsError, hasSameBytes, renameByCopy, type RenameSteps } from './rename-by-copy.ts'
 import { badAnswerError } from './s3-errors.ts'
 import type { S3Options } from './store-options.ts'
 import type { ObjectInfo, UnderFileSystem, WriteOptions } from './under-file-system.ts'
@@ -30,11 +31,9 @@ const partBytesDefault = 16 * mebibyte
 const partBytesMin = 5 * mebibyte
 const partBytesMax = 5 * 1024 * mebibyte
 const partsMax = 10_000
-/** Parts that are sent at the same time; one more is being filled. */
-const partsAtOnce = 3
 /** The largest object that CopyObject takes. */
-const copyBytesMax = 5 * 1024 * mebibyte
-const abortUploadMs = 30_000
+const copyBytesMaxDefault = 5 * 1024 * mebibyte
+const undoMs = 30_000
 
 export interface S3WriterContext {
   readonly options: S3Options
@@ -45,6 +44,8 @@ export interface S3WriterContext {
   /** Sends with the store's retries, its gate and its errors. */
   readonly retrying: <T>(signal: AbortSignal, what: string, send: (abortSignal: AbortSignal) => Promise<T>) => Promise<T>
   readonly store: Pick<UnderFileSystem, 'stat' | 'read'>
+  /** Larger objects are copied by reading and writing them. Default: what the store's own copy takes. */
+  readonly copyBytesMax?: number | undefined
 }
 
 interface Body {
@@ -54,12 +55,19 @@ interface Body {
 
 export class S3Writer {
   readonly #context: S3WriterContext
-  /** Whether the store takes If-None-Match on writes, as far as is known. */
-  #conditional: boolean
+  /** Whether the store takes If-None-Match on writes, and If-Match on deletes, as far as is known. */
+  #conditional = true
+  #conditionalDeletes = true
+  readonly #renameSteps: RenameSteps
 
   constructor(context: S3WriterContext) {
     this.#context = context
-    this.#conditional = true
+    this.#renameSteps = {
+      find: (key, signal) => this.#find(key, signal),
+      copyNew: (source, to, signal) => this.#copyNew(source, to, signal),
+      deleteVersion: (key, etag, signal) => this.#deleteVersion(key, etag, signal),
+      undo: (copied) => this.#undoCopy(copied),
+    }
     // COS has a header of its own for it (PUT Object, Initiate and Complete Multipart Upload). Set once for the whole client.
     if (context.options.kind === 'cosn') forbidOverwriteByCosHeader(context.client)
   }
@@ -105,25 +113,92 @@ export class S3Writer {
     const { store, client } = this.#context
     const source = await store.stat(from, signal)
     if (from === to) return source
-    if (source.length > copyBytesMax) {
-      const chunks = store.read({ key: from, etag: source.etag, offset: 0, length: source.length }, signal)
-      return await this.write(to, source.length, chunks, { overwrite: true }, signal)
-    }
-    const { Bucket, Key } = this.#place(from)
-    const CopySource = `${Bucket}/${Key.split('/').map(encodeURIComponent).join('/')}`
-    await this.#send('COPY', from, signal, (abortSignal) =>
-      client.send(new CopyObjectCommand({ ...this.#place(to), CopySource, CopySourceIfMatch: `"${source.etag}"` }), { abortSignal }),
-    )
+    if (source.length > this.#copyBytesMax)
+      return await this.write(to, source.length, this.#bytesOf(source, signal), { overwrite: true }, signal)
+    await this.#send('COPY', from, signal, (abortSignal) => client.send(this.#copyCommand(source, to), { abortSignal }))
     const copied = await store.stat(to, signal)
     if (copied.length === source.length) return copied
-    throw new SkeinError('aborted', `${JSON.stringify(to)} is not what was copied there`, { reason: 'object_changed', retryable: false })
+    throw notWhatWasCopied(to)
   }
 
   /** See UnderFileSystem.rename. */
-  async rename(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
-    const copied = await this.copy(from, to, signal)
-    if (from !== to) await this.delete(from, signal)
-    return copied
+  rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
+    return renameByCopy(this.#renameSteps, from, to, etag, signal)
+  }
+
+  async #copyNew(source: ObjectInfo, to: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const { store, client } = this.#context
+    if (source.length > this.#copyBytesMax)
+      return await this.write(to, source.length, this.#bytesOf(source, signal), { overwrite: false }, signal)
+    let attempts = 0
+    const copying = this.#creating(to, { overwrite: false }, source, signal, async (condition, abortSignal) => {
+      attempts += 1
+      // Not every store knows the condition, and the copy may have been made by the attempt before.
+      const there = attempts === 1 ? undefined : await this.#findOnce(to, abortSignal)
+      if (there !== undefined && !hasSameBytes(source, there)) throw existsError(to)
+      return there === undefined
+        ? ((await client.send(this.#copyCommand(source, to, condition), { abortSignal })).CopyObjectResult ?? {})
+        : { ETag: there.etag }
+    })
+    const { ETag } = await copying.catch(async (thrown: unknown) => {
+      // The same refusal for either condition.
+      if (isSkeinError(thrown, 'already_exists') && (await this.#find(to, signal)) === undefined) throw changedError(source.key)
+      throw thrown
+    })
+    const copied = await store.stat(to, signal)
+    const isCopy = ETag === undefined ? copied.length === source.length : copied.etag === bareEtag(ETag) || hasSameBytes(source, copied)
+    if (isCopy && copied.length === source.length) return copied
+    throw notWhatWasCopied(to)
+  }
+
+  async #deleteVersion(key: string, etag: string, signal: AbortSignal): Promise<'deleted' | 'changed'> {
+    let attempts = 0
+    const attempt = (): Promise<unknown> =>
+      this.#send('DELETE', key, signal, (abortSignal) => {
+        attempts += 1
+        const condition = this.#conditionalDeletes ? { IfMatch: `"${etag}"` } : {}
+        return this.#context.client.send(new DeleteObjectCommand({ ...this.#place(key), ...condition }), { abortSignal })
+      })
+    try {
+      await attempt().catch((thrown: unknown) => {
+        if (!this.#conditionalDeletes || !isSkeinError(thrown, 'unimplemented')) throw thrown
+        this.#conditionalDeletes = false
+        attempts = 0
+        return attempt()
+      })
+      return 'deleted'
+    } catch (thrown) {
+      if (isSkeinError(thrown, 'not_found') && thrown.reason === undefined) return 'deleted'
+      if (!isSkeinError(thrown, 'aborted', 'object_changed')) throw thrown
+      if ((await this.#find(key, signal)) === undefined) return 'deleted'
+      // Of several attempts an earlier one may have deleted it, before somebody else wrote the key.
+      if (attempts === 1) return 'changed'
+      throw thrown
+    }
+  }
+
+  async #undoCopy({ key, etag }: ObjectInfo): Promise<void> {
+    try {
+      await this.#undoing(async (signal) => {
+        if ((await this.#find(key, signal))?.etag === etag) await this.#deleteVersion(key, etag, signal)
+      })
+    } catch (thrown) {
+      this.#context.logger.warn('the copy that a rename made could not be removed', { key, error: toSkeinError(thrown) })
+    }
+  }
+
+  get #copyBytesMax(): number {
+    return this.#context.copyBytesMax ?? copyBytesMaxDefault
+  }
+
+  #bytesOf({ key, etag, length }: ObjectInfo, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#context.store.read({ key, etag, offset: 0, length }, signal)
+  }
+
+  #copyCommand({ key, etag }: ObjectInfo, to: string, condition: { IfNoneMatch?: string } = {}): CopyObjectCommand {
+    const { Bucket, Key } = this.#place(key)
+    const CopySource = `${Bucket}/${Key.split('/').map(encodeURIComponent).join('/')}`
+    return new CopyObjectCommand({ ...this.#place(to), CopySource, CopySourceIfMatch: `"${etag}"`, ...condition })
   }
 
   async #putWhole(key: string, parts: AsyncGenerator<Buffer>, options: WriteOptions, signal: AbortSignal): Promise<string> {
@@ -202,25 +277,44 @@ export class S3Writer {
     }
   }
 
-  /** Not with the caller's signal: that is often why the upload is aborted. */
   async #abortUpload(key: string, UploadId: string): Promise<void> {
-    const { client, clock, logger } = this.#context
-    const limit = new AbortController()
-    const cancel = clock.schedule(abortUploadMs, () => limit.abort(new SkeinError('deadline_exceeded', 'the upload could not be aborted')))
     try {
-      await this.#send('ABORT UPLOAD', key, limit.signal, (abortSignal) =>
-        client.send(new AbortMultipartUploadCommand({ ...this.#place(key), UploadId }), { abortSignal }),
+      await this.#undoing((signal) =>
+        this.#send('ABORT UPLOAD', key, signal, (abortSignal) =>
+          this.#context.client.send(new AbortMultipartUploadCommand({ ...this.#place(key), UploadId }), { abortSignal }),
+        ),
       )
     } catch (thrown) {
       // Gone is what is wanted.
       if (isSkeinError(thrown, 'not_found')) return
-      logger.warn('an upload could not be aborted: its parts stay in the bucket until its lifecycle rules remove them', {
+      this.#context.logger.warn('an upload could not be aborted: its parts stay in the bucket until its lifecycle rules remove them', {
         key,
         uploadId: UploadId,
         error: toSkeinError(thrown).message,
       })
+    }
+  }
+
+  /** Not with the caller's signal: that is often why there is something to undo. */
+  async #undoing(undo: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+    const limit = new AbortController()
+    const cancel = this.#context.clock.schedule(undoMs, () =>
+      limit.abort(new SkeinError('deadline_exceeded', 'what was begun could not be undone in time')),
+    )
+    try {
+      await undo(limit.signal)
     } finally {
       cancel()
+    }
+  }
+
+  /** Within another request's attempts: its failure is theirs. */
+  async #findOnce(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    try {
+      return await this.#find(key, signal)
+    } catch (thrown) {
+      const { code, message, reason } = toSkeinError(thrown)
+      throw new SkeinError(code, message, { reason, retryable: false })
     }
   }
 
@@ -263,41 +357,8 @@ function partBytesFor(length: number, wanted = partBytesDefault): number {
   return Math.min(partBytesMax, Math.max(partBytesMin, Math.floor(wanted), Math.ceil(length / partsMax)))
 }
 
-function existsError(key: string): SkeinError {
-  return new SkeinError('already_exists', `there is an object ${JSON.stringify(key)} in the store already`, { reason: 'object_exists' })
-}
-
-/** Gives each part to `send`, a few at a time. Resolves or throws when none is being sent any more; the first error ends all. */
-async function sendAll(
-  parts: AsyncGenerator<Buffer>,
-  signal: AbortSignal,
-  send: (bytes: Buffer, index: number, ending: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const failing = new AbortController()
-  const ending = AbortSignal.any([signal, failing.signal])
-  const inFlight = new Set<Promise<void>>()
-  let failure: SkeinError | undefined
-  let index = 0
-  try {
-    for await (const bytes of parts) {
-      const sending: Promise<void> = send(bytes, index, ending)
-        .catch((thrown: unknown) => {
-          failure ??= toSkeinError(thrown)
-          failing.abort(failure)
-        })
-        .finally(() => inFlight.delete(sending))
-      inFlight.add(sending)
-      index += 1
-      while (inFlight.size >= partsAtOnce) await Promise.race(inFlight)
-      if (failure !== undefined) throw failure
-    }
-  } catch (thrown) {
-    failing.abort(toSkeinError(thrown))
-    throw thrown
-  } finally {
-    await Promise.all(inFlight)
-  }
-  if (failure !== undefined) throw failure
+function notWhatWasCopied(key: string): SkeinError {
+  return new SkeinError('aborted', `${JSON.stringify(key)} is not what was copied there`, { reason: 'object_changed', retryable: false })
 }
 
 /** Puts `x-cos-forbid-overwrite` in the place of If-None-Match. Before signing. */

@@ -30,6 +30,8 @@ export interface StoreDependencies {
   readonly allowPrivateEndpoints: boolean
   /** Nobody waits for what is read: the rest of the process goes first. */
   readonly background?: boolean
+  /** Objects above this many bytes are copied by reading and writing them. Default: what the store's own copy takes. */
+  readonly copyBytesMax?: number
 }
 
 const crcHeader = 'x-cos-hash-crc64ecma'
@@ -160,8 +162,8 @@ export class S3UnderFileSystem implements UnderFileSystem {
     return this.#writer.copy(from, to, signal)
   }
 
-  rename(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
-    return this.#writer.rename(from, to, signal)
+  rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
+    return this.#writer.rename(from, to, etag, signal)
   }
 
   async close(): Promise<void> {

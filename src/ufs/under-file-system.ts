@@ -65,7 +65,7 @@ export interface WriteOptions {
  * expired token: reason `expired_token`), failed_precondition with reason `object_archived`, aborted with reason
  * `object_changed` (not retryable as it is: look at the object again), unavailable (endpoint down, cut, SlowDown: retryable),
  * deadline_exceeded (stalled). Messages name the store's address and code, never a secret.
- * All methods may be called concurrently, and all but rename are idempotent.
+ * All methods may be called concurrently, and all are idempotent; rename as far as its own comment says.
  */
 export interface UnderFileSystem {
   /** Whether the store answers for this bucket and prefix. @throws what is wrong, in one line */
@@ -91,8 +91,14 @@ export interface UnderFileSystem {
   delete(key: string, signal: AbortSignal): Promise<void>
   /** The object `to`, replaced if there is one, with the bytes that `from` has now. @throws not_found when `from` is not there */
   copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo>
-  /** As copy and delete of `from`; one step where the store has one (a file system), else two, the copy first. */
-  rename(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo>
+  /**
+   * Moves the version `etag` of `from`, and no other, to a key that nothing is at; what is refused changes neither key. Where the store
+   * has no step for it (S3) the copy comes first, and `from` goes only in the version that was copied. A call that ended in
+   * between, or without its caller knowing, is made good by another one: a `to` that is provably the copy counts as made. One call at a
+   * time for the same keys. @returns `to` as the version that was moved
+   * @throws SkeinError not_found, aborted `object_changed` (`from` is another version), already_exists (`to` is another object)
+   */
+  rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo>
   /** How its namespace wants its large objects read, where it says so. */
   readonly readAhead?: { readonly rangeBytes: number; readonly rangesAhead: number }
   /** Answers of SlowDown since it was opened; none where the store has no such answer. */

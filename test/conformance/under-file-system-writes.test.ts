@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { link, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { openUnderFileSystem } from '../../src/ufs/open.ts'
@@ -15,6 +15,7 @@ async function onOrigin(style: 's3' | 'cosn', prefix: string): Promise<WritableS
   const store = style === 's3' ? await openS3(origin.url, uri, credential) : await openCosn(origin.endpointSuffix, uri, credential)
   return {
     store,
+    renamesByCopy: true,
     put: async (key, bytes) => void bucket.put(`${prefix}${key}`, bytes),
     remove: async (key) => bucket.delete(`${prefix}${key}`),
     leftovers: async () => Array.from({ length: bucket.uploads.count }, () => 'upload'),
@@ -35,6 +36,7 @@ underFileSystemWrites('local', async () => {
     store,
     put: () => Promise.reject(new Error('not needed')),
     remove: () => Promise.reject(new Error('not needed')),
+    halfRename: (from, to) => link(join(root, from), join(root, to)),
     holds: (key) => !key.includes('//'),
     leftovers: async () => (await readdir(root, { recursive: true })).filter((path) => basename(path).startsWith('.skein-write-')),
     close: async () => {

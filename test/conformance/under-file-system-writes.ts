@@ -3,11 +3,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../src/base/errors.ts'
 import type { UnderFileSystem } from '../../src/ufs/under-file-system.ts'
+import { renameCases, type RenameUnderTest } from './under-file-system-renames.ts'
 import { type StoreUnderTest, strangeKeys, testBytes } from './under-file-system-suite.ts'
 
 const mebibyte = 1024 * 1024
 
-export interface WritableStoreUnderTest extends StoreUnderTest {
+export interface WritableStoreUnderTest extends StoreUnderTest, RenameUnderTest {
   /** Names of uploads or temporary files that are neither objects nor gone. */
   leftovers(): Promise<readonly string[]>
   /** The store has no condition for the end of a multipart upload: of racing writers more than one may win. */
@@ -124,7 +125,9 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
       await made.store.delete('never/was', signal)
     })
 
-    it('copies and renames, over another object too', async () => {
+    renameCases({ made: () => made, write, expectContent, keysOf })
+
+    it('copies, over another object too, and renames', async () => {
       const bytes = testBytes(8, 300_000)
       await write('from/with blank+plus', bytes)
       await write('to/there', testBytes(9, 5))
@@ -132,12 +135,13 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
       await expectContent('to/there', bytes)
       await made.store.copy('to/there', 'new/ünïcödé/place', signal)
       await expectContent('new/ünïcödé/place', bytes)
-      expect(await made.store.rename('to/there', 'moved/here', signal)).toMatchObject({ key: 'moved/here', length: 300_000 })
+      const { etag } = await made.store.stat('to/there', signal)
+      expect(await made.store.rename('to/there', 'moved/here', etag, signal)).toMatchObject({ key: 'moved/here', length: 300_000 })
       await expectContent('moved/here', bytes)
       expect(await keysOf()).toEqual(['from/with blank+plus', 'moved/here', 'new/ünïcödé/place'])
       await expect(made.store.copy('nothing', 'x', signal)).rejects.toMatchObject({ code: 'not_found' })
-      await expect(made.store.rename('nothing', 'x', signal)).rejects.toMatchObject({ code: 'not_found' })
-      await made.store.rename('moved/here', 'moved/here', signal)
+      await expect(made.store.rename('nothing', 'x', etag, signal)).rejects.toMatchObject({ code: 'not_found' })
+      await made.store.rename('moved/here', 'moved/here', (await made.store.stat('moved/here', signal)).etag, signal)
       await expectContent('moved/here', bytes)
     })
 

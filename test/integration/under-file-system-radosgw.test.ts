@@ -39,6 +39,8 @@ describe.skipIf(!radosgwInstalled())('on radosgw', { timeout: 120_000 }, () => {
       store,
       tokensAreKeys: true,
       racesUploads: true,
+      renamesByCopy: true,
+      copiesWithoutCondition: true,
       put: async (key, bytes) => void (await client.send(new PutObjectCommand({ Bucket, Key: prefix + key, Body: bytes }))),
       remove: async (key) => void (await client.send(new DeleteObjectCommand({ Bucket, Key: prefix + key }))),
       leftovers: async () => {

@@ -132,12 +132,22 @@ export interface LoadMetadataResponse {
 export interface CheckConsistencyRequest {
   path: string;
   repair: boolean;
+  /** the store is not asked: only what no worker has and no store */
+  cachedOnly?: boolean | undefined;
 }
 
 export interface CheckConsistencyResponse {
+  /** at most 1000 paths */
   inconsistent: string[];
   total: number;
   repaired: boolean;
+  /** not persisted, with a block on no live worker */
+  unreadable?: UnreadableFiles | undefined;
+}
+
+export interface UnreadableFiles {
+  paths: string[];
+  total: number;
 }
 
 export interface DecommissionRequest {
@@ -1621,7 +1631,7 @@ export const LoadMetadataResponse: MessageFns<LoadMetadataResponse> = {
 };
 
 function createBaseCheckConsistencyRequest(): CheckConsistencyRequest {
-  return { path: "", repair: false };
+  return { path: "", repair: false, cachedOnly: undefined };
 }
 
 export const CheckConsistencyRequest: MessageFns<CheckConsistencyRequest> = {
@@ -1631,6 +1641,9 @@ export const CheckConsistencyRequest: MessageFns<CheckConsistencyRequest> = {
     }
     if (message.repair !== false) {
       writer.uint32(16).bool(message.repair);
+    }
+    if (message.cachedOnly !== undefined) {
+      writer.uint32(24).bool(message.cachedOnly);
     }
     return writer;
   },
@@ -1664,6 +1677,14 @@ export const CheckConsistencyRequest: MessageFns<CheckConsistencyRequest> = {
             message.repair = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.cachedOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1683,12 +1704,13 @@ export const CheckConsistencyRequest: MessageFns<CheckConsistencyRequest> = {
     const message = createBaseCheckConsistencyRequest();
     message.path = object.path ?? "";
     message.repair = object.repair ?? false;
+    message.cachedOnly = object.cachedOnly ?? undefined;
     return message;
   },
 };
 
 function createBaseCheckConsistencyResponse(): CheckConsistencyResponse {
-  return { inconsistent: [], total: 0, repaired: false };
+  return { inconsistent: [], total: 0, repaired: false, unreadable: undefined };
 }
 
 export const CheckConsistencyResponse: MessageFns<CheckConsistencyResponse> = {
@@ -1701,6 +1723,9 @@ export const CheckConsistencyResponse: MessageFns<CheckConsistencyResponse> = {
     }
     if (message.repaired !== false) {
       writer.uint32(24).bool(message.repaired);
+    }
+    if (message.unreadable !== undefined) {
+      UnreadableFiles.encode(message.unreadable, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1742,6 +1767,14 @@ export const CheckConsistencyResponse: MessageFns<CheckConsistencyResponse> = {
             message.repaired = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.unreadable = UnreadableFiles.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1762,6 +1795,76 @@ export const CheckConsistencyResponse: MessageFns<CheckConsistencyResponse> = {
     message.inconsistent = object.inconsistent?.map((e) => e) || [];
     message.total = object.total ?? 0;
     message.repaired = object.repaired ?? false;
+    message.unreadable = (object.unreadable !== undefined && object.unreadable !== null)
+      ? UnreadableFiles.fromPartial(object.unreadable)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUnreadableFiles(): UnreadableFiles {
+  return { paths: [], total: 0 };
+}
+
+export const UnreadableFiles: MessageFns<UnreadableFiles> = {
+  encode(message: UnreadableFiles, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.paths) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.total !== 0) {
+      writer.uint32(16).uint64(message.total);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnreadableFiles {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnreadableFiles();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.paths.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.total = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UnreadableFiles>): UnreadableFiles {
+    return UnreadableFiles.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnreadableFiles>): UnreadableFiles {
+    const message = createBaseUnreadableFiles();
+    message.paths = object.paths?.map((e) => e) || [];
+    message.total = object.total ?? 0;
     return message;
   },
 };

@@ -31,6 +31,8 @@ export interface NamespaceInfo {
   ttlMs: number;
   /** FREE | DELETE */
   ttlAction: string;
+  /** of an update that leaves it read-only: what was still to be persisted, and waits now */
+  waitingFiles?: number | undefined;
 }
 
 export interface NamespaceInfo_AttributesEntry {
@@ -517,7 +519,17 @@ export const Empty: MessageFns<Empty> = {
 };
 
 function createBaseNamespaceInfo(): NamespaceInfo {
-  return { namespaceId: "", name: "", uri: "", attributes: {}, secretNames: [], createdMs: 0, ttlMs: 0, ttlAction: "" };
+  return {
+    namespaceId: "",
+    name: "",
+    uri: "",
+    attributes: {},
+    secretNames: [],
+    createdMs: 0,
+    ttlMs: 0,
+    ttlAction: "",
+    waitingFiles: undefined,
+  };
 }
 
 export const NamespaceInfo: MessageFns<NamespaceInfo> = {
@@ -545,6 +557,9 @@ export const NamespaceInfo: MessageFns<NamespaceInfo> = {
     }
     if (message.ttlAction !== "") {
       writer.uint32(66).string(message.ttlAction);
+    }
+    if (message.waitingFiles !== undefined) {
+      writer.uint32(72).uint64(message.waitingFiles);
     }
     return writer;
   },
@@ -629,6 +644,14 @@ export const NamespaceInfo: MessageFns<NamespaceInfo> = {
             message.ttlAction = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.waitingFiles = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -662,6 +685,7 @@ export const NamespaceInfo: MessageFns<NamespaceInfo> = {
     message.createdMs = object.createdMs ?? 0;
     message.ttlMs = object.ttlMs ?? 0;
     message.ttlAction = object.ttlAction ?? "";
+    message.waitingFiles = object.waitingFiles ?? undefined;
     return message;
   },
 };

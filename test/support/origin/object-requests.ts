@@ -1,5 +1,5 @@
 // Why: what the origin answers to requests for one object: GET and HEAD with Range and If-Match,
-// DELETE, and the faults; writes are in write-requests.ts.
+// DELETE with If-Match, and the faults; writes are in write-requests.ts.
 import type { OriginObject } from './bucket.ts'
 import { type Exchange, sendError } from './exchange.ts'
 import type { Fault } from './faults.ts'
@@ -16,11 +16,23 @@ export function answerObject(exchange: Exchange): void {
   if (fault?.kind === 'delay') setTimeout(() => proceed(exchange, undefined), fault.delayMs ?? 100)
   else if (kind === 'get' || kind === 'head') proceed(exchange, fault)
   else if (kind !== 'delete' && kind !== 'other' && kind !== 'list') answerWrite(exchange, fault)
-  else if (kind === 'delete') {
-    bucket.delete(key)
-    response.writeHead(204).end()
-  } else if (request.method === 'HEAD') response.writeHead(200, { 'content-length': 0 }).end()
+  else if (kind === 'delete') remove(exchange, fault)
+  else if (request.method === 'HEAD') response.writeHead(200, { 'content-length': 0 }).end()
   else sendError(response, request, 'MethodNotAllowed')
+}
+
+function remove({ request, response, bucket, key }: Exchange, fault: Fault | undefined): void {
+  const match = request.headers['if-match']?.replaceAll('"', '')
+  const etag = bucket.get(key)?.etag
+  if (fault?.kind === 'cut') request.socket.resetAndDestroy()
+  else if (match !== undefined && fault?.kind === 'unconditional') sendError(response, request, 'NotImplemented')
+  else if (match !== undefined && etag === undefined) sendError(response, request, 'NoSuchKey')
+  else if (match !== undefined && match !== etag) sendError(response, request, 'PreconditionFailed')
+  else {
+    bucket.delete(key)
+    if (fault?.kind === 'lost_answer') request.socket.resetAndDestroy()
+    else response.writeHead(204).end()
+  }
 }
 
 /** Faults that are an answer of their own. */

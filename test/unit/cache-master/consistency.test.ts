@@ -51,6 +51,29 @@ describe('loadMetadata', () => {
 })
 
 describe('checkConsistency', () => {
+  it('names what is at no store and has blocks on no live worker, also without asking the store', async () => {
+    const lost = await fixture.write('/ns/d/lost', 3)
+    await fixture.write('/ns/d/kept', 3)
+    await fixture.write('/ns/empty', 0)
+    // Its worker comes back with an empty disk.
+    await fixture.worker(`w-${lost}`)
+    store.put('d/x')
+    await fixture.keys()
+    const unreadable = { paths: ['/ns/d/lost'], total: 1 }
+    for (const path of ['/', '/ns', '/ns/d', '/ns/d/lost']) {
+      expect(await check(path), path).toEqual({ inconsistent: [], total: 0, repaired: false, unreadable })
+      const lists = store.lists
+      expect(await fixture.lifecycle.checkConsistency({ path, repair: false, cachedOnly: true }, call)).toMatchObject({
+        total: 0,
+        unreadable,
+      })
+      expect(store.lists).toBe(lists)
+    }
+    expect((await check('/ns/d/kept')).unreadable).toBeUndefined()
+    fixture.clock.now += 3_600_000
+    expect((await check('/ns')).unreadable).toEqual({ paths: ['/ns/d/kept', '/ns/d/lost'], total: 2 })
+  })
+
   it('names what differs and changes nothing, or repairs it', async () => {
     await changedStore()
     const found = { inconsistent: ['/ns/d/changed', '/ns/d/new', '/ns/d/gone'], total: 3 }

@@ -35,6 +35,8 @@ export class FakeStore implements UnderFileSystem {
   failure: Error | undefined
   /** Called after a listing was answered and before its caller has it. */
   afterList: (() => Promise<void>) | undefined
+  /** The same of one object. */
+  afterStat: (() => Promise<void>) | undefined
 
   put(key: string, fields: Partial<ObjectInfo> = {}): void {
     this.objects.set(key, { key, length: 10, etag: 'v1', modifiedMs: 1000, storageClass: 'STANDARD', ...fields })
@@ -50,6 +52,7 @@ export class FakeStore implements UnderFileSystem {
     this.stats += 1
     if (this.failure !== undefined) throw this.failure
     const found = this.objects.get(key)
+    await this.afterStat?.()
     if (found === undefined) throw new SkeinError('not_found', `${key} is not there`)
     return found
   }
@@ -105,10 +108,19 @@ export class FakeStore implements UnderFileSystem {
     this.objects.set(to, copied)
     return copied
   }
-  async rename(from: string, to: string): Promise<ObjectInfo> {
-    const copied = await this.copy(from, to)
+  async rename(from: string, to: string, etag: string): Promise<ObjectInfo> {
+    if (this.failure !== undefined) throw this.failure
+    const [source, there] = [this.objects.get(from), this.objects.get(to)]
+    if (source === undefined && there?.etag === etag) return there
+    if (source === undefined) throw new SkeinError('not_found', `${from} is not there`)
+    if (source.etag !== etag) throw new SkeinError('aborted', `${from} is another version`, { reason: 'object_changed', retryable: false })
+    if (from === to) return source
+    const isCopy = there?.etag === etag && there.length === source.length
+    if (there !== undefined && !isCopy) throw new SkeinError('already_exists', `${to} is there`, { reason: 'object_exists' })
+    const moved = { ...source, key: to }
+    this.objects.set(to, moved)
     this.objects.delete(from)
-    return copied
+    return moved
   }
   async close(): Promise<void> {
     this.closed += 1

@@ -180,13 +180,96 @@ describe('mv', () => {
   it('moves nothing when an object cannot be moved', async () => {
     for (const key of ['d/x', 'd/y', 'd/z']) store.put(key)
     const rename = store.rename.bind(store)
-    store.rename = async (from, to) => {
+    store.rename = async (from, to, etag) => {
       if (from === 'd/y') throw new SkeinError('unavailable', 'down')
-      return rename(from, to)
+      return rename(from, to, etag)
     }
     await expect(mv('/ns/d', '/ns/t')).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('nothing was moved') })
     expect(objects()).toEqual(['d/x', 'd/y', 'd/z'])
     expect(await fixture.keys()).toEqual(['d/', 'd/x', 'd/y', 'd/z'])
+  })
+
+  it('moves a file that changed at the store as it is there now, and as a new file', async () => {
+    store.put('a', { length: 4 })
+    const { fileId } = await fixture.stat('/ns/a')
+    await fixture.worker('w', [blockIdOf(fileId, 0)])
+    store.put('a', { length: 4, etag: 'v2' })
+    const rename = store.rename.bind(store)
+    // Copies have other ETags where the object went up in parts.
+    store.rename = async (from, to, etag) => {
+      await rename(from, to, etag)
+      store.put('b', { length: 4, etag: 'v2-copy' })
+      return store.stat('b')
+    }
+    await mv('/ns/a', '/ns/b')
+    const moved = await fixture.stat('/ns/b')
+    expect(moved).toMatchObject({ etag: 'v2-copy', cachedBytes: 0 })
+    expect(moved.fileId).not.toBe(fileId)
+    await expect(fixture.stat('/ns/a')).rejects.toMatchObject({ code: 'not_found' })
+    expect(objects()).toEqual(['b'])
+    expect((await fixture.lifecycle.checkConsistency({ path: '/ns', repair: false }, call)).total).toBe(0)
+  })
+
+  it('moves a tree in which a file has changed, and back when another cannot be moved', async () => {
+    for (const key of ['d/x', 'd/y', 'd/z']) store.put(key, { etag: `${key}-1` })
+    const { fileId } = await fixture.stat('/ns/d/x')
+    const rename = store.rename.bind(store)
+    let broken = true
+    store.rename = async (from, to, etag) => {
+      // Behind the rename's own listing.
+      if (from === 'd/x' && etag === 'd/x-1') store.put('d/x', { etag: 'd/x-2' })
+      if (from === 'd/z' && broken) throw new SkeinError('unavailable', 'down')
+      return rename(from, to, etag)
+    }
+    await expect(mv('/ns/d', '/ns/t')).rejects.toMatchObject({ message: expect.stringContaining('nothing was moved') })
+    expect(objects()).toEqual(['d/x', 'd/y', 'd/z'])
+    expect(await fixture.stat('/ns/d/x')).toMatchObject({ etag: 'd/x-2' })
+    broken = false
+    await mv('/ns/d', '/ns/t')
+    expect(objects()).toEqual(['t/x', 't/y', 't/z'])
+    const moved = await fixture.stat('/ns/t/x')
+    expect(moved.etag).toBe('d/x-2')
+    expect(moved.fileId).not.toBe(fileId)
+  })
+
+  it('gives up on a file that changes faster than it is moved', async () => {
+    store.put('a')
+    await fixture.keys()
+    const rename = store.rename.bind(store)
+    let version = 1
+    store.rename = async (from, to, etag) => {
+      store.put('a', { etag: `v${(version += 1)}` })
+      return rename(from, to, etag)
+    }
+    await expect(mv('/ns/a', '/ns/b')).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
+    expect([...store.objects.keys()]).toEqual(['a'])
+    expect(await fixture.keys()).toEqual(['a'])
+  })
+
+  it('replaces nothing that somebody makes meanwhile', async () => {
+    store.put('a')
+    await fixture.keys()
+    const rename = store.rename.bind(store)
+    store.rename = async (from, to, etag) => {
+      store.put('b', { etag: 'theirs' })
+      return rename(from, to, etag)
+    }
+    await expect(mv('/ns/a', '/ns/b')).rejects.toMatchObject({ code: 'already_exists', message: '/ns/b exists already' })
+    expect([...store.objects]).toMatchObject([
+      ['a', { etag: 'v1' }],
+      ['b', { etag: 'theirs' }],
+    ])
+  })
+
+  it.each(['copied', 'moved'])('goes on where an earlier call was cut off: %s at the store', async (how) => {
+    store.put('a', { length: 4 })
+    const { fileId } = await fixture.stat('/ns/a')
+    store.put('b', { length: 4 })
+    if (how === 'moved') store.objects.delete('a')
+    await mv('/ns/a', '/ns/b')
+    expect(objects()).toEqual(['b'])
+    expect((await fixture.stat('/ns/b')).fileId).toBe(fileId)
+    expect(await fixture.keys()).toEqual(['b'])
   })
 
   it('moves into a directory that is there', async () => {
@@ -200,7 +283,7 @@ describe('mv', () => {
     await fixture.create('other', 's3://other')
     await mkdir('/ns/d/e')
     store.put('f')
-    store.put('g')
+    store.put('g', { etag: 'v2' })
     await expect(mv('/ns/f', '/other/f')).rejects.toMatchObject({
       code: 'invalid_argument',
       message: expect.stringContaining('mv across namespaces is not supported: /ns/f -> /other/f'),

@@ -42,6 +42,16 @@ describe('the doctor', () => {
     expect(problemsOf(summary, [worker], jobs)).toEqual([])
   })
 
+  it('names files that can be read from nowhere, a few of them', () => {
+    expect(problemsOf(summary, [worker], jobs, { paths: [], total: 0 })).toEqual([])
+    const paths = [1, 2, 3, 4, 5, 6].map((n) => `/ns/${n}`)
+    const [problem] = problemsOf(summary, [worker], jobs, { paths, total: 70 })
+    expect(problem).toContain(
+      '70 files cannot be read, not persisted and with blocks on no live worker: /ns/1, /ns/2, /ns/3, /ns/4, /ns/5 and 65 more.',
+    )
+    expect(problemsOf(summary, [worker], jobs, { paths: ['/ns/1'], total: 1 })[0]).toContain('1 file cannot be read')
+  })
+
   it.each([
     [{ ...summary, safeMode: true }, [worker], jobs, /safe mode/],
     [{ ...summary, liveWorkers: 0 }, [], jobs, /No worker lives/],

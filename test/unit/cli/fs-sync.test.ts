@@ -125,6 +125,18 @@ describe('fs checkConsistency', () => {
       stderr: '',
     })
   })
+  it.each([[], ['-r']])('names what can be read from nowhere, which is not to be repaired either %j', async (...flags) => {
+    const unreadable = { paths: ['/a/4', '/a/3'], total: 3 }
+    const said = 'The following files are not persisted, and blocks of them are on no live worker:\n/a/3\n/a/4\nand 1 more\n'
+    const answer = { inconsistent: [], total: 0, repaired: flags.length > 0, unreadable }
+    expect(await check(answer, ...flags)).toMatchObject({ code: 1, stdout: said })
+    expect(JSON.parse((await check(answer, ...flags, '--format', 'json')).stdout)).toMatchObject({
+      consistent: false,
+      unreadable: { paths: ['/a/3', '/a/4'], total: 3 },
+    })
+    const differing = { ...answer, inconsistent: ['/a/1'], total: 1 }
+    expect((await check(differing, ...flags)).stdout).toMatch(new RegExp(`/a/1.*\n${said}$`))
+  })
   it('-r repairs them', async () => {
     const answer = { inconsistent: ['/a/1'], total: 1, repaired: true }
     expect(await check(answer, '-r')).toMatchObject({ code: 0, stdout: '/a has: 1 inconsistent files.\n/a/1 repaired.\n' })

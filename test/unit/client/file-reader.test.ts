@@ -120,6 +120,44 @@ describe('FileReader', () => {
     ])
   })
 
+  test('asks no store for what is not persisted, and says why it cannot be read', async () => {
+    const onlyCached = (state: string, replicas: readonly (readonly string[])[]): OpenFileResponse => {
+      const opened = answer(20, replicas)
+      return { ...opened, file: { ...opened.file!, etag: '', persistenceState: state } }
+    }
+    for (const state of ['NOT_PERSISTED', 'TO_BE_PERSISTED']) {
+      const gone = reader(
+        () => onlyCached(state, [['a'], []]),
+        () => whole,
+      )
+      const { bytes, error } = await readAll(gone.fileReader)
+      expect(bytes.equals(fileBytes(10))).toBe(true)
+      expect(error).toMatchObject({ code: 'unavailable', message: expect.stringContaining('no live worker; the file is not persisted') })
+      expect(gone.reads.map(({ source }) => source)).toEqual(['a'])
+      const broken = reader(
+        () => onlyCached(state, [['a'], ['a']]),
+        () => ({ kind: 'fail', goodBytes: 0, chunkBytes: 1 }),
+      )
+      expect((await readAll(broken.fileReader)).error).toMatchObject({ message: expect.stringContaining('cut; the file is not persisted') })
+      expect(broken.reads.every(({ source }) => source === 'a')).toBe(true)
+    }
+  })
+
+  test('reads what was persisted, and freed, after it was opened', async () => {
+    let opens = 0
+    const { fileReader, reads } = reader(
+      () => {
+        const opened = answer(20, [[], []])
+        opens += 1
+        // The content is asked for as well.
+        return { ...opened, file: { ...opened.file!, persistenceState: opens === 1 ? 'TO_BE_PERSISTED' : 'PERSISTED' } }
+      },
+      () => whole,
+    )
+    expect((await readAll(fileReader)).bytes.equals(fileBytes(20))).toBe(true)
+    expect(reads.map(({ source }) => source)).toEqual(['store', 'store'])
+  })
+
   test('an empty file has no bytes; a file that is cached nowhere and has no store is an error', async () => {
     expect(
       await readAll(

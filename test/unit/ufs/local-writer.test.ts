@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -36,7 +36,7 @@ describe('writing into a directory', () => {
       () => write('away/x'),
       () => write('away/deeper/x'),
       () => store.delete('away/theirs', signal),
-      () => store.rename('away/theirs', 'mine', signal),
+      () => store.rename('away/theirs', 'mine', 'any', signal),
     ])
       await expect(operation()).rejects.toMatchObject({ code: expect.stringMatching(/failed_precondition|not_found/) })
     expect(await readdir(join(folder, 'outside'))).toEqual(['theirs'])
@@ -89,15 +89,42 @@ describe('writing into a directory', () => {
     for (const key of ['a/b/c/one', 'a/b/two', 'x/y/three']) await write(key)
     await store.delete('a/b/c/one', signal)
     expect(await readdir(join(root, 'a/b'))).toEqual(['two'])
-    await store.rename('a/b/two', 'x/two', signal)
+    const rename = async (from: string, to: string) => store.rename(from, to, (await store.stat(from, signal)).etag, signal)
+    await rename('a/b/two', 'x/two')
     expect(await readdir(root)).toEqual(['x'])
     await store.delete('x/two', signal)
     await store.delete('x/y/three', signal)
     expect(await readdir(root)).toEqual([])
     await Promise.all(Array.from({ length: 20 }, (_, n) => write(`same/${n}`)))
-    await Promise.all(Array.from({ length: 20 }, (_, n) => store.rename(`same/${n}`, `other/${n}`, signal)))
+    await Promise.all(Array.from({ length: 20 }, (_, n) => rename(`same/${n}`, `other/${n}`)))
     expect(await readdir(root)).toEqual(['other'])
     expect(await readdir(join(root, 'other'))).toHaveLength(20)
+  })
+
+  it('takes a symbolic link at the target for taken, also one to the source, and moves one as it is', async () => {
+    const { etag } = await write('from')
+    await symlink('from', join(root, 'to'))
+    await expect(store.rename('from', 'to', etag, signal)).rejects.toMatchObject({ code: 'already_exists' })
+    expect((await readdir(root)).sort()).toEqual(['from', 'to'])
+    await store.rename('to', 'other', etag, signal)
+    expect(await readlink(join(root, 'other'))).toBe('from')
+    expect((await readdir(root)).sort()).toEqual(['from', 'other'])
+    await mkdir(join(root, 'directory'))
+    await expect(store.rename('from', 'directory', etag, signal)).rejects.toMatchObject({ code: 'already_exists' })
+    expect(bytes.equals(await readFile(join(root, 'from')))).toBe(true)
+  })
+
+  it('moves nothing of a file that is written to in its place meanwhile', async () => {
+    const { etag } = await write('d/from')
+    const stat = store.stat.bind(store)
+    store.stat = async (key, looking) => {
+      const before = await stat(key, looking)
+      await appendFile(join(root, 'd/from'), 'more')
+      return before
+    }
+    await expect(store.rename('d/from', 'to', etag, signal)).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
+    expect((await readdir(root, { recursive: true })).sort()).toEqual(['d', 'd/from'])
+    expect(await readFile(join(root, 'd/from'), 'latin1')).toMatch(/more$/)
   })
 
   it('changes the version with each write', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { SkeinError } from '../../../src/base/errors.ts'
 import { exactParts } from '../../../src/ufs/exact-parts.ts'
 import type { UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
 import { chunksOf, readObject } from '../../conformance/under-file-system-writes.ts'
@@ -146,6 +147,152 @@ describe('writing to a store that is not well', () => {
     expect(place.uploads.count).toBe(0)
     await cosn.close()
     await cos.close()
+  })
+})
+
+describe('renaming at a store that is not well', () => {
+  const signal = new AbortController().signal
+  let origin: Origin
+  let bucket: OriginBucket
+  let store: UnderFileSystem
+  let etag: string
+
+  beforeEach(async () => {
+    origin = await startOrigin({ credentials: [testCredential], buckets: ['data'] })
+    bucket = origin.bucket('data')
+    const dependencies = testDependencies({ random: () => 0.02, copyBytesMax: 10 * mebibyte })
+    store = await openS3(origin.url, 's3://data', testCredential, hastyDefaults, dependencies)
+    etag = (await store.write('from', small.length, chunksOf(small), { overwrite: true }, signal)).etag
+  })
+  afterEach(async () => {
+    await store.close()
+    await origin.close()
+  })
+
+  const rename = () => store.rename('from', 'to', etag, signal)
+  const expectOnly = async (...contents: readonly (readonly [string, Buffer])[]): Promise<void> => {
+    expect(bucket.sortedKeys).toEqual(contents.map(([key]) => key))
+    for (const [key, bytes] of contents) expect(bytes.equals(await readObject(store, key)), key).toBe(true)
+  }
+
+  it('is done when the answers to the copy and to the delete were lost', async () => {
+    origin.faults.add({ kind: 'lost_answer', on: 'put' }, { kind: 'lost_answer', on: 'delete' })
+    expect(await rename()).toMatchObject({ key: 'to', etag })
+    expect(origin.faults.applied.lost_answer).toBe(2)
+    await expectOnly(['to', small])
+  })
+
+  it('looks again before it copies again, also where the store knows no conditions', async () => {
+    const theirs = testBytes(3, small.length)
+    origin.faults.add({ kind: 'unconditional', on: 'put' })
+    // Theirs comes behind the first copy, or in place of one that was not made. The first attempt of all learns of the conditions.
+    for (const [kind, lookBeforeCopy] of [
+      ['lost_answer', 3],
+      ['internal', 2],
+    ] as const) {
+      origin.faults.add({ kind, on: 'put' })
+      const stat = store.stat.bind(store)
+      let looks = 0
+      store.stat = async (key, looking) => {
+        if (key === 'to' && (looks += 1) === lookBeforeCopy) bucket.put('to', theirs)
+        return stat(key, looking)
+      }
+      await expect(rename()).rejects.toMatchObject({ code: 'already_exists' })
+      store.stat = stat
+      await expectOnly(['from', small], ['to', theirs])
+      bucket.delete('to')
+    }
+  })
+
+  it('undoes the copy when the source changes in the last moment', async () => {
+    origin.faults.add({ kind: 'overwrite', on: 'delete', key: 'from' })
+    await expect(rename()).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
+    await expectOnly(['from', Buffer.from(small.map((byte) => byte ^ 0xff))])
+  })
+
+  it('undoes the copy when the source may not be deleted', async () => {
+    origin.faults.add({ kind: 'denied', on: 'delete', key: 'from' })
+    await expect(rename()).rejects.toMatchObject({ code: 'permission_denied' })
+    await expectOnly(['from', small])
+  })
+
+  it('undoes the copy when it is cancelled before the delete, not with the signal that was aborted', async () => {
+    const stop = new AbortController()
+    const stat = store.stat.bind(store)
+    store.stat = async (key, looking) => {
+      if (key === 'from' && bucket.get('to') !== undefined) stop.abort(new SkeinError('cancelled', 'stop'))
+      return stat(key, looking)
+    }
+    await expect(store.rename('from', 'to', etag, stop.signal)).rejects.toMatchObject({ code: 'cancelled' })
+    store.stat = stat
+    await expectOnly(['from', small])
+  })
+
+  it('keeps the copy when nobody knows whether the source is deleted, and goes on from there', async () => {
+    origin.faults.add({ kind: 'cut', on: 'delete', times: 100 })
+    await expect(rename()).rejects.toMatchObject({ code: 'unavailable' })
+    await expectOnly(['from', small], ['to', small])
+    origin.faults.clear()
+    await rename()
+    await expectOnly(['to', small])
+  })
+
+  it('keeps the copy when another version has come in between two attempts to delete', async () => {
+    origin.faults.add({ kind: 'lost_answer', on: 'delete' })
+    const watching = setInterval(() => {
+      if (origin.faults.applied.lost_answer === 1 && bucket.get('from') === undefined) bucket.put('from', testBytes(4, 10))
+    }, 1)
+    const slow = await openS3(origin.url, 's3://data', testCredential, hastyDefaults, testDependencies({ random: () => 0.9 }))
+    await expect(slow.rename('from', 'to', etag, signal)).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
+    clearInterval(watching)
+    await slow.close()
+    await expectOnly(['from', testBytes(4, 10)], ['to', small])
+  })
+
+  it('looks before it deletes where the store knows no conditional deletes', async () => {
+    origin.faults.add({ kind: 'unconditional', on: 'delete' })
+    await rename()
+    await expectOnly(['to', small])
+    etag = (await store.write('from', small.length, chunksOf(small), { overwrite: true }, signal)).etag
+    await store.delete('to', signal)
+    const stat = store.stat.bind(store)
+    store.stat = async (key, looking) => {
+      if (key === 'from' && bucket.get('to') !== undefined) bucket.put('from', large)
+      return stat(key, looking)
+    }
+    await expect(rename()).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
+    store.stat = stat
+    await expectOnly(['from', large])
+  })
+
+  it('copies what is too large for the store by reading and writing, under the same rules', async () => {
+    const huge = testBytes(6, 17 * mebibyte)
+    const write = (key: string, bytes: Buffer) => store.write(key, bytes.length, chunksOf(bytes), { overwrite: true }, signal)
+    const theirs = testBytes(3, huge.length)
+    etag = (await write('from', huge)).etag
+    // Somebody makes the target while the copy goes up; somebody changes the source while it is read.
+    for (const key of ['to', 'from']) {
+      const stat = store.stat.bind(store)
+      let looks = 0
+      store.stat = async (looked, looking) => {
+        const answer = stat(looked, looking)
+        if (looked !== 'to' || (looks += 1) !== 2) return answer
+        await answer.catch(() => undefined)
+        await write(key, theirs)
+        return answer
+      }
+      await expect(rename(), key).rejects.toMatchObject({ code: key === 'to' ? 'already_exists' : 'aborted' })
+      store.stat = stat
+      if (key === 'to') await expectOnly(['from', huge], ['to', theirs])
+      else await expectOnly(['from', theirs])
+      bucket.delete('to')
+      expect(bucket.uploads.count).toBe(0)
+    }
+    etag = (await write('from', huge)).etag
+    const uploads = origin.counters.requests.create_upload
+    expect(await rename()).toMatchObject({ key: 'to', length: huge.length })
+    expect(origin.counters.requests.create_upload).toBe(uploads + 1)
+    await expectOnly(['to', huge])
   })
 })
 

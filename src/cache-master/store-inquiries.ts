@@ -1,0 +1,117 @@
+// Why: whoever asks a store must know whether the answer was overtaken by what was changed here meanwhile. How: each question
+// is an inquiry that gathers those changes (recent-changes.ts) until its answer was submitted; where the answer is worth
+// nothing any more, the store is asked anew.
+import { containerOf } from '../base/block-id.ts'
+import { isSkeinError, SkeinError } from '../base/errors.ts'
+import { fileAt } from '../meta/resolve.ts'
+import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
+import type { ObjectInfo } from '../ufs/under-file-system.ts'
+import { type FetchedPage, ListingPrefetch, type PageRequest } from './listing-prefetch.ts'
+import type { MasterContext } from './master-context.ts'
+import type { Inquiry } from './recent-changes.ts'
+
+/** How often the store is asked for the same. */
+export const asksMax = 5
+
+/** One object as the store has it (undefined: none), and the file that it is here. */
+export interface LookedAt {
+  readonly object: ObjectInfo | undefined
+  readonly known: FileInode | undefined
+  readonly inquiry: Inquiry
+}
+
+interface Listing extends PageRequest {
+  readonly delimiter?: '/'
+}
+
+export class StoreInquiries {
+  readonly #context: Pick<MasterContext, 'tables' | 'stores' | 'changes' | 'clock'>
+  readonly #prefetch: ListingPrefetch
+
+  constructor(context: Pick<MasterContext, 'tables' | 'stores' | 'changes' | 'clock'>) {
+    this.#context = context
+    this.#prefetch = new ListingPrefetch(context.clock, (record, request, signal) => this.#list(record, request, signal))
+  }
+
+  close(): void {
+    this.#prefetch.close()
+  }
+
+  /** As list, with the page behind it asked for already. */
+  async page(record: NamespaceRecord, request: PageRequest, signal: AbortSignal): Promise<FetchedPage> {
+    const taken = await this.#prefetch.take(record, request, signal)
+    const fetched = taken.inquiry.isOutdated ? await this.list(record, request, signal) : taken
+    if (fetched.page.next !== undefined) this.#prefetch.start(record, { ...request, after: fetched.page.next })
+    return fetched
+  }
+
+  /** A page; the caller closes its inquiry. @throws SkeinError unavailable when too much is changed meanwhile, and what the store says */
+  async list(record: NamespaceRecord, request: Listing, signal: AbortSignal): Promise<FetchedPage> {
+    for (let asks = 1; asks <= asksMax; asks += 1) {
+      const fetched = await this.#list(record, request, signal)
+      if (!fetched.inquiry.isOutdated) return fetched
+    }
+    throw overtaken(record, request.prefix)
+  }
+
+  /**
+   * Asks for one object, and again when the file was changed here meanwhile; after some times what is known here is taken for
+   * the store's word. @param use called in the same turn of the event loop: nobody changes anything before it
+   */
+  async lookAt<Result>(
+    record: NamespaceRecord,
+    key: string,
+    signal: AbortSignal,
+    use: (looked: LookedAt) => Result | Promise<Result>,
+  ): Promise<Result> {
+    const { tables, changes } = this.#context
+    for (let asks = 1; ; asks += 1) {
+      const inquiry = changes.begin(record, key, true)
+      try {
+        const object = await this.objectAt(record, key, signal)
+        const known = fileAt(tables, record.rootId, key)
+        const isChanged = inquiry.isChanged(key)
+        if (isChanged && asks < asksMax) continue
+        // Who made it known looked later.
+        const isNewer = known !== undefined && containerOf(known.id) > inquiry.containersBefore
+        const word = isChanged || isNewer ? asObject(key, known) : object
+        return await use({ object: word, known, inquiry })
+      } finally {
+        inquiry.close()
+      }
+    }
+  }
+
+  /** The object of this key as the store has it now; undefined when there is none. */
+  async objectAt(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    const store = await this.#context.stores.get(record)
+    try {
+      return { ...(await store.stat(key, signal)), key }
+    } catch (error) {
+      if (isSkeinError(error, 'not_found')) return undefined
+      throw error
+    }
+  }
+
+  async #list(record: NamespaceRecord, request: Listing, signal: AbortSignal): Promise<FetchedPage> {
+    const inquiry = this.#context.changes.begin(record, request.prefix)
+    try {
+      const store = await this.#context.stores.get(record)
+      return { page: await store.list({ delimiter: undefined, ...request }, signal), inquiry }
+    } catch (error) {
+      inquiry.close()
+      throw error
+    }
+  }
+}
+
+export function overtaken(record: NamespaceRecord, key: string): SkeinError {
+  const message = `/${record.name}/${key} is changed too fast for the store to be listed meanwhile: try again`
+  return new SkeinError('unavailable', message)
+}
+
+function asObject(key: string, known: FileInode | undefined): ObjectInfo | undefined {
+  if (known === undefined) return undefined
+  const { length, etag, modifiedMs, storageClass, crc64 } = known
+  return { key, length, etag, modifiedMs, storageClass, crc64 }
+}
