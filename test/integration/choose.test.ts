@@ -292,7 +292,9 @@ describe('a full cache and loads that may evict', () => {
     for (const path of ['/ns/mine', '/ns/others']) expect(await load(path)).toMatchObject({ state: 'COMPLETED' })
     for (let number = 0; number < 20; number += 1) bucket.generate(`mine/new-${number}`, megabyte)
     // What it finds cached is colder than the rest: workers may push that out first.
-    expect(await load('/ns/mine', '--evict')).toMatchObject({ state: 'COMPLETED', counts: { files: 60, filesFailed: 0 } })
+    const evicting = await load('/ns/mine', '--evict')
+    const files = (await running.cli('job', 'stat', '-v', evicting.loadId)).stdout
+    expect(evicting, files).toMatchObject({ state: 'COMPLETED', counts: { files: 60, filesFailed: 0 } })
     expect(await load('/ns/mine')).toMatchObject({ state: 'COMPLETED', counts: { filesCached: 60, filesLoaded: 0 } })
     expect(await load('/ns/others', '--evict')).toMatchObject({ state: 'COMPLETED', counts: { files: 20, filesFailed: 0 } })
   }, 120_000)
