@@ -16,7 +16,11 @@ export const metricTable = {
   'ufs.slow.downs': { type: 'counter', unit: 'errors', help: 'SlowDown or 429 answers of under file systems' },
   'worker.bytes.read.local': { type: 'counter', unit: 'bytes', help: 'Cached bytes read by clients of the same host' },
   'worker.bytes.read.remote': { type: 'counter', unit: 'bytes', help: 'Cached bytes served over the data port' },
-  'worker.bytes.written': { type: 'counter', unit: 'bytes', help: 'Bytes of blocks that came into the block store; moves between tiers do not count' },
+  'worker.bytes.written': {
+    type: 'counter',
+    unit: 'bytes',
+    help: 'Bytes of blocks that came into the block store; moves between tiers do not count',
+  },
   'worker.blocks.cached': { type: 'gauge', unit: 'blocks', help: 'Blocks in the block store' },
   'worker.blocks.corrupt': { type: 'counter', unit: 'blocks', help: 'Blocks deleted because a checksum did not match' },
   'worker.bytes.read.ufs': { type: 'counter', unit: 'bytes', help: 'Bytes read from under file systems for clients' },
