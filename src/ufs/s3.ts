@@ -19,6 +19,7 @@ import { openTransport, type S3Transport } from './s3-transport.ts'
 import { S3Writer } from './s3-writer.ts'
 import { RequestSigner } from './sigv4.ts'
 import { SlowDownGate } from './slow-down-gate.ts'
+import { notUnderstoodReason, refusedAnswer, shown } from './trust/answer-error.ts'
 import type { S3Options } from './store-options.ts'
 import type { ListPage, ListPosition, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem, WriteOptions } from './under-file-system.ts'
 
@@ -269,6 +270,12 @@ export class S3UnderFileSystem implements UnderFileSystem {
     if (thrown instanceof AnswerFault) return badAnswerError(this.#options, what, thrown.message)
     const { name, $metadata: metadata } = thrown as { readonly name?: string; readonly $metadata?: { readonly httpStatusCode?: number } }
     const status = metadata?.httpStatusCode
+    if (status !== undefined && status < 300 && isParseFault(thrown))
+      return refusedAnswer(
+        { address: this.#options, what },
+        `the answer ${status} is not understood: ${shown(thrown.message)}`,
+        notUnderstoodReason,
+      )
     if (status === undefined && (thrown instanceof TypeError || thrown instanceof RangeError))
       return new SkeinError('internal', `${what}: ${thrown.name} in the S3 client`)
     if (status === undefined) return connectionError(this.#options, what, thrown)
@@ -286,6 +293,12 @@ export class S3UnderFileSystem implements UnderFileSystem {
     if (error.reason === clockSkewReason) logger.warn('the clock of this machine and that of the store differ', { error: error.message })
     else logger.debug('a request to the store is sent again', { error: error.message })
   }
+}
+
+/** Whether the SDK could not read an answer that came whole. */
+function isParseFault(thrown: unknown): thrown is Error {
+  if (thrown instanceof TypeError || thrown instanceof RangeError || thrown instanceof SyntaxError) return true
+  return thrown instanceof Error && thrown.message.includes('XML parse error')
 }
 
 function createClient(options: S3Options, transport: S3Transport): S3Client {
