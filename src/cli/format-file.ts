@@ -25,10 +25,10 @@ export function formatMode(mode: number, folder: boolean): string {
   return (folder ? 'd' : '-') + bits.join('')
 }
 
-/** One line of `fs ls`. */
-export function lsLine(file: FileInfo): string {
+/** One line of `fs ls`. @param readable sizes with units */
+export function lsLine(file: FileInfo, readable = false): string {
   const who = formatMode(file.mode, file.folder).padEnd(12) + file.owner.padEnd(15) + file.group.padEnd(15)
-  const what = String(file.length).padStart(15) + file.persistenceState.padStart(16)
+  const what = sizeText(file.length, readable).padStart(15) + file.persistenceState.padStart(16)
   return `${who}${what} ${formatDate(file.modifiedMs)} ${file.folder ? 'DIR' : `${cachedPercent(file)}%`} ${printable(file.path)}`
 }
 

@@ -14,7 +14,9 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .description('list a directory')
     .argument('<path>', pathText)
     .option('-R', 'everything below it')
-    .action(async (path: string, flags: { R?: true }) => ls(context, path, flags.R === true))
+    .option('-h', 'sizes with units')
+    .helpOption('--help', 'display help for command')
+    .action(async (path: string, flags: { R?: true; h?: true }) => ls(context, path, flags.R === true, flags.h === true))
   parent
     .command('stat')
     .description('all there is to know of a file or directory')
@@ -47,13 +49,13 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .action(async (path: string) => location(context, path))
 }
 
-async function ls(context: CommandContext, text: string, recursive: boolean): Promise<void> {
+async function ls(context: CommandContext, text: string, recursive: boolean, readable: boolean): Promise<void> {
   const { path, cluster, config } = await openTarget(context, text)
   const { io, options, signal } = context
   const sync = syncInterval(config)
   if (options.format === 'text') {
     for await (const files of listPages(cluster.master(), { path, recursive, ...sync }, signal)) {
-      if (files.length > 0) await io.writeBytes(Buffer.from(files.map((file) => `${lsLine(file)}\n`).join('')))
+      if (files.length > 0) await io.writeBytes(Buffer.from(files.map((file) => `${lsLine(file, readable)}\n`).join('')))
     }
     return
   }

@@ -27,6 +27,8 @@ const groups: readonly Group[] = [
         import('./fs-copy.ts'),
         import('./fs-sync.ts'),
         import('./fs-mount.ts'),
+        import('./fs-peek.ts'),
+        import('./fs-make.ts'),
       ])
       return files.map((file) => file.addCommands)
     },

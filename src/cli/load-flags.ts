@@ -2,12 +2,11 @@
 // asked of the cluster. How: one table of commander's options, and one reading of them.
 import type { Command } from 'commander'
 import { parseBandwidth } from '../base/bandwidth.ts'
-import { parseBytes } from '../base/bytes.ts'
 import { parseDuration } from '../base/durations.ts'
 import { toSkeinError } from '../base/errors.ts'
 import type { HostChoice, LoadOptions, Selection } from '../wire/generated/job.ts'
 import { usageError } from './exit-codes.ts'
-import { notEmpty, positiveDurationMs, wholeNumber } from './numbers.ts'
+import { notEmpty, positiveDurationMs, sizeOf, wholeNumber } from './numbers.ts'
 
 export interface LoadFlags {
   readonly atomic?: true
@@ -125,10 +124,6 @@ function maxFailuresOf(text: string): string {
   if (match === null || (match[2] === '%' ? value > 100 : !Number.isInteger(value)))
     throw usageError(`--max-failures is a whole number of files, or 0% to 100%, not '${text}'`)
   return text
-}
-
-function sizeOf(option: string, text: string): number {
-  return asUsage(`${option}: `, () => parseBytes(text))
 }
 
 function asUsage<T>(prefix: string, read: () => T): T {

@@ -1,4 +1,5 @@
 // Why: what is given to options is checked before anything is asked of the cluster. Pure.
+import { parseBytes } from '../base/bytes.ts'
 import { parseDuration } from '../base/durations.ts'
 import { toSkeinError } from '../base/errors.ts'
 import { usageError } from './exit-codes.ts'
@@ -22,6 +23,15 @@ export function positiveDurationMs(option: string, text: string): number {
   const ms = parsed(option, text)
   if (ms <= 0) throw usageError(`${option} is longer than 0, not '${text}'`)
   return ms
+}
+
+/** A size such as 4096 or 1MB, in bytes. @throws SkeinError invalid_argument (usage) naming the option */
+export function sizeOf(option: string, text: string): number {
+  try {
+    return parseBytes(text)
+  } catch (thrown) {
+    throw usageError(`${option}: ${toSkeinError(thrown).message}`)
+  }
 }
 
 /** `L42` or `42`, as `L42`. @throws SkeinError invalid_argument (usage) naming the option */

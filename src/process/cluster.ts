@@ -13,7 +13,7 @@ import { WorkerOriginReader } from '../client/worker-origin-reader.ts'
 import type { Config } from '../config/config.ts'
 import { type Logger, silentLogger } from '../telemetry/logger.ts'
 import { createClient, type ServiceClient } from '../wire/channel.ts'
-import { DataClient } from '../wire/data-client.ts'
+import { type ByteRange, DataClient } from '../wire/data-client.ts'
 import type { JobServiceDefinition } from '../wire/generated/job.ts'
 import { LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
@@ -33,8 +33,8 @@ export interface Cluster {
   lifecycle(): Service<LifecycleServiceDefinition>
   /** A new file of exactly `length` bytes, and what the namespace's write policy wants (client/file-writer.ts). */
   writeFile(path: string, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<WrittenFile>
-  /** All bytes of a file, cached blocks first, the store (through a worker) where they are missing. */
-  readFile(path: string, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** The bytes of a file (of `range`: those that it has), cached blocks first, the store (through a worker) where they are missing. */
+  readFile(path: string, signal: AbortSignal, range?: ByteRange): AsyncIterable<Uint8Array>
   /** For a process that ends now: gives what readers offered (client/passive-copies.ts) a moment to be told. */
   settle(): Promise<void>
   close(): void
@@ -91,7 +91,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     schedules: () => schedules.service,
     lifecycle: () => lifecycle.service,
     writeFile: (path, length, chunks, signal) => writer.write(path, length, chunks, signal),
-    readFile: (path, signal) => reader.read(path, signal),
+    readFile: (path, signal, range) => reader.read(path, signal, range),
     settle: async () => passive?.settle(settleMs),
     close: () => {
       passive?.close()

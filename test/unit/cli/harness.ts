@@ -108,9 +108,10 @@ export async function run(argv: readonly string[], fake: FakeCluster = {}, optio
       fake.written?.set(path, bytes)
       return { fileId: 1_048_575, length, writePolicy: 'MUST_CACHE', persisted: false }
     },
-    async *readFile(path) {
-      const chunks = fake.files?.[path]
-      if (chunks === undefined) throw new SkeinError('not_found', `${path} does not exist`)
+    async *readFile(path, _signal, range) {
+      const whole = fake.files?.[path]
+      if (whole === undefined) throw new SkeinError('not_found', `${path} does not exist`)
+      const chunks = range === undefined ? whole : [whole.join('').slice(range.offset, range.offset + range.length)]
       for (const chunk of chunks) {
         yield Buffer.from(chunk)
         fake.onChunk?.()

@@ -1,0 +1,106 @@
+// Why: `skein fs touch | cp`: new files from nothing, or from files of the same cluster. How: `cp` hands over to
+// copyFromLocal and copyToLocal where one side is `file://`; else the bytes of a file go through this process into
+// the cache. The rules of places are those of cp(1): into a directory that exists, else to the path itself.
+import type { Command } from 'commander'
+import { isSkeinError, SkeinError } from '../base/errors.ts'
+import { formatPath, parsePath } from '../base/paths.ts'
+import type { FileInfo } from '../wire/generated/master.ts'
+import { type CommandContext, openTarget, openTargets, type Target, writeResult } from './context.ts'
+import { usageError } from './exit-codes.ts'
+import { listPages } from './list-pages.ts'
+import { eachInParallel } from './parallel-each.ts'
+import { printable } from './printable.ts'
+import { Tally } from './tally.ts'
+
+const filesAtATime = 8
+const localPattern = /^file:\/\//
+
+export function addCommands(parent: Command, context: CommandContext): void {
+  const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
+  parent
+    .command('touch')
+    .description('create an empty file')
+    .argument('<path>', pathText)
+    .action(async (path: string) => touch(context, path))
+  parent
+    .command('cp')
+    .description('copy a file, or a directory with -R, inside the cluster; file:// paths are of this host')
+    .argument('<from>', `${pathText}, or file:///dir/file`)
+    .argument('<to>', `${pathText}, or file:///dir/file`)
+    .option('-R, --recursive', 'copy a directory and everything below it')
+    .action(async (from: string, to: string, flags: { recursive?: true }) => copy(context, from, to, flags.recursive === true))
+}
+
+async function touch(context: CommandContext, text: string): Promise<void> {
+  const { path, cluster } = await openTarget(context, text)
+  if (isRootOrDirectory(path)) throw usageError(`'${path}' is no file path: leave the slash at the end out`)
+  await cluster.writeFile(path, 0, nothing(), context.signal)
+  writeResult(context, { path }, `${printable(path)} has been created`)
+}
+
+function isRootOrDirectory(path: string): boolean {
+  const { key } = parsePath(path)
+  return key === '' || key.endsWith('/')
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
+
+async function copy(context: CommandContext, from: string, to: string, recursive: boolean): Promise<void> {
+  if (localPattern.test(from) && localPattern.test(to)) throw usageError('both paths are of this host: use cp itself')
+  if (localPattern.test(from)) return await (await import('./copy-from-local.ts')).copyFromLocal(context, from, to)
+  if (localPattern.test(to)) return await (await import('./copy-to-local.ts')).copyToLocal(context, from, to, false)
+  const { cluster, from: source } = await openTargets(context, from, to)
+  const target = await openTarget(context, to)
+  const { signal } = context
+  const file = await cluster.master().getStatus({ path: source }, { signal })
+  if (file.folder && !recursive) throw usageError(`${source} is a directory: copy it with -R`)
+  const place = await placeOf(context, target, source)
+  if (place === source) throw usageError(`${source} cannot be copied to itself`)
+  if (file.folder && `${place}/`.startsWith(withSlash(source))) throw usageError(`${source} cannot be copied into itself`)
+  const tally = new Tally(context)
+  if (file.folder) await copyTree(context, target, source, place, tally)
+  else await copyFile(context, target, file, place, tally)
+  if (context.options.format === 'json') writeResult(context, { from: source, to: place, ...tally.document }, '')
+  tally.finish()
+}
+
+/** `to`, or the source's name in it where it is a directory that exists. */
+async function placeOf({ signal }: CommandContext, { path: to, cluster }: Target, source: string): Promise<string> {
+  const name = source.replace(/\/+$/, '').split('/').at(-1) ?? ''
+  const inside = formatPath(parsePath(`${to.replace(/\/$/, '')}/${name}`))
+  if (to === '/') throw usageError('/ holds namespaces only: name a path in one')
+  try {
+    const { folder } = await cluster.master().getStatus({ path: to }, { signal })
+    return folder ? inside : to
+  } catch (thrown) {
+    if (!isSkeinError(thrown, 'not_found')) throw thrown
+    return to.endsWith('/') && to !== '/' ? inside : to
+  }
+}
+
+function withSlash(path: string): string {
+  return path.endsWith('/') ? path : `${path}/`
+}
+
+async function copyTree(context: CommandContext, target: Target, source: string, place: string, tally: Tally): Promise<void> {
+  const { signal } = context
+  const { cluster } = target
+  await cluster.lifecycle().makeDirectory({ path: place }, { signal })
+  const files = async function* (): AsyncGenerator<FileInfo, void, undefined> {
+    for await (const page of listPages(cluster.master(), { path: source, recursive: true }, signal)) yield* page
+  }
+  const below = withSlash(source)
+  await eachInParallel(files(), filesAtATime, (file) =>
+    tally.attempt(file.path, async () => {
+      if (!file.path.startsWith(below)) throw new SkeinError('internal', `${file.path} is not below ${source}`)
+      const to = formatPath(parsePath(`${withSlash(place)}${file.path.slice(below.length)}`))
+      if (file.folder) await cluster.lifecycle().makeDirectory({ path: to }, { signal })
+      else await copyFile(context, target, file, to, tally)
+    }),
+  )
+}
+
+async function copyFile({ signal }: CommandContext, { cluster }: Target, file: FileInfo, to: string, tally: Tally): Promise<void> {
+  await cluster.writeFile(to, file.length, cluster.readFile(file.path, signal), signal)
+  tally.addDone(file.length, `Copied ${printable(file.path)} to ${printable(to)}`)
+}
