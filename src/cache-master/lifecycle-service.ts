@@ -1,7 +1,13 @@
 // Why: what users change, as the one service they call. How: each part does its own; this puts them behind the generated
 // definition.
 import type { Random } from '../base/clock.ts'
-import type { DecommissionRequest, DecommissionResponse, LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
+import type {
+  DecommissionRequest,
+  DecommissionResponse,
+  ForgetWorkerRequest,
+  ForgetWorkerResponse,
+  LifecycleServiceDefinition,
+} from '../wire/generated/lifecycle.ts'
 import type { Service } from '../wire/service.ts'
 import { AttributeService } from './attribute-service.ts'
 import { BackgroundPersist } from './background-persist.ts'
@@ -24,6 +30,7 @@ export interface LifecycleParts {
   readonly random: Random
   readonly persistOn: PersistOn | undefined
   readonly decommission: (request: DecommissionRequest) => Promise<DecommissionResponse>
+  readonly forgetWorker: (request: ForgetWorkerRequest) => Promise<ForgetWorkerResponse>
 }
 
 export interface Lifecycle {
@@ -33,7 +40,7 @@ export interface Lifecycle {
 }
 
 export function createLifecycle(context: MasterContext, parts: LifecycleParts): Lifecycle {
-  const { locator, sync, namespaces, random, persistOn, decommission } = parts
+  const { locator, sync, namespaces, random, persistOn, decommission, forgetWorker } = parts
   const holds = new PathHolds(context)
   const trees = new TreeService(context, locator, sync, namespaces, holds)
   const renames = new RenameService(context, locator, sync, holds)
@@ -68,6 +75,7 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
     loadMetadata: (request, options) => consistency.loadMetadata(request, options),
     checkConsistency: (request, options) => consistency.check(request, options),
     decommission: (request) => decommission(request),
+    forgetWorker: (request) => forgetWorker(request),
   }
   const ttlChecker = new TtlChecker(context, trees)
   const background = new BackgroundPersist(context, persisting)

@@ -175,10 +175,11 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
     ...{ workers: context.workers, replication, safeMode, notices, metrics: cluster.sums },
     runningLoads: () => cluster.runningLoads(),
   })
-  const decommission = new Decommission(context, replication)
+  const decommission = new Decommission(context, replication, safeMode)
   const lifecycle = createLifecycle(context, {
     ...{ locator, sync, namespaces, random, persistOn },
     decommission: (request) => decommission.decommission(request),
+    forgetWorker: (request) => decommission.forget(request),
   })
   const service = serviceOf(context, {
     namespaces,

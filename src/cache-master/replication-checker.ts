@@ -66,6 +66,15 @@ const freesWaitingMax = 20_000
 
 type Snapshot = Map<string, ReplicationWorker>
 
+/** What holds a worker back that is being decommissioned. */
+export interface LeavingState {
+  /** False: it is not known yet which replicas there are. */
+  readonly mayCopy: boolean
+  readonly copiesOpen: number
+  /** Of the last block that no other worker had room for; 0: the last one that was looked at had. */
+  readonly unplacedBytes: number
+}
+
 export class ReplicationChecker implements WorkerEvents {
   readonly #deps: ReplicationDependencies
   readonly #options: ReplicationOptions
@@ -77,6 +86,8 @@ export class ReplicationChecker implements WorkerEvents {
   /** Ordinals of ended sessions -> when they ended, for the grace time. */
   readonly #ended = new Map<number, number>()
   readonly #startedMs: number
+  /** Workers that are being decommissioned -> bytes of the last block of theirs that no other worker had room for. */
+  readonly #unplaced = new Map<string, number>()
 
   constructor(deps: ReplicationDependencies) {
     this.#deps = deps
@@ -97,6 +108,7 @@ export class ReplicationChecker implements WorkerEvents {
 
   /** A worker is being taken out of service, or no longer. */
   decommissioningChanged(): void {
+    this.#unplaced.clear()
     this.#pass.dueBy(this.#now())
   }
 
@@ -128,6 +140,12 @@ export class ReplicationChecker implements WorkerEvents {
   /** A worker ended its full report: it may have what is too much, or room for what is missing. */
   workerReported(): void {
     this.#pass.dueBy(this.#now() + this.#options.graceMs)
+  }
+
+  /** Why blocks of a worker that is being decommissioned are still there. */
+  leavingState(workerId: string): LeavingState {
+    const unplacedBytes = this.#unplaced.get(workerId) ?? 0
+    return { mayCopy: this.#mayCopy(), copiesOpen: this.#copies.openFrom(workerId), unplacedBytes }
   }
 
   /** The copies that this worker is to make, told with every heartbeat until it reports the blocks. */
@@ -204,7 +222,10 @@ export class ReplicationChecker implements WorkerEvents {
       }
       if (plan.copies.length + plan.postponed > 0 && !mayCopy) postponed = true
       if (plan.postponed > 0) postponed = true
-      if (plan.unplaced > 0) metrics.add('master.replication.unplaced', plan.unplaced)
+      if (plan.unplaced > 0) {
+        metrics.add('master.replication.unplaced', plan.unplaced)
+        for (const id of workerIds) if (workers.isDecommissioning(id)) this.#unplaced.set(id, bytes)
+      }
       for (const { sourceId, targetId } of mayCopy ? plan.copies : []) {
         if (this.#copies.open >= this.#options.copiesMax) postponed = true
         else this.#begin({ blockId, sourceId, targetId, bytes, durable: !settings.persisted }, snapshot)
@@ -224,6 +245,7 @@ export class ReplicationChecker implements WorkerEvents {
   #begin(copy: Omit<ReplicaCopy, 'giveUpMonotonicMs'>, snapshot: Snapshot): void {
     const { copyTimeoutMs, copiesPerWorkerMax } = this.#options
     this.#copies.add({ ...copy, giveUpMonotonicMs: this.#now() + copyTimeoutMs })
+    this.#unplaced.delete(copy.sourceId)
     const target = snapshot.get(copy.targetId)
     if (target === undefined) return
     const hasSlot = this.#copies.openTo(copy.targetId) < copiesPerWorkerMax

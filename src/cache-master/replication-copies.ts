@@ -57,6 +57,13 @@ export class ReplicationCopies {
     return this.#byTarget.get(targetId)?.size ?? 0
   }
 
+  /** Copies that are read from a worker. */
+  openFrom(sourceId: string): number {
+    let open = 0
+    for (const copies of this.#byBlock.values()) for (const copy of copies) if (copy.sourceId === sourceId) open += 1
+    return open
+  }
+
   bytesTo(targetId: string): number {
     return this.to(targetId).reduce((sum, copy) => sum + copy.bytes, 0)
   }

@@ -51,6 +51,12 @@ export class SafeMode {
     }
   }
 
+  /** A worker will not come back: no start waits for it any more. Durable when it returns. */
+  async forget(workerId: string): Promise<void> {
+    this.#awaited.delete(workerId)
+    await this.#set(workerId, false)
+  }
+
   async #set(workerId: string, expected: boolean): Promise<void> {
     const { tables, log, clock } = this.#deps
     if (tables.expectedWorkers().has(workerId) === expected) return

@@ -175,6 +175,12 @@ export class WorkerRegistry {
     for (const worker of lost.slice(0, Math.max(0, lost.length - lostWorkersKept))) this.#workers.delete(worker.workerId)
   }
 
+  /** Takes a lost worker out of the reports. @returns whether there was one; a live worker stays */
+  forget(workerId: string): boolean {
+    const worker = this.#workers.get(workerId)
+    return worker !== undefined && worker.session === undefined && this.#workers.delete(workerId)
+  }
+
   #allowForStandstill(): void {
     const stoodStillMs = this.#deps.stoodStillMs?.() ?? 0
     if (stoodStillMs === this.#allowedMs) return

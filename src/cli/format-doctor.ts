@@ -21,12 +21,13 @@ export function problemsOf(
   if (typeof jobs === 'string') return [...problems, `The job master does not answer, so nothing can be loaded: ${jobs}`]
   if (jobs.liveJobWorkers === 0) problems.push('No job worker lives: loads wait. Start one.')
   if (!jobs.queueHealthy) problems.push(`The queue ${jobs.queue} does not answer: loads wait until it does.`)
+  for (const warning of jobs.queueWarnings) problems.push(`${warning}.`)
   return problems
 }
 
 function problemsOfWorker(worker: WorkerInfo): string[] {
   const name = `Worker ${worker.hostname} (${worker.rpcAddress})`
-  if (!worker.live) return [`${name} is lost: start it again, or decommission it before it is taken away.`]
+  if (!worker.live) return [`${name} is lost: start it again, or run 'skein fsadmin forget ${worker.workerId}' if it does not come back.`]
   const problems = worker.directories.flatMap(({ path, tier, state = '' }) =>
     state === '' || state === 'NORMAL' ? [] : [`${name}: directory ${path} of tier ${tier} is ${state.toLowerCase()}: look at its disk.`],
   )

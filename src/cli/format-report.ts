@@ -47,11 +47,12 @@ interface Usage {
   readonly used: number
 }
 
-/** `fsadmin report capacity`: sums, then two rows a worker below a line that starts `Worker Name`. */
+/** `fsadmin report capacity`: sums over the live workers, as in the summary; then two rows a worker below a line that starts `Worker Name`. */
 export function capacityText(workers: readonly WorkerInfo[], nowMs: number): string {
-  const capacity = sum(workers.map((worker) => worker.capacityBytes))
-  const used = sum(workers.map((worker) => worker.usedBytes))
-  const tiers = [...tiersOf(workers)]
+  const live = workers.filter((worker) => worker.live)
+  const capacity = sum(live.map((worker) => worker.capacityBytes))
+  const used = sum(live.map((worker) => worker.usedBytes))
+  const tiers = [...tiersOf(live)]
   const percent = capacity === 0 ? undefined : Math.floor((100 * used) / capacity)
   const head = [
     'Capacity information for all workers: ',

@@ -1,5 +1,6 @@
 // Why: `skein fsadmin report`: the cluster at a glance; `fsadmin backup`: what only the master knows, in a file; `fsadmin
-// doctor`: what is wrong with the cluster; `fsadmin decommission`: a worker leaves it without loss. How: the master copies the worker's blocks away; whoever waits asks how many are left.
+// doctor`: what is wrong with the cluster; `fsadmin decommission` and `forget`: a worker leaves it without loss, or is lost for
+// good. How: the master copies the worker's blocks away; whoever waits asks how many are left.
 import type { Command } from 'commander'
 import { formatBytes } from '../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
@@ -50,6 +51,14 @@ export function addCommands(parent: Command, context: CommandContext): void {
       if (flags.cancel === true && flags.wait === true) throw usageError('--cancel has nothing to wait for: leave --wait out')
       await decommission(context, worker, flags.cancel === true, flags.wait === true)
     })
+  parent
+    .command('forget')
+    .description('take a lost worker that does not come back out of the reports')
+    .argument('<worker>', 'its id, hostname, or host:port')
+    .action(async (worker: string) => {
+      if (worker.trim() === '') throw usageError('the worker is missing: name its id, hostname, or host:port')
+      await forget(context, worker)
+    })
 }
 
 const pollMs = 1000
@@ -62,22 +71,39 @@ async function decommission(context: CommandContext, worker: string, cancel: boo
   let answer = await ask()
   let nextLineMs = clock.monotonicMs()
   const isOver = (): boolean => !wait || answer.done
-  while (!isOver()) {
-    if (clock.monotonicMs() >= nextLineMs) {
-      io.stderr(`worker ${printable(worker)}: ${answer.blocksLeft} blocks left\n`)
-      nextLineMs = clock.monotonicMs() + lineEveryMs
+  try {
+    while (!isOver()) {
+      if (clock.monotonicMs() >= nextLineMs) {
+        io.stderr(`worker ${printable(worker)}: ${blocksLeftText(answer)}\n`)
+        nextLineMs = clock.monotonicMs() + lineEveryMs
+      }
+      await clock.sleep(pollMs, signal)
+      answer = await ask()
     }
-    await clock.sleep(pollMs, signal)
-    answer = await ask()
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown
+    const again = `run 'skein fsadmin decommission ${printable(worker)}' to see how far it is, and with --cancel to end it`
+    throw new SkeinError('cancelled', `stopped waiting; the decommissioning of ${printable(worker)} goes on: ${again}`)
   }
   writeResult(context, { ...answer, cancelled: cancel }, decommissionText(worker, cancel, answer))
 }
 
-function decommissionText(worker: string, cancel: boolean, { blocksLeft, done }: DecommissionResponse): string {
+function decommissionText(worker: string, cancel: boolean, answer: DecommissionResponse): string {
   const name = `Worker ${printable(worker)}`
   if (cancel) return `${name} takes blocks again.`
-  if (done) return `${name} is decommissioned: it may be stopped.`
-  return `${name} is being decommissioned: ${blocksLeft} blocks left. It may be stopped when none is; --wait waits for that.`
+  if (answer.done) return `${name} is decommissioned: it may be stopped.`
+  return `${name} is being decommissioned: ${blocksLeftText(answer)}. It may be stopped when none is left; --wait waits for that.`
+}
+
+/** With the reason why they are still there. */
+function blocksLeftText({ blocksLeft, waitingFor = '' }: DecommissionResponse): string {
+  return `${blocksLeft} ${blocksLeft === 1 ? 'block' : 'blocks'} left${waitingFor === '' ? '' : ` (${printable(waitingFor)})`}`
+}
+
+async function forget(context: CommandContext, worker: string): Promise<void> {
+  const cluster = await openCluster(context)
+  const { workerId } = await cluster.lifecycle().forgetWorker({ worker }, { signal: context.signal })
+  writeResult(context, { workerId, forgotten: true }, `Worker ${printable(worker)} is forgotten.`)
 }
 
 async function backup(context: CommandContext, directory: string): Promise<void> {

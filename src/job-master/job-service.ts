@@ -330,7 +330,7 @@ class JobMasterRole implements JobMaster {
         return {}
       },
       listLoadFiles: async (request) => listLoadFiles(tables, this.#outstanding, request),
-      getJobServiceSummary: async () => this.#summary(),
+      getJobServiceSummary: () => this.#summary(),
       registerJobWorker: async (request) => {
         const worker = this.#jobWorkers.register(request)
         this.#sets.takeBackAll(worker.jobWorkerId)
@@ -359,7 +359,7 @@ class JobMasterRole implements JobMaster {
     return { ...this.#status(load.loadId), workers: { workers }, ...(estimateMs !== undefined && { estimateMs }) }
   }
 
-  #summary(): JobServiceSummary {
+  async #summary(): Promise<JobServiceSummary> {
     const loads = this.#tables.loads.scan([], 1, Number.MAX_SAFE_INTEGER)
     const modes = loads.filter(({ value }) => !value.expiring).map(({ value }) => value.mode)
     const countOf = (...wanted: string[]): number => modes.filter((mode) => wanted.includes(mode)).length
@@ -373,6 +373,7 @@ class JobMasterRole implements JobMaster {
       queueHealthy: this.#dispatcher.queueError === undefined,
       jobWorkers: this.#jobWorkers.infos(),
       tasksOut: this.#outstanding.size,
+      queueWarnings: [...(await this.#deps.queue.warnings())],
     }
   }
 }

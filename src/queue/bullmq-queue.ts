@@ -159,6 +159,18 @@ class BullMqQueue implements Queue {
     })
   }
 
+  async warnings(): Promise<readonly string[]> {
+    if (this.#closed || this.#client.status !== 'ready') return []
+    try {
+      const policy = /^maxmemory_policy:(\S+)/m.exec(await this.#client.info('memory'))?.[1]
+      if (policy === undefined || policy === 'noeviction') return []
+      return [`Redis at ${this.#address.shown} may evict tasks: set its maxmemory-policy to noeviction (it is ${policy})`]
+    } catch {
+      // The connection went away again, or INFO is not allowed; neither is worth more than the next look.
+      return []
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -224,15 +236,7 @@ class BullMqQueue implements Queue {
   }
 
   async #checkServer(): Promise<void> {
-    try {
-      const info = await this.#client.info()
-      const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1]
-      if (policy !== undefined && policy !== 'noeviction') {
-        this.#logger.warn('Redis may throw tasks away: set maxmemory-policy to noeviction', { address: this.#address.shown, policy })
-      }
-    } catch {
-      // The connection went away again, or INFO is not allowed; neither is worth more than the next attempt.
-    }
+    for (const warning of await this.warnings()) this.#logger.warn(warning)
   }
 
   #noteError(text: string): void {

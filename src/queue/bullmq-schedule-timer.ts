@@ -24,6 +24,8 @@ export interface BullMqScheduleTimerOptions {
 
 const commandTimeoutMs = 10_000
 const settleMs = 2000
+const firstConnectMs = 3000
+const connectPollMs = 20
 
 /** @throws SkeinError invalid_argument when the URL or the lane is not understood */
 export function createBullMqScheduleTimer(options: BullMqScheduleTimerOptions, onFire: OnFire): ScheduleTimer {
@@ -34,6 +36,7 @@ class BullMqScheduleTimer implements ScheduleTimer {
   readonly #address: RedisAddress
   readonly #clock: Clock
   readonly #clients: Redis[] = []
+  readonly #producer: Redis
   readonly #queue: BullQueue
   readonly #worker: Worker
   #entries = new Map<string, TimerEntry>()
@@ -50,9 +53,10 @@ class BullMqScheduleTimer implements ScheduleTimer {
       repeatStrategy: (afterMs: number, _repeat: unknown, name?: string) => this.#entries.get(name ?? '')?.nextMs(afterMs),
     }
     const shared = { prefix: `${prefix}:schedule`, skipVersionCheck: true, settings }
+    this.#producer = this.#client({ enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: commandTimeoutMs })
     this.#queue = new BullQueue(lane, {
       ...shared,
-      connection: this.#client({ enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: commandTimeoutMs }),
+      connection: this.#producer,
       skipWaitingForReady: true,
       skipMetasUpdate: true,
     })
@@ -74,6 +78,7 @@ class BullMqScheduleTimer implements ScheduleTimer {
     this.#entries = new Map(entries.map((entry) => [entry.name, entry]))
     const wanted = JSON.stringify(entries.map(({ name, cron, timezone }) => [name, cron, timezone]))
     try {
+      await this.#firstConnection()
       if (wanted === this.#known && (await this.#queue.getJobSchedulersCount()) === entries.length) return
       const there = await this.#queue.getJobSchedulers()
       for (const { key } of there) if (!this.#entries.has(key)) await this.#queue.removeJobScheduler(key)
@@ -87,6 +92,18 @@ class BullMqScheduleTimer implements ScheduleTimer {
     } catch (thrown) {
       this.#known = ''
       throw redisUnavailable(thrown, this.#address.shown, this.#lastError)
+    }
+  }
+
+  /** A connection that was never tried is waited for; one that is down fails at once. */
+  async #firstConnection(): Promise<void> {
+    const over = new AbortController()
+    const stop = this.#clock.schedule(firstConnectMs, () => over.abort())
+    try {
+      while (this.#producer.status !== 'ready' && this.#lastError === undefined && !over.signal.aborted)
+        await this.#clock.sleep(connectPollMs, over.signal).catch(() => undefined)
+    } finally {
+      stop()
     }
   }
 

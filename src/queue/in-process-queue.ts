@@ -55,6 +55,10 @@ class InProcessQueue implements Queue {
     if (this.#closed) throw closedQueueError()
   }
 
+  async warnings(): Promise<readonly string[]> {
+    return []
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#consumers].map((consumer) => consumer.close(0)))

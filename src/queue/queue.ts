@@ -40,5 +40,7 @@ export interface Queue {
   drop(lane: string): Promise<void>
   /** Resolves when the transport answers. @throws SkeinError unavailable with its address (never its password) */
   ping(signal: AbortSignal): Promise<void>
+  /** Settings of the transport that an operator should change, one line each; none too while it does not answer. */
+  warnings(): Promise<readonly string[]>
   close(): Promise<void>
 }

@@ -181,8 +181,14 @@ describe.skipIf(!redisAvailable)('BullMqQueue when Redis misbehaves', () => {
 
   test('an eviction policy that throws tasks away is warned about', async () => {
     const redis = await started({ extra: ['--maxmemory-policy', 'allkeys-lru'] })
-    await queueAt(redis.url).ping(AbortSignal.timeout(5000))
+    const queue = queueAt(redis.url)
+    expect(await queue.warnings()).toEqual([])
+    await queue.ping(AbortSignal.timeout(5000))
     await until(() => lines.some((line) => line.includes('noeviction') && line.includes('allkeys-lru')), 'the warning')
+    const warning = `Redis at ${redis.url}/0 may evict tasks: set its maxmemory-policy to noeviction (it is allkeys-lru)`
+    expect(await queue.warnings()).toEqual([warning])
+    await redis.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
+    expect(await queue.warnings()).toEqual([])
   })
 
   test('payloads that are no task are dropped and reported, and do not stop the lane', async () => {

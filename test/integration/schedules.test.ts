@@ -57,6 +57,20 @@ describe.skipIf(!redisAvailable)('the timer on Redis', () => {
     }
   })
 
+  it('can be set at once: it waits for its first connection, and fails at once where nobody listens', async () => {
+    const redis = await startRedis()
+    const options = { prefix: '{test}', lane: 'schedules-test', logger: silentLogger, clock: systemClock }
+    const timer = createBullMqScheduleTimer({ ...options, url: redis.url }, () => undefined)
+    const nobody = createBullMqScheduleTimer({ ...options, url: 'redis://127.0.0.1:1' }, () => undefined)
+    try {
+      await timer.set([])
+      await expect(nobody.set([])).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('ECONNREFUSED') })
+    } finally {
+      await Promise.all([timer.close(), nobody.close()])
+      await redis.dispose()
+    }
+  })
+
   /** As the job master does: again, while Redis is away. */
   async function untilSet(timer: ScheduleTimer, entries: readonly TimerEntry[]): Promise<void> {
     await expect.poll(() => timer.set(entries).then(() => 'set', String), { timeout: 60_000 }).toBe('set')

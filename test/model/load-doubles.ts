@@ -95,6 +95,9 @@ export class MemoryJournal implements Journal {
 
 export class MemoryQueue implements Queue {
   readonly lanes = new Map<string, Map<string, Task>>()
+  async warnings(): Promise<readonly string[]> {
+    return []
+  }
   readonly #running = new Set<string>()
   readonly #pumps = new Map<string, () => void>()
   isDown = false

@@ -466,6 +466,8 @@ export interface JobServiceSummary {
   queueHealthy: boolean;
   jobWorkers: JobWorkerInfo[];
   tasksOut: number;
+  /** settings of the queue's server that should be changed */
+  queueWarnings: string[];
 }
 
 export interface JobWorkerInfo {
@@ -4811,6 +4813,7 @@ function createBaseJobServiceSummary(): JobServiceSummary {
     queueHealthy: false,
     jobWorkers: [],
     tasksOut: 0,
+    queueWarnings: [],
   };
 }
 
@@ -4842,6 +4845,9 @@ export const JobServiceSummary: MessageFns<JobServiceSummary> = {
     }
     if (message.tasksOut !== 0) {
       writer.uint32(72).uint64(message.tasksOut);
+    }
+    for (const v of message.queueWarnings) {
+      writer.uint32(82).string(v!);
     }
     return writer;
   },
@@ -4931,6 +4937,14 @@ export const JobServiceSummary: MessageFns<JobServiceSummary> = {
             message.tasksOut = longToNumber(reader.uint64());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.queueWarnings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4957,6 +4971,7 @@ export const JobServiceSummary: MessageFns<JobServiceSummary> = {
     message.queueHealthy = object.queueHealthy ?? false;
     message.jobWorkers = object.jobWorkers?.map((e) => JobWorkerInfo.fromPartial(e)) || [];
     message.tasksOut = object.tasksOut ?? 0;
+    message.queueWarnings = object.queueWarnings?.map((e) => e) || [];
     return message;
   },
 };

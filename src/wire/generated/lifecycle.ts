@@ -159,6 +159,17 @@ export interface DecommissionResponse {
   workerId: string;
   blocksLeft: number;
   done: boolean;
+  /** while it is not done: why its blocks are not gone yet */
+  waitingFor?: string | undefined;
+}
+
+/** A lost worker that does not come back: it leaves the reports. One that does come back registers as any other. */
+export interface ForgetWorkerRequest {
+  worker: string;
+}
+
+export interface ForgetWorkerResponse {
+  workerId: string;
 }
 
 /** Writes one file's blocks to its object at the store, reading them from the workers named. */
@@ -1937,7 +1948,7 @@ export const DecommissionRequest: MessageFns<DecommissionRequest> = {
 };
 
 function createBaseDecommissionResponse(): DecommissionResponse {
-  return { workerId: "", blocksLeft: 0, done: false };
+  return { workerId: "", blocksLeft: 0, done: false, waitingFor: undefined };
 }
 
 export const DecommissionResponse: MessageFns<DecommissionResponse> = {
@@ -1950,6 +1961,9 @@ export const DecommissionResponse: MessageFns<DecommissionResponse> = {
     }
     if (message.done !== false) {
       writer.uint32(24).bool(message.done);
+    }
+    if (message.waitingFor !== undefined) {
+      writer.uint32(34).string(message.waitingFor);
     }
     return writer;
   },
@@ -1991,6 +2005,14 @@ export const DecommissionResponse: MessageFns<DecommissionResponse> = {
             message.done = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.waitingFor = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2011,6 +2033,117 @@ export const DecommissionResponse: MessageFns<DecommissionResponse> = {
     message.workerId = object.workerId ?? "";
     message.blocksLeft = object.blocksLeft ?? 0;
     message.done = object.done ?? false;
+    message.waitingFor = object.waitingFor ?? undefined;
+    return message;
+  },
+};
+
+function createBaseForgetWorkerRequest(): ForgetWorkerRequest {
+  return { worker: "" };
+}
+
+export const ForgetWorkerRequest: MessageFns<ForgetWorkerRequest> = {
+  encode(message: ForgetWorkerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.worker !== "") {
+      writer.uint32(10).string(message.worker);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetWorkerRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetWorkerRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.worker = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForgetWorkerRequest>): ForgetWorkerRequest {
+    return ForgetWorkerRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetWorkerRequest>): ForgetWorkerRequest {
+    const message = createBaseForgetWorkerRequest();
+    message.worker = object.worker ?? "";
+    return message;
+  },
+};
+
+function createBaseForgetWorkerResponse(): ForgetWorkerResponse {
+  return { workerId: "" };
+}
+
+export const ForgetWorkerResponse: MessageFns<ForgetWorkerResponse> = {
+  encode(message: ForgetWorkerResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workerId !== "") {
+      writer.uint32(10).string(message.workerId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetWorkerResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetWorkerResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workerId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForgetWorkerResponse>): ForgetWorkerResponse {
+    return ForgetWorkerResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetWorkerResponse>): ForgetWorkerResponse {
+    const message = createBaseForgetWorkerResponse();
+    message.workerId = object.workerId ?? "";
     return message;
   },
 };
@@ -2378,6 +2511,14 @@ export const LifecycleServiceDefinition = {
       requestType: DecommissionRequest as typeof DecommissionRequest,
       requestStream: false,
       responseType: DecommissionResponse as typeof DecommissionResponse,
+      responseStream: false,
+      options: {},
+    },
+    forgetWorker: {
+      name: "ForgetWorker",
+      requestType: ForgetWorkerRequest as typeof ForgetWorkerRequest,
+      requestStream: false,
+      responseType: ForgetWorkerResponse as typeof ForgetWorkerResponse,
       responseStream: false,
       options: {},
     },

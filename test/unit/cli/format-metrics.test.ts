@@ -36,7 +36,7 @@ describe('the doctor', () => {
     ...{ workerId: 'w', hostname: 'h', rpcAddress: 'h:1', dataAddress: 'h:2', webAddress: '', live: true, lastHeartbeatMs: 0 },
     ...{ startedMs: 0, capacityBytes: 10, usedBytes: 10, blockCount: 1, directories: [directory] },
   }
-  const jobs = { liveJobWorkers: 1, queueHealthy: true, queue: 'inprocess:' } as JobServiceSummary
+  const jobs = { liveJobWorkers: 1, queueHealthy: true, queue: 'inprocess:', queueWarnings: [] as string[] } as JobServiceSummary
 
   it('has nothing to say of a sound cluster, full as a cache may be', () => {
     expect(problemsOf(summary, [worker], jobs)).toEqual([])
@@ -55,9 +55,10 @@ describe('the doctor', () => {
   it.each([
     [{ ...summary, safeMode: true }, [worker], jobs, /safe mode/],
     [{ ...summary, liveWorkers: 0 }, [], jobs, /No worker lives/],
-    [summary, [{ ...worker, live: false }], jobs, /Worker h \(h:1\) is lost/],
+    [summary, [{ ...worker, live: false }], jobs, /Worker h \(h:1\) is lost: .* 'skein fsadmin forget w'/],
     [summary, [{ ...worker, directories: [{ ...directory, state: 'DOWN' }] }], jobs, /directory \/d of tier SSD is down/],
     [summary, [{ ...worker, capacityBytes: 0 }], jobs, /no room at all/],
+    [summary, [worker], { ...jobs, queueWarnings: ['Redis at r may evict tasks'] }, /^Redis at r may evict tasks\.$/],
     [summary, [worker], 'gone', /job master does not answer.*gone/],
     [summary, [worker], { ...jobs, liveJobWorkers: 0 }, /No job worker lives/],
     [summary, [worker], { ...jobs, queueHealthy: false }, /queue inprocess: does not answer/],

@@ -142,6 +142,11 @@ describe('report', () => {
     expect(lines).toContain('    Used Percentage: 50%')
     expect(capacityText([], 0)).not.toContain('Worker Name')
   })
+  it('counts live workers only, as the summary does, and still shows the lost ones', () => {
+    const lines = capacityText([worker('a'), worker('b', { live: false })], 12_500).split('\n')
+    expect(lines[1]).toBe('    Total Capacity: 1500.00GB')
+    expect(lines.filter((line) => line.startsWith('host-'))).toHaveLength(2)
+  })
   it('shows job workers, loads and the queue', () => {
     const text = jobServiceText(
       {
@@ -154,6 +159,7 @@ describe('report', () => {
         queueHealthy: false,
         jobWorkers: [{ jobWorkerId: 'j', hostname: 'h', live: false, tasksRunning: 6, activeTasksMax: 12, lastHeartbeatMs: 0 }],
         tasksOut: 7,
+        queueWarnings: [],
       },
       11_000,
     )

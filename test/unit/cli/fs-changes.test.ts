@@ -245,7 +245,7 @@ describe('fsadmin decommission', () => {
     const { code, stdout } = await run(['fsadmin', 'decommission', 'box'], fake)
     expect([code, stdout]).toEqual([
       0,
-      'Worker box is being decommissioned: 7 blocks left. It may be stopped when none is; --wait waits for that.\n',
+      'Worker box is being decommissioned: 7 blocks left. It may be stopped when none is left; --wait waits for that.\n',
     ])
     expect(requests).toEqual([{ worker: 'box', cancel: false }])
   })
@@ -262,6 +262,12 @@ describe('fsadmin decommission', () => {
       onSleep: (running, sleeps) => (sleeps === 2 ? running.stop() : undefined),
     })
     expect([stopped.code, stopped.stdout]).toEqual([4, ''])
+    expect(stopped.stderr).toContain("stopped waiting; the decommissioning of box goes on: run 'skein fsadmin decommission box'")
+  })
+  it('says why blocks are left', async () => {
+    const waitingFor = 'no other worker has room'
+    const fake: FakeCluster = { lifecycle: { decommission: async () => ({ workerId: 'w1', blocksLeft: 1, done: false, waitingFor }) } }
+    expect((await run(['fsadmin', 'decommission', 'box'], fake)).stdout).toContain('1 block left (no other worker has room).')
   })
   it('--cancel takes it back', async () => {
     const { fake, requests } = answering(7)
@@ -273,5 +279,14 @@ describe('fsadmin decommission', () => {
       expect((await run(['fsadmin', 'decommission', ...argv], answering(1).fake)).code).toBe(64)
     const unknown = new FakeLifecycle().cluster('decommission', new SkeinError('not_found', "there is no worker 'x'"))
     expect(await run(['fsadmin', 'decommission', 'x'], unknown)).toMatchObject({ code: 2, stderr: "skein: there is no worker 'x'\n" })
+  })
+})
+
+describe('fsadmin forget', () => {
+  it('asks the master, and says what it answers', async () => {
+    const fake: FakeCluster = { lifecycle: { forgetWorker: async () => ({ workerId: 'w1' }) } }
+    expect(await run(['fsadmin', 'forget', 'box'], fake)).toMatchObject({ code: 0, stdout: 'Worker box is forgotten.\n' })
+    expect((await run(['fsadmin', 'forget', 'box', '--format', 'json'], fake)).stdout).toBe('{"workerId":"w1","forgotten":true}\n')
+    for (const argv of [[], [' '], ['a', 'b']]) expect((await run(['fsadmin', 'forget', ...argv], fake)).code).toBe(64)
   })
 })
