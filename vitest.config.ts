@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 // Projects: `vitest run --project fast` for unit, conformance, model and tidy; `--project integration` for real servers and processes.
 const report = process.env['SKEIN_TEST_REPORT']
+// Only where seeds are chosen: see scripts/seeds.sh.
+const setupFiles = process.env['SKEIN_TEST_SEED'] === undefined ? [] : ['test/support/seed.ts']
 
 export default defineConfig({
   test: {
@@ -11,6 +13,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/{unit,conformance,model,tidy}/**/*.test.ts'],
+          setupFiles,
           testTimeout: 30_000,
           expect: { poll: { timeout: 20_000 } },
         },

@@ -17,7 +17,8 @@ import { cachedOf } from './file-info.ts'
 import { directoryKey } from './file-service.ts'
 import { type MasterContext, namespaceNamed, sortedNamespaces } from './master-context.ts'
 import type { PathLocator } from './path-locator.ts'
-import { isNews, pageLimitMax, type StoreSync, type SyncTally } from './store-sync.ts'
+import { pageLimitMax, type StoreSync } from './store-sync.ts'
+import { isNews, type SyncTally } from './sync-tally.ts'
 import { pathOf, treePages } from './tree-pages.ts'
 
 /** Paths that an answer names. */

@@ -1,13 +1,13 @@
 // Why: whoever asks a store must know whether the answer was overtaken by what was changed here meanwhile. How: each question
 // is an inquiry that gathers those changes (recent-changes.ts) until its answer was submitted; where the answer is worth
 // nothing any more, the store is asked anew.
-import { containerOf } from '../base/block-id.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { fileAt } from '../meta/resolve.ts'
 import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
 import type { ObjectInfo } from '../ufs/under-file-system.ts'
 import { type FetchedPage, ListingPrefetch, type PageRequest } from './listing-prefetch.ts'
 import type { MasterContext } from './master-context.ts'
+import type { Hold } from './path-latch.ts'
 import type { Inquiry } from './recent-changes.ts'
 
 /** How often the store is asked for the same. */
@@ -54,6 +54,22 @@ export class StoreInquiries {
     throw overtaken(record, request.prefix)
   }
 
+  /** As list, with the turn to make it known. */
+  async listInTurn(record: NamespaceRecord, request: Listing, signal: AbortSignal): Promise<FetchedPage & { readonly turn: Hold }> {
+    for (let asks = 1; asks <= asksMax; asks += 1) {
+      const fetched = await this.list(record, request, signal)
+      let turn: Hold | undefined
+      try {
+        turn = await this.#context.changes.turn(record, request.prefix, signal)
+      } finally {
+        if (turn === undefined) fetched.inquiry.close()
+      }
+      if (!fetched.inquiry.isOutdated) return { ...fetched, turn }
+      turn.release()
+    }
+    throw overtaken(record, request.prefix)
+  }
+
   /**
    * Asks for one object, and again when the file was changed here meanwhile; after some times what is known here is taken for
    * the store's word. @param use called in the same turn of the event loop: nobody changes anything before it
@@ -67,16 +83,18 @@ export class StoreInquiries {
     const { tables, changes } = this.#context
     for (let asks = 1; ; asks += 1) {
       const inquiry = changes.begin(record, key, true)
+      let turn: Hold | undefined
       try {
         const object = await this.objectAt(record, key, signal)
+        turn = await changes.turn(record, key, signal)
         const known = fileAt(tables, record.rootId, key)
-        const isChanged = inquiry.isChanged(key)
-        if (isChanged && asks < asksMax) continue
+        if (inquiry.isChanged(key) && asks < asksMax) continue
         // Who made it known looked later.
-        const isNewer = known !== undefined && containerOf(known.id) > inquiry.containersBefore
-        const word = isChanged || isNewer ? asObject(key, known) : object
+        const isNewer = inquiry.isNewerKnown(key) || (known !== undefined && inquiry.isYounger(key, known.id))
+        const word = isNewer ? asObject(key, known) : object
         return await use({ object: word, known, inquiry })
       } finally {
+        turn?.release()
         inquiry.close()
       }
     }
@@ -94,7 +112,7 @@ export class StoreInquiries {
   }
 
   async #list(record: NamespaceRecord, request: Listing, signal: AbortSignal): Promise<FetchedPage> {
-    const inquiry = this.#context.changes.begin(record, request.prefix)
+    const inquiry = this.#context.changes.begin(record, request.prefix, false, request.after?.key)
     try {
       const store = await this.#context.stores.get(record)
       return { page: await store.list({ delimiter: undefined, ...request }, signal), inquiry }

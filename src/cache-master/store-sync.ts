@@ -2,13 +2,12 @@
 // HEAD), hold the answer against what is known, and journal one command if, and only if, it says something new. What was
 // changed here while the store was asked (recent-changes.ts) is left as it is: the answer may be older. Between holding an
 // answer against what is known and submitting what it says nobody else gets a turn.
-import { containerOf } from '../base/block-id.ts'
 import { throwIfAborted } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
 import type { ApplyListing } from '../meta/commands.ts'
 import { compareKeys } from '../meta/key-order.ts'
-import { diffPage, endOfPiece, isMarker, objectProblem, type PageDiff, type PageFile } from '../meta/listing-diff.ts'
+import { diffPage, endOfPiece, isMarker, objectProblem, type PageDiff, type PageFile, type PageRange } from '../meta/listing-diff.ts'
 import { directoryAt, fileAt, listedAtMs } from '../meta/resolve.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../meta/tables.ts'
 import { isSameVersion } from '../meta/tree.ts'
@@ -16,8 +15,10 @@ import type { ListPosition, ObjectInfo } from '../ufs/under-file-system.ts'
 import type { FetchedPage } from './listing-prefetch.ts'
 import type { MasterContext } from './master-context.ts'
 import { blockSizeOf } from './namespace-definition.ts'
+import type { Hold } from './path-latch.ts'
 import type { Inquiry } from './recent-changes.ts'
 import { asksMax, type LookedAt, overtaken, StoreInquiries } from './store-inquiries.ts'
+import { count, isNews, type SyncTally } from './sync-tally.ts'
 
 /** Objects a page of a listing may hold. */
 export const pageLimitMax = 1000
@@ -51,14 +52,6 @@ export interface SyncedPage {
   readonly next: ListPosition | undefined
   /** Files that were known and are gone from the store. */
   readonly removed?: number
-}
-
-/** What listings said, in files. */
-export interface SyncTally {
-  added: number
-  changed: number
-  removed: number
-  unchanged: number
 }
 
 /** What one look at an object said beside the file. */
@@ -118,10 +111,20 @@ export class StoreSync {
     let removed = 0
     let at = after
     let fetched = await this.#store.page(record, { prefix, after, limit }, signal)
+    let turn: Hold | undefined
     try {
       for (let pieces = 1; ; pieces += 1) {
         const { page, inquiry } = fetched
+        turn = await this.#context.changes.turn(record, prefix, signal)
+        if (inquiry.isOutdated) {
+          // Nothing, or nothing more, of it can be told.
+          turn.release()
+          fetched = await this.#store.list(record, { prefix, after: at, limit }, signal)
+          continue
+        }
         const { diff, rest } = this.#piece(record, prefix, at, fetched)
+        const upToKey = rest?.after.key ?? page.next?.key
+        this.#context.changes.listed(inquiry, { prefix, afterKey: at?.key, upToKey, isOfChildren: false })
         const news = diff.files.filter(isNews)
         const directory = directoryAt(this.#context.tables, record.rootId, prefix)
         const ends = rest === undefined && page.next === undefined && (directory !== undefined || page.objects.length > 0)
@@ -132,6 +135,7 @@ export class StoreSync {
           unmarked: diff.unmarked,
           treeListed: ends && this.#isTreeNews(directory) ? [prefix] : [],
         })
+        turn.release()
         if (inquiry.isOutdated) {
           // What is left of it cannot be told any more; what was said holds.
           fetched = await this.#store.list(record, { prefix, after: at, limit }, signal)
@@ -143,12 +147,13 @@ export class StoreSync {
         for (const file of diff.files) files.push(syncedObject(file, idOf.get(file.object.key), blockSizeBytes))
         if (rest === undefined) return { files, empty: page.objects.length === 0 && page.next === undefined, next: page.next, removed }
         // The store is asked again from there: a call ends in good time, and what it says is not too old.
-        if (pieces === piecesPerCall) return { files, empty: false, next: rest.after, removed }
+        if (pieces >= piecesPerCall) return { files, empty: false, next: rest.after, removed }
         throwIfAborted(signal)
         at = rest.after
         fetched = rest.fetched
       }
     } finally {
+      turn?.release()
       fetched.inquiry.close()
     }
   }
@@ -162,12 +167,13 @@ export class StoreSync {
     signal: AbortSignal,
     use: (compared: Compared) => Result | Promise<Result>,
   ): Promise<Result> {
-    const fetched = await this.#store.list(record, { prefix, after, limit }, signal)
+    const { turn, ...fetched } = await this.#store.listInTurn(record, { prefix, after, limit }, signal)
     try {
       const { diff, rest } = this.#piece(record, prefix, after, fetched)
       const next = rest === undefined ? fetched.page.next : rest.after
       return await use({ diff, next, empty: fetched.page.objects.length === 0 && next === undefined })
     } finally {
+      turn.release()
       fetched.inquiry.close()
     }
   }
@@ -194,16 +200,16 @@ export class StoreSync {
     const gone: string[] = []
     let after: ListPosition | undefined
     for (let isWhole = false; !isWhole;) {
-      const fetched = await this.#store.list(record, { prefix, after, limit: pageLimitMax, delimiter: '/' }, signal)
+      const { turn, ...fetched } = await this.#store.listInTurn(record, { prefix, after, limit: pageLimitMax, delimiter: '/' }, signal)
       const { page, inquiry } = fetched
       try {
+        this.#context.changes.listed(inquiry, { prefix, afterKey: after?.key, upToKey: page.next?.key, isOfChildren: true })
         const absent = this.#childrenAbsent(record, prefix, after?.key, fetched)
         gone.push(...absent.filter((key) => key.endsWith('/')))
-        const { changed, containersBefore } = inquiry
-        const range = { directory: undefined, prefix, afterKey: after?.key, upToKey: page.next?.key, containersBefore, changed }
+        const range = { directory: undefined, prefix, afterKey: after?.key, upToKey: page.next?.key, ...newerThan(inquiry) }
         const { files, markers } = diffPage(this.#context.tables, record.rootId, page.objects, range, this.blockSizeBytes(record))
         const removals = absent.filter((key) => !key.endsWith('/'))
-        const prefixes = page.prefixes.filter((key) => isUsable(key) && !inquiry.isChangedBelow(key))
+        const prefixes = page.prefixes.filter((key) => isUsable(key) && !inquiry.isNewerKnownBelow(key))
         await this.#submit(record, inquiry, {
           upserts: files.filter(isNews).map(({ object }) => object),
           directories: [...prefixes.map((key) => ({ key, marker: false })), ...markers.map((key) => ({ key, marker: true }))],
@@ -216,6 +222,7 @@ export class StoreSync {
         after = page.next
         isWhole = after === undefined
       } finally {
+        turn.release()
         inquiry.close()
       }
     }
@@ -232,7 +239,9 @@ export class StoreSync {
     if (here?.persisted === false) return here
     return this.#store.lookAt(record, key, signal, async ({ object, known, inquiry }) => {
       if (known?.persisted === false) return known
-      if (object === undefined || isMarker(object)) {
+      const isThere = object !== undefined && !isMarker(object)
+      this.#context.changes.answered(inquiry, key, !isThere || known === undefined || !isSameVersion(known, object))
+      if (!isThere) {
         if (known !== undefined)
           await log.submit({ type: 'remove_file', atMs: clock.nowMs(), namespaceId: record.id, key, fileId: known.id })
         return undefined
@@ -266,16 +275,21 @@ export class StoreSync {
   async probeDirectory(record: NamespaceRecord, prefix: string, signal: AbortSignal): Promise<DirectoryInode | undefined> {
     const { tables } = this.#context
     for (let asks = 1; asks <= asksMax; asks += 1) {
-      const { page, inquiry } = await this.#store.list(record, { prefix, after: undefined, limit: 1 }, signal)
+      const { page, inquiry, turn } = await this.#store.listInTurn(record, { prefix, after: undefined, limit: 1 }, signal)
       try {
         const [first] = page.objects
-        if (first === undefined) return undefined
         const known = directoryAt(tables, record.rootId, prefix)
+        if (first === undefined) {
+          const scope = { prefix, afterKey: undefined, upToKey: undefined, isOfChildren: false }
+          if (known === undefined) this.#context.changes.listed(inquiry, scope)
+          return undefined
+        }
         if (known !== undefined) return known
-        if (inquiry.isChangedBelow(prefix)) continue
+        if (inquiry.isNewerKnownBelow(prefix)) continue
         await this.#submit(record, inquiry, { directories: [{ key: prefix, marker: first.key === prefix && isMarker(first) }] })
         return directoryAt(tables, record.rootId, prefix)
       } finally {
+        turn.release()
         inquiry.close()
       }
     }
@@ -294,6 +308,8 @@ export class StoreSync {
     const listed = { childrenListed: childrenListed.filter(isSame), treeListed: treeListed.filter(isSame) }
     const none = { upserts: [], directories: [], unmarked: [], childrenListed: [], treeListed: [] }
     if (Object.values({ ...news, ...listed, removals }).every((part) => part.length === 0)) return []
+    const { upserts = [], directories = [] } = news
+    this.#context.changes.made(inquiry, () => [...upserts, ...directories].map(({ key }) => key))
     const head = { type: 'apply_listing', namespaceId: record.id, blockSizeBytes: this.blockSizeBytes(record) } as const
     const atMs = this.#context.clock.nowMs()
     if (removals.length <= removalsPerCommand)
@@ -302,7 +318,7 @@ export class StoreSync {
     for (let at = removalsPerCommand; at < removals.length; at += removalsPerCommand) {
       // Others had their turn: what they changed stays. What is left of an outdated answer is listed again.
       if (inquiry.isOutdated) return fileIds
-      const some = removals.slice(at, at + removalsPerCommand).filter((key) => !inquiry.isChanged(key))
+      const some = removals.slice(at, at + removalsPerCommand).filter((key) => !inquiry.isNewerKnown(key))
       const ends = at + removalsPerCommand >= removals.length
       const last = ends ? { childrenListed: listed.childrenListed.filter(isSame), treeListed: listed.treeListed.filter(isSame) } : {}
       await this.#context.log.submit({ ...head, atMs, ...none, ...last, removals: some })
@@ -318,9 +334,8 @@ export class StoreSync {
   #piece(record: NamespaceRecord, prefix: string, after: ListPosition | undefined, fetched: FetchedPage): Piece {
     const { tables } = this.#context
     const { page, inquiry } = fetched
-    const { changed, containersBefore } = inquiry
     const directory = directoryAt(tables, record.rootId, prefix)
-    const range = { directory, prefix, afterKey: after?.key, upToKey: page.next?.key, containersBefore, changed }
+    const range = { directory, prefix, afterKey: after?.key, upToKey: page.next?.key, ...newerThan(inquiry) }
     const end = endOfPiece(tables, range, knownPerPiece)
     // A page out of order removes nothing and is not cut.
     const objects = end === undefined ? page.objects : page.objects.filter(({ key }) => compareKeys(key, end) <= 0)
@@ -344,7 +359,7 @@ export class StoreSync {
       if (page.next !== undefined && compareKeys(key, page.next.key) > 0) break
       // An object of the directory's own name that holds bytes is not told apart from its marker here; whole listings do.
       if (name === '' || key === afterKey || present.has(key)) continue
-      if (containerOf(inodeId) > inquiry.containersBefore || inquiry.isChanged(key)) continue
+      if (inquiry.isYounger(key, inodeId) || inquiry.isNewerKnown(key)) continue
       const inode = tables.inode(inodeId)
       if (inode?.kind !== 'file' || inode.persisted) absent.push(key)
     }
@@ -352,23 +367,13 @@ export class StoreSync {
   }
 }
 
+/** What is known here in spite of a page. */
+function newerThan(inquiry: Inquiry): Pick<PageRange, 'changed' | 'isYounger'> {
+  return { changed: inquiry.changed, isYounger: (key, inodeId) => inquiry.isYounger(key, inodeId) }
+}
+
 function isUsable(prefix: string): boolean {
   return keyProblem(prefix) === undefined && prefix.isWellFormed()
-}
-
-/** Whether an object is to be made known. */
-export function isNews({ object, known, problem }: PageFile): boolean {
-  return problem === '' && (known === undefined || !isSameVersion(known, object))
-}
-
-function count(tally: SyncTally, { files, removals }: Pick<PageDiff, 'files' | 'removals'>): void {
-  for (const file of files) {
-    if (file.problem !== '') continue
-    if (!isNews(file)) tally.unchanged += 1
-    else if (file.known === undefined) tally.added += 1
-    else tally.changed += 1
-  }
-  tally.removed += removals.length
 }
 
 /** What is told of an object of a page. @param newId of a file that the page made, or put aside */

@@ -1,7 +1,7 @@
 // Why: a page of a store's listing must reach the journal only where it says something new, and what the listing leaves
 // out must go. How: the known names of the page's range of keys, held against the page.
 import { keyProblem } from '../base/paths.ts'
-import { blockCount, blocksPerFileMax, containerOf } from '../base/block-id.ts'
+import { blockCount, blocksPerFileMax } from '../base/block-id.ts'
 import type { ListedObject } from './listed-object.ts'
 import { compareKeys } from './key-order.ts'
 import { fileAt, directoryAt } from './resolve.ts'
@@ -17,8 +17,8 @@ export interface PageRange {
   readonly afterKey: string | undefined
   /** The page reaches up to this key, included; undefined to the end. */
   readonly upToKey: string | undefined
-  /** What the containers' counter said before the store was asked: younger files are newer than the page and stay. */
-  readonly containersBefore: number
+  /** Whether what is known was made so by somebody who asked the store later: it is newer than the page and stays. */
+  readonly isYounger: (key: string, inodeId: number) => boolean
   /** Whether a key was changed here since the store was asked: what the page says of it is out of date. */
   readonly changed?: ((key: string) => boolean) | undefined
 }
@@ -95,20 +95,21 @@ export function diffPage(
     const file = inode?.kind === 'file' ? inode : isAsked ? fileAt(tables, rootId, object.key) : undefined
     // Removed since, or moved away.
     if (isChanged && problem === '' && file === undefined) continue
-    const newer = file !== undefined && (isChanged || containerOf(file.id) > range.containersBefore)
+    const newer = file !== undefined && (isChanged || range.isYounger(object.key, file.id))
     const here = problem === '' && file?.persisted === false ? notPersistedProblem : problem
     files.push({ object: newer && !isSameVersion(file, object) ? listedAs(file, object.key) : object, known: file, problem: here })
   }
   const removals: string[] = []
   const unmarked: string[] = []
   for (const [key, inodeId] of ordered ? known : []) {
-    if (containerOf(inodeId) > range.containersBefore || changed?.(key.startsWith(directoryMark) ? key.slice(1) : key) === true) continue
+    const name = key.startsWith(directoryMark) ? key.slice(1) : key
+    if (range.isYounger(name, inodeId) || changed?.(name) === true) continue
     if (!key.startsWith(directoryMark)) {
       const inode = tables.inode(inodeId)
       if (inode?.kind === 'file' && inode.persisted) removals.push(key)
     } else if (isMarked(tables, rootId, key.slice(1))) unmarked.push(key.slice(1))
   }
-  const isOlder = range.directory !== undefined && containerOf(range.directory.id) <= range.containersBefore
+  const isOlder = range.directory !== undefined && !range.isYounger(range.prefix, range.directory.id)
   if (!prefixMarked && isOlder && changed?.(range.prefix) !== true) unmarked.push(range.prefix)
   return { files, markers, removals, unmarked }
 }

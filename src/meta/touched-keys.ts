@@ -16,9 +16,9 @@ export interface Touch {
   readonly isOfPages?: boolean
 }
 
-const localChanges = ['remove_entries', 'detach', 'rename', 'expire', 'persist_files', 'complete_file', 'remove_file'] as const
+const localChanges = ['remove_entries', 'detach', 'rename', 'expire', 'persist_files', 'complete_file'] as const
 
-/** Commands that change files by their users' will, or by a look at one of them, which is newer than older answers. */
+/** Commands that change files by their users' will. */
 export type LocalChange = Extract<Command, { readonly type: (typeof localChanges)[number] }>
 
 export function isLocalChange(command: Command): command is LocalChange {
@@ -32,8 +32,6 @@ export function touchesOf(tables: Tables, command: LocalChange): Touch[] {
       const keys = [...command.files.map(({ key }) => key), ...command.directories]
       return [{ namespaceId: command.namespaceId, keys, prefixes: [] }]
     }
-    case 'remove_file':
-      return [{ namespaceId: command.namespaceId, keys: [command.key], prefixes: [] }]
     case 'detach':
       return [{ namespaceId: command.namespaceId, keys: [], prefixes: [command.key] }]
     case 'rename': {

@@ -31,7 +31,7 @@ function sync(tables: MemoryTables, rootId: number, store: ReadonlyMap<string, L
       prefix,
       afterKey,
       upToKey,
-      containersBefore: tables.counter('containers'),
+      isYounger: () => false,
     }
     const diff = diffPage(tables, rootId, objects, range, 4)
     const upserts = diff.files

@@ -53,7 +53,7 @@ it('gathers what is changed from the moment it is submitted, and nothing of othe
   expect(root.changed).toBeUndefined()
   const submitted = log.submit(removal('d/a'))
   expect([root, below, elsewhere].map((inquiry) => inquiry.isChanged('d/a'))).toEqual([true, true, false])
-  expect([root.isChanged('d/ab'), root.isChangedBelow('d/'), root.isChangedBelow('e/')]).toEqual([false, true, false])
+  expect([root.isChanged('d/ab'), root.isNewerKnownBelow('d/'), root.isNewerKnownBelow('e/')]).toEqual([false, true, false])
   journal()
   await submitted
   expect(changes.begin(record, '').changed).toBeUndefined()
@@ -94,7 +94,7 @@ it('is asked anew when it has gathered too much, and keeps nothing then', async 
   expect(all.isOutdated).toBe(false)
   const more = log.submit(removal('last'))
   expect([all.isOutdated, one.isOutdated, changes.inquiries]).toEqual([true, false, 1])
-  expect([all.isChanged('any'), all.changed?.('any'), all.isChangedBelow('any/')]).toEqual([true, true, true])
+  expect([all.isChanged('any'), all.changed?.('any'), all.isNewerKnownBelow('any/')]).toEqual([true, true, true])
   journal()
   await Promise.all([submitted, more])
   one.close()
@@ -148,4 +148,56 @@ it('a change drops what is put aside of its keys, also what was submitted just b
   const { outcome } = apply(tables, { type: 'commit_staging', atMs: 9, stagingId: '/ns' })
   expect(outcome).toMatchObject({ changed: 1 })
   expect([...tables.inodes.values()].filter((inode) => inode.kind === 'file').map(({ name }) => name)).toEqual(['a', 'b'])
+})
+
+const all = { prefix: '', afterKey: undefined, upToKey: undefined, isOfChildren: false }
+
+it('of two answers the one that was asked for later is the newer word, in whichever order they come in', () => {
+  const { changes, record } = setUp()
+  const [earlier, later] = [changes.begin(record, ''), changes.begin(record, '')]
+  changes.listed(earlier, all)
+  expect([earlier.isNewerKnown('d/a'), later.isNewerKnown('d/a'), later.changed]).toEqual([false, false, undefined])
+  changes.listed(later, { ...all, prefix: 'd/', afterKey: 'd/a', upToKey: 'd/c' })
+  expect(['d/a', 'd/b', 'd/c', 'd/d', 'e/b'].map((key) => earlier.isNewerKnown(key))).toEqual([false, true, true, false, false])
+  expect(['', 'd/', 'd/b/', 'd/x/', 'e/'].map((key) => earlier.isNewerKnownBelow(key))).toEqual([true, true, true, false, false])
+  const [old, look] = [changes.begin(record, 'd/'), changes.begin(record, 'd/a', true)]
+  changes.answered(look, 'd/a', true)
+  expect([old.isNewerKnown('d/a'), old.isNewerKnown('d/b'), old.isChanged('d/a')]).toEqual([true, false, false])
+})
+
+it('a listing of children speaks of them, not of what is in them', () => {
+  const { changes, record } = setUp()
+  const [earlier, later] = [changes.begin(record, ''), changes.begin(record, '')]
+  changes.listed(later, { ...all, isOfChildren: true })
+  expect(['x', 'd/', 'd/a'].map((key) => earlier.isNewerKnown(key))).toEqual([true, true, false])
+})
+
+it('what an older answer made known is not younger than a later question', () => {
+  const { changes, record, tables } = setUp()
+  const [earlier, later, behind] = [changes.begin(record, ''), changes.begin(record, ''), changes.begin(record, '', false, 'x')]
+  changes.made(earlier, () => ['x'])
+  const { outcome } = apply(tables, listing({ upserts: [object('x')] }))
+  const [id = 0] = outcome.refused === undefined ? outcome.fileIds : []
+  expect([earlier, later, behind].map((inquiry) => inquiry.isYounger('x', id))).toEqual([true, false, true])
+})
+
+it('answers that overlap are made known in turn', async () => {
+  const { changes, record } = setUp()
+  const { signal } = new AbortController()
+  const first = await changes.turn(record, 'd/', signal)
+  const [within, elsewhere] = [changes.turn(record, 'd/a', signal), changes.turn(record, 'e/', signal)]
+  ;(await elsewhere).release()
+  expect(await Promise.race([within, new Promise((resolve) => setImmediate(() => resolve('waits')))])).toBe('waits')
+  first.release()
+  ;(await within).release()
+})
+
+it('every question is asked anew once the definition of its namespace is another one', async () => {
+  const { changes, log, record, journal } = setUp()
+  const [asked, other] = [changes.begin(record, ''), changes.begin({ ...record, id: 'n2' }, '')]
+  const updated = log.submit({ type: 'update_namespace', ...at, version: 1, attributes: {}, sealedSecrets: {} })
+  expect(asked.isOutdated).toBe(false)
+  journal()
+  await updated
+  expect([asked.isOutdated, other.isOutdated, changes.begin(record, '').isOutdated]).toEqual([true, false, false])
 })
