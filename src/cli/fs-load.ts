@@ -10,10 +10,11 @@ import { type CommandContext, openTarget, type Target, writeResult } from './con
 import { exitCodes, usageError } from './exit-codes.ts'
 import { followLoad } from './follow-load.ts'
 import { followHint } from './load-events.ts'
-import { addLoadFlags, type LoadFlags, readLoadFlags } from './load-flags.ts'
+import { addLoadFlags, type LoadFlags, readLoadFlags, withGlobs } from './load-flags.ts'
 import { openSource, type SourceFlags } from './load-source.ts'
 import { checkManifest, writeManifest } from './manifest.ts'
 import { notEmpty } from './numbers.ts'
+import { pathGlob } from './path-glob.ts'
 import { planLoad } from './plan-load.ts'
 import { printable } from './printable.ts'
 import { reportLoad } from './report-load.ts'
@@ -29,7 +30,10 @@ export function addCommands(parent: Command, context: CommandContext): void {
     parent
       .command('distributedLoad')
       .description('load files, or everything below directories, into the cache')
-      .argument('[paths...]', '/namespace/dir or gfs://host:port/namespace/dir; templates such as shard-{0000..0999}.tar'),
+      .argument(
+        '[paths...]',
+        '/namespace/dir or gfs://host:port/namespace/dir; templates such as shard-{0000..0999}.tar; globs such as *.tar',
+      ),
   )
     .option('--index [file]', 'load what a file lists: a path, or path,replicas, a line; - is stdin')
     .option('--from-manifest <file>', 'load what a manifest names, in exactly its versions')
@@ -52,8 +56,8 @@ async function distributedLoad(context: CommandContext, paths: readonly string[]
   if (flags.async === true && flags.manifest !== undefined) throw usageError('--manifest is written at the end: not with --async')
   readLoadFlags(flags, 1, context.clock.nowMs())
   if (flags.manifest !== undefined) await checkManifest(notEmpty('--manifest', flags.manifest))
-  const { target, request: what } = await openSource(context, paths, flags)
-  const options = readLoadFlags(flags, target.config.load.activeJobs, context.clock.nowMs())
+  const { target, request: what, include } = await openSource(context, paths, flags)
+  const options = readLoadFlags(withGlobs(flags, include), target.config.load.activeJobs, context.clock.nowMs())
   const request = { requestKey: context.uniqueId(), ...what, options }
   const jobs = target.cluster.jobMaster()
   if (flags.plan === true) return await planLoad(context, jobs, request)
@@ -80,16 +84,21 @@ async function keepManifest(context: CommandContext, { cluster }: Target, file: 
 
 /** `fs load`: says `P loaded`, or what came of the load where it did not complete. */
 async function loadOnce(context: CommandContext, text: string): Promise<void> {
-  const target = await openTarget(context, text)
+  const plain = { target: undefined, request: undefined, include: undefined }
+  const { include, request: what, ...source } = pathGlob(text) === undefined ? plain : await openSource(context, [text], {})
+  if (what?.indexId !== undefined) throw usageError('fs load takes one path: use fs distributedLoad for several')
+  const target = source.target ?? (await openTarget(context, text))
   const { path, cluster, config } = target
   const file = await cluster.master().getStatus({ path }, { signal: context.signal })
   // What only the cache has is in it, and the store, which a load reads, knows nothing of it.
   if (file.folder || file.persistenceState === 'PERSISTED') {
-    const options = { replication: 1, activeJobs: config.load.activeJobs, batchSize: 0 }
+    const selection = include === undefined ? {} : { selection: { include: [...include], exclude: [] } }
+    const options = { replication: 1, activeJobs: config.load.activeJobs, batchSize: 0, ...selection }
     const status = await loadToItsEnd(context, target, { requestKey: context.uniqueId(), path, options })
-    if (status.state !== 'COMPLETED') return reportLoad(context, config.home, cluster.jobMaster(), status)
+    if (status.state !== 'COMPLETED' || (include !== undefined && status.counts?.files === 0))
+      return reportLoad(context, config.home, cluster.jobMaster(), status)
   }
-  writeResult(context, { path, loaded: true }, `${printable(path)} loaded`)
+  writeResult(context, { path, loaded: true }, `${printable(include === undefined ? path : text)} loaded`)
 }
 
 /** Submits a load and follows it; the user may stop it by stages. */

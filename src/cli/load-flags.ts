@@ -59,6 +59,13 @@ export function addLoadFlags(command: Command): Command {
     .option('--verify', "check what is cached against the store's checksums")
 }
 
+/** The flags with globs that were written as paths. @throws SkeinError invalid_argument (usage) where --include is given as well */
+export function withGlobs<T extends LoadFlags>(flags: T, globs: readonly string[] | undefined): T {
+  if (globs === undefined) return flags
+  if (flags.include !== undefined) throw usageError('a path that is a glob and --include do not go together: write both as --include')
+  return { ...flags, include: globs }
+}
+
 /** @param nowMs for times that are given as an age. @throws SkeinError invalid_argument (usage) naming the option */
 export function readLoadFlags(flags: LoadFlags, activeJobs: number, nowMs: number): LoadOptions {
   const selection = selectionOf(flags, nowMs)

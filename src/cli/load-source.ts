@@ -1,5 +1,6 @@
 // Why: what a load is of comes in several forms: one path, several, templates, a list, a manifest. How: one path goes with the
 // submission; anything else is a list, which is staged part by part before it.
+import { isSkeinError } from '../base/errors.ts'
 import { parsePath } from '../base/paths.ts'
 import type { IndexItem, JobServiceDefinition } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
@@ -7,10 +8,13 @@ import { expandBraces, isTemplate } from './brace-template.ts'
 import { type CommandContext, openTarget, openTargets, type Target } from './context.ts'
 import { usageError } from './exit-codes.ts'
 import { notEmpty } from './numbers.ts'
+import { joinGlobs, type PathGlob, pathGlob } from './path-glob.ts'
 import { indexItems } from './path-list.ts'
 import { manifestItems, openManifest } from './manifest.ts'
 
 const partItems = 1000
+/** Globs that the braces of one command may stand for. */
+const globWordsMax = 50
 
 /** What a command line names. */
 export interface SourceFlags {
@@ -23,6 +27,8 @@ export interface SourceFlags {
 export interface LoadSource {
   readonly target: Target
   readonly request: { readonly path: string; readonly indexId?: string }
+  /** Globs that were written as paths: only what fits one of them is meant. */
+  readonly include?: readonly string[]
 }
 
 /** Finds the cluster and stages what is no single path. @throws SkeinError invalid_argument (usage), and those of StageIndex */
@@ -33,6 +39,8 @@ export async function openSource(context: CommandContext, words: readonly string
   if (flags.index !== undefined) return await fromIndex(context, words, flags.index)
   const [first] = words
   if (first === undefined) throw usageError('say what to load: a path, --index FILE, or --from-manifest FILE')
+  const globs = await globSource(context, words)
+  if (globs !== undefined) return globs
   if (words.length === 1 && !isTemplate(first)) {
     const target = await openTarget(context, first)
     if (parsePath(target.path).namespace === '') throw usageError('name a namespace to load: /namespace or /namespace/dir')
@@ -41,6 +49,44 @@ export async function openSource(context: CommandContext, words: readonly string
   const [name = first] = expandBraces(first)
   const target = await openTarget(context, name)
   return await staged(context, target, pathItems(context, name, words), undefined, 'the command line')
+}
+
+/** Words that are globs, and no names of files that there are; undefined when there is none. @throws SkeinError invalid_argument (usage) */
+async function globSource(context: CommandContext, words: readonly string[]): Promise<LoadSource | undefined> {
+  if (!words.some((word) => pathGlob(word) !== undefined)) return undefined
+  const names = words.flatMap((word) => (isTemplate(word) ? [...firstOf(expandBraces(word), globWordsMax)] : [word]))
+  const globs: PathGlob[] = []
+  for (const name of names) {
+    const glob = pathGlob(name)
+    if (glob !== undefined && !(await isKnown(context, name))) globs.push(glob)
+  }
+  if (globs.length === 0) return undefined
+  if (globs.length < names.length)
+    throw usageError('a glob and a plain path do not go together: load them by two commands, or use --include')
+  const { base, patterns } = joinGlobs(globs)
+  const target = await openTarget(context, base)
+  return { target, request: { path: target.path }, include: patterns }
+}
+
+/** A key may have any character: a path that is there is meant as it is. */
+async function isKnown(context: CommandContext, name: string): Promise<boolean> {
+  const { cluster, path } = await openTarget(context, name)
+  try {
+    await cluster.master().getStatus({ path }, { signal: context.signal })
+    return true
+  } catch (thrown) {
+    if (isSkeinError(thrown, 'not_found')) return false
+    throw thrown
+  }
+}
+
+function* firstOf<T>(items: Iterable<T>, most: number): Generator<T, void, undefined> {
+  let taken = 0
+  for (const item of items) {
+    if (taken === most) throw usageError(`more than ${most} globs at once: write a list for --index`)
+    taken += 1
+    yield item
+  }
 }
 
 async function* pathItems(context: CommandContext, first: string, words: readonly string[]): AsyncGenerator<IndexItem, void, undefined> {

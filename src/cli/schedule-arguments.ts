@@ -5,7 +5,8 @@ import type { LoadOptions } from '../wire/generated/job.ts'
 import { isTemplate } from './brace-template.ts'
 import { type CommandContext, openTarget, type Target } from './context.ts'
 import { usageError } from './exit-codes.ts'
-import { addLoadFlags, type LoadFlags, readLoadFlags } from './load-flags.ts'
+import { addLoadFlags, type LoadFlags, readLoadFlags, withGlobs } from './load-flags.ts'
+import { joinGlobs, pathGlob } from './path-glob.ts'
 
 /** What a schedule is to load. @throws SkeinError invalid_argument (usage), CommanderError for words that distributedLoad would refuse */
 export async function scheduledLoad(
@@ -25,8 +26,10 @@ export async function scheduledLoad(
     if (time !== undefined && /^[\d.]+\s*[A-Za-z]+$/.test(time))
       throw usageError(`'${time}' would be worked out once, now: give a schedule a date`)
   readLoadFlags(flags, 1, context.clock.nowMs())
-  const target = await openTarget(context, path)
-  return { ...target, options: readLoadFlags(flags, target.config.load.activeJobs, context.clock.nowMs()) }
+  const glob = pathGlob(path)
+  const globs = glob === undefined ? undefined : joinGlobs([glob])
+  const target = await openTarget(context, globs?.base ?? path)
+  return { ...target, options: readLoadFlags(withGlobs(flags, globs?.patterns), target.config.load.activeJobs, context.clock.nowMs()) }
 }
 
 /** `fs distributedLoad` itself may stand before its words. */
