@@ -67,7 +67,9 @@ export class AttributeService {
    * @throws SkeinError invalid_argument, not_found, failed_precondition (a directory without `recursive`, max 0 for what only the cache has)
    */
   async setReplication(request: SetPathReplicationRequest, { signal }: CallOptions): Promise<ChangedFiles> {
-    const { min, max } = request
+    const { max } = request
+    // Not cached at all leaves no minimum, whoever has set one.
+    const min = max === 0 ? (request.min ?? 0) : request.min
     if (min === undefined && max === undefined) throw new SkeinError('invalid_argument', 'give a minimum, a maximum or both')
     if ((min !== undefined && min < 0) || (max !== undefined && max < -1)) throw badReplication(min ?? 0, max ?? -1, '')
     if (min !== undefined && max !== undefined && max >= 0 && min > max) throw badReplication(min, max, '')
@@ -96,6 +98,7 @@ export class AttributeService {
         if (!fits) throw badReplication(after.replicationMin, after.replicationMax, ` of ${pathOf(target.record, key)}`)
       }
     }
+    const { log, clock, blocks } = this.#context
     const changes = new Changes()
     const change = { ...(min === undefined ? {} : { replicationMin: min }), ...(max === undefined ? {} : { replicationMax: max }) }
     for await (const page of entriesOf(this.#context, target, signal)) {
@@ -103,7 +106,10 @@ export class AttributeService {
         const { replicationMin = 0, replicationMax = -1 } = file ?? directory
         return replicationMin !== (min ?? replicationMin) || replicationMax !== (max ?? replicationMax)
       })
+      const cached = max === 0 ? page.flatMap(({ file }) => (file !== undefined && blocks.hasFile(file.id) ? [file.id] : [])) : []
       await this.#set({ inodeIds: others.map(({ file, directory }) => (file ?? directory).id), ...change })
+      // As `free` does, so that whatever loads them later meets no order to delete.
+      if (cached.length > 0) await log.submit({ type: 'renew_files', atMs: clock.nowMs(), fileIds: cached })
       const files = others.filter(({ file }) => file !== undefined)
       changes.add(
         files.length,

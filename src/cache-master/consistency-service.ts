@@ -88,7 +88,10 @@ export class ConsistencyService {
       if (found.paths.length < namedPathsMax) found.paths.push(pathOf(record, fileKey))
     }
     const file = fileAt(tables, record.rootId, key)
-    if (file !== undefined) look(key, file)
+    if (file !== undefined) {
+      look(key, file)
+      return
+    }
     const directory = directoryAt(tables, record.rootId, directoryKey(key))
     if (directory === undefined) return
     for await (const page of treePages(this.#context, directory.id, directoryKey(key), signal))

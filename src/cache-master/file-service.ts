@@ -1,12 +1,11 @@
-// Why: everything that people ask about files: ls, stat, count, free, and where to read. How: the path is located (at the
+// Why: everything that people ask about files: ls, stat, count, and where to read. How: the path is located (at the
 // store when it is not known yet), and trees are walked in pieces, so that a large one does not hold up the others.
-import { blockLength } from '../base/block-id.ts'
 import { SkeinError } from '../base/errors.ts'
 import { formatPath, parsePath } from '../base/paths.ts'
 import { directoryAt, fileAt, listedAtMs } from '../meta/resolve.ts'
 import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
 import { walk, type WalkEntry, type WalkPosition } from '../meta/walk.ts'
-import type { CountResponse, FileInfo, FreeRequest, FreeResponse, OpenFileResponse, PathRequest } from '../wire/generated/master.ts'
+import type { CountResponse, FileInfo, OpenFileResponse, PathRequest } from '../wire/generated/master.ts'
 import type { CallOptions } from '../wire/service.ts'
 import { cachedOf, directoryInfo, fileInfo, locationsOf, rootInfo } from './file-info.ts'
 import { type MasterContext, sortedNamespaces } from './master-context.ts'
@@ -15,8 +14,6 @@ import type { StoreSync } from './store-sync.ts'
 
 /** Inodes that are read in one turn of the event loop. */
 const entriesPerTurn = 2000
-/** Files that a FreeResponse names. */
-const freedPathsMax = 1000
 
 /** A part of the namespaces: one file, or a directory with all below it. */
 interface Subtree {
@@ -69,7 +66,7 @@ export class FileService {
   /** Files and bytes below a path, all of them: what is not known yet is listed first. */
   async count(request: PathRequest, { signal }: CallOptions): Promise<CountResponse> {
     const total = { files: 0, folders: 0, bytes: 0, cachedBytes: 0 }
-    for (const subtree of await this.#subtrees(request, true, signal)) {
+    for (const subtree of await this.#subtrees(request, signal)) {
       if (subtree.directoryId !== undefined) total.folders += 1
       await this.#eachFile(
         subtree,
@@ -85,56 +82,24 @@ export class FileService {
     return total
   }
 
-  /**
-   * Drops the cached blocks below a path, or nothing at all.
-   * @throws SkeinError failed_precondition when a file is not persisted, or is pinned and `force` is not set
-   */
-  async free(request: FreeRequest, { signal }: CallOptions): Promise<FreeResponse> {
-    const subtrees = await this.#subtrees({ path: request.path }, false, signal)
-    const refuse = (file: FileInode, path: string): void => {
-      if (!file.persisted) throw new SkeinError('failed_precondition', `${path} is not persisted: its only copy is here; persist it first`)
-      if (file.pinned && !request.force) throw new SkeinError('failed_precondition', `${path} is pinned: unpin it, or free it with -f`)
-    }
-    for (const subtree of subtrees) await this.#eachFile(subtree, signal, () => 0, refuse)
-    const paths: string[] = []
-    let freedBytes = 0
-    for (const subtree of subtrees) {
-      await this.#eachFile(
-        subtree,
-        signal,
-        () => 0,
-        (file, path) => {
-          if (!file.persisted) return
-          const dropped = this.#context.workers.dropFile(file.id)
-          for (const { index, replicas } of dropped) freedBytes += replicas * blockLength(file.length, file.blockSizeBytes, index)
-          if ((dropped.length > 0 || subtree.file !== undefined) && paths.length < freedPathsMax) paths.push(path)
-        },
-      )
-    }
-    return { paths, freedBytes }
-  }
-
-  async #subtrees(request: PathRequest, listed: boolean, signal: AbortSignal): Promise<Subtree[]> {
+  async #subtrees(request: PathRequest, signal: AbortSignal): Promise<Subtree[]> {
     const path = parsePath(request.path)
     if (path.namespace === '') {
       const all: Subtree[] = []
       for (const record of sortedNamespaces(this.#context)) {
         const below = { ...request, path: `/${record.name}` }
-        all.push(...(await this.#subtrees(below, listed, signal)))
+        all.push(...(await this.#subtrees(below, signal)))
       }
       return all
     }
     const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
+    // As everywhere (tree-pages.ts), a path names one thing, and the object of its name comes first.
+    if (file !== undefined) return [{ record, prefix: path.key, file, directoryId: undefined }]
     const prefix = directoryKey(path.key)
-    if (
-      listed &&
-      directory !== undefined &&
-      !this.#sync.isFresh(listedAtMs(this.#context.tables, directory).treeMs, request.syncIntervalMs)
-    ) {
+    if (directory !== undefined && !this.#sync.isFresh(listedAtMs(this.#context.tables, directory).treeMs, request.syncIntervalMs)) {
       await this.#sync.tree(record, prefix, signal)
     }
-    const files: Subtree[] = file === undefined ? [] : [{ record, prefix: path.key, file, directoryId: undefined }]
-    return directory === undefined ? files : [...files, { record, prefix, file: undefined, directoryId: directory.id }]
+    return [{ record, prefix, file: undefined, directoryId: directory?.id }]
   }
 
   /** Calls back for each directory and file of a subtree, the event loop running on between pieces. */

@@ -27,6 +27,7 @@ import { decodeCommand, encodeCommand } from './command-codec.ts'
 import { Decommission } from './decommission.ts'
 import { DelayedDrops } from './delayed-drops.ts'
 import { FileService } from './file-service.ts'
+import { FreeService } from './free-service.ts'
 import { createLifecycle } from './lifecycle-service.ts'
 import { ListService } from './list-service.ts'
 import { type Accepted, LmdbTables } from './lmdb-tables.ts'
@@ -184,6 +185,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
   const service = serviceOf(context, {
     namespaces,
     files: new FileService(context, locator, sync),
+    freeing: new FreeService(context, locator, () => safeMode.isOn),
     lists: new ListService(context, locator, sync),
     syncs: new SyncService(context, sync, staging),
     cluster,
@@ -225,6 +227,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
 interface Parts {
   readonly namespaces: NamespaceService
   readonly files: FileService
+  readonly freeing: FreeService
   readonly lists: ListService
   readonly syncs: SyncService
   readonly cluster: ClusterService
@@ -235,7 +238,7 @@ interface Parts {
 }
 
 function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service'] {
-  const { namespaces, files, lists, syncs, cluster, workerCalls, backup, staging, setTtl } = parts
+  const { namespaces, files, freeing, lists, syncs, cluster, workerCalls, backup, staging, setTtl } = parts
   const { workers } = context
   return {
     createNamespace: (request, options) => namespaces.create(request, options),
@@ -250,7 +253,7 @@ function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service']
     getStatus: (request, options) => askInTime(context, request.path, options, (inTime) => files.getStatus(request, inTime)),
     listStatus: (request, options) => askInTime(context, request.path, options, (inTime) => lists.list(request, inTime)),
     count: (request, options) => askInTime(context, request.path, options, (inTime) => files.count(request, inTime)),
-    free: (request, options) => files.free(request, options),
+    free: (request, options) => freeing.free(request, options),
     openFile: (request, options) => askInTime(context, request.path, options, (inTime) => files.openFile(request, inTime)),
     syncPage: (request, options) => syncs.syncPage(request, options),
     refreshFile: (request, options) => syncs.refreshFile(request, options),

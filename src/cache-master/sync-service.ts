@@ -24,7 +24,7 @@ import { directoryKey } from './file-service.ts'
 import { type MasterContext, namespaceNamed } from './master-context.ts'
 import { notFound } from './path-locator.ts'
 import { parseStagingId, type Staging, type StagingService } from './staging-service.ts'
-import { type Look, pageLimitMax, type StoreSync, type SyncedObject } from './store-sync.ts'
+import { type Look, pageLimitMax, type StoreSync, type SyncedObject, type SyncedPage } from './store-sync.ts'
 
 /** Storage classes whose objects must be restored before they can be read (S3: GLACIER, DEEP_ARCHIVE; COS: ARCHIVE, DEEP_ARCHIVE, MAZ_ARCHIVE). */
 const archiveClasses: ReadonlySet<string> = new Set(['ARCHIVE', 'DEEP_ARCHIVE', 'MAZ_ARCHIVE', 'MAZ_DEEP_ARCHIVE', 'GLACIER'])
@@ -46,8 +46,8 @@ export class SyncService {
   }
 
   /**
-   * One page of a path's listing, made known. A path without a slash at its end may name a file, a directory or both (the
-   * first page then has the file on top of `limit` others).
+   * One page of a path's listing, made known. A path names one thing (tree-pages.ts): the object of exactly this name where
+   * the store has one, else what is below the directory.
    * @throws SkeinError not_found when there is nothing at all, invalid_argument, and what the store says
    */
   async syncPage(request: SyncPageRequest, { signal }: CallOptions): Promise<SyncPageResponse> {
@@ -59,16 +59,22 @@ export class SyncService {
     const mayBeFile = after === undefined && path.key !== '' && !path.key.endsWith('/')
     const staging = this.#stagingOf(request.stagingId, request.stagingExpiresMs)
     const prefix = directoryKey(path.key)
-    const [file, page] = await Promise.all([
-      mayBeFile ? this.#refresh(record, path.key, staging, signal) : undefined,
+    // Side by side, since most paths are directories; but what an atomic load lists is put aside, and comes in later.
+    const looking = mayBeFile ? this.#refresh(record, path.key, staging, signal) : undefined
+    const list = (): Promise<SyncedPage> =>
       staging === undefined
         ? this.#sync.page(record, prefix, after, limit, signal)
-        : this.#staging.page(record, staging, prefix, after, limit, signal),
-    ])
-    if (page.empty && after === undefined && file === undefined && path.key !== '') throw notFound(path)
+        : this.#staging.page(record, staging, prefix, after, limit, signal)
+    const listing = staging === undefined ? list() : undefined
+    // Awaited after the look, whose error may come first.
+    listing?.catch(() => undefined)
+    const file = await looking
     this.#context.workers.expire()
+    if (file !== undefined)
+      return { namespaceId: record.id, files: [this.#syncedFile(file)], nextCursor: '', removed: 0, ...this.#exactId(staging) }
+    const page = await (listing ?? list())
+    if (page.empty && after === undefined && path.key !== '') throw notFound(path)
     const files = page.files.map((synced) => this.#syncedFile(synced))
-    if (file !== undefined) files.unshift(this.#syncedFile(file))
     const nextCursor = page.next === undefined ? '' : formatCursor(page.next)
     return { namespaceId: record.id, files, nextCursor, removed: page.removed ?? 0, ...this.#exactId(staging) }
   }

@@ -72,13 +72,20 @@ export interface Target {
 }
 
 /**
- * What a path names, the file first where it names both.
+ * THE RULE for every command that takes a path: a path names one thing. It is the object of exactly this name where there is
+ * one, else the directory; with a slash at its end it is the directory. (Only `ls` shows both where both are there.)
  * @throws SkeinError not_found, invalid_argument for `/` (with `rootRefusal`)
  */
-export async function targetOf(locator: PathLocator, pathText: string, rootRefusal: string, signal: AbortSignal): Promise<Target> {
+export async function targetOf(
+  locator: PathLocator,
+  pathText: string,
+  rootRefusal: string,
+  signal: AbortSignal,
+  syncIntervalMs?: number,
+): Promise<Target> {
   const path = parsePath(pathText)
   if (path.namespace === '') throw new SkeinError('invalid_argument', rootRefusal)
-  const { record, file, directory } = await locator.locate(path, signal)
+  const { record, file, directory } = await locator.locate(path, signal, syncIntervalMs)
   const shown = formatPath(path)
   if (file !== undefined) return { record, path: shown, key: path.key, file, directory: undefined }
   return { record, path: shown, key: directoryKey(path.key), file: undefined, directory }

@@ -34,6 +34,7 @@ export async function reportLoad(
   )
   const problem = loadProblemText(status)
   if (problem !== undefined) notice(problem)
+  else if (status.state === 'COMPLETED' && status.reason !== '') notice(printable(status.reason))
   else if (foundNothing(status)) notice(printable(noneSelected(status.path, status.counts?.filesExcluded ?? 0)))
 }
 

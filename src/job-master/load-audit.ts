@@ -153,8 +153,13 @@ async function repair(
     const subject = subjects.get(file.fileId)
     if (subject === undefined) continue
     if (file.gone) {
+      const replacement = await replacementOf(runner, load, subject, round.number, signal)
+      if (replacement === 'freed') {
+        runner.noteFreed(file.fileId)
+        continue
+      }
       reopened.push({ fileId: file.fileId, cached: subject.cached, bytes: 0 })
-      replaced.push(await replacementOf(runner, load, subject, round.number, signal))
+      replaced.push(replacement)
     } else if (hopeless !== '' && !(mayComeAgain && subject.cached)) {
       reopened.push({ fileId: file.fileId, cached: subject.cached, bytes: 0 })
       failed.push(shortageFailure(subject.piece, file.shortages, replication, 'unavailable', hopeless))
@@ -179,24 +184,30 @@ async function repair(
   }
   const effect = await runner.submit(command)
   if (effect.type === 'applied') for (const unused of effect.unused) releasePlan(unused, placement)
-  for (const { fileId } of lacking) round.repaired.add(fileId)
   runner.notify(true)
   runner.deps.dispatcher.notify()
 }
 
-/** The master does not know the file id any more: the object has another version, or is gone. */
+/**
+ * The master does not know the file id any more: the object has another version, or is gone; or it was all in, and was freed
+ * while the load ran. That is as if it had been freed just after: to load it again would read it twice for one load. Only
+ * where the same load was asked for again meanwhile, maybe after the file was freed, is it loaded again.
+ */
 async function replacementOf(
   runner: RunningLoad,
   load: LoadRecord,
   subject: AuditSubject,
   round: number,
   signal: AbortSignal,
-): Promise<Replacement> {
+): Promise<Replacement | 'freed'> {
   const { piece, set } = subject
   const { namespaceId } = load
   try {
     const request = { namespaceId, key: piece.key, ...stagingOf(load, 0) }
     const { file } = await calling(runner, signal, () => runner.deps.master.refreshFile(request, { signal }))
+    const isSame =
+      file !== undefined && file.problem === '' && piece.etag !== '' && file.etag === piece.etag && file.length === piece.length
+    if (isSame && load.joined !== true) return 'freed'
     return planReplacement(runner.deps, load, set, piece, file, round + 1)
   } catch (thrown) {
     if (!isSkeinError(thrown, 'not_found')) throw thrown

@@ -24,6 +24,7 @@ export class LoadRunner implements RunningLoad {
   readonly #cancel = new AbortController()
   readonly #failures: FailureWatch
   readonly #changed: Wakeup
+  readonly #freed = new Set<number>()
   #waitingFor = ''
   #readError = ''
   #progressMs: number
@@ -55,6 +56,10 @@ export class LoadRunner implements RunningLoad {
   cancel(): void {
     this.#cancel.abort(new SkeinError('cancelled', `load L${this.loadId} is being cancelled`))
     this.#changed.notify()
+  }
+
+  noteFreed(fileId: number): void {
+    this.#freed.add(fileId)
   }
 
   waitFor(reason: string): void {
@@ -235,7 +240,7 @@ export class LoadRunner implements RunningLoad {
     const { tables, cluster, dispatcher, outstanding, metrics, logger } = this.deps
     dispatcher.closeLoad(this.loadId)
     cluster.placementOf(this.loadId).loadEnded()
-    const note = mode === 'COMPLETED' && this.load().cancelling ? 'it was cancelled too late: the new version was being swapped in' : ''
+    const note = mode === 'COMPLETED' ? this.#note() : ''
     await this.submit(this.#stateChanged(mode, error?.message ?? note, error?.code ?? '', missingCapacityBytes))
     outstanding.forgetLoad(this.loadId)
     const load = tables.loads.get([this.loadId])
@@ -243,6 +248,12 @@ export class LoadRunner implements RunningLoad {
     metrics.add('job.files.failed', load?.counts.filesFailed ?? 0)
     if (load !== undefined) noteLoadEnded(metrics, load)
     logger.info('a load ended', { loadId: this.loadId, mode, reason: error?.message, counts: load?.counts })
+  }
+
+  #note(): string {
+    if (this.load().cancelling) return 'it was cancelled too late: the new version was being swapped in'
+    const { size } = this.#freed
+    return size === 0 ? '' : `${size} of the files ${size === 1 ? 'was' : 'were'} freed by others while the load ran, and not loaded again`
   }
 
   async #fail(error: SkeinError): Promise<void> {

@@ -37,6 +37,8 @@ export interface RunningLoad {
   /** The load as it is now. @throws SkeinError cancelled once it has ended by other hands */
   load(): LoadRecord
   submit(command: LoadCommand): Promise<LoadEffect>
+  /** A file was in and has been freed since, by others. */
+  noteFreed(fileId: number): void
   /** What people are told that the load waits for; empty when it does not. */
   waitFor(reason: string): void
   /** Something happened to the load. `readError`: why its blocks could not be read just now; progress ends that. */

@@ -80,7 +80,11 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
   const equal = equalRunningLoad(tables, command)
   const loadId = equal ?? (tables.counters.get(['load']) ?? 0) + 1
   if (requestKey !== '') noteRequestKey(tables, requestKey, loadId)
-  if (equal !== undefined) return { type: 'submitted', loadId, joined: true }
+  if (equal !== undefined) {
+    const running = tables.loads.get([equal])
+    if (running !== undefined && running.joined !== true) tables.loads.put([equal], { ...running, joined: true })
+    return { type: 'submitted', loadId, joined: true }
+  }
   tables.counters.put(['load'], loadId)
   tables.active.put([loadId], true)
   const index = indexId === undefined ? undefined : holdIndex(tables, indexId)

@@ -91,6 +91,8 @@ export interface LoadRecord {
   readonly submittedMs: number
   mode: LoadMode
   cancelling: boolean
+  /** The same load was asked for again while it ran. */
+  joined?: boolean
   namespaceId: string
   /** Of an atomic load: exactly what the master has put aside for it, once known. */
   stagingId?: string

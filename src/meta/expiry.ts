@@ -65,7 +65,7 @@ export function renewFiles(tables: Tables, command: RenewFiles): Applied {
   let changed = 0
   for (const id of command.fileIds) {
     const file = tables.inode(id)
-    if (file?.kind !== 'file' || !file.persisted || file.pinned) continue
+    if (file?.kind !== 'file' || !file.persisted || (file.pinned && command.pinned !== true)) continue
     const tree = treeOf(tables, file, command.atMs)
     if (tree === undefined) continue
     tree.renew(file, file)

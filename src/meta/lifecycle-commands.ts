@@ -74,6 +74,8 @@ export interface RenewFiles {
   readonly type: 'renew_files'
   readonly atMs: number
   readonly fileIds: readonly number[]
+  /** Pinned ones, too. */
+  readonly pinned?: boolean
 }
 
 /** Does what is due at `atMs`: frees or removes files, ends the TTL of directories, gives up unfinished files. */

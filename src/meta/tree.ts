@@ -156,10 +156,10 @@ export class Tree {
   }
 
   /** The same file and content under a new id: blocks of the old one are wanted no more, whoever reports them later. */
-  renew(file: FileInode, change: Pick<FileInode, 'ttlMs' | 'expiresMs'>): number {
+  renew(file: FileInode, { ttlMs, expiresMs }: Pick<FileInode, 'ttlMs' | 'expiresMs'>): number {
     const id = nextId(this.#tables)
     this.#dropVersion(file)
-    this.link({ ...file, id, ...change })
+    this.link({ ...file, id, ttlMs, expiresMs })
     return id
   }
 

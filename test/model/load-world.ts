@@ -109,6 +109,15 @@ export class World {
     this.files.set(key, file)
     return file
   }
+  /** As the master frees: its blocks go, and it has a new id. */
+  free(key: string): void {
+    const file = this.files.get(key)
+    if (file === undefined) return
+    for (const worker of this.workers)
+      for (let index = 0; index < blockCount(file.length, file.blockSizeBytes); index += 1)
+        worker.blocks.delete(blockIdOf(file.fileId, index))
+    file.fileId = this.newFileId()
+  }
   newFileId(): number {
     this.#container += 1
     return fileIdOf(this.#container)

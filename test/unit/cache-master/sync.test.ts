@@ -118,9 +118,9 @@ describe('SyncPage', () => {
     expect(now[0]?.fileId).not.toBe(old?.fileId)
   })
 
-  it('takes a path as the file, the directory or both, and says so when there is nothing', async () => {
+  it('takes a path as the object of this name, or else the directory, and says so when there is nothing', async () => {
     for (const key of ['a', 'a/x', 'a-b', 'only/x', 'file']) store.put(key)
-    expect(keys(await sync('/ns/a'))).toEqual(['a', 'a/x'])
+    expect(keys(await sync('/ns/a'))).toEqual(['a'])
     expect(keys(await sync('/ns/a/'))).toEqual(['a/x'])
     expect(keys(await sync('/ns/only'))).toEqual(['only/x'])
     expect(keys(await sync('/ns/file'))).toEqual(['file'])
