@@ -26,9 +26,6 @@ import { notFound } from './path-locator.ts'
 import { parseStagingId, type Staging, type StagingService } from './staging-service.ts'
 import { type Look, pageLimitMax, type StoreSync, type SyncedObject, type SyncedPage } from './store-sync.ts'
 
-/** Storage classes whose objects must be restored before they can be read (S3: GLACIER, DEEP_ARCHIVE; COS: ARCHIVE, DEEP_ARCHIVE, MAZ_ARCHIVE). */
-const archiveClasses: ReadonlySet<string> = new Set(['ARCHIVE', 'DEEP_ARCHIVE', 'MAZ_ARCHIVE', 'MAZ_DEEP_ARCHIVE', 'GLACIER'])
-
 /** Staged data whose load does not say how long it may wait. */
 const stagedForMs = 24 * 3_600_000
 
@@ -156,16 +153,10 @@ export class SyncService {
 
   #syncedFile({ fileId, object, blockSizeBytes, problem, change }: SyncedObject): SyncedFile {
     const { key, length, etag, modifiedMs, crc64 = '' } = object
-    const archived = problem === '' ? archiveProblem(object.storageClass) : problem
     const blocks = fileId === 0 ? [] : locationsOf(this.#context, fileId, length, blockSizeBytes)
     const known = { ...(modifiedMs !== undefined && { modifiedMs }), ...(crc64 !== '' && { crc64 }) }
-    return { fileId, key, length, etag, blockSizeBytes, blocks, problem: archived, ...known, ...(change !== undefined && { change }) }
+    return { fileId, key, length, etag, blockSizeBytes, blocks, problem, ...known, ...(change !== undefined && { change }) }
   }
-}
-
-function archiveProblem(storageClass: string): string {
-  if (!archiveClasses.has(storageClass.toUpperCase())) return ''
-  return `the object is in the storage class ${storageClass}: restore it at the store first`
 }
 
 const notPersistedProblem = 'the file was written here and is not persisted: there is no object to load'

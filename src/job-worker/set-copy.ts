@@ -10,6 +10,7 @@ import type { PiecePool } from '../base/piece-pool.ts'
 import { isRefusal, type StoreLease } from '../ufs/store-cache.ts'
 import type { SetPiece } from '../wire/generated/job.ts'
 import type { BlockHeader } from '../wire/generated/worker.ts'
+import { isUnproven, readInOneAnswer, wholeAttemptsMax } from '../ufs/one-answer.ts'
 import { readAhead, type ReadAheadOptions } from '../ufs/read-ahead.ts'
 import type { UnderFileSystem } from '../ufs/under-file-system.ts'
 import { type FileRefresh, isChange } from './file-refresh.ts'
@@ -159,7 +160,9 @@ export class SetCopy {
 
   async #readSmall(piece: SetPiece): Promise<Uint8Array> {
     const { lease } = this.#options
-    const request = { key: piece.key, offset: 0, length: piece.length, etag: piece.etag, pieces: this.#options.resources.pieces }
+    const { key, length, etag } = piece
+    const { pieces } = this.#options.resources
+    const request = { key, offset: 0, length, etag, objectLength: length, inOneAnswer: true, pieces }
     try {
       return await lease.store.readWhole(request, this.#readSignal)
     } catch (thrown) {
@@ -193,41 +196,68 @@ export class SetCopy {
   }
 
   async #copyLarge(piece: SetPiece, blockIndex: number): Promise<void> {
-    const { lease, outcome, pace, resources } = this.#options
-    const { pieces } = resources
-    const header = this.#header(piece, blockIndex)
-    let renewed = false
-    let receivedBytes = 0
     try {
       const known = this.#options.refresh.known(piece.fileId)
       const targets = known === undefined ? this.#usable(piece, blockIndex) : await this.#afterChange(piece, blockIndex, known)
       if (targets.length === 0 || this.#signal.aborted) return
-      const block = {
-        piece,
-        blockIndex,
-        header,
-        read: (offset: number) => {
-          const request = { key: piece.key, etag: piece.etag, offset: header.offset + offset, length: header.length - offset, pieces }
-          return givingWay(readAhead(this.#heldBack(lease), request, this.#readAheadOptions(lease), this.#readSignal), pace, this.#signal)
-        },
-        mayReadOn: async (error: SkeinError) => {
-          if (renewed || !isRefusal(error) || this.#signal.aborted) return false
-          renewed = true
-          return await lease.renew()
-        },
-        settled: (chunk: Uint8Array) => pieces.giveBack(chunk),
-        received: (bytes: number) => {
-          receivedBytes += bytes
-          this.#stragglers.moved()
-          outcome.originBytes += bytes
-          outcome.bytesDone += bytes
-        },
+      try {
+        await this.#copyBlock(piece, blockIndex, targets, false)
+      } catch (thrown) {
+        // Without proof of its version a block may come in one answer; a file of several blocks is several answers.
+        if (!isUnproven(toSkeinError(thrown)) || piece.length > piece.blockSizeBytes) throw thrown
+        await this.#copyInOneAnswer(piece, blockIndex, targets)
       }
+    } catch (thrown) {
+      await this.#readFailed(piece, blockIndex, thrown)
+    }
+  }
+
+  async #copyInOneAnswer(piece: SetPiece, blockIndex: number, targets: readonly SetTarget[]): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#copyBlock(piece, blockIndex, targets, true)
+      } catch (thrown) {
+        if (!toSkeinError(thrown).retryable || attempt >= wholeAttemptsMax || this.#readSignal.aborted) throw thrown
+      }
+    }
+  }
+
+  /** Nothing of the block is anywhere after an error. @throws SkeinError what the read threw */
+  async #copyBlock(piece: SetPiece, blockIndex: number, targets: readonly SetTarget[], inOneAnswer: boolean): Promise<void> {
+    const { lease, outcome, pace, resources } = this.#options
+    const { pieces } = resources
+    const { key, etag, length: objectLength } = piece
+    const header = this.#header(piece, blockIndex)
+    let renewed = false
+    let receivedBytes = 0
+    const block = {
+      piece,
+      blockIndex,
+      header,
+      read: (offset: number) => {
+        const request = { key, etag, offset: header.offset + offset, length: header.length - offset, objectLength, pieces }
+        const read = inOneAnswer ? readInOneAnswer : readAhead
+        return givingWay(read(this.#heldBack(lease), request, this.#readAheadOptions(lease), this.#readSignal), pace, this.#signal)
+      },
+      mayReadOn: async (error: SkeinError) => {
+        if (renewed || !isRefusal(error) || this.#signal.aborted || (inOneAnswer && receivedBytes > 0)) return false
+        renewed = true
+        return await lease.renew()
+      },
+      settled: (chunk: Uint8Array) => pieces.giveBack(chunk),
+      received: (bytes: number) => {
+        receivedBytes += bytes
+        this.#stragglers.moved()
+        outcome.originBytes += bytes
+        outcome.bytesDone += bytes
+      },
+    }
+    try {
       await this.#reading(() => copyLargeBlock(block, targets, this.#signal))
       outcome.bytesDone += header.length - receivedBytes
     } catch (thrown) {
       outcome.bytesDone -= receivedBytes
-      await this.#readFailed(piece, blockIndex, thrown)
+      throw thrown
     }
   }
 

@@ -5,7 +5,7 @@ import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../base/retry.ts'
 import { type RangeContext, RangeResponse, type RangeSink } from './range-response.ts'
-import { slowDownReason, type StoreAddress } from './s3-errors.ts'
+import { finalAnswerError, isBadAnswer, slowDownReason, type StoreAddress } from './s3-errors.ts'
 import type { S3Transport } from './s3-transport.ts'
 import { encodeKey, type RequestSigner } from './sigv4.ts'
 import type { SlowDownGate } from './slow-down-gate.ts'
@@ -41,8 +41,34 @@ const progressBytes = 256 * 1024
  */
 const silentAttemptsMax = 2
 
+/** An answer that is wrong in the same way so often in a row is what the store, or a proxy before it, really answers. */
+const sameAnswersMax = 5
+
 function isSilence(error: SkeinError): boolean {
   return error.code === 'deadline_exceeded'
+}
+
+/** The attempts of one read. */
+class Attempts {
+  count = 1
+  silent = 0
+  #same = 0
+  #lastProblem = ''
+
+  /** An attempt failed. Gives the error that it counts as. */
+  failed(error: SkeinError): SkeinError {
+    if (isSilence(error)) this.silent += 1
+    if (!isBadAnswer(error)) return error
+    this.#same = error.message === this.#lastProblem ? this.#same + 1 : 1
+    this.#lastProblem = error.message
+    return this.#same >= sameAnswersMax ? finalAnswerError(error) : error
+  }
+
+  /** An attempt brought something before it failed. */
+  moved(): void {
+    this.count = 1
+    this.silent = 0
+  }
 }
 
 /** Reads ranges of one bucket. */
@@ -60,13 +86,12 @@ export class RangeReader {
   }
 
   async #readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
-    for (let attempt = 1, silent = 0; ; attempt += 1) {
+    const attempts = new Attempts()
+    for (;;) {
       try {
         return await this.#attemptWhole(request, signal)
       } catch (thrown) {
-        const error = toSkeinError(thrown)
-        if (isSilence(error)) silent += 1
-        await this.#backOff(error, attempt, silent, signal)
+        await this.#backOff(attempts.failed(toSkeinError(thrown)), attempts, signal)
       }
     }
   }
@@ -74,7 +99,8 @@ export class RangeReader {
   /** Exactly `request.length` bytes in order. What was yielded is never yielded again. */
   async *read(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     let done = 0
-    for (let attempt = 1, silent = 0; done < request.length; attempt += 1) {
+    const attempts = new Attempts()
+    while (done < request.length) {
       const before = done
       try {
         for await (const chunk of this.#attempt({ ...request, offset: request.offset + done, length: request.length - done }, signal)) {
@@ -82,23 +108,22 @@ export class RangeReader {
           yield chunk
         }
       } catch (thrown) {
-        const error = toSkeinError(thrown)
-        if (done - before >= progressBytes) {
-          attempt = 1
-          silent = 0
-        }
-        if (isSilence(error)) silent += 1
-        await this.#backOff(error, attempt, silent, signal)
+        if (done - before >= progressBytes) attempts.moved()
+        const error = attempts.failed(toSkeinError(thrown))
+        if (request.inOneAnswer === true && done > 0) throw error
+        await this.#backOff(error, attempts, signal)
       }
     }
   }
 
   /** Waits before the next attempt. @throws the error when there is none */
-  async #backOff(error: SkeinError, attempt: number, silent: number, signal: AbortSignal): Promise<void> {
+  async #backOff(error: SkeinError, attempts: Attempts, signal: AbortSignal): Promise<void> {
     const { policy, clock, random, onRetry } = this.#options
-    if (!error.retryable || attempt >= policy.attemptsMax || silent >= silentAttemptsMax || signal.aborted) throw error
+    const { count, silent } = attempts
+    if (!error.retryable || count >= policy.attemptsMax || silent >= silentAttemptsMax || signal.aborted) throw error
     onRetry(error)
-    await clock.sleep(backoffMs(policy, attempt, random), signal)
+    await clock.sleep(backoffMs(policy, count, random), signal)
+    attempts.count += 1
   }
 
   async #attemptWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {

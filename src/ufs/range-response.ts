@@ -1,11 +1,20 @@
-// Why: a range is only data when every sign says so: status 206, the Content-Range that was asked for, the wanted ETag,
-// and exactly as many bytes. How: a handler of one GET (http-get.ts) that checks the head, counts the body, and lets it be
-// read into its sink's own bytes; an error answer is read (a little of it) to know its code and to free the connection.
+// Why: a range is only data when every sign says so. How: a handler of one GET (http-get.ts) that has the head judged
+// (trust/range-answer.ts), counts the body, and lets it be read into its sink's own bytes; an error answer is read (a little
+// of it) to know its code and to free the connection.
 import { abortReason } from '../base/clock.ts'
 import { type SkeinError } from '../base/errors.ts'
-import { answerError, badAnswerError, connectionError, errorCodeOf, type StoreAddress } from './s3-errors.ts'
+import {
+  answerError,
+  badAnswerError,
+  connectionError,
+  errorCodeOf,
+  otherVersionError,
+  type StoreAddress,
+  unprovenError,
+} from './s3-errors.ts'
 import type { AnswerHandler, PendingGet } from './http-get.ts'
 import { AnswerFault, type AnswerHeaders } from './http-head.ts'
+import { encodingHint, type RangeProblem, rangeProblem } from './trust/range-answer.ts'
 import type { ReadRequest } from './under-file-system.ts'
 
 /** Receives one range. Exactly one of `end` and `fail` is called, once. */
@@ -42,7 +51,8 @@ export class RangeResponse implements AnswerHandler {
   #errorStatus = 0
   #errorBody = Buffer.alloc(0)
   #errorBytes = 0
-  #problem: string | undefined
+  #problem: RangeProblem | undefined
+  #encodingHint = ''
   #dateMs = Number.NaN
 
   constructor(request: ReadRequest, sink: RangeSink, context: RangeContext) {
@@ -73,7 +83,8 @@ export class RangeResponse implements AnswerHandler {
 
   head(status: number, headers: AnswerHeaders): void {
     if (status === 206 || status === 200) {
-      this.#problem = this.#headProblem(status, headers)
+      this.#problem = rangeProblem(this.#request, status, headers)
+      if (headers.has('content-encoding')) this.#encodingHint = encodingHint(headers)
       if (this.#problem === undefined) return
     }
     this.#errorStatus = status
@@ -110,33 +121,21 @@ export class RangeResponse implements AnswerHandler {
     this.#fail(error instanceof AnswerFault ? this.#bad(error.message) : connectionError(this.#context.address, this.#what(), error))
   }
 
-  /** Why a 200 or 206 is not the range of the version that was asked for; undefined when it is. */
-  #headProblem(status: number, headers: AnswerHeaders): string | undefined {
-    const { offset, length, etag } = this.#request
-    const given = headers.get('etag')
-    if (given !== undefined && bareEtag(given) !== etag) return `ETag ${safe(given)} came instead of ${safe(etag)}`
-    if (status === 200) {
-      // A store may ignore the range when it is the whole object; then the head must prove that it is the object.
-      const whole = offset === 0 && headers.get('content-length') === String(length) && given !== undefined
-      return whole ? undefined : 'the answer is not the range that was asked for'
-    }
-    const range = headers.get('content-range')
-    const wanted = `bytes ${offset}-${offset + length - 1}/`
-    if (range === undefined || !range.startsWith(wanted)) return `Content-Range ${safe(String(range))} came instead of ${wanted}`
-    const announced = headers.get('content-length')
-    if (announced !== undefined && announced !== String(length)) return `${safe(announced)} bytes announced instead of ${length}`
-    return undefined
-  }
-
   #answerError(): SkeinError {
     const code = errorCodeOf(this.#errorBody.toString('latin1', 0, this.#errorBytes))
     if (code === 'RequestTimeTooSkewed' && Number.isFinite(this.#dateMs)) this.#context.onClockSkew(this.#dateMs)
-    if (this.#problem !== undefined && code === undefined) return this.#bad(this.#problem)
+    if (this.#problem !== undefined && code === undefined) return this.#problemError(this.#problem)
     return answerError(this.#context.address, this.#what(), this.#errorStatus, code)
   }
 
+  #problemError({ kind, text }: RangeProblem): SkeinError {
+    const { address } = this.#context
+    if (kind === 'damaged') return this.#bad(text)
+    return kind === 'changed' ? otherVersionError(address, this.#what(), text) : unprovenError(address, this.#what(), text)
+  }
+
   #bad(problem: string): SkeinError {
-    return badAnswerError(this.#context.address, this.#what(), problem)
+    return badAnswerError(this.#context.address, this.#what(), `${problem}${this.#encodingHint}`)
   }
 
   #what(): string {
@@ -158,13 +157,4 @@ export class RangeResponse implements AnswerHandler {
 /** A request's name in messages: the key quoted, on one line, cut. */
 export function requestName(verb: string, key: string): string {
   return `${verb} ${JSON.stringify(key.length > 200 ? `${key.slice(0, 200)}...` : key)}`
-}
-
-/** An ETag as the house writes it: without quotes. */
-export function bareEtag(text: string): string {
-  return text.replace(/^"|"$/g, '')
-}
-
-function safe(text: string): string {
-  return JSON.stringify(text.slice(0, 80))
 }

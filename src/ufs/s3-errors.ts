@@ -18,6 +18,9 @@ interface Meaning {
 
 export const slowDownReason = 'slow_down'
 const objectChangedReason = 'object_changed'
+const badAnswerReason = 'bad_answer'
+const otherVersionReason = 'other_version'
+export const unprovenReason = 'unproven_version'
 export const clockSkewReason = 'clock_skew'
 
 const wrongSecret: Meaning = { code: 'unauthenticated', reason: 'wrong_secret', advice: 'the secret is wrong' }
@@ -123,7 +126,28 @@ export function answerError(address: StoreAddress, what: string, status: number,
 
 /** A body or a header that is not what was asked for: a damaged or cut answer, worth another attempt. */
 export function badAnswerError(address: StoreAddress, what: string, problem: string): SkeinError {
-  return new SkeinError('unavailable', `${place(address)}: ${what}: ${problem}`, { reason: 'bad_answer' })
+  return new SkeinError('unavailable', `${place(address)}: ${what}: ${problem}`, { reason: badAnswerReason })
+}
+
+/** An answer that names another version, or another size, than was asked for; final when it stays (`finalAnswerError`). */
+export function otherVersionError(address: StoreAddress, what: string, problem: string): SkeinError {
+  return new SkeinError('unavailable', `${place(address)}: ${what}: ${problem}`, { reason: otherVersionReason })
+}
+
+/** An answer whose version cannot be known. No attempt mends it; the object may be read in one answer (ReadRequest.inOneAnswer). */
+export function unprovenError(address: StoreAddress, what: string, problem: string): SkeinError {
+  return new SkeinError('failed_precondition', `${place(address)}: ${what}: ${problem}`, { reason: unprovenReason })
+}
+
+/** The error in place of one answer that comes again and again: it is no accident. */
+export function finalAnswerError({ reason, message }: SkeinError): SkeinError {
+  if (reason === otherVersionReason) return new SkeinError('aborted', message, { reason: objectChangedReason, retryable: false })
+  return new SkeinError('failed_precondition', message, { reason, retryable: false })
+}
+
+/** Whether an error says that an answer came and was not what was asked for. */
+export function isBadAnswer({ reason }: SkeinError): boolean {
+  return reason === badAnswerReason || reason === otherVersionReason
 }
 
 const silent: ReadonlySet<string> = new Set([

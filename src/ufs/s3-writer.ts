@@ -19,10 +19,11 @@ import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import { exactParts, sendAll } from './exact-parts.ts'
-import { bareEtag, requestName } from './range-response.ts'
+import { requestName } from './range-response.ts'
 import { changedError, existsError, hasSameBytes, renameByCopy, type RenameSteps } from './rename-by-copy.ts'
 import { badAnswerError } from './s3-errors.ts'
 import type { S3Options } from './store-options.ts'
+import { bareEtag } from './trust/range-answer.ts'
 import type { ObjectInfo, UnderFileSystem, WriteOptions } from './under-file-system.ts'
 
 const mebibyte = 1024 * 1024

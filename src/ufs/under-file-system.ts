@@ -43,6 +43,13 @@ export interface ReadRequest {
   readonly length: number
   /** The version that is wanted; the read fails when the store has another one. */
   readonly etag: string
+  /** Bytes of the whole object, where they are known: an answer that says otherwise is refused. */
+  readonly objectLength?: number | undefined
+  /**
+   * The request is for the whole object, and one answer must have all of it: nothing is resumed, so the bytes are of one version
+   * even where the store names none. Its caller begins again with nothing.
+   */
+  readonly inOneAnswer?: boolean | undefined
   /** Where the bytes that are read may be put; whoever reads gives them back. None: each chunk has memory of its own. */
   readonly pieces?: PieceSource | undefined
 }

@@ -256,7 +256,7 @@ export interface PlanReport {
   bytes: number;
   filesCached: number;
   bytesCached: number;
-  /** cannot be loaded (archive class, bad key) */
+  /** cannot be loaded (bad key, no ETag) */
   filesFailing: number;
   /** read from the store */
   bytesToLoad: number;

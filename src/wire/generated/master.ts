@@ -240,7 +240,7 @@ export interface SyncedFile {
   blockSizeBytes: number;
   /** empty when no block has a replica */
   blocks: BlockLocations[];
-  /** not empty: this object cannot be loaded, and why (archive class, bad key) */
+  /** not empty: this object cannot be loaded, and why (bad key, no ETag) */
   problem: string;
   /** decimal CRC-64/XZ of the whole object, where the store has it */
   crc64?: string | undefined;

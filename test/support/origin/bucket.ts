@@ -12,6 +12,8 @@ export interface OriginObject {
   readonly etag: string
   readonly modifiedMs: number
   readonly storageClass: string
+  /** An archived object was restored for a while. */
+  readonly restored?: boolean
   /** Given bytes; generated ones when undefined. */
   readonly body: Buffer | undefined
 }
@@ -58,6 +60,12 @@ export class OriginBucket {
     const old = this.#objects.get(key)
     if (old === undefined) throw new Error(`no object ${key}`)
     return old.body === undefined ? this.generate(key, old.size) : this.put(key, Buffer.from(old.body.map((byte) => byte ^ 0xff)))
+  }
+
+  /** An archived object can be read from now on; its class stays. */
+  restore(key: string): void {
+    const object = this.#objects.get(key)
+    if (object !== undefined) this.#objects.set(key, { ...object, restored: true })
   }
 
   delete(key: string): void {

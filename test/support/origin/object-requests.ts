@@ -83,7 +83,7 @@ function proceed(exchange: Exchange, fault: Fault | undefined): void {
     sendError(response, request, 'PreconditionFailed')
     return
   }
-  if (kind === 'get' && archiveClasses.has(object.storageClass)) {
+  if (kind === 'get' && archiveClasses.has(object.storageClass) && object.restored !== true) {
     sendError(response, request, 'InvalidObjectState')
     return
   }
@@ -103,6 +103,7 @@ function proceed(exchange: Exchange, fault: Fault | undefined): void {
     new Date(object.modifiedMs).toUTCString(),
   )
   if (object.storageClass !== 'STANDARD') headers.push('x-amz-storage-class', object.storageClass)
+  if (object.restored === true) headers.push('x-amz-restore', 'ongoing-request="false", expiry-date="Sat, 01 Jan 2050 00:00:00 GMT"')
   if (range !== undefined) headers.push('content-range', `bytes ${from}-${to - 1}/${object.size}`)
   const checksum = cos ? bucket.crc64Of(object) : undefined
   if (checksum !== undefined) headers.push('x-cos-hash-crc64ecma', checksum)

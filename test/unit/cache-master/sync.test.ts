@@ -153,8 +153,8 @@ describe('SyncPage', () => {
     expect([...files.keys()]).toEqual(['a/../b', 'bytes/', 'cold', 'empty', 'huge', 'nul\0x', 'warm'])
     for (const key of ['a/../b', 'nul\0x', 'huge'])
       expect(files.get(key)).toMatchObject({ fileId: 0, problem: expect.stringMatching(/segment|NUL|block size/) })
-    expect(files.get('cold')).toMatchObject({ problem: expect.stringContaining('DEEP_ARCHIVE') })
-    for (const key of ['bytes/', 'empty', 'warm']) expect(files.get(key)?.problem).toBe('')
+    // An object of an archive class may have been restored: only a GET tells.
+    for (const key of ['bytes/', 'cold', 'empty', 'warm']) expect(files.get(key)?.problem).toBe('')
     expect(await fixture.service.getStatus({ path: '/ns/dir' }, call)).toMatchObject({ folder: true })
     store.objects.delete('dir/')
     await sync('/ns')
