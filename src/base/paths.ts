@@ -16,6 +16,7 @@ const namespacePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 
 /** Why a key cannot be cached, or undefined when it can. */
 export function keyProblem(key: string): string | undefined {
+  if (!key.isWellFormed()) return 'the key is not well-formed Unicode'
   if (key.includes('\0')) return 'the key has a NUL character'
   if (Buffer.byteLength(key) > keyBytesMax) return `the key is longer than ${keyBytesMax} bytes`
   if (/(?:^|\/)\.{1,2}(?:\/|$)/.test(key)) return "the key has a '.' or '..' segment"

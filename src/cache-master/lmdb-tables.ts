@@ -3,7 +3,7 @@
 import { Packr } from 'msgpackr'
 import { assert } from '../base/assert.ts'
 import { SkeinError } from '../base/errors.ts'
-import type { Applied, CommandState } from '../journal/command-log.ts'
+import type { Applied, CommandState } from '../journal/command-state.ts'
 import type { LmdbState, StateTable, Uncopied } from '../journal/lmdb-state.ts'
 import { apply } from '../meta/apply.ts'
 import type { Command, Effect, Outcome } from '../meta/commands.ts'
@@ -105,7 +105,8 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
   }
 
   edge(parentId: number, name: string): number | undefined {
-    return this.#edges.get(edgeKey(parentId, name))
+    const key = edgeKey(parentId, name)
+    return key.length > edgeKeyBytesMax ? undefined : this.#edges.get(key)
   }
 
   putEdge(parentId: number, name: string, inodeId: number): void {
@@ -117,7 +118,9 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
   }
 
   *edges(parentId: number, from: string): Generator<Edge> {
-    for (const { key, value } of this.#edges.range({ start: edgeKey(parentId, from), end: edgeKey(parentId + 1, '') })) {
+    // No name is longer than a key, so none lies between a longer one and its beginning.
+    const start = edgeKey(parentId, from).subarray(0, edgeKeyBytesMax)
+    for (const { key, value } of this.#edges.range({ start, end: edgeKey(parentId + 1, '') })) {
       yield { name: key.toString('utf8', edgeKeyHead), inodeId: value }
     }
   }
@@ -205,6 +208,8 @@ function putMember(members: Set<string>, rows: StateTable<string, Buffer>, membe
 }
 
 const edgeKeyHead = 8
+/** LMDB's limit. What is written is below it (meta/command-checks.ts). */
+const edgeKeyBytesMax = 1978
 
 /** Parent id as 8 bytes, big end first, then the name in UTF-8: so LMDB's order is the order of the names. */
 function edgeKey(parentId: number, name: string): Buffer {

@@ -11,7 +11,9 @@ import { toSkeinError } from '../base/errors.ts'
 import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
 import { LmdbState } from '../journal/lmdb-state.ts'
+import type { JournalSkip } from '../journal/replay.ts'
 import { BlockMap, unknownBlockCount } from '../meta/block-map.ts'
+import { commandProblem } from '../meta/command-checks.ts'
 import type { Command, Effect } from '../meta/commands.ts'
 import { namespaceById } from '../meta/resolve.ts'
 import { detachedParentId } from '../meta/tables.ts'
@@ -54,6 +56,8 @@ export interface CacheMasterDependencies {
   readonly secretKeyFile?: string
   /** The caller closes it, after this. */
   readonly journal: Journal
+  /** Default: no entry is left out. */
+  readonly skip?: JournalSkip
   readonly openStore: OpenStore
   readonly clock: Clock
   /** Default: the system's. */
@@ -116,6 +120,8 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       journal: deps.journal,
       term,
       state: tables,
+      check: commandProblem,
+      ...(deps.skip === undefined ? {} : { skip: deps.skip }),
       encode: encodeCommand,
       decode: decodeCommand,
       onEffect: (effect) => {

@@ -141,7 +141,12 @@ export interface Config {
   readonly rpcDeadlineMs: number
   readonly shutdownTimeoutMs: number
   readonly heartbeatIntervalMs: number
-  readonly journal: { readonly segmentBytes: number }
+  readonly journal: {
+    readonly segmentBytes: number
+    /** Entries to leave out where they cannot be applied; 0: none. */
+    readonly masterSkip: number
+    readonly jobMasterSkip: number
+  }
   readonly queue: { readonly url: string; readonly connectTimeoutMs: number }
   readonly master: MasterConfig
   readonly worker: WorkerConfig

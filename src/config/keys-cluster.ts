@@ -73,6 +73,13 @@ export const clusterKeys = {
     scope: 'master',
     doc: 'Backup (`skein fsadmin backup`) that a master with an empty home begins with; refused where there is a state already',
   },
+  'skein.master.journal.skip': {
+    kind: 'integer',
+    default: '0',
+    min: 0,
+    scope: 'master',
+    doc: 'Number of one journal entry that is left out where it cannot be applied; the message of the failed start names it. 0: none',
+  },
   'goosefs.master.ttl.checker.interval': {
     kind: 'duration',
     default: '1h',
@@ -135,6 +142,13 @@ export const clusterKeys = {
     default: '9206',
     scope: 'job-master',
     doc: 'Web port of the job master; 0 picks a free one',
+  },
+  'skein.job.master.journal.skip': {
+    kind: 'integer',
+    default: '0',
+    min: 0,
+    scope: 'job-master',
+    doc: 'As `skein.master.journal.skip`, for the journal of the job master',
   },
   'skein.job.master.bind.host': { kind: 'text', default: '127.0.0.1', scope: 'job-master', doc: 'Address that the job master listens on' },
 

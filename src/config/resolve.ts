@@ -43,6 +43,8 @@ export function resolveConfig(settings: readonly Setting[], mode: ConfigMode, ma
     heartbeatIntervalMs: values.amount('skein.heartbeat.interval'),
     journal: {
       segmentBytes: values.amount('skein.journal.segment.size'),
+      masterSkip: values.amount('skein.master.journal.skip'),
+      jobMasterSkip: values.amount('skein.job.master.journal.skip'),
     },
     queue: queueOf(values, mode),
     master: masterOf(values, home, machine),

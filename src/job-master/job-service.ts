@@ -4,6 +4,7 @@
 import { join } from 'node:path'
 import type { Clock, Random } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { loadCommandProblem } from '../load/command-checks.ts'
 import type { LoadCommand, LoadEffect, SubmitLoad } from '../load/commands.ts'
 import { formatLoadId, hasEnded, type LoadRecord } from '../load/load.ts'
 import { loadToExpire } from '../load/apply-history.ts'
@@ -11,6 +12,7 @@ import type { Tables } from '../load/tables.ts'
 import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
 import { LmdbState } from '../journal/lmdb-state.ts'
+import type { JournalSkip } from '../journal/replay.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { OnFire, ScheduleTimer } from '../queue/schedule-timer.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -46,6 +48,8 @@ export interface JobMasterDependencies {
   /** Its own; the state lies in `<directory>/state`. */
   readonly directory: string
   readonly journal: Journal
+  /** Default: no entry is left out. */
+  readonly skip?: JournalSkip
   readonly queue: Queue
   /** For reports: `inprocess:` or the address, without a password. */
   readonly queueDescription: string
@@ -94,6 +98,8 @@ export async function createJobMaster(deps: JobMasterDependencies): Promise<JobM
       journal,
       term,
       state: store,
+      check: loadCommandProblem,
+      ...(deps.skip === undefined ? {} : { skip: deps.skip }),
       encode: encodeValue,
       decode: (bytes) => decodeValue(bytes) as LoadCommand,
       logger,

@@ -1,6 +1,6 @@
 // Why: sets of a million files do not belong in memory. How: the tables of load/ as rows of MessagePack, keys as ordered
 // arrays, over the state that journal/ keeps; commands are applied in its transactions.
-import type { Applied, CommandState } from '../journal/command-log.ts'
+import type { Applied, CommandState } from '../journal/command-state.ts'
 import type { LmdbState, StateTable, Uncopied } from '../journal/lmdb-state.ts'
 import { apply } from '../load/apply.ts'
 import type { LoadCommand, LoadEffect } from '../load/commands.ts'

@@ -9,37 +9,24 @@ import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { payloadBytesMax } from './entry-codec.ts'
 import type { Journal, Term } from './journal.ts'
+import type { Applied, CommandState } from './command-state.ts'
 import type { Uncopied } from './lmdb-state.ts'
-
-/** What became of a command. A refused one has changed nothing. */
-export type Applied<Result, Effect = never> =
-  | { readonly result: Result; readonly effects?: readonly Effect[]; readonly refused?: never }
-  | { readonly refused: SkeinError }
-
-/** Where commands are applied. */
-export interface CommandState<Command, Result, Effect = never> {
-  /** The sequence of the last applied command; 0n when there is none. */
-  readonly lastApplied: bigint
-  /** What no snapshot has yet. */
-  readonly uncopied: Uncopied
-  /** What a snapshot has to copy. */
-  sizeBytes(): number
-  /**
-   * Applies the commands in order and keeps `lastApplied`, all in one transaction; when it throws, nothing of it has
-   * happened. `bytes`: of the commands in the journal.
-   */
-  apply(commands: readonly Command[], lastApplied: bigint, bytes: number): readonly Applied<Result, Effect>[]
-  /** Makes a copy that survives a power loss; gives the sequence up to which it has everything. */
-  snapshot(): Promise<bigint>
-}
+import { type JournalSkip, replay, typeOf } from './replay.ts'
 
 export interface CommandLogOptions<Command, Result, Effect = never> {
   readonly journal: Journal
   readonly term: Term
   /** Opened in this term: another master may have written until then. */
   readonly state: CommandState<Command, Result, Effect>
+  /**
+   * Why a command may not be journaled: one line that begins with the field; undefined when it may. Whatever it lets through must
+   * be one that `state.apply` takes, for it is applied at every start from then on.
+   */
+  readonly check: (command: Command) => string | undefined
   readonly encode: (command: Command) => Uint8Array
   readonly decode: (bytes: Uint8Array) => Command
+  /** An entry that is left out where it cannot be applied, and the key that says so. */
+  readonly skip?: JournalSkip
   /** Called after the commit, in the commands' order, before the command's sender hears of it; when replaying too. */
   readonly onEffect?: (effect: Effect) => void
   readonly logger: Logger
@@ -63,6 +50,8 @@ interface Pending<Command, Result> {
 const groupMax = 512
 const groupBytesMax = 1024 ** 2
 const pendingBytesMaxDefault = 256 * 1024 ** 2
+/** Of one command: its rows and its transaction are of the same size. What older versions journaled may be as large as an entry. */
+const commandBytesMax = payloadBytesMax / 2
 /** A state of this size is copied at every checkpoint; a larger one when the journal has grown by half of its size. */
 const cheapCopyBytes = 16 * 1024 ** 2
 const copyShare = 0.5
@@ -114,13 +103,24 @@ export class CommandLog<Command, Result, Effect = never> {
   /**
    * Makes a command durable, applies it, and gives its result once its effects have run.
    * @throws SkeinError the refusal of a command that could not hold; unavailable (reason `journal_stopped`) when it is
-   *   not known whether the command was kept, (reason `overloaded`) when too many wait; invalid_argument when it is too large
+   *   not known whether the command was kept, (reason `overloaded`) when too many wait; invalid_argument when it may not be
+   *   journaled or is too large
    */
   submit(command: Command): Promise<Result> {
     if (this.#stopped.signal.aborted) return Promise.reject(toSkeinError(this.#stopped.signal.reason))
     if (this.#closing) return Promise.reject(stopError('the master is closing'))
-    const { journal, term, encode } = this.#options
-    const bytes = encode(command)
+    const { journal, term, encode, check } = this.#options
+    const problem = check(command)
+    if (problem !== undefined)
+      return Promise.reject(new SkeinError('invalid_argument', `the change is refused (${typeOf(command)}): ${problem}`))
+    let bytes: Uint8Array
+    try {
+      bytes = encode(command)
+    } catch (cause) {
+      return Promise.reject(
+        new SkeinError('invalid_argument', `the change is refused (${typeOf(command)}): it cannot be written`, { cause }),
+      )
+    }
     const refusal = this.#refusalOf(bytes.length)
     if (refusal !== undefined) return Promise.reject(refusal)
     const seq = this.#nextSeq
@@ -154,8 +154,8 @@ export class CommandLog<Command, Result, Effect = never> {
 
   /** Before the command has a sequence: the journal's order has no place for one that it will not take. */
   #refusalOf(bytes: number): SkeinError | undefined {
-    if (bytes > payloadBytesMax)
-      return new SkeinError('invalid_argument', `a change of ${bytes} bytes is above the journal's limit of ${payloadBytesMax}`)
+    if (bytes > commandBytesMax)
+      return new SkeinError('invalid_argument', `a change of ${bytes} bytes is above the journal's limit of ${commandBytesMax}`)
     const { pendingBytesMax = pendingBytesMaxDefault } = this.#options
     if (this.#pending.length > 0 && this.#pendingBytes + bytes > pendingBytesMax)
       return new SkeinError('unavailable', 'too many changes wait for the journal: try again', { reason: 'overloaded' })
@@ -255,39 +255,8 @@ export class CommandLog<Command, Result, Effect = never> {
   }
 }
 
-async function replay<Command, Result, Effect>(options: CommandLogOptions<Command, Result, Effect>, last: bigint): Promise<void> {
-  const { journal, state, decode, onEffect, logger } = options
-  const from = state.lastApplied + 1n
-  let expected = from
-  let group: { readonly command: Command; readonly bytes: number }[] = []
-  let groupBytes = 0
-  const applyGroup = (): void => {
-    if (group.length === 0) return
-    const commands = group.map(({ command }) => command)
-    for (const one of state.apply(commands, expected - 1n, groupBytes)) {
-      if (one.refused === undefined) for (const effect of one.effects ?? []) onEffect?.(effect)
-    }
-    group = []
-    groupBytes = 0
-  }
-  for await (const { seq, bytes } of journal.read(from)) {
-    if (seq !== expected) throw missingEntry(expected)
-    expected += 1n
-    group.push({ command: decode(bytes), bytes: bytes.length })
-    groupBytes += bytes.length
-    if (group.length >= groupMax || groupBytes >= groupBytesMax) applyGroup()
-  }
-  applyGroup()
-  if (expected <= last) throw missingEntry(expected)
-  logger.info('journal replayed', { from, to: expected - 1n })
-}
-
 function bytesOf(group: readonly { readonly bytes: number }[]): number {
   return group.reduce((sum, { bytes }) => sum + bytes, 0)
-}
-
-function missingEntry(seq: bigint): SkeinError {
-  return new SkeinError('data_loss', `the journal lacks entry ${seq}, which the state needs: restore a backup of both`)
 }
 
 function stopError(why: string, cause?: unknown): SkeinError {

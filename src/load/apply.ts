@@ -21,13 +21,13 @@ import { applyLoadExpired, noteEnded, noteRequestKey } from './apply-history.ts'
 import { addFileSets, failFile } from './apply-sets.ts'
 import { applySchedule, isScheduleCommand } from './apply-schedules.ts'
 import type { ScheduleCommand } from './schedule-commands.ts'
-import { emptyCounts, hasEnded, setMode, type LoadRecord } from './load.ts'
+import { canFollow, emptyCounts, hasEnded, setMode, type LoadRecord } from './load.ts'
 import { noteRate } from './rate-samples.ts'
 import type { Tables } from './tables.ts'
 
 const ignored: LoadEffect = { type: 'ignored' }
 
-/** Applies one command. @throws Error (assertion) for a change of mode that is not allowed: a programmer's error */
+/** Applies one command. Never throws for what a command says that command-checks.ts lets through: what does not hold is ignored. */
 export function apply(tables: Tables, command: LoadCommand): LoadEffect {
   if (command.type === 'SubmitLoad') return submit(tables, command)
   if (command.type === 'IndexPartStaged' || command.type === 'IndexDropped')
@@ -188,7 +188,7 @@ function setsRetargeted(tables: Tables, load: LoadRecord, command: SetsRetargete
 }
 
 function stateChanged(tables: Tables, load: LoadRecord, command: StateChanged): boolean {
-  if (load.mode === command.mode) return false
+  if (!canFollow(load.mode, command.mode)) return false
   if (command.mode === 'AUDITING' && (load.openSets > 0 || !load.listingDone)) return false
   setMode(load, command.mode, command.nowMs)
   if (!hasEnded(load.mode)) return true

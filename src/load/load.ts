@@ -203,9 +203,13 @@ export function hasEnded(mode: LoadMode): boolean {
   return nextModes[mode].length === 0
 }
 
+export function canFollow(mode: LoadMode, next: LoadMode): boolean {
+  return nextModes[mode].includes(next)
+}
+
 /** The one setter of a load's mode. @throws Error (assertion) when the change is not in the table above */
 export function setMode(load: LoadRecord, mode: LoadMode, nowMs: number): void {
-  assert(nextModes[load.mode].includes(mode), `load ${load.loadId}: ${load.mode} -> ${mode}`)
+  assert(canFollow(load.mode, mode), `load ${load.loadId}: ${load.mode} -> ${mode}`)
   load.mode = mode
   if (mode === 'RUNNING' && load.startedMs === 0) load.startedMs = nowMs
   if (hasEnded(mode)) load.endedMs = nowMs

@@ -25,8 +25,9 @@ export interface SelectableFile {
 /** Whether a file is wanted; `name`: its path below the loaded one. */
 export type Selector = (name: string, file: SelectableFile) => boolean
 
-/** Each file of a listing is held against all of them while nothing else goes on. */
-const globsMax = 200
+/** Globs, and characters of one; each file of a listing is held against all of them. */
+export const selectionLimits = { globsMax: 200, globBytesMax: 3000 } as const
+const { globsMax } = selectionLimits
 
 /** @throws SkeinError invalid_argument for a glob that is none, or bounds that leave nothing */
 export function selectorOf(selection: Selection): Selector {

@@ -1,6 +1,7 @@
 // Why: the cache master's state machine. How: `apply` is synchronous and depends on the tables and the command only, so
 // that replaying the journal gives the state that was; what has to happen outside (dropping blocks) comes back as effects.
 import { assertNever } from '../base/assert.ts'
+import { containersMax } from '../base/block-id.ts'
 import type {
   Applied,
   ApplyListing,
@@ -25,11 +26,22 @@ import { detachedParentId, type Tables } from './tables.ts'
 import { isLocalChange, touchesOf } from './touched-keys.ts'
 import { count, dropBlocks, newDirectory, nextId, Tree } from './tree.ts'
 
+/** From here on one command might ask for more ids than are left. */
+const lastContainer = containersMax - 10_000_000
+
+function makesRoom({ type }: Command): boolean {
+  return (
+    type === 'delete_namespace' || type === 'clear_detached' || type === 'remove_entries' || type === 'detach' || type === 'drop_staging'
+  )
+}
+
 /** Edges that are read at once where a tree is cleared away. */
 const clearedAtOnce = 64
 
 /** Applies one command. Never throws for what a command says: a command that cannot hold is refused in the outcome. */
 export function apply(tables: Tables, command: Command): Applied {
+  if (tables.counter('containers') > lastContainer && !makesRoom(command))
+    return refused('resource_exhausted', 'the master has given out all ids of files that there are')
   switch (command.type) {
     case 'create_namespace':
       return createNamespace(tables, command)

@@ -101,7 +101,8 @@ function rename(tables: Tables, command: Rename): Applied {
   const taken = directoryAt(tables, record.rootId, to) ?? (folder ? undefined : fileAt(tables, record.rootId, to))
   if (taken !== undefined) return refused('already_exists', `${to} exists already`)
   const tree = new Tree(tables, record.rootId, command.atMs)
-  const slash = to.lastIndexOf('/', to.length - 2) + 1
+  // The directory `/` right below the root has no other slash before its own.
+  const slash = to.length === 1 ? 0 : to.lastIndexOf('/', to.length - 2) + 1
   const parentId = tree.ensureDirectory(to.slice(0, slash))
   const name = to.slice(slash)
   tables.removeEdge(inode.parentId, inode.name)

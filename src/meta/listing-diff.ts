@@ -2,6 +2,7 @@
 // out must go. How: the known names of the page's range of keys, held against the page.
 import { keyProblem } from '../base/paths.ts'
 import { blockCount, blocksPerFileMax } from '../base/block-id.ts'
+import { listedProblem } from './command-checks.ts'
 import type { ListedObject } from './listed-object.ts'
 import { compareKeys } from './key-order.ts'
 import { fileAt, directoryAt } from './resolve.ts'
@@ -50,14 +51,13 @@ export function objectProblem(
   blockSizeBytes: number,
 ): string {
   if (object.key === '') return 'the object has the name of the namespace itself'
-  if (!object.key.isWellFormed()) return 'the key is not well-formed Unicode'
   if (object.etag === '') return 'the store lists it without an ETag, so that its version cannot be held fast'
   const problem = keyProblem(object.key)
   if (problem !== undefined) return problem
   if (blockCount(object.length, blockSizeBytes) > blocksPerFileMax) {
     return `the object has more than ${blocksPerFileMax} blocks: give the namespace a larger block size`
   }
-  return ''
+  return listedProblem(object)
 }
 
 /** Holds a page against what is known. Reads only. Objects out of order remove nothing. */

@@ -1,6 +1,7 @@
 // Why: a file that is written here must not be seen before it is whole, and must leave nothing when its writer goes away.
 // How: until it is complete it is an inode in no directory, with a deadline; then it gets its name in one step. What the
 // store has of it comes later.
+import { blockCount, blocksPerFileMax } from '../base/block-id.ts'
 import type { Applied, Effect } from './commands.ts'
 import { forgetDeadline, moveDeadline } from './deadlines.ts'
 import { dropPending } from './expiry.ts'
@@ -38,6 +39,8 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   if (pending?.kind !== 'pending') return refused('not_found', 'the file is not being written: it was abandoned, or waited too long')
   const record = namespaceById(tables, pending.namespaceId)
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
+  if (blockCount(length, pending.blockSizeBytes) > blocksPerFileMax)
+    return refused('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: take larger ones`)
   const taken = takenAs(tables, record.rootId, pending.key)
   if (taken !== undefined) return taken
   forgetDeadline(tables, pending)

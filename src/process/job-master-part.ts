@@ -43,6 +43,7 @@ export async function startJobMasterPart(
   const jobMaster = await createJobMaster({
     directory,
     journal,
+    skip: { key: 'skein.job.master.journal.skip', sequence: BigInt(config.journal.jobMasterSkip) },
     queue: peers.queue,
     openScheduleTimer: (onFire) => openScheduleTimer(config.queue.url, { logger, clock, lane: scheduleLane(directory) }, onFire),
     queueDescription: config.queue.url === 'inprocess:' ? config.queue.url : parseRedisAddress(config.queue.url).shown,

@@ -48,6 +48,7 @@ export async function startMasterPart(
     home: config.home,
     secretKeyFile,
     journal,
+    skip: { key: 'skein.master.journal.skip', sequence: BigInt(config.journal.masterSkip) },
     openStore: storeOpener(context),
     persistOn: persistConnections(context),
     clock,

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { seededRandom } from '../../src/base/clock.ts'
-import { type Applied, CommandLog, type CommandState } from '../../src/journal/command-log.ts'
+import { CommandLog } from '../../src/journal/command-log.ts'
+import type { Applied, CommandState } from '../../src/journal/command-state.ts'
 import { LmdbState, type StateTable, type Uncopied } from '../../src/journal/lmdb-state.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { MemoryJournal } from '../unit/cache-master/fakes.ts'
@@ -78,6 +79,7 @@ async function run(seed: number, lives: number, bug?: Bug): Promise<{ powerLosse
           journal,
           term: await journal.campaign(),
           state: tables,
+          check: () => undefined,
           encode: (id) => Buffer.alloc(40, id),
           decode: (bytes) => bytes[0] ?? 0,
           logger: silentLogger,

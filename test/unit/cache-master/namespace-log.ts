@@ -7,6 +7,7 @@ import { decodeCommand, encodeCommand } from '../../../src/cache-master/command-
 import { type Accepted, LmdbTables } from '../../../src/cache-master/lmdb-tables.ts'
 import { CommandLog, type CommandLogOptions } from '../../../src/journal/command-log.ts'
 import { LmdbState } from '../../../src/journal/lmdb-state.ts'
+import { commandProblem } from '../../../src/meta/command-checks.ts'
 import type { Command, Effect } from '../../../src/meta/commands.ts'
 import { fileAt, namespaceByName } from '../../../src/meta/resolve.ts'
 import type { FileInode } from '../../../src/meta/tables.ts'
@@ -39,6 +40,7 @@ export class LogFixture {
       journal: this.journal,
       term: await this.journal.campaign(),
       state: this.tables,
+      check: commandProblem,
       encode: encodeCommand,
       decode: decodeCommand,
       onEffect: (effect) => this.effects.push(effect),

@@ -66,7 +66,7 @@ describe('room that another load has left', () => {
     const w = await begin(1)
     add(w, 'first', 8, 10)
     add(w, 'second', 8, 10)
-    for (let index = 0; index < 100; index += 1) w.addFile(`long/f${index}`, megabyte / 10)
+    for (let index = 0; index < 100; index += 1) w.addFile(`long/f${index}`, Math.floor(megabyte / 10))
     const long = await submit(w, '/ns/long/', false, 1)
     for (const directory of ['first', 'second']) {
       expect(await load(w, `/ns/${directory}/`)).toMatchObject({ state: 'COMPLETED', reason: '' })

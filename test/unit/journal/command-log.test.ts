@@ -4,7 +4,8 @@ import { cp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { type Applied, CommandLog, type CommandLogOptions, type CommandState } from '../../../src/journal/command-log.ts'
+import { CommandLog, type CommandLogOptions } from '../../../src/journal/command-log.ts'
+import type { Applied, CommandState } from '../../../src/journal/command-state.ts'
 import type { Term } from '../../../src/journal/journal.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MemoryJournal } from '../../model/load-doubles.ts'
@@ -68,6 +69,7 @@ async function openLog(
     journal,
     term,
     state,
+    check: () => undefined,
     encode,
     decode,
     logger: silentLogger,
