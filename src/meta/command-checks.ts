@@ -113,7 +113,7 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
   }),
   follow_namespace_ttl: command<'follow_namespace_ttl'>({ atMs, fileIds: inodeIds, unstages }),
   end_ttl_change: command<'end_ttl_change'>({ atMs, rootId: inodeId, unstages }),
-  renew_files: command<'renew_files'>({ atMs, fileIds: inodeIds, unstages }),
+  renew_files: command<'renew_files'>({ atMs, fileIds: inodeIds, pinned: optional(flag), unstages }),
   expire: command<'expire'>({ atMs, inodeIds, unstages }),
   create_file: command<'create_file'>({
     ...{ atMs, namespaceId: word, key: fileKey, blockSizeBytes, requestKey: text(wordBytesMax), expiresMs: atMs, unstages },
