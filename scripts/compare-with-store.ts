@@ -44,6 +44,7 @@ const store = await openUnderFileSystem({ uri: access.uri, attributes: access.at
   ...parts,
   metrics: new MetricRegistry(),
   allowPrivateEndpoints: true,
+  fileRoots: ['/'],
 })
 
 const limit = pLimit(16)

@@ -12,6 +12,7 @@ import type {
   LoadMetadataResponse,
   UnreadableFiles,
 } from '../wire/generated/lifecycle.ts'
+import type { UnusablePaths } from '../wire/generated/master.ts'
 import type { CallOptions } from '../wire/service.ts'
 import { cachedOf } from './file-info.ts'
 import { directoryKey } from './file-service.ts'
@@ -20,6 +21,7 @@ import type { PathLocator } from './path-locator.ts'
 import { pageLimitMax, type StoreSync } from './store-sync.ts'
 import { isNews, type SyncTally } from './sync-tally.ts'
 import { pathOf, treePages } from './tree-pages.ts'
+import { mergeUnusable, unusablePaths } from './unusable-names.ts'
 
 /** Paths that an answer names. */
 const namedPathsMax = 1000
@@ -38,14 +40,16 @@ export class ConsistencyService {
   /** Lists a path at the store, whatever is known of it and how old that is. @throws SkeinError not_found, and what the store says */
   async loadMetadata(request: LoadMetadataRequest, { signal }: CallOptions): Promise<LoadMetadataResponse> {
     const tally: SyncTally = { added: 0, changed: 0, removed: 0, unchanged: 0 }
+    let unusable: UnusablePaths | undefined
     for (const { record, key } of this.#places(request.path)) {
       const wasFile = await this.#loadFile(record, key, tally, signal)
       if (!wasFile) await this.#locator.locate({ namespace: record.name, key }, signal)
       if (wasFile) continue
       const prefix = directoryKey(key)
       await (request.recursive ? this.#sync.tree(record, prefix, signal, tally) : this.#sync.children(record, prefix, signal, tally))
+      unusable = mergeUnusable(unusable, unusablePaths(record, this.#sync, prefix, request.recursive))
     }
-    return tally
+    return { ...tally, ...(unusable !== undefined && { unusable }) }
   }
 
   /**
@@ -55,6 +59,7 @@ export class ConsistencyService {
   async check(request: CheckConsistencyRequest, { signal }: CallOptions): Promise<CheckConsistencyResponse> {
     const answer: CheckConsistencyResponse = { inconsistent: [], total: 0, repaired: request.repair }
     const unreadable: UnreadableFiles = { paths: [], total: 0 }
+    let unusable: UnusablePaths | undefined
     for (const { record, key } of this.#places(request.path)) {
       await this.#findUnreadable(record, key, unreadable, signal)
       if (request.cachedOnly === true) continue
@@ -73,10 +78,12 @@ export class ConsistencyService {
         isEmpty &&= diff.files.length + diff.removals.length === 0
         after = next
       } while (after !== undefined)
+      unusable = mergeUnusable(unusable, unusablePaths(record, this.#sync, prefix, true))
+      isEmpty &&= unusable === undefined
       if (differs && request.repair) await this.#sync.tree(record, prefix, signal)
       if (isEmpty && prefix !== '') await this.#locator.locate({ namespace: record.name, key }, signal)
     }
-    return unreadable.total === 0 ? answer : { ...answer, unreadable }
+    return { ...answer, ...(unreadable.total > 0 && { unreadable }), ...(unusable !== undefined && { unusable }) }
   }
 
   async #findUnreadable(record: NamespaceRecord, key: string, found: UnreadableFiles, signal: AbortSignal): Promise<void> {

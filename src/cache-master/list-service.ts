@@ -6,13 +6,14 @@ import { parsePath } from '../base/paths.ts'
 import { directoryAt, listedAtMs } from '../meta/resolve.ts'
 import type { DirectoryInode, NamespaceRecord } from '../meta/tables.ts'
 import { walk, type WalkEntry, type WalkPosition } from '../meta/walk.ts'
-import type { FileInfo, ListStatusRequest, ListStatusResponse } from '../wire/generated/master.ts'
+import type { FileInfo, ListStatusRequest, ListStatusResponse, UnusablePaths } from '../wire/generated/master.ts'
 import type { CallOptions } from '../wire/service.ts'
 import { directoryInfo, fileInfo } from './file-info.ts'
 import { directoryKey, takeEntries } from './file-service.ts'
 import { type MasterContext, sortedNamespaces } from './master-context.ts'
 import type { PathLocator } from './path-locator.ts'
 import { pageLimitMax, type StoreSync } from './store-sync.ts'
+import { mergeUnusable, unusablePaths } from './unusable-names.ts'
 
 /** The last thing given out: a namespace itself (no key), or an entry of it. */
 const tokenSchema = z.strictObject({ namespace: z.string(), key: z.string(), folder: z.boolean() })
@@ -21,6 +22,7 @@ type Token = z.infer<typeof tokenSchema>
 interface Page {
   readonly files: FileInfo[]
   readonly next: WalkPosition | undefined
+  readonly unusable?: UnusablePaths | undefined
 }
 
 export class ListService {
@@ -54,12 +56,13 @@ export class ListService {
     const files = file === undefined ? [] : [fileInfo(this.#context, record, path.key, file)]
     if (directory === undefined) return { files, nextPageToken: '' }
     const page = await this.#firstPage(record, directory, directoryKey(path.key), request, limit, signal)
-    return response(record, { files: [...files, ...page.files], next: page.next })
+    return response(record, { ...page, files: [...files, ...page.files] })
   }
 
   async #listRoot(request: ListStatusRequest, token: Token | undefined, limit: number, signal: AbortSignal): Promise<ListStatusResponse> {
     const { recursive } = request
     const files: FileInfo[] = []
+    let unusable: UnusablePaths | undefined
     for (const record of sortedNamespaces(this.#context)) {
       if (token !== undefined && (record.name < token.namespace || (record.name === token.namespace && !recursive))) continue
       const root = directoryAt(this.#context.tables, record.rootId, '')
@@ -74,9 +77,10 @@ export class ListService {
         ? await this.#firstPage(record, root, '', request, left, signal)
         : this.#entries(record, root, '', true, goingOn, left)
       files.push(...page.files)
-      if (page.next !== undefined) return response(record, { files, next: page.next })
+      unusable = mergeUnusable(unusable, page.unusable)
+      if (page.next !== undefined) return response(record, { files, next: page.next, unusable })
     }
-    return { files, nextPageToken: '' }
+    return { files, nextPageToken: '', ...(unusable !== undefined && { unusable }) }
   }
 
   async #firstPage(
@@ -92,7 +96,9 @@ export class ListService {
       await (recursive ? this.#sync.tree(record, prefix, signal) : this.#sync.children(record, prefix, signal))
     }
     const now = directoryAt(this.#context.tables, record.rootId, prefix)
-    return now === undefined ? { files: [], next: undefined } : this.#entries(record, now, prefix, recursive, undefined, limit)
+    const unusable = unusablePaths(record, this.#sync, prefix, recursive)
+    if (now === undefined) return { files: [], next: undefined, unusable }
+    return { ...this.#entries(record, now, prefix, recursive, undefined, limit), unusable }
   }
 
   #entries(
@@ -122,10 +128,11 @@ export class ListService {
   }
 }
 
-function response(record: NamespaceRecord, page: Page): ListStatusResponse {
-  if (page.next === undefined) return { files: page.files, nextPageToken: '' }
-  const token: Token = { namespace: record.name, key: page.next.key, folder: page.next.folder }
-  return { files: page.files, nextPageToken: JSON.stringify(token) }
+function response(record: NamespaceRecord, { files, next, unusable }: Page): ListStatusResponse {
+  const named = unusable === undefined ? {} : { unusable }
+  if (next === undefined) return { files, nextPageToken: '', ...named }
+  const token: Token = { namespace: record.name, key: next.key, folder: next.folder }
+  return { files, nextPageToken: JSON.stringify(token), ...named }
 }
 
 function parseToken(text: string): Token {

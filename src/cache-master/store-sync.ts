@@ -17,6 +17,7 @@ import type { MasterContext } from './master-context.ts'
 import { blockSizeOf } from './namespace-definition.ts'
 import type { Hold } from './path-latch.ts'
 import type { Inquiry } from './recent-changes.ts'
+import { UnusableNames } from './unusable-names.ts'
 import { asksMax, type LookedAt, overtaken, StoreInquiries } from './store-inquiries.ts'
 import { count, isNews, type SyncTally } from './sync-tally.ts'
 
@@ -78,6 +79,8 @@ type Change = Partial<Omit<ApplyListing, 'type' | 'atMs' | 'namespaceId' | 'bloc
 export class StoreSync {
   readonly #context: MasterContext
   readonly #store: StoreInquiries
+  /** What the store has and cannot give. */
+  readonly unusable = new UnusableNames()
 
   constructor(context: MasterContext) {
     this.#context = context
@@ -133,7 +136,7 @@ export class StoreSync {
           directories: diff.markers.map((key) => ({ key, marker: true })),
           removals: diff.removals,
           unmarked: diff.unmarked,
-          treeListed: ends && this.#isTreeNews(directory) ? [prefix] : [],
+          treeListed: ends && this.#isTreeNews(directory) && this.unusable.below(record, prefix, true, 0).total === 0 ? [prefix] : [],
         })
         turn.release()
         if (inquiry.isOutdated) {
@@ -204,6 +207,11 @@ export class StoreSync {
       const { page, inquiry } = fetched
       try {
         this.#context.changes.listed(inquiry, { prefix, afterKey: after?.key, upToKey: page.next?.key, isOfChildren: true })
+        this.unusable.note(
+          record,
+          { prefix, afterKey: after?.key, upToKey: page.next?.key, isFlat: true, directories: page.prefixes },
+          page.objects,
+        )
         const absent = this.#childrenAbsent(record, prefix, after?.key, fetched)
         gone.push(...absent.filter((key) => key.endsWith('/')))
         const range = { directory: undefined, prefix, afterKey: after?.key, upToKey: page.next?.key, ...newerThan(inquiry) }
@@ -214,7 +222,7 @@ export class StoreSync {
           upserts: files.filter(isNews).map(({ object }) => object),
           directories: [...prefixes.map((key) => ({ key, marker: false })), ...markers.map((key) => ({ key, marker: true }))],
           removals,
-          childrenListed: page.next === undefined ? [prefix] : [],
+          childrenListed: page.next === undefined && this.unusable.below(record, prefix, false, 0).total === 0 ? [prefix] : [],
         })
         // The same page again when what is left of it cannot be told any more.
         if (inquiry.isOutdated) continue
@@ -335,7 +343,9 @@ export class StoreSync {
     const { tables } = this.#context
     const { page, inquiry } = fetched
     const directory = directoryAt(tables, record.rootId, prefix)
-    const range = { directory, prefix, afterKey: after?.key, upToKey: page.next?.key, ...newerThan(inquiry) }
+    const [afterKey, upToKey] = [after?.key, page.next?.key]
+    this.unusable.note(record, { prefix, afterKey, upToKey, isFlat: false }, page.objects)
+    const range = { directory, prefix, afterKey, upToKey, ...newerThan(inquiry), covered: this.unusable.covers(record) }
     const end = endOfPiece(tables, range, knownPerPiece)
     // A page out of order removes nothing and is not cut.
     const objects = end === undefined ? page.objects : page.objects.filter(({ key }) => compareKeys(key, end) <= 0)
@@ -353,12 +363,13 @@ export class StoreSync {
     const present = new Set([...page.objects.map(({ key }) => key), ...page.prefixes])
     const directory = directoryAt(tables, record.rootId, prefix)
     const absent: string[] = []
+    const isCovered = this.unusable.covers(record)
     if (directory === undefined) return absent
     for (const { name, inodeId } of tables.edges(directory.id, afterKey?.slice(prefix.length) ?? '')) {
       const key = prefix + name
       if (page.next !== undefined && compareKeys(key, page.next.key) > 0) break
       // An object of the directory's own name that holds bytes is not told apart from its marker here; whole listings do.
-      if (name === '' || key === afterKey || present.has(key)) continue
+      if (name === '' || key === afterKey || present.has(key) || isCovered?.(key) === true) continue
       if (inquiry.isYounger(key, inodeId) || inquiry.isNewerKnown(key)) continue
       const inode = tables.inode(inodeId)
       if (inode?.kind !== 'file' || inode.persisted) absent.push(key)

@@ -2,11 +2,11 @@
 // the audit at the end, and the target that is kept with the files.
 import { z } from 'zod'
 import { blockCount, blockIdOf } from '../base/block-id.ts'
-import { SkeinError } from '../base/errors.ts'
+import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { formatPath, parsePath } from '../base/paths.ts'
 import { namespaceById } from '../meta/resolve.ts'
 import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
-import type { ListPosition } from '../ufs/under-file-system.ts'
+import { type ListPosition, unusableReason } from '../ufs/under-file-system.ts'
 import type {
   AuditedFile,
   AuditFilesRequest,
@@ -57,7 +57,7 @@ export class SyncService {
     const staging = this.#stagingOf(request.stagingId, request.stagingExpiresMs)
     const prefix = directoryKey(path.key)
     // Side by side, since most paths are directories; but what an atomic load lists is put aside, and comes in later.
-    const looking = mayBeFile ? this.#refresh(record, path.key, staging, signal) : undefined
+    const looking = mayBeFile ? this.#refreshOrProblem(record, path.key, staging, signal) : undefined
     const list = (): Promise<SyncedPage> =>
       staging === undefined
         ? this.#sync.page(record, prefix, after, limit, signal)
@@ -115,6 +115,22 @@ export class SyncService {
       if (workerIds.length < replication) shortages.push({ blockIndex: index, workerIds })
     }
     return shortages.length === 0 ? undefined : { fileId, gone: false, shortages }
+  }
+
+  /** As #refresh; what the store has and cannot give is that one file's failure. */
+  async #refreshOrProblem(
+    record: NamespaceRecord,
+    key: string,
+    staging: Staging | undefined,
+    signal: AbortSignal,
+  ): Promise<SyncedObject | undefined> {
+    try {
+      return await this.#refresh(record, key, staging, signal)
+    } catch (thrown) {
+      if (!isSkeinError(thrown, 'failed_precondition', unusableReason)) throw thrown
+      const object = { key, length: 0, etag: '', storageClass: '' }
+      return { fileId: 0, object, blockSizeBytes: this.#sync.blockSizeBytes(record), problem: thrown.message }
+    }
   }
 
   async #refresh(

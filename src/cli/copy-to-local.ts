@@ -4,13 +4,14 @@
 import { link, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
-import type { FileInfo } from '../wire/generated/master.ts'
+import type { FileInfo, UnusablePaths } from '../wire/generated/master.ts'
 import { type CommandContext, openTarget, type Target, writeResult } from './context.ts'
 import { listPages } from './list-pages.ts'
 import { localError, localPath, localUri, onLocal } from './local-path.ts'
 import { eachInParallel } from './parallel-each.ts'
 import { printable } from './printable.ts'
 import { Tally } from './tally.ts'
+import { nameUnusable } from './unusable-paths.ts'
 
 const filesAtATime = 8
 /** Directories that are remembered to be in their place. */
@@ -82,7 +83,8 @@ class Copy {
 
   async *#entries(): AsyncGenerator<FileInfo, void, undefined> {
     const { cluster, path } = this.#target
-    for await (const page of listPages(cluster.master(), { path, recursive: true }, this.#context.signal)) yield* page
+    const named = (found: UnusablePaths): void => nameUnusable(this.#context, found)
+    for await (const page of listPages(cluster.master(), { path, recursive: true }, this.#context.signal, named)) yield* page
   }
 
   #relative(file: FileInfo): string {

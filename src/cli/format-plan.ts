@@ -12,6 +12,7 @@ export function planText(plan: PlanReport): string {
     ...(plan.filesExcluded > 0 ? [['Not selected', String(plan.filesExcluded)] as const] : []),
     ['Cached already', `${plan.filesCached}, ${sized(plan.bytesCached)}`],
     ...(plan.filesFailing > 0 ? [['Cannot be loaded', String(plan.filesFailing)] as const] : []),
+    ...plan.failing.map(({ path, reason }) => [`  ${path}`, reason] as const),
     ['To load', `${sized(plan.bytesToLoad)} in ${plan.blocks} blocks, ${plan.tasks} tasks`],
     ['To write', `${sized(plan.bytesToWrite)}, all replicas`],
     ['Requests to the origin', `${plan.getRequests} GET, ${plan.listRequests} to list and look`],

@@ -1,11 +1,12 @@
 // Why: `skein fs ls | stat | cat | count | du | location`: what there is, how much of it is cached, and where.
 import type { Command } from 'commander'
 import { SkeinError } from '../base/errors.ts'
-import type { FileInfo } from '../wire/generated/master.ts'
+import type { FileInfo, UnusablePaths } from '../wire/generated/master.ts'
 import { type CommandContext, openTarget, writeResult } from './context.ts'
 import { countText, duHeader, duLine, locationsOf, locationText, lsLine, statText } from './format-file.ts'
 import { listPages } from './list-pages.ts'
 import { syncInterval } from './sync-interval.ts'
+import { nameUnusable } from './unusable-paths.ts'
 
 export function addCommands(parent: Command, context: CommandContext): void {
   const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
@@ -53,20 +54,26 @@ async function ls(context: CommandContext, text: string, recursive: boolean, rea
   const { path, cluster, config } = await openTarget(context, text)
   const { io, options, signal } = context
   const sync = syncInterval(config)
+  let unusable: UnusablePaths | undefined
+  const listing = listPages(cluster.master(), { path, recursive, ...sync }, signal, (found) => {
+    unusable = found
+    nameUnusable(context, found)
+  })
   if (options.format === 'text') {
-    for await (const files of listPages(cluster.master(), { path, recursive, ...sync }, signal)) {
+    for await (const files of listing) {
       if (files.length > 0) await io.writeBytes(Buffer.from(files.map((file) => `${lsLine(file, readable)}\n`).join('')))
     }
     return
   }
   let separator = '{"files":['
-  for await (const files of listPages(cluster.master(), { path, recursive, ...sync }, signal)) {
+  for await (const files of listing) {
     if (files.length === 0) continue
     // A page at a time, and no more than the reader takes.
     await io.writeBytes(Buffer.from(separator + files.map((file) => JSON.stringify(file)).join(',')))
     separator = ','
   }
-  io.stdout(`${separator === ',' ? '' : separator}]}\n`)
+  const named = unusable === undefined ? '' : `,"unusable":${JSON.stringify(unusable)}`
+  io.stdout(`${separator === ',' ? '' : separator}]${named}}\n`)
 }
 
 async function stat(context: CommandContext, text: string): Promise<void> {
@@ -97,7 +104,8 @@ async function du(context: CommandContext, text: string, sumOnly: boolean, reada
     return
   }
   const files: FileInfo[] = []
-  for await (const page of listPages(cluster.master(), { path, recursive: true, ...sync }, signal))
+  const named = (found: UnusablePaths): void => nameUnusable(context, found)
+  for await (const page of listPages(cluster.master(), { path, recursive: true, ...sync }, signal, named))
     files.push(...page.filter((file) => !file.folder))
   const document = files.map((file) => ({ path: file.path, bytes: file.length, cachedBytes: file.cachedBytes }))
   writeResult(

@@ -11,6 +11,7 @@ import { wholeNumber } from './numbers.ts'
 import { eachInParallel } from './parallel-each.ts'
 import { printable } from './printable.ts'
 import { Tally } from './tally.ts'
+import { nameUnusable } from './unusable-paths.ts'
 
 export function addCommands(parent: Command, context: CommandContext): void {
   const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
@@ -71,9 +72,10 @@ async function loadMetadata(context: CommandContext, text: string, recursive: bo
   const { added, changed, removed, unchanged } = found
   const summary = `Metadata of ${printable(path)} was loaded: ${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged`
   writeResult(context, { path, ...found }, summary)
+  nameUnusable(context, found.unusable)
 }
 
-/** Differences that stay, and files that nobody has all of, make the exit code 1. */
+/** Differences that stay, and files that nobody has all of, make the exit code 1; names that cannot be cached alone make it 3. */
 async function checkConsistency(context: CommandContext, text: string, repair: boolean): Promise<void> {
   const { path, cluster } = await openTarget(context, text)
   const call = { signal: context.signal, deadlineMs: longCallMs }
@@ -82,13 +84,14 @@ async function checkConsistency(context: CommandContext, text: string, repair: b
     total,
     repaired,
     unreadable = { paths: [], total: 0 },
+    unusable,
   } = await cluster.lifecycle().checkConsistency({ path, repair }, call)
   const paths = inconsistent.toSorted()
   const more = total > paths.length ? [`and ${total - paths.length} more`] : []
   const lost = unreadable.paths.toSorted()
   const lines =
     total === 0
-      ? unreadable.total > 0
+      ? unreadable.total > 0 || unusable !== undefined
         ? []
         : [`${printable(path)} is consistent with the under storage system.`]
       : repaired
@@ -98,12 +101,19 @@ async function checkConsistency(context: CommandContext, text: string, repair: b
     lines.push('The following files are not persisted, and blocks of them are on no live worker:', ...lost.map(printable))
     if (unreadable.total > lost.length) lines.push(`and ${unreadable.total - lost.length} more`)
   }
-  const consistent = total === 0 && unreadable.total === 0
-  const document = { path, consistent, inconsistent: paths, total, repaired: repaired && total > 0 }
+  if (unusable !== undefined) {
+    const reasons = unusable.paths.map((one) => printable(`${one.path}: ${one.reason}`))
+    lines.push('The following names at the store cannot be cached:', ...reasons)
+    if (unusable.total > reasons.length) lines.push(`and ${unusable.total - reasons.length} more`)
+  }
+  const consistent = total === 0 && unreadable.total === 0 && unusable === undefined
+  const found = { path, consistent, inconsistent: paths, total, repaired: repaired && total > 0 }
+  const document = unusable === undefined ? found : { ...found, unusable }
   writeResult(
     context,
     unreadable.total === 0 ? document : { ...document, unreadable: { paths: lost, total: unreadable.total } },
     lines.join('\n'),
   )
   if ((total > 0 && !repaired) || unreadable.total > 0) context.setExitCode(exitCodes.failed)
+  else if (unusable !== undefined) context.setExitCode(exitCodes.partial)
 }

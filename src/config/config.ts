@@ -94,6 +94,8 @@ export interface CosnConfig {
 }
 export interface UfsConfig {
   readonly allowPrivateEndpoints: boolean
+  /** Absolute directories that `file://` namespaces may be in. */
+  readonly fileRoots: readonly string[]
   readonly cosn: CosnConfig
 }
 /** For plans; undefined where nobody has said. */

@@ -79,7 +79,13 @@ export const loadKeys = {
     default: 'false',
     localDefault: 'true',
     scope: 'roles',
-    doc: 'Allows stores at loopback, link-local and private addresses, plain http, and `file://`',
+    doc: 'Allows stores at loopback, link-local and private addresses, and plain http',
+  },
+  'skein.ufs.file.roots': {
+    kind: 'list',
+    localDefault: '/',
+    scope: 'roles',
+    doc: 'Directories that `file://` namespaces may be in, absolute, the same for the master, workers and job workers; links are resolved before they are compared. None: no `file://`',
   },
 
   'goosefs.job.worker.max.active.task.num': {

@@ -1,6 +1,6 @@
 // Why: from settings to the typed configuration, with the rules that involve several keys. Pure: what it needs of the
 // machine is given to it.
-import { resolve as resolvePath } from 'node:path'
+import { isAbsolute, resolve as resolvePath } from 'node:path'
 import { type Bandwidth, parseBandwidth } from '../base/bandwidth.ts'
 import { toSkeinError } from '../base/errors.ts'
 import type {
@@ -173,6 +173,7 @@ function ufsOf(values: Values, machine: Machine): UfsConfig {
   const trafficLimit = values.amount('fs.cosn.traffic.limit')
   return {
     allowPrivateEndpoints: values.flag('skein.ufs.allowPrivateEndpoints'),
+    fileRoots: fileRootsOf(values),
     cosn: {
       blockSizeBytes: values.amount(values.given('fs.cosn.block.size') ? 'fs.cosn.block.size' : 'goosefs.user.block.size.bytes.default'),
       readAheadBlockBytes: values.amount('fs.cosn.read.ahead.block.size'),
@@ -191,6 +192,13 @@ function ufsOf(values: Values, machine: Machine): UfsConfig {
       sessionToken: values.secret('fs.cosn.userinfo.sessionToken'),
     },
   }
+}
+
+function fileRootsOf(values: Values): readonly string[] {
+  const roots = values.words('skein.ufs.file.roots') ?? []
+  const wrong = roots.find((root) => !isAbsolute(root))
+  if (wrong !== undefined) throw values.error('skein.ufs.file.roots', `'${wrong}' is not an absolute path: begin it with /`)
+  return roots.map((root) => resolvePath(root))
 }
 
 function loadOf(values: Values): LoadConfig {

@@ -7,7 +7,7 @@ import type { IndexItem } from '../load/path-list.ts'
 import type { Delta } from '../load/commands.ts'
 import type { LoadOptions } from '../load/load.ts'
 import type { ListedFile } from '../load/planner.ts'
-import { isSelective, nameBelow, selectorOf, type Selector } from '../load/selection.ts'
+import { isSelective, nameBelow, type SelectableFile, selectorOf, type Selector } from '../load/selection.ts'
 import type { Tables } from '../load/tables.ts'
 import type { MasterServiceDefinition, SyncedFile, SyncPageResponse } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
@@ -120,7 +120,7 @@ export class LoadListing {
     const files: ListedFile[] = []
     for (const { file, root, item } of found) {
       const isMarker = file.length === 0 && (file.key === '' || file.key.endsWith('/')) && file.problem === ''
-      if (!isMarker && this.#selector !== undefined && !this.#selector(nameBelow(parsePath(root).key, file.key), file)) {
+      if (!isMarker && this.#selector !== undefined && !this.#selector(nameBelow(parsePath(root).key, file.key), selectable(file))) {
         filesExcluded += 1
         this.#changes.delete(file.key)
         continue
@@ -215,6 +215,11 @@ export class LoadListing {
       throw thrown
     }
   }
+}
+
+/** An object without a version is one that the store could not show. */
+function selectable(file: SyncedFile): SelectableFile {
+  return file.problem !== '' && file.etag === '' && file.length === 0 ? { length: undefined } : file
 }
 
 interface Found {

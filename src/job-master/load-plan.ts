@@ -5,7 +5,7 @@ import { bandwidthAt, parseBandwidth } from '../base/bandwidth.ts'
 import { parseBytes } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
-import { parsePath } from '../base/paths.ts'
+import { formatPath, parsePath } from '../base/paths.ts'
 import type { SubmitLoad } from '../load/commands.ts'
 import { costOf, getRequests, type ReadShape } from '../load/cost.ts'
 import { estimateOf } from '../load/estimate.ts'
@@ -34,6 +34,8 @@ export interface PlanDependencies {
 
 type StoreTerms = JobMasterOptions['storeTerms']
 
+/** Files that a plan names. */
+const failingNamedMax = 20
 const plansMax = 64
 const runningMax = 8
 const keepMs = 10 * 60_000
@@ -77,7 +79,7 @@ export class LoadPlans {
     const plan = this.#plans.get(planId)
     if (plan === undefined) throw new SkeinError('not_found', `there is no plan ${planId}: plans are kept for ${keepMs / 60_000} minutes`)
     plan.askedMs = this.#deps.clock.monotonicMs()
-    return { ...plan.report, placement: plan.report.placement.map((row) => ({ ...row })) }
+    return { ...plan.report, placement: plan.report.placement.map((row) => ({ ...row })), failing: [...plan.report.failing] }
   }
 
   #forget(): void {
@@ -194,6 +196,9 @@ class PlanBooks {
     report.filesExcluded += page.filesExcluded
     report.listRequests += page.lists + page.looks
     report.filesFailing += plan.failed.filter(({ code }) => code !== 'resource_exhausted').length
+    const failing = plan.failed.filter(({ code }) => code !== 'resource_exhausted').slice(0, failingNamedMax - report.failing.length)
+    const { namespace } = parsePath(report.path)
+    report.failing.push(...failing.map(({ key, reason }) => ({ path: formatPath({ namespace, key }), reason })))
     report.tasks += plan.sets.length
     this.shortBytes += plan.missingBytes
     const files = new Set<number>()
@@ -252,7 +257,7 @@ function sourceOf({ attributes, name }: NamespaceInfo): string {
 
 function emptyReport(planId: string, path: string): PlanReport {
   return {
-    ...{ planId, path, done: false, error: '', errorCode: '', placement: [], rateBasis: '', currency: '', costBasis: '' },
+    ...{ planId, path, done: false, error: '', errorCode: '', placement: [], failing: [], rateBasis: '', currency: '', costBasis: '' },
     ...{ files: 0, bytes: 0, filesCached: 0, bytesCached: 0, filesFailing: 0, filesExcluded: 0 },
     ...{ bytesToLoad: 0, bytesToWrite: 0, blocks: 0, tasks: 0, listRequests: 0, getRequests: 0 },
     ...{ capacityBytes: 0, freeBytes: 0, evictBytes: 0, missingBytes: 0 },

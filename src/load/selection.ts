@@ -17,7 +17,8 @@ export interface Selection {
 }
 
 export interface SelectableFile {
-  readonly length: number
+  /** Undefined: nobody could look at it, so that neither bounds nor what may be below it leave it out. */
+  readonly length: number | undefined
   /** When it was changed; unknown where the master does not say. */
   readonly modifiedMs?: number | undefined
 }
@@ -45,14 +46,16 @@ export function selectorOf(selection: Selection): Selector {
   const [wanted, unwanted] = [include.map(parseGlob), exclude.map(parseGlob)]
   const byTime = modifiedAfterMs !== undefined || modifiedBeforeMs !== undefined
   return (name, { length, modifiedMs }) => {
-    if (length < sizeMin || length > sizeMax) return false
-    if (byTime) {
+    const isUnknown = length === undefined
+    if (!isUnknown && (length < sizeMin || length > sizeMax)) return false
+    if (byTime && !isUnknown) {
       // A file of unknown age is in no time's bounds.
       if (modifiedMs === undefined) return false
       if (modifiedAfterMs !== undefined && modifiedMs < modifiedAfterMs) return false
       if (modifiedBeforeMs !== undefined && modifiedMs >= modifiedBeforeMs) return false
     }
-    if (wanted.length > 0 && !wanted.some((glob) => glob(name))) return false
+    const mayHoldMore = isUnknown && name.endsWith('/')
+    if (wanted.length > 0 && !mayHoldMore && !wanted.some((glob) => glob(name))) return false
     return !unwanted.some((glob) => glob(name))
   }
 }

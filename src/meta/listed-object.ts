@@ -8,4 +8,6 @@ export interface ListedObject {
   readonly modifiedMs: number
   readonly storageClass: string
   readonly crc64?: string
+  /** Why it cannot be read as an object; with a slash at the end of its key nothing below it could be listed. */
+  readonly problem?: string
 }

@@ -22,6 +22,8 @@ export interface PageRange {
   readonly isYounger: (key: string, inodeId: number) => boolean
   /** Whether a key was changed here since the store was asked: what the page says of it is out of date. */
   readonly changed?: ((key: string) => boolean) | undefined
+  /** Whether the listing was blind for a key (unusable-names.ts): that it is not in the page says nothing. */
+  readonly covered?: ((key: string) => boolean) | undefined
 }
 
 /** One object of the page: what is to be said of it, and the file that it already is. */
@@ -41,15 +43,16 @@ export interface PageDiff {
 }
 
 /** Whether the object stands for a directory: no bytes, and a key that ends in `/` (or is the namespace's prefix itself). */
-export function isMarker(object: { readonly key: string; readonly length: number }): boolean {
-  return object.length === 0 && (object.key === '' || object.key.endsWith('/'))
+export function isMarker(object: { readonly key: string; readonly length: number; readonly problem?: string }): boolean {
+  return object.problem === undefined && object.length === 0 && (object.key === '' || object.key.endsWith('/'))
 }
 
 /** Why an object cannot become a file, or the empty string. */
 export function objectProblem(
-  object: { readonly key: string; readonly length: number; readonly etag: string },
+  object: { readonly key: string; readonly length: number; readonly etag: string; readonly problem?: string },
   blockSizeBytes: number,
 ): string {
+  if (object.problem !== undefined) return object.problem
   if (object.key === '') return 'the object has the name of the namespace itself'
   if (object.etag === '') return 'the store lists it without an ETag, so that its version cannot be held fast'
   const problem = keyProblem(object.key)
@@ -103,14 +106,14 @@ export function diffPage(
   const unmarked: string[] = []
   for (const [key, inodeId] of ordered ? known : []) {
     const name = key.startsWith(directoryMark) ? key.slice(1) : key
-    if (range.isYounger(name, inodeId) || changed?.(name) === true) continue
+    if (range.isYounger(name, inodeId) || changed?.(name) === true || range.covered?.(name) === true) continue
     if (!key.startsWith(directoryMark)) {
       const inode = tables.inode(inodeId)
       if (inode?.kind === 'file' && inode.persisted) removals.push(key)
     } else if (isMarked(tables, rootId, key.slice(1))) unmarked.push(key.slice(1))
   }
   const isOlder = range.directory !== undefined && !range.isYounger(range.prefix, range.directory.id)
-  if (!prefixMarked && isOlder && changed?.(range.prefix) !== true) unmarked.push(range.prefix)
+  if (!prefixMarked && isOlder && changed?.(range.prefix) !== true && range.covered?.(range.prefix) !== true) unmarked.push(range.prefix)
   return { files, markers, removals, unmarked }
 }
 

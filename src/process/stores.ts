@@ -10,7 +10,8 @@ import type { RoleContext } from './role-shell.ts'
 /** Opens stores with this process's defaults. `background`: nobody waits for what is read. */
 export function storeOpener(context: RoleContext, background = false): (access: StoreAccess) => Promise<UnderFileSystem> {
   const { clock, random, logger, metrics, config } = context
-  const deps = { clock, random, logger, metrics, allowPrivateEndpoints: config.ufs.allowPrivateEndpoints, background }
+  const { allowPrivateEndpoints, fileRoots } = config.ufs
+  const deps = { clock, random, logger, metrics, allowPrivateEndpoints, fileRoots, background }
   return (access) => openUnderFileSystem(access, config.ufs.cosn, deps)
 }
 

@@ -8,6 +8,9 @@ interface BigStat {
   readonly mtimeNs: bigint
 }
 
+/** Some file systems keep times that no calendar has. */
+const timeMaxMs = 8_640_000_000_000_000
+
 export function localEtag(about: BigStat): string {
   return `${about.ino.toString(16)}-${about.size.toString(16)}-${about.mtimeNs.toString(16)}`
 }
@@ -17,7 +20,7 @@ export function localObject(key: string, about: BigStat): ObjectInfo {
     key,
     length: Number(about.size),
     etag: localEtag(about),
-    modifiedMs: Number(about.mtimeNs / 1_000_000n),
+    modifiedMs: Math.min(Math.max(Number(about.mtimeNs / 1_000_000n), -timeMaxMs), timeMaxMs),
     storageClass: 'STANDARD',
   }
 }

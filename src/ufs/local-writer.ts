@@ -61,7 +61,7 @@ export async function deleteLocal(root: string, key: string): Promise<void> {
 }
 
 /** Copies the file at `source` (a path that was looked up) to `key`. @throws see UnderFileSystem.copy */
-export async function copyLocal(root: string, source: string, key: string): Promise<void> {
+export async function copyLocal(root: string, source: string | Buffer, key: string): Promise<void> {
   const path = await placeFor(root, key)
   await throughTemporary(path, true, async (temporary) => {
     await copyFile(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)

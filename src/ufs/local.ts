@@ -1,13 +1,16 @@
 // Why: a directory (local disk, NFS, a Ceph mount) as a store. How: keys are paths below the root; the version of a file is
 // its inode, size and mtime; a read looks at it before and after, so that a file that changes meanwhile is noticed.
-// Nothing outside the root is reachable: `.` and `..` are refused, links are followed only to files inside.
+// Nothing outside the root is reachable: `.` and `..` are refused, links are followed inside it (local-names.ts); and the root
+// itself lies in one of the directories that this process may use (file-roots.ts), looked at whenever it is used.
 import { constants } from 'node:fs'
-import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
+import { realRoot } from './file-roots.ts'
+import { codeOf, kindOf, resolveKey, unusable } from './local-names.ts'
 import { renameLocal } from './local-rename.ts'
 import { localEtag, localObject } from './local-version.ts'
 import { type LocalEntry, walkDirectory } from './local-walk.ts'
@@ -27,13 +30,16 @@ interface Walk {
 
 export class LocalUnderFileSystem implements UnderFileSystem {
   readonly #directory: string
+  readonly #roots: readonly string[]
   readonly #metrics: MetricRegistry
   readonly #walks = new Map<string, Walk>()
   readonly #counters = { readBytes: 0, readRequests: 0 }
   #walkCount = 0
 
-  constructor(directory: string, metrics: MetricRegistry) {
+  /** @param roots the directories that may be used: skein.ufs.file.roots */
+  constructor(directory: string, roots: readonly string[], metrics: MetricRegistry) {
     this.#directory = directory
+    this.#roots = roots
     this.#metrics = metrics
   }
 
@@ -43,7 +49,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
 
   async check(signal: AbortSignal): Promise<void> {
     throwIfAborted(signal)
-    const about = await stat(this.#directory).catch((error: unknown) => {
+    const about = await stat(await this.#root()).catch((error: unknown) => {
       throw fileError(this.#directory, error)
     })
     if (!about.isDirectory()) throw new SkeinError('failed_precondition', `${this.#directory} is not a directory`)
@@ -52,11 +58,13 @@ export class LocalUnderFileSystem implements UnderFileSystem {
   async stat(key: string, signal: AbortSignal): Promise<ObjectInfo> {
     throwIfAborted(signal)
     this.#metrics.add('ufs.stat.requests')
-    const path = await this.#resolve(key)
+    const { name, path } = await this.#resolve(key)
     const about = await stat(path, { bigint: true }).catch((error: unknown) => {
-      throw fileError(path, error)
+      throw fileError(name, error)
     })
-    if (!about.isFile()) throw new SkeinError('not_found', `${path} is not a file`)
+    const found = kindOf(about)
+    if (found.kind === 'problem') throw unusable(name, found.problem)
+    if (found.kind !== 'file') throw new SkeinError('not_found', `${name} is not a file`)
     return localObject(key, about)
   }
 
@@ -70,12 +78,12 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     const entries = kept?.entries ?? walkDirectory(root, { ...request, after: request.after?.key }, signal)
     const objects: ObjectInfo[] = []
     const prefixes: string[] = []
-    const files: string[] = []
+    const files: LocalEntry[] = []
     let lastKey = ''
     const take = (entry: LocalEntry): void => {
       lastKey = entry.key
       if (entry.folder) prefixes.push(entry.key)
-      else files.push(entry.key)
+      else files.push(entry)
     }
     if (kept !== undefined) take(kept.ahead)
     let ahead: LocalEntry | undefined
@@ -88,7 +96,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     }
     for (let from = 0; from < files.length; from += 64) {
       throwIfAborted(signal)
-      const found = await Promise.all(files.slice(from, from + 64).map((key) => this.#describe(root, key)))
+      const found = await Promise.all(files.slice(from, from + 64).map((entry) => this.#describe(root, entry)))
       objects.push(...found.filter((object) => object !== undefined))
     }
     return { objects, prefixes, next: ahead === undefined ? undefined : { key: lastKey, token: this.#keep({ entries, ahead }) } }
@@ -98,22 +106,22 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     throwIfAborted(signal)
     this.#counters.readRequests += 1
     this.#metrics.add('ufs.read.requests')
-    const path = await this.#resolve(request.key)
+    const { name, path } = await this.#resolve(request.key)
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
-      throw fileError(path, error)
+      throw fileError(name, error)
     })
     try {
-      await this.#expectVersion(file, path, request)
+      await this.#expectVersion(file, name, request)
       for (let done = 0; done < request.length;) {
         throwIfAborted(signal)
         const wanted = Math.min(chunkBytes, request.length - done)
         const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(wanted), 0, wanted, request.offset + done)
-        if (bytesRead === 0) throw changedWhileRead(path)
+        if (bytesRead === 0) throw changedWhileRead(name)
         done += bytesRead
         this.#counters.readBytes += bytesRead
         this.#metrics.add('ufs.read.bytes', bytesRead)
         // The version is looked at before the last chunk goes out: what was read is one version, or the read fails.
-        if (done >= request.length) await this.#expectVersion(file, path, request)
+        if (done >= request.length) await this.#expectVersion(file, name, request)
         yield bytesRead === wanted ? buffer : buffer.subarray(0, bytesRead)
       }
     } finally {
@@ -150,7 +158,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
   async copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
     const source = await this.stat(from, signal)
     if (from === to) return source
-    await copyLocal(await this.#root(), await this.#resolve(from), to)
+    await copyLocal(await this.#root(), (await this.#resolve(from)).path, to)
     return await this.stat(to, signal)
   }
 
@@ -185,12 +193,17 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     if (localEtag(about) !== request.etag || request.offset + request.length > Number(about.size)) throw changedWhileRead(path)
   }
 
-  async #describe(root: string, key: string): Promise<ObjectInfo | undefined> {
+  /** @returns undefined when it was deleted since the directory was read: then it is not in the listing */
+  async #describe(root: string, { key, problem }: LocalEntry): Promise<ObjectInfo | undefined> {
+    if (problem !== undefined) return unusableObject(key, problem)
     try {
-      return localObject(key, await stat(join(root, key), { bigint: true }))
-    } catch {
-      // It was deleted since the directory was read: then it is not in the listing.
-      return undefined
+      const about = await stat(join(root, key), { bigint: true })
+      const found = kindOf(about)
+      if (found.kind === 'problem') return unusableObject(key, found.problem)
+      return found.kind === 'file' ? localObject(key, about) : undefined
+    } catch (thrown) {
+      const code = codeOf(thrown)
+      return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : unusableObject(key, `it cannot be looked at (${code})`)
     }
   }
 
@@ -203,25 +216,30 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     return token
   }
 
+  /** @throws SkeinError permission_denied (`endpoint_not_allowed`) where this process may not use the directory */
   async #root(): Promise<string> {
-    return await realpath(this.#directory).catch((error: unknown) => {
-      throw fileError(this.#directory, error)
+    return await realRoot(this.#directory, this.#roots).catch((error: unknown) => {
+      throw error instanceof SkeinError ? error : fileError(this.#directory, error)
     })
   }
 
-  /** The real path of a key. @throws SkeinError not_found, also when a link leads out of the root */
-  async #resolve(key: string): Promise<string> {
+  /** The file of a key: `name` for people. @throws SkeinError not_found, failed_precondition (`object_unusable`), permission_denied */
+  async #resolve(key: string): Promise<{ readonly name: string; readonly path: string | Buffer }> {
     const problem = keyProblem(key)
     if (problem !== undefined || key === '' || key.endsWith('/') || key.startsWith('/') || key.includes('//')) {
       throw new SkeinError('not_found', `${JSON.stringify(key)} is not a file: ${problem ?? 'it is no path of a file'}`)
     }
     const root = await this.#root()
-    const path = await realpath(join(root, key)).catch((error: unknown) => {
-      throw fileError(join(root, key), error)
+    const name = join(root, key)
+    const path = await resolveKey(root, key).catch((error: unknown) => {
+      throw error instanceof SkeinError ? error : fileError(name, error)
     })
-    if (!path.startsWith(root === sep ? sep : root + sep)) throw new SkeinError('not_found', `${join(root, key)} leads out of ${root}`)
-    return path
+    return { name, path }
   }
+}
+
+function unusableObject(key: string, problem: string): ObjectInfo {
+  return { key, length: 0, etag: '', modifiedMs: 0, storageClass: 'STANDARD', problem }
 }
 
 function changedWhileRead(path: string): SkeinError {
@@ -229,7 +247,7 @@ function changedWhileRead(path: string): SkeinError {
 }
 
 function fileError(path: string, thrown: unknown): SkeinError {
-  const code = (thrown as NodeJS.ErrnoException).code ?? 'error'
+  const code = codeOf(thrown)
   if (code === 'ENOENT' || code === 'ENOTDIR') return new SkeinError('not_found', `${path} does not exist`)
   if (code === 'EACCES' || code === 'EPERM') return new SkeinError('permission_denied', `${path} may not be read (${code})`)
   if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENAMETOOLONG')

@@ -14,17 +14,22 @@ export interface StoreAccess {
   readonly secrets: Readonly<Record<string, Secret>>
 }
 
+export interface OpenDependencies extends StoreDependencies {
+  /** The directories that `file://` namespaces may be in: skein.ufs.file.roots. */
+  readonly fileRoots: readonly string[]
+}
+
 /**
  * The store of a namespace. Nothing is connected yet: `check` does.
  * @throws SkeinError invalid_argument naming the URI, attribute or secret that is wrong, and the nearest known key;
  *   permission_denied (`endpoint_not_allowed`) naming skein.ufs.allowPrivateEndpoints
  */
-export async function openUnderFileSystem(access: StoreAccess, defaults: CosnDefaults, deps: StoreDependencies): Promise<UnderFileSystem> {
+export async function openUnderFileSystem(access: StoreAccess, defaults: CosnDefaults, deps: OpenDependencies): Promise<UnderFileSystem> {
   const uri = parseStoreUri(access.uri)
   checkStoreKeys(uri.kind, access.attributes, access.secrets)
   const { readAheadBlockBytes: rangeBytes, readAheadQueueSize: rangesAhead } = storeTuning(access.attributes, defaults)
   const readAhead = { rangeBytes, rangesAhead }
-  if (uri.kind === 'file') return Object.assign(new LocalUnderFileSystem(uri.directory, deps.metrics), { readAhead })
+  if (uri.kind === 'file') return Object.assign(new LocalUnderFileSystem(uri.directory, deps.fileRoots, deps.metrics), { readAhead })
   const options = s3Options(uri, access.attributes, access.secrets, defaults)
   const { S3UnderFileSystem } = await import('./s3.ts')
   return Object.assign(new S3UnderFileSystem(options, deps), { readAhead })

@@ -24,8 +24,10 @@ export function parseStoreUri(text: string): StoreUri {
   const problem = keyProblem(path)
   if (problem !== undefined) throw refused(text, problem.replace('the key', 'the path'))
   if (scheme === 'file') {
-    if (authority !== '' || path === '') throw refused(text, 'write file:///directory with an absolute directory')
-    return Object.freeze({ kind: 'file', directory: `/${path}` })
+    // `//` is `/` to a file system: what is compared must be what is opened. Nothing is decoded, `%2e` is three characters.
+    const directory = `/${path}`.replaceAll(/\/{2,}/g, '/').replace(/\/$/, '')
+    if (authority !== '' || directory === '') throw refused(text, 'write file:///directory with an absolute directory below /')
+    return Object.freeze({ kind: 'file', directory })
   }
   if (scheme !== 'cosn' && scheme !== 's3') throw refused(text, `'${scheme}' is not one of cosn, s3, file`)
   if (!bucketPattern.test(authority)) throw refused(text, `'${authority}' is not a bucket name`)

@@ -2,6 +2,9 @@
 // Implementations: s3.ts, local.ts, and the fakes and fault wrappers of the tests; all pass one conformance suite.
 // Keys are relative to the namespace's prefix and spelled as the store spells them.
 
+/** Tells an object that is there and cannot be read as one from one that is not there. */
+export const unusableReason = 'object_unusable'
+
 export interface ObjectInfo {
   readonly key: string
   readonly length: number
@@ -12,6 +15,11 @@ export interface ObjectInfo {
   readonly storageClass: string
   /** CRC-64/XZ of the whole object in decimal, where the store has it (`x-cos-hash-crc64ecma`). */
   readonly crc64?: string
+  /**
+   * Why what is there cannot be read as an object (a directory's name that is no text, a link out of the root). Its key is for
+   * people; with a slash at its end nothing below it could be listed.
+   */
+  readonly problem?: string
 }
 
 export interface ListRequest {
@@ -69,7 +77,7 @@ export interface WriteOptions {
 
 /**
  * Errors of every method: not_found (no such object or bucket), permission_denied and unauthenticated (wrong secret,
- * expired token: reason `expired_token`), failed_precondition with reason `object_archived`, aborted with reason
+ * expired token: reason `expired_token`), failed_precondition with reason `object_archived` or `object_unusable`, aborted with reason
  * `object_changed` (not retryable as it is: look at the object again), unavailable (endpoint down, cut, SlowDown: retryable),
  * deadline_exceeded (stalled). Messages name the store's address and code, never a secret.
  * All methods may be called concurrently, and all are idempotent; rename as far as its own comment says.

@@ -72,6 +72,7 @@ export class Cluster {
         'goosefs.master.web.port': 0,
         'skein.queue.url': options.queueUrl,
         'skein.ufs.allowPrivateEndpoints': 'true',
+        'skein.ufs.file.roots': tmpdir(),
         ...options.properties,
         ...properties,
       }).map(([key, value]) => `-D${key}=${value}`)

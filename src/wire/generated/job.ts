@@ -284,6 +284,13 @@ export interface PlanReport {
   currency: string;
   costBasis: string;
   filesExcluded: number;
+  /** at most 20 of files_failing */
+  failing: PlanFailure[];
+}
+
+export interface PlanFailure {
+  path: string;
+  reason: string;
 }
 
 export interface PlanPlacement {
@@ -2544,6 +2551,7 @@ function createBasePlanReport(): PlanReport {
     currency: "",
     costBasis: "",
     filesExcluded: 0,
+    failing: [],
   };
 }
 
@@ -2635,6 +2643,9 @@ export const PlanReport: MessageFns<PlanReport> = {
     }
     if (message.filesExcluded !== 0) {
       writer.uint32(232).uint64(message.filesExcluded);
+    }
+    for (const v of message.failing) {
+      PlanFailure.encode(v!, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -2884,6 +2895,14 @@ export const PlanReport: MessageFns<PlanReport> = {
             message.filesExcluded = longToNumber(reader.uint64());
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.failing.push(PlanFailure.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2930,6 +2949,74 @@ export const PlanReport: MessageFns<PlanReport> = {
     message.currency = object.currency ?? "";
     message.costBasis = object.costBasis ?? "";
     message.filesExcluded = object.filesExcluded ?? 0;
+    message.failing = object.failing?.map((e) => PlanFailure.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePlanFailure(): PlanFailure {
+  return { path: "", reason: "" };
+}
+
+export const PlanFailure: MessageFns<PlanFailure> = {
+  encode(message: PlanFailure, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanFailure {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanFailure();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PlanFailure>): PlanFailure {
+    return PlanFailure.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanFailure>): PlanFailure {
+    const message = createBasePlanFailure();
+    message.path = object.path ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };

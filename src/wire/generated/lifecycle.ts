@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { UnusablePaths } from "./master.ts";
 
 export const protobufPackage = "skein.v1";
 
@@ -127,6 +128,7 @@ export interface LoadMetadataResponse {
   changed: number;
   removed: number;
   unchanged: number;
+  unusable?: UnusablePaths | undefined;
 }
 
 export interface CheckConsistencyRequest {
@@ -143,6 +145,7 @@ export interface CheckConsistencyResponse {
   repaired: boolean;
   /** not persisted, with a block on no live worker */
   unreadable?: UnreadableFiles | undefined;
+  unusable?: UnusablePaths | undefined;
 }
 
 export interface UnreadableFiles {
@@ -1551,7 +1554,7 @@ export const LoadMetadataRequest: MessageFns<LoadMetadataRequest> = {
 };
 
 function createBaseLoadMetadataResponse(): LoadMetadataResponse {
-  return { added: 0, changed: 0, removed: 0, unchanged: 0 };
+  return { added: 0, changed: 0, removed: 0, unchanged: 0, unusable: undefined };
 }
 
 export const LoadMetadataResponse: MessageFns<LoadMetadataResponse> = {
@@ -1567,6 +1570,9 @@ export const LoadMetadataResponse: MessageFns<LoadMetadataResponse> = {
     }
     if (message.unchanged !== 0) {
       writer.uint32(32).uint64(message.unchanged);
+    }
+    if (message.unusable !== undefined) {
+      UnusablePaths.encode(message.unusable, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1616,6 +1622,14 @@ export const LoadMetadataResponse: MessageFns<LoadMetadataResponse> = {
             message.unchanged = longToNumber(reader.uint64());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.unusable = UnusablePaths.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1637,6 +1651,9 @@ export const LoadMetadataResponse: MessageFns<LoadMetadataResponse> = {
     message.changed = object.changed ?? 0;
     message.removed = object.removed ?? 0;
     message.unchanged = object.unchanged ?? 0;
+    message.unusable = (object.unusable !== undefined && object.unusable !== null)
+      ? UnusablePaths.fromPartial(object.unusable)
+      : undefined;
     return message;
   },
 };
@@ -1721,7 +1738,7 @@ export const CheckConsistencyRequest: MessageFns<CheckConsistencyRequest> = {
 };
 
 function createBaseCheckConsistencyResponse(): CheckConsistencyResponse {
-  return { inconsistent: [], total: 0, repaired: false, unreadable: undefined };
+  return { inconsistent: [], total: 0, repaired: false, unreadable: undefined, unusable: undefined };
 }
 
 export const CheckConsistencyResponse: MessageFns<CheckConsistencyResponse> = {
@@ -1737,6 +1754,9 @@ export const CheckConsistencyResponse: MessageFns<CheckConsistencyResponse> = {
     }
     if (message.unreadable !== undefined) {
       UnreadableFiles.encode(message.unreadable, writer.uint32(34).fork()).join();
+    }
+    if (message.unusable !== undefined) {
+      UnusablePaths.encode(message.unusable, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1786,6 +1806,14 @@ export const CheckConsistencyResponse: MessageFns<CheckConsistencyResponse> = {
             message.unreadable = UnreadableFiles.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.unusable = UnusablePaths.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1808,6 +1836,9 @@ export const CheckConsistencyResponse: MessageFns<CheckConsistencyResponse> = {
     message.repaired = object.repaired ?? false;
     message.unreadable = (object.unreadable !== undefined && object.unreadable !== null)
       ? UnreadableFiles.fromPartial(object.unreadable)
+      : undefined;
+    message.unusable = (object.unusable !== undefined && object.unusable !== null)
+      ? UnusablePaths.fromPartial(object.unusable)
       : undefined;
     return message;
   },

@@ -177,7 +177,21 @@ export interface ListStatusRequest {
 
 export interface ListStatusResponse {
   files: FileInfo[];
+  /** empty = end */
   nextPageToken: string;
+  /** of the whole listing, with its first page */
+  unusable?: UnusablePaths | undefined;
+}
+
+/** What the store has and cannot give as a file (names that are no text, links out of the directory, what may not be read). */
+export interface UnusablePaths {
+  paths: UnusablePath[];
+  total: number;
+}
+
+export interface UnusablePath {
+  path: string;
+  reason: string;
 }
 
 export interface CountResponse {
@@ -2342,7 +2356,7 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
 };
 
 function createBaseListStatusResponse(): ListStatusResponse {
-  return { files: [], nextPageToken: "" };
+  return { files: [], nextPageToken: "", unusable: undefined };
 }
 
 export const ListStatusResponse: MessageFns<ListStatusResponse> = {
@@ -2352,6 +2366,9 @@ export const ListStatusResponse: MessageFns<ListStatusResponse> = {
     }
     if (message.nextPageToken !== "") {
       writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message.unusable !== undefined) {
+      UnusablePaths.encode(message.unusable, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -2385,6 +2402,14 @@ export const ListStatusResponse: MessageFns<ListStatusResponse> = {
             message.nextPageToken = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unusable = UnusablePaths.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2404,6 +2429,143 @@ export const ListStatusResponse: MessageFns<ListStatusResponse> = {
     const message = createBaseListStatusResponse();
     message.files = object.files?.map((e) => FileInfo.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
+    message.unusable = (object.unusable !== undefined && object.unusable !== null)
+      ? UnusablePaths.fromPartial(object.unusable)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUnusablePaths(): UnusablePaths {
+  return { paths: [], total: 0 };
+}
+
+export const UnusablePaths: MessageFns<UnusablePaths> = {
+  encode(message: UnusablePaths, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.paths) {
+      UnusablePath.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.total !== 0) {
+      writer.uint32(16).uint64(message.total);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnusablePaths {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnusablePaths();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.paths.push(UnusablePath.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.total = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UnusablePaths>): UnusablePaths {
+    return UnusablePaths.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnusablePaths>): UnusablePaths {
+    const message = createBaseUnusablePaths();
+    message.paths = object.paths?.map((e) => UnusablePath.fromPartial(e)) || [];
+    message.total = object.total ?? 0;
+    return message;
+  },
+};
+
+function createBaseUnusablePath(): UnusablePath {
+  return { path: "", reason: "" };
+}
+
+export const UnusablePath: MessageFns<UnusablePath> = {
+  encode(message: UnusablePath, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnusablePath {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnusablePath();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UnusablePath>): UnusablePath {
+    return UnusablePath.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnusablePath>): UnusablePath {
+    const message = createBaseUnusablePath();
+    message.path = object.path ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };

@@ -3,8 +3,7 @@ import { systemClock, systemRandom } from '../../../src/base/clock.ts'
 import { Secret } from '../../../src/base/secret.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
-import { openUnderFileSystem } from '../../../src/ufs/open.ts'
-import type { StoreDependencies } from '../../../src/ufs/s3.ts'
+import { type OpenDependencies, openUnderFileSystem } from '../../../src/ufs/open.ts'
 import { type CosnDefaults, cosnDefaults } from '../../../src/ufs/store-options.ts'
 import type { UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
 
@@ -16,13 +15,14 @@ export interface TestCredential {
 
 export const testCredential: TestCredential = { accessKeyId: 'AKIDTESTONLY', secretAccessKey: 'canary/Secret+Key=0123456789abcdef' }
 
-export function testDependencies(overrides: Partial<StoreDependencies> = {}): StoreDependencies {
+export function testDependencies(overrides: Partial<OpenDependencies> = {}): OpenDependencies {
   return {
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
     metrics: new MetricRegistry(),
     allowPrivateEndpoints: true,
+    fileRoots: ['/'],
     ...overrides,
   }
 }
@@ -42,7 +42,7 @@ export function openS3(
   uri: string,
   credential: TestCredential = testCredential,
   defaults: CosnDefaults = cosnDefaults,
-  dependencies: StoreDependencies = testDependencies(),
+  dependencies: OpenDependencies = testDependencies(),
 ): Promise<UnderFileSystem> {
   const { accessKeyId, secretAccessKey, sessionToken } = credential
   const token = sessionToken === undefined ? {} : { 's3.sessionToken': new Secret(sessionToken) }
@@ -63,7 +63,7 @@ export function openCosn(
   uri: string,
   credential: TestCredential = testCredential,
   defaults: CosnDefaults = cosnDefaults,
-  dependencies: StoreDependencies = testDependencies(),
+  dependencies: OpenDependencies = testDependencies(),
   attributes: Readonly<Record<string, string>> = {},
 ): Promise<UnderFileSystem> {
   const { accessKeyId, secretAccessKey, sessionToken } = credential

@@ -17,14 +17,16 @@ describe('a directory as a store', () => {
     await mkdir(join(base, 'secret'))
     await writeFile(join(base, 'secret', 'file'), 'outside')
     await writeFile(join(root, 'sub', 'file'), 'inside')
-    store = new LocalUnderFileSystem(root, new MetricRegistry())
+    store = new LocalUnderFileSystem(root, ['/'], new MetricRegistry())
   })
   afterEach(async () => {
     await store.close()
     await rm(base, { recursive: true })
   })
   const keys = async (): Promise<string[]> =>
-    (await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 1000 }, signal)).objects.map((object) => object.key)
+    (await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 1000 }, signal)).objects
+      .filter(({ problem }) => problem === undefined)
+      .map(({ key }) => key)
 
   it('does not follow a link out of its root, nor dots, nor NUL', async () => {
     await symlink(join(base, 'secret', 'file'), join(root, 'stolen'))
@@ -32,18 +34,12 @@ describe('a directory as a store', () => {
     await symlink('..', join(root, 'sub', 'loop'))
     await symlink('sub/file', join(root, 'alias'))
     expect(await keys()).toEqual(['alias', 'sub/file'])
-    for (const key of [
-      'stolen',
-      'stolen-directory/file',
-      '../secret/file',
-      'sub/../../secret/file',
-      '/etc/passwd',
-      'sub',
-      'sub/',
-      '',
-      'sub//file',
-      'a\0b',
-    ]) {
+    for (const key of ['stolen', 'stolen-directory/file']) {
+      const wanted = { code: 'failed_precondition', reason: 'object_unusable' }
+      await expect(store.stat(key, signal), key).rejects.toMatchObject(wanted)
+      await expect(store.readWhole({ key, etag: 'x', offset: 0, length: 1 }, signal), key).rejects.toMatchObject(wanted)
+    }
+    for (const key of ['../secret/file', 'sub/../../secret/file', '/etc/passwd', 'sub', 'sub/', '', 'sub//file', 'a\0b']) {
       await expect(store.stat(key, signal), key).rejects.toMatchObject({ code: 'not_found' })
       await expect(store.readWhole({ key, etag: 'x', offset: 0, length: 1 }, signal), key).rejects.toMatchObject({ code: 'not_found' })
     }
@@ -80,10 +76,10 @@ describe('a directory as a store', () => {
   })
 
   it('says what is wrong with its directory', async () => {
-    await expect(new LocalUnderFileSystem(join(base, 'none'), new MetricRegistry()).check(signal)).rejects.toMatchObject({
+    await expect(new LocalUnderFileSystem(join(base, 'none'), ['/'], new MetricRegistry()).check(signal)).rejects.toMatchObject({
       code: 'not_found',
     })
-    await expect(new LocalUnderFileSystem(join(base, 'secret', 'file'), new MetricRegistry()).check(signal)).rejects.toMatchObject({
+    await expect(new LocalUnderFileSystem(join(base, 'secret', 'file'), ['/'], new MetricRegistry()).check(signal)).rejects.toMatchObject({
       code: 'failed_precondition',
     })
   })

@@ -18,6 +18,7 @@ describe('store URIs', () => {
     expect(parseStoreUri('s3://bucket')).toEqual({ kind: 's3', bucket: 'bucket', prefix: '' })
     expect(parseStoreUri('s3://bucket/')).toEqual({ kind: 's3', bucket: 'bucket', prefix: '' })
     expect(parseStoreUri('file:///mnt/nfs/data')).toEqual({ kind: 'file', directory: '/mnt/nfs/data' })
+    expect(parseStoreUri('file:////mnt//nfs/%2e%2e/')).toEqual({ kind: 'file', directory: '/mnt/nfs/%2e%2e' })
   })
 
   it('refuses the rest', () => {
@@ -34,7 +35,9 @@ describe('store URIs', () => {
       's3://bucket/a\nb',
       'file://host/x',
       'file:///',
+      'file:////',
       'file:///a/./b',
+      'file:///a/../b',
     ]) {
       expect(() => parseStoreUri(text), text).toThrow(expect.objectContaining({ code: 'invalid_argument' }) as Error)
     }
