@@ -5,7 +5,7 @@
 import { formatPath } from '../base/paths.ts'
 import type { UnusablePaths } from '../wire/generated/master.ts'
 import { compareKeys } from '../meta/key-order.ts'
-import type { ListedObject } from '../meta/listed-object.ts'
+import type { ShownObject } from '../meta/listed-object.ts'
 import type { NamespaceRecord } from '../meta/tables.ts'
 
 export interface UnusableName {
@@ -36,7 +36,7 @@ export class UnusableNames {
   readonly #names = new Map<string, Names>()
 
   /** Takes what a page says of its range in place of what was said before. */
-  note({ id }: NamespaceRecord, range: NotedRange, objects: readonly ListedObject[]): void {
+  note({ id }: NamespaceRecord, range: NotedRange, objects: readonly ShownObject[]): void {
     const known = this.#names.get(id)
     const unusable = objects.filter(({ problem }) => problem !== undefined)
     if (known === undefined && unusable.length === 0) return

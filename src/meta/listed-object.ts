@@ -8,6 +8,10 @@ export interface ListedObject {
   readonly modifiedMs: number
   readonly storageClass: string
   readonly crc64?: string
+}
+
+/** What a listing shows; what has a problem is never journaled. */
+export interface ShownObject extends ListedObject {
   /** Why it cannot be read as an object; with a slash at the end of its key nothing below it could be listed. */
   readonly problem?: string
 }

@@ -3,7 +3,7 @@
 import { keyProblem } from '../base/paths.ts'
 import { blockCount, blocksPerFileMax } from '../base/block-id.ts'
 import { listedProblem } from './command-checks.ts'
-import type { ListedObject } from './listed-object.ts'
+import type { ShownObject } from './listed-object.ts'
 import { compareKeys } from './key-order.ts'
 import { fileAt, directoryAt } from './resolve.ts'
 import type { DirectoryInode, FileInode, Tables } from './tables.ts'
@@ -28,7 +28,7 @@ export interface PageRange {
 
 /** One object of the page: what is to be said of it, and the file that it already is. */
 export interface PageFile {
-  readonly object: ListedObject
+  readonly object: ShownObject
   readonly known: FileInode | undefined
   /** Not empty: it cannot be a file here. */
   readonly problem: string
@@ -67,7 +67,7 @@ export function objectProblem(
 export function diffPage(
   tables: Tables,
   rootId: number,
-  objects: readonly ListedObject[],
+  objects: readonly ShownObject[],
   range: PageRange,
   blockSizeBytes: number,
 ): PageDiff {
@@ -159,7 +159,7 @@ function isMarked(tables: Tables, rootId: number, key: string): boolean {
   return directoryAt(tables, rootId, key)?.marker === true
 }
 
-function listedAs(file: FileInode, key: string): ListedObject {
+function listedAs(file: FileInode, key: string): ShownObject {
   const { length, etag, modifiedMs, storageClass, crc64 } = file
   return { key, length, etag, modifiedMs, storageClass, crc64 }
 }
