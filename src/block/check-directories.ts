@@ -5,6 +5,7 @@ import { access, lstat, statfs } from 'node:fs/promises'
 import { sep } from 'node:path'
 import { SkeinError } from '../base/errors.ts'
 import { type RealPath, realPathOf } from '../base/real-path.ts'
+import { clusterOf } from './directory-cluster.ts'
 import { checkOwner } from './directory-layout.ts'
 import { diskError } from './disk-calls.ts'
 
@@ -38,6 +39,7 @@ export async function checkDirectories(directories: readonly DirectoryToCheck[],
       throw diskError(thrown, `block directory ${directory.path}`)
     }
   }
+  await clusterOf(found.map(({ path }) => path))
 }
 
 function whereIs(path: string): RealPath {

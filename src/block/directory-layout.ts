@@ -5,6 +5,7 @@
 //                                 the 256 folders are made when they are first needed
 //   <path>/segments/              small blocks, many a file (segment-file.ts)
 //   <path>/temp/<id>-<uuid>       blocks being written; deleted at every start
+//   <path>/set-aside/             durable blocks of another cluster; no part of the store (set-aside.ts)
 //
 // A folder `blocks`, `segments` or `temp` without the marker is somebody else's: the directory is refused, nothing in it is touched.
 import { constants } from 'node:fs'
@@ -14,7 +15,7 @@ import { makeDirectories } from '../base/make-directories.ts'
 import { SkeinError } from '../base/errors.ts'
 import { diskError, hasErrno, removeFile, syncDirectory } from './disk-calls.ts'
 
-const markerName = 'skein-directory.json'
+export const markerName = 'skein-directory.json'
 const markerBytesMax = 4096
 const folderNames = ['blocks', 'segments', 'temp']
 const folderMode = 0o700
@@ -142,12 +143,23 @@ function inUse(message: string): SkeinError {
 
 /** The worker id in the marker; undefined when there is none. @throws SkeinError when it cannot be read as one, or the file system's error */
 export async function directoryOwner(path: string): Promise<string | undefined> {
+  return (await readMarker(path))?.workerId
+}
+
+export interface DirectoryMarker {
+  readonly workerId: string
+  /** Whose blocks it holds (directory-cluster.ts); undefined until a master has said so. */
+  readonly cluster?: { readonly clusterId: string; readonly incarnation: string } | undefined
+}
+
+/** What the marker says; undefined when there is none. @throws SkeinError when it cannot be read as one, or the file system's error */
+export async function readMarker(path: string): Promise<DirectoryMarker | undefined> {
   try {
     const file = await open(join(path, markerName), constants.O_RDONLY | constants.O_NOFOLLOW)
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(markerBytesMax), 0, markerBytesMax, 0)
       // A crash right after the marker was made leaves it empty; nothing else was made by then.
-      return bytesRead === 0 ? undefined : markerOwner(path, buffer.toString('utf8', 0, bytesRead))
+      return bytesRead === 0 ? undefined : parseMarker(path, buffer.toString('utf8', 0, bytesRead))
     } finally {
       await file.close()
     }
@@ -157,14 +169,18 @@ export async function directoryOwner(path: string): Promise<string | undefined> 
   }
 }
 
-function markerOwner(path: string, text: string): string {
-  let marker: { format?: unknown; workerId?: unknown } = {}
+function parseMarker(path: string, text: string): DirectoryMarker {
+  let marker: { format?: unknown; workerId?: unknown; clusterId?: unknown; incarnation?: unknown } = {}
   try {
     marker = JSON.parse(text) as typeof marker
   } catch {
     // Falls through to the refusal: a marker that cannot be read may be anybody's.
   }
-  if (marker.format === 1 && typeof marker.workerId === 'string') return marker.workerId
+  if (marker.format === 1 && typeof marker.workerId === 'string') {
+    const { workerId, clusterId, incarnation } = marker
+    if (clusterId === undefined) return { workerId }
+    if (typeof clusterId === 'string' && typeof incarnation === 'string') return { workerId, cluster: { clusterId, incarnation } }
+  }
   throw new SkeinError(
     'failed_precondition',
     `the marker ${join(path, markerName)} cannot be read; use another directory or delete this one`,
@@ -172,11 +188,15 @@ function markerOwner(path: string, text: string): string {
   )
 }
 
+export function markerText(workerId: string, cluster: DirectoryMarker['cluster'] = undefined): string {
+  return `${JSON.stringify({ format: 1, workerId, ...cluster })}\n`
+}
+
 async function writeMarker(path: string, workerId: string): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
   const file = await open(join(path, markerName), flags, 0o600)
   try {
-    await file.writeFile(`${JSON.stringify({ format: 1, workerId })}\n`)
+    await file.writeFile(markerText(workerId))
     await file.sync()
   } finally {
     await file.close()

@@ -18,6 +18,7 @@ import type { Tables } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { BackupResponse } from '../wire/generated/master.ts'
 import { LmdbTables } from './lmdb-tables.ts'
+import { StateIdentity } from './state-identity.ts'
 
 const aboutSchema = z.strictObject({
   format: z.literal(1),
@@ -43,7 +44,7 @@ const containersLeftOut = 2 ** 27
 export interface BackupDependencies {
   readonly state: LmdbState
   readonly tables: Tables
-  readonly clusterId: string
+  readonly identity: StateIdentity
   readonly home: string
   readonly version: string
   readonly clock: Clock
@@ -72,7 +73,8 @@ export class BackupService {
   }
 
   async #write(directory: string): Promise<BackupResponse> {
-    const { state, tables, clusterId, version, clock, logger } = this.#deps
+    const { state, tables, identity, version, clock, logger } = this.#deps
+    const { clusterId = '' } = identity
     const createdMs = clock.nowMs()
     const name = `skein-backup-${new Date(createdMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${String(createdMs % 1000).padStart(3, '0')}`
     const path = join(directory, name)
@@ -136,7 +138,9 @@ export async function restoreBackup({ file, home, secretKeyFile, logger }: Resto
   try {
     state.forgetJournal()
     const tables = new LmdbTables(state)
-    tables.transact(0n, () => tables.putCounter('containers', tables.counter('containers') + containersLeftOut))
+    const containers = tables.counter('containers') + containersLeftOut
+    tables.transact(0n, () => tables.putCounter('containers', containers))
+    new StateIdentity(state).beginIncarnation(about.clusterId, containers)
     await state.snapshot()
   } finally {
     await state.close()

@@ -4,6 +4,7 @@ import type {
   ClusterSummary,
   JobMasterAddress,
   LoadIds,
+  RefusedWorker,
   RegisterJobMasterRequest,
   TierUsage,
   WorkerInfo,
@@ -20,17 +21,19 @@ export class ClusterService {
   readonly #clusterId: string
   readonly #startedMs: number
   readonly #safeMode: SafeMode
+  readonly #refusedWorkers: () => RefusedWorker[]
   /** In memory only: the job master registers again every few seconds. */
   #jobMaster: JobMasterAddress = { rpcAddress: '', webAddress: '' }
   #runningLoads: { readonly ids: LoadIds; readonly heardMonotonicMs: number } | undefined
   /** What workers' heartbeats bring. */
   readonly sums: ClusterMetricSums
 
-  constructor(context: MasterContext, clusterId: string, safeMode: SafeMode) {
+  constructor(context: MasterContext, clusterId: string, safeMode: SafeMode, refusedWorkers: () => RefusedWorker[]) {
     this.#context = context
     this.#clusterId = clusterId
     this.#startedMs = context.clock.nowMs()
     this.#safeMode = safeMode
+    this.#refusedWorkers = refusedWorkers
     this.sums = new ClusterMetricSums(context.clock)
   }
 
@@ -77,6 +80,7 @@ export class ClusterService {
       tiers,
       files: tables.counter('files'),
       clusterId: this.#clusterId,
+      refusedWorkers: this.#refusedWorkers(),
     }
   }
 }

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectories } from '../base/make-directories.ts'
-import { blockCount } from '../base/block-id.ts'
+import { blockCount, containerOf } from '../base/block-id.ts'
 import { type Clock, type Random, systemRandom } from '../base/clock.ts'
 import { Standstill } from '../base/standstill.ts'
 import { toSkeinError } from '../base/errors.ts'
@@ -23,6 +23,7 @@ import type { DecommissionRequest, DecommissionResponse, LifecycleServiceDefinit
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import { BackupService } from './backup-service.ts'
+import { ClusterGate } from './cluster-gate.ts'
 import { BlockNotices } from './block-notices.ts'
 import { ClusterService } from './cluster-service.ts'
 import { decodeCommand, encodeCommand } from './command-codec.ts'
@@ -44,6 +45,7 @@ import { SecretSealing } from './secret-sealing.ts'
 import { type OpenStore, StorePool } from './store-pool.ts'
 import { StagingService } from './staging-service.ts'
 import { askInTime } from './store-patience.ts'
+import { StateIdentity } from './state-identity.ts'
 import { StoreSync } from './store-sync.ts'
 import { SyncService } from './sync-service.ts'
 import { WorkerCalls } from './worker-calls.ts'
@@ -98,6 +100,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
   const term = await deps.journal.campaign(clusterId, deps.signal)
   const state = await LmdbState.open({ directory: join(directory, 'state'), logger })
   const tables = new LmdbTables(state)
+  const identity = new StateIdentity(state)
   const blocks = new BlockMap()
   const countOf = (fileId: number): number | undefined => {
     const inode = tables.inode(fileId)
@@ -109,6 +112,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
   const workers = new WorkerRegistry({
     ...{ blocks, blockCount: countOf, clock, logger, workerLostMs: options.workerLostMs, isDecommissioning },
     stoodStillMs: () => standstill.totalMs,
+    wasDeleted: (fileId) => tables.inode(fileId) === undefined && identity.gaveOut(containerOf(fileId), tables.counter('containers')),
   })
   const { random = systemRandom } = deps
   const replication = new ReplicationChecker({ tables, blocks, workers, clock, random, logger, metrics, options: options.replication })
@@ -135,6 +139,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       checkpointEntries: options.checkpointEntries,
       checkpointBytes: options.checkpointBytes,
     })
+    await identity.ensure(clusterId, tables.counter('containers'))
     const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id) !== undefined, logger)
     metrics.observe('master.files', () => tables.counter('files'))
     metrics.observe('master.blocks.memory', () => blocks.bytes)
@@ -150,9 +155,9 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       metrics,
       options,
     }
-    const backup = new BackupService({ ...{ state, tables, clusterId, home: deps.home, clock, logger }, version: options.version })
+    const backup = new BackupService({ ...{ state, tables, identity, home: deps.home, clock, logger }, version: options.version })
     const closeState = (): Promise<void> => state.close()
-    return assemble(context, { replication, standstill, notices, backup, clusterId, random, persistOn: deps.persistOn, closeState })
+    return assemble(context, { replication, standstill, notices, backup, identity, random, persistOn: deps.persistOn, closeState })
   } catch (error) {
     await state.close()
     throw error
@@ -164,22 +169,23 @@ interface Assembly {
   readonly standstill: Standstill
   readonly notices: BlockNotices
   readonly backup: BackupService
-  readonly clusterId: string
+  readonly identity: StateIdentity
   readonly random: Random
   readonly persistOn: PersistOn | undefined
   readonly closeState: () => Promise<void>
 }
 
 function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
-  const { replication, standstill, notices, backup, clusterId, random, persistOn, closeState } = assembly
+  const { replication, standstill, notices, backup, identity, random, persistOn, closeState } = assembly
   const sync = new StoreSync(context)
   const locator = new PathLocator(context, sync)
   const namespaces = new NamespaceService(context)
   const safeMode = new SafeMode(context)
   const staging = new StagingService(context, sync)
-  const cluster = new ClusterService(context, clusterId, safeMode)
+  const gate = new ClusterGate(identity, context.clock, context.logger)
+  const cluster = new ClusterService(context, identity.clusterId ?? '', safeMode, () => gate.refusedWorkers())
   const workerCalls = new WorkerCalls({
-    ...{ workers: context.workers, replication, safeMode, notices, metrics: cluster.sums },
+    ...{ gate, workers: context.workers, replication, safeMode, notices, metrics: cluster.sums },
     runningLoads: () => cluster.runningLoads(),
   })
   const decommission = new Decommission(context, replication, safeMode)
@@ -196,6 +202,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
     syncs: new SyncService(context, sync, staging),
     cluster,
     workerCalls,
+    gate,
     backup,
     staging,
     setTtl: lifecycle.service.setTtl,
@@ -238,13 +245,14 @@ interface Parts {
   readonly syncs: SyncService
   readonly cluster: ClusterService
   readonly workerCalls: WorkerCalls
+  readonly gate: ClusterGate
   readonly backup: BackupService
   readonly staging: StagingService
   readonly setTtl: CacheMaster['lifecycle']['setTtl']
 }
 
 function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service'] {
-  const { namespaces, files, freeing, lists, syncs, cluster, workerCalls, backup, staging, setTtl } = parts
+  const { namespaces, files, freeing, lists, syncs, cluster, workerCalls, gate, backup, staging, setTtl } = parts
   const { workers } = context
   return {
     createNamespace: (request, options) => namespaces.create(request, options),
@@ -277,6 +285,7 @@ function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service']
     getClusterSummary: async () => cluster.summary(),
     getClusterMetrics: async () => cluster.metrics(),
     backup: ({ directory }) => backup.write(directory),
+    adoptCluster: (request) => gate.adopt(request),
     registerJobMaster: async (request) => {
       cluster.registerJobMaster(request)
       return {}

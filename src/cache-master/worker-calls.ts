@@ -9,6 +9,7 @@ import type {
   WorkerHeartbeatRequest,
   WorkerHeartbeatResponse,
 } from '../wire/generated/master.ts'
+import type { ClusterGate } from './cluster-gate.ts'
 import type { BlockNotices } from './block-notices.ts'
 import type { ClusterMetricSums } from './cluster-metrics.ts'
 import type { ReplicationChecker } from './replication-checker.ts'
@@ -16,6 +17,7 @@ import type { SafeMode } from './safe-mode.ts'
 import type { WorkerRegistry } from './worker-registry.ts'
 
 export interface WorkerCallParts {
+  readonly gate: ClusterGate
   readonly workers: WorkerRegistry
   readonly replication: ReplicationChecker
   readonly safeMode: SafeMode
@@ -33,17 +35,18 @@ export class WorkerCalls {
   }
 
   async register(request: RegisterWorkerRequest): Promise<RegisterWorkerResponse> {
-    const { workers, notices, safeMode } = this.#parts
+    const { gate, workers, notices, safeMode } = this.#parts
+    const cluster = gate.admit(request)
     const session = workers.register(request)
     // The report that follows is answered with all there is to say.
     notices.forget(request.workerId)
     await safeMode.expect(request.workerId)
-    return { session }
+    return { session, ...cluster }
   }
 
   report(request: ReportBlocksRequest): ReportBlocksResponse {
-    const unknown = this.#parts.workers.report(request)
-    return { unknown, ...this.#parts.notices.answer(request) }
+    const { unknown, kept } = this.#parts.workers.report(request)
+    return { unknown, kept: { ids: kept }, ...this.#parts.notices.answer(request) }
   }
 
   heartbeat(request: WorkerHeartbeatRequest): WorkerHeartbeatResponse {

@@ -20,6 +20,8 @@ export interface WorkerRegistryDependencies {
   readonly blocks: BlockMap
   /** Blocks of a file by its id; undefined when there is no such file (any more). */
   readonly blockCount: (fileId: number) => number | undefined
+  /** Whether there was this file once, and it was deleted. Default: nobody can say. */
+  readonly wasDeleted?: (fileId: number) => boolean
   readonly clock: Clock
   readonly logger: Logger
   readonly workerLostMs: number
@@ -48,6 +50,8 @@ interface Worker {
   /** Undefined while it is lost. */
   session: { readonly id: string; readonly ordinal: number } | undefined
   reported: boolean
+  /** Durable blocks of no file that is known or known to be deleted, as the worker last said. */
+  keptBlocks: number
   /** Blocks it should delete -> how often it may still be told. A report that names the block ends it. */
   readonly toFree: Map<number, number>
 }
@@ -102,24 +106,30 @@ export class WorkerRegistry {
     }
     const session = { id: randomUUID(), ordinal: blocks.addWorker(request.workerId) }
     const now = { startedMs: clock.nowMs(), lastHeartbeatMs: clock.nowMs(), heardMonotonicMs: clock.monotonicMs() }
-    const changed = { info: request, directories: request.directories, session, reported: false, ...now }
+    const changed = { info: request, directories: request.directories, session, reported: false, keptBlocks: 0, ...now }
     if (known === undefined) this.#workers.set(request.workerId, { workerId: request.workerId, toFree: new Map(), ...changed })
     else Object.assign(known, changed)
     logger.info('worker registered', { workerId: request.workerId, hostname: request.hostname, rpc: request.rpcAddress })
     return session.id
   }
 
-  /** Takes in a report. @returns those of `added` that belong to no file. @throws SkeinError failed_precondition `register_again` */
-  report(request: ReportBlocksRequest): number[] {
+  /**
+   * Takes in a report. @returns those of `added` that belong to no file: `kept`, whose bytes exist nowhere else and whose file
+   * is not known to be deleted, and the others. @throws SkeinError failed_precondition `register_again`
+   */
+  report(request: ReportBlocksRequest): { readonly unknown: number[]; readonly kept: number[] } {
     const { worker, ordinal } = this.#sessionOf(request)
     const { blocks, blockCount } = this.#deps
     const unknown: number[] = []
+    const kept: number[] = []
+    const durable = new Set(request.durable?.ids)
     for (const blockId of request.added) {
       const known = blocks.blockCountOf(blockId)
       const isWithin = known !== undefined && blockIndexOf(blockId) < known
       const count = isWithin ? known : blockCount(fileIdOfBlock(blockId))
       if (count === undefined || blockIndexOf(blockId) >= count) {
-        unknown.push(blockId)
+        if (durable.has(blockId) && !this.#isDeleted(worker, blockId)) kept.push(blockId)
+        else unknown.push(blockId)
         continue
       }
       blocks.add(blockId, count, ordinal)
@@ -137,13 +147,19 @@ export class WorkerRegistry {
       this.#deps.logger.info('worker reported its blocks', { workerId: worker.workerId, blocks: blocks.blocksOf(ordinal) })
       this.#events?.workerReported(worker.workerId)
     }
-    return unknown
+    return { unknown, kept }
+  }
+
+  /** Numbers of a worker that did not say whose they are may be another cluster's. */
+  #isDeleted(worker: Worker, blockId: number): boolean {
+    return (worker.info.clusterId ?? '') !== '' && (this.#deps.wasDeleted?.(fileIdOfBlock(blockId)) ?? false)
   }
 
   /** Keeps a worker alive. @returns blocks it should delete. @throws SkeinError failed_precondition `register_again` */
   heartbeat(request: WorkerHeartbeatRequest): number[] {
     const { worker } = this.#sessionOf(request)
     worker.directories = request.directories
+    worker.keptBlocks = request.counters['worker.blocks.kept'] ?? 0
     worker.lastHeartbeatMs = this.#deps.clock.nowMs()
     worker.heardMonotonicMs = this.#deps.clock.monotonicMs()
     const told: [blockId: number, tellings: number][] = []
@@ -255,7 +271,7 @@ export class WorkerRegistry {
   }
 
   #infoOf(worker: Worker): WorkerInfo {
-    const { workerId, info, directories, startedMs, lastHeartbeatMs, session } = worker
+    const { workerId, info, directories, startedMs, lastHeartbeatMs, session, keptBlocks } = worker
     return {
       workerId,
       hostname: info.hostname,
@@ -269,6 +285,7 @@ export class WorkerRegistry {
       usedBytes: sum(directories, (directory) => directory.usedBytes),
       blockCount: session === undefined ? 0 : this.#deps.blocks.blocksOf(session.ordinal),
       directories: [...directories],
+      keptBlocks,
       decommissioning: this.isDecommissioning(workerId),
     }
   }

@@ -15,6 +15,8 @@ import type { BlockChanges } from './block-changes.ts'
 import { BlockCopier } from './block-copier.ts'
 import { createDataHandlers } from './data-handlers.ts'
 import { LocalBlockTarget } from './local-block-target.ts'
+import { ClusterMembership } from './cluster-membership.ts'
+import { KeptBlocks } from './kept-blocks.ts'
 import { MasterLink, type MasterLinkDependencies, type MasterLinkOptions, type WorkerAddresses } from './master-link.ts'
 import type { ReadPolicyOf } from './read-policies.ts'
 import { createStoreReads, type StoreReadLimits } from './store-reads.ts'
@@ -62,7 +64,8 @@ export interface CacheWorker {
   close(): Promise<void>
 }
 
-export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
+/** @throws SkeinError as clusterOf */
+export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<CacheWorker> {
   const { workerId, hostname, home, store, clock, logger, metrics } = deps
   const { reservationMs = 60_000, sweepMs = 10_000, readBufferBytes = 4 * 1024 * 1024, ...linkOptions } = deps.options ?? {}
   const readPolicyOf: ReadPolicyOf = deps.readPolicyOf ?? (() => Promise.resolve('CACHE'))
@@ -71,7 +74,11 @@ export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
   const data = new DataClient({ clock })
   const reportAgain = (blockId: number): void => deps.changes.addedAgain(blockId)
   const copier = new BlockCopier({ store, data, reportAgain, clock, logger })
-  const { service, sweep } = createWorkerService({ workerId, hostname, home, store, copier, clock, metrics })
+  const directories = store.usage().map(({ path }) => path)
+  const kept = new KeptBlocks({ store, directories, logger })
+  const membership = await ClusterMembership.open({ store, directories, kept, logger })
+  metrics.observe('worker.blocks.kept', () => kept.count)
+  const { service, sweep } = createWorkerService({ workerId, hostname, home, store, copier, kept, clock, metrics })
   const stopping = new AbortController()
   const registered = Promise.withResolvers<void>()
   let running: Promise<unknown> = Promise.resolve()
@@ -91,7 +98,7 @@ export function createCacheWorker(deps: CacheWorkerDependencies): CacheWorker {
     registered: registered.promise,
     start: (addresses, signal) => {
       const ending = AbortSignal.any([signal, stopping.signal])
-      const link = new MasterLink({ ...deps, copier, addresses, options: linkOptions })
+      const link = new MasterLink({ ...deps, membership, kept, copier, addresses, options: linkOptions })
       link.registered.then(registered.resolve, registered.reject)
       const sweeping = sweepForever(ending).catch((thrown: unknown) => {
         if (!ending.aborted) logger.error('the sweep of stale reservations ended', { error: toSkeinError(thrown) })

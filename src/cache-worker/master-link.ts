@@ -13,11 +13,13 @@ import type { BlockStore, DirectoryUsage } from '../block/block-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricName } from '../telemetry/metric-table.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import type { DirectoryUsage as ReportedUsage, MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { DirectoryUsage as ReportedUsage, MasterServiceDefinition, ReportBlocksResponse } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import type { BlockChanges } from './block-changes.ts'
 import type { BlockCopier } from './block-copier.ts'
 import { BlockOrders } from './block-orders.ts'
+import type { ClusterMembership } from './cluster-membership.ts'
+import type { KeptBlocks } from './kept-blocks.ts'
 
 export interface MasterLinkOptions {
   readonly heartbeatMs: number
@@ -61,6 +63,10 @@ export interface MasterLinkDependencies {
   readonly addresses: WorkerAddresses
   readonly store: BlockStore
   readonly changes: BlockChanges
+  /** Whose blocks they are. Default: nobody knows. */
+  readonly membership?: Pick<ClusterMembership, 'said' | 'join' | 'keep' | 'beginFullReport' | 'endFullReport'> | undefined
+  /** Blocks that are kept for nobody, for the heartbeats. */
+  readonly kept?: Pick<KeptBlocks, 'count'> | undefined
   /** Undefined: replicas that the master wants here are not made. */
   readonly copier?: Pick<BlockCopier, 'add'> | undefined
   readonly master: Pick<Service<MasterServiceDefinition>, 'registerWorker' | 'reportBlocks' | 'workerHeartbeat'>
@@ -112,11 +118,13 @@ export class MasterLink {
 
   /** Registers and sends the full report. @returns the session */
   async #register(signal: AbortSignal): Promise<string> {
-    const { workerId, hostname, addresses, store, changes, master } = this.#deps
-    const { session } = await master.registerWorker(
-      { workerId, hostname, ...addresses, directories: directoriesOf(store) },
+    const { workerId, hostname, addresses, store, changes, master, membership } = this.#deps
+    const registered = await master.registerWorker(
+      { workerId, hostname, ...addresses, directories: directoriesOf(store), ...membership?.said },
       this.#call(signal),
     )
+    await membership?.join(registered)
+    const { session } = registered
     // In one turn: what changes from here on comes after the report, what was before is in it.
     changes.restart()
     const durableIds = new Set<number>()
@@ -125,6 +133,7 @@ export class MasterLink {
       return blockId
     })
     this.#orders.beginFullReport()
+    membership?.beginFullReport()
     const { reportIdsMax } = this.#options
     for (let at = 0; at === 0 || at < ids.length; at += reportIdsMax) {
       const added = ids.slice(at, at + reportIdsMax)
@@ -135,9 +144,10 @@ export class MasterLink {
           master.reportBlocks({ workerId, session, added, removed: [], durable, fullReportEnd: end, directories: [] }, this.#call(signal)),
         signal,
       )
-      this.#orders.afterReport(answer, [])
+      await this.#afterReport(answer, [], durable.ids)
     }
     this.#orders.endFullReport()
+    await membership?.endFullReport()
     this.#answered()
     this.#deps.logger.info('registered with the master', { blocks: ids.length })
     this.#registered.resolve()
@@ -162,7 +172,7 @@ export class MasterLink {
   }
 
   async #sendHeartbeats(session: string, signal: AbortSignal): Promise<void> {
-    const { workerId, store, master, clock, metrics } = this.#deps
+    const { workerId, store, master, clock, metrics, kept } = this.#deps
     for (;;) {
       const answer = await this.#untilAnswered(
         () =>
@@ -174,6 +184,7 @@ export class MasterLink {
               counters: {
                 ...Object.fromEntries(reportedMetrics.map((name) => [name, metrics.get(name)])),
                 'worker.blocks.cached': store.blockCount,
+                ...(kept === undefined ? {} : { 'worker.blocks.kept': kept.count }),
               },
             },
             this.#call(signal),
@@ -198,13 +209,21 @@ export class MasterLink {
             { workerId, session, added, removed, durable: { ids: durable }, fullReportEnd: false, directories: directoriesOf(store) },
             this.#call(signal),
           )
-          this.#orders.afterReport(answer, removed)
+          await this.#afterReport(answer, removed, durable)
         } catch (thrown) {
           changes.giveBack(batch)
           throw thrown
         }
       }, signal)
     }
+  }
+
+  /** Durable blocks that the master does not know are never deleted for that; one of the version before does not tell them apart. */
+  async #afterReport(answer: ReportBlocksResponse, removed: readonly number[], durable: readonly number[]): Promise<void> {
+    const isDurable = new Set(answer.kept === undefined ? durable : [])
+    this.#orders.afterReport({ ...answer, unknown: answer.unknown.filter((blockId) => !isDurable.has(blockId)) }, removed)
+    const kept = answer.kept?.ids ?? answer.unknown.filter((blockId) => isDurable.has(blockId))
+    if (kept.length > 0) await this.#deps.membership?.keep(kept)
   }
 
   /** Repeats a call while its error may pass. @throws an error that will not, or the signal's reason */

@@ -16,6 +16,7 @@ import type {
 } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
 import type { BlockCopier } from './block-copier.ts'
+import type { KeptBlocks } from './kept-blocks.ts'
 
 export interface WorkerServiceDependencies {
   readonly workerId: string
@@ -24,6 +25,8 @@ export interface WorkerServiceDependencies {
   readonly store: BlockStore
   /** Fetches the replicas that clients ask for; undefined: none are. */
   readonly copier?: Pick<BlockCopier, 'add'>
+  /** Undefined: none are. */
+  readonly kept?: Pick<KeptBlocks, 'list' | 'read' | 'release'>
   readonly clock: Clock
   readonly metrics?: Pick<MetricRegistry, 'add'>
 }
@@ -92,6 +95,12 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
         for (const blockId of blockIds) await store.free(blockId)
         return {}
       },
+      listKeptBlocks: async () => (await deps.kept?.list()) ?? { blocks: [], total: 0 },
+      readKeptBlock: async (request, { signal }) => {
+        if (deps.kept === undefined) throw new SkeinError('not_found', `block ${request.blockId} is none of the kept ones`)
+        return { data: await deps.kept.read(request, signal) }
+      },
+      releaseKeptBlocks: async ({ blocks }) => ({ released: (await deps.kept?.release(blocks)) ?? 0 }),
       getWorkerStatus: async () => {
         const directories = store.usage()
         return {

@@ -1,7 +1,7 @@
 // Why: what `fsadmin doctor` takes for wrong, and how it says so: what, where, and what to do. Pure.
 import type { JobServiceSummary } from '../wire/generated/job.ts'
 import type { UnreadableFiles } from '../wire/generated/lifecycle.ts'
-import type { ClusterSummary, WorkerInfo } from '../wire/generated/master.ts'
+import type { ClusterSummary, RefusedWorker, WorkerInfo } from '../wire/generated/master.ts'
 
 /** Files that a line names. */
 const namedFilesMax = 5
@@ -17,6 +17,7 @@ export function problemsOf(
   if (summary.safeMode) problems.push('The master waits for the reports of workers that lived before it started (safe mode).')
   if (summary.liveWorkers === 0) problems.push('No worker lives: nothing can be cached. Start one.')
   for (const worker of workers) problems.push(...problemsOfWorker(worker))
+  for (const worker of summary.refusedWorkers) problems.push(refusedText(worker))
   if (unreadable !== undefined && unreadable.total > 0) problems.push(unreadableText(unreadable))
   if (typeof jobs === 'string') return [...problems, `The job master does not answer, so nothing can be loaded: ${jobs}`]
   if (jobs.liveJobWorkers === 0) problems.push('No job worker lives: loads wait. Start one.')
@@ -31,8 +32,20 @@ function problemsOfWorker(worker: WorkerInfo): string[] {
   const problems = worker.directories.flatMap(({ path, tier, state = '' }) =>
     state === '' || state === 'NORMAL' ? [] : [`${name}: directory ${path} of tier ${tier} is ${state.toLowerCase()}: look at its disk.`],
   )
+  const { keptBlocks = 0 } = worker
+  if (keptBlocks > 0)
+    problems.push(
+      `${name} keeps ${keptBlocks} blocks whose bytes exist nowhere else and whose files this master does not know: 'fsadmin adopt --list' names them.`,
+    )
   if (worker.capacityBytes === 0) problems.push(`${name} has no room at all: set goosefs.worker.tieredstore.level0.dirs.quota.`)
   return problems
+}
+
+function refusedText({ hostname, workerId, clusterId, blocks, adopt }: RefusedWorker): string {
+  return (
+    `Worker ${hostname} (${workerId}) is refused: it holds ${blocks} blocks of cluster ${clusterId}, or of a later state of this one. It keeps ` +
+    `them. Connect it to its own master, restore that master from a backup, or take it over: skein fsadmin adopt ${adopt}`
+  )
 }
 
 function unreadableText({ paths, total }: UnreadableFiles): string {

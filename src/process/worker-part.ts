@@ -71,7 +71,7 @@ export async function startWorkerPart(
     signal,
   })
   const openStore = namespaceStoreOpener(context, master)
-  const worker = createCacheWorker({
+  const worker = await createCacheWorker({
     workerId,
     hostname: config.worker.hostname,
     home: config.home,

@@ -52,7 +52,7 @@ export interface WorldOptions {
 export const megabyte = 1024 * 1024
 
 const clusterSummary: ClusterSummary = {
-  ...{ masterAddress: '', webPort: 0, rpcPort: 0, startedMs: 0, nowMs: 0, version: '', safeMode: false, clusterId: '' },
+  ...{ masterAddress: '', webPort: 0, rpcPort: 0, startedMs: 0, nowMs: 0, version: '', safeMode: false, clusterId: '', refusedWorkers: [] },
   ...{ liveWorkers: 0, lostWorkers: 0, capacityBytes: 0, usedBytes: 0, tiers: [], files: 0 },
 }
 

@@ -70,7 +70,7 @@ async function startWorker(name: string, folder: string, beneath: FakeStore, fil
   })
   if (fill) for (let n = 0; n < blocks; n += 1) await store.put(headerOf(n), contentOf(keyOf(n), 'v1', lengthOf(n)))
   const master = new FakeMaster()
-  const worker = createCacheWorker({
+  const worker = await createCacheWorker({
     ...parts,
     workerId: name,
     hostname: name,

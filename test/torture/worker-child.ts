@@ -19,7 +19,7 @@ const parts = { clock: systemClock, logger: silentLogger, metrics: new MetricReg
 const store = await openTorture(folder, { ...parts, events: changes }, true)
 const beneath = new FakeStore()
 for (let blockId = 0; blockId < tortureBlocks; blockId += 1) beneath.put(`torture/${blockId}`, etag, lengthOf(blockId))
-const worker = createCacheWorker({
+const worker = await createCacheWorker({
   ...parts,
   workerId: 'torture',
   hostname: 'torture-host',

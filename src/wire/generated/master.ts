@@ -346,7 +346,11 @@ export interface WorkerInfo {
   blockCount: number;
   directories: DirectoryUsage[];
   /** gets no new blocks; its own are copied away */
-  decommissioning?: boolean | undefined;
+  decommissioning?:
+    | boolean
+    | undefined;
+  /** bytes that exist nowhere else, of files that the master does not know */
+  keptBlocks?: number | undefined;
 }
 
 export interface WorkerList {
@@ -360,10 +364,29 @@ export interface RegisterWorkerRequest {
   dataAddress: string;
   webAddress: string;
   directories: DirectoryUsage[];
+  /** what its directories say that its blocks are of; not given: they say nothing yet */
+  clusterId?:
+    | string
+    | undefined;
+  /** of the master's state that it was registered with last */
+  incarnation?:
+    | string
+    | undefined;
+  /** how many it holds; a worker that holds none may join any cluster */
+  blocks?: number | undefined;
 }
 
+/** failed_precondition (other_cluster): it holds blocks of another cluster, or of a later state of this one. */
 export interface RegisterWorkerResponse {
+  /** goes into every later call; a call with an older one is failed_precondition: register again */
   session: string;
+  /** the worker writes both into its directories before it reports */
+  clusterId?: string | undefined;
+  incarnation?:
+    | string
+    | undefined;
+  /** its blocks are of another cluster that was adopted: durable ones are set aside, the others go */
+  adopted?: boolean | undefined;
 }
 
 export interface BlockIds {
@@ -385,12 +408,14 @@ export interface ReportBlocksRequest {
 }
 
 export interface ReportBlocksResponse {
-  /** of `added`: not in the master; the worker deletes them */
+  /** of `added`: not in the master; the worker deletes them, but for durable ones */
   unknown: number[];
   /** of `durable`: at the store meanwhile, so like any other block from now on */
   release: number[];
   /** of `added`: never to be evicted */
   pinned: number[];
+  /** of `durable`: of no file that the master knows or knows to be deleted; the worker keeps them */
+  kept?: BlockIds | undefined;
 }
 
 export interface WorkerHeartbeatRequest {
@@ -442,6 +467,26 @@ export interface ClusterSummary {
   tiers: TierUsage[];
   files: number;
   clusterId: string;
+  /** of late */
+  refusedWorkers: RefusedWorker[];
+}
+
+/** A worker that holds blocks of another cluster. `adopt` is what AdoptCluster takes. */
+export interface RefusedWorker {
+  workerId: string;
+  hostname: string;
+  clusterId: string;
+  blocks: number;
+  adopt: string;
+}
+
+/** From now on workers that hold blocks of this cluster, or of this other state of ours, may register. Idempotent. */
+export interface AdoptClusterRequest {
+  id: string;
+}
+
+export interface AdoptClusterResponse {
+  wasAdopted: boolean;
 }
 
 export interface TierUsage {
@@ -4017,6 +4062,7 @@ function createBaseWorkerInfo(): WorkerInfo {
     blockCount: 0,
     directories: [],
     decommissioning: undefined,
+    keptBlocks: undefined,
   };
 }
 
@@ -4060,6 +4106,9 @@ export const WorkerInfo: MessageFns<WorkerInfo> = {
     }
     if (message.decommissioning !== undefined) {
       writer.uint32(104).bool(message.decommissioning);
+    }
+    if (message.keptBlocks !== undefined) {
+      writer.uint32(160).uint64(message.keptBlocks);
     }
     return writer;
   },
@@ -4181,6 +4230,14 @@ export const WorkerInfo: MessageFns<WorkerInfo> = {
             message.decommissioning = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.keptBlocks = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4211,6 +4268,7 @@ export const WorkerInfo: MessageFns<WorkerInfo> = {
     message.blockCount = object.blockCount ?? 0;
     message.directories = object.directories?.map((e) => DirectoryUsage.fromPartial(e)) || [];
     message.decommissioning = object.decommissioning ?? undefined;
+    message.keptBlocks = object.keptBlocks ?? undefined;
     return message;
   },
 };
@@ -4271,7 +4329,17 @@ export const WorkerList: MessageFns<WorkerList> = {
 };
 
 function createBaseRegisterWorkerRequest(): RegisterWorkerRequest {
-  return { workerId: "", hostname: "", rpcAddress: "", dataAddress: "", webAddress: "", directories: [] };
+  return {
+    workerId: "",
+    hostname: "",
+    rpcAddress: "",
+    dataAddress: "",
+    webAddress: "",
+    directories: [],
+    clusterId: undefined,
+    incarnation: undefined,
+    blocks: undefined,
+  };
 }
 
 export const RegisterWorkerRequest: MessageFns<RegisterWorkerRequest> = {
@@ -4293,6 +4361,15 @@ export const RegisterWorkerRequest: MessageFns<RegisterWorkerRequest> = {
     }
     for (const v of message.directories) {
       DirectoryUsage.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.clusterId !== undefined) {
+      writer.uint32(162).string(message.clusterId);
+    }
+    if (message.incarnation !== undefined) {
+      writer.uint32(170).string(message.incarnation);
+    }
+    if (message.blocks !== undefined) {
+      writer.uint32(176).uint64(message.blocks);
     }
     return writer;
   },
@@ -4358,6 +4435,30 @@ export const RegisterWorkerRequest: MessageFns<RegisterWorkerRequest> = {
             message.directories.push(DirectoryUsage.decode(reader, reader.uint32()));
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.clusterId = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.incarnation = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.blocks = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4381,18 +4482,30 @@ export const RegisterWorkerRequest: MessageFns<RegisterWorkerRequest> = {
     message.dataAddress = object.dataAddress ?? "";
     message.webAddress = object.webAddress ?? "";
     message.directories = object.directories?.map((e) => DirectoryUsage.fromPartial(e)) || [];
+    message.clusterId = object.clusterId ?? undefined;
+    message.incarnation = object.incarnation ?? undefined;
+    message.blocks = object.blocks ?? undefined;
     return message;
   },
 };
 
 function createBaseRegisterWorkerResponse(): RegisterWorkerResponse {
-  return { session: "" };
+  return { session: "", clusterId: undefined, incarnation: undefined, adopted: undefined };
 }
 
 export const RegisterWorkerResponse: MessageFns<RegisterWorkerResponse> = {
   encode(message: RegisterWorkerResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.session !== "") {
       writer.uint32(10).string(message.session);
+    }
+    if (message.clusterId !== undefined) {
+      writer.uint32(162).string(message.clusterId);
+    }
+    if (message.incarnation !== undefined) {
+      writer.uint32(170).string(message.incarnation);
+    }
+    if (message.adopted !== undefined) {
+      writer.uint32(176).bool(message.adopted);
     }
     return writer;
   },
@@ -4418,6 +4531,30 @@ export const RegisterWorkerResponse: MessageFns<RegisterWorkerResponse> = {
             message.session = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.clusterId = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.incarnation = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.adopted = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4436,6 +4573,9 @@ export const RegisterWorkerResponse: MessageFns<RegisterWorkerResponse> = {
   fromPartial(object: DeepPartial<RegisterWorkerResponse>): RegisterWorkerResponse {
     const message = createBaseRegisterWorkerResponse();
     message.session = object.session ?? "";
+    message.clusterId = object.clusterId ?? undefined;
+    message.incarnation = object.incarnation ?? undefined;
+    message.adopted = object.adopted ?? undefined;
     return message;
   },
 };
@@ -4675,7 +4815,7 @@ export const ReportBlocksRequest: MessageFns<ReportBlocksRequest> = {
 };
 
 function createBaseReportBlocksResponse(): ReportBlocksResponse {
-  return { unknown: [], release: [], pinned: [] };
+  return { unknown: [], release: [], pinned: [], kept: undefined };
 }
 
 export const ReportBlocksResponse: MessageFns<ReportBlocksResponse> = {
@@ -4700,6 +4840,9 @@ export const ReportBlocksResponse: MessageFns<ReportBlocksResponse> = {
         writer.uint64(v);
       }
       writer.join();
+    }
+    if (message.kept !== undefined) {
+      BlockIds.encode(message.kept, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -4771,6 +4914,14 @@ export const ReportBlocksResponse: MessageFns<ReportBlocksResponse> = {
 
             break;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.kept = BlockIds.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4791,6 +4942,7 @@ export const ReportBlocksResponse: MessageFns<ReportBlocksResponse> = {
     message.unknown = object.unknown?.map((e) => e) || [];
     message.release = object.release?.map((e) => e) || [];
     message.pinned = object.pinned?.map((e) => e) || [];
+    message.kept = (object.kept !== undefined && object.kept !== null) ? BlockIds.fromPartial(object.kept) : undefined;
     return message;
   },
 };
@@ -5232,6 +5384,7 @@ function createBaseClusterSummary(): ClusterSummary {
     tiers: [],
     files: 0,
     clusterId: "",
+    refusedWorkers: [],
   };
 }
 
@@ -5278,6 +5431,9 @@ export const ClusterSummary: MessageFns<ClusterSummary> = {
     }
     if (message.clusterId !== "") {
       writer.uint32(114).string(message.clusterId);
+    }
+    for (const v of message.refusedWorkers) {
+      RefusedWorker.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -5407,6 +5563,14 @@ export const ClusterSummary: MessageFns<ClusterSummary> = {
             message.clusterId = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.refusedWorkers.push(RefusedWorker.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5438,6 +5602,220 @@ export const ClusterSummary: MessageFns<ClusterSummary> = {
     message.tiers = object.tiers?.map((e) => TierUsage.fromPartial(e)) || [];
     message.files = object.files ?? 0;
     message.clusterId = object.clusterId ?? "";
+    message.refusedWorkers = object.refusedWorkers?.map((e) => RefusedWorker.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRefusedWorker(): RefusedWorker {
+  return { workerId: "", hostname: "", clusterId: "", blocks: 0, adopt: "" };
+}
+
+export const RefusedWorker: MessageFns<RefusedWorker> = {
+  encode(message: RefusedWorker, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workerId !== "") {
+      writer.uint32(10).string(message.workerId);
+    }
+    if (message.hostname !== "") {
+      writer.uint32(18).string(message.hostname);
+    }
+    if (message.clusterId !== "") {
+      writer.uint32(26).string(message.clusterId);
+    }
+    if (message.blocks !== 0) {
+      writer.uint32(32).uint64(message.blocks);
+    }
+    if (message.adopt !== "") {
+      writer.uint32(42).string(message.adopt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RefusedWorker {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefusedWorker();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workerId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hostname = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.clusterId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.blocks = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.adopt = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RefusedWorker>): RefusedWorker {
+    return RefusedWorker.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RefusedWorker>): RefusedWorker {
+    const message = createBaseRefusedWorker();
+    message.workerId = object.workerId ?? "";
+    message.hostname = object.hostname ?? "";
+    message.clusterId = object.clusterId ?? "";
+    message.blocks = object.blocks ?? 0;
+    message.adopt = object.adopt ?? "";
+    return message;
+  },
+};
+
+function createBaseAdoptClusterRequest(): AdoptClusterRequest {
+  return { id: "" };
+}
+
+export const AdoptClusterRequest: MessageFns<AdoptClusterRequest> = {
+  encode(message: AdoptClusterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AdoptClusterRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdoptClusterRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AdoptClusterRequest>): AdoptClusterRequest {
+    return AdoptClusterRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AdoptClusterRequest>): AdoptClusterRequest {
+    const message = createBaseAdoptClusterRequest();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseAdoptClusterResponse(): AdoptClusterResponse {
+  return { wasAdopted: false };
+}
+
+export const AdoptClusterResponse: MessageFns<AdoptClusterResponse> = {
+  encode(message: AdoptClusterResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.wasAdopted !== false) {
+      writer.uint32(8).bool(message.wasAdopted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AdoptClusterResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdoptClusterResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.wasAdopted = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AdoptClusterResponse>): AdoptClusterResponse {
+    return AdoptClusterResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AdoptClusterResponse>): AdoptClusterResponse {
+    const message = createBaseAdoptClusterResponse();
+    message.wasAdopted = object.wasAdopted ?? false;
     return message;
   },
 };
@@ -6198,6 +6576,14 @@ export const MasterServiceDefinition = {
       requestType: BackupRequest as typeof BackupRequest,
       requestStream: false,
       responseType: BackupResponse as typeof BackupResponse,
+      responseStream: false,
+      options: {},
+    },
+    adoptCluster: {
+      name: "AdoptCluster",
+      requestType: AdoptClusterRequest as typeof AdoptClusterRequest,
+      requestStream: false,
+      responseType: AdoptClusterResponse as typeof AdoptClusterResponse,
       responseStream: false,
       options: {},
     },

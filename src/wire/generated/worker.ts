@@ -97,6 +97,36 @@ export interface LocateBlockResponse {
 export interface WorkerEmpty {
 }
 
+/** Durable blocks of files that the master does not know: of another cluster (set aside), or newer than its state (`cluster_id` empty). */
+export interface KeptBlock {
+  header: BlockHeader | undefined;
+  clusterId: string;
+}
+
+export interface KeptBlockList {
+  blocks: KeptBlock[];
+  total: number;
+}
+
+export interface KeptBlockRequest {
+  clusterId: string;
+  blockId: number;
+  offset: number;
+  length: number;
+}
+
+export interface KeptBlockBytes {
+  data: Uint8Array;
+}
+
+export interface ReleaseKeptRequest {
+  blocks: KeptBlockRequest[];
+}
+
+export interface ReleaseKeptResponse {
+  released: number;
+}
+
 export interface WorkerStatus {
   workerId: string;
   hostname: string;
@@ -1027,6 +1057,398 @@ export const WorkerEmpty: MessageFns<WorkerEmpty> = {
   },
 };
 
+function createBaseKeptBlock(): KeptBlock {
+  return { header: undefined, clusterId: "" };
+}
+
+export const KeptBlock: MessageFns<KeptBlock> = {
+  encode(message: KeptBlock, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      BlockHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.clusterId !== "") {
+      writer.uint32(18).string(message.clusterId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeptBlock {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeptBlock();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = BlockHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.clusterId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KeptBlock>): KeptBlock {
+    return KeptBlock.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KeptBlock>): KeptBlock {
+    const message = createBaseKeptBlock();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? BlockHeader.fromPartial(object.header)
+      : undefined;
+    message.clusterId = object.clusterId ?? "";
+    return message;
+  },
+};
+
+function createBaseKeptBlockList(): KeptBlockList {
+  return { blocks: [], total: 0 };
+}
+
+export const KeptBlockList: MessageFns<KeptBlockList> = {
+  encode(message: KeptBlockList, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.blocks) {
+      KeptBlock.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.total !== 0) {
+      writer.uint32(16).uint64(message.total);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeptBlockList {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeptBlockList();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.blocks.push(KeptBlock.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.total = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KeptBlockList>): KeptBlockList {
+    return KeptBlockList.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KeptBlockList>): KeptBlockList {
+    const message = createBaseKeptBlockList();
+    message.blocks = object.blocks?.map((e) => KeptBlock.fromPartial(e)) || [];
+    message.total = object.total ?? 0;
+    return message;
+  },
+};
+
+function createBaseKeptBlockRequest(): KeptBlockRequest {
+  return { clusterId: "", blockId: 0, offset: 0, length: 0 };
+}
+
+export const KeptBlockRequest: MessageFns<KeptBlockRequest> = {
+  encode(message: KeptBlockRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clusterId !== "") {
+      writer.uint32(10).string(message.clusterId);
+    }
+    if (message.blockId !== 0) {
+      writer.uint32(16).uint64(message.blockId);
+    }
+    if (message.offset !== 0) {
+      writer.uint32(24).uint64(message.offset);
+    }
+    if (message.length !== 0) {
+      writer.uint32(32).uint64(message.length);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeptBlockRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeptBlockRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.clusterId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.blockId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offset = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.length = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KeptBlockRequest>): KeptBlockRequest {
+    return KeptBlockRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KeptBlockRequest>): KeptBlockRequest {
+    const message = createBaseKeptBlockRequest();
+    message.clusterId = object.clusterId ?? "";
+    message.blockId = object.blockId ?? 0;
+    message.offset = object.offset ?? 0;
+    message.length = object.length ?? 0;
+    return message;
+  },
+};
+
+function createBaseKeptBlockBytes(): KeptBlockBytes {
+  return { data: new Uint8Array(0) };
+}
+
+export const KeptBlockBytes: MessageFns<KeptBlockBytes> = {
+  encode(message: KeptBlockBytes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.data.length !== 0) {
+      writer.uint32(10).bytes(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeptBlockBytes {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeptBlockBytes();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.data = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KeptBlockBytes>): KeptBlockBytes {
+    return KeptBlockBytes.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KeptBlockBytes>): KeptBlockBytes {
+    const message = createBaseKeptBlockBytes();
+    message.data = object.data ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseReleaseKeptRequest(): ReleaseKeptRequest {
+  return { blocks: [] };
+}
+
+export const ReleaseKeptRequest: MessageFns<ReleaseKeptRequest> = {
+  encode(message: ReleaseKeptRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.blocks) {
+      KeptBlockRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseKeptRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseKeptRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.blocks.push(KeptBlockRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReleaseKeptRequest>): ReleaseKeptRequest {
+    return ReleaseKeptRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReleaseKeptRequest>): ReleaseKeptRequest {
+    const message = createBaseReleaseKeptRequest();
+    message.blocks = object.blocks?.map((e) => KeptBlockRequest.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseReleaseKeptResponse(): ReleaseKeptResponse {
+  return { released: 0 };
+}
+
+export const ReleaseKeptResponse: MessageFns<ReleaseKeptResponse> = {
+  encode(message: ReleaseKeptResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.released !== 0) {
+      writer.uint32(8).uint64(message.released);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseKeptResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseKeptResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.released = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReleaseKeptResponse>): ReleaseKeptResponse {
+    return ReleaseKeptResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReleaseKeptResponse>): ReleaseKeptResponse {
+    const message = createBaseReleaseKeptResponse();
+    message.released = object.released ?? 0;
+    return message;
+  },
+};
+
 function createBaseWorkerStatus(): WorkerStatus {
   return { workerId: "", hostname: "", home: "", blocks: 0, usedBytes: 0, capacityBytes: 0, reservedBytes: 0 };
 }
@@ -1212,6 +1634,30 @@ export const WorkerServiceDefinition = {
       requestType: FreeBlocksRequest as typeof FreeBlocksRequest,
       requestStream: false,
       responseType: WorkerEmpty as typeof WorkerEmpty,
+      responseStream: false,
+      options: {},
+    },
+    listKeptBlocks: {
+      name: "ListKeptBlocks",
+      requestType: WorkerEmpty as typeof WorkerEmpty,
+      requestStream: false,
+      responseType: KeptBlockList as typeof KeptBlockList,
+      responseStream: false,
+      options: {},
+    },
+    readKeptBlock: {
+      name: "ReadKeptBlock",
+      requestType: KeptBlockRequest as typeof KeptBlockRequest,
+      requestStream: false,
+      responseType: KeptBlockBytes as typeof KeptBlockBytes,
+      responseStream: false,
+      options: {},
+    },
+    releaseKeptBlocks: {
+      name: "ReleaseKeptBlocks",
+      requestType: ReleaseKeptRequest as typeof ReleaseKeptRequest,
+      requestStream: false,
+      responseType: ReleaseKeptResponse as typeof ReleaseKeptResponse,
       responseStream: false,
       options: {},
     },

@@ -102,7 +102,7 @@ export class ReplicationCluster {
     const deps = { clock: systemClock, logger: silentLogger, metrics }
     const store = await openBlockStore({ directories, workerId, events: changes, ...deps })
     const { service } = this.master
-    const worker = createCacheWorker({
+    const worker = await createCacheWorker({
       workerId,
       hostname,
       home,

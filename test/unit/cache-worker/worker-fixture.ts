@@ -29,7 +29,7 @@ export async function makeWorker(options: Partial<CacheWorkerOptions> = {}, mast
     quotaBytes: 16 * mebibyte,
   }))
   const store = await openTiers({ tiers: [directories], workerId: 'worker-1', annotator: { kind: 'LRU' }, ...deps, events: changes })
-  const worker = createCacheWorker({
+  const worker = await createCacheWorker({
     workerId: 'worker-1',
     hostname: 'host-1',
     home: folder.path,

@@ -29,7 +29,7 @@ it('the report of stores is a heading and a line a namespace, without values of 
 describe('the doctor', () => {
   const summary: ClusterSummary = {
     ...{ masterAddress: 'm:1', webPort: 1, rpcPort: 2, startedMs: 0, nowMs: 1, version: '1', safeMode: false },
-    ...{ liveWorkers: 1, lostWorkers: 0, capacityBytes: 10, usedBytes: 10, tiers: [], files: 0, clusterId: 'c' },
+    ...{ liveWorkers: 1, lostWorkers: 0, capacityBytes: 10, usedBytes: 10, tiers: [], files: 0, clusterId: 'c', refusedWorkers: [] },
   }
   const directory = { path: '/d', tier: 'SSD', mediumType: 'SSD', quotaBytes: 10, usedBytes: 10 }
   const worker: WorkerInfo = {

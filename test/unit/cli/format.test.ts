@@ -107,6 +107,7 @@ describe('report', () => {
       tiers: [{ alias: 'HDD', capacityBytes, usedBytes: 0 }],
       files: 0,
       clusterId: 'c',
+      refusedWorkers: [],
     })
     expect(text).toBe(`GooseFS cluster summary: 
   Master Address: 172.16.16.16:19998

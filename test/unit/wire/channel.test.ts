@@ -27,6 +27,9 @@ function worker(methods: Partial<Worker>): Worker {
     copyHere: missing,
     locateBlock: missing,
     freeBlocks: missing,
+    listKeptBlocks: missing,
+    readKeptBlock: missing,
+    releaseKeptBlocks: missing,
     getWorkerStatus: missing,
     ...methods,
   }
