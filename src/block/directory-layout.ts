@@ -188,7 +188,7 @@ function parseMarker(path: string, text: string): DirectoryMarker {
   )
 }
 
-export function markerText(workerId: string, cluster: DirectoryMarker['cluster'] = undefined): string {
+export function markerText(workerId: string, cluster?: DirectoryMarker['cluster']): string {
   return `${JSON.stringify({ format: 1, workerId, ...cluster })}\n`
 }
 

@@ -42,7 +42,9 @@ export class ClusterGate {
       this.#refused.set(workerId, { worker, monotonicMs: this.#clock.monotonicMs() })
     }
     this.#logger.warn('a worker that holds blocks of another cluster was refused', { workerId, hostname, clusterId, blocks })
-    const whose = isOther ? `of cluster ${clusterId}; this master is of cluster ${ours.clusterId}` : `of a later state of this cluster (${incarnation})`
+    const whose = isOther
+      ? `of cluster ${clusterId}; this master is of cluster ${ours.clusterId}`
+      : `of a later state of this cluster (${incarnation})`
     const why =
       `worker ${hostname} (${workerId}) holds ${blocks} blocks ${whose}. It keeps them. Connect it to its own master, ` +
       `restore that master from a backup, or take the worker over with 'skein fsadmin adopt ${adopt}'`
@@ -51,7 +53,8 @@ export class ClusterGate {
 
   /** @throws SkeinError invalid_argument for what is no id */
   async adopt({ id }: AdoptClusterRequest): Promise<AdoptClusterResponse> {
-    if (!idPattern.test(id)) throw new SkeinError('invalid_argument', `'${id.slice(0, 100)}' is no id of a cluster: fsadmin doctor names it`)
+    if (!idPattern.test(id))
+      throw new SkeinError('invalid_argument', `'${id.slice(0, 100)}' is no id of a cluster: fsadmin doctor names it`)
     if (this.#identity.isOurs(id, '')) throw new SkeinError('invalid_argument', `${id} is this cluster: there is nothing to adopt`)
     const wasAdopted = await this.#identity.adopt(id)
     this.#logger.info('a cluster was adopted: its workers may register', { id, wasAdopted })

@@ -79,7 +79,10 @@ export class StateIdentity {
     if (this.isAdopted(id)) return true
     const { adopted } = this.#known
     if (adopted.length >= adoptedMax)
-      throw new SkeinError('resource_exhausted', `this cluster has adopted ${adopted.length} others already, which is the most there can be`)
+      throw new SkeinError(
+        'resource_exhausted',
+        `this cluster has adopted ${adopted.length} others already, which is the most there can be`,
+      )
     this.#write({ ...this.#known, adopted: [...adopted, id] })
     await this.#state.snapshot()
     return false

@@ -93,7 +93,10 @@ export class KeptBlocks {
     const reader = await this.#open(request)
     try {
       if (length > readBytesMax || offset + length > reader.header.length)
-        throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not all in block ${request.blockId}, or above ${readBytesMax}`)
+        throw new SkeinError(
+          'invalid_argument',
+          `bytes ${offset}+${length} are not all in block ${request.blockId}, or above ${readBytesMax}`,
+        )
       return length === 0 ? new Uint8Array() : await reader.read(offset, length, signal)
     } finally {
       await reader.close()

@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { formatBytes } from '../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { DecommissionResponse } from '../wire/generated/lifecycle.ts'
+import { adopt, type AdoptFlags } from './fsadmin-adopt.ts'
 import { type CommandContext, openCluster, writeResult } from './context.ts'
 import { exitCodes, usageError } from './exit-codes.ts'
 import { problemsOf } from './format-doctor.ts'
@@ -51,6 +52,15 @@ export function addCommands(parent: Command, context: CommandContext): void {
       if (flags.cancel === true && flags.wait === true) throw usageError('--cancel has nothing to wait for: leave --wait out')
       await decommission(context, worker, flags.cancel === true, flags.wait === true)
     })
+  parent
+    .command('adopt')
+    .description('take over workers that hold blocks of another cluster; see and recover what only they have')
+    .argument('[id]', 'the cluster, or the later state of this one, as `fsadmin doctor` names it')
+    .option('--list', 'files whose bytes exist nowhere else and that this master does not know')
+    .option('--recover', 'write these files again, where their namespaces are, and let their old blocks go')
+    .option('--into <path>', 'with --recover: write them all below this directory, for namespaces that are gone')
+    .option('--release', 'delete their bytes for good')
+    .action(async (id: string | undefined, flags: AdoptFlags) => adopt(context, id, flags))
   parent
     .command('forget')
     .description('take a lost worker that does not come back out of the reports')

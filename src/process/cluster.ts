@@ -31,6 +31,8 @@ export interface Cluster {
   schedules(): Service<ScheduleServiceDefinition>
   /** What users change; served by the master. */
   lifecycle(): Service<LifecycleServiceDefinition>
+  /** A worker by its `host:port`; connections are closed with the cluster. */
+  worker(rpcAddress: string): Service<WorkerServiceDefinition>
   /** A new file of exactly `length` bytes, and what the namespace's write policy wants (client/file-writer.ts). */
   writeFile(path: string, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<WrittenFile>
   /** The bytes of a file (of `range`: those that it has), cached blocks first, the store (through a worker) where they are missing. */
@@ -67,6 +69,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
   const near = new ShortCircuitReader({ data, connectWorker, clock: systemClock, logger })
   const syncIntervalMs = config.sources.has('goosefs.user.file.metadata.sync.interval') ? config.user.metadataSyncIntervalMs : undefined
   const reader = new FileReader({ ...reading, near, syncIntervalMs, origin: new WorkerOriginReader(reading), passive })
+  const workers = new Map<string, ServiceClient<WorkerServiceDefinition>>()
   const lifecycle = connect(LifecycleServiceDefinition, address)
   const targets = new BlockTargetPool({
     hostname,
@@ -90,6 +93,11 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     jobMaster: () => jobMaster.service,
     schedules: () => schedules.service,
     lifecycle: () => lifecycle.service,
+    worker: (at) => {
+      const client = workers.get(at) ?? connectWorker(at)
+      workers.set(at, client)
+      return client.service
+    },
     writeFile: (path, length, chunks, signal) => writer.write(path, length, chunks, signal),
     readFile: (path, signal, range) => reader.read(path, signal, range),
     settle: async () => passive?.settle(settleMs),
@@ -97,6 +105,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
       passive?.close()
       near.close()
       targets.close()
+      for (const client of workers.values()) client.close()
       data.close()
       lifecycle.close()
       schedules.close()

@@ -22,7 +22,11 @@ export const metricTable = {
     help: 'Bytes of blocks that came into the block store; moves between tiers do not count',
   },
   'worker.blocks.cached': { type: 'gauge', unit: 'blocks', help: 'Blocks in the block store' },
-  'worker.blocks.kept': { type: 'gauge', unit: 'blocks', help: 'Blocks of files that the master does not know, whose bytes exist nowhere else' },
+  'worker.blocks.kept': {
+    type: 'gauge',
+    unit: 'blocks',
+    help: 'Blocks of files that the master does not know, whose bytes exist nowhere else',
+  },
   'worker.blocks.corrupt': { type: 'counter', unit: 'blocks', help: 'Blocks deleted because a checksum did not match' },
   'worker.bytes.read.ufs': { type: 'counter', unit: 'bytes', help: 'Bytes read from under file systems for clients' },
   'worker.blocks.evicted': { type: 'counter', unit: 'blocks', help: 'Blocks deleted to make room' },

@@ -34,8 +34,16 @@ async function restoredFrom(other: MasterFixture): Promise<MasterFixture> {
   return fixture
 }
 
-const request: RegisterWorkerRequest = { workerId: 'w', hostname: 'h', rpcAddress: 'h:1', dataAddress: 'h:2', webAddress: '', directories: [] }
-const register = (fixture: MasterFixture, said: Partial<RegisterWorkerRequest>) => fixture.service.registerWorker({ ...request, ...said }, call)
+const request: RegisterWorkerRequest = {
+  workerId: 'w',
+  hostname: 'h',
+  rpcAddress: 'h:1',
+  dataAddress: 'h:2',
+  webAddress: '',
+  directories: [],
+}
+const register = (fixture: MasterFixture, said: Partial<RegisterWorkerRequest>) =>
+  fixture.service.registerWorker({ ...request, ...said }, call)
 
 test('a restored master takes its workers, and the one it was restored from does not take them back', async () => {
   const first = await open()

@@ -40,7 +40,14 @@ async function openWorker(folder: string, master: MasterLinkDependencies['master
     () => 0,
   )
   const segments = { blockBytesMax: 64 * 1024, segmentBytes: mebibyte }
-  const store = await openTiers({ tiers: [directoriesIn(folder)], workerId: 'w', segments, annotator: { kind: 'LRU' }, ...deps, events: changes })
+  const store = await openTiers({
+    tiers: [directoriesIn(folder)],
+    workerId: 'w',
+    segments,
+    annotator: { kind: 'LRU' },
+    ...deps,
+    events: changes,
+  })
   const options = { heartbeatMs: 5, retry: { attemptsMax: 1, initialMs: 2, maxMs: 10 } }
   const openStore = (): Promise<never> => Promise.reject(new SkeinError('not_found', 'none'))
   const parts = { store, changes, master, openStore, clock: deps.clock, random: systemRandom, logger, metrics: deps.metrics, options }
@@ -112,7 +119,9 @@ test('a worker whose master has lost its state keeps every block, says so, and i
   await last.worker.registered
   await last.store.put(durable(stray(1)), bytesOf(10, 2))
   expect((await keptOf(last.worker)).total).toBeGreaterThanOrEqual(1)
-  expect(await last.worker.workerService.releaseKeptBlocks({ blocks: [{ clusterId: firstId, blockId, offset: 0, length: 0 }] }, call)).toEqual({
+  expect(
+    await last.worker.workerService.releaseKeptBlocks({ blocks: [{ clusterId: firstId, blockId, offset: 0, length: 0 }] }, call),
+  ).toEqual({
     released: 1,
   })
   await last.close()
@@ -142,7 +151,9 @@ test('a durable block of no known file is kept and counted, one of a deleted fil
   const keptAtMaster = async (): Promise<number> => (await master.service.listWorkers({}, call)).workers[0]?.keptBlocks ?? 0
   while ((await keptAtMaster()) !== 1) await new Promise((resolve) => setTimeout(resolve, 5))
   const one = { clusterId: '', blockId: stray(1), offset: 0, length: 0 }
-  expect(await again.worker.workerService.releaseKeptBlocks({ blocks: [one, { ...one, blockId: stray(9) }] }, call)).toEqual({ released: 1 })
+  expect(await again.worker.workerService.releaseKeptBlocks({ blocks: [one, { ...one, blockId: stray(9) }] }, call)).toEqual({
+    released: 1,
+  })
   expect(again.ids()).toEqual([])
 })
 

@@ -11,6 +11,7 @@ import type { JobServiceDefinition, LoadCounts, LoadStatus } from '../../../src/
 import type { LifecycleServiceDefinition } from '../../../src/wire/generated/lifecycle.ts'
 import type { FileInfo, MasterServiceDefinition } from '../../../src/wire/generated/master.ts'
 import type { ScheduleServiceDefinition } from '../../../src/wire/generated/schedule.ts'
+import type { WorkerServiceDefinition } from '../../../src/wire/generated/worker.ts'
 import type { Service } from '../../../src/wire/service.ts'
 
 export interface FakeCluster {
@@ -18,6 +19,8 @@ export interface FakeCluster {
   readonly jobs?: Partial<Service<JobServiceDefinition>>
   readonly schedules?: Partial<Service<ScheduleServiceDefinition>>
   readonly lifecycle?: Partial<Service<LifecycleServiceDefinition>>
+  /** By address. */
+  readonly workers?: Readonly<Record<string, Partial<Service<WorkerServiceDefinition>>>>
   readonly files?: Readonly<Record<string, readonly string[]>>
   /** Takes the files that the command writes; those that are in it exist already. */
   readonly written?: Map<string, Buffer>
@@ -96,6 +99,7 @@ export async function run(argv: readonly string[], fake: FakeCluster = {}, optio
     jobMaster: () => strict(fake.jobs),
     schedules: () => strict(fake.schedules),
     lifecycle: () => strict(fake.lifecycle),
+    worker: (at) => strict(fake.workers?.[at]),
     writeFile: async (path, length, chunks) => {
       if (fake.written?.has(path) === true) throw new SkeinError('already_exists', `${path} exists already: remove it first`)
       const parts: Uint8Array[] = []
