@@ -112,6 +112,8 @@ export interface BlockStoreEvents {
   added(block: KeptBlock): void
   /** A block is gone: freed, evicted, found corrupt, or its directory failed. */
   removed(blockId: number, why: 'freed' | 'evicted' | 'corrupt' | 'lost'): void
+  /** A block went into memory, or out of it. Default: nobody wants to know. */
+  moved?(blockId: number): void
 }
 
 export interface BlockStore {
@@ -125,6 +127,8 @@ export interface BlockStore {
   /** @throws SkeinError not_found; data_loss when its file is torn (it is dropped by then) */
   open(blockId: number): Promise<BlockReader>
   has(blockId: number): boolean
+  /** Whether a block that is here is in a tier of memory. Stores without tiers need not know. */
+  isInMemory?(blockId: number): boolean
   /** Removes a block; false when there was none. */
   free(blockId: number): Promise<boolean>
   /** A durable block is a usual one from now on, also after a restart. Others, and blocks that are not there: nothing happens. */

@@ -62,6 +62,8 @@ export class TieredStore implements BlockStore {
   readonly #events: BlockStoreEvents
   readonly #metrics: MetricRegistry
   readonly #tiers: readonly TierStore[]
+  /** Of each directory of each tier. */
+  readonly #memory: readonly (readonly boolean[])[]
   readonly #table: TierTable
   readonly #mover: TierMover
   readonly #room: TierRoom
@@ -80,6 +82,7 @@ export class TieredStore implements BlockStore {
     this.#events = events
     this.#metrics = metrics
     this.#tiers = tiers
+    this.#memory = tiers.map((tier) => tier.usage().map(({ mediumType }) => mediumType === 'MEM'))
     this.#table = table
     this.#stop = new AbortController()
     const diskWasFull = (level: number): void => this.#room.diskWasFull(level)
@@ -179,6 +182,11 @@ export class TieredStore implements BlockStore {
   /** The tier that a block is in, 0 = the top. */
   levelOf(blockId: number): number | undefined {
     return this.#table.get(blockId)?.level
+  }
+
+  isInMemory(blockId: number): boolean {
+    const block = this.#table.get(blockId)
+    return block !== undefined && this.#isMemory(block.level, blockId)
   }
 
   async free(blockId: number): Promise<boolean> {
@@ -344,7 +352,9 @@ export class TieredStore implements BlockStore {
       // A move's commit: readers find the new copy from now on. If the block was freed meanwhile, the mover clears it away.
       const block = this.#table.get(header.blockId)
       if (block?.move?.to !== level) return
+      const wasInMemory = this.#isMemory(block.level, header.blockId)
       this.#table.changeLevel(block, level)
+      if (this.#isMemory(level, header.blockId) !== wasInMemory) this.#events.moved?.(header.blockId)
       this.#room.came(level)
       return
     }
@@ -353,6 +363,13 @@ export class TieredStore implements BlockStore {
     this.#metrics.add('worker.bytes.written', header.length)
     this.#events.added(header)
     this.#room.came(level)
+  }
+
+  #isMemory(level: number, blockId: number): boolean {
+    const directories = this.#memory[level] ?? []
+    const [first = false] = directories
+    if (directories.every((one) => one === first)) return first
+    return directories[this.#tiers[level]?.directoryOf(blockId) ?? 0] ?? false
   }
 
   /** A block's disk is well again. @returns false when the block came anew meanwhile, or is about to */

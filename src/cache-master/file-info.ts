@@ -18,22 +18,27 @@ const lookedAtDepth = 3
 /** What of a file is cached on live workers. */
 export interface Cached {
   readonly bytes: number
+  /** Of these: with a replica in memory. */
+  readonly memoryBytes: number
   /** The fewest replicas of any block; for an empty file its target. */
   readonly replicas: number
 }
 
 export function cachedOf(context: MasterContext, file: FileInode): Cached {
   const blocks = blockCount(file.length, file.blockSizeBytes)
-  if (blocks === 0) return { bytes: 0, replicas: Math.max(1, file.replicationMin) }
-  if (!context.blocks.hasFile(file.id)) return { bytes: 0, replicas: 0 }
+  if (blocks === 0) return { bytes: 0, memoryBytes: 0, replicas: Math.max(1, file.replicationMin) }
+  if (!context.blocks.hasFile(file.id)) return { bytes: 0, memoryBytes: 0, replicas: 0 }
   let bytes = 0
+  let memoryBytes = 0
   let replicas = Number.POSITIVE_INFINITY
   for (let index = 0; index < blocks; index += 1) {
-    const count = context.blocks.locations(blockIdOf(file.id, index)).length
-    if (count > 0) bytes += blockLength(file.length, file.blockSizeBytes, index)
-    replicas = Math.min(replicas, count)
+    const ordinals = context.blocks.locations(blockIdOf(file.id, index))
+    const length = blockLength(file.length, file.blockSizeBytes, index)
+    if (ordinals.length > 0) bytes += length
+    if (ordinals.some((ordinal) => context.workers.isMemory(ordinal))) memoryBytes += length
+    replicas = Math.min(replicas, ordinals.length)
   }
-  return { bytes, replicas }
+  return { bytes, memoryBytes, replicas }
 }
 
 /** The live locations of each block; empty when no block has any. */
@@ -66,6 +71,7 @@ export function fileInfo(context: MasterContext, record: NamespaceRecord, key: s
     ttlMs: ttl.ttlMs,
     ttlAction: ttl.action,
     cachedBytes: cached.bytes,
+    inMemoryBytes: cached.memoryBytes,
     mountPoint: false,
     replicas: cached.replicas,
   }

@@ -109,10 +109,12 @@ export class SyncService {
   #auditFile(fileId: number, replication: number): AuditedFile | undefined {
     const file = this.#context.tables.inode(fileId)
     if (file?.kind !== 'file') return { fileId, gone: true, shortages: [] }
+    // More than its maximum is not kept, whoever has asked for it before the maximum was set.
+    const wanted = file.replicationMax < 0 ? replication : Math.min(replication, file.replicationMax)
     const shortages: AuditedFile['shortages'] = []
     for (let index = 0; index < blockCount(file.length, file.blockSizeBytes); index += 1) {
       const workerIds = this.#context.workers.workerIds(blockIdOf(fileId, index))
-      if (workerIds.length < replication) shortages.push({ blockIndex: index, workerIds })
+      if (workerIds.length < wanted) shortages.push({ blockIndex: index, workerIds })
     }
     return shortages.length === 0 ? undefined : { fileId, gone: false, shortages }
   }

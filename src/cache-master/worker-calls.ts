@@ -51,11 +51,11 @@ export class WorkerCalls {
 
   heartbeat(request: WorkerHeartbeatRequest): WorkerHeartbeatResponse {
     const { workers, replication, notices, metrics, runningLoads } = this.#parts
-    const freeBlocks = workers.heartbeat(request)
+    const orders = workers.heartbeat(request)
     metrics.add(request.workerId, request.counters)
     const running = runningLoads()
     return {
-      freeBlocks,
+      ...orders,
       copyBlocks: replication.copiesFor(request.workerId),
       ...notices.take(request.workerId),
       ...(running === undefined ? {} : { runningLoads: running }),

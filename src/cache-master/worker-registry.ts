@@ -40,6 +40,15 @@ export interface WorkerEvents {
   workerReported(workerId: string): void
 }
 
+/** Blocks are known under one of two ordinals: of those in memory, and of all others. */
+interface Session {
+  readonly id: string
+  readonly ordinal: number
+  readonly memoryOrdinal: number
+  /** The last delta that was taken in; 0: none that has a number. */
+  lastReport: number
+}
+
 interface Worker {
   readonly workerId: string
   info: RegisterWorkerRequest
@@ -48,7 +57,7 @@ interface Worker {
   lastHeartbeatMs: number
   heardMonotonicMs: number
   /** Undefined while it is lost. */
-  session: { readonly id: string; readonly ordinal: number } | undefined
+  session: Session | undefined
   reported: boolean
   /** Durable blocks of no file that is known or known to be deleted, as the worker last said. */
   keptBlocks: number
@@ -57,14 +66,17 @@ interface Worker {
 }
 
 const freeBlocksPerHeartbeatMax = 10_000
-/** A response may get lost; telling for ever would delete what was loaded again. */
-const freeTellings = 3
+/** Until the worker says that it is gone; the bound is for one that never does. */
+const freeTellings = 60
+/** To a worker that does not number its reports: telling for long would delete what was loaded again. */
+const freeTellingsUnnumbered = 3
 /** Lost workers are remembered for the reports of the cluster, the oldest forgotten first. */
 const lostWorkersKept = 1000
 
 export class WorkerRegistry {
   readonly #deps: WorkerRegistryDependencies
   readonly #workers = new Map<string, Worker>()
+  readonly #memoryOrdinals = new Set<number>()
   #events: WorkerEvents | undefined
   /** What of the standstills the workers have been allowed for. */
   #allowedMs = 0
@@ -104,7 +116,11 @@ export class WorkerRegistry {
       // Two processes cannot listen on one address: the one that had it before is gone.
       if (other !== known && request.rpcAddress !== '' && other.info.rpcAddress === request.rpcAddress) this.#endSession(other)
     }
-    const session = { id: randomUUID(), ordinal: blocks.addWorker(request.workerId) }
+    const session = {
+      ...{ id: randomUUID(), lastReport: 0 },
+      ...{ ordinal: blocks.addWorker(request.workerId), memoryOrdinal: blocks.addWorker(request.workerId) },
+    }
+    this.#memoryOrdinals.add(session.memoryOrdinal)
     const now = { startedMs: clock.nowMs(), lastHeartbeatMs: clock.nowMs(), heardMonotonicMs: clock.monotonicMs() }
     const changed = { info: request, directories: request.directories, session, reported: false, keptBlocks: 0, ...now }
     if (known === undefined) this.#workers.set(request.workerId, { workerId: request.workerId, toFree: new Map(), ...changed })
@@ -118,11 +134,15 @@ export class WorkerRegistry {
    * is not known to be deleted, and the others. @throws SkeinError failed_precondition `register_again`
    */
   report(request: ReportBlocksRequest): { readonly unknown: number[]; readonly kept: number[] } {
-    const { worker, ordinal } = this.#sessionOf(request)
+    const { worker, session } = this.#sessionOf(request)
     const { blocks, blockCount } = this.#deps
     const unknown: number[] = []
     const kept: number[] = []
     const durable = new Set(request.durable?.ids)
+    session.lastReport = Math.max(session.lastReport, request.report ?? 0)
+    // Who cannot tell is taken to keep all in its first tier.
+    const inMemory = request.inMemory === undefined ? undefined : new Set(request.inMemory.ids)
+    const isMemoryWorker = worker.directories[0]?.mediumType === 'MEM'
     for (const blockId of request.added) {
       const known = blocks.blockCountOf(blockId)
       const isWithin = known !== undefined && blockIndexOf(blockId) < known
@@ -132,19 +152,21 @@ export class WorkerRegistry {
         else unknown.push(blockId)
         continue
       }
-      blocks.add(blockId, count, ordinal)
+      const isInMemory = inMemory?.has(blockId) ?? isMemoryWorker
+      blocks.remove(blockId, isInMemory ? session.ordinal : session.memoryOrdinal)
+      blocks.add(blockId, count, isInMemory ? session.memoryOrdinal : session.ordinal)
       worker.toFree.delete(blockId)
       this.#events?.blockAdded(blockId, worker.workerId)
     }
     for (const blockId of request.removed) {
-      blocks.remove(blockId, ordinal)
+      this.#removeFrom(session, blockId)
       worker.toFree.delete(blockId)
       this.#events?.blockRemoved(blockId, worker.workerId)
     }
     if (request.directories.length > 0) worker.directories = request.directories
     if (request.fullReportEnd && !worker.reported) {
       worker.reported = true
-      this.#deps.logger.info('worker reported its blocks', { workerId: worker.workerId, blocks: blocks.blocksOf(ordinal) })
+      this.#deps.logger.info('worker reported its blocks', { workerId: worker.workerId, blocks: this.#blocksOf(session) })
       this.#events?.workerReported(worker.workerId)
     }
     return { unknown, kept }
@@ -155,9 +177,12 @@ export class WorkerRegistry {
     return (worker.info.clusterId ?? '') !== '' && (this.#deps.wasDeleted?.(fileIdOfBlock(blockId)) ?? false)
   }
 
-  /** Keeps a worker alive. @returns blocks it should delete. @throws SkeinError failed_precondition `register_again` */
-  heartbeat(request: WorkerHeartbeatRequest): number[] {
-    const { worker } = this.#sessionOf(request)
+  /**
+   * Keeps a worker alive. @returns blocks it should delete, and up to which of its reports that was decided
+   * @throws SkeinError failed_precondition `register_again`
+   */
+  heartbeat(request: WorkerHeartbeatRequest): { readonly freeBlocks: number[]; readonly asOfReport: number } {
+    const { worker, session } = this.#sessionOf(request)
     worker.directories = request.directories
     worker.keptBlocks = request.counters['worker.blocks.kept'] ?? 0
     worker.lastHeartbeatMs = this.#deps.clock.nowMs()
@@ -167,12 +192,14 @@ export class WorkerRegistry {
       if (told.length === freeBlocksPerHeartbeatMax) break
       told.push(entry)
     }
+    const numbers = session.lastReport > 0
     for (const [blockId, tellings] of told) {
       // Set anew behind the others, so that a long list goes round.
       worker.toFree.delete(blockId)
-      if (tellings > 1) worker.toFree.set(blockId, tellings - 1)
+      const left = (numbers ? tellings : Math.min(tellings, freeTellingsUnnumbered)) - 1
+      if (left > 0) worker.toFree.set(blockId, left)
     }
-    return told.map(([blockId]) => blockId)
+    return { freeBlocks: told.map(([blockId]) => blockId), asOfReport: session.lastReport }
   }
 
   /** Ends the sessions of workers that were not heard of for too long. Cheap; called before anything that depends on who lives. */
@@ -217,7 +244,7 @@ export class WorkerRegistry {
   dropReplica(blockId: number, workerId: string): void {
     const worker = this.#workers.get(workerId)
     if (worker?.session === undefined) return
-    this.#deps.blocks.remove(blockId, worker.session.ordinal)
+    this.#removeFrom(worker.session, blockId)
     worker.toFree.set(blockId, freeTellings)
   }
 
@@ -226,6 +253,11 @@ export class WorkerRegistry {
     let most = 0
     for (const { session, toFree } of this.#workers.values()) if (session !== undefined) most = Math.max(most, toFree.size)
     return most
+  }
+
+  /** Whether the locations of this ordinal are in a tier of memory. */
+  isMemory(ordinal: number): boolean {
+    return this.#memoryOrdinals.has(ordinal)
   }
 
   /** Where a live worker serves blocks. */
@@ -252,22 +284,32 @@ export class WorkerRegistry {
     return [...new Set(workerIds)].flatMap((id) => this.#workers.get(id) ?? []).map((worker) => this.#infoOf(worker))
   }
 
-  #sessionOf(request: { readonly workerId: string; readonly session: string }): { worker: Worker; ordinal: number } {
+  #sessionOf(request: { readonly workerId: string; readonly session: string }): { worker: Worker; session: Session } {
     this.expire()
     const worker = this.#workers.get(request.workerId)
     if (worker?.session === undefined || worker.session.id !== request.session) {
       const message = `the master does not know this session of worker '${request.workerId}': register again`
       throw new SkeinError('failed_precondition', message, { reason: 'register_again' })
     }
-    return { worker, ordinal: worker.session.ordinal }
+    return { worker, session: worker.session }
   }
 
   #endSession(worker: Worker): void {
     if (worker.session === undefined) return
-    const { ordinal } = worker.session
-    this.#deps.blocks.dropWorker(ordinal)
+    const { ordinal, memoryOrdinal } = worker.session
     worker.session = undefined
-    this.#events?.sessionEnded(worker.workerId, ordinal)
+    this.#memoryOrdinals.delete(memoryOrdinal)
+    for (const ended of [ordinal, memoryOrdinal]) this.#deps.blocks.dropWorker(ended)
+    for (const ended of [ordinal, memoryOrdinal]) this.#events?.sessionEnded(worker.workerId, ended)
+  }
+
+  #removeFrom({ ordinal, memoryOrdinal }: Session, blockId: number): void {
+    this.#deps.blocks.remove(blockId, ordinal)
+    this.#deps.blocks.remove(blockId, memoryOrdinal)
+  }
+
+  #blocksOf({ ordinal, memoryOrdinal }: Session): number {
+    return this.#deps.blocks.blocksOf(ordinal) + this.#deps.blocks.blocksOf(memoryOrdinal)
   }
 
   #infoOf(worker: Worker): WorkerInfo {
@@ -283,7 +325,8 @@ export class WorkerRegistry {
       startedMs,
       capacityBytes: sum(directories, (directory) => directory.quotaBytes),
       usedBytes: sum(directories, (directory) => directory.usedBytes),
-      blockCount: session === undefined ? 0 : this.#deps.blocks.blocksOf(session.ordinal),
+      blockCount: session === undefined ? 0 : this.#blocksOf(session),
+      blocksLeaving: session === undefined ? 0 : worker.toFree.size,
       directories: [...directories],
       keptBlocks,
       decommissioning: this.isDecommissioning(workerId),

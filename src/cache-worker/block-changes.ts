@@ -1,5 +1,6 @@
 // Why: the store says at any moment that blocks came and went; the master is told in batches, one call at a time. How: the
-// last word about each block is kept until it is taken. While the worker has no session nothing is kept, because the full
+// last word about each block is kept until it is taken. Batches are numbered, so that an order of the master, which knows of
+// the batches up to one, can be told from what was said here after that. While the worker has no session nothing is kept, because the full
 // report that follows says it all.
 import type { BlockStoreEvents, KeptBlock } from '../block/block-store.ts'
 
@@ -8,6 +9,7 @@ export interface ChangeBatch {
   readonly removed: number[]
   /** Of `added`: their bytes exist nowhere else. */
   readonly durable: number[]
+  readonly number: number
 }
 
 /** `again`: it is here, and whether it is durable was said before. */
@@ -17,6 +19,10 @@ export class BlockChanges implements BlockStoreEvents {
   readonly #waiting = new Map<number, Change>()
   #mode: 'ignoring' | 'recording' = 'ignoring'
   #wake: (() => void) | undefined
+  #number = 0
+  #acknowledged = 0
+  /** Of the batches that an order may not know of: added block -> number. */
+  readonly #sent = new Map<number, number>()
 
   added({ blockId, durable }: KeptBlock): void {
     this.#note(blockId, durable === true ? 'added durable' : 'added')
@@ -30,6 +36,28 @@ export class BlockChanges implements BlockStoreEvents {
   addedAgain(blockId: number): void {
     const waiting = this.#waiting.get(blockId)
     if (waiting === undefined || waiting === 'removed') this.#note(blockId, 'again')
+  }
+
+  /** It went into memory, or out of it. */
+  moved(blockId: number): void {
+    this.addedAgain(blockId)
+  }
+
+  /** An answer that is asked for from now on knows of all that was acknowledged. @param atMost older orders are still being worked off */
+  answerBegins(atMost: number): number {
+    const known = Math.min(this.#acknowledged, atMost)
+    for (const [blockId, number] of this.#sent) if (number <= known) this.#sent.delete(blockId)
+    return this.#acknowledged
+  }
+
+  /** Whether a block was said to be here after the batch `asOf`. */
+  isSaidAfter(blockId: number, asOf: number): boolean {
+    const waiting = this.#waiting.get(blockId)
+    return (waiting !== undefined && waiting !== 'removed') || (this.#sent.get(blockId) ?? 0) > asOf
+  }
+
+  acknowledged({ number }: ChangeBatch): void {
+    this.#acknowledged = number
   }
 
   get waiting(): number {
@@ -50,7 +78,8 @@ export class BlockChanges implements BlockStoreEvents {
 
   /** Takes up to `idsMax` changes, the oldest first. */
   take(idsMax: number): ChangeBatch {
-    const batch: ChangeBatch = { added: [], removed: [], durable: [] }
+    this.#number += 1
+    const batch: ChangeBatch = { added: [], removed: [], durable: [], number: this.#number }
     let left = idsMax
     for (const [blockId, change] of this.#waiting) {
       if (left === 0) break
@@ -58,6 +87,8 @@ export class BlockChanges implements BlockStoreEvents {
       this.#waiting.delete(blockId)
       batch[change === 'removed' ? 'removed' : 'added'].push(blockId)
       if (change === 'added durable') batch.durable.push(blockId)
+      if (change === 'removed') this.#sent.delete(blockId)
+      else this.#sent.set(blockId, this.#number)
     }
     return batch
   }

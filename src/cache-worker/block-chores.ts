@@ -29,6 +29,11 @@ export class BlockChores {
     this.#makeLanes()
   }
 
+  /** Does it to a block no more, unless it is being done. */
+  cancel(blockId: number): void {
+    this.#waiting.delete(blockId)
+  }
+
   /** Resolves when nothing is left to do. */
   async idle(): Promise<void> {
     while (this.#lanes.size > 0) await Promise.all(this.#lanes)

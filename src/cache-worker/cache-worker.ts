@@ -14,6 +14,7 @@ import type { Service } from '../wire/service.ts'
 import type { BlockChanges } from './block-changes.ts'
 import { BlockCopier } from './block-copier.ts'
 import { createDataHandlers } from './data-handlers.ts'
+import { BlockOrders } from './block-orders.ts'
 import { LocalBlockTarget } from './local-block-target.ts'
 import { ClusterMembership } from './cluster-membership.ts'
 import { KeptBlocks } from './kept-blocks.ts'
@@ -21,6 +22,7 @@ import { MasterLink, type MasterLinkDependencies, type MasterLinkOptions, type W
 import type { ReadPolicyOf } from './read-policies.ts'
 import { createStoreReads, type StoreReadLimits } from './store-reads.ts'
 import { createWorkerService } from './worker-service.ts'
+import { WritersStore } from './writers-store.ts'
 
 export interface CacheWorkerOptions extends MasterLinkOptions {
   /** A reservation that nobody touches for this long is aborted. */
@@ -66,14 +68,17 @@ export interface CacheWorker {
 
 /** @throws SkeinError as clusterOf */
 export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<CacheWorker> {
-  const { workerId, hostname, home, store, clock, logger, metrics } = deps
+  const { workerId, hostname, home, clock, logger, metrics } = deps
   const { reservationMs = 60_000, sweepMs = 10_000, readBufferBytes = 4 * 1024 * 1024, ...linkOptions } = deps.options ?? {}
   const readPolicyOf: ReadPolicyOf = deps.readPolicyOf ?? (() => Promise.resolve('CACHE'))
-  const keep = { store, readPolicyOf, logger }
-  const storeReads = createStoreReads({ openStore: deps.openStore, clock, limits: deps.storeReadLimits, metrics, keep })
   const data = new DataClient({ clock })
   const reportAgain = (blockId: number): void => deps.changes.addedAgain(blockId)
+  // What writers find here stays here: they go by this store, and the orders of the master by the one beneath.
+  const store: BlockStore = new WritersStore(deps.store, (blockId) => orders.keep(blockId))
   const copier = new BlockCopier({ store, data, reportAgain, clock, logger })
+  const orders = new BlockOrders({ store: deps.store, changes: deps.changes, copier, logger })
+  const keep = { store, readPolicyOf, logger }
+  const storeReads = createStoreReads({ openStore: deps.openStore, clock, limits: deps.storeReadLimits, metrics, keep })
   const directories = store.usage().map(({ path }) => path)
   const kept = new KeptBlocks({ store, directories, logger })
   const membership = await ClusterMembership.open({ store, directories, kept, logger })
@@ -98,7 +103,7 @@ export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<
     registered: registered.promise,
     start: (addresses, signal) => {
       const ending = AbortSignal.any([signal, stopping.signal])
-      const link = new MasterLink({ ...deps, membership, kept, copier, addresses, options: linkOptions })
+      const link = new MasterLink({ ...deps, membership, kept, orders, addresses, options: linkOptions })
       link.registered.then(registered.resolve, registered.reject)
       const sweeping = sweepForever(ending).catch((thrown: unknown) => {
         if (!ending.aborted) logger.error('the sweep of stale reservations ended', { error: toSkeinError(thrown) })

@@ -16,8 +16,7 @@ import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { DirectoryUsage as ReportedUsage, MasterServiceDefinition, ReportBlocksResponse } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import type { BlockChanges } from './block-changes.ts'
-import type { BlockCopier } from './block-copier.ts'
-import { BlockOrders } from './block-orders.ts'
+import type { BlockOrders } from './block-orders.ts'
 import type { ClusterMembership } from './cluster-membership.ts'
 import type { KeptBlocks } from './kept-blocks.ts'
 
@@ -67,8 +66,7 @@ export interface MasterLinkDependencies {
   readonly membership?: Pick<ClusterMembership, 'said' | 'join' | 'keep' | 'beginFullReport' | 'endFullReport'> | undefined
   /** Blocks that are kept for nobody, for the heartbeats. */
   readonly kept?: Pick<KeptBlocks, 'count'> | undefined
-  /** Undefined: replicas that the master wants here are not made. */
-  readonly copier?: Pick<BlockCopier, 'add'> | undefined
+  readonly orders: BlockOrders
   readonly master: Pick<Service<MasterServiceDefinition>, 'registerWorker' | 'reportBlocks' | 'workerHeartbeat'>
   readonly clock: Clock
   readonly random: Random
@@ -80,14 +78,12 @@ export interface MasterLinkDependencies {
 export class MasterLink {
   readonly #deps: MasterLinkDependencies
   readonly #options: MasterLinkOptions
-  readonly #orders: BlockOrders
   readonly #registered = Promise.withResolvers<void>()
   #reachable = true
 
   constructor(deps: MasterLinkDependencies) {
     this.#deps = deps
     this.#options = { ...defaultMasterLinkOptions, ...deps.options }
-    this.#orders = new BlockOrders(deps)
   }
 
   /** Resolves when the first full report is in. */
@@ -113,7 +109,7 @@ export class MasterLink {
         this.#deps.changes.stop()
       }
     }
-    await this.#orders.idle()
+    await this.#deps.orders.idle()
   }
 
   /** Registers and sends the full report. @returns the session */
@@ -132,7 +128,7 @@ export class MasterLink {
       if (durable === true) durableIds.add(blockId)
       return blockId
     })
-    this.#orders.beginFullReport()
+    this.#deps.orders.beginFullReport()
     membership?.beginFullReport()
     const { reportIdsMax } = this.#options
     for (let at = 0; at === 0 || at < ids.length; at += reportIdsMax) {
@@ -141,12 +137,15 @@ export class MasterLink {
       const durable = { ids: added.filter((blockId) => durableIds.has(blockId)) }
       const answer = await this.#untilAnswered(
         () =>
-          master.reportBlocks({ workerId, session, added, removed: [], durable, fullReportEnd: end, directories: [] }, this.#call(signal)),
+          master.reportBlocks(
+            { workerId, session, added, removed: [], durable, ...inMemoryOf(store, added), fullReportEnd: end, directories: [] },
+            this.#call(signal),
+          ),
         signal,
       )
       await this.#afterReport(answer, [], durable.ids)
     }
-    this.#orders.endFullReport()
+    this.#deps.orders.endFullReport()
     await membership?.endFullReport()
     this.#answered()
     this.#deps.logger.info('registered with the master', { blocks: ids.length })
@@ -174,24 +173,24 @@ export class MasterLink {
   async #sendHeartbeats(session: string, signal: AbortSignal): Promise<void> {
     const { workerId, store, master, clock, metrics, kept } = this.#deps
     for (;;) {
-      const answer = await this.#untilAnswered(
-        () =>
-          master.workerHeartbeat(
-            {
-              workerId,
-              session,
-              directories: directoriesOf(store),
-              counters: {
-                ...Object.fromEntries(reportedMetrics.map((name) => [name, metrics.get(name)])),
-                'worker.blocks.cached': store.blockCount,
-                ...(kept === undefined ? {} : { 'worker.blocks.kept': kept.count }),
-              },
+      let known = 0
+      const answer = await this.#untilAnswered(() => {
+        known = this.#deps.orders.heartbeatBegins()
+        return master.workerHeartbeat(
+          {
+            workerId,
+            session,
+            directories: directoriesOf(store),
+            counters: {
+              ...Object.fromEntries(reportedMetrics.map((name) => [name, metrics.get(name)])),
+              'worker.blocks.cached': store.blockCount,
+              ...(kept === undefined ? {} : { 'worker.blocks.kept': kept.count }),
             },
-            this.#call(signal),
-          ),
-        signal,
-      )
-      this.#orders.afterHeartbeat(answer)
+          },
+          this.#call(signal),
+        )
+      }, signal)
+      this.#deps.orders.afterHeartbeat(answer, known)
       await clock.sleep(this.#options.heartbeatMs, signal)
     }
   }
@@ -206,9 +205,14 @@ export class MasterLink {
         const { added, removed, durable } = batch
         try {
           const answer = await master.reportBlocks(
-            { workerId, session, added, removed, durable: { ids: durable }, fullReportEnd: false, directories: directoriesOf(store) },
+            {
+              ...{ workerId, session, added, removed, durable: { ids: durable }, fullReportEnd: false, report: batch.number },
+              ...inMemoryOf(store, added),
+              directories: directoriesOf(store),
+            },
             this.#call(signal),
           )
+          changes.acknowledged(batch)
           await this.#afterReport(answer, removed, durable)
         } catch (thrown) {
           changes.giveBack(batch)
@@ -221,7 +225,7 @@ export class MasterLink {
   /** Durable blocks that the master does not know are never deleted for that; one of the version before does not tell them apart. */
   async #afterReport(answer: ReportBlocksResponse, removed: readonly number[], durable: readonly number[]): Promise<void> {
     const isDurable = new Set(answer.kept === undefined ? durable : [])
-    this.#orders.afterReport({ ...answer, unknown: answer.unknown.filter((blockId) => !isDurable.has(blockId)) }, removed)
+    this.#deps.orders.afterReport({ ...answer, unknown: answer.unknown.filter((blockId) => !isDurable.has(blockId)) }, removed)
     const kept = answer.kept?.ids ?? answer.unknown.filter((blockId) => isDurable.has(blockId))
     if (kept.length > 0) await this.#deps.membership?.keep(kept)
   }
@@ -266,6 +270,11 @@ export class MasterLink {
   #call(signal: AbortSignal): { signal: AbortSignal; deadlineMs: number } {
     return { signal, deadlineMs: this.#options.callDeadlineMs }
   }
+}
+
+/** Of these blocks those that are in memory, where the store can tell. */
+function inMemoryOf(store: BlockStore, blockIds: readonly number[]): { readonly inMemory?: { ids: number[] } } {
+  return store.isInMemory === undefined ? {} : { inMemory: { ids: blockIds.filter((blockId) => store.isInMemory?.(blockId) === true) } }
 }
 
 const stateNames: Readonly<Record<DirectoryUsage['state'], string>> = { normal: 'NORMAL', unstable: 'UNSTABLE', down: 'DOWN' }

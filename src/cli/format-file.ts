@@ -61,7 +61,7 @@ function fileInfoText(file: FileInfo, blocks: readonly string[]): string {
     ['cacheable', true],
     ['persisted', file.persistenceState === 'PERSISTED'],
     ['blockIds', `[${blockIds(file).join(', ')}]`],
-    ['inMemoryPercentage', percent],
+    ['inMemoryPercentage', file.folder ? 0 : cachedPercent({ length: file.length, cachedBytes: file.inMemoryBytes ?? file.cachedBytes })],
     ['lastModificationTimesMs', file.modifiedMs],
     ['ttl', file.ttlMs],
     ['lastAccessTimesMs', file.accessedMs],

@@ -15,6 +15,8 @@ import type { RunningLoad } from './running-load.ts'
 /** Of one page of the listing: what is planned at once holds up everything else, and must fit into one entry of the journal. */
 const setsPerPageMax = 2000
 const reportLookMs = 250
+/** How long is waited for workers to delete what was freed. */
+const leavingPatienceMs = 20_000
 
 export interface Refusal {
   readonly error: SkeinError
@@ -276,7 +278,7 @@ async function planWithSettledReports(
   while (
     plan.missingBytes > 0 &&
     plan.missingBytes <= placement.unsettledBytes(startedMs) &&
-    clock.monotonicMs() - startedMs < 2 * settleMs
+    clock.monotonicMs() - startedMs < (placement.anyLeaving ? leavingPatienceMs : 2 * settleMs)
   ) {
     runner.waitFor('waiting for the cache workers to report their room')
     await clock.sleep(reportLookMs, signal)

@@ -15,6 +15,8 @@ export interface PlacementWorker {
   readonly usedBytes: number
   /** When the master had this report, by the master's clock; not given: as of now. */
   readonly lastHeartbeatMs?: number
+  /** Blocks that it is still to delete, whose bytes are in `usedBytes`. */
+  readonly blocksLeaving?: number | undefined
 }
 
 /** Which hosts get blocks (wire: HostChoice). */
@@ -158,13 +160,21 @@ export class Placement {
 
   /** True when no planned byte is under way anywhere and the reported usage is believed: what does not fit now, does not fit. */
   get settled(): boolean {
-    return [...this.#entries.values()].every((entry) => entry.plannedBytes === 0)
+    return !this.anyLeaving && [...this.#entries.values()].every((entry) => entry.plannedBytes === 0)
   }
 
-  /** Bytes on live workers that arrived until then and may be gone again by what the next reports say. */
+  /** Whether a live worker still has blocks that were freed. */
+  get anyLeaving(): boolean {
+    return [...this.#entries.values()].some(({ worker }) => worker.live && (worker.blocksLeaving ?? 0) > 0)
+  }
+
+  /** Bytes on live workers that may be gone by what the next reports say: arrived until then, or of a worker that has blocks to delete. */
   unsettledBytes(untilMs: number): number {
     const live = [...this.#entries.values()].filter(({ worker }) => worker.live)
-    return live.reduce((sum, { recent }) => sum + bytesOf(recent.filter(({ atMs }) => atMs <= untilMs)), 0)
+    return live.reduce((sum, { recent, worker }) => {
+      const leaving = (worker.blocksLeaving ?? 0) > 0 ? worker.usedBytes : 0
+      return sum + Math.max(leaving, bytesOf(recent.filter(({ atMs }) => atMs <= untilMs)))
+    }, 0)
   }
 
   /**

@@ -157,6 +157,10 @@ export interface FileInfo {
   /** the object key below the namespace's prefix */
   key: string;
   mountPoint: boolean;
+  /** of cached_bytes: with a replica in a tier of memory */
+  inMemoryBytes?:
+    | number
+    | undefined;
   /** the fewest live replicas of any block (0 for a file with a missing block; empty file: replication target) */
   replicas: number;
 }
@@ -350,7 +354,11 @@ export interface WorkerInfo {
     | boolean
     | undefined;
   /** bytes that exist nowhere else, of files that the master does not know */
-  keptBlocks?: number | undefined;
+  keptBlocks?:
+    | number
+    | undefined;
+  /** it is still to delete: their bytes are in used_bytes */
+  blocksLeaving?: number | undefined;
 }
 
 export interface WorkerList {
@@ -404,7 +412,15 @@ export interface ReportBlocksRequest {
   /** as they are with these blocks in them; empty = as last said */
   directories: DirectoryUsage[];
   /** of `added`: bytes that, as far as the worker knows, exist nowhere else */
-  durable?: BlockIds | undefined;
+  durable?:
+    | BlockIds
+    | undefined;
+  /** the number of this delta, ascending in a session; not given: a full report, or an older worker */
+  report?:
+    | number
+    | undefined;
+  /** of `added`: in a tier of memory; not given: not known */
+  inMemory?: BlockIds | undefined;
 }
 
 export interface ReportBlocksResponse {
@@ -441,7 +457,11 @@ export interface WorkerHeartbeatResponse {
   pinBlocks: number[];
   unpinBlocks: number[];
   /** their blocks are not to be evicted; not given: unknown, take all loads for running */
-  runningLoads?: LoadIds | undefined;
+  runningLoads?:
+    | LoadIds
+    | undefined;
+  /** free_blocks were ordered knowing the deltas up to this one: what was said later stays */
+  asOfReport?: number | undefined;
 }
 
 /** A replica to fetch from another worker. Told again until it is reported; doing it twice is harmless. */
@@ -1887,6 +1907,7 @@ function createBaseFileInfo(): FileInfo {
     namespaceId: "",
     key: "",
     mountPoint: false,
+    inMemoryBytes: undefined,
     replicas: 0,
   };
 }
@@ -1964,6 +1985,9 @@ export const FileInfo: MessageFns<FileInfo> = {
     }
     if (message.mountPoint !== false) {
       writer.uint32(192).bool(message.mountPoint);
+    }
+    if (message.inMemoryBytes !== undefined) {
+      writer.uint32(320).uint64(message.inMemoryBytes);
     }
     if (message.replicas !== 0) {
       writer.uint32(200).uint32(message.replicas);
@@ -2176,6 +2200,14 @@ export const FileInfo: MessageFns<FileInfo> = {
             message.mountPoint = reader.bool();
             continue;
           }
+          case 40: {
+            if (tag !== 320) {
+              break;
+            }
+
+            message.inMemoryBytes = longToNumber(reader.uint64());
+            continue;
+          }
           case 25: {
             if (tag !== 200) {
               break;
@@ -2225,6 +2257,7 @@ export const FileInfo: MessageFns<FileInfo> = {
     message.namespaceId = object.namespaceId ?? "";
     message.key = object.key ?? "";
     message.mountPoint = object.mountPoint ?? false;
+    message.inMemoryBytes = object.inMemoryBytes ?? undefined;
     message.replicas = object.replicas ?? 0;
     return message;
   },
@@ -4063,6 +4096,7 @@ function createBaseWorkerInfo(): WorkerInfo {
     directories: [],
     decommissioning: undefined,
     keptBlocks: undefined,
+    blocksLeaving: undefined,
   };
 }
 
@@ -4109,6 +4143,9 @@ export const WorkerInfo: MessageFns<WorkerInfo> = {
     }
     if (message.keptBlocks !== undefined) {
       writer.uint32(160).uint64(message.keptBlocks);
+    }
+    if (message.blocksLeaving !== undefined) {
+      writer.uint32(168).uint64(message.blocksLeaving);
     }
     return writer;
   },
@@ -4238,6 +4275,14 @@ export const WorkerInfo: MessageFns<WorkerInfo> = {
             message.keptBlocks = longToNumber(reader.uint64());
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.blocksLeaving = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4269,6 +4314,7 @@ export const WorkerInfo: MessageFns<WorkerInfo> = {
     message.directories = object.directories?.map((e) => DirectoryUsage.fromPartial(e)) || [];
     message.decommissioning = object.decommissioning ?? undefined;
     message.keptBlocks = object.keptBlocks ?? undefined;
+    message.blocksLeaving = object.blocksLeaving ?? undefined;
     return message;
   },
 };
@@ -4658,6 +4704,8 @@ function createBaseReportBlocksRequest(): ReportBlocksRequest {
     fullReportEnd: false,
     directories: [],
     durable: undefined,
+    report: undefined,
+    inMemory: undefined,
   };
 }
 
@@ -4691,6 +4739,12 @@ export const ReportBlocksRequest: MessageFns<ReportBlocksRequest> = {
     }
     if (message.durable !== undefined) {
       BlockIds.encode(message.durable, writer.uint32(58).fork()).join();
+    }
+    if (message.report !== undefined) {
+      writer.uint32(160).uint64(message.report);
+    }
+    if (message.inMemory !== undefined) {
+      BlockIds.encode(message.inMemory, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -4784,6 +4838,22 @@ export const ReportBlocksRequest: MessageFns<ReportBlocksRequest> = {
             message.durable = BlockIds.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.report = longToNumber(reader.uint64());
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.inMemory = BlockIds.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4809,6 +4879,10 @@ export const ReportBlocksRequest: MessageFns<ReportBlocksRequest> = {
     message.directories = object.directories?.map((e) => DirectoryUsage.fromPartial(e)) || [];
     message.durable = (object.durable !== undefined && object.durable !== null)
       ? BlockIds.fromPartial(object.durable)
+      : undefined;
+    message.report = object.report ?? undefined;
+    message.inMemory = (object.inMemory !== undefined && object.inMemory !== null)
+      ? BlockIds.fromPartial(object.inMemory)
       : undefined;
     return message;
   },
@@ -5117,7 +5191,15 @@ export const WorkerHeartbeatRequest_CountersEntry: MessageFns<WorkerHeartbeatReq
 };
 
 function createBaseWorkerHeartbeatResponse(): WorkerHeartbeatResponse {
-  return { freeBlocks: [], copyBlocks: [], releaseBlocks: [], pinBlocks: [], unpinBlocks: [], runningLoads: undefined };
+  return {
+    freeBlocks: [],
+    copyBlocks: [],
+    releaseBlocks: [],
+    pinBlocks: [],
+    unpinBlocks: [],
+    runningLoads: undefined,
+    asOfReport: undefined,
+  };
 }
 
 export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
@@ -5155,6 +5237,9 @@ export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
     }
     if (message.runningLoads !== undefined) {
       LoadIds.encode(message.runningLoads, writer.uint32(50).fork()).join();
+    }
+    if (message.asOfReport !== undefined) {
+      writer.uint32(160).uint64(message.asOfReport);
     }
     return writer;
   },
@@ -5260,6 +5345,14 @@ export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
             message.runningLoads = LoadIds.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.asOfReport = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5285,6 +5378,7 @@ export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
     message.runningLoads = (object.runningLoads !== undefined && object.runningLoads !== null)
       ? LoadIds.fromPartial(object.runningLoads)
       : undefined;
+    message.asOfReport = object.asOfReport ?? undefined;
     return message;
   },
 };

@@ -61,7 +61,7 @@ describe('free', () => {
     const before = await fixture.stat('/ns/f')
     expect(await free('/ns/f')).toEqual({ paths: ['/ns/f'], freedBytes: 4 })
     const after = await fixture.stat('/ns/f')
-    expect({ ...after, fileId: 0 }).toEqual({ ...before, fileId: 0, cachedBytes: 0, replicas: 0 })
+    expect({ ...after, fileId: 0 }).toEqual({ ...before, fileId: 0, cachedBytes: 0, inMemoryBytes: 0, replicas: 0 })
     expect(await free('/ns/f')).toEqual({ paths: ['/ns/f'], freedBytes: 0 })
     expect(await idOf('/ns/f')).toBe(after.fileId)
   })

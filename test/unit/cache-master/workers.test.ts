@@ -159,3 +159,28 @@ describe('a master that stood still', () => {
     expect(workers.list().map(({ live }) => live)).toEqual([false])
   })
 })
+
+describe('what is in memory', () => {
+  it('is told by reports, also when a block moves, and is none of a worker that is lost', async () => {
+    const session = await register('w1')
+    const say = (added: number[], inMemory: number[]) =>
+      fixture.service.reportBlocks(
+        { workerId: 'w1', session, added, removed: [], fullReportEnd: false, directories: [], inMemory: { ids: inMemory } },
+        call,
+      )
+    const inMemory = async () => {
+      const { cachedBytes, inMemoryBytes } = await fixture.service.getStatus({ path: '/ns/f' }, call)
+      return [cachedBytes, inMemoryBytes]
+    }
+    await say([block], [block])
+    const [all, memory] = await inMemory()
+    expect(memory).toBe(all)
+    await say([block], [])
+    expect(await inMemory()).toEqual([all, 0])
+    expect((await fixture.service.listWorkers({}, call)).workers[0]?.blockCount).toBe(1)
+    await say([block], [block])
+    expect(await inMemory()).toEqual([all, all])
+    fixture.clock.now += 60_000
+    expect(await inMemory()).toEqual([0, 0])
+  })
+})
