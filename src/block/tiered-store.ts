@@ -16,16 +16,9 @@ import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { BlockAnnotator } from './annotator.ts'
 import { checkHeader } from './block-file.ts'
 import { alreadyExists, noCapacity } from './block-ledger.ts'
-import type {
-  BlockHeader,
-  BlockReader,
-  BlockReservation,
-  BlockStore,
-  BlockStoreEvents,
-  DirectoryUsage,
-  KeptBlock,
-  WriteHints,
-} from './block-store.ts'
+import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents } from './block-store.ts'
+import type { DirectoryUsage, KeptBlock, WriteHints } from './block-store.ts'
+import { TierMedia } from './tier-media.ts'
 import { TierReader } from './tier-reader.ts'
 import { Promotions } from './promotions.ts'
 import { type Load, RunningLoads } from './running-loads.ts'
@@ -62,8 +55,7 @@ export class TieredStore implements BlockStore {
   readonly #events: BlockStoreEvents
   readonly #metrics: MetricRegistry
   readonly #tiers: readonly TierStore[]
-  /** Of each directory of each tier. */
-  readonly #memory: readonly (readonly boolean[])[]
+  readonly #media: TierMedia
   readonly #table: TierTable
   readonly #mover: TierMover
   readonly #room: TierRoom
@@ -82,7 +74,7 @@ export class TieredStore implements BlockStore {
     this.#events = events
     this.#metrics = metrics
     this.#tiers = tiers
-    this.#memory = tiers.map((tier) => tier.usage().map(({ mediumType }) => mediumType === 'MEM'))
+    this.#media = new TierMedia(tiers)
     this.#table = table
     this.#stop = new AbortController()
     const diskWasFull = (level: number): void => this.#room.diskWasFull(level)
@@ -186,7 +178,7 @@ export class TieredStore implements BlockStore {
 
   isInMemory(blockId: number): boolean {
     const block = this.#table.get(blockId)
-    return block !== undefined && this.#isMemory(block.level, blockId)
+    return block !== undefined && this.#media.isMemory(block.level, blockId)
   }
 
   async free(blockId: number): Promise<boolean> {
@@ -352,9 +344,9 @@ export class TieredStore implements BlockStore {
       // A move's commit: readers find the new copy from now on. If the block was freed meanwhile, the mover clears it away.
       const block = this.#table.get(header.blockId)
       if (block?.move?.to !== level) return
-      const wasInMemory = this.#isMemory(block.level, header.blockId)
+      const wasInMemory = this.isInMemory(header.blockId)
       this.#table.changeLevel(block, level)
-      if (this.#isMemory(level, header.blockId) !== wasInMemory) this.#events.moved?.(header.blockId)
+      if (this.isInMemory(header.blockId) !== wasInMemory) this.#events.moved?.(header.blockId)
       this.#room.came(level)
       return
     }
@@ -363,13 +355,6 @@ export class TieredStore implements BlockStore {
     this.#metrics.add('worker.bytes.written', header.length)
     this.#events.added(header)
     this.#room.came(level)
-  }
-
-  #isMemory(level: number, blockId: number): boolean {
-    const directories = this.#memory[level] ?? []
-    const [first = false] = directories
-    if (directories.every((one) => one === first)) return first
-    return directories[this.#tiers[level]?.directoryOf(blockId) ?? 0] ?? false
   }
 
   /** A block's disk is well again. @returns false when the block came anew meanwhile, or is about to */
@@ -412,6 +397,4 @@ function isElsewhere(thrown: unknown): thrown is SkeinError {
   )
 }
 
-function notFound(blockId: number): SkeinError {
-  return new SkeinError('not_found', `block ${blockId} is not in the store`)
-}
+const notFound = (blockId: number): SkeinError => new SkeinError('not_found', `block ${blockId} is not in the store`)
