@@ -6,6 +6,7 @@ import { parsePath, formatPath } from '../base/paths.ts'
 import type { Config, ConfigMode } from '../config/config.ts'
 import type { Cluster } from '../process/cluster.ts'
 import { type ExitCode, usageError } from './exit-codes.ts'
+import { jsonText } from './json-document.ts'
 
 /** The process around a command. */
 export interface CliIo {
@@ -89,7 +90,7 @@ export async function openCluster(context: CommandContext): Promise<Cluster> {
 
 /** Writes a command's result: the text, or one JSON document. */
 export function writeResult(context: CommandContext, document: unknown, text: string): void {
-  context.io.stdout(context.options.format === 'json' ? `${JSON.stringify(document)}\n` : `${text}\n`)
+  context.io.stdout(context.options.format === 'json' ? `${jsonText(document)}\n` : `${text}\n`)
 }
 
 function checkedPath(text: string): string {

@@ -1,11 +1,20 @@
 // Why: whatever goes wrong, the user gets one line that says what and what to do. Pure.
 import type { SkeinError } from '../base/errors.ts'
+import { exitCodeOfError } from './exit-codes.ts'
+import { jsonText } from './json-document.ts'
 import { printable } from './printable.ts'
 
 /** `skein: ...` and a newline; with --debug the stacks of the error and its causes below. */
 export function errorText(error: SkeinError, debug: boolean): string {
   const line = `skein: ${printable(error.message.replaceAll(/\s*\n\s*/g, ' '))}${hintFor(error)}\n`
   return debug ? `${line}${stacksOf(error)}` : line
+}
+
+/** The same for programs: `{"error":{"code":"not_found","message":"...","exitCode":2}}`, on stdout. */
+export function errorDocument(error: SkeinError): string {
+  const { code, reason, message, retryable } = error
+  const known = reason === undefined ? {} : { reason }
+  return jsonText({ error: { code, ...known, message: message + hintFor(error), retryable, exitCode: exitCodeOfError(error) } })
 }
 
 function hintFor(error: SkeinError): string {

@@ -59,7 +59,7 @@ async function unmount(context: CommandContext, text: string, force: boolean): P
   const name = namespaceOf(text)
   const { cluster } = await openTarget(context, text)
   await cluster.master().deleteNamespace({ name, force }, { signal: context.signal, deadlineMs: longCallMs })
-  writeResult(context, { unmounted: `/${name}` }, `Unmounted /${name}`)
+  writeResult(context, { name, unmounted: true }, `Unmounted /${name}`)
 }
 
 /** @throws SkeinError invalid_argument (usage) for what is not `/name` */

@@ -4,6 +4,7 @@ import { SkeinError } from '../base/errors.ts'
 import type { FileInfo, UnusablePaths } from '../wire/generated/master.ts'
 import { type CommandContext, openTarget, writeResult } from './context.ts'
 import { countText, duHeader, duLine, locationsOf, locationText, lsLine, statText } from './format-file.ts'
+import { jsonText } from './json-document.ts'
 import { listPages } from './list-pages.ts'
 import { syncInterval } from './sync-interval.ts'
 import { nameUnusable } from './unusable-paths.ts'
@@ -65,14 +66,14 @@ async function ls(context: CommandContext, text: string, recursive: boolean, rea
     }
     return
   }
-  let separator = '{"files":['
+  let separator = '{"entries":['
   for await (const files of listing) {
     if (files.length === 0) continue
     // A page at a time, and no more than the reader takes.
-    await io.writeBytes(Buffer.from(separator + files.map((file) => JSON.stringify(file)).join(',')))
+    await io.writeBytes(Buffer.from(separator + files.map(jsonText).join(',')))
     separator = ','
   }
-  const named = unusable === undefined ? '' : `,"unusable":${JSON.stringify(unusable)}`
+  const named = unusable === undefined ? '' : `,"unusable":${jsonText(unusable)}`
   io.stdout(`${separator === ',' ? '' : separator}]${named}}\n`)
 }
 
@@ -110,7 +111,7 @@ async function du(context: CommandContext, text: string, sumOnly: boolean, reada
   const document = files.map((file) => ({ path: file.path, bytes: file.length, cachedBytes: file.cachedBytes }))
   writeResult(
     context,
-    { files: document },
+    { entries: document },
     [duHeader, ...files.map((file) => duLine(file.length, file.cachedBytes, file.path, readable))].join('\n'),
   )
 }

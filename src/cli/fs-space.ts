@@ -31,7 +31,7 @@ async function free(context: CommandContext, text: string, force: boolean): Prom
   const freed = await cluster.master().free({ path, force }, { signal: context.signal })
   writeResult(
     context,
-    { path, freedBytes: freed.freedBytes, files: freed.paths },
+    { path, freedBytes: freed.freedBytes, paths: freed.paths },
     `${printable(path)} was successfully freed from GooseFS space.`,
   )
 }

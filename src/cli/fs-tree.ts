@@ -38,7 +38,7 @@ async function remove(context: CommandContext, text: string, recursive: boolean,
   const { path, cluster } = await openTarget(context, text)
   const call = { signal: context.signal, deadlineMs: longCallMs }
   const { files, directories } = await cluster.lifecycle().delete({ path, recursive, cacheOnly }, call)
-  writeResult(context, { path, files, directories }, `${printable(path)} has been removed`)
+  writeResult(context, { path, files, folders: directories }, `${printable(path)} has been removed`)
 }
 
 async function rename(context: CommandContext, fromText: string, toText: string): Promise<void> {

@@ -32,8 +32,13 @@ export function splitArguments(argv: readonly string[]): SplitArguments {
       return next
     }
     if (word === '--') {
-      rest.push(...argv.slice(index))
-      break
+      // What follows in a schedule are the words of another command, which has the same options.
+      if (rest[0] !== 'schedule' || rest.includes('--')) {
+        rest.push(...argv.slice(index))
+        break
+      }
+      rest.push(word)
+      continue
     }
     if (word.startsWith('-D')) define(definitions, valueOf('-D'))
     else if (word === '--home' || word.startsWith('--home=')) definitions['skein.home'] = valueOf('--home')
@@ -53,4 +58,10 @@ function define(definitions: Record<string, string>, text: string): void {
 function formatOf(text: string): GlobalOptions['format'] {
   if (text !== 'text' && text !== 'json') throw usageError(`--format is text or json, not '${text}'`)
   return text
+}
+
+/** Whether an error is to be told in JSON as well; also of a command line that cannot be understood. */
+export function wantsJson(argv: readonly string[]): boolean {
+  const last = argv.findLastIndex((word) => word === '--format' || word.startsWith('--format='))
+  return last >= 0 && (argv[last] === '--format=json' || (argv[last] === '--format' && argv[last + 1] === 'json'))
 }

@@ -9,6 +9,7 @@ import { loadFiles } from './failed-list.ts'
 import { addResume } from './job-resume.ts'
 import { followLoad } from './follow-load.ts'
 import { loadFileLine, loadListText, loadProblemText, loadStatText, workersText } from './format-load.ts'
+import { jsonText } from './json-document.ts'
 import { loadIdOf, wholeNumber } from './numbers.ts'
 import { progressOf, progressText } from './progress.ts'
 import { reportLoad } from './report-load.ts'
@@ -97,13 +98,11 @@ async function stat(context: CommandContext, loadId: string, verbose: boolean): 
   const status = await jobs.getLoad({ loadId }, { signal })
   if (!verbose || options.format === 'text') writeResult(context, status, loadStatText(status))
   if (!verbose) return
-  let separator = `${JSON.stringify(status).slice(0, -1)},"fileList":[`
+  let separator = `${jsonText(status).slice(0, -1)},"fileList":[`
   for await (const page of loadFiles(jobs, loadId, false, signal)) {
     if (page.length === 0) continue
     const isText = options.format === 'text'
-    const text = isText
-      ? page.map((file) => `${loadFileLine(file)}\n`).join('')
-      : separator + page.map((file) => JSON.stringify(file)).join(',')
+    const text = isText ? page.map((file) => `${loadFileLine(file)}\n`).join('') : separator + page.map(jsonText).join(',')
     await io.writeBytes(Buffer.from(text))
     separator = ','
   }
@@ -135,7 +134,7 @@ async function watch(context: CommandContext, loadId: string): Promise<void> {
 /** A line an event; the last one has the result. */
 async function watchEvents(context: CommandContext, jobs: Service<JobServiceDefinition>, loadId: string): Promise<void> {
   const { io, signal } = context
-  const status = await followLoad(context, jobs, loadId, signal, (event) => io.stdout(`${JSON.stringify(event)}\n`))
+  const status = await followLoad(context, jobs, loadId, signal, (event) => io.stdout(`${jsonText(event)}\n`))
   context.setExitCode(exitCodeOfLoad(status.state))
   const problem = loadProblemText(status)
   if (problem !== undefined) io.stderr(`skein: ${problem}\n`)

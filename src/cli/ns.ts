@@ -70,7 +70,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
       const cluster = await openCluster(context)
       const call = { signal: context.signal, deadlineMs: longCallMs }
       await cluster.master().deleteNamespace({ name, force: flags.force === true }, call)
-      writeResult(context, { deleted: name }, `Namespace ${name} was deleted.`)
+      writeResult(context, { name, deleted: true }, `Namespace ${name} was deleted.`)
     })
 }
 

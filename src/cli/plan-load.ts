@@ -26,7 +26,8 @@ export async function planLoad(
     await clock.sleep(waitMs, signal)
   }
   const hasNumbers = plan.error === '' || plan.missingBytes > 0
-  if (hasNumbers) writeResult(context, plan, planText(plan))
+  const { error: reason, ...numbers } = plan
+  if (hasNumbers) writeResult(context, { ...numbers, reason }, planText(plan))
   if (plan.error !== '') throw new SkeinError(codeOf(plan.errorCode), plan.error)
   if (plan.files === 0 && plan.filesExcluded > 0) throw new SkeinError('not_found', noneSelected(plan.path, plan.filesExcluded))
 }

@@ -3,6 +3,7 @@
 // are replaced whole, so that a reader at any moment sees one event. A file that cannot be written never fails a load.
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { toSkeinError } from '../base/errors.ts'
+import { jsonText } from './json-document.ts'
 import type { LoadEvent } from './load-events.ts'
 
 export interface ProgressFiles {
@@ -15,7 +16,7 @@ export function progressFiles(
   onProblem: (message: string) => void,
 ): ProgressFiles {
   const files = [
-    { path: environment['SKEIN_PROGRESS_FILE'] ?? '', textOf: (event: LoadEvent) => `${JSON.stringify(event)}\n` },
+    { path: environment['SKEIN_PROGRESS_FILE'] ?? '', textOf: (event: LoadEvent) => `${jsonText(event)}\n` },
     { path: environment['FLUID_PROGRESS_FILE'] ?? '', textOf: (event: LoadEvent) => `${event.filesDone}/${event.counts.files}\n` },
   ].filter(({ path }) => path !== '')
   const failing = new Set<string>()

@@ -6,9 +6,9 @@ import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { addGroups } from './groups.ts'
 import type { Cluster } from '../process/cluster.ts'
 import type { CliIo, CommandContext, GlobalOptions } from './context.ts'
-import { errorText } from './error-report.ts'
+import { errorDocument, errorText } from './error-report.ts'
 import { exitCodeOfError, exitCodes, usageError, type ExitCode } from './exit-codes.ts'
-import { globalHelp, splitArguments } from './global-options.ts'
+import { globalHelp, splitArguments, wantsJson } from './global-options.ts'
 import { redact, secretsIn } from './redact.ts'
 
 /** What tests replace. */
@@ -31,6 +31,7 @@ export async function runCli(
     if (stop.signal.aborted) io.exit(exitCodes.cancelled)
     stop.abort(new SkeinError('cancelled', 'stopped'))
   })
+  let isWritten = false
   try {
     const { options, rest } = splitArguments(argv)
     debug = options.debug
@@ -38,7 +39,17 @@ export async function runCli(
     const around = await surroundings(options)
     const context: CommandContext = {
       ...around,
-      io,
+      io: {
+        ...io,
+        stdout: (text) => {
+          isWritten = true
+          io.stdout(text)
+        },
+        writeBytes: (bytes) => {
+          isWritten = true
+          return io.writeBytes(bytes)
+        },
+      },
       options,
       signal: stop.signal,
       connect: async (config) => {
@@ -57,6 +68,8 @@ export async function runCli(
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.done
     const error = errorOf(thrown, stop.signal)
     io.stderr(redact(errorText(error, debug), secrets))
+    // Half a document is none, and a second one beside it neither.
+    if (wantsJson(argv) && !isWritten) io.stdout(`${redact(errorDocument(error), secrets)}\n`)
     // Whatever it hangs on would hold up an orderly end as well.
     if (error.reason === 'stop_timeout') io.exit(exitCodeOfError(error))
     return exitCodeOfError(error)

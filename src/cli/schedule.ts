@@ -79,7 +79,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .action(async (name: string, flags: { limit: string }) => {
       const limit = wholeNumber('--limit', flags.limit, 1, 1000)
       const { runs } = await (await openCluster(context)).schedules().listScheduleRuns({ name, limit }, { signal: context.signal })
-      writeResult(context, { runs }, scheduleRunsText(runs))
+      writeResult(context, { runList: runs }, scheduleRunsText(runs))
     })
 }
 

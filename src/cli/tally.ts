@@ -33,8 +33,13 @@ export class Tally {
   }
 
   /** For a JSON document. */
-  get document(): { readonly files: number; readonly bytes: number; readonly failed: number; readonly failures: readonly Failure[] } {
-    return { files: this.#done, bytes: this.#bytes, failed: this.#failed, failures: this.#named }
+  get document(): {
+    readonly files: number
+    readonly bytes: number
+    readonly filesFailed: number
+    readonly failedFiles: readonly Failure[]
+  } {
+    return { files: this.#done, bytes: this.#bytes, filesFailed: this.#failed, failedFiles: this.#named }
   }
 
   /** @param line for stdout, in the text format */

@@ -266,8 +266,8 @@ describe('processes', () => {
     const many = origin.bucket('data')
     many.generateMany('many/', 2000, 10)
     try {
-      const all = await skein.json<{ files: unknown[] }>('fs', 'ls', '-R', '/data/many')
-      expect(all.files).toHaveLength(2000)
+      const all = await skein.json<{ entries: unknown[] }>('fs', 'ls', '-R', '/data/many')
+      expect(all.entries).toHaveLength(2000)
     } finally {
       for (const key of many.sortedKeys.filter((one) => one.startsWith('many/'))) many.delete(key)
     }

@@ -297,7 +297,7 @@ describe('commands and data that are wrong', () => {
     expect(await skein.createNamespace('names', origin, 'names')).toMatchObject({ code: 0 })
     const load = await skein.cli('fs', 'distributedLoad', '/names')
     expect(load).toMatchObject({ code: 0, stdout: `Total completed file count is ${strangeKeys.length}, failed file count is 0\n` })
-    const { files } = await skein.json<{ files: { path: string; folder: boolean; cachedBytes: number; length: number }[] }>(
+    const { entries: files } = await skein.json<{ entries: { path: string; folder: boolean; cachedBytes: number; length: number }[] }>(
       'fs',
       'ls',
       '-R',

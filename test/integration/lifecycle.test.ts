@@ -88,7 +88,12 @@ describe('what is kept in the cache', () => {
   }
   /** Percent that is cached of each file, by path. */
   const cached = async (path: string): Promise<Record<string, number>> => {
-    const { files } = await skein.json<{ files: { path: string; folder: boolean; cachedBytes: number }[] }>('fs', 'ls', '-R', path)
+    const { entries: files } = await skein.json<{ entries: { path: string; folder: boolean; cachedBytes: number }[] }>(
+      'fs',
+      'ls',
+      '-R',
+      path,
+    )
     return Object.fromEntries(files.filter((file) => !file.folder).map((file) => [file.path, file.cachedBytes]))
   }
 

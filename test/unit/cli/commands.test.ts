@@ -191,7 +191,7 @@ describe('fs', () => {
         .split('\n')
         .map((line) => line.split(' ').slice(-2).join(' ')),
     ).toEqual(['100% /a/1', '50% /a/2'])
-    expect((JSON.parse(await out('ls', '/a', '--format', 'json')) as { files: FileInfo[] }).files.map(({ path }) => path)).toEqual([
+    expect((JSON.parse(await out('ls', '/a', '--format', 'json')) as { entries: FileInfo[] }).entries.map(({ path }) => path)).toEqual([
       '/a/1',
       '/a/2',
     ])
@@ -200,7 +200,7 @@ describe('fs', () => {
     const { stdout } = await run(['fs', 'ls', '/a', '--format', 'json'], {
       master: { listStatus: async () => ({ files: [], nextPageToken: '' }) },
     })
-    expect(JSON.parse(stdout)).toEqual({ files: [] })
+    expect(JSON.parse(stdout)).toEqual({ entries: [] })
   })
   it('du lists files, or sums', async () => {
     expect(await out('du', '/a')).toBe(

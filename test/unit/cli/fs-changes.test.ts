@@ -31,7 +31,7 @@ const commands: readonly (readonly [string, keyof Lifecycle, never, unknown, str
     { files: 1, directories: 0 } as never,
     { path: '/a/b', recursive: false, cacheOnly: false },
     '/a/b has been removed\n',
-    { path: '/a/b', files: 1, directories: 0 },
+    { path: '/a/b', files: 1, folders: 0 },
   ],
   [
     'rm /a/b --cacheOnly -R',
@@ -39,7 +39,7 @@ const commands: readonly (readonly [string, keyof Lifecycle, never, unknown, str
     { files: 4, directories: 2 } as never,
     { path: '/a/b', recursive: true, cacheOnly: true },
     '/a/b has been removed\n',
-    { path: '/a/b', files: 4, directories: 2 },
+    { path: '/a/b', files: 4, folders: 2 },
   ],
   ['mv /a/b /a/c', 'rename', {} as never, { from: '/a/b', to: '/a/c' }, 'Renamed /a/b to /a/c\n', { from: '/a/b', to: '/a/c' }],
   [
@@ -64,7 +64,7 @@ const commands: readonly (readonly [string, keyof Lifecycle, never, unknown, str
     changed as never,
     { path: '/a/b', ttlMs: -1, action: 'FREE' },
     "TTL of path '/a/b' was successfully removed.\n",
-    { path: '/a/b', ttlMs: -1, files: 3 },
+    { path: '/a/b', ttlMs: null, files: 3 },
   ],
   [
     'pin /a/b',

@@ -101,7 +101,7 @@ describe('fs copyFromLocal', () => {
     ])
     expect(texts()).toEqual({ '/a/t/1': '1', '/a/t/2': 'older' })
     const json = await copy(at('t'), '/a/u', {}, '--format', 'json')
-    expect(JSON.parse(json.stdout)).toMatchObject({ from: `file://${at('t')}`, to: '/a/u', files: 2, bytes: 2, failed: 3 })
+    expect(JSON.parse(json.stdout)).toMatchObject({ from: `file://${at('t')}`, to: '/a/u', files: 2, bytes: 2, filesFailed: 3 })
   })
   it('a name that no key can have is named', async () => {
     mkdirSync(at('t'))
@@ -201,7 +201,14 @@ describe('fs copyToLocal', () => {
     expect(readdirSync(at('new', 'place')).sort()).toEqual(['1', 'empty', 'sub'])
     expect(stdout.endsWith(`Copied /a to file://${at('new', 'place')}\n`)).toBe(true)
     const json = await copy(cluster, '/a', at('other'), '--format', 'json')
-    expect(JSON.parse(json.stdout)).toEqual({ from: '/a', to: `file://${at('other')}`, files: 3, bytes: 6, failed: 0, failures: [] })
+    expect(JSON.parse(json.stdout)).toEqual({
+      from: '/a',
+      to: `file://${at('other')}`,
+      files: 3,
+      bytes: 6,
+      filesFailed: 0,
+      failedFiles: [],
+    })
   })
   it('refuses names that lead out of the directory or are none', async () => {
     mkdirSync(at('out'))

@@ -65,7 +65,7 @@ describe('fs persist', () => {
     expect(await run(['fs', 'persist', '/a/2'], tree.cluster)).toMatchObject({ code: 0, stdout: '/a/2 is already persisted\n' })
     expect(tree.persisted).toEqual(['/a/1'])
     const json = await run(['fs', 'persist', '/a/1', '--format', 'json'], tree.cluster)
-    expect(JSON.parse(json.stdout)).toEqual({ path: '/a/1', files: 1, bytes: 14, failed: 0, failures: [] })
+    expect(JSON.parse(json.stdout)).toEqual({ path: '/a/1', files: 1, bytes: 14, filesFailed: 0, failedFiles: [] })
   })
   it('of a directory goes through all pages and only asks for what the store has not', async () => {
     const folder = file({ path: '/a/d', folder: true, persistenceState: 'NOT_PERSISTED' })
@@ -91,7 +91,7 @@ describe('fs persist', () => {
       stderr: 'skein: /a/1: the store has one already\n',
     })
     const json = await run(['fs', 'persist', '/a', '--format', 'json'], tree.cluster)
-    expect(JSON.parse(json.stdout)).toMatchObject({ files: 1, failed: 1, failures: [{ path: '/a/1' }] })
+    expect(JSON.parse(json.stdout)).toMatchObject({ files: 1, filesFailed: 1, failedFiles: [{ path: '/a/1' }] })
   })
   it('ends when nobody answers any more', async () => {
     const files = Array.from({ length: 50 }, (_, index) => fresh(`/a/${index}`))

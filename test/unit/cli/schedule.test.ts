@@ -129,7 +129,7 @@ describe('schedule', () => {
     )
     expect((await run(['schedule', 'stat', 'nightly'], fake)).stdout).toMatch(/\nRuns: 7\n[^]*\nLast run: .* COMPLETED L9\nNote: late\n$/)
     expect((await run(['schedule', 'history', 'nightly'], fake)).stdout).toMatch(/^RUN .*\n7 .* L9 +COMPLETED\n6 .* - +- +SKIPPED +no\n$/)
-    expect(JSON.parse((await run(['schedule', 'stat', 'nightly', '--format', 'json'], fake)).stdout)).toEqual(late)
+    expect(JSON.parse((await run(['schedule', 'stat', 'nightly', '--format', 'json'], fake)).stdout)).toMatchObject(late)
     expect((await run(['schedule', 'delete', 'nightly'], fake)).stdout).toBe('Schedule nightly is deleted\n')
     expect(deleted).toEqual(['nightly'])
   })
