@@ -113,7 +113,7 @@ describe('one name', () => {
       backup: async () => ({ path: '/b', files: 1, bytes: 1 }),
       getClusterSummary: async () => ({
         ...{ masterAddress: 'm:1', webPort: 1, rpcPort: 2, startedMs: 5, nowMs: 6, version: '1', safeMode: false, liveWorkers: 1 },
-        ...{ lostWorkers: 0, capacityBytes: 10, usedBytes: 10, tiers: [], files: 0, clusterId: 'c' },
+        ...{ lostWorkers: 0, capacityBytes: 10, usedBytes: 10, tiers: [], files: 0, clusterId: 'c', refusedWorkers: [] },
       }),
     },
     lifecycle: {
