@@ -6,6 +6,7 @@ import { namespaceById, namespaceByName } from '../meta/resolve.ts'
 import type { NamespaceRecord, Tables } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { DefinitionHolders } from './definition-holders.ts'
 import type { Log, RecentChanges } from './recent-changes.ts'
 import type { ReplicationOptions } from './replication-checker.ts'
 import type { SecretSealing } from './secret-sealing.ts'
@@ -32,6 +33,8 @@ export interface MasterOptions {
   readonly checkpointEntries: number
   readonly checkpointBytes: number
   readonly replication?: Partial<ReplicationOptions> | undefined
+  /** How long a role may go by a namespace's definition without asking again. Default: definition-holders.ts. */
+  readonly definitionLeaseMs?: number | undefined
 }
 
 export interface MasterContext {
@@ -42,6 +45,8 @@ export interface MasterContext {
   readonly blocks: BlockMap
   readonly workers: WorkerRegistry
   readonly stores: StorePool
+  /** Who goes by the definitions of namespaces. */
+  readonly holders: DefinitionHolders
   readonly sealing: SecretSealing
   readonly clock: Clock
   readonly logger: Logger

@@ -38,6 +38,7 @@ import type { MasterContext, MasterOptions } from './master-context.ts'
 import { NamespaceService } from './namespace-service.ts'
 import { PathLocator } from './path-locator.ts'
 import type { PersistOn } from './persist-service.ts'
+import { DefinitionHolders } from './definition-holders.ts'
 import { RecentChanges } from './recent-changes.ts'
 import { ReplicationChecker } from './replication-checker.ts'
 import { SafeMode } from './safe-mode.ts'
@@ -140,7 +141,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       checkpointBytes: options.checkpointBytes,
     })
     await identity.ensure(clusterId, tables.counter('containers'))
-    const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id) !== undefined, logger)
+    const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id), logger)
     metrics.observe('master.files', () => tables.counter('files'))
     metrics.observe('master.blocks.memory', () => blocks.bytes)
     metrics.observe('master.state.used', () => state.usedBytes())
@@ -149,6 +150,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     const context = {
       ...{ tables, changes, log: changes.watching(log), blocks, workers },
       stores,
+      holders: new DefinitionHolders(tables, clock, options.definitionLeaseMs),
       sealing,
       clock,
       logger,
@@ -263,7 +265,8 @@ function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service']
       await namespaces.delete(request, options)
       return {}
     },
-    getNamespaceAccess: async ({ namespaceId }) => namespaces.access(namespaceId),
+    getNamespaceAccess: async ({ namespaceId, holderId = '' }) => namespaces.access(namespaceId, holderId),
+    holdNamespaces: async (request) => context.holders.hold(request),
     getStatus: (request, options) => askInTime(context, request.path, options, (inTime) => files.getStatus(request, inTime)),
     listStatus: (request, options) => askInTime(context, request.path, options, (inTime) => lists.list(request, inTime)),
     count: (request, options) => askInTime(context, request.path, options, (inTime) => files.count(request, inTime)),

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
+import type { UpdateNamespace } from '../meta/commands.ts'
 import { namespaceById, namespaceByName, placeOf } from '../meta/resolve.ts'
 import { type Inode, type NamespaceRecord, type Tables, toPersistParentId } from '../meta/tables.ts'
 import type { SetTtlRequest } from '../wire/generated/lifecycle.ts'
@@ -106,7 +107,7 @@ export class NamespaceService {
     if (isChanged) {
       await this.#check({ uri: record.uri, attributes, secrets: { ...access.secrets, ...Object.fromEntries(given) } }, options.signal)
       const sealed = given.map(([field, secret]) => [field, this.#context.sealing.seal(record.id, field, secret)] as const)
-      await this.#context.log.submit({
+      await this.#redefine(record, options.signal, {
         ...{ type: 'update_namespace', atMs: this.#context.clock.nowMs(), namespaceId: record.id, version: record.version, attributes },
         sealedSecrets: { ...record.sealedSecrets, ...Object.fromEntries(sealed) },
       })
@@ -114,6 +115,19 @@ export class NamespaceService {
     if (ttl !== undefined) await setTtl({ path: `/${record.name}`, ...ttl }, options)
     const waitingFiles = namespacePolicy(attributes).readOnly ? await this.#filesToPersist(record, options.signal) : 0
     return { ...infoOf(this.#context.tables, namespaceNamed(this.#context, record.name)), ...(waitingFiles > 0 && { waitingFiles }) }
+  }
+
+  /** By the time it returns nobody goes by the definition before. */
+  async #redefine(record: NamespaceRecord, signal: AbortSignal, command: UpdateNamespace): Promise<void> {
+    const { log, changes, stores, holders } = this.#context
+    const turn = await changes.turn(record, '', signal)
+    try {
+      await log.submit(command)
+      stores.follow(record.id)
+    } finally {
+      turn.release()
+    }
+    await holders.untilAllHave(record.id, record.version + 1, signal)
   }
 
   /** Files of the namespace that would be persisted without anybody asking. */
@@ -150,7 +164,8 @@ export class NamespaceService {
       }
     }
     await this.#context.log.submit({ type: 'delete_namespace', atMs: this.#context.clock.nowMs(), namespaceId: record.id })
-    this.#context.stores.drop(record.id)
+    this.#context.stores.follow(record.id)
+    await this.#context.holders.untilAllHave(record.id, Number.POSITIVE_INFINITY, signal)
     await this.clearDetached()
   }
 
@@ -180,13 +195,14 @@ export class NamespaceService {
     return changed >= clearedPerCommand
   }
 
-  /** The definition with its secrets in clear: for roles only. @throws SkeinError not_found */
-  access(namespaceId: string): NamespaceAccess {
+  /** The definition with its secrets in clear: for roles only. @param holderId who goes by it from now on @throws SkeinError not_found */
+  access(namespaceId: string, holderId: string): NamespaceAccess {
     const record = namespaceById(this.#context.tables, namespaceId)
     if (record === undefined) throw new SkeinError('not_found', 'the namespace does not exist any more')
     const { uri, attributes, secrets } = this.#context.stores.accessOf(record)
     const clear = Object.entries(secrets).map(([field, secret]) => [field, secret.reveal()] as const)
-    return { namespaceId, name: record.name, uri, attributes, secrets: Object.fromEntries(clear), version: record.version }
+    const leaseMs = holderId === '' ? 0 : this.#context.holders.grant(namespaceId, holderId, record.version)
+    return { namespaceId, name: record.name, uri, attributes, secrets: Object.fromEntries(clear), version: record.version, leaseMs }
   }
 
   #existing(record: NamespaceRecord, request: CreateNamespaceRequest): NamespaceInfo {

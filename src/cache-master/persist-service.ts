@@ -4,11 +4,11 @@
 // the others are done.
 import { blockCount, blockIdOf } from '../base/block-id.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
-import { fileAt, placeOf } from '../meta/resolve.ts'
+import { fileAt, namespaceById, placeOf } from '../meta/resolve.ts'
 import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
 import type { BlockSource, PersistResponse, PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
 import type { CallOptions, Service } from '../wire/service.ts'
-import type { MasterContext } from './master-context.ts'
+import { currentNamespace, type MasterContext } from './master-context.ts'
 import { checkWritable, tryEach } from './object-changes.ts'
 import type { PathHolds, Patience } from './path-holds.ts'
 import type { PathLocator } from './path-locator.ts'
@@ -111,21 +111,46 @@ export class PersistService {
     return file.persisted ? undefined : { ...place, file }
   }
 
-  /** The caller holds the key. */
-  async #write({ record, key, file }: PlacedFile, signal: AbortSignal): Promise<void> {
-    const { tables, log, clock } = this.#context
+  /** The caller holds the key. What was written by a definition that is not the present one any more is written again. */
+  async #write(placed: PlacedFile, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const record = currentNamespace(this.#context, placed.record)
+      if (await this.#writeBy({ ...placed, record }, signal)) return
+    }
+  }
+
+  /** @returns false when the definition is another one by now */
+  async #writeBy({ record, key, file }: PlacedFile, signal: AbortSignal): Promise<boolean> {
+    const { tables, log, clock, changes } = this.#context
     checkWritable(record, 'nothing is persisted there')
     if (this.#persistOn === undefined) throw new SkeinError('unimplemented', 'this master has no connection to the workers that persist')
     const { workerId, rpcAddress, blocks } = this.#sources(file)
     const { id: fileId, length, blockSizeBytes } = file
     const worker = this.#persistOn(rpcAddress)
-    const request = { namespaceId: record.id, key, fileId, length, blockSizeBytes, blocks, overwrite: false }
+    const request = {
+      namespaceId: record.id,
+      key,
+      fileId,
+      length,
+      blockSizeBytes,
+      blocks,
+      overwrite: false,
+      namespaceVersion: record.version,
+    }
     const deadlineMs = deadlineBaseMs + length / slowestBytesPerMs
     const { etag, modifiedMs } = await this.#whileItLives(workerId, signal, (living) =>
       worker.persistFile(request, { signal: living, deadlineMs }),
     )
-    const { changed } = await log.submit({ type: 'persist_files', atMs: clock.nowMs(), files: [{ fileId, etag, modifiedMs }] })
-    if (changed > 0 || tables.inode(fileId) !== undefined) return
+    // Until it is journaled nobody changes the definition.
+    const turn = await changes.turn(record, key, signal)
+    try {
+      const now = namespaceById(tables, record.id)
+      if (now !== undefined && now.version !== record.version) return false
+      const { changed } = await log.submit({ type: 'persist_files', atMs: clock.nowMs(), files: [{ fileId, etag, modifiedMs }] })
+      if (changed > 0 || tables.inode(fileId) !== undefined) return true
+    } finally {
+      turn.release()
+    }
     await this.#takeBack(record, key, etag, signal)
     throw removedMeanwhile()
   }

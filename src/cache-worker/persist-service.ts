@@ -7,6 +7,7 @@ import { type Clock, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { isOtherDefinition } from '../ufs/following-store.ts'
 import { isRefusal, type OpenStore, StoreCache } from '../ufs/store-cache.ts'
 import type { ObjectInfo, UnderFileSystem } from '../ufs/under-file-system.ts'
 import type { PersistFileRequest, PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
@@ -26,6 +27,8 @@ export const defaultPersistLimits: PersistLimits = { filesAtOnce: 4, idleStoresM
 
 export interface PersistServiceDependencies extends CachedFileSources {
   readonly openStore: OpenStore
+  /** The namespace's store is asked by this definition or a newer one from now on. */
+  readonly requireDefinition?: ((namespaceId: string, version: number) => void) | undefined
   readonly clock: Clock
   readonly logger: Logger
   readonly limits?: Partial<PersistLimits> | undefined
@@ -56,6 +59,7 @@ export function createPersistService(deps: PersistServiceDependencies): PersistS
         checkCachedFile(request)
         const slot = await slots.acquire(1, signal)
         try {
+          deps.requireDefinition?.(request.namespaceId, request.namespaceVersion ?? 0)
           const { etag, modifiedMs } = await persist(stores, deps, request, signal)
           deps.logger.debug('a file was persisted', { namespaceId: request.namespaceId, key: request.key, bytes: request.length })
           return { etag, modifiedMs }
@@ -76,12 +80,14 @@ async function persist(
 ): Promise<ObjectInfo> {
   const lease = await stores.lease(request.namespaceId)
   try {
-    for (let renewed = false; ; renewed = true) {
+    for (let renewed = false; ;) {
       try {
         return await writeOnce(lease.store, sources, request, signal)
       } catch (thrown) {
         const error = toSkeinError(thrown)
+        if (isOtherDefinition(error) && !signal.aborted) continue
         if (renewed || !isRefusal(error) || signal.aborted || !(await lease.renew())) throw error
+        renewed = true
       }
     }
   } finally {

@@ -14,7 +14,7 @@ import { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
 import { connector } from './links.ts'
 import type { RoleContext } from './role-shell.ts'
-import { namespaceStoreOpener } from './stores.ts'
+import { namespaceDefinitions } from './stores.ts'
 
 export interface JobWorkerPeers {
   readonly master: Service<MasterServiceDefinition>
@@ -53,6 +53,7 @@ export async function startJobWorkerPart(
     targets.close()
     data.close()
   })
+  const definitions = namespaceDefinitions(context, peers.master, true)
   const jobWorker = createJobWorker({
     jobWorkerId: id,
     hostname,
@@ -60,7 +61,7 @@ export async function startJobWorkerPart(
     queue: peers.queue,
     jobMaster: peers.jobMaster,
     master: peers.master,
-    openStore: namespaceStoreOpener(context, peers.master, true),
+    openStore: (namespaceId) => definitions.openStore(namespaceId),
     targets,
     cached: {
       read: ({ dataAddress }, blockId, length, aborted) => data.read(dataAddress, blockId, { offset: 0, length }, aborted),

@@ -1,10 +1,12 @@
 // Why: the master opens stores from its own records, workers and job workers from what the master tells them; both with
 // the same defaults and the same guard.
+import { randomUUID } from 'node:crypto'
 import { Secret } from '../base/secret.ts'
 import { openUnderFileSystem, type StoreAccess } from '../ufs/open.ts'
 import type { UnderFileSystem } from '../ufs/under-file-system.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
+import { NamespaceDefinitions } from './namespace-definitions.ts'
 import type { RoleContext } from './role-shell.ts'
 
 /** Opens stores with this process's defaults. `background`: nobody waits for what is read. */
@@ -15,15 +17,22 @@ export function storeOpener(context: RoleContext, background = false): (access: 
   return (access) => openUnderFileSystem(access, config.ufs.cosn, deps)
 }
 
-/** Opens the store of a namespace with what the master says of it. */
-export function namespaceStoreOpener(
+/** The definitions of namespaces that a role of this process opens stores by; ends with the process. */
+export function namespaceDefinitions(
   context: RoleContext,
-  master: Pick<Service<MasterServiceDefinition>, 'getNamespaceAccess'>,
+  master: Pick<Service<MasterServiceDefinition>, 'getNamespaceAccess' | 'holdNamespaces'>,
   background = false,
-): (namespaceId: string, signal: AbortSignal) => Promise<UnderFileSystem> {
-  const open = storeOpener(context, background)
-  return async (namespaceId, signal) => {
-    const { uri, attributes, secrets } = await master.getNamespaceAccess({ namespaceId }, { signal })
-    return open({ uri, attributes, secrets: Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, new Secret(value)])) })
-  }
+): NamespaceDefinitions {
+  const openStore = storeOpener(context, background)
+  const definitions = new NamespaceDefinitions({
+    ...{ holderId: randomUUID(), master, clock: context.clock, random: context.random, logger: context.logger },
+    open: ({ uri, attributes, secrets }) =>
+      openStore({
+        uri,
+        attributes,
+        secrets: Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, new Secret(value)])),
+      }),
+  })
+  context.onStop('namespace definitions', () => definitions.close())
+  return definitions
 }

@@ -12,6 +12,7 @@ import { checkDirectories } from '../block/check-directories.ts'
 import { openTiers } from '../block/open-tiers.ts'
 import type { Config, WorkerConfig } from '../config/config.ts'
 import { demandStores } from '../ufs/demand-store.ts'
+import type { UnderFileSystem } from '../ufs/under-file-system.ts'
 import { DataClient } from '../wire/data-client.ts'
 import { PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
 import { type MasterServiceDefinition } from '../wire/generated/master.ts'
@@ -20,7 +21,7 @@ import { serving } from '../wire/server.ts'
 import type { Service } from '../wire/service.ts'
 import type { RoleContext } from './role-shell.ts'
 import { serveData, serveRpc } from './servers.ts'
-import { namespaceStoreOpener } from './stores.ts'
+import { namespaceDefinitions } from './stores.ts'
 
 export interface WorkerPart {
   readonly workerId: string
@@ -70,7 +71,8 @@ export async function startWorkerPart(
     metrics,
     signal,
   })
-  const openStore = namespaceStoreOpener(context, master)
+  const definitions = namespaceDefinitions(context, master)
+  const openStore = (namespaceId: string): Promise<UnderFileSystem> => definitions.openStore(namespaceId)
   const worker = await createCacheWorker({
     workerId,
     hostname: config.worker.hostname,
@@ -79,7 +81,7 @@ export async function startWorkerPart(
     changes,
     master,
     openStore: demandStores(openStore, demand),
-    readPolicyOf: createReadPolicies(master, clock),
+    readPolicyOf: createReadPolicies((namespaceId) => definitions.attributesOf(namespaceId)),
     clock,
     random,
     logger,
@@ -98,7 +100,10 @@ export async function startWorkerPart(
   })
   context.onStop('cache worker', () => worker.close())
   const otherWorkers = new DataClient({ clock })
-  const persisting = createPersistService({ store, data: otherWorkers, openStore, clock, logger })
+  const persisting = createPersistService({
+    ...{ store, data: otherWorkers, openStore, clock, logger },
+    requireDefinition: (namespaceId, version) => definitions.require(namespaceId, version),
+  })
   context.onStop('persisting', async () => {
     await persisting.close()
     otherWorkers.close()

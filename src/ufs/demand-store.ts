@@ -40,7 +40,9 @@ function demandStore(store: UnderFileSystem, namespaceId: string, demand: Demand
     copy: (from, to, signal) => store.copy(from, to, signal),
     rename: (from, to, etag, signal) => store.rename(from, to, etag, signal),
     close: () => store.close(),
-    ...(store.readAhead !== undefined && { readAhead: store.readAhead }),
+    get readAhead() {
+      return store.readAhead
+    },
     get slowDowns() {
       return store.slowDowns ?? 0
     },

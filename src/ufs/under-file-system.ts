@@ -115,7 +115,7 @@ export interface UnderFileSystem {
    */
   rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo>
   /** How its namespace wants its large objects read, where it says so. */
-  readonly readAhead?: { readonly rangeBytes: number; readonly rangesAhead: number }
+  readonly readAhead?: { readonly rangeBytes: number; readonly rangesAhead: number } | undefined
   /** Answers of SlowDown since it was opened; none where the store has no such answer. */
   readonly slowDowns?: number
   /** Bytes read and requests sent since it was opened. */

@@ -185,6 +185,8 @@ export interface PersistFileRequest {
   blocks: BlockSource[];
   /** false: fails (already_exists) when the store has an object of that key */
   overwrite: boolean;
+  /** the store is asked by this definition or a newer one; 0 = any */
+  namespaceVersion?: number | undefined;
 }
 
 export interface BlockSource {
@@ -2180,7 +2182,16 @@ export const ForgetWorkerResponse: MessageFns<ForgetWorkerResponse> = {
 };
 
 function createBasePersistFileRequest(): PersistFileRequest {
-  return { namespaceId: "", key: "", fileId: 0, length: 0, blockSizeBytes: 0, blocks: [], overwrite: false };
+  return {
+    namespaceId: "",
+    key: "",
+    fileId: 0,
+    length: 0,
+    blockSizeBytes: 0,
+    blocks: [],
+    overwrite: false,
+    namespaceVersion: undefined,
+  };
 }
 
 export const PersistFileRequest: MessageFns<PersistFileRequest> = {
@@ -2205,6 +2216,9 @@ export const PersistFileRequest: MessageFns<PersistFileRequest> = {
     }
     if (message.overwrite !== false) {
       writer.uint32(56).bool(message.overwrite);
+    }
+    if (message.namespaceVersion !== undefined) {
+      writer.uint32(64).uint64(message.namespaceVersion);
     }
     return writer;
   },
@@ -2278,6 +2292,14 @@ export const PersistFileRequest: MessageFns<PersistFileRequest> = {
             message.overwrite = reader.bool();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.namespaceVersion = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2302,6 +2324,7 @@ export const PersistFileRequest: MessageFns<PersistFileRequest> = {
     message.blockSizeBytes = object.blockSizeBytes ?? 0;
     message.blocks = object.blocks?.map((e) => BlockSource.fromPartial(e)) || [];
     message.overwrite = object.overwrite ?? false;
+    message.namespaceVersion = object.namespaceVersion ?? undefined;
     return message;
   },
 };

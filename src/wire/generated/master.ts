@@ -97,6 +97,8 @@ export interface NamespaceList {
 /** What a job worker or cache worker needs to open the store. Secrets in clear: only for roles, never logged. */
 export interface NamespaceAccessRequest {
   namespaceId: string;
+  /** the role that will use it, and says so with HoldNamespaces from then on; empty = nobody */
+  holderId?: string | undefined;
 }
 
 export interface NamespaceAccess {
@@ -107,6 +109,8 @@ export interface NamespaceAccess {
   secrets: { [key: string]: string };
   /** changes with every update; a cached access of an older version is stale */
   version: number;
+  /** how long it may be used from when it was asked for; 0 = not limited (the asker names no holder) */
+  leaseMs?: number | undefined;
 }
 
 export interface NamespaceAccess_AttributesEntry {
@@ -117,6 +121,24 @@ export interface NamespaceAccess_AttributesEntry {
 export interface NamespaceAccess_SecretsEntry {
   key: string;
   value: string;
+}
+
+/** Which definitions a role uses. What it does not name it has stopped using: an update waits for that. */
+export interface HoldNamespacesRequest {
+  holderId: string;
+  namespaces: HeldNamespace[];
+}
+
+export interface HeldNamespace {
+  namespaceId: string;
+  version: number;
+}
+
+export interface HoldNamespacesResponse {
+  /** of those named: what has another version now; 0 = deleted */
+  changed: HeldNamespace[];
+  /** how long the others may be used from when this was asked */
+  leaseMs: number;
 }
 
 /** ---- files ---- */
@@ -1501,13 +1523,16 @@ export const NamespaceList: MessageFns<NamespaceList> = {
 };
 
 function createBaseNamespaceAccessRequest(): NamespaceAccessRequest {
-  return { namespaceId: "" };
+  return { namespaceId: "", holderId: undefined };
 }
 
 export const NamespaceAccessRequest: MessageFns<NamespaceAccessRequest> = {
   encode(message: NamespaceAccessRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.namespaceId !== "") {
       writer.uint32(10).string(message.namespaceId);
+    }
+    if (message.holderId !== undefined) {
+      writer.uint32(18).string(message.holderId);
     }
     return writer;
   },
@@ -1533,6 +1558,14 @@ export const NamespaceAccessRequest: MessageFns<NamespaceAccessRequest> = {
             message.namespaceId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.holderId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1551,12 +1584,13 @@ export const NamespaceAccessRequest: MessageFns<NamespaceAccessRequest> = {
   fromPartial(object: DeepPartial<NamespaceAccessRequest>): NamespaceAccessRequest {
     const message = createBaseNamespaceAccessRequest();
     message.namespaceId = object.namespaceId ?? "";
+    message.holderId = object.holderId ?? undefined;
     return message;
   },
 };
 
 function createBaseNamespaceAccess(): NamespaceAccess {
-  return { namespaceId: "", name: "", uri: "", attributes: {}, secrets: {}, version: 0 };
+  return { namespaceId: "", name: "", uri: "", attributes: {}, secrets: {}, version: 0, leaseMs: undefined };
 }
 
 export const NamespaceAccess: MessageFns<NamespaceAccess> = {
@@ -1578,6 +1612,9 @@ export const NamespaceAccess: MessageFns<NamespaceAccess> = {
     });
     if (message.version !== 0) {
       writer.uint32(48).uint64(message.version);
+    }
+    if (message.leaseMs !== undefined) {
+      writer.uint32(56).uint32(message.leaseMs);
     }
     return writer;
   },
@@ -1649,6 +1686,14 @@ export const NamespaceAccess: MessageFns<NamespaceAccess> = {
             message.version = longToNumber(reader.uint64());
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.leaseMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1688,6 +1733,7 @@ export const NamespaceAccess: MessageFns<NamespaceAccess> = {
       {},
     );
     message.version = object.version ?? 0;
+    message.leaseMs = object.leaseMs ?? undefined;
     return message;
   },
 };
@@ -1822,6 +1868,207 @@ export const NamespaceAccess_SecretsEntry: MessageFns<NamespaceAccess_SecretsEnt
     const message = createBaseNamespaceAccess_SecretsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseHoldNamespacesRequest(): HoldNamespacesRequest {
+  return { holderId: "", namespaces: [] };
+}
+
+export const HoldNamespacesRequest: MessageFns<HoldNamespacesRequest> = {
+  encode(message: HoldNamespacesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.holderId !== "") {
+      writer.uint32(10).string(message.holderId);
+    }
+    for (const v of message.namespaces) {
+      HeldNamespace.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HoldNamespacesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHoldNamespacesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.holderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.namespaces.push(HeldNamespace.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<HoldNamespacesRequest>): HoldNamespacesRequest {
+    return HoldNamespacesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HoldNamespacesRequest>): HoldNamespacesRequest {
+    const message = createBaseHoldNamespacesRequest();
+    message.holderId = object.holderId ?? "";
+    message.namespaces = object.namespaces?.map((e) => HeldNamespace.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseHeldNamespace(): HeldNamespace {
+  return { namespaceId: "", version: 0 };
+}
+
+export const HeldNamespace: MessageFns<HeldNamespace> = {
+  encode(message: HeldNamespace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespaceId !== "") {
+      writer.uint32(10).string(message.namespaceId);
+    }
+    if (message.version !== 0) {
+      writer.uint32(16).uint64(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HeldNamespace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeldNamespace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.namespaceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<HeldNamespace>): HeldNamespace {
+    return HeldNamespace.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HeldNamespace>): HeldNamespace {
+    const message = createBaseHeldNamespace();
+    message.namespaceId = object.namespaceId ?? "";
+    message.version = object.version ?? 0;
+    return message;
+  },
+};
+
+function createBaseHoldNamespacesResponse(): HoldNamespacesResponse {
+  return { changed: [], leaseMs: 0 };
+}
+
+export const HoldNamespacesResponse: MessageFns<HoldNamespacesResponse> = {
+  encode(message: HoldNamespacesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.changed) {
+      HeldNamespace.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.leaseMs !== 0) {
+      writer.uint32(16).uint32(message.leaseMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HoldNamespacesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHoldNamespacesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.changed.push(HeldNamespace.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leaseMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<HoldNamespacesResponse>): HoldNamespacesResponse {
+    return HoldNamespacesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HoldNamespacesResponse>): HoldNamespacesResponse {
+    const message = createBaseHoldNamespacesResponse();
+    message.changed = object.changed?.map((e) => HeldNamespace.fromPartial(e)) || [];
+    message.leaseMs = object.leaseMs ?? 0;
     return message;
   },
 };
@@ -6526,6 +6773,14 @@ export const MasterServiceDefinition = {
       requestType: NamespaceAccessRequest as typeof NamespaceAccessRequest,
       requestStream: false,
       responseType: NamespaceAccess as typeof NamespaceAccess,
+      responseStream: false,
+      options: {},
+    },
+    holdNamespaces: {
+      name: "HoldNamespaces",
+      requestType: HoldNamespacesRequest as typeof HoldNamespacesRequest,
+      requestStream: false,
+      responseType: HoldNamespacesResponse as typeof HoldNamespacesResponse,
       responseStream: false,
       options: {},
     },

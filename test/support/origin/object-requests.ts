@@ -9,12 +9,17 @@ const archiveClasses: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE', 
 
 /** Answers a request for an object, after the signature was found good. */
 export function answerObject(exchange: Exchange): void {
-  const { request, response, bucket, key, kind } = exchange
+  const { bucket, key, kind } = exchange
   const fault = exchange.faults.take(kind, key)
   if (fault !== undefined && refusal(exchange, fault)) return
   if (fault?.kind === 'overwrite' && bucket.get(key) !== undefined) bucket.overwrite(key)
-  if (fault?.kind === 'delay') setTimeout(() => proceed(exchange, undefined), fault.delayMs ?? 100)
-  else if (kind === 'get' || kind === 'head') proceed(exchange, fault)
+  if (fault?.kind === 'delay') setTimeout(() => carryOn(exchange, undefined), fault.delayMs ?? 100)
+  else carryOn(exchange, fault)
+}
+
+function carryOn(exchange: Exchange, fault: Fault | undefined): void {
+  const { request, response, kind } = exchange
+  if (kind === 'get' || kind === 'head') proceed(exchange, fault)
   else if (kind !== 'delete' && kind !== 'other' && kind !== 'list') answerWrite(exchange, fault)
   else if (kind === 'delete') remove(exchange, fault)
   else if (request.method === 'HEAD') response.writeHead(200, { 'content-length': 0 }).end()

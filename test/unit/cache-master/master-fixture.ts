@@ -38,6 +38,8 @@ export class MasterFixture {
       address: () => '127.0.0.1:9200',
       checkpointEntries: 1000,
       checkpointBytes: 2 ** 26,
+      // Its clock stands still.
+      definitionLeaseMs: 0,
       ...options,
     }
   }

@@ -7,6 +7,7 @@ import type { MasterContext } from '../../../src/cache-master/master-context.ts'
 import { PathHolds } from '../../../src/cache-master/path-holds.ts'
 import type { PathLocator } from '../../../src/cache-master/path-locator.ts'
 import { type PersistOn, PersistService } from '../../../src/cache-master/persist-service.ts'
+import { RecentChanges } from '../../../src/cache-master/recent-changes.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { FakeClock, FakeStore } from './fakes.ts'
 import { LogFixture, type NamespaceLog } from './namespace-log.ts'
@@ -45,6 +46,7 @@ function persistingBy(persistFile: ReturnType<PersistOn>['persistFile']): Persis
   const infos = (): unknown[] => [{ workerId: 'w', rpcAddress: 'w:1', dataAddress: 'w:2', live: isAlive }]
   const context = {
     ...{ tables: fixture.tables, log, clock, logger: silentLogger },
+    changes: new RecentChanges(fixture.tables),
     stores: { get: async () => store },
     workers: { expire: () => undefined, workerIds: () => ['w'], infos },
   } as unknown as MasterContext

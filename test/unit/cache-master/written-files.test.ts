@@ -172,6 +172,7 @@ describe('persist', () => {
       blockSizeBytes: 4,
       blocks: [{ dataAddresses: [`w-${fileId}:2`] }, { dataAddresses: [`w-${fileId}:2`] }],
       overwrite: false,
+      namespaceVersion: 1,
     })
     await fixture.restart()
     const info = await fixture.stat('/ns/d/a')
