@@ -12,7 +12,8 @@ import type { NamespaceRecord } from '../meta/tables.ts'
 import type { ListPosition } from '../ufs/under-file-system.ts'
 import type { StagingResponse } from '../wire/generated/master.ts'
 import type { MasterContext } from './master-context.ts'
-import { type StoreSync, syncedObject, type SyncedObject, type SyncedPage } from './store-sync.ts'
+import type { StoreSync } from './store-sync.ts'
+import { syncedObject, type SyncedObject, type SyncedPage } from './synced-page.ts'
 import { isNews } from './sync-tally.ts'
 
 /** Files that one command clears away. */

@@ -2,9 +2,10 @@
 // is an inquiry that gathers those changes (recent-changes.ts) until its answer was submitted; where the answer is worth
 // nothing any more, the store is asked anew.
 import { isSkeinError, SkeinError } from '../base/errors.ts'
-import { fileAt } from '../meta/resolve.ts'
+import { directoryAt, fileAt } from '../meta/resolve.ts'
 import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
 import type { ObjectInfo } from '../ufs/under-file-system.ts'
+import { goneOf, withOwnWord } from './listing-looks.ts'
 import { type FetchedPage, ListingPrefetch, type PageRequest } from './listing-prefetch.ts'
 import type { MasterContext } from './master-context.ts'
 import type { Hold } from './path-latch.ts'
@@ -20,7 +21,7 @@ export interface LookedAt {
   readonly inquiry: Inquiry
 }
 
-interface Listing extends PageRequest {
+export interface Listing extends PageRequest {
   readonly delimiter?: '/'
 }
 
@@ -111,11 +112,23 @@ export class StoreInquiries {
     }
   }
 
+  /** Those of some keys that are gone from the store, as the objects themselves say. */
+  gone(record: NamespaceRecord, keys: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
+    return goneOf(keys, (key, lookSignal) => this.objectAt(record, key, lookSignal), signal)
+  }
+
   async #list(record: NamespaceRecord, request: Listing, signal: AbortSignal): Promise<FetchedPage> {
     const inquiry = this.#context.changes.begin(record, request.prefix, false, request.after?.key)
     try {
       const store = await this.#context.stores.get(record)
-      return { page: await store.list({ delimiter: undefined, ...request }, signal), inquiry }
+      const listed = await store.list({ delimiter: undefined, ...request }, signal)
+      const { tables } = this.#context
+      const known = {
+        file: (key: string) => fileAt(tables, record.rootId, key),
+        isMarker: (key: string) => directoryAt(tables, record.rootId, key)?.marker === true,
+      }
+      const page = await withOwnWord(listed, known, (key, lookSignal) => this.objectAt(record, key, lookSignal), signal)
+      return { page, inquiry }
     } catch (error) {
       inquiry.close()
       throw error
@@ -126,6 +139,12 @@ export class StoreInquiries {
 export function overtaken(record: NamespaceRecord, key: string): SkeinError {
   const message = `/${record.name}/${key} is changed too fast for the store to be listed meanwhile: try again`
   return new SkeinError('unavailable', message)
+}
+
+/** A listing that leaves out what is there is no ground to remove anything, and what else it leaves out nobody knows. */
+export function leavesOut(record: NamespaceRecord, prefix: string, key: string): SkeinError {
+  const message = `the store lists /${record.name}/${prefix} without ${JSON.stringify(key)}, which it has: its listings are behind or incomplete; nothing was removed, list it again later`
+  return new SkeinError('failed_precondition', message, { reason: 'listing_incomplete' })
 }
 
 function asObject(key: string, known: FileInode | undefined): ObjectInfo | undefined {

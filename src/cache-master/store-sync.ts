@@ -7,7 +7,7 @@ import { SkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
 import type { ApplyListing } from '../meta/commands.ts'
 import { compareKeys } from '../meta/key-order.ts'
-import { diffPage, endOfPiece, isMarker, objectProblem, type PageDiff, type PageFile, type PageRange } from '../meta/listing-diff.ts'
+import { diffPage, endOfPiece, isMarker, objectProblem, type PageDiff, type PageRange } from '../meta/listing-diff.ts'
 import { directoryAt, fileAt, listedAtMs } from '../meta/resolve.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../meta/tables.ts'
 import { isSameVersion } from '../meta/tree.ts'
@@ -20,6 +20,8 @@ import type { Inquiry } from './recent-changes.ts'
 import { UnusableNames } from './unusable-names.ts'
 import { asksMax, type LookedAt, overtaken, StoreInquiries } from './store-inquiries.ts'
 import { count, isNews, type SyncTally } from './sync-tally.ts'
+import { type HeldPage, SurePages } from './sure-pages.ts'
+import { type Look, type SyncedObject, type SyncedPage, syncedObject } from './synced-page.ts'
 
 /** Objects a page of a listing may hold. */
 export const pageLimitMax = 1000
@@ -28,38 +30,8 @@ const removalsPerCommand = 300
 /** Known names that are held against a listing at once, and how many such pieces one call works off. */
 const knownPerPiece = 1200
 const piecesPerCall = 30
-/** An object of a listing, as the master knows it now. */
-export interface SyncedObject {
-  /** 0 when it cannot be a file. */
-  readonly fileId: number
-  readonly object: {
-    readonly key: string
-    readonly length: number
-    readonly etag: string
-    readonly storageClass: string
-    readonly modifiedMs?: number
-    readonly crc64?: string
-  }
-  readonly blockSizeBytes: number
-  readonly problem: string
-  /** What this look at the store made of it; undefined when it was known so. */
-  readonly change?: 'ADDED' | 'CHANGED' | undefined
-}
-
-export interface SyncedPage {
-  readonly files: readonly SyncedObject[]
-  /** Nothing at all was there: no object, no marker. */
-  readonly empty: boolean
-  readonly next: ListPosition | undefined
-  /** Files that were known and are gone from the store. */
-  readonly removed?: number
-}
-
-/** What one look at an object said beside the file. */
-export interface Look {
-  change?: 'ADDED' | 'CHANGED' | undefined
-  crc64?: string | undefined
-}
+/** Files that one call looks at because the listing leaves them out. */
+const looksPerCall = 4000
 
 interface Piece {
   readonly diff: PageDiff
@@ -81,10 +53,12 @@ export class StoreSync {
   readonly #store: StoreInquiries
   /** What the store has and cannot give. */
   readonly unusable = new UnusableNames()
+  readonly #surePages: SurePages
 
   constructor(context: MasterContext) {
     this.#context = context
     this.#store = new StoreInquiries(context)
+    this.#surePages = new SurePages(this.#store, context.changes)
   }
 
   close(): void {
@@ -112,20 +86,19 @@ export class StoreSync {
     const blockSizeBytes = this.blockSizeBytes(record)
     const files: SyncedObject[] = []
     let removed = 0
+    let looks = 0
     let at = after
-    let fetched = await this.#store.page(record, { prefix, after, limit }, signal)
+    const held: HeldPage = { fetched: await this.#store.page(record, { prefix, after, limit }, signal) }
     let turn: Hold | undefined
     try {
       for (let pieces = 1; ; pieces += 1) {
-        const { page, inquiry } = fetched
-        turn = await this.#context.changes.turn(record, prefix, signal)
-        if (inquiry.isOutdated) {
-          // Nothing, or nothing more, of it can be told.
-          turn.release()
-          fetched = await this.#store.list(record, { prefix, after: at, limit }, signal)
-          continue
-        }
-        const { diff, rest } = this.#piece(record, prefix, at, fetched)
+        const from = at
+        const absentIn = (fetched: FetchedPage): string[] => absentOf(this.#piece(record, prefix, from, fetched).diff)
+        const taken = await this.#surePages.take(record, { prefix, after: at, limit }, held, absentIn, signal)
+        turn = taken.turn
+        const { page, inquiry } = held.fetched
+        const { diff, rest } = this.#piece(record, prefix, at, held.fetched, taken.gone)
+        looks += taken.gone.size
         const upToKey = rest?.after.key ?? page.next?.key
         this.#context.changes.listed(inquiry, { prefix, afterKey: at?.key, upToKey, isOfChildren: false })
         const news = diff.files.filter(isNews)
@@ -141,7 +114,7 @@ export class StoreSync {
         turn.release()
         if (inquiry.isOutdated) {
           // What is left of it cannot be told any more; what was said holds.
-          fetched = await this.#store.list(record, { prefix, after: at, limit }, signal)
+          held.fetched = await this.#store.list(record, { prefix, after: at, limit }, signal)
           continue
         }
         if (tally !== undefined) count(tally, diff)
@@ -150,14 +123,14 @@ export class StoreSync {
         for (const file of diff.files) files.push(syncedObject(file, idOf.get(file.object.key), blockSizeBytes))
         if (rest === undefined) return { files, empty: page.objects.length === 0 && page.next === undefined, next: page.next, removed }
         // The store is asked again from there: a call ends in good time, and what it says is not too old.
-        if (pieces >= piecesPerCall) return { files, empty: false, next: rest.after, removed }
+        if (pieces >= piecesPerCall || looks >= looksPerCall) return { files, empty: false, next: rest.after, removed }
         throwIfAborted(signal)
         at = rest.after
-        fetched = rest.fetched
+        held.fetched = rest.fetched
       }
     } finally {
       turn?.release()
-      fetched.inquiry.close()
+      held.fetched.inquiry.close()
     }
   }
 
@@ -170,14 +143,20 @@ export class StoreSync {
     signal: AbortSignal,
     use: (compared: Compared) => Result | Promise<Result>,
   ): Promise<Result> {
-    const { turn, ...fetched } = await this.#store.listInTurn(record, { prefix, after, limit }, signal)
+    const request = { prefix, after, limit }
+    const held: HeldPage = { fetched: await this.#store.list(record, request, signal) }
+    let turn: Hold | undefined
     try {
-      const { diff, rest } = this.#piece(record, prefix, after, fetched)
-      const next = rest === undefined ? fetched.page.next : rest.after
-      return await use({ diff, next, empty: fetched.page.objects.length === 0 && next === undefined })
+      const absentIn = (fetched: FetchedPage): string[] => absentOf(this.#piece(record, prefix, after, fetched).diff)
+      const taken = await this.#surePages.take(record, request, held, absentIn, signal)
+      turn = taken.turn
+      const { page } = held.fetched
+      const { diff, rest } = this.#piece(record, prefix, after, held.fetched, taken.gone)
+      const next = rest === undefined ? page.next : rest.after
+      return await use({ diff, next, empty: page.objects.length === 0 && next === undefined })
     } finally {
-      turn.release()
-      fetched.inquiry.close()
+      turn?.release()
+      held.fetched.inquiry.close()
     }
   }
 
@@ -203,20 +182,22 @@ export class StoreSync {
     const gone: string[] = []
     let after: ListPosition | undefined
     for (let isWhole = false; !isWhole;) {
-      const { turn, ...fetched } = await this.#store.listInTurn(record, { prefix, after, limit: pageLimitMax, delimiter: '/' }, signal)
-      const { page, inquiry } = fetched
+      const request = { prefix, after, limit: pageLimitMax, delimiter: '/' } as const
+      const held: HeldPage = { fetched: await this.#store.list(record, request, signal) }
+      let turn: Hold | undefined
       try {
-        this.#context.changes.listed(inquiry, { prefix, afterKey: after?.key, upToKey: page.next?.key, isOfChildren: true })
-        this.unusable.note(
-          record,
-          { prefix, afterKey: after?.key, upToKey: page.next?.key, isFlat: true, directories: page.prefixes },
-          page.objects,
-        )
-        const absent = this.#childrenAbsent(record, prefix, after?.key, fetched)
-        gone.push(...absent.filter((key) => key.endsWith('/')))
+        const afterKey = after?.key
+        const absentIn = (fetched: FetchedPage): string[] => this.#childrenAbsent(record, prefix, afterKey, fetched).filter(isFileKey)
+        const taken = await this.#surePages.take(record, request, held, absentIn, signal)
+        turn = taken.turn
+        const { page, inquiry } = held.fetched
+        this.#context.changes.listed(inquiry, { prefix, afterKey, upToKey: page.next?.key, isOfChildren: true })
+        this.unusable.note(record, { prefix, afterKey, upToKey: page.next?.key, isFlat: true, directories: page.prefixes }, page.objects)
+        const absent = this.#childrenAbsent(record, prefix, afterKey, held.fetched)
+        gone.push(...absent.filter((key) => !isFileKey(key)))
         const range = { directory: undefined, prefix, afterKey: after?.key, upToKey: page.next?.key, ...newerThan(inquiry) }
         const { files, markers } = diffPage(this.#context.tables, record.rootId, page.objects, range, this.blockSizeBytes(record))
-        const removals = absent.filter((key) => !key.endsWith('/'))
+        const removals = absent.filter((key) => taken.gone.has(key))
         const prefixes = page.prefixes.filter((key) => isUsable(key) && !inquiry.isNewerKnownBelow(key))
         await this.#submit(record, inquiry, {
           upserts: files.filter(isNews).map(({ object }) => object),
@@ -230,8 +211,8 @@ export class StoreSync {
         after = page.next
         isWhole = after === undefined
       } finally {
-        turn.release()
-        inquiry.close()
+        turn?.release()
+        held.fetched.inquiry.close()
       }
     }
     for (const key of gone) await this.tree(record, key, signal, tally)
@@ -339,7 +320,13 @@ export class StoreSync {
   }
 
   /** Holds the beginning of a page against what is known, all of it where that is not too much. @returns what is left too */
-  #piece(record: NamespaceRecord, prefix: string, after: ListPosition | undefined, fetched: FetchedPage): Piece {
+  #piece(
+    record: NamespaceRecord,
+    prefix: string,
+    after: ListPosition | undefined,
+    fetched: FetchedPage,
+    gone?: ReadonlySet<string>,
+  ): Piece {
     const { tables } = this.#context
     const { page, inquiry } = fetched
     const directory = directoryAt(tables, record.rootId, prefix)
@@ -351,8 +338,11 @@ export class StoreSync {
     const objects = end === undefined ? page.objects : page.objects.filter(({ key }) => compareKeys(key, end) <= 0)
     const isWhole = end === undefined || objects.some((object, index) => object !== page.objects[index])
     const blockSizeBytes = this.blockSizeBytes(record)
-    if (isWhole) return { diff: diffPage(tables, record.rootId, page.objects, range, blockSizeBytes), rest: undefined }
-    const diff = diffPage(tables, record.rootId, objects, { ...range, upToKey: end }, blockSizeBytes)
+    const some = isWhole ? page.objects : objects
+    const whole = diffPage(tables, record.rootId, some, isWhole ? range : { ...range, upToKey: end }, blockSizeBytes)
+    const isGone = (key: string): boolean => key === '' || gone?.has(key) !== false
+    const diff = { ...whole, removals: whole.removals.filter(isGone), unmarked: whole.unmarked.filter(isGone) }
+    if (isWhole) return { diff, rest: undefined }
     const left = { page: { ...page, objects: page.objects.slice(objects.length) }, inquiry }
     return { diff, rest: { after: { key: end, token: undefined }, fetched: left } }
   }
@@ -383,13 +373,15 @@ function newerThan(inquiry: Inquiry): Pick<PageRange, 'changed' | 'isYounger'> {
   return { changed: inquiry.changed, isYounger: (key, inodeId) => inquiry.isYounger(key, inodeId) }
 }
 
-function isUsable(prefix: string): boolean {
-  return keyProblem(prefix) === undefined && prefix.isWellFormed()
+/** What a diff would take away, where a key names it. */
+function absentOf({ removals, unmarked }: PageDiff): string[] {
+  return [...removals, ...unmarked.filter((key) => key !== '')]
 }
 
-/** What is told of an object of a page. @param newId of a file that the page made, or put aside */
-export function syncedObject({ object, known, problem }: PageFile, newId: number | undefined, blockSizeBytes: number): SyncedObject {
-  if (problem !== '') return { fileId: 0, object, blockSizeBytes, problem }
-  if (newId !== undefined) return { fileId: newId, object, blockSizeBytes, problem, change: known === undefined ? 'ADDED' : 'CHANGED' }
-  return { fileId: known?.id ?? 0, object, blockSizeBytes: known?.blockSizeBytes ?? blockSizeBytes, problem }
+function isFileKey(key: string): boolean {
+  return !key.endsWith('/')
+}
+
+function isUsable(prefix: string): boolean {
+  return keyProblem(prefix) === undefined && prefix.isWellFormed()
 }

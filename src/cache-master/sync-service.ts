@@ -24,7 +24,8 @@ import { directoryKey } from './file-service.ts'
 import { type MasterContext, namespaceNamed } from './master-context.ts'
 import { notFound } from './path-locator.ts'
 import { parseStagingId, type Staging, type StagingService } from './staging-service.ts'
-import { type Look, pageLimitMax, type StoreSync, type SyncedObject, type SyncedPage } from './store-sync.ts'
+import { pageLimitMax, type StoreSync } from './store-sync.ts'
+import { type Look, type SyncedObject, type SyncedPage } from './synced-page.ts'
 
 /** Staged data whose load does not say how long it may wait. */
 const stagedForMs = 24 * 3_600_000

@@ -43,16 +43,14 @@ export interface PageDiff {
 }
 
 /** Whether the object stands for a directory: no bytes, and a key that ends in `/` (or is the namespace's prefix itself). */
-export function isMarker(object: { readonly key: string; readonly length: number; readonly problem?: string }): boolean {
-  return object.problem === undefined && object.length === 0 && (object.key === '' || object.key.endsWith('/'))
+export function isMarker(object: Pick<ShownObject, 'key' | 'length' | 'problem'>): boolean {
+  return object.length === 0 && object.problem === undefined && (object.key === '' || object.key.endsWith('/'))
 }
 
 /** Why an object cannot become a file, or the empty string. */
-export function objectProblem(
-  object: { readonly key: string; readonly length: number; readonly etag: string; readonly problem?: string },
-  blockSizeBytes: number,
-): string {
+export function objectProblem(object: Pick<ShownObject, 'key' | 'length' | 'etag' | 'problem' | 'doubt'>, blockSizeBytes: number): string {
   if (object.problem !== undefined) return object.problem
+  if (object.doubt !== undefined) return object.doubt
   if (object.key === '') return 'the object has the name of the namespace itself'
   if (object.etag === '') return 'the store lists it without an ETag, so that its version cannot be held fast'
   const problem = keyProblem(object.key)

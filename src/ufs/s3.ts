@@ -1,28 +1,26 @@
 // Why: COS and every S3 store behind the one contract; only this file and s3-writer.ts import the S3 SDK. How: HEADs go through the
 // SDK, whose own retry is off (it stops at the headers; base/retry.ts is above it here); ranges through range-reader.ts and
-// listings through listing-scan.ts, many times cheaper; the SDK reads a listing that the scan leaves to it. All share the
-// bucket's SlowDown gate.
-import { HeadObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
+// listings through s3-listing.ts, many times cheaper. What answers must hold is in trust/. All share the bucket's SlowDown gate.
+import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import type { Clock, Random } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { retry, type RetryPolicy } from '../base/retry.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import { canonicalQuery, getDocument } from './document-get.ts'
 import { AnswerFault } from './http-head.ts'
-import { compareKeys } from './key-order.ts'
-import { type Listing, scanListing } from './listing-scan.ts'
 import { RangeReader } from './range-reader.ts'
 import { requestName } from './range-response.ts'
-import { answerError, badAnswerError, clockSkewReason, connectionError, errorCodeOf, slowDownReason } from './s3-errors.ts'
+import { answerError, badAnswerError, clockSkewReason, connectionError, slowDownReason } from './s3-errors.ts'
+import { S3Listing } from './s3-listing.ts'
 import { openTransport, type S3Transport } from './s3-transport.ts'
 import { S3Writer } from './s3-writer.ts'
 import { RequestSigner } from './sigv4.ts'
 import { SlowDownGate } from './slow-down-gate.ts'
 import { notUnderstoodReason, refusedAnswer, shown } from './trust/answer-error.ts'
+import { type TrustRules, trustRules } from './trust/rules.ts'
 import type { S3Options } from './store-options.ts'
 import { bareEtag } from './trust/range-answer.ts'
-import type { ListPage, ListPosition, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem, WriteOptions } from './under-file-system.ts'
+import type { ListPage, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem, WriteOptions } from './under-file-system.ts'
 
 export interface StoreDependencies {
   readonly clock: Clock
@@ -34,6 +32,8 @@ export interface StoreDependencies {
   readonly background?: boolean
   /** Objects above this many bytes are copied by reading and writing them. Default: what the store's own copy takes. */
   readonly copyBytesMax?: number
+  /** What an answer must hold. Default: the rules of docs/store-trust.md; tests take single ones away. */
+  readonly rules?: TrustRules
 }
 
 const crcHeader = 'x-cos-hash-crc64ecma'
@@ -50,7 +50,7 @@ export class S3UnderFileSystem implements UnderFileSystem {
   readonly #policy: RetryPolicy
   readonly #reader: RangeReader
   readonly #writer: S3Writer
-  readonly #listSigner: RequestSigner
+  readonly #listing: S3Listing
   readonly #counters = { readBytes: 0, readRequests: 0 }
 
   constructor(options: S3Options, deps: StoreDependencies) {
@@ -60,7 +60,15 @@ export class S3UnderFileSystem implements UnderFileSystem {
     this.#gate = new SlowDownGate(deps.clock, deps.random)
     this.#policy = { attemptsMax: options.maxRetries + 1, initialMs: 100, maxMs: 10_000 }
     this.#client = createClient(options, this.#transport)
-    this.#listSigner = new RequestSigner(options, this.#transport.host, [], deps.clock)
+    this.#listing = new S3Listing({
+      address: options,
+      prefix: options.prefix,
+      transport: this.#transport,
+      signer: new RequestSigner(options, this.#transport.host, [], deps.clock),
+      rules: deps.rules ?? trustRules,
+      retrying: (policy, signal, what, send) => this.#retrying(policy, signal, what, send),
+      onRequest: () => deps.metrics.add('ufs.list.requests'),
+    })
     const limit = options.trafficLimitBitsPerSecond
     const extra = limit === undefined ? [] : [['x-cos-traffic-limit', String(limit)] as const]
     this.#reader = new RangeReader({
@@ -100,12 +108,8 @@ export class S3UnderFileSystem implements UnderFileSystem {
   }
 
   async check(signal: AbortSignal): Promise<void> {
-    await this.#listOnce(
-      { prefix: '', delimiter: undefined, after: undefined, limit: 1 },
-      undefined,
-      { ...this.#policy, attemptsMax: checkAttemptsMax },
-      signal,
-    )
+    const first = { prefix: '', delimiter: undefined, after: undefined, limit: 1 }
+    await this.#listing.list(first, { ...this.#policy, attemptsMax: checkAttemptsMax }, signal)
   }
 
   async stat(key: string, signal: AbortSignal): Promise<ObjectInfo> {
@@ -132,16 +136,8 @@ export class S3UnderFileSystem implements UnderFileSystem {
     }
   }
 
-  async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
-    const token = request.after?.token
-    if (token === undefined) return await this.#listOnce(request, undefined, this.#policy, signal)
-    try {
-      return await this.#listOnce(request, token, this.#policy, signal)
-    } catch (thrown) {
-      // A token may have expired: the key of the position does not.
-      if (!isSkeinError(thrown, 'failed_precondition')) throw thrown
-      return await this.#listOnce(request, undefined, this.#policy, signal)
-    }
+  list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
+    return this.#listing.list(request, this.#policy, signal)
   }
 
   read(request: ReadRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
@@ -171,68 +167,6 @@ export class S3UnderFileSystem implements UnderFileSystem {
   async close(): Promise<void> {
     this.#client.destroy()
     await this.#transport.close()
-  }
-
-  async #listOnce(request: ListRequest, token: string | undefined, policy: RetryPolicy, signal: AbortSignal): Promise<ListPage> {
-    const { prefix } = this.#options
-    const what = requestName('LIST', prefix + request.prefix)
-    const startAfter = token === undefined && request.after !== undefined ? prefix + request.after.key : undefined
-    const output = await this.#retrying(policy, signal, what, async (abortSignal) => {
-      this.#deps.metrics.add('ufs.list.requests')
-      const answer =
-        (await this.#listLean(what, request, token, startAfter, abortSignal)) ??
-        (await this.#listBySdk(request, token, startAfter, abortSignal))
-      // An error document that came with status 200 parses as an empty page.
-      if (answer.IsTruncated === undefined && answer.Name === undefined)
-        throw badAnswerError(this.#options, what, 'the answer is not a listing')
-      return answer
-    })
-    return toPage(output, prefix, request.after)
-  }
-
-  /** Undefined when the answer is better left to the SDK. */
-  async #listLean(
-    what: string,
-    request: ListRequest,
-    token: string | undefined,
-    startAfter: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Listing | undefined> {
-    const query = canonicalQuery({
-      'list-type': '2',
-      'encoding-type': 'url',
-      'max-keys': String(request.limit),
-      prefix: this.#options.prefix + request.prefix,
-      delimiter: request.delimiter,
-      'continuation-token': token,
-      'start-after': startAfter,
-    })
-    const path = this.#transport.pathPrefix
-    const headers = this.#listSigner.sign('GET', path, query)
-    const answer = await getDocument(this.#transport.pool, `${path}?${query}`, headers, signal)
-    if (answer.status === 200) return scanListing(answer.text)
-    const code = errorCodeOf(answer.text)
-    const dateMs = Date.parse(answer.headers.get('date') ?? '')
-    if (code === 'RequestTimeTooSkewed' && Number.isFinite(dateMs)) this.#listSigner.correctClock(dateMs)
-    throw answerError(this.#options, what, answer.status, answer.status === 404 ? 'NoSuchBucket' : code)
-  }
-
-  async #listBySdk(
-    request: ListRequest,
-    token: string | undefined,
-    startAfter: string | undefined,
-    abortSignal: AbortSignal,
-  ): Promise<Listing> {
-    const command = new ListObjectsV2Command({
-      Bucket: this.#options.bucket,
-      Prefix: this.#options.prefix + request.prefix,
-      Delimiter: request.delimiter,
-      MaxKeys: request.limit,
-      EncodingType: 'url',
-      ContinuationToken: token,
-      StartAfter: startAfter,
-    })
-    return await this.#client.send(command, { abortSignal, requestTimeout: this.#options.socketTimeoutMs })
   }
 
   async #explain(key: string, signal: AbortSignal): Promise<void> {
@@ -330,51 +264,4 @@ function createClient(options: S3Options, transport: S3Transport): S3Client {
     { step: 'deserialize', priority: 'high', name: 'keepCosChecksum' },
   )
   return client
-}
-
-function toPage(output: Listing, storePrefix: string, after: ListPosition | undefined): ListPage {
-  const decode = output.EncodingType === 'url' ? decodeKey : (text: string): string => text
-  const objects: ObjectInfo[] = []
-  for (const entry of output.Contents ?? []) {
-    if (entry.Key === undefined) continue
-    const key = decode(entry.Key)
-    if (key === storePrefix && storePrefix !== '') continue
-    objects.push({
-      key: key.slice(storePrefix.length),
-      length: entry.Size ?? 0,
-      // Without one no version can be held fast; who loads it says so (meta/listing-diff.ts).
-      etag: entry.ETag === undefined ? '' : bareEtag(entry.ETag),
-      modifiedMs: entry.LastModified?.getTime() ?? 0,
-      storageClass: entry.StorageClass ?? 'STANDARD',
-    })
-  }
-  const prefixes: string[] = []
-  for (const { Prefix } of output.CommonPrefixes ?? []) {
-    const prefix = Prefix === undefined ? undefined : decode(Prefix).slice(storePrefix.length)
-    // A listing that starts after a folded prefix folds it again.
-    if (prefix !== undefined && prefix !== after?.key) prefixes.push(prefix)
-  }
-  const key =
-    [after?.key, objects.at(-1)?.key, prefixes.at(-1)]
-      .filter((last) => last !== undefined)
-      .sort(compareKeys)
-      .at(-1) ?? ''
-  const next = output.IsTruncated === true ? { key, token: output.NextContinuationToken } : undefined
-  return { objects: behind(objects, after), prefixes, next }
-}
-
-/** A store that does not know its token any more may begin again without a word (radosgw): what was given out is not given out again. */
-function behind(objects: readonly ObjectInfo[], after: ListPosition | undefined): readonly ObjectInfo[] {
-  const [first] = objects
-  if (after === undefined || first === undefined || compareKeys(first.key, after.key) > 0) return objects
-  return objects.filter(({ key }) => compareKeys(key, after.key) > 0)
-}
-
-/** Undoes `encoding-type=url`: percent-encoding, and `+` for a blank as AWS writes it. A key that is no UTF-8 stays encoded. */
-function decodeKey(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '))
-  } catch {
-    return text
-  }
 }

@@ -15,6 +15,8 @@ export interface ObjectInfo {
   readonly storageClass: string
   /** CRC-64/XZ of the whole object in decimal, where the store has it (`x-cos-hash-crc64ecma`). */
   readonly crc64?: string
+  /** Of an entry of a listing: what is odd about it, so that only `stat` can tell its length and version. */
+  readonly doubt?: string
   /**
    * Why what is there cannot be read as an object (a directory's name that is no text, a link out of the root). Its key is for
    * people; with a slash at its end nothing below it could be listed.
@@ -38,10 +40,10 @@ export interface ListPosition {
   readonly token: string | undefined
 }
 export interface ListPage {
-  /** In ascending order of the UTF-8 bytes of the key. */
+  /** In ascending order of the UTF-8 bytes of the key; so are the prefixes. All are behind the position that was asked for. */
   readonly objects: readonly ObjectInfo[]
   readonly prefixes: readonly string[]
-  /** Undefined at the end of the listing. */
+  /** Undefined at the end of the listing; else its key is behind the position that was asked for, so that each listing ends. */
   readonly next: ListPosition | undefined
 }
 
@@ -86,7 +88,7 @@ export interface UnderFileSystem {
   /** Whether the store answers for this bucket and prefix. @throws what is wrong, in one line */
   check(signal: AbortSignal): Promise<void>
   stat(key: string, signal: AbortSignal): Promise<ObjectInfo>
-  /** One page. */
+  /** One page. @throws SkeinError failed_precondition, too, where the answer breaks a rule of docs/store-trust.md */
   list(request: ListRequest, signal: AbortSignal): Promise<ListPage>
   /**
    * Exactly `length` bytes in order, as chunks of any size. Cut and stalled bodies are resumed inside, within the retry

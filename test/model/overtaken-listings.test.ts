@@ -232,6 +232,16 @@ function seenOnce(steps: readonly Step[]): readonly Step[] {
   return steps.filter((one, i) => first < 0 || i < first || (one.type !== 'put' && one.type !== 'take') || !one.key.includes('/'))
 }
 
+/**
+ * What a listing leaves out is looked at when it comes in: what others took away and put there again meanwhile is seen. So they
+ * put nothing back while listings are asked for.
+ */
+function goneForGood(steps: readonly Step[]): readonly Step[] {
+  const first = steps.findIndex((one) => one.type === 'ask' && (one.how === 'tree' || one.how === 'children'))
+  const isTaken = (key: string, before: number): boolean => steps.slice(0, before).some((one) => one.type === 'take' && one.key === key)
+  return steps.filter((one, i) => first < 0 || i < first || one.type !== 'put' || !isTaken(one.key, i))
+}
+
 async function run(steps: readonly Step[], isHeld: boolean, plant?: (changes: RecentChanges) => RecentChanges): Promise<World> {
   const world = new World(isHeld, plant)
   // Something is there to begin with, and known.
@@ -242,7 +252,7 @@ async function run(steps: readonly Step[], isHeld: boolean, plant?: (changes: Re
   for (const key of ['y', 'z/c']) world.store.put(key)
   await world.do({ type: 'ask', how: 'tree', key: '' })
   await world.end()
-  for (const one of seenOnce(tellable(steps))) await world.do(one)
+  for (const one of goneForGood(seenOnce(tellable(steps)))) await world.do(one)
   await world.end()
   return world
 }

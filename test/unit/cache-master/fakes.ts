@@ -35,6 +35,8 @@ export class FakeStore implements UnderFileSystem {
   failure: Error | undefined
   /** Called after a listing was answered and before its caller has it. */
   afterList: (() => Promise<void>) | undefined
+  /** What a listing says of the objects, where that is not what they are; undefined: it leaves it out. */
+  listed: ((object: ObjectInfo) => ObjectInfo | undefined) | undefined
   /** The same of one object. */
   afterStat: (() => Promise<void>) | undefined
 
@@ -87,7 +89,8 @@ export class FakeStore implements UnderFileSystem {
       last = folded ?? key
     }
     await this.afterList?.()
-    return { objects, prefixes, next }
+    const { listed } = this
+    return { objects: listed === undefined ? objects : objects.flatMap((object) => listed(object) ?? []), prefixes, next }
   }
   // eslint-disable-next-line require-yield
   async *read(): AsyncGenerator<Uint8Array> {
