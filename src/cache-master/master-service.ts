@@ -19,8 +19,9 @@ import { namespaceById } from '../meta/resolve.ts'
 import { detachedParentId } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import type { DecommissionRequest, DecommissionResponse, LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
-import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import { type DecommissionRequest, type DecommissionResponse, LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
+import { MasterServiceDefinition } from '../wire/generated/master.ts'
+import { limited } from '../wire/limits/all-limits.ts'
 import type { Service } from '../wire/service.ts'
 import { BackupService } from './backup-service.ts'
 import { ClusterGate } from './cluster-gate.ts'
@@ -211,8 +212,8 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
   })
   const closing = new AbortController()
   return {
-    service,
-    lifecycle: lifecycle.service,
+    service: limited(MasterServiceDefinition, service),
+    lifecycle: limited(LifecycleServiceDefinition, lifecycle.service),
     decommission: (request) => decommission.decommission(request),
     stopped: context.log.stopped,
     start: (signal) => {

@@ -10,7 +10,8 @@ import type { Logger } from '../telemetry/logger.ts'
 import { isOtherDefinition } from '../ufs/following-store.ts'
 import { isRefusal, type OpenStore, StoreCache } from '../ufs/store-cache.ts'
 import type { ObjectInfo, UnderFileSystem } from '../ufs/under-file-system.ts'
-import type { PersistFileRequest, PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
+import { type PersistFileRequest, PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
+import { limited } from '../wire/limits/all-limits.ts'
 import type { Service } from '../wire/service.ts'
 import { type CachedFileSources, checkCachedFile, readCachedFile } from './cached-file.ts'
 
@@ -49,7 +50,7 @@ export function createPersistService(deps: PersistServiceDependencies): PersistS
   const stores = new StoreCache({ openStore: deps.openStore, clock: deps.clock, idleStoresMax, renewPauseMs: storeRenewPauseMs })
   const slots = new Budget('files being persisted', filesAtOnce)
   return {
-    service: {
+    service: limited(PersistServiceDefinition, {
       persistFile: async (request, { signal }) => {
         throwIfAborted(signal)
         const problem = keyProblem(request.key)
@@ -67,7 +68,7 @@ export function createPersistService(deps: PersistServiceDependencies): PersistS
           slot.release()
         }
       },
-    },
+    }),
     close: () => stores.close(),
   }
 }

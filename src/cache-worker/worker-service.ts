@@ -7,13 +7,14 @@ import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import type { BlockReservation, BlockStore } from '../block/block-store.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import type {
-  LocateBlockRequest,
-  LocateBlockResponse,
-  ReserveBlockRequest,
-  ReserveBlockResponse,
+import {
+  type LocateBlockRequest,
+  type LocateBlockResponse,
+  type ReserveBlockRequest,
+  type ReserveBlockResponse,
   WorkerServiceDefinition,
 } from '../wire/generated/worker.ts'
+import { limited } from '../wire/limits/all-limits.ts'
 import type { Service } from '../wire/service.ts'
 import type { BlockCopier } from './block-copier.ts'
 import type { KeptBlocks } from './kept-blocks.ts'
@@ -56,7 +57,7 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
   }
 
   return {
-    service: {
+    service: limited(WorkerServiceDefinition, {
       reserveBlock: (request) => reserve(deps, leases, request),
       copyHere: async ({ blocks }) => {
         // Clients ask only for what the store beneath has too.
@@ -113,7 +114,7 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
           reservedBytes: store.reservedBytes,
         }
       },
-    },
+    }),
     sweep: async (ageMs) => {
       const staleMs = clock.monotonicMs() - ageMs
       let aborted = 0

@@ -8,6 +8,7 @@ import { loadCommandProblem } from '../load/command-checks.ts'
 import type { LoadCommand, LoadEffect, SubmitLoad } from '../load/commands.ts'
 import { formatLoadId, hasEnded, type LoadRecord } from '../load/load.ts'
 import { loadToExpire } from '../load/apply-history.ts'
+import { withShortTexts } from '../load/short-texts.ts'
 import type { Tables } from '../load/tables.ts'
 import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
@@ -18,7 +19,8 @@ import type { OnFire, ScheduleTimer } from '../queue/schedule-timer.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { JobMasterAddress, MasterServiceDefinition } from '../wire/generated/master.ts'
-import type { JobServiceDefinition, JobServiceSummary, SubmitLoadRequest, SubmitLoadResponse } from '../wire/generated/job.ts'
+import { type JobServiceSummary, type SubmitLoadRequest, type SubmitLoadResponse, JobServiceDefinition } from '../wire/generated/job.ts'
+import { limited } from '../wire/limits/all-limits.ts'
 import type { ScheduleDefinition, ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import type { Service } from '../wire/service.ts'
 import { checkNoOverlap } from './atomic-load.ts'
@@ -119,7 +121,7 @@ class JobMasterRole implements JobMaster {
   readonly schedules: Service<ScheduleServiceDefinition>
   readonly #deps: JobMasterDependencies
   readonly #tables: Tables
-  readonly #log: CommandLog<LoadCommand, LoadEffect>
+  readonly #log: Pick<CommandLog<LoadCommand, LoadEffect>, 'submit' | 'close'>
   readonly #closeState: () => Promise<void>
   readonly #outstanding = new Outstanding()
   readonly #jobWorkers: JobWorkerRegistry
@@ -144,7 +146,7 @@ class JobMasterRole implements JobMaster {
   constructor(deps: JobMasterDependencies, tables: Tables, log: CommandLog<LoadCommand, LoadEffect>, closeState: () => Promise<void>) {
     this.#deps = deps
     this.#tables = tables
-    this.#log = log
+    this.#log = { submit: (command) => log.submit(withShortTexts(command)), close: () => log.close() }
     this.#closeState = closeState
     const { clock, random, options, metrics, master } = deps
     this.#jobWorkers = new JobWorkerRegistry(clock, random)
@@ -153,7 +155,7 @@ class JobMasterRole implements JobMaster {
     const shared = {
       ...deps,
       tables,
-      submit: (command: LoadCommand) => log.submit(command),
+      submit: (command: LoadCommand) => this.#log.submit(command),
       outstanding: this.#outstanding,
       jobWorkers: this.#jobWorkers,
       cluster: this.#cluster,
@@ -313,7 +315,7 @@ class JobMasterRole implements JobMaster {
 
   #createService(): Service<JobServiceDefinition> {
     const tables = this.#tables
-    return {
+    return limited(JobServiceDefinition, {
       submitLoad: (request, { signal }) => this.#submitLoad(request, signal),
       stageIndex: async (request) => {
         await stageIndex(this.#runnerDeps, request)
@@ -349,7 +351,7 @@ class JobMasterRole implements JobMaster {
         await this.#sets.completeSet(request)
         return {}
       },
-    }
+    })
   }
 
   #status(loadId: number): ReturnType<typeof statusOf> {

@@ -1,6 +1,8 @@
 // Why: planning takes one page of files after the other, and must not know whether they come from a store's listing or from
 // a staged list of paths, which of them are wanted, and what the listing found new. How: one function gives the page at
 // a cursor. Of a list each path is asked for by itself, several at a time: a file by its name, a directory by its listing.
+import type { Clock } from '../base/clock.ts'
+import { Turns } from '../base/turns.ts'
 import { isSkeinError } from '../base/errors.ts'
 import { formatPath, parsePath } from '../base/paths.ts'
 import type { IndexItem } from '../load/path-list.ts'
@@ -52,6 +54,7 @@ export interface ListingPage {
 export class LoadListing {
   readonly #master: Pick<Service<MasterServiceDefinition>, 'getNamespace' | 'syncPage' | 'refreshFile'>
   readonly #tables: Pick<Tables, 'indexes' | 'indexParts'>
+  readonly #clock: Clock
   readonly #load: Listable
   readonly #terms: () => ListingTerms
   readonly #selector: Selector | undefined
@@ -66,12 +69,14 @@ export class LoadListing {
     deps: {
       readonly master: Pick<Service<MasterServiceDefinition>, 'getNamespace' | 'syncPage' | 'refreshFile'>
       readonly tables: Pick<Tables, 'indexes' | 'indexParts'>
+      readonly clock: Clock
     },
     terms: () => ListingTerms = () => ({}),
   ) {
     this.#load = load
     this.#master = deps.master
     this.#tables = deps.tables
+    this.#clock = deps.clock
     this.#terms = terms
     const { selection } = load.options
     this.#selector = selection !== undefined && isSelective(selection) ? selectorOf(selection) : undefined
@@ -86,12 +91,11 @@ export class LoadListing {
     const { path } = this.#load
     const answer = await this.#sync(path, cursor, limit, signal)
     const looks = cursor === '' && mayBeFile(path) ? 1 : 0
-    return this.#pageOf(
+    return await this.#pageOf(
       answer.namespaceId,
       answer.files.map((file) => ({ file, root: path, item: undefined })),
       answer.nextCursor,
-      1,
-      looks,
+      { lists: 1, looks, signal },
     )
   }
 
@@ -115,10 +119,17 @@ export class LoadListing {
     return this.#stagingId === undefined || terms.stagingId === undefined ? terms : { ...terms, stagingId: this.#stagingId }
   }
 
-  #pageOf(namespaceId: string, found: readonly Found[], nextCursor: string, lists: number, looks: number): ListingPage {
+  async #pageOf(
+    namespaceId: string,
+    found: readonly Found[],
+    nextCursor: string,
+    { lists, looks, signal }: { readonly lists: number; readonly looks: number; readonly signal: AbortSignal },
+  ): Promise<ListingPage> {
+    const turns = new Turns(this.#clock)
     let [filesAdded, filesChanged, filesExcluded] = [0, 0, 0]
     const files: ListedFile[] = []
     for (const { file, root, item } of found) {
+      if (this.#selector !== undefined && turns.isOver) await turns.pause(signal)
       const isMarker = file.length === 0 && (file.key === '' || file.key.endsWith('/')) && file.problem === ''
       if (!isMarker && this.#selector !== undefined && !this.#selector(nameBelow(parsePath(root).key, file.key), selectable(file))) {
         filesExcluded += 1
@@ -145,7 +156,7 @@ export class LoadListing {
     for (;;) {
       const items =
         position.inner === '' ? this.#items(indexId, position.item, Math.min(lookupsMax, limit)) : this.#items(indexId, position.item, 1)
-      if (items.length === 0) return this.#pageOf(namespaceId, found, '', lists, looks)
+      if (items.length === 0) return await this.#pageOf(namespaceId, found, '', { lists, looks, signal })
       const { inner } = position
       const answers = await Promise.all(items.map((item) => this.#lookUp(namespaceId, item, inner, limit, signal)))
       for (const [index, answer] of answers.entries()) {
@@ -153,16 +164,20 @@ export class LoadListing {
         looks += answer.looks
         // A directory with more pages than one, or one that would make the page too long, begins a page of its own.
         if (found.length > 0 && found.length + answer.found.length > limit) {
-          return this.#pageOf(namespaceId, found, cursorOf({ item: position.item + index, inner: '' }), lists, looks)
+          return await this.#pageOf(namespaceId, found, cursorOf({ item: position.item + index, inner: '' }), { lists, looks, signal })
         }
         found.push(...answer.found)
         if (answer.nextCursor !== '')
-          return this.#pageOf(namespaceId, found, cursorOf({ item: position.item + index, inner: answer.nextCursor }), lists, looks)
+          return await this.#pageOf(namespaceId, found, cursorOf({ item: position.item + index, inner: answer.nextCursor }), {
+            lists,
+            looks,
+            signal,
+          })
       }
       position = { item: position.item + items.length, inner: '' }
       if (found.length >= limit) {
         const more = this.#items(indexId, position.item, 1).length > 0
-        return this.#pageOf(namespaceId, found, more ? cursorOf(position) : '', lists, looks)
+        return await this.#pageOf(namespaceId, found, more ? cursorOf(position) : '', { lists, looks, signal })
       }
     }
   }

@@ -4,7 +4,7 @@ import { formatDuration } from '../base/durations.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { LoadOptions } from '../load/load.ts'
 import type { HostChoice } from '../load/placement.ts'
-import { isSelective, type Selection, selectorOf } from '../load/selection.ts'
+import { checkSelectionCost, isSelective, type Selection, selectorOf } from '../load/selection.ts'
 import type { LoadOptions as WireLoadOptions, SubmitLoadRequest } from '../wire/generated/job.ts'
 import type { JobMasterOptions } from './options.ts'
 import { pacingOptions } from './pacing-options.ts'
@@ -82,6 +82,7 @@ export function wireOptionsOf({ selection, hosts, ...options }: LoadOptions): Wi
 /** Undefined when it leaves nothing out. */
 function selectionOf(given: WireLoadOptions['selection']): Selection | undefined {
   if (!isSelective(given) || given === undefined) return undefined
+  checkSelectionCost(given)
   selectorOf(given)
   const { include, exclude, sizeMin, sizeMax, modifiedAfterMs, modifiedBeforeMs } = given
   return {

@@ -6,6 +6,7 @@ import { bandwidthAt, type Bandwidth, parseBandwidth, unlimitedBandwidth } from 
 import type { Clock, Random } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
 import { parsePath } from '../base/paths.ts'
+import { readBytesMax } from '../load/completion-check.ts'
 import { prioritiesOf } from '../load/deadline-priority.ts'
 import { formatLoadId, type LoadRecord } from '../load/load.ts'
 import { type BackOff, backOff } from '../load/origin-back-off.ts'
@@ -104,7 +105,8 @@ export class LoadPacing {
   }
 
   /** Tells what a task has read of the store so far. */
-  progress(out: OutSet, bytes: number): void {
+  progress(out: OutSet, told: number): void {
+    const bytes = Math.min(told, readBytesMax(out.set.bytes))
     const before = this.#counted.get(out) ?? 0
     if (bytes <= before) return
     this.#counted.set(out, bytes)
@@ -117,7 +119,10 @@ export class LoadPacing {
   /** The answer to a heartbeat; undefined when nothing is held back. */
   answer(jobWorkerId: string, pressures: Pressures | undefined): Pacing | undefined {
     const now = this.#deps.clock.monotonicMs()
-    for (const { namespaceId, slowDowns } of pressures?.namespaces ?? []) if (slowDowns > 0) this.#noteBackOff(namespaceId, slowDowns)
+    const told = (pressures?.namespaces ?? []).filter(({ slowDowns }) => slowDowns > 0)
+    // Only stores that a load reads: of others nothing is kept.
+    const read = new Set(told.length === 0 ? [] : this.#running().map(({ namespaceId }) => namespaceId))
+    for (const { namespaceId, slowDowns } of told) if (read.has(namespaceId)) this.#noteBackOff(namespaceId, slowDowns)
     const { loads, rates } = this.#current()
     const allowances = loads.flatMap((load) => {
       const rate = rates.get(load.loadId)

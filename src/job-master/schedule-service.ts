@@ -12,12 +12,13 @@ import { checkTimes, patternOf } from '../load/schedule-times.ts'
 import { catchUpWords, type CatchUp, type ScheduleDefinition, type ScheduleRecord, type ScheduleRun } from '../load/schedule.ts'
 import type { Tables } from '../load/tables.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
-import type {
-  Schedule,
-  ScheduleDefinition as ScheduleMessage,
-  ScheduleRun as RunMessage,
+import {
+  type Schedule,
+  type ScheduleDefinition as ScheduleMessage,
+  type ScheduleRun as RunMessage,
   ScheduleServiceDefinition,
 } from '../wire/generated/schedule.ts'
+import { limited } from '../wire/limits/all-limits.ts'
 import type { Service } from '../wire/service.ts'
 import type { ScheduleKeeper } from './schedule-keeper.ts'
 import { estimateOf, lateNote, leadOf } from './schedule-lead.ts'
@@ -50,7 +51,7 @@ export function createScheduleService(deps: ScheduleServiceDependencies, serving
     await submit({ type: 'SchedulePaused', nowMs: clock.nowMs(), scheduleId, paused })
     return scheduleOf(deps, findSchedule(tables, name))
   }
-  return {
+  return limited(ScheduleServiceDefinition, {
     createSchedule: async (message, { signal }) => {
       const definition = asUsage(() => {
         deps.checkOptions(message)
@@ -93,7 +94,7 @@ export function createScheduleService(deps: ScheduleServiceDependencies, serving
       const runs = tables.scheduleRuns.scan([scheduleId], 0, Number.MAX_SAFE_INTEGER).toReversed()
       return { runs: runs.slice(0, limit === 0 ? runsKeptMax : limit).map(({ value }) => runOf(deps, scheduleId, value)) }
     },
-  }
+  })
 }
 
 /** What is written wrongly is wrong use of the command line. */

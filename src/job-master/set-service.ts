@@ -7,6 +7,7 @@ import { SingleFlight } from '../base/single-flight.ts'
 import type { FileFailure, LoadRecord, SetRecord } from '../load/load.ts'
 import { formatLoadId, hasEnded, parseLoadId, setBytes, stagingOf, wishOf } from '../load/load.ts'
 import type { LoadCommand, LoadEffect, Replacement, SetCompleted } from '../load/commands.ts'
+import { completionOf } from '../load/completion-check.ts'
 import { planPage, releasePlan, type ListedFile } from '../load/planner.ts'
 import { giveUp, planRetries, splitSet, type RetryContext } from '../load/retry-policy.ts'
 import type { Tables } from '../load/tables.ts'
@@ -112,17 +113,18 @@ export class SetService {
     await this.#completing.run(`${loadId}/${request.set}`, () => this.#complete(loadId, request))
   }
 
-  async #complete(loadId: number, request: CompleteSetRequest): Promise<void> {
+  async #complete(loadId: number, given: CompleteSetRequest): Promise<void> {
     const { tables, outstanding, dispatcher, metrics, cluster } = this.#deps
     const placement = cluster.placementOf(loadId)
     const load = tables.loads.get([loadId])
-    const record = tables.sets.get([loadId, request.set])
-    const open = tables.open.get([loadId, request.set])
-    const out = outstanding.get(loadId, request.set)
+    const record = tables.sets.get([loadId, given.set])
+    const open = tables.open.get([loadId, given.set])
+    const out = outstanding.get(loadId, given.set)
     if (load === undefined || record === undefined || open === undefined) {
-      outstanding.forget(loadId, request.set)
+      outstanding.forget(loadId, given.set)
       return
     }
+    const request = completionOf(record, given)
     const clean = request.failures.length === 0 && request.replacements.length === 0
     // A newer attempt is on its way; what this one failed at says nothing about that one.
     if (!clean && out !== undefined && out.attempt > request.attempt) return

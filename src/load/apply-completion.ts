@@ -66,18 +66,18 @@ function noteVerified({ counts }: LoadRecord, { verified }: SetCompleted): void 
 /** The set's blocks that arrived on every target. */
 function keptPieces(record: SetRecord, retries: readonly NewSet[], failed: ReadonlyMap<number, unknown>): readonly Piece[] {
   if (retries.length === 0 && failed.size === 0) return record.pieces
-  const again = new Map<number, Piece[]>()
-  for (const piece of retries.flatMap((retry) => retry.pieces)) {
-    const pieces = again.get(piece.fileId)
-    if (pieces === undefined) again.set(piece.fileId, [piece])
-    else pieces.push(piece)
+  const again = new Map<number, Set<number>>()
+  for (const { fileId, firstBlock, blockCount } of retries.flatMap((retry) => retry.pieces)) {
+    const blocks = again.get(fileId) ?? new Set()
+    again.set(fileId, blocks)
+    for (let index = firstBlock; index < firstBlock + blockCount; index += 1) blocks.add(index)
   }
   return record.pieces
     .filter((piece) => !failed.has(piece.fileId))
     .flatMap((piece) => {
       const moved = again.get(piece.fileId)
       if (moved === undefined) return [piece]
-      return carve(piece, (index) => !moved.some((other) => index >= other.firstBlock && index < other.firstBlock + other.blockCount))
+      return carve(piece, (index) => !moved.has(index))
     })
 }
 

@@ -6,6 +6,8 @@ import { SkeinError } from '../base/errors.ts'
 /** Longest pattern, in characters. */
 const patternMax = 1000
 const alternativesMax = 100
+/** Depth of braces within braces: each level is looked at once more for every choice of the level above. */
+const braceDepthMax = 10
 
 type Token =
   | { readonly kind: 'one'; readonly accepts: (character: string) => boolean }
@@ -27,8 +29,7 @@ export type Glob = (name: string) => boolean
  */
 export function parseGlob(pattern: string): Glob {
   if (pattern === '') throw new SkeinError('invalid_argument', 'a glob is empty: write one such as *.parquet')
-  if (pattern.length > patternMax)
-    throw new SkeinError('invalid_argument', `the glob '${pattern.slice(0, 40)}...' is longer than ${patternMax} characters`)
+  if (pattern.length > patternMax) throw tooLong(pattern)
   const whole = pattern.endsWith('/') ? `${pattern}**` : pattern
   const anchored = whole.replace(/^\//, '')
   const wholePath = whole.includes('/')
@@ -39,9 +40,18 @@ export function parseGlob(pattern: string): Glob {
   }
 }
 
-/** How many patterns without braces a glob stands for: what it costs to hold a name against it. @throws SkeinError invalid_argument */
-export function globCost(pattern: string): number {
-  return alternativesOf(pattern, pattern).length
+/**
+ * How many patterns without braces a glob stands for, and their characters: what it costs to hold a name against it is their
+ * number times the name's. @throws SkeinError invalid_argument
+ */
+export function globCost(pattern: string): { readonly patterns: number; readonly characters: number } {
+  if (pattern.length > patternMax) throw tooLong(pattern)
+  const all = alternativesOf(pattern, pattern)
+  return { patterns: all.length, characters: all.reduce((sum, one) => sum + one.length, 0) }
+}
+
+function tooLong(pattern: string): SkeinError {
+  return new SkeinError('invalid_argument', `the glob '${pattern.slice(0, 40)}...' is longer than ${patternMax} characters`)
 }
 
 /** The pattern with each choice of its braces. */
@@ -53,8 +63,11 @@ function alternativesOf(pattern: string, given: string): string[] {
   for (let at = open; at < pattern.length; at += 1) {
     const character = pattern[at]
     if (character === '\\') at += 1
-    else if (character === '{') depth += 1
-    else if (character === ',' && depth === 1) cuts.push(at)
+    else if (character === '{') {
+      depth += 1
+      if (depth > braceDepthMax)
+        throw new SkeinError('invalid_argument', `the glob '${given}' has braces within braces beyond ${braceDepthMax} levels`)
+    } else if (character === ',' && depth === 1) cuts.push(at)
     else if (character === '}') {
       depth -= 1
       if (depth > 0) continue
@@ -120,37 +133,69 @@ function classOf(text: string): (character: string) => boolean {
   return (character) => character !== '/' && ranges.some(([from, to]) => character >= from && character <= to) !== negated
 }
 
-/** Advances every place that the name so far may have reached. */
+/** Advances every place that the name so far may have reached: each is looked at once a character. */
 function fits(tokens: readonly Token[], name: string): boolean {
-  let places = new Set<number>()
-  reach(tokens, 0, places)
-  for (const character of name.split('')) {
-    const next = new Set<number>()
-    for (const place of places) {
-      const token = tokens[place]
-      if (token === undefined) continue
-      if (token.kind === 'one') {
-        if (token.accepts(character)) reach(tokens, place + 1, next)
-      } else if (token.kind === 'some') {
-        if (character !== '/') reach(tokens, place, next)
-      } else if (token.kind === 'rest') reach(tokens, place, next)
-      else {
-        const within = token.kind === 'within' ? place : place + 1
-        next.add(within)
-        if (character === '/') reach(tokens, within + 1, next)
-      }
-    }
-    if (next.size === 0) return false
-    places = next
-  }
+  const places = new Places(tokens)
+  places.reach(0)
+  for (let at = 0; at < name.length; at += 1) if (!places.advance(name[at] ?? '')) return false
   return places.has(tokens.length)
 }
 
-/** Adds a place, and those behind it that need no character. */
-function reach(tokens: readonly Token[], place: number, places: Set<number>): void {
-  if (places.has(place)) return
-  places.add(place)
-  const kind = tokens[place]?.kind
-  if (kind === 'some' || kind === 'rest') reach(tokens, place + 1, places)
-  else if (kind === 'directories') reach(tokens, place + 2, places)
+/** The places that are reached, each once, in two lists that take turns. */
+class Places {
+  readonly #tokens: readonly Token[]
+  #now: number[] = []
+  #next: number[] = []
+  /** By place: in which step it was reached last. */
+  readonly #reachedIn: Int32Array
+  #step = 1
+
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens
+    this.#reachedIn = new Int32Array(tokens.length + 2)
+  }
+
+  has(place: number): boolean {
+    return this.#reachedIn[place] === this.#step
+  }
+
+  /** Adds a place, and those behind it that need no character. */
+  reach(place: number): void {
+    for (let at = place; this.#reachedIn[at] !== this.#step;) {
+      this.#reachedIn[at] = this.#step
+      this.#next.push(at)
+      const kind = this.#tokens[at]?.kind
+      if (kind === 'some' || kind === 'rest') at += 1
+      else if (kind === 'directories') at += 2
+      else return
+    }
+  }
+
+  /** Takes one character. @returns whether any place is left */
+  advance(character: string): boolean {
+    this.#step += 1
+    ;[this.#now, this.#next] = [this.#next, this.#now]
+    this.#next.length = 0
+    for (const place of this.#now) {
+      const token = this.#tokens[place]
+      if (token === undefined) continue
+      if (token.kind === 'one') {
+        if (token.accepts(character)) this.reach(place + 1)
+      } else if (token.kind === 'some') {
+        if (character !== '/') this.reach(place)
+      } else if (token.kind === 'rest') this.reach(place)
+      else {
+        const within = token.kind === 'within' ? place : place + 1
+        this.#add(within)
+        if (character === '/') this.reach(within + 1)
+      }
+    }
+    return this.#next.length > 0
+  }
+
+  #add(place: number): void {
+    if (this.#reachedIn[place] === this.#step) return
+    this.#reachedIn[place] = this.#step
+    this.#next.push(place)
+  }
 }

@@ -3,6 +3,7 @@
 // same targets share a set. Small files in a row get the same targets, the more of them the larger the load is, so that
 // sets are full however many workers there are. Room is reserved as it is given out; what does not fit is reported, never planned.
 import { blockCount, blockLength } from '../base/block-id.ts'
+import { sizeProblem } from './completion-check.ts'
 import type { PageCounts } from './commands.ts'
 import { hashNumbers } from './hash.ts'
 import { pieceBytes, type FileFailure, type NewSet, type Piece } from './load.ts'
@@ -124,8 +125,9 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
     }
     counts.files += 1
     counts.bytes += file.length
-    if (file.problem !== '') {
-      failed.push(failureOf(file, file.problemCode ?? 'failed_precondition', file.problem))
+    const problem = file.problem === '' ? sizeProblem(file.length, file.blockSizeBytes) : file.problem
+    if (problem !== undefined) {
+      failed.push(failureOf(file, file.problemCode ?? 'failed_precondition', problem))
       continue
     }
     const plan = planFile(file, options, placement, groups)

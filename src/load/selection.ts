@@ -29,17 +29,34 @@ export type Selector = (name: string, file: SelectableFile) => boolean
 /** Globs, and characters of one; each file of a listing is held against all of them. */
 export const selectionLimits = { globsMax: 200, globBytesMax: 3000 } as const
 const { globsMax } = selectionLimits
+/** Of all globs together, each choice of their braces counted. */
+const charactersMax = 10_000
+
+/** Whether a new load may have these globs: what it costs to hold one name against them. @throws SkeinError invalid_argument */
+export function checkSelectionCost({ include, exclude }: Selection): void {
+  const all = [...include, ...exclude]
+  let [patterns, characters] = [all.length > globsMax ? all.length : 0, 0]
+  for (const glob of patterns > 0 ? [] : all) {
+    const cost = globCost(glob)
+    patterns += cost.patterns
+    characters += cost.characters
+  }
+  if (characters > charactersMax)
+    throw new SkeinError(
+      'invalid_argument',
+      `the globs have more than ${charactersMax} characters, each choice of their braces counted: give an --index list`,
+    )
+  if (patterns > globsMax)
+    throw new SkeinError(
+      'invalid_argument',
+      `there are more than ${globsMax} globs, each choice of their braces counted: give an --index list`,
+    )
+}
 
 /** @throws SkeinError invalid_argument for a glob that is none, or bounds that leave nothing */
 export function selectorOf(selection: Selection): Selector {
   const { include, exclude, sizeMin = 0, sizeMax = Number.POSITIVE_INFINITY } = selection
   const { modifiedAfterMs, modifiedBeforeMs } = selection
-  const all = [...include, ...exclude]
-  if (all.length > globsMax || all.reduce((sum, glob) => sum + globCost(glob), 0) > globsMax)
-    throw new SkeinError(
-      'invalid_argument',
-      `there are more than ${globsMax} globs, each choice of their braces counted: give an --index list`,
-    )
   if (sizeMin > sizeMax) throw new SkeinError('invalid_argument', `--size-min ${sizeMin} is above --size-max ${sizeMax}: no file fits`)
   if (modifiedAfterMs !== undefined && modifiedBeforeMs !== undefined && modifiedAfterMs >= modifiedBeforeMs)
     throw new SkeinError('invalid_argument', '--modified-after is not before --modified-before: no file fits')

@@ -4,6 +4,8 @@ import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { checkBindHost, formatAddress } from './address.ts'
+import { limitsOf } from './limits/all-limits.ts'
+import type { ServiceLimits } from './limits/service-limits.ts'
 import { type RawCall, type RawMethod, type RawServer, startRawServer } from './grpc.ts'
 import type { CallOptions, MethodDefinition, Service, ServiceDefinition } from './service.ts'
 
@@ -67,20 +69,25 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 function methodsOf({ definition, service }: ServedService, options: ServerOptions): RawMethod[] {
+  const limits = limitsOf(definition)
   return Object.entries(definition.methods).map(([key, method]) => ({
     name: method.name,
     path: `/${definition.fullName}/${method.name}`,
-    handle: (call) => handle(service, key, method, call, options),
+    handle: (call) => handle(service, limits, key, method, call, options),
   }))
 }
 
 async function handle(
   service: ServedService['service'],
+  limits: ServiceLimits,
   key: string,
   method: MethodDefinition,
   call: RawCall,
   { clock, logger }: ServerOptions,
 ): Promise<Uint8Array> {
+  const bytesMax = limits[key]?.bytesMax ?? Number.POSITIVE_INFINITY
+  if (call.request.length > bytesMax)
+    throw new SkeinError('invalid_argument', `the request of ${method.name} has ${call.request.length} bytes, ${bytesMax} at most`)
   const request = decode(method, call.request)
   const leftMs = call.deadlineAtMs - clock.nowMs()
   try {

@@ -1,0 +1,38 @@
+// Why: the limits of what users ask of files, and the master of workers that persist them (service-limits.ts says how they are used).
+import { blocksPerFileMax } from '../../base/block-id.ts'
+import { flag, list, optional, record, whole } from '../../base/shape.ts'
+import { type BlockSource, LifecycleServiceDefinition, PersistServiceDefinition } from '../generated/lifecycle.ts'
+import { serviceLimits } from './service-limits.ts'
+import { address, count32, durationMsMax, fileId, path, size, word } from './fields.ts'
+
+const mebibyte = 1024 ** 2
+const ttlMs = whole(-durationMsMax, durationMsMax)
+const replicas = optional(whole(-1_000_000, 1_000_000))
+
+export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
+  makeDirectory: { fields: { path } },
+  delete: { fields: { path, recursive: flag, cacheOnly: flag } },
+  rename: { fields: { from: path, to: path } },
+  setTtl: { fields: { path, ttlMs, action: word } },
+  setPinned: { fields: { path, pinned: flag } },
+  setPathReplication: { fields: { path, recursive: flag, min: replicas, max: replicas } },
+  createFile: { fields: { path, blockSizeBytes: size, requestKey: word } },
+  placeBlock: { bytesMax: mebibyte, fields: { fileId, blockIndex: count32, length: size, excludedWorkerIds: list(word, 10_000) } },
+  completeFile: { fields: { fileId, length: size } },
+  abandonFile: { fields: { fileId } },
+  persist: { fields: { path } },
+  loadMetadata: { fields: { path, recursive: flag } },
+  checkConsistency: { fields: { path, repair: flag, cachedOnly: optional(flag) } },
+  decommission: { fields: { worker: word, cancel: flag } },
+  forgetWorker: { fields: { worker: word } },
+})
+
+export const persistLimits = serviceLimits(PersistServiceDefinition, {
+  persistFile: {
+    bytesMax: 64 * mebibyte,
+    fields: {
+      ...{ namespaceId: word, key: path, fileId, length: size, blockSizeBytes: size, overwrite: flag },
+      blocks: list(record<BlockSource>({ dataAddresses: list(address, 1000) }), blocksPerFileMax),
+    },
+  },
+})

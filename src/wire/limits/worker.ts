@@ -1,0 +1,33 @@
+// Why: the limits of what a cache worker's service is asked (service-limits.ts says how they are used).
+import { both, flag, list, optional, record, text, whole } from '../../base/shape.ts'
+import { type BlockHeader, type CopySource, WorkerServiceDefinition } from '../generated/worker.ts'
+import { serviceLimits } from './service-limits.ts'
+import { address, blockId, count32, etag, path, size, word } from './fields.ts'
+
+const mebibyte = 1024 ** 2
+const blocksMax = 100_000
+/** Of one block: 1 TiB in pages of 1 MiB, or as much less as pages are smaller. */
+const pagesMax = 4 * 1024 ** 2
+/** A block that long is none. */
+const blockBytesMax = 2 ** 42
+
+const header = both(
+  record<BlockHeader>({
+    ...{ blockId, length: whole(0, blockBytesMax), namespaceId: word, key: path, etag, offset: size, durable: optional(flag) },
+  }),
+  (given) => (String((given as BlockHeader).key).isWellFormed() ? undefined : '.key is not well-formed Unicode'),
+)
+
+export const workerLimits = serviceLimits(WorkerServiceDefinition, {
+  reserveBlock: { fields: { header: optional(header), mediumHint: word, loadId: optional(text(20)), evict: optional(flag) } },
+  commitBlock: { bytesMax: 32 * mebibyte, fields: { blockId, reservation: word, pageChecksums: list(count32, pagesMax) } },
+  abortBlock: { fields: { blockId, reservation: word } },
+  renewReservations: { bytesMax: mebibyte, fields: { reservations: list(word, 10_000) } },
+  copyHere: {
+    bytesMax: 4 * mebibyte,
+    fields: { blocks: list(record<CopySource>({ blockId, dataAddress: address }), blocksMax) },
+  },
+  locateBlock: { fields: { blockId, bytes: size } },
+  freeBlocks: { bytesMax: mebibyte, fields: { blockIds: list(blockId, blocksMax) } },
+  getWorkerStatus: { fields: {} },
+})
