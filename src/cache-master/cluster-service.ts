@@ -1,4 +1,5 @@
 // Why: the whole cluster at a glance, and where its job master is.
+import { safeSum } from '../base/safe-sum.ts'
 import type {
   ClusterMetrics,
   ClusterSummary,
@@ -75,8 +76,8 @@ export class ClusterService {
       safeMode: this.#safeMode.isOn,
       liveWorkers: live.length,
       lostWorkers: all.length - live.length,
-      capacityBytes: live.reduce((sum, worker) => sum + worker.capacityBytes, 0),
-      usedBytes: live.reduce((sum, worker) => sum + worker.usedBytes, 0),
+      capacityBytes: safeSum(...live.map((worker) => worker.capacityBytes)),
+      usedBytes: safeSum(...live.map((worker) => worker.usedBytes)),
       tiers,
       files: tables.counter('files'),
       clusterId: this.#clusterId,
@@ -85,11 +86,15 @@ export class ClusterService {
   }
 }
 
+/** Tiers that an answer names; what is in others counts in the cluster's sums. */
+const tiersMax = 100
+
 function tiersOf(workers: readonly WorkerInfo[]): TierUsage[] {
   const tiers = new Map<string, TierUsage>()
   for (const { tier, quotaBytes, usedBytes } of workers.flatMap((worker) => worker.directories)) {
     const sum = tiers.get(tier) ?? { alias: tier, capacityBytes: 0, usedBytes: 0 }
-    tiers.set(tier, { alias: tier, capacityBytes: sum.capacityBytes + quotaBytes, usedBytes: sum.usedBytes + usedBytes })
+    if (tiers.size >= tiersMax && !tiers.has(tier)) continue
+    tiers.set(tier, { ...sum, capacityBytes: safeSum(sum.capacityBytes, quotaBytes), usedBytes: safeSum(sum.usedBytes, usedBytes) })
   }
   return [...tiers.values()]
 }

@@ -275,7 +275,7 @@ function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service']
     openFile: (request, options) => askInTime(context, request.path, options, (inTime) => files.openFile(request, inTime)),
     syncPage: (request, options) => syncs.syncPage(request, options),
     refreshFile: (request, options) => syncs.refreshFile(request, options),
-    auditFiles: async (request) => syncs.auditFiles(request),
+    auditFiles: (request, options) => syncs.auditFiles(request, options),
     setReplication: async (request) => {
       await syncs.setReplication(request)
       return {}

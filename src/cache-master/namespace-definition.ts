@@ -8,6 +8,9 @@ import { namespacePolicy } from '../ufs/store-options.ts'
 import type { CreateNamespaceRequest, NamespaceInfo, UpdateNamespaceRequest } from '../wire/generated/master.ts'
 
 const secretLikeName = /secret|token|password|accesskey|userinfo/i
+/** Of one namespace, names and values together: all namespaces must fit one answer. */
+const attributeCharactersMax = 8192
+export const namespacesMax = 2000
 const blockSizeAttribute = 'fs.cosn.block.size'
 
 interface NamespaceTtl {
@@ -29,6 +32,9 @@ export function checkDefinition(request: Pick<CreateNamespaceRequest, 'name' | '
     if (secretLikeName.test(name))
       throw new SkeinError('invalid_argument', `'${name}' is a secret: give it with --secret, not with --attribute`)
   }
+  const characters = Object.entries(request.attributes).reduce((sum, [name, value]) => sum + name.length + value.length, 0)
+  if (characters > attributeCharactersMax)
+    throw new SkeinError('invalid_argument', `the attributes have ${characters} characters, ${attributeCharactersMax} at most`)
   namespacePolicy(request.attributes)
   if (blockSizeOf(request, 1) < 1) throw new SkeinError('invalid_argument', `${blockSizeAttribute} must be above 0`)
 }

@@ -17,7 +17,7 @@ import type {
 import { namespacePolicy } from '../ufs/store-options.ts'
 import type { CallOptions } from '../wire/service.ts'
 import { type MasterContext, namespaceNamed, sortedNamespaces } from './master-context.ts'
-import { changedTtl, checkDefinition, deletesInReadOnly, ttlAsked } from './namespace-definition.ts'
+import { changedTtl, checkDefinition, deletesInReadOnly, ttlAsked, namespacesMax } from './namespace-definition.ts'
 import { treePages } from './tree-pages.ts'
 
 /** Inodes that one command clears away: the event loop stands still for it. */
@@ -46,6 +46,8 @@ export class NamespaceService {
     const ttl = ttlAsked(request)
     const existing = namespaceByName(this.#context.tables, request.name)
     if (existing !== undefined) return this.#existing(existing, request)
+    if ([...this.#context.tables.namespaces()].length >= namespacesMax)
+      throw new SkeinError('resource_exhausted', `there are ${namespacesMax} namespaces already: delete one first`)
     const secrets = Object.fromEntries(Object.entries(request.secrets).map(([name, value]) => [name, new Secret(value)] as const))
     await this.#check({ uri: request.uri, attributes: { ...request.attributes }, secrets }, signal)
     const namespaceId = randomUUID()

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { blockCount, blockIdOf } from '../base/block-id.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { formatPath, parsePath } from '../base/paths.ts'
+import { Turns } from '../base/turns.ts'
 import { namespaceById } from '../meta/resolve.ts'
 import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
 import { type ListPosition, unusableReason } from '../ufs/under-file-system.ts'
@@ -29,6 +30,11 @@ import { type Look, type SyncedObject, type SyncedPage } from './synced-page.ts'
 
 /** Staged data whose load does not say how long it may wait. */
 const stagedForMs = 24 * 3_600_000
+
+/** Blocks that are looked at between two looks at the clock. */
+const blocksPerLook = 256
+/** Blocks that lack replicas, and replicas of these, that one answer names. */
+const shortagesMax = 500_000
 
 const cursorSchema = z.strictObject({ key: z.string(), token: z.string().optional() })
 
@@ -86,10 +92,17 @@ export class SyncService {
     return { file: this.#syncedFile(file), ...this.#exactId(staging) }
   }
 
-  auditFiles(request: AuditFilesRequest): AuditFilesResponse {
+  /** In slices of time: files may have a million blocks each. Of what is missing no more is told than an answer can carry. */
+  async auditFiles(request: AuditFilesRequest, { signal }: CallOptions): Promise<AuditFilesResponse> {
     this.#context.workers.expire()
-    const replication = Math.max(1, request.replication)
-    return { files: request.fileIds.flatMap((fileId) => this.#auditFile(fileId, replication) ?? []) }
+    const budget = { replication: Math.max(1, request.replication), shortagesLeft: shortagesMax }
+    const turns = new Turns(this.#context.clock)
+    const files: AuditedFile[] = []
+    for (const fileId of request.fileIds) {
+      const audited = await this.#auditFile(fileId, budget, turns, signal)
+      if (audited !== undefined) files.push(audited)
+    }
+    return { files }
   }
 
   /** Keeps the target with the files. Files that have it already, or are gone, are passed over. @throws SkeinError invalid_argument */
@@ -107,15 +120,26 @@ export class SyncService {
     if (others.length > 0) await log.submit({ type: 'set_replication', atMs: clock.nowMs(), fileIds: others, min, max })
   }
 
-  #auditFile(fileId: number, replication: number): AuditedFile | undefined {
+  async #auditFile(
+    fileId: number,
+    budget: { readonly replication: number; shortagesLeft: number },
+    turns: Turns,
+    signal: AbortSignal,
+  ): Promise<AuditedFile | undefined> {
     const file = this.#context.tables.inode(fileId)
     if (file?.kind !== 'file') return { fileId, gone: true, shortages: [] }
+    const { replication } = budget
     // More than its maximum is not kept, whoever has asked for it before the maximum was set.
     const wanted = file.replicationMax < 0 ? replication : Math.min(replication, file.replicationMax)
     const shortages: AuditedFile['shortages'] = []
     for (let index = 0; index < blockCount(file.length, file.blockSizeBytes); index += 1) {
+      if (index % blocksPerLook === 0 && turns.isOver) await turns.pause(signal)
       const workerIds = this.#context.workers.workerIds(blockIdOf(fileId, index))
-      if (workerIds.length < wanted) shortages.push({ blockIndex: index, workerIds })
+      if (workerIds.length >= wanted) continue
+      // At least one of each file: it is not whole, and asked for again once these are there.
+      if (budget.shortagesLeft <= 0 && shortages.length > 0) break
+      shortages.push({ blockIndex: index, workerIds })
+      budget.shortagesLeft -= 1 + workerIds.length
     }
     return shortages.length === 0 ? undefined : { fileId, gone: false, shortages }
   }

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { blockIdOf, blockIndexOf, fileIdOfBlock } from '../base/block-id.ts'
 import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
+import { safeSum } from '../base/safe-sum.ts'
 import type { BlockMap } from '../meta/block-map.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type {
@@ -70,6 +71,10 @@ const freeBlocksPerHeartbeatMax = 10_000
 const freeTellings = 60
 /** To a worker that does not number its reports: telling for long would delete what was loaded again. */
 const freeTellingsUnnumbered = 3
+/** Workers that live at once. */
+const workersMax = 10_000
+/** Text of directories in one answer: of the workers beyond it only the sums are told. */
+const directoryCharactersMax = 16 * 1024 ** 2
 /** Lost workers are remembered for the reports of the cluster, the oldest forgotten first. */
 const lostWorkersKept = 1000
 
@@ -111,6 +116,11 @@ export class WorkerRegistry {
     if (request.workerId === '' || request.hostname === '') throw new SkeinError('invalid_argument', 'a worker needs an id and a hostname')
     const { clock, blocks, logger } = this.#deps
     const known = this.#workers.get(request.workerId)
+    if (known === undefined && this.#workers.size >= workersMax + lostWorkersKept) {
+      this.expire()
+      if (this.#workers.size >= workersMax + lostWorkersKept)
+        throw new SkeinError('resource_exhausted', `${workersMax} workers are registered already`)
+    }
     if (known !== undefined) this.#endSession(known)
     for (const other of this.#workers.values()) {
       // Two processes cannot listen on one address: the one that had it before is gone.
@@ -274,8 +284,13 @@ export class WorkerRegistry {
   /** Live and lost workers, by hostname and id. */
   list(): WorkerInfo[] {
     this.expire()
+    let characters = 0
     return [...this.#workers.values()]
-      .map((worker) => this.#infoOf(worker))
+      .map((worker) => {
+        const info = this.#infoOf(worker)
+        for (const { path, tier, mediumType } of info.directories) characters += path.length + tier.length + mediumType.length
+        return characters > directoryCharactersMax ? { ...info, directories: [] } : info
+      })
       .sort((a, b) => compare(a.hostname, b.hostname) || compare(a.workerId, b.workerId))
   }
 
@@ -339,5 +354,5 @@ function compare(a: string, b: string): number {
 }
 
 function sum<T>(items: readonly T[], value: (item: T) => number): number {
-  return items.reduce((total, item) => total + value(item), 0)
+  return safeSum(...items.map(value))
 }

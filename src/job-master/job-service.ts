@@ -36,7 +36,7 @@ import { type CompletedSet, LoadProgress } from './load-progress.ts'
 import { LoadPlans } from './load-plan.ts'
 import { resumeRequest } from './load-resume.ts'
 import { LoadRunner } from './load-runner.ts'
-import { findLoad, listLoadFiles, statusOf, tasksOutTo } from './load-status.ts'
+import { cutStatus, findLoad, listLoadFiles, statusOf, tasksOutTo } from './load-status.ts'
 import { checkSubmission } from './load-submission.ts'
 import { LoadTables } from './load-tables.ts'
 import type { JobMasterOptions } from './options.ts'
@@ -329,7 +329,7 @@ class JobMasterRole implements JobMaster {
       },
       getPlan: async ({ planId }) => this.#plans.get(planId),
       getLoad: async ({ loadId }) => this.#followed(findLoad(tables, loadId)),
-      listLoads: async (request) => ({ loads: listedLoads(tables, request).map(({ loadId }) => this.#status(loadId)) }),
+      listLoads: async (request) => ({ loads: listedLoads(tables, request).map(({ loadId }) => cutStatus(this.#status(loadId), true)) }),
       cancelLoad: async ({ loadId }) => {
         const load = findLoad(tables, loadId)
         if (hasEnded(load.mode)) return {}
@@ -364,7 +364,7 @@ class JobMasterRole implements JobMaster {
     const hostnameOf = (workerId: string): string => this.#cluster.hostOf(workerId) ?? ''
     const workers = this.#progress.workersOf(load.loadId, tasksOutTo(this.#outstanding, load.loadId), hostnameOf)
     const estimateMs = this.#progress.estimateMs(load)
-    return { ...this.#status(load.loadId), workers: { workers }, ...(estimateMs !== undefined && { estimateMs }) }
+    return { ...cutStatus(this.#status(load.loadId), false), workers: { workers }, ...(estimateMs !== undefined && { estimateMs }) }
   }
 
   async #summary(): Promise<JobServiceSummary> {

@@ -19,6 +19,10 @@ export interface JobWorker {
   reported: boolean
 }
 
+/** Job workers that live at once, and lost ones that are remembered for reports. */
+const jobWorkersMax = 10_000
+const lostKept = 1000
+
 export class JobWorkerRegistry {
   readonly #workers = new Map<string, JobWorker>()
   readonly #clock: Clock
@@ -34,6 +38,8 @@ export class JobWorkerRegistry {
     const { jobWorkerId, hostname, activeTasksMax } = request
     if (!/^[A-Za-z0-9._-]{1,128}$/.test(jobWorkerId)) throw new SkeinError('invalid_argument', `'${jobWorkerId}' is not a job worker id`)
     if (activeTasksMax < 1) throw new SkeinError('invalid_argument', 'a job worker must run at least 1 task at once')
+    if (!this.#workers.has(jobWorkerId) && this.live().length >= jobWorkersMax)
+      throw new SkeinError('resource_exhausted', `${jobWorkersMax} job workers are registered already`)
     const worker: JobWorker = {
       jobWorkerId,
       hostname,
@@ -74,6 +80,8 @@ export class JobWorkerRegistry {
       worker.live = false
       worker.tasksRunning = 0
     }
+    const all = [...this.#workers.values()].filter((worker) => !worker.live)
+    for (const { jobWorkerId } of all.slice(0, Math.max(0, all.length - lostKept))) this.#workers.delete(jobWorkerId)
     return lost
   }
 

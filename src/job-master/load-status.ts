@@ -2,6 +2,7 @@
 import { blockCount } from '../base/block-id.ts'
 import { SkeinError } from '../base/errors.ts'
 import { formatLoadId, hasEnded, parseLoadId, type FileFailure, type LoadRecord, type Piece } from '../load/load.ts'
+import { shortText } from '../load/short-texts.ts'
 import type { Tables } from '../load/tables.ts'
 import type { LoadFile, LoadFilesRequest, LoadFilesResponse, LoadStatus } from '../wire/generated/job.ts'
 import { wireOptionsOf } from './load-options.ts'
@@ -38,16 +39,48 @@ export function statusOf(load: LoadRecord, tasksOut: number, waitingFor: string,
     options: wireOptionsOf(options),
     state: mode,
     cancelling,
-    counts: { ...counts, tasksOut, filesFailed: mode === 'FAILED' ? notIn(counts) : counts.filesFailed },
+    counts: toldCounts({ ...counts, tasksOut, filesFailed: mode === 'FAILED' ? notIn(counts) : counts.filesFailed }),
     listingDone,
     submittedMs,
     startedMs,
     endedMs,
     reason: hasEnded(mode) || waitingFor === '' ? load.reason : waitingFor,
     errorCode,
-    missingCapacityBytes,
+    missingCapacityBytes: toldCount(missingCapacityBytes),
     nowMs,
   }
+}
+
+function toldCounts<Counts extends object>(counts: Counts): Counts {
+  return Object.fromEntries(Object.entries(counts).map(([name, value]) => [name, toldCount(Number(value))])) as Counts
+}
+
+/** A count as an answer can carry it, whatever was added up. */
+function toldCount(value: number): number {
+  return value > 0 ? Math.min(Math.trunc(value), Number.MAX_SAFE_INTEGER) : 0
+}
+
+/** Texts and entries of a load's options in a list of a thousand loads: whoever wants all of them asks for the one load. */
+const listedCharactersMax = 200
+const listedEntriesMax = 16
+/** In the answer for one load; what an older version took may be longer. */
+const charactersMax = 8192
+const entriesMax = 2000
+
+/** The status with what is long in it cut, so that any number of them fits an answer. */
+export function cutStatus(status: LoadStatus, isListed: boolean): LoadStatus {
+  const [characters, entries] = isListed ? [listedCharactersMax, listedEntriesMax] : [charactersMax, entriesMax]
+  const { options, reason, path } = status
+  const cut = options === undefined ? undefined : (cutTexts(options, characters, entries) as LoadStatus['options'])
+  return { ...status, path: shortText(path, charactersMax), reason: shortText(reason), options: cut }
+}
+
+/** The same data with long texts and long lists cut. */
+export function cutTexts(value: unknown, characters: number, entries: number): unknown {
+  if (typeof value === 'string') return shortText(value, characters)
+  if (Array.isArray(value)) return value.slice(0, entries).map((one) => cutTexts(one, characters, entries))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, cutTexts(one, characters, entries)]))
 }
 
 /** Of a load that failed as a whole, files that were planned and never sent out are as missing as the others. */

@@ -22,6 +22,7 @@ import { limited } from '../wire/limits/all-limits.ts'
 import type { Service } from '../wire/service.ts'
 import type { ScheduleKeeper } from './schedule-keeper.ts'
 import { estimateOf, lateNote, leadOf } from './schedule-lead.ts'
+import { cutTexts } from './load-status.ts'
 import { checkScheduledPath } from './schedule-target.ts'
 
 export interface ScheduleServiceDependencies {
@@ -63,7 +64,7 @@ export function createScheduleService(deps: ScheduleServiceDependencies, serving
       return { ...scheduleOf(deps, findSchedule(tables, definition.name)), ...(warning !== undefined && { warning }) }
     },
     listSchedules: async () => ({
-      schedules: tables.schedules.scan([], 0, schedulesMax).map(({ value }) => scheduleOf(deps, value)),
+      schedules: tables.schedules.scan([], 0, schedulesMax).map(({ value }) => listed(scheduleOf(deps, value))),
     }),
     getSchedule: async ({ name }) => scheduleOf(deps, findSchedule(tables, name)),
     runSchedule: async ({ name }) => {
@@ -162,6 +163,12 @@ function findSchedule(tables: Tables, name: string): ScheduleRecord {
   const schedule = id === undefined ? undefined : tables.schedules.get([id])
   if (schedule === undefined) throw notFound(name)
   return schedule
+}
+
+/** As it is in a list of a thousand: long options are cut. */
+function listed(schedule: Schedule): Schedule {
+  const { definition } = schedule
+  return { ...schedule, definition: definition === undefined ? undefined : (cutTexts(definition, 2000, 16) as ScheduleMessage) }
 }
 
 function notFound(name: string): SkeinError {

@@ -66,7 +66,10 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
 
   registerWorker: {
     bytesMax: mebibyte,
-    fields: { workerId: word, hostname: word, rpcAddress: address, dataAddress: address, webAddress: address, directories },
+    fields: {
+      ...{ workerId: word, hostname: word, rpcAddress: address, dataAddress: address, webAddress: address, directories },
+      ...{ clusterId: optional(word), incarnation: optional(word), blocks: optional(size) },
+    },
   },
   reportBlocks: {
     bytesMax: 2 * mebibyte,
@@ -89,4 +92,5 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
     },
   },
   getJobMaster: { fields: {} },
+  adoptCluster: { fields: { id: word } },
 })

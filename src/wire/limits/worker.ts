@@ -1,6 +1,6 @@
 // Why: the limits of what a cache worker's service is asked (service-limits.ts says how they are used).
 import { both, flag, list, optional, record, text, whole } from '../../base/shape.ts'
-import { type BlockHeader, type CopySource, WorkerServiceDefinition } from '../generated/worker.ts'
+import { type BlockHeader, type CopySource, type KeptBlockRequest, WorkerServiceDefinition } from '../generated/worker.ts'
 import { serviceLimits } from './service-limits.ts'
 import { address, blockId, count32, etag, path, size, word } from './fields.ts'
 
@@ -18,6 +18,8 @@ const header = both(
   (given) => (String((given as BlockHeader).key).isWellFormed() ? undefined : '.key is not well-formed Unicode'),
 )
 
+const kept = { clusterId: word, blockId, offset: size, length: size }
+
 export const workerLimits = serviceLimits(WorkerServiceDefinition, {
   reserveBlock: { fields: { header: optional(header), mediumHint: word, loadId: optional(text(20)), evict: optional(flag) } },
   commitBlock: { bytesMax: 32 * mebibyte, fields: { blockId, reservation: word, pageChecksums: list(count32, pagesMax) } },
@@ -29,5 +31,8 @@ export const workerLimits = serviceLimits(WorkerServiceDefinition, {
   },
   locateBlock: { fields: { blockId, bytes: size } },
   freeBlocks: { bytesMax: mebibyte, fields: { blockIds: list(blockId, blocksMax) } },
+  listKeptBlocks: { fields: {} },
+  readKeptBlock: { fields: kept },
+  releaseKeptBlocks: { bytesMax: 32 * mebibyte, fields: { blocks: list(record<KeptBlockRequest>(kept), blocksMax) } },
   getWorkerStatus: { fields: {} },
 })

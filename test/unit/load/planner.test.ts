@@ -56,7 +56,7 @@ describe('filesWithin', () => {
       ),
     )
     expect(filesWithin(there, options, placement, 1)).toBe(9)
-    const huge = file('huge', 3_000_000 * 100)
+    const huge = file('huge', 1_040_000 * 100)
     expect(planPage([huge], options, placement).sets).toHaveLength(10_000)
   })
 })

@@ -91,11 +91,12 @@ describe('a service over the network', () => {
 
   it('carries a message of 8 MiB', async () => {
     const server = await serve({
-      freeBlocks: async () => ({}),
+      commitBlock: async () => ({}),
       getWorkerStatus: async () => ({ ...status, home: 'x'.repeat(8 * 1024 * 1024) }),
     })
     const service = client(server.address)
-    await service.freeBlocks({ blockIds: Array.from({ length: 1_000_000 }, (_, index) => 2 ** 50 + index) }, { signal })
+    const pageChecksums = Array.from({ length: 1_700_000 }, (_, index) => 2 ** 31 + index)
+    await service.commitBlock({ blockId: 1, reservation: 'r', pageChecksums }, { signal })
     expect((await service.getWorkerStatus({}, { signal })).home).toHaveLength(8 * 1024 * 1024)
   })
 
