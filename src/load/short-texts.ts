@@ -13,20 +13,13 @@ export function shortText(text: string, max = charactersMax): string {
 
 /** The command with its texts cut. */
 export function withShortTexts(command: LoadCommand): LoadCommand {
-  switch (command.type) {
-    case 'ListingStopped':
-    case 'StateChanged':
-    case 'ScheduleRunStarted':
-    case 'ScheduleRunEnded':
-      return { ...command, reason: shortText(command.reason) }
-    case 'PagePlanned':
-      return { ...command, failed: shortFailures(command.failed) }
-    case 'SetCompleted':
-    case 'RepairPlanned':
-      return { ...command, failed: shortFailures(command.failed), replaced: shortReplacements(command.replaced) }
-    default:
-      return command
-  }
+  const { type } = command
+  if (type === 'ListingStopped' || type === 'StateChanged' || type === 'ScheduleRunStarted' || type === 'ScheduleRunEnded')
+    return { ...command, reason: shortText(command.reason) }
+  if (type === 'PagePlanned') return { ...command, failed: shortFailures(command.failed) }
+  if (type === 'SetCompleted' || type === 'RepairPlanned')
+    return { ...command, failed: shortFailures(command.failed), replaced: shortReplacements(command.replaced) }
+  return command
 }
 
 function shortFailures(failures: readonly FileFailure[]): readonly FileFailure[] {

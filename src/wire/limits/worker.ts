@@ -15,7 +15,7 @@ const header = both(
   record<BlockHeader>({
     ...{ blockId, length: whole(0, blockBytesMax), namespaceId: word, key: path, etag, offset: size, durable: optional(flag) },
   }),
-  (given) => (String((given as BlockHeader).key).isWellFormed() ? undefined : '.key is not well-formed Unicode'),
+  (given) => ((given as BlockHeader).key.isWellFormed() ? undefined : '.key is not well-formed Unicode'),
 )
 
 const kept = { clusterId: word, blockId, offset: size, length: size }
