@@ -40,3 +40,11 @@ export function blockCount(length: number, blockSizeBytes: number): number {
 export function blockLength(length: number, blockSizeBytes: number, index: number): number {
   return Math.min(blockSizeBytes, length - index * blockSizeBytes)
 }
+
+/** Why a file cannot be so long in blocks of this size; undefined when it can. */
+export function sizeProblem(length: number, blockSizeBytes: number): string | undefined {
+  if (!Number.isSafeInteger(length) || length < 0) return `a length of ${length} bytes is not possible`
+  if (!Number.isSafeInteger(blockSizeBytes) || blockSizeBytes < 1) return `blocks of ${blockSizeBytes} bytes are not possible`
+  const blocks = blockCount(length, blockSizeBytes)
+  return blocks > blocksPerFileMax ? `it has ${blocks} blocks, ${blocksPerFileMax} at most` : undefined
+}

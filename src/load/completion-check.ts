@@ -1,7 +1,7 @@
 // Why: what a job worker says of a set decides what is planned next, and becomes the load's record. How: it is held against the set
 // that is out: what speaks of other files, blocks or workers is not heard (the set may have changed since the job worker was given
 // it), what is said twice counts once, and a new version that cannot be one is refused. Pure.
-import { blockCount, blocksPerFileMax, containerOf, fileIdOf } from '../base/block-id.ts'
+import { containerOf, fileIdOf, sizeProblem } from '../base/block-id.ts'
 import { SkeinError } from '../base/errors.ts'
 import { setBytes, type Piece, type SetRecord } from './load.ts'
 import type { BlockFailure } from './retry-policy.ts'
@@ -80,12 +80,4 @@ function versionProblem(old: Piece, { fileId, key, length, blockSizeBytes }: New
   if (key !== old.key) return `its key is ${key.slice(0, 100)}`
   if (!Number.isSafeInteger(fileId) || fileId < 0 || fileIdOf(containerOf(fileId)) !== fileId) return `${fileId} is no id of a file`
   return sizeProblem(length, blockSizeBytes)
-}
-
-/** Why a file cannot be so long in blocks of this size; undefined when it can. */
-export function sizeProblem(length: number, blockSizeBytes: number): string | undefined {
-  if (!Number.isSafeInteger(length) || length < 0) return `a length of ${length} bytes is not possible`
-  if (!Number.isSafeInteger(blockSizeBytes) || blockSizeBytes < 1) return `blocks of ${blockSizeBytes} bytes are not possible`
-  const blocks = blockCount(length, blockSizeBytes)
-  return blocks > blocksPerFileMax ? `it has ${blocks} blocks, ${blocksPerFileMax} at most` : undefined
 }

@@ -2,8 +2,7 @@
 // the rest is cut into runs of blocks that lack the same thing, each run gets its targets, and small runs with the
 // same targets share a set. Small files in a row get the same targets, the more of them the larger the load is, so that
 // sets are full however many workers there are. Room is reserved as it is given out; what does not fit is reported, never planned.
-import { blockCount, blockLength } from '../base/block-id.ts'
-import { sizeProblem } from './completion-check.ts'
+import { blockCount, blockLength, sizeProblem } from '../base/block-id.ts'
 import type { PageCounts } from './commands.ts'
 import { hashNumbers } from './hash.ts'
 import { pieceBytes, type FileFailure, type NewSet, type Piece } from './load.ts'

@@ -32,6 +32,7 @@ export const persistLimits = serviceLimits(PersistServiceDefinition, {
     bytesMax: 64 * mebibyte,
     fields: {
       ...{ namespaceId: word, key: path, fileId, length: size, blockSizeBytes: size, overwrite: flag },
+      namespaceVersion: optional(size),
       blocks: list(record<BlockSource>({ dataAddresses: list(address, 1000) }), blocksPerFileMax),
     },
   },

@@ -1,6 +1,6 @@
 // Why: the limits of what the cache master's service is asked (service-limits.ts says how they are used).
 import { flag, list, map, optional, record, text, whole } from '../../base/shape.ts'
-import { type DirectoryUsage, MasterServiceDefinition } from '../generated/master.ts'
+import { type DirectoryUsage, type HeldNamespace, MasterServiceDefinition } from '../generated/master.ts'
 import { serviceLimits } from './service-limits.ts'
 import { address, blockId, count32, durationMs, figure, fileId, pageToken, path, size, timeMs, word } from './fields.ts'
 
@@ -41,7 +41,11 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
   },
   listNamespaces: { fields: {} },
   deleteNamespace: { fields: { name: path, force: optional(flag) } },
-  getNamespaceAccess: { fields: { namespaceId: word } },
+  holdNamespaces: {
+    bytesMax: mebibyte,
+    fields: { holderId: word, namespaces: list(record<HeldNamespace>({ namespaceId: word, version: size }), 5000) },
+  },
+  getNamespaceAccess: { fields: { namespaceId: word, holderId: optional(word) } },
 
   getStatus: { fields: located },
   listStatus: { fields: { ...located, recursive: flag, pageToken, limit: count32 } },
@@ -76,6 +80,7 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
     fields: {
       ...{ ...session, added: ids, removed: ids, fullReportEnd: flag, directories },
       durable: optional(record<{ ids: number[] }>({ ids })),
+      ...{ report: optional(size), inMemory: optional(record<{ ids: number[] }>({ ids })) },
     },
   },
   workerHeartbeat: { bytesMax: mebibyte, fields: { ...session, directories, counters: map(word, figure, 200) } },
