@@ -20,13 +20,19 @@ export function planText(plan: PlanReport): string {
     ['Capacity', `${sized(plan.capacityBytes)}, ${sized(plan.freeBytes)} free`],
     ['To evict', sized(plan.evictBytes)],
     ...(plan.missingBytes > 0 ? [['Missing capacity', sized(plan.missingBytes)] as const] : []),
-    ['Time', `${formatDuration(plan.estimateMs)} (${plan.rateBasis})`],
+    ['Time', timeText(plan)],
     ...(plan.placement.length > 0 ? [['Placement', ''] as const] : []),
   ]
   const rows = plan.placement.map((row) => {
     return `  ${row.workerId} on ${row.hostname}: ${sized(row.bytes)} in ${row.blocks} blocks, ${sized(row.freeBytes)} free`
   })
   return [...lines.map(([name, value]) => `${name}: ${value}`.trimEnd()), ...rows].map(printable).join('\n')
+}
+
+function timeText({ estimateLowMs: low, estimateHighMs: high, rateBasis, error }: PlanReport): string {
+  if (low === undefined || high === undefined) return `not known: ${error === '' ? rateBasis : 'it would be refused'}`
+  const range = low === high ? formatDuration(low) : `${formatDuration(low)} to ${formatDuration(high)}`
+  return `${range} (${rateBasis})`
 }
 
 function costText({ cost, currency, costBasis }: PlanReport): string {

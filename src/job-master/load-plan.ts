@@ -18,7 +18,6 @@ import type { PlanReport } from '../wire/generated/job.ts'
 import type { MasterServiceDefinition, NamespaceInfo } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import type { ClusterView } from './cluster-view.ts'
-import type { JobWorkerRegistry } from './job-worker-registry.ts'
 import { LoadListing, planStaging, type ListingPage } from './load-listing.ts'
 import { planListed, plannerOptionsOf, refusalOf } from './load-planning.ts'
 import type { JobMasterOptions } from './options.ts'
@@ -27,7 +26,6 @@ export interface PlanDependencies {
   readonly tables: Tables
   readonly master: Service<MasterServiceDefinition>
   readonly cluster: ClusterView
-  readonly jobWorkers: Pick<JobWorkerRegistry, 'live'>
   readonly clock: Clock
   readonly options: JobMasterOptions
 }
@@ -40,6 +38,7 @@ const plansMax = 64
 const runningMax = 8
 const keepMs = 10 * 60_000
 const retryMs = 500
+const reportLookMs = 250
 /** A plan that nobody asks for any more is given up. */
 const unaskedMs = 60_000
 
@@ -106,22 +105,19 @@ export class LoadPlans {
     await cluster.refresh(stop)
     const info = await master.getNamespace({ name: parsePath(command.path).namespace }, { signal: stop })
     const terms = storeTerms(info, options.storeTerms)
-    const placement = cluster.placement.copy()
-    const books = new PlanBooks(report, placement, terms.reads)
-    const listing = new LoadListing(command, this.#deps, () => planStaging)
-    const live = cluster.liveCount()
-    let cursor = ''
-    do {
-      const page = await this.#page(listing, cursor, stop)
-      if (clock.monotonicMs() - plan.askedMs > unaskedMs) throw new SkeinError('cancelled', 'nobody asked for the plan any more')
-      listing.taken(page)
-      const planner = plannerOptionsOf(command.options, options, report.files, live)
-      books.add(page, planListed(page, command.options, planner, placement))
-      cursor = page.nextCursor
-    } while (cursor !== '')
+    const startedMs = clock.monotonicMs()
+    let books = await this.#plan(command, plan, terms.reads, stop)
+    // As a load does before it is refused: reports may not say yet what another one that has just ended gave back, or what was freed.
+    while (books.shortBytes > 0 && cluster.placement.mayHaveMore(startedMs, clock.monotonicMs())) {
+      await clock.sleep(reportLookMs, stop)
+      await cluster.refresh(stop)
+      if (cluster.placement.mayHaveMore(startedMs, clock.monotonicMs())) continue
+      Object.assign(report, emptyReport(report.planId, report.path))
+      books = await this.#plan(command, plan, terms.reads, stop)
+    }
     books.close(command.options.evict === true)
     if (books.shortBytes > 0) {
-      const refused = refusalOf(command.path, books.shortBytes, command.options, placement)
+      const refused = refusalOf(command.path, books.shortBytes)
       report.missingBytes = refused.missingBytes
       report.error = refused.error.message
       report.errorCode = refused.error.code
@@ -131,6 +127,29 @@ export class LoadPlans {
     if (cost.amount !== undefined) report.cost = cost.amount
     report.currency = cost.amount === undefined ? '' : terms.prices.currency
     report.costBasis = cost.basis
+  }
+
+  /** The whole of it, over a copy of the books. */
+  async #plan(command: SubmitLoad, plan: Plan, reads: ReadShape, stop: AbortSignal): Promise<PlanBooks> {
+    const { cluster, options, clock } = this.#deps
+    const { report } = plan
+    const placement = cluster.placement.copy()
+    const books = new PlanBooks(report, placement, reads)
+    const listing = new LoadListing(command, this.#deps, () => planStaging)
+    const live = cluster.liveCount()
+    let cursor = ''
+    let shortBooks: Placement | undefined
+    do {
+      const page = await this.#page(listing, cursor, stop)
+      if (clock.monotonicMs() - plan.askedMs > unaskedMs) throw new SkeinError('cancelled', 'nobody asked for the plan any more')
+      listing.taken(page)
+      const planner = { ...plannerOptionsOf(command.options, options, report.files, live), shortBooks }
+      const planned = planListed(page, command.options, planner, placement)
+      shortBooks = planned.shortBooks
+      books.add(page, planned)
+      cursor = page.nextCursor
+    } while (cursor !== '')
+    return books
   }
 
   async #page(listing: LoadListing, cursor: string, stop: AbortSignal): Promise<ListingPage> {
@@ -148,20 +167,23 @@ export class LoadPlans {
   }
 
   #tellTime(command: SubmitLoad, info: NamespaceInfo, report: PlanReport, files: number): void {
-    const { tables, jobWorkers, clock } = this.#deps
+    const { tables, clock } = this.#deps
     const { namespaceId, name: namespace } = info
-    const work = { namespaceId, namespace, bytes: report.bytesToLoad, files, jobWorkers: jobWorkers.live().length }
+    const work = { namespaceId, namespace, bytes: report.bytesToLoad, files }
     const estimate = estimateOf(work, rateSamples(tables))
     report.rateBytesPerSecond = estimate.bytesPerSecond
     report.rateFilesPerSecond = estimate.filesPerSecond
     report.rateBasis = estimate.basis
-    report.estimateMs = estimate.ms
     const limit = bandwidthAt(parseBandwidth(command.options.bandwidth ?? '', '--bandwidth'), clock.nowMs())
     const limitedMs = limit === undefined || limit === 0 ? 0 : (report.bytesToLoad / limit) * 1000
-    if (limitedMs > report.estimateMs) {
-      report.estimateMs = limitedMs
-      report.rateBasis = `--bandwidth ${command.options.bandwidth ?? ''}, which is below what was ${estimate.basis}`
-    }
+    const { lowMs = 0, highMs = 0 } = estimate.range ?? {}
+    const isLimited = limitedMs > lowMs
+    if (isLimited) report.rateBasis = `--bandwidth ${command.options.bandwidth ?? ''}; ${estimate.basis}`
+    // A load that would be refused takes no time, and not 0 ms either.
+    if (report.error !== '' || (estimate.range === undefined && !isLimited)) return
+    report.estimateLowMs = Math.max(lowMs, limitedMs)
+    report.estimateHighMs = Math.max(highMs, limitedMs)
+    report.estimateMs = report.estimateHighMs
   }
 }
 

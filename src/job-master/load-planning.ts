@@ -15,8 +15,6 @@ import type { RunningLoad } from './running-load.ts'
 /** Of one page of the listing: what is planned at once holds up everything else, and must fit into one entry of the journal. */
 const setsPerPageMax = 2000
 const reportLookMs = 250
-/** How long is waited for workers to delete what was freed. */
-const leavingPatienceMs = 20_000
 
 export interface Refusal {
   readonly error: SkeinError
@@ -44,6 +42,7 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
   })
   const listing = new ListingAhead(runner, signal)
   const shortage: Shortage = { sinceMs: undefined }
+  const short: ShortBooks = { books: undefined }
   try {
     let isShort = false
     for (let load = runner.load(); !load.listingDone; load = runner.load()) {
@@ -51,12 +50,12 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
       const page = await listing.page(load)
       if (page === undefined) break
       let plan: PagePlan | undefined = isShort
-        ? planThePage(runner, load, page)
-        : await planWithAllWorkers(runner, load, page, shortage, signal)
+        ? planThePage(runner, load, page, short)
+        : await planWithAllWorkers(runner, load, page, { shortage, short }, signal)
       if (plan === undefined) break
       if (plan.missingBytes > 0 && !gateOpen) {
         isGateHeld = true
-        plan = await planWithSettledReports(runner, load, page, plan, signal)
+        plan = await planWithSettledReports(runner, load, page, { plan, short }, signal)
         isGateHeld = false
         // A listing that ends here is refused; a longer one may have room for the rest.
         if (isGateDue && (plan.missingBytes === 0 || page.nextCursor !== '')) openGate()
@@ -64,11 +63,16 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
       if (plan.missingBytes > 0 && gateOpen && !isShort) {
         releasePlan(plan, placement)
         await waitForSettledRoom(runner, signal)
-        plan = planThePage(runner, load, page)
+        plan = planThePage(runner, load, page, short)
         isShort = plan.missingBytes > 0
       }
       const { namespaceId, nextCursor } = page
-      const { held: _held, ...planned } = { ...plan, ...(page.stagingId !== undefined && { stagingId: page.stagingId }) }
+      short.books = plan.shortBooks
+      const {
+        held: _held,
+        shortBooks: _books,
+        ...planned
+      } = { ...plan, ...(page.stagingId !== undefined && { stagingId: page.stagingId }) }
       await runner.submit({
         type: 'PagePlanned',
         nowMs: clock.nowMs(),
@@ -92,6 +96,11 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
 /** Since when there are too few workers to plan for. */
 interface Shortage {
   sinceMs: number | undefined
+}
+
+/** What the pages before left in the books of what is short. */
+interface ShortBooks {
+  books: Placement | undefined
 }
 
 /** Waits while there is enough planned, or too few workers to plan for; true when it waited. */
@@ -219,8 +228,9 @@ class ListingAhead {
   }
 }
 
-function planThePage(runner: RunningLoad, load: LoadRecord, page: ListingPage): PagePlan {
-  return planListed(page, load.options, plannerOf(runner, load), runner.deps.cluster.placementOf(runner.loadId))
+function planThePage(runner: RunningLoad, load: LoadRecord, page: ListingPage, short: ShortBooks): PagePlan {
+  const planner = { ...plannerOf(runner, load), shortBooks: short.books }
+  return planListed(page, load.options, planner, runner.deps.cluster.placementOf(runner.loadId))
 }
 
 /** One page of a listing as a load with these options plans it. */
@@ -237,12 +247,12 @@ async function planWithAllWorkers(
   runner: RunningLoad,
   load: LoadRecord,
   page: ListingPage,
-  shortage: Shortage,
+  { shortage, short }: { readonly shortage: Shortage; readonly short: ShortBooks },
   signal: AbortSignal,
 ): Promise<PagePlan | undefined> {
   const { cluster, master } = runner.deps
   for (;;) {
-    const plan = planThePage(runner, load, page)
+    const plan = planThePage(runner, load, page, short)
     if (plan.missingBytes === 0) return plan
     const live = cluster.liveCount()
     const safeMode = await master.getClusterSummary({}, { signal }).then(
@@ -267,7 +277,7 @@ async function planWithSettledReports(
   runner: RunningLoad,
   load: LoadRecord,
   page: ListingPage,
-  first: PagePlan,
+  { plan: first, short }: { readonly plan: PagePlan; readonly short: ShortBooks },
   signal: AbortSignal,
 ): Promise<PagePlan> {
   const { cluster, clock } = runner.deps
@@ -278,13 +288,13 @@ async function planWithSettledReports(
   while (
     plan.missingBytes > 0 &&
     plan.missingBytes <= placement.unsettledBytes(startedMs) &&
-    clock.monotonicMs() - startedMs < (placement.anyLeaving ? leavingPatienceMs : 2 * settleMs)
+    placement.mayHaveMore(startedMs, clock.monotonicMs())
   ) {
     runner.waitFor('waiting for the cache workers to report their room')
     await clock.sleep(reportLookMs, signal)
     await cluster.refresh(signal)
     releasePlan(plan, placement)
-    plan = planThePage(runner, load, page)
+    plan = planThePage(runner, load, page, short)
   }
   runner.waitFor('')
   return plan
@@ -323,18 +333,11 @@ async function waitForSettledRoom(runner: RunningLoad, signal: AbortSignal): Pro
 function refusal(runner: RunningLoad): Refusal | undefined {
   const load = runner.load()
   if (load.missingCapacityBytes === 0 || load.counts.tasksDone > 0) return undefined
-  const placement = runner.deps.cluster.placementOf(runner.loadId)
-  return refusalOf(load.path, load.missingCapacityBytes, load.options, placement)
+  return refusalOf(load.path, load.missingCapacityBytes)
 }
 
-/** `shortBytes`: of files that no worker has room for. */
-export function refusalOf(path: string, shortBytes: number, options: Pick<LoadOptions, 'evict' | 'hosts'>, placement: Placement): Refusal {
-  const wish = wishOf(options)
-  const workers = placement.liveWorkers().filter((worker) => placement.holdsFor(worker.workerId, wish.hosts))
-  const room = (workerId: string): number => (wish.evict === true ? placement.roomBytes(workerId) : placement.freeBytes(workerId))
-  const free = workers.reduce((sum, worker) => sum + room(worker.workerId), 0)
-  // What was planned has its room; what was not may still use what is left, if only in part.
-  const missingBytes = shortBytes > free ? shortBytes - free : shortBytes
+/** @param missingBytes what the planner found to fit nowhere */
+export function refusalOf(path: string, missingBytes: number): Refusal {
   const message = `the cache has no room for ${path}: ${missingBytes} bytes (${formatBytes(missingBytes)}) are missing; free space, add workers, or load less`
   return { error: new SkeinError('resource_exhausted', message), missingBytes }
 }

@@ -1,6 +1,6 @@
 // Why: before a load begins its user wants to know when it will be in. How: the rates of past loads, those of files of the
-// same size before others, and of the same namespace before the cluster's; where nothing was ever loaded, a guess that
-// says that it is one. Pure.
+// same size before others, and of the same namespace before the cluster's, as a range; a load tells of a rate only where it
+// moved enough for it, and where none did the time is not known. Pure.
 
 /** What one load brought in, in what time. */
 export interface RateSample {
@@ -16,14 +16,15 @@ export interface Work {
   readonly namespace: string
   readonly bytes: number
   readonly files: number
-  readonly jobWorkers: number
 }
 
 export interface Estimate {
+  /** Both 0 where they are not known. */
   readonly bytesPerSecond: number
   readonly filesPerSecond: number
-  readonly ms: number
-  /** What the rates are of, in words. */
+  /** Undefined: not known. */
+  readonly range: { readonly lowMs: number; readonly highMs: number } | undefined
+  /** What the rates are of, or why there are none, in words. */
   readonly basis: string
 }
 
@@ -32,38 +33,67 @@ const overheadMs = 300
 /** Files are alike when their mean sizes differ by no more than this factor. */
 const alikeFactor = 4
 const samplesMax = 4
-/** Where nothing is known; of one job worker. */
-const guessedBytesPerSecond = 100 * 1024 ** 2
-const guessedFilesPerSecond = 500
+/** Less tells nothing of a rate. */
+const evidenceMs = 200
+const evidenceBytes = 16 * 1024 ** 2
+const evidenceFiles = 100
+/** How far the next load may be from what was measured: of one load like it, of several, of others. */
+const spreads = { one: [0.7, 1.5], several: [0.8, 1.25], others: [0.5, 3] } as const
+
+/** Whether a load tells anything of what later ones take. */
+export function isEvidence(sample: RateSample): boolean {
+  return tellsBytes(sample) || tellsFiles(sample)
+}
 
 export function estimateOf(work: Work, samples: readonly RateSample[]): Estimate {
-  const own = samples.filter((sample) => sample.namespaceId === work.namespaceId)
-  const [used, whose] = own.length > 0 ? [own, `of /${work.namespace}`] : [samples, 'of other namespaces of this cluster']
-  if (used.length === 0) {
-    const workers = Math.max(1, work.jobWorkers)
-    const rates = { bytesPerSecond: guessedBytesPerSecond * workers, filesPerSecond: guessedFilesPerSecond * workers }
-    const [mebibytes, files] = [guessedBytesPerSecond / 1024 ** 2, guessedFilesPerSecond]
-    const of = workers === 1 ? '1 job worker' : `${workers} job workers`
-    return estimateBy(work, rates, `a guess, since no load has ended here yet: ${mebibytes}MB/s and ${files} files/s for each of ${of}`)
-  }
-  const size = work.bytes / Math.max(1, work.files)
+  if (work.files === 0) return { bytesPerSecond: 0, filesPerSecond: 0, range: { lowMs: 0, highMs: 0 }, basis: 'there is nothing to load' }
+  const evidence = samples.filter(isEvidence)
+  const own = evidence.filter((sample) => sample.namespaceId === work.namespaceId)
+  const [used, whose] = own.length > 0 ? [own, `of /${work.namespace}`] : [evidence, 'of other namespaces of this cluster']
+  const size = work.bytes / work.files
   const alike = used.filter((sample) => areAlike(sample.bytes / sample.files, size)).slice(-samplesMax)
   if (alike.length > 0) {
+    const times = alike.map((sample) => timeOf(work, bytesRate(sample), filesRate(sample)))
     const sum = (part: (sample: RateSample) => number): number => alike.reduce((total, sample) => total + part(sample), 0)
     const seconds = sum(busyMs) / 1000
     const rates = { bytesPerSecond: sum((one) => one.bytes) / seconds, filesPerSecond: sum((one) => one.files) / seconds }
-    return estimateBy(work, rates, `measured: ${loads(alike.length)} ${whose} with files of this size`)
+    const spread = alike.length === 1 ? spreads.one : spreads.several
+    return { ...rates, range: rangeOf(times, spread), basis: `measured: ${loads(alike.length)} ${whose} with files of this size` }
   }
   // The fastest in bytes tells of the bandwidth, the fastest in files of what one costs.
-  const fastest = (part: (sample: RateSample) => number): number => Math.max(...used.map((one) => (part(one) / busyMs(one)) * 1000))
-  const rates = { bytesPerSecond: fastest((one) => one.bytes), filesPerSecond: fastest((one) => one.files) }
-  return estimateBy(work, rates, `measured: ${loads(used.length)} ${whose} with files of other sizes`)
+  const bytesPerSecond = Math.max(0, ...used.filter(tellsBytes).map(bytesRate))
+  const filesPerSecond = Math.max(0, ...used.filter(tellsFiles).map(filesRate))
+  const isKnown = (bytesPerSecond > 0 || work.bytes < evidenceBytes) && (filesPerSecond > 0 || work.files < evidenceFiles)
+  if (used.length === 0 || !isKnown)
+    return { bytesPerSecond: 0, filesPerSecond: 0, range: undefined, basis: 'too little like it was loaded yet' }
+  const range = rangeOf([timeOf(work, bytesPerSecond, filesPerSecond)], spreads.others)
+  return { bytesPerSecond, filesPerSecond, range, basis: `measured: ${loads(used.length)} ${whose} with files of other sizes` }
 }
 
-function estimateBy(work: Work, rates: Pick<Estimate, 'bytesPerSecond' | 'filesPerSecond'>, basis: string): Estimate {
-  const bytesMs = rates.bytesPerSecond > 0 ? (work.bytes / rates.bytesPerSecond) * 1000 : 0
-  const filesMs = rates.filesPerSecond > 0 ? (work.files / rates.filesPerSecond) * 1000 : 0
-  return { ...rates, ms: work.files === 0 ? 0 : overheadMs + Math.max(bytesMs, filesMs), basis }
+function tellsBytes(sample: RateSample): boolean {
+  return sample.bytes >= evidenceBytes && busyMs(sample) >= evidenceMs
+}
+
+function tellsFiles(sample: RateSample): boolean {
+  return sample.files >= evidenceFiles && busyMs(sample) >= evidenceMs
+}
+
+function bytesRate(sample: RateSample): number {
+  return (sample.bytes / busyMs(sample)) * 1000
+}
+
+function filesRate(sample: RateSample): number {
+  return (sample.files / busyMs(sample)) * 1000
+}
+
+function timeOf(work: Work, bytesPerSecond: number, filesPerSecond: number): number {
+  const bytesMs = bytesPerSecond > 0 ? (work.bytes / bytesPerSecond) * 1000 : 0
+  const filesMs = filesPerSecond > 0 ? (work.files / filesPerSecond) * 1000 : 0
+  return Math.max(bytesMs, filesMs)
+}
+
+function rangeOf(times: readonly number[], [low, high]: readonly [number, number]): { readonly lowMs: number; readonly highMs: number } {
+  return { lowMs: overheadMs + Math.min(...times) * low, highMs: overheadMs + Math.max(...times) * high }
 }
 
 function areAlike(one: number, other: number): boolean {

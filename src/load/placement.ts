@@ -78,6 +78,8 @@ interface Share {
 
 /** How long after a planned byte ended the reported usage is believed again. */
 export const settleMs = 3000
+/** How long is waited for workers to delete what was freed. */
+const leavingPatienceMs = 20_000
 
 export class Placement {
   readonly #entries: Map<string, LedgerEntry>
@@ -150,7 +152,7 @@ export class Placement {
 
   /** The same books, to try something out in. */
   copy(): Placement {
-    const copy = new Placement()
+    const copy = new Placement(new Map(), this.#loadId)
     for (const [workerId, entry] of this.#entries) {
       const loads = new Map([...entry.loads].map(([loadId, share]) => [loadId, { ...share }] as const))
       copy.#entries.set(workerId, { ...entry, loads })
@@ -166,6 +168,12 @@ export class Placement {
   /** Whether a live worker still has blocks that were freed. */
   get anyLeaving(): boolean {
     return [...this.#entries.values()].some(({ worker }) => worker.live && (worker.blocksLeaving ?? 0) > 0)
+  }
+
+  /** Whether the workers' next reports may tell of more room than there was at `sinceMs`, and are still worth waiting for. */
+  mayHaveMore(sinceMs: number, nowMs: number): boolean {
+    const patienceMs = this.anyLeaving ? leavingPatienceMs : 2 * settleMs
+    return nowMs - sinceMs < patienceMs && this.unsettledBytes(sinceMs) > 0
   }
 
   /** Bytes on live workers that may be gone by what the next reports say: arrived until then, or of a worker that has blocks to delete. */

@@ -40,6 +40,8 @@ export interface PlannerOptions {
   readonly wish?: PlacementWish
   /** What is cached becomes sets that are held against the store's checksums. */
   readonly verify?: boolean
+  /** Once a file had no room: the books as if it had got what there was, see PagePlan. */
+  readonly shortBooks?: Placement | undefined
 }
 
 export interface PagePlan {
@@ -47,8 +49,14 @@ export interface PagePlan {
   readonly cached: Piece[]
   readonly failed: FileFailure[]
   readonly counts: PageCounts
-  /** Bytes (times missing replicas) that fit nowhere; their files are in `failed`. */
+  /**
+   * Bytes (times missing replicas) that fit nowhere if all files are to be in; of the files that have no room alone, their
+   * whole is in `failed`. So that bytes are counted as they are placed, block by block on distinct workers, what is short
+   * takes what there is in books of their own, and so does all that comes after it.
+   */
   readonly missingBytes: number
+  /** Those books; undefined while all had room. For the next page. */
+  readonly shortBooks?: Placement | undefined
   /** Of a load that may evict: bytes by worker of what is there already and shall stay. */
   readonly held?: ReadonlyMap<string, number>
 }
@@ -116,6 +124,8 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
   const checks = new SetBatches(options, attempt)
   const groups = new Groups(options)
   let missingBytes = 0
+  let shortBooks = options.shortBooks?.copy()
+  const shortGroups = new Groups(options)
   const held = holdCached(files, options, placement)
   for (const file of files) {
     if (isDirectoryMarker(file)) {
@@ -130,6 +140,9 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
       continue
     }
     const plan = planFile(file, options, placement, groups)
+    if (plan.missingBytes > 0) shortBooks ??= placement.copy()
+    const short = shortBooks === undefined ? 0 : planFile(file, options, shortBooks, shortGroups, true).missingBytes
+    missingBytes += short
     const isWhole = plan.missingBytes === 0 && plan.runs.length === 0
     if (isWhole && options.verify === true && file.length > 0) {
       checks.add({ piece: wholePiece(file), targets: holdersOf(file, options, placement), elsewhere: [] })
@@ -137,7 +150,6 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
     }
     counts.bytesCached += plan.cachedBytes
     if (plan.missingBytes > 0) {
-      missingBytes += plan.missingBytes
       failed.push(
         failureOf(file, 'resource_exhausted', whyNotPlaced(plan.missingBytes, file.replication ?? options.replication, placement)),
       )
@@ -149,7 +161,8 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
     }
   }
   const toCheck = checks.finish().map((set) => ({ ...set, verify: true }))
-  const plan = { sets: [...batches.finish(), ...toCheck], cached, failed, counts, missingBytes }
+  const books = shortBooks === undefined ? {} : { shortBooks }
+  const plan = { sets: [...batches.finish(), ...toCheck], cached, failed, counts, missingBytes, ...books }
   return held.size === 0 ? plan : { ...plan, held }
 }
 
@@ -201,12 +214,14 @@ interface FilePlan {
   readonly missingBytes: number
 }
 
-/** Reserves room for the file, all or nothing. */
-function planFile(file: ListedFile, options: PlannerOptions, placement: Placement, groups: Groups): FilePlan {
+/** Reserves room for the file, all or nothing; in the books of what is short: as much as there is. */
+function planFile(file: ListedFile, options: PlannerOptions, placement: Placement, groups: Groups, isShort = false): FilePlan {
   const runs: Run[] = []
   let cachedBytes = 0
   let missingBytes = 0
-  for (const { first, count, replicas } of runsOf(file, options, placement)) {
+  const waiting = runsOf(file, options, placement).toReversed()
+  for (let run = waiting.pop(); run !== undefined; run = waiting.pop()) {
+    const { first, count, replicas } = run
     const piece = pieceOf(file, first, count, runs.length === 0)
     const bytes = pieceBytes(piece)
     const wanted = (file.replication ?? options.replication) - replicas.length
@@ -217,11 +232,17 @@ function planFile(file: ListedFile, options: PlannerOptions, placement: Placemen
     const isSmall = file.length <= file.blockSizeBytes && replicas.length === 0
     const hash = isSmall ? groups.hashOf(file.fileId, bytes) : hashNumbers(file.fileId, first)
     const targets = placement.place(hash, bytes, wanted, replicas, options.wish)
+    if (targets.length < wanted && count > 1) {
+      // No worker has room for all of the run: its halves may go to others.
+      const half = Math.ceil(count / 2)
+      waiting.push({ first: first + half, count: count - half, replicas }, { first, count: half, replicas })
+      continue
+    }
     if (targets.length < wanted) missingBytes += bytes * (wanted - targets.length)
     placement.reserve(targets, bytes)
     runs.push({ piece, targets, elsewhere: replicas })
   }
-  if (missingBytes > 0) for (const run of runs) placement.release(run.targets, pieceBytes(run.piece))
+  if (missingBytes > 0 && !isShort) for (const run of runs) placement.release(run.targets, pieceBytes(run.piece))
   return { runs, cachedBytes, missingBytes }
 }
 

@@ -1,6 +1,6 @@
 // Why: how long a load will take is best told by how long the last ones took. How: each load that ends leaves its bytes,
 // files and time, a few of each namespace and a bounded number in all.
-import type { RateSample } from './estimate.ts'
+import { isEvidence, type RateSample } from './estimate.ts'
 import type { LoadRecord } from './load.ts'
 import type { Tables } from './tables.ts'
 
@@ -21,7 +21,10 @@ export function noteRate(tables: Tables, load: LoadRecord): void {
   const held = (load.options.bandwidth ?? '') !== '' || load.mode === 'CANCELLED' || load.mode === 'FAILED'
   if (files === 0 || ms <= 0 || load.startedMs === 0 || held) return
   const { namespaceId } = load
-  const samples = [...rateSamples(tables), { namespaceId, bytes, files, ms }]
+  const sample = { namespaceId, bytes, files, ms }
+  // Small loads must not push out what the larger ones told.
+  if (!isEvidence(sample)) return
+  const samples = [...rateSamples(tables), sample]
   const ofNamespace = samples.filter((sample) => sample.namespaceId === namespaceId)
   const oldest = ofNamespace.length > perNamespaceMax ? ofNamespace[0] : undefined
   tables.rates.put(rowKey, samples.filter((sample) => sample !== oldest).slice(-allMax))

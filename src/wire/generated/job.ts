@@ -278,12 +278,18 @@ export interface PlanReport {
   rateFilesPerSecond: number;
   /** what the rates are of */
   rateBasis: string;
+  /** as estimate_high_ms; 0 where it is not known */
   estimateMs: number;
   /** in `currency`; not given: no price is known */
   cost?: number | undefined;
   currency: string;
   costBasis: string;
   filesExcluded: number;
+  /** not given: not known, or the load would be refused */
+  estimateLowMs?: number | undefined;
+  estimateHighMs?:
+    | number
+    | undefined;
   /** at most 20 of files_failing */
   failing: PlanFailure[];
 }
@@ -2551,6 +2557,8 @@ function createBasePlanReport(): PlanReport {
     currency: "",
     costBasis: "",
     filesExcluded: 0,
+    estimateLowMs: undefined,
+    estimateHighMs: undefined,
     failing: [],
   };
 }
@@ -2643,6 +2651,12 @@ export const PlanReport: MessageFns<PlanReport> = {
     }
     if (message.filesExcluded !== 0) {
       writer.uint32(232).uint64(message.filesExcluded);
+    }
+    if (message.estimateLowMs !== undefined) {
+      writer.uint32(321).double(message.estimateLowMs);
+    }
+    if (message.estimateHighMs !== undefined) {
+      writer.uint32(329).double(message.estimateHighMs);
     }
     for (const v of message.failing) {
       PlanFailure.encode(v!, writer.uint32(242).fork()).join();
@@ -2895,6 +2909,22 @@ export const PlanReport: MessageFns<PlanReport> = {
             message.filesExcluded = longToNumber(reader.uint64());
             continue;
           }
+          case 40: {
+            if (tag !== 321) {
+              break;
+            }
+
+            message.estimateLowMs = reader.double();
+            continue;
+          }
+          case 41: {
+            if (tag !== 329) {
+              break;
+            }
+
+            message.estimateHighMs = reader.double();
+            continue;
+          }
           case 30: {
             if (tag !== 242) {
               break;
@@ -2949,6 +2979,8 @@ export const PlanReport: MessageFns<PlanReport> = {
     message.currency = object.currency ?? "";
     message.costBasis = object.costBasis ?? "";
     message.filesExcluded = object.filesExcluded ?? 0;
+    message.estimateLowMs = object.estimateLowMs ?? undefined;
+    message.estimateHighMs = object.estimateHighMs ?? undefined;
     message.failing = object.failing?.map((e) => PlanFailure.fromPartial(e)) || [];
     return message;
   },

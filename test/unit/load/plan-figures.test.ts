@@ -36,23 +36,34 @@ describe('requests and cost', () => {
 })
 
 describe('estimates', () => {
-  const work = { namespaceId: 'n1', namespace: 'ns', bytes: 1000e6, files: 1000, jobWorkers: 2 }
-  it('guesses where nothing was loaded, and says so', () => {
-    const estimate = estimateOf(work, [])
-    expect(estimate.basis).toMatch(/^a guess, since no load has ended here yet: 100MB\/s and 500 files\/s for each of 2 job workers$/)
-    expect(estimate.ms).toBeGreaterThan((1000e6 / (200 * 1024 ** 2)) * 1000)
+  const work = { namespaceId: 'n1', namespace: 'ns', bytes: 1000e6, files: 1000 }
+  it('are not known where too little was loaded, however few bytes or files that was', () => {
+    for (const samples of [
+      [],
+      [{ namespaceId: 'n1', bytes: 3, files: 1, ms: 400 }],
+      [{ namespaceId: 'n1', bytes: 3, files: 1, ms: 60_000 }],
+      [{ namespaceId: 'n1', bytes: 1000e6, files: 10, ms: 20 }],
+      // Enough files to tell what a file costs, and next to no bytes.
+      [{ namespaceId: 'n1', bytes: 1000, files: 1000, ms: 5000 }],
+    ])
+      expect(estimateOf(work, samples)).toMatchObject({ range: undefined, bytesPerSecond: 0, basis: 'too little like it was loaded yet' })
   })
-  it('takes the rates of like files of the namespace, else of others, else of the cluster', () => {
+  it('take the rates of like files of the namespace, else of others, else of the cluster, and are ranges', () => {
     const like = { namespaceId: 'n1', bytes: 100e6, files: 100, ms: 1300 }
-    const small = { namespaceId: 'n1', bytes: 1e6, files: 10_000, ms: 1300 }
+    const faster = { ...like, ms: 800 }
+    const small = { namespaceId: 'n1', bytes: 20e6, files: 10_000, ms: 1300 }
     const other = { namespaceId: 'n2', bytes: 100e6, files: 100, ms: 10_300 }
     expect(estimateOf(work, [like, small, other])).toMatchObject({
-      ms: 10_300,
+      range: { lowMs: 7300, highMs: 15_300 },
       basis: 'measured: the last load of /ns with files of this size',
     })
+    expect(estimateOf(work, [like, faster]).range).toEqual({ lowMs: 300 + 5000 * 0.8, highMs: 300 + 10_000 * 1.25 })
     expect(estimateOf(work, [small]).basis).toBe('measured: the last load of /ns with files of other sizes')
-    expect(estimateOf(work, [other])).toMatchObject({ ms: 100_300, basis: expect.stringContaining('of other namespaces of this cluster') })
-    expect(estimateOf({ ...work, files: 0, bytes: 0 }, [like]).ms).toBe(0)
+    expect(estimateOf(work, [other])).toMatchObject({
+      range: { lowMs: 70_300, highMs: 150_300 },
+      basis: expect.stringContaining('of other namespaces of this cluster'),
+    })
+    expect(estimateOf({ ...work, files: 0, bytes: 0 }, [like]).range).toEqual({ lowMs: 0, highMs: 0 })
   })
   it('keeps the last loads of each namespace that say something', () => {
     const tables = memoryTables()
@@ -63,13 +74,14 @@ describe('estimates', () => {
         endedMs: 2000,
         mode: 'COMPLETED',
         options: {},
-        counts: { filesLoaded: files, bytesLoaded: files },
+        counts: { filesLoaded: files, bytesLoaded: files * 20e6 },
       }
       noteRate(tables, { ...load, ...more } as unknown as Parameters<typeof noteRate>[1])
     }
     ended('n1', 0)
     ended('n1', 5, { mode: 'FAILED' })
     ended('n1', 5, { options: { bandwidth: '1MB/s' } })
+    ended('n1', 5, { counts: { filesLoaded: 5, bytesLoaded: 3 } })
     expect(rateSamples(tables)).toEqual([])
     ended('n2', 7)
     for (let files = 1; files <= 10; files += 1) ended('n1', files)
