@@ -25,7 +25,7 @@ export function noteRate(tables: Tables, load: LoadRecord): void {
   // Small loads must not push out what the larger ones told.
   if (!isEvidence(sample)) return
   const samples = [...rateSamples(tables), sample]
-  const ofNamespace = samples.filter((sample) => sample.namespaceId === namespaceId)
+  const ofNamespace = samples.filter((one) => one.namespaceId === namespaceId)
   const oldest = ofNamespace.length > perNamespaceMax ? ofNamespace[0] : undefined
-  tables.rates.put(rowKey, samples.filter((sample) => sample !== oldest).slice(-allMax))
+  tables.rates.put(rowKey, samples.filter((one) => one !== oldest).slice(-allMax))
 }
