@@ -96,7 +96,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
   const { clock, logger, metrics, options } = deps
   const directory = join(deps.home, 'master')
   await makeDirectories(directory, 0o700)
-  const sealing = await SecretSealing.open(deps.secretKeyFile ?? join(directory, 'secret.key'))
+  const secretKeyFile = deps.secretKeyFile ?? join(directory, 'secret.key')
   const clusterId = await readClusterId(join(directory, 'cluster.id'))
   // First the right to write, then the state: another master may have written until now.
   const term = await deps.journal.campaign(clusterId, deps.signal)
@@ -140,6 +140,10 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       logger,
       checkpointEntries: options.checkpointEntries,
       checkpointBytes: options.checkpointBytes,
+    })
+    const sealing = await SecretSealing.openFor(secretKeyFile, tables.namespaces()).catch(async (error: unknown) => {
+      await log.close()
+      throw error
     })
     await identity.ensure(clusterId, tables.counter('containers'))
     const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id), logger)

@@ -2,7 +2,8 @@
 // sealed, and only then it becomes a command; no answer but GetNamespaceAccess, for roles, holds a secret.
 import { randomUUID } from 'node:crypto'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
-import { Secret } from '../base/secret.ts'
+import { redactSecrets } from '../base/redact.ts'
+import { Secret, secretBytesMax } from '../base/secret.ts'
 import type { UpdateNamespace } from '../meta/commands.ts'
 import { namespaceById, namespaceByName, placeOf } from '../meta/resolve.ts'
 import { type Inode, type NamespaceRecord, type Tables, toPersistParentId } from '../meta/tables.ts'
@@ -43,6 +44,7 @@ export class NamespaceService {
   /** @throws SkeinError invalid_argument, already_exists (another definition), and what the store says */
   async create(request: CreateNamespaceRequest, { signal }: CallOptions): Promise<NamespaceInfo> {
     checkDefinition(request)
+    checkSecrets(request.secrets)
     const ttl = ttlAsked(request)
     const existing = namespaceByName(this.#context.tables, request.name)
     if (existing !== undefined) return this.#existing(existing, request)
@@ -101,6 +103,7 @@ export class NamespaceService {
     }
     const given = Object.entries(request.secrets).map(([field, value]) => [field, new Secret(value)] as const)
     checkDefinition({ name: record.name, uri: record.uri, attributes })
+    checkSecrets(request.secrets)
     const ttl = changedTtl(request, infoOf(this.#context.tables, record))
     const action = ttl?.action ?? infoOf(this.#context.tables, record).ttlAction
     const deletes = action === 'DELETE' && (ttl?.ttlMs ?? infoOf(this.#context.tables, record).ttlMs) > 0
@@ -261,15 +264,21 @@ function ttlOf(root: Inode | undefined): { ttlMs: number; ttlAction: string } {
   return { ttlMs: Math.max(0, root.ttlMs), ttlAction: root.ttlAction }
 }
 
+/** @throws SkeinError invalid_argument that never shows a value */
+function checkSecrets(secrets: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(secrets)) {
+    const bytes = Buffer.byteLength(value)
+    if (bytes > secretBytesMax)
+      throw new SkeinError('invalid_argument', `the secret '${name}' has ${bytes} bytes: ${secretBytesMax} at most`)
+  }
+}
+
 /** The same error with every spelling of the secrets' values taken out of its text, and without its cause. */
 function withoutSecrets(error: SkeinError, secrets: readonly Secret[]): SkeinError {
-  let { message } = error
-  for (const secret of secrets) {
-    const value = secret.reveal()
-    if (value === '') continue
-    const spellings = [value, encodeURIComponent(value), Buffer.from(value).toString('base64'), Buffer.from(value).toString('base64url')]
-    for (const spelling of spellings) message = message.replaceAll(spelling, '[redacted]')
-  }
+  const message = redactSecrets(
+    error.message,
+    secrets.map((secret) => secret.reveal()),
+  )
   return new SkeinError(error.code, message, { reason: error.reason, retryable: error.retryable })
 }
 

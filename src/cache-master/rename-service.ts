@@ -62,6 +62,7 @@ export class RenameService {
     }
     if (from.key === '') throw new SkeinError('invalid_argument', `${formatPath(from)} cannot be moved: name what is in it`)
     const known = await targetOf(this.#locator, request.from, '', signal)
+    checkWritable(known.record, 'nothing is moved there')
     const to = await this.#freeName(known, asked, signal)
     const hold = await this.#holds.take(known.record, [known.key, to, `${to}/`], 'moved', patience)
     try {

@@ -7,6 +7,7 @@ import { link, mkdir, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { SkeinError } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
+import type { NamespaceRecord } from '../meta/tables.ts'
 
 const keyBytes = 32
 const nonceBytes = 12
@@ -25,8 +26,34 @@ export class SecretSealing {
    * @throws SkeinError failed_precondition when the file is not a key or others may read it
    */
   static async open(path: string): Promise<SecretSealing> {
+    return await SecretSealing.openFor(path, [])
+  }
+
+  /**
+   * As open, for a state that holds what was sealed before: of each namespace one secret is opened. Nothing is made then.
+   * @throws SkeinError failed_precondition that names the file, when it is missing or another key
+   */
+  static async openFor(path: string, namespaces: Iterable<Sealed>): Promise<SecretSealing> {
+    const sealed = [...namespaces].filter(({ sealedSecrets }) => Object.keys(sealedSecrets).length > 0)
+    const [first] = sealed
+    const known = await readKey(path)
+    if (known === undefined && first !== undefined) throw unopened(path, 'is missing', first)
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    return new SecretSealing((await createKey(path)) ?? (await readKey(path)))
+    const key = known ?? (await createKey(path)) ?? (await readKey(path))
+    if (key === undefined) throw new SkeinError('failed_precondition', `the key file ${path} went away while it was made: start again`)
+    const sealing = new SecretSealing(key)
+    for (const one of sealed) if (!sealing.#opens(one)) throw unopened(path, 'is another key', one)
+    return sealing
+  }
+
+  #opens({ id, sealedSecrets }: Sealed): boolean {
+    const [field = '', sealed = new Uint8Array()] = Object.entries(sealedSecrets)[0] ?? []
+    try {
+      this.unseal(id, field, sealed)
+      return true
+    } catch {
+      return false
+    }
   }
 
   /** Format byte, nonce, tag, then the encrypted value. */
@@ -50,6 +77,14 @@ export class SecretSealing {
       throw new SkeinError('data_loss', `the secret '${field}' cannot be opened with this master's secret.key: put the right key file back`)
     }
   }
+}
+
+/** A namespace's sealed secrets. */
+type Sealed = Pick<NamespaceRecord, 'id' | 'name' | 'sealedSecrets'>
+
+function unopened(path: string, what: string, { name }: Sealed): SkeinError {
+  const message = `the key file ${path} ${what}, and the secrets of /${name} are sealed with the key of this state: put the right file back there`
+  return new SkeinError('failed_precondition', message, { reason: 'secret_key' })
 }
 
 function placeOf(namespaceId: string, field: string): Buffer {
@@ -78,15 +113,18 @@ async function createKey(path: string): Promise<Buffer | undefined> {
   }
 }
 
-async function readKey(path: string): Promise<Buffer> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
-    throw new SkeinError('failed_precondition', `the key file ${path} cannot be read: ${(error as Error).message}`, { cause: error })
+/** @returns undefined when there is none */
+async function readKey(path: string): Promise<Buffer | undefined> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw new SkeinError('failed_precondition', `the key file ${path} cannot be read: ${error.message}`, { cause: error })
   })
+  if (file === undefined) return undefined
   try {
-    const { mode } = await file.stat()
+    const { mode, size } = await file.stat()
     if ((mode & 0o077) !== 0) throw new SkeinError('failed_precondition', `the key file ${path} may be read by others: chmod 600 it`)
-    const key = await file.readFile()
-    if (key.length !== keyBytes) throw new SkeinError('failed_precondition', `the key file ${path} does not hold ${keyBytes} bytes`)
+    const key = size === keyBytes ? await file.readFile() : undefined
+    if (key?.length !== keyBytes) throw new SkeinError('failed_precondition', `the key file ${path} does not hold ${keyBytes} bytes`)
     return key
   } finally {
     await file.close()

@@ -41,6 +41,7 @@ export class TreeService {
     const problem = keyProblem(key)
     if (problem !== undefined) throw new SkeinError('invalid_argument', `'${pathText}' is refused: ${problem}`)
     if (key === '' || directoryAt(this.#context.tables, record.rootId, key) !== undefined) return
+    checkWritable(record, 'nothing is made there')
     const known = fileAt(this.#context.tables, record.rootId, key.slice(0, -1))
     const file = known ?? (await this.#sync.refresh(record, key.slice(0, -1), signal))
     if (file !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key.slice(0, -1))} is a file`)

@@ -17,6 +17,7 @@ import type {
 import type { WorkerInfo } from '../wire/generated/master.ts'
 import type { CallOptions } from '../wire/service.ts'
 import { type MasterContext, namespaceNamed } from './master-context.ts'
+import { checkWritable } from './object-changes.ts'
 import type { StoreSync } from './store-sync.ts'
 import { pathOf } from './tree-pages.ts'
 
@@ -35,7 +36,7 @@ export class WrittenFileService {
     this.#random = random
   }
 
-  /** @throws SkeinError invalid_argument, not_found (namespace), already_exists */
+  /** @throws SkeinError invalid_argument, not_found (namespace), failed_precondition (read-only), already_exists */
   async create(request: CreateFileRequest, { signal }: CallOptions): Promise<CreateFileResponse> {
     const { log, clock, options } = this.#context
     const path = parsePath(request.path)
@@ -48,6 +49,7 @@ export class WrittenFileService {
       throw new SkeinError('invalid_argument', `${formatPath(path)} cannot be written: a file's name has no slash at its end`)
     }
     const record = namespaceNamed(this.#context, path.namespace)
+    checkWritable(record, 'nothing is written there')
     const { key } = path
     const blockSizeBytes = request.blockSizeBytes === 0 ? this.#sync.blockSizeBytes(record) : request.blockSizeBytes
     const { writePolicy } = namespacePolicy(record.attributes)

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { checkNamespaceName } from '../base/paths.ts'
 import { toSkeinError } from '../base/errors.ts'
+import { secretBytesMax } from '../base/secret.ts'
 import { type CommandContext, openCluster, writeResult } from './context.ts'
 import { usageError } from './exit-codes.ts'
 import { namespaceListText, namespaceStatText } from './format-namespace.ts'
@@ -133,6 +134,9 @@ export function pairsOf(option: string, pairs: readonly string[]): Record<string
     pairs.map((pair, index) => {
       const equals = pair.indexOf('=')
       if (equals <= 0) throw usageError(`${option} number ${index + 1} is not key=value`)
+      const bytes = Buffer.byteLength(pair) - equals - 1
+      if (option === '--secret' && bytes > secretBytesMax)
+        throw usageError(`${option} number ${index + 1} has ${bytes} bytes: ${secretBytesMax} at most`)
       return [pair.slice(0, equals), pair.slice(equals + 1)]
     }),
   )

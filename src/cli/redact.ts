@@ -1,4 +1,4 @@
-// Why: a secret that was typed on the command line must not come back in an error, whoever wrote the message. Pure.
+// Why: which words of a command line are secrets: they must not come back in an error (base/redact.ts). Pure.
 import { definitionOf } from '../config/schema.ts'
 
 /** The secret values among the arguments: of `--secret k=v` and of -D keys that are secrets. */
@@ -11,17 +11,4 @@ export function secretsIn(argv: readonly string[]): string[] {
     const [key, ...value] = definition?.split('=') ?? []
     return key !== undefined && definitionOf(key.trim())?.kind === 'secret' ? [value.join('=')] : []
   })
-}
-
-/** The text with every secret gone, as it is, URL-encoded or in base64. */
-export function redact(text: string, secrets: readonly string[]): string {
-  const forms = secrets
-    .filter((secret) => secret.length > 0)
-    .flatMap((secret) => [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')])
-    // One that holds another goes as a whole.
-    .toSorted((a, b) => b.length - a.length)
-  if (forms.length === 0) return text
-  // What was redacted already stays as it is.
-  const patterns = ['[redacted]', ...forms].map((form) => form.replaceAll(/[$()*+.?[\\\]^{|}/-]/g, String.raw`\$&`))
-  return text.replaceAll(new RegExp(patterns.join('|'), 'g'), '[redacted]')
 }

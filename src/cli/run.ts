@@ -3,13 +3,14 @@
 import { Command, CommanderError } from 'commander'
 import { abortReason } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { redactSecrets } from '../base/redact.ts'
 import { addGroups } from './groups.ts'
 import type { Cluster } from '../process/cluster.ts'
 import type { CliIo, CommandContext, GlobalOptions } from './context.ts'
 import { errorDocument, errorText } from './error-report.ts'
 import { exitCodeOfError, exitCodes, usageError, type ExitCode } from './exit-codes.ts'
 import { globalHelp, splitArguments, wantsJson } from './global-options.ts'
-import { redact, secretsIn } from './redact.ts'
+import { secretsIn } from './redact.ts'
 
 /** What tests replace. */
 export type Surroundings = Pick<CommandContext, 'clock' | 'environment' | 'uniqueId' | 'config' | 'connect'>
@@ -67,9 +68,9 @@ export async function runCli(
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.done
     const error = errorOf(thrown, stop.signal)
-    io.stderr(redact(errorText(error, debug), secrets))
+    io.stderr(redactSecrets(errorText(error, debug), secrets))
     // Half a document is none, and a second one beside it neither.
-    if (wantsJson(argv) && !isWritten) io.stdout(`${redact(errorDocument(error), secrets)}\n`)
+    if (wantsJson(argv) && !isWritten) io.stdout(`${redactSecrets(errorDocument(error), secrets)}\n`)
     // Whatever it hangs on would hold up an orderly end as well.
     if (error.reason === 'stop_timeout') io.exit(exitCodeOfError(error))
     return exitCodeOfError(error)

@@ -110,10 +110,16 @@ describe('rm', () => {
   it('refuses /, a namespace, and the store of a read-only one', async () => {
     await expect(rm('/', true)).rejects.toMatchObject({ code: 'invalid_argument' })
     await expect(rm('/ns', true)).rejects.toMatchObject({ code: 'invalid_argument' })
-    const other = await fixture.create('ro', 's3://other', { readOnly: 'true' })
+    const other = await fixture.create('ro', 's3://other')
     other.put('d/x')
     other.put('f')
     await fixture.lifecycle.makeDirectory({ path: '/ro/d/made' }, call)
+    await makeReadOnly('ro')
+    await fixture.lifecycle.makeDirectory({ path: '/ro/d/made' }, call)
+    const written = fixture.lifecycle.createFile({ path: '/ro/new', blockSizeBytes: 0, requestKey: '' }, call)
+    await expect(written).rejects.toMatchObject({ code: 'failed_precondition', message: '/ro is read-only: nothing is written there' })
+    await expect(fixture.lifecycle.makeDirectory({ path: '/ro/e' }, call)).rejects.toMatchObject({ code: 'failed_precondition' })
+    await expect(mv('/ro/d/made', '/ro/made')).rejects.toMatchObject({ code: 'failed_precondition' })
     await expect(rm('/ro/d', true)).rejects.toMatchObject({ code: 'failed_precondition' })
     await expect(rm('/ro/f')).rejects.toMatchObject({ code: 'failed_precondition' })
     await expect(mv('/ro/f', '/ro/g')).rejects.toMatchObject({ code: 'failed_precondition' })
@@ -123,10 +129,16 @@ describe('rm', () => {
   })
 })
 
+function makeReadOnly(name: string): Promise<unknown> {
+  const nothing = { secrets: {}, removedAttributes: [], ttlAction: '' }
+  return fixture.service.updateNamespace({ name, attributes: { readOnly: 'true' }, ...nothing }, call)
+}
+
 it('removes nothing of a large read-only tree, also of what only the cache has', async () => {
-  const other = await fixture.create('ro', 's3://other', { readOnly: 'true' })
+  const other = await fixture.create('ro', 's3://other')
   for (let i = 1000; i < 2100; i += 1) await fixture.lifecycle.makeDirectory({ path: `/ro/d/${i}` }, call)
   other.put('d/z')
+  await makeReadOnly('ro')
   await expect(rm('/ro/d', true)).rejects.toMatchObject({ code: 'failed_precondition' })
   expect((await fixture.service.count({ path: '/ro' }, call)).folders).toBe(1102)
 })

@@ -176,6 +176,25 @@ describe('SecretSealing', () => {
     expect(sealing.seal('n1', 'field', new Secret(canary))).not.toEqual(sealed)
   })
 
+  it('a master whose key is missing or another one does not start, and changes nothing', async () => {
+    const path = join(fixture.home, 'master', 'secret.key')
+    const key = await readFile(path)
+    await fixture.create('plain')
+    await fixture.service.createNamespace(definition(), call)
+    await fixture.master.close()
+    await rm(path)
+    await expect(fixture.start()).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringMatching(/secret\.key is missing.*put the right file back/),
+    })
+    await expect(stat(path)).rejects.toMatchObject({ code: 'ENOENT' })
+    await writeFile(path, Buffer.alloc(32, 7), { mode: 0o600 })
+    await expect(fixture.start()).rejects.toThrow(/secret\.key is another key/)
+    await writeFile(path, key)
+    await fixture.start()
+    expect((await fixture.service.listNamespaces({}, call)).namespaces).toHaveLength(2)
+  })
+
   it('refuses a key file that others may read, or that is no key', async () => {
     const path = join(fixture.home, 'loose')
     await writeFile(path, Buffer.alloc(32))

@@ -195,8 +195,10 @@ describe('persist', () => {
   })
 
   it('is refused for a read-only namespace, / and what is not there', async () => {
-    await fixture.create('ro', 's3://other', { readOnly: 'true' })
+    await fixture.create('ro', 's3://other')
     await fixture.write('/ro/f', 3)
+    const nothing = { secrets: {}, removedAttributes: [], ttlAction: '' }
+    await fixture.service.updateNamespace({ name: 'ro', attributes: { readOnly: 'true' }, ...nothing }, call)
     await expect(persist('/ro/f')).rejects.toMatchObject({ code: 'failed_precondition' })
     await expect(persist('/')).rejects.toMatchObject({ code: 'invalid_argument' })
     await expect(persist('/ns/none')).rejects.toMatchObject({ code: 'not_found' })

@@ -256,12 +256,17 @@ describe('ns', () => {
     expect(stdout + stderr).toBe('skein: wrong: [redacted] [redacted] [redacted]\n')
   })
   it('short secrets leave the rest of the line alone, and one in another goes as a whole', async () => {
-    const message = 'a [redacted] b abc.*x abc'
-    const secrets = ['--secret', 's3.accessKeyId=abc', '--secret', 's3.secretAccessKey=abc.*x', '--secret', 'third=d']
+    const message = 'a [redacted] b abcd.*x abcd abcde d'
+    const secrets = ['--secret', 's3.accessKeyId=abcd', '--secret', 's3.secretAccessKey=abcd.*x', '--secret', 'third=d']
     const { stderr } = await run(['ns', 'create', 'data', 's3://b', ...secrets], {
       master: { createNamespace: async () => Promise.reject(new SkeinError('permission_denied', message)) },
     })
-    expect(stderr).toBe('skein: a [redacted] b [redacted] [redacted]\n')
+    expect(stderr).toBe('skein: a [redacted] b [redacted] [redacted] abcde d\n')
+  })
+  it('a secret without end is refused without being shown', async () => {
+    const value = 'x{'.repeat(40_000)
+    const { code, stderr, stdout } = await run(['ns', 'create', 'a', 's3://b', '--secret', `s3.accessKeyId=${value}`])
+    expect({ code, text: stdout + stderr }).toEqual({ code: 64, text: 'skein: --secret number 1 has 80000 bytes: 16384 at most\n' })
   })
   it('a mistyped --secret does not show its value', async () => {
     const { code, stderr } = await run(['ns', 'create', 'a', 's3://b', '--secrt=k=hunter2'])
