@@ -74,6 +74,8 @@ export interface BlockReservation {
   abort(): Promise<void>
   /** Bytes, from the block's beginning, that the store has no more use for. None: all are kept to the end. */
   readonly settledBytes?: number | undefined
+  /** Bytes that the writer has written so far, here or into the file itself. None: not known. */
+  written?(): Promise<number>
   /** Committed or aborted. */
   readonly ended: boolean
 }

@@ -58,6 +58,13 @@ export class DirectoryReservation implements BlockReservation {
     return this.#settledBytes
   }
 
+  async written(): Promise<number> {
+    if (this.#receivedBytes > 0 || this.#mode !== 'open') return this.#receivedBytes
+    // A writer in another process writes the file itself. It may end while the file is looked at.
+    const stat = await statFile(this.#target.fd).catch(() => undefined)
+    return stat?.size ?? 0
+  }
+
   async write(chunk: Uint8Array): Promise<void> {
     this.#mustBeOpen()
     if (this.#receivedBytes + chunk.length > this.header.length) {

@@ -23,6 +23,9 @@ export interface TiersOptions extends DirectoryStoreDependencies {
   readonly promotionBytesPerSecond?: number
   /** How fast all blocks are read and checked now and then. 0, the default: never. */
   readonly scrubBytesPerSecond?: number
+  /** As in TieredStoreOptions. */
+  readonly stallMs?: number | undefined
+  readonly leastBytesPerSecond?: number | undefined
   readonly healthLimits?: Partial<DiskHealthLimits>
   /** Ends the scan early. */
   readonly signal?: AbortSignal
@@ -58,6 +61,8 @@ export async function openTiers(options: TiersOptions): Promise<TieredStore> {
       watermarks: [],
       freeAheadBytes: 0,
       ...options.limits,
+      stallMs: options.stallMs,
+      leastBytesPerSecond: options.leastBytesPerSecond,
       events,
       clock,
       logger,

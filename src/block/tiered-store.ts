@@ -19,36 +19,33 @@ import { alreadyExists, noCapacity } from './block-ledger.ts'
 import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents } from './block-store.ts'
 import type { DirectoryUsage, KeptBlock, WriteHints } from './block-store.ts'
 import { TierMedia } from './tier-media.ts'
+import { StalledWrites } from './stalled-writes.ts'
 import { TierReader } from './tier-reader.ts'
 import { Promotions } from './promotions.ts'
-import { type Load, RunningLoads } from './running-loads.ts'
+import { RunningLoads } from './running-loads.ts'
 import { TierMover } from './tier-moves.ts'
 import { type RoomLimits, TierRoom, type TierStore } from './tier-room.ts'
 import { type TierBlock, TierTable } from './tier-table.ts'
+import { type TierWrite, TierWrites } from './tier-writes.ts'
 
 /** How often a writer tries again that others overtook. */
 const attemptsMax = 64
 /** The same for a disk that is full below its quota: what is deleted may not be given back at once. */
 const diskFullAttemptsMax = 4
-/** Ended reservations that are remembered, beside as many as there are open ones. */
-const endedWritesMax = 256
 
 export interface TieredStoreOptions extends RoomLimits {
   readonly levels: number
   readonly makeAnnotator: () => BlockAnnotator
   /** 0: no promotion. */
   readonly promotionBytesPerSecond: number
+  /** How long a reservation that hardly grows keeps its room while a writer finds none; stalled-writes.ts. Default 3 s. */
+  readonly stallMs?: number | undefined
+  /** What a reservation must grow by, then. Default 64 KiB. */
+  readonly leastBytesPerSecond?: number | undefined
   readonly events: BlockStoreEvents
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: MetricRegistry
-}
-
-interface Write {
-  readonly evict: boolean
-  readonly load: Load | undefined
-  /** Undefined for a put. */
-  reservation: BlockReservation | undefined
 }
 
 export class TieredStore implements BlockStore {
@@ -60,11 +57,10 @@ export class TieredStore implements BlockStore {
   readonly #mover: TierMover
   readonly #room: TierRoom
   readonly #promotions: Promotions
+  readonly #stalled: StalledWrites
   readonly #loads = new RunningLoads()
   readonly #stop: AbortController
-  /** With reservations that were aborted, until somebody looks. */
-  readonly #writing = new Map<number, Write>()
-  #forgetEndedAt = endedWritesMax
+  readonly #writing = new TierWrites()
   readonly #closing: (() => Promise<void>)[] = []
   /** Removals that are not over yet. */
   readonly #leaving = new Map<number, Promise<unknown>>()
@@ -82,6 +78,7 @@ export class TieredStore implements BlockStore {
     const evict = (block: TierBlock): Promise<void> => this.#remove(block, 'evicted')
     this.#room = new TierRoom({ tiers, table, mover: this.#mover, limits: options, evict, clock, logger })
     this.#promotions = new Promotions({ table, mover: this.#mover, room: this.#room, clock, metrics, bytesPerSecond })
+    this.#stalled = new StalledWrites({ ...options, signal: this.#stop.signal, writes: () => this.#writing.open() })
   }
 
   /**
@@ -132,12 +129,11 @@ export class TieredStore implements BlockStore {
   async reserve(header: BlockHeader, hints?: WriteHints): Promise<BlockReservation> {
     const write = await this.#begin(header, hints)
     try {
-      const reservation = await this.#place(header, write.evict, (tier) => tier.reserve(header))
+      const reservation = await this.#place(header, write, (tier) => tier.reserve(header))
       write.reservation = reservation
-      if (this.#writing.size >= this.#forgetEndedAt) this.#forgetEnded()
       return reservation
     } catch (thrown) {
-      this.#endWrite(header, write)
+      this.#writing.end(header.blockId, write)
       throw thrown
     }
   }
@@ -147,9 +143,9 @@ export class TieredStore implements BlockStore {
     const write = begun instanceof Promise ? await begun : begun
     try {
       // The usual case with nothing around it: a small block must cost little.
-      if (!(await this.#putOnTop(header, bytes))) await this.#place(header, write.evict, (tier) => tier.put(header, bytes))
+      if (!(await this.#putOnTop(header, bytes))) await this.#place(header, write, (tier) => tier.put(header, bytes))
     } finally {
-      this.#endWrite(header, write)
+      this.#writing.end(header.blockId, write)
     }
   }
 
@@ -231,27 +227,17 @@ export class TieredStore implements BlockStore {
   }
 
   /** One writer a block: without waiting, unless its last life is still being removed. */
-  #begin(header: BlockHeader, hints: WriteHints | undefined): Write | Promise<Write> {
+  #begin(header: BlockHeader, hints: WriteHints | undefined): TierWrite | Promise<TierWrite> {
     const leaving = this.#leaving.size === 0 ? undefined : this.#leaving.get(header.blockId)
     if (leaving !== undefined) return leaving.then(() => this.#begin(header, hints))
-    const writing = this.#writing.get(header.blockId)
     const committed = this.#table.get(header.blockId) !== undefined
-    if (committed || (writing !== undefined && writing.reservation?.ended !== true)) {
+    if (committed || this.#writing.isUnderWay(header.blockId)) {
       throw alreadyExists({ header, mode: committed ? 'committed' : 'writing' })
     }
     const load = hints?.loadId === undefined ? undefined : this.#loads.of(hints.loadId)
-    const write: Write = { evict: hints?.evict === true, load, reservation: undefined }
-    this.#writing.set(header.blockId, write)
+    const write: TierWrite = { evict: hints?.evict === true, load, reservation: undefined }
+    this.#writing.begin(header.blockId, write)
     return write
-  }
-
-  #forgetEnded(): void {
-    for (const [blockId, write] of this.#writing) if (write.reservation?.ended === true) this.#writing.delete(blockId)
-    this.#forgetEndedAt = 2 * this.#writing.size + endedWritesMax
-  }
-
-  #endWrite({ blockId }: BlockHeader, write: Write): void {
-    if (this.#writing.get(blockId) === write) this.#writing.delete(blockId)
   }
 
   async #putOnTop(header: BlockHeader, bytes: Uint8Array): Promise<boolean> {
@@ -266,17 +252,18 @@ export class TieredStore implements BlockStore {
     }
   }
 
-  async #place<T>(header: BlockHeader, mayDelete: boolean, write: (tier: TierStore) => Promise<T>): Promise<T> {
-    for (let attempt = 0; ; attempt += 1) {
+  async #place<T>(header: BlockHeader, { evict, load }: TierWrite, write: (tier: TierStore) => Promise<T>): Promise<T> {
+    for (let attempt = 0, stallsLeft = 1; ; attempt += 1) {
       let failure: unknown
       for (const [level, tier] of this.#tiers.entries()) {
-        const written = await this.#placeIn(level, () => write(tier), { bytes: header.length, mayDelete })
+        const written = await this.#placeIn(level, () => write(tier), { bytes: header.length, mayDelete: evict })
         if (written.value !== undefined) return written.value.result
         failure = written.failure ?? failure
       }
       // A block on its way has its bytes in two tiers: that must not refuse what fits.
-      if (this.#mover.underWay === 0 || attempt === attemptsMax) throw failure ?? this.#noRoom(header)
-      await this.#mover.oneDone()
+      if (this.#mover.underWay > 0 && attempt < attemptsMax) await this.#mover.oneDone()
+      else if (failure === undefined && stallsLeft > 0 && (await this.#stalled.makeRoom(this.#missingBytes(header), load))) stallsLeft -= 1
+      else throw failure ?? this.#noRoom(header)
     }
   }
 
@@ -306,7 +293,15 @@ export class TieredStore implements BlockStore {
 
   #noRoom(header: BlockHeader): SkeinError {
     checkHeader(header)
-    return noCapacity(header, Math.max(...this.usage().map((usage) => usage.quotaBytes - usage.usedBytes)))
+    return noCapacity(header, this.#mostFreeBytes())
+  }
+
+  #missingBytes({ length }: BlockHeader): number {
+    return Math.max(1, length - this.#mostFreeBytes())
+  }
+
+  #mostFreeBytes(): number {
+    return Math.max(...this.usage().map((usage) => usage.quotaBytes - usage.usedBytes))
   }
 
   /** A block that is moved while it is opened is opened where it went. */
@@ -350,7 +345,7 @@ export class TieredStore implements BlockStore {
       this.#room.came(level)
       return
     }
-    this.#writing.delete(header.blockId)
+    this.#writing.end(header.blockId, write)
     this.#table.add(header, level, write.load)
     this.#metrics.add('worker.bytes.written', header.length)
     this.#events.added(header)
@@ -360,8 +355,7 @@ export class TieredStore implements BlockStore {
   /** A block's disk is well again. @returns false when the block came anew meanwhile, or is about to */
   #found(level: number, header: KeptBlock): boolean {
     const { blockId } = header
-    const writing = this.#writing.get(blockId)
-    const isComing = writing !== undefined && writing.reservation?.ended !== true
+    const isComing = this.#writing.isUnderWay(blockId)
     if (isComing || this.#table.get(blockId) !== undefined || this.#leaving.has(blockId)) return false
     this.#table.add(header, level)
     this.#events.added(header)

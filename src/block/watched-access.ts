@@ -54,6 +54,10 @@ export class WatchedReservation implements BlockReservation {
     return this.#reservation.settledBytes
   }
 
+  async written(): Promise<number> {
+    return (await this.#reservation.written?.()) ?? 0
+  }
+
   write(chunk: Uint8Array): Promise<void> {
     return this.#note(this.#reservation.write(chunk))
   }

@@ -30,6 +30,8 @@ export interface CacheWorkerOptions extends MasterLinkOptions {
   readonly sweepMs: number
   /** Bytes buffered for one reader of a block. */
   readonly readBufferBytes: number
+  /** The same of all readers of blocks together. */
+  readonly readBuffersBytesMax: number
 }
 
 export interface CacheWorkerDependencies {
@@ -69,7 +71,13 @@ export interface CacheWorker {
 /** @throws SkeinError as clusterOf */
 export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<CacheWorker> {
   const { workerId, hostname, home, clock, logger, metrics } = deps
-  const { reservationMs = 60_000, sweepMs = 10_000, readBufferBytes = 4 * 1024 * 1024, ...linkOptions } = deps.options ?? {}
+  const {
+    reservationMs = 60_000,
+    sweepMs = 10_000,
+    readBufferBytes = 4 * 1024 * 1024,
+    readBuffersBytesMax = 256 * 1024 * 1024,
+    ...linkOptions
+  } = deps.options ?? {}
   const readPolicyOf: ReadPolicyOf = deps.readPolicyOf ?? (() => Promise.resolve('CACHE'))
   const data = new DataClient({ clock })
   const reportAgain = (blockId: number): void => deps.changes.addedAgain(blockId)
@@ -98,7 +106,16 @@ export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<
 
   return {
     workerService: service,
-    dataHandlers: createDataHandlers({ store, hostname, metrics, clock, readBufferBytes, readStore: storeReads.readStore }),
+    dataHandlers: createDataHandlers({
+      store,
+      hostname,
+      metrics,
+      clock,
+      readBufferBytes,
+      readBuffersBytesMax,
+      readStore: storeReads.readStore,
+      isStoreWanted: () => storeReads.isWanted(),
+    }),
     localTarget: new LocalBlockTarget(workerId, store),
     registered: registered.promise,
     start: (addresses, signal) => {

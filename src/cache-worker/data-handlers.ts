@@ -1,6 +1,8 @@
 // Why: what the data port does with blocks (the protocol: wire/data-plane.ts). How: reads come in pieces of a few whole pages,
 // each checked by the store, one piece ahead of the one being sent; the first is read before anything is promised, so that
-// a rotten start is an error and not a cut body.
+// a rotten start is an error and not a cut body. All pieces share one budget; when it is used up, nobody reads ahead, and who
+// wants a piece waits in line.
+import { Budget, type Share } from '../base/budget.ts'
 import { abortReason, type Clock, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import { pageBytes } from '../base/page-checksum.ts'
@@ -19,19 +21,32 @@ export interface DataHandlerDependencies {
   readonly pieces?: PiecePool
   /** Bytes a read stream may hold: the piece being sent and the next one. Default 4 MiB. */
   readonly readBufferBytes?: number
+  /** The same of all read streams together. Default 256 MiB. */
+  readonly readBuffersBytesMax?: number
   /** store-reads.ts */
   readonly readStore: DataPlaneHandlers['readStore']
+  /** Whether a read from a store waits for memory or for its turn. */
+  readonly isStoreWanted?: () => boolean
 }
 
 /** Pieces that lie ready for the next reads. */
 const idlePiecesMax = 16
+const readBuffersBytesDefault = 256 * 1024 * 1024
 
 export function createDataHandlers(deps: DataHandlerDependencies): DataPlaneHandlers {
   const pieceBytes = Math.max(1, Math.floor((deps.readBufferBytes ?? 4 * 1024 * 1024) / 2 / pageBytes)) * pageBytes
   const pool = deps.pieces ?? new PiecePool({ pieceBytes, idleMax: idlePiecesMax, clock: deps.clock })
+  const room = new Budget('bytes for readers of blocks', Math.max(pool.pieceBytes, deps.readBuffersBytesMax ?? readBuffersBytesDefault))
+  deps.metrics.observe('worker.data.read.buffers', () => room.used)
   return {
+    isWanted: (kind) => (kind === 'block reads' ? room.waiting > 0 : kind === 'store reads' && deps.isStoreWanted?.() === true),
     read: (blockId, offset, length, signal, readerHost) =>
-      read(deps, pool, { blockId, offset, wanted: length, isLocal: readerHost !== undefined && readerHost === deps.hostname }, signal),
+      read(
+        deps,
+        { pool, room },
+        { blockId, offset, wanted: length, isLocal: readerHost !== undefined && readerHost === deps.hostname },
+        signal,
+      ),
     receive: (header, body, signal, hints) => receive(deps.store, header, body, signal, hints),
     receiveSmall: (blocks, hints) => Promise.all(blocks.map((block) => receiveOne(deps.store, block, hints))),
     readStore: deps.readStore,
@@ -47,9 +62,15 @@ interface BlockRead {
   readonly isLocal: boolean
 }
 
+/** What all reads share. */
+interface ReadMemory {
+  readonly pool: PiecePool
+  readonly room: Budget
+}
+
 async function read(
   deps: DataHandlerDependencies,
-  pool: PiecePool,
+  memory: ReadMemory,
   { blockId, offset, wanted, isLocal }: BlockRead,
   signal: AbortSignal,
 ): Promise<BlockBody> {
@@ -61,32 +82,90 @@ async function read(
     if (offset < 0 || length < 0 || offset + length > header.length) {
       throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not all in block ${blockId} of ${header.length} bytes`)
     }
-    const next = (from: number): Promise<Uint8Array> => readPiece(reader, pool, from, offset + length, signal)
-    const first = await next(offset)
+    const source = new PieceSource(reader, memory, offset + length, signal)
+    const first = await source.read(offset)
     deps.metrics.add(isLocal ? 'worker.bytes.read.local' : 'worker.bytes.read.remote', length)
-    return { header, length, chunks: pieces(reader, next, first, offset, offset + length, signal), sent: (chunk) => pool.giveBack(chunk) }
+    return { header, length, chunks: pieces(reader, source, first, offset, offset + length, signal), sent: (chunk) => source.sent(chunk) }
   } catch (thrown) {
     await reader.close()
     throw thrown
   }
 }
 
-/** The bytes from `from` to the end of their piece. */
-function readPiece(reader: BlockReader, pool: PiecePool, from: number, to: number, signal: AbortSignal): Promise<Uint8Array> {
-  const { pieceBytes } = pool
-  return reader.read(from, Math.min(to, (Math.floor(from / pieceBytes) + 1) * pieceBytes) - from, signal, pool)
+/** The pieces of one read, each with its share of the memory. */
+class PieceSource {
+  readonly #reader: BlockReader
+  readonly #memory: ReadMemory
+  readonly #to: number
+  readonly #signal: AbortSignal
+  readonly #shares = new Map<Uint8Array, Share>()
+  #ended = false
+
+  constructor(reader: BlockReader, memory: ReadMemory, to: number, signal: AbortSignal) {
+    this.#reader = reader
+    this.#memory = memory
+    this.#to = to
+    this.#signal = signal
+  }
+
+  /** The bytes from `from` to the end of their piece. */
+  async read(from: number): Promise<Uint8Array> {
+    const bytes = this.#bytesFrom(from)
+    return this.#readWith(from, bytes, await this.#memory.room.acquire(Math.max(1, bytes), this.#signal))
+  }
+
+  /** The same ahead of need; undefined where there is no memory for that now. */
+  readAhead(from: number): Promise<Uint8Array> | undefined {
+    const bytes = this.#bytesFrom(from)
+    const share = this.#memory.room.tryAcquire(Math.max(1, bytes))
+    return share === undefined ? undefined : this.#readWith(from, bytes, share)
+  }
+
+  /** The piece has left this process. */
+  sent(piece: Uint8Array): void {
+    this.#memory.pool.giveBack(piece)
+    this.#shares.get(piece)?.release()
+    this.#shares.delete(piece)
+  }
+
+  /** Whatever is still held is let go. */
+  end(): void {
+    this.#ended = true
+    for (const share of this.#shares.values()) share.release()
+    this.#shares.clear()
+  }
+
+  #bytesFrom(from: number): number {
+    const { pieceBytes } = this.#memory.pool
+    return Math.min(this.#to, (Math.floor(from / pieceBytes) + 1) * pieceBytes) - from
+  }
+
+  async #readWith(from: number, bytes: number, share: Share): Promise<Uint8Array> {
+    try {
+      const piece = await this.#reader.read(from, bytes, this.#signal, this.#memory.pool)
+      if (this.#ended) share.release()
+      else this.#shares.set(piece, share)
+      return piece
+    } catch (thrown) {
+      share.release()
+      throw thrown
+    }
+  }
 }
 
 /** Owns the reader. Closes it at the end, when the consumer stops, and when the signal is aborted before anybody began. */
 function pieces(
   reader: BlockReader,
-  readFrom: (from: number) => Promise<Uint8Array>,
+  source: PieceSource,
   first: Uint8Array,
   offset: number,
   to: number,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
-  const onAbort = (): void => void reader.close()
+  const onAbort = (): void => {
+    source.end()
+    void reader.close()
+  }
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
   async function* generate(): AsyncGenerator<Uint8Array> {
@@ -96,14 +175,16 @@ function pieces(
       for (let at = offset; at < to;) {
         if (signal.aborted) throw abortReason(signal)
         at += piece.length
-        next = at < to ? readFrom(at) : undefined
+        next = at < to ? source.readAhead(at) : undefined
         // Its error is thrown when its turn comes; until then it must not count as unhandled.
         next?.catch(() => undefined)
         yield piece
-        if (next !== undefined) piece = await next
+        if (at < to) piece = await (next ?? source.read(at))
+        next = undefined
       }
     } finally {
       signal.removeEventListener('abort', onAbort)
+      source.end()
       await reader.close()
     }
   }

@@ -44,7 +44,7 @@ export interface StoreReadsOptions {
   readonly openStore: OpenStore
   readonly clock: Clock
   readonly limits?: Partial<StoreReadLimits> | undefined
-  readonly metrics?: Pick<MetricRegistry, 'add'> | undefined
+  readonly metrics?: Pick<MetricRegistry, 'add' | 'observe'> | undefined
   /** Keeps the blocks that are read; undefined: nothing is kept, and every byte comes from the store beneath. */
   readonly keep?: StoreReadKeeping | undefined
 }
@@ -59,6 +59,8 @@ export interface StoreReadKeeping {
 export interface StoreReads {
   /** See DataPlaneHandlers. The chunks throw what the store throws, and data_loss when it gives another number of bytes. */
   readonly readStore: DataPlaneHandlers['readStore']
+  /** Whether a read waits for memory, or for its turn at the stores. */
+  readonly isWanted: () => boolean
   /** Stores in use are closed when the last read of them ends. */
   close(): Promise<void>
 }
@@ -69,14 +71,12 @@ export function createStoreReads({ openStore, clock, limits, metrics, keep }: St
     ...limits,
   }
   const stores = new StoreCache({ openStore, clock, idleStoresMax, renewPauseMs: storeRenewPauseMs })
-  const resources: ReadAheadOptions = {
-    rangeBytes,
-    rangesAhead,
-    slots: new Budget('store requests', readSlots),
-    bytes: new Budget('read-ahead bytes', readAheadBytesMax),
-  }
+  const slots = new Budget('store requests', readSlots)
+  const memory = new Budget('read-ahead bytes', readAheadBytesMax)
+  metrics?.observe('worker.store.read.buffers', () => memory.used)
+  const resources: ReadAheadOptions = { rangeBytes, rangesAhead, slots, bytes: memory }
   const readStore = (request: StoreReadRequest, signal: AbortSignal): AsyncIterable<Uint8Array> =>
-    counted(leased(stores, resources, request, signal), (bytes) => metrics?.add('worker.bytes.read.ufs', bytes))
+    counted(leased(stores, resources, request, signal), (count) => metrics?.add('worker.bytes.read.ufs', count))
   const fills = keep === undefined ? undefined : new BlockFills({ ...keep.limits, store: keep.store, clock, logger: keep.logger })
   const through: ReadThroughDependencies | undefined =
     keep === undefined || fills === undefined
@@ -92,6 +92,7 @@ export function createStoreReads({ openStore, clock, limits, metrics, keep }: St
         block === undefined || through === undefined ? readStore(request, signal) : readThrough(through, request, block, signal)
       return { length, chunks }
     },
+    isWanted: () => slots.waiting > 0 || memory.waiting > 0,
     close: async () => {
       await fills?.close()
       await stores.close()

@@ -58,6 +58,21 @@ export interface WorkerConfig extends Listen {
   readonly segmentBlockBytesMax: number
   readonly segmentBytes: number
   readonly reservationTimeoutMs: number
+  readonly data: DataPortConfig
+  /** Of all reads from stores for clients. */
+  readonly storeReadBytesMax: number
+}
+/** What clients of a data port may hold. */
+export interface DataPortConfig {
+  /** Beside what the worker knows itself. */
+  readonly hostNames: readonly string[]
+  readonly peerConnectionsMax: number
+  readonly pipelineMax: number
+  readonly framesMax: number
+  readonly smallBytesMax: number
+  readonly readBuffersBytesMax: number
+  readonly leastBytesPerSecond: number
+  readonly stallMs: number
 }
 export interface JobMasterConfig extends Listen {
   readonly jobWorkerLostTimeoutMs: number

@@ -22,6 +22,11 @@ export const clusterKeys = {
     scope: 'roles',
     doc: 'Lets a role bind beyond loopback without credentials; only for networks that nobody else is on',
   },
+  'skein.http.host.names': {
+    kind: 'list',
+    scope: 'worker',
+    doc: 'Names that the `Host` of a request to the data port may have, beside addresses, `localhost` and the names that a worker knows of itself',
+  },
   'skein.rpc.deadline': {
     kind: 'duration',
     default: '30s',

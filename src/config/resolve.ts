@@ -135,6 +135,17 @@ function workerOf(values: Values, home: string, machine: Machine, mode: ConfigMo
     segmentBlockBytesMax: values.amount('skein.worker.segment.block.bytes.max'),
     segmentBytes: values.amount('skein.worker.segment.bytes'),
     reservationTimeoutMs: values.amount('skein.worker.reservation.timeout'),
+    storeReadBytesMax: values.amount('skein.worker.store.read.buffers'),
+    data: {
+      hostNames: values.words('skein.http.host.names') ?? [],
+      peerConnectionsMax: values.amount('skein.worker.data.peer.connections.max'),
+      pipelineMax: values.amount('skein.worker.data.pipeline.max'),
+      framesMax: values.amount('skein.worker.data.frames.max'),
+      smallBytesMax: values.amount('skein.worker.data.small.buffers'),
+      readBuffersBytesMax: values.amount('skein.worker.data.read.buffers'),
+      leastBytesPerSecond: values.amount('skein.worker.data.least.rate'),
+      stallMs: values.amount('skein.worker.data.stall.timeout'),
+    },
   }
 }
 

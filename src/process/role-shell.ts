@@ -7,6 +7,7 @@ import { formatDuration } from '../base/durations.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Config } from '../config/config.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
+import { observeProcessMemory } from '../telemetry/process-memory.ts'
 import { MetricRegistry } from '../telemetry/registry.ts'
 
 /** The process around a role: where its lines go and how it is told to stop. */
@@ -66,6 +67,8 @@ export async function runRole(
   }
   io.stop.addEventListener('abort', onStopAsked, { once: true })
   if (io.stop.aborted) onStopAsked()
+  const metrics = new MetricRegistry()
+  observeProcessMemory(metrics)
   for (const warning of config.warnings) logger.warn(warning)
   await shutdown.limit(untilStopped())
 
@@ -76,7 +79,7 @@ export async function runRole(
         clock,
         random: systemRandom,
         logger,
-        metrics: new MetricRegistry(),
+        metrics,
         signal: stopping.signal,
         onStop: (what, undo) => undos.push({ what, undo }),
         drainMs: () => shutdown.leftMs(drainShare),

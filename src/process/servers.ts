@@ -29,7 +29,8 @@ export async function serveData(
   listen: Listen & { readonly dataPort: number },
   handlers: DataPlaneHandlers,
 ): Promise<string> {
-  const { logger, clock, config } = context
+  const { logger, clock, config, metrics } = context
+  const { hostNames, ...limits } = config.worker.data
   const server = await startDataServer({
     host: listen.bindHost,
     port: listen.dataPort,
@@ -37,7 +38,9 @@ export async function serveData(
     logger,
     clock,
     allowRemote,
-    limits: { connectionsMax: config.worker.blockReadersMax },
+    limits: { ...limits, connectionsMax: config.worker.blockReadersMax },
+    names: [listen.reachHost, config.worker.hostname, ...hostNames],
+    metrics,
   })
   context.onStop('data port', () => server.close(context.drainMs()))
   return reachable(server.address, listen)

@@ -65,6 +65,8 @@ export async function startWorkerPart(
     limits,
     promotionBytesPerSecond,
     scrubBytesPerSecond,
+    stallMs: config.worker.data.stallMs,
+    leastBytesPerSecond: config.worker.data.leastBytesPerSecond,
     events: changes,
     clock,
     logger,
@@ -90,12 +92,14 @@ export async function startWorkerPart(
       reservationMs: config.worker.reservationTimeoutMs,
       sweepMs: config.heartbeatIntervalMs,
       readBufferBytes: config.worker.readerBufferBytes,
+      readBuffersBytesMax: config.worker.data.readBuffersBytesMax,
       heartbeatMs: config.heartbeatIntervalMs,
     },
     storeReadLimits: {
       rangeBytes: config.ufs.cosn.readAheadBlockBytes,
       rangesAhead: config.ufs.cosn.readAheadQueueSize,
       readSlots: config.ufs.cosn.uploadThreadPool,
+      readAheadBytesMax: config.worker.storeReadBytesMax,
     },
   })
   context.onStop('cache worker', () => worker.close())

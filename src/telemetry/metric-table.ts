@@ -1,7 +1,19 @@
 // Why: every metric there is, in one table, so that the endpoint, the reports and the documentation cannot drift apart.
 export interface MetricDefinition {
   readonly type: 'counter' | 'gauge'
-  readonly unit: 'bytes' | 'requests' | 'blocks' | 'files' | 'tasks' | 'errors' | 'seconds' | 'loads' | 'schedules' | 'runs' | 'directories'
+  readonly unit:
+    | 'connections'
+    | 'bytes'
+    | 'requests'
+    | 'blocks'
+    | 'files'
+    | 'tasks'
+    | 'errors'
+    | 'seconds'
+    | 'loads'
+    | 'schedules'
+    | 'runs'
+    | 'directories'
   readonly help: string
 }
 
@@ -38,6 +50,21 @@ export const metricTable = {
     help: 'Block directories that are read and not written, after faults of the disk',
   },
   'worker.directories.down': { type: 'gauge', unit: 'directories', help: 'Block directories given up until their disk is well again' },
+  'worker.data.connections': { type: 'gauge', unit: 'connections', help: 'Open connections of the data port' },
+  'worker.data.connections.refused': {
+    type: 'gauge',
+    unit: 'connections',
+    help: 'Connections of the data port that were refused, or closed while idle, for want of room; since the start',
+  },
+  'worker.data.stragglers': { type: 'counter', unit: 'requests', help: 'Requests of the data port that were cut because others waited' },
+  'worker.reservations.stalled': {
+    type: 'counter',
+    unit: 'blocks',
+    help: 'Reservations that hardly grew, aborted because another writer found no room',
+  },
+  'worker.data.read.buffers': { type: 'gauge', unit: 'bytes', help: 'Bytes of blocks in memory for readers of the data port' },
+  'worker.store.read.buffers': { type: 'gauge', unit: 'bytes', help: 'Bytes of objects in memory, or on their way, for clients' },
+  'worker.data.small.buffers': { type: 'gauge', unit: 'bytes', help: 'Bodies with small blocks in memory' },
   'worker.capacity': { type: 'gauge', unit: 'bytes', help: 'Sum of the directory quotas' },
   'worker.used': { type: 'gauge', unit: 'bytes', help: 'Bytes of blocks in the store, reserved ones included' },
   'master.files': { type: 'gauge', unit: 'files', help: 'Files the master knows' },
@@ -58,6 +85,15 @@ export const metricTable = {
     help: 'Missing replicas that no worker had room for, counted at each look',
   },
   'master.replication.files.waiting': { type: 'gauge', unit: 'files', help: 'Files whose replicas are to be looked at' },
+  'process.memory.resident': { type: 'gauge', unit: 'bytes', help: 'Resident memory of the process' },
+  'process.memory.heap.used': { type: 'gauge', unit: 'bytes', help: 'Used part of the JavaScript heap' },
+  'process.memory.heap.total': { type: 'gauge', unit: 'bytes', help: 'Size of the JavaScript heap' },
+  'process.memory.external': {
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Memory outside of the JavaScript heap that its objects hold, buffers included',
+  },
+  'process.memory.buffers': { type: 'gauge', unit: 'bytes', help: 'Memory of buffers' },
   'journal.appends': { type: 'counter', unit: 'requests', help: 'Commands appended to the journal' },
   'journal.syncs': { type: 'counter', unit: 'requests', help: 'fdatasync calls of the journal' },
   'job.tasks.dispatched': { type: 'counter', unit: 'tasks', help: 'Tasks put into the queue' },

@@ -16,6 +16,7 @@ import {
   encodeStoreObject,
   frameBytesAtMost,
   framesBytesMax,
+  framesPerRequest,
   hostHeaderName,
   isCommitted,
   objectHeaderName,
@@ -26,6 +27,7 @@ import {
 } from './data-plane.ts'
 import type { BlockHeader } from './generated/worker.ts'
 import { HttpExchange } from './http-exchange.ts'
+import { blocksContentType } from './request-origin.ts'
 
 export interface DataClientOptions {
   readonly clock: Clock
@@ -197,7 +199,7 @@ export class DataClient {
     const results: (SkeinError | undefined)[] = []
     for (const part of splitFrames(blocks)) {
       const body = encodeFrames(part)
-      const headers = { 'content-length': body.length, ...encodeHints(hints) }
+      const headers = { 'content-type': blocksContentType, 'content-length': body.length, ...encodeHints(hints) }
       const { exchange, result: response } = await this.#begin(address, 'POST', blocksPath, headers, signal, (begun) => begun.answer(body))
       try {
         const answers = decodeResults(await exchange.text(response, resultsBytesMax), part.length)
@@ -332,7 +334,7 @@ function* splitFrames(blocks: readonly SmallBlock[]): Generator<readonly SmallBl
   let bytes = 0
   for (const [index, block] of blocks.entries()) {
     const frameBytes = frameBytesAtMost(block)
-    if (index > from && bytes + frameBytes > framesBytesMax) {
+    if (index > from && (bytes + frameBytes > framesBytesMax || index - from === framesPerRequest)) {
       yield blocks.slice(from, index)
       from = index
       bytes = 0

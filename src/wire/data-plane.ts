@@ -2,7 +2,8 @@
 //   GET  /v1/blocks/<id>   with `range: bytes=a-b`; the answer has a content-length and the block's header in `x-skein-block`
 //   PUT  /v1/blocks/<id>   `x-skein-block` (base64url of the BlockHeader message), content-length = its length; the body is
 //                          asked for with `100 Continue` once there is room, so that a refusal costs no bytes
-//   POST /v1/blocks        many small blocks as frames; the answer says which ones failed
+//   POST /v1/blocks        many small blocks as frames, of content type `application/x-skein-blocks`; the answer says which
+//                          ones failed
 //                          Both may say for whom: `x-skein-load` (percent-encoded load id), `x-skein-evict: 1`
 //   GET  /v1/stores/<namespace id>  with `range: bytes=a-b` and `x-skein-object` (base64url of JSON: key and etag): bytes of
 //                          an object from the store beneath, so that a reader needs no secret. JSON `block`: the cached
@@ -25,6 +26,8 @@ const namespaceIdCharactersMax = 200
 const loadIdCharactersMax = 200
 /** What one POST may carry, frames included. */
 export const framesBytesMax = 16 * 1024 * 1024
+/** Blocks in a POST of our own clients. */
+export const framesPerRequest = 256
 
 export interface SmallBlock {
   readonly header: BlockHeader
@@ -83,6 +86,8 @@ export interface DataPlaneHandlers {
   receive(header: BlockHeader, body: AsyncIterable<Uint8Array>, signal: AbortSignal, hints?: WriteHints): Promise<void>
   /** Commits many small blocks; one result a block in the same order, undefined = in. The bytes are views of one buffer. */
   receiveSmall(blocks: readonly SmallBlock[], hints?: WriteHints): Promise<readonly (SkeinError | undefined)[]>
+  /** Whether somebody waits for what requests of this kind hold (data-server.ts). */
+  isWanted?(kind: string): boolean
   /**
    * Exactly the bytes that are asked for, from the store. Nothing is held before the first chunk is asked for; the server
    * asks for it before it promises anything, so that its error is told as it is.
@@ -216,12 +221,15 @@ export type Frame = { readonly block: SmallBlock } | { readonly error: SkeinErro
 
 /**
  * The frames of a request's body; the blocks are views of it. A frame that does not match its checksum is an error of
- * its own. @throws SkeinError invalid_argument when the body is cut or the lengths make no sense
+ * its own. @throws SkeinError invalid_argument when the body is cut, the lengths make no sense, or there are too many
  */
-export function decodeFrames(body: Buffer): Frame[] {
+export function decodeFrames(body: Buffer, framesMax: number): Frame[] {
   const frames: Frame[] = []
   for (let at = 0; at < body.length;) {
     if (body.length - at < frameFixedBytes) throw cutFrames(frames.length)
+    if (frames.length === framesMax) {
+      throw new SkeinError('invalid_argument', `there are more than ${framesMax} blocks in one request`, { reason: 'too_many_frames' })
+    }
     const headerLength = body.readUInt32LE(at)
     const dataLength = body.readUInt32LE(at + 4)
     const crc = body.readUInt32LE(at + 8)

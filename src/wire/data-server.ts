@@ -1,7 +1,9 @@
 // Why: a worker's data port (the protocol: data-plane.ts). How: node:http; bodies stream with back-pressure both ways,
-// silent peers are cut after `idleMs`, buffered small blocks share one byte budget.
+// silent peers are cut after `idleMs`, and slow ones while others wait for what they hold (stragglers.ts). Buffered small
+// blocks share one byte budget, of which a request takes its part once it has shown that its bytes come.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { Budget } from '../base/budget.ts'
+import type { Socket } from 'node:net'
+import { Budget, type Share } from '../base/budget.ts'
 import type { Clock } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -21,13 +23,24 @@ import {
   namespaceIdOfPath,
   objectHeaderName,
 } from './data-plane.ts'
-import { exactBody, readWhole, writeBody } from './http-body.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import { exactBody, readWhole, sent, writeBody } from './http-body.ts'
 import { closeHttp, httpServerOptions, listenHttp } from './http-listen.ts'
 import { IdleWatch } from './idle-watch.ts'
+import { checkBlocksType, OwnNames } from './request-origin.ts'
 import { errorToJson, statusTable } from './status.ts'
+import { Stragglers } from './stragglers.ts'
 
 export interface DataServerLimits {
   readonly connectionsMax: number
+  /** Of one remote address. */
+  readonly peerConnectionsMax: number
+  /** Requests of one connection that may wait for the one before them. */
+  readonly pipelineMax: number
+  /** Blocks in one request. */
+  readonly framesMax: number
+  /** Bytes a second that a request must move while others wait for what it holds. */
+  readonly leastBytesPerSecond: number
   /** How long a peer may stay silent, or not take bytes, in the middle of a body. */
   readonly idleMs: number
   /** The same for a block that is being sent here: its writer waits for a store, which may take its time and try again. */
@@ -37,6 +50,10 @@ export interface DataServerLimits {
 }
 export const defaultDataServerLimits: DataServerLimits = {
   connectionsMax: 1024,
+  peerConnectionsMax: 1024,
+  pipelineMax: 16,
+  framesMax: 1024,
+  leastBytesPerSecond: 64 * 1024,
   idleMs: 30_000,
   uploadIdleMs: 600_000,
   smallBytesMax: 64 * 1024 * 1024,
@@ -51,6 +68,9 @@ export interface DataServerOptions {
   readonly clock: Clock
   readonly limits?: Partial<DataServerLimits>
   readonly allowRemote?: boolean
+  /** What clients may call this server, beside addresses, `localhost` and this machine's name. */
+  readonly names?: readonly string[]
+  readonly metrics?: Pick<MetricRegistry, 'add' | 'observe'>
 }
 
 export interface RunningDataServer {
@@ -60,6 +80,8 @@ export interface RunningDataServer {
 }
 
 const socketBufferBytes = 256 * 1024
+/** Of a request's small blocks, what may be in memory before it has its part of the budget. */
+const unbudgetedBytes = 64 * 1024
 /** How long a peer may go on sending a body that was refused, so that it gets to read why. */
 const refusedBodyMs = 5000
 
@@ -68,15 +90,17 @@ export async function startDataServer(options: DataServerOptions): Promise<Runni
   const limits = { ...defaultDataServerLimits, ...options.limits }
   const dataServer = new DataServer(options, limits)
   const server = createServer({ ...httpServerOptions, highWaterMark: socketBufferBytes })
-  server.on('request', (request, response) => void dataServer.serve(request, response, false))
-  server.on('checkContinue', (request, response) => void dataServer.serve(request, response, true))
-  const address = await listenHttp(server, {
+  const { address, guard } = await listenHttp(server, {
+    ...limits,
     what: 'data port',
     host: options.host,
     port: options.port,
     allowRemote: options.allowRemote ?? false,
-    connectionsMax: limits.connectionsMax,
+    serve: (request, response, awaitsContinue) => void dataServer.serve(request, response, awaitsContinue),
+    cutOne: (peer) => dataServer.cutOne(peer),
   })
+  options.metrics?.observe('worker.data.connections', () => guard.connections)
+  options.metrics?.observe('worker.data.connections.refused', () => guard.turnedAway)
   return { address, close: (graceMs) => closeHttp(server, options.clock, graceMs, () => dataServer.abortAll()) }
 }
 
@@ -95,6 +119,8 @@ class DataServer {
   readonly #clock: Clock
   readonly #limits: DataServerLimits
   readonly #smallBytes: Budget
+  readonly #names: OwnNames
+  readonly #stragglers: Stragglers
   readonly #running = new Set<AbortController>()
 
   constructor(options: DataServerOptions, limits: DataServerLimits) {
@@ -103,6 +129,18 @@ class DataServer {
     this.#clock = options.clock
     this.#limits = limits
     this.#smallBytes = new Budget('small blocks in memory', limits.smallBytesMax)
+    this.#names = new OwnNames([options.host, ...(options.names ?? [])])
+    this.#stragglers = new Stragglers({
+      clock: options.clock,
+      leastBytesPerSecond: limits.leastBytesPerSecond,
+      isWanted: (kind) => (kind === smallBlocks ? this.#smallBytes.waiting > 0 : this.#handlers.isWanted?.(kind) === true),
+      onCut: () => options.metrics?.add('worker.data.stragglers'),
+    })
+    options.metrics?.observe('worker.data.small.buffers', () => this.#smallBytes.used)
+  }
+
+  cutOne(peer: string | undefined): boolean {
+    return this.#stragglers.cutOne(peer)
   }
 
   abortAll(): void {
@@ -113,9 +151,6 @@ class DataServer {
   async serve(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): Promise<void> {
     const controller = new AbortController()
     const gone = (): void => controller.abort(new SkeinError('cancelled', 'the client closed the connection'))
-    // An error of a socket shows where it is read or written; without a listener it would end the process.
-    request.on('error', () => undefined)
-    response.on('error', () => undefined)
     response.on('close', gone)
     const idleMs = request.method === 'PUT' ? this.#limits.uploadIdleMs : this.#limits.idleMs
     const watch = new IdleWatch(this.#clock, idleMs, () => {
@@ -125,12 +160,26 @@ class DataServer {
     })
     const exchange: Exchange = { request, response, signal: controller.signal, watch, awaitsContinue }
     this.#running.add(controller)
+    const { socket } = request
+    const unwatch = this.#stragglers.watch({
+      kind: kindOf(request),
+      peer: socket.remoteAddress ?? '',
+      isWaiting: () => watch.isWaiting,
+      movedBytes: () => watch.movedBytes - unsentBytes(socket),
+      cut: (error) => {
+        controller.abort(error)
+        socket.destroy()
+      },
+    })
     try {
+      this.#names.check(request.headers)
+      if (request.method === 'GET' && hasBody(request)) throw new SkeinError('invalid_argument', 'a GET has no body here')
       await this.#route(exchange)
     } catch (thrown) {
       this.#refuse(exchange, toSkeinError(thrown))
     } finally {
       response.off('close', gone)
+      unwatch()
       watch.stop()
       this.#running.delete(controller)
     }
@@ -205,11 +254,15 @@ class DataServer {
     if (announced > framesBytesMax) {
       throw new SkeinError('invalid_argument', `${announced} bytes of small blocks are more than ${framesBytesMax} in one request`)
     }
+    checkBlocksType(request.headers)
     const hints = decodeHints(request.headers)
-    const share = await this.#smallBytes.acquire(Math.max(1, announced), exchange.signal)
+    sendContinue(exchange)
+    let share: Share | undefined
     try {
-      sendContinue(exchange)
-      const frames = decodeFrames(await readWhole(request, announced, watch))
+      const body = await readWhole(request, announced, watch, unbudgetedBytes, async () => {
+        share = await this.#smallBytes.acquire(announced, exchange.signal)
+      })
+      const frames = decodeFrames(body, this.#limits.framesMax)
       const blocks = frames.flatMap((frame) => ('block' in frame ? [frame.block] : []))
       const received = blocks.length === 0 ? [] : await this.#handlers.receiveSmall(blocks, hints)
       if (received.length !== blocks.length) throw new SkeinError('internal', `${blocks.length} blocks gave ${received.length} results`)
@@ -217,8 +270,10 @@ class DataServer {
       const text = encodeResults(frames.map((frame) => ('block' in frame ? received[next++] : frame.error)))
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
       response.end(text)
+      // Until then the answer is in memory, and so counts.
+      await sent(response, watch)
     } finally {
-      share.release()
+      share?.release()
     }
   }
 
@@ -243,6 +298,25 @@ class DataServer {
     const cancel = this.#clock.schedule(refusedBodyMs, () => request.destroy())
     request.once('close', cancel)
   }
+}
+
+const smallBlocks = 'small blocks'
+
+/** What a request holds while it is served; the handlers' isWanted knows all but the first. */
+function kindOf({ method, url }: IncomingMessage): string {
+  if (method === 'POST') return smallBlocks
+  if (method === 'PUT') return 'block writes'
+  return url?.startsWith(blocksPath) === true ? 'block reads' : 'store reads'
+}
+
+/** What was written to a connection and is still in this process. Node keeps the number for its own time-outs. */
+function unsentBytes(socket: Socket): number {
+  const { _handle: handle } = socket as { readonly _handle?: { readonly writeQueueSize?: number } | null }
+  return socket.writableLength > 0 ? (handle?.writeQueueSize ?? 0) : 0
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return Number(headers['content-length'] ?? 0) !== 0 || headers['transfer-encoding'] !== undefined
 }
 
 function sendContinue(exchange: Exchange): void {

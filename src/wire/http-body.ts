@@ -15,6 +15,7 @@ export async function* exactBody(stream: Readable, length: number, watch: IdleWa
   try {
     for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
       watch.end()
+      watch.moved((chunk as Buffer).length)
       got += (chunk as Buffer).length
       if (got > length) throw new SkeinError('invalid_argument', `a body of ${length} bytes is longer than that`)
       yield chunk as Buffer
@@ -28,15 +29,52 @@ export async function* exactBody(stream: Readable, length: number, watch: IdleWa
   if (got !== length) throw cutBody(got, length)
 }
 
-/** The whole of a short body in one buffer. Errors as exactBody. */
-export async function readWhole(stream: Readable, length: number, watch: IdleWatch): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length)
+/**
+ * The whole of a short body in one buffer. Errors as exactBody. Where more comes than `freeBytes`, `admit` is waited for
+ * before the buffer is made: until then the peer has shown nothing but a number.
+ */
+export async function readWhole(
+  stream: Readable,
+  length: number,
+  watch: IdleWatch,
+  freeBytes = Number.POSITIVE_INFINITY,
+  admit: () => Promise<void> = () => Promise.resolve(),
+): Promise<Buffer> {
+  let buffer = Buffer.allocUnsafe(Math.min(length, freeBytes))
   let at = 0
   for await (const chunk of exactBody(stream, length, watch, () => undefined)) {
+    if (at + chunk.length > buffer.length) {
+      await admit()
+      const whole = Buffer.allocUnsafe(length)
+      whole.set(buffer.subarray(0, at))
+      buffer = whole
+    }
     buffer.set(chunk, at)
     at += chunk.length
   }
   return buffer
+}
+
+/** Resolves when the peer's system has all of an answer that was ended. @throws SkeinError unavailable when the peer closed before */
+export function sent(response: Writable, watch: IdleWatch): Promise<void> {
+  if (response.writableFinished) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => {
+      watch.end()
+      reject(new SkeinError('unavailable', 'the peer closed the connection before it had its answer', { reason: 'connection_lost' }))
+    }
+    if (response.destroyed) {
+      onClose()
+      return
+    }
+    watch.begin()
+    response.once('finish', () => {
+      watch.end()
+      response.off('close', onClose)
+      resolve()
+    })
+    response.once('close', onClose)
+  })
 }
 
 /**
@@ -55,6 +93,7 @@ export async function writeBody(
   for await (const chunk of chunks) {
     written += chunk.length
     if (written > length) break
+    watch.moved(chunk.length)
     const onWritten = (error: Error | null | undefined): void => {
       if (error === null || error === undefined) sent(chunk)
     }

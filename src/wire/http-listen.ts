@@ -1,29 +1,60 @@
-// Why: the data port and the web port start, refuse and stop in the same way. How: a node:http server with bounded headers and
-// connections; closing lets running requests end, then cuts them.
-import type { Server } from 'node:http'
+// Why: the data port and the web port start, refuse and stop in the same way. How: a node:http server with bounded headers,
+// connections (connection-guard.ts) and requests of one connection (pipeline-gate.ts); closing lets running requests end, then
+// cuts them.
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import { bindError, checkBindHost, formatAddress } from './address.ts'
+import { ConnectionGuard, type ConnectionGuardOptions } from './connection-guard.ts'
+import { PipelineGate } from './pipeline-gate.ts'
 
-export interface ListenOptions {
+export interface ListenOptions extends ConnectionGuardOptions {
   /** For messages: `data port`, `web port`. */
   readonly what: string
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
   readonly allowRemote: boolean
-  readonly connectionsMax: number
+  /** Requests of one connection that may wait for the one before them. */
+  readonly pipelineMax: number
+  /** Called for each request, one after the other of one connection. */
+  readonly serve: (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean) => void
 }
 
 const idleSweepMs = 20
 
 /** What every server here sets: no slow headers, no whole-request limit (idle limits do that), kept-alive connections for a minute. */
-export const httpServerOptions = { headersTimeout: 10_000, requestTimeout: 0, keepAliveTimeout: 60_000, noDelay: true } as const
+export const httpServerOptions = {
+  headersTimeout: 10_000,
+  connectionsCheckingInterval: 2000,
+  requestTimeout: 0,
+  keepAliveTimeout: 60_000,
+  noDelay: true,
+} as const
 
-/** Listens and gives `host:port`. @throws SkeinError failed_precondition (`port_taken`, `cannot_listen`, `remote_not_allowed`) */
-export async function listenHttp(server: Server, options: ListenOptions): Promise<string> {
+export interface Listening {
+  /** `host:port` */
+  readonly address: string
+  readonly guard: ConnectionGuard
+}
+
+/** Listens. @throws SkeinError failed_precondition (`port_taken`, `cannot_listen`, `remote_not_allowed`) */
+export async function listenHttp(server: Server, options: ListenOptions): Promise<Listening> {
   checkBindHost(options.what, options.host, options.allowRemote)
-  server.maxConnections = options.connectionsMax
+  const guard = new ConnectionGuard(options)
+  guard.watch(server)
+  const gate = new PipelineGate(options.pipelineMax)
+  const onRequest = (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void => {
+    // An error of a socket shows where it is read or written; without a listener it would end the process.
+    request.on('error', () => undefined)
+    response.on('error', () => undefined)
+    const { socket } = request
+    guard.begin(socket)
+    response.once('close', () => guard.end(socket))
+    gate.enter(request, response, () => options.serve(request, response, awaitsContinue))
+  }
+  server.on('request', (request, response) => onRequest(request, response, false))
+  server.on('checkContinue', (request, response) => onRequest(request, response, true))
   await new Promise<void>((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void =>
       reject(bindError(options.what, options.host, options.port, error.code ?? error.message, error))
@@ -33,7 +64,7 @@ export async function listenHttp(server: Server, options: ListenOptions): Promis
       resolve()
     })
   })
-  return formatAddress(options.host, (server.address() as AddressInfo).port)
+  return { address: formatAddress(options.host, (server.address() as AddressInfo).port), guard }
 }
 
 /** Takes no new connection, lets running requests end for `graceMs`, then calls `cut` and drops what is left. */

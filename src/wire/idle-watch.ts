@@ -8,6 +8,7 @@ export class IdleWatch {
   readonly #idleMs: number
   readonly #onIdle: () => void
   #waitingSinceMs: number | undefined
+  #movedBytes = 0
   #cancelTimer: () => void
 
   constructor(clock: Clock, idleMs: number, onIdle: () => void) {
@@ -23,6 +24,20 @@ export class IdleWatch {
 
   end(): void {
     this.#waitingSinceMs = undefined
+  }
+
+  /** Whether the owner waits for the peer now. */
+  get isWaiting(): boolean {
+    return this.#waitingSinceMs !== undefined
+  }
+
+  /** Bytes that came from the peer, or went to it, so far. */
+  get movedBytes(): number {
+    return this.#movedBytes
+  }
+
+  moved(bytes: number): void {
+    this.#movedBytes += bytes
   }
 
   /** Ends the watch for good. */

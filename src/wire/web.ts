@@ -1,5 +1,5 @@
 // Why: operators' tools ask a role three things over plain HTTP: is the process alive, may it get work, what are its numbers.
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Clock } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
 import { closeHttp, httpServerOptions, listenHttp } from './http-listen.ts'
@@ -22,27 +22,44 @@ export interface RunningWebServer {
 }
 
 const connectionsMax = 64
+const peerConnectionsMax = 32
+const pipelineMax = 8
+/** For a whole request, and for a peer that does not take its answer. */
+const requestMs = 10_000
 const closeGraceMs = 500
 
 /** Serves /healthz, /readyz (503 when not ready) and /metrics. @throws SkeinError failed_precondition when it cannot listen */
 export async function startWebServer(options: WebServerOptions): Promise<RunningWebServer> {
-  const server = createServer({ ...httpServerOptions }, listener(options))
-  const address = await listenHttp(server, {
+  const server = createServer({ ...httpServerOptions, requestTimeout: requestMs })
+  server.setTimeout(requestMs)
+  /** Answers that their peers have not taken yet. */
+  const open = new Set<ServerResponse>()
+  const { address } = await listenHttp(server, {
     what: 'web port',
     host: options.host,
     port: options.port,
     allowRemote: options.allowRemote ?? false,
     connectionsMax,
+    peerConnectionsMax,
+    pipelineMax,
+    serve: (request, response) => {
+      open.add(response)
+      response.once('close', () => open.delete(response))
+      answer(options, request, response)
+    },
+    cutOne: () => {
+      const [oldest] = open
+      oldest?.socket?.destroy()
+      return oldest !== undefined && open.delete(oldest)
+    },
   })
   return { address, close: () => closeHttp(server, options.clock, closeGraceMs) }
 }
 
-function listener(options: WebServerOptions): RequestListener {
-  return (request, response) => {
-    const { status, type, text } = page(options, request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? '')
-    response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) })
-    response.end(request.method === 'HEAD' ? undefined : text)
-  }
+function answer(options: WebServerOptions, request: IncomingMessage, response: ServerResponse): void {
+  const { status, type, text } = page(options, request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? '')
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) })
+  response.end(request.method === 'HEAD' ? undefined : text)
 }
 
 interface Page {

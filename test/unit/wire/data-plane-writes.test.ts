@@ -11,6 +11,7 @@ import {
   framesBytesMax,
   type SmallBlock,
 } from '../../../src/wire/data-plane.ts'
+import { blocksContentType } from '../../../src/wire/request-origin.ts'
 import { signal, header, bytesOf, code, noStores, MapWorker, serve, client, put, rawServer, rawClient } from './data-plane-fixture.ts'
 
 describe('writing a block', () => {
@@ -137,7 +138,7 @@ describe('writing a block', () => {
     const { address } = await serve(worker)
     const { socket, answer } = await rawClient(address)
     const headerLine = blockHeader === undefined ? '' : `x-skein-block: ${encodeBlockHeader(blockHeader)}\r\n`
-    socket.write(`PUT /v1/blocks/${id} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${headerLine}${lengthHeader}\r\n\r\n`)
+    socket.write(`PUT /v1/blocks/${id} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n${headerLine}${lengthHeader}\r\n\r\n`)
     socket.end(lengthHeader.startsWith('t') ? '4\r\nabcd\r\n0\r\n\r\n' : 'abcd')
     expect(await answer).toMatch(/^HTTP\/1.1 400 [^]*"code":"invalid_argument"/)
     expect(worker.blocks.size).toBe(0)
@@ -157,7 +158,9 @@ describe('writing a block', () => {
     }
     const { address } = await serve(late)
     const { socket } = await rawClient(address)
-    socket.write(`PUT /v1/blocks/1 HTTP/1.1\r\nhost: x\r\nx-skein-block: ${encodeBlockHeader(header(1, 4))}\r\ncontent-length: 4\r\n\r\nab`)
+    socket.write(
+      `PUT /v1/blocks/1 HTTP/1.1\r\nhost: localhost\r\nx-skein-block: ${encodeBlockHeader(header(1, 4))}\r\ncontent-length: 4\r\n\r\nab`,
+    )
     await systemClock.sleep(20, signal)
     socket.destroy()
     expect(code(await worker.bodyError.promise)).toBe('unavailable')
@@ -169,13 +172,15 @@ describe('writing a block', () => {
     const { address } = await serve(worker)
     const { socket } = await rawClient(address)
     socket.write(
-      `PUT /v1/blocks/1 HTTP/1.1\r\nhost: x\r\nx-skein-block: ${encodeBlockHeader(header(1, 4))}\r\ncontent-length: 4\r\n\r\nabc`,
+      `PUT /v1/blocks/1 HTTP/1.1\r\nhost: localhost\r\nx-skein-block: ${encodeBlockHeader(header(1, 4))}\r\ncontent-length: 4\r\n\r\nabc`,
     )
     socket.end()
     expect(code(await worker.bodyError.promise)).toBe('unavailable')
     expect(worker.blocks.size).toBe(0)
   })
 })
+
+const headers = { 'content-type': blocksContentType }
 
 describe('many small blocks', () => {
   const many = (count: number, length: number): SmallBlock[] =>
@@ -215,7 +220,7 @@ describe('many small blocks', () => {
     const body = encodeFrames(many(3, 100))
     const middle = Math.floor(body.length / 2)
     body.writeUInt8(body.readUInt8(middle) ^ 1, middle)
-    const response = await fetch(`http://${address}/v1/blocks`, { method: 'POST', body: new Uint8Array(body) })
+    const response = await fetch(`http://${address}/v1/blocks`, { method: 'POST', headers, body: new Uint8Array(body) })
     const answer = (await response.json()) as { count: number; failures: [number, { code: string; reason: string }][] }
     expect(answer).toMatchObject({ count: 3, failures: [[1, { code: 'data_loss', reason: 'frame_corrupt' }]] })
     expect([...worker.blocks.keys()]).toEqual([0, 2])
@@ -226,7 +231,7 @@ describe('many small blocks', () => {
     for (let bit = 0; bit < body.length * 8; bit += 1) {
       const flipped = Buffer.from(body)
       flipped.writeUInt8(flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
-      const intact = (): boolean => decodeFrames(flipped).some((frame) => 'block' in frame)
+      const intact = (): boolean => decodeFrames(flipped, 10).some((frame) => 'block' in frame)
       let seen: boolean
       try {
         seen = !intact()
@@ -241,7 +246,7 @@ describe('many small blocks', () => {
     const worker = new MapWorker()
     const { address } = await serve(worker)
     const body = encodeFrames(many(3, 100))
-    const response = await fetch(`http://${address}/v1/blocks`, { method: 'POST', body: new Uint8Array(body.subarray(0, -1)) })
+    const response = await fetch(`http://${address}/v1/blocks`, { method: 'POST', headers, body: new Uint8Array(body.subarray(0, -1)) })
     expect(await response.json()).toMatchObject({ code: 'invalid_argument', reason: 'frames_cut' })
     expect(worker.blocks.size).toBe(0)
     const lying = await client().putMany(address, [{ header: header(1, 5), bytes: bytesOf(4) }], signal)

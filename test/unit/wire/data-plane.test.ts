@@ -141,7 +141,7 @@ describe('reading', () => {
     await expect(aborted()).rejects.toMatchObject({ code: 'aborted', message: 'enough' })
     const { socket, answer } = await rawClient(address)
     socket.pause()
-    socket.write('GET /v1/blocks/3 HTTP/1.1\r\nhost: x\r\n\r\n')
+    socket.write('GET /v1/blocks/3 HTTP/1.1\r\nhost: localhost\r\n\r\n')
     await expect.poll(() => worker.ended.toSorted(), { timeout: 10_000 }).toEqual(['read 1', 'read 2', 'read 3'])
     socket.resume()
     expect((await answer).length).toBeLessThan(bytes.length)
