@@ -24,7 +24,7 @@ import {
   objectHeaderName,
 } from './data-plane.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import { exactBody, readWhole, sent, writeBody } from './http-body.ts'
+import { exactBody, readWhole, wasTaken, writeBody } from './http-body.ts'
 import { closeHttp, httpServerOptions, listenHttp } from './http-listen.ts'
 import { IdleWatch } from './idle-watch.ts'
 import { checkBlocksType, OwnNames } from './request-origin.ts'
@@ -271,7 +271,7 @@ class DataServer {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
       response.end(text)
       // Until then the answer is in memory, and so counts.
-      await sent(response, watch)
+      await wasTaken(response, watch)
     } finally {
       share?.release()
     }

@@ -56,7 +56,7 @@ export async function readWhole(
 }
 
 /** Resolves when the peer's system has all of an answer that was ended. @throws SkeinError unavailable when the peer closed before */
-export function sent(response: Writable, watch: IdleWatch): Promise<void> {
+export function wasTaken(response: Writable, watch: IdleWatch): Promise<void> {
   if (response.writableFinished) return Promise.resolve()
   return new Promise((resolve, reject) => {
     const onClose = (): void => {
