@@ -31,7 +31,7 @@ const closeGraceMs = 500
 /** Serves /healthz, /readyz (503 when not ready) and /metrics. @throws SkeinError failed_precondition when it cannot listen */
 export async function startWebServer(options: WebServerOptions): Promise<RunningWebServer> {
   const server = createServer({ ...httpServerOptions, requestTimeout: requestMs })
-  server.setTimeout(requestMs)
+  server.timeout = requestMs
   /** Answers that their peers have not taken yet. */
   const open = new Set<ServerResponse>()
   const { address } = await listenHttp(server, {
