@@ -103,14 +103,29 @@ export interface CosnConfig {
   readonly endpointSuffix: string | undefined
   /** Of one request; undefined = none. */
   readonly trafficLimitBitsPerSecond: number | undefined
+  /** Of an answer's body; 0 = any. */
+  readonly leastBytesPerSecond: number
   readonly secretId: Secret | undefined
   readonly secretKey: Secret | undefined
   readonly sessionToken: Secret | undefined
+}
+/** The proxies on the way to stores, as they are spelled. */
+export interface ProxyConfig {
+  /** fs.cosn.http.proxy.*: for all stores. */
+  readonly host: string | undefined
+  readonly port: number | undefined
+  readonly user: string | undefined
+  readonly password: Secret | undefined
+  /** HTTP_PROXY and HTTPS_PROXY, each by the scheme of the endpoint, and NO_PROXY. */
+  readonly http: Secret | undefined
+  readonly https: Secret | undefined
+  readonly except: string | undefined
 }
 export interface UfsConfig {
   readonly allowPrivateEndpoints: boolean
   /** Absolute directories that `file://` namespaces may be in. */
   readonly fileRoots: readonly string[]
+  readonly proxy: ProxyConfig
   readonly cosn: CosnConfig
 }
 /** For plans; undefined where nobody has said. */

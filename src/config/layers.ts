@@ -12,6 +12,12 @@ export interface Setting {
   readonly where: string
 }
 
+const proxyVariables = [
+  ['HTTP_PROXY', 'skein.ufs.http.proxy'],
+  ['HTTPS_PROXY', 'skein.ufs.https.proxy'],
+  ['NO_PROXY', 'skein.ufs.no.proxy'],
+] as const
+
 /** An environment variable's settings. `SKEIN_CONF` and unknown names are not settings. */
 export function environmentSettings(environment: Readonly<Record<string, string | undefined>>): Setting[] {
   const settings: Setting[] = []
@@ -22,6 +28,11 @@ export function environmentSettings(environment: Readonly<Record<string, string 
   add('SKEIN_PROFILE', 'skein.profile')
   add('SKEIN_QUEUE_URL', 'skein.queue.url')
   add('SKEIN_LOG_LEVEL', 'skein.log.level')
+  // Both spellings are in use; the lower one is the older, and wins as it does elsewhere.
+  for (const [name, key] of proxyVariables) {
+    add(name, key)
+    add(name.toLowerCase(), key)
+  }
   const master = environment['SKEIN_MASTER']
   if (master !== undefined && master !== '') settings.push(...addressSettings(master, 'env', 'SKEIN_MASTER'))
   return settings

@@ -185,6 +185,15 @@ function ufsOf(values: Values, machine: Machine): UfsConfig {
   return {
     allowPrivateEndpoints: values.flag('skein.ufs.allowPrivateEndpoints'),
     fileRoots: fileRootsOf(values),
+    proxy: {
+      host: values.text('fs.cosn.http.proxy.ip'),
+      port: values.number('fs.cosn.http.proxy.port'),
+      user: values.text('fs.cosn.http.proxy.username'),
+      password: values.secret('fs.cosn.http.proxy.password'),
+      http: values.secret('skein.ufs.http.proxy'),
+      https: values.secret('skein.ufs.https.proxy'),
+      except: values.text('skein.ufs.no.proxy'),
+    },
     cosn: {
       blockSizeBytes: values.amount(values.given('fs.cosn.block.size') ? 'fs.cosn.block.size' : 'goosefs.user.block.size.bytes.default'),
       readAheadBlockBytes: values.amount('fs.cosn.read.ahead.block.size'),
@@ -198,6 +207,7 @@ function ufsOf(values: Values, machine: Machine): UfsConfig {
       region: values.text('fs.cosn.bucket.region'),
       endpointSuffix: values.text('fs.cosn.bucket.endpoint_suffix'),
       trafficLimitBitsPerSecond: trafficLimit > 0 ? trafficLimit : undefined,
+      leastBytesPerSecond: values.amount('skein.ufs.read.rate.min'),
       secretId: values.secret('fs.cosn.userinfo.secretId'),
       secretKey: values.secret('fs.cosn.userinfo.secretKey'),
       sessionToken: values.secret('fs.cosn.userinfo.sessionToken'),

@@ -2,7 +2,10 @@
 // the same defaults and the same guard.
 import { randomUUID } from 'node:crypto'
 import { Secret } from '../base/secret.ts'
+import type { ProxyConfig } from '../config/config.ts'
 import { openUnderFileSystem, type StoreAccess } from '../ufs/open.ts'
+import { proxyOfKeys } from '../ufs/store-options.ts'
+import { parseProxy, type ProxyRules } from '../ufs/transport/proxy-rules.ts'
 import type { UnderFileSystem } from '../ufs/under-file-system.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
@@ -12,9 +15,23 @@ import type { RoleContext } from './role-shell.ts'
 /** Opens stores with this process's defaults. `background`: nobody waits for what is read. */
 export function storeOpener(context: RoleContext, background = false): (access: StoreAccess) => Promise<UnderFileSystem> {
   const { clock, random, logger, metrics, config } = context
-  const { allowPrivateEndpoints, fileRoots } = config.ufs
-  const deps = { clock, random, logger, metrics, allowPrivateEndpoints, fileRoots, background }
-  return (access) => openUnderFileSystem(access, config.ufs.cosn, deps)
+  const { allowPrivateEndpoints, fileRoots, cosn, proxy } = config.ufs
+  return async (access) => {
+    // A proxy that cannot be read is told to whoever opens a bucket, not to those who need none.
+    const isBucket = !access.uri.startsWith('file:')
+    const proxies = isBucket ? environmentProxies(proxy) : {}
+    const deps = { clock, random, logger, metrics, allowPrivateEndpoints, fileRoots, background, proxies }
+    const own = isBucket ? proxyOfKeys({ ...proxy, guarded: false }) : undefined
+    return await openUnderFileSystem(access, { ...cosn, proxy: own }, deps)
+  }
+}
+
+function environmentProxies({ http, https, except }: ProxyConfig): ProxyRules {
+  return {
+    http: http === undefined ? undefined : parseProxy(http.reveal(), 'HTTP_PROXY (skein.ufs.http.proxy)'),
+    https: https === undefined ? undefined : parseProxy(https.reveal(), 'HTTPS_PROXY (skein.ufs.https.proxy)'),
+    except,
+  }
 }
 
 /** The definitions of namespaces that a role of this process opens stores by; ends with the process. */

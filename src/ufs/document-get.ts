@@ -1,9 +1,10 @@
-// Why: a listing is a document that is worth having only whole. How: one signed GET over the connections of the ranges,
-// gathered up to a limit; what its status means is for the caller to say.
+// Why: a listing, or the answer to a write, is worth having only whole. How: one signed request over the connections of the
+// ranges, its answer gathered up to a limit; what its status means is for the caller to say.
 import { abortReason } from '../base/clock.ts'
-import { SkeinError, toSkeinError } from '../base/errors.ts'
-import type { AnswerHandler, HttpGetPool, PendingGet } from './http-get.ts'
+import { toSkeinError } from '../base/errors.ts'
 import { AnswerFault, type AnswerHeaders } from './http-head.ts'
+import type { AnswerHandler } from './transport/http-connection.ts'
+import type { HttpMethod, HttpPool, PendingRequest } from './transport/http-pool.ts'
 
 export interface StoreDocument {
   readonly status: number
@@ -15,14 +16,22 @@ export interface StoreDocument {
 const documentBytesMax = 16 * 1024 * 1024
 const firstBytes = 64 * 1024
 
-/** @throws AnswerFault, a SkeinError (the signal's reason among them), or an Error with a `code`, as HttpGetPool gives them */
-export function getDocument(pool: HttpGetPool, path: string, headers: readonly string[], signal: AbortSignal): Promise<StoreDocument> {
+export interface SentDocument {
+  readonly method: HttpMethod
+  readonly path: string
+  /** Names and values in turn. */
+  readonly headers: readonly string[]
+  readonly body?: Uint8Array | undefined
+}
+
+/** @throws AnswerFault, ProxyFault, a SkeinError (the signal's reason among them), or an Error with a `code`, as HttpPool gives them */
+export function sendDocument(pool: HttpPool, { method, path, headers, body }: SentDocument, signal: AbortSignal): Promise<StoreDocument> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(abortReason(signal))
       return
     }
-    let pending: PendingGet | undefined
+    let pending: PendingRequest | undefined
     const onAbort = (): void => {
       pending?.abort()
       reject(abortReason(signal))
@@ -33,10 +42,13 @@ export function getDocument(pool: HttpGetPool, path: string, headers: readonly s
     }
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      pending = pool.get(
+      pending = pool.send(
+        method,
         path,
         headers,
+        body,
         new DocumentHandler(
+          method === 'HEAD',
           (document) => done(() => resolve(document)),
           (error) => done(() => reject(error)),
         ),
@@ -48,6 +60,7 @@ export function getDocument(pool: HttpGetPool, path: string, headers: readonly s
 }
 
 class DocumentHandler implements AnswerHandler {
+  readonly #isHead: boolean
   readonly #resolve: (document: StoreDocument) => void
   readonly #reject: (error: Error) => void
   #status = 0
@@ -55,7 +68,8 @@ class DocumentHandler implements AnswerHandler {
   #bytes: Buffer = Buffer.alloc(0)
   #filled = 0
 
-  constructor(resolve: (document: StoreDocument) => void, reject: (error: Error) => void) {
+  constructor(isHead: boolean, resolve: (document: StoreDocument) => void, reject: (error: Error) => void) {
+    this.#isHead = isHead
     this.#resolve = resolve
     this.#reject = reject
   }
@@ -63,6 +77,7 @@ class DocumentHandler implements AnswerHandler {
   head(status: number, headers: AnswerHeaders): void {
     this.#status = status
     this.#headers = headers
+    if (this.#isHead) return
     const announced = Number(headers.get('content-length') ?? firstBytes)
     if (announced > documentBytesMax) throw new AnswerFault('the document is too long')
     this.#bytes = Buffer.allocUnsafe(Math.max(1, announced))
@@ -87,21 +102,5 @@ class DocumentHandler implements AnswerHandler {
 
   fail(error: Error): void {
     this.#reject(error)
-  }
-}
-
-/** A query for a path, as SigV4 signs it: names in byte order, everything but A-Z a-z 0-9 - . _ ~ percent-encoded. Undefined values are left out. */
-export function canonicalQuery(values: Readonly<Record<string, string | undefined>>): string {
-  return Object.entries(values)
-    .flatMap(([name, value]) => (value === undefined ? [] : [`${encoded(name)}=${encoded(value)}`]))
-    .sort((a, b) => (a < b ? -1 : 1))
-    .join('&')
-}
-
-function encoded(text: string): string {
-  try {
-    return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
-  } catch (thrown) {
-    throw new SkeinError('invalid_argument', 'a key holds half a character', { cause: thrown })
   }
 }

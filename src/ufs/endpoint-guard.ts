@@ -48,6 +48,11 @@ export function checkEndpointHost(host: string, allowPrivate: boolean): void {
   if (isLocalName(bare) || (isIP(bare) !== 0 && isPrivateAddress(bare))) throw refusal(host)
 }
 
+/** Whether an error is the guard's refusal. */
+export function refusedAddress(error: Error): boolean {
+  return error instanceof SkeinError && error.reason === endpointRefusedReason
+}
+
 /** A `lookup` for connections that refuses names which lead to private addresses, unless they are allowed. `resolve` is the system's resolver. */
 export function guardedLookup(allowPrivate: boolean, resolve: typeof dnsLookup = dnsLookup): LookupFunction {
   return (hostname, options: LookupOptions, callback) => {

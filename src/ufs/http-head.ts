@@ -24,8 +24,8 @@ export interface AnswerHead {
 const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const fieldLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)$/
 
-/** The head without its empty line, as latin1. @throws AnswerFault */
-export function parseHead(text: string): AnswerHead {
+/** The head without its empty line, as latin1; `isHead`: it answers a HEAD, and has no body whatever it says. @throws AnswerFault */
+export function parseHead(text: string, isHead = false): AnswerHead {
   const lines = text.split('\r\n')
   const [, minor, digits] = statusLine.exec(lines[0] ?? '') ?? []
   if (digits === undefined) throw new AnswerFault('the answer is not HTTP/1.1')
@@ -38,7 +38,8 @@ export function parseHead(text: string): AnswerHead {
     headers.set(key, before === undefined ? raw.trimEnd() : `${before}, ${raw.trimEnd()}`)
   }
   const status = Number(digits)
-  const body = bodyOf(status, headers)
+  const told = bodyOf(status, headers)
+  const body = isHead ? 0 : told
   const connection = headers.get('connection')?.toLowerCase()
   const keep = minor === '1' && body !== 'close' && (connection === undefined || !/(?:^|[\s,])close(?:$|[\s,])/.test(connection))
   const hint = /(?:^|[\s,])timeout=(\d{1,6})(?:$|[\s,])/i.exec(headers.get('keep-alive') ?? '')?.[1]
@@ -116,10 +117,10 @@ export class ChunkedBody {
 /** A line break in a key or an ETag must not become a header of its own. */
 const unsendable = /[^\t\x20-\x7e\x80-\xff]/
 
-/** A GET as it is sent; `headers` are names and values in turn. @throws SkeinError when one of them cannot be sent as it is */
-export function requestText(path: string, headers: readonly string[]): string {
+/** The head of a request as it is sent; `headers` are names and values in turn. @throws SkeinError when one of them cannot be sent as it is */
+export function requestText(path: string, headers: readonly string[], method = 'GET'): string {
   let bad = /[^\x21-\x7e]/.test(path)
-  let text = `GET ${path} HTTP/1.1\r\n`
+  let text = `${method} ${path} HTTP/1.1\r\n`
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const value = headers[at + 1] ?? ''
     bad ||= unsendable.test(value)

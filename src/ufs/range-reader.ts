@@ -1,20 +1,20 @@
 // Why: the hot path of every load: one small object in one request, or a stream of ranges. How: lean SigV4 (sigv4.ts),
-// GETs without streams in between (http-get.ts) that read into the bytes which are given away: one exact buffer for a small
+// GETs without streams in between (transport/http-pool.ts) that read into the bytes which are given away: one exact buffer for a small
 // object, large ones for a stream, back-pressure by pausing the connection, and own retry that continues with the rest.
 import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../base/retry.ts'
 import { type RangeContext, RangeResponse, type RangeSink } from './range-response.ts'
-import { finalAnswerError, isBadAnswer, slowDownReason, type StoreAddress } from './s3-errors.ts'
-import type { S3Transport } from './s3-transport.ts'
-import { encodeKey, type RequestSigner } from './sigv4.ts'
+import { finalAnswerError, isBadAnswer, requestName, slowDownReason, type StoreAddress } from './s3-errors.ts'
 import type { SlowDownGate } from './slow-down-gate.ts'
+import type { StorePlace, StoreRequests } from './store-requests.ts'
+import type { TrustRules } from './trust/rules.ts'
 import type { PieceSource, ReadRequest } from './under-file-system.ts'
 
 interface RangeReaderOptions {
   readonly address: StoreAddress
-  readonly transport: S3Transport
-  readonly signer: RequestSigner
+  readonly requests: StoreRequests
+  readonly rules: Pick<TrustRules, 'rangeProblem'>
   readonly gate: SlowDownGate
   readonly policy: RetryPolicy
   readonly clock: Clock
@@ -129,37 +129,59 @@ export class RangeReader {
   async #attemptWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
     throwIfAborted(signal)
     if (this.#options.gate.closed) await this.#options.gate.wait(signal)
-    return await new Promise<Uint8Array>((resolve, reject) => {
-      this.#dispatch(request, this.#watched(new WholeSink(request, resolve, reject)), signal)
-    })
+    for (let place = this.#placeOf(request); ;) {
+      let response: RangeResponse | undefined
+      try {
+        return await new Promise<Uint8Array>((resolve, reject) => {
+          response = this.#dispatch(place, request, this.#watched(new WholeSink(request, resolve, reject)), signal)
+        })
+      } catch (thrown) {
+        place = this.#sentOn(place, request, response, thrown)
+      }
+    }
   }
 
   async *#attempt(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     throwIfAborted(signal)
     if (this.#options.gate.closed) await this.#options.gate.wait(signal)
-    const sink = new StreamSink(request.length, request.pieces)
-    const response = this.#dispatch(request, this.#watched(sink), signal)
-    try {
-      for (let chunk = sink.take(); ; chunk = sink.take()) {
-        if (sink.mayGoOn()) response.resume()
-        if (chunk !== undefined) yield chunk
-        else if (await sink.finished()) return
+    for (let place = this.#placeOf(request); ;) {
+      const sink = new StreamSink(request.length, request.pieces)
+      const response = this.#dispatch(place, request, this.#watched(sink), signal)
+      try {
+        for (let chunk = sink.take(); ; chunk = sink.take()) {
+          if (sink.mayGoOn()) response.resume()
+          if (chunk !== undefined) yield chunk
+          else if (await sink.finished()) return
+        }
+      } catch (thrown) {
+        place = this.#sentOn(place, request, response, thrown)
+      } finally {
+        response.stop(new SkeinError('cancelled', 'the reader left'))
       }
-    } finally {
-      response.stop(new SkeinError('cancelled', 'the reader left'))
     }
   }
 
-  #dispatch(request: ReadRequest, sink: RangeSink, signal: AbortSignal): RangeResponse {
-    const { transport, signer, prefix, address, onRequest, onBytes } = this.#options
-    const context: RangeContext = { address, signal, onBytes, onClockSkew: (storeMs) => signer.correctClock(storeMs) }
+  #placeOf({ key }: ReadRequest): StorePlace {
+    return this.#options.requests.placeOf(this.#options.prefix + key)
+  }
+
+  /** Where an answer sent the request on to. @throws what was thrown, when it did not */
+  #sentOn(place: StorePlace, { key }: ReadRequest, response: RangeResponse | undefined, thrown: unknown): StorePlace {
+    const redirect = response?.redirect
+    if (redirect === undefined) throw thrown
+    return this.#options.requests.sentOn(place, requestName('GET', key), redirect.status, redirect.location)
+  }
+
+  #dispatch(place: StorePlace, request: ReadRequest, sink: RangeSink, signal: AbortSignal): RangeResponse {
+    const { requests, rules, address, onRequest, onBytes } = this.#options
+    const context: RangeContext = { address, rules, signal, onBytes, onRefusal: (code, date) => requests.noteClock(place, code, date) }
     const response = new RangeResponse(request, sink, context)
-    const path = transport.pathPrefix + encodeKey(prefix + request.key)
-    const headers = signer.sign('GET', path)
+    const headers = requests.readHeaders(place)
     headers.push('range', `bytes=${request.offset}-${request.offset + request.length - 1}`, 'if-match', `"${request.etag}"`)
     onRequest()
     try {
-      response.sent(transport.pool.get(path, headers, response))
+      const path = place.query === '' ? place.path : `${place.path}?${place.query}`
+      response.sent(place.host.pool.get(path, headers, response))
     } catch (thrown) {
       response.stop(toSkeinError(thrown))
     }

@@ -1,4 +1,4 @@
-// Why: a range is only data when every sign says so. How: a handler of one GET (http-get.ts) that has the head judged
+// Why: a range is only data when every sign says so. How: a handler of one GET (transport/http-pool.ts) that has the head judged
 // (trust/range-answer.ts), counts the body, and lets it be read into its sink's own bytes; an error answer is read (a little
 // of it) to know its code and to free the connection.
 import { abortReason } from '../base/clock.ts'
@@ -9,12 +9,17 @@ import {
   connectionError,
   errorCodeOf,
   otherVersionError,
+  plainToTlsError,
+  requestName,
   type StoreAddress,
   unprovenError,
 } from './s3-errors.ts'
-import type { AnswerHandler, PendingGet } from './http-get.ts'
 import { AnswerFault, type AnswerHeaders } from './http-head.ts'
-import { encodingHint, type RangeProblem, rangeProblem } from './trust/range-answer.ts'
+import type { AnswerHandler } from './transport/http-connection.ts'
+import type { PendingRequest } from './transport/http-pool.ts'
+import { isRedirect } from './transport/redirects.ts'
+import { encodingHint, type RangeProblem } from './trust/range-answer.ts'
+import type { TrustRules } from './trust/rules.ts'
 import type { ReadRequest } from './under-file-system.ts'
 
 /** Receives one range. Exactly one of `end` and `fail` is called, once. */
@@ -29,11 +34,12 @@ export interface RangeSink {
 
 export interface RangeContext {
   readonly address: StoreAddress
+  readonly rules: Pick<TrustRules, 'rangeProblem'>
   readonly signal: AbortSignal
   /** Body bytes as they come, wanted or not. */
   readonly onBytes: (bytes: number) => void
-  /** The store's clock as its answer says, when a request was refused for its time. */
-  readonly onClockSkew: (storeMs: number) => void
+  /** Told of each answer that is an error: its code, and its Date. */
+  readonly onRefusal: (code: string | undefined, date: string | undefined) => void
 }
 
 const errorBodyBytesMax = 16 * 1024
@@ -44,7 +50,7 @@ export class RangeResponse implements AnswerHandler {
   readonly #sink: RangeSink
   readonly #context: RangeContext
   readonly #onAbort: () => void
-  #get: PendingGet | undefined
+  #get: PendingRequest | undefined
   #settled = false
   #received = 0
   /** Status of an answer that is no data; 0 while it is. */
@@ -53,7 +59,9 @@ export class RangeResponse implements AnswerHandler {
   #errorBytes = 0
   #problem: RangeProblem | undefined
   #encodingHint = ''
-  #dateMs = Number.NaN
+  #date: string | undefined
+  /** Where the answer sends the request on to: its status and Location. */
+  redirect: { readonly status: number; readonly location: string } | undefined
 
   constructor(request: ReadRequest, sink: RangeSink, context: RangeContext) {
     this.#request = request
@@ -64,7 +72,7 @@ export class RangeResponse implements AnswerHandler {
   }
 
   /** The request that this handles the answer to. */
-  sent(get: PendingGet): void {
+  sent(get: PendingRequest): void {
     if (this.#settled) get.abort()
     else this.#get = get
   }
@@ -83,13 +91,15 @@ export class RangeResponse implements AnswerHandler {
 
   head(status: number, headers: AnswerHeaders): void {
     if (status === 206 || status === 200) {
-      this.#problem = rangeProblem(this.#request, status, headers)
+      this.#problem = this.#context.rules.rangeProblem(this.#request, status, headers)
       if (headers.has('content-encoding')) this.#encodingHint = encodingHint(headers)
       if (this.#problem === undefined) return
     }
     this.#errorStatus = status
     this.#errorBody = Buffer.allocUnsafe(errorBodyBytesMax)
-    this.#dateMs = Date.parse(headers.get('date') ?? '')
+    this.#date = headers.get('date')
+    const location = headers.get('location')
+    if (location !== undefined && isRedirect(status)) this.redirect = { status, location }
   }
 
   space(): Uint8Array {
@@ -122,10 +132,12 @@ export class RangeResponse implements AnswerHandler {
   }
 
   #answerError(): SkeinError {
-    const code = errorCodeOf(this.#errorBody.toString('latin1', 0, this.#errorBytes))
-    if (code === 'RequestTimeTooSkewed' && Number.isFinite(this.#dateMs)) this.#context.onClockSkew(this.#dateMs)
+    const text = this.#errorBody.toString('latin1', 0, this.#errorBytes)
+    const code = errorCodeOf(text)
+    this.#context.onRefusal(code, this.#date)
     if (this.#problem !== undefined && code === undefined) return this.#problemError(this.#problem)
-    return answerError(this.#context.address, this.#what(), this.#errorStatus, code)
+    const { address } = this.#context
+    return plainToTlsError(address, this.#what(), this.#errorStatus, text) ?? answerError(address, this.#what(), this.#errorStatus, code)
   }
 
   #problemError({ kind, text }: RangeProblem): SkeinError {
@@ -152,9 +164,4 @@ export class RangeResponse implements AnswerHandler {
     this.#context.signal.removeEventListener('abort', this.#onAbort)
     return true
   }
-}
-
-/** A request's name in messages: the key quoted, on one line, cut. */
-export function requestName(verb: string, key: string): string {
-  return `${verb} ${JSON.stringify(key.length > 200 ? `${key.slice(0, 200)}...` : key)}`
 }

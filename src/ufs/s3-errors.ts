@@ -2,11 +2,14 @@
 // SkeinError whose message is one line with the store's address, the bucket and the code; never a header, a body or a secret.
 // Codes: Amazon S3 API Reference "Error responses"; COS "Error codes".
 import { type ErrorCode, SkeinError } from '../base/errors.ts'
+import { ProxyFault } from './transport/open-socket.ts'
 
 /** Where a request went, for messages. */
 export interface StoreAddress {
   readonly endpoint: string
   readonly bucket: string
+  /** The proxy on the way, if there is one: scheme, host and port. */
+  readonly proxyName?: string | undefined
 }
 
 interface Meaning {
@@ -116,12 +119,46 @@ export function answerError(address: StoreAddress, what: string, status: number,
     (named === undefined ? undefined : meanings[named]) ??
     byStatus[status] ??
     (status >= 500 || status < 300 ? unwell : { code: 'failed_precondition' as const, advice: 'the store refuses the request' })
-  const { reason, retryable } = meaning
-  return new SkeinError(
-    meaning.code,
-    `${place(address)}: ${what} answered ${status}${named === undefined ? '' : ` ${named}`}: ${meaning.advice}`,
-    { reason, retryable },
-  )
+  const { code: errorCode, reason, retryable, advice } = named === undefined ? (gatewayMeaning(address, status) ?? meaning) : meaning
+  const message = `${place(address)}: ${what} answered ${status}${named === undefined ? '' : ` ${named}`}: ${advice}`
+  return new SkeinError(errorCode, message, { reason, retryable })
+}
+
+/** What an answer without an S3 error code means that a proxy, or a gateway before the store, gives. */
+function gatewayMeaning({ proxyName }: StoreAddress, status: number): Meaning | undefined {
+  if (status === 407) {
+    const advice = `the proxy${proxyName === undefined ? '' : ` ${proxyName}`} wants a user name and a password: ${proxyAdvice}`
+    return { code: 'failed_precondition', reason: 'proxy_refused', advice }
+  }
+  if (status !== 502 && status !== 504) return undefined
+  const who = proxyName === undefined ? 'a gateway before the store' : `the proxy ${proxyName}, or a gateway behind it,`
+  return { code: 'unavailable', advice: `${who} does not reach the store` }
+}
+
+const proxyAdvice =
+  'write them into HTTP_PROXY or HTTPS_PROXY as http://user:password@host:port, or set fs.cosn.http.proxy.username and fs.cosn.http.proxy.password'
+
+/** An answer that sends the request elsewhere, where it does not go. `why`: what is the matter with that. */
+export function redirectError(address: StoreAddress, what: string, status: number, why: string): SkeinError {
+  const message = `${place(address)}: ${what} answered ${status}, and ${why}: set the endpoint to where the store is`
+  return new SkeinError('failed_precondition', message, { reason: 'wrong_endpoint' })
+}
+
+/** What a server of https says to those who speak http; undefined when it is something else. */
+export function plainToTlsError(address: StoreAddress, what: string, status: number, text: string): SkeinError | undefined {
+  if (status !== 400 || !/plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server|speaking plain HTTP to an SSL/i.test(text))
+    return undefined
+  return speaksTlsError(address, what)
+}
+
+function speaksTlsError(address: StoreAddress, what: string): SkeinError {
+  const message = `${place(address)}: ${what}: the endpoint speaks https, not http: set s3.endpoint=https://... (COS: fs.cosn.useHttps=true)`
+  return new SkeinError('failed_precondition', message, { reason: 'wrong_scheme' })
+}
+
+/** A request's name in messages: the key quoted, on one line, cut. */
+export function requestName(verb: string, key: string): string {
+  return `${verb} ${JSON.stringify(key.length > 200 ? `${key.slice(0, 200)}...` : key)}`
 }
 
 /** A body or a header that is not what was asked for: a damaged or cut answer, worth another attempt. */
@@ -151,42 +188,91 @@ export function isBadAnswer({ reason }: SkeinError): boolean {
 }
 
 const silent: ReadonlySet<string> = new Set([
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
   'TimeoutError',
   'ETIMEDOUT',
-  'UND_ERR_CONNECT_TIMEOUT',
   'CONNECT_TIMEOUT',
   'HEADERS_TIMEOUT',
   'BODY_TIMEOUT',
+  'BODY_TOO_SLOW',
 ])
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'the host name is unknown',
   EAI_AGAIN: 'the host name cannot be resolved now',
   ECONNRESET: 'the connection was cut',
-  UND_ERR_SOCKET: 'the connection was cut',
   CONNECTION_CUT: 'the connection was cut',
   CONNECT_TIMEOUT: 'it does not accept the connection in time',
   HEADERS_TIMEOUT: 'no answer in time',
   BODY_TIMEOUT: 'the answer stalled',
-  UND_ERR_CONNECT_TIMEOUT: 'it does not accept the connection in time',
-  UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
-  UND_ERR_BODY_TIMEOUT: 'the answer stalled',
+  BODY_TOO_SLOW: 'the answer comes slower than skein.ufs.read.rate.min',
+  EHOSTUNREACH: 'there is no way to that host',
+  ENETUNREACH: 'there is no way to that network',
+  NOT_A_PROXY: 'it does not answer as a proxy does',
+}
+
+/** What is wrong with TLS; for certificates what to do about it, too. */
+const tlsReasons: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'the certificate has expired',
+  CERT_NOT_YET_VALID: 'the certificate is not valid yet: is the clock of this machine right?',
+  CERT_REVOKED: 'the certificate was revoked',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another host name',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is self-signed: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
+  SELF_SIGNED_CERT_IN_CHAIN: 'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
+  UNABLE_TO_GET_ISSUER_CERT: 'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the endpoint and this machine have no version of TLS in common',
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'the endpoint and this machine have no version of TLS in common',
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: 'the endpoint and this machine have no cipher in common',
+  ERR_SSL_TLSV1_UNRECOGNIZED_NAME: 'the server does not know this host name',
+}
+const speaksHttp: ReadonlySet<string> = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_HTTP_REQUEST',
+  'ERR_SSL_RECORD_LAYER_FAILURE',
+])
+
+function tlsError(address: StoreAddress, what: string, code: string): SkeinError {
+  if (speaksHttp.has(code)) {
+    const message = `${place(address)}: ${what}: the endpoint speaks http, not https: set s3.endpoint=http://... (COS: fs.cosn.useHttps=false) (${code})`
+    return new SkeinError('failed_precondition', message, { reason: 'wrong_scheme' })
+  }
+  const isCertificate = /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code)
+  const why = tlsReasons[code] ?? (isCertificate ? 'the certificate is not accepted' : 'TLS failed')
+  return new SkeinError('failed_precondition', `${place(address)}: ${what}: ${why} (${code})`, {
+    reason: isCertificate ? 'bad_certificate' : 'tls_failed',
+  })
+}
+
+/** What is wrong at the proxy, before the store was reached. */
+function proxyError(address: StoreAddress, what: string, { proxy, code }: ProxyFault): SkeinError {
+  const start = `${place(address)}: ${what}: the proxy ${proxy}`
+  const status = Number(/^STATUS_(\d{3})$/.exec(code)?.[1] ?? 0)
+  if (status === 0) {
+    const isFinal = code === 'NOT_A_PROXY' || speaksHttp.has(code) || tlsReasons[code] !== undefined
+    const why = reasons[code] ?? tlsReasons[code] ?? (speaksHttp.has(code) ? 'it speaks http, not https' : 'the connection failed')
+    const errorCode = isFinal ? 'failed_precondition' : silent.has(code) ? 'deadline_exceeded' : 'unavailable'
+    return new SkeinError(errorCode, `${start}: ${why} (${code})`, { reason: 'proxy_failed' })
+  }
+  if (status === 407)
+    return new SkeinError('failed_precondition', `${start} wants a user name and a password (407): ${proxyAdvice}`, {
+      reason: 'proxy_refused',
+    })
+  if (status >= 500) return new SkeinError('unavailable', `${start} does not reach the store (${status})`, { reason: 'proxy_failed' })
+  return new SkeinError('failed_precondition', `${start} does not let the request through (${status})`, { reason: 'proxy_refused' })
 }
 
 /** What a failed connection means. SkeinErrors (the endpoint guard's, an abort's) are given back as they are. */
 export function connectionError(address: StoreAddress, what: string, thrown: unknown): SkeinError {
   for (let error = thrown, depth = 0; error instanceof Error && depth < 4; error = error.cause, depth += 1) {
     if (error instanceof SkeinError) return error
+    if (error instanceof ProxyFault) return proxyError(address, what, error)
   }
   const raw = thrown as { readonly code?: unknown; readonly name?: string } | undefined
   const code = typeof raw?.code === 'string' && /^[A-Z0-9_]{1,64}$/.test(raw.code) ? raw.code : (raw?.name ?? 'Error').slice(0, 64)
-  if (/CERT|SSL|TLS|ALTNAME|SELF_SIGNED/.test(code)) {
-    return new SkeinError('failed_precondition', `${place(address)}: ${what}: the certificate is not accepted (${code})`, {
-      reason: 'bad_certificate',
-    })
-  }
+  if (code === 'SPEAKS_TLS') return speaksTlsError(address, what)
+  if (/CERT|SSL|TLS|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code)) return tlsError(address, what, code)
   return new SkeinError(
     silent.has(code) ? 'deadline_exceeded' : 'unavailable',
     `${place(address)}: ${what}: ${reasons[code] ?? 'the connection failed'} (${code})`,

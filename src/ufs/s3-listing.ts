@@ -4,13 +4,10 @@
 // empty pages that say that there is more are gone through, a few in a row.
 import { isSkeinError, type SkeinError } from '../base/errors.ts'
 import type { RetryPolicy } from '../base/retry.ts'
-import { canonicalQuery, getDocument } from './document-get.ts'
 import { compareKeys } from './key-order.ts'
 import { scanListing } from './listing-scan.ts'
-import { requestName } from './range-response.ts'
-import { answerError, badAnswerError, errorCodeOf, type StoreAddress } from './s3-errors.ts'
-import type { S3Transport } from './s3-transport.ts'
-import type { RequestSigner } from './sigv4.ts'
+import { answerError, badAnswerError, errorCodeOf, plainToTlsError, requestName, type StoreAddress } from './s3-errors.ts'
+import type { StoreRequests } from './store-requests.ts'
 import { type AnswerContext, notUnderstoodError, refusedAnswer, shown } from './trust/answer-error.ts'
 import { orderError, type TrustedPage, trustedPage } from './trust/listing-page.ts'
 import type { TrustRules } from './trust/rules.ts'
@@ -20,8 +17,7 @@ interface S3ListingOptions {
   readonly address: StoreAddress
   /** The namespace's prefix, before every key. */
   readonly prefix: string
-  readonly transport: Pick<S3Transport, 'pool' | 'pathPrefix'>
-  readonly signer: RequestSigner
+  readonly requests: Pick<StoreRequests, 'document'>
   readonly rules: TrustRules
   readonly retrying: <T>(policy: RetryPolicy, signal: AbortSignal, what: string, send: (signal: AbortSignal) => Promise<T>) => Promise<T>
   readonly onRequest: () => void
@@ -109,11 +105,11 @@ export class S3Listing {
   }
 
   async #askOnce(request: ListRequest, position: ListPosition | undefined, signal: AbortSignal): Promise<TrustedPage> {
-    const { transport, signer, prefix: storePrefix, address, rules } = this.#options
+    const { requests, prefix: storePrefix, address, rules } = this.#options
     const { delimiter, limit } = request
     const prefix = storePrefix + request.prefix
     const startAfter = position === undefined || position.token !== undefined ? undefined : storePrefix + startKey(request, position.key)
-    const query = canonicalQuery({
+    const query = {
       'list-type': '2',
       'encoding-type': 'url',
       'max-keys': String(limit),
@@ -122,15 +118,16 @@ export class S3Listing {
       'continuation-token': position?.token,
       'start-after': startAfter,
       marker: this.#byMarker ? startAfter : undefined,
-    })
-    const path = transport.pathPrefix
-    const answer = await getDocument(transport.pool, `${path}?${query}`, signer.sign('GET', path, query), signal)
+    }
     const context = this.#context(request)
+    const { what } = context
+    const answer = await requests.document({ what, method: 'GET', key: '', query }, signal)
     if (answer.status !== 200) {
-      const code = errorCodeOf(answer.text)
-      const dateMs = Date.parse(answer.headers.get('date') ?? '')
-      if (code === 'RequestTimeTooSkewed' && Number.isFinite(dateMs)) signer.correctClock(dateMs)
-      throw answerError(address, context.what, answer.status, answer.status === 404 ? 'NoSuchBucket' : code)
+      const { status, text } = answer
+      throw (
+        plainToTlsError(address, what, status, text) ??
+        answerError(address, what, status, status === 404 ? 'NoSuchBucket' : errorCodeOf(text))
+      )
     }
     const raw = scanListing(answer.text)
     if ('kind' in raw)

@@ -1,30 +1,20 @@
-// Why: writing to COS and every S3 store. How: small objects in one PUT, larger ones as a multipart upload; every body has a
-// known length and a Content-MD5, which the store checks (COS takes no trailing checksums). A failed upload is aborted. A
-// create that must not overwrite looks first, and then says so in the request too, where the store knows how. What a lost
-// answer leaves open (was it written?) is told by the ETag: the MD5 of the bytes, or of the parts' MD5s with `-<count>`
-// ("Checking object integrity", Amazon S3 User Guide). Renames are put together in rename-by-copy.ts.
-import {
-  AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
-  CopyObjectCommand,
-  CreateMultipartUploadCommand,
-  DeleteObjectCommand,
-  PutObjectCommand,
-  type S3Client,
-  UploadPartCommand,
-} from '@aws-sdk/client-s3'
+// Why: writing to COS and every S3 store. How: small objects in one PUT, larger ones as a multipart upload (object-requests.ts).
+// An upload that was begun, or may have been, is aborted whatever goes wrong after (upload-cleanup.ts). A create that must not
+// overwrite looks first, and then says so in the request too, where the store knows how. What a lost answer leaves open (was it
+// written?) is told by the ETag: the MD5 of the bytes, or of the parts' MD5s with `-<count>` ("Checking object integrity",
+// Amazon S3 User Guide). Renames are put together in rename-by-copy.ts.
 import { createHash, hash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import { exactParts, sendAll } from './exact-parts.ts'
-import { requestName } from './range-response.ts'
 import { changedError, existsError, hasSameBytes, renameByCopy, type RenameSteps } from './rename-by-copy.ts'
-import { badAnswerError } from './s3-errors.ts'
+import type { Body, ObjectRequests, WriteCondition } from './object-requests.ts'
+import { requestName } from './s3-errors.ts'
 import type { S3Options } from './store-options.ts'
-import { bareEtag } from './trust/range-answer.ts'
 import type { ObjectInfo, UnderFileSystem, WriteOptions } from './under-file-system.ts'
+import { undoing, UploadCleanup } from './upload-cleanup.ts'
 
 const mebibyte = 1024 * 1024
 const partBytesDefault = 16 * mebibyte
@@ -34,11 +24,10 @@ const partBytesMax = 5 * 1024 * mebibyte
 const partsMax = 10_000
 /** The largest object that CopyObject takes. */
 const copyBytesMaxDefault = 5 * 1024 * mebibyte
-const undoMs = 30_000
 
 export interface S3WriterContext {
   readonly options: S3Options
-  readonly client: S3Client
+  readonly objects: ObjectRequests
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: MetricRegistry
@@ -47,11 +36,6 @@ export interface S3WriterContext {
   readonly store: Pick<UnderFileSystem, 'stat' | 'read'>
   /** Larger objects are copied by reading and writing them. Default: what the store's own copy takes. */
   readonly copyBytesMax?: number | undefined
-}
-
-interface Body {
-  readonly bytes: Buffer
-  readonly md5: Buffer
 }
 
 export class S3Writer {
@@ -69,8 +53,6 @@ export class S3Writer {
       deleteVersion: (key, etag, signal) => this.#deleteVersion(key, etag, signal),
       undo: (copied) => this.#undoCopy(copied),
     }
-    // COS has a header of its own for it (PUT Object, Initiate and Complete Multipart Upload). Set once for the whole client.
-    if (context.options.kind === 'cosn') forbidOverwriteByCosHeader(context.client)
   }
 
   /** See UnderFileSystem.write. */
@@ -87,9 +69,15 @@ export class S3Writer {
     if (!options.overwrite && (await this.#find(key, signal)) !== undefined) throw existsError(key)
     const partBytes = partBytesFor(length, options.partBytes)
     const parts = exactParts(chunks, length, partBytes, signal)
-    const etag =
-      length <= partBytes ? await this.#putWhole(key, parts, options, signal) : await this.#putParts(key, length, parts, options, signal)
+    const written = await (length <= partBytes
+      ? this.#putWhole(key, parts, options, signal)
+      : this.#putParts(key, length, parts, options, signal))
     this.#context.metrics.add('ufs.write.bytes', length)
+    return written
+  }
+
+  /** The object as the store has it, when it is what was written. */
+  async #written(key: string, length: number, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
     const written = await this.#context.store.stat(key, signal)
     if (written.length === length && written.etag === etag) return written
     throw new SkeinError('aborted', `${JSON.stringify(key)} is not what was written there: somebody else wrote it at the same time`, {
@@ -101,9 +89,7 @@ export class S3Writer {
   /** See UnderFileSystem.delete. */
   async delete(key: string, signal: AbortSignal): Promise<void> {
     try {
-      await this.#send('DELETE', key, signal, (abortSignal) =>
-        this.#context.client.send(new DeleteObjectCommand(this.#place(key)), { abortSignal }),
-      )
+      await this.#send('DELETE', key, signal, (abortSignal) => this.#context.objects.delete(key, undefined, abortSignal))
     } catch (thrown) {
       if (!isSkeinError(thrown, 'not_found') || thrown.reason !== undefined) throw thrown
     }
@@ -111,12 +97,12 @@ export class S3Writer {
 
   /** See UnderFileSystem.copy. */
   async copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
-    const { store, client } = this.#context
+    const { store, objects } = this.#context
     const source = await store.stat(from, signal)
     if (from === to) return source
     if (source.length > this.#copyBytesMax)
       return await this.write(to, source.length, this.#bytesOf(source, signal), { overwrite: true }, signal)
-    await this.#send('COPY', from, signal, (abortSignal) => client.send(this.#copyCommand(source, to), { abortSignal }))
+    await this.#send('COPY', from, signal, (abortSignal) => objects.copy(source, to, {}, abortSignal))
     const copied = await store.stat(to, signal)
     if (copied.length === source.length) return copied
     throw notWhatWasCopied(to)
@@ -128,7 +114,7 @@ export class S3Writer {
   }
 
   async #copyNew(source: ObjectInfo, to: string, signal: AbortSignal): Promise<ObjectInfo> {
-    const { store, client } = this.#context
+    const { store, objects } = this.#context
     if (source.length > this.#copyBytesMax)
       return await this.write(to, source.length, this.#bytesOf(source, signal), { overwrite: false }, signal)
     let attempts = 0
@@ -137,17 +123,15 @@ export class S3Writer {
       // Not every store knows the condition, and the copy may have been made by the attempt before.
       const there = attempts === 1 ? undefined : await this.#findOnce(to, abortSignal)
       if (there !== undefined && !hasSameBytes(source, there)) throw existsError(to)
-      return there === undefined
-        ? ((await client.send(this.#copyCommand(source, to, condition), { abortSignal })).CopyObjectResult ?? {})
-        : { ETag: there.etag }
+      return there === undefined ? await objects.copy(source, to, condition, abortSignal) : there.etag
     })
-    const { ETag } = await copying.catch(async (thrown: unknown) => {
+    const etag = await copying.catch(async (thrown: unknown) => {
       // The same refusal for either condition.
       if (isSkeinError(thrown, 'already_exists') && (await this.#find(to, signal)) === undefined) throw changedError(source.key)
       throw thrown
     })
     const copied = await store.stat(to, signal)
-    const isCopy = ETag === undefined ? copied.length === source.length : copied.etag === bareEtag(ETag) || hasSameBytes(source, copied)
+    const isCopy = etag === undefined ? copied.length === source.length : copied.etag === etag || hasSameBytes(source, copied)
     if (isCopy && copied.length === source.length) return copied
     throw notWhatWasCopied(to)
   }
@@ -157,8 +141,7 @@ export class S3Writer {
     const attempt = (): Promise<unknown> =>
       this.#send('DELETE', key, signal, (abortSignal) => {
         attempts += 1
-        const condition = this.#conditionalDeletes ? { IfMatch: `"${etag}"` } : {}
-        return this.#context.client.send(new DeleteObjectCommand({ ...this.#place(key), ...condition }), { abortSignal })
+        return this.#context.objects.delete(key, this.#conditionalDeletes ? etag : undefined, abortSignal)
       })
     try {
       await attempt().catch((thrown: unknown) => {
@@ -180,7 +163,7 @@ export class S3Writer {
 
   async #undoCopy({ key, etag }: ObjectInfo): Promise<void> {
     try {
-      await this.#undoing(async (signal) => {
+      await undoing(this.#context.clock, async (signal) => {
         if ((await this.#find(key, signal))?.etag === etag) await this.#deleteVersion(key, etag, signal)
       })
     } catch (thrown) {
@@ -196,50 +179,50 @@ export class S3Writer {
     return this.#context.store.read({ key, etag, offset: 0, length }, signal)
   }
 
-  #copyCommand({ key, etag }: ObjectInfo, to: string, condition: { IfNoneMatch?: string } = {}): CopyObjectCommand {
-    const { Bucket, Key } = this.#place(key)
-    const CopySource = `${Bucket}/${Key.split('/').map(encodeURIComponent).join('/')}`
-    return new CopyObjectCommand({ ...this.#place(to), CopySource, CopySourceIfMatch: `"${etag}"`, ...condition })
-  }
-
-  async #putWhole(key: string, parts: AsyncGenerator<Buffer>, options: WriteOptions, signal: AbortSignal): Promise<string> {
+  async #putWhole(key: string, parts: AsyncGenerator<Buffer>, options: WriteOptions, signal: AbortSignal): Promise<ObjectInfo> {
     const { value: bytes } = await parts.next()
     if (bytes === undefined) throw new SkeinError('internal', `no bytes for ${JSON.stringify(key)}`)
     const body = bodyOf(bytes)
     const whole = { length: bytes.length, etag: body.md5.toString('hex') }
-    const { ETag } = await this.#creating(key, options, whole, signal, (condition, abortSignal) =>
-      this.#context.client.send(new PutObjectCommand({ ...this.#place(key), ...sent(body), ...condition }), { abortSignal }),
+    const etag = await this.#creating(key, options, whole, signal, (condition, abortSignal) =>
+      this.#context.objects.put(key, body, condition, abortSignal),
     )
-    return this.#etag(requestName('PUT', key), ETag)
+    return await this.#written(key, whole.length, etag ?? whole.etag, signal)
   }
 
-  async #putParts(key: string, length: number, parts: AsyncGenerator<Buffer>, options: WriteOptions, signal: AbortSignal): Promise<string> {
-    const { client } = this.#context
-    const { UploadId } = await this.#send('CREATE UPLOAD', key, signal, (abortSignal) =>
-      client.send(new CreateMultipartUploadCommand(this.#place(key)), { abortSignal }),
-    )
-    if (UploadId === undefined || UploadId === '') throw badAnswerError(this.#context.options, `upload of ${key}`, 'it has no id')
-    const upload = { ...this.#place(key), UploadId }
+  async #putParts(
+    key: string,
+    length: number,
+    parts: AsyncGenerator<Buffer>,
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo> {
+    const { objects } = this.#context
+    const cleanup = new UploadCleanup(key, this.#context)
     try {
+      const uploadId = await this.#send('CREATE UPLOAD', key, signal, (abortSignal) =>
+        cleanup.begin(() => objects.beginUpload(key, abortSignal)),
+      )
       const digests: Buffer[] = []
       const etags: string[] = []
       await sendAll(parts, signal, async (bytes, index, ending) => {
         const body = bodyOf(bytes)
-        const { ETag } = await this.#send(`PART ${index + 1}`, key, ending, (abortSignal) =>
-          client.send(new UploadPartCommand({ ...upload, PartNumber: index + 1, ...sent(body) }), { abortSignal }),
+        const etag = await this.#send(`PART ${index + 1}`, key, ending, (abortSignal) =>
+          objects.putPart(key, uploadId, index + 1, body, abortSignal),
         )
         digests[index] = body.md5
-        etags[index] = this.#etag(requestName('PUT', key), ETag)
+        etags[index] = etag ?? body.md5.toString('hex')
       })
-      const MultipartUpload = { Parts: etags.map((etag, index) => ({ PartNumber: index + 1, ETag: `"${etag}"` })) }
       const whole = { length, etag: `${hash('md5', Buffer.concat(digests))}-${digests.length}` }
-      const { ETag } = await this.#creating(key, options, whole, signal, (condition, abortSignal) =>
-        client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload, ...condition }), { abortSignal }),
+      const etag = await this.#creating(key, options, whole, signal, (condition, abortSignal) =>
+        objects.completeUpload(key, uploadId, etags, condition, abortSignal),
       )
       // Ceph's gateway leaves it empty here.
-      return ETag === undefined || ETag === '' ? whole.etag : bareEtag(ETag)
+      const written = await this.#written(key, length, etag ?? whole.etag, signal)
+      await cleanup.end('completed')
+      return written
     } catch (thrown) {
-      await this.#abortUpload(key, UploadId)
+      await cleanup.end('failed')
       throw thrown
     }
   }
@@ -248,18 +231,18 @@ export class S3Writer {
    * Sends the request that makes the object, with the condition where that is wanted and known. When an earlier attempt's
    * answer was lost, the object that is there may be the one that was to be made.
    */
-  async #creating<T extends { readonly ETag?: string | undefined }>(
+  async #creating(
     key: string,
     { overwrite }: WriteOptions,
     wanted: { readonly length: number; readonly etag: string },
     signal: AbortSignal,
-    send: (condition: { IfNoneMatch?: string }, abortSignal: AbortSignal) => Promise<T>,
-  ): Promise<{ readonly ETag?: string | undefined }> {
+    send: (condition: WriteCondition, abortSignal: AbortSignal) => Promise<string | undefined>,
+  ): Promise<string | undefined> {
     let attempts = 0
-    const attempt = (): Promise<T> =>
+    const attempt = (): Promise<string | undefined> =>
       this.#send('PUT', key, signal, (abortSignal) => {
         attempts += 1
-        return send(!overwrite && this.#conditional ? { IfNoneMatch: '*' } : {}, abortSignal)
+        return send({ isNew: !overwrite && this.#conditional }, abortSignal)
       })
     try {
       return await attempt().catch((thrown: unknown) => {
@@ -273,39 +256,8 @@ export class S3Writer {
       const refused = error.code === 'already_exists' || (error.code === 'aborted' && error.reason === 'object_changed')
       if (!refused && error.reason !== 'no_such_upload') throw error
       const found = attempts > 1 ? await this.#find(key, signal) : undefined
-      if (found?.length === wanted.length && found.etag === wanted.etag) return { ETag: found.etag }
+      if (found?.length === wanted.length && found.etag === wanted.etag) return found.etag
       throw refused ? existsError(key) : error
-    }
-  }
-
-  async #abortUpload(key: string, UploadId: string): Promise<void> {
-    try {
-      await this.#undoing((signal) =>
-        this.#send('ABORT UPLOAD', key, signal, (abortSignal) =>
-          this.#context.client.send(new AbortMultipartUploadCommand({ ...this.#place(key), UploadId }), { abortSignal }),
-        ),
-      )
-    } catch (thrown) {
-      // Gone is what is wanted.
-      if (isSkeinError(thrown, 'not_found')) return
-      this.#context.logger.warn('an upload could not be aborted: its parts stay in the bucket until its lifecycle rules remove them', {
-        key,
-        uploadId: UploadId,
-        error: toSkeinError(thrown).message,
-      })
-    }
-  }
-
-  /** Not with the caller's signal: that is often why there is something to undo. */
-  async #undoing(undo: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
-    const limit = new AbortController()
-    const cancel = this.#context.clock.schedule(undoMs, () =>
-      limit.abort(new SkeinError('deadline_exceeded', 'what was begun could not be undone in time')),
-    )
-    try {
-      await undo(limit.signal)
-    } finally {
-      cancel()
     }
   }
 
@@ -334,24 +286,10 @@ export class S3Writer {
       return send(abortSignal)
     })
   }
-
-  #place(key: string): { Bucket: string; Key: string } {
-    const { bucket, prefix } = this.#context.options
-    return { Bucket: bucket, Key: prefix + key }
-  }
-
-  #etag(what: string, text: string | undefined): string {
-    if (text === undefined) throw badAnswerError(this.#context.options, what, 'the answer has no ETag')
-    return bareEtag(text)
-  }
 }
 
 function bodyOf(bytes: Buffer): Body {
   return { bytes, md5: createHash('md5').update(bytes).digest() }
-}
-
-function sent({ bytes, md5 }: Body): { Body: Buffer; ContentLength: number; ContentMD5: string } {
-  return { Body: bytes, ContentLength: bytes.length, ContentMD5: md5.toString('base64') }
 }
 
 function partBytesFor(length: number, wanted = partBytesDefault): number {
@@ -360,19 +298,4 @@ function partBytesFor(length: number, wanted = partBytesDefault): number {
 
 function notWhatWasCopied(key: string): SkeinError {
   return new SkeinError('aborted', `${JSON.stringify(key)} is not what was copied there`, { reason: 'object_changed', retryable: false })
-}
-
-/** Puts `x-cos-forbid-overwrite` in the place of If-None-Match. Before signing. */
-function forbidOverwriteByCosHeader(client: S3Client): void {
-  client.middlewareStack.add(
-    (next) => (args) => {
-      const { headers } = args.request as { readonly headers: Record<string, string> }
-      if (headers['if-none-match'] === '*') {
-        delete headers['if-none-match']
-        headers['x-cos-forbid-overwrite'] = 'true'
-      }
-      return next(args)
-    },
-    { step: 'build', priority: 'low', name: 'forbidOverwriteByCosHeader' },
-  )
 }

@@ -1,51 +1,45 @@
-// Why: COS and every S3 store behind the one contract; only this file and s3-writer.ts import the S3 SDK. How: HEADs go through the
-// SDK, whose own retry is off (it stops at the headers; base/retry.ts is above it here); ranges through range-reader.ts and
-// listings through s3-listing.ts, many times cheaper. What answers must hold is in trust/. All share the bucket's SlowDown gate.
-import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import type { Clock, Random } from '../base/clock.ts'
+// Why: COS and every S3 store behind the one contract. How: all requests are signed and sent by store-requests.ts: ranges through
+// range-reader.ts, listings through s3-listing.ts, the others through object-requests.ts. What answers must hold is in trust/.
+// Attempts and their pauses are here, and all share the bucket's SlowDown gate.
+import type { Random } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { retry, type RetryPolicy } from '../base/retry.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import { AnswerFault } from './http-head.ts'
+import { type ObjectRequests, objectRequests } from './object-requests.ts'
 import { RangeReader } from './range-reader.ts'
-import { requestName } from './range-response.ts'
-import { answerError, badAnswerError, clockSkewReason, connectionError, slowDownReason } from './s3-errors.ts'
+import { badAnswerError, clockSkewReason, connectionError, requestName, slowDownReason, type StoreAddress } from './s3-errors.ts'
 import { S3Listing } from './s3-listing.ts'
-import { openTransport, type S3Transport } from './s3-transport.ts'
+import { openTransport, type S3TransportDependencies } from './s3-transport.ts'
 import { S3Writer } from './s3-writer.ts'
-import { RequestSigner } from './sigv4.ts'
 import { SlowDownGate } from './slow-down-gate.ts'
-import { notUnderstoodReason, refusedAnswer, shown } from './trust/answer-error.ts'
-import { type TrustRules, trustRules } from './trust/rules.ts'
 import type { S3Options } from './store-options.ts'
-import { bareEtag } from './trust/range-answer.ts'
+import { StoreRequests } from './store-requests.ts'
+import { notUnderstoodError } from './trust/answer-error.ts'
+import { byteCountExpected } from './trust/field-values.ts'
+import { type TrustRules, trustRules } from './trust/rules.ts'
 import type { ListPage, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem, WriteOptions } from './under-file-system.ts'
 
-export interface StoreDependencies {
-  readonly clock: Clock
+export interface StoreDependencies extends S3TransportDependencies {
   readonly random: Random
   readonly logger: Logger
   readonly metrics: MetricRegistry
-  readonly allowPrivateEndpoints: boolean
-  /** Nobody waits for what is read: the rest of the process goes first. */
-  readonly background?: boolean
   /** Objects above this many bytes are copied by reading and writing them. Default: what the store's own copy takes. */
   readonly copyBytesMax?: number
   /** What an answer must hold. Default: the rules of docs/store-trust.md; tests take single ones away. */
   readonly rules?: TrustRules
 }
 
-const crcHeader = 'x-cos-hash-crc64ecma'
 /** A check answers a person who waits: it does not try for long. */
 const checkAttemptsMax = 2
 
 /** One bucket and prefix. Opens no connection before it is used. @throws SkeinError permission_denied (endpoint not allowed) */
 export class S3UnderFileSystem implements UnderFileSystem {
-  readonly #options: S3Options
   readonly #deps: StoreDependencies
-  readonly #transport: S3Transport
-  readonly #client: S3Client
+  readonly #address: StoreAddress
+  readonly #requests: StoreRequests
+  readonly #objects: ObjectRequests
   readonly #gate: SlowDownGate
   readonly #policy: RetryPolicy
   readonly #reader: RangeReader
@@ -54,27 +48,30 @@ export class S3UnderFileSystem implements UnderFileSystem {
   readonly #counters = { readBytes: 0, readRequests: 0 }
 
   constructor(options: S3Options, deps: StoreDependencies) {
-    this.#options = options
     this.#deps = deps
-    this.#transport = openTransport(options, deps)
+    const transport = openTransport(options, deps)
+    const rules = deps.rules ?? trustRules
+    this.#address = { endpoint: options.endpoint, bucket: options.bucket, proxyName: transport.proxy?.name }
     this.#gate = new SlowDownGate(deps.clock, deps.random)
     this.#policy = { attemptsMax: options.maxRetries + 1, initialMs: 100, maxMs: 10_000 }
-    this.#client = createClient(options, this.#transport)
+    const limit = options.trafficLimitBitsPerSecond
+    const readHeaders = limit === undefined ? [] : [['x-cos-traffic-limit', String(limit)] as const]
+    const address = this.#address
+    const requests = new StoreRequests({ address, credentials: options, transport, clock: deps.clock, readHeaders })
+    this.#requests = requests
+    this.#objects = objectRequests(options, address, requests)
     this.#listing = new S3Listing({
-      address: options,
+      address,
       prefix: options.prefix,
-      transport: this.#transport,
-      signer: new RequestSigner(options, this.#transport.host, [], deps.clock),
-      rules: deps.rules ?? trustRules,
+      requests,
+      rules,
       retrying: (policy, signal, what, send) => this.#retrying(policy, signal, what, send),
       onRequest: () => deps.metrics.add('ufs.list.requests'),
     })
-    const limit = options.trafficLimitBitsPerSecond
-    const extra = limit === undefined ? [] : [['x-cos-traffic-limit', String(limit)] as const]
     this.#reader = new RangeReader({
-      address: options,
-      transport: this.#transport,
-      signer: new RequestSigner(options, this.#transport.host, extra, deps.clock),
+      address,
+      requests,
+      rules,
       gate: this.#gate,
       policy: this.#policy,
       clock: deps.clock,
@@ -93,7 +90,7 @@ export class S3UnderFileSystem implements UnderFileSystem {
     this.#writer = new S3Writer({
       ...deps,
       options,
-      client: this.#client,
+      objects: this.#objects,
       retrying: (signal, what, send) => this.#retrying(this.#policy, signal, what, send),
       store: this,
     })
@@ -114,26 +111,32 @@ export class S3UnderFileSystem implements UnderFileSystem {
 
   async stat(key: string, signal: AbortSignal): Promise<ObjectInfo> {
     const what = requestName('HEAD', key)
-    const command = new HeadObjectCommand({ Bucket: this.#options.bucket, Key: this.#options.prefix + key })
     const head = await this.#retrying(this.#policy, signal, what, async (abortSignal) => {
       this.#deps.metrics.add('ufs.stat.requests')
-      return await this.#client.send(command, { abortSignal, requestTimeout: this.#options.socketTimeoutMs })
+      return await this.#objects.head(key, abortSignal)
     }).catch(async (error: unknown) => {
       // A refused HEAD has no body and so no code; a GET of one byte is refused for the same reason, and names it.
       if (isSkeinError(error, 'permission_denied') || isSkeinError(error, 'failed_precondition')) await this.#explain(key, signal)
       throw error
     })
-    if (head.ContentLength === undefined || head.ETag === undefined)
-      throw badAnswerError(this.#options, what, 'the answer has no length or no ETag')
-    const crc64 = (head as { readonly crc64?: string }).crc64
-    return {
-      key,
-      length: head.ContentLength,
-      etag: bareEtag(head.ETag),
-      modifiedMs: head.LastModified?.getTime() ?? 0,
-      storageClass: head.StorageClass ?? 'STANDARD',
-      ...(crc64 === undefined ? {} : { crc64 }),
-    }
+    const { length = await this.#sizeOf(key, what, signal), etag = await this.#listedEtag(key, what, signal), crc64, ...rest } = head
+    return { key, length, etag, ...rest, ...(crc64 === undefined ? {} : { crc64 }) }
+  }
+
+  /** The size of an object whose HEAD does not tell it: something on the way answers in chunks. */
+  async #sizeOf(key: string, what: string, signal: AbortSignal): Promise<number> {
+    const size = await this.#retrying(this.#policy, signal, what, (abortSignal) => this.#objects.size(key, abortSignal))
+    if (size !== undefined) return size
+    const problem = { field: 'Content-Length', value: undefined, expected: byteCountExpected }
+    throw notUnderstoodError({ address: this.#address, what }, problem)
+  }
+
+  /** The version of an object whose HEAD does not name it: listings are documents, and no proxy takes that out of them. */
+  async #listedEtag(key: string, what: string, signal: AbortSignal): Promise<string> {
+    const page = await this.#listing.list({ prefix: key, delimiter: undefined, after: undefined, limit: 1 }, this.#policy, signal)
+    const listed = page.objects.find((object) => object.key === key)?.etag ?? ''
+    if (listed !== '') return listed
+    throw notUnderstoodError({ address: this.#address, what }, { field: 'ETag', value: undefined, expected: 'the version of the object' })
   }
 
   list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
@@ -164,9 +167,9 @@ export class S3UnderFileSystem implements UnderFileSystem {
     return this.#writer.rename(from, to, etag, signal)
   }
 
-  async close(): Promise<void> {
-    this.#client.destroy()
-    await this.#transport.close()
+  close(): Promise<void> {
+    this.#requests.close()
+    return Promise.resolve()
   }
 
   async #explain(key: string, signal: AbortSignal): Promise<void> {
@@ -199,26 +202,10 @@ export class S3UnderFileSystem implements UnderFileSystem {
     })
   }
 
-  /** The SDK's error as ours. It is not kept as a cause: it holds the request's headers, and those hold the session token. */
   #meaning(what: string, thrown: unknown): SkeinError {
     if (thrown instanceof SkeinError) return thrown
-    if (thrown instanceof AnswerFault) return badAnswerError(this.#options, what, thrown.message)
-    const { name, $metadata: metadata } = thrown as { readonly name?: string; readonly $metadata?: { readonly httpStatusCode?: number } }
-    const status = metadata?.httpStatusCode
-    if (status !== undefined && status < 300 && isParseFault(thrown))
-      return refusedAnswer(
-        { address: this.#options, what },
-        `the answer ${status} is not understood: ${shown(thrown.message)}`,
-        notUnderstoodReason,
-      )
-    if (status === undefined && (thrown instanceof TypeError || thrown instanceof RangeError))
-      return new SkeinError('internal', `${what}: ${thrown.name} in the S3 client`)
-    if (status === undefined) return connectionError(this.#options, what, thrown)
-    const code =
-      name === 'Unknown' || name === 'UnknownError' || name === 'Error' || name === 'S3ServiceException' || /^\d+$/.test(name ?? '')
-        ? undefined
-        : name
-    return answerError(this.#options, what, status, status === 404 && what.startsWith('LIST') ? 'NoSuchBucket' : code)
+    if (thrown instanceof AnswerFault) return badAnswerError(this.#address, what, thrown.message)
+    return connectionError(this.#address, what, thrown)
   }
 
   #noteRetry(error: SkeinError): void {
@@ -228,40 +215,4 @@ export class S3UnderFileSystem implements UnderFileSystem {
     if (error.reason === clockSkewReason) logger.warn('the clock of this machine and that of the store differ', { error: error.message })
     else logger.debug('a request to the store is sent again', { error: error.message })
   }
-}
-
-/** Whether the SDK could not read an answer that came whole. */
-function isParseFault(thrown: unknown): thrown is Error {
-  if (thrown instanceof TypeError || thrown instanceof RangeError || thrown instanceof SyntaxError) return true
-  return thrown instanceof Error && thrown.message.includes('XML parse error')
-}
-
-function createClient(options: S3Options, transport: S3Transport): S3Client {
-  const { accessKeyId, secretAccessKey, sessionToken } = options
-  const client = new S3Client({
-    region: options.region,
-    endpoint: options.endpoint,
-    forcePathStyle: options.pathStyle,
-    credentials: {
-      accessKeyId: accessKeyId.reveal(),
-      secretAccessKey: secretAccessKey.reveal(),
-      ...(sessionToken === undefined ? {} : { sessionToken: sessionToken.reveal() }),
-    },
-    maxAttempts: 1,
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: transport.sdkHandler,
-  })
-  client.middlewareStack.add(
-    (next, context) => async (args) => {
-      const result = await next(args)
-      if (context.commandName !== 'HeadObjectCommand') return result
-      const headers = (result.response as { readonly headers?: Readonly<Record<string, string>> }).headers
-      const crc64 = headers?.[crcHeader]
-      if (crc64 !== undefined && /^\d{1,20}$/.test(crc64)) Object.assign(result.output as object, { crc64 })
-      return result
-    },
-    { step: 'deserialize', priority: 'high', name: 'keepCosChecksum' },
-  )
-  return client
 }

@@ -1,11 +1,13 @@
 // Why: attributes and secrets of a namespace are free text until here. How: one table of the keys each kind of store knows;
 // an unknown key or a bad value is refused by name, and what comes out is typed, with units in its names.
+import { isIP } from 'node:net'
 import { parseBandwidth } from '../base/bandwidth.ts'
 import { parseBytes } from '../base/bytes.ts'
 import { parseDuration } from '../base/durations.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { Secret } from '../base/secret.ts'
 import type { StoreUri } from './store-uri.ts'
+import { proxyServer, type ProxyServer } from './transport/proxy-rules.ts'
 
 /** Process-wide values of `fs.cosn.*`; attributes of a namespace override them. Also the transport limits of `s3://` stores. */
 export interface CosnDefaults {
@@ -33,6 +35,10 @@ export interface CosnDefaults {
   readonly endpointSuffix?: string | undefined
   /** fs.cosn.traffic.limit, bits per second and connection. */
   readonly trafficLimitBitsPerSecond?: number | undefined
+  /** skein.ufs.read.rate.min: bytes per second that an answer must come at; 0: any will do. */
+  readonly leastBytesPerSecond: number
+  /** fs.cosn.http.proxy.*: the proxy for all stores, whatever the environment says. */
+  readonly proxy?: ProxyServer | undefined
   readonly secretId?: Secret | undefined
   readonly secretKey?: Secret | undefined
   readonly sessionToken?: Secret | undefined
@@ -49,6 +55,7 @@ export const cosnDefaults: CosnDefaults = Object.freeze({
   connectionTimeoutMs: 10_000,
   connectionsMax: 1024,
   useHttps: true,
+  leastBytesPerSecond: 1024,
 })
 
 /** Everything `s3.ts` needs to know of one bucket. */
@@ -56,7 +63,7 @@ export interface S3Options {
   readonly kind: 'cosn' | 's3'
   readonly bucket: string
   readonly prefix: string
-  /** Scheme and authority without the bucket, such as `https://cos.ap-guangzhou.myqcloud.com`. */
+  /** Scheme, authority without the bucket, and a path without a slash at its end, such as `https://cos.ap-guangzhou.myqcloud.com`. */
   readonly endpoint: string
   readonly pathStyle: boolean
   readonly region: string
@@ -68,6 +75,9 @@ export interface S3Options {
   readonly connectionTimeoutMs: number
   readonly connectionsMax: number
   readonly trafficLimitBitsPerSecond: number | undefined
+  readonly leastBytesPerSecond: number
+  /** Undefined: as the environment says. */
+  readonly proxy: ProxyServer | undefined
 }
 
 /** How a namespace's objects are cut and read ahead. */
@@ -88,7 +98,12 @@ const transportKeys = [
   'fs.cosn.client.socket.timeoutsec',
   'fs.cosn.connection.timeout',
   'fs.cosn.max.connection.num',
+  'fs.cosn.http.proxy.ip',
+  'fs.cosn.http.proxy.port',
+  'fs.cosn.http.proxy.username',
+  'skein.ufs.read.rate.min',
 ] as const
+const proxyPasswordKey = 'fs.cosn.http.proxy.password'
 const knownAttributes: Readonly<Record<StoreUri['kind'], readonly string[]>> = {
   cosn: [
     ...tuningKeys,
@@ -103,8 +118,8 @@ const knownAttributes: Readonly<Record<StoreUri['kind'], readonly string[]>> = {
   file: [...tuningKeys, ...policyKeys],
 }
 const knownSecrets: Readonly<Record<StoreUri['kind'], readonly string[]>> = {
-  cosn: ['fs.cosn.userinfo.secretId', 'fs.cosn.userinfo.secretKey', 'fs.cosn.userinfo.sessionToken'],
-  s3: ['s3.accessKeyId', 's3.secretAccessKey', 's3.sessionToken'],
+  cosn: ['fs.cosn.userinfo.secretId', 'fs.cosn.userinfo.secretKey', 'fs.cosn.userinfo.sessionToken', proxyPasswordKey],
+  s3: ['s3.accessKeyId', 's3.secretAccessKey', 's3.sessionToken', proxyPasswordKey],
   file: [],
 }
 
@@ -172,6 +187,8 @@ export function s3Options(
     socketTimeoutMs: positive(attributes, 'fs.cosn.client.socket.timeoutsec', parseSeconds) ?? defaults.socketTimeoutMs,
     connectionTimeoutMs: positive(attributes, 'fs.cosn.connection.timeout', parseDuration) ?? defaults.connectionTimeoutMs,
     connectionsMax: positive(attributes, 'fs.cosn.max.connection.num', parseCount) ?? defaults.connectionsMax,
+    leastBytesPerSecond: value(attributes, 'skein.ufs.read.rate.min', parseBytes) ?? defaults.leastBytesPerSecond,
+    proxy: ownProxy(attributes, secrets) ?? defaults.proxy,
   }
   const place = uri.kind === 'cosn' ? cosnPlace(attributes, defaults) : s3Place(attributes)
   const host = new URL(place.endpoint).hostname
@@ -187,6 +204,37 @@ export function s3Options(
     ...credentials(uri.kind, secrets, defaults),
     ...transport,
   })
+}
+
+function ownProxy(attributes: Attributes, secrets: Secrets): ProxyServer | undefined {
+  const host = attributes['fs.cosn.http.proxy.ip']
+  const port = positive(attributes, 'fs.cosn.http.proxy.port', parseCount)
+  const user = attributes['fs.cosn.http.proxy.username']
+  return proxyOfKeys({ host, port, user, password: secrets[proxyPasswordKey], guarded: true })
+}
+
+/** The proxy that the keys fs.cosn.http.proxy.* name; undefined when they name none. @throws SkeinError invalid_argument */
+export function proxyOfKeys(parts: {
+  readonly host: string | undefined
+  readonly port: number | undefined
+  readonly user: string | undefined
+  readonly password: Secret | undefined
+  readonly guarded: boolean
+}): ProxyServer | undefined {
+  const { host, port, user, password, guarded } = parts
+  if (host === undefined && port === undefined) {
+    if (user !== undefined || password !== undefined)
+      throw invalid('fs.cosn.http.proxy.ip is missing: whose are the user name and the password?')
+    return undefined
+  }
+  if (host === undefined) throw invalid('fs.cosn.http.proxy.ip is missing: fs.cosn.http.proxy.port is not enough')
+  if (port === undefined) throw invalid('fs.cosn.http.proxy.port is missing: fs.cosn.http.proxy.ip is not enough')
+  if (port > 65_535) throw invalid('fs.cosn.http.proxy.port is not a port')
+  const bare = host.replace(/^\[|\]$/g, '')
+  if (!/^[A-Za-z0-9._-]{1,253}$/.test(bare) && isIP(bare) !== 6)
+    throw invalid('fs.cosn.http.proxy.ip is neither an address nor a host name')
+  if (user === undefined && password !== undefined) throw invalid('fs.cosn.http.proxy.username is missing: the password is not enough')
+  return proxyServer({ host: bare, port, secure: false, user, password: password?.reveal() ?? '', guarded })
 }
 
 type Place = Pick<S3Options, 'endpoint' | 'pathStyle' | 'region' | 'trafficLimitBitsPerSecond'>
@@ -258,9 +306,11 @@ function parseEndpoint(key: string, text: string): string {
     url.password === '' &&
     url.search === '' &&
     url.hash === ''
-  if (!plain || url.pathname !== '/' || url.hostname === '')
-    throw invalid(`${key} is not an endpoint: write https://host or https://host:port`)
-  return url.origin
+  if (!plain || url.hostname === '') throw invalid(`${key} is not an endpoint: write https://host, https://host:port or https://host/path`)
+  const path = url.pathname.replace(/\/$/, '')
+  if (!/^(?:\/[A-Za-z0-9._~-]+)*$/.test(path))
+    throw invalid(`${key}: the path of an endpoint has only letters, digits, '.', '_', '~' and '-' between its slashes`)
+  return url.origin + path
 }
 
 function isIpLiteral(host: string): boolean {

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import { guardedLookup } from '../../../src/ufs/endpoint-guard.ts'
-import { type AnswerHandler, HttpGetPool, type HttpGetOptions, type PendingGet } from '../../../src/ufs/http-get.ts'
+import type { AnswerHandler } from '../../../src/ufs/transport/http-connection.ts'
+import { HttpPool, type HttpPoolOptions, type PendingRequest } from '../../../src/ufs/transport/http-pool.ts'
 import type { AnswerHeaders } from '../../../src/ufs/http-head.ts'
 
 type Behaviour = (socket: Socket, request: string, count: number) => void
@@ -44,14 +45,15 @@ async function serve(behave: Behaviour, make: (onSocket: (socket: Socket) => voi
   return { ...state, state, port: (server.address() as AddressInfo).port }
 }
 
-function openPool(port: number, overrides: Partial<HttpGetOptions> = {}): HttpGetPool {
-  const pool = new HttpGetPool({
+function openPool(port: number, overrides: Partial<HttpPoolOptions> = {}): HttpPool {
+  const pool = new HttpPool({
     origin: new URL(`http://127.0.0.1:${port}`),
     lookup: guardedLookup(true),
     connectionsMax: 8,
     connectTimeoutMs: 2000,
     silenceMaxMs: 400,
     idleMaxMs: 10_000,
+    leastBytesPerSecond: 0,
     clock: systemClock,
     ...overrides,
   })
@@ -109,7 +111,7 @@ class Gather implements AnswerHandler {
   }
 }
 
-const get = (pool: HttpGetPool, path = '/', spaceBytes?: number): Promise<Got> => {
+const get = (pool: HttpPool, path = '/', spaceBytes?: number): Promise<Got> => {
   const gather = new Gather(spaceBytes)
   pool.get(path, ['host', 'h'], gather)
   return gather.done
@@ -255,7 +257,7 @@ describe('GETs over kept connections', () => {
     const pool = openPool(server.port, { connectionsMax: 1, silenceMaxMs: 5000 })
     const slow = new Gather()
     const queued = new Gather()
-    const pending: PendingGet = pool.get('/slow', [], slow)
+    const pending: PendingRequest = pool.get('/slow', [], slow)
     const waiting = pool.get('/never', [], queued)
     const last = get(pool, '/last')
     await expect.poll(() => server.requests.length).toBe(1)

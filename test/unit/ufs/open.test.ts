@@ -71,17 +71,25 @@ describe('attributes and secrets', () => {
     const bad = open('s3://bucket', {}, { ...s3Secrets, 's3.secretAccessKey': new Secret('canary key\n') })
     await expect(bad).rejects.toThrow('s3.secretAccessKey')
     await expect(bad).rejects.not.toThrow('canary')
+    const half = open('s3://bucket', { 'fs.cosn.http.proxy.ip': 'proxy' }, s3Secrets)
+    await expect(half).rejects.toThrow('fs.cosn.http.proxy.port is missing')
     for (const [key, text] of [
       ['s3.endpoint', 'ftp://x'],
       ['s3.endpoint', 'http://a:b@c'],
-      ['s3.endpoint', 'http://c/path'],
+      ['s3.endpoint', 'http://c/path?x=1'],
+      ['s3.endpoint', 'http://c/a path'],
+      ['s3.endpoint', 'http://c/a//b'],
+      ['fs.cosn.http.proxy.ip', 'a/b'],
+      ['fs.cosn.http.proxy.port', '0'],
+      ['skein.ufs.read.rate.min', 'fast'],
       ['s3.forcePathStyle', 'yes'],
       ['s3.region', 'a/b'],
       ['fs.cosn.maxRetries', '-1'],
       ['fs.cosn.block.size', '12QB'],
       ['fs.cosn.client.socket.timeoutsec', '0'],
     ] as const) {
-      await expect(open('s3://bucket', { [key]: text }, s3Secrets), `${key}=${text}`).rejects.toThrow(key)
+      const more = key === 'fs.cosn.http.proxy.ip' ? { 'fs.cosn.http.proxy.port': '1' } : {}
+      await expect(open('s3://bucket', { ...more, [key]: text }, s3Secrets), `${key}=${text}`).rejects.toThrow(key)
     }
   })
 
