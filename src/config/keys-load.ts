@@ -79,7 +79,13 @@ export const loadKeys = {
     scope: 'roles',
     doc: 'Address or name of the proxy on the way to all stores, whatever the environment says; also a namespace attribute',
   },
-  'fs.cosn.http.proxy.port': { kind: 'port', scope: 'roles', doc: 'Port of that proxy; also a namespace attribute' },
+  'fs.cosn.http.proxy.port': {
+    kind: 'integer',
+    min: 1,
+    max: 65_535,
+    scope: 'roles',
+    doc: 'Port of that proxy; also a namespace attribute',
+  },
   'fs.cosn.http.proxy.username': { kind: 'text', scope: 'roles', doc: 'User name for that proxy; also a namespace attribute' },
   'fs.cosn.http.proxy.password': { kind: 'secret', scope: 'roles', doc: 'Password for that proxy; also a namespace secret' },
   'skein.ufs.http.proxy': {

@@ -18,6 +18,8 @@ export interface OriginOptions {
   readonly host?: string
   /** Virtual-hosted names are `bucket.<domain>`; `localhost` unless said otherwise. */
   readonly domain?: string
+  /** Everything is below this path, such as `/s3`, and is signed with it. */
+  readonly basePath?: string
   readonly credentials: readonly OriginCredential[]
   /** Names of buckets that exist from the start. */
   readonly buckets?: readonly string[]
@@ -75,7 +77,7 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
     response.once('finish', () => {
       counters.statuses[response.statusCode] = (counters.statuses[response.statusCode] ?? 0) + 1
     })
-    const place = locate(request, domain)
+    const place = locate(request, domain, options.basePath ?? '')
     if (place === undefined) {
       sendError(response, request, 'InvalidURI')
       return
@@ -130,7 +132,7 @@ function answer(exchange: Exchange): void {
 }
 
 function answerListing({ request, response, bucket, query }: Exchange, fault: Fault | undefined): void {
-  const page = listObjects(bucket, query)
+  const page = query.has('uploads') ? { body: bucket.uploads.listing(query.get('prefix') ?? '') } : listObjects(bucket, query)
   if ('code' in page) {
     sendError(response, request, page.code)
     return
@@ -143,8 +145,10 @@ function answerListing({ request, response, bucket, query }: Exchange, fault: Fa
 function locate(
   request: IncomingMessage,
   domain: string,
+  basePath: string,
 ): { bucket: string; key: string; pathStyle: boolean; query: URLSearchParams } | undefined {
-  const url = request.url ?? '/'
+  if (!request.url?.startsWith(`${basePath}/`)) return undefined
+  const url = request.url.slice(basePath.length)
   const mark = url.indexOf('?')
   const rawPath = mark < 0 ? url : url.slice(0, mark)
   const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))

@@ -9,18 +9,28 @@ interface Part {
 }
 
 export class OriginUploads {
-  readonly #open = new Map<string, { readonly key: string; readonly parts: Map<number, Part> }>()
+  readonly #open = new Map<string, { readonly key: string; readonly initiatedMs: number; readonly parts: Map<number, Part> }>()
   #made = 0
 
   get count(): number {
     return this.#open.size
   }
 
-  create(key: string): string {
+  create(key: string, initiatedMs = Date.now()): string {
     this.#made += 1
     const id = `upload-${this.#made}`
-    this.#open.set(id, { key, parts: new Map() })
+    this.#open.set(id, { key, initiatedMs, parts: new Map() })
     return id
+  }
+
+  /** A ListMultipartUploadsResult. */
+  listing(prefix: string): string {
+    const uploads = [...this.#open].filter(([, { key }]) => key.startsWith(prefix))
+    const listed = uploads.map(
+      ([id, { key, initiatedMs }]) =>
+        `<Upload><Key>${encodeURIComponent(key)}</Key><UploadId>${id}</UploadId><Initiated>${new Date(initiatedMs).toISOString()}</Initiated></Upload>`,
+    )
+    return `<ListMultipartUploadsResult><EncodingType>url</EncodingType>${listed.join('')}</ListMultipartUploadsResult>`
   }
 
   has(id: string, key: string): boolean {
