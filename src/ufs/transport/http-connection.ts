@@ -135,7 +135,6 @@ export class HttpConnection {
     this.#socket = socket
     this.#endConnecting()
     if (!readsInPlace) {
-      socket.setTimeout(this.#options.silenceMaxMs)
       socket.on('data', (bytes: Buffer) => {
         if (!this.#taken(bytes.length, (request) => this.#take(request, bytes))) socket.pause()
       })

@@ -62,7 +62,7 @@ export function openSocket(route: SocketRoute, events: SocketEvents): OpeningSoc
   return opening.tunnel(
     dial(route, proxy.host, proxy.port, proxy.secure, lookup, undefined),
     `${isIP(host) === 6 ? `[${host}]` : host}:${port}`,
-    (raw) => connectSecure({ ...tlsOptions(route, host), socket: raw }),
+    (raw) => connectSecure({ ...tlsOptions(route, host), socket: raw, timeout: route.silenceMaxMs }),
   )
 }
 
