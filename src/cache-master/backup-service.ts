@@ -4,7 +4,7 @@
 // name; until then it has another. The key that opens the secrets is not in it: who finds a backup finds no secret.
 // Restoring puts the state where there is none (an empty home, never over another one), forgets the place in the journal
 // that it had, and leaves out a wide range of file ids: workers may still hold blocks that the lost master gave ids to.
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, type Hash, randomInt } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access, copyFile, type FileHandle, mkdir, open, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -13,7 +13,9 @@ import { makeDirectories } from '../base/make-directories.ts'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
+import { diskFileSystem } from '../journal/file-system.ts'
 import { LmdbState } from '../journal/lmdb-state.ts'
+import { createSegment } from '../journal/segment.ts'
 import type { Tables } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { BackupResponse } from '../wire/generated/master.ts'
@@ -120,7 +122,7 @@ export async function restoreBackup({ file, home, secretKeyFile, logger }: Resto
   // A master has its id before its state: with no more than the beginnings of an id, the state is what a restore left.
   const isHalf = !(await isThere(join(directory, 'cluster.id'))) && (await isThere(join(directory, 'cluster.id.tmp')))
   for (const name of ['cluster.id', 'state', 'journal']) {
-    if (!(await isThere(join(directory, name))) || (isHalf && name === 'state')) continue
+    if (!(await isThere(join(directory, name))) || (isHalf && name !== 'cluster.id')) continue
     const message = `${directory} has the state of a master already: restore into an empty home, or start without skein.master.restore.from`
     throw new SkeinError('failed_precondition', message)
   }
@@ -146,12 +148,20 @@ export async function restoreBackup({ file, home, secretKeyFile, logger }: Resto
     await state.close()
   }
   await writeFile(join(directory, 'cluster.id.tmp'), about.clusterId, { mode: 0o600, flush: true })
-  if (isHalf) await rm(join(directory, 'state'), { recursive: true, force: true })
+  if (isHalf) for (const name of ['state', 'journal']) await rm(join(directory, name), { recursive: true, force: true })
+  await emptyJournal(join(directory, 'journal'))
   await rename(part, join(directory, 'state'))
   // Last: with it, the home is a master's.
   await rename(join(directory, 'cluster.id.tmp'), join(directory, 'cluster.id'))
   await syncDirectory(directory)
   logger.info('restored the metadata', { file, files: about.files, namespaces: about.namespaces, createdMs: about.createdMs })
+}
+
+/** A home has a journal as it has a state. */
+async function emptyJournal(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 })
+  const { file } = await createSegment(diskFileSystem, path, { firstSeq: 1n, nonce: randomInt(2 ** 32) })
+  await file.close()
 }
 
 /** Puts behind the state what makes it a backup; on the disk when it resolves. */

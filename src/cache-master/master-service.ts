@@ -7,7 +7,7 @@ import { makeDirectories } from '../base/make-directories.ts'
 import { blockCount, containerOf } from '../base/block-id.ts'
 import { type Clock, type Random, systemRandom } from '../base/clock.ts'
 import { Standstill } from '../base/standstill.ts'
-import { toSkeinError } from '../base/errors.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
 import { LmdbState } from '../journal/lmdb-state.ts'
@@ -97,9 +97,10 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
   const directory = join(deps.home, 'master')
   await makeDirectories(directory, 0o700)
   const secretKeyFile = deps.secretKeyFile ?? join(directory, 'secret.key')
-  const clusterId = await readClusterId(join(directory, 'cluster.id'))
+  const idPath = join(directory, 'cluster.id')
+  const writtenId = await readClusterId(idPath)
   // First the right to write, then the state: another master may have written until now.
-  const term = await deps.journal.campaign(clusterId, deps.signal)
+  const term = await deps.journal.campaign(writtenId ?? 'new cluster', deps.signal)
   const state = await LmdbState.open({ directory: join(directory, 'state'), logger })
   const tables = new LmdbTables(state)
   const identity = new StateIdentity(state)
@@ -145,7 +146,10 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       await log.close()
       throw error
     })
+    // The id is written last: with it, the home is a master's and has all of its parts (journal/home-parts.ts).
+    const clusterId = writtenId ?? identity.clusterId ?? newClusterId(state, idPath)
     await identity.ensure(clusterId, tables.counter('containers'))
+    if (writtenId === undefined) await writeClusterId(idPath, clusterId)
     const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id), logger)
     metrics.observe('master.files', () => tables.counter('files'))
     metrics.observe('master.blocks.memory', () => blocks.bytes)
@@ -320,15 +324,24 @@ async function watchWorkers(context: MasterContext, safeMode: SafeMode, calls: W
   }
 }
 
-/** Made once, kept for ever. */
-async function readClusterId(path: string): Promise<string> {
+/** Undefined: not there, or empty. */
+async function readClusterId(path: string): Promise<string | undefined> {
   try {
-    return (await readFile(path, 'utf8')).trim()
+    return (await readFile(path, 'utf8')).trim() || undefined
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw toSkeinError(error)
+    return undefined
   }
-  const id = randomUUID()
-  await writeFile(`${path}.tmp`, id, { mode: 0o600 })
+}
+
+/** Made once, kept for ever. @throws SkeinError failed_precondition when there is a state, but not of which cluster */
+function newClusterId(state: LmdbState, path: string): string {
+  if (state.lastApplied === 0n) return randomUUID()
+  const why = `${path} is missing, and the state beside it does not say of which cluster it is: put the file back, or restore a backup`
+  throw new SkeinError('failed_precondition', why, { reason: 'home_incomplete' })
+}
+
+async function writeClusterId(path: string, id: string): Promise<void> {
+  await writeFile(`${path}.tmp`, id, { mode: 0o600, flush: true })
   await rename(`${path}.tmp`, path)
-  return id
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createJobMaster, type JobMaster } from '../job-master/job-service.ts'
 import { defaultJobMasterOptions } from '../job-master/options.ts'
 import { defaultJobWorkerLimits } from '../job-worker/job-worker.ts'
+import { checkHome } from '../journal/home-parts.ts'
 import { openLocalJournal } from '../journal/local-journal.ts'
 import { openScheduleTimer } from '../queue/open.ts'
 import type { Queue } from '../queue/queue.ts'
@@ -31,6 +32,7 @@ export async function startJobMasterPart(
   const { config, clock, random, logger, metrics, signal } = context
   const { load } = config
   const directory = join(config.home, 'job-master')
+  await checkHome({ directory, role: 'job master' })
   const journal = await openLocalJournal({
     directory: join(directory, 'journal'),
     segmentBytesMax: config.journal.segmentBytes,

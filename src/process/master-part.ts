@@ -4,6 +4,7 @@ import { restoreBackup } from '../cache-master/backup-service.ts'
 import { type CacheMaster, createCacheMaster } from '../cache-master/master-service.ts'
 import { announceReaders } from './announce-readers.ts'
 import type { DemandGauge } from '../base/demand-gauge.ts'
+import { checkHome } from '../journal/home-parts.ts'
 import { openLocalJournal } from '../journal/local-journal.ts'
 import { LifecycleServiceDefinition, PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
 import { MasterServiceDefinition } from '../wire/generated/master.ts'
@@ -35,6 +36,7 @@ export async function startMasterPart(
   const { config, clock, logger, metrics, signal } = context
   const { secretKeyFile, restoreFrom } = config.master
   if (restoreFrom !== undefined) await restoreBackup({ file: restoreFrom, home: config.home, secretKeyFile, logger })
+  await checkHome({ directory: join(config.home, 'master'), role: 'master', idName: 'cluster.id' })
   const journal = await openLocalJournal({
     directory: join(config.home, 'master', 'journal'),
     segmentBytesMax: config.journal.segmentBytes,

@@ -126,11 +126,11 @@ describe('a backup', () => {
     mkdirSync(join(home, 'master', 'state.restoring'))
     writeFileSync(join(home, 'master', 'state.restoring', 'data.mdb'), 'half')
     await restore(await backup(), home)
-    expect(readdirSync(join(home, 'master')).toSorted()).toEqual(['cluster.id', 'secret.key', 'state'])
+    expect(readdirSync(join(home, 'master')).toSorted()).toEqual(['cluster.id', 'journal', 'secret.key', 'state'])
     // Or between its last two steps.
     renameSync(join(home, 'master', 'cluster.id'), join(home, 'master', 'cluster.id.tmp'))
     await restore(await backup(), home)
-    expect(readdirSync(join(home, 'master')).toSorted()).toEqual(['cluster.id', 'secret.key', 'state'])
+    expect(readdirSync(join(home, 'master')).toSorted()).toEqual(['cluster.id', 'journal', 'secret.key', 'state'])
   })
 
   it('cannot be written everywhere', async () => {
