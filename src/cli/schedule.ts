@@ -1,41 +1,34 @@
-// Why: `skein schedule create | ls | stat | run | pause | resume | delete | history`: loads that run by themselves. How: what is
+// Why: `skein schedule create | update | ls | stat | run | pause | resume | delete | history`: loads that run by themselves. How: what is
 // after `--` are the words of `fs distributedLoad`, understood by the same parser when the schedule is made, so that a wrong
 // one is found out by day.
 import type { Command } from 'commander'
-import type { ScheduleRun } from '../wire/generated/schedule.ts'
+import { SkeinError } from '../base/errors.ts'
+import type { Schedule, ScheduleRun } from '../wire/generated/schedule.ts'
 import { type CommandContext, openCluster, writeResult } from './context.ts'
 import { exitCodes, usageError } from './exit-codes.ts'
 import { scheduleListText, scheduleRunsText, scheduleText } from './format-schedule.ts'
-import { durationMs, notEmpty, wholeNumber } from './numbers.ts'
+import { wholeNumber } from './numbers.ts'
 import { printable } from './printable.ts'
 import { scheduledLoad } from './schedule-arguments.ts'
-
-interface CreateFlags {
-  readonly cron?: string
-  readonly timezone?: string
-  readonly jitter?: string
-  readonly catchUp?: string
-  readonly after?: string
-  readonly readyBy?: string
-  readonly overlap?: true
-}
-
-const catchUpWords = ['latest', 'all', 'none']
+import { addTimeFlags, newTimes, type TimeFlags, timesAgain, withTimes } from './schedule-times.ts'
 
 export function addCommands(parent: Command, context: CommandContext): void {
-  parent
-    .command('create')
-    .description('load a path again and again; write the words of distributedLoad after --')
-    .argument('<name>')
-    .argument('[words...]', '-- <path> [options of fs distributedLoad]')
-    .option('--cron <times>', "minute hour day month weekday, such as '0 2 * * *'; with seconds first, six fields")
-    .option('--timezone <name>', 'of the times, such as Asia/Shanghai (default: UTC)')
-    .option('--jitter <duration>', 'begin up to so much later, the same for the same run')
-    .option('--catch-up <which>', 'which of the missed runs to make up for: latest (default), all, none')
-    .option('--after <name>', 'run when a run of this schedule has completed')
-    .option('--ready-by <HH:MM>', 'begin early enough to be done by then')
-    .option('--overlap', 'begin although the run before goes on')
-    .action(async (name: string, words: readonly string[], flags: CreateFlags) => create(context, name, words, flags))
+  addTimeFlags(
+    parent
+      .command('create')
+      .description('load a path again and again; write the words of distributedLoad after --')
+      .argument('<name>')
+      .argument('[words...]', '-- <path> [options of fs distributedLoad]'),
+  ).action(async (name: string, words: readonly string[], flags: TimeFlags) => create(context, name, words, flags))
+  addTimeFlags(
+    parent
+      .command('update')
+      .description('change the times of a schedule, or, after --, what is loaded and how; its runs and history stay')
+      .argument('<name>')
+      .argument('[words...]', '-- <path> [options of fs distributedLoad]: in place of all that were given before'),
+  )
+    .option('--no-overlap', 'let a run wait for the one before')
+    .action(async (name: string, words: readonly string[], flags: TimeFlags) => update(context, name, words, flags))
   parent
     .command('ls')
     .description('list schedules')
@@ -83,31 +76,28 @@ export function addCommands(parent: Command, context: CommandContext): void {
     })
 }
 
-async function create(context: CommandContext, name: string, words: readonly string[], flags: CreateFlags): Promise<void> {
-  const { catchUp = 'latest' } = flags
-  if (!catchUpWords.includes(catchUp)) throw usageError(`--catch-up is ${catchUpWords.join(', ')}, not '${catchUp}'`)
-  const jitterMs = flags.jitter === undefined ? 0 : durationMs('--jitter', flags.jitter)
-  checkTimeFlags(flags)
+async function create(context: CommandContext, name: string, words: readonly string[], flags: TimeFlags): Promise<void> {
+  const times = newTimes(flags)
   const { path, options, cluster } = await scheduledLoad(context, words)
-  const definition = {
-    ...{ name, cron: flags.cron ?? '', timezone: flags.timezone ?? '', jitterMs, catchUp, after: flags.after ?? '' },
-    ...{ readyBy: flags.readyBy ?? '', overlap: flags.overlap === true, path, options },
-  }
-  const schedule = await cluster.schedules().createSchedule(definition, { signal: context.signal })
-  const { warning = '', ...made } = schedule
-  if (warning !== '') context.io.stderr(`skein: warning: ${printable(warning)}\n`)
-  writeResult(context, made, scheduleText(made))
+  const schedule = await cluster.schedules().createSchedule({ name, ...times, path, options }, { signal: context.signal })
+  writeSchedule(context, schedule)
 }
 
-/** What would be given for nothing. @throws SkeinError invalid_argument (usage) */
-function checkTimeFlags(flags: CreateFlags): void {
-  const { after, cron, readyBy, timezone, jitter, catchUp } = flags
-  for (const [option, text] of Object.entries({ cron, timezone, after, 'ready-by': readyBy }))
-    if (text !== undefined) notEmpty(`--${option}`, text)
-  if (after === undefined) return
-  const ofTimes = { cron, 'ready-by': readyBy, timezone, jitter, 'catch-up': catchUp }
-  const useless = Object.entries(ofTimes).find(([, text]) => text !== undefined)?.[0]
-  if (useless !== undefined) throw usageError(`--after and --${useless} do not go together: no time of day starts such a schedule`)
+async function update(context: CommandContext, name: string, words: readonly string[], flags: TimeFlags): Promise<void> {
+  const changes = timesAgain(flags)
+  if (words.length === 0 && Object.keys(changes).length === 0) throw usageError('nothing to change: give times, or what to load after --')
+  const load = words.length === 0 ? undefined : await scheduledLoad(context, words)
+  const cluster = load?.cluster ?? (await openCluster(context))
+  const { definition } = await cluster.schedules().getSchedule({ name }, { signal: context.signal })
+  if (definition === undefined) throw new SkeinError('internal', `the job master shows schedule ${name} without a definition`)
+  const what = load === undefined ? {} : { path: load.path, options: load.options }
+  const changed = { ...withTimes(definition, changes), ...what }
+  writeSchedule(context, await cluster.schedules().updateSchedule(changed, { signal: context.signal }))
+}
+
+function writeSchedule(context: CommandContext, { warning = '', ...schedule }: Schedule): void {
+  if (warning !== '') context.io.stderr(`skein: warning: ${printable(warning)}\n`)
+  writeResult(context, schedule, scheduleText(schedule))
 }
 
 async function runNow(context: CommandContext, name: string): Promise<void> {

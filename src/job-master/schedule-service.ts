@@ -63,6 +63,18 @@ export function createScheduleService(deps: ScheduleServiceDependencies, serving
       if (effect.type !== 'scheduled') throw exists(definition.name)
       return { ...scheduleOf(deps, findSchedule(tables, definition.name)), ...(warning !== undefined && { warning }) }
     },
+    updateSchedule: async (message, { signal }) => {
+      const { scheduleId } = findSchedule(tables, message.name)
+      const definition = asUsage(() => {
+        deps.checkOptions(message)
+        return checkDefinition(tables, message, clock.nowMs(), true)
+      })
+      const warning = await checkScheduledPath(deps.master, definition.path, signal)
+      const effect = await submit({ type: 'ScheduleChanged', nowMs: clock.nowMs(), scheduleId, definition })
+      if (effect.type !== 'scheduled')
+        throw new SkeinError('aborted', `schedule ${message.name} was changed or deleted by somebody else meanwhile: look, and try again`)
+      return { ...scheduleOf(deps, findSchedule(tables, definition.name)), ...(warning !== undefined && { warning }) }
+    },
     listSchedules: async () => ({
       schedules: tables.schedules.scan([], 0, schedulesMax).map(({ value }) => listed(scheduleOf(deps, value))),
     }),
@@ -109,7 +121,7 @@ function asUsage<T>(check: () => T): T {
 }
 
 /** @throws SkeinError invalid_argument, already_exists, not_found (the schedule it comes after), resource_exhausted */
-function checkDefinition(tables: Tables, message: ScheduleMessage, nowMs: number): ScheduleDefinition {
+function checkDefinition(tables: Tables, message: ScheduleMessage, nowMs: number, isUpdate = false): ScheduleDefinition {
   const { name, cron, jitterMs, after, readyBy, overlap } = message
   if (!namePattern.test(name))
     throw new SkeinError(
@@ -127,9 +139,9 @@ function checkDefinition(tables: Tables, message: ScheduleMessage, nowMs: number
   if (!(jitterMs >= 0 && jitterMs <= jitterMsMax))
     throw new SkeinError('invalid_argument', `--jitter is at most ${formatDuration(jitterMsMax)}`)
   checkTimes(definition, nowMs)
-  if (tables.scheduleNames.get([name]) !== undefined) throw exists(name)
+  if (!isUpdate && tables.scheduleNames.get([name]) !== undefined) throw exists(name)
   checkChain(tables, name, after)
-  if (tables.schedules.scan([], 0, schedulesMax).length >= schedulesMax)
+  if (!isUpdate && tables.schedules.scan([], 0, schedulesMax).length >= schedulesMax)
     throw new SkeinError('resource_exhausted', `there are ${schedulesMax} schedules already: delete one first`)
   return definition
 }

@@ -12,6 +12,7 @@ const rowsAtOnce = 64
 
 const commandTypes: Readonly<Record<ScheduleCommand['type'], true>> = {
   ScheduleCreated: true,
+  ScheduleChanged: true,
   SchedulePaused: true,
   ScheduleDeleted: true,
   ScheduleDue: true,
@@ -40,6 +41,8 @@ type Change = Exclude<ScheduleCommand, { readonly type: 'ScheduleCreated' | 'Sch
 
 function applyTo(tables: Tables, schedule: ScheduleRecord, command: Change): boolean {
   switch (command.type) {
+    case 'ScheduleChanged':
+      return change(tables, schedule, command.definition, command.nowMs)
     case 'SchedulePaused':
       return pause(tables, schedule, command.paused, command.nowMs)
     case 'ScheduleDue':
@@ -71,6 +74,23 @@ function create(tables: Tables, definition: ScheduleDefinition, nowMs: number): 
   const state = { paused: false, lookedMs: nowMs, runs: 0, open: [], tookMs: [] }
   tables.schedules.put([scheduleId], { scheduleId, definition, createdMs: nowMs, ...state })
   return { type: 'scheduled', scheduleId, number: 0 }
+}
+
+/** Due times before the change have no runs by the new times; how long past runs took says nothing of another path. */
+function change(tables: Tables, schedule: ScheduleRecord, definition: ScheduleDefinition, nowMs: number): boolean {
+  const { name, after, path } = definition
+  if (name !== schedule.definition.name) return false
+  const afterOf = (one: string): string | undefined => {
+    const id = tables.scheduleNames.get([one])
+    return id === undefined ? undefined : tables.schedules.get([id])?.definition.after
+  }
+  if (after !== '' && afterOf(after) === undefined) return false
+  const chain = chainOf(name, after, afterOf)
+  if (new Set(chain).size < chain.length) return false
+  if (path !== schedule.definition.path) schedule.tookMs = []
+  schedule.definition = definition
+  schedule.lookedMs = Math.max(schedule.lookedMs, nowMs)
+  return true
 }
 
 /** Due times while it is paused have no runs. */

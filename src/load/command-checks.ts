@@ -170,6 +170,7 @@ export const loadCommandChecks: { readonly [Type in LoadCommand['type']]: Check 
   CancelRequested: command<'CancelRequested'>({ nowMs, loadId: id }),
   LoadExpired: command<'LoadExpired'>({ nowMs, loadId: id, rowsMax: whole(1, countMax) }),
   ScheduleCreated: command<'ScheduleCreated'>({ nowMs, definition }),
+  ScheduleChanged: command<'ScheduleChanged'>({ nowMs, scheduleId: id, definition }),
   SchedulePaused: command<'SchedulePaused'>({ nowMs, scheduleId: id, paused: flag }),
   ScheduleDeleted: command<'ScheduleDeleted'>({ nowMs, scheduleId: id }),
   ScheduleDue: command<'ScheduleDue'>({ nowMs, scheduleId: id, upToMs: finite(-timeMsMax, timeMsMax), runs: list(run, 1000) }),

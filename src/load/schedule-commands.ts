@@ -8,6 +8,13 @@ export interface ScheduleCreated {
   readonly nowMs: number
   readonly definition: ScheduleDefinition
 }
+/** Another definition under the same name. Ignored where it would come after itself, or after a schedule that there is not. */
+export interface ScheduleChanged {
+  readonly type: 'ScheduleChanged'
+  readonly nowMs: number
+  readonly scheduleId: number
+  readonly definition: ScheduleDefinition
+}
 export interface SchedulePaused {
   readonly type: 'SchedulePaused'
   readonly nowMs: number
@@ -56,6 +63,7 @@ export interface ScheduleRunEnded {
 
 export type ScheduleCommand =
   | ScheduleCreated
+  | ScheduleChanged
   | SchedulePaused
   | ScheduleDeleted
   | ScheduleDue

@@ -25,7 +25,7 @@ export interface ScheduleDefinition {
 
 export interface ScheduleRecord {
   readonly scheduleId: number
-  readonly definition: ScheduleDefinition
+  definition: ScheduleDefinition
   readonly createdMs: number
   paused: boolean
   /** Due times up to here have their runs. */

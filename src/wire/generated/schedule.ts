@@ -53,7 +53,7 @@ export interface Schedule {
   lastReason?:
     | string
     | undefined;
-  /** of CreateSchedule: what a person should know, though it is no reason to refuse */
+  /** of CreateSchedule and UpdateSchedule: what a person should know, though it is no reason to refuse */
   warning?: string | undefined;
 }
 
@@ -861,6 +861,15 @@ export const ScheduleServiceDefinition = {
     /** already_exists when there is another one of that name */
     createSchedule: {
       name: "CreateSchedule",
+      requestType: ScheduleDefinition as typeof ScheduleDefinition,
+      requestStream: false,
+      responseType: Schedule as typeof Schedule,
+      responseStream: false,
+      options: {},
+    },
+    /** the whole of it anew; not_found when there is none of that name */
+    updateSchedule: {
+      name: "UpdateSchedule",
       requestType: ScheduleDefinition as typeof ScheduleDefinition,
       requestStream: false,
       responseType: Schedule as typeof Schedule,

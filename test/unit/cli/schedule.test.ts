@@ -157,3 +157,39 @@ describe('schedule', () => {
     })
   })
 })
+
+describe('schedule update', () => {
+  async function update(known: ScheduleDefinition, ...argv: string[]) {
+    const made: ScheduleDefinition[] = []
+    const schedules: Partial<Service<ScheduleServiceDefinition>> = {
+      getSchedule: async () => schedule(known),
+      updateSchedule: async (message) => {
+        made.push(message)
+        return schedule(message)
+      },
+    }
+    return { ...(await run(['schedule', 'update', 'nightly', ...argv], { schedules })), made }
+  }
+  it('changes what it names, and nothing else', async () => {
+    const { code, stdout, made } = await update(definition, '--cron', '0 3 * * *', '--jitter', '1m')
+    expect([code, made]).toEqual([0, [{ ...definition, cron: '0 3 * * *', jitterMs: 60_000 }]])
+    expect(stdout).toContain('Times: 0 3 * * * Asia/Shanghai')
+    expect((await update({ ...definition, overlap: true }, '--no-overlap')).made).toEqual([definition])
+    expect((await update(definition, '--ready-by', '07:00')).made).toEqual([{ ...definition, readyBy: '07:00' }])
+    expect((await update({ ...definition, readyBy: '07:00' }, '--ready-by', 'none')).made).toEqual([definition])
+  })
+  it('takes a path and options in place of all of those before', async () => {
+    const before = { ...definition, options: { replication: 3, activeJobs: 5, batchSize: 0, evict: true } }
+    const { made } = await update(before, '--', '/other', '--replication', '2')
+    expect(made).toEqual([{ ...definition, path: '/other', options: { replication: 2, activeJobs: 3000, batchSize: 0 } }])
+  })
+  it('times of day and another schedule take each other the place', async () => {
+    const chained = { ...definition, cron: '', timezone: '', after: 'other' }
+    expect((await update(definition, '--after', 'other')).made).toEqual([chained])
+    expect((await update(chained, '--cron', '0 2 * * *', '--timezone', 'Asia/Shanghai')).made).toEqual([definition])
+  })
+  it('refuses an update of nothing, and what create refuses', async () => {
+    for (const words of [[], ['--catch-up', 'some'], ['--after', 'a', '--cron', '0 2 * * *'], ['--cron', ' '], ['--', '/a', '/b']])
+      expect(await update(definition, ...words)).toMatchObject({ code: 64, made: [] })
+  })
+})

@@ -294,3 +294,43 @@ describe('a definition', () => {
     expect(await messageOf(create(w))).toBe("already_exists: there is a schedule 's' already: delete it first, or take another name")
   })
 })
+
+describe('an update', () => {
+  const update = (w: World, more: Partial<ScheduleDefinition>): Promise<Schedule> => schedules(w).updateSchedule(definition(more), call)
+
+  test('changes the times from now on, makes no run of times that are past, and outlives a restart', async () => {
+    const w = await begin()
+    await create(w)
+    await w.clock.advance(25_000)
+    const before = await told(w)
+    await update(w, { cron: '30 * * * * *' })
+    await w.jobMaster?.close()
+    await w.startJobMaster()
+    await w.clock.advance(30_000)
+    expect((await told(w)).slice(before.length)).toEqual(['30 COMPLETED'])
+    expect((await stat(w)).definition).toMatchObject({ cron: '30 * * * * *', path: '/ns' })
+  })
+
+  test('changes what is loaded, and how', async () => {
+    const w = await begin()
+    await create(w)
+    await update(w, { path: '/ns/f', options: { replication: 2, activeJobs: 10, batchSize: 0 } })
+    await w.clock.advance(15_000)
+    const last = (await runs(w)).at(-1)
+    expect(await w.jobMaster?.service.getLoad({ loadId: last?.loadId ?? '' }, call)).toMatchObject({
+      path: '/ns/f',
+      options: { replication: 2 },
+    })
+  })
+
+  test('refuses what create refuses, a name that nobody has, and a circle', async () => {
+    const w = await begin()
+    await create(w)
+    await create(w, { name: 't', cron: '', after: 's' })
+    expect(await messageOf(update(w, { name: 'u' }))).toContain("not_found: there is no schedule 'u'")
+    expect(await messageOf(update(w, { cron: '', after: 't' }))).toContain('invalid_argument: --after t goes round in a circle')
+    expect(await messageOf(update(w, { cron: '' }))).toContain('invalid_argument: say when schedule s runs')
+    expect(await messageOf(update(w, { cron: '', after: 'nobody' }))).toContain('not_found')
+    expect((await stat(w)).definition).toMatchObject({ cron: '*/10 * * * * *', after: '' })
+  })
+})

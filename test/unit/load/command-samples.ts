@@ -47,6 +47,7 @@ export const loadCommandSamples: Samples = {
   CancelRequested: { type: 'CancelRequested', nowMs, loadId },
   LoadExpired: { type: 'LoadExpired', nowMs, loadId, rowsMax: 64 },
   ScheduleCreated: { type: 'ScheduleCreated', nowMs, definition },
+  ScheduleChanged: { type: 'ScheduleChanged', nowMs, scheduleId: 1, definition },
   SchedulePaused: { type: 'SchedulePaused', nowMs, scheduleId: 1, paused: true },
   ScheduleDeleted: { type: 'ScheduleDeleted', nowMs, scheduleId: 1 },
   ScheduleDue: {
