@@ -10,6 +10,7 @@
 import type { Clock } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { SummaryLog } from '../telemetry/summary-log.ts'
 import type { BlockStore } from './block-store.ts'
 import { type Action, type Candidate, planRelease, planRoom, type RoomRequest, type TierView } from './eviction-policy.ts'
 import type { TierMover } from './tier-moves.ts'
@@ -78,11 +79,13 @@ interface Row {
 export class TierRoom {
   readonly #options: TierRoomOptions
   readonly #rows: readonly Row[]
+  readonly #summary: SummaryLog<'evictedBlocks' | 'evictedBytes' | 'movedBlocks' | 'movedBytes'>
   #running: Promise<void> | undefined
   #closed = false
 
   constructor(options: TierRoomOptions) {
     this.#options = options
+    this.#summary = new SummaryLog({ ...options, message: 'room was made in the tiers: blocks moved down, or evicted from the last tier' })
     this.#rows = options.tiers.map((tier) => ({
       waiters: [],
       ahead: undefined,
@@ -139,6 +142,7 @@ export class TierRoom {
   async close(): Promise<void> {
     this.#closed = true
     await this.settle()
+    this.#summary.flush()
   }
 
   #goAhead(row: Row, mayDelete: boolean, untilFreeBytes: number): void {
@@ -234,9 +238,15 @@ export class TierRoom {
     const { table, mover, evict } = this.#options
     const block = table.get(blockId)
     if (block === undefined || block.level !== level) return false
-    if (kind === 'move') return table.isMovable(block) && (await mover.move(block, level + 1))
+    const { length } = block.header
+    if (kind === 'move') {
+      const moved = table.isMovable(block) && (await mover.move(block, level + 1))
+      if (moved) this.#summary.add({ movedBlocks: 1, movedBytes: length })
+      return moved
+    }
     if (!table.isDeletable(block)) return false
     await evict(block)
+    this.#summary.add({ evictedBlocks: 1, evictedBytes: length })
     return true
   }
 

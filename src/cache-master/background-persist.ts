@@ -5,6 +5,7 @@
 import { toSkeinError } from '../base/errors.ts'
 import { namespaceById, placeOf } from '../meta/resolve.ts'
 import { type Edge, type FileInode, type NamespaceRecord, toPersistParentId } from '../meta/tables.ts'
+import { SummaryLog } from '../telemetry/summary-log.ts'
 import { namespacePolicy } from '../ufs/store-options.ts'
 import type { MasterContext } from './master-context.ts'
 import { tryEach } from './object-changes.ts'
@@ -17,11 +18,13 @@ const filesAtOnce = 100
 export class BackgroundPersist {
   readonly #context: MasterContext
   readonly #persisting: PersistService
+  readonly #summary: SummaryLog<'files' | 'bytes'>
   /** Files that wait for their namespace to be writable again, by its id, as was logged. */
   #heldBack = new Map<string, number>()
 
   constructor(context: MasterContext, persisting: PersistService) {
     this.#context = context
+    this.#summary = new SummaryLog({ ...context, message: 'files were written to the store in the background' })
     this.#persisting = persisting
   }
 
@@ -64,7 +67,9 @@ export class BackgroundPersist {
     } else if (namespacePolicy(waiting.record.attributes).readOnly) {
       heldBack.set(waiting.record.id, (heldBack.get(waiting.record.id) ?? 0) + 1)
     } else {
-      await this.#persisting.persistUnlessBusy(waiting.file.id, signal)
+      const { id, length } = waiting.file
+      if ((await this.#persisting.persistUnlessBusy(id, signal)) && this.#waiting(id) === undefined)
+        this.#summary.add({ files: 1, bytes: length })
     }
   }
 

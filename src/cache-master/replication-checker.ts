@@ -12,6 +12,7 @@ import type { BlockMap } from '../meta/block-map.ts'
 import { planBlock, replicasKept, type ReplicationSettings, type ReplicationWorker } from '../meta/replication-policy.ts'
 import type { FileInode, Tables } from '../meta/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { SummaryLog } from '../telemetry/summary-log.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { CopyBlock } from '../wire/generated/master.ts'
 import { type ReplicaCopy, ReplicationCopies } from './replication-copies.ts'
@@ -86,6 +87,7 @@ export class ReplicationChecker implements WorkerEvents {
   /** Ordinals of ended sessions -> when they ended, for the grace time. */
   readonly #ended = new Map<number, number>()
   readonly #startedMs: number
+  readonly #summary: SummaryLog<'copiesBegun' | 'copiesMade' | 'copiesFailed' | 'replicasDropped' | 'replicasUnplaced'>
   /** Workers that are being decommissioned -> bytes of the last block of theirs that no other worker had room for. */
   readonly #unplaced = new Map<string, number>()
 
@@ -96,6 +98,7 @@ export class ReplicationChecker implements WorkerEvents {
     this.#queue = new ReplicationQueue({ filesMax: filesWaitingMax, delayMs: graceMs })
     this.#postponed = new ReplicationQueue({ filesMax: filesWaitingMax, delayMs: postponedMs })
     this.#startedMs = deps.clock.monotonicMs()
+    this.#summary = new SummaryLog({ ...deps, message: 'replicas were repaired' })
     this.#pass = new ReplicationPass(deps.blocks, { intervalMs, firstMs: this.#startedMs + graceMs })
     deps.metrics.observe('master.replication.copies.open', () => this.#copies.open)
     deps.metrics.observe('master.replication.files.waiting', () => this.#queue.size + this.#postponed.size)
@@ -115,6 +118,7 @@ export class ReplicationChecker implements WorkerEvents {
   blockAdded(blockId: number, workerId: string): void {
     if (this.#copies.end(blockId, workerId) !== undefined) {
       this.#deps.metrics.add('master.replication.copies.made')
+      this.#summary.add({ copiesMade: 1 })
       // The block may be on a worker that waits to be rid of it.
       this.#queue.addNow(fileIdOfBlock(blockId))
       return
@@ -183,6 +187,7 @@ export class ReplicationChecker implements WorkerEvents {
     for (const [ordinal, endedMs] of this.#ended) if (now - endedMs >= graceMs) this.#ended.delete(ordinal)
     for (const { blockId } of this.#copies.takeOverdue(now)) {
       this.#deps.metrics.add('master.replication.copies.failed')
+      this.#summary.add({ copiesFailed: 1 })
       this.#queue.addNow(fileIdOfBlock(blockId))
     }
     if (this.#queue.takeOverflow() || this.#postponed.takeOverflow()) this.#pass.dueBy(now)
@@ -219,11 +224,13 @@ export class ReplicationChecker implements WorkerEvents {
       for (const workerId of plan.drops) {
         if (!this.#dropSafely(blockId, workerId, replicasKept(settings))) continue
         metrics.add('master.replication.replicas.dropped')
+        this.#summary.add({ replicasDropped: 1 })
       }
       if (plan.copies.length + plan.postponed > 0 && !mayCopy) postponed = true
       if (plan.postponed > 0) postponed = true
       if (plan.unplaced > 0) {
         metrics.add('master.replication.unplaced', plan.unplaced)
+        this.#summary.add({ replicasUnplaced: plan.unplaced })
         for (const id of workerIds) if (workers.isDecommissioning(id)) this.#unplaced.set(id, bytes)
       }
       for (const { sourceId, targetId } of mayCopy ? plan.copies : []) {
@@ -246,6 +253,7 @@ export class ReplicationChecker implements WorkerEvents {
     const { copyTimeoutMs, copiesPerWorkerMax } = this.#options
     this.#copies.add({ ...copy, giveUpMonotonicMs: this.#now() + copyTimeoutMs })
     this.#unplaced.delete(copy.sourceId)
+    this.#summary.add({ copiesBegun: 1 })
     const target = snapshot.get(copy.targetId)
     if (target === undefined) return
     const hasSlot = this.#copies.openTo(copy.targetId) < copiesPerWorkerMax

@@ -94,22 +94,23 @@ export class TreeService {
 
   /**
    * Removes a file, or a directory and all below it, at the store too, if that is still wanted once its path is nobody else's.
-   * @throws what delete throws; aborted when it was moved meanwhile
+   * @returns whether it was. @throws what delete throws; aborted when it was moved meanwhile
    */
-  async deleteInode(inode: NamedInode, isWanted: (now: NamedInode) => boolean, patience: Patience): Promise<void> {
+  async deleteInode(inode: NamedInode, isWanted: (now: NamedInode) => boolean, patience: Patience): Promise<boolean> {
     const { tables } = this.#context
     const place = placeOf(tables, inode)
-    if (place === undefined) return
+    if (place === undefined) return false
     const { key } = place
     const hold = await this.#holds.take(place.record, [key], 'removed', patience)
     try {
       const now = tables.inode(inode.id)
-      if (now === undefined || now.kind === 'pending' || !isWanted(now)) return
+      if (now === undefined || now.kind === 'pending' || !isWanted(now)) return false
       const { record, key: nowKey } = placeOf(tables, now) ?? {}
-      if (record === undefined) return
+      if (record === undefined) return false
       if (nowKey !== key) throw new SkeinError('aborted', `${pathOf(record, key)} was moved meanwhile`)
       if (now.kind === 'file') await this.#removeEntries(record, [{ key, file: now }], false, patience.signal)
       else await this.#deleteTree(record, key, patience.signal)
+      return true
     } finally {
       hold.release()
     }

@@ -9,7 +9,7 @@ import { placeOf } from '../meta/resolve.ts'
 import type { DirectoryInode, Inode, NamedInode, Tables } from '../meta/tables.ts'
 import type { MasterContext } from './master-context.ts'
 import { tryEach } from './object-changes.ts'
-import { entriesPerPage, treePages } from './tree-pages.ts'
+import { entriesPerPage, pathOf, treePages } from './tree-pages.ts'
 import type { TreeService } from './tree-service.ts'
 
 /** How long one check waits for somebody else's hold of a path. */
@@ -53,7 +53,10 @@ export class TtlChecker {
         logger.warn('what a TTL ends could not be removed; it is tried again', { inodeId: item.id, error })
       // What a DELETE ends is gone, unless its TTL was changed only just now.
       const inodeIds = done.map(({ item }) => item.id).filter((id) => !isFileToDelete(tables, tables.inode(id)))
-      if (inodeIds.length > 0) await log.submit({ type: 'expire', atMs, inodeIds })
+      if (inodeIds.length > 0) {
+        const { changed } = await log.submit({ type: 'expire', atMs, inodeIds })
+        if (changed > 0) logger.info('TTLs ended: freed from the cache, or given up unfinished', { files: changed })
+      }
       // Gives way to the others, and to a stop.
       await clock.sleep(0, signal)
     }
@@ -69,7 +72,8 @@ export class TtlChecker {
       now.kind === 'file' ? isFileToDelete(tables, now) : now.ttlAction === 'DELETE' && now.expiresMs >= 0
     if (isToDelete(inode)) {
       const isStillDue = (now: NamedInode): boolean => isToDelete(now) && now.expiresMs <= atMs
-      await this.#trees.deleteInode(inode, isStillDue, { signal, untilMs: clock.monotonicMs() + busyPathMs })
+      if (await this.#trees.deleteInode(inode, isStillDue, { signal, untilMs: clock.monotonicMs() + busyPathMs }))
+        this.#context.logger.info('a TTL ended: deleted, at the store too', { path: pathOf(place.record, place.key), inodeId: inode.id })
     } else if (inode.kind === 'directory') {
       await this.#freeTree(inode, place.key, atMs, signal)
     }

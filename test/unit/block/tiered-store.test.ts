@@ -17,6 +17,7 @@ import {
   temporaryFolder,
   usedBytesOf,
 } from '../../conformance/block-store-fixture.ts'
+import { createLogger } from '../../../src/telemetry/logger.ts'
 import { MemoryTier } from '../../model/memory-tier.ts'
 
 const cleanups: (() => Promise<void>)[] = []
@@ -57,6 +58,17 @@ async function opened(rooms: readonly number[], options: Partial<TiersOptions> =
   }
   return await open()
 }
+
+test('what went for room is told in one line', async () => {
+  const lines: string[] = []
+  const logger = createLogger('info', (line) => lines.push(line), Date.now)
+  const { store, put } = await opened([2, 2], { logger })
+  for (const id of [1, 2, 3, 4]) await put(id)
+  await put(5, true)
+  await store.close()
+  const told = lines.filter((line) => line.includes('room was made in the tiers')).map((line): unknown => JSON.parse(line))
+  expect(told).toMatchObject([{ movedBlocks: 3, movedBytes: 300, evictedBlocks: 1, evictedBytes: 100 }])
+})
 
 describe('a new block', () => {
   test('goes to the top, the coldest go down, the last tier deletes only for a writer that may', async () => {

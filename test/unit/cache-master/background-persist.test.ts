@@ -82,6 +82,10 @@ describe('a namespace that becomes read-only', () => {
     expect((await update('false')).waitingFiles).toBeUndefined()
     await fixture.until(() => store.objects.size === 2)
     await expectSame(fixture, store)
+    await turns()
+    fixture.clock.scheduled.get(10_000)?.()
+    const summary = fixture.logs.find((line) => line.includes('files were written to the store in the background'))
+    expect(summary).toMatch(/"files":2,"bytes":8/)
   })
 
   it('is not written to by a call that waited until then', async () => {

@@ -77,6 +77,8 @@ describe('a TTL', () => {
     fixture.clock.now += 1
     await fixture.until(async () => !(await has('/ns/f')))
     expect(store.objects.has('f')).toBe(false)
+    const told = fixture.logs.filter((line) => line.includes('a TTL ended: deleted, at the store too'))
+    expect(told.filter((line) => line.includes('"path":"/ns/f"'))).toHaveLength(1)
   })
 
   it('of FREE drops the blocks, once, also those of a worker that comes back later', async () => {
@@ -86,6 +88,7 @@ describe('a TTL', () => {
     fixture.clock.now += 2000
     await fixture.until(async () => (await fixture.stat('/ns/f')).ttlMs === -1)
     expect(store.objects.has('f')).toBe(true)
+    expect(fixture.logs.filter((line) => line.includes('TTLs ended: freed from the cache')).join()).toContain('"files":1')
     const session = await fixture.worker('late')
     expect(await fixture.report('late', session, [blockIdOf(fileId, 0)])).toEqual([blockIdOf(fileId, 0)])
     expect(await cached('/ns/f')).toBe(0)

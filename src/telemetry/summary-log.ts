@@ -1,0 +1,43 @@
+// Why: work that goes on by itself (eviction, repair of replicas, persisting) must leave a trace for whoever asks later where a
+// block went, and a line a block would bury all else. How: counts are added up, and one line tells them once the interval
+// is over; nothing is said while nothing happens.
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from './logger.ts'
+
+export interface SummaryLogOptions {
+  readonly logger: Logger
+  readonly clock: Pick<Clock, 'schedule'>
+  readonly message: string
+  /** From the first thing that happens to the line that tells it. */
+  readonly everyMs?: number
+}
+
+const everyMsDefault = 10_000
+
+export class SummaryLog<Count extends string> {
+  readonly #options: SummaryLogOptions
+  #counts = new Map<Count, number>()
+  #cancel: (() => void) | undefined
+
+  constructor(options: SummaryLogOptions) {
+    this.#options = options
+  }
+
+  add(counts: Readonly<Partial<Record<Count, number>>>): void {
+    for (const [name, count] of Object.entries(counts) as [Count, number][])
+      if (count !== 0) this.#counts.set(name, (this.#counts.get(name) ?? 0) + count)
+    if (this.#counts.size === 0) return
+    const { clock, everyMs = everyMsDefault } = this.#options
+    this.#cancel ??= clock.schedule(everyMs, () => this.flush())
+  }
+
+  /** Tells at once what has not been told. */
+  flush(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+    if (this.#counts.size === 0) return
+    const counts = Object.fromEntries(this.#counts)
+    this.#counts = new Map()
+    this.#options.logger.info(this.#options.message, counts)
+  }
+}
