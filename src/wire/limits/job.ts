@@ -91,14 +91,17 @@ export const jobLimits = serviceLimits(Job.JobServiceDefinition, {
 
 const named = { fields: { name: word } }
 
-export const scheduleLimits = serviceLimits(ScheduleServiceDefinition, {
-  createSchedule: {
-    bytesMax: mebibyte / 4,
-    fields: {
-      ...{ name: word, cron: text(200), timezone: text(100), jitterMs: durationMs, catchUp: word, after: word, readyBy: word },
-      ...{ overlap: flag, path, options },
-    },
+const definition = {
+  bytesMax: mebibyte / 4,
+  fields: {
+    ...{ name: word, cron: text(200), timezone: text(100), jitterMs: durationMs, catchUp: word, after: word, readyBy: word },
+    ...{ overlap: flag, path, options },
   },
+}
+
+export const scheduleLimits = serviceLimits(ScheduleServiceDefinition, {
+  createSchedule: definition,
+  updateSchedule: definition,
   listSchedules: { fields: {} },
   getSchedule: named,
   runSchedule: named,
