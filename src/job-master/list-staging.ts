@@ -12,6 +12,8 @@ import { partItemsMax } from './load-listing.ts'
 
 /** Ten million paths. */
 const partsMax = 10_000
+/** Lists that are kept at once, those of loads that are remembered included. */
+const listsMax = 10_000
 const replicationMax = 1000
 /** A list that nobody loads. */
 const keepMs = 3_600_000
@@ -31,6 +33,8 @@ export async function stageIndex(deps: StagingDependencies, request: StageIndexR
     throw new SkeinError('invalid_argument', `a list has at most ${partsMax * partItemsMax} paths`)
   if (items.length === 0 || items.length > partItemsMax)
     throw new SkeinError('invalid_argument', `a part of a list has 1 to ${partItemsMax} paths, not ${items.length}`)
+  if (deps.tables.indexes.get([indexId]) === undefined && deps.tables.stagedIndexes.scan([], 0, listsMax).length >= listsMax)
+    throw new SkeinError('resource_exhausted', `there are ${listsMax} lists of paths already: wait until some of their loads have ended`)
   const namespace = parsePath(items[0]?.path ?? '').namespace
   const known = deps.tables.indexes.get([indexId])?.namespace ?? namespace
   const checked = items.map((item) => checkedItem(item, known))

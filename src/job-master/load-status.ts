@@ -96,7 +96,7 @@ function notIn({ files, filesCached, filesLoaded, filesSkipped }: LoadRecord['co
 export function listLoadFiles(tables: Tables, outstanding: Outstanding, request: LoadFilesRequest): LoadFilesResponse {
   const load = findLoad(tables, request.loadId)
   const limit = Math.min(request.limit === 0 ? filesPerPageMax : request.limit, filesPerPageMax)
-  const token = /^(?:([sf])(-?\d+))?$/.exec(request.pageToken)
+  const token = /^(?:([sf])(-?\d{1,15}))?$/.exec(request.pageToken)
   if (token === null) throw new SkeinError('invalid_argument', `'${request.pageToken}' is not a page token`)
   const { failedOnly } = request
   // Of a load that failed as a whole, what was never sent out failed, too.
@@ -154,7 +154,7 @@ function failedFiles(tables: Tables, load: LoadRecord, from: number, limit: numb
 
 function failedFile(load: LoadRecord, failure: FileFailure): LoadFile {
   const { key, length, reason, attempts, workerId } = failure
-  return { path: pathOf(load, key), length, state: 'FAILED', reason, attempts, workerId, errorCode: failure.code }
+  return { path: pathOf(load, key), length, state: 'FAILED', reason: shortText(reason), attempts, workerId, errorCode: failure.code }
 }
 
 /** `/namespace/key` of a file of the load. */

@@ -17,6 +17,8 @@ import { loadOptionsOf } from './load-options.ts'
 import type { JobMasterOptions } from './options.ts'
 
 const requestKeyMax = 200
+/** Loads that have not ended: each submission is held against all of them. */
+const activeLoadsMax = 5000
 const safeModePollMs = 100
 
 /**
@@ -38,6 +40,8 @@ export async function checkSubmission(
   if (path.namespace === '') throw new SkeinError('invalid_argument', 'name a namespace to load: /namespace or /namespace/dir')
   if (requestKey.length > requestKeyMax)
     throw new SkeinError('invalid_argument', `the request key is longer than ${requestKeyMax} characters`)
+  if (tables.active.scan([], 0, activeLoadsMax).length >= activeLoadsMax)
+    throw new SkeinError('resource_exhausted', `${activeLoadsMax} loads run or wait already: wait until some have ended`)
   const loadOptions = loadOptionsOf(request, options)
   const { replication } = loadOptions
   const indexId = request.indexId === undefined || request.indexId === '' ? undefined : request.indexId

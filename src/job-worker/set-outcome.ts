@@ -1,6 +1,7 @@
 // Why: what became of a set, gathered while its blocks are copied: only what went wrong is named, so a set of thousands
 // of small blocks that all arrived costs nothing to report.
 import type { SkeinError } from '../base/errors.ts'
+import { shortText } from '../load/short-texts.ts'
 import type { BlockFailure, FileReplacement, SetPiece } from '../wire/generated/job.ts'
 
 export class SetOutcome {
@@ -27,6 +28,6 @@ export class SetOutcome {
     const { code, message, reason = '' } = error
     // Another attempt is writing it: soon it is there, or its reservation runs out. The job master waits for that.
     const retryable = error.retryable || (code === 'already_exists' && reason === 'being_written')
-    this.failures.push({ fileId: piece.fileId, blockIndex, workerId, code, reason, retryable, message })
+    this.failures.push({ fileId: piece.fileId, blockIndex, workerId, code, reason, retryable, message: shortText(message) })
   }
 }

@@ -1,6 +1,7 @@
 // Why: a task from the queue is only a name; this turns it into a set's blocks on their targets and one report.
 // How: ask the job master what the set is, copy it, report it. Everything is idempotent: a task that comes twice finds
 // its set done, or copies it again to where it is. An aborted task reports nothing.
+import { blockCount, sizeProblem } from '../base/block-id.ts'
 import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { backoffMs, retry, type RetryPolicy } from '../base/retry.ts'
@@ -125,7 +126,11 @@ export class TaskRunner {
       const { session } = link
       try {
         const answer = await jobMaster.startSet({ jobWorkerId, session, loadId, set, attempt }, { signal })
-        return answer.obsolete ? undefined : answer
+        if (answer.obsolete) return undefined
+        const odd = answer.pieces.find((piece) => pieceProblem(piece) !== undefined)
+        if (odd === undefined) return answer
+        logger.warn('a set cannot be as the job master says: it is left out', { load: loadId, set, problem: pieceProblem(odd) })
+        return undefined
       } catch (thrown) {
         throwIfAborted(signal)
         const error = toSkeinError(thrown)
@@ -180,4 +185,19 @@ export class TaskRunner {
     const checked = tally === undefined ? {} : { filesVerified: tally.verified, filesUnverifiable: tally.unverifiable }
     await completeSet({ jobWorkerId, loadId, set, attempt, failures, replacements, originBytes, ...checked }, this.#options, signal)
   }
+}
+
+/** Why these cannot be blocks of a file; undefined when they can. */
+function pieceProblem({
+  key,
+  length,
+  blockSizeBytes,
+  firstBlock,
+  blockCount: blocks,
+}: StartSetResponse['pieces'][number]): string | undefined {
+  const problem = sizeProblem(length, blockSizeBytes)
+  if (problem !== undefined) return `${key}: ${problem}`
+  return firstBlock + blocks <= blockCount(length, blockSizeBytes)
+    ? undefined
+    : `${key}: its blocks end before block ${firstBlock + blocks}`
 }

@@ -1,23 +1,14 @@
 // Why: which files of a dataset are wanted is written as globs, and keys of a million files are held against them. How: a
-// pattern becomes tokens, and all its partial matches advance together over the name: time is bounded by pattern times
-// name, whatever the pattern, which a regular expression does not promise.
+// pattern becomes tokens, and all its partial matches advance together over the name (glob-matcher.ts): time is bounded by
+// pattern times name, whatever the pattern, which a regular expression does not promise.
 import { SkeinError } from '../base/errors.ts'
+import { matcherOf, slash, type Token } from './glob-matcher.ts'
 
 /** Longest pattern, in characters. */
 const patternMax = 1000
 const alternativesMax = 100
 /** Depth of braces within braces: each level is looked at once more for every choice of the level above. */
 const braceDepthMax = 10
-
-type Token =
-  | { readonly kind: 'one'; readonly accepts: (character: string) => boolean }
-  /** `*`: any characters but `/`. */
-  | { readonly kind: 'some' }
-  /** `**` at the end: any characters. */
-  | { readonly kind: 'rest' }
-  /** `**` and a `/`: no directory, or any number of them. Takes two places: before, and within, a directory's name. */
-  | { readonly kind: 'directories' }
-  | { readonly kind: 'within' }
 
 /** Whether a name fits. */
 export type Glob = (name: string) => boolean
@@ -33,10 +24,10 @@ export function parseGlob(pattern: string): Glob {
   const whole = pattern.endsWith('/') ? `${pattern}**` : pattern
   const anchored = whole.replace(/^\//, '')
   const wholePath = whole.includes('/')
-  const alternatives = alternativesOf(anchored, pattern).map((alternative) => tokensOf(alternative, pattern))
+  const alternatives = alternativesOf(anchored, pattern).map((alternative) => matcherOf(tokensOf(alternative, pattern)))
   return (name) => {
     const subject = wholePath ? name : name.slice(name.lastIndexOf('/') + 1)
-    return alternatives.some((tokens) => fits(tokens, subject))
+    return alternatives.some((fits) => fits(subject))
   }
 }
 
@@ -104,7 +95,7 @@ function tokensOf(pattern: string, given: string): Token[] {
         at += 1
       }
     } else if (character === '*') tokens.push({ kind: 'some' })
-    else if (character === '?') tokens.push({ kind: 'one', accepts: (one) => one !== '/' })
+    else if (character === '?') tokens.push({ kind: 'one', accepts: (one) => one !== slash })
     else if (character === '[') {
       const end = pattern.indexOf(']', at + (pattern[at + 1] === '!' || pattern[at + 1] === '^' ? 3 : 2))
       if (end < 0) throw new SkeinError('invalid_argument', `the glob '${given}' has a '[' without its ']'; write \\[ for the character`)
@@ -112,7 +103,7 @@ function tokensOf(pattern: string, given: string): Token[] {
       at = end
     } else {
       if (character === '\\') at += 1
-      const literal = pattern[at] ?? '\\'
+      const literal = (pattern[at] ?? '\\').charCodeAt(0)
       tokens.push({ kind: 'one', accepts: (one) => one === literal })
     }
   }
@@ -120,82 +111,15 @@ function tokensOf(pattern: string, given: string): Token[] {
 }
 
 /** `a-z_` or `!a-z`. */
-function classOf(text: string): (character: string) => boolean {
+function classOf(text: string): (code: number) => boolean {
   const negated = text.startsWith('!') || text.startsWith('^')
   const members = negated ? text.slice(1) : text
-  const ranges: [string, string][] = []
+  const ranges: [number, number][] = []
   for (let at = 0; at < members.length; at += 1) {
-    const from = members[at] ?? ''
-    const to = members[at + 1] === '-' && at + 2 < members.length ? members[at + 2] : undefined
-    ranges.push([from, to ?? from])
-    if (to !== undefined) at += 2
+    const from = members.charCodeAt(at)
+    const isRange = members[at + 1] === '-' && at + 2 < members.length
+    ranges.push([from, isRange ? members.charCodeAt(at + 2) : from])
+    if (isRange) at += 2
   }
-  return (character) => character !== '/' && ranges.some(([from, to]) => character >= from && character <= to) !== negated
-}
-
-/** Advances every place that the name so far may have reached: each is looked at once a character. */
-function fits(tokens: readonly Token[], name: string): boolean {
-  const places = new Places(tokens)
-  places.reach(0)
-  for (let at = 0; at < name.length; at += 1) if (!places.advance(name[at] ?? '')) return false
-  return places.has(tokens.length)
-}
-
-/** The places that are reached, each once, in two lists that take turns. */
-class Places {
-  readonly #tokens: readonly Token[]
-  #now: number[] = []
-  #next: number[] = []
-  /** By place: in which step it was reached last. */
-  readonly #reachedIn: Int32Array
-  #step = 1
-
-  constructor(tokens: readonly Token[]) {
-    this.#tokens = tokens
-    this.#reachedIn = new Int32Array(tokens.length + 2)
-  }
-
-  has(place: number): boolean {
-    return this.#reachedIn[place] === this.#step
-  }
-
-  /** Adds a place, and those behind it that need no character. */
-  reach(place: number): void {
-    for (let at = place; this.#reachedIn[at] !== this.#step;) {
-      this.#reachedIn[at] = this.#step
-      this.#next.push(at)
-      const kind = this.#tokens[at]?.kind
-      if (kind === 'some' || kind === 'rest') at += 1
-      else if (kind === 'directories') at += 2
-      else return
-    }
-  }
-
-  /** Takes one character. @returns whether any place is left */
-  advance(character: string): boolean {
-    this.#step += 1
-    ;[this.#now, this.#next] = [this.#next, this.#now]
-    this.#next.length = 0
-    for (const place of this.#now) {
-      const token = this.#tokens[place]
-      if (token === undefined) continue
-      if (token.kind === 'one') {
-        if (token.accepts(character)) this.reach(place + 1)
-      } else if (token.kind === 'some') {
-        if (character !== '/') this.reach(place)
-      } else if (token.kind === 'rest') this.reach(place)
-      else {
-        const within = token.kind === 'within' ? place : place + 1
-        this.#add(within)
-        if (character === '/') this.reach(within + 1)
-      }
-    }
-    return this.#next.length > 0
-  }
-
-  #add(place: number): void {
-    if (this.#reachedIn[place] === this.#step) return
-    this.#reachedIn[place] = this.#step
-    this.#next.push(place)
-  }
+  return (code) => code !== slash && ranges.some(([from, to]) => code >= from && code <= to) !== negated
 }

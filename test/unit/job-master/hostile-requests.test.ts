@@ -1,0 +1,97 @@
+// Why: each of these requests held up a job master for good, or made its lists unreadable. How: the request, and what can still be
+// asked afterwards.
+import { afterEach, expect, test } from 'vitest'
+import { fileIdOf } from '../../../src/base/block-id.ts'
+import { cutStatus, statusOf } from '../../../src/job-master/load-status.ts'
+import { LoadListing } from '../../../src/job-master/load-listing.ts'
+import { emptyCounts, type LoadRecord } from '../../../src/load/load.ts'
+import { LoadStatus } from '../../../src/wire/generated/job.ts'
+import { never } from '../../model/load-doubles.ts'
+import { World } from '../../model/load-world.ts'
+import { memoryTables } from '../load/memory-tables.ts'
+
+let world: World | undefined
+afterEach(async () => {
+  await world?.close()
+  world = undefined
+})
+
+test('a completion with a new version in blocks of 0 bytes is refused, and the load ends well', async () => {
+  world = new World({ seed: 1, workers: 1 })
+  const { service } = await world.startJobMaster()
+  world.addFile('f', 1000)
+  const loadId = await world.submit()
+  const worker = { jobWorkerId: 'j1', hostname: 'h', rpcAddress: '', activeTasksMax: 4 }
+  const { session } = await service.registerJobWorker(worker, { signal: never })
+  await world.clock.advance(1000)
+  const task = { jobWorkerId: 'j1', session, loadId, set: 1, attempt: 1 }
+  const started = await service.startSet(task, { signal: never })
+  const [piece] = started.pieces
+  expect(piece?.key).toBe('f')
+  const oldFileId = piece?.fileId ?? 0
+  const version = { oldFileId, fileId: fileIdOf(99), key: 'f', etag: 'x', length: 1000, blockSizeBytes: 0 }
+  const completion = { ...task, failures: [], replacements: [version], originBytes: Number.MAX_SAFE_INTEGER }
+  await expect(service.completeSet(completion, { signal: never })).rejects.toMatchObject({
+    code: 'invalid_argument',
+    message: expect.stringMatching(/blocks of 0 bytes are not possible/),
+  })
+  const failures = [
+    { fileId: oldFileId, blockIndex: 2 ** 31, workerId: '', code: 'x', reason: '', retryable: false, message: 'not of the set' },
+  ]
+  world.workers[0]?.blocks.set(oldFileId - (2 ** 20 - 1), 1000)
+  await service.completeSet({ ...completion, replacements: [], failures }, { signal: never })
+  const status = await world.untilEnded(loadId)
+  expect(LoadStatus.decode(LoadStatus.encode(status).finish())).toMatchObject({ state: 'COMPLETED', counts: { filesLoaded: 1 } })
+})
+
+test('a load of any options and counts fits a list of a thousand', () => {
+  const text = 'x'.repeat(10_000_000)
+  const load: LoadRecord = {
+    ...{ loadId: 1, path: '/ns', submittedMs: 1, mode: 'FAILED', cancelling: false, namespaceId: '', cursor: '', pagesPlanned: 0 },
+    ...{ listingDone: true, nextSet: 1, hasSplitFiles: false, expiring: false, openSets: 0, startedMs: 0, endedMs: 0, errorCode: '' },
+    options: {
+      ...{ replication: 1, activeJobs: 1, batchSize: 1, bandwidth: text, schedule: text },
+      selection: { include: Array.from({ length: 1000 }, () => text.slice(0, 1000)), exclude: [] },
+    },
+    reason: text,
+    missingCapacityBytes: 1e30,
+    counts: { ...emptyCounts, bytes: 1e30, filesCached: 7, bytesLoaded: -5 },
+  }
+  const status = statusOf(load, 0, '', 1)
+  expect(LoadStatus.encode(cutStatus(status, true)).finish().length).toBeLessThan(16 * 1024)
+  const one = LoadStatus.decode(LoadStatus.encode(cutStatus(status, false)).finish())
+  expect(one.counts).toMatchObject({ bytes: Number.MAX_SAFE_INTEGER, filesFailed: 0, bytesLoaded: 0 })
+  expect(one.options?.selection?.include).toHaveLength(1000)
+})
+
+test('globs of too many characters are refused, and what is allowed lets others have their turn', async () => {
+  world = new World({ seed: 1, workers: 1 })
+  const { service } = await world.startJobMaster()
+  world.addFile('f', 1000)
+  const submit = (include: string[]) =>
+    service.submitLoad(
+      { requestKey: '', path: '/ns/', options: { replication: 1, activeJobs: 1, batchSize: 0, selection: { include, exclude: [] } } },
+      { signal: never },
+    )
+  const glob = `${'*a'.repeat(499)}*`
+  await expect(submit(Array.from({ length: 20 }, () => glob))).rejects.toThrow(/more than 10000 characters/)
+  await expect(submit([`${'{'.repeat(50)}a${'}'.repeat(50)}`])).rejects.toThrow(/braces within braces/)
+
+  let sleeps = 0
+  const clock = {
+    now: 0,
+    nowMs: () => 0,
+    monotonicMs: () => (clock.now += 1),
+    sleep: async () => void (sleeps += 1),
+    schedule: () => () => undefined,
+  }
+  const files = Array.from({ length: 500 }, (_, index) => ({
+    ...{ fileId: fileIdOf(index + 1), key: 'a'.repeat(20), length: 1, etag: 'e', blockSizeBytes: 1, blocks: [], problem: '' },
+  }))
+  const master = { syncPage: async () => ({ namespaceId: 'n', files, nextCursor: '' }) }
+  const selection = { include: [glob], exclude: [] }
+  const load = { path: '/ns/', options: { replication: 1, activeJobs: 1, batchSize: 1, selection } }
+  const listing = new LoadListing(load, { master: master as never, tables: memoryTables(), clock })
+  expect((await listing.page('', 1000, never)).filesExcluded).toBe(500)
+  expect(sleeps).toBeGreaterThan(10)
+})
