@@ -109,7 +109,7 @@ async function writeOnce(
     if (!isSkeinError(thrown, 'already_exists')) throw thrown
     const found = await store.stat(key, signal)
     if (found.length !== length) throw thrown
-    const theirs = store.read({ key, etag: found.etag, offset: 0, length }, signal)
+    const theirs = store.read({ key, etag: found.etag, offset: 0, length, objectLength: length }, signal)
     if (!(await sameBytes(theirs, readCachedFile(request, sources, signal)))) throw thrown
     return found
   }

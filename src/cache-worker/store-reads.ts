@@ -6,6 +6,7 @@ import { Budget } from '../base/budget.ts'
 import { type Clock, throwIfAborted } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
+import { isUnproven, readInOneAnswer } from '../ufs/one-answer.ts'
 import { readAhead, type ReadAheadOptions } from '../ufs/read-ahead.ts'
 import { isRefusal, type OpenStore, StoreCache, type StoreLease } from '../ufs/store-cache.ts'
 import type { BlockStore } from '../block/block-store.ts'
@@ -138,10 +139,15 @@ async function* read(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   let got = 0
-  for (let renewed = false; ; renewed = true) {
+  let renewed = false
+  let unproven: SkeinError | undefined
+  for (;;) {
     try {
       const rest = { key, etag, offset: offset + got, length: length - got }
-      for await (const chunk of readAhead(lease.store, rest, { ...resources, ...lease.store.readAhead }, signal)) {
+      const options = { ...resources, ...lease.store.readAhead }
+      const chunks =
+        unproven === undefined ? readAhead(lease.store, rest, options, signal) : readInOneAnswer(lease.store, rest, options, signal)
+      for await (const chunk of chunks) {
         got += chunk.length
         if (got > length) break
         yield chunk
@@ -150,7 +156,15 @@ async function* read(
       throw new SkeinError('data_loss', `the store gave ${got} bytes for ${length} of ${key}`, { retryable: true })
     } catch (thrown) {
       const error = toSkeinError(thrown)
+      // Where no answer names its version, what is the whole object may come in one; what is not it is refused again.
+      if (unproven === undefined && isUnproven(error) && offset + got === 0) {
+        unproven = error
+        continue
+      }
+      if (unproven !== undefined && error.reason === 'object_changed') throw unproven
+      if (unproven !== undefined && got > 0) throw error
       if (renewed || !isRefusal(error) || signal.aborted || !(await lease.renew())) throw error
+      renewed = true
     }
   }
 }

@@ -58,7 +58,7 @@ export async function askStore(
   try {
     const md5 = createHash('md5')
     const crc64 = new Crc64()
-    for await (const chunk of lease.store.read({ key, etag, offset: 0, length }, signal)) {
+    for await (const chunk of lease.store.read({ key, etag, offset: 0, length, objectLength: length }, signal)) {
       throwIfAborted(signal)
       md5.update(chunk)
       crc64.update(chunk)

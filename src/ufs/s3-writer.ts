@@ -176,7 +176,7 @@ export class S3Writer {
   }
 
   #bytesOf({ key, etag, length }: ObjectInfo, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    return this.#context.store.read({ key, etag, offset: 0, length }, signal)
+    return this.#context.store.read({ key, etag, offset: 0, length, objectLength: length }, signal)
   }
 
   async #putWhole(key: string, parts: AsyncGenerator<Buffer>, options: WriteOptions, signal: AbortSignal): Promise<ObjectInfo> {

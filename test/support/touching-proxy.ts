@@ -9,6 +9,8 @@ export interface PassingRequest {
   readonly method: string
   /** With the query. */
   path: string
+  /** Of the server that it goes to. */
+  port: number
   readonly headers: OutgoingHttpHeaders
 }
 
@@ -43,11 +45,16 @@ export interface TouchingProxy {
 export async function startTouchingProxy(targetPort: number, touch: Touch = {}): Promise<TouchingProxy> {
   const requests: string[] = []
   const server = createServer({ keepAliveTimeout: 60_000 }, (incoming, outgoing) => {
-    const passing: PassingRequest = { method: incoming.method ?? '', path: incoming.url ?? '/', headers: { ...incoming.headers } }
+    const passing: PassingRequest = {
+      method: incoming.method ?? '',
+      path: incoming.url ?? '/',
+      port: targetPort,
+      headers: { ...incoming.headers },
+    }
     requests.push(`${passing.method} ${passing.path}`)
     proxy.touch.request?.(passing)
     const forward = send(
-      { host: '127.0.0.1', port: targetPort, method: passing.method, path: passing.path, headers: passing.headers, setHost: false },
+      { host: '127.0.0.1', port: passing.port, method: passing.method, path: passing.path, headers: passing.headers, setHost: false },
       (reply: IncomingMessage) => {
         const headers: OutgoingHttpHeaders = { ...reply.headers }
         delete headers.connection

@@ -69,6 +69,26 @@ describe('store reads', () => {
     expect(stores[0]?.closed).toBe(true)
   })
 
+  test('of a store that proves no versions are one answer, or fail as they did', async () => {
+    let breaks = false
+    const { take, stores } = house((store) => {
+      store.beforeChunk = ({ inOneAnswer, length: asked }, at) => {
+        if (inOneAnswer !== true) throw new SkeinError('failed_precondition', 'no ETag', { reason: 'unproven_version' })
+        if (asked !== length) throw new SkeinError('aborted', 'another size', { reason: 'object_changed' })
+        if (breaks && at > 500_000) throw new SkeinError('unavailable', 'the connection was cut')
+      }
+    })
+    expect((await take(request())).equals(content)).toBe(true)
+    expect(stores[0]?.reads.filter(({ inOneAnswer }) => inOneAnswer === true).map((read) => [read.offset, read.length])).toEqual([
+      [0, length],
+    ])
+    // A part of the object would be one of several answers.
+    await expect(take(request({ offset: 10, length: 100 }))).rejects.toMatchObject({ reason: 'unproven_version' })
+    await expect(take(request({ length: 100 }))).rejects.toMatchObject({ reason: 'unproven_version' })
+    breaks = true
+    await expect(take(request())).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
   test('throw what the store throws', async () => {
     const { take, stores } = house()
     await expect(take(request({ key: 'gone' }))).rejects.toMatchObject({ code: 'not_found' })
