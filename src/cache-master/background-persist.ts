@@ -36,6 +36,7 @@ export class BackgroundPersist {
       try {
         await clock.sleep(waitMs, signal)
         waitMs = (await this.#persistAll(signal)) ? pauseMs : failurePauseMs
+        await this.#persisting.sweep(signal)
       } catch (error) {
         if (!signal.aborted) logger.warn('persisting in the background stopped; it goes on in a moment', { error: toSkeinError(error) })
       }

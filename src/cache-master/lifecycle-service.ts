@@ -42,11 +42,11 @@ export interface Lifecycle {
 export function createLifecycle(context: MasterContext, parts: LifecycleParts): Lifecycle {
   const { locator, sync, namespaces, random, persistOn, decommission, forgetWorker } = parts
   const holds = new PathHolds(context)
-  const trees = new TreeService(context, locator, sync, namespaces, holds)
-  const renames = new RenameService(context, locator, sync, holds)
+  const persisting = new PersistService(context, locator, holds, persistOn)
+  const trees = new TreeService(context, locator, sync, { namespaces, holds, persisting })
+  const renames = new RenameService(context, locator, sync, holds, persisting)
   const attributes = new AttributeService(context, locator)
   const written = new WrittenFileService(context, sync, random)
-  const persisting = new PersistService(context, locator, holds, persistOn)
   const consistency = new ConsistencyService(context, locator, sync)
   const service: Lifecycle['service'] = {
     makeDirectory: async ({ path }, options) => {

@@ -35,6 +35,8 @@ export interface MasterOptions {
   readonly replication?: Partial<ReplicationOptions> | undefined
   /** How long a role may go by a namespace's definition without asking again. Default: definition-holders.ts. */
   readonly definitionLeaseMs?: number | undefined
+  /** How long a write to a store that was cut off may still arrive. Default: cut-off-writes.ts. */
+  readonly cutOffWriteMs?: number | undefined
 }
 
 export interface MasterContext {

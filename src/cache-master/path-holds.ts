@@ -26,9 +26,10 @@ export class PathHolds {
     this.#context = context
   }
 
-  /** That of a call, from now on. */
-  patienceOf({ signal, deadlineMs }: CallOptions): Patience {
-    return { signal, untilMs: deadlineMs === undefined ? undefined : this.#context.clock.monotonicMs() + answerInMs(deadlineMs) }
+  /** That of a call, from now on. @param waitMs what it asks for, where that is less than it has */
+  patienceOf({ signal, deadlineMs }: CallOptions, waitMs = Number.POSITIVE_INFINITY): Patience {
+    const forMs = Math.min(waitMs, deadlineMs === undefined ? Number.POSITIVE_INFINITY : answerInMs(deadlineMs))
+    return { signal, untilMs: Number.isFinite(forMs) ? this.#context.clock.monotonicMs() + forMs : undefined }
   }
 
   /**

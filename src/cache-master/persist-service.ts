@@ -8,6 +8,7 @@ import { fileAt, namespaceById, placeOf } from '../meta/resolve.ts'
 import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
 import type { BlockSource, PersistResponse, PersistServiceDefinition } from '../wire/generated/lifecycle.ts'
 import type { CallOptions, Service } from '../wire/service.ts'
+import { type AdoptWrite, CutOffWrites } from './cut-off-writes.ts'
 import { currentNamespace, type MasterContext } from './master-context.ts'
 import { checkWritable, tryEach } from './object-changes.ts'
 import type { PathHolds, Patience } from './path-holds.ts'
@@ -37,12 +38,14 @@ export class PersistService {
   readonly #locator: PathLocator
   readonly #holds: PathHolds
   readonly #persistOn: PersistOn | undefined
+  readonly #writes: CutOffWrites
 
   constructor(context: MasterContext, locator: PathLocator, holds: PathHolds, persistOn: PersistOn | undefined) {
     this.#context = context
     this.#locator = locator
     this.#holds = holds
     this.#persistOn = persistOn
+    this.#writes = new CutOffWrites(context)
   }
 
   /** @throws SkeinError not_found, invalid_argument for `/`, failed_precondition for a read-only namespace */
@@ -80,6 +83,35 @@ export class PersistService {
       return true
     } finally {
       hold.release()
+    }
+  }
+
+  /**
+   * Waits until nothing that was cut off can arrive at a key, or below it; what did is the file's object from then on. The
+   * caller holds the key. @throws SkeinError deadline_exceeded (`path_busy`)
+   */
+  settle(record: NamespaceRecord, key: string, patience: Patience): Promise<void> {
+    return this.#writes.settle(record, key, this.#adopt, patience)
+  }
+
+  /** Finds out what came of writes that were cut off, where nobody asks. */
+  async sweep(signal: AbortSignal): Promise<void> {
+    await this.#writes.sweep(this.#adopt, (record, key) => this.#holds.tryTake(record, [key], 'written to the store'), signal)
+  }
+
+  /** The store is asked first: what has not arrived is not written now. */
+  readonly #adopt: AdoptWrite = async (record, key, file, signal) => {
+    const store = await this.#context.stores.get(record)
+    try {
+      const found = await store.stat(key, signal)
+      if (found.length !== file.length) return false
+      await this.#write({ record, key, file }, signal)
+      return true
+    } catch (thrown) {
+      const { code, reason } = toSkeinError(thrown)
+      // Not there; somebody else's; or nobody can tell, since no worker has the bytes.
+      if (code === 'not_found' || code === 'already_exists' || code === 'failed_precondition' || reason === 'block_missing') return false
+      throw thrown
     }
   }
 
@@ -138,9 +170,15 @@ export class PersistService {
       namespaceVersion: record.version,
     }
     const deadlineMs = deadlineBaseMs + length / slowestBytesPerMs
+    await this.#writes.begin(record, key, fileId)
     const { etag, modifiedMs } = await this.#whileItLives(workerId, signal, (living) =>
       worker.persistFile(request, { signal: living, deadlineMs }),
-    )
+    ).catch(async (thrown: unknown) => {
+      if (isCutOff(toSkeinError(thrown), signal)) this.#writes.cutOff(record, key)
+      else await this.#writes.end({ namespaceId: record.id, key })
+      throw thrown
+    })
+    this.#writes.arrived(record, key)
     // Until it is journaled nobody changes the definition.
     const turn = await changes.turn(record, key, signal)
     try {
@@ -152,6 +190,7 @@ export class PersistService {
       turn.release()
     }
     await this.#takeBack(record, key, etag, signal)
+    await this.#writes.end({ namespaceId: record.id, key })
     throw removedMeanwhile()
   }
 
@@ -208,6 +247,11 @@ export class PersistService {
     if (writer === undefined) throw new SkeinError('unavailable', 'no worker lives that could write the object')
     return { workerId: writer.workerId, rpcAddress: writer.rpcAddress, blocks }
   }
+}
+
+/** Whether the worker, or what it sent to the store, may not have ended. */
+function isCutOff({ code }: SkeinError, signal: AbortSignal): boolean {
+  return signal.aborted || code === 'unavailable' || code === 'deadline_exceeded' || code === 'cancelled'
 }
 
 function removedMeanwhile(): SkeinError {

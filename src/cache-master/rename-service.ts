@@ -12,6 +12,7 @@ import { currentNamespace, type MasterContext } from './master-context.ts'
 import { checkWritable, tryEach } from './object-changes.ts'
 import type { PathHolds } from './path-holds.ts'
 import type { PathLocator } from './path-locator.ts'
+import type { PersistService } from './persist-service.ts'
 import type { StoreSync } from './store-sync.ts'
 import { entriesPerPage, pathOf, type Target, targetOf, treePages } from './tree-pages.ts'
 
@@ -38,12 +39,14 @@ export class RenameService {
   readonly #locator: PathLocator
   readonly #sync: StoreSync
   readonly #holds: PathHolds
+  readonly #persisting: Pick<PersistService, 'settle'>
 
-  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync, holds: PathHolds) {
+  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync, holds: PathHolds, persisting: Pick<PersistService, 'settle'>) {
     this.#context = context
     this.#locator = locator
     this.#sync = sync
     this.#holds = holds
+    this.#persisting = persisting
   }
 
   /**
@@ -53,7 +56,7 @@ export class RenameService {
    */
   async rename(request: RenameRequest, options: CallOptions): Promise<void> {
     const { signal } = options
-    const patience = this.#holds.patienceOf(options)
+    const patience = this.#holds.patienceOf(options, request.waitMs)
     const from = parsePath(request.from)
     const asked = parsePath(request.to)
     if (from.namespace !== asked.namespace) {
@@ -66,6 +69,7 @@ export class RenameService {
     const to = await this.#freeName(known, asked, signal)
     const hold = await this.#holds.take(known.record, [known.key, to, `${to}/`], 'moved', patience)
     try {
+      for (const key of [known.key, to, `${to}/`]) await this.#persisting.settle(known.record, key, patience)
       const source = this.#asHeld(known, to)
       if (source.directory === undefined) await this.#renameFile(source, to, signal)
       else await this.#renameDirectory(source, source.directory, `${to}/`, signal)

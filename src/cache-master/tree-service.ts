@@ -14,8 +14,15 @@ import type { NamespaceService } from './namespace-service.ts'
 import { checkWritable, tryEach } from './object-changes.ts'
 import type { PathHolds, Patience } from './path-holds.ts'
 import type { PathLocator } from './path-locator.ts'
+import type { PersistService } from './persist-service.ts'
 import type { StoreSync } from './store-sync.ts'
 import { countTree, pathOf, type Target, type TreeEntry, targetOf, treePages } from './tree-pages.ts'
+
+interface TreeParts {
+  readonly namespaces: NamespaceService
+  readonly holds: PathHolds
+  readonly persisting: Pick<PersistService, 'settle'>
+}
 
 export class TreeService {
   readonly #context: MasterContext
@@ -23,13 +30,15 @@ export class TreeService {
   readonly #sync: StoreSync
   readonly #namespaces: NamespaceService
   readonly #holds: PathHolds
+  readonly #persisting: Pick<PersistService, 'settle'>
 
-  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync, namespaces: NamespaceService, holds: PathHolds) {
+  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync, parts: TreeParts) {
     this.#context = context
     this.#locator = locator
     this.#sync = sync
-    this.#namespaces = namespaces
-    this.#holds = holds
+    this.#namespaces = parts.namespaces
+    this.#holds = parts.holds
+    this.#persisting = parts.persisting
   }
 
   /** With its parents, here only: the store shows it once something in it is persisted. @throws SkeinError already_exists for a file */
@@ -56,7 +65,7 @@ export class TreeService {
    *   deadline_exceeded (`path_busy`), and what the store says
    */
   async delete(request: DeleteRequest, options: CallOptions): Promise<DeleteResponse> {
-    const patience = this.#holds.patienceOf(options)
+    const patience = this.#holds.patienceOf(options, request.waitMs)
     if (parsePath(request.path).key === '') {
       throw new SkeinError(
         'invalid_argument',
@@ -66,6 +75,7 @@ export class TreeService {
     const target = await targetOf(this.#locator, request.path, '', options.signal)
     const hold = await this.#holds.take(target.record, [target.key], 'removed', patience)
     try {
+      if (!request.cacheOnly) await this.#persisting.settle(target.record, target.key, patience)
       return await this.#deleteHeld(target, request, options.signal)
     } finally {
       hold.release()
@@ -103,6 +113,7 @@ export class TreeService {
     const { key } = place
     const hold = await this.#holds.take(place.record, [key], 'removed', patience)
     try {
+      await this.#persisting.settle(place.record, key, patience)
       const now = tables.inode(inode.id)
       if (now === undefined || now.kind === 'pending' || !isWanted(now)) return false
       const { record, key: nowKey } = placeOf(tables, now) ?? {}

@@ -74,6 +74,8 @@ export function apply(tables: Tables, command: Command): Applied {
     case 'complete_file':
     case 'abandon_file':
     case 'persist_files':
+    case 'begin_write':
+    case 'end_write':
       return command.unstages === true ? applyUnstaging(tables, command) : applyLifecycle(tables, command)
     case 'stage_listing':
     case 'commit_staging':

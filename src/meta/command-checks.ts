@@ -129,6 +129,8 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
       entriesMax,
     ),
   }),
+  begin_write: command<'begin_write'>({ atMs, namespaceId: word, key: fileKey, fileId: inodeId, unstages }),
+  end_write: command<'end_write'>({ atMs, namespaceId: word, key: fileKey, unstages }),
   stage_listing: command<'stage_listing'>(
     {
       ...{ atMs, stagingId: text(stagingIdBytesMax, { min: 1 }), number: optional(inodeId), namespaceId: word, blockSizeBytes },

@@ -117,6 +117,23 @@ export interface PersistFiles {
   readonly files: readonly { readonly fileId: number; readonly etag: string; readonly modifiedMs: number }[]
 }
 
+/** A worker is about to be told to write a file to the store. */
+export interface BeginWrite {
+  readonly type: 'begin_write'
+  readonly atMs: number
+  readonly namespaceId: string
+  readonly key: string
+  readonly fileId: number
+}
+
+/** Nothing of it can arrive at the store any more. */
+export interface EndWrite {
+  readonly type: 'end_write'
+  readonly atMs: number
+  readonly namespaceId: string
+  readonly key: string
+}
+
 type AnyLifecycleCommand =
   | MakeDirectory
   | RemoveEntries
@@ -131,6 +148,8 @@ type AnyLifecycleCommand =
   | CompleteFile
   | AbandonFile
   | PersistFiles
+  | BeginWrite
+  | EndWrite
 
 export type LifecycleCommand = AnyLifecycleCommand & {
   /** What atomic loads have put aside of the same keys is older than this, and is dropped. */

@@ -7,6 +7,7 @@ import { expire, renewFiles, setAttributes } from './expiry.ts'
 import type { Detach, LifecycleCommand, MakeDirectory, RemoveEntries, Rename } from './lifecycle-commands.ts'
 import { endTtlChange, followNamespaceTtl } from './namespace-ttl.ts'
 import { done, refused } from './outcomes.ts'
+import { beginWrite, endWrite } from './store-writes.ts'
 import { directoryAt, fileAt, namespaceById } from './resolve.ts'
 import { detachedParentId, type Tables } from './tables.ts'
 import { count, Tree } from './tree.ts'
@@ -40,6 +41,10 @@ export function applyLifecycle(tables: Tables, command: LifecycleCommand): Appli
       return abandonFile(tables, command)
     case 'persist_files':
       return persistFiles(tables, command)
+    case 'begin_write':
+      return beginWrite(tables, command)
+    case 'end_write':
+      return endWrite(tables, command)
     default:
       return assertNever(command)
   }

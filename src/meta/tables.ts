@@ -161,3 +161,5 @@ export const deadlineParentId = 2
 export const toPersistParentId = 3
 /** The pseudo-directory of the namespaces whose files do not all follow their new TTL yet (namespace-ttl.ts). */
 export const ttlChangeParentId = 4
+/** The pseudo-directory of what workers write to stores, or may still (store-writes.ts). */
+export const writingParentId = 5

@@ -9,6 +9,7 @@ import type { AbandonFile, CompleteFile, CreateFile, PersistFiles } from './life
 import { done, refused } from './outcomes.ts'
 import { directoryAt, fileAt, namespaceById } from './resolve.ts'
 import { pendingParentId, type Tables, toPersistParentId } from './tables.ts'
+import { forgetWrite } from './store-writes.ts'
 import { count, keptBy, nextId, Tree } from './tree.ts'
 
 export function createFile(tables: Tables, command: CreateFile): Applied {
@@ -87,6 +88,7 @@ export function persistFiles(tables: Tables, command: PersistFiles): Applied {
     tables.removeEdge(toPersistParentId, toPersistName(fileId))
     if (file?.kind !== 'file' || etag === '' || (file.persisted && file.etag === etag)) continue
     tables.putInode({ ...file, persisted: true, etag, modifiedMs })
+    forgetWrite(tables, file)
     changed += 1
     effects.push({ type: 'replication_changed', fileId })
     if (!file.persisted) effects.push({ type: 'persisted', fileId })

@@ -33,6 +33,8 @@ export interface DeleteRequest {
   path: string;
   recursive: boolean;
   cacheOnly: boolean;
+  /** how long others who have the path are waited for; absent = until a moment before the deadline */
+  waitMs?: number | undefined;
 }
 
 export interface DeleteResponse {
@@ -40,9 +42,11 @@ export interface DeleteResponse {
   directories: number;
 }
 
+/** Not idempotent: the second call finds nothing at `from`. */
 export interface RenameRequest {
   from: string;
   to: string;
+  waitMs?: number | undefined;
 }
 
 export interface SetTtlRequest {
@@ -352,7 +356,7 @@ export const MakeDirectoryRequest: MessageFns<MakeDirectoryRequest> = {
 };
 
 function createBaseDeleteRequest(): DeleteRequest {
-  return { path: "", recursive: false, cacheOnly: false };
+  return { path: "", recursive: false, cacheOnly: false, waitMs: undefined };
 }
 
 export const DeleteRequest: MessageFns<DeleteRequest> = {
@@ -365,6 +369,9 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
     }
     if (message.cacheOnly !== false) {
       writer.uint32(24).bool(message.cacheOnly);
+    }
+    if (message.waitMs !== undefined) {
+      writer.uint32(32).uint64(message.waitMs);
     }
     return writer;
   },
@@ -406,6 +413,14 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
             message.cacheOnly = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.waitMs = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -426,6 +441,7 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
     message.path = object.path ?? "";
     message.recursive = object.recursive ?? false;
     message.cacheOnly = object.cacheOnly ?? false;
+    message.waitMs = object.waitMs ?? undefined;
     return message;
   },
 };
@@ -498,7 +514,7 @@ export const DeleteResponse: MessageFns<DeleteResponse> = {
 };
 
 function createBaseRenameRequest(): RenameRequest {
-  return { from: "", to: "" };
+  return { from: "", to: "", waitMs: undefined };
 }
 
 export const RenameRequest: MessageFns<RenameRequest> = {
@@ -508,6 +524,9 @@ export const RenameRequest: MessageFns<RenameRequest> = {
     }
     if (message.to !== "") {
       writer.uint32(18).string(message.to);
+    }
+    if (message.waitMs !== undefined) {
+      writer.uint32(24).uint64(message.waitMs);
     }
     return writer;
   },
@@ -541,6 +560,14 @@ export const RenameRequest: MessageFns<RenameRequest> = {
             message.to = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.waitMs = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -560,6 +587,7 @@ export const RenameRequest: MessageFns<RenameRequest> = {
     const message = createBaseRenameRequest();
     message.from = object.from ?? "";
     message.to = object.to ?? "";
+    message.waitMs = object.waitMs ?? undefined;
     return message;
   },
 };

@@ -11,8 +11,8 @@ const replicas = optional(whole(-1_000_000, 1_000_000))
 
 export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
   makeDirectory: { fields: { path } },
-  delete: { fields: { path, recursive: flag, cacheOnly: flag } },
-  rename: { fields: { from: path, to: path } },
+  delete: { fields: { path, recursive: flag, cacheOnly: flag, waitMs: optional(whole(0, durationMsMax)) } },
+  rename: { fields: { from: path, to: path, waitMs: optional(whole(0, durationMsMax)) } },
   setTtl: { fields: { path, ttlMs, action: word } },
   setPinned: { fields: { path, pinned: flag } },
   setPathReplication: { fields: { path, recursive: flag, min: replicas, max: replicas } },

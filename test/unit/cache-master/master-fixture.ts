@@ -40,6 +40,7 @@ export class MasterFixture {
       checkpointBytes: 2 ** 26,
       // Its clock stands still.
       definitionLeaseMs: 0,
+      cutOffWriteMs: 0,
       ...options,
     }
   }

@@ -47,6 +47,7 @@ function persistingBy(persistFile: ReturnType<PersistOn>['persistFile']): Persis
   const context = {
     ...{ tables: fixture.tables, log, clock, logger: silentLogger },
     changes: new RecentChanges(fixture.tables),
+    options: { cutOffWriteMs: 0 },
     stores: { get: async () => store },
     workers: { expire: () => undefined, workerIds: () => ['w'], infos },
   } as unknown as MasterContext

@@ -29,7 +29,7 @@ const commands: readonly (readonly [string, keyof Lifecycle, never, unknown, str
     'rm /a/b',
     'delete',
     { files: 1, directories: 0 } as never,
-    { path: '/a/b', recursive: false, cacheOnly: false },
+    { path: '/a/b', recursive: false, cacheOnly: false, waitMs: 0 },
     '/a/b has been removed\n',
     { path: '/a/b', files: 1, folders: 0 },
   ],
@@ -37,11 +37,11 @@ const commands: readonly (readonly [string, keyof Lifecycle, never, unknown, str
     'rm /a/b --cacheOnly -R',
     'delete',
     { files: 4, directories: 2 } as never,
-    { path: '/a/b', recursive: true, cacheOnly: true },
+    { path: '/a/b', recursive: true, cacheOnly: true, waitMs: 0 },
     '/a/b has been removed\n',
     { path: '/a/b', files: 4, folders: 2 },
   ],
-  ['mv /a/b /a/c', 'rename', {} as never, { from: '/a/b', to: '/a/c' }, 'Renamed /a/b to /a/c\n', { from: '/a/b', to: '/a/c' }],
+  ['mv /a/b /a/c', 'rename', {} as never, { from: '/a/b', to: '/a/c', waitMs: 0 }, 'Renamed /a/b to /a/c\n', { from: '/a/b', to: '/a/c' }],
   [
     'setTtl /a/b 10m',
     'setTtl',
@@ -186,8 +186,8 @@ describe('what is refused before the cluster is asked', () => {
     expect((await run(['fs', 'mv', 'gfs://one:1/a/b', '/a/c'], fake.cluster('rename', {}))).addresses).toEqual(['one:1'])
     expect((await run(['fs', 'mv', 'gfs://one:1/a/b', 'gfs://one:1/a/c'], fake.cluster('rename', {}))).code).toBe(0)
     expect(fake.requests).toEqual([
-      { from: '/a/b', to: '/a/c' },
-      { from: '/a/b', to: '/a/c' },
+      { from: '/a/b', to: '/a/c', waitMs: 0 },
+      { from: '/a/b', to: '/a/c', waitMs: 0 },
     ])
   })
 })
@@ -288,5 +288,35 @@ describe('fsadmin forget', () => {
     expect(await run(['fsadmin', 'forget', 'box'], fake)).toMatchObject({ code: 0, stdout: 'Worker box is forgotten.\n' })
     expect((await run(['fsadmin', 'forget', 'box', '--format', 'json'], fake)).stdout).toBe('{"workerId":"w1","forgotten":true}\n')
     for (const argv of [[], [' '], ['a', 'b']]) expect((await run(['fsadmin', 'forget', ...argv], fake)).code).toBe(64)
+  })
+})
+
+describe('a path that somebody else has', () => {
+  const busy = new SkeinError('deadline_exceeded', '/a/b is being written to the store; try again', { reason: 'path_busy' })
+
+  it.each(['mv /a/b /a/c --timeout 3s', 'rm /a/b --timeout 3s'])('is waited for, said at once, and not for ever: %s', async (line) => {
+    const waits: unknown[] = []
+    const act = async ({ waitMs }: { waitMs?: number | undefined }): Promise<never> => {
+      waits.push(waitMs)
+      throw busy
+    }
+    const { code, stderr } = await run(['fs', ...line.split(' ')], { lifecycle: { rename: act, delete: act } })
+    expect({ code, waits }).toEqual({ code: 1, waits: [0, 3000] })
+    expect(stderr.split('\n').slice(0, 2)).toEqual([
+      'skein: /a/b is being written to the store: waiting for 3s at most (--timeout)',
+      'skein: /a/b is being written to the store, still after 3s; nothing was changed: try again later, or with a longer --timeout',
+    ])
+  })
+
+  it('may be free again', async () => {
+    let calls = 0
+    const rename = async (): Promise<Record<string, never>> => {
+      calls += 1
+      if (calls === 1) throw busy
+      return {}
+    }
+    const { code, stdout, stderr } = await run(['fs', 'mv', '/a/b', '/a/c'], { lifecycle: { rename } })
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'Renamed /a/b to /a/c\n' })
+    expect(stderr).toContain('waiting for 10m at most')
   })
 })

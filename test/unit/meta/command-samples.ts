@@ -47,6 +47,8 @@ export const commandSamples: Samples = {
   },
   complete_file: { type: 'complete_file', atMs, fileId: fileIdOf(9), length: 10 },
   abandon_file: { type: 'abandon_file', atMs, fileId: fileIdOf(9) },
+  begin_write: { type: 'begin_write', atMs, namespaceId: 'n1', key: 'd/f', fileId: file },
+  end_write: { type: 'end_write', atMs, namespaceId: 'n1', key: 'd/f' },
   persist_files: { type: 'persist_files', atMs, files: [{ fileId: file, etag: 'p', modifiedMs: 7 }] },
   stage_listing: {
     ...{ type: 'stage_listing', atMs, stagingId: '/ns/s', namespaceId, blockSizeBytes: 4, expiresMs: 100 },

@@ -1,0 +1,129 @@
+// Why: a write to the store whose worker, caller or master went away may still arrive there, when its file was moved or removed
+// long ago. How: the worker's answer is lost, and what it sent arrives before, during or after the next change of the path.
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { SkeinError } from '../../../src/base/errors.ts'
+import type { FakeStore } from './fakes.ts'
+import { expectSame, turns } from './held-writes.ts'
+import { call, MasterFixture } from './master-fixture.ts'
+
+const windowMs = 1000
+let fixture: MasterFixture
+let store: FakeStore
+let land: () => void
+
+beforeEach(async () => {
+  fixture = await MasterFixture.open({ cutOffWriteMs: windowMs })
+  store = await fixture.create()
+})
+afterEach(() => fixture.close())
+
+/** A file of 6 bytes, whose write to the store is cut off: it arrives when the test says so. */
+async function cutOff(path: string): Promise<void> {
+  const fileId = await fixture.write(path, 6)
+  const write = fixture.persist.bind(fixture)
+  fixture.persist = async (_on, request) => {
+    land = () => store.put(request.key, { length: request.length, etag: `p-${request.key}`, modifiedMs: 77 })
+    throw new SkeinError('unavailable', 'the worker is gone')
+  }
+  expect((await fixture.lifecycle.persist({ path }, call)).failures).toHaveLength(1)
+  fixture.persist = write
+  expect(fileId).toBeGreaterThan(0)
+}
+const move = (from: string, to: string, waitMs?: number) => fixture.lifecycle.rename({ from, to, waitMs }, call)
+const remove = (path: string, waitMs?: number) => fixture.lifecycle.delete({ path, recursive: true, cacheOnly: false, waitMs }, call)
+
+/** What is asked for goes on until the write cannot arrive any more. */
+async function within(change: () => Promise<unknown>, meanwhile: () => void): Promise<void> {
+  let isDone = false
+  const done = change().then(() => (isDone = true))
+  await turns(50)
+  expect(isDone).toBe(false)
+  meanwhile()
+  fixture.clock.now += windowMs + 1
+  await done
+}
+
+it('a move waits for it, and moves what has arrived', async () => {
+  await cutOff('/ns/d/a')
+  await within(
+    () => move('/ns/d/a', '/ns/d/b'),
+    () => land(),
+  )
+  expect([...store.objects.keys()]).toEqual(['d/b'])
+  await expectSame(fixture, store)
+})
+
+it('a removal of the directory above it waits for it, and removes what has arrived', async () => {
+  await cutOff('/ns/d/a')
+  await within(
+    () => remove('/ns/d'),
+    () => land(),
+  )
+  expect([...store.objects.keys()]).toEqual([])
+})
+
+it('a move that finds nothing arrived moves what only the cache has', async () => {
+  await cutOff('/ns/d/a')
+  await within(
+    () => move('/ns/d', '/ns/e'),
+    () => undefined,
+  )
+  expect([...store.objects.keys()]).toEqual([])
+  expect(await fixture.stat('/ns/e/a')).toMatchObject({ persistenceState: 'NOT_PERSISTED' })
+})
+
+it('a restart in between forgets nothing', async () => {
+  await cutOff('/ns/d/a')
+  await fixture.restart()
+  await within(
+    () => remove('/ns/d/a'),
+    () => store.put('d/other'),
+  )
+  expect([...store.objects.keys()]).toEqual(['d/other'])
+  // Once only.
+  await fixture.restart()
+  await remove('/ns/d')
+})
+
+it('who will not wait hears what is in the way', async () => {
+  await cutOff('/ns/d/a')
+  await expect(remove('/ns/d/a', 0)).rejects.toMatchObject({
+    reason: 'path_busy',
+    message: expect.stringMatching(/^\/ns\/d\/a was being written .* may arrive there for 1 s more; try again$/),
+  })
+  await expect(move('/ns/d', '/ns/e', 0)).rejects.toMatchObject({ reason: 'path_busy' })
+})
+
+it('what somebody else put there in the meantime stays', async () => {
+  await cutOff('/ns/d/a')
+  const write = fixture.persist.bind(fixture)
+  await within(
+    () => move('/ns/d/a', '/ns/d/b'),
+    () => {
+      store.put('d/a', { length: 6, etag: 'theirs' })
+      fixture.persist = async () => Promise.reject(new SkeinError('already_exists', 'another object is there'))
+    },
+  )
+  fixture.persist = write
+  expect(store.objects.get('d/a')?.etag).toBe('theirs')
+  expect(await fixture.stat('/ns/d/b')).toMatchObject({ persistenceState: 'NOT_PERSISTED' })
+})
+
+it('what nobody asks for is made known by itself', async () => {
+  await cutOff('/ns/d/a')
+  land()
+  fixture.clock.now += windowMs + 1
+  const stop = new AbortController()
+  fixture.master.start(stop.signal)
+  await fixture.until(async () => (await fixture.stat('/ns/d/a')).persistenceState === 'PERSISTED')
+  stop.abort()
+  await expectSame(fixture, store)
+})
+
+it('a worker that said no holds up nobody', async () => {
+  await fixture.write('/ns/d/a', 6)
+  fixture.persistFailure = new SkeinError('permission_denied', 'no')
+  expect((await fixture.lifecycle.persist({ path: '/ns/d/a' }, call)).failures).toHaveLength(1)
+  await move('/ns/d/a', '/ns/d/b', 0)
+  await remove('/ns/d/b', 0)
+})
