@@ -284,10 +284,7 @@ function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service']
     syncPage: (request, options) => syncs.syncPage(request, options),
     refreshFile: (request, options) => syncs.refreshFile(request, options),
     auditFiles: (request, options) => syncs.auditFiles(request, options),
-    setReplication: async (request) => {
-      await syncs.setReplication(request)
-      return {}
-    },
+    setReplication: (request) => syncs.setReplication(request),
     commitStaging: ({ stagingId }) => staging.commit(stagingId),
     dropStaging: ({ stagingId }) => staging.drop(stagingId),
     registerWorker: (request) => workerCalls.register(request),

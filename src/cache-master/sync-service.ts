@@ -15,6 +15,7 @@ import type {
   RefreshFileRequest,
   RefreshFileResponse,
   SetReplicationRequest,
+  SetReplicationResponse,
   SyncedFile,
   SyncPageRequest,
   SyncPageResponse,
@@ -106,18 +107,28 @@ export class SyncService {
   }
 
   /** Keeps the target with the files. Files that have it already, or are gone, are passed over. @throws SkeinError invalid_argument */
-  async setReplication({ fileIds, min, max }: SetReplicationRequest): Promise<void> {
+  async setReplication({ fileIds, min, max, keepMax = false }: SetReplicationRequest): Promise<SetReplicationResponse> {
     if (min < 0 || max < -1 || (max >= 0 && min > max)) {
       throw new SkeinError('invalid_argument', `replication min ${min} and max ${max} do not fit: 0 <= min <= max, or max -1 for no limit`)
     }
     const { tables, log, clock } = this.#context
-    const others = fileIds.filter((id) => {
+    let changed = 0
+    const others = new Map<number, number[]>()
+    for (const id of fileIds) {
       const inode = tables.inode(id)
-      if (inode?.kind !== 'file' || (inode.replicationMin === min && inode.replicationMax === max)) return false
+      if (inode?.kind !== 'file') continue
+      const itsMax = keepMax && inode.replicationMax >= min ? inode.replicationMax : max
+      if (inode.replicationMin === min && inode.replicationMax === itsMax) continue
+      const isUnset = inode.replicationMin === 0 && inode.replicationMax === -1
       // One replica is what is kept of a file that asks for none: most files of most loads, and nothing to write down.
-      return !(min === 1 && max === -1 && inode.replicationMin === 0 && inode.replicationMax === -1)
-    })
-    if (others.length > 0) await log.submit({ type: 'set_replication', atMs: clock.nowMs(), fileIds: others, min, max })
+      if (min === 1 && itsMax === -1 && isUnset) continue
+      if (!isUnset) changed += 1
+      const same = others.get(itsMax) ?? []
+      others.set(itsMax, same)
+      same.push(id)
+    }
+    for (const [itsMax, ids] of others) await log.submit({ type: 'set_replication', atMs: clock.nowMs(), fileIds: ids, min, max: itsMax })
+    return { changed }
   }
 
   async #auditFile(
@@ -194,11 +205,19 @@ export class SyncService {
     return record
   }
 
+  /** What was set on a file; nothing where that is what files have anyway. */
+  #setOn(fileId: number): { readonly replicationMin?: number; readonly replicationMax?: number } {
+    const file = this.#context.tables.inode(fileId)
+    if (file?.kind !== 'file' || (file.replicationMin === 0 && file.replicationMax === -1)) return {}
+    return { replicationMin: file.replicationMin, replicationMax: file.replicationMax }
+  }
+
   #syncedFile({ fileId, object, blockSizeBytes, problem, change }: SyncedObject): SyncedFile {
     const { key, length, etag, modifiedMs, crc64 = '' } = object
+    const set = this.#setOn(fileId)
     const blocks = fileId === 0 ? [] : locationsOf(this.#context, fileId, length, blockSizeBytes)
     const known = { ...(modifiedMs !== undefined && { modifiedMs }), ...(crc64 !== '' && { crc64 }) }
-    return { fileId, key, length, etag, blockSizeBytes, blocks, problem, ...known, ...(change !== undefined && { change }) }
+    return { fileId, key, length, etag, blockSizeBytes, blocks, problem, ...set, ...known, ...(change !== undefined && { change }) }
   }
 }
 

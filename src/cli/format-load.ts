@@ -1,7 +1,7 @@
 // Why: what is said of loads: at the end of `distributedLoad` (a shape that GooseFS clients parse), and by `job`. Pure.
 import { formatBytes } from '../base/bytes.ts'
 import { formatDuration } from '../base/durations.ts'
-import type { LoadCounts, LoadFile, LoadStatus, WorkerProgress } from '../wire/generated/job.ts'
+import type { LoadCounts, LoadFile, LoadOptions, LoadStatus, WorkerProgress } from '../wire/generated/job.ts'
 import { formatDate } from './format-file.ts'
 import { printable } from './printable.ts'
 
@@ -46,12 +46,24 @@ export function loadCountsText(status: LoadStatus): string {
 }
 
 /** What was new at the store, and what else a load did; empty when there is nothing to say. A first load of all files is no news. */
-function newsText({ counts }: LoadStatus): string {
+function newsText({ counts, options }: LoadStatus): string {
   if (counts === undefined) return ''
-  const { files, filesAdded = 0, filesChanged = 0, filesRemoved = 0, filesExcluded = 0, filesVerified = 0, filesUnverifiable = 0 } = counts
+  const {
+    files,
+    filesAdded = 0,
+    filesChanged = 0,
+    filesRemoved = 0,
+    filesExcluded = 0,
+    filesVerified = 0,
+    filesUnverifiable = 0,
+    filesReplicationChanged = 0,
+  } = counts
   const isDelta = filesChanged > 0 || filesRemoved > 0 || (filesAdded > 0 && filesAdded < files)
   return [
     isDelta ? `; at the store ${filesAdded} were added, ${filesChanged} changed, ${filesRemoved} removed` : '',
+    filesReplicationChanged > 0
+      ? `; the replication of ${filesReplicationChanged} files, which had been set to something else, is now at least ${options?.replication ?? 1}`
+      : '',
     filesExcluded > 0 ? `; not selected ${filesExcluded}` : '',
     filesVerified + filesUnverifiable > 0
       ? `; verified ${filesVerified}, not verifiable ${filesUnverifiable} (no checksum at the store)`
@@ -102,7 +114,8 @@ export function loadStatText(status: LoadStatus): string {
     ...(options?.schedule === undefined || options.schedule === '' ? [] : ([['Schedule', options.schedule]] as const)),
     ...((options?.readyByMs ?? 0) > 0 ? ([['Ready by', formatDate(options?.readyByMs ?? 0)]] as const) : []),
     ...(options?.atomic === true ? ([['Atomic', status.endedMs > 0 ? 'yes' : 'yes, staged until all of it is in']] as const) : []),
-    ['Replication', options?.replication ?? 1],
+    ['Replication', replicationText(options)],
+    ...(options?.bandwidth === undefined || options.bandwidth === '' ? [] : ([['Bandwidth', options.bandwidth]] as const)),
     ['Active jobs', options?.activeJobs ?? 0],
     ['Submitted', formatDate(status.submittedMs)],
     ...(status.startedMs > 0 ? ([['Started', formatDate(status.startedMs)]] as const) : []),
@@ -125,6 +138,11 @@ export function loadStatText(status: LoadStatus): string {
   return lines.map(([name, value]) => printable(`${name}: ${value}`)).join('\n')
 }
 
+/** What files shall have. */
+export function replicationText(options: LoadOptions | undefined): string {
+  return options?.keepReplication === true ? 'as set on the files, else 1' : String(options?.replication ?? 1)
+}
+
 /** What the listing found that was not as it was known. */
 function deltaLines(counts: LoadCounts | undefined): (readonly [string, number])[] {
   const lines: readonly (readonly [string, number | undefined])[] = [
@@ -132,6 +150,7 @@ function deltaLines(counts: LoadCounts | undefined): (readonly [string, number])
     ['Files added', counts?.filesAdded],
     ['Files changed', counts?.filesChanged],
     ['Files removed', counts?.filesRemoved],
+    ['Files with another replication before', counts?.filesReplicationChanged],
     ['Files verified', counts?.filesVerified],
   ]
   return lines.flatMap(([name, value]) => (value === undefined || value === 0 ? [] : [[name, value] as const]))

@@ -2,6 +2,7 @@
 import { formatDuration } from '../base/durations.ts'
 import type { Schedule, ScheduleDefinition, ScheduleRun } from '../wire/generated/schedule.ts'
 import { formatDate } from './format-file.ts'
+import { replicationText } from './format-load.ts'
 import { printable } from './printable.ts'
 
 /** `schedule ls`: a heading and a line a schedule. */
@@ -38,7 +39,8 @@ export function scheduleText(schedule: Schedule): string {
     ['Catch up', definition?.catchUp ?? ''],
     ...((definition?.jitterMs ?? 0) > 0 ? ([['Jitter', `up to ${formatDuration(definition?.jitterMs ?? 0)}`]] as const) : []),
     ['Overlap', definition?.overlap === true ? 'yes' : 'no'],
-    ['Replication', definition?.options?.replication ?? 1],
+    ['Replication', replicationText(definition?.options)],
+    ...((definition?.options?.bandwidth ?? '') === '' ? [] : ([['Bandwidth', definition?.options?.bandwidth ?? '']] as const)),
     ['Created', formatDate(createdMs)],
     ['State', paused ? 'paused' : 'active'],
     ['Runs', runs],

@@ -9,8 +9,8 @@ import type { Service } from '../wire/service.ts'
 import { type CommandContext, openTarget, type Target, writeResult } from './context.ts'
 import { exitCodes, usageError } from './exit-codes.ts'
 import { followLoad } from './follow-load.ts'
-import { followHint } from './load-events.ts'
-import { addLoadFlags, type LoadFlags, readLoadFlags, withGlobs } from './load-flags.ts'
+import { followHint, resumeHint } from './load-events.ts'
+import { addLoadFlags, type LoadFlags, readLoadFlags, warnOfBandwidth, withGlobs } from './load-flags.ts'
 import { openSource, type SourceFlags } from './load-source.ts'
 import { checkManifest, writeManifest } from './manifest.ts'
 import { notEmpty } from './numbers.ts'
@@ -58,6 +58,7 @@ async function distributedLoad(context: CommandContext, paths: readonly string[]
   if (flags.manifest !== undefined) await checkManifest(notEmpty('--manifest', flags.manifest))
   const { target, request: what, include } = await openSource(context, paths, flags)
   const options = readLoadFlags(withGlobs(flags, include), target.config.load.activeJobs, context.clock.nowMs())
+  warnOfBandwidth(context, flags.bandwidth)
   const request = { requestKey: context.uniqueId(), ...what, options }
   const jobs = target.cluster.jobMaster()
   if (flags.plan === true) return await planLoad(context, jobs, request)
@@ -93,7 +94,7 @@ async function loadOnce(context: CommandContext, text: string): Promise<void> {
   // What only the cache has is in it, and the store, which a load reads, knows nothing of it.
   if (file.folder || file.persistenceState === 'PERSISTED') {
     const selection = include === undefined ? {} : { selection: { include: [...include], exclude: [] } }
-    const options = { replication: 1, activeJobs: config.load.activeJobs, batchSize: 0, ...selection }
+    const options = { replication: 1, keepReplication: true, activeJobs: config.load.activeJobs, batchSize: 0, ...selection }
     const status = await loadToItsEnd(context, target, { requestKey: context.uniqueId(), path, options })
     if (status.state !== 'COMPLETED' || (include !== undefined && status.counts?.files === 0))
       return reportLoad(context, config.home, cluster.jobMaster(), status)
@@ -150,7 +151,8 @@ class StopByStages {
   #onStop(): void {
     this.#stops += 1
     if (this.#stops === 1) {
-      this.#context.io.stderr('\nskein: cancelling; stop again to leave without waiting for it\n')
+      const resume = this.#load === undefined ? '' : `; ${resumeHint(this.#load.loadId)}`
+      this.#context.io.stderr(`\nskein: cancelling; stop again to leave without waiting for it${resume}\n`)
       void this.#cancel()
       return
     }
@@ -160,7 +162,7 @@ class StopByStages {
       loadId === undefined
         ? 'stopped before the load was accepted; `skein job ls` shows whether it was'
         : this.#isCancelHeard
-          ? `load ${loadId} is being cancelled; ${followHint(loadId)}`
+          ? `load ${loadId} is being cancelled; ${followHint(loadId)}; ${resumeHint(loadId)}`
           : `left load ${loadId} as it is; ${followHint(loadId)}`
     this.#leave.abort(new SkeinError('cancelled', message))
   }

@@ -7,7 +7,7 @@ import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import type { JobServiceDefinition, LoadCounts, LoadStatus, WorkerProgress } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
 import { loadFiles } from './failed-list.ts'
-import { addSample, type Progress, progressOf, type ProgressSample } from './progress.ts'
+import { addSample, type Progress, progressOf, type ProgressSample, reachedBy, reachedNothing } from './progress.ts'
 
 /** `state`: the first one, the whole state. `ended`: the last one. */
 type EventKind = 'state' | 'progress' | 'ended'
@@ -82,6 +82,11 @@ export function followHint(loadId: string): string {
   return `follow it with: skein job progress ${loadId} --watch`
 }
 
+/** How to load the rest of a load that was stopped. */
+export function resumeHint(loadId: string): string {
+  return `load the rest later with: skein job resume ${loadId}`
+}
+
 /**
  * The events of a load until it has ended; sits through a restart of the job master, of which `onAway` hears.
  * @throws SkeinError unavailable when the job master stays away, cancelled when `signal` aborts, not_found
@@ -97,6 +102,7 @@ export async function* loadEvents(
   const named = new Set<string>()
   let answeredMs = startedMs
   let window: ProgressSample[] = []
+  let reached = reachedNothing
   let failedBefore = 0
   let event: EventKind = 'state'
   let last = ''
@@ -106,12 +112,13 @@ export async function* loadEvents(
       const status = await jobs.getLoad({ loadId }, { signal, deadlineMs: callDeadlineMs })
       answeredMs = clock.monotonicMs()
       const counts = status.counts ?? noCounts
-      window = addSample(window, { atMs: answeredMs, bytesLoaded: counts.bytesLoaded, filesLoaded: counts.filesLoaded })
+      reached = reachedBy(reached, status)
+      window = addSample(window, { atMs: answeredMs, bytesLoaded: reached.bytesLoaded, filesLoaded: counts.filesLoaded })
       const hasEnded = status.endedMs > 0
       const look = counts.filesFailed !== failedBefore || (hasEnded && counts.filesFailed > named.size)
       const failed = look ? await newlyFailed(jobs, status.loadId, named, signal) : []
       failedBefore = counts.filesFailed
-      const progress = progressOf(status, window)
+      const progress = progressOf(status, window, reached)
       const content = contentOf(status)
       const isNew = hasEnded || failed.length > 0 || content !== last || answeredMs >= newMs + newAfterMs
       // Whoever comes after the end is told the whole state first, too.

@@ -5,12 +5,14 @@ import { parseBandwidth } from '../base/bandwidth.ts'
 import { parseDuration } from '../base/durations.ts'
 import { toSkeinError } from '../base/errors.ts'
 import type { HostChoice, LoadOptions, Selection } from '../wire/generated/job.ts'
+import type { CommandContext } from './context.ts'
 import { usageError } from './exit-codes.ts'
 import { notEmpty, positiveDurationMs, sizeOf, wholeNumber } from './numbers.ts'
+import { printable } from './printable.ts'
 
 export interface LoadFlags {
   readonly atomic?: true
-  readonly replication: string
+  readonly replication?: string
   readonly activeJobs?: string
   readonly batchSize?: string
   readonly expireTime?: string
@@ -39,7 +41,7 @@ export function addLoadFlags(command: Command): Command {
   return command
     .option('-A, --atomic', 'nothing of it is visible until all of it is in')
     .option('--expire-time <duration>', 'how long an unfinished atomic load is kept (default: 24h)')
-    .option('--replication <n>', 'replicas on distinct workers', '1')
+    .option('--replication <n>', 'replicas on distinct workers, from now on (default: what was set on a file, else 1)')
     .option('--active-jobs <n>', 'tasks of this load that may be out at once (default: 3000)')
     .option('--batch-size <n>', 'small files that share a task, at most (default: by size)')
     .option('--include <glob>', 'only files that fit, below the path; may be given again', collect)
@@ -72,7 +74,8 @@ export function readLoadFlags(flags: LoadFlags, activeJobs: number, nowMs: numbe
   const hosts = hostsOf(flags)
   if (flags.expireTime !== undefined && flags.atomic !== true) throw usageError('--expire-time is of atomic loads: give -A too')
   return {
-    replication: wholeNumber('--replication', flags.replication, 1, 1000),
+    replication: flags.replication === undefined ? 1 : wholeNumber('--replication', flags.replication, 1, 1000),
+    ...(flags.replication === undefined && { keepReplication: true }),
     activeJobs: flags.activeJobs === undefined ? activeJobs : wholeNumber('--active-jobs', flags.activeJobs, 1, 1_000_000),
     batchSize: flags.batchSize === undefined ? 0 : wholeNumber('--batch-size', flags.batchSize, 1, 10_000),
     ...(flags.atomic === true && { atomic: true }),
@@ -122,6 +125,19 @@ function bandwidthOf(text: string): string {
     parseBandwidth(notEmpty('--bandwidth', text), '--bandwidth')
     return text
   })
+}
+
+/** A bare number is bytes: less than this is hardly ever what was meant. */
+const slowBytesPerSecond = 1024 ** 2
+
+/** Says on stderr that a rate is very low. Of a text that `readLoadFlags` has taken. */
+export function warnOfBandwidth({ io }: Pick<CommandContext, 'io'>, text: string | undefined): void {
+  const rates = parseBandwidth(text ?? '', '--bandwidth').map(({ bytesPerSecond = Number.POSITIVE_INFINITY }) => bytesPerSecond)
+  const lowest = Math.min(...rates)
+  if (lowest >= slowBytesPerSecond) return
+  io.stderr(
+    `skein: warning: --bandwidth ${printable(text ?? '')} is ${lowest} bytes a second at its lowest; write 50MB/s for 50 megabytes a second\n`,
+  )
 }
 
 /** What the job master will take; how it is meant is its affair. */

@@ -59,12 +59,32 @@ export interface Progress {
   readonly waitsFor: string
 }
 
-export function progressOf(status: LoadStatus, window: readonly ProgressSample[]): Progress {
+/** As far as a load has ever been seen: what an audit finds missing, or a restart forgets, does not take it back. */
+export interface Reached {
+  readonly bytesLoaded: number
+  readonly bytesDone: number
+  readonly filesDone: number
+}
+export const reachedNothing: Reached = { bytesLoaded: 0, bytesDone: 0, filesDone: 0 }
+
+/** With one more look. What running tasks have brought in counts as it comes; a load that has ended is as it says. */
+export function reachedBy(before: Reached, { counts, endedMs }: LoadStatus): Reached {
+  const { bytes = 0, bytesCached = 0, filesCached = 0, filesLoaded = 0, filesFailed = 0 } = counts ?? {}
+  const bytesLoaded = Math.min((counts?.bytesLoaded ?? 0) + (counts?.bytesArriving ?? 0), Math.max(0, bytes - bytesCached))
+  const now = { bytesLoaded, bytesDone: Math.min(bytes, bytesCached + bytesLoaded), filesDone: filesCached + filesLoaded + filesFailed }
+  if (endedMs > 0) return now
+  return {
+    bytesLoaded: Math.max(before.bytesLoaded, now.bytesLoaded),
+    bytesDone: Math.max(before.bytesDone, now.bytesDone),
+    filesDone: Math.max(before.filesDone, now.filesDone),
+  }
+}
+
+export function progressOf(status: LoadStatus, window: readonly ProgressSample[], before = reachedNothing): Progress {
   const counts = status.counts
   const bytes = counts?.bytes ?? 0
   const files = counts?.files ?? 0
-  const bytesDone = Math.min(bytes, (counts?.bytesCached ?? 0) + (counts?.bytesLoaded ?? 0))
-  const filesDone = (counts?.filesCached ?? 0) + (counts?.filesLoaded ?? 0) + (counts?.filesFailed ?? 0)
+  const { bytesDone, filesDone } = reachedBy(before, status)
   const rates = ratesOf(window)
   const rate = rates?.bytesPerSecond ?? 0
   const fileRate = rates?.filesPerSecond ?? 0

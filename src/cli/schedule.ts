@@ -9,6 +9,7 @@ import { exitCodes, usageError } from './exit-codes.ts'
 import { scheduleListText, scheduleRunsText, scheduleText } from './format-schedule.ts'
 import { wholeNumber } from './numbers.ts'
 import { printable } from './printable.ts'
+import { warnOfBandwidth } from './load-flags.ts'
 import { scheduledLoad } from './schedule-arguments.ts'
 import { addTimeFlags, newTimes, type TimeFlags, timesAgain, withTimes } from './schedule-times.ts'
 
@@ -79,6 +80,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
 async function create(context: CommandContext, name: string, words: readonly string[], flags: TimeFlags): Promise<void> {
   const times = newTimes(flags)
   const { path, options, cluster } = await scheduledLoad(context, words)
+  warnOfBandwidth(context, options.bandwidth)
   const schedule = await cluster.schedules().createSchedule({ name, ...times, path, options }, { signal: context.signal })
   writeSchedule(context, schedule)
 }
@@ -87,6 +89,7 @@ async function update(context: CommandContext, name: string, words: readonly str
   const changes = timesAgain(flags)
   if (words.length === 0 && Object.keys(changes).length === 0) throw usageError('nothing to change: give times, or what to load after --')
   const load = words.length === 0 ? undefined : await scheduledLoad(context, words)
+  warnOfBandwidth(context, load?.options.bandwidth)
   const cluster = load?.cluster ?? (await openCluster(context))
   const { definition } = await cluster.schedules().getSchedule({ name }, { signal: context.signal })
   if (definition === undefined) throw new SkeinError('internal', `the job master shows schedule ${name} without a definition`)

@@ -36,7 +36,7 @@ import { type CompletedSet, LoadProgress } from './load-progress.ts'
 import { LoadPlans } from './load-plan.ts'
 import { resumeRequest } from './load-resume.ts'
 import { LoadRunner } from './load-runner.ts'
-import { cutStatus, findLoad, listLoadFiles, statusOf, tasksOutTo } from './load-status.ts'
+import { cutStatus, findLoad, listLoadFiles, statusOf, tasksOutTo, withArriving } from './load-status.ts'
 import { checkSubmission } from './load-submission.ts'
 import { LoadTables } from './load-tables.ts'
 import type { JobMasterOptions } from './options.ts'
@@ -356,7 +356,9 @@ class JobMasterRole implements JobMaster {
 
   #status(loadId: number): ReturnType<typeof statusOf> {
     const load = findLoad(this.#tables, formatLoadId(loadId))
-    return statusOf(load, this.#outstanding.countOf(loadId), this.#runners.get(loadId)?.reason() ?? '', this.#deps.clock.nowMs())
+    const waitingFor = this.#runners.get(loadId)?.reason() ?? ''
+    const status = statusOf(load, this.#outstanding.countOf(loadId), waitingFor, this.#deps.clock.nowMs())
+    return withArriving(status, this.#outstanding, loadId)
   }
 
   /** With what only those who follow it want to know. */

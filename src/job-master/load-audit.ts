@@ -68,7 +68,13 @@ async function auditFiles(runner: RunningLoad, round: Round, { fileIds, replicas
     const part = fileIds.slice(index, index + filesPerCall)
     const lacking = await lackingFiles(runner, round, { fileIds: part, replicas, subjects }, signal)
     for (const files of commandsOf(lacking)) await repair(runner, round, files, subjects, signal)
-    const whole = part.filter((fileId) => !round.repaired.has(fileId))
+    // What was set on a file stays, where the load was not told otherwise.
+    const keeps = runner.load().options.keepReplication === true
+    const isKept = (fileId: number): boolean => {
+      const piece = subjects.get(fileId)?.piece
+      return keeps && (piece?.replication === undefined || piece.replicationKept === true)
+    }
+    const whole = part.filter((fileId) => !round.repaired.has(fileId) && !isKept(fileId))
     await setReplication(runner, whole, replicas, signal)
   }
 }
@@ -219,7 +225,10 @@ async function replacementOf(
 /** The replication target belongs to the files, so that the replication checker agrees with the load. */
 async function setReplication(runner: RunningLoad, fileIds: readonly number[], min: number, signal: AbortSignal): Promise<void> {
   const whole = withoutFailed(runner, fileIds)
-  if (whole.length > 0) await calling(runner, signal, () => runner.deps.master.setReplication({ fileIds: whole, min, max: -1 }, { signal }))
+  if (whole.length === 0) return
+  const request = { fileIds: whole, min, max: -1, keepMax: true }
+  const { changed } = await calling(runner, signal, () => runner.deps.master.setReplication(request, { signal }))
+  runner.noteReplicationChanged(changed)
 }
 
 /** Calls the master, waiting for as long as it is down. @throws SkeinError that is not retryable */

@@ -5,6 +5,7 @@ import { formatBytes } from '../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { stagingOf, wishOf, type LoadOptions, type LoadRecord } from '../load/load.ts'
 import { planMetadata } from '../load/metadata-plan.ts'
+import { keepReplication } from '../load/kept-replication.ts'
 import { filesWithin, groupFilesOf, planPage, releasePlan, type PagePlan, type PlannerOptions } from '../load/planner.ts'
 import { settleMs, type Placement } from '../load/placement.ts'
 import { LoadListing, type ListingPage } from './load-listing.ts'
@@ -235,7 +236,9 @@ function planThePage(runner: RunningLoad, load: LoadRecord, page: ListingPage, s
 
 /** One page of a listing as a load with these options plans it. */
 export function planListed(page: ListingPage, options: LoadOptions, planner: PlannerOptions, placement: Placement): PagePlan {
-  const plan = options.metadataOnly === true ? planMetadata(page.files) : planPage(page.files, planner, placement)
+  const holds = placement.liveWorkers().filter(({ workerId }) => placement.holdsFor(workerId, options.hosts))
+  const files = options.keepReplication === true ? page.files.map((file) => keepReplication(file, holds.length)) : page.files
+  const plan = options.metadataOnly === true ? planMetadata(files) : planPage(files, planner, placement)
   return { ...plan, counts: { ...plan.counts, ...page.delta, filesExcluded: page.filesExcluded } }
 }
 

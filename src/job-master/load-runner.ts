@@ -25,6 +25,7 @@ export class LoadRunner implements RunningLoad {
   readonly #failures: FailureWatch
   readonly #changed: Wakeup
   readonly #freed = new Set<number>()
+  #replicationChanged = 0
   #waitingFor = ''
   #readError = ''
   #progressMs: number
@@ -60,6 +61,10 @@ export class LoadRunner implements RunningLoad {
 
   noteFreed(fileId: number): void {
     this.#freed.add(fileId)
+  }
+
+  noteReplicationChanged(files: number): void {
+    this.#replicationChanged += files
   }
 
   waitFor(reason: string): void {
@@ -277,6 +282,10 @@ export class LoadRunner implements RunningLoad {
   }
 
   #stateChanged(mode: LoadMode, reason: string, errorCode: string, missingCapacityBytes: number): LoadCommand {
-    return { type: 'StateChanged', nowMs: this.deps.clock.nowMs(), loadId: this.loadId, mode, reason, errorCode, missingCapacityBytes }
+    const changed = this.#replicationChanged
+    return {
+      ...{ type: 'StateChanged', nowMs: this.deps.clock.nowMs(), loadId: this.loadId, mode, reason, errorCode, missingCapacityBytes },
+      ...(changed > 0 && { filesReplicationChanged: changed }),
+    }
   }
 }

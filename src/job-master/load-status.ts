@@ -30,6 +30,13 @@ export function tasksOutTo(outstanding: Pick<Outstanding, 'ofLoad'>, loadId: num
   return counts
 }
 
+/** The status with what the running tasks have brought in so far. */
+export function withArriving(status: LoadStatus, outstanding: Pick<Outstanding, 'ofLoad'>, loadId: number): LoadStatus {
+  const bytesArriving = outstanding.ofLoad(loadId).reduce((sum, { bytesDone = 0 }) => sum + bytesDone, 0)
+  if (bytesArriving === 0 || status.endedMs > 0 || status.counts === undefined) return status
+  return { ...status, counts: { ...status.counts, bytesArriving } }
+}
+
 /** `waitingFor`: what a running load waits for. */
 export function statusOf(load: LoadRecord, tasksOut: number, waitingFor: string, nowMs: number): LoadStatus {
   const { path, options, mode, cancelling, counts, listingDone, submittedMs, startedMs, endedMs, errorCode, missingCapacityBytes } = load

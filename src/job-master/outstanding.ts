@@ -19,6 +19,8 @@ export interface OutSet {
   missed: number
   /** Its result is being written down. */
   completing: boolean
+  /** What it has brought in so far, as its job worker says. */
+  bytesDone?: number
 }
 
 /** Losses and the next attempt of sets that came back without a result. */

@@ -39,6 +39,8 @@ export interface RunningLoad {
   submit(command: LoadCommand): Promise<LoadEffect>
   /** A file was in and has been freed since, by others. */
   noteFreed(fileId: number): void
+  /** Files got another replication than had been set on them. */
+  noteReplicationChanged(files: number): void
   /** What people are told that the load waits for; empty when it does not. */
   waitFor(reason: string): void
   /** Something happened to the load. `readError`: why its blocks could not be read just now; progress ends that. */

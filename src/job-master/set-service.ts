@@ -230,6 +230,7 @@ export class SetService {
       if (out === undefined || out.attempt !== task.attempt || (out.session !== undefined && out.session !== worker.session)) continue
       this.#begin(out, worker)
       pacing.progress(out, task.bytesDone)
+      out.bytesDone = Math.max(0, Math.min(task.bytesDone, out.set.bytes))
       running.add(out)
     }
     for (const out of outstanding.ofJobWorker(worker.jobWorkerId)) this.#missed(out, worker, running.has(out))

@@ -197,6 +197,7 @@ function stateChanged(tables: Tables, load: LoadRecord, command: StateChanged): 
   load.reason = command.reason
   load.errorCode = command.errorCode
   load.missingCapacityBytes = command.missingCapacityBytes
+  if (command.filesReplicationChanged !== undefined) load.counts.filesReplicationChanged = command.filesReplicationChanged
   tables.active.delete([load.loadId])
   // The rows of what is open stay, to tell what is in and what is not; there may be very many.
   load.openKept = true

@@ -53,6 +53,7 @@ const hosts = record<HostChoice>({
 })
 const options = record<LoadOptions>({
   replication: whole(1, countMax),
+  keepReplication: optional(flag),
   activeJobs: whole(1, countMax),
   batchSize: whole(1, countMax),
   atomic: optional(flag),
@@ -81,6 +82,7 @@ const piece: Check = both(
     blockCount: whole(0, blocksPerFileMax),
     lead: flag,
     replication: optional(whole(0, countMax)),
+    replicationKept: optional(flag),
     crc64: optional(text(40)),
   }),
   (given) => {
@@ -165,6 +167,7 @@ export const loadCommandChecks: { readonly [Type in LoadCommand['type']]: Check 
   }),
   StateChanged: command<'StateChanged'>({
     ...{ nowMs, loadId: id, mode: oneOf(...modes), reason, errorCode: word, missingCapacityBytes: amount },
+    filesReplicationChanged: optional(amount),
   }),
   SwapBegun: command<'SwapBegun'>({ nowMs, loadId: id }),
   CancelRequested: command<'CancelRequested'>({ nowMs, loadId: id }),

@@ -123,6 +123,7 @@ export interface StateChanged {
   readonly reason: string
   readonly errorCode: string
   readonly missingCapacityBytes: number
+  readonly filesReplicationChanged?: number
 }
 /** An atomic load has all that it needs and is about to be swapped in. Ignored when it is being cancelled. */
 export interface SwapBegun {

@@ -24,6 +24,8 @@ const nextModes: Readonly<Record<LoadMode, readonly LoadMode[]>> = {
 
 export interface LoadOptions {
   readonly replication: number
+  /** What was set on a file is its target; `replication` is of the others. */
+  readonly keepReplication?: boolean
   /** Tasks of this load that may be out at once. */
   readonly activeJobs: number
   /** Files a set of small files may hold. */
@@ -71,6 +73,8 @@ export interface LoadCounts {
   filesAdded?: number
   filesChanged?: number
   filesRemoved?: number
+  /** On which another replication had been set than the load's. */
+  filesReplicationChanged?: number
   /** Listed and not in the selection; in no other count. */
   filesExcluded?: number
   /** Cached and found equal to the store's checksum. */
@@ -135,6 +139,8 @@ export interface Piece {
   readonly replication?: number
   /** Decimal CRC-64/XZ of the whole object, where the store has said it. */
   readonly crc64?: string
+  /** `replication` is what was set on the file, and stays what was set. */
+  readonly replicationKept?: boolean
 }
 
 /** What a task carries: every block of every piece goes to each of the targets (worker ids). */

@@ -23,6 +23,11 @@ export interface ListedFile {
   readonly problemCode?: string | undefined
   /** Replicas of this file, where they are others than the load's. */
   readonly replication?: number | undefined
+  /** That is what was set on it. */
+  readonly replicationKept?: boolean
+  /** What was set on it, as the master says; undefined: nothing was. */
+  readonly replicationMin?: number | undefined
+  readonly replicationMax?: number | undefined
   readonly crc64?: string | undefined
 }
 
@@ -349,7 +354,11 @@ function failureOf(file: ListedFile, code: string, reason: string): FileFailure 
 }
 
 function pieceOf(file: ListedFile, firstBlock: number, count: number, lead: boolean): Piece {
-  const { fileId, key, etag, length, blockSizeBytes, replication, crc64 = '' } = file
-  const own = { ...(replication !== undefined && { replication }), ...(crc64 !== '' && { crc64 }) }
+  const { fileId, key, etag, length, blockSizeBytes, replication, replicationKept = false, crc64 = '' } = file
+  const own = {
+    ...(replication !== undefined && { replication }),
+    ...(replicationKept && { replicationKept }),
+    ...(crc64 !== '' && { crc64 }),
+  }
   return { fileId, key, etag, length, blockSizeBytes, firstBlock, blockCount: count, lead, ...own }
 }

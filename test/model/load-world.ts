@@ -368,8 +368,9 @@ export class World {
         return { files: audited.filter((file) => file.gone || file.shortages.length > 0) }
       }),
       setReplication: up(({ fileIds, min }) => {
+        const changed = fileIds.filter((fileId) => (this.replicationOf.get(fileId) ?? min) !== min).length
         for (const fileId of fileIds) this.replicationOf.set(fileId, min)
-        return {}
+        return { changed }
       }),
       registerJobMaster: up(() => ({})),
     }

@@ -65,7 +65,11 @@ export interface LoadOptions {
     | number
     | undefined;
   /** the load that it goes on with */
-  resumedFrom?: string | undefined;
+  resumedFrom?:
+    | string
+    | undefined;
+  /** what was set on a file is its target; `replication` is for files on which nothing was set */
+  keepReplication?: boolean | undefined;
 }
 
 /** Which of the listed files are wanted. Globs are matched against the path below the loaded path. */
@@ -162,7 +166,15 @@ export interface LoadCounts {
     | number
     | undefined;
   /** cached, and the store has no checksum to hold them against */
-  filesUnverifiable?: number | undefined;
+  filesUnverifiable?:
+    | number
+    | undefined;
+  /** on which another replication had been set than this load's */
+  filesReplicationChanged?:
+    | number
+    | undefined;
+  /** of running tasks, in no other count yet */
+  bytesArriving?: number | undefined;
 }
 
 export interface WorkerProgress {
@@ -553,6 +565,7 @@ function createBaseLoadOptions(): LoadOptions {
     schedule: undefined,
     readyByMs: undefined,
     resumedFrom: undefined,
+    keepReplication: undefined,
   };
 }
 
@@ -605,6 +618,9 @@ export const LoadOptions: MessageFns<LoadOptions> = {
     }
     if (message.resumedFrom !== undefined) {
       writer.uint32(130).string(message.resumedFrom);
+    }
+    if (message.keepReplication !== undefined) {
+      writer.uint32(320).bool(message.keepReplication);
     }
     return writer;
   },
@@ -750,6 +766,14 @@ export const LoadOptions: MessageFns<LoadOptions> = {
             message.resumedFrom = reader.string();
             continue;
           }
+          case 40: {
+            if (tag !== 320) {
+              break;
+            }
+
+            message.keepReplication = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -787,6 +811,7 @@ export const LoadOptions: MessageFns<LoadOptions> = {
     message.schedule = object.schedule ?? undefined;
     message.readyByMs = object.readyByMs ?? undefined;
     message.resumedFrom = object.resumedFrom ?? undefined;
+    message.keepReplication = object.keepReplication ?? undefined;
     return message;
   },
 };
@@ -1386,6 +1411,8 @@ function createBaseLoadCounts(): LoadCounts {
     filesVerified: undefined,
     filesExcluded: undefined,
     filesUnverifiable: undefined,
+    filesReplicationChanged: undefined,
+    bytesArriving: undefined,
   };
 }
 
@@ -1447,6 +1474,12 @@ export const LoadCounts: MessageFns<LoadCounts> = {
     }
     if (message.filesUnverifiable !== undefined) {
       writer.uint32(160).uint64(message.filesUnverifiable);
+    }
+    if (message.filesReplicationChanged !== undefined) {
+      writer.uint32(320).uint64(message.filesReplicationChanged);
+    }
+    if (message.bytesArriving !== undefined) {
+      writer.uint32(328).uint64(message.bytesArriving);
     }
     return writer;
   },
@@ -1616,6 +1649,22 @@ export const LoadCounts: MessageFns<LoadCounts> = {
             message.filesUnverifiable = longToNumber(reader.uint64());
             continue;
           }
+          case 40: {
+            if (tag !== 320) {
+              break;
+            }
+
+            message.filesReplicationChanged = longToNumber(reader.uint64());
+            continue;
+          }
+          case 41: {
+            if (tag !== 328) {
+              break;
+            }
+
+            message.bytesArriving = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1652,6 +1701,8 @@ export const LoadCounts: MessageFns<LoadCounts> = {
     message.filesVerified = object.filesVerified ?? undefined;
     message.filesExcluded = object.filesExcluded ?? undefined;
     message.filesUnverifiable = object.filesUnverifiable ?? undefined;
+    message.filesReplicationChanged = object.filesReplicationChanged ?? undefined;
+    message.bytesArriving = object.bytesArriving ?? undefined;
     return message;
   },
 };

@@ -288,7 +288,12 @@ export interface SyncedFile {
     | number
     | undefined;
   /** ADDED | CHANGED by this call; empty = it was known so */
-  change?: string | undefined;
+  change?:
+    | string
+    | undefined;
+  /** what was set on the file; not given: nothing was */
+  replicationMin?: number | undefined;
+  replicationMax?: number | undefined;
 }
 
 export interface SyncPageResponse {
@@ -341,6 +346,12 @@ export interface SetReplicationRequest {
   fileIds: number[];
   min: number;
   max: number;
+  /** what was set as the maximum stays where min fits below it; max is for the others */
+  keepMax?: boolean | undefined;
+}
+
+export interface SetReplicationResponse {
+  changed: number;
 }
 
 /** ---- workers ---- */
@@ -3424,6 +3435,8 @@ function createBaseSyncedFile(): SyncedFile {
     crc64: undefined,
     modifiedMs: undefined,
     change: undefined,
+    replicationMin: undefined,
+    replicationMax: undefined,
   };
 }
 
@@ -3458,6 +3471,12 @@ export const SyncedFile: MessageFns<SyncedFile> = {
     }
     if (message.change !== undefined) {
       writer.uint32(82).string(message.change);
+    }
+    if (message.replicationMin !== undefined) {
+      writer.uint32(160).sint32(message.replicationMin);
+    }
+    if (message.replicationMax !== undefined) {
+      writer.uint32(168).sint32(message.replicationMax);
     }
     return writer;
   },
@@ -3555,6 +3574,22 @@ export const SyncedFile: MessageFns<SyncedFile> = {
             message.change = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.replicationMin = reader.sint32();
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.replicationMax = reader.sint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3582,6 +3617,8 @@ export const SyncedFile: MessageFns<SyncedFile> = {
     message.crc64 = object.crc64 ?? undefined;
     message.modifiedMs = object.modifiedMs ?? undefined;
     message.change = object.change ?? undefined;
+    message.replicationMin = object.replicationMin ?? undefined;
+    message.replicationMax = object.replicationMax ?? undefined;
     return message;
   },
 };
@@ -4120,7 +4157,7 @@ export const AuditFilesResponse: MessageFns<AuditFilesResponse> = {
 };
 
 function createBaseSetReplicationRequest(): SetReplicationRequest {
-  return { fileIds: [], min: 0, max: 0 };
+  return { fileIds: [], min: 0, max: 0, keepMax: undefined };
 }
 
 export const SetReplicationRequest: MessageFns<SetReplicationRequest> = {
@@ -4137,6 +4174,9 @@ export const SetReplicationRequest: MessageFns<SetReplicationRequest> = {
     }
     if (message.max !== 0) {
       writer.uint32(24).sint32(message.max);
+    }
+    if (message.keepMax !== undefined) {
+      writer.uint32(160).bool(message.keepMax);
     }
     return writer;
   },
@@ -4188,6 +4228,14 @@ export const SetReplicationRequest: MessageFns<SetReplicationRequest> = {
             message.max = reader.sint32();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.keepMax = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4208,6 +4256,62 @@ export const SetReplicationRequest: MessageFns<SetReplicationRequest> = {
     message.fileIds = object.fileIds?.map((e) => e) || [];
     message.min = object.min ?? 0;
     message.max = object.max ?? 0;
+    message.keepMax = object.keepMax ?? undefined;
+    return message;
+  },
+};
+
+function createBaseSetReplicationResponse(): SetReplicationResponse {
+  return { changed: 0 };
+}
+
+export const SetReplicationResponse: MessageFns<SetReplicationResponse> = {
+  encode(message: SetReplicationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.changed !== 0) {
+      writer.uint32(8).uint64(message.changed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetReplicationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetReplicationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.changed = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetReplicationResponse>): SetReplicationResponse {
+    return SetReplicationResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetReplicationResponse>): SetReplicationResponse {
+    const message = createBaseSetReplicationResponse();
+    message.changed = object.changed ?? 0;
     return message;
   },
 };
@@ -6868,7 +6972,7 @@ export const MasterServiceDefinition = {
       name: "SetReplication",
       requestType: SetReplicationRequest as typeof SetReplicationRequest,
       requestStream: false,
-      responseType: Empty as typeof Empty,
+      responseType: SetReplicationResponse as typeof SetReplicationResponse,
       responseStream: false,
       options: {},
     },

@@ -31,7 +31,7 @@ const options = optional(
     ),
     hosts: optional(record<Job.HostChoice>({ hosts: list(host, hostsMax), excludedHosts: list(host, hostsMax), locality: optional(host) })),
     ...{ verify: optional(flag), maxFailures: optional(word), schedule: optional(text(100)), readyByMs: optional(timeMs) },
-    resumedFrom: optional(loadId),
+    ...{ resumedFrom: optional(loadId), keepReplication: optional(flag) },
   }),
 )
 const submission = { bytesMax: mebibyte / 4, fields: { requestKey: word, path, options, indexId: optional(word) } }

@@ -65,7 +65,10 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
   auditFiles: { bytesMax: mebibyte, fields: { fileIds: list(fileId, filesMax), replication: count32 } },
   setReplication: {
     bytesMax: mebibyte,
-    fields: { fileIds: list(fileId, filesMax), min: whole(-1_000_000, 1_000_000), max: whole(-1_000_000, 1_000_000) },
+    fields: {
+      ...{ fileIds: list(fileId, filesMax), min: whole(-1_000_000, 1_000_000), max: whole(-1_000_000, 1_000_000) },
+      keepMax: optional(flag),
+    },
   },
 
   registerWorker: {

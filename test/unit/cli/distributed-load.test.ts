@@ -191,6 +191,38 @@ describe('when the job master is away', () => {
   })
 })
 
+describe('--bandwidth', () => {
+  const warned = async (rate: string): Promise<string> => {
+    const jobs = new FakeJobMaster(load('COMPLETED'))
+    return (await run([...distributedLoad, '--bandwidth', rate], jobs.cluster, { home })).stderr
+  }
+  it.each(['50', '50KB/s', '08:00-20:00=200,else=unlimited'])('%s is warned of: it is hardly what was meant', async (rate) => {
+    expect(await warned(rate)).toMatch(/^skein: warning: --bandwidth \S+ is \d+ bytes a second at its lowest/m)
+  })
+  it.each(['1MB/s', 'unlimited', '08:00-20:00=200MB/s,else=unlimited'])('%s is not', async (rate) => {
+    expect(await warned(rate)).not.toContain('warning')
+  })
+})
+
+describe('--replication', () => {
+  it('is kept as it was set on the files where it is not given', async () => {
+    const submitted = async (...flags: string[]) => {
+      const jobs = new FakeJobMaster(load('COMPLETED'))
+      await run([...distributedLoad, ...flags], jobs.cluster, { home })
+      return jobs.submitted[0]?.options
+    }
+    expect(await submitted()).toMatchObject({ replication: 1, keepReplication: true })
+    expect((await submitted('--replication', '1'))?.keepReplication).toBeUndefined()
+  })
+  it('says on how many files it changed what was set', async () => {
+    const jobs = new FakeJobMaster(
+      load('COMPLETED', { files: 3, filesReplicationChanged: 2 }, { options: { replication: 2, activeJobs: 1, batchSize: 0 } }),
+    )
+    const { stderr } = await run([...distributedLoad, '--replication', '2'], jobs.cluster, { home })
+    expect(stderr).toContain('the replication of 2 files, which had been set to something else, is now at least 2')
+  })
+})
+
 describe('Ctrl-C', () => {
   it('asks for cancellation and waits for it', async () => {
     const jobs = new FakeJobMaster(load('RUNNING'))
@@ -201,6 +233,7 @@ describe('Ctrl-C', () => {
     expect([code, jobs.cancels]).toEqual([4, 1])
     expect(stdout).toBe('Total completed file count is 1, failed file count is 0\n')
     expect(stderr).toContain('cancelling; stop again to leave without waiting for it')
+    expect(stderr).toContain('skein job resume L42')
   })
   it('a second time waits no longer, and says how to follow the load', async () => {
     const jobs = new FakeJobMaster(load('RUNNING'))

@@ -164,7 +164,7 @@ describe('fs load', () => {
   it('loads one replica through the job master and says so', async () => {
     expect(await run(argv, loading('COMPLETED'), { home })).toMatchObject({ code: 0, stdout: '/data/test.txt loaded\n' })
     expect(submitted).toEqual([
-      { requestKey: 'unique', path: '/data/test.txt', options: { replication: 1, activeJobs: 3000, batchSize: 0 } },
+      { requestKey: 'unique', path: '/data/test.txt', options: { replication: 1, keepReplication: true, activeJobs: 3000, batchSize: 0 } },
     ])
     expect((await run([...argv, '--format', 'json'], loading('COMPLETED'), { home })).stdout).toBe(
       '{"path":"/data/test.txt","loaded":true}\n',

@@ -35,7 +35,7 @@ describe('a document', () => {
 })
 
 it('each field of the protocol that ends in Ms is known as a time or as a duration', () => {
-  const durations = ['estimateMs', 'expireTimeMs', 'jitterMs', 'pauseMs', 'syncIntervalMs', 'ttlMs']
+  const durations = ['estimateHighMs', 'estimateLowMs', 'estimateMs', 'expireTimeMs', 'jitterMs', 'pauseMs', 'syncIntervalMs', 'ttlMs']
   const elsewhere = ['stagingExpiresMs']
   const folder = 'src/wire/proto'
   const text = readdirSync(folder)

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { addSample, progressBar, progressOf, type ProgressSample, progressText, ratesOf } from '../../../src/cli/progress.ts'
+import {
+  addSample,
+  progressBar,
+  progressOf,
+  type ProgressSample,
+  progressText,
+  ratesOf,
+  reachedBy,
+  reachedNothing,
+} from '../../../src/cli/progress.ts'
 import { load } from './harness.ts'
 
 const sample = (atMs: number, bytesLoaded: number, filesLoaded = 0): ProgressSample => ({ atMs, bytesLoaded, filesLoaded })
@@ -63,5 +72,39 @@ describe('progress', () => {
     const bar = progressBar(progressOf(status, window), 200)
     expect(bar).toMatch(/^\[#{12}\.{12}\] RUNNING/)
     expect(progressBar(progressOf(status, window), 30)).toHaveLength(29)
+  })
+})
+
+describe('how far a load has been seen', () => {
+  const running = (bytesLoaded: number, bytesArriving: number, filesLoaded: number) =>
+    load('RUNNING', { files: 10, bytes: 1000, bytesCached: 100, bytesLoaded, bytesArriving, filesLoaded })
+  it('counts bytes as they arrive', () => {
+    expect(reachedBy(reachedNothing, running(0, 170, 0))).toEqual({ bytesLoaded: 170, bytesDone: 270, filesDone: 0 })
+    expect(progressOf(running(0, 170, 0), []).fraction).toBe(0.27)
+    // Counted twice for a moment, it is never more than there is.
+    expect(reachedBy(reachedNothing, running(900, 300, 9)).bytesDone).toBe(1000)
+  })
+  it('never goes back, whatever an audit finds or a restart forgets', () => {
+    let reached = reachedNothing
+    const shown = [running(0, 500, 0), running(600, 0, 6), running(300, 0, 3), running(0, 0, 0), running(700, 100, 7)].map((status) => {
+      reached = reachedBy(reached, status)
+      return [reached.bytesDone, reached.filesDone]
+    })
+    expect(shown).toEqual([
+      [600, 0],
+      [700, 6],
+      [700, 6],
+      [700, 6],
+      [900, 7],
+    ])
+    expect(progressOf(running(0, 0, 0), [], reached)).toMatchObject({ bytesDone: 900, filesDone: 7 })
+  })
+  it('is what it says once it has ended', () => {
+    const ended = { ...running(200, 0, 2), endedMs: 9 }
+    expect(reachedBy({ bytesLoaded: 900, bytesDone: 1000, filesDone: 10 }, ended)).toEqual({
+      bytesLoaded: 200,
+      bytesDone: 300,
+      filesDone: 2,
+    })
   })
 })
