@@ -120,7 +120,7 @@ const replaced = list(
 )
 const definition = record<ScheduleDefinition>({
   ...{ name: text(100, { min: 1 }), cron: text(200), timezone: text(100), jitterMs: whole(0, 1e10), after: text(100), readyBy: text(20) },
-  ...{ catchUp: oneOf('latest', 'all', 'none'), overlap: flag, path, options: plain(5000, 2000) },
+  ...{ catchUp: oneOf('latest', 'all', 'none'), overlap: flag, path, options: plain(5000, 4096) },
 })
 const run = record<NewRun>({
   ...{ dueMs: finite(-timeMsMax, timeMsMax), startMs: finite(-timeMsMax, timeMsMax), deadlineMs: finite(-timeMsMax, timeMsMax) },

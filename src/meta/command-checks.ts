@@ -23,8 +23,8 @@ const attributesMax = 200
 const attributeBytesMax = 8192
 const secretsMax = 50
 const sealedBytesMax = 256 * 1024
-/** Entries of one command: more than any page has. */
-const entriesMax = 200_000
+/** Entries of one command: more than any page has, or than a store can have lost in the range of one. */
+const entriesMax = 1_000_000
 
 const atMs = finite(0, timeMsMax)
 const word = text(wordBytesMax, { min: 1 })
