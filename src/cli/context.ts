@@ -3,7 +3,7 @@
 import { SkeinError } from '../base/errors.ts'
 import type { Clock } from '../base/clock.ts'
 import { parsePath, formatPath } from '../base/paths.ts'
-import type { Config, ConfigMode } from '../config/config.ts'
+import type { Config, ConfigMode, MemoryConfig } from '../config/config.ts'
 import type { Cluster } from '../process/cluster.ts'
 import { type ExitCode, usageError } from './exit-codes.ts'
 import { jsonText } from './json-document.ts'
@@ -23,6 +23,8 @@ export interface CliIo {
   readonly setExitCode: (code: number) => void
   /** Ends the process at once. */
   readonly exit: (code: number) => void
+  /** Gives the process the bounds of its memory that it began without: it begins anew, if it can. None: it is left as it is. */
+  readonly boundMemory?: (config: MemoryConfig) => void
 }
 
 /** Options that any command takes, at any place of the command line. */

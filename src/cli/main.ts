@@ -10,6 +10,7 @@ enableCompileCache()
 const { runCli } = await import('./run.ts')
 const { realSurroundings } = await import('./surroundings.ts')
 const { exitCodes } = await import('./exit-codes.ts')
+const { missingBounds } = await import('./memory-bounds.ts')
 
 /** SIGINT and SIGTERM go to the listener that came last; with none (only output is left to be written) they end the process. */
 function stopListeners(): CliIo['onStop'] {
@@ -53,6 +54,19 @@ const io: CliIo = {
     process.exitCode = code
   },
   exit: leave,
+  boundMemory: (config) => {
+    const { execPath, execArgv, argv, env } = process
+    const bounds = missingBounds(config, execArgv, env)
+    if (bounds === undefined || process.execve === undefined) return
+    const environment = Object.entries({ ...env, ...bounds.environment }).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value]],
+    )
+    process.execve(
+      execPath,
+      [execPath, ...execArgv, ...bounds.flags, ...argv.slice(1)],
+      Object.fromEntries(environment) as NodeJS.ProcessEnv,
+    )
+  },
 }
 
 /**

@@ -20,6 +20,7 @@ export async function runRole(role: string, context: CommandContext): Promise<vo
   const root = roots[role]
   if (root === undefined) throw usageError(`there is no role '${role}'`)
   const config = await context.config(role === 'local' ? 'local' : 'role')
+  context.io.boundMemory?.(config.memory)
   const { run } = await root()
   const stop = new AbortController()
   const unlisten = context.io.onStop(() => {

@@ -158,6 +158,14 @@ export interface LoadConfig {
   readonly bandwidth: Bandwidth
 }
 
+/** Of a role's process; 0 each: as Node and the C library have it. */
+export interface MemoryConfig {
+  readonly semiSpaceBytes: number
+  readonly heapGrowthPercent: number
+  readonly mallocArenas: number
+  readonly mallocMmapBytes: number
+}
+
 export type ValueLayer = 'default' | 'profile' | 'file' | 'skein.json' | 'env' | 'flag'
 export interface ValueSource {
   readonly layer: ValueLayer
@@ -173,6 +181,7 @@ export interface Config {
   readonly rpcDeadlineMs: number
   readonly shutdownTimeoutMs: number
   readonly heartbeatIntervalMs: number
+  readonly memory: MemoryConfig
   readonly journal: {
     readonly segmentBytes: number
     /** Entries to leave out where they cannot be applied; 0: none. */

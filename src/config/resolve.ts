@@ -37,6 +37,12 @@ export function resolveConfig(settings: readonly Setting[], mode: ConfigMode, ma
   const config: Config = {
     mode,
     home,
+    memory: {
+      semiSpaceBytes: values.amount('skein.memory.young.generation'),
+      heapGrowthPercent: values.amount('skein.memory.heap.growth'),
+      mallocArenas: values.amount('skein.memory.malloc.arenas'),
+      mallocMmapBytes: values.amount('skein.memory.malloc.mmap.threshold'),
+    },
     logLevel: values.word('skein.log.level') as Config['logLevel'],
     rpcDeadlineMs: values.amount('skein.rpc.deadline'),
     shutdownTimeoutMs: values.amount('skein.shutdown.timeout'),

@@ -71,7 +71,7 @@ export interface JobWorkerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  readonly metrics: Pick<MetricRegistry, 'add'>
+  readonly metrics: Pick<MetricRegistry, 'add'> & Partial<Pick<MetricRegistry, 'observe'>>
   readonly limits: JobWorkerLimits
   /** Who reads on demand in this process; none = nobody. */
   readonly demand?: DemandGauge
@@ -106,6 +106,10 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
     onCancelled: (loadIds) => runner.cancelLoads(loadIds),
     onLane: (lane) => lanes.take(lane),
   })
+  const bytes = new Budget('read-ahead bytes', limits.readAheadBytesMax)
+  const pieces = new PiecePool({ pieceBytes, idleMax: Math.ceil(limits.readAheadBytesMax / pieceBytes), clock: options.clock })
+  options.metrics.observe?.('job.read.buffers', () => bytes.used)
+  options.metrics.observe?.('job.idle.pieces', () => pieces.idle * pieceBytes)
   const runner = new TaskRunner({
     ...options,
     link,
@@ -114,8 +118,8 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
     resources: {
       slots: new Budget('ranged reads', limits.readSlots),
       smallSlots: new Budget('small objects', limits.readSlots * limits.smallReadsPerSlot),
-      bytes: new Budget('read-ahead bytes', limits.readAheadBytesMax),
-      pieces: new PiecePool({ pieceBytes, idleMax: Math.ceil(limits.readAheadBytesMax / pieceBytes), clock: options.clock }),
+      bytes,
+      pieces,
       runStream: (copy) => streams(copy),
       rangeBytes: limits.rangeBytes,
       rangesAhead: limits.rangesAhead,

@@ -96,6 +96,12 @@ export const metricTable = {
   'process.memory.buffers': { type: 'gauge', unit: 'bytes', help: 'Memory of buffers' },
   'journal.appends': { type: 'counter', unit: 'requests', help: 'Commands appended to the journal' },
   'journal.syncs': { type: 'counter', unit: 'requests', help: 'fdatasync calls of the journal' },
+  'job.read.buffers': {
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Bytes that loads hold in memory or have on their way; at most `skein.job.worker.read.budget`',
+  },
+  'job.idle.pieces': { type: 'gauge', unit: 'bytes', help: 'Memory that loads keep for what they read next' },
   'job.tasks.dispatched': { type: 'counter', unit: 'tasks', help: 'Tasks put into the queue' },
   'job.tasks.completed': { type: 'counter', unit: 'tasks', help: 'Tasks whose completion was accepted' },
   'job.tasks.retried': { type: 'counter', unit: 'tasks', help: 'Tasks put into the queue again' },

@@ -145,6 +145,15 @@ export class Cluster {
     return this.#role(name).child?.pid ?? -1
   }
 
+  /** A role's web port, as its ready line says it. */
+  webAddress(name: string): string {
+    const ready = this.#role(name)
+      .child?.stdout()
+      .split('\n')
+      .find((line) => line.startsWith('{"ready"'))
+    return (JSON.parse(ready ?? '{}') as { web?: string }).web ?? ''
+  }
+
   /** Runs a client command against this cluster. */
   cli(args: readonly string[], timeoutMs?: number): Promise<CommandResult> {
     return run(args, {
