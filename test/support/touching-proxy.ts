@@ -65,6 +65,10 @@ export async function startTouchingProxy(targetPort: number, touch: Touch = {}):
           outgoing.socket?.resetAndDestroy()
           return
         }
+        if (answer.body !== undefined) {
+          delete answer.headers['transfer-encoding']
+          answer.headers['content-length'] = Buffer.byteLength(answer.body)
+        }
         outgoing.writeHead(answer.status, answer.headers)
         if (answer.body !== undefined) {
           reply.resume()
