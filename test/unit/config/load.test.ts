@@ -32,6 +32,25 @@ const failure = (run: () => unknown): SkeinError => {
   throw new Error('nothing was thrown')
 }
 
+describe('proxies', () => {
+  const proxyOf = (environment: Record<string, string>, definitions: Record<string, string> = {}) =>
+    load(definitions, { environment: { SKEIN_HOME: home, ...environment } }).ufs.proxy
+
+  it('come from the environment in both spellings, of which the lower one wins, and from -D before it', () => {
+    const upper = { HTTP_PROXY: 'http://up', HTTPS_PROXY: 'http://ups', NO_PROXY: 'a' }
+    expect(proxyOf(upper).http?.reveal()).toBe('http://up')
+    const both = proxyOf({ ...upper, http_proxy: 'http://low', no_proxy: 'b', https_proxy: '' })
+    expect([both.http?.reveal(), both.https?.reveal(), both.except]).toEqual(['http://low', 'http://ups', 'b'])
+    expect(proxyOf(upper, { 'skein.ufs.http.proxy': 'http://flag' }).http?.reveal()).toBe('http://flag')
+    expect(proxyOf({})).toMatchObject({ http: undefined, https: undefined, except: undefined, host: undefined })
+  })
+
+  it('show neither who nor with which password', () => {
+    const shown = proxyOf({ HTTP_PROXY: 'http://user:canary@host' }, { 'fs.cosn.http.proxy.password': 'canary' })
+    expect(JSON.stringify(shown) + inspect(shown)).not.toContain('canary')
+  })
+})
+
 describe('defaults', () => {
   it('are those of the design', () => {
     const config = load()
