@@ -101,7 +101,12 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
   const writtenId = await readClusterId(idPath)
   // First the right to write, then the state: another master may have written until now.
   const term = await deps.journal.campaign(writtenId ?? 'new cluster', deps.signal)
-  const state = await LmdbState.open({ directory: join(directory, 'state'), logger })
+  const damaged = new AbortController()
+  const onDamage = (error: SkeinError): void => {
+    logger.error(error.message, { error })
+    damaged.abort(error)
+  }
+  const state = await LmdbState.open({ directory: join(directory, 'state'), logger, onDamage })
   const tables = new LmdbTables(state)
   const identity = new StateIdentity(state)
   const blocks = new BlockMap()
@@ -168,7 +173,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     }
     const backup = new BackupService({ ...{ state, tables, identity, home: deps.home, clock, logger }, version: options.version })
     const closeState = (): Promise<void> => state.close()
-    return assemble(context, { replication, standstill, notices, backup, identity, random, persistOn: deps.persistOn, closeState })
+    return assemble(context, { replication, standstill, notices, backup, identity, random, persistOn: deps.persistOn, closeState, damaged: damaged.signal })
   } catch (error) {
     await state.close()
     throw error
@@ -184,6 +189,8 @@ interface Assembly {
   readonly random: Random
   readonly persistOn: PersistOn | undefined
   readonly closeState: () => Promise<void>
+  /** Aborts when something in the state is found to be wrong. */
+  readonly damaged: AbortSignal
 }
 
 function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
@@ -223,7 +230,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
     service: limited(MasterServiceDefinition, service),
     lifecycle: limited(LifecycleServiceDefinition, lifecycle.service),
     decommission: (request) => decommission.decommission(request),
-    stopped: context.log.stopped,
+    stopped: AbortSignal.any([context.log.stopped, assembly.damaged]),
     start: (signal) => {
       const either = AbortSignal.any([signal, closing.signal])
       void watchWorkers(context, safeMode, workerCalls, either)

@@ -7,6 +7,7 @@ import type { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { BlockTarget } from './block-target.ts'
 import { type BlockWriteClient, HttpBlockTarget } from './http-block-target.ts'
 import type { PutLimits } from './put-coalescer.ts'
+import type { DirectoriesOf } from './worker-directories.ts'
 import { ShortCircuitBlockTarget } from './short-circuit-block-target.ts'
 
 export interface WorkerAddress {
@@ -22,6 +23,8 @@ export interface BlockTargetPoolOptions {
   readonly hostname: string
   readonly data: BlockWriteClient
   readonly connectWorker: (rpcAddress: string) => ServiceClient<WorkerServiceDefinition>
+  /** Where files of workers of this host may be; none = they are written over HTTP. */
+  readonly directoriesOf?: DirectoriesOf
   /** A worker in this very process, as `skein local` has it. */
   readonly local?: (workerId: string) => BlockTarget | undefined
   readonly clock: Clock
@@ -63,11 +66,13 @@ export class BlockTargetPool {
   }
 
   #create(worker: WorkerAddress, address: string): PooledTarget {
-    const { hostname, data, connectWorker, clock, logger, putLimits } = this.#options
+    const { hostname, data, connectWorker, directoriesOf, clock, logger, putLimits } = this.#options
     const http = new HttpBlockTarget(worker.workerId, worker.dataAddress, data, putLimits)
-    if (worker.hostname !== hostname) return { address, target: http, close: () => undefined }
+    if (worker.hostname !== hostname || directoriesOf === undefined) return { address, target: http, close: () => undefined }
     const connection = connectWorker(worker.rpcAddress)
-    const target = new ShortCircuitBlockTarget({ workerId: worker.workerId, worker: connection.service, http, clock, logger })
+    const target = new ShortCircuitBlockTarget({
+      ...{ workerId: worker.workerId, worker: connection.service, http, directoriesOf, clock, logger },
+    })
     return {
       address,
       target,

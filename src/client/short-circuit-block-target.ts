@@ -1,17 +1,19 @@
 // Why: a writer on the worker's own host need not send large blocks through a socket: it writes the reserved file itself.
 // How: ReserveBlock by RPC, write the temporary file, CommitBlock by RPC with the page checksums that were computed on the
-// way. Where the file is not there (another disk, another user) this worker is written over HTTP from then on.
+// way. Where the file is not there (another disk, another user) this worker is written over HTTP from then on. A file that is
+// none of the worker's reservations (block/known-place.ts) is never opened.
 // Small blocks always go over HTTP: three round trips would cost more than the copy.
-import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { type Clock, throwIfAborted } from '../base/clock.ts'
-import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
+import { openReserved, type ReservedPlace } from '../block/known-place.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { WriteHints } from '../wire/data-plane.ts'
 import type { BlockHeader, WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
 import type { BlockSink, BlockTarget, SmallBlock } from './block-target.ts'
 import { ReservationRenewer } from './reservation-renewer.ts'
+import type { DirectoriesOf } from './worker-directories.ts'
 import { ReservedFileSink } from './reserved-file-sink.ts'
 
 const releaseDeadlineMs = 5000
@@ -24,6 +26,8 @@ export interface ShortCircuitOptions {
   readonly worker: Service<WorkerServiceDefinition>
   /** The same worker over HTTP: for small blocks, and for all of them where the file is not reachable. */
   readonly http: BlockTarget
+  /** Where the worker's files may be. */
+  readonly directoriesOf: DirectoriesOf
   readonly clock: Clock
   readonly logger: Logger
   /** How often open reservations are renewed; the worker aborts them after 60 s. */
@@ -35,6 +39,7 @@ export class ShortCircuitBlockTarget implements BlockTarget {
   readonly #options: ShortCircuitOptions
   readonly #renewer: ReservationRenewer
   #reachable = true
+  #directories: readonly string[] | undefined
 
   constructor(options: ShortCircuitOptions) {
     this.workerId = options.workerId
@@ -47,7 +52,8 @@ export class ShortCircuitBlockTarget implements BlockTarget {
     if (!this.#reachable) return await http.open(header, signal, hints)
     const reserved = await worker.reserveBlock({ header, mediumHint: '', ...hints }, { signal })
     if (reserved.alreadyThere) return undefined
-    const file = await this.#openReserved(reserved.path)
+    const place = { path: reserved.path, blockId: header.blockId, reservation: reserved.reservation }
+    const file = await this.#openReserved(place, signal)
     if (file instanceof SkeinError || file === undefined || signal.aborted) {
       if (file !== undefined && !(file instanceof SkeinError)) await file.close()
       await this.#release(header.blockId, reserved.reservation)
@@ -77,10 +83,18 @@ export class ShortCircuitBlockTarget implements BlockTarget {
   }
 
   /** The file, undefined when it is not reachable from here, or an error that another way would not mend. */
-  async #openReserved(path: string): Promise<FileHandle | SkeinError | undefined> {
+  async #openReserved(place: ReservedPlace, signal: AbortSignal): Promise<FileHandle | SkeinError | undefined> {
     try {
-      return await open(path, constants.O_WRONLY | constants.O_NOFOLLOW)
+      this.#directories ??= await this.#options.directoriesOf(this.workerId, signal)
+      return await openReserved(place, this.#directories)
     } catch (thrown) {
+      if (thrown instanceof SkeinError) {
+        // Asked again for the next block: the worker may have another directory by now.
+        this.#directories = undefined
+        const level = isSkeinError(thrown, 'permission_denied') ? 'warn' : 'debug'
+        this.#options.logger[level]('writing a block over HTTP', { worker: this.workerId, blockId: place.blockId, error: thrown.message })
+        return undefined
+      }
       const { code } = thrown as NodeJS.ErrnoException
       if (code === 'EMFILE' || code === 'ENFILE') {
         return new SkeinError('resource_exhausted', `too many open files (${code}): raise the limit of open files`, { cause: thrown })

@@ -93,7 +93,7 @@ export async function createJobMaster(deps: JobMasterDependencies): Promise<JobM
   const { checkpointEntries, checkpointBytes } = deps.options
   // First the right to write, then the state: another job master may have written until now.
   const term = await journal.campaign('job-master', new AbortController().signal)
-  const state = await LmdbState.open({ directory: join(deps.directory, 'state'), logger })
+  const state = await LmdbState.open({ directory: join(deps.directory, 'state'), logger, onDamage: onFailure })
   try {
     const store = new LoadTables(state)
     const log = await CommandLog.open<LoadCommand, LoadEffect>({

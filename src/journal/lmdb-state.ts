@@ -5,15 +5,21 @@
 // used): a reader that is held keeps every page of the last commit from being used again, and the two pages that say
 // which commit is the last are read before anything else can be committed. lmdb 3.5.6 syncs in transactionSync whatever
 // flags it is given, so its `overlappingSync` is no way around this.
+// Every value has a checksum (checked-values.ts); tables with them have names of their own (`.2`), and what a table of the
+// version before holds moves over when it is first opened. A wrong value is never given out: whoever asks is told, the owner
+// too, and the next start begins with the snapshot (state-use.ts). LMDB's keys and pages have no checksums: a row may be
+// missed because of damage, until somebody comes by it.
 // Pages that were read stay mapped and count as the process's memory until somebody wants it; a large state is therefore
 // closed and opened again, between two turns of the event loop, when too much of it is mapped (mapped-memory.ts).
 import { statSync } from 'node:fs'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { SkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { checkedBytes, checkedNumber, numberOf, type OrderedKey, tableSeed, valueOf } from './checked-values.ts'
 import { diskFileSystem, type JournalFileSystem } from './file-system.ts'
 import { MappedMemory } from './mapped-memory.ts'
 import { currentBootId, StateFiles } from './state-files.ts'
+import { StateUse } from './state-use.ts'
 
 export interface LmdbStateOptions {
   /** Made when it is not there; nobody else's. */
@@ -25,6 +31,8 @@ export interface LmdbStateOptions {
   readonly bootId?: () => string | undefined
   /** File-backed memory of the process at which the state is mapped anew. Default: 640 MiB. */
   readonly mappedBytesMax?: number
+  /** Called once when something in the data is found to be wrong: the process should end, and the next start repairs it. */
+  readonly onDamage?: ((error: SkeinError) => void) | undefined
 }
 
 /** Part of the state that only the live file and the journal hold, no snapshot. */
@@ -33,8 +41,6 @@ export interface Uncopied {
   /** Of the commands in the journal. */
   readonly bytes: number
 }
-
-export type OrderedKey = number | string | (number | string)[]
 
 export interface KeyRange<Key> {
   readonly start?: Key
@@ -67,10 +73,12 @@ const uncopiedBytesRow = 'uncopied_bytes'
 export class LmdbState {
   readonly #files: StateFiles
   readonly #memory: MappedMemory
+  readonly #use: StateUse
+  readonly #onDamage: ((error: SkeinError) => void) | undefined
   #root: RootDatabase
-  readonly #numbers: OpenTable<number, string>
-  /** Every one that was opened. */
-  readonly #tables: { database: { getStats(): object }; reopen(): void }[] = []
+  readonly #numbers: StateTable<string, number>
+  /** Every one that was opened, by name. */
+  readonly #tables = new Map<string, OpenTable>()
   #lastApplied: bigint
   #copiedTo: bigint
   #uncopiedBytes: number
@@ -79,11 +87,14 @@ export class LmdbState {
   #readersBeside = 0
   #closed = false
 
-  private constructor(files: StateFiles, mappedBytesMax: number) {
+  private constructor(files: StateFiles, mappedBytesMax: number, onDamage: LmdbStateOptions['onDamage']) {
     this.#files = files
+    this.#onDamage = onDamage
+    this.#use = new StateUse(files.usePath)
+    this.#use.touch()
     this.#memory = new MappedMemory(mappedBytesMax, () => this.#remap())
     this.#root = openRoot(files.dataPath)
-    this.#numbers = this.#open(() => this.#root.openDB<number, string>({ name: 'state', encoding: 'ordered-binary' }))
+    this.#numbers = this.#numbersBy<string>('state', 'ordered-binary')
     this.#lastApplied = BigInt(this.number(appliedRow) ?? 0)
     this.#copiedTo = BigInt(this.number(copiedRow) ?? 0)
     this.#uncopiedBytes = this.number(uncopiedBytesRow) ?? 0
@@ -96,7 +107,7 @@ export class LmdbState {
   static async open(options: LmdbStateOptions): Promise<LmdbState> {
     const { directory, logger, fileSystem = diskFileSystem, bootId = currentBootId, mappedBytesMax = mappedBytesMaxDefault } = options
     const files = await StateFiles.prepare({ directory, fileSystem, bootId: bootId(), logger })
-    const state = new LmdbState(files, mappedBytesMax)
+    const state = new LmdbState(files, mappedBytesMax, options.onDamage)
     // Then the journal need not reach back to the beginning.
     if (state.lastApplied > 0n && !files.hasSnapshot) await state.snapshot()
     return state
@@ -119,30 +130,35 @@ export class LmdbState {
   /** Pages that hold something; what is free in the file is used again before it grows. 0 after the end. */
   usedBytes(): number {
     if (this.#closed) return 0
+    this.#use.touch()
     const root = this.#root.getStats() as TreeStats & { readonly free: TreeStats }
-    const tables = this.#tables.map(({ database }) => pagesOf(database.getStats() as TreeStats))
+    const tables = Array.from(this.#tables.values(), ({ database }) => pagesOf(database.getStats() as TreeStats))
     return root.pageSize * tables.reduce((sum, pages) => sum + pages, pagesOf(root) + pagesOf(root.free) + metaPages)
   }
 
-  /** A table of bytes; `name` and kind of key are the format, so always the same. At most 15 tables. */
+  /** A table of bytes; `name` and kind of key are the format, so always the same. At most 30 tables. */
   bytesTable<Key extends OrderedKey>(name: string): StateTable<Key, Buffer> {
-    const table = this.#open(() => this.#root.openDB<Buffer, Key>({ name, encoding: 'binary' }))
-    return this.#table(table, (key) => table.database.getBinaryFast(key))
+    const codec = { encode: checkedBytes, decode: valueOf, old: { encoding: 'binary' } } as const
+    return this.#table<Key, Buffer>(name, 'ordered-binary', codec)
   }
 
   /** A table of numbers whose keys are bytes and in the order of these. */
   numbersTable(name: string): StateTable<Buffer, number> {
-    const table = this.#open(() => this.#root.openDB<number, Buffer>({ name, encoding: 'ordered-binary', keyEncoding: 'binary' }))
-    return this.#table(table, (key) => table.database.get(key))
+    return this.#numbersBy<Buffer>(name, 'binary')
+  }
+
+  #numbersBy<Key extends string | Buffer>(name: string, keyEncoding: KeyEncoding): StateTable<Key, number> {
+    const codec = { encode: checkedNumber, decode: numberOf, old: { encoding: 'ordered-binary' } } as const
+    return this.#table<Key, number>(name, keyEncoding, codec)
   }
 
   /** A number of the owner's by name. */
   number(name: string): number | undefined {
-    return this.#numbers.database.get(name)
+    return this.#numbers.get(name)
   }
 
   putNumber(name: string, value: number): void {
-    void this.#numbers.database.put(name, value)
+    this.#numbers.put(name, value)
   }
 
   /**
@@ -151,13 +167,16 @@ export class LmdbState {
    */
   transact<Result>(lastApplied: bigint, change: () => Result, commandBytes = 0): Result {
     const uncopiedBytes = this.#uncopiedBytes + commandBytes
-    const result = this.#root.transactionSync(() => {
-      const made = change()
-      void this.#numbers.database.put(appliedRow, Number(lastApplied))
-      void this.#numbers.database.put(copiedRow, Number(this.#copiedTo))
-      void this.#numbers.database.put(uncopiedBytesRow, uncopiedBytes)
-      return made
-    })
+    this.#use.touch()
+    const result = this.#guarded('a change', () =>
+      this.#root.transactionSync(() => {
+        const made = change()
+        this.#numbers.put(appliedRow, Number(lastApplied))
+        this.#numbers.put(copiedRow, Number(this.#copiedTo))
+        this.#numbers.put(uncopiedBytesRow, uncopiedBytes)
+        return made
+      }),
+    )
     this.#lastApplied = lastApplied
     this.#uncopiedBytes = uncopiedBytes
     return result
@@ -188,13 +207,15 @@ export class LmdbState {
 
   async #copy(): Promise<bigint> {
     if (this.#closed) throw closedError()
+    // It would take the place of one that is whole.
+    if (this.#use.isDamaged) throw damagedError('its data')
     // Before the copy begins: it may have more, never less.
     const upTo = this.#lastApplied
     const copiedBytes = this.#uncopiedBytes
     await this.#files.clearPart()
     this.#readersBeside += 1
     try {
-      await (this.#isSparse() ? this.#root.backup(this.#files.partPath, true) : this.#copyFile())
+      await (this.#isSparse() ? this.#use.during(() => this.#root.backup(this.#files.partPath, true)) : this.#copyFile())
     } finally {
       this.#readersBeside -= 1
     }
@@ -224,12 +245,15 @@ export class LmdbState {
     // lmdb's types leave out `sync`; its promise `flushed` does not cover synchronous transactions.
     const environment = this.#root as RootDatabase & { sync(callback: (error?: Error) => void): void }
     this.#readersBeside += 1
-    return new Promise((resolve, reject) =>
-      environment.sync((error) => {
-        this.#readersBeside -= 1
-        if (error instanceof Error) reject(error)
-        else resolve()
-      }),
+    return this.#use.during(
+      () =>
+        new Promise((resolve, reject) =>
+          environment.sync((error) => {
+            this.#readersBeside -= 1
+            if (error instanceof Error) reject(error)
+            else resolve()
+          }),
+        ),
     )
   }
 
@@ -242,6 +266,7 @@ export class LmdbState {
       await this.flush()
     } finally {
       await this.#root.close()
+      this.#use.close()
     }
     await this.#files.markClosed()
   }
@@ -255,46 +280,120 @@ export class LmdbState {
   #remap(): boolean {
     if (this.#closed || this.#readersBeside > 0) return false
     // Nothing here is written or read asynchronously, so this has ended when it returns.
+    this.#use.touch()
     void this.#root.close()
     this.#root = openRoot(this.#files.dataPath)
-    for (const table of this.#tables) table.reopen()
+    for (const table of this.#tables.values()) table.reopen()
     return true
   }
 
-  #open<Value, Key extends OrderedKey | Buffer>(openDatabase: () => Database<Value, Key>): OpenTable<Value, Key> {
-    const table = {
-      database: openDatabase(),
-      reopen: () => {
-        table.database = openDatabase()
-      },
+  #table<Key extends OrderedKey | Buffer, Value>(name: string, keyEncoding: KeyEncoding, codec: Codec<Value>): StateTable<Key, Value> {
+    const seed = tableSeed(name)
+    const openDatabase = (): Database<Buffer, OrderedKey | Buffer> =>
+      this.#root.openDB<Buffer, OrderedKey | Buffer>({ name: `${name}.2`, encoding: 'binary', keyEncoding })
+    let table = this.#tables.get(name)
+    if (table === undefined) {
+      const opened: OpenTable = { database: openDatabase(), reopen: () => (opened.database = openDatabase()) }
+      this.#tables.set(name, opened)
+      table = opened
+      this.#takeOver(name, keyEncoding, opened, (key, value) => codec.encode(seed, key, value as Value), codec.old)
     }
-    this.#tables.push(table)
-    return table
-  }
-
-  #table<Key extends OrderedKey | Buffer, Value>(
-    table: OpenTable<Value, Key>,
-    read: (key: Key) => Value | undefined,
-  ): StateTable<Key, Value> {
+    const open = table
+    const decoded = (key: Key, bytes: Buffer): Value => {
+      const value = codec.decode(seed, key, bytes)
+      if (value === undefined) throw this.#damaged(`a value of '${name}'`)
+      return value
+    }
+    const state = this
     return {
       get: (key) => {
         this.#checkOpen()
         this.#memory.read()
-        return read(key)
+        this.#use.touch()
+        const bytes = this.#guarded(name, () => open.database.getBinaryFast(key))
+        return bytes === undefined ? undefined : decoded(key, bytes)
       },
-      put: (key, value) => void table.database.put(key, value),
-      delete: (key) => void table.database.remove(key),
-      range: (range) => {
-        this.#checkOpen()
-        return table.database.getRange(range)
+      put: (key, value) => void open.database.put(key, codec.encode(seed, key, value)),
+      delete: (key) => void open.database.remove(key),
+      *range(range) {
+        state.#checkOpen()
+        state.#use.touch()
+        for (const row of open.database.getRange(range)) {
+          const key = row.key as Key
+          yield { key, value: decoded(key, row.value) }
+        }
       },
     }
   }
+
+  /** Moves what a table of the version before holds into the new one. Interrupted anywhere, it goes on at the next start. */
+  #takeOver(
+    name: string,
+    keyEncoding: KeyEncoding,
+    table: OpenTable,
+    encode: (key: OrderedKey | Buffer, value: unknown) => Buffer,
+    old: { readonly encoding: 'binary' | 'ordered-binary' },
+  ): void {
+    const done = Buffer.from('done')
+    const marks = this.#root.openDB<Buffer, string>({ name: 'taken-over', encoding: 'binary' })
+    if (marks.get(name) !== undefined) return
+    const before = this.#root.openDB<unknown, OrderedKey | Buffer>({ name, keyEncoding, ...old })
+    for (let moved = takeOverRows; moved === takeOverRows;) {
+      moved = this.#root.transactionSync(() => {
+        const rows = Array.from(before.getRange({ limit: takeOverRows }), ({ key, value }) => ({ key, value }))
+        for (const { key, value } of rows) {
+          void table.database.put(key, encode(key, value))
+          void before.remove(key)
+        }
+        if (rows.length < takeOverRows) void marks.put(name, done)
+        return rows.length
+      })
+    }
+  }
+
+  /** What LMDB itself finds wrong is damage like any other. */
+  #guarded<T>(what: string, work: () => T): T {
+    try {
+      return work()
+    } catch (thrown) {
+      if (thrown instanceof Error && damageCodes.has(Number((thrown as { code?: unknown }).code))) throw this.#damaged(what, thrown)
+      throw thrown
+    }
+  }
+
+  #damaged(what: string, cause?: unknown): SkeinError {
+    const error = damagedError(what, cause)
+    if (!this.#use.isDamaged) {
+      this.#use.markDamaged()
+      this.#onDamage?.(error)
+    }
+    return error
+  }
+}
+
+type KeyEncoding = 'ordered-binary' | 'binary'
+
+/** How a table's values are kept, and were kept by the version before. */
+interface Codec<Value> {
+  readonly encode: (seed: number, key: OrderedKey | Uint8Array, value: Value) => Buffer
+  readonly decode: (seed: number, key: OrderedKey | Uint8Array, bytes: Buffer) => Value | undefined
+  readonly old: { readonly encoding: 'binary' | 'ordered-binary' }
 }
 
 /** A table as it is open now. */
-interface OpenTable<Value, Key extends OrderedKey | Buffer> {
-  database: Database<Value, Key>
+interface OpenTable {
+  database: Database<Buffer, OrderedKey | Buffer>
+  reopen(): unknown
+}
+
+/** Of one transaction. */
+const takeOverRows = 10_000
+/** MDB_PAGE_NOTFOUND, CORRUPTED, VERSION_MISMATCH, INVALID, CURSOR_FULL, PAGE_FULL: the tree is not one. */
+const damageCodes: ReadonlySet<number> = new Set([-30797, -30796, -30794, -30793, -30787, -30786])
+
+function damagedError(what: string, cause?: unknown): SkeinError {
+  const why = `${what} in the state is damaged: the master ends, and its next start brings the state back from the snapshot and the journal`
+  return new SkeinError('data_loss', why, { reason: 'state_damaged', cause })
 }
 
 function openRoot(path: string): RootDatabase {

@@ -3,13 +3,17 @@
 // How: a marker names the machine's boot in which the state was opened; a clean close takes it away, after a sync. A
 // marker of this boot means that only the process ended, so the kernel still has every write. A marker of another boot
 // (any marker, where boots have no name) means that power may have been lost: the file is replaced by the last snapshot, a
-// copy that was durable before the journal forgot anything up to it; the journal gives what came after.
+// copy that was durable before the journal forgot anything up to it; the journal gives what came after. The same is done
+// where the last process ended inside LMDB or found a wrong value (state-use.ts). The snapshot has a seal (sealed-snapshot.ts).
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { copyFile, constants } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { SkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { JournalFileSystem } from './file-system.ts'
 import { readText, replaceFile } from './replace-file.ts'
+import { copySealed, sealSnapshot } from './sealed-snapshot.ts'
+import { lastUse } from './state-use.ts'
 
 export interface StateFilesOptions {
   readonly directory: string
@@ -22,6 +26,10 @@ export interface StateFilesOptions {
 const markerName = 'opened-in-boot'
 const snapshotName = 'snapshot.mdb'
 const partName = 'snapshot.mdb.part'
+const useName = 'in-use'
+/** Is there once there has been a snapshot with a seal: no other is taken then, and not none. */
+const checkpointedName = 'checkpointed'
+const asideName = 'data.mdb.damaged'
 const dataName = 'data.mdb'
 /** The data and every lock file that LMDB may have beside it. */
 const liveNames = [dataName, 'data.mdb-lock', 'lock.mdb']
@@ -38,7 +46,10 @@ export class StateFiles {
     this.#hasSnapshot = hasSnapshot
   }
 
-  /** Makes the directory (mode 0700) and, when the data may be torn, puts the snapshot in its place. LMDB may be opened then. */
+  /**
+   * Makes the directory (mode 0700) and, when the data may be torn, puts the snapshot in its place. LMDB may be opened then.
+   * @throws SkeinError data_loss when that is needed, and the snapshot is gone or damaged: then nothing was changed
+   */
   static async prepare(options: StateFilesOptions): Promise<StateFiles> {
     const { directory, fileSystem, bootId, logger } = options
     await fileSystem.makeDirectory(directory)
@@ -46,9 +57,11 @@ export class StateFiles {
     const names = await fileSystem.names(directory)
     const openedIn = await readText(fileSystem, join(directory, markerName))
     const hasSnapshot = names.includes(snapshotName)
-    const isTrusted = openedIn === undefined || (bootId !== undefined && openedIn === bootId)
+    const use = lastUse(join(directory, useName))
+    const isTrusted = use !== 'damaged' && (openedIn === undefined || (bootId !== undefined && openedIn === bootId && use === 'whole'))
     if (!isTrusted || (hasSnapshot && !names.includes(dataName))) {
-      logger.warn('the machine may have lost power: going back to the last snapshot and the journal after it', { directory, hasSnapshot })
+      const why = { whole: 'the machine may have lost power', inside: 'the last process ended inside the state', damaged: 'the state was found damaged' }
+      logger.warn(`${why[use]}: going back to the last snapshot and the journal after it`, { directory, hasSnapshot })
       await restore(options, names)
     }
     if (!isTrusted || openedIn === undefined) await replaceFile(fileSystem, join(directory, markerName), bootId ?? unknownBoot)
@@ -57,6 +70,11 @@ export class StateFiles {
 
   get dataPath(): string {
     return join(this.#options.directory, dataName)
+  }
+
+  /** For state-use.ts. */
+  get usePath(): string {
+    return join(this.#options.directory, useName)
   }
 
   /** Where a snapshot is written before `keepSnapshot`. */
@@ -100,14 +118,15 @@ export class StateFiles {
     return head
   }
 
-  /** The snapshot as a new file, not synced. */
+  /** The snapshot as a new file, not synced. @throws SkeinError data_loss when it is damaged */
   async copySnapshot(path: string): Promise<void> {
-    await copyFile(join(this.#options.directory, snapshotName), path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    await copySealed(join(this.#options.directory, snapshotName), path, false, constants.COPYFILE_EXCL)
   }
 
   /** Makes the finished part the snapshot; durable when it resolves. */
   async keepSnapshot(): Promise<void> {
     const { directory, fileSystem } = this.#options
+    await sealSnapshot(this.partPath)
     const file = await fileSystem.open(this.partPath)
     try {
       await file.sync()
@@ -117,6 +136,7 @@ export class StateFiles {
     await fileSystem.rename(this.partPath, join(directory, snapshotName))
     await fileSystem.syncDirectory(directory)
     this.#hasSnapshot = true
+    if (!(await fileSystem.names(directory)).includes(checkpointedName)) await replaceFile(fileSystem, join(directory, checkpointedName), '1')
   }
 
   /** The data is on the disk and LMDB closed: the next start may trust it, after any power loss. */
@@ -131,10 +151,24 @@ export class StateFiles {
 
 /** Interrupted anywhere, it is done again at the next start: the marker does not name a boot until it has ended. */
 async function restore({ directory, fileSystem }: StateFilesOptions, names: readonly string[]): Promise<void> {
+  const hasSnapshot = names.includes(snapshotName)
+  const wasCheckpointed = names.includes(checkpointedName)
+  const data = join(directory, dataName)
+  const part = `${data}.part`
+  if (!hasSnapshot && wasCheckpointed) {
+    const why = `the data in ${directory} cannot be trusted, and its snapshot (${snapshotName}) is missing: put it back, or restore a backup into an empty home`
+    throw new SkeinError('data_loss', why, { reason: 'home_incomplete' })
+  }
+  // Checked and copied before anything goes.
+  if (hasSnapshot) await copySealed(join(directory, snapshotName), part, wasCheckpointed)
   await replaceFile(fileSystem, join(directory, markerName), restoring)
-  for (const name of liveNames) if (names.includes(name)) await fileSystem.remove(join(directory, name))
+  // The journal has it all, but nothing else does.
+  if (!hasSnapshot && names.includes(dataName)) await fileSystem.rename(data, join(directory, asideName))
+  for (const name of liveNames) {
+    if (names.includes(name) && (hasSnapshot || name !== dataName)) await fileSystem.remove(join(directory, name))
+  }
   // Not synced: a power loss from here on restores again.
-  if (names.includes(snapshotName)) await copyFile(join(directory, snapshotName), join(directory, dataName), constants.COPYFILE_FICLONE)
+  if (hasSnapshot) await fileSystem.rename(part, data)
 }
 
 /** Linux names each boot; elsewhere undefined. */

@@ -9,6 +9,7 @@ import { FileWriter, type WrittenFile } from '../client/file-writer.ts'
 import { type Connect, connectAtJobMaster, connectJobMaster, connectMaster } from '../client/master-client.ts'
 import { PassiveCopies } from '../client/passive-copies.ts'
 import { ShortCircuitReader } from '../client/short-circuit-reader.ts'
+import { directoriesAtMaster } from '../client/worker-directories.ts'
 import { WorkerOriginReader } from '../client/worker-origin-reader.ts'
 import type { Config } from '../config/config.ts'
 import { type Logger, silentLogger } from '../telemetry/logger.ts'
@@ -75,6 +76,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     hostname,
     data,
     connectWorker,
+    directoriesOf: directoriesAtMaster((request, call) => master.service.listWorkers(request, call)),
     clock: systemClock,
     logger,
   })

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { open as openLmdb } from 'lmdb'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LmdbState, type StateTable } from '../../../src/journal/lmdb-state.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
@@ -226,7 +227,9 @@ describe('LmdbState', () => {
     await state.close()
     await writeFile(join(home, 'state', 'snapshot.mdb.part'), 'unfinished')
     await open()
-    expect((await readdir(join(home, 'state'))).toSorted()).toEqual(['data.mdb', 'data.mdb-lock', 'opened-in-boot', 'snapshot.mdb'])
+    expect((await readdir(join(home, 'state'))).toSorted()).toEqual([
+      ...['checkpointed', 'data.mdb', 'data.mdb-lock', 'in-use', 'opened-in-boot', 'snapshot.mdb'],
+    ])
   })
 
   it('undoes a transaction that fails, its sequence too, and refuses reads after its end', async () => {
@@ -242,5 +245,29 @@ describe('LmdbState', () => {
     await state.close()
     expect(() => table.get(1)).toThrow(expect.objectContaining({ code: 'unavailable' }))
     await expect(state.snapshot()).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  it('takes over what the version before left, each value once, and goes on after an interruption', async () => {
+    const state = await open()
+    await state.close()
+    const root = openLmdb({ path: join(home, 'state', 'data.mdb'), noSubdir: true, maxDbs: 64 })
+    // As a state of the version before is: nothing was ever taken over, its values lie as they are.
+    for (const name of ['taken-over', 'state.2']) root.openDB({ name, encoding: 'binary' }).clearSync()
+    const oldRows = root.openDB<Buffer, number>({ name: 'rows', encoding: 'binary' })
+    const oldNames = root.openDB<number, Buffer>({ name: 'names', encoding: 'ordered-binary', keyEncoding: 'binary' })
+    const oldState = root.openDB<number, string>({ name: 'state', encoding: 'ordered-binary' })
+    root.transactionSync(() => {
+      for (let i = 1; i <= 12_000; i += 1) void oldRows.put(i, Buffer.from(`row ${i}`))
+      void oldNames.put(Buffer.from('a'), 2 ** 52 + 1)
+      void oldState.put('last_applied', 12_000)
+    })
+    await root.close()
+    const taken = await open()
+    expect(taken.lastApplied).toBe(12_000n)
+    expect(rowsOf(taken)).toEqual(rows(12_000))
+    expect(taken.numbersTable('names').get(Buffer.from('a'))).toBe(2 ** 52 + 1)
+    await taken.close()
+    const again = await open()
+    expect([rowsOf(again).length, again.lastApplied]).toEqual([12_000, 12_000n])
   })
 })

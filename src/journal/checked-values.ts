@@ -1,0 +1,54 @@
+// Why: LMDB keeps no checksums, so a damaged page would be served as another file's version or id. How: each value has in
+// front of it the CRC-32 (four bytes, little-endian) of its table's name, its key and itself, so that a value that lies under
+// another key is seen too. Numbers are eight bytes. Pure.
+import { crc32 } from 'node:zlib'
+
+const crcBytes = 4
+const numberBytes = 8
+const scratch = Buffer.alloc(numberBytes)
+
+export type OrderedKey = number | string | (number | string)[]
+
+/** What a table's checksums begin with. */
+export function tableSeed(name: string): number {
+  return crc32(name)
+}
+
+export function checkedBytes(seed: number, key: OrderedKey | Uint8Array, value: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(crcBytes + value.length)
+  bytes.set(value, crcBytes)
+  bytes.writeUInt32LE(crc32(value, keySeed(seed, key)), 0)
+  return bytes
+}
+
+export function checkedNumber(seed: number, key: OrderedKey | Uint8Array, value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(crcBytes + numberBytes)
+  bytes.writeDoubleLE(value, crcBytes)
+  bytes.writeUInt32LE(crc32(bytes.subarray(crcBytes), keySeed(seed, key)), 0)
+  return bytes
+}
+
+/** The value, a view of `bytes`; undefined when it does not match its checksum. */
+export function valueOf(seed: number, key: OrderedKey | Uint8Array, bytes: Buffer): Buffer | undefined {
+  // `length` may be less than what the buffer has, where lmdb lends its own.
+  const { length } = bytes
+  if (length < crcBytes) return undefined
+  const value = bytes.subarray(crcBytes, length)
+  return crc32(value, keySeed(seed, key)) === bytes.readUInt32LE(0) ? value : undefined
+}
+
+/** As valueOf. */
+export function numberOf(seed: number, key: OrderedKey | Uint8Array, bytes: Buffer): number | undefined {
+  return bytes.length === crcBytes + numberBytes ? valueOf(seed, key, bytes)?.readDoubleLE(0) : undefined
+}
+
+function keySeed(seed: number, key: OrderedKey | Uint8Array): number {
+  // lmdb gives a list of one as the one.
+  if (Array.isArray(key) && key.length === 1 && key[0] !== undefined) return keySeed(seed, key[0])
+  if (typeof key === 'number') {
+    scratch.writeDoubleLE(key, 0)
+    return crc32(scratch, seed)
+  }
+  if (typeof key === 'string') return crc32(key, seed)
+  return crc32(key instanceof Uint8Array ? key : JSON.stringify(key), seed)
+}
