@@ -74,6 +74,7 @@ export function fileInfo(context: MasterContext, record: NamespaceRecord, key: s
     inMemoryBytes: cached.memoryBytes,
     mountPoint: false,
     replicas: cached.replicas,
+    keyMoved: record.neverMoved !== true,
   }
 }
 

@@ -173,7 +173,17 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     }
     const backup = new BackupService({ ...{ state, tables, identity, home: deps.home, clock, logger }, version: options.version })
     const closeState = (): Promise<void> => state.close()
-    return assemble(context, { replication, standstill, notices, backup, identity, random, persistOn: deps.persistOn, closeState, damaged: damaged.signal })
+    return assemble(context, {
+      replication,
+      standstill,
+      notices,
+      backup,
+      identity,
+      random,
+      persistOn: deps.persistOn,
+      closeState,
+      damaged: damaged.signal,
+    })
   } catch (error) {
     await state.close()
     throw error

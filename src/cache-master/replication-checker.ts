@@ -5,6 +5,7 @@
 //
 // A replica lost less than the grace time ago counts as there: its worker may come back. So does everything while a
 // worker has registered and not yet reported, and for the grace time after the start.
+import { blockOf } from './block-of.ts'
 import { blockCount, blockIdOf, blockLength, fileIdOfBlock } from '../base/block-id.ts'
 import type { Clock, Random } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
@@ -159,7 +160,7 @@ export class ReplicationChecker implements WorkerEvents {
     for (const { blockId, sourceId, durable } of this.#copies.to(workerId)) {
       const sourceDataAddress = workers.workerIds(blockId).includes(sourceId) ? workers.dataAddress(sourceId) : undefined
       if (sourceDataAddress === undefined) this.#abandon(blockId, workerId)
-      else told.push({ blockId, sourceDataAddress, durable })
+      else told.push({ blockId, sourceDataAddress, durable, of: blockOf(this.#deps.tables, blockId) })
     }
     return told
   }

@@ -103,9 +103,9 @@ export class BlockCopier {
     }
   }
 
-  async #copy({ blockId, sourceDataAddress, durable }: CopyBlock, signal: AbortSignal): Promise<void> {
+  async #copy({ blockId, sourceDataAddress, durable, of }: CopyBlock, signal: AbortSignal): Promise<void> {
     throwIfAborted(signal)
-    const download = await this.#deps.data.readWhole(sourceDataAddress, blockId, signal)
+    const download = await this.#deps.data.readWhole(sourceDataAddress, blockId, signal, of)
     try {
       // The source's block may be from before its file was persisted; the master knows what holds now.
       const { durable: _before, ...told } = download.header

@@ -1,6 +1,7 @@
 // Why: a file that is in no store yet is put together from its blocks, wherever they are. How: each block from this
 // worker's own store, else from the workers that are named; where one fails, the next goes on after the last byte that came.
 import { blockCount, blockIdOf, blockLength } from '../base/block-id.ts'
+import { type ExpectedBlock, wrongBlock } from '../base/expected-block.ts'
 import { throwIfAborted } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { pageBytes } from '../base/page-checksum.ts'
@@ -8,6 +9,8 @@ import type { BlockStore } from '../block/block-store.ts'
 import type { DataClient } from '../wire/data-client.ts'
 
 export interface CachedFile {
+  readonly namespaceId: string
+  readonly key: string
   readonly fileId: number
   readonly length: number
   readonly blockSizeBytes: number
@@ -38,7 +41,11 @@ export async function* readCachedFile(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for (const [index, { dataAddresses }] of file.blocks.entries()) {
     const blockId = blockIdOf(file.fileId, index)
-    yield* readBlock(blockId, blockLength(file.length, file.blockSizeBytes, index), dataAddresses, sources, signal)
+    const { namespaceId, key, blockSizeBytes } = file
+    // It was written here, so its blocks have no ETag, and the key that it had then.
+    const length = blockLength(file.length, blockSizeBytes, index)
+    const expected: ExpectedBlock = { namespaceId, key, etag: '', length, offset: index * blockSizeBytes, keyMoved: true }
+    yield* readBlock(blockId, expected, dataAddresses, sources, signal)
   }
 }
 
@@ -46,13 +53,16 @@ type Read = (offset: number, length: number) => AsyncIterable<Uint8Array>
 
 async function* readBlock(
   blockId: number,
-  length: number,
+  expected: ExpectedBlock,
   dataAddresses: readonly string[],
   { store, data }: CachedFileSources,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const reads: Read[] = dataAddresses.map((address) => (offset, bytes) => data.read(address, blockId, { offset, length: bytes }, signal))
-  if (store.has(blockId)) reads.unshift((from) => readOwnBlock(store, { blockId, length, from, to: length }, signal))
+  const { length } = expected
+  const reads: Read[] = dataAddresses.map(
+    (address) => (offset, bytes) => data.read(address, blockId, { offset, length: bytes }, signal, expected),
+  )
+  if (store.has(blockId)) reads.unshift((from) => readOwnBlock(store, { blockId, expected, from, to: length }, signal))
   let got = 0
   let last = new SkeinError('not_found', `block ${blockId} is on no worker`)
   for (const read of reads) {
@@ -75,24 +85,22 @@ async function* readBlock(
 
 export interface OwnBlockPart {
   readonly blockId: number
-  /** Of the whole block. */
-  readonly length: number
+  readonly expected: ExpectedBlock
   /** The wanted bytes, `to` not among them. */
   readonly from: number
   readonly to: number
 }
 
-/** Bytes of a block of this worker, page by page, each checked. @throws what the store throws; data_loss when the block has another length */
+/** Bytes of a block of this worker, page by page, each checked. @throws what the store throws; data_loss when it is another block */
 export async function* readOwnBlock(
   store: Pick<BlockStore, 'open'>,
-  { blockId, length, from, to }: OwnBlockPart,
+  { blockId, expected, from, to }: OwnBlockPart,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = await store.open(blockId)
   try {
-    if (reader.header.length !== length) {
-      throw new SkeinError('data_loss', `block ${blockId} has ${reader.header.length} bytes, not ${length}`)
-    }
+    const problem = wrongBlock(reader.header, expected)
+    if (problem !== undefined) throw new SkeinError('data_loss', `block ${blockId} is another one: ${problem}`, { reason: 'wrong_block' })
     for (let at = from; at < to;) {
       const bytes = Math.min(to, (Math.floor(at / pageBytes) + 1) * pageBytes) - at
       yield await reader.read(at, bytes, signal)

@@ -70,7 +70,10 @@ async function* fromHere(
   if (!store.has(block.blockId)) return
   try {
     const to = request.offset - block.offset + request.length
-    for await (const chunk of readOwnBlock(store, { blockId: block.blockId, length: block.length, from, to }, signal)) {
+    const { namespaceId, key, etag } = request
+    // Where a move has changed the key, the store beneath is as good.
+    const expected = { namespaceId, key, etag, length: block.length, offset: block.offset, keyMoved: false }
+    for await (const chunk of readOwnBlock(store, { blockId: block.blockId, expected, from, to }, signal)) {
       servedCached(chunk.length)
       yield chunk
     }

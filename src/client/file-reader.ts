@@ -5,6 +5,7 @@
 // blocks that it touches are looked at, and of those only the wanted bytes.
 import { assert } from '../base/assert.ts'
 import { blockCount, blockIdOf, blockLength } from '../base/block-id.ts'
+import type { ExpectedBlock } from '../base/expected-block.ts'
 import { type Random, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -40,6 +41,8 @@ export interface FileReaderOptions {
   readonly random: Random
   /** Has what is read from other hosts copied to this one; undefined: nothing is. */
   readonly passive?: Pick<PassiveCopies, 'offer'> | undefined
+  /** Has a worker drop a block that is another one than its id says; undefined: it stays. Does not wait, and does not throw. */
+  readonly dropWrong?: ((worker: WorkerInfo, blockId: number) => void) | undefined
   readonly logger: Logger
 }
 
@@ -104,10 +107,11 @@ export class FileReader {
       const part = { offset: Math.max(0, from - start), end: Math.min(length, to - start) }
       const replicas = (opened.blocks[index]?.workerIds ?? []).flatMap((id) => workers.get(id) ?? [])
       const sources = this.#sourcesOf(file, index, replicas, failedWorkers, signal)
-      const what = { name: `block ${index} of ${file.path}`, isOnlyCached: isOnlyCached(file) }
+      const blockId = blockIdOf(file.fileId, index)
+      const what = { name: `block ${index} of ${file.path}`, blockId, isOnlyCached: isOnlyCached(file) }
       const last = yield* this.#readBlock(what, part, sources, failedWorkers, signal)
       if (last.worker !== undefined && part.offset === 0 && part.end === length) {
-        this.#options.passive?.offer(file, blockIdOf(file.fileId, index), last.worker, replicas)
+        this.#options.passive?.offer(file, blockId, last.worker, replicas)
       }
     }
   }
@@ -130,6 +134,8 @@ export class FileReader {
     const blockId = blockIdOf(file.fileId, index)
     const blockBytes = blockLength(file.length, file.blockSizeBytes, index)
     const blockOffset = index * file.blockSizeBytes
+    const { namespaceId, key, etag, keyMoved = true } = file
+    const expected: ExpectedBlock = { namespaceId, key, etag, length: blockBytes, offset: blockOffset, keyMoved }
     const rank = (worker: WorkerInfo): number =>
       (failedWorkers.has(worker.workerId) ? 4 : 0) + (worker.live ? 0 : 2) + (worker.hostname === hostname ? 0 : 1) + random() / 2
     const sources: Source[] = replicas
@@ -140,8 +146,8 @@ export class FileReader {
         worker,
         read: (offset, length) =>
           near !== undefined && worker.hostname === hostname
-            ? near.read({ worker, blockId, length: blockBytes }, { offset, length }, signal)
-            : data.read(worker.dataAddress, blockId, { offset, length }, signal),
+            ? near.read({ worker, blockId, length: blockBytes, expected }, { offset, length }, signal)
+            : data.read(worker.dataAddress, blockId, { offset, length }, signal, expected),
       }))
     if (origin !== undefined && !isOnlyCached(file)) {
       sources.push({
@@ -153,9 +159,19 @@ export class FileReader {
     return sources
   }
 
+  /** The worker reports that it is gone, and others make a replica of the right one. Bytes that exist nowhere else stay. */
+  #dropWrong(worker: WorkerInfo, blockId: number, why: SkeinError): void {
+    this.#options.logger.warn('a worker has another block under the id of this one', {
+      worker: worker.hostname,
+      blockId,
+      error: why.message,
+    })
+    this.#options.dropWrong?.(worker, blockId)
+  }
+
   /** @returns the source of the last byte */
   async *#readBlock(
-    what: { readonly name: string; readonly isOnlyCached: boolean },
+    what: { readonly name: string; readonly blockId: number; readonly isOnlyCached: boolean },
     { offset, end }: { readonly offset: number; readonly end: number },
     sources: readonly Source[],
     failedWorkers: Set<string>,
@@ -179,7 +195,10 @@ export class FileReader {
         throwIfAborted(signal)
         if (emitted === length) return source
         last = toSkeinError(thrown)
-        if (source.worker !== undefined) failedWorkers.add(source.worker.workerId)
+        if (source.worker !== undefined) {
+          failedWorkers.add(source.worker.workerId)
+          if (last.reason === 'wrong_block' && !what.isOnlyCached) this.#dropWrong(source.worker, what.blockId, last)
+        }
         this.#options.logger.debug('a source of a block failed', { what: what.name, source: source.name, error: last.message })
       }
     }

@@ -8,8 +8,10 @@
 // the same name), is read over its data port alone for a while.
 import { type Clock, throwIfAborted } from '../base/clock.ts'
 import { pageBytes } from '../base/page-checksum.ts'
-import { toSkeinError } from '../base/errors.ts'
+import { type ExpectedBlock, wrongBlock } from '../base/expected-block.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { BlockReader } from '../block/block-store.ts'
+import { isBlockPlace } from '../block/known-place.ts'
 import { openLocated } from '../block/located-block.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { ServiceClient } from '../wire/channel.ts'
@@ -43,6 +45,7 @@ export interface NearBlock {
   readonly blockId: number
   /** Of the whole block. */
   readonly length: number
+  readonly expected: ExpectedBlock
 }
 
 interface NearWorker {
@@ -79,7 +82,7 @@ export class ShortCircuitReader {
     }
     if (got === range.length) return
     const rest = { offset: range.offset + got, length: range.length - got }
-    yield* this.#options.data.read(block.worker.dataAddress, block.blockId, rest, signal)
+    yield* this.#options.data.read(block.worker.dataAddress, block.blockId, rest, signal, block.expected)
   }
 
   /** Drops the connections. */
@@ -107,7 +110,12 @@ export class ShortCircuitReader {
     }
     const { header, path } = located
     if (path === '' || header === undefined || header.blockId !== blockId || header.length !== length) return undefined
+    // The data port says the same of it, and what to do.
+    if (wrongBlock(header, block.expected) !== undefined) return undefined
     try {
+      const directories = block.worker.directories.map((directory) => directory.path)
+      if (!(await isBlockPlace(path, directories)))
+        throw new SkeinError('permission_denied', `${path} is in no block directory of the worker`)
       const reader = await openLocated(located, header)
       near.misses = 0
       return reader

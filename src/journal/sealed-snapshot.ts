@@ -31,7 +31,8 @@ export async function copySealed(path: string, to: string, mustBeSealed: boolean
   const bytes = await withFile(path, constants.O_RDONLY, async (file) => {
     const { size } = await file.stat()
     const seal = Buffer.alloc(sealBytes)
-    const isSealed = size >= sealBytes && (await file.read(seal, 0, sealBytes, size - sealBytes)).bytesRead === sealBytes && seal.subarray(12).equals(word)
+    const isSealed =
+      size >= sealBytes && (await file.read(seal, 0, sealBytes, size - sealBytes)).bytesRead === sealBytes && seal.subarray(12).equals(word)
     if (!isSealed) {
       if (mustBeSealed) throw damaged(path)
       return size
@@ -66,5 +67,8 @@ async function withFile<T>(path: PathLike, flags: number, use: (file: FileHandle
 }
 
 function damaged(path: string): SkeinError {
-  return new SkeinError('data_loss', `the snapshot ${path} is damaged, and so is or may be the data beside it: restore a backup into an empty home`)
+  return new SkeinError(
+    'data_loss',
+    `the snapshot ${path} is damaged, and so is or may be the data beside it: restore a backup into an empty home`,
+  )
 }

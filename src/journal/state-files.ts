@@ -60,7 +60,11 @@ export class StateFiles {
     const use = lastUse(join(directory, useName))
     const isTrusted = use !== 'damaged' && (openedIn === undefined || (bootId !== undefined && openedIn === bootId && use === 'whole'))
     if (!isTrusted || (hasSnapshot && !names.includes(dataName))) {
-      const why = { whole: 'the machine may have lost power', inside: 'the last process ended inside the state', damaged: 'the state was found damaged' }
+      const why = {
+        whole: 'the machine may have lost power',
+        inside: 'the last process ended inside the state',
+        damaged: 'the state was found damaged',
+      }
       logger.warn(`${why[use]}: going back to the last snapshot and the journal after it`, { directory, hasSnapshot })
       await restore(options, names)
     }
@@ -136,7 +140,8 @@ export class StateFiles {
     await fileSystem.rename(this.partPath, join(directory, snapshotName))
     await fileSystem.syncDirectory(directory)
     this.#hasSnapshot = true
-    if (!(await fileSystem.names(directory)).includes(checkpointedName)) await replaceFile(fileSystem, join(directory, checkpointedName), '1')
+    if (!(await fileSystem.names(directory)).includes(checkpointedName))
+      await replaceFile(fileSystem, join(directory, checkpointedName), '1')
   }
 
   /** The data is on the disk and LMDB closed: the next start may trust it, after any power loss. */

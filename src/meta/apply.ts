@@ -101,7 +101,7 @@ function createNamespace(tables: Tables, command: CreateNamespace): Applied {
   const { ttlMs, action: ttlAction } = command.ttl ?? { ttlMs: -1, action: 'FREE' as const }
   tables.putInode({ ...newDirectory(rootId, detachedParentId, '', command.atMs), ttlMs, ttlAction })
   const { namespaceId, name, uri, attributes, sealedSecrets, atMs } = command
-  tables.putNamespace({ id: namespaceId, name, uri, attributes, sealedSecrets, createdMs: atMs, version: 1, rootId })
+  tables.putNamespace({ id: namespaceId, name, uri, attributes, sealedSecrets, createdMs: atMs, version: 1, rootId, neverMoved: true })
   return done(1)
 }
 

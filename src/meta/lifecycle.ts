@@ -105,6 +105,7 @@ function rename(tables: Tables, command: Rename): Applied {
   if (folder && to.startsWith(from)) return refused('invalid_argument', `${from} cannot be moved into itself`)
   const taken = directoryAt(tables, record.rootId, to) ?? (folder ? undefined : fileAt(tables, record.rootId, to))
   if (taken !== undefined) return refused('already_exists', `${to} exists already`)
+  if (record.neverMoved === true) tables.putNamespace({ ...record, neverMoved: false })
   const tree = new Tree(tables, record.rootId, command.atMs)
   // The directory `/` right below the root has no other slash before its own.
   const slash = to.length === 1 ? 0 : to.lastIndexOf('/', to.length - 2) + 1

@@ -17,7 +17,7 @@ import { createClient, type ServiceClient } from '../wire/channel.ts'
 import { type ByteRange, DataClient } from '../wire/data-client.ts'
 import type { JobServiceDefinition } from '../wire/generated/job.ts'
 import { LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
-import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { MasterServiceDefinition, WorkerInfo } from '../wire/generated/master.ts'
 import { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
@@ -50,6 +50,7 @@ const unreachableMs = 2000
  * they are not, a copy that may never be needed is not worth a pause that people notice.
  */
 const settleMs = 200
+const dropMs = 5000
 /** How long it waits for a job master to register. */
 const unregisteredMs = 3000
 
@@ -69,8 +70,17 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
   const passive = config.user.passiveCache ? new PassiveCopies({ ...reading, connectWorker, clock: systemClock }) : undefined
   const near = new ShortCircuitReader({ data, connectWorker, clock: systemClock, logger })
   const syncIntervalMs = config.sources.has('goosefs.user.file.metadata.sync.interval') ? config.user.metadataSyncIntervalMs : undefined
-  const reader = new FileReader({ ...reading, near, syncIntervalMs, origin: new WorkerOriginReader(reading), passive })
   const workers = new Map<string, ServiceClient<WorkerServiceDefinition>>()
+  const workerAt = (at: string): Service<WorkerServiceDefinition> => {
+    const client = workers.get(at) ?? connectWorker(at)
+    workers.set(at, client)
+    return client.service
+  }
+  const dropWrong = ({ rpcAddress }: WorkerInfo, blockId: number): void => {
+    const told = workerAt(rpcAddress).freeBlocks({ blockIds: [blockId] }, { signal: new AbortController().signal, deadlineMs: dropMs })
+    told.catch((error: unknown) => logger.debug('a wrong block could not be dropped', { blockId, error }))
+  }
+  const reader = new FileReader({ ...reading, dropWrong, near, syncIntervalMs, origin: new WorkerOriginReader(reading), passive })
   const lifecycle = connect(LifecycleServiceDefinition, address)
   const targets = new BlockTargetPool({
     hostname,
@@ -95,11 +105,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     jobMaster: () => jobMaster.service,
     schedules: () => schedules.service,
     lifecycle: () => lifecycle.service,
-    worker: (at) => {
-      const client = workers.get(at) ?? connectWorker(at)
-      workers.set(at, client)
-      return client.service
-    },
+    worker: workerAt,
     writeFile: (path, length, chunks, signal) => writer.write(path, length, chunks, signal),
     readFile: (path, signal, range) => reader.read(path, signal, range),
     settle: async () => passive?.settle(settleMs),

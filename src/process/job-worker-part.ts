@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { lockDirectory } from '../journal/directory-lock.ts'
 import type { BlockTarget } from '../client/block-target.ts'
+import { directoriesAtMaster } from '../client/worker-directories.ts'
 import { BlockTargetPool } from '../client/block-target-pool.ts'
 import type { DemandGauge } from '../base/demand-gauge.ts'
 import { openIdentity } from '../base/identity.ts'
@@ -45,6 +46,7 @@ export async function startJobWorkerPart(
     hostname,
     data,
     connectWorker: (address) => connect(WorkerServiceDefinition, address),
+    directoriesOf: directoriesAtMaster((request, call) => peers.master.listWorkers(request, call)),
     clock,
     logger,
     ...(peers.local === undefined ? {} : { local: peers.local }),

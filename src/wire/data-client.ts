@@ -4,6 +4,7 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
 import type { Clock } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { type ExpectedBlock, wrongBlock } from '../base/expected-block.ts'
 import { parseAddress } from './address.ts'
 import {
   blockHeaderName,
@@ -100,9 +101,10 @@ export class DataClient {
   }
 
   /** Exactly `length` bytes of a block, or an error. @throws not_found; data_loss; unavailable (`body_cut`) when the bytes end early */
-  read(address: string, blockId: number, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  read(address: string, blockId: number, range: ByteRange, signal: AbortSignal, expected?: ExpectedBlock): AsyncGenerator<Uint8Array> {
     const check = (response: IncomingMessage): void => {
-      decodeBlockHeader(response.headers[blockHeaderName] as string | undefined, blockId)
+      const header = decodeBlockHeader(response.headers[blockHeaderName] as string | undefined, blockId)
+      checkBlock(header, expected, address)
     }
     const { hostname } = this.#options
     const headers: Record<string, string> = hostname === undefined ? {} : { [hostHeaderName]: hostname }
@@ -110,11 +112,12 @@ export class DataClient {
   }
 
   /** A whole block with what it is. @throws not_found; data_loss; the chunks: unavailable (`body_cut`) when the bytes end early */
-  async readWhole(address: string, blockId: number, signal: AbortSignal): Promise<BlockDownload> {
+  async readWhole(address: string, blockId: number, signal: AbortSignal, expected?: ExpectedBlock): Promise<BlockDownload> {
     const path = `${blocksPath}/${blockId}`
     const { exchange, result: response } = await this.#begin(address, 'GET', path, {}, signal, (begun) => begun.answer())
     try {
       const header = decodeBlockHeader(response.headers[blockHeaderName] as string | undefined, blockId)
+      checkBlock(header, expected, address)
       const announced = Number(response.headers['content-length'])
       if (announced !== header.length) {
         throw new SkeinError('data_loss', `block ${blockId} at ${address} has ${announced} bytes, its header says ${header.length}`)
@@ -342,4 +345,13 @@ function* splitFrames(blocks: readonly SmallBlock[]): Generator<readonly SmallBl
     bytes += frameBytes
   }
   if (from < blocks.length) yield blocks.slice(from)
+}
+
+/** @throws SkeinError data_loss (reason `wrong_block`, `wrong_durable_block`) when a worker serves another block under this id */
+function checkBlock(header: BlockHeader, expected: ExpectedBlock | undefined, address: string): void {
+  const problem = expected === undefined ? undefined : wrongBlock(header, expected)
+  // What exists nowhere else may be some other file's only copy.
+  const reason = header.durable === true ? 'wrong_durable_block' : 'wrong_block'
+  if (problem !== undefined)
+    throw new SkeinError('data_loss', `block ${header.blockId} at ${address} is another one: ${problem}`, { reason })
 }

@@ -46,4 +46,5 @@ const listening = { host: '127.0.0.1', port: 0, logger: silentLogger, clock: sys
 const data = await startDataServer({ ...listening, handlers: worker.dataHandlers })
 const rpc = await startServer({ ...listening, services: [serving(WorkerServiceDefinition, worker.workerService)] })
 worker.start({ rpcAddress: rpc.address, dataAddress: data.address, webAddress: '' }, new AbortController().signal)
-writeSync(1, `${JSON.stringify({ ready: true, rpcAddress: rpc.address, dataAddress: data.address })}\n`)
+const directories = store.usage().map(({ path }) => path)
+writeSync(1, `${JSON.stringify({ ready: true, rpcAddress: rpc.address, dataAddress: data.address, directories })}\n`)

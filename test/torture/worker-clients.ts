@@ -20,6 +20,7 @@ export type Expected = 'there' | 'absent' | 'either'
 export interface Addresses {
   readonly rpcAddress: string
   readonly dataAddress: string
+  readonly directories: readonly string[]
 }
 
 export class WorkerClients {
@@ -45,7 +46,13 @@ export class WorkerClients {
     const parts = { deadlineMs: 5000, unavailableMs: 500, clock: systemClock, random: systemRandom, logger: silentLogger }
     const connectWorker = (at: string) => createClient(WorkerServiceDefinition, at, parts)
     this.#rpc = connectWorker(address.rpcAddress)
-    this.#pool = new BlockTargetPool({ ...parts, hostname: 'torture-host', data: this.#data, connectWorker })
+    this.#pool = new BlockTargetPool({
+      ...parts,
+      hostname: 'torture-host',
+      data: this.#data,
+      connectWorker,
+      directoriesOf: async () => address.directories,
+    })
   }
 
   get operations(): number {

@@ -179,6 +179,10 @@ export interface FileInfo {
   /** the object key below the namespace's prefix */
   key: string;
   mountPoint: boolean;
+  /** it, or a directory above it, may have been moved: its blocks may carry another key */
+  keyMoved?:
+    | boolean
+    | undefined;
   /** of cached_bytes: with a replica in a tier of memory */
   inMemoryBytes?:
     | number
@@ -502,6 +506,17 @@ export interface CopyBlock {
   blockId: number;
   sourceDataAddress: string;
   durable: boolean;
+  /** what it must be; not given: not known */
+  of?: BlockOf | undefined;
+}
+
+export interface BlockOf {
+  namespaceId: string;
+  key: string;
+  etag: string;
+  length: number;
+  offset: number;
+  keyMoved: boolean;
 }
 
 /** ---- the cluster ---- */
@@ -2165,6 +2180,7 @@ function createBaseFileInfo(): FileInfo {
     namespaceId: "",
     key: "",
     mountPoint: false,
+    keyMoved: undefined,
     inMemoryBytes: undefined,
     replicas: 0,
   };
@@ -2243,6 +2259,9 @@ export const FileInfo: MessageFns<FileInfo> = {
     }
     if (message.mountPoint !== false) {
       writer.uint32(192).bool(message.mountPoint);
+    }
+    if (message.keyMoved !== undefined) {
+      writer.uint32(328).bool(message.keyMoved);
     }
     if (message.inMemoryBytes !== undefined) {
       writer.uint32(320).uint64(message.inMemoryBytes);
@@ -2458,6 +2477,14 @@ export const FileInfo: MessageFns<FileInfo> = {
             message.mountPoint = reader.bool();
             continue;
           }
+          case 41: {
+            if (tag !== 328) {
+              break;
+            }
+
+            message.keyMoved = reader.bool();
+            continue;
+          }
           case 40: {
             if (tag !== 320) {
               break;
@@ -2515,6 +2542,7 @@ export const FileInfo: MessageFns<FileInfo> = {
     message.namespaceId = object.namespaceId ?? "";
     message.key = object.key ?? "";
     message.mountPoint = object.mountPoint ?? false;
+    message.keyMoved = object.keyMoved ?? undefined;
     message.inMemoryBytes = object.inMemoryBytes ?? undefined;
     message.replicas = object.replicas ?? 0;
     return message;
@@ -5735,7 +5763,7 @@ export const WorkerHeartbeatResponse: MessageFns<WorkerHeartbeatResponse> = {
 };
 
 function createBaseCopyBlock(): CopyBlock {
-  return { blockId: 0, sourceDataAddress: "", durable: false };
+  return { blockId: 0, sourceDataAddress: "", durable: false, of: undefined };
 }
 
 export const CopyBlock: MessageFns<CopyBlock> = {
@@ -5748,6 +5776,9 @@ export const CopyBlock: MessageFns<CopyBlock> = {
     }
     if (message.durable !== false) {
       writer.uint32(24).bool(message.durable);
+    }
+    if (message.of !== undefined) {
+      BlockOf.encode(message.of, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -5789,6 +5820,14 @@ export const CopyBlock: MessageFns<CopyBlock> = {
             message.durable = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.of = BlockOf.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5809,6 +5848,122 @@ export const CopyBlock: MessageFns<CopyBlock> = {
     message.blockId = object.blockId ?? 0;
     message.sourceDataAddress = object.sourceDataAddress ?? "";
     message.durable = object.durable ?? false;
+    message.of = (object.of !== undefined && object.of !== null) ? BlockOf.fromPartial(object.of) : undefined;
+    return message;
+  },
+};
+
+function createBaseBlockOf(): BlockOf {
+  return { namespaceId: "", key: "", etag: "", length: 0, offset: 0, keyMoved: false };
+}
+
+export const BlockOf: MessageFns<BlockOf> = {
+  encode(message: BlockOf, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespaceId !== "") {
+      writer.uint32(10).string(message.namespaceId);
+    }
+    if (message.key !== "") {
+      writer.uint32(18).string(message.key);
+    }
+    if (message.etag !== "") {
+      writer.uint32(26).string(message.etag);
+    }
+    if (message.length !== 0) {
+      writer.uint32(32).uint64(message.length);
+    }
+    if (message.offset !== 0) {
+      writer.uint32(40).uint64(message.offset);
+    }
+    if (message.keyMoved !== false) {
+      writer.uint32(48).bool(message.keyMoved);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BlockOf {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBlockOf();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.namespaceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.length = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.offset = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.keyMoved = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BlockOf>): BlockOf {
+    return BlockOf.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BlockOf>): BlockOf {
+    const message = createBaseBlockOf();
+    message.namespaceId = object.namespaceId ?? "";
+    message.key = object.key ?? "";
+    message.etag = object.etag ?? "";
+    message.length = object.length ?? 0;
+    message.offset = object.offset ?? 0;
+    message.keyMoved = object.keyMoved ?? false;
     return message;
   },
 };

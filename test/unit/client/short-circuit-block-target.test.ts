@@ -1,5 +1,5 @@
 // The short circuit against a real file and a fake worker: exact bytes and checksums, renewals, fall-back, no leftovers.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -25,19 +25,22 @@ function header(length: number) {
 }
 
 class FakeWorker {
-  readonly path = join(directory, 'temp')
+  readonly path = join(directory, 'temp', `${(7).toString(16).padStart(14, '0')}-r1`)
   readonly calls: string[] = []
   committedChecksums: number[] = []
   renewed: string[][] = []
   refuse: SkeinError | undefined
   alreadyThere = false
   createsFile = true
+  /** Another path than its own. */
+  says: string | undefined
   readonly service = {
     reserveBlock: async () => {
       this.calls.push('reserve')
       if (this.refuse !== undefined) throw this.refuse
+      await mkdir(join(directory, 'temp'), { recursive: true })
       if (this.createsFile) await writeFile(this.path, '')
-      return { alreadyThere: this.alreadyThere, path: this.path, reservation: 'r1' }
+      return { alreadyThere: this.alreadyThere, path: this.says ?? this.path, reservation: 'r1' }
     },
     commitBlock: async ({ pageChecksums: checksums }: { pageChecksums: number[] }) => {
       this.calls.push('commit')
@@ -67,7 +70,14 @@ function create(worker: FakeWorker, clock: Clock = systemClock) {
       http.push('put')
     },
   }
-  const target = new ShortCircuitBlockTarget({ workerId: 'w1', worker: worker.service, http: httpTarget, clock, logger: silentLogger })
+  const target = new ShortCircuitBlockTarget({
+    workerId: 'w1',
+    worker: worker.service,
+    http: httpTarget,
+    directoriesOf: async () => [directory],
+    clock,
+    logger: silentLogger,
+  })
   return { target, http }
 }
 
@@ -77,6 +87,41 @@ function randomBytes(length: number): Buffer {
 }
 
 describe('ShortCircuitBlockTarget', () => {
+  test('fills no file that is not the reservation it made, in a directory of the worker', async () => {
+    const outside = await mkdtemp(join(tmpdir(), 'skein-outside-'))
+    const name = `${(7).toString(16).padStart(14, '0')}-r1`
+    await mkdir(join(directory, 'temp'))
+    await mkdir(join(outside, 'temp'))
+    const victim = join(outside, 'temp', name)
+    const own = join(directory, 'temp', name)
+    await symlink(join(outside, 'temp'), join(directory, 'linked'))
+    const places: [string, () => Promise<unknown>][] = [
+      [victim, async () => undefined],
+      [`${directory}/temp/../../${outside.slice(outside.lastIndexOf('/') + 1)}/temp/${name}`, async () => undefined],
+      [join(directory, 'linked', name), async () => undefined],
+      [join(directory, name), () => writeFile(join(directory, name), '')],
+      [join(directory, 'temp', 'other'), () => writeFile(join(directory, 'temp', 'other'), '')],
+      [own, () => symlink(victim, own)],
+      [own, () => link(victim, own)],
+      [own, () => writeFile(own, 'not empty')],
+      [`temp/${name}`, async () => undefined],
+    ]
+    for (const [path, prepare] of places) {
+      await rm(own, { force: true })
+      await writeFile(victim, '')
+      await prepare()
+      const worker = new FakeWorker()
+      worker.createsFile = false
+      worker.says = path
+      const { target, http } = create(worker)
+      await target.open(header(mib), never)
+      expect([path, http, worker.calls]).toEqual([path, ['open'], ['reserve', 'abort']])
+      expect(await readFile(victim, 'utf8')).toBe('')
+      await rm(own, { force: true })
+    }
+    await rm(outside, { recursive: true })
+  })
+
   test('writes chunks of any size exactly and commits their page checksums', async () => {
     const worker = new FakeWorker()
     const { target } = create(worker)

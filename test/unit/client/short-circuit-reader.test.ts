@@ -12,6 +12,7 @@ import { FileReader } from '../../../src/client/file-reader.ts'
 import { ShortCircuitReader } from '../../../src/client/short-circuit-reader.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
+import type { ExpectedBlock } from '../../../src/base/expected-block.ts'
 import type { LocateBlockRequest, LocateBlockResponse } from '../../../src/wire/generated/worker.ts'
 import {
   bytesOf,
@@ -43,11 +44,17 @@ beforeEach(async () => {
     segments: { blockBytesMax: mebibyte },
     ...deps,
   })
+  worker.directories = [{ path: root, tier: 'SSD', mediumType: 'SSD', quotaBytes: 1, usedBytes: 0 }]
   cleanups = [folder.remove, () => store.close()]
   for (const { id, length } of [large, small]) await store.put(headerOf(id, length), bytesOf(length, id))
 })
 afterEach(async () => {
   for (const cleanup of cleanups.toReversed()) await cleanup()
+})
+
+const blockOf = ({ id, length }: typeof large) => ({
+  ...{ worker, blockId: id, length },
+  expected: { ...headerOf(id, length), keyMoved: false },
 })
 
 type Locate = (request: LocateBlockRequest) => Promise<LocateBlockResponse>
@@ -86,7 +93,7 @@ function nearReader(around: (locate: Locate) => Locate = (locate) => locate) {
 
 async function readPart(near: ShortCircuitReader, { id, length }: typeof large, from = 0, to = length): Promise<Buffer> {
   const chunks: Uint8Array[] = []
-  const block = { worker, blockId: id, length }
+  const block = blockOf({ id, length })
   for await (const chunk of near.read(block, { offset: from, length: to - from }, never)) chunks.push(chunk)
   return Buffer.concat(chunks)
 }
@@ -142,7 +149,7 @@ describe('ShortCircuitReader', () => {
   test.each([large, small])('a block that is freed while it is read is read to its end ($length bytes)', async (block) => {
     const { near, overPort } = nearReader()
     // Nothing of it is read before the first piece is asked for: the place is known by then, the rest is not read yet.
-    const reading = near.read({ worker, blockId: block.id, length: block.length }, { offset: 0, length: block.length }, never)
+    const reading = near.read(blockOf(block), { offset: 0, length: block.length }, never)
     const chunks: Uint8Array[] = []
     for await (const chunk of reading) {
       if (chunks.length === 0) expect(await store.free(block.id)).toBe(true)
@@ -156,7 +163,7 @@ describe('ShortCircuitReader', () => {
     const { near, overPort } = nearReader()
     await flipByte(await blockFile(), 4 * mebibyte + 5)
     const chunks: Uint8Array[] = []
-    const reading = near.read({ worker, blockId: large.id, length: large.length }, { offset: 0, length: large.length }, never)
+    const reading = near.read(blockOf(large), { offset: 0, length: large.length }, never)
     const all = (async () => {
       for await (const chunk of reading) chunks.push(chunk)
     })()
@@ -212,12 +219,32 @@ describe('ShortCircuitReader', () => {
     })
     const chunks: Uint8Array[] = []
     await (async () => {
-      for await (const chunk of near.read({ worker, blockId: large.id, length: large.length }, { offset: 0, length: large.length }, never))
-        chunks.push(chunk)
+      for await (const chunk of near.read(blockOf(large), { offset: 0, length: large.length }, never)) chunks.push(chunk)
     })().catch(() => undefined)
     // All of it was left to the data port, which says what is there.
     expect(overPort).toEqual([[0, large.length]])
     if (what !== 'another version of the block') expect(chunks).toEqual([])
+  })
+
+  test('a file outside of the directories that the worker registered is not opened, whatever it says', async () => {
+    worker.directories = [{ path: join(root, 'elsewhere'), tier: 'SSD', mediumType: 'SSD', quotaBytes: 1, usedBytes: 0 }]
+    const { near, overPort } = nearReader()
+    expect(isRight(await readPart(near, large), large)).toBe(true)
+    expect(overPort).toEqual([[0, large.length]])
+  })
+
+  test('a block that is another one than the file has is left to the data port, which is told what is wanted', async () => {
+    const expected: ExpectedBlock = { ...headerOf(large.id, large.length), keyMoved: false }
+    for (const wrong of [{ key: 'other' }, { etag: 'other' }, { namespaceId: 'other' }, { offset: 9 }]) {
+      const { near, overPort } = nearReader()
+      const block = { worker, blockId: large.id, length: large.length, expected: { ...expected, ...wrong } }
+      for await (const _ of near.read(block, { offset: 0, length: large.length }, never)) break
+      expect(overPort).toHaveLength(1)
+    }
+    const { near, overPort } = nearReader()
+    const moved = { worker, blockId: large.id, length: large.length, expected: { ...expected, key: 'moved', keyMoved: true } }
+    for await (const _ of near.read(moved, { offset: 0, length: large.length }, never)) break
+    expect(overPort).toEqual([])
   })
 
   test('a worker that does not know the call, or is silent, is not asked again for a while', async () => {
@@ -255,8 +282,7 @@ describe('ShortCircuitReader', () => {
     const { near } = nearReader()
     const before = (await readdir('/proc/self/fd').catch(() => [])).length
     for (let n = 0; n < 40; n += 1) {
-      for await (const _ of near.read({ worker, blockId: large.id, length: large.length }, { offset: 0, length: large.length }, never))
-        break
+      for await (const _ of near.read(blockOf(large), { offset: 0, length: large.length }, never)) break
     }
     expect((await readdir('/proc/self/fd').catch(() => [])).length).toBeLessThan(before + 20)
   })

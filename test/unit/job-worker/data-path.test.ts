@@ -74,6 +74,7 @@ describe('the walk of the bytes', () => {
         }
         return { service: { ...near!.service, commitBlock }, close: () => undefined }
       },
+      directoriesOf: async () => [near!.directory],
       clock: systemClock,
       logger: silentLogger,
     })
@@ -128,7 +129,7 @@ describe('the walk of the bytes', () => {
         master: {
           openFile: async () =>
             OpenFileResponse.fromPartial({
-              file: FileInfo.fromPartial({ fileId, key, etag, length, blockSizeBytes, path }),
+              file: FileInfo.fromPartial({ fileId, namespaceId: 'n1', key, etag, length, blockSizeBytes, path }),
               blocks: Array.from({ length: piece.blockCount }, () => ({ workerIds: ['near', 'far'] })),
               workers: workers.map(({ target }) => WorkerInfo.fromPartial({ ...target, live: true })),
             }),

@@ -102,7 +102,14 @@ function shortCircuit(): ShortCircuitBlockTarget {
     throw new Error('not over HTTP')
   }
   const http = { workerId: 'w', open: unused, put: unused }
-  return new ShortCircuitBlockTarget({ workerId: 'w', worker: service, http, clock: systemClock, logger: silentLogger })
+  return new ShortCircuitBlockTarget({
+    workerId: 'w',
+    worker: service,
+    http,
+    directoriesOf: async () => store.usage().map(({ path }) => path),
+    clock: systemClock,
+    logger: silentLogger,
+  })
 }
 
 test('a few pieces carry a large block into the store, in the process and by the file', async () => {

@@ -52,7 +52,8 @@ function damage(path: string, random: () => number): void {
   const kind = at(4)
   if (kind === 0) for (let n = 0; n < 1 + at(200); n += 1) bytes[at(bytes.length)] = at(256)
   else if (kind === 1) bytes.fill(at(256), at(bytes.length / 4096) * 4096, at(bytes.length))
-  else if (kind === 2) for (let n = 0; n < 3; n += 1) bytes.copy(bytes, at(bytes.length / 4096) * 4096, at(bytes.length / 4096) * 4096, bytes.length / 2)
+  else if (kind === 2)
+    for (let n = 0; n < 3; n += 1) bytes.copy(bytes, at(bytes.length / 4096) * 4096, at(bytes.length / 4096) * 4096, bytes.length / 2)
   else for (let n = 0; n < 40; n += 1) bytes[at(bytes.length)] = (bytes[at(bytes.length)] ?? 0) ^ (1 << at(8))
   writeFileSync(path, kind === 1 && at(2) === 0 ? bytes.subarray(0, at(bytes.length)) : bytes)
 }
@@ -73,7 +74,11 @@ test.each(Array.from({ length: runs }, (_, index) => firstSeed + index))('damage
 })
 
 test('a damaged snapshot is refused, and nothing is changed', () => {
-  for (const [name, at] of [['first', 0.01], ['middle', 0.5], ['end', 0.999]] as const) {
+  for (const [name, at] of [
+    ['first', 0.01],
+    ['middle', 0.5],
+    ['end', 0.999],
+  ] as const) {
     const directory = join(home, name)
     cpSync(join(home, 'state'), directory, { recursive: true })
     const path = join(directory, 'snapshot.mdb')

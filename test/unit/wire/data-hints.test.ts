@@ -41,7 +41,14 @@ async function house() {
   const server = await serve(createDataHandlers({ store, metrics: deps.metrics, clock: systemClock, readStore: noStores }))
   const http = new HttpBlockTarget('w', server.address, client())
   const { service } = createWorkerService({ workerId: 'w', hostname: 'h', home: '', store, clock: systemClock })
-  const short = new ShortCircuitBlockTarget({ workerId: 'w', worker: service, http, clock: systemClock, logger: silentLogger })
+  const short = new ShortCircuitBlockTarget({
+    workerId: 'w',
+    worker: service,
+    http,
+    directoriesOf: async () => real.usage().map(({ path }) => path),
+    clock: systemClock,
+    logger: silentLogger,
+  })
   cleanups.push(async () => {
     short.close()
     await real.close()
