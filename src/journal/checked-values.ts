@@ -9,6 +9,13 @@ const scratch = Buffer.alloc(numberBytes)
 
 export type OrderedKey = number | string | (number | string)[]
 
+/** How a table's values are kept, and were kept by the version before. */
+export interface Codec<Value> {
+  readonly encode: (seed: number, key: OrderedKey | Uint8Array, value: Value) => Buffer
+  readonly decode: (seed: number, key: OrderedKey | Uint8Array, bytes: Buffer) => Value | undefined
+  readonly old: { readonly encoding: 'binary' | 'ordered-binary' }
+}
+
 /** What a table's checksums begin with. */
 export function tableSeed(name: string): number {
   return crc32(name)

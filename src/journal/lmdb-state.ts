@@ -15,9 +15,11 @@ import { statSync } from 'node:fs'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { SkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { checkedBytes, checkedNumber, numberOf, type OrderedKey, tableSeed, valueOf } from './checked-values.ts'
+import { checkedBytes, checkedNumber, type Codec, numberOf, type OrderedKey, tableSeed, valueOf } from './checked-values.ts'
 import { diskFileSystem, type JournalFileSystem } from './file-system.ts'
+import { metaPages, pagesOf, type TreeStats } from './lmdb-pages.ts'
 import { MappedMemory } from './mapped-memory.ts'
+import { damagedError, isDamage } from './state-damage.ts'
 import { currentBootId, StateFiles } from './state-files.ts'
 import { StateUse } from './state-use.ts'
 
@@ -304,7 +306,6 @@ export class LmdbState {
       if (value === undefined) throw this.#damaged(`a value of '${name}'`)
       return value
     }
-    const state = this
     return {
       get: (key) => {
         this.#checkOpen()
@@ -315,14 +316,20 @@ export class LmdbState {
       },
       put: (key, value) => void open.database.put(key, codec.encode(seed, key, value)),
       delete: (key) => void open.database.remove(key),
-      *range(range) {
-        state.#checkOpen()
-        state.#use.touch()
-        for (const row of open.database.getRange(range)) {
-          const key = row.key as Key
-          yield { key, value: decoded(key, row.value) }
-        }
-      },
+      range: (range) => this.#rows(open, range, decoded),
+    }
+  }
+
+  *#rows<Key extends OrderedKey | Buffer, Value>(
+    table: OpenTable,
+    range: KeyRange<Key>,
+    decoded: (key: Key, bytes: Buffer) => Value,
+  ): Generator<{ readonly key: Key; readonly value: Value }> {
+    this.#checkOpen()
+    this.#use.touch()
+    for (const row of table.database.getRange(range)) {
+      const key = row.key as Key
+      yield { key, value: decoded(key, row.value) }
     }
   }
 
@@ -356,7 +363,7 @@ export class LmdbState {
     try {
       return work()
     } catch (thrown) {
-      if (thrown instanceof Error && damageCodes.has(Number((thrown as { code?: unknown }).code))) throw this.#damaged(what, thrown)
+      if (isDamage(thrown)) throw this.#damaged(what, thrown)
       throw thrown
     }
   }
@@ -373,13 +380,6 @@ export class LmdbState {
 
 type KeyEncoding = 'ordered-binary' | 'binary'
 
-/** How a table's values are kept, and were kept by the version before. */
-interface Codec<Value> {
-  readonly encode: (seed: number, key: OrderedKey | Uint8Array, value: Value) => Buffer
-  readonly decode: (seed: number, key: OrderedKey | Uint8Array, bytes: Buffer) => Value | undefined
-  readonly old: { readonly encoding: 'binary' | 'ordered-binary' }
-}
-
 /** A table as it is open now. */
 interface OpenTable {
   database: Database<Buffer, OrderedKey | Buffer>
@@ -388,30 +388,8 @@ interface OpenTable {
 
 /** Of one transaction. */
 const takeOverRows = 10_000
-/** MDB_PAGE_NOTFOUND, CORRUPTED, VERSION_MISMATCH, INVALID, CURSOR_FULL, PAGE_FULL: the tree is not one. */
-const damageCodes: ReadonlySet<number> = new Set([-30797, -30796, -30794, -30793, -30787, -30786])
-
-function damagedError(what: string, cause?: unknown): SkeinError {
-  const why = `${what} in the state is damaged: the master ends, and its next start brings the state back from the snapshot and the journal`
-  return new SkeinError('data_loss', why, { reason: 'state_damaged', cause })
-}
-
 function openRoot(path: string): RootDatabase {
   return open({ path, noSubdir: true, maxDbs: tablesMax, mapSize: mapBytes, noSync: true })
-}
-
-/** Of one of LMDB's trees, as lmdb gives it; its types leave it out. */
-interface TreeStats {
-  readonly pageSize: number
-  readonly treeBranchPageCount: number
-  readonly treeLeafPageCount: number
-  readonly overflowPages: number
-}
-
-const metaPages = 2
-
-function pagesOf({ treeBranchPageCount, treeLeafPageCount, overflowPages }: TreeStats): number {
-  return treeBranchPageCount + treeLeafPageCount + overflowPages
 }
 
 function closedError(): SkeinError {
