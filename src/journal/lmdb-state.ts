@@ -295,12 +295,12 @@ export class LmdbState {
       this.#root.openDB<Buffer, OrderedKey | Buffer>({ name: `${name}.2`, encoding: 'binary', keyEncoding })
     let table = this.#tables.get(name)
     if (table === undefined) {
-      const opened: OpenTable = { database: openDatabase(), reopen: () => (opened.database = openDatabase()) }
-      this.#tables.set(name, opened)
-      table = opened
-      this.#takeOver(name, keyEncoding, opened, (key, value) => codec.encode(seed, key, value as Value), codec.old)
+      const made: OpenTable = { database: openDatabase(), reopen: () => (made.database = openDatabase()) }
+      this.#tables.set(name, made)
+      table = made
+      this.#takeOver(name, keyEncoding, made, (key, value) => codec.encode(seed, key, value as Value), codec.old)
     }
-    const open = table
+    const opened = table
     const decoded = (key: Key, bytes: Buffer): Value => {
       const value = codec.decode(seed, key, bytes)
       if (value === undefined) throw this.#damaged(`a value of '${name}'`)
@@ -311,12 +311,12 @@ export class LmdbState {
         this.#checkOpen()
         this.#memory.read()
         this.#use.touch()
-        const bytes = this.#guarded(name, () => open.database.getBinaryFast(key))
+        const bytes = this.#guarded(name, () => opened.database.getBinaryFast(key))
         return bytes === undefined ? undefined : decoded(key, bytes)
       },
-      put: (key, value) => void open.database.put(key, codec.encode(seed, key, value)),
-      delete: (key) => void open.database.remove(key),
-      range: (range) => this.#rows(open, range, decoded),
+      put: (key, value) => void opened.database.put(key, codec.encode(seed, key, value)),
+      delete: (key) => void opened.database.remove(key),
+      range: (range) => this.#rows(opened, range, decoded),
     }
   }
 
