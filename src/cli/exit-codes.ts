@@ -10,7 +10,8 @@ export function usageError(message: string): SkeinError {
 }
 
 export function exitCodeOfError(error: SkeinError): ExitCode {
-  if (error.reason === 'usage') return exitCodes.usage
+  // Whoever refuses what was given, the command line itself or a master: it has to be written otherwise. A file is no command.
+  if (error.code === 'invalid_argument' && error.reason !== 'config') return exitCodes.usage
   if (error.code === 'not_found') return exitCodes.notFound
   if (error.code === 'cancelled') return exitCodes.cancelled
   return exitCodes.failed

@@ -9,6 +9,7 @@ import { type CommandContext, openCluster, writeResult } from './context.ts'
 import { exitCodes, usageError } from './exit-codes.ts'
 import { filesOfBlocks, type KeptFile, type PlacedBlock } from './kept-files.ts'
 import { longCallMs } from './long-call.ts'
+import { notEmpty } from './numbers.ts'
 import { printable } from './printable.ts'
 
 export interface AdoptFlags {
@@ -26,6 +27,7 @@ export async function adopt(context: CommandContext, id: string | undefined, fla
   const asked = [id !== undefined, flags.list === true, flags.recover === true, flags.release === true].filter(Boolean).length
   if (asked !== 1) throw usageError('name the cluster to adopt, or one of --list, --recover, --release')
   if (flags.into !== undefined && flags.recover !== true) throw usageError('--into goes with --recover')
+  if (flags.into !== undefined) checkDirectory(flags.into)
   const cluster = await openCluster(context)
   if (id !== undefined) return adoptCluster(context, cluster, id)
   const { files, silent } = await keptFiles(context, cluster)
@@ -34,7 +36,17 @@ export async function adopt(context: CommandContext, id: string | undefined, fla
   if (flags.recover === true) return recover(context, cluster, files, flags.into)
   if (flags.release === true) return release(context, cluster, files)
   const text = files.length === 0 ? 'No worker keeps blocks of files that the master does not know.' : files.map(fileText).join('\n')
-  writeResult(context, { files: files.map(fileDocument) }, text)
+  writeResult(context, { entries: files.map(fileDocument) }, text)
+}
+
+/** @throws SkeinError invalid_argument (usage) */
+function checkDirectory(text: string): void {
+  try {
+    if (parsePath(notEmpty('--into', text)).namespace !== '') return
+  } catch (thrown) {
+    throw usageError(`--into: ${toSkeinError(thrown).message}`)
+  }
+  throw usageError('--into: name a directory in a namespace, such as /namespace/recovered')
 }
 
 async function adoptCluster(context: CommandContext, cluster: Cluster, id: string): Promise<void> {

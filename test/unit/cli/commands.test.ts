@@ -117,7 +117,7 @@ describe('exit codes of errors', () => {
   it.each([
     ['not_found', 2],
     ['permission_denied', 1],
-    ['invalid_argument', 1],
+    ['invalid_argument', 64],
     ['unavailable', 1],
     ['cancelled', 4],
   ] as const)('%s -> %i', async (errorCode, exit) => {

@@ -35,7 +35,17 @@ describe('a document', () => {
 })
 
 it('each field of the protocol that ends in Ms is known as a time or as a duration', () => {
-  const durations = ['estimateHighMs', 'estimateLowMs', 'estimateMs', 'expireTimeMs', 'jitterMs', 'pauseMs', 'syncIntervalMs', 'ttlMs']
+  const durations = [
+    'estimateMs',
+    'estimateLowMs',
+    'estimateHighMs',
+    'expireTimeMs',
+    'jitterMs',
+    'leaseMs',
+    'pauseMs',
+    'syncIntervalMs',
+    'ttlMs',
+  ]
   const elsewhere = ['stagingExpiresMs']
   const folder = 'src/wire/proto'
   const text = readdirSync(folder)
