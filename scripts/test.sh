@@ -3,7 +3,14 @@
 # Installs what is missing: npm packages, and with apt-get (as root on Debian) the real servers that the
 # integration tests start themselves: redis, Ceph's S3 gateway, nginx. Without them those tests are skipped,
 # except where CI is set: there a missing server is a failure.
+#   bash scripts/test.sh [--long]    --long: property tests play many more seeds (SKEIN_TEST_LONG=1)
 set -euo pipefail
+for argument in "$@"; do
+  case "$argument" in
+    --long) export SKEIN_TEST_LONG=1 ;;
+    *) echo "usage: bash scripts/test.sh [--long]" >&2; exit 64 ;;
+  esac
+done
 cd "$(dirname "$0")/.."
 say() { printf '\n== %s\n' "$*"; }
 

@@ -93,7 +93,7 @@ export class StoreSync {
     try {
       for (let pieces = 1; ; pieces += 1) {
         const from = at
-        const absentIn = (fetched: FetchedPage): string[] => absentOf(this.#piece(record, prefix, from, fetched).diff)
+        const absentIn = (fetched: FetchedPage): string[] => absentOf(this.#piece(record, prefix, from, fetched).diff, fetched)
         const taken = await this.#surePages.take(record, { prefix, after: at, limit }, held, absentIn, signal)
         turn = taken.turn
         const { page, inquiry } = held.fetched
@@ -147,7 +147,7 @@ export class StoreSync {
     const held: HeldPage = { fetched: await this.#store.list(record, request, signal) }
     let turn: Hold | undefined
     try {
-      const absentIn = (fetched: FetchedPage): string[] => absentOf(this.#piece(record, prefix, after, fetched).diff)
+      const absentIn = (fetched: FetchedPage): string[] => absentOf(this.#piece(record, prefix, after, fetched).diff, fetched)
       const taken = await this.#surePages.take(record, request, held, absentIn, signal)
       turn = taken.turn
       const { page } = held.fetched
@@ -340,7 +340,7 @@ export class StoreSync {
     const blockSizeBytes = this.blockSizeBytes(record)
     const some = isWhole ? page.objects : objects
     const whole = diffPage(tables, record.rootId, some, isWhole ? range : { ...range, upToKey: end }, blockSizeBytes)
-    const isGone = (key: string): boolean => key === '' || gone?.has(key) !== false
+    const isGone = (key: string): boolean => gone?.has(key) !== false || key === '' || isListed(key, fetched)
     const diff = { ...whole, removals: whole.removals.filter(isGone), unmarked: whole.unmarked.filter(isGone) }
     if (isWhole) return { diff, rest: undefined }
     const left = { page: { ...page, objects: page.objects.slice(objects.length) }, inquiry }
@@ -373,9 +373,13 @@ function newerThan(inquiry: Inquiry): Pick<PageRange, 'changed' | 'isYounger'> {
   return { changed: inquiry.changed, isYounger: (key, inodeId) => inquiry.isYounger(key, inodeId) }
 }
 
-/** What a diff would take away, where a key names it. */
-function absentOf({ removals, unmarked }: PageDiff): string[] {
-  return [...removals, ...unmarked.filter((key) => key !== '')]
+/** What a diff would take away because the page leaves it out; not a file `a/` that is a directory's marker there. */
+function absentOf({ removals, unmarked }: PageDiff, fetched: FetchedPage): string[] {
+  return [...removals, ...unmarked].filter((key) => key !== '' && !isListed(key, fetched))
+}
+
+function isListed(key: string, { page }: FetchedPage): boolean {
+  return key.endsWith('/') && page.objects.some((object) => object.key === key)
 }
 
 function isFileKey(key: string): boolean {

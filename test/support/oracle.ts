@@ -37,11 +37,16 @@ export class Oracle {
     }
   }
 
-  /** The SHA-256 of a file as the workers have it. */
-  async checksum(path: string): Promise<string> {
+  /** A file as the workers have it. */
+  async bytes(path: string): Promise<Buffer> {
     const chunks: Uint8Array[] = []
     for await (const chunk of this.#reader.read(path, this.#signal)) chunks.push(chunk)
-    return sha256(Buffer.concat(chunks))
+    return Buffer.concat(chunks)
+  }
+
+  /** The SHA-256 of a file as the workers have it. */
+  async checksum(path: string): Promise<string> {
+    return sha256(await this.bytes(path))
   }
 
   /** A master that has just started does not know yet what its workers have, and says so. */

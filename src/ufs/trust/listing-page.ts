@@ -180,7 +180,8 @@ type Decode = (text: string) => string | undefined
 function decoderOf(raw: RawListing, context: AnswerContext): Decode {
   const encoding = raw.EncodingType?.trim().toLowerCase() ?? ''
   if (encoding === 'url') return decodeKey
-  if (encoding === '') return (text) => text
+  // Bytes that are no UTF-8 came as replacement characters.
+  if (encoding === '') return (text) => (text.includes('\ufffd') ? undefined : text)
   throw notUnderstoodError(context, { field: 'EncodingType', value: raw.EncodingType, expected: 'url, or none' })
 }
 
