@@ -3,6 +3,9 @@
 import { usageError } from './exit-codes.ts'
 
 const namesMax = 10_000_000
+/** Pairs of braces in one argument, and one inside another. */
+const bracesMax = 1000
+const depthMax = 64
 
 /** Whether the text is more than one name, or has an escape. */
 export function isTemplate(text: string): boolean {
@@ -10,18 +13,35 @@ export function isTemplate(text: string): boolean {
   return second !== undefined || first !== text
 }
 
-/** The names, in order, one after the other. @throws SkeinError invalid_argument (usage) for more than ten million */
+/** The names, in order, one after the other. @throws SkeinError invalid_argument (usage) for more than ten million, or too many braces */
 export function* expandBraces(text: string): Generator<string, void, undefined> {
+  checkBraces(text)
   let names = 0
   for (const name of expand(text)) {
     names += 1
-    if (names > namesMax) throw usageError(`'${text}' stands for more than ${namesMax} names`)
+    if (names > namesMax) throw usageError(`'${shown(text)}' stands for more than ${namesMax} names`)
     yield name.replaceAll(/\\([{},\\])/g, '$1')
   }
 }
 
+/** Each pair costs a look at what is in it, and each that is a choice a step of recursion. */
+function checkBraces(text: string): void {
+  const closes = closesOf(text)
+  if (closes.size > bracesMax) throw usageError(`'${shown(text)}' has more than ${bracesMax} pairs of braces: give an --index list`)
+  const open: number[] = []
+  for (const [at, close] of [...closes].sort(([one], [other]) => one - other)) {
+    while (open.length > 0 && (open.at(-1) ?? 0) < at) open.pop()
+    open.push(close)
+    if (open.length > depthMax) throw usageError(`'${shown(text)}' has braces nested deeper than ${depthMax}`)
+  }
+}
+
+function shown(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}...` : text
+}
+
 function* expand(text: string): Generator<string, void, undefined> {
-  const group = firstGroup(text, 0)
+  const group = firstGroup(text)
   if (group === undefined) {
     yield text
     return
@@ -38,35 +58,46 @@ interface Group {
   readonly parts: readonly string[]
 }
 
-/** The first braces from `from` on that stand for more than themselves. */
-function firstGroup(text: string, from: number): Group | undefined {
-  for (let open = from; open < text.length; open += 1) {
-    if (text[open] === '\\') open += 1
-    else if (text[open] === '{') {
-      const group = groupAt(text, open)
-      if (group !== undefined && (group.parts.length > 1 || rangeOf(group.parts[0] ?? '') !== undefined)) return group
-    }
+/** The first braces that stand for more than themselves. */
+function firstGroup(text: string): Group | undefined {
+  for (const [open, close] of [...closesOf(text)].sort(([one], [other]) => one - other)) {
+    const parts = partsOf(text, open, close)
+    if (parts.length > 1 || rangeOf(parts[0] ?? '') !== undefined) return { open, close, parts }
   }
   return undefined
 }
 
-function groupAt(text: string, open: number): Group | undefined {
+/** Where each brace that is closed ends; one that is not closed is a character. */
+function closesOf(text: string): Map<number, number> {
+  const closes = new Map<number, number>()
+  const open: number[] = []
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at]
+    if (character === '\\') at += 1
+    else if (character === '{') open.push(at)
+    else if (character === '}') {
+      const start = open.pop()
+      if (start !== undefined) closes.set(start, at)
+    }
+  }
+  return closes
+}
+
+function partsOf(text: string, open: number, close: number): string[] {
   let depth = 0
   let start = open + 1
   const parts: string[] = []
-  for (let at = open; at < text.length; at += 1) {
+  for (let at = start; at < close; at += 1) {
     const character = text[at]
     if (character === '\\') at += 1
     else if (character === '{') depth += 1
-    else if (character === ',' && depth === 1) {
+    else if (character === '}') depth -= 1
+    else if (character === ',' && depth === 0) {
       parts.push(text.slice(start, at))
       start = at + 1
-    } else if (character === '}') {
-      depth -= 1
-      if (depth === 0) return { open, close: at, parts: [...parts, text.slice(start, at)] }
     }
   }
-  return undefined
+  return [...parts, text.slice(start, close)]
 }
 
 function* choicesOf(parts: readonly string[], whole: string): Generator<string, void, undefined> {

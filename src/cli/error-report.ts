@@ -17,6 +17,17 @@ export function errorDocument(error: SkeinError): string {
   return jsonText({ error: { code, ...known, message: message + hintFor(error), retryable, exitCode: exitCodeOfError(error) } })
 }
 
+const lineMax = 4000
+
+/** The text with its first line kept to a length that can be read; to be called once nothing secret is in it any more. */
+export function shortened(text: string): string {
+  const end = text.indexOf('\n')
+  const line = end < 0 ? text : text.slice(0, end)
+  if (line.length <= lineMax) return text
+  const cut = `${line.slice(0, lineMax - 500)} ... (${line.length - lineMax} characters more) ... ${line.slice(-500)}`
+  return end < 0 ? cut : cut + text.slice(end)
+}
+
 function hintFor(error: SkeinError): string {
   if (error.code === 'unavailable' && error.reason === 'unreachable') {
     // Only the master's address is the user's to give; the others are found through it.

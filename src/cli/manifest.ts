@@ -3,11 +3,11 @@
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { SkeinError } from '../base/errors.ts'
 import { formatPath, parsePath } from '../base/paths.ts'
+import { textLines } from '../base/text-file.ts'
 import type { IndexItem, JobServiceDefinition, LoadFile, LoadStatus } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
 import { usageError } from './exit-codes.ts'
 import { loadFiles } from './failed-list.ts'
-import { linesOf } from './path-list.ts'
 
 const version = 1
 
@@ -77,7 +77,7 @@ function lineOf(file: LoadFile): Readonly<Record<string, unknown>> {
 /** Reads whose manifest a file is. @throws SkeinError not_found, invalid_argument (usage) */
 export async function openManifest(file: string): Promise<ManifestHead> {
   if (file === '-') throw usageError('a manifest is read twice: give a file, not stdin')
-  for await (const line of linesOf(file)) {
+  for await (const line of manifestLines(file)) {
     const head = parsed(line)
     const { skeinManifest, namespace, uri } = head ?? {}
     if (skeinManifest !== version || typeof namespace !== 'string' || typeof uri !== 'string') break
@@ -89,7 +89,7 @@ export async function openManifest(file: string): Promise<ManifestHead> {
 /** The files of a manifest, each in its version only. @throws SkeinError invalid_argument (usage) naming file and line */
 export async function* manifestItems(file: string, namespace: string): AsyncGenerator<IndexItem, void, undefined> {
   let number = 0
-  for await (const line of linesOf(file)) {
+  for await (const line of manifestLines(file)) {
     number += 1
     if (number === 1 || line.trim() === '') continue
     const { key, etag } = parsed(line) ?? {}
@@ -98,6 +98,11 @@ export async function* manifestItems(file: string, namespace: string): AsyncGene
     // A file that was never seen has no version.
     yield { path: formatPath({ namespace, key }), ...(etag !== '' && { etag }) }
   }
+}
+
+/** A manifest is read twice, which a pipe cannot be. */
+function manifestLines(file: string): AsyncGenerator<string, void, undefined> {
+  return textLines({ file, name: file, isPipeAllowed: false }, usageError)
 }
 
 function parsed(line: string): Readonly<Record<string, unknown>> | undefined {

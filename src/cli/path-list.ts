@@ -1,31 +1,13 @@
 // Why: what to load is given as a list of paths, from a file or a pipe, and a list may have millions of lines. How: line by
 // line: a path, or `path,replicas`; blank lines and `#` comments are passed over; a line that is neither is named.
-import { createReadStream } from 'node:fs'
 import { formatPath, parsePath } from '../base/paths.ts'
-import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { toSkeinError } from '../base/errors.ts'
+import { textLines } from '../base/text-file.ts'
 import type { IndexItem } from '../wire/generated/job.ts'
 import { usageError } from './exit-codes.ts'
 
 const replicasMax = 1000
 const lineMax = 4096
-
-/** The text's lines, without their ends. `file`: `-` is stdin. @throws SkeinError not_found, failed_precondition */
-export async function* linesOf(file: string): AsyncGenerator<string, void, undefined> {
-  const stream = file === '-' ? process.stdin : createReadStream(file)
-  stream.setEncoding('utf8')
-  let rest = ''
-  try {
-    for await (const chunk of stream) {
-      const lines = (rest + String(chunk)).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) yield line.replace(/\r$/, '')
-    }
-  } catch (thrown) {
-    const { code, message } = thrown as NodeJS.ErrnoException
-    throw new SkeinError(code === 'ENOENT' ? 'not_found' : 'failed_precondition', `${file} cannot be read: ${message}`, { cause: thrown })
-  }
-  if (rest !== '') yield rest.replace(/\r$/, '')
-}
 
 /**
  * The items of an index file. A path that does not begin with `/` is below `base`.
@@ -34,9 +16,9 @@ export async function* linesOf(file: string): AsyncGenerator<string, void, undef
 export async function* indexItems(file: string, base: string | undefined): AsyncGenerator<IndexItem, void, undefined> {
   const name = file === '-' ? 'stdin' : file
   let number = 0
-  for await (const line of linesOf(file)) {
+  for await (const line of textLines({ file, name, isPipeAllowed: true }, usageError)) {
     number += 1
-    const text = (number === 1 ? line.replace(/^\uFEFF/, '') : line).trimStart()
+    const text = line.trimStart()
     if (text === '' || text.startsWith('#')) continue
     yield itemOf(text, base, `${name}:${number}`)
   }

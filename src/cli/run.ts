@@ -7,7 +7,7 @@ import { redactSecrets } from '../base/redact.ts'
 import { addGroups } from './groups.ts'
 import type { Cluster } from '../process/cluster.ts'
 import type { CliIo, CommandContext, GlobalOptions } from './context.ts'
-import { errorDocument, errorText } from './error-report.ts'
+import { errorDocument, errorText, shortened } from './error-report.ts'
 import { exitCodeOfError, exitCodes, usageError, type ExitCode } from './exit-codes.ts'
 import { globalHelp, splitArguments, wantsJson } from './global-options.ts'
 import { secretsIn } from './redact.ts'
@@ -68,7 +68,7 @@ export async function runCli(
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.done
     const error = errorOf(thrown, stop.signal)
-    io.stderr(redactSecrets(errorText(error, debug), secrets))
+    io.stderr(shortened(redactSecrets(errorText(error, debug), secrets)))
     // Half a document is none, and a second one beside it neither.
     if (wantsJson(argv) && !isWritten) io.stdout(`${redactSecrets(errorDocument(error), secrets)}\n`)
     // Whatever it hangs on would hold up an orderly end as well.

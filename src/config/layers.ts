@@ -63,7 +63,7 @@ export function mergeSettings(settings: readonly Setting[]): Map<string, Setting
   const merged = new Map<string, Setting>()
   for (const setting of settings) {
     if (definitionOf(setting.key) === undefined) {
-      const message = `${setting.where}: unknown key '${setting.key}'; the nearest known key is '${nearestKey(setting.key)}'`
+      const message = `${setting.where}: unknown key '${shortened(setting.key, 200)}'; the nearest known key is '${nearestKey(setting.key)}'`
       throw new SkeinError('invalid_argument', message, { reason: reasonOf(setting.layer) })
     }
     merged.set(setting.key, setting)
@@ -74,7 +74,12 @@ export function mergeSettings(settings: readonly Setting[]): Map<string, Setting
 /** A message about one setting: the place, the key, what is wrong. */
 export function settingError(setting: Setting | undefined, key: string, problem: string): SkeinError {
   const where = setting === undefined ? '' : `${setting.where}: `
-  return new SkeinError('invalid_argument', `${where}${key}: ${problem}`, { reason: reasonOf(setting?.layer) })
+  return new SkeinError('invalid_argument', `${where}${key}: ${shortened(problem, 500)}`, { reason: reasonOf(setting?.layer) })
+}
+
+/** A line is read by people, whatever was written into a file. */
+function shortened(text: string, max: number): string {
+  return text.length <= max ? text : `${text.slice(0, max / 2)}...${text.slice(-max / 4)}`
 }
 
 /** `usage` for what was typed with the command, `config` for the rest. */

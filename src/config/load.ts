@@ -1,10 +1,11 @@
 // Why: the one way to a Config. How: reads the files that a configuration may come from, puts the layers in order, and
 // leaves the rest to resolve.ts. The only file of config/ that touches the disk.
-import { readFileSync, type Stats, statSync } from 'node:fs'
+import { type Stats, statSync } from 'node:fs'
 import { availableParallelism, homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { SkeinError } from '../base/errors.ts'
 import { realPathOf } from '../base/real-path.ts'
+import { readTextFile } from '../base/text-file.ts'
 import type { Config, ConfigMode } from './config.ts'
 import { addressSettings, environmentSettings, flagSettings, type Setting } from './layers.ts'
 import { parseProperties } from './properties.ts'
@@ -19,6 +20,8 @@ export interface ConfigInput {
   readonly machine?: Machine
 }
 
+/** Of one properties file. */
+const fileBytesMax = 1024 * 1024
 /** A later one wins over an earlier one. */
 const siteFiles = ['goosefs-site.properties', 'skein-site.properties']
 
@@ -74,7 +77,7 @@ function readSiteFiles(home: string, conf: string | undefined, cwd: string): Set
 function readDirectory(directory: string): Setting[] {
   return siteFiles
     .map((name) => join(directory, name))
-    .filter((path) => lookAt(path)?.isFile() === true)
+    .filter((path) => lookAt(path) !== undefined)
     .flatMap((path) => readProperties(path, 'file'))
 }
 
@@ -83,7 +86,11 @@ function readProperties(path: string, layer: 'profile' | 'file'): Setting[] {
 }
 
 function readText(path: string): string {
-  return reading(path, () => readFileSync(path, 'utf8'))
+  return reading(path, () => readTextFile(path, fileBytesMax, unreadable))
+}
+
+function unreadable(message: string): SkeinError {
+  return new SkeinError('invalid_argument', message, { reason: 'config' })
 }
 
 /** Undefined: there is nothing. */
@@ -95,6 +102,7 @@ function reading<T>(path: string, read: () => T): T {
   try {
     return read()
   } catch (cause) {
+    if (cause instanceof SkeinError) throw cause
     throw new SkeinError('invalid_argument', `cannot read ${path}: ${(cause as Error).message}`, { reason: 'config', cause })
   }
 }

@@ -30,23 +30,28 @@ interface LogicalLine {
 
 /** Natural lines joined where one ends in an odd number of backslashes; comments and empty lines are dropped. */
 function logicalLines(text: string): LogicalLine[] {
-  const natural = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/)
+  const natural = text.split(/\r\n|\n|\r/)
   const lines: LogicalLine[] = []
   for (let index = 0; index < natural.length; index += 1) {
     const line = index + 1
     let content = (natural[index] ?? '').replace(/^[ \t\f]+/, '')
     if (content === '' || content.startsWith('#') || content.startsWith('!')) continue
+    // Pieces are joined once: a file may be one line that is continued all the way.
+    const pieces: string[] = []
     while (endsInOddBackslashes(content)) {
+      pieces.push(content.slice(0, -1))
       index += 1
-      content = content.slice(0, -1) + (natural[index] ?? '').replace(/^[ \t\f]+/, '')
+      content = (natural[index] ?? '').replace(/^[ \t\f]+/, '')
     }
-    lines.push({ content, line })
+    lines.push({ content: pieces.join('') + content, line })
   }
   return lines
 }
 
 function endsInOddBackslashes(text: string): boolean {
-  return (/\\+$/.exec(text)?.[0].length ?? 0) % 2 === 1
+  let start = text.length
+  while (start > 0 && text[start - 1] === '\\') start -= 1
+  return (text.length - start) % 2 === 1
 }
 
 /** Where the key ends: the first `=`, `:` or blank that is not escaped. */

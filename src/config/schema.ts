@@ -27,11 +27,12 @@ export function definitionOf(name: string): KeyDefinition | undefined {
 /** The known key with the smallest edit distance to `name`; tier patterns take the number that `name` has, or 0. */
 export function nearestKey(name: string): string {
   const level = /level(\d{1,2})\b/.exec(name)?.[1] ?? '0'
+  const wanted = name.slice(0, 200)
   let nearest = ''
   let least = Number.POSITIVE_INFINITY
   for (const key of Object.keys(schema)) {
     const candidate = key.replace('{x}', level)
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase(), least)
+    const distance = editDistance(wanted.toLowerCase(), candidate.toLowerCase(), least)
     if (distance < least) {
       least = distance
       nearest = candidate

@@ -78,6 +78,32 @@ describe('what is submitted', () => {
     writeFileSync(file, 'x\ny/z\n')
     expect((await submit('--index', file, '/ns/base/')).staged[0]?.items).toEqual([{ path: '/ns/base/x' }, { path: '/ns/base/y/z' }])
   })
+  it('a manifest and an index may have a byte order mark and CRLF; what is no text is named by line', async () => {
+    const file = join(home, 'odd')
+    const head = JSON.stringify({ skeinManifest: 1, namespace: 'ns', uri: 's3://b/' })
+    writeFileSync(file, `\uFEFF${head}\r\n{"key":"a/x","etag":"e"}\r\n`)
+    expect((await submit('--from-manifest', file)).stderr).not.toContain('not a manifest')
+    writeFileSync(file, Buffer.from('/ns/a\n/ns/caf\xe9\n', 'latin1'))
+    expect(await submit('--index', file)).toMatchObject({ code: 64, stderr: expect.stringContaining(`${file}:2: the line is not UTF-8`) })
+  })
+  it('absurd braces end at once, in one short line', async () => {
+    for (const word of [
+      `/a${'{'.repeat(120_000)}`,
+      '{a,b}'.repeat(20_000),
+      '{'.repeat(50_000) + '}'.repeat(50_000),
+      `/ns/${'{a..a}'.repeat(20_000)}`,
+    ]) {
+      const { code, stderr } = await submit(word)
+      expect(code).toBe(64)
+      expect(stderr.length).toBeLessThan(5000)
+    }
+    expect((await submit('/ns/{a,b{c,d{e,f}}}')).staged[0]?.items.map(({ path }) => path)).toEqual([
+      '/ns/a',
+      '/ns/bc',
+      '/ns/bde',
+      '/ns/bdf',
+    ])
+  })
   it('all options are told', async () => {
     const words =
       '/ns -A --expire-time 2h --hosts a,b --excluded-hosts c --locality a --evict --bandwidth 5MB/s --priority 7 --max-failures 1%'

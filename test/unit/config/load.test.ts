@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -288,5 +289,41 @@ describe('how others reach a role', () => {
     const wide = { 'skein.security.allowInsecureBind': 'true', 'skein.worker.bind.host': '0.0.0.0', 'goosefs.worker.hostname': 'w1' }
     expect(load({ 'goosefs.worker.hostname': 'w1' }).worker).toMatchObject({ reachHost: '127.0.0.1', hostname: 'w1' })
     expect(load(wide).worker).toMatchObject({ bindHost: '0.0.0.0', reachHost: 'w1' })
+  })
+})
+
+describe('hostile site files', () => {
+  it('are refused at once, in one short line, or read', () => {
+    for (const [text, wanted] of [
+      [`skein.log.level=${'x'.repeat(10_000_000)}`, /skein-site\.properties is longer than 1048576 bytes$/],
+      ['\\'.repeat(2_000_000), /is longer than/],
+      [`${'\\'.repeat(900_000)}x`, /unknown key/],
+      ['\\\n'.repeat(400_000), /unknown key|./],
+      [`${'k'.repeat(1_000_000)}=1`, /unknown key/],
+    ] as const) {
+      site(text)
+      const begin = performance.now()
+      try {
+        load()
+      } catch (thrown) {
+        expect((thrown as SkeinError).message).toMatch(wanted)
+        expect((thrown as SkeinError).message.length).toBeLessThan(1000)
+      }
+      // No threshold of speed: these took minutes.
+      expect(performance.now() - begin).toBeLessThan(20_000)
+    }
+  })
+
+  it('that are no files, or no UTF-8, are named', () => {
+    const path = join(home, 'conf', 'skein-site.properties')
+    execFileSync('mkfifo', [path])
+    expect(failure(() => load()).message).toBe(`${path} is a FIFO, not a file`)
+    expect(failure(() => load({}, { environment: { SKEIN_HOME: root, SKEIN_CONF: path } })).message).toContain('a FIFO')
+    expect(failure(() => load({ 'skein.profile': path }, { environment: { SKEIN_HOME: root } })).message).toContain('a FIFO')
+    rmSync(path)
+    writeFileSync(path, Buffer.from('# ok\r\n# caf\xe9\r\n', 'latin1'))
+    expect(failure(() => load()).message).toBe(`${path}:2: the line is not UTF-8: save the file as UTF-8`)
+    site('\uFEFFskein.log.level=warn\r\n')
+    expect(load().logLevel).toBe('warn')
   })
 })
