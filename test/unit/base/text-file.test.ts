@@ -18,8 +18,11 @@ const written = (content: string | Buffer): string => {
   writeFileSync(file, content)
   return file
 }
-const linesOf = (file: string, isPipeAllowed = true): Promise<string[]> =>
-  Array.fromAsync(textLines({ file, name: 'list', isPipeAllowed }, refuse))
+async function linesOf(file: string, isPipeAllowed = true): Promise<string[]> {
+  const lines: string[] = []
+  for await (const line of textLines({ file, name: 'list', isPipeAllowed }, refuse)) lines.push(line)
+  return lines
+}
 
 describe('a text file', () => {
   it.each([
