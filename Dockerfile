@@ -17,6 +17,7 @@ COPY --from=build /opt/skein/dist ./dist
 COPY test/support/origin ./test/support/origin
 COPY src/base ./src/base
 RUN printf '#!/bin/sh\nexec node /opt/skein/dist/cli/main.js "$@"\n' >/usr/local/bin/skein && chmod +x /usr/local/bin/skein \
+  && ln -s skein /usr/local/bin/goosefs \
   && mkdir -p /var/lib/skein /cache && chown node:node /var/lib/skein /cache && chmod 0700 /var/lib/skein /cache
 USER node
 ENTRYPOINT ["skein"]

@@ -7,25 +7,23 @@ import { type CommandContext, openCluster, openTarget, writeResult } from './con
 import { usageError } from './exit-codes.ts'
 import { mountsOf, mountTableText } from './format-namespace.ts'
 import { longCallMs } from './long-call.ts'
-import { pairsOf } from './ns.ts'
+import { pairsOf } from './pairs.ts'
 import { printable } from './printable.ts'
+import { type SecretFlags, secretsOf, withSecrets } from './secret-sources.ts'
 
-interface MountFlags {
+interface MountFlags extends SecretFlags {
   readonly readonly?: true
   readonly option: readonly string[]
-  readonly secret: readonly string[]
 }
 
 export function addCommands(parent: Command, context: CommandContext): void {
   const collect = (pair: string, pairs: readonly string[]): string[] => [...pairs, pair]
-  parent
-    .command('mount')
+  withSecrets(parent.command('mount'))
     .description('list what is mounted where, or mount a store')
     .argument('[path]', '/namespace')
     .argument('[uri]', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
     .option('--readonly', 'nothing may change at the store')
     .option('--option <key=value>', 'an attribute of the namespace; may come several times', collect, [])
-    .option('--secret <key=value>', 'a secret of the store; may come several times', collect, [])
     .action(async (path: string | undefined, uri: string | undefined, flags: MountFlags) => {
       if (path === undefined) return list(context)
       if (uri === undefined) throw usageError('the URI is missing: write fs mount /namespace cosn://bucket-appid/prefix')
@@ -49,7 +47,7 @@ async function list(context: CommandContext): Promise<void> {
 async function mount(context: CommandContext, text: string, uri: string, flags: MountFlags): Promise<void> {
   const name = namespaceOf(text)
   const attributes = { ...pairsOf('--option', flags.option), ...(flags.readonly === true ? { readOnly: 'true' } : {}) }
-  const request = { name, uri, attributes, secrets: pairsOf('--secret', flags.secret) }
+  const request = { name, uri, attributes, secrets: await secretsOf(flags) }
   const { cluster } = await openTarget(context, text)
   const namespace = await cluster.master().createNamespace(request, { signal: context.signal })
   writeResult(context, namespace, `Mounted ${printable(namespace.uri)} at /${name}`)

@@ -60,10 +60,13 @@ export async function addGroups(program: Command, words: readonly string[], cont
     if (group.name !== name) continue
     for (const add of await group.load()) add(command, context)
   }
+  if (name === undefined || name === 'getConf') (await import('./get-conf.ts')).addGetConf(program, context)
   for (const [role, description] of Object.entries(roles)) {
+    const keys = name === role ? (await import('./role-keys.ts')).roleKeysText(role) : ''
     program
       .command(role)
       .description(description)
+      .addHelpText('after', keys)
       .addHelpText('after', globalHelp)
       .action(async () => {
         const { runRole } = await import('./roles.ts')

@@ -2,19 +2,19 @@
 import type { Command } from 'commander'
 import { checkNamespaceName } from '../base/paths.ts'
 import { toSkeinError } from '../base/errors.ts'
-import { secretBytesMax } from '../base/secret.ts'
 import { type CommandContext, openCluster, writeResult } from './context.ts'
 import { usageError } from './exit-codes.ts'
 import { namespaceListText, namespaceStatText } from './format-namespace.ts'
 import { longCallMs } from './long-call.ts'
+import { pairsOf } from './pairs.ts'
+import { type SecretFlags, secretsOf, withSecrets } from './secret-sources.ts'
 import { notEmpty, positiveDurationMs } from './numbers.ts'
 
 interface TtlFlags {
   readonly ttl?: string
   readonly ttlAction?: string
 }
-interface CreateFlags extends TtlFlags {
-  readonly secret: readonly string[]
+interface CreateFlags extends TtlFlags, SecretFlags {
   readonly attribute: readonly string[]
 }
 interface UpdateFlags extends CreateFlags {
@@ -23,12 +23,10 @@ interface UpdateFlags extends CreateFlags {
 
 export function addCommands(parent: Command, context: CommandContext): void {
   const collect = (pair: string, pairs: readonly string[]): string[] => [...pairs, pair]
-  parent
-    .command('create')
+  withSecrets(parent.command('create'))
     .description('make a bucket or directory known as /NAME; checks that it answers')
     .argument('<name>')
     .argument('<uri>', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
-    .option('--secret <key=value>', 'a secret of the store; may come several times', collect, [])
     .option('--attribute <key=value>', 'how to reach the store; may come several times', collect, [])
     .option('--ttl <duration>', 'what each file in it is kept for, such as 2d')
     .option('--ttl-action <action>', 'free (the cached copy; default) or delete (at the store too)')
@@ -51,11 +49,9 @@ export function addCommands(parent: Command, context: CommandContext): void {
       const namespace = await cluster.master().getNamespace({ name }, { signal: context.signal })
       writeResult(context, namespace, namespaceStatText(namespace))
     })
-  parent
-    .command('update')
+  withSecrets(parent.command('update'))
     .description('change a namespace; what is not given stays, and so does what is cached')
     .argument('<name>')
-    .option('--secret <key=value>', 'a secret that takes the place of the one before; may come several times', collect, [])
     .option('--attribute <key=value>', 'an attribute to add or change; may come several times', collect, [])
     .option('--remove-attribute <key>', 'an attribute to take away; may come several times', collect, [])
     .option('--ttl <duration>', 'what each file in it is kept for, counted from now; none: for ever')
@@ -79,7 +75,7 @@ async function create(context: CommandContext, text: string, uri: string, flags:
   const name = nameOf(text)
   const ttl = ttlOf(flags)
   if (ttl.ttlMs === undefined && ttl.ttlAction !== undefined) throw usageError('--ttl-action needs --ttl')
-  const request = { name, uri, secrets: pairsOf('--secret', flags.secret), attributes: pairsOf('--attribute', flags.attribute), ...ttl }
+  const request = { name, uri, secrets: await secretsOf(flags), attributes: pairsOf('--attribute', flags.attribute), ...ttl }
   const cluster = await openCluster(context)
   const namespace = await cluster.master().createNamespace(request, { signal: context.signal })
   writeResult(context, namespace, `Namespace ${name} was created: /${name} is ${namespace.uri}`)
@@ -87,13 +83,17 @@ async function create(context: CommandContext, text: string, uri: string, flags:
 
 async function update(context: CommandContext, text: string, flags: UpdateFlags): Promise<void> {
   const name = nameOf(text)
-  const { secret, attribute, removeAttribute } = flags
+  const { secret, secretFile, secretStdin, attribute, removeAttribute } = flags
   const ttl = ttlOf(flags)
-  const isEmpty = secret.length + attribute.length + removeAttribute.length === 0 && ttl.ttlMs === undefined && ttl.ttlAction === undefined
+  const isEmpty =
+    secretStdin !== true &&
+    secret.length + secretFile.length + attribute.length + removeAttribute.length === 0 &&
+    ttl.ttlMs === undefined &&
+    ttl.ttlAction === undefined
   if (isEmpty) throw usageError('nothing to change: give --attribute, --remove-attribute, --secret, --ttl or --ttl-action')
   const request = {
     name,
-    secrets: pairsOf('--secret', secret),
+    secrets: await secretsOf(flags),
     attributes: pairsOf('--attribute', attribute),
     removedAttributes: removeAttribute.map((key) => notEmpty('--remove-attribute', key)),
     ttlAction: '',
@@ -126,18 +126,4 @@ export function nameOf(text: string): string {
     throw usageError(toSkeinError(thrown).message)
   }
   return name
-}
-
-/** @throws SkeinError invalid_argument (usage) that never shows the text, which may be a secret */
-export function pairsOf(option: string, pairs: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    pairs.map((pair, index) => {
-      const equals = pair.indexOf('=')
-      if (equals <= 0) throw usageError(`${option} number ${index + 1} is not key=value`)
-      const bytes = Buffer.byteLength(pair) - equals - 1
-      if (option === '--secret' && bytes > secretBytesMax)
-        throw usageError(`${option} number ${index + 1} has ${bytes} bytes: ${secretBytesMax} at most`)
-      return [pair.slice(0, equals), pair.slice(equals + 1)]
-    }),
-  )
 }

@@ -6,7 +6,8 @@ export const storageKeys = {
   'goosefs.worker.tieredstore.levels': { kind: 'integer', default: '1', min: 1, max: 16, scope: 'worker', doc: 'Number of storage tiers' },
   'goosefs.worker.tieredstore.level{x}.alias': {
     kind: 'text',
-    defaultDoc: 'MEM, SSD, HDD for 0, 1, 2',
+    defaultDoc:
+      'the medium, where the directories have one (`SSD1` for a second tier of SSD, by its level); else MEM, SSD, HDD for 0, 1, 2',
     scope: 'worker',
     doc: 'Name of the tier; each its own',
   },

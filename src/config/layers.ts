@@ -2,6 +2,7 @@
 // settings; a later one wins: defaults < profile < site file < skein.json < environment < -D.
 import { SkeinError } from '../base/errors.ts'
 import type { ValueLayer } from './config.ts'
+import { isOurName, isServiceAddress, keyOfName, ownNames } from './environment-names.ts'
 import { definitionOf, nearestKey } from './schema.ts'
 
 export interface Setting {
@@ -18,24 +19,34 @@ const proxyVariables = [
   ['NO_PROXY', 'skein.ufs.no.proxy'],
 ] as const
 
-/** An environment variable's settings. `SKEIN_CONF` and unknown names are not settings. */
-export function environmentSettings(environment: Readonly<Record<string, string | undefined>>): Setting[] {
+export interface EnvironmentSettings {
+  readonly settings: readonly Setting[]
+  /** One line for each variable that looks like one of ours and is passed over. */
+  readonly warnings: readonly string[]
+}
+
+/** What the environment says: each key by its name in capitals, and `SKEIN_MASTER`, which is stronger. */
+export function environmentSettings(environment: Readonly<Record<string, string | undefined>>): EnvironmentSettings {
   const settings: Setting[] = []
-  const add = (name: string, key: string, text = environment[name]): void => {
-    if (text !== undefined && text !== '') settings.push({ key, text, layer: 'env', where: name })
-  }
-  add('SKEIN_HOME', 'skein.home')
-  add('SKEIN_PROFILE', 'skein.profile')
-  add('SKEIN_QUEUE_URL', 'skein.queue.url')
-  add('SKEIN_LOG_LEVEL', 'skein.log.level')
+  const warnings: string[] = []
   // Both spellings are in use; the lower one is the older, and wins as it does elsewhere.
-  for (const [name, key] of proxyVariables) {
-    add(name, key)
-    add(name.toLowerCase(), key)
+  for (const [variable, key] of proxyVariables) {
+    for (const name of [variable, variable.toLowerCase()]) {
+      const text = environment[name] ?? ''
+      if (text !== '') settings.push({ key, text, layer: 'env', where: name })
+    }
+  }
+  for (const [name, text] of Object.entries(environment).sort(([one], [other]) => (one < other ? -1 : 1))) {
+    if (text === undefined || text === '' || ownNames.has(name) || !isOurName(name)) continue
+    const key = keyOfName(name)
+    // The values may be anybody's secrets.
+    if (key === undefined) warnings.push(`${name}: passed over, no key has this name in the environment`)
+    else if (isServiceAddress(text)) warnings.push(`${name}: passed over, its value is the address of a service and not one of ${key}`)
+    else settings.push({ key, text, layer: 'env', where: name })
   }
   const master = environment['SKEIN_MASTER']
   if (master !== undefined && master !== '') settings.push(...addressSettings(master, 'env', 'SKEIN_MASTER'))
-  return settings
+  return { settings, warnings }
 }
 
 /**

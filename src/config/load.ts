@@ -6,10 +6,11 @@ import { join, resolve } from 'node:path'
 import { SkeinError } from '../base/errors.ts'
 import { realPathOf } from '../base/real-path.ts'
 import { readTextFile } from '../base/text-file.ts'
-import type { Config, ConfigMode } from './config.ts'
-import { addressSettings, environmentSettings, flagSettings, type Setting } from './layers.ts'
+import type { Config, ConfigMode, ValueSource } from './config.ts'
+import { addressSettings, environmentSettings, flagSettings, mergeSettings, type Setting } from './layers.ts'
 import { parseProperties } from './properties.ts'
 import { homeOf, type Machine, resolveConfig } from './resolve.ts'
+import { definitionOf, schema } from './schema.ts'
 
 export interface ConfigInput {
   readonly mode: ConfigMode
@@ -26,13 +27,49 @@ const fileBytesMax = 1024 * 1024
 const siteFiles = ['goosefs-site.properties', 'skein-site.properties']
 
 /**
+ * The environment: a key in capitals with underscores, `GOOSEFS_MASTER_HOSTNAME` (environment-names.ts).
  * Defaults < profile < site file < `<home>/skein.json` (clients only) < environment < -D.
  * Site files are `<home>/conf/{goosefs,skein}-site.properties`, or those of `SKEIN_CONF` (a file or a directory).
  * @throws SkeinError invalid_argument (reason `usage` for -D, else `config`) naming the place, the key and the nearest known key
  */
 export function loadConfig(input: ConfigInput): Config {
+  const { settings, warnings, machine } = gather(input)
+  return resolveConfig(settings, input.mode, machine, warnings)
+}
+
+/** One key as a configuration has it. */
+export interface KeyValue {
+  readonly key: string
+  /** Undefined: no value, or one that is worked out (`meaning` says how). Secrets are never shown. */
+  readonly value: string | undefined
+  readonly meaning: string
+  readonly source: ValueSource
+}
+
+/** Every key that has an effect, or is set, in the table's order. @throws as loadConfig */
+export function describeConfig(input: ConfigInput): KeyValue[] {
+  loadConfig(input)
+  const merged = mergeSettings(gather(input).settings)
+  const keys = Object.keys(schema).filter((key) => !key.includes('{x}') && (definitionOf(key)?.unused !== true || merged.has(key)))
+  return [...new Set([...keys, ...merged.keys()])].map((key) => keyValue(key, merged.get(key), input.mode))
+}
+
+function keyValue(key: string, setting: Setting | undefined, mode: ConfigMode): KeyValue {
+  const definition = definitionOf(key)
+  const usual = (mode === 'local' ? definition?.localDefault : undefined) ?? definition?.default
+  const value = setting?.text ?? usual
+  const source: ValueSource = setting === undefined ? { layer: 'default', where: '' } : { layer: setting.layer, where: setting.where }
+  return {
+    key,
+    value: definition?.kind === 'secret' && value !== undefined ? '[redacted]' : value,
+    meaning: definition?.defaultDoc ?? '',
+    source,
+  }
+}
+
+function gather(input: ConfigInput): { readonly settings: Setting[]; readonly warnings: readonly string[]; readonly machine: Machine } {
   const machine = input.machine ?? thisMachine()
-  const environment = environmentSettings(input.environment)
+  const { settings: environment, warnings } = environmentSettings(input.environment)
   const flags = flagSettings(input.definitions)
   const typed = [...environment, ...flags]
   const home = homeOf(lastOf(typed, 'skein.home'), machine)
@@ -40,7 +77,7 @@ export function loadConfig(input: ConfigInput): Config {
   const profilePath = lastOf([...files, ...typed], 'skein.profile')
   const profile = profilePath === undefined ? [] : readProperties(resolve(machine.cwd, profilePath), 'profile')
   const running = input.mode === 'client' ? readRunning(homeOf(lastOf([...files, ...typed], 'skein.home'), machine), typed) : []
-  return resolveConfig([...profile, ...files, ...running, ...environment, ...flags], input.mode, machine)
+  return { settings: [...profile, ...files, ...running, ...environment, ...flags], warnings, machine }
 }
 
 /** The file that `skein local` leaves in its home, so that clients find it: `{"master":"host:port",...}`. */

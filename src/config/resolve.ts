@@ -17,6 +17,7 @@ import type {
 import { mergeSettings, type Setting } from './layers.ts'
 import { definitionOf } from './schema.ts'
 import { resolveTiers } from './tiers.ts'
+import { tuningWarnings } from './tuning-warnings.ts'
 import { type UsableKey, Values } from './values.ts'
 
 /** What the defaults depend on. */
@@ -30,7 +31,12 @@ export interface Machine {
 }
 
 /** Settings in order of precedence, the strongest last. @throws SkeinError invalid_argument naming place and key */
-export function resolveConfig(settings: readonly Setting[], mode: ConfigMode, machine: Machine): Config {
+export function resolveConfig(
+  settings: readonly Setting[],
+  mode: ConfigMode,
+  machine: Machine,
+  passedOver: readonly string[] = [],
+): Config {
   const merged = mergeSettings(settings)
   const values = new Values(merged, mode)
   const home = homeOf(values.text('skein.home'), machine)
@@ -66,9 +72,9 @@ export function resolveConfig(settings: readonly Setting[], mode: ConfigMode, ma
     },
     load: loadOf(values),
     sources: new Map([...merged].map(([key, { layer, where }]) => [key, { layer, where }])),
-    warnings: warningsOf(merged, values),
+    warnings: [...passedOver, ...warningsOf(merged, values)],
   }
-  return deepFreeze(config)
+  return deepFreeze({ ...config, warnings: [...config.warnings, ...(mode === 'client' ? [] : tuningWarnings(config))] })
 }
 
 /** The home directory as an absolute path; `~` is the user's. */

@@ -16,7 +16,10 @@ type WatermarkKey = `goosefs.worker.tieredstore.level${number}.watermark.${'high
  * one inside the other, and paths that are not absolute
  */
 export function resolveTiers(values: Values, home: string, realPath: (path: string) => string): Tier[] {
-  const tiers = Array.from({ length: values.amount('goosefs.worker.tieredstore.levels') }, (_, level) => resolveTier(values, level, home))
+  const levels = Array.from({ length: values.amount('goosefs.worker.tieredstore.levels') }, (_, level) => level)
+  const named = levels.flatMap((level) => values.text(`goosefs.worker.tieredstore.level${level}.alias`) ?? [])
+  const tiers: Tier[] = []
+  for (const level of levels) tiers.push(resolveTier(values, level, home, [...named, ...tiers.map(({ alias }) => alias)]))
   const aliasesSeen = new Set<string>()
   const taken: Located[] = []
   for (const [level, { alias, directories }] of tiers.entries()) {
@@ -46,10 +49,18 @@ function overlap(one: Located, other: Located): string | undefined {
   return `'${other.path}' and '${one.path}' are one inside the other; use separate directories`
 }
 
-function resolveTier(values: Values, level: number, home: string): Tier {
+/** The medium of the tier's directories, where they have one, else by its level; one that is taken gets the level's number, `SSD1`. */
+function aliasOf(level: number, media: readonly string[] | undefined, taken: readonly string[]): string | undefined {
+  const isOne = media?.every((medium) => medium === media[0]) === true
+  const name = isOne ? media[0] : aliases[level]
+  return name !== undefined && taken.includes(name) ? `${name}${level}` : name
+}
+
+function resolveTier(values: Values, level: number, home: string, taken: readonly string[]): Tier {
   const key = <Name extends string>(name: Name): `goosefs.worker.tieredstore.level${number}.${Name}` =>
     `goosefs.worker.tieredstore.level${level}.${name}`
-  const alias = values.text(key('alias')) ?? aliases[level]
+  const given = values.words(key('dirs.mediumtype'))
+  const alias = values.text(key('alias')) ?? aliasOf(level, given, taken)
   if (alias === undefined)
     throw values.error('goosefs.worker.tieredstore.levels', `asks for tier ${level}, but ${key('alias')} is not given`)
   const paths = values.words(key('dirs.path')) ?? (level === 0 ? [resolve(home, 'worker', 'blocks')] : undefined)

@@ -1,0 +1,35 @@
+// Why: a start with values that break the tuning rules works, and is slow or runs out of memory for no visible reason. How: each
+// rule is held against the resolved configuration, and a line names the rule, what there is, and the better value. Pure.
+import type { Config } from './config.ts'
+
+const queueMax = 32
+const queueMin = 8
+
+/** One line for each rule that is broken. */
+export function tuningWarnings({ jobWorker, ufs, sources, load }: Omit<Config, 'warnings'>): string[] {
+  const { readAheadBlockBytes, readAheadQueueSize, blockSizeBytes, uploadThreadPool } = ufs.cosn
+  const { activeTasksMax, blockStreamsMax } = jobWorker
+  const warnings: string[] = []
+  const isGiven = (...keys: readonly string[]): boolean => keys.some((key) => sources.has(key))
+  const warn = (key: string, rule: string, better: number): void => {
+    warnings.push(`tuning: ${key}: ${rule}: ${better} is better`)
+  }
+  const queueKey = 'fs.cosn.read.ahead.queue.size'
+  const blocksInOne = Math.max(1, Math.ceil(blockSizeBytes / readAheadBlockBytes))
+  if (isGiven(queueKey) && readAheadQueueSize > queueMax) warn(queueKey, `${readAheadQueueSize} is above ${queueMax}`, queueMax)
+  else if (isGiven(queueKey) && readAheadQueueSize > blocksInOne && blocksInOne >= queueMin)
+    warn(queueKey, `${readAheadQueueSize} is more than fs.cosn.block.size / fs.cosn.read.ahead.block.size`, blocksInOne)
+  const streamBytes = readAheadBlockBytes * readAheadQueueSize
+  if (isGiven(queueKey, 'fs.cosn.read.ahead.block.size') && streamBytes > jobWorker.readBudgetBytes)
+    warn('skein.job.worker.read.budget', `${jobWorker.readBudgetBytes} bytes do not hold one stream of ${queueKey} ranges`, 2 * streamBytes)
+  const tasksKey = 'goosefs.job.worker.max.active.task.num'
+  if (isGiven(tasksKey, 'fs.cosn.upload_thread_pool') && activeTasksMax < uploadThreadPool)
+    warn(tasksKey, `${activeTasksMax} is below fs.cosn.upload_thread_pool, ${uploadThreadPool}`, uploadThreadPool + 2)
+  const poolKey = 'goosefs.user.block.worker.client.pool.max'
+  if (isGiven(poolKey, tasksKey) && blockStreamsMax < 2 * activeTasksMax)
+    warn(poolKey, `${blockStreamsMax} is below 2 x ${tasksKey}, ${activeTasksMax}`, 2 * activeTasksMax)
+  const jobsKey = 'skein.load.active.jobs'
+  if (isGiven(jobsKey, tasksKey) && load.activeJobs <= activeTasksMax)
+    warn(jobsKey, `${load.activeJobs} is not above ${tasksKey}, ${activeTasksMax}`, 2 * activeTasksMax)
+  return warnings
+}
