@@ -146,8 +146,10 @@ export class ReplicationCluster {
 
   /** Puts all blocks of a file into these workers, as a load would. */
   async cache(file: SyncedFile, workerIds: readonly string[]): Promise<void> {
+    const { namespaceId } = await this.master.service.getNamespace({ name: 'ns' }, call)
     for (const blockId of blocksOf(file)) {
-      for (const workerId of workerIds) await this.workers.get(workerId)?.store.put(headerOf(file, blockId), bytesOfBlock(file, blockId))
+      const header = { ...headerOf(file, blockId), namespaceId }
+      for (const workerId of workerIds) await this.workers.get(workerId)?.store.put(header, bytesOfBlock(file, blockId))
     }
   }
 
