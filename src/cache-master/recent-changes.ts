@@ -93,11 +93,17 @@ export class Inquiry {
     return false
   }
 
-  /** Whether there is a newer word of a directory (`key` is empty or ends in `/`) or of anything in it. */
-  isNewerKnownBelow(key: string): boolean {
+  /** Whether a directory (`key` is empty or ends in `/`) or anything in it was changed here since. */
+  isChangedBelow(key: string): boolean {
     if (this.isChanged(key)) return true
     for (const changed of this.#keys) if (changed.startsWith(key)) return true
     for (const prefix of this.#prefixes) if (prefix.startsWith(key)) return true
+    return false
+  }
+
+  /** Whether there is a newer word of a directory (`key` is empty or ends in `/`) or of anything in it. */
+  isNewerKnownBelow(key: string): boolean {
+    if (this.isChangedBelow(key)) return true
     for (const answered of this.#answeredKeys) if (answered.startsWith(key)) return true
     return this.#answered.some((scope) => speaksOfBelow(scope, key))
   }
@@ -109,7 +115,10 @@ export class Inquiry {
 
   /** Whether it was made known since by the answer to an earlier question. */
   isOlderKnown(key: string): boolean {
-    return this.#older.has(key)
+    if (this.#older.has(key)) return true
+    // The directories above come with it.
+    if (key.endsWith('/')) for (const known of this.#older) if (known.startsWith(key)) return true
+    return false
   }
 
   /** For the log's side alone. */
@@ -179,6 +188,8 @@ export class RecentChanges {
   readonly #inquiries = new Set<Inquiry>()
   /** Begun and not ended: inquiries that begin meanwhile may or may not see them. */
   readonly #underWay = new Set<Change>()
+  /** What answers make known, until it is applied. */
+  readonly #making = new Set<{ readonly inquiry: Inquiry; readonly keys: readonly string[] }>()
   readonly #turns = new PathLatch<undefined>()
   #asked = 0
   /** Pages that atomic loads put aside and that are not applied yet. */
@@ -204,6 +215,7 @@ export class RecentChanges {
     const options = { isOfOne, afterKey, order: (this.#asked += 1), containersBefore, gatheredMax: this.#gatheredMax, end }
     const inquiry = new Inquiry(record, prefix, options)
     this.#inquiries.add(inquiry)
+    for (const making of this.#making) inquiry.gatherOlder(making.inquiry, making.keys)
     for (const change of this.#underWay) for (const touch of change()) inquiry.gather(touch)
     return inquiry
   }
@@ -227,12 +239,12 @@ export class RecentChanges {
     for (const other of [...this.#inquiries]) other.gatherAnswers(inquiry, scope)
   }
 
-  /** What an answer makes known anew, or in another version. */
-  made(inquiry: Inquiry, keysOf: () => readonly string[]): void {
-    const others = [...this.#inquiries].filter((other) => other !== inquiry)
-    if (others.length === 0) return
-    const keys = keysOf()
-    for (const other of others) other.gatherOlder(inquiry, keys)
+  /** What an answer makes known anew, or in another version. Questions that begin before it is applied are later, too. @returns ends it */
+  made(inquiry: Inquiry, keys: readonly string[]): () => void {
+    const making = { inquiry, keys }
+    this.#making.add(making)
+    for (const other of [...this.#inquiries]) if (other !== inquiry) other.gatherOlder(inquiry, keys)
+    return () => void this.#making.delete(making)
   }
 
   /**

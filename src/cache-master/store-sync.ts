@@ -180,6 +180,7 @@ export class StoreSync {
   /** Makes the direct children of a directory known. Subdirectories that are gone from the store go with all in them. */
   async children(record: NamespaceRecord, prefix: string, signal: AbortSignal, tally?: SyncTally): Promise<void> {
     const gone: string[] = []
+    const unsure: string[] = []
     let after: ListPosition | undefined
     for (let isWhole = false; !isWhole;) {
       const request = { prefix, after, limit: pageLimitMax, delimiter: '/' } as const
@@ -199,6 +200,10 @@ export class StoreSync {
         const { files, markers } = diffPage(this.#context.tables, record.rootId, page.objects, range, this.blockSizeBytes(record))
         const removals = absent.filter((key) => taken.gone.has(key))
         const prefixes = page.prefixes.filter((key) => isUsable(key) && !inquiry.isNewerKnownBelow(key))
+        // A later answer about one thing in it does not say that there is nothing else.
+        const isUnsure = (key: string): boolean => inquiry.isNewerKnownBelow(key) && !inquiry.isChangedBelow(key)
+        const isUnknown = (key: string): boolean => directoryAt(this.#context.tables, record.rootId, key) === undefined
+        unsure.push(...page.prefixes.filter((key) => isUsable(key) && isUnsure(key) && isUnknown(key)))
         await this.#submit(record, inquiry, {
           upserts: files.filter(isNews).map(({ object }) => object),
           directories: [...prefixes.map((key) => ({ key, marker: false })), ...markers.map((key) => ({ key, marker: true }))],
@@ -215,6 +220,7 @@ export class StoreSync {
         held.fetched.inquiry.close()
       }
     }
+    for (const key of unsure) await this.probeDirectory(record, key, signal)
     for (const key of gone) await this.tree(record, key, signal, tally)
   }
 
@@ -298,19 +304,22 @@ export class StoreSync {
     const none = { upserts: [], directories: [], unmarked: [], childrenListed: [], treeListed: [] }
     if (Object.values({ ...news, ...listed, removals }).every((part) => part.length === 0)) return []
     const { upserts = [], directories = [] } = news
-    this.#context.changes.made(inquiry, () => [...upserts, ...directories].map(({ key }) => key))
+    const applied = this.#context.changes.made(
+      inquiry,
+      [...upserts, ...directories].map(({ key }) => key),
+    )
+    const submit: MasterContext['log']['submit'] = (command) => this.#context.log.submit(command).finally(applied)
     const head = { type: 'apply_listing', namespaceId: record.id, blockSizeBytes: this.blockSizeBytes(record) } as const
     const atMs = this.#context.clock.nowMs()
-    if (removals.length <= removalsPerCommand)
-      return (await this.#context.log.submit({ ...head, atMs, ...none, ...news, ...listed, removals })).fileIds
-    const { fileIds } = await this.#context.log.submit({ ...head, atMs, ...none, ...news, removals: removals.slice(0, removalsPerCommand) })
+    if (removals.length <= removalsPerCommand) return (await submit({ ...head, atMs, ...none, ...news, ...listed, removals })).fileIds
+    const { fileIds } = await submit({ ...head, atMs, ...none, ...news, removals: removals.slice(0, removalsPerCommand) })
     for (let at = removalsPerCommand; at < removals.length; at += removalsPerCommand) {
       // Others had their turn: what they changed stays. What is left of an outdated answer is listed again.
       if (inquiry.isOutdated) return fileIds
       const some = removals.slice(at, at + removalsPerCommand).filter((key) => !inquiry.isNewerKnown(key))
       const ends = at + removalsPerCommand >= removals.length
       const last = ends ? { childrenListed: listed.childrenListed.filter(isSame), treeListed: listed.treeListed.filter(isSame) } : {}
-      await this.#context.log.submit({ ...head, atMs, ...none, ...last, removals: some })
+      await submit({ ...head, atMs, ...none, ...last, removals: some })
     }
     return fileIds
   }

@@ -242,6 +242,15 @@ function goneForGood(steps: readonly Step[]): readonly Step[] {
   return steps.filter((one, i) => first < 0 || i < first || one.type !== 'put' || !isTaken(one.key, i))
 }
 
+/** A probe that finds nothing leaves a directory known that a listing would remove: what others took is not probed for. */
+function notProbed(steps: readonly Step[]): readonly Step[] {
+  const taken = (one: Step, before: readonly Step[]): boolean =>
+    one.type === 'ask' &&
+    one.how === 'probe' &&
+    before.some(({ type, ...other }) => type === 'take' && 'key' in other && other.key.startsWith(one.key))
+  return steps.filter((one, i) => !taken(one, steps.slice(0, i)))
+}
+
 async function run(steps: readonly Step[], isHeld: boolean, plant?: (changes: RecentChanges) => RecentChanges): Promise<World> {
   const world = new World(isHeld, plant)
   // Something is there to begin with, and known.
@@ -252,7 +261,7 @@ async function run(steps: readonly Step[], isHeld: boolean, plant?: (changes: Re
   for (const key of ['y', 'z/c']) world.store.put(key)
   await world.do({ type: 'ask', how: 'tree', key: '' })
   await world.end()
-  for (const one of goneForGood(seenOnce(tellable(steps)))) await world.do(one)
+  for (const one of goneForGood(notProbed(seenOnce(tellable(steps))))) await world.do(one)
   await world.end()
   return world
 }
@@ -269,6 +278,26 @@ const property = (plant?: (changes: RecentChanges) => RecentChanges): fc.IAsyncP
 
 /** An object is removed by others while it is looked for; a listing that was asked for later is answered first. */
 const overtakenByOthers: [Step[]][] = [
+  [
+    [
+      { type: 'put', key: 'g/a', etag: 'v1' },
+      { type: 'ask', how: 'refresh', key: 'g/a' },
+      { type: 'put', key: 'g/a', etag: 'v2' },
+      { type: 'answer', which: 0 },
+      { type: 'ask', how: 'tree', key: '' },
+      { type: 'answer', which: 0 },
+    ],
+  ],
+  [
+    [
+      { type: 'put', key: 'g/h/b', etag: 'v1' },
+      { type: 'ask', how: 'children', key: '' },
+      { type: 'ask', how: 'refresh', key: 'g/a' },
+      { type: 'answer', which: 3 },
+      { type: 'answer', which: 0 },
+      { type: 'move', from: 'd/', to: 'd/' },
+    ],
+  ],
   [
     [
       { type: 'ask', how: 'probe', key: 'z/' },

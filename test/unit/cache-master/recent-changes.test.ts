@@ -175,7 +175,7 @@ it('a listing of children speaks of them, not of what is in them', () => {
 it('what an older answer made known is not younger than a later question', () => {
   const { changes, record, tables } = setUp()
   const [earlier, later, behind] = [changes.begin(record, ''), changes.begin(record, ''), changes.begin(record, '', false, 'x')]
-  changes.made(earlier, () => ['x'])
+  changes.made(earlier, ['x'])
   const { outcome } = apply(tables, listing({ upserts: [object('x')] }))
   const [id = 0] = outcome.refused === undefined ? outcome.fileIds : []
   expect([earlier, later, behind].map((inquiry) => inquiry.isYounger('x', id))).toEqual([true, false, true])
