@@ -160,6 +160,24 @@ export class Placement {
     return copy
   }
 
+  /**
+   * For books that only count what is missing: takes up to `bytes` on each worker that `place` would take if it had room for all
+   * of them, and for `count` replicas at most. @returns the bytes taken
+   */
+  reserveRemainders(bytes: number, count: number, excluded: readonly string[], wish: PlacementWish = {}): number {
+    let taken = 0
+    for (const entry of this.#entries.values()) {
+      const { workerId, live, hostname } = entry.worker
+      if (!live || excluded.includes(workerId) || !isChosenHost(wish.hosts, hostname)) continue
+      const room = wish.evict === true ? Math.max(freeOf(entry), this.#roomOf(entry, wish.overCached)) : freeOf(entry)
+      const part = Math.min(room, bytes, bytes * count - taken)
+      if (part <= 0) continue
+      this.reserve([workerId], part)
+      taken += part
+    }
+    return taken
+  }
+
   /** True when no planned byte is under way anywhere and the reported usage is believed: what does not fit now, does not fit. */
   get settled(): boolean {
     return !this.anyLeaving && [...this.#entries.values()].every((entry) => entry.plannedBytes === 0)

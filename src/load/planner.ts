@@ -243,8 +243,13 @@ function planFile(file: ListedFile, options: PlannerOptions, placement: Placemen
       waiting.push({ first: first + half, count: count - half, replicas }, { first, count: half, replicas })
       continue
     }
-    if (targets.length < wanted) missingBytes += bytes * (wanted - targets.length)
     placement.reserve(targets, bytes)
+    if (targets.length < wanted) {
+      const lacking = wanted - targets.length
+      // What is too small for a block is room all the same for whoever adds to it.
+      const remainders = isShort ? placement.reserveRemainders(bytes, lacking, [...replicas, ...targets], options.wish) : 0
+      missingBytes += bytes * lacking - remainders
+    }
     runs.push({ piece, targets, elsewhere: replicas })
   }
   if (missingBytes > 0 && !isShort) for (const run of runs) placement.release(run.targets, pieceBytes(run.piece))

@@ -45,6 +45,7 @@ it('each field of the protocol that ends in Ms is known as a time or as a durati
     'pauseMs',
     'syncIntervalMs',
     'ttlMs',
+    'waitMs',
   ]
   const elsewhere = ['stagingExpiresMs']
   const folder = 'src/wire/proto'
