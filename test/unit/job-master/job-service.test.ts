@@ -147,9 +147,9 @@ describe('a load', () => {
     for (let index = 0; index < 10; index += 1) w.addFile(`f${index}`, 30 * megabyte)
     const loadId = await w.submit()
     const status = await w.untilEnded(loadId)
-    expect(status).toMatchObject({ state: 'FAILED', errorCode: 'resource_exhausted', missingCapacityBytes: 120 * megabyte })
+    expect(status).toMatchObject({ state: 'FAILED', errorCode: 'resource_exhausted', missingCapacityBytes: 100 * megabyte })
     // Each worker has room for three of them.
-    expect(status.reason).toContain(String(120 * megabyte))
+    expect(status.reason).toContain(String(100 * megabyte))
     expect(w.originBytes).toBe(0)
     // Those that would have had room are missing as well: the list has all that are counted, once each.
     const failed = new Map<string, string>()
