@@ -62,6 +62,18 @@ export interface WorkerConfig extends Listen {
   /** Of all reads from stores for clients. */
   readonly storeReadBytesMax: number
 }
+/** What callers of an RPC port may hold. */
+export interface RpcPortConfig {
+  readonly connectionsMax: number
+  readonly peerConnectionsMax: number
+  readonly callsMax: number
+  readonly requestBytesMax: number
+  readonly sessionBytesMax: number
+  readonly headerBytesMax: number
+  readonly pingsPerSecondMax: number
+  readonly idleMs: number
+  readonly ageMaxMs: number
+}
 /** What clients of a data port may hold. */
 export interface DataPortConfig {
   /** Beside what the worker knows itself. */
@@ -70,6 +82,7 @@ export interface DataPortConfig {
   readonly pipelineMax: number
   readonly framesMax: number
   readonly smallBytesMax: number
+  readonly writeBytesMax: number
   readonly readBuffersBytesMax: number
   readonly leastBytesPerSecond: number
   readonly stallMs: number
@@ -179,6 +192,7 @@ export interface Config {
   readonly home: string
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly rpcDeadlineMs: number
+  readonly rpcPort: RpcPortConfig
   readonly shutdownTimeoutMs: number
   readonly heartbeatIntervalMs: number
   readonly memory: MemoryConfig

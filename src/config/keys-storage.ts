@@ -143,6 +143,13 @@ export const storageKeys = {
     scope: 'worker',
     doc: 'Memory of all requests with small blocks together',
   },
+  'skein.worker.data.write.buffers': {
+    kind: 'bytes',
+    default: '128MB',
+    min: 2 ** 20,
+    scope: 'worker',
+    doc: 'Memory of all blocks that are being sent here, 512 KiB each; others wait, and as many again at most',
+  },
   'skein.worker.data.read.buffers': {
     kind: 'bytes',
     default: '256MB',

@@ -17,8 +17,16 @@ function reachable(listening: string, listen: Listen): string {
 
 /** Serves gRPC. @returns the address that others are to call */
 export async function serveRpc(context: RoleContext, what: string, listen: Listen, services: readonly ServedService[]): Promise<string> {
-  const { logger, clock } = context
-  const server = await startServer({ what, host: listen.bindHost, port: listen.rpcPort, services, logger, clock, allowRemote })
+  const { logger, clock, metrics, config } = context
+  const limits = config.rpcPort
+  const server = await startServer({ what, host: listen.bindHost, port: listen.rpcPort, services, logger, clock, allowRemote, limits })
+  // Ports of one process add up.
+  for (const [name, read] of [
+    ['rpc.connections', (): number => server.sessions.connections],
+    ['rpc.turned.away', (): number => server.sessions.turnedAway],
+    ['rpc.request.buffers', (): number => server.sessions.requestBytes],
+  ] as const)
+    metrics.observeMore(name, read)
   context.onStop(`${what} rpc`, () => server.close(context.drainMs()))
   return reachable(server.address, listen)
 }

@@ -21,6 +21,12 @@ export class MetricRegistry {
     this.#gauges.set(name, read)
   }
 
+  /** The same for one of several that are shown as their sum. */
+  observeMore(name: MetricName, read: () => number): void {
+    const others = this.#gauges.get(name)
+    this.#gauges.set(name, others === undefined ? read : () => others() + read())
+  }
+
   get(name: MetricName): number {
     return this.#gauges.get(name)?.() ?? this.#values.get(name) ?? 0
   }

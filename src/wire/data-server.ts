@@ -27,9 +27,11 @@ import type { MetricRegistry } from '../telemetry/registry.ts'
 import { exactBody, readWhole, wasTaken, writeBody } from './http-body.ts'
 import { closeHttp, httpServerOptions, listenHttp } from './http-listen.ts'
 import { IdleWatch } from './idle-watch.ts'
+import { announcedLength, hasBody, parseRange } from './request-shape.ts'
 import { checkBlocksType, OwnNames } from './request-origin.ts'
 import { errorToJson, statusTable } from './status.ts'
 import { Stragglers } from './stragglers.ts'
+import { WriteTurns } from './write-turns.ts'
 
 export interface DataServerLimits {
   readonly connectionsMax: number
@@ -47,6 +49,8 @@ export interface DataServerLimits {
   readonly uploadIdleMs: number
   /** Small blocks in memory, all requests together. */
   readonly smallBytesMax: number
+  /** Blocks that are being sent here, all requests together. */
+  readonly writeBytesMax: number
 }
 export const defaultDataServerLimits: DataServerLimits = {
   connectionsMax: 1024,
@@ -57,6 +61,7 @@ export const defaultDataServerLimits: DataServerLimits = {
   idleMs: 30_000,
   uploadIdleMs: 600_000,
   smallBytesMax: 64 * 1024 * 1024,
+  writeBytesMax: 128 * 1024 * 1024,
 }
 
 export interface DataServerOptions {
@@ -119,6 +124,7 @@ class DataServer {
   readonly #clock: Clock
   readonly #limits: DataServerLimits
   readonly #smallBytes: Budget
+  readonly #writes: WriteTurns
   readonly #names: OwnNames
   readonly #stragglers: Stragglers
   readonly #running = new Set<AbortController>()
@@ -129,14 +135,20 @@ class DataServer {
     this.#clock = options.clock
     this.#limits = limits
     this.#smallBytes = new Budget('small blocks in memory', limits.smallBytesMax)
+    this.#writes = new WriteTurns(limits.writeBytesMax)
     this.#names = new OwnNames([options.host, ...(options.names ?? [])])
     this.#stragglers = new Stragglers({
       clock: options.clock,
       leastBytesPerSecond: limits.leastBytesPerSecond,
-      isWanted: (kind) => (kind === smallBlocks ? this.#smallBytes.waiting > 0 : this.#handlers.isWanted?.(kind) === true),
+      isWanted: (kind) =>
+        kind === smallBlocks
+          ? this.#smallBytes.waiting > 0
+          : (kind === blockWrites && this.#writes.waiting > 0) || this.#handlers.isWanted?.(kind) === true,
       onCut: () => options.metrics?.add('worker.data.stragglers'),
     })
     options.metrics?.observe('worker.data.small.buffers', () => this.#smallBytes.used)
+    options.metrics?.observe('worker.data.write.buffers', () => this.#writes.usedBytes)
+    options.metrics?.observe('worker.data.writes.waiting', () => this.#writes.waiting)
   }
 
   cutOne(peer: string | undefined): boolean {
@@ -237,12 +249,18 @@ class DataServer {
     if (announced !== header.length) {
       throw new SkeinError('invalid_argument', `the body of block ${blockId} has ${announced} bytes, its header says ${header.length}`)
     }
-    await this.#handlers.receive(
-      header,
-      exactBody(request, announced, watch, () => sendContinue(exchange)),
-      exchange.signal,
-      decodeHints(request.headers),
-    )
+    // Nothing is reserved, and nothing asked for, before there is memory for the bytes.
+    const turn = await this.#writes.enter(request.socket.remoteAddress ?? '', exchange.signal)
+    try {
+      await this.#handlers.receive(
+        header,
+        exactBody(request, announced, watch, () => sendContinue(exchange)),
+        exchange.signal,
+        decodeHints(request.headers),
+      )
+    } finally {
+      turn.release()
+    }
     if (!request.complete && announced > 0) throw new SkeinError('internal', `block ${blockId} was committed before its body was read`)
     response.writeHead(200, { 'content-length': 0 })
     response.end()
@@ -301,11 +319,12 @@ class DataServer {
 }
 
 const smallBlocks = 'small blocks'
+const blockWrites = 'block writes'
 
-/** What a request holds while it is served; the handlers' isWanted knows all but the first. */
+/** What a request holds while it is served; the handlers' isWanted knows the reads. */
 function kindOf({ method, url }: IncomingMessage): string {
   if (method === 'POST') return smallBlocks
-  if (method === 'PUT') return 'block writes'
+  if (method === 'PUT') return blockWrites
   return url?.startsWith(blocksPath) === true ? 'block reads' : 'store reads'
 }
 
@@ -315,31 +334,8 @@ function unsentBytes(socket: Socket): number {
   return socket.writableLength > 0 ? (handle?.writeQueueSize ?? 0) : 0
 }
 
-function hasBody({ headers }: IncomingMessage): boolean {
-  return Number(headers['content-length'] ?? 0) !== 0 || headers['transfer-encoding'] !== undefined
-}
-
 function sendContinue(exchange: Exchange): void {
   if (!exchange.awaitsContinue) return
   exchange.awaitsContinue = false
   exchange.response.writeContinue()
-}
-
-function announcedLength(request: IncomingMessage): number {
-  const length = Number(request.headers['content-length'] ?? Number.NaN)
-  if (!Number.isSafeInteger(length) || request.headers['transfer-encoding'] !== undefined) {
-    throw new SkeinError('invalid_argument', 'a body needs a content-length')
-  }
-  return length
-}
-
-/** `bytes=a-b` or `bytes=a-` (RFC 9110, one range). @throws SkeinError invalid_argument */
-function parseRange(range: string | undefined): { offset: number; length: number | undefined } {
-  if (range === undefined) return { offset: 0, length: undefined }
-  const match = /^bytes=(\d{1,15})-(\d{1,15})?$/.exec(range)
-  const offset = Number(match?.[1])
-  const length = match?.[2] === undefined ? undefined : Number(match[2]) - offset + 1
-  if (match === null || (length !== undefined && length <= 0))
-    throw new SkeinError('invalid_argument', `'${range.slice(0, 100)}' is not a range of bytes`)
-  return { offset, length }
 }

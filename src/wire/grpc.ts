@@ -16,7 +16,12 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import { SkeinError } from '../base/errors.ts'
+import type { Http2Server } from 'node:http2'
+import { type AddressInfo, createServer, type Server as Listener } from 'node:net'
+import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
 import { bindError, formatAddress } from './address.ts'
+import { defaultRpcLimits, type RpcLimits, RpcSessions } from './rpc-sessions.ts'
 import { errorToJson, grpcOk, statusTable } from './status.ts'
 
 const errorKey = 'skein-error-bin'
@@ -104,6 +109,8 @@ export interface RawMethod {
 
 export interface RawServer {
   readonly port: number
+  /** What its connections and calls hold. */
+  readonly sessions: Pick<RpcSessions, 'connections' | 'requestBytes' | 'turnedAway'>
   /** Takes no new calls; resolves when the running ones have ended. */
   drain(): Promise<void>
   /** Aborts the signals of the running calls and answers them with this error. */
@@ -119,12 +126,22 @@ export interface RawServerOptions {
   readonly port: number
   readonly services: readonly (readonly RawMethod[])[]
   readonly concurrentStreamsMax: number
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly limits?: Partial<RpcLimits>
 }
 
 /** Listens. Port 0 takes a free one. @throws SkeinError failed_precondition (`port_taken`, `cannot_listen`) */
 export async function startRawServer(options: RawServerOptions): Promise<RawServer> {
   silenceLibrary()
-  const server = new Server({ ...bothSides, 'grpc.max_concurrent_streams': options.concurrentStreamsMax })
+  const limits = { ...defaultRpcLimits, ...options.limits }
+  const server = new Server({
+    ...bothSides,
+    'grpc.max_concurrent_streams': options.concurrentStreamsMax,
+    'grpc-node.max_session_memory': Math.ceil(limits.sessionBytesMax / 1024 ** 2),
+    'grpc.max_connection_idle_ms': limits.idleMs,
+    ...(limits.ageMaxMs > 0 ? { 'grpc.max_connection_age_ms': limits.ageMaxMs } : {}),
+    'grpc.enable_channelz': 0,
+  })
   const running = new Set<AbortController>()
   for (const methods of options.services) {
     const definition: Record<string, ReturnType<typeof methodDefinition>> = {}
@@ -136,15 +153,39 @@ export async function startRawServer(options: RawServerOptions): Promise<RawServ
     }
     server.addService(definition, implementation)
   }
-  const port = await bind(server, options)
+  const sessions = new RpcSessions(limits, options.clock)
+  const listener = createServer({ noDelay: true })
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+  listener.on(
+    'connection',
+    sessions.watch(http2ServerOf(server), (socket) => injector.injectConnection(socket)),
+  )
+  const port = await listen(listener, options)
   return {
     port,
-    drain: () => new Promise((resolve) => server.tryShutdown(() => resolve())),
+    sessions,
+    drain: () =>
+      new Promise((resolve) => {
+        listener.close()
+        server.tryShutdown(() => resolve())
+      }),
     abortCalls: (error) => {
       for (const controller of running) controller.abort(error)
     },
-    destroy: () => server.forceShutdown(),
+    destroy: () => {
+      listener.close()
+      server.forceShutdown()
+      sessions.destroy()
+    },
   }
+}
+
+/** The library makes it and keeps it for itself; its sessions and streams are known nowhere else. */
+function http2ServerOf(server: Server): Http2Server {
+  const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> }
+  const [first] = http2Servers?.keys() ?? []
+  assert(first !== undefined, 'a gRPC server has an HTTP/2 server')
+  return first
 }
 
 function methodDefinition(path: string) {
@@ -159,15 +200,14 @@ function methodDefinition(path: string) {
   }
 }
 
-function bind(server: Server, options: RawServerOptions): Promise<number> {
+function listen(listener: Listener, options: RawServerOptions): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(formatAddress(options.host, options.port), ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) {
-        resolve(port)
-        return
-      }
-      const code = /\bE[A-Z]{4,}\b/.exec(error.message)?.[0] ?? error.message.replaceAll('\n', ' ')
-      reject(bindError(options.what, options.host, options.port, code, error))
+    const onError = (error: NodeJS.ErrnoException): void =>
+      reject(bindError(options.what, options.host, options.port, error.code ?? error.message, error))
+    listener.once('error', onError)
+    listener.listen(options.port, options.host, () => {
+      listener.off('error', onError)
+      resolve((listener.address() as AddressInfo).port)
     })
   })
 }

@@ -7,6 +7,7 @@ import { checkBindHost, formatAddress } from './address.ts'
 import { limitsOf } from './limits/all-limits.ts'
 import type { ServiceLimits } from './limits/service-limits.ts'
 import { type RawCall, type RawMethod, type RawServer, startRawServer } from './grpc.ts'
+import type { RpcLimits } from './rpc-sessions.ts'
 import type { CallOptions, MethodDefinition, Service, ServiceDefinition } from './service.ts'
 
 /** One service to serve. Made by `serving`, which checks that the two fit together. */
@@ -33,12 +34,16 @@ export interface ServerOptions {
   readonly allowRemote?: boolean
   /** Calls in flight a connection. Default 1,000. */
   readonly concurrentStreamsMax?: number
+  /** What its peers may hold. */
+  readonly limits?: Partial<RpcLimits>
 }
 
 export interface RunningServer {
   /** `host:port` as it listens. */
   readonly address: string
   readonly port: number
+  /** What its connections and calls hold. */
+  readonly sessions: RawServer['sessions']
   close(graceMs: number): Promise<void>
 }
 
@@ -58,12 +63,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     host: options.host,
     port: options.port,
     concurrentStreamsMax: options.concurrentStreamsMax ?? concurrentStreamsMaxDefault,
+    clock: options.clock,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
     services: options.services.map((served) => methodsOf(served, options)),
   })
   let closing: Promise<void> | undefined
   return {
     address: formatAddress(options.host, raw.port),
     port: raw.port,
+    sessions: raw.sessions,
     close: (graceMs) => (closing ??= close(raw, what, options.clock, graceMs)),
   }
 }

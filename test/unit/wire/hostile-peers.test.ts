@@ -6,6 +6,7 @@ import { systemClock } from '../../../src/base/clock.ts'
 import { type DataPlaneHandlers, encodeBlockHeader, encodeFrames } from '../../../src/wire/data-plane.ts'
 import { blocksContentType } from '../../../src/wire/request-origin.ts'
 import { startWebServer } from '../../../src/wire/web.ts'
+import { writeShareBytes } from '../../../src/wire/write-turns.ts'
 import { bytesOf, cleanups, client, header, MapWorker, put, rawClient, serve, signal } from './data-plane-fixture.ts'
 
 const mib = 1024 * 1024
@@ -119,6 +120,49 @@ describe('requests behind each other on one connection', () => {
     await closed
     expect(reads).toBeLessThanOrEqual(3)
   })
+})
+
+describe('blocks that are sent here', () => {
+  it('hold a bound of memory all together, and one of another writer gets its turn', async () => {
+    const worker = new MapWorker()
+    let receiving = 0
+    let peak = 0
+    const counting: DataPlaneHandlers = {
+      read: (blockId, offset, length) => worker.read(blockId, offset, length),
+      receive: async (received, body) => {
+        receiving += 1
+        peak = Math.max(peak, receiving)
+        await worker.receive(received, body).finally(() => (receiving -= 1))
+      },
+      receiveSmall: (blocks) => worker.receiveSmall(blocks),
+      readStore: worker.readStore,
+    }
+    const { address } = await serve(counting, { writeBytesMax: 8 * writeShareBytes })
+    const buffersBefore = process.memoryUsage().external
+    for (let blockId = 100; blockId < 300; blockId += 1) {
+      const socket = await silent(address)
+      socket.on('error', () => undefined)
+      socket.write(
+        `PUT /v1/blocks/${blockId} HTTP/1.1\r\nhost: localhost\r\nx-skein-block: ${encodeBlockHeader(header(blockId, 64 * mib))}\r\n`,
+      )
+      socket.write(`content-length: ${64 * mib}\r\n\r\n`)
+      socket.write(Buffer.alloc(64 * 1024))
+    }
+    await expect.poll(() => receiving, { timeout: 5000 }).toBeGreaterThanOrEqual(8)
+    expect(process.memoryUsage().external - buffersBefore).toBeLessThan(128 * mib)
+    // The silent ones are cut for it, one window after the other.
+    await expect
+      .poll(
+        () =>
+          put(client(), address, 1, bytesOf(10)).then(
+            () => 'in',
+            () => 'refused',
+          ),
+        { timeout: 20_000, interval: 500 },
+      )
+      .toBe('in')
+    expect(peak).toBe(8)
+  }, 30_000)
 })
 
 describe('small blocks', () => {
