@@ -1,5 +1,6 @@
 // Why: a load asks for page after page, and the store's answer time should not add up. How: with each page that is given
-// out the next one is asked for; it is kept for the one caller that comes with exactly this position.
+// out the next one is asked for; it is kept for the one caller that comes with exactly this position. A page for which nobody
+// comes is dropped when it is too old: its inquiry would go on, and gather what is changed and answered, for ever.
 import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { NamespaceRecord } from '../meta/tables.ts'
@@ -19,9 +20,10 @@ export interface FetchedPage {
 type Fetch = (record: NamespaceRecord, request: PageRequest, signal: AbortSignal) => Promise<FetchedPage>
 
 interface Ahead {
-  readonly startedMonotonicMs: number
   readonly abort: AbortController
   readonly result: Promise<FetchedPage>
+  /** Nobody came for it in time. */
+  readonly stopWaiting: () => void
 }
 
 /** Listings that may be ahead at once, and how old a page may be when it is taken. */
@@ -43,7 +45,8 @@ export class ListingPrefetch {
     const name = nameOf(record, request)
     const ahead = this.#ahead.get(name)
     this.#ahead.delete(name)
-    if (ahead !== undefined && this.#clock.monotonicMs() - ahead.startedMonotonicMs <= ageMaxMs) {
+    ahead?.stopWaiting()
+    if (ahead !== undefined) {
       const onAbort = (): void => ahead.abort.abort(signal.reason)
       signal.addEventListener('abort', onAbort, { once: true })
       try {
@@ -70,7 +73,12 @@ export class ListingPrefetch {
     const abort = new AbortController()
     const result = this.#fetch(record, request, abort.signal)
     result.catch(() => undefined)
-    this.#ahead.set(name, { startedMonotonicMs: this.#clock.monotonicMs(), abort, result })
+    const stopWaiting = this.#clock.schedule(ageMaxMs, () => {
+      this.#ahead.delete(name)
+      drop(ahead)
+    })
+    const ahead: Ahead = { abort, result, stopWaiting }
+    this.#ahead.set(name, ahead)
   }
 
   close(): void {
@@ -79,7 +87,8 @@ export class ListingPrefetch {
   }
 }
 
-function drop({ abort, result }: Ahead): void {
+function drop({ abort, result, stopWaiting }: Ahead): void {
+  stopWaiting()
   abort.abort(stale())
   result.then(
     ({ inquiry }) => inquiry.close(),

@@ -236,7 +236,10 @@ export class RecentChanges {
 
   /** A listing is made known, of these keys. */
   listed(inquiry: Inquiry, scope: AnswerScope): void {
-    for (const other of [...this.#inquiries]) other.gatherAnswers(inquiry, scope)
+    const others = [...this.#inquiries].filter((other) => other !== inquiry)
+    if (others.length === 0) return
+    const kept = { ...scope, afterKey: ownText(scope.afterKey), upToKey: ownText(scope.upToKey) }
+    for (const other of others) other.gatherAnswers(inquiry, kept)
   }
 
   /** What an answer makes known anew, or in another version. Questions that begin before it is applied are later, too. @returns ends it */
@@ -316,4 +319,9 @@ export class RecentChanges {
     if (this.#inquiries.size === 0) return
     for (const touch of change()) for (const inquiry of [...this.#inquiries]) inquiry.gather(touch)
   }
+}
+
+/** A key that was cut out of a store's answer would keep the whole of it in memory. */
+function ownText<Text extends string | undefined>(text: Text): Text {
+  return (text === undefined ? undefined : Buffer.from(text).toString()) as Text
 }
