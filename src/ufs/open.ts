@@ -1,5 +1,5 @@
 // Why: the composition roots hold an URI, attributes and secrets, and want a store. How: everything is read and refused
-// here, before anything is opened; the S3 SDK is loaded only when a bucket is.
+// here, before anything is opened; what buckets need is loaded only when one is, the S3 SDK only when something is written to it.
 import type { Secret } from '../base/secret.ts'
 import { LocalUnderFileSystem } from './local.ts'
 import type { StoreDependencies } from './s3.ts'

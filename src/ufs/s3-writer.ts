@@ -1,4 +1,4 @@
-// Why: writing to COS and every S3 store. How: small objects in one PUT, larger ones as a multipart upload (object-requests.ts).
+// Why: writing to COS and every S3 store. How: small objects in one PUT, larger ones as a multipart upload (sdk-requests.ts).
 // An upload that was begun, or may have been, is aborted whatever goes wrong after (upload-cleanup.ts). A create that must not
 // overwrite looks first, and then says so in the request too, where the store knows how. What a lost answer leaves open (was it
 // written?) is told by the ETag: the MD5 of the bytes, or of the parts' MD5s with `-<count>` ("Checking object integrity",

@@ -1,13 +1,14 @@
 // Why: COS and every S3 store behind the one contract. How: all requests are signed and sent by store-requests.ts: ranges through
-// range-reader.ts, listings through s3-listing.ts, the others through object-requests.ts. What answers must hold is in trust/.
+// range-reader.ts, listings through s3-listing.ts, the others through checked-requests.ts. What answers must hold is in trust/.
 // Attempts and their pauses are here, and all share the bucket's SlowDown gate.
 import type { Random } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import { retry, type RetryPolicy } from '../base/retry.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
+import { objectRequests } from './checked-requests.ts'
 import { AnswerFault } from './http-head.ts'
-import { type ObjectRequests, objectRequests } from './object-requests.ts'
+import type { ObjectRequests } from './object-requests.ts'
 import { RangeReader } from './range-reader.ts'
 import { badAnswerError, clockSkewReason, connectionError, requestName, slowDownReason, type StoreAddress } from './s3-errors.ts'
 import { S3Listing } from './s3-listing.ts'

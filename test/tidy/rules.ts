@@ -52,6 +52,7 @@ export const heavyDependencies: Readonly<Record<string, readonly string[]>> = {
   ioredis: ['src/queue/bullmq-queue.ts', 'src/queue/bullmq-schedule-timer.ts'],
   croner: ['src/load/schedule-times.ts'],
   '@grpc/grpc-js': ['src/wire/grpc.ts'],
+  '@aws-sdk/client-s3': ['src/ufs/sdk-requests.ts'],
   lmdb: ['src/journal/lmdb-state.ts'],
   commander: ['src/cli/'],
 }
