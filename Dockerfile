@@ -6,6 +6,8 @@ RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/build.sh ./scripts/build.sh
 COPY src ./src
+# docker build --build-arg SKEIN_COMMIT=$(git rev-parse --short=12 HEAD)
+ARG SKEIN_COMMIT=
 RUN npm run build && npm prune --omit=dev
 
 FROM node:24-bookworm-slim

@@ -19,6 +19,10 @@ trap 'exit 143' TERM
 
 tsc -p tsconfig.build.json --outDir "$fresh"
 cp -r src/wire/proto "$fresh/wire/proto"
+# Of a clone; an image is told (see Dockerfile). Where nobody knows it, there is none.
+commit="${SKEIN_COMMIT:-}"
+if [[ -z "$commit" && -e .git ]]; then commit="$(git rev-parse --short=12 HEAD 2>/dev/null || true)"; fi
+if [[ -n "$commit" ]]; then echo "$commit" >"$fresh/commit"; fi
 chmod 0755 "$fresh"
 # In one process, so that dist/ is away for no longer than two system calls take.
 node -e '

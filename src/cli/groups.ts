@@ -1,7 +1,8 @@
 // Why: `skein --help` and every command start fast, because only the group that is wanted is loaded. How: groups are
 // listed here with one line of help each; a group's file adds its commands.
 import type { Command } from 'commander'
-import type { CommandContext } from './context.ts'
+import { commitOf, packageVersion, versionText } from '../process/version.ts'
+import { type CommandContext, writeResult } from './context.ts'
 import { globalHelp } from './global-options.ts'
 
 /** Adds a group's commands to its parent. */
@@ -61,6 +62,10 @@ export async function addGroups(program: Command, words: readonly string[], cont
     for (const add of await group.load()) add(command, context)
   }
   if (name === undefined || name === 'getConf') (await import('./get-conf.ts')).addGetConf(program, context)
+  program
+    .command('version')
+    .description('show the version')
+    .action(() => writeResult(context, { version: packageVersion(), commit: commitOf() ?? null }, versionText()))
   for (const [role, description] of Object.entries(roles)) {
     const keys = name === role ? (await import('./role-keys.ts')).roleKeysText(role) : ''
     program

@@ -8,6 +8,7 @@ import { namespaceListText, namespaceStatText } from './format-namespace.ts'
 import { longCallMs } from './long-call.ts'
 import { pairsOf } from './pairs.ts'
 import { type SecretFlags, secretsOf, withSecrets } from './secret-sources.ts'
+import { namespaceKeysText } from '../process/namespace-keys.ts'
 import { notEmpty, positiveDurationMs } from './numbers.ts'
 
 interface TtlFlags {
@@ -29,6 +30,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .argument('<uri>', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
     .option('--attribute <key=value>', 'how to reach the store; may come several times', collect, [])
     .option('--ttl <duration>', 'what each file in it is kept for, such as 2d')
+    .addHelpText('after', namespaceKeysText)
     .option('--ttl-action <action>', 'free (the cached copy; default) or delete (at the store too)')
     .action(async (name: string, uri: string, flags: CreateFlags) => create(context, name, uri, flags))
   parent
@@ -55,6 +57,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .option('--attribute <key=value>', 'an attribute to add or change; may come several times', collect, [])
     .option('--remove-attribute <key>', 'an attribute to take away; may come several times', collect, [])
     .option('--ttl <duration>', 'what each file in it is kept for, counted from now; none: for ever')
+    .addHelpText('after', namespaceKeysText)
     .option('--ttl-action <action>', 'free (the cached copy) or delete (at the store too)')
     .action(async (name: string, flags: UpdateFlags) => update(context, name, flags))
   parent

@@ -10,7 +10,7 @@ import type { CliIo, CommandContext, GlobalOptions } from './context.ts'
 import { errorDocument, errorText, shortened } from './error-report.ts'
 import { exitCodeOfError, exitCodes, usageError, type ExitCode } from './exit-codes.ts'
 import { globalHelp, splitArguments, wantsJson } from './global-options.ts'
-import { packageVersion } from '../process/version.ts'
+import { versionText } from '../process/version.ts'
 import { secretsIn } from './redact.ts'
 
 /** What tests replace. */
@@ -92,7 +92,7 @@ function errorOf(thrown: unknown, stop: AbortSignal): SkeinError {
 async function buildProgram(words: readonly string[], context: CommandContext): Promise<Command> {
   const program = new Command('skein')
     .description('Fills a cache near the compute from an object store, as jobs.')
-    .version(`skein ${packageVersion()}`, '--version', 'show the version')
+    .version(versionText(), '--version', 'show the version')
     .exitOverride()
     .configureOutput({ writeOut: context.io.stdout, writeErr: context.io.stderr, outputError: () => undefined })
     .addHelpText('after', globalHelp)

@@ -5,6 +5,7 @@ import type { GlobalOptions } from './context.ts'
 import type { Surroundings } from './run.ts'
 
 export async function realSurroundings(options: GlobalOptions): Promise<Surroundings> {
+  const warned = new Set<string>()
   return {
     clock: systemClock,
     environment: process.env,
@@ -12,8 +13,9 @@ export async function realSurroundings(options: GlobalOptions): Promise<Surround
     config: async (mode, more = {}) => {
       const { loadConfig } = await import('../config/load.ts')
       const config = loadConfig({ mode, definitions: { ...options.definitions, ...more }, environment: process.env })
-      const typed = config.warnings.filter((warning) => warning.startsWith('-D'))
-      if (mode === 'client') for (const warning of typed) process.stderr.write(`skein: warning: ${warning}\n`)
+      const typed = config.warnings.filter((warning) => mode === 'client' && warning.startsWith('-D') && !warned.has(warning))
+      for (const warning of typed) process.stderr.write(`skein: warning: ${warning}\n`)
+      for (const warning of typed) warned.add(warning)
       return config
     },
     connect: async (config) => (await import('../process/cluster.ts')).connectCluster(config),

@@ -31,6 +31,8 @@ export interface FileWriterOptions {
   readonly lifecycle: Pick<Service<LifecycleServiceDefinition>, 'createFile' | 'placeBlock' | 'completeFile' | 'abandonFile' | 'persist'>
   readonly master: Pick<Service<MasterServiceDefinition>, 'free'>
   readonly targets: Pick<BlockTargetPool, 'targetFor'>
+  /** Of new files; default: as their namespace says. */
+  readonly blockSizeBytes?: number | undefined
   /** A word that no other file has: a call whose answer was lost is known by it. */
   readonly uniqueId: () => string
   readonly clock: Clock
@@ -66,8 +68,8 @@ export class FileWriter {
    */
   async write(path: string, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<WrittenFile> {
     if (!Number.isSafeInteger(length) || length < 0) throw new SkeinError('invalid_argument', `${length} is no length of a file`)
-    const { lifecycle, uniqueId } = this.#options
-    const file = await lifecycle.createFile({ path, blockSizeBytes: 0, requestKey: uniqueId() }, { signal })
+    const { lifecycle, uniqueId, blockSizeBytes = 0 } = this.#options
+    const file = await lifecycle.createFile({ path, blockSizeBytes, requestKey: uniqueId() }, { signal })
     const bytes = new KeptBytes(chunks, signal)
     try {
       const blocks = length === 0 ? 0 : blockCount(length, file.blockSizeBytes)

@@ -20,7 +20,7 @@ export type KeyKind =
   | 'bytesList'
   | 'secret'
 
-/** Which process reads the key. */
+/** Which process reads the key. Commands read those of `client` and `all`; all others are the servers' (audience.ts). */
 export type KeyScope = 'all' | 'client' | 'master' | 'worker' | 'job-master' | 'job-worker' | 'roles'
 
 export interface KeyDefinition {

@@ -218,8 +218,8 @@ export const clusterKeys = {
   'goosefs.worker.hostname': {
     kind: 'text',
     defaultDoc: "this host's name",
-    scope: 'roles',
-    doc: 'Name of the host of this worker and job worker; same name = same host',
+    scope: 'all',
+    doc: 'Name of the host of this worker and job worker, and of commands that read and write here; same name = same host',
   },
   'goosefs.worker.rpc.port': { kind: 'port', default: '9203', scope: 'worker', doc: 'RPC port of the worker; 0 picks a free one' },
   'goosefs.worker.data.port': {

@@ -156,8 +156,8 @@ export const loadKeys = {
     default: '1024',
     min: 1,
     max: 65_536,
-    scope: 'job-worker',
-    doc: 'Open block streams; should be 2 x max.active.task.num',
+    scope: 'all',
+    doc: 'Open block streams to one worker; for job workers, should be 2 x max.active.task.num',
   },
   'goosefs.user.block.size.bytes.default': {
     kind: 'bytes',

@@ -3,6 +3,7 @@
 import { isAbsolute, resolve as resolvePath } from 'node:path'
 import { type Bandwidth, parseBandwidth } from '../base/bandwidth.ts'
 import { toSkeinError } from '../base/errors.ts'
+import { forMode } from './audience.ts'
 import type {
   Config,
   ConfigMode,
@@ -37,7 +38,10 @@ export function resolveConfig(
   machine: Machine,
   passedOver: readonly string[] = [],
 ): Config {
-  const merged = mergeSettings(settings)
+  const given = mergeSettings(settings)
+  const { effective: merged, warnings: misplaced } = forMode(given, mode)
+  // What has no effect must be right all the same.
+  if (misplaced.length > 0) void new Values(given, mode)
   const values = new Values(merged, mode)
   const home = homeOf(values.text('skein.home'), machine)
   const config: Config = {
@@ -83,7 +87,7 @@ export function resolveConfig(
     },
     load: loadOf(values),
     sources: new Map([...merged].map(([key, { layer, where }]) => [key, { layer, where }])),
-    warnings: [...passedOver, ...warningsOf(merged, values)],
+    warnings: [...passedOver, ...misplaced, ...warningsOf(merged, values)],
   }
   return deepFreeze({ ...config, warnings: [...config.warnings, ...(mode === 'client' ? [] : tuningWarnings(config))] })
 }

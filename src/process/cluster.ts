@@ -64,12 +64,14 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
   const jobMaster = connectJobMaster(master.service, address, connect, patience)
   const schedules = connectAtJobMaster(ScheduleServiceDefinition, master.service, address, connect, patience)
   const { hostname } = config.worker
-  const data = new DataClient({ clock: systemClock, hostname })
+  const given = <T>(key: string, value: T): T | undefined => (config.sources.has(key) ? value : undefined)
+  const streams = given('goosefs.user.block.worker.client.pool.max', config.jobWorker.blockStreamsMax)
+  const data = new DataClient({ clock: systemClock, hostname, ...(streams !== undefined && { connectionsMax: streams }) })
   const reading = { master: master.service, data, hostname, random: systemRandom, logger }
   const connectWorker = (at: string): ServiceClient<WorkerServiceDefinition> => connect(WorkerServiceDefinition, at)
   const passive = config.user.passiveCache ? new PassiveCopies({ ...reading, connectWorker, clock: systemClock }) : undefined
   const near = new ShortCircuitReader({ data, connectWorker, clock: systemClock, logger })
-  const syncIntervalMs = config.sources.has('goosefs.user.file.metadata.sync.interval') ? config.user.metadataSyncIntervalMs : undefined
+  const syncIntervalMs = given('goosefs.user.file.metadata.sync.interval', config.user.metadataSyncIntervalMs)
   const workers = new Map<string, ServiceClient<WorkerServiceDefinition>>()
   const workerAt = (at: string): Service<WorkerServiceDefinition> => {
     const client = workers.get(at) ?? connectWorker(at)
@@ -94,6 +96,8 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     lifecycle: lifecycle.service,
     master: master.service,
     targets,
+    // In a site file it is the master's, and weaker than what a namespace says.
+    blockSizeBytes: config.sources.get('goosefs.user.block.size.bytes.default')?.layer === 'flag' ? config.user.blockSizeBytes : undefined,
     uniqueId: randomUUID,
     clock: systemClock,
     random: systemRandom,

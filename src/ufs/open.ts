@@ -3,7 +3,8 @@
 import type { Secret } from '../base/secret.ts'
 import { LocalUnderFileSystem } from './local.ts'
 import type { StoreDependencies } from './s3.ts'
-import { checkStoreKeys, type CosnDefaults, s3Options, storeTuning } from './store-options.ts'
+import { checkStoreKeys } from './store-keys.ts'
+import { type CosnDefaults, s3Options, storeTuning } from './store-options.ts'
 import { parseStoreUri } from './store-uri.ts'
 import type { UnderFileSystem } from './under-file-system.ts'
 

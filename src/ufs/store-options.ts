@@ -1,11 +1,12 @@
-// Why: attributes and secrets of a namespace are free text until here. How: one table of the keys each kind of store knows;
-// an unknown key or a bad value is refused by name, and what comes out is typed, with units in its names.
+// Why: attributes and secrets of a namespace are free text until here. How: the keys are known (store-keys.ts); a bad value is
+// refused by name, and what comes out is typed, with units in its names.
 import { isIP } from 'node:net'
 import { parseBandwidth } from '../base/bandwidth.ts'
 import { parseBytes } from '../base/bytes.ts'
 import { parseDuration } from '../base/durations.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { Secret } from '../base/secret.ts'
+import { credentialKeys, priceKeys, proxyPasswordKey } from './store-keys.ts'
 import type { StoreUri } from './store-uri.ts'
 import { proxyServer, type ProxyServer } from './transport/proxy-rules.ts'
 
@@ -89,51 +90,6 @@ export interface StoreTuning {
 
 type Attributes = Readonly<Record<string, string>>
 type Secrets = Readonly<Record<string, Secret>>
-
-const tuningKeys = ['fs.cosn.block.size', 'fs.cosn.read.ahead.block.size', 'fs.cosn.read.ahead.queue.size'] as const
-const priceKeys = ['skein.price.get.per10k', 'skein.price.list.per10k', 'skein.price.egress.per.gb'] as const
-const policyKeys = ['readOnly', 'writePolicy', 'readPolicy', 'bandwidth', ...priceKeys, 'skein.price.currency'] as const
-const transportKeys = [
-  'fs.cosn.maxRetries',
-  'fs.cosn.client.socket.timeoutsec',
-  'fs.cosn.connection.timeout',
-  'fs.cosn.max.connection.num',
-  'fs.cosn.http.proxy.ip',
-  'fs.cosn.http.proxy.port',
-  'fs.cosn.http.proxy.username',
-  'skein.ufs.read.rate.min',
-] as const
-const proxyPasswordKey = 'fs.cosn.http.proxy.password'
-const knownAttributes: Readonly<Record<StoreUri['kind'], readonly string[]>> = {
-  cosn: [
-    ...tuningKeys,
-    ...policyKeys,
-    ...transportKeys,
-    'fs.cosn.bucket.region',
-    'fs.cosn.bucket.endpoint_suffix',
-    'fs.cosn.useHttps',
-    'fs.cosn.traffic.limit',
-  ],
-  s3: [...tuningKeys, ...policyKeys, ...transportKeys, 's3.endpoint', 's3.region', 's3.forcePathStyle'],
-  file: [...tuningKeys, ...policyKeys],
-}
-const knownSecrets: Readonly<Record<StoreUri['kind'], readonly string[]>> = {
-  cosn: ['fs.cosn.userinfo.secretId', 'fs.cosn.userinfo.secretKey', 'fs.cosn.userinfo.sessionToken', proxyPasswordKey],
-  s3: ['s3.accessKeyId', 's3.secretAccessKey', 's3.sessionToken', proxyPasswordKey],
-  file: [],
-}
-
-/** @throws SkeinError invalid_argument naming the first attribute or secret that this kind of store does not know, and the nearest it does */
-export function checkStoreKeys(kind: StoreUri['kind'], attributes: Attributes, secrets: Secrets): void {
-  for (const key of Object.keys(attributes)) {
-    if (knownSecrets[kind].includes(key)) throw invalid(`'${key}' is a secret: give it as a secret, not as an attribute`)
-    if (!knownAttributes[kind].includes(key)) throw unknownKey('attribute', key, kind, knownAttributes[kind])
-  }
-  for (const key of Object.keys(secrets)) {
-    if (knownAttributes[kind].includes(key)) throw invalid(`'${key}' is no secret: give it as an attribute`)
-    if (!knownSecrets[kind].includes(key)) throw unknownKey('secret', key, kind, knownSecrets[kind])
-  }
-}
 
 const writePolicies = ['MUST_CACHE', 'CACHE_THROUGH', 'ASYNC_THROUGH', 'THROUGH'] as const
 const readPolicies = ['CACHE', 'NO_CACHE'] as const
@@ -277,7 +233,7 @@ function credentials(
   secrets: Secrets,
   defaults: CosnDefaults,
 ): Pick<S3Options, 'accessKeyId' | 'secretAccessKey' | 'sessionToken'> {
-  const [idKey, secretKey, tokenKey] = knownSecrets[kind] as readonly [string, string, string]
+  const [idKey, secretKey, tokenKey] = credentialKeys[kind]
   const own = secrets[idKey] !== undefined || secrets[secretKey] !== undefined
   const fallback = kind === 'cosn' && !own ? defaults : undefined
   const accessKeyId = secrets[idKey] ?? fallback?.secretId
@@ -355,23 +311,4 @@ function parseBoolean(text: string): boolean {
 
 function invalid(message: string): SkeinError {
   return new SkeinError('invalid_argument', message)
-}
-
-function unknownKey(what: string, key: string, kind: string, known: readonly string[]): SkeinError {
-  const [nearest] = [...known].sort((a, b) => editDistance(key, a) - editDistance(key, b))
-  const hint = nearest === undefined ? `${kind} stores take no ${what}s` : `did you mean ${nearest}?`
-  return invalid(`${JSON.stringify(key.slice(0, 100))} is not a known ${what} of ${kind} stores; ${hint}`)
-}
-
-/** Levenshtein distance, one row at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j += 1) {
-      next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }
