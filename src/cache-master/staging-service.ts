@@ -12,6 +12,7 @@ import type { NamespaceRecord } from '../meta/tables.ts'
 import type { ListPosition } from '../ufs/under-file-system.ts'
 import type { StagingResponse } from '../wire/generated/master.ts'
 import type { MasterContext } from './master-context.ts'
+import type { LookedAt } from './store-inquiries.ts'
 import type { StoreSync } from './store-sync.ts'
 import { syncedObject, type SyncedObject, type SyncedPage } from './synced-page.ts'
 import { isNews } from './sync-tally.ts'
@@ -63,7 +64,7 @@ export class StagingService {
 
   /** Looks at one object again. @returns undefined when the store has none @throws SkeinError failed_precondition when it cannot be a file */
   async refresh(record: NamespaceRecord, staging: Staging, key: string, signal: AbortSignal): Promise<SyncedObject | undefined> {
-    return this.#sync.lookAt(record, key, signal, async ({ object, known: visible }) => {
+    const use = async ({ object, known: visible }: LookedAt): Promise<SyncedObject | undefined> => {
       const alone = { afterKey: undefined, upToKey: undefined, onlyKey: key }
       if (object === undefined || isMarker(object)) {
         // What only the cache has is at no store yet: that it is not there says nothing.
@@ -80,7 +81,8 @@ export class StagingService {
       if (problem !== '') throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
       const [fileId = 0] = await this.#submit(record, staging, { ...alone, upserts: [object], removals: [] })
       return { fileId, object, blockSizeBytes, problem: '' }
-    })
+    }
+    return await this.#sync.lookAt(record, key, signal, use, true)
   }
 
   /** `<number>:/path` of what is staged there; undefined when nothing is. */

@@ -2,9 +2,12 @@
 // is an inquiry that gathers those changes (recent-changes.ts) until its answer was submitted; where the answer is worth
 // nothing any more, the store is asked anew.
 import { isSkeinError, SkeinError } from '../base/errors.ts'
+import { formatPath } from '../base/paths.ts'
 import { directoryAt, fileAt } from '../meta/resolve.ts'
 import type { FileInode, NamespaceRecord } from '../meta/tables.ts'
+import { parseStoreUri } from '../ufs/store-uri.ts'
 import type { ObjectInfo } from '../ufs/under-file-system.ts'
+import { listedObject } from './listed-names.ts'
 import { goneOf, withOwnWord } from './listing-looks.ts'
 import { type FetchedPage, ListingPrefetch, type PageRequest } from './listing-prefetch.ts'
 import type { MasterContext } from './master-context.ts'
@@ -20,6 +23,8 @@ export interface LookedAt {
   readonly known: FileInode | undefined
   readonly inquiry: Inquiry
 }
+
+export type UseLooked<Result> = (looked: LookedAt) => Result | Promise<Result>
 
 export interface Listing extends PageRequest {
   readonly delimiter?: '/'
@@ -74,19 +79,23 @@ export class StoreInquiries {
   /**
    * Asks for one object, and again when the file was changed here meanwhile; after some times what is known here is taken for
    * the store's word. @param use called in the same turn of the event loop: nobody changes anything before it
+   * @param mayBeListed also where no file of this name is known
+   * @throws SkeinError failed_precondition when the store has no such object, and lists it
    */
   async lookAt<Result>(
     record: NamespaceRecord,
     key: string,
     signal: AbortSignal,
-    use: (looked: LookedAt) => Result | Promise<Result>,
+    use: UseLooked<Result>,
+    mayBeListed = false,
   ): Promise<Result> {
     const { tables, changes } = this.#context
     for (let asks = 1; ; asks += 1) {
       const inquiry = changes.begin(record, key, true)
       let turn: Hold | undefined
       try {
-        const object = await this.objectAt(record, key, signal)
+        const isListed = mayBeListed || fileAt(tables, record.rootId, key)?.persisted === true
+        const object = await (isListed ? this.#listedObject(record, key, signal) : this.objectAt(record, key, signal))
         turn = await changes.turn(record, key, signal)
         const known = fileAt(tables, record.rootId, key)
         if (inquiry.isChanged(key) && asks < asksMax) continue
@@ -112,6 +121,17 @@ export class StoreInquiries {
     }
   }
 
+  /** As objectAt, of what the store lists. @throws SkeinError failed_precondition when it does so wrongly */
+  async #listedObject(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    const object = await this.objectAt(record, key, signal)
+    // A directory lists the names that it has; and a marker that is missing hides nothing.
+    if (object !== undefined || key === '' || key.endsWith('/') || parseStoreUri(record.uri).kind === 'file') return object
+    const store = await this.#context.stores.get(record)
+    const path = formatPath({ namespace: record.name, key })
+    const again = await listedObject(store, key, path, signal)
+    return again === undefined ? undefined : { ...again, key }
+  }
+
   /** Those of some keys that are gone from the store, as the objects themselves say. */
   gone(record: NamespaceRecord, keys: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
     return goneOf(keys, (key, lookSignal) => this.objectAt(record, key, lookSignal), signal)
@@ -127,7 +147,7 @@ export class StoreInquiries {
         file: (key: string) => fileAt(tables, record.rootId, key),
         isMarker: (key: string) => directoryAt(tables, record.rootId, key)?.marker === true,
       }
-      const page = await withOwnWord(listed, known, (key, lookSignal) => this.objectAt(record, key, lookSignal), signal)
+      const page = await withOwnWord(listed, known, (key, lookSignal) => this.#listedObject(record, key, lookSignal), signal)
       return { page, inquiry }
     } catch (error) {
       inquiry.close()

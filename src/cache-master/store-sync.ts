@@ -18,7 +18,7 @@ import { blockSizeOf } from './namespace-definition.ts'
 import type { Hold } from './path-latch.ts'
 import type { Inquiry } from './recent-changes.ts'
 import { UnusableNames } from './unusable-names.ts'
-import { asksMax, type LookedAt, overtaken, StoreInquiries } from './store-inquiries.ts'
+import { asksMax, overtaken, StoreInquiries, type UseLooked } from './store-inquiries.ts'
 import { count, isNews, type SyncTally } from './sync-tally.ts'
 import { type HeldPage, SurePages } from './sure-pages.ts'
 import { type Look, type SyncedObject, type SyncedPage, syncedObject } from './synced-page.ts'
@@ -252,13 +252,8 @@ export class StoreSync {
   }
 
   /** As StoreInquiries.lookAt. */
-  lookAt<Result>(
-    record: NamespaceRecord,
-    key: string,
-    signal: AbortSignal,
-    use: (looked: LookedAt) => Result | Promise<Result>,
-  ): Promise<Result> {
-    return this.#store.lookAt(record, key, signal, use)
+  lookAt<Result>(record: NamespaceRecord, key: string, signal: AbortSignal, use: UseLooked<Result>, mayBeListed = false): Promise<Result> {
+    return this.#store.lookAt(record, key, signal, use, mayBeListed)
   }
 
   /** As StoreInquiries.objectAt. */

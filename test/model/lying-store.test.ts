@@ -2,6 +2,7 @@
 // Skein (test/support/lying-store). SKEIN_TEST_LONG=1 plays 5,000 seeds; SKEIN_SEED=n replays one. And a test that cannot fail
 // is none: rules of trust are taken away one after the other, and the oracle must see each.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type * as listedNames from '../../src/cache-master/listed-names.ts'
 import type * as looks from '../../src/cache-master/listing-looks.ts'
 import type * as rangeAnswer from '../../src/ufs/trust/range-answer.ts'
 import type * as rules from '../../src/ufs/trust/rules.ts'
@@ -9,6 +10,7 @@ import type { ListPage } from '../../src/ufs/under-file-system.ts'
 import { lies } from '../support/lying-store/lies.ts'
 import { LyingWorld } from '../support/lying-store/world.ts'
 
+type ListedNames = typeof listedNames
 type Looks = typeof looks
 type RangeAnswer = typeof rangeAnswer
 type Rules = typeof rules
@@ -58,6 +60,13 @@ vi.mock('../../src/cache-master/listing-looks.ts', async (original) => {
   return { ...real, withOwnWord, goneOf }
 })
 
+vi.mock('../../src/cache-master/listed-names.ts', async (original) => {
+  const real = await original<ListedNames>()
+  const listedObject: ListedNames['listedObject'] = (...args) =>
+    planted.has('names') ? Promise.resolve(undefined) : real.listedObject(...args)
+  return { ...real, listedObject }
+})
+
 const isLong = process.env['SKEIN_TEST_LONG'] === '1'
 const replayed = process.env['SKEIN_SEED']
 const seeds = replayed !== undefined ? 1 : isLong ? 5000 : 300
@@ -105,13 +114,14 @@ describe.skipIf(replayed !== undefined)('would lose what is there', () => {
     ['if the Size of a listing were believed', ['size'], 'a Size that is too small'],
     ['if a range without an ETag were data', ['unproven'], 'objects are replaced, and GET does not say so'],
     ['if another ETag were no matter', ['version'], 'objects are replaced, and If-Match is ignored'],
+    ['if a listed name that answers 404 were gone', ['names'], 'keys that are encoded, and no word of it', 'a Size of 0'],
     ['if Content-Range were not looked at', ['range'], 'the range beside it'],
-  ])(
+  ] as [string, string[], ...string[]][])(
     '%s',
-    async (_name, faults, told) => {
+    async (_name, faults, ...told) => {
       for (const fault of faults) planted.add(fault)
       try {
-        const forced = lies.filter(({ name }) => name === told)
+        const forced = lies.filter(({ name }) => told.includes(name))
         expect(await problems(7000, 40, forced, 6)).not.toEqual([])
       } finally {
         planted.clear()

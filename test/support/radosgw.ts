@@ -26,7 +26,8 @@ export function radosgwInstalled(): boolean {
   return missing.length === 0
 }
 
-export async function startRadosgw(options: { memoryGiB?: number; domain?: string } = {}): Promise<Radosgw> {
+/** @param options.listedMax entries of a page */
+export async function startRadosgw(options: { memoryGiB?: number; domain?: string; listedMax?: number } = {}): Promise<Radosgw> {
   const base = mkdtempSync(join(tmpdir(), 'skein-rgw-'))
   const [port, monitorPort] = [await freePort(), await freePort()]
   const domain = options.domain ?? 'cos.localhost'
@@ -34,7 +35,8 @@ export async function startRadosgw(options: { memoryGiB?: number; domain?: strin
   for (const folder of ['mon', 'osd', 'rgw', 'run']) mkdirSync(join(base, folder))
   writeFileSync(join(base, 'keyring'), '')
   const fsid = randomUUID()
-  writeFileSync(join(base, 'ceph.conf'), configuration({ base, fsid, port, monitorPort, domain, memoryGiB: options.memoryGiB ?? 4 }))
+  const { memoryGiB = 4, listedMax = 1000 } = options
+  writeFileSync(join(base, 'ceph.conf'), configuration({ base, fsid, port, monitorPort, domain, memoryGiB, listedMax }))
   const config = ['-c', join(base, 'ceph.conf')]
   const run = (command: string, ...args: string[]): Buffer =>
     execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 })
@@ -89,7 +91,17 @@ async function answering(port: number, log: string): Promise<void> {
   throw new Error(`radosgw did not come up: ${existsSync(log) ? readFileSync(log, 'utf8').slice(-2000) : 'no log'}`)
 }
 
-function configuration(o: { base: string; fsid: string; port: number; monitorPort: number; domain: string; memoryGiB: number }): string {
+interface Settings {
+  readonly base: string
+  readonly fsid: string
+  readonly port: number
+  readonly monitorPort: number
+  readonly domain: string
+  readonly memoryGiB: number
+  readonly listedMax: number
+}
+
+function configuration(o: Settings): string {
   return `[global]
 fsid = ${o.fsid}
 mon_host = [v2:127.0.0.1:${o.monitorPort}]
@@ -131,6 +143,7 @@ rgw_relaxed_region_enforcement = true
 rgw_thread_pool_size = 128
 rgw_s3_auth_use_sts = true
 rgw_sts_key = 0123456789abcdef
+rgw_max_listing_results = ${o.listedMax}
 rgw_enable_usage_log = false
 rgw_enable_ops_log = false
 `

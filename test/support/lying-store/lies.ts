@@ -2,6 +2,7 @@
 // listing, to a HEAD or to a GET, taken from a seeded generator. None of them is beyond telling: a listing that leaves out an
 // object that nobody has heard of, or wrong bytes of the right length under the right version, are not in the set.
 import { gzipSync } from 'node:zlib'
+import { escapeXml } from '../origin/listing.ts'
 
 export interface Truth {
   readonly key: string
@@ -47,6 +48,8 @@ export interface Lie {
   readonly ignoresMatch?: boolean
   /** An object is replaced while it is read. */
   readonly replaces?: boolean
+  /** Names that no object has are listed: they may go again. */
+  readonly invents?: boolean
   /** Only in listings of what is known already: what it leaves out. */
   readonly omits?: boolean
 }
@@ -64,6 +67,17 @@ const every = (name: string, fieldName: string, value: (now: string) => string |
   name,
   list: (page) => {
     for (const { fields } of page.entries) fields[fieldName] = value(fields[fieldName] ?? '')
+  },
+})
+
+const encode = (key: string): string => key.split('/').map(encodeURIComponent).join('/')
+const asEncoded = '<EncodingType>url</EncodingType>'
+const misnames = (name: string, spell: (key: string) => string, more = ''): Lie => ({
+  name,
+  invents: true,
+  list: (page) => {
+    page.more += more
+    for (const { key, fields } of page.entries) fields['Key'] &&= spell(key)
   },
 })
 
@@ -120,6 +134,22 @@ const listings: readonly Lie[] = [
     },
   },
   field('no key', 'Key', undefined),
+  misnames('keys that are encoded twice', (key) => encode(encode(key)), asEncoded),
+  misnames('keys that are encoded, and no word of it', encode),
+  misnames('keys that are encoded as in forms, and no word of it', (key) => encode(key).replaceAll('%20', '+')),
+  misnames('keys that are said to be encoded', (key) => key, asEncoded),
+  misnames('keys that are escaped twice', escapeXml),
+  misnames('keys in another normal form', (key) => key.normalize(key === key.normalize('NFC') ? 'NFD' : 'NFC')),
+  {
+    name: 'an object that is not there',
+    invents: true,
+    list: (page) => {
+      const last = page.entries.at(-1)
+      if (last === undefined || page.truncated === 'true') return
+      const key = `${last.key}.gone`
+      page.entries.push({ key, fields: { ...last.fields, Key: key, Size: '5', ETag: '"gone"' } })
+    },
+  },
   every('a Size of 0', 'Size', () => '0'),
   field('one Size of 0', 'Size', '0'),
   every('a Size that is too small', 'Size', (size) => String(Math.floor(Number(size) / 2))),

@@ -18,7 +18,7 @@ afterEach(async () => {
 
 async function shown(master: MasterFixture): Promise<FileInfo[]> {
   const { files } = await master.service.listStatus({ path: '/ns', recursive: true, pageToken: '', limit: 0 }, call)
-  return files.map((file) => ({ ...file, cachedBytes: 0, replicas: 0 }))
+  return files.map((file) => ({ ...file, cachedBytes: 0, inMemoryBytes: 0, replicas: 0 }))
 }
 
 it('comes to the same state from the journal alone', async () => {
