@@ -1,6 +1,7 @@
 // Why: what frees, drops, removes and loads does so by several ways at once, and no byte of the store may be read more often
 // than some order of the calls needs. How: a reference of what should be cached, for one client exactly; for several, what
 // holds in any order: of each file at most one read more than there were drops of it.
+import { isSkeinError } from '../../src/base/errors.ts'
 import type { Cluster } from '../../src/process/cluster.ts'
 import type { LoadStatus } from '../../src/wire/generated/job.ts'
 import type { Origin } from '../support/origin/server.ts'
@@ -64,7 +65,12 @@ export function clientOf(cluster: Cluster, origin: Origin, directory: string): C
       }
     },
     cachedBytes: async () => {
-      const { files } = await master.listStatus({ path: `/data/${directory}`, recursive: true, pageToken: '', limit: 0 }, call)
+      const all = { path: `/data/${directory}`, recursive: true, pageToken: '', limit: 0 }
+      // With its last file the directory is gone, too.
+      const { files } = await master.listStatus(all, call).catch((thrown: unknown) => {
+        if (isSkeinError(thrown, 'not_found')) return { files: [] }
+        throw thrown
+      })
       return new Map(files.filter(({ folder }) => !folder).map(({ key, cachedBytes }) => [key.slice(directory.length + 1), cachedBytes]))
     },
   }
