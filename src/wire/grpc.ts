@@ -164,11 +164,12 @@ export async function startRawServer(options: RawServerOptions): Promise<RawServ
   return {
     port,
     sessions,
-    drain: () =>
-      new Promise((resolve) => {
-        listener.close()
-        server.tryShutdown(() => resolve())
-      }),
+    // The library asks its connections to end, and does not wait for those that it was given; the listener does.
+    drain: async () => {
+      const ended = new Promise<void>((resolve) => listener.close(() => resolve()))
+      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
+      await ended
+    },
     abortCalls: (error) => {
       for (const controller of running) controller.abort(error)
     },
