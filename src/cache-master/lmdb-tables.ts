@@ -4,7 +4,8 @@ import { Packr } from 'msgpackr'
 import { assert } from '../base/assert.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { Applied, CommandState } from '../journal/command-state.ts'
-import type { LmdbState, StateTable, Uncopied } from '../journal/lmdb-state.ts'
+import type { LmdbState } from '../journal/lmdb-state.ts'
+import type { StateTable, Uncopied } from '../journal/state-table.ts'
 import { apply } from '../meta/apply.ts'
 import type { Command, Effect, Outcome } from '../meta/commands.ts'
 import type { CounterName, Edge, Inode, NamespaceRecord, StagingRecord, Tables } from '../meta/tables.ts'
@@ -207,12 +208,13 @@ function putMember(members: Set<string>, rows: StateTable<string, Buffer>, membe
   }
 }
 
-const edgeKeyHead = 8
+/** Of the parent's id. */
+export const edgeKeyHead = 8
 /** LMDB's limit. What is written is below it (meta/command-checks.ts). */
 const edgeKeyBytesMax = 1978
 
 /** Parent id as 8 bytes, big end first, then the name in UTF-8: so LMDB's order is the order of the names. */
-function edgeKey(parentId: number, name: string): Buffer {
+export function edgeKey(parentId: number, name: string): Buffer {
   const key = Buffer.allocUnsafe(edgeKeyHead + Buffer.byteLength(name))
   key.writeUInt32BE(Math.floor(parentId / 2 ** 32), 0)
   key.writeUInt32BE(parentId % 2 ** 32, 4)

@@ -2,7 +2,7 @@
 // and brought up to the journal, then the parts are put together behind the generated service.
 import { randomUUID } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { makeDirectories } from '../base/make-directories.ts'
 import { blockCount, containerOf } from '../base/block-id.ts'
 import { type Clock, type Random, systemRandom } from '../base/clock.ts'
@@ -12,6 +12,7 @@ import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
 import { LmdbState } from '../journal/lmdb-state.ts'
 import type { JournalSkip } from '../journal/replay.ts'
+import type { WalkResult } from '../journal/state-walk.ts'
 import { BlockMap, unknownBlockCount } from '../meta/block-map.ts'
 import { commandProblem } from '../meta/command-checks.ts'
 import type { Command, Effect } from '../meta/commands.ts'
@@ -106,7 +107,8 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     logger.error(error.message, { error })
     damaged.abort(error)
   }
-  const state = await LmdbState.open({ directory: join(directory, 'state'), logger, onDamage })
+  const agreement = join(import.meta.dirname, `state-agreement${extname(import.meta.filename)}`)
+  const state = await LmdbState.open({ directory: join(directory, 'state'), logger, onDamage, agreement })
   const tables = new LmdbTables(state)
   const identity = new StateIdentity(state)
   const blocks = new BlockMap()
@@ -172,6 +174,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       options,
     }
     const backup = new BackupService({ ...{ state, tables, identity, home: deps.home, clock, logger }, version: options.version })
+    const checkState = (): Promise<WalkResult> => state.check()
     const closeState = (): Promise<void> => state.close()
     return assemble(context, {
       replication,
@@ -181,6 +184,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       identity,
       random,
       persistOn: deps.persistOn,
+      checkState,
       closeState,
       damaged: damaged.signal,
     })
@@ -198,13 +202,14 @@ interface Assembly {
   readonly identity: StateIdentity
   readonly random: Random
   readonly persistOn: PersistOn | undefined
+  readonly checkState: () => Promise<WalkResult>
   readonly closeState: () => Promise<void>
   /** Aborts when something in the state is found to be wrong. */
   readonly damaged: AbortSignal
 }
 
 function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
-  const { replication, standstill, notices, backup, identity, random, persistOn, closeState } = assembly
+  const { replication, standstill, notices, backup, identity, random, persistOn, checkState, closeState } = assembly
   const sync = new StoreSync(context)
   const locator = new PathLocator(context, sync)
   const namespaces = new NamespaceService(context)
@@ -232,6 +237,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
     workerCalls,
     gate,
     backup,
+    checkState,
     staging,
     setTtl: lifecycle.service.setTtl,
   })
@@ -275,12 +281,13 @@ interface Parts {
   readonly workerCalls: WorkerCalls
   readonly gate: ClusterGate
   readonly backup: BackupService
+  readonly checkState: () => Promise<WalkResult>
   readonly staging: StagingService
   readonly setTtl: CacheMaster['lifecycle']['setTtl']
 }
 
 function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service'] {
-  const { namespaces, files, freeing, lists, syncs, cluster, workerCalls, gate, backup, staging, setTtl } = parts
+  const { namespaces, files, freeing, lists, syncs, cluster, workerCalls, gate, backup, checkState, staging, setTtl } = parts
   const { workers } = context
   return {
     createNamespace: (request, options) => namespaces.create(request, options),
@@ -311,6 +318,7 @@ function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service']
     getClusterSummary: async () => cluster.summary(),
     getClusterMetrics: async () => cluster.metrics(),
     backup: ({ directory }) => backup.write(directory),
+    checkState: () => checkState(),
     adoptCluster: (request) => gate.adopt(request),
     registerJobMaster: async (request) => {
       cluster.registerJobMaster(request)

@@ -5,7 +5,8 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { SkeinError } from '../base/errors.ts'
-import type { LmdbState, StateTable } from '../journal/lmdb-state.ts'
+import type { LmdbState } from '../journal/lmdb-state.ts'
+import type { StateTable } from '../journal/state-table.ts'
 
 const rowSchema = z.object({
   clusterId: z.string().min(1),

@@ -26,6 +26,24 @@ export function problemsOf(
   return problems
 }
 
+/** What a role found when it walked a copy of its state. */
+export interface StateCheck {
+  readonly role: string
+  readonly findings: readonly string[]
+  readonly rows: number
+}
+
+export function stateProblems(checks: readonly StateCheck[]): string[] {
+  return checks.flatMap(({ role, findings }) => findings.map((finding) => stateText(role, finding)))
+}
+
+function stateText(role: string, finding: string): string {
+  const text = `State of the ${role}: ${finding}.`
+  // Says itself what to do.
+  if (finding.includes('snapshot')) return text
+  return `${text} Start the ${role} again: it brings its state back from the snapshot and the journal. If it stays, restore a backup.`
+}
+
 function problemsOfWorker(worker: WorkerInfo): string[] {
   const name = `Worker ${worker.hostname} (${worker.rpcAddress})`
   if (!worker.live) return [`${name} is lost: start it again, or run 'skein fsadmin forget ${worker.workerId}' if it does not come back.`]

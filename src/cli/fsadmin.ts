@@ -4,11 +4,12 @@
 import type { Command } from 'commander'
 import { formatBytes } from '../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { Cluster } from '../process/cluster.ts'
 import type { DecommissionResponse } from '../wire/generated/lifecycle.ts'
 import { adopt, type AdoptFlags } from './fsadmin-adopt.ts'
 import { type CommandContext, openCluster, writeResult } from './context.ts'
 import { exitCodes, usageError } from './exit-codes.ts'
-import { problemsOf } from './format-doctor.ts'
+import { problemsOf, type StateCheck, stateProblems } from './format-doctor.ts'
 import { metricsText, ufsText } from './format-metrics.ts'
 import { mountsOf } from './format-namespace.ts'
 import { capacityText, jobServiceText, summaryText } from './format-report.ts'
@@ -40,7 +41,8 @@ export function addCommands(parent: Command, context: CommandContext): void {
   parent
     .command('doctor')
     .description('name what is wrong with the cluster')
-    .action(async () => doctor(context))
+    .option('--deep', "walk a copy of the master's and the job master's state too, every row of it")
+    .action(async (flags: { deep?: true }) => doctor(context, flags.deep === true))
   parent
     .command('decommission')
     .description('copy the blocks of a worker to others and give it no new ones')
@@ -124,7 +126,7 @@ async function backup(context: CommandContext, directory: string): Promise<void>
 }
 
 /** Exit code 1 when something is wrong. */
-async function doctor(context: CommandContext): Promise<void> {
+async function doctor(context: CommandContext, deep: boolean): Promise<void> {
   const { signal } = context
   const cluster = await openCluster(context)
   const summary = await cluster.master().getClusterSummary({}, { signal })
@@ -138,8 +140,22 @@ async function doctor(context: CommandContext): Promise<void> {
     ? undefined
     : await cluster.lifecycle().checkConsistency({ path: '/', repair: false, cachedOnly: true }, { signal, deadlineMs: longCallMs })
   const problems = problemsOf(summary, workers, jobs instanceof SkeinError ? jobs.message : jobs, checked?.unreadable)
-  writeResult(context, { problems }, problems.length === 0 ? 'Nothing is wrong.' : problems.map(printable).join('\n'))
+  const checks = deep ? await stateChecks(context, cluster, !(jobs instanceof SkeinError)) : []
+  problems.push(...stateProblems(checks))
+  const rows = checks.map((check) => `\n${check.rows} rows of the state of the ${check.role} were looked at.`).join('')
+  const document = deep ? { problems, states: checks } : { problems }
+  writeResult(context, document, (problems.length === 0 ? 'Nothing is wrong.' : problems.map(printable).join('\n')) + rows)
   if (problems.length > 0) context.setExitCode(exitCodes.failed)
+}
+
+/** A walk takes seconds for each million rows, and ends by itself after ten minutes. */
+const checkMs = 15 * 60_000
+
+async function stateChecks(context: CommandContext, cluster: Cluster, jobMasterAnswers: boolean): Promise<StateCheck[]> {
+  const options = { signal: context.signal, deadlineMs: checkMs }
+  const checks = [{ role: 'master', ...(await cluster.master().checkState({}, options)) }]
+  if (jobMasterAnswers) checks.push({ role: 'job master', ...(await cluster.jobMaster().checkJobState({}, options)) })
+  return checks
 }
 
 async function reportMetrics(context: CommandContext): Promise<void> {

@@ -109,7 +109,7 @@ export async function createJobMaster(deps: JobMasterDependencies): Promise<JobM
       checkpointBytes,
     })
     log.stopped.addEventListener('abort', () => onFailure(toSkeinError(log.stopped.reason)), { once: true })
-    return new JobMasterRole(deps, store.tables, log, () => state.close())
+    return new JobMasterRole(deps, store.tables, log, state)
   } catch (error) {
     await state.close()
     throw error
@@ -122,7 +122,7 @@ class JobMasterRole implements JobMaster {
   readonly #deps: JobMasterDependencies
   readonly #tables: Tables
   readonly #log: Pick<CommandLog<LoadCommand, LoadEffect>, 'submit' | 'close'>
-  readonly #closeState: () => Promise<void>
+  readonly #state: Pick<LmdbState, 'check' | 'close'>
   readonly #outstanding = new Outstanding()
   readonly #jobWorkers: JobWorkerRegistry
   readonly #cluster: ClusterView
@@ -143,11 +143,16 @@ class JobMasterRole implements JobMaster {
   /** The submission before. */
   #written: Promise<unknown> = Promise.resolve()
 
-  constructor(deps: JobMasterDependencies, tables: Tables, log: CommandLog<LoadCommand, LoadEffect>, closeState: () => Promise<void>) {
+  constructor(
+    deps: JobMasterDependencies,
+    tables: Tables,
+    log: CommandLog<LoadCommand, LoadEffect>,
+    state: Pick<LmdbState, 'check' | 'close'>,
+  ) {
     this.#deps = deps
     this.#tables = tables
     this.#log = { submit: (command) => log.submit(withShortTexts(command)), close: () => log.close() }
-    this.#closeState = closeState
+    this.#state = state
     const { clock, random, options, metrics, master } = deps
     this.#jobWorkers = new JobWorkerRegistry(clock, random)
     this.#cluster = new ClusterView(master, clock)
@@ -204,7 +209,7 @@ class JobMasterRole implements JobMaster {
     try {
       await this.#log.close()
     } finally {
-      await this.#closeState()
+      await this.#state.close()
     }
   }
 
@@ -339,6 +344,7 @@ class JobMasterRole implements JobMaster {
       },
       listLoadFiles: async (request) => listLoadFiles(tables, this.#outstanding, request),
       getJobServiceSummary: () => this.#summary(),
+      checkJobState: () => this.#state.check(),
       registerJobWorker: async (request) => {
         const worker = this.#jobWorkers.register(request)
         this.#sets.takeBackAll(worker.jobWorkerId)

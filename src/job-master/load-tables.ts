@@ -1,7 +1,8 @@
 // Why: sets of a million files do not belong in memory. How: the tables of load/ as rows of MessagePack, keys as ordered
 // arrays, over the state that journal/ keeps; commands are applied in its transactions.
 import type { Applied, CommandState } from '../journal/command-state.ts'
-import type { LmdbState, StateTable, Uncopied } from '../journal/lmdb-state.ts'
+import type { LmdbState } from '../journal/lmdb-state.ts'
+import type { StateTable, Uncopied } from '../journal/state-table.ts'
 import { apply } from '../load/apply.ts'
 import type { LoadCommand, LoadEffect } from '../load/commands.ts'
 import type { OrderedTable, Row, RowKey, Tables } from '../load/tables.ts'

@@ -10,7 +10,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { payloadBytesMax } from './entry-codec.ts'
 import type { Journal, Term } from './journal.ts'
 import type { Applied, CommandState } from './command-state.ts'
-import type { Uncopied } from './lmdb-state.ts'
+import type { Uncopied } from './state-table.ts'
 import { type JournalSkip, replay, typeOf } from './replay.ts'
 
 export interface CommandLogOptions<Command, Result, Effect = never> {
@@ -148,8 +148,12 @@ export class CommandLog<Command, Result, Effect = never> {
     await this.#last
     await this.#checkpoint
     if (this.#stopped.signal.aborted) return
-    const { uncopied } = this.#options.state
-    if (uncopied.entries > 0 && this.#isCopyCheap(uncopied)) await this.#runCheckpoint()
+    const { state, logger } = this.#options
+    const { uncopied } = state
+    if (uncopied.entries === 0 || !this.#isCopyCheap(uncopied)) return
+    await this.#runCheckpoint().catch((error: unknown) => {
+      logger.error('the last checkpoint failed; the journal keeps its entries', { error })
+    })
   }
 
   /** Before the command has a sequence: the journal's order has no place for one that it will not take. */

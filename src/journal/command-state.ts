@@ -1,6 +1,6 @@
 // Why: what the log of commands asks of the state that they are applied to.
 import type { SkeinError } from '../base/errors.ts'
-import type { Uncopied } from './lmdb-state.ts'
+import type { Uncopied } from './state-table.ts'
 
 /** What became of a command. A refused one has changed nothing. */
 export type Applied<Result, Effect = never> =

@@ -8,7 +8,8 @@
 // Every value has a checksum (checked-values.ts); tables with them have names of their own (`.2`), and what a table of the
 // version before holds moves over when it is first opened. A wrong value is never given out: whoever asks is told, the owner
 // too, and the next start begins with the snapshot (state-use.ts). LMDB's keys and pages have no checksums: a row may be
-// missed because of damage, until somebody comes by it.
+// missed because of damage: before a copy takes the place of the snapshot, and the journal forgets what it has, every row is
+// looked at (state-walk.ts), of a small state in the turn of the copy, else in a process of its own (state-check.ts).
 // Pages that were read stay mapped and count as the process's memory until somebody wants it; a large state is therefore
 // closed and opened again, between two turns of the event loop, when too much of it is mapped (mapped-memory.ts).
 import { statSync } from 'node:fs'
@@ -17,11 +18,15 @@ import { SkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { checkedBytes, checkedNumber, type Codec, numberOf, type OrderedKey, tableSeed, valueOf } from './checked-values.ts'
 import { diskFileSystem, type JournalFileSystem } from './file-system.ts'
+import { type KeyEncoding, takeOver, walkRoot } from './lmdb-walk.ts'
 import { metaPages, pagesOf, type TreeStats } from './lmdb-pages.ts'
 import { MappedMemory } from './mapped-memory.ts'
 import { damagedError, isDamage } from './state-damage.ts'
+import { checkCopy } from './state-check.ts'
 import { currentBootId, StateFiles } from './state-files.ts'
+import type { KeyRange, StateTable, Uncopied } from './state-table.ts'
 import { StateUse } from './state-use.ts'
+import { checkedSuffix, type WalkResult } from './state-walk.ts'
 
 export interface LmdbStateOptions {
   /** Made when it is not there; nobody else's. */
@@ -35,30 +40,8 @@ export interface LmdbStateOptions {
   readonly mappedBytesMax?: number
   /** Called once when something in the data is found to be wrong: the process should end, and the next start repairs it. */
   readonly onDamage?: ((error: SkeinError) => void) | undefined
-}
-
-/** Part of the state that only the live file and the journal hold, no snapshot. */
-export interface Uncopied {
-  readonly entries: number
-  /** Of the commands in the journal. */
-  readonly bytes: number
-}
-
-export interface KeyRange<Key> {
-  readonly start?: Key
-  /** Not part of the range. */
-  readonly end?: Key
-  readonly limit?: number
-}
-
-/** Reads see what was written before, in the same transaction too. Writes belong inside `transact`. */
-export interface StateTable<Key, Value> {
-  /** Bytes are valid until the next `get` of any table only. */
-  get(key: Key): Value | undefined
-  put(key: Key, value: Value): void
-  delete(key: Key): void
-  /** Rows in the order of their keys. To be left or read to the end within one turn of the event loop. */
-  range(range: KeyRange<Key>): Iterable<{ readonly key: Key; readonly value: Value }>
+  /** The path of a module that says whether rows belong together (state-check.ts: AgreementOf), for `check`. */
+  readonly agreement?: string
 }
 
 /** The most it can grow to; address space, not memory. */
@@ -66,6 +49,8 @@ const mapBytes = 2 ** 40
 const tablesMax = 64
 /** A file with so little in use was larger once: a copy of its used pages is worth looking for them. */
 const sparseShare = 0.25
+/** Walked where it is used: a few milliseconds. */
+const walkedHereBytesMax = 512 * 1024
 const mappedBytesMaxDefault = 640 * 1024 ** 2
 /** Rows of the table `state`; the others are its owner's (`number`). */
 const appliedRow = 'last_applied'
@@ -77,6 +62,7 @@ export class LmdbState {
   readonly #memory: MappedMemory
   readonly #use: StateUse
   readonly #onDamage: ((error: SkeinError) => void) | undefined
+  readonly #agreement: string
   #root: RootDatabase
   readonly #numbers: StateTable<string, number>
   /** Every one that was opened, by name. */
@@ -89,9 +75,10 @@ export class LmdbState {
   #readersBeside = 0
   #closed = false
 
-  private constructor(files: StateFiles, mappedBytesMax: number, onDamage: LmdbStateOptions['onDamage']) {
+  private constructor(files: StateFiles, mappedBytesMax: number, { onDamage, agreement = '' }: LmdbStateOptions) {
     this.#files = files
     this.#onDamage = onDamage
+    this.#agreement = agreement
     this.#use = new StateUse(files.usePath)
     this.#use.touch()
     this.#memory = new MappedMemory(mappedBytesMax, () => this.#remap())
@@ -109,7 +96,7 @@ export class LmdbState {
   static async open(options: LmdbStateOptions): Promise<LmdbState> {
     const { directory, logger, fileSystem = diskFileSystem, bootId = currentBootId, mappedBytesMax = mappedBytesMaxDefault } = options
     const files = await StateFiles.prepare({ directory, fileSystem, bootId: bootId(), logger })
-    const state = new LmdbState(files, mappedBytesMax, options.onDamage)
+    const state = new LmdbState(files, mappedBytesMax, options)
     // Then the journal need not reach back to the beginning.
     if (state.lastApplied > 0n && !files.hasSnapshot) await state.snapshot()
     return state
@@ -200,6 +187,27 @@ export class LmdbState {
     await this.#files.copySnapshot(path)
   }
 
+  /**
+   * Walks a copy of the state in a process of its own, and reads the snapshot. What is found wrong with the data makes the
+   * next start begin with the snapshot; this process goes on.
+   */
+  check(): Promise<WalkResult> {
+    const made = this.#snapshotting.then(() => this.#check())
+    this.#snapshotting = made.catch(() => undefined)
+    return made
+  }
+
+  async #check(): Promise<WalkResult> {
+    await this.#copyToPart()
+    try {
+      const { findings, rows } = await checkCopy(this.#files.partPath, this.#agreement)
+      if (findings.length > 0) this.#use.markDamaged()
+      return { findings: [...findings, ...(await this.#files.snapshotProblems())], rows }
+    } finally {
+      await this.#files.clearPart()
+    }
+  }
+
   /** The state as it is becomes one that no journal has a command of; the next transaction makes it so. */
   forgetJournal(): void {
     this.#lastApplied = 0n
@@ -214,6 +222,22 @@ export class LmdbState {
     // Before the copy begins: it may have more, never less.
     const upTo = this.#lastApplied
     const copiedBytes = this.#uncopiedBytes
+    const isSmall = this.sizeBytes() <= walkedHereBytesMax
+    const walked = isSmall ? this.#guarded('a page', () => walkRoot(this.#root)) : undefined
+    await this.#copyToPart()
+    const { findings } = walked ?? (await checkCopy(this.#files.partPath, ''))
+    if (findings.length > 0) {
+      await this.#files.clearPart()
+      throw this.#damaged(findings.join('; '))
+    }
+    await this.#files.keepSnapshot()
+    this.#copiedTo = upTo
+    this.#uncopiedBytes -= copiedBytes
+    return upTo
+  }
+
+  async #copyToPart(): Promise<void> {
+    if (this.#closed) throw closedError()
     await this.#files.clearPart()
     this.#readersBeside += 1
     try {
@@ -221,10 +245,6 @@ export class LmdbState {
     } finally {
       this.#readersBeside -= 1
     }
-    await this.#files.keepSnapshot()
-    this.#copiedTo = upTo
-    this.#uncopiedBytes -= copiedBytes
-    return upTo
   }
 
   async #copyFile(): Promise<void> {
@@ -292,13 +312,14 @@ export class LmdbState {
   #table<Key extends OrderedKey | Buffer, Value>(name: string, keyEncoding: KeyEncoding, codec: Codec<Value>): StateTable<Key, Value> {
     const seed = tableSeed(name)
     const openDatabase = (): Database<Buffer, OrderedKey | Buffer> =>
-      this.#root.openDB<Buffer, OrderedKey | Buffer>({ name: `${name}.2`, encoding: 'binary', keyEncoding })
+      this.#root.openDB<Buffer, OrderedKey | Buffer>({ name: `${name}${checkedSuffix}`, encoding: 'binary', keyEncoding })
     let table = this.#tables.get(name)
     if (table === undefined) {
       const made: OpenTable = { database: openDatabase(), reopen: () => (made.database = openDatabase()) }
       this.#tables.set(name, made)
       table = made
-      this.#takeOver(name, keyEncoding, made, (key, value) => codec.encode(seed, key, value as Value), codec.old)
+      const encode = (key: OrderedKey | Buffer, value: unknown): Buffer => codec.encode(seed, key, value as Value)
+      takeOver(this.#root, { name, keyEncoding, table: made.database, encode, old: codec.old.encoding })
     }
     const opened = table
     const decoded = (key: Key, bytes: Buffer): Value => {
@@ -333,31 +354,6 @@ export class LmdbState {
     }
   }
 
-  /** Moves what a table of the version before holds into the new one. Interrupted anywhere, it goes on at the next start. */
-  #takeOver(
-    name: string,
-    keyEncoding: KeyEncoding,
-    table: OpenTable,
-    encode: (key: OrderedKey | Buffer, value: unknown) => Buffer,
-    old: { readonly encoding: 'binary' | 'ordered-binary' },
-  ): void {
-    const done = Buffer.from('done')
-    const marks = this.#root.openDB<Buffer, string>({ name: 'taken-over', encoding: 'binary' })
-    if (marks.get(name) !== undefined) return
-    const before = this.#root.openDB<unknown, OrderedKey | Buffer>({ name, keyEncoding, ...old })
-    for (let moved = takeOverRows; moved === takeOverRows;) {
-      moved = this.#root.transactionSync(() => {
-        const rows = Array.from(before.getRange({ limit: takeOverRows }), ({ key, value }) => ({ key, value }))
-        for (const { key, value } of rows) {
-          void table.database.put(key, encode(key, value))
-          void before.remove(key)
-        }
-        if (rows.length < takeOverRows) void marks.put(name, done)
-        return rows.length
-      })
-    }
-  }
-
   /** What LMDB itself finds wrong is damage like any other. */
   #guarded<T>(what: string, work: () => T): T {
     try {
@@ -378,16 +374,12 @@ export class LmdbState {
   }
 }
 
-type KeyEncoding = 'ordered-binary' | 'binary'
-
 /** A table as it is open now. */
 interface OpenTable {
   database: Database<Buffer, OrderedKey | Buffer>
   reopen(): unknown
 }
 
-/** Of one transaction. */
-const takeOverRows = 10_000
 function openRoot(path: string): RootDatabase {
   return open({ path, noSubdir: true, maxDbs: tablesMax, mapSize: mapBytes, noSync: true })
 }

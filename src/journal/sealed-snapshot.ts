@@ -28,7 +28,25 @@ export async function sealSnapshot(path: string): Promise<void> {
  * @throws SkeinError data_loss when it is damaged, or has no seal where it must have one
  */
 export async function copySealed(path: string, to: string, mustBeSealed: boolean, flags = 0): Promise<void> {
-  const bytes = await withFile(path, constants.O_RDONLY, async (file) => {
+  const bytes = await dataBytes(path, mustBeSealed)
+  await copyFile(path, to, flags | constants.COPYFILE_FICLONE)
+  await withFile(to, constants.O_RDWR, (file) => file.truncate(bytes))
+}
+
+/** Reads all of it. */
+export async function isSealedWhole(path: string, mustBeSealed: boolean): Promise<boolean> {
+  try {
+    await dataBytes(path, mustBeSealed)
+    return true
+  } catch (thrown) {
+    if (thrown instanceof SkeinError) return false
+    throw thrown
+  }
+}
+
+/** How many bytes stand before the seal, every one checked. */
+function dataBytes(path: string, mustBeSealed: boolean): Promise<number> {
+  return withFile(path, constants.O_RDONLY, async (file) => {
     const { size } = await file.stat()
     const seal = Buffer.alloc(sealBytes)
     const isSealed =
@@ -41,8 +59,6 @@ export async function copySealed(path: string, to: string, mustBeSealed: boolean
     if (length !== size - sealBytes || (await checksum(file, length)) !== seal.readUInt32LE(8)) throw damaged(path)
     return length
   })
-  await copyFile(path, to, flags | constants.COPYFILE_FICLONE)
-  await withFile(to, constants.O_RDWR, (file) => file.truncate(bytes))
 }
 
 async function checksum(file: FileHandle, bytes: number): Promise<number> {

@@ -12,7 +12,7 @@ import { SkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { JournalFileSystem } from './file-system.ts'
 import { readText, replaceFile } from './replace-file.ts'
-import { copySealed, sealSnapshot } from './sealed-snapshot.ts'
+import { copySealed, isSealedWhole, sealSnapshot } from './sealed-snapshot.ts'
 import { lastUse } from './state-use.ts'
 
 export interface StateFilesOptions {
@@ -125,6 +125,16 @@ export class StateFiles {
   /** The snapshot as a new file, not synced. @throws SkeinError data_loss when it is damaged */
   async copySnapshot(path: string): Promise<void> {
     await copySealed(join(this.#options.directory, snapshotName), path, false, constants.COPYFILE_EXCL)
+  }
+
+  /** What is wrong with the snapshot; empty: nothing. */
+  async snapshotProblems(): Promise<string[]> {
+    const { directory, fileSystem } = this.#options
+    const names = await fileSystem.names(directory)
+    const advice = "run 'skein fsadmin backup', which writes a new one"
+    if (!names.includes(snapshotName)) return names.includes(checkpointedName) ? [`the snapshot in ${directory} is missing: ${advice}`] : []
+    const isWhole = await isSealedWhole(join(directory, snapshotName), names.includes(checkpointedName))
+    return isWhole ? [] : [`the snapshot in ${directory} is damaged: ${advice}`]
   }
 
   /** Makes the finished part the snapshot; durable when it resolves. */

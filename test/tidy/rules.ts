@@ -53,7 +53,7 @@ export const heavyDependencies: Readonly<Record<string, readonly string[]>> = {
   croner: ['src/load/schedule-times.ts'],
   '@grpc/grpc-js': ['src/wire/grpc.ts'],
   '@aws-sdk/client-s3': ['src/ufs/sdk-requests.ts'],
-  lmdb: ['src/journal/lmdb-state.ts'],
+  lmdb: ['src/journal/lmdb-state.ts', 'src/journal/lmdb-walk.ts', 'src/journal/state-check-child.ts'],
   commander: ['src/cli/'],
 }
 

@@ -504,6 +504,12 @@ export interface JobWorkerInfo {
   lastHeartbeatMs: number;
 }
 
+/** As the master's CheckState. */
+export interface CheckJobStateResponse {
+  findings: string[];
+  rows: number;
+}
+
 function createBaseJobEmpty(): JobEmpty {
   return {};
 }
@@ -5261,6 +5267,73 @@ export const JobWorkerInfo: MessageFns<JobWorkerInfo> = {
   },
 };
 
+function createBaseCheckJobStateResponse(): CheckJobStateResponse {
+  return { findings: [], rows: 0 };
+}
+
+export const CheckJobStateResponse: MessageFns<CheckJobStateResponse> = {
+  encode(message: CheckJobStateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.findings) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.rows !== 0) {
+      writer.uint32(16).uint64(message.rows);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckJobStateResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckJobStateResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.findings.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CheckJobStateResponse>): CheckJobStateResponse {
+    return CheckJobStateResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckJobStateResponse>): CheckJobStateResponse {
+    const message = createBaseCheckJobStateResponse();
+    message.findings = object.findings?.map((e) => e) || [];
+    message.rows = object.rows ?? 0;
+    return message;
+  },
+};
+
 export type JobServiceDefinition = typeof JobServiceDefinition;
 export const JobServiceDefinition = {
   name: "JobService",
@@ -5343,6 +5416,14 @@ export const JobServiceDefinition = {
       requestType: JobEmpty as typeof JobEmpty,
       requestStream: false,
       responseType: JobServiceSummary as typeof JobServiceSummary,
+      responseStream: false,
+      options: {},
+    },
+    checkJobState: {
+      name: "CheckJobState",
+      requestType: JobEmpty as typeof JobEmpty,
+      requestStream: false,
+      responseType: CheckJobStateResponse as typeof CheckJobStateResponse,
       responseStream: false,
       options: {},
     },

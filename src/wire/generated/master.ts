@@ -597,6 +597,12 @@ export interface BackupResponse {
   bytes: number;
 }
 
+/** Walks a copy of the state in a process of its own. Each finding is one line; none: nothing is wrong. */
+export interface CheckStateResponse {
+  findings: string[];
+  rows: number;
+}
+
 export interface JobMasterAddress {
   rpcAddress: string;
   webAddress: string;
@@ -6915,6 +6921,73 @@ export const BackupResponse: MessageFns<BackupResponse> = {
   },
 };
 
+function createBaseCheckStateResponse(): CheckStateResponse {
+  return { findings: [], rows: 0 };
+}
+
+export const CheckStateResponse: MessageFns<CheckStateResponse> = {
+  encode(message: CheckStateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.findings) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.rows !== 0) {
+      writer.uint32(16).uint64(message.rows);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckStateResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckStateResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.findings.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CheckStateResponse>): CheckStateResponse {
+    return CheckStateResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckStateResponse>): CheckStateResponse {
+    const message = createBaseCheckStateResponse();
+    message.findings = object.findings?.map((e) => e) || [];
+    message.rows = object.rows ?? 0;
+    return message;
+  },
+};
+
 function createBaseJobMasterAddress(): JobMasterAddress {
   return { rpcAddress: "", webAddress: "" };
 }
@@ -7184,6 +7257,14 @@ export const MasterServiceDefinition = {
       requestType: BackupRequest as typeof BackupRequest,
       requestStream: false,
       responseType: BackupResponse as typeof BackupResponse,
+      responseStream: false,
+      options: {},
+    },
+    checkState: {
+      name: "CheckState",
+      requestType: Empty as typeof Empty,
+      requestStream: false,
+      responseType: CheckStateResponse as typeof CheckStateResponse,
       responseStream: false,
       options: {},
     },

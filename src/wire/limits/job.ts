@@ -55,6 +55,7 @@ export const jobLimits = serviceLimits(Job.JobServiceDefinition, {
   cancelLoad: { fields: { loadId } },
   listLoadFiles: { fields: { loadId, pageToken, limit: count32, failedOnly: flag } },
   getJobServiceSummary: { fields: {} },
+  checkJobState: { fields: {} },
 
   registerJobWorker: { fields: { jobWorkerId: word, hostname: word, rpcAddress: address, activeTasksMax: count32 } },
   jobWorkerHeartbeat: {

@@ -100,5 +100,6 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
     },
   },
   getJobMaster: { fields: {} },
+  checkState: { fields: {} },
   adoptCluster: { fields: { id: word } },
 })
