@@ -47,7 +47,7 @@ async function list(context: CommandContext): Promise<void> {
 async function mount(context: CommandContext, text: string, uri: string, flags: MountFlags): Promise<void> {
   const name = namespaceOf(text)
   const attributes = { ...pairsOf('--option', flags.option), ...(flags.readonly === true ? { readOnly: 'true' } : {}) }
-  const request = { name, uri, attributes, secrets: await secretsOf(flags) }
+  const request = { name, uri, attributes, secrets: await secretsOf(context, flags) }
   const { cluster } = await openTarget(context, text)
   const namespace = await cluster.master().createNamespace(request, { signal: context.signal })
   writeResult(context, namespace, `Mounted ${printable(namespace.uri)} at /${name}`)

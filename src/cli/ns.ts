@@ -78,7 +78,7 @@ async function create(context: CommandContext, text: string, uri: string, flags:
   const name = nameOf(text)
   const ttl = ttlOf(flags)
   if (ttl.ttlMs === undefined && ttl.ttlAction !== undefined) throw usageError('--ttl-action needs --ttl')
-  const request = { name, uri, secrets: await secretsOf(flags), attributes: pairsOf('--attribute', flags.attribute), ...ttl }
+  const request = { name, uri, secrets: await secretsOf(context, flags), attributes: pairsOf('--attribute', flags.attribute), ...ttl }
   const cluster = await openCluster(context)
   const namespace = await cluster.master().createNamespace(request, { signal: context.signal })
   writeResult(context, namespace, `Namespace ${name} was created: /${name} is ${namespace.uri}`)
@@ -96,7 +96,7 @@ async function update(context: CommandContext, text: string, flags: UpdateFlags)
   if (isEmpty) throw usageError('nothing to change: give --attribute, --remove-attribute, --secret, --ttl or --ttl-action')
   const request = {
     name,
-    secrets: await secretsOf(flags),
+    secrets: await secretsOf(context, flags),
     attributes: pairsOf('--attribute', attribute),
     removedAttributes: removeAttribute.map((key) => notEmpty('--remove-attribute', key)),
     ttlAction: '',

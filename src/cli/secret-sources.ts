@@ -1,10 +1,18 @@
 // Why: a secret on the command line stands in `ps` and in the shell's history. How: `--secret-file key=path` reads a file (or a
 // pipe), `--secret-stdin` lines `key=value` from stdin; one line feed at the end of a file is no part of a secret.
+import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { secretBytesMax } from '../base/secret.ts'
 import { readText, textLines } from '../base/text-file.ts'
+import type { CommandContext } from './context.ts'
 import { usageError } from './exit-codes.ts'
 import { pairsOf } from './pairs.ts'
+import { printable } from './printable.ts'
+
+/** A byte order mark, CR and LF. */
+const lineEndBytes = 5
+/** More than any store has. */
+const secretsMax = 100
 
 export interface SecretFlags {
   readonly secret: readonly string[]
@@ -28,24 +36,56 @@ export function withSecrets(command: Command): Command {
 }
 
 /** @throws SkeinError invalid_argument (usage) that shows no secret; not_found and failed_precondition for a file */
-export async function secretsOf(flags: SecretFlags): Promise<Record<string, string>> {
+export async function secretsOf(context: Pick<CommandContext, 'io'>, flags: SecretFlags): Promise<Record<string, string>> {
   const secrets = pairsOf('--secret', flags.secret)
   const add = (key: string, value: string): void => {
-    if (secrets[key] !== undefined) throw usageError(`the secret ${key} is given twice`)
+    if (Object.hasOwn(secrets, key)) throw usageError(`the secret ${key} is given twice`)
     secrets[key] = value
   }
-  for (const [key, file] of Object.entries(pairsOf('--secret-file', flags.secretFile))) {
-    const text = await readText({ file, name: file, isPipeAllowed: true }, secretBytesMax, usageError)
-    add(key, text.replace(/\r?\n$/, ''))
+  for (const [key, file] of pairsOfFiles(flags.secretFile)) {
+    const value = await secretInFile(file)
+    if (await isOpenToOthers(file))
+      context.io.stderr(`skein: warning: ${printable(file)} can be read by others; chmod 600 keeps it to its owner\n`)
+    add(key, value)
   }
-  if (flags.secretStdin !== true) return secrets
+  if (flags.secretStdin === true) for (const [key, value] of await secretsInStdin()) add(key, value)
+  return secrets
+}
+
+function pairsOfFiles(pairs: readonly string[]): [string, string][] {
+  return pairs.flatMap((pair) => Object.entries(pairsOf('--secret-file', [pair])))
+}
+
+async function secretInFile(file: string): Promise<string> {
+  const text = await readText({ file, name: file, isPipeAllowed: true }, secretBytesMax + lineEndBytes, usageError)
+  const value = text.replace(/\r?\n$/, '')
+  if (value === '') throw usageError(`${file} is empty`)
+  if (Buffer.byteLength(value) > secretBytesMax) throw usageError(`${file} is longer than ${secretBytesMax} bytes`)
+  return value
+}
+
+/** A pipe has no owner to speak of. */
+async function isOpenToOthers(file: string): Promise<boolean> {
+  const about = await stat(file).catch(() => undefined)
+  return about?.isFile() === true && (about.mode & 0o044) !== 0
+}
+
+async function secretsInStdin(): Promise<[string, string][]> {
+  if (process.stdin.isTTY) throw usageError('stdin is a terminal, which shows what is typed: give --secret-stdin a pipe or a file')
+  const found: [string, string][] = []
   let number = 0
   for await (const line of textLines({ file: '-', name: 'stdin', isPipeAllowed: true }, usageError)) {
     number += 1
     if (line.trim() === '') continue
     const equals = line.indexOf('=')
     if (equals <= 0) throw usageError(`stdin:${number} is not key=value`)
-    add(line.slice(0, equals), line.slice(equals + 1))
+    const [key, value] = [line.slice(0, equals), line.slice(equals + 1)]
+    if (value === '') throw usageError(`stdin:${number}: the secret ${printable(key)} is empty`)
+    if (Buffer.byteLength(value) > secretBytesMax)
+      throw usageError(`stdin:${number}: the secret ${printable(key)} is longer than ${secretBytesMax} bytes`)
+    if (found.length === secretsMax) throw usageError(`stdin holds more than ${secretsMax} secrets`)
+    found.push([key, value])
   }
-  return secrets
+  if (found.length === 0) throw usageError('stdin holds no secret: write key=value, a line each')
+  return found
 }

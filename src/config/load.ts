@@ -1,7 +1,7 @@
 // Why: the one way to a Config. How: reads the files that a configuration may come from, puts the layers in order, and
 // leaves the rest to resolve.ts. The only file of config/ that touches the disk.
 import { type Stats, statSync } from 'node:fs'
-import { availableParallelism, homedir, hostname } from 'node:os'
+import { availableParallelism, homedir, hostname, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { SkeinError } from '../base/errors.ts'
 import { realPathOf } from '../base/real-path.ts'
@@ -46,12 +46,12 @@ export interface KeyValue {
   readonly source: ValueSource
 }
 
-/** Every key that has an effect, or is set, in the table's order. @throws as loadConfig */
+/** Every key that has an effect, or is set, by name. @throws as loadConfig */
 export function describeConfig(input: ConfigInput): KeyValue[] {
   loadConfig(input)
   const merged = mergeSettings(gather(input).settings)
   const keys = Object.keys(schema).filter((key) => !key.includes('{x}') && (definitionOf(key)?.unused !== true || merged.has(key)))
-  return [...new Set([...keys, ...merged.keys()])].map((key) => keyValue(key, merged.get(key), input.mode))
+  return [...new Set([...keys, ...merged.keys()])].toSorted().map((key) => keyValue(key, merged.get(key), input.mode))
 }
 
 function keyValue(key: string, setting: Setting | undefined, mode: ConfigMode): KeyValue {
@@ -86,7 +86,9 @@ export function runningFile(home: string): string {
 }
 
 function thisMachine(): Machine {
-  return { homeDirectory: homedir(), hostname: hostname(), cpus: availableParallelism(), cwd: process.cwd(), realPath }
+  // A container's own limit, where there is one below the machine's memory.
+  const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
+  return { homeDirectory: homedir(), hostname: hostname(), cpus: availableParallelism(), cwd: process.cwd(), memoryBytes, realPath }
 }
 
 /** Whoever takes a directory that cannot be looked at says what is wrong with it. */

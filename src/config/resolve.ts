@@ -27,6 +27,8 @@ export interface Machine {
   readonly hostname: string
   readonly cpus: number
   readonly cwd: string
+  /** Undefined: not known. */
+  readonly memoryBytes?: number
   /** A path without symbolic links, as far as it is there. Default: as it is. */
   readonly realPath?: (path: string) => string
 }
@@ -89,7 +91,10 @@ export function resolveConfig(
     sources: new Map([...merged].map(([key, { layer, where }]) => [key, { layer, where }])),
     warnings: [...passedOver, ...misplaced, ...warningsOf(merged, values)],
   }
-  return deepFreeze({ ...config, warnings: [...config.warnings, ...(mode === 'client' ? [] : tuningWarnings(config))] })
+  return deepFreeze({
+    ...config,
+    warnings: [...config.warnings, ...(mode === 'client' ? [] : tuningWarnings(config, machine.memoryBytes))],
+  })
 }
 
 /** The home directory as an absolute path; `~` is the user's. */

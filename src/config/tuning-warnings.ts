@@ -4,9 +4,11 @@ import type { Config } from './config.ts'
 
 const queueMax = 32
 const queueMin = 8
+/** What one read request holds beside its buffers. */
+const requestBytes = 1024 ** 2
 
-/** One line for each rule that is broken. */
-export function tuningWarnings({ jobWorker, ufs, sources, load }: Omit<Config, 'warnings'>): string[] {
+/** One line for each rule that is broken. @param memoryBytes of the machine, where it is known */
+export function tuningWarnings({ jobWorker, worker, ufs, sources, load }: Omit<Config, 'warnings'>, memoryBytes?: number): string[] {
   const { readAheadBlockBytes, readAheadQueueSize, blockSizeBytes, uploadThreadPool } = ufs.cosn
   const { activeTasksMax, blockStreamsMax } = jobWorker
   const warnings: string[] = []
@@ -22,6 +24,13 @@ export function tuningWarnings({ jobWorker, ufs, sources, load }: Omit<Config, '
   const streamBytes = readAheadBlockBytes * readAheadQueueSize
   if (isGiven(queueKey, 'fs.cosn.read.ahead.block.size') && streamBytes > jobWorker.readBudgetBytes)
     warn('skein.job.worker.read.budget', `${jobWorker.readBudgetBytes} bytes do not hold one stream of ${queueKey} ranges`, 2 * streamBytes)
+  const readsKey = 'goosefs.worker.network.block.reader.threads.max'
+  const bufferKey = 'goosefs.worker.network.reader.buffer.size'
+  const readBytes = worker.readerBufferBytes + streamBytes + requestBytes
+  if (isGiven(readsKey, bufferKey) && memoryBytes !== undefined && worker.blockReadersMax * readBytes > memoryBytes) {
+    const parts = `${worker.blockReadersMax} reads x (${bufferKey} + one stream + 1 MB), ${worker.blockReadersMax * readBytes} bytes,`
+    warn(readsKey, `${parts} are more than the memory, ${memoryBytes} bytes`, Math.max(1, Math.floor(memoryBytes / readBytes)))
+  }
   const tasksKey = 'goosefs.job.worker.max.active.task.num'
   if (isGiven(tasksKey, 'fs.cosn.upload_thread_pool') && activeTasksMax < uploadThreadPool)
     warn(tasksKey, `${activeTasksMax} is below fs.cosn.upload_thread_pool, ${uploadThreadPool}`, uploadThreadPool + 2)

@@ -64,6 +64,25 @@ describe('what is broken without being wrong', () => {
     expect(load({}).warnings).toEqual([])
   })
 
+  it('all reads together are held against the memory of the machine', () => {
+    const key = 'goosefs.worker.network.block.reader.threads.max'
+    const warnings = (definitions: Record<string, string>, memoryBytes?: number) =>
+      loadConfig({ mode: 'role', definitions, environment: {}, machine: { ...machine, ...(memoryBytes !== undefined && { memoryBytes }) } })
+        .warnings
+    // 4 MB of buffer, 8 x 4 MB of one stream, and 1 MB: 37 MB a read.
+    const bytes = 100 * 37 * 1024 ** 2
+    expect(warnings({ [key]: '100' }, bytes)).toEqual([])
+    expect(warnings({ [key]: '100' }, bytes - 1)).toEqual([
+      `tuning: ${key}: 100 reads x (goosefs.worker.network.reader.buffer.size + one stream + 1 MB), ${bytes} bytes, are more than the memory, ${bytes - 1} bytes: 99 is better`,
+    ])
+    const larger = { [key]: '100', 'goosefs.worker.network.reader.buffer.size': '8MB' }
+    expect(warnings(larger, bytes).join()).toContain(`90 is better`)
+    expect(warnings({ [key]: '100', 'fs.cosn.read.ahead.queue.size': '16' }, bytes).join()).toContain(key)
+    // Nobody chose these, and an unknown memory breaks no rule.
+    expect(warnings({}, 2 ** 30)).toEqual([])
+    expect(warnings({ [key]: '100' })).toEqual([])
+  })
+
   it('a tier is called by its medium', () => {
     const level = (n: number, name: string): string => `goosefs.worker.tieredstore.level${n}.${name}`
     const aliases = (more: Record<string, string>) => load({}, more).worker.tiers.map(({ alias }) => alias)
