@@ -17,7 +17,7 @@ export interface DirectoryToCheck {
 /**
  * Whether a worker may have these directories. Changes nothing.
  * @param workerId undefined: of a worker that has no id yet
- * @throws SkeinError invalid_argument (one twice or inside another, a quota above its disk's size),
+ * @throws SkeinError invalid_argument (one twice or inside another), failed_precondition (a quota above its disk's size),
  * failed_precondition (another worker's, somebody else's, not writable)
  */
 export async function checkDirectories(directories: readonly DirectoryToCheck[], workerId: string | undefined): Promise<void> {
@@ -71,7 +71,7 @@ async function refuseOverDisk({ path, existing }: RealPath, quotaBytes: number):
   // Some file systems do not say.
   if (blocks === 0 || quotaBytes <= bsize * blocks) return
   throw new SkeinError(
-    'invalid_argument',
+    'failed_precondition',
     `the quota of block directory ${path}, ${quotaBytes} bytes, is above the size of its disk, ${bsize * blocks} bytes; lower goosefs.worker.tieredstore.level{x}.dirs.quota`,
   )
 }

@@ -47,7 +47,7 @@ export class FileService {
     return directoryInfo(this.#context.tables, record, directoryKey(path.key), directory)
   }
 
-  /** A file with the live locations of its blocks. @throws SkeinError not_found, invalid_argument for a directory */
+  /** A file with the live locations of its blocks. @throws SkeinError not_found, failed_precondition for a directory */
   async openFile(request: PathRequest, { signal }: CallOptions): Promise<OpenFileResponse> {
     const path = parsePath(request.path)
     const located = path.namespace === '' ? undefined : await this.#locator.locate(path, signal, request.syncIntervalMs)
@@ -55,7 +55,7 @@ export class FileService {
     const file =
       located?.file ??
       (located === undefined || !path.key.endsWith('/') ? undefined : fileAt(this.#context.tables, located.record.rootId, path.key))
-    if (located === undefined || file === undefined) throw new SkeinError('invalid_argument', `${formatPath(path)} is a directory`)
+    if (located === undefined || file === undefined) throw new SkeinError('failed_precondition', `${formatPath(path)} is a directory`)
     this.#context.workers.expire()
     const { record } = located
     const blocks = locationsOf(this.#context, file.id, file.length, file.blockSizeBytes)

@@ -115,8 +115,8 @@ describe.skipIf(!redisAvailable)('a cluster', () => {
 
   it('a dataset that fits once but not twice: the missing bytes are named and nothing is loaded', async () => {
     const load = await cluster.cli(['fs', 'distributedLoad', '/large', '--replication', '2'])
-    // 7 files of one block of 10 MB on two workers of 50 MB: 5 fit on each, and 2 x 2 are left over.
-    expect(load.stderr).toContain('no room for /large: 40000000 bytes')
+    // 7 files of 10 MB on two workers of 50 MB: 2 x 70,000,000 - 2 x 52,428,800.
+    expect(load.stderr).toContain('no room for /large: 35142400 bytes')
     expect(load.code).toBe(1)
     expect(load.stdout).toContain('Total completed file count is 0')
     expect((await cluster.cli(['fs', 'getUsedBytes'])).stdout).toBe('Used Bytes: 0\n')

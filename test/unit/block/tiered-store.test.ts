@@ -377,7 +377,7 @@ describe('a quota above the size of the disk', () => {
     cleanups.push(folder.remove)
     const tiers = [[{ path: join(folder.path, 'a'), tier: 'T', mediumType: 'SSD', quotaBytes: 2 ** 52 }]]
     await expect(openTiers({ tiers, workerId: 'w', annotator: { kind: 'LRU' }, ...storeDependencies() })).rejects.toMatchObject({
-      code: 'invalid_argument',
+      code: 'failed_precondition',
       message: expect.stringMatching(/quota of block directory .*a, 4503599627370496 bytes, is above the size of its disk, \d+ bytes/),
     })
   })
