@@ -73,6 +73,19 @@ it.each([
   await again.close().catch(() => undefined)
 })
 
+it('keys of every kind are found, lists of one too', { timeout: 60_000 }, async () => {
+  const state = await LmdbState.open({ directory: directory(), logger: silentLogger, bootId: () => 'boot' })
+  const rows = state.bytesTable<number | string | (number | string)[]>('rows')
+  const numbers = state.numbersTable('numbers')
+  state.transact(1n, () => {
+    for (const key of [7, 'seven', [8], ['eight'], [9, 'nine'], [9, 9]]) rows.put(key, Buffer.from(String(key)))
+    numbers.put(Buffer.of(0, 255, 1), 3)
+  })
+  await state.snapshot()
+  expect((await state.check()).findings).toEqual([])
+  await state.close()
+})
+
 it('a damaged snapshot is a finding, and the next copy mends it', { timeout: 60_000 }, async () => {
   const state = await LmdbState.open({ directory: directory(), logger: silentLogger, bootId: () => 'boot' })
   put(state, 1, 10)
