@@ -73,7 +73,8 @@ describe('listings of real servers', { timeout: 300_000 }, () => {
     expect(listed.filter(({ key, length, cachedBytes }) => length !== content(key).length || cachedBytes !== length)).toEqual([])
     const bytes = files.reduce((sum, key) => sum + content(key).length, 0)
     expect(await skein.json('fs', 'count', `/${name}`)).toMatchObject({ files: files.length, bytes })
-    for (const key of files) expect((await oracle.bytes(`/${name}/${key}`)).toString(), key).toBe(content(key).toString())
+    for (const key of files.filter((file, index) => !file.startsWith('plain/') || index % 20 === 0))
+      expect((await oracle.bytes(`/${name}/${key}`)).toString(), key).toBe(content(key).toString())
     const check = await skein.cli('fs', 'checkConsistency', `/${name}`)
     expect(check.code, check.stdout + check.stderr).toBe(0)
     expect(check.stdout).toContain('is consistent')
@@ -122,7 +123,7 @@ describe('listings of real servers', { timeout: 300_000 }, () => {
     let nginx: Child
     let port: number
     let listing: Server
-    const keys = [...oddNames, ...oddNames.map((name) => `dir ${name}/file`), ...plainKeys]
+    const keys = [...oddNames, ...oddNames.map((name) => `dir ${name}/file`), ...plainKeys.slice(0, 100)]
       .filter((key) => key.split('/').every((name) => Buffer.byteLength(name) <= 255))
       .toSorted(compareKeys)
 
