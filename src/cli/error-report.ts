@@ -10,11 +10,11 @@ export function errorText(error: SkeinError, debug: boolean): string {
   return debug ? `${line}${stacksOf(error)}` : line
 }
 
-/** The same for programs: `{"error":{"code":"not_found","message":"...","exitCode":2}}`, on stdout. */
+/** The same for programs, on stdout: `{"error":"/a does not exist","errorCode":"not_found","retryable":false,"exitCode":2}`. */
 export function errorDocument(error: SkeinError): string {
   const { code, reason, message, retryable } = error
   const known = reason === undefined ? {} : { reason }
-  return jsonText({ error: { code, ...known, message: message + hintFor(error), retryable, exitCode: exitCodeOfError(error) } })
+  return jsonText({ error: message + hintFor(error), errorCode: code, ...known, retryable, exitCode: exitCodeOfError(error) })
 }
 
 const lineMax = 4000

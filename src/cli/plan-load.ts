@@ -26,9 +26,9 @@ export async function planLoad(
     await clock.sleep(waitMs, signal)
   }
   const hasNumbers = plan.error === '' || plan.missingBytes > 0
-  const { error: reason, estimateLowMs = null, estimateHighMs = null, ...numbers } = plan
+  const { estimateLowMs = null, estimateHighMs = null, ...numbers } = plan
   const time = { estimateMs: estimateHighMs, estimateLowMs, estimateHighMs }
-  if (hasNumbers) writeResult(context, { ...numbers, ...time, reason }, planText(plan))
+  if (hasNumbers) writeResult(context, { ...numbers, ...time }, planText(plan))
   if (plan.error !== '') throw new SkeinError(codeOf(plan.errorCode), plan.error)
   if (plan.files === 0 && plan.filesExcluded > 0) throw new SkeinError('not_found', noneSelected(plan.path, plan.filesExcluded))
 }

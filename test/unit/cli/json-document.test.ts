@@ -63,7 +63,7 @@ describe('errors', () => {
   it('are a document too, and the line on stderr as ever', async () => {
     const { code, stdout, stderr } = await run(['fs', 'stat', '/a/b', '--format', 'json'], gone)
     expect([code, stderr]).toEqual([2, 'skein: /a/b does not exist\n'])
-    expect(JSON.parse(stdout)).toEqual({ error: { code: 'not_found', message: '/a/b does not exist', retryable: false, exitCode: 2 } })
+    expect(JSON.parse(stdout)).toEqual({ error: '/a/b does not exist', errorCode: 'not_found', retryable: false, exitCode: 2 })
     expect((await run(['fs', 'stat', '/a/b'], gone)).stdout).toBe('')
   })
   it('of a command line that is not understood, too', async () => {
@@ -75,11 +75,7 @@ describe('errors', () => {
       ['fs', 'ls', '--no-such'],
     ]) {
       const { code, stdout } = await run([...words, '--format=json'], {})
-      expect([words, code, JSON.parse(stdout)]).toMatchObject([
-        words,
-        64,
-        { error: { code: 'invalid_argument', reason: 'usage', exitCode: 64 } },
-      ])
+      expect([words, code, JSON.parse(stdout)]).toMatchObject([words, 64, { errorCode: 'invalid_argument', reason: 'usage', exitCode: 64 }])
     }
   })
   it('show no secret, and add nothing to a document that has begun', async () => {
