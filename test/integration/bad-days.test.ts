@@ -2,7 +2,7 @@
 // time the user is told in one line, and nothing that was there is lost.
 // How: `skein local` and the project's own origin, whose answers are slowed so that a load is surely in its middle.
 import { execFile, execFileSync } from 'node:child_process'
-import { closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, constants, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -72,7 +72,9 @@ describe('a load in its middle', () => {
     await reading()
     command.child.process.kill('SIGINT')
     expect(await command.child.ended).toBe(4)
-    expect(command.stderr()).toContain('skein: cancelling; stop again to leave without waiting for it\n')
+    expect(command.stderr()).toContain(
+      'skein: cancelling; stop again to leave without waiting for it; load the rest later with: skein job resume L',
+    )
     expect(command.stderr()).toMatch(/load L\d+ CANCELLED/)
     expect((await skein.cli('job', 'ls')).stdout).toMatch(/L1\s+CANCELLED/)
   })
@@ -331,10 +333,11 @@ describe('a role whose disk hangs', () => {
     ['when it is told twice, at once', 2, '10m', 1, undefined],
   ] as const)('ends all the same %s', async (_when, signals, timeout, code, words) => {
     const folder = mkdtempSync(join(tmpdir(), 'skein-hang-'))
-    const [pipe, logFile] = [join(folder, 'secret.key'), join(folder, 'log')]
+    const [pipe, logFile] = [join(folder, 'home', 'master', 'cluster.id'), join(folder, 'log')]
+    mkdirSync(join(folder, 'home', 'master'), { recursive: true, mode: 0o700 })
     // Whoever opens it to read waits, in a thread that nobody can wake, as at a disk that does not answer.
     execFileSync('mkfifo', ['-m', '600', pipe])
-    const flags = [`-Dskein.master.secret.key.file=${pipe}`, `-Dskein.shutdown.timeout=${timeout}`]
+    const flags = [`-Dskein.shutdown.timeout=${timeout}`]
     const child = startChild(process.execPath, [main, 'local', '--home', join(folder, 'home'), ...freePorts, ...flags], { logFile })
     let writer: number | undefined
     const isRead = (): boolean => {
