@@ -40,7 +40,9 @@ export class EventRecord implements BlockStoreEvents {
   }
 }
 
-/** Real sleeps, but a monotonic reading that only `passMs` moves. */
+const sleepMsMax = 20
+
+/** Real sleeps, but short ones, and a monotonic reading that only `passMs` moves. */
 export class StandingClock implements Clock {
   #monotonicMs = 1000
 
@@ -48,8 +50,9 @@ export class StandingClock implements Clock {
     return systemClock.nowMs()
   }
 
+  /** No longer than that: whoever waits for time that stands still finds it where it was. */
   sleep(ms: number, signal: AbortSignal): Promise<void> {
-    return systemClock.sleep(ms, signal)
+    return systemClock.sleep(Math.min(ms, sleepMsMax), signal)
   }
 
   schedule(ms: number, task: () => void): () => void {
