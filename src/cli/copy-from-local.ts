@@ -4,11 +4,11 @@
 import type { Stats } from 'node:fs'
 import { type FileHandle, lstat, open, opendir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { isSkeinError, SkeinError } from '../base/errors.ts'
-import { formatPath, parsePath } from '../base/paths.ts'
+import { SkeinError } from '../base/errors.ts'
 import { type CommandContext, openTarget, type Target, writeResult } from './context.ts'
 import { localPath, localUri, onLocal } from './local-path.ts'
 import { eachInParallel } from './parallel-each.ts'
+import { below, placeOf } from './place-of.ts'
 import { printable } from './printable.ts'
 import { Tally } from './tally.ts'
 
@@ -21,7 +21,7 @@ export async function copyFromLocal(context: CommandContext, localText: string, 
   const target = await openTarget(context, text)
   const tally = new Tally(context)
   if (about.isDirectory()) await copyTree(context, target, local, tally)
-  else if (about.isFile()) await copyFile(context, target, local, await placeOf(context, target, local), tally)
+  else if (about.isFile()) await copyFile(context, target, local, await placeOf(context, target, basename(local)), tally)
   else throw new SkeinError('failed_precondition', `${localUri(local)} is neither a file nor a directory`)
   if (context.options.format === 'json') writeResult(context, { from: localUri(local), to: target.path, ...tally.document }, '')
   else if (about.isDirectory() && tally.failed === 0) writeResult(context, undefined, copiedText(local, target.path))
@@ -30,24 +30,6 @@ export async function copyFromLocal(context: CommandContext, localText: string, 
 
 function copiedText(local: string, path: string): string {
   return `Copied ${printable(localUri(local))} to ${printable(path)}`
-}
-
-/** Where a single file goes: into the path when that is a directory. */
-async function placeOf(context: CommandContext, { path, cluster }: Target, local: string): Promise<string> {
-  if (path.endsWith('/')) return below(path, basename(local))
-  try {
-    const { folder } = await cluster.master().getStatus({ path }, { signal: context.signal })
-    return folder ? below(path, basename(local)) : path
-  } catch (thrown) {
-    if (isSkeinError(thrown, 'not_found')) return path
-    throw thrown
-  }
-}
-
-/** @throws SkeinError invalid_argument for a name that no key can have */
-function below(path: string, name: string): string {
-  const whole = `${path.replace(/\/$/, '')}/${name}`
-  return formatPath(parsePath(whole))
 }
 
 interface LocalFile {

@@ -1,14 +1,17 @@
 // Why: `skein fs touch | cp`: new files from nothing, or from files of the same cluster. How: `cp` hands over to
 // copyFromLocal and copyToLocal where one side is `file://`; else the bytes of a file go through this process into
 // the cache. The rules of places are those of cp(1): into a directory that exists, else to the path itself.
+import { basename } from 'node:path'
 import type { Command } from 'commander'
-import { isSkeinError, SkeinError } from '../base/errors.ts'
-import { formatPath, parsePath } from '../base/paths.ts'
+import { SkeinError } from '../base/errors.ts'
+import { parsePath } from '../base/paths.ts'
+import type { Cluster } from '../process/cluster.ts'
 import type { FileInfo } from '../wire/generated/master.ts'
-import { type CommandContext, openTarget, openTargets, type Target, writeResult } from './context.ts'
+import { type CommandContext, openTarget, openTargets, writeResult } from './context.ts'
 import { usageError } from './exit-codes.ts'
 import { listPages } from './list-pages.ts'
 import { eachInParallel } from './parallel-each.ts'
+import { below, placeOf } from './place-of.ts'
 import { printable } from './printable.ts'
 import { Tally } from './tally.ts'
 
@@ -49,58 +52,43 @@ async function copy(context: CommandContext, from: string, to: string, recursive
   if (localPattern.test(from) && localPattern.test(to)) throw usageError('both paths are of this host: use cp itself')
   if (localPattern.test(from)) return await (await import('./copy-from-local.ts')).copyFromLocal(context, from, to)
   if (localPattern.test(to)) return await (await import('./copy-to-local.ts')).copyToLocal(context, from, to, false)
-  const { cluster, from: source } = await openTargets(context, from, to)
-  const target = await openTarget(context, to)
+  const { cluster, from: source, to: path } = await openTargets(context, from, to)
+  if (path === '/') throw usageError('/ holds namespaces only: name a path in one')
   const { signal } = context
   const file = await cluster.master().getStatus({ path: source }, { signal })
   if (file.folder && !recursive) throw usageError(`${source} is a directory: copy it with -R`)
-  const place = await placeOf(context, target, source)
+  const place = await placeOf(context, { path, cluster }, basename(source))
   if (place === source) throw usageError(`${source} cannot be copied to itself`)
   if (file.folder && `${place}/`.startsWith(withSlash(source))) throw usageError(`${source} cannot be copied into itself`)
   const tally = new Tally(context)
-  if (file.folder) await copyTree(context, target, source, place, tally)
-  else await copyFile(context, target, file, place, tally)
+  if (file.folder) await copyTree(context, cluster, source, place, tally)
+  else await copyFile(context, cluster, file, place, tally)
   if (context.options.format === 'json') writeResult(context, { from: source, to: place, ...tally.document }, '')
   tally.finish()
-}
-
-/** `to`, or the source's name in it where it is a directory that exists. */
-async function placeOf({ signal }: CommandContext, { path: to, cluster }: Target, source: string): Promise<string> {
-  const name = source.replace(/\/+$/, '').split('/').at(-1) ?? ''
-  const inside = formatPath(parsePath(`${to.replace(/\/$/, '')}/${name}`))
-  if (to === '/') throw usageError('/ holds namespaces only: name a path in one')
-  try {
-    const { folder } = await cluster.master().getStatus({ path: to }, { signal })
-    return folder ? inside : to
-  } catch (thrown) {
-    if (!isSkeinError(thrown, 'not_found')) throw thrown
-    return to.endsWith('/') && to !== '/' ? inside : to
-  }
 }
 
 function withSlash(path: string): string {
   return path.endsWith('/') ? path : `${path}/`
 }
 
-async function copyTree(context: CommandContext, target: Target, source: string, place: string, tally: Tally): Promise<void> {
+async function copyTree(context: CommandContext, cluster: Cluster, source: string, place: string, tally: Tally): Promise<void> {
   const { signal } = context
-  const { cluster } = target
   await cluster.lifecycle().makeDirectory({ path: place }, { signal })
   const files = async function* (): AsyncGenerator<FileInfo, void, undefined> {
     for await (const page of listPages(cluster.master(), { path: source, recursive: true }, signal)) yield* page
   }
-  const below = withSlash(source)
+  const inside = withSlash(source)
   await eachInParallel(files(), filesAtATime, (file) =>
     tally.attempt(file.path, async () => {
-      if (!file.path.startsWith(below)) throw new SkeinError('internal', `${file.path} is not below ${source}`)
-      const to = formatPath(parsePath(`${withSlash(place)}${file.path.slice(below.length)}`))
+      if (!file.path.startsWith(inside)) throw new SkeinError('internal', `${file.path} is not below ${source}`)
+      const to = below(place, file.path.slice(inside.length))
       if (file.folder) await cluster.lifecycle().makeDirectory({ path: to }, { signal })
-      else await copyFile(context, target, file, to, tally)
+      else await copyFile(context, cluster, file, to, tally)
     }),
   )
 }
 
-async function copyFile({ signal }: CommandContext, { cluster }: Target, file: FileInfo, to: string, tally: Tally): Promise<void> {
+async function copyFile({ signal }: CommandContext, cluster: Cluster, file: FileInfo, to: string, tally: Tally): Promise<void> {
   await cluster.writeFile(to, file.length, cluster.readFile(file.path, signal), signal)
   tally.addDone(file.length, `Copied ${printable(file.path)} to ${printable(to)}`)
 }
