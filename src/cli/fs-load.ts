@@ -85,10 +85,10 @@ async function keepManifest(context: CommandContext, { cluster }: Target, file: 
 
 /** `fs load`: says `P loaded`, or what came of the load where it did not complete. */
 async function loadOnce(context: CommandContext, text: string): Promise<void> {
-  const plain = { target: undefined, request: undefined, include: undefined }
-  const { include, request: what, ...source } = pathGlob(text) === undefined ? plain : await openSource(context, [text], {})
-  if (what?.indexId !== undefined) throw usageError('fs load takes one path: use fs distributedLoad for several')
-  const target = source.target ?? (await openTarget(context, text))
+  const source = pathGlob(text) === undefined ? undefined : await openSource(context, [text], {})
+  if (source?.request.indexId !== undefined) throw usageError('fs load takes one path: use fs distributedLoad for several')
+  const target = source?.target ?? (await openTarget(context, text))
+  const include = source?.include
   const { path, cluster, config } = target
   const file = await cluster.master().getStatus({ path }, { signal: context.signal })
   // What only the cache has is in it, and the store, which a load reads, knows nothing of it.

@@ -6,7 +6,7 @@ import { toSkeinError } from '../base/errors.ts'
 import { formatPath, parsePath } from '../base/paths.ts'
 import type { Cluster } from '../process/cluster.ts'
 import { type CommandContext, openCluster, writeResult } from './context.ts'
-import { exitCodes, usageError } from './exit-codes.ts'
+import { asUsage, exitCodes, usageError } from './exit-codes.ts'
 import { filesOfBlocks, type KeptFile, type PlacedBlock } from './kept-files.ts'
 import { longCallMs } from './long-call.ts'
 import { notEmpty } from './numbers.ts'
@@ -41,12 +41,8 @@ export async function adopt(context: CommandContext, id: string | undefined, fla
 
 /** @throws SkeinError invalid_argument (usage) */
 function checkDirectory(text: string): void {
-  try {
-    if (parsePath(notEmpty('--into', text)).namespace !== '') return
-  } catch (thrown) {
-    throw usageError(`--into: ${toSkeinError(thrown).message}`)
-  }
-  throw usageError('--into: name a directory in a namespace, such as /namespace/recovered')
+  const { namespace } = asUsage('--into: ', () => parsePath(notEmpty('--into', text)))
+  if (namespace === '') throw usageError('--into: name a directory in a namespace, such as /namespace/recovered')
 }
 
 async function adoptCluster(context: CommandContext, cluster: Cluster, id: string): Promise<void> {

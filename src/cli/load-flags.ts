@@ -3,10 +3,9 @@
 import type { Command } from 'commander'
 import { parseBandwidth } from '../base/bandwidth.ts'
 import { parseDuration } from '../base/durations.ts'
-import { toSkeinError } from '../base/errors.ts'
 import type { HostChoice, LoadOptions, Selection } from '../wire/generated/job.ts'
 import type { CommandContext } from './context.ts'
-import { usageError } from './exit-codes.ts'
+import { asUsage, usageError } from './exit-codes.ts'
 import { notEmpty, positiveDurationMs, sizeOf, wholeNumber } from './numbers.ts'
 import { printable } from './printable.ts'
 
@@ -147,14 +146,6 @@ function maxFailuresOf(text: string): string {
   if (match === null || (match[2] === '%' ? value > 100 : !Number.isInteger(value)))
     throw usageError(`--max-failures is a whole number of files, or 0% to 100%, not '${text}'`)
   return text
-}
-
-function asUsage<T>(prefix: string, read: () => T): T {
-  try {
-    return read()
-  } catch (thrown) {
-    throw usageError(`${prefix}${toSkeinError(thrown).message}`)
-  }
 }
 
 /** A date, or a duration before now. Dates without a zone are local. */

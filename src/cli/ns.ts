@@ -1,9 +1,8 @@
 // Why: `skein ns create | ls | stat | update | delete`. Secrets go straight into the request and nowhere else.
 import type { Command } from 'commander'
 import { checkNamespaceName } from '../base/paths.ts'
-import { toSkeinError } from '../base/errors.ts'
 import { type CommandContext, openCluster, writeResult } from './context.ts'
-import { usageError } from './exit-codes.ts'
+import { asUsage, usageError } from './exit-codes.ts'
 import { namespaceListText, namespaceStatText } from './format-namespace.ts'
 import { longCallMs } from './long-call.ts'
 import { pairsOf } from './pairs.ts'
@@ -123,10 +122,6 @@ function ttlOf({ ttl, ttlAction }: TtlFlags): { ttlMs?: number; ttlAction?: stri
 /** `/name` and `name` are the same. @throws SkeinError invalid_argument (usage) */
 export function nameOf(text: string): string {
   const name = text.replace(/^\//, '')
-  try {
-    checkNamespaceName(name)
-  } catch (thrown) {
-    throw usageError(toSkeinError(thrown).message)
-  }
+  asUsage('', () => checkNamespaceName(name))
   return name
 }

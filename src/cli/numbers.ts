@@ -1,8 +1,7 @@
 // Why: what is given to options is checked before anything is asked of the cluster. Pure.
 import { parseBytes } from '../base/bytes.ts'
 import { parseDuration } from '../base/durations.ts'
-import { toSkeinError } from '../base/errors.ts'
-import { usageError } from './exit-codes.ts'
+import { asUsage, usageError } from './exit-codes.ts'
 
 /** A whole number from `min` to `max`. @throws SkeinError invalid_argument (usage) naming the option */
 export function wholeNumber(option: string, text: string, min: number, max: number): number {
@@ -27,11 +26,7 @@ export function positiveDurationMs(option: string, text: string): number {
 
 /** A size such as 4096 or 1MB, in bytes. @throws SkeinError invalid_argument (usage) naming the option */
 export function sizeOf(option: string, text: string): number {
-  try {
-    return parseBytes(text)
-  } catch (thrown) {
-    throw usageError(`${option}: ${toSkeinError(thrown).message}`)
-  }
+  return asUsage(`${option}: `, () => parseBytes(text))
 }
 
 /** `L42` or `42`, as `L42`. @throws SkeinError invalid_argument (usage) naming the option */
@@ -48,9 +43,5 @@ export function notEmpty(option: string, text: string): string {
 }
 
 function parsed(option: string, text: string): number {
-  try {
-    return parseDuration(text)
-  } catch (thrown) {
-    throw usageError(`${option}: ${toSkeinError(thrown).message}`)
-  }
+  return asUsage(`${option}: `, () => parseDuration(text))
 }
