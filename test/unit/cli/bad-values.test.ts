@@ -57,6 +57,8 @@ const table: readonly (readonly [words: readonly string[], option: string, value
   [['schedule', 'update', 'n'], '--jitter', [...notDurations, '-5s']],
   [['schedule', 'update', 'n'], '--catch-up', ['foo', '', 'latestt']],
   [['fsadmin', 'adopt', '--recover'], '--into', ['', ' ', 'relative']],
+  [['fs', 'rm', '/a'], '--timeout', notLonger],
+  [['fs', 'mv', '/a', '/b'], '--timeout', notLonger],
   [['fs', 'persist', '/a'], '--parallelism', [...notCounts, '0', '65']],
   [['fs', 'setReplication', '/a'], '--min', [...notCounts, '1001']],
   [['fs', 'setReplication', '/a'], '--max', [...notCounts.filter((text) => text !== '-1'), '-2', '1001']],
