@@ -135,7 +135,22 @@ function write(model: Page): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult${xmlns}>${inner}${newline}</ListBucketResult>`
 }
 
+/** The SDK cuts these to 16 bits; they come about where damage joins the digits of two. */
+function hasLargeReference(wire: string): boolean {
+  const codes = [...wire.matchAll(/&#(?:x([\da-f]+)|(\d+));/gi)].map(([, hex, decimal = '']) =>
+    hex === undefined ? Number(decimal) : Number.parseInt(hex, 16),
+  )
+  return codes.some((code) => code > 0xffff)
+}
+
 describe('the scan of a listing', () => {
+  it('reads references to characters beyond 16 bits', () => {
+    const model = { ...{ prefixes: [], token: null, truncated: false, url: false, pretty: false, xmlns: true }, objects: [] }
+    const contents = '<Contents><Key>&#785012;&#x1F4B5;</Key><Size>1</Size></Contents></ListBucketResult>'
+    const raw = scanned(write(model).replace('</ListBucketResult>', contents))
+    expect(raw === undefined ? undefined : inWords(raw).Contents?.[0]?.Key).toBe('\u{BFA74}\u{1F4B5}')
+  })
+
   it('reads what servers write exactly as the SDK does', async () => {
     await assert(
       asyncProperty(page, async (model) => {
@@ -162,7 +177,7 @@ describe('the scan of a listing', () => {
         // Through bytes, as it would come: half a character is none.
         const damaged = Buffer.from(wire.slice(0, start) + by + wire.slice(start + length)).toString()
         const raw = scanned(damaged)
-        if (raw === undefined) return
+        if (raw === undefined || hasLargeReference(damaged)) return
         const reference = await bySdk(damaged).catch(() => undefined)
         // The SDK takes what it does not like for nothing.
         if (reference?.Contents?.some(({ Key }) => Key === undefined) !== false) return
