@@ -13,6 +13,7 @@ import { freePorts, LocalSkein, oneLine } from '../support/local-skein.ts'
 import { Oracle } from '../support/oracle.ts'
 import { type Origin, startOrigin } from '../support/origin/server.ts'
 import { testCredential } from '../support/origin/stores.ts'
+import { childEnvironment } from '../support/child-environment.ts'
 
 const objectCount = 40
 /** Two reads at a time, so that slow answers make a slow load. */
@@ -288,7 +289,7 @@ describe('whoever reads what a command writes', () => {
 
   /** Runs `skein WORDS` in a shell, with what is behind it; its exit code and what it says on stderr. */
   async function shell(words: string, behind: string): Promise<{ code: number; stderr: string }> {
-    const env = { ...process.env, SKEIN_HOME: skein.home, SKEIN_MASTER: undefined, NODE: process.execPath, MAIN: main }
+    const env = childEnvironment({ SKEIN_HOME: skein.home, NODE: process.execPath, MAIN: main })
     // The code of the first command of the pipe, not that of the last.
     const script = `"$NODE" "$MAIN" ${words} ${behind}; exit \${PIPESTATUS[0]}`
     return await new Promise((resolve) => {

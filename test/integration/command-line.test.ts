@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../support/cluster.ts'
 import { freePort } from '../support/free-port.ts'
+import { childEnvironment } from '../support/child-environment.ts'
 
 const root = join(import.meta.dirname, '../..')
 const { version, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string; bin: Record<string, string> }
@@ -75,7 +76,7 @@ describe('the command line', () => {
 
     it.each(Object.keys(bin))('%s', (name) => {
       const call = (...words: string[]) =>
-        spawnSync(join(folder, 'bin', name), words, { env: { ...process.env, ...env }, encoding: 'utf8', timeout: 60_000 })
+        spawnSync(join(folder, 'bin', name), words, { env: childEnvironment(env), encoding: 'utf8', timeout: 60_000 })
       expect(call('--version')).toMatchObject({ status: 0, stdout: expect.stringContaining(version) })
       expect(call('version')).toMatchObject({ status: 0, stdout: expect.stringContaining(version) })
       expect(call('getConf', 'goosefs.master.rpc.port')).toMatchObject({ status: 0, stdout: '9200\n', stderr: '' })

@@ -62,7 +62,8 @@ async function begin(count: number, properties: Readonly<Record<string, string |
     skein: running,
     status,
     submit: async (options = {}) => {
-      const all = { replication: 1, activeJobs: 3000, batchSize: 0, ...options }
+      // As the command submits it without --replication, so that the command joins it.
+      const all = { replication: 1, keepReplication: true, activeJobs: 3000, batchSize: 0, ...options }
       return (await jobs.submitLoad({ requestKey: '', path: '/ns/set/', options: all }, { signal: never })).loadId
     },
     until: async (loadId, wanted) => {
@@ -106,6 +107,7 @@ describe('a load with bad files', () => {
     faults.add(...refuse(bad))
     // Joins the same load. The request that hangs times out, and the next one is answered.
     const command = await world.skein.cli('fs', 'distributedLoad', '/ns/set/')
+    expect(command.stderr).toContain(`joined load ${loadId} `)
     expect(command.code).toBe(3)
     expect(command.stdout).toContain(`file count is ${files - refused}, failed file count is ${refused}`)
     expect(await world.status(loadId)).toMatchObject({ state: 'PARTIAL', counts: { filesLoaded: files - refused, filesFailed: refused } })

@@ -11,6 +11,7 @@ import { main, run } from '../support/cluster.ts'
 import { LocalSkein, oneLine } from '../support/local-skein.ts'
 import { type Origin, startOrigin } from '../support/origin/server.ts'
 import { testCredential } from '../support/origin/stores.ts'
+import { childEnvironment } from '../support/child-environment.ts'
 
 const objectCount = 40
 /** One file a task and two at a time, so that there are many events. */
@@ -48,7 +49,7 @@ function fold(events: readonly LoadEvent[]): LoadView | undefined {
 function watch(loadId: string, name: string, environment: NodeJS.ProcessEnv = {}): Child {
   return startChild(process.execPath, [main, 'job', 'progress', loadId, '--watch', '--format', 'json'], {
     logFile: join(skein.folder, `${name}.log`),
-    env: { ...process.env, SKEIN_HOME: skein.home, SKEIN_MASTER: undefined, ...environment },
+    env: childEnvironment({ SKEIN_HOME: skein.home, ...environment }),
   })
 }
 

@@ -12,6 +12,7 @@ import { storeFlags } from '../support/local-skein.ts'
 import { type Origin, startOrigin } from '../support/origin/server.ts'
 import { testCredential } from '../support/origin/stores.ts'
 import { redisAvailable, type RedisServer, startRedis } from '../support/redis.ts'
+import { childEnvironment } from '../support/child-environment.ts'
 
 const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
 const recipe = /\*\*Two workers on one host\*\*[^`]*(?:`[^`\n]+`[^`]*)*?```\n([^`]*)```/.exec(readme)?.[1] ?? ''
@@ -41,13 +42,12 @@ describe.skipIf(!redisAvailable)('two workers on one host, as the README has the
       'JOB_WORKER_RPC',
       'JOB_WORKER_WEB',
     ]
-    env = {
-      ...process.env,
+    env = childEnvironment({
       ...Object.fromEntries(ports.map((name) => [`GOOSEFS_${name}_PORT`, '0'])),
       SKEIN_MASTER: `127.0.0.1:${await freePort()}`,
       SKEIN_QUEUE_URL: redis.url,
       SKEIN_UFS_ALLOWPRIVATEENDPOINTS: 'true',
-    }
+    })
     for (const line of commands) {
       const [, ...words] = line.split(/\s+/).map((word) => word.replace(/(^|=)\/tmp\/skein(?=\/)/, `$1${folder}`))
       const child = startChild(process.execPath, [main, ...words], { logFile: join(folder, `${children.length}.log`), env })

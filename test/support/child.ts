@@ -1,6 +1,7 @@
 // Why: integration tests start real processes and must end every one of them, by its process id, also when a test fails.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
+import { childEnvironment } from './child-environment.ts'
 
 export interface Child {
   readonly pid: number
@@ -24,7 +25,7 @@ export function startChild(
   args: readonly string[],
   options: { logFile: string; env?: NodeJS.ProcessEnv; cwd?: string },
 ): Child {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: options.env ?? process.env, cwd: options.cwd })
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: options.env ?? childEnvironment(), cwd: options.cwd })
   const log = createWriteStream(options.logFile, { flags: 'a' })
   child.stderr.pipe(log)
   let output = ''

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Child, startChild } from './child.ts'
 import { freePort } from './free-port.ts'
+import { childEnvironment } from './child-environment.ts'
 
 const root = join(import.meta.dirname, '../..')
 /** The command line, as `npm run build` leaves it. */
@@ -36,7 +37,7 @@ export interface ClusterOptions {
 /** Runs one command to its end. */
 export function run(args: readonly string[], options: { env?: NodeJS.ProcessEnv; timeoutMs?: number } = {}): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } })
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: childEnvironment(options.env) })
     const out: Buffer[] = []
     const err: Buffer[] = []
     const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 180_000)

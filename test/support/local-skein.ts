@@ -7,6 +7,7 @@ import { type Child, startChild } from './child.ts'
 import { type CommandResult, main, run } from './cluster.ts'
 import type { Origin } from './origin/server.ts'
 import { testCredential } from './origin/stores.ts'
+import { childEnvironment } from './child-environment.ts'
 
 /** Every port 0. */
 export const freePorts: readonly string[] = ['master', 'worker', 'job.master', 'job.worker']
@@ -67,7 +68,7 @@ export class LocalSkein {
 
   /** Runs a client command to its end. */
   cli(...args: readonly string[]): Promise<CommandResult> {
-    return run(args, { env: { SKEIN_HOME: this.home, SKEIN_MASTER: undefined }, timeoutMs: 60_000 })
+    return run(args, { env: { SKEIN_HOME: this.home }, timeoutMs: 60_000 })
   }
 
   /** Starts a client command, to be signalled; its stderr is in the file that comes back with it. */
@@ -76,7 +77,7 @@ export class LocalSkein {
     const logFile = join(this.folder, `command-${this.#commands}.log`)
     const child = startChild(process.execPath, [main, ...args], {
       logFile,
-      env: { ...process.env, SKEIN_HOME: this.home, SKEIN_MASTER: undefined },
+      env: childEnvironment({ SKEIN_HOME: this.home }),
     })
     return { child, stderr: () => readFileSync(logFile, 'utf8') }
   }

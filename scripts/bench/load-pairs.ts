@@ -1,0 +1,130 @@
+// Why: whether a change made loads dearer is told by processor time of the two builds in turn, not by a clock on a shared
+// machine. How: `skein local` of this checkout and of another one, pair by pair, each with a home of its own; the order
+// within a pair alternates. Prints every pair's ratio, the median, and the 95 % interval of the mean of the logarithms.
+//
+//   node scripts/bench/load-pairs.ts --before DIR [--pairs 9] [--set small|big]...
+//   DIR is another checkout; run `npm run build` in both first; needs nginx (Debian: nginx-light) and Linux
+import { execFileSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { startChild } from '../../test/support/child.ts'
+import { childEnvironment } from '../../test/support/child-environment.ts'
+import { freePort } from '../../test/support/free-port.ts'
+import { freePorts } from '../../test/support/local-skein.ts'
+
+const { values } = parseArgs({
+  options: {
+    before: { type: 'string' },
+    pairs: { type: 'string', default: '9' },
+    set: { type: 'string', multiple: true, default: ['small', 'big'] },
+  },
+})
+const pairs = Number(values.pairs)
+const specs: Readonly<Record<string, string>> = { small: '20000x16KiB', big: '16x64MiB' }
+const root = join(import.meta.dirname, '../..')
+if (values.before === undefined) throw new Error('usage: node scripts/bench/load-pairs.ts --before DIR [--pairs N] [--set NAME]...')
+const mains = { before: resolve(values.before, 'dist/cli/main.js'), after: join(root, 'dist/cli/main.js') }
+for (const main of Object.values(mains)) if (!existsSync(main)) throw new Error(`${main}: run npm run build first`)
+
+/** Two-sided 95 % points of Student's t for 1 to 20 degrees of freedom; the normal distribution's beyond. */
+const studentPoints = [
+  12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101, 2.093, 2.086,
+]
+
+interface Cost {
+  /** Processor time of the service and of the command, for the load alone. */
+  readonly processorSeconds: number
+  readonly seconds: number
+  readonly peakMiB: number
+}
+
+/** Ticks are hundredths of a second on every Linux there is. */
+function processorSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+/** Of the children that have been waited for. */
+function childrenSeconds(): number {
+  const fields = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[13]) + Number(fields[14])) / 100
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'skein-pairs-'))
+// Started by root, nginx reads as somebody else.
+chmodSync(scratch, 0o755)
+const originFolder = join(scratch, 'origin')
+let homes = 0
+
+function origin(verb: string, ...args: readonly string[]): void {
+  execFileSync(process.execPath, [join(import.meta.dirname, 'static-origin.mjs'), verb, originFolder, ...args], { stdio: 'inherit' })
+}
+
+async function cost(main: string, bucket: string, port: number): Promise<Cost> {
+  const home = join(scratch, `home-${homes++}`)
+  const skein = startChild(process.execPath, [main, 'local', '--home', home, ...freePorts, '-Dskein.ufs.allowPrivateEndpoints=true'], {
+    logFile: join(scratch, 'local.log'),
+  })
+  const cli = (...words: readonly string[]): void => {
+    execFileSync(process.execPath, [main, ...words], { env: childEnvironment({ SKEIN_HOME: home }), stdio: ['ignore', 'ignore', 'pipe'] })
+  }
+  try {
+    await skein.line((line) => (line.startsWith('{"ready"') ? line : undefined), 40_000)
+    const store = ['--secret', 's3.accessKeyId=aaaa', '--secret', 's3.secretAccessKey=bbbb']
+    const attributes = [`s3.endpoint=http://127.0.0.1:${port}`, 's3.region=us-east-1', 's3.forcePathStyle=true']
+    cli('ns', 'create', bucket, `s3://${bucket}/`, ...store, ...attributes.flatMap((attribute) => ['--attribute', attribute]))
+    const beganMs = performance.now()
+    const beganSeconds = processorSeconds(skein.pid) + childrenSeconds()
+    cli('fs', 'distributedLoad', `/${bucket}`)
+    const seconds = (performance.now() - beganMs) / 1000
+    const used = processorSeconds(skein.pid) + childrenSeconds() - beganSeconds
+    const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${skein.pid}/status`, 'utf8'))
+    return { processorSeconds: used, seconds, peakMiB: Number(peak?.[1] ?? 0) / 1024 }
+  } finally {
+    await skein.end('SIGTERM')
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
+
+/** The 95 % interval of the geometric mean of the ratios. */
+function interval(ratios: readonly number[]): readonly [number, number] {
+  const logs = ratios.map((ratio) => Math.log(ratio))
+  const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length
+  const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (logs.length - 1)
+  const half = (studentPoints[logs.length - 2] ?? 1.96) * Math.sqrt(variance / logs.length)
+  return [Math.exp(mean - half), Math.exp(mean + half)]
+}
+
+function report(set: string, befores: readonly Cost[], afters: readonly Cost[]): void {
+  const peak = (costs: readonly Cost[]): string => Math.max(...costs.map(({ peakMiB }) => peakMiB)).toFixed(0)
+  for (const field of ['processorSeconds', 'seconds'] as const) {
+    const ratios = afters.map((after, index) => after[field] / (befores[index]?.[field] ?? Number.NaN))
+    const [low, high] = interval(ratios)
+    const [before, after] = [befores, afters].map((costs) => median(costs.map((each) => each[field])).toFixed(2))
+    console.log(
+      `${set} ${specs[set] ?? ''} ${field}: medians ${before} before, ${after} after; ratios ${ratios.map((ratio) => ratio.toFixed(2)).join(' ')}, median ${median(ratios).toFixed(3)}, 95 % of the mean ${low.toFixed(3)} to ${high.toFixed(3)}`,
+    )
+  }
+  console.log(`${set}: peak resident ${peak(befores)} MiB before, ${peak(afters)} MiB after`)
+}
+
+mkdirSync(originFolder, { recursive: true })
+const port = await freePort()
+origin('start', String(port), ...values.set.map((set) => `${set}=${specs[set] ?? ''}`))
+try {
+  for (const set of values.set) {
+    const costs: Record<keyof typeof mains, Cost[]> = { before: [], after: [] }
+    for (let pair = 0; pair < pairs; pair += 1) {
+      const order = pair % 2 === 0 ? (['before', 'after'] as const) : (['after', 'before'] as const)
+      for (const which of order) costs[which].push(await cost(mains[which], set, port))
+    }
+    report(set, costs.before, costs.after)
+  }
+} finally {
+  origin('stop')
+  rmSync(scratch, { recursive: true, force: true })
+}
