@@ -47,6 +47,8 @@ export interface CommandContext {
   readonly config: (mode: ConfigMode, more?: Readonly<Record<string, string>>) => Promise<Config>
   /** Connects at the first call; closed by the caller of the command. `address` overrides the configured one. */
   readonly connect: (config: Config) => Promise<Cluster>
+  /** To be told of every secret that the command reads, at once: no error of the command shows it. */
+  readonly onSecret: (secret: string) => void
   /** Commands end with one of these; 0 when they do not say. */
   readonly setExitCode: (code: ExitCode) => void
 }

@@ -41,6 +41,7 @@ export async function runCli(
     const around = await surroundings(options)
     const context: CommandContext = {
       ...around,
+      onSecret: (secret) => void secrets.push(secret),
       io: {
         ...io,
         stdout: (text) => {

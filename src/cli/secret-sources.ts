@@ -1,5 +1,6 @@
 // Why: a secret on the command line stands in `ps` and in the shell's history. How: `--secret-file key=path` reads a file (or a
-// pipe), `--secret-stdin` lines `key=value` from stdin; one line feed at the end of a file is no part of a secret.
+// pipe), `--secret-stdin` lines `key=value` from stdin; one line feed at the end of a file is no part of a secret. What was
+// read is told to the context before anything is said of it, so that no error shows it.
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { secretBytesMax } from '../base/secret.ts'
@@ -8,11 +9,14 @@ import type { CommandContext } from './context.ts'
 import { usageError } from './exit-codes.ts'
 import { pairsOf } from './pairs.ts'
 import { printable } from './printable.ts'
+import { secretsOfPair } from './redact.ts'
 
 /** A byte order mark, CR and LF. */
 const lineEndBytes = 5
 /** More than any store has. */
 const secretsMax = 100
+
+type SecretContext = Pick<CommandContext, 'io' | 'onSecret'>
 
 export interface SecretFlags {
   readonly secret: readonly string[]
@@ -36,19 +40,19 @@ export function withSecrets(command: Command): Command {
 }
 
 /** @throws SkeinError invalid_argument (usage) that shows no secret; not_found and failed_precondition for a file */
-export async function secretsOf(context: Pick<CommandContext, 'io'>, flags: SecretFlags): Promise<Record<string, string>> {
+export async function secretsOf(context: SecretContext, flags: SecretFlags): Promise<Record<string, string>> {
   const secrets = pairsOf('--secret', flags.secret)
   const add = (key: string, value: string): void => {
     if (Object.hasOwn(secrets, key)) throw usageError(`the secret ${key} is given twice`)
     secrets[key] = value
   }
   for (const [key, file] of pairsOfFiles(flags.secretFile)) {
-    const value = await secretInFile(file)
+    const value = await secretInFile(context, file)
     if (await isOpenToOthers(file))
       context.io.stderr(`skein: warning: ${printable(file)} can be read by others; chmod 600 keeps it to its owner\n`)
     add(key, value)
   }
-  if (flags.secretStdin === true) for (const [key, value] of await secretsInStdin()) add(key, value)
+  if (flags.secretStdin === true) for (const [key, value] of await secretsInStdin(context)) add(key, value)
   return secrets
 }
 
@@ -56,9 +60,10 @@ function pairsOfFiles(pairs: readonly string[]): [string, string][] {
   return pairs.flatMap((pair) => Object.entries(pairsOf('--secret-file', [pair])))
 }
 
-async function secretInFile(file: string): Promise<string> {
+async function secretInFile(context: SecretContext, file: string): Promise<string> {
   const text = await readText({ file, name: file, isPipeAllowed: true }, secretBytesMax + lineEndBytes, usageError)
   const value = text.replace(/\r?\n$/, '')
+  context.onSecret(value)
   if (value === '') throw usageError(`${file} is empty`)
   if (Buffer.byteLength(value) > secretBytesMax) throw usageError(`${file} is longer than ${secretBytesMax} bytes`)
   return value
@@ -70,13 +75,14 @@ async function isOpenToOthers(file: string): Promise<boolean> {
   return about?.isFile() === true && (about.mode & 0o044) !== 0
 }
 
-async function secretsInStdin(): Promise<[string, string][]> {
+async function secretsInStdin(context: SecretContext): Promise<[string, string][]> {
   if (process.stdin.isTTY) throw usageError('stdin is a terminal, which shows what is typed: give --secret-stdin a pipe or a file')
   const found: [string, string][] = []
   let number = 0
   for await (const line of textLines({ file: '-', name: 'stdin', isPipeAllowed: true }, usageError)) {
     number += 1
     if (line.trim() === '') continue
+    for (const secret of secretsOfPair(line)) context.onSecret(secret)
     const equals = line.indexOf('=')
     if (equals <= 0) throw usageError(`stdin:${number} is not key=value`)
     const [key, value] = [line.slice(0, equals), line.slice(equals + 1)]

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
+import { SkeinError } from '../../../src/base/errors.ts'
 import type { CreateNamespaceRequest, NamespaceInfo } from '../../../src/wire/generated/master.ts'
 import { run } from './harness.ts'
 
@@ -35,6 +36,53 @@ async function create(...flags: string[]) {
 function stdinOf(text: string | Buffer, isTTY = false): void {
   const stream = Object.assign(Readable.from(text.length === 0 ? [] : [Buffer.from(text)]), { isTTY })
   vi.spyOn(process, 'stdin', 'get').mockReturnValue(stream as unknown as typeof process.stdin)
+}
+
+/** A master that repeats a secret in its refusal, as a store's message may. */
+function refusing() {
+  const refuse = async ({ secrets }: { readonly secrets: Readonly<Record<string, string>> }): Promise<never> => {
+    throw new SkeinError('failed_precondition', `the store said: ${Object.values(secrets).join(' and ')} is unknown`)
+  }
+  return { master: { createNamespace: refuse, updateNamespace: refuse } }
+}
+
+describe('an error', () => {
+  afterEach(() => vi.restoreAllMocks())
+
+  it.each([
+    ['create', ['ns', 'create', 'n', 's3://b/']],
+    ['update', ['ns', 'update', 'n']],
+  ])('of ns %s shows no secret of a file or of stdin', async (_, words) => {
+    stdinOf(`s3.secretAccessKey=${canary}-stdin\n`)
+    const flags = ['--secret-file', `s3.accessKeyId=${file('told', canary)}`, '--secret-stdin', '--format', 'json', '--debug']
+    const { code, stdout, stderr } = await run([...words, ...flags], refusing())
+    expect(code).toBe(1)
+    expect(stderr).toContain('the store said: [redacted] and [redacted] is unknown')
+    expect(stdout).toContain('the store said: [redacted] and [redacted] is unknown')
+    expect(stdout + stderr).not.toContain(canary)
+  })
+
+  it('shows no base64 secret that was given without its key', async () => {
+    const base64 = `${Buffer.from(canary).toString('base64').replaceAll('=', '')}Q`
+    for (const end of ['=', '==']) {
+      stdinOf(`${base64}${end}\n`)
+      const stdin = await run(['ns', 'create', 'n', 's3://b/', '--secret-stdin'], unknownKey)
+      const flag = await run(['ns', 'create', 'n', 's3://b/', '--secret', `${base64}${end}`], unknownKey)
+      for (const { code, stderr } of [stdin, flag]) {
+        expect(code).not.toBe(0)
+        expect(stderr).toContain('the secret')
+        expect(stderr).not.toContain(base64)
+      }
+    }
+  })
+})
+
+const unknownKey = {
+  master: {
+    createNamespace: async ({ secrets }: CreateNamespaceRequest): Promise<never> => {
+      throw new SkeinError('invalid_argument', `the secret '${Object.keys(secrets).join()}' is unknown`)
+    },
+  },
 }
 
 describe('--secret-file', () => {
