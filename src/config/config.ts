@@ -76,8 +76,6 @@ export interface RpcPortConfig {
 }
 /** What clients of a data port may hold. */
 export interface DataPortConfig {
-  /** Beside what the worker knows itself. */
-  readonly hostNames: readonly string[]
   readonly peerConnectionsMax: number
   readonly pipelineMax: number
   readonly framesMax: number
@@ -193,6 +191,8 @@ export interface Config {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly rpcDeadlineMs: number
   readonly rpcPort: RpcPortConfig
+  /** Names that requests to HTTP ports may be for, beside what a role knows of itself. */
+  readonly httpHostNames: readonly string[]
   readonly shutdownTimeoutMs: number
   readonly heartbeatIntervalMs: number
   readonly memory: MemoryConfig

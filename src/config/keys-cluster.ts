@@ -56,8 +56,8 @@ export const clusterKeys = {
   },
   'skein.http.host.names': {
     kind: 'list',
-    scope: 'worker',
-    doc: 'Names that the `Host` of a request to the data port may have, beside addresses, `localhost` and the names that a worker knows of itself',
+    scope: 'roles',
+    doc: 'Names that the `Host` of a request to a data port or web port may have, beside addresses, `localhost` and the names that a role knows of itself',
   },
   'skein.rpc.deadline': {
     kind: 'duration',

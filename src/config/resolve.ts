@@ -57,6 +57,7 @@ export function resolveConfig(
     },
     logLevel: values.word('skein.log.level') as Config['logLevel'],
     rpcDeadlineMs: values.amount('skein.rpc.deadline'),
+    httpHostNames: values.words('skein.http.host.names') ?? [],
     rpcPort: {
       connectionsMax: values.amount('skein.rpc.connections.max'),
       peerConnectionsMax: values.amount('skein.rpc.peer.connections.max'),
@@ -169,7 +170,6 @@ function workerOf(values: Values, home: string, machine: Machine, mode: ConfigMo
     reservationTimeoutMs: values.amount('skein.worker.reservation.timeout'),
     storeReadBytesMax: values.amount('skein.worker.store.read.buffers'),
     data: {
-      hostNames: values.words('skein.http.host.names') ?? [],
       peerConnectionsMax: values.amount('skein.worker.data.peer.connections.max'),
       pipelineMax: values.amount('skein.worker.data.pipeline.max'),
       framesMax: values.amount('skein.worker.data.frames.max'),

@@ -15,6 +15,11 @@ function reachable(listening: string, listen: Listen): string {
   return listen.reachHost === listen.bindHost ? listening : `${listen.reachHost}:${listening.slice(listening.lastIndexOf(':') + 1)}`
 }
 
+/** What clients may call the HTTP ports of a role, as far as its configuration knows. */
+function namesOf({ config }: RoleContext, listen: Listen): string[] {
+  return [listen.reachHost, config.worker.hostname, ...config.httpHostNames]
+}
+
 /** Serves gRPC. @returns the address that others are to call */
 export async function serveRpc(context: RoleContext, what: string, listen: Listen, services: readonly ServedService[]): Promise<string> {
   const { logger, clock, metrics, config } = context
@@ -38,7 +43,6 @@ export async function serveData(
   handlers: DataPlaneHandlers,
 ): Promise<string> {
   const { logger, clock, config, metrics } = context
-  const { hostNames, ...limits } = config.worker.data
   const server = await startDataServer({
     host: listen.bindHost,
     port: listen.dataPort,
@@ -46,8 +50,8 @@ export async function serveData(
     logger,
     clock,
     allowRemote,
-    limits: { ...limits, connectionsMax: config.worker.blockReadersMax },
-    names: [listen.reachHost, config.worker.hostname, ...hostNames],
+    limits: { ...config.worker.data, connectionsMax: config.worker.blockReadersMax },
+    names: namesOf(context, listen),
     metrics,
   })
   context.onStop('data port', () => server.close(context.drainMs()))
@@ -58,6 +62,7 @@ export async function serveData(
 export async function serveWeb(context: RoleContext, listen: Listen, ready: () => { ready: boolean; why?: string }): Promise<string> {
   const { clock, metrics } = context
   const server = await startWebServer({
+    names: namesOf(context, listen),
     host: listen.bindHost,
     port: listen.webPort,
     metricsText: () => metrics.prometheusText(),

@@ -28,7 +28,7 @@ import { exactBody, readWhole, wasTaken, writeBody } from './http-body.ts'
 import { closeHttp, httpServerOptions, listenHttp } from './http-listen.ts'
 import { IdleWatch } from './idle-watch.ts'
 import { announcedLength, hasBody, parseRange } from './request-shape.ts'
-import { checkBlocksType, OwnNames } from './request-origin.ts'
+import { checkBlocksType } from './request-origin.ts'
 import { errorToJson, statusTable } from './status.ts'
 import { Stragglers } from './stragglers.ts'
 import { WriteTurns } from './write-turns.ts'
@@ -101,7 +101,9 @@ export async function startDataServer(options: DataServerOptions): Promise<Runni
     host: options.host,
     port: options.port,
     allowRemote: options.allowRemote ?? false,
+    names: options.names ?? [],
     serve: (request, response, awaitsContinue) => void dataServer.serve(request, response, awaitsContinue),
+    refuse: (request, response, awaitsContinue, error) => void dataServer.serve(request, response, awaitsContinue, error),
     cutOne: (peer) => dataServer.cutOne(peer),
   })
   options.metrics?.observe('worker.data.connections', () => guard.connections)
@@ -125,7 +127,6 @@ class DataServer {
   readonly #limits: DataServerLimits
   readonly #smallBytes: Budget
   readonly #writes: WriteTurns
-  readonly #names: OwnNames
   readonly #stragglers: Stragglers
   readonly #running = new Set<AbortController>()
 
@@ -136,7 +137,6 @@ class DataServer {
     this.#limits = limits
     this.#smallBytes = new Budget('small blocks in memory', limits.smallBytesMax)
     this.#writes = new WriteTurns(limits.writeBytesMax)
-    this.#names = new OwnNames([options.host, ...(options.names ?? [])])
     this.#stragglers = new Stragglers({
       clock: options.clock,
       leastBytesPerSecond: limits.leastBytesPerSecond,
@@ -160,7 +160,8 @@ class DataServer {
       controller.abort(new SkeinError('unavailable', 'the data port is stopping', { reason: 'stopping' }))
   }
 
-  async serve(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): Promise<void> {
+  /** @param refusal why the request is not to be served */
+  async serve(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean, refusal?: SkeinError): Promise<void> {
     const controller = new AbortController()
     const gone = (): void => controller.abort(new SkeinError('cancelled', 'the client closed the connection'))
     response.on('close', gone)
@@ -184,7 +185,7 @@ class DataServer {
       },
     })
     try {
-      this.#names.check(request.headers)
+      if (refusal !== undefined) throw refusal
       if (request.method === 'GET' && hasBody(request)) throw new SkeinError('invalid_argument', 'a GET has no body here')
       await this.#route(exchange)
     } catch (thrown) {

@@ -1,12 +1,14 @@
 // Why: the data port and the web port start, refuse and stop in the same way. How: a node:http server with bounded headers,
-// connections (connection-guard.ts) and requests of one connection (pipeline-gate.ts); closing lets running requests end, then
-// cuts them.
+// connections (connection-guard.ts) and requests of one connection (pipeline-gate.ts), which web pages cannot use
+// (request-origin.ts); closing lets running requests end, then cuts them.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../base/clock.ts'
+import { toSkeinError, type SkeinError } from '../base/errors.ts'
 import { bindError, checkBindHost, formatAddress } from './address.ts'
 import { ConnectionGuard, type ConnectionGuardOptions } from './connection-guard.ts'
 import { PipelineGate } from './pipeline-gate.ts'
+import { OwnNames } from './request-origin.ts'
 
 export interface ListenOptions extends ConnectionGuardOptions {
   /** For messages: `data port`, `web port`. */
@@ -17,8 +19,12 @@ export interface ListenOptions extends ConnectionGuardOptions {
   readonly allowRemote: boolean
   /** Requests of one connection that may wait for the one before them. */
   readonly pipelineMax: number
+  /** What clients may call this server, beside addresses, `localhost`, this machine's name and `host`. */
+  readonly names: readonly string[]
   /** Called for each request, one after the other of one connection. */
   readonly serve: (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean) => void
+  /** Called in place of `serve` for a request that a web page may have sent. */
+  readonly refuse: (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean, error: SkeinError) => void
 }
 
 const idleSweepMs = 20
@@ -44,6 +50,15 @@ export async function listenHttp(server: Server, options: ListenOptions): Promis
   const guard = new ConnectionGuard(options)
   guard.watch(server)
   const gate = new PipelineGate(options.pipelineMax)
+  const names = new OwnNames([options.host, ...options.names])
+  const serve = (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void => {
+    try {
+      names.check(request.headers)
+    } catch (thrown) {
+      return options.refuse(request, response, awaitsContinue, toSkeinError(thrown))
+    }
+    options.serve(request, response, awaitsContinue)
+  }
   const onRequest = (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void => {
     // An error of a socket shows where it is read or written; without a listener it would end the process.
     request.on('error', () => undefined)
@@ -51,7 +66,7 @@ export async function listenHttp(server: Server, options: ListenOptions): Promis
     const { socket } = request
     guard.begin(socket)
     response.once('close', () => guard.end(socket))
-    gate.enter(request, response, () => options.serve(request, response, awaitsContinue))
+    gate.enter(request, response, () => serve(request, response, awaitsContinue))
   }
   server.on('request', (request, response) => onRequest(request, response, false))
   server.on('checkContinue', (request, response) => onRequest(request, response, true))

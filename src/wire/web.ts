@@ -14,6 +14,8 @@ export interface WebServerOptions {
   /** `why` is shown when it is not ready. */
   readonly ready: () => { readonly ready: boolean; readonly why?: string }
   readonly allowRemote?: boolean
+  /** What clients may call this server, beside addresses, `localhost` and this machine's name. */
+  readonly names?: readonly string[]
 }
 
 export interface RunningWebServer {
@@ -34,6 +36,12 @@ export async function startWebServer(options: WebServerOptions): Promise<Running
   server.timeout = requestMs
   /** Answers that their peers have not taken yet. */
   const open = new Set<ServerResponse>()
+  const send = (request: IncomingMessage, response: ServerResponse, { status, type, text }: Page): void => {
+    open.add(response)
+    response.once('close', () => open.delete(response))
+    response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) })
+    response.end(request.method === 'HEAD' ? undefined : text)
+  }
   const { address } = await listenHttp(server, {
     what: 'web port',
     host: options.host,
@@ -42,11 +50,9 @@ export async function startWebServer(options: WebServerOptions): Promise<Running
     connectionsMax,
     peerConnectionsMax,
     pipelineMax,
-    serve: (request, response) => {
-      open.add(response)
-      response.once('close', () => open.delete(response))
-      answer(options, request, response)
-    },
+    names: options.names ?? [],
+    serve: (request, response) => send(request, response, page(options, request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? '')),
+    refuse: (request, response, _, error) => send(request, response, plain(403, error.message)),
     cutOne: () => {
       const [oldest] = open
       oldest?.socket?.destroy()
@@ -56,20 +62,17 @@ export async function startWebServer(options: WebServerOptions): Promise<Running
   return { address, close: () => closeHttp(server, options.clock, closeGraceMs) }
 }
 
-function answer(options: WebServerOptions, request: IncomingMessage, response: ServerResponse): void {
-  const { status, type, text } = page(options, request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? '')
-  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) })
-  response.end(request.method === 'HEAD' ? undefined : text)
-}
-
 interface Page {
   readonly status: number
   readonly type: string
   readonly text: string
 }
 
+function plain(status: number, text: string): Page {
+  return { status, type: 'text/plain; charset=utf-8', text: `${text}\n` }
+}
+
 function page(options: WebServerOptions, method: string, path: string): Page {
-  const plain = (status: number, text: string): Page => ({ status, type: 'text/plain; charset=utf-8', text: `${text}\n` })
   if (method !== 'GET' && method !== 'HEAD') return plain(405, 'only GET')
   try {
     if (path === '/healthz') return plain(200, 'ok')

@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import { startWebServer, type RunningWebServer } from '../../../src/wire/web.ts'
@@ -13,7 +14,38 @@ const get = async (path: string, init?: RequestInit): Promise<{ status: number; 
   return { status: response.status, text: await response.text() }
 }
 
+/** As a browser or a scraper may ask: fetch sets no Host of its own. */
+const asked = (path: string, headers: Record<string, string>): Promise<number | undefined> =>
+  new Promise((resolve, reject) => {
+    request(`http://${server?.address}${path}`, { headers: { connection: 'close', ...headers } }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    })
+      .on('error', reject)
+      .end()
+  })
+
 describe('the web port', () => {
+  it('tells nothing to a web page, whichever name the page found it by', async () => {
+    const metricsText = (): string => 'skein_x_total 3\n'
+    const ready = { ready: true }
+    server = await startWebServer({
+      host: '127.0.0.1',
+      port: 0,
+      clock: systemClock,
+      names: ['metrics.svc'],
+      metricsText,
+      ready: () => ready,
+    })
+    for (const path of ['/metrics', '/healthz', '/readyz', '/other']) {
+      expect(await asked(path, { host: 'rebound.example' })).toBe(403)
+      expect(await asked(path, { origin: 'http://page.example' })).toBe(403)
+      expect(await asked(path, { 'sec-fetch-site': 'cross-site' })).toBe(403)
+    }
+    for (const host of ['localhost:9201', '10.1.2.3', '[::1]:9201', 'metrics.svc', 'METRICS.SVC:80'])
+      expect(await asked('/metrics', { host })).toBe(200)
+  })
+
   it('says whether it lives, whether it is ready, and its metrics', async () => {
     let why: string | undefined = 'safe mode'
     server = await startWebServer({
