@@ -77,7 +77,13 @@ export class SyncService {
     this.#context.workers.expire()
     if (file !== undefined)
       return { namespaceId: record.id, files: [this.#syncedFile(file)], nextCursor: '', removed: 0, ...this.#exactId(staging) }
-    const page = await (listing ?? list())
+    const page = await (listing ?? list()).catch((thrown: unknown) => {
+      // What the store has there is one file, which cannot be one here.
+      if (!mayBeFile || !isSkeinError(thrown, 'failed_precondition', unusableReason)) throw thrown
+      return unusableObject(this.#sync.blockSizeBytes(record), path.key, thrown.message)
+    })
+    if ('object' in page)
+      return { namespaceId: record.id, files: [this.#syncedFile(page)], nextCursor: '', removed: 0, ...this.#exactId(staging) }
     if (page.empty && after === undefined && path.key !== '') throw notFound(path)
     const files = page.files.map((synced) => this.#syncedFile(synced))
     const nextCursor = page.next === undefined ? '' : formatCursor(page.next)
@@ -166,8 +172,7 @@ export class SyncService {
       return await this.#refresh(record, key, staging, signal)
     } catch (thrown) {
       if (!isSkeinError(thrown, 'failed_precondition', unusableReason)) throw thrown
-      const object = { key, length: 0, etag: '', storageClass: '' }
-      return { fileId: 0, object, blockSizeBytes: this.#sync.blockSizeBytes(record), problem: thrown.message }
+      return unusableObject(this.#sync.blockSizeBytes(record), key, thrown.message)
     }
   }
 
@@ -219,6 +224,10 @@ export class SyncService {
     const known = { ...(modifiedMs !== undefined && { modifiedMs }), ...(crc64 !== '' && { crc64 }) }
     return { fileId, key, length, etag, blockSizeBytes, blocks, problem, ...set, ...known, ...(change !== undefined && { change }) }
   }
+}
+
+function unusableObject(blockSizeBytes: number, key: string, problem: string): SyncedObject {
+  return { fileId: 0, object: { key, length: 0, etag: '', storageClass: '' }, blockSizeBytes, problem }
 }
 
 const notPersistedProblem = 'the file was written here and is not persisted: there is no object to load'

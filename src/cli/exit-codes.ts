@@ -1,5 +1,6 @@
 // Why: scripts read the exit code, so each outcome has one, decided here and nowhere else.
 import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { LoadStatus, PlanReport } from '../wire/generated/job.ts'
 
 export const exitCodes = { done: 0, failed: 1, notFound: 2, partial: 3, cancelled: 4, usage: 64 } as const
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
@@ -26,10 +27,34 @@ export function exitCodeOfError(error: SkeinError): ExitCode {
   return exitCodes.failed
 }
 
+type Ended = Pick<LoadStatus, 'state' | 'errorCode' | 'counts' | 'options'>
+
 /** Of a load that has ended. */
-export function exitCodeOfLoad(state: string): ExitCode {
+export function exitCodeOfLoad(status: Ended): ExitCode {
+  const { state } = status
+  if (foundNothing(status)) return exitCodes.notFound
   if (state === 'COMPLETED') return exitCodes.done
-  if (state === 'PARTIAL') return exitCodes.partial
+  if (state === 'PARTIAL' || onlyUnusableFailed(status)) return exitCodes.partial
   if (state === 'CANCELLED') return exitCodes.cancelled
   return exitCodes.failed
+}
+
+/** Of what a plan says that the load would end as. */
+export function exitCodeOfPlan({ files, filesFailing, failingCode = '' }: PlanReport, atomic: boolean): ExitCode {
+  if (filesFailing === 0) return exitCodes.done
+  const state = atomic || files === filesFailing ? 'FAILED' : 'PARTIAL'
+  const counts = { filesFailed: filesFailing } as LoadStatus['counts']
+  const options = { atomic } as LoadStatus['options']
+  return exitCodeOfLoad({ state, errorCode: failingCode, counts, options })
+}
+
+/** Whether nothing that was asked for is there: no path of a list, no file that fits. */
+export function foundNothing({ state, errorCode, counts }: Ended): boolean {
+  if (state === 'FAILED') return errorCode === 'not_found'
+  return state === 'COMPLETED' && (counts?.files ?? 0) === 0 && (counts?.filesExcluded ?? 0) > 0
+}
+
+/** The load did all that can be done: the rest is named, and no other file was asked for. Of an atomic load nothing is in. */
+function onlyUnusableFailed({ state, errorCode, counts, options }: Ended): boolean {
+  return state === 'FAILED' && errorCode === 'failed_precondition' && (counts?.filesFailed ?? 0) > 0 && options?.atomic !== true
 }

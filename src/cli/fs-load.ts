@@ -2,7 +2,7 @@
 // load), follows it to its end, and says what came of it. Stopping asks the job master to cancel; stopping again leaves it.
 import type { Command } from 'commander'
 import { throwIfAborted } from '../base/clock.ts'
-import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import { parsePath } from '../base/paths.ts'
 import type { JobServiceDefinition, LoadStatus, SubmitLoadRequest } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
@@ -90,9 +90,16 @@ async function loadOnce(context: CommandContext, text: string): Promise<void> {
   const target = source?.target ?? (await openTarget(context, text))
   const include = source?.include
   const { path, cluster, config } = target
-  const file = await cluster.master().getStatus({ path }, { signal: context.signal })
+  const file = await cluster
+    .master()
+    .getStatus({ path }, { signal: context.signal })
+    .catch((thrown: unknown) => {
+      // What the store cannot give as a file the load names, as it names it among others.
+      if (isSkeinError(thrown, 'failed_precondition')) return undefined
+      throw thrown
+    })
   // What only the cache has is in it, and the store, which a load reads, knows nothing of it.
-  if (file.folder || file.persistenceState === 'PERSISTED') {
+  if (file === undefined || file.folder || file.persistenceState === 'PERSISTED') {
     const selection = include === undefined ? {} : { selection: { include: [...include], exclude: [] } }
     const options = { replication: 1, keepReplication: true, activeJobs: config.load.activeJobs, batchSize: 0, ...selection }
     const status = await loadToItsEnd(context, target, { requestKey: context.uniqueId(), path, options })

@@ -135,7 +135,7 @@ async function watch(context: CommandContext, loadId: string): Promise<void> {
 async function watchEvents(context: CommandContext, jobs: Service<JobServiceDefinition>, loadId: string): Promise<void> {
   const { io, signal } = context
   const status = await followLoad(context, jobs, loadId, signal, (event) => io.stdout(`${jsonText(event)}\n`))
-  context.setExitCode(exitCodeOfLoad(status.state))
+  context.setExitCode(exitCodeOfLoad(status))
   const problem = loadProblemText(status)
   if (problem !== undefined) io.stderr(`skein: ${problem}\n`)
 }

@@ -4,6 +4,7 @@ import { type ErrorCode, errorCodes, SkeinError } from '../base/errors.ts'
 import type { JobServiceDefinition, PlanReport, SubmitLoadRequest } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
 import { type CommandContext, writeResult } from './context.ts'
+import { exitCodeOfPlan } from './exit-codes.ts'
 import { planText } from './format-plan.ts'
 import { noneSelected } from './report-load.ts'
 
@@ -31,6 +32,7 @@ export async function planLoad(
   if (hasNumbers) writeResult(context, { ...numbers, ...time }, planText(plan))
   if (plan.error !== '') throw new SkeinError(codeOf(plan.errorCode), plan.error)
   if (plan.files === 0 && plan.filesExcluded > 0) throw new SkeinError('not_found', noneSelected(plan.path, plan.filesExcluded))
+  context.setExitCode(exitCodeOfPlan(plan, request.options?.atomic === true))
 }
 
 function codeOf(text: string): ErrorCode {

@@ -3,7 +3,7 @@ import { toSkeinError } from '../base/errors.ts'
 import type { JobServiceDefinition, LoadStatus } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
 import { type CommandContext, writeResult } from './context.ts'
-import { exitCodeOfLoad, exitCodes } from './exit-codes.ts'
+import { exitCodeOfLoad, foundNothing } from './exit-codes.ts'
 import { collectFailedFiles, type FailedFiles } from './failed-list.ts'
 import { loadCountsText, loadProblemText, loadResultText } from './format-load.ts'
 import { printable } from './printable.ts'
@@ -19,7 +19,7 @@ export async function reportLoad(
   const notice = (message: string): void => io.stderr(`skein: ${message}\n`)
   const none: FailedFiles = { named: [], list: undefined }
   const hasFailed = (status.counts?.filesFailed ?? 0) > 0
-  context.setExitCode(foundNothing(status) ? exitCodes.notFound : exitCodeOfLoad(status.state))
+  context.setExitCode(exitCodeOfLoad(status))
   const failed = hasFailed
     ? await collectFailedFiles(jobs, status.loadId, home, context.signal, notice).catch((thrown: unknown) => {
         notice(`the failed files cannot be listed: ${toSkeinError(thrown).message}`)
@@ -40,10 +40,4 @@ export async function reportLoad(
 
 export function noneSelected(path: string, filesExcluded: number): string {
   return `no file of ${path} is selected: ${filesExcluded} do not fit the globs and bounds`
-}
-
-/** Whether nothing that was asked for is there: no path of a list, no file that fits. */
-function foundNothing({ state, errorCode, counts }: LoadStatus): boolean {
-  if (state === 'FAILED') return errorCode === 'not_found'
-  return state === 'COMPLETED' && (counts?.files ?? 0) === 0 && (counts?.filesExcluded ?? 0) > 0
 }

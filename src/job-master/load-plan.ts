@@ -217,10 +217,13 @@ class PlanBooks {
     report.bytesCached += plan.counts.bytesCached
     report.filesExcluded += page.filesExcluded
     report.listRequests += page.lists + page.looks
-    report.filesFailing += plan.failed.filter(({ code }) => code !== 'resource_exhausted').length
-    const failing = plan.failed.filter(({ code }) => code !== 'resource_exhausted').slice(0, failingNamedMax - report.failing.length)
+    const failing = plan.failed.filter(({ code }) => code !== 'resource_exhausted')
+    const [first] = failing
+    if (report.filesFailing === 0 && first !== undefined) report.failingCode = first.code
+    report.filesFailing += failing.length
     const { namespace } = parsePath(report.path)
-    report.failing.push(...failing.map(({ key, reason }) => ({ path: formatPath({ namespace, key }), reason })))
+    const named = failing.slice(0, failingNamedMax - report.failing.length)
+    report.failing.push(...named.map(({ key, reason }) => ({ path: formatPath({ namespace, key }), reason })))
     report.tasks += plan.sets.length
     this.shortBytes += plan.missingBytes
     const files = new Set<number>()

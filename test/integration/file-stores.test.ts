@@ -32,7 +32,7 @@ describe('odd names in a directory', () => {
 
   it('are named by plan, load, ls, checkConsistency and loadMetadata, with exit code 3, and what is behind links is loaded', async () => {
     const plan = await skein.cli('fs', 'distributedLoad', '--plan', '/n/d')
-    expect(plan.stdout).toContain(`Cannot be loaded: ${odd.length}`)
+    expect(plan).toMatchObject({ code: 3, stdout: expect.stringContaining(`Cannot be loaded: ${odd.length}`) })
     namesAll(plan.stdout)
     const load = await skein.cli('fs', 'distributedLoad', '/n/d')
     expect(load).toMatchObject({ code: 3, stdout: expect.stringContaining(`failed file count is ${odd.length}`) })
@@ -62,13 +62,22 @@ describe('odd names in a directory', () => {
   it('are named when they are loaded by name, and a directory behind a link is loaded by name', async () => {
     for (const key of ['d/stolen', 'd/dangling', 'd/pipe', 'd/sub/up']) {
       const load = await skein.cli('fs', 'distributedLoad', `/n/${key}`)
-      // Nothing of it is in: failed, not partial.
-      expect(load.code, key).toBe(1)
+      expect(load.code, key).toBe(3)
       namesAll(load.stdout + load.stderr, [key])
     }
     const byName = await skein.cli('fs', 'distributedLoad', '/n/d/linked')
     expect(byName).toMatchObject({ code: 3, stdout: expect.stringContaining('completed file count is 1, failed file count is 1') })
   })
+
+  it.each([['distributedLoad'], ['distributedLoad', '--plan'], ['load']])(
+    'asked for alone are named by %s: exit code 3',
+    async (...command) => {
+      for (const key of odd.filter((one) => !one.endsWith('/'))) {
+        const { code, stdout } = await skein.cli('fs', ...command, `/n/${key}`)
+        expect({ code, stdout }, key).toEqual({ code: 3, stdout: expect.stringContaining(`/n/${key}: `) })
+      }
+    },
+  )
 
   it('take nothing that is known away: a directory that cannot be looked into keeps its files', async () => {
     mkdirSync(join(root, 'e', 'inner'), { recursive: true })

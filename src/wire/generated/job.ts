@@ -304,6 +304,8 @@ export interface PlanReport {
     | undefined;
   /** at most 20 of files_failing */
   failing: PlanFailure[];
+  /** the error code of the first of them */
+  failingCode?: string | undefined;
 }
 
 export interface PlanFailure {
@@ -2617,6 +2619,7 @@ function createBasePlanReport(): PlanReport {
     estimateLowMs: undefined,
     estimateHighMs: undefined,
     failing: [],
+    failingCode: undefined,
   };
 }
 
@@ -2717,6 +2720,9 @@ export const PlanReport: MessageFns<PlanReport> = {
     }
     for (const v of message.failing) {
       PlanFailure.encode(v!, writer.uint32(242).fork()).join();
+    }
+    if (message.failingCode !== undefined) {
+      writer.uint32(338).string(message.failingCode);
     }
     return writer;
   },
@@ -2990,6 +2996,14 @@ export const PlanReport: MessageFns<PlanReport> = {
             message.failing.push(PlanFailure.decode(reader, reader.uint32()));
             continue;
           }
+          case 42: {
+            if (tag !== 338) {
+              break;
+            }
+
+            message.failingCode = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3039,6 +3053,7 @@ export const PlanReport: MessageFns<PlanReport> = {
     message.estimateLowMs = object.estimateLowMs ?? undefined;
     message.estimateHighMs = object.estimateHighMs ?? undefined;
     message.failing = object.failing?.map((e) => PlanFailure.fromPartial(e)) || [];
+    message.failingCode = object.failingCode ?? undefined;
     return message;
   },
 };

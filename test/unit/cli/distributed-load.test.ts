@@ -87,6 +87,29 @@ describe('distributedLoad', () => {
   ])('%s exits %i', async (state, code) => {
     expect((await run(distributedLoad, new FakeJobMaster(load(state)).cluster, { home })).code).toBe(code)
   })
+  it.each<[string, Partial<LoadStatus>, number]>([
+    ['one file that is none here', { errorCode: 'failed_precondition' }, 3],
+    ['the same of an atomic load, of which nothing is in', { errorCode: 'failed_precondition', options: { atomic: true } as never }, 1],
+    ['a store that refuses', { errorCode: 'permission_denied' }, 1],
+    ['nothing of a list', { errorCode: 'not_found' }, 2],
+  ])('FAILED of %s', async (_, more, code) => {
+    const jobs = new FakeJobMaster(load('FAILED', { files: 1, filesFailed: 1 }, more))
+    jobs.failed = [{ path: '/data/x', reason: 'its name is not UTF-8' }]
+    const result = await run(distributedLoad, jobs.cluster, { home })
+    expect(result).toMatchObject({ code, stdout: expect.stringContaining('/data/x: its name is not UTF-8') })
+  })
+  it.each([
+    [[], { files: 3 }, 0],
+    [[], { files: 3, filesFailing: 1, failingCode: 'failed_precondition' }, 3],
+    [[], { files: 1, filesFailing: 1, failingCode: 'failed_precondition' }, 3],
+    [['--atomic'], { files: 3, filesFailing: 1, failingCode: 'failed_precondition' }, 1],
+    [[], { files: 2, filesFailing: 2, failingCode: 'not_found' }, 2],
+  ])('a plan with %j of %j exits as the load would', async (flags, plan, code) => {
+    const numbers = { done: true, path: '/data', error: '', filesFailing: 0, filesExcluded: 0, failing: [], placement: [] }
+    const jobs = { startPlan: async () => ({ planId: 'P1' }), getPlan: async () => ({ ...numbers, costBasis: '', ...plan }) as never }
+    const result = await run([...distributedLoad, '--plan', ...flags], { jobs }, { home })
+    expect(result).toMatchObject({ code, stderr: '' })
+  })
   it('names failed files and writes the whole list', async () => {
     const jobs = new FakeJobMaster(load('PARTIAL', { files: 2500, filesLoaded: 1, filesFailed: 2499 }, { reason: '2499 files failed' }))
     jobs.failed = Array.from({ length: 2499 }, (_, number) => ({ path: `/data/${number}`, reason: 'not found' }))
