@@ -1,12 +1,14 @@
 // Why: what is cached shall be what the store has, and the store's own checksum says so without reading the object again.
 // How: the master looks at the object (its checksum comes with that), each block is read from the targets that hold it, and
-// the whole is held against CRC-64, or an ETag that is an MD5. Of a file that differs the replicas go, and are reported as
-// missing, so that the job master has them loaded anew; unless the store's own bytes differ from the ETag, too (opaque-etags.ts).
+// the whole is held against CRC-64, or an ETag that is an MD5. A block that says that it is another one is bad by itself. Of a
+// file that differs the replicas go, and are reported as missing, so that the job master has them loaded anew; unless the
+// store's own bytes differ from the ETag, too (opaque-etags.ts).
 import { createHash } from 'node:crypto'
 import { blockIdOf, blockLength } from '../base/block-id.ts'
 import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { Crc64 } from '../base/crc64.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
+import type { ExpectedBlock } from '../base/expected-block.ts'
 import { retry, type RetryPolicy } from '../base/retry.ts'
 import type { WorkerAddress } from '../client/block-target-pool.ts'
 import type { SetPiece, SetTarget, StartSetResponse } from '../wire/generated/job.ts'
@@ -19,8 +21,8 @@ import type { SetOutcome } from './set-outcome.ts'
 
 /** How cached blocks are reached. */
 export interface CachedBlocks {
-  /** Exactly the block's bytes. @throws not_found when the worker has no such block */
-  read(worker: WorkerAddress, blockId: number, lengthBytes: number, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** Exactly the block's bytes. @throws not_found when the worker has no such block; data_loss when it is another file's */
+  read(worker: WorkerAddress, blockId: number, expected: ExpectedBlock, signal: AbortSignal): AsyncIterable<Uint8Array>
   free(worker: WorkerAddress, blockIds: readonly number[], signal: AbortSignal): Promise<void>
 }
 
@@ -99,7 +101,9 @@ class FileCheck {
     for (const { replica, error } of this.#bad) {
       const { index, target } = replica
       // A worker that cannot be told has it still: what is loaded anew goes to another one, or waits for this one.
-      await this.#deps.cached.free(target, [blockIdOf(this.#piece.fileId, index)], this.#signal).catch(() => throwIfAborted(this.#signal))
+      // A block that no store has may be another file's only copy: it stays, whatever lies under its id.
+      if (error.reason !== 'wrong_durable_block')
+        await this.#deps.cached.free(target, [blockIdOf(this.#piece.fileId, index)], this.#signal).catch(() => throwIfAborted(this.#signal))
       outcome.targetFailed(this.#piece, index, target.workerId, error)
     }
     return 'different'
@@ -160,13 +164,24 @@ class FileCheck {
 
   /** Reads a block from every target that has it; the first one's bytes go into the whole. Replicas that differ from it are bad. */
   async #block(index: number, whole: Sum): Promise<void> {
-    const { fileId, length, blockSizeBytes } = this.#piece
+    const { fileId, key, etag, length, blockSizeBytes } = this.#piece
     const blockId = blockIdOf(fileId, index)
+    const expected: ExpectedBlock = {
+      ...{
+        namespaceId: this.#set.namespaceId,
+        key,
+        etag,
+        offset: index * blockSizeBytes,
+        length: blockLength(length, blockSizeBytes, index),
+      },
+      // A set does not say whether its files were moved; what a key would tell, the sum tells.
+      keyMoved: true,
+    }
     let first: string | undefined
     for (const target of this.#set.targets) {
       const own = new Crc64()
       try {
-        for await (const chunk of this.#deps.cached.read(target, blockId, blockLength(length, blockSizeBytes, index), this.#signal)) {
+        for await (const chunk of this.#deps.cached.read(target, blockId, expected, this.#signal)) {
           own.update(chunk)
           if (first === undefined) whole.update(chunk)
         }

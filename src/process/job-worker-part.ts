@@ -66,7 +66,8 @@ export async function startJobWorkerPart(
     openStore: (namespaceId) => definitions.openStore(namespaceId),
     targets,
     cached: {
-      read: ({ dataAddress }, blockId, length, aborted) => data.read(dataAddress, blockId, { offset: 0, length }, aborted),
+      read: ({ dataAddress }, blockId, expected, aborted) =>
+        data.read(dataAddress, blockId, { offset: 0, length: expected.length }, aborted, expected),
       free: async (target, blockIds, aborted) => {
         const link = connect(WorkerServiceDefinition, target.rpcAddress)
         try {

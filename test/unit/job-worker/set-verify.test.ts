@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
+import { blockIdOf, blockIndexOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { Crc64 } from '../../../src/base/crc64.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
+import { wrongBlock } from '../../../src/base/expected-block.ts'
 import { SetOutcome } from '../../../src/job-worker/set-outcome.ts'
 import { verifySet, type VerifyTally } from '../../../src/job-worker/set-verify.ts'
 import { OpaqueEtags } from '../../../src/job-worker/opaque-etags.ts'
@@ -27,6 +28,10 @@ async function verify(
   store: { crc64?: string; etag?: string; fileId?: number; unreadable?: boolean },
   spoil: (blocks: Map<string, Buffer>) => void = () => undefined,
   etags = new OpaqueEtags(),
+  /** What blocks say of themselves instead of the truth. */
+  lies: Readonly<
+    Record<string, { readonly etag?: string; readonly namespaceId?: string; readonly offset?: number; readonly durable?: true }>
+  > = {},
 ) {
   const piece: SetPiece = pieceOf(fileId, 'k', store.etag ?? 'multipart-2', bytes.length, 15)
   const blocks = new Map<string, Buffer>()
@@ -63,9 +68,21 @@ async function verify(
     {
       master: { refreshFile: async () => ({ file: { ...file, ...(crc64 !== undefined && { crc64 }) } }) },
       cached: {
-        async *read({ workerId }, blockId) {
+        async *read({ workerId }, blockId, expected) {
           const block = blocks.get(`${workerId}/${blockId}`)
           if (block === undefined) throw new SkeinError('not_found', 'no such block')
+          const lie = lies[`${workerId}/${blockId}`]
+          const own = {
+            namespaceId: 'n',
+            key: 'k',
+            etag,
+            offset: blockIndexOf(blockId) * 15,
+            length: block.length || expected.length,
+            ...lie,
+          }
+          const problem = wrongBlock(own, expected)
+          const reason = lie?.durable === true ? 'wrong_durable_block' : 'wrong_block'
+          if (problem !== undefined) throw new SkeinError('data_loss', problem, { reason })
           if (block.length === 0) throw new SkeinError('data_loss', 'a page is rotten')
           yield block
         },
@@ -129,6 +146,19 @@ describe('verifying a file', () => {
   it('drops nothing by an ETag alone while the store cannot be read', async () => {
     const unread = await verify({ etag: '0'.repeat(32), unreadable: true })
     expect(unread).toEqual({ tally: { verified: 0, unverifiable: 1 }, freed: [], failures: [] })
+  })
+  it('drops a block that says it is another one, and leaves the others of its file', async () => {
+    for (const lie of [{ etag: 'other' }, { namespaceId: 'm' }, { offset: 15 }]) {
+      const mixed = await verify({ crc64: crcOf(bytes) }, (blocks) => void blocks.get(first('a'))?.fill(1), undefined, {
+        [first('a')]: lie,
+      })
+      expect(mixed).toMatchObject({ freed: [first('a')], failures: ['a 0 data_loss'] })
+    }
+  })
+  it('drops no block that may be the only copy of another file', async () => {
+    const lies = { [first('a')]: { etag: 'other', durable: true } } as const
+    const mixed = await verify({ crc64: crcOf(bytes) }, undefined, undefined, lies)
+    expect(mixed).toMatchObject({ freed: [], failures: ['a 0 data_loss'] })
   })
   it('says where there is nothing to compare with', async () => {
     expect(await verify({})).toMatchObject({ tally: { verified: 0, unverifiable: 1 }, failures: [] })
