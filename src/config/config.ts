@@ -163,6 +163,7 @@ export interface LoadConfig {
   readonly repairRoundsMax: number
   readonly stallTimeoutMs: number
   readonly historyMax: number
+  readonly historyFilesMax: number
   /** -1: no limit. */
   readonly historyAgeMs: number
   /** What all loads together may read. */

@@ -317,6 +317,14 @@ export const loadKeys = {
     scope: 'job-master',
     doc: 'Ended loads that are remembered',
   },
+  'skein.load.history.files': {
+    kind: 'integer',
+    default: '10000000',
+    min: 1,
+    max: 1_000_000_000,
+    scope: 'job-master',
+    doc: 'Files of all ended loads together that are remembered (about 75 bytes each); the last load is kept in full',
+  },
   'skein.load.history.age': {
     kind: 'duration',
     default: '30d',

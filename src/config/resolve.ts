@@ -278,6 +278,7 @@ function loadOf(values: Values): LoadConfig {
     repairRoundsMax: values.amount('skein.load.repair.rounds.max'),
     stallTimeoutMs: values.amount('skein.load.stall.timeout'),
     historyMax: values.amount('skein.load.history.max'),
+    historyFilesMax: values.amount('skein.load.history.files'),
     historyAgeMs: values.amount('skein.load.history.age'),
     bandwidth: bandwidthOf(values),
   }

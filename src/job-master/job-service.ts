@@ -7,7 +7,7 @@ import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { loadCommandProblem } from '../load/command-checks.ts'
 import type { LoadCommand, LoadEffect, SubmitLoad } from '../load/commands.ts'
 import { formatLoadId, hasEnded, type LoadRecord } from '../load/load.ts'
-import { loadToExpire } from '../load/apply-history.ts'
+import { LoadHistory } from '../load/load-history.ts'
 import { withShortTexts } from '../load/short-texts.ts'
 import type { Tables } from '../load/tables.ts'
 import { CommandLog } from '../journal/command-log.ts'
@@ -121,6 +121,7 @@ class JobMasterRole implements JobMaster {
   readonly schedules: Service<ScheduleServiceDefinition>
   readonly #deps: JobMasterDependencies
   readonly #tables: Tables
+  readonly #history: LoadHistory
   readonly #log: Pick<CommandLog<LoadCommand, LoadEffect>, 'submit' | 'close'>
   readonly #state: Pick<LmdbState, 'check' | 'close'>
   readonly #outstanding = new Outstanding()
@@ -151,6 +152,7 @@ class JobMasterRole implements JobMaster {
   ) {
     this.#deps = deps
     this.#tables = tables
+    this.#history = new LoadHistory(tables)
     this.#log = { submit: (command) => log.submit(withShortTexts(command)), close: () => log.close() }
     this.#state = state
     const { clock, random, options, metrics, master } = deps
@@ -272,9 +274,10 @@ class JobMasterRole implements JobMaster {
   /** Deletes the loads that ended first, beyond those that are remembered. */
   async #expireLoads(stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
-      const { historyMax, historyAgeMs } = this.#deps.options
+      const { historyMax, historyFilesMax, historyAgeMs } = this.#deps.options
       const nowMs = this.#deps.clock.nowMs()
-      const loadId = loadToExpire(this.#tables, historyMax, historyAgeMs < 0 ? 0 : nowMs - historyAgeMs)
+      const endedBeforeMs = historyAgeMs < 0 ? 0 : nowMs - historyAgeMs
+      const loadId = this.#history.loadToExpire({ loadsMax: historyMax, filesMax: historyFilesMax, endedBeforeMs })
       if (loadId === undefined) return
       await this.#log.submit({ type: 'LoadExpired', nowMs, loadId, rowsMax: expireRowsMax })
     }

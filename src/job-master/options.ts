@@ -43,6 +43,8 @@ export interface JobMasterOptions {
   /** Ended loads that are remembered. */
   readonly historyMax: number
   /** For how long; -1: no limit. */
+  /** Files of all ended loads that are remembered, together. */
+  readonly historyFilesMax: number
   readonly historyAgeMs: number
   readonly retry: RetryPolicy
   /** What all loads together may read. */
@@ -76,6 +78,7 @@ export const defaultJobMasterOptions: JobMasterOptions = {
   cancelGraceMs: 5000,
   lossesMax: 3,
   historyMax: 1000,
+  historyFilesMax: 10_000_000,
   historyAgeMs: 30 * 86_400_000,
   retry: { attemptsMax: 10, initialMs: 200, maxMs: 5000 },
   bandwidth: unlimitedBandwidth,

@@ -15,18 +15,6 @@ export function noteEnded(tables: Tables, loadId: number): void {
   tables.ended.put([nextNumber(tables, 'ended')], loadId)
 }
 
-/**
- * The load to delete next when no more than `keep` ended ones shall be remembered, and none that ended before
- * `endedBeforeMs`; undefined when there is none.
- */
-export function loadToExpire(tables: Tables, keep: number, endedBeforeMs = 0): number | undefined {
-  const [first] = tables.ended.scan([], 0, 1)
-  if (first === undefined) return undefined
-  const last = tables.counters.get(['ended']) ?? 0
-  const { expiring = false, endedMs = 0 } = tables.loads.get([first.value]) ?? {}
-  return last - first.id + 1 > keep || expiring || endedMs < endedBeforeMs ? first.value : undefined
-}
-
 /** @returns false when this is not the load that ended first. */
 export function applyLoadExpired(tables: Tables, { loadId, rowsMax, nowMs }: LoadExpired): boolean {
   const [first] = tables.ended.scan([], 0, 1)

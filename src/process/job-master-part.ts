@@ -71,6 +71,7 @@ export async function startJobMasterPart(
       laneTasksMax: load.windowTasks,
       laneBytesMax: load.windowBytes,
       historyMax: load.historyMax,
+      historyFilesMax: load.historyFilesMax,
       historyAgeMs: load.historyAgeMs,
       storeTerms: {
         reads: { rangeBytes: config.ufs.cosn.readAheadBlockBytes, smallFileBytes: defaultJobWorkerLimits.smallBlockBytes },

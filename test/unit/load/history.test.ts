@@ -2,12 +2,25 @@
 import { expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
 import { apply } from '../../../src/load/apply.ts'
-import { loadToExpire } from '../../../src/load/apply-history.ts'
 import type { LoadMode } from '../../../src/load/load.ts'
+import { LoadHistory, type HistoryLimits } from '../../../src/load/load-history.ts'
+import type { Tables } from '../../../src/load/tables.ts'
 import { memoryTables, MemoryTable } from './memory-tables.ts'
+
+/** The load that goes next, as one sees it who followed all along and one who starts now. */
+function follower(tables: Tables): (loadsMax: number, endedBeforeMs?: number, filesMax?: number) => number | undefined {
+  const followed = new LoadHistory(tables)
+  return (loadsMax, endedBeforeMs = 0, filesMax = Infinity) => {
+    const limits: HistoryLimits = { loadsMax, filesMax, endedBeforeMs }
+    const found = followed.loadToExpire(limits)
+    expect(new LoadHistory(tables).loadToExpire(limits)).toBe(found)
+    return found
+  }
+}
 
 test('loads expire in the order in which they ended, a bounded number of rows at a time, and leave nothing', () => {
   const tables = memoryTables()
+  const toExpire = follower(tables)
   const end = (loadId: number, mode: LoadMode): void => {
     const state = { nowMs: 2, loadId, reason: '', errorCode: '', missingCapacityBytes: 0 }
     apply(tables, { type: 'StateChanged', ...state, mode })
@@ -33,12 +46,12 @@ test('loads expire in the order in which they ended, a bounded number of rows at
   end(1, 'CANCELLED')
   // What was open can still be told from what was not.
   expect(tables.open.scan([1], 0, 99)).toHaveLength(5)
-  expect(loadToExpire(tables, 2)).toBeUndefined()
+  expect(toExpire(2)).toBeUndefined()
   end(3, 'CANCELLED')
-  expect(loadToExpire(tables, 2)).toBe(2)
+  expect(toExpire(2)).toBe(2)
   expect(apply(tables, { type: 'LoadExpired', nowMs: 3, loadId: 1, rowsMax: 3 })).toEqual({ type: 'ignored' })
   let commands = 0
-  for (let loadId = loadToExpire(tables, 2); loadId !== undefined; loadId = loadToExpire(tables, 2)) {
+  for (let loadId = toExpire(2); loadId !== undefined; loadId = toExpire(2)) {
     const before = tables.sets.scan([loadId], 0, 99).length
     apply(tables, { type: 'LoadExpired', nowMs: 3, loadId, rowsMax: 3 })
     expect(before - tables.sets.scan([loadId], 0, 99).length).toBeLessThanOrEqual(3)
@@ -56,18 +69,46 @@ test('loads expire in the order in which they ended, a bounded number of rows at
 
 test('loads expire by age, too, and one that began to be deleted goes in full', () => {
   const tables = memoryTables()
+  const toExpire = follower(tables)
   for (const load of [1, 2]) {
     const options = { replication: 1, activeJobs: 1, batchSize: 1 }
     apply(tables, { type: 'SubmitLoad', nowMs: 1, requestKey: '', path: `/ns/${load}`, options })
     const state = { loadId: load, reason: '', errorCode: '', missingCapacityBytes: 0, mode: 'CANCELLED' as const }
     apply(tables, { type: 'StateChanged', nowMs: load * 1000, ...state })
   }
-  expect(loadToExpire(tables, 10, 1000)).toBeUndefined()
-  expect(loadToExpire(tables, 10, 1001)).toBe(1)
+  expect(toExpire(10, 1000)).toBeUndefined()
+  expect(toExpire(10, 1001)).toBe(1)
   const load = tables.loads.get([1])
   if (load === undefined) throw new Error('no load')
   tables.loads.put([1], { ...load, expiring: true })
-  expect(loadToExpire(tables, 10)).toBe(1)
+  expect(toExpire(10)).toBe(1)
   apply(tables, { type: 'LoadExpired', nowMs: 9, loadId: 1, rowsMax: 9 })
-  expect(loadToExpire(tables, 10, 1001)).toBeUndefined()
+  expect(toExpire(10, 1001)).toBeUndefined()
+})
+
+test('loads expire when they have too many files together, but never the last one', () => {
+  const tables = memoryTables()
+  const toExpire = follower(tables)
+  const files = [300, 5, 200, 1000]
+  for (const [index, count] of files.entries()) {
+    const loadId = index + 1
+    const options = { replication: 1, activeJobs: 1, batchSize: 1 }
+    apply(tables, { type: 'SubmitLoad', nowMs: 1, requestKey: '', path: `/ns/${loadId}`, options })
+    const load = tables.loads.get([loadId])
+    if (load === undefined) throw new Error('no load')
+    tables.loads.put([loadId], { ...load, counts: { ...load.counts, files: count } })
+    const state = { loadId, reason: '', errorCode: '', missingCapacityBytes: 0, mode: 'CANCELLED' as const }
+    apply(tables, { type: 'StateChanged', nowMs: 2, ...state })
+    if (loadId < 4) expect(toExpire(10, 0, 505)).toBeUndefined()
+  }
+  const gone: number[] = []
+  expect(toExpire(10, 0, 1505)).toBeUndefined()
+  for (let loadId = toExpire(10, 0, 1204); loadId !== undefined; loadId = toExpire(10, 0, 1204)) {
+    gone.push(loadId)
+    apply(tables, { type: 'LoadExpired', nowMs: 9, loadId, rowsMax: 99 })
+  }
+  expect(gone).toEqual([1, 2])
+  expect(toExpire(10, 0, 1)).toBe(3)
+  apply(tables, { type: 'LoadExpired', nowMs: 9, loadId: 3, rowsMax: 99 })
+  expect(toExpire(10, 0, 1)).toBeUndefined()
 })
