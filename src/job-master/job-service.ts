@@ -356,8 +356,8 @@ class JobMasterRole implements JobMaster {
       },
       jobWorkerHeartbeat: async (request) => this.#sets.heartbeat(request),
       startSet: (request, { signal }) => this.#sets.startSet(request, signal),
-      completeSet: async (request) => {
-        await this.#sets.completeSet(request)
+      completeSet: async (request, { signal }) => {
+        await this.#sets.completeSet(request, signal)
         return {}
       },
     })

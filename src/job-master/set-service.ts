@@ -24,6 +24,7 @@ import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { heldVersions } from './held-versions.ts'
 import type { JobWorker, JobWorkerRegistry } from './job-worker-registry.ts'
 import type { LoadPacing } from './load-pacing.ts'
 import type { CompletedSet } from './load-progress.ts'
@@ -38,7 +39,7 @@ export interface SetServiceDependencies {
   readonly outstanding: Outstanding
   readonly jobWorkers: JobWorkerRegistry
   readonly cluster: ClusterView
-  readonly master: Pick<Service<MasterServiceDefinition>, 'auditFiles' | 'getClusterSummary'>
+  readonly master: Pick<Service<MasterServiceDefinition>, 'auditFiles' | 'getClusterSummary' | 'refreshFile'>
   readonly pacing: LoadPacing
   readonly clock: Clock
   readonly random: Random
@@ -106,11 +107,17 @@ export class SetService {
   }
 
   /** Idempotent. Resolves when the result is durable. */
-  async completeSet(request: CompleteSetRequest): Promise<void> {
+  async completeSet(request: CompleteSetRequest, signal: AbortSignal): Promise<void> {
     const load = this.#runningLoad(request.loadId)
     if (load === undefined) return
     const { loadId } = load
-    await this.#completing.run(`${loadId}/${request.set}`, () => this.#complete(loadId, request))
+    await this.#completing.run(`${loadId}/${request.set}`, async () => {
+      const record = this.#deps.tables.sets.get([loadId, request.set])
+      const named = record === undefined ? [] : completionOf(record, request).replacements
+      // Asked first: what is known of the set may be another thing after that.
+      const replacements = await heldVersions(this.#deps.master, load, named, signal)
+      await this.#complete(loadId, { ...request, replacements })
+    })
   }
 
   async #complete(loadId: number, given: CompleteSetRequest): Promise<void> {

@@ -44,6 +44,54 @@ test('a completion with a new version in blocks of 0 bytes is refused, and the l
   expect(LoadStatus.decode(LoadStatus.encode(status).finish())).toMatchObject({ state: 'COMPLETED', counts: { filesLoaded: 1 } })
 })
 
+/** A load of one file that is out to a job worker, which is the test's own. */
+async function outSet() {
+  world = new World({ seed: 1, workers: 1 })
+  const { service } = await world.startJobMaster()
+  const file = world.addFile('f', 1000)
+  const loadId = await world.submit()
+  const { session } = await service.registerJobWorker(
+    { jobWorkerId: 'j1', hostname: 'h', rpcAddress: '', activeTasksMax: 4 },
+    { signal: never },
+  )
+  await world.clock.advance(1000)
+  const task = { jobWorkerId: 'j1', session, loadId, set: 1, attempt: 1 }
+  const started = await service.startSet(task, { signal: never })
+  const oldFileId = started.pieces[0]?.fileId ?? 0
+  const complete = (version: { fileId: number; etag: string; length: number }) => {
+    const replacements = [{ oldFileId, key: 'f', blockSizeBytes: file.blockSizeBytes, ...version }]
+    return service.completeSet({ ...task, failures: [], replacements, originBytes: 0 }, { signal: never })
+  }
+  return { world, service, task, loadId, file, complete }
+}
+
+test.each([
+  ['an id that nobody gave out', () => ({ fileId: fileIdOf(99), etag: 'etag', length: 1000 })],
+  ['an id that nobody gave out, of no bytes', () => ({ fileId: fileIdOf(99), etag: 'etag', length: 0 })],
+  ['the id of another file, which is cached', (other: number) => ({ fileId: other, etag: 'etag', length: 1000 })],
+])('a new version that the master does not hold (%s) is refused, and nothing counts as loaded', async (_, version) => {
+  const { world: here, service, loadId, file, complete } = await outSet()
+  const other = here.addFile('other', 1000)
+  here.workers[0]?.blocks.set(other.fileId - (2 ** 20 - 1), 1000)
+  const named = version(other.fileId)
+  await expect(complete({ ...named, etag: file.etag })).rejects.toMatchObject({ code: 'invalid_argument' })
+  await here.clock.advance(5000)
+  const { state, counts } = await service.getLoad({ loadId }, { signal: never })
+  expect([state, counts?.filesLoaded]).toEqual(['RUNNING', 0])
+})
+
+test('of a new version the master has the last word', async () => {
+  const { world: here, service, task, loadId, complete } = await outSet()
+  const newer = here.addFile('f', 3000)
+  await complete({ fileId: fileIdOf(98), etag: 'between', length: 2000 })
+  // What was planned in its place, before any audit.
+  expect((await service.getLoad({ loadId }, { signal: never })).counts?.bytes).toBe(3000)
+  here.workers[0]?.blocks.set(newer.fileId - (2 ** 20 - 1), 3000)
+  await service.completeSet({ ...task, set: 2, attempt: 2, failures: [], replacements: [], originBytes: 3000 }, { signal: never })
+  const status = await here.untilEnded(loadId)
+  expect(status).toMatchObject({ state: 'COMPLETED', counts: { bytes: 3000, filesLoaded: 1 } })
+})
+
 test('a load of any options and counts fits a list of a thousand', () => {
   const text = 'x'.repeat(10_000_000)
   const load: LoadRecord = {
