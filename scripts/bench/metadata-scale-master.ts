@@ -90,6 +90,7 @@ async function main(): Promise<void> {
       metadataSyncIntervalMs: -1,
       ttlCheckIntervalMs: 3_600_000,
       unfinishedFileMs: 86_400_000,
+      unfinishedFilesMax: 100_000,
       ...{ version: 'bench', webPort: 0, rpcPort: 0, address: () => '127.0.0.1:0' },
       checkpointEntries: 10_000,
       checkpointBytes: 64 * 1024 ** 2,

@@ -8,7 +8,8 @@ import type { LmdbState } from '../journal/lmdb-state.ts'
 import type { StateTable, Uncopied } from '../journal/state-table.ts'
 import { apply } from '../meta/apply.ts'
 import type { Command, Effect, Outcome } from '../meta/commands.ts'
-import type { CounterName, Edge, Inode, NamespaceRecord, StagingRecord, Tables } from '../meta/tables.ts'
+import { pendingParentId, type CounterName, type Edge, type Inode, type NamespaceRecord } from '../meta/tables.ts'
+import type { StagingRecord, Tables } from '../meta/tables.ts'
 import { decodeInode, encodeInode } from './inode-rows.ts'
 
 /** The outcome of a command that held. */
@@ -194,6 +195,9 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
       this.#stagings.set(String(record.id), record as StagingRecord)
     }
     for (const name of ['containers', 'files', 'directories'] as const) this.#counters.set(name, this.#state.number(name) ?? 0)
+    // A state of an older version has not counted them.
+    const pending = this.#state.number('pending') ?? Iterator.from(this.edges(pendingParentId, '')).reduce((sum) => sum + 1, 0)
+    this.#counters.set('pending', pending)
   }
 }
 

@@ -24,6 +24,8 @@ export interface MasterOptions {
   readonly ttlCheckIntervalMs: number
   /** A file that is being written and not complete by then is given up. */
   readonly unfinishedFileMs: number
+  /** Files that may be in writing at once. */
+  readonly unfinishedFilesMax: number
   readonly version: string
   readonly webPort: number
   readonly rpcPort: number

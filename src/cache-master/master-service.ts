@@ -159,6 +159,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     if (writtenId === undefined) await writeClusterId(idPath, clusterId)
     const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id), logger)
     metrics.observe('master.files', () => tables.counter('files'))
+    metrics.observe('master.files.unfinished', () => tables.counter('pending'))
     metrics.observe('master.blocks.memory', () => blocks.bytes)
     metrics.observe('master.state.used', () => state.usedBytes())
     metrics.observe('master.workers.live', () => workers.list().filter((worker) => worker.live).length)

@@ -16,7 +16,7 @@ export function agreementOf(state: StateReader): string[] {
   const added = new Set(stagings.map(({ addedId }) => addedId))
   const removed = new Set(stagings.map(({ removedId }) => removedId))
   const leadsTo = (parentId: number, name: string, id: number): boolean => edges.get(edgeKey(parentId, name)) === id
-  const counted = { files: 0, directories: 0 }
+  const counted = { files: 0, directories: 0, pending: 0 }
   const wrong = { unreadable: 0, nameless: 0, dangling: 0 }
   for (const { key: id, value } of inodes.rows()) {
     const inode = inodeOf(id, value)
@@ -25,6 +25,7 @@ export function agreementOf(state: StateReader): string[] {
       continue
     }
     if (inode.kind === 'pending') {
+      counted.pending += 1
       if (!leadsTo(pendingParentId, inode.name, id)) wrong.nameless += 1
       continue
     }
@@ -45,9 +46,13 @@ export function agreementOf(state: StateReader): string[] {
   if (wrong.unreadable > 0) problems.push(`${wrong.unreadable} files or directories cannot be read`)
   if (wrong.nameless > 0) problems.push(`${wrong.nameless} files or directories are not found by their name`)
   if (wrong.dangling > 0) problems.push(`${wrong.dangling} names lead to no file or directory`)
-  for (const name of ['files', 'directories'] as const) {
-    const wanted = state.number(name) ?? 0
-    if (wanted !== counted[name]) problems.push(`there are ${counted[name]} ${name}, but ${wanted} are counted`)
+  for (const [name, what, ifNotCounted] of [
+    ['files', 'files', 0],
+    ['directories', 'directories', 0],
+    ['pending', 'unfinished files', counted.pending],
+  ] as const) {
+    const wanted = state.number(name) ?? ifNotCounted
+    if (wanted !== counted[name]) problems.push(`there are ${counted[name]} ${what}, but ${wanted} are counted`)
   }
   return problems
 }

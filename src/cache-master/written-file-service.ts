@@ -1,11 +1,13 @@
 // Why: files come into the cache from its users too. How: a writer gets an id, then a worker a block; the file is seen
-// once every block is on a worker, and given up after a time when its writer never says so (meta/written-files.ts).
+// once every block is on a worker, and given up after a time when its writer never says so (meta/written-files.ts). There are
+// only so many at a time: a writer that begins files and ends none cannot fill the state with them.
 import { blockCount, blockIdOf, blocksPerFileMax } from '../base/block-id.ts'
 import type { Random } from '../base/clock.ts'
+import { formatDuration } from '../base/durations.ts'
 import { SkeinError } from '../base/errors.ts'
 import { formatPath, parsePath } from '../base/paths.ts'
 import { directoryAt, fileAt, listedAtMs, namespaceById } from '../meta/resolve.ts'
-import type { NamespaceRecord, PendingInode } from '../meta/tables.ts'
+import { pendingParentId, type NamespaceRecord, type PendingInode } from '../meta/tables.ts'
 import { namespacePolicy } from '../ufs/store-options.ts'
 import type {
   CompleteFileRequest,
@@ -29,6 +31,8 @@ export class WrittenFileService {
   readonly #context: MasterContext
   readonly #sync: StoreSync
   readonly #random: Random
+  /** Files that are being begun: not counted yet. */
+  #beginning = 0
 
   constructor(context: MasterContext, sync: StoreSync, random: Random) {
     this.#context = context
@@ -36,7 +40,7 @@ export class WrittenFileService {
     this.#random = random
   }
 
-  /** @throws SkeinError invalid_argument, not_found (namespace), failed_precondition (read-only), already_exists */
+  /** @throws SkeinError invalid_argument, not_found (namespace), failed_precondition (read-only), already_exists, resource_exhausted (`too_many_unfinished`) */
   async create(request: CreateFileRequest, { signal }: CallOptions): Promise<CreateFileResponse> {
     const { log, clock, options } = this.#context
     const path = parsePath(request.path)
@@ -53,14 +57,17 @@ export class WrittenFileService {
     const { key } = path
     const blockSizeBytes = request.blockSizeBytes === 0 ? this.#sync.blockSizeBytes(record) : request.blockSizeBytes
     const { writePolicy } = namespacePolicy(record.attributes)
+    // Before the store is asked, and again after: others may have begun files meanwhile.
+    this.#checkCount(request.requestKey)
     const taken = await this.#takenAs(record, key, signal)
     if (taken !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key)} ${taken}`)
+    this.#checkCount(request.requestKey)
     const atMs = clock.nowMs()
     const expiresMs = atMs + options.unfinishedFileMs
-    const { fileIds } = await log.submit({
-      type: 'create_file',
-      ...{ atMs, namespaceId: record.id, key, blockSizeBytes, requestKey: request.requestKey, expiresMs },
-    })
+    this.#beginning += 1
+    const { fileIds } = await log
+      .submit({ type: 'create_file', atMs, namespaceId: record.id, key, blockSizeBytes, requestKey: request.requestKey, expiresMs })
+      .finally(() => (this.#beginning -= 1))
     const pending = this.#pending(fileIds[0] ?? 0)
     return { fileId: pending.id, namespaceId: record.id, key, blockSizeBytes: pending.blockSizeBytes, writePolicy }
   }
@@ -123,6 +130,19 @@ export class WrittenFileService {
   /** Idempotent; a complete file stays. */
   async abandon(fileId: number): Promise<void> {
     await this.#context.log.submit({ type: 'abandon_file', atMs: this.#context.clock.nowMs(), fileId })
+  }
+
+  /** @throws SkeinError resource_exhausted, unless this asks again for a file that was begun */
+  #checkCount(requestKey: string): void {
+    const { tables, options } = this.#context
+    const { unfinishedFilesMax, unfinishedFileMs } = options
+    const unfinished = tables.counter('pending') + this.#beginning
+    if (unfinished < unfinishedFilesMax) return
+    if (requestKey !== '' && tables.edge(pendingParentId, `key:${requestKey}`) !== undefined) return
+    const message =
+      `${unfinished} files are being written, as many as skein.master.unfinished.files.max allows: complete or abandon some. ` +
+      `A file whose writer went away is given up ${formatDuration(unfinishedFileMs)} after it was begun`
+    throw new SkeinError('resource_exhausted', message, { reason: 'too_many_unfinished' })
   }
 
   /** What has the name, here or at the store. The store is not asked where its listing of the directory still holds. */

@@ -37,6 +37,7 @@ export interface MasterConfig extends Listen {
   /** A backup that a master without a state begins with. */
   readonly restoreFrom: string | undefined
   readonly ttlCheckerIntervalMs: number
+  readonly unfinishedFilesMax: number
   readonly workerLostTimeoutMs: number
   readonly replicationGraceMs: number
   readonly replicationIntervalMs: number

@@ -186,6 +186,14 @@ export const clusterKeys = {
     scope: 'master',
     doc: 'Number of one journal entry that is left out where it cannot be applied; the message of the failed start names it. 0: none',
   },
+  'skein.master.unfinished.files.max': {
+    kind: 'integer',
+    default: '100000',
+    min: 1,
+    max: 10_000_000,
+    scope: 'master',
+    doc: 'Files that may be in writing at once in the whole cluster; further ones are refused. Raise it for more writers at a time',
+  },
   'goosefs.master.ttl.checker.interval': {
     kind: 'duration',
     default: '1h',

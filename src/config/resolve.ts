@@ -142,6 +142,7 @@ function masterOf(values: Values, home: string, machine: Machine): MasterConfig 
     addresses,
     secretKeyFile: resolvePath(home, values.text('skein.master.secret.key.file') ?? 'master/secret.key'),
     restoreFrom: restoreFrom === undefined ? undefined : resolvePath(machine.cwd, restoreFrom),
+    unfinishedFilesMax: values.amount('skein.master.unfinished.files.max'),
     ttlCheckerIntervalMs: values.amount('goosefs.master.ttl.checker.interval'),
     replicationGraceMs: values.amount('skein.master.replication.grace'),
     replicationIntervalMs: values.amount('skein.master.replication.interval'),

@@ -8,7 +8,7 @@ import { effectiveTtl, noteTtlChange } from './namespace-ttl.ts'
 import { done } from './outcomes.ts'
 import { placeOf } from './resolve.ts'
 import { type DirectoryInode, type FileInode, type Inode, type PendingInode, pendingParentId, type Tables } from './tables.ts'
-import { Tree } from './tree.ts'
+import { count, Tree } from './tree.ts'
 
 /** A file that may not be freed yet (pinned, or only here) is looked at again after its TTL, but not sooner than this. */
 const postponedMs = 60_000
@@ -93,6 +93,7 @@ export function expire(tables: Tables, command: Expire): Applied {
 export function dropPending(tables: Tables, pending: PendingInode): Effect[] {
   forgetDeadline(tables, pending)
   tables.removeEdge(pendingParentId, pending.name)
+  count(tables, 'pending', -1)
   tables.removeInode(pending.id)
   return [{ type: 'drop_blocks', fileId: pending.id, blockCount: 0 }]
 }

@@ -115,8 +115,8 @@ export interface Edge {
   readonly inodeId: number
 }
 
-/** `containers`: ids handed out so far. `files`, `directories`: inodes there are. */
-export type CounterName = 'containers' | 'files' | 'directories'
+/** `containers`: ids handed out so far. `files`, `directories`, `pending` (files that are being written): inodes there are. */
+export type CounterName = 'containers' | 'files' | 'directories' | 'pending'
 
 export interface Tables {
   namespaces(): Iterable<NamespaceRecord>

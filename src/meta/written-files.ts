@@ -29,6 +29,7 @@ export function createFile(tables: Tables, command: CreateFile): Applied {
   tables.putEdge(pendingParentId, name, id)
   tables.putInode({ kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs: atMs, expiresMs, name })
   moveDeadline(tables, id, -1, expiresMs)
+  count(tables, 'pending', 1)
   return done(1, [], [id])
 }
 
@@ -46,6 +47,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   if (taken !== undefined) return taken
   forgetDeadline(tables, pending)
   tables.removeEdge(pendingParentId, pending.name)
+  count(tables, 'pending', -1)
   const tree = new Tree(tables, record.rootId, atMs)
   const slash = pending.key.lastIndexOf('/') + 1
   const parentId = tree.ensureDirectory(pending.key.slice(0, slash))

@@ -63,6 +63,7 @@ export async function startMasterPart(
       replication: { graceMs: config.master.replicationGraceMs, intervalMs: config.master.replicationIntervalMs },
       ttlCheckIntervalMs: config.master.ttlCheckerIntervalMs,
       unfinishedFileMs,
+      unfinishedFilesMax: config.master.unfinishedFilesMax,
       metadataSyncIntervalMs: config.user.metadataSyncIntervalMs,
       version: packageVersion(),
       webPort: portOf(web),

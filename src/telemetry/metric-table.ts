@@ -86,6 +86,11 @@ export const metricTable = {
     unit: 'blocks',
     help: 'Missing replicas that no worker had room for, counted at each look',
   },
+  'master.files.unfinished': {
+    type: 'gauge',
+    unit: 'files',
+    help: 'Files that are being written, or whose writers went away; at most `skein.master.unfinished.files.max`',
+  },
   'master.replication.files.waiting': { type: 'gauge', unit: 'files', help: 'Files whose replicas are to be looked at' },
   'process.memory.resident': { type: 'gauge', unit: 'bytes', help: 'Resident memory of the process' },
   'process.memory.heap.used': { type: 'gauge', unit: 'bytes', help: 'Used part of the JavaScript heap' },

@@ -1,8 +1,13 @@
 // Why: rows come back as they were put, in order, and a batch that fails leaves nothing, in memory neither.
-import { writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { decodeCommand, encodeCommand } from '../../../src/cache-master/command-codec.ts'
+import { edgeKey, LmdbTables } from '../../../src/cache-master/lmdb-tables.ts'
+import { LmdbState } from '../../../src/journal/lmdb-state.ts'
+import { pendingParentId } from '../../../src/meta/tables.ts'
+import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { createNamespace, listing, object } from '../meta/commands.ts'
 import { call, MasterFixture } from './master-fixture.ts'
 import { LogFixture } from './namespace-log.ts'
@@ -32,6 +37,23 @@ describe('LmdbTables', () => {
       undefined,
       1n,
     ])
+  })
+
+  it('counts the unfinished files of a state that has not counted them', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'skein-tables-'))
+    const state = await LmdbState.open({ directory: join(home, 'state'), logger: silentLogger })
+    const edges = state.numbersTable('edges')
+    state.transact(1n, () => {
+      for (const [parentId, name] of [
+        [pendingParentId, 'id:1'],
+        [pendingParentId, 'key:k'],
+        [pendingParentId + 1, 'x'],
+      ] as const)
+        edges.put(edgeKey(parentId, name), 3)
+    })
+    expect(new LmdbTables(state).counter('pending')).toBe(2)
+    await state.close()
+    await rm(home, { recursive: true })
   })
 
   it('keeps every field, and names of any kind in the order of their bytes', async () => {

@@ -22,6 +22,8 @@ export class MasterFixture {
   readonly accesses: StoreAccess[] = []
   readonly logs: string[] = []
   readonly options: MasterOptions
+  /** Of the master that runs. */
+  metrics = new MetricRegistry()
   #master: CacheMaster | undefined
 
   private constructor(home: string, options: Partial<MasterOptions>) {
@@ -32,6 +34,7 @@ export class MasterFixture {
       metadataSyncIntervalMs: -1,
       ttlCheckIntervalMs: 1000,
       unfinishedFileMs: 86_400_000,
+      unfinishedFilesMax: 1000,
       version: '1',
       webPort: 9201,
       rpcPort: 9200,
@@ -61,6 +64,7 @@ export class MasterFixture {
   }
 
   async start(): Promise<void> {
+    this.metrics = new MetricRegistry()
     this.#master = await createCacheMaster({
       home: this.home,
       journal: this.journal,
@@ -74,7 +78,7 @@ export class MasterFixture {
         (line) => this.logs.push(line),
         () => 0,
       ),
-      metrics: new MetricRegistry(),
+      metrics: this.metrics,
       persistOn: (address) => ({ persistFile: (request) => this.persist(address, request) }),
       options: this.options,
       signal: call.signal,

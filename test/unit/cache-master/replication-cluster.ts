@@ -75,6 +75,7 @@ export class ReplicationCluster {
         blockSizeBytesDefault: blockSizeBytes,
         ttlCheckIntervalMs: 3_600_000,
         unfinishedFileMs: 86_400_000,
+        unfinishedFilesMax: 1000,
         workerLostMs: 1000,
         metadataSyncIntervalMs: -1,
         version: '1',

@@ -37,6 +37,7 @@ it.each([
   ['an inode', (tables: LmdbTables, id: number) => tables.removeInode(id), 'lead to no file'],
   ['an edge', (tables: LmdbTables, _: number, parentId: number) => tables.removeEdge(parentId, 'f3'), 'not found by their name'],
   ['a count', (tables: LmdbTables) => tables.putCounter('files', 7), 'but 7 are counted'],
+  ['a count of unfinished files', (tables: LmdbTables) => tables.putCounter('pending', 7), '0 unfinished files, but 7 are counted'],
 ])('finds that %s does not agree', { timeout: 60_000 }, async (_, change, wanted) => {
   const { fileId } = await fixture.stat('/ns/d0/e/f3')
   await fixture.master.close()

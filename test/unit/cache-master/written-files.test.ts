@@ -239,3 +239,47 @@ describe('free', () => {
     expect(await fixture.service.count({ path: '/ns' }, call)).toMatchObject({ cachedBytes: 8 })
   })
 })
+
+describe('files that are never finished', () => {
+  const unfinished = (): number => Number(/^skein_master_files_unfinished_files (\d+)$/m.exec(fixture.metrics.prometheusText())?.[1])
+  const few = async (): Promise<void> => {
+    await fixture.close()
+    fixture = await MasterFixture.open({ unfinishedFilesMax: 3 })
+    store = await fixture.create()
+    await fixture.worker('w')
+  }
+
+  it('are refused above their limit, by its name, and make room when they end', async () => {
+    await few()
+    const ids = []
+    for (const name of ['a', 'b', 'c']) ids.push((await create(`/ns/${name}`, `key-${name}`)).fileId)
+    const refusal = {
+      code: 'resource_exhausted',
+      reason: 'too_many_unfinished',
+      message: expect.stringMatching(/3 files.*unfinished\.files\.max.*1d00h/),
+    }
+    await expect(create('/ns/d')).rejects.toMatchObject(refusal)
+    // What was begun can be asked for again.
+    expect((await create('/ns/a', 'key-a')).fileId).toBe(ids[0])
+    expect(unfinished()).toBe(3)
+    await fixture.restart()
+    await expect(create('/ns/d')).rejects.toMatchObject(refusal)
+    await fixture.lifecycle.abandonFile({ fileId: ids[0] ?? 0 }, call)
+    await fixture.lifecycle.abandonFile({ fileId: ids[0] ?? 0 }, call)
+    await complete(ids[1] ?? 0, 0)
+    expect(unfinished()).toBe(1)
+    await create('/ns/d')
+    await create('/ns/e')
+    await expect(create('/ns/f')).rejects.toMatchObject(refusal)
+    fixture.clock.now += 86_400_000
+    await fixture.until(async () => unfinished() === 0)
+    await create('/ns/f')
+  })
+
+  it('are refused where many are begun at once', async () => {
+    await few()
+    const begun = await Promise.allSettled(Array.from({ length: 20 }, (_, index) => create(`/ns/${index}`)))
+    expect(begun.filter(({ status }) => status === 'fulfilled')).toHaveLength(3)
+    expect(unfinished()).toBe(3)
+  })
+})

@@ -18,7 +18,14 @@ beforeEach(() => {
 afterEach(() => rmSync(home, { recursive: true, force: true }))
 
 const options = {
-  ...{ blockSizeBytesDefault: 4, workerLostMs: 10_000, metadataSyncIntervalMs: -1, ttlCheckIntervalMs: 1000, unfinishedFileMs: 86_400_000 },
+  ...{
+    blockSizeBytesDefault: 4,
+    workerLostMs: 10_000,
+    metadataSyncIntervalMs: -1,
+    ttlCheckIntervalMs: 1000,
+    unfinishedFileMs: 86_400_000,
+    unfinishedFilesMax: 1000,
+  },
   ...{ version: '1', webPort: 0, rpcPort: 0, address: () => '', checkpointEntries: 1000, checkpointBytes: 2 ** 26 },
 }
 
