@@ -1,4 +1,4 @@
-// Why: a master's state must outgrow memory and come back after a crash. The only file that imports lmdb.
+// Why: a master's state must outgrow memory and come back after a crash.
 // How: one LMDB environment; a group of commands is one synchronous transaction together with the last applied sequence.
 // Commits do not wait for the disk (`noSync`; a sync would hold up the event loop): a killed process loses nothing by that.
 // Against power losses there are snapshots, copies of the file made while it serves (state-files.ts says how they are
@@ -9,16 +9,17 @@
 // version before holds moves over when it is first opened. A wrong value is never given out: whoever asks is told, the owner
 // too, and the next start begins with the snapshot (state-use.ts). LMDB's keys and pages have no checksums: a row may be
 // missed because of damage: before a copy takes the place of the snapshot, and the journal forgets what it has, every row is
-// looked at (state-walk.ts), of a small state in the turn of the copy, else in a process of its own (state-check.ts).
+// looked at (state-walk.ts), of a small state in the turn of the copy, else in a process of its own (state-check.ts); and at the
+// start of a state that is not large (walkFile).
 // Pages that were read stay mapped and count as the process's memory until somebody wants it; a large state is therefore
 // closed and opened again, between two turns of the event loop, when too much of it is mapped (mapped-memory.ts).
 import { statSync } from 'node:fs'
-import { open, type Database, type RootDatabase } from 'lmdb'
+import type { Database, RootDatabase } from 'lmdb'
 import { SkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { checkedBytes, checkedNumber, type Codec, numberOf, type OrderedKey, tableSeed, valueOf } from './checked-values.ts'
 import { diskFileSystem, type JournalFileSystem } from './file-system.ts'
-import { type KeyEncoding, takeOver, walkRoot } from './lmdb-walk.ts'
+import { type KeyEncoding, openRoot, takeOver, walkFile, walkRoot } from './lmdb-walk.ts'
 import { metaPages, pagesOf, type TreeStats } from './lmdb-pages.ts'
 import { MappedMemory } from './mapped-memory.ts'
 import { damagedError, isDamage } from './state-damage.ts'
@@ -44,9 +45,6 @@ export interface LmdbStateOptions {
   readonly agreement?: string
 }
 
-/** The most it can grow to; address space, not memory. */
-const mapBytes = 2 ** 40
-const tablesMax = 64
 /** A file with so little in use was larger once: a copy of its used pages is worth looking for them. */
 const sparseShare = 0.25
 /** Walked where it is used: a few milliseconds. */
@@ -95,7 +93,7 @@ export class LmdbState {
    */
   static async open(options: LmdbStateOptions): Promise<LmdbState> {
     const { directory, logger, fileSystem = diskFileSystem, bootId = currentBootId, mappedBytesMax = mappedBytesMaxDefault } = options
-    const files = await StateFiles.prepare({ directory, fileSystem, bootId: bootId(), logger })
+    const files = await StateFiles.prepare({ directory, fileSystem, bootId: bootId(), logger, problemsOf: walkFile })
     const state = new LmdbState(files, mappedBytesMax, options)
     // Then the journal need not reach back to the beginning.
     if (state.lastApplied > 0n && !files.hasSnapshot) await state.snapshot()
@@ -337,20 +335,25 @@ export class LmdbState {
       },
       put: (key, value) => void opened.database.put(key, codec.encode(seed, key, value)),
       delete: (key) => void opened.database.remove(key),
-      range: (range) => this.#rows(opened, range, decoded),
+      range: (range) => this.#rows(name, opened, range, decoded),
     }
   }
 
   *#rows<Key extends OrderedKey | Buffer, Value>(
+    name: string,
     table: OpenTable,
     range: KeyRange<Key>,
     decoded: (key: Key, bytes: Buffer) => Value,
   ): Generator<{ readonly key: Key; readonly value: Value }> {
     this.#checkOpen()
     this.#use.touch()
-    for (const row of table.database.getRange(range)) {
-      const key = row.key as Key
-      yield { key, value: decoded(key, row.value) }
+    try {
+      for (const row of table.database.getRange(range)) {
+        const key = row.key as Key
+        yield { key, value: decoded(key, row.value) }
+      }
+    } catch (thrown) {
+      throw isDamage(thrown) ? this.#damaged(name, thrown) : thrown
     }
   }
 
@@ -378,10 +381,6 @@ export class LmdbState {
 interface OpenTable {
   database: Database<Buffer, OrderedKey | Buffer>
   reopen(): unknown
-}
-
-function openRoot(path: string): RootDatabase {
-  return open({ path, noSubdir: true, maxDbs: tablesMax, mapSize: mapBytes, noSync: true })
 }
 
 function closedError(): SkeinError {

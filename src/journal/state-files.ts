@@ -4,7 +4,7 @@
 // marker of this boot means that only the process ended, so the kernel still has every write. A marker of another boot
 // (any marker, where boots have no name) means that power may have been lost: the file is replaced by the last snapshot, a
 // copy that was durable before the journal forgot anything up to it; the journal gives what came after. The same is done
-// where the last process ended inside LMDB or found a wrong value (state-use.ts). The snapshot has a seal (sealed-snapshot.ts).
+// where the last process ended inside LMDB or found a wrong value (state-use.ts), or where something is found wrong now. The snapshot has a seal (sealed-snapshot.ts).
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { copyFile, constants } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -13,7 +13,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { JournalFileSystem } from './file-system.ts'
 import { readText, replaceFile } from './replace-file.ts'
 import { copySealed, isSealedWhole, sealSnapshot } from './sealed-snapshot.ts'
-import { lastUse } from './state-use.ts'
+import { lastUse, StateUse } from './state-use.ts'
 
 export interface StateFilesOptions {
   readonly directory: string
@@ -21,6 +21,8 @@ export interface StateFilesOptions {
   /** What names the machine's boot; undefined where nothing does. */
   readonly bootId: string | undefined
   readonly logger: Logger
+  /** What is wrong with data that is to be trusted. May end the process. */
+  readonly problemsOf: (path: string, wasCheckpointed: boolean) => Promise<string[]>
 }
 
 const markerName = 'opened-in-boot'
@@ -57,8 +59,14 @@ export class StateFiles {
     const names = await fileSystem.names(directory)
     const openedIn = await readText(fileSystem, join(directory, markerName))
     const hasSnapshot = names.includes(snapshotName)
-    const use = lastUse(join(directory, useName))
-    const isTrusted = use !== 'damaged' && (openedIn === undefined || (bootId !== undefined && openedIn === bootId && use === 'whole'))
+    let use = lastUse(join(directory, useName))
+    let isTrusted = use !== 'damaged' && (openedIn === undefined || (bootId !== undefined && openedIn === bootId && use === 'whole'))
+    const problems = isTrusted && names.includes(dataName) ? await problemsIn(options, names) : []
+    if (problems.length > 0) {
+      logger.warn('something is wrong with the state', { directory, problems })
+      use = 'damaged'
+      isTrusted = false
+    }
     if (!isTrusted || (hasSnapshot && !names.includes(dataName))) {
       const why = {
         whole: 'the machine may have lost power',
@@ -161,6 +169,18 @@ export class StateFiles {
     await fileSystem.syncDirectory(directory)
     await fileSystem.remove(join(directory, markerName))
     await fileSystem.syncDirectory(directory)
+  }
+}
+
+/** Killed in it, the next start does not trust the data. */
+async function problemsIn({ directory, problemsOf }: StateFilesOptions, names: readonly string[]): Promise<string[]> {
+  const use = new StateUse(join(directory, useName))
+  try {
+    const problems = await use.during(() => problemsOf(join(directory, dataName), names.includes(checkpointedName)))
+    if (problems.length > 0) use.markDamaged()
+    return problems
+  } finally {
+    use.close()
   }
 }
 

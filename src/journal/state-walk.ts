@@ -13,6 +13,8 @@ export interface WalkedTable {
 export interface WalkedState {
   /** Of all databases in the file. */
   readonly names: readonly string[]
+  /** How many databases the file says that it has. */
+  readonly counted: number
   /** How the keys of each table are written, by name. */
   readonly encodings: ReadonlyMap<string, string>
   open(name: string, keyEncoding: 'ordered-binary' | 'binary'): WalkedTable | undefined
@@ -28,10 +30,19 @@ export interface WalkResult {
 /** Behind a table's name, where its values have checksums. */
 export const checkedSuffix = '.2'
 
-export function walkState(state: WalkedState): WalkResult {
+export interface WalkOptions {
+  /** Nothing of the version before is in it any more. */
+  readonly isTakenOver: boolean
+  /** Default: true. Else only whether the tables are there. */
+  readonly withRows?: boolean
+}
+
+export function walkState(state: WalkedState, { isTakenOver, withRows = true }: WalkOptions): WalkResult {
   const findings: string[] = []
   let rows = 0
-  for (const name of state.names) {
+  if (state.names.length !== state.counted) findings.push(`${state.names.length} of ${state.counted} tables are there`)
+  if (isTakenOver && state.encodings.size === 0) findings.push('it does not say which tables it has')
+  for (const name of isTakenOver ? state.names : []) {
     if (!name.endsWith(checkedSuffix)) continue
     const table = name.slice(0, -checkedSuffix.length)
     if (!state.encodings.has(table)) findings.push(`the table '${table}' is not among those that the state says it has`)
@@ -43,9 +54,11 @@ export function walkState(state: WalkedState): WalkResult {
       findings.push(`the table '${name}' has keys of an unknown kind`)
       continue
     }
-    const table = state.open(`${name}${checkedSuffix}`, encoding)
+    // Where the file may be written, opening makes what is not there.
+    const isThere = state.names.includes(`${name}${checkedSuffix}`)
+    const table = isThere ? state.open(`${name}${checkedSuffix}`, encoding) : undefined
     if (table === undefined) findings.push(`the table '${name}' is missing`)
-    else rows += walkTable(name, table, encoding === 'binary' ? compareBytes : state.compareKeys, findings)
+    else if (withRows) rows += walkTable(name, table, encoding === 'binary' ? compareBytes : state.compareKeys, findings)
   }
   return { findings, rows }
 }

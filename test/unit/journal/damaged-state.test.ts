@@ -1,5 +1,5 @@
-// A data file that a disk or a stray write has damaged: whatever bytes and pages are changed, no wrong value is given out; and
-// where anything was noticed (a value, LMDB's own complaint, a process that died in it), the next start is whole again.
+// A data file that a disk or a stray write has damaged: whatever bytes and pages are changed, the start finds it and is whole again,
+// or it is the next one's, where the process died in it.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -64,12 +64,10 @@ test.each(Array.from({ length: runs }, (_, index) => firstSeed + index))('damage
   // As a process leaves it that was killed: trusted, but for the damage.
   writeFileSync(join(directory, 'opened-in-boot'), 'boot')
   damage(join(directory, 'data.mdb'), seededRandom(seed))
-  let found = open(directory)
-  expect(found?.wrong ?? []).toEqual([])
-  if (found !== undefined && found.refused === 0 && found.failed === undefined) return
-  // Each further start may come by another part of it, until one starts from the snapshot: the second at the latest.
-  found = open(directory)
-  expect(found, 'the start after damage that was noticed').toEqual({ wrong: [], missing: 0, refused: 0, lastApplied: 1000 })
+  // The start walks through it, which may end the process; the next one then begins with the snapshot.
+  const found = open(directory) ?? open(directory)
+  expect(found).toEqual({ wrong: [], missing: 0, refused: 0, lastApplied: expect.any(Number) })
+  expect(found?.lastApplied).toBeGreaterThanOrEqual(1000)
   rmSync(directory, { recursive: true })
 })
 
