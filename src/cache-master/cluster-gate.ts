@@ -7,7 +7,6 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { AdoptClusterRequest, AdoptClusterResponse, RefusedWorker, RegisterWorkerRequest } from '../wire/generated/master.ts'
 import type { StateIdentity } from './state-identity.ts'
 
-/** A refused worker asks again every few seconds. */
 const refusedHeldMs = 60_000
 const refusedMax = 1000
 const idPattern = /^[\w-]{1,64}$/
@@ -31,17 +30,15 @@ export class ClusterGate {
   admit(request: RegisterWorkerRequest): { readonly clusterId: string; readonly incarnation: string; readonly adopted: boolean } {
     const { clusterId = '', incarnation = '', blocks = 0, workerId, hostname } = request
     const ours = { clusterId: this.#identity.clusterId ?? '', incarnation: this.#identity.incarnation }
-    this.#refused.delete(workerId)
-    if (clusterId === '' || this.#identity.isOurs(clusterId, incarnation)) return { ...ours, adopted: false }
     const isOther = clusterId !== ours.clusterId
     const adopt = isOther ? clusterId : incarnation
-    if (this.#identity.isAdopted(adopt)) return { ...ours, adopted: true }
-    if (blocks === 0) return { ...ours, adopted: false }
-    if (this.#refused.size < refusedMax) {
-      const worker = { workerId, hostname, clusterId, blocks, adopt }
-      this.#refused.set(workerId, { worker, monotonicMs: this.#clock.monotonicMs() })
+    const isOurs = clusterId === '' || this.#identity.isOurs(clusterId, incarnation)
+    const adopted = !isOurs && this.#identity.isAdopted(adopt)
+    if (isOurs || adopted || blocks === 0) {
+      this.#refused.delete(workerId)
+      return { ...ours, adopted }
     }
-    this.#logger.warn('a worker that holds blocks of another cluster was refused', { workerId, hostname, clusterId, blocks })
+    this.#remember({ workerId, hostname, clusterId, blocks, adopt })
     const whose = isOther
       ? `of cluster ${clusterId}; this master is of cluster ${ours.clusterId}`
       : `of a later state of this cluster (${incarnation})`
@@ -49,6 +46,16 @@ export class ClusterGate {
       `worker ${hostname} (${workerId}) holds ${blocks} blocks ${whose}. It keeps them. Connect it to its own master, ` +
       `restore that master from a backup, or take the worker over with 'skein fsadmin adopt ${adopt}'`
     throw new SkeinError('failed_precondition', why, { reason: 'other_cluster' })
+  }
+
+  /** It asks again every few seconds, and is logged when it is new here or says something else. */
+  #remember(worker: RefusedWorker): void {
+    const { workerId, hostname, clusterId, blocks, adopt } = worker
+    const before = this.#refused.get(workerId)?.worker
+    if (before === undefined && this.#refused.size >= refusedMax) return
+    this.#refused.set(workerId, { worker, monotonicMs: this.#clock.monotonicMs() })
+    if (before?.adopt !== adopt || before.blocks !== blocks)
+      this.#logger.warn('a worker that holds blocks of another cluster was refused', { workerId, hostname, clusterId, blocks })
   }
 
   /** @throws SkeinError invalid_argument for what is no id */

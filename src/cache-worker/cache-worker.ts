@@ -64,6 +64,8 @@ export interface CacheWorker {
   start(addresses: WorkerAddresses, signal: AbortSignal): void
   /** Resolves when the master has the first full report; never, if the worker is closed before. */
   readonly registered: Promise<void>
+  /** Resolves when the master refuses this worker for its blocks, which are another cluster's. It goes on asking. */
+  readonly refused: Promise<void>
   /** Stops what start began, then closes the stores. Stop the servers first. */
   close(): Promise<void>
 }
@@ -94,6 +96,7 @@ export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<
   const { service, sweep } = createWorkerService({ workerId, hostname, home, store, copier, kept, clock, metrics })
   const stopping = new AbortController()
   const registered = Promise.withResolvers<void>()
+  const refused = Promise.withResolvers<void>()
   let running: Promise<unknown> = Promise.resolve()
 
   const sweepForever = async (signal: AbortSignal): Promise<void> => {
@@ -118,10 +121,12 @@ export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<
     }),
     localTarget: new LocalBlockTarget(workerId, store),
     registered: registered.promise,
+    refused: refused.promise,
     start: (addresses, signal) => {
       const ending = AbortSignal.any([signal, stopping.signal])
       const link = new MasterLink({ ...deps, membership, kept, orders, addresses, options: linkOptions })
       link.registered.then(registered.resolve, registered.reject)
+      link.refused.then(refused.resolve, refused.reject)
       const sweeping = sweepForever(ending).catch((thrown: unknown) => {
         if (!ending.aborted) logger.error('the sweep of stale reservations ended', { error: toSkeinError(thrown) })
       })

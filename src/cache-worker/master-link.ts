@@ -79,6 +79,7 @@ export class MasterLink {
   readonly #deps: MasterLinkDependencies
   readonly #options: MasterLinkOptions
   readonly #registered = Promise.withResolvers<void>()
+  readonly #refused = Promise.withResolvers<void>()
   #reachable = true
 
   constructor(deps: MasterLinkDependencies) {
@@ -91,6 +92,11 @@ export class MasterLink {
     return this.#registered.promise
   }
 
+  /** Resolves when the master has refused it for its blocks, which are another cluster's: somebody has to adopt it. */
+  get refused(): Promise<void> {
+    return this.#refused.promise
+  }
+
   /** Keeps the master informed until the signal is aborted. Does not throw. */
   async run(signal: AbortSignal): Promise<void> {
     for (let attempt = 1; !signal.aborted; attempt += 1) {
@@ -101,6 +107,7 @@ export class MasterLink {
       } catch (thrown) {
         if (signal.aborted) break
         const error = toSkeinError(thrown)
+        if (error.reason === 'other_cluster') this.#refused.resolve()
         if (attempt === 0 && isSkeinError(error, 'failed_precondition')) {
           this.#deps.logger.info('the master wants this worker to register again', { reason: error.message })
         } else this.#warnOnce(error)

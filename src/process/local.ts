@@ -31,7 +31,8 @@ export function run(config: Config, io: RoleIo): Promise<void> {
     const { master, rpc } = await startMasterPart(context, web, demand)
     const { jobMaster, rpc: jobMasterRpc } = await startJobMasterPart(context, { master: master.service, queue }, web)
     const { worker, workerId, rpc: workerRpc, data } = await startWorkerPart(context, master.service, () => web, demand)
-    await untilAborted(worker.registered, context.signal)
+    // Refused for another cluster's blocks it is of use all the same: `fsadmin doctor` and `adopt` have somebody to ask.
+    await untilAborted(Promise.race([worker.registered, worker.refused]), context.signal)
     const local = (id: string): typeof worker.localTarget | undefined => (id === workerId ? worker.localTarget : undefined)
     await startJobWorkerPart(context, { master: master.service, jobMaster: jobMaster.service, queue, local, demand }, '')
     await yieldToEventLoop()

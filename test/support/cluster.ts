@@ -112,10 +112,10 @@ export class Cluster {
     return cluster
   }
 
-  /** Starts a role and waits for its ready line. */
-  async startRole(name: string): Promise<void> {
+  /** Starts a role, with these flags this time, and waits for its ready line. */
+  async startRole(name: string, flags: readonly string[] = []): Promise<void> {
     const role = this.#role(name)
-    role.child = startChild(process.execPath, [main, ...role.args], { logFile: this.logFile(name) })
+    role.child = startChild(process.execPath, [main, ...role.args, ...flags], { logFile: this.logFile(name) })
     await role.child.line((line) => (line.startsWith('{"ready"') ? line : undefined), 40_000)
   }
 

@@ -84,6 +84,7 @@ test('a worker whose master has lost its state keeps every block, says so, and i
   const empty = await newMaster()
   const after = await openWorker(folder.path, empty.service)
   await until(() => after.lines.some((line) => line.includes('the master does not take this worker')))
+  await after.worker.refused
   for (let tries = 0; tries < 20; tries += 1) await new Promise((resolve) => setTimeout(resolve, 5))
   expect(after.ids()).toEqual(before.ids())
   expect(after.ids()).toHaveLength(21)
