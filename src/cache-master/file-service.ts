@@ -96,7 +96,10 @@ export class FileService {
     // As everywhere (tree-pages.ts), a path names one thing, and the object of its name comes first.
     if (file !== undefined) return [{ record, prefix: path.key, file, directoryId: undefined }]
     const prefix = directoryKey(path.key)
-    if (directory !== undefined && !this.#sync.isFresh(listedAtMs(this.#context.tables, directory).treeMs, request.syncIntervalMs)) {
+    if (
+      directory !== undefined &&
+      !this.#sync.isFresh(listedAtMs(this.#context.tables, record, directory).treeMs, request.syncIntervalMs)
+    ) {
       await this.#sync.tree(record, prefix, signal)
     }
     return [{ record, prefix, file: undefined, directoryId: directory?.id }]

@@ -91,7 +91,7 @@ export class ListService {
     limit: number,
     signal: AbortSignal,
   ): Promise<Page> {
-    const { childrenMs, treeMs } = listedAtMs(this.#context.tables, directory)
+    const { childrenMs, treeMs } = listedAtMs(this.#context.tables, record, directory)
     if (!this.#sync.isFresh(recursive ? treeMs : childrenMs, syncIntervalMs)) {
       await (recursive ? this.#sync.tree(record, prefix, signal) : this.#sync.children(record, prefix, signal))
     }

@@ -15,6 +15,7 @@ import type {
   NamespaceRequest,
   UpdateNamespaceRequest,
 } from '../wire/generated/master.ts'
+import { mayBeOtherStore } from '../ufs/store-keys.ts'
 import { namespacePolicy } from '../ufs/store-options.ts'
 import type { CallOptions } from '../wire/service.ts'
 import { type MasterContext, namespaceNamed, sortedNamespaces } from './master-context.ts'
@@ -115,6 +116,7 @@ export class NamespaceService {
       await this.#redefine(record, options.signal, {
         ...{ type: 'update_namespace', atMs: this.#context.clock.nowMs(), namespaceId: record.id, version: record.version, attributes },
         sealedSecrets: { ...record.sealedSecrets, ...Object.fromEntries(sealed) },
+        ...(mayBeOtherStore(access.attributes, attributes) && { otherStore: true }),
       })
     }
     if (ttl !== undefined) await setTtl({ path: `/${record.name}`, ...ttl }, options)

@@ -2,7 +2,7 @@
 // How: metadata answers while it holds; else one HEAD, and one listing of a single key for a directory.
 import { SkeinError } from '../base/errors.ts'
 import { formatPath, type NamespacePath } from '../base/paths.ts'
-import { directoryAt, fileAt, listedAtMs, resolve, type Resolved } from '../meta/resolve.ts'
+import { directoryAt, fileAt, isOfThisStore, listedAtMs, resolve, type Resolved } from '../meta/resolve.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../meta/tables.ts'
 import { type MasterContext, namespaceNamed } from './master-context.ts'
 import type { StoreSync } from './store-sync.ts'
@@ -29,7 +29,9 @@ export class PathLocator {
     const record = namespaceNamed(this.#context, path.namespace)
     const known = resolve(this.#context.tables, record.rootId, path.key)
     const file =
-      known.file === undefined || this.#holds(known.file, syncIntervalMs) ? known.file : await this.#sync.refresh(record, path.key, signal)
+      known.file === undefined || this.#holds(record, known.file, syncIntervalMs)
+        ? known.file
+        : await this.#sync.refresh(record, path.key, signal)
     const directory =
       known.directory === undefined ? undefined : await this.#current(record, path.key, known.directory, syncIntervalMs, signal)
     if (file !== undefined || directory !== undefined) return { record, file, directory }
@@ -56,10 +58,10 @@ export class PathLocator {
     signal: AbortSignal,
   ): Promise<DirectoryInode | undefined> {
     const { tables } = this.#context
-    if (syncIntervalMs < 0 || known.id === record.rootId) return known
+    if ((syncIntervalMs < 0 && isOfThisStore(record, known.createdMs)) || known.id === record.rootId) return known
     const parent = tables.inode(known.parentId)
-    if (this.#sync.isFresh(listedAtMs(tables, known).childrenMs, syncIntervalMs)) return known
-    if (parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(tables, parent).childrenMs, syncIntervalMs)) return known
+    if (this.#sync.isFresh(listedAtMs(tables, record, known).childrenMs, syncIntervalMs)) return known
+    if (parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(tables, record, parent).childrenMs, syncIntervalMs)) return known
     const prefix = key.endsWith('/') ? key : `${key}/`
     const there = await this.#sync.probeDirectory(record, prefix, signal)
     if (there !== undefined) return there
@@ -68,10 +70,11 @@ export class PathLocator {
   }
 
   /** Whether a known file need not be looked at again. */
-  #holds(file: FileInode, syncIntervalMs: number): boolean {
-    if (syncIntervalMs < 0 || !file.persisted) return true
-    const parent = this.#context.tables.inode(file.parentId)
-    return parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(this.#context.tables, parent).childrenMs, syncIntervalMs)
+  #holds(record: NamespaceRecord, file: FileInode, syncIntervalMs: number): boolean {
+    if (!file.persisted || (syncIntervalMs < 0 && isOfThisStore(record, file.createdMs))) return true
+    const { tables } = this.#context
+    const parent = tables.inode(file.parentId)
+    return parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(tables, record, parent).childrenMs, syncIntervalMs)
   }
 }
 

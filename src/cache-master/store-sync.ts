@@ -109,7 +109,8 @@ export class StoreSync {
           directories: diff.markers.map((key) => ({ key, marker: true })),
           removals: diff.removals,
           unmarked: diff.unmarked,
-          treeListed: ends && this.#isTreeNews(directory) && this.unusable.below(record, prefix, true, 0).total === 0 ? [prefix] : [],
+          treeListed:
+            ends && this.#isTreeNews(record, directory) && this.unusable.below(record, prefix, true, 0).total === 0 ? [prefix] : [],
         })
         turn.release()
         if (inquiry.isOutdated) {
@@ -319,8 +320,8 @@ export class StoreSync {
     return fileIds
   }
 
-  #isTreeNews(directory: DirectoryInode | undefined): boolean {
-    return directory === undefined || !this.isFresh(listedAtMs(this.#context.tables, directory).treeMs)
+  #isTreeNews(record: NamespaceRecord, directory: DirectoryInode | undefined): boolean {
+    return directory === undefined || !this.isFresh(listedAtMs(this.#context.tables, record, directory).treeMs)
   }
 
   /** Holds the beginning of a page against what is known, all of it where that is not too much. @returns what is left too */

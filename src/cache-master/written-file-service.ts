@@ -149,7 +149,7 @@ export class WrittenFileService {
   async #takenAs(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<string | undefined> {
     const { tables } = this.#context
     const parent = directoryAt(tables, record.rootId, key.slice(0, key.lastIndexOf('/') + 1))
-    const isKnown = parent !== undefined && this.#sync.isFresh(listedAtMs(tables, parent).childrenMs)
+    const isKnown = parent !== undefined && this.#sync.isFresh(listedAtMs(tables, record, parent).childrenMs)
     const file = isKnown ? fileAt(tables, record.rootId, key) : await this.#sync.refresh(record, key, signal)
     if (file !== undefined) return 'exists already: remove it first'
     const directory =

@@ -109,8 +109,8 @@ function updateNamespace(tables: Tables, command: UpdateNamespace): Applied {
   const record = namespaceById(tables, command.namespaceId)
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
   if (record.version !== command.version) return refused('aborted', 'the namespace was updated by somebody else meanwhile: try again')
-  const { attributes, sealedSecrets } = command
-  tables.putNamespace({ ...record, attributes, sealedSecrets, version: record.version + 1 })
+  const { attributes, sealedSecrets, atMs, otherStore = false } = command
+  tables.putNamespace({ ...record, attributes, sealedSecrets, version: record.version + 1, ...(otherStore && { otherStoreMs: atMs }) })
   return done(1)
 }
 

@@ -74,7 +74,9 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
   create_namespace: command<'create_namespace'>({
     ...{ atMs, namespaceId: word, name: word, uri: text(uriBytesMax), attributes, sealedSecrets, ttl },
   }),
-  update_namespace: command<'update_namespace'>({ atMs, namespaceId: word, version: whole(0), attributes, sealedSecrets }),
+  update_namespace: command<'update_namespace'>({
+    ...{ atMs, namespaceId: word, version: whole(0), attributes, sealedSecrets, otherStore: optional(flag) },
+  }),
   delete_namespace: command<'delete_namespace'>({ atMs, namespaceId: word }),
   clear_detached: command<'clear_detached'>({ atMs, limit: whole(1, entriesMax) }),
   apply_listing: command<'apply_listing'>(

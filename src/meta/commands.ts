@@ -27,6 +27,8 @@ export interface UpdateNamespace {
   readonly version: number
   readonly attributes: Readonly<Record<string, string>>
   readonly sealedSecrets: Readonly<Record<string, Uint8Array>>
+  /** The store may be another one: what is known of it does not count as known any more. */
+  readonly otherStore?: boolean
 }
 
 /** The namespace is gone at once; its files are cleared away by `clear_detached`. */

@@ -39,16 +39,26 @@ export function directoryAt(tables: Tables, rootId: number, key: string): Direct
 
 /**
  * How fresh the listing of a directory is: -1 never, else the latest time that covered it (its own, or a whole tree's above
- * it). A tree's listing says nothing of a directory that was met only after it.
+ * it). A tree's listing says nothing of a directory that was met only after it, and none says anything of another store.
  */
-export function listedAtMs(tables: Tables, directory: DirectoryInode): { readonly childrenMs: number; readonly treeMs: number } {
+export function listedAtMs(
+  tables: Tables,
+  record: NamespaceRecord,
+  directory: DirectoryInode,
+): { readonly childrenMs: number; readonly treeMs: number } {
+  const ofThisStore = (atMs: number): number => (isOfThisStore(record, atMs) ? atMs : -1)
   let treeMs = -1
   for (let at: DirectoryInode | undefined = directory; at !== undefined;) {
-    if (at.treeListedMs >= directory.createdMs) treeMs = Math.max(treeMs, at.treeListedMs)
+    if (at.treeListedMs >= directory.createdMs) treeMs = Math.max(treeMs, ofThisStore(at.treeListedMs))
     const parent: Inode | undefined = at.parentId === 0 ? undefined : tables.inode(at.parentId)
     at = parent?.kind === 'directory' ? parent : undefined
   }
-  return { childrenMs: Math.max(treeMs, directory.childrenListedMs), treeMs }
+  return { childrenMs: Math.max(treeMs, ofThisStore(directory.childrenListedMs)), treeMs }
+}
+
+/** Whether what was seen at this time was seen at the store that the namespace has now. */
+export function isOfThisStore({ otherStoreMs = -1 }: NamespaceRecord, atMs: number): boolean {
+  return atMs > otherStoreMs
 }
 
 /** The object key of an inode: the names from the root down. */

@@ -13,6 +13,8 @@ export interface NamespaceRecord {
   readonly version: number
   /** The inode of its root directory. */
   readonly rootId: number
+  /** When its attributes last came to name another store, maybe: what was known up to then is to be looked at again. */
+  readonly otherStoreMs?: number
   /** No file or directory of it was ever moved, so each block carries its file's key. Not given: not known. */
   readonly neverMoved?: boolean
 }

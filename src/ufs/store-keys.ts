@@ -9,6 +9,8 @@ export interface StoreKey {
   /** Of which stores' namespaces. */
   readonly kinds: readonly StoreKind[]
   readonly doc: string
+  /** With another value it may be another store. */
+  readonly names?: 'store'
 }
 
 const all = ['cosn', 's3', 'file'] as const
@@ -25,15 +27,24 @@ export const priceKeys = ['skein.price.get.per10k', 'skein.price.list.per10k', '
 
 /** What is given with `--attribute`. */
 export const storeAttributes: Readonly<Record<string, StoreKey>> = {
-  's3.endpoint': { kinds: s3, doc: 'address of the store, such as https://host or http://host:9000/path; default: AWS in s3.region' },
-  's3.region': { kinds: s3, doc: 'region; default us-east-1' },
+  's3.endpoint': {
+    kinds: s3,
+    names: 'store',
+    doc: 'address of the store, such as https://host or http://host:9000/path; default: AWS in s3.region',
+  },
+  's3.region': { kinds: s3, names: 'store', doc: 'region; default us-east-1' },
   's3.forcePathStyle': {
     kinds: s3,
+    names: 'store',
     doc: 'true: the bucket is in the path, not in the host name; default: where the endpoint is an IP address',
   },
-  'fs.cosn.bucket.region': { kinds: cosn, doc: 'region of the bucket, such as ap-guangzhou' },
-  'fs.cosn.bucket.endpoint_suffix': { kinds: cosn, doc: 'host[:port] that follows the name of the bucket, in place of the region' },
-  'fs.cosn.useHttps': { kinds: cosn, doc: 'https to COS; default true' },
+  'fs.cosn.bucket.region': { kinds: cosn, names: 'store', doc: 'region of the bucket, such as ap-guangzhou' },
+  'fs.cosn.bucket.endpoint_suffix': {
+    kinds: cosn,
+    names: 'store',
+    doc: 'host[:port] that follows the name of the bucket, in place of the region',
+  },
+  'fs.cosn.useHttps': { kinds: cosn, names: 'store', doc: 'https to COS; default true' },
   'fs.cosn.traffic.limit': { kinds: cosn, doc: 'bits a second of one connection, 819200 to 838860800' },
   readOnly: { kinds: all, doc: 'true: nothing is written to the store' },
   writePolicy: { kinds: all, doc: 'MUST_CACHE (default), CACHE_THROUGH, ASYNC_THROUGH or THROUGH: when what is written goes to the store' },
@@ -65,6 +76,11 @@ export const storeSecrets: Readonly<Record<string, StoreKey>> = {
   'fs.cosn.userinfo.secretKey': { kinds: cosn, doc: 'COS secret key' },
   'fs.cosn.userinfo.sessionToken': { kinds: cosn, doc: 'COS session token, where the key is a temporary one' },
   [proxyPasswordKey]: { kinds: remote, doc: 'password for the HTTP proxy' },
+}
+
+/** Whether the attributes may name two stores. Other credentials for the same one show the same objects. */
+export function mayBeOtherStore(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  return Object.entries(storeAttributes).some(([key, { names }]) => names === 'store' && a[key] !== b[key])
 }
 
 /** @throws SkeinError invalid_argument naming the first attribute or secret that this kind of store does not know, and the nearest it does */

@@ -51,6 +51,36 @@ describe('an update of a namespace', () => {
     expect(fixture.accesses.at(-1)?.secrets['s3.secretAccessKey']?.reveal()).toBe('key-2')
   })
 
+  it('that names another store lets nothing count as known of the old one, whatever the sync interval', async () => {
+    const names = async (recursive = false): Promise<string[]> => {
+      const { files } = await fixture.service.listStatus({ path: '/ns', recursive, pageToken: '', limit: 0 }, call)
+      return files.map(({ key, etag }) => `${key} ${etag}`.trim())
+    }
+    for (const key of ['d/f', 'd/old', 'gone/f', 'top']) store.put(key, { etag: 'old' })
+    await names(true)
+    const { lists, stats } = store
+    fixture.clock.now += 1000
+    await update({ attributes: { readPolicy: 'NO_CACHE' }, secrets: { 's3.secretAccessKey': 'key-2' } })
+    expect(await names(true)).toEqual(['d/', 'd/f old', 'd/old old', 'gone/', 'gone/f old', 'top old'])
+    await fixture.stat('/ns/top')
+    expect([store.lists, store.stats]).toEqual([lists, stats])
+    store.objects.clear()
+    for (const key of ['d/f', 'd/new', 'top']) store.put(key, { etag: 'new' })
+    await update({ attributes: { 's3.endpoint': 'https://new.example' } })
+    await fixture.restart()
+    fixture.clock.now += 1000
+    expect(await fixture.stat('/ns/top')).toMatchObject({ etag: 'new' })
+    await expect(fixture.stat('/ns/gone')).rejects.toMatchObject({ code: 'not_found' })
+    await expect(fixture.stat('/ns/d/old')).rejects.toMatchObject({ code: 'not_found' })
+    expect((await fixture.service.openFile({ path: '/ns/d/f' }, call)).file?.etag).toBe('new')
+    expect(await names()).toEqual(['d/', 'top new'])
+    expect(await names(true)).toEqual(['d/', 'd/f new', 'd/new new', 'top new'])
+    const then = [store.lists, store.stats]
+    await names(true)
+    await fixture.stat('/ns/d/f')
+    expect([store.lists, store.stats]).toEqual(then)
+  })
+
   it('sets, changes and ends the TTL', async () => {
     store.put('f')
     await fixture.stat('/ns/f')

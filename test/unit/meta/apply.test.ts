@@ -99,7 +99,8 @@ describe('listings', () => {
     run(listing({ childrenListed: ['a/b/'] }))
     const b = () => {
       const directory = directoryAt(tables, rootId, 'a/b/')
-      return directory && listedAtMs(tables, directory)
+      const record = namespaceByName(tables, 'ns')
+      return directory && record && listedAtMs(tables, record, directory)
     }
     expect(b()).toEqual({ childrenMs: 2, treeMs: -1 })
     run({ ...listing({ treeListed: ['a/', 'missing/'] }), atMs: 7 } satisfies ApplyListing)

@@ -15,6 +15,7 @@ export const commandSamples: Samples = {
   update_namespace: {
     ...{ type: 'update_namespace', atMs, namespaceId, version: 1, attributes: { color: 'red' } },
     sealedSecrets: { secret: Buffer.from('sealed') },
+    otherStore: true,
   },
   delete_namespace: { type: 'delete_namespace', atMs, namespaceId: 'n2' },
   clear_detached: { type: 'clear_detached', atMs, limit: 100 },
