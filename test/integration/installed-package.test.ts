@@ -1,0 +1,80 @@
+// Why: who installs the package has no repository. How: packs it, installs the tarball into an empty folder as npm does
+// globally, and runs the main job from there with the pinned Node; an older Node is told which one is needed.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Child, startChild } from '../support/child.ts'
+import { childEnvironment } from '../support/child-environment.ts'
+import { freePorts } from '../support/local-skein.ts'
+
+const root = join(import.meta.dirname, '../..')
+const folder = mkdtempSync(join(tmpdir(), 'skein-package-'))
+const prefix = join(folder, 'prefix')
+const home = join(folder, 'home')
+const npm = ['--no-audit', '--no-fund', '--loglevel=error']
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+// npm ci fills the cache of npm, so that this works where the registry does not answer just then; not so in a fresh container.
+const answersRegistry = spawnSync('npm', ['view', 'p-limit', 'version', '--fetch-retries=0', '--fetch-timeout=10000']).status === 0
+if (!answersRegistry) console.log('skipped: the registry of npm does not answer, so that no package can be installed')
+
+describe.skipIf(!answersRegistry)('the package, installed into an empty folder', () => {
+  let local: Child | undefined
+  const packed = join(prefix, 'lib/node_modules/skein')
+  const env = childEnvironment({ PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`, SKEIN_HOME: home })
+  const skein = (...words: string[]) => spawnSync(join(prefix, 'bin/skein'), words, { cwd: folder, env, encoding: 'utf8', timeout: 60_000 })
+
+  beforeAll(() => {
+    const [{ filename } = { filename: '' }] = JSON.parse(
+      execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: root, encoding: 'utf8' }),
+    ) as { filename: string }[]
+    execFileSync('npm', ['install', '--global', '--prefix', prefix, '--prefer-offline', ...npm, join(folder, filename)], { cwd: folder })
+  }, 240_000)
+  afterAll(async () => {
+    await local?.end('SIGTERM')
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  it('has what it needs and no file of its development', () => {
+    expect(readdirSync(packed).toSorted()).toEqual(
+      ['LICENSE', 'README.md', 'dist', 'node_modules', 'package.json', 'scripts', 'tuning'].toSorted(),
+    )
+    const files = readdirSync(packed, { recursive: true, encoding: 'utf8' }).filter((path) => !path.startsWith('node_modules'))
+    expect(files.filter((path) => /\.map$|\.test\.|(?<!\.d)\.ts$/.test(path))).toEqual([])
+    expect(readdirSync(join(packed, 'scripts')).toSorted()).toEqual(['goosefs', 'skein'])
+  })
+
+  it('says its version and what it was built from', () => {
+    const commit = readFileSync(join(root, 'dist/commit'), 'utf8').trim()
+    expect(skein('--version')).toMatchObject({ status: 0, stdout: `skein ${version} (${commit})\n`, stderr: '' })
+  })
+
+  it('runs the main job: skein local, a namespace of a directory, a load, the bytes', async () => {
+    const data = join(folder, 'data')
+    mkdirSync(data)
+    for (let index = 0; index < 20; index += 1) writeFileSync(join(data, `f${index}`), `bytes of ${index}`)
+    local = startChild(join(prefix, 'bin/skein'), ['local', '--home', home, ...freePorts], { logFile: join(folder, 'local.log'), env })
+    await local.line((line) => (line.startsWith('{"ready"') ? line : undefined), 60_000)
+    expect(skein('ns', 'create', 'data', `file://${data}`)).toMatchObject({ status: 0 })
+    const load = skein('fs', 'distributedLoad', '/data')
+    expect(load).toMatchObject({ status: 0, stdout: expect.stringContaining('file count is 20, failed file count is 0') })
+    expect(skein('fs', 'cat', '/data/f7')).toMatchObject({ status: 0, stdout: 'bytes of 7' })
+  })
+
+  it('names the Node that it needs when it finds an older one', () => {
+    const old = join(folder, 'old')
+    mkdirSync(old)
+    // What scripts/skein asks of a Node: its version, and whether a script ends well in it.
+    const script = '#!/bin/sh\nif [ "$1" = --version ]; then echo v20.1.0; exit 0; fi\nexit 1\n'
+    writeFileSync(join(old, 'node'), script, { mode: 0o755 })
+    const { status, stderr } = spawnSync(join(prefix, 'bin/skein'), ['--version'], {
+      env: { ...env, PATH: `${old}:/usr/bin:/bin` },
+      encoding: 'utf8',
+    })
+    expect([status, stderr]).toEqual([
+      1,
+      'skein: Node v20.1.0 is not supported: install Node 24 (22.18 or newer, 24, or 26 and newer work)\n',
+    ])
+  })
+})
