@@ -15,12 +15,14 @@ import type { JobWorkerRegistry } from './job-worker-registry.ts'
 import type { LoadPacing } from './load-pacing.ts'
 import type { JobMasterOptions } from './options.ts'
 import { taskId, type OutSet, type Outstanding } from './outstanding.ts'
+import type { SharedBlocks } from './shared-blocks.ts'
 import { Wakeup } from './wakeup.ts'
 
 export interface DispatcherDependencies {
   readonly tables: Tables
   readonly queue: Queue
   readonly outstanding: Outstanding
+  readonly shared: SharedBlocks
   readonly jobWorkers: JobWorkerRegistry
   readonly cluster: ClusterView
   readonly pacing: LoadPacing
@@ -146,7 +148,7 @@ export class Dispatcher {
     )
     await this.#add(again)
     if (now < this.#recoveringUntilMs || this.#queueError !== undefined) return
-    await this.#add(this.#choose().map((assignment) => this.#sendOut(assignment)))
+    await this.#add(this.#choose().flatMap((assignment) => this.#sendOut(assignment) ?? []))
   }
 
   async #ping(signal: AbortSignal): Promise<void> {
@@ -200,13 +202,14 @@ export class Dispatcher {
 
   /** The load's candidates that may go out now, in order; reads more when there are few. */
   #eligible(buffer: Buffer): ReadySet[] {
-    const { tables, outstanding, cluster, clock } = this.#deps
+    const { tables, outstanding, cluster, clock, shared } = this.#deps
     const now = clock.nowMs()
     // A probe of a doubted worker is one set: the second one of this round waits for the first.
     const probed = new Set<string>()
     const mayGo = (set: ReadySet): boolean => {
       if (
         set.notBeforeMs > now ||
+        shared.isWaiting(set) ||
         !set.targets.every((target) => cluster.isUsable(target, outstanding.countTo(target) + (probed.has(target) ? 1 : 0)))
       )
         return false
@@ -226,8 +229,15 @@ export class Dispatcher {
     return eligible
   }
 
-  #sendOut({ set, lane, rank }: Assignment): OutSet {
-    const { outstanding, jobWorkers } = this.#deps
+  /** Undefined: the set stays, since another load's set that is out has a block of it. */
+  #sendOut({ set, lane, rank }: Assignment): OutSet | undefined {
+    const { outstanding, jobWorkers, shared } = this.#deps
+    if (shared.mustWait(set)) {
+      this.#buffers.get(set.loadId)?.candidates.unshift(set)
+      // Another one may have its place.
+      this.#wakeup.notify()
+      return undefined
+    }
     const attempt = outstanding.attemptOf(set.loadId, set.set, set.attempt)
     const jobWorkerId = jobWorkers.byLane(lane)?.jobWorkerId ?? ''
     const out: OutSet = {

@@ -45,6 +45,7 @@ import type { RunningLoadDependencies } from './running-load.ts'
 import { ScheduleKeeper } from './schedule-keeper.ts'
 import { createScheduleService } from './schedule-service.ts'
 import { SetService } from './set-service.ts'
+import { SharedBlocks } from './shared-blocks.ts'
 
 export interface JobMasterDependencies {
   /** Its own; the state lies in `<directory>/state`. */
@@ -164,6 +165,7 @@ class JobMasterRole implements JobMaster {
       tables,
       submit: (command: LoadCommand) => this.#log.submit(command),
       outstanding: this.#outstanding,
+      shared: new SharedBlocks({ tables, outstanding: this.#outstanding, clock }),
       jobWorkers: this.#jobWorkers,
       cluster: this.#cluster,
       pacing: this.#pacing,

@@ -99,6 +99,15 @@ export class LoadRunner implements RunningLoad {
   async run(stop: AbortSignal): Promise<void> {
     this.#stop = stop
     const signal = AbortSignal.any([stop, this.#cancel.signal, this.#failures.signal])
+    this.deps.shared.loadBegins(this.load())
+    try {
+      await this.#runUntil(stop, signal)
+    } finally {
+      this.deps.shared.loadEnds(this.loadId)
+    }
+  }
+
+  async #runUntil(stop: AbortSignal, signal: AbortSignal): Promise<void> {
     try {
       const { cancelling, swapping } = this.load()
       if (swapping === true) await this.#swap()

@@ -14,6 +14,7 @@ import type { JobWorkerRegistry } from './job-worker-registry.ts'
 import type { LoadPacing } from './load-pacing.ts'
 import type { JobMasterOptions } from './options.ts'
 import type { Outstanding } from './outstanding.ts'
+import type { SharedBlocks } from './shared-blocks.ts'
 
 export interface RunningLoadDependencies {
   readonly tables: Tables
@@ -21,6 +22,7 @@ export interface RunningLoadDependencies {
   readonly master: Service<MasterServiceDefinition>
   readonly dispatcher: Dispatcher
   readonly outstanding: Outstanding
+  readonly shared: SharedBlocks
   readonly jobWorkers: JobWorkerRegistry
   readonly cluster: ClusterView
   readonly pacing: LoadPacing

@@ -31,12 +31,14 @@ import type { CompletedSet } from './load-progress.ts'
 import type { JobMasterOptions } from './options.ts'
 import type { OutSet, Outstanding } from './outstanding.ts'
 import { SetRemainder } from './set-remainder.ts'
+import type { SharedBlocks } from './shared-blocks.ts'
 
 export interface SetServiceDependencies {
   readonly tables: Tables
   readonly submit: (command: LoadCommand) => Promise<LoadEffect>
   readonly dispatcher: Dispatcher
   readonly outstanding: Outstanding
+  readonly shared: SharedBlocks
   readonly jobWorkers: JobWorkerRegistry
   readonly cluster: ClusterView
   readonly master: Pick<Service<MasterServiceDefinition>, 'auditFiles' | 'getClusterSummary' | 'refreshFile'>
@@ -51,7 +53,7 @@ export interface SetServiceDependencies {
   readonly onCompleted: (set: CompletedSet) => void
 }
 
-const obsolete: StartSetResponse = { obsolete: true, namespaceId: '', pieces: [], targets: [] }
+const obsolete: StartSetResponse = { obsolete: true, namespaceId: '', pieces: [], targets: [], sources: [] }
 
 export class SetService {
   readonly #deps: SetServiceDependencies
@@ -68,7 +70,7 @@ export class SetService {
 
   /** @throws SkeinError failed_precondition (`register_again`) */
   async startSet(request: StartSetRequest, signal: AbortSignal): Promise<StartSetResponse> {
-    const { tables, jobWorkers, outstanding, cluster, pacing } = this.#deps
+    const { tables, jobWorkers, outstanding, cluster, pacing, shared } = this.#deps
     const worker = jobWorkers.check(request.jobWorkerId, request.session)
     const load = this.#runningLoad(request.loadId)
     if (load === undefined || load.cancelling) return obsolete
@@ -87,10 +89,17 @@ export class SetService {
       return obsolete
     }
     this.#begin(out, worker)
-    // Another task may have brought in some of it: one of an earlier life, or of a job worker that was lost.
-    const mayBeThere = record.verify !== true && (out.attempt > record.attempt || load.loadId <= this.#lastLoadBefore)
-    const left = mayBeThere ? await this.#remainder.of(record, signal) : record.pieces
-    const pieces = left.map(({ lead: _lead, ...piece }) => piece)
+    // Another task may have brought in some of it: one of another load, of an earlier life, or of a job worker that was lost.
+    const mayBeThere = out.attempt > record.attempt || load.loadId <= this.#lastLoadBefore || shared.isShared(load.loadId)
+    const left =
+      mayBeThere && record.verify !== true
+        ? await this.#remainder.of(record, load.options, signal)
+        : record.pieces.map((piece) => ({ piece, holders: record.elsewhere ?? [] }))
+    const pieces = left.map(({ piece: { lead: _lead, ...piece }, holders }) => ({
+      ...piece,
+      sourceIds: holders.filter((workerId) => cluster.placement.isLive(workerId)),
+    }))
+    const sources = [...new Set(pieces.flatMap(({ sourceIds }) => sourceIds))].map((workerId) => cluster.targetOf(workerId))
     const targets = record.targets.map((target) => cluster.targetOf(target))
     const { stagingId } = stagingOf(load, 0)
     const bytesPerSecond = pacing.allowanceOf(load.loadId, worker.jobWorkerId)
@@ -99,6 +108,7 @@ export class SetService {
       namespaceId: load.namespaceId,
       pieces,
       targets,
+      sources,
       ...(stagingId !== undefined && { stagingId }),
       ...(load.options.evict === true && { evict: true }),
       ...(record.verify === true && { verify: true }),
@@ -150,6 +160,7 @@ export class SetService {
       const unused = effect.type === 'applied' ? effect.unused : command.replaced
       for (const replacement of unused) releasePlan(replacement, placement)
       if (effect.type !== 'applied') return
+      this.#deps.shared.completed(loadId, record, request.failures)
       outstanding.forget(loadId, request.set)
       if (out === undefined) dispatcher.withdraw(loadId, request.set)
       metrics.add('job.tasks.completed')

@@ -13,6 +13,8 @@ import type { BlockHeader } from '../wire/generated/worker.ts'
 import { isUnproven, readInOneAnswer, wholeAttemptsMax } from '../ufs/one-answer.ts'
 import { readAhead, type ReadAheadOptions } from '../ufs/read-ahead.ts'
 import type { UnderFileSystem } from '../ufs/under-file-system.ts'
+import type { CachedCopies } from './cached-copies.ts'
+import { counted, givingWay } from './chunk-streams.ts'
 import { type FileRefresh, isChange } from './file-refresh.ts'
 import { copyLargeBlock } from './large-block-copy.ts'
 import { LoneFaults } from './lone-fault.ts'
@@ -45,6 +47,8 @@ export interface SetCopyOptions {
   readonly namespaceId: string
   readonly pieces: readonly SetPiece[]
   readonly targets: readonly SetTarget[]
+  /** Workers that have blocks of the set already. */
+  readonly copies: Pick<CachedCopies, 'read' | 'readWhole'>
   readonly lease: StoreLease
   readonly refresh: FileRefresh
   readonly outcome: SetOutcome
@@ -134,15 +138,15 @@ export class SetCopy {
       const known = this.#options.refresh.known(piece.fileId)
       const targets = known === undefined ? this.#usable(piece, index) : await this.#afterChange(piece, index, known)
       if (targets.length === 0) return
-      const bytes = await this.#reading(() => this.#readSmall(piece))
+      const header = this.#header(piece, index)
+      const bytes = await this.#reading(() => this.#readSmall(piece, header))
       slot.release()
       const { outcome } = this.#options
-      outcome.originBytes += bytes.length
       outcome.bytesDone += bytes.length
       if (bytes.length !== piece.length) {
         throw new SkeinError('data_loss', `the store gave ${bytes.length} of ${piece.length} bytes of ${piece.key}`, { retryable: true })
       }
-      const block = { header: this.#header(piece, index), bytes }
+      const block = { header, bytes }
       const [only] = targets
       const isPut =
         only !== undefined && targets.length === 1
@@ -158,7 +162,16 @@ export class SetCopy {
     }
   }
 
-  async #readSmall(piece: SetPiece): Promise<Uint8Array> {
+  async #readSmall(piece: SetPiece, header: BlockHeader): Promise<Uint8Array> {
+    const { copies, outcome } = this.#options
+    const copied = await copies.readWhole(piece, header, this.#readSignal)
+    if (copied !== undefined) return copied
+    const bytes = await this.#readWhole(piece)
+    outcome.originBytes += bytes.length
+    return bytes
+  }
+
+  async #readWhole(piece: SetPiece): Promise<Uint8Array> {
     const { lease } = this.#options
     const { key, length, etag } = piece
     const { pieces } = this.#options.resources
@@ -235,9 +248,15 @@ export class SetCopy {
       blockIndex,
       header,
       read: (offset: number) => {
-        const request = { key, etag, offset: header.offset + offset, length: header.length - offset, objectLength, pieces }
         const read = inOneAnswer ? readInOneAnswer : readAhead
-        return givingWay(read(this.#heldBack(lease), request, this.#readAheadOptions(lease), this.#readSignal), pace, this.#signal)
+        const store = (from: number): AsyncIterable<Uint8Array> => {
+          const request = { key, etag, offset: header.offset + from, length: header.length - from, objectLength, pieces }
+          return counted(read(this.#heldBack(lease), request, this.#readAheadOptions(lease), this.#readSignal), outcome)
+        }
+        // What is read again was not to be had, or cannot be gone on with.
+        const isFirst = offset === 0 && !inOneAnswer && piece.sourceIds.length > 0
+        const chunks = isFirst ? this.#copiedFirst(piece, header, store) : store(offset)
+        return givingWay(chunks, pace, this.#signal)
       },
       mayReadOn: async (error: SkeinError) => {
         if (renewed || !isRefusal(error) || this.#signal.aborted || (inOneAnswer && receivedBytes > 0)) return false
@@ -248,7 +267,6 @@ export class SetCopy {
       received: (bytes: number) => {
         receivedBytes += bytes
         this.#stragglers.moved()
-        outcome.originBytes += bytes
         outcome.bytesDone += bytes
       },
     }
@@ -259,6 +277,20 @@ export class SetCopy {
       outcome.bytesDone -= receivedBytes
       throw thrown
     }
+  }
+
+  /** A block as a worker has it, and from where that ends as the store has it. */
+  async *#copiedFirst(
+    piece: SetPiece,
+    header: BlockHeader,
+    store: (from: number) => AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array> {
+    let at = 0
+    for await (const chunk of this.#options.copies.read(piece, header, this.#readSignal)) {
+      at += chunk.length
+      yield chunk
+    }
+    if (at < header.length) yield* store(at)
   }
 
   #readAheadOptions(lease: StoreLease): ReadAheadOptions {
@@ -316,18 +348,5 @@ export class SetCopy {
       etag: piece.etag,
       offset: index * piece.blockSizeBytes,
     }
-  }
-}
-
-/** The chunks, each held back while a reader on demand goes first. */
-async function* givingWay(
-  chunks: AsyncIterable<Uint8Array>,
-  pace: ReadPace,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of chunks) {
-    const wait = pace.standAside(signal)
-    if (wait !== undefined) await wait
-    yield chunk
   }
 }

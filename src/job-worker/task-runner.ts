@@ -14,6 +14,7 @@ import type { StoreCache, StoreLease } from '../ufs/store-cache.ts'
 import type { JobServiceDefinition, RunningTask, StartSetResponse } from '../wire/generated/job.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
+import { CachedCopies } from './cached-copies.ts'
 import { completeSet } from './completion.ts'
 import { FileRefresh } from './file-refresh.ts'
 import type { JobMasterLink } from './job-master-link.ts'
@@ -145,7 +146,8 @@ export class TaskRunner {
   }
 
   async #copy(loadId: string, set: StartSetResponse, outcome: SetOutcome, signal: AbortSignal): Promise<void> {
-    const { namespaceId, pieces, stagingId } = set
+    const { namespaceId, pieces, stagingId, sources } = set
+    const copies = new CachedCopies({ ...this.#options, sources })
     const lease = await this.#lease(set, outcome, signal)
     if (lease === undefined) return
     const { resources, pacer, clock } = this.#options
@@ -154,7 +156,7 @@ export class TaskRunner {
       const hints = { loadId, evict: set.evict === true }
       const targets = set.targets.map((worker) => new SetTarget(this.#options.targets.targetFor(worker), outcome, hints))
       const refresh = new FileRefresh({ ...this.#options, policy: masterPolicy }, namespaceId, outcome.replacements, stagingId)
-      await new SetCopy({ namespaceId, pieces, targets, lease, refresh, outcome, resources, pace, clock, signal }).run()
+      await new SetCopy({ namespaceId, pieces, targets, copies, lease, refresh, outcome, resources, pace, clock, signal }).run()
     } finally {
       pace.close()
       await lease.release()

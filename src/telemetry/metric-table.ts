@@ -133,6 +133,7 @@ export const metricTable = {
   'schedule.runs.started': { type: 'counter', unit: 'runs', help: 'Scheduled runs that became loads' },
   'schedule.runs.skipped': { type: 'counter', unit: 'runs', help: 'Scheduled runs that were skipped or refused' },
   'task.blocks.written': { type: 'counter', unit: 'blocks', help: 'Block replicas written by the job worker' },
+  'task.bytes.copied': { type: 'counter', unit: 'bytes', help: 'Bytes of further replicas that the job worker read from cache workers' },
   'task.failures': { type: 'counter', unit: 'errors', help: 'Block replicas that a task could not write' },
 } as const satisfies Readonly<Record<string, MetricDefinition>>
 

@@ -46,6 +46,8 @@ export interface WorldOptions {
   /** A planted bug: the audit finds nothing. */
   readonly blindAudit?: boolean
   readonly taskMs?: number
+  /** How late the master hears of blocks. */
+  readonly reportLagMs?: number
   readonly jobMaster?: Partial<JobMasterOptions>
 }
 
@@ -91,6 +93,7 @@ export class World {
   #stop = new AbortController()
   #directory = ''
   #container = 1
+  readonly #reportedMs = new Map<string, number>()
 
   constructor(options: WorldOptions) {
     this.options = options
@@ -277,10 +280,12 @@ export class World {
           continue
         }
         const bytes = Math.min(file.blockSizeBytes, file.length - index * file.blockSizeBytes)
-        originBytes += bytes
+        const blockId = blockIdOf(file.fileId, index)
+        const has = ({ workerId, live, blocks }: WorldWorker): boolean =>
+          live && blocks.has(blockId) && piece.sourceIds.includes(workerId) && !this.unreachable.has(workerId)
+        if (!this.workers.some(has)) originBytes += bytes
         for (const target of start.targets) {
           const worker = this.workers.find((one) => one.workerId === target.workerId)
-          const blockId = blockIdOf(file.fileId, index)
           if (worker === undefined || !worker.live) fail(target.workerId, 'unavailable', true, 'refused')
           else if (this.unreachable.has(worker.workerId))
             fail(target.workerId, 'unavailable', true, `getaddrinfo ENOTFOUND ${worker.hostname}`)
@@ -289,7 +294,7 @@ export class World {
             fail(target.workerId, 'already_exists', true, 'the block is being written', 'being_written')
           } else if (!worker.blocks.has(blockId) && !this.takes(worker, blockId, bytes))
             fail(target.workerId, 'resource_exhausted', false, 'full')
-          else if (this.random() >= (this.options.lostBlocks ?? 0)) worker.blocks.set(blockId, bytes)
+          else if (this.random() >= (this.options.lostBlocks ?? 0)) this.#write(worker, blockId, bytes)
         }
       }
     }
@@ -297,9 +302,20 @@ export class World {
     return { failures, replacements, originBytes }
   }
 
+  #write(worker: WorldWorker, blockId: number, bytes: number): void {
+    if (worker.blocks.has(blockId)) return
+    worker.blocks.set(blockId, bytes)
+    this.#reportedMs.set(`${worker.workerId}/${blockId}`, this.clock.now + (this.options.reportLagMs ?? 0))
+  }
+
   // ---- the master ----
   replicas(file: WorldFile, index: number): string[] {
     return this.workers.filter((worker) => worker.live && worker.blocks.has(blockIdOf(file.fileId, index))).map((worker) => worker.workerId)
+  }
+  /** Of which the master has heard. */
+  #reported(file: WorldFile, index: number): string[] {
+    const reportedMs = (workerId: string): number => this.#reportedMs.get(`${workerId}/${blockIdOf(file.fileId, index)}`) ?? 0
+    return this.replicas(file, index).filter((workerId) => reportedMs(workerId) <= this.clock.now)
   }
   fewestReplicas(file: WorldFile): number {
     const counts = Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) => this.replicas(file, index).length)
@@ -307,7 +323,7 @@ export class World {
   }
   synced(file: WorldFile): SyncedFile {
     const blocks = Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) => ({
-      workerIds: this.replicas(file, index),
+      workerIds: this.#reported(file, index),
     }))
     const { fileId, key, length, etag, blockSizeBytes } = file
     return {
@@ -361,7 +377,7 @@ export class World {
           if (file === undefined) return { fileId, gone: true, shortages: [] }
           const blocks = Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) => ({
             blockIndex: index,
-            workerIds: this.replicas(file, index),
+            workerIds: this.#reported(file, index),
           }))
           return { fileId, gone: false, shortages: blocks.filter((block) => block.workerIds.length < replication) }
         })

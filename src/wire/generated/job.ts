@@ -402,7 +402,11 @@ export interface SetPiece {
   blockSizeBytes: number;
   firstBlock: number;
   blockCount: number;
-  crc64?: string | undefined;
+  crc64?:
+    | string
+    | undefined;
+  /** workers of `sources` that have these blocks, as far as is known: not read from the store again */
+  sourceIds: string[];
 }
 
 export interface StartSetRequest {
@@ -428,9 +432,8 @@ export interface StartSetResponse {
     | string
     | undefined;
   /** nothing is loaded: the blocks on the targets are checked against the store's checksums */
-  verify?:
-    | boolean
-    | undefined;
+  verify?: boolean | undefined;
+  sources: SetTarget[];
   /** how fast this job worker may read for the load, until a heartbeat says otherwise */
   bytesPerSecond?: number | undefined;
 }
@@ -4097,7 +4100,17 @@ export const NamespacePause: MessageFns<NamespacePause> = {
 };
 
 function createBaseSetPiece(): SetPiece {
-  return { fileId: 0, key: "", etag: "", length: 0, blockSizeBytes: 0, firstBlock: 0, blockCount: 0, crc64: undefined };
+  return {
+    fileId: 0,
+    key: "",
+    etag: "",
+    length: 0,
+    blockSizeBytes: 0,
+    firstBlock: 0,
+    blockCount: 0,
+    crc64: undefined,
+    sourceIds: [],
+  };
 }
 
 export const SetPiece: MessageFns<SetPiece> = {
@@ -4125,6 +4138,9 @@ export const SetPiece: MessageFns<SetPiece> = {
     }
     if (message.crc64 !== undefined) {
       writer.uint32(66).string(message.crc64);
+    }
+    for (const v of message.sourceIds) {
+      writer.uint32(74).string(v!);
     }
     return writer;
   },
@@ -4206,6 +4222,14 @@ export const SetPiece: MessageFns<SetPiece> = {
             message.crc64 = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.sourceIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4231,6 +4255,7 @@ export const SetPiece: MessageFns<SetPiece> = {
     message.firstBlock = object.firstBlock ?? 0;
     message.blockCount = object.blockCount ?? 0;
     message.crc64 = object.crc64 ?? undefined;
+    message.sourceIds = object.sourceIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -4347,6 +4372,7 @@ function createBaseStartSetResponse(): StartSetResponse {
     evict: undefined,
     stagingId: undefined,
     verify: undefined,
+    sources: [],
     bytesPerSecond: undefined,
   };
 }
@@ -4373,6 +4399,9 @@ export const StartSetResponse: MessageFns<StartSetResponse> = {
     }
     if (message.verify !== undefined) {
       writer.uint32(48).bool(message.verify);
+    }
+    for (const v of message.sources) {
+      SetTarget.encode(v!, writer.uint32(74).fork()).join();
     }
     if (message.bytesPerSecond !== undefined) {
       writer.uint32(65).double(message.bytesPerSecond);
@@ -4449,6 +4478,14 @@ export const StartSetResponse: MessageFns<StartSetResponse> = {
             message.verify = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.sources.push(SetTarget.decode(reader, reader.uint32()));
+            continue;
+          }
           case 8: {
             if (tag !== 65) {
               break;
@@ -4481,6 +4518,7 @@ export const StartSetResponse: MessageFns<StartSetResponse> = {
     message.evict = object.evict ?? undefined;
     message.stagingId = object.stagingId ?? undefined;
     message.verify = object.verify ?? undefined;
+    message.sources = object.sources?.map((e) => SetTarget.fromPartial(e)) || [];
     message.bytesPerSecond = object.bytesPerSecond ?? undefined;
     return message;
   },

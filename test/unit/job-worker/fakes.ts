@@ -212,9 +212,11 @@ export class FakeJobMaster {
       this.#check(request.session)
       this.starts.push(request)
       const set = this.sets.get(request.set)
-      if (set === undefined) return { obsolete: true, namespaceId: '', pieces: [], targets: [] }
-      const targets = set.targets.map((workerId): SetTarget => ({ workerId, hostname: '', rpcAddress: '', dataAddress: '' }))
-      return { obsolete: false, namespaceId: 'n1', pieces: set.pieces, targets }
+      if (set === undefined) return { obsolete: true, namespaceId: '', pieces: [], targets: [], sources: [] }
+      const address = (workerId: string): SetTarget => ({ workerId, hostname: '', rpcAddress: '', dataAddress: '' })
+      const targets = set.targets.map(address)
+      const sources = [...new Set(set.pieces.flatMap(({ sourceIds }) => sourceIds))]
+      return { obsolete: false, namespaceId: 'n1', pieces: set.pieces, targets, sources: sources.map(address) }
     },
     completeSet: async (request) => {
       this.#check(request.session)
@@ -239,7 +241,7 @@ export class FakeMaster {
 }
 
 export function pieceOf(fileId: number, key: string, etag: string, length: number, blockSizeBytes: number): SetPiece {
-  return { fileId, key, etag, length, blockSizeBytes, firstBlock: 0, blockCount: Math.ceil(length / blockSizeBytes) }
+  return { fileId, key, etag, length, blockSizeBytes, firstBlock: 0, blockCount: Math.ceil(length / blockSizeBytes), sourceIds: [] }
 }
 
 export function taskOf(set: number, attempt = 1): Task {

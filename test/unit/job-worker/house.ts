@@ -6,6 +6,7 @@ import { seededRandom, systemClock } from '../../../src/base/clock.ts'
 import { DemandGauge } from '../../../src/base/demand-gauge.ts'
 import { StoreCache } from '../../../src/ufs/store-cache.ts'
 import { ReadPacer } from '../../../src/job-worker/read-pacer.ts'
+import type { CachedBlocks } from '../../../src/job-worker/set-verify.ts'
 import { TaskRunner } from '../../../src/job-worker/task-runner.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
@@ -13,7 +14,7 @@ import type { SetPiece } from '../../../src/wire/generated/job.ts'
 import { expectedBlock, FakeJobMaster, FakeMaster, FakeStore, FakeTarget, hurriedClock, mib, noCachedBlocks, pieceOf } from './fakes.ts'
 import { PoisonedPieces } from '../../support/poisoned-pieces.ts'
 
-export function house(options: { slots?: number; bytes?: number; streams?: number } = {}) {
+export function house(options: { slots?: number; bytes?: number; streams?: number; cached?: CachedBlocks } = {}) {
   const store = new FakeStore()
   const stores: FakeStore[] = []
   const jobMaster = new FakeJobMaster()
@@ -37,7 +38,7 @@ export function house(options: { slots?: number; bytes?: number; streams?: numbe
     link: { session: '', replaceIfLost: async () => false },
     stores: cache,
     targets: { targetFor: ({ workerId }) => (workerId === 'a' ? targets.a : targets.b) },
-    cached: noCachedBlocks,
+    cached: options.cached ?? noCachedBlocks,
     resources: {
       slots,
       smallSlots: slots,

@@ -47,7 +47,7 @@ async function verify(
   const freed: string[] = []
   const outcome = new SetOutcome()
   const target = (workerId: string) => ({ workerId, hostname: workerId, rpcAddress: '', dataAddress: '' })
-  const set = { obsolete: false, namespaceId: 'n', pieces: [piece], targets: ['a', 'b', 'c'].map(target), verify: true }
+  const set = { obsolete: false, namespaceId: 'n', pieces: [piece], targets: ['a', 'b', 'c'].map(target), sources: [], verify: true }
   const { crc64, etag = 'multipart-2' } = store
   const file = { fileId: store.fileId ?? fileId, key: 'k', length: bytes.length, etag, blockSizeBytes: 15, blocks: [], problem: '' }
   let storeReads = 0
