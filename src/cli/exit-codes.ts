@@ -3,6 +3,18 @@ import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { LoadStatus, PlanReport } from '../wire/generated/job.ts'
 
 export const exitCodes = { done: 0, failed: 1, notFound: 2, partial: 3, cancelled: 4, usage: 64 } as const
+
+/** What each says; docs/cli.md has them. */
+export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
+  done: 'Done. A load: every block has every replica, checked after the load',
+  failed: 'Failed, or the output could not be written',
+  notFound: 'Not found. A load: nothing that was asked for is there',
+  partial:
+    'Partial: some files could not be loaded; they are listed with the reason. Also where all that was asked for are names that cannot be files. `--plan` exits as the load would',
+  cancelled: 'Cancelled, or stopped by a signal',
+  usage: 'Usage: the command line, or the role that it asked, refused what it was given',
+}
+
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
 /** Wrong use of the command line: exit code 64. */

@@ -6,6 +6,7 @@ import { usageError } from './exit-codes.ts'
 import { longCallMs } from './long-call.ts'
 import { positiveDurationMs, wholeNumber } from './numbers.ts'
 import { printable } from './printable.ts'
+import { suggested } from './suggested.ts'
 
 interface ReplicationFlags {
   readonly R?: true
@@ -17,13 +18,14 @@ const replicasMax = 1000
 
 export function addCommands(parent: Command, context: CommandContext): void {
   const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
-  parent
+  const setTtlCommand = parent
     .command('setTtl')
     .description('free or delete a file or directory some time from now')
     .argument('<path>', pathText)
     .argument('<duration>', 'such as 10m or 2d; a bare number is milliseconds')
     .option('--action <action>', 'free (the cached copy) or delete (at the store too); default: goosefs.user.file.create.ttl.action')
     .action(async (path: string, duration: string, flags: { action?: string }) => setTtl(context, path, duration, flags.action))
+  suggested(setTtlCommand, '--action', ['free', 'delete'])
   parent
     .command('unsetTtl')
     .description('keep a file or directory for ever')

@@ -15,6 +15,7 @@ import { mountsOf } from './format-namespace.ts'
 import { capacityText, jobServiceText, summaryText } from './format-report.ts'
 import { longCallMs } from './long-call.ts'
 import { printable } from './printable.ts'
+import { suggested } from './suggested.ts'
 
 const reports = {
   summary: reportSummary,
@@ -25,7 +26,7 @@ const reports = {
 } as const
 
 export function addCommands(parent: Command, context: CommandContext): void {
-  parent
+  const report = parent
     .command('report')
     .description('summary (default), capacity, jobservice, metrics or ufs')
     .argument('[what]', Object.keys(reports).join(' | '), 'summary')
@@ -33,6 +34,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
       if (!Object.hasOwn(reports, what)) throw usageError(`there is no report '${what}'; there are ${Object.keys(reports).join(', ')}`)
       await reports[what as keyof typeof reports](context)
     })
+  suggested(report, 'what', Object.keys(reports))
   parent
     .command('backup')
     .description("write the master's metadata to a file (on the master's machine), while it serves; the key of the secrets is not in it")

@@ -8,12 +8,17 @@ export interface SplitArguments {
   readonly rest: readonly string[]
 }
 
+/** Options that every command takes. */
+export const globalOptions = [
+  { flags: '-Dkey=value', meaning: 'set a configuration key' },
+  { flags: '--home DIR', meaning: 'the same as -Dskein.home=DIR' },
+  { flags: '--format text|json', meaning: 'json: one document on stdout' },
+  { flags: '--debug', meaning: 'add the stack to an error' },
+] as const
+
 export const globalHelp = `
 Everywhere:
-  -Dkey=value          set a configuration key
-  --home DIR           the same as -Dskein.home=DIR
-  --format text|json   json: one document on stdout
-  --debug              add the stack to an error
+${globalOptions.map(({ flags, meaning }) => `  ${flags.padEnd(20)} ${meaning}`).join('\n')}
 `
 
 /** @throws SkeinError invalid_argument (usage) */

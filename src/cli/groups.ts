@@ -52,13 +52,16 @@ const roles: Readonly<Record<string, string>> = {
   'job-worker': 'run a job worker',
 }
 
-/** Adds all groups and roles to the program; those that `words` ask for with their commands. */
-export async function addGroups(program: Command, words: readonly string[], context: CommandContext): Promise<void> {
-  const wanted = words.filter((word) => !word.startsWith('-'))
+/**
+ * Adds all groups and roles to the program.
+ * @param words a command line: only the group that it asks for is loaded with its commands. `all`: every group is
+ */
+export async function addGroups(program: Command, words: readonly string[] | 'all', context: CommandContext): Promise<void> {
+  const wanted = words === 'all' ? [] : words.filter((word) => !word.startsWith('-'))
   const name = wanted[0] === 'help' ? wanted[1] : wanted[0]
   for (const group of groups) {
     const command = program.command(group.name).description(group.description).addHelpText('after', globalHelp)
-    if (group.name !== name) continue
+    if (words !== 'all' && group.name !== name) continue
     for (const add of await group.load()) add(command, context)
   }
   if (name === undefined || name === 'getConf') (await import('./get-conf.ts')).addGetConf(program, context)

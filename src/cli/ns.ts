@@ -9,6 +9,7 @@ import { pairsOf } from './pairs.ts'
 import { type SecretFlags, secretsOf, withSecrets } from './secret-sources.ts'
 import { namespaceKeysText } from '../process/namespace-keys.ts'
 import { notEmpty, positiveDurationMs } from './numbers.ts'
+import { suggested } from './suggested.ts'
 
 interface TtlFlags {
   readonly ttl?: string
@@ -23,7 +24,7 @@ interface UpdateFlags extends CreateFlags {
 
 export function addCommands(parent: Command, context: CommandContext): void {
   const collect = (pair: string, pairs: readonly string[]): string[] => [...pairs, pair]
-  withSecrets(parent.command('create'))
+  const createCommand = withSecrets(parent.command('create'))
     .description('make a bucket or directory known as /NAME; checks that it answers')
     .argument('<name>')
     .argument('<uri>', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
@@ -50,7 +51,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
       const namespace = await cluster.master().getNamespace({ name }, { signal: context.signal })
       writeResult(context, namespace, namespaceStatText(namespace))
     })
-  withSecrets(parent.command('update'))
+  const updateCommand = withSecrets(parent.command('update'))
     .description('change a namespace; what is not given stays, and so does what is cached')
     .argument('<name>')
     .option('--attribute <key=value>', 'an attribute to add or change; may come several times', collect, [])
@@ -59,6 +60,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .addHelpText('after', namespaceKeysText)
     .option('--ttl-action <action>', 'free (the cached copy) or delete (at the store too)')
     .action(async (name: string, flags: UpdateFlags) => update(context, name, flags))
+  for (const command of [createCommand, updateCommand]) suggested(command, '--ttl-action', ['free', 'delete'])
   parent
     .command('delete')
     .description('forget a namespace and drop what is cached of it; the store is not touched')

@@ -1,16 +1,15 @@
 // Why: one command line from its words to its exit code. How: global options are picked out, commander gets a program in
 // which only the wanted group is loaded, and every error ends in the same place.
-import { Command, CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { abortReason } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { redactSecrets } from '../base/redact.ts'
-import { addGroups } from './groups.ts'
 import type { Cluster } from '../process/cluster.ts'
 import type { CliIo, CommandContext, GlobalOptions } from './context.ts'
 import { errorDocument, errorText, shortened } from './error-report.ts'
 import { exitCodeOfError, exitCodes, usageError, type ExitCode } from './exit-codes.ts'
-import { globalHelp, splitArguments, wantsJson } from './global-options.ts'
-import { versionText } from '../process/version.ts'
+import { splitArguments, wantsJson } from './global-options.ts'
+import { buildProgram } from './program.ts'
 import { secretsIn } from './redact.ts'
 
 /** What tests replace. */
@@ -88,17 +87,6 @@ function errorOf(thrown: unknown, stop: AbortSignal): SkeinError {
   if (thrown instanceof CommanderError) return usageError(commanderMessage(thrown))
   const error = toSkeinError(thrown)
   return stop.aborted && error.retryable ? abortReason(stop) : error
-}
-
-async function buildProgram(words: readonly string[], context: CommandContext): Promise<Command> {
-  const program = new Command('skein')
-    .description('Fills a cache near the compute from an object store, as jobs.')
-    .version(versionText(), '--version', 'show the version')
-    .exitOverride()
-    .configureOutput({ writeOut: context.io.stdout, writeErr: context.io.stderr, outputError: () => undefined })
-    .addHelpText('after', globalHelp)
-  await addGroups(program, words, context)
-  return program
 }
 
 async function parse(program: Command, words: readonly string[]): Promise<void> {

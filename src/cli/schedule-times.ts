@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import type { ScheduleDefinition } from '../wire/generated/schedule.ts'
 import { usageError } from './exit-codes.ts'
 import { durationMs, notEmpty } from './numbers.ts'
+import { suggested } from './suggested.ts'
 
 export interface TimeFlags {
   readonly cron?: string
@@ -20,7 +21,7 @@ type Times = Pick<ScheduleDefinition, 'cron' | 'timezone' | 'jitterMs' | 'catchU
 const catchUpWords = ['latest', 'all', 'none']
 
 export function addTimeFlags(command: Command): Command {
-  return command
+  command
     .option('--cron <times>', "minute hour day month weekday, such as '0 2 * * *'; with seconds first, six fields")
     .option('--timezone <name>', 'of the times, such as Asia/Shanghai (default: UTC)')
     .option('--jitter <duration>', 'begin up to so much later, the same for the same run')
@@ -28,6 +29,7 @@ export function addTimeFlags(command: Command): Command {
     .option('--after <name>', 'run when a run of this schedule has completed')
     .option('--ready-by <HH:MM>', 'begin early enough to be done by then')
     .option('--overlap', 'begin although the run before goes on')
+  return suggested(command, '--catch-up', catchUpWords)
 }
 
 /** Of a new schedule. @throws SkeinError invalid_argument (usage) */

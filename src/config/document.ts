@@ -1,4 +1,4 @@
-// Why: the README's table of keys is made from the schema, so that it cannot drift. Pure; a test compares the two.
+// Why: docs/configuration.md is made from the schema, so that it cannot drift. Pure; the lint compares the two.
 import type { KeyDefinition, KeyTable } from './key-definition.ts'
 import { schemaGroups } from './schema.ts'
 

@@ -1,5 +1,5 @@
 // Why: what there is to know of one configuration key, apart from its value. The tables of keys (keys-*.ts) are made of
-// these; the parser, the loader and the README table read nothing else.
+// these; the parser, the loader and docs/configuration.md read nothing else.
 
 export type KeyKind =
   | 'text'

@@ -1,4 +1,4 @@
-// Why: every configuration key there is, in one table, so that the loader, the README and the tuning rules cannot drift
+// Why: every configuration key there is, in one table, so that the loader, the documentation and the tuning rules cannot drift
 // apart. How: the groups live in keys-*.ts; names with `{x}` are patterns over tier numbers.
 import type { KeyDefinition, KeyTable } from './key-definition.ts'
 import { clusterKeys } from './keys-cluster.ts'

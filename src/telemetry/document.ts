@@ -1,4 +1,4 @@
-// Why: the README's table of metrics is made from their definitions, so that the two cannot drift apart. Pure; a test compares them.
+// Why: docs/metrics.md is made from the definitions, so that the two cannot drift apart. Pure; a test compares them.
 import { metricTable, type MetricDefinition } from './metric-table.ts'
 import { seriesOf } from './registry.ts'
 
