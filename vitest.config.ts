@@ -1,9 +1,16 @@
 import { defineConfig } from 'vitest/config'
 
-// Projects: `vitest run --project fast` for unit, conformance, model and tidy; `--project integration` for real servers and processes.
+// Projects: `vitest run --project fast` for unit, conformance, model and tidy; `--project integration` and
+// `--project alone` for real servers and processes.
 const report = process.env['SKEIN_TEST_REPORT']
 // Only where seeds are chosen: see scripts/seeds.sh.
 const setupFiles = process.env['SKEIN_TEST_SEED'] === undefined ? [] : ['test/support/seed.ts']
+
+const isLong = process.env['SKEIN_TEST_LONG'] === '1'
+const longMs = 4 * 3_600_000
+const realServers = { testTimeout: isLong ? longMs : 240_000, expect: { poll: { timeout: 60_000 } }, hookTimeout: 120_000 }
+/** What they say holds for a machine that does nothing else, or they fill its memory. */
+const alone = ['test/integration/{main-job,metadata-scale,pacing}.test.ts', 'test/torture/leaks.test.ts']
 
 export default defineConfig({
   test: {
@@ -14,19 +21,23 @@ export default defineConfig({
           name: 'fast',
           include: ['test/{unit,conformance,model,tidy}/**/*.test.ts'],
           setupFiles,
-          testTimeout: 30_000,
+          testTimeout: isLong ? longMs : 30_000,
           expect: { poll: { timeout: 20_000 } },
         },
       },
       {
         test: {
+          ...realServers,
           name: 'integration',
           include: ['test/{integration,torture}/**/*.test.ts'],
-          testTimeout: 240_000,
-          expect: { poll: { timeout: 60_000 } },
-          hookTimeout: 120_000,
-          fileParallelism: false,
+          exclude: alone,
+          // Their processes wait for each other, and for time, more than they compute.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
+      },
+      {
+        test: { ...realServers, name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 2 } },
       },
     ],
   },

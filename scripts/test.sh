@@ -3,11 +3,11 @@
 # Installs what is missing: npm packages, and with apt-get (as root on Debian) the real servers that the
 # integration tests start themselves: redis, Ceph's S3 gateway, nginx. Without them those tests are skipped,
 # except where CI is set: there a missing server is a failure.
-#   bash scripts/test.sh [--long]    --long: property tests play many more seeds (SKEIN_TEST_LONG=1)
+#   bash scripts/test.sh [--long]    --long: many more seeds, kills and files, for hours
 set -euo pipefail
 for argument in "$@"; do
   case "$argument" in
-    --long) export SKEIN_TEST_LONG=1 ;;
+    --long) export SKEIN_TEST_LONG=1 SKEIN_TORTURE=full ;;
     *) echo "usage: bash scripts/test.sh [--long]" >&2; exit 64 ;;
   esac
 done

@@ -10,13 +10,20 @@ import { contentOf, objects, sha256, TestBucket } from '../support/dataset.ts'
 import { Oracle } from '../support/oracle.ts'
 import { type Radosgw, radosgwInstalled, startRadosgw } from '../support/radosgw.ts'
 import { redisAvailable, type RedisServer, startRedis } from '../support/redis.ts'
+import { ordinaryOrLong } from '../support/run-length.ts'
 
 const available = redisAvailable && radosgwInstalled()
-const large = objects('large', 16, 64 * 1024 ** 2)
-const small = objects('small', 5000, 16 * 1024)
+const [largeCount, smallCount] = ordinaryOrLong([6, 1000], [16, 5000])
+const large = objects('large', largeCount, 64 * 1024 ** 2)
+const small = objects('small', smallCount, 16 * 1024)
 const dataset = [...large, ...small]
 const datasetBytes = dataset.reduce((sum, object) => sum + object.length, 0)
-const faultSet = [...objects('large', 6, 64 * 1024 ** 2), ...objects('small', 1000, 16 * 1024)]
+const faultSet = ordinaryOrLong(
+  [...objects('large', 3, 64 * 1024 ** 2), ...objects('small', 300, 16 * 1024)],
+  [...objects('large', 6, 64 * 1024 ** 2), ...objects('small', 1000, 16 * 1024)],
+)
+/** Of a fault set, when something is broken. */
+const brokenAtBytes = ordinaryOrLong(50, 100) * 1024 ** 2
 
 describe.skipIf(!available)('the main job on real servers', () => {
   let store: Radosgw
@@ -75,11 +82,11 @@ describe.skipIf(!available)('the main job on real servers', () => {
       ],
     ])
 
-  it('loads 16 x 64 MiB and 5,000 x 16 KiB to two workers, reading the origin once', async () => {
+  it(`loads ${largeCount} x 64 MiB and ${smallCount} x 16 KiB to two workers, reading the origin once`, async () => {
     expect(await create('main', 'main', proxy.port)).toMatchObject({ code: 0 })
     proxy.reset()
     const load = await cluster.cli(['fs', 'distributedLoad', '/main', '--replication', '2'])
-    expect(load.stderr + load.stdout).toContain('Total completed file count is 5016, failed file count is 0')
+    expect(load.stderr + load.stdout).toContain(`Total completed file count is ${dataset.length}, failed file count is 0`)
     expect(load.code).toBe(0)
     // Bodies and headers together: responses of 16 KiB objects carry about 400 bytes of headers, listings some more.
     expect(proxy.bytes()).toBeLessThanOrEqual(datasetBytes * 1.02 + dataset.length * 700)
@@ -96,7 +103,7 @@ describe.skipIf(!available)('the main job on real servers', () => {
     proxy.reset()
     const load = await cluster.cli(['fs', 'distributedLoad', '/main', '--replication', '2'])
     expect(load.code).toBe(0)
-    expect(load.stderr).toContain('cached 5016')
+    expect(load.stderr).toContain(`cached ${dataset.length}`)
     expect(proxy.bytes()).toBeLessThan(5 * 1024 ** 2)
   })
 
@@ -123,7 +130,7 @@ describe.skipIf(!available)('the main job on real servers', () => {
     expect(await create(name, 'faults', slowProxy.port)).toMatchObject({ code: 0 })
     slowProxy.reset()
     const running = cluster.cli(['fs', 'distributedLoad', `/${name}`, '--replication', '2'])
-    await expect.poll(() => slowProxy.bytes(), { timeout: 30_000, interval: 20 }).toBeGreaterThan(100 * 1024 ** 2)
+    await expect.poll(() => slowProxy.bytes(), { timeout: 30_000, interval: 20 }).toBeGreaterThan(brokenAtBytes)
     const faultAt = performance.now()
     await fault()
     const load = await running

@@ -15,8 +15,9 @@ import { SegmentStore } from '../../src/block/segment-store.ts'
 import { mebibyte, storeDependencies, temporaryFolder } from '../conformance/block-store-fixture.ts'
 import { type BytesOnDisk, findRecord } from '../conformance/segment-fixture.ts'
 import { blockStoreCommands, type Model, type Real } from './block-store-model.ts'
+import { ordinaryOrLong } from '../support/run-length.ts'
 
-const runs = Math.ceil(Number(process.env['SKEIN_MODEL_RUNS'] ?? 160) / 4)
+const runs = Math.ceil(Number(process.env['SKEIN_MODEL_RUNS'] ?? ordinaryOrLong(60, 1600)) / 4)
 const quotaBytes = 3 * mebibyte
 type Open = (paths: readonly string[]) => Promise<BlockStore>
 

@@ -9,8 +9,9 @@ import { type Origin, startOrigin } from '../support/origin/server.ts'
 import { testCredential } from '../support/origin/stores.ts'
 import { SourceSkein } from '../support/source-skein.ts'
 import { below, type Client, clientOf, directories, fileBytes, keys, type Kind, put, Reference, type Step } from './freeing-model.ts'
+import { ordinaryOrLong } from '../support/run-length.ts'
 
-const steps = Number(process.env['SKEIN_STEPS'] ?? (process.env['SKEIN_TEST_LONG'] === '1' ? 10_000 : 30))
+const steps = Number(process.env['SKEIN_STEPS'] ?? ordinaryOrLong(30, 10_000))
 const seed = Number(process.env['SKEIN_SEED'] ?? 1)
 const timeoutMs = 20_000 + steps * 2000
 const never = new AbortController().signal

@@ -16,6 +16,7 @@ import { edited, hostileEdit, type HostileEdit } from '../support/hostile-values
 import { call, MasterFixture } from '../unit/cache-master/master-fixture.ts'
 import { never } from './load-doubles.ts'
 import { World } from './load-world.ts'
+import { ordinaryOrLong } from '../support/run-length.ts'
 
 type AnyService = Readonly<Record<string, (request: never, options: CallOptions) => Promise<unknown>>>
 
@@ -67,7 +68,7 @@ async function callOdd(
   expect(bytes.length).toBeLessThan(messageBytesMax)
 }
 
-const numRuns = Number(process.env['SKEIN_HOSTILE_RUNS'] ?? 15)
+const numRuns = Number(process.env['SKEIN_HOSTILE_RUNS'] ?? ordinaryOrLong(6, 200))
 
 describe('odd calls', () => {
   test('leave a cache master as it is, and able to start again', { timeout: 120_000 }, async () => {

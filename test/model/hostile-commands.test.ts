@@ -23,6 +23,7 @@ import { edited, hostileEdit, type HostileEdit } from '../support/hostile-values
 import { MemoryJournal } from '../unit/cache-master/fakes.ts'
 import { commandSamples } from '../unit/meta/command-samples.ts'
 import { loadCommandSamples } from '../unit/load/command-samples.ts'
+import { ordinaryOrLong } from '../support/run-length.ts'
 
 interface Master<Given> {
   readonly samples: readonly Given[]
@@ -124,7 +125,7 @@ async function run<Given extends { readonly type: string }>(
   }
 }
 
-const numRuns = Number(process.env['SKEIN_HOSTILE_RUNS'] ?? 40)
+const numRuns = Number(process.env['SKEIN_HOSTILE_RUNS'] ?? ordinaryOrLong(40, 1000))
 
 describe.each([
   ['the cache master', cacheMaster as unknown as Master<{ readonly type: string }>],

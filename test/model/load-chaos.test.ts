@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { never } from './load-doubles.ts'
 import { megabyte, World } from './load-world.ts'
+import { ordinaryOrLong } from '../support/run-length.ts'
 
 type Fault =
   | { readonly kind: 'killJobWorker' | 'pauseJobWorker' | 'worker'; readonly which: number; readonly forMs: number }
@@ -153,7 +154,7 @@ async function run(
 // SKEIN_CHAOS_SEED and SKEIN_CHAOS_RUNS widen the search by hand.
 const parameters = {
   seed: Number(process.env['SKEIN_CHAOS_SEED'] ?? 20_260_101),
-  numRuns: Number(process.env['SKEIN_CHAOS_RUNS'] ?? 25),
+  numRuns: Number(process.env['SKEIN_CHAOS_RUNS'] ?? ordinaryOrLong(25, 500)),
   endOnFailure: true,
 }
 

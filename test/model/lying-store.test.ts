@@ -9,6 +9,7 @@ import type * as rules from '../../src/ufs/trust/rules.ts'
 import type { ListPage } from '../../src/ufs/under-file-system.ts'
 import { lies } from '../support/lying-store/lies.ts'
 import { LyingWorld } from '../support/lying-store/world.ts'
+import { ordinaryOrLong } from '../support/run-length.ts'
 
 type ListedNames = typeof listedNames
 type Looks = typeof looks
@@ -67,9 +68,8 @@ vi.mock('../../src/cache-master/listed-names.ts', async (original) => {
   return { ...real, listedObject }
 })
 
-const isLong = process.env['SKEIN_TEST_LONG'] === '1'
 const replayed = process.env['SKEIN_SEED']
-const seeds = replayed !== undefined ? 1 : isLong ? 5000 : 300
+const seeds = replayed !== undefined ? 1 : ordinaryOrLong(300, 5000)
 const atOnce = 16
 const first = replayed === undefined ? Math.floor(Math.random() * 2 ** 30) : Number(replayed)
 const world = new LyingWorld()
@@ -98,7 +98,7 @@ it(
   async () => {
     expect(await problems(first, seeds)).toEqual([])
   },
-  isLong ? 4 * 3_600_000 : 900_000,
+  ordinaryOrLong(900_000, 4 * 3_600_000),
 )
 
 describe.skipIf(replayed !== undefined)('would lose what is there', () => {

@@ -10,8 +10,9 @@ import { annotatorMaker, type AnnotatorSettings } from '../../src/block/choose-a
 import { TieredStore } from '../../src/block/tiered-store.ts'
 import { headerOf, never, storeDependencies, usedBytesOf } from '../conformance/block-store-fixture.ts'
 import { type MemoryDirectory, MemoryTier } from './memory-tier.ts'
+import { ordinaryOrLong } from '../support/run-length.ts'
 
-const runs = Number(process.env['SKEIN_CHAOS_RUNS'] ?? 6)
+const runs = Number(process.env['SKEIN_CHAOS_RUNS'] ?? ordinaryOrLong(6, 100))
 const kibibyte = 1024
 const ids = 60
 

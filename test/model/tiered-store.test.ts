@@ -13,8 +13,9 @@ import { storeDependencies, temporaryFolder } from '../conformance/block-store-f
 import { type MemoryDirectory, MemoryTier } from './memory-tier.ts'
 import { orderlyCommands, type Real, tieredStoreCommands } from './tiered-store-model.ts'
 import { blockBytes, type Model } from './tiered-store-reference.ts'
+import { ordinaryOrLong } from '../support/run-length.ts'
 
-const runs = Number(process.env['SKEIN_MODEL_RUNS'] ?? 1200)
+const runs = Number(process.env['SKEIN_MODEL_RUNS'] ?? ordinaryOrLong(500, 20_000))
 const shapes: readonly (readonly number[])[] = [[4], [3, 3], [2, 4], [2, 1, 3]]
 const policies: readonly AnnotatorSettings[] = [{ kind: 'LRU' }, { kind: 'LRFU', stepFactor: 0.25, attenuationFactor: 2 }]
 /** Of all runs, on directories: they take about ten times as long. */

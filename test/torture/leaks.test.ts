@@ -12,8 +12,9 @@ import { storeFlags } from '../support/local-skein.ts'
 import { type Origin, startOrigin } from '../support/origin/server.ts'
 import { testCredential } from '../support/origin/stores.ts'
 import { redisAvailable, type RedisServer, startRedis } from '../support/redis.ts'
+import { ordinaryOrLong } from '../support/run-length.ts'
 
-const cycles = process.env['SKEIN_TEST_LONG'] === '1' ? 200 : 8
+const cycles = ordinaryOrLong(8, 200)
 const firstCycles = 4
 const roles = ['master', 'job-master', 'worker-1', 'job-worker-1'] as const
 const dataset = [...objects('large', 2, 3 * 1024 ** 2 + 5), ...objects('small', 100, 8 * 1024)]

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { seededRandom } from '../../../src/base/clock.ts'
+import { ordinaryOrLong } from '../../support/run-length.ts'
 
-const runs = Number(process.env['SKEIN_DAMAGE_RUNS'] ?? 4)
+const runs = Number(process.env['SKEIN_DAMAGE_RUNS'] ?? ordinaryOrLong(4, 200))
 const firstSeed = Number(process.env['SKEIN_SEED'] ?? 1)
 const wanted = 1500
 const child = join(import.meta.dirname, 'damaged-state-child.ts')
