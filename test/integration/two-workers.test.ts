@@ -13,13 +13,13 @@ import { type Origin, startOrigin } from '../support/origin/server.ts'
 import { testCredential } from '../support/origin/stores.ts'
 import { redisAvailable, type RedisServer, startRedis } from '../support/redis.ts'
 import { childEnvironment } from '../support/child-environment.ts'
+import { codeBlocks, commandLines } from '../support/documented-commands.ts'
 
 const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
-const recipe = /\*\*Two workers on one host\*\*[^`]*(?:`[^`\n]+`[^`]*)*?```\n([^`]*)```/.exec(readme)?.[1] ?? ''
-const commands = recipe
-  .replaceAll(/\\\n/g, ' ')
-  .split('\n')
-  .filter((line) => line !== '')
+const recipe = codeBlocks(readme)
+  .map((block) => commandLines(block).map(({ text }) => text))
+  .find((lines) => lines.filter((line) => line.startsWith('skein worker ')).length === 2)
+const commands = recipe ?? []
 
 describe.skipIf(!redisAvailable)('two workers on one host, as the README has them', () => {
   const folder = mkdtempSync(join(tmpdir(), 'skein-two-'))

@@ -49,6 +49,67 @@ export async function commandViolations(pages: readonly Page[]): Promise<string[
   return found
 }
 
+/** Names of commands and options in the text (`fs rm --cacheOnly`, `skein job ls`) that the command line does not have. */
+export async function spanViolations(pages: readonly Page[]): Promise<string[]> {
+  const program = await commandTree()
+  const everywhere = ['-D', '--home', '--format', '--debug', '--help']
+  return pages.flatMap(({ path, text }) =>
+    [...withoutCode(text).matchAll(/`([^`\n]+)`/g)].flatMap(([, span = '']) => {
+      const words = span.split(/ +/)
+      const isNamed = words[0] === 'skein' || words[0] === 'goosefs'
+      const [groupName = '', name = '', ...more] = isNamed ? words.slice(1) : words
+      const group = program.commands.find((one) => one.name() === groupName)
+      if (group === undefined) return isNamed && /^[a-z]/i.test(groupName) ? [`${path}: \`${span}\`: there is no command ${groupName}`] : []
+      if (!/^[a-z][a-zA-Z]*$/.test(name) || group.commands.length === 0) return []
+      const command = group.commands.find((one) => one.name() === name)
+      if (command === undefined) return [`${path}: \`${span}\`: there is no command ${groupName} ${name}`]
+      const end = more.findIndex((word) => word === '--' || word === '|')
+      const known = [...everywhere, ...command.options.flatMap(({ long, short }) => [long, short])]
+      return (end < 0 ? more : more.slice(0, end))
+        .map((word) =>
+          word
+            .replace(/^[[(]/, '')
+            .replace(/[\])]$/, '')
+            .replace(/=.*/, ''),
+        )
+        .filter((word) => /^--?[a-zA-Z]/.test(word) && !known.includes(word) && !word.startsWith('-D'))
+        .map((word) => `${path}: \`${span}\`: ${groupName} ${name} has no option ${word}`)
+    }),
+  )
+}
+
+/** Stands last, so that an entry which a merge has put at the end is seen. */
+const changelogEnd = '<!-- New entries go under [Unreleased]. -->'
+
+/** What departs from the form of Keep a Changelog: headings, their order, entries that stand twice. */
+export function changelogViolations({ path, text }: Page): string[] {
+  const found = text.trimEnd().endsWith(changelogEnd) ? [] : [`${path}: entries go under [Unreleased]; the last line is ${changelogEnd}`]
+  const versions: string[] = []
+  const entries = new Set<string>()
+  let kinds = new Set<string>()
+  for (const [index, line] of text.split('\n').entries()) {
+    const at = `${path}:${index + 1}`
+    const title = /^#+ (.*)$/.exec(line)?.[1]
+    if (line.startsWith('# ') && index > 0) found.push(`${at}: a second title`)
+    else if (line.startsWith('## ')) {
+      const version = /^\[(Unreleased|\d+\.\d+\.\d+)\](?: - \d{4}-\d\d-\d\d)?$/.exec(title ?? '')?.[1]
+      if (version === undefined || (version === 'Unreleased') !== (versions.length === 0)) found.push(`${at}: ${line} is no version here`)
+      versions.push(version ?? '')
+      kinds = new Set()
+    } else if (line.startsWith('### ')) {
+      if (!changeKinds.has(title ?? '') || kinds.has(title ?? '')) found.push(`${at}: ${line} is no kind of change here`)
+      kinds.add(title ?? '')
+    } else if (line.startsWith('- ')) {
+      if (kinds.size === 0) found.push(`${at}: an entry without a heading such as ### Added`)
+      if (entries.has(line)) found.push(`${at}: the entry stands twice`)
+      entries.add(line)
+    }
+  }
+  return found
+}
+
+const changeKinds: ReadonlySet<string> = new Set(['Added', 'Changed', 'Deprecated', 'Removed', 'Fixed', 'Security'])
+
 /** Paragraphs of more than so many characters that two pages have. */
 const repeatedMin = 200
 

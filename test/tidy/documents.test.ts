@@ -3,7 +3,16 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { commandViolations, lengthViolations, linkViolations, type Page, repetitionViolations, skeinCommands } from './document-rules.ts'
+import {
+  changelogViolations,
+  commandViolations,
+  lengthViolations,
+  linkViolations,
+  type Page,
+  repetitionViolations,
+  skeinCommands,
+  spanViolations,
+} from './document-rules.ts'
 
 const root = join(import.meta.dirname, '../..')
 const pages: readonly Page[] = [
@@ -33,6 +42,10 @@ describe('documentation', () => {
 
   it('has no command that the command line would refuse', async () => {
     expect(await commandViolations(typed)).toEqual([])
+  })
+
+  it('names no command or option in its text that does not exist', async () => {
+    expect(await spanViolations(pages)).toEqual([])
   })
 
   it('has no paragraph twice', () => {
@@ -82,6 +95,25 @@ describe('a planted violation is caught', () => {
 
   it('output in a block with prompts is no command', async () => {
     expect(await commandViolations(planted(block('$ skein job ls', 'skein fs lss')))).toEqual([])
+  })
+
+  it('a name in the text that does not exist, and no other', async () => {
+    const good =
+      '`fs rm [-R] --cacheOnly` `skein job ls` `skein --help` `ns` `job progress ID --watch --format json` `skein worker -Da=b` `fs/x`\n'
+    expect(await spanViolations(planted(good))).toEqual([])
+    expect(await spanViolations(planted('`fs remove` `skein jobs ls` `fs rm --cache-only` `ns update --force`\n'))).toHaveLength(4)
+  })
+
+  it('a changelog that is out of form', () => {
+    const end = '<!-- New entries go under [Unreleased]. -->\n'
+    const changelog = (...lines: readonly string[]): string[] =>
+      changelogViolations({ path: 'CHANGELOG.md', text: [...lines, end].join('\n') })
+    expect(changelog('# Changelog', '## [Unreleased]', '## [0.2.0] - 2026-01-31', '### Added', '- a', '### Fixed', '- b')).toEqual([])
+    expect(changelog('# Changelog', '## [Unreleased]', '- a')).toHaveLength(1)
+    expect(changelog('# Changelog', end, '- a').length + changelogViolations({ path: 'x', text: '# Changelog\n' }).length).toBe(2)
+    expect(changelog('# Changelog', '## 0.2.0 - unreleased')).toHaveLength(1)
+    expect(changelog('# Changelog', '## [Unreleased]', '### New', '- a', '### Added', '- a')).toHaveLength(2)
+    expect(changelog('# Changelog', '## [Unreleased]', '### Added', '### Added', '# Changes')).toHaveLength(2)
   })
 
   it('a paragraph in two pages, and not twice in one', () => {
