@@ -3,11 +3,11 @@
 // Usage: node document.ts [--check]
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { documentCommands } from '../src/cli/document.ts'
+import { documentCommands } from '../src/cli/document-commands.ts'
 import { commandTree } from '../src/cli/program.ts'
-import { documentKeys } from '../src/config/document.ts'
-import { documentNamespaceKeys } from '../src/process/namespace-keys.ts'
-import { documentMetrics } from '../src/telemetry/document.ts'
+import { documentKeys } from '../src/config/keys/document-keys.ts'
+import { documentNamespaceKeys } from '../src/cli/frame/namespace-keys.ts'
+import { documentMetrics } from '../src/telemetry/document-metrics.ts'
 
 const made = '<!-- Made by `npm run document`; edit the definitions in src. -->'
 const pages: Readonly<Record<string, string>> = {

@@ -14,7 +14,7 @@
 //   block-directory      one directory: directory-store (a file for each large or durable block), segment-store (small ones
 //                        share segments; segment-compaction gives their space back), block-ledger (who has which bytes)
 //   block-file, segment-record, directory-layout   what is on the disk; disk-calls: the calls; located-block: read by clients
-import type { PiecePool } from '../base/piece-pool.ts'
+import type { PiecePool } from '../base/flow/piece-pool.ts'
 
 /** What a block is; repeated in its file so that a mixed-up block is seen. */
 export interface BlockHeader {

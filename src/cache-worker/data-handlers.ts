@@ -1,15 +1,15 @@
-// Why: what the data port does with blocks (the protocol: wire/data-plane.ts). How: reads come in pieces of a few whole pages,
+// Why: what the data port does with blocks (the protocol: wire/data/data-plane.ts). How: reads come in pieces of a few whole pages,
 // each checked by the store, one piece ahead of the one being sent; the first is read before anything is promised, so that
 // a rotten start is an error and not a cut body. All pieces share one budget; when it is used up, nobody reads ahead, and who
 // wants a piece waits in line.
-import { Budget, type Share } from '../base/budget.ts'
+import { Budget, type Share } from '../base/flow/budget.ts'
 import { abortReason, type Clock, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import { pageBytes } from '../base/page-checksum.ts'
-import { PiecePool } from '../base/piece-pool.ts'
+import { PiecePool } from '../base/flow/piece-pool.ts'
 import type { BlockHeader, BlockReader, BlockStore, WriteHints } from '../block/block-store.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import type { BlockBody, DataPlaneHandlers, SmallBlock } from '../wire/data-plane.ts'
+import type { BlockBody, DataPlaneHandlers, SmallBlock } from '../wire/data/data-plane.ts'
 
 export interface DataHandlerDependencies {
   readonly store: BlockStore

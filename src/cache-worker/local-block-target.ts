@@ -2,7 +2,7 @@
 import { throwIfAborted } from '../base/clock.ts'
 import { isSkeinError } from '../base/errors.ts'
 import type { BlockReservation, BlockStore, WriteHints } from '../block/block-store.ts'
-import type { BlockSink, BlockTarget, SmallBlock } from '../client/block-target.ts'
+import type { BlockSink, BlockTarget, SmallBlock } from '../client/write/block-target.ts'
 import type { BlockHeader } from '../wire/generated/worker.ts'
 
 /** The store of the worker `workerId` as a target. */

@@ -1,9 +1,9 @@
 // Why: `skein --help` and every command start fast, because only the group that is wanted is loaded. How: groups are
 // listed here with one line of help each; a group's file adds its commands.
 import type { Command } from 'commander'
-import { commitOf, packageVersion, versionText } from '../process/version.ts'
-import { type CommandContext, writeResult } from './context.ts'
-import { globalHelp } from './global-options.ts'
+import { commitOf, packageVersion, versionText } from '../base/version.ts'
+import { type CommandContext, writeResult } from './frame/context.ts'
+import { globalHelp } from './frame/global-options.ts'
 
 /** Adds a group's commands to its parent. */
 export type AddCommands = (parent: Command, context: CommandContext) => void
@@ -20,27 +20,35 @@ const groups: readonly Group[] = [
     description: 'load, list, read, copy, change and free files',
     load: async () => {
       const files = await Promise.all([
-        import('./fs-load.ts'),
-        import('./fs-read.ts'),
-        import('./fs-space.ts'),
-        import('./fs-tree.ts'),
-        import('./fs-attributes.ts'),
-        import('./fs-copy.ts'),
-        import('./fs-sync.ts'),
-        import('./fs-mount.ts'),
-        import('./fs-peek.ts'),
-        import('./fs-make.ts'),
+        import('./load/fs-load.ts'),
+        import('./fs/fs-read.ts'),
+        import('./fs/fs-space.ts'),
+        import('./fs/fs-tree.ts'),
+        import('./fs/fs-attributes.ts'),
+        import('./fs/fs-copy.ts'),
+        import('./fs/fs-sync.ts'),
+        import('./fs/fs-mount.ts'),
+        import('./fs/fs-peek.ts'),
+        import('./fs/fs-make.ts'),
       ])
       return files.map((file) => file.addCommands)
     },
   },
-  { name: 'ns', description: 'create, list, change and delete namespaces', load: async () => [(await import('./ns.ts')).addCommands] },
-  { name: 'job', description: 'follow and stop loads', load: async () => [(await import('./job.ts')).addCommands] },
-  { name: 'schedule', description: 'loads that run by themselves', load: async () => [(await import('./schedule.ts')).addCommands] },
+  {
+    name: 'ns',
+    description: 'create, list, change and delete namespaces',
+    load: async () => [(await import('./admin/ns.ts')).addCommands],
+  },
+  { name: 'job', description: 'follow and stop loads', load: async () => [(await import('./jobs/job.ts')).addCommands] },
+  {
+    name: 'schedule',
+    description: 'loads that run by themselves',
+    load: async () => [(await import('./jobs/schedule-command.ts')).addCommands],
+  },
   {
     name: 'fsadmin',
     description: 'report on the cluster, back it up, take workers out of it',
-    load: async () => [(await import('./fsadmin.ts')).addCommands],
+    load: async () => [(await import('./admin/fsadmin.ts')).addCommands],
   },
 ]
 
@@ -64,7 +72,7 @@ export async function addGroups(program: Command, words: readonly string[] | 'al
     if (words !== 'all' && group.name !== name) continue
     for (const add of await group.load()) add(command, context)
   }
-  if (name === undefined || name === 'getConf') (await import('./get-conf.ts')).addGetConf(program, context)
+  if (name === undefined || name === 'getConf') (await import('./admin/get-conf.ts')).addGetConf(program, context)
   program
     .command('version')
     .description('show the version')

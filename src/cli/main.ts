@@ -1,7 +1,7 @@
 // Why: the entry point of the `skein` command. How: turns on Node's compile cache before anything else is loaded, binds
 // the process's streams and signals, and hands over to run.ts.
 import { enableCompileCache } from 'node:module'
-import type { CliIo } from './context.ts'
+import type { CliIo } from './frame/context.ts'
 
 // libuv reads this when its pool is first used: four threads are all taken by the file writes of a load, and readers, name
 // look-ups and the journal then wait for them. Nothing above may use the pool.
@@ -9,7 +9,7 @@ process.env['UV_THREADPOOL_SIZE'] ??= '16'
 enableCompileCache()
 const { runCli } = await import('./run.ts')
 const { realSurroundings } = await import('./surroundings.ts')
-const { exitCodes } = await import('./exit-codes.ts')
+const { exitCodes } = await import('./frame/exit-codes.ts')
 const { missingBounds } = await import('./memory-bounds.ts')
 
 /** SIGINT and SIGTERM go to the listener that came last; with none (only output is left to be written) they end the process. */

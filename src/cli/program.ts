@@ -1,10 +1,10 @@
 // Why: the tree of commands is made in one place: for a command line, and as a whole for what is made from it (shell completion,
 // docs/cli.md, the check of the commands in the documentation).
 import { Command } from 'commander'
-import { versionText } from '../process/version.ts'
-import { addCompletion } from './completion.ts'
-import type { CommandContext } from './context.ts'
-import { globalHelp } from './global-options.ts'
+import { versionText } from '../base/version.ts'
+import { addCompletion } from './completion/shell-completion.ts'
+import type { CommandContext } from './frame/context.ts'
+import { globalHelp } from './frame/global-options.ts'
 import { addGroups } from './groups.ts'
 
 /** The program that understands `words`; `all`: with every command. */

@@ -1,6 +1,6 @@
 // Why: `skein worker --help` must say what a worker can be told. How: from the table of keys, so that it cannot drift. Pure.
-import type { KeyDefinition, KeyTable } from '../config/key-definition.ts'
-import { schema } from '../config/schema.ts'
+import type { KeyDefinition, KeyTable } from '../config/keys/key-definition.ts'
+import { schema } from '../config/keys/schema.ts'
 
 /** The keys that a role reads, one a line, with their defaults. */
 export function roleKeysText(role: string): string {

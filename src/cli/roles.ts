@@ -2,17 +2,17 @@
 // and run until SIGTERM or SIGINT, which drain; a second one ends the process at once.
 import type { Config } from '../config/config.ts'
 import type { RoleIo } from '../process/role-shell.ts'
-import type { CommandContext } from './context.ts'
-import { exitCodes, usageError } from './exit-codes.ts'
+import type { CommandContext } from './frame/context.ts'
+import { exitCodes, usageError } from './frame/exit-codes.ts'
 
 type Run = (config: Config, io: RoleIo) => Promise<void>
 
 const roots: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = {
-  local: () => import('../process/local.ts'),
-  master: () => import('../process/master.ts'),
-  worker: () => import('../process/worker.ts'),
-  'job-master': () => import('../process/job-master.ts'),
-  'job-worker': () => import('../process/job-worker.ts'),
+  local: () => import('../process/roles/local-role.ts'),
+  master: () => import('../process/roles/master-role.ts'),
+  worker: () => import('../process/roles/worker-role.ts'),
+  'job-master': () => import('../process/roles/job-master-role.ts'),
+  'job-worker': () => import('../process/roles/job-worker-role.ts'),
 }
 
 /** Runs a role until it is stopped. @throws what the role's start throws */

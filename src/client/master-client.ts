@@ -1,10 +1,10 @@
 // Why: the master's address is the only one anybody is given; the job master is found by asking there, and may move.
-// How: connections are made by the injected `connect` (wire/channel.ts). A call to the job master that finds nobody asks
+// How: connections are made by the injected `connect` (wire/rpc/channel.ts). A call to the job master that finds nobody asks
 // the master again, and is sent once more when the address is another one by now. Every call is idempotent.
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
-import type { ServiceClient } from '../wire/channel.ts'
+import type { ServiceClient } from '../wire/rpc/channel.ts'
 import { JobServiceDefinition } from '../wire/generated/job.ts'
 import { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { CallOptions, Service, ServiceDefinition } from '../wire/service.ts'

@@ -1,4 +1,4 @@
-// Why: before a file that a worker names is opened it must be known which directories are the worker's (block/known-place.ts). How:
+// Why: before a file that a worker names is opened it must be known which directories are the worker's (block/disk/known-place.ts). How:
 // the master knows them from the worker's registration; asked once for each worker, and again when what a worker names is in none.
 import type { CallOptions } from '../wire/service.ts'
 import type { WorkerList } from '../wire/generated/master.ts'

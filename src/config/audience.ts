@@ -1,9 +1,9 @@
 // Why: a key that only a server reads has no effect where it is given to a command, and its user waits for one. How: by the scope
 // that each key's definition has. Site files and the environment are shared by all who run on a host, so only -D is meant. Pure.
 import type { ConfigMode } from './config.ts'
-import type { KeyDefinition, KeyScope } from './key-definition.ts'
+import type { KeyDefinition, KeyScope } from './keys/key-definition.ts'
 import type { Setting } from './layers.ts'
-import { definitionOf } from './schema.ts'
+import { definitionOf } from './keys/schema.ts'
 
 /** Who a value is for. */
 export type Audience = 'client' | 'server' | 'both'

@@ -1,6 +1,6 @@
 // Why: what the composition roots and the command line see of the configuration: typed, frozen, units in the names.
 // How: one group a role or concern; resolve.ts fills it in. Nothing else of the configuration is visible outside.
-import type { Bandwidth } from '../base/bandwidth.ts'
+import type { Bandwidth } from '../base/flow/bandwidth.ts'
 import type { Secret } from '../base/secret.ts'
 
 /** `local`: all roles in one process. `role`: one role. `client`: a command that talks to a running cluster. */

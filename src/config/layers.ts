@@ -2,8 +2,8 @@
 // settings; a later one wins: defaults < profile < site file < skein.json < environment < -D.
 import { SkeinError } from '../base/errors.ts'
 import type { ValueLayer } from './config.ts'
-import { isOurName, isServiceAddress, keyOfName, ownNames } from './environment-names.ts'
-import { definitionOf, nearestKey } from './schema.ts'
+import { isOurName, isServiceAddress, keyOfName, ownNames } from './keys/environment-names.ts'
+import { definitionOf, nearestKey } from './keys/schema.ts'
 
 export interface Setting {
   readonly key: string

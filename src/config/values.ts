@@ -3,8 +3,8 @@ import { toSkeinError } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
 import type { ConfigMode } from './config.ts'
 import { type Setting, settingError } from './layers.ts'
-import { parseValue, type Value } from './parse-value.ts'
-import { definitionOf, type KeyName } from './schema.ts'
+import { parseValue, type Value } from './keys/parse-value.ts'
+import { definitionOf, type KeyName } from './keys/schema.ts'
 
 /** Key names in use: those of the table, with a tier's number in place of `{x}`. */
 export type UsableKey = Exclude<KeyName, `${string}{x}${string}`> | `goosefs.worker.tieredstore.level${number}.${string}`

@@ -1,20 +1,20 @@
 // Why: planning, auditing and retargeting are steps of one running load, and must not know the runner that calls them.
 // How: what they need of it, as an interface.
 import type { Clock } from '../base/clock.ts'
-import type { LoadCommand, LoadEffect } from '../load/commands.ts'
+import type { LoadCommand, LoadEffect } from '../load/state/load-commands.ts'
 import type { LoadRecord } from '../load/load.ts'
-import type { Tables } from '../load/tables.ts'
+import type { Tables } from '../load/state/load-tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
-import type { ClusterView } from './cluster-view.ts'
-import type { Dispatcher } from './dispatcher.ts'
-import type { JobWorkerRegistry } from './job-worker-registry.ts'
-import type { LoadPacing } from './load-pacing.ts'
-import type { JobMasterOptions } from './options.ts'
-import type { Outstanding } from './outstanding.ts'
-import type { SharedBlocks } from './shared-blocks.ts'
+import type { ClusterView } from './dispatch/cluster-view.ts'
+import type { Dispatcher } from './dispatch/dispatcher.ts'
+import type { JobWorkerRegistry } from './dispatch/job-worker-registry.ts'
+import type { LoadPacing } from './dispatch/load-pacing.ts'
+import type { JobMasterOptions } from './options/job-master-options.ts'
+import type { Outstanding } from './dispatch/outstanding.ts'
+import type { SharedBlocks } from './dispatch/shared-blocks.ts'
 
 export interface RunningLoadDependencies {
   readonly tables: Tables

@@ -3,7 +3,7 @@
 // master inserts sets, it does not count them, so a report that arrives twice is harmless.
 import { abortReason, type Clock, type Random } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
-import { backoffMs, type RetryPolicy } from '../base/retry.ts'
+import { backoffMs, type RetryPolicy } from '../base/flow/retry.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { CompleteSetRequest, JobServiceDefinition } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'

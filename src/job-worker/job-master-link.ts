@@ -3,7 +3,7 @@
 // mean a lost session asks here: a heartbeat decides, and only then a new session is taken, once for all who ask.
 import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { type SkeinError, toSkeinError } from '../base/errors.ts'
-import { backoffMs, type RetryPolicy } from '../base/retry.ts'
+import { backoffMs, type RetryPolicy } from '../base/flow/retry.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { JobServiceDefinition, Pacing, Pressures, RunningTask } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'

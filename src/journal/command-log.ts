@@ -7,7 +7,7 @@
 // again, can find out what holds.
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { payloadBytesMax } from './entry-codec.ts'
+import { payloadBytesMax } from './log/entry-codec.ts'
 import type { Journal, Term } from './journal.ts'
 import type { Applied, CommandState } from './command-state.ts'
 import type { Uncopied } from './state-table.ts'

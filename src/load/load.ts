@@ -2,8 +2,8 @@
 // that no other line decides which change of state is allowed.
 import { assert } from '../base/assert.ts'
 import { blockLength } from '../base/block-id.ts'
-import type { HostChoice, PlacementWish } from './placement.ts'
-import type { Selection } from './selection.ts'
+import type { HostChoice, PlacementWish } from './placing/placement.ts'
+import type { Selection } from './choice/selection.ts'
 
 /**
  * SUBMITTED -> RUNNING -> AUDITING -> COMPLETED | PARTIAL | FAILED. AUDITING goes back to RUNNING when it plans

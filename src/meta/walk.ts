@@ -1,7 +1,7 @@
 // Why: listings, counts and comparisons with the store go through a tree in the order of its keys and can stop and go on
 // anywhere. How: depth first over ordered edges; because a directory's name ends in `/`, that is the order of the keys.
 import { directoryNames, fileNames } from '../base/paths.ts'
-import type { Edge, Tables } from './tables.ts'
+import type { Edge, Tables } from './meta-tables.ts'
 
 /** A place in a walk. A directory `a/` comes just before an object `a/` that holds bytes. */
 export interface WalkPosition {

@@ -1,6 +1,6 @@
 // Why: a role that is not the master finds everyone through the master; these are its connections.
 import { connectJobMaster, connectMaster, type Connect } from '../client/master-client.ts'
-import { createClient } from '../wire/channel.ts'
+import { createClient } from '../wire/rpc/channel.ts'
 import type { JobServiceDefinition } from '../wire/generated/job.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'

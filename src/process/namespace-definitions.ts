@@ -5,8 +5,8 @@
 // not held any more. A role that cannot reach the master stops using what it held when its time is over.
 import type { Clock, Random } from '../base/clock.ts'
 import { isSkeinError, toSkeinError } from '../base/errors.ts'
-import { retry, type RetryPolicy } from '../base/retry.ts'
-import { SingleFlight } from '../base/single-flight.ts'
+import { retry, type RetryPolicy } from '../base/flow/retry.ts'
+import { SingleFlight } from '../base/flow/single-flight.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { DefinedStore, type DefinitionSource, FollowingStore } from '../ufs/following-store.ts'
 import type { UnderFileSystem } from '../ufs/under-file-system.ts'

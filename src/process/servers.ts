@@ -1,13 +1,13 @@
 // Why: all roles open their ports in the same way and close them in the same order. How: the port's part of a role,
 // started through the role's context, so that what was opened is closed when a later part fails.
 import type { Listen } from '../config/config.ts'
-import { startDataServer } from '../wire/data-server.ts'
-import type { DataPlaneHandlers } from '../wire/data-plane.ts'
-import { type ServedService, startServer } from '../wire/server.ts'
-import { startWebServer } from '../wire/web.ts'
+import { startDataServer } from '../wire/data/data-server.ts'
+import type { DataPlaneHandlers } from '../wire/data/data-plane.ts'
+import { type ServedService, startServer } from '../wire/rpc/server.ts'
+import { startWebServer } from '../wire/http/web.ts'
 import type { RoleContext } from './role-shell.ts'
 
-// The configuration has refused a wide address already, unless the operator allowed it (config/resolve.ts).
+// The configuration has refused a wide address already, unless the operator allowed it (config/resolve-config.ts).
 const allowRemote = true
 
 /** What others call a server that listens at `listening`: the same address on loopback, else the role's reachable host. */

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { Secret } from '../base/secret.ts'
 import type { ProxyConfig } from '../config/config.ts'
-import { openUnderFileSystem, type StoreAccess } from '../ufs/open.ts'
+import { openUnderFileSystem, type StoreAccess } from '../ufs/open-store.ts'
 import { proxyOfKeys } from '../ufs/store-options.ts'
 import { parseProxy, type ProxyRules } from '../ufs/transport/proxy-rules.ts'
 import type { UnderFileSystem } from '../ufs/under-file-system.ts'

@@ -3,10 +3,10 @@
 // No deadlock: a stream waits (in turn) only for the one range its reader needs; further ranges are taken only while room
 // is free at once. Bytes are held before a slot is, and a slot holder needs nothing more: it fills bytes it has reserved.
 import { abortReason } from '../base/clock.ts'
-import type { Budget, Share } from '../base/budget.ts'
+import type { Budget, Share } from '../base/flow/budget.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { ReadRequest, UnderFileSystem } from './under-file-system.ts'
-import { type ByteRange, nextStep, rangeAt, type ReadWindow } from './window.ts'
+import { type ByteRange, nextStep, rangeAt, type ReadWindow } from './read-window.ts'
 
 export interface ReadAheadOptions {
   /** Bytes of one range request (fs.cosn.read.ahead.block.size). */

@@ -1,7 +1,7 @@
 // Why: attributes and secrets of a namespace are free text until here. How: the keys are known (store-keys.ts); a bad value is
 // refused by name, and what comes out is typed, with units in its names.
 import { isIP } from 'node:net'
-import { parseBandwidth } from '../base/bandwidth.ts'
+import { parseBandwidth } from '../base/flow/bandwidth.ts'
 import { parseBytes } from '../base/bytes.ts'
 import { parseDuration } from '../base/durations.ts'
 import { SkeinError } from '../base/errors.ts'

@@ -64,7 +64,7 @@ export interface ReadRequest {
   readonly pieces?: PieceSource | undefined
 }
 
-/** See base/piece-pool.ts. */
+/** See base/flow/piece-pool.ts. */
 export interface PieceSource {
   readonly pieceBytes: number
   take(bytes: number): Uint8Array

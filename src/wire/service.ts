@@ -25,7 +25,7 @@ type Response<M extends MethodDefinition> = ReturnType<M['responseType']['decode
 
 /**
  * A service by its definition: an object with one async function a method. Throws SkeinError only.
- * Implemented by each role; wire/channel.ts makes one that calls across the network.
+ * Implemented by each role; wire/rpc/channel.ts makes one that calls across the network.
  */
 export type Service<D extends ServiceDefinition> = {
   readonly [M in keyof D['methods']]: (request: Request<D['methods'][M]>, options: CallOptions) => Promise<Response<D['methods'][M]>>

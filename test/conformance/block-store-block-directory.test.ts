@@ -1,9 +1,9 @@
 // Why: a directory of segments and files passes the suite of every BlockStore, alone and beside another one.
 import { join } from 'node:path'
-import { BlockDirectory } from '../../src/block/block-directory.ts'
-import { openBlockStore } from '../../src/block/multi-directory-store.ts'
-import { blockStoreConformance } from './block-store.ts'
-import { mebibyte, temporaryFolder } from './block-store-fixture.ts'
+import { BlockDirectory } from '../../src/block/assembly/block-directory.ts'
+import { openBlockStore } from '../../src/block/assembly/multi-directory-store.ts'
+import { blockStoreConformance } from './support/block-store.ts'
+import { mebibyte, temporaryFolder } from './support/block-store-fixture.ts'
 
 const segments = { blockBytesMax: mebibyte, segmentBytes: 2 * mebibyte }
 

@@ -1,7 +1,7 @@
 // Why: DirectoryStore passes the suite of every BlockStore.
-import { DirectoryStore } from '../../src/block/directory-store.ts'
-import { blockStoreConformance } from './block-store.ts'
-import { temporaryFolder } from './block-store-fixture.ts'
+import { DirectoryStore } from '../../src/block/directory/directory-store.ts'
+import { blockStoreConformance } from './support/block-store.ts'
+import { temporaryFolder } from './support/block-store-fixture.ts'
 
 blockStoreConformance('DirectoryStore', async () => {
   const folder = await temporaryFolder()

@@ -1,8 +1,8 @@
 // Why: several directories pass the suite of every BlockStore as if they were one.
 import { join } from 'node:path'
-import { openBlockStore } from '../../src/block/multi-directory-store.ts'
-import { blockStoreConformance } from './block-store.ts'
-import { temporaryFolder } from './block-store-fixture.ts'
+import { openBlockStore } from '../../src/block/assembly/multi-directory-store.ts'
+import { blockStoreConformance } from './support/block-store.ts'
+import { temporaryFolder } from './support/block-store-fixture.ts'
 
 blockStoreConformance('MultiDirectoryStore', async () => {
   const folder = await temporaryFolder()

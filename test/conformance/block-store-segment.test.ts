@@ -1,10 +1,10 @@
 // Why: SegmentStore passes the suite of every BlockStore, with large blocks too, and with segments so small that each test
 // fills several.
-import { BlockLedger } from '../../src/block/block-ledger.ts'
-import { prepareDirectory } from '../../src/block/directory-layout.ts'
-import { SegmentStore } from '../../src/block/segment-store.ts'
-import { blockStoreConformance, type BlockStoreStorage } from './block-store.ts'
-import { temporaryFolder } from './block-store-fixture.ts'
+import { BlockLedger } from '../../src/block/segment/block-ledger.ts'
+import { prepareDirectory } from '../../src/block/disk/directory-layout.ts'
+import { SegmentStore } from '../../src/block/segment/segment-store.ts'
+import { blockStoreConformance, type BlockStoreStorage } from './support/block-store.ts'
+import { temporaryFolder } from './support/block-store-fixture.ts'
 
 for (const segmentBytes of [64 * 1024, undefined]) {
   const make = async (): Promise<BlockStoreStorage> => {

@@ -1,8 +1,8 @@
 // Why: tiers pass the suite of every BlockStore as if they were one.
 import { join } from 'node:path'
-import { openTiers } from '../../src/block/open-tiers.ts'
-import { blockStoreConformance } from './block-store.ts'
-import { mebibyte, temporaryFolder } from './block-store-fixture.ts'
+import { openTiers } from '../../src/block/assembly/open-tiers.ts'
+import { blockStoreConformance } from './support/block-store.ts'
+import { mebibyte, temporaryFolder } from './support/block-store-fixture.ts'
 
 for (const levels of [1, 2, 3]) {
   for (const segments of [undefined, { blockBytesMax: mebibyte }]) {

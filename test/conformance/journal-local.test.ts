@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/base/clock.ts'
-import { openLocalJournal } from '../../src/journal/local-journal.ts'
+import { openLocalJournal } from '../../src/journal/log/local-journal.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../src/telemetry/registry.ts'
-import { journalConformance } from './journal.ts'
+import { journalConformance } from './support/journal.ts'
 
 journalConformance('LocalJournal', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'skein-journal-'))

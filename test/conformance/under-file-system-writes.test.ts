@@ -1,11 +1,11 @@
 import { link, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { openUnderFileSystem } from '../../src/ufs/open.ts'
+import { openUnderFileSystem } from '../../src/ufs/open-store.ts'
 import { cosnDefaults } from '../../src/ufs/store-options.ts'
 import { startOrigin } from '../support/origin/server.ts'
 import { openCosn, openS3, testCredential, testDependencies } from '../support/origin/stores.ts'
-import { underFileSystemWrites, type WritableStoreUnderTest } from './under-file-system-writes.ts'
+import { underFileSystemWrites, type WritableStoreUnderTest } from './support/under-file-system-writes.ts'
 
 async function onOrigin(style: 's3' | 'cosn', prefix: string): Promise<WritableStoreUnderTest> {
   const credential = style === 's3' ? testCredential : { ...testCredential, sessionToken: 'session+Token/=' }

@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { cosnDefaults } from '../../src/ufs/store-options.ts'
-import { openUnderFileSystem } from '../../src/ufs/open.ts'
+import { openUnderFileSystem } from '../../src/ufs/open-store.ts'
 import { startOrigin } from '../support/origin/server.ts'
 import { openCosn, openS3, testCredential, testDependencies } from '../support/origin/stores.ts'
-import { type StoreUnderTest, underFileSystemConformance } from './under-file-system-suite.ts'
+import { type StoreUnderTest, underFileSystemConformance } from './support/under-file-system-suite.ts'
 
 async function onOrigin(style: 's3' | 'cosn', prefix: string): Promise<StoreUnderTest> {
   const credential = style === 's3' ? testCredential : { ...testCredential, sessionToken: 'session+Token/=' }

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { createBullMqQueue } from '../../src/queue/bullmq-queue.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
-import { queueConformance } from '../conformance/queue.ts'
+import { queueConformance } from '../conformance/support/queue.ts'
 import { redisAvailable, type RedisServer, startRedis } from '../support/redis.ts'
 
 describe.skipIf(!redisAvailable)('with a real Redis', () => {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { createBullMqQueue } from '../../src/queue/bullmq-queue.ts'
 import type { Queue, Task } from '../../src/queue/queue.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
-import { gate, taskOf, until } from '../conformance/queue.ts'
+import { gate, taskOf, until } from '../conformance/support/queue.ts'
 import { redisAvailable, type RedisServer, startRedis } from '../support/redis.ts'
 
 describe.skipIf(!redisAvailable)('BullMqQueue when Redis misbehaves', () => {

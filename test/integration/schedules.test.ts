@@ -11,7 +11,7 @@ import { type Connect, connectAtJobMaster, connectMaster } from '../../src/clien
 import { createBullMqScheduleTimer } from '../../src/queue/bullmq-schedule-timer.ts'
 import type { ScheduleTimer, TimerEntry } from '../../src/queue/schedule-timer.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
-import { createClient, type ServiceClient } from '../../src/wire/channel.ts'
+import { createClient, type ServiceClient } from '../../src/wire/rpc/channel.ts'
 import type { LoadStatus } from '../../src/wire/generated/job.ts'
 import type { MasterServiceDefinition } from '../../src/wire/generated/master.ts'
 import { type Schedule, type ScheduleRun, ScheduleServiceDefinition } from '../../src/wire/generated/schedule.ts'

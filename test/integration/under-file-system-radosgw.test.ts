@@ -1,8 +1,8 @@
 // Why: the stores' contract against a real gateway, path style and virtual-hosted. Skipped where Ceph is not installed.
 import { CreateBucketCommand, DeleteObjectCommand, ListMultipartUploadsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { type StoreUnderTest, underFileSystemConformance } from '../conformance/under-file-system-suite.ts'
-import { underFileSystemWrites, type WritableStoreUnderTest } from '../conformance/under-file-system-writes.ts'
+import { type StoreUnderTest, underFileSystemConformance } from '../conformance/support/under-file-system-suite.ts'
+import { underFileSystemWrites, type WritableStoreUnderTest } from '../conformance/support/under-file-system-writes.ts'
 import { openCosn, openS3 } from '../support/origin/stores.ts'
 import { type Radosgw, radosgwInstalled, startRadosgw } from '../support/radosgw.ts'
 

@@ -8,7 +8,18 @@ import { seededRandom } from '../../src/base/clock.ts'
 import { type Origin, startOrigin } from '../support/origin/server.ts'
 import { testCredential } from '../support/origin/stores.ts'
 import { SourceSkein } from '../support/source-skein.ts'
-import { below, type Client, clientOf, directories, fileBytes, keys, type Kind, put, Reference, type Step } from './freeing-model.ts'
+import {
+  below,
+  type Client,
+  clientOf,
+  directories,
+  fileBytes,
+  keys,
+  type Kind,
+  put,
+  Reference,
+  type Step,
+} from './support/freeing-model.ts'
 import { ordinaryOrLong } from '../support/run-length.ts'
 
 const steps = Number(process.env['SKEIN_STEPS'] ?? ordinaryOrLong(30, 10_000))

@@ -1,6 +1,6 @@
 // Why: the journal keeps its promise over power losses, and this test would notice if it did not: each planted mistake must be caught.
 import { expect, test } from 'vitest'
-import { runPowerLossTorture } from '../torture/journal-power-loss.ts'
+import { runPowerLossTorture } from '../torture/support/journal-power-loss.ts'
 
 const seed = 20_240
 

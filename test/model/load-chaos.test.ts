@@ -2,8 +2,8 @@
 // everything. How: the whole job master in a small world with its own time; fast-check draws the faults and when.
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { never } from './load-doubles.ts'
-import { megabyte, World } from './load-world.ts'
+import { never } from './support/load-doubles.ts'
+import { megabyte, World } from './support/load-world.ts'
 import { ordinaryOrLong } from '../support/run-length.ts'
 
 type Fault =

@@ -2,8 +2,8 @@
 // the bounds as they are in production, in virtual time.
 import { afterEach, expect, test } from 'vitest'
 import type { LoadStatus } from '../../src/wire/generated/job.ts'
-import { never } from './load-doubles.ts'
-import { megabyte, World, type WorldOptions } from './load-world.ts'
+import { never } from './support/load-doubles.ts'
+import { megabyte, World, type WorldOptions } from './support/load-world.ts'
 
 const production = { repairRoundsMax: 5, retry: { attemptsMax: 5, initialMs: 500, maxMs: 15_000 }, laneBytesMax: 4 * 1024 ** 3 }
 

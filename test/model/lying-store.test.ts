@@ -2,8 +2,8 @@
 // Skein (test/support/lying-store). SKEIN_TEST_LONG=1 plays 5,000 seeds; SKEIN_SEED=n replays one. And a test that cannot fail
 // is none: rules of trust are taken away one after the other, and the oracle must see each.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type * as listedNames from '../../src/cache-master/listed-names.ts'
-import type * as looks from '../../src/cache-master/listing-looks.ts'
+import type * as listedNames from '../../src/cache-master/store/listed-names.ts'
+import type * as looks from '../../src/cache-master/store/listing-looks.ts'
 import type * as rangeAnswer from '../../src/ufs/trust/range-answer.ts'
 import type * as rules from '../../src/ufs/trust/rules.ts'
 import type { ListPage } from '../../src/ufs/under-file-system.ts'
@@ -52,7 +52,7 @@ vi.mock('../../src/ufs/trust/range-answer.ts', async (original) => {
   return { ...real, rangeProblem }
 })
 
-vi.mock('../../src/cache-master/listing-looks.ts', async (original) => {
+vi.mock('../../src/cache-master/store/listing-looks.ts', async (original) => {
   const real = await original<Looks>()
   const believed = (page: ListPage): ListPage => ({ ...page, objects: page.objects.map(({ doubt: _doubt, ...object }) => object) })
   const withOwnWord: Looks['withOwnWord'] = (page, ...args) =>
@@ -61,7 +61,7 @@ vi.mock('../../src/cache-master/listing-looks.ts', async (original) => {
   return { ...real, withOwnWord, goneOf }
 })
 
-vi.mock('../../src/cache-master/listed-names.ts', async (original) => {
+vi.mock('../../src/cache-master/store/listed-names.ts', async (original) => {
   const real = await original<ListedNames>()
   const listedObject: ListedNames['listedObject'] = (...args) =>
     planted.has('names') ? Promise.resolve(undefined) : real.listedObject(...args)

@@ -2,16 +2,16 @@
 // How: random stores, listed page by page, against a reference of a plain Map; then the commands again on fresh tables.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { apply } from '../../src/meta/apply.ts'
-import type { Command } from '../../src/meta/commands.ts'
-import type { ListedObject } from '../../src/meta/listed-object.ts'
-import { compareKeys } from '../../src/meta/key-order.ts'
-import { diffPage, isMarker } from '../../src/meta/listing-diff.ts'
-import { directoryAt, fileAt, namespaceByName } from '../../src/meta/resolve.ts'
-import { isSameVersion } from '../../src/meta/tree.ts'
+import { apply } from '../../src/meta/apply/apply-meta.ts'
+import type { Command } from '../../src/meta/commands/commands.ts'
+import type { ListedObject } from '../../src/meta/commands/listed-object.ts'
+import { compareKeys } from '../../src/meta/edge-order.ts'
+import { diffPage, isMarker } from '../../src/meta/apply/listing-diff.ts'
+import { directoryAt, fileAt, namespaceByName } from '../../src/meta/resolve-path.ts'
+import { isSameVersion } from '../../src/meta/apply/tree.ts'
 import { walk } from '../../src/meta/walk.ts'
-import { createNamespace, listing, object } from '../unit/meta/commands.ts'
-import { MemoryTables } from '../unit/meta/memory-tables.ts'
+import { createNamespace, listing, object } from '../unit/meta/support/commands.ts'
+import { MemoryTables } from '../unit/meta/support/memory-tables.ts'
 
 const key = fc
   .array(fc.constantFrom('a', 'b', 'a-', 'a0', '/', '/', '//', 'é', '\uFFFD', '\u{1F600}'), { minLength: 1, maxLength: 6 })

@@ -4,15 +4,15 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { MasterContext } from '../../src/cache-master/master-context.ts'
-import { RecentChanges } from '../../src/cache-master/recent-changes.ts'
-import { StoreSync } from '../../src/cache-master/store-sync.ts'
-import { apply } from '../../src/meta/apply.ts'
-import type { Command } from '../../src/meta/commands.ts'
-import { directoryAt, fileAt, namespaceByName } from '../../src/meta/resolve.ts'
+import { RecentChanges } from '../../src/cache-master/state/recent-changes.ts'
+import { StoreSync } from '../../src/cache-master/store/store-sync.ts'
+import { apply } from '../../src/meta/apply/apply-meta.ts'
+import type { Command } from '../../src/meta/commands/commands.ts'
+import { directoryAt, fileAt, namespaceByName } from '../../src/meta/resolve-path.ts'
 import { walk } from '../../src/meta/walk.ts'
-import { FakeClock, FakeStore } from '../unit/cache-master/fakes.ts'
-import { createNamespace } from '../unit/meta/commands.ts'
-import { MemoryTables } from '../unit/meta/memory-tables.ts'
+import { FakeClock, FakeStore } from '../unit/cache-master/support/fakes.ts'
+import { createNamespace } from '../unit/meta/support/commands.ts'
+import { MemoryTables } from '../unit/meta/support/memory-tables.ts'
 
 const own = ['d/a', 'd/b', 'e/a', 'e/f/b', 'x'] as const
 const foreign = ['g/a', 'g/h/b', 'y', 'z/c'] as const

@@ -2,10 +2,10 @@
 // reads from the workers only (nothing falls through to the store) and compares with what the dataset's keys say.
 import { setTimeout } from 'node:timers/promises'
 import { systemClock, systemRandom } from '../../src/base/clock.ts'
-import { FileReader } from '../../src/client/file-reader.ts'
+import { FileReader } from '../../src/client/read/file-reader.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
-import { createClient, type ServiceClient } from '../../src/wire/channel.ts'
-import { DataClient } from '../../src/wire/data-client.ts'
+import { createClient, type ServiceClient } from '../../src/wire/rpc/channel.ts'
+import { DataClient } from '../../src/wire/data/data-client.ts'
 import { type FileInfo, MasterServiceDefinition } from '../../src/wire/generated/master.ts'
 import type { Service } from '../../src/wire/service.ts'
 import { contentOf, type DatasetObject, sha256 } from './dataset.ts'

@@ -1,6 +1,6 @@
 // A pool of pieces that spoils what is given back, so that whoever still reads it is found out.
 import { systemClock } from '../../src/base/clock.ts'
-import { PiecePool } from '../../src/base/piece-pool.ts'
+import { PiecePool } from '../../src/base/flow/piece-pool.ts'
 
 export class PoisonedPieces extends PiecePool {
   givenBackBytes = 0

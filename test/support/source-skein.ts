@@ -3,8 +3,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadConfig } from '../../src/config/load.ts'
-import { type Cluster, connectCluster } from '../../src/process/cluster.ts'
+import { loadConfig } from '../../src/config/read-config.ts'
+import { type Cluster, connectCluster } from '../../src/client/connect.ts'
 import { type Child, startChild } from './child.ts'
 import { freePorts } from './local-skein.ts'
 import type { Origin } from './origin/server.ts'
@@ -38,7 +38,7 @@ export class SourceSkein {
 
   /** Starts it, or starts it again, and waits for its ready line. */
   async start(): Promise<void> {
-    const script = join(import.meta.dirname, '../torture/worker-skein-child.ts')
+    const script = join(import.meta.dirname, '../torture/support/worker-skein-child.ts')
     this.#child = startChild(process.execPath, [script, JSON.stringify(this.definitions)], { logFile: this.logFile })
     await this.#child.line((line) => (line.startsWith('{"ready"') ? line : undefined), 60_000)
     this.#cluster = connectCluster(loadConfig({ mode: 'client', definitions: { 'skein.home': this.home }, environment: {} }))

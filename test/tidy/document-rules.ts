@@ -1,9 +1,9 @@
 // Why: documentation goes stale where nothing holds it to the code. How: each rule takes pages and returns one line a violation, so
 // that the test can run it over the real pages and over planted ones.
 import { CommanderError } from 'commander'
-import { splitArguments } from '../../src/cli/global-options.ts'
+import { splitArguments } from '../../src/cli/frame/global-options.ts'
 import { commandTree } from '../../src/cli/program.ts'
-import { definitionOf } from '../../src/config/schema.ts'
+import { definitionOf } from '../../src/config/keys/schema.ts'
 import { codeBlocks, commandLines, simpleCommands } from '../support/documented-commands.ts'
 
 export interface Page {

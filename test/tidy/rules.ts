@@ -19,12 +19,11 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   queue: ['base', 'telemetry'],
   meta: ['base'],
   load: ['base'],
-  client: ['base', 'telemetry', 'wire', 'block'],
+  client: ['base', 'config', 'telemetry', 'wire', 'block'],
   'cache-master': ['base', 'telemetry', 'wire', 'ufs', 'journal', 'meta'],
   'cache-worker': ['base', 'telemetry', 'wire', 'ufs', 'block', 'client'],
   'job-master': ['base', 'telemetry', 'wire', 'journal', 'queue', 'load', 'client'],
   'job-worker': ['base', 'telemetry', 'wire', 'queue', 'ufs', 'load', 'client'],
-  tuning: ['base', 'config'],
   process: [
     'base',
     'config',
@@ -41,19 +40,18 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
     'cache-worker',
     'job-master',
     'job-worker',
-    'tuning',
   ],
-  cli: ['base', 'config', 'wire', 'client', 'tuning', 'process'],
+  cli: ['base', 'config', 'wire', 'ufs', 'client', 'process'],
 }
 
 /** Heavy dependencies and the only files that may import them. */
 export const heavyDependencies: Readonly<Record<string, readonly string[]>> = {
   bullmq: ['src/queue/bullmq-queue.ts', 'src/queue/bullmq-schedule-timer.ts'],
   ioredis: ['src/queue/bullmq-queue.ts', 'src/queue/bullmq-schedule-timer.ts'],
-  croner: ['src/load/schedule-times.ts'],
-  '@grpc/grpc-js': ['src/wire/grpc.ts'],
-  '@aws-sdk/client-s3': ['src/ufs/sdk-requests.ts'],
-  lmdb: ['src/journal/lmdb-state.ts', 'src/journal/lmdb-walk.ts', 'src/journal/state-check-child.ts'],
+  croner: ['src/load/schedule/schedule-times.ts'],
+  '@grpc/grpc-js': ['src/wire/rpc/grpc.ts'],
+  '@aws-sdk/client-s3': ['src/ufs/s3/request/sdk-requests.ts'],
+  lmdb: ['src/journal/state/lmdb-state.ts', 'src/journal/state/lmdb-walk.ts', 'src/journal/state/state-check-child.ts'],
   commander: ['src/cli/'],
 }
 

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { seededRandom } from '../../src/base/clock.ts'
-import { BlockDirectory } from '../../src/block/block-directory.ts'
-import { bytesOf, readWhole, storeDependencies, usedBytesOf } from '../conformance/block-store-fixture.ts'
-import { recordsIn } from '../conformance/segment-fixture.ts'
+import { BlockDirectory } from '../../src/block/assembly/block-directory.ts'
+import { bytesOf, readWhole, storeDependencies, usedBytesOf } from '../conformance/support/block-store-fixture.ts'
+import { recordsIn } from '../conformance/support/segment-fixture.ts'
 import { startChild } from '../support/child.ts'
-import { directoryOf, generationOf, lengthOf } from './block-segments.ts'
+import { directoryOf, generationOf, lengthOf } from './support/block-segments.ts'
 
 const kills = process.env['SKEIN_TORTURE'] === 'full' ? 100 : 20
 const seed = Number(process.env['SKEIN_SEED'] ?? process.hrtime.bigint() % 1_000_000n)
@@ -91,7 +91,7 @@ test(`${kills} kills of a worker that writes, frees and compacts (seed ${seed})`
   let told = 0
   let segmentNumber = 0
   for (let round = 0; round < kills; round += 1) {
-    const script = join(import.meta.dirname, 'block-segments-child.ts')
+    const script = join(import.meta.dirname, 'support/block-segments-child.ts')
     const args = [script, path, String(round * generationsOfARound), String(seed + round)]
     const child = startChild(process.execPath, args, { logFile: join(folder, 'child.log') })
     await child.line((line) => (line === 'ready' ? true : undefined), 30_000)

@@ -1,6 +1,6 @@
 // Why: power loss, at length (the short run is in test/model). SKEIN_TORTURE=full runs 10,000 crash states; SKEIN_SEED replays.
 import { expect, test } from 'vitest'
-import { runPowerLossTorture } from './journal-power-loss.ts'
+import { runPowerLossTorture } from './support/journal-power-loss.ts'
 
 const seed = Number(process.env['SKEIN_SEED'] ?? process.hrtime.bigint() % 1_000_000n)
 const crashes = process.env['SKEIN_TORTURE'] === 'full' ? 10_000 : 1000

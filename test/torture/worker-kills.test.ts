@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { seededRandom } from '../../src/base/clock.ts'
-import { readWhole, storeDependencies, usedBytesOf } from '../conformance/block-store-fixture.ts'
-import { recordsIn } from '../conformance/segment-fixture.ts'
+import { readWhole, storeDependencies, usedBytesOf } from '../conformance/support/block-store-fixture.ts'
+import { recordsIn } from '../conformance/support/segment-fixture.ts'
 import { type Child, startChild } from '../support/child.ts'
-import { type Addresses, type Expected, WorkerClients } from './worker-clients.ts'
-import { bytesOf, directoriesOf, headerOf, openTorture } from './worker-house.ts'
+import { type Addresses, type Expected, WorkerClients } from './support/worker-clients.ts'
+import { bytesOf, directoriesOf, headerOf, openTorture } from './support/worker-house.ts'
 
 const kills = process.env['SKEIN_TORTURE'] === 'full' ? 100 : 5
 const seed = Number(process.env['SKEIN_SEED'] ?? process.hrtime.bigint() % 1_000_000n)
@@ -66,7 +66,7 @@ async function judge(expected: ReadonlyMap<number, Expected>, round: number): Pr
 }
 
 async function startWorker(): Promise<Addresses> {
-  const script = join(import.meta.dirname, 'worker-child.ts')
+  const script = join(import.meta.dirname, 'support/worker-child.ts')
   child = startChild(process.execPath, [script, folder], { logFile: join(folder, 'child.log') })
   return await child.line((line) => (line.startsWith('{"ready"') ? (JSON.parse(line) as Addresses) : undefined), 60_000)
 }

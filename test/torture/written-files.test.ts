@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/clock.ts'
-import { loadConfig } from '../../src/config/load.ts'
-import { type Cluster, connectCluster } from '../../src/process/cluster.ts'
+import { loadConfig } from '../../src/config/read-config.ts'
+import { type Cluster, connectCluster } from '../../src/client/connect.ts'
 import type { ObjectInfo, UnderFileSystem } from '../../src/ufs/under-file-system.ts'
-import { readObject } from '../conformance/under-file-system-writes.ts'
+import { readObject } from '../conformance/support/under-file-system-writes.ts'
 import { type Child, startChild } from '../support/child.ts'
 import { contentOf, sha256 } from '../support/dataset.ts'
 import { freePorts } from '../support/local-skein.ts'
@@ -85,7 +85,7 @@ describe(`written files and kill -9, seed ${seed}`, () => {
   let files = 0
 
   const start = async (): Promise<void> => {
-    child = startChild(process.execPath, [join(import.meta.dirname, 'written-files-child.ts'), JSON.stringify(definitions)], {
+    child = startChild(process.execPath, [join(import.meta.dirname, 'support/written-files-child.ts'), JSON.stringify(definitions)], {
       logFile: join(folder, 'local.log'),
     })
     await child.line((line) => (line.startsWith('{"ready"') ? line : undefined), 40_000)

@@ -6,7 +6,7 @@
 import type { OnReadOpts, Socket } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
-import { AnswerFault, type AnswerHead, type AnswerHeaders, ChunkedBody, parseHead } from '../http-head.ts'
+import { AnswerFault, type AnswerHead, type AnswerHeaders, ChunkedBody, parseHead } from './http-head.ts'
 import type { ReadTurns } from '../read-turns.ts'
 import { LeastRate } from './least-rate.ts'
 import { openSocket, type OpeningSocket, ProxyFault, type SocketRoute } from './open-socket.ts'

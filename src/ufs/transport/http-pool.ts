@@ -1,7 +1,7 @@
 // Why: requests to one host share its connections. How: HTTP/1.1 and nothing else, a connection a request (http-connection.ts);
 // further requests wait in line. By a proxy, http requests name the whole URL (RFC 9112 3.2.2).
 import type { Clock } from '../../base/clock.ts'
-import { requestText } from '../http-head.ts'
+import { requestText } from './http-head.ts'
 import { ReadTurns } from '../read-turns.ts'
 import { type AnswerHandler, closedError, type ConnectionOptions, type ConnectionRequest, HttpConnection } from './http-connection.ts'
 

@@ -3,7 +3,7 @@
 // RFC 9110 9.3.6); http is sent to the proxy itself, with whole URLs in the request lines (http-pool.ts).
 import { connect as connectPlain, isIP, type LookupFunction, type OnReadOpts, type Socket } from 'node:net'
 import { connect as connectSecure } from 'node:tls'
-import { parseHead } from '../http-head.ts'
+import { parseHead } from './http-head.ts'
 import type { ProxyServer } from './proxy-rules.ts'
 
 export interface SocketRoute {

@@ -2,7 +2,7 @@
 // know which field it was. How: every rule of this room refuses through this one file, so that all refusals name the request,
 // the field, its value and what was expected, and none is retryable.
 import { SkeinError } from '../../base/errors.ts'
-import type { StoreAddress } from '../s3-errors.ts'
+import type { StoreAddress } from './s3-errors.ts'
 
 /** The request that was answered, for messages. */
 export interface AnswerContext {

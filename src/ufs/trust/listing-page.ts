@@ -4,7 +4,7 @@
 // a look at the object clears up, or as a problem that is this one file's failure.
 import type { SkeinError } from '../../base/errors.ts'
 import { compareKeys } from '../key-order.ts'
-import type { RawListing, RawObject } from '../listing-scan.ts'
+import type { RawListing, RawObject } from './listing-scan.ts'
 import type { ObjectInfo } from '../under-file-system.ts'
 import { type AnswerContext, fieldProblemText, notUnderstoodError, refusedAnswer, shown } from './answer-error.ts'
 import { byteCountExpected, byteCountOf, etagOf, timeExpected, timeOf } from './field-values.ts'

@@ -1,7 +1,7 @@
 // Why: what a store says of an object, or of a write, is believed only as far as it can be read. How: pure functions from an
 // answer to what it says. A header that nobody needs is not looked at, however odd it is; one that is needed and cannot be read
 // is refused with its name and value; one that may be missing has a stand-in. docs/store-trust.md says each rule in words.
-import type { AnswerHeaders } from '../http-head.ts'
+import type { AnswerHeaders } from '../transport/http-head.ts'
 import { bareEtag } from './range-answer.ts'
 import { byteCountOf, timeOf } from './field-values.ts'
 

@@ -1,7 +1,7 @@
 // Why: bytes are only data when the answer they came in proves what they are. How: one pure function that holds the head of
 // an answer to a range GET against the question. An answer that is joined to others must name its version; one that is the
 // whole object by itself is one version whatever it says. docs/store-trust.md says each rule in words.
-import type { AnswerHeaders } from '../http-head.ts'
+import type { AnswerHeaders } from '../transport/http-head.ts'
 
 export interface RangeQuestion {
   readonly offset: number

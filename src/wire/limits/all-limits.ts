@@ -5,11 +5,11 @@ import { LifecycleServiceDefinition, PersistServiceDefinition } from '../generat
 import { MasterServiceDefinition } from '../generated/master.ts'
 import { ScheduleServiceDefinition } from '../generated/schedule.ts'
 import { WorkerServiceDefinition } from '../generated/worker.ts'
-import { jobLimits, scheduleLimits } from './job.ts'
-import { lifecycleLimits, persistLimits } from './lifecycle.ts'
-import { masterLimits } from './master.ts'
+import { jobLimits, scheduleLimits } from './job-limits.ts'
+import { lifecycleLimits, persistLimits } from './lifecycle-limits.ts'
+import { masterLimits } from './master-limits.ts'
 import { limitedBy, type ServiceLimits } from './service-limits.ts'
-import { workerLimits } from './worker.ts'
+import { workerLimits } from './worker-limits.ts'
 
 const limitsByName: Readonly<Record<string, ServiceLimits>> = {
   [MasterServiceDefinition.fullName]: masterLimits,

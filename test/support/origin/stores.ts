@@ -3,7 +3,7 @@ import { systemClock, systemRandom } from '../../../src/base/clock.ts'
 import { Secret } from '../../../src/base/secret.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
-import { type OpenDependencies, openUnderFileSystem } from '../../../src/ufs/open.ts'
+import { type OpenDependencies, openUnderFileSystem } from '../../../src/ufs/open-store.ts'
 import { type CosnDefaults, cosnDefaults } from '../../../src/ufs/store-options.ts'
 import type { UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
 

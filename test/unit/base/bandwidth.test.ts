@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bandwidthAt, parseBandwidth } from '../../../src/base/bandwidth.ts'
+import { bandwidthAt, parseBandwidth } from '../../../src/base/flow/bandwidth.ts'
 
 const mib = 1024 ** 2
 const at = (hours: number, minutes = 0): number => new Date(2026, 4, 13, hours, minutes).getTime()

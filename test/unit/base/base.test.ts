@@ -13,16 +13,16 @@ import {
   fileIdOf,
   fileIdOfBlock,
 } from '../../../src/base/block-id.ts'
-import { Budget } from '../../../src/base/budget.ts'
+import { Budget } from '../../../src/base/flow/budget.ts'
 import { formatBytes, parseBytes } from '../../../src/base/bytes.ts'
 import { seededRandom, systemClock } from '../../../src/base/clock.ts'
 import { formatDuration, parseDuration } from '../../../src/base/durations.ts'
 import { SkeinError, toSkeinError } from '../../../src/base/errors.ts'
 import { pageBytes, pageChecksums, PageChecksummer } from '../../../src/base/page-checksum.ts'
 import { directoryNames, fileNames, formatPath, keyProblem, parsePath } from '../../../src/base/paths.ts'
-import { backoffMs, retry } from '../../../src/base/retry.ts'
+import { backoffMs, retry } from '../../../src/base/flow/retry.ts'
 import { Secret } from '../../../src/base/secret.ts'
-import { SingleFlight } from '../../../src/base/single-flight.ts'
+import { SingleFlight } from '../../../src/base/flow/single-flight.ts'
 
 const forever = new AbortController().signal
 

@@ -1,6 +1,6 @@
 // A reader that is about to read counts as demand, but not as one that has been seen at a store.
 import { expect, test } from 'vitest'
-import { DemandGauge } from '../../../src/base/demand-gauge.ts'
+import { DemandGauge } from '../../../src/base/flow/demand-gauge.ts'
 
 test('an announced reader holds back until it ends, and is not counted', () => {
   const gauge = new DemandGauge()

@@ -2,8 +2,8 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openIdentity } from '../../../src/base/identity.ts'
-import { temporaryFolder } from '../../conformance/block-store-fixture.ts'
+import { openIdentity } from '../../../src/base/files/identity.ts'
+import { temporaryFolder } from '../../conformance/support/block-store-fixture.ts'
 
 let home = ''
 let remove = (): Promise<void> => Promise.resolve()

@@ -3,7 +3,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { makeDirectories } from '../../../src/base/make-directories.ts'
+import { makeDirectories } from '../../../src/base/files/make-directories.ts'
 
 let directory: string
 beforeEach(async () => {

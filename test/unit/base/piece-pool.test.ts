@@ -1,7 +1,7 @@
 // Memory that is lent again must have come back whole.
 import { expect, test } from 'vitest'
-import { PiecePool } from '../../../src/base/piece-pool.ts'
-import { VirtualClock } from '../../model/load-doubles.ts'
+import { PiecePool } from '../../../src/base/flow/piece-pool.ts'
+import { VirtualClock } from '../../model/support/load-doubles.ts'
 
 function pool(idleMax = 2): { pieces: PiecePool; clock: VirtualClock } {
   const clock = new VirtualClock()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
-import { Standstill } from '../../../src/base/standstill.ts'
+import { Standstill } from '../../../src/base/flow/standstill.ts'
 
 describe('a standstill', () => {
   it('is the time by which timers come too late, and a timer in time is none', () => {

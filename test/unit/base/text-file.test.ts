@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { readText, readTextFile, textLines } from '../../../src/base/text-file.ts'
+import { readText, readTextFile, textLines } from '../../../src/base/files/text-file.ts'
 
 const refuse = (message: string): SkeinError => new SkeinError('invalid_argument', message, { reason: 'refused' })
 let folder: string

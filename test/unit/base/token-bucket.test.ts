@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { DemandGauge } from '../../../src/base/demand-gauge.ts'
-import { TokenBucket } from '../../../src/base/token-bucket.ts'
-import { never, VirtualClock } from '../../model/load-doubles.ts'
+import { DemandGauge } from '../../../src/base/flow/demand-gauge.ts'
+import { TokenBucket } from '../../../src/base/flow/token-bucket.ts'
+import { never, VirtualClock } from '../../model/support/load-doubles.ts'
 
 const mib = 1024 ** 2
 

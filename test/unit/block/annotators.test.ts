@@ -1,8 +1,8 @@
 // Why: the annotators' order against the definitions themselves, computed the long way from every touch there was.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { BlockAnnotator } from '../../../src/block/annotator.ts'
-import { annotatorMaker, type AnnotatorSettings } from '../../../src/block/choose-annotator.ts'
+import type { BlockAnnotator } from '../../../src/block/tier/order/annotator.ts'
+import { annotatorMaker, type AnnotatorSettings } from '../../../src/block/tier/order/choose-annotator.ts'
 
 /** C(now) of semantics.md, or the last touch for LRU. Each tier is a map of the touches of its blocks. */
 class Reference {

@@ -10,8 +10,8 @@ import {
   pageCount,
   rottenPage,
   sameHeader,
-} from '../../../src/block/block-file.ts'
-import { bytesOf, headerOf } from '../../conformance/block-store-fixture.ts'
+} from '../../../src/block/disk/block-file.ts'
+import { bytesOf, headerOf } from '../../conformance/support/block-store-fixture.ts'
 
 const headers = fc.record({
   blockId: fc.maxSafeNat(),

@@ -4,11 +4,19 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { seededRandom, systemClock, type Clock } from '../../../src/base/clock.ts'
-import { BlockScrub } from '../../../src/block/block-scrub.ts'
-import { openTiers } from '../../../src/block/open-tiers.ts'
-import { openBlockStore } from '../../../src/block/multi-directory-store.ts'
-import { type BytesOnDisk, recordsIn } from '../../conformance/segment-fixture.ts'
-import { bytesOf, headerOf, mebibyte, never, readWhole, storeDependencies, temporaryFolder } from '../../conformance/block-store-fixture.ts'
+import { BlockScrub } from '../../../src/block/assembly/block-scrub.ts'
+import { openTiers } from '../../../src/block/assembly/open-tiers.ts'
+import { openBlockStore } from '../../../src/block/assembly/multi-directory-store.ts'
+import { type BytesOnDisk, recordsIn } from '../../conformance/support/segment-fixture.ts'
+import {
+  bytesOf,
+  headerOf,
+  mebibyte,
+  never,
+  readWhole,
+  storeDependencies,
+  temporaryFolder,
+} from '../../conformance/support/block-store-fixture.ts'
 
 let root = ''
 let cleanups: (() => Promise<unknown>)[] = []

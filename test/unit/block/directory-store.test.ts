@@ -3,8 +3,8 @@ import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, stat, symlink,
 import { openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { DirectoryReservation } from '../../../src/block/directory-reservation.ts'
-import { DirectoryStore } from '../../../src/block/directory-store.ts'
+import { DirectoryReservation } from '../../../src/block/directory/directory-reservation.ts'
+import { DirectoryStore } from '../../../src/block/directory/directory-store.ts'
 import {
   bytesOf,
   headerOf,
@@ -14,7 +14,7 @@ import {
   storeDependencies,
   temporaryFolder,
   usedBytesOf,
-} from '../../conformance/block-store-fixture.ts'
+} from '../../conformance/support/block-store-fixture.ts'
 
 let root = ''
 let cleanups: (() => Promise<unknown>)[] = []

@@ -10,7 +10,7 @@ import {
   mayRead,
   mayWrite,
   stepDisk,
-} from '../../../src/block/disk-health.ts'
+} from '../../../src/block/disk/disk-health.ts'
 
 const limits: DiskHealthLimits = { windowMs: 1000, faultsToUnstable: 3, probeIntervalMs: 100, probesToNormal: 2, probesToDown: 2 }
 const fault = (atMs: number): DiskEvent => ({ kind: 'fault', atMs })

@@ -4,13 +4,20 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { pageChecksums } from '../../../src/base/page-checksum.ts'
-import { BlockDirectory } from '../../../src/block/block-directory.ts'
+import { BlockDirectory } from '../../../src/block/assembly/block-directory.ts'
 import type { BlockHeader } from '../../../src/block/block-store.ts'
-import type * as DiskCalls from '../../../src/block/disk-calls.ts'
-import { bytesOf, headerOf, mebibyte, readWhole, storeDependencies, temporaryFolder } from '../../conformance/block-store-fixture.ts'
+import type * as DiskCalls from '../../../src/block/disk/disk-calls.ts'
+import {
+  bytesOf,
+  headerOf,
+  mebibyte,
+  readWhole,
+  storeDependencies,
+  temporaryFolder,
+} from '../../conformance/support/block-store-fixture.ts'
 
 const watched = vi.hoisted(() => ({ calls: [] as string[], failSync: '', failWrite: false }))
-vi.mock('../../../src/block/disk-calls.ts', async (importOriginal) => {
+vi.mock('../../../src/block/disk/disk-calls.ts', async (importOriginal) => {
   const real = await importOriginal<typeof DiskCalls>()
   const { readlinkSync } = await import('node:fs')
   const note = (what: string, path: string): void => {

@@ -2,7 +2,7 @@
 // deletes what it must not, fits when it is carried out, and deletes nothing where the request may not.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Action, type Candidate, planRelease, planRoom, type TierView } from '../../../src/block/eviction-policy.ts'
+import { type Action, type Candidate, planRelease, planRoom, type TierView } from '../../../src/block/tier/eviction-policy.ts'
 
 const block = (blockId: number, bytes: number, directory = 0, deletable = true): Candidate => ({ blockId, bytes, directory, deletable })
 

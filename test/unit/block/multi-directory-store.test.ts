@@ -3,10 +3,17 @@ import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { BlockStore } from '../../../src/block/block-store.ts'
-import { DirectoryStore } from '../../../src/block/directory-store.ts'
-import { openTiers } from '../../../src/block/open-tiers.ts'
-import { openBlockStore } from '../../../src/block/multi-directory-store.ts'
-import { bytesOf, headerOf, readWhole, storeDependencies, temporaryFolder, usedBytesOf } from '../../conformance/block-store-fixture.ts'
+import { DirectoryStore } from '../../../src/block/directory/directory-store.ts'
+import { openTiers } from '../../../src/block/assembly/open-tiers.ts'
+import { openBlockStore } from '../../../src/block/assembly/multi-directory-store.ts'
+import {
+  bytesOf,
+  headerOf,
+  readWhole,
+  storeDependencies,
+  temporaryFolder,
+  usedBytesOf,
+} from '../../conformance/support/block-store-fixture.ts'
 
 let root = ''
 let cleanups: (() => Promise<unknown>)[] = []

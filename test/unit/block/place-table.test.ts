@@ -1,7 +1,7 @@
 // The table against a Map, on ids that share buckets and on many; places are used again and never given twice.
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { none, PlaceTable } from '../../../src/block/place-table.ts'
+import { none, PlaceTable } from '../../../src/block/tier/order/place-table.ts'
 
 function compare(table: PlaceTable, reference: ReadonlyMap<number, number>): void {
   expect(table.size).toBe(reference.size)

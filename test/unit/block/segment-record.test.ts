@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../../src/base/clock.ts'
 import { pageChecksums } from '../../../src/base/page-checksum.ts'
-import { createSegment } from '../../../src/block/segment-file.ts'
+import { createSegment } from '../../../src/block/segment/segment-file.ts'
 import {
   decodeRecord,
   encodeBlockHead,
@@ -13,9 +13,9 @@ import {
   type SegmentRecord,
   setMark,
   tombstoneBytes,
-} from '../../../src/block/segment-record.ts'
-import { readWindows } from '../../../src/block/segment-scan.ts'
-import { bytesOf, headerOf, never, temporaryFolder } from '../../conformance/block-store-fixture.ts'
+} from '../../../src/block/segment/segment-record.ts'
+import { readWindows } from '../../../src/block/segment/segment-scan.ts'
+import { bytesOf, headerOf, never, temporaryFolder } from '../../conformance/support/block-store-fixture.ts'
 
 const mark = Buffer.from('0011223344556677', 'hex')
 

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs'
 import { appendFile, copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { bytesOf, mebibyte, usedBytesOf } from '../../conformance/block-store-fixture.ts'
-import { findRecord, recordsIn } from '../../conformance/segment-fixture.ts'
-import { kibibyte, range, putAll, expectBlocks, flip, segmentDirectory } from './segment-directory.ts'
+import { bytesOf, mebibyte, usedBytesOf } from '../../conformance/support/block-store-fixture.ts'
+import { findRecord, recordsIn } from '../../conformance/support/segment-fixture.ts'
+import { kibibyte, range, putAll, expectBlocks, flip, segmentDirectory } from './support/segment-directory.ts'
 
 const directory = segmentDirectory()
 const { open, segmentNames, segmentPath, bytesOnDisk, headsPath, removeHeads } = directory

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { seededRandom } from '../../../src/base/clock.ts'
-import { segmentLimits } from '../../../src/block/segment-limits.ts'
-import { SegmentTable } from '../../../src/block/segment-table.ts'
-import { bytesOf, headerOf, mebibyte, readWhole, usedBytesOf } from '../../conformance/block-store-fixture.ts'
-import { freeAll, kibibyte, putAll, range, segmentDirectory } from './segment-directory.ts'
+import { segmentLimits } from '../../../src/block/segment/segment-limits.ts'
+import { SegmentTable } from '../../../src/block/segment/segment-table.ts'
+import { bytesOf, headerOf, mebibyte, readWhole, usedBytesOf } from '../../conformance/support/block-store-fixture.ts'
+import { freeAll, kibibyte, putAll, range, segmentDirectory } from './support/segment-directory.ts'
 
 const directory = segmentDirectory()
 const { open, bytesOnDisk } = directory

@@ -3,9 +3,9 @@
 import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { bytesOf, headerOf, mebibyte, never, readWhole, usedBytesOf } from '../../conformance/block-store-fixture.ts'
-import { findRecord, recordsIn } from '../../conformance/segment-fixture.ts'
-import { kibibyte, idsOf, range, putAll, freeAll, expectBlocks, flip, segmentDirectory } from './segment-directory.ts'
+import { bytesOf, headerOf, mebibyte, never, readWhole, usedBytesOf } from '../../conformance/support/block-store-fixture.ts'
+import { findRecord, recordsIn } from '../../conformance/support/segment-fixture.ts'
+import { kibibyte, idsOf, range, putAll, freeAll, expectBlocks, flip, segmentDirectory } from './support/segment-directory.ts'
 
 const directory = segmentDirectory()
 const { open, segmentNames, segmentPath, bytesOnDisk } = directory

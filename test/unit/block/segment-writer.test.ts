@@ -3,10 +3,10 @@ import { openSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { Segment } from '../../../src/block/segment-file.ts'
-import { encodeTombstone } from '../../../src/block/segment-record.ts'
-import { SegmentWriter } from '../../../src/block/segment-writer.ts'
-import { mebibyte, temporaryFolder } from '../../conformance/block-store-fixture.ts'
+import { Segment } from '../../../src/block/segment/segment-file.ts'
+import { encodeTombstone } from '../../../src/block/segment/segment-record.ts'
+import { SegmentWriter } from '../../../src/block/segment/segment-writer.ts'
+import { mebibyte, temporaryFolder } from '../../conformance/support/block-store-fixture.ts'
 
 describe('group append', () => {
   function writerTo(path: string, segmentBytes = mebibyte) {

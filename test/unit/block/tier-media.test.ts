@@ -1,8 +1,8 @@
 // Why: how much of a file is in memory is told by reports, so a block that changes its medium must be told of.
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { openTiers } from '../../../src/block/open-tiers.ts'
-import { bytesOf, headerOf, storeDependencies, temporaryFolder } from '../../conformance/block-store-fixture.ts'
+import { openTiers } from '../../../src/block/assembly/open-tiers.ts'
+import { bytesOf, headerOf, storeDependencies, temporaryFolder } from '../../conformance/support/block-store-fixture.ts'
 
 const cleanups: (() => Promise<void>)[] = []
 afterEach(async () => {

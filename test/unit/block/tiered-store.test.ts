@@ -4,10 +4,10 @@ import { cp, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { annotatorMaker } from '../../../src/block/choose-annotator.ts'
-import { MultiDirectoryStore } from '../../../src/block/multi-directory-store.ts'
-import { type TiersOptions, openTiers } from '../../../src/block/open-tiers.ts'
-import { TieredStore } from '../../../src/block/tiered-store.ts'
+import { annotatorMaker } from '../../../src/block/tier/order/choose-annotator.ts'
+import { MultiDirectoryStore } from '../../../src/block/assembly/multi-directory-store.ts'
+import { type TiersOptions, openTiers } from '../../../src/block/assembly/open-tiers.ts'
+import { TieredStore } from '../../../src/block/tier/tiered-store.ts'
 import {
   bytesOf,
   headerOf,
@@ -16,9 +16,9 @@ import {
   storeDependencies,
   temporaryFolder,
   usedBytesOf,
-} from '../../conformance/block-store-fixture.ts'
+} from '../../conformance/support/block-store-fixture.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
-import { MemoryTier } from '../../model/memory-tier.ts'
+import { MemoryTier } from '../../model/support/memory-tier.ts'
 
 const cleanups: (() => Promise<void>)[] = []
 afterEach(async () => {

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import type { BlockStore } from '../../../src/block/block-store.ts'
-import type * as DiskCalls from '../../../src/block/disk-calls.ts'
-import { openBlockStore } from '../../../src/block/multi-directory-store.ts'
-import { openTiers } from '../../../src/block/open-tiers.ts'
+import type * as DiskCalls from '../../../src/block/disk/disk-calls.ts'
+import { openBlockStore } from '../../../src/block/assembly/multi-directory-store.ts'
+import { openTiers } from '../../../src/block/assembly/open-tiers.ts'
 import {
   bytesOf,
   headerOf,
@@ -16,7 +16,7 @@ import {
   storeDependencies,
   temporaryFolder,
   usedBytesOf,
-} from '../../conformance/block-store-fixture.ts'
+} from '../../conformance/support/block-store-fixture.ts'
 
 /** A call on a path that `on` is part of fails with `code`; `what` is the call, or any. */
 const faults = vi.hoisted(() => [] as { on: string; what?: 'write' | 'open' | 'read' | 'access'; code: string }[])
@@ -25,7 +25,7 @@ function fail(what: 'write' | 'open' | 'read' | 'access', path: string): void {
   if (fault !== undefined) throw Object.assign(new Error('the disk says no'), { code: fault.code })
 }
 
-vi.mock('../../../src/block/disk-calls.ts', async (importOriginal) => {
+vi.mock('../../../src/block/disk/disk-calls.ts', async (importOriginal) => {
   const real = await importOriginal<typeof DiskCalls>()
   const { readlinkSync } = await import('node:fs')
   const pathOf = (fd: number): string => readlinkSync(`/proc/self/fd/${fd}`)

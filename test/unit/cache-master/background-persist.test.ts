@@ -2,9 +2,9 @@
 // be written. How: the master's background work over a fake store, with writes of all lengths.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import type { FakeStore } from './fakes.ts'
-import { expectSame, slowWrites, turns } from './held-writes.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import type { FakeStore } from './support/fakes.ts'
+import { expectSame, slowWrites, turns } from './support/held-writes.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 let store: FakeStore

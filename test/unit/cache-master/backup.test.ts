@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { blockIdOf } from '../../../src/base/block-id.ts'
-import { restoreBackup } from '../../../src/cache-master/backup-service.ts'
+import { restoreBackup } from '../../../src/cache-master/state/backup.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let folder: string
 let fixture: MasterFixture

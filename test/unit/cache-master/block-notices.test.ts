@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { blockIdOf } from '../../../src/base/block-id.ts'
 import type { WorkerHeartbeatResponse } from '../../../src/wire/generated/master.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 

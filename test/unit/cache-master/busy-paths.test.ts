@@ -2,9 +2,9 @@
 // the same. How: the worker's write is held in the middle, before or after the object is there.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import type { FakeStore } from './fakes.ts'
-import { expectSame, filesOf, type HeldWrites, holdWrites, turns } from './held-writes.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import type { FakeStore } from './support/fakes.ts'
+import { expectSame, filesOf, type HeldWrites, holdWrites, turns } from './support/held-writes.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 let store: FakeStore

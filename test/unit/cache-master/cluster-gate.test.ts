@@ -3,10 +3,10 @@ import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { blockIdOf } from '../../../src/base/block-id.ts'
-import { restoreBackup } from '../../../src/cache-master/backup-service.ts'
+import { restoreBackup } from '../../../src/cache-master/state/backup.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import type { RegisterWorkerRequest } from '../../../src/wire/generated/master.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 const opened: MasterFixture[] = []
 afterEach(async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { blockIdOf } from '../../../src/base/block-id.ts'
-import type { FakeStore } from './fakes.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import type { FakeStore } from './support/fakes.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 let store: FakeStore

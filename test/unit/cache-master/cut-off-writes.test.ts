@@ -2,9 +2,9 @@
 // long ago. How: the worker's answer is lost, and what it sent arrives before, during or after the next change of the path.
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import type { FakeStore } from './fakes.ts'
-import { expectSame, turns } from './held-writes.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import type { FakeStore } from './support/fakes.ts'
+import { expectSame, turns } from './support/held-writes.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 const windowMs = 1000
 let fixture: MasterFixture

@@ -1,7 +1,7 @@
 // Whom the operator means, and what is answered; how blocks move is in replication.test.ts.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { blockIdOf } from '../../../src/base/block-id.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 beforeEach(async () => {

@@ -2,10 +2,10 @@
 // be asked afterwards, over a restart too.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
-import { Turns } from '../../../src/base/turns.ts'
+import { Turns } from '../../../src/base/flow/turns.ts'
 import { ClusterSummary, WorkerList } from '../../../src/wire/generated/master.ts'
-import { FakeClock } from './fakes.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import { FakeClock } from './support/fakes.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 beforeEach(async () => {

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { FileInfo } from '../../../src/wire/generated/master.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 let other: MasterFixture

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { ObjectInfo } from '../../../src/ufs/under-file-system.ts'
 import type { SyncedFile } from '../../../src/wire/generated/master.ts'
-import type { FakeStore } from './fakes.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import type { FakeStore } from './support/fakes.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 let store: FakeStore

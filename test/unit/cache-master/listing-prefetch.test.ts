@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
-import { ListingPrefetch, type PageRequest } from '../../../src/cache-master/listing-prefetch.ts'
-import { RecentChanges } from '../../../src/cache-master/recent-changes.ts'
-import { apply } from '../../../src/meta/apply.ts'
-import { namespaceByName } from '../../../src/meta/resolve.ts'
-import { createNamespace } from '../meta/commands.ts'
-import { MemoryTables } from '../meta/memory-tables.ts'
+import { ListingPrefetch, type PageRequest } from '../../../src/cache-master/store/listing-prefetch.ts'
+import { RecentChanges } from '../../../src/cache-master/state/recent-changes.ts'
+import { apply } from '../../../src/meta/apply/apply-meta.ts'
+import { namespaceByName } from '../../../src/meta/resolve-path.ts'
+import { createNamespace } from '../meta/support/commands.ts'
+import { MemoryTables } from '../meta/support/memory-tables.ts'
 
 const signal = new AbortController().signal
 

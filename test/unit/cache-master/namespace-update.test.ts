@@ -1,8 +1,8 @@
 // Why: a namespace that is changed or deleted must not lose what is in it. How: the master's service over a fake store.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { NamespaceInfo, UpdateNamespaceRequest } from '../../../src/wire/generated/master.ts'
-import type { FakeStore } from './fakes.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import type { FakeStore } from './support/fakes.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 let store: FakeStore

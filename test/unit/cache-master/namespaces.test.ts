@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { Secret } from '../../../src/base/secret.ts'
-import { SecretSealing } from '../../../src/cache-master/secret-sealing.ts'
+import { SecretSealing } from '../../../src/cache-master/state/secret-sealing.ts'
 import type { CreateNamespaceRequest } from '../../../src/wire/generated/master.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 const canary = 'cAnArY+/=&%7 üé-31415926'
 const spellings = [

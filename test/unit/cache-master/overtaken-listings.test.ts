@@ -2,8 +2,8 @@
 // answer is held, the change is made, and what the answer says is made known: nothing may be other than before it.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { FileInfo } from '../../../src/wire/generated/master.ts'
-import type { FakeStore } from './fakes.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import type { FakeStore } from './support/fakes.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 let store: FakeStore

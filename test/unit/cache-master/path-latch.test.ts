@@ -3,7 +3,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { type Hold, PathLatch } from '../../../src/cache-master/path-latch.ts'
+import { type Hold, PathLatch } from '../../../src/cache-master/state/path-latch.ts'
 
 const never = new AbortController().signal
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))

@@ -4,13 +4,13 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { untilAborted } from '../../../src/base/clock.ts'
 import type { MasterContext } from '../../../src/cache-master/master-context.ts'
-import { PathHolds } from '../../../src/cache-master/path-holds.ts'
-import type { PathLocator } from '../../../src/cache-master/path-locator.ts'
-import { type PersistOn, PersistService } from '../../../src/cache-master/persist-service.ts'
-import { RecentChanges } from '../../../src/cache-master/recent-changes.ts'
+import { PathHolds } from '../../../src/cache-master/paths/path-holds.ts'
+import type { PathLocator } from '../../../src/cache-master/paths/path-locator.ts'
+import { type PersistOn, PersistService } from '../../../src/cache-master/written/persisting.ts'
+import { RecentChanges } from '../../../src/cache-master/state/recent-changes.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { FakeClock, FakeStore } from './fakes.ts'
-import { LogFixture, type NamespaceLog } from './namespace-log.ts'
+import { FakeClock, FakeStore } from './support/fakes.ts'
+import { LogFixture, type NamespaceLog } from './support/namespace-log.ts'
 
 const { signal } = new AbortController()
 let fixture: LogFixture

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
-import { type Log, RecentChanges } from '../../../src/cache-master/recent-changes.ts'
-import { apply } from '../../../src/meta/apply.ts'
-import type { Command } from '../../../src/meta/commands.ts'
-import { namespaceByName } from '../../../src/meta/resolve.ts'
-import type { NamespaceRecord } from '../../../src/meta/tables.ts'
-import { createNamespace, listing, object } from '../meta/commands.ts'
-import { MemoryTables } from '../meta/memory-tables.ts'
+import { type Log, RecentChanges } from '../../../src/cache-master/state/recent-changes.ts'
+import { apply } from '../../../src/meta/apply/apply-meta.ts'
+import type { Command } from '../../../src/meta/commands/commands.ts'
+import { namespaceByName } from '../../../src/meta/resolve-path.ts'
+import type { NamespaceRecord } from '../../../src/meta/meta-tables.ts'
+import { createNamespace, listing, object } from '../meta/support/commands.ts'
+import { MemoryTables } from '../meta/support/memory-tables.ts'
 
 const at = { atMs: 5, namespaceId: 'n1' }
 const removal = (...keys: string[]): Command => ({

@@ -2,16 +2,16 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { seededRandom } from '../../../src/base/clock.ts'
-import { ReplicationChecker, type ReplicationOptions } from '../../../src/cache-master/replication-checker.ts'
-import { ReplicationPass } from '../../../src/cache-master/replication-pass.ts'
-import { ReplicationQueue } from '../../../src/cache-master/replication-queue.ts'
-import { WorkerRegistry } from '../../../src/cache-master/worker-registry.ts'
+import { ReplicationChecker, type ReplicationOptions } from '../../../src/cache-master/replication/replication-checker.ts'
+import { ReplicationPass } from '../../../src/cache-master/replication/replication-pass.ts'
+import { ReplicationQueue } from '../../../src/cache-master/replication/replication-queue.ts'
+import { WorkerRegistry } from '../../../src/cache-master/workers/worker-registry.ts'
 import { BlockMap } from '../../../src/meta/block-map.ts'
-import type { FileInode } from '../../../src/meta/tables.ts'
+import type { FileInode } from '../../../src/meta/meta-tables.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
-import { MemoryTables } from '../meta/memory-tables.ts'
-import { FakeClock } from './fakes.ts'
+import { MemoryTables } from '../meta/support/memory-tables.ts'
+import { FakeClock } from './support/fakes.ts'
 
 const grace = 1000
 

@@ -1,7 +1,7 @@
 // Replication between a real master and real workers: repaired from living replicas, never from the store.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { call } from './master-fixture.ts'
-import { blocksOf, ReplicationCluster, until } from './replication-cluster.ts'
+import { call } from './support/master-fixture.ts'
+import { blocksOf, ReplicationCluster, until } from './support/replication-cluster.ts'
 
 let cluster: ReplicationCluster
 beforeEach(async () => {

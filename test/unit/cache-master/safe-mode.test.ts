@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { call, MasterFixture } from './master-fixture.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 beforeEach(async () => {

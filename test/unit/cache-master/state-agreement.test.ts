@@ -2,10 +2,10 @@
 // some of everything and is checked; then rows are taken away or put in, as an old page would, and each is found.
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { LmdbState } from '../../../src/journal/lmdb-state.ts'
+import { LmdbState } from '../../../src/journal/state/lmdb-state.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { LmdbTables } from '../../../src/cache-master/lmdb-tables.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import { LmdbTables } from '../../../src/cache-master/state/lmdb-tables.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 beforeEach(async () => {

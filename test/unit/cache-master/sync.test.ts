@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { decodeCommand } from '../../../src/cache-master/command-codec.ts'
+import { decodeCommand } from '../../../src/cache-master/state/command-codec.ts'
 import type { SyncedFile } from '../../../src/wire/generated/master.ts'
-import type { FakeStore } from './fakes.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import type { FakeStore } from './support/fakes.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 let store: FakeStore

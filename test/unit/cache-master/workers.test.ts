@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { lostWorkers } from '../../../src/cache-master/worker-liveness.ts'
+import { lostWorkers } from '../../../src/cache-master/workers/worker-liveness.ts'
 import type { DirectoryUsage, SyncedFile } from '../../../src/wire/generated/master.ts'
-import { WorkerRegistry } from '../../../src/cache-master/worker-registry.ts'
+import { WorkerRegistry } from '../../../src/cache-master/workers/worker-registry.ts'
 import { BlockMap } from '../../../src/meta/block-map.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { FakeClock } from './fakes.ts'
-import { call, MasterFixture } from './master-fixture.ts'
+import { FakeClock } from './support/fakes.ts'
+import { call, MasterFixture } from './support/master-fixture.ts'
 
 let fixture: MasterFixture
 let file: SyncedFile

@@ -1,7 +1,7 @@
 // Why: the master's picture is right only if the last word about each block is what it hears last.
 import { expect, test } from 'vitest'
-import { BlockChanges } from '../../../src/cache-worker/block-changes.ts'
-import { headerOf, never } from '../../conformance/block-store-fixture.ts'
+import { BlockChanges } from '../../../src/cache-worker/blocks/block-changes.ts'
+import { headerOf, never } from '../../conformance/support/block-store-fixture.ts'
 
 test('nothing is kept before a session and after it', () => {
   const changes = new BlockChanges()

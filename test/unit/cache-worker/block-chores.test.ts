@@ -1,7 +1,7 @@
 // Why: what the master named must be done, whatever else is going on; also when it comes just as the work ends.
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { BlockChores } from '../../../src/cache-worker/block-chores.ts'
+import { BlockChores } from '../../../src/cache-worker/blocks/block-chores.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 
 test('each id is done once, a few at a time, and a failure stops nothing', async () => {

@@ -4,8 +4,8 @@ import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { BlockStore } from '../../../src/block/block-store.ts'
-import { openBlockStore } from '../../../src/block/multi-directory-store.ts'
-import { BlockCopier, type BlockCopierDependencies } from '../../../src/cache-worker/block-copier.ts'
+import { openBlockStore } from '../../../src/block/assembly/multi-directory-store.ts'
+import { BlockCopier, type BlockCopierDependencies } from '../../../src/cache-worker/blocks/block-copier.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import {
   bytesOf,
@@ -16,8 +16,8 @@ import {
   storeDependencies,
   temporaryFolder,
   usedBytesOf,
-} from '../../conformance/block-store-fixture.ts'
-import { until } from './worker-fixture.ts'
+} from '../../conformance/support/block-store-fixture.ts'
+import { until } from './support/worker-fixture.ts'
 
 /** A worker with every block, each of so many bytes. */
 class Source {

@@ -1,11 +1,11 @@
 // What the master orders with its answers reaches the store: releases, pins that outlive no session, running loads.
 import { afterEach, describe, expect, test } from 'vitest'
-import { BlockChanges } from '../../../src/cache-worker/block-changes.ts'
-import { BlockOrders } from '../../../src/cache-worker/block-orders.ts'
+import { BlockChanges } from '../../../src/cache-worker/blocks/block-changes.ts'
+import { BlockOrders } from '../../../src/cache-worker/blocks/block-orders.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { ReportBlocksResponse, WorkerHeartbeatResponse } from '../../../src/wire/generated/master.ts'
-import { bytesOf, headerOf, never } from '../../conformance/block-store-fixture.ts'
-import { addresses, makeWorker, until } from './worker-fixture.ts'
+import { bytesOf, headerOf, never } from '../../conformance/support/block-store-fixture.ts'
+import { addresses, makeWorker, until } from './support/worker-fixture.ts'
 
 const cleanups: (() => Promise<void>)[] = []
 afterEach(async () => {

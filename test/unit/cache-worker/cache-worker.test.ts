@@ -4,8 +4,8 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { pageChecksums } from '../../../src/base/page-checksum.ts'
-import { bytesOf, headerOf, mebibyte, never, readWhole, usedBytesOf } from '../../conformance/block-store-fixture.ts'
-import { addresses, makeWorker } from './worker-fixture.ts'
+import { bytesOf, headerOf, mebibyte, never, readWhole, usedBytesOf } from '../../conformance/support/block-store-fixture.ts'
+import { addresses, makeWorker } from './support/worker-fixture.ts'
 
 const cleanups: (() => Promise<void>)[] = []
 afterEach(async () => {

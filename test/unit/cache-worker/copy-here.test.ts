@@ -2,9 +2,9 @@
 import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { startDataServer } from '../../../src/wire/data-server.ts'
-import { bytesOf, headerOf, never, readWhole } from '../../conformance/block-store-fixture.ts'
-import { makeWorker, until } from './worker-fixture.ts'
+import { startDataServer } from '../../../src/wire/data/data-server.ts'
+import { bytesOf, headerOf, never, readWhole } from '../../conformance/support/block-store-fixture.ts'
+import { makeWorker, until } from './support/worker-fixture.ts'
 
 const cleanups: (() => Promise<void>)[] = []
 afterEach(async () => {

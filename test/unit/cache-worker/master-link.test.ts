@@ -1,8 +1,8 @@
 // Why: whatever happens to the master or the way to it, in the end it knows exactly the blocks that are there.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
-import { bytesOf, headerOf, never } from '../../conformance/block-store-fixture.ts'
-import { addresses, makeWorker, until } from './worker-fixture.ts'
+import { bytesOf, headerOf, never } from '../../conformance/support/block-store-fixture.ts'
+import { addresses, makeWorker, until } from './support/worker-fixture.ts'
 
 const sorted = (ids: Iterable<number>): number[] => [...ids].sort((a, b) => a - b)
 const cleanups: (() => Promise<void>)[] = []

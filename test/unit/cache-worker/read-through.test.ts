@@ -9,13 +9,20 @@ import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { BlockStore } from '../../../src/block/block-store.ts'
-import { openTiers } from '../../../src/block/open-tiers.ts'
-import { createReadPolicies, type ReadPolicy } from '../../../src/cache-worker/read-policies.ts'
-import { createStoreReads, type StoreReadKeeping } from '../../../src/cache-worker/store-reads.ts'
+import { openTiers } from '../../../src/block/assembly/open-tiers.ts'
+import { createReadPolicies, type ReadPolicy } from '../../../src/cache-worker/reads/read-policies.ts'
+import { createStoreReads, type StoreReadKeeping } from '../../../src/cache-worker/reads/store-reads.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import type { StoreReadRequest } from '../../../src/wire/data-plane.ts'
-import { mebibyte, never, readWhole, storeDependencies, temporaryFolder, usedBytesOf } from '../../conformance/block-store-fixture.ts'
-import { contentOf, FakeStore } from '../job-worker/fakes.ts'
+import type { StoreReadRequest } from '../../../src/wire/data/data-plane.ts'
+import {
+  mebibyte,
+  never,
+  readWhole,
+  storeDependencies,
+  temporaryFolder,
+  usedBytesOf,
+} from '../../conformance/support/block-store-fixture.ts'
+import { contentOf, FakeStore } from '../job-worker/support/fakes.ts'
 
 const length = 5 * mebibyte + 17
 const blockId = blockIdOf(fileIdOf(9), 0)

@@ -3,9 +3,9 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Clock, systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { createStoreReads, type StoreReadLimits } from '../../../src/cache-worker/store-reads.ts'
-import type { StoreReadRequest } from '../../../src/wire/data-plane.ts'
-import { contentOf, FakeStore } from '../job-worker/fakes.ts'
+import { createStoreReads, type StoreReadLimits } from '../../../src/cache-worker/reads/store-reads.ts'
+import type { StoreReadRequest } from '../../../src/wire/data/data-plane.ts'
+import { contentOf, FakeStore } from '../job-worker/support/fakes.ts'
 
 const never = new AbortController().signal
 const length = 1_000_003

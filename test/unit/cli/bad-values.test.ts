@@ -4,8 +4,8 @@
 import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { addGroups } from '../../../src/cli/groups.ts'
-import type { CommandContext } from '../../../src/cli/context.ts'
-import { run } from './harness.ts'
+import type { CommandContext } from '../../../src/cli/frame/context.ts'
+import { run } from './support/harness.ts'
 
 const notCounts = ['foo', '', ' ', '-1', '1.5', '0x10', '1e3', 'NaN', '99999999999999999999']
 const notDurations = ['foo', '', '10 parsecs', '1h30m', 'm', '-', '9'.repeat(30)]

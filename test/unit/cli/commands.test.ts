@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { CreateNamespaceRequest, FileInfo, ListStatusRequest } from '../../../src/wire/generated/master.ts'
-import { type FakeCluster, file, load, run } from './harness.ts'
+import { type FakeCluster, file, load, run } from './support/harness.ts'
 
 const status: FakeCluster = {
   master: {

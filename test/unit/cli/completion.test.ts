@@ -5,9 +5,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { completionNodes } from '../../../src/cli/completion-nodes.ts'
+import { completionNodes } from '../../../src/cli/completion/completion-nodes.ts'
 import { commandTree } from '../../../src/cli/program.ts'
-import { run } from './harness.ts'
+import { run } from './support/harness.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'skein-completion-'))
 

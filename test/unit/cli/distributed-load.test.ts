@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { LoadStatus, SubmitLoadRequest } from '../../../src/wire/generated/job.ts'
-import { type FakeCluster, load, run } from './harness.ts'
+import { type FakeCluster, load, run } from './support/harness.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'skein-cli-'))
 afterAll(() => rmSync(home, { recursive: true }))

@@ -1,7 +1,7 @@
 // Why: clients parse the lines of the reports, and the doctor must not call a sound cluster ill.
 import { describe, expect, it } from 'vitest'
-import { problemsOf } from '../../../src/cli/format-doctor.ts'
-import { metricsText, ufsText } from '../../../src/cli/format-metrics.ts'
+import { problemsOf } from '../../../src/cli/format/format-doctor.ts'
+import { metricsText, ufsText } from '../../../src/cli/format/format-metrics.ts'
 import type { JobServiceSummary } from '../../../src/wire/generated/job.ts'
 import type { ClusterSummary, WorkerInfo } from '../../../src/wire/generated/master.ts'
 

@@ -1,10 +1,19 @@
 import { describe, expect, it } from 'vitest'
-import { cachedPercent, countText, duHeader, duLine, formatMode, locationText, lsLine, statText } from '../../../src/cli/format-file.ts'
-import { loadCountsText, loadProblemText, loadResultText } from '../../../src/cli/format-load.ts'
-import { namespaceStatText } from '../../../src/cli/format-namespace.ts'
-import { capacityText, jobServiceText, summaryText, uptimeText } from '../../../src/cli/format-report.ts'
+import {
+  cachedPercent,
+  countText,
+  duHeader,
+  duLine,
+  formatMode,
+  locationText,
+  lsLine,
+  statText,
+} from '../../../src/cli/format/format-file.ts'
+import { loadCountsText, loadProblemText, loadResultText } from '../../../src/cli/format/format-load.ts'
+import { namespaceStatText } from '../../../src/cli/format/format-namespace.ts'
+import { capacityText, jobServiceText, summaryText, uptimeText } from '../../../src/cli/format/format-report.ts'
 import type { OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
-import { file, load } from './harness.ts'
+import { file, load } from './support/harness.ts'
 
 const worker = (id: string, more: Partial<WorkerInfo> = {}): WorkerInfo => ({
   workerId: id,

@@ -3,7 +3,7 @@ import { SkeinError } from '../../../src/base/errors.ts'
 import type { LifecycleServiceDefinition } from '../../../src/wire/generated/lifecycle.ts'
 import type { NamespaceInfo } from '../../../src/wire/generated/master.ts'
 import type { Service } from '../../../src/wire/service.ts'
-import { type FakeCluster, run } from './harness.ts'
+import { type FakeCluster, run } from './support/harness.ts'
 
 type Lifecycle = Service<LifecycleServiceDefinition>
 

@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { FileInfo } from '../../../src/wire/generated/master.ts'
-import { type CommandResult, type FakeCluster, file, run } from './harness.ts'
+import { type CommandResult, type FakeCluster, file, run } from './support/harness.ts'
 
 let directory = ''
 beforeEach(() => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { FileInfo } from '../../../src/wire/generated/master.ts'
-import { type CommandResult, file, run } from './harness.ts'
+import { type CommandResult, file, run } from './support/harness.ts'
 
 /** Files by their path; paths without a text are directories. */
 const bytes: Readonly<Record<string, string | undefined>> = {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { FileInfo } from '../../../src/wire/generated/master.ts'
-import { type CommandResult, type FakeCluster, file, run } from './harness.ts'
+import { type CommandResult, type FakeCluster, file, run } from './support/harness.ts'
 
 const text = `${'a'.repeat(2000)}END`
 const tree: Readonly<Record<string, FileInfo>> = {

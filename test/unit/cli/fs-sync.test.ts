@@ -6,7 +6,7 @@ import { SkeinError } from '../../../src/base/errors.ts'
 import type { SubmitLoadRequest } from '../../../src/wire/generated/job.ts'
 import type { CheckConsistencyResponse, PersistResponse } from '../../../src/wire/generated/lifecycle.ts'
 import type { FileInfo } from '../../../src/wire/generated/master.ts'
-import { type FakeCluster, file, load, run } from './harness.ts'
+import { type FakeCluster, file, load, run } from './support/harness.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'skein-cli-sync-'))
 afterAll(() => rmSync(home, { recursive: true }))

@@ -1,8 +1,8 @@
 // `fsadmin adopt`: what workers keep becomes files again, and is let go only when it has.
 import { expect, test } from 'vitest'
-import { filesOfBlocks } from '../../../src/cli/kept-files.ts'
+import { filesOfBlocks } from '../../../src/cli/admin/kept-files.ts'
 import type { KeptBlock, KeptBlockRequest } from '../../../src/wire/generated/worker.ts'
-import { run as runCommand } from './harness.ts'
+import { run as runCommand } from './support/harness.ts'
 
 const base = 7 * 2 ** 20
 const block = (index: number, key = 'd/f', clusterId = 'old'): KeptBlock => ({

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { schema } from '../../../src/config/schema.ts'
-import { run } from './harness.ts'
+import { schema } from '../../../src/config/keys/schema.ts'
+import { run } from './support/harness.ts'
 
 const canary = 'canary-4711'
 const home = mkdtempSync(join(tmpdir(), 'skein-conf-'))

@@ -1,10 +1,10 @@
 // Why: help that is written by hand drifts from what is accepted. Here each table that decides is held against what the help shows.
 import { globSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import type { KeyDefinition } from '../../../src/config/key-definition.ts'
-import { schema } from '../../../src/config/schema.ts'
+import type { KeyDefinition } from '../../../src/config/keys/key-definition.ts'
+import { schema } from '../../../src/config/keys/schema.ts'
 import { checkStoreKeys, storeAttributes, storeSecrets } from '../../../src/ufs/store-keys.ts'
-import { run } from './harness.ts'
+import { run } from './support/harness.ts'
 
 describe('help', () => {
   it.each(['create', 'update'])('of ns %s has every attribute and every secret, with what it means', async (command) => {

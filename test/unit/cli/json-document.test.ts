@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { jsonText, timeFields } from '../../../src/cli/json-document.ts'
+import { jsonText, timeFields } from '../../../src/cli/frame/json-document.ts'
 import type { Schedule } from '../../../src/wire/generated/schedule.ts'
-import { type FakeCluster, file, load, run } from './harness.ts'
+import { type FakeCluster, file, load, run } from './support/harness.ts'
 
 const said = (document: unknown): unknown => JSON.parse(jsonText(document))
 

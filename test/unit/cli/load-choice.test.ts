@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { expandBraces, isTemplate } from '../../../src/cli/brace-template.ts'
+import { expandBraces, isTemplate } from '../../../src/cli/load/brace-template.ts'
 import type { LoadOptions, StageIndexRequest, SubmitLoadRequest } from '../../../src/wire/generated/job.ts'
-import { type CommandResult, load, run } from './harness.ts'
+import { type CommandResult, load, run } from './support/harness.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'skein-choice-'))
 afterAll(() => rmSync(home, { recursive: true }))

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Clock, throwIfAborted } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { foldEvent, type LoadEvent, loadEvents, type LoadView } from '../../../src/cli/load-events.ts'
+import { foldEvent, type LoadEvent, loadEvents, type LoadView } from '../../../src/cli/load/load-events.ts'
 import type { LoadFile, LoadStatus } from '../../../src/wire/generated/job.ts'
-import { load, run } from './harness.ts'
+import { load, run } from './support/harness.ts'
 
 const never = new AbortController().signal
 

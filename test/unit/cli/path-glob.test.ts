@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { joinGlobs, pathGlob } from '../../../src/cli/path-glob.ts'
+import { joinGlobs, pathGlob } from '../../../src/cli/load/path-glob.ts'
 import type { ScheduleDefinition } from '../../../src/wire/generated/schedule.ts'
 import type { SubmitLoadRequest } from '../../../src/wire/generated/job.ts'
-import { type CommandResult, file, load, run } from './harness.ts'
+import { type CommandResult, file, load, run } from './support/harness.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'skein-globs-'))
 afterAll(() => rmSync(home, { recursive: true }))

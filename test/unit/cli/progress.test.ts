@@ -8,8 +8,8 @@ import {
   ratesOf,
   reachedBy,
   reachedNothing,
-} from '../../../src/cli/progress.ts'
-import { load } from './harness.ts'
+} from '../../../src/cli/load/progress.ts'
+import { load } from './support/harness.ts'
 
 const sample = (atMs: number, bytesLoaded: number, filesLoaded = 0): ProgressSample => ({ atMs, bytesLoaded, filesLoaded })
 const windowOf = (...samples: ProgressSample[]) => samples.reduce<ProgressSample[]>((window, one) => addSample(window, one), [])

@@ -2,7 +2,7 @@
 import { expect, describe, it } from 'vitest'
 import type { Schedule, ScheduleDefinition, ScheduleRun, ScheduleServiceDefinition } from '../../../src/wire/generated/schedule.ts'
 import type { Service } from '../../../src/wire/service.ts'
-import { run } from './harness.ts'
+import { run } from './support/harness.ts'
 
 const at = new Date(2026, 2, 1, 2, 0, 0).getTime()
 

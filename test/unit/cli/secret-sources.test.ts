@@ -7,7 +7,7 @@ import { Readable } from 'node:stream'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { CreateNamespaceRequest, NamespaceInfo } from '../../../src/wire/generated/master.ts'
-import { run } from './harness.ts'
+import { run } from './support/harness.ts'
 
 const canary = 'canary-4711-secret'
 const folder = mkdtempSync(join(tmpdir(), 'skein-secret-'))

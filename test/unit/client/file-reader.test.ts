@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { blockIdOf, blockIndexOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { seededRandom } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { FileReader, type OriginReader } from '../../../src/client/file-reader.ts'
+import { FileReader, type OriginReader } from '../../../src/client/read/file-reader.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
 

@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { blockCount, blockIdOf, blockLength, fileIdOf } from '../../../src/base/block-id.ts'
 import { seededRandom, systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { FileWriter, type FileWriterOptions } from '../../../src/client/file-writer.ts'
+import { FileWriter, type FileWriterOptions } from '../../../src/client/write/file-writer.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import type { CreateFileRequest, PlaceBlockRequest } from '../../../src/wire/generated/lifecycle.ts'
-import { bytesOf } from '../../conformance/block-store-fixture.ts'
-import { FakeTarget } from '../job-worker/fakes.ts'
+import { bytesOf } from '../../conformance/support/block-store-fixture.ts'
+import { FakeTarget } from '../job-worker/support/fakes.ts'
 
 const mebibyte = 1024 * 1024
 const blockSizeBytes = 3 * mebibyte

@@ -1,8 +1,8 @@
 // Coalescing: few requests, whole lines, no waiting when idle, and aborts that touch only their own blocks.
 import { describe, expect, test } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import type { SmallBlock } from '../../../src/client/block-target.ts'
-import { PutCoalescer } from '../../../src/client/put-coalescer.ts'
+import type { SmallBlock } from '../../../src/client/write/block-target.ts'
+import { PutCoalescer } from '../../../src/client/write/put-coalescer.ts'
 
 const never = new AbortController().signal
 

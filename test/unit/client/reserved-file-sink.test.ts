@@ -1,7 +1,7 @@
 // The short circuit's writes on a disk that writes in parts and fills up: nothing is committed that is not all written.
 import type { FileHandle } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import { ReservedFileSink } from '../../../src/client/reserved-file-sink.ts'
+import { ReservedFileSink } from '../../../src/client/write/reserved-file-sink.ts'
 
 const mib = 1024 * 1024
 

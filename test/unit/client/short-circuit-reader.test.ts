@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { BlockStore } from '../../../src/block/block-store.ts'
-import { openBlockStore } from '../../../src/block/multi-directory-store.ts'
-import { createWorkerService } from '../../../src/cache-worker/worker-service.ts'
-import { FileReader } from '../../../src/client/file-reader.ts'
-import { ShortCircuitReader } from '../../../src/client/short-circuit-reader.ts'
+import { openBlockStore } from '../../../src/block/assembly/multi-directory-store.ts'
+import { createWorkerService } from '../../../src/cache-worker/block-calls.ts'
+import { FileReader } from '../../../src/client/read/file-reader.ts'
+import { ShortCircuitReader } from '../../../src/client/read/short-circuit-reader.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
 import type { ExpectedBlock } from '../../../src/base/expected-block.ts'
@@ -22,7 +22,7 @@ import {
   type StoreDependencies,
   storeDependencies,
   temporaryFolder,
-} from '../../conformance/block-store-fixture.ts'
+} from '../../conformance/support/block-store-fixture.ts'
 
 /** In a file of its own, and in a segment. */
 const large = { id: 70, length: 5 * mebibyte + 13 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { audienceOf } from '../../../src/config/audience.ts'
-import type { KeyDefinition } from '../../../src/config/key-definition.ts'
-import { loadConfig } from '../../../src/config/load.ts'
-import { schema } from '../../../src/config/schema.ts'
+import type { KeyDefinition } from '../../../src/config/keys/key-definition.ts'
+import { loadConfig } from '../../../src/config/read-config.ts'
+import { schema } from '../../../src/config/keys/schema.ts'
 
 const machine = { homeDirectory: '/no-home', hostname: 'box', cpus: 4, cwd: '/somewhere' }
 const warningsOf = (

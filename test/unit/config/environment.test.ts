@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { environmentName, keyOfName } from '../../../src/config/environment-names.ts'
-import { describeConfig, loadConfig } from '../../../src/config/load.ts'
-import { schema } from '../../../src/config/schema.ts'
+import { environmentName, keyOfName } from '../../../src/config/keys/environment-names.ts'
+import { describeConfig, loadConfig } from '../../../src/config/read-config.ts'
+import { schema } from '../../../src/config/keys/schema.ts'
 
 const machine = { homeDirectory: '/no-home', hostname: 'box', cpus: 4, cwd: '/somewhere' }
 const load = (environment: Record<string, string>, definitions: Record<string, string> = {}) =>

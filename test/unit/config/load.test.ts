@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { type ConfigInput, loadConfig, runningFile } from '../../../src/config/load.ts'
+import { type ConfigInput, loadConfig, runningFile } from '../../../src/config/read-config.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'skein-config-'))
 afterAll(() => rmSync(root, { recursive: true }))

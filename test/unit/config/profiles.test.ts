@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { loadConfig } from '../../../src/config/load.ts'
+import { loadConfig } from '../../../src/config/read-config.ts'
 
 const folder = join(import.meta.dirname, '../../../tuning/profiles')
 

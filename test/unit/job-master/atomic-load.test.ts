@@ -1,8 +1,8 @@
 // Why: what an atomic load promises: swapped in once and only when everything is in, and alone on its files.
 import { afterEach, describe, expect, test } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { never } from '../../model/load-doubles.ts'
-import { World, type WorldOptions } from '../../model/load-world.ts'
+import { never } from '../../model/support/load-doubles.ts'
+import { World, type WorldOptions } from '../../model/support/load-world.ts'
 
 let world: World | undefined
 afterEach(async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { ClusterView } from '../../../src/job-master/cluster-view.ts'
+import { ClusterView } from '../../../src/job-master/dispatch/cluster-view.ts'
 import type { MasterServiceDefinition, WorkerInfo } from '../../../src/wire/generated/master.ts'
 import type { Service } from '../../../src/wire/service.ts'
-import { FakeClock } from '../cache-master/fakes.ts'
+import { FakeClock } from '../cache-master/support/fakes.ts'
 
 const signal = new AbortController().signal
 

@@ -3,9 +3,9 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { blockIdOf } from '../../../src/base/block-id.ts'
 import type { LoadStatus } from '../../../src/wire/generated/job.ts'
-import { never } from '../../model/load-doubles.ts'
-import { megabyte, World } from '../../model/load-world.ts'
-import { usedBytes } from '../../model/world-worker.ts'
+import { never } from '../../model/support/load-doubles.ts'
+import { megabyte, World } from '../../model/support/load-world.ts'
+import { usedBytes } from '../../model/support/world-worker.ts'
 
 let world: World | undefined
 afterEach(async () => {

@@ -1,7 +1,7 @@
 // Why: a load reads a byte of the store at most once, also when others free its files while it runs. How: a world in which
 // files are freed in the middle of a load, as the master frees: with a new id.
 import { afterEach, expect, test } from 'vitest'
-import { megabyte, World } from '../../model/load-world.ts'
+import { megabyte, World } from '../../model/support/load-world.ts'
 
 let world: World | undefined
 afterEach(async () => {

@@ -2,13 +2,13 @@
 // asked afterwards.
 import { afterEach, expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
-import { cutStatus, statusOf } from '../../../src/job-master/load-status.ts'
-import { LoadListing } from '../../../src/job-master/load-listing.ts'
+import { cutStatus, statusOf } from '../../../src/job-master/view/load-status.ts'
+import { LoadListing } from '../../../src/job-master/plan/file-pages.ts'
 import { emptyCounts, type LoadRecord } from '../../../src/load/load.ts'
 import { LoadStatus } from '../../../src/wire/generated/job.ts'
-import { never } from '../../model/load-doubles.ts'
-import { World } from '../../model/load-world.ts'
-import { memoryTables } from '../load/memory-tables.ts'
+import { never } from '../../model/support/load-doubles.ts'
+import { World } from '../../model/support/load-world.ts'
+import { memoryTables } from '../load/support/memory-tables.ts'
 
 let world: World | undefined
 afterEach(async () => {

@@ -1,8 +1,8 @@
 // Why: what the job master promises to the command line and to job workers, one behaviour a test, in virtual time.
 import { afterEach, describe, expect, test } from 'vitest'
 import { isSkeinError } from '../../../src/base/errors.ts'
-import { never } from '../../model/load-doubles.ts'
-import { megabyte, World, type WorldOptions } from '../../model/load-world.ts'
+import { never } from '../../model/support/load-doubles.ts'
+import { megabyte, World, type WorldOptions } from '../../model/support/load-world.ts'
 
 let world: World | undefined
 afterEach(async () => {

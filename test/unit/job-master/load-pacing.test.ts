@@ -1,15 +1,15 @@
 // Why: the job master is the one who deals out what may be read; each rule of it in virtual time, without a network.
 import { beforeEach, describe, expect, test } from 'vitest'
-import { parseBandwidth } from '../../../src/base/bandwidth.ts'
-import { apply } from '../../../src/load/apply.ts'
+import { parseBandwidth } from '../../../src/base/flow/bandwidth.ts'
+import { apply } from '../../../src/load/state/apply-load.ts'
 import type { LoadOptions } from '../../../src/load/load.ts'
-import type { Tables } from '../../../src/load/tables.ts'
-import { LoadPacing } from '../../../src/job-master/load-pacing.ts'
-import { type OutSet, Outstanding } from '../../../src/job-master/outstanding.ts'
-import { pacingOptions } from '../../../src/job-master/pacing-options.ts'
+import type { Tables } from '../../../src/load/state/load-tables.ts'
+import { LoadPacing } from '../../../src/job-master/dispatch/load-pacing.ts'
+import { type OutSet, Outstanding } from '../../../src/job-master/dispatch/outstanding.ts'
+import { pacingOptions } from '../../../src/job-master/options/pacing-options.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { never, VirtualClock } from '../../model/load-doubles.ts'
-import { memoryTables } from '../load/memory-tables.ts'
+import { never, VirtualClock } from '../../model/support/load-doubles.ts'
+import { memoryTables } from '../load/support/memory-tables.ts'
 
 let clock: VirtualClock
 let tables: Tables

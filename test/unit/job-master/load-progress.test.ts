@@ -1,10 +1,10 @@
 // Why: the table of workers and the estimate are what people believe; both are made from completions alone.
 import { expect, test } from 'vitest'
-import { LoadProgress } from '../../../src/job-master/load-progress.ts'
+import { LoadProgress } from '../../../src/job-master/view/load-progress.ts'
 import { emptyCounts, type LoadRecord, type Piece } from '../../../src/load/load.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 import type { BlockFailure } from '../../../src/wire/generated/job.ts'
-import { VirtualClock } from '../../model/load-doubles.ts'
+import { VirtualClock } from '../../model/support/load-doubles.ts'
 
 const piece: Piece = {
   ...{ fileId: 7, key: 'k', etag: '', length: 250, blockSizeBytes: 100, firstBlock: 0, blockCount: 3, lead: true },

@@ -2,17 +2,17 @@
 // and the ledger asked before and after.
 import { expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
-import { ClusterView } from '../../../src/job-master/cluster-view.ts'
-import { LoadRunner } from '../../../src/job-master/load-runner.ts'
-import { defaultJobMasterOptions } from '../../../src/job-master/options.ts'
-import { Outstanding } from '../../../src/job-master/outstanding.ts'
+import { ClusterView } from '../../../src/job-master/dispatch/cluster-view.ts'
+import { LoadRunner } from '../../../src/job-master/run/load-runner.ts'
+import { defaultJobMasterOptions } from '../../../src/job-master/options/job-master-options.ts'
+import { Outstanding } from '../../../src/job-master/dispatch/outstanding.ts'
 import type { RunningLoadDependencies } from '../../../src/job-master/running-load.ts'
-import { apply } from '../../../src/load/apply.ts'
-import type { Replacement } from '../../../src/load/commands.ts'
-import { planPage, type ListedFile } from '../../../src/load/planner.ts'
+import { apply } from '../../../src/load/state/apply-load.ts'
+import type { Replacement } from '../../../src/load/state/load-commands.ts'
+import { planPage, type ListedFile } from '../../../src/load/plan/planner.ts'
 import type { WorkerInfo } from '../../../src/wire/generated/master.ts'
-import { never, VirtualClock } from '../../model/load-doubles.ts'
-import { memoryTables } from '../load/memory-tables.ts'
+import { never, VirtualClock } from '../../model/support/load-doubles.ts'
+import { memoryTables } from '../load/support/memory-tables.ts'
 
 const planner = { replication: 1, batchFiles: 4, batchBytes: 1000, largeSetBytes: 200 }
 

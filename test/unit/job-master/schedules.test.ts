@@ -4,8 +4,8 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { createInProcessScheduleTimer } from '../../../src/queue/in-process-schedule-timer.ts'
 import type { Schedule, ScheduleDefinition, ScheduleRun, ScheduleServiceDefinition } from '../../../src/wire/generated/schedule.ts'
 import type { Service } from '../../../src/wire/service.ts'
-import { never } from '../../model/load-doubles.ts'
-import { World, type WorldOptions } from '../../model/load-world.ts'
+import { never } from '../../model/support/load-doubles.ts'
+import { World, type WorldOptions } from '../../model/support/load-world.ts'
 
 let world: World | undefined
 afterEach(async () => {

@@ -2,8 +2,8 @@
 // replicas, however many there were before. How: loads of overlapping paths in a world of its own time, whose master hears
 // of blocks late, as the real one does.
 import { afterEach, describe, expect, test } from 'vitest'
-import { never } from '../../model/load-doubles.ts'
-import { megabyte, World, type WorldOptions } from '../../model/load-world.ts'
+import { never } from '../../model/support/load-doubles.ts'
+import { megabyte, World, type WorldOptions } from '../../model/support/load-world.ts'
 
 let world: World | undefined
 afterEach(async () => {

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { blockIdOf } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { ExpectedBlock } from '../../../src/base/expected-block.ts'
-import { expectedBlock, never, taskOf } from './fakes.ts'
-import { house, large, smalls } from './house.ts'
+import { expectedBlock, never, taskOf } from './support/fakes.ts'
+import { house, large, smalls } from './support/house.ts'
 
 type Source = (bytes: Buffer) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 

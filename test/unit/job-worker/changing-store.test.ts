@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { SyncedFile } from '../../../src/wire/generated/master.ts'
-import { expectedBlock, mib, never, taskOf } from './fakes.ts'
-import { byFirst, house, large, smalls } from './house.ts'
+import { expectedBlock, mib, never, taskOf } from './support/fakes.ts'
+import { byFirst, house, large, smalls } from './support/house.ts'
 
 describe('a store that changes during a task', () => {
   test('an object that changes in the middle is replaced once, and no block mixes versions', async () => {

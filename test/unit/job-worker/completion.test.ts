@@ -5,7 +5,7 @@ import { SkeinError } from '../../../src/base/errors.ts'
 import { completeSet } from '../../../src/job-worker/completion.ts'
 import { JobMasterLink } from '../../../src/job-worker/job-master-link.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { FakeJobMaster, hurriedClock, never, settle } from './fakes.ts'
+import { FakeJobMaster, hurriedClock, never, settle } from './support/fakes.ts'
 
 const report = { jobWorkerId: 'jw', loadId: 'L1', set: 3, attempt: 1, failures: [], replacements: [], originBytes: 5 }
 const unavailable = new SkeinError('unavailable', 'down')

@@ -9,7 +9,18 @@ import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 import type { JobServiceDefinition } from '../../../src/wire/generated/job.ts'
 import type { Service } from '../../../src/wire/service.ts'
-import { FakeJobMaster, FakeMaster, FakeStore, FakeTarget, hurriedClock, never, noCachedBlocks, pieceOf, settle, taskOf } from './fakes.ts'
+import {
+  FakeJobMaster,
+  FakeMaster,
+  FakeStore,
+  FakeTarget,
+  hurriedClock,
+  never,
+  noCachedBlocks,
+  pieceOf,
+  settle,
+  taskOf,
+} from './support/fakes.ts'
 
 /** Gives each task to the lane's consumer at once. */
 class DirectQueue {

@@ -1,8 +1,8 @@
 // One object that its store does not give is told from a store that gives nothing.
 import { describe, expect, test } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { never, taskOf } from './fakes.ts'
-import { house, smalls } from './house.ts'
+import { never, taskOf } from './support/fakes.ts'
+import { house, smalls } from './support/house.ts'
 
 async function reasonsOf(check: () => Promise<void>, fault: SkeinError): Promise<{ reasons: (string | undefined)[]; checks: number }> {
   const { runner, add, store, jobMaster, expectNothingLeft } = house()

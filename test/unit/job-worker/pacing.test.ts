@@ -1,10 +1,10 @@
 // Why: what a job worker reads must keep to what it is allowed, and one read that hangs must not hold the report of its set.
 import { describe, expect, test } from 'vitest'
-import { DemandGauge } from '../../../src/base/demand-gauge.ts'
-import { ReadPacer } from '../../../src/job-worker/read-pacer.ts'
-import { Stragglers } from '../../../src/job-worker/stragglers.ts'
-import { VirtualClock } from '../../model/load-doubles.ts'
-import { never } from './fakes.ts'
+import { DemandGauge } from '../../../src/base/flow/demand-gauge.ts'
+import { ReadPacer } from '../../../src/job-worker/pace/read-pacer.ts'
+import { Stragglers } from '../../../src/job-worker/pace/slow-reads.ts'
+import { VirtualClock } from '../../model/support/load-doubles.ts'
+import { never } from './support/fakes.ts'
 
 const mib = 1024 ** 2
 

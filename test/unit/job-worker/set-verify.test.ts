@@ -4,13 +4,13 @@ import { blockIdOf, blockIndexOf, fileIdOf } from '../../../src/base/block-id.ts
 import { Crc64 } from '../../../src/base/crc64.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { wrongBlock } from '../../../src/base/expected-block.ts'
-import { SetOutcome } from '../../../src/job-worker/set-outcome.ts'
-import { verifySet, type VerifyTally } from '../../../src/job-worker/set-verify.ts'
-import { OpaqueEtags } from '../../../src/job-worker/opaque-etags.ts'
+import { SetOutcome } from '../../../src/job-worker/set/set-outcome.ts'
+import { verifySet, type VerifyTally } from '../../../src/job-worker/set/set-verify.ts'
+import { OpaqueEtags } from '../../../src/job-worker/set/opaque-etags.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import type { StoreLease } from '../../../src/ufs/store-cache.ts'
 import type { SetPiece } from '../../../src/wire/generated/job.ts'
-import { hurriedClock, never, pieceOf } from './fakes.ts'
+import { hurriedClock, never, pieceOf } from './support/fakes.ts'
 
 const bytes = Buffer.from('what the store has, in three blocks')
 const fileId = fileIdOf(5)

@@ -1,9 +1,9 @@
 // A reader on demand goes first, and readers without end leave the load half of the time.
 import { expect, test } from 'vitest'
-import { DemandGauge } from '../../../src/base/demand-gauge.ts'
-import { StandAside } from '../../../src/job-worker/stand-aside.ts'
-import { VirtualClock } from '../../model/load-doubles.ts'
-import { never } from './fakes.ts'
+import { DemandGauge } from '../../../src/base/flow/demand-gauge.ts'
+import { StandAside } from '../../../src/job-worker/pace/stand-aside.ts'
+import { VirtualClock } from '../../model/support/load-doubles.ts'
+import { never } from './support/fakes.ts'
 
 test('demand that has ended for a moment only lasts on', async () => {
   const clock = new VirtualClock()

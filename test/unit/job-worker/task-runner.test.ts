@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { mib, never, pieceOf, settle, taskOf } from './fakes.ts'
-import { byFirst, house, large, smalls } from './house.ts'
+import { mib, never, pieceOf, settle, taskOf } from './support/fakes.ts'
+import { byFirst, house, large, smalls } from './support/house.ts'
 
 describe('TaskRunner', () => {
   test('reads every block once and writes it to both targets', async () => {

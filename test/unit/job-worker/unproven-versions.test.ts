@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { mib, never, pieceOf, taskOf } from './fakes.ts'
-import { house, large } from './house.ts'
+import { mib, never, pieceOf, taskOf } from './support/fakes.ts'
+import { house, large } from './support/house.ts'
 
 const unproven = (): never => {
   throw new SkeinError('failed_precondition', 'the answer has no ETag', { reason: 'unproven_version' })

@@ -4,8 +4,8 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { LmdbState } from '../../../src/journal/lmdb-state.ts'
-import { checkCopy } from '../../../src/journal/state-check.ts'
+import { LmdbState } from '../../../src/journal/state/lmdb-state.ts'
+import { checkCopy } from '../../../src/journal/state/state-check.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 
 let home: string

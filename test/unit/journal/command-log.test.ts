@@ -8,10 +8,10 @@ import { CommandLog, type CommandLogOptions } from '../../../src/journal/command
 import type { Applied, CommandState } from '../../../src/journal/command-state.ts'
 import type { Term } from '../../../src/journal/journal.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { MemoryJournal } from '../../model/load-doubles.ts'
-import { MemoryJournal as ForgettingJournal } from '../cache-master/fakes.ts'
-import { LogFixture } from '../cache-master/namespace-log.ts'
-import { createNamespace, listing, object } from '../meta/commands.ts'
+import { MemoryJournal } from '../../model/support/load-doubles.ts'
+import { MemoryJournal as ForgettingJournal } from '../cache-master/support/fakes.ts'
+import { LogFixture } from '../cache-master/support/namespace-log.ts'
+import { createNamespace, listing, object } from '../meta/support/commands.ts'
 
 /** A command that cannot be applied. */
 const poison = 1_000_000

@@ -11,7 +11,7 @@ import { ordinaryOrLong } from '../../support/run-length.ts'
 const runs = Number(process.env['SKEIN_DAMAGE_RUNS'] ?? ordinaryOrLong(4, 200))
 const firstSeed = Number(process.env['SKEIN_SEED'] ?? 1)
 const wanted = 1500
-const child = join(import.meta.dirname, 'damaged-state-child.ts')
+const child = join(import.meta.dirname, 'support/damaged-state-child.ts')
 
 interface Found {
   readonly wrong: number[]
@@ -24,7 +24,7 @@ interface Found {
 let home: string
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'skein-damaged-'))
-  const { LmdbState } = await import('../../../src/journal/lmdb-state.ts')
+  const { LmdbState } = await import('../../../src/journal/state/lmdb-state.ts')
   const { silentLogger } = await import('../../../src/telemetry/logger.ts')
   const state = await LmdbState.open({ directory: join(home, 'state'), logger: silentLogger, bootId: () => 'boot' })
   const rows = state.bytesTable<number>('rows')

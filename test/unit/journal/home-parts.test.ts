@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createCacheMaster } from '../../../src/cache-master/master-service.ts'
-import { checkHome } from '../../../src/journal/home-parts.ts'
-import { openLocalJournal } from '../../../src/journal/local-journal.ts'
+import { createCacheMaster } from '../../../src/cache-master/master.ts'
+import { checkHome } from '../../../src/journal/log/home-parts.ts'
+import { openLocalJournal } from '../../../src/journal/log/local-journal.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
-import { FakeClock, FakeStore } from '../cache-master/fakes.ts'
-import { call } from '../cache-master/master-fixture.ts'
+import { FakeClock, FakeStore } from '../cache-master/support/fakes.ts'
+import { call } from '../cache-master/support/master-fixture.ts'
 
 let home: string
 beforeEach(() => {

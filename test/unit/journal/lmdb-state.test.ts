@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open as openLmdb } from 'lmdb'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { LmdbState } from '../../../src/journal/lmdb-state.ts'
+import { LmdbState } from '../../../src/journal/state/lmdb-state.ts'
 import type { StateTable } from '../../../src/journal/state-table.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 

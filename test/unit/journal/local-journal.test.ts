@@ -7,12 +7,12 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
-import { diskFileSystem, type JournalFileSystem } from '../../../src/journal/file-system.ts'
+import { diskFileSystem, type JournalFileSystem } from '../../../src/journal/disk/file-system.ts'
 import type { Journal, Term } from '../../../src/journal/journal.ts'
-import { openLocalJournal } from '../../../src/journal/local-journal.ts'
+import { openLocalJournal } from '../../../src/journal/log/local-journal.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
-import { entriesOf } from '../../conformance/journal.ts'
+import { entriesOf } from '../../conformance/support/journal.ts'
 
 const never = new AbortController().signal
 let parent: string
@@ -221,7 +221,7 @@ describe('the lock', () => {
 
   /** Another process that takes the lock and says so, or the message of the refusal. */
   async function rival(): Promise<{ says: string; pid: number | undefined; kill: () => Promise<void> }> {
-    const module = new URL('../../../src/journal/directory-lock.ts', import.meta.url).href
+    const module = new URL('../../../src/journal/disk/directory-lock.ts', import.meta.url).href
     const script = `
       const { lockDirectory } = await import(${JSON.stringify(module)})
       try { lockDirectory(${JSON.stringify(directory)}); console.log('locked') } catch (error) { console.log(error.message) }

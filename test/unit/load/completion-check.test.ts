@@ -3,9 +3,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
-import { completionOf } from '../../../src/load/completion-check.ts'
-import { planPage } from '../../../src/load/planner.ts'
-import { Placement } from '../../../src/load/placement.ts'
+import { completionOf } from '../../../src/load/plan/completion-check.ts'
+import { planPage } from '../../../src/load/plan/planner.ts'
+import { Placement } from '../../../src/load/placing/placement.ts'
 import type { Piece } from '../../../src/load/load.ts'
 
 const piece = (container: number, firstBlock = 0, blockCount = 3): Piece => ({

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { prioritiesOf } from '../../../src/load/deadline-priority.ts'
+import { prioritiesOf } from '../../../src/load/schedule/deadline-priority.ts'
 
 test('the earliest deadline weighs most, and loads without one keep their own priority', () => {
   const load = (loadId: number, readyByMs: number | undefined, priority = 10) => ({ loadId, priority, readyByMs })

@@ -2,7 +2,7 @@
 // against a matcher that tries everything, and a pattern that makes such a matcher slow.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { matcherOf, slash, type Token } from '../../../src/load/glob-matcher.ts'
+import { matcherOf, slash, type Token } from '../../../src/load/choice/glob-matcher.ts'
 
 const literal = (character: string): Token => ({ kind: 'one', accepts: (code) => code === character.charCodeAt(0) })
 const parts: Readonly<Record<string, readonly Token[]>> = {

@@ -1,11 +1,11 @@
 // Why: what an ended load leaves must go in full, a little at a time, and only in the order of the ends.
 import { expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
-import { apply } from '../../../src/load/apply.ts'
+import { apply } from '../../../src/load/state/apply-load.ts'
 import type { LoadMode } from '../../../src/load/load.ts'
-import { LoadHistory, type HistoryLimits } from '../../../src/load/load-history.ts'
-import type { Tables } from '../../../src/load/tables.ts'
-import { memoryTables, MemoryTable } from './memory-tables.ts'
+import { LoadHistory, type HistoryLimits } from '../../../src/load/state/load-history.ts'
+import type { Tables } from '../../../src/load/state/load-tables.ts'
+import { memoryTables, MemoryTable } from './support/memory-tables.ts'
 
 /** The load that goes next, as one sees it who followed all along and one who starts now. */
 function follower(tables: Tables): (loadsMax: number, endedBeforeMs?: number, filesMax?: number) => number | undefined {

@@ -1,9 +1,9 @@
 // Why: a load that names no replication must not undo what was set, and one that names it says what it changes.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { keepReplication } from '../../../src/load/kept-replication.ts'
-import type { ListedFile } from '../../../src/load/planner.ts'
-import { megabyte, World } from '../../model/load-world.ts'
-import { never } from '../../model/load-doubles.ts'
+import { keepReplication } from '../../../src/load/plan/kept-replication.ts'
+import type { ListedFile } from '../../../src/load/plan/planner.ts'
+import { megabyte, World } from '../../model/support/load-world.ts'
+import { never } from '../../model/support/load-doubles.ts'
 
 const file: ListedFile = { fileId: 1, key: 'k', length: 5, etag: 'e', blockSizeBytes: 8, blocks: [], problem: '' }
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { failuresExceeded, parseFailureLimit } from '../../../src/load/failure-limit.ts'
+import { failuresExceeded, parseFailureLimit } from '../../../src/load/plan/failure-limit.ts'
 import { emptyCounts } from '../../../src/load/load.ts'
-import { backOff, type BackOff } from '../../../src/load/origin-back-off.ts'
-import { errorClassOf } from '../../../src/load/retry-policy.ts'
-import { fillWindow, type Lane, type ReadySet } from '../../../src/load/window.ts'
+import { backOff, type BackOff } from '../../../src/load/plan/origin-back-off.ts'
+import { errorClassOf } from '../../../src/load/plan/retry-policy.ts'
+import { fillWindow, type Lane, type ReadySet } from '../../../src/load/plan/read-ahead-window.ts'
 
 const mib = 1024 ** 2
 const half = (): number => 0.5

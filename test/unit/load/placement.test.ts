@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { hashNumbers } from '../../../src/load/hash.ts'
-import { Placement, settleMs, type PlacementWorker } from '../../../src/load/placement.ts'
+import { hashNumbers } from '../../../src/load/placing/hash.ts'
+import { Placement, settleMs, type PlacementWorker } from '../../../src/load/placing/placement.ts'
 
 function worker(workerId: string, hostname: string, capacityBytes: number, usedBytes = 0, live = true): PlacementWorker {
   return { workerId, hostname, live, capacityBytes, usedBytes }

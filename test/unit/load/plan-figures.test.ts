@@ -1,11 +1,11 @@
 // What a plan says in figures: requests, cost, time, and where the rates come from.
 import { describe, expect, it } from 'vitest'
-import { costOf, getRequests } from '../../../src/load/cost.ts'
-import { estimateOf } from '../../../src/load/estimate.ts'
+import { costOf, getRequests } from '../../../src/load/plan/cost.ts'
+import { estimateOf } from '../../../src/load/state/estimate.ts'
 import type { Piece } from '../../../src/load/load.ts'
-import { type HostChoice, Placement } from '../../../src/load/placement.ts'
-import { noteRate, rateSamples } from '../../../src/load/rate-samples.ts'
-import { memoryTables } from './memory-tables.ts'
+import { type HostChoice, Placement } from '../../../src/load/placing/placement.ts'
+import { noteRate, rateSamples } from '../../../src/load/state/rate-samples.ts'
+import { memoryTables } from './support/memory-tables.ts'
 
 const reads = { rangeBytes: 4, smallFileBytes: 10 }
 function piece(length: number, firstBlock: number, blockCount: number, blockSizeBytes = 16): Piece {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isPlannedAhead } from '../../../src/job-master/load-planning.ts'
+import { isPlannedAhead } from '../../../src/job-master/plan/page-planning.ts'
 import { emptyCounts } from '../../../src/load/load.ts'
 
 const bounds = { plannedAheadFactor: 4, plannedFilesMax: 1000 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
 import type { Piece } from '../../../src/load/load.ts'
-import { Placement } from '../../../src/load/placement.ts'
-import { planRetries, splitSet, type BlockFailure, type RetryContext } from '../../../src/load/retry-policy.ts'
-import { fillWindow, type Lane, type ReadySet } from '../../../src/load/window.ts'
+import { Placement } from '../../../src/load/placing/placement.ts'
+import { planRetries, splitSet, type BlockFailure, type RetryContext } from '../../../src/load/plan/retry-policy.ts'
+import { fillWindow, type Lane, type ReadySet } from '../../../src/load/plan/read-ahead-window.ts'
 
 const mib = 1024 * 1024
 

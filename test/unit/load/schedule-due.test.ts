@@ -1,11 +1,11 @@
 // Why: what becomes of due times, missed ones too, is decided here; each must have exactly one run, whenever one looks.
 import { array, assert, integer, property } from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { apply } from '../../../src/load/apply.ts'
-import { chainOf, runsKeptMax } from '../../../src/load/apply-schedules.ts'
-import { dueRuns, nextStart, queuedRunsMax, startDecision } from '../../../src/load/schedule-due.ts'
-import type { ScheduleDefinition, ScheduleRecord, ScheduleRun } from '../../../src/load/schedule.ts'
-import { memoryTables } from './memory-tables.ts'
+import { apply } from '../../../src/load/state/apply-load.ts'
+import { chainOf, runsKeptMax } from '../../../src/load/state/apply-schedules.ts'
+import { dueRuns, nextStart, queuedRunsMax, startDecision } from '../../../src/load/schedule/schedule-due.ts'
+import type { ScheduleDefinition, ScheduleRecord, ScheduleRun } from '../../../src/load/schedule/schedule.ts'
+import { memoryTables } from './support/memory-tables.ts'
 
 const day = Date.parse('2026-03-01T00:00:00Z')
 const definition = (more: Partial<ScheduleDefinition> = {}): ScheduleDefinition => ({

@@ -1,6 +1,6 @@
 // Why: a due time that is worked out wrongly is a night without a prefetch.
 import { expect, test } from 'vitest'
-import { checkTimes, deadlineOf, jitterOf, lastRuns, nextRun, startOf } from '../../../src/load/schedule-times.ts'
+import { checkTimes, deadlineOf, jitterOf, lastRuns, nextRun, startOf } from '../../../src/load/schedule/schedule-times.ts'
 
 const at = (text: string): number => Date.parse(text)
 const daily = { cron: '0 2 * * *', timezone: 'Asia/Shanghai', readyBy: '' }

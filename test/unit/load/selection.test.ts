@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { matchesGlob } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { parseGlob } from '../../../src/load/glob.ts'
-import { isSelective, nameBelow, selectorOf } from '../../../src/load/selection.ts'
+import { parseGlob } from '../../../src/load/choice/glob.ts'
+import { isSelective, nameBelow, selectorOf } from '../../../src/load/choice/selection.ts'
 
 describe('globs', () => {
   it.each([

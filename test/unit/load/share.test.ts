@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { partOf, shareRates, type SharingLoad, weightsOf } from '../../../src/load/share.ts'
+import { partOf, shareRates, type SharingLoad, weightsOf } from '../../../src/load/plan/share.ts'
 
 function load(loadId: number, more: Partial<SharingLoad> = {}): SharingLoad {
   return { loadId, namespaceId: 'n', priority: 10, limit: undefined, tasksOf: new Map(), ...more }

@@ -1,9 +1,9 @@
 // Why: whoever is refused for want of room is told how much is missing, and must find that true when it is added. How: what
 // the planner says is missing, against what it takes until everything fits.
 import { expect, it } from 'vitest'
-import { Placement } from '../../../src/load/placement.ts'
-import { type ListedFile, planPage } from '../../../src/load/planner.ts'
-import { refusalOf } from '../../../src/job-master/load-planning.ts'
+import { Placement } from '../../../src/load/placing/placement.ts'
+import { type ListedFile, planPage } from '../../../src/load/plan/planner.ts'
+import { refusalOf } from '../../../src/job-master/plan/page-planning.ts'
 
 const megabyte = 1024 ** 2
 const options = { batchFiles: 10, batchBytes: 64 * megabyte, largeSetBytes: 512 * megabyte }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { apply } from '../../../src/load/apply.ts'
-import { indexToDrop, isWhole } from '../../../src/load/apply-lists.ts'
-import type { LoadCommand, LoadEffect } from '../../../src/load/commands.ts'
-import { memoryTables } from './memory-tables.ts'
+import { apply } from '../../../src/load/state/apply-load.ts'
+import { indexToDrop, isWhole } from '../../../src/load/state/apply-lists.ts'
+import type { LoadCommand, LoadEffect } from '../../../src/load/state/load-commands.ts'
+import { memoryTables } from './support/memory-tables.ts'
 
 const options = { replication: 1, activeJobs: 10, batchSize: 10 }
 const hour = 3_600_000

@@ -2,12 +2,12 @@
 // change of this text. Three files: one of two sets, two that share one; a read fails, a completion comes twice.
 import { expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
-import { apply } from '../../../src/load/apply.ts'
-import type { LoadCommand } from '../../../src/load/commands.ts'
-import { Placement } from '../../../src/load/placement.ts'
-import { planPage } from '../../../src/load/planner.ts'
-import { planRetries, type BlockFailure } from '../../../src/load/retry-policy.ts'
-import { memoryTables } from './memory-tables.ts'
+import { apply } from '../../../src/load/state/apply-load.ts'
+import type { LoadCommand } from '../../../src/load/state/load-commands.ts'
+import { Placement } from '../../../src/load/placing/placement.ts'
+import { planPage } from '../../../src/load/plan/planner.ts'
+import { planRetries, type BlockFailure } from '../../../src/load/plan/retry-policy.ts'
+import { memoryTables } from './support/memory-tables.ts'
 
 test('the trace of a small load', () => {
   const tables = memoryTables()

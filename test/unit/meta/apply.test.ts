@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { apply } from '../../../src/meta/apply.ts'
-import type { Applied, ApplyListing, Command } from '../../../src/meta/commands.ts'
-import type { ListedObject } from '../../../src/meta/listed-object.ts'
-import { directoryAt, fileAt, keyOf, listedAtMs, namespaceByName, resolve } from '../../../src/meta/resolve.ts'
+import { apply } from '../../../src/meta/apply/apply-meta.ts'
+import type { Applied, ApplyListing, Command } from '../../../src/meta/commands/commands.ts'
+import type { ListedObject } from '../../../src/meta/commands/listed-object.ts'
+import { directoryAt, fileAt, keyOf, listedAtMs, namespaceByName, resolve } from '../../../src/meta/resolve-path.ts'
 import { walk } from '../../../src/meta/walk.ts'
-import { createNamespace, listing, object } from './commands.ts'
-import { MemoryTables } from './memory-tables.ts'
+import { createNamespace, listing, object } from './support/commands.ts'
+import { MemoryTables } from './support/memory-tables.ts'
 
 let tables: MemoryTables
 let rootId: number

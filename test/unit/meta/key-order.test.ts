@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { compareKeys } from '../../../src/meta/key-order.ts'
+import { compareKeys } from '../../../src/meta/edge-order.ts'
 
 it('orders strings as their UTF-8 bytes', () => {
   fc.assert(

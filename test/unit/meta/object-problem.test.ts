@@ -1,6 +1,6 @@
 // Why: an object that cannot be cached is named with its reason; it is never left out of a load in silence.
 import { describe, expect, it } from 'vitest'
-import { objectProblem } from '../../../src/meta/listing-diff.ts'
+import { objectProblem } from '../../../src/meta/apply/listing-diff.ts'
 
 describe('objectProblem', () => {
   const object = { key: 'a/b', length: 10, etag: 'v1' }

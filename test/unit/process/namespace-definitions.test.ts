@@ -3,11 +3,11 @@
 import { expect, it } from 'vitest'
 import { seededRandom, systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { DefinitionHolders } from '../../../src/cache-master/definition-holders.ts'
+import { DefinitionHolders } from '../../../src/cache-master/workers/definition-holders.ts'
 import { NamespaceDefinitions } from '../../../src/process/namespace-definitions.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import type { UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
-import { MemoryTables } from '../meta/memory-tables.ts'
+import { MemoryTables } from '../meta/support/memory-tables.ts'
 
 const { signal } = new AbortController()
 const record = { id: 'n', name: 'ns', uri: 's3://b/', attributes: {}, sealedSecrets: {}, createdMs: 1, rootId: 1 }

@@ -2,9 +2,9 @@
 // itself, in time, and to say what hung.
 import { afterEach, expect, test } from 'vitest'
 import type { Config } from '../../../src/config/config.ts'
-import { loadConfig } from '../../../src/config/load.ts'
+import { loadConfig } from '../../../src/config/read-config.ts'
 import { type RoleContext, runRole } from '../../../src/process/role-shell.ts'
-import { settle, VirtualClock } from '../../model/load-doubles.ts'
+import { settle, VirtualClock } from '../../model/support/load-doubles.ts'
 
 const clock = new VirtualClock()
 const machine = { homeDirectory: '/nowhere', hostname: 'box', cpus: 2, cwd: '/' }

@@ -4,7 +4,7 @@ import { createInProcessScheduleTimer } from '../../../src/queue/in-process-sche
 import { openScheduleTimer } from '../../../src/queue/open.ts'
 import type { TimerEntry } from '../../../src/queue/schedule-timer.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { VirtualClock } from '../../model/load-doubles.ts'
+import { VirtualClock } from '../../model/support/load-doubles.ts'
 
 /** Due at every multiple of `everyMs`. */
 const every = (name: string, everyMs: number): TimerEntry => ({

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { documentMetrics } from '../../../src/telemetry/document.ts'
+import { documentMetrics } from '../../../src/telemetry/document-metrics.ts'
 import { metricTable } from '../../../src/telemetry/metric-table.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 

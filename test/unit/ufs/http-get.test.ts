@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
-import { guardedLookup } from '../../../src/ufs/endpoint-guard.ts'
+import { guardedLookup } from '../../../src/ufs/s3/request/endpoint-guard.ts'
 import type { AnswerHandler } from '../../../src/ufs/transport/http-connection.ts'
 import { HttpPool, type HttpPoolOptions, type PendingRequest } from '../../../src/ufs/transport/http-pool.ts'
-import type { AnswerHeaders } from '../../../src/ufs/http-head.ts'
+import type { AnswerHeaders } from '../../../src/ufs/transport/http-head.ts'
 
 type Behaviour = (socket: Socket, request: string, count: number) => void
 

@@ -1,6 +1,6 @@
 import { array, assert, constantFrom, integer, property, string, uint8Array } from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { AnswerFault, ChunkedBody, parseHead } from '../../../src/ufs/http-head.ts'
+import { AnswerFault, ChunkedBody, parseHead } from '../../../src/ufs/transport/http-head.ts'
 
 const head = (...lines: string[]) => parseHead(['HTTP/1.1 206 Partial Content', ...lines].join('\r\n'))
 

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream'
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { array, assert, asyncProperty, boolean, constantFrom, integer, option, property, record, string } from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import { canonicalQuery } from '../../../src/ufs/sigv4.ts'
-import { type RawListing, scanListing } from '../../../src/ufs/listing-scan.ts'
+import { canonicalQuery } from '../../../src/ufs/s3/request/sigv4.ts'
+import { type RawListing, scanListing } from '../../../src/ufs/trust/listing-scan.ts'
 import { timeOf } from '../../../src/ufs/trust/field-values.ts'
 
 interface Listing {

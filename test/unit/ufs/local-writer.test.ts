@@ -2,11 +2,11 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openUnderFileSystem } from '../../../src/ufs/open.ts'
+import { openUnderFileSystem } from '../../../src/ufs/open-store.ts'
 import { cosnDefaults } from '../../../src/ufs/store-options.ts'
 import type { UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
-import { testBytes } from '../../conformance/under-file-system-suite.ts'
-import { chunksOf } from '../../conformance/under-file-system-writes.ts'
+import { testBytes } from '../../conformance/support/under-file-system-suite.ts'
+import { chunksOf } from '../../conformance/support/under-file-system-writes.ts'
 import { testDependencies } from '../../support/origin/stores.ts'
 
 describe('writing into a directory', () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
-import { LocalUnderFileSystem } from '../../../src/ufs/local.ts'
+import { LocalUnderFileSystem } from '../../../src/ufs/local/local.ts'
 
 describe('a directory as a store', () => {
   const signal = new AbortController().signal

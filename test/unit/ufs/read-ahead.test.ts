@@ -1,11 +1,11 @@
 import { assert, asyncProperty, integer, nat, property, record } from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Budget } from '../../../src/base/budget.ts'
+import { Budget } from '../../../src/base/flow/budget.ts'
 import { abortReason, seededRandom } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { readAhead, type ReadAheadOptions } from '../../../src/ufs/read-ahead.ts'
 import type { ReadRequest } from '../../../src/ufs/under-file-system.ts'
-import { nextStep, rangeAt, rangeCount } from '../../../src/ufs/window.ts'
+import { nextStep, rangeAt, rangeCount } from '../../../src/ufs/read-window.ts'
 
 const signal = new AbortController().signal
 const byteAt = (position: number): number => (position * 7 + (position >> 8)) & 0xff

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Secret } from '../../../src/base/secret.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import type { StoreDocument } from '../../../src/ufs/document-get.ts'
-import type { ObjectWrites } from '../../../src/ufs/object-requests.ts'
-import type { sdkWrites as SdkWrites } from '../../../src/ufs/sdk-requests.ts'
+import type { StoreDocument } from '../../../src/ufs/s3/request/document-get.ts'
+import type { ObjectWrites } from '../../../src/ufs/s3/request/object-requests.ts'
+import type { sdkWrites as SdkWrites } from '../../../src/ufs/s3/request/sdk-requests.ts'
 import { type S3Options, s3Options } from '../../../src/ufs/store-options.ts'
-import type { DocumentRequest } from '../../../src/ufs/store-requests.ts'
+import type { DocumentRequest } from '../../../src/ufs/s3/request/store-requests.ts'
 import { hastyDefaults } from '../../support/origin/stores.ts'
 
 const signal = new AbortController().signal
@@ -48,7 +48,7 @@ describe('requests that the SDK writes', () => {
       AWS_SDK_UA_APP_ID: 'x'.repeat(60),
     }))
       vi.stubEnv(name, value)
-    ;({ sdkWrites } = await import('../../../src/ufs/sdk-requests.ts'))
+    ;({ sdkWrites } = await import('../../../src/ufs/s3/request/sdk-requests.ts'))
   })
   afterAll(() => void vi.unstubAllEnvs())
 

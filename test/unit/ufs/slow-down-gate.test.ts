@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Clock } from '../../../src/base/clock.ts'
 import { abortReason, seededRandom } from '../../../src/base/clock.ts'
-import { SlowDownGate } from '../../../src/ufs/slow-down-gate.ts'
+import { SlowDownGate } from '../../../src/ufs/s3/request/slow-down-gate.ts'
 
 /** A clock that stands still until it is moved. */
 function manualClock(): Clock & { advance(ms: number): Promise<void> } {

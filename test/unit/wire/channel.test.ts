@@ -3,10 +3,10 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { abortReason, systemClock, systemRandom } from '../../../src/base/clock.ts'
 import { errorCodes, SkeinError } from '../../../src/base/errors.ts'
 import { createLogger, silentLogger } from '../../../src/telemetry/logger.ts'
-import { createClient, roleName, type ClientOptions } from '../../../src/wire/channel.ts'
+import { createClient, roleName, type ClientOptions } from '../../../src/wire/rpc/channel.ts'
 import { WorkerServiceDefinition } from '../../../src/wire/generated/worker.ts'
-import { openRawChannel } from '../../../src/wire/grpc.ts'
-import { serving, startServer, type RunningServer } from '../../../src/wire/server.ts'
+import { openRawChannel } from '../../../src/wire/rpc/grpc.ts'
+import { serving, startServer, type RunningServer } from '../../../src/wire/rpc/server.ts'
 import type { CallOptions, Service } from '../../../src/wire/service.ts'
 
 type Worker = Service<typeof WorkerServiceDefinition>

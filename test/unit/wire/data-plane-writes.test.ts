@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import type { BlockUpload } from '../../../src/wire/data-client.ts'
+import type { BlockUpload } from '../../../src/wire/data/data-client.ts'
 import {
   type DataPlaneHandlers,
   decodeFrames,
@@ -10,9 +10,21 @@ import {
   encodeFrames,
   framesBytesMax,
   type SmallBlock,
-} from '../../../src/wire/data-plane.ts'
-import { blocksContentType } from '../../../src/wire/request-origin.ts'
-import { signal, header, bytesOf, code, noStores, MapWorker, serve, client, put, rawServer, rawClient } from './data-plane-fixture.ts'
+} from '../../../src/wire/data/data-plane.ts'
+import { blocksContentType } from '../../../src/wire/http/request-origin.ts'
+import {
+  signal,
+  header,
+  bytesOf,
+  code,
+  noStores,
+  MapWorker,
+  serve,
+  client,
+  put,
+  rawServer,
+  rawClient,
+} from './support/data-plane-fixture.ts'
 
 describe('writing a block', () => {
   it('brings every byte, in chunks of any size, and an empty block', async () => {

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { abortReason, systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { type DataPlaneHandlers, encodeBlockHeader } from '../../../src/wire/data-plane.ts'
-import { startDataServer } from '../../../src/wire/data-server.ts'
+import { type DataPlaneHandlers, encodeBlockHeader } from '../../../src/wire/data/data-plane.ts'
+import { startDataServer } from '../../../src/wire/data/data-server.ts'
 import {
   signal,
   header,
@@ -19,7 +19,7 @@ import {
   put,
   rawServer,
   rawClient,
-} from './data-plane-fixture.ts'
+} from './support/data-plane-fixture.ts'
 
 describe('reading', () => {
   it('gives whole blocks and any range, over one connection again and again', async () => {

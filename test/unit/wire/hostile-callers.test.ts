@@ -4,8 +4,8 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
-import { openRawChannel, type RawServer, startRawServer } from '../../../src/wire/grpc.ts'
-import type { RpcLimits } from '../../../src/wire/rpc-sessions.ts'
+import { openRawChannel, type RawServer, startRawServer } from '../../../src/wire/rpc/grpc.ts'
+import type { RpcLimits } from '../../../src/wire/rpc/rpc-sessions.ts'
 
 const mib = 1024 * 1024
 const path = '/test.Echo/Echo'

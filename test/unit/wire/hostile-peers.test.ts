@@ -3,11 +3,11 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
-import { type DataPlaneHandlers, encodeBlockHeader, encodeFrames } from '../../../src/wire/data-plane.ts'
-import { blocksContentType } from '../../../src/wire/request-origin.ts'
-import { startWebServer } from '../../../src/wire/web.ts'
-import { writeShareBytes } from '../../../src/wire/write-turns.ts'
-import { bytesOf, cleanups, client, header, MapWorker, put, rawClient, serve, signal } from './data-plane-fixture.ts'
+import { type DataPlaneHandlers, encodeBlockHeader, encodeFrames } from '../../../src/wire/data/data-plane.ts'
+import { blocksContentType } from '../../../src/wire/http/request-origin.ts'
+import { startWebServer } from '../../../src/wire/http/web.ts'
+import { writeShareBytes } from '../../../src/wire/data/write-turns.ts'
+import { bytesOf, cleanups, client, header, MapWorker, put, rawClient, serve, signal } from './support/data-plane-fixture.ts'
 
 const mib = 1024 * 1024
 const small = (blockId: number, length = 10) => ({ header: header(blockId, length), bytes: bytesOf(length) })

@@ -1,8 +1,8 @@
 import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
-import { exactBody, readWhole } from '../../../src/wire/http-body.ts'
-import { IdleWatch } from '../../../src/wire/idle-watch.ts'
+import { exactBody, readWhole } from '../../../src/wire/http/http-body.ts'
+import { IdleWatch } from '../../../src/wire/http/idle-watch.ts'
 
 const watch = new IdleWatch(systemClock, 60_000, () => undefined)
 const stream = (text: string): Readable => Readable.from([Buffer.from(text.slice(0, 2)), Buffer.from(text.slice(2))])

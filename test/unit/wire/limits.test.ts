@@ -3,14 +3,14 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock, systemRandom } from '../../../src/base/clock.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { createClient } from '../../../src/wire/channel.ts'
+import { createClient } from '../../../src/wire/rpc/channel.ts'
 import * as Job from '../../../src/wire/generated/job.ts'
 import * as Lifecycle from '../../../src/wire/generated/lifecycle.ts'
 import * as Master from '../../../src/wire/generated/master.ts'
 import * as Schedules from '../../../src/wire/generated/schedule.ts'
 import * as Worker from '../../../src/wire/generated/worker.ts'
 import { limited, limitsOf } from '../../../src/wire/limits/all-limits.ts'
-import { startServer, serving, type RunningServer } from '../../../src/wire/server.ts'
+import { startServer, serving, type RunningServer } from '../../../src/wire/rpc/server.ts'
 import type { Service, ServiceDefinition } from '../../../src/wire/service.ts'
 
 const definitions = [Job, Lifecycle, Master, Schedules, Worker].flatMap((file) =>

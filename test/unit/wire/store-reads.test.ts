@@ -3,15 +3,15 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { abortReason, systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { DataClient } from '../../../src/wire/data-client.ts'
+import { DataClient } from '../../../src/wire/data/data-client.ts'
 import {
   type DataPlaneHandlers,
   encodeStoreObject,
   namespaceIdOfPath,
   storePath,
   type StoreReadRequest,
-} from '../../../src/wire/data-plane.ts'
-import { startDataServer } from '../../../src/wire/data-server.ts'
+} from '../../../src/wire/data/data-plane.ts'
+import { startDataServer } from '../../../src/wire/data/data-server.ts'
 
 const never = new AbortController().signal
 const cleanups: (() => Promise<void> | void)[] = []

@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
-import { startWebServer, type RunningWebServer } from '../../../src/wire/web.ts'
+import { startWebServer, type RunningWebServer } from '../../../src/wire/http/web.ts'
 
 let server: RunningWebServer | undefined
 afterEach(async () => {

@@ -1,7 +1,7 @@
 // Whole blocks from a data port: with what they are, exactly, and without holding the connection of a reader that leaves.
 import { expect, it } from 'vitest'
-import { encodeBlockHeader } from '../../../src/wire/data-plane.ts'
-import { bytesOf, client, header, MapWorker, rawServer, readAll, serve, signal } from './data-plane-fixture.ts'
+import { encodeBlockHeader } from '../../../src/wire/data/data-plane.ts'
+import { bytesOf, client, header, MapWorker, rawServer, readAll, serve, signal } from './support/data-plane-fixture.ts'
 
 it('gives a block and its header, over one connection again and again', async () => {
   const worker = new MapWorker()

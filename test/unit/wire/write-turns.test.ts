@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Share } from '../../../src/base/budget.ts'
-import { writeShareBytes, WriteTurns } from '../../../src/wire/write-turns.ts'
+import type { Share } from '../../../src/base/flow/budget.ts'
+import { writeShareBytes, WriteTurns } from '../../../src/wire/data/write-turns.ts'
 
 const never = new AbortController().signal
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { UnderFileSystem } from '../../../../src/ufs/under-file-system.ts'
-import { chunksOf } from '../../../conformance/under-file-system-writes.ts'
+import { chunksOf } from '../../../conformance/support/under-file-system-writes.ts'
 import { type Origin, startOrigin } from '../../../support/origin/server.ts'
 import { hastyDefaults, openCosn, openS3, testCredential, testDependencies } from '../../../support/origin/stores.ts'
 import { startTouchingProxy, type TouchingProxy } from '../../../support/touching-proxy.ts'
@@ -85,7 +85,7 @@ describe('a store that sends reads on to another node', () => {
   it('is followed under the guard', async () => {
     const { redirectTarget } = await import('../../../../src/ufs/transport/redirects.ts')
     expect(typeof redirectTarget('http://10.0.0.1/x', new URL('http://public.example'))).toBe('object')
-    const { openTransport } = await import('../../../../src/ufs/s3-transport.ts')
+    const { openTransport } = await import('../../../../src/ufs/s3/request/s3-transport.ts')
     const { s3Options } = await import('../../../../src/ufs/store-options.ts')
     const { Secret } = await import('../../../../src/base/secret.ts')
     const secrets = { 's3.accessKeyId': new Secret('id'), 's3.secretAccessKey': new Secret('key') }

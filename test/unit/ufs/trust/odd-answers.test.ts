@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { UnderFileSystem } from '../../../../src/ufs/under-file-system.ts'
-import { chunksOf } from '../../../conformance/under-file-system-writes.ts'
+import { chunksOf } from '../../../conformance/support/under-file-system-writes.ts'
 import type { OriginBucket } from '../../../support/origin/bucket.ts'
 import { type Origin, startOrigin } from '../../../support/origin/server.ts'
 import { hastyDefaults, openS3, testCredential, testDependencies } from '../../../support/origin/stores.ts'

@@ -1,0 +1,98 @@
+// Why: every concurrency and every buffered byte has a named limit. How: a counting semaphore that hands out
+// weighted shares in the order they were asked for, so that a large request is never starved by small ones.
+import { abortReason } from '../clock.ts'
+import { assert } from '../assert.ts'
+
+interface Waiter {
+  readonly amount: number
+  readonly grant: () => void
+}
+
+/** A share of a budget; `release` may be called any number of times, the first one counts. */
+export interface Share {
+  release(): void
+}
+
+/** A bounded resource (slots, bytes). Order: first come, first served. An amount above the capacity is cut to it, so it can always be granted. */
+export class Budget {
+  readonly name: string
+  readonly capacity: number
+  #used = 0
+  #peak = 0
+  readonly #waiters: Waiter[] = []
+
+  constructor(name: string, capacity: number) {
+    assert(capacity > 0, `budget ${name} must be above 0`)
+    this.name = name
+    this.capacity = capacity
+  }
+
+  get used(): number {
+    return this.#used
+  }
+
+  get peak(): number {
+    return this.#peak
+  }
+
+  get waiting(): number {
+    return this.#waiters.length
+  }
+
+  /** Waits for `amount` of the budget. @throws the signal's reason when it is aborted first. */
+  acquire(amount: number, signal: AbortSignal): Promise<Share> {
+    const wanted = Math.min(amount, this.capacity)
+    const share = this.tryAcquire(wanted)
+    if (share !== undefined) return Promise.resolve(share)
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(abortReason(signal))
+        return
+      }
+      const waiter: Waiter = {
+        amount: wanted,
+        grant: () => {
+          signal.removeEventListener('abort', onAbort)
+          resolve(this.#take(wanted))
+        },
+      }
+      const onAbort = (): void => {
+        const index = this.#waiters.indexOf(waiter)
+        if (index >= 0) this.#waiters.splice(index, 1)
+        reject(abortReason(signal))
+        this.#grantNext()
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#waiters.push(waiter)
+    })
+  }
+
+  /** The share at once, or undefined when it would have to wait. */
+  tryAcquire(amount: number): Share | undefined {
+    const wanted = Math.min(amount, this.capacity)
+    if (this.#waiters.length > 0 || this.#used + wanted > this.capacity) return undefined
+    return this.#take(wanted)
+  }
+
+  #take(amount: number): Share {
+    this.#used += amount
+    this.#peak = Math.max(this.#peak, this.#used)
+    let held = true
+    return {
+      release: () => {
+        if (!held) return
+        held = false
+        this.#used -= amount
+        this.#grantNext()
+      },
+    }
+  }
+
+  #grantNext(): void {
+    for (let next = this.#waiters[0]; next !== undefined; next = this.#waiters[0]) {
+      if (this.#used + next.amount > this.capacity) return
+      this.#waiters.shift()
+      next.grant()
+    }
+  }
+}

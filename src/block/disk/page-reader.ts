@@ -1,0 +1,108 @@
+// Why: a reader gets the right bytes or an error, whatever the disk did since. How: every page that a read touches is
+// checked against its checksum, each time; CRC-32 runs at several GB/s, which is less than remembering what was checked
+// would risk. Where the bytes come from is the store's: the block in memory, or a place to read pages from.
+import { throwIfAborted } from '../../base/clock.ts'
+import { SkeinError } from '../../base/errors.ts'
+import { pageBytes } from '../../base/page-checksum.ts'
+import type { PiecePool } from '../../base/flow/piece-pool.ts'
+import { rottenPage } from './block-file.ts'
+import type { BlockHeader, BlockPlace, BlockReader } from '../block-store.ts'
+import { diskError } from './disk-calls.ts'
+
+/** A block that takes no more on disk is read whole when it is opened. */
+export const wholeBlockBytesMax = 256 * 1024
+
+export interface PageSource {
+  /** Fills `into` from the block's byte `from` on; resolves to how many bytes there were. @throws the file system's error */
+  read(into: Uint8Array, from: number): Promise<number>
+  /** Called once, when no read is under way. */
+  release(): Promise<void>
+}
+
+/** The block's file or record is not what it should be. Reason `block_missing`: there is none; `block_corrupt`: it is torn, rotten or another's. */
+export function brokenBlock(
+  reason: 'block_missing' | 'block_corrupt',
+  { blockId }: Pick<BlockHeader, 'blockId'>,
+  what: string,
+): SkeinError {
+  return new SkeinError('data_loss', `block ${blockId} ${what}; it was dropped`, { reason })
+}
+
+/** A block's reader; `broken` drops the block, and is waited for before a read throws data_loss. */
+export class PageReader implements BlockReader {
+  readonly header: BlockHeader
+  readonly place: BlockPlace
+  readonly #checksums: readonly number[]
+  readonly #source: Uint8Array | PageSource
+  readonly #broken: (header: BlockHeader) => Promise<void>
+  #reading = 0
+  #mode: 'open' | 'closing' | 'closed' = 'open'
+  readonly #closed = Promise.withResolvers<void>()
+
+  constructor(
+    header: BlockHeader,
+    place: BlockPlace,
+    checksums: readonly number[],
+    source: Uint8Array | PageSource,
+    broken: (header: BlockHeader) => Promise<void>,
+  ) {
+    this.header = header
+    this.place = place
+    this.#checksums = checksums
+    this.#source = source
+    this.#broken = broken
+  }
+
+  async read(offset: number, length: number, signal: AbortSignal, pieces?: PiecePool): Promise<Uint8Array> {
+    const { blockId, length: blockBytes } = this.header
+    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0 || offset + length > blockBytes) {
+      throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not all in block ${blockId} of ${blockBytes} bytes`)
+    }
+    throwIfAborted(signal)
+    if (this.#mode !== 'open') throw new SkeinError('failed_precondition', `block ${blockId} is read after its reader was closed`)
+    if (length === 0) return new Uint8Array()
+    this.#reading += 1
+    try {
+      const firstPage = Math.floor(offset / pageBytes)
+      const from = firstPage * pageBytes
+      const to = Math.min(blockBytes, Math.ceil((offset + length) / pageBytes) * pageBytes)
+      const pages = await this.#pages(from, to, pieces)
+      const rotten = pages === undefined ? undefined : rottenPage(pages, firstPage, this.#checksums)
+      if (pages === undefined || rotten !== undefined) {
+        await this.#broken(this.header)
+        throw brokenBlock('block_corrupt', this.header, pages === undefined ? 'is cut short' : `has a wrong checksum in page ${rotten}`)
+      }
+      const at = offset - from
+      pieces?.giveBack(pages.subarray(0, at))
+      pieces?.giveBack(pages.subarray(at + length))
+      return pages.subarray(at, at + length)
+    } catch (thrown) {
+      throw diskError(thrown, `reading block ${blockId}`)
+    } finally {
+      this.#reading -= 1
+      this.#releaseIfIdle()
+    }
+  }
+
+  close(): Promise<void> {
+    if (this.#mode === 'open') {
+      this.#mode = 'closing'
+      this.#releaseIfIdle()
+    }
+    return this.#closed.promise
+  }
+
+  async #pages(from: number, to: number, pieces: PiecePool | undefined): Promise<Uint8Array | undefined> {
+    if (this.#source instanceof Uint8Array) return this.#source.subarray(from, to)
+    const bytes = to - from
+    const into = pieces !== undefined && bytes <= pieces.pieceBytes ? pieces.take(bytes) : Buffer.allocUnsafeSlow(bytes)
+    return (await this.#source.read(into, from)) === into.length ? into : undefined
+  }
+
+  #releaseIfIdle(): void {
+    // A descriptor that is closed under a running read may be another file's by the time the disk is asked.
+    if (this.#mode !== 'closing' || this.#reading > 0) return
+    this.#mode = 'closed'
+    this.#closed.resolve(this.#source instanceof Uint8Array ? undefined : this.#source.release())
+  }
+}

@@ -1,0 +1,90 @@
+// Why: what users change, as the one service they call. How: each part does its own; this puts them behind the generated
+// definition.
+import type { Random } from '../../base/clock.ts'
+import type {
+  DecommissionRequest,
+  DecommissionResponse,
+  ForgetWorkerRequest,
+  ForgetWorkerResponse,
+  LifecycleServiceDefinition,
+} from '../../wire/generated/lifecycle.ts'
+import type { Service } from '../../wire/service.ts'
+import { AttributeService } from './attributes.ts'
+import { BackgroundPersist } from '../written/background-persist.ts'
+import { ConsistencyService } from './consistency-check.ts'
+import type { MasterContext } from '../master-context.ts'
+import type { NamespaceService } from './namespaces.ts'
+import { PathHolds } from '../paths/path-holds.ts'
+import type { PathLocator } from '../paths/path-locator.ts'
+import { type PersistOn, PersistService } from '../written/persisting.ts'
+import { RenameService } from './renaming.ts'
+import type { StoreSync } from '../store/store-sync.ts'
+import { TreeService } from './tree-changes.ts'
+import { TtlChecker } from './ttl-checker.ts'
+import { WrittenFileService } from '../written/file-writing.ts'
+
+export interface LifecycleParts {
+  readonly locator: PathLocator
+  readonly sync: StoreSync
+  readonly namespaces: NamespaceService
+  readonly random: Random
+  readonly persistOn: PersistOn | undefined
+  readonly decommission: (request: DecommissionRequest) => Promise<DecommissionResponse>
+  readonly forgetWorker: (request: ForgetWorkerRequest) => Promise<ForgetWorkerResponse>
+}
+
+export interface Lifecycle {
+  readonly service: Service<typeof LifecycleServiceDefinition>
+  /** What goes on without being asked, until the signal aborts. */
+  run(signal: AbortSignal): void
+}
+
+export function createLifecycle(context: MasterContext, parts: LifecycleParts): Lifecycle {
+  const { locator, sync, namespaces, random, persistOn, decommission, forgetWorker } = parts
+  const holds = new PathHolds(context)
+  const persisting = new PersistService(context, locator, holds, persistOn)
+  const trees = new TreeService(context, locator, sync, { namespaces, holds, persisting })
+  const renames = new RenameService(context, locator, sync, holds, persisting)
+  const attributes = new AttributeService(context, locator)
+  const written = new WrittenFileService(context, sync, random)
+  const consistency = new ConsistencyService(context, locator, sync)
+  const service: Lifecycle['service'] = {
+    makeDirectory: async ({ path }, options) => {
+      await trees.makeDirectory(path, options)
+      return {}
+    },
+    delete: (request, options) => trees.delete(request, options),
+    rename: async (request, options) => {
+      await renames.rename(request, options)
+      return {}
+    },
+    setTtl: (request, options) => attributes.setTtl(request, options),
+    setPinned: (request, options) => attributes.setPinned(request, options),
+    setPathReplication: (request, options) => attributes.setReplication(request, options),
+    createFile: (request, options) => written.create(request, options),
+    placeBlock: (request) => written.place(request),
+    completeFile: async (request, options) => {
+      await written.complete(request, options)
+      return {}
+    },
+    abandonFile: async ({ fileId }) => {
+      await written.abandon(fileId)
+      return {}
+    },
+    persist: ({ path }, options) => persisting.persist(path, options),
+    loadMetadata: (request, options) => consistency.loadMetadata(request, options),
+    checkConsistency: (request, options) => consistency.check(request, options),
+    decommission: (request) => decommission(request),
+    forgetWorker: (request) => forgetWorker(request),
+  }
+  const ttlChecker = new TtlChecker(context, trees)
+  const background = new BackgroundPersist(context, persisting)
+  const run = (signal: AbortSignal): void => {
+    attributes.finishTtlChanges(signal).catch((error: unknown) => {
+      if (!signal.aborted) context.logger.warn("following a namespace's TTL did not end; it goes on after the next start", { error })
+    })
+    void ttlChecker.run(signal)
+    if (persistOn !== undefined) void background.run(signal)
+  }
+  return { service, run }
+}

@@ -1,0 +1,290 @@
+// Why: namespaces are made, shown, changed and deleted here. How: a definition is checked, its store is asked, its secrets are
+// sealed, and only then it becomes a command; no answer but GetNamespaceAccess, for roles, holds a secret.
+import { randomUUID } from 'node:crypto'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import { redactSecrets } from '../../base/redact.ts'
+import { Secret, secretBytesMax } from '../../base/secret.ts'
+import type { UpdateNamespace } from '../../meta/commands/commands.ts'
+import { namespaceById, namespaceByName, placeOf } from '../../meta/resolve-path.ts'
+import { type Inode, type NamespaceRecord, type Tables, toPersistParentId } from '../../meta/meta-tables.ts'
+import type { SetTtlRequest } from '../../wire/generated/lifecycle.ts'
+import type {
+  CreateNamespaceRequest,
+  NamespaceAccess,
+  NamespaceInfo,
+  NamespaceRequest,
+  UpdateNamespaceRequest,
+} from '../../wire/generated/master.ts'
+import { mayBeOtherStore } from '../../ufs/store-keys.ts'
+import { namespacePolicy } from '../../ufs/store-options.ts'
+import type { CallOptions } from '../../wire/service.ts'
+import { type MasterContext, namespaceNamed, sortedNamespaces } from '../master-context.ts'
+import { changedTtl, checkDefinition, deletesInReadOnly, ttlAsked, namespacesMax } from '../store/namespace-definition.ts'
+import { treePages } from '../paths/tree-pages.ts'
+
+/** Inodes that one command clears away: the event loop stands still for it. */
+const clearedPerCommand = 1000
+/** Inodes that are looked at in one turn of the event loop. */
+const filesPerTurn = 1000
+/** Commands that a caller waits for; what is more goes on behind. */
+const clearingCommandsAwaited = 50
+/** Blocks that a worker may still have to be told to delete before more are added, and how long that is waited for. */
+const freesWaitingMax = 250_000
+const freesWaitMs = 50
+const freesWaits = 20
+/** How long a new namespace's store may take to answer: less than callers wait, so that they hear who was silent. */
+const checkMs = 20_000
+
+export class NamespaceService {
+  readonly #context: MasterContext
+
+  constructor(context: MasterContext) {
+    this.#context = context
+  }
+
+  /** @throws SkeinError invalid_argument, already_exists (another definition), and what the store says */
+  async create(request: CreateNamespaceRequest, { signal }: CallOptions): Promise<NamespaceInfo> {
+    checkDefinition(request)
+    checkSecrets(request.secrets)
+    const ttl = ttlAsked(request)
+    const existing = namespaceByName(this.#context.tables, request.name)
+    if (existing !== undefined) return this.#existing(existing, request)
+    if ([...this.#context.tables.namespaces()].length >= namespacesMax)
+      throw new SkeinError('resource_exhausted', `there are ${namespacesMax} namespaces already: delete one first`)
+    const secrets = Object.fromEntries(Object.entries(request.secrets).map(([name, value]) => [name, new Secret(value)] as const))
+    await this.#check({ uri: request.uri, attributes: { ...request.attributes }, secrets }, signal)
+    const namespaceId = randomUUID()
+    const sealed = Object.entries(secrets).map(
+      ([field, secret]) => [field, this.#context.sealing.seal(namespaceId, field, secret)] as const,
+    )
+    try {
+      await this.#context.log.submit({
+        type: 'create_namespace',
+        atMs: this.#context.clock.nowMs(),
+        namespaceId,
+        name: request.name,
+        uri: request.uri,
+        attributes: request.attributes,
+        sealedSecrets: Object.fromEntries(sealed),
+        ...(ttl === undefined ? {} : { ttl }),
+      })
+    } catch (error) {
+      const meanwhile = namespaceByName(this.#context.tables, request.name)
+      if (meanwhile === undefined) throw error
+      return this.#existing(meanwhile, request)
+    }
+    return infoOf(this.#context.tables, namespaceNamed(this.#context, request.name))
+  }
+
+  get(name: string): NamespaceInfo {
+    return infoOf(this.#context.tables, namespaceNamed(this.#context, name.replace(/^\//, '')))
+  }
+
+  list(): NamespaceInfo[] {
+    return sortedNamespaces(this.#context).map((record) => infoOf(this.#context.tables, record))
+  }
+
+  /**
+   * What is not given stays. Files that are cached stay, too.
+   * @param setTtl of the namespace's path
+   * @throws SkeinError not_found, invalid_argument, aborted (changed by somebody else meanwhile), and what the store says
+   */
+  async update(
+    request: UpdateNamespaceRequest,
+    setTtl: (request: SetTtlRequest, options: CallOptions) => Promise<unknown>,
+    options: CallOptions,
+  ): Promise<NamespaceInfo> {
+    const record = namespaceNamed(this.#context, request.name.replace(/^\//, ''))
+    const access = this.#context.stores.accessOf(record)
+    const attributes = { ...access.attributes, ...request.attributes }
+    for (const name of request.removedAttributes) {
+      if (request.attributes[name] !== undefined) throw new SkeinError('invalid_argument', `'${name}' is both set and removed`)
+      if (attributes[name] === undefined) throw new SkeinError('invalid_argument', `/${record.name} has no attribute '${name}'`)
+      delete attributes[name]
+    }
+    const given = Object.entries(request.secrets).map(([field, value]) => [field, new Secret(value)] as const)
+    checkDefinition({ name: record.name, uri: record.uri, attributes })
+    checkSecrets(request.secrets)
+    const ttl = changedTtl(request, infoOf(this.#context.tables, record))
+    const action = ttl?.action ?? infoOf(this.#context.tables, record).ttlAction
+    const deletes = action === 'DELETE' && (ttl?.ttlMs ?? infoOf(this.#context.tables, record).ttlMs) > 0
+    if (deletes && namespacePolicy(attributes).readOnly) throw deletesInReadOnly(record.name)
+    const isChanged = given.length > 0 || !sameEntries(attributes, access.attributes)
+    if (isChanged) {
+      await this.#check({ uri: record.uri, attributes, secrets: { ...access.secrets, ...Object.fromEntries(given) } }, options.signal)
+      const sealed = given.map(([field, secret]) => [field, this.#context.sealing.seal(record.id, field, secret)] as const)
+      await this.#redefine(record, options.signal, {
+        ...{ type: 'update_namespace', atMs: this.#context.clock.nowMs(), namespaceId: record.id, version: record.version, attributes },
+        sealedSecrets: { ...record.sealedSecrets, ...Object.fromEntries(sealed) },
+        ...(mayBeOtherStore(access.attributes, attributes) && { otherStore: true }),
+      })
+    }
+    if (ttl !== undefined) await setTtl({ path: `/${record.name}`, ...ttl }, options)
+    const waitingFiles = namespacePolicy(attributes).readOnly ? await this.#filesToPersist(record, options.signal) : 0
+    return { ...infoOf(this.#context.tables, namespaceNamed(this.#context, record.name)), ...(waitingFiles > 0 && { waitingFiles }) }
+  }
+
+  /** By the time it returns nobody goes by the definition before. */
+  async #redefine(record: NamespaceRecord, signal: AbortSignal, command: UpdateNamespace): Promise<void> {
+    const { log, changes, stores, holders } = this.#context
+    const turn = await changes.turn(record, '', signal)
+    try {
+      await log.submit(command)
+      stores.follow(record.id)
+    } finally {
+      turn.release()
+    }
+    await holders.untilAllHave(record.id, record.version + 1, signal)
+  }
+
+  /** Files of the namespace that would be persisted without anybody asking. */
+  async #filesToPersist(record: NamespaceRecord, signal: AbortSignal): Promise<number> {
+    const { tables, clock } = this.#context
+    let files = 0
+    for (let after = ''; ;) {
+      let seen = 0
+      for (const { name, inodeId } of tables.edges(toPersistParentId, after)) {
+        const file = name === after ? undefined : tables.inode(inodeId)
+        if (file?.kind === 'file' && !file.persisted && placeOf(tables, file)?.record.id === record.id) files += 1
+        after = name
+        if ((seen += 1) >= filesPerTurn) break
+      }
+      if (seen < filesPerTurn) return files
+      await clock.sleep(0, signal)
+    }
+  }
+
+  /**
+   * Gone at once; its files are cleared away piece by piece.
+   * @throws SkeinError not_found, failed_precondition when it holds files that the store has not, unless `force`
+   */
+  async delete(request: NamespaceRequest, { signal }: CallOptions): Promise<void> {
+    const record = namespaceNamed(this.#context, request.name.replace(/^\//, ''))
+    if (request.force !== true) {
+      let unpersisted = 0
+      for await (const page of treePages(this.#context, record.rootId, '', signal))
+        unpersisted += page.filter(({ file }) => file?.persisted === false).length
+      if (unpersisted > 0) {
+        const files = unpersisted === 1 ? '1 file' : `${unpersisted} files`
+        const message = `/${record.name} holds ${files} that the store has not: persist first ('fs persist /${record.name}'), or lose them with --force`
+        throw new SkeinError('failed_precondition', message)
+      }
+    }
+    await this.#context.log.submit({ type: 'delete_namespace', atMs: this.#context.clock.nowMs(), namespaceId: record.id })
+    this.#context.stores.follow(record.id)
+    await this.#context.holders.untilAllHave(record.id, Number.POSITIVE_INFINITY, signal)
+    await this.clearDetached()
+  }
+
+  /** Clears away what was deleted; also after a restart in the middle of it. Much of it goes on behind, so that callers hear in time. */
+  async clearDetached(): Promise<void> {
+    for (let commands = 0; commands < clearingCommandsAwaited; commands += 1) if (!(await this.#clearSome())) return
+    this.#clearRest().catch((error: unknown) => {
+      this.#context.logger.warn('clearing away what was deleted did not end; the next start goes on with it', {
+        error: toSkeinError(error),
+      })
+    })
+  }
+
+  async #clearRest(): Promise<void> {
+    const { workers, clock } = this.#context
+    const { signal } = new AbortController()
+    for (let more = true; more; more = await this.#clearSome()) {
+      // What workers have still to be told lies in memory; one that is silent holds up nobody for long.
+      for (let waits = 0; waits < freesWaits && workers.freesWaiting() > freesWaitingMax; waits += 1) await clock.sleep(freesWaitMs, signal)
+    }
+  }
+
+  /** @returns whether there may be more */
+  async #clearSome(): Promise<boolean> {
+    const { log, clock } = this.#context
+    const { changed } = await log.submit({ type: 'clear_detached', atMs: clock.nowMs(), limit: clearedPerCommand })
+    return changed >= clearedPerCommand
+  }
+
+  /** The definition with its secrets in clear: for roles only. @param holderId who goes by it from now on @throws SkeinError not_found */
+  access(namespaceId: string, holderId: string): NamespaceAccess {
+    const record = namespaceById(this.#context.tables, namespaceId)
+    if (record === undefined) throw new SkeinError('not_found', 'the namespace does not exist any more')
+    const { uri, attributes, secrets } = this.#context.stores.accessOf(record)
+    const clear = Object.entries(secrets).map(([field, secret]) => [field, secret.reveal()] as const)
+    const leaseMs = holderId === '' ? 0 : this.#context.holders.grant(namespaceId, holderId, record.version)
+    return { namespaceId, name: record.name, uri, attributes, secrets: Object.fromEntries(clear), version: record.version, leaseMs }
+  }
+
+  #existing(record: NamespaceRecord, request: CreateNamespaceRequest): NamespaceInfo {
+    const { uri, attributes, secrets } = this.#context.stores.accessOf(record)
+    const revealed = Object.fromEntries(Object.entries(secrets).map(([field, secret]) => [field, secret.reveal()] as const))
+    const { ttlMs, ttlAction } = infoOf(this.#context.tables, record)
+    const ttl = ttlAsked(request) ?? { ttlMs, action: ttlAction }
+    const sameStore = uri === request.uri && sameEntries(attributes, request.attributes) && sameEntries(revealed, request.secrets)
+    const equal = sameStore && ttl.ttlMs === ttlMs && ttl.action === ttlAction
+    if (equal) return infoOf(this.#context.tables, record)
+    throw new SkeinError(
+      'already_exists',
+      `namespace '${record.name}' exists already with another definition: change it with 'ns update', or take another name`,
+    )
+  }
+
+  async #check(
+    access: { uri: string; attributes: Record<string, string>; secrets: Record<string, Secret> },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const late = new AbortController()
+    const silent = `${access.attributes['s3.endpoint'] ?? access.uri} gave no answer within ${checkMs / 1000} s: check the endpoint and the network`
+    const cancelTimer = this.#context.clock.schedule(checkMs, () => {
+      late.abort(new SkeinError('deadline_exceeded', silent, { retryable: false }))
+    })
+    try {
+      const store = await this.#context.stores.openOnce(access)
+      try {
+        await store.check(AbortSignal.any([signal, late.signal]))
+      } finally {
+        cancelTimer()
+        await store.close()
+      }
+    } catch (thrown) {
+      throw withoutSecrets(toSkeinError(late.signal.aborted ? late.signal.reason : thrown), Object.values(access.secrets))
+    }
+  }
+}
+
+function infoOf(tables: Tables, record: NamespaceRecord): NamespaceInfo {
+  return {
+    namespaceId: record.id,
+    name: record.name,
+    uri: record.uri,
+    attributes: { ...record.attributes },
+    secretNames: Object.keys(record.sealedSecrets).sort(),
+    createdMs: record.createdMs,
+    ...ttlOf(tables.inode(record.rootId)),
+  }
+}
+
+function ttlOf(root: Inode | undefined): { ttlMs: number; ttlAction: string } {
+  if (root?.kind !== 'directory') return { ttlMs: 0, ttlAction: 'FREE' }
+  return { ttlMs: Math.max(0, root.ttlMs), ttlAction: root.ttlAction }
+}
+
+/** @throws SkeinError invalid_argument that never shows a value */
+function checkSecrets(secrets: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(secrets)) {
+    const bytes = Buffer.byteLength(value)
+    if (bytes > secretBytesMax)
+      throw new SkeinError('invalid_argument', `the secret '${name}' has ${bytes} bytes: ${secretBytesMax} at most`)
+  }
+}
+
+/** The same error with every spelling of the secrets' values taken out of its text, and without its cause. */
+function withoutSecrets(error: SkeinError, secrets: readonly Secret[]): SkeinError {
+  const message = redactSecrets(
+    error.message,
+    secrets.map((secret) => secret.reveal()),
+  )
+  return new SkeinError(error.code, message, { reason: error.reason, retryable: error.retryable })
+}
+
+function sameEntries(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
+}

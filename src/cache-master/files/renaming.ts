@@ -1,0 +1,252 @@
+// Why: mv. How: here it is one edge that moves, whatever hangs on it. Objects move at the store first: a file in the one
+// step the store has for it; a tree by objects, all of them before the edge moves, and back again when one of them fails,
+// so that nothing is half done.
+import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import { formatPath, keyProblem, type NamespacePath, parsePath } from '../../base/paths.ts'
+import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
+import type { DirectoryInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
+import type { RenameRequest } from '../../wire/generated/lifecycle.ts'
+import type { CallOptions } from '../../wire/service.ts'
+import { currentNamespace, type MasterContext } from '../master-context.ts'
+import { checkWritable, tryEach } from '../store/object-changes.ts'
+import type { PathHolds } from '../paths/path-holds.ts'
+import type { PathLocator } from '../paths/path-locator.ts'
+import type { PersistService } from '../written/persisting.ts'
+import type { StoreSync } from '../store/store-sync.ts'
+import { entriesPerPage, pathOf, type Target, targetOf, treePages } from '../paths/tree-pages.ts'
+
+/** Objects that one rename of a directory moves at the store: what has been moved is kept in mind until the end. */
+const movedObjectsMax = 100_000
+
+interface Movable {
+  readonly fileId: number
+  readonly from: string
+  /** The version that is known; undefined for a marker: as it is. */
+  readonly etag: string | undefined
+}
+
+interface Moved {
+  readonly fileId: number
+  readonly from: string
+  readonly to: string
+  readonly etag: string
+  readonly modifiedMs: number
+}
+
+export class RenameService {
+  readonly #context: MasterContext
+  readonly #locator: PathLocator
+  readonly #sync: StoreSync
+  readonly #holds: PathHolds
+  readonly #persisting: Pick<PersistService, 'settle'>
+
+  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync, holds: PathHolds, persisting: Pick<PersistService, 'settle'>) {
+    this.#context = context
+    this.#locator = locator
+    this.#sync = sync
+    this.#holds = holds
+    this.#persisting = persisting
+  }
+
+  /**
+   * Moves a file or a directory to a free name, or into a directory that is there.
+   * @throws SkeinError invalid_argument (a namespace, another namespace, into itself), not_found, already_exists,
+   *   failed_precondition (read-only, too many objects), deadline_exceeded (`path_busy`), and what the store says
+   */
+  async rename(request: RenameRequest, options: CallOptions): Promise<void> {
+    const { signal } = options
+    const patience = this.#holds.patienceOf(options, request.waitMs)
+    const from = parsePath(request.from)
+    const asked = parsePath(request.to)
+    if (from.namespace !== asked.namespace) {
+      const both = `${formatPath(from)} -> ${formatPath(asked)}`
+      throw new SkeinError('invalid_argument', `mv across namespaces is not supported: ${both}; copy, then remove`)
+    }
+    if (from.key === '') throw new SkeinError('invalid_argument', `${formatPath(from)} cannot be moved: name what is in it`)
+    const known = await targetOf(this.#locator, request.from, '', signal)
+    checkWritable(known.record, 'nothing is moved there')
+    const to = await this.#freeName(known, asked, signal)
+    const hold = await this.#holds.take(known.record, [known.key, to, `${to}/`], 'moved', patience)
+    try {
+      for (const key of [known.key, to, `${to}/`]) await this.#persisting.settle(known.record, key, patience)
+      const source = this.#asHeld(known, to)
+      if (source.directory === undefined) await this.#renameFile(source, to, signal)
+      else await this.#renameDirectory(source, source.directory, `${to}/`, signal)
+    } finally {
+      hold.release()
+    }
+  }
+
+  /** The same as it is since its path is held: what was being persisted is so, or is not. */
+  #asHeld({ record: before, path, key, ...was }: Target, to: string): Target {
+    const { tables } = this.#context
+    const record = currentNamespace(this.#context, before)
+    const file = was.file === undefined ? undefined : fileAt(tables, record.rootId, key)
+    const directory = was.directory === undefined ? undefined : directoryAt(tables, record.rootId, key)
+    if (file === undefined && directory === undefined) throw new SkeinError('not_found', `${path} does not exist any more`)
+    if (fileAt(tables, record.rootId, to) !== undefined || directoryAt(tables, record.rootId, to) !== undefined)
+      throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
+    return { record, path, key, file, directory }
+  }
+
+  /** @returns the key, without a slash at its end */
+  async #freeName(source: Target, asked: NamespacePath, signal: AbortSignal): Promise<string> {
+    const { record } = source
+    const fromKey = source.key.replace(/\/$/, '')
+    const askedKey = asked.key.replace(/\/$/, '')
+    const inside = (await this.#isDirectory(record, askedKey, signal)) && askedKey !== fromKey
+    const to = inside ? `${askedKey === '' ? '' : `${askedKey}/`}${fromKey.slice(fromKey.lastIndexOf('/') + 1)}` : askedKey
+    const problem = keyProblem(to)
+    if (problem !== undefined) throw new SkeinError('invalid_argument', `'${formatPath(asked)}' is refused: ${problem}`)
+    if (source.directory !== undefined && to !== fromKey && `${to}/`.startsWith(source.key)) {
+      throw new SkeinError('invalid_argument', `${source.path} cannot be moved into itself`)
+    }
+    const taken = (await this.#isFile(source, to, signal)) || (await this.#isDirectory(record, to, signal))
+    if (taken) throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
+    return to
+  }
+
+  /** Whether a name is taken by a file. The copy that an earlier call made before it was cut off is none: the store goes on from there. */
+  async #isFile({ record, file }: Target, to: string, signal: AbortSignal): Promise<boolean> {
+    if (file?.persisted === true && fileAt(this.#context.tables, record.rootId, to) === undefined) {
+      const store = await this.#context.stores.get(record)
+      const object = await store.stat(to, signal).catch((thrown: unknown) => {
+        if (isSkeinError(thrown, 'not_found')) return undefined
+        throw thrown
+      })
+      const isAlike = object?.length === file.length && (object.etag === file.etag || (object.crc64 ?? '-') === file.crc64)
+      if (object === undefined || isAlike) return false
+    }
+    return (await this.#sync.refresh(record, to, signal)) !== undefined
+  }
+
+  async #isDirectory(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<boolean> {
+    if (key === '' || directoryAt(this.#context.tables, record.rootId, key) !== undefined) return true
+    return (await this.#sync.probeDirectory(record, `${key}/`, signal)) !== undefined
+  }
+
+  async #renameFile({ record, key, file }: Target, to: string, signal: AbortSignal): Promise<void> {
+    if (file?.persisted !== true) return this.#moveEdge(record, key, to)
+    checkWritable(record, 'nothing is moved there')
+    const store = await this.#context.stores.get(record)
+    const end = this.#context.changes.changing(record, [key, to])
+    try {
+      const moved = await this.#moveObject(record, store, { fileId: file.id, from: key, etag: file.etag }, to, signal).catch(
+        (thrown: unknown) => {
+          if (isSkeinError(thrown, 'already_exists')) throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
+          throw thrown
+        },
+      )
+      await this.#moveEdge(record, key, to, () => this.#moveBack(store, [moved]))
+      await this.#keepVersions([moved])
+    } finally {
+      end()
+    }
+  }
+
+  async #renameDirectory({ record, key }: Target, directory: DirectoryInode, to: string, signal: AbortSignal): Promise<void> {
+    await this.#sync.tree(record, key, signal)
+    if (directoryAt(this.#context.tables, record.rootId, key)?.id !== directory.id) {
+      throw new SkeinError('not_found', `${pathOf(record, key)} does not exist any more`)
+    }
+    const markers: string[] = directory.marker ? [key] : []
+    const objects: Movable[] = []
+    for await (const page of treePages(this.#context, directory.id, key, signal)) {
+      for (const entry of page) {
+        if (entry.file?.persisted === true) objects.push({ fileId: entry.file.id, from: entry.key, etag: entry.file.etag })
+        else if (entry.directory?.marker === true) markers.push(entry.key)
+      }
+      if (objects.length + markers.length > movedObjectsMax) {
+        const message = `${pathOf(record, key)} has more than ${movedObjectsMax} persisted files: move it at the store, or in parts`
+        throw new SkeinError('failed_precondition', message)
+      }
+    }
+    const all = [...objects, ...markers.map((from) => ({ fileId: 0, from, etag: undefined }))]
+    if (all.length > 0) checkWritable(record, 'nothing is moved there')
+    const end = this.#context.changes.changing(record, [key, to])
+    try {
+      const moved = all.length === 0 ? [] : await this.#moveObjects(record, all, key, to, signal)
+      await this.#moveEdge(record, key, to, async () => this.#moveBack(await this.#context.stores.get(record), moved))
+      await this.#keepVersions(moved.filter(({ fileId }) => fileId !== 0))
+    } finally {
+      end()
+    }
+  }
+
+  async #moveObjects(
+    record: NamespaceRecord,
+    objects: readonly Movable[],
+    fromPrefix: string,
+    toPrefix: string,
+    signal: AbortSignal,
+  ): Promise<Moved[]> {
+    const store = await this.#context.stores.get(record)
+    const moved: Moved[] = []
+    for (let at = 0; at < objects.length; at += entriesPerPage) {
+      const { done, failed } = await tryEach(objects.slice(at, at + entriesPerPage), (object) => {
+        const to = toPrefix + object.from.slice(fromPrefix.length)
+        return this.#moveObject(record, store, object, to, signal)
+      })
+      moved.push(...done.map(({ result }) => result))
+      const [first] = failed
+      if (first !== undefined) {
+        const stuck = await this.#moveBack(store, moved)
+        const left = stuck === 0 ? 'nothing was moved' : `${stuck} objects are at the new name now`
+        throw new SkeinError(first.error.code, `${pathOf(record, first.item.from)} could not be moved (${left}): ${first.error.message}`)
+      }
+    }
+    return moved
+  }
+
+  /** In the version that is known here; what has changed at the store is moved as it is there now, and is a new file. */
+  async #moveObject(record: NamespaceRecord, store: UnderFileSystem, object: Movable, to: string, signal: AbortSignal): Promise<Moved> {
+    const { from } = object
+    const move = async (fileId: number, version: string): Promise<Moved> => {
+      const { etag, modifiedMs } = await store.rename(from, to, version, signal)
+      return { fileId, from, to, etag, modifiedMs }
+    }
+    if (object.etag === undefined) return await move(object.fileId, (await store.stat(from, signal)).etag)
+    try {
+      return await move(object.fileId, object.etag)
+    } catch (thrown) {
+      if (!isSkeinError(thrown, 'aborted', 'object_changed')) throw thrown
+      const now = await this.#sync.refresh(record, from, signal)
+      if (now === undefined) throw new SkeinError('not_found', `${pathOf(record, from)} does not exist any more`)
+      if (now.id === object.fileId || !now.persisted) throw thrown
+      return await move(now.id, now.etag)
+    }
+  }
+
+  /** @returns how many objects could not be moved back; the next listing shows them where they are */
+  async #moveBack(store: UnderFileSystem, moved: readonly Moved[]): Promise<number> {
+    // The caller may have gone; what was begun is undone all the same.
+    const { signal } = new AbortController()
+    const { done, failed } = await tryEach(moved, ({ from, to, etag }) => store.rename(to, from, etag, signal))
+    for (const { error, item } of failed)
+      this.#context.logger.warn('an object could not be moved back', { key: item.to, error: toSkeinError(error) })
+    await this.#keepVersions(
+      done.flatMap(({ item, result }) => (item.fileId === 0 ? [] : [{ ...item, etag: result.etag, modifiedMs: result.modifiedMs }])),
+    )
+    return failed.length
+  }
+
+  /** @param undo what was done for it, when it is refused: a file that was completed meanwhile has the name */
+  async #moveEdge(record: NamespaceRecord, from: string, to: string, undo?: () => Promise<unknown>): Promise<void> {
+    try {
+      await this.#context.log.submit({ type: 'rename', atMs: this.#context.clock.nowMs(), namespaceId: record.id, from, to })
+    } catch (error) {
+      if (!isSkeinError(error, 'already_exists') && !isSkeinError(error, 'not_found')) throw error
+      await undo?.()
+      throw new SkeinError(error.code, `/${record.name}/${error.message}`, { cause: error })
+    }
+  }
+
+  /** The objects' new versions, so that what is cached of them stays good. */
+  async #keepVersions(moved: readonly Moved[]): Promise<void> {
+    for (let at = 0; at < moved.length; at += entriesPerPage) {
+      const files = moved.slice(at, at + entriesPerPage).map(({ fileId, etag, modifiedMs }) => ({ fileId, etag, modifiedMs }))
+      await this.#context.log.submit({ type: 'persist_files', atMs: this.#context.clock.nowMs(), files })
+    }
+  }
+}

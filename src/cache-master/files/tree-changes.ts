@@ -1,0 +1,189 @@
+// Why: users make and remove directories and remove files. How: what the store has is removed there first, page by page,
+// and each page is journaled once it is gone; what fails stays as it is. What only the cache has goes in one step. The path
+// is held meanwhile (path-holds.ts), and read again then: what is being persisted is at the store or is not, before it goes.
+import { SkeinError } from '../../base/errors.ts'
+import { keyProblem, parsePath } from '../../base/paths.ts'
+import { directoryAt, fileAt, placeOf } from '../../meta/resolve-path.ts'
+import type { DirectoryInode, NamedInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import { isEmpty } from '../../meta/apply/tree.ts'
+import type { DeleteRequest, DeleteResponse } from '../../wire/generated/lifecycle.ts'
+import type { CallOptions } from '../../wire/service.ts'
+import { directoryKey } from '../paths/file-look-up.ts'
+import { currentNamespace, type MasterContext, namespaceNamed } from '../master-context.ts'
+import type { NamespaceService } from './namespaces.ts'
+import { checkWritable, tryEach } from '../store/object-changes.ts'
+import type { PathHolds, Patience } from '../paths/path-holds.ts'
+import type { PathLocator } from '../paths/path-locator.ts'
+import type { PersistService } from '../written/persisting.ts'
+import type { StoreSync } from '../store/store-sync.ts'
+import { countTree, pathOf, type Target, type TreeEntry, targetOf, treePages } from '../paths/tree-pages.ts'
+
+interface TreeParts {
+  readonly namespaces: NamespaceService
+  readonly holds: PathHolds
+  readonly persisting: Pick<PersistService, 'settle'>
+}
+
+export class TreeService {
+  readonly #context: MasterContext
+  readonly #locator: PathLocator
+  readonly #sync: StoreSync
+  readonly #namespaces: NamespaceService
+  readonly #holds: PathHolds
+  readonly #persisting: Pick<PersistService, 'settle'>
+
+  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync, parts: TreeParts) {
+    this.#context = context
+    this.#locator = locator
+    this.#sync = sync
+    this.#namespaces = parts.namespaces
+    this.#holds = parts.holds
+    this.#persisting = parts.persisting
+  }
+
+  /** With its parents, here only: the store shows it once something in it is persisted. @throws SkeinError already_exists for a file */
+  async makeDirectory(pathText: string, { signal }: CallOptions): Promise<void> {
+    const path = parsePath(pathText)
+    if (path.namespace === '') return
+    const record = namespaceNamed(this.#context, path.namespace)
+    const key = directoryKey(path.key)
+    const problem = keyProblem(key)
+    if (problem !== undefined) throw new SkeinError('invalid_argument', `'${pathText}' is refused: ${problem}`)
+    if (key === '' || directoryAt(this.#context.tables, record.rootId, key) !== undefined) return
+    checkWritable(record, 'nothing is made there')
+    const known = fileAt(this.#context.tables, record.rootId, key.slice(0, -1))
+    const file = known ?? (await this.#sync.refresh(record, key.slice(0, -1), signal))
+    if (file !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key.slice(0, -1))} is a file`)
+    const atMs = this.#context.clock.nowMs()
+    if ((await this.#sync.probeDirectory(record, key, signal)) !== undefined) return
+    await this.#context.log.submit({ type: 'make_directory', atMs, namespaceId: record.id, key, listed: true })
+  }
+
+  /**
+   * Removes a file, or with `recursive` a directory and all below it, at the store too unless `cacheOnly`.
+   * @throws SkeinError not_found, invalid_argument (`/`, a namespace), failed_precondition (not empty, read-only),
+   *   deadline_exceeded (`path_busy`), and what the store says
+   */
+  async delete(request: DeleteRequest, options: CallOptions): Promise<DeleteResponse> {
+    const patience = this.#holds.patienceOf(options, request.waitMs)
+    if (parsePath(request.path).key === '') {
+      throw new SkeinError(
+        'invalid_argument',
+        `'${request.path}' cannot be removed: name what is in it, or delete the namespace with 'ns delete'`,
+      )
+    }
+    const target = await targetOf(this.#locator, request.path, '', options.signal)
+    const hold = await this.#holds.take(target.record, [target.key], 'removed', patience)
+    try {
+      if (!request.cacheOnly) await this.#persisting.settle(target.record, target.key, patience)
+      return await this.#deleteHeld(target, request, options.signal)
+    } finally {
+      hold.release()
+    }
+  }
+
+  async #deleteHeld(target: Target, { recursive, cacheOnly }: DeleteRequest, signal: AbortSignal): Promise<DeleteResponse> {
+    const { tables } = this.#context
+    const { path, key } = target
+    const record = currentNamespace(this.#context, target.record)
+    if (target.file !== undefined) {
+      const file = fileAt(tables, record.rootId, key)
+      // Removed while it was waited for: so it was to be.
+      if (file !== undefined) await this.#removeEntries(record, [{ key, file }], cacheOnly, signal)
+      return { files: 1, directories: 0 }
+    }
+    if (!recursive) {
+      if (!cacheOnly) await this.#sync.children(record, key, signal)
+      const now = directoryAt(tables, record.rootId, key)
+      if (now !== undefined && !isEmpty(tables, now.id)) throw new SkeinError('failed_precondition', `${path} is not empty: use -R`)
+    }
+    if (!cacheOnly) return this.#deleteTree(record, key, signal)
+    const directory = directoryAt(tables, record.rootId, key)
+    return directory === undefined ? { files: 0, directories: 1 } : this.#detach(record, key, directory, signal)
+  }
+
+  /**
+   * Removes a file, or a directory and all below it, at the store too, if that is still wanted once its path is nobody else's.
+   * @returns whether it was. @throws what delete throws; aborted when it was moved meanwhile
+   */
+  async deleteInode(inode: NamedInode, isWanted: (now: NamedInode) => boolean, patience: Patience): Promise<boolean> {
+    const { tables } = this.#context
+    const place = placeOf(tables, inode)
+    if (place === undefined) return false
+    const { key } = place
+    const hold = await this.#holds.take(place.record, [key], 'removed', patience)
+    try {
+      await this.#persisting.settle(place.record, key, patience)
+      const now = tables.inode(inode.id)
+      if (now === undefined || now.kind === 'pending' || !isWanted(now)) return false
+      const { record, key: nowKey } = placeOf(tables, now) ?? {}
+      if (record === undefined) return false
+      if (nowKey !== key) throw new SkeinError('aborted', `${pathOf(record, key)} was moved meanwhile`)
+      if (now.kind === 'file') await this.#removeEntries(record, [{ key, file: now }], false, patience.signal)
+      else await this.#deleteTree(record, key, patience.signal)
+      return true
+    } finally {
+      hold.release()
+    }
+  }
+
+  /** Removes a directory and all below it, at the store too. @param key ends in `/`; the caller holds it */
+  async #deleteTree(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<DeleteResponse> {
+    const { tables } = this.#context
+    await this.#sync.tree(record, key, signal)
+    const directory = directoryAt(tables, record.rootId, key)
+    if (directory === undefined) return { files: 0, directories: 1 }
+    for await (const page of treePages(this.#context, directory.id, key, signal)) {
+      for (const { file, directory: below } of page)
+        if (file?.persisted === true || below?.marker === true) checkWritable(record, 'nothing is removed there')
+    }
+    const counted = { files: 0, directories: 1 }
+    for await (const page of treePages(this.#context, directory.id, key, signal)) {
+      const files = page.filter(({ file }) => file !== undefined).length
+      await this.#removeEntries(record, page, false, signal)
+      counted.files += files
+      counted.directories += page.length - files
+    }
+    // Last, so that it stays for another try when something in it could not be removed.
+    const left = directoryAt(tables, record.rootId, key)
+    if (left !== undefined) await this.#removeEntries(record, [{ key, directory: left }], false, signal)
+    return counted
+  }
+
+  /** Everything below is gone in one step, and cleared away piece by piece. */
+  async #detach(record: NamespaceRecord, key: string, directory: DirectoryInode, signal: AbortSignal): Promise<DeleteResponse> {
+    const counted = await countTree(this.#context, directory.id, key, signal)
+    await this.#context.log.submit({ type: 'detach', atMs: this.#context.clock.nowMs(), namespaceId: record.id, key })
+    await this.#namespaces.clearDetached()
+    return { files: counted.files, directories: counted.directories + 1 }
+  }
+
+  /** The caller holds the keys, and has read the entries since. */
+  async #removeEntries(record: NamespaceRecord, entries: readonly TreeEntry[], cacheOnly: boolean, signal: AbortSignal): Promise<void> {
+    const { stores, log, clock } = this.#context
+    const atStore = (entry: TreeEntry): boolean => !cacheOnly && (entry.file?.persisted === true || entry.directory?.marker === true)
+    const here = entries.filter((entry) => !atStore(entry))
+    const there = entries.filter(atStore)
+    if (there.length > 0) checkWritable(record, 'nothing is removed there')
+    const store = there.length > 0 ? await stores.get(record) : undefined
+    const { done, failed } = await tryEach(there, async ({ key }) => store?.delete(key, signal))
+    const gone = [...here, ...done.map(({ item }) => item)]
+    if (gone.length > 0) {
+      await log.submit({
+        type: 'remove_entries',
+        atMs: clock.nowMs(),
+        namespaceId: record.id,
+        files: gone.flatMap(({ key, file }) => (file === undefined ? [] : [{ key, fileId: file.id }])),
+        directories: gone.flatMap(({ key, directory }) => (directory === undefined ? [] : [key])),
+      })
+    }
+    const [first] = failed
+    if (first === undefined) return
+    const { error, item } = first
+    const more = failed.length > 1 ? ` (and ${failed.length - 1} more)` : ''
+    throw new SkeinError(error.code, `${pathOf(record, item.key)} could not be removed${more}: ${error.message}`, {
+      reason: error.reason,
+      retryable: error.retryable,
+    })
+  }
+}

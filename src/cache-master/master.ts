@@ -1,0 +1,370 @@
+// Why: the cache master as one thing: what it is given, what it serves, how it starts and ends. How: the state is opened
+// and brought up to the journal, then the parts are put together behind the generated service.
+import { randomUUID } from 'node:crypto'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import { makeDirectories } from '../base/files/make-directories.ts'
+import { blockCount, containerOf } from '../base/block-id.ts'
+import { type Clock, type Random, systemRandom } from '../base/clock.ts'
+import { Standstill } from '../base/flow/standstill.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { CommandLog } from '../journal/command-log.ts'
+import type { Journal } from '../journal/journal.ts'
+import { LmdbState } from '../journal/state/lmdb-state.ts'
+import type { JournalSkip } from '../journal/replay.ts'
+import type { WalkResult } from '../journal/state/state-walk.ts'
+import { BlockMap, unknownBlockCount } from '../meta/block-map.ts'
+import { commandProblem } from '../meta/commands/meta-command-checks.ts'
+import type { Command, Effect } from '../meta/commands/commands.ts'
+import { namespaceById } from '../meta/resolve-path.ts'
+import { detachedParentId } from '../meta/meta-tables.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import { type DecommissionRequest, type DecommissionResponse, LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
+import { MasterServiceDefinition } from '../wire/generated/master.ts'
+import { limited } from '../wire/limits/all-limits.ts'
+import type { Service } from '../wire/service.ts'
+import { BackupService } from './state/backup.ts'
+import { ClusterGate } from './workers/cluster-gate.ts'
+import { BlockNotices } from './workers/block-notices.ts'
+import { ClusterService } from './cluster/cluster-summary.ts'
+import { decodeCommand, encodeCommand } from './state/command-codec.ts'
+import { Decommission } from './cluster/decommission.ts'
+import { DelayedDrops } from './workers/delayed-drops.ts'
+import { FileService } from './paths/file-look-up.ts'
+import { FreeService } from './files/freeing.ts'
+import { createLifecycle } from './files/lifecycle-calls.ts'
+import { ListService } from './files/listing.ts'
+import { type Accepted, LmdbTables } from './state/lmdb-tables.ts'
+import type { MasterContext, MasterOptions } from './master-context.ts'
+import { NamespaceService } from './files/namespaces.ts'
+import { PathLocator } from './paths/path-locator.ts'
+import type { PersistOn } from './written/persisting.ts'
+import { DefinitionHolders } from './workers/definition-holders.ts'
+import { RecentChanges } from './state/recent-changes.ts'
+import { ReplicationChecker } from './replication/replication-checker.ts'
+import { SafeMode } from './cluster/safe-mode.ts'
+import { SecretSealing } from './state/secret-sealing.ts'
+import { type OpenStore, StorePool } from './state/store-pool.ts'
+import { StagingService } from './loads/load-staging.ts'
+import { askInTime } from './store/store-patience.ts'
+import { StateIdentity } from './state/state-identity.ts'
+import { StoreSync } from './store/store-sync.ts'
+import { SyncService } from './loads/load-sync.ts'
+import { WorkerCalls } from './cluster/worker-calls.ts'
+import { WorkerRegistry } from './workers/worker-registry.ts'
+
+export interface CacheMasterDependencies {
+  /** `skein.home`; the state lies in `<home>/master`. */
+  readonly home: string
+  /** Seals the namespaces' secrets; default `<home>/master/secret.key`. */
+  readonly secretKeyFile?: string
+  /** The caller closes it, after this. */
+  readonly journal: Journal
+  /** Default: no entry is left out. */
+  readonly skip?: JournalSkip
+  readonly openStore: OpenStore
+  readonly clock: Clock
+  /** Default: the system's. */
+  readonly random?: Random
+  /** Default: none; then nothing can be persisted. */
+  readonly persistOn?: PersistOn
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+  readonly options: MasterOptions
+  /** Ends a start that waits for its turn at the journal. */
+  readonly signal: AbortSignal
+}
+
+export interface CacheMaster {
+  readonly service: Service<typeof MasterServiceDefinition>
+  readonly lifecycle: Service<typeof LifecycleServiceDefinition>
+  /** As `lifecycle.decommission`. */
+  decommission(request: DecommissionRequest): Promise<DecommissionResponse>
+  /** Aborts, with the reason, when changes can no longer be made and the process should be started again. */
+  readonly stopped: AbortSignal
+  /** Watches the workers and finishes what a restart interrupted, until the signal aborts or close. */
+  start(signal: AbortSignal): void
+  close(): Promise<void>
+}
+
+/** How long a version that a swap replaced can be read by those who have opened it. */
+const replacedReadableMs = 60_000
+const watchIntervalMs = 1000
+
+/** @throws SkeinError when the state, the key or the journal cannot be opened */
+export async function createCacheMaster(deps: CacheMasterDependencies): Promise<CacheMaster> {
+  const { clock, logger, metrics, options } = deps
+  const directory = join(deps.home, 'master')
+  await makeDirectories(directory, 0o700)
+  const secretKeyFile = deps.secretKeyFile ?? join(directory, 'secret.key')
+  const idPath = join(directory, 'cluster.id')
+  const writtenId = await readClusterId(idPath)
+  // First the right to write, then the state: another master may have written until now.
+  const term = await deps.journal.campaign(writtenId ?? 'new cluster', deps.signal)
+  const damaged = new AbortController()
+  const onDamage = (error: SkeinError): void => {
+    logger.error(error.message, { error })
+    damaged.abort(error)
+  }
+  const agreement = join(import.meta.dirname, 'state', `state-agreement${extname(import.meta.filename)}`)
+  const state = await LmdbState.open({ directory: join(directory, 'state'), logger, onDamage, agreement })
+  const tables = new LmdbTables(state)
+  const identity = new StateIdentity(state)
+  const blocks = new BlockMap()
+  const countOf = (fileId: number): number | undefined => {
+    const inode = tables.inode(fileId)
+    if (inode?.kind === 'pending') return unknownBlockCount
+    return inode?.kind === 'file' ? blockCount(inode.length, inode.blockSizeBytes) : undefined
+  }
+  const isDecommissioning = (workerId: string): boolean => tables.decommissioning().has(workerId)
+  const standstill = new Standstill(clock)
+  const workers = new WorkerRegistry({
+    ...{ blocks, blockCount: countOf, clock, logger, workerLostMs: options.workerLostMs, isDecommissioning },
+    stoodStillMs: () => standstill.totalMs,
+    wasDeleted: (fileId) => tables.inode(fileId) === undefined && identity.gaveOut(containerOf(fileId), tables.counter('containers')),
+  })
+  const { random = systemRandom } = deps
+  const replication = new ReplicationChecker({ tables, blocks, workers, clock, random, logger, metrics, options: options.replication })
+  workers.watch(replication)
+  const notices = new BlockNotices(tables, blocks)
+  const replaced = new DelayedDrops(clock, replacedReadableMs, (fileId) => workers.dropFile(fileId))
+  try {
+    const log = await CommandLog.open<Command, Accepted, Effect>({
+      journal: deps.journal,
+      term,
+      state: tables,
+      check: commandProblem,
+      ...(deps.skip === undefined ? {} : { skip: deps.skip }),
+      encode: encodeCommand,
+      decode: decodeCommand,
+      onEffect: (effect) => {
+        if (effect.type === 'replication_changed') replication.changed(effect.fileId)
+        else if (effect.type === 'persisted') notices.persisted(effect.fileId)
+        else if (effect.type === 'pin_changed') notices.pinChanged(effect.fileId)
+        else if (effect.mayBeRead === true) replaced.add(effect.fileId)
+        else workers.dropFile(effect.fileId)
+      },
+      logger,
+      checkpointEntries: options.checkpointEntries,
+      checkpointBytes: options.checkpointBytes,
+    })
+    const sealing = await SecretSealing.openFor(secretKeyFile, tables.namespaces()).catch(async (error: unknown) => {
+      await log.close()
+      throw error
+    })
+    // The id is written last: with it, the home is a master's and has all of its parts (journal/log/home-parts.ts).
+    const clusterId = writtenId ?? identity.clusterId ?? newClusterId(state, idPath)
+    await identity.ensure(clusterId, tables.counter('containers'))
+    if (writtenId === undefined) await writeClusterId(idPath, clusterId)
+    const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id), logger)
+    metrics.observe('master.files', () => tables.counter('files'))
+    metrics.observe('master.files.unfinished', () => tables.counter('pending'))
+    metrics.observe('master.blocks.memory', () => blocks.bytes)
+    metrics.observe('master.state.used', () => state.usedBytes())
+    metrics.observe('master.workers.live', () => workers.list().filter((worker) => worker.live).length)
+    const changes = new RecentChanges(tables)
+    const context = {
+      ...{ tables, changes, log: changes.watching(log), blocks, workers },
+      stores,
+      holders: new DefinitionHolders(tables, clock, options.definitionLeaseMs),
+      sealing,
+      clock,
+      logger,
+      metrics,
+      options,
+    }
+    const backup = new BackupService({ ...{ state, tables, identity, home: deps.home, clock, logger }, version: options.version })
+    const checkState = (): Promise<WalkResult> => state.check()
+    const closeState = (): Promise<void> => state.close()
+    return assemble(context, {
+      replication,
+      standstill,
+      notices,
+      backup,
+      identity,
+      random,
+      persistOn: deps.persistOn,
+      checkState,
+      closeState,
+      damaged: damaged.signal,
+    })
+  } catch (error) {
+    await state.close()
+    throw error
+  }
+}
+
+interface Assembly {
+  readonly replication: ReplicationChecker
+  readonly standstill: Standstill
+  readonly notices: BlockNotices
+  readonly backup: BackupService
+  readonly identity: StateIdentity
+  readonly random: Random
+  readonly persistOn: PersistOn | undefined
+  readonly checkState: () => Promise<WalkResult>
+  readonly closeState: () => Promise<void>
+  /** Aborts when something in the state is found to be wrong. */
+  readonly damaged: AbortSignal
+}
+
+function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
+  const { replication, standstill, notices, backup, identity, random, persistOn, checkState, closeState } = assembly
+  const sync = new StoreSync(context)
+  const locator = new PathLocator(context, sync)
+  const namespaces = new NamespaceService(context)
+  const safeMode = new SafeMode(context)
+  const staging = new StagingService(context, sync)
+  const gate = new ClusterGate(identity, context.clock, context.logger)
+  const cluster = new ClusterService(context, identity.clusterId ?? '', safeMode, () => gate.refusedWorkers())
+  const workerCalls = new WorkerCalls({
+    ...{ gate, workers: context.workers, replication, safeMode, notices, metrics: cluster.sums },
+    runningLoads: () => cluster.runningLoads(),
+  })
+  const decommission = new Decommission(context, replication, safeMode)
+  const lifecycle = createLifecycle(context, {
+    ...{ locator, sync, namespaces, random, persistOn },
+    decommission: (request) => decommission.decommission(request),
+    forgetWorker: (request) => decommission.forget(request),
+  })
+  const service = serviceOf(context, {
+    namespaces,
+    files: new FileService(context, locator, sync),
+    freeing: new FreeService(context, locator, () => safeMode.isOn),
+    lists: new ListService(context, locator, sync),
+    syncs: new SyncService(context, sync, staging),
+    cluster,
+    workerCalls,
+    gate,
+    backup,
+    checkState,
+    staging,
+    setTtl: lifecycle.service.setTtl,
+  })
+  const closing = new AbortController()
+  return {
+    service: limited(MasterServiceDefinition, service),
+    lifecycle: limited(LifecycleServiceDefinition, lifecycle.service),
+    decommission: (request) => decommission.decommission(request),
+    stopped: AbortSignal.any([context.log.stopped, assembly.damaged]),
+    start: (signal) => {
+      const either = AbortSignal.any([signal, closing.signal])
+      void watchWorkers(context, safeMode, workerCalls, either)
+      void replication.run(either)
+      lifecycle.run(either)
+      void staging.run(either)
+      standstill.watch(either)
+      if (hasDetached(context)) {
+        namespaces.clearDetached().catch((error: unknown) => context.logger.warn('clearing deleted namespaces did not end', { error }))
+      }
+    },
+    close: async () => {
+      closing.abort()
+      sync.close()
+      try {
+        await context.log.close()
+      } finally {
+        await context.stores.close()
+        await closeState()
+      }
+    },
+  }
+}
+
+interface Parts {
+  readonly namespaces: NamespaceService
+  readonly files: FileService
+  readonly freeing: FreeService
+  readonly lists: ListService
+  readonly syncs: SyncService
+  readonly cluster: ClusterService
+  readonly workerCalls: WorkerCalls
+  readonly gate: ClusterGate
+  readonly backup: BackupService
+  readonly checkState: () => Promise<WalkResult>
+  readonly staging: StagingService
+  readonly setTtl: CacheMaster['lifecycle']['setTtl']
+}
+
+function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service'] {
+  const { namespaces, files, freeing, lists, syncs, cluster, workerCalls, gate, backup, checkState, staging, setTtl } = parts
+  const { workers } = context
+  return {
+    createNamespace: (request, options) => namespaces.create(request, options),
+    getNamespace: async ({ name }) => namespaces.get(name),
+    listNamespaces: async () => ({ namespaces: namespaces.list() }),
+    updateNamespace: (request, options) => namespaces.update(request, setTtl, options),
+    deleteNamespace: async (request, options) => {
+      await namespaces.delete(request, options)
+      return {}
+    },
+    getNamespaceAccess: async ({ namespaceId, holderId = '' }) => namespaces.access(namespaceId, holderId),
+    holdNamespaces: async (request) => context.holders.hold(request),
+    getStatus: (request, options) => askInTime(context, request.path, options, (inTime) => files.getStatus(request, inTime)),
+    listStatus: (request, options) => askInTime(context, request.path, options, (inTime) => lists.list(request, inTime)),
+    count: (request, options) => askInTime(context, request.path, options, (inTime) => files.count(request, inTime)),
+    free: (request, options) => freeing.free(request, options),
+    openFile: (request, options) => askInTime(context, request.path, options, (inTime) => files.openFile(request, inTime)),
+    syncPage: (request, options) => syncs.syncPage(request, options),
+    refreshFile: (request, options) => syncs.refreshFile(request, options),
+    auditFiles: (request, options) => syncs.auditFiles(request, options),
+    setReplication: (request) => syncs.setReplication(request),
+    commitStaging: ({ stagingId }) => staging.commit(stagingId),
+    dropStaging: ({ stagingId }) => staging.drop(stagingId),
+    registerWorker: (request) => workerCalls.register(request),
+    reportBlocks: async (request) => workerCalls.report(request),
+    workerHeartbeat: async (request) => workerCalls.heartbeat(request),
+    listWorkers: async () => ({ workers: workers.list() }),
+    getClusterSummary: async () => cluster.summary(),
+    getClusterMetrics: async () => cluster.metrics(),
+    backup: ({ directory }) => backup.write(directory),
+    checkState: () => checkState(),
+    adoptCluster: (request) => gate.adopt(request),
+    registerJobMaster: async (request) => {
+      cluster.registerJobMaster(request)
+      return {}
+    },
+    getJobMaster: async () => cluster.jobMaster(),
+  }
+}
+
+function hasDetached(context: MasterContext): boolean {
+  for (const _edge of context.tables.edges(detachedParentId, '')) return true
+  return false
+}
+
+async function watchWorkers(context: MasterContext, safeMode: SafeMode, calls: WorkerCalls, signal: AbortSignal): Promise<void> {
+  try {
+    for (;;) {
+      await context.clock.sleep(watchIntervalMs, signal)
+      context.workers.expire()
+      calls.forgetLost()
+      await safeMode.forgetLost()
+    }
+  } catch (error) {
+    if (!signal.aborted) context.logger.error('watching the workers ended', { error: toSkeinError(error) })
+  }
+}
+
+/** Undefined: not there, or empty. */
+async function readClusterId(path: string): Promise<string | undefined> {
+  try {
+    return (await readFile(path, 'utf8')).trim() || undefined
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw toSkeinError(error)
+    return undefined
+  }
+}
+
+/** Made once, kept for ever. @throws SkeinError failed_precondition when there is a state, but not of which cluster */
+function newClusterId(state: LmdbState, path: string): string {
+  if (state.lastApplied === 0n) return randomUUID()
+  const why = `${path} is missing, and the state beside it does not say of which cluster it is: put the file back, or restore a backup`
+  throw new SkeinError('failed_precondition', why, { reason: 'home_incomplete' })
+}
+
+async function writeClusterId(path: string, id: string): Promise<void> {
+  await writeFile(`${path}.tmp`, id, { mode: 0o600, flush: true })
+  await rename(`${path}.tmp`, path)
+}

@@ -1,0 +1,147 @@
+// Why: one rendering of an inode for all answers.
+import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
+import { formatPath } from '../../base/paths.ts'
+import { replicationMinOf } from '../../meta/apply/expiry.ts'
+import { effectiveTtl } from '../../meta/apply/namespace-ttl.ts'
+import type { DirectoryInode, FileInode, NamespaceRecord, Tables } from '../../meta/meta-tables.ts'
+import { isToBePersisted } from '../../meta/apply/written-files.ts'
+import type { BlockLocations, FileInfo } from '../../wire/generated/master.ts'
+import type { MasterContext } from '../master-context.ts'
+
+const fileMode = 0o666
+const directoryMode = 0o777
+const owner = 'skein'
+/** How far is looked for something persisted in a directory that was made here. */
+const lookedAtEntries = 16
+const lookedAtDepth = 3
+
+/** What of a file is cached on live workers. */
+export interface Cached {
+  readonly bytes: number
+  /** Of these: with a replica in memory. */
+  readonly memoryBytes: number
+  /** The fewest replicas of any block; for an empty file its target. */
+  readonly replicas: number
+}
+
+export function cachedOf(context: MasterContext, file: FileInode): Cached {
+  const blocks = blockCount(file.length, file.blockSizeBytes)
+  if (blocks === 0) return { bytes: 0, memoryBytes: 0, replicas: Math.max(1, file.replicationMin) }
+  if (!context.blocks.hasFile(file.id)) return { bytes: 0, memoryBytes: 0, replicas: 0 }
+  let bytes = 0
+  let memoryBytes = 0
+  let replicas = Number.POSITIVE_INFINITY
+  for (let index = 0; index < blocks; index += 1) {
+    const ordinals = context.blocks.locations(blockIdOf(file.id, index))
+    const length = blockLength(file.length, file.blockSizeBytes, index)
+    if (ordinals.length > 0) bytes += length
+    if (ordinals.some((ordinal) => context.workers.isMemory(ordinal))) memoryBytes += length
+    replicas = Math.min(replicas, ordinals.length)
+  }
+  return { bytes, memoryBytes, replicas }
+}
+
+/** The live locations of each block; empty when no block has any. */
+export function locationsOf(context: MasterContext, fileId: number, length: number, blockSizeBytes: number): BlockLocations[] {
+  if (!context.blocks.hasFile(fileId)) return []
+  const locations: BlockLocations[] = []
+  const blocks = blockCount(length, blockSizeBytes)
+  for (let index = 0; index < blocks; index += 1) locations.push({ workerIds: context.workers.workerIds(blockIdOf(fileId, index)) })
+  return locations.some(({ workerIds }) => workerIds.length > 0) ? locations : []
+}
+
+export function fileInfo(context: MasterContext, record: NamespaceRecord, key: string, file: FileInode): FileInfo {
+  const cached = cachedOf(context, file)
+  const ttl = effectiveTtl(context.tables, file, record.rootId)
+  return {
+    ...placed(record, key, file),
+    persistenceState: stateOf(context.tables, file),
+    path: formatPath({ namespace: record.name, key }),
+    name: file.name,
+    folder: false,
+    length: file.length,
+    blockSizeBytes: file.blockSizeBytes,
+    etag: file.etag,
+    modifiedMs: file.modifiedMs,
+    accessedMs: file.modifiedMs,
+    mode: fileMode,
+    pinned: file.pinned,
+    replicationMax: file.replicationMax,
+    replicationMin: replicationMinOf(file),
+    ttlMs: ttl.ttlMs,
+    ttlAction: ttl.action,
+    cachedBytes: cached.bytes,
+    inMemoryBytes: cached.memoryBytes,
+    mountPoint: false,
+    replicas: cached.replicas,
+    keyMoved: record.neverMoved !== true,
+  }
+}
+
+function stateOf(tables: Tables, file: FileInode): string {
+  if (file.persisted) return 'PERSISTED'
+  return isToBePersisted(tables, file.id) ? 'TO_BE_PERSISTED' : 'NOT_PERSISTED'
+}
+
+/** @param key empty for the namespace itself, else ending in `/` */
+export function directoryInfo(tables: Tables, record: NamespaceRecord, key: string, directory: DirectoryInode): FileInfo {
+  // The slash is part of the path only where the directory has no other name (`a//`).
+  const path = directory.name === '/' ? key : key.replace(/\/$/, '')
+  return {
+    ...placed(record, key, directory),
+    ...folder,
+    persistenceState: isAtStore(tables, directory) ? 'PERSISTED' : 'NOT_PERSISTED',
+    pinned: directory.pinned,
+    replicationMax: directory.replicationMax ?? -1,
+    replicationMin: directory.replicationMin ?? 0,
+    ttlMs: directory.ttlMs,
+    ttlAction: directory.ttlAction,
+    path: formatPath({ namespace: record.name, key: path }),
+    name: key === '' ? record.name : directory.name.replace(/\/$/, ''),
+    modifiedMs: directory.createdMs,
+    accessedMs: directory.createdMs,
+    mountPoint: key === '',
+  }
+}
+
+/** Whether the store shows a directory of this name: a marker, or something persisted among the first entries below. */
+function isAtStore(tables: Tables, directory: DirectoryInode, depth = 0): boolean {
+  if (!directory.made || directory.marker) return true
+  let looked = 0
+  for (const { inodeId } of tables.edges(directory.id, '')) {
+    const inode = tables.inode(inodeId)
+    if (inode?.kind === 'file' && inode.persisted) return true
+    if (inode?.kind === 'directory' && depth < lookedAtDepth && isAtStore(tables, inode, depth + 1)) return true
+    looked += 1
+    if (looked >= lookedAtEntries) break
+  }
+  return false
+}
+
+/** The directory that holds the namespaces. */
+export function rootInfo(startedMs: number): FileInfo {
+  const times = { createdMs: startedMs, modifiedMs: startedMs, accessedMs: startedMs }
+  const place = { fileId: 0, ufsPath: '', owner, group: owner, persistenceState: 'PERSISTED', namespaceId: '', key: '' }
+  return { ...place, ...times, ...folder, path: '/', name: '', mountPoint: false }
+}
+
+const folder = {
+  folder: true,
+  length: 0,
+  blockSizeBytes: 0,
+  etag: '',
+  mode: directoryMode,
+  pinned: false,
+  replicationMax: -1,
+  replicationMin: 0,
+  ttlMs: -1,
+  ttlAction: 'FREE',
+  cachedBytes: 0,
+  replicas: 0,
+} as const
+
+function placed(record: NamespaceRecord, key: string, inode: FileInode | DirectoryInode) {
+  const ufsPath = key === '' ? record.uri : `${record.uri}${record.uri.endsWith('/') ? '' : '/'}${key}`
+  const { id: fileId, createdMs } = inode
+  return { fileId, createdMs, ufsPath, owner, group: owner, persistenceState: 'PERSISTED', namespaceId: record.id, key }
+}

@@ -1,0 +1,39 @@
+// Why: what is removed or moved here is removed or moved at the store first, many objects at a time, and never in a
+// read-only namespace. There nothing is written, made or moved either, since it could never be persisted; what only the
+// cache has from before can be removed.
+import pLimit from 'p-limit'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { NamespaceRecord } from '../../meta/meta-tables.ts'
+import { namespacePolicy } from '../../ufs/store-options.ts'
+
+/** Requests that change a store, at once. */
+const requestsAtOnce = 16
+
+/** @param what does not happen, in words @throws SkeinError failed_precondition when the namespace is read-only */
+export function checkWritable(record: NamespaceRecord, what: string): void {
+  if (!namespacePolicy(record.attributes).readOnly) return
+  throw new SkeinError('failed_precondition', `/${record.name} is read-only: ${what}`)
+}
+
+export interface Attempts<Item, Result> {
+  readonly done: readonly { readonly item: Item; readonly result: Result }[]
+  readonly failed: readonly { readonly item: Item; readonly error: SkeinError }[]
+}
+
+/** Tries something for each item, some at once; the results in the items' order. Throws nothing. */
+export async function tryEach<Item, Result>(
+  items: readonly Item[],
+  attempt: (item: Item) => Promise<Result>,
+): Promise<Attempts<Item, Result>> {
+  const limit = pLimit(requestsAtOnce)
+  const done: { item: Item; result: Result }[] = []
+  const failed: { item: Item; error: SkeinError }[] = []
+  const settled = await Promise.allSettled(items.map((item) => limit(() => attempt(item))))
+  settled.forEach((one, i) => {
+    const item = items[i]
+    if (item === undefined) return
+    if (one.status === 'fulfilled') done.push({ item, result: one.value })
+    else failed.push({ item, error: toSkeinError(one.reason) })
+  })
+  return { done, failed }
+}

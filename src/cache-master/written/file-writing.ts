@@ -1,0 +1,184 @@
+// Why: files come into the cache from its users too. How: a writer gets an id, then a worker a block; the file is seen
+// once every block is on a worker, and given up after a time when its writer never says so (meta/apply/written-files.ts). There are
+// only so many at a time: a writer that begins files and ends none cannot fill the state with them.
+import { blockCount, blockIdOf, blocksPerFileMax } from '../../base/block-id.ts'
+import type { Random } from '../../base/clock.ts'
+import { formatDuration } from '../../base/durations.ts'
+import { SkeinError } from '../../base/errors.ts'
+import { formatPath, parsePath } from '../../base/paths.ts'
+import { directoryAt, fileAt, listedAtMs, namespaceById } from '../../meta/resolve-path.ts'
+import { pendingParentId, type NamespaceRecord, type PendingInode } from '../../meta/meta-tables.ts'
+import { namespacePolicy } from '../../ufs/store-options.ts'
+import type {
+  CompleteFileRequest,
+  CreateFileRequest,
+  CreateFileResponse,
+  PlaceBlockRequest,
+  PlaceBlockResponse,
+} from '../../wire/generated/lifecycle.ts'
+import type { WorkerInfo } from '../../wire/generated/master.ts'
+import type { CallOptions } from '../../wire/service.ts'
+import { type MasterContext, namespaceNamed } from '../master-context.ts'
+import { checkWritable } from '../store/object-changes.ts'
+import type { StoreSync } from '../store/store-sync.ts'
+import { pathOf } from '../paths/tree-pages.ts'
+
+/** A writer is told of a worker's report before the master is, so a complete file's blocks may be on their way. */
+const reportLooks = 100
+const reportPauseMs = 50
+
+export class WrittenFileService {
+  readonly #context: MasterContext
+  readonly #sync: StoreSync
+  readonly #random: Random
+  /** Files that are being begun: not counted yet. */
+  #beginning = 0
+
+  constructor(context: MasterContext, sync: StoreSync, random: Random) {
+    this.#context = context
+    this.#sync = sync
+    this.#random = random
+  }
+
+  /** @throws SkeinError invalid_argument, not_found (namespace), failed_precondition (read-only), already_exists, resource_exhausted (`too_many_unfinished`) */
+  async create(request: CreateFileRequest, { signal }: CallOptions): Promise<CreateFileResponse> {
+    const { log, clock, options } = this.#context
+    const path = parsePath(request.path)
+    if (path.key === '')
+      throw new SkeinError(
+        'invalid_argument',
+        `${formatPath(path)} cannot be written: give a file's path below a namespace, /namespace/file`,
+      )
+    if (path.key.endsWith('/')) {
+      throw new SkeinError('invalid_argument', `${formatPath(path)} cannot be written: a file's name has no slash at its end`)
+    }
+    const record = namespaceNamed(this.#context, path.namespace)
+    checkWritable(record, 'nothing is written there')
+    const { key } = path
+    const blockSizeBytes = request.blockSizeBytes === 0 ? this.#sync.blockSizeBytes(record) : request.blockSizeBytes
+    const { writePolicy } = namespacePolicy(record.attributes)
+    // Before the store is asked, and again after: others may have begun files meanwhile.
+    this.#checkCount(request.requestKey)
+    const taken = await this.#takenAs(record, key, signal)
+    if (taken !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key)} ${taken}`)
+    this.#checkCount(request.requestKey)
+    const atMs = clock.nowMs()
+    const expiresMs = atMs + options.unfinishedFileMs
+    this.#beginning += 1
+    const { fileIds } = await log
+      .submit({ type: 'create_file', atMs, namespaceId: record.id, key, blockSizeBytes, requestKey: request.requestKey, expiresMs })
+      .finally(() => (this.#beginning -= 1))
+    const pending = this.#pending(fileIds[0] ?? 0)
+    return { fileId: pending.id, namespaceId: record.id, key, blockSizeBytes: pending.blockSizeBytes, writePolicy }
+  }
+
+  /**
+   * A live worker for one block: the more room it has, the more often it is chosen.
+   * @throws SkeinError not_found, invalid_argument, resource_exhausted (reason `no_capacity`), unavailable without workers
+   */
+  async place(request: PlaceBlockRequest): Promise<PlaceBlockResponse> {
+    const { blockIndex, length } = request
+    const pending = this.#pending(request.fileId)
+    if (blockIndex >= blocksPerFileMax) throw new SkeinError('invalid_argument', `a file has at most ${blocksPerFileMax} blocks`)
+    if (length > pending.blockSizeBytes) {
+      throw new SkeinError('invalid_argument', `a block of ${length} bytes is above the file's block size of ${pending.blockSizeBytes}`)
+    }
+    const live = this.#context.workers.list().filter((worker) => worker.live && worker.decommissioning !== true)
+    const others = live.filter(({ workerId }) => !request.excludedWorkerIds.includes(workerId))
+    if (others.length === 0) throw new SkeinError('unavailable', 'no worker can take the block: none lives that was not tried')
+    const roomy = others.filter((worker) => freeBytes(worker) >= length)
+    if (roomy.length === 0) {
+      const most = Math.max(...others.map(freeBytes))
+      const message = `no worker has room for ${length} bytes: the most that is free on one is ${most}`
+      throw new SkeinError('resource_exhausted', message, { reason: 'no_capacity' })
+    }
+    const { workerId, hostname, rpcAddress, dataAddress } = this.#draw(roomy)
+    return { workerId, hostname, rpcAddress, dataAddress }
+  }
+
+  /**
+   * Makes the file visible, in one step. Idempotent.
+   * @throws SkeinError not_found (abandoned), already_exists, failed_precondition while a block has no replica
+   */
+  async complete({ fileId, length }: CompleteFileRequest, { signal }: CallOptions): Promise<void> {
+    const { tables, log, clock, workers } = this.#context
+    const known = tables.inode(fileId)
+    if (known?.kind === 'file') {
+      if (known.length === length) return
+      throw new SkeinError('invalid_argument', `the file is complete already, with ${known.length} bytes`)
+    }
+    const pending = this.#pending(fileId)
+    const blocks = blockCount(length, pending.blockSizeBytes)
+    if (blocks > blocksPerFileMax)
+      throw new SkeinError('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: take larger ones`)
+    for (let index = 0, looks = 1; index < blocks;) {
+      workers.expire()
+      if (workers.workerIds(blockIdOf(fileId, index)).length > 0) {
+        index += 1
+      } else if (looks >= reportLooks) {
+        throw new SkeinError('failed_precondition', `block ${index} of ${pending.key} is on no live worker: write it again`, {
+          reason: 'block_missing',
+        })
+      } else {
+        looks += 1
+        await clock.sleep(reportPauseMs, signal)
+      }
+    }
+    await log.submit({ type: 'complete_file', atMs: clock.nowMs(), fileId, length })
+  }
+
+  /** Idempotent; a complete file stays. */
+  async abandon(fileId: number): Promise<void> {
+    await this.#context.log.submit({ type: 'abandon_file', atMs: this.#context.clock.nowMs(), fileId })
+  }
+
+  /** @throws SkeinError resource_exhausted, unless this asks again for a file that was begun */
+  #checkCount(requestKey: string): void {
+    const { tables, options } = this.#context
+    const { unfinishedFilesMax, unfinishedFileMs } = options
+    const unfinished = tables.counter('pending') + this.#beginning
+    if (unfinished < unfinishedFilesMax) return
+    if (requestKey !== '' && tables.edge(pendingParentId, `key:${requestKey}`) !== undefined) return
+    const message =
+      `${unfinished} files are being written, as many as skein.master.unfinished.files.max allows: complete or abandon some. ` +
+      `A file whose writer went away is given up ${formatDuration(unfinishedFileMs)} after it was begun`
+    throw new SkeinError('resource_exhausted', message, { reason: 'too_many_unfinished' })
+  }
+
+  /** What has the name, here or at the store. The store is not asked where its listing of the directory still holds. */
+  async #takenAs(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<string | undefined> {
+    const { tables } = this.#context
+    const parent = directoryAt(tables, record.rootId, key.slice(0, key.lastIndexOf('/') + 1))
+    const isKnown = parent !== undefined && this.#sync.isFresh(listedAtMs(tables, record, parent).childrenMs)
+    const file = isKnown ? fileAt(tables, record.rootId, key) : await this.#sync.refresh(record, key, signal)
+    if (file !== undefined) return 'exists already: remove it first'
+    const directory =
+      directoryAt(tables, record.rootId, key) ?? (isKnown ? undefined : await this.#sync.probeDirectory(record, `${key}/`, signal))
+    return directory === undefined ? undefined : 'is a directory'
+  }
+
+  #pending(fileId: number): PendingInode {
+    const { tables } = this.#context
+    const inode = tables.inode(fileId)
+    if (inode?.kind !== 'pending' || namespaceById(tables, inode.namespaceId) === undefined) {
+      throw new SkeinError('not_found', 'the file is not being written: it is complete, was abandoned, or waited too long')
+    }
+    return inode
+  }
+
+  #draw(workers: readonly WorkerInfo[]): WorkerInfo {
+    const total = workers.reduce((sum, worker) => sum + freeBytes(worker), 0)
+    let left = this.#random() * total
+    for (const worker of workers) {
+      left -= freeBytes(worker)
+      if (left < 0) return worker
+    }
+    const last = workers.at(-1)
+    if (last === undefined) throw new SkeinError('unavailable', 'no worker can take the block')
+    return last
+  }
+}
+
+function freeBytes(worker: WorkerInfo): number {
+  return Math.max(0, worker.capacityBytes - worker.usedBytes)
+}

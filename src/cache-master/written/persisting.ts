@@ -1,0 +1,259 @@
+// Why: what only the cache has is put at the store. How: a worker that has the file's blocks writes the object, then the
+// file's new version is journaled; a file that is at the store already is left alone. Meanwhile the file's key is held
+// (path-holds.ts), so that it is neither moved nor removed between the two. Each file by itself: those that fail are named,
+// the others are done.
+import { blockCount, blockIdOf } from '../../base/block-id.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import { fileAt, namespaceById, placeOf } from '../../meta/resolve-path.ts'
+import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import type { BlockSource, PersistResponse, PersistServiceDefinition } from '../../wire/generated/lifecycle.ts'
+import type { CallOptions, Service } from '../../wire/service.ts'
+import { type AdoptWrite, CutOffWrites } from './cut-off-writes.ts'
+import { currentNamespace, type MasterContext } from '../master-context.ts'
+import { checkWritable, tryEach } from '../store/object-changes.ts'
+import type { PathHolds, Patience } from '../paths/path-holds.ts'
+import type { PathLocator } from '../paths/path-locator.ts'
+import { filesOf, pathOf, targetOf } from '../paths/tree-pages.ts'
+
+/** The PersistService of the worker at an RPC address. */
+export type PersistOn = (workerRpcAddress: string) => Service<typeof PersistServiceDefinition>
+
+/** How long a worker may take for an object: a base, and its bytes at the slowest speed that is put up with (1 MiB/s). */
+const deadlineBaseMs = 60_000
+const slowestBytesPerMs = 1024 ** 2 / 1000
+/** Between two looks at whether the worker lives that writes. */
+const workerLookMs = 5000
+/** Failures that an answer names. */
+const failuresMax = 1000
+
+/** An unpersisted file, and where it is now. */
+interface PlacedFile {
+  readonly record: NamespaceRecord
+  readonly key: string
+  readonly file: FileInode
+}
+
+export class PersistService {
+  readonly #context: MasterContext
+  readonly #locator: PathLocator
+  readonly #holds: PathHolds
+  readonly #persistOn: PersistOn | undefined
+  readonly #writes: CutOffWrites
+
+  constructor(context: MasterContext, locator: PathLocator, holds: PathHolds, persistOn: PersistOn | undefined) {
+    this.#context = context
+    this.#locator = locator
+    this.#holds = holds
+    this.#persistOn = persistOn
+    this.#writes = new CutOffWrites(context)
+  }
+
+  /** @throws SkeinError not_found, invalid_argument for `/`, failed_precondition for a read-only namespace */
+  async persist(pathText: string, options: CallOptions): Promise<PersistResponse> {
+    const { signal } = options
+    const patience = this.#holds.patienceOf(options)
+    const target = await targetOf(this.#locator, pathText, '/ itself cannot be persisted: name a namespace, a directory or a file', signal)
+    checkWritable(target.record, 'nothing is persisted there')
+    const answer: PersistResponse = { persisted: 0, already: 0, failures: [] }
+    for await (const page of filesOf(this.#context, target, signal)) {
+      const only = page.filter(({ file }) => !file.persisted)
+      answer.already += page.length - only.length
+      const { done, failed } = await tryEach(only, ({ file }) => this.#persistFile(file.id, patience))
+      for (const { result } of done) {
+        if (result) answer.persisted += 1
+        else answer.already += 1
+      }
+      const texts = failed.map(({ item, error }) => `${pathOf(target.record, item.key)}: ${error.message}`)
+      answer.failures.push(...texts.slice(0, failuresMax - answer.failures.length))
+    }
+    return answer
+  }
+
+  /**
+   * One file, unless somebody has its path for something at the moment: nobody is waited for.
+   * @returns false when somebody has @throws SkeinError as persist names its failures
+   */
+  async persistUnlessBusy(fileId: number, signal: AbortSignal): Promise<boolean> {
+    const placed = this.#placed(fileId)
+    if (placed === undefined) return true
+    const hold = this.#holds.tryTake(placed.record, [placed.key], 'written to the store')
+    if (hold === undefined) return false
+    try {
+      await this.#write(placed, signal)
+      return true
+    } finally {
+      hold.release()
+    }
+  }
+
+  /**
+   * Waits until nothing that was cut off can arrive at a key, or below it; what did is the file's object from then on. The
+   * caller holds the key. @throws SkeinError deadline_exceeded (`path_busy`)
+   */
+  settle(record: NamespaceRecord, key: string, patience: Patience): Promise<void> {
+    return this.#writes.settle(record, key, this.#adopt, patience)
+  }
+
+  /** Finds out what came of writes that were cut off, where nobody asks. */
+  async sweep(signal: AbortSignal): Promise<void> {
+    await this.#writes.sweep(this.#adopt, (record, key) => this.#holds.tryTake(record, [key], 'written to the store'), signal)
+  }
+
+  /** The store is asked first: what has not arrived is not written now. */
+  readonly #adopt: AdoptWrite = async (record, key, file, signal) => {
+    const store = await this.#context.stores.get(record)
+    try {
+      const found = await store.stat(key, signal)
+      if (found.length !== file.length) return false
+      await this.#write({ record, key, file }, signal)
+      return true
+    } catch (thrown) {
+      const { code, reason } = toSkeinError(thrown)
+      // Not there; somebody else's; or nobody can tell, since no worker has the bytes.
+      if (code === 'not_found' || code === 'already_exists' || code === 'failed_precondition' || reason === 'block_missing') return false
+      throw thrown
+    }
+  }
+
+  /** One file, when its path is nobody else's any more. @returns false when it was persisted already, or by somebody else meanwhile */
+  async #persistFile(fileId: number, patience: Patience): Promise<boolean> {
+    for (;;) {
+      const asked = this.#placed(fileId)
+      if (asked === undefined) return false
+      const hold = await this.#holds.take(asked.record, [asked.key], 'written to the store', patience)
+      try {
+        const placed = this.#placed(fileId)
+        if (placed === undefined) return false
+        // Moved while it was waited for: that name is not held.
+        if (placed.key !== asked.key) continue
+        await this.#write(placed, patience.signal)
+        return true
+      } finally {
+        hold.release()
+      }
+    }
+  }
+
+  /** The file as it is now; undefined when it is persisted. @throws SkeinError not_found */
+  #placed(fileId: number): PlacedFile | undefined {
+    const { tables } = this.#context
+    const file = tables.inode(fileId)
+    const place = file?.kind === 'file' ? placeOf(tables, file) : undefined
+    if (file?.kind !== 'file' || place === undefined) throw removedMeanwhile()
+    return file.persisted ? undefined : { ...place, file }
+  }
+
+  /** The caller holds the key. What was written by a definition that is not the present one any more is written again. */
+  async #write(placed: PlacedFile, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const record = currentNamespace(this.#context, placed.record)
+      if (await this.#writeBy({ ...placed, record }, signal)) return
+    }
+  }
+
+  /** @returns false when the definition is another one by now */
+  async #writeBy({ record, key, file }: PlacedFile, signal: AbortSignal): Promise<boolean> {
+    const { tables, log, clock, changes } = this.#context
+    checkWritable(record, 'nothing is persisted there')
+    if (this.#persistOn === undefined) throw new SkeinError('unimplemented', 'this master has no connection to the workers that persist')
+    const { workerId, rpcAddress, blocks } = this.#sources(file)
+    const { id: fileId, length, blockSizeBytes } = file
+    const worker = this.#persistOn(rpcAddress)
+    const request = {
+      namespaceId: record.id,
+      key,
+      fileId,
+      length,
+      blockSizeBytes,
+      blocks,
+      overwrite: false,
+      namespaceVersion: record.version,
+    }
+    const deadlineMs = deadlineBaseMs + length / slowestBytesPerMs
+    await this.#writes.begin(record, key, fileId)
+    const { etag, modifiedMs } = await this.#whileItLives(workerId, signal, (living) =>
+      worker.persistFile(request, { signal: living, deadlineMs }),
+    ).catch(async (thrown: unknown) => {
+      if (isCutOff(toSkeinError(thrown), signal)) this.#writes.cutOff(record, key)
+      else await this.#writes.end({ namespaceId: record.id, key })
+      throw thrown
+    })
+    this.#writes.arrived(record, key)
+    // Until it is journaled nobody changes the definition.
+    const turn = await changes.turn(record, key, signal)
+    try {
+      const now = namespaceById(tables, record.id)
+      if (now !== undefined && now.version !== record.version) return false
+      const { changed } = await log.submit({ type: 'persist_files', atMs: clock.nowMs(), files: [{ fileId, etag, modifiedMs }] })
+      if (changed > 0 || tables.inode(fileId) !== undefined) return true
+    } finally {
+      turn.release()
+    }
+    await this.#takeBack(record, key, etag, signal)
+    await this.#writes.end({ namespaceId: record.id, key })
+    throw removedMeanwhile()
+  }
+
+  /** Ends a call to a worker that is lost meanwhile: others wait for the path, and a large file's deadline is far away. */
+  async #whileItLives<T>(workerId: string, signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock, workers } = this.#context
+    const lost = new AbortController()
+    let cancelTimer = (): void => undefined
+    const look = (): void => {
+      workers.expire()
+      if (workers.infos([workerId]).some(({ live }) => live)) cancelTimer = clock.schedule(workerLookMs, look)
+      else lost.abort(new SkeinError('unavailable', 'the worker that was writing it is lost: it has to be written again'))
+    }
+    look()
+    try {
+      return await call(AbortSignal.any([signal, lost.signal]))
+    } finally {
+      cancelTimer()
+    }
+  }
+
+  /** Removes what was written for a file that is gone, as with its namespace, unless it is another file's by now, or somebody else's. */
+  async #takeBack(record: NamespaceRecord, key: string, etag: string, signal: AbortSignal): Promise<void> {
+    const { tables, stores, logger } = this.#context
+    if (fileAt(tables, record.rootId, key) !== undefined) return
+    try {
+      const store = await stores.get(record)
+      const found = await store.stat(key, signal)
+      if (found.etag === etag) await store.delete(key, signal)
+    } catch (error) {
+      if (isSkeinError(error, 'not_found')) return
+      logger.warn('an object of a removed file stays', { key, error: toSkeinError(error) })
+    }
+  }
+
+  /** Who has the blocks, and of these the one that has most of them: it writes the object. */
+  #sources(file: FileInode): { readonly workerId: string; readonly rpcAddress: string; readonly blocks: BlockSource[] } {
+    const { workers } = this.#context
+    workers.expire()
+    const blocksOf = new Map<string, number>()
+    const blocks: BlockSource[] = []
+    for (let index = 0; index < blockCount(file.length, file.blockSizeBytes); index += 1) {
+      const ids = workers.workerIds(blockIdOf(file.id, index))
+      if (ids.length === 0) {
+        throw new SkeinError('unavailable', `block ${index} is on no live worker: wait for the worker that has it`, {
+          reason: 'block_missing',
+        })
+      }
+      for (const id of ids) blocksOf.set(id, (blocksOf.get(id) ?? 0) + 1)
+      blocks.push({ dataAddresses: workers.infos(ids).map(({ dataAddress }) => dataAddress) })
+    }
+    const [most] = [...blocksOf].sort(([, a], [, b]) => b - a)
+    const [writer] = most === undefined ? workers.list().filter(({ live }) => live) : workers.infos([most[0]])
+    if (writer === undefined) throw new SkeinError('unavailable', 'no worker lives that could write the object')
+    return { workerId: writer.workerId, rpcAddress: writer.rpcAddress, blocks }
+  }
+}
+
+/** Whether the worker, or what it sent to the store, may not have ended. */
+function isCutOff({ code }: SkeinError, signal: AbortSignal): boolean {
+  return signal.aborted || code === 'unavailable' || code === 'deadline_exceeded' || code === 'cancelled'
+}
+
+function removedMeanwhile(): SkeinError {
+  return new SkeinError('not_found', 'the file was removed meanwhile')
+}

@@ -1,0 +1,157 @@
+// Why: the worker's control plane: writers on its own host reserve a file, write it themselves, and commit it by call; readers
+// there ask where a block is, and read its file.
+// How: each call is idempotent. A lost answer costs nothing: a commit that comes again finds the block in the store, and a
+// reservation whose writer falls silent is aborted. Only the short circuit needs that: blocks that come over the data port or
+// from this process end with their connection or their caller, however long their store makes them wait.
+import type { Clock } from '../base/clock.ts'
+import { isSkeinError, SkeinError } from '../base/errors.ts'
+import type { BlockReservation, BlockStore } from '../block/block-store.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import {
+  type LocateBlockRequest,
+  type LocateBlockResponse,
+  type ReserveBlockRequest,
+  type ReserveBlockResponse,
+  WorkerServiceDefinition,
+} from '../wire/generated/worker.ts'
+import { limited } from '../wire/limits/all-limits.ts'
+import type { Service } from '../wire/service.ts'
+import type { BlockCopier } from './blocks/block-copier.ts'
+import type { KeptBlocks } from './blocks/kept-blocks.ts'
+
+export interface WorkerServiceDependencies {
+  readonly workerId: string
+  readonly hostname: string
+  readonly home: string
+  readonly store: BlockStore
+  /** Fetches the replicas that clients ask for; undefined: none are. */
+  readonly copier?: Pick<BlockCopier, 'add'>
+  /** Undefined: none are. */
+  readonly kept?: Pick<KeptBlocks, 'list' | 'read' | 'release'>
+  readonly clock: Clock
+  readonly metrics?: Pick<MetricRegistry, 'add'>
+}
+
+/** A block that a writer in another process holds. */
+interface Lease {
+  readonly reservation: BlockReservation
+  touchedMs: number
+}
+
+export interface WorkerServiceParts {
+  readonly service: Service<WorkerServiceDefinition>
+  /** Aborts what its writer did not renew for `ageMs`. @returns how many */
+  readonly sweep: (ageMs: number) => Promise<number>
+}
+
+export function createWorkerService(deps: WorkerServiceDependencies): WorkerServiceParts {
+  const { store, clock } = deps
+  const leases = new Map<string, Lease>()
+
+  const find = (id: string, blockId: number): BlockReservation | undefined => {
+    const reservation = leases.get(id)?.reservation
+    if (reservation !== undefined && reservation.header.blockId !== blockId) {
+      throw new SkeinError('invalid_argument', `reservation ${id} is of block ${reservation.header.blockId}, not of ${blockId}`)
+    }
+    return reservation?.ended === true ? undefined : reservation
+  }
+
+  return {
+    service: limited(WorkerServiceDefinition, {
+      reserveBlock: (request) => reserve(deps, leases, request),
+      copyHere: async ({ blocks }) => {
+        // Clients ask only for what the store beneath has too.
+        deps.copier?.add(blocks.map(({ blockId, dataAddress }) => ({ blockId, sourceDataAddress: dataAddress, durable: false })))
+        return {}
+      },
+      commitBlock: async ({ blockId, reservation: id, pageChecksums }) => {
+        const reservation = find(id, blockId)
+        if (reservation === undefined) {
+          if (store.has(blockId)) return {}
+          throw new SkeinError('aborted', `block ${blockId} cannot be committed: its reservation has ended`, {
+            reason: 'reservation_ended',
+          })
+        }
+        try {
+          await reservation.commit(pageChecksums)
+        } finally {
+          leases.delete(id)
+        }
+        return {}
+      },
+      abortBlock: async ({ blockId, reservation: id }) => {
+        await find(id, blockId)?.abort()
+        leases.delete(id)
+        return {}
+      },
+      renewReservations: async (request) => {
+        for (const id of request.reservations) {
+          const lease = leases.get(id)
+          if (lease !== undefined) lease.touchedMs = clock.monotonicMs()
+        }
+        return {}
+      },
+      locateBlock: (request) => locate(deps, request),
+      freeBlocks: async ({ blockIds }) => {
+        for (const blockId of blockIds) await store.free(blockId)
+        return {}
+      },
+      listKeptBlocks: async () => (await deps.kept?.list()) ?? { blocks: [], total: 0 },
+      readKeptBlock: async (request, { signal }) => {
+        if (deps.kept === undefined) throw new SkeinError('not_found', `block ${request.blockId} is none of the kept ones`)
+        return { data: await deps.kept.read(request, signal) }
+      },
+      releaseKeptBlocks: async ({ blocks }) => ({ released: (await deps.kept?.release(blocks)) ?? 0 }),
+      getWorkerStatus: async () => {
+        const directories = store.usage()
+        return {
+          workerId: deps.workerId,
+          hostname: deps.hostname,
+          home: deps.home,
+          blocks: store.blockCount,
+          usedBytes: directories.reduce((total, usage) => total + usage.usedBytes, 0),
+          capacityBytes: directories.reduce((total, usage) => total + usage.quotaBytes, 0),
+          reservedBytes: store.reservedBytes,
+        }
+      },
+    }),
+    sweep: async (ageMs) => {
+      const staleMs = clock.monotonicMs() - ageMs
+      let aborted = 0
+      for (const [id, { reservation, touchedMs }] of leases) {
+        if (!reservation.ended && touchedMs > staleMs) continue
+        leases.delete(id)
+        if (reservation.ended) continue
+        await reservation.abort()
+        aborted += 1
+      }
+      return aborted
+    },
+  }
+}
+
+async function reserve(
+  { store, clock }: WorkerServiceDependencies,
+  leases: Map<string, Lease>,
+  { header, loadId, evict }: ReserveBlockRequest,
+): Promise<ReserveBlockResponse> {
+  if (header === undefined) throw new SkeinError('invalid_argument', 'a reservation needs a block header')
+  try {
+    const reservation = await store.reserve(header, { evict: evict === true, loadId: loadId === '' ? undefined : loadId })
+    leases.set(reservation.id, { reservation, touchedMs: clock.monotonicMs() })
+    return { alreadyThere: false, path: reservation.path, reservation: reservation.id }
+  } catch (thrown) {
+    if (isSkeinError(thrown, 'already_exists', 'committed')) return { alreadyThere: true, path: '', reservation: '' }
+    throw thrown
+  }
+}
+
+/** Opens the block for that: its touch, its promotion and the checks of its head are a read's. @throws what the store throws */
+async function locate({ store, metrics }: WorkerServiceDependencies, { blockId, bytes }: LocateBlockRequest): Promise<LocateBlockResponse> {
+  const reader = await store.open(blockId)
+  const { header, place } = reader
+  await reader.close()
+  if (place === undefined) return { header, path: '', dataOffset: 0, headOffset: 0, headBytes: 0 }
+  metrics?.add('worker.bytes.read.local', Math.min(bytes, header.length))
+  return { header, ...place }
+}

@@ -1,0 +1,145 @@
+// Why: files that were written here get their object at the store, and the worker that has the bytes is the one to send
+// them. How: the blocks in order as one write of the namespace's store; the master says whether an object may be replaced.
+// A call that comes again, because its answer was lost, finds the object there: it is compared byte by byte with the blocks,
+// and if it is the same, that is success and nothing changes.
+import { Budget } from '../../base/flow/budget.ts'
+import { type Clock, throwIfAborted } from '../../base/clock.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import { keyProblem } from '../../base/paths.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import { isOtherDefinition } from '../../ufs/following-store.ts'
+import { isRefusal, type OpenStore, StoreCache } from '../../ufs/store-cache.ts'
+import type { ObjectInfo, UnderFileSystem } from '../../ufs/under-file-system.ts'
+import { type PersistFileRequest, PersistServiceDefinition } from '../../wire/generated/lifecycle.ts'
+import { limited } from '../../wire/limits/all-limits.ts'
+import type { Service } from '../../wire/service.ts'
+import { type CachedFileSources, checkCachedFile, readCachedFile } from './cached-file.ts'
+
+export interface PersistLimits {
+  /** Files that are written to stores at the same time; each holds a few parts of 16 MiB in memory. */
+  readonly filesAtOnce: number
+  /** Stores kept open while nothing is written to them. */
+  readonly idleStoresMax: number
+  /** A store that refuses our secrets is opened anew at most this often. */
+  readonly storeRenewPauseMs: number
+}
+
+export const defaultPersistLimits: PersistLimits = { filesAtOnce: 4, idleStoresMax: 4, storeRenewPauseMs: 10_000 }
+
+export interface PersistServiceDependencies extends CachedFileSources {
+  readonly openStore: OpenStore
+  /** The namespace's store is asked by this definition or a newer one from now on. */
+  readonly requireDefinition?: ((namespaceId: string, version: number) => void) | undefined
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly limits?: Partial<PersistLimits> | undefined
+}
+
+export interface PersistServiceParts {
+  /**
+   * PersistFile throws what the store throws (ufs/under-file-system.ts), already_exists when another object is there that
+   * may not be replaced, invalid_argument, and what the last replica of a block failed with.
+   */
+  readonly service: Service<PersistServiceDefinition>
+  /** Stores in use are closed when the last write to them ends. */
+  close(): Promise<void>
+}
+
+export function createPersistService(deps: PersistServiceDependencies): PersistServiceParts {
+  const { filesAtOnce, idleStoresMax, storeRenewPauseMs } = { ...defaultPersistLimits, ...deps.limits }
+  const stores = new StoreCache({ openStore: deps.openStore, clock: deps.clock, idleStoresMax, renewPauseMs: storeRenewPauseMs })
+  const slots = new Budget('files being persisted', filesAtOnce)
+  return {
+    service: limited(PersistServiceDefinition, {
+      persistFile: async (request, { signal }) => {
+        throwIfAborted(signal)
+        const problem = keyProblem(request.key)
+        if (problem !== undefined || request.key === '') {
+          throw new SkeinError('invalid_argument', `the object cannot be written: ${problem ?? 'its key is empty'}`)
+        }
+        checkCachedFile(request)
+        const slot = await slots.acquire(1, signal)
+        try {
+          deps.requireDefinition?.(request.namespaceId, request.namespaceVersion ?? 0)
+          const { etag, modifiedMs } = await persist(stores, deps, request, signal)
+          deps.logger.debug('a file was persisted', { namespaceId: request.namespaceId, key: request.key, bytes: request.length })
+          return { etag, modifiedMs }
+        } finally {
+          slot.release()
+        }
+      },
+    }),
+    close: () => stores.close(),
+  }
+}
+
+async function persist(
+  stores: StoreCache,
+  sources: CachedFileSources,
+  request: PersistFileRequest,
+  signal: AbortSignal,
+): Promise<ObjectInfo> {
+  const lease = await stores.lease(request.namespaceId)
+  try {
+    for (let renewed = false; ;) {
+      try {
+        return await writeOnce(lease.store, sources, request, signal)
+      } catch (thrown) {
+        const error = toSkeinError(thrown)
+        if (isOtherDefinition(error) && !signal.aborted) continue
+        if (renewed || !isRefusal(error) || signal.aborted || !(await lease.renew())) throw error
+        renewed = true
+      }
+    }
+  } finally {
+    await lease.release()
+  }
+}
+
+async function writeOnce(
+  store: UnderFileSystem,
+  sources: CachedFileSources,
+  request: PersistFileRequest,
+  signal: AbortSignal,
+): Promise<ObjectInfo> {
+  const { key, length, overwrite } = request
+  try {
+    return await store.write(key, length, readCachedFile(request, sources, signal), { overwrite }, signal)
+  } catch (thrown) {
+    if (!isSkeinError(thrown, 'already_exists')) throw thrown
+    const found = await store.stat(key, signal)
+    if (found.length !== length) throw thrown
+    const theirs = store.read({ key, etag: found.etag, offset: 0, length, objectLength: length }, signal)
+    if (!(await sameBytes(theirs, readCachedFile(request, sources, signal)))) throw thrown
+    return found
+  }
+}
+
+/** Whether two sequences of chunks are the same bytes. Reads no further than the first difference. */
+async function sameBytes(a: AsyncIterable<Uint8Array>, b: AsyncIterable<Uint8Array>): Promise<boolean> {
+  const other = b[Symbol.asyncIterator]()
+  let rest: Uint8Array = Buffer.alloc(0)
+  try {
+    for await (const chunk of a) {
+      for (let at = 0; at < chunk.length;) {
+        while (rest.length === 0) {
+          const step = await other.next()
+          if (step.done === true) return false
+          rest = step.value
+        }
+        const bytes = Math.min(rest.length, chunk.length - at)
+        if (Buffer.compare(chunk.subarray(at, at + bytes), rest.subarray(0, bytes)) !== 0) return false
+        rest = rest.subarray(bytes)
+        at += bytes
+      }
+    }
+    for (; rest.length === 0;) {
+      const step = await other.next()
+      if (step.done === true) return true
+      rest = step.value
+    }
+    return false
+  } finally {
+    await other.return?.()
+  }
+}

@@ -1,0 +1,170 @@
+// Why: whoever reads a file that is not cached gets its bytes through a worker, and so never sees the store's secrets.
+// How: opened stores are shared and kept for a while; each read is a read-ahead under the slots and bytes of this worker.
+// A store that refuses our secrets is opened anew once, and the read goes on after the last byte that was given out. Where a
+// reader says which block it reads, read-through.ts keeps it.
+import { Budget } from '../../base/flow/budget.ts'
+import { type Clock, throwIfAborted } from '../../base/clock.ts'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import { keyProblem } from '../../base/paths.ts'
+import { isUnproven, readInOneAnswer } from '../../ufs/s3/one-answer.ts'
+import { readAhead, type ReadAheadOptions } from '../../ufs/read-ahead.ts'
+import { isRefusal, type OpenStore, StoreCache, type StoreLease } from '../../ufs/store-cache.ts'
+import type { BlockStore } from '../../block/block-store.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { MetricRegistry } from '../../telemetry/registry.ts'
+import type { DataPlaneHandlers, StoreReadRequest } from '../../wire/data/data-plane.ts'
+import { BlockFills, type BlockFillsOptions } from './block-fills.ts'
+import type { ReadPolicyOf } from './read-policies.ts'
+import { checkBlock, readThrough, type ReadThroughDependencies } from './read-through.ts'
+
+export interface StoreReadLimits {
+  /** Bytes of one range request. */
+  readonly rangeBytes: number
+  /** Ranges a read may hold or have in flight. */
+  readonly rangesAhead: number
+  /** Range requests in flight, all reads together. */
+  readonly readSlots: number
+  /** Bytes in flight or read and not yet sent, all reads together. */
+  readonly readAheadBytesMax: number
+  /** Stores kept open while nobody reads from them. */
+  readonly idleStoresMax: number
+  /** A store that refuses our secrets is opened anew at most this often. */
+  readonly storeRenewPauseMs: number
+}
+
+export const defaultStoreReadLimits: StoreReadLimits = {
+  rangeBytes: 4 * 1024 * 1024,
+  rangesAhead: 8,
+  readSlots: 32,
+  readAheadBytesMax: 128 * 1024 * 1024,
+  idleStoresMax: 16,
+  storeRenewPauseMs: 10_000,
+}
+
+export interface StoreReadsOptions {
+  readonly openStore: OpenStore
+  readonly clock: Clock
+  readonly limits?: Partial<StoreReadLimits> | undefined
+  readonly metrics?: Pick<MetricRegistry, 'add' | 'observe'> | undefined
+  /** Keeps the blocks that are read; undefined: nothing is kept, and every byte comes from the store beneath. */
+  readonly keep?: StoreReadKeeping | undefined
+}
+
+export interface StoreReadKeeping {
+  readonly store: BlockStore
+  readonly readPolicyOf: ReadPolicyOf
+  readonly logger: Logger
+  readonly limits?: Pick<BlockFillsOptions, 'windowBytes' | 'bytesMax' | 'patienceMs'> | undefined
+}
+
+export interface StoreReads {
+  /** See DataPlaneHandlers. The chunks throw what the store throws, and data_loss when it gives another number of bytes. */
+  readonly readStore: DataPlaneHandlers['readStore']
+  /** Whether a read waits for memory, or for its turn at the stores. */
+  readonly isWanted: () => boolean
+  /** Stores in use are closed when the last read of them ends. */
+  close(): Promise<void>
+}
+
+export function createStoreReads({ openStore, clock, limits, metrics, keep }: StoreReadsOptions): StoreReads {
+  const { rangeBytes, rangesAhead, readSlots, readAheadBytesMax, idleStoresMax, storeRenewPauseMs } = {
+    ...defaultStoreReadLimits,
+    ...limits,
+  }
+  const stores = new StoreCache({ openStore, clock, idleStoresMax, renewPauseMs: storeRenewPauseMs })
+  const slots = new Budget('store requests', readSlots)
+  const memory = new Budget('read-ahead bytes', readAheadBytesMax)
+  metrics?.observe('worker.store.read.buffers', () => memory.used)
+  const resources: ReadAheadOptions = { rangeBytes, rangesAhead, slots, bytes: memory }
+  const readStore = (request: StoreReadRequest, signal: AbortSignal): AsyncIterable<Uint8Array> =>
+    counted(leased(stores, resources, request, signal), (count) => metrics?.add('worker.bytes.read.ufs', count))
+  const fills = keep === undefined ? undefined : new BlockFills({ ...keep.limits, store: keep.store, clock, logger: keep.logger })
+  const through: ReadThroughDependencies | undefined =
+    keep === undefined || fills === undefined
+      ? undefined
+      : { ...keep, fills, readStore, servedCached: (bytes) => metrics?.add('worker.bytes.read.remote', bytes) }
+  return {
+    readStore: async (request, signal) => {
+      throwIfAborted(signal)
+      checkRequest(request)
+      checkBlock(request)
+      const { block, length } = request
+      const chunks =
+        block === undefined || through === undefined ? readStore(request, signal) : readThrough(through, request, block, signal)
+      return { length, chunks }
+    },
+    isWanted: () => slots.waiting > 0 || memory.waiting > 0,
+    close: async () => {
+      await fills?.close()
+      await stores.close()
+    },
+  }
+}
+
+/** The worker reads with the secrets of the namespace: what it is asked for must be a key that could be cached. */
+function checkRequest({ key, offset, length }: StoreReadRequest): void {
+  const problem = keyProblem(key)
+  if (problem !== undefined) throw new SkeinError('invalid_argument', `the object cannot be read: ${problem}`)
+  if (!Number.isSafeInteger(offset + length) || offset < 0 || length < 1) {
+    throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are no range of an object`)
+  }
+}
+
+async function* counted(chunks: AsyncIterable<Uint8Array>, count: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    count(chunk.length)
+    yield chunk
+  }
+}
+
+async function* leased(
+  stores: StoreCache,
+  resources: ReadAheadOptions,
+  request: StoreReadRequest,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const lease = await stores.lease(request.namespaceId)
+  try {
+    throwIfAborted(signal)
+    yield* read(lease, resources, request, signal)
+  } finally {
+    await lease.release()
+  }
+}
+
+async function* read(
+  lease: StoreLease,
+  resources: ReadAheadOptions,
+  { key, etag, offset, length }: StoreReadRequest,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  let got = 0
+  let renewed = false
+  let unproven: SkeinError | undefined
+  for (;;) {
+    try {
+      const rest = { key, etag, offset: offset + got, length: length - got }
+      const options = { ...resources, ...lease.store.readAhead }
+      const chunks =
+        unproven === undefined ? readAhead(lease.store, rest, options, signal) : readInOneAnswer(lease.store, rest, options, signal)
+      for await (const chunk of chunks) {
+        got += chunk.length
+        if (got > length) break
+        yield chunk
+      }
+      if (got === length) return
+      throw new SkeinError('data_loss', `the store gave ${got} bytes for ${length} of ${key}`, { retryable: true })
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      // Where no answer names its version, what is the whole object may come in one; what is not it is refused again.
+      if (unproven === undefined && isUnproven(error) && offset + got === 0) {
+        unproven = error
+        continue
+      }
+      if (unproven !== undefined && error.reason === 'object_changed') throw unproven
+      if (unproven !== undefined && got > 0) throw error
+      if (renewed || !isRefusal(error) || signal.aborted || !(await lease.renew())) throw error
+      renewed = true
+    }
+  }
+}

@@ -1,0 +1,129 @@
+// Why: `skein ns create | ls | stat | update | delete`. Secrets go straight into the request and nowhere else.
+import type { Command } from 'commander'
+import { checkNamespaceName } from '../../base/paths.ts'
+import { type CommandContext, openCluster, writeResult } from '../frame/context.ts'
+import { asUsage, usageError } from '../frame/exit-codes.ts'
+import { namespaceListText, namespaceStatText } from '../format/format-namespace.ts'
+import { longCallMs } from '../frame/long-call.ts'
+import { pairsOf } from '../frame/pairs.ts'
+import { type SecretFlags, secretsOf, withSecrets } from '../frame/secret-sources.ts'
+import { namespaceKeysText } from '../frame/namespace-keys.ts'
+import { notEmpty, positiveDurationMs } from '../frame/numbers.ts'
+import { suggested } from '../frame/suggested.ts'
+
+interface TtlFlags {
+  readonly ttl?: string
+  readonly ttlAction?: string
+}
+interface CreateFlags extends TtlFlags, SecretFlags {
+  readonly attribute: readonly string[]
+}
+interface UpdateFlags extends CreateFlags {
+  readonly removeAttribute: readonly string[]
+}
+
+export function addCommands(parent: Command, context: CommandContext): void {
+  const collect = (pair: string, pairs: readonly string[]): string[] => [...pairs, pair]
+  const createCommand = withSecrets(parent.command('create'))
+    .description('make a bucket or directory known as /NAME; checks that it answers')
+    .argument('<name>')
+    .argument('<uri>', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
+    .option('--attribute <key=value>', 'how to reach the store; may come several times', collect, [])
+    .option('--ttl <duration>', 'what each file in it is kept for, such as 2d')
+    .addHelpText('after', namespaceKeysText)
+    .option('--ttl-action <action>', 'free (the cached copy; default) or delete (at the store too)')
+    .action(async (name: string, uri: string, flags: CreateFlags) => create(context, name, uri, flags))
+  parent
+    .command('ls')
+    .description('list the namespaces')
+    .action(async () => {
+      const cluster = await openCluster(context)
+      const { namespaces } = await cluster.master().listNamespaces({}, { signal: context.signal })
+      writeResult(context, { namespaces }, namespaceListText(namespaces))
+    })
+  parent
+    .command('stat')
+    .description('show a namespace; values of secrets are never shown')
+    .argument('<name>')
+    .action(async (text: string) => {
+      const name = nameOf(text)
+      const cluster = await openCluster(context)
+      const namespace = await cluster.master().getNamespace({ name }, { signal: context.signal })
+      writeResult(context, namespace, namespaceStatText(namespace))
+    })
+  const updateCommand = withSecrets(parent.command('update'))
+    .description('change a namespace; what is not given stays, and so does what is cached')
+    .argument('<name>')
+    .option('--attribute <key=value>', 'an attribute to add or change; may come several times', collect, [])
+    .option('--remove-attribute <key>', 'an attribute to take away; may come several times', collect, [])
+    .option('--ttl <duration>', 'what each file in it is kept for, counted from now; none: for ever')
+    .addHelpText('after', namespaceKeysText)
+    .option('--ttl-action <action>', 'free (the cached copy) or delete (at the store too)')
+    .action(async (name: string, flags: UpdateFlags) => update(context, name, flags))
+  for (const command of [createCommand, updateCommand]) suggested(command, '--ttl-action', ['free', 'delete'])
+  parent
+    .command('delete')
+    .description('forget a namespace and drop what is cached of it; the store is not touched')
+    .argument('<name>')
+    .option('-f, --force', 'also when it holds files that the store has not: they are lost')
+    .action(async (text: string, flags: { force?: true }) => {
+      const name = nameOf(text)
+      const cluster = await openCluster(context)
+      const call = { signal: context.signal, deadlineMs: longCallMs }
+      await cluster.master().deleteNamespace({ name, force: flags.force === true }, call)
+      writeResult(context, { name, deleted: true }, `Namespace ${name} was deleted.`)
+    })
+}
+
+async function create(context: CommandContext, text: string, uri: string, flags: CreateFlags): Promise<void> {
+  const name = nameOf(text)
+  const ttl = ttlOf(flags)
+  if (ttl.ttlMs === undefined && ttl.ttlAction !== undefined) throw usageError('--ttl-action needs --ttl')
+  const request = { name, uri, secrets: await secretsOf(context, flags), attributes: pairsOf('--attribute', flags.attribute), ...ttl }
+  const cluster = await openCluster(context)
+  const namespace = await cluster.master().createNamespace(request, { signal: context.signal })
+  writeResult(context, namespace, `Namespace ${name} was created: /${name} is ${namespace.uri}`)
+}
+
+async function update(context: CommandContext, text: string, flags: UpdateFlags): Promise<void> {
+  const name = nameOf(text)
+  const { secret, secretFile, secretStdin, attribute, removeAttribute } = flags
+  const ttl = ttlOf(flags)
+  const isEmpty =
+    secretStdin !== true &&
+    secret.length + secretFile.length + attribute.length + removeAttribute.length === 0 &&
+    ttl.ttlMs === undefined &&
+    ttl.ttlAction === undefined
+  if (isEmpty) throw usageError('nothing to change: give --attribute, --remove-attribute, --secret, --ttl or --ttl-action')
+  const request = {
+    name,
+    secrets: await secretsOf(context, flags),
+    attributes: pairsOf('--attribute', attribute),
+    removedAttributes: removeAttribute.map((key) => notEmpty('--remove-attribute', key)),
+    ttlAction: '',
+    ...ttl,
+  }
+  const cluster = await openCluster(context)
+  const namespace = await cluster.master().updateNamespace(request, { signal: context.signal, deadlineMs: longCallMs })
+  const { waitingFiles: waiting = 0 } = namespace
+  const files = waiting === 1 ? '1 file is' : `${waiting} files are`
+  const wait = waiting === 0 ? '' : ` ${files} not at the store yet: that waits until it is writable again.`
+  writeResult(context, namespace, `Namespace ${name} was updated.${wait}`)
+}
+
+/** `--ttl none` is 0. @throws SkeinError invalid_argument (usage) */
+function ttlOf({ ttl, ttlAction }: TtlFlags): { ttlMs?: number; ttlAction?: string } {
+  const action = ttlAction?.toUpperCase()
+  if (action !== undefined && action !== 'FREE' && action !== 'DELETE')
+    throw usageError(`--ttl-action is free or delete, not '${ttlAction}'`)
+  if (ttl === 'none' && action !== undefined) throw usageError('--ttl none takes no --ttl-action')
+  const ttlMs = ttl === undefined ? undefined : ttl === 'none' ? 0 : positiveDurationMs('--ttl', ttl)
+  return { ...(ttlMs === undefined ? {} : { ttlMs }), ...(action === undefined ? {} : { ttlAction: action }) }
+}
+
+/** `/name` and `name` are the same. @throws SkeinError invalid_argument (usage) */
+export function nameOf(text: string): string {
+  const name = text.replace(/^\//, '')
+  asUsage('', () => checkNamespaceName(name))
+  return name
+}

@@ -1,0 +1,77 @@
+// Why: what `fsadmin doctor` takes for wrong, and how it says so: what, where, and what to do. Pure.
+import type { JobServiceSummary } from '../../wire/generated/job.ts'
+import type { UnreadableFiles } from '../../wire/generated/lifecycle.ts'
+import type { ClusterSummary, RefusedWorker, WorkerInfo } from '../../wire/generated/master.ts'
+
+/** Files that a line names. */
+const namedFilesMax = 5
+
+/** One line a problem. @param jobs a text: why the job master does not answer @param unreadable not known yet: undefined */
+export function problemsOf(
+  summary: ClusterSummary,
+  workers: readonly WorkerInfo[],
+  jobs: JobServiceSummary | string,
+  unreadable?: UnreadableFiles,
+): string[] {
+  const problems: string[] = []
+  if (summary.safeMode) problems.push('The master waits for the reports of workers that lived before it started (safe mode).')
+  if (summary.liveWorkers === 0) problems.push('No worker lives: nothing can be cached. Start one.')
+  for (const worker of workers) problems.push(...problemsOfWorker(worker))
+  for (const worker of summary.refusedWorkers) problems.push(refusedText(worker))
+  if (unreadable !== undefined && unreadable.total > 0) problems.push(unreadableText(unreadable))
+  if (typeof jobs === 'string') return [...problems, `The job master does not answer, so nothing can be loaded: ${jobs}`]
+  if (jobs.liveJobWorkers === 0) problems.push('No job worker lives: loads wait. Start one.')
+  if (!jobs.queueHealthy) problems.push(`The queue ${jobs.queue} does not answer: loads wait until it does.`)
+  for (const warning of jobs.queueWarnings) problems.push(`${warning}.`)
+  return problems
+}
+
+/** What a role found when it walked a copy of its state. */
+export interface StateCheck {
+  readonly role: string
+  readonly findings: readonly string[]
+  readonly rows: number
+}
+
+export function stateProblems(checks: readonly StateCheck[]): string[] {
+  return checks.flatMap(({ role, findings }) => findings.map((finding) => stateText(role, finding)))
+}
+
+function stateText(role: string, finding: string): string {
+  const text = `State of the ${role}: ${finding}.`
+  // Says itself what to do.
+  if (finding.includes('snapshot')) return text
+  return `${text} Start the ${role} again: it brings its state back from the snapshot and the journal. If it stays, restore a backup.`
+}
+
+function problemsOfWorker(worker: WorkerInfo): string[] {
+  const name = `Worker ${worker.hostname} (${worker.rpcAddress})`
+  if (!worker.live) return [`${name} is lost: start it again, or run 'skein fsadmin forget ${worker.workerId}' if it does not come back.`]
+  const problems = worker.directories.flatMap(({ path, tier, state = '' }) =>
+    state === '' || state === 'NORMAL' ? [] : [`${name}: directory ${path} of tier ${tier} is ${state.toLowerCase()}: look at its disk.`],
+  )
+  const { keptBlocks = 0 } = worker
+  if (keptBlocks > 0)
+    problems.push(
+      `${name} keeps ${keptBlocks} blocks whose bytes exist nowhere else and whose files this master does not know: 'fsadmin adopt --list' names them.`,
+    )
+  if (worker.capacityBytes === 0) problems.push(`${name} has no room at all: set goosefs.worker.tieredstore.level0.dirs.quota.`)
+  return problems
+}
+
+function refusedText({ hostname, workerId, clusterId, blocks, adopt }: RefusedWorker): string {
+  return (
+    `Worker ${hostname} (${workerId}) is refused: it holds ${blocks} blocks of cluster ${clusterId}, or of a later state of this one. It keeps ` +
+    `them. Connect it to its own master, restore that master from a backup, or take it over: skein fsadmin adopt ${adopt}`
+  )
+}
+
+function unreadableText({ paths, total }: UnreadableFiles): string {
+  const some = paths.slice(0, namedFilesMax)
+  const named = `${some.join(', ')}${total > some.length ? ` and ${total - some.length} more` : ''}`
+  const count = total === 1 ? '1 file' : `${total} files`
+  return (
+    `${count} cannot be read, not persisted and with blocks on no live worker: ${named}. Start the workers that have them; where the store ` +
+    "has them all the same (a backup was restored), 'fs rm --cacheOnly' them and 'fs loadMetadata' makes them known again."
+  )
+}

@@ -1,0 +1,105 @@
+// Why: `skein fs setTtl | unsetTtl | pin | unpin | setReplication`: how long and how often data is kept. The shapes are those of
+// Alluxio 2.9's commands of the same names.
+import type { Command } from 'commander'
+import { type CommandContext, openTarget, writeResult } from '../frame/context.ts'
+import { usageError } from '../frame/exit-codes.ts'
+import { longCallMs } from '../frame/long-call.ts'
+import { positiveDurationMs, wholeNumber } from '../frame/numbers.ts'
+import { printable } from '../frame/printable.ts'
+import { suggested } from '../frame/suggested.ts'
+
+interface ReplicationFlags {
+  readonly R?: true
+  readonly min?: string
+  readonly max?: string
+}
+
+const replicasMax = 1000
+
+export function addCommands(parent: Command, context: CommandContext): void {
+  const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
+  const setTtlCommand = parent
+    .command('setTtl')
+    .description('free or delete a file or directory some time from now')
+    .argument('<path>', pathText)
+    .argument('<duration>', 'such as 10m or 2d; a bare number is milliseconds')
+    .option('--action <action>', 'free (the cached copy) or delete (at the store too); default: goosefs.user.file.create.ttl.action')
+    .action(async (path: string, duration: string, flags: { action?: string }) => setTtl(context, path, duration, flags.action))
+  suggested(setTtlCommand, '--action', ['free', 'delete'])
+  parent
+    .command('unsetTtl')
+    .description('keep a file or directory for ever')
+    .argument('<path>', pathText)
+    .action(async (path: string) => unsetTtl(context, path))
+  parent
+    .command('pin')
+    .description('never evict a file or what is below a directory')
+    .argument('<path>', pathText)
+    .action(async (path: string) => setPinned(context, path, true))
+  parent
+    .command('unpin')
+    .description('take a pin back')
+    .argument('<path>', pathText)
+    .action(async (path: string) => setPinned(context, path, false))
+  parent
+    .command('setReplication')
+    .description('how many replicas there are to be')
+    .argument('<path>', pathText)
+    .option('-R', 'all files below a directory')
+    .option('--max <n>', 'at most; -1: no limit, 0: not cached')
+    .option('--min <n>', 'at least; made up from a living replica')
+    .action(async (path: string, flags: ReplicationFlags) => setReplication(context, path, flags))
+}
+
+async function setTtl(context: CommandContext, text: string, duration: string, actionText: string | undefined): Promise<void> {
+  const action = actionText?.toUpperCase() ?? (await context.config('client')).user.createTtlAction
+  if (action !== 'FREE' && action !== 'DELETE') throw usageError(`--action is free or delete, not '${actionText}'`)
+  const ttlMs = positiveDurationMs('the TTL', duration)
+  const { path, cluster } = await openTarget(context, text)
+  const { files } = await cluster.lifecycle().setTtl({ path, ttlMs, action }, { signal: context.signal, deadlineMs: longCallMs })
+  writeResult(
+    context,
+    { path, ttlMs, action, files },
+    `TTL of path '${printable(path)}' was successfully set to ${ttlMs} milliseconds, with expiry action set to ${action}`,
+  )
+}
+
+async function unsetTtl(context: CommandContext, text: string): Promise<void> {
+  const { path, cluster } = await openTarget(context, text)
+  const call = { signal: context.signal, deadlineMs: longCallMs }
+  const { files } = await cluster.lifecycle().setTtl({ path, ttlMs: -1, action: 'FREE' }, call)
+  writeResult(context, { path, ttlMs: -1, files }, `TTL of path '${printable(path)}' was successfully removed.`)
+}
+
+async function setPinned(context: CommandContext, text: string, pinned: boolean): Promise<void> {
+  const { path, cluster } = await openTarget(context, text)
+  const { files } = await cluster.lifecycle().setPinned({ path, pinned }, { signal: context.signal, deadlineMs: longCallMs })
+  writeResult(context, { path, pinned, files }, `File '${printable(path)}' was successfully ${pinned ? 'pinned' : 'unpinned'}.`)
+}
+
+async function setReplication(context: CommandContext, text: string, flags: ReplicationFlags): Promise<void> {
+  const limits = replicationLimits(flags)
+  const { path, cluster } = await openTarget(context, text)
+  const request = { path, recursive: flags.R === true, ...limits }
+  const { files } = await cluster.lifecycle().setPathReplication(request, { signal: context.signal, deadlineMs: longCallMs })
+  const lines = [
+    `Changed the replication level of ${printable(path)}`,
+    ...(limits.max === undefined ? [] : [`replicationMax was set to ${limits.max}`]),
+    ...(limits.min === undefined ? [] : [`replicationMin was set to ${limits.min}`]),
+  ]
+  const document = { path, replicationMax: limits.max ?? null, replicationMin: limits.min ?? null, files }
+  writeResult(context, document, lines.join('\n'))
+}
+
+/** What was given of the two. @throws SkeinError invalid_argument (usage) */
+function replicationLimits({ min: minText, max: maxText }: ReplicationFlags): { min?: number; max?: number } {
+  if (minText === undefined && maxText === undefined) throw usageError('give --min, --max or both')
+  const max = maxText === undefined ? undefined : replicationMaxOf(maxText)
+  const min = minText === undefined ? undefined : wholeNumber('--min', minText, 0, replicasMax)
+  if (min !== undefined && max !== undefined && max !== -1 && min > max) throw usageError(`--min ${min} is above --max ${max}`)
+  return { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) }
+}
+
+function replicationMaxOf(text: string): number {
+  return text === '-1' ? -1 : wholeNumber('--max (or -1 for no limit)', text, 0, replicasMax)
+}

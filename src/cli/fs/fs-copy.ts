@@ -1,0 +1,26 @@
+// Why: `skein fs copyFromLocal | copyToLocal`. How: the copying itself is loaded when one of them runs.
+import type { Command } from 'commander'
+import type { CommandContext } from '../frame/context.ts'
+
+export function addCommands(parent: Command, context: CommandContext): void {
+  const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
+  parent
+    .command('copyFromLocal')
+    .description('copy a file of this host, or what is in a directory, into the cache')
+    .argument('<local>', 'a file or directory of this host')
+    .argument('<path>', pathText)
+    .action(async (local: string, path: string) => {
+      const { copyFromLocal } = await import('./copy-from-local.ts')
+      await copyFromLocal(context, local, path)
+    })
+  parent
+    .command('copyToLocal')
+    .description('copy a file, or what is in a directory, to this host')
+    .argument('<path>', pathText)
+    .argument('<local>', 'a file or directory of this host')
+    .option('-f', 'replace files that exist')
+    .action(async (path: string, local: string, flags: { f?: true }) => {
+      const { copyToLocal } = await import('./copy-to-local.ts')
+      await copyToLocal(context, path, local, flags.f === true)
+    })
+}

@@ -1,0 +1,76 @@
+// Why: `skein fs mount | unmount`: namespaces in the words and shapes that users of Alluxio know (its MountCommand and
+// UnmountCommand). How: without arguments the table; with them what `ns create` and `ns delete` do.
+import type { Command } from 'commander'
+import { toSkeinError } from '../../base/errors.ts'
+import { type NamespacePath, parsePath } from '../../base/paths.ts'
+import { type CommandContext, openCluster, openTarget, writeResult } from '../frame/context.ts'
+import { usageError } from '../frame/exit-codes.ts'
+import { mountsOf, mountTableText } from '../format/format-namespace.ts'
+import { longCallMs } from '../frame/long-call.ts'
+import { pairsOf } from '../frame/pairs.ts'
+import { printable } from '../frame/printable.ts'
+import { type SecretFlags, secretsOf, withSecrets } from '../frame/secret-sources.ts'
+
+interface MountFlags extends SecretFlags {
+  readonly readonly?: true
+  readonly option: readonly string[]
+}
+
+export function addCommands(parent: Command, context: CommandContext): void {
+  const collect = (pair: string, pairs: readonly string[]): string[] => [...pairs, pair]
+  withSecrets(parent.command('mount'))
+    .description('list what is mounted where, or mount a store')
+    .argument('[path]', '/namespace')
+    .argument('[uri]', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
+    .option('--readonly', 'nothing may change at the store')
+    .option('--option <key=value>', 'an attribute of the namespace; may come several times', collect, [])
+    .action(async (path: string | undefined, uri: string | undefined, flags: MountFlags) => {
+      if (path === undefined) return list(context)
+      if (uri === undefined) throw usageError('the URI is missing: write fs mount /namespace cosn://bucket-appid/prefix')
+      await mount(context, path, uri, flags)
+    })
+  parent
+    .command('unmount')
+    .description('forget a namespace and drop what is cached of it; the store is not touched')
+    .argument('<path>', '/namespace')
+    .option('-f, --force', 'also when it holds files that the store has not: they are lost')
+    .action(async (path: string, flags: { force?: true }) => unmount(context, path, flags.force === true))
+}
+
+async function list(context: CommandContext): Promise<void> {
+  const cluster = await openCluster(context)
+  const { namespaces } = await cluster.master().listNamespaces({}, { signal: context.signal })
+  if (namespaces.length === 0 && context.options.format === 'text') return
+  writeResult(context, { mounts: mountsOf(namespaces) }, mountTableText(namespaces))
+}
+
+async function mount(context: CommandContext, text: string, uri: string, flags: MountFlags): Promise<void> {
+  const name = namespaceOf(text)
+  const attributes = { ...pairsOf('--option', flags.option), ...(flags.readonly === true ? { readOnly: 'true' } : {}) }
+  const request = { name, uri, attributes, secrets: await secretsOf(context, flags) }
+  const { cluster } = await openTarget(context, text)
+  const namespace = await cluster.master().createNamespace(request, { signal: context.signal })
+  writeResult(context, namespace, `Mounted ${printable(namespace.uri)} at /${name}`)
+}
+
+async function unmount(context: CommandContext, text: string, force: boolean): Promise<void> {
+  const name = namespaceOf(text)
+  const { cluster } = await openTarget(context, text)
+  await cluster.master().deleteNamespace({ name, force }, { signal: context.signal, deadlineMs: longCallMs })
+  writeResult(context, { name, unmounted: true }, `Unmounted /${name}`)
+}
+
+/** @throws SkeinError invalid_argument (usage) for what is not `/name` */
+function namespaceOf(pathText: string): string {
+  const { namespace, key } = pathOf(pathText)
+  if (namespace === '' || key !== '') throw usageError(`'${pathText}' is no mount point: stores are mounted at /name`)
+  return namespace
+}
+
+function pathOf(text: string): NamespacePath {
+  try {
+    return parsePath(text)
+  } catch (thrown) {
+    throw usageError(toSkeinError(thrown).message)
+  }
+}

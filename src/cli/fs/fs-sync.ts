@@ -1,0 +1,119 @@
+// Why: `skein fs persist | loadMetadata | checkConsistency`: the cache and the store beneath brought into agreement. The shapes of
+// persist and checkConsistency are those of Alluxio 2.9's PersistCommand and CheckConsistencyCommand.
+import type { Command } from 'commander'
+import { SkeinError } from '../../base/errors.ts'
+import type { FileInfo } from '../../wire/generated/master.ts'
+import { type CommandContext, openTarget, type Target, writeResult } from '../frame/context.ts'
+import { exitCodes } from '../frame/exit-codes.ts'
+import { listPages } from '../frame/list-pages.ts'
+import { longCallMs } from '../frame/long-call.ts'
+import { wholeNumber } from '../frame/numbers.ts'
+import { eachInParallel } from '../frame/parallel-each.ts'
+import { printable } from '../frame/printable.ts'
+import { Tally } from '../frame/tally.ts'
+import { nameUnusable } from './unusable-paths.ts'
+
+export function addCommands(parent: Command, context: CommandContext): void {
+  const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
+  parent
+    .command('persist')
+    .description('put what only the cache has at the store')
+    .argument('<path>', pathText)
+    .option('-p, --parallelism <n>', 'files at a time', '4')
+    .action(async (path: string, flags: { parallelism: string }) =>
+      persist(context, path, wholeNumber('--parallelism', flags.parallelism, 1, 64)),
+    )
+  parent
+    .command('loadMetadata')
+    .description('look at the store again: what is new, changed or gone there')
+    .argument('<path>', pathText)
+    .option('-R', 'everything below it')
+    .action(async (path: string, flags: { R?: true }) => loadMetadata(context, path, flags.R === true))
+  parent
+    .command('checkConsistency')
+    .description('name the files that differ from the store, and those that neither it nor any worker has all of')
+    .argument('<path>', pathText)
+    .option('-r', 'and make them the same: changed ones lose their cached copy')
+    .action(async (path: string, flags: { r?: true }) => checkConsistency(context, path, flags.r === true))
+}
+
+async function persist(context: CommandContext, text: string, parallel: number): Promise<void> {
+  const target = await openTarget(context, text)
+  const { path, cluster } = target
+  const tally = new Tally(context)
+  const file = await cluster.master().getStatus({ path }, { signal: context.signal })
+  if (file.folder) {
+    const files = unpersistedBelow(context, target)
+    await eachInParallel(files, parallel, (one) => tally.attempt(one.path, () => persistFile(context, target, one, tally)))
+  } else if (file.persistenceState !== 'PERSISTED') {
+    await persistFile(context, target, file, tally)
+  }
+  const nothingToDo = tally.done === 0 && tally.failed === 0
+  if (context.options.format === 'json') writeResult(context, { path, ...tally.document }, '')
+  else if (nothingToDo) writeResult(context, undefined, `${printable(path)} is already persisted`)
+  tally.finish()
+}
+
+async function* unpersistedBelow(context: CommandContext, { path, cluster }: Target): AsyncGenerator<FileInfo, void, undefined> {
+  for await (const page of listPages(cluster.master(), { path, recursive: true }, context.signal))
+    yield* page.filter((file) => !file.folder && file.persistenceState !== 'PERSISTED')
+}
+
+async function persistFile(context: CommandContext, { cluster }: Target, file: FileInfo, tally: Tally): Promise<void> {
+  const { failures } = await cluster.lifecycle().persist({ path: file.path }, { signal: context.signal, deadlineMs: longCallMs })
+  if (failures[0] !== undefined) throw new SkeinError('failed_precondition', failures[0])
+  tally.addDone(file.length, `persisted file ${printable(file.path)} with size ${file.length}`)
+}
+
+async function loadMetadata(context: CommandContext, text: string, recursive: boolean): Promise<void> {
+  const { path, cluster } = await openTarget(context, text)
+  const call = { signal: context.signal, deadlineMs: longCallMs }
+  const found = await cluster.lifecycle().loadMetadata({ path, recursive }, call)
+  const { added, changed, removed, unchanged } = found
+  const summary = `Metadata of ${printable(path)} was loaded: ${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged`
+  writeResult(context, { path, ...found }, summary)
+  nameUnusable(context, found.unusable)
+}
+
+/** Differences that stay, and files that nobody has all of, make the exit code 1; names that cannot be cached alone make it 3. */
+async function checkConsistency(context: CommandContext, text: string, repair: boolean): Promise<void> {
+  const { path, cluster } = await openTarget(context, text)
+  const call = { signal: context.signal, deadlineMs: longCallMs }
+  const {
+    inconsistent,
+    total,
+    repaired,
+    unreadable = { paths: [], total: 0 },
+    unusable,
+  } = await cluster.lifecycle().checkConsistency({ path, repair }, call)
+  const paths = inconsistent.toSorted()
+  const more = total > paths.length ? [`and ${total - paths.length} more`] : []
+  const lost = unreadable.paths.toSorted()
+  const lines =
+    total === 0
+      ? unreadable.total > 0 || unusable !== undefined
+        ? []
+        : [`${printable(path)} is consistent with the under storage system.`]
+      : repaired
+        ? [`${printable(path)} has: ${total} inconsistent files.`, ...paths.map((one) => `${printable(one)} repaired.`), ...more]
+        : ['The following files are inconsistent:', ...paths.map(printable), ...more]
+  if (unreadable.total > 0) {
+    lines.push('The following files are not persisted, and blocks of them are on no live worker:', ...lost.map(printable))
+    if (unreadable.total > lost.length) lines.push(`and ${unreadable.total - lost.length} more`)
+  }
+  if (unusable !== undefined) {
+    const reasons = unusable.paths.map((one) => printable(`${one.path}: ${one.reason}`))
+    lines.push('The following names at the store cannot be cached:', ...reasons)
+    if (unusable.total > reasons.length) lines.push(`and ${unusable.total - reasons.length} more`)
+  }
+  const consistent = total === 0 && unreadable.total === 0 && unusable === undefined
+  const found = { path, consistent, inconsistent: paths, total, repaired: repaired && total > 0 }
+  const document = unusable === undefined ? found : { ...found, unusable }
+  writeResult(
+    context,
+    unreadable.total === 0 ? document : { ...document, unreadable: { paths: lost, total: unreadable.total } },
+    lines.join('\n'),
+  )
+  if ((total > 0 && !repaired) || unreadable.total > 0) context.setExitCode(exitCodes.failed)
+  else if (unusable !== undefined) context.setExitCode(exitCodes.partial)
+}

@@ -1,0 +1,85 @@
+// Why: `skein fs mkdir | rm | mv`: the tree that users see. The shapes are those of Alluxio 2.9's MkdirCommand, RmCommand, MvCommand.
+import type { Command } from 'commander'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { DeleteResponse } from '../../wire/generated/lifecycle.ts'
+import { type CommandContext, openTarget, openTargets, writeResult } from '../frame/context.ts'
+import { longCallMs } from '../frame/long-call.ts'
+import { positiveDurationMs } from '../frame/numbers.ts'
+import { printable } from '../frame/printable.ts'
+
+const waitText = 'how long to wait while the path is written to the store, moved or removed by somebody else'
+const waitDefault = '10m'
+
+export function addCommands(parent: Command, context: CommandContext): void {
+  const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
+  parent
+    .command('mkdir')
+    .description('make a directory and those above it')
+    .argument('<path>', '/namespace/dir or gfs://host:port/namespace/dir')
+    .action(async (path: string) => makeDirectory(context, path))
+  parent
+    .command('rm')
+    .description('remove a file, or a directory; what is at the store too')
+    .argument('<path>', pathText)
+    .option('-R', 'a directory with all that is below it')
+    .option('--cacheOnly', 'leave the store as it is')
+    .option('--timeout <duration>', waitText, waitDefault)
+    .action(async (path: string, flags: { R?: true; cacheOnly?: true; timeout: string }) => remove(context, path, flags))
+  parent
+    .command('mv')
+    .description('rename a file or directory within its namespace')
+    .argument('<from>', pathText)
+    .argument('<to>', pathText)
+    .option('--timeout <duration>', waitText, waitDefault)
+    .action(async (from: string, to: string, flags: { timeout: string }) => rename(context, from, to, flags.timeout))
+}
+
+/** Does it at once, or says who is in the way and waits for that. @param act nothing is changed by one that finds the path busy */
+async function waiting<Result>(
+  { io }: CommandContext,
+  timeout: string,
+  waitMs: number,
+  act: (waitMs: number) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await act(0)
+  } catch (thrown) {
+    const { reason, message } = toSkeinError(thrown)
+    if (reason !== 'path_busy') throw thrown
+    io.stderr(`skein: ${printable(message.replace(/; try again$/, ''))}: waiting for ${timeout} at most (--timeout)\n`)
+  }
+  try {
+    return await act(waitMs)
+  } catch (thrown) {
+    const { reason, code, message } = toSkeinError(thrown)
+    if (reason !== 'path_busy') throw thrown
+    const still = message.replace(/; try again$/, '')
+    throw new SkeinError(code, `${still}, still after ${timeout}; nothing was changed: try again later, or with a longer --timeout`, {
+      reason,
+    })
+  }
+}
+
+async function makeDirectory(context: CommandContext, text: string): Promise<void> {
+  const { path, cluster } = await openTarget(context, text)
+  await cluster.lifecycle().makeDirectory({ path }, { signal: context.signal })
+  writeResult(context, { path }, `Successfully created directory ${printable(path)}`)
+}
+
+async function remove(context: CommandContext, text: string, flags: { R?: true; cacheOnly?: true; timeout: string }): Promise<void> {
+  const [recursive, cacheOnly] = [flags.R === true, flags.cacheOnly === true]
+  const waitMs = positiveDurationMs('--timeout', flags.timeout)
+  const { path, cluster } = await openTarget(context, text)
+  const call = { signal: context.signal, deadlineMs: longCallMs }
+  const removing = (wait: number): Promise<DeleteResponse> => cluster.lifecycle().delete({ path, recursive, cacheOnly, waitMs: wait }, call)
+  const { files, directories } = await waiting(context, flags.timeout, waitMs, removing)
+  writeResult(context, { path, files, folders: directories }, `${printable(path)} has been removed`)
+}
+
+async function rename(context: CommandContext, fromText: string, toText: string, timeout: string): Promise<void> {
+  const waitMs = positiveDurationMs('--timeout', timeout)
+  const { cluster, from, to } = await openTargets(context, fromText, toText)
+  const call = { signal: context.signal, deadlineMs: longCallMs }
+  await waiting(context, timeout, waitMs, (wait) => cluster.lifecycle().rename({ from, to, waitMs: wait }, call))
+  writeResult(context, { from, to }, `Renamed ${printable(from)} to ${printable(to)}`)
+}

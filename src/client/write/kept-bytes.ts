@@ -1,0 +1,78 @@
+// Why: a stream can be read once, but a block may have to be sent to another worker from its start. How: what was read of
+// the present block is kept until the block is done with; an error of the stream is remembered as such, because another
+// worker would not mend it.
+import { throwIfAborted } from '../../base/clock.ts'
+import { SkeinError } from '../../base/errors.ts'
+
+export class KeptBytes {
+  readonly #iterator: AsyncIterator<Uint8Array>
+  readonly #signal: AbortSignal
+  #kept: Uint8Array[] = []
+  /** Read from the stream, but of the blocks to come. */
+  #rest: Uint8Array = new Uint8Array(0)
+  #left = 0
+  /** Why the stream cannot be read to the end of the block. */
+  failure: unknown
+
+  constructor(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal) {
+    this.#iterator = chunks[Symbol.asyncIterator]()
+    this.#signal = signal
+  }
+
+  /** Goes on to the next block, of `length` bytes; the one before must have been read to its end. */
+  beginBlock(length: number): void {
+    this.#kept = []
+    this.#left = length
+  }
+
+  /** The block's bytes from its start: the kept ones, then the stream's. @throws what the stream throws; invalid_argument when it ends early */
+  async *read(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let index = 0; index < this.#kept.length || this.#left > 0; index += 1) {
+      const chunk = this.#kept[index] ?? (await this.#pull())
+      yield chunk
+    }
+  }
+
+  /** @throws SkeinError invalid_argument when the stream goes on */
+  async expectEnd(): Promise<void> {
+    for (let rest = this.#rest; ;) {
+      if (rest.length > 0) throw this.#failed(new SkeinError('invalid_argument', 'there are more bytes than were announced'))
+      const step = await this.#next()
+      if (step === undefined) return
+      rest = step
+    }
+  }
+
+  /** Tells the stream that nothing more is wanted. */
+  async close(): Promise<void> {
+    await this.#iterator.return?.()
+  }
+
+  async #pull(): Promise<Uint8Array> {
+    while (this.#rest.length === 0) {
+      const step = await this.#next()
+      if (step === undefined) throw this.#failed(new SkeinError('invalid_argument', 'there are fewer bytes than were announced'))
+      this.#rest = step
+    }
+    const chunk = this.#rest.subarray(0, this.#left)
+    this.#rest = this.#rest.subarray(chunk.length)
+    this.#left -= chunk.length
+    this.#kept.push(chunk)
+    return chunk
+  }
+
+  async #next(): Promise<Uint8Array | undefined> {
+    try {
+      throwIfAborted(this.#signal)
+      const step = await this.#iterator.next()
+      return step.done === true ? undefined : step.value
+    } catch (thrown) {
+      throw this.#failed(thrown)
+    }
+  }
+
+  #failed(thrown: unknown): unknown {
+    this.failure ??= thrown
+    return thrown
+  }
+}

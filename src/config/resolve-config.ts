@@ -1,0 +1,335 @@
+// Why: from settings to the typed configuration, with the rules that involve several keys. Pure: what it needs of the
+// machine is given to it.
+import { isAbsolute, resolve as resolvePath } from 'node:path'
+import { type Bandwidth, parseBandwidth } from '../base/flow/bandwidth.ts'
+import { toSkeinError } from '../base/errors.ts'
+import { forMode } from './audience.ts'
+import type {
+  Config,
+  ConfigMode,
+  JobMasterConfig,
+  JobWorkerConfig,
+  Listen,
+  LoadConfig,
+  MasterConfig,
+  UfsConfig,
+  WorkerConfig,
+} from './config.ts'
+import { mergeSettings, type Setting } from './layers.ts'
+import { definitionOf } from './keys/schema.ts'
+import { resolveTiers } from './tiers.ts'
+import { tuningWarnings } from './tuning-warnings.ts'
+import { type UsableKey, Values } from './values.ts'
+
+/** What the defaults depend on. */
+export interface Machine {
+  readonly homeDirectory: string
+  readonly hostname: string
+  readonly cpus: number
+  readonly cwd: string
+  /** Undefined: not known. */
+  readonly memoryBytes?: number
+  /** A path without symbolic links, as far as it is there. Default: as it is. */
+  readonly realPath?: (path: string) => string
+}
+
+/** Settings in order of precedence, the strongest last. @throws SkeinError invalid_argument naming place and key */
+export function resolveConfig(
+  settings: readonly Setting[],
+  mode: ConfigMode,
+  machine: Machine,
+  passedOver: readonly string[] = [],
+): Config {
+  const given = mergeSettings(settings)
+  const { effective: merged, warnings: misplaced } = forMode(given, mode)
+  // What has no effect must be right all the same.
+  if (misplaced.length > 0) void new Values(given, mode)
+  const values = new Values(merged, mode)
+  const home = homeOf(values.text('skein.home'), machine)
+  const config: Config = {
+    mode,
+    home,
+    memory: {
+      semiSpaceBytes: values.amount('skein.memory.young.generation'),
+      heapGrowthPercent: values.amount('skein.memory.heap.growth'),
+      mallocArenas: values.amount('skein.memory.malloc.arenas'),
+      mallocMmapBytes: values.amount('skein.memory.malloc.mmap.threshold'),
+    },
+    logLevel: values.word('skein.log.level') as Config['logLevel'],
+    rpcDeadlineMs: values.amount('skein.rpc.deadline'),
+    httpHostNames: values.words('skein.http.host.names') ?? [],
+    rpcPort: {
+      connectionsMax: values.amount('skein.rpc.connections.max'),
+      peerConnectionsMax: values.amount('skein.rpc.peer.connections.max'),
+      callsMax: values.amount('skein.rpc.calls.max'),
+      requestBytesMax: values.amount('skein.rpc.request.buffers'),
+      sessionBytesMax: values.amount('skein.rpc.session.memory'),
+      headerBytesMax: values.amount('skein.rpc.header.bytes.max'),
+      pingsPerSecondMax: values.amount('skein.rpc.pings.max'),
+      idleMs: values.amount('skein.rpc.connection.idle.timeout'),
+      ageMaxMs: values.amount('skein.rpc.connection.age.max'),
+    },
+    shutdownTimeoutMs: values.amount('skein.shutdown.timeout'),
+    heartbeatIntervalMs: values.amount('skein.heartbeat.interval'),
+    journal: {
+      segmentBytes: values.amount('skein.journal.segment.size'),
+      masterSkip: values.amount('skein.master.journal.skip'),
+      jobMasterSkip: values.amount('skein.job.master.journal.skip'),
+    },
+    queue: queueOf(values, mode),
+    master: masterOf(values, home, machine),
+    worker: workerOf(values, home, machine, mode),
+    jobMaster: jobMasterOf(values, machine),
+    jobWorker: jobWorkerOf(values, machine),
+    ufs: ufsOf(values, machine),
+    user: {
+      blockSizeBytes: values.amount('goosefs.user.block.size.bytes.default'),
+      createTtlAction: values.word('goosefs.user.file.create.ttl.action') as 'FREE' | 'DELETE',
+      metadataSyncIntervalMs: values.amount('goosefs.user.file.metadata.sync.interval'),
+      passiveCache: values.flag('goosefs.user.file.passive.cache.enabled'),
+    },
+    load: loadOf(values),
+    sources: new Map([...merged].map(([key, { layer, where }]) => [key, { layer, where }])),
+    warnings: [...passedOver, ...misplaced, ...warningsOf(merged, values)],
+  }
+  return deepFreeze({
+    ...config,
+    warnings: [...config.warnings, ...(mode === 'client' ? [] : tuningWarnings(config, machine.memoryBytes))],
+  })
+}
+
+/** The home directory as an absolute path; `~` is the user's. */
+export function homeOf(text: string | undefined, machine: Machine): string {
+  return resolvePath(machine.cwd, (text ?? '~/.skein').replace(/^~(?=\/|$)/, machine.homeDirectory))
+}
+
+function listenOf(values: Values, role: 'master' | 'worker' | 'job.master' | 'job.worker', hostname: string): Listen {
+  const bindKey: UsableKey = `skein.${role}.bind.host`
+  const bindHost = values.word(bindKey)
+  if (!isLoopback(bindHost) && !values.flag('skein.security.allowInsecureBind')) {
+    throw values.error(
+      bindKey,
+      `'${bindHost}' is reachable from other machines without credentials; set skein.security.allowInsecureBind=true only on a network that nobody else is on`,
+    )
+  }
+  return {
+    bindHost,
+    reachHost: isLoopback(bindHost) ? bindHost : hostname,
+    rpcPort: values.amount(`goosefs.${role}.rpc.port`),
+    webPort: values.amount(`goosefs.${role}.web.port`),
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+function masterOf(values: Values, home: string, machine: Machine): MasterConfig {
+  const given = values.given('goosefs.master.hostname')
+  const hostname = values.word('goosefs.master.hostname')
+  const listed = given ? undefined : values.words('goosefs.master.rpc.addresses')
+  const addresses = listed ?? [hostPort(hostname, values.amount('goosefs.master.rpc.port'))]
+  const wrong = addresses.find((address) => !/^(\[[^\]]+\]|[^:\s]+):\d{1,5}$/.test(address))
+  if (wrong !== undefined) throw values.error('goosefs.master.rpc.addresses', `'${wrong}' is not host:port`)
+  const restoreFrom = values.text('skein.master.restore.from')
+  return {
+    ...listenOf(values, 'master', given ? hostname : machine.hostname),
+    address: addresses[0] ?? '',
+    addresses,
+    secretKeyFile: resolvePath(home, values.text('skein.master.secret.key.file') ?? 'master/secret.key'),
+    restoreFrom: restoreFrom === undefined ? undefined : resolvePath(machine.cwd, restoreFrom),
+    unfinishedFilesMax: values.amount('skein.master.unfinished.files.max'),
+    ttlCheckerIntervalMs: values.amount('goosefs.master.ttl.checker.interval'),
+    replicationGraceMs: values.amount('skein.master.replication.grace'),
+    replicationIntervalMs: values.amount('skein.master.replication.interval'),
+    workerLostTimeoutMs: above(values, 'skein.worker.lost.timeout', 'skein.heartbeat.interval'),
+  }
+}
+
+function workerOf(values: Values, home: string, machine: Machine, mode: ConfigMode): WorkerConfig {
+  const hostname = values.text('goosefs.worker.hostname') ?? machine.hostname
+  return {
+    ...listenOf(values, 'worker', hostname),
+    hostname,
+    dataPort: values.amount('goosefs.worker.data.port'),
+    // A client's own disks are not the workers'.
+    tiers: resolveTiers(values, home, (mode === 'client' ? undefined : machine.realPath) ?? ((path) => path)),
+    freeAheadBytes: values.amount('goosefs.worker.tieredstore.free.ahead.bytes'),
+    promotionBytesPerSecond: values.amount('skein.worker.promotion.rate'),
+    scrubBytesPerSecond: values.amount('skein.worker.scrub.rate'),
+    annotator: values.word('goosefs.worker.block.annotator.class').endsWith('LRFUAnnotator') ? 'LRFU' : 'LRU',
+    lrfuStepFactor: values.amount('goosefs.worker.block.annotator.lrfu.step.factor'),
+    lrfuAttenuationFactor: values.amount('goosefs.worker.block.annotator.lrfu.attenuation.factor'),
+    readerBufferBytes: values.amount('goosefs.worker.network.reader.buffer.size'),
+    blockReadersMax: values.amount('goosefs.worker.network.block.reader.threads.max'),
+    segmentBlockBytesMax: values.amount('skein.worker.segment.block.bytes.max'),
+    segmentBytes: values.amount('skein.worker.segment.bytes'),
+    reservationTimeoutMs: values.amount('skein.worker.reservation.timeout'),
+    storeReadBytesMax: values.amount('skein.worker.store.read.buffers'),
+    data: {
+      peerConnectionsMax: values.amount('skein.worker.data.peer.connections.max'),
+      pipelineMax: values.amount('skein.worker.data.pipeline.max'),
+      framesMax: values.amount('skein.worker.data.frames.max'),
+      smallBytesMax: values.amount('skein.worker.data.small.buffers'),
+      writeBytesMax: values.amount('skein.worker.data.write.buffers'),
+      readBuffersBytesMax: values.amount('skein.worker.data.read.buffers'),
+      leastBytesPerSecond: values.amount('skein.worker.data.least.rate'),
+      stallMs: values.amount('skein.worker.data.stall.timeout'),
+    },
+  }
+}
+
+function jobMasterOf(values: Values, machine: Machine): JobMasterConfig {
+  return {
+    ...listenOf(values, 'job.master', values.text('goosefs.job.master.hostname') ?? machine.hostname),
+    jobWorkerLostTimeoutMs: above(values, 'skein.job.worker.lost.timeout', 'skein.heartbeat.interval'),
+  }
+}
+
+function jobWorkerOf(values: Values, machine: Machine): JobWorkerConfig {
+  const hostname = values.text('goosefs.worker.hostname') ?? machine.hostname
+  const activeTasksMax = values.number('goosefs.job.worker.max.active.task.num') ?? 2 * readsMaxOf(values, machine)
+  const cpuTasksMax = values.number('goosefs.job.worker.threadpool.size') ?? Math.min(10, activeTasksMax)
+  if (cpuTasksMax > activeTasksMax) {
+    throw values.error(
+      'goosefs.job.worker.threadpool.size',
+      `${cpuTasksMax} is above goosefs.job.worker.max.active.task.num, which is ${activeTasksMax}`,
+    )
+  }
+  return {
+    ...listenOf(values, 'job.worker', hostname),
+    hostname,
+    activeTasksMax,
+    cpuTasksMax,
+    readBudgetBytes: above(values, 'skein.job.worker.read.budget', 'fs.cosn.read.ahead.block.size'),
+    blockStreamsMax: values.amount('goosefs.user.block.worker.client.pool.max'),
+  }
+}
+
+function readsMaxOf(values: Values, machine: Machine): number {
+  return values.number('fs.cosn.upload_thread_pool') ?? 3 * Math.max(1, machine.cpus)
+}
+
+function ufsOf(values: Values, machine: Machine): UfsConfig {
+  const trafficLimit = values.amount('fs.cosn.traffic.limit')
+  return {
+    allowPrivateEndpoints: values.flag('skein.ufs.allowPrivateEndpoints'),
+    fileRoots: fileRootsOf(values),
+    proxy: {
+      host: values.text('fs.cosn.http.proxy.ip'),
+      port: values.number('fs.cosn.http.proxy.port'),
+      user: values.text('fs.cosn.http.proxy.username'),
+      password: values.secret('fs.cosn.http.proxy.password'),
+      http: values.secret('skein.ufs.http.proxy'),
+      https: values.secret('skein.ufs.https.proxy'),
+      except: values.text('skein.ufs.no.proxy'),
+    },
+    cosn: {
+      blockSizeBytes: values.amount(values.given('fs.cosn.block.size') ? 'fs.cosn.block.size' : 'goosefs.user.block.size.bytes.default'),
+      readAheadBlockBytes: values.amount('fs.cosn.read.ahead.block.size'),
+      readAheadQueueSize: values.amount('fs.cosn.read.ahead.queue.size'),
+      uploadThreadPool: readsMaxOf(values, machine),
+      maxRetries: values.amount('fs.cosn.maxRetries'),
+      socketTimeoutMs: values.amount('fs.cosn.client.socket.timeoutsec'),
+      connectionTimeoutMs: values.amount('fs.cosn.connection.timeout'),
+      connectionsMax: values.amount('fs.cosn.max.connection.num'),
+      useHttps: values.flag('fs.cosn.useHttps'),
+      region: values.text('fs.cosn.bucket.region'),
+      endpointSuffix: values.text('fs.cosn.bucket.endpoint_suffix'),
+      trafficLimitBitsPerSecond: trafficLimit > 0 ? trafficLimit : undefined,
+      leastBytesPerSecond: values.amount('skein.ufs.read.rate.min'),
+      secretId: values.secret('fs.cosn.userinfo.secretId'),
+      secretKey: values.secret('fs.cosn.userinfo.secretKey'),
+      sessionToken: values.secret('fs.cosn.userinfo.sessionToken'),
+    },
+  }
+}
+
+function fileRootsOf(values: Values): readonly string[] {
+  const roots = values.words('skein.ufs.file.roots') ?? []
+  const wrong = roots.find((root) => !isAbsolute(root))
+  if (wrong !== undefined) throw values.error('skein.ufs.file.roots', `'${wrong}' is not an absolute path: begin it with /`)
+  return roots.map((root) => resolvePath(root))
+}
+
+function loadOf(values: Values): LoadConfig {
+  return {
+    prices: {
+      getPer10k: values.number('skein.price.get.per10k'),
+      listPer10k: values.number('skein.price.list.per10k'),
+      egressPerGb: values.number('skein.price.egress.per.gb'),
+      currency: values.word('skein.price.currency'),
+    },
+    activeJobs: values.amount('skein.load.active.jobs'),
+    batchFiles: values.amount('skein.load.batch.files'),
+    batchBytes: values.amount('skein.load.batch.bytes'),
+    taskBytes: values.amount('skein.load.task.bytes'),
+    windowTasks: values.amount('skein.load.window.tasks'),
+    windowBytes: values.amount('skein.load.window.bytes'),
+    listingPageSize: values.amount('skein.load.listing.page.size'),
+    plannedFilesMax: values.amount('skein.load.planned.files.max'),
+    listingWaitMs: values.amount('skein.load.listing.wait'),
+    attemptsMax: values.amount('skein.load.attempts.max'),
+    retryInitialMs: values.amount('skein.load.retry.initial'),
+    retryMaxMs: above(values, 'skein.load.retry.max', 'skein.load.retry.initial'),
+    repairRoundsMax: values.amount('skein.load.repair.rounds.max'),
+    stallTimeoutMs: values.amount('skein.load.stall.timeout'),
+    historyMax: values.amount('skein.load.history.max'),
+    historyFilesMax: values.amount('skein.load.history.files'),
+    historyAgeMs: values.amount('skein.load.history.age'),
+    bandwidth: bandwidthOf(values),
+  }
+}
+
+function bandwidthOf(values: Values): Bandwidth {
+  const key = 'skein.load.bandwidth'
+  try {
+    return parseBandwidth(values.text(key) ?? '', '')
+  } catch (thrown) {
+    throw values.error(key, toSkeinError(thrown).message.trim())
+  }
+}
+
+function queueOf(values: Values, mode: ConfigMode): Config['queue'] {
+  const url = values.word('skein.queue.url')
+  if (url !== 'inprocess:' && !(/^rediss?:\/\//.test(url) && URL.canParse(url))) {
+    throw values.error('skein.queue.url', 'is neither inprocess: nor a redis:// or rediss:// address')
+  }
+  if (url === 'inprocess:' && mode === 'role')
+    throw values.error('skein.queue.url', 'inprocess: works only under `skein local`; give a redis:// address')
+  return { url, connectTimeoutMs: values.amount('skein.queue.connect.timeout') }
+}
+
+/** The value of `key`, which must not be below that of `floor`. */
+function above(values: Values, key: UsableKey, floor: UsableKey): number {
+  const value = values.amount(key)
+  if (value >= values.amount(floor)) return value
+  throw values.given(key) ? values.error(key, `must not be below ${floor}`) : values.error(floor, `must not be above ${key}`)
+}
+
+function warningsOf(merged: ReadonlyMap<string, Setting>, values: Values): string[] {
+  const warnings: string[] = []
+  const levels = values.amount('goosefs.worker.tieredstore.levels')
+  for (const [key, { where }] of merged) {
+    const definition = definitionOf(key)
+    const level = Number(/tieredstore\.level(\d+)\./.exec(key)?.[1] ?? -1)
+    if (definition?.unused === true) warnings.push(`${where}: ${key} has no effect in Skein (${definition.doc})`)
+    if (level >= levels) warnings.push(`${where}: ${key} has no effect, since goosefs.worker.tieredstore.levels is ${levels}`)
+  }
+  const quota: UsableKey = 'goosefs.worker.tieredstore.level0.dirs.quota'
+  for (const key of ['goosefs.worker.ramdisk.size', 'goosefs.worker.memory.size'] as const) {
+    if (values.given(key) && values.given(quota)) warnings.push(`${merged.get(key)?.where}: ${key} has no effect, since ${quota} is given`)
+  }
+  return warnings
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) {
+    if (typeof inner === 'object' && inner !== null && !Object.isFrozen(inner)) deepFreeze(inner as object)
+  }
+  return Object.freeze(value)
+}

@@ -1,0 +1,106 @@
+// Why: who can take tasks, and which of them are dead. How: a registration opens a session; every later call names it,
+// and a call with an older one is told to register again. A job worker whose heartbeats stop is lost. Memory only:
+// after a restart of the job master every job worker registers again by itself.
+import type { Clock, Random } from '../../base/clock.ts'
+import { SkeinError } from '../../base/errors.ts'
+import type { JobWorkerInfo, RegisterJobWorkerRequest } from '../../wire/generated/job.ts'
+
+export interface JobWorker {
+  readonly jobWorkerId: string
+  readonly hostname: string
+  readonly session: string
+  readonly lane: string
+  readonly activeTasksMax: number
+  live: boolean
+  lastHeartbeatMs: number
+  lastHeartbeatMonotonicMs: number
+  tasksRunning: number
+  /** Whether it has said what it runs since it registered. */
+  reported: boolean
+}
+
+/** Job workers that live at once, and lost ones that are remembered for reports. */
+const jobWorkersMax = 10_000
+const lostKept = 1000
+
+export class JobWorkerRegistry {
+  readonly #workers = new Map<string, JobWorker>()
+  readonly #clock: Clock
+  readonly #random: Random
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock
+    this.#random = random
+  }
+
+  /** Opens a new session, ending an older one of the same job worker. @throws SkeinError invalid_argument */
+  register(request: RegisterJobWorkerRequest): JobWorker {
+    const { jobWorkerId, hostname, activeTasksMax } = request
+    if (!/^[A-Za-z0-9._-]{1,128}$/.test(jobWorkerId)) throw new SkeinError('invalid_argument', `'${jobWorkerId}' is not a job worker id`)
+    if (activeTasksMax < 1) throw new SkeinError('invalid_argument', 'a job worker must run at least 1 task at once')
+    if (!this.#workers.has(jobWorkerId) && this.live().length >= jobWorkersMax)
+      throw new SkeinError('resource_exhausted', `${jobWorkersMax} job workers are registered already`)
+    const worker: JobWorker = {
+      jobWorkerId,
+      hostname,
+      session: `${jobWorkerId}-${Math.floor(this.#random() * 2 ** 48).toString(36)}`,
+      lane: `jw-${jobWorkerId}`,
+      activeTasksMax,
+      live: true,
+      lastHeartbeatMs: this.#clock.nowMs(),
+      lastHeartbeatMonotonicMs: this.#clock.monotonicMs(),
+      tasksRunning: 0,
+      reported: false,
+    }
+    this.#workers.set(jobWorkerId, worker)
+    return worker
+  }
+
+  /** The job worker behind a session. @throws SkeinError failed_precondition (`register_again`) when the session is not the current one */
+  check(jobWorkerId: string, session: string): JobWorker {
+    const worker = this.#workers.get(jobWorkerId)
+    if (worker === undefined || !worker.live || worker.session !== session) {
+      throw new SkeinError('failed_precondition', `job worker ${jobWorkerId} must register again`, { reason: 'register_again' })
+    }
+    return worker
+  }
+
+  heartbeat(worker: JobWorker, tasksRunning: number): void {
+    worker.lastHeartbeatMs = this.#clock.nowMs()
+    worker.lastHeartbeatMonotonicMs = this.#clock.monotonicMs()
+    worker.tasksRunning = tasksRunning
+    worker.reported = true
+  }
+
+  /** Marks those silent for `lostMs` as lost, and gives the ones that are lost just now. */
+  sweep(lostMs: number): JobWorker[] {
+    const now = this.#clock.monotonicMs()
+    const lost = [...this.#workers.values()].filter((worker) => worker.live && now - worker.lastHeartbeatMonotonicMs >= lostMs)
+    for (const worker of lost) {
+      worker.live = false
+      worker.tasksRunning = 0
+    }
+    const all = [...this.#workers.values()].filter((worker) => !worker.live)
+    for (const { jobWorkerId } of all.slice(0, Math.max(0, all.length - lostKept))) this.#workers.delete(jobWorkerId)
+    return lost
+  }
+
+  live(): JobWorker[] {
+    return [...this.#workers.values()].filter((worker) => worker.live)
+  }
+
+  byLane(lane: string): JobWorker | undefined {
+    return [...this.#workers.values()].find((worker) => worker.lane === lane)
+  }
+
+  infos(): JobWorkerInfo[] {
+    return [...this.#workers.values()].map((worker) => ({
+      jobWorkerId: worker.jobWorkerId,
+      hostname: worker.hostname,
+      live: worker.live,
+      tasksRunning: worker.tasksRunning,
+      activeTasksMax: worker.activeTasksMax,
+      lastHeartbeatMs: worker.lastHeartbeatMs,
+    }))
+  }
+}

@@ -1,0 +1,149 @@
+// Why: two loads may want the same block at the same time, because their paths overlap or their options differ. Each block is
+// read from the store once, and the later load counts it. How: memory only, and only of loads that ran beside a load of an
+// overlapping path. A set waits while a block of it is in a set of another load that is out. What another load has brought
+// lately is kept for as long as the workers' reports may take to reach the master, which is asked what is there.
+import type { Clock } from '../../base/clock.ts'
+import type { LoadRecord, Piece, SetRecord } from '../../load/load.ts'
+import type { BlockFailure } from '../../load/plan/retry-policy.ts'
+import type { Tables } from '../../load/state/load-tables.ts'
+import type { OutSet, Outstanding } from './outstanding.ts'
+
+export interface SharedBlocksDependencies {
+  readonly tables: Pick<Tables, 'sets'>
+  readonly outstanding: Outstanding
+  readonly clock: Pick<Clock, 'monotonicMs'>
+}
+
+/** Reports of blocks reach the master within a second or so. */
+const arrivedKeptMs = 15_000
+
+interface Arrived {
+  readonly untilMs: number
+  readonly targets: readonly string[]
+  readonly pieces: readonly Piece[]
+  /** By file: block index -> workers that lack it; '' for all of them. */
+  readonly missing: ReadonlyMap<number, readonly BlockFailure[]>
+}
+
+type NamedSet = Pick<OutSet['set'], 'loadId' | 'set'>
+
+export class SharedBlocks {
+  readonly #deps: SharedBlocksDependencies
+  readonly #running = new Map<number, string>()
+  /** Loads that run, or ran, beside each load that runs. */
+  readonly #beside = new Map<number, Set<number>>()
+  /** Sets that wait -> the sets that are out with blocks of theirs. */
+  readonly #waiting = new Map<string, { readonly loadId: number; readonly outs: readonly OutSet[] }>()
+  /** Pieces by file, of sets that are out. */
+  readonly #pieces = new WeakMap<OutSet, Map<number, Piece[]>>()
+  readonly #arrived = new Map<number, Arrived[]>()
+  /** In the order of their ends. */
+  readonly #arrivals: Arrived[] = []
+
+  constructor(deps: SharedBlocksDependencies) {
+    this.#deps = deps
+  }
+
+  loadBegins({ loadId, path }: Pick<LoadRecord, 'loadId' | 'path'>): void {
+    const beside = [...this.#running].filter(([, other]) => overlap(path, other)).map(([other]) => other)
+    this.#running.set(loadId, path)
+    this.#beside.set(loadId, new Set(beside))
+    for (const other of beside) this.#beside.get(other)?.add(loadId)
+  }
+
+  loadEnds(loadId: number): void {
+    this.#running.delete(loadId)
+    this.#beside.delete(loadId)
+    for (const [name, waiting] of this.#waiting) if (waiting.loadId === loadId) this.#waiting.delete(name)
+  }
+
+  /** Whether another load may have brought some of what is planned for this one. */
+  isShared(loadId: number): boolean {
+    return (this.#beside.get(loadId)?.size ?? 0) > 0
+  }
+
+  /** Whether a set was found to wait, and still must. */
+  isWaiting(set: NamedSet): boolean {
+    if (this.#waiting.size === 0) return false
+    const waiting = this.#waiting.get(nameOf(set))
+    if (waiting === undefined) return false
+    if (waiting.outs.some((out) => this.#isOut(out))) return true
+    this.#waiting.delete(nameOf(set))
+    return false
+  }
+
+  /** Whether a set that is about to go out must wait. */
+  mustWait(set: NamedSet): boolean {
+    const beside = this.#beside.get(set.loadId)
+    if (beside === undefined || beside.size === 0) return false
+    const record = this.#deps.tables.sets.get([set.loadId, set.set])
+    if (record === undefined || record.verify === true) return false
+    const outs = [...this.#deps.outstanding.all()].filter((out) => beside.has(out.set.loadId) && this.#hasAnyOf(out, record.pieces))
+    if (outs.length > 0) this.#waiting.set(nameOf(set), { loadId: set.loadId, outs })
+    return outs.length > 0
+  }
+
+  /** A set of a load ended: what it brought is there. */
+  completed(loadId: number, { pieces, targets, verify }: SetRecord, failures: readonly BlockFailure[]): void {
+    this.#forgetArrived()
+    if (!this.isShared(loadId) || verify === true) return
+    const missing = Map.groupBy(failures, ({ fileId }) => fileId)
+    const arrived = { untilMs: this.#deps.clock.monotonicMs() + arrivedKeptMs, targets, pieces, missing }
+    this.#arrivals.push(arrived)
+    for (const { fileId } of pieces) this.#arrived.set(fileId, [...(this.#arrived.get(fileId) ?? []), arrived])
+  }
+
+  /** Workers that got a block lately by any load. */
+  holdersOf(fileId: number, blockIndex: number): string[] {
+    const holders = (this.#arrived.get(fileId) ?? []).flatMap(({ pieces, targets, missing }) => {
+      if (!pieces.some((piece) => piece.fileId === fileId && has(piece, blockIndex))) return []
+      const failures = missing.get(fileId)?.filter((failure) => failure.blockIndex === blockIndex) ?? []
+      return targets.filter((target) => !failures.some(({ workerId }) => workerId === '' || workerId === target))
+    })
+    return [...new Set(holders)]
+  }
+
+  #isOut(out: OutSet): boolean {
+    return this.#deps.outstanding.get(out.set.loadId, out.set.set) === out
+  }
+
+  #hasAnyOf(out: OutSet, pieces: readonly Piece[]): boolean {
+    let byFile = this.#pieces.get(out)
+    if (byFile === undefined) {
+      const record = this.#deps.tables.sets.get([out.set.loadId, out.set.set])
+      byFile = Map.groupBy(record === undefined || record.verify === true ? [] : record.pieces, ({ fileId }) => fileId)
+      this.#pieces.set(out, byFile)
+    }
+    return pieces.some((piece) => byFile.get(piece.fileId)?.some((other) => haveCommon(piece, other)) === true)
+  }
+
+  #forgetArrived(): void {
+    const nowMs = this.#deps.clock.monotonicMs()
+    for (let first = this.#arrivals[0]; first !== undefined && first.untilMs <= nowMs; first = this.#arrivals[0]) {
+      this.#arrivals.shift()
+      for (const { fileId } of first.pieces) {
+        const left = this.#arrived.get(fileId)?.filter((arrived) => arrived !== first) ?? []
+        if (left.length > 0) this.#arrived.set(fileId, left)
+        else this.#arrived.delete(fileId)
+      }
+    }
+  }
+}
+
+function nameOf({ loadId, set }: NamedSet): string {
+  return `${loadId}/${set}`
+}
+
+function has({ firstBlock, blockCount }: Piece, blockIndex: number): boolean {
+  return blockIndex >= firstBlock && blockIndex < firstBlock + blockCount
+}
+
+function haveCommon(one: Piece, other: Piece): boolean {
+  return one.firstBlock < other.firstBlock + other.blockCount && other.firstBlock < one.firstBlock + one.blockCount
+}
+
+/** Whether there may be files below both paths. */
+function overlap(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) => `${path.replace(/\/+$/, '')}/`) as [string, string]
+  return a.startsWith(b) || b.startsWith(a)
+}

@@ -1,0 +1,400 @@
+// Why: the job master as one object: the service that the command line and job workers call, and the loops behind it.
+// How: constructs the parts of this folder around one command log, starts a runner for every load that has not ended,
+// and owns the timers that find lost job workers and keep the master told where the job master is.
+import { join } from 'node:path'
+import type { Clock, Random } from '../base/clock.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { loadCommandProblem } from '../load/state/load-command-checks.ts'
+import type { LoadCommand, LoadEffect, SubmitLoad } from '../load/state/load-commands.ts'
+import { formatLoadId, hasEnded, type LoadRecord } from '../load/load.ts'
+import { LoadHistory } from '../load/state/load-history.ts'
+import { withShortTexts } from '../load/state/short-texts.ts'
+import type { Tables } from '../load/state/load-tables.ts'
+import { CommandLog } from '../journal/command-log.ts'
+import type { Journal } from '../journal/journal.ts'
+import { LmdbState } from '../journal/state/lmdb-state.ts'
+import type { JournalSkip } from '../journal/replay.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { OnFire, ScheduleTimer } from '../queue/schedule-timer.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { JobMasterAddress, MasterServiceDefinition } from '../wire/generated/master.ts'
+import { type JobServiceSummary, type SubmitLoadRequest, type SubmitLoadResponse, JobServiceDefinition } from '../wire/generated/job.ts'
+import { limited } from '../wire/limits/all-limits.ts'
+import type { ScheduleDefinition, ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
+import type { Service } from '../wire/service.ts'
+import { checkNoOverlap } from './run/atomic-load.ts'
+import { ClusterView } from './dispatch/cluster-view.ts'
+import { decodeValue, encodeValue } from './row-codec.ts'
+import { Dispatcher } from './dispatch/dispatcher.ts'
+import { forgetIndexes, stageIndex } from './run/staged-list.ts'
+import { JobWorkerRegistry } from './dispatch/job-worker-registry.ts'
+import { listedLoads } from './view/listed-loads.ts'
+import { loadOptionsOf } from './options/load-options.ts'
+import { LoadPacing } from './dispatch/load-pacing.ts'
+import { type CompletedSet, LoadProgress } from './view/load-progress.ts'
+import { LoadPlans } from './plan/dry-run.ts'
+import { resumeRequest } from './run/load-resume.ts'
+import { LoadRunner } from './run/load-runner.ts'
+import { cutStatus, findLoad, listLoadFiles, statusOf, tasksOutTo, withArriving } from './view/load-status.ts'
+import { checkSubmission } from './run/load-submission.ts'
+import { LoadTables } from './stored-tables.ts'
+import type { JobMasterOptions } from './options/job-master-options.ts'
+import { Outstanding } from './dispatch/outstanding.ts'
+import type { RunningLoadDependencies } from './running-load.ts'
+import { ScheduleKeeper } from './schedule/schedule-keeper.ts'
+import { createScheduleService } from './schedule/schedule-calls.ts'
+import { SetService } from './set/set-calls.ts'
+import { SharedBlocks } from './dispatch/shared-blocks.ts'
+
+export interface JobMasterDependencies {
+  /** Its own; the state lies in `<directory>/state`. */
+  readonly directory: string
+  readonly journal: Journal
+  /** Default: no entry is left out. */
+  readonly skip?: JournalSkip
+  readonly queue: Queue
+  /** For reports: `inprocess:` or the address, without a password. */
+  readonly queueDescription: string
+  /** Fires schedules; without it they are looked at every second. */
+  readonly openScheduleTimer?: (onFire: OnFire) => Promise<ScheduleTimer>
+  readonly master: Service<MasterServiceDefinition>
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+  readonly options: JobMasterOptions
+  /** Where others reach this job master; asked when it serves. */
+  readonly advertisedAddress: () => JobMasterAddress
+  /** Called when the job master cannot go on (its journal failed or was taken over): the process should end. */
+  readonly onFailure: (error: SkeinError) => void
+}
+
+export interface JobMaster {
+  readonly service: Service<JobServiceDefinition>
+  readonly schedules: Service<ScheduleServiceDefinition>
+  /** Continues every unfinished load and begins the loops; they end when the signal aborts. */
+  start(signal: AbortSignal): void
+  /** Ends the loops, puts the state on the disk. Unfinished loads go on at the next start. */
+  close(): Promise<void>
+}
+
+/** The master forgets us when it restarts; for as long, nobody finds the job master. */
+const registerEveryMs = 1000
+const sweepEveryMs = 1000
+/** Long enough for every worker's heartbeat to bring the list. */
+const namedAtLeastMs = 3000
+const forgetEveryMs = 60_000
+/** Rows of an ended load that one command deletes; a row may hold hundreds of files. */
+const expireRowsMax = 64
+
+/** Opens the state and replays the journal. @throws SkeinError data_loss, failed_precondition from the journal */
+export async function createJobMaster(deps: JobMasterDependencies): Promise<JobMaster> {
+  const { journal, logger, onFailure } = deps
+  const { checkpointEntries, checkpointBytes } = deps.options
+  // First the right to write, then the state: another job master may have written until now.
+  const term = await journal.campaign('job-master', new AbortController().signal)
+  const state = await LmdbState.open({ directory: join(deps.directory, 'state'), logger, onDamage: onFailure })
+  try {
+    const store = new LoadTables(state)
+    const log = await CommandLog.open<LoadCommand, LoadEffect>({
+      journal,
+      term,
+      state: store,
+      check: loadCommandProblem,
+      ...(deps.skip === undefined ? {} : { skip: deps.skip }),
+      encode: encodeValue,
+      decode: (bytes) => decodeValue(bytes) as LoadCommand,
+      logger,
+      checkpointEntries,
+      checkpointBytes,
+    })
+    log.stopped.addEventListener('abort', () => onFailure(toSkeinError(log.stopped.reason)), { once: true })
+    return new JobMasterRole(deps, store.tables, log, state)
+  } catch (error) {
+    await state.close()
+    throw error
+  }
+}
+
+class JobMasterRole implements JobMaster {
+  readonly service: Service<JobServiceDefinition>
+  readonly schedules: Service<ScheduleServiceDefinition>
+  readonly #deps: JobMasterDependencies
+  readonly #tables: Tables
+  readonly #history: LoadHistory
+  readonly #log: Pick<CommandLog<LoadCommand, LoadEffect>, 'submit' | 'close'>
+  readonly #state: Pick<LmdbState, 'check' | 'close'>
+  readonly #outstanding = new Outstanding()
+  readonly #jobWorkers: JobWorkerRegistry
+  readonly #cluster: ClusterView
+  readonly #pacing: LoadPacing
+  readonly #dispatcher: Dispatcher
+  readonly #sets: SetService
+  readonly #progress: LoadProgress
+  readonly #keeper: ScheduleKeeper
+  readonly #plans: LoadPlans
+  readonly #runners = new Map<number, LoadRunner>()
+  /** Loads that the master is told to be running, and since when they are. */
+  readonly #namedSinceMs = new Map<number, number>()
+  #areRunnersStarted = false
+  readonly #running = new Set<Promise<void>>()
+  readonly #stop = new AbortController()
+  readonly #runnerDeps: RunningLoadDependencies
+  #serving: AbortSignal | undefined
+  /** The submission before. */
+  #written: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    deps: JobMasterDependencies,
+    tables: Tables,
+    log: CommandLog<LoadCommand, LoadEffect>,
+    state: Pick<LmdbState, 'check' | 'close'>,
+  ) {
+    this.#deps = deps
+    this.#tables = tables
+    this.#history = new LoadHistory(tables)
+    this.#log = { submit: (command) => log.submit(withShortTexts(command)), close: () => log.close() }
+    this.#state = state
+    const { clock, random, options, metrics, master } = deps
+    this.#jobWorkers = new JobWorkerRegistry(clock, random)
+    this.#cluster = new ClusterView(master, clock)
+    this.#pacing = new LoadPacing({ ...deps, tables, outstanding: this.#outstanding, bandwidth: options.bandwidth })
+    const shared = {
+      ...deps,
+      tables,
+      submit: (command: LoadCommand) => this.#log.submit(command),
+      outstanding: this.#outstanding,
+      shared: new SharedBlocks({ tables, outstanding: this.#outstanding, clock }),
+      jobWorkers: this.#jobWorkers,
+      cluster: this.#cluster,
+      pacing: this.#pacing,
+    }
+    this.#dispatcher = new Dispatcher(shared)
+    this.#runnerDeps = { ...shared, dispatcher: this.#dispatcher }
+    const onProgress = (loadId: number, madeProgress: boolean, readError?: string): void =>
+      this.#runners.get(loadId)?.notify(madeProgress, readError)
+    this.#progress = new LoadProgress(clock, metrics)
+    const onCompleted = (set: CompletedSet): void => this.#progress.completed(set)
+    this.#sets = new SetService({ ...shared, clock, random, options, metrics, dispatcher: this.#dispatcher, onProgress, onCompleted })
+    this.#plans = new LoadPlans(shared)
+    this.service = this.#createService()
+    const { submitLoad } = this.service
+    this.#keeper = new ScheduleKeeper({ ...shared, submitLoad, openTimer: deps.openScheduleTimer })
+    const checkOptions = ({ options: given }: ScheduleDefinition): void => void loadOptionsOf({ options: given }, options)
+    this.schedules = createScheduleService({ ...shared, checkOptions, keeper: this.#keeper }, () => this.#serving ?? this.#stop.signal)
+    metrics.observe('job.loads.running', () => this.#runners.size)
+    metrics.observe('job.tasks.out', () => this.#outstanding.size)
+    metrics.observe('queue.down', () => (this.#dispatcher.queueError === undefined ? 0 : 1))
+  }
+
+  start(signal: AbortSignal): void {
+    const stop = AbortSignal.any([signal, this.#stop.signal])
+    this.#serving = stop
+    const unfinished = this.#tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)
+    if (unfinished.length > 0) this.#dispatcher.holdForRecovery()
+    this.#keep(this.#loop(sweepEveryMs, stop, () => this.#sweep(stop)))
+    this.#keep(this.#loop(sweepEveryMs, stop, () => this.#expireLoads(stop)))
+    this.#keep(this.#loop(forgetEveryMs, stop, () => forgetIndexes(this.#runnerDeps, stop)))
+    this.#keep(this.#loop(registerEveryMs, stop, () => this.#registerAtMaster(stop)))
+    this.#keep(
+      this.#startRunners(
+        unfinished.map((row) => row.id),
+        stop,
+      ),
+    )
+    this.#keep(this.#dispatcher.run(stop))
+    this.#keep(this.#keeper.run(stop))
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new SkeinError('cancelled', 'the job master is shutting down'))
+    await Promise.allSettled(this.#running)
+    try {
+      await this.#log.close()
+    } finally {
+      await this.#state.close()
+    }
+  }
+
+  #keep(work: Promise<void>): void {
+    const kept = work.catch((thrown: unknown) => this.#deps.logger.error('a loop of the job master ended', { error: thrown }))
+    const tracked = kept.finally(() => this.#running.delete(tracked))
+    this.#running.add(tracked)
+  }
+
+  async #loop(everyMs: number, stop: AbortSignal, step: () => Promise<void>): Promise<void> {
+    while (!stop.aborted) {
+      await step().catch((thrown: unknown) => this.#deps.logger.warn('a step of the job master failed', { error: thrown }))
+      await this.#deps.clock.sleep(everyMs, stop).catch(() => undefined)
+    }
+  }
+
+  /** What was planned before the start is reserved again, once the workers are known. */
+  async #startRunners(loadIds: readonly number[], stop: AbortSignal): Promise<void> {
+    const tables = this.#tables
+    while (loadIds.length > 0 && !this.#cluster.known && !stop.aborted) {
+      await this.#cluster.refresh(stop)
+      if (!this.#cluster.known) await this.#deps.clock.sleep(500, stop).catch(() => undefined)
+    }
+    for (const loadId of loadIds) {
+      for (const { value } of tables.open.scan([loadId], 0, Number.MAX_SAFE_INTEGER)) {
+        this.#cluster.placementOf(loadId).reserve(value.targets, value.bytes)
+        this.#cluster.expect(value.targets)
+      }
+      this.#startRunner(loadId, stop)
+    }
+    this.#areRunnersStarted = true
+  }
+
+  #startRunner(loadId: number, stop: AbortSignal): void {
+    const load = this.#tables.loads.get([loadId])
+    if (this.#runners.has(loadId) || load === undefined || hasEnded(load.mode)) return
+    const runner = new LoadRunner(loadId, this.#runnerDeps)
+    this.#runners.set(loadId, runner)
+    this.#namedSinceMs.set(loadId, this.#deps.clock.monotonicMs())
+    const ended = runner.run(stop).finally(() => {
+      this.#runners.delete(loadId)
+      this.#keeper.wake()
+    })
+    this.#keep(ended)
+  }
+
+  async #sweep(stop: AbortSignal): Promise<void> {
+    for (const worker of this.#jobWorkers.sweep(this.#deps.options.jobWorkerLostMs)) {
+      this.#deps.logger.warn('a job worker is lost, its sets go out again', { jobWorkerId: worker.jobWorkerId })
+      this.#sets.takeBackAll(worker.jobWorkerId)
+      this.#keep(this.#deps.queue.drop(worker.lane))
+    }
+    // After the last load's end, too, until what it wrote is in the reports: the next load shall not be refused for that.
+    if (this.#runners.size === 0 && this.#cluster.placement.settled) return
+    await Promise.all([this.#cluster.refresh(stop), this.#pacing.refresh(stop)])
+    const open = [...this.#runners.keys()].some((loadId) => (this.#tables.loads.get([loadId])?.openSets ?? 0) > 0)
+    if (!open) this.#cluster.placement.nothingOpen()
+  }
+
+  /** Deletes the loads that ended first, beyond those that are remembered. */
+  async #expireLoads(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      const { historyMax, historyFilesMax, historyAgeMs } = this.#deps.options
+      const nowMs = this.#deps.clock.nowMs()
+      const endedBeforeMs = historyAgeMs < 0 ? 0 : nowMs - historyAgeMs
+      const loadId = this.#history.loadToExpire({ loadsMax: historyMax, filesMax: historyFilesMax, endedBeforeMs })
+      if (loadId === undefined) return
+      await this.#log.submit({ type: 'LoadExpired', nowMs, loadId, rowsMax: expireRowsMax })
+    }
+  }
+
+  async #registerAtMaster(stop: AbortSignal): Promise<void> {
+    // Before the loads of an earlier run go on, none of them is named: not to know which run protects all of their blocks.
+    const running = this.#areRunnersStarted ? { runningLoads: { ids: this.#runningNow().map(formatLoadId) } } : {}
+    await this.#deps.master.registerJobMaster({ ...this.#deps.advertisedAddress(), ...running }, { signal: stop })
+  }
+
+  /**
+   * A load that ends at once is named for a while all the same: a worker that never hears of a load which wrote blocks to it
+   * protects them for longer, since its first list may be on its way.
+   */
+  #runningNow(): number[] {
+    const nowMs = this.#deps.clock.monotonicMs()
+    for (const [loadId, sinceMs] of this.#namedSinceMs)
+      if (!this.#runners.has(loadId) && nowMs - sinceMs >= namedAtLeastMs) this.#namedSinceMs.delete(loadId)
+    return [...this.#namedSinceMs.keys()]
+  }
+
+  async #submitLoad(request: SubmitLoadRequest, signal: AbortSignal): Promise<SubmitLoadResponse> {
+    const known = request.requestKey === '' ? undefined : this.#tables.requestKeys.get([request.requestKey])
+    if (known !== undefined) return { loadId: formatLoadId(known), joined: false }
+    const command = await this.#checked(request, signal)
+    // Once more, since others may have come; each waits until the one before it is written down.
+    const written = this.#written.then(() => {
+      checkNoOverlap(this.#tables, command)
+      return this.#log.submit(command)
+    })
+    this.#written = written.catch(() => undefined)
+    const effect = await written
+    if (effect.type !== 'submitted') throw new SkeinError('internal', 'the load was not written down')
+    if (this.#serving?.aborted === false) this.#startRunner(effect.loadId, this.#serving)
+    return { loadId: formatLoadId(effect.loadId), joined: effect.joined }
+  }
+
+  #checked(request: SubmitLoadRequest, signal: AbortSignal, isPlan = false): Promise<SubmitLoad> {
+    const { master, options, clock } = this.#deps
+    return checkSubmission(request, master, this.#tables, options, clock, signal, isPlan)
+  }
+
+  #createService(): Service<JobServiceDefinition> {
+    const tables = this.#tables
+    return limited(JobServiceDefinition, {
+      submitLoad: (request, { signal }) => this.#submitLoad(request, signal),
+      stageIndex: async (request) => {
+        await stageIndex(this.#runnerDeps, request)
+        return {}
+      },
+      resumeLoad: async ({ loadId }, { signal }) => this.#submitLoad(resumeRequest(findLoad(tables, loadId)), signal),
+      startPlan: async (request, { signal }) => {
+        const command = await this.#checked(request, signal, true)
+        const planId = this.#plans.start(command, this.#serving ?? this.#stop.signal, (work) => this.#keep(work))
+        return { planId }
+      },
+      getPlan: async ({ planId }) => this.#plans.get(planId),
+      getLoad: async ({ loadId }) => this.#followed(findLoad(tables, loadId)),
+      listLoads: async (request) => ({ loads: listedLoads(tables, request).map(({ loadId }) => cutStatus(this.#status(loadId), true)) }),
+      cancelLoad: async ({ loadId }) => {
+        const load = findLoad(tables, loadId)
+        if (hasEnded(load.mode)) return {}
+        await this.#log.submit({ type: 'CancelRequested', nowMs: this.#deps.clock.nowMs(), loadId: load.loadId })
+        this.#runners.get(load.loadId)?.cancel()
+        return {}
+      },
+      listLoadFiles: async (request) => listLoadFiles(tables, this.#outstanding, request),
+      getJobServiceSummary: () => this.#summary(),
+      checkJobState: () => this.#state.check(),
+      registerJobWorker: async (request) => {
+        const worker = this.#jobWorkers.register(request)
+        this.#sets.takeBackAll(worker.jobWorkerId)
+        this.#dispatcher.notify()
+        return { session: worker.session, lane: worker.lane }
+      },
+      jobWorkerHeartbeat: async (request) => this.#sets.heartbeat(request),
+      startSet: (request, { signal }) => this.#sets.startSet(request, signal),
+      completeSet: async (request, { signal }) => {
+        await this.#sets.completeSet(request, signal)
+        return {}
+      },
+    })
+  }
+
+  #status(loadId: number): ReturnType<typeof statusOf> {
+    const load = findLoad(this.#tables, formatLoadId(loadId))
+    const waitingFor = this.#runners.get(loadId)?.reason() ?? ''
+    const status = statusOf(load, this.#outstanding.countOf(loadId), waitingFor, this.#deps.clock.nowMs())
+    return withArriving(status, this.#outstanding, loadId)
+  }
+
+  /** With what only those who follow it want to know. */
+  #followed(load: LoadRecord): ReturnType<typeof statusOf> {
+    const hostnameOf = (workerId: string): string => this.#cluster.hostOf(workerId) ?? ''
+    const workers = this.#progress.workersOf(load.loadId, tasksOutTo(this.#outstanding, load.loadId), hostnameOf)
+    const estimateMs = this.#progress.estimateMs(load)
+    return { ...cutStatus(this.#status(load.loadId), false), workers: { workers }, ...(estimateMs !== undefined && { estimateMs }) }
+  }
+
+  async #summary(): Promise<JobServiceSummary> {
+    const loads = this.#tables.loads.scan([], 1, Number.MAX_SAFE_INTEGER)
+    const modes = loads.filter(({ value }) => !value.expiring).map(({ value }) => value.mode)
+    const countOf = (...wanted: string[]): number => modes.filter((mode) => wanted.includes(mode)).length
+    return {
+      liveJobWorkers: this.#jobWorkers.live().length,
+      runningLoads: modes.filter((mode) => !hasEnded(mode)).length,
+      completedLoads: countOf('COMPLETED'),
+      failedLoads: countOf('FAILED', 'PARTIAL'),
+      cancelledLoads: countOf('CANCELLED'),
+      queue: this.#deps.queueDescription,
+      queueHealthy: this.#dispatcher.queueError === undefined,
+      jobWorkers: this.#jobWorkers.infos(),
+      tasksOut: this.#outstanding.size,
+      queueWarnings: [...(await this.#deps.queue.warnings())],
+    }
+  }
+}

@@ -1,0 +1,291 @@
+// Why: what a load would read, write, cost and take is told before it begins. How: the listing and the planner of the load
+// itself, over a copy of the placement's books; nothing is journaled, nothing goes out. Plans are in memory, a bounded
+// number of them, and are forgotten after some minutes.
+import { bandwidthAt, parseBandwidth } from '../../base/flow/bandwidth.ts'
+import { parseBytes } from '../../base/bytes.ts'
+import type { Clock } from '../../base/clock.ts'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import { formatPath, parsePath } from '../../base/paths.ts'
+import type { SubmitLoad } from '../../load/state/load-commands.ts'
+import { costOf, getRequests, type ReadShape } from '../../load/plan/cost.ts'
+import { estimateOf } from '../../load/state/estimate.ts'
+import type { Placement } from '../../load/placing/placement.ts'
+import { pieceBytes, setBytes } from '../../load/load.ts'
+import type { PagePlan } from '../../load/plan/planner.ts'
+import { rateSamples } from '../../load/state/rate-samples.ts'
+import type { Tables } from '../../load/state/load-tables.ts'
+import type { PlanReport } from '../../wire/generated/job.ts'
+import type { MasterServiceDefinition, NamespaceInfo } from '../../wire/generated/master.ts'
+import type { Service } from '../../wire/service.ts'
+import type { ClusterView } from '../dispatch/cluster-view.ts'
+import { LoadListing, planStaging, type ListingPage } from './file-pages.ts'
+import { planListed, plannerOptionsOf, refusalOf } from './page-planning.ts'
+import type { JobMasterOptions } from '../options/job-master-options.ts'
+
+export interface PlanDependencies {
+  readonly tables: Tables
+  readonly master: Service<MasterServiceDefinition>
+  readonly cluster: ClusterView
+  readonly clock: Clock
+  readonly options: JobMasterOptions
+}
+
+type StoreTerms = JobMasterOptions['storeTerms']
+
+/** Files that a plan names. */
+const failingNamedMax = 20
+const plansMax = 64
+const runningMax = 8
+const keepMs = 10 * 60_000
+const retryMs = 500
+const reportLookMs = 250
+/** A plan that nobody asks for any more is given up. */
+const unaskedMs = 60_000
+
+interface Plan {
+  readonly report: PlanReport
+  readonly createdMs: number
+  /** When somebody last asked for it. */
+  askedMs: number
+}
+
+export class LoadPlans {
+  readonly #deps: PlanDependencies
+  readonly #plans = new Map<string, Plan>()
+  #next = 1
+
+  constructor(deps: PlanDependencies) {
+    this.#deps = deps
+  }
+
+  /** Begins a plan of a submission that was found good. `keep` gets the work. @throws SkeinError resource_exhausted (too many at once) */
+  start(command: SubmitLoad, stop: AbortSignal, keep: (work: Promise<void>) => void): string {
+    this.#forget()
+    if ([...this.#plans.values()].filter(({ report }) => !report.done).length >= runningMax)
+      throw new SkeinError('resource_exhausted', `${runningMax} plans are being made: try again in a moment`, { retryable: false })
+    const planId = `P${this.#next}-${this.#deps.clock.nowMs().toString(36)}`
+    this.#next += 1
+    const report = emptyReport(planId, command.path)
+    const now = this.#deps.clock.monotonicMs()
+    const plan = { report, createdMs: now, askedMs: now }
+    this.#plans.set(planId, plan)
+    keep(this.#make(command, plan, stop))
+    return planId
+  }
+
+  /** @throws SkeinError not_found */
+  get(planId: string): PlanReport {
+    const plan = this.#plans.get(planId)
+    if (plan === undefined) throw new SkeinError('not_found', `there is no plan ${planId}: plans are kept for ${keepMs / 60_000} minutes`)
+    plan.askedMs = this.#deps.clock.monotonicMs()
+    return { ...plan.report, placement: plan.report.placement.map((row) => ({ ...row })), failing: [...plan.report.failing] }
+  }
+
+  #forget(): void {
+    const now = this.#deps.clock.monotonicMs()
+    for (const [planId, { report, createdMs }] of this.#plans)
+      if (report.done && (now - createdMs > keepMs || this.#plans.size >= plansMax)) this.#plans.delete(planId)
+  }
+
+  async #make(command: SubmitLoad, plan: Plan, stop: AbortSignal): Promise<void> {
+    const { report } = plan
+    try {
+      await this.#fill(command, plan, stop)
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      report.error = error.message
+      report.errorCode = error.code
+    }
+    report.done = true
+  }
+
+  async #fill(command: SubmitLoad, plan: Plan, stop: AbortSignal): Promise<void> {
+    const { cluster, options, master, clock } = this.#deps
+    const { report } = plan
+    await cluster.refresh(stop)
+    const info = await master.getNamespace({ name: parsePath(command.path).namespace }, { signal: stop })
+    const terms = storeTerms(info, options.storeTerms)
+    const startedMs = clock.monotonicMs()
+    let books = await this.#plan(command, plan, terms.reads, stop)
+    // As a load does before it is refused: reports may not say yet what another one that has just ended gave back, or what was freed.
+    while (books.shortBytes > 0 && cluster.placement.mayHaveMore(startedMs, clock.monotonicMs())) {
+      await clock.sleep(reportLookMs, stop)
+      await cluster.refresh(stop)
+      if (cluster.placement.mayHaveMore(startedMs, clock.monotonicMs())) continue
+      Object.assign(report, emptyReport(report.planId, report.path))
+      books = await this.#plan(command, plan, terms.reads, stop)
+    }
+    books.close(command.options.evict === true)
+    if (books.shortBytes > 0) {
+      const refused = refusalOf(command.path, books.shortBytes)
+      report.missingBytes = refused.missingBytes
+      report.error = refused.error.message
+      report.errorCode = refused.error.code
+    }
+    this.#tellTime(command, info, report, books.filesToLoad)
+    const cost = costOf({ gets: report.getRequests, lists: report.listRequests, bytes: report.bytesToLoad }, terms.prices, sourceOf(info))
+    if (cost.amount !== undefined) report.cost = cost.amount
+    report.currency = cost.amount === undefined ? '' : terms.prices.currency
+    report.costBasis = cost.basis
+  }
+
+  /** The whole of it, over a copy of the books. */
+  async #plan(command: SubmitLoad, plan: Plan, reads: ReadShape, stop: AbortSignal): Promise<PlanBooks> {
+    const { cluster, options, clock } = this.#deps
+    const { report } = plan
+    const placement = cluster.placement.copy()
+    const books = new PlanBooks(report, placement, reads)
+    const listing = new LoadListing(command, this.#deps, () => planStaging)
+    const live = cluster.liveCount()
+    let cursor = ''
+    let shortBooks: Placement | undefined
+    do {
+      const page = await this.#page(listing, cursor, stop)
+      if (clock.monotonicMs() - plan.askedMs > unaskedMs) throw new SkeinError('cancelled', 'nobody asked for the plan any more')
+      listing.taken(page)
+      const planner = { ...plannerOptionsOf(command.options, options, report.files, live), shortBooks }
+      const planned = planListed(page, command.options, planner, placement)
+      shortBooks = planned.shortBooks
+      books.add(page, planned)
+      cursor = page.nextCursor
+    } while (cursor !== '')
+    return books
+  }
+
+  async #page(listing: LoadListing, cursor: string, stop: AbortSignal): Promise<ListingPage> {
+    const { clock, options } = this.#deps
+    const until = clock.monotonicMs() + options.listingPatienceMs
+    for (;;) {
+      try {
+        return await listing.page(cursor, options.pageFiles, stop)
+      } catch (thrown) {
+        const error = toSkeinError(thrown)
+        if (stop.aborted || !error.retryable || clock.monotonicMs() >= until) throw error
+        await clock.sleep(retryMs, stop)
+      }
+    }
+  }
+
+  #tellTime(command: SubmitLoad, info: NamespaceInfo, report: PlanReport, files: number): void {
+    const { tables, clock } = this.#deps
+    const { namespaceId, name: namespace } = info
+    const work = { namespaceId, namespace, bytes: report.bytesToLoad, files }
+    const estimate = estimateOf(work, rateSamples(tables))
+    report.rateBytesPerSecond = estimate.bytesPerSecond
+    report.rateFilesPerSecond = estimate.filesPerSecond
+    report.rateBasis = estimate.basis
+    const limit = bandwidthAt(parseBandwidth(command.options.bandwidth ?? '', '--bandwidth'), clock.nowMs())
+    const limitedMs = limit === undefined || limit === 0 ? 0 : (report.bytesToLoad / limit) * 1000
+    const { lowMs = 0, highMs = 0 } = estimate.range ?? {}
+    const isLimited = limitedMs > lowMs
+    if (isLimited) report.rateBasis = `--bandwidth ${command.options.bandwidth ?? ''}; ${estimate.basis}`
+    // A load that would be refused takes no time, and not 0 ms either.
+    if (report.error !== '' || (estimate.range === undefined && !isLimited)) return
+    report.estimateLowMs = Math.max(lowMs, limitedMs)
+    report.estimateHighMs = Math.max(highMs, limitedMs)
+    report.estimateMs = report.estimateHighMs
+  }
+}
+
+/** Adds up page after page. */
+class PlanBooks {
+  readonly #report: PlanReport
+  readonly #reads: ReadShape
+  readonly #rows = new Map<string, PlanReport['placement'][number]>()
+  /** Bytes of files that no worker has room for. */
+  shortBytes = 0
+  filesToLoad = 0
+
+  constructor(report: PlanReport, placement: Placement, reads: ReadShape) {
+    this.#report = report
+    this.#reads = reads
+    for (const { workerId, hostname, capacityBytes } of placement.liveWorkers()) {
+      const freeBytes = placement.freeBytes(workerId)
+      this.#rows.set(workerId, { workerId, hostname, bytes: 0, blocks: 0, freeBytes })
+      report.capacityBytes += capacityBytes
+      report.freeBytes += freeBytes
+    }
+    // The submission looks at the path once before the listing begins.
+    report.listRequests = 1
+  }
+
+  add(page: ListingPage, plan: PagePlan): void {
+    const report = this.#report
+    report.files += plan.counts.files
+    report.bytes += plan.counts.bytes
+    report.filesCached += plan.counts.filesCached
+    report.bytesCached += plan.counts.bytesCached
+    report.filesExcluded += page.filesExcluded
+    report.listRequests += page.lists + page.looks
+    const failing = plan.failed.filter(({ code }) => code !== 'resource_exhausted')
+    const [first] = failing
+    if (report.filesFailing === 0 && first !== undefined) report.failingCode = first.code
+    report.filesFailing += failing.length
+    const { namespace } = parsePath(report.path)
+    const named = failing.slice(0, failingNamedMax - report.failing.length)
+    report.failing.push(...named.map(({ key, reason }) => ({ path: formatPath({ namespace, key }), reason })))
+    report.tasks += plan.sets.length
+    this.shortBytes += plan.missingBytes
+    const files = new Set<number>()
+    for (const set of plan.sets) {
+      const bytes = setBytes(set)
+      if (set.verify === true) {
+        report.filesCached += set.pieces.length
+        report.bytesCached += bytes
+        continue
+      }
+      report.bytesToLoad += bytes
+      report.bytesToWrite += bytes * set.targets.length
+      for (const piece of set.pieces) {
+        files.add(piece.fileId)
+        report.blocks += piece.blockCount
+        report.getRequests += getRequests(piece, this.#reads)
+        for (const target of set.targets) {
+          const row = this.#rows.get(target)
+          if (row === undefined) continue
+          row.bytes += pieceBytes(piece)
+          row.blocks += piece.blockCount
+        }
+      }
+    }
+    this.filesToLoad += files.size
+  }
+
+  close(mayEvict: boolean): void {
+    const rows = [...this.#rows.values()]
+    this.#report.placement = rows
+    if (mayEvict) this.#report.evictBytes = rows.reduce((sum, row) => sum + Math.max(0, row.bytes - row.freeBytes), 0)
+  }
+}
+
+/** The terms of a namespace: its attributes over the configuration, whose prices are those of object stores. */
+function storeTerms({ attributes, uri }: NamespaceInfo, configured: StoreTerms): StoreTerms {
+  const { reads, prices } = configured
+  const given = (key: string): number | undefined => (attributes[key] === undefined ? undefined : Number(attributes[key]))
+  const ofStore = uri.startsWith('file:') ? { ...prices, getPer10k: undefined, listPer10k: undefined, egressPerGb: undefined } : prices
+  const range = attributes['fs.cosn.read.ahead.block.size']
+  return {
+    reads: { ...reads, rangeBytes: range === undefined ? reads.rangeBytes : parseBytes(range) },
+    prices: {
+      getPer10k: given('skein.price.get.per10k') ?? ofStore.getPer10k,
+      listPer10k: given('skein.price.list.per10k') ?? ofStore.listPer10k,
+      egressPerGb: given('skein.price.egress.per.gb') ?? ofStore.egressPerGb,
+      currency: attributes['skein.price.currency'] ?? prices.currency,
+    },
+  }
+}
+
+function sourceOf({ attributes, name }: NamespaceInfo): string {
+  const own = Object.keys(attributes).some((key) => key.startsWith('skein.price.'))
+  return own ? `attributes of /${name}` : 'configuration'
+}
+
+function emptyReport(planId: string, path: string): PlanReport {
+  return {
+    ...{ planId, path, done: false, error: '', errorCode: '', placement: [], failing: [], rateBasis: '', currency: '', costBasis: '' },
+    ...{ files: 0, bytes: 0, filesCached: 0, bytesCached: 0, filesFailing: 0, filesExcluded: 0 },
+    ...{ bytesToLoad: 0, bytesToWrite: 0, blocks: 0, tasks: 0, listRequests: 0, getRequests: 0 },
+    ...{ capacityBytes: 0, freeBytes: 0, evictBytes: 0, missingBytes: 0 },
+    ...{ rateBytesPerSecond: 0, rateFilesPerSecond: 0, estimateMs: 0 },
+  }
+}

@@ -1,0 +1,285 @@
+// Why: planning takes one page of files after the other, and must not know whether they come from a store's listing or from
+// a staged list of paths, which of them are wanted, and what the listing found new. How: one function gives the page at
+// a cursor. Of a list each path is asked for by itself, several at a time: a file by its name, a directory by its listing.
+import type { Clock } from '../../base/clock.ts'
+import { Turns } from '../../base/flow/turns.ts'
+import { isSkeinError } from '../../base/errors.ts'
+import { formatPath, parsePath } from '../../base/paths.ts'
+import type { IndexItem } from '../../load/state/list-parts.ts'
+import type { Delta } from '../../load/state/load-commands.ts'
+import type { LoadOptions } from '../../load/load.ts'
+import type { ListedFile } from '../../load/plan/planner.ts'
+import { isSelective, nameBelow, type SelectableFile, selectorOf, type Selector } from '../../load/choice/selection.ts'
+import type { Tables } from '../../load/state/load-tables.ts'
+import type { MasterServiceDefinition, SyncedFile, SyncPageResponse } from '../../wire/generated/master.ts'
+import type { Service } from '../../wire/service.ts'
+
+/** Paths of a list that are asked for at once. */
+const lookupsMax = 32
+/** Items of a part of a list, at most: position / partItemsMax is the part. */
+export const partItemsMax = 1000
+
+/** What is to be listed. */
+export interface Listable {
+  readonly path: string
+  readonly indexId?: string | undefined
+  readonly options: Pick<LoadOptions, 'selection'>
+}
+
+/** How the master is asked: the staging of an atomic load. */
+export interface ListingTerms {
+  readonly stagingId?: string
+  readonly stagingExpiresMs?: number
+}
+
+/** Of a plan, which only looks: an id that is no path, under which the master keeps nothing and shows nothing new. */
+export const planStaging: ListingTerms = { stagingId: 'plan' }
+
+export interface ListingPage {
+  readonly namespaceId: string
+  /** The wanted ones. */
+  readonly files: readonly ListedFile[]
+  /** Empty: the listing has ended. */
+  readonly nextCursor: string
+  readonly delta: Delta
+  readonly filesExcluded: number
+  /** Of an atomic load: exactly what it is put aside in. */
+  readonly stagingId?: string
+  /** Requests to the store that it took: listings, and looks at single objects. */
+  readonly lists: number
+  readonly looks: number
+}
+
+/** The listing of one load, page by page. What changed is told by the master once, so it is kept here until its page is taken. */
+export class LoadListing {
+  readonly #master: Pick<Service<MasterServiceDefinition>, 'getNamespace' | 'syncPage' | 'refreshFile'>
+  readonly #tables: Pick<Tables, 'indexes' | 'indexParts'>
+  readonly #clock: Clock
+  readonly #load: Listable
+  readonly #terms: () => ListingTerms
+  readonly #selector: Selector | undefined
+  readonly #changes = new Map<string, string>()
+  #removed = 0
+  #stagingId: string | undefined
+  #namespaceId: string | undefined
+
+  /** @throws SkeinError invalid_argument (a glob that is none) */
+  constructor(
+    load: Listable,
+    deps: {
+      readonly master: Pick<Service<MasterServiceDefinition>, 'getNamespace' | 'syncPage' | 'refreshFile'>
+      readonly tables: Pick<Tables, 'indexes' | 'indexParts'>
+      readonly clock: Clock
+    },
+    terms: () => ListingTerms = () => ({}),
+  ) {
+    this.#load = load
+    this.#master = deps.master
+    this.#tables = deps.tables
+    this.#clock = deps.clock
+    this.#terms = terms
+    const { selection } = load.options
+    this.#selector = selection !== undefined && isSelective(selection) ? selectorOf(selection) : undefined
+  }
+
+  /**
+   * The page at a cursor (empty: the first one), of about `limit` objects. The same page may be asked for again.
+   * @throws SkeinError those of SyncPage
+   */
+  async page(cursor: string, limit: number, signal: AbortSignal): Promise<ListingPage> {
+    if (this.#load.indexId !== undefined) return await this.#indexPage(this.#load.indexId, cursor, limit, signal)
+    const { path } = this.#load
+    const answer = await this.#sync(path, cursor, limit, signal)
+    const looks = cursor === '' && mayBeFile(path) ? 1 : 0
+    return await this.#pageOf(
+      answer.namespaceId,
+      answer.files.map((file) => ({ file, root: path, item: undefined })),
+      answer.nextCursor,
+      { lists: 1, looks, signal },
+    )
+  }
+
+  /** Whoever takes a page says so, before the next one is asked for: what it found new is counted once. */
+  taken(page: ListingPage): void {
+    for (const { key } of page.files) this.#changes.delete(key)
+    this.#removed -= page.delta.filesRemoved
+  }
+
+  async #sync(path: string, cursor: string, limit: number, signal: AbortSignal): Promise<SyncPageResponse> {
+    const answer = await this.#master.syncPage({ path, cursor, limit, ...this.#exactTerms() }, { signal })
+    this.#stagingId ??= answer.stagingId
+    for (const { key, change = '' } of answer.files) if (change !== '') this.#changes.set(key, change)
+    this.#removed += answer.removed ?? 0
+    return answer
+  }
+
+  /** All pages must be put aside together: one that comes after the others' time is over is refused. */
+  #exactTerms(): ListingTerms {
+    const terms = this.#terms()
+    return this.#stagingId === undefined || terms.stagingId === undefined ? terms : { ...terms, stagingId: this.#stagingId }
+  }
+
+  async #pageOf(
+    namespaceId: string,
+    found: readonly Found[],
+    nextCursor: string,
+    { lists, looks, signal }: { readonly lists: number; readonly looks: number; readonly signal: AbortSignal },
+  ): Promise<ListingPage> {
+    const turns = new Turns(this.#clock)
+    let [filesAdded, filesChanged, filesExcluded] = [0, 0, 0]
+    const files: ListedFile[] = []
+    for (const { file, root, item } of found) {
+      if (this.#selector !== undefined && turns.isOver) await turns.pause(signal)
+      const isMarker = file.length === 0 && (file.key === '' || file.key.endsWith('/')) && file.problem === ''
+      if (!isMarker && this.#selector !== undefined && !this.#selector(nameBelow(parsePath(root).key, file.key), selectable(file))) {
+        filesExcluded += 1
+        this.#changes.delete(file.key)
+        continue
+      }
+      const change = this.#changes.get(file.key)
+      if (change === 'ADDED') filesAdded += 1
+      else if (change === 'CHANGED') filesChanged += 1
+      files.push(item === undefined ? file : ofItem(file, item))
+    }
+    const delta = { filesAdded, filesChanged, filesRemoved: this.#removed }
+    const staged = this.#stagingId === undefined ? {} : { stagingId: this.#stagingId }
+    return { namespaceId, files, nextCursor, delta, filesExcluded, lists, looks, ...staged }
+  }
+
+  // ---- a staged list ----
+
+  async #indexPage(indexId: string, cursor: string, limit: number, signal: AbortSignal): Promise<ListingPage> {
+    const namespaceId = await this.#namespace(signal)
+    const found: Found[] = []
+    let [lists, looks] = [0, 0]
+    let position = positionOf(cursor)
+    for (;;) {
+      const items =
+        position.inner === '' ? this.#items(indexId, position.item, Math.min(lookupsMax, limit)) : this.#items(indexId, position.item, 1)
+      if (items.length === 0) return await this.#pageOf(namespaceId, found, '', { lists, looks, signal })
+      const { inner } = position
+      const answers = await Promise.all(items.map((item) => this.#lookUp(namespaceId, item, inner, limit, signal)))
+      for (const [index, answer] of answers.entries()) {
+        lists += answer.lists
+        looks += answer.looks
+        // A directory with more pages than one, or one that would make the page too long, begins a page of its own.
+        if (found.length > 0 && found.length + answer.found.length > limit) {
+          return await this.#pageOf(namespaceId, found, cursorOf({ item: position.item + index, inner: '' }), { lists, looks, signal })
+        }
+        found.push(...answer.found)
+        if (answer.nextCursor !== '')
+          return await this.#pageOf(namespaceId, found, cursorOf({ item: position.item + index, inner: answer.nextCursor }), {
+            lists,
+            looks,
+            signal,
+          })
+      }
+      position = { item: position.item + items.length, inner: '' }
+      if (found.length >= limit) {
+        const more = this.#items(indexId, position.item, 1).length > 0
+        return await this.#pageOf(namespaceId, found, more ? cursorOf(position) : '', { lists, looks, signal })
+      }
+    }
+  }
+
+  async #namespace(signal: AbortSignal): Promise<string> {
+    const { namespace } = parsePath(this.#load.path)
+    this.#namespaceId ??= (await this.#master.getNamespace({ name: namespace }, { signal })).namespaceId
+    return this.#namespaceId
+  }
+
+  /** Up to `count` items of one part. */
+  #items(indexId: string, from: number, count: number): readonly IndexItem[] {
+    const part = Math.floor(from / partItemsMax)
+    const items = this.#tables.indexParts.get([indexId, part]) ?? []
+    return items.slice(from % partItemsMax, (from % partItemsMax) + count)
+  }
+
+  async #lookUp(namespaceId: string, item: IndexItem, inner: string, limit: number, signal: AbortSignal): Promise<Answer> {
+    const path = parsePath(item.path)
+    let looks = 0
+    if (inner === '' && mayBeFile(item.path)) {
+      looks = 1
+      const file = await this.#file(namespaceId, path.key, signal)
+      if (file !== undefined) return { found: [{ file, root: item.path, item }], nextCursor: '', lists: 0, looks }
+    }
+    const directory = formatPath(path.key === '' || path.key.endsWith('/') ? path : { ...path, key: `${path.key}/` })
+    try {
+      const answer = await this.#sync(directory, inner, limit, signal)
+      return { found: answer.files.map((file) => ({ file, root: directory, item })), nextCursor: answer.nextCursor, lists: 1, looks }
+    } catch (thrown) {
+      if (!isSkeinError(thrown, 'not_found') || thrown.reason !== undefined) throw thrown
+      return { found: [{ file: missing(path.key), root: item.path, item }], nextCursor: '', lists: 1, looks }
+    }
+  }
+
+  /** The file of this key; undefined when there is none. */
+  async #file(namespaceId: string, key: string, signal: AbortSignal): Promise<Found['file'] | undefined> {
+    try {
+      const { stagingId } = this.#exactTerms()
+      const answer = await this.#master.refreshFile({ namespaceId, key, ...(stagingId !== undefined && { stagingId }) }, { signal })
+      const { file } = answer
+      this.#stagingId ??= answer.stagingId
+      if (file?.change !== undefined && file.change !== '') this.#changes.set(key, file.change)
+      return file
+    } catch (thrown) {
+      if (isSkeinError(thrown, 'not_found') && thrown.reason === undefined) return undefined
+      if (isSkeinError(thrown, 'failed_precondition', 'staging_expired')) throw thrown
+      // What cannot be cached is that one file's failure.
+      if (isSkeinError(thrown, 'failed_precondition')) return { ...missing(key), problem: thrown.message, problemCode: thrown.code }
+      throw thrown
+    }
+  }
+}
+
+/** An object without a version is one that the store could not show. */
+function selectable(file: SyncedFile): SelectableFile {
+  return file.problem !== '' && file.etag === '' && file.length === 0 ? { length: undefined } : file
+}
+
+interface Found {
+  readonly file: SyncedFile & Pick<ListedFile, 'problemCode'>
+  /** The path under which it was found. */
+  readonly root: string
+  readonly item: IndexItem | undefined
+}
+
+interface Answer {
+  readonly found: readonly Found[]
+  readonly nextCursor: string
+  readonly lists: number
+  readonly looks: number
+}
+
+interface Position {
+  readonly item: number
+  /** Within the directory that the item names. */
+  readonly inner: string
+}
+
+/** A list's cursor: the item's number, and the place in its listing. */
+function cursorOf({ item, inner }: Position): string {
+  return `${item}:${inner}`
+}
+
+function positionOf(cursor: string): Position {
+  if (cursor === '') return { item: 0, inner: '' }
+  const colon = cursor.indexOf(':')
+  return { item: Number(cursor.slice(0, colon)), inner: cursor.slice(colon + 1) }
+}
+
+function mayBeFile(path: string): boolean {
+  const { key } = parsePath(path)
+  return key !== '' && !key.endsWith('/')
+}
+
+function missing(key: string): SyncedFile & Pick<ListedFile, 'problemCode'> {
+  const problem = 'there is no such file or directory at the store'
+  return { fileId: 0, key, length: 0, etag: '', blockSizeBytes: 1, blocks: [], problem, problemCode: 'not_found' }
+}
+
+function ofItem(file: Found['file'], { replication, etag }: IndexItem): ListedFile {
+  const own = replication === undefined ? file : { ...file, replication }
+  if (etag === undefined || file.problem !== '' || file.etag === etag) return own
+  return { ...own, problem: `the store has another version: its ETag is ${file.etag}, wanted is ${etag}` }
+}

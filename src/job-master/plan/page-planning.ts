@@ -1,0 +1,346 @@
+// Why: a listing of a billion objects must not be in memory, and a load that cannot fit should not begin. How: page by
+// page from the master, each page one command; nothing goes out before the listing has ended or the gate's time has
+// passed, and planning pauses while enough sets wait.
+import { formatBytes } from '../../base/bytes.ts'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import { stagingOf, wishOf, type LoadOptions, type LoadRecord } from '../../load/load.ts'
+import { planMetadata } from '../../load/plan/metadata-plan.ts'
+import { keepReplication } from '../../load/plan/kept-replication.ts'
+import { filesWithin, groupFilesOf, planPage, releasePlan, type PagePlan, type PlannerOptions } from '../../load/plan/planner.ts'
+import { settleMs, type Placement } from '../../load/placing/placement.ts'
+import { LoadListing, type ListingPage } from './file-pages.ts'
+import { retargetHeldSets } from './retarget.ts'
+import type { JobMasterOptions } from '../options/job-master-options.ts'
+import type { RunningLoad } from '../running-load.ts'
+
+/** Of one page of the listing: what is planned at once holds up everything else, and must fit into one entry of the journal. */
+const setsPerPageMax = 2000
+const reportLookMs = 250
+
+export interface Refusal {
+  readonly error: SkeinError
+  readonly missingBytes: number
+}
+
+/** Plans until the listing has ended. Gives the refusal when nothing has gone out and the load does not fit. */
+export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promise<Refusal | undefined> {
+  const { clock, options, dispatcher, cluster } = runner.deps
+  const { loadId } = runner
+  const placement = cluster.placementOf(loadId)
+  let gateOpen = false
+  let isGateDue = false
+  // Nothing goes out while it is asked whether there is room: what began could no longer be refused as a whole.
+  let isGateHeld = false
+  const openGate = (): void => {
+    isGateDue = true
+    if (isGateHeld) return
+    gateOpen = true
+    dispatcher.openLoad(loadId, runner.load().options.activeJobs)
+  }
+  const closed = new AbortController()
+  const cancelTimer = clock.schedule(options.gateMs, () => {
+    if (!closed.signal.aborted && !signal.aborted) openGate()
+  })
+  const listing = new ListingAhead(runner, signal)
+  const shortage: Shortage = { sinceMs: undefined }
+  const short: ShortBooks = { books: undefined }
+  try {
+    let isShort = false
+    for (let load = runner.load(); !load.listingDone; load = runner.load()) {
+      if (await mustPause(runner, load, shortage, signal)) continue
+      const page = await listing.page(load)
+      if (page === undefined) break
+      let plan: PagePlan | undefined = isShort
+        ? planThePage(runner, load, page, short)
+        : await planWithAllWorkers(runner, load, page, { shortage, short }, signal)
+      if (plan === undefined) break
+      if (plan.missingBytes > 0 && !gateOpen) {
+        isGateHeld = true
+        plan = await planWithSettledReports(runner, load, page, { plan, short }, signal)
+        isGateHeld = false
+        // A listing that ends here is refused; a longer one may have room for the rest.
+        if (isGateDue && (plan.missingBytes === 0 || page.nextCursor !== '')) openGate()
+      }
+      if (plan.missingBytes > 0 && gateOpen && !isShort) {
+        releasePlan(plan, placement)
+        await waitForSettledRoom(runner, signal)
+        plan = planThePage(runner, load, page, short)
+        isShort = plan.missingBytes > 0
+      }
+      const { namespaceId, nextCursor } = page
+      short.books = plan.shortBooks
+      const {
+        held: _held,
+        shortBooks: _books,
+        ...planned
+      } = { ...plan, ...(page.stagingId !== undefined && { stagingId: page.stagingId }) }
+      await runner.submit({
+        type: 'PagePlanned',
+        nowMs: clock.nowMs(),
+        loadId,
+        page: load.pagesPlanned,
+        namespaceId,
+        nextCursor,
+        ...planned,
+      })
+      runner.notify(true)
+      dispatcher.notify()
+    }
+    return gateOpen ? undefined : refusal(runner)
+  } finally {
+    closed.abort()
+    cancelTimer()
+    runner.waitFor('')
+  }
+}
+
+/** Since when there are too few workers to plan for. */
+interface Shortage {
+  sinceMs: number | undefined
+}
+
+/** What the pages before left in the books of what is short. */
+interface ShortBooks {
+  books: Placement | undefined
+}
+
+/** Waits while there is enough planned, or too few workers to plan for; true when it waited. */
+async function mustPause(runner: RunningLoad, load: LoadRecord, shortage: Shortage, signal: AbortSignal): Promise<boolean> {
+  const { cluster, options, outstanding } = runner.deps
+  const { replication } = load.options
+  if (isPlannedAhead(load, outstanding.countOf(load.loadId), options)) {
+    await pauseAndMove(runner, signal)
+    return true
+  }
+  if (load.options.metadataOnly !== true && (!cluster.known || cluster.liveCount() < replication)) {
+    await cluster.refresh(signal)
+    if (cluster.known && cluster.liveCount() >= replication) return true
+    runner.waitFor(
+      cluster.masterError === undefined
+        ? `waiting for workers: ${cluster.liveCount()} live, ${replication} needed`
+        : `the master does not answer: ${cluster.masterError.message}`,
+    )
+    await pauseAndMove(runner, signal)
+    await stopWithoutWorkers(runner, load, shortage)
+    return true
+  }
+  shortage.sinceMs = undefined
+  runner.waitFor('')
+  return false
+}
+
+/** Whether enough waits: planning further would only let the listing grow old, and the tables. */
+export function isPlannedAhead(
+  { openSets, counts, options: { activeJobs } }: Pick<LoadRecord, 'openSets' | 'counts' | 'options'>,
+  setsOut: number,
+  { plannedAheadFactor, plannedFilesMax }: Pick<JobMasterOptions, 'plannedAheadFactor' | 'plannedFilesMax'>,
+): boolean {
+  if (openSets > activeJobs * plannedAheadFactor) return true
+  if (openSets <= setsOut) return false
+  const openFiles = counts.files - counts.filesCached - counts.filesLoaded - counts.filesFailed
+  return openFiles * (1 - setsOut / openSets) > plannedFilesMax
+}
+
+/** Waits a moment, and moves the sets on that wait for workers: a lost one's go elsewhere, or are given up in the end. */
+async function pauseAndMove(runner: RunningLoad, signal: AbortSignal): Promise<void> {
+  await runner.pause(500, signal)
+  await retargetHeldSets(runner.deps, runner.loadId)
+  await runner.giveUpStalled()
+}
+
+/** Ends the listing when the workers that are missing have not come for the time of the load's patience. */
+async function stopWithoutWorkers(runner: RunningLoad, load: LoadRecord, shortage: Shortage): Promise<void> {
+  const { cluster, clock, options, logger } = runner.deps
+  // The master's silence is no news of the workers.
+  if (cluster.masterError !== undefined) shortage.sinceMs = undefined
+  else shortage.sinceMs ??= clock.monotonicMs()
+  if (shortage.sinceMs === undefined || clock.monotonicMs() - shortage.sinceMs < options.patienceMs || !runner.outOfPatience()) return
+  const { loadId, path } = load
+  const reason = `the listing of ${path} stopped: too few workers, ${cluster.liveCount()} live, ${load.options.replication} needed`
+  logger.warn('a listing was stopped', { loadId, reason })
+  await runner.submit({ type: 'ListingStopped', nowMs: clock.nowMs(), loadId, reason, errorCode: 'unavailable' })
+}
+
+/** Reads the listing one page ahead: the store answers while the page before is planned and written down. */
+class ListingAhead {
+  readonly #runner: RunningLoad
+  readonly #signal: AbortSignal
+  readonly #listing: LoadListing
+  /** Objects to ask for: fewer where they make many sets. */
+  #limit: number
+  #next: { readonly cursor: string; readonly page: Promise<ListingPage | SkeinError> } | undefined
+
+  constructor(runner: RunningLoad, signal: AbortSignal) {
+    this.#runner = runner
+    this.#signal = signal
+    this.#listing = new LoadListing(runner.load(), runner.deps, () => stagingOf(runner.load(), runner.deps.clock.nowMs()))
+    this.#limit = runner.deps.options.pageFiles
+  }
+
+  /** The page at the load's cursor; undefined when the listing was stopped because it cannot be read. */
+  async page(load: LoadRecord): Promise<ListingPage | undefined> {
+    const { clock, options, logger } = this.#runner.deps
+    const until = clock.monotonicMs() + options.listingPatienceMs
+    for (;;) {
+      const answer = await this.#ask(load.cursor)
+      this.#next = undefined
+      if (!(answer instanceof SkeinError)) {
+        this.#runner.waitFor('')
+        if (this.#isTooLong(load, answer)) continue
+        this.#listing.taken(answer)
+        if (answer.nextCursor !== '') void this.#ask(answer.nextCursor)
+        return answer
+      }
+      if (this.#signal.aborted || answer.reason === 'staging_expired') throw answer
+      if (answer.retryable && clock.monotonicMs() < until) {
+        this.#runner.waitFor(`the listing waits: ${answer.message}`)
+        await this.#runner.pause(500, this.#signal)
+        continue
+      }
+      logger.warn('a listing was stopped', { loadId: load.loadId, error: answer })
+      const reason = `the listing of ${load.path} stopped: ${answer.message}`
+      await this.#runner.submit({ type: 'ListingStopped', nowMs: clock.nowMs(), loadId: load.loadId, reason, errorCode: answer.code })
+      return undefined
+    }
+  }
+
+  /** Whether the page must be asked for again, with fewer objects: only the listing can say where such a page ends. */
+  #isTooLong(load: LoadRecord, { files }: ListingPage): boolean {
+    const { options, cluster } = this.#runner.deps
+    if (load.options.metadataOnly === true) return false
+    const within = (sets: number): number => filesWithin(files, plannerOf(this.#runner, load), cluster.placement, sets)
+    const fits = within(setsPerPageMax)
+    if (fits < files.length && this.#limit > 1) {
+      this.#limit = Math.min(fits, this.#limit - 1)
+      return true
+    }
+    // After a page that fits easily the next one may be longer.
+    if (this.#limit < options.pageFiles && within(setsPerPageMax / 2) === files.length)
+      this.#limit = Math.min(this.#limit * 2, options.pageFiles)
+    return false
+  }
+
+  /** Never rejects, so that a page which nobody waits for yet cannot go unhandled. */
+  #ask(cursor: string): Promise<ListingPage | SkeinError> {
+    if (this.#next?.cursor === cursor) return this.#next.page
+    const page = this.#listing.page(cursor, this.#limit, this.#signal).catch(toSkeinError)
+    this.#next = { cursor, page }
+    return page
+  }
+}
+
+function planThePage(runner: RunningLoad, load: LoadRecord, page: ListingPage, short: ShortBooks): PagePlan {
+  const planner = { ...plannerOf(runner, load), shortBooks: short.books }
+  return planListed(page, load.options, planner, runner.deps.cluster.placementOf(runner.loadId))
+}
+
+/** One page of a listing as a load with these options plans it. */
+export function planListed(page: ListingPage, options: LoadOptions, planner: PlannerOptions, placement: Placement): PagePlan {
+  const holds = placement.liveWorkers().filter(({ workerId }) => placement.holdsFor(workerId, options.hosts))
+  const files = options.keepReplication === true ? page.files.map((file) => keepReplication(file, holds.length)) : page.files
+  const plan = options.metadataOnly === true ? planMetadata(files) : planPage(files, planner, placement)
+  return { ...plan, counts: { ...plan.counts, ...page.delta, filesExcluded: page.filesExcluded } }
+}
+
+/**
+ * Before it is said that something fits nowhere the workers are looked at again: they may have gone while the page was
+ * fetched, and a master that has just started may not have heard of all of them. Undefined: the listing was stopped.
+ */
+async function planWithAllWorkers(
+  runner: RunningLoad,
+  load: LoadRecord,
+  page: ListingPage,
+  { shortage, short }: { readonly shortage: Shortage; readonly short: ShortBooks },
+  signal: AbortSignal,
+): Promise<PagePlan | undefined> {
+  const { cluster, master } = runner.deps
+  for (;;) {
+    const plan = planThePage(runner, load, page, short)
+    if (plan.missingBytes === 0) return plan
+    const live = cluster.liveCount()
+    const safeMode = await master.getClusterSummary({}, { signal }).then(
+      (summary) => summary.safeMode,
+      () => true,
+    )
+    await cluster.refresh(signal)
+    const isWhole = !safeMode && cluster.masterError === undefined && cluster.liveCount() === live && live >= load.options.replication
+    if (isWhole) return plan
+    releasePlan(plan, cluster.placementOf(runner.loadId))
+    if (safeMode) await pauseAndMove(runner, signal)
+    while (!runner.load().listingDone && (await mustPause(runner, runner.load(), shortage, signal)));
+    if (runner.load().listingDone) return undefined
+  }
+}
+
+/**
+ * The same plan, or another one where it was short only of what other loads have written or freed so lately that no report says
+ * so yet: the workers' next reports are waited for, for a bounded time, as far as that can make the difference.
+ */
+async function planWithSettledReports(
+  runner: RunningLoad,
+  load: LoadRecord,
+  page: ListingPage,
+  { plan: first, short }: { readonly plan: PagePlan; readonly short: ShortBooks },
+  signal: AbortSignal,
+): Promise<PagePlan> {
+  const { cluster, clock } = runner.deps
+  const placement = cluster.placementOf(runner.loadId)
+  let plan = first
+  await cluster.refresh(signal)
+  const startedMs = clock.monotonicMs()
+  while (
+    plan.missingBytes > 0 &&
+    plan.missingBytes <= placement.unsettledBytes(startedMs) &&
+    placement.mayHaveMore(startedMs, clock.monotonicMs())
+  ) {
+    runner.waitFor('waiting for the cache workers to report their room')
+    await clock.sleep(reportLookMs, signal)
+    await cluster.refresh(signal)
+    releasePlan(plan, placement)
+    plan = planThePage(runner, load, page, short)
+  }
+  runner.waitFor('')
+  return plan
+}
+
+function plannerOf(runner: RunningLoad, load: LoadRecord): PlannerOptions {
+  const { options, cluster } = runner.deps
+  return plannerOptionsOf(load.options, options, load.counts.files, cluster.liveCount())
+}
+
+/** `filesPlanned`: those of the load's pages before. */
+export function plannerOptionsOf(
+  load: LoadOptions,
+  { batchBytes, largeSetBytes }: Pick<JobMasterOptions, 'batchBytes' | 'largeSetBytes'>,
+  filesPlanned: number,
+  liveWorkers: number,
+): PlannerOptions {
+  const { replication, batchSize } = load
+  const groupFiles = groupFilesOf(filesPlanned, liveWorkers, batchSize)
+  return { replication, batchFiles: batchSize, batchBytes, largeSetBytes, groupFiles, wish: wishOf(load), verify: load.verify === true }
+}
+
+/** Usage reports lag: before saying that there is no room, waits until nothing of this load is under way and reports are fresh. */
+async function waitForSettledRoom(runner: RunningLoad, signal: AbortSignal): Promise<void> {
+  const { cluster, clock } = runner.deps
+  while (runner.load().openSets > 0) {
+    await pauseAndMove(runner, signal)
+  }
+  const until = clock.monotonicMs() + 2 * settleMs
+  while (clock.monotonicMs() < until && !cluster.placement.settled) {
+    await clock.sleep(250, signal)
+    await cluster.refresh(signal)
+  }
+}
+
+function refusal(runner: RunningLoad): Refusal | undefined {
+  const load = runner.load()
+  if (load.missingCapacityBytes === 0 || load.counts.tasksDone > 0) return undefined
+  return refusalOf(load.path, load.missingCapacityBytes)
+}
+
+/** @param missingBytes what the planner found to fit nowhere */
+export function refusalOf(path: string, missingBytes: number): Refusal {
+  const message = `the cache has no room for ${path}: ${missingBytes} bytes (${formatBytes(missingBytes)}) are missing; free space, add workers, or load less`
+  return { error: new SkeinError('resource_exhausted', message), missingBytes }
+}

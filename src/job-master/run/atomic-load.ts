@@ -1,0 +1,124 @@
+// Why: an atomic load becomes visible in one step, or not at all. How: while it runs the master keeps its files aside, under
+// the load's path, for as long as the load says that it goes on; once the audit has found every block the master swaps them in,
+// which it may be asked more than once.
+import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import { equalRunningLoad } from '../../load/state/apply-load.ts'
+import type { SubmitLoad } from '../../load/state/load-commands.ts'
+import { formatLoadId, stagingOf } from '../../load/load.ts'
+import type { Tables } from '../../load/state/load-tables.ts'
+import type { RunningLoad } from '../running-load.ts'
+
+const againMs = 500
+const keepEveryMsMin = 250
+/** Far below what a timer can wait. */
+const keepEveryMsMax = 3_600_000
+const setsPerPage = 16
+const filesPerCall = 1000
+
+/**
+ * Runs the steps of a load; what an atomic one has put aside does not expire meanwhile, however short its time is. Where it
+ * has expired all the same, since nobody was there to keep it, `expired` ends the steps: what would be put aside from now
+ * on lacks what was, the removals above all.
+ */
+export async function whileKeptAside(runner: RunningLoad, steps: (expired: AbortSignal) => Promise<void>): Promise<void> {
+  const ended = new AbortController()
+  const expired = new AbortController()
+  const keeping = keepAside(runner, expired, ended.signal)
+  try {
+    await steps(expired.signal)
+  } finally {
+    ended.abort()
+    await keeping
+  }
+}
+
+/** A look at the path's first object says that its staging is still wanted. Does not throw. */
+async function keepAside(runner: RunningLoad, expired: AbortController, signal: AbortSignal): Promise<void> {
+  const { master, clock } = runner.deps
+  const { path, options, stagingId } = runner.load()
+  const keptMs = stagingOf({ path, options }, 0).stagingExpiresMs
+  // A load that goes on after a restart looks at once whether what it has put aside is there.
+  for (let isNew = stagingId === undefined; keptMs !== undefined && !signal.aborted; isNew = true) {
+    try {
+      if (isNew) await clock.sleep(Math.min(Math.max(keptMs / 4, keepEveryMsMin), keepEveryMsMax), signal)
+      if (runner.load().swapping === true) return
+      await master.syncPage({ path, cursor: '', limit: 1, ...stagingOf(runner.load(), clock.nowMs()) }, { signal })
+    } catch (thrown) {
+      // Said again in a while: a master that is down clears nothing away.
+      if (!isSkeinError(thrown, 'failed_precondition', 'staging_expired') || signal.aborted) continue
+      // What was swapped in meanwhile is put aside no more.
+      if (runner.load().swapping !== true) expired.abort(thrown)
+      return
+    }
+  }
+}
+
+/** Waits for a master that is down. @throws SkeinError when what was put aside was given up, or the signal's reason */
+export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal): Promise<void> {
+  const { stagingId } = stagingOf(runner.load(), 0)
+  if (stagingId === undefined) return
+  for (;;) {
+    try {
+      const { changed } = await runner.deps.master.commitStaging({ stagingId }, { signal })
+      if (changed === 0) await checkAllIsThere(runner, signal)
+      runner.waitFor('')
+      return
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      if (signal.aborted || !error.retryable) throw error
+      runner.waitFor(`the master does not answer: ${error.message}`)
+      await runner.pause(againMs, signal)
+    }
+  }
+}
+
+/**
+ * The master has nothing to swap in when nothing was new, when it did so before, and when what was put aside was cleared
+ * away, its time being over: then the files are gone. @throws SkeinError failed_precondition
+ */
+async function checkAllIsThere({ deps: { tables, master }, loadId }: RunningLoad, signal: AbortSignal): Promise<void> {
+  for (let from = 0; ;) {
+    const rows = tables.sets.scan([loadId], from, setsPerPage)
+    const last = rows.at(-1)
+    if (last === undefined) return
+    from = last.id + 1
+    const fileIds = [...new Set(rows.flatMap(({ value }) => value.pieces.map((piece) => piece.fileId)))]
+    for (let index = 0; index < fileIds.length; index += filesPerCall) {
+      const { files } = await master.auditFiles({ fileIds: fileIds.slice(index, index + filesPerCall), replication: 1 }, { signal })
+      if (files.some(({ gone }) => gone))
+        throw new SkeinError(
+          'failed_precondition',
+          'nothing was swapped in: what was put aside had been cleared away; load it again, with more --expire-time',
+        )
+    }
+  }
+}
+
+/**
+ * Two loads of which one is atomic must not work on the same files: the other one would make them visible, or count on
+ * versions that go. @throws SkeinError failed_precondition
+ */
+export function checkNoOverlap(tables: Tables, request: Pick<SubmitLoad, 'path' | 'options' | 'indexId'>): void {
+  // The same load again joins the one that runs.
+  if (equalRunningLoad(tables, request) !== undefined) return
+  const { path, options } = request
+  for (const { id } of tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)) {
+    const load = tables.loads.get([id])
+    if (load === undefined || !overlap(load.path, path)) continue
+    const isAtomic = load.options.atomic === true
+    if (!isAtomic && options.atomic !== true) continue
+    const what = isAtomic ? 'an atomic load' : 'a load'
+    throw new SkeinError('failed_precondition', `${what} of ${load.path} is running (${formatLoadId(id)}): wait for it, or cancel it`, {
+      reason: 'overlapping_load',
+    })
+  }
+}
+
+function overlap(one: string, other: string): boolean {
+  const [a, b] = [withSlash(one), withSlash(other)]
+  return a.startsWith(b) || b.startsWith(a)
+}
+
+function withSlash(path: string): string {
+  return path.endsWith('/') ? path : `${path}/`
+}

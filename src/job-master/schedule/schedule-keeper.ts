@@ -1,0 +1,230 @@
+// Why: schedules run by themselves, and none of their due times is lost or run twice, whatever is restarted or flushed.
+// How: the journal says up to which time the due times of a schedule have runs. At the start, every second, when a timer
+// fires and when a load ends, each schedule is looked at: due times become runs, runs become loads under a key of their own
+// (so that submitting again after a crash is the same load), loads that ended end their runs. The timer is only a wake-up.
+import type { Clock } from '../../base/clock.ts'
+import { type SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { LoadCommand, LoadEffect } from '../../load/state/load-commands.ts'
+import { hasEnded, parseLoadId } from '../../load/load.ts'
+import { dueRuns, nextStart, startDecision } from '../../load/schedule/schedule-due.ts'
+import { nextRun, patternOf } from '../../load/schedule/schedule-times.ts'
+import { isOpen, runRequestKey, type RunState, type ScheduleRecord, type ScheduleRun } from '../../load/schedule/schedule.ts'
+import type { Tables } from '../../load/state/load-tables.ts'
+import type { OnFire, ScheduleTimer } from '../../queue/schedule-timer.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { MetricRegistry } from '../../telemetry/registry.ts'
+import type { LoadOptions, SubmitLoadRequest, SubmitLoadResponse } from '../../wire/generated/job.ts'
+import type { CallOptions } from '../../wire/service.ts'
+import { latenessText, leadOf } from './schedule-lead.ts'
+import { Wakeup } from '../dispatch/wakeup.ts'
+
+export interface ScheduleDependencies {
+  readonly tables: Tables
+  readonly submit: (command: LoadCommand) => Promise<LoadEffect>
+  readonly submitLoad: (request: SubmitLoadRequest, options: CallOptions) => Promise<SubmitLoadResponse>
+  /** Fires when a schedule is due; without it the looks of every second are all there is. */
+  readonly openTimer: ((onFire: OnFire) => Promise<ScheduleTimer>) | undefined
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+}
+
+const lookEveryMs = 1000
+const timerEveryMs = 5000
+/** How long a run is tried to be submitted while the master is away, workers are missing or another load is in its way. */
+const submitPatienceMs = 600_000
+
+export class ScheduleKeeper {
+  readonly #deps: ScheduleDependencies
+  readonly #lookNow: Wakeup
+  readonly #timerNow: Wakeup
+  /** The look that goes on, by schedule. */
+  readonly #looks = new Map<number, Promise<void>>()
+  readonly #nextStarts = new Map<number, { readonly lookedMs: number; readonly leadMs: number; readonly startMs: number | undefined }>()
+  readonly #waitsFor = new Map<number, string>()
+  #servingSinceMs = Number.POSITIVE_INFINITY
+
+  constructor(deps: ScheduleDependencies) {
+    this.#deps = deps
+    this.#lookNow = new Wakeup(deps.clock)
+    this.#timerNow = new Wakeup(deps.clock)
+    const { metrics, tables } = deps
+    metrics.observe('schedule.defined', () => tables.schedules.scan([], 0, Number.MAX_SAFE_INTEGER).length)
+  }
+
+  /** A load ended, or it may be time for another reason. */
+  wake(): void {
+    this.#lookNow.notify()
+  }
+
+  /** A schedule came, went, was paused or resumed. */
+  changed(): void {
+    this.#timerNow.notify()
+    this.#lookNow.notify()
+  }
+
+  /** Looks until the signal aborts. */
+  async run(stop: AbortSignal): Promise<void> {
+    this.#servingSinceMs = this.#deps.clock.nowMs()
+    const timer = this.#keepTimer(stop)
+    while (!stop.aborted) {
+      for (const { id } of this.#deps.tables.schedules.scan([], 0, Number.MAX_SAFE_INTEGER)) {
+        // One that waits for the master must not hold up the others.
+        if (!this.#looks.has(id)) void this.look(id, stop)
+      }
+      await this.#lookNow.wait(lookEveryMs, stop)
+    }
+    await timer
+    await Promise.allSettled(this.#looks.values())
+  }
+
+  /** One whole look at a schedule, after the one that goes on. */
+  look(scheduleId: number, stop: AbortSignal): Promise<void> {
+    const before = this.#looks.get(scheduleId) ?? Promise.resolve()
+    const look = before
+      .then(() => this.#lookAt(scheduleId, stop))
+      .catch((thrown: unknown) => {
+        if (!stop.aborted) this.#deps.logger.warn('a schedule could not be looked at', { scheduleId, error: thrown })
+      })
+      .finally(() => {
+        if (this.#looks.get(scheduleId) === look) this.#looks.delete(scheduleId)
+      })
+    this.#looks.set(scheduleId, look)
+    return look
+  }
+
+  /** Why its first waiting run waits; empty when there is nothing to say. */
+  waitsFor(scheduleId: number): string {
+    return this.#waitsFor.get(scheduleId) ?? ''
+  }
+
+  async #lookAt(scheduleId: number, stop: AbortSignal): Promise<void> {
+    const { tables, clock } = this.#deps
+    const schedule = tables.schedules.get([scheduleId])
+    if (schedule === undefined || stop.aborted) return
+    for (const run of this.#openRuns(schedule)) if (run.state === 'STARTED') await this.#endWhenOver(schedule, run)
+    await this.#noteDue(schedule)
+    const ahead: ScheduleRun[] = []
+    const now = tables.schedules.get([scheduleId])
+    for (const run of now === undefined ? [] : this.#openRuns(now)) {
+      if (run.state === 'WAITING') {
+        const decision = startDecision(schedule.definition.overlap, run, ahead, clock.nowMs())
+        if (decision === 'start') await this.#begin(schedule, run, stop)
+        else if (decision !== 'later') await this.#end(schedule, run, 'SKIPPED', decision.skip, 0)
+      }
+      const after = tables.scheduleRuns.get([scheduleId, run.number])
+      if (after !== undefined && isOpen(after)) ahead.push(after)
+    }
+  }
+
+  #openRuns(schedule: ScheduleRecord): ScheduleRun[] {
+    return schedule.open
+      .map((number) => this.#deps.tables.scheduleRuns.get([schedule.scheduleId, number]))
+      .filter((run) => run !== undefined)
+  }
+
+  async #noteDue(schedule: ScheduleRecord): Promise<void> {
+    const { scheduleId, lookedMs } = schedule
+    if (schedule.paused || patternOf(schedule.definition) === '') return
+    const { clock, tables } = this.#deps
+    const { leadMs } = leadOf(tables, schedule)
+    const nowMs = clock.nowMs()
+    let next = this.#nextStarts.get(scheduleId)
+    if (next?.lookedMs !== lookedMs || next.leadMs !== leadMs) {
+      next = { lookedMs, leadMs, startMs: nextStart(schedule, leadMs) }
+      this.#nextStarts.set(scheduleId, next)
+    }
+    if (next.startMs === undefined || next.startMs > nowMs) return
+    const due = dueRuns(schedule, { nowMs, servingSinceMs: this.#servingSinceMs, leadMs })
+    if (due === undefined) return
+    await this.#deps.submit({ type: 'ScheduleDue', nowMs, scheduleId, upToMs: due.upToMs, runs: due.runs })
+    for (const run of due.runs) if (run.skipped !== '') this.#deps.metrics.add('schedule.runs.skipped')
+  }
+
+  async #begin(schedule: ScheduleRecord, run: ScheduleRun, stop: AbortSignal): Promise<void> {
+    const { clock, submit, submitLoad, metrics, logger } = this.#deps
+    const { scheduleId, definition } = schedule
+    const { number, deadlineMs } = run
+    const options = { ...(definition.options as LoadOptions), schedule: definition.name, readyByMs: deadlineMs }
+    try {
+      const request = { requestKey: runRequestKey(scheduleId, number), path: definition.path, options }
+      const { loadId, joined } = await submitLoad(request, { signal: stop })
+      const reason = joined ? `joined load ${loadId}, which was running` : ''
+      const started = { scheduleId, number, loadId: parseLoadId(loadId) ?? 0, reason }
+      await submit({ type: 'ScheduleRunStarted', nowMs: clock.nowMs(), ...started })
+      this.#waitsFor.delete(scheduleId)
+      metrics.add('schedule.runs.started')
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      if (stop.aborted) return
+      if (mayComeRight(error) && clock.nowMs() < run.startMs + submitPatienceMs) {
+        if (!this.#waitsFor.has(scheduleId))
+          logger.warn('a scheduled run waits', { schedule: definition.name, run: number, error: error.message })
+        this.#waitsFor.set(scheduleId, `run ${number} waits: ${error.message}`)
+        return
+      }
+      this.#waitsFor.delete(scheduleId)
+      logger.warn('a scheduled run was refused', { schedule: definition.name, run: number, error: error.message })
+      await this.#end(schedule, run, 'REFUSED', error.message, 0)
+    }
+  }
+
+  async #endWhenOver(schedule: ScheduleRecord, run: ScheduleRun): Promise<void> {
+    const load = this.#deps.tables.loads.get([run.loadId])
+    if (load === undefined || load.expiring) return await this.#end(schedule, run, 'EXPIRED', 'the load is not remembered any more', 0)
+    if (!hasEnded(load.mode)) return
+    const reason = [run.reason, load.reason, latenessText(run.deadlineMs, load.endedMs)].filter((text) => text !== '').join('; ')
+    await this.#end(schedule, run, load.mode as RunState, reason, Math.max(0, load.endedMs - run.startedMs))
+  }
+
+  async #end(schedule: ScheduleRecord, run: ScheduleRun, state: RunState, reason: string, tookMs: number): Promise<void> {
+    const { clock, submit, metrics } = this.#deps
+    await submit({
+      type: 'ScheduleRunEnded',
+      nowMs: clock.nowMs(),
+      scheduleId: schedule.scheduleId,
+      number: run.number,
+      state,
+      reason,
+      tookMs,
+    })
+    if (state === 'SKIPPED' || state === 'REFUSED') metrics.add('schedule.runs.skipped')
+    // The next in line, and the schedules after this one.
+    this.wake()
+  }
+
+  /** Keeps the timer set to the schedules there are. That it fails costs nothing but punctuality. */
+  async #keepTimer(stop: AbortSignal): Promise<void> {
+    const { openTimer, logger, tables } = this.#deps
+    if (openTimer === undefined) return
+    let timer: ScheduleTimer | undefined
+    let isDown = false
+    while (!stop.aborted) {
+      try {
+        timer ??= await openTimer(() => this.wake())
+        const due = tables.schedules
+          .scan([], 0, Number.MAX_SAFE_INTEGER)
+          .filter(({ value }) => !value.paused && patternOf(value.definition) !== '')
+        await timer.set(
+          due.map(({ value: { definition } }) => ({
+            name: definition.name,
+            cron: patternOf(definition),
+            timezone: definition.timezone,
+            nextMs: (afterMs) => nextRun(definition, afterMs),
+          })),
+        )
+        isDown = false
+      } catch (thrown) {
+        if (!isDown)
+          logger.warn('the timer of the schedules cannot be set; they are looked at every second', { error: toSkeinError(thrown).message })
+        isDown = true
+      }
+      await this.#timerNow.wait(timerEveryMs, stop)
+    }
+    await timer?.close()
+  }
+}
+
+function mayComeRight(error: SkeinError): boolean {
+  return error.retryable || error.reason === 'too_few_workers' || error.reason === 'overlapping_load'
+}

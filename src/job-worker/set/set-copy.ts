@@ -1,0 +1,352 @@
+// Why: one set's blocks, from the store to the set's targets. This is the hot path: a small object costs one read, one put
+// a target, and nothing else that waits.
+// How: one loop admits the blocks in order. A small block is admitted when the shared budgets have a slot and its bytes,
+// large ones queue for one of the process's streams; all of them run on while the loop admits the next.
+import type { Budget, Share } from '../../base/flow/budget.ts'
+import { blockIdOf, blockLength } from '../../base/block-id.ts'
+import type { Clock } from '../../base/clock.ts'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { PiecePool } from '../../base/flow/piece-pool.ts'
+import { isRefusal, type StoreLease } from '../../ufs/store-cache.ts'
+import type { SetPiece } from '../../wire/generated/job.ts'
+import type { BlockHeader } from '../../wire/generated/worker.ts'
+import { isUnproven, readInOneAnswer, wholeAttemptsMax } from '../../ufs/s3/one-answer.ts'
+import { readAhead, type ReadAheadOptions } from '../../ufs/read-ahead.ts'
+import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
+import type { CachedCopies } from './cached-copies.ts'
+import { counted, givingWay } from './chunk-streams.ts'
+import { type FileRefresh, isChange } from './file-refresh.ts'
+import { copyLargeBlock } from './large-block-copy.ts'
+import { LoneFaults } from './lone-fault.ts'
+import type { SetOutcome } from './set-outcome.ts'
+import type { ReadPace } from '../pace/read-pacer.ts'
+import { type SetTarget, usableTargets } from './set-targets.ts'
+import { Stragglers } from '../pace/slow-reads.ts'
+
+/** What all tasks of a job worker share. */
+export interface CopyResources {
+  /** Ranged reads in flight (fs.cosn.upload_thread_pool). */
+  readonly slots: Budget
+  /** Small objects in flight: each is one short request, and what it waits for is the store's answer, not bandwidth. */
+  readonly smallSlots: Budget
+  /** Bytes read and not yet written, of all tasks. */
+  readonly bytes: Budget
+  /** Memory for what is read. */
+  readonly pieces: PiecePool
+  /** Runs at most so many large blocks at once (goosefs.job.worker.threadpool.size). */
+  readonly runStream: (copy: () => Promise<void>) => Promise<void>
+  /** Bytes of a range request (fs.cosn.read.ahead.block.size). */
+  readonly rangeBytes: number
+  /** Ranges ahead of the writer, a stream (fs.cosn.read.ahead.queue.size). */
+  readonly rangesAhead: number
+  /** Files of one block shorter than this are read whole and put together with others. */
+  readonly smallBlockBytes: number
+}
+
+export interface SetCopyOptions {
+  readonly namespaceId: string
+  readonly pieces: readonly SetPiece[]
+  readonly targets: readonly SetTarget[]
+  /** Workers that have blocks of the set already. */
+  readonly copies: Pick<CachedCopies, 'read' | 'readWhole'>
+  readonly lease: StoreLease
+  readonly refresh: FileRefresh
+  readonly outcome: SetOutcome
+  readonly resources: CopyResources
+  readonly pace: ReadPace
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+export class SetCopy {
+  readonly #options: SetCopyOptions
+  readonly #signal: AbortSignal
+  readonly #stragglers: Stragglers
+  readonly #loneFaults: LoneFaults
+  /** Of reads: the set's, or the stragglers' end. */
+  readonly #readSignal: AbortSignal
+  #pacing = 0
+  #running = 0
+  #whenIdle: (() => void) | undefined
+  #bug: { readonly thrown: unknown } | undefined
+
+  constructor(options: SetCopyOptions) {
+    this.#options = options
+    this.#signal = options.signal
+    this.#loneFaults = new LoneFaults(() => options.lease.store, options.clock, options.signal)
+    const { slots, bytes } = options.resources
+    const isCrowded = (): boolean => this.#pacing > 0 || slots.waiting > 0 || bytes.waiting > 0
+    this.#stragglers = new Stragglers(options.clock, () => this.#running, isCrowded)
+    this.#readSignal = AbortSignal.any([options.signal, this.#stragglers.signal])
+  }
+
+  /** Copies all blocks; the outcome says what failed. After an abort it ends early, with nothing left running or open. Throws nothing else than bugs. */
+  async run(): Promise<void> {
+    try {
+      await this.#admitAll()
+      if (this.#options.pieces.length > 1) this.#stragglers.watch()
+    } finally {
+      if (this.#running > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve))
+      this.#stragglers.stop()
+    }
+    if (this.#bug !== undefined) throw this.#bug.thrown
+  }
+
+  async #admitAll(): Promise<void> {
+    const { pieces, resources, pace } = this.#options
+    const runStream = pace.runStream() ?? resources.runStream
+    for (const piece of pieces) {
+      const small = piece.length < resources.smallBlockBytes && piece.length <= piece.blockSizeBytes
+      for (let index = piece.firstBlock; index < piece.firstBlock + piece.blockCount; index += 1) {
+        if (this.#signal.aborted) return
+        if (small) await this.#admitSmall(piece, index)
+        else this.#track(runStream(() => this.#copyLarge(piece, index)))
+      }
+    }
+  }
+
+  async #admitSmall(piece: SetPiece, index: number): Promise<void> {
+    const { bytes, smallSlots } = this.#options.resources
+    let share: Share | undefined
+    try {
+      // The pace first: whoever waits for it holds nothing that others need.
+      if (!this.#options.pace.tryTake(piece.length)) await this.#options.pace.take(piece.length, this.#signal)
+      share = bytes.tryAcquire(piece.length) ?? (await bytes.acquire(piece.length, this.#signal))
+      const slot = smallSlots.tryAcquire(1) ?? (await smallSlots.acquire(1, this.#signal))
+      this.#track(this.#copySmall(piece, index, share, slot))
+    } catch {
+      // Only an abort ends the wait for a budget.
+      share?.release()
+    }
+  }
+
+  #track(copy: Promise<void>): void {
+    this.#running += 1
+    void copy.then(this.#ended, (thrown: unknown) => {
+      this.#bug ??= { thrown }
+      this.#ended()
+    })
+  }
+
+  readonly #ended = (): void => {
+    this.#running -= 1
+    if (this.#running === 0) this.#whenIdle?.()
+  }
+
+  async #copySmall(piece: SetPiece, index: number, share: Share, slot: Share): Promise<void> {
+    try {
+      const known = this.#options.refresh.known(piece.fileId)
+      const targets = known === undefined ? this.#usable(piece, index) : await this.#afterChange(piece, index, known)
+      if (targets.length === 0) return
+      const header = this.#header(piece, index)
+      const bytes = await this.#reading(() => this.#readSmall(piece, header))
+      slot.release()
+      const { outcome } = this.#options
+      outcome.bytesDone += bytes.length
+      if (bytes.length !== piece.length) {
+        throw new SkeinError('data_loss', `the store gave ${bytes.length} of ${piece.length} bytes of ${piece.key}`, { retryable: true })
+      }
+      const block = { header, bytes }
+      const [only] = targets
+      const isPut =
+        only !== undefined && targets.length === 1
+          ? await this.#put(piece, index, only, block)
+          : (await Promise.all(targets.map((target) => this.#put(piece, index, target, block)))).every(Boolean)
+      // A put that failed may still be under way.
+      if (isPut) this.#options.resources.pieces.giveBack(bytes)
+    } catch (thrown) {
+      await this.#readFailed(piece, index, thrown)
+    } finally {
+      slot.release()
+      share.release()
+    }
+  }
+
+  async #readSmall(piece: SetPiece, header: BlockHeader): Promise<Uint8Array> {
+    const { copies, outcome } = this.#options
+    const copied = await copies.readWhole(piece, header, this.#readSignal)
+    if (copied !== undefined) return copied
+    const bytes = await this.#readWhole(piece)
+    outcome.originBytes += bytes.length
+    return bytes
+  }
+
+  async #readWhole(piece: SetPiece): Promise<Uint8Array> {
+    const { lease } = this.#options
+    const { key, length, etag } = piece
+    const { pieces } = this.#options.resources
+    const request = { key, offset: 0, length, etag, objectLength: length, inOneAnswer: true, pieces }
+    try {
+      return await lease.store.readWhole(request, this.#readSignal)
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      if (!isRefusal(error) || this.#readSignal.aborted || !(await lease.renew())) throw error
+      return await lease.store.readWhole(request, this.#readSignal)
+    }
+  }
+
+  /** Runs a read, and tells the stragglers of it. */
+  async #reading<T>(read: () => Promise<T>): Promise<T> {
+    const end = this.#stragglers.begin()
+    try {
+      const result = await read()
+      end(true)
+      return result
+    } finally {
+      end(false)
+    }
+  }
+
+  async #put(piece: SetPiece, index: number, target: SetTarget, block: { header: BlockHeader; bytes: Uint8Array }): Promise<boolean> {
+    try {
+      await target.target.put(block, this.#signal)
+      target.succeeded()
+      return true
+    } catch (thrown) {
+      if (!this.#signal.aborted) target.failed(piece, index, thrown)
+      return false
+    }
+  }
+
+  async #copyLarge(piece: SetPiece, blockIndex: number): Promise<void> {
+    try {
+      const known = this.#options.refresh.known(piece.fileId)
+      const targets = known === undefined ? this.#usable(piece, blockIndex) : await this.#afterChange(piece, blockIndex, known)
+      if (targets.length === 0 || this.#signal.aborted) return
+      try {
+        await this.#copyBlock(piece, blockIndex, targets, false)
+      } catch (thrown) {
+        // Without proof of its version a block may come in one answer; a file of several blocks is several answers.
+        if (!isUnproven(toSkeinError(thrown)) || piece.length > piece.blockSizeBytes) throw thrown
+        await this.#copyInOneAnswer(piece, blockIndex, targets)
+      }
+    } catch (thrown) {
+      await this.#readFailed(piece, blockIndex, thrown)
+    }
+  }
+
+  async #copyInOneAnswer(piece: SetPiece, blockIndex: number, targets: readonly SetTarget[]): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#copyBlock(piece, blockIndex, targets, true)
+      } catch (thrown) {
+        if (!toSkeinError(thrown).retryable || attempt >= wholeAttemptsMax || this.#readSignal.aborted) throw thrown
+      }
+    }
+  }
+
+  /** Nothing of the block is anywhere after an error. @throws SkeinError what the read threw */
+  async #copyBlock(piece: SetPiece, blockIndex: number, targets: readonly SetTarget[], inOneAnswer: boolean): Promise<void> {
+    const { lease, outcome, pace, resources } = this.#options
+    const { pieces } = resources
+    const { key, etag, length: objectLength } = piece
+    const header = this.#header(piece, blockIndex)
+    let renewed = false
+    let receivedBytes = 0
+    const block = {
+      piece,
+      blockIndex,
+      header,
+      read: (offset: number) => {
+        const read = inOneAnswer ? readInOneAnswer : readAhead
+        const store = (from: number): AsyncIterable<Uint8Array> => {
+          const request = { key, etag, offset: header.offset + from, length: header.length - from, objectLength, pieces }
+          return counted(read(this.#heldBack(lease), request, this.#readAheadOptions(lease), this.#readSignal), outcome)
+        }
+        // What is read again was not to be had, or cannot be gone on with.
+        const isFirst = offset === 0 && !inOneAnswer && piece.sourceIds.length > 0
+        const chunks = isFirst ? this.#copiedFirst(piece, header, store) : store(offset)
+        return givingWay(chunks, pace, this.#signal)
+      },
+      mayReadOn: async (error: SkeinError) => {
+        if (renewed || !isRefusal(error) || this.#signal.aborted || (inOneAnswer && receivedBytes > 0)) return false
+        renewed = true
+        return await lease.renew()
+      },
+      settled: (chunk: Uint8Array) => pieces.giveBack(chunk),
+      received: (bytes: number) => {
+        receivedBytes += bytes
+        this.#stragglers.moved()
+        outcome.bytesDone += bytes
+      },
+    }
+    try {
+      await this.#reading(() => copyLargeBlock(block, targets, this.#signal))
+      outcome.bytesDone += header.length - receivedBytes
+    } catch (thrown) {
+      outcome.bytesDone -= receivedBytes
+      throw thrown
+    }
+  }
+
+  /** A block as a worker has it, and from where that ends as the store has it. */
+  async *#copiedFirst(
+    piece: SetPiece,
+    header: BlockHeader,
+    store: (from: number) => AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array> {
+    let at = 0
+    for await (const chunk of this.#options.copies.read(piece, header, this.#readSignal)) {
+      at += chunk.length
+      yield chunk
+    }
+    if (at < header.length) yield* store(at)
+  }
+
+  #readAheadOptions(lease: StoreLease): ReadAheadOptions {
+    const { resources, pace } = this.#options
+    const options = { ...resources, ...lease.store.readAhead }
+    const take = async (bytes: number, signal: AbortSignal): Promise<void> => {
+      this.#pacing += 1
+      try {
+        await pace.take(bytes, signal)
+      } finally {
+        this.#pacing -= 1
+      }
+    }
+    return { ...options, rangeBytes: pace.rangeBytes(options.rangeBytes), pace: { tryTake: (bytes) => pace.tryTake(bytes), take } }
+  }
+
+  /** The store, read so that a reader on demand goes first: what was begun is held back by not being taken. */
+  #heldBack({ store }: StoreLease): Pick<UnderFileSystem, 'read' | 'readWhole'> {
+    const { pace } = this.#options
+    return {
+      readWhole: (request, signal) => store.readWhole(request, signal),
+      read: (request, signal) => givingWay(store.read(request, signal), pace, signal),
+    }
+  }
+
+  #usable(piece: SetPiece, index: number): readonly SetTarget[] {
+    return usableTargets(this.#options.targets, piece, index)
+  }
+
+  /** Nothing is read of a file that is known to have changed: its replacement starts from the beginning. */
+  async #afterChange(piece: SetPiece, index: number, known: Promise<SkeinError | undefined>): Promise<readonly SetTarget[]> {
+    const error = await known
+    if (error !== undefined) this.#options.outcome.readFailed(piece, index, error)
+    return []
+  }
+
+  async #readFailed(piece: SetPiece, index: number, thrown: unknown): Promise<void> {
+    if (this.#signal.aborted) return
+    const { refresh, outcome } = this.#options
+    const error = toSkeinError(thrown)
+    if (this.#stragglers.isCut && error.code === 'cancelled') {
+      outcome.readFailed(piece, index, this.#stragglers.error(piece.key))
+      return
+    }
+    const report = isChange(error) ? await refresh.refresh(piece, this.#signal) : await this.#loneFaults.named(error)
+    if (report !== undefined && !this.#signal.aborted) outcome.readFailed(piece, index, report)
+  }
+
+  #header(piece: SetPiece, index: number): BlockHeader {
+    return {
+      blockId: blockIdOf(piece.fileId, index),
+      length: blockLength(piece.length, piece.blockSizeBytes, index),
+      namespaceId: this.#options.namespaceId,
+      key: piece.key,
+      etag: piece.etag,
+      offset: index * piece.blockSizeBytes,
+    }
+  }
+}

@@ -1,0 +1,56 @@
+// Why: a target that is down fails every block of a set, each after a time-out; asking it a few times is enough.
+// How: after some failures in a row that mean "not reachable", the target is given up for the rest of this set, and the
+// job master decides what to do with the blocks that are missing there.
+import { type SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { BlockTarget } from '../../client/write/block-target.ts'
+import type { WriteHints } from '../../wire/data/data-plane.ts'
+import type { SetPiece } from '../../wire/generated/job.ts'
+import type { SetOutcome } from './set-outcome.ts'
+
+const failuresInARowMax = 3
+
+/** One target of one set. */
+export class SetTarget {
+  readonly target: BlockTarget
+  readonly #outcome: SetOutcome
+  #failuresInARow = 0
+  #lastFailure: SkeinError | undefined
+
+  /** `hints`: for whom the set's blocks are written, told to the target with each of them. */
+  constructor(target: BlockTarget, outcome: SetOutcome, hints: WriteHints = {}) {
+    this.target = {
+      workerId: target.workerId,
+      open: (header, signal) => target.open(header, signal, hints),
+      put: (block, signal) => target.put(block, signal, hints),
+    }
+    this.#outcome = outcome
+  }
+
+  /** Why nothing more is sent there, or undefined. */
+  get givenUp(): SkeinError | undefined {
+    return this.#failuresInARow >= failuresInARowMax ? this.#lastFailure : undefined
+  }
+
+  succeeded(): void {
+    this.#failuresInARow = 0
+    this.#outcome.replicasWritten += 1
+  }
+
+  failed(piece: SetPiece, blockIndex: number, thrown: unknown): void {
+    const error = toSkeinError(thrown)
+    // The blocks of one request share its error: that is one failure, not hundreds.
+    const unreachable = error.code === 'unavailable' || error.code === 'deadline_exceeded'
+    if (unreachable && error !== this.#lastFailure) this.#failuresInARow += 1
+    this.#lastFailure = error
+    this.#outcome.targetFailed(piece, blockIndex, this.target.workerId, error)
+  }
+}
+
+/** The targets that are still worth a try; the block is reported as missing on the others. */
+export function usableTargets(targets: readonly SetTarget[], piece: SetPiece, blockIndex: number): readonly SetTarget[] {
+  if (!targets.some((target) => target.givenUp !== undefined)) return targets
+  for (const target of targets) {
+    if (target.givenUp !== undefined) target.failed(piece, blockIndex, target.givenUp)
+  }
+  return targets.filter((target) => target.givenUp === undefined)
+}

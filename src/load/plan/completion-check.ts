@@ -1,0 +1,83 @@
+// Why: what a job worker says of a set decides what is planned next, and becomes the load's record. How: it is held against the set
+// that is out: what speaks of other files, blocks or workers is not heard (the set may have changed since the job worker was given
+// it), what is said twice counts once, and a new version that cannot be one is refused. Pure.
+import { containerOf, fileIdOf, sizeProblem } from '../../base/block-id.ts'
+import { SkeinError } from '../../base/errors.ts'
+import { setBytes, type Piece, type SetRecord } from '../load.ts'
+import type { BlockFailure } from './retry-policy.ts'
+
+/** wire: CompleteSetRequest */
+interface Completion {
+  readonly failures: readonly BlockFailure[]
+  readonly replacements: readonly NewVersion[]
+  readonly originBytes: number
+  readonly filesVerified?: number | undefined
+  readonly filesUnverifiable?: number | undefined
+}
+
+/** wire: FileReplacement */
+interface NewVersion {
+  readonly oldFileId: number
+  readonly fileId: number
+  readonly key: string
+  readonly length: number
+  readonly blockSizeBytes: number
+}
+
+/** A set's bytes are read this many times at most, retries of single requests included. */
+const readsMax = 1000
+const leastBytes = 1024 ** 2
+
+/** The completion as far as it is of this set. @throws SkeinError invalid_argument for a new version that cannot be one */
+export function completionOf<Given extends Completion>(
+  record: Pick<SetRecord, 'pieces' | 'targets'>,
+  given: Given,
+): Given & { readonly failures: Given['failures'][number][]; readonly replacements: Given['replacements'][number][] } {
+  const pieces = Map.groupBy(record.pieces, ({ fileId }) => fileId)
+  const workers = new Set(['', ...record.targets])
+  const seen = new Set<string>()
+  const failures = given.failures.filter(({ fileId, blockIndex, workerId }) => {
+    if (!workers.has(workerId) || pieces.get(fileId)?.some((piece) => isIn(piece, blockIndex)) !== true) return false
+    return isNew(seen, `${fileId}/${blockIndex}/${workerId}`)
+  })
+  const replaced = new Set<number>()
+  const replacements = given.replacements.filter((version) => {
+    const [old] = pieces.get(version.oldFileId) ?? []
+    if (old === undefined || !isNew(replaced, version.oldFileId)) return false
+    const problem = version.fileId === 0 ? undefined : versionProblem(old, version)
+    if (problem !== undefined)
+      throw new SkeinError('invalid_argument', `the completion of a set names a new version of ${old.key} that cannot be one: ${problem}`)
+    return true
+  })
+  const files = pieces.size
+  const filesVerified = Math.min(given.filesVerified ?? 0, files)
+  return {
+    ...given,
+    failures,
+    replacements,
+    originBytes: Math.min(given.originBytes, readBytesMax(setBytes(record))),
+    filesVerified,
+    filesUnverifiable: Math.min(given.filesUnverifiable ?? 0, files - filesVerified),
+  }
+}
+
+/** More than can have been read of the store for a set of so many bytes. */
+export function readBytesMax(bytes: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, readsMax * Math.max(bytes, leastBytes))
+}
+
+function isIn({ firstBlock, blockCount: blocks }: Piece, index: number): boolean {
+  return index >= firstBlock && index < firstBlock + blocks
+}
+
+function isNew<Value>(seen: Set<Value>, value: Value): boolean {
+  const isFirst = !seen.has(value)
+  seen.add(value)
+  return isFirst
+}
+
+function versionProblem(old: Piece, { fileId, key, length, blockSizeBytes }: NewVersion): string | undefined {
+  if (key !== old.key) return `its key is ${key.slice(0, 100)}`
+  if (!Number.isSafeInteger(fileId) || fileId < 0 || fileIdOf(containerOf(fileId)) !== fileId) return `${fileId} is no id of a file`
+  return sizeProblem(length, blockSizeBytes)
+}

@@ -1,0 +1,114 @@
+// Why: a file that is written here must not be seen before it is whole, and must leave nothing when its writer goes away.
+// How: until it is complete it is an inode in no directory, with a deadline; then it gets its name in one step. What the
+// store has of it comes later.
+import { blockCount, blocksPerFileMax } from '../../base/block-id.ts'
+import type { Applied, Effect } from '../commands/commands.ts'
+import { forgetDeadline, moveDeadline } from './deadlines.ts'
+import { dropPending } from './expiry.ts'
+import type { AbandonFile, CompleteFile, CreateFile, PersistFiles } from '../commands/lifecycle-commands.ts'
+import { done, refused } from '../commands/outcomes.ts'
+import { directoryAt, fileAt, namespaceById } from '../resolve-path.ts'
+import { pendingParentId, type Tables, toPersistParentId } from '../meta-tables.ts'
+import { forgetWrite } from './store-writes.ts'
+import { count, keptBy, nextId, Tree } from './tree.ts'
+
+export function createFile(tables: Tables, command: CreateFile): Applied {
+  const { namespaceId, key, requestKey, blockSizeBytes, atMs, expiresMs } = command
+  const known = requestKey === '' ? undefined : tables.edge(pendingParentId, `key:${requestKey}`)
+  const same = known === undefined ? undefined : tables.inode(known)
+  if (same?.kind === 'pending') {
+    if (same.namespaceId === namespaceId && same.key === key) return done(0, [], [same.id])
+    return refused('invalid_argument', 'the request key was used for another file')
+  }
+  const record = namespaceById(tables, namespaceId)
+  if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
+  const taken = takenAs(tables, record.rootId, key)
+  if (taken !== undefined) return taken
+  const id = nextId(tables)
+  const name = requestKey === '' ? `id:${id}` : `key:${requestKey}`
+  tables.putEdge(pendingParentId, name, id)
+  tables.putInode({ kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs: atMs, expiresMs, name })
+  moveDeadline(tables, id, -1, expiresMs)
+  count(tables, 'pending', 1)
+  return done(1, [], [id])
+}
+
+/** Refuses, and keeps the unfinished file, when its name was taken meanwhile. */
+export function completeFile(tables: Tables, command: CompleteFile): Applied {
+  const { fileId, length, atMs } = command
+  const pending = tables.inode(fileId)
+  if (pending?.kind === 'file' && pending.length === length) return done(0, [], [fileId])
+  if (pending?.kind !== 'pending') return refused('not_found', 'the file is not being written: it was abandoned, or waited too long')
+  const record = namespaceById(tables, pending.namespaceId)
+  if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
+  if (blockCount(length, pending.blockSizeBytes) > blocksPerFileMax)
+    return refused('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: take larger ones`)
+  const taken = takenAs(tables, record.rootId, pending.key)
+  if (taken !== undefined) return taken
+  forgetDeadline(tables, pending)
+  tables.removeEdge(pendingParentId, pending.name)
+  count(tables, 'pending', -1)
+  const tree = new Tree(tables, record.rootId, atMs)
+  const slash = pending.key.lastIndexOf('/') + 1
+  const parentId = tree.ensureDirectory(pending.key.slice(0, slash))
+  count(tables, 'files', 1)
+  const inherited = keptBy(tree.inheritedBelow(parentId))
+  tree.link({
+    kind: 'file',
+    id: fileId,
+    parentId,
+    name: pending.key.slice(slash),
+    length,
+    etag: '',
+    modifiedMs: atMs,
+    createdMs: atMs,
+    blockSizeBytes: pending.blockSizeBytes,
+    storageClass: 'STANDARD',
+    crc64: '',
+    ...inherited,
+    ttlMs: -1,
+    ttlAction: 'FREE',
+    expiresMs: tree.expiryOf(-1),
+    persisted: false,
+  })
+  if (record.attributes['writePolicy'] === 'ASYNC_THROUGH') tables.putEdge(toPersistParentId, toPersistName(fileId), fileId)
+  const effects: Effect[] = [{ type: 'replication_changed', fileId }]
+  if (inherited.pinned) effects.push({ type: 'pin_changed', fileId })
+  return done(tree.changed, effects, [fileId])
+}
+
+export function abandonFile(tables: Tables, command: AbandonFile): Applied {
+  const pending = tables.inode(command.fileId)
+  return pending?.kind === 'pending' ? done(1, dropPending(tables, pending)) : done(0)
+}
+
+export function persistFiles(tables: Tables, command: PersistFiles): Applied {
+  const effects: Effect[] = []
+  let changed = 0
+  for (const { fileId, etag, modifiedMs } of command.files) {
+    const file = tables.inode(fileId)
+    tables.removeEdge(toPersistParentId, toPersistName(fileId))
+    if (file?.kind !== 'file' || etag === '' || (file.persisted && file.etag === etag)) continue
+    tables.putInode({ ...file, persisted: true, etag, modifiedMs })
+    forgetWrite(tables, file)
+    changed += 1
+    effects.push({ type: 'replication_changed', fileId })
+    if (!file.persisted) effects.push({ type: 'persisted', fileId })
+  }
+  return done(changed, effects)
+}
+
+/** Whether a file waits for the store without anybody asking. */
+export function isToBePersisted(tables: Tables, fileId: number): boolean {
+  return tables.edge(toPersistParentId, toPersistName(fileId)) !== undefined
+}
+
+function toPersistName(fileId: number): string {
+  return String(fileId).padStart(16, '0')
+}
+
+function takenAs(tables: Tables, rootId: number, key: string): Applied | undefined {
+  if (fileAt(tables, rootId, key) !== undefined) return refused('already_exists', `${key} exists already: remove it first`)
+  if (directoryAt(tables, rootId, key) !== undefined) return refused('already_exists', `${key} is a directory`)
+  return undefined
+}

@@ -1,0 +1,96 @@
+// Why: the job master as a part, alone in its process or beside the other roles.
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { createJobMaster, type JobMaster } from '../../job-master/job-master.ts'
+import { defaultJobMasterOptions } from '../../job-master/options/job-master-options.ts'
+import { defaultJobWorkerLimits } from '../../job-worker/job-worker.ts'
+import { checkHome } from '../../journal/log/home-parts.ts'
+import { openLocalJournal } from '../../journal/log/local-journal.ts'
+import { openScheduleTimer } from '../../queue/open.ts'
+import type { Queue } from '../../queue/queue.ts'
+import { parseRedisAddress } from '../../queue/redis-address.ts'
+import { JobServiceDefinition } from '../../wire/generated/job.ts'
+import { ScheduleServiceDefinition } from '../../wire/generated/schedule.ts'
+import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
+import { serving } from '../../wire/rpc/server.ts'
+import type { Service } from '../../wire/service.ts'
+import type { RoleContext } from '../role-shell.ts'
+import { serveRpc } from '../servers.ts'
+
+export interface JobMasterPart {
+  readonly jobMaster: JobMaster
+  readonly rpc: string
+}
+
+/** Brings the loads up to the journal, listens, registers with the master, and goes on with unfinished loads. */
+export async function startJobMasterPart(
+  context: RoleContext,
+  peers: { readonly master: Service<MasterServiceDefinition>; readonly queue: Queue },
+  web: string,
+): Promise<JobMasterPart> {
+  const { config, clock, random, logger, metrics, signal } = context
+  const { load } = config
+  const directory = join(config.home, 'job-master')
+  await checkHome({ directory, role: 'job master' })
+  const journal = await openLocalJournal({
+    directory: join(directory, 'journal'),
+    segmentBytesMax: config.journal.segmentBytes,
+    logger,
+    metrics,
+    clock,
+  })
+  context.onStop('job master journal', () => journal.close())
+  let rpc = ''
+  const jobMaster = await createJobMaster({
+    directory,
+    journal,
+    skip: { key: 'skein.job.master.journal.skip', sequence: BigInt(config.journal.jobMasterSkip) },
+    queue: peers.queue,
+    openScheduleTimer: (onFire) => openScheduleTimer(config.queue.url, { logger, clock, lane: scheduleLane(directory) }, onFire),
+    queueDescription: config.queue.url === 'inprocess:' ? config.queue.url : parseRedisAddress(config.queue.url).shown,
+    master: peers.master,
+    advertisedAddress: () => ({ rpcAddress: rpc, webAddress: web }),
+    clock,
+    random,
+    logger,
+    metrics,
+    onFailure: (error) => context.fail(error),
+    options: {
+      ...defaultJobMasterOptions,
+      pageFiles: load.listingPageSize,
+      batchFiles: load.batchFiles,
+      batchBytes: load.batchBytes,
+      largeSetBytes: load.taskBytes,
+      activeJobsDefault: load.activeJobs,
+      plannedFilesMax: load.plannedFilesMax,
+      gateMs: load.listingWaitMs,
+      jobWorkerLostMs: config.jobMaster.jobWorkerLostTimeoutMs,
+      repairRoundsMax: load.repairRoundsMax,
+      patienceMs: load.stallTimeoutMs,
+      laneTasksMax: load.windowTasks,
+      laneBytesMax: load.windowBytes,
+      historyMax: load.historyMax,
+      historyFilesMax: load.historyFilesMax,
+      historyAgeMs: load.historyAgeMs,
+      storeTerms: {
+        reads: { rangeBytes: config.ufs.cosn.readAheadBlockBytes, smallFileBytes: defaultJobWorkerLimits.smallBlockBytes },
+        prices: load.prices,
+      },
+      bandwidth: load.bandwidth,
+      retry: { attemptsMax: load.attemptsMax, initialMs: load.retryInitialMs, maxMs: load.retryMaxMs },
+    },
+  })
+  context.onStop('job master', () => jobMaster.close())
+  rpc = await serveRpc(context, 'job master', config.jobMaster, [
+    serving(JobServiceDefinition, jobMaster.service),
+    serving(ScheduleServiceDefinition, jobMaster.schedules),
+  ])
+  jobMaster.start(signal)
+  return { jobMaster, rpc }
+}
+
+/** Several job masters may share a Redis: each has its own schedules there. */
+function scheduleLane(directory: string): string {
+  return `schedules-${createHash('sha256').update(`${hostname()}:${directory}`).digest('hex').slice(0, 16)}`
+}

@@ -1,0 +1,127 @@
+// Why: the cache worker as a part, alone in its process or beside the other roles.
+import { BlockChanges } from '../../cache-worker/blocks/block-changes.ts'
+import { type CacheWorker, createCacheWorker } from '../../cache-worker/cache-worker.ts'
+import { createPersistService } from '../../cache-worker/reads/object-persister.ts'
+import { createReadPolicies } from '../../cache-worker/reads/read-policies.ts'
+import { DemandGauge } from '../../base/flow/demand-gauge.ts'
+import { knownIdentity, openIdentity } from '../../base/files/identity.ts'
+import { join } from 'node:path'
+import { lockDirectory } from '../../journal/disk/directory-lock.ts'
+import type { AnnotatorSettings } from '../../block/tier/order/choose-annotator.ts'
+import { checkDirectories } from '../../block/disk/check-directories.ts'
+import { openTiers } from '../../block/assembly/open-tiers.ts'
+import type { Config, WorkerConfig } from '../../config/config.ts'
+import { demandStores } from '../../ufs/demand-store.ts'
+import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
+import { DataClient } from '../../wire/data/data-client.ts'
+import { PersistServiceDefinition } from '../../wire/generated/lifecycle.ts'
+import { type MasterServiceDefinition } from '../../wire/generated/master.ts'
+import { WorkerServiceDefinition } from '../../wire/generated/worker.ts'
+import { serving } from '../../wire/rpc/server.ts'
+import type { Service } from '../../wire/service.ts'
+import type { RoleContext } from '../role-shell.ts'
+import { serveData, serveRpc } from '../servers.ts'
+import { namespaceDefinitions } from '../stores.ts'
+
+export interface WorkerPart {
+  readonly workerId: string
+  readonly worker: CacheWorker
+  readonly rpc: string
+  readonly data: string
+}
+
+/** Whether the worker may have its directories; changes nothing, so that a start that is refused leaves nothing behind. @throws as checkDirectories */
+export async function checkWorkerDirectories({ home, worker }: Config): Promise<void> {
+  const workerId = await knownIdentity(join(home, 'worker'), 'worker')
+  await checkDirectories(
+    worker.tiers.flatMap(({ directories }) => directories),
+    workerId,
+  )
+}
+
+/** Opens the block directories, listens, and begins to register with the master. */
+export async function startWorkerPart(
+  context: RoleContext,
+  master: Service<MasterServiceDefinition>,
+  webAddress: () => string,
+  /** Told of what readers wait for; none = nobody asks. */
+  demand = new DemandGauge(),
+): Promise<WorkerPart> {
+  const { config, clock, random, logger, metrics, signal } = context
+  await checkWorkerDirectories(config)
+  const workerId = await openIdentity(join(config.home, 'worker'), 'worker')
+  context.onStop('worker lock', lockDirectory(join(config.home, 'worker')))
+  const changes = new BlockChanges()
+  const tiers = config.worker.tiers.map(({ alias, directories }) => directories.map((directory) => ({ ...directory, tier: alias })))
+  const segments = { blockBytesMax: config.worker.segmentBlockBytesMax, segmentBytes: config.worker.segmentBytes }
+  const annotator = annotatorOf(config.worker)
+  const limits = { watermarks: config.worker.tiers.map((tier) => tier.watermarks), freeAheadBytes: config.worker.freeAheadBytes }
+  const { promotionBytesPerSecond, scrubBytesPerSecond } = config.worker
+  const store = await openTiers({
+    tiers,
+    workerId,
+    segments,
+    annotator,
+    limits,
+    promotionBytesPerSecond,
+    scrubBytesPerSecond,
+    stallMs: config.worker.data.stallMs,
+    leastBytesPerSecond: config.worker.data.leastBytesPerSecond,
+    events: changes,
+    clock,
+    logger,
+    metrics,
+    signal,
+  })
+  const definitions = namespaceDefinitions(context, master)
+  const openStore = (namespaceId: string): Promise<UnderFileSystem> => definitions.openStore(namespaceId)
+  const worker = await createCacheWorker({
+    workerId,
+    hostname: config.worker.hostname,
+    home: config.home,
+    store,
+    changes,
+    master,
+    openStore: demandStores(openStore, demand),
+    readPolicyOf: createReadPolicies((namespaceId) => definitions.attributesOf(namespaceId)),
+    clock,
+    random,
+    logger,
+    metrics,
+    options: {
+      reservationMs: config.worker.reservationTimeoutMs,
+      sweepMs: config.heartbeatIntervalMs,
+      readBufferBytes: config.worker.readerBufferBytes,
+      readBuffersBytesMax: config.worker.data.readBuffersBytesMax,
+      heartbeatMs: config.heartbeatIntervalMs,
+    },
+    storeReadLimits: {
+      rangeBytes: config.ufs.cosn.readAheadBlockBytes,
+      rangesAhead: config.ufs.cosn.readAheadQueueSize,
+      readSlots: config.ufs.cosn.uploadThreadPool,
+      readAheadBytesMax: config.worker.storeReadBytesMax,
+    },
+  })
+  context.onStop('cache worker', () => worker.close())
+  const otherWorkers = new DataClient({ clock })
+  const persisting = createPersistService({
+    ...{ store, data: otherWorkers, openStore, clock, logger },
+    requireDefinition: (namespaceId, version) => definitions.require(namespaceId, version),
+  })
+  context.onStop('persisting', async () => {
+    await persisting.close()
+    otherWorkers.close()
+  })
+  const data = await serveData(context, config.worker, worker.dataHandlers)
+  const rpc = await serveRpc(context, 'worker', config.worker, [
+    serving(WorkerServiceDefinition, worker.workerService),
+    serving(PersistServiceDefinition, persisting.service),
+  ])
+  worker.start({ rpcAddress: rpc, dataAddress: data, webAddress: webAddress() }, signal)
+  return { workerId, worker, rpc, data }
+}
+
+function annotatorOf({ annotator, lrfuStepFactor, lrfuAttenuationFactor }: WorkerConfig): AnnotatorSettings {
+  if (annotator === 'LRU') return { kind: 'LRU' }
+  return { kind: 'LRFU', stepFactor: lrfuStepFactor, attenuationFactor: lrfuAttenuationFactor }
+}

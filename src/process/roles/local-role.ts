@@ -1,0 +1,53 @@
+// Why: all of Skein in one process and one directory, for one machine: no Redis, no ports that must be known before.
+// How: the same parts as the single roles; they call each other's service objects instead of crossing the network. The
+// command line crosses it, to the addresses in `<home>/skein.json`.
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { untilAborted } from '../../base/clock.ts'
+import { DemandGauge } from '../../base/flow/demand-gauge.ts'
+import type { Config } from '../../config/config.ts'
+import { runningFile } from '../../config/read-config.ts'
+import { yieldToEventLoop } from '../io-threads.ts'
+import { startJobMasterPart } from '../parts/job-master-part.ts'
+import { startJobWorkerPart } from '../parts/job-worker-part.ts'
+import { startMasterPart } from '../parts/master-part.ts'
+import { openAnsweringQueue } from '../queues.ts'
+import { type RoleIo, runRole } from '../role-shell.ts'
+import { serveWeb } from '../servers.ts'
+import { checkWorkerDirectories, startWorkerPart } from '../parts/worker-part.ts'
+
+/** From one piece that a reader waits for to the next, with the client in another process. */
+const demandLingerMs = 20
+
+/** Runs until told to stop. @throws SkeinError when it cannot start */
+export function run(config: Config, io: RoleIo): Promise<void> {
+  return runRole('local', config, io, async (context) => {
+    let ready = false
+    // Before the master begins to make its files.
+    await checkWorkerDirectories(config)
+    const web = await serveWeb(context, config.master, () => (ready ? { ready: true } : { ready: false, why: 'still starting' }))
+    const queue = await openAnsweringQueue(context)
+    const demand = new DemandGauge({ clock: context.clock, ms: demandLingerMs })
+    const { master, rpc } = await startMasterPart(context, web, demand)
+    const { jobMaster, rpc: jobMasterRpc } = await startJobMasterPart(context, { master: master.service, queue }, web)
+    const { worker, workerId, rpc: workerRpc, data } = await startWorkerPart(context, master.service, () => web, demand)
+    // Refused for another cluster's blocks it is of use all the same: `fsadmin doctor` and `adopt` have somebody to ask.
+    await untilAborted(Promise.race([worker.registered, worker.refused]), context.signal)
+    const local = (id: string): typeof worker.localTarget | undefined => (id === workerId ? worker.localTarget : undefined)
+    await startJobWorkerPart(context, { master: master.service, jobMaster: jobMaster.service, queue, local, demand }, '')
+    await yieldToEventLoop()
+    ready = true
+    const addresses = { master: rpc, jobMaster: jobMasterRpc, worker: workerRpc, data, web }
+    await writeRunningFile(config.home, { ...addresses, pid: process.pid })
+    context.onStop('skein.json', () => rm(runningFile(config.home), { force: true }))
+    return { ...addresses, home: config.home }
+  })
+}
+
+/** Whole or not at all: a client may read it at any moment. */
+async function writeRunningFile(home: string, content: Readonly<Record<string, unknown>>): Promise<void> {
+  const path = runningFile(home)
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await writeFile(`${path}.new`, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 })
+  await rename(`${path}.new`, path)
+}

@@ -1,0 +1,99 @@
+// Why: rename(2) replaces whatever is at the target, and moves whatever is at the source by then. How: the file gets its second
+// name by link, which takes no name that is taken; then the first one goes, if it is still this file. A crash in between leaves
+// one file with two names, and the next call goes on from there.
+import { link, lstat, rename, stat, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { SkeinError } from '../../base/errors.ts'
+import { localEtag } from './local-version.ts'
+import {
+  checkKey,
+  directoryInside,
+  exists,
+  existsError,
+  hasCode,
+  isWithoutLinks,
+  placeFor,
+  pruneDirectories,
+  syncDirectory,
+  syncSource,
+  writeError,
+} from './local-writer.ts'
+import { changedError } from '../rename-by-copy.ts'
+
+/** Moves the version `etag` of `from`, which was looked up, to `to`. @throws see UnderFileSystem.rename */
+export async function renameLocal(root: string, from: string, to: string, etag: string): Promise<void> {
+  checkKey(from)
+  const source = join(root, from)
+  const target = await placeFor(root, to)
+  try {
+    const sourceDirectory = await directoryInside(root, dirname(source))
+    const move = { from, source, target, etag }
+    const second = await giveSecondName(move)
+    if (second !== undefined) await takeFirstName(move, second)
+    await syncDirectory(dirname(target))
+    if (sourceDirectory === dirname(target)) return
+    await syncSource(sourceDirectory)
+    await pruneDirectories(root, sourceDirectory)
+  } catch (thrown) {
+    if (thrown instanceof SkeinError) throw thrown
+    // Where the source is there, somebody removed a directory that had become empty, in between.
+    const isGone = hasCode(thrown, 'ENOENT', 'ENOTDIR') && !(await exists(source))
+    throw isGone ? new SkeinError('not_found', `${source} does not exist`) : writeError(target, thrown)
+  }
+}
+
+interface Move {
+  readonly from: string
+  readonly source: string
+  readonly target: string
+  readonly etag: string
+}
+
+interface SecondName {
+  readonly inode: bigint
+  /** Whether this call gave it. */
+  readonly isOwn: boolean
+}
+
+/** @returns undefined when the first name is gone already */
+async function giveSecondName({ from, source, target, etag }: Move): Promise<SecondName | undefined> {
+  try {
+    await link(source, target)
+    return { inode: await inodeAt(target), isOwn: true }
+  } catch (thrown) {
+    if (hasCode(thrown, 'EEXIST')) {
+      // By an earlier call that was cut off. A symbolic link to the source is no such name.
+      const inode = await inodeAt(target)
+      if (inode === (await inodeAt(source))) return { inode, isOwn: false }
+      throw existsError(target)
+    }
+    if (!isWithoutLinks(thrown)) throw thrown
+  }
+  // Without hard links: looking and renaming is the best there is.
+  if (await exists(target)) throw existsError(target)
+  await rename(source, target)
+  if ((await etagAt(target)) === etag) return undefined
+  if (!(await exists(source))) await rename(target, source)
+  throw changedError(from)
+}
+
+async function takeFirstName({ from, source, target, etag }: Move, { inode, isOwn }: SecondName): Promise<void> {
+  try {
+    await syncDirectory(dirname(target))
+    if ((await etagAt(target)) !== etag || (await inodeAt(source)) !== inode) throw changedError(from)
+    await unlink(source)
+  } catch (thrown) {
+    // Somebody else took it: the second name may be the only one.
+    if (!(await exists(source))) return
+    if (isOwn && (await inodeAt(target).catch(() => undefined)) === inode) await unlink(target)
+    throw thrown
+  }
+}
+
+async function inodeAt(path: string): Promise<bigint> {
+  return (await lstat(path, { bigint: true })).ino
+}
+
+async function etagAt(path: string): Promise<string> {
+  return localEtag(await stat(path, { bigint: true }))
+}

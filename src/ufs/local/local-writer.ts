@@ -1,0 +1,229 @@
+// Why: writing into a directory as into a bucket: an object is there whole or not at all, also after a power failure. How: a
+// temporary file in the object's own directory, fsync, then rename (or link, where nothing may be replaced) and fsync of the
+// directory. Directories are made as needed and go when they become empty; no link is followed out of the root. Listings leave the temporary files out.
+import { randomUUID } from 'node:crypto'
+import { constants } from 'node:fs'
+import { copyFile, type FileHandle, link, mkdir, open, realpath, rename, rm, rmdir, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { throwIfAborted } from '../../base/clock.ts'
+import { SkeinError } from '../../base/errors.ts'
+import { keyProblem } from '../../base/paths.ts'
+import type { WriteOptions } from '../under-file-system.ts'
+
+const temporaryPattern = /^\.skein-write-[0-9a-f-]{36}$/
+
+/** Whether a file of this name is one that is being written, or that a crash left behind. */
+export function isTemporaryName(name: string): boolean {
+  return temporaryPattern.test(name)
+}
+
+/** Makes the file of `key` below `root` (a real path). @throws see UnderFileSystem.write */
+export async function writeLocal(
+  root: string,
+  key: string,
+  length: number,
+  chunks: AsyncIterable<Uint8Array>,
+  { overwrite }: WriteOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const path = await placeFor(root, key)
+  // Rather before the bytes than after them.
+  if (!overwrite && (await exists(path))) throw existsError(path)
+  await throughTemporary(path, overwrite, async (temporary) => {
+    const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o666)
+    try {
+      await writeAll(file, length, chunks, signal)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    throwIfAborted(signal)
+  })
+}
+
+/** @throws see UnderFileSystem.delete */
+export async function deleteLocal(root: string, key: string): Promise<void> {
+  checkKey(key)
+  const directory = await directoryInside(root, dirname(join(root, key))).catch((thrown: unknown) => {
+    if (hasCode(thrown, 'ENOENT', 'ENOTDIR')) return undefined
+    throw thrown
+  })
+  if (directory === undefined) return
+  const path = join(root, key)
+  try {
+    await unlink(path)
+  } catch (thrown) {
+    if (hasCode(thrown, 'ENOENT')) return
+    throw writeError(path, thrown)
+  }
+  await syncSource(directory)
+  await pruneDirectories(root, directory)
+}
+
+/** Copies the file at `source` (a path that was looked up) to `key`. @throws see UnderFileSystem.copy */
+export async function copyLocal(root: string, source: string | Buffer, key: string): Promise<void> {
+  const path = await placeFor(root, key)
+  await throughTemporary(path, true, async (temporary) => {
+    await copyFile(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    const file = await open(temporary, constants.O_RDWR | constants.O_NOFOLLOW)
+    try {
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  })
+}
+
+/** The directory that something was taken out of: who took the last thing may have removed it, durably, by now. */
+export async function syncSource(directory: string): Promise<void> {
+  try {
+    await syncDirectory(directory)
+  } catch (thrown) {
+    if (!hasCode(thrown, 'ENOENT')) throw thrown
+  }
+}
+
+/** A bucket has no directories, so one that nothing is in any more goes, and those above it that become empty; never the root. */
+export async function pruneDirectories(root: string, directory: string): Promise<void> {
+  for (let path = directory; path !== root && path.startsWith(root.endsWith('/') ? root : `${root}/`); path = dirname(path)) {
+    try {
+      await rmdir(path)
+      await syncDirectory(dirname(path))
+    } catch (thrown) {
+      // Something is in it, or somebody else was first; what cannot be removed may stay.
+      if (!hasCode(thrown, 'ENOENT')) return
+    }
+  }
+}
+
+async function throughTemporary(path: string, overwrite: boolean, fill: (temporary: string) => Promise<void>): Promise<void> {
+  const directory = dirname(path)
+  const temporary = join(directory, `.skein-write-${randomUUID()}`)
+  try {
+    await fill(temporary)
+    if (overwrite) await rename(temporary, path)
+    else await linkNew(temporary, path)
+  } catch (thrown) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    throw thrown instanceof SkeinError ? thrown : writeError(path, thrown)
+  }
+  await syncDirectory(directory)
+}
+
+/** Gives the file its name unless another has it. */
+async function linkNew(temporary: string, path: string): Promise<void> {
+  try {
+    await link(temporary, path)
+  } catch (thrown) {
+    if (hasCode(thrown, 'EEXIST')) throw existsError(path)
+    if (!isWithoutLinks(thrown)) throw thrown
+    // A file system without hard links: looking and renaming is the best there is.
+    if (await exists(path)) throw existsError(path)
+    await rename(temporary, path)
+    return
+  }
+  await unlink(temporary)
+}
+
+async function writeAll(file: FileHandle, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  let written = 0
+  for await (const chunk of chunks) {
+    throwIfAborted(signal)
+    if (chunk.length > length - written)
+      throw new SkeinError('invalid_argument', `there are more than the ${length} bytes that were announced`)
+    for (let from = 0; from < chunk.length;) {
+      const { bytesWritten } = await file.write(chunk, from, chunk.length - from, written + from)
+      from += bytesWritten
+    }
+    written += chunk.length
+  }
+  if (written < length) throw new SkeinError('invalid_argument', `there are ${written} bytes, not the ${length} that were announced`)
+  const { size } = await file.stat()
+  if (size !== length) throw new SkeinError('unavailable', `the file has ${size} bytes after ${length} were written`)
+}
+
+/** The path of a key, its directories made. @throws invalid_argument, failed_precondition */
+export async function placeFor(root: string, key: string): Promise<string> {
+  checkKey(key)
+  const path = join(root, key)
+  try {
+    let made = root
+    for (const name of key.split('/').slice(0, -1)) {
+      const parent = made
+      made = join(made, name)
+      const fresh = await mkdir(made).then(
+        () => true,
+        (thrown: unknown) => {
+          if (hasCode(thrown, 'EEXIST')) return false
+          throw thrown
+        },
+      )
+      if (fresh) await syncDirectory(parent)
+      else await directoryInside(root, made)
+    }
+  } catch (thrown) {
+    throw thrown instanceof SkeinError ? thrown : writeError(path, thrown)
+  }
+  return path
+}
+
+/** The directory itself. @throws failed_precondition when a link leads out of the root; ENOENT, ENOTDIR */
+export async function directoryInside(root: string, path: string): Promise<string> {
+  const real = await realpath(path)
+  if (real === root || real.startsWith(root.endsWith('/') ? root : `${root}/`)) return path
+  throw new SkeinError('failed_precondition', `${path} leads out of ${root}`)
+}
+
+export function checkKey(key: string): void {
+  const problem = keyProblem(key)
+  const name = key.slice(key.lastIndexOf('/') + 1)
+  if (problem === undefined && name !== '' && !key.startsWith('/') && !key.includes('//') && !isTemporaryName(name)) return
+  throw new SkeinError('invalid_argument', `${JSON.stringify(key)} cannot be a file: ${problem ?? 'it is no path of one'}`)
+}
+
+export async function exists(path: string): Promise<boolean> {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    await file.close()
+    return true
+  } catch (thrown) {
+    return !hasCode(thrown, 'ENOENT', 'ENOTDIR')
+  }
+}
+
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    await directory.sync()
+  } catch (thrown) {
+    // Some network file systems cannot sync a directory, and need not.
+    if (!hasCode(thrown, 'EINVAL', 'ENOTSUP')) throw writeError(path, thrown)
+  } finally {
+    await directory.close()
+  }
+}
+
+export function hasCode(thrown: unknown, ...codes: readonly string[]): boolean {
+  return thrown instanceof Error && 'code' in thrown && codes.includes(String(thrown.code))
+}
+
+/** Whether the file system, or this file, can have no second name. */
+export function isWithoutLinks(thrown: unknown): boolean {
+  return hasCode(thrown, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')
+}
+
+export function existsError(path: string): SkeinError {
+  return new SkeinError('already_exists', `${path} exists already`, { reason: 'object_exists' })
+}
+
+export function writeError(path: string, thrown: unknown): SkeinError {
+  if (!(thrown instanceof Error) || !('code' in thrown)) throw thrown
+  const code = String(thrown.code)
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new SkeinError('resource_exhausted', `${path}: the disk is full (${code})`)
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return new SkeinError('permission_denied', `${path} may not be written (${code})`)
+  if (code === 'ENOTDIR' || code === 'EISDIR' || code === 'ENOTEMPTY' || code === 'EEXIST')
+    return new SkeinError('failed_precondition', `${path} cannot be written: a file and a directory have the same name (${code})`)
+  if (code === 'ENAMETOOLONG') return new SkeinError('invalid_argument', `${path}: a name is too long for this file system`)
+  return new SkeinError('unavailable', `${path} cannot be written (${code})`)
+}

@@ -1,0 +1,256 @@
+// Why: a directory (local disk, NFS, a Ceph mount) as a store. How: keys are paths below the root; the version of a file is
+// its inode, size and mtime; a read looks at it before and after, so that a file that changes meanwhile is noticed.
+// Nothing outside the root is reachable: `.` and `..` are refused, links are followed inside it (local-names.ts); and the root
+// itself lies in one of the directories that this process may use (file-roots.ts), looked at whenever it is used.
+import { constants } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { throwIfAborted } from '../../base/clock.ts'
+import { isSkeinError, SkeinError } from '../../base/errors.ts'
+import { keyProblem } from '../../base/paths.ts'
+import type { MetricRegistry } from '../../telemetry/registry.ts'
+import { realRoot } from './file-roots.ts'
+import { codeOf, kindOf, resolveKey, unusable } from './local-names.ts'
+import { renameLocal } from './local-rename.ts'
+import { localEtag, localObject } from './local-version.ts'
+import { type LocalEntry, walkDirectory } from './local-walk.ts'
+import { copyLocal, deleteLocal, writeLocal } from './local-writer.ts'
+import { changedError } from '../rename-by-copy.ts'
+import type { ListPage, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem, WriteOptions } from '../under-file-system.ts'
+
+const chunkBytes = 1024 * 1024
+/** Walks that are kept open between the pages of a listing; an older one is walked again from its key. */
+const walksMax = 16
+
+interface Walk {
+  readonly entries: AsyncGenerator<LocalEntry, void, undefined>
+  /** Read from the walk, but not yet given out. */
+  readonly ahead: LocalEntry
+}
+
+export class LocalUnderFileSystem implements UnderFileSystem {
+  readonly #directory: string
+  readonly #roots: readonly string[]
+  readonly #metrics: MetricRegistry
+  readonly #walks = new Map<string, Walk>()
+  readonly #counters = { readBytes: 0, readRequests: 0 }
+  #walkCount = 0
+
+  /** @param roots the directories that may be used: skein.ufs.file.roots */
+  constructor(directory: string, roots: readonly string[], metrics: MetricRegistry) {
+    this.#directory = directory
+    this.#roots = roots
+    this.#metrics = metrics
+  }
+
+  get counters(): { readonly readBytes: number; readonly readRequests: number } {
+    return { ...this.#counters }
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal)
+    const about = await stat(await this.#root()).catch((error: unknown) => {
+      throw fileError(this.#directory, error)
+    })
+    if (!about.isDirectory()) throw new SkeinError('failed_precondition', `${this.#directory} is not a directory`)
+  }
+
+  async stat(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+    throwIfAborted(signal)
+    this.#metrics.add('ufs.stat.requests')
+    const { name, path } = await this.#resolve(key)
+    const about = await stat(path, { bigint: true }).catch((error: unknown) => {
+      throw fileError(name, error)
+    })
+    const found = kindOf(about)
+    if (found.kind === 'problem') throw unusable(name, found.problem)
+    if (found.kind !== 'file') throw new SkeinError('not_found', `${name} is not a file`)
+    return localObject(key, about)
+  }
+
+  async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
+    throwIfAborted(signal)
+    this.#metrics.add('ufs.list.requests')
+    const token = request.after?.token
+    const kept = token === undefined ? undefined : this.#walks.get(token)
+    if (token !== undefined) this.#walks.delete(token)
+    const root = await this.#root()
+    const entries = kept?.entries ?? walkDirectory(root, { ...request, after: request.after?.key }, signal)
+    const objects: ObjectInfo[] = []
+    const prefixes: string[] = []
+    const files: LocalEntry[] = []
+    let lastKey = ''
+    const take = (entry: LocalEntry): void => {
+      lastKey = entry.key
+      if (entry.folder) prefixes.push(entry.key)
+      else files.push(entry)
+    }
+    if (kept !== undefined) take(kept.ahead)
+    let ahead: LocalEntry | undefined
+    for (let step = await entries.next(); step.done !== true; step = await entries.next()) {
+      if (files.length + prefixes.length >= request.limit) {
+        ahead = step.value
+        break
+      }
+      take(step.value)
+    }
+    for (let from = 0; from < files.length; from += 64) {
+      throwIfAborted(signal)
+      const found = await Promise.all(files.slice(from, from + 64).map((entry) => this.#describe(root, entry)))
+      objects.push(...found.filter((object) => object !== undefined))
+    }
+    return { objects, prefixes, next: ahead === undefined ? undefined : { key: lastKey, token: this.#keep({ entries, ahead }) } }
+  }
+
+  async *read(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    throwIfAborted(signal)
+    this.#counters.readRequests += 1
+    this.#metrics.add('ufs.read.requests')
+    const { name, path } = await this.#resolve(request.key)
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
+      throw fileError(name, error)
+    })
+    try {
+      await this.#expectVersion(file, name, request)
+      for (let done = 0; done < request.length;) {
+        throwIfAborted(signal)
+        const wanted = Math.min(chunkBytes, request.length - done)
+        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(wanted), 0, wanted, request.offset + done)
+        if (bytesRead === 0) throw changedWhileRead(name)
+        done += bytesRead
+        this.#counters.readBytes += bytesRead
+        this.#metrics.add('ufs.read.bytes', bytesRead)
+        // The version is looked at before the last chunk goes out: what was read is one version, or the read fails.
+        if (done >= request.length) await this.#expectVersion(file, name, request)
+        yield bytesRead === wanted ? buffer : buffer.subarray(0, bytesRead)
+      }
+    } finally {
+      await file.close()
+    }
+  }
+
+  async readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of this.read(request, signal)) chunks.push(chunk)
+    const [first] = chunks
+    return first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks)
+  }
+
+  async write(
+    key: string,
+    length: number,
+    chunks: AsyncIterable<Uint8Array>,
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo> {
+    throwIfAborted(signal)
+    this.#metrics.add('ufs.write.requests')
+    await writeLocal(await this.#root(), key, length, chunks, options, signal)
+    this.#metrics.add('ufs.write.bytes', length)
+    return await this.stat(key, signal)
+  }
+
+  async delete(key: string, signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal)
+    await deleteLocal(await this.#root(), key)
+  }
+
+  async copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const source = await this.stat(from, signal)
+    if (from === to) return source
+    await copyLocal(await this.#root(), (await this.#resolve(from)).path, to)
+    return await this.stat(to, signal)
+  }
+
+  async rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const source = await this.#find(from, signal)
+    if (source !== undefined && source.etag !== etag) throw changedError(from)
+    if (source !== undefined && from !== to) await renameLocal(await this.#root(), from, to, etag)
+    if (source !== undefined) return { ...source, key: to }
+    // An earlier call may have come to its end without its caller knowing.
+    const there = await this.#find(to, signal)
+    if (there?.etag === etag) return there
+    throw new SkeinError('not_found', `${join(this.#directory, from)} does not exist`)
+  }
+
+  async close(): Promise<void> {
+    for (const { entries } of this.#walks.values()) await entries.return()
+    this.#walks.clear()
+  }
+
+  async #find(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    try {
+      return await this.stat(key, signal)
+    } catch (thrown) {
+      if (isSkeinError(thrown, 'not_found')) return undefined
+      throw thrown
+    }
+  }
+
+  async #expectVersion(file: FileHandle, path: string, request: ReadRequest): Promise<void> {
+    const about = await file.stat({ bigint: true })
+    if (!about.isFile()) throw new SkeinError('not_found', `${path} is not a file`)
+    if (localEtag(about) !== request.etag || request.offset + request.length > Number(about.size)) throw changedWhileRead(path)
+  }
+
+  /** @returns undefined when it was deleted since the directory was read: then it is not in the listing */
+  async #describe(root: string, { key, problem }: LocalEntry): Promise<ObjectInfo | undefined> {
+    if (problem !== undefined) return unusableObject(key, problem)
+    try {
+      const about = await stat(join(root, key), { bigint: true })
+      const found = kindOf(about)
+      if (found.kind === 'problem') return unusableObject(key, found.problem)
+      return found.kind === 'file' ? localObject(key, about) : undefined
+    } catch (thrown) {
+      const code = codeOf(thrown)
+      return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : unusableObject(key, `it cannot be looked at (${code})`)
+    }
+  }
+
+  #keep(walk: Walk): string {
+    this.#walkCount += 1
+    const token = String(this.#walkCount)
+    this.#walks.set(token, walk)
+    const [oldest] = this.#walks.keys()
+    if (this.#walks.size > walksMax && oldest !== undefined) this.#walks.delete(oldest)
+    return token
+  }
+
+  /** @throws SkeinError permission_denied (`endpoint_not_allowed`) where this process may not use the directory */
+  async #root(): Promise<string> {
+    return await realRoot(this.#directory, this.#roots).catch((error: unknown) => {
+      throw error instanceof SkeinError ? error : fileError(this.#directory, error)
+    })
+  }
+
+  /** The file of a key: `name` for people. @throws SkeinError not_found, failed_precondition (`object_unusable`), permission_denied */
+  async #resolve(key: string): Promise<{ readonly name: string; readonly path: string | Buffer }> {
+    const problem = keyProblem(key)
+    if (problem !== undefined || key === '' || key.endsWith('/') || key.startsWith('/') || key.includes('//')) {
+      throw new SkeinError('not_found', `${JSON.stringify(key)} is not a file: ${problem ?? 'it is no path of a file'}`)
+    }
+    const root = await this.#root()
+    const name = join(root, key)
+    const path = await resolveKey(root, key).catch((error: unknown) => {
+      throw error instanceof SkeinError ? error : fileError(name, error)
+    })
+    return { name, path }
+  }
+}
+
+function unusableObject(key: string, problem: string): ObjectInfo {
+  return { key, length: 0, etag: '', modifiedMs: 0, storageClass: 'STANDARD', problem }
+}
+
+function changedWhileRead(path: string): SkeinError {
+  return new SkeinError('aborted', `${path} changed while it was read`, { reason: 'object_changed', retryable: false })
+}
+
+function fileError(path: string, thrown: unknown): SkeinError {
+  const code = codeOf(thrown)
+  if (code === 'ENOENT' || code === 'ENOTDIR') return new SkeinError('not_found', `${path} does not exist`)
+  if (code === 'EACCES' || code === 'EPERM') return new SkeinError('permission_denied', `${path} may not be read (${code})`)
+  if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENAMETOOLONG')
+    return new SkeinError('not_found', `${path} is not a file (${code})`)
+  return new SkeinError('unavailable', `${path} cannot be read (${code})`)
+}

@@ -1,0 +1,334 @@
+// Why: the hot path of every load: one small object in one request, or a stream of ranges. How: lean SigV4 (sigv4.ts),
+// GETs without streams in between (transport/http-pool.ts) that read into the bytes which are given away: one exact buffer for a small
+// object, large ones for a stream, back-pressure by pausing the connection, and own retry that continues with the rest.
+import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
+import { type RangeContext, RangeResponse, type RangeSink } from './range-response.ts'
+import { finalAnswerError, isBadAnswer, requestName, slowDownReason, type StoreAddress } from '../trust/s3-errors.ts'
+import type { SlowDownGate } from './request/slow-down-gate.ts'
+import type { StorePlace, StoreRequests } from './request/store-requests.ts'
+import type { TrustRules } from '../trust/rules.ts'
+import type { PieceSource, ReadRequest } from '../under-file-system.ts'
+
+interface RangeReaderOptions {
+  readonly address: StoreAddress
+  readonly requests: StoreRequests
+  readonly rules: Pick<TrustRules, 'rangeProblem'>
+  readonly gate: SlowDownGate
+  readonly policy: RetryPolicy
+  readonly clock: Clock
+  readonly random: Random
+  /** The namespace's prefix, before every key. */
+  readonly prefix: string
+  readonly onRequest: () => void
+  readonly onBytes: (bytes: number) => void
+  readonly onRetry: (error: SkeinError) => void
+}
+
+/** Bytes of a stream are read into buffers of this length. */
+const freshPieces: PieceSource = { pieceBytes: 512 * 1024, take: (bytes) => Buffer.allocUnsafeSlow(bytes) }
+/** A chunk of a stream is at least so long, but for its last one. */
+const chunkBytesMin = 256 * 1024
+/** Bytes that may lie unread in one stream before its connection is held back. */
+const unreadBytesMax = 2 * 1024 * 1024
+/** An attempt that brought this much of a stream made progress, and the count of attempts begins again. */
+const progressBytes = 256 * 1024
+
+/**
+ * After so many time-outs at one place the caller is told: each costs the whole time-out, and the caller may know another
+ * way, such as another job worker.
+ */
+const silentAttemptsMax = 2
+
+/** An answer that is wrong in the same way so often in a row is what the store, or a proxy before it, really answers. */
+const sameAnswersMax = 5
+
+function isSilence(error: SkeinError): boolean {
+  return error.code === 'deadline_exceeded'
+}
+
+/** The attempts of one read. */
+class Attempts {
+  count = 1
+  silent = 0
+  #same = 0
+  #lastProblem = ''
+
+  /** An attempt failed. Gives the error that it counts as. */
+  failed(error: SkeinError): SkeinError {
+    if (isSilence(error)) this.silent += 1
+    if (!isBadAnswer(error)) return error
+    this.#same = error.message === this.#lastProblem ? this.#same + 1 : 1
+    this.#lastProblem = error.message
+    return this.#same >= sameAnswersMax ? finalAnswerError(error) : error
+  }
+
+  /** An attempt brought something before it failed. */
+  moved(): void {
+    this.count = 1
+    this.silent = 0
+  }
+}
+
+/** Reads ranges of one bucket. */
+export class RangeReader {
+  readonly #options: RangeReaderOptions
+
+  constructor(options: RangeReaderOptions) {
+    this.#options = options
+  }
+
+  /** Exactly `request.length` bytes as one buffer, from one request when nothing goes wrong. */
+  readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
+    if (request.length === 0) return Promise.resolve(new Uint8Array(0))
+    return this.#readWhole(request, signal)
+  }
+
+  async #readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const attempts = new Attempts()
+    for (;;) {
+      try {
+        return await this.#attemptWhole(request, signal)
+      } catch (thrown) {
+        await this.#backOff(attempts.failed(toSkeinError(thrown)), attempts, signal)
+      }
+    }
+  }
+
+  /** Exactly `request.length` bytes in order. What was yielded is never yielded again. */
+  async *read(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    let done = 0
+    const attempts = new Attempts()
+    while (done < request.length) {
+      const before = done
+      try {
+        for await (const chunk of this.#attempt({ ...request, offset: request.offset + done, length: request.length - done }, signal)) {
+          done += chunk.length
+          yield chunk
+        }
+      } catch (thrown) {
+        if (done - before >= progressBytes) attempts.moved()
+        const error = attempts.failed(toSkeinError(thrown))
+        if (request.inOneAnswer === true && done > 0) throw error
+        await this.#backOff(error, attempts, signal)
+      }
+    }
+  }
+
+  /** Waits before the next attempt. @throws the error when there is none */
+  async #backOff(error: SkeinError, attempts: Attempts, signal: AbortSignal): Promise<void> {
+    const { policy, clock, random, onRetry } = this.#options
+    const { count, silent } = attempts
+    if (!error.retryable || count >= policy.attemptsMax || silent >= silentAttemptsMax || signal.aborted) throw error
+    onRetry(error)
+    await clock.sleep(backoffMs(policy, count, random), signal)
+    attempts.count += 1
+  }
+
+  async #attemptWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
+    throwIfAborted(signal)
+    if (this.#options.gate.closed) await this.#options.gate.wait(signal)
+    for (let place = this.#placeOf(request); ;) {
+      let response: RangeResponse | undefined
+      try {
+        return await new Promise<Uint8Array>((resolve, reject) => {
+          response = this.#dispatch(place, request, this.#watched(new WholeSink(request, resolve, reject)), signal)
+        })
+      } catch (thrown) {
+        place = this.#sentOn(place, request, response, thrown)
+      }
+    }
+  }
+
+  async *#attempt(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    throwIfAborted(signal)
+    if (this.#options.gate.closed) await this.#options.gate.wait(signal)
+    for (let place = this.#placeOf(request); ;) {
+      const sink = new StreamSink(request.length, request.pieces)
+      const response = this.#dispatch(place, request, this.#watched(sink), signal)
+      try {
+        for (let chunk = sink.take(); ; chunk = sink.take()) {
+          if (sink.mayGoOn()) response.resume()
+          if (chunk !== undefined) yield chunk
+          else if (await sink.finished()) return
+        }
+      } catch (thrown) {
+        place = this.#sentOn(place, request, response, thrown)
+      } finally {
+        response.stop(new SkeinError('cancelled', 'the reader left'))
+      }
+    }
+  }
+
+  #placeOf({ key }: ReadRequest): StorePlace {
+    return this.#options.requests.placeOf(this.#options.prefix + key)
+  }
+
+  /** Where an answer sent the request on to. @throws what was thrown, when it did not */
+  #sentOn(place: StorePlace, { key }: ReadRequest, response: RangeResponse | undefined, thrown: unknown): StorePlace {
+    const redirect = response?.redirect
+    if (redirect === undefined) throw thrown
+    return this.#options.requests.sentOn(place, requestName('GET', key), redirect.status, redirect.location)
+  }
+
+  #dispatch(place: StorePlace, request: ReadRequest, sink: RangeSink, signal: AbortSignal): RangeResponse {
+    const { requests, rules, address, onRequest, onBytes } = this.#options
+    const context: RangeContext = { address, rules, signal, onBytes, onRefusal: (code, date) => requests.noteClock(place, code, date) }
+    const response = new RangeResponse(request, sink, context)
+    const headers = requests.readHeaders(place)
+    headers.push('range', `bytes=${request.offset}-${request.offset + request.length - 1}`, 'if-match', `"${request.etag}"`)
+    onRequest()
+    try {
+      const path = place.query === '' ? place.path : `${place.path}?${place.query}`
+      response.sent(place.host.pool.get(path, headers, response))
+    } catch (thrown) {
+      response.stop(toSkeinError(thrown))
+    }
+    return response
+  }
+
+  /** The sink, with the bucket's gate told of what came. */
+  #watched(sink: RangeSink): RangeSink {
+    const { gate } = this.#options
+    return {
+      space: () => sink.space(),
+      filled: (bytes) => sink.filled(bytes),
+      end: () => {
+        gate.succeeded()
+        sink.end()
+      },
+      fail: (error) => {
+        if (error.reason === slowDownReason) gate.slowDown()
+        sink.fail(error)
+      },
+    }
+  }
+}
+
+/** Gathers a range into one buffer. */
+class WholeSink implements RangeSink {
+  readonly #resolve: (bytes: Uint8Array) => void
+  readonly #reject: (error: SkeinError) => void
+  readonly #length: number
+  readonly #pieces: PieceSource
+  #bytes: Uint8Array | undefined
+  #filled = 0
+
+  constructor({ length, pieces }: ReadRequest, resolve: (bytes: Uint8Array) => void, reject: (error: SkeinError) => void) {
+    this.#length = length
+    this.#pieces = pieces !== undefined && length <= pieces.pieceBytes ? pieces : freshPieces
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  space(): Uint8Array {
+    this.#bytes ??= this.#pieces.take(this.#length)
+    return this.#filled === 0 ? this.#bytes : this.#bytes.subarray(this.#filled)
+  }
+
+  filled(bytes: number): boolean {
+    this.#filled += bytes
+    return true
+  }
+
+  end(): void {
+    this.#resolve(this.#bytes ?? new Uint8Array(0))
+  }
+
+  fail(error: SkeinError): void {
+    this.#reject(error)
+  }
+}
+
+/** Gathers a range in pieces and holds them until they are taken; holds the connection back when too much lies here. */
+class StreamSink implements RangeSink {
+  readonly #full: Uint8Array[] = []
+  readonly #pieces: PieceSource
+  #piece: Uint8Array = new Uint8Array(0)
+  /** Bytes of the piece that were taken, and that have come. */
+  #taken = 0
+  #filled = 0
+  /** Bytes that are still to come. */
+  #left: number
+  #unreadBytes = 0
+  #ended = false
+  #error: SkeinError | undefined
+  #paused = false
+  #wake: (() => void) | undefined
+
+  constructor(length: number, pieces: PieceSource = freshPieces) {
+    this.#left = length
+    this.#pieces = pieces
+  }
+
+  space(): Uint8Array {
+    if (this.#filled === this.#piece.length) {
+      this.#piece = this.#pieces.take(Math.min(this.#pieces.pieceBytes, this.#left))
+      this.#taken = 0
+      this.#filled = 0
+    }
+    return this.#piece.subarray(this.#filled)
+  }
+
+  filled(bytes: number): boolean {
+    this.#filled += bytes
+    this.#left -= bytes
+    this.#unreadBytes += bytes
+    const whole = this.#filled === this.#piece.length
+    if (whole) this.#cut()
+    if (whole || this.#filled - this.#taken >= chunkBytesMin) this.#wakeUp()
+    this.#paused = this.#unreadBytes >= unreadBytesMax
+    return !this.#paused
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#wakeUp()
+  }
+
+  fail(error: SkeinError): void {
+    this.#error = error
+    this.#wakeUp()
+  }
+
+  /** The next chunk, or undefined when none lies here. */
+  take(): Uint8Array | undefined {
+    if (this.#full.length === 0 && (this.#filled - this.#taken >= chunkBytesMin || this.#ended || this.#error !== undefined)) this.#cut()
+    const chunk = this.#full.shift()
+    if (chunk !== undefined) this.#unreadBytes -= chunk.length
+    return chunk
+  }
+
+  /** Whether the connection is held back and should not be any more; said once. */
+  mayGoOn(): boolean {
+    if (!this.#paused || this.#unreadBytes >= unreadBytesMax / 2) return false
+    this.#paused = false
+    return true
+  }
+
+  /** Waits for the next chunk (false) or the end (true). @throws the error, after all chunks before it were taken */
+  async finished(): Promise<boolean> {
+    while (this.#full.length === 0 && this.#filled - this.#taken < chunkBytesMin) {
+      if (this.#error !== undefined) throw this.#error
+      if (this.#ended) return true
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+      if (this.#filled > this.#taken) return false
+    }
+    return false
+  }
+
+  /** What came of the piece and was not taken, as a chunk of its own. */
+  #cut(): void {
+    if (this.#filled > this.#taken) this.#full.push(this.#piece.subarray(this.#taken, this.#filled))
+    this.#taken = this.#filled
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+}

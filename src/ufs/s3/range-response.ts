@@ -1,0 +1,167 @@
+// Why: a range is only data when every sign says so. How: a handler of one GET (transport/http-pool.ts) that has the head judged
+// (trust/range-answer.ts), counts the body, and lets it be read into its sink's own bytes; an error answer is read (a little
+// of it) to know its code and to free the connection.
+import { abortReason } from '../../base/clock.ts'
+import { type SkeinError } from '../../base/errors.ts'
+import {
+  answerError,
+  badAnswerError,
+  connectionError,
+  errorCodeOf,
+  otherVersionError,
+  plainToTlsError,
+  requestName,
+  type StoreAddress,
+  unprovenError,
+} from '../trust/s3-errors.ts'
+import { AnswerFault, type AnswerHeaders } from '../transport/http-head.ts'
+import type { AnswerHandler } from '../transport/http-connection.ts'
+import type { PendingRequest } from '../transport/http-pool.ts'
+import { isRedirect } from '../transport/redirects.ts'
+import { encodingHint, type RangeProblem } from '../trust/range-answer.ts'
+import type { TrustRules } from '../trust/rules.ts'
+import type { ReadRequest } from '../under-file-system.ts'
+
+/** Receives one range. Exactly one of `end` and `fail` is called, once. */
+export interface RangeSink {
+  /** Where the next bytes go, at least one; never asked for more bytes in all than the range has. */
+  space(): Uint8Array
+  /** So many bytes were put there. False: no more for now. */
+  filled(bytes: number): boolean
+  end(): void
+  fail(error: SkeinError): void
+}
+
+export interface RangeContext {
+  readonly address: StoreAddress
+  readonly rules: Pick<TrustRules, 'rangeProblem'>
+  readonly signal: AbortSignal
+  /** Body bytes as they come, wanted or not. */
+  readonly onBytes: (bytes: number) => void
+  /** Told of each answer that is an error: its code, and its Date. */
+  readonly onRefusal: (code: string | undefined, date: string | undefined) => void
+}
+
+const errorBodyBytesMax = 16 * 1024
+
+/** Handles the answer to one range GET. */
+export class RangeResponse implements AnswerHandler {
+  readonly #request: ReadRequest
+  readonly #sink: RangeSink
+  readonly #context: RangeContext
+  readonly #onAbort: () => void
+  #get: PendingRequest | undefined
+  #settled = false
+  #received = 0
+  /** Status of an answer that is no data; 0 while it is. */
+  #errorStatus = 0
+  #errorBody = Buffer.alloc(0)
+  #errorBytes = 0
+  #problem: RangeProblem | undefined
+  #encodingHint = ''
+  #date: string | undefined
+  /** Where the answer sends the request on to: its status and Location. */
+  redirect: { readonly status: number; readonly location: string } | undefined
+
+  constructor(request: ReadRequest, sink: RangeSink, context: RangeContext) {
+    this.#request = request
+    this.#sink = sink
+    this.#context = context
+    this.#onAbort = () => this.stop(abortReason(context.signal))
+    context.signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /** The request that this handles the answer to. */
+  sent(get: PendingRequest): void {
+    if (this.#settled) get.abort()
+    else this.#get = get
+  }
+
+  /** After `filled` of the sink was false. */
+  resume(): void {
+    this.#get?.resume()
+  }
+
+  /** Ends the request now; the connection is dropped if its answer is under way. */
+  stop(error: SkeinError): void {
+    if (this.#settled) return
+    this.#get?.abort()
+    this.#fail(error)
+  }
+
+  head(status: number, headers: AnswerHeaders): void {
+    if (status === 206 || status === 200) {
+      this.#problem = this.#context.rules.rangeProblem(this.#request, status, headers)
+      if (headers.has('content-encoding')) this.#encodingHint = encodingHint(headers)
+      if (this.#problem === undefined) return
+    }
+    this.#errorStatus = status
+    this.#errorBody = Buffer.allocUnsafe(errorBodyBytesMax)
+    this.#date = headers.get('date')
+    const location = headers.get('location')
+    if (location !== undefined && isRedirect(status)) this.redirect = { status, location }
+  }
+
+  space(): Uint8Array {
+    if (this.#errorStatus !== 0) return this.#errorBody.subarray(this.#errorBytes)
+    // A body without a length may be longer than the range.
+    if (this.#received >= this.#request.length) throw new AnswerFault(`more bytes came than the ${this.#request.length} asked for`)
+    return this.#sink.space()
+  }
+
+  filled(bytes: number): boolean {
+    this.#context.onBytes(bytes)
+    if (this.#errorStatus !== 0) {
+      this.#errorBytes += bytes
+      if (this.#errorBytes === errorBodyBytesMax) this.stop(this.#answerError())
+      return true
+    }
+    this.#received += bytes
+    return this.#sink.filled(bytes)
+  }
+
+  end(): void {
+    if (this.#errorStatus !== 0) this.#fail(this.#answerError())
+    else if (this.#received !== this.#request.length)
+      this.#fail(this.#bad(`${this.#received} bytes came instead of ${this.#request.length}`))
+    else if (this.#settle()) this.#sink.end()
+  }
+
+  fail(error: Error): void {
+    this.#fail(error instanceof AnswerFault ? this.#bad(error.message) : connectionError(this.#context.address, this.#what(), error))
+  }
+
+  #answerError(): SkeinError {
+    const text = this.#errorBody.toString('latin1', 0, this.#errorBytes)
+    const code = errorCodeOf(text)
+    this.#context.onRefusal(code, this.#date)
+    if (this.#problem !== undefined && code === undefined) return this.#problemError(this.#problem)
+    const { address } = this.#context
+    return plainToTlsError(address, this.#what(), this.#errorStatus, text) ?? answerError(address, this.#what(), this.#errorStatus, code)
+  }
+
+  #problemError({ kind, text }: RangeProblem): SkeinError {
+    const { address } = this.#context
+    if (kind === 'damaged') return this.#bad(text)
+    return kind === 'changed' ? otherVersionError(address, this.#what(), text) : unprovenError(address, this.#what(), text)
+  }
+
+  #bad(problem: string): SkeinError {
+    return badAnswerError(this.#context.address, this.#what(), `${problem}${this.#encodingHint}`)
+  }
+
+  #what(): string {
+    return requestName('GET', this.#request.key)
+  }
+
+  #fail(error: SkeinError): void {
+    if (this.#settle()) this.#sink.fail(error)
+  }
+
+  #settle(): boolean {
+    if (this.#settled) return false
+    this.#settled = true
+    this.#context.signal.removeEventListener('abort', this.#onAbort)
+    return true
+  }
+}

@@ -1,0 +1,197 @@
+// Why: a listing that goes round in circles, skips or goes back must end by itself, or be refused, before anything is made of
+// it. How: one signed GET a page; each page must begin behind the position that was asked for and end behind it. A token
+// that is refused or forgotten is replaced by the key; a store of the first version of the request goes on by its marker;
+// empty pages that say that there is more are gone through, a few in a row.
+import { isSkeinError, type SkeinError } from '../../base/errors.ts'
+import type { RetryPolicy } from '../../base/flow/retry.ts'
+import { compareKeys } from '../key-order.ts'
+import { scanListing } from '../trust/listing-scan.ts'
+import { answerError, badAnswerError, errorCodeOf, plainToTlsError, requestName, type StoreAddress } from '../trust/s3-errors.ts'
+import type { StoreRequests } from './request/store-requests.ts'
+import { type AnswerContext, notUnderstoodError, refusedAnswer, shown } from '../trust/answer-error.ts'
+import { orderError, type TrustedPage, trustedPage } from '../trust/listing-page.ts'
+import type { TrustRules } from '../trust/rules.ts'
+import type { ListPage, ListPosition, ListRequest, ObjectInfo } from '../under-file-system.ts'
+
+interface S3ListingOptions {
+  readonly address: StoreAddress
+  /** The namespace's prefix, before every key. */
+  readonly prefix: string
+  readonly requests: Pick<StoreRequests, 'document'>
+  readonly rules: TrustRules
+  readonly retrying: <T>(policy: RetryPolicy, signal: AbortSignal, what: string, send: (signal: AbortSignal) => Promise<T>) => Promise<T>
+  readonly onRequest: () => void
+}
+
+/** Pages in a row that hold no key and say that there is more. Stores with many deleted versions answer so. */
+const emptyPagesMax = 12
+const listingStuckReason = 'listing_stuck'
+/** Behind all keys below a folded prefix. */
+const lastCharacter = '\u{10fffd}'
+
+/** Lists one bucket and prefix. */
+export class S3Listing {
+  readonly #options: S3ListingOptions
+  /** The store goes on behind `marker`, as the first version of the request has it. */
+  #byMarker = false
+
+  constructor(options: S3ListingOptions) {
+    this.#options = options
+  }
+
+  /** As UnderFileSystem.list. */
+  async list(request: ListRequest, policy: RetryPolicy, signal: AbortSignal): Promise<ListPage> {
+    const ask = (position: ListPosition | undefined): Promise<TrustedPage> => this.#ask(request, position, policy, signal)
+    const context = this.#context(request)
+    const unreadable: ObjectInfo[] = []
+    let position = request.after
+    for (let pages = 1; ; pages += 1) {
+      const answer = await this.#goOn(request, position, ask)
+      unreadable.push(...answer.unreadable)
+      const page = behind(answer, position, request.limit)
+      const isEmpty = page.objects.length + page.prefixes.length === 0
+      if (!isEmpty || page.next === undefined) return { ...page, objects: withUnreadable(page.objects, unreadable) }
+      // Without a key only another token is another place.
+      if (page.next.token === undefined || page.next.token === position?.token)
+        throw stuck(context, 'it has no key, says that there is more, and does not say where')
+      if (pages >= emptyPagesMax) throw stuck(context, `${pages} pages in a row have no key and say that there is more`)
+      position = page.next
+    }
+  }
+
+  /** The answer for a position: what comes behind it. */
+  async #goOn(
+    request: ListRequest,
+    position: ListPosition | undefined,
+    ask: (position: ListPosition | undefined) => Promise<TrustedPage>,
+  ): Promise<TrustedPage> {
+    if (position === undefined) return await ask(undefined)
+    const { goesBack } = this.#options.rules.listing
+    const context = this.#context(request)
+    const byKey: ListPosition = { key: position.key, token: undefined }
+    if (position.token !== undefined) {
+      try {
+        const page = await ask(position)
+        if (!goesBack(page, position.key)) return page
+        // A store that has forgotten its token begins again; any other page that goes back is out of order, and lists keys
+        // here that none would list behind the position's.
+        const first = await ask(undefined)
+        if (!isSame(first, page)) throw orderError(context, firstKey(page), position.key)
+      } catch (thrown) {
+        // A token may have expired: the key of the position does not.
+        if (!isSkeinError(thrown, 'failed_precondition') || thrown.reason !== undefined) throw thrown
+      }
+    }
+    let page = await ask(byKey)
+    if (goesBack(page, position.key) && page.byMarker && !this.#byMarker) {
+      this.#byMarker = true
+      page = await ask(byKey)
+    }
+    if (goesBack(page, position.key))
+      throw stuck(context, `asked for what comes after ${shown(position.key)}, the store begins again with ${shown(firstKey(page))}`)
+    return page
+  }
+
+  #context({ prefix }: Pick<ListRequest, 'prefix'>): AnswerContext {
+    return { address: this.#options.address, what: requestName('LIST', this.#options.prefix + prefix) }
+  }
+
+  #ask(request: ListRequest, position: ListPosition | undefined, policy: RetryPolicy, signal: AbortSignal): Promise<TrustedPage> {
+    const { retrying, onRequest } = this.#options
+    return retrying(policy, signal, this.#context(request).what, (attemptSignal) => {
+      onRequest()
+      return this.#askOnce(request, position, attemptSignal)
+    })
+  }
+
+  async #askOnce(request: ListRequest, position: ListPosition | undefined, signal: AbortSignal): Promise<TrustedPage> {
+    const { requests, prefix: storePrefix, address, rules } = this.#options
+    const { delimiter, limit } = request
+    const prefix = storePrefix + request.prefix
+    const startAfter = position === undefined || position.token !== undefined ? undefined : storePrefix + startKey(request, position.key)
+    const query = {
+      'list-type': '2',
+      'encoding-type': 'url',
+      'max-keys': String(limit),
+      prefix,
+      delimiter,
+      'continuation-token': position?.token,
+      'start-after': startAfter,
+      marker: this.#byMarker ? startAfter : undefined,
+    }
+    const context = this.#context(request)
+    const { what } = context
+    const answer = await requests.document({ what, method: 'GET', key: '', query }, signal)
+    if (answer.status !== 200) {
+      const { status, text } = answer
+      throw (
+        plainToTlsError(address, what, status, text) ??
+        answerError(address, what, status, status === 404 ? 'NoSuchBucket' : errorCodeOf(text))
+      )
+    }
+    const raw = scanListing(answer.text)
+    if ('kind' in raw)
+      throw this.#noListing(raw.kind === 'cut' ? undefined : notUnderstoodError(context, raw.problem), answer.text, context)
+    return trustedPage(raw, { storePrefix, prefix, delimiter }, rules.listing, context)
+  }
+
+  /** A good status, and no listing: an error that came late, a document that ends in the middle, or something else. */
+  #noListing(notUnderstood: SkeinError | undefined, text: string, { what }: AnswerContext): SkeinError {
+    const { address } = this.#options
+    const code = /^\s*(?:<\?xml[^>]*>\s*)?<Error[ >]/.test(text) ? errorCodeOf(text) : undefined
+    if (code !== undefined) return answerError(address, what, 200, code)
+    return notUnderstood ?? badAnswerError(address, what, 'the listing ends in the middle of its document')
+  }
+}
+
+/** What lies behind the position, up to the limit, and where it goes on. */
+function behind(page: TrustedPage, position: ListPosition | undefined, limit: number): ListPage {
+  const after = position?.key
+  const isBehind = (key: string): boolean => after === undefined || key !== after
+  const objects = page.objects.filter(({ key }) => isBehind(key))
+  // A listing that starts after a folded prefix folds it again.
+  const prefixes = page.prefixes.filter(isBehind)
+  if (objects.length + prefixes.length <= limit) {
+    const key = last([after, objects.at(-1)?.key, prefixes.at(-1)])
+    return { objects, prefixes, next: page.truncated ? { key, token: page.token } : undefined }
+  }
+  // More than was asked for: what is over is asked for again, since the asker has room for no more.
+  const end = [...objects.map(({ key }) => key), ...prefixes].sort(compareKeys)[limit - 1] ?? ''
+  const isWithin = (key: string): boolean => compareKeys(key, end) <= 0
+  return {
+    objects: objects.filter(({ key }) => isWithin(key)),
+    prefixes: prefixes.filter(isWithin),
+    next: { key: end, token: undefined },
+  }
+}
+
+/** Behind a folded prefix nothing of it is wanted; a store would fold it again, and again. */
+function startKey({ prefix, delimiter }: ListRequest, key: string): string {
+  return delimiter !== undefined && key.length > prefix.length && key.endsWith(delimiter) ? key + lastCharacter : key
+}
+
+function last(keys: readonly (string | undefined)[]): string {
+  return (
+    keys
+      .filter((key) => key !== undefined)
+      .sort(compareKeys)
+      .at(-1) ?? ''
+  )
+}
+
+function firstKey(page: TrustedPage): string {
+  return [page.objects[0]?.key, page.prefixes[0]].filter((key) => key !== undefined).sort(compareKeys)[0] ?? ''
+}
+
+function isSame(one: TrustedPage, other: TrustedPage): boolean {
+  const keys = ({ objects, prefixes }: TrustedPage): string => JSON.stringify([objects.map(({ key }) => key), prefixes])
+  return keys(one) === keys(other)
+}
+
+function withUnreadable(objects: readonly ObjectInfo[], unreadable: readonly ObjectInfo[]): readonly ObjectInfo[] {
+  return unreadable.length === 0 ? objects : [...objects, ...unreadable].sort((a, b) => compareKeys(a.key, b.key))
+}
+
+function stuck(context: AnswerContext, how: string): SkeinError {
+  return refusedAnswer(context, `the listing does not advance: ${how}`, listingStuckReason)
+}

@@ -1,0 +1,301 @@
+// Why: writing to COS and every S3 store. How: small objects in one PUT, larger ones as a multipart upload (sdk-requests.ts).
+// An upload that was begun, or may have been, is aborted whatever goes wrong after (upload-cleanup.ts). A create that must not
+// overwrite looks first, and then says so in the request too, where the store knows how. What a lost answer leaves open (was it
+// written?) is told by the ETag: the MD5 of the bytes, or of the parts' MD5s with `-<count>` ("Checking object integrity",
+// Amazon S3 User Guide). Renames are put together in rename-by-copy.ts.
+import { createHash, hash } from 'node:crypto'
+import type { Clock } from '../../base/clock.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { MetricRegistry } from '../../telemetry/registry.ts'
+import { exactParts, sendAll } from './exact-parts.ts'
+import { changedError, existsError, hasSameBytes, renameByCopy, type RenameSteps } from '../rename-by-copy.ts'
+import type { Body, ObjectRequests, WriteCondition } from './request/object-requests.ts'
+import { requestName } from '../trust/s3-errors.ts'
+import type { S3Options } from '../store-options.ts'
+import type { ObjectInfo, UnderFileSystem, WriteOptions } from '../under-file-system.ts'
+import { undoing, UploadCleanup } from './upload-cleanup.ts'
+
+const mebibyte = 1024 * 1024
+const partBytesDefault = 16 * mebibyte
+/** S3's and COS's limits ("Amazon S3 multipart upload limits"; COS takes parts from 1 MiB on). */
+const partBytesMin = 5 * mebibyte
+const partBytesMax = 5 * 1024 * mebibyte
+const partsMax = 10_000
+/** The largest object that CopyObject takes. */
+const copyBytesMaxDefault = 5 * 1024 * mebibyte
+
+export interface S3WriterContext {
+  readonly options: S3Options
+  readonly objects: ObjectRequests
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+  /** Sends with the store's retries, its gate and its errors. */
+  readonly retrying: <T>(signal: AbortSignal, what: string, send: (abortSignal: AbortSignal) => Promise<T>) => Promise<T>
+  readonly store: Pick<UnderFileSystem, 'stat' | 'read'>
+  /** Larger objects are copied by reading and writing them. Default: what the store's own copy takes. */
+  readonly copyBytesMax?: number | undefined
+}
+
+export class S3Writer {
+  readonly #context: S3WriterContext
+  /** Whether the store takes If-None-Match on writes, and If-Match on deletes, as far as is known. */
+  #conditional = true
+  #conditionalDeletes = true
+  readonly #renameSteps: RenameSteps
+
+  constructor(context: S3WriterContext) {
+    this.#context = context
+    this.#renameSteps = {
+      find: (key, signal) => this.#find(key, signal),
+      copyNew: (source, to, signal) => this.#copyNew(source, to, signal),
+      deleteVersion: (key, etag, signal) => this.#deleteVersion(key, etag, signal),
+      undo: (copied) => this.#undoCopy(copied),
+    }
+  }
+
+  /** See UnderFileSystem.write. */
+  async write(
+    key: string,
+    length: number,
+    chunks: AsyncIterable<Uint8Array>,
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo> {
+    if (!Number.isSafeInteger(length) || length < 0 || key === '') {
+      throw new SkeinError('invalid_argument', `${JSON.stringify(key)} of ${length} bytes cannot be written`)
+    }
+    if (!options.overwrite && (await this.#find(key, signal)) !== undefined) throw existsError(key)
+    const partBytes = partBytesFor(length, options.partBytes)
+    const parts = exactParts(chunks, length, partBytes, signal)
+    const written = await (length <= partBytes
+      ? this.#putWhole(key, parts, options, signal)
+      : this.#putParts(key, length, parts, options, signal))
+    this.#context.metrics.add('ufs.write.bytes', length)
+    return written
+  }
+
+  /** The object as the store has it, when it is what was written. */
+  async #written(key: string, length: number, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const written = await this.#context.store.stat(key, signal)
+    if (written.length === length && written.etag === etag) return written
+    throw new SkeinError('aborted', `${JSON.stringify(key)} is not what was written there: somebody else wrote it at the same time`, {
+      reason: 'object_changed',
+      retryable: false,
+    })
+  }
+
+  /** See UnderFileSystem.delete. */
+  async delete(key: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#send('DELETE', key, signal, (abortSignal) => this.#context.objects.delete(key, undefined, abortSignal))
+    } catch (thrown) {
+      if (!isSkeinError(thrown, 'not_found') || thrown.reason !== undefined) throw thrown
+    }
+  }
+
+  /** See UnderFileSystem.copy. */
+  async copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const { store, objects } = this.#context
+    const source = await store.stat(from, signal)
+    if (from === to) return source
+    if (source.length > this.#copyBytesMax)
+      return await this.write(to, source.length, this.#bytesOf(source, signal), { overwrite: true }, signal)
+    await this.#send('COPY', from, signal, (abortSignal) => objects.copy(source, to, {}, abortSignal))
+    const copied = await store.stat(to, signal)
+    if (copied.length === source.length) return copied
+    throw notWhatWasCopied(to)
+  }
+
+  /** See UnderFileSystem.rename. */
+  rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
+    return renameByCopy(this.#renameSteps, from, to, etag, signal)
+  }
+
+  async #copyNew(source: ObjectInfo, to: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const { store, objects } = this.#context
+    if (source.length > this.#copyBytesMax)
+      return await this.write(to, source.length, this.#bytesOf(source, signal), { overwrite: false }, signal)
+    let attempts = 0
+    const copying = this.#creating(to, { overwrite: false }, source, signal, async (condition, abortSignal) => {
+      attempts += 1
+      // Not every store knows the condition, and the copy may have been made by the attempt before.
+      const there = attempts === 1 ? undefined : await this.#findOnce(to, abortSignal)
+      if (there !== undefined && !hasSameBytes(source, there)) throw existsError(to)
+      return there === undefined ? await objects.copy(source, to, condition, abortSignal) : there.etag
+    })
+    const etag = await copying.catch(async (thrown: unknown) => {
+      // The same refusal for either condition.
+      if (isSkeinError(thrown, 'already_exists') && (await this.#find(to, signal)) === undefined) throw changedError(source.key)
+      throw thrown
+    })
+    const copied = await store.stat(to, signal)
+    const isCopy = etag === undefined ? copied.length === source.length : copied.etag === etag || hasSameBytes(source, copied)
+    if (isCopy && copied.length === source.length) return copied
+    throw notWhatWasCopied(to)
+  }
+
+  async #deleteVersion(key: string, etag: string, signal: AbortSignal): Promise<'deleted' | 'changed'> {
+    let attempts = 0
+    const attempt = (): Promise<unknown> =>
+      this.#send('DELETE', key, signal, (abortSignal) => {
+        attempts += 1
+        return this.#context.objects.delete(key, this.#conditionalDeletes ? etag : undefined, abortSignal)
+      })
+    try {
+      await attempt().catch((thrown: unknown) => {
+        if (!this.#conditionalDeletes || !isSkeinError(thrown, 'unimplemented')) throw thrown
+        this.#conditionalDeletes = false
+        attempts = 0
+        return attempt()
+      })
+      return 'deleted'
+    } catch (thrown) {
+      if (isSkeinError(thrown, 'not_found') && thrown.reason === undefined) return 'deleted'
+      if (!isSkeinError(thrown, 'aborted', 'object_changed')) throw thrown
+      if ((await this.#find(key, signal)) === undefined) return 'deleted'
+      // Of several attempts an earlier one may have deleted it, before somebody else wrote the key.
+      if (attempts === 1) return 'changed'
+      throw thrown
+    }
+  }
+
+  async #undoCopy({ key, etag }: ObjectInfo): Promise<void> {
+    try {
+      await undoing(this.#context.clock, async (signal) => {
+        if ((await this.#find(key, signal))?.etag === etag) await this.#deleteVersion(key, etag, signal)
+      })
+    } catch (thrown) {
+      this.#context.logger.warn('the copy that a rename made could not be removed', { key, error: toSkeinError(thrown) })
+    }
+  }
+
+  get #copyBytesMax(): number {
+    return this.#context.copyBytesMax ?? copyBytesMaxDefault
+  }
+
+  #bytesOf({ key, etag, length }: ObjectInfo, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#context.store.read({ key, etag, offset: 0, length, objectLength: length }, signal)
+  }
+
+  async #putWhole(key: string, parts: AsyncGenerator<Buffer>, options: WriteOptions, signal: AbortSignal): Promise<ObjectInfo> {
+    const { value: bytes } = await parts.next()
+    if (bytes === undefined) throw new SkeinError('internal', `no bytes for ${JSON.stringify(key)}`)
+    const body = bodyOf(bytes)
+    const whole = { length: bytes.length, etag: body.md5.toString('hex') }
+    const etag = await this.#creating(key, options, whole, signal, (condition, abortSignal) =>
+      this.#context.objects.put(key, body, condition, abortSignal),
+    )
+    return await this.#written(key, whole.length, etag ?? whole.etag, signal)
+  }
+
+  async #putParts(
+    key: string,
+    length: number,
+    parts: AsyncGenerator<Buffer>,
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo> {
+    const { objects } = this.#context
+    const cleanup = new UploadCleanup(key, this.#context)
+    try {
+      const uploadId = await this.#send('CREATE UPLOAD', key, signal, (abortSignal) =>
+        cleanup.begin(() => objects.beginUpload(key, abortSignal)),
+      )
+      const digests: Buffer[] = []
+      const etags: string[] = []
+      await sendAll(parts, signal, async (bytes, index, ending) => {
+        const body = bodyOf(bytes)
+        const etag = await this.#send(`PART ${index + 1}`, key, ending, (abortSignal) =>
+          objects.putPart(key, uploadId, index + 1, body, abortSignal),
+        )
+        digests[index] = body.md5
+        etags[index] = etag ?? body.md5.toString('hex')
+      })
+      const whole = { length, etag: `${hash('md5', Buffer.concat(digests))}-${digests.length}` }
+      const etag = await this.#creating(key, options, whole, signal, (condition, abortSignal) =>
+        objects.completeUpload(key, uploadId, etags, condition, abortSignal),
+      )
+      // Ceph's gateway leaves it empty here.
+      const written = await this.#written(key, length, etag ?? whole.etag, signal)
+      await cleanup.end('completed')
+      return written
+    } catch (thrown) {
+      await cleanup.end('failed')
+      throw thrown
+    }
+  }
+
+  /**
+   * Sends the request that makes the object, with the condition where that is wanted and known. When an earlier attempt's
+   * answer was lost, the object that is there may be the one that was to be made.
+   */
+  async #creating(
+    key: string,
+    { overwrite }: WriteOptions,
+    wanted: { readonly length: number; readonly etag: string },
+    signal: AbortSignal,
+    send: (condition: WriteCondition, abortSignal: AbortSignal) => Promise<string | undefined>,
+  ): Promise<string | undefined> {
+    let attempts = 0
+    const attempt = (): Promise<string | undefined> =>
+      this.#send('PUT', key, signal, (abortSignal) => {
+        attempts += 1
+        return send({ isNew: !overwrite && this.#conditional }, abortSignal)
+      })
+    try {
+      return await attempt().catch((thrown: unknown) => {
+        if (overwrite || !this.#conditional || !isSkeinError(thrown, 'unimplemented')) throw thrown
+        this.#conditional = false
+        this.#context.logger.info('this store knows no conditional writes; an object is only looked for before it is written')
+        return attempt()
+      })
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      const refused = error.code === 'already_exists' || (error.code === 'aborted' && error.reason === 'object_changed')
+      if (!refused && error.reason !== 'no_such_upload') throw error
+      const found = attempts > 1 ? await this.#find(key, signal) : undefined
+      if (found?.length === wanted.length && found.etag === wanted.etag) return found.etag
+      throw refused ? existsError(key) : error
+    }
+  }
+
+  /** Within another request's attempts: its failure is theirs. */
+  async #findOnce(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    try {
+      return await this.#find(key, signal)
+    } catch (thrown) {
+      const { code, message, reason } = toSkeinError(thrown)
+      throw new SkeinError(code, message, { reason, retryable: false })
+    }
+  }
+
+  async #find(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    try {
+      return await this.#context.store.stat(key, signal)
+    } catch (thrown) {
+      if (isSkeinError(thrown, 'not_found')) return undefined
+      throw thrown
+    }
+  }
+
+  #send<T>(verb: string, key: string, signal: AbortSignal, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#context.retrying(signal, requestName(verb, key), (abortSignal) => {
+      this.#context.metrics.add('ufs.write.requests')
+      return send(abortSignal)
+    })
+  }
+}
+
+function bodyOf(bytes: Buffer): Body {
+  return { bytes, md5: createHash('md5').update(bytes).digest() }
+}
+
+function partBytesFor(length: number, wanted = partBytesDefault): number {
+  return Math.min(partBytesMax, Math.max(partBytesMin, Math.floor(wanted), Math.ceil(length / partsMax)))
+}
+
+function notWhatWasCopied(key: string): SkeinError {
+  return new SkeinError('aborted', `${JSON.stringify(key)} is not what was copied there`, { reason: 'object_changed', retryable: false })
+}

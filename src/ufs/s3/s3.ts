@@ -1,0 +1,219 @@
+// Why: COS and every S3 store behind the one contract. How: all requests are signed and sent by store-requests.ts: ranges through
+// range-reader.ts, listings through s3-listing.ts, the others through checked-requests.ts. What answers must hold is in trust/.
+// Attempts and their pauses are here, and all share the bucket's SlowDown gate.
+import type { Random } from '../../base/clock.ts'
+import { isSkeinError, SkeinError } from '../../base/errors.ts'
+import { retry, type RetryPolicy } from '../../base/flow/retry.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { MetricRegistry } from '../../telemetry/registry.ts'
+import { objectRequests } from './request/checked-requests.ts'
+import { AnswerFault } from '../transport/http-head.ts'
+import type { ObjectRequests } from './request/object-requests.ts'
+import { RangeReader } from './range-reader.ts'
+import { badAnswerError, clockSkewReason, connectionError, requestName, slowDownReason, type StoreAddress } from '../trust/s3-errors.ts'
+import { S3Listing } from './s3-listing.ts'
+import { openTransport, type S3TransportDependencies } from './request/s3-transport.ts'
+import { S3Writer } from './s3-writer.ts'
+import { SlowDownGate } from './request/slow-down-gate.ts'
+import type { S3Options } from '../store-options.ts'
+import { StoreRequests } from './request/store-requests.ts'
+import { notUnderstoodError } from '../trust/answer-error.ts'
+import { byteCountExpected } from '../trust/field-values.ts'
+import { type TrustRules, trustRules } from '../trust/rules.ts'
+import type { ListPage, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem, WriteOptions } from '../under-file-system.ts'
+
+export interface StoreDependencies extends S3TransportDependencies {
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: MetricRegistry
+  /** Objects above this many bytes are copied by reading and writing them. Default: what the store's own copy takes. */
+  readonly copyBytesMax?: number
+  /** What an answer must hold. Default: the rules of docs/store-trust.md; tests take single ones away. */
+  readonly rules?: TrustRules
+}
+
+/** A check answers a person who waits: it does not try for long. */
+const checkAttemptsMax = 2
+
+/** One bucket and prefix. Opens no connection before it is used. @throws SkeinError permission_denied (endpoint not allowed) */
+export class S3UnderFileSystem implements UnderFileSystem {
+  readonly #deps: StoreDependencies
+  readonly #address: StoreAddress
+  readonly #requests: StoreRequests
+  readonly #objects: ObjectRequests
+  readonly #gate: SlowDownGate
+  readonly #policy: RetryPolicy
+  readonly #reader: RangeReader
+  readonly #writer: S3Writer
+  readonly #listing: S3Listing
+  readonly #counters = { readBytes: 0, readRequests: 0 }
+
+  constructor(options: S3Options, deps: StoreDependencies) {
+    this.#deps = deps
+    const transport = openTransport(options, deps)
+    const rules = deps.rules ?? trustRules
+    this.#address = { endpoint: options.endpoint, bucket: options.bucket, proxyName: transport.proxy?.name }
+    this.#gate = new SlowDownGate(deps.clock, deps.random)
+    this.#policy = { attemptsMax: options.maxRetries + 1, initialMs: 100, maxMs: 10_000 }
+    const limit = options.trafficLimitBitsPerSecond
+    const readHeaders = limit === undefined ? [] : [['x-cos-traffic-limit', String(limit)] as const]
+    const address = this.#address
+    const requests = new StoreRequests({ address, credentials: options, transport, clock: deps.clock, readHeaders })
+    this.#requests = requests
+    this.#objects = objectRequests(options, address, requests)
+    this.#listing = new S3Listing({
+      address,
+      prefix: options.prefix,
+      requests,
+      rules,
+      retrying: (policy, signal, what, send) => this.#retrying(policy, signal, what, send),
+      onRequest: () => deps.metrics.add('ufs.list.requests'),
+    })
+    this.#reader = new RangeReader({
+      address,
+      requests,
+      rules,
+      gate: this.#gate,
+      policy: this.#policy,
+      clock: deps.clock,
+      random: deps.random,
+      prefix: options.prefix,
+      onRequest: () => {
+        this.#counters.readRequests += 1
+        deps.metrics.add('ufs.read.requests')
+      },
+      onBytes: (bytes) => {
+        this.#counters.readBytes += bytes
+        deps.metrics.add('ufs.read.bytes', bytes)
+      },
+      onRetry: (error) => this.#noteRetry(error),
+    })
+    this.#writer = new S3Writer({
+      ...deps,
+      options,
+      objects: this.#objects,
+      retrying: (signal, what, send) => this.#retrying(this.#policy, signal, what, send),
+      store: this,
+    })
+  }
+
+  get slowDowns(): number {
+    return this.#gate.slowDowns
+  }
+
+  get counters(): { readonly readBytes: number; readonly readRequests: number } {
+    return { ...this.#counters }
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    const first = { prefix: '', delimiter: undefined, after: undefined, limit: 1 }
+    await this.#listing.list(first, { ...this.#policy, attemptsMax: checkAttemptsMax }, signal)
+  }
+
+  async stat(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const what = requestName('HEAD', key)
+    const head = await this.#retrying(this.#policy, signal, what, async (abortSignal) => {
+      this.#deps.metrics.add('ufs.stat.requests')
+      return await this.#objects.head(key, abortSignal)
+    }).catch(async (error: unknown) => {
+      // A refused HEAD has no body and so no code; a GET of one byte is refused for the same reason, and names it.
+      if (isSkeinError(error, 'permission_denied') || isSkeinError(error, 'failed_precondition')) await this.#explain(key, signal)
+      throw error
+    })
+    const { length = await this.#sizeOf(key, what, signal), etag = await this.#listedEtag(key, what, signal), crc64, ...rest } = head
+    return { key, length, etag, ...rest, ...(crc64 === undefined ? {} : { crc64 }) }
+  }
+
+  /** The size of an object whose HEAD does not tell it: something on the way answers in chunks. */
+  async #sizeOf(key: string, what: string, signal: AbortSignal): Promise<number> {
+    const size = await this.#retrying(this.#policy, signal, what, (abortSignal) => this.#objects.size(key, abortSignal))
+    if (size !== undefined) return size
+    const problem = { field: 'Content-Length', value: undefined, expected: byteCountExpected }
+    throw notUnderstoodError({ address: this.#address, what }, problem)
+  }
+
+  /** The version of an object whose HEAD does not name it: listings are documents, and no proxy takes that out of them. */
+  async #listedEtag(key: string, what: string, signal: AbortSignal): Promise<string> {
+    const page = await this.#listing.list({ prefix: key, delimiter: undefined, after: undefined, limit: 1 }, this.#policy, signal)
+    const listed = page.objects.find((object) => object.key === key)?.etag ?? ''
+    if (listed !== '') return listed
+    throw notUnderstoodError({ address: this.#address, what }, { field: 'ETag', value: undefined, expected: 'the version of the object' })
+  }
+
+  list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
+    return this.#listing.list(request, this.#policy, signal)
+  }
+
+  read(request: ReadRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#reader.read(request, signal)
+  }
+
+  readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#reader.readWhole(request, signal)
+  }
+
+  write(key: string, length: number, chunks: AsyncIterable<Uint8Array>, options: WriteOptions, signal: AbortSignal): Promise<ObjectInfo> {
+    return this.#writer.write(key, length, chunks, options, signal)
+  }
+
+  delete(key: string, signal: AbortSignal): Promise<void> {
+    return this.#writer.delete(key, signal)
+  }
+
+  copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {
+    return this.#writer.copy(from, to, signal)
+  }
+
+  rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
+    return this.#writer.rename(from, to, etag, signal)
+  }
+
+  close(): Promise<void> {
+    this.#requests.close()
+    return Promise.resolve()
+  }
+
+  async #explain(key: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#reader.readWhole({ key, offset: 0, length: 1, etag: '*' }, signal)
+    } catch (thrown) {
+      if (thrown instanceof SkeinError && !thrown.retryable && thrown.code !== 'aborted') throw thrown
+    }
+  }
+
+  async #retrying<T>(policy: RetryPolicy, signal: AbortSignal, what: string, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+    const attempt = async (): Promise<T> => {
+      if (this.#gate.closed) await this.#gate.wait(signal)
+      try {
+        const answer = await send(signal)
+        this.#gate.succeeded()
+        return answer
+      } catch (thrown) {
+        const error = signal.aborted ? new SkeinError('cancelled', `${what} was cancelled`) : this.#meaning(what, thrown)
+        if (error.reason === slowDownReason) this.#gate.slowDown()
+        throw error
+      }
+    }
+    return await retry(attempt, {
+      policy,
+      clock: this.#deps.clock,
+      random: this.#deps.random,
+      signal,
+      onRetry: (error) => this.#noteRetry(error),
+    })
+  }
+
+  #meaning(what: string, thrown: unknown): SkeinError {
+    if (thrown instanceof SkeinError) return thrown
+    if (thrown instanceof AnswerFault) return badAnswerError(this.#address, what, thrown.message)
+    return connectionError(this.#address, what, thrown)
+  }
+
+  #noteRetry(error: SkeinError): void {
+    const { metrics, logger } = this.#deps
+    metrics.add('ufs.retries')
+    if (error.reason === slowDownReason) metrics.add('ufs.slow.downs')
+    if (error.reason === clockSkewReason) logger.warn('the clock of this machine and that of the store differ', { error: error.message })
+    else logger.debug('a request to the store is sent again', { error: error.message })
+  }
+}

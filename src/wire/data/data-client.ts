@@ -1,0 +1,357 @@
+// Why: the reading and writing end of workers' data ports (the protocol: data-plane.ts). How: kept-alive HTTP/1.1
+// connections of one agent; a request that met a connection its server had already closed is made again, everything else
+// is told to the caller, who knows better what to do.
+import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
+import type { Clock } from '../../base/clock.ts'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import { type ExpectedBlock, wrongBlock } from '../../base/expected-block.ts'
+import { parseAddress } from '../address.ts'
+import {
+  blockHeaderName,
+  blocksPath,
+  decodeBlockHeader,
+  decodeResults,
+  encodeBlockHeader,
+  encodeFrames,
+  encodeHints,
+  encodeStoreObject,
+  frameBytesAtMost,
+  framesBytesMax,
+  framesPerRequest,
+  hostHeaderName,
+  isCommitted,
+  objectHeaderName,
+  type SmallBlock,
+  storePath,
+  type StoreReadRequest,
+  type WriteHints,
+} from './data-plane.ts'
+import type { BlockHeader } from '../generated/worker.ts'
+import { HttpExchange } from '../http/http-exchange.ts'
+import { blocksContentType } from '../http/request-origin.ts'
+
+export interface DataClientOptions {
+  readonly clock: Clock
+  /** Default 5 s. */
+  readonly connectMs?: number
+  /** How long a worker may stand still in the middle of a request. Default 30 s. */
+  readonly idleMs?: number
+  /** Connections to one worker; requests beyond wait. Default 64. */
+  readonly connectionsMax?: number
+  /** This host's name, told to workers that are read from. */
+  readonly hostname?: string
+}
+
+export interface ByteRange {
+  readonly offset: number
+  readonly length: number
+}
+
+/** Something that a worker serves ranges of. */
+interface RangeSource {
+  readonly address: string
+  /** For messages. */
+  readonly what: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  /** @throws SkeinError when the answer is of something else */
+  readonly check: (response: IncomingMessage) => void
+}
+
+/** A block on its way to a worker. Exactly one of commit and abort ends it; abort after either does nothing. */
+export interface BlockUpload {
+  /** Resolves when the connection takes more. The chunk must not be changed afterwards. @throws what the worker refused it with */
+  write(chunk: Uint8Array): Promise<void>
+  /** Resolves when the worker has committed the block. @throws invalid_argument when bytes are missing */
+  commit(): Promise<void>
+  abort(): Promise<void>
+  /** Bytes, from the block's beginning, that have left this process. */
+  readonly settledBytes: number
+}
+
+/** A block on its way here. Its reader closes it, whether it read to the end or not: until then the connection is held. */
+export interface BlockDownload {
+  readonly header: BlockHeader
+  /** Exactly `header.length` bytes, or an error. Once. */
+  readonly chunks: AsyncIterable<Uint8Array>
+  close(): void
+}
+
+const connectMsDefault = 5000
+const idleMsDefault = 30_000
+const connectionsMaxDefault = 64
+const socketBufferBytes = 256 * 1024
+const resultsBytesMax = 32 * 1024 * 1024
+/** As many dead connections as the agent may have kept. */
+const staleAttemptsMax = connectionsMaxDefault + 1
+
+/** Throws SkeinError: `unavailable` when a worker cannot be reached or cuts the connection, `deadline_exceeded` when it stalls, or what it answers. */
+export class DataClient {
+  readonly #options: DataClientOptions
+  readonly #agent: Agent
+
+  constructor(options: DataClientOptions) {
+    this.#options = options
+    this.#agent = new Agent({
+      keepAlive: true,
+      maxSockets: options.connectionsMax ?? connectionsMaxDefault,
+      scheduling: 'lifo',
+      noDelay: true,
+    })
+  }
+
+  /** Exactly `length` bytes of a block, or an error. @throws not_found; data_loss; unavailable (`body_cut`) when the bytes end early */
+  read(address: string, blockId: number, range: ByteRange, signal: AbortSignal, expected?: ExpectedBlock): AsyncGenerator<Uint8Array> {
+    const check = (response: IncomingMessage): void => {
+      const header = decodeBlockHeader(response.headers[blockHeaderName] as string | undefined, blockId)
+      checkBlock(header, expected, address)
+    }
+    const { hostname } = this.#options
+    const headers: Record<string, string> = hostname === undefined ? {} : { [hostHeaderName]: hostname }
+    return this.#readRange({ address, what: `block ${blockId}`, path: `${blocksPath}/${blockId}`, headers, check }, range, signal)
+  }
+
+  /** A whole block with what it is. @throws not_found; data_loss; the chunks: unavailable (`body_cut`) when the bytes end early */
+  async readWhole(address: string, blockId: number, signal: AbortSignal, expected?: ExpectedBlock): Promise<BlockDownload> {
+    const path = `${blocksPath}/${blockId}`
+    const { exchange, result: response } = await this.#begin(address, 'GET', path, {}, signal, (begun) => begun.answer())
+    try {
+      const header = decodeBlockHeader(response.headers[blockHeaderName] as string | undefined, blockId)
+      checkBlock(header, expected, address)
+      const announced = Number(response.headers['content-length'])
+      if (announced !== header.length) {
+        throw new SkeinError('data_loss', `block ${blockId} at ${address} has ${announced} bytes, its header says ${header.length}`)
+      }
+      return new Download(exchange, response, header)
+    } catch (thrown) {
+      exchange.destroy(toSkeinError(thrown))
+      throw thrown
+    }
+  }
+
+  /**
+   * Exactly `length` bytes of an object in the store beneath, read by the worker, or an error: what the worker's store throws
+   * before the first byte as it is (ufs/under-file-system.ts), unavailable (`body_cut`) when the bytes end early.
+   */
+  readStore(address: string, request: StoreReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const headers = { [objectHeaderName]: encodeStoreObject(request) }
+    const check = (): void => undefined
+    return this.#readRange(
+      { address, what: `object ${request.key}`, path: storePath(request.namespaceId), headers, check },
+      request,
+      signal,
+    )
+  }
+
+  async *#readRange(
+    { address, what, path, headers, check }: RangeSource,
+    { offset, length }: ByteRange,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    if (length === 0) return
+    const allHeaders = { ...headers, range: `bytes=${offset}-${offset + length - 1}` }
+    const { exchange, result: response } = await this.#begin(address, 'GET', path, allHeaders, signal, (begun) => begun.answer())
+    let whole = false
+    try {
+      check(response)
+      const announced = Number(response.headers['content-length'])
+      if (announced !== length) {
+        throw new SkeinError('invalid_argument', `${what} at ${address} has ${announced} bytes from ${offset} on, not ${length}`)
+      }
+      yield* exchange.body(response, length)
+      whole = true
+    } finally {
+      if (whole) exchange.release()
+      else exchange.destroy(new SkeinError('cancelled', 'the reader stopped'))
+    }
+  }
+
+  /**
+   * Opens a block for writing once the worker has room for it; undefined when it has the block already.
+   * @throws SkeinError resource_exhausted, or what else the worker refuses it with; no byte was sent then
+   */
+  async openWrite(address: string, header: BlockHeader, signal: AbortSignal, hints: WriteHints = {}): Promise<BlockUpload | undefined> {
+    const headers = {
+      'content-length': header.length,
+      expect: '100-continue',
+      [blockHeaderName]: encodeBlockHeader(header),
+      ...encodeHints(hints),
+    }
+    try {
+      const { exchange } = await this.#begin(address, 'PUT', `${blocksPath}/${header.blockId}`, headers, signal, (begun) =>
+        begun.continued(),
+      )
+      return new Upload(exchange, header)
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      if (isCommitted(error)) return undefined
+      throw error
+    }
+  }
+
+  /**
+   * Writes many small blocks; one result a block in the same order, undefined when the worker has it now.
+   * @throws SkeinError when a request as a whole failed: any of the blocks may be in then
+   */
+  async putMany(
+    address: string,
+    blocks: readonly SmallBlock[],
+    signal: AbortSignal,
+    hints: WriteHints = {},
+  ): Promise<readonly (SkeinError | undefined)[]> {
+    const results: (SkeinError | undefined)[] = []
+    for (const part of splitFrames(blocks)) {
+      const body = encodeFrames(part)
+      const headers = { 'content-type': blocksContentType, 'content-length': body.length, ...encodeHints(hints) }
+      const { exchange, result: response } = await this.#begin(address, 'POST', blocksPath, headers, signal, (begun) => begun.answer(body))
+      try {
+        const answers = decodeResults(await exchange.text(response, resultsBytesMax), part.length)
+        if (answers === undefined) throw new SkeinError('internal', `the worker at ${address} sent an answer that cannot be read`)
+        for (const error of answers) results.push(error === undefined || isCommitted(error) ? undefined : error)
+        exchange.release()
+      } catch (thrown) {
+        exchange.destroy(toSkeinError(thrown))
+        throw thrown
+      }
+    }
+    return results
+  }
+
+  /** Drops all connections. */
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  async #begin<T>(
+    address: string,
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string | number>>,
+    signal: AbortSignal,
+    first: (exchange: HttpExchange) => Promise<T>,
+  ): Promise<{ exchange: HttpExchange; result: T }> {
+    for (let attempt = 1; ; attempt += 1) {
+      const exchange = new HttpExchange(this.#request(address, method, path, headers), {
+        peer: `worker at ${address}`,
+        signal,
+        clock: this.#options.clock,
+        connectMs: this.#options.connectMs ?? connectMsDefault,
+        idleMs: this.#options.idleMs ?? idleMsDefault,
+      })
+      try {
+        return { exchange, result: await first(exchange) }
+      } catch (thrown) {
+        const error = toSkeinError(thrown)
+        exchange.destroy(error)
+        if (!exchange.stale || signal.aborted || attempt >= staleAttemptsMax) throw error
+      }
+    }
+  }
+
+  #request(address: string, method: string, path: string, headers: Readonly<Record<string, string | number>>): ClientRequest {
+    const { host, port } = parseAddress(address)
+    // Node hands the mark to the socket, but its types do not know it here.
+    const tuning: { highWaterMark: number } = { highWaterMark: socketBufferBytes }
+    return httpRequest({ agent: this.#agent, host, port, method, path, headers, ...tuning })
+  }
+}
+
+class Download implements BlockDownload {
+  readonly header: BlockHeader
+  readonly chunks: AsyncIterable<Uint8Array>
+  readonly #exchange: HttpExchange
+  #whole = false
+
+  constructor(exchange: HttpExchange, response: IncomingMessage, header: BlockHeader) {
+    this.#exchange = exchange
+    this.header = header
+    this.chunks = this.#body(response)
+  }
+
+  close(): void {
+    if (!this.#whole) this.#exchange.destroy(new SkeinError('cancelled', 'the reader stopped'))
+  }
+
+  async *#body(response: IncomingMessage): AsyncGenerator<Uint8Array> {
+    yield* this.#exchange.body(response, this.header.length)
+    this.#whole = true
+    this.#exchange.release()
+  }
+}
+
+class Upload implements BlockUpload {
+  readonly #exchange: HttpExchange
+  readonly #header: BlockHeader
+  #written = 0
+  #sent = 0
+  #mode: 'open' | 'ended' = 'open'
+
+  constructor(exchange: HttpExchange, header: BlockHeader) {
+    this.#exchange = exchange
+    this.#header = header
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#written += chunk.length
+    if (this.#written > this.#header.length) {
+      await this.abort()
+      throw new SkeinError('invalid_argument', `block ${this.#header.blockId} got more than its ${this.#header.length} bytes`)
+    }
+    await this.#exchange.write(chunk, () => {
+      this.#sent += chunk.length
+    })
+  }
+
+  get settledBytes(): number {
+    return this.#sent
+  }
+
+  async commit(): Promise<void> {
+    if (this.#mode === 'ended') throw new SkeinError('failed_precondition', `the write of block ${this.#header.blockId} has ended already`)
+    if (this.#written !== this.#header.length) {
+      await this.abort()
+      throw new SkeinError('invalid_argument', `block ${this.#header.blockId} got ${this.#written} of its ${this.#header.length} bytes`)
+    }
+    this.#mode = 'ended'
+    try {
+      const response = await this.#exchange.answer()
+      await this.#exchange.text(response, resultsBytesMax)
+      this.#exchange.release()
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      this.#exchange.destroy(error)
+      if (!isCommitted(error)) throw error
+    }
+  }
+
+  async abort(): Promise<void> {
+    if (this.#mode === 'ended') return
+    this.#mode = 'ended'
+    this.#exchange.destroy(new SkeinError('cancelled', `the write of block ${this.#header.blockId} was aborted`))
+  }
+}
+
+/** The blocks in order, in parts that fit into one request. */
+function* splitFrames(blocks: readonly SmallBlock[]): Generator<readonly SmallBlock[]> {
+  let from = 0
+  let bytes = 0
+  for (const [index, block] of blocks.entries()) {
+    const frameBytes = frameBytesAtMost(block)
+    if (index > from && (bytes + frameBytes > framesBytesMax || index - from === framesPerRequest)) {
+      yield blocks.slice(from, index)
+      from = index
+      bytes = 0
+    }
+    bytes += frameBytes
+  }
+  if (from < blocks.length) yield blocks.slice(from)
+}
+
+/** @throws SkeinError data_loss (reason `wrong_block`, `wrong_durable_block`) when a worker serves another block under this id */
+function checkBlock(header: BlockHeader, expected: ExpectedBlock | undefined, address: string): void {
+  const problem = expected === undefined ? undefined : wrongBlock(header, expected)
+  // What exists nowhere else may be some other file's only copy.
+  const reason = header.durable === true ? 'wrong_durable_block' : 'wrong_block'
+  if (problem !== undefined)
+    throw new SkeinError('data_loss', `block ${header.blockId} at ${address} is another one: ${problem}`, { reason })
+}

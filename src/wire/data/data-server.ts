@@ -1,0 +1,342 @@
+// Why: a worker's data port (the protocol: data-plane.ts). How: node:http; bodies stream with back-pressure both ways,
+// silent peers are cut after `idleMs`, and slow ones while others wait for what they hold (stragglers.ts). Buffered small
+// blocks share one byte budget, of which a request takes its part once it has shown that its bytes come.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { Budget, type Share } from '../../base/flow/budget.ts'
+import type { Clock } from '../../base/clock.ts'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import { begun } from '../http/begun-chunks.ts'
+import {
+  blockHeaderName,
+  blocksPath,
+  type DataPlaneHandlers,
+  decodeBlockHeader,
+  decodeFrames,
+  decodeHints,
+  decodeStoreObject,
+  encodeBlockHeader,
+  encodeResults,
+  framesBytesMax,
+  hostHeaderName,
+  namespaceIdOfPath,
+  objectHeaderName,
+} from './data-plane.ts'
+import type { MetricRegistry } from '../../telemetry/registry.ts'
+import { exactBody, readWhole, wasTaken, writeBody } from '../http/http-body.ts'
+import { closeHttp, httpServerOptions, listenHttp } from '../http/http-listen.ts'
+import { IdleWatch } from '../http/idle-watch.ts'
+import { announcedLength, hasBody, parseRange } from '../http/request-shape.ts'
+import { checkBlocksType } from '../http/request-origin.ts'
+import { errorToJson, statusTable } from '../status.ts'
+import { Stragglers } from '../http/stragglers.ts'
+import { WriteTurns } from './write-turns.ts'
+
+export interface DataServerLimits {
+  readonly connectionsMax: number
+  /** Of one remote address. */
+  readonly peerConnectionsMax: number
+  /** Requests of one connection that may wait for the one before them. */
+  readonly pipelineMax: number
+  /** Blocks in one request. */
+  readonly framesMax: number
+  /** Bytes a second that a request must move while others wait for what it holds. */
+  readonly leastBytesPerSecond: number
+  /** How long a peer may stay silent, or not take bytes, in the middle of a body. */
+  readonly idleMs: number
+  /** The same for a block that is being sent here: its writer waits for a store, which may take its time and try again. */
+  readonly uploadIdleMs: number
+  /** Small blocks in memory, all requests together. */
+  readonly smallBytesMax: number
+  /** Blocks that are being sent here, all requests together. */
+  readonly writeBytesMax: number
+}
+export const defaultDataServerLimits: DataServerLimits = {
+  connectionsMax: 1024,
+  peerConnectionsMax: 1024,
+  pipelineMax: 16,
+  framesMax: 1024,
+  leastBytesPerSecond: 64 * 1024,
+  idleMs: 30_000,
+  uploadIdleMs: 600_000,
+  smallBytesMax: 64 * 1024 * 1024,
+  writeBytesMax: 128 * 1024 * 1024,
+}
+
+export interface DataServerOptions {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly handlers: DataPlaneHandlers
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly limits?: Partial<DataServerLimits>
+  readonly allowRemote?: boolean
+  /** What clients may call this server, beside addresses, `localhost` and this machine's name. */
+  readonly names?: readonly string[]
+  readonly metrics?: Pick<MetricRegistry, 'add' | 'observe'>
+}
+
+export interface RunningDataServer {
+  readonly address: string
+  /** Lets running requests end for `graceMs`, then cuts them. */
+  close(graceMs: number): Promise<void>
+}
+
+const socketBufferBytes = 256 * 1024
+/** Of a request's small blocks, what may be in memory before it has its part of the budget. */
+const unbudgetedBytes = 64 * 1024
+/** How long a peer may go on sending a body that was refused, so that it gets to read why. */
+const refusedBodyMs = 5000
+
+/** Serves blocks, and bytes of the stores beneath. @throws SkeinError failed_precondition when it cannot listen */
+export async function startDataServer(options: DataServerOptions): Promise<RunningDataServer> {
+  const limits = { ...defaultDataServerLimits, ...options.limits }
+  const dataServer = new DataServer(options, limits)
+  const server = createServer({ ...httpServerOptions, highWaterMark: socketBufferBytes })
+  const { address, guard } = await listenHttp(server, {
+    ...limits,
+    what: 'data port',
+    host: options.host,
+    port: options.port,
+    allowRemote: options.allowRemote ?? false,
+    names: options.names ?? [],
+    serve: (request, response, awaitsContinue) => void dataServer.serve(request, response, awaitsContinue),
+    refuse: (request, response, awaitsContinue, error) => void dataServer.serve(request, response, awaitsContinue, error),
+    cutOne: (peer) => dataServer.cutOne(peer),
+  })
+  options.metrics?.observe('worker.data.connections', () => guard.connections)
+  options.metrics?.observe('worker.data.connections.refused', () => guard.turnedAway)
+  return { address, close: (graceMs) => closeHttp(server, options.clock, graceMs, () => dataServer.abortAll()) }
+}
+
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly signal: AbortSignal
+  readonly watch: IdleWatch
+  /** Whether the peer waits for `100 Continue`; cleared when it was sent. */
+  awaitsContinue: boolean
+}
+
+class DataServer {
+  readonly #handlers: DataPlaneHandlers
+  readonly #logger: Logger
+  readonly #clock: Clock
+  readonly #limits: DataServerLimits
+  readonly #smallBytes: Budget
+  readonly #writes: WriteTurns
+  readonly #stragglers: Stragglers
+  readonly #running = new Set<AbortController>()
+
+  constructor(options: DataServerOptions, limits: DataServerLimits) {
+    this.#handlers = options.handlers
+    this.#logger = options.logger
+    this.#clock = options.clock
+    this.#limits = limits
+    this.#smallBytes = new Budget('small blocks in memory', limits.smallBytesMax)
+    this.#writes = new WriteTurns(limits.writeBytesMax)
+    this.#stragglers = new Stragglers({
+      clock: options.clock,
+      leastBytesPerSecond: limits.leastBytesPerSecond,
+      isWanted: (kind) =>
+        kind === smallBlocks
+          ? this.#smallBytes.waiting > 0
+          : (kind === blockWrites && this.#writes.waiting > 0) || this.#handlers.isWanted?.(kind) === true,
+      onCut: () => options.metrics?.add('worker.data.stragglers'),
+    })
+    options.metrics?.observe('worker.data.small.buffers', () => this.#smallBytes.used)
+    options.metrics?.observe('worker.data.write.buffers', () => this.#writes.usedBytes)
+    options.metrics?.observe('worker.data.writes.waiting', () => this.#writes.waiting)
+  }
+
+  cutOne(peer: string | undefined): boolean {
+    return this.#stragglers.cutOne(peer)
+  }
+
+  abortAll(): void {
+    for (const controller of this.#running)
+      controller.abort(new SkeinError('unavailable', 'the data port is stopping', { reason: 'stopping' }))
+  }
+
+  /** @param refusal why the request is not to be served */
+  async serve(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean, refusal?: SkeinError): Promise<void> {
+    const controller = new AbortController()
+    const gone = (): void => controller.abort(new SkeinError('cancelled', 'the client closed the connection'))
+    response.on('close', gone)
+    const idleMs = request.method === 'PUT' ? this.#limits.uploadIdleMs : this.#limits.idleMs
+    const watch = new IdleWatch(this.#clock, idleMs, () => {
+      const stalled = new SkeinError('deadline_exceeded', `the client stood still for ${idleMs} ms`, { reason: 'stalled' })
+      controller.abort(stalled)
+      request.destroy(stalled)
+    })
+    const exchange: Exchange = { request, response, signal: controller.signal, watch, awaitsContinue }
+    this.#running.add(controller)
+    const { socket } = request
+    const unwatch = this.#stragglers.watch({
+      kind: kindOf(request),
+      peer: socket.remoteAddress ?? '',
+      isWaiting: () => watch.isWaiting,
+      movedBytes: () => watch.movedBytes - unsentBytes(socket),
+      cut: (error) => {
+        controller.abort(error)
+        socket.destroy()
+      },
+    })
+    try {
+      if (refusal !== undefined) throw refusal
+      if (request.method === 'GET' && hasBody(request)) throw new SkeinError('invalid_argument', 'a GET has no body here')
+      await this.#route(exchange)
+    } catch (thrown) {
+      this.#refuse(exchange, toSkeinError(thrown))
+    } finally {
+      response.off('close', gone)
+      unwatch()
+      watch.stop()
+      this.#running.delete(controller)
+    }
+  }
+
+  #route(exchange: Exchange): Promise<void> {
+    const { method, url } = exchange.request
+    if (url === blocksPath && method === 'POST') return this.#receiveSmall(exchange)
+    const id = url?.startsWith(`${blocksPath}/`) === true ? url.slice(blocksPath.length + 1) : ''
+    const blockId = /^\d{1,16}$/.test(id) ? Number(id) : Number.NaN
+    if (Number.isSafeInteger(blockId)) {
+      if (method === 'GET') return this.#read(exchange, blockId)
+      if (method === 'PUT') return this.#receive(exchange, blockId)
+    }
+    const namespaceId = namespaceIdOfPath(url ?? '')
+    if (namespaceId !== undefined && method === 'GET') return this.#readStore(exchange, namespaceId)
+    throw new SkeinError('unimplemented', `there is no ${method ?? ''} ${(url ?? '').slice(0, 100)} on a data port`)
+  }
+
+  async #read(exchange: Exchange, blockId: number): Promise<void> {
+    const { request, response, signal } = exchange
+    const { offset, length: wanted } = parseRange(request.headers.range)
+    const readerHost = request.headers[hostHeaderName] as string | undefined
+    const { header, length, chunks, sent } = await this.#handlers.read(blockId, offset, wanted, signal, readerHost)
+    response.writeHead(request.headers.range === undefined ? 200 : 206, {
+      'content-type': 'application/octet-stream',
+      'content-length': length,
+      [blockHeaderName]: encodeBlockHeader(header),
+      ...(length === 0 ? {} : { 'content-range': `bytes ${offset}-${offset + length - 1}/${header.length}` }),
+    })
+    await writeBody(response, chunks, length, exchange.watch, sent)
+    response.end()
+  }
+
+  async #readStore(exchange: Exchange, namespaceId: string): Promise<void> {
+    const { request, response, signal, watch } = exchange
+    const object = decodeStoreObject(request.headers[objectHeaderName] as string | undefined)
+    const { offset, length: wanted } = parseRange(request.headers.range)
+    if (wanted === undefined) throw new SkeinError('invalid_argument', 'a read from a store needs a range with an end')
+    const { length, chunks } = await this.#handlers.readStore({ namespaceId, ...object, offset, length: wanted }, signal)
+    const body = await begun(chunks)
+    response.writeHead(206, {
+      'content-type': 'application/octet-stream',
+      'content-length': length,
+      'content-range': `bytes ${offset}-${offset + length - 1}/*`,
+    })
+    await writeBody(response, body, length, watch)
+    response.end()
+  }
+
+  async #receive(exchange: Exchange, blockId: number): Promise<void> {
+    const { request, response, watch } = exchange
+    const header = decodeBlockHeader(request.headers[blockHeaderName] as string | undefined, blockId)
+    const announced = announcedLength(request)
+    if (announced !== header.length) {
+      throw new SkeinError('invalid_argument', `the body of block ${blockId} has ${announced} bytes, its header says ${header.length}`)
+    }
+    // Nothing is reserved, and nothing asked for, before there is memory for the bytes.
+    const turn = await this.#writes.enter(request.socket.remoteAddress ?? '', exchange.signal)
+    try {
+      await this.#handlers.receive(
+        header,
+        exactBody(request, announced, watch, () => sendContinue(exchange)),
+        exchange.signal,
+        decodeHints(request.headers),
+      )
+    } finally {
+      turn.release()
+    }
+    if (!request.complete && announced > 0) throw new SkeinError('internal', `block ${blockId} was committed before its body was read`)
+    response.writeHead(200, { 'content-length': 0 })
+    response.end()
+  }
+
+  async #receiveSmall(exchange: Exchange): Promise<void> {
+    const { request, response, watch } = exchange
+    const announced = announcedLength(request)
+    if (announced > framesBytesMax) {
+      throw new SkeinError('invalid_argument', `${announced} bytes of small blocks are more than ${framesBytesMax} in one request`)
+    }
+    checkBlocksType(request.headers)
+    const hints = decodeHints(request.headers)
+    sendContinue(exchange)
+    let share: Share | undefined
+    try {
+      const body = await readWhole(request, announced, watch, unbudgetedBytes, async () => {
+        share = await this.#smallBytes.acquire(announced, exchange.signal)
+      })
+      const frames = decodeFrames(body, this.#limits.framesMax)
+      const blocks = frames.flatMap((frame) => ('block' in frame ? [frame.block] : []))
+      const received = blocks.length === 0 ? [] : await this.#handlers.receiveSmall(blocks, hints)
+      if (received.length !== blocks.length) throw new SkeinError('internal', `${blocks.length} blocks gave ${received.length} results`)
+      let next = 0
+      const text = encodeResults(frames.map((frame) => ('block' in frame ? received[next++] : frame.error)))
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+      response.end(text)
+      // Until then the answer is in memory, and so counts.
+      await wasTaken(response, watch)
+    } finally {
+      share?.release()
+    }
+  }
+
+  /** Says why, if it still can be said; otherwise the cut connection says it. */
+  #refuse(exchange: Exchange, error: SkeinError): void {
+    const { request, response } = exchange
+    if (error.code === 'internal') this.#logger.error('a data request failed', { url: request.url, error: error.cause ?? error })
+    else
+      this.#logger.debug('a data request was refused', { url: request.url, code: error.code, reason: error.reason, error: error.message })
+    if (response.headersSent || response.destroyed || request.socket.destroyed) {
+      response.destroy()
+      return
+    }
+    const json = errorToJson(error)
+    const text = JSON.stringify(json)
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
+    response.writeHead(statusTable[json.code].http, exchange.awaitsContinue ? { ...headers, connection: 'close' } : headers)
+    response.end(text)
+    if (exchange.awaitsContinue || request.complete) return
+    // Closing now would reset the connection, and the peer could lose the answer: let it send a little more into the void.
+    request.resume()
+    const cancel = this.#clock.schedule(refusedBodyMs, () => request.destroy())
+    request.once('close', cancel)
+  }
+}
+
+const smallBlocks = 'small blocks'
+const blockWrites = 'block writes'
+
+/** What a request holds while it is served; the handlers' isWanted knows the reads. */
+function kindOf({ method, url }: IncomingMessage): string {
+  if (method === 'POST') return smallBlocks
+  if (method === 'PUT') return blockWrites
+  return url?.startsWith(blocksPath) === true ? 'block reads' : 'store reads'
+}
+
+/** What was written to a connection and is still in this process. Node keeps the number for its own time-outs. */
+function unsentBytes(socket: Socket): number {
+  const { _handle: handle } = socket as { readonly _handle?: { readonly writeQueueSize?: number } | null }
+  return socket.writableLength > 0 ? (handle?.writeQueueSize ?? 0) : 0
+}
+
+function sendContinue(exchange: Exchange): void {
+  if (!exchange.awaitsContinue) return
+  exchange.awaitsContinue = false
+  exchange.response.writeContinue()
+}

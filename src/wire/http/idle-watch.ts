@@ -1,0 +1,55 @@
+// Why: a peer that stops in the middle of a body must not hold a task or a connection for ever, and a slow consumer on
+// our own side must not count as a silent peer. How: the owner says when it waits for the peer; one timer, not one a chunk.
+import type { Clock } from '../../base/clock.ts'
+
+/** Calls `onIdle` once when a wait between `begin` and `end` lasts `idleMs`. */
+export class IdleWatch {
+  readonly #clock: Clock
+  readonly #idleMs: number
+  readonly #onIdle: () => void
+  #waitingSinceMs: number | undefined
+  #movedBytes = 0
+  #cancelTimer: () => void
+
+  constructor(clock: Clock, idleMs: number, onIdle: () => void) {
+    this.#clock = clock
+    this.#idleMs = idleMs
+    this.#onIdle = onIdle
+    this.#cancelTimer = this.#arm(idleMs)
+  }
+
+  begin(): void {
+    this.#waitingSinceMs = this.#clock.monotonicMs()
+  }
+
+  end(): void {
+    this.#waitingSinceMs = undefined
+  }
+
+  /** Whether the owner waits for the peer now. */
+  get isWaiting(): boolean {
+    return this.#waitingSinceMs !== undefined
+  }
+
+  /** Bytes that came from the peer, or went to it, so far. */
+  get movedBytes(): number {
+    return this.#movedBytes
+  }
+
+  moved(bytes: number): void {
+    this.#movedBytes += bytes
+  }
+
+  /** Ends the watch for good. */
+  stop(): void {
+    this.#cancelTimer()
+  }
+
+  #arm(ms: number): () => void {
+    return this.#clock.schedule(ms, () => {
+      const leftMs = this.#waitingSinceMs === undefined ? this.#idleMs : this.#waitingSinceMs + this.#idleMs - this.#clock.monotonicMs()
+      if (leftMs <= 0) this.#onIdle()
+      else this.#cancelTimer = this.#arm(Math.ceil(leftMs))
+    })
+  }
+}

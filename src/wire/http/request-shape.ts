@@ -1,0 +1,27 @@
+// Why: how long a body is, and which bytes are asked for, is known before anything is done for a request.
+import type { IncomingMessage } from 'node:http'
+import { SkeinError } from '../../base/errors.ts'
+
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return Number(headers['content-length'] ?? 0) !== 0 || headers['transfer-encoding'] !== undefined
+}
+
+/** @throws SkeinError invalid_argument when the request does not say it */
+export function announcedLength(request: IncomingMessage): number {
+  const length = Number(request.headers['content-length'] ?? Number.NaN)
+  if (!Number.isSafeInteger(length) || request.headers['transfer-encoding'] !== undefined) {
+    throw new SkeinError('invalid_argument', 'a body needs a content-length')
+  }
+  return length
+}
+
+/** `bytes=a-b` or `bytes=a-` (RFC 9110, one range). @throws SkeinError invalid_argument */
+export function parseRange(range: string | undefined): { offset: number; length: number | undefined } {
+  if (range === undefined) return { offset: 0, length: undefined }
+  const match = /^bytes=(\d{1,15})-(\d{1,15})?$/.exec(range)
+  const offset = Number(match?.[1])
+  const length = match?.[2] === undefined ? undefined : Number(match[2]) - offset + 1
+  if (match === null || (length !== undefined && length <= 0))
+    throw new SkeinError('invalid_argument', `'${range.slice(0, 100)}' is not a range of bytes`)
+  return { offset, length }
+}

@@ -1,0 +1,138 @@
+// Why: a role's services on a port. How: decodes, calls the role's Service object, encodes; errors become statuses.
+// Closing: no new calls; running ones get `graceMs`; then their signals abort with `unavailable`, so that clients try again elsewhere or later.
+import type { Clock } from '../../base/clock.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import { checkBindHost, formatAddress } from '../address.ts'
+import { limitsOf } from '../limits/all-limits.ts'
+import type { ServiceLimits } from '../limits/service-limits.ts'
+import { type RawCall, type RawMethod, type RawServer, startRawServer } from './grpc.ts'
+import type { RpcLimits } from './rpc-sessions.ts'
+import type { CallOptions, MethodDefinition, Service, ServiceDefinition } from '../service.ts'
+
+/** One service to serve. Made by `serving`, which checks that the two fit together. */
+export interface ServedService {
+  readonly definition: ServiceDefinition
+  readonly service: Readonly<Record<string, (request: never, options: CallOptions) => Promise<unknown>>>
+}
+
+/** Pairs a definition with its implementation. */
+export function serving<D extends ServiceDefinition>(definition: D, service: Service<D>): ServedService {
+  return { definition, service }
+}
+
+export interface ServerOptions {
+  /** The role's name, for messages. Default `server`. */
+  readonly what?: string
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly services: readonly ServedService[]
+  readonly logger: Logger
+  readonly clock: Clock
+  /** Listen on a host that other machines reach. Default false. */
+  readonly allowRemote?: boolean
+  /** Calls in flight a connection. Default 1,000. */
+  readonly concurrentStreamsMax?: number
+  /** What its peers may hold. */
+  readonly limits?: Partial<RpcLimits>
+}
+
+export interface RunningServer {
+  /** `host:port` as it listens. */
+  readonly address: string
+  readonly port: number
+  /** What its connections and calls hold. */
+  readonly sessions: RawServer['sessions']
+  close(graceMs: number): Promise<void>
+}
+
+const concurrentStreamsMaxDefault = 1000
+/** What aborted calls have left to send their answer. */
+const lastWordsMs = 100
+
+/**
+ * Starts to serve.
+ * @throws SkeinError failed_precondition when the port is taken or the host is not allowed
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const what = options.what ?? 'server'
+  checkBindHost(what, options.host, options.allowRemote ?? false)
+  const raw = await startRawServer({
+    what,
+    host: options.host,
+    port: options.port,
+    concurrentStreamsMax: options.concurrentStreamsMax ?? concurrentStreamsMaxDefault,
+    clock: options.clock,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    services: options.services.map((served) => methodsOf(served, options)),
+  })
+  let closing: Promise<void> | undefined
+  return {
+    address: formatAddress(options.host, raw.port),
+    port: raw.port,
+    sessions: raw.sessions,
+    close: (graceMs) => (closing ??= close(raw, what, options.clock, graceMs)),
+  }
+}
+
+function methodsOf({ definition, service }: ServedService, options: ServerOptions): RawMethod[] {
+  const limits = limitsOf(definition)
+  return Object.entries(definition.methods).map(([key, method]) => ({
+    name: method.name,
+    path: `/${definition.fullName}/${method.name}`,
+    handle: (call) => handle(service, limits, key, method, call, options),
+  }))
+}
+
+async function handle(
+  service: ServedService['service'],
+  limits: ServiceLimits,
+  key: string,
+  method: MethodDefinition,
+  call: RawCall,
+  { clock, logger }: ServerOptions,
+): Promise<Uint8Array> {
+  const bytesMax = limits[key]?.bytesMax ?? Number.POSITIVE_INFINITY
+  if (call.request.length > bytesMax)
+    throw new SkeinError('invalid_argument', `the request of ${method.name} has ${call.request.length} bytes, ${bytesMax} at most`)
+  const request = decode(method, call.request)
+  const leftMs = call.deadlineAtMs - clock.nowMs()
+  try {
+    // Called through the service, so that an implementation may be a class.
+    const response = await service[key]?.(request, {
+      signal: call.signal,
+      ...(Number.isFinite(leftMs) ? { deadlineMs: Math.max(1, leftMs) } : {}),
+    })
+    if (response === undefined) throw new SkeinError('unimplemented', `${method.name} is not implemented here`)
+    return method.responseType.encode(response as never).finish()
+  } catch (thrown) {
+    if (call.signal.aborted && isSkeinError(call.signal.reason, 'unavailable')) throw call.signal.reason
+    const error = toSkeinError(thrown)
+    if (error.code === 'internal') logger.error('a call failed', { method: method.name, error: error.cause ?? error })
+    else logger.debug('a call was refused', { method: method.name, code: error.code, reason: error.reason, error: error.message })
+    throw error
+  }
+}
+
+function decode(method: MethodDefinition, bytes: Uint8Array): never {
+  try {
+    return method.requestType.decode(bytes) as never
+  } catch (cause) {
+    throw new SkeinError('invalid_argument', `the request of ${method.name} cannot be read`, { cause })
+  }
+}
+
+async function close(raw: RawServer, what: string, clock: Clock, graceMs: number): Promise<void> {
+  const destroyed = Promise.withResolvers<void>()
+  const cancels = [
+    clock.schedule(graceMs, () => raw.abortCalls(new SkeinError('unavailable', `the ${what} is stopping`, { reason: 'stopping' }))),
+    clock.schedule(graceMs + lastWordsMs, () => {
+      raw.destroy()
+      // Not `drained`: a peer that never closes its end would hold it for ever.
+      destroyed.resolve()
+    }),
+  ]
+  await Promise.race([raw.drain(), destroyed.promise])
+  for (const cancel of cancels) cancel()
+}
