@@ -23,7 +23,14 @@ export function fishScript(nodes: readonly CompletionNode[], everywhere: readonl
 
 function linesOf(name: string, { path, commands, options, positions, isVariadic }: CompletionNode): string[] {
   const at = `complete -c ${name} -n ${quoted(`__skein_at "${path}"`)}`
+  // Behind `--` fish takes options for arguments, so that there they are offered as such.
+  const later = Object.values(wordsOfOthers).includes(path)
+    ? options.flatMap((option) => option.names.filter((one) => one.startsWith('--')).map((one) => ({ name: one, ...option })))
+    : []
   return [
+    ...later.map(
+      (one) => `complete -c ${name} -n ${quoted(`__skein_behind "${path}"`)} -a ${quoted(one.name)} -d ${quoted(one.description)}`,
+    ),
     ...commands.map((one) => `${at} -a ${quoted(one.name)} -d ${quoted(one.description)}`),
     ...options.map((option) => `${at} ${optionWords(option)}`),
     ...positions.flatMap((takes, index) => {
@@ -83,6 +90,11 @@ const walk = String.raw`function __skein_walk
     end
     echo "$command"
     echo $position
+end
+
+# Whether the words behind -- are those of command $argv[1].
+function __skein_behind
+    contains -- -- (commandline -opc); and __skein_at "$argv[1]"
 end
 
 # Whether the words lead to command $argv[1], and to its argument $argv[2] (with 'more': that one or a later one).

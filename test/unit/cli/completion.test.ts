@@ -84,6 +84,12 @@ for (const [shell, ask] of Object.entries(shells)) {
       expect(ask(['skein', 'fs', 'ls', '--'])).not.toContain('--replication')
     })
 
+    it('offers the options of a load behind the -- of a schedule', () => {
+      const words = ['skein', 'schedule', 'create', 'nightly', '--cron', 'x', '--', '/a']
+      expect(ask([...words, '--repl'])).toEqual(expect.arrayContaining(['--replication']))
+      expect(ask([...words, '--c'])).not.toContain('--catch-up')
+    })
+
     it('offers the words that an option or an argument takes, and nothing else', () => {
       expect(sorted(['skein', 'fs', 'setTtl', '--action', ''])).toEqual(['delete', 'free'])
       expect(sorted(['skein', 'fs', 'setTtl', '--action=f'])).toEqual(['free'])
