@@ -44,6 +44,7 @@ import { DefinitionHolders } from './workers/definition-holders.ts'
 import { RecentChanges } from './state/recent-changes.ts'
 import { ReplicationChecker } from './replication/replication-checker.ts'
 import { SafeMode } from './cluster/safe-mode.ts'
+import { markLostSecrets } from './state/lost-secrets.ts'
 import { SecretSealing } from './state/secret-sealing.ts'
 import { type OpenStore, StorePool } from './state/store-pool.ts'
 import { StagingService } from './loads/load-staging.ts'
@@ -59,6 +60,8 @@ export interface CacheMasterDependencies {
   readonly home: string
   /** Seals the namespaces' secrets; default `<home>/master/secret.key`. */
   readonly secretKeyFile?: string
+  /** What the key does not open is marked as lost, in place of a refused start (lost-secrets.ts). */
+  readonly isSecretKeyLost?: boolean
   /** The caller closes it, after this. */
   readonly journal: Journal
   /** Default: no entry is left out. */
@@ -149,10 +152,12 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       checkpointEntries: options.checkpointEntries,
       checkpointBytes: options.checkpointBytes,
     })
-    const sealing = await SecretSealing.openFor(secretKeyFile, tables.namespaces()).catch(async (error: unknown) => {
+    const { isSecretKeyLost = false } = deps
+    const sealing = await SecretSealing.openFor(secretKeyFile, tables.namespaces(), isSecretKeyLost).catch(async (error: unknown) => {
       await log.close()
       throw error
     })
+    if (isSecretKeyLost) await markLostSecrets(log, tables, sealing, clock, logger)
     // The id is written last: with it, the home is a master's and has all of its parts (journal/log/home-parts.ts).
     const clusterId = writtenId ?? identity.clusterId ?? newClusterId(state, idPath)
     await identity.ensure(clusterId, tables.counter('containers'))

@@ -34,6 +34,7 @@ export interface MasterConfig extends Listen {
   /** All of them, `address` first. */
   readonly addresses: readonly string[]
   readonly secretKeyFile: string
+  readonly isSecretKeyLost: boolean
   /** A backup that a master without a state begins with. */
   readonly restoreFrom: string | undefined
   readonly ttlCheckerIntervalMs: number

@@ -141,6 +141,7 @@ function masterOf(values: Values, home: string, machine: Machine): MasterConfig 
     address: addresses[0] ?? '',
     addresses,
     secretKeyFile: resolvePath(home, values.text('skein.master.secret.key.file') ?? 'master/secret.key'),
+    isSecretKeyLost: values.flag('skein.master.secret.key.lost'),
     restoreFrom: restoreFrom === undefined ? undefined : resolvePath(machine.cwd, restoreFrom),
     unfinishedFilesMax: values.amount('skein.master.unfinished.files.max'),
     ttlCheckerIntervalMs: values.amount('goosefs.master.ttl.checker.interval'),

@@ -18,6 +18,7 @@ import type {
 import { mayBeOtherStore } from '../../ufs/store-keys.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
 import type { CallOptions } from '../../wire/service.ts'
+import { lostSecretsOf } from '../state/lost-secrets.ts'
 import { type MasterContext, namespaceNamed, sortedNamespaces } from '../master-context.ts'
 import { changedTtl, checkDefinition, deletesInReadOnly, ttlAsked, namespacesMax } from '../store/namespace-definition.ts'
 import { treePages } from '../paths/tree-pages.ts'
@@ -95,7 +96,7 @@ export class NamespaceService {
     options: CallOptions,
   ): Promise<NamespaceInfo> {
     const record = namespaceNamed(this.#context, request.name.replace(/^\//, ''))
-    const access = this.#context.stores.accessOf(record)
+    const access = this.#context.stores.accessOf(record, Object.keys(request.secrets))
     const attributes = { ...access.attributes, ...request.attributes }
     for (const name of request.removedAttributes) {
       if (request.attributes[name] !== undefined) throw new SkeinError('invalid_argument', `'${name}' is both set and removed`)
@@ -250,6 +251,7 @@ export class NamespaceService {
 }
 
 function infoOf(tables: Tables, record: NamespaceRecord): NamespaceInfo {
+  const lost = lostSecretsOf(record)
   return {
     namespaceId: record.id,
     name: record.name,
@@ -258,6 +260,7 @@ function infoOf(tables: Tables, record: NamespaceRecord): NamespaceInfo {
     secretNames: Object.keys(record.sealedSecrets).sort(),
     createdMs: record.createdMs,
     ...ttlOf(tables.inode(record.rootId)),
+    ...(lost.length > 0 && { lost: { names: lost } }),
   }
 }
 

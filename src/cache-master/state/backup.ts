@@ -20,6 +20,7 @@ import type { Tables } from '../../meta/meta-tables.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { BackupResponse } from '../../wire/generated/master.ts'
 import { LmdbTables } from './lmdb-tables.ts'
+import { lostSecretsOf } from './lost-secrets.ts'
 import { StateIdentity } from './state-identity.ts'
 
 const aboutSchema = z.strictObject({
@@ -84,7 +85,7 @@ export class BackupService {
     try {
       await makeDirectories(directory, 0o700)
       const namespaces = [...tables.namespaces()]
-      const sealedSecrets = namespaces.reduce((sum, { sealedSecrets: sealed }) => sum + Object.keys(sealed).length, 0)
+      const sealedSecrets = namespaces.reduce((sum, one) => sum + Object.keys(one.sealedSecrets).length - lostSecretsOf(one).length, 0)
       const files = tables.counter('files')
       await state.copyTo(part)
       await seal(part, { format: 1, clusterId, version, createdMs, files, namespaces: namespaces.length, sealedSecrets })
@@ -108,6 +109,8 @@ export interface RestoreOptions {
   readonly file: string
   readonly home: string
   readonly secretKeyFile: string
+  /** Its secrets are to be set anew: it is restored without the key. */
+  readonly isSecretKeyLost?: boolean
   readonly logger: Logger
 }
 
@@ -117,7 +120,7 @@ export interface RestoreOptions {
  * @throws SkeinError failed_precondition when there is a state already or the key is missing, not_found, data_loss for a
  *   file that is torn or no backup
  */
-export async function restoreBackup({ file, home, secretKeyFile, logger }: RestoreOptions): Promise<void> {
+export async function restoreBackup({ file, home, secretKeyFile, isSecretKeyLost = false, logger }: RestoreOptions): Promise<void> {
   const directory = join(home, 'master')
   // A master has its id before its state: with no more than the beginnings of an id, the state is what a restore left.
   const isHalf = !(await isThere(join(directory, 'cluster.id'))) && (await isThere(join(directory, 'cluster.id.tmp')))
@@ -127,8 +130,10 @@ export async function restoreBackup({ file, home, secretKeyFile, logger }: Resto
     throw new SkeinError('failed_precondition', message)
   }
   const { about, stateBytes } = await readBackup(file)
-  if (about.sealedSecrets > 0 && !(await isThere(secretKeyFile))) {
-    const message = `${file} holds sealed secrets: put the secret.key of the master that it is of to ${secretKeyFile} first`
+  if (about.sealedSecrets > 0 && !isSecretKeyLost && !(await isThere(secretKeyFile))) {
+    const message =
+      `${file} holds sealed secrets: put the secret.key of its master to ${secretKeyFile} first. ` +
+      `Where it is lost, add -Dskein.master.secret.key.lost=true and set the secrets anew with 'skein ns update'`
     throw new SkeinError('failed_precondition', message)
   }
   const part = join(directory, 'state.restoring')

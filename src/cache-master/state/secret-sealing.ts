@@ -30,11 +30,12 @@ export class SecretSealing {
   }
 
   /**
-   * As open, for a state that holds what was sealed before: of each namespace one secret is opened. Nothing is made then.
+   * As open, for a state that holds what was sealed before: of each namespace one secret is opened. Nothing is made then,
+   * unless the key is lost: then what was sealed with it is no reason to refuse.
    * @throws SkeinError failed_precondition that names the file, when it is missing or another key
    */
-  static async openFor(path: string, namespaces: Iterable<Sealed>): Promise<SecretSealing> {
-    const sealed = [...namespaces].filter(({ sealedSecrets }) => Object.keys(sealedSecrets).length > 0)
+  static async openFor(path: string, namespaces: Iterable<Sealed>, isKeyLost = false): Promise<SecretSealing> {
+    const sealed = isKeyLost ? [] : [...namespaces].filter((one) => firstSealed(one) !== undefined)
     const [first] = sealed
     const known = await readKey(path)
     if (known === undefined && first !== undefined) throw unopened(path, 'is missing', first)
@@ -42,14 +43,17 @@ export class SecretSealing {
     const key = known ?? (await createKey(path)) ?? (await readKey(path))
     if (key === undefined) throw new SkeinError('failed_precondition', `the key file ${path} went away while it was made: start again`)
     const sealing = new SecretSealing(key)
-    for (const one of sealed) if (!sealing.#opens(one)) throw unopened(path, 'is another key', one)
+    for (const one of sealed) {
+      const [field, value] = firstSealed(one) ?? ['', new Uint8Array()]
+      if (!sealing.opens(one.id, field, value)) throw unopened(path, 'is another key', one)
+    }
     return sealing
   }
 
-  #opens({ id, sealedSecrets }: Sealed): boolean {
-    const [field = '', sealed = new Uint8Array()] = Object.entries(sealedSecrets)[0] ?? []
+  /** Whether a value was sealed with this key, for this place. */
+  opens(namespaceId: string, field: string, sealed: Uint8Array): boolean {
     try {
-      this.unseal(id, field, sealed)
+      this.unseal(namespaceId, field, sealed)
       return true
     } catch {
       return false
@@ -82,8 +86,15 @@ export class SecretSealing {
 /** A namespace's sealed secrets. */
 type Sealed = Pick<NamespaceRecord, 'id' | 'name' | 'sealedSecrets'>
 
+/** One that was not marked as lost (lost-secrets.ts). */
+function firstSealed({ sealedSecrets }: Sealed): [string, Uint8Array] | undefined {
+  return Object.entries(sealedSecrets).find(([, value]) => value.length > 0)
+}
+
 function unopened(path: string, what: string, { name }: Sealed): SkeinError {
-  const message = `the key file ${path} ${what}, and the secrets of /${name} are sealed with the key of this state: put the right file back there`
+  const message =
+    `the key file ${path} ${what}, and the secrets of /${name} are sealed with the key of this state: put the right file back there. ` +
+    `Where it is lost, start once with -Dskein.master.secret.key.lost=true and set the secrets anew with 'skein ns update'`
   return new SkeinError('failed_precondition', message, { reason: 'secret_key' })
 }
 

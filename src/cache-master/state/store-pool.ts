@@ -7,6 +7,7 @@ import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { DefinedStore, FollowingStore } from '../../ufs/following-store.ts'
 import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
+import { lostSecretsOf, secretsLost } from './lost-secrets.ts'
 import type { SecretSealing } from './secret-sealing.ts'
 
 /** What is needed to reach a store. */
@@ -63,11 +64,17 @@ export class StorePool {
     return this.#openStore(access)
   }
 
-  /** The definition with its secrets unsealed. */
-  accessOf(record: NamespaceRecord): StoreAccess {
-    const secrets = Object.entries(record.sealedSecrets).map(
-      ([field, sealed]) => [field, this.#sealing.unseal(record.id, field, sealed)] as const,
-    )
+  /**
+   * The definition with its secrets unsealed.
+   * @param replaced secrets that are set anew: they need not open any more, and are left out
+   * @throws SkeinError failed_precondition (`secrets_lost`)
+   */
+  accessOf(record: NamespaceRecord, replaced: readonly string[] = []): StoreAccess {
+    const lost = lostSecretsOf(record).filter((field) => !replaced.includes(field))
+    if (lost.length > 0) throw secretsLost(record.name, lost)
+    const secrets = Object.entries(record.sealedSecrets)
+      .filter(([field]) => !replaced.includes(field))
+      .map(([field, sealed]) => [field, this.#sealing.unseal(record.id, field, sealed)] as const)
     return { uri: record.uri, attributes: { ...record.attributes }, secrets: Object.fromEntries(secrets) }
   }
 

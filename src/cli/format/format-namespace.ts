@@ -9,8 +9,9 @@ export function namespaceListText(namespaces: readonly NamespaceInfo[]): string 
   return [`${'NAMESPACE'.padEnd(width)}URI`, ...namespaces.map(({ name, uri }) => `${name.padEnd(width)}${uri}`)].join('\n')
 }
 
-/** `ns stat`: one `name: value` a line; secrets as `******`. */
+/** `ns stat`: one `name: value` a line; secrets as `******`, and which of them are lost. */
 export function namespaceStatText(namespace: NamespaceInfo): string {
+  const lost = new Set(namespace.lost?.names)
   const attributes = Object.entries(namespace.attributes).sort(([a], [b]) => (a < b ? -1 : 1))
   return [
     `Namespace: ${namespace.name}`,
@@ -19,7 +20,7 @@ export function namespaceStatText(namespace: NamespaceInfo): string {
     `Created: ${formatDate(namespace.createdMs)}`,
     `TTL: ${namespace.ttlMs > 0 ? `${namespace.ttlMs} ms, then ${namespace.ttlAction}` : 'none'}`,
     ...attributes.map(([key, value]) => `Attribute: ${key}=${value}`),
-    ...namespace.secretNames.toSorted().map((name) => `Secret: ${name}=******`),
+    ...namespace.secretNames.toSorted().map((name) => `Secret: ${name}=${lost.has(name) ? 'lost, set it anew' : '******'}`),
   ].join('\n')
 }
 

@@ -174,6 +174,12 @@ export const clusterKeys = {
     scope: 'master',
     doc: 'Key that seals namespace secrets; made with mode 0600 when it is missing',
   },
+  'skein.master.secret.key.lost': {
+    kind: 'boolean',
+    default: 'false',
+    scope: 'master',
+    doc: 'For one start: secrets that the key file does not open are marked as lost, to be set anew with `ns update`, in place of a refused start',
+  },
   'skein.master.restore.from': {
     kind: 'path',
     scope: 'master',

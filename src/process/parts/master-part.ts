@@ -34,8 +34,8 @@ export async function startMasterPart(
   demand?: DemandGauge,
 ): Promise<MasterPart> {
   const { config, clock, logger, metrics, signal } = context
-  const { secretKeyFile, restoreFrom } = config.master
-  if (restoreFrom !== undefined) await restoreBackup({ file: restoreFrom, home: config.home, secretKeyFile, logger })
+  const { secretKeyFile, isSecretKeyLost, restoreFrom } = config.master
+  if (restoreFrom !== undefined) await restoreBackup({ file: restoreFrom, home: config.home, secretKeyFile, isSecretKeyLost, logger })
   await checkHome({ directory: join(config.home, 'master'), role: 'master', idName: 'cluster.id' })
   const journal = await openLocalJournal({
     directory: join(config.home, 'master', 'journal'),
@@ -49,6 +49,7 @@ export async function startMasterPart(
   const master = await createCacheMaster({
     home: config.home,
     secretKeyFile,
+    isSecretKeyLost,
     journal,
     skip: { key: 'skein.master.journal.skip', sequence: BigInt(config.journal.masterSkip) },
     openStore: storeOpener(context),

@@ -32,12 +32,20 @@ export interface NamespaceInfo {
   /** FREE | DELETE */
   ttlAction: string;
   /** of an update that leaves it read-only: what was still to be persisted, and waits now */
-  waitingFiles?: number | undefined;
+  waitingFiles?:
+    | number
+    | undefined;
+  /** secrets that were lost with the master's key: to be set anew */
+  lost?: LostSecrets | undefined;
 }
 
 export interface NamespaceInfo_AttributesEntry {
   key: string;
   value: string;
+}
+
+export interface LostSecrets {
+  names: string[];
 }
 
 export interface CreateNamespaceRequest {
@@ -662,6 +670,7 @@ function createBaseNamespaceInfo(): NamespaceInfo {
     ttlMs: 0,
     ttlAction: "",
     waitingFiles: undefined,
+    lost: undefined,
   };
 }
 
@@ -693,6 +702,9 @@ export const NamespaceInfo: MessageFns<NamespaceInfo> = {
     }
     if (message.waitingFiles !== undefined) {
       writer.uint32(72).uint64(message.waitingFiles);
+    }
+    if (message.lost !== undefined) {
+      LostSecrets.encode(message.lost, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -785,6 +797,14 @@ export const NamespaceInfo: MessageFns<NamespaceInfo> = {
             message.waitingFiles = longToNumber(reader.uint64());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.lost = LostSecrets.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -819,6 +839,9 @@ export const NamespaceInfo: MessageFns<NamespaceInfo> = {
     message.ttlMs = object.ttlMs ?? 0;
     message.ttlAction = object.ttlAction ?? "";
     message.waitingFiles = object.waitingFiles ?? undefined;
+    message.lost = (object.lost !== undefined && object.lost !== null)
+      ? LostSecrets.fromPartial(object.lost)
+      : undefined;
     return message;
   },
 };
@@ -886,6 +909,61 @@ export const NamespaceInfo_AttributesEntry: MessageFns<NamespaceInfo_AttributesE
     const message = createBaseNamespaceInfo_AttributesEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseLostSecrets(): LostSecrets {
+  return { names: [] };
+}
+
+export const LostSecrets: MessageFns<LostSecrets> = {
+  encode(message: LostSecrets, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.names) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LostSecrets {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLostSecrets();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LostSecrets>): LostSecrets {
+    return LostSecrets.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LostSecrets>): LostSecrets {
+    const message = createBaseLostSecrets();
+    message.names = object.names?.map((e) => e) || [];
     return message;
   },
 };

@@ -219,12 +219,15 @@ describe('ns stat', () => {
       name: 'a',
       uri: 's3://b/p',
       attributes: { 's3.region': 'r', 's3.endpoint': 'e' },
-      secretNames: ['s3.secretAccessKey'],
+      secretNames: ['s3.secretAccessKey', 's3.accessKeyId'],
+      lost: { names: ['s3.accessKeyId'] },
       createdMs: 0,
       ttlMs: 0,
       ttlAction: '',
     })
     expect(text).toContain('URI: s3://b/p')
-    expect(text).toContain('Attribute: s3.endpoint=e\nAttribute: s3.region=r\nSecret: s3.secretAccessKey=******')
+    expect(text).toContain(
+      'Attribute: s3.endpoint=e\nAttribute: s3.region=r\nSecret: s3.accessKeyId=lost, set it anew\nSecret: s3.secretAccessKey=******',
+    )
   })
 })

@@ -24,6 +24,8 @@ export class MasterFixture {
   readonly options: MasterOptions
   /** Of the master that runs. */
   metrics = new MetricRegistry()
+  /** Of the next start. */
+  isSecretKeyLost = false
   #master: CacheMaster | undefined
 
   private constructor(home: string, options: Partial<MasterOptions>) {
@@ -67,6 +69,7 @@ export class MasterFixture {
     this.metrics = new MetricRegistry()
     this.#master = await createCacheMaster({
       home: this.home,
+      isSecretKeyLost: this.isSecretKeyLost,
       journal: this.journal,
       openStore: (access) => {
         this.accesses.push(access)
