@@ -1,4 +1,4 @@
-// Why: the README's recipe for two workers on one host is typed by people who are new here. How: its very lines are run as
+// Why: the recipe of docs/install.md for two workers on one host is typed by people who are new here. How: its very lines are run as
 // processes. What is mapped: /tmp/skein to a temporary directory; and, where a port is left at its default, to any free one by the
 // environment, which is weaker than what a line says; Redis and the master are found by the environment as well.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -15,13 +15,13 @@ import { redisAvailable, type RedisServer, startRedis } from '../support/redis.t
 import { childEnvironment } from '../support/child-environment.ts'
 import { codeBlocks, commandLines } from '../support/documented-commands.ts'
 
-const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
-const recipe = codeBlocks(readme)
+const page = readFileSync(join(import.meta.dirname, '../../docs/install.md'), 'utf8')
+const recipe = codeBlocks(page)
   .map((block) => commandLines(block).map(({ text }) => text))
   .find((lines) => lines.filter((line) => line.startsWith('skein worker ')).length === 2)
 const commands = recipe ?? []
 
-describe.skipIf(!redisAvailable)('two workers on one host, as the README has them', () => {
+describe.skipIf(!redisAvailable)('two workers on one host, as docs/install.md has them', () => {
   const folder = mkdtempSync(join(tmpdir(), 'skein-two-'))
   const children: Child[] = []
   let env: NodeJS.ProcessEnv
