@@ -1,11 +1,10 @@
-// Why: what a command sees of a running cluster, and how it is made across the network. How: commands get the interface,
-// so that tests give them one in their own process; this file is loaded when a command first needs a cluster, because
-// gRPC takes longer to load than most commands take to run.
+// Why: a cluster across the network as file-system.ts has it. How: this file is loaded when a command first needs a
+// cluster, because gRPC takes longer to load than most commands take to run.
 import { randomUUID } from 'node:crypto'
 import { systemClock, systemRandom } from '../base/clock.ts'
 import { BlockTargetPool } from './write/block-target-pool.ts'
 import { FileReader } from './read/file-reader.ts'
-import { FileWriter, type WrittenFile } from './write/file-writer.ts'
+import { FileWriter } from './write/file-writer.ts'
 import { type Connect, connectAtJobMaster, connectJobMaster, connectMaster } from './master-client.ts'
 import { PassiveCopies } from './read/passive-copies.ts'
 import { ShortCircuitReader } from './read/short-circuit-reader.ts'
@@ -14,34 +13,13 @@ import { WorkerOriginReader } from './read/worker-origin-reader.ts'
 import type { Config } from '../config/config.ts'
 import { type Logger, silentLogger } from '../telemetry/logger.ts'
 import { createClient, type ServiceClient } from '../wire/rpc/channel.ts'
-import { type ByteRange, DataClient } from '../wire/data/data-client.ts'
-import type { JobServiceDefinition } from '../wire/generated/job.ts'
+import { DataClient } from '../wire/data/data-client.ts'
 import { LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
-import type { MasterServiceDefinition, WorkerInfo } from '../wire/generated/master.ts'
+import type { WorkerInfo } from '../wire/generated/master.ts'
 import { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
-
-export interface Cluster {
-  /** `host:port` of the master, for messages. */
-  readonly address: string
-  master(): Service<MasterServiceDefinition>
-  /** Found through the master; calls throw SkeinError unavailable while none is there. */
-  jobMaster(): Service<JobServiceDefinition>
-  /** Served by the job master, found in the same way. */
-  schedules(): Service<ScheduleServiceDefinition>
-  /** What users change; served by the master. */
-  lifecycle(): Service<LifecycleServiceDefinition>
-  /** A worker by its `host:port`; connections are closed with the cluster. */
-  worker(rpcAddress: string): Service<WorkerServiceDefinition>
-  /** A new file of exactly `length` bytes, and what the namespace's write policy wants (client/write/file-writer.ts). */
-  writeFile(path: string, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<WrittenFile>
-  /** The bytes of a file (of `range`: those that it has), cached blocks first, the store (through a worker) where they are missing. */
-  readFile(path: string, signal: AbortSignal, range?: ByteRange): AsyncIterable<Uint8Array>
-  /** For a process that ends now: gives what readers offered (client/read/passive-copies.ts) a moment to be told. */
-  settle(): Promise<void>
-  close(): void
-}
+import type { Cluster } from './file-system.ts'
 
 /** How long a command tries to reach a role before it says that it is not there. */
 const unreachableMs = 2000

@@ -65,7 +65,7 @@ export function importsOf(file: SourceFile): string[] {
 }
 
 /** The path of a relative import from the repository's root. */
-function resolved(from: string, specifier: string): string {
+export function resolved(from: string, specifier: string): string {
   const parts = from.split('/').slice(0, -1)
   for (const step of specifier.split('/')) {
     if (step === '..') parts.pop()
@@ -91,6 +91,16 @@ export function layerViolations(files: readonly SourceFile[]): string[] {
       .filter((other) => other !== undefined && other !== room && !allowed.includes(other))
       .map((other) => `${file.path}: '${room}' may not import '${other ?? ''}'`)
   })
+}
+
+/** The command line reaches a cluster through `client` alone; only who starts a role composes one. */
+export function compositionViolations(files: readonly SourceFile[]): string[] {
+  return files
+    .filter(({ path }) => path.startsWith('src/cli/') && path !== 'src/cli/roles.ts')
+    .filter((file) =>
+      importsOf(file).some((specifier) => specifier.startsWith('.') && roomOf(resolved(file.path, specifier)) === 'process'),
+    )
+    .map(({ path }) => `${path}: of the command line only src/cli/roles.ts may import 'process'`)
 }
 
 /** Import circles between files, types included; each circle once. */
@@ -163,6 +173,7 @@ export function leakViolations(files: readonly SourceFile[]): string[] {
 
 export const rules = {
   layerViolations,
+  compositionViolations,
   circleViolations,
   heavyDependencyViolations,
   sizeViolations,

@@ -3,7 +3,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { rules, type SourceFile } from './rules.ts'
+import { rules as houseRules, type SourceFile } from './rules.ts'
+import { subRoomRules } from './sub-rooms.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -14,9 +15,17 @@ function sourceFiles(folder: string): SourceFile[] {
     .map((path) => ({ path: relative(root, path), text: readFileSync(path, 'utf8') }))
 }
 
+const rules = { ...houseRules, ...subRoomRules }
 const header = '// Why: planted.\n'
 const planted: Readonly<Record<keyof typeof rules, readonly SourceFile[]>> = {
   layerViolations: [{ path: 'src/meta/state.ts', text: `${header}import { open } from '../wire/channel.ts'\n` }],
+  compositionViolations: [{ path: 'src/cli/fs/x.ts', text: `${header}import { a } from '../../process/stores.ts'\n` }],
+  subRoomViolations: [{ path: 'src/block/disk/x.ts', text: `${header}import { a } from '../tier/a.ts'\n` }],
+  folderViolations: Array.from({ length: 17 }, (_, index) => ({ path: `src/meta/${index}.ts`, text: header })),
+  baseNameViolations: [
+    { path: 'src/meta/same.ts', text: header },
+    { path: 'src/load/same.ts', text: header },
+  ],
   circleViolations: [
     { path: 'src/meta/a.ts', text: `${header}import type { B } from './b.ts'\n` },
     { path: 'src/meta/b.ts', text: `${header}import { a } from './a.ts'\n` },

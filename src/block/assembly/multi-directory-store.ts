@@ -8,7 +8,7 @@ import { checkHeader } from '../disk/block-file.ts'
 import { alreadyExists, type BlockEntry, noCapacity } from '../segment/block-ledger.ts'
 import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryState, DirectoryUsage, KeptBlock } from '../block-store.ts'
 import { checkDirectories } from '../disk/check-directories.ts'
-import type { DirectoryOptions, DirectoryStoreDependencies } from '../directory/directory-store.ts'
+import type { DirectoryOptions, DirectoryStoreDependencies } from '../disk/directory-options.ts'
 import type { DiskHealthLimits } from '../disk/disk-health.ts'
 import { outOfOrder, WatchedDirectory } from './watched-directory.ts'
 

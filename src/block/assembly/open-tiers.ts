@@ -3,7 +3,7 @@
 import type { AnnotatorSettings } from '../tier/order/choose-annotator.ts'
 import { annotatorMaker } from '../tier/order/choose-annotator.ts'
 import type { SegmentSettings } from './block-directory.ts'
-import type { DirectoryOptions, DirectoryStoreDependencies } from '../directory/directory-store.ts'
+import type { DirectoryOptions, DirectoryStoreDependencies } from '../disk/directory-options.ts'
 import { BlockScrub } from './block-scrub.ts'
 import type { BlockStore } from '../block-store.ts'
 import { checkDirectories } from '../disk/check-directories.ts'

@@ -7,41 +7,23 @@
 // 65 against 450 on a file system where many files were just deleted).
 import { randomUUID } from 'node:crypto'
 import { Budget } from '../../base/flow/budget.ts'
-import type { Clock } from '../../base/clock.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { pageChecksums } from '../../base/page-checksum.ts'
-import type { Logger } from '../../telemetry/logger.ts'
-import type { MetricRegistry } from '../../telemetry/registry.ts'
 import { encodeFooter, storedBlock } from '../disk/block-file.ts'
 import { type BlockEntry, BlockLedger } from '../segment/block-ledger.ts'
-import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents, DirectoryUsage, KeptBlock } from '../block-store.ts'
+import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryUsage, KeptBlock } from '../block-store.ts'
 import { blockPath, type DirectoryLayout, inBlockFolder, prepareDirectory, syncBlockName, tempPath } from '../disk/directory-layout.ts'
 import { openReader } from './directory-reader.ts'
 import { releaseFile } from './directory-release.ts'
 import { DirectoryReservation } from './directory-reservation.ts'
 import { scanDirectory } from './directory-scan.ts'
 import { closeFile, diskError, hasErrno, newFileFlags, openFile, removeFile, renameFile, syncFile, writeFully } from '../disk/disk-calls.ts'
+import type { DirectoryOptions, DirectoryStoreDependencies } from '../disk/directory-options.ts'
 
 /** Blocks up to this size are put in one piece; larger ones go through a reservation. */
 const putBytesMax = 1024 * 1024
 /** Small blocks that are written at the same time, and so their open files. */
 const putsAtOnce = 64
-
-export interface DirectoryOptions {
-  readonly path: string
-  /** Alias of the tier, such as MEM or SSD. */
-  readonly tier: string
-  readonly mediumType: string
-  /** Of block bytes; see block-ledger.ts. */
-  readonly quotaBytes: number
-}
-
-export interface DirectoryStoreDependencies {
-  readonly events: BlockStoreEvents
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly metrics: MetricRegistry
-}
 
 export interface DirectoryStoreOptions extends DirectoryOptions {
   readonly workerId: string

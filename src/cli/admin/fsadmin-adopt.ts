@@ -4,7 +4,7 @@
 // any file is, and let go only when that has succeeded.
 import { toSkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
-import type { Cluster } from '../../client/connect.ts'
+import type { Cluster } from '../../client/file-system.ts'
 import { type CommandContext, openCluster, writeResult } from '../frame/context.ts'
 import { asUsage, exitCodes, usageError } from '../frame/exit-codes.ts'
 import { filesOfBlocks, type KeptFile, type PlacedBlock } from './kept-files.ts'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { seededRandom, systemClock, type Clock } from '../../../src/base/clock.ts'
 import type { BlockHeader, BlockStore, BlockStoreEvents, KeptBlock } from '../../../src/block/block-store.ts'
-import type { DirectoryStoreDependencies } from '../../../src/block/directory/directory-store.ts'
+import type { DirectoryStoreDependencies } from '../../../src/block/disk/directory-options.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 

@@ -1,7 +1,7 @@
 // Why: what a killed worker, its clients and its judge must agree on: the tiers, and what each block is.
 import { join } from 'node:path'
 import type { BlockHeader } from '../../../src/block/block-store.ts'
-import type { DirectoryStoreDependencies } from '../../../src/block/directory/directory-store.ts'
+import type { DirectoryStoreDependencies } from '../../../src/block/disk/directory-options.ts'
 import { openTiers } from '../../../src/block/assembly/open-tiers.ts'
 import type { TieredStore } from '../../../src/block/tier/tiered-store.ts'
 import { contentOf } from '../../unit/job-worker/support/fakes.ts'

@@ -1,0 +1,130 @@
+// Why: a room with sixty files is a hall. Each large room has sub-rooms, and each of these says what
+// it may import inside its own room. How: the table names sub-rooms (`disk`) and single files of the
+// room's root (`block-store.ts`); files of the root that nobody names see the whole room.
+import { importsOf, resolved, type SourceFile } from './rules.ts'
+
+/** By room, by sub-room: what its files may import inside the room beside themselves. */
+const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  base: { flow: ['assert.ts', 'bytes.ts', 'clock.ts', 'errors.ts'], files: ['errors.ts'] },
+  block: {
+    disk: ['block-store.ts'],
+    segment: ['block-store.ts', 'disk'],
+    directory: ['block-store.ts', 'disk', 'segment'],
+    'tier/order': [],
+    tier: ['block-store.ts', 'disk', 'segment', 'tier/order'],
+    assembly: ['block-store.ts', 'disk', 'segment', 'directory', 'tier', 'tier/order'],
+  },
+  'cache-master': {
+    state: [],
+    workers: ['state'],
+    replication: ['workers'],
+    store: ['master-context.ts', 'state'],
+    cluster: ['master-context.ts', 'workers', 'replication'],
+    paths: ['master-context.ts', 'state', 'store'],
+    written: ['master-context.ts', 'workers', 'store', 'paths'],
+    files: ['master-context.ts', 'store', 'paths', 'written'],
+    loads: ['master-context.ts', 'store', 'paths'],
+  },
+  'cache-worker': { blocks: [], link: ['blocks'], reads: [] },
+  cli: {
+    frame: [],
+    format: ['frame'],
+    fs: ['frame', 'format'],
+    load: ['frame', 'format'],
+    jobs: ['frame', 'format', 'load'],
+    admin: ['frame', 'format'],
+    completion: ['frame'],
+  },
+  client: { read: [], write: ['worker-directories.ts'] },
+  config: { keys: [] },
+  'job-master': {
+    options: [],
+    dispatch: ['options'],
+    view: ['options', 'dispatch'],
+    set: ['options', 'dispatch', 'view'],
+    plan: ['options', 'dispatch', 'running-load.ts'],
+    run: ['options', 'dispatch', 'view', 'set', 'plan', 'running-load.ts'],
+    schedule: ['dispatch', 'view', 'plan'],
+  },
+  'job-worker': { pace: [], set: ['pace'] },
+  journal: { disk: [], log: ['disk', 'journal.ts'], state: ['disk', 'state-table.ts'] },
+  load: {
+    choice: [],
+    placing: [],
+    schedule: ['placing'],
+    state: ['choice', 'placing', 'schedule', 'load.ts'],
+    plan: ['placing', 'state', 'load.ts'],
+  },
+  meta: {
+    commands: ['meta-tables.ts'],
+    apply: ['commands', 'edge-order.ts', 'meta-tables.ts', 'resolve-path.ts', 'walk.ts'],
+  },
+  process: {
+    parts: ['links.ts', 'role-shell.ts', 'servers.ts', 'stores.ts', 'version.ts'],
+    roles: ['parts', 'io-threads.ts', 'links.ts', 'queues.ts', 'role-shell.ts', 'servers.ts'],
+  },
+  ufs: {
+    transport: ['read-turns.ts'],
+    trust: ['key-order.ts', 'transport', 'under-file-system.ts'],
+    's3/request': ['store-options.ts', 'transport', 'trust'],
+    s3: [
+      ...['key-order.ts', 'read-ahead.ts', 'rename-by-copy.ts', 'store-options.ts', 'under-file-system.ts'],
+      ...['transport', 'trust', 's3/request'],
+    ],
+    local: ['key-order.ts', 'rename-by-copy.ts', 'under-file-system.ts'],
+  },
+  wire: {
+    generated: ['status.ts'],
+    limits: ['generated', 'service.ts'],
+    rpc: ['limits', 'address.ts', 'connection-guard.ts', 'service.ts', 'status.ts'],
+    http: ['address.ts', 'connection-guard.ts', 'status.ts'],
+    data: ['generated', 'http', 'address.ts', 'status.ts'],
+  },
+}
+
+const folderFilesMax = 16
+
+/** Room, and the folder or root file in it: `src/block/disk/page-reader.ts` is `block` and `disk`. */
+function placeOf(path: string): { readonly room: string; readonly place: string; readonly isRoot: boolean } | undefined {
+  const [top, room, ...rest] = path.split('/')
+  const file = rest.pop()
+  if (top !== 'src' || room === undefined || file === undefined) return undefined
+  return { room, place: rest.length === 0 ? file : rest.join('/'), isRoot: rest.length === 0 }
+}
+
+function subRoomViolations(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) => {
+    const from = placeOf(file.path)
+    if (from === undefined || from.isRoot) return []
+    const allowed = subRooms[from.room]?.[from.place]
+    if (allowed === undefined) return [`${file.path}: '${from.place}' is no sub-room of '${from.room}'`]
+    return importsOf(file)
+      .filter((specifier) => specifier.startsWith('.'))
+      .map((specifier) => placeOf(resolved(file.path, specifier)))
+      .filter((to) => to?.room === from.room && to.place !== from.place && !allowed.includes(to.place))
+      .map((to) => `${file.path}: '${from.room}/${from.place}' may not import '${to?.place ?? ''}'`)
+  })
+}
+
+function folderViolations(files: readonly SourceFile[]): string[] {
+  const counts = new Map<string, number>()
+  for (const { path } of files) {
+    const folder = path.slice(0, path.lastIndexOf('/'))
+    counts.set(folder, (counts.get(folder) ?? 0) + 1)
+  }
+  return [...counts]
+    .filter(([, count]) => count > folderFilesMax)
+    .map(([folder, count]) => `${folder}: ${count} files, ${folderFilesMax} at most`)
+}
+
+/** A name that two files have is a name that one must look up twice. */
+function baseNameViolations(files: readonly SourceFile[]): string[] {
+  const paths = new Map<string, string[]>()
+  for (const { path } of files) {
+    const name = path.slice(path.lastIndexOf('/') + 1)
+    paths.set(name, [...(paths.get(name) ?? []), path])
+  }
+  return [...paths].filter(([, same]) => same.length > 1).map(([name, same]) => `${name}: ${same.join(', ')}`)
+}
+
+export const subRoomRules = { subRoomViolations, folderViolations, baseNameViolations }
