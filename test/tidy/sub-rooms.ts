@@ -22,7 +22,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     cluster: ['master-context.ts', 'workers', 'replication'],
     paths: ['master-context.ts', 'state', 'store'],
     written: ['master-context.ts', 'workers', 'store', 'paths'],
-    files: ['master-context.ts', 'store', 'paths', 'written'],
+    files: ['master-context.ts', 'state', 'store', 'paths', 'written'],
     loads: ['master-context.ts', 'store', 'paths'],
   },
   'cache-worker': { blocks: [], link: ['blocks'], reads: [] },

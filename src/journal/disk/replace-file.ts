@@ -1,7 +1,7 @@
 // Why: a small file must be the old one or the new one after a power loss, never a mixture and never nothing.
 // How: write beside it, sync, rename over it, sync the directory.
 import { basename, dirname } from 'node:path'
-import type { JournalFileSystem } from './file-system.ts'
+import type { JournalFileSystem } from './journal-files.ts'
 
 /** The file at `path` holds `text` (UTF-8), durably; mode 0600. Errors are those of node:fs. */
 export async function replaceFile(fileSystem: JournalFileSystem, path: string, text: string): Promise<void> {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { SkeinError } from '../../base/errors.ts'
-import type { JournalFileSystem } from '../disk/file-system.ts'
+import type { JournalFileSystem } from '../disk/journal-files.ts'
 import { readText, replaceFile } from '../disk/replace-file.ts'
 
 const fileName = 'epoch'

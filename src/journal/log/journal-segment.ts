@@ -11,7 +11,7 @@ import {
   type SegmentHeader,
   wasDurable,
 } from './entry-codec.ts'
-import type { JournalFile, JournalFileSystem } from '../disk/file-system.ts'
+import type { JournalFile, JournalFileSystem } from '../disk/journal-files.ts'
 import type { JournalEntry } from '../journal.ts'
 
 const namePattern = /^segment-(\d{20})\.journal$/

@@ -12,7 +12,7 @@ import type { Logger } from '../../telemetry/logger.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import { type Checksum, crcChecksum, encodeEntries, entryHeaderBytes, payloadBytesMax } from './entry-codec.ts'
 import { readEpoch, writeEpoch } from './epoch-file.ts'
-import { diskFileSystem, type JournalFileSystem } from '../disk/file-system.ts'
+import { diskFileSystem, type JournalFileSystem } from '../disk/journal-files.ts'
 import type { Journal, JournalEntry, Term } from '../journal.ts'
 import { createSegment, type OpenSegment, readSegment, reopenSegment, segmentFirstSeqs, segmentName } from './journal-segment.ts'
 

@@ -4,7 +4,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Random } from '../../../src/base/clock.ts'
-import { diskFileSystem, type JournalFile, type JournalFileSystem } from '../../../src/journal/disk/file-system.ts'
+import { diskFileSystem, type JournalFile, type JournalFileSystem } from '../../../src/journal/disk/journal-files.ts'
 
 export type DiskBug = 'no-sync' | 'no-directory-sync'
 

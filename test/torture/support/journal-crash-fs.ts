@@ -4,7 +4,7 @@
 // the file system that the next boot sees. A file whose name was lost is gone, however well it was synced (POSIX).
 import { basename, dirname } from 'node:path'
 import type { Random } from '../../../src/base/clock.ts'
-import type { JournalFile, JournalFileSystem } from '../../../src/journal/disk/file-system.ts'
+import type { JournalFile, JournalFileSystem } from '../../../src/journal/disk/journal-files.ts'
 
 type Change =
   | { readonly kind: 'write'; readonly at: number; readonly bytes: Buffer }
