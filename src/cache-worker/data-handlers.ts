@@ -80,7 +80,10 @@ async function read(
     const { header } = reader
     const length = wanted ?? header.length - offset
     if (offset < 0 || length < 0 || offset + length > header.length) {
-      throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not all in block ${blockId} of ${header.length} bytes`)
+      const reason = header.durable === true ? 'beyond_durable_block' : 'beyond_block'
+      throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not all in block ${blockId} of ${header.length} bytes`, {
+        reason,
+      })
     }
     const source = new PieceSource(reader, memory, offset + length, signal)
     const first = await source.read(offset)

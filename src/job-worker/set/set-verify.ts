@@ -86,15 +86,21 @@ class FileCheck {
   async run(outcome: SetOutcome): Promise<'verified' | 'unverifiable' | 'different'> {
     const expected = await this.#expected()
     if (expected === undefined) return 'unverifiable'
-    const whole = expected.kind === 'crc64' ? crcSum() : md5Sum()
+    const whole = expected.kind === 'MD5' ? md5Sum() : crcSum()
     for (let index = 0; index < this.#piece.blockCount; index += 1) await this.#block(index, whole)
     // What could not be read now is not called different: it may be right.
     if (this.#unread && this.#bad.length === 0) return 'unverifiable'
+    if (expected.kind === 'none') {
+      if (this.#bad.length === 0) return 'unverifiable'
+      // Of replicas that differ nothing says which is right.
+      if (this.#bad.some(({ error }) => error.reason === 'checksum'))
+        for (const replica of this.#held) if (!this.#bad.some((one) => isSame(one.replica, replica))) this.#isBad(replica, 'other replica')
+    }
     if (this.#bad.length === 0) {
       const { sum, crc64 } = whole.digests()
-      const isSame = sum === expected.value
-      if (expected.kind === 'MD5' && isSame) this.#deps.etags.refuted(this.#loadId)
-      if (isSame) return 'verified'
+      const isWhole = sum === expected.value
+      if (expected.kind === 'MD5' && isWhole) this.#deps.etags.refuted(this.#loadId)
+      if (isWhole) return 'verified'
       if (expected.kind === 'MD5' && (await this.#isEtagOpaque(outcome, crc64))) return 'unverifiable'
       for (const replica of this.#held) this.#isBad(replica, expected.kind)
     }
@@ -138,14 +144,15 @@ class FileCheck {
     this.#bad.push({ replica, error: new SkeinError('data_loss', message, { reason: 'checksum', retryable: true }) })
   }
 
-  /** The store's checksum of this version; undefined when it has none that is known, or another version by now. */
-  async #expected(): Promise<{ readonly kind: 'crc64' | 'MD5'; readonly value: string } | undefined> {
+  /** The store's checksum of this version, as far as one is known; undefined when it has another version by now. */
+  async #expected(): Promise<{ readonly kind: 'crc64' | 'MD5' | 'none'; readonly value: string } | undefined> {
     const { key, fileId, etag, crc64: known = '' } = this.#piece
     const file = await this.#look(key)
     if (file !== undefined && file.fileId !== fileId) return undefined
     const crc64 = file?.crc64 ?? known
     if (crc64 !== '') return { kind: 'crc64', value: crc64 }
-    return /^[0-9a-f]{32}$/.test(etag) && this.#deps.etags.areMd5(this.#loadId) ? { kind: 'MD5', value: etag } : undefined
+    const isMd5 = /^[0-9a-f]{32}$/.test(etag) && this.#deps.etags.areMd5(this.#loadId)
+    return isMd5 ? { kind: 'MD5', value: etag } : { kind: 'none', value: '' }
   }
 
   /** The file as the store has it; undefined when it is gone, or cannot be cached: the audit looks at that. */
@@ -197,6 +204,10 @@ class FileCheck {
       else if (own.digest() !== first) this.#isBad({ index, target }, 'other replica')
     }
   }
+}
+
+function isSame(a: Replica, b: Replica): boolean {
+  return a.index === b.index && a.target === b.target
 }
 
 interface Sum {

@@ -101,14 +101,24 @@ export class DataClient {
   }
 
   /** Exactly `length` bytes of a block, or an error. @throws not_found; data_loss; unavailable (`body_cut`) when the bytes end early */
-  read(address: string, blockId: number, range: ByteRange, signal: AbortSignal, expected?: ExpectedBlock): AsyncGenerator<Uint8Array> {
+  async *read(
+    address: string,
+    blockId: number,
+    range: ByteRange,
+    signal: AbortSignal,
+    expected?: ExpectedBlock,
+  ): AsyncGenerator<Uint8Array> {
     const check = (response: IncomingMessage): void => {
       const header = decodeBlockHeader(response.headers[blockHeaderName] as string | undefined, blockId)
       checkBlock(header, expected, address)
     }
     const { hostname } = this.#options
     const headers: Record<string, string> = hostname === undefined ? {} : { [hostHeaderName]: hostname }
-    return this.#readRange({ address, what: `block ${blockId}`, path: `${blocksPath}/${blockId}`, headers, check }, range, signal)
+    try {
+      yield* this.#readRange({ address, what: `block ${blockId}`, path: `${blocksPath}/${blockId}`, headers, check }, range, signal)
+    } catch (thrown) {
+      throw expected !== undefined && range.offset + range.length <= expected.length ? shortBlock(toSkeinError(thrown), address) : thrown
+    }
   }
 
   /** A whole block with what it is. @throws not_found; data_loss; the chunks: unavailable (`body_cut`) when the bytes end early */
@@ -345,6 +355,14 @@ function* splitFrames(blocks: readonly SmallBlock[]): Generator<readonly SmallBl
     bytes += frameBytes
   }
   if (from < blocks.length) yield blocks.slice(from)
+}
+
+/** What a block that ends before its file's does is refused with: it is another one, and its head does not come with that. */
+function shortBlock(error: SkeinError, address: string): SkeinError {
+  const { code, reason, message } = error
+  if (code !== 'invalid_argument' || (reason !== 'beyond_block' && reason !== 'beyond_durable_block')) return error
+  const wrong = reason === 'beyond_block' ? 'wrong_block' : 'wrong_durable_block'
+  return new SkeinError('data_loss', `the block at ${address} is another one: ${message}`, { reason: wrong, cause: error })
 }
 
 /** @throws SkeinError data_loss (reason `wrong_block`, `wrong_durable_block`) when a worker serves another block under this id */

@@ -116,6 +116,12 @@ describe('verifying a file', () => {
     expect(spoilt.failures).toHaveLength(5)
     expect(spoilt.freed).toHaveLength(5)
   })
+  it('without a checksum looks at what its blocks say of themselves, and at whether replicas are the same', async () => {
+    const none = { etag: 'no-md5' }
+    expect((await verify(none)).tally).toEqual({ verified: 0, unverifiable: 1 })
+    const differing = await verify(none, (blocks) => blocks.get(first('a'))?.fill(1))
+    expect(differing.freed.filter((name) => name.endsWith(String(blockIdOf(fileId, 0))))).toHaveLength(2)
+  })
   it('drops nothing for an ETag that the bytes at the store do not have either, and soon asks no more', async () => {
     const etags = new OpaqueEtags()
     const etag = createHash('md5').update('with a key').digest('hex')
