@@ -9,7 +9,7 @@ import type { DecommissionResponse } from '../../wire/generated/lifecycle.ts'
 import { adopt, type AdoptFlags } from './fsadmin-adopt.ts'
 import { type CommandContext, openCluster, writeResult } from '../frame/context.ts'
 import { exitCodes, usageError } from '../frame/exit-codes.ts'
-import { problemsOf, type StateCheck, stateProblems } from '../format/format-doctor.ts'
+import { isOfSnapshot, problemsOf, type StateCheck, stateProblems } from '../format/format-doctor.ts'
 import { metricsText, ufsText } from '../format/format-metrics.ts'
 import { mountsOf } from '../format/format-namespace.ts'
 import { capacityText, jobServiceText, summaryText } from '../format/format-report.ts'
@@ -137,12 +137,15 @@ async function doctor(context: CommandContext, deep: boolean): Promise<void> {
     .jobMaster()
     .getJobServiceSummary({}, { signal })
     .catch((thrown: unknown) => toSkeinError(thrown))
-  // Before the workers have reported, everything would seem to be nowhere.
-  const checked = summary.safeMode
-    ? undefined
-    : await cluster.lifecycle().checkConsistency({ path: '/', repair: false, cachedOnly: true }, { signal, deadlineMs: longCallMs })
-  const problems = problemsOf(summary, workers, jobs instanceof SkeinError ? jobs.message : jobs, checked?.unreadable)
+  // First: what reads on in a damaged state may end the master before anything is said.
   const checks = deep ? await stateChecks(context, cluster, !(jobs instanceof SkeinError)) : []
+  const isDamaged = checks.some(({ role, findings }) => role === 'master' && findings.some((finding) => !isOfSnapshot(finding)))
+  // Before the workers have reported, everything would seem to be nowhere.
+  const checked =
+    summary.safeMode || isDamaged
+      ? undefined
+      : await cluster.lifecycle().checkConsistency({ path: '/', repair: false, cachedOnly: true }, { signal, deadlineMs: longCallMs })
+  const problems = problemsOf(summary, workers, jobs instanceof SkeinError ? jobs.message : jobs, checked?.unreadable)
   problems.push(...stateProblems(checks))
   const rows = checks.map((check) => `\n${check.rows} rows of the state of the ${check.role} were looked at.`).join('')
   const document = deep ? { problems, states: checks } : { problems }

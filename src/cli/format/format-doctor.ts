@@ -37,10 +37,15 @@ export function stateProblems(checks: readonly StateCheck[]): string[] {
   return checks.flatMap(({ role, findings }) => findings.map((finding) => stateText(role, finding)))
 }
 
+/** The state itself may be whole. */
+export function isOfSnapshot(finding: string): boolean {
+  return finding.includes('snapshot')
+}
+
 function stateText(role: string, finding: string): string {
   const text = `State of the ${role}: ${finding}.`
   // Says itself what to do.
-  if (finding.includes('snapshot')) return text
+  if (isOfSnapshot(finding)) return text
   return `${text} Start the ${role} again: it brings its state back from the snapshot and the journal. If it stays, restore a backup.`
 }
 
