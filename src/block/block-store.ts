@@ -140,8 +140,11 @@ export interface BlockStore {
    * the block is there; kept in memory only. Stores without tiers need not know.
    */
   setPinned(blockId: number, pinned: boolean): void
-  /** The loads that run; undefined, as at the start: not known, all are taken to run. Stores without tiers need not know. */
-  setRunningLoads(loadIds: Iterable<string> | undefined): void
+  /**
+   * The loads that run; undefined, as at the start: not known, all are taken to run. Of loads `L<before>` and later ones nothing is
+   * said. Stores without tiers need not know.
+   */
+  setRunningLoads(loadIds: Iterable<string> | undefined, before?: number): void
   /** Durable blocks are listed as such. */
   list(): Iterable<KeptBlock>
   readonly blockCount: number

@@ -29,7 +29,7 @@ import { decodeValue, encodeValue } from './row-codec.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { forgetIndexes, stageIndex } from './run/staged-list.ts'
 import { JobWorkerRegistry } from './dispatch/job-worker-registry.ts'
-import { listedLoads } from './view/listed-loads.ts'
+import { listedLoads, runningLoadsOf } from './view/listed-loads.ts'
 import { loadOptionsOf } from './options/load-options.ts'
 import { LoadPacing } from './dispatch/load-pacing.ts'
 import { type CompletedSet, LoadProgress } from './view/load-progress.ts'
@@ -82,8 +82,6 @@ export interface JobMaster {
 /** The master forgets us when it restarts; for as long, nobody finds the job master. */
 const registerEveryMs = 1000
 const sweepEveryMs = 1000
-/** Long enough for every worker's heartbeat to bring the list. */
-const namedAtLeastMs = 3000
 const forgetEveryMs = 60_000
 /** Rows of an ended load that one command deletes; a row may hold hundreds of files. */
 const expireRowsMax = 64
@@ -135,9 +133,6 @@ class JobMasterRole implements JobMaster {
   readonly #keeper: ScheduleKeeper
   readonly #plans: LoadPlans
   readonly #runners = new Map<number, LoadRunner>()
-  /** Loads that the master is told to be running, and since when they are. */
-  readonly #namedSinceMs = new Map<number, number>()
-  #areRunnersStarted = false
   readonly #running = new Set<Promise<void>>()
   readonly #stop = new AbortController()
   readonly #runnerDeps: RunningLoadDependencies
@@ -244,7 +239,6 @@ class JobMasterRole implements JobMaster {
       }
       this.#startRunner(loadId, stop)
     }
-    this.#areRunnersStarted = true
   }
 
   #startRunner(loadId: number, stop: AbortSignal): void {
@@ -252,7 +246,6 @@ class JobMasterRole implements JobMaster {
     if (this.#runners.has(loadId) || load === undefined || hasEnded(load.mode)) return
     const runner = new LoadRunner(loadId, this.#runnerDeps)
     this.#runners.set(loadId, runner)
-    this.#namedSinceMs.set(loadId, this.#deps.clock.monotonicMs())
     const ended = runner.run(stop).finally(() => {
       this.#runners.delete(loadId)
       this.#keeper.wake()
@@ -286,20 +279,8 @@ class JobMasterRole implements JobMaster {
   }
 
   async #registerAtMaster(stop: AbortSignal): Promise<void> {
-    // Before the loads of an earlier run go on, none of them is named: not to know which run protects all of their blocks.
-    const running = this.#areRunnersStarted ? { runningLoads: { ids: this.#runningNow().map(formatLoadId) } } : {}
-    await this.#deps.master.registerJobMaster({ ...this.#deps.advertisedAddress(), ...running }, { signal: stop })
-  }
-
-  /**
-   * A load that ends at once is named for a while all the same: a worker that never hears of a load which wrote blocks to it
-   * protects them for longer, since its first list may be on its way.
-   */
-  #runningNow(): number[] {
-    const nowMs = this.#deps.clock.monotonicMs()
-    for (const [loadId, sinceMs] of this.#namedSinceMs)
-      if (!this.#runners.has(loadId) && nowMs - sinceMs >= namedAtLeastMs) this.#namedSinceMs.delete(loadId)
-    return [...this.#namedSinceMs.keys()]
+    const runningLoads = runningLoadsOf(this.#tables)
+    await this.#deps.master.registerJobMaster({ ...this.#deps.advertisedAddress(), runningLoads }, { signal: stop })
   }
 
   async #submitLoad(request: SubmitLoadRequest, signal: AbortSignal): Promise<SubmitLoadResponse> {

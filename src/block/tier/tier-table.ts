@@ -3,13 +3,13 @@
 import { assert } from '../../base/assert.ts'
 import type { BlockAnnotator } from './order/annotator.ts'
 import type { KeptBlock } from '../block-store.ts'
-import type { Load } from './running-loads.ts'
+import { type Load, withLoad } from './running-loads.ts'
 
 /** One life of one block. */
 export interface TierBlock {
   header: KeptBlock
-  /** The load that wrote it, and counts on it while it runs. */
-  readonly load: Load | undefined
+  /** The loads that wrote it or found it, and count on it while they run. */
+  load: Load | undefined
   level: number
   /** Open ones, and those being opened. */
   readers: number
@@ -80,6 +80,11 @@ export class TierTable {
     from.bytes -= length
     target.bytes += length
     block.level = to
+  }
+
+  /** A load counts on the block from now on. */
+  hold(block: TierBlock, load: Load): void {
+    block.load = withLoad(block.load, load)
   }
 
   touch(block: TierBlock): void {

@@ -195,8 +195,8 @@ export class TieredStore implements BlockStore {
     this.#table.setPinned(blockId, pinned)
   }
 
-  setRunningLoads(loadIds: Iterable<string> | undefined): void {
-    this.#loads.setRunning(loadIds)
+  setRunningLoads(loadIds: Iterable<string> | undefined, before?: number): void {
+    this.#loads.setRunning(loadIds, before)
   }
 
   list(): Iterable<KeptBlock> {
@@ -230,11 +230,13 @@ export class TieredStore implements BlockStore {
   #begin(header: BlockHeader, hints: WriteHints | undefined): TierWrite | Promise<TierWrite> {
     const leaving = this.#leaving.size === 0 ? undefined : this.#leaving.get(header.blockId)
     if (leaving !== undefined) return leaving.then(() => this.#begin(header, hints))
-    const committed = this.#table.get(header.blockId) !== undefined
-    if (committed || this.#writing.isUnderWay(header.blockId)) {
-      throw alreadyExists({ header, mode: committed ? 'committed' : 'writing' })
-    }
+    const there = this.#table.get(header.blockId)
+    if (there === undefined && this.#writing.isUnderWay(header.blockId)) throw alreadyExists({ header, mode: 'writing' })
     const load = hints?.loadId === undefined ? undefined : this.#loads.of(hints.loadId)
+    if (there !== undefined) {
+      if (load !== undefined) this.#table.hold(there, load)
+      throw alreadyExists({ header, mode: 'committed' })
+    }
     const write: TierWrite = { evict: hints?.evict === true, load, reservation: undefined }
     this.#writing.begin(header.blockId, write)
     return write

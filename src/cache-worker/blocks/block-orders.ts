@@ -77,7 +77,7 @@ export class BlockOrders {
   afterHeartbeat(answer: WorkerHeartbeatResponse, known: number): void {
     const { freeBlocks, copyBlocks, releaseBlocks, pinBlocks, unpinBlocks, runningLoads, asOfReport = known } = answer
     const { store, copier, changes } = this.#deps
-    store.setRunningLoads(runningLoads?.ids)
+    store.setRunningLoads(runningLoads?.ids, runningLoads?.before)
     this.#pin(pinBlocks, true)
     this.#pin(unpinBlocks, false)
     const ordered = freeBlocks.filter((blockId) => !changes.isSaidAfter(blockId, asOfReport))

@@ -60,8 +60,8 @@ export class WritersStore implements BlockStore {
     this.#store.setPinned(blockId, pinned)
   }
 
-  setRunningLoads(loadIds: Iterable<string> | undefined): void {
-    this.#store.setRunningLoads(loadIds)
+  setRunningLoads(loadIds: Iterable<string> | undefined, before?: number): void {
+    this.#store.setRunningLoads(loadIds, before)
   }
 
   list(): Iterable<KeptBlock> {

@@ -46,6 +46,8 @@ const loneAttemptsMax = 3
 const throttledSteps = 3
 /** A writer that died holds its blocks for seconds: asking again sooner is of no use. */
 const heldWaitMs = 1000
+/** A worker hears within seconds that a load has ended whose blocks may go: all attempts within less would find it full. */
+const fullWaitMs = 1000
 
 export interface RetryContext {
   readonly policy: RetryPolicy
@@ -78,7 +80,8 @@ type TriedSet = Omit<NewSet, 'notBeforeMs'>
 /**
  * The next sets after one attempt. Failures of files or blocks that the set does not hold are ignored. A target that is
  * down and has no substitute costs no attempt: the set waits for it, and the load's own patience ends that. A block that
- * another writer holds costs none either: soon it is there, or its reservation has run out. Nor does a straggler, whose
+ * another writer holds costs none either: soon it is there, or its reservation has run out. A target that is full and has no
+ * substitute is given some time between attempts. Nor does a straggler, whose
  * read was ended so that the rest of its set can be reported: it goes on in a set of its own.
  * Reservations follow: what arrived is no longer under way, what moved is reserved at its new target.
  */
@@ -89,6 +92,7 @@ export function planRetries(set: TriedSet, failures: readonly BlockFailure[], co
   const held: Missing[] = []
   const stragglers: Missing[] = []
   const throttled: Missing[] = []
+  const full: Missing[] = []
   const again: Missing[] = []
   const underWay = new Map(set.targets.map((target) => [target, 0]))
   const count = (targets: readonly string[], bytes: number): void => {
@@ -109,6 +113,7 @@ export function planRetries(set: TriedSet, failures: readonly BlockFailure[], co
       else if (ofPiece.some((failure) => stays(failure) && isPatient(failure))) waiting.push(missing)
       else if (ofPiece.every(isStraggler)) stragglers.push(missing)
       else if (ofPiece.some((failure) => errorClassOf(failure) === 'throttled')) throttled.push(missing)
+      else if (ofPiece.some((failure) => stays(failure) && failure.reason === 'no_capacity')) full.push(missing)
       else again.push(missing)
     }
   }
@@ -123,6 +128,7 @@ export function planRetries(set: TriedSet, failures: readonly BlockFailure[], co
       ...batch(stragglers.filter(keep), set.attempt, context.nowMs, context),
       ...batch(throttled.filter(keep), set.attempt + 1, backOff(throttledSteps), context),
       ...batch(again.filter(keep), set.attempt + 1, backOff(0), context),
+      ...batch(full.filter(keep), set.attempt + 1, Math.max(backOff(0), context.nowMs + fullWaitMs * (1 + context.random())), context),
       ...batch(waiting.filter(keep), set.attempt, context.nowMs + context.policy.initialMs, context),
       ...batch(held.filter(keep), set.attempt, context.nowMs + heldWaitMs * (1 + context.random()), context),
     ],

@@ -571,8 +571,13 @@ export interface TierUsage {
   usedBytes: number;
 }
 
+/**
+ * `before`: of a load with this number or a higher one the list says nothing, since it was made before that began; a lower one that
+ * is not named has ended. Not given: the list is older than the field.
+ */
 export interface LoadIds {
   ids: string[];
+  before?: number | undefined;
 }
 
 export interface RegisterJobMasterRequest {
@@ -6584,13 +6589,16 @@ export const TierUsage: MessageFns<TierUsage> = {
 };
 
 function createBaseLoadIds(): LoadIds {
-  return { ids: [] };
+  return { ids: [], before: undefined };
 }
 
 export const LoadIds: MessageFns<LoadIds> = {
   encode(message: LoadIds, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.ids) {
       writer.uint32(10).string(v!);
+    }
+    if (message.before !== undefined) {
+      writer.uint32(16).uint64(message.before);
     }
     return writer;
   },
@@ -6616,6 +6624,14 @@ export const LoadIds: MessageFns<LoadIds> = {
             message.ids.push(reader.string());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.before = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6634,6 +6650,7 @@ export const LoadIds: MessageFns<LoadIds> = {
   fromPartial(object: DeepPartial<LoadIds>): LoadIds {
     const message = createBaseLoadIds();
     message.ids = object.ids?.map((e) => e) || [];
+    message.before = object.before ?? undefined;
     return message;
   },
 };

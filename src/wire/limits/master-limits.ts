@@ -1,6 +1,6 @@
 // Why: the limits of what the cache master's service is asked (service-limits.ts says how they are used).
 import { flag, list, map, optional, record, text, whole } from '../../base/shape.ts'
-import { type DirectoryUsage, type HeldNamespace, MasterServiceDefinition } from '../generated/master.ts'
+import { type DirectoryUsage, type HeldNamespace, type LoadIds, MasterServiceDefinition } from '../generated/master.ts'
 import { serviceLimits } from './service-limits.ts'
 import { address, blockId, count32, durationMs, figure, fileId, pageToken, path, size, timeMs, word } from './fields.ts'
 
@@ -96,7 +96,7 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
     bytesMax: 2 * mebibyte,
     fields: {
       ...{ rpcAddress: address, webAddress: address },
-      runningLoads: optional(record<{ ids: string[] }>({ ids: list(text(20), runningLoadsMax) })),
+      runningLoads: optional(record<LoadIds>({ ids: list(text(20), runningLoadsMax), before: optional(size) })),
     },
   },
   getJobMaster: { fields: {} },

@@ -14,7 +14,7 @@ import type { OnFire, ScheduleTimer } from '../../../src/queue/schedule-timer.ts
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 import type { BlockFailure, FileReplacement, LoadStatus, StartSetResponse } from '../../../src/wire/generated/job.ts'
-import type { ClusterSummary, MasterServiceDefinition, SyncedFile } from '../../../src/wire/generated/master.ts'
+import type { ClusterSummary, LoadIds, MasterServiceDefinition, SyncedFile } from '../../../src/wire/generated/master.ts'
 import type { Service } from '../../../src/wire/service.ts'
 import { MemoryJournal, MemoryQueue, never, VirtualClock } from './load-doubles.ts'
 import { usedBytes, workerInfo, type WorldWorker } from './world-worker.ts'
@@ -69,6 +69,8 @@ export class World {
   readonly jobWorkers = new Map<string, WorldJobWorker>()
   /** Ids of the stagings that were swapped in. */
   readonly committed: string[] = []
+  /** As the job master has named them last. */
+  runningLoads: LoadIds | undefined
   /** How long the master was told to keep what is aside. */
   readonly keptAside: { readonly atMs: number; readonly untilMs: number }[] = []
   readonly replicationOf = new Map<number, number>()
@@ -388,7 +390,10 @@ export class World {
         for (const fileId of fileIds) this.replicationOf.set(fileId, min)
         return { changed }
       }),
-      registerJobMaster: up(() => ({})),
+      registerJobMaster: up(({ runningLoads }) => {
+        this.runningLoads = runningLoads
+        return {}
+      }),
     }
     return answers as Service<MasterServiceDefinition>
   }

@@ -5,7 +5,18 @@ import { isSkeinError } from '../../../src/base/errors.ts'
 import type { BlockHeader, BlockReader, BlockReservation, WriteHints } from '../../../src/block/block-store.ts'
 import type { TieredStore } from '../../../src/block/tier/tiered-store.ts'
 import { bytesOf, headerOf, never } from '../../conformance/support/block-store-fixture.ts'
-import { blockBytes, find, isMovable, loadOf, type Model, type ModelBlock, place, promote, touch } from './tiered-store-reference.ts'
+import {
+  blockBytes,
+  find,
+  isHeld,
+  isMovable,
+  loadOf,
+  type Model,
+  type ModelBlock,
+  place,
+  promote,
+  touch,
+} from './tiered-store-reference.ts'
 
 /** How a block is written. */
 interface Manner {
@@ -99,7 +110,14 @@ const named = (what: string, { evict, durable, load }: Manner): string =>
   [what, ...(evict ? ['evicting'] : []), ...(durable ? ['durable'] : []), ...(load === undefined ? [] : [`of load ${load}`])].join(', ')
 
 function freshBlock(model: Model, { durable, load }: Manner): ModelBlock {
-  return { bytes: fresh(), touches: [], readers: 0, durable, load: load === undefined ? undefined : loadOf(model, load) }
+  return { bytes: fresh(), touches: [], readers: 0, durable, loads: new Set(load === undefined ? [] : [loadOf(model, load)]) }
+}
+
+/** A load is heard of by what it writes or finds here, unless another one is writing that. */
+function hear(model: Model, id: number, answer: number | string, { load }: Manner): void {
+  if (answer === 'being_written' || load === undefined) return
+  const heard = loadOf(model, load)
+  if (answer === 'committed') find(model, id)?.block.loads.add(heard)
 }
 
 const setRunning = (names: readonly string[] | undefined, times: number): Step =>
@@ -126,8 +144,7 @@ const release = (id: number): Step =>
 const put = (id: number, manner: Manner): Step =>
   new Step(named(`put ${id}`, manner), always, async (model, real) => {
     const answer = place(model, id, manner.evict)
-    // A load is heard of by what it writes, unless that is refused at once.
-    if (answer !== 'being_written' && answer !== 'committed' && manner.load !== undefined) loadOf(model, manner.load)
+    hear(model, id, answer, manner)
     const block = freshBlock(model, typeof answer === 'number' ? manner : { ...manner, load: undefined })
     const reason = await reasonOf(real.store.put(header(id, manner), block.bytes, hints(manner)))
     must(reason === (typeof answer === 'string' ? answer : undefined), `put answered ${reason}, not ${answer}`)
@@ -137,7 +154,7 @@ const put = (id: number, manner: Manner): Step =>
 const reserve = (id: number, manner: Manner): Step =>
   new Step(named(`reserve ${id}`, manner), always, async (model, real) => {
     const answer = place(model, id, manner.evict)
-    if (answer !== 'being_written' && answer !== 'committed' && manner.load !== undefined) loadOf(model, manner.load)
+    hear(model, id, answer, manner)
     const reserving = real.store.reserve(header(id, manner), hints(manner))
     const reason = await reasonOf(reserving)
     must(reason === (typeof answer === 'string' ? answer : undefined), `reserve answered ${reason}, not ${answer}`)
@@ -239,7 +256,7 @@ function begin(model: Model, real: Real, found: readonly (readonly number[])[]):
       new Map(
         level.map((id) => {
           const { bytes = Buffer.alloc(0), durable = false } = blocks.get(id) ?? {}
-          return [id, { bytes, durable, touches: [(model.now += 1)], readers: 0, load: undefined }]
+          return [id, { bytes, durable, touches: [(model.now += 1)], readers: 0, loads: new Set() }]
         }),
       ),
   )
@@ -268,11 +285,11 @@ const crash = (id: number, evict: boolean, steps: number): Step =>
       real.readers.length = 0
       const found = real.found()
       const there = new Set(found.flat())
-      if (there.has(id)) model.tiers[0]?.set(id, { bytes, touches: [], readers: 0, durable: false, load: undefined })
+      if (there.has(id)) model.tiers[0]?.set(id, { bytes, touches: [], readers: 0, durable: false, loads: new Set() })
       for (const evictedId of real.evicted.slice(model.evicted.length)) {
         const victim = find(model, evictedId)
         must(evict && victim !== undefined && isMovable(model, evictedId, victim.block), `${evictedId} was evicted and may not be`)
-        must(victim?.block.load?.runs !== true, `${evictedId} was evicted and a running load brought it`)
+        must(victim === undefined || !isHeld(victim.block), `${evictedId} was evicted and a running load brought it`)
         model.evicted.push(evictedId)
         // It was out of sight, and may not have been out of the disk yet.
         if (!there.has(evictedId)) model.tiers[victim?.level ?? 0]?.delete(evictedId)

@@ -10,7 +10,7 @@ export interface ModelBlock {
   touches: number[]
   readers: number
   durable: boolean
-  load: ModelLoad | undefined
+  readonly loads: Set<ModelLoad>
 }
 
 /** A load that wrote blocks. */
@@ -53,6 +53,11 @@ export function isMovable(model: Model, id: number, block: ModelBlock): boolean 
   return block.readers === 0 && !model.pinned.has(id) && !block.durable
 }
 
+/** Whether a load that runs has written it, or found it. */
+export function isHeld({ loads }: ModelBlock): boolean {
+  return [...loads].some(({ runs }) => runs)
+}
+
 function makeRoom(model: Model, level: number, evict: boolean): boolean {
   const tier = model.tiers[level]
   if (tier === undefined) return false
@@ -61,7 +66,7 @@ function makeRoom(model: Model, level: number, evict: boolean): boolean {
   for (const [id, block] of coldestFirst(model, level)) {
     if (!isMovable(model, id, block)) continue
     if (makeRoom(model, level + 1, evict)) model.tiers[level + 1]?.set(id, block)
-    else if (evict && block.load?.runs !== true) model.evicted.push(id)
+    else if (evict && !isHeld(block)) model.evicted.push(id)
     else continue
     tier.delete(id)
     return true

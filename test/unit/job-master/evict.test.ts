@@ -153,3 +153,20 @@ describe('what a load that may evict had found cached', () => {
     expect(evicted()).toBe(0)
   })
 })
+
+test('the list of running loads speaks of all loads so far, and names those that run', async () => {
+  const w = await begin(1)
+  add(w, 'a', 3, 1)
+  await w.clock.advance(1000)
+  expect(w.runningLoads).toEqual({ ids: [], before: 1 })
+  expect(await load(w, '/ns/a/')).toMatchObject({ state: 'COMPLETED' })
+  w.storeDown = true
+  add(w, 'b', 3, 1)
+  const running = await submit(w, '/ns/b/', true)
+  await w.clock.advance(1000)
+  expect(w.runningLoads).toEqual({ ids: [running], before: 3 })
+  await w.killJobMaster(false)
+  await w.startJobMaster()
+  await w.clock.advance(100)
+  expect(w.runningLoads).toEqual({ ids: [running], before: 3 })
+})

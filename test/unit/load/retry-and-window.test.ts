@@ -74,6 +74,14 @@ describe('planRetries', () => {
     expect(context.placement.freeBytes('b')).toBe(9500)
   })
 
+  test('a target that is full and has no substitute is asked again after a second at the earliest; one that has is not waited for', () => {
+    const full = { ...failure(1, 0, 'b', 'resource_exhausted'), reason: 'no_capacity' }
+    expect(planRetries(set, [full], contextOf('a', 'b')).retries).toMatchObject([{ targets: ['b'], attempt: 2, notBeforeMs: 2500 }])
+    const [moved] = planRetries(set, [full], contextOf('a', 'b', 'c')).retries
+    expect(moved).toMatchObject({ targets: ['c'], attempt: 2 })
+    expect(moved?.notBeforeMs).toBeLessThan(2000)
+  })
+
   test('two targets that refuse one block get two different substitutes', () => {
     for (let container = 1; container <= 50; container += 1) {
       const context = contextOf('a', 'b', 'c', 'd')
