@@ -13,7 +13,7 @@ export interface Page {
 }
 
 /** Most lines of a page. */
-export const linesMax: Readonly<Record<string, number>> = { 'README.md': 150, 'ARCHITECTURE.md': 200 }
+export const linesMax: Readonly<Record<string, number>> = { 'README.md': 150, 'ARCHITECTURE.md': 220 }
 
 export function lengthViolations(pages: readonly Page[]): string[] {
   return pages.flatMap(({ path, text }) => {
@@ -83,7 +83,9 @@ const changelogEnd = '<!-- New entries go under [Unreleased]. -->'
 
 /** What departs from the form of Keep a Changelog: headings, their order, entries that stand twice. */
 export function changelogViolations({ path, text }: Page): string[] {
-  const found = text.trimEnd().endsWith(changelogEnd) ? [] : [`${path}: entries go under [Unreleased]; the last line is ${changelogEnd}`]
+  const found = text.trimEnd().endsWith(changelogEnd)
+    ? []
+    : [`${path}: the last line must be ${changelogEnd} (a merge may have put entries, or a whole older text, behind it)`]
   const versions: string[] = []
   const entries = new Set<string>()
   let kinds = new Set<string>()

@@ -48,8 +48,16 @@ describe('documentation', () => {
     expect(await spanViolations(pages)).toEqual([])
   })
 
+  it('has a changelog of the usual form', () => {
+    expect(pages.filter(({ path }) => path === 'CHANGELOG.md').flatMap(changelogViolations)).toEqual([])
+  })
+
   it('has no paragraph twice', () => {
     expect(repetitionViolations(pages)).toEqual([])
+  })
+
+  it('has no page that is too long', () => {
+    expect(lengthViolations(pages)).toEqual([])
   })
 })
 
