@@ -2,7 +2,8 @@
 // machine. How: `skein local` of this checkout and of another one, pair by pair, each with a home of its own; the order
 // within a pair alternates. Prints every pair's ratio, the median, and the 95 % interval of the mean of the logarithms.
 //
-//   node scripts/bench/load-pairs.ts --before DIR [--pairs 9] [--set small|big]...
+//   node scripts/bench/load-pairs.ts --before DIR [--pairs 9] [--set small|big]... [--property key=value]...
+//   --property is given to this checkout's build alone; with --before . it tells what a setting costs
 //   DIR is another checkout; run `npm run build` in both first; needs nginx (Debian: nginx-light) and Linux
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -18,6 +19,7 @@ const { values } = parseArgs({
   options: {
     before: { type: 'string' },
     pairs: { type: 'string', default: '9' },
+    property: { type: 'string', multiple: true, default: [] },
     set: { type: 'string', multiple: true, default: ['small', 'big'] },
   },
 })
@@ -62,11 +64,23 @@ function origin(verb: string, ...args: readonly string[]): void {
   execFileSync(process.execPath, [join(import.meta.dirname, 'static-origin.mjs'), verb, originFolder, ...args], { stdio: 'inherit' })
 }
 
-async function cost(main: string, bucket: string, port: number): Promise<Cost> {
+async function cost(main: string, properties: readonly string[], bucket: string, port: number): Promise<Cost> {
   const home = join(scratch, `home-${homes++}`)
-  const skein = startChild(process.execPath, [main, 'local', '--home', home, ...freePorts, '-Dskein.ufs.allowPrivateEndpoints=true'], {
-    logFile: join(scratch, 'local.log'),
-  })
+  const skein = startChild(
+    process.execPath,
+    [
+      main,
+      'local',
+      '--home',
+      home,
+      ...freePorts,
+      '-Dskein.ufs.allowPrivateEndpoints=true',
+      ...properties.map((property) => `-D${property}`),
+    ],
+    {
+      logFile: join(scratch, 'local.log'),
+    },
+  )
   const cli = (...words: readonly string[]): void => {
     execFileSync(process.execPath, [main, ...words], { env: childEnvironment({ SKEIN_HOME: home }), stdio: ['ignore', 'ignore', 'pipe'] })
   }
@@ -120,7 +134,7 @@ try {
     const costs: Record<keyof typeof mains, Cost[]> = { before: [], after: [] }
     for (let pair = 0; pair < pairs; pair += 1) {
       const order = pair % 2 === 0 ? (['before', 'after'] as const) : (['after', 'before'] as const)
-      for (const which of order) costs[which].push(await cost(mains[which], set, port))
+      for (const which of order) costs[which].push(await cost(mains[which], which === 'after' ? values.property : [], set, port))
     }
     report(set, costs.before, costs.after)
   }

@@ -7,9 +7,6 @@ import { type ServedService, startServer } from '../wire/rpc/server.ts'
 import { startWebServer } from '../wire/http/web.ts'
 import type { RoleContext } from './role-shell.ts'
 
-// The configuration has refused a wide address already, unless the operator allowed it (config/resolve-config.ts).
-const allowRemote = true
-
 /** What others call a server that listens at `listening`: the same address on loopback, else the role's reachable host. */
 function reachable(listening: string, listen: Listen): string {
   return listen.reachHost === listen.bindHost ? listening : `${listen.reachHost}:${listening.slice(listening.lastIndexOf(':') + 1)}`
@@ -24,7 +21,7 @@ function namesOf({ config }: RoleContext, listen: Listen): string[] {
 export async function serveRpc(context: RoleContext, what: string, listen: Listen, services: readonly ServedService[]): Promise<string> {
   const { logger, clock, metrics, config } = context
   const limits = config.rpcPort
-  const server = await startServer({ what, host: listen.bindHost, port: listen.rpcPort, services, logger, clock, allowRemote, limits })
+  const server = await startServer({ what, host: listen.bindHost, port: listen.rpcPort, services, logger, clock, limits })
   // Ports of one process add up.
   for (const [name, read] of [
     ['rpc.connections', (): number => server.sessions.connections],
@@ -49,7 +46,6 @@ export async function serveData(
     handlers,
     logger,
     clock,
-    allowRemote,
     limits: { ...config.worker.data, connectionsMax: config.worker.blockReadersMax },
     names: namesOf(context, listen),
     metrics,
@@ -68,7 +64,6 @@ export async function serveWeb(context: RoleContext, listen: Listen, ready: () =
     metricsText: () => metrics.prometheusText(),
     ready,
     clock,
-    allowRemote,
   })
   context.onStop('web port', () => server.close())
   return reachable(server.address, listen)

@@ -27,24 +27,6 @@ export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** Whether only this machine reaches a server that listens on `host`. */
-export function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
-}
-
-/**
- * Servers have no credentials to check callers with, so they listen to this machine alone unless somebody took that decision.
- * @throws SkeinError failed_precondition with reason `remote_not_allowed`
- */
-export function checkBindHost(what: string, host: string, allowRemote: boolean): void {
-  if (allowRemote || isLoopbackHost(host)) return
-  throw new SkeinError(
-    'failed_precondition',
-    `${what} refuses to listen on ${host}: other machines could reach it and no credentials are set; bind 127.0.0.1, or allow remote clients explicitly (allowRemote)`,
-    { reason: 'remote_not_allowed' },
-  )
-}
-
 /** A failure to listen as one line that names the address. `code` is the system's, such as EADDRINUSE. */
 export function bindError(what: string, host: string, port: number, code: string, cause: unknown): SkeinError {
   const address = formatAddress(host, port)

@@ -1,5 +1,5 @@
 // Why: every bound of the job master by name, in one place; the composition root fills it from the configuration.
-import { type Bandwidth, unlimitedBandwidth } from '../../base/flow/bandwidth.ts'
+import type { Bandwidth } from '../../base/flow/bandwidth.ts'
 import type { RetryPolicy } from '../../base/flow/retry.ts'
 import type { Prices, ReadShape } from '../../load/plan/cost.ts'
 
@@ -42,9 +42,9 @@ export interface JobMasterOptions {
   readonly lossesMax: number
   /** Ended loads that are remembered. */
   readonly historyMax: number
-  /** For how long; -1: no limit. */
   /** Files of all ended loads that are remembered, together. */
   readonly historyFilesMax: number
+  /** For how long; -1: no limit. */
   readonly historyAgeMs: number
   readonly retry: RetryPolicy
   /** What all loads together may read. */
@@ -56,36 +56,16 @@ export interface JobMasterOptions {
   readonly checkpointBytes: number
 }
 
-export const defaultJobMasterOptions: JobMasterOptions = {
-  pageFiles: 1000,
-  batchFiles: 256,
-  batchBytes: 64 * 1024 ** 2,
-  largeSetBytes: 256 * 1024 ** 2,
-  activeJobsDefault: 3000,
+/** What no key says. */
+export const fixedBounds = {
   plannedAheadFactor: 4,
-  plannedFilesMax: 1_000_000,
   laneTasksFactor: 4,
-  laneTasksMax: 512,
-  laneBytesMax: 8 * 1024 ** 3,
-  gateMs: 1200,
-  jobWorkerLostMs: 10_000,
   addAgainMs: 3000,
   recoveryGraceMs: 2500,
-  patienceMs: 60_000,
   listingPatienceMs: 300_000,
   auditGraceMs: 5000,
-  repairRoundsMax: 10,
   cancelGraceMs: 5000,
   lossesMax: 3,
-  historyMax: 1000,
-  historyFilesMax: 10_000_000,
-  historyAgeMs: 30 * 86_400_000,
-  retry: { attemptsMax: 10, initialMs: 200, maxMs: 5000 },
-  bandwidth: unlimitedBandwidth,
-  storeTerms: {
-    reads: { rangeBytes: 4 * 1024 ** 2, smallFileBytes: 1024 ** 2 },
-    prices: { getPer10k: undefined, listPer10k: undefined, egressPerGb: undefined, currency: 'USD' },
-  },
   checkpointEntries: 10_000,
   checkpointBytes: 64 * 1024 ** 2,
-}
+} satisfies Partial<JobMasterOptions>

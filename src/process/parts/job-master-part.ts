@@ -3,8 +3,6 @@ import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createJobMaster, type JobMaster } from '../../job-master/job-master.ts'
-import { defaultJobMasterOptions } from '../../job-master/options/job-master-options.ts'
-import { defaultJobWorkerLimits } from '../../job-worker/job-worker.ts'
 import { checkHome } from '../../journal/log/home-parts.ts'
 import { openLocalJournal } from '../../journal/log/local-journal.ts'
 import { openScheduleTimer } from '../../queue/open.ts'
@@ -17,6 +15,7 @@ import { serving } from '../../wire/rpc/server.ts'
 import type { Service } from '../../wire/service.ts'
 import type { RoleContext } from '../role-shell.ts'
 import { serveRpc } from '../servers.ts'
+import { jobMasterOptions } from './job-master-bounds.ts'
 
 export interface JobMasterPart {
   readonly jobMaster: JobMaster
@@ -30,7 +29,6 @@ export async function startJobMasterPart(
   web: string,
 ): Promise<JobMasterPart> {
   const { config, clock, random, logger, metrics, signal } = context
-  const { load } = config
   const directory = join(config.home, 'job-master')
   await checkHome({ directory, role: 'job master' })
   const journal = await openLocalJournal({
@@ -56,30 +54,7 @@ export async function startJobMasterPart(
     logger,
     metrics,
     onFailure: (error) => context.fail(error),
-    options: {
-      ...defaultJobMasterOptions,
-      pageFiles: load.listingPageSize,
-      batchFiles: load.batchFiles,
-      batchBytes: load.batchBytes,
-      largeSetBytes: load.taskBytes,
-      activeJobsDefault: load.activeJobs,
-      plannedFilesMax: load.plannedFilesMax,
-      gateMs: load.listingWaitMs,
-      jobWorkerLostMs: config.jobMaster.jobWorkerLostTimeoutMs,
-      repairRoundsMax: load.repairRoundsMax,
-      patienceMs: load.stallTimeoutMs,
-      laneTasksMax: load.windowTasks,
-      laneBytesMax: load.windowBytes,
-      historyMax: load.historyMax,
-      historyFilesMax: load.historyFilesMax,
-      historyAgeMs: load.historyAgeMs,
-      storeTerms: {
-        reads: { rangeBytes: config.ufs.cosn.readAheadBlockBytes, smallFileBytes: defaultJobWorkerLimits.smallBlockBytes },
-        prices: load.prices,
-      },
-      bandwidth: load.bandwidth,
-      retry: { attemptsMax: load.attemptsMax, initialMs: load.retryInitialMs, maxMs: load.retryMaxMs },
-    },
+    options: jobMasterOptions(config),
   })
   context.onStop('job master', () => jobMaster.close())
   rpc = await serveRpc(context, 'job master', config.jobMaster, [

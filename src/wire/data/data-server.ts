@@ -72,7 +72,6 @@ export interface DataServerOptions {
   readonly logger: Logger
   readonly clock: Clock
   readonly limits?: Partial<DataServerLimits>
-  readonly allowRemote?: boolean
   /** What clients may call this server, beside addresses, `localhost` and this machine's name. */
   readonly names?: readonly string[]
   readonly metrics?: Pick<MetricRegistry, 'add' | 'observe'>
@@ -100,7 +99,6 @@ export async function startDataServer(options: DataServerOptions): Promise<Runni
     what: 'data port',
     host: options.host,
     port: options.port,
-    allowRemote: options.allowRemote ?? false,
     names: options.names ?? [],
     serve: (request, response, awaitsContinue) => void dataServer.serve(request, response, awaitsContinue),
     refuse: (request, response, awaitsContinue, error) => void dataServer.serve(request, response, awaitsContinue, error),

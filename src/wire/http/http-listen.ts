@@ -5,7 +5,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError, type SkeinError } from '../../base/errors.ts'
-import { bindError, checkBindHost, formatAddress } from '../address.ts'
+import { bindError, formatAddress } from '../address.ts'
 import { ConnectionGuard, type ConnectionGuardOptions } from '../connection-guard.ts'
 import { PipelineGate } from './pipeline-gate.ts'
 import { OwnNames } from './request-origin.ts'
@@ -16,7 +16,6 @@ export interface ListenOptions extends ConnectionGuardOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
-  readonly allowRemote: boolean
   /** Requests of one connection that may wait for the one before them. */
   readonly pipelineMax: number
   /** What clients may call this server, beside addresses, `localhost`, this machine's name and `host`. */
@@ -44,9 +43,8 @@ export interface Listening {
   readonly guard: ConnectionGuard
 }
 
-/** Listens. @throws SkeinError failed_precondition (`port_taken`, `cannot_listen`, `remote_not_allowed`) */
+/** Listens. @throws SkeinError failed_precondition (`port_taken`, `cannot_listen`) */
 export async function listenHttp(server: Server, options: ListenOptions): Promise<Listening> {
-  checkBindHost(options.what, options.host, options.allowRemote)
   const guard = new ConnectionGuard(options)
   guard.watch(server)
   const gate = new PipelineGate(options.pipelineMax)

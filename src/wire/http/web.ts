@@ -13,7 +13,6 @@ export interface WebServerOptions {
   readonly metricsText: () => string
   /** `why` is shown when it is not ready. */
   readonly ready: () => { readonly ready: boolean; readonly why?: string }
-  readonly allowRemote?: boolean
   /** What clients may call this server, beside addresses, `localhost` and this machine's name. */
   readonly names?: readonly string[]
 }
@@ -46,7 +45,6 @@ export async function startWebServer(options: WebServerOptions): Promise<Running
     what: 'web port',
     host: options.host,
     port: options.port,
-    allowRemote: options.allowRemote ?? false,
     connectionsMax,
     peerConnectionsMax,
     pipelineMax,

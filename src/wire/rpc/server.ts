@@ -3,7 +3,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import { checkBindHost, formatAddress } from '../address.ts'
+import { formatAddress } from '../address.ts'
 import { limitsOf } from '../limits/all-limits.ts'
 import type { ServiceLimits } from '../limits/service-limits.ts'
 import { type RawCall, type RawMethod, type RawServer, startRawServer } from './grpc.ts'
@@ -30,8 +30,6 @@ export interface ServerOptions {
   readonly services: readonly ServedService[]
   readonly logger: Logger
   readonly clock: Clock
-  /** Listen on a host that other machines reach. Default false. */
-  readonly allowRemote?: boolean
   /** Calls in flight a connection. Default 1,000. */
   readonly concurrentStreamsMax?: number
   /** What its peers may hold. */
@@ -53,11 +51,10 @@ const lastWordsMs = 100
 
 /**
  * Starts to serve.
- * @throws SkeinError failed_precondition when the port is taken or the host is not allowed
+ * @throws SkeinError failed_precondition when the port is taken
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const what = options.what ?? 'server'
-  checkBindHost(what, options.host, options.allowRemote ?? false)
   const raw = await startRawServer({
     what,
     host: options.host,

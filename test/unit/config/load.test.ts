@@ -179,6 +179,8 @@ describe('refusals name the place, the key and what is wrong', () => {
     ['skein.queue.url', 'http://x', 'neither'],
     ['skein.queue.url', 'inprocess:', 'skein local'],
     ['skein.worker.bind.host', '0.0.0.0', 'allowInsecureBind'],
+    ['skein.worker.bind.host', '127.evil.example', 'allowInsecureBind'],
+    ['skein.worker.bind.host', '127.0.0.1.example', 'allowInsecureBind'],
     ['goosefs.job.worker.threadpool.size', '1000', 'goosefs.job.worker.max.active.task.num'],
     ['skein.worker.lost.timeout', '500', 'skein.heartbeat.interval'],
     ['skein.heartbeat.interval', '1m', 'must not be above skein.worker.lost.timeout'],

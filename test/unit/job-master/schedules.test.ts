@@ -128,7 +128,8 @@ describe('a schedule', () => {
   })
 
   test('waits for a load that is in its way', async () => {
-    const w = await begin()
+    // The load fails no sooner than the store is back.
+    const w = await begin({ jobMaster: { retry: { attemptsMax: 100, initialMs: 200, maxMs: 5000 } } })
     const options = { replication: 1, activeJobs: 100, batchSize: 0, atomic: true }
     w.storeDown = true
     const accepted = await w.jobMaster?.service.submitLoad({ requestKey: '', path: '/ns/', options }, call)
