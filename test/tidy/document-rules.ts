@@ -13,7 +13,7 @@ export interface Page {
 }
 
 /** Most lines of a page. */
-export const linesMax: Readonly<Record<string, number>> = { 'README.md': 150, 'ARCHITECTURE.md': 220 }
+export const linesMax: Readonly<Record<string, number>> = { 'README.md': 150, 'ARCHITECTURE.md': 200 }
 
 export function lengthViolations(pages: readonly Page[]): string[] {
   return pages.flatMap(({ path, text }) => {
