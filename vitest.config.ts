@@ -8,7 +8,11 @@ const setupFiles = process.env['SKEIN_TEST_SEED'] === undefined ? [] : ['test/su
 
 const isLong = process.env['SKEIN_TEST_LONG'] === '1'
 const longMs = 4 * 3_600_000
-const realServers = { testTimeout: isLong ? longMs : 240_000, expect: { poll: { timeout: 60_000 } }, hookTimeout: 120_000 }
+const realServers = {
+  testTimeout: isLong ? longMs : 240_000,
+  expect: { poll: { timeout: 60_000 } },
+  hookTimeout: 120_000,
+}
 /** What they say holds for a machine that does nothing else, or they fill its memory. */
 const alone = ['test/integration/{main-job,metadata-scale,pacing}.test.ts', 'test/torture/leaks.test.ts']
 

@@ -56,7 +56,10 @@ for await (const file of allFiles()) {
     limit(async () => {
       try {
         const request = { key: file.key, offset: 0, length: file.length, etag: file.etag }
-        const [cached, original] = await Promise.all([sha256Of(reader.read(file.path, signal)), sha256Of(store.read(request, signal))])
+        const [cached, original] = await Promise.all([
+          sha256Of(reader.read(file.path, signal)),
+          sha256Of(store.read(request, signal)),
+        ])
         if (cached === original) equal += 1
         else unequal.push(`${file.path}: the SHA-256 differs`)
       } catch (error) {

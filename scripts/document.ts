@@ -1,6 +1,6 @@
-// Why: the pages of keys, metrics and commands are those of their definitions, word for word. `npm run document` writes them;
-// with --check, as the lint runs it, a page that is out of date is named.
-// Usage: node document.ts [--check]
+// Why: the pages of keys, metrics and commands are those of their definitions, word for word. `npm
+// run document` writes them; with --check, as the lint runs it, a page that is out of date is
+// named. Usage: node document.ts [--check]
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { documentCommands } from '../src/cli/document-commands.ts'

@@ -1,5 +1,5 @@
-// Adds up vitest's JSON reports and prints `N passed, N failed, N skipped`; exits 1 when anything failed or a report is missing.
-// Usage: node test-summary.mjs STATUS REPORT...
+// Adds up vitest's JSON reports and prints `N passed, N failed, N skipped`; exits 1 when anything
+// failed or a report is missing. Usage: node test-summary.mjs STATUS REPORT...
 import { existsSync, readFileSync } from 'node:fs'
 
 const [status, ...reports] = process.argv.slice(2)
@@ -12,9 +12,8 @@ for (const report of reports) {
     failed += 1
     continue
   }
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites, testResults } = JSON.parse(
-    readFileSync(report, 'utf8'),
-  )
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites, testResults } =
+    JSON.parse(readFileSync(report, 'utf8'))
   passed += numPassedTests
   skipped += numPendingTests + numTodoTests
   // A file that cannot be loaded fails without a failed test in it.

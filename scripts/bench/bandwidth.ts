@@ -19,7 +19,10 @@ import { testCredential } from '../../test/support/origin/stores.ts'
 import { startRedis } from '../../test/support/redis.ts'
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '25' }, only: { type: 'string', default: 'single,namespace,cluster,demand' } },
+  options: {
+    seconds: { type: 'string', default: '25' },
+    only: { type: 'string', default: 'single,namespace,cluster,demand' },
+  },
 })
 const seconds = Number(values.seconds)
 const only = new Set(values.only.split(','))
@@ -65,7 +68,9 @@ function print(what: string, samples: readonly Sample[], weights: readonly numbe
   const rates = windows(samples)
   const [low, high] = [Math.min(...rates), Math.max(...rates)]
   const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length
-  console.log(`${what}: ${rates.length} windows of 10 s, mean ${(mean / mib).toFixed(2)} MB/s (${percent(mean, budget)})`)
+  console.log(
+    `${what}: ${rates.length} windows of 10 s, mean ${(mean / mib).toFixed(2)} MB/s (${percent(mean, budget)})`,
+  )
   console.log(
     `  slowest ${(low / mib).toFixed(2)} (${percent(low, budget)}), fastest ${(high / mib).toFixed(2)} (${percent(high, budget)})`,
   )
@@ -109,9 +114,15 @@ async function succeed(command: Promise<{ readonly code: number | null; readonly
   if (code !== 0) throw new Error(stderr)
 }
 
-async function submit(client: Client, path: string, options: { readonly bandwidth?: string; readonly priority?: number }): Promise<string> {
+async function submit(
+  client: Client,
+  path: string,
+  options: { readonly bandwidth?: string; readonly priority?: number },
+): Promise<string> {
   const defaults = { replication: 1, activeJobs: 3000, batchSize: 0 }
-  const { loadId } = await client.jobMaster().submitLoad({ requestKey: '', path, options: { ...defaults, ...options } }, { signal: never })
+  const { loadId } = await client
+    .jobMaster()
+    .submitLoad({ requestKey: '', path, options: { ...defaults, ...options } }, { signal: never })
   return loadId
 }
 
@@ -141,8 +152,11 @@ async function namespace(): Promise<void> {
   }
   for (const folder of 'abc') origin.bucket('data').generateMany(`${folder}/`, filesEach, 32 * mib)
   await withCluster({}, async (roles, client) => {
-    await succeed(roles.cli(['ns', 'create', 'one', 's3://data/', '--attribute', 'bandwidth=50MB/s', ...storeFlags(origin.url)]))
-    for (const [index, priority] of priorities.entries()) await submit(client, `/one/${'abc'.charAt(index)}/`, { priority })
+    await succeed(
+      roles.cli(['ns', 'create', 'one', 's3://data/', '--attribute', 'bandwidth=50MB/s', ...storeFlags(origin.url)]),
+    )
+    for (const [index, priority] of priorities.entries())
+      await submit(client, `/one/${'abc'.charAt(index)}/`, { priority })
     print('three loads, namespace attribute bandwidth=50MB/s', await sampled(() => [...read]), priorities)
   })
   await origin.close()
@@ -157,7 +171,11 @@ async function cluster(): Promise<void> {
       await succeed(roles.cli(['ns', 'create', `n${index}`, 's3://data/', ...storeFlags(origin.url)]))
       await submit(client, `/n${index}/a/`, { priority: priorities[index] ?? 1 })
     }
-    print('three loads, skein.load.bandwidth=50MB/s', await sampled(() => origins.map((origin) => origin.counters.objectBytes)), priorities)
+    print(
+      'three loads, skein.load.bandwidth=50MB/s',
+      await sampled(() => origins.map((origin) => origin.counters.objectBytes)),
+      priorities,
+    )
   })
   await Promise.all(origins.map((origin) => origin.close()))
 }
@@ -170,7 +188,8 @@ async function timed(work: () => Promise<void>): Promise<number> {
 
 function spread(times: readonly number[]): string {
   const sorted = times.toSorted((a, b) => a - b)
-  const at = (share: number): string => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0).toFixed(0)
+  const at = (share: number): string =>
+    (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0).toFixed(0)
   return `p50 ${at(0.5)}, p90 ${at(0.9)}, max ${at(1)} ms`
 }
 
@@ -200,13 +219,21 @@ async function processes(): Promise<ReadFrom> {
   return { what: 'a process a role', master: roles.masterAddress, cli: (...args) => roles.cli(args), end }
 }
 
-/** What is not cached is read by a client, idle and while a load runs as fast as it can; everything but this client in processes of their own. */
+/**
+ * What is not cached is read by a client, idle and while a load runs as fast as it can; everything
+ * but this client in processes of their own.
+ */
 async function demand(start: () => Promise<ReadFrom>): Promise<void> {
-  const data = ['load/:192x64MiB', 'cold/small-:400x256KiB', 'cold/large-:60x8MiB'].flatMap((set) => ['--data', `data=${set}`])
+  const data = ['load/:192x64MiB', 'cold/small-:400x256KiB', 'cold/large-:60x8MiB'].flatMap((set) => [
+    '--data',
+    `data=${set}`,
+  ])
   const { accessKeyId, secretAccessKey } = testCredential
   const args = ['test/support/origin/main.ts', '--access-key', accessKeyId, '--secret-key', secretAccessKey, ...data]
   const origin = startChild(process.execPath, args, { logFile: join(scratch, 'origin.log') })
-  const { url } = JSON.parse(await origin.line((line) => (line.startsWith('{') ? line : undefined), 30_000)) as { url: string }
+  const { url } = JSON.parse(await origin.line((line) => (line.startsWith('{') ? line : undefined), 30_000)) as {
+    url: string
+  }
   const skein = await start()
   const client = clientOf(skein.master)
   try {
@@ -230,7 +257,8 @@ async function demand(start: () => Promise<ReadFrom>): Promise<void> {
       }
       return all
     }
-    const loaded = async (): Promise<number> => (await client.jobMaster().getLoad({ loadId }, { signal: never })).counts?.originBytes ?? 0
+    const loaded = async (): Promise<number> =>
+      (await client.jobMaster().getLoad({ loadId }, { signal: never })).counts?.originBytes ?? 0
     /** What the load reads meanwhile, MB/s. */
     const rateDuring = async (work: () => Promise<unknown>): Promise<string> => {
       const [before, startMs] = [await loaded(), performance.now()]
@@ -250,7 +278,8 @@ async function demand(start: () => Promise<ReadFrom>): Promise<void> {
     })
     const endless = await rateDuring(async () => {
       const endMs = performance.now() + 3000
-      for (let n = 50; n < 400 && performance.now() < endMs; n += 1) await read(`/one/cold/small-${String(n).padStart(7, '0')}`)
+      for (let n = 50; n < 400 && performance.now() < endMs; n += 1)
+        await read(`/one/cold/small-${String(n).padStart(7, '0')}`)
     })
     const { state } = await client.jobMaster().getLoad({ loadId }, { signal: never })
     console.log(

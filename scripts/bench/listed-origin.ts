@@ -1,6 +1,7 @@
-// Why: a million objects to load must cost the machine next to nothing, or the origin is what is measured. How: nginx serves
-// them; a thousand bodies of 1 KiB stand for all objects (an object's body is that of its number's last three digits, and so
-// is its ETag), and the listing is a thousand objects a page, written once. It checks no signature and knows no delimiter.
+// Why: a million objects to load must cost the machine next to nothing, or the origin is what is
+// measured. How: nginx serves them; a thousand bodies of 1 KiB stand for all objects (an object's
+// body is that of its number's last three digits, and so is its ETag), and the listing is a
+// thousand objects a page, written once. It checks no signature and knows no delimiter.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'

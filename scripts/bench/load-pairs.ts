@@ -1,6 +1,7 @@
-// Why: whether a change made loads dearer is told by processor time of the two builds in turn, not by a clock on a shared
-// machine. How: `skein local` of this checkout and of another one, pair by pair, each with a home of its own; the order
-// within a pair alternates. Prints every pair's ratio, the median, and the 95 % interval of the mean of the logarithms.
+// Why: whether a change made loads dearer is told by processor time of the two builds in turn, not
+// by a clock on a shared machine. How: `skein local` of this checkout and of another one, pair by
+// pair, each with a home of its own; the order within a pair alternates. Prints every pair's ratio,
+// the median, and the 95 % interval of the mean of the logarithms.
 //
 //   node scripts/bench/load-pairs.ts --before DIR [--pairs 9] [--set small|big]... [--property key=value]...
 //   --property is given to this checkout's build alone; with --before . it tells what a setting costs
@@ -26,13 +27,18 @@ const { values } = parseArgs({
 const pairs = Number(values.pairs)
 const specs: Readonly<Record<string, string>> = { small: '20000x16KiB', big: '16x64MiB' }
 const root = join(import.meta.dirname, '../..')
-if (values.before === undefined) throw new Error('usage: node scripts/bench/load-pairs.ts --before DIR [--pairs N] [--set NAME]...')
+if (values.before === undefined)
+  throw new Error('usage: node scripts/bench/load-pairs.ts --before DIR [--pairs N] [--set NAME]...')
 const mains = { before: resolve(values.before, 'dist/cli/main.js'), after: join(root, 'dist/cli/main.js') }
 for (const main of Object.values(mains)) if (!existsSync(main)) throw new Error(`${main}: run npm run build first`)
 
-/** Two-sided 95 % points of Student's t for 1 to 20 degrees of freedom; the normal distribution's beyond. */
+/**
+ * Two-sided 95 % points of Student's t for 1 to 20 degrees of freedom; the normal distribution's
+ * beyond.
+ */
 const studentPoints = [
-  12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101, 2.093, 2.086,
+  12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11,
+  2.101, 2.093, 2.086,
 ]
 
 interface Cost {
@@ -61,7 +67,9 @@ const originFolder = join(scratch, 'origin')
 let homes = 0
 
 function origin(verb: string, ...args: readonly string[]): void {
-  execFileSync(process.execPath, [join(import.meta.dirname, 'static-origin.mjs'), verb, originFolder, ...args], { stdio: 'inherit' })
+  execFileSync(process.execPath, [join(import.meta.dirname, 'static-origin.mjs'), verb, originFolder, ...args], {
+    stdio: 'inherit',
+  })
 }
 
 async function cost(main: string, properties: readonly string[], bucket: string, port: number): Promise<Cost> {
@@ -82,13 +90,23 @@ async function cost(main: string, properties: readonly string[], bucket: string,
     },
   )
   const cli = (...words: readonly string[]): void => {
-    execFileSync(process.execPath, [main, ...words], { env: childEnvironment({ SKEIN_HOME: home }), stdio: ['ignore', 'ignore', 'pipe'] })
+    execFileSync(process.execPath, [main, ...words], {
+      env: childEnvironment({ SKEIN_HOME: home }),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
   }
   try {
     await skein.line((line) => (line.startsWith('{"ready"') ? line : undefined), 40_000)
     const store = ['--secret', 's3.accessKeyId=aaaa', '--secret', 's3.secretAccessKey=bbbb']
     const attributes = [`s3.endpoint=http://127.0.0.1:${port}`, 's3.region=us-east-1', 's3.forcePathStyle=true']
-    cli('ns', 'create', bucket, `s3://${bucket}/`, ...store, ...attributes.flatMap((attribute) => ['--attribute', attribute]))
+    cli(
+      'ns',
+      'create',
+      bucket,
+      `s3://${bucket}/`,
+      ...store,
+      ...attributes.flatMap((attribute) => ['--attribute', attribute]),
+    )
     const beganMs = performance.now()
     const beganSeconds = processorSeconds(skein.pid) + childrenSeconds()
     cli('fs', 'distributedLoad', `/${bucket}`)
@@ -102,7 +120,8 @@ async function cost(main: string, properties: readonly string[], bucket: string,
   }
 }
 
-const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
 
 /** The 95 % interval of the geometric mean of the ratios. */
 function interval(ratios: readonly number[]): readonly [number, number] {
@@ -134,7 +153,8 @@ try {
     const costs: Record<keyof typeof mains, Cost[]> = { before: [], after: [] }
     for (let pair = 0; pair < pairs; pair += 1) {
       const order = pair % 2 === 0 ? (['before', 'after'] as const) : (['after', 'before'] as const)
-      for (const which of order) costs[which].push(await cost(mains[which], which === 'after' ? values.property : [], set, port))
+      for (const which of order)
+        costs[which].push(await cost(mains[which], which === 'after' ? values.property : [], set, port))
     }
     report(set, costs.before, costs.after)
   }

@@ -26,7 +26,9 @@ const folders = []
 let runs = 0
 
 function origin(verb, ...args) {
-  execFileSync(process.execPath, [join(import.meta.dirname, 'static-origin.mjs'), verb, originFolder, ...args], { stdio: 'inherit' })
+  execFileSync(process.execPath, [join(import.meta.dirname, 'static-origin.mjs'), verb, originFolder, ...args], {
+    stdio: 'inherit',
+  })
 }
 
 function freshFolder(name) {
@@ -63,7 +65,10 @@ async function skein({ bucket }) {
     local.once('exit', () => reject(new Error('skein local did not start')))
   })
   const run = (...args) => {
-    const { status, stderr } = spawnSync(process.execPath, [main, ...args], { env: { ...environment, SKEIN_HOME: home }, encoding: 'utf8' })
+    const { status, stderr } = spawnSync(process.execPath, [main, ...args], {
+      env: { ...environment, SKEIN_HOME: home },
+      encoding: 'utf8',
+    })
     if (status !== 0) throw new Error(`skein ${args.join(' ')} ended with ${status}: ${stderr}`)
   }
   run(
@@ -108,7 +113,8 @@ try {
       ours.push(result.seconds)
       peakMiB = Math.max(peakMiB, result.peakMiB)
       theirs.push(rclone(workload).seconds)
-      // Gigabytes that wait to be written back would slow down whoever comes next; a few large files go at no cost.
+      // Gigabytes that wait to be written back would slow down whoever comes next; a few large
+      // files go at no cost.
       if (workload.bucket === 'big') for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
     }
     console.log(
@@ -117,6 +123,7 @@ try {
   }
 } finally {
   origin('stop')
-  // Only now: creating files is slower on ext4 after many were deleted, which would favour whoever goes first.
+  // Only now: creating files is slower on ext4 after many were deleted, which would favour whoever
+  // goes first.
   rmSync(scratch, { recursive: true, force: true })
 }

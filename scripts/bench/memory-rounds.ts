@@ -1,7 +1,8 @@
-// Why: memory has a bound, and it is the same after many rounds of free and load as after a few. How: `skein local` as a
-// process, nginx as the store (static-origin.mjs); loads 20,000 x 16 KiB, 20,000 x 1 KiB and 16 x 64 MiB, then frees and
-// loads all of them again, round after round. The kernel's figures after each round (resident, anonymous, of files, the peak
-// so far), and beside them what the process says of itself at /metrics.
+// Why: memory has a bound, and it is the same after many rounds of free and load as after a few.
+// How: `skein local` as a process, nginx as the store (static-origin.mjs); loads 20,000 x 16 KiB,
+// 20,000 x 1 KiB and 16 x 64 MiB, then frees and loads all of them again, round after round. The
+// kernel's figures after each round (resident, anonymous, of files, the peak so far), and beside
+// them what the process says of itself at /metrics.
 //
 //   node scripts/bench/memory-rounds.ts [--rounds 16] [--warm 4] [--origin DIR] [--property key=value]... [--node-flag FLAG]...
 //   run `npm run build` first; needs nginx (Debian: nginx-light) and Linux
@@ -52,7 +53,8 @@ const mib = (bytes: number): string => (bytes / 1024 ** 2).toFixed(0).padStart(4
 
 function sizesOf(pid: number): Sizes {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024
+  const field = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024
   return { peak: field('VmHWM'), resident: field('VmRSS'), anonymous: field('RssAnon'), files: field('RssFile') }
 }
 
@@ -64,19 +66,36 @@ async function ownFigures(web: string): Promise<string> {
 }
 
 function origin(verb: string, ...args: readonly string[]): void {
-  execFileSync(process.execPath, [join(import.meta.dirname, 'static-origin.mjs'), verb, originFolder, ...args], { stdio: 'inherit' })
+  execFileSync(process.execPath, [join(import.meta.dirname, 'static-origin.mjs'), verb, originFolder, ...args], {
+    stdio: 'inherit',
+  })
 }
 
 async function measure(port: number): Promise<void> {
   const home = join(scratch, 'home')
-  const properties = ['goosefs.worker.tieredstore.level0.dirs.quota=4GB', 'skein.ufs.allowPrivateEndpoints=true', ...values.property]
-  const args = [...values['node-flag'], main, 'local', '--home', home, ...freePorts, ...properties.map((property) => `-D${property}`)]
+  const properties = [
+    'goosefs.worker.tieredstore.level0.dirs.quota=4GB',
+    'skein.ufs.allowPrivateEndpoints=true',
+    ...values.property,
+  ]
+  const args = [
+    ...values['node-flag'],
+    main,
+    'local',
+    '--home',
+    home,
+    ...freePorts,
+    ...properties.map((property) => `-D${property}`),
+  ]
   const skein = startChild(process.execPath, args, { logFile: join(scratch, 'local.log') })
   try {
     await skein.line((line) => (line.startsWith('{"ready"') ? line : undefined), 40_000)
     const { web = '' } = JSON.parse(readFileSync(join(home, 'skein.json'), 'utf8')) as { web?: string }
     const cli = async (...words: readonly string[]): Promise<void> => {
-      const { code, stderr } = await run(words, { env: { SKEIN_HOME: home, SKEIN_MASTER: undefined }, timeoutMs: 300_000 })
+      const { code, stderr } = await run(words, {
+        env: { SKEIN_HOME: home, SKEIN_MASTER: undefined },
+        timeoutMs: 300_000,
+      })
       if (code !== 0) throw new Error(`skein ${words.join(' ')} ended with ${code}: ${stderr}`)
     }
     const print = async (what: string): Promise<Sizes> => {
@@ -95,7 +114,14 @@ async function measure(port: number): Promise<void> {
     const store = ['--secret', 's3.accessKeyId=aaaa', '--secret', 's3.secretAccessKey=bbbb']
     const attributes = [`s3.endpoint=http://127.0.0.1:${port}`, 's3.region=us-east-1', 's3.forcePathStyle=true']
     for (const bucket of buckets) {
-      await cli('ns', 'create', bucket, `s3://${bucket}/`, ...store, ...attributes.flatMap((attribute) => ['--attribute', attribute]))
+      await cli(
+        'ns',
+        'create',
+        bucket,
+        `s3://${bucket}/`,
+        ...store,
+        ...attributes.flatMap((attribute) => ['--attribute', attribute]),
+      )
     }
     const beganMs = performance.now()
     await load()

@@ -40,6 +40,11 @@ export interface MetadataScale {
   renameMs: number
   reportedAgainMs: number
   /** Files a second, and when the caller had its answer. */
-  readonly deletions: { readonly what: Moment; readonly perSecond: number; readonly answeredMs: number; readonly stallMaxMs: number }[]
+  readonly deletions: {
+    readonly what: Moment
+    readonly perSecond: number
+    readonly answeredMs: number
+    readonly stallMaxMs: number
+  }[]
   blocksFreed: number
 }

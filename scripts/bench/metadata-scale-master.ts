@@ -1,5 +1,6 @@
-// Why: a cache master whose memory and event loop are its own, to be measured from outside. How: the real master over a
-// synthetic listing, on a port; over the process's channel it gives figures and forgets trees of the listing.
+// Why: a cache master whose memory and event loop are its own, to be measured from outside. How:
+// the real master over a synthetic listing, on a port; over the process's channel it gives figures
+// and forgets trees of the listing.
 import { readFileSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,12 +16,18 @@ import { serving, startServer } from '../../src/wire/rpc/server.ts'
 import { SyntheticListing } from './synthetic-listing.ts'
 
 /** What the driver asks for. */
-export type MasterRequest = { readonly what: 'figures' } | { readonly what: 'forget'; readonly tree: string } | { readonly what: 'end' }
+export type MasterRequest =
+  | { readonly what: 'figures' }
+  | { readonly what: 'forget'; readonly tree: string }
+  | { readonly what: 'end' }
 
 export interface MasterFigures {
   readonly files: number
   readonly rssBytes: number
-  /** Of the process's own; the rest is the state's file, mapped, which the kernel takes back when it needs the memory. */
+  /**
+   * Of the process's own; the rest is the state's file, mapped, which the kernel takes back when it
+   * needs the memory.
+   */
   readonly anonymousBytes: number
   readonly fileBackedBytes: number
   readonly stateUsedBytes: number
@@ -51,7 +58,8 @@ function sizeOf(path: string): number {
 
 async function figures(): Promise<MasterFigures> {
   const status = readFileSync('/proc/self/status', 'utf8')
-  const bytesOf = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024
+  const bytesOf = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024
   const journal = join(home, 'master', 'journal')
   const journalBytes = (await readdir(journal)).reduce((sum, name) => sum + sizeOf(join(journal, name)), 0)
   const { user, system } = process.cpuUsage()
@@ -96,7 +104,10 @@ async function main(): Promise<void> {
       checkpointBytes: 64 * 1024 ** 2,
     },
   })
-  const services = [serving(MasterServiceDefinition, master.service), serving(LifecycleServiceDefinition, master.lifecycle)]
+  const services = [
+    serving(MasterServiceDefinition, master.service),
+    serving(LifecycleServiceDefinition, master.lifecycle),
+  ]
   const server = await startServer({ host: '127.0.0.1', port: 0, services, logger, clock })
   master.start(closing.signal)
   delay.enable()

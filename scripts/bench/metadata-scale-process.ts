@@ -1,5 +1,5 @@
-// Why: the master that metadata-scale.ts measures is started, asked, killed and ended from outside. How: a forked process, its
-// address and figures over the channel to it, everything else by RPC.
+// Why: the master that metadata-scale.ts measures is started, asked, killed and ended from outside.
+// How: a forked process, its address and figures over the channel to it, everything else by RPC.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
@@ -90,7 +90,8 @@ export class MasterProcess {
     const child = this.#child
     if (child === undefined) throw new Error('the master does not run')
     return new Promise((resolve, reject) => {
-      const onExit = (): void => reject(new Error(`the master ended: ${readFileSync(this.#logPath, 'utf8').slice(-2000)}`))
+      const onExit = (): void =>
+        reject(new Error(`the master ended: ${readFileSync(this.#logPath, 'utf8').slice(-2000)}`))
       child.once('exit', onExit)
       child.once('message', (message) => {
         child.off('exit', onExit)

@@ -1,8 +1,8 @@
-// Why: what ten million files cost a cache master, and whether anything gets slower with them. How: a real master in a
-// process of its own (metadata-scale-master.ts) over a synthetic listing; files come by SyncPage, page by page, as a load
-// makes them known, workers report a block of each; then stat and ls by RPC, in turn with a master of 100,000 files,
-// restarts (killed, stopped, power lost), and all three ways in which files go: gone from the listing, rm -R, a deleted
-// namespace.
+// Why: what ten million files cost a cache master, and whether anything gets slower with them. How:
+// a real master in a process of its own (metadata-scale-master.ts) over a synthetic listing; files
+// come by SyncPage, page by page, as a load makes them known, workers report a block of each; then
+// stat and ls by RPC, in turn with a master of 100,000 files, restarts (killed, stopped, power
+// lost), and all three ways in which files go: gone from the listing, rm -R, a deleted namespace.
 //
 //   node scripts/bench/metadata-scale.ts [--files 1000000] [--workers 4] [--replicas 1] [--samples 20000] [--dir <folder>] [--json <file>]
 import { appendFileSync, writeFileSync } from 'node:fs'
@@ -33,7 +33,10 @@ const { values } = parseArgs({
   },
 })
 const filesMax = Number(values.files)
-const workers = Array.from({ length: Number(values.workers) }, (_, index) => ({ workerId: `worker-${index}`, session: '' }))
+const workers = Array.from({ length: Number(values.workers) }, (_, index) => ({
+  workerId: `worker-${index}`,
+  session: '',
+}))
 const replicas = Number(values.replicas)
 const samples = Number(values.samples)
 const firstFiles = Math.min(100_000, Math.floor(filesMax / 2))
@@ -70,7 +73,10 @@ async function registerWorkers({ service }: MasterProcess): Promise<void> {
     const addresses = { rpcAddress: `${worker.workerId}:1`, dataAddress: `${worker.workerId}:2`, webAddress: '' }
     const directories = [{ path: '/d', tier: 'SSD', mediumType: 'SSD', quotaBytes: 2 ** 44, usedBytes: 0 }]
     worker.session = (
-      await service.registerWorker({ workerId: worker.workerId, hostname: worker.workerId, ...addresses, directories }, call)
+      await service.registerWorker(
+        { workerId: worker.workerId, hostname: worker.workerId, ...addresses, directories },
+        call,
+      )
     ).session
   }
 }
@@ -103,7 +109,10 @@ async function load(
   let cursor = ''
   do {
     const startedMs = performance.now()
-    const page = await master.service.syncPage({ path: `/${namespace}/${tree}/`, cursor, limit: objectsPerDirectory }, call)
+    const page = await master.service.syncPage(
+      { path: `/${namespace}/${tree}/`, cursor, limit: objectsPerDirectory },
+      call,
+    )
     const syncedMs = performance.now()
     syncMs += syncedMs - startedMs
     cursor = page.nextCursor
@@ -144,7 +153,10 @@ function pick(place: Place): { readonly namespace: string; readonly tree: string
   throw new Error('nothing to pick from')
 }
 
-/** Random files and whole directories of each place, in turn, so that what else the machine does meets all of them. */
+/**
+ * Random files and whole directories of each place, in turn, so that what else the machine does
+ * meets all of them.
+ */
 async function sample(places: readonly Place[]): Promise<Calls[]> {
   const times = places.map((place) => ({ place, statMs: [] as number[], lsMs: [] as number[] }))
   for (let count = 0; count < samples; count += 1) {
@@ -159,19 +171,26 @@ async function sample(places: readonly Place[]): Promise<Calls[]> {
       const { namespace, tree, index } = pick(place)
       const directory = `/${namespace}/${directoryKey(tree, Math.floor(index / objectsPerDirectory))}`
       const listedMs = performance.now()
-      const { files } = await service.listStatus({ path: directory, recursive: false, pageToken: '', limit: objectsPerDirectory }, call)
+      const { files } = await service.listStatus(
+        { path: directory, recursive: false, pageToken: '', limit: objectsPerDirectory },
+        call,
+      )
       lsMs.push(performance.now() - listedMs)
       if (files.length === 0) throw new Error(`nothing in ${directory}`)
     }
   }
   // What was compiled, read and filled meanwhile is not what is measured.
-  return times.map(({ statMs, lsMs }) => ({ stat: latencyOf(statMs.slice(samples / 5)), ls: latencyOf(lsMs.slice(lsMs.length / 5)) }))
+  return times.map(({ statMs, lsMs }) => ({
+    stat: latencyOf(statMs.slice(samples / 5)),
+    ls: latencyOf(lsMs.slice(lsMs.length / 5)),
+  }))
 }
 
 async function note(moment: Moment, master: MasterProcess): Promise<MasterFigures> {
   const figures = await master.ask({ what: 'figures' })
   scale.figures[moment] = figures
-  const { rssBytes, anonymousBytes, fileBackedBytes, stateUsedBytes, stateFileBytes, snapshotBytes, journalBytes } = figures
+  const { rssBytes, anonymousBytes, fileBackedBytes, stateUsedBytes, stateFileBytes, snapshotBytes, journalBytes } =
+    figures
   const memory = `RSS ${mebibytes(rssBytes)} (own ${mebibytes(anonymousBytes)}, files ${mebibytes(fileBackedBytes)})`
   const disk = `state ${mebibytes(stateUsedBytes)} of ${mebibytes(stateFileBytes)}, snapshot ${mebibytes(snapshotBytes)}, journal ${mebibytes(journalBytes)}`
   const loop = `stall max ${figures.stallMaxMs.toFixed(0)} ms, p99 ${figures.stallP99Ms.toFixed(1)} ms`
@@ -184,7 +203,10 @@ function showCalls(name: string, { stat, ls }: Calls): void {
   show(name, `stat ${text(stat)}; ls of ${objectsPerDirectory} ${text(ls)}`)
 }
 
-/** Has the workers delete what they are told to, until `done` and nothing is left to tell. @returns how many blocks */
+/**
+ * Has the workers delete what they are told to, until `done` and nothing is left to tell. @returns
+ * how many blocks
+ */
 async function freeBlocks({ service }: MasterProcess, done: () => boolean): Promise<number> {
   const freed = await Promise.all(
     workers.map(async (worker) => {
@@ -194,7 +216,8 @@ async function freeBlocks({ service }: MasterProcess, done: () => boolean): Prom
         if (ids.length === 0 && isLast) return count
         count += ids.length
         if (ids.length === 0) await systemClock.sleep(20, call.signal)
-        else await service.reportBlocks({ ...worker, added: [], removed: ids, fullReportEnd: true, directories: [] }, call)
+        else
+          await service.reportBlocks({ ...worker, added: [], removed: ids, fullReportEnd: true, directories: [] }, call)
       }
     }),
   )
@@ -229,7 +252,10 @@ async function takeAway(
   scale.blocksFreed += freed
   scale.deletions.push({ what, perSecond, answeredMs, stallMaxMs })
   const stall = `stall max ${stallMaxMs.toFixed(0)} ms`
-  show(what, `${perSecond.toFixed(0)} files/s, answered after ${(answeredMs / 1000).toFixed(2)} s, ${freed} blocks freed, ${stall}`)
+  show(
+    what,
+    `${perSecond.toFixed(0)} files/s, answered after ${(answeredMs / 1000).toFixed(2)} s, ${freed} blocks freed, ${stall}`,
+  )
   await note(what, master)
 }
 
@@ -280,7 +306,10 @@ async function fill(master: MasterProcess, small: MasterProcess, fileIds: number
   const deleted = await load(master, 'gone', 'deleted', fileIds)
   scale.createdPerSecond = (1000 * (filesMax - firstFiles)) / (removed.syncMs + deleted.syncMs)
   scale.reportedPerSecond = (1000 * replicas * (filesMax - firstFiles)) / (removed.reportMs + deleted.reportMs)
-  show('created', `${scale.createdPerSecond.toFixed(0)} files/s by SyncPage, ${scale.reportedPerSecond.toFixed(0)} blocks/s reported`)
+  show(
+    'created',
+    `${scale.createdPerSecond.toFixed(0)} files/s by SyncPage, ${scale.reportedPerSecond.toFixed(0)} blocks/s reported`,
+  )
   const { blockMapBytes } = await note('atAll', master)
   show('block map', `${(blockMapBytes / filesMax).toFixed(2)} bytes a block of ${replicas} replicas`)
   const kept = { namespace: 'kept', tree: 'listed' }
@@ -295,7 +324,8 @@ async function fill(master: MasterProcess, small: MasterProcess, fileIds: number
   showCalls(`calls, ${filesMax}`, many)
   await note('afterCalls', master)
   scale.ratios = { stat: ratioOf(many.stat, few.stat), ls: ratioOf(many.ls, few.ls) }
-  const text = ({ p50Ms, p90Ms, p99Ms }: Latency): string => `p50 ${p50Ms.toFixed(2)} p90 ${p90Ms.toFixed(2)} p99 ${p99Ms.toFixed(2)}`
+  const text = ({ p50Ms, p90Ms, p99Ms }: Latency): string =>
+    `p50 ${p50Ms.toFixed(2)} p90 ${p90Ms.toFixed(2)} p99 ${p99Ms.toFixed(2)}`
   show('ratios', `stat ${text(scale.ratios.stat)}; ls ${text(scale.ratios.ls)}`)
   await small.stop('close')
   const counted = await timed(() => master.service.count({ path: '/kept/removed' }, call))
@@ -313,7 +343,9 @@ async function restart(master: MasterProcess, fileIds: readonly number[]): Promi
   appendFileSync(join(master.stateDirectory, 'opened-in-boot'), '-another')
   const powerLostMs = await master.start()
   scale.restart = { killedMs, stoppedMs, powerLostMs }
-  const seconds = Object.entries(scale.restart).map(([how, ms]) => `${(ms / 1000).toFixed(2)} s ${how.slice(0, -'Ms'.length)}`)
+  const seconds = Object.entries(scale.restart).map(
+    ([how, ms]) => `${(ms / 1000).toFixed(2)} s ${how.slice(0, -'Ms'.length)}`,
+  )
   show('restart', seconds.join(', '))
   await note('restarted', master)
   await master.stop('close')
@@ -322,7 +354,8 @@ async function restart(master: MasterProcess, fileIds: readonly number[]): Promi
   await master.start()
   await registerWorkers(master)
   const reported = await timed(async () => {
-    for (let at = 0; at < fileIds.length; at += blocksPerReport) await report(master, fileIds.slice(at, at + blocksPerReport))
+    for (let at = 0; at < fileIds.length; at += blocksPerReport)
+      await report(master, fileIds.slice(at, at + blocksPerReport))
   })
   scale.reportedAgainMs = reported.tookMs
   show('reported again', `${(reported.tookMs / 1000).toFixed(1)} s`)
@@ -344,7 +377,9 @@ async function empty(master: MasterProcess): Promise<void> {
     }
   })
   const remove = { path: '/kept/removed', recursive: true, cacheOnly: true }
-  await takeAway(master, 'removed', 'removed', filesMax - firstFiles - removedFiles, () => master.lifecycle.delete(remove, call))
+  await takeAway(master, 'removed', 'removed', filesMax - firstFiles - removedFiles, () =>
+    master.lifecycle.delete(remove, call),
+  )
   await takeAway(master, 'namespaceDeleted', 'deleted', 0, () => master.service.deleteNamespace({ name: 'gone' }, call))
   await master.stop('close')
   await master.start()

@@ -56,7 +56,10 @@ function memoryOf(pid: number): { total: number; anon: number; file: number } {
   return { total: kib('VmRSS'), anon: kib('RssAnon'), file: kib('RssFile') }
 }
 
-/** How long the main thread of a process has run, and waited for a CPU that others had; the machine is busy when that is long. */
+/**
+ * How long the main thread of a process has run, and waited for a CPU that others had; the machine
+ * is busy when that is long.
+ */
 function processorOf(pid: number): string {
   const [ran = 0, waited = 0] = readFileSync(`/proc/${pid}/schedstat`, 'utf8')
     .split(' ')
@@ -97,7 +100,13 @@ interface Timeline {
 }
 
 /** Asks for the load's status until it has ended; notes how long each answer took. */
-async function follow(client: Client, loadId: string, startMs: number, latencies: number[], timeline: Timeline): Promise<LoadStatus> {
+async function follow(
+  client: Client,
+  loadId: string,
+  startMs: number,
+  latencies: number[],
+  timeline: Timeline,
+): Promise<LoadStatus> {
   let printedMs = performance.now()
   for (;;) {
     const askedMs = performance.now()
@@ -113,7 +122,9 @@ async function follow(client: Client, loadId: string, startMs: number, latencies
     if (nowMs - printedMs > 10_000) {
       printedMs = nowMs
       const seconds = ((nowMs - startMs) / 1000).toFixed(0)
-      console.error(`  ${seconds} s: ${status.state}, listed ${counts?.files}, loaded ${counts?.filesLoaded}, out ${counts?.tasksOut}`)
+      console.error(
+        `  ${seconds} s: ${status.state}, listed ${counts?.files}, loaded ${counts?.filesLoaded}, out ${counts?.tasksOut}`,
+      )
     }
     await delay(timeline.firstOutMs === undefined ? 10 : 50)
   }
@@ -126,7 +137,9 @@ async function listAll(client: Client, loadId: string): Promise<{ files: number;
   let pageToken = ''
   do {
     const askedMs = performance.now()
-    const page = await client.jobMaster().listLoadFiles({ loadId, pageToken, limit: 1000, failedOnly: false }, { signal: never })
+    const page = await client
+      .jobMaster()
+      .listLoadFiles({ loadId, pageToken, limit: 1000, failedOnly: false }, { signal: never })
     latencies.push(performance.now() - askedMs)
     files += page.files.length
     pageToken = page.nextPageToken
@@ -148,7 +161,8 @@ async function countWrong(client: Client, origin: ListedOrigin, name: string, co
 
 function spread(latencies: readonly number[]): string {
   const sorted = latencies.toSorted((a, b) => a - b)
-  const at = (share: number): string => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0).toFixed(1)
+  const at = (share: number): string =>
+    (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0).toFixed(1)
   return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)} ms (${sorted.length} calls)`
 }
 
@@ -168,7 +182,10 @@ async function measure(origin: ListedOrigin, count: number): Promise<number> {
   const stop = new AbortController()
   const peaks = new Peaks()
   try {
-    const attributes = [`s3.endpoint=${origin.url}`, 's3.region=us-east-1', 's3.forcePathStyle=true'].flatMap((one) => ['--attribute', one])
+    const attributes = [`s3.endpoint=${origin.url}`, 's3.region=us-east-1', 's3.forcePathStyle=true'].flatMap((one) => [
+      '--attribute',
+      one,
+    ])
     const secrets = ['s3.accessKeyId=benchmark', 's3.secretAccessKey=not-checked'].flatMap((one) => ['--secret', one])
     const created = await cluster.cli(['ns', 'create', name, `s3://${name}/`, ...attributes, ...secrets])
     if (created.code !== 0) throw new Error(created.stderr)
@@ -176,7 +193,9 @@ async function measure(origin: ListedOrigin, count: number): Promise<number> {
     const cliMs: number[] = []
     const startMs = performance.now()
     const options = { replication, activeJobs: 3000, batchSize: 0 }
-    const { loadId } = await client.jobMaster().submitLoad({ path: `/${name}`, requestKey: '', options }, { signal: never })
+    const { loadId } = await client
+      .jobMaster()
+      .submitLoad({ path: `/${name}`, requestKey: '', options }, { signal: never })
     const submittedMs = performance.now() - startMs
     const asking = repeat(stop.signal, 15_000, async () => {
       const askedMs = performance.now()
@@ -208,7 +227,9 @@ async function measure(origin: ListedOrigin, count: number): Promise<number> {
     console.log(`  redis: at most ${mib(peaks.of('redis'))}, ${peaks.of('redis keys')} keys`)
     console.log(`  job stat, the call: ${spread(latencies)}; the whole command: ${spread(cliMs)}`)
     const slowest = timeline.slow.toSorted((a, b) => b.tookMs - a.tookMs).slice(0, slowestMax)
-    console.log(`  slowest: ${slowest.map(({ tookMs, atMs }) => `${tookMs.toFixed(0)} ms at ${after(atMs)}`).join(', ')}`)
+    console.log(
+      `  slowest: ${slowest.map(({ tookMs, atMs }) => `${tookMs.toFixed(0)} ms at ${after(atMs)}`).join(', ')}`,
+    )
     console.log(`  job stat -v: ${listed.files} files in pages of 1000, ${spread(listed.latencies)}`)
     console.log(`  read back: ${wrong} of 200 wrong`)
     return seconds
@@ -227,7 +248,8 @@ try {
   const seconds: number[] = []
   for (const count of sizes) seconds.push(await measure(origin, count))
   const [first, last] = [seconds[0] ?? 0, seconds.at(-1) ?? 0]
-  if (sizes.length > 1) console.log(`${sizes.at(-1)} files took ${(last / first).toFixed(2)} times as long as ${sizes[0]}`)
+  if (sizes.length > 1)
+    console.log(`${sizes.at(-1)} files took ${(last / first).toFixed(2)} times as long as ${sizes[0]}`)
 } finally {
   await origin.stop()
   rmSync(scratch, { recursive: true, force: true })

@@ -1,6 +1,7 @@
-// Why: what reading a block as a file is worth to a client on the worker's host. How: a worker in a process of its own with
-// its real ports, and 1 GiB of blocks in it; this process reads all of them through the file reader, by the short circuit and
-// over the data port in turn, in one run; medians. Everything is in the page cache: what is measured is the way, not the disk.
+// Why: what reading a block as a file is worth to a client on the worker's host. How: a worker in a
+// process of its own with its real ports, and 1 GiB of blocks in it; this process reads all of them
+// through the file reader, by the short circuit and over the data port in turn, in one run;
+// medians. Everything is in the page cache: what is measured is the way, not the disk.
 //
 //   node scripts/bench/short-circuit.ts [--dir <folder>] [--mib 1024] [--block-mib 64] [--rounds 5]
 import { fork } from 'node:child_process'
@@ -42,7 +43,9 @@ const fileId = fileIdOf(1)
 const never = new AbortController().signal
 const host = '127.0.0.1'
 
-/** The worker's process: fills its directory, listens, tells its ports, and ends with its parent. */
+/**
+ * The worker's process: fills its directory, listens, tells its ports, and ends with its parent.
+ */
 async function work(folder: string): Promise<void> {
   const metrics = new MetricRegistry()
   const events = { added: () => undefined, removed: () => undefined }
@@ -61,12 +64,22 @@ async function work(folder: string): Promise<void> {
     }
     await store.put(header, bytes)
   }
-  const { service } = createWorkerService({ workerId: 'w', hostname: 'here', home: folder, store, clock: systemClock, metrics })
+  const { service } = createWorkerService({
+    workerId: 'w',
+    hostname: 'here',
+    home: folder,
+    store,
+    clock: systemClock,
+    metrics,
+  })
   const readStore = (): never => {
     throw new Error('nothing is read from a store here')
   }
   const listening = { host, port: 0, logger: silentLogger, clock: systemClock }
-  const data = await startDataServer({ ...listening, handlers: createDataHandlers({ store, metrics, clock: systemClock, readStore }) })
+  const data = await startDataServer({
+    ...listening,
+    handlers: createDataHandlers({ store, metrics, clock: systemClock, readStore }),
+  })
   const rpc = await startServer({ ...listening, services: [serving(WorkerServiceDefinition, service)] })
   process.send?.({ data: data.address, rpc: rpc.address })
   process.on('disconnect', () => process.exit(0))
@@ -84,7 +97,13 @@ async function measure(): Promise<void> {
       child.once('message', (message) => resolve(message as { data: string; rpc: string }))
       child.once('exit', (code) => reject(new Error(`the worker ended with ${code}`)))
     })
-    const worker = WorkerInfo.fromPartial({ workerId: 'w', hostname: 'here', rpcAddress: ports.rpc, dataAddress: ports.data, live: true })
+    const worker = WorkerInfo.fromPartial({
+      workerId: 'w',
+      hostname: 'here',
+      rpcAddress: ports.rpc,
+      dataAddress: ports.data,
+      live: true,
+    })
     const file = FileInfo.fromPartial({ fileId, path: '/n/k', length: blocks * blockBytes, blockSizeBytes: blockBytes })
     const opened = OpenFileResponse.fromPartial({
       file,
@@ -99,7 +118,10 @@ async function measure(): Promise<void> {
       clock: systemClock,
       logger: silentLogger,
     })
-    const master = { openFile: () => Promise.resolve(opened), refreshFile: () => Promise.reject(new Error('the file does not change')) }
+    const master = {
+      openFile: () => Promise.resolve(opened),
+      refreshFile: () => Promise.reject(new Error('the file does not change')),
+    }
     const rates: Record<'file' | 'port', number[]> = { file: [], port: [] }
     const cpuMs: Record<'file' | 'port', number[]> = { file: [], port: [] }
     for (let round = -1; round < Number(values.rounds); round += 1) {

@@ -1,8 +1,9 @@
-// Why: what segments are worth: small blocks in a file each against small blocks in segments, in one run on one disk. How:
-// rounds come in pairs, one of each kind, each in a fresh directory; the median of the pairs' ratios counts. Before each
-// round the disk writes out what earlier ones left (sync): else its bandwidth would be measured, by whoever comes later.
-// Then every second block of the last round in segments is freed, and the disk is looked at before and after. Directories
-// are deleted at the end only: ext4 is slow at creating files where many were just deleted.
+// Why: what segments are worth: small blocks in a file each against small blocks in segments, in
+// one run on one disk. How: rounds come in pairs, one of each kind, each in a fresh directory; the
+// median of the pairs' ratios counts. Before each round the disk writes out what earlier ones left
+// (sync): else its bandwidth would be measured, by whoever comes later. Then every second block of
+// the last round in segments is freed, and the disk is looked at before and after. Directories are
+// deleted at the end only: ext4 is slow at creating files where many were just deleted.
 //
 //   node scripts/bench/small-blocks.ts [--dir <folder>] [--blocks 20000] [--bytes 16384] [--rounds 3] [--lanes 64]
 import { execFileSync } from 'node:child_process'
@@ -119,7 +120,9 @@ async function freeHalf({ store, path }: Round): Promise<void> {
     after = now
   }
   const liveBytes = store.usage()[0]?.usedBytes ?? 0
-  console.log(`freed ${Math.floor(blocks / 2)} of ${blocks} blocks in ${freedMs.toFixed(0)} ms (compaction goes on behind)`)
+  console.log(
+    `freed ${Math.floor(blocks / 2)} of ${blocks} blocks in ${freedMs.toFixed(0)} ms (compaction goes on behind)`,
+  )
   console.log(`on disk: ${mebibytes(before)} before, ${mebibytes(after)} after; blocks left: ${mebibytes(liveBytes)}`)
   const sample = await store.open(2 ** 20)
   if (!bytes.equals(await sample.read(0, blockBytes, never))) throw new Error('a block that is left has wrong bytes')
@@ -141,10 +144,14 @@ async function main(): Promise<void> {
       }
     }
     const pairs = rounds.files.map(({ wallMs }, index) => wallMs / (rounds.segments[index]?.wallMs ?? Number.NaN))
-    const [files, segments] = (['files', 'segments'] as const).map((kind) => median(rounds[kind].map(({ wallMs }) => perSecond(wallMs))))
+    const [files, segments] = (['files', 'segments'] as const).map((kind) =>
+      median(rounds[kind].map(({ wallMs }) => perSecond(wallMs))),
+    )
     const ratio = median(pairs)
     console.log(`medians: files ${files?.toFixed(0)}/s, segments ${segments?.toFixed(0)}/s`)
-    console.log(`segments/files: ${pairs.map((pair) => pair.toFixed(2)).join(', ')}; median ${ratio.toFixed(2)}, wanted at least 3`)
+    console.log(
+      `segments/files: ${pairs.map((pair) => pair.toFixed(2)).join(', ')}; median ${ratio.toFixed(2)}, wanted at least 3`,
+    )
     const last = rounds.segments.at(-1)
     if (last !== undefined) await freeHalf(last)
     for (const { store } of [...rounds.files, ...rounds.segments]) await store.close()

@@ -1,5 +1,6 @@
-// Why: ten million objects to list, without a store that holds them. How: trees of a thousand objects a directory whose keys
-// follow from their numbers, so that any page of any listing is made from its position alone.
+// Why: ten million objects to list, without a store that holds them. How: trees of a thousand
+// objects a directory whose keys follow from their numbers, so that any page of any listing is made
+// from its position alone.
 import { SkeinError } from '../../src/base/errors.ts'
 import type { ListPage, ListRequest, ObjectInfo, UnderFileSystem } from '../../src/ufs/under-file-system.ts'
 
@@ -51,7 +52,8 @@ export class SyntheticListing implements UnderFileSystem {
   async stat(key: string): Promise<ObjectInfo> {
     const [tree = '', , name = ''] = key.split('/')
     const index = Number(name.slice('object-'.length, -'.jpg'.length))
-    if (!(index < (this.trees.get(tree) ?? 0)) || objectKey(tree, index) !== key) throw new SkeinError('not_found', `no object ${key}`)
+    if (!(index < (this.trees.get(tree) ?? 0)) || objectKey(tree, index) !== key)
+      throw new SkeinError('not_found', `no object ${key}`)
     return objectOf(tree, index)
   }
 
@@ -65,7 +67,11 @@ export class SyntheticListing implements UnderFileSystem {
     const objects: ObjectInfo[] = []
     for (let index = from; index < end && objects.length < limit; index += 1) objects.push(objectOf(tree, index))
     const last = objects.at(-1)
-    return { objects, prefixes: [], next: from + limit < end && last !== undefined ? { key: last.key, token: undefined } : undefined }
+    return {
+      objects,
+      prefixes: [],
+      next: from + limit < end && last !== undefined ? { key: last.key, token: undefined } : undefined,
+    }
   }
 
   // eslint-disable-next-line require-yield

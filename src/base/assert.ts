@@ -5,7 +5,9 @@ export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(`assertion failed: ${message}`)
 }
 
-/** For the default branch of a switch over a union: a compile error when a member is not handled. */
+/**
+ * For the default branch of a switch over a union: a compile error when a member is not handled.
+ */
 export function assertNever(value: never): never {
   throw new Error(`assertion failed: unexpected value ${JSON.stringify(value)}`)
 }

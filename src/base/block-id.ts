@@ -1,7 +1,7 @@
-// Why: a block's name must tell its file and its place without a look-up, and fit a JavaScript safe integer (2^53).
-// How: 33 bits of container (a version of a file) and 20 bits of index, the layout of Alluxio and GooseFS with other
-// widths. The file itself has the index of all ones. A file whose content changes gets a new container, so a block id
-// names one version of some bytes for ever.
+// Why: a block's name must tell its file and its place without a look-up, and fit a JavaScript safe
+// integer (2^53). How: 33 bits of container (a version of a file) and 20 bits of index, the layout
+// of Alluxio and GooseFS with other widths. The file itself has the index of all ones. A file whose
+// content changes gets a new container, so a block id names one version of some bytes for ever.
 import { assert } from './assert.ts'
 
 const indexSpan = 2 ** 20
@@ -44,7 +44,8 @@ export function blockLength(length: number, blockSizeBytes: number, index: numbe
 /** Why a file cannot be so long in blocks of this size; undefined when it can. */
 export function sizeProblem(length: number, blockSizeBytes: number): string | undefined {
   if (!Number.isSafeInteger(length) || length < 0) return `a length of ${length} bytes is not possible`
-  if (!Number.isSafeInteger(blockSizeBytes) || blockSizeBytes < 1) return `blocks of ${blockSizeBytes} bytes are not possible`
+  if (!Number.isSafeInteger(blockSizeBytes) || blockSizeBytes < 1)
+    return `blocks of ${blockSizeBytes} bytes are not possible`
   const blocks = blockCount(length, blockSizeBytes)
   return blocks > blocksPerFileMax ? `it has ${blocks} blocks, ${blocksPerFileMax} at most` : undefined
 }

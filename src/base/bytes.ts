@@ -1,4 +1,5 @@
-// Why: every size a person writes or reads goes through here. How: units are powers of 1024, as in GooseFS.
+// Why: every size a person writes or reads goes through here. How: units are powers of 1024, as in
+// GooseFS.
 import { SkeinError } from './errors.ts'
 
 const unitBytes: Readonly<Record<string, number>> = {
@@ -18,7 +19,8 @@ const unitBytes: Readonly<Record<string, number>> = {
 const sizePattern = /^(\d+(?:\.\d+)?)\s*([A-Za-z]{0,3})$/
 
 /**
- * `128MB`, `1.5 gb`, `4096` -> bytes (units are powers of 1024; `KiB`-style names are read as the same).
+ * `128MB`, `1.5 gb`, `4096` -> bytes (units are powers of 1024; `KiB`-style names are read as the
+ * same).
  * @throws SkeinError invalid_argument when the text is no size, is negative or is above 2^53.
  */
 export function parseBytes(text: string): number {
@@ -26,14 +28,18 @@ export function parseBytes(text: string): number {
   const unit = match === null ? undefined : unitBytes[(match[2] ?? '').toUpperCase().replace('IB', 'B')]
   const bytes = unit === undefined ? Number.NaN : Math.round(Number(match?.[1]) * unit)
   if (!Number.isSafeInteger(bytes)) {
-    throw new SkeinError('invalid_argument', `'${text}' is not a size: write a number with B, KB, MB, GB or TB, such as 128MB`)
+    throw new SkeinError(
+      'invalid_argument',
+      `'${text}' is not a size: write a number with B, KB, MB, GB or TB, such as 128MB`,
+    )
   }
   return bytes
 }
 
 /**
- * Bytes as GooseFS prints them: `0B`, `14B`, `12.00MB`, `1500.00GB`. A value goes up a unit only when it is above
- * five of the next one (Alluxio's FormatUtils.getSizeFromBytes), which is why 1500 GB is not 1.46 TB.
+ * Bytes as GooseFS prints them: `0B`, `14B`, `12.00MB`, `1500.00GB`. A value goes up a unit only
+ * when it is above five of the next one (Alluxio's FormatUtils.getSizeFromBytes), which is why 1500
+ * GB is not 1.46 TB.
  */
 export function formatBytes(bytes: number): string {
   const units = ['KB', 'MB', 'GB', 'TB', 'PB']

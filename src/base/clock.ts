@@ -1,4 +1,5 @@
-// Why: the only file that touches Date.now, timers and Math.random, so that tests can hold time still and replay chance.
+// Why: the only file that touches Date.now, timers and Math.random, so that tests can hold time
+// still and replay chance.
 import { SkeinError, toSkeinError } from './errors.ts'
 
 export interface Clock {
@@ -6,9 +7,15 @@ export interface Clock {
   nowMs(): number
   /** Milliseconds from an arbitrary start, never going back. For timeouts, rates and leases. */
   monotonicMs(): number
-  /** Resolves after `ms`. @throws the signal's reason as a SkeinError (`cancelled`) once it is aborted. */
+  /**
+   * Resolves after `ms`. @throws the signal's reason as a SkeinError (`cancelled`) once it is
+   * aborted.
+   */
   sleep(ms: number, signal: AbortSignal): Promise<void>
-  /** Runs `task` once after `ms` unless the returned function is called first. The timer does not hold the process open. */
+  /**
+   * Runs `task` once after `ms` unless the returned function is called first. The timer does not
+   * hold the process open.
+   */
   schedule(ms: number, task: () => void): () => void
 }
 
@@ -54,7 +61,10 @@ export function seededRandom(seed: number): Random {
   }
 }
 
-/** The reason of an aborted signal as a SkeinError (code `cancelled` unless the reason is a SkeinError itself). */
+/**
+ * The reason of an aborted signal as a SkeinError (code `cancelled` unless the reason is a
+ * SkeinError itself).
+ */
 export function abortReason(signal: AbortSignal): SkeinError {
   return toSkeinError(signal.reason ?? new SkeinError('cancelled', 'the operation was cancelled'))
 }

@@ -1,6 +1,7 @@
-// Why: COS says the CRC-64 of each object, and what is cached is held against it. How: CRC-64/XZ (the ECMA-182 polynomial,
-// reflected; the check value of `123456789` is 995dc9bbdf1939fa), in two 32-bit halves, because a BigInt a byte is fifty
-// times slower; eight tables, so that eight bytes cost eight look-ups that do not wait for each other.
+// Why: COS says the CRC-64 of each object, and what is cached is held against it. How: CRC-64/XZ
+// (the ECMA-182 polynomial, reflected; the check value of `123456789` is 995dc9bbdf1939fa), in two
+// 32-bit halves, because a BigInt a byte is fifty times slower; eight tables, so that eight bytes
+// cost eight look-ups that do not wait for each other.
 
 const polynomialHigh = 0xc96c5795
 const polynomialLow = 0xd7870f42
@@ -16,9 +17,17 @@ export class Crc64 {
     let low = this.#low
     let at = 0
     for (const end = bytes.length - 7; at < end; at += 8) {
-      const a = low ^ (byte(bytes, at) | (byte(bytes, at + 1) << 8) | (byte(bytes, at + 2) << 16) | (byte(bytes, at + 3) << 24))
-      const b = high ^ (byte(bytes, at + 4) | (byte(bytes, at + 5) << 8) | (byte(bytes, at + 6) << 16) | (byte(bytes, at + 7) << 24))
-      const [i0, i1, i2, i3] = [1792 + (a & 255), 1536 + ((a >>> 8) & 255), 1280 + ((a >>> 16) & 255), 1024 + (a >>> 24)]
+      const a =
+        low ^ (byte(bytes, at) | (byte(bytes, at + 1) << 8) | (byte(bytes, at + 2) << 16) | (byte(bytes, at + 3) << 24))
+      const b =
+        high ^
+        (byte(bytes, at + 4) | (byte(bytes, at + 5) << 8) | (byte(bytes, at + 6) << 16) | (byte(bytes, at + 7) << 24))
+      const [i0, i1, i2, i3] = [
+        1792 + (a & 255),
+        1536 + ((a >>> 8) & 255),
+        1280 + ((a >>> 16) & 255),
+        1024 + (a >>> 24),
+      ]
       const [i4, i5, i6, i7] = [768 + (b & 255), 512 + ((b >>> 8) & 255), 256 + ((b >>> 16) & 255), b >>> 24]
       high = word(highs, i0) ^ word(highs, i1) ^ word(highs, i2) ^ word(highs, i3)
       high ^= word(highs, i4) ^ word(highs, i5) ^ word(highs, i6) ^ word(highs, i7)

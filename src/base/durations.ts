@@ -1,4 +1,5 @@
-// Why: every duration a person writes or reads goes through here. How: a bare number is milliseconds, as in GooseFS.
+// Why: every duration a person writes or reads goes through here. How: a bare number is
+// milliseconds, as in GooseFS.
 import { SkeinError } from './errors.ts'
 
 const unitMs: Readonly<Record<string, number>> = {
@@ -25,7 +26,10 @@ export function parseDuration(text: string): number {
   const unit = match === null ? undefined : (unitMs[name] ?? unitMs[name.replace(/s$/, '')])
   const ms = unit === undefined ? Number.NaN : Math.round(Number(match?.[1]) * unit)
   if (!Number.isSafeInteger(ms)) {
-    throw new SkeinError('invalid_argument', `'${text}' is not a duration: write a number with ms, s, m, h or d, such as 10m`)
+    throw new SkeinError(
+      'invalid_argument',
+      `'${text}' is not a duration: write a number with ms, s, m, h or d, such as 10m`,
+    )
   }
   return ms
 }

@@ -1,6 +1,7 @@
-// Why: one error class for the whole house, so that one mapping to gRPC status, one retry rule and one
-// exit-code rule are enough. How: a closed set of codes (the names of gRPC's), a machine-readable `reason`
-// for the cases that callers tell apart, and `retryable` decided where the error is made.
+// Why: one error class for the whole house, so that one mapping to gRPC status, one retry rule and
+// one exit-code rule are enough. How: a closed set of codes (the names of gRPC's), a
+// machine-readable `reason` for the cases that callers tell apart, and `retryable` decided where
+// the error is made.
 
 /** The closed set of error codes; each has exactly one gRPC status (wire/status.ts). */
 export const errorCodes = [
@@ -24,14 +25,20 @@ export type ErrorCode = (typeof errorCodes)[number]
 export interface SkeinErrorOptions {
   /** A stable word that callers may test, such as `object_changed` or `no_capacity`. */
   readonly reason?: string | undefined
-  /** Whether the same call may succeed later. Default: true for `unavailable`, `deadline_exceeded`, `aborted`. */
+  /**
+   * Whether the same call may succeed later. Default: true for `unavailable`, `deadline_exceeded`,
+   * `aborted`.
+   */
   readonly retryable?: boolean | undefined
   readonly cause?: unknown
 }
 
 const retryableByDefault: ReadonlySet<ErrorCode> = new Set(['unavailable', 'deadline_exceeded', 'aborted'])
 
-/** The only error class thrown on purpose. `message` is one line that says what is wrong and what to do. */
+/**
+ * The only error class thrown on purpose. `message` is one line that says what is wrong and what to
+ * do.
+ */
 export class SkeinError extends Error {
   override readonly name = 'SkeinError'
   readonly code: ErrorCode
@@ -46,7 +53,10 @@ export class SkeinError extends Error {
   }
 }
 
-/** Any thrown value as a SkeinError: itself, `cancelled` for an AbortError, else `internal` with the value as cause. */
+/**
+ * Any thrown value as a SkeinError: itself, `cancelled` for an AbortError, else `internal` with the
+ * value as cause.
+ */
 export function toSkeinError(thrown: unknown): SkeinError {
   if (thrown instanceof SkeinError) return thrown
   if (thrown instanceof Error) {

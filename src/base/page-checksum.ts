@@ -1,6 +1,6 @@
-// Why: block bytes are checked in pieces small enough for a range read to verify only what it touches.
-// How: CRC-32 (zlib's) of each 1 MiB page, computed while the bytes stream by. Writers in other processes
-// (short circuit) and the store share this one definition.
+// Why: block bytes are checked in pieces small enough for a range read to verify only what it
+// touches. How: CRC-32 (zlib's) of each 1 MiB page, computed while the bytes stream by. Writers in
+// other processes (short circuit) and the store share this one definition.
 import { crc32 } from 'node:zlib'
 
 /** Bytes a page checksum covers; the last page of a block is shorter. */

@@ -1,12 +1,15 @@
-// Why: one meaning of `/ns/dir/file` for the command line, the master and the job master. How: a path is a namespace
-// and an object key; the key is kept as the store spells it (case, `%`, `+`, blanks, empty segments), so that every
-// object that a store can hold has a path, except keys with NUL, `.` or `..` segments, which are refused.
+// Why: one meaning of `/ns/dir/file` for the command line, the master and the job master. How: a
+// path is a namespace and an object key; the key is kept as the store spells it (case, `%`, `+`,
+// blanks, empty segments), so that every object that a store can hold has a path, except keys with
+// NUL, `.` or `..` segments, which are refused.
 import { SkeinError } from './errors.ts'
 
 export interface NamespacePath {
   /** Empty for the root `/`. */
   readonly namespace: string
-  /** The object key below the namespace's prefix; empty for the namespace itself; may end in `/`. */
+  /**
+   * The object key below the namespace's prefix; empty for the namespace itself; may end in `/`.
+   */
   readonly key: string
 }
 
@@ -34,12 +37,14 @@ export function checkNamespaceName(name: string): void {
 }
 
 /**
- * Reads `/ns/key` and `gfs://host:port/ns/key` (the authority is ignored here). Nothing is decoded or normalised.
+ * Reads `/ns/key` and `gfs://host:port/ns/key` (the authority is ignored here). Nothing is decoded
+ * or normalised.
  * @throws SkeinError invalid_argument when it is no absolute path or holds a refused segment.
  */
 export function parsePath(text: string): NamespacePath {
   const path = text.replace(/^(?:gfs|goosefs|skein):\/\/[^/]*(?=\/|$)/, '') || '/'
-  if (!path.startsWith('/')) throw new SkeinError('invalid_argument', `'${text}' is not a path: write /namespace/dir/file`)
+  if (!path.startsWith('/'))
+    throw new SkeinError('invalid_argument', `'${text}' is not a path: write /namespace/dir/file`)
   const slash = path.indexOf('/', 1)
   const namespace = slash < 0 ? path.slice(1) : path.slice(1, slash)
   const key = slash < 0 ? '' : path.slice(slash + 1)
@@ -59,19 +64,25 @@ export function formatPath(path: NamespacePath): string {
 }
 
 /**
- * The names of a key's inodes from the namespace's root down. A directory's name ends in `/`, so that the object `a`
- * and the directory `a/` live side by side, and the names joined are the key. `a//b` -> `a/`, `/`, `b`.
+ * The names of a key's inodes from the namespace's root down. A directory's name ends in `/`, so
+ * that the object `a` and the directory `a/` live side by side, and the names joined are the key.
+ * `a//b` -> `a/`, `/`, `b`.
  */
 function keyPieces(key: string): string[] {
   return key.match(/[^/]*\/|[^/]+$/g) ?? []
 }
 
-/** The inode names of a directory's key (empty or ending in `/`, which is added when it is missing). */
+/**
+ * The inode names of a directory's key (empty or ending in `/`, which is added when it is missing).
+ */
 export function directoryNames(key: string): string[] {
   return keyPieces(key === '' || key.endsWith('/') ? key : `${key}/`)
 }
 
-/** The inode names of a file's key. An object `a/` with bytes in it is the file `` (no name) in the directory `a/`. */
+/**
+ * The inode names of a file's key. An object `a/` with bytes in it is the file `` (no name) in the
+ * directory `a/`.
+ */
 export function fileNames(key: string): string[] {
   return key.endsWith('/') ? [...keyPieces(key), ''] : keyPieces(key)
 }

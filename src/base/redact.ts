@@ -1,7 +1,7 @@
-// Why: a secret must not come back in a message, whoever wrote it, and a message must stay readable when a secret is short or
-// looks like a word. How: every usual spelling of a secret is searched for, as a whole word where it is short; what is shorter
-// than a word is no secret that could be told from the text. No pattern is built of secrets, so their length costs nothing.
-// Pure.
+// Why: a secret must not come back in a message, whoever wrote it, and a message must stay readable
+// when a secret is short or looks like a word. How: every usual spelling of a secret is searched
+// for, as a whole word where it is short; what is shorter than a word is no secret that could be
+// told from the text. No pattern is built of secrets, so their length costs nothing. Pure.
 
 /** Shorter secrets are not searched for: their letters are in every message. */
 export const redactedLengthMin = 4
@@ -21,7 +21,8 @@ export function redactSecrets(text: string, secrets: readonly string[]): string 
     const from = spans[index]?.from ?? 0
     let to = spans[index]?.to ?? 0
     // Spellings that overlap go as a whole.
-    for (index += 1; index < spans.length && (spans[index]?.from ?? to) < to; index += 1) to = Math.max(to, spans[index]?.to ?? 0)
+    for (index += 1; index < spans.length && (spans[index]?.from ?? to) < to; index += 1)
+      to = Math.max(to, spans[index]?.to ?? 0)
     if (kept.some((span) => from >= span.from && to <= span.to)) continue
     redacted += text.slice(at, from) + mark
     at = to

@@ -1,4 +1,5 @@
-// Why: figures of many workers or many pages are added up, and a sum beyond 2^53 is a number that no answer can carry.
+// Why: figures of many workers or many pages are added up, and a sum beyond 2^53 is a number that
+// no answer can carry.
 
 /** The sum, or the largest whole number that can be told. What is no number counts as nothing. */
 export function safeSum(...values: readonly number[]): number {

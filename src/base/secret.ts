@@ -1,5 +1,6 @@
-// Why: a secret that gets into a log, an error or a JSON document by accident must not be readable there.
-// How: the value sits in a private field, and every way of printing the object says the same fixed word.
+// Why: a secret that gets into a log, an error or a JSON document by accident must not be readable
+// there. How: the value sits in a private field, and every way of printing the object says the same
+// fixed word.
 
 /** No store has longer ones; session tokens have some 2 KiB. */
 export const secretBytesMax = 16 * 1024

@@ -1,7 +1,9 @@
-// Why: what comes from outside, or goes into a journal, is checked before it is used: by one set of small checks, so that every
-// limit is a number in a table and every refusal names its field. Written by hand, because a page of a listing is a thousand objects
-// and is checked while nothing else goes on. How: a check gives undefined for what fits, else the end of a sentence that begins
-// with the field's name: ` is longer than 200 bytes`, `[3].key has a NUL character`. Nothing is built where all is well.
+// Why: what comes from outside, or goes into a journal, is checked before it is used: by one set of
+// small checks, so that every limit is a number in a table and every refusal names its field.
+// Written by hand, because a page of a listing is a thousand objects and is checked while nothing
+// else goes on. How: a check gives undefined for what fits, else the end of a sentence that begins
+// with the field's name: ` is longer than 200 bytes`, `[3].key has a NUL character`. Nothing is
+// built where all is well.
 
 /** What is wrong with a value; undefined when it fits. */
 export type Check = (value: unknown) => string | undefined
@@ -26,7 +28,10 @@ export function text(bytesMax: number, { min = 0, loose = false }: TextLimits = 
   }
 }
 
-/** A whole number of this range; both ends belong to it. -0 is none: as a key it is another one than 0. */
+/**
+ * A whole number of this range; both ends belong to it. -0 is none: as a key it is another one than
+ * 0.
+ */
 export function whole(min = 0, max = Number.MAX_SAFE_INTEGER): Check {
   return (value) => {
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) return ' is not a whole number'
@@ -73,7 +78,10 @@ export function list(item: Check, max: number): Check {
   }
 }
 
-/** By name: at most so many entries. `__proto__` is no name, since not every form of the map would keep it. */
+/**
+ * By name: at most so many entries. `__proto__` is no name, since not every form of the map would
+ * keep it.
+ */
 export function map(name: Check, item: Check, max: number): Check {
   return (value) => {
     if (!isPlain(value)) return ' is not a map'
@@ -88,8 +96,8 @@ export function map(name: Check, item: Check, max: number): Check {
 }
 
 /**
- * An object with these fields, each of them checked. Others are not looked at: whoever wrote it may be newer.
- * `T` makes the compiler see to it that every field of a type has its check.
+ * An object with these fields, each of them checked. Others are not looked at: whoever wrote it may
+ * be newer. `T` makes the compiler see to it that every field of a type has its check.
  */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters
 export function record<T extends object>(checks: { readonly [Field in keyof T]-?: Check }): Check {
@@ -117,7 +125,10 @@ export function both(first: Check, ...others: readonly Check[]): Check {
   }
 }
 
-/** Data of any shape, made of so many values at most: texts, finite numbers, lists and maps, `depthMax` deep. */
+/**
+ * Data of any shape, made of so many values at most: texts, finite numbers, lists and maps,
+ * `depthMax` deep.
+ */
 export function plain(valuesMax: number, textBytesMax: number, depthMax = 6): Check {
   const isText = text(textBytesMax)
   return (root) => {

@@ -1,4 +1,5 @@
-// Why: the version that reports name is the package's own, and that of the command line also says what it was built from.
+// Why: the version that reports name is the package's own, and that of the command line also says
+// what it was built from.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 

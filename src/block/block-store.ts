@@ -26,13 +26,16 @@ export interface BlockHeader {
   /** In the file. */
   readonly offset: number
   /**
-   * These bytes exist nowhere else: they are on the disk, not only on their way to it, when commit returns, and the block
-   * is never deleted to make room. Kept with the block until `release`.
+   * These bytes exist nowhere else: they are on the disk, not only on their way to it, when commit
+   * returns, and the block is never deleted to make room. Kept with the block until `release`.
    */
   readonly durable?: boolean | undefined
 }
 
-/** What is kept in memory of each block, for a worker has millions. The names are in its file, and said by its reader. */
+/**
+ * What is kept in memory of each block, for a worker has millions. The names are in its file, and
+ * said by its reader.
+ */
 export interface KeptBlock {
   readonly blockId: number
   readonly length: number
@@ -47,32 +50,41 @@ export interface DirectoryUsage {
   readonly quotaBytes: number
   /** Reserved bytes included. Never above the quota. */
   readonly usedBytes: number
-  /** `unstable`: its blocks are read, none is written. `down`: its blocks were reported lost. See disk-health.ts. */
+  /**
+   * `unstable`: its blocks are read, none is written. `down`: its blocks were reported lost. See
+   * disk-health.ts.
+   */
   readonly state: DirectoryState
 }
 
 export type DirectoryState = 'normal' | 'unstable' | 'down'
 
-/** A block being written. Exactly one of commit and abort ends it; abort after either does nothing. */
+/**
+ * A block being written. Exactly one of commit and abort ends it; abort after either does nothing.
+ */
 export interface BlockReservation {
   readonly id: string
   readonly header: BlockHeader
   /** The temporary file, for a writer in another process that shares the disk. */
   readonly path: string
   /**
-   * Appends; one call at a time. The store keeps the chunk until `settledBytes` are past it, or commit or abort has
-   * resolved: until then the caller must not change it.
-   * @throws SkeinError resource_exhausted (disk full), unavailable (disk fault), invalid_argument (more bytes than reserved);
-   * the reservation is aborted by then
+   * Appends; one call at a time. The store keeps the chunk until `settledBytes` are past it, or
+   * commit or abort has resolved: until then the caller must not change it.
+   * @throws SkeinError resource_exhausted (disk full), unavailable (disk fault), invalid_argument
+   *   (more bytes than reserved); the reservation is aborted by then
    */
   write(chunk: Uint8Array): Promise<void>
   /**
-   * Makes the block visible. `checksums` when somebody else wrote the file: one CRC-32 per page (base/page-checksum.ts).
+   * Makes the block visible. `checksums` when somebody else wrote the file: one CRC-32 per page
+   * (base/page-checksum.ts).
    * @throws SkeinError data_loss when the bytes are not all there; the reservation is then aborted.
    */
   commit(checksums?: readonly number[]): Promise<void>
   abort(): Promise<void>
-  /** Bytes, from the block's beginning, that the store has no more use for. None: all are kept to the end. */
+  /**
+   * Bytes, from the block's beginning, that the store has no more use for. None: all are kept to
+   * the end.
+   */
   readonly settledBytes?: number | undefined
   /** Bytes that the writer has written so far, here or into the file itself. None: not known. */
   written?(): Promise<number>
@@ -80,11 +92,17 @@ export interface BlockReservation {
   readonly ended: boolean
 }
 
-/** Where a block lies on the disk, for a reader in another process that shares it; see located-block.ts. */
+/**
+ * Where a block lies on the disk, for a reader in another process that shares it; see
+ * located-block.ts.
+ */
 export interface BlockPlace {
   readonly path: string
   readonly dataOffset: number
-  /** What says what the block is: a footer (block-file.ts) behind the data, or a record's head (segment-record.ts) before it. */
+  /**
+   * What says what the block is: a footer (block-file.ts) behind the data, or a record's head
+   * (segment-record.ts) before it.
+   */
   readonly headOffset: number
   readonly headBytes: number
 }
@@ -95,17 +113,25 @@ export interface BlockReader {
   /** Where the block was when it was opened; undefined: in no file. */
   readonly place?: BlockPlace | undefined
   /**
-   * Verified bytes, in memory of `pieces` where that is given and can be; the caller gives them back to it.
-   * @throws SkeinError data_loss when a page does not match its checksum: the block is dropped by then.
+   * Verified bytes, in memory of `pieces` where that is given and can be; the caller gives them
+   * back to it.
+   * @throws SkeinError data_loss when a page does not match its checksum: the block is dropped by
+   *   then.
    */
   read(offset: number, length: number, signal: AbortSignal, pieces?: PiecePool): Promise<Uint8Array>
   close(): Promise<void>
 }
 
 export interface WriteHints {
-  /** Blocks that can be read again may be deleted to make room. Default: false. Stores without tiers delete nothing. */
+  /**
+   * Blocks that can be read again may be deleted to make room. Default: false. Stores without tiers
+   * delete nothing.
+   */
   readonly evict?: boolean
-  /** The load that writes the block: while it runs (setRunningLoads), the block is not deleted to make room. Kept in memory only. */
+  /**
+   * The load that writes the block: while it runs (setRunningLoads), the block is not deleted to
+   * make room. Kept in memory only.
+   */
   readonly loadId?: string | undefined
 }
 
@@ -124,7 +150,10 @@ export interface BlockStore {
    * resource_exhausted with reason `no_capacity` (the message says how many bytes are missing).
    */
   reserve(header: BlockHeader, hints?: WriteHints): Promise<BlockReservation>
-  /** reserve, write and commit of a block at once; `bytes` must stay as they are until it resolves. Same errors. */
+  /**
+   * reserve, write and commit of a block at once; `bytes` must stay as they are until it resolves.
+   * Same errors.
+   */
   put(header: BlockHeader, bytes: Uint8Array, hints?: WriteHints): Promise<void>
   /** @throws SkeinError not_found; data_loss when its file is torn (it is dropped by then) */
   open(blockId: number): Promise<BlockReader>
@@ -133,16 +162,20 @@ export interface BlockStore {
   isInMemory?(blockId: number): boolean
   /** Removes a block; false when there was none. */
   free(blockId: number): Promise<boolean>
-  /** A durable block is a usual one from now on, also after a restart. Others, and blocks that are not there: nothing happens. */
+  /**
+   * A durable block is a usual one from now on, also after a restart. Others, and blocks that are
+   * not there: nothing happens.
+   */
   release(blockId: number): Promise<void>
   /**
-   * A pinned block is neither moved nor deleted to make room; free and corruption take it all the same. May be said before
-   * the block is there; kept in memory only. Stores without tiers need not know.
+   * A pinned block is neither moved nor deleted to make room; free and corruption take it all the
+   * same. May be said before the block is there; kept in memory only. Stores without tiers need not
+   * know.
    */
   setPinned(blockId: number, pinned: boolean): void
   /**
-   * The loads that run; undefined, as at the start: not known, all are taken to run. Of loads `L<before>` and later ones nothing is
-   * said. Stores without tiers need not know.
+   * The loads that run; undefined, as at the start: not known, all are taken to run. Of loads
+   * `L<before>` and later ones nothing is said. Stores without tiers need not know.
    */
   setRunningLoads(loadIds: Iterable<string> | undefined, before?: number): void
   /** Durable blocks are listed as such. */

@@ -1,4 +1,5 @@
-// Why: the parts of the cache master's service share the same few things; they get them as one typed value.
+// Why: the parts of the cache master's service share the same few things; they get them as one
+// typed value.
 import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { BlockMap } from '../meta/block-map.ts'
@@ -29,13 +30,19 @@ export interface MasterOptions {
   readonly version: string
   readonly webPort: number
   readonly rpcPort: number
-  /** `host:port` where clients reach this master; asked when needed, since the port may be picked late. */
+  /**
+   * `host:port` where clients reach this master; asked when needed, since the port may be picked
+   * late.
+   */
   readonly address: () => string
   /** A checkpoint is made after so many commands or bytes of them. */
   readonly checkpointEntries: number
   readonly checkpointBytes: number
   readonly replication?: Partial<ReplicationOptions> | undefined
-  /** How long a role may go by a namespace's definition without asking again. Default: definition-holders.ts. */
+  /**
+   * How long a role may go by a namespace's definition without asking again. Default:
+   * definition-holders.ts.
+   */
   readonly definitionLeaseMs?: number | undefined
   /** How long a write to a store that was cut off may still arrive. Default: cut-off-writes.ts. */
   readonly cutOffWriteMs?: number | undefined
@@ -61,7 +68,8 @@ export interface MasterContext {
 /** @throws SkeinError not_found when there is no namespace of this name */
 export function namespaceNamed(context: MasterContext, name: string): NamespaceRecord {
   const record = namespaceByName(context.tables, name)
-  if (record === undefined) throw new SkeinError('not_found', `namespace '/${name}' does not exist: 'skein ns ls' names those there are`)
+  if (record === undefined)
+    throw new SkeinError('not_found', `namespace '/${name}' does not exist: 'skein ns ls' names those there are`)
   return record
 }
 

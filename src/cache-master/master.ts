@@ -1,5 +1,6 @@
-// Why: the cache master as one thing: what it is given, what it serves, how it starts and ends. How: the state is opened
-// and brought up to the journal, then the parts are put together behind the generated service.
+// Why: the cache master as one thing: what it is given, what it serves, how it starts and ends.
+// How: the state is opened and brought up to the journal, then the parts are put together behind
+// the generated service.
 import { randomUUID } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
@@ -20,7 +21,11 @@ import { namespaceById } from '../meta/resolve-path.ts'
 import { detachedParentId } from '../meta/meta-tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import { type DecommissionRequest, type DecommissionResponse, LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
+import {
+  type DecommissionRequest,
+  type DecommissionResponse,
+  LifecycleServiceDefinition,
+} from '../wire/generated/lifecycle.ts'
 import { MasterServiceDefinition } from '../wire/generated/master.ts'
 import { limited } from '../wire/limits/all-limits.ts'
 import type { Service } from '../wire/service.ts'
@@ -60,7 +65,9 @@ export interface CacheMasterDependencies {
   readonly home: string
   /** Seals the namespaces' secrets; default `<home>/master/secret.key`. */
   readonly secretKeyFile?: string
-  /** What the key does not open is marked as lost, in place of a refused start (lost-secrets.ts). */
+  /**
+   * What the key does not open is marked as lost, in place of a refused start (lost-secrets.ts).
+   */
   readonly isSecretKeyLost?: boolean
   /** The caller closes it, after this. */
   readonly journal: Journal
@@ -84,9 +91,14 @@ export interface CacheMaster {
   readonly lifecycle: Service<typeof LifecycleServiceDefinition>
   /** As `lifecycle.decommission`. */
   decommission(request: DecommissionRequest): Promise<DecommissionResponse>
-  /** Aborts, with the reason, when changes can no longer be made and the process should be started again. */
+  /**
+   * Aborts, with the reason, when changes can no longer be made and the process should be started
+   * again.
+   */
   readonly stopped: AbortSignal
-  /** Watches the workers and finishes what a restart interrupted, until the signal aborts or close. */
+  /**
+   * Watches the workers and finishes what a restart interrupted, until the signal aborts or close.
+   */
   start(signal: AbortSignal): void
   close(): Promise<void>
 }
@@ -125,10 +137,20 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
   const workers = new WorkerRegistry({
     ...{ blocks, blockCount: countOf, clock, logger, workerLostMs: options.workerLostMs, isDecommissioning },
     stoodStillMs: () => standstill.totalMs,
-    wasDeleted: (fileId) => tables.inode(fileId) === undefined && identity.gaveOut(containerOf(fileId), tables.counter('containers')),
+    wasDeleted: (fileId) =>
+      tables.inode(fileId) === undefined && identity.gaveOut(containerOf(fileId), tables.counter('containers')),
   })
   const { random = systemRandom } = deps
-  const replication = new ReplicationChecker({ tables, blocks, workers, clock, random, logger, metrics, options: options.replication })
+  const replication = new ReplicationChecker({
+    tables,
+    blocks,
+    workers,
+    clock,
+    random,
+    logger,
+    metrics,
+    options: options.replication,
+  })
   workers.watch(replication)
   const notices = new BlockNotices(tables, blocks)
   const replaced = new DelayedDrops(clock, replacedReadableMs, (fileId) => workers.dropFile(fileId))
@@ -153,12 +175,15 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       checkpointBytes: options.checkpointBytes,
     })
     const { isSecretKeyLost = false } = deps
-    const sealing = await SecretSealing.openFor(secretKeyFile, tables.namespaces(), isSecretKeyLost).catch(async (error: unknown) => {
-      await log.close()
-      throw error
-    })
+    const sealing = await SecretSealing.openFor(secretKeyFile, tables.namespaces(), isSecretKeyLost).catch(
+      async (error: unknown) => {
+        await log.close()
+        throw error
+      },
+    )
     if (isSecretKeyLost) await markLostSecrets(log, tables, sealing, clock, logger)
-    // The id is written last: with it, the home is a master's and has all of its parts (journal/log/home-parts.ts).
+    // The id is written last: with it, the home is a master's and has all of its parts
+    // (journal/log/home-parts.ts).
     const clusterId = writtenId ?? identity.clusterId ?? newClusterId(state, idPath)
     await identity.ensure(clusterId, tables.counter('containers'))
     if (writtenId === undefined) await writeClusterId(idPath, clusterId)
@@ -179,7 +204,10 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       metrics,
       options,
     }
-    const backup = new BackupService({ ...{ state, tables, identity, home: deps.home, clock, logger }, version: options.version })
+    const backup = new BackupService({
+      ...{ state, tables, identity, home: deps.home, clock, logger },
+      version: options.version,
+    })
     const checkState = (): Promise<WalkResult> => state.check()
     const closeState = (): Promise<void> => state.close()
     return assemble(context, {
@@ -261,7 +289,9 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
       void staging.run(either)
       standstill.watch(either)
       if (hasDetached(context)) {
-        namespaces.clearDetached().catch((error: unknown) => context.logger.warn('clearing deleted namespaces did not end', { error }))
+        namespaces
+          .clearDetached()
+          .catch((error: unknown) => context.logger.warn('clearing deleted namespaces did not end', { error }))
       }
     },
     close: async () => {
@@ -293,7 +323,8 @@ interface Parts {
 }
 
 function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service'] {
-  const { namespaces, files, freeing, lists, syncs, cluster, workerCalls, gate, backup, checkState, staging, setTtl } = parts
+  const { namespaces, files, freeing, lists, syncs, cluster, workerCalls, gate, backup, checkState, staging, setTtl } =
+    parts
   const { workers } = context
   return {
     createNamespace: (request, options) => namespaces.create(request, options),
@@ -306,11 +337,14 @@ function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service']
     },
     getNamespaceAccess: async ({ namespaceId, holderId = '' }) => namespaces.access(namespaceId, holderId),
     holdNamespaces: async (request) => context.holders.hold(request),
-    getStatus: (request, options) => askInTime(context, request.path, options, (inTime) => files.getStatus(request, inTime)),
-    listStatus: (request, options) => askInTime(context, request.path, options, (inTime) => lists.list(request, inTime)),
+    getStatus: (request, options) =>
+      askInTime(context, request.path, options, (inTime) => files.getStatus(request, inTime)),
+    listStatus: (request, options) =>
+      askInTime(context, request.path, options, (inTime) => lists.list(request, inTime)),
     count: (request, options) => askInTime(context, request.path, options, (inTime) => files.count(request, inTime)),
     free: (request, options) => freeing.free(request, options),
-    openFile: (request, options) => askInTime(context, request.path, options, (inTime) => files.openFile(request, inTime)),
+    openFile: (request, options) =>
+      askInTime(context, request.path, options, (inTime) => files.openFile(request, inTime)),
     syncPage: (request, options) => syncs.syncPage(request, options),
     refreshFile: (request, options) => syncs.refreshFile(request, options),
     auditFiles: (request, options) => syncs.auditFiles(request, options),
@@ -339,7 +373,12 @@ function hasDetached(context: MasterContext): boolean {
   return false
 }
 
-async function watchWorkers(context: MasterContext, safeMode: SafeMode, calls: WorkerCalls, signal: AbortSignal): Promise<void> {
+async function watchWorkers(
+  context: MasterContext,
+  safeMode: SafeMode,
+  calls: WorkerCalls,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     for (;;) {
       await context.clock.sleep(watchIntervalMs, signal)
@@ -362,7 +401,10 @@ async function readClusterId(path: string): Promise<string | undefined> {
   }
 }
 
-/** Made once, kept for ever. @throws SkeinError failed_precondition when there is a state, but not of which cluster */
+/**
+ * Made once, kept for ever. @throws SkeinError failed_precondition when there is a state, but not
+ * of which cluster
+ */
 function newClusterId(state: LmdbState, path: string): string {
   if (state.lastApplied === 0n) return randomUUID()
   const why = `${path} is missing, and the state beside it does not say of which cluster it is: put the file back, or restore a backup`

@@ -1,8 +1,9 @@
-// Why: the worker's control plane: writers on its own host reserve a file, write it themselves, and commit it by call; readers
-// there ask where a block is, and read its file.
-// How: each call is idempotent. A lost answer costs nothing: a commit that comes again finds the block in the store, and a
-// reservation whose writer falls silent is aborted. Only the short circuit needs that: blocks that come over the data port or
-// from this process end with their connection or their caller, however long their store makes them wait.
+// Why: the worker's control plane: writers on its own host reserve a file, write it themselves, and
+// commit it by call; readers there ask where a block is, and read its file. How: each call is
+// idempotent. A lost answer costs nothing: a commit that comes again finds the block in the store,
+// and a reservation whose writer falls silent is aborted. Only the short circuit needs that: blocks
+// that come over the data port or from this process end with their connection or their caller,
+// however long their store makes them wait.
 import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import type { BlockReservation, BlockStore } from '../block/block-store.ts'
@@ -51,7 +52,10 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
   const find = (id: string, blockId: number): BlockReservation | undefined => {
     const reservation = leases.get(id)?.reservation
     if (reservation !== undefined && reservation.header.blockId !== blockId) {
-      throw new SkeinError('invalid_argument', `reservation ${id} is of block ${reservation.header.blockId}, not of ${blockId}`)
+      throw new SkeinError(
+        'invalid_argument',
+        `reservation ${id} is of block ${reservation.header.blockId}, not of ${blockId}`,
+      )
     }
     return reservation?.ended === true ? undefined : reservation
   }
@@ -61,7 +65,9 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
       reserveBlock: (request) => reserve(deps, leases, request),
       copyHere: async ({ blocks }) => {
         // Clients ask only for what the store beneath has too.
-        deps.copier?.add(blocks.map(({ blockId, dataAddress }) => ({ blockId, sourceDataAddress: dataAddress, durable: false })))
+        deps.copier?.add(
+          blocks.map(({ blockId, dataAddress }) => ({ blockId, sourceDataAddress: dataAddress, durable: false })),
+        )
         return {}
       },
       commitBlock: async ({ blockId, reservation: id, pageChecksums }) => {
@@ -98,7 +104,8 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
       },
       listKeptBlocks: async () => (await deps.kept?.list()) ?? { blocks: [], total: 0 },
       readKeptBlock: async (request, { signal }) => {
-        if (deps.kept === undefined) throw new SkeinError('not_found', `block ${request.blockId} is none of the kept ones`)
+        if (deps.kept === undefined)
+          throw new SkeinError('not_found', `block ${request.blockId} is none of the kept ones`)
         return { data: await deps.kept.read(request, signal) }
       },
       releaseKeptBlocks: async ({ blocks }) => ({ released: (await deps.kept?.release(blocks)) ?? 0 }),
@@ -137,7 +144,10 @@ async function reserve(
 ): Promise<ReserveBlockResponse> {
   if (header === undefined) throw new SkeinError('invalid_argument', 'a reservation needs a block header')
   try {
-    const reservation = await store.reserve(header, { evict: evict === true, loadId: loadId === '' ? undefined : loadId })
+    const reservation = await store.reserve(header, {
+      evict: evict === true,
+      loadId: loadId === '' ? undefined : loadId,
+    })
     leases.set(reservation.id, { reservation, touchedMs: clock.monotonicMs() })
     return { alreadyThere: false, path: reservation.path, reservation: reservation.id }
   } catch (thrown) {
@@ -146,8 +156,14 @@ async function reserve(
   }
 }
 
-/** Opens the block for that: its touch, its promotion and the checks of its head are a read's. @throws what the store throws */
-async function locate({ store, metrics }: WorkerServiceDependencies, { blockId, bytes }: LocateBlockRequest): Promise<LocateBlockResponse> {
+/**
+ * Opens the block for that: its touch, its promotion and the checks of its head are a read's.
+ * @throws what the store throws
+ */
+async function locate(
+  { store, metrics }: WorkerServiceDependencies,
+  { blockId, bytes }: LocateBlockRequest,
+): Promise<LocateBlockResponse> {
   const reader = await store.open(blockId)
   const { header, place } = reader
   await reader.close()

@@ -1,5 +1,6 @@
-// Why: one cache worker: its store, its two planes, and its link to the master, without knowing how it is reached. How:
-// made before its servers listen (they need its handlers), started once their addresses are known.
+// Why: one cache worker: its store, its two planes, and its link to the master, without knowing how
+// it is reached. How: made before its servers listen (they need its handlers), started once their
+// addresses are known.
 import type { Clock, Random } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
 import type { BlockStore } from '../block/block-store.ts'
@@ -18,7 +19,12 @@ import { BlockOrders } from './blocks/block-orders.ts'
 import { LocalBlockTarget } from './local-block-target.ts'
 import { ClusterMembership } from './link/cluster-membership.ts'
 import { KeptBlocks } from './blocks/kept-blocks.ts'
-import { MasterLink, type MasterLinkDependencies, type MasterLinkOptions, type WorkerAddresses } from './link/master-link.ts'
+import {
+  MasterLink,
+  type MasterLinkDependencies,
+  type MasterLinkOptions,
+  type WorkerAddresses,
+} from './link/master-link.ts'
 import type { ReadPolicyOf } from './reads/read-policies.ts'
 import { createStoreReads, type StoreReadLimits } from './reads/store-reads.ts'
 import { createWorkerService } from './block-calls.ts'
@@ -64,7 +70,10 @@ export interface CacheWorker {
   start(addresses: WorkerAddresses, signal: AbortSignal): void
   /** Resolves when the master has the first full report; never, if the worker is closed before. */
   readonly registered: Promise<void>
-  /** Resolves when the master refuses this worker for its blocks, which are another cluster's. It goes on asking. */
+  /**
+   * Resolves when the master refuses this worker for its blocks, which are another cluster's. It
+   * goes on asking.
+   */
   readonly refused: Promise<void>
   /** Stops what start began, then closes the stores. Stop the servers first. */
   close(): Promise<void>
@@ -83,7 +92,8 @@ export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<
   const readPolicyOf: ReadPolicyOf = deps.readPolicyOf ?? (() => Promise.resolve('CACHE'))
   const data = new DataClient({ clock })
   const reportAgain = (blockId: number): void => deps.changes.addedAgain(blockId)
-  // What writers find here stays here: they go by this store, and the orders of the master by the one beneath.
+  // What writers find here stays here: they go by this store, and the orders of the master by the
+  // one beneath.
   const store: BlockStore = new WritersStore(deps.store, (blockId) => orders.keep(blockId))
   const copier = new BlockCopier({ store, data, reportAgain, clock, logger })
   const orders = new BlockOrders({ store: deps.store, changes: deps.changes, copier, logger })

@@ -1,7 +1,8 @@
-// Why: what the data port does with blocks (the protocol: wire/data/data-plane.ts). How: reads come in pieces of a few whole pages,
-// each checked by the store, one piece ahead of the one being sent; the first is read before anything is promised, so that
-// a rotten start is an error and not a cut body. All pieces share one budget; when it is used up, nobody reads ahead, and who
-// wants a piece waits in line.
+// Why: what the data port does with blocks (the protocol: wire/data/data-plane.ts). How: reads come
+// in pieces of a few whole pages, each checked by the store, one piece ahead of the one being sent;
+// the first is read before anything is promised, so that a rotten start is an error and not a cut
+// body. All pieces share one budget; when it is used up, nobody reads ahead, and who wants a piece
+// waits in line.
 import { Budget, type Share } from '../base/flow/budget.ts'
 import { abortReason, type Clock, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
@@ -17,7 +18,10 @@ export interface DataHandlerDependencies {
   readonly hostname?: string
   readonly metrics: MetricRegistry
   readonly clock: Pick<Clock, 'schedule'>
-  /** Memory for what is read, a piece of a few whole pages each. Default: pieces of half of `readBufferBytes`. */
+  /**
+   * Memory for what is read, a piece of a few whole pages each. Default: pieces of half of
+   * `readBufferBytes`.
+   */
   readonly pieces?: PiecePool
   /** Bytes a read stream may hold: the piece being sent and the next one. Default 4 MiB. */
   readonly readBufferBytes?: number
@@ -36,10 +40,14 @@ const readBuffersBytesDefault = 256 * 1024 * 1024
 export function createDataHandlers(deps: DataHandlerDependencies): DataPlaneHandlers {
   const pieceBytes = Math.max(1, Math.floor((deps.readBufferBytes ?? 4 * 1024 * 1024) / 2 / pageBytes)) * pageBytes
   const pool = deps.pieces ?? new PiecePool({ pieceBytes, idleMax: idlePiecesMax, clock: deps.clock })
-  const room = new Budget('bytes for readers of blocks', Math.max(pool.pieceBytes, deps.readBuffersBytesMax ?? readBuffersBytesDefault))
+  const room = new Budget(
+    'bytes for readers of blocks',
+    Math.max(pool.pieceBytes, deps.readBuffersBytesMax ?? readBuffersBytesDefault),
+  )
   deps.metrics.observe('worker.data.read.buffers', () => room.used)
   return {
-    isWanted: (kind) => (kind === 'block reads' ? room.waiting > 0 : kind === 'store reads' && deps.isStoreWanted?.() === true),
+    isWanted: (kind) =>
+      kind === 'block reads' ? room.waiting > 0 : kind === 'store reads' && deps.isStoreWanted?.() === true,
     read: (blockId, offset, length, signal, readerHost) =>
       read(
         deps,
@@ -81,14 +89,23 @@ async function read(
     const length = wanted ?? header.length - offset
     if (offset < 0 || length < 0 || offset + length > header.length) {
       const reason = header.durable === true ? 'beyond_durable_block' : 'beyond_block'
-      throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not all in block ${blockId} of ${header.length} bytes`, {
-        reason,
-      })
+      throw new SkeinError(
+        'invalid_argument',
+        `bytes ${offset}+${length} are not all in block ${blockId} of ${header.length} bytes`,
+        {
+          reason,
+        },
+      )
     }
     const source = new PieceSource(reader, memory, offset + length, signal)
     const first = await source.read(offset)
     deps.metrics.add(isLocal ? 'worker.bytes.read.local' : 'worker.bytes.read.remote', length)
-    return { header, length, chunks: pieces(reader, source, first, offset, offset + length, signal), sent: (chunk) => source.sent(chunk) }
+    return {
+      header,
+      length,
+      chunks: pieces(reader, source, first, offset, offset + length, signal),
+      sent: (chunk) => source.sent(chunk),
+    }
   } catch (thrown) {
     await reader.close()
     throw thrown
@@ -156,7 +173,10 @@ class PieceSource {
   }
 }
 
-/** Owns the reader. Closes it at the end, when the consumer stops, and when the signal is aborted before anybody began. */
+/**
+ * Owns the reader. Closes it at the end, when the consumer stops, and when the signal is aborted
+ * before anybody began.
+ */
 function pieces(
   reader: BlockReader,
   source: PieceSource,
@@ -216,7 +236,11 @@ async function receive(
   }
 }
 
-async function receiveOne(store: BlockStore, block: SmallBlock, hints: WriteHints | undefined): Promise<SkeinError | undefined> {
+async function receiveOne(
+  store: BlockStore,
+  block: SmallBlock,
+  hints: WriteHints | undefined,
+): Promise<SkeinError | undefined> {
   try {
     await store.put(block.header, block.bytes, hints)
     return undefined

@@ -1,4 +1,5 @@
-// Why: a job worker in the same process as the cache worker writes blocks by calling the store; no socket, no copy.
+// Why: a job worker in the same process as the cache worker writes blocks by calling the store; no
+// socket, no copy.
 import { throwIfAborted } from '../base/clock.ts'
 import { isSkeinError } from '../base/errors.ts'
 import type { BlockReservation, BlockStore, WriteHints } from '../block/block-store.ts'

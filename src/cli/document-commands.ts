@@ -1,9 +1,13 @@
-// Why: docs/cli.md is made from the tree of commands, so that it cannot drift from what is accepted. Pure.
+// Why: docs/cli.md is made from the tree of commands, so that it cannot drift from what is
+// accepted. Pure.
 import type { Argument, Command, Option } from 'commander'
 import { exitCodeMeanings, exitCodes } from './frame/exit-codes.ts'
 import { globalOptions } from './frame/global-options.ts'
 
-/** Every command with its usage, arguments and options, and the exit codes, as markdown; ends in a newline. */
+/**
+ * Every command with its usage, arguments and options, and the exit codes, as markdown; ends in a
+ * newline.
+ */
 export function documentCommands(program: Command): string {
   return [
     optionTable('## Options of every command', 'May stand anywhere on the command line.', globalOptions),
@@ -13,14 +17,17 @@ export function documentCommands(program: Command): string {
 }
 
 function exitCodeTable(): string {
-  const rows = Object.entries(exitCodes).map(([name, code]) => `| ${code} | ${cell(exitCodeMeanings[name as keyof typeof exitCodes])} |\n`)
+  const rows = Object.entries(exitCodes).map(
+    ([name, code]) => `| ${code} | ${cell(exitCodeMeanings[name as keyof typeof exitCodes])} |\n`,
+  )
   return `| code | meaning |\n|---|---|\n${rows.join('')}`
 }
 
 function documentCommand(command: Command, parent: string, level: number): string[] {
   const name = `${parent} ${command.name()}`
   const heading = `${'#'.repeat(level)} ${name}\n\n${sentence(command.description())}\n`
-  if (command.commands.length > 0) return [heading, ...command.commands.flatMap((one) => documentCommand(one, name, level + 1))]
+  if (command.commands.length > 0)
+    return [heading, ...command.commands.flatMap((one) => documentCommand(one, name, level + 1))]
   const parts = [heading, `\`\`\`\n${name}${usage(command)}\n\`\`\`\n`]
   const described = command.registeredArguments.filter(({ description }) => description !== '')
   if (described.length > 0) parts.push(argumentTable(described))
@@ -61,7 +68,10 @@ function optionTable(heading: string, text: string, rows: readonly OptionRow[]):
   return `${before}| option | meaning |\n|---|---|\n${lines.join('')}`
 }
 
-/** The default where the option itself has one; others are worked out by what reads the option, whose text says how. */
+/**
+ * The default where the option itself has one; others are worked out by what reads the option,
+ * whose text says how.
+ */
 function withDefault(text: string, value: unknown): string {
   return typeof value === 'string' && value !== '' ? `${text} (default: ${value})` : text
 }
@@ -76,7 +86,10 @@ function sentence(text: string): string {
   return `${escaped.charAt(0).toUpperCase()}${escaped.slice(1)}.`
 }
 
-/** For a table: no bar ends it early, and nothing in it is taken for HTML, emphasis or a link. Code spans stay as they are. */
+/**
+ * For a table: no bar ends it early, and nothing in it is taken for HTML, emphasis or a link. Code
+ * spans stay as they are.
+ */
 function cell(text: string): string {
   return text
     .split(/(`[^`]+`)/)

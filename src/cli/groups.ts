@@ -1,5 +1,5 @@
-// Why: `skein --help` and every command start fast, because only the group that is wanted is loaded. How: groups are
-// listed here with one line of help each; a group's file adds its commands.
+// Why: `skein --help` and every command start fast, because only the group that is wanted is
+// loaded. How: groups are listed here with one line of help each; a group's file adds its commands.
 import type { Command } from 'commander'
 import { commitOf, packageVersion, versionText } from '../base/version.ts'
 import { type CommandContext, writeResult } from './frame/context.ts'
@@ -39,7 +39,11 @@ const groups: readonly Group[] = [
     description: 'create, list, change and delete namespaces',
     load: async () => [(await import('./admin/ns.ts')).addCommands],
   },
-  { name: 'job', description: 'follow and stop loads', load: async () => [(await import('./jobs/job.ts')).addCommands] },
+  {
+    name: 'job',
+    description: 'follow and stop loads',
+    load: async () => [(await import('./jobs/job.ts')).addCommands],
+  },
   {
     name: 'schedule',
     description: 'loads that run by themselves',
@@ -62,9 +66,14 @@ const roles: Readonly<Record<string, string>> = {
 
 /**
  * Adds all groups and roles to the program.
- * @param words a command line: only the group that it asks for is loaded with its commands. `all`: every group is
+ * @param words a command line: only the group that it asks for is loaded with its commands. `all`:
+ *   every group is
  */
-export async function addGroups(program: Command, words: readonly string[] | 'all', context: CommandContext): Promise<void> {
+export async function addGroups(
+  program: Command,
+  words: readonly string[] | 'all',
+  context: CommandContext,
+): Promise<void> {
   const wanted = words === 'all' ? [] : words.filter((word) => !word.startsWith('-'))
   const name = wanted[0] === 'help' ? wanted[1] : wanted[0]
   for (const group of groups) {

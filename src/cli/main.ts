@@ -1,10 +1,11 @@
-// Why: the entry point of the `skein` command. How: turns on Node's compile cache before anything else is loaded, binds
-// the process's streams and signals, and hands over to run.ts.
+// Why: the entry point of the `skein` command. How: turns on Node's compile cache before anything
+// else is loaded, binds the process's streams and signals, and hands over to run.ts.
 import { enableCompileCache } from 'node:module'
 import type { CliIo } from './frame/context.ts'
 
-// libuv reads this when its pool is first used: four threads are all taken by the file writes of a load, and readers, name
-// look-ups and the journal then wait for them. Nothing above may use the pool.
+// libuv reads this when its pool is first used: four threads are all taken by the file writes of a
+// load, and readers, name look-ups and the journal then wait for them. Nothing above may use the
+// pool.
 process.env['UV_THREADPOOL_SIZE'] ??= '16'
 enableCompileCache()
 const { runCli } = await import('./run.ts')
@@ -12,7 +13,10 @@ const { realSurroundings } = await import('./surroundings.ts')
 const { exitCodes } = await import('./frame/exit-codes.ts')
 const { missingBounds } = await import('./memory-bounds.ts')
 
-/** SIGINT and SIGTERM go to the listener that came last; with none (only output is left to be written) they end the process. */
+/**
+ * SIGINT and SIGTERM go to the listener that came last; with none (only output is left to be
+ * written) they end the process.
+ */
 function stopListeners(): CliIo['onStop'] {
   const listeners: (() => void)[] = []
   const onSignal = (): void => {
@@ -31,7 +35,8 @@ function stopListeners(): CliIo['onStop'] {
   }
 }
 
-// A reader that has seen enough (`skein fs ls -R | head`) is no failure, and changes nothing of what came of a load.
+// A reader that has seen enough (`skein fs ls -R | head`) is no failure, and changes nothing of
+// what came of a load.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit()
   process.stderr.write(`skein: stdout cannot be written: ${error.message}\n`)
@@ -70,15 +75,18 @@ const io: CliIo = {
 }
 
 /**
- * Ends the process at once. process.exit waits for the threads that open and read files, and a disk that hangs would keep it for
- * ever; a process that becomes another one waits for nothing.
+ * Ends the process at once. process.exit waits for the threads that open and read files, and a disk
+ * that hangs would keep it for ever; a process that becomes another one waits for nothing.
  */
 function leave(code: number): void {
   process.execve?.(process.execPath, [process.execPath, '--eval', `process.exit(${code})`], {})
   process.exit(code)
 }
 
-/** What was written to a pipe or socket may still be in this process: ending it before that is out would lose it. */
+/**
+ * What was written to a pipe or socket may still be in this process: ending it before that is out
+ * would lose it.
+ */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     stream.write('', () => resolve())

@@ -1,6 +1,7 @@
-// Why: left alone, V8 lets garbage grow to several times of what is in use, and the C library keeps what was freed, so that a
-// role that needs 60 MiB of heap holds 300. How: both take their bounds only when a process begins; so a role that began
-// without them becomes itself once more, with flags and environment that say them. Who set them by hand is left alone.
+// Why: left alone, V8 lets garbage grow to several times of what is in use, and the C library keeps
+// what was freed, so that a role that needs 60 MiB of heap holds 300. How: both take their bounds
+// only when a process begins; so a role that began without them becomes itself once more, with
+// flags and environment that say them. Who set them by hand is left alone.
 import type { MemoryConfig } from '../config/config.ts'
 
 export interface MemoryBounds {
@@ -14,7 +15,11 @@ type Environment = Readonly<Record<string, string | undefined>>
 const trimThresholdBytes = 1024 * 1024
 
 /** What the process is still to be given; undefined when it has all, or has its own. */
-export function missingBounds(config: MemoryConfig, execArgv: readonly string[], environment: Environment): MemoryBounds | undefined {
+export function missingBounds(
+  config: MemoryConfig,
+  execArgv: readonly string[],
+  environment: Environment,
+): MemoryBounds | undefined {
   const given = [...execArgv, ...(environment['NODE_OPTIONS'] ?? '').split(/\s+/)].map((flag) =>
     flag.split('=', 1)[0]?.replaceAll('_', '-'),
   )

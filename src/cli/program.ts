@@ -1,5 +1,5 @@
-// Why: the tree of commands is made in one place: for a command line, and as a whole for what is made from it (shell completion,
-// docs/cli.md, the check of the commands in the documentation).
+// Why: the tree of commands is made in one place: for a command line, and as a whole for what is
+// made from it (shell completion, docs/cli.md, the check of the commands in the documentation).
 import { Command } from 'commander'
 import { versionText } from '../base/version.ts'
 import { addCompletion } from './completion/shell-completion.ts'

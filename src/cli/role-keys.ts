@@ -1,4 +1,5 @@
-// Why: `skein worker --help` must say what a worker can be told. How: from the table of keys, so that it cannot drift. Pure.
+// Why: `skein worker --help` must say what a worker can be told. How: from the table of keys, so
+// that it cannot drift. Pure.
 import type { KeyDefinition, KeyTable } from '../config/keys/key-definition.ts'
 import { schema } from '../config/keys/schema.ts'
 

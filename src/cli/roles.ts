@@ -1,5 +1,6 @@
-// Why: a role is a command like any other until it runs. How: its configuration is loaded, its composition root imported
-// and run until SIGTERM or SIGINT, which drain; a second one ends the process at once.
+// Why: a role is a command like any other until it runs. How: its configuration is loaded, its
+// composition root imported and run until SIGTERM or SIGINT, which drain; a second one ends the
+// process at once.
 import type { Config } from '../config/config.ts'
 import type { RoleIo } from '../process/role-shell.ts'
 import type { CommandContext } from './frame/context.ts'

@@ -1,5 +1,6 @@
-// Why: one command line from its words to its exit code. How: global options are picked out, commander gets a program in
-// which only the wanted group is loaded, and every error ends in the same place.
+// Why: one command line from its words to its exit code. How: global options are picked out,
+// commander gets a program in which only the wanted group is loaded, and every error ends in the
+// same place.
 import { type Command, CommanderError } from 'commander'
 import { abortReason } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'

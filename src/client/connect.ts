@@ -1,5 +1,5 @@
-// Why: a cluster across the network as file-system.ts has it. How: this file is loaded when a command first needs a
-// cluster, because gRPC takes longer to load than most commands take to run.
+// Why: a cluster across the network as file-system.ts has it. How: this file is loaded when a
+// command first needs a cluster, because gRPC takes longer to load than most commands take to run.
 import { randomUUID } from 'node:crypto'
 import { systemClock, systemRandom } from '../base/clock.ts'
 import { BlockTargetPool } from './write/block-target-pool.ts'
@@ -24,18 +24,28 @@ import type { Cluster } from './file-system.ts'
 /** How long a command tries to reach a role before it says that it is not there. */
 const unreachableMs = 2000
 /**
- * How long the end of a command waits for offers of copies: two calls on a network are told in a few milliseconds, and where
- * they are not, a copy that may never be needed is not worth a pause that people notice.
+ * How long the end of a command waits for offers of copies: two calls on a network are told in a
+ * few milliseconds, and where they are not, a copy that may never be needed is not worth a pause
+ * that people notice.
  */
 const settleMs = 200
 const dropMs = 5000
 /** How long it waits for a job master to register. */
 const unregisteredMs = 3000
 
-/** The cluster at `config.master.address`. Nothing is connected before the first call. @throws SkeinError invalid_argument for a bad address */
+/**
+ * The cluster at `config.master.address`. Nothing is connected before the first call. @throws
+ * SkeinError invalid_argument for a bad address
+ */
 export function connectCluster(config: Config, logger: Logger = silentLogger): Cluster {
   const { address } = config.master
-  const options = { deadlineMs: config.rpcDeadlineMs, unavailableMs: unreachableMs, clock: systemClock, random: systemRandom, logger }
+  const options = {
+    deadlineMs: config.rpcDeadlineMs,
+    unavailableMs: unreachableMs,
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+  }
   const connect: Connect = (definition, at) => createClient(definition, at, options)
   const master = connectMaster(address, connect)
   const patience = { clock: systemClock, waitMs: unregisteredMs }
@@ -44,10 +54,16 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
   const { hostname } = config.worker
   const given = <T>(key: string, value: T): T | undefined => (config.sources.has(key) ? value : undefined)
   const streams = given('goosefs.user.block.worker.client.pool.max', config.jobWorker.blockStreamsMax)
-  const data = new DataClient({ clock: systemClock, hostname, ...(streams !== undefined && { connectionsMax: streams }) })
+  const data = new DataClient({
+    clock: systemClock,
+    hostname,
+    ...(streams !== undefined && { connectionsMax: streams }),
+  })
   const reading = { master: master.service, data, hostname, random: systemRandom, logger }
   const connectWorker = (at: string): ServiceClient<WorkerServiceDefinition> => connect(WorkerServiceDefinition, at)
-  const passive = config.user.passiveCache ? new PassiveCopies({ ...reading, connectWorker, clock: systemClock }) : undefined
+  const passive = config.user.passiveCache
+    ? new PassiveCopies({ ...reading, connectWorker, clock: systemClock })
+    : undefined
   const near = new ShortCircuitReader({ data, connectWorker, clock: systemClock, logger })
   const syncIntervalMs = given('goosefs.user.file.metadata.sync.interval', config.user.metadataSyncIntervalMs)
   const workers = new Map<string, ServiceClient<WorkerServiceDefinition>>()
@@ -57,10 +73,20 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     return client.service
   }
   const dropWrong = ({ rpcAddress }: WorkerInfo, blockId: number): void => {
-    const told = workerAt(rpcAddress).freeBlocks({ blockIds: [blockId] }, { signal: new AbortController().signal, deadlineMs: dropMs })
+    const told = workerAt(rpcAddress).freeBlocks(
+      { blockIds: [blockId] },
+      { signal: new AbortController().signal, deadlineMs: dropMs },
+    )
     told.catch((error: unknown) => logger.debug('a wrong block could not be dropped', { blockId, error }))
   }
-  const reader = new FileReader({ ...reading, dropWrong, near, syncIntervalMs, origin: new WorkerOriginReader(reading), passive })
+  const reader = new FileReader({
+    ...reading,
+    dropWrong,
+    near,
+    syncIntervalMs,
+    origin: new WorkerOriginReader(reading),
+    passive,
+  })
   const lifecycle = connect(LifecycleServiceDefinition, address)
   const targets = new BlockTargetPool({
     hostname,
@@ -75,7 +101,10 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     master: master.service,
     targets,
     // In a site file it is the master's, and weaker than what a namespace says.
-    blockSizeBytes: config.sources.get('goosefs.user.block.size.bytes.default')?.layer === 'flag' ? config.user.blockSizeBytes : undefined,
+    blockSizeBytes:
+      config.sources.get('goosefs.user.block.size.bytes.default')?.layer === 'flag'
+        ? config.user.blockSizeBytes
+        : undefined,
     uniqueId: randomUUID,
     clock: systemClock,
     random: systemRandom,

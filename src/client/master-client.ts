@@ -1,6 +1,7 @@
-// Why: the master's address is the only one anybody is given; the job master is found by asking there, and may move.
-// How: connections are made by the injected `connect` (wire/rpc/channel.ts). A call to the job master that finds nobody asks
-// the master again, and is sent once more when the address is another one by now. Every call is idempotent.
+// Why: the master's address is the only one anybody is given; the job master is found by asking
+// there, and may move. How: connections are made by the injected `connect` (wire/rpc/channel.ts). A
+// call to the job master that finds nobody asks the master again, and is sent once more when the
+// address is another one by now. Every call is idempotent.
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
@@ -17,7 +18,10 @@ export function connectMaster(address: string, connect: Connect): ServiceClient<
   return connect(MasterServiceDefinition, address)
 }
 
-/** How long a call waits for a job master to register, as one does within a second of a master's start. */
+/**
+ * How long a call waits for a job master to register, as one does within a second of a master's
+ * start.
+ */
 export interface Patience {
   readonly clock: Clock
   readonly waitMs: number
@@ -26,8 +30,9 @@ export interface Patience {
 const askAgainMs = 200
 
 /**
- * The job master that has registered with the master at `masterAddress` (for messages). Every method throws
- * SkeinError unavailable when none has registered (within `patience`, where it is given), besides its own errors.
+ * The job master that has registered with the master at `masterAddress` (for messages). Every
+ * method throws SkeinError unavailable when none has registered (within `patience`, where it is
+ * given), besides its own errors.
  */
 export function connectJobMaster(
   master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>,
@@ -87,7 +92,8 @@ class JobMasterConnection<D extends ServiceDefinition> {
     try {
       return await (first.service[method] as AnyCall)(request, options)
     } catch (thrown) {
-      // `cancelled` without our signal: another call has found a new address and closed this connection.
+      // `cancelled` without our signal: another call has found a new address and closed this
+      // connection.
       const lost = isSkeinError(thrown, 'unavailable') || isSkeinError(thrown, 'cancelled')
       if (known === undefined || !lost || options.signal.aborted) throw thrown
       const second = await this.#connectNow(options).catch(() => undefined)

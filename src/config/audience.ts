@@ -1,5 +1,6 @@
-// Why: a key that only a server reads has no effect where it is given to a command, and its user waits for one. How: by the scope
-// that each key's definition has. Site files and the environment are shared by all who run on a host, so only -D is meant. Pure.
+// Why: a key that only a server reads has no effect where it is given to a command, and its user
+// waits for one. How: by the scope that each key's definition has. Site files and the environment
+// are shared by all who run on a host, so only -D is meant. Pure.
 import type { ConfigMode } from './config.ts'
 import type { KeyDefinition, KeyScope } from './keys/key-definition.ts'
 import type { Setting } from './layers.ts'
@@ -33,7 +34,10 @@ export function audienceOf({ scope }: KeyDefinition): Audience {
 }
 
 export interface Sorted {
-  /** Without what was given to a command and is not for it: its rules with other keys are the servers' to check. */
+  /**
+   * Without what was given to a command and is not for it: its rules with other keys are the
+   * servers' to check.
+   */
   readonly effective: Map<string, Setting>
   /** One line for each of those. */
   readonly warnings: readonly string[]
@@ -49,7 +53,9 @@ export function forMode(settings: ReadonlyMap<string, Setting>, mode: ConfigMode
     if (audienceOf(definition) !== 'server') continue
     effective.delete(key)
     const place = places[definition.scope]
-    warnings.push(`${where}: ${key} has no effect on a command: set it for ${place}, in their site file or where they are started`)
+    warnings.push(
+      `${where}: ${key} has no effect on a command: set it for ${place}, in their site file or where they are started`,
+    )
   }
   return { effective, warnings }
 }

@@ -1,15 +1,22 @@
-// Why: what the composition roots and the command line see of the configuration: typed, frozen, units in the names.
-// How: one group a role or concern; resolve.ts fills it in. Nothing else of the configuration is visible outside.
+// Why: what the composition roots and the command line see of the configuration: typed, frozen,
+// units in the names. How: one group a role or concern; resolve.ts fills it in. Nothing else of the
+// configuration is visible outside.
 import type { Bandwidth } from '../base/flow/bandwidth.ts'
 import type { Secret } from '../base/secret.ts'
 
-/** `local`: all roles in one process. `role`: one role. `client`: a command that talks to a running cluster. */
+/**
+ * `local`: all roles in one process. `role`: one role. `client`: a command that talks to a running
+ * cluster.
+ */
 export type ConfigMode = 'local' | 'role' | 'client'
 
 /** Where a role listens. */
 export interface Listen {
   readonly bindHost: string
-  /** What others are told to call: the bound address when it is loopback, else the configured or own host name. */
+  /**
+   * What others are told to call: the bound address when it is loopback, else the configured or own
+   * host name.
+   */
   readonly reachHost: string
   readonly rpcPort: number
   readonly webPort: number
@@ -220,6 +227,9 @@ export interface Config {
   readonly load: LoadConfig
   /** Where each key that is not at its default came from. */
   readonly sources: ReadonlyMap<string, ValueSource>
-  /** One line each: keys that are accepted and have no effect, values that are read in another way than written. */
+  /**
+   * One line each: keys that are accepted and have no effect, values that are read in another way
+   * than written.
+   */
   readonly warnings: readonly string[]
 }

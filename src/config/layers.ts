@@ -1,5 +1,6 @@
-// Why: a value may come from five places, and a message about it must say which. How: each place becomes a list of
-// settings; a later one wins: defaults < profile < site file < skein.json < environment < -D.
+// Why: a value may come from five places, and a message about it must say which. How: each place
+// becomes a list of settings; a later one wins: defaults < profile < site file < skein.json <
+// environment < -D.
 import { SkeinError } from '../base/errors.ts'
 import type { ValueLayer } from './config.ts'
 import { isOurName, isServiceAddress, keyOfName, ownNames } from './keys/environment-names.ts'
@@ -25,7 +26,10 @@ export interface EnvironmentSettings {
   readonly warnings: readonly string[]
 }
 
-/** What the environment says: each key by its name in capitals, and `SKEIN_MASTER`, which is stronger. */
+/**
+ * What the environment says: each key by its name in capitals, and `SKEIN_MASTER`, which is
+ * stronger.
+ */
 export function environmentSettings(environment: Readonly<Record<string, string | undefined>>): EnvironmentSettings {
   const settings: Setting[] = []
   const warnings: string[] = []
@@ -41,7 +45,8 @@ export function environmentSettings(environment: Readonly<Record<string, string 
     const key = keyOfName(name)
     // The values may be anybody's secrets.
     if (key === undefined) warnings.push(`${name}: passed over, no key has this name in the environment`)
-    else if (isServiceAddress(text)) warnings.push(`${name}: passed over, its value is the address of a service and not one of ${key}`)
+    else if (isServiceAddress(text))
+      warnings.push(`${name}: passed over, its value is the address of a service and not one of ${key}`)
     else settings.push({ key, text, layer: 'env', where: name })
   }
   const master = environment['SKEIN_MASTER']
@@ -57,7 +62,9 @@ export function addressSettings(address: string, layer: ValueLayer, where: strin
   const match = /^(\[[0-9A-Fa-f:.]+\]|[^:\s/]+)(?::(\d{1,5}))?$/.exec(address)
   const host = match?.[1]
   if (host === undefined || Number(match?.[2] ?? 0) > 65_535) {
-    throw new SkeinError('invalid_argument', `${where}: '${address}' is not an address: write host:port`, { reason: reasonOf(layer) })
+    throw new SkeinError('invalid_argument', `${where}: '${address}' is not an address: write host:port`, {
+      reason: reasonOf(layer),
+    })
   }
   const settings: Setting[] = [{ key: 'goosefs.master.hostname', text: host.replace(/^\[|\]$/g, ''), layer, where }]
   if (match?.[2] !== undefined) settings.push({ key: 'goosefs.master.rpc.port', text: match[2], layer, where })
@@ -69,7 +76,10 @@ export function flagSettings(definitions: Readonly<Record<string, string>>): Set
   return Object.entries(definitions).map(([key, text]) => ({ key, text, layer: 'flag', where: '-D' }))
 }
 
-/** The last setting of each key. @throws SkeinError invalid_argument for an unknown key, naming it, its place and the nearest known key */
+/**
+ * The last setting of each key. @throws SkeinError invalid_argument for an unknown key, naming it,
+ * its place and the nearest known key
+ */
 export function mergeSettings(settings: readonly Setting[]): Map<string, Setting> {
   const merged = new Map<string, Setting>()
   for (const setting of settings) {
@@ -85,7 +95,9 @@ export function mergeSettings(settings: readonly Setting[]): Map<string, Setting
 /** A message about one setting: the place, the key, what is wrong. */
 export function settingError(setting: Setting | undefined, key: string, problem: string): SkeinError {
   const where = setting === undefined ? '' : `${setting.where}: `
-  return new SkeinError('invalid_argument', `${where}${key}: ${shortened(problem, 500)}`, { reason: reasonOf(setting?.layer) })
+  return new SkeinError('invalid_argument', `${where}${key}: ${shortened(problem, 500)}`, {
+    reason: reasonOf(setting?.layer),
+  })
 }
 
 /** A line is read by people, whatever was written into a file. */

@@ -1,5 +1,6 @@
-// Why: GooseFS sites are configured by Java properties files, which are read as they are. How: the format of
-// java.util.Properties.load (comments, continued lines, escapes), with the line number of each entry kept for messages.
+// Why: GooseFS sites are configured by Java properties files, which are read as they are. How: the
+// format of java.util.Properties.load (comments, continued lines, escapes), with the line number of
+// each entry kept for messages.
 import { SkeinError } from '../base/errors.ts'
 
 export interface PropertyEntry {
@@ -28,7 +29,10 @@ interface LogicalLine {
   readonly line: number
 }
 
-/** Natural lines joined where one ends in an odd number of backslashes; comments and empty lines are dropped. */
+/**
+ * Natural lines joined where one ends in an odd number of backslashes; comments and empty lines are
+ * dropped.
+ */
 function logicalLines(text: string): LogicalLine[] {
   const natural = text.split(/\r\n|\n|\r/)
   const lines: LogicalLine[] = []
@@ -68,7 +72,8 @@ const escapes: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', f
 
 function unescape(text: string, where: string): string {
   return text.replace(/\\(u[0-9A-Fa-f]{4}|u|[^u])/g, (_, escaped: string) => {
-    if (escaped === 'u') throw new SkeinError('invalid_argument', `${where}: \\u must be followed by four hexadecimal digits`)
+    if (escaped === 'u')
+      throw new SkeinError('invalid_argument', `${where}: \\u must be followed by four hexadecimal digits`)
     if (escaped.startsWith('u')) return String.fromCharCode(Number.parseInt(escaped.slice(1), 16))
     return escapes[escaped] ?? escaped
   })

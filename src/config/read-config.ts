@@ -1,5 +1,6 @@
-// Why: the one way to a Config. How: reads the files that a configuration may come from, puts the layers in order, and
-// leaves the rest to resolve.ts. The only file of config/ that touches the disk.
+// Why: the one way to a Config. How: reads the files that a configuration may come from, puts the
+// layers in order, and leaves the rest to resolve.ts. The only file of config/ that touches the
+// disk.
 import { type Stats, statSync } from 'node:fs'
 import { availableParallelism, homedir, hostname, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -27,10 +28,12 @@ const fileBytesMax = 1024 * 1024
 const siteFiles = ['goosefs-site.properties', 'skein-site.properties']
 
 /**
- * The environment: a key in capitals with underscores, `GOOSEFS_MASTER_HOSTNAME` (environment-names.ts).
- * Defaults < profile < site file < `<home>/skein.json` (clients only) < environment < -D.
- * Site files are `<home>/conf/{goosefs,skein}-site.properties`, or those of `SKEIN_CONF` (a file or a directory).
- * @throws SkeinError invalid_argument (reason `usage` for -D, else `config`) naming the place, the key and the nearest known key
+ * The environment: a key in capitals with underscores, `GOOSEFS_MASTER_HOSTNAME`
+ * (environment-names.ts). Defaults < profile < site file < `<home>/skein.json` (clients only) <
+ * environment < -D. Site files are `<home>/conf/{goosefs,skein}-site.properties`, or those of
+ * `SKEIN_CONF` (a file or a directory).
+ * @throws SkeinError invalid_argument (reason `usage` for -D, else `config`) naming the place, the
+ *   key and the nearest known key
  */
 export function loadConfig(input: ConfigInput): Config {
   const { settings, warnings, machine } = gather(input)
@@ -40,7 +43,9 @@ export function loadConfig(input: ConfigInput): Config {
 /** One key as a configuration has it. */
 export interface KeyValue {
   readonly key: string
-  /** Undefined: no value, or one that is worked out (`meaning` says how). Secrets are never shown. */
+  /**
+   * Undefined: no value, or one that is worked out (`meaning` says how). Secrets are never shown.
+   */
   readonly value: string | undefined
   readonly meaning: string
   readonly source: ValueSource
@@ -50,7 +55,9 @@ export interface KeyValue {
 export function describeConfig(input: ConfigInput): KeyValue[] {
   loadConfig(input)
   const merged = mergeSettings(gather(input).settings)
-  const keys = Object.keys(schema).filter((key) => !key.includes('{x}') && (definitionOf(key)?.unused !== true || merged.has(key)))
+  const keys = Object.keys(schema).filter(
+    (key) => !key.includes('{x}') && (definitionOf(key)?.unused !== true || merged.has(key)),
+  )
   return [...new Set([...keys, ...merged.keys()])].toSorted().map((key) => keyValue(key, merged.get(key), input.mode))
 }
 
@@ -58,7 +65,8 @@ function keyValue(key: string, setting: Setting | undefined, mode: ConfigMode): 
   const definition = definitionOf(key)
   const usual = (mode === 'local' ? definition?.localDefault : undefined) ?? definition?.default
   const value = setting?.text ?? usual
-  const source: ValueSource = setting === undefined ? { layer: 'default', where: '' } : { layer: setting.layer, where: setting.where }
+  const source: ValueSource =
+    setting === undefined ? { layer: 'default', where: '' } : { layer: setting.layer, where: setting.where }
   return {
     key,
     value: definition?.kind === 'secret' && value !== undefined ? '[redacted]' : value,
@@ -67,7 +75,11 @@ function keyValue(key: string, setting: Setting | undefined, mode: ConfigMode): 
   }
 }
 
-function gather(input: ConfigInput): { readonly settings: Setting[]; readonly warnings: readonly string[]; readonly machine: Machine } {
+function gather(input: ConfigInput): {
+  readonly settings: Setting[]
+  readonly warnings: readonly string[]
+  readonly machine: Machine
+} {
   const machine = input.machine ?? thisMachine()
   const { settings: environment, warnings } = environmentSettings(input.environment)
   const flags = flagSettings(input.definitions)
@@ -76,11 +88,15 @@ function gather(input: ConfigInput): { readonly settings: Setting[]; readonly wa
   const files = readSiteFiles(home, input.environment['SKEIN_CONF'], machine.cwd)
   const profilePath = lastOf([...files, ...typed], 'skein.profile')
   const profile = profilePath === undefined ? [] : readProperties(resolve(machine.cwd, profilePath), 'profile')
-  const running = input.mode === 'client' ? readRunning(homeOf(lastOf([...files, ...typed], 'skein.home'), machine), typed) : []
+  const running =
+    input.mode === 'client' ? readRunning(homeOf(lastOf([...files, ...typed], 'skein.home'), machine), typed) : []
   return { settings: [...profile, ...files, ...running, ...environment, ...flags], warnings, machine }
 }
 
-/** The file that `skein local` leaves in its home, so that clients find it: `{"master":"host:port",...}`. */
+/**
+ * The file that `skein local` leaves in its home, so that clients find it:
+ * `{"master":"host:port",...}`.
+ */
 export function runningFile(home: string): string {
   return join(home, 'skein.json')
 }
@@ -88,7 +104,14 @@ export function runningFile(home: string): string {
 function thisMachine(): Machine {
   // A container's own limit, where there is one below the machine's memory.
   const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
-  return { homeDirectory: homedir(), hostname: hostname(), cpus: availableParallelism(), cwd: process.cwd(), memoryBytes, realPath }
+  return {
+    homeDirectory: homedir(),
+    hostname: hostname(),
+    cpus: availableParallelism(),
+    cwd: process.cwd(),
+    memoryBytes,
+    realPath,
+  }
 }
 
 /** Whoever takes a directory that cannot be looked at says what is wrong with it. */
@@ -121,7 +144,12 @@ function readDirectory(directory: string): Setting[] {
 }
 
 function readProperties(path: string, layer: 'profile' | 'file'): Setting[] {
-  return parseProperties(readText(path), path).map(({ key, value, line }) => ({ key, text: value, layer, where: `${path}:${line}` }))
+  return parseProperties(readText(path), path).map(({ key, value, line }) => ({
+    key,
+    text: value,
+    layer,
+    where: `${path}:${line}`,
+  }))
 }
 
 function readText(path: string): string {
@@ -142,14 +170,21 @@ function reading<T>(path: string, read: () => T): T {
     return read()
   } catch (cause) {
     if (cause instanceof SkeinError) throw cause
-    throw new SkeinError('invalid_argument', `cannot read ${path}: ${(cause as Error).message}`, { reason: 'config', cause })
+    throw new SkeinError('invalid_argument', `cannot read ${path}: ${(cause as Error).message}`, {
+      reason: 'config',
+      cause,
+    })
   }
 }
 
-/** The master's address of a running `skein local`, unless somebody named one in the environment or with -D. */
+/**
+ * The master's address of a running `skein local`, unless somebody named one in the environment or
+ * with -D.
+ */
 function readRunning(home: string, typed: readonly Setting[]): Setting[] {
   const path = runningFile(home)
-  if (typed.some(({ key }) => key.startsWith('goosefs.master.hostname') || key.startsWith('goosefs.master.rpc.'))) return []
+  if (typed.some(({ key }) => key.startsWith('goosefs.master.hostname') || key.startsWith('goosefs.master.rpc.')))
+    return []
   if (lookAt(path) === undefined) return []
   const text = readText(path)
   try {
@@ -158,7 +193,11 @@ function readRunning(home: string, typed: readonly Setting[]): Setting[] {
   } catch {
     // Falls through to the message below.
   }
-  throw new SkeinError('invalid_argument', `${path} holds no master address; remove it or start \`skein local\` again`, {
-    reason: 'config',
-  })
+  throw new SkeinError(
+    'invalid_argument',
+    `${path} holds no master address; remove it or start \`skein local\` again`,
+    {
+      reason: 'config',
+    },
+  )
 }

@@ -1,5 +1,5 @@
-// Why: from settings to the typed configuration, with the rules that involve several keys. Pure: what it needs of the
-// machine is given to it.
+// Why: from settings to the typed configuration, with the rules that involve several keys. Pure:
+// what it needs of the machine is given to it.
 import { isAbsolute, resolve as resolvePath } from 'node:path'
 import { type Bandwidth, parseBandwidth } from '../base/flow/bandwidth.ts'
 import { toSkeinError } from '../base/errors.ts'
@@ -33,7 +33,10 @@ export interface Machine {
   readonly realPath?: (path: string) => string
 }
 
-/** Settings in order of precedence, the strongest last. @throws SkeinError invalid_argument naming place and key */
+/**
+ * Settings in order of precedence, the strongest last. @throws SkeinError invalid_argument naming
+ * place and key
+ */
 export function resolveConfig(
   settings: readonly Setting[],
   mode: ConfigMode,
@@ -230,7 +233,9 @@ function ufsOf(values: Values, machine: Machine): UfsConfig {
       except: values.text('skein.ufs.no.proxy'),
     },
     cosn: {
-      blockSizeBytes: values.amount(values.given('fs.cosn.block.size') ? 'fs.cosn.block.size' : 'goosefs.user.block.size.bytes.default'),
+      blockSizeBytes: values.amount(
+        values.given('fs.cosn.block.size') ? 'fs.cosn.block.size' : 'goosefs.user.block.size.bytes.default',
+      ),
       readAheadBlockBytes: values.amount('fs.cosn.read.ahead.block.size'),
       readAheadQueueSize: values.amount('fs.cosn.read.ahead.queue.size'),
       uploadThreadPool: readsMaxOf(values, machine),
@@ -253,7 +258,8 @@ function ufsOf(values: Values, machine: Machine): UfsConfig {
 function fileRootsOf(values: Values): readonly string[] {
   const roots = values.words('skein.ufs.file.roots') ?? []
   const wrong = roots.find((root) => !isAbsolute(root))
-  if (wrong !== undefined) throw values.error('skein.ufs.file.roots', `'${wrong}' is not an absolute path: begin it with /`)
+  if (wrong !== undefined)
+    throw values.error('skein.ufs.file.roots', `'${wrong}' is not an absolute path: begin it with /`)
   return roots.map((root) => resolvePath(root))
 }
 
@@ -309,7 +315,9 @@ function queueOf(values: Values, mode: ConfigMode): Config['queue'] {
 function above(values: Values, key: UsableKey, floor: UsableKey): number {
   const value = values.amount(key)
   if (value >= values.amount(floor)) return value
-  throw values.given(key) ? values.error(key, `must not be below ${floor}`) : values.error(floor, `must not be above ${key}`)
+  throw values.given(key)
+    ? values.error(key, `must not be below ${floor}`)
+    : values.error(floor, `must not be above ${key}`)
 }
 
 function warningsOf(merged: ReadonlyMap<string, Setting>, values: Values): string[] {
@@ -319,11 +327,13 @@ function warningsOf(merged: ReadonlyMap<string, Setting>, values: Values): strin
     const definition = definitionOf(key)
     const level = Number(/tieredstore\.level(\d+)\./.exec(key)?.[1] ?? -1)
     if (definition?.unused === true) warnings.push(`${where}: ${key} has no effect in Skein (${definition.doc})`)
-    if (level >= levels) warnings.push(`${where}: ${key} has no effect, since goosefs.worker.tieredstore.levels is ${levels}`)
+    if (level >= levels)
+      warnings.push(`${where}: ${key} has no effect, since goosefs.worker.tieredstore.levels is ${levels}`)
   }
   const quota: UsableKey = 'goosefs.worker.tieredstore.level0.dirs.quota'
   for (const key of ['goosefs.worker.ramdisk.size', 'goosefs.worker.memory.size'] as const) {
-    if (values.given(key) && values.given(quota)) warnings.push(`${merged.get(key)?.where}: ${key} has no effect, since ${quota} is given`)
+    if (values.given(key) && values.given(quota))
+      warnings.push(`${merged.get(key)?.where}: ${key} has no effect, since ${quota} is given`)
   }
   return warnings
 }

@@ -1,5 +1,5 @@
-// Why: the directories of the tiers are given as parallel lists, which is easy to get wrong; here they are checked and
-// become tiers of directories. Pure.
+// Why: the directories of the tiers are given as parallel lists, which is easy to get wrong; here
+// they are checked and become tiers of directories. Pure.
 import { isAbsolute, resolve } from 'node:path'
 import type { Tier, TierDirectory } from './config.ts'
 import type { Values } from './values.ts'
@@ -12,18 +12,20 @@ type WatermarkKey = `goosefs.worker.tieredstore.level${number}.watermark.${'high
 
 /**
  * @param realPath a path without symbolic links, as far as it is there
- * @throws SkeinError invalid_argument for lists of different lengths, aliases or directories that come twice, directories
- * one inside the other, and paths that are not absolute
+ * @throws SkeinError invalid_argument for lists of different lengths, aliases or directories that
+ *   come twice, directories one inside the other, and paths that are not absolute
  */
 export function resolveTiers(values: Values, home: string, realPath: (path: string) => string): Tier[] {
   const levels = Array.from({ length: values.amount('goosefs.worker.tieredstore.levels') }, (_, level) => level)
   const named = levels.flatMap((level) => values.text(`goosefs.worker.tieredstore.level${level}.alias`) ?? [])
   const tiers: Tier[] = []
-  for (const level of levels) tiers.push(resolveTier(values, level, home, [...named, ...tiers.map(({ alias }) => alias)]))
+  for (const level of levels)
+    tiers.push(resolveTier(values, level, home, [...named, ...tiers.map(({ alias }) => alias)]))
   const aliasesSeen = new Set<string>()
   const taken: Located[] = []
   for (const [level, { alias, directories }] of tiers.entries()) {
-    if (aliasesSeen.has(alias)) throw values.error(`goosefs.worker.tieredstore.level${level}.alias`, `'${alias}' comes twice`)
+    if (aliasesSeen.has(alias))
+      throw values.error(`goosefs.worker.tieredstore.level${level}.alias`, `'${alias}' comes twice`)
     aliasesSeen.add(alias)
     for (const { path } of directories) {
       const one = { path, real: realPath(path) }
@@ -49,7 +51,10 @@ function overlap(one: Located, other: Located): string | undefined {
   return `'${other.path}' and '${one.path}' are one inside the other; use separate directories`
 }
 
-/** The medium of the tier's directories, where they have one, else by its level; one that is taken gets the level's number, `SSD1`. */
+/**
+ * The medium of the tier's directories, where they have one, else by its level; one that is taken
+ * gets the level's number, `SSD1`.
+ */
 function aliasOf(level: number, media: readonly string[] | undefined, taken: readonly string[]): string | undefined {
   const isOne = media?.every((medium) => medium === media[0]) === true
   const name = isOne ? media[0] : aliases[level]
@@ -65,7 +70,10 @@ function resolveTier(values: Values, level: number, home: string, taken: readonl
     throw values.error('goosefs.worker.tieredstore.levels', `asks for tier ${level}, but ${key('alias')} is not given`)
   const paths = values.words(key('dirs.path')) ?? (level === 0 ? [resolve(home, 'worker', 'blocks')] : undefined)
   if (paths === undefined)
-    throw values.error('goosefs.worker.tieredstore.levels', `asks for tier ${level}, but ${key('dirs.path')} is not given`)
+    throw values.error(
+      'goosefs.worker.tieredstore.levels',
+      `asks for tier ${level}, but ${key('dirs.path')} is not given`,
+    )
   const media = values.words(key('dirs.mediumtype')) ?? paths.map(() => alias)
   checkLength(values, key('dirs.mediumtype'), media.length, paths.length)
   const quotas = values.numbers(key('dirs.quota')) ?? defaultQuotas(values, level, paths.length)
@@ -76,19 +84,32 @@ function resolveTier(values: Values, level: number, home: string, taken: readonl
     if (!isAbsolute(path)) throw values.error(key('dirs.path'), `'${path}' is not an absolute path: begin it with /`)
     return { path: resolve(path), mediumType: media[index] ?? alias, quotaBytes }
   })
-  return { alias, directories, watermarks: watermarksOf(values, level, key('watermark.high.ratio'), key('watermark.low.ratio')) }
+  return {
+    alias,
+    directories,
+    watermarks: watermarksOf(values, level, key('watermark.high.ratio'), key('watermark.low.ratio')),
+  }
 }
 
 /** From the last tier blocks go for good: there only where somebody said so. */
 function watermarksOf(values: Values, level: number, highKey: WatermarkKey, lowKey: WatermarkKey): Tier['watermarks'] {
   const [high, low] = [values.number(highKey), values.number(lowKey)]
-  if (high === undefined && low === undefined && level === values.amount('goosefs.worker.tieredstore.levels') - 1) return undefined
+  if (high === undefined && low === undefined && level === values.amount('goosefs.worker.tieredstore.levels') - 1)
+    return undefined
   const [highRatio, lowRatio] = [high ?? defaultWatermarks.highRatio, low ?? defaultWatermarks.lowRatio]
   if (lowRatio < highRatio) return { highRatio, lowRatio }
-  throw values.error(low === undefined ? highKey : lowKey, `the low watermark ${lowRatio} must be below the high one, ${highRatio}`)
+  throw values.error(
+    low === undefined ? highKey : lowKey,
+    `the low watermark ${lowRatio} must be below the high one, ${highRatio}`,
+  )
 }
 
-function checkLength(values: Values, key: `goosefs.worker.tieredstore.level${number}.${string}`, length: number, wanted: number): void {
+function checkLength(
+  values: Values,
+  key: `goosefs.worker.tieredstore.level${number}.${string}`,
+  length: number,
+  wanted: number,
+): void {
   if (length === wanted) return
   throw values.error(
     key,
@@ -97,6 +118,11 @@ function checkLength(values: Values, key: `goosefs.worker.tieredstore.level${num
 }
 
 function defaultQuotas(values: Values, level: number, directories: number): number[] {
-  const total = level === 0 ? (values.number('goosefs.worker.ramdisk.size') ?? values.number('goosefs.worker.memory.size')) : undefined
-  return Array.from({ length: directories }, () => (total === undefined ? defaultQuotaBytes : Math.floor(total / directories)))
+  const total =
+    level === 0
+      ? (values.number('goosefs.worker.ramdisk.size') ?? values.number('goosefs.worker.memory.size'))
+      : undefined
+  return Array.from({ length: directories }, () =>
+    total === undefined ? defaultQuotaBytes : Math.floor(total / directories),
+  )
 }

@@ -1,5 +1,6 @@
-// Why: a start with values that break the tuning rules works, and is slow or runs out of memory for no visible reason. How: each
-// rule is held against the resolved configuration, and a line names the rule, what there is, and the better value. Pure.
+// Why: a start with values that break the tuning rules works, and is slow or runs out of memory for
+// no visible reason. How: each rule is held against the resolved configuration, and a line names
+// the rule, what there is, and the better value. Pure.
 import type { Config } from './config.ts'
 
 const queueMax = 32
@@ -8,7 +9,10 @@ const queueMin = 8
 const requestBytes = 1024 ** 2
 
 /** One line for each rule that is broken. @param memoryBytes of the machine, where it is known */
-export function tuningWarnings({ jobWorker, worker, ufs, sources, load }: Omit<Config, 'warnings'>, memoryBytes?: number): string[] {
+export function tuningWarnings(
+  { jobWorker, worker, ufs, sources, load }: Omit<Config, 'warnings'>,
+  memoryBytes?: number,
+): string[] {
   const { readAheadBlockBytes, readAheadQueueSize, blockSizeBytes, uploadThreadPool } = ufs.cosn
   const { activeTasksMax, blockStreamsMax } = jobWorker
   const warnings: string[] = []
@@ -18,18 +22,27 @@ export function tuningWarnings({ jobWorker, worker, ufs, sources, load }: Omit<C
   }
   const queueKey = 'fs.cosn.read.ahead.queue.size'
   const blocksInOne = Math.max(1, Math.ceil(blockSizeBytes / readAheadBlockBytes))
-  if (isGiven(queueKey) && readAheadQueueSize > queueMax) warn(queueKey, `${readAheadQueueSize} is above ${queueMax}`, queueMax)
+  if (isGiven(queueKey) && readAheadQueueSize > queueMax)
+    warn(queueKey, `${readAheadQueueSize} is above ${queueMax}`, queueMax)
   else if (isGiven(queueKey) && readAheadQueueSize > blocksInOne && blocksInOne >= queueMin)
     warn(queueKey, `${readAheadQueueSize} is more than fs.cosn.block.size / fs.cosn.read.ahead.block.size`, blocksInOne)
   const streamBytes = readAheadBlockBytes * readAheadQueueSize
   if (isGiven(queueKey, 'fs.cosn.read.ahead.block.size') && streamBytes > jobWorker.readBudgetBytes)
-    warn('skein.job.worker.read.budget', `${jobWorker.readBudgetBytes} bytes do not hold one stream of ${queueKey} ranges`, 2 * streamBytes)
+    warn(
+      'skein.job.worker.read.budget',
+      `${jobWorker.readBudgetBytes} bytes do not hold one stream of ${queueKey} ranges`,
+      2 * streamBytes,
+    )
   const readsKey = 'goosefs.worker.network.block.reader.threads.max'
   const bufferKey = 'goosefs.worker.network.reader.buffer.size'
   const readBytes = worker.readerBufferBytes + streamBytes + requestBytes
   if (isGiven(readsKey, bufferKey) && memoryBytes !== undefined && worker.blockReadersMax * readBytes > memoryBytes) {
     const parts = `${worker.blockReadersMax} reads x (${bufferKey} + one stream + 1 MB), ${worker.blockReadersMax * readBytes} bytes,`
-    warn(readsKey, `${parts} are more than the memory, ${memoryBytes} bytes`, Math.max(1, Math.floor(memoryBytes / readBytes)))
+    warn(
+      readsKey,
+      `${parts} are more than the memory, ${memoryBytes} bytes`,
+      Math.max(1, Math.floor(memoryBytes / readBytes)),
+    )
   }
   const tasksKey = 'goosefs.job.worker.max.active.task.num'
   if (isGiven(tasksKey, 'fs.cosn.upload_thread_pool') && activeTasksMax < uploadThreadPool)

@@ -1,4 +1,5 @@
-// Why: resolve.ts asks for a key by name and gets its typed value, given or default, parsed and checked once.
+// Why: resolve.ts asks for a key by name and gets its typed value, given or default, parsed and
+// checked once.
 import { toSkeinError } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
 import type { ConfigMode } from './config.ts'
@@ -7,7 +8,9 @@ import { parseValue, type Value } from './keys/parse-value.ts'
 import { definitionOf, type KeyName } from './keys/schema.ts'
 
 /** Key names in use: those of the table, with a tier's number in place of `{x}`. */
-export type UsableKey = Exclude<KeyName, `${string}{x}${string}`> | `goosefs.worker.tieredstore.level${number}.${string}`
+export type UsableKey =
+  | Exclude<KeyName, `${string}{x}${string}`>
+  | `goosefs.worker.tieredstore.level${number}.${string}`
 
 export class Values {
   readonly #settings: ReadonlyMap<string, Setting>
@@ -77,7 +80,10 @@ export class Values {
 
   #value(key: UsableKey): Value | undefined {
     const definition = definitionOf(key)
-    const text = this.#settings.get(key)?.text ?? (this.#mode === 'local' ? definition?.localDefault : undefined) ?? definition?.default
+    const text =
+      this.#settings.get(key)?.text ??
+      (this.#mode === 'local' ? definition?.localDefault : undefined) ??
+      definition?.default
     return text === undefined ? undefined : this.#parse(key, text)
   }
 

@@ -1,6 +1,7 @@
-// Why: the job master as one object: the service that the command line and job workers call, and the loops behind it.
-// How: constructs the parts of this folder around one command log, starts a runner for every load that has not ended,
-// and owns the timers that find lost job workers and keep the master told where the job master is.
+// Why: the job master as one object: the service that the command line and job workers call, and
+// the loops behind it. How: constructs the parts of this folder around one command log, starts a
+// runner for every load that has not ended, and owns the timers that find lost job workers and keep
+// the master told where the job master is.
 import { join } from 'node:path'
 import type { Clock, Random } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
@@ -19,7 +20,12 @@ import type { OnFire, ScheduleTimer } from '../queue/schedule-timer.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { JobMasterAddress, MasterServiceDefinition } from '../wire/generated/master.ts'
-import { type JobServiceSummary, type SubmitLoadRequest, type SubmitLoadResponse, JobServiceDefinition } from '../wire/generated/job.ts'
+import {
+  type JobServiceSummary,
+  type SubmitLoadRequest,
+  type SubmitLoadResponse,
+  JobServiceDefinition,
+} from '../wire/generated/job.ts'
 import { limited } from '../wire/limits/all-limits.ts'
 import type { ScheduleDefinition, ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import type { Service } from '../wire/service.ts'
@@ -66,7 +72,10 @@ export interface JobMasterDependencies {
   readonly options: JobMasterOptions
   /** Where others reach this job master; asked when it serves. */
   readonly advertisedAddress: () => JobMasterAddress
-  /** Called when the job master cannot go on (its journal failed or was taken over): the process should end. */
+  /**
+   * Called when the job master cannot go on (its journal failed or was taken over): the process
+   * should end.
+   */
   readonly onFailure: (error: SkeinError) => void
 }
 
@@ -86,7 +95,10 @@ const forgetEveryMs = 60_000
 /** Rows of an ended load that one command deletes; a row may hold hundreds of files. */
 const expireRowsMax = 64
 
-/** Opens the state and replays the journal. @throws SkeinError data_loss, failed_precondition from the journal */
+/**
+ * Opens the state and replays the journal. @throws SkeinError data_loss, failed_precondition from
+ * the journal
+ */
 export async function createJobMaster(deps: JobMasterDependencies): Promise<JobMaster> {
   const { journal, logger, onFailure } = deps
   const { checkpointEntries, checkpointBytes } = deps.options
@@ -171,13 +183,26 @@ class JobMasterRole implements JobMaster {
       this.#runners.get(loadId)?.notify(madeProgress, readError)
     this.#progress = new LoadProgress(clock, metrics)
     const onCompleted = (set: CompletedSet): void => this.#progress.completed(set)
-    this.#sets = new SetService({ ...shared, clock, random, options, metrics, dispatcher: this.#dispatcher, onProgress, onCompleted })
+    this.#sets = new SetService({
+      ...shared,
+      clock,
+      random,
+      options,
+      metrics,
+      dispatcher: this.#dispatcher,
+      onProgress,
+      onCompleted,
+    })
     this.#plans = new LoadPlans(shared)
     this.service = this.#createService()
     const { submitLoad } = this.service
     this.#keeper = new ScheduleKeeper({ ...shared, submitLoad, openTimer: deps.openScheduleTimer })
-    const checkOptions = ({ options: given }: ScheduleDefinition): void => void loadOptionsOf({ options: given }, options)
-    this.schedules = createScheduleService({ ...shared, checkOptions, keeper: this.#keeper }, () => this.#serving ?? this.#stop.signal)
+    const checkOptions = ({ options: given }: ScheduleDefinition): void =>
+      void loadOptionsOf({ options: given }, options)
+    this.schedules = createScheduleService(
+      { ...shared, checkOptions, keeper: this.#keeper },
+      () => this.#serving ?? this.#stop.signal,
+    )
     metrics.observe('job.loads.running', () => this.#runners.size)
     metrics.observe('job.tasks.out', () => this.#outstanding.size)
     metrics.observe('queue.down', () => (this.#dispatcher.queueError === undefined ? 0 : 1))
@@ -213,14 +238,18 @@ class JobMasterRole implements JobMaster {
   }
 
   #keep(work: Promise<void>): void {
-    const kept = work.catch((thrown: unknown) => this.#deps.logger.error('a loop of the job master ended', { error: thrown }))
+    const kept = work.catch((thrown: unknown) =>
+      this.#deps.logger.error('a loop of the job master ended', { error: thrown }),
+    )
     const tracked = kept.finally(() => this.#running.delete(tracked))
     this.#running.add(tracked)
   }
 
   async #loop(everyMs: number, stop: AbortSignal, step: () => Promise<void>): Promise<void> {
     while (!stop.aborted) {
-      await step().catch((thrown: unknown) => this.#deps.logger.warn('a step of the job master failed', { error: thrown }))
+      await step().catch((thrown: unknown) =>
+        this.#deps.logger.warn('a step of the job master failed', { error: thrown }),
+      )
       await this.#deps.clock.sleep(everyMs, stop).catch(() => undefined)
     }
   }
@@ -259,7 +288,8 @@ class JobMasterRole implements JobMaster {
       this.#sets.takeBackAll(worker.jobWorkerId)
       this.#keep(this.#deps.queue.drop(worker.lane))
     }
-    // After the last load's end, too, until what it wrote is in the reports: the next load shall not be refused for that.
+    // After the last load's end, too, until what it wrote is in the reports: the next load shall
+    // not be refused for that.
     if (this.#runners.size === 0 && this.#cluster.placement.settled) return
     await Promise.all([this.#cluster.refresh(stop), this.#pacing.refresh(stop)])
     const open = [...this.#runners.keys()].some((loadId) => (this.#tables.loads.get([loadId])?.openSets ?? 0) > 0)
@@ -320,7 +350,9 @@ class JobMasterRole implements JobMaster {
       },
       getPlan: async ({ planId }) => this.#plans.get(planId),
       getLoad: async ({ loadId }) => this.#followed(findLoad(tables, loadId)),
-      listLoads: async (request) => ({ loads: listedLoads(tables, request).map(({ loadId }) => cutStatus(this.#status(loadId), true)) }),
+      listLoads: async (request) => ({
+        loads: listedLoads(tables, request).map(({ loadId }) => cutStatus(this.#status(loadId), true)),
+      }),
       cancelLoad: async ({ loadId }) => {
         const load = findLoad(tables, loadId)
         if (hasEnded(load.mode)) return {}
@@ -358,7 +390,11 @@ class JobMasterRole implements JobMaster {
     const hostnameOf = (workerId: string): string => this.#cluster.hostOf(workerId) ?? ''
     const workers = this.#progress.workersOf(load.loadId, tasksOutTo(this.#outstanding, load.loadId), hostnameOf)
     const estimateMs = this.#progress.estimateMs(load)
-    return { ...cutStatus(this.#status(load.loadId), false), workers: { workers }, ...(estimateMs !== undefined && { estimateMs }) }
+    return {
+      ...cutStatus(this.#status(load.loadId), false),
+      workers: { workers },
+      ...(estimateMs !== undefined && { estimateMs }),
+    }
   }
 
   async #summary(): Promise<JobServiceSummary> {

@@ -1,5 +1,6 @@
-// Why: one binary form for journal entries and table rows. How: MessagePack with record definitions inside each value,
-// so that every value can be read on its own and a thousand pieces do not repeat their field names.
+// Why: one binary form for journal entries and table rows. How: MessagePack with record definitions
+// inside each value, so that every value can be read on its own and a thousand pieces do not repeat
+// their field names.
 import { Packr } from 'msgpackr'
 
 const packr = new Packr({ useRecords: true })

@@ -1,5 +1,5 @@
-// Why: planning, auditing and retargeting are steps of one running load, and must not know the runner that calls them.
-// How: what they need of it, as an interface.
+// Why: planning, auditing and retargeting are steps of one running load, and must not know the
+// runner that calls them. How: what they need of it, as an interface.
 import type { Clock } from '../base/clock.ts'
 import type { LoadCommand, LoadEffect } from '../load/state/load-commands.ts'
 import type { LoadRecord } from '../load/load.ts'
@@ -45,7 +45,10 @@ export interface RunningLoad {
   noteReplicationChanged(files: number): void
   /** What people are told that the load waits for; empty when it does not. */
   waitFor(reason: string): void
-  /** Something happened to the load. `readError`: why its blocks could not be read just now; progress ends that. */
+  /**
+   * Something happened to the load. `readError`: why its blocks could not be read just now;
+   * progress ends that.
+   */
   notify(madeProgress: boolean, readError?: string): void
   /** Waits for a change of this load, or `ms`. @throws the signal's reason */
   pause(ms: number, signal: AbortSignal): Promise<void>

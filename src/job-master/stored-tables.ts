@@ -1,5 +1,6 @@
-// Why: sets of a million files do not belong in memory. How: the tables of load/ as rows of MessagePack, keys as ordered
-// arrays, over the state that journal/ keeps; commands are applied in its transactions.
+// Why: sets of a million files do not belong in memory. How: the tables of load/ as rows of
+// MessagePack, keys as ordered arrays, over the state that journal/ keeps; commands are applied in
+// its transactions.
 import type { Applied, CommandState } from '../journal/command-state.ts'
 import type { LmdbState } from '../journal/state/lmdb-state.ts'
 import type { StateTable, Uncopied } from '../journal/state-table.ts'
@@ -55,7 +56,11 @@ export class LoadTables implements CommandState<LoadCommand, LoadEffect> {
   }
 
   apply(commands: readonly LoadCommand[], lastApplied: bigint, bytes: number): Applied<LoadEffect>[] {
-    return this.#state.transact(lastApplied, () => commands.map((command) => ({ result: apply(this.tables, command) })), bytes)
+    return this.#state.transact(
+      lastApplied,
+      () => commands.map((command) => ({ result: apply(this.tables, command) })),
+      bytes,
+    )
   }
 }
 

@@ -1,6 +1,7 @@
-// Why: the work of a set is lost when its completion is; a job master that restarts must still hear of it.
-// How: the report is sent until it is accepted, or until the job master says that nobody waits for it any more. The job
-// master inserts sets, it does not count them, so a report that arrives twice is harmless.
+// Why: the work of a set is lost when its completion is; a job master that restarts must still hear
+// of it. How: the report is sent until it is accepted, or until the job master says that nobody
+// waits for it any more. The job master inserts sets, it does not count them, so a report that
+// arrives twice is harmless.
 import { abortReason, type Clock, type Random } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../base/flow/retry.ts'
@@ -18,7 +19,10 @@ export interface CompletionOptions {
 }
 
 const policy: RetryPolicy = { attemptsMax: Number.POSITIVE_INFINITY, initialMs: 100, maxMs: 5000 }
-/** Errors that say neither "later" nor "nobody waits for it": after these many the set is left to the job master's own repair. */
+/**
+ * Errors that say neither "later" nor "nobody waits for it": after these many the set is left to
+ * the job master's own repair.
+ */
 const unexpectedErrorsMax = 10
 
 /**
@@ -42,7 +46,9 @@ export async function completeSet(
       if (signal.aborted) throw abortReason(signal)
       const error = toSkeinError(thrown)
       const fields = { load: report.loadId, set: report.set, error: error.message }
-      const refused = error.code === 'not_found' || (error.code === 'failed_precondition' && !(await link.replaceIfLost(session, signal)))
+      const refused =
+        error.code === 'not_found' ||
+        (error.code === 'failed_precondition' && !(await link.replaceIfLost(session, signal)))
       if (!error.retryable && error.code !== 'failed_precondition') unexpectedErrors += 1
       if (refused || unexpectedErrors >= unexpectedErrorsMax) {
         logger.info('the job master does not want a finished set', fields)

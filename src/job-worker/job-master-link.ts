@@ -1,6 +1,7 @@
-// Why: the job master must know which job workers live and what they run, and a job worker which of its loads were cancelled.
-// How: registration gives a session; a heartbeat every second carries the running tasks. Whoever gets a refusal that may
-// mean a lost session asks here: a heartbeat decides, and only then a new session is taken, once for all who ask.
+// Why: the job master must know which job workers live and what they run, and a job worker which of
+// its loads were cancelled. How: registration gives a session; a heartbeat every second carries the
+// running tasks. Whoever gets a refusal that may mean a lost session asks here: a heartbeat
+// decides, and only then a new session is taken, once for all who ask.
 import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { type SkeinError, toSkeinError } from '../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../base/flow/retry.ts'
@@ -21,7 +22,10 @@ export interface JobMasterLinkOptions {
   readonly heartbeatMs: number
   /** The tasks to name in the next heartbeat. */
   readonly running: () => RunningTask[]
-  /** What the stores and their readers said since this was last asked; undefined when there is nothing to say. */
+  /**
+   * What the stores and their readers said since this was last asked; undefined when there is
+   * nothing to say.
+   */
   readonly pressures: () => Pressures | undefined
   readonly onCancelled: (loadIds: readonly string[]) => void
   /** How fast to read, until the next answer. */
@@ -38,7 +42,8 @@ const heartbeatDeadlineMs = 5000
 const pressedHeartbeatMs = 250
 
 /**
- * mode: unregistered -> registered (start) -> unregistered (heartbeat refused) -> registered ... -> closed (close).
+ * mode: unregistered -> registered (start) -> unregistered (heartbeat refused) -> registered ... ->
+ * closed (close).
  */
 export class JobMasterLink {
   readonly #options: JobMasterLinkOptions
@@ -57,15 +62,19 @@ export class JobMasterLink {
     return this.#session
   }
 
-  /** Registers, however long the job master takes to come up, and begins the heartbeats. @throws the signal's reason, or a refusal */
+  /**
+   * Registers, however long the job master takes to come up, and begins the heartbeats. @throws the
+   * signal's reason, or a refusal
+   */
   async start(signal: AbortSignal): Promise<void> {
     await this.#register(AbortSignal.any([signal, this.#closing.signal]))
     this.#loop = this.#beatUntilClosed()
   }
 
   /**
-   * For a call that was refused (failed_precondition) with `session`: true when the session was lost and there is a new
-   * one, so the call is worth repeating; false when the session is good and the refusal means something else.
+   * For a call that was refused (failed_precondition) with `session`: true when the session was
+   * lost and there is a new one, so the call is worth repeating; false when the session is good and
+   * the refusal means something else.
    * @throws the signal's reason
    */
   async replaceIfLost(session: string, signal: AbortSignal): Promise<boolean> {
@@ -74,7 +83,8 @@ export class JobMasterLink {
       if (session !== this.#session) return true
       const answer = await this.#beat()
       if (answer === 'alive') return session !== this.#session
-      if (answer === 'unknown') await this.#options.clock.sleep(backoffMs(registerPolicy, attempt, this.#options.random), signal)
+      if (answer === 'unknown')
+        await this.#options.clock.sleep(backoffMs(registerPolicy, attempt, this.#options.random), signal)
     }
   }
 
@@ -89,7 +99,10 @@ export class JobMasterLink {
     for (;;) {
       try {
         await this.#beat()
-        await clock.sleep(this.#options.isPressed() ? Math.min(heartbeatMs, pressedHeartbeatMs) : heartbeatMs, this.#closing.signal)
+        await clock.sleep(
+          this.#options.isPressed() ? Math.min(heartbeatMs, pressedHeartbeatMs) : heartbeatMs,
+          this.#closing.signal,
+        )
       } catch (thrown) {
         if (this.#closing.signal.aborted) return
         this.#options.logger.error('a heartbeat failed', { error: toSkeinError(thrown).message })
@@ -109,7 +122,12 @@ export class JobMasterLink {
     const options = { signal, deadlineMs: heartbeatDeadlineMs }
     try {
       const pressed = pressures()
-      const request = { jobWorkerId, session: this.#session, running: running(), ...(pressed !== undefined && { pressures: pressed }) }
+      const request = {
+        jobWorkerId,
+        session: this.#session,
+        running: running(),
+        ...(pressed !== undefined && { pressures: pressed }),
+      }
       const { cancelledLoads, pacing } = await jobMaster.jobWorkerHeartbeat(request, options)
       this.#reached()
       onPacing(pacing)
@@ -122,10 +140,14 @@ export class JobMasterLink {
         this.#unreached(error)
         return 'unknown'
       }
-      this.#options.logger.warn('the job master no longer knows this job worker: registering again', { error: error.message })
+      this.#options.logger.warn('the job master no longer knows this job worker: registering again', {
+        error: error.message,
+      })
       await this.#register(signal)
       // At once: a job master that restarted waits for it to learn what is already being loaded.
-      await jobMaster.jobWorkerHeartbeat({ jobWorkerId, session: this.#session, running: running() }, options).catch(() => undefined)
+      await jobMaster
+        .jobWorkerHeartbeat({ jobWorkerId, session: this.#session, running: running() }, options)
+        .catch(() => undefined)
       return 'lost'
     }
   }
@@ -136,10 +158,14 @@ export class JobMasterLink {
   }
 
   async #registerOnce(signal: AbortSignal): Promise<void> {
-    const { jobMaster, jobWorkerId, hostname, rpcAddress, activeTasksMax, clock, random, logger, onLane } = this.#options
+    const { jobMaster, jobWorkerId, hostname, rpcAddress, activeTasksMax, clock, random, logger, onLane } =
+      this.#options
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const answer = await jobMaster.registerJobWorker({ jobWorkerId, hostname, rpcAddress, activeTasksMax }, { signal })
+        const answer = await jobMaster.registerJobWorker(
+          { jobWorkerId, hostname, rpcAddress, activeTasksMax },
+          { signal },
+        )
         this.#session = answer.session
         this.#reached()
         logger.info('registered with the job master', { lane: answer.lane })
@@ -161,7 +187,8 @@ export class JobMasterLink {
 
   // Once an outage, not once a second.
   #unreached(error: SkeinError): void {
-    if (this.#reachable) this.#options.logger.warn('the job master does not answer; trying on', { error: error.message })
+    if (this.#reachable)
+      this.#options.logger.warn('the job master does not answer; trying on', { error: error.message })
     this.#reachable = false
   }
 }

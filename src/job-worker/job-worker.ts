@@ -1,5 +1,6 @@
-// Why: the job worker as one thing to start and stop. How: registers, takes tasks from the lane that it is given, and runs
-// them over budgets that all tasks share. It keeps nothing on disk but its id (identity.ts).
+// Why: the job worker as one thing to start and stop. How: registers, takes tasks from the lane
+// that it is given, and runs them over budgets that all tasks share. It keeps nothing on disk but
+// its id (identity.ts).
 import pLimit from 'p-limit'
 import { Budget } from '../base/flow/budget.ts'
 import type { Clock, Random } from '../base/clock.ts'
@@ -28,7 +29,10 @@ export interface JobWorkerLimits {
   readonly streamsMax: number
   /** Ranged reads in flight (fs.cosn.upload_thread_pool). */
   readonly readSlots: number
-  /** Small objects in flight for each ranged read that may be. At a store 20 ms away, 6 at once took 11.5 s for 3,000 objects, 64 took 1.6 s. */
+  /**
+   * Small objects in flight for each ranged read that may be. At a store 20 ms away, 6 at once took
+   * 11.5 s for 3,000 objects, 64 took 1.6 s.
+   */
   readonly smallReadsPerSlot: number
   /** Bytes read and not yet written, of all tasks. */
   readonly readAheadBytesMax: number
@@ -78,9 +82,15 @@ export interface JobWorkerOptions {
 }
 
 export interface JobWorker {
-  /** Resolves when it is registered and takes tasks; waits for a job master that is not up yet. @throws the signal's reason, or a refusal */
+  /**
+   * Resolves when it is registered and takes tasks; waits for a job master that is not up yet.
+   * @throws the signal's reason, or a refusal
+   */
   start(signal: AbortSignal): Promise<void>
-  /** Takes no more tasks, stops the running ones after `graceMs`, and resolves when nothing runs. The queue is not closed. */
+  /**
+   * Takes no more tasks, stops the running ones after `graceMs`, and resolves when nothing runs.
+   * The queue is not closed.
+   */
   close(graceMs: number): Promise<void>
   /** Tasks that run now. */
   readonly tasksRunning: number
@@ -92,7 +102,11 @@ const pieceBytes = 512 * 1024
 export function createJobWorker(options: JobWorkerOptions): JobWorker {
   const { limits, queue, logger } = options
   const streams = pLimit(limits.streamsMax)
-  const stores = new StoreCache({ ...options, idleStoresMax: limits.idleStoresMax, renewPauseMs: limits.storeRenewPauseMs })
+  const stores = new StoreCache({
+    ...options,
+    idleStoresMax: limits.idleStoresMax,
+    renewPauseMs: limits.storeRenewPauseMs,
+  })
   const demand = options.demand ?? new DemandGauge()
   const pacer = new ReadPacer(options.clock, demand)
   const link: JobMasterLink = new JobMasterLink({
@@ -107,7 +121,11 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
     onLane: (lane) => lanes.take(lane),
   })
   const bytes = new Budget('read-ahead bytes', limits.readAheadBytesMax)
-  const pieces = new PiecePool({ pieceBytes, idleMax: Math.ceil(limits.readAheadBytesMax / pieceBytes), clock: options.clock })
+  const pieces = new PiecePool({
+    pieceBytes,
+    idleMax: Math.ceil(limits.readAheadBytesMax / pieceBytes),
+    clock: options.clock,
+  })
   options.metrics.observe?.('job.read.buffers', () => bytes.used)
   options.metrics.observe?.('job.idle.pieces', () => pieces.idle * pieceBytes)
   const runner = new TaskRunner({

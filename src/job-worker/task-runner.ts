@@ -1,6 +1,7 @@
-// Why: a task from the queue is only a name; this turns it into a set's blocks on their targets and one report.
-// How: ask the job master what the set is, copy it, report it. Everything is idempotent: a task that comes twice finds
-// its set done, or copies it again to where it is. An aborted task reports nothing.
+// Why: a task from the queue is only a name; this turns it into a set's blocks on their targets and
+// one report. How: ask the job master what the set is, copy it, report it. Everything is
+// idempotent: a task that comes twice finds its set done, or copies it again to where it is. An
+// aborted task reports nothing.
 import { blockCount, sizeProblem } from '../base/block-id.ts'
 import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
@@ -82,14 +83,16 @@ export class TaskRunner {
   }
 
   /**
-   * Runs one task to its end. A task that runs here already is dropped. A later attempt of a set that still runs here
-   * waits for the earlier one, which may finish the set: two at once would read it twice and get in each other's way.
-   * Throws only what is a bug.
+   * Runs one task to its end. A task that runs here already is dropped. A later attempt of a set
+   * that still runs here waits for the earlier one, which may finish the set: two at once would
+   * read it twice and get in each other's way. Throws only what is a bug.
    */
   async run(task: Task, queueSignal: AbortSignal): Promise<void> {
     const name = `${task.loadId} ${task.set} ${task.attempt}`
     if (this.#running.has(name)) return
-    const earlier = [...this.#running.values()].filter((other) => other.task.loadId === task.loadId && other.task.set === task.set)
+    const earlier = [...this.#running.values()].filter(
+      (other) => other.task.loadId === task.loadId && other.task.set === task.set,
+    )
     const { promise: ended, resolve: end } = Promise.withResolvers<void>()
     const running: RunningSet = { task, cancel: new AbortController(), ended, outcome: undefined }
     this.#running.set(name, running)
@@ -130,7 +133,11 @@ export class TaskRunner {
         if (answer.obsolete) return undefined
         const odd = answer.pieces.find((piece) => pieceProblem(piece) !== undefined)
         if (odd === undefined) return answer
-        logger.warn('a set cannot be as the job master says: it is left out', { load: loadId, set, problem: pieceProblem(odd) })
+        logger.warn('a set cannot be as the job master says: it is left out', {
+          load: loadId,
+          set,
+          problem: pieceProblem(odd),
+        })
         return undefined
       } catch (thrown) {
         throwIfAborted(signal)
@@ -154,9 +161,28 @@ export class TaskRunner {
     const pace = pacer.open(loadId, namespaceId, set.bytesPerSecond)
     try {
       const hints = { loadId, evict: set.evict === true }
-      const targets = set.targets.map((worker) => new SetTarget(this.#options.targets.targetFor(worker), outcome, hints))
-      const refresh = new FileRefresh({ ...this.#options, policy: masterPolicy }, namespaceId, outcome.replacements, stagingId)
-      await new SetCopy({ namespaceId, pieces, targets, copies, lease, refresh, outcome, resources, pace, clock, signal }).run()
+      const targets = set.targets.map(
+        (worker) => new SetTarget(this.#options.targets.targetFor(worker), outcome, hints),
+      )
+      const refresh = new FileRefresh(
+        { ...this.#options, policy: masterPolicy },
+        namespaceId,
+        outcome.replacements,
+        stagingId,
+      )
+      await new SetCopy({
+        namespaceId,
+        pieces,
+        targets,
+        copies,
+        lease,
+        refresh,
+        outcome,
+        resources,
+        pace,
+        clock,
+        signal,
+      }).run()
     } finally {
       pace.close()
       await lease.release()
@@ -172,7 +198,8 @@ export class TaskRunner {
       throwIfAborted(signal)
       const error = toSkeinError(thrown)
       for (const piece of set.pieces) {
-        for (let index = piece.firstBlock; index < piece.firstBlock + piece.blockCount; index += 1) outcome.readFailed(piece, index, error)
+        for (let index = piece.firstBlock; index < piece.firstBlock + piece.blockCount; index += 1)
+          outcome.readFailed(piece, index, error)
       }
       return undefined
     }
@@ -185,7 +212,11 @@ export class TaskRunner {
     metrics.add('task.blocks.written', outcome.replicasWritten)
     metrics.add('task.failures', failures.length)
     const checked = tally === undefined ? {} : { filesVerified: tally.verified, filesUnverifiable: tally.unverifiable }
-    await completeSet({ jobWorkerId, loadId, set, attempt, failures, replacements, originBytes, ...checked }, this.#options, signal)
+    await completeSet(
+      { jobWorkerId, loadId, set, attempt, failures, replacements, originBytes, ...checked },
+      this.#options,
+      signal,
+    )
   }
 }
 

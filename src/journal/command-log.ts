@@ -1,10 +1,11 @@
-// Why: a change counts once the journal has it, and is applied in the journal's order; the state after a restart is the
-// state that was acknowledged. Knows nothing of what commands mean.
-// How: `submit` appends at once, so that many commands share one sync of the journal; what has become durable is applied
-// in groups, one transaction each, with the last applied sequence in it. At a checkpoint the state is copied and then the
-// journal forgets what the copy has: never before, for the live state need not survive a power loss.
-// Modes: serving -> stopped, for good, when the journal refuses or cannot tell; only a restart, which reads the journal
-// again, can find out what holds.
+// Why: a change counts once the journal has it, and is applied in the journal's order; the state
+// after a restart is the state that was acknowledged. Knows nothing of what commands mean. How:
+// `submit` appends at once, so that many commands share one sync of the journal; what has become
+// durable is applied in groups, one transaction each, with the last applied sequence in it. At a
+// checkpoint the state is copied and then the journal forgets what the copy has: never before, for
+// the live state need not survive a power loss. Modes: serving -> stopped, for good, when the
+// journal refuses or cannot tell; only a restart, which reads the journal again, can find out what
+// holds.
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { payloadBytesMax } from './log/entry-codec.ts'
@@ -19,18 +20,25 @@ export interface CommandLogOptions<Command, Result, Effect = never> {
   /** Opened in this term: another master may have written until then. */
   readonly state: CommandState<Command, Result, Effect>
   /**
-   * Why a command may not be journaled: one line that begins with the field; undefined when it may. Whatever it lets through must
-   * be one that `state.apply` takes, for it is applied at every start from then on.
+   * Why a command may not be journaled: one line that begins with the field; undefined when it may.
+   * Whatever it lets through must be one that `state.apply` takes, for it is applied at every start
+   * from then on.
    */
   readonly check: (command: Command) => string | undefined
   readonly encode: (command: Command) => Uint8Array
   readonly decode: (bytes: Uint8Array) => Command
   /** An entry that is left out where it cannot be applied, and the key that says so. */
   readonly skip?: JournalSkip
-  /** Called after the commit, in the commands' order, before the command's sender hears of it; when replaying too. */
+  /**
+   * Called after the commit, in the commands' order, before the command's sender hears of it; when
+   * replaying too.
+   */
   readonly onEffect?: (effect: Effect) => void
   readonly logger: Logger
-  /** Commands, or bytes of them, between two checkpoints; more when the state is so big that copying it would cost more. */
+  /**
+   * Commands, or bytes of them, between two checkpoints; more when the state is so big that copying
+   * it would cost more.
+   */
   readonly checkpointEntries: number
   readonly checkpointBytes: number
   /** Bytes of commands that wait for the journal. Default: 256 MiB. */
@@ -50,12 +58,21 @@ interface Pending<Command, Result> {
 const groupMax = 512
 const groupBytesMax = 1024 ** 2
 const pendingBytesMaxDefault = 256 * 1024 ** 2
-/** Of one command: its rows and its transaction are of the same size. What older versions journaled may be as large as an entry. */
+/**
+ * Of one command: its rows and its transaction are of the same size. What older versions journaled
+ * may be as large as an entry.
+ */
 const commandBytesMax = payloadBytesMax / 2
-/** A state of this size is copied at every checkpoint; a larger one when the journal has grown by half of its size. */
+/**
+ * A state of this size is copied at every checkpoint; a larger one when the journal has grown by
+ * half of its size.
+ */
 const cheapCopyBytes = 16 * 1024 ** 2
 const copyShare = 0.5
-/** However large the state is: a start after a power loss replays no more than this, and what comes in while it is copied. */
+/**
+ * However large the state is: a start after a power loss replays no more than this, and what comes
+ * in while it is copied.
+ */
 const replayedBytesMax = 256 * 1024 ** 2
 
 export class CommandLog<Command, Result, Effect = never> {
@@ -78,7 +95,8 @@ export class CommandLog<Command, Result, Effect = never> {
 
   /**
    * Applies what the journal has beyond the state, and serves.
-   * @throws SkeinError data_loss when the journal ends before the state does or lacks an entry, and what barrier and read throw
+   * @throws SkeinError data_loss when the journal ends before the state does or lacks an entry, and
+   *   what barrier and read throw
    */
   static async open<Command, Result, Effect = never>(
     options: CommandLogOptions<Command, Result, Effect>,
@@ -95,14 +113,17 @@ export class CommandLog<Command, Result, Effect = never> {
     return new CommandLog(options, last + 1n)
   }
 
-  /** Aborts when commands can no longer be taken, the reason (SkeinError) says why; not by `close`. */
+  /**
+   * Aborts when commands can no longer be taken, the reason (SkeinError) says why; not by `close`.
+   */
   get stopped(): AbortSignal {
     return this.#stopped.signal
   }
 
   /**
    * Makes a command durable, applies it, and gives its result once its effects have run.
-   * @throws SkeinError the refusal of a command that could not hold; unavailable (reason `journal_stopped`) when it is
+   * @throws SkeinError the refusal of a command that could not hold; unavailable (reason
+   *   `journal_stopped`) when it is
    *   not known whether the command was kept, (reason `overloaded`) when too many wait; invalid_argument when it may not be
    *   journaled or is too large
    */
@@ -112,13 +133,17 @@ export class CommandLog<Command, Result, Effect = never> {
     const { journal, term, encode, check } = this.#options
     const problem = check(command)
     if (problem !== undefined)
-      return Promise.reject(new SkeinError('invalid_argument', `the change is refused (${typeOf(command)}): ${problem}`))
+      return Promise.reject(
+        new SkeinError('invalid_argument', `the change is refused (${typeOf(command)}): ${problem}`),
+      )
     let bytes: Uint8Array
     try {
       bytes = encode(command)
     } catch (cause) {
       return Promise.reject(
-        new SkeinError('invalid_argument', `the change is refused (${typeOf(command)}): it cannot be written`, { cause }),
+        new SkeinError('invalid_argument', `the change is refused (${typeOf(command)}): it cannot be written`, {
+          cause,
+        }),
       )
     }
     const refusal = this.#refusalOf(bytes.length)
@@ -156,17 +181,25 @@ export class CommandLog<Command, Result, Effect = never> {
     })
   }
 
-  /** Before the command has a sequence: the journal's order has no place for one that it will not take. */
+  /**
+   * Before the command has a sequence: the journal's order has no place for one that it will not
+   * take.
+   */
   #refusalOf(bytes: number): SkeinError | undefined {
     if (bytes > commandBytesMax)
-      return new SkeinError('invalid_argument', `a change of ${bytes} bytes is above the journal's limit of ${commandBytesMax}`)
+      return new SkeinError(
+        'invalid_argument',
+        `a change of ${bytes} bytes is above the journal's limit of ${commandBytesMax}`,
+      )
     const { pendingBytesMax = pendingBytesMaxDefault } = this.#options
     if (this.#pending.length > 0 && this.#pendingBytes + bytes > pendingBytesMax)
       return new SkeinError('unavailable', 'too many changes wait for the journal: try again', { reason: 'overloaded' })
     return undefined
   }
 
-  /** Applies in the next microtask, so that entries that one sync made durable share a transaction. */
+  /**
+   * Applies in the next microtask, so that entries that one sync made durable share a transaction.
+   */
   #onDurable(pending: Pending<Command, Result>): void {
     pending.durable = true
     if (this.#draining || this.#pending[0]?.durable !== true) return
@@ -264,5 +297,8 @@ function bytesOf(group: readonly { readonly bytes: number }[]): number {
 }
 
 function stopError(why: string, cause?: unknown): SkeinError {
-  return new SkeinError('unavailable', `no change is taken any more: ${why}; restart the master`, { reason: 'journal_stopped', cause })
+  return new SkeinError('unavailable', `no change is taken any more: ${why}; restart the master`, {
+    reason: 'journal_stopped',
+    cause,
+  })
 }

@@ -16,8 +16,8 @@ export interface CommandState<Command, Result, Effect = never> {
   /** What a snapshot has to copy. */
   sizeBytes(): number
   /**
-   * Applies the commands in order and keeps `lastApplied`, all in one transaction; when it throws, nothing of it has
-   * happened. `bytes`: of the commands in the journal.
+   * Applies the commands in order and keeps `lastApplied`, all in one transaction; when it throws,
+   * nothing of it has happened. `bytes`: of the commands in the journal.
    */
   apply(commands: readonly Command[], lastApplied: bigint, bytes: number): readonly Applied<Result, Effect>[]
   /** Makes a copy that survives a power loss; gives the sequence up to which it has everything. */

@@ -1,6 +1,7 @@
-// Why: a start applies what the journal has beyond the state. An entry that cannot be applied would end every start: it is named,
-// with the way out. How: in groups, one transaction each; a group that cannot be applied is applied one by one, so that what is
-// before the bad entry is kept and the entry is known. Only an entry that really cannot be applied is ever left out.
+// Why: a start applies what the journal has beyond the state. An entry that cannot be applied would
+// end every start: it is named, with the way out. How: in groups, one transaction each; a group
+// that cannot be applied is applied one by one, so that what is before the bad entry is kept and
+// the entry is known. Only an entry that really cannot be applied is ever left out.
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Applied, CommandState } from './command-state.ts'
@@ -35,8 +36,14 @@ interface Entry<Command> {
   readonly bytes: number
 }
 
-/** Applies what the journal has up to `last`. @throws SkeinError data_loss when it lacks an entry, or has one that cannot be applied */
-export async function replay<Command, Result, Effect>(options: ReplayOptions<Command, Result, Effect>, last: bigint): Promise<void> {
+/**
+ * Applies what the journal has up to `last`. @throws SkeinError data_loss when it lacks an entry,
+ * or has one that cannot be applied
+ */
+export async function replay<Command, Result, Effect>(
+  options: ReplayOptions<Command, Result, Effect>,
+  last: bigint,
+): Promise<void> {
   const { journal, state, logger } = options
   const from = state.lastApplied + 1n
   let expected = from
@@ -79,7 +86,10 @@ function decoded<Command, Result, Effect>(
   }
 }
 
-function applyGroup<Command, Result, Effect>(options: ReplayOptions<Command, Result, Effect>, group: readonly Entry<Command>[]): void {
+function applyGroup<Command, Result, Effect>(
+  options: ReplayOptions<Command, Result, Effect>,
+  group: readonly Entry<Command>[],
+): void {
   const last = group.at(-1)
   if (last === undefined) return
   const { state, onEffect, logger, skip, check } = options
@@ -119,7 +129,10 @@ function leaveOut<Command, Result, Effect>(
 }
 
 function badEntry(seq: bigint, type: string, why: string, key: string | undefined, cause: unknown): SkeinError {
-  const way = key === undefined ? 'restore a backup' : `start once with ${key}=${seq} to leave out this one change, or restore a backup`
+  const way =
+    key === undefined
+      ? 'restore a backup'
+      : `start once with ${key}=${seq} to leave out this one change, or restore a backup`
   return new SkeinError('data_loss', `entry ${seq} of the journal (${type}) cannot be applied: ${why}; ${way}`, {
     reason: 'journal_entry',
     cause,

@@ -14,12 +14,17 @@ export interface KeyRange<Key> {
   readonly limit?: number
 }
 
-/** Reads see what was written before, in the same transaction too. Writes belong inside `transact`. */
+/**
+ * Reads see what was written before, in the same transaction too. Writes belong inside `transact`.
+ */
 export interface StateTable<Key, Value> {
   /** Bytes are valid until the next `get` of any table only. */
   get(key: Key): Value | undefined
   put(key: Key, value: Value): void
   delete(key: Key): void
-  /** Rows in the order of their keys. To be left or read to the end within one turn of the event loop. */
+  /**
+   * Rows in the order of their keys. To be left or read to the end within one turn of the event
+   * loop.
+   */
   range(range: KeyRange<Key>): Iterable<{ readonly key: Key; readonly value: Value }>
 }

@@ -1,14 +1,15 @@
-// Why: what a load is, as data. How: plain records that any table can hold, and one setter for the load's mode, so
-// that no other line decides which change of state is allowed.
+// Why: what a load is, as data. How: plain records that any table can hold, and one setter for the
+// load's mode, so that no other line decides which change of state is allowed.
 import { assert } from '../base/assert.ts'
 import { blockLength } from '../base/block-id.ts'
 import type { HostChoice, PlacementWish } from './placing/placement.ts'
 import type { Selection } from './choice/selection.ts'
 
 /**
- * SUBMITTED -> RUNNING -> AUDITING -> COMPLETED | PARTIAL | FAILED. AUDITING goes back to RUNNING when it plans
- * repairs, and plans the other ones while those run. CANCELLED and FAILED can follow every mode that has not ended, and
- * PARTIAL follows RUNNING when more files failed than the load allows.
+ * SUBMITTED -> RUNNING -> AUDITING -> COMPLETED | PARTIAL | FAILED. AUDITING goes back to RUNNING
+ * when it plans repairs, and plans the other ones while those run. CANCELLED and FAILED can follow
+ * every mode that has not ended, and PARTIAL follows RUNNING when more files failed than the load
+ * allows.
  */
 export type LoadMode = 'SUBMITTED' | 'RUNNING' | 'AUDITING' | 'COMPLETED' | 'PARTIAL' | 'FAILED' | 'CANCELLED'
 
@@ -69,7 +70,10 @@ export interface LoadCounts {
   tasks: number
   tasksDone: number
   tasksRetried: number
-  /** At the store and not known before this load's listing; known in another version; gone from the store. */
+  /**
+   * At the store and not known before this load's listing; known in another version; gone from the
+   * store.
+   */
   filesAdded?: number
   filesChanged?: number
   filesRemoved?: number
@@ -100,7 +104,10 @@ export interface LoadRecord {
   namespaceId: string
   /** Of an atomic load: exactly what the master has put aside for it, once known. */
   stagingId?: string
-  /** The master has been, or is about to be, asked to swap it in: from then on it is not cancelled any more. */
+  /**
+   * The master has been, or is about to be, asked to swap it in: from then on it is not cancelled
+   * any more.
+   */
   swapping?: boolean
   /** Where the listing goes on; empty at the start. */
   cursor: string
@@ -151,9 +158,15 @@ export interface NewSet {
   readonly attempt: number
   /** Wall clock before which it shall not go out; 0 = at once. */
   readonly notBeforeMs: number
-  /** Workers that have these blocks, or get them by other sets: none of them can stand in for a target. */
+  /**
+   * Workers that have these blocks, or get them by other sets: none of them can stand in for a
+   * target.
+   */
   readonly elsewhere?: readonly string[] | undefined
-  /** The blocks are there: they are to be held against the store's checksums. No room is reserved for them. */
+  /**
+   * The blocks are there: they are to be held against the store's checksums. No room is reserved
+   * for them.
+   */
   readonly verify?: boolean | undefined
 }
 
@@ -172,7 +185,10 @@ export interface OpenSet {
   readonly elsewhere?: readonly string[] | undefined
 }
 
-/** How many open sets hold a part of a file. Only files that are or were in more than one set have it; without it: one, until that set is done. */
+/**
+ * How many open sets hold a part of a file. Only files that are or were in more than one set have
+ * it; without it: one, until that set is done.
+ */
 export interface FileProgress {
   readonly open: number
 }
@@ -213,7 +229,10 @@ export function canFollow(mode: LoadMode, next: LoadMode): boolean {
   return nextModes[mode].includes(next)
 }
 
-/** The one setter of a load's mode. @throws Error (assertion) when the change is not in the table above */
+/**
+ * The one setter of a load's mode. @throws Error (assertion) when the change is not in the table
+ * above
+ */
 export function setMode(load: LoadRecord, mode: LoadMode, nowMs: number): void {
   assert(canFollow(load.mode, mode), `load ${load.loadId}: ${load.mode} -> ${mode}`)
   load.mode = mode
@@ -228,7 +247,10 @@ export function wishOf(options: Pick<LoadOptions, 'hosts' | 'evict'> | undefined
 
 const stagedForMsDefault = 24 * 3_600_000
 
-/** What a listing of this load is asked of the master with: an atomic one's is put aside, under its path, so that a later load goes on with it. */
+/**
+ * What a listing of this load is asked of the master with: an atomic one's is put aside, under its
+ * path, so that a later load goes on with it.
+ */
 export function stagingOf(
   { path, options, stagingId = path }: Pick<LoadRecord, 'path' | 'options' | 'stagingId'>,
   nowMs: number,
@@ -260,7 +282,9 @@ export function setBytes(set: { readonly pieces: readonly Piece[] }): number {
   return set.pieces.reduce((sum, piece) => sum + pieceBytes(piece), 0)
 }
 
-/** The piece's blocks that satisfy `keep`, as pieces of consecutive blocks; the first keeps `lead`. */
+/**
+ * The piece's blocks that satisfy `keep`, as pieces of consecutive blocks; the first keeps `lead`.
+ */
 export function carve(piece: Piece, keep: (blockIndex: number) => boolean): Piece[] {
   const carved: Piece[] = []
   const end = piece.firstBlock + piece.blockCount

@@ -1,8 +1,9 @@
-// Why: which live workers hold which block; in memory only, rebuilt from the workers' reports.
-// How: a block costs one small number. The sets of workers that occur are few, so they are kept once each ("holders") and
-// a block names its set: a file of one block as its number (container-numbers.ts), a longer one as an array of them. A
-// worker that is lost costs one flag: the sets are read without it, and its traces in the blocks go as these are touched;
-// a set that no block names goes.
+// Why: which live workers hold which block; in memory only, rebuilt from the workers' reports. How:
+// a block costs one small number. The sets of workers that occur are few, so they are kept once
+// each ("holders") and a block names its set: a file of one block as its number
+// (container-numbers.ts), a longer one as an array of them. A worker that is lost costs one flag:
+// the sets are read without it, and its traces in the blocks go as these are touched; a set that no
+// block names goes.
 import { blockIndexOf, blocksPerFileMax, containerOf, fileIdOf } from '../base/block-id.ts'
 import { assert } from '../base/assert.ts'
 import { ContainerNumbers } from './container-numbers.ts'
@@ -23,7 +24,10 @@ const holdersBytes = 320
 const longFileBytes = 120
 
 export class BlockMap {
-  /** Container -> set of block 0 of a file of one block, or where a longer file is: -1 for the first of `#longFiles`. */
+  /**
+   * Container -> set of block 0 of a file of one block, or where a longer file is: -1 for the first
+   * of `#longFiles`.
+   */
   readonly #files = new ContainerNumbers()
   /** Set of each block. */
   readonly #longFiles: (Int32Array | undefined)[] = []
@@ -43,10 +47,15 @@ export class BlockMap {
   /** Memory that it takes, about. */
   get bytes(): number {
     const longFiles = this.#longFiles.length - this.#vacantLongFiles.length
-    return this.#files.bytes + longFiles * longFileBytes + this.#longFileBlocks * 4 + (this.#indexOf.size - 1) * holdersBytes
+    return (
+      this.#files.bytes + longFiles * longFileBytes + this.#longFileBlocks * 4 + (this.#indexOf.size - 1) * holdersBytes
+    )
   }
 
-  /** An ordinal for a worker's session: what is added under it counts until `dropWorker`. Ordinals are not used again. */
+  /**
+   * An ordinal for a worker's session: what is added under it counts until `dropWorker`. Ordinals
+   * are not used again.
+   */
   addWorker(workerId: string): number {
     this.#workers.push(workerId)
     this.#blocksOf.push(0)
@@ -73,7 +82,10 @@ export class BlockMap {
     return this.#blocksOf[ordinal] ?? 0
   }
 
-  /** How many blocks the file has, if any of them is or was here; undefined when the map does not know the file. */
+  /**
+   * How many blocks the file has, if any of them is or was here; undefined when the map does not
+   * know the file.
+   */
   blockCountOf(blockId: number): number | undefined {
     const entry = this.#files.get(containerOf(blockId))
     return entry === none ? undefined : (this.#longFileAt(entry)?.length ?? 1)
@@ -128,7 +140,10 @@ export class BlockMap {
     return holders.all.filter((ordinal) => !holders.live.includes(ordinal))
   }
 
-  /** Ids of the files that have, or had, a replica. May be read on after changes: a file that stays meanwhile is met. */
+  /**
+   * Ids of the files that have, or had, a replica. May be read on after changes: a file that stays
+   * meanwhile is met.
+   */
   *fileIds(): Generator<number> {
     for (const container of this.#files.keys()) yield fileIdOf(container)
   }
@@ -168,7 +183,8 @@ export class BlockMap {
   #longFile(container: number, entry: number, index: number, blockCount: number): Int32Array {
     const known = this.#longFileAt(entry)
     if (known !== undefined && index < known.length) return known
-    // One that was still being written when it was first heard of has only the room that it needed then.
+    // One that was still being written when it was first heard of has only the room that it needed
+    // then.
     const length = blockCount === unknownBlockCount ? Math.max(index + 1, (known?.length ?? 0) * 2) : blockCount
     assert(index < length, `block index ${index} of a file of ${length} blocks`)
     const longer = new Int32Array(length)

@@ -1,9 +1,13 @@
-// Why: a number for each of ten million files must cost bytes, not objects, and no turn of the event loop may pay for a
-// table that doubles. How: containers are handed out one after the other, so those in use lie close together: pages of a
-// few neighbours, cut from slabs of typed arrays. A page whose numbers are all 0 goes back, an empty slab too.
+// Why: a number for each of ten million files must cost bytes, not objects, and no turn of the
+// event loop may pay for a table that doubles. How: containers are handed out one after the other,
+// so those in use lie close together: pages of a few neighbours, cut from slabs of typed arrays. A
+// page whose numbers are all 0 goes back, an empty slab too.
 import { assert } from '../base/assert.ts'
 
-/** A file alone in its page costs the whole page; full pages share the price of being found (a map's entry). */
+/**
+ * A file alone in its page costs the whole page; full pages share the price of being found (a map's
+ * entry).
+ */
 const pageSpan = 32
 const pagesPerSlab = 256
 /** About what an entry of a Map costs, with its share of the free room. */
@@ -34,13 +38,19 @@ export class ContainerNumbers {
 
   /** Memory that it takes. */
   get bytes(): number {
-    return (this.#slabs.length - this.#vacant.length) * pagesPerSlab * (pageSpan * 4 + 2) + this.#pages.size * pageEntryBytes
+    return (
+      (this.#slabs.length - this.#vacant.length) * pagesPerSlab * (pageSpan * 4 + 2) + this.#pages.size * pageEntryBytes
+    )
   }
 
   get(container: number): number {
     const page = this.#pages.get(Math.floor(container / pageSpan))
     if (page === undefined) return 0
-    return this.#slabs[Math.floor(page / pagesPerSlab)]?.numbers[(page % pagesPerSlab) * pageSpan + (container % pageSpan)] ?? 0
+    return (
+      this.#slabs[Math.floor(page / pagesPerSlab)]?.numbers[
+        (page % pagesPerSlab) * pageSpan + (container % pageSpan)
+      ] ?? 0
+    )
   }
 
   /** 0 takes the container's number away. */
@@ -66,7 +76,10 @@ export class ContainerNumbers {
     this.#givePage(page)
   }
 
-  /** Those with a number. May be read on after changes: a container that has one all the time is met once. */
+  /**
+   * Those with a number. May be read on after changes: a container that has one all the time is met
+   * once.
+   */
   *keys(): Generator<number> {
     for (const name of this.#pages.keys()) {
       for (let container = name * pageSpan; container < (name + 1) * pageSpan; container += 1) {
@@ -85,7 +98,11 @@ export class ContainerNumbers {
     }
     const index = this.#vacant.pop() ?? this.#slabs.length
     const numbers = new Int32Array(pagesPerSlab * pageSpan)
-    this.#slabs[index] = { numbers, free: Uint16Array.from({ length: pagesPerSlab }, (_, page) => page), freeCount: pagesPerSlab }
+    this.#slabs[index] = {
+      numbers,
+      free: Uint16Array.from({ length: pagesPerSlab }, (_, page) => page),
+      freeCount: pagesPerSlab,
+    }
     this.#roomy.add(index)
     return this.#takePage()
   }

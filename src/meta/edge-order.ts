@@ -1,5 +1,5 @@
-// Why: stores list in the order of the keys' UTF-8 bytes, JavaScript compares UTF-16 units; they differ where surrogates
-// (U+10000 and up) meet U+E000-U+FFFF.
+// Why: stores list in the order of the keys' UTF-8 bytes, JavaScript compares UTF-16 units; they
+// differ where surrogates (U+10000 and up) meet U+E000-U+FFFF.
 
 const surrogateFrom = 0xd800
 

@@ -1,5 +1,6 @@
-// Why: the state machine must run the same over a Map (tests, models) and over LMDB (the cache master).
-// How: the few reads and writes that it needs, synchronous. Whoever owns the tables makes a batch of calls atomic.
+// Why: the state machine must run the same over a Map (tests, models) and over LMDB (the cache
+// master). How: the few reads and writes that it needs, synchronous. Whoever owns the tables makes
+// a batch of calls atomic.
 
 /** A mounted store. Secrets are sealed bytes here; nothing in this folder can open them. */
 export interface NamespaceRecord {
@@ -13,9 +14,15 @@ export interface NamespaceRecord {
   readonly version: number
   /** The inode of its root directory. */
   readonly rootId: number
-  /** When its attributes last came to name another store, maybe: what was known up to then is to be looked at again. */
+  /**
+   * When its attributes last came to name another store, maybe: what was known up to then is to be
+   * looked at again.
+   */
   readonly otherStoreMs?: number
-  /** No file or directory of it was ever moved, so each block carries its file's key. Not given: not known. */
+  /**
+   * No file or directory of it was ever moved, so each block carries its file's key. Not given: not
+   * known.
+   */
   readonly neverMoved?: boolean
 }
 
@@ -24,7 +31,10 @@ export interface FileInode {
   /** File id (base/block-id.ts): one version of the content. */
   readonly id: number
   readonly parentId: number
-  /** The edge's name (base/paths.ts); without a `/` at its end, empty for an object `dir/` that holds bytes. */
+  /**
+   * The edge's name (base/paths.ts); without a `/` at its end, empty for an object `dir/` that
+   * holds bytes.
+   */
   readonly name: string
   readonly length: number
   readonly etag: string
@@ -70,7 +80,10 @@ export interface DirectoryInode {
   /** What files that come into it have. Not given: 0, and -1 (no limit). */
   readonly replicationMin?: number
   readonly replicationMax?: number
-  /** -1 = none. Of a namespace's root: what each file in it has that has none of its own; else: of the whole tree. */
+  /**
+   * -1 = none. Of a namespace's root: what each file in it has that has none of its own; else: of
+   * the whole tree.
+   */
   readonly ttlMs: number
   readonly ttlAction: TtlAction
   /** When the tree's TTL ends; -1 = never, as for a namespace's root. */
@@ -96,7 +109,10 @@ export interface PendingInode {
 export interface StagingRecord {
   readonly id: string
   readonly namespaceId: string
-  /** The pseudo-directories of the files that come and of the visible ones that go: edges from whole keys to inodes. */
+  /**
+   * The pseudo-directories of the files that come and of the visible ones that go: edges from whole
+   * keys to inodes.
+   */
   readonly addedId: number
   readonly removedId: number
   readonly createdMs: number
@@ -117,7 +133,10 @@ export interface Edge {
   readonly inodeId: number
 }
 
-/** `containers`: ids handed out so far. `files`, `directories`, `pending` (files that are being written): inodes there are. */
+/**
+ * `containers`: ids handed out so far. `files`, `directories`, `pending` (files that are being
+ * written): inodes there are.
+ */
 export type CounterName = 'containers' | 'files' | 'directories' | 'pending'
 
 export interface Tables {
@@ -133,8 +152,9 @@ export interface Tables {
   putEdge(parentId: number, name: string, inodeId: number): void
   removeEdge(parentId: number, name: string): void
   /**
-   * Edges of one directory from `from` on (inclusive), in the order of the names' UTF-8 bytes. Read it to the end or leave
-   * it within the same turn of the event loop; it may not be read on after a write.
+   * Edges of one directory from `from` on (inclusive), in the order of the names' UTF-8 bytes. Read
+   * it to the end or leave it within the same turn of the event loop; it may not be read on after a
+   * write.
    */
   edges(parentId: number, from: string): Iterable<Edge>
 
@@ -142,7 +162,9 @@ export interface Tables {
   decommissioning(): ReadonlySet<string>
   putDecommissioning(workerId: string, decommissioning: boolean): void
 
-  /** Ids of the workers that lived when this was last written: a restarted master waits for them. */
+  /**
+   * Ids of the workers that lived when this was last written: a restarted master waits for them.
+   */
   expectedWorkers(): ReadonlySet<string>
   putExpectedWorker(workerId: string, expected: boolean): void
 
@@ -155,15 +177,24 @@ export interface Tables {
   putCounter(name: CounterName, value: number): void
 }
 
-/** The pseudo-directory whose edges are the roots of deleted namespaces, until they are cleared away. */
+/**
+ * The pseudo-directory whose edges are the roots of deleted namespaces, until they are cleared
+ * away.
+ */
 export const detachedParentId = 0
-/** The pseudo-directory of the files that are being written. Ids of inodes end in twenty ones, so this is none. */
+/**
+ * The pseudo-directory of the files that are being written. Ids of inodes end in twenty ones, so
+ * this is none.
+ */
 export const pendingParentId = 1
 /** The pseudo-directory that is the index of deadlines (deadlines.ts). */
 export const deadlineParentId = 2
 /** The pseudo-directory that lists the files that are to be persisted without being asked for. */
 export const toPersistParentId = 3
-/** The pseudo-directory of the namespaces whose files do not all follow their new TTL yet (namespace-ttl.ts). */
+/**
+ * The pseudo-directory of the namespaces whose files do not all follow their new TTL yet
+ * (namespace-ttl.ts).
+ */
 export const ttlChangeParentId = 4
 /** The pseudo-directory of what workers write to stores, or may still (store-writes.ts). */
 export const writingParentId = 5

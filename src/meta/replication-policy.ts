@@ -1,6 +1,7 @@
-// Why: how many replicas a block gets, where, and which go, is one decision that must never lose the last one.
-// How: a pure function of a file's settings, a block's live replicas and the live workers. Replicas on workers that are
-// being taken out of service do not count, and go once the others are enough.
+// Why: how many replicas a block gets, where, and which go, is one decision that must never lose
+// the last one. How: a pure function of a file's settings, a block's live replicas and the live
+// workers. Replicas on workers that are being taken out of service do not count, and go once the
+// others are enough.
 import { assert } from '../base/assert.ts'
 import type { Random } from '../base/clock.ts'
 
@@ -52,8 +53,8 @@ export function replicasKept({ max, pinned, persisted }: ReplicationSettings): n
 }
 
 /**
- * What to do about one block. Nothing for a block without a live replica: it can only come from the store.
- * `workers`: all live ones by id; ids of `block` that are not among them are passed over.
+ * What to do about one block. Nothing for a block without a live replica: it can only come from the
+ * store. `workers`: all live ones by id; ids of `block` that are not among them are passed over.
  */
 export function planBlock(
   settings: ReplicationSettings,
@@ -70,8 +71,11 @@ export function planBlock(
   const leaving = held.filter((worker) => worker.decommissioning)
   const most = settings.max < 0 ? Number.POSITIVE_INFINITY : Math.max(settings.max, kept)
   const wanted = Math.min(Math.max(settings.min, kept), most)
-  const coming = block.pendingIds.filter((id) => workers.get(id)?.decommissioning === false && !block.workerIds.includes(id))
-  // One replica that leaves and none that stays: whoever may return, this one must be copied before it goes.
+  const coming = block.pendingIds.filter(
+    (id) => workers.get(id)?.decommissioning === false && !block.workerIds.includes(id),
+  )
+  // One replica that leaves and none that stays: whoever may return, this one must be copied before
+  // it goes.
   const awaited = staying.length === 0 ? 0 : block.awaited
   const missing = wanted - staying.length - coming.length - awaited
   if (missing > 0) return planCopies(block, held, coming, missing, workers, random)
@@ -96,7 +100,10 @@ function planCopies(
   )
   const targets = chooseTargets(
     roomy.filter((worker) => worker.hasSlot),
-    [...held.filter((worker) => !worker.decommissioning).map(({ hostname }) => hostname), ...coming.map((id) => workers.get(id)?.hostname)],
+    [
+      ...held.filter((worker) => !worker.decommissioning).map(({ hostname }) => hostname),
+      ...coming.map((id) => workers.get(id)?.hostname),
+    ],
     missing,
     random,
   )
@@ -106,16 +113,23 @@ function planCopies(
   return { copies, drops: [], unplaced: open - busy, postponed: busy }
 }
 
-/** Up to `count` workers, drawn with their free bytes as weight; hosts that have no replica yet come first. */
+/**
+ * Up to `count` workers, drawn with their free bytes as weight; hosts that have no replica yet come
+ * first.
+ */
 function chooseTargets(
   candidates: readonly ReplicationWorker[],
   hostsTaken: readonly (string | undefined)[],
   count: number,
   random: Random,
 ): string[] {
-  // Weighted draw without replacement: the largest u^(1/w), u uniform in (0, 1) (Efraimidis and Spirakis 2006), in logarithms.
+  // Weighted draw without replacement: the largest u^(1/w), u uniform in (0, 1) (Efraimidis and
+  // Spirakis 2006), in logarithms.
   const ranked = candidates
-    .map((worker) => ({ worker, score: Math.log(Math.max(random(), Number.MIN_VALUE)) / Math.max(worker.freeBytes, 1) }))
+    .map((worker) => ({
+      worker,
+      score: Math.log(Math.max(random(), Number.MIN_VALUE)) / Math.max(worker.freeBytes, 1),
+    }))
     .sort((a, b) => b.score - a.score)
     .map(({ worker }) => worker)
   const hosts = new Set(hostsTaken)
@@ -133,12 +147,17 @@ function chooseTargets(
   return chosen.map((worker) => worker.workerId)
 }
 
-/** `count` replicas to drop: first those that share a host with another one, of these the fullest worker's. */
+/**
+ * `count` replicas to drop: first those that share a host with another one, of these the fullest
+ * worker's.
+ */
 function surplus(replicas: readonly ReplicationWorker[], count: number): string[] {
   const left = [...replicas].sort((a, b) => fullness(b) - fullness(a))
   const drops: string[] = []
   while (drops.length < count && left.length > 0) {
-    const doubled = left.findIndex((worker) => left.some((other) => other !== worker && other.hostname === worker.hostname))
+    const doubled = left.findIndex((worker) =>
+      left.some((other) => other !== worker && other.hostname === worker.hostname),
+    )
     drops.push(...left.splice(Math.max(doubled, 0), 1).map((worker) => worker.workerId))
   }
   return drops

@@ -1,5 +1,6 @@
-// Why: one way from a path's key to its inodes. How: down the edges from the namespace's root, a name a step.
-// A key without a slash at its end may name a file and a directory at once; with one it names the directory.
+// Why: one way from a path's key to its inodes. How: down the edges from the namespace's root, a
+// name a step. A key without a slash at its end may name a file and a directory at once; with one
+// it names the directory.
 import { directoryNames, fileNames } from '../base/paths.ts'
 import type { DirectoryInode, FileInode, Inode, NamedInode, NamespaceRecord, Tables } from './meta-tables.ts'
 
@@ -22,7 +23,10 @@ export function namespaceById(tables: Tables, id: string): NamespaceRecord | und
 
 /** What a key names below a namespace's root. The empty key is the root directory. */
 export function resolve(tables: Tables, rootId: number, key: string): Resolved {
-  return { file: key === '' || key.endsWith('/') ? undefined : fileAt(tables, rootId, key), directory: directoryAt(tables, rootId, key) }
+  return {
+    file: key === '' || key.endsWith('/') ? undefined : fileAt(tables, rootId, key),
+    directory: directoryAt(tables, rootId, key),
+  }
 }
 
 /** The file of exactly this object key; an object `a/` with bytes in it counts as one. */
@@ -38,8 +42,9 @@ export function directoryAt(tables: Tables, rootId: number, key: string): Direct
 }
 
 /**
- * How fresh the listing of a directory is: -1 never, else the latest time that covered it (its own, or a whole tree's above
- * it). A tree's listing says nothing of a directory that was met only after it, and none says anything of another store.
+ * How fresh the listing of a directory is: -1 never, else the latest time that covered it (its own,
+ * or a whole tree's above it). A tree's listing says nothing of a directory that was met only after
+ * it, and none says anything of another store.
  */
 export function listedAtMs(
   tables: Tables,
@@ -67,7 +72,10 @@ export function keyOf(tables: Tables, inode: NamedInode): string {
 }
 
 /** Where an inode is; undefined when its namespace was deleted. */
-export function placeOf(tables: Tables, inode: NamedInode): { readonly record: NamespaceRecord; readonly key: string } | undefined {
+export function placeOf(
+  tables: Tables,
+  inode: NamedInode,
+): { readonly record: NamespaceRecord; readonly key: string } | undefined {
   const { key, rootId } = climb(tables, inode)
   for (const record of tables.namespaces()) if (record.rootId === rootId) return { record, key }
   return undefined

@@ -1,5 +1,6 @@
-// Why: listings, counts and comparisons with the store go through a tree in the order of its keys and can stop and go on
-// anywhere. How: depth first over ordered edges; because a directory's name ends in `/`, that is the order of the keys.
+// Why: listings, counts and comparisons with the store go through a tree in the order of its keys
+// and can stop and go on anywhere. How: depth first over ordered edges; because a directory's name
+// ends in `/`, that is the order of the keys.
 import { directoryNames, fileNames } from '../base/paths.ts'
 import type { Edge, Tables } from './meta-tables.ts'
 
@@ -21,12 +22,17 @@ interface Level {
 }
 
 /**
- * Everything below a directory in key order, the directory itself not included. Leave it or end it within one turn of the
- * event loop, and do not write meanwhile.
+ * Everything below a directory in key order, the directory itself not included. Leave it or end it
+ * within one turn of the event loop, and do not write meanwhile.
  * @param prefix the directory's key (empty, or ends in `/`)
  * @param after go on behind this place; undefined from the start
  */
-export function* walk(tables: Tables, directoryId: number, prefix: string, after: WalkPosition | undefined): Generator<WalkEntry> {
+export function* walk(
+  tables: Tables,
+  directoryId: number,
+  prefix: string,
+  after: WalkPosition | undefined,
+): Generator<WalkEntry> {
   const levels: Level[] = []
   const open = (id: number, levelPrefix: string, from: string, skipName: string | undefined): void => {
     levels.push({ prefix: levelPrefix, edges: tables.edges(id, from)[Symbol.iterator](), skipName })

@@ -1,6 +1,7 @@
-// Why: at full speed a load's file writes keep every thread of libuv's pool busy copying, and on a machine with few cores the
-// one thread that answers readers and calls waits for a core as often as each of them does. How: on Linux, where a thread has a
-// niceness of its own, those threads give way. Elsewhere nothing is done: it is a matter of speed only.
+// Why: at full speed a load's file writes keep every thread of libuv's pool busy copying, and on a
+// machine with few cores the one thread that answers readers and calls waits for a core as often as
+// each of them does. How: on Linux, where a thread has a niceness of its own, those threads give
+// way. Elsewhere nothing is done: it is a matter of speed only.
 import { readdir, readFile } from 'node:fs/promises'
 import { setPriority } from 'node:os'
 

@@ -9,7 +9,8 @@ import type { RoleContext } from './role-shell.ts'
 /** Makes connections that close when the role stops. */
 export function connector(context: RoleContext): Connect {
   const { clock, random, logger, config } = context
-  return (definition, address) => createClient(definition, address, { deadlineMs: config.rpcDeadlineMs, clock, random, logger })
+  return (definition, address) =>
+    createClient(definition, address, { deadlineMs: config.rpcDeadlineMs, clock, random, logger })
 }
 
 export function linkToMaster(context: RoleContext): Service<MasterServiceDefinition> {
@@ -18,7 +19,10 @@ export function linkToMaster(context: RoleContext): Service<MasterServiceDefinit
   return connection.service
 }
 
-export function linkToJobMaster(context: RoleContext, master: Service<MasterServiceDefinition>): Service<JobServiceDefinition> {
+export function linkToJobMaster(
+  context: RoleContext,
+  master: Service<MasterServiceDefinition>,
+): Service<JobServiceDefinition> {
   const connection = connectJobMaster(master, context.config.master.address, connector(context))
   context.onStop('link to the job master', () => connection.close())
   return connection.service

@@ -1,8 +1,10 @@
-// Why: workers and job workers open stores with what the master says of a namespace, and must stop using that once the master
-// says otherwise: `ns update` returns when nobody uses the old definition any more. How: a definition is held for a few
-// seconds, and held on to by saying so to the master twice a second. What the master names as changed is retired at once: calls
-// at its store are ended and made again by the new one (ufs/following-store.ts), and only then the next call says that it is
-// not held any more. A role that cannot reach the master stops using what it held when its time is over.
+// Why: workers and job workers open stores with what the master says of a namespace, and must stop
+// using that once the master says otherwise: `ns update` returns when nobody uses the old
+// definition any more. How: a definition is held for a few seconds, and held on to by saying so to
+// the master twice a second. What the master names as changed is retired at once: calls at its
+// store are ended and made again by the new one (ufs/following-store.ts), and only then the next
+// call says that it is not held any more. A role that cannot reach the master stops using what it
+// held when its time is over.
 import type { Clock, Random } from '../base/clock.ts'
 import { isSkeinError, toSkeinError } from '../base/errors.ts'
 import { retry, type RetryPolicy } from '../base/flow/retry.ts'
@@ -63,7 +65,10 @@ export class NamespaceDefinitions {
     this.#options = options
   }
 
-  /** The namespace's store, by whatever its definition is at each call. @throws SkeinError not_found, and what opening it throws */
+  /**
+   * The namespace's store, by whatever its definition is at each call. @throws SkeinError
+   * not_found, and what opening it throws
+   */
   async openStore(namespaceId: string): Promise<UnderFileSystem> {
     await this.#ask(namespaceId)
     this.#users.set(namespaceId, this.#usersOf(namespaceId) + 1)
@@ -203,14 +208,18 @@ export class NamespaceDefinitions {
     await this.#options.clock.sleep(renewMs, AbortSignal.any([signal, woken.signal])).catch(() => undefined)
   }
 
-  /** Calls that are under way end with the time of what they go by. @returns whether something was changed */
+  /**
+   * Calls that are under way end with the time of what they go by. @returns whether something was
+   * changed
+   */
   async #renew(): Promise<boolean> {
     const { master, holderId, clock } = this.#options
     this.#dropIdle()
     const askedMs = clock.monotonicMs()
     const asked = new Map(this.#held)
     const namespaces = [...asked].map(([namespaceId, { access }]) => ({ namespaceId, version: access.version }))
-    for (const { access } of this.#leaving) namespaces.push({ namespaceId: access.namespaceId, version: access.version })
+    for (const { access } of this.#leaving)
+      namespaces.push({ namespaceId: access.namespaceId, version: access.version })
     for (const namespaceId of this.#askedFor) namespaces.push({ namespaceId, version: 0 })
     let changed = 0
     try {

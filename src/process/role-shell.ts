@@ -1,7 +1,8 @@
-// Why: every role starts, says that it is ready, and stops in the same way. How: a role is a list of parts that are
-// started in order and stopped in reverse; a signal to stop drains, a second one ends the process at once. What does not stop in
-// time (a disk or a queue that hangs) is left behind, and said: everything that counts is in the journal already, and whoever
-// waits for the process, with a kill in his hand, must not have to guess.
+// Why: every role starts, says that it is ready, and stops in the same way. How: a role is a list
+// of parts that are started in order and stopped in reverse; a signal to stop drains, a second one
+// ends the process at once. What does not stop in time (a disk or a queue that hangs) is left
+// behind, and said: everything that counts is in the journal already, and whoever waits for the
+// process, with a kill in his hand, must not have to guess.
 import { type Clock, type Random, systemClock, systemRandom } from '../base/clock.ts'
 import { formatDuration } from '../base/durations.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
@@ -29,9 +30,14 @@ export interface RoleContext {
   readonly metrics: MetricRegistry
   /** Aborts when the role is stopped while it starts, and once everything of it has stopped. */
   readonly signal: AbortSignal
-  /** Registers what undoes a start; run in reverse order at the end, also when a later start fails. */
+  /**
+   * Registers what undoes a start; run in reverse order at the end, also when a later start fails.
+   */
   readonly onStop: (what: string, undo: () => void | Promise<void>) => void
-  /** How long who is being served may still take, for a stop that goes on. All of them together, so that time to close is left. */
+  /**
+   * How long who is being served may still take, for a stop that goes on. All of them together, so
+   * that time to close is left.
+   */
   readonly drainMs: () => number
   /** Ends the role with this error: a part can go on no longer, and only a restart helps. */
   readonly fail: (reason: unknown) => void
@@ -42,8 +48,9 @@ const drainShare = 0.75
 
 /**
  * Runs a role until `io.stop` aborts: `start` builds it and returns the ready line's fields.
- * @throws what `start` throws, after undoing what it had started; SkeinError deadline_exceeded `stop_timeout` when it could not
- * stop in time: the process is to end, whatever still goes on in it
+ * @throws what `start` throws, after undoing what it had started; SkeinError deadline_exceeded
+ *   `stop_timeout` when it could not stop in time: the process is to end, whatever still goes on in
+ *   it
  */
 export async function runRole(
   role: string,
@@ -134,7 +141,8 @@ class Shutdown {
   begin(): void {
     if (this.#begunMs !== undefined) return
     this.#begunMs = this.#clock.monotonicMs()
-    // Slept, not scheduled: where nothing else holds the process open, this must, or it would end without a word.
+    // Slept, not scheduled: where nothing else holds the process open, this must, or it would end
+    // without a word.
     this.#clock.sleep(this.#timeoutMs, this.#over.signal).then(
       () => this.#gaveUp.reject(this.#error()),
       () => undefined,

@@ -1,5 +1,6 @@
-// Why: all roles open their ports in the same way and close them in the same order. How: the port's part of a role,
-// started through the role's context, so that what was opened is closed when a later part fails.
+// Why: all roles open their ports in the same way and close them in the same order. How: the port's
+// part of a role, started through the role's context, so that what was opened is closed when a
+// later part fails.
 import type { Listen } from '../config/config.ts'
 import { startDataServer } from '../wire/data/data-server.ts'
 import type { DataPlaneHandlers } from '../wire/data/data-plane.ts'
@@ -7,9 +8,14 @@ import { type ServedService, startServer } from '../wire/rpc/server.ts'
 import { startWebServer } from '../wire/http/web.ts'
 import type { RoleContext } from './role-shell.ts'
 
-/** What others call a server that listens at `listening`: the same address on loopback, else the role's reachable host. */
+/**
+ * What others call a server that listens at `listening`: the same address on loopback, else the
+ * role's reachable host.
+ */
 function reachable(listening: string, listen: Listen): string {
-  return listen.reachHost === listen.bindHost ? listening : `${listen.reachHost}:${listening.slice(listening.lastIndexOf(':') + 1)}`
+  return listen.reachHost === listen.bindHost
+    ? listening
+    : `${listen.reachHost}:${listening.slice(listening.lastIndexOf(':') + 1)}`
 }
 
 /** What clients may call the HTTP ports of a role, as far as its configuration knows. */
@@ -18,10 +24,23 @@ function namesOf({ config }: RoleContext, listen: Listen): string[] {
 }
 
 /** Serves gRPC. @returns the address that others are to call */
-export async function serveRpc(context: RoleContext, what: string, listen: Listen, services: readonly ServedService[]): Promise<string> {
+export async function serveRpc(
+  context: RoleContext,
+  what: string,
+  listen: Listen,
+  services: readonly ServedService[],
+): Promise<string> {
   const { logger, clock, metrics, config } = context
   const limits = config.rpcPort
-  const server = await startServer({ what, host: listen.bindHost, port: listen.rpcPort, services, logger, clock, limits })
+  const server = await startServer({
+    what,
+    host: listen.bindHost,
+    port: listen.rpcPort,
+    services,
+    logger,
+    clock,
+    limits,
+  })
   // Ports of one process add up.
   for (const [name, read] of [
     ['rpc.connections', (): number => server.sessions.connections],
@@ -55,7 +74,11 @@ export async function serveData(
 }
 
 /** Serves /healthz, /readyz and /metrics. @returns its address */
-export async function serveWeb(context: RoleContext, listen: Listen, ready: () => { ready: boolean; why?: string }): Promise<string> {
+export async function serveWeb(
+  context: RoleContext,
+  listen: Listen,
+  ready: () => { ready: boolean; why?: string },
+): Promise<string> {
   const { clock, metrics } = context
   const server = await startWebServer({
     names: namesOf(context, listen),

@@ -1,5 +1,5 @@
-// Why: the master opens stores from its own records, workers and job workers from what the master tells them; both with
-// the same defaults and the same guard.
+// Why: the master opens stores from its own records, workers and job workers from what the master
+// tells them; both with the same defaults and the same guard.
 import { randomUUID } from 'node:crypto'
 import { Secret } from '../base/secret.ts'
 import type { ProxyConfig } from '../config/config.ts'
@@ -13,7 +13,10 @@ import { NamespaceDefinitions } from './namespace-definitions.ts'
 import type { RoleContext } from './role-shell.ts'
 
 /** Opens stores with this process's defaults. `background`: nobody waits for what is read. */
-export function storeOpener(context: RoleContext, background = false): (access: StoreAccess) => Promise<UnderFileSystem> {
+export function storeOpener(
+  context: RoleContext,
+  background = false,
+): (access: StoreAccess) => Promise<UnderFileSystem> {
   const { clock, random, logger, metrics, config } = context
   const { allowPrivateEndpoints, fileRoots, cosn, proxy } = config.ufs
   return async (access) => {
@@ -34,7 +37,9 @@ function environmentProxies({ http, https, except }: ProxyConfig): ProxyRules {
   }
 }
 
-/** The definitions of namespaces that a role of this process opens stores by; ends with the process. */
+/**
+ * The definitions of namespaces that a role of this process opens stores by; ends with the process.
+ */
 export function namespaceDefinitions(
   context: RoleContext,
   master: Pick<Service<MasterServiceDefinition>, 'getNamespaceAccess' | 'holdNamespaces'>,

@@ -1,8 +1,10 @@
-// Why: tasks between processes go through Redis. The only file that imports bullmq or ioredis.
-// How: a BullMQ queue a lane, all below one hash tag. Producers share a connection that fails fast (no offline queue, one
-// retry), so that the job master notices; each consumer has two that wait for ever (consumer's own and BullMQ's blocking one).
-// BullMQ's stall limit is raised from 1, since a paused worker is no poison; a task that throws is completed, not failed,
-// because the job master decides on retries and its id must be free again. No QueueEvents: completion never comes from Redis.
+// Why: tasks between processes go through Redis. The only file that imports bullmq or ioredis. How:
+// a BullMQ queue a lane, all below one hash tag. Producers share a connection that fails fast (no
+// offline queue, one retry), so that the job master notices; each consumer has two that wait for
+// ever (consumer's own and BullMQ's blocking one). BullMQ's stall limit is raised from 1, since a
+// paused worker is no poison; a task that throws is completed, not failed, because the job master
+// decides on retries and its id must be free again. No QueueEvents: completion never comes from
+// Redis.
 import { Queue as BullQueue, type Job, WaitingError, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { type Clock, systemClock, untilAborted } from '../base/clock.ts'
@@ -23,8 +25,9 @@ export interface BullMqQueueOptions {
   /** Default: the system's. */
   readonly clock?: Clock
   /**
-   * How long a task stays with a consumer that is not heard of; default 30 s. A hand-out whose reply was lost (Redis was
-   * killed in between) comes back after this and up to two stall checks of at most 5 s.
+   * How long a task stays with a consumer that is not heard of; default 30 s. A hand-out whose
+   * reply was lost (Redis was killed in between) comes back after this and up to two stall checks
+   * of at most 5 s.
    */
   readonly lockMs?: number
 }
@@ -43,7 +46,8 @@ const settleMs = 5000
 export const reconnectMs = (attempt: number): number => Math.min(100 * attempt, 1000)
 
 /**
- * A queue on Redis. Connects by itself, and again whenever the connection is lost; use ping() to know.
+ * A queue on Redis. Connects by itself, and again whenever the connection is lost; use ping() to
+ * know.
  * @throws SkeinError invalid_argument when the URL is not understood
  */
 export function createBullMqQueue(options: BullMqQueueOptions): Queue {
@@ -87,10 +91,13 @@ class BullMqQueue implements Queue {
   }
 
   async add(lane: string, tasks: readonly Task[]): Promise<void> {
-    const jobs = tasks.map(parseTask).map((task) => ({ name: 'task', data: task, opts: { jobId: task.id, priority: task.priority } }))
+    const jobs = tasks
+      .map(parseTask)
+      .map((task) => ({ name: 'task', data: task, opts: { jobId: task.id, priority: task.priority } }))
     await this.#run(lane, async (queue) => {
       await this.#resumeOnce(lane, queue)
-      for (let from = 0; from < jobs.length; from += addBulkMax) await queue.addBulk(jobs.slice(from, from + addBulkMax))
+      for (let from = 0; from < jobs.length; from += addBulkMax)
+        await queue.addBulk(jobs.slice(from, from + addBulkMax))
     })
   }
 
@@ -144,7 +151,10 @@ class BullMqQueue implements Queue {
     })
   }
 
-  /** A process that died while it dropped this lane may have left it paused, and a paused lane hands out nothing. */
+  /**
+   * A process that died while it dropped this lane may have left it paused, and a paused lane hands
+   * out nothing.
+   */
   async #resumeOnce(lane: string, queue: BullQueue): Promise<void> {
     if (this.#resumed.has(lane)) return
     await queue.resume()
@@ -164,9 +174,12 @@ class BullMqQueue implements Queue {
     try {
       const policy = /^maxmemory_policy:(\S+)/m.exec(await this.#client.info('memory'))?.[1]
       if (policy === undefined || policy === 'noeviction') return []
-      return [`Redis at ${this.#address.shown} may evict tasks: set its maxmemory-policy to noeviction (it is ${policy})`]
+      return [
+        `Redis at ${this.#address.shown} may evict tasks: set its maxmemory-policy to noeviction (it is ${policy})`,
+      ]
     } catch {
-      // The connection went away again, or INFO is not allowed; neither is worth more than the next look.
+      // The connection went away again, or INFO is not allowed; neither is worth more than the next
+      // look.
       return []
     }
   }
@@ -241,7 +254,8 @@ class BullMqQueue implements Queue {
 
   #noteError(text: string): void {
     if (this.#closed) return
-    if (this.#lastError === undefined) this.#logger.warn('Redis does not answer', { address: this.#address.shown, reason: text })
+    if (this.#lastError === undefined)
+      this.#logger.warn('Redis does not answer', { address: this.#address.shown, reason: text })
     this.#lastError = text
   }
 
@@ -304,7 +318,8 @@ class BullMqConsumer {
     this.#worker.on('error', (error) => this.#report(error))
     this.#worker.on('failed', (job, error) => {
       this.#report(error)
-      // It stalled too often. Its id must be free again; whether to try once more is for the job master.
+      // It stalled too often. Its id must be free again; whether to try once more is for the job
+      // master.
       job?.remove().catch((thrown: unknown) => this.#report(thrown))
     })
   }
@@ -336,7 +351,8 @@ class BullMqConsumer {
     const cancelAbort = this.#clock.schedule(graceMs, () => this.#tasks.abortAll())
     await this.#tasks.idle()
     cancelAbort()
-    // BullMQ waits for ever for a connection that is down: let each one come to rest, ready or ended, before it closes.
+    // BullMQ waits for ever for a connection that is down: let each one come to rest, ready or
+    // ended, before it closes.
     this.#ending = true
     await this.#within(settleMs, Promise.all(this.#clients.map(atRest)))
     const closed = this.#worker.close()

@@ -1,6 +1,7 @@
-// Why: with Redis it is BullMQ that wakes the job master when a schedule is due. How: a job scheduler an entry, in a lane
-// of its own, and a worker that takes what they make; times come from the entries, so that they are the job master's own.
-// A flush takes the schedulers; set() counts them and brings them back.
+// Why: with Redis it is BullMQ that wakes the job master when a schedule is due. How: a job
+// scheduler an entry, in a lane of its own, and a worker that takes what they make; times come from
+// the entries, so that they are the job master's own. A flush takes the schedulers; set() counts
+// them and brings them back.
 import { Queue as BullQueue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import type { Clock } from '../base/clock.ts'
@@ -50,10 +51,15 @@ class BullMqScheduleTimer implements ScheduleTimer {
     this.#address = parseRedisAddress(url)
     this.#clock = clock
     const settings = {
-      repeatStrategy: (afterMs: number, _repeat: unknown, name?: string) => this.#entries.get(name ?? '')?.nextMs(afterMs),
+      repeatStrategy: (afterMs: number, _repeat: unknown, name?: string) =>
+        this.#entries.get(name ?? '')?.nextMs(afterMs),
     }
     const shared = { prefix: `${prefix}:schedule`, skipVersionCheck: true, settings }
-    this.#producer = this.#client({ enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: commandTimeoutMs })
+    this.#producer = this.#client({
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 1,
+      commandTimeout: commandTimeoutMs,
+    })
     this.#queue = new BullQueue(lane, {
       ...shared,
       connection: this.#producer,
@@ -69,7 +75,8 @@ class BullMqScheduleTimer implements ScheduleTimer {
     })
     this.#worker.on('error', (error) => this.#note(error))
     this.#worker.on('ready', () => {
-      if (this.#lastError !== undefined) logger.info('schedules fire through Redis again', { address: this.#address.shown })
+      if (this.#lastError !== undefined)
+        logger.info('schedules fire through Redis again', { address: this.#address.shown })
       this.#lastError = undefined
     })
   }
@@ -126,7 +133,13 @@ class BullMqScheduleTimer implements ScheduleTimer {
     readonly commandTimeout?: number
   }): Redis {
     const retryStrategy = (attempt: number): number | null => (this.#closed ? null : reconnectMs(attempt))
-    return this.#own(new Redis(this.#address.port, this.#address.host, { ...connectionOptions(this.#address), ...options, retryStrategy }))
+    return this.#own(
+      new Redis(this.#address.port, this.#address.host, {
+        ...connectionOptions(this.#address),
+        ...options,
+        retryStrategy,
+      }),
+    )
   }
 
   /** With the copies that BullMQ makes of it. */

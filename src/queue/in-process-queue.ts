@@ -1,5 +1,6 @@
-// Why: `skein local` needs no Redis. How: a lane is buckets of waiting tasks by priority, first come first served in
-// each; consumers pull as soon as they have room. Nothing outlives the process, which the contract allows.
+// Why: `skein local` needs no Redis. How: a lane is buckets of waiting tasks by priority, first
+// come first served in each; consumers pull as soon as they have room. Nothing outlives the
+// process, which the contract allows.
 import { type Clock, systemClock, throwIfAborted } from '../base/clock.ts'
 import type { Consumer, ConsumerOptions, Queue, Task } from './queue.ts'
 import { RunningTasks } from './running-tasks.ts'
@@ -130,7 +131,12 @@ class LaneConsumer {
   #busy = 0
   #closing: Promise<void> | undefined
 
-  constructor(lane: Lane, run: (task: Task, signal: AbortSignal) => Promise<void>, options: ConsumerOptions, clock: Clock) {
+  constructor(
+    lane: Lane,
+    run: (task: Task, signal: AbortSignal) => Promise<void>,
+    options: ConsumerOptions,
+    clock: Clock,
+  ) {
     this.#lane = lane
     this.#concurrency = options.concurrency
     this.#tasks = new RunningTasks(run, options)

@@ -1,8 +1,12 @@
-// Why: `skein local` has no Redis to wake it. How: one timer for the entry that is due next; times come from the entries.
+// Why: `skein local` has no Redis to wake it. How: one timer for the entry that is due next; times
+// come from the entries.
 import type { Clock } from '../base/clock.ts'
 import type { OnFire, ScheduleTimer, TimerEntry } from './schedule-timer.ts'
 
-/** Longer timers are set in pieces: Node's end at 2^31 ms, and the wall clock may be set anew meanwhile. */
+/**
+ * Longer timers are set in pieces: Node's end at 2^31 ms, and the wall clock may be set anew
+ * meanwhile.
+ */
 const pieceMsMax = 60_000
 
 export function createInProcessScheduleTimer(clock: Clock, onFire: OnFire): ScheduleTimer {

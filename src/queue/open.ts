@@ -19,7 +19,8 @@ export interface OpenQueueOptions {
 
 /**
  * `inprocess:`, `redis://...` or `rediss://...`. Does not wait for Redis: use ping().
- * @throws SkeinError invalid_argument for any other URL (its text is not repeated, it may hold a password)
+ * @throws SkeinError invalid_argument for any other URL (its text is not repeated, it may hold a
+ *   password)
  */
 export async function openQueue(url: string, options: OpenQueueOptions): Promise<Queue> {
   const { logger, clock = systemClock, prefix = '{skein}', lockMs } = options
@@ -30,7 +31,8 @@ export async function openQueue(url: string, options: OpenQueueOptions): Promise
 }
 
 /**
- * What fires schedules, at the same URL. `lane`: another one for each job master that shares the Redis.
+ * What fires schedules, at the same URL. `lane`: another one for each job master that shares the
+ * Redis.
  * @throws SkeinError invalid_argument for any other URL
  */
 export async function openScheduleTimer(

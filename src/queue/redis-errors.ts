@@ -1,12 +1,22 @@
-// Why: what a Redis client throws is neither one line nor safe to print (a refused AUTH carries the password in its
-// arguments). How: only the text of the message is kept, never the error itself.
+// Why: what a Redis client throws is neither one line nor safe to print (a refused AUTH carries the
+// password in its arguments). How: only the text of the message is kept, never the error itself.
 import { SkeinError } from '../base/errors.ts'
 
-/** Messages of the client that only say that there is no connection; the connection's own last error says why. */
+/**
+ * Messages of the client that only say that there is no connection; the connection's own last error
+ * says why.
+ */
 const noConnection = /Stream isn't writeable|max retries per request|Connection is closed|Command timed out/i
 
-/** Any error of a Redis client as `unavailable`, naming the address. `lastConnectionError`: why there is no connection, when there is none. */
-export function redisUnavailable(thrown: unknown, shownAddress: string, lastConnectionError: string | undefined): SkeinError {
+/**
+ * Any error of a Redis client as `unavailable`, naming the address. `lastConnectionError`: why
+ * there is no connection, when there is none.
+ */
+export function redisUnavailable(
+  thrown: unknown,
+  shownAddress: string,
+  lastConnectionError: string | undefined,
+): SkeinError {
   if (thrown instanceof SkeinError) return thrown
   const text = redisErrorText(thrown)
   const reason = noConnection.test(text) ? (lastConnectionError ?? text) : text

@@ -1,4 +1,5 @@
-// Why: both queues promise the same of a running task: its errors are reported and drop it, its signal aborts on close.
+// Why: both queues promise the same of a running task: its errors are reported and drop it, its
+// signal aborts on close.
 import { SkeinError } from '../base/errors.ts'
 import type { ConsumerOptions, Task } from './queue.ts'
 

@@ -1,5 +1,6 @@
-// Why: something has to wake the job master when a schedule is due. It is a wake-up and nothing more: which runs are due
-// the job master knows from its journal, so a timer may fire late, twice, or (after a flush) not at all.
+// Why: something has to wake the job master when a schedule is due. It is a wake-up and nothing
+// more: which runs are due the job master knows from its journal, so a timer may fire late, twice,
+// or (after a flush) not at all.
 
 export interface TimerEntry {
   readonly name: string
@@ -12,7 +13,10 @@ export interface TimerEntry {
 
 /** InProcessScheduleTimer and BullMqScheduleTimer. */
 export interface ScheduleTimer {
-  /** From now on exactly these fire. Idempotent; brings back what a flush took. @throws SkeinError unavailable when the transport is down */
+  /**
+   * From now on exactly these fire. Idempotent; brings back what a flush took. @throws SkeinError
+   * unavailable when the transport is down
+   */
   set(entries: readonly TimerEntry[]): Promise<void>
   close(): Promise<void>
 }

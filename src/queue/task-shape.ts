@@ -1,5 +1,6 @@
-// Why: what may travel through a queue, checked where it goes in and where it comes out: Redis is not ours alone.
-// How: ids and lanes are what both BullMQ and a Redis key can carry (no `:`, no bare integer).
+// Why: what may travel through a queue, checked where it goes in and where it comes out: Redis is
+// not ours alone. How: ids and lanes are what both BullMQ and a Redis key can carry (no `:`, no
+// bare integer).
 import { z } from 'zod'
 import { SkeinError } from '../base/errors.ts'
 import type { Task } from './queue.ts'
@@ -25,16 +26,24 @@ export function parseTask(payload: unknown): Task {
   const result = shape.safeParse(payload)
   if (result.success) return Object.freeze(result.data)
   const issue = result.error.issues[0]
-  const id = typeof payload === 'object' && payload !== null && 'id' in payload ? ` '${String(payload.id).slice(0, 60)}'` : ''
-  throw new SkeinError('invalid_argument', `not a task${id}: ${issue?.path.join('.') || 'payload'}: ${issue?.message ?? 'invalid'}`, {
-    reason: 'invalid_task',
-  })
+  const id =
+    typeof payload === 'object' && payload !== null && 'id' in payload ? ` '${String(payload.id).slice(0, 60)}'` : ''
+  throw new SkeinError(
+    'invalid_argument',
+    `not a task${id}: ${issue?.path.join('.') || 'payload'}: ${issue?.message ?? 'invalid'}`,
+    {
+      reason: 'invalid_task',
+    },
+  )
 }
 
 /** @throws SkeinError invalid_argument when the lane's name cannot be part of a Redis key */
 export function checkLane(lane: string): void {
   if (wordPattern.test(lane)) return
-  throw new SkeinError('invalid_argument', `'${lane.slice(0, 60)}' is no lane name: up to 200 letters, digits and _ . @ -`)
+  throw new SkeinError(
+    'invalid_argument',
+    `'${lane.slice(0, 60)}' is no lane name: up to 200 letters, digits and _ . @ -`,
+  )
 }
 
 /** What every call on a closed queue throws. */

@@ -1,4 +1,5 @@
-// Why: docs/metrics.md is made from the definitions, so that the two cannot drift apart. Pure; a test compares them.
+// Why: docs/metrics.md is made from the definitions, so that the two cannot drift apart. Pure; a
+// test compares them.
 import { metricTable, type MetricDefinition } from './metric-table.ts'
 import { seriesOf } from './registry.ts'
 
@@ -6,6 +7,9 @@ import { seriesOf } from './registry.ts'
 export function documentMetrics(): string {
   const rows = Object.entries<MetricDefinition>(metricTable)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, definition]) => `| \`${seriesOf(name, definition)}\` | ${definition.type} | ${definition.help.replaceAll('|', '\\|')} |\n`)
+    .map(
+      ([name, definition]) =>
+        `| \`${seriesOf(name, definition)}\` | ${definition.type} | ${definition.help.replaceAll('|', '\\|')} |\n`,
+    )
   return `| metric | type | meaning |\n|---|---|---|\n${rows.join('')}`
 }

@@ -1,5 +1,5 @@
-// Why: one shape of log line for every role: a JSON object a line on stderr, so that stdout stays for results.
-// Secrets print as `[redacted]` because they redact themselves (base/secret.ts).
+// Why: one shape of log line for every role: a JSON object a line on stderr, so that stdout stays
+// for results. Secrets print as `[redacted]` because they redact themselves (base/secret.ts).
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export type LogFields = Readonly<Record<string, unknown>>
 
@@ -15,13 +15,20 @@ export interface Logger {
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 /** Writes each line at or above `minimum` to `write`; `nowMs` gives the time. */
-export function createLogger(minimum: LogLevel, write: (line: string) => void, nowMs: () => number, fields: LogFields = {}): Logger {
+export function createLogger(
+  minimum: LogLevel,
+  write: (line: string) => void,
+  nowMs: () => number,
+  fields: LogFields = {},
+): Logger {
   const from = levels.indexOf(minimum)
   const line =
     (level: LogLevel) =>
     (message: string, extra: LogFields = {}) => {
       if (levels.indexOf(level) < from) return
-      write(`${JSON.stringify({ time: new Date(nowMs()).toISOString(), level, message, ...fields, ...extra }, plain)}\n`)
+      write(
+        `${JSON.stringify({ time: new Date(nowMs()).toISOString(), level, message, ...fields, ...extra }, plain)}\n`,
+      )
     }
   return {
     debug: line('debug'),

@@ -1,5 +1,6 @@
-// Why: where a process's memory is shows who holds it: V8's heap, buffers outside of it, or the C library, whose part is what
-// the others leave of the resident memory. How: gauges that ask when they are asked.
+// Why: where a process's memory is shows who holds it: V8's heap, buffers outside of it, or the C
+// library, whose part is what the others leave of the resident memory. How: gauges that ask when
+// they are asked.
 import type { MetricRegistry } from './registry.ts'
 
 /** Shows the memory of this process among the metrics. */

@@ -1,5 +1,5 @@
-// Why: one place that holds a process's metric values. How: a number a name, written out as Prometheus text
-// (text exposition format 0.0.4).
+// Why: one place that holds a process's metric values. How: a number a name, written out as
+// Prometheus text (text exposition format 0.0.4).
 import { metricTable, type MetricDefinition, type MetricName } from './metric-table.ts'
 
 export class MetricRegistry {

@@ -1,6 +1,7 @@
-// Why: work that goes on by itself (eviction, repair of replicas, persisting) must leave a trace for whoever asks later where a
-// block went, and a line a block would bury all else. How: counts are added up, and one line tells them once the interval
-// is over; nothing is said while nothing happens.
+// Why: work that goes on by itself (eviction, repair of replicas, persisting) must leave a trace
+// for whoever asks later where a block went, and a line a block would bury all else. How: counts
+// are added up, and one line tells them once the interval is over; nothing is said while nothing
+// happens.
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from './logger.ts'
 

@@ -1,9 +1,17 @@
-// Why: a namespace's definition may be changed while its store is in use, and once that was answered nobody may ask the old
-// store for anything. How: a store that goes by the present definition with every call. A call that is under way at the one
-// before is ended and made again; a read goes on behind the bytes that it gave out. What a write was given cannot be had
-// twice: it fails, and its caller repeats it.
+// Why: a namespace's definition may be changed while its store is in use, and once that was
+// answered nobody may ask the old store for anything. How: a store that goes by the present
+// definition with every call. A call that is under way at the one before is ended and made again; a
+// read goes on behind the bytes that it gave out. What a write was given cannot be had twice: it
+// fails, and its caller repeats it.
 import { SkeinError } from '../base/errors.ts'
-import type { ListPage, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem, WriteOptions } from './under-file-system.ts'
+import type {
+  ListPage,
+  ListRequest,
+  ObjectInfo,
+  ReadRequest,
+  UnderFileSystem,
+  WriteOptions,
+} from './under-file-system.ts'
 
 /** The store by one definition. */
 export class DefinedStore {
@@ -156,7 +164,10 @@ export class FollowingStore implements UnderFileSystem {
     return this.#source.close()
   }
 
-  async #repeat<Result>(signal: AbortSignal, ask: (store: UnderFileSystem, joined: AbortSignal) => Promise<Result>): Promise<Result> {
+  async #repeat<Result>(
+    signal: AbortSignal,
+    ask: (store: UnderFileSystem, joined: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
     for (;;) {
       const defined = this.#source.known ?? (await this.#source.current(signal))
       defined.begin()
@@ -189,5 +200,7 @@ export class FollowingStore implements UnderFileSystem {
 
 /** What calls at a retired store end with. */
 function otherDefinition(): SkeinError {
-  return new SkeinError('aborted', "the namespace's definition was changed meanwhile: try again", { reason: definitionChanged })
+  return new SkeinError('aborted', "the namespace's definition was changed meanwhile: try again", {
+    reason: definitionChanged,
+  })
 }

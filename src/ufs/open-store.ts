@@ -1,5 +1,6 @@
-// Why: the composition roots hold an URI, attributes and secrets, and want a store. How: everything is read and refused
-// here, before anything is opened; what buckets need is loaded only when one is, the S3 SDK only when something is written to it.
+// Why: the composition roots hold an URI, attributes and secrets, and want a store. How: everything
+// is read and refused here, before anything is opened; what buckets need is loaded only when one
+// is, the S3 SDK only when something is written to it.
 import type { Secret } from '../base/secret.ts'
 import { LocalUnderFileSystem } from './local/local.ts'
 import type { StoreDependencies } from './s3/s3.ts'
@@ -22,15 +23,21 @@ export interface OpenDependencies extends StoreDependencies {
 
 /**
  * The store of a namespace. Nothing is connected yet: `check` does.
- * @throws SkeinError invalid_argument naming the URI, attribute or secret that is wrong, and the nearest known key;
+ * @throws SkeinError invalid_argument naming the URI, attribute or secret that is wrong, and the
+ *   nearest known key;
  *   permission_denied (`endpoint_not_allowed`) naming skein.ufs.allowPrivateEndpoints
  */
-export async function openUnderFileSystem(access: StoreAccess, defaults: CosnDefaults, deps: OpenDependencies): Promise<UnderFileSystem> {
+export async function openUnderFileSystem(
+  access: StoreAccess,
+  defaults: CosnDefaults,
+  deps: OpenDependencies,
+): Promise<UnderFileSystem> {
   const uri = parseStoreUri(access.uri)
   checkStoreKeys(uri.kind, access.attributes, access.secrets)
   const { readAheadBlockBytes: rangeBytes, readAheadQueueSize: rangesAhead } = storeTuning(access.attributes, defaults)
   const readAhead = { rangeBytes, rangesAhead }
-  if (uri.kind === 'file') return Object.assign(new LocalUnderFileSystem(uri.directory, deps.fileRoots, deps.metrics), { readAhead })
+  if (uri.kind === 'file')
+    return Object.assign(new LocalUnderFileSystem(uri.directory, deps.fileRoots, deps.metrics), { readAhead })
   const options = s3Options(uri, access.attributes, access.secrets, defaults)
   const { S3UnderFileSystem } = await import('./s3/s3.ts')
   return Object.assign(new S3UnderFileSystem(options, deps), { readAhead })

@@ -1,7 +1,8 @@
-// Why: one connection rarely fills a link, and a reader that waits for each range wastes the time in between. How: ordered
-// ranges, several in flight, under one byte budget and one pool of slots that all streams of the process share.
-// No deadlock: a stream waits (in turn) only for the one range its reader needs; further ranges are taken only while room
-// is free at once. Bytes are held before a slot is, and a slot holder needs nothing more: it fills bytes it has reserved.
+// Why: one connection rarely fills a link, and a reader that waits for each range wastes the time
+// in between. How: ordered ranges, several in flight, under one byte budget and one pool of slots
+// that all streams of the process share. No deadlock: a stream waits (in turn) only for the one
+// range its reader needs; further ranges are taken only while room is free at once. Bytes are held
+// before a slot is, and a slot holder needs nothing more: it fills bytes it has reserved.
 import { abortReason } from '../base/clock.ts'
 import type { Budget, Share } from '../base/flow/budget.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
@@ -26,8 +27,9 @@ export interface ReadAheadOptions {
 }
 
 /**
- * Exactly `request.length` bytes in order, as chunks. Leaving the loop early, or an error, ends every range and gives back
- * every slot and byte. The chunk that was yielded last is no longer counted in the budget once the next range begins.
+ * Exactly `request.length` bytes in order, as chunks. Leaving the loop early, or an error, ends
+ * every range and gives back every slot and byte. The chunk that was yielded last is no longer
+ * counted in the budget once the next range begins.
  * @throws what `store.read` throws, and the signal's reason
  */
 export async function* readAhead(

@@ -1,6 +1,7 @@
-// Why: one turn of the event loop takes in all that has arrived on all connections; at full speed that is tens of megabytes,
-// and everything else of the process (calls, readers, heartbeats) waits for it. How: a turn has a budget of bytes. Once it is
-// spent, each connection takes one more small read and is held back; the next turn begins after everything else had its.
+// Why: one turn of the event loop takes in all that has arrived on all connections; at full speed
+// that is tens of megabytes, and everything else of the process (calls, readers, heartbeats) waits
+// for it. How: a turn has a budget of bytes. Once it is spent, each connection takes one more small
+// read and is held back; the next turn begins after everything else had its.
 
 /** Of a read once the budget is spent. */
 const lateReadBytes = 64 * 1024

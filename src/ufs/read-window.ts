@@ -1,5 +1,6 @@
-// Why: how far a stream reads ahead is a decision of its own, and a pure one. How: the object's wanted bytes are cut into
-// ranges; the first that is not yet read is owed to the reader, the others are worth having only while there is room.
+// Why: how far a stream reads ahead is a decision of its own, and a pure one. How: the object's
+// wanted bytes are cut into ranges; the first that is not yet read is owed to the reader, the
+// others are worth having only while there is room.
 export interface ReadWindow {
   /** First byte wanted, and the byte behind the last one. */
   readonly offset: number
@@ -26,8 +27,9 @@ export function rangeAt(window: ReadWindow, index: number): ByteRange {
 }
 
 /**
- * What a stream should do next, when `started` ranges were begun and `consumed` of them are done with:
- * `must` start one (it holds nothing, and its reader waits), `may` start one if there is room, or `wait`.
+ * What a stream should do next, when `started` ranges were begun and `consumed` of them are done
+ * with: `must` start one (it holds nothing, and its reader waits), `may` start one if there is
+ * room, or `wait`.
  */
 export function nextStep(window: ReadWindow, started: number, consumed: number): 'must' | 'may' | 'wait' {
   if (started >= rangeCount(window)) return 'wait'

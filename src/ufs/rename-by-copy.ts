@@ -1,22 +1,35 @@
-// Why: a bucket cannot rename, and others write it meanwhile: a rename must lose neither version of anything, whenever it is cut off.
-// How: copy one version to a key that is free, look again, delete the source if it is still that version. What is certainly
-// not done is undone; after that a second call finds the copy, knows it by its content, and goes on with the delete.
+// Why: a bucket cannot rename, and others write it meanwhile: a rename must lose neither version of
+// anything, whenever it is cut off. How: copy one version to a key that is free, look again, delete
+// the source if it is still that version. What is certainly not done is undone; after that a second
+// call finds the copy, knows it by its content, and goes on with the delete.
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import type { ObjectInfo } from './under-file-system.ts'
 
 /** What a rename is made of. */
 export interface RenameSteps {
   find(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined>
-  /** Copies this version, and no other, to a key that nothing is at. @throws SkeinError already_exists, aborted `object_changed` */
+  /**
+   * Copies this version, and no other, to a key that nothing is at. @throws SkeinError
+   * already_exists, aborted `object_changed`
+   */
   copyNew(source: ObjectInfo, to: string, signal: AbortSignal): Promise<ObjectInfo>
-  /** @returns `changed` only when the object is certainly another version and untouched; what is gone already is deleted */
+  /**
+   * @returns `changed` only when the object is certainly another version and untouched; what is
+   *   gone already is deleted
+   */
   deleteVersion(key: string, etag: string, signal: AbortSignal): Promise<'deleted' | 'changed'>
   /** Removes the copy, if it is still this one; not with the caller's signal. Throws nothing. */
   undo(copied: ObjectInfo): Promise<void>
 }
 
 /** See UnderFileSystem.rename. */
-export async function renameByCopy(steps: RenameSteps, from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
+export async function renameByCopy(
+  steps: RenameSteps,
+  from: string,
+  to: string,
+  etag: string,
+  signal: AbortSignal,
+): Promise<ObjectInfo> {
   const source = await steps.find(from, signal)
   if (source !== undefined && source.etag !== etag) throw changedError(from)
   const there = from === to ? source : await steps.find(to, signal)
@@ -40,7 +53,8 @@ export async function renameByCopy(steps: RenameSteps, from: string, to: string,
     return copied
   } catch (thrown) {
     // A delete whose answer is not known may be carried out yet: then the copy is all there is.
-    if (there === undefined && (!isDeleting || (await isRefused(steps, from, etag, thrown, signal)))) await steps.undo(copied)
+    if (there === undefined && (!isDeleting || (await isRefused(steps, from, etag, thrown, signal))))
+      await steps.undo(copied)
     throw thrown
   }
 }
@@ -52,14 +66,20 @@ export function hasSameBytes(one: ObjectInfo, other: ObjectInfo): boolean {
 }
 
 export function existsError(key: string): SkeinError {
-  return new SkeinError('already_exists', `there is an object ${JSON.stringify(key)} in the store already`, { reason: 'object_exists' })
+  return new SkeinError('already_exists', `there is an object ${JSON.stringify(key)} in the store already`, {
+    reason: 'object_exists',
+  })
 }
 
 export function changedError(key: string): SkeinError {
-  return new SkeinError('aborted', `${JSON.stringify(key)} is another version in the store than the one that was to be moved`, {
-    reason: 'object_changed',
-    retryable: false,
-  })
+  return new SkeinError(
+    'aborted',
+    `${JSON.stringify(key)} is another version in the store than the one that was to be moved`,
+    {
+      reason: 'object_changed',
+      retryable: false,
+    },
+  )
 }
 
 /** An MD5, or one of the parts' MD5s. */
@@ -68,7 +88,13 @@ function isDigest(etag: string): boolean {
 }
 
 /** Whether the store would not delete, and has not. */
-async function isRefused(steps: RenameSteps, from: string, etag: string, thrown: unknown, signal: AbortSignal): Promise<boolean> {
+async function isRefused(
+  steps: RenameSteps,
+  from: string,
+  etag: string,
+  thrown: unknown,
+  signal: AbortSignal,
+): Promise<boolean> {
   const error = toSkeinError(thrown)
   if (!isSkeinError(error, 'permission_denied') && !isSkeinError(error, 'failed_precondition')) return false
   const now = await steps.find(from, signal).catch(() => undefined)

@@ -1,6 +1,7 @@
-// Why: opening a store costs a call to the master and new connections; tasks of one namespace share one. Secrets change:
-// when a store refuses ours, it is opened anew with what the master has now.
-// How: counted by the tasks that use it; a replaced store is closed when the last of them has let go.
+// Why: opening a store costs a call to the master and new connections; tasks of one namespace share
+// one. Secrets change: when a store refuses ours, it is opened anew with what the master has now.
+// How: counted by the tasks that use it; a replaced store is closed when the last of them has let
+// go.
 import type { Clock } from '../base/clock.ts'
 import type { SkeinError } from '../base/errors.ts'
 import type { UnderFileSystem } from './under-file-system.ts'
@@ -28,12 +29,17 @@ interface Entry {
 /** One task's hold on a namespace's store. */
 export interface StoreLease {
   readonly store: UnderFileSystem
-  /** Another store in place of one that refused our secrets; false when a fresh one would be refused too. @throws SkeinError */
+  /**
+   * Another store in place of one that refused our secrets; false when a fresh one would be refused
+   * too. @throws SkeinError
+   */
   renew(): Promise<boolean>
   release(): Promise<void>
 }
 
-/** Whether an error says that the store refused our secrets, which may have been changed meanwhile. */
+/**
+ * Whether an error says that the store refused our secrets, which may have been changed meanwhile.
+ */
 export function isRefusal(error: SkeinError): boolean {
   return error.code === 'unauthenticated' || error.code === 'permission_denied'
 }
@@ -56,7 +62,8 @@ export class StoreCache {
   async lease(namespaceId: string): Promise<StoreLease> {
     let entry = this.#use(namespaceId)
     let store = await this.#opened(entry)
-    // Other reads of this task may still be in the store that was replaced: it is let go with the task.
+    // Other reads of this task may still be in the store that was replaced: it is let go with the
+    // task.
     const held = [entry]
     const renewed = async (): Promise<boolean> => {
       if (entry.current && !this.#mayRenew(namespaceId)) return false

@@ -1,5 +1,5 @@
-// Why: what a namespace may be told of its store, in one table: what is not in it is refused by name, and what is in it stands in
-// the help of the commands. Pure.
+// Why: what a namespace may be told of its store, in one table: what is not in it is refused by
+// name, and what is in it stands in the help of the commands. Pure.
 import { SkeinError } from '../base/errors.ts'
 import type { StoreUri } from './store-uri.ts'
 
@@ -47,8 +47,14 @@ export const storeAttributes: Readonly<Record<string, StoreKey>> = {
   'fs.cosn.useHttps': { kinds: cosn, names: 'store', doc: 'https to COS; default true' },
   'fs.cosn.traffic.limit': { kinds: cosn, doc: 'bits a second of one connection, 819200 to 838860800' },
   readOnly: { kinds: all, doc: 'true: nothing is written to the store' },
-  writePolicy: { kinds: all, doc: 'MUST_CACHE (default), CACHE_THROUGH, ASYNC_THROUGH or THROUGH: when what is written goes to the store' },
-  readPolicy: { kinds: all, doc: 'CACHE (default) or NO_CACHE: whether what is read from the store stays in the cache' },
+  writePolicy: {
+    kinds: all,
+    doc: 'MUST_CACHE (default), CACHE_THROUGH, ASYNC_THROUGH or THROUGH: when what is written goes to the store',
+  },
+  readPolicy: {
+    kinds: all,
+    doc: 'CACHE (default) or NO_CACHE: whether what is read from the store stays in the cache',
+  },
   bandwidth: { kinds: all, doc: "what loads may read of it: 200MB/s, or '08:00-20:00=200MB/s,else=unlimited'" },
   'fs.cosn.block.size': { kinds: all, doc: 'size of blocks of new files, such as 128MB' },
   'fs.cosn.read.ahead.block.size': { kinds: all, doc: 'bytes of one ranged read' },
@@ -78,12 +84,18 @@ export const storeSecrets: Readonly<Record<string, StoreKey>> = {
   [proxyPasswordKey]: { kinds: remote, doc: 'password for the HTTP proxy' },
 }
 
-/** Whether the attributes may name two stores. Other credentials for the same one show the same objects. */
+/**
+ * Whether the attributes may name two stores. Other credentials for the same one show the same
+ * objects.
+ */
 export function mayBeOtherStore(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
   return Object.entries(storeAttributes).some(([key, { names }]) => names === 'store' && a[key] !== b[key])
 }
 
-/** @throws SkeinError invalid_argument naming the first attribute or secret that this kind of store does not know, and the nearest it does */
+/**
+ * @throws SkeinError invalid_argument naming the first attribute or secret that this kind of store
+ *   does not know, and the nearest it does
+ */
 export function checkStoreKeys(
   kind: StoreKind,
   attributes: Readonly<Record<string, unknown>>,
@@ -121,7 +133,9 @@ function editDistance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i]
     for (let j = 1; j <= b.length; j += 1) {
-      next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)))
+      next.push(
+        Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
+      )
     }
     row = next
   }

@@ -1,5 +1,6 @@
-// Why: attributes and secrets of a namespace are free text until here. How: the keys are known (store-keys.ts); a bad value is
-// refused by name, and what comes out is typed, with units in its names.
+// Why: attributes and secrets of a namespace are free text until here. How: the keys are known
+// (store-keys.ts); a bad value is refused by name, and what comes out is typed, with units in its
+// names.
 import { isIP } from 'node:net'
 import { parseBandwidth } from '../base/flow/bandwidth.ts'
 import { parseBytes } from '../base/bytes.ts'
@@ -10,7 +11,10 @@ import { credentialKeys, priceKeys, proxyPasswordKey } from './store-keys.ts'
 import type { StoreUri } from './store-uri.ts'
 import { proxyServer, type ProxyServer } from './transport/proxy-rules.ts'
 
-/** Process-wide values of `fs.cosn.*`; attributes of a namespace override them. Also the transport limits of `s3://` stores. */
+/**
+ * Process-wide values of `fs.cosn.*`; attributes of a namespace override them. Also the transport
+ * limits of `s3://` stores.
+ */
 export interface CosnDefaults {
   /** fs.cosn.block.size */
   readonly blockSizeBytes: number
@@ -64,7 +68,10 @@ export interface S3Options {
   readonly kind: 'cosn' | 's3'
   readonly bucket: string
   readonly prefix: string
-  /** Scheme, authority without the bucket, and a path without a slash at its end, such as `https://cos.ap-guangzhou.myqcloud.com`. */
+  /**
+   * Scheme, authority without the bucket, and a path without a slash at its end, such as
+   * `https://cos.ap-guangzhou.myqcloud.com`.
+   */
   readonly endpoint: string
   readonly pathStyle: boolean
   readonly region: string
@@ -108,30 +115,43 @@ export function namespacePolicy(attributes: Attributes): NamespacePolicy {
   const readOnly = value(attributes, 'readOnly', parseBoolean) ?? false
   const word = attributes['writePolicy'] ?? 'MUST_CACHE'
   const writePolicy = writePolicies.find((policy) => policy === word)
-  if (writePolicy === undefined) throw invalid(`writePolicy '${word.slice(0, 50)}' is none of ${writePolicies.join(', ')}`)
-  // What loads may read of it a second: kept by the job master, refused here when it cannot be read.
+  if (writePolicy === undefined)
+    throw invalid(`writePolicy '${word.slice(0, 50)}' is none of ${writePolicies.join(', ')}`)
+  // What loads may read of it a second: kept by the job master, refused here when it cannot be
+  // read.
   parseBandwidth(attributes['bandwidth'] ?? '', 'bandwidth')
   for (const key of priceKeys) {
     const price = attributes[key] ?? '0'
-    if (!/^\d{1,12}(\.\d{1,12})?$/.test(price)) throw invalid(`${key} '${price.slice(0, 50)}' is not a price: write a number such as 0.01`)
+    if (!/^\d{1,12}(\.\d{1,12})?$/.test(price))
+      throw invalid(`${key} '${price.slice(0, 50)}' is not a price: write a number such as 0.01`)
   }
-  if (readOnly && writePolicy !== 'MUST_CACHE') throw invalid(`writePolicy ${writePolicy} does not go with readOnly=true`)
+  if (readOnly && writePolicy !== 'MUST_CACHE')
+    throw invalid(`writePolicy ${writePolicy} does not go with readOnly=true`)
   const reading = attributes['readPolicy'] ?? 'CACHE'
   const readPolicy = readPolicies.find((policy) => policy === reading)
-  if (readPolicy === undefined) throw invalid(`readPolicy '${reading.slice(0, 50)}' is none of ${readPolicies.join(', ')}`)
+  if (readPolicy === undefined)
+    throw invalid(`readPolicy '${reading.slice(0, 50)}' is none of ${readPolicies.join(', ')}`)
   return Object.freeze({ readOnly, writePolicy, readPolicy })
 }
 
-/** Block size and read-ahead of a namespace: its attributes over the process's defaults. @throws SkeinError invalid_argument */
+/**
+ * Block size and read-ahead of a namespace: its attributes over the process's defaults. @throws
+ * SkeinError invalid_argument
+ */
 export function storeTuning(attributes: Attributes, defaults: CosnDefaults): StoreTuning {
   return Object.freeze({
     blockSizeBytes: positive(attributes, 'fs.cosn.block.size', parseBytes) ?? defaults.blockSizeBytes,
-    readAheadBlockBytes: positive(attributes, 'fs.cosn.read.ahead.block.size', parseBytes) ?? defaults.readAheadBlockBytes,
-    readAheadQueueSize: positive(attributes, 'fs.cosn.read.ahead.queue.size', parseCount) ?? defaults.readAheadQueueSize,
+    readAheadBlockBytes:
+      positive(attributes, 'fs.cosn.read.ahead.block.size', parseBytes) ?? defaults.readAheadBlockBytes,
+    readAheadQueueSize:
+      positive(attributes, 'fs.cosn.read.ahead.queue.size', parseCount) ?? defaults.readAheadQueueSize,
   })
 }
 
-/** @throws SkeinError invalid_argument naming what is missing or cannot be read; never its secret value */
+/**
+ * @throws SkeinError invalid_argument naming what is missing or cannot be read; never its secret
+ *   value
+ */
 export function s3Options(
   uri: Extract<StoreUri, { bucket: string }>,
   attributes: Attributes,
@@ -141,7 +161,8 @@ export function s3Options(
   const transport = {
     maxRetries: value(attributes, 'fs.cosn.maxRetries', parseCount) ?? defaults.maxRetries,
     socketTimeoutMs: positive(attributes, 'fs.cosn.client.socket.timeoutsec', parseSeconds) ?? defaults.socketTimeoutMs,
-    connectionTimeoutMs: positive(attributes, 'fs.cosn.connection.timeout', parseDuration) ?? defaults.connectionTimeoutMs,
+    connectionTimeoutMs:
+      positive(attributes, 'fs.cosn.connection.timeout', parseDuration) ?? defaults.connectionTimeoutMs,
     connectionsMax: positive(attributes, 'fs.cosn.max.connection.num', parseCount) ?? defaults.connectionsMax,
     leastBytesPerSecond: value(attributes, 'skein.ufs.read.rate.min', parseBytes) ?? defaults.leastBytesPerSecond,
     proxy: ownProxy(attributes, secrets) ?? defaults.proxy,
@@ -169,7 +190,10 @@ function ownProxy(attributes: Attributes, secrets: Secrets): ProxyServer | undef
   return proxyOfKeys({ host, port, user, password: secrets[proxyPasswordKey], guarded: true })
 }
 
-/** The proxy that the keys fs.cosn.http.proxy.* name; undefined when they name none. @throws SkeinError invalid_argument */
+/**
+ * The proxy that the keys fs.cosn.http.proxy.* name; undefined when they name none. @throws
+ * SkeinError invalid_argument
+ */
 export function proxyOfKeys(parts: {
   readonly host: string | undefined
   readonly port: number | undefined
@@ -189,7 +213,8 @@ export function proxyOfKeys(parts: {
   const bare = host.replace(/^\[|\]$/g, '')
   if (!/^[A-Za-z0-9._-]{1,253}$/.test(bare) && isIP(bare) !== 6)
     throw invalid('fs.cosn.http.proxy.ip is neither an address nor a host name')
-  if (user === undefined && password !== undefined) throw invalid('fs.cosn.http.proxy.username is missing: the password is not enough')
+  if (user === undefined && password !== undefined)
+    throw invalid('fs.cosn.http.proxy.username is missing: the password is not enough')
   return proxyServer({ host: bare, port, secure: false, user, password: password?.reveal() ?? '', guarded })
 }
 
@@ -197,7 +222,8 @@ type Place = Pick<S3Options, 'endpoint' | 'pathStyle' | 'region' | 'trafficLimit
 
 function cosnPlace(attributes: Attributes, defaults: CosnDefaults): Place {
   const regionGiven =
-    attributes['fs.cosn.bucket.region'] ?? (attributes['fs.cosn.bucket.endpoint_suffix'] === undefined ? defaults.region : undefined)
+    attributes['fs.cosn.bucket.region'] ??
+    (attributes['fs.cosn.bucket.endpoint_suffix'] === undefined ? defaults.region : undefined)
   const suffix =
     attributes['fs.cosn.bucket.endpoint_suffix'] ??
     (attributes['fs.cosn.bucket.region'] === undefined ? defaults.endpointSuffix : undefined)
@@ -262,7 +288,8 @@ function parseEndpoint(key: string, text: string): string {
     url.password === '' &&
     url.search === '' &&
     url.hash === ''
-  if (!plain || url.hostname === '') throw invalid(`${key} is not an endpoint: write https://host, https://host:port or https://host/path`)
+  if (!plain || url.hostname === '')
+    throw invalid(`${key} is not an endpoint: write https://host, https://host:port or https://host/path`)
   const path = url.pathname.replace(/\/$/, '')
   if (!/^(?:\/[A-Za-z0-9._~-]+)*$/.test(path))
     throw invalid(`${key}: the path of an endpoint has only letters, digits, '.', '_', '~' and '-' between its slashes`)

@@ -1,5 +1,6 @@
-// Why: what a namespace is mounted on is written as one URI; it is read here, once, into a frozen value.
-// How: `cosn://bucket-appid/prefix`, `s3://bucket/prefix`, `file:///dir`. Nothing is decoded: the prefix is spelled as the keys are.
+// Why: what a namespace is mounted on is written as one URI; it is read here, once, into a frozen
+// value. How: `cosn://bucket-appid/prefix`, `s3://bucket/prefix`, `file:///dir`. Nothing is
+// decoded: the prefix is spelled as the keys are.
 import { SkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
 
@@ -24,14 +25,20 @@ export function parseStoreUri(text: string): StoreUri {
   const problem = keyProblem(path)
   if (problem !== undefined) throw refused(text, problem.replace('the key', 'the path'))
   if (scheme === 'file') {
-    // `//` is `/` to a file system: what is compared must be what is opened. Nothing is decoded, `%2e` is three characters.
+    // `//` is `/` to a file system: what is compared must be what is opened. Nothing is decoded,
+    // `%2e` is three characters.
     const directory = `/${path}`.replaceAll(/\/{2,}/g, '/').replace(/\/$/, '')
-    if (authority !== '' || directory === '') throw refused(text, 'write file:///directory with an absolute directory below /')
+    if (authority !== '' || directory === '')
+      throw refused(text, 'write file:///directory with an absolute directory below /')
     return Object.freeze({ kind: 'file', directory })
   }
   if (scheme !== 'cosn' && scheme !== 's3') throw refused(text, `'${scheme}' is not one of cosn, s3, file`)
   if (!bucketPattern.test(authority)) throw refused(text, `'${authority}' is not a bucket name`)
-  return Object.freeze({ kind: scheme, bucket: authority, prefix: path === '' || path.endsWith('/') ? path : `${path}/` })
+  return Object.freeze({
+    kind: scheme,
+    bucket: authority,
+    prefix: path === '' || path.endsWith('/') ? path : `${path}/`,
+  })
 }
 
 function refused(text: string, why: string): SkeinError {

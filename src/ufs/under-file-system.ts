@@ -1,6 +1,7 @@
 // Why: the one contract between Skein and the stores beneath it (COS, S3, a mounted file system).
-// Implementations: s3.ts, local.ts, and the fakes and fault wrappers of the tests; all pass one conformance suite.
-// Keys are relative to the namespace's prefix and spelled as the store spells them.
+// Implementations: s3.ts, local.ts, and the fakes and fault wrappers of the tests; all pass one
+// conformance suite. Keys are relative to the namespace's prefix and spelled as the store spells
+// them.
 
 /** Tells an object that is there and cannot be read as one from one that is not there. */
 export const unusableReason = 'object_unusable'
@@ -8,18 +9,24 @@ export const unusableReason = 'object_unusable'
 export interface ObjectInfo {
   readonly key: string
   readonly length: number
-  /** The store's version of the content, without quotes. For local files: derived from inode, size and mtime. */
+  /**
+   * The store's version of the content, without quotes. For local files: derived from inode, size
+   * and mtime.
+   */
   readonly etag: string
   readonly modifiedMs: number
   /** `STANDARD` where the store does not say. */
   readonly storageClass: string
   /** CRC-64/XZ of the whole object in decimal, where the store has it (`x-cos-hash-crc64ecma`). */
   readonly crc64?: string
-  /** Of an entry of a listing: what is odd about it, so that only `stat` can tell its length and version. */
+  /**
+   * Of an entry of a listing: what is odd about it, so that only `stat` can tell its length and
+   * version.
+   */
   readonly doubt?: string
   /**
-   * Why what is there cannot be read as an object (a directory's name that is no text, a link out of the root). Its key is for
-   * people; with a slash at its end nothing below it could be listed.
+   * Why what is there cannot be read as an object (a directory's name that is no text, a link out
+   * of the root). Its key is for people; with a slash at its end nothing below it could be listed.
    */
   readonly problem?: string
 }
@@ -27,9 +34,15 @@ export interface ObjectInfo {
 export interface ListRequest {
   /** Only keys that begin with this. */
   readonly prefix: string
-  /** `/`: keys below the next `/` are folded into `prefixes`. Undefined: everything below the prefix. */
+  /**
+   * `/`: keys below the next `/` are folded into `prefixes`. Undefined: everything below the
+   * prefix.
+   */
   readonly delimiter: '/' | undefined
-  /** Continue after this key (exclusive) or from this token of an earlier page; undefined from the start. */
+  /**
+   * Continue after this key (exclusive) or from this token of an earlier page; undefined from the
+   * start.
+   */
   readonly after: ListPosition | undefined
   /** Objects a page may hold, at most 1000. */
   readonly limit: number
@@ -40,10 +53,16 @@ export interface ListPosition {
   readonly token: string | undefined
 }
 export interface ListPage {
-  /** In ascending order of the UTF-8 bytes of the key; so are the prefixes. All are behind the position that was asked for. */
+  /**
+   * In ascending order of the UTF-8 bytes of the key; so are the prefixes. All are behind the
+   * position that was asked for.
+   */
   readonly objects: readonly ObjectInfo[]
   readonly prefixes: readonly string[]
-  /** Undefined at the end of the listing; else its key is behind the position that was asked for, so that each listing ends. */
+  /**
+   * Undefined at the end of the listing; else its key is behind the position that was asked for, so
+   * that each listing ends.
+   */
   readonly next: ListPosition | undefined
 }
 
@@ -56,11 +75,15 @@ export interface ReadRequest {
   /** Bytes of the whole object, where they are known: an answer that says otherwise is refused. */
   readonly objectLength?: number | undefined
   /**
-   * The request is for the whole object, and one answer must have all of it: nothing is resumed, so the bytes are of one version
-   * even where the store names none. Its caller begins again with nothing.
+   * The request is for the whole object, and one answer must have all of it: nothing is resumed, so
+   * the bytes are of one version even where the store names none. Its caller begins again with
+   * nothing.
    */
   readonly inOneAnswer?: boolean | undefined
-  /** Where the bytes that are read may be put; whoever reads gives them back. None: each chunk has memory of its own. */
+  /**
+   * Where the bytes that are read may be put; whoever reads gives them back. None: each chunk has
+   * memory of its own.
+   */
   readonly pieces?: PieceSource | undefined
 }
 
@@ -71,49 +94,73 @@ export interface PieceSource {
 }
 
 export interface WriteOptions {
-  /** False: fails with already_exists when there is an object of this key, and leaves that as it is. */
+  /**
+   * False: fails with already_exists when there is an object of this key, and leaves that as it is.
+   */
   readonly overwrite: boolean
-  /** Objects above this many bytes go up in parts of this size, a few of them in memory at once. Default 16 MiB; brought into the store's limits. */
+  /**
+   * Objects above this many bytes go up in parts of this size, a few of them in memory at once.
+   * Default 16 MiB; brought into the store's limits.
+   */
   readonly partBytes?: number
 }
 
 /**
- * Errors of every method: not_found (no such object or bucket), permission_denied and unauthenticated (wrong secret,
- * expired token: reason `expired_token`), failed_precondition with reason `object_archived` or `object_unusable`, aborted with reason
- * `object_changed` (not retryable as it is: look at the object again), unavailable (endpoint down, cut, SlowDown: retryable),
- * deadline_exceeded (stalled). Messages name the store's address and code, never a secret.
- * All methods may be called concurrently, and all are idempotent; rename as far as its own comment says.
+ * Errors of every method: not_found (no such object or bucket), permission_denied and
+ * unauthenticated (wrong secret, expired token: reason `expired_token`), failed_precondition with
+ * reason `object_archived` or `object_unusable`, aborted with reason `object_changed` (not
+ * retryable as it is: look at the object again), unavailable (endpoint down, cut, SlowDown:
+ * retryable), deadline_exceeded (stalled). Messages name the store's address and code, never a
+ * secret. All methods may be called concurrently, and all are idempotent; rename as far as its own
+ * comment says.
  */
 export interface UnderFileSystem {
   /** Whether the store answers for this bucket and prefix. @throws what is wrong, in one line */
   check(signal: AbortSignal): Promise<void>
   stat(key: string, signal: AbortSignal): Promise<ObjectInfo>
-  /** One page. @throws SkeinError failed_precondition, too, where the answer breaks a rule of docs/store-trust.md */
+  /**
+   * One page. @throws SkeinError failed_precondition, too, where the answer breaks a rule of
+   * docs/store-trust.md
+   */
   list(request: ListRequest, signal: AbortSignal): Promise<ListPage>
   /**
-   * Exactly `length` bytes in order, as chunks of any size. Cut and stalled bodies are resumed inside, within the retry
-   * limit; what was yielded is never yielded again. Leaving the loop early releases the connection.
+   * Exactly `length` bytes in order, as chunks of any size. Cut and stalled bodies are resumed
+   * inside, within the retry limit; what was yielded is never yielded again. Leaving the loop early
+   * releases the connection.
    */
   read(request: ReadRequest, signal: AbortSignal): AsyncIterable<Uint8Array>
   /** A whole small object in one request, as one buffer of exactly `length` bytes. Same errors. */
   readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array>
   /**
-   * Makes the object `key` of exactly `length` bytes, checked on the way and looked at afterwards. It is seen whole or not
-   * at all, and nothing is left of a write that failed. `chunks` is read once; its error is thrown as it is.
-   * @throws SkeinError already_exists (see WriteOptions), invalid_argument (more or fewer bytes than `length`, or a key that
-   * this kind of store cannot hold), aborted `object_changed` (somebody else wrote the key at the same time)
+   * Makes the object `key` of exactly `length` bytes, checked on the way and looked at afterwards.
+   * It is seen whole or not at all, and nothing is left of a write that failed. `chunks` is read
+   * once; its error is thrown as it is.
+   * @throws SkeinError already_exists (see WriteOptions), invalid_argument (more or fewer bytes
+   *   than `length`, or a key that this kind of store cannot hold), aborted `object_changed`
+   *   (somebody else wrote the key at the same time)
    */
-  write(key: string, length: number, chunks: AsyncIterable<Uint8Array>, options: WriteOptions, signal: AbortSignal): Promise<ObjectInfo>
+  write(
+    key: string,
+    length: number,
+    chunks: AsyncIterable<Uint8Array>,
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo>
   /** No object of this key afterwards; one that is not there is fine. */
   delete(key: string, signal: AbortSignal): Promise<void>
-  /** The object `to`, replaced if there is one, with the bytes that `from` has now. @throws not_found when `from` is not there */
+  /**
+   * The object `to`, replaced if there is one, with the bytes that `from` has now. @throws
+   * not_found when `from` is not there
+   */
   copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo>
   /**
-   * Moves the version `etag` of `from`, and no other, to a key that nothing is at; what is refused changes neither key. Where the store
-   * has no step for it (S3) the copy comes first, and `from` goes only in the version that was copied. A call that ended in
-   * between, or without its caller knowing, is made good by another one: a `to` that is provably the copy counts as made. One call at a
-   * time for the same keys. @returns `to` as the version that was moved
-   * @throws SkeinError not_found, aborted `object_changed` (`from` is another version), already_exists (`to` is another object)
+   * Moves the version `etag` of `from`, and no other, to a key that nothing is at; what is refused
+   * changes neither key. Where the store has no step for it (S3) the copy comes first, and `from`
+   * goes only in the version that was copied. A call that ended in between, or without its caller
+   * knowing, is made good by another one: a `to` that is provably the copy counts as made. One call
+   * at a time for the same keys. @returns `to` as the version that was moved
+   * @throws SkeinError not_found, aborted `object_changed` (`from` is another version),
+   *   already_exists (`to` is another object)
    */
   rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo>
   /** How its namespace wants its large objects read, where it says so. */

@@ -1,5 +1,5 @@
-// Why: addresses travel as `host:port` text everywhere; this is the one place that reads and writes that text, and that
-// decides which hosts count as this machine only.
+// Why: addresses travel as `host:port` text everywhere; this is the one place that reads and writes
+// that text, and that decides which hosts count as this machine only.
 import { SkeinError } from '../base/errors.ts'
 
 export interface Address {
@@ -18,7 +18,8 @@ export function parseAddress(text: string): Address {
   const match = addressPattern.exec(text)
   const host = match?.[1] ?? match?.[2]
   const port = Number(match?.[3])
-  if (host === undefined || port > 65_535) throw new SkeinError('invalid_argument', `'${text}' is not an address: write host:port`)
+  if (host === undefined || port > 65_535)
+    throw new SkeinError('invalid_argument', `'${text}' is not an address: write host:port`)
   return { host, port }
 }
 
@@ -27,7 +28,10 @@ export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** A failure to listen as one line that names the address. `code` is the system's, such as EADDRINUSE. */
+/**
+ * A failure to listen as one line that names the address. `code` is the system's, such as
+ * EADDRINUSE.
+ */
 export function bindError(what: string, host: string, port: number, code: string, cause: unknown): SkeinError {
   const address = formatAddress(host, port)
   const why =
@@ -36,5 +40,8 @@ export function bindError(what: string, host: string, port: number, code: string
       : code === 'EACCES'
         ? `port ${port} needs more rights than this process has (${address})`
         : `cannot listen on ${address} (${code})`
-  return new SkeinError('failed_precondition', `${what}: ${why}`, { reason: code === 'EADDRINUSE' ? 'port_taken' : 'cannot_listen', cause })
+  return new SkeinError('failed_precondition', `${what}: ${why}`, {
+    reason: code === 'EADDRINUSE' ? 'port_taken' : 'cannot_listen',
+    cause,
+  })
 }

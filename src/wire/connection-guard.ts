@@ -1,7 +1,8 @@
-// Why: a server has room for so many connections, and whoever opens that many and says nothing must not keep others out.
-// How: connections are counted, in all and by the peer's address. When a new one finds no room, the one that is idle for the
-// longest time is closed for it: idle is one without a request, whether it has sent none yet, a part of one, or waits for the
-// next. Where all have requests, the owner is asked to cut one that stands still; only then is the new one refused.
+// Why: a server has room for so many connections, and whoever opens that many and says nothing must
+// not keep others out. How: connections are counted, in all and by the peer's address. When a new
+// one finds no room, the one that is idle for the longest time is closed for it: idle is one
+// without a request, whether it has sent none yet, a part of one, or waits for the next. Where all
+// have requests, the owner is asked to cut one that stands still; only then is the new one refused.
 import type { Server, Socket } from 'node:net'
 
 export interface ConnectionLimits {
@@ -16,7 +17,10 @@ interface Connection {
 }
 
 export interface ConnectionGuardOptions extends ConnectionLimits {
-  /** Cuts a request that stands still (of this peer, or of any) and so frees its connection; false: there is none. */
+  /**
+   * Cuts a request that stands still (of this peer, or of any) and so frees its connection; false:
+   * there is none.
+   */
   readonly cutOne?: (peer: string | undefined) => boolean
 }
 
@@ -47,7 +51,10 @@ export class ConnectionGuard {
     server.on('connection', (socket) => void this.admit(socket))
   }
 
-  /** Takes a connection in, for which another may be closed. @returns whether it was; otherwise it is destroyed */
+  /**
+   * Takes a connection in, for which another may be closed. @returns whether it was; otherwise it
+   * is destroyed
+   */
   admit(socket: Socket): boolean {
     const peer = socket.remoteAddress ?? ''
     const { connectionsMax, peerConnectionsMax } = this.#options

@@ -1,5 +1,6 @@
-// Why: an error means the same on both sides of the network. How: one table from code to gRPC and HTTP status, and one
-// small JSON form that carries what a status cannot (code, reason, retryable, message). No stack and no cause ever travels.
+// Why: an error means the same on both sides of the network. How: one table from code to gRPC and
+// HTTP status, and one small JSON form that carries what a status cannot (code, reason, retryable,
+// message). No stack and no cause ever travels.
 import { type ErrorCode, errorCodes, SkeinError, toSkeinError } from '../base/errors.ts'
 
 interface WireStatus {
@@ -9,7 +10,9 @@ interface WireStatus {
 }
 
 export const grpcOk = 0
-/** An error's message is cut to this many characters on the wire, so that it always fits in headers. */
+/**
+ * An error's message is cut to this many characters on the wire, so that it always fits in headers.
+ */
 const messageCharactersMax = 2000
 
 /** The one table of codes; every gRPC status is used once. */
@@ -45,10 +48,17 @@ export function errorToJson(thrown: unknown): ErrorJson {
     .toWellFormed()
     .replace(/\s*[\r\n]+\s*/g, ' ')
     .slice(0, messageCharactersMax)
-  return { code: error.code, ...(error.reason === undefined ? {} : { reason: error.reason }), retryable: error.retryable, message }
+  return {
+    code: error.code,
+    ...(error.reason === undefined ? {} : { reason: error.reason }),
+    retryable: error.retryable,
+    message,
+  }
 }
 
-/** The inverse of errorToJson; undefined when the value has another shape (the sender was not ours). */
+/**
+ * The inverse of errorToJson; undefined when the value has another shape (the sender was not ours).
+ */
 export function errorFromJson(value: unknown): SkeinError | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { code, reason, retryable, message } = value as Record<string, unknown>
@@ -65,7 +75,10 @@ export function errorFromText(text: string): SkeinError | undefined {
   }
 }
 
-/** The code of a bare gRPC status, for statuses that grpc itself made. OUT_OF_RANGE is invalid_argument, UNKNOWN and the rest are internal. */
+/**
+ * The code of a bare gRPC status, for statuses that grpc itself made. OUT_OF_RANGE is
+ * invalid_argument, UNKNOWN and the rest are internal.
+ */
 export function codeOfGrpcStatus(grpc: number): ErrorCode {
   if (grpc === 11) return 'invalid_argument'
   return errorCodes.find((code) => statusTable[code].grpc === grpc) ?? 'internal'

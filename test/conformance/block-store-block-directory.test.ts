@@ -1,4 +1,5 @@
-// Why: a directory of segments and files passes the suite of every BlockStore, alone and beside another one.
+// Why: a directory of segments and files passes the suite of every BlockStore, alone and beside
+// another one.
 import { join } from 'node:path'
 import { BlockDirectory } from '../../src/block/assembly/block-directory.ts'
 import { openBlockStore } from '../../src/block/assembly/multi-directory-store.ts'
@@ -11,7 +12,15 @@ blockStoreConformance('BlockDirectory', async () => {
   const folder = await temporaryFolder()
   return {
     open: (quotaBytes, deps) =>
-      BlockDirectory.open({ path: folder.path, tier: 'SSD', mediumType: 'SSD', quotaBytes, workerId: 'worker-1', deps, segments }),
+      BlockDirectory.open({
+        path: folder.path,
+        tier: 'SSD',
+        mediumType: 'SSD',
+        quotaBytes,
+        workerId: 'worker-1',
+        deps,
+        segments,
+      }),
     dispose: folder.remove,
   }
 })

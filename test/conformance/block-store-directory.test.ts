@@ -7,7 +7,14 @@ blockStoreConformance('DirectoryStore', async () => {
   const folder = await temporaryFolder()
   return {
     open: (quotaBytes, deps) =>
-      DirectoryStore.open({ path: folder.path, tier: 'SSD', mediumType: 'SSD', quotaBytes, workerId: 'worker-1', deps }),
+      DirectoryStore.open({
+        path: folder.path,
+        tier: 'SSD',
+        mediumType: 'SSD',
+        quotaBytes,
+        workerId: 'worker-1',
+        deps,
+      }),
     dispose: folder.remove,
   }
 })

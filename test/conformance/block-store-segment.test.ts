@@ -1,5 +1,5 @@
-// Why: SegmentStore passes the suite of every BlockStore, with large blocks too, and with segments so small that each test
-// fills several.
+// Why: SegmentStore passes the suite of every BlockStore, with large blocks too, and with segments
+// so small that each test fills several.
 import { BlockLedger } from '../../src/block/segment/block-ledger.ts'
 import { prepareDirectory } from '../../src/block/disk/directory-layout.ts'
 import { SegmentStore } from '../../src/block/segment/segment-store.ts'

@@ -1,4 +1,5 @@
-// Why: LocalJournal passes the suite of every Journal, with segments small enough that it changes them all the time.
+// Why: LocalJournal passes the suite of every Journal, with segments small enough that it changes
+// them all the time.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +13,13 @@ journalConformance('LocalJournal', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'skein-journal-'))
   return {
     open: () =>
-      openLocalJournal({ directory, segmentBytesMax: 8192, logger: silentLogger, metrics: new MetricRegistry(), clock: systemClock }),
+      openLocalJournal({
+        directory,
+        segmentBytesMax: 8192,
+        logger: silentLogger,
+        metrics: new MetricRegistry(),
+        clock: systemClock,
+      }),
     dispose: () => rm(directory, { recursive: true, force: true }),
   }
 })

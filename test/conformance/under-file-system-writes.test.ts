@@ -12,7 +12,8 @@ async function onOrigin(style: 's3' | 'cosn', prefix: string): Promise<WritableS
   const origin = await startOrigin({ credentials: [credential], cos: style === 'cosn' })
   const bucket = origin.bucket('bucket-1250000000')
   const uri = `${style}://bucket-1250000000/${prefix}`
-  const store = style === 's3' ? await openS3(origin.url, uri, credential) : await openCosn(origin.endpointSuffix, uri, credential)
+  const store =
+    style === 's3' ? await openS3(origin.url, uri, credential) : await openCosn(origin.endpointSuffix, uri, credential)
   return {
     store,
     renamesByCopy: true,
@@ -31,14 +32,19 @@ underFileSystemWrites('cosn, virtual-hosted, with a session token', () => onOrig
 
 underFileSystemWrites('local', async () => {
   const root = await mkdtemp(join(tmpdir(), 'skein-local-write-'))
-  const store = await openUnderFileSystem({ uri: `file://${root}`, attributes: {}, secrets: {} }, cosnDefaults, testDependencies())
+  const store = await openUnderFileSystem(
+    { uri: `file://${root}`, attributes: {}, secrets: {} },
+    cosnDefaults,
+    testDependencies(),
+  )
   return {
     store,
     put: () => Promise.reject(new Error('not needed')),
     remove: () => Promise.reject(new Error('not needed')),
     halfRename: (from, to) => link(join(root, from), join(root, to)),
     holds: (key) => !key.includes('//'),
-    leftovers: async () => (await readdir(root, { recursive: true })).filter((path) => basename(path).startsWith('.skein-write-')),
+    leftovers: async () =>
+      (await readdir(root, { recursive: true })).filter((path) => basename(path).startsWith('.skein-write-')),
     close: async () => {
       await store.close()
       await rm(root, { recursive: true })

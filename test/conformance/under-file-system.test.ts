@@ -13,7 +13,8 @@ async function onOrigin(style: 's3' | 'cosn', prefix: string): Promise<StoreUnde
   const bucket = origin.bucket('bucket-1250000000')
   bucket.put('outside-of-the-prefix', Buffer.from('x'))
   const uri = `${style}://bucket-1250000000/${prefix}`
-  const store = style === 's3' ? await openS3(origin.url, uri, credential) : await openCosn(origin.endpointSuffix, uri, credential)
+  const store =
+    style === 's3' ? await openS3(origin.url, uri, credential) : await openCosn(origin.endpointSuffix, uri, credential)
   if (prefix === '') bucket.delete('outside-of-the-prefix')
   return {
     store,
@@ -34,7 +35,11 @@ underFileSystemConformance('cosn, virtual-hosted, with a session token', () => o
 
 underFileSystemConformance('local', async () => {
   const root = await mkdtemp(join(tmpdir(), 'skein-local-'))
-  const store = await openUnderFileSystem({ uri: `file://${root}`, attributes: {}, secrets: {} }, cosnDefaults, testDependencies())
+  const store = await openUnderFileSystem(
+    { uri: `file://${root}`, attributes: {}, secrets: {} },
+    cosnDefaults,
+    testDependencies(),
+  )
   return {
     store,
     put: async (key, bytes) => {

@@ -1,5 +1,6 @@
-// Why: whatever a user writes, mistypes or has in his bucket, he gets one clear line, the right exit code, and his data.
-// How: `skein local` and the project's own origin, commands as processes; the words of each line are looked at.
+// Why: whatever a user writes, mistypes or has in his bucket, he gets one clear line, the right
+// exit code, and his data. How: `skein local` and the project's own origin, commands as processes;
+// the words of each line are looked at.
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,15 +27,27 @@ describe('settings that are wrong', () => {
     ['an unknown key', ['-Dskein.hoem=/x'], /unknown key 'skein\.hoem'.*skein\.home/],
     ['a bad size', ['-Dfs.cosn.block.size=12XB'], /fs\.cosn\.block\.size: '12XB' is not a size.*128MB/],
     ['a size below the least', ['-Dfs.cosn.block.size=0'], /fs\.cosn\.block\.size: '0' is below the least/],
-    ['a bad duration', ['-Dskein.heartbeat.interval=soon'], /skein\.heartbeat\.interval: 'soon' is not a duration.*10m/],
+    [
+      'a bad duration',
+      ['-Dskein.heartbeat.interval=soon'],
+      /skein\.heartbeat\.interval: 'soon' is not a duration.*10m/,
+    ],
     ['a port that is none', ['-Dgoosefs.master.rpc.port=70000'], /goosefs\.master\.rpc\.port: '70000' is above/],
     ['a queue that is none', ['-Dskein.queue.url=http://:word@x'], /skein\.queue\.url.*redis:\/\//],
     [
       'a quota list of the wrong length',
-      [`-D${directoryKeys}.path=/tmp/skein-a,/tmp/skein-b`, `-D${directoryKeys}.quota=1GB`, `-D${directoryKeys}.mediumtype=SSD,SSD`],
+      [
+        `-D${directoryKeys}.path=/tmp/skein-a,/tmp/skein-b`,
+        `-D${directoryKeys}.quota=1GB`,
+        `-D${directoryKeys}.mediumtype=SSD,SSD`,
+      ],
       /dirs\.quota: has 1 entry for 2 directories/,
     ],
-    ['an unknown annotator', ['-Dgoosefs.worker.block.annotator.class=FIFO'], /annotator\.class: 'FIFO' is none of .*LRUAnnotator/],
+    [
+      'an unknown annotator',
+      ['-Dgoosefs.worker.block.annotator.class=FIFO'],
+      /annotator\.class: 'FIFO' is none of .*LRUAnnotator/,
+    ],
     [
       'two tiers of one name',
       ['-Dgoosefs.worker.tieredstore.levels=2', ...tierFlags(0, '/tmp/skein-a'), ...tierFlags(1, '/tmp/skein-b')],
@@ -64,8 +77,13 @@ describe('settings that are wrong', () => {
     try {
       mkdirSync(join(folder, 'real'))
       symlinkSync(join(folder, 'real'), join(folder, 'link'))
-      const directories = [`-D${directoryKeys}.path=${paths.map((path) => folder + path).join(',')}`, `-D${directoryKeys}.quota=1MB,1MB`]
-      const result = await run(['local', '--home', join(folder, 'home'), ...freePorts, ...directories], { timeoutMs: 30_000 })
+      const directories = [
+        `-D${directoryKeys}.path=${paths.map((path) => folder + path).join(',')}`,
+        `-D${directoryKeys}.quota=1MB,1MB`,
+      ]
+      const result = await run(['local', '--home', join(folder, 'home'), ...freePorts, ...directories], {
+        timeoutMs: 30_000,
+      })
       expect(oneLine(result)).toMatch(words)
       expect(result.code).toBe(64)
       expect(readdirSync(folder).toSorted()).toEqual(['link', 'real'])
@@ -81,20 +99,25 @@ describe('settings that are wrong', () => {
     expect(result.code).toBe(64)
   })
 
-  it.each(['local', 'worker'])('%s with a second block directory above its disk: exit 1, nothing is made', async (role) => {
-    const folder = mkdtempSync(join(tmpdir(), 'skein-quota-'))
-    try {
-      const directories = [`-D${directoryKeys}.path=${folder}/a,${folder}/b/c`, `-D${directoryKeys}.quota=1MB,900TB`]
-      const queue = role === 'worker' ? ['-Dskein.queue.url=redis://127.0.0.1:1'] : []
-      const ports = [...freePorts, ...queue, `-Dskein.home=${folder}/home`]
-      const result = await run([role, ...ports, ...directories], { timeoutMs: 30_000 })
-      expect(oneLine({ ...result, stderr: withoutLog(result.stderr) })).toMatch(/\/b\/c, .* is above the size of its disk/)
-      expect(result.code).toBe(1)
-      expect(readdirSync(folder)).toEqual([])
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  })
+  it.each(['local', 'worker'])(
+    '%s with a second block directory above its disk: exit 1, nothing is made',
+    async (role) => {
+      const folder = mkdtempSync(join(tmpdir(), 'skein-quota-'))
+      try {
+        const directories = [`-D${directoryKeys}.path=${folder}/a,${folder}/b/c`, `-D${directoryKeys}.quota=1MB,900TB`]
+        const queue = role === 'worker' ? ['-Dskein.queue.url=redis://127.0.0.1:1'] : []
+        const ports = [...freePorts, ...queue, `-Dskein.home=${folder}/home`]
+        const result = await run([role, ...ports, ...directories], { timeoutMs: 30_000 })
+        expect(oneLine({ ...result, stderr: withoutLog(result.stderr) })).toMatch(
+          /\/b\/c, .* is above the size of its disk/,
+        )
+        expect(result.code).toBe(1)
+        expect(readdirSync(folder)).toEqual([])
+      } finally {
+        rmSync(folder, { recursive: true, force: true })
+      }
+    },
+  )
 
   it.each([
     ['the home directory', ['-Dskein.home=/etc/passwd/home'], '/etc/passwd/home'],
@@ -113,7 +136,10 @@ describe('commands and data that are wrong', () => {
   const dataset = new Map<string, Buffer>()
 
   beforeAll(async () => {
-    origin = await startOrigin({ credentials: [testCredential], buckets: ['good', 'archive', 'large', 'empties', 'nothing'] })
+    origin = await startOrigin({
+      credentials: [testCredential],
+      buckets: ['good', 'archive', 'large', 'empties', 'nothing'],
+    })
     origin.bucket('good').generateMany('dir/', 5, 20_000)
     origin.bucket('archive').generateMany('x/', 3, 1000)
     origin.bucket('archive').generate('x/old', 5000, { storageClass: 'DEEP_ARCHIVE' })
@@ -156,7 +182,10 @@ describe('commands and data that are wrong', () => {
   })
 
   it('a block directory of another worker: exit 1', async () => {
-    const directory = [`-D${directoryKeys}.path=${join(skein.home, 'worker', 'blocks')}`, `-D${directoryKeys}.quota=1MB`]
+    const directory = [
+      `-D${directoryKeys}.path=${join(skein.home, 'worker', 'blocks')}`,
+      `-D${directoryKeys}.quota=1MB`,
+    ]
     const home = mkdtempSync(join(tmpdir(), 'skein-other-'))
     try {
       const result = await run(['local', '--home', home, ...freePorts, ...directory], { timeoutMs: 30_000 })
@@ -170,11 +199,19 @@ describe('commands and data that are wrong', () => {
 
   it('what cannot be set, moved, removed or persisted: one line, nothing half done', async () => {
     origin.bucket('still').generateMany('dir/', 2, 100)
-    for (const name of ['still', 'sealed']) expect(await skein.createNamespace(name, origin, 'still')).toMatchObject({ code: 0 })
+    for (const name of ['still', 'sealed'])
+      expect(await skein.createNamespace(name, origin, 'still')).toMatchObject({ code: 0 })
     const file = '/still/dir/0000001'
     expect(await skein.cli('fs', 'copyFromLocal', import.meta.filename, '/sealed/new')).toMatchObject({ code: 0 })
     expect(await skein.cli('ns', 'update', 'sealed', '--attribute', 'readOnly=true')).toMatchObject({ code: 0 })
-    await expectLine(1, /^\/sealed is read-only: nothing is written there/, 'fs', 'copyFromLocal', import.meta.filename, '/sealed/more')
+    await expectLine(
+      1,
+      /^\/sealed is read-only: nothing is written there/,
+      'fs',
+      'copyFromLocal',
+      import.meta.filename,
+      '/sealed/more',
+    )
     await expectLine(1, /^\/sealed is read-only: nothing is made there/, 'fs', 'mkdir', '/sealed/more')
     const before = await skein.cli('fs', 'ls', '-R', '/still')
     await expectLine(64, /--min 3 is above --max 2/, 'fs', 'setReplication', '--min', '3', '--max', '2', file)
@@ -213,11 +250,23 @@ describe('commands and data that are wrong', () => {
       ...create('s3://good/', ...storeFlags(origin.url, 'canary-wrong')),
     )
     await expectLine(2, /bucket not-there: .*no such bucket/, ...create('s3://not-there/', ...storeFlags(origin.url)))
-    await expectLine(1, /127\.0\.0\.1:1 bucket good: .*nothing listens there/, ...create('s3://good/', ...storeFlags('http://127.0.0.1:1')))
+    await expectLine(
+      1,
+      /127\.0\.0\.1:1 bucket good: .*nothing listens there/,
+      ...create('s3://good/', ...storeFlags('http://127.0.0.1:1')),
+    )
     await expectLine(1, /host name is unknown/, ...create('s3://good/', ...storeFlags('http://no-such-host.invalid')))
     await expectLine(64, /s3\.endpoint is not an endpoint/, ...create('s3://good/', ...storeFlags('ftp://x')))
-    await expectLine(64, /"s3\.endpiont" is not a known attribute.*s3\.endpoint/, ...create('s3://good/', '--attribute', 's3.endpiont=x'))
-    await expectLine(64, /s3\.accessKeyId is missing/, ...create('s3://good/', '--attribute', `s3.endpoint=${origin.url}`))
+    await expectLine(
+      64,
+      /"s3\.endpiont" is not a known attribute.*s3\.endpoint/,
+      ...create('s3://good/', '--attribute', 's3.endpiont=x'),
+    )
+    await expectLine(
+      64,
+      /s3\.accessKeyId is missing/,
+      ...create('s3://good/', '--attribute', `s3.endpoint=${origin.url}`),
+    )
     await expectLine(64, /'gopher:\/\/good\/' is not a namespace URI/, ...create('gopher://good/'))
     await expectLine(2, /\/no\/such\/dir does not exist/, ...create('file:///no/such/dir'))
     expect((await skein.cli('ns', 'ls')).stdout).not.toContain('refused')
@@ -239,7 +288,15 @@ describe('commands and data that are wrong', () => {
   })
 
   it('replication above the live workers is refused before there is a load', async () => {
-    await expectLine(1, /replication 2 needs 2 live workers, 1 is live/, 'fs', 'distributedLoad', '/good', '--replication', '2')
+    await expectLine(
+      1,
+      /replication 2 needs 2 live workers, 1 is live/,
+      'fs',
+      'distributedLoad',
+      '/good',
+      '--replication',
+      '2',
+    )
     expect((await skein.cli('job', 'ls')).stdout).not.toContain('/good')
   })
 
@@ -251,7 +308,9 @@ describe('commands and data that are wrong', () => {
     const cat = await skein.cli('fs', 'cat', '/archive/x/old')
     expect(oneLine(cat)).toMatch(/\/archive\/x\/old .*restore/)
     expect(cat.code).toBe(1)
-    expect((await skein.cli('fs', 'cat', '/archive/x/0000001')).bytes.equals(origin.bucket('archive').bytesOf('x/0000001'))).toBe(true)
+    expect(
+      (await skein.cli('fs', 'cat', '/archive/x/0000001')).bytes.equals(origin.bucket('archive').bytesOf('x/0000001')),
+    ).toBe(true)
     origin.bucket('archive').restore('x/old')
     expect((await skein.cli('fs', 'distributedLoad', '/archive')).code).toBe(0)
   })
@@ -292,21 +351,24 @@ describe('commands and data that are wrong', () => {
 
   it('object names of every kind are loaded, listed and read by their own names', async () => {
     const bucket = origin.bucket('names')
-    for (const key of strangeKeys) dataset.set(key, bucket.put(key, Buffer.from(`the content of ${key}`)).body ?? Buffer.alloc(0))
+    for (const key of strangeKeys)
+      dataset.set(key, bucket.put(key, Buffer.from(`the content of ${key}`)).body ?? Buffer.alloc(0))
     expect(await skein.createNamespace('names', origin, 'names')).toMatchObject({ code: 0 })
     const load = await skein.cli('fs', 'distributedLoad', '/names')
-    expect(load).toMatchObject({ code: 0, stdout: `Total completed file count is ${strangeKeys.length}, failed file count is 0\n` })
-    const { entries: files } = await skein.json<{ entries: { path: string; folder: boolean; cachedBytes: number; length: number }[] }>(
-      'fs',
-      'ls',
-      '-R',
-      '/names',
-    )
+    expect(load).toMatchObject({
+      code: 0,
+      stdout: `Total completed file count is ${strangeKeys.length}, failed file count is 0\n`,
+    })
+    const { entries: files } = await skein.json<{
+      entries: { path: string; folder: boolean; cachedBytes: number; length: number }[]
+    }>('fs', 'ls', '-R', '/names')
     const listed = files.filter((file) => !file.folder)
     expect(listed.map((file) => file.path).sort()).toEqual(strangeKeys.map((key) => `/names/${key}`).sort())
     expect(listed.filter((file) => file.cachedBytes !== file.length)).toEqual([])
     // One line a file, whatever is in its name.
-    const lines = (await skein.cli('fs', 'ls', '-R', '/names')).stdout.split('\n').filter((line) => line.includes(' 100% '))
+    const lines = (await skein.cli('fs', 'ls', '-R', '/names')).stdout
+      .split('\n')
+      .filter((line) => line.includes(' 100% '))
     expect(lines).toHaveLength(strangeKeys.length)
     // oxlint-disable-next-line no-control-regex
     expect(lines.join('')).not.toMatch(/[\u0000-\u001F]/)
@@ -317,7 +379,8 @@ describe('commands and data that are wrong', () => {
       const reader = async (): Promise<void> => {
         for (let key = left.pop(); key !== undefined; key = left.pop()) {
           const cat = await skein.cli('fs', 'cat', `/names/${key}`)
-          if (cat.code !== 0 || !cat.bytes.equals(dataset.get(key) ?? Buffer.alloc(0))) wrong.push(`${key}: ${cat.code} ${cat.stderr}`)
+          if (cat.code !== 0 || !cat.bytes.equals(dataset.get(key) ?? Buffer.alloc(0)))
+            wrong.push(`${key}: ${cat.code} ${cat.stderr}`)
         }
       }
       await Promise.all([reader(), reader()])
@@ -334,7 +397,8 @@ describe('commands and data that are wrong', () => {
     const load = await skein.cli('fs', 'distributedLoad', '/problems')
     expect(load.code).toBe(3)
     expect(load.stdout).toContain('Total completed file count is 1, failed file count is 3')
-    for (const line of ['/problems/dot/./x: ', '/problems/dot/../x: ', '/problems/nul\\x00x: ']) expect(load.stdout).toContain(line)
+    for (const line of ['/problems/dot/./x: ', '/problems/dot/../x: ', '/problems/nul\\x00x: '])
+      expect(load.stdout).toContain(line)
     expect((await skein.cli('fs', 'cat', '/problems/good')).stdout).toBe('good')
   })
 })
@@ -382,12 +446,26 @@ const strangeKeys: readonly string[] = [
     `${'x'.repeat(849)}!`,
     `${'y/'.repeat(424)}zz`,
   ],
-  ...['quote\'"`$(x)', 'back\\slash', 'tab\there', 'new\nline', 'return\rx', '<xml>&amp;', '\u001B[31mred', '\u0001control'],
+  ...[
+    'quote\'"`$(x)',
+    'back\\slash',
+    'tab\there',
+    'new\nline',
+    'return\rx',
+    '<xml>&amp;',
+    '\u001B[31mred',
+    '\u0001control',
+  ],
 ]
 
 function tierFlags(level: number, path: string): string[] {
   const keys = `goosefs.worker.tieredstore.level${level}`
-  return [`-D${keys}.alias=SSD`, `-D${keys}.dirs.path=${path}`, `-D${keys}.dirs.quota=1MB`, `-D${keys}.dirs.mediumtype=SSD`]
+  return [
+    `-D${keys}.alias=SSD`,
+    `-D${keys}.dirs.path=${path}`,
+    `-D${keys}.dirs.quota=1MB`,
+    `-D${keys}.dirs.mediumtype=SSD`,
+  ]
 }
 
 /** Without the JSON lines of a role's log. */

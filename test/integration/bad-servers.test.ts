@@ -1,5 +1,6 @@
-// Why: a cluster's parts are down, refuse each other or are started twice; the words and exit codes of that are part of
-// what we promise. How: a real Redis, one process a role, and the project's own origin.
+// Why: a cluster's parts are down, refuse each other or are started twice; the words and exit codes
+// of that are part of what we promise. How: a real Redis, one process a role, and the project's own
+// origin.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,21 +26,31 @@ function lastLine(stderr: string): string {
 
 describe('a role that is started', () => {
   let folder: string
-  const flags = (port: number): string[] => ['--home', folder, ...freePorts, `-Dskein.queue.url=redis://:canary-word@127.0.0.1:${port}`]
+  const flags = (port: number): string[] => [
+    '--home',
+    folder,
+    ...freePorts,
+    `-Dskein.queue.url=redis://:canary-word@127.0.0.1:${port}`,
+  ]
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'skein-roles-'))
   })
   afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-  it.each(['job-master', 'job-worker'])('%s without Redis: says that it waits, then exit 1 after the configured time', async (role) => {
-    const port = await freePort()
-    const result = await run([role, ...flags(port), '-Dskein.queue.connect.timeout=1500ms'], seconds(60))
-    expect(result).toMatchObject({ code: 1, stdout: '' })
-    expect(result.stderr).toMatch(/"message":"waiting for the queue"/)
-    expect(lastLine(result.stderr)).toMatch(new RegExp(`^skein: Redis at redis://.*127\\.0\\.0\\.1:${port}.*is it running`))
-    expect(result.stderr).not.toContain('canary-word')
-  })
+  it.each(['job-master', 'job-worker'])(
+    '%s without Redis: says that it waits, then exit 1 after the configured time',
+    async (role) => {
+      const port = await freePort()
+      const result = await run([role, ...flags(port), '-Dskein.queue.connect.timeout=1500ms'], seconds(60))
+      expect(result).toMatchObject({ code: 1, stdout: '' })
+      expect(result.stderr).toMatch(/"message":"waiting for the queue"/)
+      expect(lastLine(result.stderr)).toMatch(
+        new RegExp(`^skein: Redis at redis://.*127\\.0\\.0\\.1:${port}.*is it running`),
+      )
+      expect(result.stderr).not.toContain('canary-word')
+    },
+  )
 
   it.skipIf(!redisAvailable)('a wrong Redis password: exit 1 with the reason, the password is not shown', async () => {
     const redis = await startRedis({ password: 'right' })
@@ -57,9 +68,13 @@ describe('a role that is started', () => {
     const redis = await startRedis()
     await redis.kill()
     const logFile = join(folder, 'job-master.log')
-    const child = startChild(process.execPath, [main, 'job-master', '--home', folder, ...freePorts, `-Dskein.queue.url=${redis.url}`], {
-      logFile,
-    })
+    const child = startChild(
+      process.execPath,
+      [main, 'job-master', '--home', folder, ...freePorts, `-Dskein.queue.url=${redis.url}`],
+      {
+        logFile,
+      },
+    )
     try {
       await expect.poll(() => readFileSync(logFile, 'utf8'), { timeout: 20_000 }).toContain('waiting for the queue')
       await redis.start()
@@ -98,7 +113,9 @@ describe.skipIf(!redisAvailable)('a cluster', () => {
       properties: { 'fs.cosn.upload_thread_pool': '2', 'skein.worker.lost.timeout': '3s' },
     })
     for (const name of ['data', 'large'])
-      expect(await cluster.cli(['ns', 'create', name, `s3://${name}/`, ...storeFlags(origin.url)])).toMatchObject({ code: 0 })
+      expect(await cluster.cli(['ns', 'create', name, `s3://${name}/`, ...storeFlags(origin.url)])).toMatchObject({
+        code: 0,
+      })
   })
   afterAll(async () => {
     await cluster?.stop()
@@ -130,7 +147,9 @@ describe.skipIf(!redisAvailable)('a cluster', () => {
     await expect.poll(() => origin.counters.requests.get, { timeout: 30_000, interval: 10 }).toBeGreaterThan(before + 3)
     await redis.kill()
     await expect
-      .poll(() => cluster.log('job-worker-1') + cluster.log('job-worker-2') + cluster.log('job-master'), { timeout: 30_000 })
+      .poll(() => cluster.log('job-worker-1') + cluster.log('job-worker-2') + cluster.log('job-master'), {
+        timeout: 30_000,
+      })
       .toContain('Redis')
     origin.faults.clear()
     await redis.start()
@@ -156,7 +175,9 @@ describe.skipIf(!redisAvailable)('a cluster', () => {
       ['worker', join(cluster.home, 'host-1'), 'worker-1'],
     ] as const) {
       const second = await run([role, '--home', home, ...freePorts, `-Dskein.queue.url=${redis.url}`], seconds(60))
-      expect(lastLine(second.stderr)).toContain(`is in use by process ${cluster.pid(holder)}: stop it, or use another directory`)
+      expect(lastLine(second.stderr)).toContain(
+        `is in use by process ${cluster.pid(holder)}: stop it, or use another directory`,
+      )
       expect(second).toMatchObject({ code: 1, stdout: '' })
     }
   })
@@ -170,7 +191,10 @@ describe.skipIf(!redisAvailable)('a cluster', () => {
       ['job-worker', 'goosefs.job.worker.web.port'],
     ] as const) {
       const home = mkdtempSync(join(tmpdir(), 'skein-port-'))
-      const started = await run([role, '--home', home, ...freePorts, `-Dskein.queue.url=${redis.url}`, `-D${key}=${port}`], seconds(60))
+      const started = await run(
+        [role, '--home', home, ...freePorts, `-Dskein.queue.url=${redis.url}`, `-D${key}=${port}`],
+        seconds(60),
+      )
       rmSync(home, { recursive: true, force: true })
       expect(lastLine(started.stderr)).toMatch(new RegExp(`^skein: .*port ${port} is taken .*choose another port$`))
       expect(started).toMatchObject({ code: 1, stdout: '' })
@@ -198,8 +222,10 @@ describe.skipIf(!redisAvailable)('a cluster', () => {
   })
 
   it('SIGTERM ends every role with 0', async () => {
-    for (const name of ['job-worker-1', 'job-worker-2', 'worker-1', 'worker-2', 'job-master', 'master']) await cluster.kill(name, 'SIGTERM')
-    for (const name of ['job-worker-1', 'worker-1', 'job-master', 'master']) expect(cluster.log(name)).not.toMatch(/cleanly/)
+    for (const name of ['job-worker-1', 'job-worker-2', 'worker-1', 'worker-2', 'job-master', 'master'])
+      await cluster.kill(name, 'SIGTERM')
+    for (const name of ['job-worker-1', 'worker-1', 'job-master', 'master'])
+      expect(cluster.log(name)).not.toMatch(/cleanly/)
   })
 })
 
@@ -209,7 +235,11 @@ describe.skipIf(!redisAvailable)('a cluster that may not call private endpoints'
 
   beforeAll(async () => {
     redis = await startRedis()
-    cluster = await Cluster.start({ queueUrl: redis.url, workers: 1, properties: { 'skein.ufs.allowPrivateEndpoints': 'false' } })
+    cluster = await Cluster.start({
+      queueUrl: redis.url,
+      workers: 1,
+      properties: { 'skein.ufs.allowPrivateEndpoints': 'false' },
+    })
   })
   afterAll(async () => {
     await cluster?.stop()

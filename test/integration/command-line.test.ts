@@ -1,5 +1,5 @@
-// Why: what a command says before it has reached any role, as the process that a shell starts: its names, its version, where a
-// key belongs.
+// Why: what a command says before it has reached any role, as the process that a shell starts: its
+// names, its version, where a key belongs.
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   cpSync,
@@ -21,7 +21,10 @@ import { freePort } from '../support/free-port.ts'
 import { childEnvironment } from '../support/child-environment.ts'
 
 const root = join(import.meta.dirname, '../..')
-const { version, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string; bin: Record<string, string> }
+const { version, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  version: string
+  bin: Record<string, string>
+}
 
 describe('the command line', () => {
   const folder = mkdtempSync(join(tmpdir(), 'skein-command-'))
@@ -34,7 +37,11 @@ describe('the command line', () => {
 
   it('says on stderr where a key of servers belongs, once, with the exit code that it had without', async () => {
     const without = await run(['fs', 'ls', '/', nobody], { env })
-    for (const key of ['goosefs.worker.tieredstore.levels=2', 'skein.load.task.bytes=16MB', 'skein.queue.url=redis://127.0.0.1:1']) {
+    for (const key of [
+      'goosefs.worker.tieredstore.levels=2',
+      'skein.load.task.bytes=16MB',
+      'skein.queue.url=redis://127.0.0.1:1',
+    ]) {
       const { code, stdout, stderr } = await run(['fs', 'ls', '/', nobody, `-D${key}`], { env })
       expect(stderr.split('\n').filter((line) => line.startsWith('skein: warning: -D: '))).toHaveLength(1)
       expect(stderr).toContain(`${key.split('=')[0]} has no effect on a command: set it for the `)
@@ -53,7 +60,8 @@ describe('the command line', () => {
     for (const words of [['--version'], ['fs', '--help']]) expect((await run(words, { env })).code).toBe(0)
     const { stdout, stderr } = await run(['--version'], { env })
     expect([stdout.replace(/ \([0-9a-f]{12}\)/, ''), stderr]).toEqual([`skein ${version}\n`, ''])
-    if (existsSync(join(root, 'dist/commit'))) expect(stdout).toContain(readFileSync(join(root, 'dist/commit'), 'utf8').trim())
+    if (existsSync(join(root, 'dist/commit')))
+      expect(stdout).toContain(readFileSync(join(root, 'dist/commit'), 'utf8').trim())
   })
 
   describe('as skein and as goosefs', () => {
@@ -80,10 +88,16 @@ describe('the command line', () => {
       expect(call('--version')).toMatchObject({ status: 0, stdout: expect.stringContaining(version) })
       expect(call('version')).toMatchObject({ status: 0, stdout: expect.stringContaining(version) })
       expect(call('getConf', 'goosefs.master.rpc.port')).toMatchObject({ status: 0, stdout: '9200\n', stderr: '' })
-      expect(call('fs', 'ls', '/', nobody)).toMatchObject({ status: 1, stdout: '', stderr: expect.stringMatching(/^skein: /) })
+      expect(call('fs', 'ls', '/', nobody)).toMatchObject({
+        status: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/^skein: /),
+      })
       expect(call('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('getConf') })
       expect(call('nonsense')).toMatchObject({ status: 64 })
-      expect(execFileSync('bash', ['-c', `cd / && exec "${join(folder, 'bin', name)}" --version`], { encoding: 'utf8' })).toContain(version)
+      expect(
+        execFileSync('bash', ['-c', `cd / && exec "${join(folder, 'bin', name)}" --version`], { encoding: 'utf8' }),
+      ).toContain(version)
     })
   })
 })

@@ -1,6 +1,7 @@
-// Why: docker-compose.yml is the first thing that a new user runs, and nobody sees when its flags and keys go out of date. How:
-// each service is run as a process with the file's own words, the master's container is where its commands run. What is mapped,
-// because there are no containers here, and nothing else:
+// Why: docker-compose.yml is the first thing that a new user runs, and nobody sees when its flags
+// and keys go out of date. How: each service is run as a process with the file's own words, the
+// master's container is where its commands run. What is mapped, because there are no containers
+// here, and nothing else:
 //   - each port that the file names, to one that is free; those that it leaves at their defaults, to any free one;
 //   - the directories of a container (/var/lib/skein, /cache, /data), to one for each volume below a temporary directory;
 //   - the size of large objects: 4 MiB, for the sake of the machine that runs the tests;
@@ -30,7 +31,8 @@ describe('the image', () => {
     const look = (file: string): void => {
       if (seen.has(file)) return
       seen.add(file)
-      for (const [, path = ''] of readFileSync(file, 'utf8').matchAll(/from '(\.[^']+)'/g)) look(resolve(dirname(file), path))
+      for (const [, path = ''] of readFileSync(file, 'utf8').matchAll(/from '(\.[^']+)'/g))
+        look(resolve(dirname(file), path))
     }
     look(join(root, 'test/support/origin/main.ts'))
     const missing = [...seen]
@@ -55,13 +57,19 @@ describe.skipIf(!redisAvailable)('docker-compose.yml, as processes', () => {
   }
 
   const environmentOf = (service: ComposeService): NodeJS.ProcessEnv => {
-    const image = [...(/^ENV (.+)$/m.exec(dockerfile)?.[1] ?? '').matchAll(/(\w+)=(\S+)/g)].map(([, name = '', value = '']) => [
+    const image = [...(/^ENV (.+)$/m.exec(dockerfile)?.[1] ?? '').matchAll(/(\w+)=(\S+)/g)].map(
+      ([, name = '', value = '']) => [name, value],
+    )
+    const own = [...image, ...Object.entries(service.environment)].map(([name, value]) => [
       name,
-      value,
+      mapped(service, value ?? ''),
     ])
-    const own = [...image, ...Object.entries(service.environment)].map(([name, value]) => [name, mapped(service, value ?? '')])
-    const anyPort = roles.flatMap((role) => ['RPC', 'WEB', 'DATA'].map((kind) => `${role.toUpperCase().replace('.', '_')}_${kind}`))
-    const defaults = anyPort.filter((name) => name !== 'MASTER_RPC' && (!name.endsWith('DATA') || name === 'WORKER_DATA'))
+    const anyPort = roles.flatMap((role) =>
+      ['RPC', 'WEB', 'DATA'].map((kind) => `${role.toUpperCase().replace('.', '_')}_${kind}`),
+    )
+    const defaults = anyPort.filter(
+      (name) => name !== 'MASTER_RPC' && (!name.endsWith('DATA') || name === 'WORKER_DATA'),
+    )
     return {
       PATH: process.env['PATH'],
       // A port that nobody wrote down is any free one.
@@ -79,7 +87,10 @@ describe.skipIf(!redisAvailable)('docker-compose.yml, as processes', () => {
     const more = service.name === 'redis' ? ['--port', String(ports.get('6379')), '--dir', join(folder, 'redis')] : []
     children.set(
       service.name,
-      startChild(program, [...args, ...more], { logFile: join(folder, `${service.name}.log`), env: environmentOf(service) }),
+      startChild(program, [...args, ...more], {
+        logFile: join(folder, `${service.name}.log`),
+        env: environmentOf(service),
+      }),
     )
   }
 
@@ -116,17 +127,21 @@ describe.skipIf(!redisAvailable)('docker-compose.yml, as processes', () => {
   it('lists each service after those that it depends on, and they are all there', () => {
     const names = services.map(({ name }) => name)
     for (const { name, dependsOn } of services)
-      for (const other of dependsOn) expect(names.indexOf(other), `${name} needs ${other}`).toBeLessThan(names.indexOf(name))
+      for (const other of dependsOn)
+        expect(names.indexOf(other), `${name} needs ${other}`).toBeLessThan(names.indexOf(name))
     for (const other of services.flatMap(({ dependsOn }) => dependsOn)) expect(names).toContain(other)
   })
 
   it('gives every role that opens stores the same key of private endpoints', () => {
     for (const { environment, entrypoint, name } of services)
-      if (entrypoint.length === 0 && name !== 'redis') expect(environment['SKEIN_UFS_ALLOWPRIVATEENDPOINTS'], name).toBe('true')
+      if (entrypoint.length === 0 && name !== 'redis')
+        expect(environment['SKEIN_UFS_ALLOWPRIVATEENDPOINTS'], name).toBe('true')
   })
 
   it('runs the commands at its head, a read of what is not cached, and a persist', async () => {
-    const commands = commandLines.filter(([word]) => word === 'exec').map(([, service, program, ...words]) => ({ service, program, words }))
+    const commands = commandLines
+      .filter(([word]) => word === 'exec')
+      .map(([, service, program, ...words]) => ({ service, program, words }))
     expect(commands.map(({ words }) => words.slice(0, 2).join(' '))).toEqual(['ns create', 'fs distributedLoad'])
     for (const { service, program } of commands) expect([service, program]).toEqual(['master', 'skein'])
 
@@ -134,7 +149,10 @@ describe.skipIf(!redisAvailable)('docker-compose.yml, as processes', () => {
     expect(await inMaster(...(create?.words ?? []))).toMatchObject({ code: 0, stderr: '' })
     const uncached = await inMaster('fs', 'cat', '/demo/small/file-0000007')
     const listed = await inMaster('fs', 'ls', '/demo/small')
-    expect([uncached.code, uncached.bytes.length], `${uncached.stderr}${listed.stdout.slice(0, 300)}`).toEqual([0, 16 * 1024])
+    expect([uncached.code, uncached.bytes.length], `${uncached.stderr}${listed.stdout.slice(0, 300)}`).toEqual([
+      0,
+      16 * 1024,
+    ])
     const loaded = await inMaster(...(load?.words ?? []))
     expect(loaded, loaded.stderr).toMatchObject({ code: 0 })
     expect(loaded.stdout + loaded.stderr).toContain('Total completed file count is 2008, failed file count is 0')

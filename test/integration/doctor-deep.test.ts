@@ -1,5 +1,6 @@
-// Why: `fsadmin doctor --deep` is asked by scripts and by people who fear for their state: it must say the same to both, in a
-// sound home and in one whose file was damaged below a running master. How: bytes of the file are changed under the process.
+// Why: `fsadmin doctor --deep` is asked by scripts and by people who fear for their state: it must
+// say the same to both, in a sound home and in one whose file was damaged below a running master.
+// How: bytes of the file are changed under the process.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -28,7 +29,10 @@ afterAll(async () => {
   await origin?.close()
 })
 
-/** Changes a byte in every place where these bytes stand in the live file of a role's state. @returns in how many */
+/**
+ * Changes a byte in every place where these bytes stand in the live file of a role's state.
+ * @returns in how many
+ */
 function spoil(role: string, text: string): number {
   const path = join(skein.home, role, 'state', 'data.mdb')
   const bytes = readFileSync(path)
@@ -73,7 +77,9 @@ it('names what is wrong with the state and with its snapshot: exit 1; with the s
   const text = await skein.cli('fsadmin', 'doctor', '--deep')
   expect(text).toMatchObject({ code: 1, stderr: '' })
   expect(text.stdout).toMatch(/State of the master: .* Start the master again: it brings its state back/)
-  expect(text.stdout).toMatch(/State of the master: the snapshot in .* is damaged: run 'skein fsadmin backup', which writes a new one\.\n/)
+  expect(text.stdout).toMatch(
+    /State of the master: the snapshot in .* is damaged: run 'skein fsadmin backup', which writes a new one\.\n/,
+  )
   const { code, document } = await deep()
   expect(code).toBe(1)
   expect(document.states.map(({ role, findings }) => [role, findings.length > 1])).toEqual([
@@ -84,7 +90,9 @@ it('names what is wrong with the state and with its snapshot: exit 1; with the s
   // With neither of them whole there is no start, and nothing is begun anew.
   await skein.stop('SIGKILL')
   await expect(skein.start()).rejects.toThrow('ended with 1')
-  expect(skein.log().trimEnd().split('\n').at(-1)).toMatch(/^skein: the snapshot .* is damaged, .*: restore a backup into an empty home$/)
+  expect(skein.log().trimEnd().split('\n').at(-1)).toMatch(
+    /^skein: the snapshot .* is damaged, .*: restore a backup into an empty home$/,
+  )
   writeFileSync(snapshot, bytes)
   await skein.start()
   expect(await deep()).toMatchObject({ code: 0, document: { problems: [] } })

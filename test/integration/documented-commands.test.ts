@@ -1,6 +1,8 @@
-// Why: commands in the documentation that do not work are the first thing that a new user meets. How: the shell blocks of a page
-// run in order, each as one script of bash that stops at its first failing command, with a `skein` in its PATH, against a
-// `skein local` of the page's own and a store with the objects that the page speaks of. Blocks behind `<!-- not run: reason -->` are counted.
+// Why: commands in the documentation that do not work are the first thing that a new user meets.
+// How: the shell blocks of a page run in order, each as one script of bash that stops at its first
+// failing command, with a `skein` in its PATH, against a `skein local` of the page's own and a
+// store with the objects that the page speaks of. Blocks behind `<!-- not run: reason -->` are
+// counted.
 import { execFile } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,7 +16,11 @@ import { testCredential } from '../support/origin/stores.ts'
 
 /** What stands in a page for a place of the reader's. Anything else is typed as it is written. */
 function placeholders(origin: Origin, folder: string): Readonly<Record<string, string>> {
-  return { 'http://127.0.0.1:9000': origin.url, 'https://s3.example.com': origin.url, '/tmp/skein': join(folder, 'tmp') }
+  return {
+    'http://127.0.0.1:9000': origin.url,
+    'https://s3.example.com': origin.url,
+    '/tmp/skein': join(folder, 'tmp'),
+  }
 }
 
 /** The objects below `s3://bucket/prefix/`. */
@@ -43,7 +49,10 @@ function runScript(script: string, folder: string, env: NodeJS.ProcessEnv): Prom
       ['-c', `set -eo pipefail\n${script}`],
       { cwd: folder, env, timeout: 120_000 },
       (error, stdout, stderr) => {
-        resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, output: `${stdout}\n${stderr}` })
+        resolve({
+          code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1,
+          output: `${stdout}\n${stderr}`,
+        })
       },
     )
     child.stdin?.end()

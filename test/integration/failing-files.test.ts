@@ -1,6 +1,6 @@
-// Why: one bad file among thousands must cost the others nothing, and must be named. How: an origin with small objects of
-// which 1 % are refused for good, 2 % fail twice and one does not answer; the load is watched while it runs. A thousand
-// objects, or with SKEIN_TORTURE=full ten thousand.
+// Why: one bad file among thousands must cost the others nothing, and must be named. How: an origin
+// with small objects of which 1 % are refused for good, 2 % fail twice and one does not answer; the
+// load is watched while it runs. A thousand objects, or with SKEIN_TORTURE=full ten thousand.
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -87,7 +87,8 @@ async function begin(count: number, properties: Readonly<Record<string, string |
   }
 }
 
-const refuse = (keys: readonly string[]): Fault[] => keys.map((key) => ({ kind: 'denied', on: 'get', key, times: always }))
+const refuse = (keys: readonly string[]): Fault[] =>
+  keys.map((key) => ({ kind: 'denied', on: 'get', key, times: always }))
 
 describe('a load with bad files', () => {
   it('exits 3, lists exactly those that are refused, and nobody waits for the one that does not answer', async () => {
@@ -96,7 +97,10 @@ describe('a load with bad files', () => {
     const bad = Array.from({ length: refused }, (_, index) => keyOf(index * (files / refused)))
     const flaky = Array.from({ length: failingTwice }, (_, index) => keyOf(index * (files / failingTwice) + 3))
     const hanging = keyOf(files / 2 + 1)
-    faults.add(...refuse(bad), ...flaky.map((key) => ({ kind: 'internal' as const, on: 'get' as const, key, times: 2 })))
+    faults.add(
+      ...refuse(bad),
+      ...flaky.map((key) => ({ kind: 'internal' as const, on: 'get' as const, key, times: 2 })),
+    )
     faults.add({ kind: 'silent', on: 'get', key: hanging, times: always })
     const loadId = await world.submit()
     const healthyIn = await world.until(loadId, ({ counts }) => counts?.filesLoaded === files - refused - 1)
@@ -111,7 +115,10 @@ describe('a load with bad files', () => {
     expect(command.stderr).toContain(`joined load ${loadId} `)
     expect(command.code).toBe(3)
     expect(command.stdout).toContain(`file count is ${files - refused}, failed file count is ${refused}`)
-    expect(await world.status(loadId)).toMatchObject({ state: 'PARTIAL', counts: { filesLoaded: files - refused, filesFailed: refused } })
+    expect(await world.status(loadId)).toMatchObject({
+      state: 'PARTIAL',
+      counts: { filesLoaded: files - refused, filesFailed: refused },
+    })
     const listed = await world.failedFiles(loadId)
     expect(listed.map(({ path }) => path).toSorted()).toEqual(bad.map((key) => `/ns/${key}`).toSorted())
     for (const file of listed) {
@@ -128,7 +135,9 @@ describe('a load with bad files', () => {
     const partial = await world.submit({ maxFailures: '20' })
     const stopped = await world.until(partial, ({ endedMs }) => endedMs > 0)
     expect(stopped).toMatchObject({ state: 'PARTIAL', errorCode: 'aborted' })
-    expect(stopped.reason).toMatch(/^stopped early: \d+ files failed, --max-failures allows 20, such as set\/\d+: .*AccessDenied/)
+    expect(stopped.reason).toMatch(
+      /^stopped early: \d+ files failed, --max-failures allows 20, such as set\/\d+: .*AccessDenied/,
+    )
     expect(stopped.counts?.filesFailed).toBeGreaterThan(20)
     // Sets that were under way may have failed meanwhile, no more.
     expect(stopped.counts?.filesFailed).toBeLessThan(500)

@@ -1,5 +1,5 @@
-// Why: what a directory holds and a bucket cannot must be named by every command that goes through it, in the same words; and
-// a `file://` namespace reaches only what the roles were told.
+// Why: what a directory holds and a bucket cannot must be named by every command that goes through
+// it, in the same words; and a `file://` namespace reaches only what the roles were told.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -66,7 +66,10 @@ describe('odd names in a directory', () => {
       namesAll(load.stdout + load.stderr, [key])
     }
     const byName = await skein.cli('fs', 'distributedLoad', '/n/d/linked')
-    expect(byName).toMatchObject({ code: 3, stdout: expect.stringContaining('completed file count is 1, failed file count is 1') })
+    expect(byName).toMatchObject({
+      code: 3,
+      stdout: expect.stringContaining('completed file count is 1, failed file count is 1'),
+    })
   })
 
   it.each([['distributedLoad'], ['distributedLoad', '--plan'], ['load']])(

@@ -1,6 +1,7 @@
-// Why: a person, a script and a dashboard that follow a load must be told the same, and a watcher that dies must miss nothing.
-// How: `skein local` and the project's own origin, whose answers are slowed and some refused; what the events of watchers add
-// up to is held against what the job master says at the end.
+// Why: a person, a script and a dashboard that follow a load must be told the same, and a watcher
+// that dies must miss nothing. How: `skein local` and the project's own origin, whose answers are
+// slowed and some refused; what the events of watchers add up to is held against what the job
+// master says at the end.
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -16,7 +17,11 @@ import { childEnvironment } from '../support/child-environment.ts'
 const objectCount = 40
 /** One file a task and two at a time, so that there are many events. */
 const slow = {
-  ...{ 'fs.cosn.upload_thread_pool': 2, 'goosefs.job.worker.max.active.task.num': 2, 'goosefs.job.worker.threadpool.size': 2 },
+  ...{
+    'fs.cosn.upload_thread_pool': 2,
+    'goosefs.job.worker.max.active.task.num': 2,
+    'goosefs.job.worker.threadpool.size': 2,
+  },
   ...{ 'skein.load.attempts.max': 2, 'skein.load.retry.initial': '10ms', 'skein.load.history.max': 2 },
 }
 
@@ -58,7 +63,14 @@ describe('following a load', () => {
     const bad = [...origin.bucket('data').sortedKeys].filter((_, index) => index === 3 || index === 17)
     for (const key of bad) origin.faults.add({ kind: 'denied', on: 'get', key, times: 1e9 })
     origin.faults.add({ kind: 'delay', on: 'get', delayMs: 300, times: 1e9 })
-    const { loadId } = await skein.json<{ loadId: string }>('fs', 'distributedLoad', '/n', '--batch-size', '1', '--async')
+    const { loadId } = await skein.json<{ loadId: string }>(
+      'fs',
+      'distributedLoad',
+      '/n',
+      '--batch-size',
+      '1',
+      '--async',
+    )
 
     const first = watch(loadId, 'first')
     await expect.poll(() => eventsOf(first.stdout()).length, { timeout: 60_000, interval: 20 }).toBeGreaterThan(2)
@@ -80,7 +92,13 @@ describe('following a load', () => {
 
     const status = await skein.json<LoadStatus>('job', 'stat', loadId)
     for (const view of [fold(events), fold([...seen, ...events])]) {
-      expect(view).toMatchObject({ loadId, state: 'PARTIAL', counts: status.counts, endedMs: status.endedMs, reason: status.reason })
+      expect(view).toMatchObject({
+        loadId,
+        state: 'PARTIAL',
+        counts: status.counts,
+        endedMs: status.endedMs,
+        reason: status.reason,
+      })
       expect(view?.failed.map(({ path }) => path).toSorted()).toEqual(bad.map((key) => `/n/${key}`).toSorted())
       expect(view?.failed.every(({ reason }) => reason !== '')).toBe(true)
     }
@@ -95,7 +113,10 @@ describe('following a load', () => {
   })
 
   it('by the submitter: the same files, the same end', async () => {
-    const files = { SKEIN_PROGRESS_FILE: join(skein.folder, 'own.json'), FLUID_PROGRESS_FILE: join(skein.folder, 'missing', 'fluid') }
+    const files = {
+      SKEIN_PROGRESS_FILE: join(skein.folder, 'own.json'),
+      FLUID_PROGRESS_FILE: join(skein.folder, 'missing', 'fluid'),
+    }
     const { code, stderr } = await run(['fs', 'distributedLoad', '/n'], {
       env: { SKEIN_HOME: skein.home, SKEIN_MASTER: undefined, ...files },
     })

@@ -1,5 +1,6 @@
-// Why: who installs the package has no repository. How: packs it, installs the tarball into an empty folder as npm does
-// globally, and runs the main job from there with the pinned Node; an older Node is told which one is needed.
+// Why: who installs the package has no repository. How: packs it, installs the tarball into an
+// empty folder as npm does globally, and runs the main job from there with the pinned Node; an
+// older Node is told which one is needed.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,21 +16,31 @@ const prefix = join(folder, 'prefix')
 const home = join(folder, 'home')
 const npm = ['--no-audit', '--no-fund', '--loglevel=error']
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
-// npm ci fills the cache of npm, so that this works where the registry does not answer just then; not so in a fresh container.
-const answersRegistry = spawnSync('npm', ['view', 'p-limit', 'version', '--fetch-retries=0', '--fetch-timeout=10000']).status === 0
+// npm ci fills the cache of npm, so that this works where the registry does not answer just then;
+// not so in a fresh container.
+const answersRegistry =
+  spawnSync('npm', ['view', 'p-limit', 'version', '--fetch-retries=0', '--fetch-timeout=10000']).status === 0
 if (!answersRegistry) console.log('skipped: the registry of npm does not answer, so that no package can be installed')
 
 describe.skipIf(!answersRegistry)('the package, installed into an empty folder', () => {
   let local: Child | undefined
   const packed = join(prefix, 'lib/node_modules/skein')
   const env = childEnvironment({ PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`, SKEIN_HOME: home })
-  const skein = (...words: string[]) => spawnSync(join(prefix, 'bin/skein'), words, { cwd: folder, env, encoding: 'utf8', timeout: 60_000 })
+  const skein = (...words: string[]) =>
+    spawnSync(join(prefix, 'bin/skein'), words, { cwd: folder, env, encoding: 'utf8', timeout: 60_000 })
 
   beforeAll(() => {
     const [{ filename } = { filename: '' }] = JSON.parse(
-      execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: root, encoding: 'utf8' }),
+      execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
+        cwd: root,
+        encoding: 'utf8',
+      }),
     ) as { filename: string }[]
-    execFileSync('npm', ['install', '--global', '--prefix', prefix, '--prefer-offline', ...npm, join(folder, filename)], { cwd: folder })
+    execFileSync(
+      'npm',
+      ['install', '--global', '--prefix', prefix, '--prefer-offline', ...npm, join(folder, filename)],
+      { cwd: folder },
+    )
   }, 240_000)
   afterAll(async () => {
     await local?.end('SIGTERM')
@@ -40,7 +51,9 @@ describe.skipIf(!answersRegistry)('the package, installed into an empty folder',
     expect(readdirSync(packed).toSorted()).toEqual(
       ['LICENSE', 'README.md', 'dist', 'node_modules', 'package.json', 'scripts', 'tuning'].toSorted(),
     )
-    const files = readdirSync(packed, { recursive: true, encoding: 'utf8' }).filter((path) => !path.startsWith('node_modules'))
+    const files = readdirSync(packed, { recursive: true, encoding: 'utf8' }).filter(
+      (path) => !path.startsWith('node_modules'),
+    )
     expect(files.filter((path) => /\.map$|\.test\.|(?<!\.d)\.ts$/.test(path))).toEqual([])
     expect(readdirSync(join(packed, 'scripts')).toSorted()).toEqual(['goosefs', 'skein'])
   })
@@ -54,11 +67,17 @@ describe.skipIf(!answersRegistry)('the package, installed into an empty folder',
     const data = join(folder, 'data')
     mkdirSync(data)
     for (let index = 0; index < 20; index += 1) writeFileSync(join(data, `f${index}`), `bytes of ${index}`)
-    local = startChild(join(prefix, 'bin/skein'), ['local', '--home', home, ...freePorts], { logFile: join(folder, 'local.log'), env })
+    local = startChild(join(prefix, 'bin/skein'), ['local', '--home', home, ...freePorts], {
+      logFile: join(folder, 'local.log'),
+      env,
+    })
     await local.line((line) => (line.startsWith('{"ready"') ? line : undefined), 60_000)
     expect(skein('ns', 'create', 'data', `file://${data}`)).toMatchObject({ status: 0 })
     const load = skein('fs', 'distributedLoad', '/data')
-    expect(load).toMatchObject({ status: 0, stdout: expect.stringContaining('file count is 20, failed file count is 0') })
+    expect(load).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('file count is 20, failed file count is 0'),
+    })
     expect(skein('fs', 'cat', '/data/f7')).toMatchObject({ status: 0, stdout: 'bytes of 7' })
   })
 

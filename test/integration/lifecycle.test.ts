@@ -1,5 +1,6 @@
-// Why: what users keep in the cache outlives it: files that were copied in, how long they are kept, and the metadata
-// itself. How: `skein local` is killed with -9 and started again, against a real gateway where Ceph is installed.
+// Why: what users keep in the cache outlives it: files that were copied in, how long they are kept,
+// and the metadata itself. How: `skein local` is killed with -9 and started again, against a real
+// gateway where Ceph is installed.
 import { CreateBucketCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,11 +29,17 @@ interface Store {
 
 async function startStore(): Promise<Store> {
   const gateway = radosgwInstalled() ? await startRadosgw({ memoryGiB: 1 }) : undefined
-  const origin = gateway === undefined ? await startOrigin({ credentials: [testCredential], buckets: ['data'] }) : undefined
+  const origin =
+    gateway === undefined ? await startOrigin({ credentials: [testCredential], buckets: ['data'] }) : undefined
   const endpoint = gateway?.endpoint ?? origin?.url ?? ''
   const { accessKeyId, secretAccessKey } =
     gateway === undefined ? testCredential : { accessKeyId: gateway.accessKey, secretAccessKey: gateway.secretKey }
-  const client = new S3Client({ region: 'us-east-1', endpoint, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } })
+  const client = new S3Client({
+    region: 'us-east-1',
+    endpoint,
+    forcePathStyle: true,
+    credentials: { accessKeyId, secretAccessKey },
+  })
   if (gateway !== undefined) await client.send(new CreateBucketCommand({ Bucket: 'data' }))
   return {
     flags: [
@@ -41,7 +48,12 @@ async function startStore(): Promise<Store> {
     ],
     objects: async () => {
       const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: 'data' }))
-      return new Map(Contents.map(({ Key = '', ETag, Size, LastModified }) => [Key, `${ETag} ${Size} ${LastModified?.toISOString()}`]))
+      return new Map(
+        Contents.map(({ Key = '', ETag, Size, LastModified }) => [
+          Key,
+          `${ETag} ${Size} ${LastModified?.toISOString()}`,
+        ]),
+      )
     },
     close: async () => {
       client.destroy()
@@ -157,10 +169,15 @@ describe('what is kept in the cache', () => {
     await done('fs', 'pin', '/keep/in/a')
     const stdout = await done('fsadmin', 'backup', join(folder, 'backups'))
     const [backup = ''] = readdirSync(join(folder, 'backups'))
-    expect(stdout).toMatch(new RegExp(`^Successfully backed up the metadata of \\d+ files to ${join(folder, 'backups', backup)} `))
+    expect(stdout).toMatch(
+      new RegExp(`^Successfully backed up the metadata of \\d+ files to ${join(folder, 'backups', backup)} `),
+    )
     const namespaces = await done('ns', 'ls')
     const restored = new LocalSkein({
-      properties: { 'skein.master.restore.from': join(folder, 'backups', backup), 'skein.ufs.allowPrivateEndpoints': 'true' },
+      properties: {
+        'skein.master.restore.from': join(folder, 'backups', backup),
+        'skein.ufs.allowPrivateEndpoints': 'true',
+      },
     })
     try {
       mkdirSync(join(restored.home, 'master'))
@@ -169,7 +186,9 @@ describe('what is kept in the cache', () => {
       expect((await restored.cli('ns', 'ls')).stdout).toBe(namespaces)
       expect((await restored.json<{ pinned: boolean }>('fs', 'stat', '/keep/in/a/one')).pinned).toBe(true)
       // What the store has can be read again, with the secrets that were restored.
-      expect(sha256((await restored.cli('fs', 'cat', '/keep/in/a/one')).bytes)).toBe(sha256(contentOf('a/one', 3_500_000)))
+      expect(sha256((await restored.cli('fs', 'cat', '/keep/in/a/one')).bytes)).toBe(
+        sha256(contentOf('a/one', 3_500_000)),
+      )
       await restored.stop()
       await expect(restored.start()).rejects.toThrow()
       // The log may be written a moment after the end.

@@ -1,6 +1,7 @@
-// Why: what names a store may have, and how it lists them, is tried on real servers: radosgw with odd names in small pages,
-// and nginx as a plain HTTP store behind a small listing. One oracle: every object is loaded with its own bytes, shown under
-// its own name, and a second look finds nothing new, changed or removed.
+// Why: what names a store may have, and how it lists them, is tried on real servers: radosgw with
+// odd names in small pages, and nginx as a plain HTTP store behind a small listing. One oracle:
+// every object is loaded with its own bytes, shown under its own name, and a second look finds
+// nothing new, changed or removed.
 import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
@@ -21,9 +22,56 @@ import { until } from '../support/until.ts'
 const bucket = 'odd'
 /** Of one segment each; a file system can hold them too. */
 const oddNames = [
-  ...[' ', ' lead', 'trail ', 'two  blanks', 'a b', 'a+b', 'a%20b', 'a%2Bb', 'a%252Fb', '%', '%%', '%zz', '%E9', '100%', '+', '++'],
-  ...['a&b', 'a&amp;b', '<x>', ']]>', '"quoted"', "it's", 'semi;colon', 'a=b', 'a?b', 'a#b', 'a@b', 'a:b', 'a,b', 'a|b', 'a\\b', 'a*b'],
-  ...['[a]', '{a}', '^`~', '!$()', 'caf\u00e9', 'cafe\u0301', '\u00c5', '\u212b', '\u65e5\u672c', '\u{1f9f6}', '\uffe5', '\ufeffbom'],
+  ...[
+    ' ',
+    ' lead',
+    'trail ',
+    'two  blanks',
+    'a b',
+    'a+b',
+    'a%20b',
+    'a%2Bb',
+    'a%252Fb',
+    '%',
+    '%%',
+    '%zz',
+    '%E9',
+    '100%',
+    '+',
+    '++',
+  ],
+  ...[
+    'a&b',
+    'a&amp;b',
+    '<x>',
+    ']]>',
+    '"quoted"',
+    "it's",
+    'semi;colon',
+    'a=b',
+    'a?b',
+    'a#b',
+    'a@b',
+    'a:b',
+    'a,b',
+    'a|b',
+    'a\\b',
+    'a*b',
+  ],
+  ...[
+    '[a]',
+    '{a}',
+    '^`~',
+    '!$()',
+    'caf\u00e9',
+    'cafe\u0301',
+    '\u00c5',
+    '\u212b',
+    '\u65e5\u672c',
+    '\u{1f9f6}',
+    '\uffe5',
+    '\ufeffbom',
+  ],
   ...[
     '\u200bzero',
     '\u202eright',
@@ -40,8 +88,22 @@ const oddNames = [
   ...['-rf', '...', '.hidden', '~', 'CON', 'x'.repeat(255), '\u20ac'.repeat(85)],
 ]
 /** Of object stores alone. */
-const oddKeys = ['a', 'a/', 'a/b', 'a/b/c', 'd//e', 'd///f', '/lead', '//two', 'e/%2F/g', `${'y'.repeat(180)}/`.repeat(4) + 'y'.repeat(176)]
-const plainKeys = Array.from({ length: 1000 }, (_, index) => `plain/part-${index % 7}/object-${String(index).padStart(4, '0')}`)
+const oddKeys = [
+  'a',
+  'a/',
+  'a/b',
+  'a/b/c',
+  'd//e',
+  'd///f',
+  '/lead',
+  '//two',
+  'e/%2F/g',
+  `${'y'.repeat(180)}/`.repeat(4) + 'y'.repeat(176),
+]
+const plainKeys = Array.from(
+  { length: 1000 },
+  (_, index) => `plain/part-${index % 7}/object-${String(index).padStart(4, '0')}`,
+)
 const content = (key: string): Buffer => Buffer.from(`content of ${key}`)
 
 describe('listings of real servers', { timeout: 300_000 }, () => {
@@ -65,12 +127,14 @@ describe('listings of real servers', { timeout: 300_000 }, () => {
     const first = await load(name)
     expect(first).toMatchObject({ state: 'COMPLETED', counts: { files: files.length, filesFailed: 0 } })
     expect((await oracle.files(`/${name}`)).map(({ key }) => key).toSorted(compareKeys)).toEqual(files)
-    const { entries } = await skein.json<{ entries: { key: string; folder: boolean; length: number; cachedBytes: number }[] }>(
-      ...['fs', 'ls', '-R', `/${name}`],
-    )
+    const { entries } = await skein.json<{
+      entries: { key: string; folder: boolean; length: number; cachedBytes: number }[]
+    }>(...['fs', 'ls', '-R', `/${name}`])
     const listed = entries.filter(({ folder }) => !folder)
     expect(listed.map(({ key }) => key).toSorted(compareKeys)).toEqual(files)
-    expect(listed.filter(({ key, length, cachedBytes }) => length !== content(key).length || cachedBytes !== length)).toEqual([])
+    expect(
+      listed.filter(({ key, length, cachedBytes }) => length !== content(key).length || cachedBytes !== length),
+    ).toEqual([])
     const bytes = files.reduce((sum, key) => sum + content(key).length, 0)
     expect(await skein.json('fs', 'count', `/${name}`)).toMatchObject({ files: files.length, bytes })
     for (const key of files.filter((file, index) => !file.startsWith('plain/') || index % 20 === 0))
@@ -80,7 +144,12 @@ describe('listings of real servers', { timeout: 300_000 }, () => {
     expect(check.stdout).toContain('is consistent')
     const { state, counts } = await load(name)
     expect(state).toBe('COMPLETED')
-    expect([counts?.files, counts?.filesAdded ?? 0, counts?.filesChanged ?? 0, counts?.filesRemoved ?? 0]).toEqual([files.length, 0, 0, 0])
+    expect([counts?.files, counts?.filesAdded ?? 0, counts?.filesChanged ?? 0, counts?.filesRemoved ?? 0]).toEqual([
+      files.length,
+      0,
+      0,
+      0,
+    ])
   }
 
   describe.skipIf(!radosgwInstalled())('radosgw', () => {
@@ -107,7 +176,12 @@ describe('listings of real servers', { timeout: 300_000 }, () => {
       }
       await Promise.all(Array.from({ length: 8 }, put))
       const create = ['ns', 'create', 'rgw', `s3://${bucket}/`, '--attribute', `s3.endpoint=${gateway.endpoint}`]
-      const secrets = ['--secret', `s3.accessKeyId=${gateway.accessKey}`, '--secret', `s3.secretAccessKey=${gateway.secretKey}`]
+      const secrets = [
+        '--secret',
+        `s3.accessKeyId=${gateway.accessKey}`,
+        '--secret',
+        `s3.secretAccessKey=${gateway.secretKey}`,
+      ]
       expect(await skein.cli(...create, '--attribute', 's3.forcePathStyle=true', ...secrets)).toMatchObject({ code: 0 })
       await expectWhole('rgw', keys)
 
@@ -136,17 +210,23 @@ describe('listings of real servers', { timeout: 300_000 }, () => {
         mkdirSync(dirname(path), { recursive: true })
         writeFileSync(path, content(key))
       }
-      listing = createServer((request, response) => void response.end(pageOf(join(root, bucket), keys, request.url ?? '')))
+      listing = createServer(
+        (request, response) => void response.end(pageOf(join(root, bucket), keys, request.url ?? '')),
+      )
       await new Promise<void>((resolve) => listing.listen(0, '127.0.0.1', resolve))
       port = await freePort()
-      const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/tmp;`).join(' ')
+      const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+        .map((name) => `${name}_temp_path ${folder}/tmp;`)
+        .join(' ')
       writeFileSync(
         join(folder, 'nginx.conf'),
         `user root; daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events {} http { access_log off; ${temporary}
          server { listen 127.0.0.1:${port}; root ${root}; default_type application/octet-stream;
          location ~ ^/${bucket}/?$ { proxy_pass http://127.0.0.1:${(listing.address() as AddressInfo).port}; } } }`,
       )
-      nginx = startChild('nginx', ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'start.log')], { logFile: join(folder, 'out.log') })
+      nginx = startChild('nginx', ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'start.log')], {
+        logFile: join(folder, 'out.log'),
+      })
       const answers = async (): Promise<boolean> =>
         (await fetch(`http://127.0.0.1:${port}/${bucket}/a+b`).catch(() => undefined))?.ok === true
       await until(answers, (isUp) => isUp)
@@ -159,14 +239,23 @@ describe('listings of real servers', { timeout: 300_000 }, () => {
     })
 
     it('are understood behind a listing of its files', async () => {
-      const created = await skein.cli('ns', 'create', 'nginx', `s3://${bucket}/`, ...storeFlags(`http://127.0.0.1:${port}`))
+      const created = await skein.cli(
+        'ns',
+        'create',
+        'nginx',
+        `s3://${bucket}/`,
+        ...storeFlags(`http://127.0.0.1:${port}`),
+      )
       expect(created.code, created.stderr).toBe(0)
       await expectWhole('nginx', keys)
     })
   })
 })
 
-/** A page of 50 of the files, as the files are; keys are encoded where that is asked for, every other time as AWS does it. */
+/**
+ * A page of 50 of the files, as the files are; keys are encoded where that is asked for, every
+ * other time as AWS does it.
+ */
 function pageOf(root: string, keys: readonly string[], url: string): string {
   const query = new URL(url, 'http://listing').searchParams
   const after = query.get('continuation-token') ?? query.get('start-after') ?? ''

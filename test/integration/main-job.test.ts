@@ -1,5 +1,6 @@
-// Why: the main job as its users run it: real Redis, a real S3 gateway, one process a role, the command line; then the
-// same with one process killed in the middle. After each the oracle reads every byte back.
+// Why: the main job as its users run it: real Redis, a real S3 gateway, one process a role, the
+// command line; then the same with one process killed in the middle. After each the oracle reads
+// every byte back.
 import { execFileSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -86,9 +87,12 @@ describe.skipIf(!available)('the main job on real servers', () => {
     expect(await create('main', 'main', proxy.port)).toMatchObject({ code: 0 })
     proxy.reset()
     const load = await cluster.cli(['fs', 'distributedLoad', '/main', '--replication', '2'])
-    expect(load.stderr + load.stdout).toContain(`Total completed file count is ${dataset.length}, failed file count is 0`)
+    expect(load.stderr + load.stdout).toContain(
+      `Total completed file count is ${dataset.length}, failed file count is 0`,
+    )
     expect(load.code).toBe(0)
-    // Bodies and headers together: responses of 16 KiB objects carry about 400 bytes of headers, listings some more.
+    // Bodies and headers together: responses of 16 KiB objects carry about 400 bytes of headers,
+    // listings some more.
     expect(proxy.bytes()).toBeLessThanOrEqual(datasetBytes * 1.02 + dataset.length * 700)
     expect(await oracle.problems('main', dataset, 2)).toEqual([])
     const location = await cluster.cli(['fs', 'location', `/main/${large[0]?.key ?? ''}`])
@@ -118,7 +122,10 @@ describe.skipIf(!available)('the main job on real servers', () => {
     await cluster.kill('master')
     await cluster.startRole('master')
     await expect
-      .poll(async () => (await oracle.files('/main')).filter((file) => file.replicas === 2).length, { timeout: 30_000, interval: 500 })
+      .poll(async () => (await oracle.files('/main')).filter((file) => file.replicas === 2).length, {
+        timeout: 30_000,
+        interval: 500,
+      })
       .toBe(dataset.length)
     expect((await cluster.cli(['ns', 'ls'])).stdout).toContain('main')
     expect((await cluster.cli(['job', 'ls'])).stdout).toContain('COMPLETED')
@@ -135,7 +142,9 @@ describe.skipIf(!available)('the main job on real servers', () => {
     await fault()
     const load = await running
     const seconds = (performance.now() - faultAt) / 1000
-    expect(`${load.stdout}${load.stderr}`).toContain(`Total completed file count is ${faultSet.length}, failed file count is 0`)
+    expect(`${load.stdout}${load.stderr}`).toContain(
+      `Total completed file count is ${faultSet.length}, failed file count is 0`,
+    )
     expect(load.code).toBe(0)
     expect(seconds).toBeLessThan(60)
     expect(await oracle.problems(name, faultSet, 2)).toEqual([])

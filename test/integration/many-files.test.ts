@@ -1,6 +1,7 @@
-// Why: a load of very many small files must begin before it is listed, stay small in Redis and in what is planned, and
-// answer meanwhile. How: 20,000 objects whose listing is held up at first and comes at once then, with a small window, on a real Redis
-// with one process a role; the load's status and Redis are looked at all the time. scripts/bench/million.ts has the figures.
+// Why: a load of very many small files must begin before it is listed, stay small in Redis and in
+// what is planned, and answer meanwhile. How: 20,000 objects whose listing is held up at first and
+// comes at once then, with a small window, on a real Redis with one process a role; the load's
+// status and Redis are looked at all the time. scripts/bench/million.ts has the figures.
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -41,7 +42,9 @@ describe.skipIf(!redisAvailable)('20,000 small files', () => {
       },
     })
     const definitions = { 'skein.home': join(cluster.home, 'client') }
-    client = connectCluster(loadConfig({ mode: 'client', definitions, environment: { SKEIN_MASTER: cluster.masterAddress } }))
+    client = connectCluster(
+      loadConfig({ mode: 'client', definitions, environment: { SKEIN_MASTER: cluster.masterAddress } }),
+    )
   })
 
   afterAll(async () => {
@@ -53,7 +56,16 @@ describe.skipIf(!redisAvailable)('20,000 small files', () => {
 
   it('are loaded while they are listed, in a small window, and the status is there all the time', async () => {
     const created = await cluster.cli([
-      ...['ns', 'create', 'many', 's3://many/', '--attribute', `s3.endpoint=${origin.url}`, '--attribute', 's3.region=us-east-1'],
+      ...[
+        'ns',
+        'create',
+        'many',
+        's3://many/',
+        '--attribute',
+        `s3.endpoint=${origin.url}`,
+        '--attribute',
+        's3.region=us-east-1',
+      ],
       ...[
         '--attribute',
         's3.forcePathStyle=true',
@@ -67,7 +79,9 @@ describe.skipIf(!redisAvailable)('20,000 small files', () => {
     // Half of the pages come late, the others at once.
     origin.faults.add({ kind: 'delay', on: 'list', times: 10, delayMs: 400 })
     const options = { replication: 1, activeJobs: 3000, batchSize }
-    const { loadId } = await client.jobMaster().submitLoad({ path: '/many', requestKey: '', options }, { signal: never })
+    const { loadId } = await client
+      .jobMaster()
+      .submitLoad({ path: '/many', requestKey: '', options }, { signal: never })
 
     const seen: LoadStatus[] = []
     const redisKeys: number[] = []
@@ -76,14 +90,18 @@ describe.skipIf(!redisAvailable)('20,000 small files', () => {
       const status = await client.jobMaster().getLoad({ loadId }, { signal: never })
       seen.push(status)
       redisKeys.push(Number(/^:(\d+)/.exec(await redis.command('DBSIZE'))?.[1]))
-      if (!status.listingDone && (status.counts?.tasksDone ?? 0) > 0) statWhileListing ??= cluster.cli(['job', 'stat', loadId])
+      if (!status.listingDone && (status.counts?.tasksDone ?? 0) > 0)
+        statWhileListing ??= cluster.cli(['job', 'stat', loadId])
       if (status.endedMs > 0) break
       await delay(25)
     }
 
     const last = seen.at(-1)
     expect(last?.reason).toBe('')
-    expect(last).toMatchObject({ state: 'COMPLETED', counts: { files, filesLoaded: files, filesFailed: 0, bytesLoaded: files * 1024 } })
+    expect(last).toMatchObject({
+      state: 'COMPLETED',
+      counts: { files, filesLoaded: files, filesFailed: 0, bytesLoaded: files * 1024 },
+    })
     // Work had been done before the listing had ended.
     expect(seen.some((status) => !status.listingDone && (status.counts?.filesLoaded ?? 0) > 0)).toBe(true)
     expect((await statWhileListing)?.code).toBe(0)
@@ -108,7 +126,9 @@ describe.skipIf(!redisAvailable)('20,000 small files', () => {
     const pageSizes: number[] = []
     let pageToken = ''
     do {
-      const page = await client.jobMaster().listLoadFiles({ loadId, pageToken, limit: pageFiles, failedOnly: false }, { signal: never })
+      const page = await client
+        .jobMaster()
+        .listLoadFiles({ loadId, pageToken, limit: pageFiles, failedOnly: false }, { signal: never })
       for (const file of page.files) if (file.state === 'DONE') names.add(file.path)
       pageSizes.push(page.files.length)
       pageToken = page.nextPageToken

@@ -1,6 +1,7 @@
-// Why: a master stays small and even with hundreds of thousands of files, and nothing is left of them when they go. How: the script that
-// measures it runs in processes of its own (scripts/bench/metadata-scale.ts); here is only what must hold of its figures on
-// any machine. A long run takes a million, `SKEIN_TORTURE=full` ten, as the script does by hand.
+// Why: a master stays small and even with hundreds of thousands of files, and nothing is left of
+// them when they go. How: the script that measures it runs in processes of its own
+// (scripts/bench/metadata-scale.ts); here is only what must hold of its figures on any machine. A
+// long run takes a million, `SKEIN_TORTURE=full` ten, as the script does by hand.
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,7 +14,10 @@ import { ordinaryOrLong } from '../support/run-length.ts'
 
 const files = process.env['SKEIN_TORTURE'] === 'full' ? 10_000_000 : ordinaryOrLong(250_000, 1_000_000)
 const rssBytesMax = 1.5e9
-/** Pages that a tree keeps when it is empty, and the workers that the master waits for after a restart. */
+/**
+ * Pages that a tree keeps when it is empty, and the workers that the master waits for after a
+ * restart.
+ */
 const leftBytesMax = 128 * 1024
 const restartMsMax = 30_000
 
@@ -29,7 +33,8 @@ describe(`a master with ${files} files`, () => {
     const args = [script, '--files', String(files), '--samples', '4000', '--dir', folder, '--json', record]
     const child = startChild(process.execPath, args, { logFile })
     const status = await child.ended
-    if (status !== 0) throw new Error(`the script ended with ${status}: ${readFileSync(logFile, 'utf8').slice(-3000)}${child.stdout()}`)
+    if (status !== 0)
+      throw new Error(`the script ended with ${status}: ${readFileSync(logFile, 'utf8').slice(-3000)}${child.stdout()}`)
     console.log(child.stdout())
     scale = JSON.parse(readFileSync(record, 'utf8')) as MetadataScale
   }, 3_600_000)
@@ -37,7 +42,8 @@ describe(`a master with ${files} files`, () => {
 
   it('stays small, with all its files read and walked through', () => {
     const { atAll, afterCalls, afterCount, afterReports } = scale.figures
-    for (const { rssBytes } of [atAll, afterCalls, afterCount, afterReports] as MasterFigures[]) expect(rssBytes).toBeLessThan(rssBytesMax)
+    for (const { rssBytes } of [atAll, afterCalls, afterCount, afterReports] as MasterFigures[])
+      expect(rssBytes).toBeLessThan(rssBytesMax)
     expect(atAll?.files).toBe(files)
     expect((atAll?.blockMapBytes ?? Number.NaN) / files).toBeLessThan(8)
   })

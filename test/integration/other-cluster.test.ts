@@ -1,5 +1,6 @@
-// Why: a master that has lost its state must not cost what only its workers have. How: real processes; the master's home is
-// emptied below them; then each way out is gone: the backup, and adopting. What is read is held against what was written.
+// Why: a master that has lost its state must not cost what only its workers have. How: real
+// processes; the master's home is emptied below them; then each way out is gone: the backup, and
+// adopting. What is read is held against what was written.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { join } from 'node:path'
@@ -50,7 +51,8 @@ async function readsBack(masterAddress: string, expected: Readonly<Record<string
   const oracle = new Oracle(masterAddress)
   try {
     await oracle.untilAllReported()
-    for (const [path, bytes] of Object.entries(expected)) expect((await oracle.bytes(path)).equals(bytes), path).toBe(true)
+    for (const [path, bytes] of Object.entries(expected))
+      expect((await oracle.bytes(path)).equals(bytes), path).toBe(true)
   } finally {
     oracle.close()
   }
@@ -74,7 +76,8 @@ describe.skipIf(!redisAvailable)('a process a role: the master comes back empty 
     writeFileSync(join(folder, 'file'), bytes)
     await done(cli('fs', 'copyFromLocal', join(folder, 'file'), path))
   }
-  const doctor = async (): Promise<Doctor> => JSON.parse((await cli('fsadmin', 'doctor', '--format', 'json')).stdout) as Doctor
+  const doctor = async (): Promise<Doctor> =>
+    JSON.parse((await cli('fsadmin', 'doctor', '--format', 'json')).stdout) as Doctor
   const master = (name: string): string => join(cluster.home, 'main', 'master', name)
 
   beforeAll(async () => {
@@ -102,12 +105,16 @@ describe.skipIf(!redisAvailable)('a process a role: the master comes back empty 
     await cluster.startRole('master')
     const { problems } = await until(doctor, (seen) => seen.problems.some((line) => line.includes('is refused')))
     expect(problems.filter((line) => line.includes('is refused'))).toEqual([
-      expect.stringMatching(/^Worker host-1 \([\w-]+\) is refused: it holds \d+ blocks of cluster [\w-]+.* skein fsadmin adopt [\w-]+$/),
+      expect.stringMatching(
+        /^Worker host-1 \([\w-]+\) is refused: it holds \d+ blocks of cluster [\w-]+.* skein fsadmin adopt [\w-]+$/,
+      ),
     ])
     await keeps(blocks, files)
     const said = cluster.log('worker-1').split('\n')
     const refusals = said.filter((line) => line.includes('does not take this worker'))
-    expect(refusals).toEqual([expect.stringMatching(/holds \d+ blocks of cluster .* It keeps them\. .*'skein fsadmin adopt [\w-]+'/)])
+    expect(refusals).toEqual([
+      expect.stringMatching(/holds \d+ blocks of cluster .* It keeps them\. .*'skein fsadmin adopt [\w-]+'/),
+    ])
     expect(
       cluster
         .log('master')
@@ -194,7 +201,11 @@ describe('all in one process: its master comes back empty', () => {
     await done(skein.createNamespace('ns', origin, 'data'))
     await write(newer, '/ns/newer')
     await done(cli('fs', 'distributedLoad', '/ns/d'))
-    const listed = await skein.json<{ entries: { key: string; namespace: null; bytes: number }[] }>('fsadmin', 'adopt', '--list')
+    const listed = await skein.json<{ entries: { key: string; namespace: null; bytes: number }[] }>(
+      'fsadmin',
+      'adopt',
+      '--list',
+    )
     expect(listed.entries.map(({ key, namespace, bytes }) => ({ key, namespace, bytes }))).toEqual([
       { key: 'later', namespace: null, bytes: later.length },
       { key: 'only', namespace: null, bytes: only.length },
@@ -208,7 +219,11 @@ describe('all in one process: its master comes back empty', () => {
     expect(homeless).toMatchObject({ code: 3, stderr: expect.stringContaining('name a directory with --into') })
     expect(durable()).toHaveLength(4)
     await done(cli('fsadmin', 'adopt', '--recover', '--into', '/ns/found'))
-    await readsBack(skein.addresses()['master'] ?? '', { '/ns/found/only': only, '/ns/found/later': later, '/ns/newer': newer })
+    await readsBack(skein.addresses()['master'] ?? '', {
+      '/ns/found/only': only,
+      '/ns/found/later': later,
+      '/ns/newer': newer,
+    })
     expect(durable()).toEqual([])
     expect(await cli('fsadmin', 'doctor')).toMatchObject({ code: 0, stdout: 'Nothing is wrong.\n' })
     expect(oneLine(await cli('fsadmin', 'adopt', 'no id'))).toContain("'no id' is no id of a cluster")

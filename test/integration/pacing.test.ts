@@ -1,6 +1,7 @@
-// Why: a budget of bytes a second must hold on the way from the command to the store. How: real processes, and an origin that
-// counts what it gives. Only what a slow machine cannot break is asserted: that nothing went faster than it may. The exact
-// figures are measured by scripts/bench/bandwidth.ts.
+// Why: a budget of bytes a second must hold on the way from the command to the store. How: real
+// processes, and an origin that counts what it gives. Only what a slow machine cannot break is
+// asserted: that nothing went faster than it may. The exact figures are measured by
+// scripts/bench/bandwidth.ts.
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -55,7 +56,10 @@ describe('budgets', () => {
       await delay(50)
     }
   }
-  /** Bytes a second from the first to the last that were given out of these folders, what came first not counted. */
+  /**
+   * Bytes a second from the first to the last that were given out of these folders, what came first
+   * not counted.
+   */
   const rateOf = (...folders: string[]): number => {
     const all = folders.flatMap((folder) => given.get(folder) ?? []).toSorted((x, y) => x.atMs - y.atMs)
     const [first, last] = [all[0], all.at(-1)]
@@ -64,14 +68,21 @@ describe('budgets', () => {
   }
 
   it('a load keeps to its own, of large objects and of small ones', async () => {
-    const loads = [await submit('/free/a/', { bandwidth: '8MB/s' }), await submit('/free/small/', { bandwidth: '8MB/s' })]
+    const loads = [
+      await submit('/free/a/', { bandwidth: '8MB/s' }),
+      await submit('/free/small/', { bandwidth: '8MB/s' }),
+    ]
     for (const loadId of loads) expect(await ended(loadId)).toMatchObject({ state: 'COMPLETED' })
     expect(rateOf('a')).toBeLessThan(8 * mib * 1.3)
     expect(rateOf('small')).toBeLessThan(8 * mib * 1.3)
   })
 
   it('loads of a namespace share what it has, while another namespace is free', async () => {
-    const loads = [await submit('/held/b/', { priority: 30 }), await submit('/held/c/', {}), await submit('/free/d/', {})]
+    const loads = [
+      await submit('/held/b/', { priority: 30 }),
+      await submit('/held/c/', {}),
+      await submit('/free/d/', {}),
+    ]
     for (const loadId of loads) expect(await ended(loadId)).toMatchObject({ state: 'COMPLETED' })
     expect(rateOf('b', 'c')).toBeLessThan(8 * mib * 1.3)
     const lastOf = (folder: string): number => given.get(folder)?.at(-1)?.atMs ?? 0
@@ -84,11 +95,17 @@ describe('budgets', () => {
         () => undefined,
         (thrown: unknown) => thrown,
       )
-    expect(await refusal({ bandwidth: '0' })).toMatchObject({ code: 'invalid_argument', message: expect.stringContaining('a budget of 0') })
+    expect(await refusal({ bandwidth: '0' })).toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringContaining('a budget of 0'),
+    })
     expect(await refusal({ bandwidth: '08:00-20:00=1MB/s' })).toMatchObject({
       message: expect.stringContaining('says nothing for 00:00-08:00'),
     })
-    expect(await refusal({ priority: 101 })).toMatchObject({ code: 'invalid_argument', message: expect.stringContaining('from 1 to 100') })
+    expect(await refusal({ priority: 101 })).toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringContaining('from 1 to 100'),
+    })
     expect(await refusal({ maxFailures: 'some' })).toMatchObject({
       code: 'invalid_argument',
       message: expect.stringContaining('--max-failures'),

@@ -1,6 +1,7 @@
-// Why: a block that lies under the id of another one must not be taken for it, on whatever way its bytes go. How: real processes;
-// sound blocks of another file, namespace, version, place or length are put under the ids of cached ones while their worker is
-// down; what is read is held against the store.
+// Why: a block that lies under the id of another one must not be taken for it, on whatever way its
+// bytes go. How: real processes; sound blocks of another file, namespace, version, place or length
+// are put under the ids of cached ones while their worker is down; what is read is held against the
+// store.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { join } from 'node:path'
@@ -69,7 +70,8 @@ describe('in the directory of a worker that was down', () => {
     writeFileSync(join(skein.folder, 'only'), contentOf(nothing, length))
     expect(await skein.cli('fs', 'copyFromLocal', join(skein.folder, 'only'), '/ns/only')).toMatchObject({ code: 0 })
     open()
-    for (const { key, fileId } of await oracle.files('/ns')) pathOf.set(key.replace('d/', ''), blockFileOf(blocks, fileId) ?? '')
+    for (const { key, fileId } of await oracle.files('/ns'))
+      pathOf.set(key.replace('d/', ''), blockFileOf(blocks, fileId) ?? '')
     await skein.stop('SIGTERM')
     for (const kind of kinds) plant(pathOf.get(kind) ?? '', wrongs[kind] ?? {}, 0x66)
     plant(pathOf.get('verified') ?? '', wrongs['version'] ?? {}, 0x66)
@@ -101,11 +103,13 @@ describe('in the directory of a worker that was down', () => {
     const load = await skein.cli('fs', 'distributedLoad', '/ns/d', '--verify')
     expect(load.code, load.stderr).toBe(0)
     await until(async () => isMended('verified'), Boolean, 20_000)
-    for (const kind of [...kinds, 'verified', 'sound']) expect((await oracle.bytes(`/ns/d/${kind}`)).equals(content(kind)), kind).toBe(true)
+    for (const kind of [...kinds, 'verified', 'sound'])
+      expect((await oracle.bytes(`/ns/d/${kind}`)).equals(content(kind)), kind).toBe(true)
   })
 
   it('of a file that no store has it is named, not served, not written to the store, and not deleted', async () => {
-    // A file that was written may have been moved since, with all above it: its key says nothing. Its namespace does.
+    // A file that was written may have been moved since, with all above it: its key says nothing.
+    // Its namespace does.
     await skein.stop('SIGTERM')
     plant(pathOf.get('only') ?? '', { namespaceId: 'another' }, 0x66)
     await skein.start()
@@ -123,7 +127,8 @@ describe('in the directory of a worker that was down', () => {
   })
 
   it('one that is put there while the worker runs is seen as well', async () => {
-    const path = blockFileOf(blocks, (await oracle.files('/ns/d')).find(({ key }) => key === 'd/sound')?.fileId ?? 0) ?? ''
+    const path =
+      blockFileOf(blocks, (await oracle.files('/ns/d')).find(({ key }) => key === 'd/sound')?.fileId ?? 0) ?? ''
     plant(path, wrongs['key'] ?? {}, 0x66)
     await expect(oracle.bytes('/ns/d/sound')).rejects.toThrow(/torn or foreign/)
     const read = await skein.cli('fs', 'cat', '/ns/d/sound')
@@ -146,7 +151,9 @@ describe.skipIf(!redisAvailable)('in one of two workers', () => {
       properties: { ...properties, 'skein.master.replication.interval': '1s' },
     })
     oracle = new Oracle(cluster.masterAddress)
-    expect(await cluster.cli(['ns', 'create', 'ns', 's3://data/', ...storeFlags(origin.url)])).toMatchObject({ code: 0 })
+    expect(await cluster.cli(['ns', 'create', 'ns', 's3://data/', ...storeFlags(origin.url)])).toMatchObject({
+      code: 0,
+    })
     expect(await cluster.cli(['fs', 'distributedLoad', '/ns/d'])).toMatchObject({ code: 0 })
     files = await oracle.files('/ns/d')
   })
@@ -167,7 +174,8 @@ describe.skipIf(!redisAvailable)('in one of two workers', () => {
     for (const worker of ['worker-1', 'worker-2']) await cluster.startRole(worker)
     await oracle.untilAllReported()
     expect(await cluster.cli(['fs', 'setReplication', '-R', '--min', '2', '/ns/d'])).toMatchObject({ code: 0 })
-    const refused = (): number => `${cluster.log('worker-1')}${cluster.log('worker-2')}`.split('is another one: ').length - 1
+    const refused = (): number =>
+      `${cluster.log('worker-1')}${cluster.log('worker-2')}`.split('is another one: ').length - 1
     await until(
       async () => refused(),
       (times) => times >= kinds.length,
@@ -181,13 +189,15 @@ describe.skipIf(!redisAvailable)('in one of two workers', () => {
       const read = await cluster.cli(['fs', 'cat', path])
       expect(read.bytes.equals(content(path.replace('/ns/d/', ''))), path).toBe(true)
     }
-    // What was dropped while it was read is brought in by the next who wants it: a replica is made of another one only.
+    // What was dropped while it was read is brought in by the next who wants it: a replica is made
+    // of another one only.
     const load = async (): Promise<FileInfo[]> => {
       expect(await cluster.cli(['fs', 'distributedLoad', '/ns/d'])).toMatchObject({ code: 0 })
       return await oracle.files('/ns/d')
     }
     await until(load, (seen) => seen.every(({ replicas }) => replicas === 2))
-    for (const path of names) expect((await oracle.bytes(path)).equals(content(path.replace('/ns/d/', ''))), path).toBe(true)
+    for (const path of names)
+      expect((await oracle.bytes(path)).equals(content(path.replace('/ns/d/', ''))), path).toBe(true)
     for (const { fileId, key } of files)
       for (const host of hosts) {
         const path = blockFileOf(host, fileId)

@@ -1,6 +1,7 @@
-// Why: processes are stopped and killed, ports and directories are taken, and buckets change while they are loaded; every
-// time the user is told in one line, and nothing that was there is lost.
-// How: `skein local` and the project's own origin, whose answers are slowed so that a load is surely in its middle.
+// Why: processes are stopped and killed, ports and directories are taken, and buckets change while
+// they are loaded; every time the user is told in one line, and nothing that was there is lost.
+// How: `skein local` and the project's own origin, whose answers are slowed so that a load is
+// surely in its middle.
 import { execFile, execFileSync } from 'node:child_process'
 import { closeSync, constants, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,7 +18,11 @@ import { childEnvironment } from '../support/child-environment.ts'
 
 const objectCount = 40
 /** Two reads at a time, so that slow answers make a slow load. */
-const slow = { 'fs.cosn.upload_thread_pool': 2, 'goosefs.job.worker.max.active.task.num': 2, 'goosefs.job.worker.threadpool.size': 2 }
+const slow = {
+  'fs.cosn.upload_thread_pool': 2,
+  'goosefs.job.worker.max.active.task.num': 2,
+  'goosefs.job.worker.threadpool.size': 2,
+}
 
 let origin: Origin
 
@@ -91,7 +96,8 @@ describe('a load in its middle', () => {
     const code = await command.child.ended
     skein.child.process.kill('SIGCONT')
     expect(code).toBe(4)
-    const loadId = /left load (L\d+) as it is; follow it with: skein job progress \1 --watch/.exec(command.stderr())?.[1] ?? ''
+    const loadId =
+      /left load (L\d+) as it is; follow it with: skein job progress \1 --watch/.exec(command.stderr())?.[1] ?? ''
     origin.faults.clear()
     const watch = await skein.cli('job', 'progress', loadId, '--watch')
     expect(watch.stderr).toMatch(/load L\d+ (COMPLETED|CANCELLED)/)
@@ -132,7 +138,10 @@ describe('a load in its middle', () => {
   it('an object that the store refuses is named with the reason, and the others are there', async () => {
     const refused = origin.bucket('data').sortedKeys[5] ?? ''
     origin.faults.clear()
-    origin.faults.add({ kind: 'denied', on: 'get', key: refused, times: 1e9 }, { kind: 'delay', on: 'get', delayMs: 50, times: 1e9 })
+    origin.faults.add(
+      { kind: 'denied', on: 'get', key: refused, times: 1e9 },
+      { kind: 'delay', on: 'get', delayMs: 50, times: 1e9 },
+    )
     const load = await skein.cli('fs', 'distributedLoad', `/${namespace}`)
     expect(load.code).toBe(3)
     expect(load.stdout).toContain(`Total completed file count is ${objectCount - 1}, failed file count is 1\n`)
@@ -244,7 +253,13 @@ describe('processes', () => {
     await skein.start()
     const blocks = join(skein.home, 'worker', 'blocks')
     const second = await run(
-      ['local', '--home', join(skein.folder, 'other'), ...freePorts, `-Dgoosefs.worker.tieredstore.level0.dirs.path=${blocks}`],
+      [
+        'local',
+        '--home',
+        join(skein.folder, 'other'),
+        ...freePorts,
+        `-Dgoosefs.worker.tieredstore.level0.dirs.path=${blocks}`,
+      ],
       { timeoutMs: 30_000 },
     )
     expect(second.stderr).toContain(blocks)
@@ -253,9 +268,13 @@ describe('processes', () => {
   })
 
   it('a port that is taken: exit 1, the port is named', async () => {
-    const keys = ['master.rpc', 'master.web', 'worker.rpc', 'worker.data', 'job.master.rpc'].map((key) => `goosefs.${key}.port`)
+    const keys = ['master.rpc', 'master.web', 'worker.rpc', 'worker.data', 'job.master.rpc'].map(
+      (key) => `goosefs.${key}.port`,
+    )
     for (const key of keys) {
-      const started = await run(['local', '--home', skein.home, ...freePorts, `-D${key}=${origin.port}`], { timeoutMs: 30_000 })
+      const started = await run(['local', '--home', skein.home, ...freePorts, `-D${key}=${origin.port}`], {
+        timeoutMs: 30_000,
+      })
       expect(started.stderr).toMatch(new RegExp(`skein: .*: port ${origin.port} is taken .*choose another port\n$`))
       expect(started).toMatchObject({ code: 1, stdout: '' })
     }
@@ -287,7 +306,10 @@ describe('whoever reads what a command writes', () => {
   })
   afterAll(() => skein?.dispose())
 
-  /** Runs `skein WORDS` in a shell, with what is behind it; its exit code and what it says on stderr. */
+  /**
+   * Runs `skein WORDS` in a shell, with what is behind it; its exit code and what it says on
+   * stderr.
+   */
   async function shell(words: string, behind: string): Promise<{ code: number; stderr: string }> {
     const env = childEnvironment({ SKEIN_HOME: skein.home, NODE: process.execPath, MAIN: main })
     // The code of the first command of the pipe, not that of the last.
@@ -336,10 +358,15 @@ describe('a role whose disk hangs', () => {
     const folder = mkdtempSync(join(tmpdir(), 'skein-hang-'))
     const [pipe, logFile] = [join(folder, 'home', 'master', 'cluster.id'), join(folder, 'log')]
     mkdirSync(join(folder, 'home', 'master'), { recursive: true, mode: 0o700 })
-    // Whoever opens it to read waits, in a thread that nobody can wake, as at a disk that does not answer.
+    // Whoever opens it to read waits, in a thread that nobody can wake, as at a disk that does not
+    // answer.
     execFileSync('mkfifo', ['-m', '600', pipe])
     const flags = [`-Dskein.shutdown.timeout=${timeout}`]
-    const child = startChild(process.execPath, [main, 'local', '--home', join(folder, 'home'), ...freePorts, ...flags], { logFile })
+    const child = startChild(
+      process.execPath,
+      [main, 'local', '--home', join(folder, 'home'), ...freePorts, ...flags],
+      { logFile },
+    )
     let writer: number | undefined
     const isRead = (): boolean => {
       try {
@@ -355,7 +382,8 @@ describe('a role whose disk hangs', () => {
       child.process.kill('SIGTERM')
       if (signals === 2) {
         // One after the other, or they are one.
-        const heard = (): boolean => readFileSync(`/proc/${child.pid}/status`, 'utf8').includes('ShdPnd:\t0000000000000000')
+        const heard = (): boolean =>
+          readFileSync(`/proc/${child.pid}/status`, 'utf8').includes('ShdPnd:\t0000000000000000')
         await expect.poll(heard, { timeout: 60_000, interval: 20 }).toBe(true)
         child.process.kill('SIGTERM')
       }

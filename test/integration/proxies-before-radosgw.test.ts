@@ -1,5 +1,6 @@
-// Why: what proxies do to headers is tried on a real store: loads, reads and a persist through a proxy before radosgw, for each
-// header that proxies touch; and nginx as a plain HTTP store behind a listing. One oracle: exit 0 only with every byte.
+// Why: what proxies do to headers is tried on a real store: loads, reads and a persist through a
+// proxy before radosgw, for each header that proxies touch; and nginx as a plain HTTP store behind
+// a listing. One oracle: exit 0 only with every byte.
 import { CreateBucketCommand, ListMultipartUploadsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -22,7 +23,8 @@ const impatience = { 'skein.load.attempts.max': 2, 'skein.load.retry.initial': '
 const digest = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex')
 const filled = (seed: number, length: number): Buffer => {
   const bytes = Buffer.alloc(length)
-  for (let at = 0; at < length; at += 4) bytes.writeUInt32LE((Math.imul(at + seed, 0x9e3779b1) ^ seed) >>> 0, Math.min(at, length - 4))
+  for (let at = 0; at < length; at += 4)
+    bytes.writeUInt32LE((Math.imul(at + seed, 0x9e3779b1) ^ seed) >>> 0, Math.min(at, length - 4))
   return bytes
 }
 const objects: Readonly<Record<string, Buffer>> = {
@@ -48,7 +50,12 @@ describe.skipIf(!radosgwInstalled())('proxies before radosgw', { timeout: 240_00
     for (const [Key, Body] of Object.entries(objects)) await client.send(new PutObjectCommand({ Bucket, Key, Body }))
     proxy = await startTouchingProxy(gateway.port)
     skein = await LocalSkein.start({
-      properties: { 'fs.cosn.client.socket.timeoutsec': 2, 'fs.cosn.maxRetries': 4, 'fs.cosn.read.ahead.block.size': '1MB', ...impatience },
+      properties: {
+        'fs.cosn.client.socket.timeoutsec': 2,
+        'fs.cosn.maxRetries': 4,
+        'fs.cosn.read.ahead.block.size': '1MB',
+        ...impatience,
+      },
     })
     oracle = new Oracle(skein.addresses()['master'] ?? '')
   }, 240_000)
@@ -64,7 +71,16 @@ describe.skipIf(!radosgwInstalled())('proxies before radosgw', { timeout: 240_00
     namespaces += 1
     const name = `n${namespaces}`
     const created = await skein.cli(
-      ...['ns', 'create', name, `s3://${Bucket}/`, '--attribute', `s3.endpoint=${endpoint}`, '--attribute', 's3.forcePathStyle=true'],
+      ...[
+        'ns',
+        'create',
+        name,
+        `s3://${Bucket}/`,
+        '--attribute',
+        `s3.endpoint=${endpoint}`,
+        '--attribute',
+        's3.forcePathStyle=true',
+      ],
       ...attributes.flatMap((attribute) => ['--attribute', attribute]),
       ...['--secret', `s3.accessKeyId=${gateway.accessKey}`, '--secret', `s3.secretAccessKey=${gateway.secretKey}`],
     )
@@ -81,7 +97,8 @@ describe.skipIf(!radosgwInstalled())('proxies before radosgw', { timeout: 240_00
   const expectAll = async (name: string, keys = Object.keys(objects)): Promise<void> => {
     // From the cache alone: the store gives no bytes any more.
     proxy.touch = { answer: ({ method, path }, answer) => void (answer.cut = method === 'GET' && isObject(path)) }
-    for (const key of keys) expect(digest(await oracle.bytes(`/${name}/${key}`)), key).toBe(digest(objects[key] ?? Buffer.alloc(0)))
+    for (const key of keys)
+      expect(digest(await oracle.bytes(`/${name}/${key}`)), key).toBe(digest(objects[key] ?? Buffer.alloc(0)))
   }
 
   const harmless: readonly (readonly [string, Touch])[] = [
@@ -94,7 +111,10 @@ describe.skipIf(!radosgwInstalled())('proxies before radosgw', { timeout: 240_00
     ['close every connection', { answer: (_, { headers }) => void (headers['connection'] = 'close') }],
     [
       'add headers that nobody knows',
-      { answer: (_, { headers }) => void Object.assign(headers, { 'x-amz-abort-date': 'soon', expires: '0', via: '1.1 x' }) },
+      {
+        answer: (_, { headers }) =>
+          void Object.assign(headers, { 'x-amz-abort-date': 'soon', expires: '0', via: '1.1 x' }),
+      },
     ],
     ['ignore Range', { request: ({ path, headers }) => void (isObject(path) && delete headers['range']) }],
   ]
@@ -173,7 +193,9 @@ describe.skipIf(!radosgwInstalled())('proxies before radosgw', { timeout: 240_00
       },
     })
     expect(loaded.code, loaded.stdout).toBe(3)
-    expect(loaded.stdout).toMatch(new RegExp(`failed file count is 1[^]*/${name}/small-3: .*slower than skein\\.ufs\\.read\\.rate\\.min`))
+    expect(loaded.stdout).toMatch(
+      new RegExp(`failed file count is 1[^]*/${name}/small-3: .*slower than skein\\.ufs\\.read\\.rate\\.min`),
+    )
     await expectAll(
       name,
       Object.keys(objects).filter((key) => key !== 'small-3'),
@@ -219,14 +241,19 @@ describe.skipIf(!radosgwInstalled())('proxies before radosgw', { timeout: 240_00
       for (const [key, bytes] of Object.entries(objects)) writeFileSync(join(folder, 'root', Bucket, key), bytes)
       const server = (port: number, etag: string): string =>
         `server { listen 127.0.0.1:${port}; root ${folder}/root; etag ${etag}; gzip on; gzip_types *; default_type application/octet-stream; }`
-      const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/tmp;`).join(' ')
+      const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+        .map((name) => `${name}_temp_path ${folder}/tmp;`)
+        .join(' ')
       writeFileSync(
         join(folder, 'nginx.conf'),
         `user root; daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events {} http { access_log off; ${temporary} ${server(ports.withEtag, 'on')} ${server(ports.without, 'off')} }`,
       )
-      nginx = startChild('nginx', ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'start.log')], { logFile: join(folder, 'out.log') })
+      nginx = startChild('nginx', ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'start.log')], {
+        logFile: join(folder, 'out.log'),
+      })
       const answers = async (): Promise<boolean> =>
-        (await fetch(`http://127.0.0.1:${ports.without}/${Bucket}/large`, { method: 'HEAD' }).catch(() => undefined))?.ok === true
+        (await fetch(`http://127.0.0.1:${ports.without}/${Bucket}/large`, { method: 'HEAD' }).catch(() => undefined))
+          ?.ok === true
       await until(answers, (isUp) => isUp)
     })
     afterAll(async () => {

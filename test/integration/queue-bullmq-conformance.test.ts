@@ -1,4 +1,5 @@
-// Why: BullMqQueue passes the suite of every Queue, on a real Redis that is flushed between the tests.
+// Why: BullMqQueue passes the suite of every Queue, on a real Redis that is flushed between the
+// tests.
 import { afterAll, beforeAll, describe } from 'vitest'
 import { createBullMqQueue } from '../../src/queue/bullmq-queue.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'

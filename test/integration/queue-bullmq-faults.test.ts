@@ -1,4 +1,5 @@
-// Why: Redis is flushed, killed, frozen, full, or not there; the queue must say so in one line, never crash, and go on by itself.
+// Why: Redis is flushed, killed, frozen, full, or not there; the queue must say so in one line,
+// never crash, and go on by itself.
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { createBullMqQueue } from '../../src/queue/bullmq-queue.ts'
 import type { Queue, Task } from '../../src/queue/queue.ts'
@@ -68,7 +69,10 @@ describe.skipIf(!redisAvailable)('BullMqQueue when Redis misbehaves', () => {
     )
     await until(() => runs.size > 50, 'some ran')
     await redis.kill()
-    await until(async () => (await queue.add('w1', [taskOf(1000)]).catch((error: unknown) => error)) !== undefined, 'the loss is noticed')
+    await until(
+      async () => (await queue.add('w1', [taskOf(1000)]).catch((error: unknown) => error)) !== undefined,
+      'the loss is noticed',
+    )
     const before = Date.now()
     await expect(queue.add('w1', [taskOf(1001)])).rejects.toMatchObject({
       code: 'unavailable',
@@ -99,7 +103,9 @@ describe.skipIf(!redisAvailable)('BullMqQueue when Redis misbehaves', () => {
     queue.take('w1', async (task) => void runs.push(task.id), { concurrency: 1, onError: () => undefined })
     await expect(queue.ping(AbortSignal.timeout(5000))).rejects.toMatchObject({
       code: 'unavailable',
-      message: expect.stringMatching(/^Redis at redis:\/\/127\.0\.0\.1:\d+\/0 cannot be used \(.*ECONNREFUSED.*\): is it running\?$/),
+      message: expect.stringMatching(
+        /^Redis at redis:\/\/127\.0\.0\.1:\d+\/0 cannot be used \(.*ECONNREFUSED.*\): is it running\?$/,
+      ),
     })
     await expect(queue.add('w1', [taskOf(1)])).rejects.toMatchObject({ code: 'unavailable' })
     await redis.start()
@@ -152,7 +158,10 @@ describe.skipIf(!redisAvailable)('BullMqQueue when Redis misbehaves', () => {
     await right.add('w1', [taskOf(1)])
     const wrong = queueAt(`redis://default:wrong-pa55@127.0.0.1:${redis.port}`)
     const error: unknown = await wrong.ping(AbortSignal.timeout(5000)).catch((thrown: unknown) => thrown)
-    expect(error).toMatchObject({ code: 'unavailable', message: expect.stringMatching(/WRONGPASS.*check the user and password/) })
+    expect(error).toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/WRONGPASS.*check the user and password/),
+    })
     const reported: unknown[] = []
     wrong.take('w1', async () => undefined, { concurrency: 1, onError: (each) => reported.push(each) })
     await until(() => reported.length > 0, 'the consumer reports it')
@@ -203,7 +212,10 @@ describe.skipIf(!redisAvailable)('BullMqQueue when Redis misbehaves', () => {
     await stranger.add('task', taskOf(2), { jobId: 'L1-s3-a1' })
     const runs: string[] = []
     const errors: unknown[] = []
-    queue.take('w1', async (task) => void runs.push(task.id), { concurrency: 1, onError: (error) => errors.push(error) })
+    queue.take('w1', async (task) => void runs.push(task.id), {
+      concurrency: 1,
+      onError: (error) => errors.push(error),
+    })
     await queue.add('w1', [taskOf(4)])
     await until(() => runs.length === 1, 'the good one ran')
     await until(() => errors.length === 2, 'the bad ones are reported')

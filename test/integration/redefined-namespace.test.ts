@@ -1,6 +1,7 @@
-// Why: `ns update` that names another endpoint must be followed at once by every role: what goes to the old store after its
-// answer is lost, or read from the wrong place. How: a process a role, two origins with the same objects, the old one slow; while
-// a load and a persist are under way the endpoint is changed, and from its answer on the old origin hears nothing.
+// Why: `ns update` that names another endpoint must be followed at once by every role: what goes to
+// the old store after its answer is lost, or read from the wrong place. How: a process a role, two
+// origins with the same objects, the old one slow; while a load and a persist are under way the
+// endpoint is changed, and from its answer on the old origin hears nothing.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,7 +33,15 @@ describe('a namespace that is given another endpoint', () => {
       for (const { bucket } of [old, next].map((origin) => ({ bucket: origin.bucket('data') })))
         bucket.put(`in/${n}`, contentOf(`in/${n}`, 3 * mebibyte))
     expect(
-      await cluster.cli(['ns', 'create', 'd', 's3://data/', ...storeFlags(old.url), '--attribute', 'writePolicy=MUST_CACHE']),
+      await cluster.cli([
+        'ns',
+        'create',
+        'd',
+        's3://data/',
+        ...storeFlags(old.url),
+        '--attribute',
+        'writePolicy=MUST_CACHE',
+      ]),
     ).toMatchObject({ code: 0 })
   })
   afterAll(async () => {
@@ -43,14 +52,18 @@ describe('a namespace that is given another endpoint', () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  const requests = ({ counters }: Origin): number => Object.values(counters.requests).reduce((sum, count) => sum + count, 0)
+  const requests = ({ counters }: Origin): number =>
+    Object.values(counters.requests).reduce((sum, count) => sum + count, 0)
   const point = (to: Origin) => cluster.cli(['ns', 'update', 'd', '--attribute', `s3.endpoint=${to.url}`])
 
   it('is loaded, written and read from there from the answer on', async () => {
     const file = join(folder, 'out')
     writeFileSync(file, contentOf('out', 40 * mebibyte))
     expect(await cluster.cli(['fs', 'copyFromLocal', file, '/d/out']), 'copied').toMatchObject({ code: 0 })
-    old.faults.add({ kind: 'delay', on: 'get', times: 100_000, delayMs: 300 }, { kind: 'delay', on: 'part', times: 1000, delayMs: 6000 })
+    old.faults.add(
+      { kind: 'delay', on: 'get', times: 100_000, delayMs: 300 },
+      { kind: 'delay', on: 'part', times: 1000, delayMs: 6000 },
+    )
     const loading = cluster.cli(['fs', 'distributedLoad', '/d/in'])
     const persisting = cluster.cli(['fs', 'persist', '/d/out'])
     await until(

@@ -1,5 +1,6 @@
-// Why: others write the store while Skein moves objects there, and a worker's disk may be gone with what no store has. How: `skein
-// local` over an origin that is changed right then; what is read is held against what was written.
+// Why: others write the store while Skein moves objects there, and a worker's disk may be gone with
+// what no store has. How: `skein local` over an origin that is changed right then; what is read is
+// held against what was written.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -82,7 +83,10 @@ describe('what is moved while the store changes', () => {
     const read = await skein.cli('fs', 'cat', '/d/only')
     expect(read.code).toBe(1)
     expect(oneLine(read)).toContain('no live worker; the file is not persisted')
-    expect(await skein.cli('fs', 'checkConsistency', '/d')).toMatchObject({ code: 1, stdout: expect.stringContaining('\n/d/only\n') })
+    expect(await skein.cli('fs', 'checkConsistency', '/d')).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('\n/d/only\n'),
+    })
     const doctor = await skein.cli('fsadmin', 'doctor')
     expect(doctor).toMatchObject({ code: 1, stdout: expect.stringContaining('1 file cannot be read') })
     expect(doctor.stdout).toContain('/d/only')

@@ -1,5 +1,6 @@
-// Why: replicas are kept by the cluster itself: a lost one comes from a living one, never again from the store, and what is
-// too much goes. How: a process a role, three workers, one of them killed; the origin counts what is read from it.
+// Why: replicas are kept by the cluster itself: a lost one comes from a living one, never again
+// from the store, and what is too much goes. How: a process a role, three workers, one of them
+// killed; the origin counts what is read from it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Cluster } from '../support/cluster.ts'
 import { contentOf, objects } from '../support/dataset.ts'
@@ -45,7 +46,8 @@ describe.skipIf(!redisAvailable)('replicas', () => {
   })
 
   const replicas = async (): Promise<number[]> => (await oracle.files('/ns')).map((file) => file.replicas)
-  const all = (count: number) => (seen: readonly number[]) => seen.length === dataset.length && seen.every((one) => one === count)
+  const all = (count: number) => (seen: readonly number[]) =>
+    seen.length === dataset.length && seen.every((one) => one === count)
   const setReplication = async (...flags: readonly string[]): Promise<void> => {
     expect(await cluster.cli(['fs', 'setReplication', '-R', ...flags, '/ns'])).toMatchObject({ code: 0, stderr: '' })
   }
@@ -74,9 +76,13 @@ describe.skipIf(!redisAvailable)('replicas', () => {
     await until(replicas, all(1))
     expect(await oracle.problems('ns', dataset, 1)).toEqual([])
     const held = async (): Promise<number> =>
-      (await oracle.master.listWorkers({}, { signal: new AbortController().signal })).workers.reduce((sum, one) => sum + one.usedBytes, 0)
+      (await oracle.master.listWorkers({}, { signal: new AbortController().signal })).workers.reduce(
+        (sum, one) => sum + one.usedBytes,
+        0,
+      )
     const bytes = dataset.reduce((sum, { length }) => sum + length, 0)
-    // Forgotten by the master and gone from the workers' disks; checksums are in the used bytes too.
+    // Forgotten by the master and gone from the workers' disks; checksums are in the used bytes
+    // too.
     await until(held, (used) => used < 2 * bytes)
     expect(origin.counters.objectBytes).toBe(read)
   })
@@ -86,7 +92,9 @@ describe.skipIf(!redisAvailable)('replicas', () => {
     await setReplication('--max', '2')
     await setReplication('--min', '2')
     await until(replicas, all(2))
-    expect((await cluster.cli(['fs', 'stat', `/ns/${dataset[0]?.key}`])).stdout).toMatch(/replicationMax=2, replicationMin=2/)
+    expect((await cluster.cli(['fs', 'stat', `/ns/${dataset[0]?.key}`])).stdout).toMatch(
+      /replicationMax=2, replicationMin=2/,
+    )
     expect(origin.counters.objectBytes).toBe(read)
   })
 

@@ -1,6 +1,7 @@
-// Why: a prefetch that runs at night has nobody who looks: its due times must survive a killed job master and a flushed Redis,
-// and a second job master on one home must not start. How: real Redis, one process a role, schedules of every second or two.
-// The full length (2 s for 30 s, 10 s of downtime) runs with SKEIN_TORTURE=full.
+// Why: a prefetch that runs at night has nobody who looks: its due times must survive a killed job
+// master and a flushed Redis, and a second job master on one home must not start. How: real Redis,
+// one process a role, schedules of every second or two. The full length (2 s for 30 s, 10 s of
+// downtime) runs with SKEIN_TORTURE=full.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,11 +31,19 @@ describe.skipIf(!redisAvailable)('the timer on Redis', () => {
     const fired: string[] = []
     const nextMs = (afterMs: number): number => (Math.floor(afterMs / 500) + 1) * 500
     const entry = (name: string) => ({ name, cron: '* * * * * *', timezone: 'UTC', nextMs })
-    const options = { url: redis.url, prefix: '{test}', lane: 'schedules-test', logger: silentLogger, clock: systemClock }
+    const options = {
+      url: redis.url,
+      prefix: '{test}',
+      lane: 'schedules-test',
+      logger: silentLogger,
+      clock: systemClock,
+    }
     const timer = createBullMqScheduleTimer(options, (name) => fired.push(name))
     const untilFired = async (name: string, times: number): Promise<void> => {
       fired.length = 0
-      await expect.poll(() => fired.filter((one) => one === name).length, { timeout: 60_000 }).toBeGreaterThanOrEqual(times)
+      await expect
+        .poll(() => fired.filter((one) => one === name).length, { timeout: 60_000 })
+        .toBeGreaterThanOrEqual(times)
     }
     try {
       await untilSet(timer, [entry('a'), entry('b')])
@@ -64,7 +73,10 @@ describe.skipIf(!redisAvailable)('the timer on Redis', () => {
     const nobody = createBullMqScheduleTimer({ ...options, url: 'redis://127.0.0.1:1' }, () => undefined)
     try {
       await timer.set([])
-      await expect(nobody.set([])).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('ECONNREFUSED') })
+      await expect(nobody.set([])).rejects.toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining('ECONNREFUSED'),
+      })
     } finally {
       await Promise.all([timer.close(), nobody.close()])
       await redis.dispose()
@@ -120,7 +132,8 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
   async function history(name: string): Promise<ScheduleRun[]> {
     return (await schedules.service.listScheduleRuns({ name, limit: 0 }, call)).runs.toReversed()
   }
-  const isOver = (run: ScheduleRun): boolean => !['WAITING', 'STARTED', 'SUBMITTED', 'RUNNING', 'AUDITING'].includes(run.state)
+  const isOver = (run: ScheduleRun): boolean =>
+    !['WAITING', 'STARTED', 'SUBMITTED', 'RUNNING', 'AUDITING'].includes(run.state)
   async function untilOver(name: string): Promise<ScheduleRun[]> {
     await expect.poll(async () => (await history(name)).every(isOver), { timeout: 120_000, interval: 100 }).toBe(true)
     return await history(name)
@@ -133,7 +146,9 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
     await expect.poll(isSet, { timeout: 60_000 }).toBe(true)
     expect(await redis.command('FLUSHALL')).toContain('OK')
     await expect
-      .poll(async () => (await history('steady')).filter(({ state }) => state === 'COMPLETED').length, { timeout: 60_000 })
+      .poll(async () => (await history('steady')).filter(({ state }) => state === 'COMPLETED').length, {
+        timeout: 60_000,
+      })
       .toBeGreaterThan(2)
     await cluster.kill('job-master')
     await cluster.startRole('job-master')
@@ -148,10 +163,14 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
     expect(dues).toEqual(dues.map((_, index) => (dues[0] ?? 0) + index * everySeconds * 1000))
     const waited = runs.filter(({ state }) => state === 'SKIPPED')
     expect(runs.filter(({ state }) => state !== 'COMPLETED' && state !== 'SKIPPED')).toEqual([])
-    // On a slow machine a load may take longer than the time between two; then, and only then, a due time has none.
-    for (const { reason } of waited) expect(reason).toMatch(/^run \d+(?: \(L\d+\))? (?:went on|had not begun)$|^the schedule was paused$/)
+    // On a slow machine a load may take longer than the time between two; then, and only then, a
+    // due time has none.
+    for (const { reason } of waited)
+      expect(reason).toMatch(/^run \d+(?: \(L\d+\))? (?:went on|had not begun)$|^the schedule was paused$/)
     const loads = (await json<{ loads: LoadStatus[] }>('job', 'history', '--limit', '1000')).loads.toReversed()
-    const ofRuns = runs.filter(({ loadId }) => loadId !== '').map(({ loadId }) => loads.find((load) => load.loadId === loadId))
+    const ofRuns = runs
+      .filter(({ loadId }) => loadId !== '')
+      .map(({ loadId }) => loads.find((load) => load.loadId === loadId))
     expect(new Set(ofRuns).size).toBe(runs.length - waited.length)
     ofRuns.forEach((load, index) => expect(load?.submittedMs).toBeGreaterThanOrEqual(ofRuns[index - 1]?.endedMs ?? 0))
     expect(loads.every(({ options }) => options?.schedule === 'steady')).toBe(true)
@@ -163,7 +182,8 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
 
   it('catch up after a downtime as they were told', async () => {
     const paths = { latest: '/n/b', all: '/n/c', none: '/n/d' }
-    for (const [name, path] of Object.entries(paths)) expect(await create(name, path, '--catch-up', name)).toMatchObject({ code: 0 })
+    for (const [name, path] of Object.entries(paths))
+      expect(await create(name, path, '--catch-up', name)).toMatchObject({ code: 0 })
     await expect.poll(async () => (await history('none')).length, { timeout: 60_000 }).toBeGreaterThan(0)
     await cluster.kill('job-master')
     const downFromMs = Date.now()
@@ -174,7 +194,8 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
       const runs = await history(name)
       return runs.every((run) => isOver(run) || run.dueMs > upMs) && (runs.at(-1)?.dueMs ?? 0) > upMs
     }
-    for (const name of ['latest', 'all', 'none']) await expect.poll(() => hasCaughtUp(name), { timeout: 120_000, interval: 100 }).toBe(true)
+    for (const name of ['latest', 'all', 'none'])
+      await expect.poll(() => hasCaughtUp(name), { timeout: 120_000, interval: 100 }).toBe(true)
     for (const name of ['latest', 'all', 'none']) await pause(name)
 
     const atLeast = Math.floor(downMs / 1000 / everySeconds) - 1
@@ -192,7 +213,9 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
     const missed = all.filter(({ dueMs }) => dueMs > downFromMs && dueMs < downFromMs + downMs)
     expect(missed.length).toBeGreaterThanOrEqual(atLeast)
     expect(missed.filter(({ state }) => state !== 'COMPLETED')).toEqual([])
-    expect(all.map(({ dueMs }) => dueMs)).toEqual(all.map((_, index) => (all[0]?.dueMs ?? 0) + index * everySeconds * 1000))
+    expect(all.map(({ dueMs }) => dueMs)).toEqual(
+      all.map((_, index) => (all[0]?.dueMs ?? 0) + index * everySeconds * 1000),
+    )
   })
 
   it('are refused by one line when they cannot be, and by the exit code', async () => {
@@ -200,12 +223,18 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
       const result = await cluster.cli(['schedule', ...args])
       return `${result.code ?? 'none'} ${oneLine(result)}`
     }
-    expect(await refusal('create', 'x', '--cron', '0 0 30 2 *', '--', '/n')).toBe("64 '0 0 30 2 *' never fires: there is no such day")
+    expect(await refusal('create', 'x', '--cron', '0 0 30 2 *', '--', '/n')).toBe(
+      "64 '0 0 30 2 *' never fires: there is no such day",
+    )
     expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--timezone', 'Mars/X', '--', '/n')).toMatch(
       /^64 there is no timezone 'Mars\/X'/,
     )
-    expect(await refusal('create', 'x', '--after', 'nobody', '--', '/n')).toBe('2 --after nobody: there is no schedule nobody')
-    expect(await refusal('create', 'steady', '--cron', '0 2 * * *', '--', '/n')).toMatch(/^1 there is a schedule 'steady' already/)
+    expect(await refusal('create', 'x', '--after', 'nobody', '--', '/n')).toBe(
+      '2 --after nobody: there is no schedule nobody',
+    )
+    expect(await refusal('create', 'steady', '--cron', '0 2 * * *', '--', '/n')).toMatch(
+      /^1 there is a schedule 'steady' already/,
+    )
     expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--catch-up', 'some', '--', '/n')).toMatch(
       /^64 --catch-up is latest, all, none/,
     )
@@ -214,17 +243,30 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
     expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '--replication', 'many')).toMatch(
       /^64 --replication is a whole number/,
     )
-    expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '-A', '--metadata-only')).toMatch(/^64 -A and --metadata-only/)
-    expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '--bandwidth', 'much')).toMatch(/^64 --bandwidth 'much'/)
-    expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '--size-min', '2', '--size-max', '1')).toMatch(/^64 --size-min/)
-    expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/nowhere/dir')).toMatch(/^2 namespace '\/nowhere' does not exist/)
+    expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '-A', '--metadata-only')).toMatch(
+      /^64 -A and --metadata-only/,
+    )
+    expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '--bandwidth', 'much')).toMatch(
+      /^64 --bandwidth 'much'/,
+    )
+    expect(
+      await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '--size-min', '2', '--size-max', '1'),
+    ).toMatch(/^64 --size-min/)
+    expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/nowhere/dir')).toMatch(
+      /^2 namespace '\/nowhere' does not exist/,
+    )
     expect(await refusal('stat', 'x')).toMatch(/^2 there is no schedule 'x'/)
   })
 
   it('of a path that does not exist yet are made, say so, and say why a run was refused', async () => {
     const made = await create('tonight', '/n/tonight')
-    expect(made).toMatchObject({ code: 0, stderr: 'skein: warning: /n/tonight does not exist yet; runs are refused until it does\n' })
-    await expect.poll(async () => (await history('tonight')).some(({ state }) => state === 'REFUSED'), { timeout: 60_000 }).toBe(true)
+    expect(made).toMatchObject({
+      code: 0,
+      stderr: 'skein: warning: /n/tonight does not exist yet; runs are refused until it does\n',
+    })
+    await expect
+      .poll(async () => (await history('tonight')).some(({ state }) => state === 'REFUSED'), { timeout: 60_000 })
+      .toBe(true)
     await pause('tonight')
     const [refused] = await untilOver('tonight')
     expect(refused).toMatchObject({ state: 'REFUSED', reason: '/n/tonight does not exist' })
@@ -233,7 +275,9 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
     expect((await cluster.cli(['schedule', 'stat', 'tonight'])).stdout).toMatch(
       /^Last run: .* REFUSED\nReason: \/n\/tonight does not exist$/m,
     )
-    expect((await cluster.cli(['schedule', 'history', 'tonight'])).stdout).toMatch(/ REFUSED +\/n\/tonight does not exist$/m)
+    expect((await cluster.cli(['schedule', 'history', 'tonight'])).stdout).toMatch(
+      / REFUSED +\/n\/tonight does not exist$/m,
+    )
     const stat = await json<Schedule>('schedule', 'stat', 'tonight')
     expect(stat).toMatchObject({ lastState: 'REFUSED', lastReason: '/n/tonight does not exist' })
     expect(await cluster.cli(['schedule', 'delete', 'tonight'])).toMatchObject({ code: 0 })
@@ -249,18 +293,24 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
     ])
     const run = await json<ScheduleRun>('schedule', 'run', 'steady')
     expect(run).toMatchObject({ manual: true })
-    await expect.poll(async () => (await history('steady')).at(-1), { timeout: 60_000 }).toMatchObject({ state: 'COMPLETED', manual: true })
+    await expect
+      .poll(async () => (await history('steady')).at(-1), { timeout: 60_000 })
+      .toMatchObject({ state: 'COMPLETED', manual: true })
     for (const { definition } of listed)
       expect(await cluster.cli(['schedule', 'delete', definition?.name ?? ''])).toMatchObject({ code: 0 })
     expect(await json('schedule', 'ls')).toEqual({ schedules: [] })
-    await expect.poll(async () => (await redis.command('KEYS', '*schedules-*')).includes('steady'), { timeout: 60_000 }).toBe(false)
+    await expect
+      .poll(async () => (await redis.command('KEYS', '*schedules-*')).includes('steady'), { timeout: 60_000 })
+      .toBe(false)
   })
 
   it('a second job master on the same home refuses to start, and the first goes on', async () => {
     const second = await cluster.startSecond('job-master')
     expect(second.code).toBe(1)
     expect(second.stdout).toBe('')
-    expect(second.stderr.trimEnd().split('\n').at(-1)).toMatch(/^skein: .*job-master.*(?:in use|another process|already)/)
+    expect(second.stderr.trimEnd().split('\n').at(-1)).toMatch(
+      /^skein: .*job-master.*(?:in use|another process|already)/,
+    )
     expect(await cluster.cli(['fs', 'distributedLoad', '/n'])).toMatchObject({ code: 0 })
     expect(readFileSync(cluster.logFile('job-master'), 'utf8')).not.toContain('another master has taken over')
   })

@@ -1,7 +1,8 @@
-// Why: who knows GooseFS by its documentation finds the same commands, settings and answers here. How: the documentation's
-// examples of the cache (levels, replacement policies, life of data, replicas, usage) as data: each command is run as it
-// stands there, and what it prints is compared line by line with what stands below it, but for what must differ (dates,
-// sizes, owners, addresses).
+// Why: who knows GooseFS by its documentation finds the same commands, settings and answers here.
+// How: the documentation's examples of the cache (levels, replacement policies, life of data,
+// replicas, usage) as data: each command is run as it stands there, and what it prints is compared
+// line by line with what stands below it, but for what must differ (dates, sizes, owners,
+// addresses).
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +14,10 @@ const listed = (percent: number): string =>
 const ttl = "TTL of path '/data/test.txt' was successfully"
 const copied = 'Copied file:///tmp/written.txt to /data/written.txt'
 
-/** A command, and what it prints in the documentation; where nothing stands there, in the release that GooseFS was made from. */
+/**
+ * A command, and what it prints in the documentation; where nothing stands there, in the release
+ * that GooseFS was made from.
+ */
 const examples: readonly (readonly [command: string, lines: readonly string[]])[] = [
   ['fs load /data/test.txt', ['/data/test.txt loaded']],
   ['fs ls /data/test.txt', [listed(100)]],
@@ -27,7 +31,10 @@ const examples: readonly (readonly [command: string, lines: readonly string[]])[
   ['fs persist /data/test.txt', ['/data/test.txt is already persisted']],
   ['fs ls /data/test.txt', [listed(100)]],
   ['fs setTtl /data/test.txt 10m', [`${ttl} set to 600000 milliseconds, with expiry action set to FREE`]],
-  ['fs setTtl --action delete /data/test.txt 600000', [`${ttl} set to 600000 milliseconds, with expiry action set to DELETE`]],
+  [
+    'fs setTtl --action delete /data/test.txt 600000',
+    [`${ttl} set to 600000 milliseconds, with expiry action set to DELETE`],
+  ],
   ['fs unsetTtl /data/test.txt', [`${ttl} removed.`]],
   ['fs setReplication --max 2 --min 1 /data/test.txt', changedReplication('/data/test.txt', 2, 1)],
   ['fs setReplication -R --max 3 /data', changedReplication('/data', 3)],
@@ -47,13 +54,14 @@ function changedReplication(path: string, max?: number, min?: number): string[] 
 }
 
 /** The fields of `fs stat`, in the documentation's order, and what each looks like there. */
-const statFields = `fileId=50331647, fileIdentifier=null, name=empty.txt, path=/data/empty.txt, ufsPath=file:///work/empty.txt, length=0,
+const statFields =
+  `fileId=50331647, fileIdentifier=null, name=empty.txt, path=/data/empty.txt, ufsPath=file:///work/empty.txt, length=0,
 blockSizeBytes=134217728, creationTimeMs=1618193473555, completed=true, folder=false, pinned=false, pinnedlocation=[], cacheable=true,
 persisted=true, blockIds=[], inMemoryPercentage=100, lastModificationTimesMs=1616763603692, ttl=-1, lastAccessTimesMs=1616763603692,
 ttlAction=FREE, owner=hadoop, group=hadoop, mode=438, persistenceState=PERSISTED, mountPoint=false, replicationMax=-1,
 replicationMin=0, fileBlockInfos=[], mountId=1, inGooseFSPercentage=100, ufsFingerprint=TYPE|FILE`
-  .split(/,\s+/)
-  .map((field) => field.split('=', 2) as [string, string])
+    .split(/,\s+/)
+    .map((field) => field.split('=', 2) as [string, string])
 
 /** Lines of `fsadmin report`; blanks count. */
 const report = [
@@ -126,11 +134,16 @@ describe('the examples of the documentation of the cache', () => {
     expect(lines[2]).toBe('This file does not contain any blocks.')
     const [, inside = ''] = /^FileInfo\{(.*)\}$/.exec(lines[1] ?? '') ?? []
     const ours = new Map(inside.split(', ').map((field) => field.split('=', 2) as [string, string]))
-    expect([...ours.keys()].filter((name) => statFields.some(([known]) => known === name))).toEqual(statFields.map(([name]) => name))
+    expect([...ours.keys()].filter((name) => statFields.some(([known]) => known === name))).toEqual(
+      statFields.map(([name]) => name),
+    )
     for (const [name, value] of statFields) {
       if (['owner', 'group', 'mountId', 'ufsPath', 'ufsFingerprint', 'replicationMax', 'replicationMin'].includes(name))
         expect(ours.get(name)).not.toBe('')
-      else expect(`${name}=${ours.get(name)?.replaceAll(/\d{4,}/g, 'N')}`).toBe(`${name}=${value.replaceAll(/\d{4,}/g, 'N')}`)
+      else
+        expect(`${name}=${ours.get(name)?.replaceAll(/\d{4,}/g, 'N')}`).toBe(
+          `${name}=${value.replaceAll(/\d{4,}/g, 'N')}`,
+        )
     }
     expect(ours.get('ufsFingerprint')).toMatch(/^TYPE\|FILE UFS\|file OWNER\|skein /)
     expect(lines[1]).toMatch(/, acl=user::rw-,group::rw-,other::rw-, defaultAcl=\}$/)
@@ -188,7 +201,8 @@ describe('the examples of the documentation of the cache', () => {
   it('skein fsadmin report metrics', async () => {
     const { stdout } = await single.cli('fsadmin', 'report', 'metrics')
     const lines = stdout.trimEnd().split('\n')
-    for (const line of lines) expect(line).toMatch(/^Cluster\.\w+ {2}\(Type: (?:COUNTER|GAUGE), Value: [\d.]+(?:B|KB|MB|GB)?(?:\/MIN)?\)$/)
+    for (const line of lines)
+      expect(line).toMatch(/^Cluster\.\w+ {2}\(Type: (?:COUNTER|GAUGE), Value: [\d.]+(?:B|KB|MB|GB)?(?:\/MIN)?\)$/)
     for (const name of ['BytesReadLocal', 'BytesReadRemote', 'BytesReadUfs', 'BytesWritten'])
       expect(lines.filter((line) => line.startsWith(`Cluster.${name}`)).map((line) => line.split(' ')[0])).toEqual([
         `Cluster.${name}`,

@@ -1,5 +1,5 @@
-// Why: what to load, what it would cost, and how to go on with it, as users ask it: `skein local`, the project's own origin,
-// whose counters say what was really read, and commands as processes.
+// Why: what to load, what it would cost, and how to go on with it, as users ask it: `skein local`,
+// the project's own origin, whose counters say what was really read, and commands as processes.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,11 +27,13 @@ describe('choosing what to load', () => {
     for (const number of [1, 2, 3]) plan.generate(`large/${number}`, 9_000_000 + number)
     plan.generate('empty', 0)
     const list = origin.bucket('list')
-    for (let number = 0; number < 20; number += 1) list.generate(`shards/shard-${String(number).padStart(4, '0')}.tar`, 1000 + number)
+    for (let number = 0; number < 20; number += 1)
+      list.generate(`shards/shard-${String(number).padStart(4, '0')}.tar`, 1000 + number)
     list.generateMany('dir/sub/', 30, 500)
     list.generate('dir/readme.txt', 10)
     skein = await LocalSkein.start({ quota: '200MB' })
-    for (const name of ['delta', 'list', 'other']) expect(await skein.createNamespace(name, origin, name)).toMatchObject({ code: 0 })
+    for (const name of ['delta', 'list', 'other'])
+      expect(await skein.createNamespace(name, origin, name)).toMatchObject({ code: 0 })
     const attributes = {
       'fs.cosn.block.size': '4MB',
       'fs.cosn.read.ahead.block.size': '1MB',
@@ -63,7 +65,8 @@ describe('choosing what to load', () => {
       lists: counters.requests.list - before.list,
     }
   }
-  const load = (...args: readonly string[]): Promise<LoadStatus> => skein.json<LoadStatus>('fs', 'distributedLoad', ...args)
+  const load = (...args: readonly string[]): Promise<LoadStatus> =>
+    skein.json<LoadStatus>('fs', 'distributedLoad', ...args)
   const listFile = (name: string, text: string): string => {
     const file = join(folder, name)
     writeFileSync(file, text)
@@ -79,7 +82,9 @@ describe('choosing what to load', () => {
     for (let number = 0; number < 10; number += 1) bucket.generate(key(6000 + number), 301)
     const { result, gets, bytes } = await reads(() => skein.cli('fs', 'distributedLoad', '/delta'))
     expect(result).toMatchObject({ code: 0, stdout: 'Total completed file count is 5000, failed file count is 0\n' })
-    expect(result.stderr).toContain('cached 4940, loaded 60, failed 0, skipped 0; at the store 10 were added, 50 changed, 10 removed')
+    expect(result.stderr).toContain(
+      'cached 4940, loaded 60, failed 0, skipped 0; at the store 10 were added, 50 changed, 10 removed',
+    )
     expect({ gets, bytes }).toEqual({ gets: 60, bytes: 50 * 300 + 10 * 301 })
     expect((await skein.cli('fs', 'stat', `/delta/${key(1)}`)).code).toBe(2)
     expect((await skein.cli('fs', 'cat', `/delta/${key(97)}`)).bytes).toEqual(bucket.bytesOf(key(97)))
@@ -103,7 +108,10 @@ describe('choosing what to load', () => {
     })
     expect(plan).toMatchObject({ blocks: 156, evictBytes: 0, missingBytes: 0, currency: 'CNY' })
     const { result, gets, bytes } = await reads(() => load('/plan'))
-    expect(result).toMatchObject({ state: 'COMPLETED', counts: { filesLoaded: 152, filesCached: 2, tasks: plan.tasks } })
+    expect(result).toMatchObject({
+      state: 'COMPLETED',
+      counts: { filesLoaded: 152, filesCached: 2, tasks: plan.tasks },
+    })
     expect({ gets, bytes }).toEqual({ gets: plan.getRequests, bytes: plan.bytesToLoad })
     expect(plan.getRequests).toBe(150 + 2 * 9)
     expect(plan.bytesToWrite).toBe(plan.bytesToLoad)
@@ -125,13 +133,19 @@ describe('choosing what to load', () => {
     const refused = await skein.cli('fs', 'distributedLoad', '/other/big', '--plan')
     expect(refused.code).toBe(1)
     expect(refused.stdout).toMatch(/^Missing capacity: \d+ bytes/m)
-    expect(refused.stderr).toMatch(/^skein: the cache has no room for \/other\/big: \d+ bytes .* are missing; [^\n]*\n$/m)
+    expect(refused.stderr).toMatch(
+      /^skein: the cache has no room for \/other\/big: \d+ bytes .* are missing; [^\n]*\n$/m,
+    )
     expect((await skein.cli('job', 'ls')).stdout).not.toContain('/other/big')
   })
 
   it('lists, templates and several paths name what is loaded; what is missing is named', async () => {
     const shards = '/list/shards/shard-{0000..0003}.tar'
-    expect(await load(shards)).toMatchObject({ state: 'COMPLETED', path: '/list/shards', counts: { files: 4, filesLoaded: 4 } })
+    expect(await load(shards)).toMatchObject({
+      state: 'COMPLETED',
+      path: '/list/shards',
+      counts: { files: 4, filesLoaded: 4 },
+    })
     const index = listFile(
       'index.txt',
       `# shards\n\n/list/shards/shard-0004.tar,1\r\n/list/dir/sub\n/list/nothing-here\n/list/dir/readme.txt`,
@@ -141,7 +155,10 @@ describe('choosing what to load', () => {
     expect(partial.stdout).toContain('Total completed file count is 32, failed file count is 1')
     expect(partial.stdout).toContain('/list/nothing-here: there is no such file or directory at the store')
     const below = listFile('below.txt', 'shard-0005.tar\nshard-0006.tar\n')
-    expect(await load('--index', below, '/list/shards')).toMatchObject({ state: 'COMPLETED', counts: { filesLoaded: 2 } })
+    expect(await load('--index', below, '/list/shards')).toMatchObject({
+      state: 'COMPLETED',
+      counts: { filesLoaded: 2 },
+    })
     expect(await load('/list/shards/shard-0007.tar', '/list/dir/')).toMatchObject({
       counts: { files: 32, filesLoaded: 1, filesCached: 31 },
     })
@@ -164,18 +181,34 @@ describe('choosing what to load', () => {
   })
 
   it('globs and bounds select; when nothing fits the code is 2', async () => {
-    const selected = await load('/list', '--include', 'shard-001*.tar', '--exclude', '**/shard-0015.tar', '--size-min', '1012')
+    const selected = await load(
+      '/list',
+      '--include',
+      'shard-001*.tar',
+      '--exclude',
+      '**/shard-0015.tar',
+      '--size-min',
+      '1012',
+    )
     expect(selected).toMatchObject({ state: 'COMPLETED', counts: { files: 7, filesLoaded: 7, filesExcluded: 44 } })
     const none = await skein.cli('fs', 'distributedLoad', '/list', '--include', '*.parquet')
     expect(none).toMatchObject({ code: 2, stdout: 'Total completed file count is 0, failed file count is 0\n' })
     expect(none.stderr).toMatch(/no file of \/list is selected: 51 do not fit/)
     const wrong = await skein.cli('fs', 'distributedLoad', '/list', '--include', '[a')
-    expect(wrong).toMatchObject({ code: 64, stderr: "skein: the glob '[a' has a '[' without its ']'; write \\[ for the character\n" })
+    expect(wrong).toMatchObject({
+      code: 64,
+      stderr: "skein: the glob '[a' has a '[' without its ']'; write \\[ for the character\n",
+    })
     expect((await skein.cli('fs', 'distributedLoad', '/list', '--modified-before', '1h')).code).toBe(2)
-    expect((await skein.cli('fs', 'distributedLoad', '/list', '--hosts', 'elsewhere')).stderr).toMatch(/0 are live on the chosen hosts/)
+    expect((await skein.cli('fs', 'distributedLoad', '/list', '--hosts', 'elsewhere')).stderr).toMatch(
+      /0 are live on the chosen hosts/,
+    )
     origin.bucket('list').generate('late/one', 10)
     const known = await reads(() => skein.cli('fs', 'distributedLoad', '/list/late', '--metadata-only'))
-    expect(known).toMatchObject({ gets: 0, result: { code: 0, stdout: 'Total completed file count is 1, failed file count is 0\n' } })
+    expect(known).toMatchObject({
+      gets: 0,
+      result: { code: 0, stdout: 'Total completed file count is 1, failed file count is 0\n' },
+    })
   })
 
   it('a manifest is loaded again version by version, elsewhere too', async () => {
@@ -202,7 +235,9 @@ describe('choosing what to load', () => {
     expect(again.stdout).toContain(`/copy/dir/readme.txt: the store has another version: its ETag is `)
     const other = await skein.cli('fs', 'distributedLoad', '--from-manifest', file, '/delta')
     expect(other).toMatchObject({ code: 64, stdout: '' })
-    expect(other.stderr).toMatch(/is a manifest of s3:\/\/list\/, and \/delta is s3:\/\/delta\/: name the namespace of that bucket/)
+    expect(other.stderr).toMatch(
+      /is a manifest of s3:\/\/list\/, and \/delta is s3:\/\/delta\/: name the namespace of that bucket/,
+    )
     expect((await skein.cli('fs', 'distributedLoad', '--from-manifest', listFile('x.jsonl', '{}\n'))).code).toBe(64)
   })
 
@@ -212,7 +247,11 @@ describe('choosing what to load', () => {
       const bucket = cos.bucket('cos-1250000000')
       bucket.generateMany('x/', 20, 3000)
       bucket.generate('x/large', 2_500_000)
-      const attributes = { 'fs.cosn.bucket.endpoint_suffix': cos.endpointSuffix, 'fs.cosn.useHttps': 'false', 'fs.cosn.block.size': '1MB' }
+      const attributes = {
+        'fs.cosn.bucket.endpoint_suffix': cos.endpointSuffix,
+        'fs.cosn.useHttps': 'false',
+        'fs.cosn.block.size': '1MB',
+      }
       const secrets = {
         'fs.cosn.userinfo.secretId': testCredential.accessKeyId,
         'fs.cosn.userinfo.secretKey': testCredential.secretAccessKey,
@@ -221,7 +260,10 @@ describe('choosing what to load', () => {
         ...Object.entries(attributes).flatMap(([name, value]) => ['--attribute', `${name}=${value}`]),
         ...Object.entries(secrets).flatMap(([name, value]) => ['--secret', `${name}=${value}`]),
       ]
-      expect(await skein.cli('ns', 'create', 'cos', 'cosn://cos-1250000000/', ...flags)).toMatchObject({ code: 0, stderr: '' })
+      expect(await skein.cli('ns', 'create', 'cos', 'cosn://cos-1250000000/', ...flags)).toMatchObject({
+        code: 0,
+        stderr: '',
+      })
       expect(await load('/cos')).toMatchObject({ state: 'COMPLETED', counts: { filesLoaded: 21 } })
       const gets = cos.counters.requests.get
       const clean = await load('/cos', '--verify')
@@ -289,7 +331,8 @@ describe('a full cache and loads that may evict', () => {
     const running = await LocalSkein.start({ quota: '64MB' })
     skein = running
     expect(await running.createNamespace('ns', store, 'data')).toMatchObject({ code: 0 })
-    const load = (...args: readonly string[]): Promise<LoadStatus> => running.json<LoadStatus>('fs', 'distributedLoad', ...args)
+    const load = (...args: readonly string[]): Promise<LoadStatus> =>
+      running.json<LoadStatus>('fs', 'distributedLoad', ...args)
     for (const path of ['/ns/mine', '/ns/others']) expect(await load(path)).toMatchObject({ state: 'COMPLETED' })
     for (let number = 0; number < 20; number += 1) bucket.generate(`mine/new-${number}`, megabyte)
     // What it finds cached is colder than the rest: workers may push that out first.
@@ -297,7 +340,10 @@ describe('a full cache and loads that may evict', () => {
     const files = (await running.cli('job', 'stat', '-v', evicting.loadId)).stdout
     expect(evicting, files).toMatchObject({ state: 'COMPLETED', counts: { files: 60, filesFailed: 0 } })
     expect(await load('/ns/mine')).toMatchObject({ state: 'COMPLETED', counts: { filesCached: 60, filesLoaded: 0 } })
-    expect(await load('/ns/others', '--evict')).toMatchObject({ state: 'COMPLETED', counts: { files: 20, filesFailed: 0 } })
+    expect(await load('/ns/others', '--evict')).toMatchObject({
+      state: 'COMPLETED',
+      counts: { files: 20, filesFailed: 0 },
+    })
   }, 120_000)
 })
 
@@ -332,13 +378,20 @@ describe('everything is killed in the middle', () => {
     proxy.reset()
     await skein.start()
     const loadId = (await skein.json<{ loads: LoadStatus[] }>('job', 'ls')).loads[0]?.loadId ?? ''
-    const watched = await run(['job', 'progress', loadId, '--watch'], { env: { SKEIN_HOME: skein.home, SKEIN_MASTER: undefined } })
-    expect(watched).toMatchObject({ code: 0, stdout: `Total completed file count is ${files}, failed file count is 0\n` })
+    const watched = await run(['job', 'progress', loadId, '--watch'], {
+      env: { SKEIN_HOME: skein.home, SKEIN_MASTER: undefined },
+    })
+    expect(watched).toMatchObject({
+      code: 0,
+      stdout: `Total completed file count is ${files}, failed file count is 0\n`,
+    })
     expect(read).toBeLessThan(total * 0.8)
     // Answers' headers and listings beside the objects.
     const overhead = files * 700
     expect(proxy.bytes()).toBeLessThan(total - read + total * 0.05 + overhead)
     for (const number of [0, 599, 1199])
-      expect((await skein.cli('fs', 'cat', `/half/${key(number)}`)).bytes).toEqual(origin.bucket('half').bytesOf(key(number)))
+      expect((await skein.cli('fs', 'cat', `/half/${key(number)}`)).bytes).toEqual(
+        origin.bucket('half').bytesOf(key(number)),
+      )
   })
 })

@@ -1,7 +1,8 @@
-// Why: a cache that is far too small for what is read must never serve a wrong byte, hold more than it may, or stall. How: two
-// tiers, readers that go through everything twice in random order, and a load beside them; once with quotas that hold, once
-// with a lower tier whose disk is nearly half full of something else, so that the file system says no. SKEIN_TORTURE=full: 64 and
-// 256 MiB under 1 GiB; else a sixteenth. Seeded: SKEIN_SEED=n replays.
+// Why: a cache that is far too small for what is read must never serve a wrong byte, hold more than
+// it may, or stall. How: two tiers, readers that go through everything twice in random order, and a
+// load beside them; once with quotas that hold, once with a lower tier whose disk is nearly half
+// full of something else, so that the file system says no. SKEIN_TORTURE=full: 64 and 256 MiB under
+// 1 GiB; else a sixteenth. Seeded: SKEIN_SEED=n replays.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -94,7 +95,9 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
 async function filesOf(skein: SourceSkein, path: string): Promise<FileInfo[]> {
   const files: FileInfo[] = []
   for (let pageToken = ''; ;) {
-    const page = await skein.cluster.master().listStatus({ path, recursive: true, pageToken, limit: 1000 }, { signal: never })
+    const page = await skein.cluster
+      .master()
+      .listStatus({ path, recursive: true, pageToken, limit: 1000 }, { signal: never })
     files.push(...page.files.filter((file) => !file.folder))
     pageToken = page.nextPageToken
     if (pageToken === '') return files
@@ -139,7 +142,10 @@ async function startHouse({ top, lower }: Tiers): Promise<{ skein: SourceSkein; 
   return { skein, origin, keys }
 }
 
-/** Samples the directories until it is stopped; what was over its quota, and how little the disk had left. */
+/**
+ * Samples the directories until it is stopped; what was over its quota, and how little the disk had
+ * left.
+ */
 function watchUsage(skein: SourceSkein, disk: string) {
   const over: string[] = []
   let samples = 0
@@ -163,7 +169,12 @@ function watchUsage(skein: SourceSkein, disk: string) {
   }
 }
 
-async function readEverything(skein: SourceSkein, origin: Origin, keys: readonly string[], random: () => number): Promise<string[]> {
+async function readEverything(
+  skein: SourceSkein,
+  origin: Origin,
+  keys: readonly string[],
+  random: () => number,
+): Promise<string[]> {
   const order = [...shuffled(keys, random), ...shuffled(keys, random)]
   const wrong: string[] = []
   let next = 0
@@ -171,7 +182,8 @@ async function readEverything(skein: SourceSkein, origin: Origin, keys: readonly
     const chunks: Uint8Array[] = []
     try {
       for await (const chunk of skein.cluster.readFile(`/data/${key}`, never)) chunks.push(chunk)
-      if (sha256(Buffer.concat(chunks)) !== sha256(origin.bucket('data').bytesOf(key))) wrong.push(`${key} has other bytes`)
+      if (sha256(Buffer.concat(chunks)) !== sha256(origin.bucket('data').bytesOf(key)))
+        wrong.push(`${key} has other bytes`)
     } catch (error) {
       wrong.push(`${key}: ${String(error)}`)
     }
@@ -199,7 +211,10 @@ async function runLoad(skein: SourceSkein): Promise<{ state: string; reason: str
   }
 }
 
-/** Waits until the worker's used bytes are those of the blocks that the master knows; the test's time limit ends it. */
+/**
+ * Waits until the worker's used bytes are those of the blocks that the master knows; the test's
+ * time limit ends it.
+ */
 async function untilSettled(skein: SourceSkein): Promise<number> {
   const { rpcAddress } = await usageOf(skein)
   const parts = { deadlineMs: 10_000, clock: systemClock, random: Math.random, logger: silentLogger }
@@ -217,7 +232,10 @@ async function untilSettled(skein: SourceSkein): Promise<number> {
   }
 }
 
-/** Opens the stopped worker's directories: every block is whole and has the origin's bytes, and nothing else is there. */
+/**
+ * Opens the stopped worker's directories: every block is whole and has the origin's bytes, and
+ * nothing else is there.
+ */
 async function checkDirectories(
   skein: SourceSkein,
   origin: Origin,
@@ -225,7 +243,9 @@ async function checkDirectories(
 ): Promise<number> {
   const config = loadConfig({ mode: 'local', definitions: skein.definitions, environment: {} }).worker
   const store = await openTiers({
-    tiers: config.tiers.map(({ alias, directories }) => directories.map((directory) => ({ ...directory, tier: alias }))),
+    tiers: config.tiers.map(({ alias, directories }) =>
+      directories.map((directory) => ({ ...directory, tier: alias })),
+    ),
     workerId: await openIdentity(join(skein.home, 'worker'), 'worker'),
     segments: { blockBytesMax: config.segmentBlockBytesMax, segmentBytes: config.segmentBytes },
     annotator: { kind: 'LRU' },
@@ -247,7 +267,8 @@ async function checkDirectories(
     }
     const sum = headers.reduce((total, { length }) => total + length, 0)
     expect(store.usage().reduce((total, directory) => total + directory.usedBytes, 0)).toBe(sum)
-    // Where the disk had no room for its tombstone, a small block that was freed is back, with the right bytes.
+    // Where the disk had no room for its tombstone, a small block that was freed is back, with the
+    // right bytes.
     if (lowerFills === true) expect(sum).toBeGreaterThanOrEqual(usedBytes)
     else expect(sum).toBe(usedBytes)
     return headers.length
@@ -312,7 +333,11 @@ describe(`two tiers under pressure, seed ${seed}`, () => {
       if (disk === undefined) throw new Error('a file system that could be mounted before cannot be now')
       mkdirSync(join(disk, 'cache'))
       writeFileSync(join(disk, 'ballast'), Buffer.alloc(lowerBytes * 0.45, 1))
-      const { leastFreeBytes } = await torture({ top: join(shared, 'top'), lower: join(disk, 'cache'), lowerFills: true })
+      const { leastFreeBytes } = await torture({
+        top: join(shared, 'top'),
+        lower: join(disk, 'cache'),
+        lowerFills: true,
+      })
       // The disk was really full, or all but one block.
       expect(leastFreeBytes).toBeLessThan(2 * mebibyte)
     },

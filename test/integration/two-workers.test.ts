@@ -1,6 +1,7 @@
-// Why: the recipe of docs/install.md for two workers on one host is typed by people who are new here. How: its very lines are run as
-// processes. What is mapped: /tmp/skein to a temporary directory; and, where a port is left at its default, to any free one by the
-// environment, which is weaker than what a line says; Redis and the master are found by the environment as well.
+// Why: the recipe of docs/install.md for two workers on one host is typed by people who are new
+// here. How: its very lines are run as processes. What is mapped: /tmp/skein to a temporary
+// directory; and, where a port is left at its default, to any free one by the environment, which is
+// weaker than what a line says; Redis and the master are found by the environment as well.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -50,7 +51,10 @@ describe.skipIf(!redisAvailable)('two workers on one host, as docs/install.md ha
     })
     for (const line of commands) {
       const [, ...words] = line.split(/\s+/).map((word) => word.replace(/(^|=)\/tmp\/skein(?=\/)/, `$1${folder}`))
-      const child = startChild(process.execPath, [main, ...words], { logFile: join(folder, `${children.length}.log`), env })
+      const child = startChild(process.execPath, [main, ...words], {
+        logFile: join(folder, `${children.length}.log`),
+        env,
+      })
       children.push(child)
       await child.line((text) => (text.startsWith('{"ready"') ? text : undefined), 60_000)
     }
@@ -64,7 +68,14 @@ describe.skipIf(!redisAvailable)('two workers on one host, as docs/install.md ha
   })
 
   it('loads with two replicas, one on each', async () => {
-    expect(commands.map((line) => line.split(/\s+/)[1])).toEqual(['master', 'job-master', 'worker', 'job-worker', 'worker', 'job-worker'])
+    expect(commands.map((line) => line.split(/\s+/)[1])).toEqual([
+      'master',
+      'job-master',
+      'worker',
+      'job-worker',
+      'worker',
+      'job-worker',
+    ])
     const home = join(folder, 'master')
     const cli = (...words: string[]) => run([...words, '--home', home], { env })
     expect(await cli('ns', 'create', 'data', 's3://data/', ...storeFlags(origin.url))).toMatchObject({ code: 0 })
@@ -76,11 +87,15 @@ describe.skipIf(!redisAvailable)('two workers on one host, as docs/install.md ha
     // A key of users counts for one command.
     const file = join(folder, 'own')
     writeFileSync(file, Buffer.alloc(300_000, 'x'))
-    expect(await cli('fs', 'copyFromLocal', file, '/data/own', '-Dgoosefs.user.block.size.bytes.default=128KB')).toMatchObject({
+    expect(
+      await cli('fs', 'copyFromLocal', file, '/data/own', '-Dgoosefs.user.block.size.bytes.default=128KB'),
+    ).toMatchObject({
       code: 0,
       stderr: '',
     })
-    expect(JSON.parse((await cli('fs', 'stat', '/data/own', '--format', 'json')).stdout)).toMatchObject({ blockSizeBytes: 128 * 1024 })
+    expect(JSON.parse((await cli('fs', 'stat', '/data/own', '--format', 'json')).stdout)).toMatchObject({
+      blockSizeBytes: 128 * 1024,
+    })
     expect((await cli('fs', 'cat', '/data/own')).bytes).toHaveLength(300_000)
   }, 180_000)
 })

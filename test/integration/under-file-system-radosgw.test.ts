@@ -1,5 +1,12 @@
-// Why: the stores' contract against a real gateway, path style and virtual-hosted. Skipped where Ceph is not installed.
-import { CreateBucketCommand, DeleteObjectCommand, ListMultipartUploadsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+// Why: the stores' contract against a real gateway, path style and virtual-hosted. Skipped where
+// Ceph is not installed.
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  ListMultipartUploadsCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { type StoreUnderTest, underFileSystemConformance } from '../conformance/support/under-file-system-suite.ts'
 import { underFileSystemWrites, type WritableStoreUnderTest } from '../conformance/support/under-file-system-writes.ts'
@@ -34,14 +41,17 @@ describe.skipIf(!radosgwInstalled())('on radosgw', { timeout: 120_000 }, () => {
     const credential = { accessKeyId: gateway.accessKey, secretAccessKey: gateway.secretKey }
     const uri = `${style}://${Bucket}/${prefix}`
     const store =
-      style === 's3' ? await openS3(gateway.endpoint, uri, credential) : await openCosn(`localhost:${gateway.port}`, uri, credential)
+      style === 's3'
+        ? await openS3(gateway.endpoint, uri, credential)
+        : await openCosn(`localhost:${gateway.port}`, uri, credential)
     return {
       store,
       tokensAreKeys: true,
       racesUploads: true,
       renamesByCopy: true,
       copiesWithoutCondition: true,
-      put: async (key, bytes) => void (await client.send(new PutObjectCommand({ Bucket, Key: prefix + key, Body: bytes }))),
+      put: async (key, bytes) =>
+        void (await client.send(new PutObjectCommand({ Bucket, Key: prefix + key, Body: bytes }))),
       remove: async (key) => void (await client.send(new DeleteObjectCommand({ Bucket, Key: prefix + key }))),
       leftovers: async () => {
         const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket }))

@@ -1,5 +1,5 @@
-// Why: the block store against its model, over random sequences; and stores with a planted bug, each of which the same
-// sequences must catch. SKEIN_MODEL_RUNS says how many sequences in all.
+// Why: the block store against its model, over random sequences; and stores with a planted bug,
+// each of which the same sequences must catch. SKEIN_MODEL_RUNS says how many sequences in all.
 import { join } from 'node:path'
 import { existsSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
@@ -22,20 +22,33 @@ const quotaBytes = 3 * mebibyte
 type Open = (paths: readonly string[]) => Promise<BlockStore>
 
 const place = { tier: 'SSD', mediumType: 'SSD', quotaBytes }
-/** Compaction is one of the commands: a store that was "killed" must not go on in the background. */
+/**
+ * Compaction is one of the commands: a store that was "killed" must not go on in the background.
+ */
 const segments = { blockBytesMax: mebibyte, segmentBytes: mebibyte / 2, background: false }
 
-const openSingle: Open = ([path = '']) => DirectoryStore.open({ ...place, path, workerId: 'worker', deps: storeDependencies() })
+const openSingle: Open = ([path = '']) =>
+  DirectoryStore.open({ ...place, path, workerId: 'worker', deps: storeDependencies() })
 const openSegments: Open = async ([path = '']) => {
   const { layout } = await prepareDirectory(path, 'worker')
   const ledger = new BlockLedger(quotaBytes)
   return SegmentStore.open({ ...place, ...segments, path, layout, ledger, deps: storeDependencies() })
 }
-const openBoth: Open = ([path = '']) => BlockDirectory.open({ ...place, path, workerId: 'worker', segments, deps: storeDependencies() })
+const openBoth: Open = ([path = '']) =>
+  BlockDirectory.open({ ...place, path, workerId: 'worker', segments, deps: storeDependencies() })
 const openDouble: Open = (paths) =>
-  openBlockStore({ directories: paths.map((path) => ({ ...place, path })), workerId: 'worker', segments, ...storeDependencies() })
+  openBlockStore({
+    directories: paths.map((path) => ({ ...place, path })),
+    workerId: 'worker',
+    segments,
+    ...storeDependencies(),
+  })
 
-async function check(openStore: Open, names: readonly string[], options: { runs: number; seed?: number }): Promise<void> {
+async function check(
+  openStore: Open,
+  names: readonly string[],
+  options: { runs: number; seed?: number },
+): Promise<void> {
   await fc.assert(
     fc.asyncProperty(blockStoreCommands, async (commands) => {
       const folder = await temporaryFolder()
@@ -135,7 +148,11 @@ describe('the block store does what its model does', () => {
   test('one directory of files', () => check(openSingle, ['a'], { runs }), 600_000)
   test('segments', () => check(openSegments, ['a'], { runs }), 600_000)
   test('one directory of segments and files', () => check(openBoth, ['a'], { runs }), 600_000)
-  test('two directories of segments and files', () => check(openDouble, ['a', 'b'], { runs: Math.ceil(runs / 2) }), 600_000)
+  test(
+    'two directories of segments and files',
+    () => check(openDouble, ['a', 'b'], { runs: Math.ceil(runs / 2) }),
+    600_000,
+  )
 })
 
 const segmentMutants: Record<string, (openStore: Open) => Open> = {

@@ -1,7 +1,8 @@
-// Why: no byte of the store is read more often than the calls need, no block is lost and none is left, whatever the order of
-// load, free, rm, setReplication, TTL FREE, persist and pin. How: all of Skein in a process, an origin that counts by key, and
-// random steps against freeing-model.ts: one client exactly, eight at once as some order of their calls allows. SKEIN_TEST_LONG=1
-// plays 10,000 steps of each, SKEIN_SEED=n another seed.
+// Why: no byte of the store is read more often than the calls need, no block is lost and none is
+// left, whatever the order of load, free, rm, setReplication, TTL FREE, persist and pin. How: all
+// of Skein in a process, an origin that counts by key, and random steps against freeing-model.ts:
+// one client exactly, eight at once as some order of their calls allows. SKEIN_TEST_LONG=1 plays
+// 10,000 steps of each, SKEIN_SEED=n another seed.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isSkeinError } from '../../src/base/errors.ts'
 import { seededRandom } from '../../src/base/clock.ts'
@@ -51,7 +52,19 @@ function fill(directory: string): Client {
 
 function stepsOf(random: () => number): () => Step {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T
-  const kinds: readonly Kind[] = ['load', 'load', 'load', 'free', 'free', 'remove', 'drop', 'allow', 'expire', 'persist', 'pin']
+  const kinds: readonly Kind[] = [
+    'load',
+    'load',
+    'load',
+    'free',
+    'free',
+    'remove',
+    'drop',
+    'allow',
+    'expire',
+    'persist',
+    'pin',
+  ]
   return () => {
     const kind = pick(kinds)
     const isOfFiles = kind === 'drop' || kind === 'allow'
@@ -59,7 +72,10 @@ function stepsOf(random: () => number): () => Step {
   }
 }
 
-/** Plays steps one after the other. @throws where what is cached or read is not what the reference says */
+/**
+ * Plays steps one after the other. @throws where what is cached or read is not what the reference
+ * says
+ */
 async function playExactly(client: Client, directory: string, count: number, random: () => number): Promise<void> {
   const reference = new Reference()
   const next = stepsOf(random)
@@ -76,7 +92,9 @@ async function playExactly(client: Client, directory: string, count: number, ran
     const cached = await client.cachedBytes()
     const found = {
       read: readSoFar() - before,
-      cached: [...cached].filter(([, bytes]) => bytes > 0).map(([key, bytes]) => (bytes === fileBytes ? key : `${key}: ${bytes}`)),
+      cached: [...cached]
+        .filter(([, bytes]) => bytes > 0)
+        .map(([key, bytes]) => (bytes === fileBytes ? key : `${key}: ${bytes}`)),
     }
     expect(found, `step ${number} of seed ${seed}: ${played.slice(-6).join(', ')}`).toEqual({
       read: expected,
@@ -138,7 +156,9 @@ describe('eight clients', () => {
       }
       await skein.cluster.master().free({ path: '/data', force: true }, { signal: never })
       await expect
-        .poll(async () => (await skein.cluster.master().listWorkers({}, { signal: never })).workers.map(({ usedBytes }) => usedBytes))
+        .poll(async () =>
+          (await skein.cluster.master().listWorkers({}, { signal: never })).workers.map(({ usedBytes }) => usedBytes),
+        )
         .toEqual([0])
     },
   )
@@ -157,7 +177,8 @@ describe('loads of overlapping paths', () => {
         await new Promise((resolve) => setTimeout(resolve, random() * 30))
         return client.load(path)
       })
-      for (const { state, reason } of await Promise.all(loads)) expect({ state, reason }).toEqual({ state: 'COMPLETED', reason: '' })
+      for (const { state, reason } of await Promise.all(loads))
+        expect({ state, reason }).toEqual({ state: 'COMPLETED', reason: '' })
       const read = new Map(keys.map((key) => [key, given.get(`${directory}/${key}`)]))
       expect(read, `round ${round} of seed ${seed}`).toEqual(sizes)
     }

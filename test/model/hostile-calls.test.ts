@@ -1,6 +1,7 @@
-// Why: whoever may call a master must not be able to stop it, make it wait for ever, or make its lists unreadable. How: odd requests
-// of every method of both masters' services; each is answered or refused in one line, the lists that everybody asks for can still
-// be sent, and a restart comes to the same.
+// Why: whoever may call a master must not be able to stop it, make it wait for ever, or make its
+// lists unreadable. How: odd requests of every method of both masters' services; each is answered
+// or refused in one line, the lists that everybody asks for can still be sent, and a restart comes
+// to the same.
 import { setTimeout as delay } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -22,14 +23,52 @@ type AnyService = Readonly<Record<string, (request: never, options: CallOptions)
 
 /** Fields as a good caller fills them, whatever the request. */
 const plausible: Readonly<Record<string, unknown>> = {
-  ...{ path: '/ns/a', from: '/ns/a', to: '/ns/b', name: 'ns', uri: 's3://other', key: 'a', workerId: 'w1', hostname: 'h1', worker: 'w1' },
-  ...{ rpcAddress: 'h1:1', dataAddress: 'h1:2', webAddress: 'h1:3', fileId: fileIdOf(3), fileIds: [fileIdOf(3)], loadId: 'L1', set: 1 },
-  ...{ attempt: 1, jobWorkerId: 'j1', blockSizeBytes: 4, length: 10, requestKey: 'k', indexId: 'i1', timezone: 'UTC', cron: '0 2 * * *' },
-  ...{ added: [1], removed: [2], min: 1, max: 2, action: 'FREE', activeTasksMax: 4, pinned: true, attributes: { color: 'red' } },
+  ...{
+    path: '/ns/a',
+    from: '/ns/a',
+    to: '/ns/b',
+    name: 'ns',
+    uri: 's3://other',
+    key: 'a',
+    workerId: 'w1',
+    hostname: 'h1',
+    worker: 'w1',
+  },
+  ...{
+    rpcAddress: 'h1:1',
+    dataAddress: 'h1:2',
+    webAddress: 'h1:3',
+    fileId: fileIdOf(3),
+    fileIds: [fileIdOf(3)],
+    loadId: 'L1',
+    set: 1,
+  },
+  ...{
+    attempt: 1,
+    jobWorkerId: 'j1',
+    blockSizeBytes: 4,
+    length: 10,
+    requestKey: 'k',
+    indexId: 'i1',
+    timezone: 'UTC',
+    cron: '0 2 * * *',
+  },
+  ...{
+    added: [1],
+    removed: [2],
+    min: 1,
+    max: 2,
+    action: 'FREE',
+    activeTasksMax: 4,
+    pinned: true,
+    attributes: { color: 'red' },
+  },
   items: [{ path: '/ns/a' }],
   options: { replication: 1, activeJobs: 4, batchSize: 4, selection: { include: ['*'], exclude: [] } },
   directories: [{ path: '/d', tier: 'MEM', mediumType: 'MEM', quotaBytes: 2 ** 53 - 1, usedBytes: 5 }],
-  failures: [{ fileId: fileIdOf(3), blockIndex: 0, workerId: '', code: 'x', reason: '', retryable: true, message: 'm' }],
+  failures: [
+    { fileId: fileIdOf(3), blockIndex: 0, workerId: '', code: 'x', reason: '', retryable: true, message: 'm' },
+  ],
   replacements: [{ oldFileId: fileIdOf(3), fileId: fileIdOf(4), key: 'a', etag: 'e', length: 1, blockSizeBytes: 0 }],
   running: [{ loadId: 'L1', set: 1, attempt: 1, bytesDone: 5 }],
 }
@@ -41,7 +80,11 @@ interface Called {
 }
 
 function methodsOf(definition: ServiceDefinition, service: () => unknown): Called[] {
-  return Object.entries(definition.methods).map(([name, method]) => ({ name, method, service: service as () => AnyService }))
+  return Object.entries(definition.methods).map(([name, method]) => ({
+    name,
+    method,
+    service: service as () => AnyService,
+  }))
 }
 
 const step = fc.record({ pick: fc.nat(), edits: fc.array(hostileEdit, { maxLength: 3 }) })
@@ -55,10 +98,14 @@ async function callOdd(
   wait: (answer: Promise<unknown>) => Promise<unknown>,
 ) {
   const empty = called.method.requestType.decode(new Uint8Array(0)) as Record<string, unknown>
-  const filled = Object.fromEntries(Object.entries(empty).map(([field, value]) => [field, sessions[field] ?? plausible[field] ?? value]))
+  const filled = Object.fromEntries(
+    Object.entries(empty).map(([field, value]) => [field, sessions[field] ?? plausible[field] ?? value]),
+  )
   const request = edited(filled, edits)
   const serve = called.service()[called.name]
-  const answer = await wait(serve?.(request as never, call) ?? Promise.resolve()).catch((thrown: unknown) => toSkeinError(thrown))
+  const answer = await wait(serve?.(request as never, call) ?? Promise.resolve()).catch((thrown: unknown) =>
+    toSkeinError(thrown),
+  )
   if (answer instanceof Error) {
     const error = toSkeinError(answer)
     expect(error.code, `${called.name}: ${error.message} ${String(error.stack)}`).not.toBe('internal')
@@ -144,7 +191,9 @@ describe('odd calls', () => {
         const after = (await wait(again.service.listLoads({ limit: 0 }, { signal: never }))) as {
           loads: { loadId: string; path: string }[]
         }
-        expect(after.loads.map(({ loadId, path }) => `${loadId} ${path}`)).toEqual(loads.map(({ loadId, path }) => `${loadId} ${path}`))
+        expect(after.loads.map(({ loadId, path }) => `${loadId} ${path}`)).toEqual(
+          loads.map(({ loadId, path }) => `${loadId} ${path}`),
+        )
       } finally {
         await world.close()
       }

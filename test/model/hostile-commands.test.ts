@@ -1,6 +1,7 @@
-// Why: a command that the journal has and the state cannot take ends every start from then on. How: odd commands of every type are
-// sent to both masters' logs, over their real state; each is refused or applied, and afterwards the journal alone, and the state as it
-// was closed, come to what was there. The same run finds a log that checks nothing.
+// Why: a command that the journal has and the state cannot take ends every start from then on. How:
+// odd commands of every type are sent to both masters' logs, over their real state; each is refused
+// or applied, and afterwards the journal alone, and the state as it was closed, come to what was
+// there. The same run finds a log that checks nothing.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -51,7 +52,19 @@ const jobMaster: Master<LoadCommand> = {
   encode: encodeValue,
   decode: (bytes) => decodeValue(bytes) as LoadCommand,
   bytesTables: [
-    ...['counters', 'loads', 'active', 'request-keys', 'keys-of-load', 'ended', 'sets', 'open', 'files', 'file-sets', 'failures'],
+    ...[
+      'counters',
+      'loads',
+      'active',
+      'request-keys',
+      'keys-of-load',
+      'ended',
+      'sets',
+      'open',
+      'files',
+      'file-sets',
+      'failures',
+    ],
     ...['indexes', 'index-parts', 'staged-indexes', 'rates', 'schedules', 'schedule-names', 'schedule-runs'],
   ],
   numbersTables: [],
@@ -68,9 +81,11 @@ const script = fc.array(step, { minLength: 20, maxLength: 60 })
 function rowsOf<Given>(master: Master<Given>, state: LmdbState): string {
   const rows: string[] = []
   for (const name of master.bytesTables)
-    for (const { key, value } of state.bytesTable(name).range({})) rows.push(`${name} ${JSON.stringify(key)} ${shown(decodeValue(value))}`)
+    for (const { key, value } of state.bytesTable(name).range({}))
+      rows.push(`${name} ${JSON.stringify(key)} ${shown(decodeValue(value))}`)
   for (const name of master.numbersTables)
-    for (const { key, value } of state.numbersTable(name).range({})) rows.push(`${name} ${key.toString('hex')} ${value}`)
+    for (const { key, value } of state.numbersTable(name).range({}))
+      rows.push(`${name} ${key.toString('hex')} ${value}`)
   return rows.join('\n')
 }
 
@@ -89,7 +104,12 @@ async function run<Given extends { readonly type: string }>(
     const state = await LmdbState.open({ directory: join(directory, name), logger: silentLogger })
     const { encode, decode } = master
     const options = { journal, term: await journal.campaign(), encode, decode, check, logger: silentLogger }
-    const log = await CommandLog.open({ ...options, state: master.state(state), checkpointEntries: 1e6, checkpointBytes: 1e9 })
+    const log = await CommandLog.open({
+      ...options,
+      state: master.state(state),
+      checkpointEntries: 1e6,
+      checkpointBytes: 1e9,
+    })
     return { state, log }
   }
   try {

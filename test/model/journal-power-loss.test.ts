@@ -1,4 +1,5 @@
-// Why: the journal keeps its promise over power losses, and this test would notice if it did not: each planted mistake must be caught.
+// Why: the journal keeps its promise over power losses, and this test would notice if it did not:
+// each planted mistake must be caught.
 import { expect, test } from 'vitest'
 import { runPowerLossTorture } from '../torture/support/journal-power-loss.ts'
 

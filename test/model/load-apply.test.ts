@@ -1,6 +1,7 @@
-// Why: counting is where loads lie. How: random completions, in any order, repeated, in part, with retries, failures
-// and new versions, against a model that knows only which blocks arrived. The same property must fail for tables whose
-// open sets cannot be emptied: then completion is a counter, and duplicates count.
+// Why: counting is where loads lie. How: random completions, in any order, repeated, in part, with
+// retries, failures and new versions, against a model that knows only which blocks arrived. The
+// same property must fail for tables whose open sets cannot be emptied: then completion is a
+// counter, and duplicates count.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fileIdOf } from '../../src/base/block-id.ts'
@@ -55,11 +56,25 @@ function run(makeTables: () => Tables, lengths: readonly number[], steps: readon
     ['a', 'b', 'c'].map((workerId) => ({ workerId, hostname: workerId, live: true, capacityBytes: 1e9, usedBytes: 0 })),
     0,
   )
-  const context = { policy: { attemptsMax: 3, initialMs: 1, maxMs: 1 }, planner: options, placement, random: seededRandom(1), nowMs: 1 }
+  const context = {
+    policy: { attemptsMax: 3, initialMs: 1, maxMs: 1 },
+    planner: options,
+    placement,
+    random: seededRandom(1),
+    nowMs: 1,
+  }
   let container = 0
   const listed = (key: string, length: number): ListedFile => {
     container += 1
-    return { fileId: fileIdOf(container), key, length, etag: `e${container}`, blockSizeBytes: block, blocks: [], problem: '' }
+    return {
+      fileId: fileIdOf(container),
+      key,
+      length,
+      etag: `e${container}`,
+      blockSizeBytes: block,
+      blocks: [],
+      problem: '',
+    }
   }
   const log: LoadCommand[] = []
   const send = (command: LoadCommand): boolean => {
@@ -71,11 +86,25 @@ function run(makeTables: () => Tables, lengths: readonly number[], steps: readon
     if (record === undefined) throw new Error('no load')
     return record
   }
-  send({ type: 'SubmitLoad', nowMs: 1, requestKey: '', path: '/ns', options: { replication: 1, activeJobs: 10, batchSize: 4 } })
+  send({
+    type: 'SubmitLoad',
+    nowMs: 1,
+    requestKey: '',
+    path: '/ns',
+    options: { replication: 1, activeJobs: 10, batchSize: 4 },
+  })
   send({ type: 'StartLoad', nowMs: 1, loadId: 1 })
   const files = lengths.map((length, index) => listed(`f${index}`, length))
   const plan = planPage(files, options, placement)
-  const page: LoadCommand = { type: 'PagePlanned', nowMs: 1, loadId: 1, page: 0, namespaceId: 'n', nextCursor: '', ...plan }
+  const page: LoadCommand = {
+    type: 'PagePlanned',
+    nowMs: 1,
+    loadId: 1,
+    page: 0,
+    namespaceId: 'n',
+    nextCursor: '',
+    ...plan,
+  }
   expect(send(page)).toBe(true)
   expect(send(page)).toBe(false)
 
@@ -95,22 +124,50 @@ function run(makeTables: () => Tables, lengths: readonly number[], steps: readon
       if (step.outcome === 'readFails') failures.push({ ...base, workerId: '', code: 'unavailable', retryable: true })
       if (step.outcome === 'targetFails')
         failures.push({ ...base, workerId: record?.targets[0] ?? '', code: 'resource_exhausted', retryable: false })
-      if (step.outcome === 'poison') failures.push({ ...base, workerId: '', code: 'permission_denied', retryable: false })
+      if (step.outcome === 'poison')
+        failures.push({ ...base, workerId: '', code: 'permission_denied', retryable: false })
       const { key, length } = piece
-      const failure = { fileId: piece.fileId, key, length, code: 'not_found', reason: 'gone', attempts: 1, workerId: '' }
+      const failure = {
+        fileId: piece.fileId,
+        key,
+        length,
+        code: 'not_found',
+        reason: 'gone',
+        attempts: 1,
+        workerId: '',
+      }
       if (step.outcome === 'gone') replaced.push({ oldFileId: piece.fileId, set, file: undefined, failure, sets: [] })
       if (step.outcome === 'changed') {
         const file = listed(key, (length * 7) % 500)
-        replaced.push({ oldFileId: piece.fileId, set, file, failure: undefined, sets: planPage([file], options, placement).sets })
+        replaced.push({
+          oldFileId: piece.fileId,
+          set,
+          file,
+          failure: undefined,
+          sets: planPage([file], options, placement).sets,
+        })
         if (!failed.has(key)) lengthOf.set(key, file.length)
       }
       if (step.outcome === 'gone') failed.add(key)
     }
     const gone = new Set(replaced.map((one) => one.oldFileId))
-    const left = { pieces: pieces.filter((one) => !gone.has(one.fileId)), targets: record?.targets ?? [], attempt: record?.attempt ?? 1 }
+    const left = {
+      pieces: pieces.filter((one) => !gone.has(one.fileId)),
+      targets: record?.targets ?? [],
+      attempt: record?.attempt ?? 1,
+    }
     const { retries, failed: given } = planRetries(left, failures, context)
     for (const one of given) failed.add(one.key)
-    const command: LoadCommand = { type: 'SetCompleted', nowMs: 2, loadId: 1, set, originBytes: 1, retries, failed: given, replaced }
+    const command: LoadCommand = {
+      type: 'SetCompleted',
+      nowMs: 2,
+      loadId: 1,
+      set,
+      originBytes: 1,
+      retries,
+      failed: given,
+      replaced,
+    }
     expect(send(command)).toBe(isOpen)
     // The same completion once more changes nothing.
     const before = JSON.stringify(load())
@@ -134,7 +191,9 @@ function run(makeTables: () => Tables, lengths: readonly number[], steps: readon
   // The list has each file once.
   const leads = tables.sets
     .scan([1], 0, 1e9)
-    .flatMap(({ value }) => value.pieces.filter((piece) => piece.lead && !failed.has(piece.key)).map((piece) => piece.key))
+    .flatMap(({ value }) =>
+      value.pieces.filter((piece) => piece.lead && !failed.has(piece.key)).map((piece) => piece.key),
+    )
   const zero = [...lengthOf].filter(([key, length]) => length === 0 && !failed.has(key) && !leads.includes(key)).length
   expect(new Set(leads).size).toBe(leads.length)
   expect(leads.length + zero).toBe(lengths.length - failed.size)

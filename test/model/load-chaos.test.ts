@@ -1,5 +1,6 @@
-// Why: whatever happens in whatever order, a load ends, its counts are right, and COMPLETED means that the cache has
-// everything. How: the whole job master in a small world with its own time; fast-check draws the faults and when.
+// Why: whatever happens in whatever order, a load ends, its counts are right, and COMPLETED means
+// that the cache has everything. How: the whole job master in a small world with its own time;
+// fast-check draws the faults and when.
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { never } from './support/load-doubles.ts'
@@ -10,7 +11,17 @@ type Fault =
   | { readonly kind: 'killJobWorker' | 'pauseJobWorker' | 'worker'; readonly which: number; readonly forMs: number }
   | { readonly kind: 'killJobMaster'; readonly forget: boolean; readonly forMs: number }
   | {
-      readonly kind: 'flush' | 'overwrite' | 'delete' | 'queueDown' | 'masterDown' | 'wipe' | 'cancel' | 'unlisted' | 'held' | 'unreachable'
+      readonly kind:
+        | 'flush'
+        | 'overwrite'
+        | 'delete'
+        | 'queueDown'
+        | 'masterDown'
+        | 'wipe'
+        | 'cancel'
+        | 'unlisted'
+        | 'held'
+        | 'unreachable'
       readonly which: number
       readonly forMs: number
     }
@@ -18,7 +29,11 @@ type Fault =
 const forMs = fc.integer({ min: 0, max: 15_000 })
 const which = fc.integer({ min: 0, max: 9 })
 const fault: fc.Arbitrary<Fault> = fc.oneof(
-  fc.record({ kind: fc.constantFrom('killJobWorker' as const, 'pauseJobWorker' as const, 'worker' as const), which, forMs }),
+  fc.record({
+    kind: fc.constantFrom('killJobWorker' as const, 'pauseJobWorker' as const, 'worker' as const),
+    which,
+    forMs,
+  }),
   fc.record({ kind: fc.constant('killJobMaster' as const), forget: fc.boolean(), forMs }),
   fc.record({
     kind: fc.constantFrom(
@@ -117,7 +132,8 @@ async function strike(world: World, one: Fault): Promise<void> {
       const file = [...world.files.values()][one.which]
       if (file === undefined) return
       world.files.delete(file.key)
-      if (one.kind === 'overwrite') world.files.set(file.key, { ...file, fileId: world.newFileId(), length: Math.ceil(file.length / 2) })
+      if (one.kind === 'overwrite')
+        world.files.set(file.key, { ...file, fileId: world.newFileId(), length: Math.ceil(file.length / 2) })
     }
   }
 }
@@ -130,7 +146,16 @@ async function run(
   blindAudit = false,
 ): Promise<string> {
   const jobMaster = { pageFiles: 16, batchFiles: 8 }
-  const world = new World({ seed, workers: 3, duplicates: 0.2, readFailures, lostBlocks, taskMs, blindAudit, jobMaster })
+  const world = new World({
+    seed,
+    workers: 3,
+    duplicates: 0.2,
+    readFailures,
+    lostBlocks,
+    taskMs,
+    blindAudit,
+    jobMaster,
+  })
   try {
     for (let index = 0; index < large; index += 1) world.addFile(`large-${index}`, (100 + index * 150) * megabyte)
     for (let index = 0; index < small; index += 1) world.addFile(`small-${index}`, 16_384).poisoned = index < poisoned
@@ -194,7 +219,8 @@ function checkEnd(world: World, status: Awaited<ReturnType<World['status']>>, re
   expect(state === 'COMPLETED').toBe(counts.filesFailed === 0)
   if (state !== 'COMPLETED') return
   expect(counts.bytesLoaded + counts.bytesCached).toBe(counts.bytes)
-  // Objects that changed after the audit are another load's matter: the world's faults end before it.
+  // Objects that changed after the audit are another load's matter: the world's faults end before
+  // it.
   for (const file of world.files.values())
     if (world.replicationOf.has(file.fileId)) expect(world.fewestReplicas(file)).toBeGreaterThanOrEqual(replication)
 }

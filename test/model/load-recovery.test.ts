@@ -1,11 +1,15 @@
-// Why: what a load does when much is lost at a bad moment, which random faults rarely hit. How: one scene a test, with
-// the bounds as they are in production, in virtual time.
+// Why: what a load does when much is lost at a bad moment, which random faults rarely hit. How: one
+// scene a test, with the bounds as they are in production, in virtual time.
 import { afterEach, expect, test } from 'vitest'
 import type { LoadStatus } from '../../src/wire/generated/job.ts'
 import { never } from './support/load-doubles.ts'
 import { megabyte, World, type WorldOptions } from './support/load-world.ts'
 
-const production = { repairRoundsMax: 5, retry: { attemptsMax: 5, initialMs: 500, maxMs: 15_000 }, laneBytesMax: 4 * 1024 ** 3 }
+const production = {
+  repairRoundsMax: 5,
+  retry: { attemptsMax: 5, initialMs: 500, maxMs: 15_000 },
+  laneBytesMax: 4 * 1024 ** 3,
+}
 
 let world: World | undefined
 afterEach(async () => {
@@ -14,7 +18,13 @@ afterEach(async () => {
 })
 
 async function begin(options: Partial<WorldOptions>, files: number): Promise<World> {
-  world = new World({ seed: 1, workers: 3, taskMs: 300, ...options, jobMaster: { ...production, ...options.jobMaster } })
+  world = new World({
+    seed: 1,
+    workers: 3,
+    taskMs: 300,
+    ...options,
+    jobMaster: { ...production, ...options.jobMaster },
+  })
   for (let index = 0; index < files; index += 1) world.addFile(`f${String(index).padStart(6, '0')}`, 16_384)
   await world.startJobMaster()
   world.startJobWorker('j1', 'host1')
@@ -32,7 +42,12 @@ async function submit(w: World, replication: number, activeJobs: number, batchSi
 }
 
 /** Strikes once, when it is time, and gives the load's end. */
-async function end(w: World, loadId: string, when: (status: LoadStatus) => boolean, strike: () => void): Promise<LoadStatus> {
+async function end(
+  w: World,
+  loadId: string,
+  when: (status: LoadStatus) => boolean,
+  strike: () => void,
+): Promise<LoadStatus> {
   const until = w.clock.now + 900_000
   for (let struck = false; ;) {
     const status = await w.status(loadId)
@@ -96,7 +111,10 @@ test('so they do when the job master was started again meanwhile', async () => {
   w.workers.shift()
   await w.killJobMaster(false)
   await w.startJobMaster()
-  expect(await w.untilEnded(loadId, 900_000)).toMatchObject({ state: 'COMPLETED', counts: { filesLoaded: 300, filesFailed: 0 } })
+  expect(await w.untilEnded(loadId, 900_000)).toMatchObject({
+    state: 'COMPLETED',
+    counts: { filesLoaded: 300, filesFailed: 0 },
+  })
 }, 120_000)
 
 test('too few workers while planning goes on: waits, then ends with the reason', async () => {
@@ -156,7 +174,8 @@ test('pages of very large files are planned a bounded number of sets a command',
   const w = await begin({ workers: 3, taskMs: 10 }, 0)
   for (let index = 0; index < 12; index += 1) w.addFile(`large-${index}`, 300 * 1024 * megabyte, 256 * megabyte)
   const loadId = await w.submit('/ns', 1)
-  for (const until = w.clock.now + 20_000; w.clock.now < until && !(await w.status(loadId)).listingDone;) await w.clock.step(until)
+  for (const until = w.clock.now + 20_000; w.clock.now < until && !(await w.status(loadId)).listingDone;)
+    await w.clock.step(until)
   expect((await w.status(loadId)).counts?.files).toBe(12)
   const largest = Math.max(...w.journal.entries.map((entry) => entry.bytes.length))
   expect(largest).toBeLessThan(256 * 1024)
@@ -194,7 +213,10 @@ test('ended loads beyond the history expire, the first that ended first, also af
     const { loads } = (await w.jobMaster?.service.listLoads({ limit: 0 }, { signal: never })) ?? { loads: [] }
     expect(loads.map((load) => load.loadId)).toEqual(['L4', 'L3'])
     await expect(w.status('L1')).rejects.toMatchObject({ code: 'not_found', message: 'load L1 has expired' })
-    await expect(w.status('L9')).rejects.toMatchObject({ code: 'not_found', message: expect.stringMatching(/there is no load/) })
+    await expect(w.status('L9')).rejects.toMatchObject({
+      code: 'not_found',
+      message: expect.stringMatching(/there is no load/),
+    })
     expect(await w.status('L4')).toMatchObject({ state: 'PARTIAL' })
   }
   await check()

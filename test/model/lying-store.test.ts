@@ -1,6 +1,7 @@
-// Why: exit 0 means every byte of every object, whatever the store says. How: random truths told with random lies through all of
-// Skein (test/support/lying-store). SKEIN_TEST_LONG=1 plays 5,000 seeds; SKEIN_SEED=n replays one. And a test that cannot fail
-// is none: rules of trust are taken away one after the other, and the oracle must see each.
+// Why: exit 0 means every byte of every object, whatever the store says. How: random truths told
+// with random lies through all of Skein (test/support/lying-store). SKEIN_TEST_LONG=1 plays 5,000
+// seeds; SKEIN_SEED=n replays one. And a test that cannot fail is none: rules of trust are taken
+// away one after the other, and the oracle must see each.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type * as listedNames from '../../src/cache-master/store/listed-names.ts'
 import type * as looks from '../../src/cache-master/store/listing-looks.ts'
@@ -47,17 +48,23 @@ vi.mock('../../src/ufs/trust/range-answer.ts', async (original) => {
     const problem = real.rangeProblem(question, status, headers)
     if (planted.has('unproven') && problem?.kind === 'unproven' && status === 206) return undefined
     if (planted.has('version') && problem?.kind === 'changed' && problem.text.startsWith('ETag')) return undefined
-    return planted.has('size') && problem?.kind === 'changed' && problem.text.startsWith('the object has') ? undefined : problem
+    return planted.has('size') && problem?.kind === 'changed' && problem.text.startsWith('the object has')
+      ? undefined
+      : problem
   }
   return { ...real, rangeProblem }
 })
 
 vi.mock('../../src/cache-master/store/listing-looks.ts', async (original) => {
   const real = await original<Looks>()
-  const believed = (page: ListPage): ListPage => ({ ...page, objects: page.objects.map(({ doubt: _doubt, ...object }) => object) })
+  const believed = (page: ListPage): ListPage => ({
+    ...page,
+    objects: page.objects.map(({ doubt: _doubt, ...object }) => object),
+  })
   const withOwnWord: Looks['withOwnWord'] = (page, ...args) =>
     planted.has('doubts') ? Promise.resolve(believed(page)) : real.withOwnWord(page, ...args)
-  const goneOf: Looks['goneOf'] = (keys, ...args) => (planted.has('removals') ? Promise.resolve(new Set(keys)) : real.goneOf(keys, ...args))
+  const goneOf: Looks['goneOf'] = (keys, ...args) =>
+    planted.has('removals') ? Promise.resolve(new Set(keys)) : real.goneOf(keys, ...args)
   return { ...real, withOwnWord, goneOf }
 })
 
@@ -78,7 +85,12 @@ beforeAll(() => world.start(), 120_000)
 afterAll(() => world.stop(), 120_000)
 
 /** The first problems of so many seeds, until there is one. */
-async function problems(from: number, count: number, forced?: (typeof lies)[number][], parallel = atOnce): Promise<string[]> {
+async function problems(
+  from: number,
+  count: number,
+  forced?: (typeof lies)[number][],
+  parallel = atOnce,
+): Promise<string[]> {
   const found: string[] = []
   let next = 0
   const play = async (): Promise<void> => {
@@ -114,7 +126,12 @@ describe.skipIf(replayed !== undefined)('would lose what is there', () => {
     ['if the Size of a listing were believed', ['size'], 'a Size that is too small'],
     ['if a range without an ETag were data', ['unproven'], 'objects are replaced, and GET does not say so'],
     ['if another ETag were no matter', ['version'], 'objects are replaced, and If-Match is ignored'],
-    ['if a listed name that answers 404 were gone', ['names'], 'keys that are encoded, and no word of it', 'a Size of 0'],
+    [
+      'if a listed name that answers 404 were gone',
+      ['names'],
+      'keys that are encoded, and no word of it',
+      'a Size of 0',
+    ],
     ['if Content-Range were not looked at', ['range'], 'the range beside it'],
   ] as [string, string[], ...string[]][])(
     '%s',

@@ -1,5 +1,6 @@
-// Why: whatever a store holds and however it changes, after a whole listing the metadata is exactly what the store shows.
-// How: random stores, listed page by page, against a reference of a plain Map; then the commands again on fresh tables.
+// Why: whatever a store holds and however it changes, after a whole listing the metadata is exactly
+// what the store shows. How: random stores, listed page by page, against a reference of a plain
+// Map; then the commands again on fresh tables.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { apply } from '../../src/meta/apply/apply-meta.ts'
@@ -14,13 +15,29 @@ import { createNamespace, listing, object } from '../unit/meta/support/commands.
 import { MemoryTables } from '../unit/meta/support/memory-tables.ts'
 
 const key = fc
-  .array(fc.constantFrom('a', 'b', 'a-', 'a0', '/', '/', '//', 'é', '\uFFFD', '\u{1F600}'), { minLength: 1, maxLength: 6 })
+  .array(fc.constantFrom('a', 'b', 'a-', 'a0', '/', '/', '//', 'é', '\uFFFD', '\u{1F600}'), {
+    minLength: 1,
+    maxLength: 6,
+  })
   .map((pieces) => pieces.join(''))
-const storeContent = fc.dictionary(key, fc.record({ length: fc.nat(3), etag: fc.constantFrom('v1', 'v2') }), { maxKeys: 14 })
+const storeContent = fc.dictionary(key, fc.record({ length: fc.nat(3), etag: fc.constantFrom('v1', 'v2') }), {
+  maxKeys: 14,
+})
 
-/** Lists the whole store in pages of `limit` and applies what is new, as the cache master does. @returns the commands */
-function sync(tables: MemoryTables, rootId: number, store: ReadonlyMap<string, ListedObject>, prefix: string, limit: number): Command[] {
-  const all = [...store.values()].filter((listed) => listed.key.startsWith(prefix)).sort((a, b) => compareKeys(a.key, b.key))
+/**
+ * Lists the whole store in pages of `limit` and applies what is new, as the cache master does.
+ * @returns the commands
+ */
+function sync(
+  tables: MemoryTables,
+  rootId: number,
+  store: ReadonlyMap<string, ListedObject>,
+  prefix: string,
+  limit: number,
+): Command[] {
+  const all = [...store.values()]
+    .filter((listed) => listed.key.startsWith(prefix))
+    .sort((a, b) => compareKeys(a.key, b.key))
   const commands: Command[] = []
   let afterKey: string | undefined
   for (let from = 0; ; from += limit) {
@@ -56,7 +73,8 @@ function expectShows(tables: MemoryTables, rootId: number, store: ReadonlyMap<st
   const files = [...store.values()].filter((listed) => !isMarker(listed)).sort((a, b) => compareKeys(a.key, b.key))
   const entries = [...walk(tables, rootId, '', undefined)]
   expect(entries.filter((entry) => !entry.folder).map((entry) => entry.key)).toEqual(files.map((listed) => listed.key))
-  for (const listed of files) expect(fileAt(tables, rootId, listed.key)).toMatchObject({ length: listed.length, etag: listed.etag })
+  for (const listed of files)
+    expect(fileAt(tables, rootId, listed.key)).toMatchObject({ length: listed.length, etag: listed.etag })
   const folders = new Set<string>()
   for (const name of store.keys())
     for (let at = name.indexOf('/'); at >= 0; at = name.indexOf('/', at + 1)) folders.add(name.slice(0, at + 1))
@@ -76,19 +94,23 @@ function fresh(): { tables: MemoryTables; rootId: number } {
 describe('listings against a reference', () => {
   it('shows what the store shows after every listing, and the replayed commands give the same state', () => {
     fc.assert(
-      fc.property(fc.array(storeContent, { minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 5 }), (contents, limit) => {
-        const { tables, rootId } = fresh()
-        const commands: Command[] = []
-        for (const content of contents) {
-          const store = contentOf(content)
-          commands.push(...sync(tables, rootId, store, '', limit))
-          expectShows(tables, rootId, store)
-          expect(sync(tables, rootId, store, '', limit)).toEqual([])
-        }
-        const replayed = fresh().tables
-        for (const command of commands) apply(replayed, structuredClone(command))
-        expect(replayed.snapshot()).toEqual(tables.snapshot())
-      }),
+      fc.property(
+        fc.array(storeContent, { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 1, max: 5 }),
+        (contents, limit) => {
+          const { tables, rootId } = fresh()
+          const commands: Command[] = []
+          for (const content of contents) {
+            const store = contentOf(content)
+            commands.push(...sync(tables, rootId, store, '', limit))
+            expectShows(tables, rootId, store)
+            expect(sync(tables, rootId, store, '', limit)).toEqual([])
+          }
+          const replayed = fresh().tables
+          for (const command of commands) apply(replayed, structuredClone(command))
+          expect(replayed.snapshot()).toEqual(tables.snapshot())
+        },
+      ),
       { numRuns: 1000 },
     )
   }, 120_000)
@@ -104,7 +126,9 @@ describe('listings against a reference', () => {
             .filter(([name, { length }]) => name.startsWith('a/') === inside && !isMarker({ key: name, length }))
             .map(([name]) => name)
         const wanted = [...names(before, false), ...names(after, true)].sort(compareKeys)
-        expect([...walk(tables, rootId, '', undefined)].filter((entry) => !entry.folder).map((entry) => entry.key)).toEqual(wanted)
+        expect(
+          [...walk(tables, rootId, '', undefined)].filter((entry) => !entry.folder).map((entry) => entry.key),
+        ).toEqual(wanted)
       }),
     )
   })

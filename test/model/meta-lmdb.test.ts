@@ -1,4 +1,5 @@
-// Why: the state machine is proved over Maps; it must do the same over LMDB. How: the same random commands on both.
+// Why: the state machine is proved over Maps; it must do the same over LMDB. How: the same random
+// commands on both.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +10,13 @@ import { LmdbState } from '../../src/journal/state/lmdb-state.ts'
 import { apply } from '../../src/meta/apply/apply-meta.ts'
 import type { Command } from '../../src/meta/commands/commands.ts'
 import { namespaceByName } from '../../src/meta/resolve-path.ts'
-import { deadlineParentId, pendingParentId, type Tables, toPersistParentId, ttlChangeParentId } from '../../src/meta/meta-tables.ts'
+import {
+  deadlineParentId,
+  pendingParentId,
+  type Tables,
+  toPersistParentId,
+  ttlChangeParentId,
+} from '../../src/meta/meta-tables.ts'
 import { walk } from '../../src/meta/walk.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { createNamespace, listing, object } from '../unit/meta/support/commands.ts'
@@ -27,14 +34,20 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   ),
   fc.nat(9).map((limit): Command => ({ type: 'clear_detached', atMs: 1, limit: limit + 1 })),
   key.map((name): Command => ({ type: 'remove_file', atMs: 1, namespaceId: 'n1', key: name })),
-  fc
-    .array(fc.nat(20))
-    .map((ids): Command => ({ type: 'set_replication', atMs: 1, fileIds: ids.map((id) => id * 2 ** 20 + 2 ** 20 - 1), min: 1, max: 3 })),
+  fc.array(fc.nat(20)).map((ids): Command => ({
+    type: 'set_replication',
+    atMs: 1,
+    fileIds: ids.map((id) => id * 2 ** 20 + 2 ** 20 - 1),
+    min: 1,
+    max: 3,
+  })),
   fc
     .record({
       namespaceId: fc.constantFrom('n1', 'n1', 'n2'),
       upserts: fc.array(
-        fc.record({ key, length: fc.nat(9), etag: fc.constantFrom('v1', 'v2') }).map((fields) => object(fields.key, fields)),
+        fc
+          .record({ key, length: fc.nat(9), etag: fc.constantFrom('v1', 'v2') })
+          .map((fields) => object(fields.key, fields)),
       ),
       directories: fc.array(fc.record({ key: directoryKey, marker: fc.boolean() }), { maxLength: 2 }),
       removals: fc.array(key),
@@ -50,7 +63,9 @@ const inodeIds = fc.array(
   { maxLength: 5 },
 )
 const atMs = fc.integer({ min: 1, max: 40 })
-const at = <Fields extends object>(fields: fc.Arbitrary<Fields>): fc.Arbitrary<Fields & { atMs: number; namespaceId: string }> =>
+const at = <Fields extends object>(
+  fields: fc.Arbitrary<Fields>,
+): fc.Arbitrary<Fields & { atMs: number; namespaceId: string }> =>
   fc.tuple(fields, atMs).map(([some, ms]) => ({ ...some, atMs: ms, namespaceId: 'n1' }))
 const fileKey = key.filter((text) => !text.endsWith('/'))
 const lifecycle: fc.Arbitrary<Command> = fc.oneof(
@@ -71,7 +86,10 @@ const lifecycle: fc.Arbitrary<Command> = fc.oneof(
         type: fc.constant('set_attributes' as const),
         inodeIds,
         pinned: fc.boolean(),
-        ttl: fc.record({ ttlMs: fc.integer({ min: -1, max: 9 }), action: fc.constantFrom('FREE' as const, 'DELETE' as const) }),
+        ttl: fc.record({
+          ttlMs: fc.integer({ min: -1, max: 9 }),
+          action: fc.constantFrom('FREE' as const, 'DELETE' as const),
+        }),
         replicationMin: fc.nat(3),
         replicationMax: fc.integer({ min: -1, max: 3 }),
       },
@@ -90,7 +108,13 @@ const lifecycle: fc.Arbitrary<Command> = fc.oneof(
       expiresMs: fc.integer({ min: 41, max: 60 }),
     }),
   ),
-  at(fc.record({ type: fc.constant('complete_file' as const), fileId: inodeIds.map(([id]) => id ?? 0), length: fc.nat(9) })),
+  at(
+    fc.record({
+      type: fc.constant('complete_file' as const),
+      fileId: inodeIds.map(([id]) => id ?? 0),
+      length: fc.nat(9),
+    }),
+  ),
   at(fc.record({ type: fc.constant('abandon_file' as const), fileId: inodeIds.map(([id]) => id ?? 0) })),
   at(
     fc.record({
@@ -111,27 +135,40 @@ const stagingCommand: fc.Arbitrary<Command> = fc.oneof(
       afterKey: fc.option(fileKey, { nil: undefined }),
       upToKey: fc.option(fileKey, { nil: undefined }),
       upserts: fc
-        .uniqueArray(fc.record({ key: fileKey, length: fc.nat(9), etag: fc.constantFrom('v1', 'v2') }), { selector: (one) => one.key })
+        .uniqueArray(fc.record({ key: fileKey, length: fc.nat(9), etag: fc.constantFrom('v1', 'v2') }), {
+          selector: (one) => one.key,
+        })
         .map((all) => all.map((fields) => object(fields.key, fields))),
-      removals: fc.uniqueArray(fc.record({ key: fileKey, fileId: inodeIds.map(([id]) => id ?? 0) }), { selector: (one) => one.key }),
+      removals: fc.uniqueArray(fc.record({ key: fileKey, fileId: inodeIds.map(([id]) => id ?? 0) }), {
+        selector: (one) => one.key,
+      }),
     }),
   ),
   at(fc.record({ type: fc.constant('commit_staging' as const), stagingId })),
   at(fc.record({ type: fc.constant('drop_staging' as const), stagingId, limit: fc.integer({ min: 1, max: 5 }) })),
 )
 
-/** What must hold of any state: the index has every deadline and no other, every inode hangs somewhere, counts are right. */
+/**
+ * What must hold of any state: the index has every deadline and no other, every inode hangs
+ * somewhere, counts are right.
+ */
 function expectSound(tables: MemoryTables): void {
   const stagings = [...tables.stagings()]
   const staged = stagings.flatMap(({ addedId }) => [...tables.edges(addedId, '')])
-  const deadlines = [...tables.inodes.values()].filter(({ expiresMs }) => expiresMs >= 0).map(({ id, expiresMs }) => [expiresMs, id])
+  const deadlines = [...tables.inodes.values()]
+    .filter(({ expiresMs }) => expiresMs >= 0)
+    .map(({ id, expiresMs }) => [expiresMs, id])
   const indexed = tables.edges(deadlineParentId, '').map(({ name, inodeId }) => [Number(name.slice(0, 16)), inodeId])
   expect(indexed).toEqual(deadlines.sort(([a = 0, x = 0], [b = 0, y = 0]) => a - b || x - y))
   const lists = [deadlineParentId, toPersistParentId, ttlChangeParentId, ...stagings.map(({ removedId }) => removedId)]
-  const named = [...tables.edgeMap].filter(([parentId]) => !lists.includes(parentId)).flatMap(([, edges]) => [...edges.values()])
+  const named = [...tables.edgeMap]
+    .filter(([parentId]) => !lists.includes(parentId))
+    .flatMap(([, edges]) => [...edges.values()])
   const roots = [...tables.namespaces()].map(({ rootId }) => rootId)
   expect([...named, ...roots].sort((a, b) => a - b)).toEqual([...tables.inodes.keys()].sort((a, b) => a - b))
-  expect(tables.counter('files') + staged.length).toBe([...tables.inodes.values()].filter(({ kind }) => kind === 'file').length)
+  expect(tables.counter('files') + staged.length).toBe(
+    [...tables.inodes.values()].filter(({ kind }) => kind === 'file').length,
+  )
 }
 
 const asyncNamespace: Command = { ...createNamespace(), attributes: { writePolicy: 'ASYNC_THROUGH' } } as Command
@@ -139,15 +176,23 @@ const asyncNamespace: Command = { ...createNamespace(), attributes: { writePolic
 function shownBy(tables: Tables): unknown {
   const rootId = namespaceByName(tables, 'ns')?.rootId
   const entries =
-    rootId === undefined ? [] : [...walk(tables, rootId, '', undefined)].map((entry) => ({ ...entry, inode: tables.inode(entry.inodeId) }))
+    rootId === undefined
+      ? []
+      : [...walk(tables, rootId, '', undefined)].map((entry) => ({ ...entry, inode: tables.inode(entry.inodeId) }))
   const detached = [...walk(tables, 0, '', undefined)]
-  const pending = [...tables.edges(pendingParentId, '')].map(({ name, inodeId }) => ({ name, inode: tables.inode(inodeId) }))
+  const pending = [...tables.edges(pendingParentId, '')].map(({ name, inodeId }) => ({
+    name,
+    inode: tables.inode(inodeId),
+  }))
   const deadlines = [...tables.edges(deadlineParentId, '')]
   const stagings = [...tables.stagings()]
     .toSorted((a, b) => a.addedId - b.addedId)
     .map((staging) => ({
       staging,
-      added: [...tables.edges(staging.addedId, '')].map(({ name, inodeId }) => ({ name, inode: tables.inode(inodeId) })),
+      added: [...tables.edges(staging.addedId, '')].map(({ name, inodeId }) => ({
+        name,
+        inode: tables.inode(inodeId),
+      })),
       removed: [...tables.edges(staging.removedId, '')],
     }))
   return {
@@ -165,21 +210,26 @@ it('gives the same outcomes and the same state over LMDB as over Maps', async ()
   let round = 0
   try {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.oneof(command, lifecycle, stagingCommand), { minLength: 1, maxLength: 25 }), async (commands) => {
-        const memory = new MemoryTables()
-        round += 1
-        const state = await LmdbState.open({ directory: join(directory, String(round)), logger: silentLogger })
-        const lmdb = new LmdbTables(state)
-        try {
-          const all = [asyncNamespace, ...commands]
-          all.forEach((each, i) => lmdb.transact(BigInt(i + 1), () => expect(apply(lmdb, each)).toEqual(apply(memory, each))))
-          expect(shownBy(lmdb)).toEqual(shownBy(memory))
-          expectSound(memory)
-        } finally {
-          await state.close()
-          await rm(join(directory, String(round)), { recursive: true })
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(fc.oneof(command, lifecycle, stagingCommand), { minLength: 1, maxLength: 25 }),
+        async (commands) => {
+          const memory = new MemoryTables()
+          round += 1
+          const state = await LmdbState.open({ directory: join(directory, String(round)), logger: silentLogger })
+          const lmdb = new LmdbTables(state)
+          try {
+            const all = [asyncNamespace, ...commands]
+            all.forEach((each, i) =>
+              lmdb.transact(BigInt(i + 1), () => expect(apply(lmdb, each)).toEqual(apply(memory, each))),
+            )
+            expect(shownBy(lmdb)).toEqual(shownBy(memory))
+            expectSound(memory)
+          } finally {
+            await state.close()
+            await rm(join(directory, String(round)), { recursive: true })
+          }
+        },
+      ),
       { numRuns: 30 },
     )
   } finally {
@@ -189,18 +239,21 @@ it('gives the same outcomes and the same state over LMDB as over Maps', async ()
 
 it('keeps index, names and counts in step, and comes to the same state when it is replayed', () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(command, lifecycle, lifecycle, stagingCommand), { minLength: 1, maxLength: 60 }), (commands) => {
-      const tables = new MemoryTables()
-      const all = [asyncNamespace, ...commands]
-      for (const each of all) {
-        const before = structuredClone(tables.snapshot())
-        if (apply(tables, each).outcome.refused !== undefined) expect(tables.snapshot()).toEqual(before)
-        expectSound(tables)
-      }
-      const again = new MemoryTables()
-      for (const each of all) apply(again, structuredClone(each))
-      expect(again.snapshot()).toEqual(tables.snapshot())
-    }),
+    fc.property(
+      fc.array(fc.oneof(command, lifecycle, lifecycle, stagingCommand), { minLength: 1, maxLength: 60 }),
+      (commands) => {
+        const tables = new MemoryTables()
+        const all = [asyncNamespace, ...commands]
+        for (const each of all) {
+          const before = structuredClone(tables.snapshot())
+          if (apply(tables, each).outcome.refused !== undefined) expect(tables.snapshot()).toEqual(before)
+          expectSound(tables)
+        }
+        const again = new MemoryTables()
+        for (const each of all) apply(again, structuredClone(each))
+        expect(again.snapshot()).toEqual(tables.snapshot())
+      },
+    ),
     { numRuns: 300 },
   )
 })

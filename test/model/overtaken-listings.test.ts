@@ -1,6 +1,7 @@
-// Why: whenever an answer of the store comes in, it must not undo what was changed here since the store gave it. How: random
-// interleavings of questions, held answers, changes by users (whose commands wait for the journal, too) and what others put
-// at the store; the reference is the same with every answer taken in at once. Both must know the same files and directories.
+// Why: whenever an answer of the store comes in, it must not undo what was changed here since the
+// store gave it. How: random interleavings of questions, held answers, changes by users (whose
+// commands wait for the journal, too) and what others put at the store; the reference is the same
+// with every answer taken in at once. Both must know the same files and directories.
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { MasterContext } from '../../src/cache-master/master-context.ts'
@@ -29,18 +30,46 @@ type Step =
 
 const ownKey = fc.constantFrom(...own)
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ type: fc.constantFrom('write', 'persist', 'remove', 'forget', 'free', 'expire'), key: ownKey }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      type: fc.constantFrom('write', 'persist', 'remove', 'forget', 'free', 'expire'),
+      key: ownKey,
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('move'), from: ownKey, to: ownKey }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('move'), from: fc.constantFrom(...folders), to: fc.constantFrom(...folders) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('move'),
+      from: fc.constantFrom(...folders),
+      to: fc.constantFrom(...folders),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('detach'), key: fc.constantFrom(...folders) }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('put'), key: fc.constantFrom(...foreign), etag: fc.constantFrom('v1', 'v2') }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('put'),
+      key: fc.constantFrom(...foreign),
+      etag: fc.constantFrom('v1', 'v2'),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('take'), key: fc.constantFrom(...foreign) }) },
   {
     weight: 5,
     arbitrary: fc.oneof(
-      fc.record({ type: fc.constant('ask'), how: fc.constantFrom('tree', 'children'), key: fc.constantFrom('', 'd/', 'e/', 'g/') }),
+      fc.record({
+        type: fc.constant('ask'),
+        how: fc.constantFrom('tree', 'children'),
+        key: fc.constantFrom('', 'd/', 'e/', 'g/'),
+      }),
       fc.record({ type: fc.constant('ask'), how: fc.constant('refresh'), key: fc.constantFrom(...own, ...foreign) }),
-      fc.record({ type: fc.constant('ask'), how: fc.constant('probe'), key: fc.constantFrom('d/', 'e/', 'e/f/', 'g/', 'z/') }),
+      fc.record({
+        type: fc.constant('ask'),
+        how: fc.constant('probe'),
+        key: fc.constantFrom('d/', 'e/', 'e/f/', 'g/', 'z/'),
+      }),
     ),
   },
   { weight: 4, arbitrary: fc.record({ type: fc.constant('answer'), which: fc.nat(3) }) },
@@ -49,7 +78,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const { signal } = new AbortController()
 
-/** A store whose answer to a question is given when it is asked, and comes in when the test says so; to what is asked again, at once. */
+/**
+ * A store whose answer to a question is given when it is asked, and comes in when the test says so;
+ * to what is asked again, at once.
+ */
 class World {
   readonly store = new FakeStore()
   readonly tables = new MemoryTables()
@@ -85,7 +117,14 @@ class World {
     this.#submit = (command) => watched.submit(command).catch(() => undefined)
     const options = { metadataSyncIntervalMs: -1, blockSizeBytesDefault: 4 }
     const stores = { get: async () => this.store }
-    const context = { tables: this.tables, log: watched, changes: plant?.(changes) ?? changes, stores, clock: new FakeClock(), options }
+    const context = {
+      tables: this.tables,
+      log: watched,
+      changes: plant?.(changes) ?? changes,
+      stores,
+      clock: new FakeClock(),
+      options,
+    }
     this.#sync = new StoreSync(context as unknown as MasterContext)
     const hold = async (): Promise<void> => {
       if (!this.#holds) return
@@ -183,7 +222,11 @@ class World {
       if (file.persisted) return
       const etag = `w${this.#versions}`
       this.store.put(key, { length: file.length, etag, modifiedMs: at.atMs })
-      void this.#submit({ type: 'persist_files', atMs: at.atMs, files: [{ fileId: file.id, etag, modifiedMs: at.atMs }] })
+      void this.#submit({
+        type: 'persist_files',
+        atMs: at.atMs,
+        files: [{ fileId: file.id, etag, modifiedMs: at.atMs }],
+      })
       // Pinned, so that it shows when it was lost and found again.
       void this.#submit({ type: 'set_attributes', atMs: at.atMs, inodeIds: [file.id], pinned: true })
     } else if (type === 'free') {
@@ -198,13 +241,21 @@ class World {
     }
   }
 
-  /** As the rename service: what is known of it moves at the store first, if its new name is free. */
+  /**
+   * As the rename service: what is known of it moves at the store first, if its new name is free.
+   */
   #move(from: string, to: string): void {
     const rootId = this.#rootId
     const isFolder = from.endsWith('/')
     const inode = isFolder ? directoryAt(this.tables, rootId, from) : fileAt(this.tables, rootId, from)
     const isTaken = fileAt(this.tables, rootId, to) !== undefined || directoryAt(this.tables, rootId, to) !== undefined
-    if (inode === undefined || from === to || isTaken || [...this.store.objects.keys()].some((key) => key.startsWith(to))) return
+    if (
+      inode === undefined ||
+      from === to ||
+      isTaken ||
+      [...this.store.objects.keys()].some((key) => key.startsWith(to))
+    )
+      return
     for (const [key, object] of [...this.store.objects]) {
       if (key !== from && !(isFolder && key.startsWith(from))) continue
       this.store.objects.delete(key)
@@ -215,8 +266,9 @@ class World {
 }
 
 /**
- * What went here alone is at the store all the same: whether a later change finds it there depends on who answered first, and
- * one object is asked for again. So it is the last change by users, and then only listings are asked for.
+ * What went here alone is at the store all the same: whether a later change finds it there depends
+ * on who answered first, and one object is asked for again. So it is the last change by users, and
+ * then only listings are asked for.
  */
 function tellable(steps: readonly Step[]): readonly Step[] {
   const forgets = ({ type }: Step): boolean => type === 'forget' || type === 'detach'
@@ -226,23 +278,32 @@ function tellable(steps: readonly Step[]): readonly Step[] {
   return steps.filter((one, i) => isListing(one) && (i <= last || ['put', 'take', 'ask', 'answer'].includes(one.type)))
 }
 
-/** A listing of children asks again below what is gone from it, when it comes in: it sees what others did there meanwhile. */
+/**
+ * A listing of children asks again below what is gone from it, when it comes in: it sees what
+ * others did there meanwhile.
+ */
 function seenOnce(steps: readonly Step[]): readonly Step[] {
   const first = steps.findIndex((one) => one.type === 'ask' && one.how === 'children')
-  return steps.filter((one, i) => first < 0 || i < first || (one.type !== 'put' && one.type !== 'take') || !one.key.includes('/'))
+  return steps.filter(
+    (one, i) => first < 0 || i < first || (one.type !== 'put' && one.type !== 'take') || !one.key.includes('/'),
+  )
 }
 
 /**
- * What a listing leaves out is looked at when it comes in: what others took away and put there again meanwhile is seen. So they
- * put nothing back while listings are asked for.
+ * What a listing leaves out is looked at when it comes in: what others took away and put there
+ * again meanwhile is seen. So they put nothing back while listings are asked for.
  */
 function goneForGood(steps: readonly Step[]): readonly Step[] {
   const first = steps.findIndex((one) => one.type === 'ask' && (one.how === 'tree' || one.how === 'children'))
-  const isTaken = (key: string, before: number): boolean => steps.slice(0, before).some((one) => one.type === 'take' && one.key === key)
+  const isTaken = (key: string, before: number): boolean =>
+    steps.slice(0, before).some((one) => one.type === 'take' && one.key === key)
   return steps.filter((one, i) => first < 0 || i < first || one.type !== 'put' || !isTaken(one.key, i))
 }
 
-/** A probe that finds nothing leaves a directory known that a listing would remove: what others took is not probed for. */
+/**
+ * A probe that finds nothing leaves a directory known that a listing would remove: what others took
+ * is not probed for.
+ */
 function notProbed(steps: readonly Step[]): readonly Step[] {
   const taken = (one: Step, before: readonly Step[]): boolean =>
     one.type === 'ask' &&
@@ -251,7 +312,11 @@ function notProbed(steps: readonly Step[]): readonly Step[] {
   return steps.filter((one, i) => !taken(one, steps.slice(0, i)))
 }
 
-async function run(steps: readonly Step[], isHeld: boolean, plant?: (changes: RecentChanges) => RecentChanges): Promise<World> {
+async function run(
+  steps: readonly Step[],
+  isHeld: boolean,
+  plant?: (changes: RecentChanges) => RecentChanges,
+): Promise<World> {
   const world = new World(isHeld, plant)
   // Something is there to begin with, and known.
   for (const key of ['d/a', 'd/b', 'e/a', 'e/f/b']) {
@@ -266,7 +331,10 @@ async function run(steps: readonly Step[], isHeld: boolean, plant?: (changes: Re
   return world
 }
 
-async function difference(steps: readonly Step[], plant?: (changes: RecentChanges) => RecentChanges): Promise<[unknown, unknown]> {
+async function difference(
+  steps: readonly Step[],
+  plant?: (changes: RecentChanges) => RecentChanges,
+): Promise<[unknown, unknown]> {
   return [(await run(steps, true, plant)).known(), (await run(steps, false)).known()]
 }
 
@@ -276,7 +344,10 @@ const property = (plant?: (changes: RecentChanges) => RecentChanges): fc.IAsyncP
     expect(held).toEqual(reference)
   })
 
-/** An object is removed by others while it is looked for; a listing that was asked for later is answered first. */
+/**
+ * An object is removed by others while it is looked for; a listing that was asked for later is
+ * answered first.
+ */
 const overtakenByOthers: [Step[]][] = [
   [
     [

@@ -1,6 +1,7 @@
-// Why: what a master has acknowledged is there after kills and power losses, whatever they tear; and this test would notice
-// if it were not: each planted mistake must be caught. How: counters in a real LMDB state, every command adds one, so that
-// a lost command shows and one applied twice too.
+// Why: what a master has acknowledged is there after kills and power losses, whatever they tear;
+// and this test would notice if it were not: each planted mistake must be caught. How: counters in
+// a real LMDB state, every command adds one, so that a lost command shows and one applied twice
+// too.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -59,7 +60,11 @@ class Counters implements CommandState<number, void> {
   }
 }
 
-async function run(seed: number, lives: number, bug?: Bug): Promise<{ powerLosses: number; restoredFrom: Set<bigint> }> {
+async function run(
+  seed: number,
+  lives: number,
+  bug?: Bug,
+): Promise<{ powerLosses: number; restoredFrom: Set<bigint> }> {
   const random = seededRandom(seed)
   const home = await mkdtemp(join(tmpdir(), 'skein-power-'))
   const directory = join(home, 'state')
@@ -72,10 +77,16 @@ async function run(seed: number, lives: number, bug?: Bug): Promise<{ powerLosse
   try {
     for (let life = 0; life < lives; life += 1) {
       disk.on()
-      const state = await LmdbState.open({ directory, logger: silentLogger, fileSystem: disk, bootId: () => `boot-${boot}` })
+      const state = await LmdbState.open({
+        directory,
+        logger: silentLogger,
+        fileSystem: disk,
+        bootId: () => `boot-${boot}`,
+      })
       const tables = new Counters(state, bug)
       try {
-        if (state.lastApplied < BigInt(expected.reduce((sum, count) => sum + count, 0))) restoredFrom.add(state.lastApplied)
+        if (state.lastApplied < BigInt(expected.reduce((sum, count) => sum + count, 0)))
+          restoredFrom.add(state.lastApplied)
         const log = await CommandLog.open<number, void>({
           journal,
           term: await journal.campaign(),

@@ -1,7 +1,8 @@
-// Why: the model (tiered-store-model.ts) waits after each step; here many writers, readers, frees, pins and the work ahead
-// of need go on at once, on disks that answer in any order. How: whatever the order, these must hold: nothing is evicted
-// that must not be, no directory is over its quota (memory-tier.ts throws), every block that was not removed can be read,
-// with its bytes, and at the end the bytes used are those of the blocks.
+// Why: the model (tiered-store-model.ts) waits after each step; here many writers, readers, frees,
+// pins and the work ahead of need go on at once, on disks that answer in any order. How: whatever
+// the order, these must hold: nothing is evicted that must not be, no directory is over its quota
+// (memory-tier.ts throws), every block that was not removed can be read, with its bytes, and at the
+// end the bytes used are those of the blocks.
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../src/base/clock.ts'
 import { isSkeinError } from '../../src/base/errors.ts'
@@ -37,7 +38,12 @@ interface World {
 async function chaos(seed: number, settings: AnnotatorSettings): Promise<World> {
   const random = seededRandom(seed)
   const present = new Set<number>()
-  const [pinned, reading, lives, wrong] = [new Set<number>(), new Map<number, number>(), new Map<number, number>(), [] as string[]]
+  const [pinned, reading, lives, wrong] = [
+    new Set<number>(),
+    new Map<number, number>(),
+    new Map<number, number>(),
+    [] as string[],
+  ]
   const events: BlockStoreEvents = {
     added: ({ blockId }) => {
       if (present.has(blockId)) wrong.push(`${blockId} came twice`)
@@ -61,15 +67,18 @@ async function chaos(seed: number, settings: AnnotatorSettings): Promise<World> 
   const disks: MemoryDirectory[][] = [1500, 2500, 4000].map((room) =>
     [1, 0.7].map((share) => ({ quotaBytes: Math.floor(room * share) * kibibyte, blocks: new Map() })),
   )
-  const store = await TieredStore.open((level, tierEvents) => Promise.resolve(new MemoryTier(disks[level] ?? [], tierEvents, pause)), {
-    levels: 3,
-    makeAnnotator: annotatorMaker(settings),
-    promotionBytesPerSecond: 1e12,
-    watermarks: [0, 1, 2].map(() => ({ highRatio: 0.9, lowRatio: 0.7 })),
-    freeAheadBytes: seed % 2 === 0 ? 0 : 500 * kibibyte,
-    ...storeDependencies(),
-    events,
-  })
+  const store = await TieredStore.open(
+    (level, tierEvents) => Promise.resolve(new MemoryTier(disks[level] ?? [], tierEvents, pause)),
+    {
+      levels: 3,
+      makeAnnotator: annotatorMaker(settings),
+      promotionBytesPerSecond: 1e12,
+      watermarks: [0, 1, 2].map(() => ({ highRatio: 0.9, lowRatio: 0.7 })),
+      freeAheadBytes: seed % 2 === 0 ? 0 : 500 * kibibyte,
+      ...storeDependencies(),
+      events,
+    },
+  )
   const world: World = { store, random, lives, reading, pinned, wrong, evictions: 0 }
   await Promise.all(Array.from({ length: 10 }, () => act(world, 80)))
   await store.settle()
@@ -109,7 +118,8 @@ async function write({ store, random }: World, id: number): Promise<void> {
     await reservation.write(bytesOf(id))
     await reservation.commit()
   } catch (thrown) {
-    if (!isSkeinError(thrown, 'already_exists') && !isSkeinError(thrown, 'resource_exhausted', 'no_capacity')) throw thrown
+    if (!isSkeinError(thrown, 'already_exists') && !isSkeinError(thrown, 'resource_exhausted', 'no_capacity'))
+      throw thrown
   }
 }
 
@@ -141,7 +151,10 @@ async function checkEnd(world: World): Promise<void> {
 }
 
 describe('tiers with everything at once', () => {
-  for (const settings of [{ kind: 'LRU' }, { kind: 'LRFU', stepFactor: 0.25, attenuationFactor: 2 }] satisfies AnnotatorSettings[]) {
+  for (const settings of [
+    { kind: 'LRU' },
+    { kind: 'LRFU', stepFactor: 0.25, attenuationFactor: 2 },
+  ] satisfies AnnotatorSettings[]) {
     test(`${settings.kind} keeps what must be kept`, async () => {
       let evictions = 0
       for (let seed = 1; seed <= runs; seed += 1) {

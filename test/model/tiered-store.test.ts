@@ -1,6 +1,6 @@
-// Why: tiers against their model, over random sequences, with both annotators and one to three tiers, in memory and on
-// directories with segments; and stores with a planted bug, each of which the same sequences must catch.
-// SKEIN_MODEL_RUNS says how many sequences in all.
+// Why: tiers against their model, over random sequences, with both annotators and one to three
+// tiers, in memory and on directories with segments; and stores with a planted bug, each of which
+// the same sequences must catch. SKEIN_MODEL_RUNS says how many sequences in all.
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -17,7 +17,10 @@ import { ordinaryOrLong } from '../support/run-length.ts'
 
 const runs = Number(process.env['SKEIN_MODEL_RUNS'] ?? ordinaryOrLong(500, 20_000))
 const shapes: readonly (readonly number[])[] = [[4], [3, 3], [2, 4], [2, 1, 3]]
-const policies: readonly AnnotatorSettings[] = [{ kind: 'LRU' }, { kind: 'LRFU', stepFactor: 0.25, attenuationFactor: 2 }]
+const policies: readonly AnnotatorSettings[] = [
+  { kind: 'LRU' },
+  { kind: 'LRFU', stepFactor: 0.25, attenuationFactor: 2 },
+]
 /** Of all runs, on directories: they take about ten times as long. */
 const onDiskShare = 0.05
 const eachOnDisk = Math.ceil((runs * onDiskShare) / (policies.length * shapes.length))
@@ -52,7 +55,10 @@ interface Opening {
   readonly kill: () => void
 }
 
-async function begin(settings: AnnotatorSettings, { rooms, open, kill }: Opening): Promise<{ model: Model; real: Real }> {
+async function begin(
+  settings: AnnotatorSettings,
+  { rooms, open, kill }: Opening,
+): Promise<{ model: Model; real: Real }> {
   const evicted: number[] = []
   const reported = new Set<number>()
   let life = 0
@@ -86,7 +92,9 @@ async function begin(settings: AnnotatorSettings, { rooms, open, kill }: Opening
       real.store = await next()
     },
     found: () =>
-      rooms.map((_, level) => Array.from(real.store.list(), (header) => header.blockId).filter((id) => real.store.levelOf(id) === level)),
+      rooms.map((_, level) =>
+        Array.from(real.store.list(), (header) => header.blockId).filter((id) => real.store.levelOf(id) === level),
+      ),
     pass: async (steps) => {
       for (let step = 0; step < 3 * steps; step += 1) await Promise.resolve()
     },
@@ -97,7 +105,9 @@ async function begin(settings: AnnotatorSettings, { rooms, open, kill }: Opening
 }
 
 function inMemory(settings: AnnotatorSettings, rooms: readonly number[], mutation: Mutation): Opening {
-  const disks: readonly MemoryDirectory[][] = rooms.map((room) => [{ quotaBytes: room * blockBytes, blocks: new Map() }])
+  const disks: readonly MemoryDirectory[][] = rooms.map((room) => [
+    { quotaBytes: room * blockBytes, blocks: new Map() },
+  ])
   let tiers: MemoryTier[] = []
   return {
     rooms,
@@ -153,7 +163,15 @@ async function checkOnDisk(annotator: AnnotatorSettings, rooms: readonly number[
     const open = async (events: BlockStoreEvents): Promise<TieredStore> => {
       const segments = { blockBytesMax: blockBytes, segmentBytes: 400, background: false }
       const promotionBytesPerSecond = 1e12
-      const store = await openTiers({ tiers, workerId: 'w', segments, annotator, promotionBytesPerSecond, ...storeDependencies(), events })
+      const store = await openTiers({
+        tiers,
+        workerId: 'w',
+        segments,
+        annotator,
+        promotionBytesPerSecond,
+        ...storeDependencies(),
+        events,
+      })
       stores.push(store)
       return store
     }
@@ -179,7 +197,9 @@ describe('tiers do what their model does', () => {
 
 const forgetful = (annotator: BlockAnnotator): BlockAnnotator => changed(annotator, { touch: () => undefined })
 const mutants: Record<string, Mutation> = {
-  'forgets touches': { options: (options) => ({ ...options, makeAnnotator: () => forgetful(options.makeAnnotator()) }) },
+  'forgets touches': {
+    options: (options) => ({ ...options, makeAnnotator: () => forgetful(options.makeAnnotator()) }),
+  },
   'forgets the past of a block that changes its tier': {
     options: (options) => ({
       ...options,
@@ -228,7 +248,9 @@ describe('the model catches a store that', () => {
   test.each(Object.entries(mutants))(
     '%s',
     async (_, mutation) => {
-      await expect(checkInMemory(policies[0] ?? { kind: 'LRU' }, [2, 3], mutation, { runs: 1000, seed: 11 })).rejects.toThrow()
+      await expect(
+        checkInMemory(policies[0] ?? { kind: 'LRU' }, [2, 3], mutation, { runs: 1000, seed: 11 }),
+      ).rejects.toThrow()
     },
     120_000,
   )

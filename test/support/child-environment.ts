@@ -1,5 +1,6 @@
-// Why: a child reads every SKEIN_* and GOOSEFS_* name as configuration and warns of those it does not know; what the caller
-// of the tests has set for the tests (a seed, a report) is none of its business.
+// Why: a child reads every SKEIN_* and GOOSEFS_* name as configuration and warns of those it does
+// not know; what the caller of the tests has set for the tests (a seed, a report) is none of its
+// business.
 
 /** The environment of this process without the names of the product, and with `extra`. */
 export function childEnvironment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {

@@ -1,4 +1,5 @@
-// Why: integration tests start real processes and must end every one of them, by its process id, also when a test fails.
+// Why: integration tests start real processes and must end every one of them, by its process id,
+// also when a test fails.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { childEnvironment } from './child-environment.ts'
@@ -8,7 +9,10 @@ export interface Child {
   readonly process: ChildProcess
   /** Everything on stdout so far. */
   stdout(): string
-  /** Resolves with the first stdout line that `accept` turns into a value. Rejects when the process ends or time runs out. */
+  /**
+   * Resolves with the first stdout line that `accept` turns into a value. Rejects when the process
+   * ends or time runs out.
+   */
   line<T>(accept: (line: string) => T | undefined, timeoutMs: number): Promise<T>
   /** Sends the signal and resolves when the process has ended. */
   end(signal: NodeJS.Signals): Promise<void>
@@ -25,7 +29,11 @@ export function startChild(
   args: readonly string[],
   options: { logFile: string; env?: NodeJS.ProcessEnv; cwd?: string },
 ): Child {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: options.env ?? childEnvironment(), cwd: options.cwd })
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: options.env ?? childEnvironment(),
+    cwd: options.cwd,
+  })
   const log = createWriteStream(options.logFile, { flags: 'a' })
   child.stderr.pipe(log)
   let output = ''
@@ -57,11 +65,14 @@ export function startChild(
           }
         }
         const timer = setTimeout(
-          () => finish(new Error(`${command} ${args.join(' ')}: no such line in ${timeoutMs} ms; see ${options.logFile}`)),
+          () =>
+            finish(new Error(`${command} ${args.join(' ')}: no such line in ${timeoutMs} ms; see ${options.logFile}`)),
           timeoutMs,
         )
         watchers.add(look)
-        void ended.then((code) => finish(new Error(`${command} ${args.join(' ')} ended with ${code}; see ${options.logFile}`)))
+        void ended.then((code) =>
+          finish(new Error(`${command} ${args.join(' ')} ended with ${code}; see ${options.logFile}`)),
+        )
         look()
       }),
     end: async (signal) => {

@@ -1,5 +1,6 @@
-// Why: integration tests run Skein as its users do: one process a role, started by the command line, found by ready lines.
-// How: every role has a fixed port that was free at the start, so that a killed role can come back at the same address.
+// Why: integration tests run Skein as its users do: one process a role, started by the command
+// line, found by ready lines. How: every role has a fixed port that was free at the start, so that
+// a killed role can come back at the same address.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -35,9 +36,15 @@ export interface ClusterOptions {
 }
 
 /** Runs one command to its end. */
-export function run(args: readonly string[], options: { env?: NodeJS.ProcessEnv; timeoutMs?: number } = {}): Promise<CommandResult> {
+export function run(
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
+): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: childEnvironment(options.env) })
+    const child = spawn(process.execPath, [main, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: childEnvironment(options.env),
+    })
     const out: Buffer[] = []
     const err: Buffer[] = []
     const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 180_000)
@@ -100,7 +107,11 @@ export class Cluster {
         'goosefs.worker.tieredstore.level0.dirs.quota': options.quota ?? '4GB',
         'goosefs.worker.tieredstore.level0.dirs.mediumtype': 'SSD',
       })
-      add(`job-worker-${n}`, 'job-worker', { ...shared, 'goosefs.job.worker.rpc.port': await freePort(), 'goosefs.job.worker.web.port': 0 })
+      add(`job-worker-${n}`, 'job-worker', {
+        ...shared,
+        'goosefs.job.worker.rpc.port': await freePort(),
+        'goosefs.job.worker.web.port': 0,
+      })
     }
     const cluster = new Cluster(home, `127.0.0.1:${masterPort}`, roles)
     try {
@@ -125,7 +136,10 @@ export class Cluster {
     role.child = undefined
   }
 
-  /** Starts a role once more beside the one that runs, on other ports, as a mistake does; gives what came of it. */
+  /**
+   * Starts a role once more beside the one that runs, on other ports, as a mistake does; gives what
+   * came of it.
+   */
   startSecond(name: string): Promise<CommandResult> {
     return run([...this.#role(name).args, `-Dgoosefs.${name.replace('-', '.')}.rpc.port=0`], { timeoutMs: 60_000 })
   }

@@ -1,6 +1,7 @@
-// Why: what a compose file promises is only known when its own words are run. How: reads the part of YAML that such a file is
-// written in (maps and lists by indentation, lists in brackets, plain and quoted words, one anchor) and refuses all else, so that
-// a file that says more than this understands fails its test instead of being half run.
+// Why: what a compose file promises is only known when its own words are run. How: reads the part
+// of YAML that such a file is written in (maps and lists by indentation, lists in brackets, plain
+// and quoted words, one anchor) and refuses all else, so that a file that says more than this
+// understands fails its test instead of being half run.
 
 type Value = string | readonly Value[] | { readonly [key: string]: Value }
 
@@ -51,8 +52,12 @@ function serviceOf(name: string, map: Readonly<Record<string, Value>>): ComposeS
     name,
     entrypoint: asWords(map['entrypoint'] ?? []),
     command: asWords(map['command'] ?? []),
-    environment: Object.fromEntries(Object.entries(asMap(map['environment'] ?? {})).map(([key, value]) => [key, asWord(value)])),
-    volumes: Object.fromEntries(asWords(map['volumes'] ?? []).map((word) => word.split(':', 2).toReversed() as [string, string])),
+    environment: Object.fromEntries(
+      Object.entries(asMap(map['environment'] ?? {})).map(([key, value]) => [key, asWord(value)]),
+    ),
+    volumes: Object.fromEntries(
+      asWords(map['volumes'] ?? []).map((word) => word.split(':', 2).toReversed() as [string, string]),
+    ),
     dependsOn: asWords(map['depends_on'] ?? []),
   }
 }
@@ -108,7 +113,8 @@ function unknown(name: string): never {
 }
 
 function asMap(value: Value): Readonly<Record<string, Value>> {
-  if (typeof value === 'string' || Array.isArray(value)) throw new Error(`compose file: ${JSON.stringify(value)} is no map`)
+  if (typeof value === 'string' || Array.isArray(value))
+    throw new Error(`compose file: ${JSON.stringify(value)} is no map`)
   return value as Readonly<Record<string, Value>>
 }
 

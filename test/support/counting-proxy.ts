@@ -1,4 +1,5 @@
-// Why: "the origin was read once" is measured from outside, by the bytes that came out of the store's socket.
+// Why: "the origin was read once" is measured from outside, by the bytes that came out of the
+// store's socket.
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
 export interface CountingProxy {
@@ -9,8 +10,14 @@ export interface CountingProxy {
   close(): Promise<void>
 }
 
-/** A TCP proxy on loopback in front of `targetPort`, optionally slowed to `bytesPerSecond` (all connections together). */
-export function startCountingProxy(targetPort: number, options: { bytesPerSecond?: number } = {}): Promise<CountingProxy> {
+/**
+ * A TCP proxy on loopback in front of `targetPort`, optionally slowed to `bytesPerSecond` (all
+ * connections together).
+ */
+export function startCountingProxy(
+  targetPort: number,
+  options: { bytesPerSecond?: number } = {},
+): Promise<CountingProxy> {
   let total = 0
   let freeAt = 0
   const sockets = new Set<Socket>()

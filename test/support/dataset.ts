@@ -1,5 +1,5 @@
-// Why: the same dataset is put into a store and compared with what the cache gives back. How: bytes follow from the key
-// and a version alone, so that nothing has to be kept to know what is right.
+// Why: the same dataset is put into a store and compared with what the cache gives back. How: bytes
+// follow from the key and a version alone, so that nothing has to be kept to know what is right.
 import { createHash } from 'node:crypto'
 import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 
@@ -18,12 +18,16 @@ export function objects(prefix: string, count: number, length: number): DatasetO
 
 const blockLength = 1 << 20
 
-/** The bytes of an object's version: a 1 MiB block made from the key and version, each repetition marked with its number. */
+/**
+ * The bytes of an object's version: a 1 MiB block made from the key and version, each repetition
+ * marked with its number.
+ */
 export function contentOf(key: string, length: number, version = 1): Buffer {
   const bytes = Buffer.alloc(length)
   const seed = createHash('sha512').update(`${version} ${key}`).digest()
   bytes.fill(seed, 0, Math.min(length, blockLength))
-  for (let at = blockLength; at < length; at += blockLength) bytes.copy(bytes, at, 0, Math.min(blockLength, length - at))
+  for (let at = blockLength; at < length; at += blockLength)
+    bytes.copy(bytes, at, 0, Math.min(blockLength, length - at))
   for (let at = 0, n = 0; at + 4 <= length; at += blockLength, n += 1) bytes.writeUInt32LE(n, at)
   return bytes
 }
@@ -55,7 +59,9 @@ export class TestBucket {
 
   /** @returns the ETag without quotes */
   async put(key: string, body: Uint8Array): Promise<string> {
-    const { ETag } = await this.#client.send(new PutObjectCommand({ Bucket: this.name, Key: key, Body: body, ContentLength: body.length }))
+    const { ETag } = await this.#client.send(
+      new PutObjectCommand({ Bucket: this.name, Key: key, Body: body, ContentLength: body.length }),
+    )
     return (ETag ?? '').replaceAll('"', '')
   }
 

@@ -1,5 +1,6 @@
-// Why: the commands in the documentation are read by people who type them; tests read them the same way. How: the code blocks of a
-// page, the command lines in them with their continuations joined, and their words as a shell would split them. Pure.
+// Why: the commands in the documentation are read by people who type them; tests read them the same
+// way. How: the code blocks of a page, the command lines in them with their continuations joined,
+// and their words as a shell would split them. Pure.
 
 export interface CodeBlock {
   /** `console`, `sh`, ... or empty. */
@@ -41,7 +42,10 @@ export interface CommandLine {
   readonly line: number
 }
 
-/** The lines of a shell's block. In a `console` block only those behind a prompt; the others are output. */
+/**
+ * The lines of a shell's block. In a `console` block only those behind a prompt; the others are
+ * output.
+ */
 export function commandLines(block: CodeBlock): CommandLine[] {
   if (!['', 'sh', 'bash', 'console'].includes(block.language)) return []
   const hasPrompt = block.lines.some((line) => line.startsWith('$ '))
@@ -64,7 +68,10 @@ export function commandLines(block: CodeBlock): CommandLine[] {
 const tokens =
   /\s+|#.*$|\|\||&&|[|;&]|\d?(?:>+|<+(?![a-z][\w-]*>))(?:&\d)?|(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|<[a-z][\w-]*>|[^\s|;&<>"'\\])+/gy
 
-/** The simple commands of a line: what stands between `|`, `&&`, `||`, `;` and before a comment, each as words. */
+/**
+ * The simple commands of a line: what stands between `|`, `&&`, `||`, `;` and before a comment,
+ * each as words.
+ */
 export function simpleCommands(text: string): string[][] {
   const commands: string[][] = [[]]
   let isSpace = true
@@ -85,7 +92,10 @@ export function simpleCommands(text: string): string[][] {
 }
 
 function unquoted(word: string): string {
-  return word.replaceAll(/"((?:\\.|[^"\\])*)"|'([^']*)'|\\(.)/g, (_all, double?: string, single?: string, escaped?: string) => {
-    return double?.replaceAll(/\\(["\\$`])/g, '$1') ?? single ?? escaped ?? ''
-  })
+  return word.replaceAll(
+    /"((?:\\.|[^"\\])*)"|'([^']*)'|\\(.)/g,
+    (_all, double?: string, single?: string, escaped?: string) => {
+      return double?.replaceAll(/\\(["\\$`])/g, '$1') ?? single ?? escaped ?? ''
+    },
+  )
 }

@@ -1,5 +1,6 @@
-// Why: a real store cannot be asked to fail; a proxy before it can. How: raw TCP, so that signatures stay valid (the Host
-// header is what the client sent); faults hit the answers of the next connections that are armed.
+// Why: a real store cannot be asked to fail; a proxy before it can. How: raw TCP, so that
+// signatures stay valid (the Host header is what the client sent); faults hit the answers of the
+// next connections that are armed.
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
 export type ProxyFault =
@@ -12,14 +13,18 @@ export type ProxyFault =
 
 export interface FaultProxy {
   readonly port: number
-  /** Faults for the next connections or, on connections that are open, for what they carry next; one fault hits one connection. */
+  /**
+   * Faults for the next connections or, on connections that are open, for what they carry next; one
+   * fault hits one connection.
+   */
   arm(...faults: readonly ProxyFault[]): void
   /** Faults that were applied. */
   readonly applied: number
   close(): Promise<void>
 }
 
-const slowDownBody = '<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>'
+const slowDownBody =
+  '<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>'
 const slowDownAnswer = `HTTP/1.1 503 Slow Down\r\ncontent-type: application/xml\r\ncontent-length: ${slowDownBody.length}\r\n\r\n${slowDownBody}`
 
 /** Starts a proxy on a free loopback port before `targetHost:targetPort`. */

@@ -1,5 +1,6 @@
-// Why: servers of tests listen on loopback ports that nobody else has, also after they were killed and before they are back.
-// How: ports below those that the kernel gives to outgoing connections, each given out once by a process.
+// Why: servers of tests listen on loopback ports that nobody else has, also after they were killed
+// and before they are back. How: ports below those that the kernel gives to outgoing connections,
+// each given out once by a process.
 import { createServer } from 'node:net'
 
 const firstPort = 20_000

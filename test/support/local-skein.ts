@@ -1,5 +1,5 @@
-// Why: many tests want a whole Skein and nothing else. How: `skein local` in a home of its own, every port picked by the
-// system, found by `<home>/skein.json` as a user's command line finds it.
+// Why: many tests want a whole Skein and nothing else. How: `skein local` in a home of its own,
+// every port picked by the system, found by `<home>/skein.json` as a user's command line finds it.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,7 +33,13 @@ export class LocalSkein {
     this.home = join(this.folder, 'home')
     mkdirSync(this.home)
     const properties = { 'goosefs.worker.tieredstore.level0.dirs.quota': options.quota ?? '1GB', ...options.properties }
-    this.#args = ['local', '--home', this.home, ...freePorts, ...Object.entries(properties).map(([key, value]) => `-D${key}=${value}`)]
+    this.#args = [
+      'local',
+      '--home',
+      this.home,
+      ...freePorts,
+      ...Object.entries(properties).map(([key, value]) => `-D${key}=${value}`),
+    ]
   }
 
   static async start(options: LocalSkeinOptions = {}): Promise<LocalSkein> {
@@ -71,7 +77,9 @@ export class LocalSkein {
     return run(args, { env: { SKEIN_HOME: this.home }, timeoutMs: 60_000 })
   }
 
-  /** Starts a client command, to be signalled; its stderr is in the file that comes back with it. */
+  /**
+   * Starts a client command, to be signalled; its stderr is in the file that comes back with it.
+   */
   startCli(...args: readonly string[]): { readonly child: Child; readonly stderr: () => string } {
     this.#commands += 1
     const logFile = join(this.folder, `command-${this.#commands}.log`)
@@ -107,14 +115,24 @@ export class LocalSkein {
 /** Attributes and secrets of an S3 namespace. */
 export function storeFlags(endpoint: string, secretKey: string = testCredential.secretAccessKey): string[] {
   return [
-    ...['--attribute', `s3.endpoint=${endpoint}`, '--attribute', 's3.region=us-east-1', '--attribute', 's3.forcePathStyle=true'],
+    ...[
+      '--attribute',
+      `s3.endpoint=${endpoint}`,
+      '--attribute',
+      's3.region=us-east-1',
+      '--attribute',
+      's3.forcePathStyle=true',
+    ],
     ...['--secret', `s3.accessKeyId=${testCredential.accessKeyId}`, '--secret', `s3.secretAccessKey=${secretKey}`],
   ]
 }
 
-/** The one line that a failed command leaves on stderr. Throws when it is more or less than that. */
+/**
+ * The one line that a failed command leaves on stderr. Throws when it is more or less than that.
+ */
 export function oneLine(result: CommandResult): string {
   const lines = result.stderr.split('\n')
-  if (lines.length !== 2 || lines[1] !== '' || !lines[0]?.startsWith('skein: ')) throw new Error(`not one line: ${result.stderr}`)
+  if (lines.length !== 2 || lines[1] !== '' || !lines[0]?.startsWith('skein: '))
+    throw new Error(`not one line: ${result.stderr}`)
   return lines[0].slice('skein: '.length)
 }

@@ -1,5 +1,6 @@
-// Why: after every fault the same question: is every byte there, right, on as many workers as was asked? How: a client that
-// reads from the workers only (nothing falls through to the store) and compares with what the dataset's keys say.
+// Why: after every fault the same question: is every byte there, right, on as many workers as was
+// asked? How: a client that reads from the workers only (nothing falls through to the store) and
+// compares with what the dataset's keys say.
 import { setTimeout } from 'node:timers/promises'
 import { systemClock, systemRandom } from '../../src/base/clock.ts'
 import { FileReader } from '../../src/client/read/file-reader.ts'
@@ -20,7 +21,13 @@ export class Oracle {
 
   constructor(masterAddress: string) {
     this.#client = createClient(MasterServiceDefinition, masterAddress, { ...parts, deadlineMs: 30_000 })
-    this.#reader = new FileReader({ ...parts, master: this.#client.service, data: this.#data, origin: undefined, hostname: '' })
+    this.#reader = new FileReader({
+      ...parts,
+      master: this.#client.service,
+      data: this.#data,
+      origin: undefined,
+      hostname: '',
+    })
   }
 
   get master(): Service<MasterServiceDefinition> {
@@ -30,7 +37,10 @@ export class Oracle {
   async files(path: string): Promise<FileInfo[]> {
     const files: FileInfo[] = []
     for (let pageToken = ''; ;) {
-      const page = await this.master.listStatus({ path, recursive: true, pageToken, limit: 1000 }, { signal: this.#signal })
+      const page = await this.master.listStatus(
+        { path, recursive: true, pageToken, limit: 1000 },
+        { signal: this.#signal },
+      )
       files.push(...page.files.filter((file) => !file.folder))
       pageToken = page.nextPageToken
       if (pageToken === '') return files
@@ -54,7 +64,10 @@ export class Oracle {
     while ((await this.master.getClusterSummary({}, { signal: this.#signal })).safeMode) await setTimeout(50)
   }
 
-  /** What is wrong with the cached dataset; empty when all is well. `versions`: objects that are not at version 1. `listed`: files of the whole namespace, when only some are looked at. */
+  /**
+   * What is wrong with the cached dataset; empty when all is well. `versions`: objects that are not
+   * at version 1. `listed`: files of the whole namespace, when only some are looked at.
+   */
   async problems(
     namespace: string,
     dataset: readonly DatasetObject[],
@@ -74,7 +87,8 @@ export class Oracle {
           problems.push(`${object.key}: not listed`)
           continue
         }
-        if (file.cachedBytes !== object.length) problems.push(`${object.key}: ${file.cachedBytes} of ${object.length} bytes cached`)
+        if (file.cachedBytes !== object.length)
+          problems.push(`${object.key}: ${file.cachedBytes} of ${object.length} bytes cached`)
         else if (file.replicas < replication) problems.push(`${object.key}: ${file.replicas} replicas`)
         const expected = sha256(contentOf(object.key, object.length, versions.get(object.key)))
         const found = await this.checksum(file.path).catch((error: unknown) => String(error))

@@ -1,5 +1,6 @@
-// Why: proxies between us and the store are tested with a real one. How: an HTTP proxy of node:http: whole URLs in request lines
-// are forwarded, CONNECT opens a tunnel, and a user name and password may be asked for. Names that nobody knows may be made known.
+// Why: proxies between us and the store are tested with a real one. How: an HTTP proxy of
+// node:http: whole URLs in request lines are forwarded, CONNECT opens a tunnel, and a user name and
+// password may be asked for. Names that nobody knows may be made known.
 import { createServer, request as send } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 
@@ -20,7 +21,11 @@ export interface TestProxy {
   close(): Promise<void>
 }
 
-export async function startProxyServer({ credential, names = [], refuse }: ProxyServerOptions = {}): Promise<TestProxy> {
+export async function startProxyServer({
+  credential,
+  names = [],
+  refuse,
+}: ProxyServerOptions = {}): Promise<TestProxy> {
   const requests: string[] = []
   const sockets = new Set<Socket>()
   const wanted = credential === undefined ? undefined : `Basic ${Buffer.from(credential).toString('base64')}`

@@ -1,5 +1,6 @@
-// Why: the S3 tests run against a real store: Ceph's RADOS Gateway, one monitor, one OSD in memory, one gateway, all on
-// loopback. How: the smallest cluster that Debian's packages make, without cephx and without a manager.
+// Why: the S3 tests run against a real store: Ceph's RADOS Gateway, one monitor, one OSD in memory,
+// one gateway, all on loopback. How: the smallest cluster that Debian's packages make, without
+// cephx and without a manager.
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -21,13 +22,17 @@ export interface Radosgw {
 
 /** Whether a gateway can be started here. In CI a missing one is an error, not a reason to skip. */
 export function radosgwInstalled(): boolean {
-  const missing = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph', 'radosgw-admin', 'monmaptool'].filter((command) => !isInstalled(command))
+  const missing = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph', 'radosgw-admin', 'monmaptool'].filter(
+    (command) => !isInstalled(command),
+  )
   if (missing.length > 0 && process.env['CI'] === 'true') throw new Error(`needed in CI: ${missing.join(', ')}`)
   return missing.length === 0
 }
 
 /** @param options.listedMax entries of a page */
-export async function startRadosgw(options: { memoryGiB?: number; domain?: string; listedMax?: number } = {}): Promise<Radosgw> {
+export async function startRadosgw(
+  options: { memoryGiB?: number; domain?: string; listedMax?: number } = {},
+): Promise<Radosgw> {
   const base = mkdtempSync(join(tmpdir(), 'skein-rgw-'))
   const [port, monitorPort] = [await freePort(), await freePort()]
   const domain = options.domain ?? 'cos.localhost'
@@ -53,7 +58,9 @@ export async function startRadosgw(options: { memoryGiB?: number; domain?: strin
     run('ceph-mon', ...config, '-i', 'a', '--mkfs', '--monmap', join(base, 'monmap'))
     start('ceph-mon', ...config, '-i', 'a', '-f')
     run('timeout', '30', 'ceph', ...config, 'osd', 'new', randomUUID())
-    const osd = JSON.parse(run('ceph', ...config, 'osd', 'dump', '--format', 'json').toString()) as { osds: { uuid: string }[] }
+    const osd = JSON.parse(run('ceph', ...config, 'osd', 'dump', '--format', 'json').toString()) as {
+      osds: { uuid: string }[]
+    }
     writeFileSync(join(base, 'osd', 'fsid'), `${osd.osds[0]?.uuid ?? ''}\n`)
     run('ceph-osd', ...config, '-i', '0', '--mkfs', '--osd-uuid', osd.osds[0]?.uuid ?? '')
     start('ceph-osd', ...config, '-i', '0', '-f')

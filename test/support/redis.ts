@@ -1,5 +1,6 @@
-// Why: what Redis does when it is flushed, killed or restarted is only known to Redis. How: a real redis-server on a free
-// loopback port in a directory of its own, started again on the same port. Ends with the test's process at the latest.
+// Why: what Redis does when it is flushed, killed or restarted is only known to Redis. How: a real
+// redis-server on a free loopback port in a directory of its own, started again on the same port.
+// Ends with the test's process at the latest.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -29,7 +30,9 @@ export interface RedisServer {
   dispose(): Promise<void>
 }
 
-/** Whether redis-server can be started here. In CI a missing one is an error, not a reason to skip. */
+/**
+ * Whether redis-server can be started here. In CI a missing one is an error, not a reason to skip.
+ */
 export const redisAvailable: boolean = probe()
 
 function probe(): boolean {
@@ -42,13 +45,16 @@ function probe(): boolean {
   }
 }
 
-export async function startRedis(options: { readonly password?: string; readonly extra?: readonly string[] } = {}): Promise<RedisServer> {
+export async function startRedis(
+  options: { readonly password?: string; readonly extra?: readonly string[] } = {},
+): Promise<RedisServer> {
   const directory = mkdtempSync(join(tmpdir(), 'skein-redis-'))
   const port = await freePort()
   let child: ChildProcess | undefined
 
   const start = async (): Promise<void> => {
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) throw new Error('redis-server runs already')
+    if (child !== undefined && child.exitCode === null && child.signalCode === null)
+      throw new Error('redis-server runs already')
     const auth = options.password === undefined ? [] : ['--requirepass', options.password]
     const settings = [
       '--port',
@@ -111,7 +117,10 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-/** Redis inline commands, https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands */
+/**
+ * Redis inline commands,
+ * https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands
+ */
 async function exchange(port: number, password: string | undefined, words: readonly string[]): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   try {

@@ -1,5 +1,6 @@
-// Why: a store that answers oddly must do so in every field, and the origin cannot write what it holds to be wrong. How: an HTTP
-// server whose answers the test writes itself; requests are kept, so that a test can say how many there were.
+// Why: a store that answers oddly must do so in every field, and the origin cannot write what it
+// holds to be wrong. How: an HTTP server whose answers the test writes itself; requests are kept,
+// so that a test can say how many there were.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -52,7 +53,11 @@ export async function startScriptedStore(script: (request: ScriptedRequest) => S
   }
 }
 
-function send(response: ServerResponse, method: string, { status = 200, headers = {}, body = '' }: ScriptedAnswer): void {
+function send(
+  response: ServerResponse,
+  method: string,
+  { status = 200, headers = {}, body = '' }: ScriptedAnswer,
+): void {
   const bytes = Buffer.from(body)
   response.writeHead(status, { 'content-length': bytes.length, ...headers })
   response.end(method === 'HEAD' ? undefined : bytes)
@@ -77,7 +82,9 @@ export interface ListedPage {
   readonly more?: string
 }
 
-/** A listing as a store writes it, plainly spelled; a key alone stands for an object of 10 bytes. */
+/**
+ * A listing as a store writes it, plainly spelled; a key alone stands for an object of 10 bytes.
+ */
 export function listingOf(page: ListedPage): ScriptedAnswer {
   const { entries = [], prefixes = [], token, more = '' } = page
   const truncated = 'truncated' in page ? page.truncated : false
@@ -106,5 +113,7 @@ function contents(entry: ListedEntry): string {
 }
 
 function element(name: string, value: string | number | boolean | undefined): string {
-  return value === undefined ? '' : `<${name}>${String(value).replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</${name}>`
+  return value === undefined
+    ? ''
+    : `<${name}>${String(value).replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</${name}>`
 }

@@ -1,5 +1,6 @@
-// Why: torture and load tests want a whole Skein in one process that they can kill, with a client beside it, and no build.
-// How: `skein local` from the sources as a child, its ports picked by the system, in a folder of its own.
+// Why: torture and load tests want a whole Skein in one process that they can kill, with a client
+// beside it, and no build. How: `skein local` from the sources as a child, its ports picked by the
+// system, in a folder of its own.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -42,7 +43,9 @@ export class SourceSkein {
     const script = join(import.meta.dirname, '../torture/support/worker-skein-child.ts')
     this.#child = startChild(process.execPath, [script, JSON.stringify(this.definitions)], { logFile: this.logFile })
     await this.#child.line((line) => (line.startsWith('{"ready"') ? line : undefined), 60_000)
-    this.#cluster = connectCluster(loadConfig({ mode: 'client', definitions: { 'skein.home': this.home }, environment: {} }))
+    this.#cluster = connectCluster(
+      loadConfig({ mode: 'client', definitions: { 'skein.home': this.home }, environment: {} }),
+    )
   }
 
   /** @returns the exit code */

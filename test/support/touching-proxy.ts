@@ -1,7 +1,13 @@
-// Why: proxies before stores touch headers, and no real proxy touches all of them on demand. How: an HTTP reverse proxy that
-// passes requests on with the Host header they came with, so that signatures stay valid, and lets a test change what goes in
-// both directions.
-import { createServer, request as send, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http'
+// Why: proxies before stores touch headers, and no real proxy touches all of them on demand. How:
+// an HTTP reverse proxy that passes requests on with the Host header they came with, so that
+// signatures stay valid, and lets a test change what goes in both directions.
+import {
+  createServer,
+  request as send,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createGzip } from 'node:zlib'
 
@@ -54,7 +60,14 @@ export async function startTouchingProxy(targetPort: number, touch: Touch = {}):
     requests.push(`${passing.method} ${passing.path}`)
     proxy.touch.request?.(passing)
     const forward = send(
-      { host: '127.0.0.1', port: passing.port, method: passing.method, path: passing.path, headers: passing.headers, setHost: false },
+      {
+        host: '127.0.0.1',
+        port: passing.port,
+        method: passing.method,
+        path: passing.path,
+        headers: passing.headers,
+        setHost: false,
+      },
       (reply: IncomingMessage) => {
         const headers: OutgoingHttpHeaders = { ...reply.headers }
         delete headers.connection
@@ -99,7 +112,11 @@ export async function startTouchingProxy(targetPort: number, touch: Touch = {}):
   return proxy
 }
 
-function trickle(reply: IncomingMessage, outgoing: ServerResponse, { bytes, everyMs }: NonNullable<PassingAnswer['trickle']>): void {
+function trickle(
+  reply: IncomingMessage,
+  outgoing: ServerResponse,
+  { bytes, everyMs }: NonNullable<PassingAnswer['trickle']>,
+): void {
   const parts: Buffer[] = []
   reply.on('data', (part: Buffer) => parts.push(part))
   reply.on('end', () => {

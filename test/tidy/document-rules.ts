@@ -1,5 +1,6 @@
-// Why: documentation goes stale where nothing holds it to the code. How: each rule takes pages and returns one line a violation, so
-// that the test can run it over the real pages and over planted ones.
+// Why: documentation goes stale where nothing holds it to the code. How: each rule takes pages and
+// returns one line a violation, so that the test can run it over the real pages and over planted
+// ones.
 import { CommanderError } from 'commander'
 import { splitArguments } from '../../src/cli/frame/global-options.ts'
 import { commandTree } from '../../src/cli/program.ts'
@@ -23,7 +24,10 @@ export function lengthViolations(pages: readonly Page[]): string[] {
   })
 }
 
-/** Relative links and anchors that lead nowhere. @param exists whether the repository has a file or folder */
+/**
+ * Relative links and anchors that lead nowhere. @param exists whether the repository has a file or
+ * folder
+ */
 export function linkViolations(pages: readonly Page[], exists: (path: string) => boolean): string[] {
   const anchors = new Map(pages.map(({ path, text }) => [path, anchorsOf(text)]))
   return pages.flatMap(({ path, text }) =>
@@ -33,7 +37,9 @@ export function linkViolations(pages: readonly Page[], exists: (path: string) =>
       const target = file === '' ? path : joined(path, decodeURI(file))
       if (!exists(target)) return [`${path}: ${link} leads to no file`]
       const known = anchors.get(target)
-      return anchor === undefined || known === undefined || known.has(anchor) ? [] : [`${path}: ${link} leads to no heading`]
+      return anchor === undefined || known === undefined || known.has(anchor)
+        ? []
+        : [`${path}: ${link} leads to no heading`]
     }),
   )
 }
@@ -49,7 +55,10 @@ export async function commandViolations(pages: readonly Page[]): Promise<string[
   return found
 }
 
-/** Names of commands and options in the text (`fs rm --cacheOnly`, `skein job ls`) that the command line does not have. */
+/**
+ * Names of commands and options in the text (`fs rm --cacheOnly`, `skein job ls`) that the command
+ * line does not have.
+ */
 export async function spanViolations(pages: readonly Page[]): Promise<string[]> {
   const program = await commandTree()
   const everywhere = ['-D', '--home', '--format', '--debug', '--help']
@@ -59,7 +68,8 @@ export async function spanViolations(pages: readonly Page[]): Promise<string[]> 
       const isNamed = words[0] === 'skein' || words[0] === 'goosefs'
       const [groupName = '', name = '', ...more] = isNamed ? words.slice(1) : words
       const group = program.commands.find((one) => one.name() === groupName)
-      if (group === undefined) return isNamed && /^[a-z]/i.test(groupName) ? [`${path}: \`${span}\`: there is no command ${groupName}`] : []
+      if (group === undefined)
+        return isNamed && /^[a-z]/i.test(groupName) ? [`${path}: \`${span}\`: there is no command ${groupName}`] : []
       if (!/^[a-z][a-zA-Z]*$/.test(name) || group.commands.length === 0) return []
       const command = group.commands.find((one) => one.name() === name)
       if (command === undefined) return [`${path}: \`${span}\`: there is no command ${groupName} ${name}`]
@@ -81,11 +91,15 @@ export async function spanViolations(pages: readonly Page[]): Promise<string[]> 
 /** Stands last, so that an entry which a merge has put at the end is seen. */
 const changelogEnd = '<!-- New entries go under [Unreleased]. -->'
 
-/** What departs from the form of Keep a Changelog: headings, their order, entries that stand twice. */
+/**
+ * What departs from the form of Keep a Changelog: headings, their order, entries that stand twice.
+ */
 export function changelogViolations({ path, text }: Page): string[] {
   const found = text.trimEnd().endsWith(changelogEnd)
     ? []
-    : [`${path}: the last line must be ${changelogEnd} (a merge may have put entries, or a whole older text, behind it)`]
+    : [
+        `${path}: the last line must be ${changelogEnd} (a merge may have put entries, or a whole older text, behind it)`,
+      ]
   const versions: string[] = []
   const entries = new Set<string>()
   let kinds = new Set<string>()
@@ -95,11 +109,13 @@ export function changelogViolations({ path, text }: Page): string[] {
     if (line.startsWith('# ') && index > 0) found.push(`${at}: a second title`)
     else if (line.startsWith('## ')) {
       const version = /^\[(Unreleased|\d+\.\d+\.\d+)\](?: - \d{4}-\d\d-\d\d)?$/.exec(title ?? '')?.[1]
-      if (version === undefined || (version === 'Unreleased') !== (versions.length === 0)) found.push(`${at}: ${line} is no version here`)
+      if (version === undefined || (version === 'Unreleased') !== (versions.length === 0))
+        found.push(`${at}: ${line} is no version here`)
       versions.push(version ?? '')
       kinds = new Set()
     } else if (line.startsWith('### ')) {
-      if (!changeKinds.has(title ?? '') || kinds.has(title ?? '')) found.push(`${at}: ${line} is no kind of change here`)
+      if (!changeKinds.has(title ?? '') || kinds.has(title ?? ''))
+        found.push(`${at}: ${line} is no kind of change here`)
       kinds.add(title ?? '')
     } else if (line.startsWith('- ')) {
       if (kinds.size === 0) found.push(`${at}: an entry without a heading such as ### Added`)

@@ -1,5 +1,5 @@
-// Why: links, commands and lengths of the documentation hold because this fails when they do not; and each rule is shown planted
-// violations, since a rule that cannot fail guards nothing.
+// Why: links, commands and lengths of the documentation hold because this fails when they do not;
+// and each rule is shown planted violations, since a rule that cannot fail guards nothing.
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -63,7 +63,8 @@ describe('documentation', () => {
 
 describe('a planted violation is caught', () => {
   it('a link to no file or to no heading', () => {
-    const text = '# One `two`, three\n\n[a](../src) [b](#one-two-three) [c](planted-0.md#one-two-three) [d](https://x.y/z) `[e](no.md)`\n'
+    const text =
+      '# One `two`, three\n\n[a](../src) [b](#one-two-three) [c](planted-0.md#one-two-three) [d](https://x.y/z) `[e](no.md)`\n'
     const exists = (path: string): boolean => ['src', 'docs/planted-0.md'].includes(path)
     expect(linkViolations(planted(text), exists)).toEqual([])
     const broken = planted('# One\n\n[a](no.md) [b](#two) [c](planted-0.md#two) <img src="images/no.svg">\n')
@@ -109,16 +110,22 @@ describe('a planted violation is caught', () => {
     const good =
       '`fs rm [-R] --cacheOnly` `skein job ls` `skein --help` `ns` `job progress ID --watch --format json` `skein worker -Da=b` `fs/x`\n'
     expect(await spanViolations(planted(good))).toEqual([])
-    expect(await spanViolations(planted('`fs remove` `skein jobs ls` `fs rm --cache-only` `ns update --force`\n'))).toHaveLength(4)
+    expect(
+      await spanViolations(planted('`fs remove` `skein jobs ls` `fs rm --cache-only` `ns update --force`\n')),
+    ).toHaveLength(4)
   })
 
   it('a changelog that is out of form', () => {
     const end = '<!-- New entries go under [Unreleased]. -->\n'
     const changelog = (...lines: readonly string[]): string[] =>
       changelogViolations({ path: 'CHANGELOG.md', text: [...lines, end].join('\n') })
-    expect(changelog('# Changelog', '## [Unreleased]', '## [0.2.0] - 2026-01-31', '### Added', '- a', '### Fixed', '- b')).toEqual([])
+    expect(
+      changelog('# Changelog', '## [Unreleased]', '## [0.2.0] - 2026-01-31', '### Added', '- a', '### Fixed', '- b'),
+    ).toEqual([])
     expect(changelog('# Changelog', '## [Unreleased]', '- a')).toHaveLength(1)
-    expect(changelog('# Changelog', end, '- a').length + changelogViolations({ path: 'x', text: '# Changelog\n' }).length).toBe(2)
+    expect(
+      changelog('# Changelog', end, '- a').length + changelogViolations({ path: 'x', text: '# Changelog\n' }).length,
+    ).toBe(2)
     expect(changelog('# Changelog', '## 0.2.0 - unreleased')).toHaveLength(1)
     expect(changelog('# Changelog', '## [Unreleased]', '### New', '- a', '### Added', '- a')).toHaveLength(2)
     expect(changelog('# Changelog', '## [Unreleased]', '### Added', '### Added', '# Changes')).toHaveLength(2)
@@ -126,7 +133,9 @@ describe('a planted violation is caught', () => {
 
   it('a paragraph in two pages, and not twice in one', () => {
     const paragraph = 'A sentence that is said more than once. '.repeat(6)
-    expect(repetitionViolations(planted(paragraph, `# Other\n\n- ${paragraph.replaceAll('. ', '.\n  ')}`))).toHaveLength(1)
+    expect(
+      repetitionViolations(planted(paragraph, `# Other\n\n- ${paragraph.replaceAll('. ', '.\n  ')}`)),
+    ).toHaveLength(1)
     expect(repetitionViolations(planted(`${paragraph}\n\n${paragraph}`))).toEqual([])
   })
 

@@ -1,5 +1,6 @@
-// Why: the house's rules as data and pure functions, so that the tidy test can run them over the real tree and over
-// planted violations. How: each rule takes the tree's files and returns one line a violation.
+// Why: the house's rules as data and pure functions, so that the tidy test can run them over the
+// real tree and over planted violations. How: each rule takes the tree's files and returns one line
+// a violation.
 
 export interface SourceFile {
   /** From the repository's root, such as `src/base/errors.ts`. */
@@ -7,7 +8,10 @@ export interface SourceFile {
   readonly text: string
 }
 
-/** What each room may import beside itself; nothing else. `process` and `cli` see the rooms that they compose. */
+/**
+ * What each room may import beside itself; nothing else. `process` and `cli` see the rooms that
+ * they compose.
+ */
 export const layers: Readonly<Record<string, readonly string[]>> = {
   base: [],
   config: ['base'],
@@ -57,7 +61,8 @@ export const heavyDependencies: Readonly<Record<string, readonly string[]>> = {
 
 const linesMax = 400
 const bannedNames = /(?:^|[/-])(?:utils?|common|helpers?|manager|impl|misc|index)(?:\.ts$|\/|-)/
-const importPattern = /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)|(?:^|\n)\s*import\s+'([^']+)'/g
+const importPattern =
+  /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)|(?:^|\n)\s*import\s+'([^']+)'/g
 const clockPattern = /\b(?:Date\.now\(|Math\.random\(|setTimeout\(|setInterval\(|new Date\(\))/
 
 export function importsOf(file: SourceFile): string[] {
@@ -93,12 +98,16 @@ export function layerViolations(files: readonly SourceFile[]): string[] {
   })
 }
 
-/** The command line reaches a cluster through `client` alone; only who starts a role composes one. */
+/**
+ * The command line reaches a cluster through `client` alone; only who starts a role composes one.
+ */
 export function compositionViolations(files: readonly SourceFile[]): string[] {
   return files
     .filter(({ path }) => path.startsWith('src/cli/') && path !== 'src/cli/roles.ts')
     .filter((file) =>
-      importsOf(file).some((specifier) => specifier.startsWith('.') && roomOf(resolved(file.path, specifier)) === 'process'),
+      importsOf(file).some(
+        (specifier) => specifier.startsWith('.') && roomOf(resolved(file.path, specifier)) === 'process',
+      ),
     )
     .map(({ path }) => `${path}: of the command line only src/cli/roles.ts may import 'process'`)
 }
@@ -129,8 +138,13 @@ export function circleViolations(files: readonly SourceFile[]): string[] {
 export function heavyDependencyViolations(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) =>
     importsOf(file).flatMap((specifier) => {
-      const owner = Object.entries(heavyDependencies).find(([name]) => specifier === name || specifier.startsWith(`${name}/`))
-      if (owner === undefined || owner[1].some((place) => file.path === place || (place.endsWith('/') && file.path.startsWith(place))))
+      const owner = Object.entries(heavyDependencies).find(
+        ([name]) => specifier === name || specifier.startsWith(`${name}/`),
+      )
+      if (
+        owner === undefined ||
+        owner[1].some((place) => file.path === place || (place.endsWith('/') && file.path.startsWith(place)))
+      )
         return []
       return [`${file.path}: only ${owner[1].join(', ')} may import '${owner[0]}'`]
     }),
@@ -150,7 +164,9 @@ export function nameViolations(files: readonly SourceFile[]): string[] {
 
 /** A header comment says why each file is here. */
 export function headerViolations(files: readonly SourceFile[]): string[] {
-  return files.filter((file) => !/^(?:#![^\n]*\n)?\/\/ \S/.test(file.text)).map((file) => `${file.path}: no header comment`)
+  return files
+    .filter((file) => !/^(?:#![^\n]*\n)?\/\/ \S/.test(file.text))
+    .map((file) => `${file.path}: no header comment`)
 }
 
 export function clockViolations(files: readonly SourceFile[]): string[] {
@@ -168,7 +184,9 @@ export function clockViolations(files: readonly SourceFile[]): string[] {
 /** Words that belong to a workplace, not to the project. */
 export function leakViolations(files: readonly SourceFile[]): string[] {
   const leak = /\/(?:home|root|Users)\/\w|\bTODO\b|\bFIXME\b/
-  return files.filter((file) => leak.test(file.text)).map((file) => `${file.path}: names a machine's path or leaves a TODO`)
+  return files
+    .filter((file) => leak.test(file.text))
+    .map((file) => `${file.path}: names a machine's path or leaves a TODO`)
 }
 
 export const rules = {

@@ -1,6 +1,6 @@
-// Why: a room with sixty files is a hall. Each large room has sub-rooms, and each of these says what
-// it may import inside its own room. How: the table names sub-rooms (`disk`) and single files of the
-// room's root (`block-store.ts`); files of the root that nobody names see the whole room.
+// Why: a room with sixty files is a hall. Each large room has sub-rooms, and each of these says
+// what it may import inside its own room. How: the table names sub-rooms (`disk`) and single files
+// of the room's root (`block-store.ts`); files of the root that nobody names see the whole room.
 import { importsOf, resolved, type SourceFile } from './rules.ts'
 
 /** By room, by sub-room: what its files may import inside the room beside themselves. */
@@ -84,8 +84,12 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
 
 const folderFilesMax = 16
 
-/** Room, and the folder or root file in it: `src/block/disk/page-reader.ts` is `block` and `disk`. */
-function placeOf(path: string): { readonly room: string; readonly place: string; readonly isRoot: boolean } | undefined {
+/**
+ * Room, and the folder or root file in it: `src/block/disk/page-reader.ts` is `block` and `disk`.
+ */
+function placeOf(
+  path: string,
+): { readonly room: string; readonly place: string; readonly isRoot: boolean } | undefined {
   const [top, room, ...rest] = path.split('/')
   const file = rest.pop()
   if (top !== 'src' || room === undefined || file === undefined) return undefined

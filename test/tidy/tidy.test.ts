@@ -1,5 +1,5 @@
-// Why: the layer table, the sizes and the names hold because this fails when they do not; and each rule is shown a
-// planted violation, since a rule that cannot fail guards nothing.
+// Why: the layer table, the sizes and the names hold because this fails when they do not; and each
+// rule is shown a planted violation, since a rule that cannot fail guards nothing.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -56,6 +56,8 @@ describe('tidy', () => {
   }
 
   it('test has no leaks and no file that is too long', () => {
-    expect([...rules.leakViolations(tests), ...rules.sizeViolations(tests), ...rules.circleViolations(tests)]).toEqual([])
+    expect([...rules.leakViolations(tests), ...rules.sizeViolations(tests), ...rules.circleViolations(tests)]).toEqual(
+      [],
+    )
   })
 })

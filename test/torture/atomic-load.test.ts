@@ -1,7 +1,9 @@
-// Why: an atomic load swaps a whole dataset in, or leaves the old one as it was, whatever dies meanwhile. How: every object of
-// a dataset is replaced at the origin, again and again; each version is loaded with -A while readers verify what they see and
-// a random process is killed with -9 and started again. One object, the manifest, is read before and after the others: when
-// it did not change in between, all of them must be of its version. Seeded: SKEIN_SEED=n replays, SKEIN_TORTURE=full: 30 kills.
+// Why: an atomic load swaps a whole dataset in, or leaves the old one as it was, whatever dies
+// meanwhile. How: every object of a dataset is replaced at the origin, again and again; each
+// version is loaded with -A while readers verify what they see and a random process is killed with
+// -9 and started again. One object, the manifest, is read before and after the others: when it did
+// not change in between, all of them must be of its version. Seeded: SKEIN_SEED=n replays,
+// SKEIN_TORTURE=full: 30 kills.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/clock.ts'
@@ -38,7 +40,10 @@ describe.skipIf(!redisAvailable)(`atomic loads under kill -9, seed ${seed}`, () 
     replaceAtOrigin(1)
     const attributes = [`s3.endpoint=${origin.url}`, 's3.region=us-east-1', 's3.forcePathStyle=true']
     const secrets = [`s3.accessKeyId=${credential.accessKeyId}`, `s3.secretAccessKey=${credential.secretAccessKey}`]
-    const flags = [...attributes.flatMap((text) => ['--attribute', text]), ...secrets.flatMap((text) => ['--secret', text])]
+    const flags = [
+      ...attributes.flatMap((text) => ['--attribute', text]),
+      ...secrets.flatMap((text) => ['--secret', text]),
+    ]
     expect((await cluster.cli(['ns', 'create', 'ns', 's3://data/', ...flags])).stderr).toBe('')
     const load = await cluster.cli(['fs', 'distributedLoad', '/ns/set', '--replication', '2'], 90_000)
     expect(load.code, load.stderr).toBe(0)
@@ -56,34 +61,48 @@ describe.skipIf(!redisAvailable)(`atomic loads under kill -9, seed ${seed}`, () 
     for (const { key, length } of dataset) bucket.put(key, contentOf(key, length, next))
   }
 
-  /** Which version of an object the cache has, by its bytes; a read that fails says nothing. @throws when it is none */
+  /**
+   * Which version of an object the cache has, by its bytes; a read that fails says nothing. @throws
+   * when it is none
+   */
   async function versionOf(object: DatasetObject, candidates: readonly number[]): Promise<number | undefined> {
     const found = await oracle.checksum(`/ns/${object.key}`).catch(() => undefined)
     if (found === undefined) return undefined
     const is = candidates.find((candidate) => sha256(contentOf(object.key, object.length, candidate)) === found)
-    if (is === undefined) throw new Error(`${object.key}: its bytes are of none of the versions ${candidates.join(', ')}`)
+    if (is === undefined)
+      throw new Error(`${object.key}: its bytes are of none of the versions ${candidates.join(', ')}`)
     return is
   }
 
-  /** Looks at some files between two looks at the manifest. @returns the version that all of them had; undefined when nothing can be said */
+  /**
+   * Looks at some files between two looks at the manifest. @returns the version that all of them
+   * had; undefined when nothing can be said
+   */
   async function look(some: readonly DatasetObject[], candidates: readonly number[]): Promise<number | undefined> {
     const before = await versionOf(manifest, candidates)
     const seen = await Promise.all(some.map((object) => versionOf(object, candidates)))
     const after = await versionOf(manifest, candidates)
     if (before === undefined || before !== after) return undefined
     const others = some.filter((_object, i) => seen[i] !== undefined && seen[i] !== before)
-    if (others.length > 0) throw new Error(`the manifest is of version ${before}, but not ${others.map(({ key }) => key).join(', ')}`)
+    if (others.length > 0)
+      throw new Error(`the manifest is of version ${before}, but not ${others.map(({ key }) => key).join(', ')}`)
     return seen.includes(undefined) ? undefined : before
   }
 
-  /** Looks until told to stop, and at least once: on a slow machine the load may be through before the first look is. */
+  /**
+   * Looks until told to stop, and at least once: on a slow machine the load may be through before
+   * the first look is.
+   */
   async function reader(candidates: readonly number[], stop: AbortSignal): Promise<number> {
     let highest = candidates[0] ?? 0
     let looks = 0
     let looksAfterStop = 0
     for (; !stop.aborted || (looks === 0 && looksAfterStop < mostLooksAfterStop); await sleep(5)) {
       if (stop.aborted) looksAfterStop += 1
-      const some = Array.from({ length: filesPerLook }, () => parts[Math.floor(Math.random() * parts.length)] ?? manifest)
+      const some = Array.from(
+        { length: filesPerLook },
+        () => parts[Math.floor(Math.random() * parts.length)] ?? manifest,
+      )
       const seen = await look(some, candidates)
       if (seen === undefined) continue
       looks += 1

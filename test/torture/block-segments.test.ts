@@ -1,6 +1,7 @@
-// Why: a worker may be killed at any moment of any write, free or compaction. How: a child process works on a directory
-// and is killed with SIGKILL at random moments, again and again on the same directory; after each kill what it was told is
-// compared with what is there. SKEIN_TORTURE=full kills 100 times; SKEIN_SEED replays the child's choices.
+// Why: a worker may be killed at any moment of any write, free or compaction. How: a child process
+// works on a directory and is killed with SIGKILL at random moments, again and again on the same
+// directory; after each kill what it was told is compared with what is there. SKEIN_TORTURE=full
+// kills 100 times; SKEIN_SEED replays the child's choices.
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -44,7 +45,8 @@ async function blocksOnDisk(path: string): Promise<number[]> {
   const newest = new Map<number, { sequence: number; live: boolean }>()
   for (const { record } of await recordsIn(path)) {
     const id = record.kind === 'block' ? record.header.blockId : record.blockId
-    if ((newest.get(id)?.sequence ?? -1) < record.sequence) newest.set(id, { sequence: record.sequence, live: record.kind === 'block' })
+    if ((newest.get(id)?.sequence ?? -1) < record.sequence)
+      newest.set(id, { sequence: record.sequence, live: record.kind === 'block' })
   }
   const ids = [...newest].filter(([, { live }]) => live).map(([id]) => id)
   for (const entry of await readdir(join(path, 'blocks'), { recursive: true, withFileTypes: true })) {
@@ -53,7 +55,9 @@ async function blocksOnDisk(path: string): Promise<number[]> {
   return ids.sort((a, b) => a - b)
 }
 
-/** Opens what the kill left behind, compares, and returns what is there: the next round's beginning. */
+/**
+ * Opens what the kill left behind, compares, and returns what is there: the next round's beginning.
+ */
 async function judge(path: string, allowed: Allowed, round: number): Promise<Map<number, number>> {
   const deps = storeDependencies()
   const store = await BlockDirectory.open(directoryOf(path, deps, false))
@@ -67,7 +71,10 @@ async function judge(path: string, allowed: Allowed, round: number): Promise<Map
       const generation = generationOf(header)
       found.set(header.blockId, generation)
       expect(header.length).toBe(lengthOf(generation))
-      expect((await readWhole(store, header.blockId)).equals(bytesOf(header.length, generation)), `bytes of ${header.blockId}`).toBe(true)
+      expect(
+        (await readWhole(store, header.blockId)).equals(bytesOf(header.length, generation)),
+        `bytes of ${header.blockId}`,
+      ).toBe(true)
     }
     for (const id of new Set([...found.keys(), ...allowed.keys()])) {
       const may = allowed.get(id) ?? new Set([undefined])
@@ -106,7 +113,9 @@ test(`${kills} kills of a worker that writes, frees and compacts (seed ${seed})`
     there = await judge(path, follow(there, lines), round)
     segmentNumber = Math.max(0, ...(await readdir(join(path, 'segments'))).map((name) => Number(name.slice(0, 10))))
   }
-  console.log(`segments: seed ${seed}, ${kills} kills, ${told} lines, ${segmentNumber} segments written, ${there.size} blocks at the end`)
+  console.log(
+    `segments: seed ${seed}, ${kills} kills, ${told} lines, ${segmentNumber} segments written, ${there.size} blocks at the end`,
+  )
   // It was no idle worker.
   expect(told).toBeGreaterThan(kills * 20)
   expect(segmentNumber).toBeGreaterThan(kills / 4)

@@ -1,4 +1,5 @@
-// Why: power loss, at length (the short run is in test/model). SKEIN_TORTURE=full runs 10,000 crash states; SKEIN_SEED replays.
+// Why: power loss, at length (the short run is in test/model). SKEIN_TORTURE=full runs 10,000 crash
+// states; SKEIN_SEED replays.
 import { expect, test } from 'vitest'
 import { runPowerLossTorture } from './support/journal-power-loss.ts'
 

@@ -1,6 +1,7 @@
-// Why: a load must survive the death of anything, at any moment. How: loads run one after the other while a random process
-// (master, job master, a worker, a job worker, Redis) is killed with -9 some 50 to 800 ms in and started again; every load
-// must end COMPLETED by itself, and every byte is read back. Seeded: SKEIN_SEED=n replays, SKEIN_TORTURE=full kills 100 times.
+// Why: a load must survive the death of anything, at any moment. How: loads run one after the other
+// while a random process (master, job master, a worker, a job worker, Redis) is killed with -9 some
+// 50 to 800 ms in and started again; every load must end COMPLETED by itself, and every byte is
+// read back. Seeded: SKEIN_SEED=n replays, SKEIN_TORTURE=full kills 100 times.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/clock.ts'
 import { Cluster } from '../support/cluster.ts'
@@ -73,7 +74,8 @@ describe.skipIf(!redisAvailable)(`kill -9 of random processes, seed ${seed}`, ()
       await killAndRestart(victim)
       const load = await running
       const what = `${victim} after ${afterMs.toFixed(0)} ms: ${load.stderr}`
-      // The command may itself be refused while the master or job master is away before it has submitted: then once more.
+      // The command may itself be refused while the master or job master is away before it has
+      // submitted: then once more.
       if (load.code === 1 && !load.stderr.includes('submitted load')) {
         const again = await cluster.cli(['fs', 'distributedLoad', `/${name}`, '--replication', '2'], 90_000)
         expect(again.code, `${what} then ${again.stderr}`).toBe(0)

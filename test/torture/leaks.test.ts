@@ -1,6 +1,7 @@
-// Why: a service runs for months; what each load leaves behind adds up. How: objects are made, loaded and deleted, cycle after
-// cycle, with a process for each role and a real Redis. When it is over, everything that a role counts or holds must be back where it
-// was after the first few cycles: blocks, files, open descriptors, keys of Redis, the heap. SKEIN_TEST_LONG=1: 200 cycles.
+// Why: a service runs for months; what each load leaves behind adds up. How: objects are made,
+// loaded and deleted, cycle after cycle, with a process for each role and a real Redis. When it is
+// over, everything that a role counts or holds must be back where it was after the first few
+// cycles: blocks, files, open descriptors, keys of Redis, the heap. SKEIN_TEST_LONG=1: 200 cycles.
 import { readdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -40,7 +41,11 @@ describe.skipIf(!redisAvailable)(`${cycles} cycles of create, load and delete`, 
     const made = await cluster.cli(['ns', 'create', 'one', 's3://data/', ...storeFlags(origin.url)])
     if (made.code !== 0) throw new Error(made.stderr)
     client = connectCluster(
-      loadConfig({ mode: 'client', definitions: {}, environment: { SKEIN_MASTER: cluster.masterAddress, SKEIN_HOME: cluster.home } }),
+      loadConfig({
+        mode: 'client',
+        definitions: {},
+        environment: { SKEIN_MASTER: cluster.masterAddress, SKEIN_HOME: cluster.home },
+      }),
     )
   })
 
@@ -54,11 +59,14 @@ describe.skipIf(!redisAvailable)(`${cycles} cycles of create, load and delete`, 
   async function cycle(): Promise<void> {
     for (const { key, length } of dataset) origin.bucket('data').put(`d/${key}`, contentOf(key, length))
     const options = { replication: 1, activeJobs: 100, batchSize: 0 }
-    const { loadId } = await client.jobMaster().submitLoad({ requestKey: '', path: '/one/d/', options }, { signal: never })
+    const { loadId } = await client
+      .jobMaster()
+      .submitLoad({ requestKey: '', path: '/one/d/', options }, { signal: never })
     for (;;) {
       const { state, counts } = await client.jobMaster().getLoad({ loadId }, { signal: never })
       if (state === 'COMPLETED') break
-      if (state === 'FAILED' || state === 'PARTIAL') throw new Error(`the load ended ${state}: ${JSON.stringify(counts)}`)
+      if (state === 'FAILED' || state === 'PARTIAL')
+        throw new Error(`the load ended ${state}: ${JSON.stringify(counts)}`)
       await delay(50)
     }
     const { code, stderr } = await cluster.cli(['fs', 'rm', '-R', '/one/d/'])
@@ -100,7 +108,9 @@ describe.skipIf(!redisAvailable)(`${cycles} cycles of create, load and delete`, 
       const was = before.get(role)
       const is = await figuresOf(role)
       expect(is.descriptors, `descriptors of the ${role}`).toBeLessThanOrEqual((was?.descriptors ?? 0) + 4)
-      expect(is.heapBytes / mib, `heap of the ${role}, MiB`).toBeLessThanOrEqual(((was?.heapBytes ?? 0) / mib) * 1.15 + 6)
+      expect(is.heapBytes / mib, `heap of the ${role}, MiB`).toBeLessThanOrEqual(
+        ((was?.heapBytes ?? 0) / mib) * 1.15 + 6,
+      )
     }
   })
 })

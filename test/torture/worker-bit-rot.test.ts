@@ -1,7 +1,8 @@
-// Why: disks flip bits; none of those bytes may reach a reader, and every rotten block must be found and come back. How: a
-// thousand blocks, some in segments and some as files, on two workers; one random bit of each block's bytes is flipped on one
-// of them. Then every file is read: from the other replica where there is one, else through a worker from the store.
-// Seeded: SKEIN_SEED=n replays.
+// Why: disks flip bits; none of those bytes may reach a reader, and every rotten block must be
+// found and come back. How: a thousand blocks, some in segments and some as files, on two workers;
+// one random bit of each block's bytes is flipped on one of them. Then every file is read: from the
+// other replica where there is one, else through a worker from the store. Seeded: SKEIN_SEED=n
+// replays.
 import { open, readdir, rm, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -96,14 +97,18 @@ async function startWorker(name: string, folder: string, beneath: FakeStore, fil
   return { worker, master, metrics, info, has: (blockId) => store.has(blockId) }
 }
 
-/** Flips one random bit of each block's bytes, wherever they lie. @returns how many of them lay in segments */
+/**
+ * Flips one random bit of each block's bytes, wherever they lie. @returns how many of them lay in
+ * segments
+ */
 async function flipAll(directory: string, random: () => number): Promise<number> {
   const files = new Map<number, string>()
   for (const entry of await readdir(join(directory, 'blocks'), { recursive: true, withFileTypes: true })) {
     if (entry.isFile()) files.set(Number.parseInt(entry.name, 16), join(entry.parentPath, entry.name))
   }
   const records = new Map<number, RecordOnDisk>()
-  for (const found of await recordsIn(directory)) if (found.record.kind === 'block') records.set(found.record.header.blockId, found)
+  for (const found of await recordsIn(directory))
+    if (found.record.kind === 'block') records.set(found.record.header.blockId, found)
   let inSegments = 0
   for (let n = 0; n < blocks; n += 1) {
     const { blockId, length } = headerOf(n)
@@ -112,7 +117,8 @@ async function flipAll(directory: string, random: () => number): Promise<number>
     const path = file ?? record?.path
     if (path === undefined) throw new Error(`block ${blockId} is nowhere`)
     if (record !== undefined) inSegments += 1
-    // A record ends with its block's bytes or checksums; its header is searched for no bit: those are tests of the store.
+    // A record ends with its block's bytes or checksums; its header is searched for no bit: those
+    // are tests of the store.
     const content = contentOf(keyOf(n), 'v1', length)
     const handle = await open(path, 'r+')
     try {
@@ -131,75 +137,84 @@ async function flipAll(directory: string, random: () => number): Promise<number>
   return inSegments
 }
 
-test(`${blocks} blocks with one flipped bit each: found, none served, all read again (seed ${seed})`, { timeout: 240_000 }, async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'skein-worker-rot-'))
-  cleanups.push(() => rm(folder, { recursive: true, force: true }))
-  const beneath = new FakeStore()
-  for (let n = 0; n < blocks; n += 1) beneath.put(keyOf(n), 'v1', lengthOf(n))
-  const rotten = await startWorker('rotten', folder, beneath, true)
-  const sound = await startWorker('sound', folder, beneath, true)
-  const inSegments = await flipAll(join(folder, 'rotten'), seededRandom(seed))
-  expect(inSegments).toBeGreaterThan(blocks / 4)
-  expect(inSegments).toBeLessThan((blocks * 3) / 4)
+test(
+  `${blocks} blocks with one flipped bit each: found, none served, all read again (seed ${seed})`,
+  { timeout: 240_000 },
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'skein-worker-rot-'))
+    cleanups.push(() => rm(folder, { recursive: true, force: true }))
+    const beneath = new FakeStore()
+    for (let n = 0; n < blocks; n += 1) beneath.put(keyOf(n), 'v1', lengthOf(n))
+    const rotten = await startWorker('rotten', folder, beneath, true)
+    const sound = await startWorker('sound', folder, beneath, true)
+    const inSegments = await flipAll(join(folder, 'rotten'), seededRandom(seed))
+    expect(inSegments).toBeGreaterThan(blocks / 4)
+    expect(inSegments).toBeLessThan((blocks * 3) / 4)
 
-  const data = new DataClient({ clock: systemClock })
-  cleanups.push(async () => data.close())
-  const workers = [rotten.info, sound.info]
-  // The client sits on the host of the rotten worker, so that it asks there first. Every third file has a sound replica.
-  const answer = (n: number): OpenFileResponse => ({
-    file: FileInfo.fromPartial({
-      fileId: fileIdOf(n + 1),
-      path: `/ns/${keyOf(n)}`,
-      namespaceId: 'n1',
-      key: keyOf(n),
-      etag: 'v1',
-      length: lengthOf(n),
-      blockSizeBytes: 2 ** 20,
-      persistenceState: 'PERSISTED',
-      replicationMax: -1,
-    }),
-    blocks: [{ workerIds: n % 3 === 0 ? ['rotten', 'sound'] : ['rotten'] }],
-    workers,
-  })
-  const reading = {
-    master: {
-      openFile: async ({ path }: { readonly path: string }) => answer(Number(path.split('/').at(-1))),
-      refreshFile: async () => ({ file: undefined }),
-      listWorkers: async () => ({ workers }),
-    },
-    data,
-    hostname: 'rotten',
-    random: systemRandom,
-    logger: silentLogger,
-  }
-  const reader = new FileReader({ ...reading, origin: new WorkerOriginReader(reading) })
-  const readAll = async (): Promise<void> => {
-    let next = 0
-    const lane = async (): Promise<void> => {
-      for (let n = next++; n < blocks; n = next++) {
-        const chunks: Uint8Array[] = []
-        for await (const chunk of reader.read(`/ns/${keyOf(n)}`, never)) chunks.push(chunk)
-        expect(Buffer.concat(chunks).equals(contentOf(keyOf(n), 'v1', lengthOf(n))), `bytes of ${keyOf(n)}`).toBe(true)
-      }
+    const data = new DataClient({ clock: systemClock })
+    cleanups.push(async () => data.close())
+    const workers = [rotten.info, sound.info]
+    // The client sits on the host of the rotten worker, so that it asks there first. Every third
+    // file has a sound replica.
+    const answer = (n: number): OpenFileResponse => ({
+      file: FileInfo.fromPartial({
+        fileId: fileIdOf(n + 1),
+        path: `/ns/${keyOf(n)}`,
+        namespaceId: 'n1',
+        key: keyOf(n),
+        etag: 'v1',
+        length: lengthOf(n),
+        blockSizeBytes: 2 ** 20,
+        persistenceState: 'PERSISTED',
+        replicationMax: -1,
+      }),
+      blocks: [{ workerIds: n % 3 === 0 ? ['rotten', 'sound'] : ['rotten'] }],
+      workers,
+    })
+    const reading = {
+      master: {
+        openFile: async ({ path }: { readonly path: string }) => answer(Number(path.split('/').at(-1))),
+        refreshFile: async () => ({ file: undefined }),
+        listWorkers: async () => ({ workers }),
+      },
+      data,
+      hostname: 'rotten',
+      random: systemRandom,
+      logger: silentLogger,
     }
-    await Promise.all(Array.from({ length: 8 }, lane))
-  }
-  await readAll()
-  // Found, every one; what no replica had came from the store, once, and is kept and reported again.
-  expect(rotten.metrics.get('worker.blocks.corrupt')).toBe(blocks)
-  const reread = Array.from({ length: blocks }, (_, n) => n).filter((n) => n % 3 !== 0)
-  expect(beneath.readBytes).toBe(reread.reduce((total, n) => total + lengthOf(n), 0))
-  const blockIdsOf = (numbers: readonly number[]): number[] => numbers.map((n) => headerOf(n).blockId).sort((a, b) => a - b)
-  const reported = (): number[] => [...rotten.master.blocks].sort((a, b) => a - b)
-  while (!isDeepEqual(reported(), blockIdsOf(reread))) await new Promise((resolve) => setTimeout(resolve, 10))
-  // Once more: nothing is rotten any more, and the store is not asked.
-  const readBytes = beneath.readBytes
-  await readAll()
-  expect(rotten.metrics.get('worker.blocks.corrupt')).toBe(blocks)
-  expect(sound.metrics.get('worker.blocks.corrupt')).toBe(0)
-  expect(beneath.readBytes).toBe(readBytes)
-  for (const blockId of blockIdsOf(reread)) expect(rotten.has(blockId)).toBe(true)
-})
+    const reader = new FileReader({ ...reading, origin: new WorkerOriginReader(reading) })
+    const readAll = async (): Promise<void> => {
+      let next = 0
+      const lane = async (): Promise<void> => {
+        for (let n = next++; n < blocks; n = next++) {
+          const chunks: Uint8Array[] = []
+          for await (const chunk of reader.read(`/ns/${keyOf(n)}`, never)) chunks.push(chunk)
+          expect(Buffer.concat(chunks).equals(contentOf(keyOf(n), 'v1', lengthOf(n))), `bytes of ${keyOf(n)}`).toBe(
+            true,
+          )
+        }
+      }
+      await Promise.all(Array.from({ length: 8 }, lane))
+    }
+    await readAll()
+    // Found, every one; what no replica had came from the store, once, and is kept and reported
+    // again.
+    expect(rotten.metrics.get('worker.blocks.corrupt')).toBe(blocks)
+    const reread = Array.from({ length: blocks }, (_, n) => n).filter((n) => n % 3 !== 0)
+    expect(beneath.readBytes).toBe(reread.reduce((total, n) => total + lengthOf(n), 0))
+    const blockIdsOf = (numbers: readonly number[]): number[] =>
+      numbers.map((n) => headerOf(n).blockId).sort((a, b) => a - b)
+    const reported = (): number[] => [...rotten.master.blocks].sort((a, b) => a - b)
+    while (!isDeepEqual(reported(), blockIdsOf(reread))) await new Promise((resolve) => setTimeout(resolve, 10))
+    // Once more: nothing is rotten any more, and the store is not asked.
+    const readBytes = beneath.readBytes
+    await readAll()
+    expect(rotten.metrics.get('worker.blocks.corrupt')).toBe(blocks)
+    expect(sound.metrics.get('worker.blocks.corrupt')).toBe(0)
+    expect(beneath.readBytes).toBe(readBytes)
+    for (const blockId of blockIdsOf(reread)) expect(rotten.has(blockId)).toBe(true)
+  },
+)
 
 function isDeepEqual(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((value, index) => value === b[index])

@@ -1,7 +1,8 @@
-// Why: a worker may be killed at any moment of a write, an eviction, a move between tiers, a promotion or a compaction. How: a
-// worker in a process of its own, with clients that write, read, read through and free over its real planes, is killed with
-// SIGKILL at random moments, again and again on the same directories; after each kill the directories are opened and compared
-// with what was acknowledged. SKEIN_TORTURE=full kills 100 times; SKEIN_SEED replays the clients' choices.
+// Why: a worker may be killed at any moment of a write, an eviction, a move between tiers, a
+// promotion or a compaction. How: a worker in a process of its own, with clients that write, read,
+// read through and free over its real planes, is killed with SIGKILL at random moments, again and
+// again on the same directories; after each kill the directories are opened and compared with what
+// was acknowledged. SKEIN_TORTURE=full kills 100 times; SKEIN_SEED replays the clients' choices.
 import { mkdtemp, open, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,7 +29,8 @@ async function blocksOnDisk(path: string): Promise<number[]> {
   const newest = new Map<number, { sequence: number; live: boolean }>()
   for (const { record } of await recordsIn(path)) {
     const id = record.kind === 'block' ? record.header.blockId : record.blockId
-    if ((newest.get(id)?.sequence ?? -1) < record.sequence) newest.set(id, { sequence: record.sequence, live: record.kind === 'block' })
+    if ((newest.get(id)?.sequence ?? -1) < record.sequence)
+      newest.set(id, { sequence: record.sequence, live: record.kind === 'block' })
   }
   const ids = [...newest].filter(([, { live }]) => live).map(([id]) => id)
   for (const entry of await readdir(join(path, 'blocks'), { recursive: true, withFileTypes: true })) {
@@ -39,7 +41,10 @@ async function blocksOnDisk(path: string): Promise<number[]> {
 
 const ascending = (ids: readonly number[]): number[] => ids.toSorted((a, b) => a - b)
 
-/** Opens what the kill left behind and compares it with what the clients know. @returns blocks that are there */
+/**
+ * Opens what the kill left behind and compares it with what the clients know. @returns blocks that
+ * are there
+ */
 async function judge(expected: ReadonlyMap<number, Expected>, round: number): Promise<number> {
   const deps = storeDependencies()
   const store = await openTorture(folder, deps, false)
@@ -50,9 +55,14 @@ async function judge(expected: ReadonlyMap<number, Expected>, round: number): Pr
     const there = new Set<number>()
     for (const { blockId } of [...store.list()]) {
       there.add(blockId)
-      expect((await readWhole(store, blockId)).equals(bytesOf(blockId)), `bytes of ${blockId} after kill ${round}`).toBe(true)
+      expect(
+        (await readWhole(store, blockId)).equals(bytesOf(blockId)),
+        `bytes of ${blockId} after kill ${round}`,
+      ).toBe(true)
     }
-    const wrong = [...expected].filter(([blockId, what]) => what !== 'either' && there.has(blockId) !== (what === 'there'))
+    const wrong = [...expected].filter(
+      ([blockId, what]) => what !== 'either' && there.has(blockId) !== (what === 'there'),
+    )
     expect(wrong, `blocks that are lost, or were freed and are back, after kill ${round}`).toEqual([])
     expect(store.reservedBytes).toBe(0)
     expect(usedBytesOf(store)).toBe([...store.list()].reduce((total, { length }) => total + length, 0))
@@ -108,7 +118,8 @@ test(`${kills} kills of a worker that writes, evicts and compacts (seed ${seed})
   await child?.end('SIGKILL')
   await judge(expected, kills + 1)
   console.log(`worker kills: seed ${seed}, ${kills} kills, ${JSON.stringify(totals)}, ${blocks} blocks at the end`)
-  for (const name of ['written', 'read', 'readThrough', 'freed', 'givenUp'] as const) expect(totals[name], name).toBeGreaterThan(0)
+  for (const name of ['written', 'read', 'readThrough', 'freed', 'givenUp'] as const)
+    expect(totals[name], name).toBeGreaterThan(0)
 })
 
 test('the judge sees a torn block, a lost one and one that is back', { timeout: 60_000 }, async () => {

@@ -1,6 +1,8 @@
-// Why: a file whose writer was told that it is written must outlive everything, and then reach the store as it is.
-// How: files are written into a whole Skein that is killed with -9 in the middle, some times over; every file that was
-// acknowledged is read back, byte by byte, and then persisted, twice, into a real gateway where Ceph is installed. Seeded: SKEIN_SEED=n replays; SKEIN_TORTURE=full kills 30 times.
+// Why: a file whose writer was told that it is written must outlive everything, and then reach the
+// store as it is. How: files are written into a whole Skein that is killed with -9 in the middle,
+// some times over; every file that was acknowledged is read back, byte by byte, and then persisted,
+// twice, into a real gateway where Ceph is installed. Seeded: SKEIN_SEED=n replays;
+// SKEIN_TORTURE=full kills 30 times.
 import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -38,9 +40,11 @@ interface Beneath {
 
 async function startBeneath(): Promise<Beneath> {
   const gateway = radosgwInstalled() ? await startRadosgw({ memoryGiB: 2, domain: 'localhost' }) : undefined
-  const origin = gateway === undefined ? await startOrigin({ credentials: [testCredential], buckets: ['data'] }) : undefined
+  const origin =
+    gateway === undefined ? await startOrigin({ credentials: [testCredential], buckets: ['data'] }) : undefined
   const endpoint = gateway?.endpoint ?? origin?.url ?? ''
-  const credential = gateway === undefined ? testCredential : { accessKeyId: gateway.accessKey, secretAccessKey: gateway.secretKey }
+  const credential =
+    gateway === undefined ? testCredential : { accessKeyId: gateway.accessKey, secretAccessKey: gateway.secretKey }
   const client = new S3Client({ region: 'us-east-1', endpoint, forcePathStyle: true, credentials: credential })
   if (gateway !== undefined) await client.send(new CreateBucketCommand({ Bucket: 'data' }))
   const store = await openS3(endpoint, 's3://data', credential)
@@ -86,9 +90,13 @@ describe(`written files and kill -9, seed ${seed}`, () => {
   let files = 0
 
   const start = async (): Promise<void> => {
-    child = startChild(process.execPath, [join(import.meta.dirname, 'support/written-files-child.ts'), JSON.stringify(definitions)], {
-      logFile: join(folder, 'local.log'),
-    })
+    child = startChild(
+      process.execPath,
+      [join(import.meta.dirname, 'support/written-files-child.ts'), JSON.stringify(definitions)],
+      {
+        logFile: join(folder, 'local.log'),
+      },
+    )
     await child.line((line) => (line.startsWith('{"ready"') ? line : undefined), 40_000)
     cluster = connectCluster(loadConfig({ mode: 'client', definitions: { 'skein.home': home }, environment: {} }))
   }
@@ -108,7 +116,10 @@ describe(`written files and kill -9, seed ${seed}`, () => {
           name,
           uri: `s3://data/${name}/`,
           attributes: { 's3.endpoint': beneath.endpoint, 's3.forcePathStyle': 'true', writePolicy },
-          secrets: { 's3.accessKeyId': beneath.credential.accessKeyId, 's3.secretAccessKey': beneath.credential.secretAccessKey },
+          secrets: {
+            's3.accessKeyId': beneath.credential.accessKeyId,
+            's3.secretAccessKey': beneath.credential.secretAccessKey,
+          },
         },
         { signal },
       )
@@ -182,7 +193,10 @@ describe(`written files and kill -9, seed ${seed}`, () => {
     const keep = [...written.keys()].filter((path) => path.startsWith('/keep/'))
     // Times are told in seconds: another write would show.
     await new Promise((resolve) => setTimeout(resolve, 1100))
-    expect(await cluster.lifecycle().persist({ path: '/keep' }, { signal })).toMatchObject({ persisted: 0, failures: [] })
+    expect(await cluster.lifecycle().persist({ path: '/keep' }, { signal })).toMatchObject({
+      persisted: 0,
+      failures: [],
+    })
     expect(await beneath.objects()).toEqual(objects)
     expect(keep.every((path) => objects.has(path.slice(1)))).toBe(true)
     expect(await problems()).toEqual([])

@@ -1,6 +1,6 @@
-// Why: a worker or job worker that restarts is the same one, so that its directories, replicas and lane are still its own.
-// How: a UUID in one file, made once: written aside, synced, then linked, so that it is whole or not there at all and the
-// first of two makers wins.
+// Why: a worker or job worker that restarts is the same one, so that its directories, replicas and
+// lane are still its own. How: a UUID in one file, made once: written aside, synced, then linked,
+// so that it is whole or not there at all and the first of two makers wins.
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { link, open, readFile, unlink, writeFile } from 'node:fs/promises'
@@ -12,7 +12,8 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 
 /**
  * The id kept in `<folder>/id`, made when there is none; `what` names its owner in messages.
- * @throws SkeinError failed_precondition when the file holds something else or the folder is not writable
+ * @throws SkeinError failed_precondition when the file holds something else or the folder is not
+ *   writable
  */
 export async function openIdentity(folder: string, what: string): Promise<string> {
   const path = join(folder, 'id')
@@ -25,11 +26,15 @@ export async function openIdentity(folder: string, what: string): Promise<string
     throw unusable(path, what, thrown)
   }
   const made = await readIdentity(path, what)
-  if (made === undefined) throw new SkeinError('failed_precondition', `the ${what}'s identity ${path} vanished while it was made`)
+  if (made === undefined)
+    throw new SkeinError('failed_precondition', `the ${what}'s identity ${path} vanished while it was made`)
   return made
 }
 
-/** The id kept in `<folder>/id`; undefined when there is none. Changes nothing. @throws as openIdentity */
+/**
+ * The id kept in `<folder>/id`; undefined when there is none. Changes nothing. @throws as
+ * openIdentity
+ */
 export async function knownIdentity(folder: string, what: string): Promise<string | undefined> {
   const path = join(folder, 'id')
   try {
@@ -42,7 +47,9 @@ export async function knownIdentity(folder: string, what: string): Promise<strin
 function unusable(path: string, what: string, thrown: unknown): SkeinError {
   if (thrown instanceof SkeinError) return thrown
   const { message } = toSkeinError(thrown)
-  return new SkeinError('failed_precondition', `the ${what}'s identity ${path} cannot be read or made: ${message}`, { cause: thrown })
+  return new SkeinError('failed_precondition', `the ${what}'s identity ${path} cannot be read or made: ${message}`, {
+    cause: thrown,
+  })
 }
 
 async function readIdentity(path: string, what: string): Promise<string | undefined> {
@@ -53,7 +60,8 @@ async function readIdentity(path: string, what: string): Promise<string | undefi
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined
     throw thrown
   }
-  if (!uuidPattern.test(text)) throw new SkeinError('failed_precondition', `${path} holds no ${what} id; delete it to get a new one`)
+  if (!uuidPattern.test(text))
+    throw new SkeinError('failed_precondition', `${path} holds no ${what} id; delete it to get a new one`)
   return text
 }
 

@@ -1,5 +1,6 @@
-// Why: two spellings of one directory must be seen as one before anything is made, so also of a directory that is not there
-// yet. How: the deepest part of the path that is there, without symbolic links, and the rest as it is written.
+// Why: two spellings of one directory must be seen as one before anything is made, so also of a
+// directory that is not there yet. How: the deepest part of the path that is there, without
+// symbolic links, and the rest as it is written.
 import { lstatSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 
@@ -19,7 +20,8 @@ export function realPathOf(path: string): RealPath {
       return { path: join(existing, missing), existing }
     } catch (thrown) {
       if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') || dirname(at) === at) throw thrown
-      if (lstatSync(at, { throwIfNoEntry: false }) !== undefined) throw Object.assign(new Error(`${at} leads nowhere`), { code: 'ELOOP' })
+      if (lstatSync(at, { throwIfNoEntry: false }) !== undefined)
+        throw Object.assign(new Error(`${at} leads nowhere`), { code: 'ELOOP' })
       missing = join(basename(at), missing)
     }
   }

@@ -1,7 +1,9 @@
-// Why: lists, manifests, properties and secrets are text that people and other programs write: with a byte order mark, with
-// CRLF, in another encoding, without an end, or as something that is no file. One reader, so that each is understood or refused
-// in the same way everywhere. How: bytes are cut at line feeds and decoded line by line, so that a message can name the line, and
-// nothing is held beyond a bound. Small files that are needed before anything else goes on are read at once.
+// Why: lists, manifests, properties and secrets are text that people and other programs write: with
+// a byte order mark, with CRLF, in another encoding, without an end, or as something that is no
+// file. One reader, so that each is understood or refused in the same way everywhere. How: bytes
+// are cut at line feeds and decoded line by line, so that a message can name the line, and nothing
+// is held beyond a bound. Small files that are needed before anything else goes on are read at
+// once.
 import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { SkeinError } from '../errors.ts'
@@ -120,12 +122,17 @@ async function* chunksOf({ file, name, isPipeAllowed }: TextSource): AsyncGenera
     const about = await stat(file)
     // Devices such as /dev/null are read as they are: no line of theirs gets too long.
     const isReadable = about.isFile() || about.isCharacterDevice() || (about.isFIFO() && isPipeAllowed)
-    if (!isReadable) throw new SkeinError('failed_precondition', `${name} cannot be read: it is ${kindOf(about)}, not a file`)
+    if (!isReadable)
+      throw new SkeinError('failed_precondition', `${name} cannot be read: it is ${kindOf(about)}, not a file`)
     for await (const chunk of createReadStream(file)) yield chunk as Buffer
   } catch (thrown) {
     if (thrown instanceof SkeinError) throw thrown
     const { code, message } = thrown as NodeJS.ErrnoException
-    throw new SkeinError(code === 'ENOENT' ? 'not_found' : 'failed_precondition', `${name} cannot be read: ${message}`, { cause: thrown })
+    throw new SkeinError(
+      code === 'ENOENT' ? 'not_found' : 'failed_precondition',
+      `${name} cannot be read: ${message}`,
+      { cause: thrown },
+    )
   }
 }
 

@@ -1,6 +1,7 @@
-// Why: a budget of bytes a second is written by people, in three places (a load, a namespace, the cluster), often as a
-// timetable. How: text to spans of the day that cover all of it and do not overlap, read once; what holds at a moment is a
-// look-up. Times are those of the local time zone of the process that asks, the job master.
+// Why: a budget of bytes a second is written by people, in three places (a load, a namespace, the
+// cluster), often as a timetable. How: text to spans of the day that cover all of it and do not
+// overlap, read once; what holds at a moment is a look-up. Times are those of the local time zone
+// of the process that asks, the job master.
 import { parseBytes } from '../bytes.ts'
 import { SkeinError } from '../errors.ts'
 
@@ -21,15 +22,17 @@ const spanPattern = /^(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})$/
 export const unlimitedBandwidth: Bandwidth = [{ fromMinute: 0, toMinute: dayMinutes, bytesPerSecond: undefined }]
 
 /**
- * `50MB/s`, `unlimited`, empty (unlimited), or a timetable: `08:00-20:00=200MB/s,else=unlimited`. A span may cross midnight
- * (`22:00-06:00`). `what` names the option, attribute or key in errors.
- * @throws SkeinError invalid_argument: no rate, a budget of 0, times that overlap, or times that are not covered
+ * `50MB/s`, `unlimited`, empty (unlimited), or a timetable: `08:00-20:00=200MB/s,else=unlimited`. A
+ * span may cross midnight (`22:00-06:00`). `what` names the option, attribute or key in errors.
+ * @throws SkeinError invalid_argument: no rate, a budget of 0, times that overlap, or times that
+ *   are not covered
  */
 export function parseBandwidth(text: string, what: string): Bandwidth {
   const trimmed = text.trim()
   if (trimmed === '') return unlimitedBandwidth
   if (trimmed.length > textMax) throw wrong(what, trimmed, `is longer than ${textMax} characters`)
-  if (!trimmed.includes('=')) return [{ fromMinute: 0, toMinute: dayMinutes, bytesPerSecond: parseRate(trimmed, what, text) }]
+  if (!trimmed.includes('='))
+    return [{ fromMinute: 0, toMinute: dayMinutes, bytesPerSecond: parseRate(trimmed, what, text) }]
   const spans: BandwidthSpan[] = []
   let rest: { readonly bytesPerSecond: number | undefined } | undefined
   for (const part of trimmed.split(',')) {
@@ -60,7 +63,8 @@ function parseRate(word: string, what: string, text: string): number | undefined
   } catch {
     throw wrong(what, text, `'${word}' is no rate: write bytes a second, such as 50MB/s, or 'unlimited'`)
   }
-  if (bytes === 0) throw wrong(what, text, 'a budget of 0 would never load anything: give a rate above 0, or leave it out')
+  if (bytes === 0)
+    throw wrong(what, text, 'a budget of 0 would never load anything: give a rate above 0, or leave it out')
   return bytes
 }
 
@@ -69,7 +73,8 @@ function parseSpan(when: string, what: string, text: string): { fromMinute: numb
   const match = spanPattern.exec(when)
   if (match === null) throw wrong(what, text, `'${when}' is not TIME-TIME such as 08:00-20:00, nor 'else'`)
   const [from, to] = [minuteOf(match[1], match[2]), minuteOf(match[3], match[4])]
-  if (from === undefined || to === undefined || from === dayMinutes) throw wrong(what, text, `'${when}' has a time that is none`)
+  if (from === undefined || to === undefined || from === dayMinutes)
+    throw wrong(what, text, `'${when}' has a time that is none`)
   if (from === to) throw wrong(what, text, `'${when}' begins where it ends; for the whole day write 00:00-24:00`)
   if (from < to) return [{ fromMinute: from, toMinute: to }]
   const evening = { fromMinute: from, toMinute: dayMinutes }
@@ -81,17 +86,27 @@ function minuteOf(hours: string | undefined, minutes: string | undefined): numbe
   return Number(minutes) < 60 && minute <= dayMinutes ? minute : undefined
 }
 
-function cover(spans: BandwidthSpan[], rest: Pick<BandwidthSpan, 'bytesPerSecond'> | undefined, what: string, text: string): Bandwidth {
+function cover(
+  spans: BandwidthSpan[],
+  rest: Pick<BandwidthSpan, 'bytesPerSecond'> | undefined,
+  what: string,
+  text: string,
+): Bandwidth {
   const whole: BandwidthSpan[] = []
   let covered = 0
   const fill = (toMinute: number): void => {
     if (toMinute <= covered) return
-    if (rest === undefined) throw wrong(what, text, `says nothing for ${clock(covered)}-${clock(toMinute)}: add ',else=RATE'`)
+    if (rest === undefined)
+      throw wrong(what, text, `says nothing for ${clock(covered)}-${clock(toMinute)}: add ',else=RATE'`)
     whole.push({ fromMinute: covered, toMinute, bytesPerSecond: rest.bytesPerSecond })
   }
   for (const span of spans.toSorted((a, b) => a.fromMinute - b.fromMinute)) {
     if (span.fromMinute < covered)
-      throw wrong(what, text, `says two things for ${clock(span.fromMinute)}-${clock(Math.min(covered, span.toMinute))}`)
+      throw wrong(
+        what,
+        text,
+        `says two things for ${clock(span.fromMinute)}-${clock(Math.min(covered, span.toMinute))}`,
+      )
     fill(span.fromMinute)
     whole.push(span)
     covered = span.toMinute

@@ -1,5 +1,6 @@
-// Why: every concurrency and every buffered byte has a named limit. How: a counting semaphore that hands out
-// weighted shares in the order they were asked for, so that a large request is never starved by small ones.
+// Why: every concurrency and every buffered byte has a named limit. How: a counting semaphore that
+// hands out weighted shares in the order they were asked for, so that a large request is never
+// starved by small ones.
 import { abortReason } from '../clock.ts'
 import { assert } from '../assert.ts'
 
@@ -13,7 +14,10 @@ export interface Share {
   release(): void
 }
 
-/** A bounded resource (slots, bytes). Order: first come, first served. An amount above the capacity is cut to it, so it can always be granted. */
+/**
+ * A bounded resource (slots, bytes). Order: first come, first served. An amount above the capacity
+ * is cut to it, so it can always be granted.
+ */
 export class Budget {
   readonly name: string
   readonly capacity: number

@@ -1,7 +1,9 @@
-// Why: a person who reads a file waits, a load that fills the cache does not: on the same store the reader goes first. How:
-// who reads on demand says so for as long as the read lasts; whoever reads ahead of demand asks here, and stands aside for
-// a moment at a time, so that demand without end slows it down and never stops it. One gauge for each process. A reader
-// takes its bytes piece by piece: between two of them demand lasts on for a moment, or all that stood aside would begin anew.
+// Why: a person who reads a file waits, a load that fills the cache does not: on the same store the
+// reader goes first. How: who reads on demand says so for as long as the read lasts; whoever reads
+// ahead of demand asks here, and stands aside for a moment at a time, so that demand without end
+// slows it down and never stops it. One gauge for each process. A reader takes its bytes piece by
+// piece: between two of them demand lasts on for a moment, or all that stood aside would begin
+// anew.
 import type { Clock } from '../clock.ts'
 
 /** One read that somebody waits for. */
@@ -71,7 +73,10 @@ export class DemandGauge {
     return this.#active
   }
 
-  /** Calls back once, when nobody waits any more, unless the returned function is called first. While `active` only. */
+  /**
+   * Calls back once, when nobody waits any more, unless the returned function is called first.
+   * While `active` only.
+   */
   whenIdle(listener: () => void): () => void {
     this.#whenIdle.add(listener)
     return () => this.#whenIdle.delete(listener)

@@ -1,7 +1,8 @@
-// Why: a load that takes fresh memory for each half MiB that arrives spends more on zeroed pages and on the garbage
-// collector than on the bytes. How: pieces of one size are lent out, and lent again once every byte of one was given back.
-// Small objects share pieces, one behind the other.
-// Whoever keeps some bytes, or drops them after an error, simply does not give them back: such a piece is the collector's.
+// Why: a load that takes fresh memory for each half MiB that arrives spends more on zeroed pages
+// and on the garbage collector than on the bytes. How: pieces of one size are lent out, and lent
+// again once every byte of one was given back. Small objects share pieces, one behind the other.
+// Whoever keeps some bytes, or drops them after an error, simply does not give them back: such a
+// piece is the collector's.
 import { assert } from '../assert.ts'
 import type { Clock } from '../clock.ts'
 
@@ -42,7 +43,10 @@ export class PiecePool {
     return this.#idle.length
   }
 
-  /** So many bytes, at most a piece; what is in them is left over from others. They are the caller's until it gives all of them back. */
+  /**
+   * So many bytes, at most a piece; what is in them is left over from others. They are the caller's
+   * until it gives all of them back.
+   */
   take(bytes: number): Uint8Array {
     assert(bytes > 0 && bytes <= this.pieceBytes, 'no more than a piece')
     if (bytes <= this.pieceBytes * sharedPart) return this.#cut(bytes)
@@ -67,7 +71,10 @@ export class PiecePool {
     return piece
   }
 
-  /** A part of what was taken, each byte once; nobody may read it any more. Bytes of elsewhere are let go. */
+  /**
+   * A part of what was taken, each byte once; nobody may read it any more. Bytes of elsewhere are
+   * let go.
+   */
   giveBack(part: Uint8Array): void {
     if (part.buffer instanceof ArrayBuffer) this.#back(part.buffer, part.length)
   }

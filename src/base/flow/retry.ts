@@ -1,4 +1,5 @@
-// Why: one back-off rule for the whole house. How: the delay is a pure function; the loop is the only shell around it.
+// Why: one back-off rule for the whole house. How: the delay is a pure function; the loop is the
+// only shell around it.
 import { type Clock, type Random, throwIfAborted } from '../clock.ts'
 import { type SkeinError, toSkeinError } from '../errors.ts'
 
@@ -9,7 +10,10 @@ export interface RetryPolicy {
   readonly maxMs: number
 }
 
-/** Full jitter (AWS Architecture Blog, "Exponential Backoff and Jitter"): random in [0, min(maxMs, initialMs * 2^(attempt-1))]. */
+/**
+ * Full jitter (AWS Architecture Blog, "Exponential Backoff and Jitter"): random in [0, min(maxMs,
+ * initialMs * 2^(attempt-1))].
+ */
 export function backoffMs(policy: RetryPolicy, attempt: number, random: Random): number {
   return random() * Math.min(policy.maxMs, policy.initialMs * 2 ** Math.min(attempt - 1, 30))
 }
@@ -23,7 +27,10 @@ export interface RetryOptions {
   readonly onRetry?: (error: SkeinError, attempt: number) => void
 }
 
-/** Runs `operation(attempt)` until it succeeds, throws an error that is not retryable, or attempts run out. @throws the last error */
+/**
+ * Runs `operation(attempt)` until it succeeds, throws an error that is not retryable, or attempts
+ * run out. @throws the last error
+ */
 export async function retry<T>(operation: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     throwIfAborted(options.signal)

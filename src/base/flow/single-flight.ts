@@ -1,6 +1,9 @@
 // Why: many callers that want the same thing at the same time cost one piece of work.
 
-/** Runs at most one operation a key at a time; callers that come meanwhile get the same promise. Nothing is kept afterwards. */
+/**
+ * Runs at most one operation a key at a time; callers that come meanwhile get the same promise.
+ * Nothing is kept afterwards.
+ */
 export class SingleFlight<K, V> {
   readonly #running = new Map<K, Promise<V>>()
 

@@ -1,5 +1,6 @@
-// Why: a process that stands still (a large step of its own, a stopped machine) hears nobody meanwhile, and must not take
-// the others' silence for their end. How: a timer that is looked for at short intervals; how much too late it comes adds up.
+// Why: a process that stands still (a large step of its own, a stopped machine) hears nobody
+// meanwhile, and must not take the others' silence for their end. How: a timer that is looked for
+// at short intervals; how much too late it comes adds up.
 import type { Clock } from '../clock.ts'
 
 const lookEveryMs = 100

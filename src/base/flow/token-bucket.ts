@@ -1,7 +1,8 @@
-// Why: a rate holds over seconds only when each amount waits for its own turn, and a large one may not wait for ever.
-// How: a balance in bytes that time fills at the rate, up to half a second's worth, so that a busy machine loses none of it.
-// Whoever comes first takes as soon as the balance is not negative and may overdraw it; the next one waits until it is paid
-// back. So the rate is right for amounts of any size, and it may change at any moment.
+// Why: a rate holds over seconds only when each amount waits for its own turn, and a large one may
+// not wait for ever. How: a balance in bytes that time fills at the rate, up to half a second's
+// worth, so that a busy machine loses none of it. Whoever comes first takes as soon as the balance
+// is not negative and may overdraw it; the next one waits until it is paid back. So the rate is
+// right for amounts of any size, and it may change at any moment.
 import { abortReason, type Clock } from '../clock.ts'
 
 interface Waiter {

@@ -1,5 +1,5 @@
-// Why: work that takes long must not hold up everybody else: heartbeats, and people who ask. How: a loop asks after each step;
-// once it has run for long enough it lets the event loop go on first.
+// Why: work that takes long must not hold up everybody else: heartbeats, and people who ask. How: a
+// loop asks after each step; once it has run for long enough it lets the event loop go on first.
 import type { Clock } from '../clock.ts'
 
 /** About how long a loop may run without a pause. */

@@ -1,13 +1,24 @@
-// Why: one configured directory as one BlockStore: small blocks share segments, large ones have a file each. How: both
-// stores work on one ledger, so the quota and the lives of a block are one; a committed block's entry says where it is.
+// Why: one configured directory as one BlockStore: small blocks share segments, large ones have a
+// file each. How: both stores work on one ledger, so the quota and the lives of a block are one; a
+// committed block's entry says where it is.
 import { BlockLedger, type BlockEntry } from '../segment/block-ledger.ts'
-import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryUsage, KeptBlock } from '../block-store.ts'
+import type {
+  BlockHeader,
+  BlockReader,
+  BlockReservation,
+  BlockStore,
+  DirectoryUsage,
+  KeptBlock,
+} from '../block-store.ts'
 import { prepareDirectory } from '../disk/directory-layout.ts'
 import { DirectoryStore, type DirectoryStoreOptions } from '../directory/directory-store.ts'
 import { SegmentStore } from '../segment/segment-store.ts'
 
 export interface SegmentSettings {
-  /** Blocks up to this size go to segments; 0: none. Those that are in segments already are served in any case. */
+  /**
+   * Blocks up to this size go to segments; 0: none. Those that are in segments already are served
+   * in any case.
+   */
   readonly blockBytesMax: number
   readonly segmentBytes?: number | undefined
   readonly compactionBytesPerSecond?: number | undefined
@@ -35,7 +46,8 @@ export class BlockDirectory implements BlockStore {
 
   /**
    * Takes the directory for this worker and finds the blocks in it.
-   * @throws SkeinError failed_precondition (another worker's directory, not writable), unavailable (the disk fails)
+   * @throws SkeinError failed_precondition (another worker's directory, not writable), unavailable
+   *   (the disk fails)
    */
   static async open(options: BlockDirectoryOptions): Promise<BlockDirectory> {
     const { blockBytesMax, ...settings } = options.segments ?? { blockBytesMax: 0 }
@@ -122,7 +134,10 @@ export class BlockDirectory implements BlockStore {
     return this.#files.usage()
   }
 
-  /** Compacts the segments until none is worth it. Only with `background: false`. @throws what the disk throws */
+  /**
+   * Compacts the segments until none is worth it. Only with `background: false`. @throws what the
+   * disk throws
+   */
   compact(): Promise<void> {
     return this.#segments.compact()
   }

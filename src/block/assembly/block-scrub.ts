@@ -1,7 +1,8 @@
-// Why: a block that nobody reads rots unseen, and is found out when its other copies have rotted too. How: now and then all
-// blocks are read, page by page, below the tiers, so that it counts as no touch and holds up no eviction. A page that does
-// not match its checksum takes the same way as in a read: the block is dropped and reported (page-reader.ts).
-// No faster than a rate, so that readers do not notice.
+// Why: a block that nobody reads rots unseen, and is found out when its other copies have rotted
+// too. How: now and then all blocks are read, page by page, below the tiers, so that it counts as
+// no touch and holds up no eviction. A page that does not match its checksum takes the same way as
+// in a read: the block is dropped and reported (page-reader.ts). No faster than a rate, so that
+// readers do not notice.
 import { abortReason, type Clock, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError } from '../../base/errors.ts'
 import { pageBytes } from '../../base/page-checksum.ts'
@@ -68,7 +69,8 @@ export class BlockScrub {
       const pass = await this.pass(this.#stopping.signal)
       logger[pass.corrupt > 0 ? 'warn' : 'info']('all blocks were read and checked', { ...pass })
     } catch (thrown) {
-      if (!this.#stopping.signal.aborted) logger.warn('checking the blocks was given up until the next time', { error: thrown })
+      if (!this.#stopping.signal.aborted)
+        logger.warn('checking the blocks was given up until the next time', { error: thrown })
     }
     this.#rest(restMs)
   }

@@ -1,12 +1,21 @@
-// Why: a worker has several directories, of different media and sizes, and the rest of the house sees one BlockStore.
-// How: each block lives in one directory; a new one goes to the directory with the most free quota that fits. A directory
-// whose disk is full or fails is passed over for the next one; what else becomes of it: watched-directory.ts.
+// Why: a worker has several directories, of different media and sizes, and the rest of the house
+// sees one BlockStore. How: each block lives in one directory; a new one goes to the directory with
+// the most free quota that fits. A directory whose disk is full or fails is passed over for the
+// next one; what else becomes of it: watched-directory.ts.
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import type { SegmentSettings } from './block-directory.ts'
 import { checkHeader } from '../disk/block-file.ts'
 import { alreadyExists, type BlockEntry, noCapacity } from '../segment/block-ledger.ts'
-import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryState, DirectoryUsage, KeptBlock } from '../block-store.ts'
+import type {
+  BlockHeader,
+  BlockReader,
+  BlockReservation,
+  BlockStore,
+  DirectoryState,
+  DirectoryUsage,
+  KeptBlock,
+} from '../block-store.ts'
 import { checkDirectories } from '../disk/check-directories.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from '../disk/directory-options.ts'
 import type { DiskHealthLimits } from '../disk/disk-health.ts'
@@ -18,7 +27,10 @@ export interface BlockStoreOptions extends DirectoryStoreDependencies {
   /** Small blocks in segments; none: a file for each block. */
   readonly segments?: SegmentSettings | undefined
   readonly healthLimits?: Partial<DiskHealthLimits> | undefined
-  /** A block that was lost with its disk is here again: false deletes it. Default: all are reported as added. */
+  /**
+   * A block that was lost with its disk is here again: false deletes it. Default: all are reported
+   * as added.
+   */
   readonly found?: ((block: KeptBlock) => boolean) | undefined
   /** Ends the scan early. */
   readonly signal?: AbortSignal
@@ -26,7 +38,8 @@ export interface BlockStoreOptions extends DirectoryStoreDependencies {
 
 /**
  * Opens a worker's directories, finds the blocks in them, and keeps the gauges of the metrics.
- * @throws SkeinError invalid_argument (no directory), and as checkDirectories: before anything is changed
+ * @throws SkeinError invalid_argument (no directory), and as checkDirectories: before anything is
+ *   changed
  */
 export async function openBlockStore(options: BlockStoreOptions): Promise<MultiDirectoryStore> {
   const { directories, workerId, segments, events, clock, logger, metrics, signal } = options
@@ -44,7 +57,8 @@ export async function openBlockStore(options: BlockStoreOptions): Promise<MultiD
         segments,
         healthLimits: options.healthLimits,
         // One that is, or is on its way, in another directory stays there.
-        found: (header) => stores.every((other) => other === store || other.entry(header.blockId) === undefined) && taking(header),
+        found: (header) =>
+          stores.every((other) => other === store || other.entry(header.blockId) === undefined) && taking(header),
         ...(signal === undefined ? {} : { signal }),
       })
       stores.push(store)
@@ -138,7 +152,10 @@ export class MultiDirectoryStore implements BlockStore {
     await Promise.all(this.#directories.map((directory) => directory.close()))
   }
 
-  /** Tries the directories that fit, the emptiest first. From the look at the entries to the directory's own begin nothing waits. */
+  /**
+   * Tries the directories that fit, the emptiest first. From the look at the entries to the
+   * directory's own begin nothing waits.
+   */
   async #place<T>(header: BlockHeader, write: (directory: WatchedDirectory) => Promise<T>): Promise<T> {
     const failed = new Set<WatchedDirectory>()
     let failure: unknown
@@ -185,7 +202,10 @@ export class MultiDirectoryStore implements BlockStore {
   }
 }
 
-function emptiest(directories: readonly WatchedDirectory[], except: ReadonlySet<WatchedDirectory>): WatchedDirectory | undefined {
+function emptiest(
+  directories: readonly WatchedDirectory[],
+  except: ReadonlySet<WatchedDirectory>,
+): WatchedDirectory | undefined {
   let best: WatchedDirectory | undefined
   for (const directory of directories) {
     if (!except.has(directory) && (best === undefined || directory.freeBytes > best.freeBytes)) best = directory

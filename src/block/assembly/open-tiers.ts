@@ -1,5 +1,6 @@
-// Why: a worker's tiers are configured as lists of directories; the rest of the house wants one BlockStore. How: each tier
-// is a store of several directories, and the tiered store is put on top of them.
+// Why: a worker's tiers are configured as lists of directories; the rest of the house wants one
+// BlockStore. How: each tier is a store of several directories, and the tiered store is put on top
+// of them.
 import type { AnnotatorSettings } from '../tier/order/choose-annotator.ts'
 import { annotatorMaker } from '../tier/order/choose-annotator.ts'
 import type { SegmentSettings } from './block-directory.ts'
@@ -31,7 +32,10 @@ export interface TiersOptions extends DirectoryStoreDependencies {
   readonly signal?: AbortSignal
 }
 
-/** Opens all tiers, and keeps the gauges of the metrics. @throws SkeinError as openBlockStore, and as checkDirectories for those of all tiers together */
+/**
+ * Opens all tiers, and keeps the gauges of the metrics. @throws SkeinError as openBlockStore, and
+ * as checkDirectories for those of all tiers together
+ */
 export async function openTiers(options: TiersOptions): Promise<TieredStore> {
   const { tiers, workerId, segments, annotator, clock, logger, metrics, events, signal } = options
   // All of them before the first one is taken.

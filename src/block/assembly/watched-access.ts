@@ -1,5 +1,6 @@
-// Why: a disk fails while a block is read or written, long after it was opened; watched-directory.ts must hear of it.
-// How: a reader and a reservation that pass every call on, and its outcome through `note`.
+// Why: a disk fails while a block is read or written, long after it was opened;
+// watched-directory.ts must hear of it. How: a reader and a reservation that pass every call on,
+// and its outcome through `note`.
 import type { PiecePool } from '../../base/flow/piece-pool.ts'
 import type { BlockHeader, BlockPlace, BlockReader, BlockReservation } from '../block-store.ts'
 

@@ -38,7 +38,10 @@ const diskFullMs = 10_000
 
 export interface WatchedDirectoryOptions extends BlockDirectoryOptions {
   readonly healthLimits?: Partial<DiskHealthLimits> | undefined
-  /** A block is here again: false deletes it, without another word about it. Called without waiting in between. */
+  /**
+   * A block is here again: false deletes it, without another word about it. Called without waiting
+   * in between.
+   */
   readonly found: (block: KeptBlock) => boolean
 }
 
@@ -114,7 +117,10 @@ export class WatchedDirectory implements BlockStore {
     return this.#life?.directory.list() ?? []
   }
 
-  /** A directory that may not be written to has no room beside what is in it; one that is down, none at all. */
+  /**
+   * A directory that may not be written to has no room beside what is in it; one that is down, none
+   * at all.
+   */
   usage(): readonly DirectoryUsage[] {
     const { path, tier, mediumType } = { ...this.#options, path: this.path }
     const { state } = this
@@ -186,7 +192,10 @@ export class WatchedDirectory implements BlockStore {
     }
   }
 
-  /** @returns what the caller is told: a directory that cannot be used is a fault of its disk, so that others are tried */
+  /**
+   * @returns what the caller is told: a directory that cannot be used is a fault of its disk, so
+   *   that others are tried
+   */
   #learn(life: Life, thrown: unknown): unknown {
     if (!(thrown instanceof SkeinError)) return thrown
     const { reason } = thrown
@@ -197,7 +206,8 @@ export class WatchedDirectory implements BlockStore {
     }
     const unusable = reason === 'disk_not_writable' || reason === 'not_a_directory'
     // Too many open files is no fault of a disk.
-    if (reason === 'disk_fault' && !hasErrno(thrown.cause, 'EMFILE', 'ENFILE', 'ENOMEM')) this.#step({ kind: 'fault', atMs: this.#nowMs() })
+    if (reason === 'disk_fault' && !hasErrno(thrown.cause, 'EMFILE', 'ENFILE', 'ENOMEM'))
+      this.#step({ kind: 'fault', atMs: this.#nowMs() })
     if (unusable || reason === 'disk_fault' || reason === 'block_missing') this.#look()
     return unusable ? new SkeinError('unavailable', thrown.message, { reason: 'disk_fault', cause: thrown }) : thrown
   }
@@ -236,7 +246,8 @@ export class WatchedDirectory implements BlockStore {
     const before = this.#health.mode
     const { health, effect } = stepDisk(this.#health, event, this.#limits)
     this.#health = health
-    if (health.mode !== before) logger.warn('a block directory changed its state', { path: this.path, from: before, to: health.mode })
+    if (health.mode !== before)
+      logger.warn('a block directory changed its state', { path: this.path, from: before, to: health.mode })
     if (effect === 'lost') this.#giveUp()
   }
 
@@ -252,7 +263,10 @@ export class WatchedDirectory implements BlockStore {
     })
     for (const { blockId } of lost) this.#options.deps.events.removed(blockId, 'lost')
     this.#givenUp = life.directory.close().catch((thrown: unknown) => {
-      this.#options.deps.logger.debug('a directory that failed could not be closed in order', { path: this.path, error: thrown })
+      this.#options.deps.logger.debug('a directory that failed could not be closed in order', {
+        path: this.path,
+        error: thrown,
+      })
     })
   }
 
@@ -300,5 +314,7 @@ async function openLife(options: WatchedDirectoryOptions, unwanted: Set<number>)
 
 /** Of a directory that may not be written to. */
 export function outOfOrder(path: string): SkeinError {
-  return new SkeinError('unavailable', `block directory ${path} is out of order; see the worker's log`, { reason: 'disk_fault' })
+  return new SkeinError('unavailable', `block directory ${path} is out of order; see the worker's log`, {
+    reason: 'disk_fault',
+  })
 }

@@ -1,6 +1,7 @@
-// Why: a durable block whose bytes are somewhere else too by now is a usual one, also after a restart. How: its file's footer
-// says so; it is written anew in place, at the same length. Not synced: without it the block is durable once more, and is
-// released once more. A reader that meets half of it looks again (directory-store.ts).
+// Why: a durable block whose bytes are somewhere else too by now is a usual one, also after a
+// restart. How: its file's footer says so; it is written anew in place, at the same length. Not
+// synced: without it the block is durable once more, and is released once more. A reader that meets
+// half of it looks again (directory-store.ts).
 import { constants } from 'node:fs'
 import { decodeFooter, encodeFooter, isOf, type StoredBlock } from '../disk/block-file.ts'
 import { closeFile, openFile, readFully, statFile, writeFully } from '../disk/disk-calls.ts'

@@ -20,7 +20,10 @@ export interface ReservationTarget {
   /** The temporary file, open as `fd`, which the reservation owns. */
   readonly path: string
   readonly fd: number
-  /** Renames the whole file to the block's own name; a durable block's stays there over a power failure. */
+  /**
+   * Renames the whole file to the block's own name; a durable block's stays there over a power
+   * failure.
+   */
   readonly moveIn: () => Promise<void>
   /** Called once, without waiting: the block is in place, or it is given up. */
   readonly committed: () => void
@@ -88,8 +91,15 @@ export class DirectoryReservation implements BlockReservation {
     this.#mode = 'committing'
     try {
       await this.#settle()
-      const footer = encodeFooter(this.header, checksums === undefined ? this.#ownChecksums() : await this.#checkForeign(checksums))
-      await writeFully(this.#target.fd, [...this.#gathered, footer], checksums === undefined ? this.#filePosition : this.header.length)
+      const footer = encodeFooter(
+        this.header,
+        checksums === undefined ? this.#ownChecksums() : await this.#checkForeign(checksums),
+      )
+      await writeFully(
+        this.#target.fd,
+        [...this.#gathered, footer],
+        checksums === undefined ? this.#filePosition : this.header.length,
+      )
       if (this.header.durable === true) await syncFile(this.#target.fd)
       await closeFile(this.#target.fd)
     } catch (thrown) {

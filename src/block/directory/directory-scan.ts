@@ -1,10 +1,19 @@
-// Why: after a restart the files are the only record of what is cached. How: every file's footer is read (not its data,
-// which is checked on each read), a bounded number of files at a time; what is no whole block is deleted, what is not
-// ours by its name is left alone.
+// Why: after a restart the files are the only record of what is cached. How: every file's footer is
+// read (not its data, which is checked on each read), a bounded number of files at a time; what is
+// no whole block is deleted, what is not ours by its name is left alone.
 import { throwIfAborted } from '../../base/clock.ts'
 import { decodeFooter, footerLengthOf, usualFooterBytesMax } from '../disk/block-file.ts'
 import type { BlockHeader } from '../block-store.ts'
-import { closeFile, diskError, hasErrno, openFile, readFileFlags, readFully, removeFile, statFile } from '../disk/disk-calls.ts'
+import {
+  closeFile,
+  diskError,
+  hasErrno,
+  openFile,
+  readFileFlags,
+  readFully,
+  removeFile,
+  statFile,
+} from '../disk/disk-calls.ts'
 import { blockIdOfFile, type DirectoryLayout, namesInFolder } from '../disk/directory-layout.ts'
 
 const filesAtOnce = 32

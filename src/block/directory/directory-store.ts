@@ -1,23 +1,49 @@
-// Why: one directory of block files as a BlockStore. How: the ledger (block-ledger.ts) decides who may write what without
-// waiting; this class joins it to the disk. Small blocks are the hot path: open, one writev of data and footer, close,
-// straight under their final name. They need no rename: nothing reads a block that the ledger does not have, and after a
-// crash a half-written file has no valid footer and is deleted by the scan. The three calls go through the thread pool,
-// because a busy ext4 takes up to 500 us of system time to find a free inode, and the main thread must not wait for that
-// (measured for 16 KiB: 13-18 us of the main thread a block against 35-60 for the same calls made synchronously, and
-// 65 against 450 on a file system where many files were just deleted).
+// Why: one directory of block files as a BlockStore. How: the ledger (block-ledger.ts) decides who
+// may write what without waiting; this class joins it to the disk. Small blocks are the hot path:
+// open, one writev of data and footer, close, straight under their final name. They need no rename:
+// nothing reads a block that the ledger does not have, and after a crash a half-written file has no
+// valid footer and is deleted by the scan. The three calls go through the thread pool, because a
+// busy ext4 takes up to 500 us of system time to find a free inode, and the main thread must not
+// wait for that (measured for 16 KiB: 13-18 us of the main thread a block against 35-60 for the
+// same calls made synchronously, and 65 against 450 on a file system where many files were just
+// deleted).
 import { randomUUID } from 'node:crypto'
 import { Budget } from '../../base/flow/budget.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { pageChecksums } from '../../base/page-checksum.ts'
 import { encodeFooter, storedBlock } from '../disk/block-file.ts'
 import { type BlockEntry, BlockLedger } from '../segment/block-ledger.ts'
-import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryUsage, KeptBlock } from '../block-store.ts'
-import { blockPath, type DirectoryLayout, inBlockFolder, prepareDirectory, syncBlockName, tempPath } from '../disk/directory-layout.ts'
+import type {
+  BlockHeader,
+  BlockReader,
+  BlockReservation,
+  BlockStore,
+  DirectoryUsage,
+  KeptBlock,
+} from '../block-store.ts'
+import {
+  blockPath,
+  type DirectoryLayout,
+  inBlockFolder,
+  prepareDirectory,
+  syncBlockName,
+  tempPath,
+} from '../disk/directory-layout.ts'
 import { openReader } from './directory-reader.ts'
 import { releaseFile } from './directory-release.ts'
 import { DirectoryReservation } from './directory-reservation.ts'
 import { scanDirectory } from './directory-scan.ts'
-import { closeFile, diskError, hasErrno, newFileFlags, openFile, removeFile, renameFile, syncFile, writeFully } from '../disk/disk-calls.ts'
+import {
+  closeFile,
+  diskError,
+  hasErrno,
+  newFileFlags,
+  openFile,
+  removeFile,
+  renameFile,
+  syncFile,
+  writeFully,
+} from '../disk/disk-calls.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from '../disk/directory-options.ts'
 
 /** Blocks up to this size are put in one piece; larger ones go through a reservation. */
@@ -49,8 +75,10 @@ export class DirectoryStore implements BlockStore {
   }
 
   /**
-   * Takes the directory for this worker and finds the blocks in it. Blocks beyond a quota that was lowered are deleted.
-   * @throws SkeinError failed_precondition (another worker's directory, not writable), unavailable (the disk fails)
+   * Takes the directory for this worker and finds the blocks in it. Blocks beyond a quota that was
+   * lowered are deleted.
+   * @throws SkeinError failed_precondition (another worker's directory, not writable), unavailable
+   *   (the disk fails)
    */
   static async open(options: DirectoryStoreOptions): Promise<DirectoryStore> {
     const { layout, tempFiles } = await prepareDirectory(options.path, options.workerId)
@@ -58,14 +86,22 @@ export class DirectoryStore implements BlockStore {
     return await DirectoryStore.openIn(layout, new BlockLedger(options.quotaBytes), options)
   }
 
-  /** As open, in a directory that is prepared, and with a ledger that other stores of the directory share. */
-  static async openIn(layout: DirectoryLayout, ledger: BlockLedger, options: DirectoryStoreOptions): Promise<DirectoryStore> {
+  /**
+   * As open, in a directory that is prepared, and with a ledger that other stores of the directory
+   * share.
+   */
+  static async openIn(
+    layout: DirectoryLayout,
+    ledger: BlockLedger,
+    options: DirectoryStoreOptions,
+  ): Promise<DirectoryStore> {
     const store = new DirectoryStore(options, layout, ledger)
     const { blocks, tornFiles, foreignFiles } = await scanDirectory(layout, options.signal ?? store.#never)
     let unwanted = 0
     for (const header of blocks) {
       // One that the ledger has is in a segment too: this file should have been deleted.
-      if (ledger.get(header.blockId) === undefined && header.length <= ledger.freeBytes) ledger.commit(ledger.begin(storedBlock(header)))
+      if (ledger.get(header.blockId) === undefined && header.length <= ledger.freeBytes)
+        ledger.commit(ledger.begin(storedBlock(header)))
       else {
         unwanted += 1
         await removeFile(blockPath(layout, header.blockId))
@@ -108,7 +144,9 @@ export class DirectoryStore implements BlockStore {
 
   usage(): readonly DirectoryUsage[] {
     const { tier, mediumType, quotaBytes } = this.#options
-    return [{ path: this.#layout.path, tier, mediumType, quotaBytes, usedBytes: this.#ledger.takenBytes, state: 'normal' }]
+    return [
+      { path: this.#layout.path, tier, mediumType, quotaBytes, usedBytes: this.#ledger.takenBytes, state: 'normal' },
+    ]
   }
 
   async reserve(header: BlockHeader): Promise<BlockReservation> {
@@ -147,7 +185,10 @@ export class DirectoryStore implements BlockStore {
 
   async put(header: BlockHeader, bytes: Uint8Array): Promise<void> {
     if (bytes.length !== header.length) {
-      throw new SkeinError('invalid_argument', `block ${header.blockId} has ${bytes.length} bytes, not ${header.length}`)
+      throw new SkeinError(
+        'invalid_argument',
+        `block ${header.blockId} has ${bytes.length} bytes, not ${header.length}`,
+      )
     }
     if (bytes.length > putBytesMax) {
       const reservation = await this.reserve(header)
@@ -174,16 +215,20 @@ export class DirectoryStore implements BlockStore {
     if (entry === undefined) throw notFound(blockId)
     const { header } = entry
     try {
-      return await openReader(blockPath(this.#layout, blockId), header, ({ key }) => this.#dropBroken(entry, 'corrupt', key))
+      return await openReader(blockPath(this.#layout, blockId), header, ({ key }) =>
+        this.#dropBroken(entry, 'corrupt', key),
+      )
     } catch (thrown) {
-      // Freed, and perhaps being written anew, while the file was opened: what was read says nothing about this block.
+      // Freed, and perhaps being written anew, while the file was opened: what was read says
+      // nothing about this block.
       if (entry.mode !== 'committed') throw notFound(blockId)
       // Its footer was being written anew.
       if (entry.header !== header) {
         await this.#releasing.get(blockId)
         return await this.open(blockId)
       }
-      if (isSkeinError(thrown, 'data_loss')) await this.#dropBroken(entry, thrown.reason === 'block_missing' ? 'lost' : 'corrupt')
+      if (isSkeinError(thrown, 'data_loss'))
+        await this.#dropBroken(entry, thrown.reason === 'block_missing' ? 'lost' : 'corrupt')
       throw thrown
     }
   }
@@ -214,7 +259,10 @@ export class DirectoryStore implements BlockStore {
   /** As setPinned. */
   setRunningLoads(): void {}
 
-  /** Aborts the open reservations, takes no more, and waits for what is under way. Readers stay usable. */
+  /**
+   * Aborts the open reservations, takes no more, and waits for what is under way. Readers stay
+   * usable.
+   */
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#reservations].map((reservation) => reservation.abort()))
@@ -224,7 +272,8 @@ export class DirectoryStore implements BlockStore {
   }
 
   #mustBeOpen(): void {
-    if (this.#closed) throw new SkeinError('unavailable', `block directory ${this.#layout.path} is closed`, { reason: 'stopping' })
+    if (this.#closed)
+      throw new SkeinError('unavailable', `block directory ${this.#layout.path} is closed`, { reason: 'stopping' })
   }
 
   /** Without waiting, unless the block's old file is still being deleted. */
@@ -271,7 +320,10 @@ export class DirectoryStore implements BlockStore {
     }
   }
 
-  /** A file that a failed deletion left behind is in the way of the block's next life; the ledger says that it is nobody's. */
+  /**
+   * A file that a failed deletion left behind is in the way of the block's next life; the ledger
+   * says that it is nobody's.
+   */
   async #createFile(path: string): Promise<number> {
     try {
       return await openFile(path, newFileFlags)
@@ -283,8 +335,8 @@ export class DirectoryStore implements BlockStore {
   }
 
   async #dropBroken(entry: BlockEntry, why: 'corrupt' | 'lost', key?: string): Promise<void> {
-    // The reader may be older than the block: freed, or found broken by another reader. After close the directory may be
-    // a successor's.
+    // The reader may be older than the block: freed, or found broken by another reader. After close
+    // the directory may be a successor's.
     if (entry.mode !== 'committed' || this.#closed) return
     const { logger, metrics } = this.#options.deps
     logger.warn('a broken block was dropped', { blockId: entry.header.blockId, key, path: this.#layout.path, why })
@@ -292,7 +344,10 @@ export class DirectoryStore implements BlockStore {
     await this.#remove(entry, why)
   }
 
-  /** Out of sight at once; resolves when the file is gone and its bytes are given back. Does not throw. */
+  /**
+   * Out of sight at once; resolves when the file is gone and its bytes are given back. Does not
+   * throw.
+   */
   #remove(entry: BlockEntry, why: 'freed' | 'corrupt' | 'lost'): Promise<void> {
     const removal = this.#unlink(blockPath(this.#layout, entry.header.blockId)).then(() => this.#ledger.end(entry))
     this.#ledger.beginRemoval(entry, removal)

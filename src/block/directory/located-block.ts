@@ -1,7 +1,9 @@
-// Why: a process on the worker's own host reads a block's file itself, as safely as the worker does. How: the worker says where
-// the block is (BlockReader.place); by the time that the file is opened here, something else may be there. So the head in the
-// file must say that it is this very block, name, version and length, and has the page checksums, which every read is checked
-// against. From then on the open descriptor is the block: it stays whole when the block is freed, moved or its segment compacted.
+// Why: a process on the worker's own host reads a block's file itself, as safely as the worker
+// does. How: the worker says where the block is (BlockReader.place); by the time that the file is
+// opened here, something else may be there. So the head in the file must say that it is this very
+// block, name, version and length, and has the page checksums, which every read is checked against.
+// From then on the open descriptor is the block: it stays whole when the block is freed, moved or
+// its segment compacted.
 import { SkeinError } from '../../base/errors.ts'
 import { decodeFooter, sameHeader } from '../disk/block-file.ts'
 import type { BlockHeader, BlockPlace, BlockReader } from '../block-store.ts'
@@ -10,12 +12,17 @@ import { closeFile, diskError, openFile, readFileFlags, readFully, statFile } fr
 import { PageReader } from '../disk/page-reader.ts'
 import { decodeRecord, markBytes } from '../segment/segment-record.ts'
 
-/** Of a head: three names of 64 KiB and the checksums of a block of 64 GiB. What claims more is none. */
+/**
+ * Of a head: three names of 64 KiB and the checksums of a block of 64 GiB. What claims more is
+ * none.
+ */
 const headBytesMax = 512 * 1024
 
 /**
- * Opens the block at a place that its worker named. Reads throw data_loss for a page that does not match its checksum.
- * @throws SkeinError data_loss when something else is there, or as diskError when the file cannot be opened for reading
+ * Opens the block at a place that its worker named. Reads throw data_loss for a page that does not
+ * match its checksum.
+ * @throws SkeinError data_loss when something else is there, or as diskError when the file cannot
+ *   be opened for reading
  */
 export async function openLocated(place: BlockPlace, header: BlockHeader): Promise<BlockReader> {
   let fd: number
@@ -28,10 +35,15 @@ export async function openLocated(place: BlockPlace, header: BlockHeader): Promi
   try {
     const found = await readHead(fd, place, header.length)
     if (found === undefined || !sameHeader(found.header, header)) {
-      throw new SkeinError('data_loss', `block ${header.blockId} is not where it was said to be`, { reason: 'block_missing' })
+      throw new SkeinError('data_loss', `block ${header.blockId} is not where it was said to be`, {
+        reason: 'block_missing',
+      })
     }
     const file = fileSource(fd)
-    const source = { read: (into: Uint8Array, from: number) => file.read(into, place.dataOffset + from), release: () => file.release() }
+    const source = {
+      read: (into: Uint8Array, from: number) => file.read(into, place.dataOffset + from),
+      release: () => file.release(),
+    }
     held = true
     return new PageReader(found.header, place, found.checksums, source, () => Promise.resolve())
   } catch (thrown) {

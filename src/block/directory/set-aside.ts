@@ -1,7 +1,8 @@
-// Why: durable blocks of a cluster that another one took over have ids that mean something else there, and are the only
-// copies of their bytes. How: their files move out of the store, `<directory>/set-aside/<cluster id>/<block id>`: a second
-// name first, synced, before the store lets the block go, so that a crash at any moment leaves it in one place at least, and
-// doing it again is harmless. Nothing deletes them but `releaseSetAside`.
+// Why: durable blocks of a cluster that another one took over have ids that mean something else
+// there, and are the only copies of their bytes. How: their files move out of the store,
+// `<directory>/set-aside/<cluster id>/<block id>`: a second name first, synced, before the store
+// lets the block go, so that a crash at any moment leaves it in one place at least, and doing it
+// again is harmless. Nothing deletes them but `releaseSetAside`.
 import { constants } from 'node:fs'
 import { link, lstat, mkdir, open, readdir, realpath, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -21,15 +22,24 @@ export interface SetAsideBlock {
   readonly path: string
 }
 
-/** Takes a durable block out of the store. A block that is not there (any more) is passed over. @throws the store's and the disk's errors */
-export async function setAside(store: Pick<BlockStore, 'has' | 'open' | 'free'>, blockId: number, clusterId: string): Promise<void> {
-  if (!clusterPattern.test(clusterId)) throw new SkeinError('invalid_argument', `'${clusterId.slice(0, 100)}' is no id of a cluster`)
+/**
+ * Takes a durable block out of the store. A block that is not there (any more) is passed over.
+ * @throws the store's and the disk's errors
+ */
+export async function setAside(
+  store: Pick<BlockStore, 'has' | 'open' | 'free'>,
+  blockId: number,
+  clusterId: string,
+): Promise<void> {
+  if (!clusterPattern.test(clusterId))
+    throw new SkeinError('invalid_argument', `'${clusterId.slice(0, 100)}' is no id of a cluster`)
   if (!store.has(blockId)) return
   const reader = await store.open(blockId)
   try {
     const { place } = reader
     // Durable blocks are files of their own (block-directory.ts).
-    if (place === undefined || place.dataOffset !== 0) throw new SkeinError('internal', `block ${blockId} is in no file of its own`)
+    if (place === undefined || place.dataOffset !== 0)
+      throw new SkeinError('internal', `block ${blockId} is in no file of its own`)
     const folder = join(dirname(dirname(dirname(place.path))), folderName, clusterId)
     await mkdir(folder, { recursive: true, mode: 0o700 })
     await link(place.path, join(folder, blockId.toString(16).padStart(14, '0'))).catch((thrown: unknown) => {

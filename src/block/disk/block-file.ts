@@ -1,6 +1,6 @@
-// Why: a block's file must say by itself what it holds, so that a restart needs no index and a torn, rotten or mixed-up
-// file is never served. How: the data from offset 0 (a writer in another process needs to know nothing else), then a
-// footer, all integers little-endian:
+// Why: a block's file must say by itself what it holds, so that a restart needs no index and a
+// torn, rotten or mixed-up file is never served. How: the data from offset 0 (a writer in another
+// process needs to know nothing else), then a footer, all integers little-endian:
 //
 //   u32 version | u32 page bytes | u64 block id | u64 length | u64 offset in the file | u16 x 3 lengths of the strings | u16 flags
 //   namespace id, key, etag (UTF-8) | u32 CRC-32 of each page | u32 CRC-32 of the footer so far | 8 bytes magic | u32 footer length
@@ -21,7 +21,10 @@ const durableFlag = 1
 const stringBytesMax = 65_535
 /** Of all the names in a header. */
 export const namesBytesMax = 3 * stringBytesMax
-/** The tail of a file that holds every footer of a block of up to 256 MiB with short names: one read is enough for most. */
+/**
+ * The tail of a file that holds every footer of a block of up to 256 MiB with short names: one read
+ * is enough for most.
+ */
 export const usualFooterBytesMax = 2048
 
 export interface BlockFooter {
@@ -38,17 +41,23 @@ export function pageCount(length: number): number {
 
 /** @throws SkeinError invalid_argument when the header cannot be a block's */
 export function checkHeader(header: BlockHeader): void {
-  const wrong = [header.blockId, header.length, header.offset].some((value) => !Number.isSafeInteger(value) || value < 0)
+  const wrong = [header.blockId, header.length, header.offset].some(
+    (value) => !Number.isSafeInteger(value) || value < 0,
+  )
   if (wrong) {
     throw new SkeinError(
       'invalid_argument',
       `block ${header.blockId}: id, length ${header.length} or offset ${header.offset} is not a whole number`,
     )
   }
-  // Three UTF-8 bytes a UTF-16 unit is the most there can be, so that the usual short strings need no counting.
+  // Three UTF-8 bytes a UTF-16 unit is the most there can be, so that the usual short strings need
+  // no counting.
   for (const text of [header.namespaceId, header.key, header.etag]) {
     if (text.length * 3 > stringBytesMax && Buffer.byteLength(text) > stringBytesMax) {
-      throw new SkeinError('invalid_argument', `block ${header.blockId}: a name in its header is longer than ${stringBytesMax} bytes`)
+      throw new SkeinError(
+        'invalid_argument',
+        `block ${header.blockId}: a name in its header is longer than ${stringBytesMax} bytes`,
+      )
     }
   }
 }
@@ -80,7 +89,10 @@ export function encodeFooter(header: BlockHeader, checksums: readonly number[]):
   return footer
 }
 
-/** What the end of a file says the footer's length is; undefined when the file does not end as a block does. */
+/**
+ * What the end of a file says the footer's length is; undefined when the file does not end as a
+ * block does.
+ */
 export function footerLengthOf(tail: Uint8Array): number | undefined {
   if (tail.length < trailerBytes) return undefined
   const end = Buffer.from(tail.buffer, tail.byteOffset + tail.length - trailerBytes, trailerBytes)
@@ -122,7 +134,10 @@ export function decodeFooter(tail: Uint8Array, fileBytes: number): BlockFooter |
 
 /** What is kept in memory of a block that is in a directory. */
 export interface StoredBlock extends KeptBlock {
-  /** A digest of the rest of its header, so that another block's file, or another version's, is seen. */
+  /**
+   * A digest of the rest of its header, so that another block's file, or another version's, is
+   * seen.
+   */
   readonly names: number
 }
 
@@ -150,7 +165,10 @@ export function sameHeader(a: BlockHeader, b: BlockHeader): boolean {
   )
 }
 
-/** The first page that does not match its checksum, or undefined. `data` begins at the start of page `firstPage` and ends at a page's end. */
+/**
+ * The first page that does not match its checksum, or undefined. `data` begins at the start of page
+ * `firstPage` and ends at a page's end.
+ */
 export function rottenPage(data: Uint8Array, firstPage: number, checksums: readonly number[]): number | undefined {
   for (let at = 0, page = firstPage; at < data.length; at += pageBytes, page += 1) {
     if (crc32(data.subarray(at, at + pageBytes)) !== checksums[page]) return page

@@ -1,5 +1,6 @@
-// Why: a worker that may not have all of its directories must not begin to take the first of them: whoever is refused has
-// changed nothing on any disk. How: all that can be refused is looked at here, for all directories of all tiers, reading only.
+// Why: a worker that may not have all of its directories must not begin to take the first of them:
+// whoever is refused has changed nothing on any disk. How: all that can be refused is looked at
+// here, for all directories of all tiers, reading only.
 import { constants } from 'node:fs'
 import { access, lstat, statfs } from 'node:fs/promises'
 import { sep } from 'node:path'
@@ -17,10 +18,13 @@ export interface DirectoryToCheck {
 /**
  * Whether a worker may have these directories. Changes nothing.
  * @param workerId undefined: of a worker that has no id yet
- * @throws SkeinError invalid_argument (one twice or inside another), failed_precondition (a quota above its disk's size),
- * failed_precondition (another worker's, somebody else's, not writable)
+ * @throws SkeinError invalid_argument (one twice or inside another), failed_precondition (a quota
+ *   above its disk's size), failed_precondition (another worker's, somebody else's, not writable)
  */
-export async function checkDirectories(directories: readonly DirectoryToCheck[], workerId: string | undefined): Promise<void> {
+export async function checkDirectories(
+  directories: readonly DirectoryToCheck[],
+  workerId: string | undefined,
+): Promise<void> {
   const taken: string[] = []
   const found = directories.map(({ path }) => {
     const real = whereIs(path)
@@ -54,14 +58,18 @@ function refuseOverlap(taken: readonly string[], path: string): void {
   for (const other of taken) {
     if (other === path) throw new SkeinError('invalid_argument', `block directory ${path} is given twice`)
     if (`${path}${sep}`.startsWith(`${other}${sep}`) || `${other}${sep}`.startsWith(`${path}${sep}`)) {
-      throw new SkeinError('invalid_argument', `block directories ${other} and ${path} are one inside the other; use separate ones`)
+      throw new SkeinError(
+        'invalid_argument',
+        `block directories ${other} and ${path} are one inside the other; use separate ones`,
+      )
     }
   }
 }
 
 /** The directory, or the one that it would be made in. */
 async function refuseUnusable({ existing }: RealPath): Promise<void> {
-  if (!(await lstat(existing)).isDirectory()) throw Object.assign(new Error(`${existing} is no directory`), { code: 'ENOTDIR' })
+  if (!(await lstat(existing)).isDirectory())
+    throw Object.assign(new Error(`${existing} is no directory`), { code: 'ENOTDIR' })
   await access(existing, constants.W_OK | constants.X_OK)
 }
 

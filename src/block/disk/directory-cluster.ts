@@ -1,6 +1,7 @@
-// Why: a block's id means something in its own cluster only, so a block directory says whose blocks it holds. How: the
-// cluster's id and the incarnation of its master's state, in the directory's marker (directory-layout.ts), written when the
-// worker registers; the marker is replaced whole. A directory that says nothing is new, or of the version before.
+// Why: a block's id means something in its own cluster only, so a block directory says whose blocks
+// it holds. How: the cluster's id and the incarnation of its master's state, in the directory's
+// marker (directory-layout.ts), written when the worker registers; the marker is replaced whole. A
+// directory that says nothing is new, or of the version before.
 import { constants } from 'node:fs'
 import { lstat, open, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -34,7 +35,10 @@ export async function clusterOf(paths: readonly string[]): Promise<ClusterMark |
   return found?.mark
 }
 
-/** Writes whose blocks the directory holds; durable when it resolves. A directory that is not there or no worker's is passed over. */
+/**
+ * Writes whose blocks the directory holds; durable when it resolves. A directory that is not there
+ * or no worker's is passed over.
+ */
 export async function writeClusterMark(path: string, mark: ClusterMark): Promise<void> {
   const marker = await readMarker(path)
   if (marker === undefined) return

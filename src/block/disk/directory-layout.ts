@@ -33,7 +33,10 @@ export interface DirectoryLayout {
   readonly tempPath: string
 }
 
-/** The folder's index: container and index both count, so that files of one block and blocks of one file both spread. */
+/**
+ * The folder's index: container and index both count, so that files of one block and blocks of one
+ * file both spread.
+ */
 function folderIndexOf(blockId: number): number {
   return (Math.floor(blockId / 2 ** 20) + blockId) % fanOut
 }
@@ -50,20 +53,33 @@ export function tempPath(layout: DirectoryLayout, blockId: number, reservation: 
   return `${layout.tempPath}/${blockName(blockId)}-${reservation}`
 }
 
-/** A file that comes and goes, to see whether the disk takes it; deleted at the start if it is left behind. */
+/**
+ * A file that comes and goes, to see whether the disk takes it; deleted at the start if it is left
+ * behind.
+ */
 export function probePath(path: string): string {
   return join(path, 'temp', probeName)
 }
 
-/** The block that a file of this name in this folder holds; undefined for a file that is none of ours. */
+/**
+ * The block that a file of this name in this folder holds; undefined for a file that is none of
+ * ours.
+ */
 export function blockIdOfFile(folderIndex: number, name: string): number | undefined {
   if (!blockNamePattern.test(name)) return undefined
   const blockId = Number.parseInt(name, 16)
   return Number.isSafeInteger(blockId) && folderIndexOf(blockId) === folderIndex ? blockId : undefined
 }
 
-/** Runs an operation that makes a file in the block's folder; makes the folder when that is what was missing. */
-export async function inBlockFolder<T>(layout: DirectoryLayout, blockId: number, operation: () => Promise<T>): Promise<T> {
+/**
+ * Runs an operation that makes a file in the block's folder; makes the folder when that is what was
+ * missing.
+ */
+export async function inBlockFolder<T>(
+  layout: DirectoryLayout,
+  blockId: number,
+  operation: () => Promise<T>,
+): Promise<T> {
   try {
     return await operation()
   } catch (thrown) {
@@ -79,11 +95,16 @@ export async function syncBlockName(layout: DirectoryLayout, blockId: number): P
   for (const path of [folder, dirname(folder), layout.path]) await syncDirectory(path)
 }
 
-/** The names in a folder of blocks; none when it was never needed. @throws when it is something else than a folder */
+/**
+ * The names in a folder of blocks; none when it was never needed. @throws when it is something else
+ * than a folder
+ */
 export async function namesInFolder(folder: string): Promise<string[]> {
   try {
     if ((await lstat(folder)).isSymbolicLink())
-      throw new SkeinError('failed_precondition', `${folder} is a symbolic link; delete it`, { reason: 'directory_in_use' })
+      throw new SkeinError('failed_precondition', `${folder} is a symbolic link; delete it`, {
+        reason: 'directory_in_use',
+      })
     return await readdir(folder)
   } catch (thrown) {
     if (hasErrno(thrown, 'ENOENT')) return []
@@ -94,9 +115,13 @@ export async function namesInFolder(folder: string): Promise<string[]> {
 /**
  * Makes or checks the directory for this worker and deletes the temporary files.
  * @returns the layout and how many temporary files there were
- * @throws SkeinError failed_precondition when it is another worker's, somebody else's or not writable
+ * @throws SkeinError failed_precondition when it is another worker's, somebody else's or not
+ *   writable
  */
-export async function prepareDirectory(path: string, workerId: string): Promise<{ layout: DirectoryLayout; tempFiles: number }> {
+export async function prepareDirectory(
+  path: string,
+  workerId: string,
+): Promise<{ layout: DirectoryLayout; tempFiles: number }> {
   try {
     await makeDirectories(path, folderMode)
     const real = await realpath(path)
@@ -108,7 +133,10 @@ export async function prepareDirectory(path: string, workerId: string): Promise<
     await ensureFolder(blocks)
     await ensureFolder(segments)
     await ensureFolder(temp)
-    return { layout: { path: real, folders, segmentsPath: segments, tempPath: temp }, tempFiles: await deleteTempFiles(temp) }
+    return {
+      layout: { path: real, folders, segmentsPath: segments, tempPath: temp },
+      tempFiles: await deleteTempFiles(temp),
+    }
   } catch (thrown) {
     throw diskError(thrown, `block directory ${path}`)
   }
@@ -121,7 +149,8 @@ async function claim(path: string, workerId: string): Promise<void> {
 /**
  * Whether the directory is this worker's; false: nobody's. Changes nothing.
  * @param workerId undefined: of a worker that has no id yet
- * @throws SkeinError failed_precondition when it is another worker's or somebody else's, or the file system's error
+ * @throws SkeinError failed_precondition when it is another worker's or somebody else's, or the
+ *   file system's error
  */
 export async function checkOwner(path: string, workerId: string | undefined): Promise<boolean> {
   const owner = await directoryOwner(path)
@@ -141,7 +170,10 @@ function inUse(message: string): SkeinError {
   return new SkeinError('failed_precondition', message, { reason: 'directory_in_use' })
 }
 
-/** The worker id in the marker; undefined when there is none. @throws SkeinError when it cannot be read as one, or the file system's error */
+/**
+ * The worker id in the marker; undefined when there is none. @throws SkeinError when it cannot be
+ * read as one, or the file system's error
+ */
 export async function directoryOwner(path: string): Promise<string | undefined> {
   return (await readMarker(path))?.workerId
 }
@@ -152,7 +184,10 @@ export interface DirectoryMarker {
   readonly cluster?: { readonly clusterId: string; readonly incarnation: string } | undefined
 }
 
-/** What the marker says; undefined when there is none. @throws SkeinError when it cannot be read as one, or the file system's error */
+/**
+ * What the marker says; undefined when there is none. @throws SkeinError when it cannot be read as
+ * one, or the file system's error
+ */
 export async function readMarker(path: string): Promise<DirectoryMarker | undefined> {
   try {
     const file = await open(join(path, markerName), constants.O_RDONLY | constants.O_NOFOLLOW)
@@ -179,7 +214,8 @@ function parseMarker(path: string, text: string): DirectoryMarker {
   if (marker.format === 1 && typeof marker.workerId === 'string') {
     const { workerId, clusterId, incarnation } = marker
     if (clusterId === undefined) return { workerId }
-    if (typeof clusterId === 'string' && typeof incarnation === 'string') return { workerId, cluster: { clusterId, incarnation } }
+    if (typeof clusterId === 'string' && typeof incarnation === 'string')
+      return { workerId, cluster: { clusterId, incarnation } }
   }
   throw new SkeinError(
     'failed_precondition',

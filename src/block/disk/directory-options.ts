@@ -1,4 +1,5 @@
-// Why: every store of one directory, whole block files or segments, is opened with the same few things.
+// Why: every store of one directory, whole block files or segments, is opened with the same few
+// things.
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'

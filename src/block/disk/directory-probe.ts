@@ -1,6 +1,7 @@
-// Why: whether a directory's disk is well must be known before its blocks are asked for, and before a disk that failed is
-// taken back. How: the marker says that it is still this worker's directory and not, say, the empty folder that a lost
-// mount leaves behind; a small file that is written, read back and deleted says that the disk takes and keeps bytes.
+// Why: whether a directory's disk is well must be known before its blocks are asked for, and before
+// a disk that failed is taken back. How: the marker says that it is still this worker's directory
+// and not, say, the empty folder that a lost mount leaves behind; a small file that is written,
+// read back and deleted says that the disk takes and keeps bytes.
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { SkeinError } from '../../base/errors.ts'
@@ -9,10 +10,16 @@ import { closeFile, hasErrno, newFileFlags, openFile, readFully, removeFile, wri
 
 const probeBytes = 4096
 
-/** `gone`: it is not there, not this worker's, or not writable. `ill`: the disk fails. `unknown`: this process could not tell. */
+/**
+ * `gone`: it is not there, not this worker's, or not writable. `ill`: the disk fails. `unknown`:
+ * this process could not tell.
+ */
 export type DirectoryFinding = 'well' | 'ill' | 'gone' | 'unknown'
 
-/** Looks at a directory that this worker took before. @param writing also writes to it. A full disk is well. Does not throw. */
+/**
+ * Looks at a directory that this worker took before. @param writing also writes to it. A full disk
+ * is well. Does not throw.
+ */
 export async function examineDirectory(path: string, workerId: string, writing: boolean): Promise<DirectoryFinding> {
   try {
     if ((await directoryOwner(path)) !== workerId) return 'gone'

@@ -1,6 +1,6 @@
-// Why: the block store's file calls, each as one trip to the thread pool, with errors in the house's words.
-// How: Node's callback API and bare descriptors. Its promises API makes an object with a finalizer for each open file and
-// costs about a third more of the main thread a small file.
+// Why: the block store's file calls, each as one trip to the thread pool, with errors in the
+// house's words. How: Node's callback API and bare descriptors. Its promises API makes an object
+// with a finalizer for each open file and costs about a third more of the main thread a small file.
 import { close, constants, fstat, fsync, ftruncate, open, read, rename, unlink, writev, type Stats } from 'node:fs'
 import { SkeinError } from '../../base/errors.ts'
 
@@ -63,7 +63,10 @@ export function removeFile(path: string): Promise<void> {
   })
 }
 
-/** Writes all of the buffers from `position` on. @throws ENOSPC when the disk takes only a part of them */
+/**
+ * Writes all of the buffers from `position` on. @throws ENOSPC when the disk takes only a part of
+ * them
+ */
 export async function writeFully(fd: number, buffers: readonly Uint8Array[], position: number): Promise<void> {
   let left = buffers
   for (let at = position; left.length > 0;) {
@@ -83,7 +86,10 @@ export async function readFully(fd: number, into: Uint8Array, position: number):
   }
 }
 
-/** A file call's error as a SkeinError: disk full is resource_exhausted, permissions failed_precondition, all else unavailable. */
+/**
+ * A file call's error as a SkeinError: disk full is resource_exhausted, permissions
+ * failed_precondition, all else unavailable.
+ */
 export function diskError(thrown: unknown, doing: string): SkeinError {
   if (thrown instanceof SkeinError) return thrown
   const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown error'
@@ -91,7 +97,10 @@ export function diskError(thrown: unknown, doing: string): SkeinError {
     return new SkeinError('resource_exhausted', `${doing}: the disk is full`, { reason: 'disk_full', cause: thrown })
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new SkeinError('failed_precondition', `${doing}: not allowed (${code})`, { reason: 'disk_not_writable', cause: thrown })
+    return new SkeinError('failed_precondition', `${doing}: not allowed (${code})`, {
+      reason: 'disk_not_writable',
+      cause: thrown,
+    })
   }
   if (code === 'ENOTDIR' || code === 'EEXIST' || code === 'ELOOP') {
     return new SkeinError('failed_precondition', `${doing}: a part of the path is no directory (${code})`, {
@@ -115,7 +124,9 @@ function writeOnce(fd: number, buffers: readonly Uint8Array[], position: number)
 
 function readOnce(fd: number, into: Uint8Array, offset: number, position: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    read(fd, into, offset, into.length - offset, position, (error, count) => (error === null ? resolve(count) : reject(error)))
+    read(fd, into, offset, into.length - offset, position, (error, count) =>
+      error === null ? resolve(count) : reject(error),
+    )
   })
 }
 

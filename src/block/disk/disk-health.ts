@@ -67,7 +67,11 @@ export function isProbeDue({ probeDueMs }: DiskHealth, atMs: number): boolean {
 }
 
 /** What becomes of a directory after an event; pure. */
-export function stepDisk(health: DiskHealth, event: DiskEvent, limits: DiskHealthLimits = defaultHealthLimits): DiskStep {
+export function stepDisk(
+  health: DiskHealth,
+  event: DiskEvent,
+  limits: DiskHealthLimits = defaultHealthLimits,
+): DiskStep {
   switch (event.kind) {
     case 'gone':
       return health.mode === 'down' ? same(health) : goDown(event.atMs, limits)
@@ -92,7 +96,8 @@ function onFault(health: DiskHealth, atMs: number, limits: DiskHealthLimits): Di
 function onProbe(health: DiskHealth, good: boolean, atMs: number, limits: DiskHealthLimits): DiskStep {
   const goodProbes = good ? health.goodProbes + 1 : 0
   const badProbes = good ? 0 : health.badProbes + 1
-  if (goodProbes >= limits.probesToNormal) return { health: healthyDisk(atMs), effect: health.mode === 'down' ? 'found' : undefined }
+  if (goodProbes >= limits.probesToNormal)
+    return { health: healthyDisk(atMs), effect: health.mode === 'down' ? 'found' : undefined }
   if (badProbes >= limits.probesToDown && health.mode === 'unstable') return goDown(atMs, limits)
   return same({ ...health, goodProbes, badProbes, probeDueMs: atMs + limits.probeIntervalMs })
 }

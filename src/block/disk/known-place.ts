@@ -1,7 +1,8 @@
-// Why: a worker's answer names a file that a client on its host opens, and fills or reads with the client's own rights: any path
-// would be taken. How: only a file in one of the directories that the master knows to be this worker's, at the place that its
-// layout (directory-layout.ts) has for it: a reservation's temporary file, by its block's and its own name, still empty, with no
-// other name; or a file of blocks. Links are followed nowhere.
+// Why: a worker's answer names a file that a client on its host opens, and fills or reads with the
+// client's own rights: any path would be taken. How: only a file in one of the directories that the
+// master knows to be this worker's, at the place that its layout (directory-layout.ts) has for it:
+// a reservation's temporary file, by its block's and its own name, still empty, with no other name;
+// or a file of blocks. Links are followed nowhere.
 import { constants } from 'node:fs'
 import { type FileHandle, open, realpath } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
@@ -17,9 +18,13 @@ export interface ReservedPlace {
 
 /**
  * Opens a reservation's file for writing.
- * @throws SkeinError permission_denied (reason `foreign_place`) when it is none of this worker's reservations; the file system's error
+ * @throws SkeinError permission_denied (reason `foreign_place`) when it is none of this worker's
+ *   reservations; the file system's error
  */
-export async function openReserved({ path, blockId, reservation }: ReservedPlace, directories: readonly string[]): Promise<FileHandle> {
+export async function openReserved(
+  { path, blockId, reservation }: ReservedPlace,
+  directories: readonly string[],
+): Promise<FileHandle> {
   const name = `${blockId.toString(16).padStart(14, '0')}-${reservation}`
   if (basename(path) !== name || (await folderIn(path, directories)) !== 'temp') throw foreign(path)
   const file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
@@ -33,13 +38,18 @@ export async function openReserved({ path, blockId, reservation }: ReservedPlace
   }
 }
 
-/** Whether a file of blocks may be there. What is in it is for its head to say (located-block.ts). */
+/**
+ * Whether a file of blocks may be there. What is in it is for its head to say (located-block.ts).
+ */
 export async function isBlockPlace(path: string, directories: readonly string[]): Promise<boolean> {
   const folder = await folderIn(path, directories)
   return folder === 'segments' || (folder !== undefined && blockFolderPattern.test(folder))
 }
 
-/** The file's folder below the directory that it is in; undefined when it is in none of them. @throws the file system's error */
+/**
+ * The file's folder below the directory that it is in; undefined when it is in none of them.
+ * @throws the file system's error
+ */
 async function folderIn(path: string, directories: readonly string[]): Promise<string | undefined> {
   if (!path.startsWith(sep) || join(dirname(path), basename(path)) !== path) return undefined
   const folder = await realpath(dirname(path))

@@ -1,6 +1,7 @@
-// Why: a reader gets the right bytes or an error, whatever the disk did since. How: every page that a read touches is
-// checked against its checksum, each time; CRC-32 runs at several GB/s, which is less than remembering what was checked
-// would risk. Where the bytes come from is the store's: the block in memory, or a place to read pages from.
+// Why: a reader gets the right bytes or an error, whatever the disk did since. How: every page that
+// a read touches is checked against its checksum, each time; CRC-32 runs at several GB/s, which is
+// less than remembering what was checked would risk. Where the bytes come from is the store's: the
+// block in memory, or a place to read pages from.
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { pageBytes } from '../../base/page-checksum.ts'
@@ -13,13 +14,19 @@ import { diskError } from './disk-calls.ts'
 export const wholeBlockBytesMax = 256 * 1024
 
 export interface PageSource {
-  /** Fills `into` from the block's byte `from` on; resolves to how many bytes there were. @throws the file system's error */
+  /**
+   * Fills `into` from the block's byte `from` on; resolves to how many bytes there were. @throws
+   * the file system's error
+   */
   read(into: Uint8Array, from: number): Promise<number>
   /** Called once, when no read is under way. */
   release(): Promise<void>
 }
 
-/** The block's file or record is not what it should be. Reason `block_missing`: there is none; `block_corrupt`: it is torn, rotten or another's. */
+/**
+ * The block's file or record is not what it should be. Reason `block_missing`: there is none;
+ * `block_corrupt`: it is torn, rotten or another's.
+ */
 export function brokenBlock(
   reason: 'block_missing' | 'block_corrupt',
   { blockId }: Pick<BlockHeader, 'blockId'>,
@@ -55,11 +62,21 @@ export class PageReader implements BlockReader {
 
   async read(offset: number, length: number, signal: AbortSignal, pieces?: PiecePool): Promise<Uint8Array> {
     const { blockId, length: blockBytes } = this.header
-    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0 || offset + length > blockBytes) {
-      throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not all in block ${blockId} of ${blockBytes} bytes`)
+    if (
+      !Number.isSafeInteger(offset) ||
+      !Number.isSafeInteger(length) ||
+      offset < 0 ||
+      length < 0 ||
+      offset + length > blockBytes
+    ) {
+      throw new SkeinError(
+        'invalid_argument',
+        `bytes ${offset}+${length} are not all in block ${blockId} of ${blockBytes} bytes`,
+      )
     }
     throwIfAborted(signal)
-    if (this.#mode !== 'open') throw new SkeinError('failed_precondition', `block ${blockId} is read after its reader was closed`)
+    if (this.#mode !== 'open')
+      throw new SkeinError('failed_precondition', `block ${blockId} is read after its reader was closed`)
     if (length === 0) return new Uint8Array()
     this.#reading += 1
     try {
@@ -70,7 +87,11 @@ export class PageReader implements BlockReader {
       const rotten = pages === undefined ? undefined : rottenPage(pages, firstPage, this.#checksums)
       if (pages === undefined || rotten !== undefined) {
         await this.#broken(this.header)
-        throw brokenBlock('block_corrupt', this.header, pages === undefined ? 'is cut short' : `has a wrong checksum in page ${rotten}`)
+        throw brokenBlock(
+          'block_corrupt',
+          this.header,
+          pages === undefined ? 'is cut short' : `has a wrong checksum in page ${rotten}`,
+        )
       }
       const at = offset - from
       pieces?.giveBack(pages.subarray(0, at))
@@ -100,7 +121,8 @@ export class PageReader implements BlockReader {
   }
 
   #releaseIfIdle(): void {
-    // A descriptor that is closed under a running read may be another file's by the time the disk is asked.
+    // A descriptor that is closed under a running read may be another file's by the time the disk
+    // is asked.
     if (this.#mode !== 'closing' || this.#reading > 0) return
     this.#mode = 'closed'
     this.#closed.resolve(this.#source instanceof Uint8Array ? undefined : this.#source.release())

@@ -1,5 +1,6 @@
-// Why: a block that comes in pieces is refused for the same reasons, and in the same words, wherever it goes. How: pure checks
-// that both kinds of reservation call (directory-reservation.ts, segment-reservation.ts).
+// Why: a block that comes in pieces is refused for the same reasons, and in the same words,
+// wherever it goes. How: pure checks that both kinds of reservation call (directory-reservation.ts,
+// segment-reservation.ts).
 import { SkeinError } from '../../base/errors.ts'
 import { pageCount } from './block-file.ts'
 import type { BlockHeader } from '../block-store.ts'
@@ -21,11 +22,16 @@ export function mustBeWhole({ blockId, length }: BlockHeader, receivedBytes: num
 }
 
 /**
- * Somebody else wrote the file: its size and the number of checksums must fit; its bytes are checked on each read.
+ * Somebody else wrote the file: its size and the number of checksums must fit; its bytes are
+ * checked on each read.
  * @param fileBytes undefined when it was not written by somebody else alone
  * @throws SkeinError data_loss
  */
-export function checkForeignFile({ blockId, length }: BlockHeader, fileBytes: number | undefined, checksums: readonly number[]): void {
+export function checkForeignFile(
+  { blockId, length }: BlockHeader,
+  fileBytes: number | undefined,
+  checksums: readonly number[],
+): void {
   if (checksums.length !== pageCount(length) || checksums.some((checksum) => checksum >>> 0 !== checksum))
     throw incomplete(`block ${blockId} came with ${checksums.length} checksums for ${pageCount(length)} pages`)
   if (fileBytes !== length) throw incomplete(`the file of block ${blockId} does not have its ${length} bytes`)

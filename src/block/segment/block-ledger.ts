@@ -1,12 +1,14 @@
-// Why: which blocks a directory has and how many bytes they take, decided in one place without waiting, so that two
-// callers can never both get the last bytes or the same block. How: pure bookkeeping, no disk.
+// Why: which blocks a directory has and how many bytes they take, decided in one place without
+// waiting, so that two callers can never both get the last bytes or the same block. How: pure
+// bookkeeping, no disk.
 //
 //   (none) --begin--> writing --commit--> committed --beginRemoval--> removing --end--> (none)
 //                     writing --end--> (none)
 //
-// A block's bytes count from `begin` to `end`: reserved + committed + being removed <= quota, always. Bytes are the
-// blocks' own, as in GooseFS's quotas, so that a plan that adds up file lengths fits exactly; a block's footer (100 to 200
-// bytes, and 4 for each MiB) and the file system's rounding come on top. Who has more than that beside the blocks charges it.
+// A block's bytes count from `begin` to `end`: reserved + committed + being removed <= quota,
+// always. Bytes are the blocks' own, as in GooseFS's quotas, so that a plan that adds up file
+// lengths fits exactly; a block's footer (100 to 200 bytes, and 4 for each MiB) and the file
+// system's rounding come on top. Who has more than that beside the blocks charges it.
 import { assert } from '../../base/assert.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { checkHeader, type StoredBlock, storedBlock } from '../disk/block-file.ts'
@@ -86,13 +88,19 @@ export class BlockLedger {
     return [...this.#entries.values()].flatMap((entry) => (entry.removal === undefined ? [] : [entry.removal]))
   }
 
-  /** `begin` at once; undefined when the block's last life is still being removed. @throws as checkHeader and begin do */
+  /**
+   * `begin` at once; undefined when the block's last life is still being removed. @throws as
+   * checkHeader and begin do
+   */
   tryBegin(header: BlockHeader): BlockEntry | undefined {
     checkHeader(header)
     return this.#entries.get(header.blockId)?.mode === 'removing' ? undefined : this.begin(storedBlock(header))
   }
 
-  /** `begin` after the block's last life is removed. @param check called after each wait; what it throws is thrown */
+  /**
+   * `begin` after the block's last life is removed. @param check called after each wait; what it
+   * throws is thrown
+   */
   async beginAfterRemoval(header: BlockHeader, check: () => void): Promise<BlockEntry> {
     for (;;) {
       await this.#entries.get(header.blockId)?.removal
@@ -104,7 +112,8 @@ export class BlockLedger {
 
   /**
    * Takes the block's bytes out of the quota.
-   * @throws SkeinError already_exists (`committed` or `being_written`), resource_exhausted (`no_capacity`)
+   * @throws SkeinError already_exists (`committed` or `being_written`), resource_exhausted
+   *   (`no_capacity`)
    */
   begin(header: StoredBlock): BlockEntry {
     const existing = this.#entries.get(header.blockId)
@@ -139,7 +148,10 @@ export class BlockLedger {
 
   /** Gives the bytes back: an aborted write, or a removal that is done. */
   end(entry: BlockEntry): void {
-    assert(entry.mode === 'writing' || entry.mode === 'removing', `block ${entry.header.blockId} ends while ${entry.mode}`)
+    assert(
+      entry.mode === 'writing' || entry.mode === 'removing',
+      `block ${entry.header.blockId} ends while ${entry.mode}`,
+    )
     if (entry.mode === 'writing') this.#reservedBytes -= entry.header.length
     entry.mode = 'ended'
     this.#entries.delete(entry.header.blockId)
@@ -147,12 +159,21 @@ export class BlockLedger {
   }
 }
 
-/** The error of a second writer of one block. `being_written` may pass (the first writer may give up), `committed` does not. */
-export function alreadyExists(entry: { readonly header: Pick<KeptBlock, 'blockId'>; readonly mode: BlockEntry['mode'] }): SkeinError {
+/**
+ * The error of a second writer of one block. `being_written` may pass (the first writer may give
+ * up), `committed` does not.
+ */
+export function alreadyExists(entry: {
+  readonly header: Pick<KeptBlock, 'blockId'>
+  readonly mode: BlockEntry['mode']
+}): SkeinError {
   const { blockId } = entry.header
   if (entry.mode === 'committed')
     return new SkeinError('already_exists', `block ${blockId} is in the store already`, { reason: 'committed' })
-  return new SkeinError('already_exists', `block ${blockId} is being written`, { reason: 'being_written', retryable: true })
+  return new SkeinError('already_exists', `block ${blockId} is being written`, {
+    reason: 'being_written',
+    retryable: true,
+  })
 }
 
 /** The error of a block that finds no room; the message says how many bytes are missing. */

@@ -1,11 +1,13 @@
-// Why: the space of freed blocks comes back. How: the live records of the segment that wastes the most are appended to the
-// open one, with the tombstones that are still needed, and then the file is deleted. A record's old place stays valid until
-// its copy is written, and a copy keeps its sequence number: a crash leaves both or one, and a block that is freed in
-// between stays freed (segment-record.ts). Readers hold the old file.
+// Why: the space of freed blocks comes back. How: the live records of the segment that wastes the
+// most are appended to the open one, with the tombstones that are still needed, and then the file
+// is deleted. A record's old place stays valid until its copy is written, and a copy keeps its
+// sequence number: a crash leaves both or one, and a block that is freed in between stays freed
+// (segment-record.ts). Readers hold the old file.
 //
-// One piece at a time waits in the writer's queue, so that a writer never waits for more than that, and between pieces the
-// rate is kept, unless the dead bytes outgrow their bound (segment-table.ts) or the disk has more on it than the quota
-// allows (`isUrgent`). Copying takes at most 1.5 bytes a byte that is given back; when it is urgent, whatever it takes.
+// One piece at a time waits in the writer's queue, so that a writer never waits for more than that,
+// and between pieces the rate is kept, unless the dead bytes outgrow their bound (segment-table.ts)
+// or the disk has more on it than the quota allows (`isUrgent`). Copying takes at most 1.5 bytes a
+// byte that is given back; when it is urgent, whatever it takes.
 import { assert } from '../../base/assert.ts'
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, toSkeinError } from '../../base/errors.ts'
@@ -52,12 +54,18 @@ export class SegmentCompaction {
     this.#options = options
   }
 
-  /** Of the segment that is being emptied, what is in another one already: twice on the disk, until that one is deleted. */
+  /**
+   * Of the segment that is being emptied, what is in another one already: twice on the disk, until
+   * that one is deleted.
+   */
   get movedBytes(): number {
     return this.#movedBytes
   }
 
-  /** Begins, if need be, and resolves true when it is worth looking again; false when there is nothing to give, or the disk fails. */
+  /**
+   * Begins, if need be, and resolves true when it is worth looking again; false when there is
+   * nothing to give, or the disk fails.
+   */
   async next(): Promise<boolean> {
     this.start()
     return this.#running !== undefined && !this.#failed && (await this.#next.promise)
@@ -79,7 +87,10 @@ export class SegmentCompaction {
     await this.#running
   }
 
-  /** Compacts until nothing is left to do. Not while it runs in the background. @throws what the disk throws */
+  /**
+   * Compacts until nothing is left to do. Not while it runs in the background. @throws what the
+   * disk throws
+   */
   async run(): Promise<void> {
     for (let segment = this.#choose(); segment !== undefined; segment = this.#choose()) {
       try {
@@ -136,7 +147,8 @@ export class SegmentCompaction {
     for await (const window of readWindows(segment, pieceBytes, signal)) {
       const copiedBytes = await this.#copyLive(segment, window)
       for (const { record } of window.records) if (record.kind === 'tombstone') tombstones.push(record)
-      if (copiedBytes > 0 && !table.isBehind() && !isUrgent()) await clock.sleep((1000 * copiedBytes) / bytesPerSecond, signal)
+      if (copiedBytes > 0 && !table.isBehind() && !isUrgent())
+        await clock.sleep((1000 * copiedBytes) / bytesPerSecond, signal)
     }
     // Blocks whose heads have rotted since cannot be copied.
     if (segment.liveBlocks > 0) await this.#dropUnreadable(segment)
@@ -155,7 +167,9 @@ export class SegmentCompaction {
       if (entry === undefined || !isAt(entry, segment, position)) continue
       const from = position - window.position
       const inWindow = from + record.bytes <= window.bytes.length
-      const whole = inWindow ? window.bytes.subarray(from, from + record.bytes) : await readRecord(segment, position, record.bytes)
+      const whole = inWindow
+        ? window.bytes.subarray(from, from + record.bytes)
+        : await readRecord(segment, position, record.bytes)
       const data = whole.subarray(record.headBytes)
       if (data.length !== record.header.length || rottenPage(data, 0, record.checksums) !== undefined) {
         await this.#options.dropCorrupt(entry)

@@ -1,6 +1,7 @@
-// Why: one segment: a file that many small blocks are appended to. How: one descriptor a segment, shared by all readers
-// and counted, so that a reader goes on after its block was freed, moved by compaction, or the file deleted. The file is
-// named by its number and by the mark of its records (segment-record.ts):
+// Why: one segment: a file that many small blocks are appended to. How: one descriptor a segment,
+// shared by all readers and counted, so that a reader goes on after its block was freed, moved by
+// compaction, or the file deleted. The file is named by its number and by the mark of its records
+// (segment-record.ts):
 //
 //   <path>/segments/<number, 10 digits>-<mark, 16 hexadecimal digits>.seg
 //
@@ -72,7 +73,10 @@ export class Segment {
     this.#closeIfIdle()
   }
 
-  /** The store has no more use of it: closes the descriptor when the last holder has released it. Call once. */
+  /**
+   * The store has no more use of it: closes the descriptor when the last holder has released it.
+   * Call once.
+   */
   retire(): void {
     this.#retired = true
     this.#closeIfIdle()

@@ -1,11 +1,12 @@
-// Why: a restart must not read every byte of every segment to find the heads. How: beside a sealed segment lies a file of
-// all its heads, <number>-<mark>.heads, all integers little-endian:
+// Why: a restart must not read every byte of every segment to find the heads. How: beside a sealed
+// segment lies a file of all its heads, <number>-<mark>.heads, all integers little-endian:
 //
 //   for each record: u64 position | head (segment-record.ts)
 //   u64 bytes of the segment | u32 CRC-32 of all before
 //
-// It is written once the segment is sealed, and believed only if it is whole and speaks of a segment of this length; else
-// the segment itself is read. It is never the truth about a block's bytes: those are checked against the segment.
+// It is written once the segment is sealed, and believed only if it is whole and speaks of a
+// segment of this length; else the segment itself is read. It is never the truth about a block's
+// bytes: those are checked against the segment.
 import { readFile } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { closeFile, newFileFlags, openFile, removeFile, writeFully } from '../disk/disk-calls.ts'
@@ -23,7 +24,10 @@ export interface RecordAt {
   readonly record: SegmentRecord
 }
 
-/** Writes the heads of a sealed segment; nothing stays when the segment is deleted meanwhile. @throws the file system's error */
+/**
+ * Writes the heads of a sealed segment; nothing stays when the segment is deleted meanwhile.
+ * @throws the file system's error
+ */
 export async function writeHeads(segment: Segment, signal: AbortSignal): Promise<void> {
   segment.retain()
   try {
@@ -45,7 +49,9 @@ export async function writeHeads(segment: Segment, signal: AbortSignal): Promise
   }
 }
 
-/** The records of a segment, or undefined when the file of heads is not there or not to be believed. */
+/**
+ * The records of a segment, or undefined when the file of heads is not there or not to be believed.
+ */
 export async function readHeads(segment: Segment): Promise<RecordAt[] | undefined> {
   let bytes: Buffer
   try {

@@ -1,6 +1,7 @@
-// Why: after a restart the segments are the only record of what is in them. How: all heads are read, of a sealed
-// segment from the file beside it (segment-heads.ts); of the records of one block the one with the highest sequence number is the truth. The last segment is cut after its last whole
-// record and appended to again.
+// Why: after a restart the segments are the only record of what is in them. How: all heads are
+// read, of a sealed segment from the file beside it (segment-heads.ts); of the records of one block
+// the one with the highest sequence number is the truth. The last segment is cut after its last
+// whole record and appended to again.
 import { diskError, hasErrno, removeFile, truncateFile } from '../disk/disk-calls.ts'
 import { namesInFolder } from '../disk/directory-layout.ts'
 import { type StoredBlock, storedBlock } from '../disk/block-file.ts'
@@ -36,12 +37,18 @@ interface Newest extends FoundBlock {
 interface Loading {
   readonly table: SegmentTable
   readonly newest: Map<number, Newest>
-  readonly tombstones: { readonly segment: Segment; readonly blockId: number; readonly sequence: number; readonly bytes: number }[]
+  readonly tombstones: {
+    readonly segment: Segment
+    readonly blockId: number
+    readonly sequence: number
+    readonly bytes: number
+  }[]
 }
 
 /**
  * Fills `table`, except for what is live.
- * @throws SkeinError unavailable when the disk fails, or the signal's reason; the segments are closed then
+ * @throws SkeinError unavailable when the disk fails, or the signal's reason; the segments are
+ *   closed then
  */
 export async function loadSegments(
   folder: string,
@@ -158,6 +165,7 @@ function resolve({ table, newest, tombstones }: Loading): FoundBlock[] {
     newest.delete(blockId)
     table.addDead(found.place, blockId, false)
   }
-  for (const { segment, blockId, sequence, bytes } of tombstones) table.addTombstone(segment, blockId, sequence, false, bytes)
+  for (const { segment, blockId, sequence, bytes } of tombstones)
+    table.addTombstone(segment, blockId, sequence, false, bytes)
   return [...newest.values()]
 }

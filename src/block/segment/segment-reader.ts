@@ -1,6 +1,7 @@
-// Why: a block in a segment is read as safely as one in a file. How: its record's head is read and compared each time a
-// reader is opened; a small block comes with the same read, a larger one page by page. The segment is held meanwhile, so
-// that neither a free nor compaction takes the bytes away from under a reader.
+// Why: a block in a segment is read as safely as one in a file. How: its record's head is read and
+// compared each time a reader is opened; a small block comes with the same read, a larger one page
+// by page. The segment is held meanwhile, so that neither a free nor compaction takes the bytes
+// away from under a reader.
 import { isOf, type StoredBlock } from '../disk/block-file.ts'
 import type { BlockHeader, BlockReader } from '../block-store.ts'
 import { diskError, readFully } from '../disk/disk-calls.ts'
@@ -31,7 +32,13 @@ export async function openSegmentReader(
     }
     held = !whole
     const onDisk = { path: segment.path, dataOffset: position + headBytes, headOffset: position, headBytes }
-    return new PageReader(record.header, onDisk, record.checksums, whole ? start.subarray(headBytes) : sourceOf(place, headBytes), broken)
+    return new PageReader(
+      record.header,
+      onDisk,
+      record.checksums,
+      whole ? start.subarray(headBytes) : sourceOf(place, headBytes),
+      broken,
+    )
   } catch (thrown) {
     throw diskError(thrown, `opening block ${kept.blockId}`)
   } finally {

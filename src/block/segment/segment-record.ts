@@ -49,7 +49,10 @@ export interface TombstoneRecord {
 
 export type SegmentRecord = BlockRecord | TombstoneRecord
 
-/** The head of a block's record, without its mark (setMark), which depends on the segment that it goes to. */
+/**
+ * The head of a block's record, without its mark (setMark), which depends on the segment that it
+ * goes to.
+ */
 export function encodeBlockHead(sequence: number, header: BlockHeader, checksums: readonly number[]): Buffer {
   const namespaceBytes = Buffer.byteLength(header.namespaceId)
   const keyBytes = Buffer.byteLength(header.key)
@@ -86,7 +89,8 @@ export function setMark(head: Buffer, mark: Uint8Array): void {
 
 /**
  * Reads the record whose head begins at `at`.
- * @returns the record, undefined when there is none, or how many bytes from `at` on are needed to tell
+ * @returns the record, undefined when there is none, or how many bytes from `at` on are needed to
+ *   tell
  */
 export function decodeRecord(bytes: Uint8Array, at: number, mark: Buffer): SegmentRecord | number | undefined {
   const left = bytes.length - at
@@ -105,7 +109,10 @@ export function decodeRecord(bytes: Uint8Array, at: number, mark: Buffer): Segme
   return kind === blockKind ? blockRecord(start, sequence, blockId, headBytes) : undefined
 }
 
-/** Strings of 64 KiB each, and the checksums of a block of 64 GiB; a length beyond is rot, and must not be allocated. */
+/**
+ * Strings of 64 KiB each, and the checksums of a block of 64 GiB; a length beyond is rot, and must
+ * not be allocated.
+ */
 const headBytesMax = blockFixedBytes + 3 * 65_535 + 4 * 65_536 + crcBytes
 
 function blockRecord(head: Buffer, sequence: number, blockId: number, headBytes: number): BlockRecord | undefined {

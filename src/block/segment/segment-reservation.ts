@@ -7,7 +7,15 @@
 import { closeSync, openSync } from 'node:fs'
 import { PageChecksummer } from '../../base/page-checksum.ts'
 import type { BlockHeader, BlockReservation } from '../block-store.ts'
-import { closeFile, diskError, newFileFlags, openFile, readFileFlags, readFully, removeFile } from '../disk/disk-calls.ts'
+import {
+  closeFile,
+  diskError,
+  newFileFlags,
+  openFile,
+  readFileFlags,
+  readFully,
+  removeFile,
+} from '../disk/disk-calls.ts'
 import { checkForeignFile, mustBeWhole, reservationEnded, tooManyBytes } from '../disk/reservation-checks.ts'
 
 export interface SegmentReservationTarget {

@@ -1,6 +1,7 @@
-// Why: the records of a segment are read in order at a restart and by compaction. How: windows of the file; a record's
-// data is skipped when it reaches beyond its window. Where a head is rotten, the next mark that begins a sound head is
-// looked for, so that one bad bit costs one block and not the rest of the segment.
+// Why: the records of a segment are read in order at a restart and by compaction. How: windows of
+// the file; a record's data is skipped when it reaches beyond its window. Where a head is rotten,
+// the next mark that begins a sound head is looked for, so that one bad bit costs one block and not
+// the rest of the segment.
 import { throwIfAborted } from '../../base/clock.ts'
 import { readFully } from '../disk/disk-calls.ts'
 import type { Segment } from './segment-file.ts'
@@ -19,7 +20,11 @@ export interface RecordWindow {
  * All whole records of a segment, up to its size as it is now.
  * @throws the file system's error, or the signal's reason
  */
-export async function* readWindows(segment: Segment, windowBytes: number, signal: AbortSignal): AsyncGenerator<RecordWindow> {
+export async function* readWindows(
+  segment: Segment,
+  windowBytes: number,
+  signal: AbortSignal,
+): AsyncGenerator<RecordWindow> {
   const end = segment.size
   let wanted = windowBytes
   for (let at = 0; at < end;) {
@@ -27,7 +32,8 @@ export async function* readWindows(segment: Segment, windowBytes: number, signal
     const bytes = await readWindow(segment, at, Math.min(wanted, end - at))
     const window = parse(bytes, at, end, segment.mark)
     if (window.records.length > 0) yield { position: at, bytes, records: window.records }
-    // A window that ends inside a head begins there the next time, and is large enough for the head.
+    // A window that ends inside a head begins there the next time, and is large enough for the
+    // head.
     if (window.next === at && bytes.length < wanted) return
     wanted = Math.max(windowBytes, window.needed)
     at = window.next

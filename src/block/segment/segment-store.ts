@@ -1,7 +1,8 @@
-// Why: a file for each small block costs most of the time of loading it (60 to 450 us of system time on a busy ext4); here
-// many share a segment. How: the ledger (block-ledger.ts) decides who may write what without waiting, the writer appends
-// (segment-writer.ts), entries know their place, a freed block leaves a tombstone, and compaction gives the space back
-// (segment-compaction.ts). Nothing is synced: a block of a persisted file can be read again.
+// Why: a file for each small block costs most of the time of loading it (60 to 450 us of system
+// time on a busy ext4); here many share a segment. How: the ledger (block-ledger.ts) decides who
+// may write what without waiting, the writer appends (segment-writer.ts), entries know their place,
+// a freed block leaves a tombstone, and compaction gives the space back (segment-compaction.ts).
+// Nothing is synced: a block of a persisted file can be read again.
 //
 // What lies on the disk beyond the quota, and how much at most: segment-limits.ts.
 import { randomUUID } from 'node:crypto'
@@ -9,7 +10,14 @@ import { assert } from '../../base/assert.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { pageChecksums } from '../../base/page-checksum.ts'
 import type { BlockEntry, BlockLedger } from './block-ledger.ts'
-import type { BlockHeader, BlockReader, BlockReservation, BlockStore, DirectoryUsage, KeptBlock } from '../block-store.ts'
+import type {
+  BlockHeader,
+  BlockReader,
+  BlockReservation,
+  BlockStore,
+  DirectoryUsage,
+  KeptBlock,
+} from '../block-store.ts'
 import { type DirectoryLayout, tempPath } from '../disk/directory-layout.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from '../disk/directory-options.ts'
 import { diskError } from '../disk/disk-calls.ts'
@@ -31,7 +39,10 @@ export interface SegmentStoreOptions extends DirectoryOptions {
   /** Shared by all stores of the directory. */
   readonly ledger: BlockLedger
   readonly deps: DirectoryStoreDependencies
-  /** A segment is not appended to beyond this, or less where the quota is small; a larger block has one of its own. */
+  /**
+   * A segment is not appended to beyond this, or less where the quota is small; a larger block has
+   * one of its own.
+   */
   readonly segmentBytes?: number | undefined
   readonly compactionBytesPerSecond?: number | undefined
   /** False: only `compact` compacts. */
@@ -91,19 +102,29 @@ export class SegmentStore implements BlockStore {
   }
 
   /**
-   * Finds the blocks in the segments of a prepared directory. Blocks beyond a quota that was lowered are freed.
+   * Finds the blocks in the segments of a prepared directory. Blocks beyond a quota that was
+   * lowered are freed.
    * @throws SkeinError unavailable (the disk fails)
    */
   static async open(options: SegmentStoreOptions): Promise<SegmentStore> {
     const { layout, deps, signal = new AbortController().signal } = options
     const { segmentBytes } = segmentLimits(options.ledger.quotaBytes, options.segmentBytes)
     const table = new SegmentTable(segmentBytes)
-    const { blocks, open, withoutHeads, cutBytes, foreignFiles } = await loadSegments(layout.segmentsPath, table, { segmentBytes, signal })
+    const { blocks, open, withoutHeads, cutBytes, foreignFiles } = await loadSegments(layout.segmentsPath, table, {
+      segmentBytes,
+      signal,
+    })
     const store = new SegmentStore(options, table, open)
     store.#adopt(blocks)
     table.recount()
-    const found = { path: layout.segmentsPath, blocks: blocks.length, diskBytes: table.diskBytes, deadBytes: table.deadBytes }
-    if (table.diskBytes > 0 || foreignFiles > 0) deps.logger.info('segments opened', { ...found, cutBytes, foreignFiles })
+    const found = {
+      path: layout.segmentsPath,
+      blocks: blocks.length,
+      diskBytes: table.diskBytes,
+      deadBytes: table.deadBytes,
+    }
+    if (table.diskBytes > 0 || foreignFiles > 0)
+      deps.logger.info('segments opened', { ...found, cutBytes, foreignFiles })
     for (const segment of withoutHeads) store.#writeHeads(segment)
     store.#compactInBackground()
     return store
@@ -160,7 +181,10 @@ export class SegmentStore implements BlockStore {
 
   async put(header: BlockHeader, bytes: Uint8Array): Promise<void> {
     if (bytes.length !== header.length) {
-      throw new SkeinError('invalid_argument', `block ${header.blockId} has ${bytes.length} bytes, not ${header.length}`)
+      throw new SkeinError(
+        'invalid_argument',
+        `block ${header.blockId} has ${bytes.length} bytes, not ${header.length}`,
+      )
     }
     const begun = this.#begin(header)
     const entry = begun instanceof Promise ? await begun : begun
@@ -205,20 +229,26 @@ export class SegmentStore implements BlockStore {
   setRunningLoads(): void {}
 
   /**
-   * Undefined: what is reserved has room on the disk. Else resolves when it has, or when compaction can give no more.
-   * Never fails.
+   * Undefined: what is reserved has room on the disk. Else resolves when it has, or when compaction
+   * can give no more. Never fails.
    */
   untilRoom(): Promise<void> | undefined {
     const inBackground = this.#options.background !== false
     return inBackground && this.#excessBytes() > 2 * this.#limits.excessBytes ? this.#makeRoom() : undefined
   }
 
-  /** Compacts until no segment is worth it. Only with `background: false`. @throws what the disk throws */
+  /**
+   * Compacts until no segment is worth it. Only with `background: false`. @throws what the disk
+   * throws
+   */
   compact(): Promise<void> {
     return this.#compaction.run()
   }
 
-  /** Aborts the open reservations, takes no more, and waits for what is under way. Readers stay usable. */
+  /**
+   * Aborts the open reservations, takes no more, and waits for what is under way. Readers stay
+   * usable.
+   */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -246,13 +276,17 @@ export class SegmentStore implements BlockStore {
     }
   }
 
-  /** What is on the disk, or is about to be, above the quota. Of blocks that are compacted one copy counts. */
+  /**
+   * What is on the disk, or is about to be, above the quota. Of blocks that are compacted one copy
+   * counts.
+   */
   #excessBytes(): number {
     return this.#ledger.usedBytes + this.#table.wastedBytes - this.#compaction.movedBytes - this.#ledger.quotaBytes
   }
 
   async #makeRoom(): Promise<void> {
-    while (!this.#closed && this.#excessBytes() > 2 * this.#limits.excessBytes) if (!(await this.#compaction.next())) return
+    while (!this.#closed && this.#excessBytes() > 2 * this.#limits.excessBytes)
+      if (!(await this.#compaction.next())) return
   }
 
   #chargeHeads(moreBytes: number): void {
@@ -262,7 +296,10 @@ export class SegmentStore implements BlockStore {
   }
 
   #mustBeOpen(): void {
-    if (this.#closed) throw new SkeinError('unavailable', `block directory ${this.#options.layout.path} is closed`, { reason: 'stopping' })
+    if (this.#closed)
+      throw new SkeinError('unavailable', `block directory ${this.#options.layout.path} is closed`, {
+        reason: 'stopping',
+      })
   }
 
   /** Without waiting, unless the block's last life is still being removed. */
@@ -272,8 +309,16 @@ export class SegmentStore implements BlockStore {
     return this.#ledger.tryBegin(header) ?? this.#ledger.beginAfterRemoval(header, () => this.#mustBeOpen())
   }
 
-  /** The entry is committed when this resolves. @throws SkeinError; the entry is still `writing` then */
-  #append(entry: BlockEntry, header: BlockHeader, data: readonly Uint8Array[], checksums: readonly number[]): Promise<void> {
+  /**
+   * The entry is committed when this resolves. @throws SkeinError; the entry is still `writing`
+   * then
+   */
+  #append(
+    entry: BlockEntry,
+    header: BlockHeader,
+    data: readonly Uint8Array[],
+    checksums: readonly number[],
+  ): Promise<void> {
     const head = encodeBlockHead(this.#table.nextSequence(), header, checksums)
     return new Promise((resolve, reject) => {
       this.#writer.append({
@@ -307,7 +352,10 @@ export class SegmentStore implements BlockStore {
     await this.#remove(entry, why)
   }
 
-  /** Out of sight at once; resolves when a restart will not find it and its bytes are given back. Does not throw. */
+  /**
+   * Out of sight at once; resolves when a restart will not find it and its bytes are given back.
+   * Does not throw.
+   */
   #remove(entry: BlockEntry, why: 'freed' | 'corrupt'): Promise<void> {
     const { blockId } = entry.header
     if (entry.place !== undefined) {
@@ -349,7 +397,8 @@ export class SegmentStore implements BlockStore {
   #afterWrite(): void {
     for (const blockId of this.#owed) {
       this.#owed.delete(blockId)
-      // A block that was written again since has a higher number than any record that the tombstone was for.
+      // A block that was written again since has a higher number than any record that the tombstone
+      // was for.
       if (this.#ledger.get(blockId) === undefined) this.#bury(blockId).catch(() => this.#owed.add(blockId))
     }
     this.#table.recount()
@@ -358,7 +407,10 @@ export class SegmentStore implements BlockStore {
     this.#compactInBackground()
   }
 
-  /** A full disk has room again once a segment goes that holds no block any more; that needs no room itself. */
+  /**
+   * A full disk has room again once a segment goes that holds no block any more; that needs no room
+   * itself.
+   */
   #afterFailure(): void {
     const { segment } = this.#writer
     if (segment !== undefined && segment.liveBlocks === 0 && segment.deadBytes > 0) this.#writer.seal()
@@ -373,7 +425,8 @@ export class SegmentStore implements BlockStore {
       try {
         await writeHeads(segment, signal)
       } catch (thrown) {
-        if (!signal.aborted) this.#options.deps.logger.debug('the heads of a segment could not be written', { error: thrown })
+        if (!signal.aborted)
+          this.#options.deps.logger.debug('the heads of a segment could not be written', { error: thrown })
       }
     })
   }

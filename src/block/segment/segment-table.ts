@@ -1,12 +1,15 @@
-// Why: which segments there are, what in them is dead, and which tombstones may be forgotten. How: pure bookkeeping.
+// Why: which segments there are, what in them is dead, and which tombstones may be forgotten. How:
+// pure bookkeeping.
 //
-// A tombstone is needed as long as a dead record of its block is on disk in another segment: without it a restart would
-// take that record for the block. So the dead records are counted by block until their segment is deleted.
+// A tombstone is needed as long as a dead record of its block is on disk in another segment:
+// without it a restart would take that record for the block. So the dead records are counted by
+// block until their segment is deleted.
 //
-// Space: of a sealed segment at most `deadShareMax` is dead once compaction has come by. The segment that is appended to
-// is sealed as soon as so much of it is dead. Compaction is behind when the dead bytes exceed the live ones by more than
-// two segments. `wastedBytes` is what is dead, for who asks with every block: added up as records die, and made exact by
-// `recount`, which looks at all segments.
+// Space: of a sealed segment at most `deadShareMax` is dead once compaction has come by. The
+// segment that is appended to is sealed as soon as so much of it is dead. Compaction is behind when
+// the dead bytes exceed the live ones by more than two segments. `wastedBytes` is what is dead, for
+// who asks with every block: added up as records die, and made exact by `recount`, which looks at
+// all segments.
 import { assert } from '../../base/assert.ts'
 import type { Segment, SegmentPlace } from './segment-file.ts'
 import type { TombstoneRecord } from './segment-record.ts'
@@ -82,7 +85,8 @@ export class SegmentTable {
       if (dead !== undefined && (dead.records -= 1) === 0) this.#dead.delete(blockId)
     }
     if (segment.deadIds.length === 0) return
-    // Tombstones that were kept for those records may be of no use now; a segment that holds nothing else is looked at anew.
+    // Tombstones that were kept for those records may be of no use now; a segment that holds
+    // nothing else is looked at anew.
     for (const other of this.#segments) if (other.liveBlocks === 0) other.keptBytes = 0
   }
 
@@ -128,7 +132,10 @@ export class SegmentTable {
     return segment.deadBytes >= least && segment.deadBytes >= deadShareMax * segment.size
   }
 
-  /** The sealed segment that gives back the most; before all others one without blocks, for that needs no room on a full disk. */
+  /**
+   * The sealed segment that gives back the most; before all others one without blocks, for that
+   * needs no room on a full disk.
+   */
   worst(): Segment | undefined {
     let worst: Segment | undefined
     for (const segment of this.#segments) {

@@ -1,9 +1,10 @@
-// Why: a small block costs a share of one system call instead of three of its own. How: one writer a directory. Records
-// queue up; all that are there when the disk is free, at most a batch, go out as one vectored write. A record is written
-// when that write has returned: after a crash of the process the file system has it.
+// Why: a small block costs a share of one system call instead of three of its own. How: one writer
+// a directory. Records queue up; all that are there when the disk is free, at most a batch, go out
+// as one vectored write. A record is written when that write has returned: after a crash of the
+// process the file system has it.
 //
-// A write that fails is cut off again, so that what follows does not lie behind garbage; where that fails too, the
-// segment is sealed and the next one begun.
+// A write that fails is cut off again, so that what follows does not lie behind garbage; where that
+// fails too, the segment is sealed and the next one begun.
 import { SkeinError } from '../../base/errors.ts'
 import { diskError, truncateFile, writeFully } from '../disk/disk-calls.ts'
 import type { Segment, SegmentPlace } from './segment-file.ts'
@@ -66,13 +67,19 @@ export class SegmentWriter {
     this.#pumping ??= this.#pump()
   }
 
-  /** Takes no more, and resolves when all that was appended is written or failed. The descriptors may be closed then. */
+  /**
+   * Takes no more, and resolves when all that was appended is written or failed. The descriptors
+   * may be closed then.
+   */
   async close(): Promise<void> {
     this.#closed = true
     await this.#pumping
   }
 
-  /** Begins a new segment with the next record. Not from within a write: only from `onWritten` and `onFailed`. */
+  /**
+   * Begins a new segment with the next record. Not from within a write: only from `onWritten` and
+   * `onFailed`.
+   */
   seal(): void {
     const segment = this.#segment
     if (segment === undefined) return

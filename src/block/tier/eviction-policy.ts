@@ -7,7 +7,10 @@
 //   a block that goes:  down to tier n + 1, for which room is made there by the same rule; from the last tier, or where
 //                       nothing below can take it, it is deleted, if the request may delete and the block may be deleted
 
-/** A block that may be moved: nobody reads it, nothing else is done with it, it is not pinned, it can be read again. */
+/**
+ * A block that may be moved: nobody reads it, nothing else is done with it, it is not pinned, it
+ * can be read again.
+ */
 export interface Candidate {
   readonly blockId: number
   readonly bytes: number
@@ -37,7 +40,10 @@ export interface RoomRequest {
 }
 
 export interface RoomPlan {
-  /** Deepest level first: each level has room by the time that blocks come down to it. Within a level in any order. */
+  /**
+   * Deepest level first: each level has room by the time that blocks come down to it. Within a
+   * level in any order.
+   */
   readonly actions: readonly Action[]
   /** One a request: whether it has room once the actions are done. */
   readonly placed: readonly boolean[]
@@ -51,7 +57,12 @@ export function planRoom(tiers: readonly TierView[], level: number, requests: re
 }
 
 /** How to take about `bytes` of the coldest blocks out of tier `level`; as many as can go. */
-export function planRelease(tiers: readonly TierView[], level: number, bytes: number, mayDelete: boolean): readonly Action[] {
+export function planRelease(
+  tiers: readonly TierView[],
+  level: number,
+  bytes: number,
+  mayDelete: boolean,
+): readonly Action[] {
   const paper = new Paper(tiers)
   paper.release(level, bytes, mayDelete)
   return paper.ordered()
@@ -116,7 +127,8 @@ class Paper {
       const next = tier.iterator.next()
       if (next.done === true) return
       if (this.attempt(() => this.#takeOut(tier, level, next.value, mayDelete))) left -= next.value.bytes
-      // Nothing below has room for this one, and deletion is not asked for: colder luck is not to be expected further on.
+      // Nothing below has room for this one, and deletion is not asked for: colder luck is not to
+      // be expected further on.
       else if (!mayDelete) return
     }
   }
@@ -129,7 +141,8 @@ class Paper {
       const queue = tier.seen[directory] ?? []
       while (at(tier.freeBytes, directory) < bytes) {
         const victim = queue.shift()
-        // The rest of this directory's are not enough any more, since some could not go: choose again.
+        // The rest of this directory's are not enough any more, since some could not go: choose
+        // again.
         if (victim === undefined) break
         const gone = this.attempt(() => this.#takeOut(tier, level, victim, mayDelete))
         if (gone) this.#undo.push(() => queue.unshift(victim))
@@ -141,9 +154,11 @@ class Paper {
   /** The directory that the coldest blocks make room in first. */
   #choose(tier: TierPaper, bytes: number): number | undefined {
     const possible = tier.seen.map(
-      (seen, directory) => at(tier.freeBytes, directory) + seen.reduce((total, candidate) => total + candidate.bytes, 0),
+      (seen, directory) =>
+        at(tier.freeBytes, directory) + seen.reduce((total, candidate) => total + candidate.bytes, 0),
     )
-    const isEnough = (directory: number): boolean => at(tier.quotaBytes, directory) >= bytes && at(possible, directory) >= bytes
+    const isEnough = (directory: number): boolean =>
+      at(tier.quotaBytes, directory) >= bytes && at(possible, directory) >= bytes
     const already = possible.findIndex((_, directory) => isEnough(directory))
     if (already >= 0) return already
     for (let next = tier.iterator.next(); next.done !== true; next = tier.iterator.next()) {
@@ -155,7 +170,12 @@ class Paper {
     return undefined
   }
 
-  #takeOut(tier: TierPaper, level: number, { blockId, bytes, directory, deletable }: Candidate, mayDelete: boolean): boolean {
+  #takeOut(
+    tier: TierPaper,
+    level: number,
+    { blockId, bytes, directory, deletable }: Candidate,
+    mayDelete: boolean,
+  ): boolean {
     if (this.attempt(() => this.place(level + 1, bytes, mayDelete))) this.#act({ kind: 'move', blockId, level })
     else if (mayDelete && deletable) this.#act({ kind: 'delete', blockId, level })
     else return false
@@ -174,13 +194,16 @@ class Paper {
   }
 
   #freeFrom(level: number): number {
-    return this.#tiers.slice(level).reduce((total, tier) => total + tier.freeBytes.reduce((sum, bytes) => sum + bytes, 0), 0)
+    return this.#tiers
+      .slice(level)
+      .reduce((total, tier) => total + tier.freeBytes.reduce((sum, bytes) => sum + bytes, 0), 0)
   }
 }
 
 function emptiest(freeBytes: readonly number[]): number {
   let best = 0
-  for (let directory = 1; directory < freeBytes.length; directory += 1) if (at(freeBytes, directory) > at(freeBytes, best)) best = directory
+  for (let directory = 1; directory < freeBytes.length; directory += 1)
+    if (at(freeBytes, directory) > at(freeBytes, best)) best = directory
   return best
 }
 

@@ -1,6 +1,7 @@
-// Why: a block that is read again belongs to the top. How: when its last reader closes it, it is moved up, one block at a
-// time and no faster than a rate, so that reads do not turn into copying; what comes above the rate is not kept for later,
-// for it will be read again if it is hot. Nothing is ever deleted for it, and writers that wait for room come first.
+// Why: a block that is read again belongs to the top. How: when its last reader closes it, it is
+// moved up, one block at a time and no faster than a rate, so that reads do not turn into copying;
+// what comes above the rate is not kept for later, for it will be read again if it is hot. Nothing
+// is ever deleted for it, and writers that wait for room come first.
 import type { Clock } from '../../base/clock.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import type { TierMover } from './tier-moves.ts'
@@ -73,11 +74,16 @@ export class Promotions {
     return table.has(block) && block.level > 0 && table.isMovable(block)
   }
 
-  /** A larger block than there is allowance for takes it below zero: the next ones wait the longer. */
+  /**
+   * A larger block than there is allowance for takes it below zero: the next ones wait the longer.
+   */
   #allow(bytes: number): boolean {
     const { clock, bytesPerSecond } = this.#options
     const nowMs = clock.monotonicMs()
-    this.#allowedBytes = Math.min(bytesPerSecond, this.#allowedBytes + ((nowMs - this.#countedMs) / 1000) * bytesPerSecond)
+    this.#allowedBytes = Math.min(
+      bytesPerSecond,
+      this.#allowedBytes + ((nowMs - this.#countedMs) / 1000) * bytesPerSecond,
+    )
     this.#countedMs = nowMs
     if (this.#allowedBytes <= 0) return false
     this.#allowedBytes -= bytes

@@ -1,11 +1,13 @@
-// Why: what a running load has brought, or has found here, is not deleted to make room, not even for another load. How: pure;
-// one small object a load, which its blocks point to: a block costs one reference, and a load that ends lets go of all at once.
+// Why: what a running load has brought, or has found here, is not deleted to make room, not even
+// for another load. How: pure; one small object a load, which its blocks point to: a block costs
+// one reference, and a load that ends lets go of all at once.
 //
 //   running --missing in a list that speaks of it, or `listsMax` lists that do not speak of it--> over
 //
-// Loads are numbered in the order of their submission, and a list says up to which number it knows: a load may write its
-// first blocks before a list knows it, and one that has ended is over with the next list, however short it was. Blocks of a load
-// that is over stay unprotected; a load that comes again under the same name protects what it writes from then on.
+// Loads are numbered in the order of their submission, and a list says up to which number it knows:
+// a load may write its first blocks before a list knows it, and one that has ended is over with the
+// next list, however short it was. Blocks of a load that is over stay unprotected; a load that
+// comes again under the same name protects what it writes from then on.
 
 /** Heartbeats, so about as many seconds. */
 const listsMax = 10
@@ -53,7 +55,10 @@ export class RunningLoads {
     return row
   }
 
-  /** Undefined: it is not known which run. `before`: of loads with this number or a higher one nothing is said. */
+  /**
+   * Undefined: it is not known which run. `before`: of loads with this number or a higher one
+   * nothing is said.
+   */
   setRunning(loadIds: Iterable<string> | undefined, before = 0): void {
     if (loadIds === undefined || this.#running.size === 0) return
     const listed = new Set(loadIds)

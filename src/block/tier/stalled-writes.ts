@@ -1,7 +1,9 @@
-// Why: a writer reserves a block's bytes before it has them, and one that then sends nothing, or next to nothing, would keep
-// others out with a few hundred bytes of its own. How: nobody is looked at while there is room. A writer that finds none may
-// ask: reservations that hold what is missing are watched for a while, and those that grow by less than the least rate in that
-// time are aborted. Their writers may begin again. Who writes for the same load as the asker has been planned together with it.
+// Why: a writer reserves a block's bytes before it has them, and one that then sends nothing, or
+// next to nothing, would keep others out with a few hundred bytes of its own. How: nobody is looked
+// at while there is room. A writer that finds none may ask: reservations that hold what is missing
+// are watched for a while, and those that grow by less than the least rate in that time are
+// aborted. Their writers may begin again. Who writes for the same load as the asker has been
+// planned together with it.
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
@@ -45,7 +47,10 @@ export class StalledWrites {
     this.#options = options
   }
 
-  /** Aborts reservations that do not grow and together hold `bytes` or more, if there are such. @returns whether any was aborted */
+  /**
+   * Aborts reservations that do not grow and together hold `bytes` or more, if there are such.
+   * @returns whether any was aborted
+   */
   async makeRoom(bytes: number, load: object | undefined): Promise<boolean> {
     // One look serves all who ask meanwhile.
     while (this.#looking !== undefined) if (await this.#looking) return true
@@ -59,7 +64,10 @@ export class StalledWrites {
     const { clock, signal, stallMs = stallMsDefault } = this.#options
     await this.#mark()
     const mayGo = [...this.#watched.values()].filter(({ write }) => load === undefined || write.load !== load)
-    const unfilled = mayGo.reduce((sum, { write, writtenBytes }) => sum + write.reservation.header.length - writtenBytes, 0)
+    const unfilled = mayGo.reduce(
+      (sum, { write, writtenBytes }) => sum + write.reservation.header.length - writtenBytes,
+      0,
+    )
     if (unfilled < bytes) return false
     const fromMs = Math.min(...mayGo.map(({ sinceMs }) => sinceMs))
     const leftMs = fromMs + stallMs - clock.monotonicMs()
@@ -67,7 +75,9 @@ export class StalledWrites {
     return await this.#abortStalled(mayGo)
   }
 
-  /** Notes how far every open reservation is; those that moved on since they were noted begin anew. */
+  /**
+   * Notes how far every open reservation is; those that moved on since they were noted begin anew.
+   */
   async #mark(): Promise<void> {
     const { clock, writes } = this.#options
     const nowMs = clock.monotonicMs()

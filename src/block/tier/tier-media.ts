@@ -1,5 +1,6 @@
-// Why: people ask how much of a file is in memory, and the master is told which blocks are. How: the directories of a tier are
-// usually of one medium, which is looked up once; only in a mixed tier is the block's directory asked for.
+// Why: people ask how much of a file is in memory, and the master is told which blocks are. How:
+// the directories of a tier are usually of one medium, which is looked up once; only in a mixed
+// tier is the block's directory asked for.
 import type { TierStore } from './tier-room.ts'
 
 export class TierMedia {

@@ -1,9 +1,11 @@
-// Why: a block changes its tier without ever being out of sight. How: within the contract of both stores: it is read,
-// checked page by page, reserved and written in the new tier, committed there, and only then freed in the old one.
+// Why: a block changes its tier without ever being out of sight. How: within the contract of both
+// stores: it is read, checked page by page, reserved and written in the new tier, committed there,
+// and only then freed in the old one.
 //
-// The commit is the turning point: the store turns readers to the new copy in the same instant, without waiting. A reader
-// of the old copy reads on. A crash leaves the old copy alone, or two equal ones, of which the next start keeps the upper.
-// A block that is freed meanwhile goes in both tiers; no new life of it begins before the move is over.
+// The commit is the turning point: the store turns readers to the new copy in the same instant,
+// without waiting. A reader of the old copy reads on. A crash leaves the old copy alone, or two
+// equal ones, of which the next start keeps the upper. A block that is freed meanwhile goes in both
+// tiers; no new life of it begins before the move is over.
 import { assert } from '../../base/assert.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { pageBytes } from '../../base/page-checksum.ts'
@@ -32,7 +34,10 @@ export class TierMover {
     this.#options = options
   }
 
-  /** Moves a block that nothing else is done with. False: it stays where it was, or is gone. Does not throw. */
+  /**
+   * Moves a block that nothing else is done with. False: it stays where it was, or is gone. Does
+   * not throw.
+   */
   move(block: TierBlock, to: number): Promise<boolean> {
     assert(block.move === undefined && block.level !== to, `block ${block.header.blockId} is moved twice`)
     const { promise: over, resolve } = Promise.withResolvers<boolean>()
@@ -107,7 +112,8 @@ export class TierMover {
   }
 
   #mustBeWanted(block: TierBlock): void {
-    if (!this.#options.table.has(block)) throw new SkeinError('aborted', `block ${block.header.blockId} was freed while it was moved`)
+    if (!this.#options.table.has(block))
+      throw new SkeinError('aborted', `block ${block.header.blockId} was freed while it was moved`)
   }
 
   #tier(level: number): BlockStore {

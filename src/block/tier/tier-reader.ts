@@ -1,5 +1,5 @@
-// Why: a block that is read is no victim, and moves up once nobody reads it any more; its tier knows nothing of that.
-// How: a reader of the tier that says, once, when it is closed.
+// Why: a block that is read is no victim, and moves up once nobody reads it any more; its tier
+// knows nothing of that. How: a reader of the tier that says, once, when it is closed.
 import type { PiecePool } from '../../base/flow/piece-pool.ts'
 import type { BlockHeader, BlockPlace, BlockReader } from '../block-store.ts'
 

@@ -1,6 +1,7 @@
-// Why: a tier is full, and somebody wants to write. How: one loop asks the policy (eviction-policy.ts) what has to go and
-// does it, for writers first, a batch of them at a time and in the order they came; then, while nobody waits, ahead of
-// need: a tier that was filled above its high watermark goes down to the low one. A writer never waits while there is room.
+// Why: a tier is full, and somebody wants to write. How: one loop asks the policy
+// (eviction-policy.ts) what has to go and does it, for writers first, a batch of them at a time and
+// in the order they came; then, while nobody waits, ahead of need: a tier that was filled above its
+// high watermark goes down to the low one. A writer never waits while there is room.
 //
 //   who may delete: a writer that asked for it, the work ahead of need that it set off, and the last tier's own watermarks,
 //   where they are configured; all else only moves
@@ -12,7 +13,14 @@ import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { SummaryLog } from '../../telemetry/summary-log.ts'
 import type { BlockStore } from '../block-store.ts'
-import { type Action, type Candidate, planRelease, planRoom, type RoomRequest, type TierView } from './eviction-policy.ts'
+import {
+  type Action,
+  type Candidate,
+  planRelease,
+  planRoom,
+  type RoomRequest,
+  type TierView,
+} from './eviction-policy.ts'
 import type { TierMover } from './tier-moves.ts'
 import type { TierBlock, TierTable } from './tier-table.ts'
 
@@ -23,7 +31,10 @@ const batchRequestsMax = 256
 const batchBytesMax = 256 * 1024 * 1024
 /** Of the work ahead of need, before it looks for writers again. */
 const aheadBytesMax = 16 * 1024 * 1024
-/** After work ahead of need that came to nothing: all there is may not go, and looking through it takes time. */
+/**
+ * After work ahead of need that came to nothing: all there is may not go, and looking through it
+ * takes time.
+ */
 const aheadRestMs = 1000
 /** How long a disk that was full is taken to be full. */
 const diskFullMs = 10_000
@@ -42,7 +53,9 @@ export interface Watermarks {
 }
 
 export interface RoomLimits {
-  /** Of each tier; none: nothing goes from it ahead of need. From the last tier blocks go for good. */
+  /**
+   * Of each tier; none: nothing goes from it ahead of need. From the last tier blocks go for good.
+   */
   readonly watermarks: readonly (Watermarks | undefined)[]
   /** Freed beyond what a writer needs, when one had to wait. */
   readonly freeAheadBytes: number
@@ -71,7 +84,10 @@ interface Row {
   /** Nothing could be done ahead of need a moment ago. */
   aheadRestUntilMs: number
   readonly quotaBytes: number
-  /** Its disk was found full although the quota was not used up; and what its directories had in them then. */
+  /**
+   * Its disk was found full although the quota was not used up; and what its directories had in
+   * them then.
+   */
   diskFullUntilMs: number
   fullAtBytes: readonly number[]
 }
@@ -85,7 +101,10 @@ export class TierRoom {
 
   constructor(options: TierRoomOptions) {
     this.#options = options
-    this.#summary = new SummaryLog({ ...options, message: 'room was made in the tiers: blocks moved down, or evicted from the last tier' })
+    this.#summary = new SummaryLog({
+      ...options,
+      message: 'room was made in the tiers: blocks moved down, or evicted from the last tier',
+    })
     this.#rows = options.tiers.map((tier) => ({
       waiters: [],
       ahead: undefined,
@@ -119,7 +138,8 @@ export class TierRoom {
     const { limits, table } = this.#options
     const row = this.#rows[level]
     const watermarks = limits.watermarks[level]
-    if (row === undefined || watermarks === undefined || table.bytes(level) <= watermarks.highRatio * row.quotaBytes) return
+    if (row === undefined || watermarks === undefined || table.bytes(level) <= watermarks.highRatio * row.quotaBytes)
+      return
     if (this.#options.clock.monotonicMs() < row.aheadRestUntilMs) return
     this.#goAhead(row, level === this.#rows.length - 1, row.quotaBytes * (1 - watermarks.lowRatio))
   }
@@ -211,7 +231,11 @@ export class TierRoom {
     }
   }
 
-  async #release(row: Row, level: number, ahead: { readonly mayDelete: boolean; readonly untilFreeBytes: number }): Promise<void> {
+  async #release(
+    row: Row,
+    level: number,
+    ahead: { readonly mayDelete: boolean; readonly untilFreeBytes: number },
+  ): Promise<void> {
     const views = this.#views()
     const freeBytes = (views[level]?.directories ?? []).reduce((total, directory) => total + directory.freeBytes, 0)
     const wantedBytes = Math.min(ahead.untilFreeBytes - freeBytes, aheadBytesMax)
@@ -260,7 +284,10 @@ export class TierRoom {
         directories: tier.usage().map(({ quotaBytes, usedBytes, state }, directory) => ({
           // Whatever goes from a directory that cannot be written to, it makes no room.
           quotaBytes: state === 'normal' ? quotaBytes : -1,
-          freeBytes: state === 'normal' ? Math.max(0, (isDiskFull ? (row.fullAtBytes[directory] ?? 0) : quotaBytes) - usedBytes) : 0,
+          freeBytes:
+            state === 'normal'
+              ? Math.max(0, (isDiskFull ? (row.fullAtBytes[directory] ?? 0) : quotaBytes) - usedBytes)
+              : 0,
         })),
         candidates: () => candidates(tier, table, level),
       }
@@ -281,7 +308,11 @@ function takeBatch(waiters: Waiter[]): Waiter[] {
   let count = 0
   for (const waiter of waiters) {
     bytes += waiter.bytes
-    if (count > 0 && (count === batchRequestsMax || bytes > batchBytesMax || waiter.mayDelete !== waiters[0]?.mayDelete)) break
+    if (
+      count > 0 &&
+      (count === batchRequestsMax || bytes > batchBytesMax || waiter.mayDelete !== waiters[0]?.mayDelete)
+    )
+      break
     count += 1
   }
   return waiters.splice(0, count)

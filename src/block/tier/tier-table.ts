@@ -1,5 +1,6 @@
-// Why: which tier each block is in, who reads it, and how cold it is: asked at every turn, and decided nowhere else.
-// How: pure bookkeeping, one entry a block, one annotator a tier. A block is in the table while a reader can find it.
+// Why: which tier each block is in, who reads it, and how cold it is: asked at every turn, and
+// decided nowhere else. How: pure bookkeeping, one entry a block, one annotator a tier. A block is
+// in the table while a reader can find it.
 import { assert } from '../../base/assert.ts'
 import type { BlockAnnotator } from './order/annotator.ts'
 import type { KeptBlock } from '../block-store.ts'

@@ -1,5 +1,6 @@
-// Why: of a block there is one writer at a time, in whichever tier it will be. How: kept by block id from before the tier is
-// asked; a reservation that was aborted stays until somebody looks, so that no tier needs to tell.
+// Why: of a block there is one writer at a time, in whichever tier it will be. How: kept by block
+// id from before the tier is asked; a reservation that was aborted stays until somebody looks, so
+// that no tier needs to tell.
 import type { BlockReservation } from '../block-store.ts'
 import type { Load } from './running-loads.ts'
 
@@ -39,7 +40,8 @@ export class TierWrites {
 
   /** The reservations that are open, and the loads that they are of. */
   *open(): Generator<{ readonly reservation: BlockReservation; readonly load: Load | undefined }> {
-    for (const { reservation, load } of this.#writing.values()) if (reservation?.ended === false) yield { reservation, load }
+    for (const { reservation, load } of this.#writing.values())
+      if (reservation?.ended === false) yield { reservation, load }
   }
 
   #forgetEnded(): void {

@@ -1,14 +1,16 @@
-// Why: memory above disks, and a cache that makes room for what is new: several tiers as one BlockStore. How: each tier is
-// a BlockStore; the table (tier-table.ts) knows which one has a block, and this class joins the parts. Where a block goes
-// when its tier is full is decided in eviction-policy.ts, done in tier-room.ts and tier-moves.ts; promotions.ts goes upwards.
+// Why: memory above disks, and a cache that makes room for what is new: several tiers as one
+// BlockStore. How: each tier is a BlockStore; the table (tier-table.ts) knows which one has a
+// block, and this class joins the parts. Where a block goes when its tier is full is decided in
+// eviction-policy.ts, done in tier-room.ts and tier-moves.ts; promotions.ts goes upwards.
 //
-// A new block goes to the top tier. Without room there: the coldest blocks go down; a write that may evict lets the last
-// tier delete its coldest; where even that is not possible the block itself is written further down, or refused.
-// A write that may not evict (a load) never makes the store delete anything; only watermarks of the last tier, where they are
-// configured, do so by themselves.
+// A new block goes to the top tier. Without room there: the coldest blocks go down; a write that
+// may evict lets the last tier delete its coldest; where even that is not possible the block itself
+// is written further down, or refused. A write that may not evict (a load) never makes the store
+// delete anything; only watermarks of the last tier, where they are configured, do so by
+// themselves.
 //
-// Of a block there is one life at a time, in one tier: a second writer is refused, and the next life waits until the last
-// one's removal, and the move that it may have interrupted, are over.
+// Of a block there is one life at a time, in one tier: a second writer is refused, and the next
+// life waits until the last one's removal, and the move that it may have interrupted, are over.
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -30,7 +32,9 @@ import { type TierWrite, TierWrites } from './tier-writes.ts'
 
 /** How often a writer tries again that others overtook. */
 const attemptsMax = 64
-/** The same for a disk that is full below its quota: what is deleted may not be given back at once. */
+/**
+ * The same for a disk that is full below its quota: what is deleted may not be given back at once.
+ */
 const diskFullAttemptsMax = 4
 
 export interface TieredStoreOptions extends RoomLimits {
@@ -38,7 +42,10 @@ export interface TieredStoreOptions extends RoomLimits {
   readonly makeAnnotator: () => BlockAnnotator
   /** 0: no promotion. */
   readonly promotionBytesPerSecond: number
-  /** How long a reservation that hardly grows keeps its room while a writer finds none; stalled-writes.ts. Default 3 s. */
+  /**
+   * How long a reservation that hardly grows keeps its room while a writer finds none;
+   * stalled-writes.ts. Default 3 s.
+   */
   readonly stallMs?: number | undefined
   /** What a reservation must grow by, then. Default 64 KiB. */
   readonly leastBytesPerSecond?: number | undefined
@@ -82,8 +89,9 @@ export class TieredStore implements BlockStore {
   }
 
   /**
-   * Opens the tiers, level 0 (the top) first, each with the events it must call, and what to ask about a block that was lost
-   * and is here again; they belong to the store from now on. A block that is found in two tiers stays in the upper one.
+   * Opens the tiers, level 0 (the top) first, each with the events it must call, and what to ask
+   * about a block that was lost and is here again; they belong to the store from now on. A block
+   * that is found in two tiers stays in the upper one.
    * @throws what openTier throws
    */
   static async open(
@@ -218,7 +226,10 @@ export class TieredStore implements BlockStore {
     this.#closing.push(task)
   }
 
-  /** Ends moves where they are, fails writers that wait for room, and closes the tiers. Readers stay usable. */
+  /**
+   * Ends moves where they are, fails writers that wait for room, and closes the tiers. Readers stay
+   * usable.
+   */
   async close(): Promise<void> {
     this.#stop.abort(new SkeinError('unavailable', 'the block store is closed', { reason: 'stopping' }))
     await Promise.all([...this.#closing.map((task) => task()), this.#promotions.close(), this.#room.close()])
@@ -231,7 +242,8 @@ export class TieredStore implements BlockStore {
     const leaving = this.#leaving.size === 0 ? undefined : this.#leaving.get(header.blockId)
     if (leaving !== undefined) return leaving.then(() => this.#begin(header, hints))
     const there = this.#table.get(header.blockId)
-    if (there === undefined && this.#writing.isUnderWay(header.blockId)) throw alreadyExists({ header, mode: 'writing' })
+    if (there === undefined && this.#writing.isUnderWay(header.blockId))
+      throw alreadyExists({ header, mode: 'writing' })
     const load = hints?.loadId === undefined ? undefined : this.#loads.of(hints.loadId)
     if (there !== undefined) {
       if (load !== undefined) this.#table.hold(there, load)
@@ -264,12 +276,20 @@ export class TieredStore implements BlockStore {
       }
       // A block on its way has its bytes in two tiers: that must not refuse what fits.
       if (this.#mover.underWay > 0 && attempt < attemptsMax) await this.#mover.oneDone()
-      else if (failure === undefined && stallsLeft > 0 && (await this.#stalled.makeRoom(this.#missingBytes(header), load))) stallsLeft -= 1
+      else if (
+        failure === undefined &&
+        stallsLeft > 0 &&
+        (await this.#stalled.makeRoom(this.#missingBytes(header), load))
+      )
+        stallsLeft -= 1
       else throw failure ?? this.#noRoom(header)
     }
   }
 
-  /** Undefined value: not in this tier. `failure` is what the disk said, if it was not for want of room. */
+  /**
+   * Undefined value: not in this tier. `failure` is what the disk said, if it was not for want of
+   * room.
+   */
   async #placeIn<T>(
     level: number,
     write: () => Promise<T>,
@@ -338,7 +358,8 @@ export class TieredStore implements BlockStore {
   #added(level: number, header: KeptBlock): void {
     const write = this.#writing.get(header.blockId)
     if (write === undefined) {
-      // A move's commit: readers find the new copy from now on. If the block was freed meanwhile, the mover clears it away.
+      // A move's commit: readers find the new copy from now on. If the block was freed meanwhile,
+      // the mover clears it away.
       const block = this.#table.get(header.blockId)
       if (block?.move?.to !== level) return
       const wasInMemory = this.isInMemory(header.blockId)
@@ -354,7 +375,9 @@ export class TieredStore implements BlockStore {
     this.#room.came(level)
   }
 
-  /** A block's disk is well again. @returns false when the block came anew meanwhile, or is about to */
+  /**
+   * A block's disk is well again. @returns false when the block came anew meanwhile, or is about to
+   */
   #found(level: number, header: KeptBlock): boolean {
     const { blockId } = header
     const isComing = this.#writing.isUnderWay(blockId)

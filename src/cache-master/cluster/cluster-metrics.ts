@@ -1,10 +1,14 @@
-// Why: one look at what the whole cluster reads, writes and holds. How: workers send counters that grow since their own
-// start; what each grew by is added up here, a restarted worker's from 0 again, so that the sums never fall while the
-// master lives. Bytes per minute are what the sums grew by in the last minute.
+// Why: one look at what the whole cluster reads, writes and holds. How: workers send counters that
+// grow since their own start; what each grew by is added up here, a restarted worker's from 0
+// again, so that the sums never fall while the master lives. Bytes per minute are what the sums
+// grew by in the last minute.
 import type { Clock } from '../../base/clock.ts'
 import type { ClusterMetric, ClusterSummary } from '../../wire/generated/master.ts'
 
-/** A counter of the workers -> the cluster's name for the sum (Alluxio's), its unit, and whether it has a throughput. */
+/**
+ * A counter of the workers -> the cluster's name for the sum (Alluxio's), its unit, and whether it
+ * has a throughput.
+ */
 const sums = [
   ['worker.blocks.corrupt', 'BlocksCorrupt', 'COUNT'],
   ['worker.blocks.evicted', 'BlocksEvicted', 'COUNT'],
@@ -39,7 +43,10 @@ export class ClusterMetricSums {
     this.#sample()
   }
 
-  /** Takes in a worker's counters: absolute values since its start; what is not known here is passed over. */
+  /**
+   * Takes in a worker's counters: absolute values since its start; what is not known here is passed
+   * over.
+   */
   add(workerId: string, counters: Readonly<Record<string, number>>): void {
     const before = this.#told.get(workerId)
     const now = new Map<Counter, number>()
@@ -60,7 +67,12 @@ export class ClusterMetricSums {
 
   /** All figures, by name. `blocks`: replicas on live workers. */
   metrics(summary: ClusterSummary, blocks: number): ClusterMetric[] {
-    const gauge = (name: string, value: number, unit: string): ClusterMetric => ({ name: `Cluster.${name}`, type: 'GAUGE', value, unit })
+    const gauge = (name: string, value: number, unit: string): ClusterMetric => ({
+      name: `Cluster.${name}`,
+      type: 'GAUGE',
+      value,
+      unit,
+    })
     const metrics: ClusterMetric[] = [
       gauge('BlocksCached', blocks, 'COUNT'),
       gauge('CapacityFree', Math.max(0, summary.capacityBytes - summary.usedBytes), 'BYTES'),
@@ -74,7 +86,8 @@ export class ClusterMetricSums {
     for (const [counter, name, unit] of sums) {
       const value = this.#total(counter)
       metrics.push({ name: `Cluster.${name}`, type: 'COUNTER', value, unit })
-      if (unit === 'BYTES') metrics.push(gauge(`${name}Throughput`, value - (since.get(counter) ?? 0), 'BYTES_PER_MINUTE'))
+      if (unit === 'BYTES')
+        metrics.push(gauge(`${name}Throughput`, value - (since.get(counter) ?? 0), 'BYTES_PER_MINUTE'))
     }
     return metrics.sort((a, b) => (a.name < b.name ? -1 : 1))
   }

@@ -94,7 +94,11 @@ function tiersOf(workers: readonly WorkerInfo[]): TierUsage[] {
   for (const { tier, quotaBytes, usedBytes } of workers.flatMap((worker) => worker.directories)) {
     const sum = tiers.get(tier) ?? { alias: tier, capacityBytes: 0, usedBytes: 0 }
     if (tiers.size >= tiersMax && !tiers.has(tier)) continue
-    tiers.set(tier, { ...sum, capacityBytes: safeSum(sum.capacityBytes, quotaBytes), usedBytes: safeSum(sum.usedBytes, usedBytes) })
+    tiers.set(tier, {
+      ...sum,
+      capacityBytes: safeSum(sum.capacityBytes, quotaBytes),
+      usedBytes: safeSum(sum.usedBytes, usedBytes),
+    })
   }
   return [...tiers.values()]
 }

@@ -1,5 +1,6 @@
-// Why: a worker is taken out of service without losing what only it has cached. How: a journaled flag, so that it
-// outlives the master; placement leaves the worker out, and the replication checker moves its blocks.
+// Why: a worker is taken out of service without losing what only it has cached. How: a journaled
+// flag, so that it outlives the master; placement leaves the worker out, and the replication
+// checker moves its blocks.
 import { SkeinError } from '../../base/errors.ts'
 import type {
   DecommissionRequest,
@@ -28,9 +29,11 @@ export class Decommission {
   }
 
   /**
-   * Begins, goes on with, or cancels taking a worker out of service. Idempotent: call it again to see how far it is.
-   * `done`: the worker holds no block any more. What was moved does not come back by cancelling.
-   * @throws SkeinError not_found; invalid_argument when several workers are meant; failed_precondition for a lost worker
+   * Begins, goes on with, or cancels taking a worker out of service. Idempotent: call it again to
+   * see how far it is. `done`: the worker holds no block any more. What was moved does not come
+   * back by cancelling.
+   * @throws SkeinError not_found; invalid_argument when several workers are meant;
+   *   failed_precondition for a lost worker
    */
   async decommission(request: DecommissionRequest): Promise<DecommissionResponse> {
     const { tables, log, clock, logger } = this.#context
@@ -51,13 +54,22 @@ export class Decommission {
     const hasReported = this.#context.workers.hasReported(workerId)
     const done = decommissioning && blocksLeft === 0 && hasReported
     if (!decommissioning || done) return { workerId, blocksLeft, done }
-    const others = this.#context.workers.list().filter((worker) => worker.live && worker.decommissioning !== true).length
-    return { workerId, blocksLeft, done, waitingFor: waitingFor(hasReported, others, this.#checker.leavingState(workerId)) }
+    const others = this.#context.workers
+      .list()
+      .filter((worker) => worker.live && worker.decommissioning !== true).length
+    return {
+      workerId,
+      blocksLeft,
+      done,
+      waitingFor: waitingFor(hasReported, others, this.#checker.leavingState(workerId)),
+    }
   }
 
   /**
-   * A lost worker leaves the reports, and its decommissioning ends. Its blocks are not touched: a worker that comes back registers as any other.
-   * @throws SkeinError not_found; invalid_argument when several workers are meant; failed_precondition for a live worker
+   * A lost worker leaves the reports, and its decommissioning ends. Its blocks are not touched: a
+   * worker that comes back registers as any other.
+   * @throws SkeinError not_found; invalid_argument when several workers are meant;
+   *   failed_precondition for a live worker
    */
   async forget({ worker }: ForgetWorkerRequest): Promise<ForgetWorkerResponse> {
     const { tables, log, clock, logger, workers } = this.#context
@@ -77,7 +89,10 @@ export class Decommission {
   }
 
   /** @param preferred of several workers of one name */
-  #find(text: string, preferred: 'live' | 'lost' = 'live'): { readonly workerId: string; readonly info: WorkerInfo | undefined } {
+  #find(
+    text: string,
+    preferred: 'live' | 'lost' = 'live',
+  ): { readonly workerId: string; readonly info: WorkerInfo | undefined } {
     const { workers, tables } = this.#context
     const all = workers.list()
     const byId = all.find((worker) => worker.workerId === text)
@@ -89,10 +104,14 @@ export class Decommission {
     const isPreferred = ({ live }: WorkerInfo): boolean => live === (preferred === 'live')
     const meant = named.some(isPreferred) ? named.filter(isPreferred) : named
     const [only, ...others] = meant
-    if (only === undefined) throw new SkeinError('not_found', `there is no worker '${text}': name its id, hostname or host:port`)
+    if (only === undefined)
+      throw new SkeinError('not_found', `there is no worker '${text}': name its id, hostname or host:port`)
     if (others.length > 0) {
       const choices = meant.map((worker) => `${worker.workerId} (${worker.rpcAddress})`).join(', ')
-      throw new SkeinError('invalid_argument', `'${text}' is ${meant.length} workers, name one of them by its id: ${choices}`)
+      throw new SkeinError(
+        'invalid_argument',
+        `'${text}' is ${meant.length} workers, name one of them by its id: ${choices}`,
+      )
     }
     return { workerId: only.workerId, info: only }
   }
@@ -100,14 +119,23 @@ export class Decommission {
 
 function namesOf({ hostname, rpcAddress, dataAddress, webAddress }: WorkerInfo): string[] {
   const addresses = [rpcAddress, dataAddress, webAddress].filter((address) => address !== '')
-  return [hostname, ...addresses, ...addresses.map((address) => `${hostname}${address.slice(address.lastIndexOf(':'))}`)]
+  return [
+    hostname,
+    ...addresses,
+    ...addresses.map((address) => `${hostname}${address.slice(address.lastIndexOf(':'))}`),
+  ]
 }
 
 /** In one line for the operator. */
-function waitingFor(hasReported: boolean, others: number, { mayCopy, copiesOpen, unplacedBytes }: LeavingState): string {
+function waitingFor(
+  hasReported: boolean,
+  others: number,
+  { mayCopy, copiesOpen, unplacedBytes }: LeavingState,
+): string {
   if (!hasReported) return 'the worker has not reported all of its blocks yet'
   if (others === 0) return 'no other live worker can take its blocks: start one, or cancel another decommissioning'
-  if (unplacedBytes > 0) return `no other worker has room for a block of ${unplacedBytes} bytes: add room, or free files`
+  if (unplacedBytes > 0)
+    return `no other worker has room for a block of ${unplacedBytes} bytes: add room, or free files`
   if (!mayCopy) return 'workers have registered lately, and copies begin once all of them have reported'
   if (copiesOpen > 0) return `${copiesOpen} ${copiesOpen === 1 ? 'copy is' : 'copies are'} on the way`
   return 'its blocks are looked at; those with enough other replicas are dropped, the others are copied'

@@ -1,6 +1,7 @@
-// Why: a master that has just started knows no locations yet, and whoever acts on "no worker has it" would load or copy
-// what is there. How: which workers lived is journaled; a start waits until each of them has ended its full report, or has
-// been silent for as long as a worker may be before it is lost.
+// Why: a master that has just started knows no locations yet, and whoever acts on "no worker has
+// it" would load or copy what is there. How: which workers lived is journaled; a start waits until
+// each of them has ended its full report, or has been silent for as long as a worker may be before
+// it is lost.
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
 import type { MasterContext } from '../master-context.ts'

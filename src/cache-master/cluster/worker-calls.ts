@@ -1,5 +1,5 @@
-// Why: what workers call. How: a report and a heartbeat go to all who keep something of workers, and the answer is made of
-// what each of them has to say.
+// Why: what workers call. How: a report and a heartbeat go to all who keep something of workers,
+// and the answer is made of what each of them has to say.
 import type {
   LoadIds,
   RegisterWorkerRequest,

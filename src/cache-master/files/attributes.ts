@@ -1,11 +1,17 @@
-// Why: how long and how often data is kept, as users set it. How: everything is checked before the first change, then
-// commands of a page each; a namespace's TTL is kept at its root, and the files that have none of their own follow it.
+// Why: how long and how often data is kept, as users set it. How: everything is checked before the
+// first change, then commands of a page each; a namespace's TTL is kept at its root, and the files
+// that have none of their own follow it.
 import { SkeinError } from '../../base/errors.ts'
 import { replicationMinOf } from '../../meta/apply/expiry.ts'
 import type { SetAttributes } from '../../meta/commands/lifecycle-commands.ts'
 import { type TtlChange, ttlChanges } from '../../meta/apply/namespace-ttl.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
-import type { ChangedFiles, SetPathReplicationRequest, SetPinnedRequest, SetTtlRequest } from '../../wire/generated/lifecycle.ts'
+import type {
+  ChangedFiles,
+  SetPathReplicationRequest,
+  SetPinnedRequest,
+  SetTtlRequest,
+} from '../../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import type { MasterContext } from '../master-context.ts'
 import { parseTtlAction } from '../store/namespace-definition.ts'
@@ -25,16 +31,27 @@ export class AttributeService {
   }
 
   /**
-   * A file's or a directory's TTL, counted from now; a namespace's is that of each file in it that has none.
-   * @throws SkeinError invalid_argument, not_found, failed_precondition (DELETE in a read-only namespace)
+   * A file's or a directory's TTL, counted from now; a namespace's is that of each file in it that
+   * has none.
+   * @throws SkeinError invalid_argument, not_found, failed_precondition (DELETE in a read-only
+   *   namespace)
    */
   async setTtl(request: SetTtlRequest, { signal }: CallOptions): Promise<ChangedFiles> {
     const { ttlMs } = request
-    if (ttlMs < -1) throw new SkeinError('invalid_argument', `a TTL of ${ttlMs} ms is not possible: give at least 0, or -1 for none`)
+    if (ttlMs < -1)
+      throw new SkeinError('invalid_argument', `a TTL of ${ttlMs} ms is not possible: give at least 0, or -1 for none`)
     const action = parseTtlAction(request.action)
-    const target = await targetOf(this.#locator, request.path, '/ itself can have no TTL: name a namespace, a directory or a file', signal)
+    const target = await targetOf(
+      this.#locator,
+      request.path,
+      '/ itself can have no TTL: name a namespace, a directory or a file',
+      signal,
+    )
     if (ttlMs >= 0 && action === 'DELETE' && namespacePolicy(target.record.attributes).readOnly) {
-      throw new SkeinError('failed_precondition', `/${target.record.name} is read-only: its files can be freed, not deleted, by a TTL`)
+      throw new SkeinError(
+        'failed_precondition',
+        `/${target.record.name} is read-only: its files can be freed, not deleted, by a TTL`,
+      )
     }
     const inode = target.file ?? target.directory
     const changed = await this.#set({ inodeIds: inode === undefined ? [] : [inode.id], ttl: { ttlMs, action } })
@@ -45,7 +62,12 @@ export class AttributeService {
   /** Pins a file, or all files below a directory and those that come into it later. */
   async setPinned(request: SetPinnedRequest, { signal }: CallOptions): Promise<ChangedFiles> {
     const { pinned } = request
-    const target = await targetOf(this.#locator, request.path, '/ itself cannot be pinned: name a namespace, a directory or a file', signal)
+    const target = await targetOf(
+      this.#locator,
+      request.path,
+      '/ itself cannot be pinned: name a namespace, a directory or a file',
+      signal,
+    )
     if (target.directory !== undefined) await this.#set({ inodeIds: [target.directory.id], pinned })
     const changes = new Changes()
     if (target.file !== undefined) changes.add(await this.#set({ inodeIds: [target.file.id], pinned }), [target.path])
@@ -63,14 +85,17 @@ export class AttributeService {
   }
 
   /**
-   * How many replicas files shall have, those too that come into a directory later; what is not given stays as it is.
-   * @throws SkeinError invalid_argument, not_found, failed_precondition (a directory without `recursive`, max 0 for what only the cache has)
+   * How many replicas files shall have, those too that come into a directory later; what is not
+   * given stays as it is.
+   * @throws SkeinError invalid_argument, not_found, failed_precondition (a directory without
+   *   `recursive`, max 0 for what only the cache has)
    */
   async setReplication(request: SetPathReplicationRequest, { signal }: CallOptions): Promise<ChangedFiles> {
     const { max } = request
     // Not cached at all leaves no minimum, whoever has set one.
     const min = max === 0 ? (request.min ?? 0) : request.min
-    if (min === undefined && max === undefined) throw new SkeinError('invalid_argument', 'give a minimum, a maximum or both')
+    if (min === undefined && max === undefined)
+      throw new SkeinError('invalid_argument', 'give a minimum, a maximum or both')
     if ((min !== undefined && min < 0) || (max !== undefined && max < -1)) throw badReplication(min ?? 0, max ?? -1, '')
     if (min !== undefined && max !== undefined && max >= 0 && min > max) throw badReplication(min, max, '')
     const target = await targetOf(
@@ -80,7 +105,10 @@ export class AttributeService {
       signal,
     )
     if (target.directory !== undefined && !request.recursive) {
-      throw new SkeinError('failed_precondition', `${target.path} is a directory: set the replication of all below it with -R`)
+      throw new SkeinError(
+        'failed_precondition',
+        `${target.path} is a directory: set the replication of all below it with -R`,
+      )
     }
     for await (const page of entriesOf(this.#context, target, signal)) {
       for (const { key, file, directory } of page) {
@@ -90,23 +118,34 @@ export class AttributeService {
             throw badReplication(after.min, after.max, ` of ${pathOf(target.record, key.replace(/\/$/, ''))}`)
           continue
         }
-        const after = { ...file, replicationMin: min ?? file.replicationMin, replicationMax: max ?? file.replicationMax }
+        const after = {
+          ...file,
+          replicationMin: min ?? file.replicationMin,
+          replicationMax: max ?? file.replicationMax,
+        }
         const fits = after.replicationMax < 0 || replicationMinOf(after) <= after.replicationMax
         if (!fits && after.replicationMax === 0 && !file.persisted) {
-          throw new SkeinError('failed_precondition', `${pathOf(target.record, key)} is not persisted: it needs at least one replica`)
+          throw new SkeinError(
+            'failed_precondition',
+            `${pathOf(target.record, key)} is not persisted: it needs at least one replica`,
+          )
         }
         if (!fits) throw badReplication(after.replicationMin, after.replicationMax, ` of ${pathOf(target.record, key)}`)
       }
     }
     const { log, clock, blocks } = this.#context
     const changes = new Changes()
-    const change = { ...(min === undefined ? {} : { replicationMin: min }), ...(max === undefined ? {} : { replicationMax: max }) }
+    const change = {
+      ...(min === undefined ? {} : { replicationMin: min }),
+      ...(max === undefined ? {} : { replicationMax: max }),
+    }
     for await (const page of entriesOf(this.#context, target, signal)) {
       const others = page.filter(({ file, directory }) => {
         const { replicationMin = 0, replicationMax = -1 } = file ?? directory
         return replicationMin !== (min ?? replicationMin) || replicationMax !== (max ?? replicationMax)
       })
-      const cached = max === 0 ? page.flatMap(({ file }) => (file !== undefined && blocks.hasFile(file.id) ? [file.id] : [])) : []
+      const cached =
+        max === 0 ? page.flatMap(({ file }) => (file !== undefined && blocks.hasFile(file.id) ? [file.id] : [])) : []
       await this.#set({ inodeIds: others.map(({ file, directory }) => (file ?? directory).id), ...change })
       // As `free` does, so that whatever loads them later meets no order to delete.
       if (cached.length > 0) await log.submit({ type: 'renew_files', atMs: clock.nowMs(), fileIds: cached })
@@ -142,13 +181,21 @@ export class AttributeService {
 
   async #set(change: Omit<SetAttributes, 'type' | 'atMs'>): Promise<number> {
     if (change.inodeIds.length === 0) return 0
-    const { changed } = await this.#context.log.submit({ type: 'set_attributes', atMs: this.#context.clock.nowMs(), ...change })
+    const { changed } = await this.#context.log.submit({
+      type: 'set_attributes',
+      atMs: this.#context.clock.nowMs(),
+      ...change,
+    })
     return changed
   }
 }
 
 /** A file; or a directory first, then all below it. */
-async function* entriesOf(context: MasterContext, target: Target, signal: AbortSignal): AsyncGenerator<readonly TreeEntry[]> {
+async function* entriesOf(
+  context: MasterContext,
+  target: Target,
+  signal: AbortSignal,
+): AsyncGenerator<readonly TreeEntry[]> {
   const { key, file, directory } = target
   if (file !== undefined) yield [{ key, file }]
   if (directory === undefined) return

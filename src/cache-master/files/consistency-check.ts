@@ -1,6 +1,7 @@
-// Why: the store may change behind the cache. How: a path is listed page by page and held against what is known; either
-// what differs is named, or it is made known, which drops the blocks of what changed in the same step. What is at no store
-// differs from nothing there, so it is asked of the workers: a block that none of them has makes its file unreadable.
+// Why: the store may change behind the cache. How: a path is listed page by page and held against
+// what is known; either what differs is named, or it is made known, which drops the blocks of what
+// changed in the same step. What is at no store differs from nothing there, so it is asked of the
+// workers: a block that none of them has makes its file unreadable.
 import { parsePath } from '../../base/paths.ts'
 import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
 import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
@@ -37,7 +38,10 @@ export class ConsistencyService {
     this.#sync = sync
   }
 
-  /** Lists a path at the store, whatever is known of it and how old that is. @throws SkeinError not_found, and what the store says */
+  /**
+   * Lists a path at the store, whatever is known of it and how old that is. @throws SkeinError
+   * not_found, and what the store says
+   */
   async loadMetadata(request: LoadMetadataRequest, { signal }: CallOptions): Promise<LoadMetadataResponse> {
     const tally: SyncTally = { added: 0, changed: 0, removed: 0, unchanged: 0 }
     let unusable: UnusablePaths | undefined
@@ -46,15 +50,18 @@ export class ConsistencyService {
       if (!wasFile) await this.#locator.locate({ namespace: record.name, key }, signal)
       if (wasFile) continue
       const prefix = directoryKey(key)
-      await (request.recursive ? this.#sync.tree(record, prefix, signal, tally) : this.#sync.children(record, prefix, signal, tally))
+      await (request.recursive
+        ? this.#sync.tree(record, prefix, signal, tally)
+        : this.#sync.children(record, prefix, signal, tally))
       unusable = mergeUnusable(unusable, unusablePaths(record, this.#sync, prefix, request.recursive))
     }
     return { ...tally, ...(unusable !== undefined && { unusable }) }
   }
 
   /**
-   * Names the files below a path that the store has in another version, has not, or has beside them; `total` counts them. Apart
-   * from those: what is at no store, with a block on no live worker.
+   * Names the files below a path that the store has in another version, has not, or has beside
+   * them; `total` counts them. Apart from those: what is at no store, with a block on no live
+   * worker.
    */
   async check(request: CheckConsistencyRequest, { signal }: CallOptions): Promise<CheckConsistencyResponse> {
     const answer: CheckConsistencyResponse = { inconsistent: [], total: 0, repaired: request.repair }
@@ -63,13 +70,21 @@ export class ConsistencyService {
     for (const { record, key } of this.#places(request.path)) {
       await this.#findUnreadable(record, key, unreadable, signal)
       if (request.cachedOnly === true) continue
-      if (key !== '' && !key.endsWith('/') && (await this.#checkFile(record, key, request.repair, answer, signal))) continue
+      if (key !== '' && !key.endsWith('/') && (await this.#checkFile(record, key, request.repair, answer, signal)))
+        continue
       const prefix = directoryKey(key)
       let after: ListPosition | undefined
       let differs = false
       let isEmpty = true
       do {
-        const { diff, next } = await this.#sync.compare(record, prefix, after, pageLimitMax, signal, (compared) => compared)
+        const { diff, next } = await this.#sync.compare(
+          record,
+          prefix,
+          after,
+          pageLimitMax,
+          signal,
+          (compared) => compared,
+        )
         const keys = [...diff.files.filter(isNews).map(({ object }) => object.key), ...diff.removals]
         const named = keys.slice(0, namedPathsMax - answer.inconsistent.length)
         answer.inconsistent.push(...named.map((each) => pathOf(record, each)))
@@ -86,7 +101,12 @@ export class ConsistencyService {
     return { ...answer, ...(unreadable.total > 0 && { unreadable }), ...(unusable !== undefined && { unusable }) }
   }
 
-  async #findUnreadable(record: NamespaceRecord, key: string, found: UnreadableFiles, signal: AbortSignal): Promise<void> {
+  async #findUnreadable(
+    record: NamespaceRecord,
+    key: string,
+    found: UnreadableFiles,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { tables, workers } = this.#context
     workers.expire()
     const look = (fileKey: string, file: FileInode): void => {

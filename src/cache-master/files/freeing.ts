@@ -1,7 +1,8 @@
-// Why: `free` drops what is cached of a file, and whatever is done next must find nothing of it. How: the file gets a new id,
-// in the journal. Blocks of the old id are nobody's from then on: on workers that have not heard of it yet, on workers that
-// are away, in copies and fills that are under way, and after a restart of the master. So no order to delete can ever meet a
-// block that was loaded after the file was freed, for that one has another id.
+// Why: `free` drops what is cached of a file, and whatever is done next must find nothing of it.
+// How: the file gets a new id, in the journal. Blocks of the old id are nobody's from then on: on
+// workers that have not heard of it yet, on workers that are away, in copies and fills that are
+// under way, and after a restart of the master. So no order to delete can ever meet a block that
+// was loaded after the file was freed, for that one has another id.
 import { blockLength, blockCount, blockIdOf } from '../../base/block-id.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { parsePath } from '../../base/paths.ts'
@@ -29,7 +30,8 @@ export class FreeService {
 
   /**
    * Drops what is cached of a file, or of all files below a directory, or nothing at all.
-   * @throws SkeinError failed_precondition when a file is not persisted, or is pinned and `force` is not set
+   * @throws SkeinError failed_precondition when a file is not persisted, or is pinned and `force`
+   *   is not set
    */
   async free({ path, force }: FreeRequest, { signal }: CallOptions): Promise<FreeResponse> {
     const targets = await this.#targets(path, signal)
@@ -45,7 +47,9 @@ export class FreeService {
         const held = files.filter(({ file }) => this.#mayHoldMore() || this.#context.blocks.hasFile(file.id))
         const named = files.filter(({ file }) => target.file !== undefined || this.#context.blocks.hasFile(file.id))
         for (const { file } of held) answer.freedBytes += this.#bytesOf(file)
-        answer.paths.push(...named.slice(0, freedPathsMax - answer.paths.length).map(({ key }) => pathOf(target.record, key)))
+        answer.paths.push(
+          ...named.slice(0, freedPathsMax - answer.paths.length).map(({ key }) => pathOf(target.record, key)),
+        )
         if (held.length === 0) continue
         const { log, clock } = this.#context
         const fileIds = held.map(({ file }) => file.id)
@@ -58,7 +62,8 @@ export class FreeService {
   async #targets(path: string, signal: AbortSignal): Promise<Target[]> {
     if (parsePath(path).namespace !== '') return [await targetOf(this.#locator, path, '', signal)]
     const targets: Target[] = []
-    for (const { name } of sortedNamespaces(this.#context)) targets.push(await targetOf(this.#locator, `/${name}`, '', signal))
+    for (const { name } of sortedNamespaces(this.#context))
+      targets.push(await targetOf(this.#locator, `/${name}`, '', signal))
     return targets
   }
 
@@ -72,6 +77,8 @@ export class FreeService {
 }
 
 function checkFreeable(file: FileInode, path: () => string, force: boolean): void {
-  if (!file.persisted) throw new SkeinError('failed_precondition', `${path()} is not persisted: its only copy is here; persist it first`)
-  if (file.pinned && !force) throw new SkeinError('failed_precondition', `${path()} is pinned: unpin it, or free it with -f`)
+  if (!file.persisted)
+    throw new SkeinError('failed_precondition', `${path()} is not persisted: its only copy is here; persist it first`)
+  if (file.pinned && !force)
+    throw new SkeinError('failed_precondition', `${path()} is pinned: unpin it, or free it with -f`)
 }

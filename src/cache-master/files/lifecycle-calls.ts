@@ -1,5 +1,5 @@
-// Why: what users change, as the one service they call. How: each part does its own; this puts them behind the generated
-// definition.
+// Why: what users change, as the one service they call. How: each part does its own; this puts them
+// behind the generated definition.
 import type { Random } from '../../base/clock.ts'
 import type {
   DecommissionRequest,
@@ -81,7 +81,8 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
   const background = new BackgroundPersist(context, persisting)
   const run = (signal: AbortSignal): void => {
     attributes.finishTtlChanges(signal).catch((error: unknown) => {
-      if (!signal.aborted) context.logger.warn("following a namespace's TTL did not end; it goes on after the next start", { error })
+      if (!signal.aborted)
+        context.logger.warn("following a namespace's TTL did not end; it goes on after the next start", { error })
     })
     void ttlChecker.run(signal)
     if (persistOn !== undefined) void background.run(signal)

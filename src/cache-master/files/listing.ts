@@ -1,5 +1,6 @@
-// Why: `ls`, page by page. How: a page token is the place where the page before ended, so that no state is kept between
-// pages; a directory is listed at the store when its first page is asked for and what is known of it is too old.
+// Why: `ls`, page by page. How: a page token is the place where the page before ended, so that no
+// state is kept between pages; a directory is listed at the store when its first page is asked for
+// and what is known of it is too old.
 import { z } from 'zod'
 import { SkeinError } from '../../base/errors.ts'
 import { parsePath } from '../../base/paths.ts'
@@ -37,8 +38,8 @@ export class ListService {
   }
 
   /**
-   * A file itself, or what is in a directory (all below it when recursive), in the order of the keys; both when a path
-   * names both. @throws SkeinError not_found, invalid_argument (page token)
+   * A file itself, or what is in a directory (all below it when recursive), in the order of the
+   * keys; both when a path names both. @throws SkeinError not_found, invalid_argument (page token)
    */
   async list(request: ListStatusRequest, { signal }: CallOptions): Promise<ListStatusResponse> {
     const path = parsePath(request.path)
@@ -59,12 +60,18 @@ export class ListService {
     return response(record, { ...page, files: [...files, ...page.files] })
   }
 
-  async #listRoot(request: ListStatusRequest, token: Token | undefined, limit: number, signal: AbortSignal): Promise<ListStatusResponse> {
+  async #listRoot(
+    request: ListStatusRequest,
+    token: Token | undefined,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<ListStatusResponse> {
     const { recursive } = request
     const files: FileInfo[] = []
     let unusable: UnusablePaths | undefined
     for (const record of sortedNamespaces(this.#context)) {
-      if (token !== undefined && (record.name < token.namespace || (record.name === token.namespace && !recursive))) continue
+      if (token !== undefined && (record.name < token.namespace || (record.name === token.namespace && !recursive)))
+        continue
       const root = directoryAt(this.#context.tables, record.rootId, '')
       if (root === undefined) continue
       const goingOn = token?.namespace === record.name ? token : undefined
@@ -115,7 +122,9 @@ export class ListService {
     const files = taken.flatMap(({ key, inodeId }) => {
       const inode = tables.inode(inodeId)
       if (inode === undefined || inode.kind === 'pending') return []
-      return [inode.kind === 'file' ? fileInfo(this.#context, record, key, inode) : directoryInfo(tables, record, key, inode)]
+      return [
+        inode.kind === 'file' ? fileInfo(this.#context, record, key, inode) : directoryInfo(tables, record, key, inode),
+      ]
     })
     return { files, next: taken.length < limit ? undefined : taken.at(-1) }
   }

@@ -1,5 +1,6 @@
-// Why: namespaces are made, shown, changed and deleted here. How: a definition is checked, its store is asked, its secrets are
-// sealed, and only then it becomes a command; no answer but GetNamespaceAccess, for roles, holds a secret.
+// Why: namespaces are made, shown, changed and deleted here. How: a definition is checked, its
+// store is asked, its secrets are sealed, and only then it becomes a command; no answer but
+// GetNamespaceAccess, for roles, holds a secret.
 import { randomUUID } from 'node:crypto'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { redactSecrets } from '../../base/redact.ts'
@@ -20,7 +21,13 @@ import { namespacePolicy } from '../../ufs/store-options.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { lostSecretsOf } from '../state/lost-secrets.ts'
 import { type MasterContext, namespaceNamed, sortedNamespaces } from '../master-context.ts'
-import { changedTtl, checkDefinition, deletesInReadOnly, ttlAsked, namespacesMax } from '../store/namespace-definition.ts'
+import {
+  changedTtl,
+  checkDefinition,
+  deletesInReadOnly,
+  ttlAsked,
+  namespacesMax,
+} from '../store/namespace-definition.ts'
 import { treePages } from '../paths/tree-pages.ts'
 
 /** Inodes that one command clears away: the event loop stands still for it. */
@@ -29,11 +36,17 @@ const clearedPerCommand = 1000
 const filesPerTurn = 1000
 /** Commands that a caller waits for; what is more goes on behind. */
 const clearingCommandsAwaited = 50
-/** Blocks that a worker may still have to be told to delete before more are added, and how long that is waited for. */
+/**
+ * Blocks that a worker may still have to be told to delete before more are added, and how long that
+ * is waited for.
+ */
 const freesWaitingMax = 250_000
 const freesWaitMs = 50
 const freesWaits = 20
-/** How long a new namespace's store may take to answer: less than callers wait, so that they hear who was silent. */
+/**
+ * How long a new namespace's store may take to answer: less than callers wait, so that they hear
+ * who was silent.
+ */
 const checkMs = 20_000
 
 export class NamespaceService {
@@ -43,7 +56,10 @@ export class NamespaceService {
     this.#context = context
   }
 
-  /** @throws SkeinError invalid_argument, already_exists (another definition), and what the store says */
+  /**
+   * @throws SkeinError invalid_argument, already_exists (another definition), and what the store
+   *   says
+   */
   async create(request: CreateNamespaceRequest, { signal }: CallOptions): Promise<NamespaceInfo> {
     checkDefinition(request)
     checkSecrets(request.secrets)
@@ -52,7 +68,9 @@ export class NamespaceService {
     if (existing !== undefined) return this.#existing(existing, request)
     if ([...this.#context.tables.namespaces()].length >= namespacesMax)
       throw new SkeinError('resource_exhausted', `there are ${namespacesMax} namespaces already: delete one first`)
-    const secrets = Object.fromEntries(Object.entries(request.secrets).map(([name, value]) => [name, new Secret(value)] as const))
+    const secrets = Object.fromEntries(
+      Object.entries(request.secrets).map(([name, value]) => [name, new Secret(value)] as const),
+    )
     await this.#check({ uri: request.uri, attributes: { ...request.attributes }, secrets }, signal)
     const namespaceId = randomUUID()
     const sealed = Object.entries(secrets).map(
@@ -88,7 +106,8 @@ export class NamespaceService {
   /**
    * What is not given stays. Files that are cached stay, too.
    * @param setTtl of the namespace's path
-   * @throws SkeinError not_found, invalid_argument, aborted (changed by somebody else meanwhile), and what the store says
+   * @throws SkeinError not_found, invalid_argument, aborted (changed by somebody else meanwhile),
+   *   and what the store says
    */
   async update(
     request: UpdateNamespaceRequest,
@@ -99,8 +118,10 @@ export class NamespaceService {
     const access = this.#context.stores.accessOf(record, Object.keys(request.secrets))
     const attributes = { ...access.attributes, ...request.attributes }
     for (const name of request.removedAttributes) {
-      if (request.attributes[name] !== undefined) throw new SkeinError('invalid_argument', `'${name}' is both set and removed`)
-      if (attributes[name] === undefined) throw new SkeinError('invalid_argument', `/${record.name} has no attribute '${name}'`)
+      if (request.attributes[name] !== undefined)
+        throw new SkeinError('invalid_argument', `'${name}' is both set and removed`)
+      if (attributes[name] === undefined)
+        throw new SkeinError('invalid_argument', `/${record.name} has no attribute '${name}'`)
       delete attributes[name]
     }
     const given = Object.entries(request.secrets).map(([field, value]) => [field, new Secret(value)] as const)
@@ -112,17 +133,31 @@ export class NamespaceService {
     if (deletes && namespacePolicy(attributes).readOnly) throw deletesInReadOnly(record.name)
     const isChanged = given.length > 0 || !sameEntries(attributes, access.attributes)
     if (isChanged) {
-      await this.#check({ uri: record.uri, attributes, secrets: { ...access.secrets, ...Object.fromEntries(given) } }, options.signal)
-      const sealed = given.map(([field, secret]) => [field, this.#context.sealing.seal(record.id, field, secret)] as const)
+      await this.#check(
+        { uri: record.uri, attributes, secrets: { ...access.secrets, ...Object.fromEntries(given) } },
+        options.signal,
+      )
+      const sealed = given.map(
+        ([field, secret]) => [field, this.#context.sealing.seal(record.id, field, secret)] as const,
+      )
       await this.#redefine(record, options.signal, {
-        ...{ type: 'update_namespace', atMs: this.#context.clock.nowMs(), namespaceId: record.id, version: record.version, attributes },
+        ...{
+          type: 'update_namespace',
+          atMs: this.#context.clock.nowMs(),
+          namespaceId: record.id,
+          version: record.version,
+          attributes,
+        },
         sealedSecrets: { ...record.sealedSecrets, ...Object.fromEntries(sealed) },
         ...(mayBeOtherStore(access.attributes, attributes) && { otherStore: true }),
       })
     }
     if (ttl !== undefined) await setTtl({ path: `/${record.name}`, ...ttl }, options)
     const waitingFiles = namespacePolicy(attributes).readOnly ? await this.#filesToPersist(record, options.signal) : 0
-    return { ...infoOf(this.#context.tables, namespaceNamed(this.#context, record.name)), ...(waitingFiles > 0 && { waitingFiles }) }
+    return {
+      ...infoOf(this.#context.tables, namespaceNamed(this.#context, record.name)),
+      ...(waitingFiles > 0 && { waitingFiles }),
+    }
   }
 
   /** By the time it returns nobody goes by the definition before. */
@@ -157,7 +192,8 @@ export class NamespaceService {
 
   /**
    * Gone at once; its files are cleared away piece by piece.
-   * @throws SkeinError not_found, failed_precondition when it holds files that the store has not, unless `force`
+   * @throws SkeinError not_found, failed_precondition when it holds files that the store has not,
+   *   unless `force`
    */
   async delete(request: NamespaceRequest, { signal }: CallOptions): Promise<void> {
     const record = namespaceNamed(this.#context, request.name.replace(/^\//, ''))
@@ -171,13 +207,20 @@ export class NamespaceService {
         throw new SkeinError('failed_precondition', message)
       }
     }
-    await this.#context.log.submit({ type: 'delete_namespace', atMs: this.#context.clock.nowMs(), namespaceId: record.id })
+    await this.#context.log.submit({
+      type: 'delete_namespace',
+      atMs: this.#context.clock.nowMs(),
+      namespaceId: record.id,
+    })
     this.#context.stores.follow(record.id)
     await this.#context.holders.untilAllHave(record.id, Number.POSITIVE_INFINITY, signal)
     await this.clearDetached()
   }
 
-  /** Clears away what was deleted; also after a restart in the middle of it. Much of it goes on behind, so that callers hear in time. */
+  /**
+   * Clears away what was deleted; also after a restart in the middle of it. Much of it goes on
+   * behind, so that callers hear in time.
+   */
   async clearDetached(): Promise<void> {
     for (let commands = 0; commands < clearingCommandsAwaited; commands += 1) if (!(await this.#clearSome())) return
     this.#clearRest().catch((error: unknown) => {
@@ -191,8 +234,10 @@ export class NamespaceService {
     const { workers, clock } = this.#context
     const { signal } = new AbortController()
     for (let more = true; more; more = await this.#clearSome()) {
-      // What workers have still to be told lies in memory; one that is silent holds up nobody for long.
-      for (let waits = 0; waits < freesWaits && workers.freesWaiting() > freesWaitingMax; waits += 1) await clock.sleep(freesWaitMs, signal)
+      // What workers have still to be told lies in memory; one that is silent holds up nobody for
+      // long.
+      for (let waits = 0; waits < freesWaits && workers.freesWaiting() > freesWaitingMax; waits += 1)
+        await clock.sleep(freesWaitMs, signal)
     }
   }
 
@@ -203,22 +248,36 @@ export class NamespaceService {
     return changed >= clearedPerCommand
   }
 
-  /** The definition with its secrets in clear: for roles only. @param holderId who goes by it from now on @throws SkeinError not_found */
+  /**
+   * The definition with its secrets in clear: for roles only. @param holderId who goes by it from
+   * now on @throws SkeinError not_found
+   */
   access(namespaceId: string, holderId: string): NamespaceAccess {
     const record = namespaceById(this.#context.tables, namespaceId)
     if (record === undefined) throw new SkeinError('not_found', 'the namespace does not exist any more')
     const { uri, attributes, secrets } = this.#context.stores.accessOf(record)
     const clear = Object.entries(secrets).map(([field, secret]) => [field, secret.reveal()] as const)
     const leaseMs = holderId === '' ? 0 : this.#context.holders.grant(namespaceId, holderId, record.version)
-    return { namespaceId, name: record.name, uri, attributes, secrets: Object.fromEntries(clear), version: record.version, leaseMs }
+    return {
+      namespaceId,
+      name: record.name,
+      uri,
+      attributes,
+      secrets: Object.fromEntries(clear),
+      version: record.version,
+      leaseMs,
+    }
   }
 
   #existing(record: NamespaceRecord, request: CreateNamespaceRequest): NamespaceInfo {
     const { uri, attributes, secrets } = this.#context.stores.accessOf(record)
-    const revealed = Object.fromEntries(Object.entries(secrets).map(([field, secret]) => [field, secret.reveal()] as const))
+    const revealed = Object.fromEntries(
+      Object.entries(secrets).map(([field, secret]) => [field, secret.reveal()] as const),
+    )
     const { ttlMs, ttlAction } = infoOf(this.#context.tables, record)
     const ttl = ttlAsked(request) ?? { ttlMs, action: ttlAction }
-    const sameStore = uri === request.uri && sameEntries(attributes, request.attributes) && sameEntries(revealed, request.secrets)
+    const sameStore =
+      uri === request.uri && sameEntries(attributes, request.attributes) && sameEntries(revealed, request.secrets)
     const equal = sameStore && ttl.ttlMs === ttlMs && ttl.action === ttlAction
     if (equal) return infoOf(this.#context.tables, record)
     throw new SkeinError(
@@ -245,7 +304,10 @@ export class NamespaceService {
         await store.close()
       }
     } catch (thrown) {
-      throw withoutSecrets(toSkeinError(late.signal.aborted ? late.signal.reason : thrown), Object.values(access.secrets))
+      throw withoutSecrets(
+        toSkeinError(late.signal.aborted ? late.signal.reason : thrown),
+        Object.values(access.secrets),
+      )
     }
   }
 }
@@ -278,7 +340,10 @@ function checkSecrets(secrets: Readonly<Record<string, string>>): void {
   }
 }
 
-/** The same error with every spelling of the secrets' values taken out of its text, and without its cause. */
+/**
+ * The same error with every spelling of the secrets' values taken out of its text, and without its
+ * cause.
+ */
 function withoutSecrets(error: SkeinError, secrets: readonly Secret[]): SkeinError {
   const message = redactSecrets(
     error.message,

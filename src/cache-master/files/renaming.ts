@@ -1,6 +1,6 @@
-// Why: mv. How: here it is one edge that moves, whatever hangs on it. Objects move at the store first: a file in the one
-// step the store has for it; a tree by objects, all of them before the edge moves, and back again when one of them fails,
-// so that nothing is half done.
+// Why: mv. How: here it is one edge that moves, whatever hangs on it. Objects move at the store
+// first: a file in the one step the store has for it; a tree by objects, all of them before the
+// edge moves, and back again when one of them fails, so that nothing is half done.
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import { formatPath, keyProblem, type NamespacePath, parsePath } from '../../base/paths.ts'
 import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
@@ -16,7 +16,10 @@ import type { PersistService } from '../written/persisting.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 import { entriesPerPage, pathOf, type Target, targetOf, treePages } from '../paths/tree-pages.ts'
 
-/** Objects that one rename of a directory moves at the store: what has been moved is kept in mind until the end. */
+/**
+ * Objects that one rename of a directory moves at the store: what has been moved is kept in mind
+ * until the end.
+ */
 const movedObjectsMax = 100_000
 
 interface Movable {
@@ -41,7 +44,13 @@ export class RenameService {
   readonly #holds: PathHolds
   readonly #persisting: Pick<PersistService, 'settle'>
 
-  constructor(context: MasterContext, locator: PathLocator, sync: StoreSync, holds: PathHolds, persisting: Pick<PersistService, 'settle'>) {
+  constructor(
+    context: MasterContext,
+    locator: PathLocator,
+    sync: StoreSync,
+    holds: PathHolds,
+    persisting: Pick<PersistService, 'settle'>,
+  ) {
     this.#context = context
     this.#locator = locator
     this.#sync = sync
@@ -51,7 +60,8 @@ export class RenameService {
 
   /**
    * Moves a file or a directory to a free name, or into a directory that is there.
-   * @throws SkeinError invalid_argument (a namespace, another namespace, into itself), not_found, already_exists,
+   * @throws SkeinError invalid_argument (a namespace, another namespace, into itself), not_found,
+   *   already_exists,
    *   failed_precondition (read-only, too many objects), deadline_exceeded (`path_busy`), and what the store says
    */
   async rename(request: RenameRequest, options: CallOptions): Promise<void> {
@@ -63,7 +73,8 @@ export class RenameService {
       const both = `${formatPath(from)} -> ${formatPath(asked)}`
       throw new SkeinError('invalid_argument', `mv across namespaces is not supported: ${both}; copy, then remove`)
     }
-    if (from.key === '') throw new SkeinError('invalid_argument', `${formatPath(from)} cannot be moved: name what is in it`)
+    if (from.key === '')
+      throw new SkeinError('invalid_argument', `${formatPath(from)} cannot be moved: name what is in it`)
     const known = await targetOf(this.#locator, request.from, '', signal)
     checkWritable(known.record, 'nothing is moved there')
     const to = await this.#freeName(known, asked, signal)
@@ -84,7 +95,8 @@ export class RenameService {
     const record = currentNamespace(this.#context, before)
     const file = was.file === undefined ? undefined : fileAt(tables, record.rootId, key)
     const directory = was.directory === undefined ? undefined : directoryAt(tables, record.rootId, key)
-    if (file === undefined && directory === undefined) throw new SkeinError('not_found', `${path} does not exist any more`)
+    if (file === undefined && directory === undefined)
+      throw new SkeinError('not_found', `${path} does not exist any more`)
     if (fileAt(tables, record.rootId, to) !== undefined || directoryAt(tables, record.rootId, to) !== undefined)
       throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
     return { record, path, key, file, directory }
@@ -96,7 +108,9 @@ export class RenameService {
     const fromKey = source.key.replace(/\/$/, '')
     const askedKey = asked.key.replace(/\/$/, '')
     const inside = (await this.#isDirectory(record, askedKey, signal)) && askedKey !== fromKey
-    const to = inside ? `${askedKey === '' ? '' : `${askedKey}/`}${fromKey.slice(fromKey.lastIndexOf('/') + 1)}` : askedKey
+    const to = inside
+      ? `${askedKey === '' ? '' : `${askedKey}/`}${fromKey.slice(fromKey.lastIndexOf('/') + 1)}`
+      : askedKey
     const problem = keyProblem(to)
     if (problem !== undefined) throw new SkeinError('invalid_argument', `'${formatPath(asked)}' is refused: ${problem}`)
     if (source.directory !== undefined && to !== fromKey && `${to}/`.startsWith(source.key)) {
@@ -107,7 +121,10 @@ export class RenameService {
     return to
   }
 
-  /** Whether a name is taken by a file. The copy that an earlier call made before it was cut off is none: the store goes on from there. */
+  /**
+   * Whether a name is taken by a file. The copy that an earlier call made before it was cut off is
+   * none: the store goes on from there.
+   */
   async #isFile({ record, file }: Target, to: string, signal: AbortSignal): Promise<boolean> {
     if (file?.persisted === true && fileAt(this.#context.tables, record.rootId, to) === undefined) {
       const store = await this.#context.stores.get(record)
@@ -115,7 +132,8 @@ export class RenameService {
         if (isSkeinError(thrown, 'not_found')) return undefined
         throw thrown
       })
-      const isAlike = object?.length === file.length && (object.etag === file.etag || (object.crc64 ?? '-') === file.crc64)
+      const isAlike =
+        object?.length === file.length && (object.etag === file.etag || (object.crc64 ?? '-') === file.crc64)
       if (object === undefined || isAlike) return false
     }
     return (await this.#sync.refresh(record, to, signal)) !== undefined
@@ -132,12 +150,17 @@ export class RenameService {
     const store = await this.#context.stores.get(record)
     const end = this.#context.changes.changing(record, [key, to])
     try {
-      const moved = await this.#moveObject(record, store, { fileId: file.id, from: key, etag: file.etag }, to, signal).catch(
-        (thrown: unknown) => {
-          if (isSkeinError(thrown, 'already_exists')) throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
-          throw thrown
-        },
-      )
+      const moved = await this.#moveObject(
+        record,
+        store,
+        { fileId: file.id, from: key, etag: file.etag },
+        to,
+        signal,
+      ).catch((thrown: unknown) => {
+        if (isSkeinError(thrown, 'already_exists'))
+          throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
+        throw thrown
+      })
       await this.#moveEdge(record, key, to, () => this.#moveBack(store, [moved]))
       await this.#keepVersions([moved])
     } finally {
@@ -145,7 +168,12 @@ export class RenameService {
     }
   }
 
-  async #renameDirectory({ record, key }: Target, directory: DirectoryInode, to: string, signal: AbortSignal): Promise<void> {
+  async #renameDirectory(
+    { record, key }: Target,
+    directory: DirectoryInode,
+    to: string,
+    signal: AbortSignal,
+  ): Promise<void> {
     await this.#sync.tree(record, key, signal)
     if (directoryAt(this.#context.tables, record.rootId, key)?.id !== directory.id) {
       throw new SkeinError('not_found', `${pathOf(record, key)} does not exist any more`)
@@ -154,7 +182,8 @@ export class RenameService {
     const objects: Movable[] = []
     for await (const page of treePages(this.#context, directory.id, key, signal)) {
       for (const entry of page) {
-        if (entry.file?.persisted === true) objects.push({ fileId: entry.file.id, from: entry.key, etag: entry.file.etag })
+        if (entry.file?.persisted === true)
+          objects.push({ fileId: entry.file.id, from: entry.key, etag: entry.file.etag })
         else if (entry.directory?.marker === true) markers.push(entry.key)
       }
       if (objects.length + markers.length > movedObjectsMax) {
@@ -193,14 +222,26 @@ export class RenameService {
       if (first !== undefined) {
         const stuck = await this.#moveBack(store, moved)
         const left = stuck === 0 ? 'nothing was moved' : `${stuck} objects are at the new name now`
-        throw new SkeinError(first.error.code, `${pathOf(record, first.item.from)} could not be moved (${left}): ${first.error.message}`)
+        throw new SkeinError(
+          first.error.code,
+          `${pathOf(record, first.item.from)} could not be moved (${left}): ${first.error.message}`,
+        )
       }
     }
     return moved
   }
 
-  /** In the version that is known here; what has changed at the store is moved as it is there now, and is a new file. */
-  async #moveObject(record: NamespaceRecord, store: UnderFileSystem, object: Movable, to: string, signal: AbortSignal): Promise<Moved> {
+  /**
+   * In the version that is known here; what has changed at the store is moved as it is there now,
+   * and is a new file.
+   */
+  async #moveObject(
+    record: NamespaceRecord,
+    store: UnderFileSystem,
+    object: Movable,
+    to: string,
+    signal: AbortSignal,
+  ): Promise<Moved> {
     const { from } = object
     const move = async (fileId: number, version: string): Promise<Moved> => {
       const { etag, modifiedMs } = await store.rename(from, to, version, signal)
@@ -218,7 +259,9 @@ export class RenameService {
     }
   }
 
-  /** @returns how many objects could not be moved back; the next listing shows them where they are */
+  /**
+   * @returns how many objects could not be moved back; the next listing shows them where they are
+   */
   async #moveBack(store: UnderFileSystem, moved: readonly Moved[]): Promise<number> {
     // The caller may have gone; what was begun is undone all the same.
     const { signal } = new AbortController()
@@ -226,15 +269,26 @@ export class RenameService {
     for (const { error, item } of failed)
       this.#context.logger.warn('an object could not be moved back', { key: item.to, error: toSkeinError(error) })
     await this.#keepVersions(
-      done.flatMap(({ item, result }) => (item.fileId === 0 ? [] : [{ ...item, etag: result.etag, modifiedMs: result.modifiedMs }])),
+      done.flatMap(({ item, result }) =>
+        item.fileId === 0 ? [] : [{ ...item, etag: result.etag, modifiedMs: result.modifiedMs }],
+      ),
     )
     return failed.length
   }
 
-  /** @param undo what was done for it, when it is refused: a file that was completed meanwhile has the name */
+  /**
+   * @param undo what was done for it, when it is refused: a file that was completed meanwhile has
+   *   the name
+   */
   async #moveEdge(record: NamespaceRecord, from: string, to: string, undo?: () => Promise<unknown>): Promise<void> {
     try {
-      await this.#context.log.submit({ type: 'rename', atMs: this.#context.clock.nowMs(), namespaceId: record.id, from, to })
+      await this.#context.log.submit({
+        type: 'rename',
+        atMs: this.#context.clock.nowMs(),
+        namespaceId: record.id,
+        from,
+        to,
+      })
     } catch (error) {
       if (!isSkeinError(error, 'already_exists') && !isSkeinError(error, 'not_found')) throw error
       await undo?.()
@@ -245,7 +299,9 @@ export class RenameService {
   /** The objects' new versions, so that what is cached of them stays good. */
   async #keepVersions(moved: readonly Moved[]): Promise<void> {
     for (let at = 0; at < moved.length; at += entriesPerPage) {
-      const files = moved.slice(at, at + entriesPerPage).map(({ fileId, etag, modifiedMs }) => ({ fileId, etag, modifiedMs }))
+      const files = moved
+        .slice(at, at + entriesPerPage)
+        .map(({ fileId, etag, modifiedMs }) => ({ fileId, etag, modifiedMs }))
       await this.#context.log.submit({ type: 'persist_files', atMs: this.#context.clock.nowMs(), files })
     }
   }

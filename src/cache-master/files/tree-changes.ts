@@ -1,6 +1,7 @@
-// Why: users make and remove directories and remove files. How: what the store has is removed there first, page by page,
-// and each page is journaled once it is gone; what fails stays as it is. What only the cache has goes in one step. The path
-// is held meanwhile (path-holds.ts), and read again then: what is being persisted is at the store or is not, before it goes.
+// Why: users make and remove directories and remove files. How: what the store has is removed there
+// first, page by page, and each page is journaled once it is gone; what fails stays as it is. What
+// only the cache has goes in one step. The path is held meanwhile (path-holds.ts), and read again
+// then: what is being persisted is at the store or is not, before it goes.
 import { SkeinError } from '../../base/errors.ts'
 import { keyProblem, parsePath } from '../../base/paths.ts'
 import { directoryAt, fileAt, placeOf } from '../../meta/resolve-path.ts'
@@ -41,7 +42,10 @@ export class TreeService {
     this.#persisting = parts.persisting
   }
 
-  /** With its parents, here only: the store shows it once something in it is persisted. @throws SkeinError already_exists for a file */
+  /**
+   * With its parents, here only: the store shows it once something in it is persisted. @throws
+   * SkeinError already_exists for a file
+   */
   async makeDirectory(pathText: string, { signal }: CallOptions): Promise<void> {
     const path = parsePath(pathText)
     if (path.namespace === '') return
@@ -60,8 +64,10 @@ export class TreeService {
   }
 
   /**
-   * Removes a file, or with `recursive` a directory and all below it, at the store too unless `cacheOnly`.
-   * @throws SkeinError not_found, invalid_argument (`/`, a namespace), failed_precondition (not empty, read-only),
+   * Removes a file, or with `recursive` a directory and all below it, at the store too unless
+   * `cacheOnly`.
+   * @throws SkeinError not_found, invalid_argument (`/`, a namespace), failed_precondition (not
+   *   empty, read-only),
    *   deadline_exceeded (`path_busy`), and what the store says
    */
   async delete(request: DeleteRequest, options: CallOptions): Promise<DeleteResponse> {
@@ -82,7 +88,11 @@ export class TreeService {
     }
   }
 
-  async #deleteHeld(target: Target, { recursive, cacheOnly }: DeleteRequest, signal: AbortSignal): Promise<DeleteResponse> {
+  async #deleteHeld(
+    target: Target,
+    { recursive, cacheOnly }: DeleteRequest,
+    signal: AbortSignal,
+  ): Promise<DeleteResponse> {
     const { tables } = this.#context
     const { path, key } = target
     const record = currentNamespace(this.#context, target.record)
@@ -95,7 +105,8 @@ export class TreeService {
     if (!recursive) {
       if (!cacheOnly) await this.#sync.children(record, key, signal)
       const now = directoryAt(tables, record.rootId, key)
-      if (now !== undefined && !isEmpty(tables, now.id)) throw new SkeinError('failed_precondition', `${path} is not empty: use -R`)
+      if (now !== undefined && !isEmpty(tables, now.id))
+        throw new SkeinError('failed_precondition', `${path} is not empty: use -R`)
     }
     if (!cacheOnly) return this.#deleteTree(record, key, signal)
     const directory = directoryAt(tables, record.rootId, key)
@@ -103,7 +114,8 @@ export class TreeService {
   }
 
   /**
-   * Removes a file, or a directory and all below it, at the store too, if that is still wanted once its path is nobody else's.
+   * Removes a file, or a directory and all below it, at the store too, if that is still wanted once
+   * its path is nobody else's.
    * @returns whether it was. @throws what delete throws; aborted when it was moved meanwhile
    */
   async deleteInode(inode: NamedInode, isWanted: (now: NamedInode) => boolean, patience: Patience): Promise<boolean> {
@@ -127,7 +139,10 @@ export class TreeService {
     }
   }
 
-  /** Removes a directory and all below it, at the store too. @param key ends in `/`; the caller holds it */
+  /**
+   * Removes a directory and all below it, at the store too. @param key ends in `/`; the caller
+   * holds it
+   */
   async #deleteTree(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<DeleteResponse> {
     const { tables } = this.#context
     await this.#sync.tree(record, key, signal)
@@ -151,7 +166,12 @@ export class TreeService {
   }
 
   /** Everything below is gone in one step, and cleared away piece by piece. */
-  async #detach(record: NamespaceRecord, key: string, directory: DirectoryInode, signal: AbortSignal): Promise<DeleteResponse> {
+  async #detach(
+    record: NamespaceRecord,
+    key: string,
+    directory: DirectoryInode,
+    signal: AbortSignal,
+  ): Promise<DeleteResponse> {
     const counted = await countTree(this.#context, directory.id, key, signal)
     await this.#context.log.submit({ type: 'detach', atMs: this.#context.clock.nowMs(), namespaceId: record.id, key })
     await this.#namespaces.clearDetached()
@@ -159,9 +179,15 @@ export class TreeService {
   }
 
   /** The caller holds the keys, and has read the entries since. */
-  async #removeEntries(record: NamespaceRecord, entries: readonly TreeEntry[], cacheOnly: boolean, signal: AbortSignal): Promise<void> {
+  async #removeEntries(
+    record: NamespaceRecord,
+    entries: readonly TreeEntry[],
+    cacheOnly: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { stores, log, clock } = this.#context
-    const atStore = (entry: TreeEntry): boolean => !cacheOnly && (entry.file?.persisted === true || entry.directory?.marker === true)
+    const atStore = (entry: TreeEntry): boolean =>
+      !cacheOnly && (entry.file?.persisted === true || entry.directory?.marker === true)
     const here = entries.filter((entry) => !atStore(entry))
     const there = entries.filter(atStore)
     if (there.length > 0) checkWritable(record, 'nothing is removed there')

@@ -1,7 +1,7 @@
-// Why: data goes when its time has come. How: every interval the index of deadlines is read up to now; what a DELETE
-// removes is removed at the store first; what failed stays in the index and is tried again at the next check, as does what
-// somebody else has for long, such as a file that is just being persisted. All of it is in the state, so a restart in
-// between changes nothing.
+// Why: data goes when its time has come. How: every interval the index of deadlines is read up to
+// now; what a DELETE removes is removed at the store first; what failed stays in the index and is
+// tried again at the next check, as does what somebody else has for long, such as a file that is
+// just being persisted. All of it is in the state, so a restart in between changes nothing.
 import { toSkeinError } from '../../base/errors.ts'
 import { dueDeadlines } from '../../meta/apply/deadlines.ts'
 import { effectiveTtl } from '../../meta/apply/namespace-ttl.ts'
@@ -73,7 +73,10 @@ export class TtlChecker {
     if (isToDelete(inode)) {
       const isStillDue = (now: NamedInode): boolean => isToDelete(now) && now.expiresMs <= atMs
       if (await this.#trees.deleteInode(inode, isStillDue, { signal, untilMs: clock.monotonicMs() + busyPathMs }))
-        this.#context.logger.info('a TTL ended: deleted, at the store too', { path: pathOf(place.record, place.key), inodeId: inode.id })
+        this.#context.logger.info('a TTL ended: deleted, at the store too', {
+          path: pathOf(place.record, place.key),
+          inodeId: inode.id,
+        })
     } else if (inode.kind === 'directory') {
       await this.#freeTree(inode, place.key, atMs, signal)
     }

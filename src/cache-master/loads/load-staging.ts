@@ -1,6 +1,7 @@
-// Why: an atomic load needs the listing made known without anybody seeing it, and swapped in at the end. How: a page is
-// compared with what is visible, and only the difference is put aside (meta/apply/staging.ts); stagings that nobody finished are
-// cleared away when their time is over. A plan needs the same listing and no more: under an id that is no path nothing is kept.
+// Why: an atomic load needs the listing made known without anybody seeing it, and swapped in at the
+// end. How: a page is compared with what is visible, and only the difference is put aside
+// (meta/apply/staging.ts); stagings that nobody finished are cleared away when their time is over.
+// A plan needs the same listing and no more: under an id that is no path nothing is kept.
 import { fileIdOf } from '../../base/block-id.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { fileAt, namespaceById } from '../../meta/resolve-path.ts'
@@ -48,7 +49,10 @@ export class StagingService {
     this.#sync = sync
   }
 
-  /** As StoreSync.page; what is new, changed or gone is put aside. @throws SkeinError unavailable while an older staging is cleared away */
+  /**
+   * As StoreSync.page; what is new, changed or gone is put aside. @throws SkeinError unavailable
+   * while an older staging is cleared away
+   */
   async page(
     record: NamespaceRecord,
     staging: Staging,
@@ -62,8 +66,16 @@ export class StagingService {
     )
   }
 
-  /** Looks at one object again. @returns undefined when the store has none @throws SkeinError failed_precondition when it cannot be a file */
-  async refresh(record: NamespaceRecord, staging: Staging, key: string, signal: AbortSignal): Promise<SyncedObject | undefined> {
+  /**
+   * Looks at one object again. @returns undefined when the store has none @throws SkeinError
+   * failed_precondition when it cannot be a file
+   */
+  async refresh(
+    record: NamespaceRecord,
+    staging: Staging,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<SyncedObject | undefined> {
     const use = async ({ object, known: visible }: LookedAt): Promise<SyncedObject | undefined> => {
       const alone = { afterKey: undefined, upToKey: undefined, onlyKey: key }
       if (object === undefined || isMarker(object)) {
@@ -78,7 +90,8 @@ export class StagingService {
         return { fileId: visible.id, object, blockSizeBytes: visible.blockSizeBytes, problem: '' }
       }
       const problem = objectProblem(object, blockSizeBytes)
-      if (problem !== '') throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
+      if (problem !== '')
+        throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
       const [fileId = 0] = await this.#submit(record, staging, { ...alone, upserts: [object], removals: [] })
       return { fileId, object, blockSizeBytes, problem: '' }
     }
@@ -113,7 +126,8 @@ export class StagingService {
       row !== undefined && row.addedId === (number ?? row.addedId);
       row = tables.staging(stagingId)
     ) {
-      changed += (await log.submit({ type: 'drop_staging', atMs: clock.nowMs(), stagingId, limit: droppedPerCommand })).changed
+      changed += (await log.submit({ type: 'drop_staging', atMs: clock.nowMs(), stagingId, limit: droppedPerCommand }))
+        .changed
     }
     return { changed }
   }
@@ -145,7 +159,11 @@ export class StagingService {
     staging: Staging,
     prefix: string,
     after: ListPosition | undefined,
-    { diff, next, empty }: { readonly diff: PageDiff; readonly next: ListPosition | undefined; readonly empty: boolean },
+    {
+      diff,
+      next,
+      empty,
+    }: { readonly diff: PageDiff; readonly next: ListPosition | undefined; readonly empty: boolean },
   ): Promise<SyncedPage> {
     const { tables } = this.#context
     const news = diff.files.filter(isNews)
@@ -154,8 +172,16 @@ export class StagingService {
       return fileId === undefined ? [] : [{ key, fileId }]
     })
     // Below a path that may be a file, too, that file is not the page's.
-    const range = { afterKey: after?.key ?? (prefix === '' ? undefined : prefix), upToKey: next?.key, isFirst: after === undefined }
-    const fileIds = await this.#submit(record, staging, { ...range, upserts: news.map(({ object }) => object), removals })
+    const range = {
+      afterKey: after?.key ?? (prefix === '' ? undefined : prefix),
+      upToKey: next?.key,
+      isFirst: after === undefined,
+    }
+    const fileIds = await this.#submit(record, staging, {
+      ...range,
+      upserts: news.map(({ object }) => object),
+      removals,
+    })
     const idOf = new Map(news.map(({ object }, i) => [object.key, fileIds[i] ?? 0] as const))
     const blockSizeBytes = this.#sync.blockSizeBytes(record)
     const files = diff.files.map((file) => syncedObject(file, idOf.get(file.object.key), blockSizeBytes))
@@ -166,16 +192,24 @@ export class StagingService {
   async #submit(
     record: NamespaceRecord,
     staging: Staging,
-    { isFirst = false, ...change }: Pick<StageListing, 'afterKey' | 'upToKey' | 'onlyKey' | 'upserts' | 'removals'> & { isFirst?: boolean },
+    {
+      isFirst = false,
+      ...change
+    }: Pick<StageListing, 'afterKey' | 'upToKey' | 'onlyKey' | 'upserts' | 'removals'> & { isFirst?: boolean },
   ): Promise<readonly number[]> {
     const { tables, log, clock } = this.#context
     // The ids of no files; each another one, since placement goes by them.
-    if (!staging.id.startsWith('/')) return change.upserts.map(() => fileIdOf(tables.counter('containers') + (this.#looked += 1)))
+    if (!staging.id.startsWith('/'))
+      return change.upserts.map(() => fileIdOf(tables.counter('containers') + (this.#looked += 1)))
     const before = tables.staging(staging.id)
-    if (staging.number !== undefined && (before?.addedId !== staging.number || before.dropping || before.committed === true))
+    if (
+      staging.number !== undefined &&
+      (before?.addedId !== staging.number || before.dropping || before.committed === true)
+    )
       throw stagingExpired()
     const isNothing = change.upserts.length === 0 && change.removals.length === 0
-    // The first page begins a staging, even if it has nothing to say: the load shall be able to tell that it is gone.
+    // The first page begins a staging, even if it has nothing to say: the load shall be able to
+    // tell that it is gone.
     if (isNothing && !isFirst && (before === undefined || before.committed === true)) return []
     const { fileIds } = await log.submit({
       type: 'stage_listing',

@@ -1,5 +1,5 @@
-// Why: what a load asks of the master: the listing with file ids and what is cached already, a second look at one object,
-// the audit at the end, and the target that is kept with the files.
+// Why: what a load asks of the master: the listing with file ids and what is cached already, a
+// second look at one object, the audit at the end, and the target that is kept with the files.
 import { z } from 'zod'
 import { blockCount, blockIdOf } from '../../base/block-id.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
@@ -51,9 +51,10 @@ export class SyncService {
   }
 
   /**
-   * One page of a path's listing, made known. A path names one thing (tree-pages.ts): the object of exactly this name where
-   * the store has one, else what is below the directory.
-   * @throws SkeinError not_found when there is nothing at all, invalid_argument, and what the store says
+   * One page of a path's listing, made known. A path names one thing (tree-pages.ts): the object of
+   * exactly this name where the store has one, else what is below the directory.
+   * @throws SkeinError not_found when there is nothing at all, invalid_argument, and what the store
+   *   says
    */
   async syncPage(request: SyncPageRequest, { signal }: CallOptions): Promise<SyncPageResponse> {
     const path = parsePath(request.path)
@@ -64,7 +65,8 @@ export class SyncService {
     const mayBeFile = after === undefined && path.key !== '' && !path.key.endsWith('/')
     const staging = this.#stagingOf(request.stagingId, request.stagingExpiresMs)
     const prefix = directoryKey(path.key)
-    // Side by side, since most paths are directories; but what an atomic load lists is put aside, and comes in later.
+    // Side by side, since most paths are directories; but what an atomic load lists is put aside,
+    // and comes in later.
     const looking = mayBeFile ? this.#refreshOrProblem(record, path.key, staging, signal) : undefined
     const list = (): Promise<SyncedPage> =>
       staging === undefined
@@ -76,14 +78,26 @@ export class SyncService {
     const file = await looking
     this.#context.workers.expire()
     if (file !== undefined)
-      return { namespaceId: record.id, files: [this.#syncedFile(file)], nextCursor: '', removed: 0, ...this.#exactId(staging) }
+      return {
+        namespaceId: record.id,
+        files: [this.#syncedFile(file)],
+        nextCursor: '',
+        removed: 0,
+        ...this.#exactId(staging),
+      }
     const page = await (listing ?? list()).catch((thrown: unknown) => {
       // What the store has there is one file, which cannot be one here.
       if (!mayBeFile || !isSkeinError(thrown, 'failed_precondition', unusableReason)) throw thrown
       return unusableObject(this.#sync.blockSizeBytes(record), path.key, thrown.message)
     })
     if ('object' in page)
-      return { namespaceId: record.id, files: [this.#syncedFile(page)], nextCursor: '', removed: 0, ...this.#exactId(staging) }
+      return {
+        namespaceId: record.id,
+        files: [this.#syncedFile(page)],
+        nextCursor: '',
+        removed: 0,
+        ...this.#exactId(staging),
+      }
     if (page.empty && after === undefined && path.key !== '') throw notFound(path)
     const files = page.files.map((synced) => this.#syncedFile(synced))
     const nextCursor = page.next === undefined ? '' : formatCursor(page.next)
@@ -95,11 +109,15 @@ export class SyncService {
     const record = this.#namespaceOf(request.namespaceId)
     const staging = this.#stagingOf(request.stagingId, undefined)
     const file = await this.#refresh(record, request.key, staging, signal)
-    if (file === undefined) throw new SkeinError('not_found', `${formatPath({ namespace: record.name, key: request.key })} does not exist`)
+    if (file === undefined)
+      throw new SkeinError('not_found', `${formatPath({ namespace: record.name, key: request.key })} does not exist`)
     return { file: this.#syncedFile(file), ...this.#exactId(staging) }
   }
 
-  /** In slices of time: files may have a million blocks each. Of what is missing no more is told than an answer can carry. */
+  /**
+   * In slices of time: files may have a million blocks each. Of what is missing no more is told
+   * than an answer can carry.
+   */
   async auditFiles(request: AuditFilesRequest, { signal }: CallOptions): Promise<AuditFilesResponse> {
     this.#context.workers.expire()
     const budget = { replication: Math.max(1, request.replication), shortagesLeft: shortagesMax }
@@ -112,10 +130,16 @@ export class SyncService {
     return { files }
   }
 
-  /** Keeps the target with the files. Files that have it already, or are gone, are passed over. @throws SkeinError invalid_argument */
+  /**
+   * Keeps the target with the files. Files that have it already, or are gone, are passed over.
+   * @throws SkeinError invalid_argument
+   */
   async setReplication({ fileIds, min, max, keepMax = false }: SetReplicationRequest): Promise<SetReplicationResponse> {
     if (min < 0 || max < -1 || (max >= 0 && min > max)) {
-      throw new SkeinError('invalid_argument', `replication min ${min} and max ${max} do not fit: 0 <= min <= max, or max -1 for no limit`)
+      throw new SkeinError(
+        'invalid_argument',
+        `replication min ${min} and max ${max} do not fit: 0 <= min <= max, or max -1 for no limit`,
+      )
     }
     const { tables, log, clock } = this.#context
     let changed = 0
@@ -126,14 +150,16 @@ export class SyncService {
       const itsMax = keepMax && inode.replicationMax >= min ? inode.replicationMax : max
       if (inode.replicationMin === min && inode.replicationMax === itsMax) continue
       const isUnset = inode.replicationMin === 0 && inode.replicationMax === -1
-      // One replica is what is kept of a file that asks for none: most files of most loads, and nothing to write down.
+      // One replica is what is kept of a file that asks for none: most files of most loads, and
+      // nothing to write down.
       if (min === 1 && itsMax === -1 && isUnset) continue
       if (!isUnset) changed += 1
       const same = others.get(itsMax) ?? []
       others.set(itsMax, same)
       same.push(id)
     }
-    for (const [itsMax, ids] of others) await log.submit({ type: 'set_replication', atMs: clock.nowMs(), fileIds: ids, min, max: itsMax })
+    for (const [itsMax, ids] of others)
+      await log.submit({ type: 'set_replication', atMs: clock.nowMs(), fileIds: ids, min, max: itsMax })
     return { changed }
   }
 
@@ -187,7 +213,11 @@ export class SyncService {
     const file = await this.#sync.refresh(record, key, signal, look)
     if (file === undefined) return undefined
     const { object, ...rest } = objectOf(key, file)
-    return { ...rest, object: { ...object, ...(look.crc64 !== undefined && { crc64: look.crc64 }) }, change: look.change }
+    return {
+      ...rest,
+      object: { ...object, ...(look.crc64 !== undefined && { crc64: look.crc64 }) },
+      change: look.change,
+    }
   }
 
   #stagingOf(stagingId: string | undefined, expiresMs: number | undefined): Staging | undefined {
@@ -206,7 +236,8 @@ export class SyncService {
 
   #namespaceOf(namespaceId: string): NamespaceRecord {
     const record = namespaceById(this.#context.tables, namespaceId)
-    if (record === undefined) throw new SkeinError('not_found', 'the namespace does not exist any more', { reason: 'namespace_gone' })
+    if (record === undefined)
+      throw new SkeinError('not_found', 'the namespace does not exist any more', { reason: 'namespace_gone' })
     return record
   }
 
@@ -222,7 +253,18 @@ export class SyncService {
     const set = this.#setOn(fileId)
     const blocks = fileId === 0 ? [] : locationsOf(this.#context, fileId, length, blockSizeBytes)
     const known = { ...(modifiedMs !== undefined && { modifiedMs }), ...(crc64 !== '' && { crc64 }) }
-    return { fileId, key, length, etag, blockSizeBytes, blocks, problem, ...set, ...known, ...(change !== undefined && { change }) }
+    return {
+      fileId,
+      key,
+      length,
+      etag,
+      blockSizeBytes,
+      blocks,
+      problem,
+      ...set,
+      ...known,
+      ...(change !== undefined && { change }),
+    }
   }
 }
 

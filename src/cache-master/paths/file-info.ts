@@ -42,11 +42,17 @@ export function cachedOf(context: MasterContext, file: FileInode): Cached {
 }
 
 /** The live locations of each block; empty when no block has any. */
-export function locationsOf(context: MasterContext, fileId: number, length: number, blockSizeBytes: number): BlockLocations[] {
+export function locationsOf(
+  context: MasterContext,
+  fileId: number,
+  length: number,
+  blockSizeBytes: number,
+): BlockLocations[] {
   if (!context.blocks.hasFile(fileId)) return []
   const locations: BlockLocations[] = []
   const blocks = blockCount(length, blockSizeBytes)
-  for (let index = 0; index < blocks; index += 1) locations.push({ workerIds: context.workers.workerIds(blockIdOf(fileId, index)) })
+  for (let index = 0; index < blocks; index += 1)
+    locations.push({ workerIds: context.workers.workerIds(blockIdOf(fileId, index)) })
   return locations.some(({ workerIds }) => workerIds.length > 0) ? locations : []
 }
 
@@ -84,7 +90,12 @@ function stateOf(tables: Tables, file: FileInode): string {
 }
 
 /** @param key empty for the namespace itself, else ending in `/` */
-export function directoryInfo(tables: Tables, record: NamespaceRecord, key: string, directory: DirectoryInode): FileInfo {
+export function directoryInfo(
+  tables: Tables,
+  record: NamespaceRecord,
+  key: string,
+  directory: DirectoryInode,
+): FileInfo {
   // The slash is part of the path only where the directory has no other name (`a//`).
   const path = directory.name === '/' ? key : key.replace(/\/$/, '')
   return {
@@ -104,7 +115,10 @@ export function directoryInfo(tables: Tables, record: NamespaceRecord, key: stri
   }
 }
 
-/** Whether the store shows a directory of this name: a marker, or something persisted among the first entries below. */
+/**
+ * Whether the store shows a directory of this name: a marker, or something persisted among the
+ * first entries below.
+ */
 function isAtStore(tables: Tables, directory: DirectoryInode, depth = 0): boolean {
   if (!directory.made || directory.marker) return true
   let looked = 0

@@ -1,5 +1,6 @@
-// Why: everything that people ask about files: ls, stat, count, and where to read. How: the path is located (at the
-// store when it is not known yet), and trees are walked in pieces, so that a large one does not hold up the others.
+// Why: everything that people ask about files: ls, stat, count, and where to read. How: the path is
+// located (at the store when it is not known yet), and trees are walked in pieces, so that a large
+// one does not hold up the others.
 import { SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
 import { directoryAt, fileAt, listedAtMs } from '../../meta/resolve-path.ts'
@@ -47,15 +48,21 @@ export class FileService {
     return directoryInfo(this.#context.tables, record, directoryKey(path.key), directory)
   }
 
-  /** A file with the live locations of its blocks. @throws SkeinError not_found, failed_precondition for a directory */
+  /**
+   * A file with the live locations of its blocks. @throws SkeinError not_found, failed_precondition
+   * for a directory
+   */
   async openFile(request: PathRequest, { signal }: CallOptions): Promise<OpenFileResponse> {
     const path = parsePath(request.path)
     const located = path.namespace === '' ? undefined : await this.#locator.locate(path, signal, request.syncIntervalMs)
     // To look at, `a/` is the directory; to read, it is the object `a/` where that one has bytes.
     const file =
       located?.file ??
-      (located === undefined || !path.key.endsWith('/') ? undefined : fileAt(this.#context.tables, located.record.rootId, path.key))
-    if (located === undefined || file === undefined) throw new SkeinError('failed_precondition', `${formatPath(path)} is a directory`)
+      (located === undefined || !path.key.endsWith('/')
+        ? undefined
+        : fileAt(this.#context.tables, located.record.rootId, path.key))
+    if (located === undefined || file === undefined)
+      throw new SkeinError('failed_precondition', `${formatPath(path)} is a directory`)
     this.#context.workers.expire()
     const { record } = located
     const blocks = locationsOf(this.#context, file.id, file.length, file.blockSizeBytes)
@@ -93,7 +100,8 @@ export class FileService {
       return all
     }
     const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
-    // As everywhere (tree-pages.ts), a path names one thing, and the object of its name comes first.
+    // As everywhere (tree-pages.ts), a path names one thing, and the object of its name comes
+    // first.
     if (file !== undefined) return [{ record, prefix: path.key, file, directoryId: undefined }]
     const prefix = directoryKey(path.key)
     if (
@@ -105,7 +113,9 @@ export class FileService {
     return [{ record, prefix, file: undefined, directoryId: directory?.id }]
   }
 
-  /** Calls back for each directory and file of a subtree, the event loop running on between pieces. */
+  /**
+   * Calls back for each directory and file of a subtree, the event loop running on between pieces.
+   */
   async #eachFile(
     subtree: Subtree,
     signal: AbortSignal,

@@ -1,6 +1,7 @@
-// Why: a file that is being written to the store must not be moved or removed meanwhile, nor the other way round, and who
-// waits for that in vain should hear what for. How: a latch on paths (path-latch.ts), in memory, since what it guards ends
-// with this process; the answer comes a moment before the caller gives up.
+// Why: a file that is being written to the store must not be moved or removed meanwhile, nor the
+// other way round, and who waits for that in vain should hear what for. How: a latch on paths
+// (path-latch.ts), in memory, since what it guards ends with this process; the answer comes a
+// moment before the caller gives up.
 import { SkeinError } from '../../base/errors.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { CallOptions } from '../../wire/service.ts'
@@ -12,7 +13,10 @@ import { pathOf } from './tree-pages.ts'
 /** What somebody has paths for, as others are told. */
 export type Purpose = 'written to the store' | 'moved' | 'removed'
 
-/** How long somebody waits: until the signal aborts or, with `untilMs` of the monotonic clock, a moment before that. */
+/**
+ * How long somebody waits: until the signal aborts or, with `untilMs` of the monotonic clock, a
+ * moment before that.
+ */
 export interface Patience {
   readonly signal: AbortSignal
   readonly untilMs: number | undefined
@@ -33,9 +37,11 @@ export class PathHolds {
   }
 
   /**
-   * Waits until nobody has these keys (with a slash at the end: anything below) for anything. What was known of them has to
-   * be looked at again afterwards. A holder must not ask for more: see path-latch.ts.
-   * @throws SkeinError deadline_exceeded (reason `path_busy`) that says who has them, and the signal's reason
+   * Waits until nobody has these keys (with a slash at the end: anything below) for anything. What
+   * was known of them has to be looked at again afterwards. A holder must not ask for more: see
+   * path-latch.ts.
+   * @throws SkeinError deadline_exceeded (reason `path_busy`) that says who has them, and the
+   *   signal's reason
    */
   async take(record: NamespaceRecord, keys: readonly string[], purpose: Purpose, patience: Patience): Promise<Hold> {
     const { clock } = this.#context
@@ -43,7 +49,9 @@ export class PathHolds {
     const hold = this.#latch.tryTake(record.id, keys, purpose)
     if (hold !== undefined || untilMs === undefined) return hold ?? this.#latch.take(record.id, keys, purpose, signal)
     const late = new AbortController()
-    const cancelTimer = clock.schedule(Math.max(0, untilMs - clock.monotonicMs()), () => late.abort(this.#busy(record, keys)))
+    const cancelTimer = clock.schedule(Math.max(0, untilMs - clock.monotonicMs()), () =>
+      late.abort(this.#busy(record, keys)),
+    )
     try {
       return await this.#latch.take(record.id, keys, purpose, AbortSignal.any([signal, late.signal]))
     } finally {
@@ -59,6 +67,8 @@ export class PathHolds {
   #busy(record: NamespaceRecord, keys: readonly string[]): SkeinError {
     const first = this.#latch.first(record.id, keys)
     const path = pathOf(record, first?.keys[0] ?? keys[0] ?? '')
-    return new SkeinError('deadline_exceeded', `${path} is being ${first?.purpose ?? 'changed'}; try again`, { reason: 'path_busy' })
+    return new SkeinError('deadline_exceeded', `${path} is being ${first?.purpose ?? 'changed'}; try again`, {
+      reason: 'path_busy',
+    })
   }
 }

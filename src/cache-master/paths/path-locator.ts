@@ -1,5 +1,6 @@
-// Why: every question about a path first needs its inodes, and a path that is not known yet may still be at the store.
-// How: metadata answers while it holds; else one HEAD, and one listing of a single key for a directory.
+// Why: every question about a path first needs its inodes, and a path that is not known yet may
+// still be at the store. How: metadata answers while it holds; else one HEAD, and one listing of a
+// single key for a directory.
 import { SkeinError } from '../../base/errors.ts'
 import { formatPath, type NamespacePath } from '../../base/paths.ts'
 import { directoryAt, fileAt, isOfThisStore, listedAtMs, resolve, type Resolved } from '../../meta/resolve-path.ts'
@@ -23,9 +24,14 @@ export class PathLocator {
   /**
    * What a path below a namespace names; at least one of file and directory is there.
    * @param syncIntervalMs how old what is known may be: -1 any, 0 the store is asked now
-   * @throws SkeinError not_found when neither the metadata nor the store has it, and what the store says
+   * @throws SkeinError not_found when neither the metadata nor the store has it, and what the store
+   *   says
    */
-  async locate(path: NamespacePath, signal: AbortSignal, syncIntervalMs = this.#context.options.metadataSyncIntervalMs): Promise<Located> {
+  async locate(
+    path: NamespacePath,
+    signal: AbortSignal,
+    syncIntervalMs = this.#context.options.metadataSyncIntervalMs,
+  ): Promise<Located> {
     const record = namespaceNamed(this.#context, path.namespace)
     const known = resolve(this.#context.tables, record.rootId, path.key)
     const file =
@@ -33,7 +39,9 @@ export class PathLocator {
         ? known.file
         : await this.#sync.refresh(record, path.key, signal)
     const directory =
-      known.directory === undefined ? undefined : await this.#current(record, path.key, known.directory, syncIntervalMs, signal)
+      known.directory === undefined
+        ? undefined
+        : await this.#current(record, path.key, known.directory, syncIntervalMs, signal)
     if (file !== undefined || directory !== undefined) return { record, file, directory }
     return this.#lookUp(record, path, signal)
   }
@@ -49,7 +57,9 @@ export class PathLocator {
     throw notFound(path)
   }
 
-  /** A known directory as it is now: looked for at the store when what is known of it is too old. */
+  /**
+   * A known directory as it is now: looked for at the store when what is known of it is too old.
+   */
   async #current(
     record: NamespaceRecord,
     key: string,
@@ -61,7 +71,11 @@ export class PathLocator {
     if ((syncIntervalMs < 0 && isOfThisStore(record, known.createdMs)) || known.id === record.rootId) return known
     const parent = tables.inode(known.parentId)
     if (this.#sync.isFresh(listedAtMs(tables, record, known).childrenMs, syncIntervalMs)) return known
-    if (parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(tables, record, parent).childrenMs, syncIntervalMs)) return known
+    if (
+      parent?.kind === 'directory' &&
+      this.#sync.isFresh(listedAtMs(tables, record, parent).childrenMs, syncIntervalMs)
+    )
+      return known
     const prefix = key.endsWith('/') ? key : `${key}/`
     const there = await this.#sync.probeDirectory(record, prefix, signal)
     if (there !== undefined) return there
@@ -74,7 +88,9 @@ export class PathLocator {
     if (!file.persisted || (syncIntervalMs < 0 && isOfThisStore(record, file.createdMs))) return true
     const { tables } = this.#context
     const parent = tables.inode(file.parentId)
-    return parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(tables, record, parent).childrenMs, syncIntervalMs)
+    return (
+      parent?.kind === 'directory' && this.#sync.isFresh(listedAtMs(tables, record, parent).childrenMs, syncIntervalMs)
+    )
   }
 }
 

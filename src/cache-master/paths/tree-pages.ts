@@ -1,5 +1,6 @@
-// Why: what is done to a whole tree must not hold up the others, nor need memory for all of it. How: a page of entries at
-// a time; whoever gets a page may change what is in it, the walk goes on behind its last key.
+// Why: what is done to a whole tree must not hold up the others, nor need memory for all of it.
+// How: a page of entries at a time; whoever gets a page may change what is in it, the walk goes on
+// behind its last key.
 import { SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
@@ -72,8 +73,9 @@ export interface Target {
 }
 
 /**
- * THE RULE for every command that takes a path: a path names one thing. It is the object of exactly this name where there is
- * one, else the directory; with a slash at its end it is the directory. (Only `ls` shows both where both are there.)
+ * THE RULE for every command that takes a path: a path names one thing. It is the object of exactly
+ * this name where there is one, else the directory; with a slash at its end it is the directory.
+ * (Only `ls` shows both where both are there.)
  * @throws SkeinError not_found, invalid_argument for `/` (with `rootRefusal`)
  */
 export async function targetOf(

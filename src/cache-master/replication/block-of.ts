@@ -1,5 +1,5 @@
-// Why: a worker that copies a block from another one checks that it is what the master says. How: the file by the block's id,
-// its place from the tree.
+// Why: a worker that copies a block from another one checks that it is what the master says. How:
+// the file by the block's id, its place from the tree.
 import { blockIndexOf, blockLength, fileIdOfBlock } from '../../base/block-id.ts'
 import { placeOf } from '../../meta/resolve-path.ts'
 import type { Tables } from '../../meta/meta-tables.ts'

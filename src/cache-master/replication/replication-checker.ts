@@ -1,16 +1,24 @@
-// Why: files keep as many replicas as they should, whatever workers come, go and drop: what is missing is copied from a
-// living replica (never read from the store), what is too much goes. How: events name files that may need something; a
-// bounded queue holds them, and a slow pass over all files with replicas finds what no event named. What to do about a
-// block is meta/replication-policy.ts; the copies are told to their targets with every heartbeat until they are reported.
+// Why: files keep as many replicas as they should, whatever workers come, go and drop: what is
+// missing is copied from a living replica (never read from the store), what is too much goes. How:
+// events name files that may need something; a bounded queue holds them, and a slow pass over all
+// files with replicas finds what no event named. What to do about a block is
+// meta/replication-policy.ts; the copies are told to their targets with every heartbeat until they
+// are reported.
 //
-// A replica lost less than the grace time ago counts as there: its worker may come back. So does everything while a
-// worker has registered and not yet reported, and for the grace time after the start.
+// A replica lost less than the grace time ago counts as there: its worker may come back. So does
+// everything while a worker has registered and not yet reported, and for the grace time after the
+// start.
 import { blockOf } from './block-of.ts'
 import { blockCount, blockIdOf, blockLength, fileIdOfBlock } from '../../base/block-id.ts'
 import type { Clock, Random } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
 import type { BlockMap } from '../../meta/block-map.ts'
-import { planBlock, replicasKept, type ReplicationSettings, type ReplicationWorker } from '../../meta/replication-policy.ts'
+import {
+  planBlock,
+  replicasKept,
+  type ReplicationSettings,
+  type ReplicationWorker,
+} from '../../meta/replication-policy.ts'
 import type { FileInode, Tables } from '../../meta/meta-tables.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { SummaryLog } from '../../telemetry/summary-log.ts'
@@ -73,7 +81,9 @@ export interface LeavingState {
   /** False: it is not known yet which replicas there are. */
   readonly mayCopy: boolean
   readonly copiesOpen: number
-  /** Of the last block that no other worker had room for; 0: the last one that was looked at had. */
+  /**
+   * Of the last block that no other worker had room for; 0: the last one that was looked at had.
+   */
   readonly unplacedBytes: number
 }
 
@@ -89,7 +99,10 @@ export class ReplicationChecker implements WorkerEvents {
   readonly #ended = new Map<number, number>()
   readonly #startedMs: number
   readonly #summary: SummaryLog<'copiesBegun' | 'copiesMade' | 'copiesFailed' | 'replicasDropped' | 'replicasUnplaced'>
-  /** Workers that are being decommissioned -> bytes of the last block of theirs that no other worker had room for. */
+  /**
+   * Workers that are being decommissioned -> bytes of the last block of theirs that no other worker
+   * had room for.
+   */
   readonly #unplaced = new Map<string, number>()
 
   constructor(deps: ReplicationDependencies) {
@@ -128,7 +141,8 @@ export class ReplicationChecker implements WorkerEvents {
     const replicas = this.#deps.blocks.locations(blockId).length
     if (replicas === 1) return
     const file = this.#deps.tables.inode(fileIdOfBlock(blockId))
-    if (file?.kind === 'file' && file.replicationMax >= 0 && replicas > file.replicationMax) this.#queue.addLater(file.id, this.#now())
+    if (file?.kind === 'file' && file.replicationMax >= 0 && replicas > file.replicationMax)
+      this.#queue.addLater(file.id, this.#now())
   }
 
   blockRemoved(blockId: number): void {
@@ -153,12 +167,16 @@ export class ReplicationChecker implements WorkerEvents {
     return { mayCopy: this.#mayCopy(), copiesOpen: this.#copies.openFrom(workerId), unplacedBytes }
   }
 
-  /** The copies that this worker is to make, told with every heartbeat until it reports the blocks. */
+  /**
+   * The copies that this worker is to make, told with every heartbeat until it reports the blocks.
+   */
   copiesFor(workerId: string): CopyBlock[] {
     const { workers } = this.#deps
     const told: CopyBlock[] = []
     for (const { blockId, sourceId, durable } of this.#copies.to(workerId)) {
-      const sourceDataAddress = workers.workerIds(blockId).includes(sourceId) ? workers.dataAddress(sourceId) : undefined
+      const sourceDataAddress = workers.workerIds(blockId).includes(sourceId)
+        ? workers.dataAddress(sourceId)
+        : undefined
       if (sourceDataAddress === undefined) this.#abandon(blockId, workerId)
       else told.push({ blockId, sourceDataAddress, durable, of: blockOf(this.#deps.tables, blockId) })
     }
@@ -204,7 +222,9 @@ export class ReplicationChecker implements WorkerEvents {
   #mayPass(): boolean {
     const { copiesMax, filesWaitingMax } = this.#options
     return (
-      this.#copies.open < copiesMax && this.#postponed.size < filesWaitingMax / 2 && this.#deps.workers.freesWaiting() < freesWaitingMax
+      this.#copies.open < copiesMax &&
+      this.#postponed.size < filesWaitingMax / 2 &&
+      this.#deps.workers.freesWaiting() < freesWaitingMax
     )
   }
 
@@ -221,7 +241,12 @@ export class ReplicationChecker implements WorkerEvents {
       if (workerIds.length === 0) continue
       const bytes = blockLength(file.length, file.blockSizeBytes, index)
       const awaited = this.#awaited(blockId)
-      const plan = planBlock(settings, { bytes, workerIds, pendingIds: this.#copies.targetsOf(blockId), awaited }, snapshot, random)
+      const plan = planBlock(
+        settings,
+        { bytes, workerIds, pendingIds: this.#copies.targetsOf(blockId), awaited },
+        snapshot,
+        random,
+      )
       for (const workerId of plan.drops) {
         if (!this.#dropSafely(blockId, workerId, replicasKept(settings))) continue
         metrics.add('master.replication.replicas.dropped')
@@ -270,7 +295,9 @@ export class ReplicationChecker implements WorkerEvents {
   }
 
   #awaited(blockId: number): number {
-    return this.#ended.size === 0 ? 0 : this.#deps.blocks.gone(blockId).filter((ordinal) => this.#ended.has(ordinal)).length
+    return this.#ended.size === 0
+      ? 0
+      : this.#deps.blocks.gone(blockId).filter((ordinal) => this.#ended.has(ordinal)).length
   }
 
   #snapshot(): Snapshot {

@@ -1,5 +1,6 @@
-// Why: copies that workers were told to make, until they are reported, so that none is planned twice and no worker is told
-// of more than it can do. How: two indexes over the same records, by block and by target.
+// Why: copies that workers were told to make, until they are reported, so that none is planned
+// twice and no worker is told of more than it can do. How: two indexes over the same records, by
+// block and by target.
 
 export interface ReplicaCopy {
   readonly blockId: number

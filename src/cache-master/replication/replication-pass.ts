@@ -1,5 +1,6 @@
-// Why: what no event named is found by looking at every file with a replica, now and then, a piece at a time. How: one
-// iterator over the block map that stays open between the pieces, so that a pass costs no memory of its own.
+// Why: what no event named is found by looking at every file with a replica, now and then, a piece
+// at a time. How: one iterator over the block map that stays open between the pieces, so that a
+// pass costs no memory of its own.
 import type { BlockMap } from '../../meta/block-map.ts'
 
 export class ReplicationPass {

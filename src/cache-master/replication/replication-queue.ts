@@ -1,6 +1,6 @@
-// Why: which files to look at next, without a list that grows with the namespace. How: a bounded set of files that are
-// due now and one of files that are due after the same delay each; when either is full, the file is left out and a pass
-// over everything is asked for instead.
+// Why: which files to look at next, without a list that grows with the namespace. How: a bounded
+// set of files that are due now and one of files that are due after the same delay each; when
+// either is full, the file is left out and a pass over everything is asked for instead.
 import { SkeinError } from '../../base/errors.ts'
 
 export class ReplicationQueue {

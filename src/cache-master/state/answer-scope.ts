@@ -1,8 +1,12 @@
-// Why: of two answers of a store the one that was asked for later is the newer word, whichever comes in first. How: an answer
-// has a scope, the keys that it speaks of, those that it leaves out included; an older answer says nothing of them. Pure.
+// Why: of two answers of a store the one that was asked for later is the newer word, whichever
+// comes in first. How: an answer has a scope, the keys that it speaks of, those that it leaves out
+// included; an older answer says nothing of them. Pure.
 import { compareKeys } from '../../meta/edge-order.ts'
 
-/** The keys below `prefix`, behind `afterKey` and up to `upToKey`, included; undefined: from the start, to the end. */
+/**
+ * The keys below `prefix`, behind `afterKey` and up to `upToKey`, included; undefined: from the
+ * start, to the end.
+ */
 export interface AnswerScope {
   readonly prefix: string
   readonly afterKey: string | undefined
@@ -18,7 +22,10 @@ export function speaksOf({ prefix, afterKey, upToKey, isOfChildren }: AnswerScop
   return !isOfChildren || isChild(prefix, key)
 }
 
-/** Whether it may speak of anything in a directory (`key` is empty or ends in `/`), or of the directory itself. */
+/**
+ * Whether it may speak of anything in a directory (`key` is empty or ends in `/`), or of the
+ * directory itself.
+ */
 export function speaksOfBelow(scope: AnswerScope, key: string): boolean {
   const { prefix, afterKey, upToKey, isOfChildren } = scope
   if (prefix.startsWith(key)) return true

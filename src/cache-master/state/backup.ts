@@ -1,12 +1,26 @@
-// Why: a master's disk may be lost, and with it all that only the master knows: namespaces, files, what people set.
-// How: one file: a consistent copy of the state, made while the master serves, then a line of JSON about it, then
-// (fixed length) the line's length, the SHA-256 of all before it, and a word that ends it. A file that is whole has its
-// name; until then it has another. The key that opens the secrets is not in it: who finds a backup finds no secret.
-// Restoring puts the state where there is none (an empty home, never over another one), forgets the place in the journal
-// that it had, and leaves out a wide range of file ids: workers may still hold blocks that the lost master gave ids to.
+// Why: a master's disk may be lost, and with it all that only the master knows: namespaces, files,
+// what people set. How: one file: a consistent copy of the state, made while the master serves,
+// then a line of JSON about it, then (fixed length) the line's length, the SHA-256 of all before
+// it, and a word that ends it. A file that is whole has its name; until then it has another. The
+// key that opens the secrets is not in it: who finds a backup finds no secret. Restoring puts the
+// state where there is none (an empty home, never over another one), forgets the place in the
+// journal that it had, and leaves out a wide range of file ids: workers may still hold blocks that
+// the lost master gave ids to.
 import { createHash, type Hash, randomInt } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, copyFile, type FileHandle, mkdir, open, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import {
+  access,
+  copyFile,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { makeDirectories } from '../../base/files/make-directories.ts'
@@ -41,7 +55,10 @@ const digestBytes = 32
 const tailBytes = 4 + digestBytes + endWord.length
 const aboutBytesMax = 1024 ** 2
 const chunkBytes = 1024 ** 2
-/** File ids that a restored master never gives out: more files than any master makes between a backup and its loss. */
+/**
+ * File ids that a restored master never gives out: more files than any master makes between a
+ * backup and its loss.
+ */
 const containersLeftOut = 2 ** 27
 
 export interface BackupDependencies {
@@ -63,13 +80,17 @@ export class BackupService {
   }
 
   /**
-   * Writes a new file into the directory (on this machine; empty: `<home>/backups`), one backup at a time.
-   * @throws SkeinError invalid_argument for a relative directory, failed_precondition when it cannot be written
+   * Writes a new file into the directory (on this machine; empty: `<home>/backups`), one backup at
+   * a time.
+   * @throws SkeinError invalid_argument for a relative directory, failed_precondition when it
+   *   cannot be written
    */
   write(directory: string): Promise<BackupResponse> {
     const { home } = this.#deps
     if (directory !== '' && !directory.startsWith('/'))
-      return Promise.reject(new SkeinError('invalid_argument', `'${directory}' is not absolute: name a directory of the master's machine`))
+      return Promise.reject(
+        new SkeinError('invalid_argument', `'${directory}' is not absolute: name a directory of the master's machine`),
+      )
     const made = this.#running.then(() => this.#write(directory === '' ? join(home, 'backups') : directory))
     this.#running = made.catch(() => undefined)
     return made
@@ -85,10 +106,21 @@ export class BackupService {
     try {
       await makeDirectories(directory, 0o700)
       const namespaces = [...tables.namespaces()]
-      const sealedSecrets = namespaces.reduce((sum, one) => sum + Object.keys(one.sealedSecrets).length - lostSecretsOf(one).length, 0)
+      const sealedSecrets = namespaces.reduce(
+        (sum, one) => sum + Object.keys(one.sealedSecrets).length - lostSecretsOf(one).length,
+        0,
+      )
       const files = tables.counter('files')
       await state.copyTo(part)
-      await seal(part, { format: 1, clusterId, version, createdMs, files, namespaces: namespaces.length, sealedSecrets })
+      await seal(part, {
+        format: 1,
+        clusterId,
+        version,
+        createdMs,
+        files,
+        namespaces: namespaces.length,
+        sealedSecrets,
+      })
       await rename(part, path)
       await syncDirectory(directory)
       const { size: bytes } = await stat(path)
@@ -97,9 +129,13 @@ export class BackupService {
     } catch (thrown) {
       await rm(part, { force: true }).catch(() => undefined)
       if (thrown instanceof SkeinError) throw thrown
-      throw new SkeinError('failed_precondition', `the backup cannot be written to ${directory}: ${(thrown as Error).message}`, {
-        cause: thrown,
-      })
+      throw new SkeinError(
+        'failed_precondition',
+        `the backup cannot be written to ${directory}: ${(thrown as Error).message}`,
+        {
+          cause: thrown,
+        },
+      )
     }
   }
 }
@@ -115,14 +151,22 @@ export interface RestoreOptions {
 }
 
 /**
- * Makes the state of a new master from a backup, before anything else of the master is opened. Interrupted anywhere, it
- * can be done again.
- * @throws SkeinError failed_precondition when there is a state already or the key is missing, not_found, data_loss for a
+ * Makes the state of a new master from a backup, before anything else of the master is opened.
+ * Interrupted anywhere, it can be done again.
+ * @throws SkeinError failed_precondition when there is a state already or the key is missing,
+ *   not_found, data_loss for a
  *   file that is torn or no backup
  */
-export async function restoreBackup({ file, home, secretKeyFile, isSecretKeyLost = false, logger }: RestoreOptions): Promise<void> {
+export async function restoreBackup({
+  file,
+  home,
+  secretKeyFile,
+  isSecretKeyLost = false,
+  logger,
+}: RestoreOptions): Promise<void> {
   const directory = join(home, 'master')
-  // A master has its id before its state: with no more than the beginnings of an id, the state is what a restore left.
+  // A master has its id before its state: with no more than the beginnings of an id, the state is
+  // what a restore left.
   const isHalf = !(await isThere(join(directory, 'cluster.id'))) && (await isThere(join(directory, 'cluster.id.tmp')))
   for (const name of ['cluster.id', 'state', 'journal']) {
     if (!(await isThere(join(directory, name))) || (isHalf && name !== 'cluster.id')) continue
@@ -159,7 +203,12 @@ export async function restoreBackup({ file, home, secretKeyFile, isSecretKeyLost
   // Last: with it, the home is a master's.
   await rename(join(directory, 'cluster.id.tmp'), join(directory, 'cluster.id'))
   await syncDirectory(directory)
-  logger.info('restored the metadata', { file, files: about.files, namespaces: about.namespaces, createdMs: about.createdMs })
+  logger.info('restored the metadata', {
+    file,
+    files: about.files,
+    namespaces: about.namespaces,
+    createdMs: about.createdMs,
+  })
 }
 
 /** A home has a journal as it has a state. */
@@ -195,7 +244,9 @@ async function readBackup(path: string): Promise<{ readonly about: About; readon
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((thrown: unknown) => {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT')
       throw new SkeinError('not_found', `there is no backup ${path}`)
-    throw new SkeinError('failed_precondition', `the backup ${path} cannot be read: ${(thrown as Error).message}`, { cause: thrown })
+    throw new SkeinError('failed_precondition', `the backup ${path} cannot be read: ${(thrown as Error).message}`, {
+      cause: thrown,
+    })
   })
   try {
     const { size } = await file.stat()

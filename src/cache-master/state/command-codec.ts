@@ -1,5 +1,5 @@
-// Why: the journal keeps bytes. How: msgpack of the command object, self-contained in every entry, after one byte that
-// names the format, so that a later version can still read this one's journal.
+// Why: the journal keeps bytes. How: msgpack of the command object, self-contained in every entry,
+// after one byte that names the format, so that a later version can still read this one's journal.
 import { Packr } from 'msgpackr'
 import { assert } from '../../base/assert.ts'
 import type { Command } from '../../meta/commands/commands.ts'
@@ -15,7 +15,10 @@ export function encodeCommand(command: Command): Uint8Array {
   return bytes
 }
 
-/** @throws Error when the bytes are no command (the journal's checksums were right, so that is a defect or a newer version) */
+/**
+ * @throws Error when the bytes are no command (the journal's checksums were right, so that is a
+ *   defect or a newer version)
+ */
 export function decodeCommand(bytes: Uint8Array): Command {
   assert(bytes[0] === format, `journal entry of format ${bytes[0]}, this version reads ${format}`)
   const command: unknown = packr.unpack(bytes.subarray(1))

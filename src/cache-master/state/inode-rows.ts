@@ -1,5 +1,6 @@
-// Why: the format of an inode in the state. How: a MessagePack array a kind, its number first. Fields that came later stand
-// at the end and only where they are not what they mostly are, so that rows stay small and older ones can be read.
+// Why: the format of an inode in the state. How: a MessagePack array a kind, its number first.
+// Fields that came later stand at the end and only where they are not what they mostly are, so that
+// rows stay small and older ones can be read.
 import { Packr } from 'msgpackr'
 import { assert } from '../../base/assert.ts'
 import type { DirectoryInode, FileInode, Inode, PendingInode, TtlAction } from '../../meta/meta-tables.ts'
@@ -8,15 +9,38 @@ import type { DirectoryInode, FileInode, Inode, PendingInode, TtlAction } from '
 const packr = new Packr({ useRecords: false })
 
 type Content = [parentId: number, name: string, length: number, etag: string, modifiedMs: number, createdMs: number]
-type Kept = [blockSizeBytes: number, storageClass: string, crc64: string, pinned: boolean, min: number, max: number, ttlMs: number]
+type Kept = [
+  blockSizeBytes: number,
+  storageClass: string,
+  crc64: string,
+  pinned: boolean,
+  min: number,
+  max: number,
+  ttlMs: number,
+]
 type FileRow = [kind: 1, ...Content, ...Kept, deletes: boolean, expiresMs?: number, unpersisted?: boolean]
 type DirectoryRow = [
   kind: 2,
-  ...[parentId: number, name: string, createdMs: number, childrenListedMs: number, treeListedMs: number, marker: boolean],
+  ...[
+    parentId: number,
+    name: string,
+    createdMs: number,
+    childrenListedMs: number,
+    treeListedMs: number,
+    marker: boolean,
+  ],
   ...[made?: boolean, pinned?: boolean, ttlMs?: number, deletes?: boolean, expiresMs?: number],
   ...[replicationMin?: number, replicationMax?: number],
 ]
-type PendingRow = [kind: 3, namespaceId: string, key: string, blockSizeBytes: number, createdMs: number, expiresMs: number, name: string]
+type PendingRow = [
+  kind: 3,
+  namespaceId: string,
+  key: string,
+  blockSizeBytes: number,
+  createdMs: number,
+  expiresMs: number,
+  name: string,
+]
 
 export function encodeInode(inode: Inode): Buffer {
   if (inode.kind === 'file') return packr.pack(fileRow(inode))
@@ -46,17 +70,50 @@ function fileRow(file: FileInode): FileRow {
 
 function fileOf(id: number, row: FileRow): FileInode {
   const [, parentId, name, length, etag, modifiedMs, createdMs] = row
-  const [, , , , , , , blockSizeBytes, storageClass, crc64, pinned, replicationMin, replicationMax, ttlMs, deletes] = row
+  const [, , , , , , , blockSizeBytes, storageClass, crc64, pinned, replicationMin, replicationMax, ttlMs, deletes] =
+    row
   const [expiresMs = -1, unpersisted = false] = row.slice(15) as [number?, boolean?]
-  const content = { kind: 'file', id, parentId, name, length, etag, modifiedMs, createdMs, blockSizeBytes, storageClass, crc64 } as const
+  const content = {
+    kind: 'file',
+    id,
+    parentId,
+    name,
+    length,
+    etag,
+    modifiedMs,
+    createdMs,
+    blockSizeBytes,
+    storageClass,
+    crc64,
+  } as const
   return {
     ...content,
-    ...{ pinned, replicationMin, replicationMax, ttlMs, ttlAction: actionOf(deletes), expiresMs, persisted: !unpersisted },
+    ...{
+      pinned,
+      replicationMin,
+      replicationMax,
+      ttlMs,
+      ttlAction: actionOf(deletes),
+      expiresMs,
+      persisted: !unpersisted,
+    },
   }
 }
 
 function directoryRow(directory: DirectoryInode): DirectoryRow {
-  const { parentId, name, createdMs, childrenListedMs, treeListedMs, marker, made, pinned, ttlMs, ttlAction, expiresMs } = directory
+  const {
+    parentId,
+    name,
+    createdMs,
+    childrenListedMs,
+    treeListedMs,
+    marker,
+    made,
+    pinned,
+    ttlMs,
+    ttlAction,
+    expiresMs,
+  } = directory
   const row: DirectoryRow = [2, parentId, name, createdMs, childrenListedMs, treeListedMs, marker]
   const { replicationMin, replicationMax } = directory
   const isReplicated = replicationMin !== undefined || replicationMax !== undefined
@@ -67,11 +124,13 @@ function directoryRow(directory: DirectoryInode): DirectoryRow {
 }
 
 function directoryOf(id: number, row: DirectoryRow): DirectoryInode {
-  const [, parentId, name, createdMs, childrenListedMs, treeListedMs, marker, made, pinned, ttlMs, deletes, expiresMs] = row
+  const [, parentId, name, createdMs, childrenListedMs, treeListedMs, marker, made, pinned, ttlMs, deletes, expiresMs] =
+    row
   const listed = { kind: 'directory', id, parentId, name, createdMs, childrenListedMs, treeListedMs, marker } as const
   const ttl = { ttlMs: ttlMs ?? -1, ttlAction: actionOf(deletes === true), expiresMs: expiresMs ?? -1 }
   const [replicationMin, replicationMax] = row.slice(12) as [number?, number?]
-  const replication = replicationMin === undefined || replicationMax === undefined ? {} : { replicationMin, replicationMax }
+  const replication =
+    replicationMin === undefined || replicationMax === undefined ? {} : { replicationMin, replicationMax }
   return { ...listed, made: made ?? false, pinned: pinned ?? false, ...ttl, ...replication }
 }
 

@@ -1,5 +1,6 @@
-// Why: the namespace's tables as rows of bytes. How: MessagePack arrays, edges keyed so that LMDB's order is the order of
-// the names, over the state that journal/ keeps; commands are applied in its transactions.
+// Why: the namespace's tables as rows of bytes. How: MessagePack arrays, edges keyed so that LMDB's
+// order is the order of the names, over the state that journal/ keeps; commands are applied in its
+// transactions.
 import { Packr } from 'msgpackr'
 import { assert } from '../../base/assert.ts'
 import { SkeinError } from '../../base/errors.ts'
@@ -8,7 +9,13 @@ import type { LmdbState } from '../../journal/state/lmdb-state.ts'
 import type { StateTable, Uncopied } from '../../journal/state-table.ts'
 import { apply } from '../../meta/apply/apply-meta.ts'
 import type { Command, Effect, Outcome } from '../../meta/commands/commands.ts'
-import { pendingParentId, type CounterName, type Edge, type Inode, type NamespaceRecord } from '../../meta/meta-tables.ts'
+import {
+  pendingParentId,
+  type CounterName,
+  type Edge,
+  type Inode,
+  type NamespaceRecord,
+} from '../../meta/meta-tables.ts'
 import type { StagingRecord, Tables } from '../../meta/meta-tables.ts'
 import { decodeInode, encodeInode } from './inode-rows.ts'
 
@@ -64,7 +71,10 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
     return this.transact(lastApplied, () => commands.map((command) => this.#apply(command)), bytes)
   }
 
-  /** Runs `change` as one transaction that ends with `lastApplied`. When it throws, nothing of it has happened. */
+  /**
+   * Runs `change` as one transaction that ends with `lastApplied`. When it throws, nothing of it
+   * has happened.
+   */
   transact<Result>(lastApplied: bigint, change: () => Result, commandBytes = 0): Result {
     const changeAndCount = (): Result => {
       const made = change()
@@ -194,9 +204,11 @@ export class LmdbTables implements Tables, CommandState<Command, Accepted, Effec
       assert(typeof record === 'object' && record !== null && 'id' in record, `staging row ${key}`)
       this.#stagings.set(String(record.id), record as StagingRecord)
     }
-    for (const name of ['containers', 'files', 'directories'] as const) this.#counters.set(name, this.#state.number(name) ?? 0)
+    for (const name of ['containers', 'files', 'directories'] as const)
+      this.#counters.set(name, this.#state.number(name) ?? 0)
     // A state of an older version has not counted them.
-    const pending = this.#state.number('pending') ?? Iterator.from(this.edges(pendingParentId, '')).reduce((sum) => sum + 1, 0)
+    const pending =
+      this.#state.number('pending') ?? Iterator.from(this.edges(pendingParentId, '')).reduce((sum) => sum + 1, 0)
     this.#counters.set('pending', pending)
   }
 }
@@ -217,7 +229,10 @@ export const edgeKeyHead = 8
 /** LMDB's limit. What is written is below it (meta/commands/meta-command-checks.ts). */
 const edgeKeyBytesMax = 1978
 
-/** Parent id as 8 bytes, big end first, then the name in UTF-8: so LMDB's order is the order of the names. */
+/**
+ * Parent id as 8 bytes, big end first, then the name in UTF-8: so LMDB's order is the order of the
+ * names.
+ */
 export function edgeKey(parentId: number, name: string): Buffer {
   const key = Buffer.allocUnsafe(edgeKeyHead + Buffer.byteLength(name))
   key.writeUInt32BE(Math.floor(parentId / 2 ** 32), 0)

@@ -1,6 +1,7 @@
-// Why: secrets are gone for good with the key that sealed them, and all else of a state must not be. How: a master that is told
-// that its key is lost marks what the present key does not open: a sealed value of no bytes. Whoever needs such a secret is told
-// to set it anew, and by that it has a value again.
+// Why: secrets are gone for good with the key that sealed them, and all else of a state must not
+// be. How: a master that is told that its key is lost marks what the present key does not open: a
+// sealed value of no bytes. Whoever needs such a secret is told to set it anew, and by that it has
+// a value again.
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { NamespaceRecord, Tables } from '../../meta/meta-tables.ts'
@@ -18,13 +19,18 @@ export async function markLostSecrets(
 ): Promise<void> {
   let namespaces = 0
   for (const record of [...tables.namespaces()]) {
-    const closed = Object.entries(record.sealedSecrets).filter(([field, value]) => !sealing.opens(record.id, field, value))
+    const closed = Object.entries(record.sealedSecrets).filter(
+      ([field, value]) => !sealing.opens(record.id, field, value),
+    )
     if (closed.length === 0) continue
     const { id: namespaceId, version, attributes } = record
     const marks = Object.fromEntries(closed.map(([field]) => [field, new Uint8Array()]))
     const sealedSecrets = { ...record.sealedSecrets, ...marks }
     await log.submit({ type: 'update_namespace', atMs: clock.nowMs(), namespaceId, version, attributes, sealedSecrets })
-    logger.warn('secrets of a namespace are lost: set them anew with ns update', { namespace: record.name, secrets: Object.keys(marks) })
+    logger.warn('secrets of a namespace are lost: set them anew with ns update', {
+      namespace: record.name,
+      secrets: Object.keys(marks),
+    })
     namespaces += 1
   }
   logger.warn('skein.master.secret.key.lost is set: take it away again', { namespacesWithLostSecrets: namespaces })

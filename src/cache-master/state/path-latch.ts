@@ -1,12 +1,16 @@
-// Why: while an object is written, moved or removed at the store, nobody else may write, move or remove it, or a directory
-// that it is in: what one decides by, the other would change. How: a request names keys, each a file or (with a slash at its
-// end) all below a directory. It waits for those that came before it and overlap with it, and for no others: so nobody
-// starves, and what lies elsewhere goes on. A waiter that gives up is as if it had never come.
-// Order: whoever needs several keys asks for them at once, and a holder never asks for more. Requests wait only for earlier
-// ones, holders for nobody, so waits never go in a circle.
+// Why: while an object is written, moved or removed at the store, nobody else may write, move or
+// remove it, or a directory that it is in: what one decides by, the other would change. How: a
+// request names keys, each a file or (with a slash at its end) all below a directory. It waits for
+// those that came before it and overlap with it, and for no others: so nobody starves, and what
+// lies elsewhere goes on. A waiter that gives up is as if it had never come. Order: whoever needs
+// several keys asks for them at once, and a holder never asks for more. Requests wait only for
+// earlier ones, holders for nobody, so waits never go in a circle.
 import { abortReason, throwIfAborted } from '../../base/clock.ts'
 
-/** Keys that are somebody's alone. `release` may be called any number of times, the first one counts. */
+/**
+ * Keys that are somebody's alone. `release` may be called any number of times, the first one
+ * counts.
+ */
 export interface Hold {
   release(): void
 }
@@ -59,7 +63,10 @@ export class PathLatch<Purpose> {
   }
 
   /** The first of those that hold or wait for any of the keys. */
-  first(space: string, keys: readonly string[]): { readonly keys: readonly string[]; readonly purpose: Purpose } | undefined {
+  first(
+    space: string,
+    keys: readonly string[],
+  ): { readonly keys: readonly string[]; readonly purpose: Purpose } | undefined {
     for (const request of this.#spaces.get(space) ?? []) if (overlap(request.keys, keys)) return request
     return undefined
   }
@@ -93,7 +100,9 @@ function overlap(some: readonly string[], others: readonly string[]): boolean {
   return some.some((a) => others.some((b) => isWithin(a, b) || isWithin(b, a)))
 }
 
-/** Whether a key is the other one, or below that directory. The empty key is the directory of all. */
+/**
+ * Whether a key is the other one, or below that directory. The empty key is the directory of all.
+ */
 function isWithin(key: string, other: string): boolean {
   return key === other || ((other === '' || other.endsWith('/')) && key.startsWith(other))
 }

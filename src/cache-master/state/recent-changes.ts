@@ -1,11 +1,13 @@
-// Why: an answer of the store that was on its way while something was changed here must not undo that change when it comes
-// in: what was persisted meanwhile is not in it, what was removed or moved still is. How: each inquiry at the store gathers
-// the keys that are changed while it is under way, by the commands that pass through the log, and nothing is said of them.
-// Nor of those of which a later question was answered first (answer-scope.ts). Answers that overlap are made known in turn,
-// each when the one before it is applied: what an answer is held against is what it changes. So is a change of a namespace's
-// definition, after which every question is asked anew.
-// In memory only: an inquiry ends with its process. One that has gathered too many is outdated, and the store is asked anew.
-// While nothing is asked, a change costs nothing but being kept in mind until the journal has it.
+// Why: an answer of the store that was on its way while something was changed here must not undo
+// that change when it comes in: what was persisted meanwhile is not in it, what was removed or
+// moved still is. How: each inquiry at the store gathers the keys that are changed while it is
+// under way, by the commands that pass through the log, and nothing is said of them. Nor of those
+// of which a later question was answered first (answer-scope.ts). Answers that overlap are made
+// known in turn, each when the one before it is applied: what an answer is held against is what it
+// changes. So is a change of a namespace's definition, after which every question is asked anew. In
+// memory only: an inquiry ends with its process. One that has gathered too many is outdated, and
+// the store is asked anew. While nothing is asked, a change costs nothing but being kept in mind
+// until the journal has it.
 import { containerOf } from '../../base/block-id.ts'
 import type { CommandLog } from '../../journal/command-log.ts'
 import type { Command, Effect } from '../../meta/commands/commands.ts'
@@ -36,7 +38,9 @@ interface InquiryOptions {
   readonly end: (inquiry: Inquiry) => void
 }
 
-/** A question to the store that is under way, or whose answer is still held against what is known. */
+/**
+ * A question to the store that is under way, or whose answer is still held against what is known.
+ */
 export class Inquiry {
   readonly #record: NamespaceRecord
   readonly #prefix: string
@@ -81,7 +85,10 @@ export class Inquiry {
     return (key) => this.isNewerKnown(key)
   }
 
-  /** Whether a key was changed here since, or of it a later question was answered: what is known here is the newer word. */
+  /**
+   * Whether a key was changed here since, or of it a later question was answered: what is known
+   * here is the newer word.
+   */
   isNewerKnown(key: string): boolean {
     return this.isChanged(key) || this.#answeredKeys.has(key) || this.#answered.some((scope) => speaksOf(scope, key))
   }
@@ -93,7 +100,9 @@ export class Inquiry {
     return false
   }
 
-  /** Whether a directory (`key` is empty or ends in `/`) or anything in it was changed here since. */
+  /**
+   * Whether a directory (`key` is empty or ends in `/`) or anything in it was changed here since.
+   */
   isChangedBelow(key: string): boolean {
     if (this.isChanged(key)) return true
     for (const changed of this.#keys) if (changed.startsWith(key)) return true
@@ -101,7 +110,10 @@ export class Inquiry {
     return false
   }
 
-  /** Whether there is a newer word of a directory (`key` is empty or ends in `/`) or of anything in it. */
+  /**
+   * Whether there is a newer word of a directory (`key` is empty or ends in `/`) or of anything in
+   * it.
+   */
   isNewerKnownBelow(key: string): boolean {
     if (this.isChangedBelow(key)) return true
     for (const answered of this.#answeredKeys) if (answered.startsWith(key)) return true
@@ -124,12 +136,15 @@ export class Inquiry {
   /** For the log's side alone. */
   gather({ namespaceId, keys, prefixes, isOfPages = false }: Touch): void {
     if (namespaceId !== this.#record.id || this.#isOutdated || (isOfPages && this.#isOfOne)) return
-    for (const prefix of prefixes) if (prefix.startsWith(this.#prefix) || this.#prefix.startsWith(prefix)) this.#prefixes.add(prefix)
+    for (const prefix of prefixes)
+      if (prefix.startsWith(this.#prefix) || this.#prefix.startsWith(prefix)) this.#prefixes.add(prefix)
     for (const key of keys) if (key.startsWith(this.#prefix) && !this.isChanged(key)) this.#keys.add(key)
     if (this.#gathered > this.#gatheredMax) this.#outdate()
   }
 
-  /** A later question was answered, of one key. @param isNews it said something else than was known */
+  /**
+   * A later question was answered, of one key. @param isNews it said something else than was known
+   */
   gatherAnswer(later: Inquiry, key: string, isNews: boolean): void {
     if (this.#isOutdated || !this.#isBefore(later) || !key.startsWith(this.#prefix)) return
     // What only said again what is known does not make others ask anew.
@@ -149,7 +164,8 @@ export class Inquiry {
   gatherOlder(earlier: Inquiry, keys: readonly string[]): void {
     if (!earlier.#isBefore(this) || this.#isOutdated) return
     for (const key of keys)
-      if (key.startsWith(this.#prefix) && !(this.#afterKey !== undefined && compareKeys(key, this.#afterKey) <= 0)) this.#older.add(key)
+      if (key.startsWith(this.#prefix) && !(this.#afterKey !== undefined && compareKeys(key, this.#afterKey) <= 0))
+        this.#older.add(key)
     if (this.#gathered > this.#gatheredMax) this.#outdate()
   }
 
@@ -206,13 +222,21 @@ export class RecentChanges {
   }
 
   /**
-   * Before the store is asked; whoever begins it closes it. @param prefix of the keys that the answer may speak of
+   * Before the store is asked; whoever begins it closes it. @param prefix of the keys that the
+   * answer may speak of
    * @param afterKey the listing goes on behind it
    */
   begin(record: NamespaceRecord, prefix: string, isOfOne = false, afterKey?: string): Inquiry {
     const containersBefore = this.#tables.counter('containers')
     const end = (ended: Inquiry): void => void this.#inquiries.delete(ended)
-    const options = { isOfOne, afterKey, order: (this.#asked += 1), containersBefore, gatheredMax: this.#gatheredMax, end }
+    const options = {
+      isOfOne,
+      afterKey,
+      order: (this.#asked += 1),
+      containersBefore,
+      gatheredMax: this.#gatheredMax,
+      end,
+    }
     const inquiry = new Inquiry(record, prefix, options)
     this.#inquiries.add(inquiry)
     for (const making of this.#making) inquiry.gatherOlder(making.inquiry, making.keys)
@@ -221,15 +245,19 @@ export class RecentChanges {
   }
 
   /**
-   * Waits until what was to be made known before of the key, or of anything below a prefix, is applied. Whoever has the turn
-   * asks the store nothing.
+   * Waits until what was to be made known before of the key, or of anything below a prefix, is
+   * applied. Whoever has the turn asks the store nothing.
    */
   async turn(record: NamespaceRecord, keyOrPrefix: string, signal: AbortSignal): Promise<Hold> {
     const keys = [keyOrPrefix]
-    return this.#turns.tryTake(record.id, keys, undefined) ?? (await this.#turns.take(record.id, keys, undefined, signal))
+    return (
+      this.#turns.tryTake(record.id, keys, undefined) ?? (await this.#turns.take(record.id, keys, undefined, signal))
+    )
   }
 
-  /** An answer about one object is made known. @param isNews it says something else than was known */
+  /**
+   * An answer about one object is made known. @param isNews it says something else than was known
+   */
   answered(inquiry: Inquiry, key: string, isNews: boolean): void {
     for (const other of [...this.#inquiries]) other.gatherAnswer(inquiry, key, isNews)
   }
@@ -242,7 +270,10 @@ export class RecentChanges {
     for (const other of others) other.gatherAnswers(inquiry, kept)
   }
 
-  /** What an answer makes known anew, or in another version. Questions that begin before it is applied are later, too. @returns ends it */
+  /**
+   * What an answer makes known anew, or in another version. Questions that begin before it is
+   * applied are later, too. @returns ends it
+   */
   made(inquiry: Inquiry, keys: readonly string[]): () => void {
     const making = { inquiry, keys }
     this.#making.add(making)
@@ -251,8 +282,8 @@ export class RecentChanges {
   }
 
   /**
-   * For what takes a while at the store before there is a command: until its end no page says anything of these keys. Who does
-   * it may still look at one of them.
+   * For what takes a while at the store before there is a command: until its end no page says
+   * anything of these keys. Who does it may still look at one of them.
    * @param keys directories, with all below them, end in `/` @returns ends it
    */
   changing({ id: namespaceId }: NamespaceRecord, keys: readonly string[]): () => void {
@@ -261,7 +292,10 @@ export class RecentChanges {
     return this.#begin(() => [touch])
   }
 
-  /** The log, with every change by users taken note of: when it is submitted, and when it is applied. */
+  /**
+   * The log, with every change by users taken note of: when it is submitted, and when it is
+   * applied.
+   */
   watching(log: Log): Log {
     return {
       submit: (command) => {
@@ -281,7 +315,10 @@ export class RecentChanges {
     }
   }
 
-  /** What an atomic load has put aside is an answer on its way, too; it may wait for hours, so this one is journaled. */
+  /**
+   * What an atomic load has put aside is an answer on its way, too; it may wait for hours, so this
+   * one is journaled.
+   */
   #unstaging(command: LocalChange): Command {
     if (this.#stagings > 0) return { ...command, unstages: true }
     for (const { dropping, committed } of this.#tables.stagings())
@@ -297,7 +334,10 @@ export class RecentChanges {
     return result
   }
 
-  /** Questions that were asked before it is applied are asked anew; whoever submits it has the turn of the whole namespace. */
+  /**
+   * Questions that were asked before it is applied are asked anew; whoever submits it has the turn
+   * of the whole namespace.
+   */
   #redefine<Result>(namespaceId: string, result: Promise<Result>): Promise<Result> {
     const end = (): void => {
       for (const inquiry of [...this.#inquiries]) inquiry.redefined(namespaceId)

@@ -1,6 +1,6 @@
-// Why: secrets must not lie readable in the journal or the state. How: AES-256-GCM with a key of this master's own in a
-// file only its user may read; namespace and field are authenticated along, so that a sealed value moved to another place
-// does not open there.
+// Why: secrets must not lie readable in the journal or the state. How: AES-256-GCM with a key of
+// this master's own in a file only its user may read; namespace and field are authenticated along,
+// so that a sealed value moved to another place does not open there.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { link, mkdir, open, rm } from 'node:fs/promises'
@@ -30,8 +30,9 @@ export class SecretSealing {
   }
 
   /**
-   * As open, for a state that holds what was sealed before: of each namespace one secret is opened. Nothing is made then,
-   * unless the key is lost: then what was sealed with it is no reason to refuse.
+   * As open, for a state that holds what was sealed before: of each namespace one secret is opened.
+   * Nothing is made then, unless the key is lost: then what was sealed with it is no reason to
+   * refuse.
    * @throws SkeinError failed_precondition that names the file, when it is missing or another key
    */
   static async openFor(path: string, namespaces: Iterable<Sealed>, isKeyLost = false): Promise<SecretSealing> {
@@ -41,7 +42,8 @@ export class SecretSealing {
     if (known === undefined && first !== undefined) throw unopened(path, 'is missing', first)
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     const key = known ?? (await createKey(path)) ?? (await readKey(path))
-    if (key === undefined) throw new SkeinError('failed_precondition', `the key file ${path} went away while it was made: start again`)
+    if (key === undefined)
+      throw new SkeinError('failed_precondition', `the key file ${path} went away while it was made: start again`)
     const sealing = new SecretSealing(key)
     for (const one of sealed) {
       const [field, value] = firstSealed(one) ?? ['', new Uint8Array()]
@@ -73,12 +75,17 @@ export class SecretSealing {
   unseal(namespaceId: string, field: string, sealed: Uint8Array): Secret {
     try {
       const bodyFrom = 1 + nonceBytes + tagBytes
-      const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(1, 1 + nonceBytes), { authTagLength: tagBytes })
+      const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(1, 1 + nonceBytes), {
+        authTagLength: tagBytes,
+      })
       decipher.setAAD(placeOf(namespaceId, field))
       decipher.setAuthTag(sealed.subarray(1 + nonceBytes, bodyFrom))
       return new Secret(Buffer.concat([decipher.update(sealed.subarray(bodyFrom)), decipher.final()]).toString('utf8'))
     } catch {
-      throw new SkeinError('data_loss', `the secret '${field}' cannot be opened with this master's secret.key: put the right key file back`)
+      throw new SkeinError(
+        'data_loss',
+        `the secret '${field}' cannot be opened with this master's secret.key: put the right key file back`,
+      )
     }
   }
 }
@@ -102,12 +109,19 @@ function placeOf(namespaceId: string, field: string): Buffer {
   return Buffer.from(`${namespaceId}\0${field}`)
 }
 
-/** Written whole under another name first, so that a crash leaves no half key. @returns undefined when there is a key already */
+/**
+ * Written whole under another name first, so that a crash leaves no half key. @returns undefined
+ * when there is a key already
+ */
 async function createKey(path: string): Promise<Buffer | undefined> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}`
   try {
     const key = randomBytes(keyBytes)
-    const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
+    const file = await open(
+      temporary,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      0o600,
+    )
     try {
       await file.writeFile(key)
       await file.sync()
@@ -118,7 +132,9 @@ async function createKey(path: string): Promise<Buffer | undefined> {
     return key
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return undefined
-    throw new SkeinError('failed_precondition', `the key file ${path} cannot be made: ${(error as Error).message}`, { cause: error })
+    throw new SkeinError('failed_precondition', `the key file ${path} cannot be made: ${(error as Error).message}`, {
+      cause: error,
+    })
   } finally {
     await rm(temporary, { force: true })
   }
@@ -126,16 +142,22 @@ async function createKey(path: string): Promise<Buffer | undefined> {
 
 /** @returns undefined when there is none */
 async function readKey(path: string): Promise<Buffer | undefined> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw new SkeinError('failed_precondition', `the key file ${path} cannot be read: ${error.message}`, { cause: error })
-  })
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw new SkeinError('failed_precondition', `the key file ${path} cannot be read: ${error.message}`, {
+        cause: error,
+      })
+    },
+  )
   if (file === undefined) return undefined
   try {
     const { mode, size } = await file.stat()
-    if ((mode & 0o077) !== 0) throw new SkeinError('failed_precondition', `the key file ${path} may be read by others: chmod 600 it`)
+    if ((mode & 0o077) !== 0)
+      throw new SkeinError('failed_precondition', `the key file ${path} may be read by others: chmod 600 it`)
     const key = size === keyBytes ? await file.readFile() : undefined
-    if (key?.length !== keyBytes) throw new SkeinError('failed_precondition', `the key file ${path} does not hold ${keyBytes} bytes`)
+    if (key?.length !== keyBytes)
+      throw new SkeinError('failed_precondition', `the key file ${path} does not hold ${keyBytes} bytes`)
     return key
   } finally {
     await file.close()

@@ -1,9 +1,16 @@
-// Why: rows that are whole each may still not belong together, when damage brought an old page back. How: each inode must be
-// found by its name, each name must lead to an inode, and there must be as many files and directories as are counted. Runs
-// in the process that walks a copy (journal/state/state-check.ts).
+// Why: rows that are whole each may still not belong together, when damage brought an old page
+// back. How: each inode must be found by its name, each name must lead to an inode, and there must
+// be as many files and directories as are counted. Runs in the process that walks a copy
+// (journal/state/state-check.ts).
 import { Packr } from 'msgpackr'
 import type { StateReader } from '../../journal/state/state-check.ts'
-import { detachedParentId, type Inode, pendingParentId, type StagingRecord, writingParentId } from '../../meta/meta-tables.ts'
+import {
+  detachedParentId,
+  type Inode,
+  pendingParentId,
+  type StagingRecord,
+  writingParentId,
+} from '../../meta/meta-tables.ts'
 import { decodeInode } from './inode-rows.ts'
 import { edgeKey, edgeKeyHead } from './lmdb-tables.ts'
 
@@ -12,7 +19,10 @@ const packr = new Packr({ useRecords: false })
 export function agreementOf(state: StateReader): string[] {
   const inodes = state.bytes<number>('inodes')
   const edges = state.numbers('edges')
-  const stagings = Array.from(state.bytes<string>('stagings').rows(), ({ value }) => packr.unpack(value) as StagingRecord)
+  const stagings = Array.from(
+    state.bytes<string>('stagings').rows(),
+    ({ value }) => packr.unpack(value) as StagingRecord,
+  )
   const added = new Set(stagings.map(({ addedId }) => addedId))
   const removed = new Set(stagings.map(({ removedId }) => removedId))
   const leadsTo = (parentId: number, name: string, id: number): boolean => edges.get(edgeKey(parentId, name)) === id
@@ -30,7 +40,8 @@ export function agreementOf(state: StateReader): string[] {
       continue
     }
     // A namespace's root, or what is being cleared away.
-    const isApart = inode.kind === 'directory' && (inode.parentId === detachedParentId || leadsTo(detachedParentId, `${id}/`, id))
+    const isApart =
+      inode.kind === 'directory' && (inode.parentId === detachedParentId || leadsTo(detachedParentId, `${id}/`, id))
     const isStaged = inode.kind === 'file' && added.has(inode.parentId)
     if (inode.kind === 'file' && !isStaged) counted.files += 1
     if (inode.kind === 'directory' && !isApart) counted.directories += 1

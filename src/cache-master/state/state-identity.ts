@@ -1,7 +1,8 @@
-// Why: a master must know whose state it has: blocks of another cluster, or of a later state of its own, carry ids that mean
-// something else here. How: one row in the state, so that it goes where the state goes (snapshots, backups). The cluster's
-// id stays for ever. An incarnation is one run of states: a restore begins a new one, for what was done after the backup
-// is not in it; the ones before it stay named, the newest last, and a worker of any of them may come.
+// Why: a master must know whose state it has: blocks of another cluster, or of a later state of its
+// own, carry ids that mean something else here. How: one row in the state, so that it goes where
+// the state goes (snapshots, backups). The cluster's id stays for ever. An incarnation is one run
+// of states: a restore begins a new one, for what was done after the backup is not in it; the ones
+// before it stay named, the newest last, and a worker of any of them may come.
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { SkeinError } from '../../base/errors.ts'
@@ -12,7 +13,10 @@ const rowSchema = z.object({
   clusterId: z.string().min(1),
   /** Never empty. */
   incarnations: z.array(z.string().min(1)).min(1),
-  /** Containers (base/block-id.ts) above this number were given out by the newest incarnation and by nobody else. */
+  /**
+   * Containers (base/block-id.ts) above this number were given out by the newest incarnation and by
+   * nobody else.
+   */
   containersAfter: z.number(),
   /** Clusters and incarnations whose workers may come. */
   adopted: z.array(z.string()),
@@ -60,7 +64,10 @@ export class StateIdentity {
     }
   }
 
-  /** The state is a backup's: from here on it goes another way than the one that the backup was taken of. */
+  /**
+   * The state is a backup's: from here on it goes another way than the one that the backup was
+   * taken of.
+   */
   beginIncarnation(clusterId: string, containers: number): void {
     const { incarnations = [], adopted = [] } = this.#row ?? {}
     const all = [...incarnations, randomUUID()].slice(-incarnationsMax)
@@ -75,7 +82,10 @@ export class StateIdentity {
     return this.#known.adopted.includes(id)
   }
 
-  /** Durable when it resolves. @returns whether it was already. @throws SkeinError resource_exhausted */
+  /**
+   * Durable when it resolves. @returns whether it was already. @throws SkeinError
+   * resource_exhausted
+   */
   async adopt(id: string): Promise<boolean> {
     if (this.isAdopted(id)) return true
     const { adopted } = this.#known
@@ -89,7 +99,10 @@ export class StateIdentity {
     return false
   }
 
-  /** Whether this incarnation gave out the container's number, so that a file of it that is not there was deleted. */
+  /**
+   * Whether this incarnation gave out the container's number, so that a file of it that is not
+   * there was deleted.
+   */
   gaveOut(container: number, containers: number): boolean {
     return container > this.#known.containersAfter && container <= containers
   }

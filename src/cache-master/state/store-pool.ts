@@ -1,6 +1,7 @@
-// Why: opening a store costs connections and clients; a namespace keeps one as long as its definition holds.
-// How: opened at the first use with the secrets unsealed for it, kept by namespace and version. Whoever has a namespace's store
-// goes by its present definition with each call; what is under way by an older one is made again (ufs/following-store.ts).
+// Why: opening a store costs connections and clients; a namespace keeps one as long as its
+// definition holds. How: opened at the first use with the secrets unsealed for it, kept by
+// namespace and version. Whoever has a namespace's store goes by its present definition with each
+// call; what is under way by an older one is made again (ufs/following-store.ts).
 import { SkeinError } from '../../base/errors.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
@@ -43,7 +44,10 @@ export class StorePool {
     this.#logger = logger
   }
 
-  /** The namespace's store. @throws SkeinError not_found when it was deleted, and what opening it throws (tried again at the next call) */
+  /**
+   * The namespace's store. @throws SkeinError not_found when it was deleted, and what opening it
+   * throws (tried again at the next call)
+   */
   async get({ id, name }: NamespaceRecord): Promise<UnderFileSystem> {
     await this.#current(id, name)
     const known = (): DefinedStore | undefined => {
@@ -78,10 +82,14 @@ export class StorePool {
     return { uri: record.uri, attributes: { ...record.attributes }, secrets: Object.fromEntries(secrets) }
   }
 
-  /** Nothing is asked by an older definition than the present one from now on; by none, when the namespace is gone. */
+  /**
+   * Nothing is asked by an older definition than the present one from now on; by none, when the
+   * namespace is gone.
+   */
   follow(namespaceId: string): void {
     const opened = this.#open.get(namespaceId)
-    if (opened !== undefined && opened.version !== this.#recordOf(namespaceId)?.version) this.#retire(namespaceId, opened)
+    if (opened !== undefined && opened.version !== this.#recordOf(namespaceId)?.version)
+      this.#retire(namespaceId, opened)
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,9 @@
-// Why: a store that lists an object under a name that is not its own (keys that are encoded twice, or encoded without a word of
-// it) answers 404 for that name, as it does for what was removed meanwhile; taken for removed, the object would be missing in
-// silence. How: what was listed and is not there is asked of the listing again: by its own name, and by the names of which a
-// listing makes this one. A listing that still shows the name, or that answers a name with another, is wrong, and says so here.
+// Why: a store that lists an object under a name that is not its own (keys that are encoded twice,
+// or encoded without a word of it) answers 404 for that name, as it does for what was removed
+// meanwhile; taken for removed, the object would be missing in silence. How: what was listed and is
+// not there is asked of the listing again: by its own name, and by the names of which a listing
+// makes this one. A listing that still shows the name, or that answers a name with another, is
+// wrong, and says so here.
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { notUnderstoodReason } from '../../ufs/trust/answer-error.ts'
 import type { ObjectInfo, UnderFileSystem } from '../../ufs/under-file-system.ts'
@@ -11,7 +13,8 @@ const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>',
 
 /**
  * What the store has of a key that it lists, and that was just not there. @param path for people
- * @returns undefined: the object is gone @throws SkeinError failed_precondition `listing_misnames`, and what the store says
+ * @returns undefined: the object is gone @throws SkeinError failed_precondition `listing_misnames`,
+ *   and what the store says
  */
 export async function listedObject(
   store: Pick<UnderFileSystem, 'list' | 'stat'>,
@@ -31,10 +34,20 @@ export async function listedObject(
   return undefined
 }
 
-/** Names of which a listing may make `key`: it encodes once more, or decodes what it never encoded. */
+/**
+ * Names of which a listing may make `key`: it encodes once more, or decodes what it never encoded.
+ */
 export function otherNames(key: string): readonly string[] {
-  const names = [decoded(key), decoded(key.replaceAll('+', ' ')), key.replaceAll(' ', '+'), encoded(key), unescaped(key)]
-  return [...new Set([...names, key.normalize('NFC'), key.normalize('NFD')])].filter((name) => name !== key && name !== '')
+  const names = [
+    decoded(key),
+    decoded(key.replaceAll('+', ' ')),
+    key.replaceAll(' ', '+'),
+    encoded(key),
+    unescaped(key),
+  ]
+  return [...new Set([...names, key.normalize('NFC'), key.normalize('NFD')])].filter(
+    (name) => name !== key && name !== '',
+  )
 }
 
 /** The first object with this prefix; refused: the listing gives an answer that is none to that. */
@@ -54,7 +67,11 @@ async function firstBelow(
   }
 }
 
-async function objectOf(store: Pick<UnderFileSystem, 'stat'>, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+async function objectOf(
+  store: Pick<UnderFileSystem, 'stat'>,
+  key: string,
+  signal: AbortSignal,
+): Promise<ObjectInfo | undefined> {
   try {
     return await store.stat(key, signal)
   } catch (thrown) {

@@ -1,6 +1,7 @@
-// Why: a listing's word is not enough where it is odd about an object, where it contradicts what is known, and before anything
-// is removed: an object of 0 or 10 listed bytes may have more, and what a listing leaves out may still be there. How: the
-// object itself is looked at, many at a time; what that says counts.
+// Why: a listing's word is not enough where it is odd about an object, where it contradicts what is
+// known, and before anything is removed: an object of 0 or 10 listed bytes may have more, and what
+// a listing leaves out may still be there. How: the object itself is looked at, many at a time;
+// what that says counts.
 import pLimit from 'p-limit'
 import { throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, type SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -19,8 +20,16 @@ export interface KnownObjects {
   isMarker(key: string): boolean
 }
 
-/** A page in which every object's length and version are its own. What cannot be told of one is its problem alone. */
-export async function withOwnWord(page: ListPage, known: KnownObjects, look: LookAtObject, signal: AbortSignal): Promise<ListPage> {
+/**
+ * A page in which every object's length and version are its own. What cannot be told of one is its
+ * problem alone.
+ */
+export async function withOwnWord(
+  page: ListPage,
+  known: KnownObjects,
+  look: LookAtObject,
+  signal: AbortSignal,
+): Promise<ListPage> {
   const odd = page.objects.flatMap((object, index) => (isOdd(object, known) ? [index] : []))
   if (odd.length === 0 && page.objects.every(({ doubt }) => doubt === undefined)) return page
   const objects: (ObjectInfo | undefined)[] = page.objects.map((object) => agreed(object))
@@ -31,8 +40,15 @@ export async function withOwnWord(page: ListPage, known: KnownObjects, look: Loo
   return { ...page, objects: objects.filter((object) => object !== undefined) }
 }
 
-/** Those of some keys that the store does not have, or does not show: what may not be looked at may not be read either. */
-export async function goneOf(keys: readonly string[], look: LookAtObject, signal: AbortSignal): Promise<ReadonlySet<string>> {
+/**
+ * Those of some keys that the store does not have, or does not show: what may not be looked at may
+ * not be read either.
+ */
+export async function goneOf(
+  keys: readonly string[],
+  look: LookAtObject,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
   const gone = new Set<string>()
   await inParallel(keys, signal, async (key) => {
     try {
@@ -76,7 +92,11 @@ function agreed(object: ObjectInfo): ObjectInfo {
   return rest
 }
 
-async function inParallel<Item>(items: readonly Item[], signal: AbortSignal, run: (item: Item) => Promise<void>): Promise<void> {
+async function inParallel<Item>(
+  items: readonly Item[],
+  signal: AbortSignal,
+  run: (item: Item) => Promise<void>,
+): Promise<void> {
   const limit = pLimit(looksAtOnce)
   try {
     await Promise.all(items.map((item) => limit(run, item)))

@@ -1,6 +1,7 @@
-// Why: a load asks for page after page, and the store's answer time should not add up. How: with each page that is given
-// out the next one is asked for; it is kept for the one caller that comes with exactly this position. A page for which nobody
-// comes is dropped when it is too old: its inquiry would go on, and gather what is changed and answered, for ever.
+// Why: a load asks for page after page, and the store's answer time should not add up. How: with
+// each page that is given out the next one is asked for; it is kept for the one caller that comes
+// with exactly this position. A page for which nobody comes is dropped when it is too old: its
+// inquiry would go on, and gather what is changed and answered, for ever.
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
@@ -40,7 +41,10 @@ export class ListingPrefetch {
     this.#fetch = fetch
   }
 
-  /** The page, from ahead if it is there, else asked for now. A page ahead that failed is asked for again. */
+  /**
+   * The page, from ahead if it is there, else asked for now. A page ahead that failed is asked for
+   * again.
+   */
   async take(record: NamespaceRecord, request: PageRequest, signal: AbortSignal): Promise<FetchedPage> {
     const name = nameOf(record, request)
     const ahead = this.#ahead.get(name)

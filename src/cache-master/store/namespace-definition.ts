@@ -1,5 +1,5 @@
-// Why: what a namespace may be defined as is checked before anything is asked of its store, and shared by all who look at
-// a definition. Pure.
+// Why: what a namespace may be defined as is checked before anything is asked of its store, and
+// shared by all who look at a definition. Pure.
 import { parseBytes } from '../../base/bytes.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { checkNamespaceName } from '../../base/paths.ts'
@@ -19,7 +19,10 @@ interface NamespaceTtl {
 }
 
 /** Block size of new files of the namespace, in bytes. */
-export function blockSizeOf(record: { readonly attributes: Readonly<Record<string, string>> }, defaultBytes: number): number {
+export function blockSizeOf(
+  record: { readonly attributes: Readonly<Record<string, string>> },
+  defaultBytes: number,
+): number {
   const text = record.attributes[blockSizeAttribute]
   return text === undefined ? defaultBytes : parseBytes(text)
 }
@@ -32,9 +35,15 @@ export function checkDefinition(request: Pick<CreateNamespaceRequest, 'name' | '
     if (secretLikeName.test(name))
       throw new SkeinError('invalid_argument', `'${name}' is a secret: give it with --secret, not with --attribute`)
   }
-  const characters = Object.entries(request.attributes).reduce((sum, [name, value]) => sum + name.length + value.length, 0)
+  const characters = Object.entries(request.attributes).reduce(
+    (sum, [name, value]) => sum + name.length + value.length,
+    0,
+  )
   if (characters > attributeCharactersMax)
-    throw new SkeinError('invalid_argument', `the attributes have ${characters} characters, ${attributeCharactersMax} at most`)
+    throw new SkeinError(
+      'invalid_argument',
+      `the attributes have ${characters} characters, ${attributeCharactersMax} at most`,
+    )
   namespacePolicy(request.attributes)
   if (blockSizeOf(request, 1) < 1) throw new SkeinError('invalid_argument', `${blockSizeAttribute} must be above 0`)
 }
@@ -44,7 +53,10 @@ function checkUri(uri: string): void {
   const match = /^([a-z0-9]+):\/\/([^/]*)(\/.*)?$/.exec(uri)
   const [, scheme, authority, path] = match ?? []
   if (authority?.includes('@') === true)
-    throw new SkeinError('invalid_argument', 'a namespace URI must not hold a user or a secret: give them with --secret')
+    throw new SkeinError(
+      'invalid_argument',
+      'a namespace URI must not hold a user or a secret: give them with --secret',
+    )
   if ((scheme === 'cosn' || scheme === 's3') && authority !== '') return
   if (scheme === 'file' && authority === '' && path !== undefined) return
   throw new SkeinError(
@@ -54,7 +66,12 @@ function checkUri(uri: string): void {
 }
 
 /** The TTL of a new namespace. @throws SkeinError invalid_argument, failed_precondition */
-export function ttlAsked({ name, ttlMs = 0, ttlAction = '', attributes }: CreateNamespaceRequest): NamespaceTtl | undefined {
+export function ttlAsked({
+  name,
+  ttlMs = 0,
+  ttlAction = '',
+  attributes,
+}: CreateNamespaceRequest): NamespaceTtl | undefined {
   const action = parseTtlAction(ttlAction)
   if (ttlMs === 0) {
     if (ttlAction !== '') throw new SkeinError('invalid_argument', 'a TTL action needs a TTL')
@@ -64,7 +81,10 @@ export function ttlAsked({ name, ttlMs = 0, ttlAction = '', attributes }: Create
   return { ttlMs, action }
 }
 
-/** The TTL that an update asks for: -1 for none; undefined when it stays. @throws SkeinError invalid_argument */
+/**
+ * The TTL that an update asks for: -1 for none; undefined when it stays. @throws SkeinError
+ * invalid_argument
+ */
 export function changedTtl({ ttlMs, ttlAction }: UpdateNamespaceRequest, now: NamespaceInfo): NamespaceTtl | undefined {
   if (ttlMs === undefined && ttlAction === '') return undefined
   const action = parseTtlAction(ttlAction === '' ? now.ttlAction : ttlAction)

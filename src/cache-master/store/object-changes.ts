@@ -1,6 +1,6 @@
-// Why: what is removed or moved here is removed or moved at the store first, many objects at a time, and never in a
-// read-only namespace. There nothing is written, made or moved either, since it could never be persisted; what only the
-// cache has from before can be removed.
+// Why: what is removed or moved here is removed or moved at the store first, many objects at a
+// time, and never in a read-only namespace. There nothing is written, made or moved either, since
+// it could never be persisted; what only the cache has from before can be removed.
 import pLimit from 'p-limit'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
@@ -9,7 +9,10 @@ import { namespacePolicy } from '../../ufs/store-options.ts'
 /** Requests that change a store, at once. */
 const requestsAtOnce = 16
 
-/** @param what does not happen, in words @throws SkeinError failed_precondition when the namespace is read-only */
+/**
+ * @param what does not happen, in words @throws SkeinError failed_precondition when the namespace
+ *   is read-only
+ */
 export function checkWritable(record: NamespaceRecord, what: string): void {
   if (!namespacePolicy(record.attributes).readOnly) return
   throw new SkeinError('failed_precondition', `/${record.name} is read-only: ${what}`)

@@ -1,6 +1,6 @@
-// Why: whoever asks a store must know whether the answer was overtaken by what was changed here meanwhile. How: each question
-// is an inquiry that gathers those changes (recent-changes.ts) until its answer was submitted; where the answer is worth
-// nothing any more, the store is asked anew.
+// Why: whoever asks a store must know whether the answer was overtaken by what was changed here
+// meanwhile. How: each question is an inquiry that gathers those changes (recent-changes.ts) until
+// its answer was submitted; where the answer is worth nothing any more, the store is asked anew.
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { formatPath } from '../../base/paths.ts'
 import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
@@ -36,7 +36,9 @@ export class StoreInquiries {
 
   constructor(context: Pick<MasterContext, 'tables' | 'stores' | 'changes' | 'clock'>) {
     this.#context = context
-    this.#prefetch = new ListingPrefetch(context.clock, (record, request, signal) => this.#list(record, request, signal))
+    this.#prefetch = new ListingPrefetch(context.clock, (record, request, signal) =>
+      this.#list(record, request, signal),
+    )
   }
 
   close(): void {
@@ -51,7 +53,10 @@ export class StoreInquiries {
     return fetched
   }
 
-  /** A page; the caller closes its inquiry. @throws SkeinError unavailable when too much is changed meanwhile, and what the store says */
+  /**
+   * A page; the caller closes its inquiry. @throws SkeinError unavailable when too much is changed
+   * meanwhile, and what the store says
+   */
   async list(record: NamespaceRecord, request: Listing, signal: AbortSignal): Promise<FetchedPage> {
     for (let asks = 1; asks <= asksMax; asks += 1) {
       const fetched = await this.#list(record, request, signal)
@@ -61,7 +66,11 @@ export class StoreInquiries {
   }
 
   /** As list, with the turn to make it known. */
-  async listInTurn(record: NamespaceRecord, request: Listing, signal: AbortSignal): Promise<FetchedPage & { readonly turn: Hold }> {
+  async listInTurn(
+    record: NamespaceRecord,
+    request: Listing,
+    signal: AbortSignal,
+  ): Promise<FetchedPage & { readonly turn: Hold }> {
     for (let asks = 1; asks <= asksMax; asks += 1) {
       const fetched = await this.list(record, request, signal)
       let turn: Hold | undefined
@@ -77,8 +86,9 @@ export class StoreInquiries {
   }
 
   /**
-   * Asks for one object, and again when the file was changed here meanwhile; after some times what is known here is taken for
-   * the store's word. @param use called in the same turn of the event loop: nobody changes anything before it
+   * Asks for one object, and again when the file was changed here meanwhile; after some times what
+   * is known here is taken for the store's word. @param use called in the same turn of the event
+   * loop: nobody changes anything before it
    * @param mayBeListed also where no file of this name is known
    * @throws SkeinError failed_precondition when the store has no such object, and lists it
    */
@@ -121,11 +131,15 @@ export class StoreInquiries {
     }
   }
 
-  /** As objectAt, of what the store lists. @throws SkeinError failed_precondition when it does so wrongly */
+  /**
+   * As objectAt, of what the store lists. @throws SkeinError failed_precondition when it does so
+   * wrongly
+   */
   async #listedObject(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
     const object = await this.objectAt(record, key, signal)
     // A directory lists the names that it has; and a marker that is missing hides nothing.
-    if (object !== undefined || key === '' || key.endsWith('/') || parseStoreUri(record.uri).kind === 'file') return object
+    if (object !== undefined || key === '' || key.endsWith('/') || parseStoreUri(record.uri).kind === 'file')
+      return object
     const store = await this.#context.stores.get(record)
     const path = formatPath({ namespace: record.name, key })
     const again = await listedObject(store, key, path, signal)
@@ -147,7 +161,12 @@ export class StoreInquiries {
         file: (key: string) => fileAt(tables, record.rootId, key),
         isMarker: (key: string) => directoryAt(tables, record.rootId, key)?.marker === true,
       }
-      const page = await withOwnWord(listed, known, (key, lookSignal) => this.#listedObject(record, key, lookSignal), signal)
+      const page = await withOwnWord(
+        listed,
+        known,
+        (key, lookSignal) => this.#listedObject(record, key, lookSignal),
+        signal,
+      )
       return { page, inquiry }
     } catch (error) {
       inquiry.close()
@@ -161,7 +180,10 @@ export function overtaken(record: NamespaceRecord, key: string): SkeinError {
   return new SkeinError('unavailable', message)
 }
 
-/** A listing that leaves out what is there is no ground to remove anything, and what else it leaves out nobody knows. */
+/**
+ * A listing that leaves out what is there is no ground to remove anything, and what else it leaves
+ * out nobody knows.
+ */
 export function leavesOut(record: NamespaceRecord, prefix: string, key: string): SkeinError {
   const message = `the store lists /${record.name}/${prefix} without ${JSON.stringify(key)}, which it has: its listings are behind or incomplete; nothing was removed, list it again later`
   return new SkeinError('failed_precondition', message, { reason: 'listing_incomplete' })

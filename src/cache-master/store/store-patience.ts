@@ -1,5 +1,6 @@
-// Why: a question about a path may have to wait for the store, and who waits in vain should hear that it is the store that
-// is silent, and which, not that the master is. How: the answer comes a moment before the caller gives up.
+// Why: a question about a path may have to wait for the store, and who waits in vain should hear
+// that it is the store that is silent, and which, not that the master is. How: the answer comes a
+// moment before the caller gives up.
 import { SkeinError } from '../../base/errors.ts'
 import { parsePath } from '../../base/paths.ts'
 import { namespaceByName } from '../../meta/resolve-path.ts'
@@ -43,6 +44,8 @@ function silence(context: MasterContext, pathText: string, waitedMs: number): st
   const record = namespaceByName(context.tables, namespace)
   const endpoint = record?.attributes['s3.endpoint'] ?? record?.attributes['fs.cosn.bucket.endpoint_suffix']
   const store =
-    record === undefined ? 'a store' : `the store of /${namespace}, ${record.uri}${endpoint === undefined ? '' : ` at ${endpoint}`},`
+    record === undefined
+      ? 'a store'
+      : `the store of /${namespace}, ${record.uri}${endpoint === undefined ? '' : ` at ${endpoint}`},`
   return `${store} gave no answer within ${Math.round(waitedMs / 1000)} s: check the endpoint and the network, or try again`
 }

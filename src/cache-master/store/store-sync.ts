@@ -1,13 +1,21 @@
-// Why: the master alone looks at the stores, and what it sees becomes metadata here. How: ask the store (a page, or one
-// HEAD), hold the answer against what is known, and journal one command if, and only if, it says something new. What was
-// changed here while the store was asked (recent-changes.ts) is left as it is: the answer may be older. Between holding an
-// answer against what is known and submitting what it says nobody else gets a turn.
+// Why: the master alone looks at the stores, and what it sees becomes metadata here. How: ask the
+// store (a page, or one HEAD), hold the answer against what is known, and journal one command if,
+// and only if, it says something new. What was changed here while the store was asked
+// (recent-changes.ts) is left as it is: the answer may be older. Between holding an answer against
+// what is known and submitting what it says nobody else gets a turn.
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { keyProblem } from '../../base/paths.ts'
 import type { ApplyListing } from '../../meta/commands/commands.ts'
 import { compareKeys } from '../../meta/edge-order.ts'
-import { diffPage, endOfPiece, isMarker, objectProblem, type PageDiff, type PageRange } from '../../meta/apply/listing-diff.ts'
+import {
+  diffPage,
+  endOfPiece,
+  isMarker,
+  objectProblem,
+  type PageDiff,
+  type PageRange,
+} from '../../meta/apply/listing-diff.ts'
 import { directoryAt, fileAt, listedAtMs } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { isSameVersion } from '../../meta/apply/tree.ts'
@@ -27,7 +35,9 @@ import { type Look, type SyncedObject, type SyncedPage, syncedObject } from './s
 export const pageLimitMax = 1000
 /** Files that one command removes: the event loop stands still for it. */
 const removalsPerCommand = 300
-/** Known names that are held against a listing at once, and how many such pieces one call works off. */
+/**
+ * Known names that are held against a listing at once, and how many such pieces one call works off.
+ */
 const knownPerPiece = 1200
 const piecesPerCall = 30
 /** Files that one call looks at because the listing leaves them out. */
@@ -72,8 +82,9 @@ export class StoreSync {
   }
 
   /**
-   * One page of everything below a directory (`prefix` is empty or ends in `/`), made known. What is known in the page's
-   * range of keys and not in the page is removed; the last page makes the whole tree known.
+   * One page of everything below a directory (`prefix` is empty or ends in `/`), made known. What
+   * is known in the page's range of keys and not in the page is removed; the last page makes the
+   * whole tree known.
    */
   async page(
     record: NamespaceRecord,
@@ -93,7 +104,8 @@ export class StoreSync {
     try {
       for (let pieces = 1; ; pieces += 1) {
         const from = at
-        const absentIn = (fetched: FetchedPage): string[] => absentOf(this.#piece(record, prefix, from, fetched).diff, fetched)
+        const absentIn = (fetched: FetchedPage): string[] =>
+          absentOf(this.#piece(record, prefix, from, fetched).diff, fetched)
         const taken = await this.#surePages.take(record, { prefix, after: at, limit }, held, absentIn, signal)
         turn = taken.turn
         const { page, inquiry } = held.fetched
@@ -103,14 +115,17 @@ export class StoreSync {
         this.#context.changes.listed(inquiry, { prefix, afterKey: at?.key, upToKey, isOfChildren: false })
         const news = diff.files.filter(isNews)
         const directory = directoryAt(this.#context.tables, record.rootId, prefix)
-        const ends = rest === undefined && page.next === undefined && (directory !== undefined || page.objects.length > 0)
+        const ends =
+          rest === undefined && page.next === undefined && (directory !== undefined || page.objects.length > 0)
         const fileIds = await this.#submit(record, inquiry, {
           upserts: news.map(({ object }) => object),
           directories: diff.markers.map((key) => ({ key, marker: true })),
           removals: diff.removals,
           unmarked: diff.unmarked,
           treeListed:
-            ends && this.#isTreeNews(record, directory) && this.unusable.below(record, prefix, true, 0).total === 0 ? [prefix] : [],
+            ends && this.#isTreeNews(record, directory) && this.unusable.below(record, prefix, true, 0).total === 0
+              ? [prefix]
+              : [],
         })
         turn.release()
         if (inquiry.isOutdated) {
@@ -122,8 +137,10 @@ export class StoreSync {
         removed += diff.removals.length
         const idOf = new Map(news.map(({ object }, i) => [object.key, fileIds[i] ?? 0] as const))
         for (const file of diff.files) files.push(syncedObject(file, idOf.get(file.object.key), blockSizeBytes))
-        if (rest === undefined) return { files, empty: page.objects.length === 0 && page.next === undefined, next: page.next, removed }
-        // The store is asked again from there: a call ends in good time, and what it says is not too old.
+        if (rest === undefined)
+          return { files, empty: page.objects.length === 0 && page.next === undefined, next: page.next, removed }
+        // The store is asked again from there: a call ends in good time, and what it says is not
+        // too old.
         if (pieces >= piecesPerCall || looks >= looksPerCall) return { files, empty: false, next: rest.after, removed }
         throwIfAborted(signal)
         at = rest.after
@@ -135,7 +152,10 @@ export class StoreSync {
     }
   }
 
-  /** What one page of a tree's listing would change; nothing is changed but by `use`, which is called in the same turn. */
+  /**
+   * What one page of a tree's listing would change; nothing is changed but by `use`, which is
+   * called in the same turn.
+   */
   async compare<Result>(
     record: NamespaceRecord,
     prefix: string,
@@ -148,7 +168,8 @@ export class StoreSync {
     const held: HeldPage = { fetched: await this.#store.list(record, request, signal) }
     let turn: Hold | undefined
     try {
-      const absentIn = (fetched: FetchedPage): string[] => absentOf(this.#piece(record, prefix, after, fetched).diff, fetched)
+      const absentIn = (fetched: FetchedPage): string[] =>
+        absentOf(this.#piece(record, prefix, after, fetched).diff, fetched)
       const taken = await this.#surePages.take(record, request, held, absentIn, signal)
       turn = taken.turn
       const { page } = held.fetched
@@ -161,7 +182,10 @@ export class StoreSync {
     }
   }
 
-  /** Whether the store has this version of one file; `none` when it has no such object. A file that is only here is the same. */
+  /**
+   * Whether the store has this version of one file; `none` when it has no such object. A file that
+   * is only here is the same.
+   */
   async compareFile(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<'same' | 'other' | 'none'> {
     if (fileAt(this.#context.tables, record.rootId, key)?.persisted === false) return 'same'
     return this.#store.lookAt(record, key, signal, ({ object, known }) => {
@@ -178,7 +202,10 @@ export class StoreSync {
     while (after !== undefined)
   }
 
-  /** Makes the direct children of a directory known. Subdirectories that are gone from the store go with all in them. */
+  /**
+   * Makes the direct children of a directory known. Subdirectories that are gone from the store go
+   * with all in them.
+   */
   async children(record: NamespaceRecord, prefix: string, signal: AbortSignal, tally?: SyncTally): Promise<void> {
     const gone: string[] = []
     const unsure: string[] = []
@@ -189,16 +216,33 @@ export class StoreSync {
       let turn: Hold | undefined
       try {
         const afterKey = after?.key
-        const absentIn = (fetched: FetchedPage): string[] => this.#childrenAbsent(record, prefix, afterKey, fetched).filter(isFileKey)
+        const absentIn = (fetched: FetchedPage): string[] =>
+          this.#childrenAbsent(record, prefix, afterKey, fetched).filter(isFileKey)
         const taken = await this.#surePages.take(record, request, held, absentIn, signal)
         turn = taken.turn
         const { page, inquiry } = held.fetched
         this.#context.changes.listed(inquiry, { prefix, afterKey, upToKey: page.next?.key, isOfChildren: true })
-        this.unusable.note(record, { prefix, afterKey, upToKey: page.next?.key, isFlat: true, directories: page.prefixes }, page.objects)
+        this.unusable.note(
+          record,
+          { prefix, afterKey, upToKey: page.next?.key, isFlat: true, directories: page.prefixes },
+          page.objects,
+        )
         const absent = this.#childrenAbsent(record, prefix, afterKey, held.fetched)
         gone.push(...absent.filter((key) => !isFileKey(key)))
-        const range = { directory: undefined, prefix, afterKey: after?.key, upToKey: page.next?.key, ...newerThan(inquiry) }
-        const { files, markers } = diffPage(this.#context.tables, record.rootId, page.objects, range, this.blockSizeBytes(record))
+        const range = {
+          directory: undefined,
+          prefix,
+          afterKey: after?.key,
+          upToKey: page.next?.key,
+          ...newerThan(inquiry),
+        }
+        const { files, markers } = diffPage(
+          this.#context.tables,
+          record.rootId,
+          page.objects,
+          range,
+          this.blockSizeBytes(record),
+        )
         const removals = absent.filter((key) => taken.gone.has(key))
         const prefixes = page.prefixes.filter((key) => isUsable(key) && !inquiry.isNewerKnownBelow(key))
         // A later answer about one thing in it does not say that there is nothing else.
@@ -207,9 +251,13 @@ export class StoreSync {
         unsure.push(...page.prefixes.filter((key) => isUsable(key) && isUnsure(key) && isUnknown(key)))
         await this.#submit(record, inquiry, {
           upserts: files.filter(isNews).map(({ object }) => object),
-          directories: [...prefixes.map((key) => ({ key, marker: false })), ...markers.map((key) => ({ key, marker: true }))],
+          directories: [
+            ...prefixes.map((key) => ({ key, marker: false })),
+            ...markers.map((key) => ({ key, marker: true })),
+          ],
           removals,
-          childrenListed: page.next === undefined && this.unusable.below(record, prefix, false, 0).total === 0 ? [prefix] : [],
+          childrenListed:
+            page.next === undefined && this.unusable.below(record, prefix, false, 0).total === 0 ? [prefix] : [],
         })
         // The same page again when what is left of it cannot be told any more.
         if (inquiry.isOutdated) continue
@@ -226,10 +274,17 @@ export class StoreSync {
   }
 
   /**
-   * Looks at one object again. @returns the file as it is now, or undefined when the store has none (it is removed then).
-   * @throws SkeinError failed_precondition when the object cannot be a file, and what the store says
+   * Looks at one object again. @returns the file as it is now, or undefined when the store has none
+   * (it is removed then).
+   * @throws SkeinError failed_precondition when the object cannot be a file, and what the store
+   *   says
    */
-  async refresh(record: NamespaceRecord, key: string, signal: AbortSignal, look?: Look): Promise<FileInode | undefined> {
+  async refresh(
+    record: NamespaceRecord,
+    key: string,
+    signal: AbortSignal,
+    look?: Look,
+  ): Promise<FileInode | undefined> {
     const { tables, clock, log } = this.#context
     const here = fileAt(tables, record.rootId, key)
     if (here?.persisted === false) return here
@@ -246,14 +301,21 @@ export class StoreSync {
       if (known !== undefined && isSameVersion(known, object)) return known
       if (look !== undefined) look.change = known === undefined ? 'ADDED' : 'CHANGED'
       const problem = objectProblem(object, this.blockSizeBytes(record))
-      if (problem !== '') throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
+      if (problem !== '')
+        throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
       await this.#submit(record, inquiry, { upserts: [object] })
       return fileAt(tables, record.rootId, key)
     })
   }
 
   /** As StoreInquiries.lookAt. */
-  lookAt<Result>(record: NamespaceRecord, key: string, signal: AbortSignal, use: UseLooked<Result>, mayBeListed = false): Promise<Result> {
+  lookAt<Result>(
+    record: NamespaceRecord,
+    key: string,
+    signal: AbortSignal,
+    use: UseLooked<Result>,
+    mayBeListed = false,
+  ): Promise<Result> {
     return this.#store.lookAt(record, key, signal, use, mayBeListed)
   }
 
@@ -262,11 +324,22 @@ export class StoreSync {
     return this.#store.objectAt(record, key, signal)
   }
 
-  /** Whether the store has anything below `prefix` (ends in `/`); if so the directory is known afterwards. */
-  async probeDirectory(record: NamespaceRecord, prefix: string, signal: AbortSignal): Promise<DirectoryInode | undefined> {
+  /**
+   * Whether the store has anything below `prefix` (ends in `/`); if so the directory is known
+   * afterwards.
+   */
+  async probeDirectory(
+    record: NamespaceRecord,
+    prefix: string,
+    signal: AbortSignal,
+  ): Promise<DirectoryInode | undefined> {
     const { tables } = this.#context
     for (let asks = 1; asks <= asksMax; asks += 1) {
-      const { page, inquiry, turn } = await this.#store.listInTurn(record, { prefix, after: undefined, limit: 1 }, signal)
+      const { page, inquiry, turn } = await this.#store.listInTurn(
+        record,
+        { prefix, after: undefined, limit: 1 },
+        signal,
+      )
       try {
         const [first] = page.objects
         const known = directoryAt(tables, record.rootId, prefix)
@@ -277,7 +350,9 @@ export class StoreSync {
         }
         if (known !== undefined) return known
         if (inquiry.isNewerKnownBelow(prefix)) continue
-        await this.#submit(record, inquiry, { directories: [{ key: prefix, marker: first.key === prefix && isMarker(first) }] })
+        await this.#submit(record, inquiry, {
+          directories: [{ key: prefix, marker: first.key === prefix && isMarker(first) }],
+        })
         return directoryAt(tables, record.rootId, prefix)
       } finally {
         turn.release()
@@ -307,14 +382,24 @@ export class StoreSync {
     const submit: MasterContext['log']['submit'] = (command) => this.#context.log.submit(command).finally(applied)
     const head = { type: 'apply_listing', namespaceId: record.id, blockSizeBytes: this.blockSizeBytes(record) } as const
     const atMs = this.#context.clock.nowMs()
-    if (removals.length <= removalsPerCommand) return (await submit({ ...head, atMs, ...none, ...news, ...listed, removals })).fileIds
-    const { fileIds } = await submit({ ...head, atMs, ...none, ...news, removals: removals.slice(0, removalsPerCommand) })
+    if (removals.length <= removalsPerCommand)
+      return (await submit({ ...head, atMs, ...none, ...news, ...listed, removals })).fileIds
+    const { fileIds } = await submit({
+      ...head,
+      atMs,
+      ...none,
+      ...news,
+      removals: removals.slice(0, removalsPerCommand),
+    })
     for (let at = removalsPerCommand; at < removals.length; at += removalsPerCommand) {
-      // Others had their turn: what they changed stays. What is left of an outdated answer is listed again.
+      // Others had their turn: what they changed stays. What is left of an outdated answer is
+      // listed again.
       if (inquiry.isOutdated) return fileIds
       const some = removals.slice(at, at + removalsPerCommand).filter((key) => !inquiry.isNewerKnown(key))
       const ends = at + removalsPerCommand >= removals.length
-      const last = ends ? { childrenListed: listed.childrenListed.filter(isSame), treeListed: listed.treeListed.filter(isSame) } : {}
+      const last = ends
+        ? { childrenListed: listed.childrenListed.filter(isSame), treeListed: listed.treeListed.filter(isSame) }
+        : {}
       await submit({ ...head, atMs, ...none, ...last, removals: some })
     }
     return fileIds
@@ -324,7 +409,10 @@ export class StoreSync {
     return directory === undefined || !this.isFresh(listedAtMs(this.#context.tables, record, directory).treeMs)
   }
 
-  /** Holds the beginning of a page against what is known, all of it where that is not too much. @returns what is left too */
+  /**
+   * Holds the beginning of a page against what is known, all of it where that is not too much.
+   * @returns what is left too
+   */
   #piece(
     record: NamespaceRecord,
     prefix: string,
@@ -353,7 +441,12 @@ export class StoreSync {
   }
 
   /** Keys of known children in the page's range that the page does not show. */
-  #childrenAbsent(record: NamespaceRecord, prefix: string, afterKey: string | undefined, { page, inquiry }: FetchedPage): string[] {
+  #childrenAbsent(
+    record: NamespaceRecord,
+    prefix: string,
+    afterKey: string | undefined,
+    { page, inquiry }: FetchedPage,
+  ): string[] {
     const { tables } = this.#context
     const present = new Set([...page.objects.map(({ key }) => key), ...page.prefixes])
     const directory = directoryAt(tables, record.rootId, prefix)
@@ -363,7 +456,8 @@ export class StoreSync {
     for (const { name, inodeId } of tables.edges(directory.id, afterKey?.slice(prefix.length) ?? '')) {
       const key = prefix + name
       if (page.next !== undefined && compareKeys(key, page.next.key) > 0) break
-      // An object of the directory's own name that holds bytes is not told apart from its marker here; whole listings do.
+      // An object of the directory's own name that holds bytes is not told apart from its marker
+      // here; whole listings do.
       if (name === '' || key === afterKey || present.has(key) || isCovered?.(key) === true) continue
       if (inquiry.isYounger(key, inodeId) || inquiry.isNewerKnown(key)) continue
       const inode = tables.inode(inodeId)
@@ -378,7 +472,10 @@ function newerThan(inquiry: Inquiry): Pick<PageRange, 'changed' | 'isYounger'> {
   return { changed: inquiry.changed, isYounger: (key, inodeId) => inquiry.isYounger(key, inodeId) }
 }
 
-/** What a diff would take away because the page leaves it out; not a file `a/` that is a directory's marker there. */
+/**
+ * What a diff would take away because the page leaves it out; not a file `a/` that is a directory's
+ * marker there.
+ */
 function absentOf({ removals, unmarked }: PageDiff, fetched: FetchedPage): string[] {
   return [...removals, ...unmarked].filter((key) => key !== '' && !isListed(key, fetched))
 }

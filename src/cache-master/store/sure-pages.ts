@@ -1,13 +1,17 @@
-// Why: a page of a listing is made known in turn, and whoever has the turn asks the store nothing; but what a page leaves out
-// must be asked for before it is removed. How: first each object that is left out is looked at, then the turn is taken, and
-// then it is seen whether that was all of them; if not, both again.
+// Why: a page of a listing is made known in turn, and whoever has the turn asks the store nothing;
+// but what a page leaves out must be asked for before it is removed. How: first each object that is
+// left out is looked at, then the turn is taken, and then it is seen whether that was all of them;
+// if not, both again.
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { FetchedPage } from './listing-prefetch.ts'
 import type { Hold } from '../state/path-latch.ts'
 import type { RecentChanges } from '../state/recent-changes.ts'
 import { asksMax, leavesOut, type Listing, overtaken, type StoreInquiries } from './store-inquiries.ts'
 
-/** The page that is worked on; another one where the store was asked anew. Whoever made it closes its inquiry. */
+/**
+ * The page that is worked on; another one where the store was asked anew. Whoever made it closes
+ * its inquiry.
+ */
 export interface HeldPage {
   fetched: FetchedPage
 }
@@ -30,9 +34,11 @@ export class SurePages {
   }
 
   /**
-   * The turn to make a page known; it is whole, and none of what it leaves out is at the store. A listing that left out what is
-   * there is asked for once more. @param absentIn the keys that are known and that a page leaves out
-   * @throws SkeinError failed_precondition `listing_incomplete`, unavailable when too much is changed meanwhile
+   * The turn to make a page known; it is whole, and none of what it leaves out is at the store. A
+   * listing that left out what is there is asked for once more. @param absentIn the keys that are
+   * known and that a page leaves out
+   * @throws SkeinError failed_precondition `listing_incomplete`, unavailable when too much is
+   *   changed meanwhile
    */
   async take(
     record: NamespaceRecord,

@@ -1,5 +1,6 @@
-// Why: what a listing made of an object is told to loads, to `ls` and to checks in the same words. How: the shapes, and a pure
-// function from the difference that a page makes (meta/apply/listing-diff.ts) to them.
+// Why: what a listing made of an object is told to loads, to `ls` and to checks in the same words.
+// How: the shapes, and a pure function from the difference that a page makes
+// (meta/apply/listing-diff.ts) to them.
 import type { PageFile } from '../../meta/apply/listing-diff.ts'
 import type { ListPosition } from '../../ufs/under-file-system.ts'
 
@@ -37,8 +38,13 @@ export interface Look {
 }
 
 /** What is told of an object of a page. @param newId of a file that the page made, or put aside */
-export function syncedObject({ object, known, problem }: PageFile, newId: number | undefined, blockSizeBytes: number): SyncedObject {
+export function syncedObject(
+  { object, known, problem }: PageFile,
+  newId: number | undefined,
+  blockSizeBytes: number,
+): SyncedObject {
   if (problem !== '') return { fileId: 0, object, blockSizeBytes, problem }
-  if (newId !== undefined) return { fileId: newId, object, blockSizeBytes, problem, change: known === undefined ? 'ADDED' : 'CHANGED' }
+  if (newId !== undefined)
+    return { fileId: newId, object, blockSizeBytes, problem, change: known === undefined ? 'ADDED' : 'CHANGED' }
   return { fileId: known?.id ?? 0, object, blockSizeBytes: known?.blockSizeBytes ?? blockSizeBytes, problem }
 }

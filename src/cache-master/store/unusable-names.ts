@@ -1,7 +1,8 @@
-// Why: what a store has and cannot give as an object (a directory's odd names, links, what may not be looked at) is no file here,
-// yet everybody who lists must name it, and nothing that is known at or below it may go because a listing was blind there.
-// How: what the last listings said, by namespace and key, in memory: a directory with such a name counts as not listed, so
-// that the next one to list it, also after a restart, asks the store again.
+// Why: what a store has and cannot give as an object (a directory's odd names, links, what may not
+// be looked at) is no file here, yet everybody who lists must name it, and nothing that is known at
+// or below it may go because a listing was blind there. How: what the last listings said, by
+// namespace and key, in memory: a directory with such a name counts as not listed, so that the next
+// one to list it, also after a restart, asks the store again.
 import { formatPath } from '../../base/paths.ts'
 import type { UnusablePaths } from '../../wire/generated/master.ts'
 import { compareKeys } from '../../meta/edge-order.ts'
@@ -19,7 +20,10 @@ export interface NotedRange {
   readonly afterKey: string | undefined
   /** Included; undefined to the end. */
   readonly upToKey: string | undefined
-  /** Only keys without a `/` behind the prefix; then the directories among them were not looked into. */
+  /**
+   * Only keys without a `/` behind the prefix; then the directories among them were not looked
+   * into.
+   */
   readonly isFlat: boolean
   readonly directories?: readonly string[]
 }
@@ -66,7 +70,12 @@ export class UnusableNames {
   }
 
   /** Those below a directory (empty, or ending in `/`), and their number. */
-  below({ id }: NamespaceRecord, prefix: string, isRecursive: boolean, limit: number): { readonly names: UnusableName[]; total: number } {
+  below(
+    { id }: NamespaceRecord,
+    prefix: string,
+    isRecursive: boolean,
+    limit: number,
+  ): { readonly names: UnusableName[]; total: number } {
     const range = { prefix, afterKey: undefined, upToKey: undefined, isFlat: !isRecursive }
     const found = [...(this.#names.get(id)?.reasons ?? [])].filter(([key]) => isIn(key, range))
     const names = found.slice(0, limit).map(([key, reason]) => ({ key, reason }))
@@ -86,10 +95,16 @@ export function unusablePaths(
 ): UnusablePaths | undefined {
   const { names, total } = unusable.below(record, prefix, isRecursive, namedPathsMax)
   if (total === 0) return undefined
-  return { paths: names.map(({ key, reason }) => ({ path: formatPath({ namespace: record.name, key }), reason })), total }
+  return {
+    paths: names.map(({ key, reason }) => ({ path: formatPath({ namespace: record.name, key }), reason })),
+    total,
+  }
 }
 
-export function mergeUnusable(one: UnusablePaths | undefined, other: UnusablePaths | undefined): UnusablePaths | undefined {
+export function mergeUnusable(
+  one: UnusablePaths | undefined,
+  other: UnusablePaths | undefined,
+): UnusablePaths | undefined {
   if (one === undefined || other === undefined) return one ?? other
   return { paths: [...one.paths, ...other.paths].slice(0, namedPathsMax), total: one.total + other.total }
 }

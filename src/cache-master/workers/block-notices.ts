@@ -1,6 +1,7 @@
-// Why: a worker keeps blocks that nobody else has (durable) and blocks that are pinned, whatever else needs room; only the
-// master knows when that ends or begins. How: who reports blocks is answered at once; what changes later is told to the
-// holders with their heartbeats, a few times, since an answer may get lost; a full report sets right what still is missing.
+// Why: a worker keeps blocks that nobody else has (durable) and blocks that are pinned, whatever
+// else needs room; only the master knows when that ends or begins. How: who reports blocks is
+// answered at once; what changes later is told to the holders with their heartbeats, a few times,
+// since an answer may get lost; a full report sets right what still is missing.
 import { blockCount, blockIdOf, fileIdOfBlock } from '../../base/block-id.ts'
 import type { BlockMap } from '../../meta/block-map.ts'
 import type { Tables } from '../../meta/meta-tables.ts'
@@ -45,7 +46,10 @@ export class BlockNotices {
     this.#eachReplica(fileId, (waiting, blockId) => waiting.pins.set(blockId, { pinned, tellings }))
   }
 
-  /** What a report's blocks are: those of `durable` that are so no longer, and those of `added` that are pinned. */
+  /**
+   * What a report's blocks are: those of `durable` that are so no longer, and those of `added` that
+   * are pinned.
+   */
   answer(request: ReportBlocksRequest): { readonly release: number[]; readonly pinned: number[] } {
     const waiting = this.#waiting.get(request.workerId)
     for (const blockId of request.removed) {

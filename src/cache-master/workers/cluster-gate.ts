@@ -1,10 +1,16 @@
-// Why: a worker that holds blocks of another cluster must not be told what to delete by this one. How: a registration says
-// whose blocks the worker holds; what is ours, adopted, or holds nothing may come, and all others are refused, by name, with
-// the command that takes them over. Who was refused of late is remembered for the doctor.
+// Why: a worker that holds blocks of another cluster must not be told what to delete by this one.
+// How: a registration says whose blocks the worker holds; what is ours, adopted, or holds nothing
+// may come, and all others are refused, by name, with the command that takes them over. Who was
+// refused of late is remembered for the doctor.
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import type { AdoptClusterRequest, AdoptClusterResponse, RefusedWorker, RegisterWorkerRequest } from '../../wire/generated/master.ts'
+import type {
+  AdoptClusterRequest,
+  AdoptClusterResponse,
+  RefusedWorker,
+  RegisterWorkerRequest,
+} from '../../wire/generated/master.ts'
 import type { StateIdentity } from '../state/state-identity.ts'
 
 const refusedHeldMs = 60_000
@@ -25,9 +31,14 @@ export class ClusterGate {
 
   /**
    * What a registration is answered of the cluster.
-   * @throws SkeinError failed_precondition (reason `other_cluster`) for a worker that holds another cluster's blocks
+   * @throws SkeinError failed_precondition (reason `other_cluster`) for a worker that holds another
+   *   cluster's blocks
    */
-  admit(request: RegisterWorkerRequest): { readonly clusterId: string; readonly incarnation: string; readonly adopted: boolean } {
+  admit(request: RegisterWorkerRequest): {
+    readonly clusterId: string
+    readonly incarnation: string
+    readonly adopted: boolean
+  } {
     const { clusterId = '', incarnation = '', blocks = 0, workerId, hostname } = request
     const ours = { clusterId: this.#identity.clusterId ?? '', incarnation: this.#identity.incarnation }
     const isOther = clusterId !== ours.clusterId
@@ -55,14 +66,20 @@ export class ClusterGate {
     if (before === undefined && this.#refused.size >= refusedMax) return
     this.#refused.set(workerId, { worker, monotonicMs: this.#clock.monotonicMs() })
     if (before?.adopt !== adopt || before.blocks !== blocks)
-      this.#logger.warn('a worker that holds blocks of another cluster was refused', { workerId, hostname, clusterId, blocks })
+      this.#logger.warn('a worker that holds blocks of another cluster was refused', {
+        workerId,
+        hostname,
+        clusterId,
+        blocks,
+      })
   }
 
   /** @throws SkeinError invalid_argument for what is no id */
   async adopt({ id }: AdoptClusterRequest): Promise<AdoptClusterResponse> {
     if (!idPattern.test(id))
       throw new SkeinError('invalid_argument', `'${id.slice(0, 100)}' is no id of a cluster: fsadmin doctor names it`)
-    if (this.#identity.isOurs(id, '')) throw new SkeinError('invalid_argument', `${id} is this cluster: there is nothing to adopt`)
+    if (this.#identity.isOurs(id, ''))
+      throw new SkeinError('invalid_argument', `${id} is this cluster: there is nothing to adopt`)
     const wasAdopted = await this.#identity.adopt(id)
     this.#logger.info('a cluster was adopted: its workers may register', { id, wasAdopted })
     return { wasAdopted }
@@ -71,7 +88,8 @@ export class ClusterGate {
   /** Workers that were refused of late. */
   refusedWorkers(): RefusedWorker[] {
     const nowMs = this.#clock.monotonicMs()
-    for (const [workerId, { monotonicMs }] of this.#refused) if (nowMs - monotonicMs > refusedHeldMs) this.#refused.delete(workerId)
+    for (const [workerId, { monotonicMs }] of this.#refused)
+      if (nowMs - monotonicMs > refusedHeldMs) this.#refused.delete(workerId)
     return [...this.#refused.values()].map(({ worker }) => worker)
   }
 }

@@ -1,13 +1,17 @@
-// Why: `ns update` and `ns delete` must not return while a worker or job worker still goes by the old definition. How: whoever
-// gets a definition holds it for a few seconds, and says twice a second what it holds; what it no longer names it has stopped
-// using. One that is silent holds nothing once its time is over. In memory only: what was held at the last stop of the
-// master may be held for a while after the next start.
+// Why: `ns update` and `ns delete` must not return while a worker or job worker still goes by the
+// old definition. How: whoever gets a definition holds it for a few seconds, and says twice a
+// second what it holds; what it no longer names it has stopped using. One that is silent holds
+// nothing once its time is over. In memory only: what was held at the last stop of the master may
+// be held for a while after the next start.
 import type { Clock } from '../../base/clock.ts'
 import { namespaceById } from '../../meta/resolve-path.ts'
 import type { Tables } from '../../meta/meta-tables.ts'
 import type { HeldNamespace, HoldNamespacesRequest, HoldNamespacesResponse } from '../../wire/generated/master.ts'
 
-/** How long a definition may be used without a word from the master: a master that restarts must not stop loads and readers. */
+/**
+ * How long a definition may be used without a word from the master: a master that restarts must not
+ * stop loads and readers.
+ */
 export const definitionLeaseMs = 10_000
 const lookMs = 10
 
@@ -39,10 +43,14 @@ export class DefinitionHolders {
     return this.#leaseMs
   }
 
-  /** What a role holds now, or is still leaving; with version 0: what it has asked for, and may have been given. */
+  /**
+   * What a role holds now, or is still leaving; with version 0: what it has asked for, and may have
+   * been given.
+   */
   hold({ holderId, namespaces }: HoldNamespacesRequest): HoldNamespacesResponse {
     const named = new Map<string, Set<number>>()
-    for (const { namespaceId, version } of namespaces) named.set(namespaceId, (named.get(namespaceId) ?? new Set()).add(version))
+    for (const { namespaceId, version } of namespaces)
+      named.set(namespaceId, (named.get(namespaceId) ?? new Set()).add(version))
     for (const [namespaceId, holders] of this.#held) this.#keep(namespaceId, holders, holderId, named.get(namespaceId))
     const changed: HeldNamespace[] = []
     for (const [namespaceId, versions] of named) {
@@ -53,12 +61,20 @@ export class DefinitionHolders {
     return { changed, leaseMs: this.#leaseMs }
   }
 
-  /** Waits until nobody goes by a definition before this version: for as long as one may be held at most. @throws the signal's reason */
+  /**
+   * Waits until nobody goes by a definition before this version: for as long as one may be held at
+   * most. @throws the signal's reason
+   */
   async untilAllHave(namespaceId: string, version: number, signal: AbortSignal): Promise<void> {
     while (this.#mayBeHeld(namespaceId, version)) await this.#clock.sleep(lookMs, signal)
   }
 
-  #keep(namespaceId: string, holders: Map<string, Map<number, number>>, holderId: string, named: ReadonlySet<number> | undefined): void {
+  #keep(
+    namespaceId: string,
+    holders: Map<string, Map<number, number>>,
+    holderId: string,
+    named: ReadonlySet<number> | undefined,
+  ): void {
     if (named?.has(0) === true) return
     const versions = holders.get(holderId)
     for (const version of [...(versions?.keys() ?? [])]) if (named?.has(version) !== true) versions?.delete(version)

@@ -1,5 +1,6 @@
-// Why: who opened a file before its dataset was swapped reads the old version to its end. How: the blocks of versions that
-// a swap replaced are dropped a while later; a restart drops them at once, since their workers then report unknown blocks.
+// Why: who opened a file before its dataset was swapped reads the old version to its end. How: the
+// blocks of versions that a swap replaced are dropped a while later; a restart drops them at once,
+// since their workers then report unknown blocks.
 import type { Clock } from '../../base/clock.ts'
 
 export class DelayedDrops {

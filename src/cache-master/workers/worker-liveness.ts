@@ -1,4 +1,5 @@
-// Why: whether a worker still lives is a rule, not a timer. How: a pure function of when it was last heard of.
+// Why: whether a worker still lives is a rule, not a timer. How: a pure function of when it was
+// last heard of.
 
 /** The workers that were silent for `lostMs` or longer. Times are monotonic milliseconds. */
 export function lostWorkers<T extends { readonly heardMonotonicMs: number }>(

@@ -1,6 +1,7 @@
-// Why: who the workers are, which of them live, and what they hold. In memory: workers register again after a restart.
-// How: a registration opens a session; blocks are known under the session's ordinal (meta/block-map.ts), so that a lost
-// worker's, or an older session's, locations go in one step. What a worker should delete travels in its heartbeats.
+// Why: who the workers are, which of them live, and what they hold. In memory: workers register
+// again after a restart. How: a registration opens a session; blocks are known under the session's
+// ordinal (meta/block-map.ts), so that a lost worker's, or an older session's, locations go in one
+// step. What a worker should delete travels in its heartbeats.
 import { randomUUID } from 'node:crypto'
 import { blockIdOf, blockIndexOf, fileIdOfBlock } from '../../base/block-id.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -32,7 +33,9 @@ export interface WorkerRegistryDependencies {
   readonly isDecommissioning?: (workerId: string) => boolean
 }
 
-/** What somebody may want to know at once. Called in the middle of changes: note it, and act later. */
+/**
+ * What somebody may want to know at once. Called in the middle of changes: note it, and act later.
+ */
 export interface WorkerEvents {
   blockAdded(blockId: number, workerId: string): void
   blockRemoved(blockId: number, workerId: string): void
@@ -62,14 +65,20 @@ interface Worker {
   reported: boolean
   /** Durable blocks of no file that is known or known to be deleted, as the worker last said. */
   keptBlocks: number
-  /** Blocks it should delete -> how often it may still be told. A report that names the block ends it. */
+  /**
+   * Blocks it should delete -> how often it may still be told. A report that names the block ends
+   * it.
+   */
   readonly toFree: Map<number, number>
 }
 
 const freeBlocksPerHeartbeatMax = 10_000
 /** Until the worker says that it is gone; the bound is for one that never does. */
 const freeTellings = 60
-/** To a worker that does not number its reports: telling for long would delete what was loaded again. */
+/**
+ * To a worker that does not number its reports: telling for long would delete what was loaded
+ * again.
+ */
 const freeTellingsUnnumbered = 3
 /** Workers that live at once. */
 const workersMax = 10_000
@@ -113,7 +122,8 @@ export class WorkerRegistry {
 
   /** Opens a session; what the worker reported before no longer counts. @returns the session */
   register(request: RegisterWorkerRequest): string {
-    if (request.workerId === '' || request.hostname === '') throw new SkeinError('invalid_argument', 'a worker needs an id and a hostname')
+    if (request.workerId === '' || request.hostname === '')
+      throw new SkeinError('invalid_argument', 'a worker needs an id and a hostname')
     const { clock, blocks, logger } = this.#deps
     const known = this.#workers.get(request.workerId)
     if (known === undefined && this.#workers.size >= workersMax + lostWorkersKept) {
@@ -124,7 +134,8 @@ export class WorkerRegistry {
     if (known !== undefined) this.#endSession(known)
     for (const other of this.#workers.values()) {
       // Two processes cannot listen on one address: the one that had it before is gone.
-      if (other !== known && request.rpcAddress !== '' && other.info.rpcAddress === request.rpcAddress) this.#endSession(other)
+      if (other !== known && request.rpcAddress !== '' && other.info.rpcAddress === request.rpcAddress)
+        this.#endSession(other)
     }
     const session = {
       ...{ id: randomUUID(), lastReport: 0 },
@@ -133,15 +144,21 @@ export class WorkerRegistry {
     this.#memoryOrdinals.add(session.memoryOrdinal)
     const now = { startedMs: clock.nowMs(), lastHeartbeatMs: clock.nowMs(), heardMonotonicMs: clock.monotonicMs() }
     const changed = { info: request, directories: request.directories, session, reported: false, keptBlocks: 0, ...now }
-    if (known === undefined) this.#workers.set(request.workerId, { workerId: request.workerId, toFree: new Map(), ...changed })
+    if (known === undefined)
+      this.#workers.set(request.workerId, { workerId: request.workerId, toFree: new Map(), ...changed })
     else Object.assign(known, changed)
-    logger.info('worker registered', { workerId: request.workerId, hostname: request.hostname, rpc: request.rpcAddress })
+    logger.info('worker registered', {
+      workerId: request.workerId,
+      hostname: request.hostname,
+      rpc: request.rpcAddress,
+    })
     return session.id
   }
 
   /**
-   * Takes in a report. @returns those of `added` that belong to no file: `kept`, whose bytes exist nowhere else and whose file
-   * is not known to be deleted, and the others. @throws SkeinError failed_precondition `register_again`
+   * Takes in a report. @returns those of `added` that belong to no file: `kept`, whose bytes exist
+   * nowhere else and whose file is not known to be deleted, and the others. @throws SkeinError
+   * failed_precondition `register_again`
    */
   report(request: ReportBlocksRequest): { readonly unknown: number[]; readonly kept: number[] } {
     const { worker, session } = this.#sessionOf(request)
@@ -176,7 +193,10 @@ export class WorkerRegistry {
     if (request.directories.length > 0) worker.directories = request.directories
     if (request.fullReportEnd && !worker.reported) {
       worker.reported = true
-      this.#deps.logger.info('worker reported its blocks', { workerId: worker.workerId, blocks: this.#blocksOf(session) })
+      this.#deps.logger.info('worker reported its blocks', {
+        workerId: worker.workerId,
+        blocks: this.#blocksOf(session),
+      })
       this.#events?.workerReported(worker.workerId)
     }
     return { unknown, kept }
@@ -188,7 +208,8 @@ export class WorkerRegistry {
   }
 
   /**
-   * Keeps a worker alive. @returns blocks it should delete, and up to which of its reports that was decided
+   * Keeps a worker alive. @returns blocks it should delete, and up to which of its reports that was
+   * decided
    * @throws SkeinError failed_precondition `register_again`
    */
   heartbeat(request: WorkerHeartbeatRequest): { readonly freeBlocks: number[]; readonly asOfReport: number } {
@@ -212,7 +233,10 @@ export class WorkerRegistry {
     return { freeBlocks: told.map(([blockId]) => blockId), asOfReport: session.lastReport }
   }
 
-  /** Ends the sessions of workers that were not heard of for too long. Cheap; called before anything that depends on who lives. */
+  /**
+   * Ends the sessions of workers that were not heard of for too long. Cheap; called before anything
+   * that depends on who lives.
+   */
   expire(): void {
     this.#allowForStandstill()
     const heard = [...this.#workers.values()].filter((worker) => worker.session !== undefined)
@@ -225,7 +249,8 @@ export class WorkerRegistry {
       })
     }
     const lost = [...this.#workers.values()].filter((worker) => worker.session === undefined)
-    for (const worker of lost.slice(0, Math.max(0, lost.length - lostWorkersKept))) this.#workers.delete(worker.workerId)
+    for (const worker of lost.slice(0, Math.max(0, lost.length - lostWorkersKept)))
+      this.#workers.delete(worker.workerId)
   }
 
   /** Takes a lost worker out of the reports. @returns whether there was one; a live worker stays */
@@ -241,11 +266,15 @@ export class WorkerRegistry {
     this.#allowedMs = stoodStillMs
   }
 
-  /** Forgets all replicas of a file and has the workers delete them. @returns how many replicas there were of which block */
+  /**
+   * Forgets all replicas of a file and has the workers delete them. @returns how many replicas
+   * there were of which block
+   */
   dropFile(fileId: number): { readonly index: number; readonly replicas: number }[] {
     const { blocks } = this.#deps
     return blocks.dropFile(fileId).map(({ index, ordinals }) => {
-      for (const ordinal of ordinals) this.#workers.get(blocks.workerId(ordinal))?.toFree.set(blockIdOf(fileId, index), freeTellings)
+      for (const ordinal of ordinals)
+        this.#workers.get(blocks.workerId(ordinal))?.toFree.set(blockIdOf(fileId, index), freeTellings)
       return { index, replicas: ordinals.length }
     })
   }
@@ -261,7 +290,8 @@ export class WorkerRegistry {
   /** The most blocks that any live worker still has to be told to delete. */
   freesWaiting(): number {
     let most = 0
-    for (const { session, toFree } of this.#workers.values()) if (session !== undefined) most = Math.max(most, toFree.size)
+    for (const { session, toFree } of this.#workers.values())
+      if (session !== undefined) most = Math.max(most, toFree.size)
     return most
   }
 
@@ -288,7 +318,8 @@ export class WorkerRegistry {
     return [...this.#workers.values()]
       .map((worker) => {
         const info = this.#infoOf(worker)
-        for (const { path, tier, mediumType } of info.directories) characters += path.length + tier.length + mediumType.length
+        for (const { path, tier, mediumType } of info.directories)
+          characters += path.length + tier.length + mediumType.length
         return characters > directoryCharactersMax ? { ...info, directories: [] } : info
       })
       .sort((a, b) => compare(a.hostname, b.hostname) || compare(a.workerId, b.workerId))

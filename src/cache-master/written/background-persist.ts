@@ -1,7 +1,8 @@
-// Why: with the write policy ASYNC_THROUGH a writer does not wait for the store, and its files must get there all the same.
-// How: a complete file is put on a list in the state (meta/apply/written-files.ts), so that a restart forgets none; the list is
-// gone through every moment, and what fails stays on it for the next time; so does what somebody is moving or removing, for
-// which nobody waits here, and what is in a namespace that has become read-only.
+// Why: with the write policy ASYNC_THROUGH a writer does not wait for the store, and its files must
+// get there all the same. How: a complete file is put on a list in the state
+// (meta/apply/written-files.ts), so that a restart forgets none; the list is gone through every
+// moment, and what fails stays on it for the next time; so does what somebody is moving or
+// removing, for which nobody waits here, and what is in a namespace that has become read-only.
 import { toSkeinError } from '../../base/errors.ts'
 import { namespaceById, placeOf } from '../../meta/resolve-path.ts'
 import { type Edge, type FileInode, type NamespaceRecord, toPersistParentId } from '../../meta/meta-tables.ts'
@@ -38,7 +39,8 @@ export class BackgroundPersist {
         waitMs = (await this.#persistAll(signal)) ? pauseMs : failurePauseMs
         await this.#persisting.sweep(signal)
       } catch (error) {
-        if (!signal.aborted) logger.warn('persisting in the background stopped; it goes on in a moment', { error: toSkeinError(error) })
+        if (!signal.aborted)
+          logger.warn('persisting in the background stopped; it goes on in a moment', { error: toSkeinError(error) })
       }
     }
   }
@@ -52,7 +54,8 @@ export class BackgroundPersist {
     for (let edges = this.#listed(after); edges.length > 0 && !signal.aborted; edges = this.#listed(after)) {
       after = edges.at(-1)?.name ?? ''
       const { failed } = await tryEach(edges, ({ inodeId }) => this.#persistOne(inodeId, heldBack, signal))
-      for (const { item, error } of failed) logger.warn('a file could not be persisted yet', { fileId: item.inodeId, error })
+      for (const { item, error } of failed)
+        logger.warn('a file could not be persisted yet', { fileId: item.inodeId, error })
       isWell &&= failed.length === 0
     }
     this.#tellHeldBack(heldBack)

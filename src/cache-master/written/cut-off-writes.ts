@@ -1,8 +1,10 @@
-// Why: a write to the store that was cut off (its worker lost, its caller gone, the master started anew) may still arrive,
-// after its file was moved or removed: then it came back, or stood beside itself. How: each write is journaled before it is
-// begun (meta/apply/store-writes.ts). One that was cut off holds up mv and rm of its path until it cannot arrive any more: workers that
-// do not hear from the master stop asking the store (definition-holders.ts). Then the store is looked at, and what arrived
-// is made known as the file's object: it is moved or removed with it. What nobody moves is looked at in the background.
+// Why: a write to the store that was cut off (its worker lost, its caller gone, the master started
+// anew) may still arrive, after its file was moved or removed: then it came back, or stood beside
+// itself. How: each write is journaled before it is begun (meta/apply/store-writes.ts). One that
+// was cut off holds up mv and rm of its path until it cannot arrive any more: workers that do not
+// hear from the master stop asking the store (definition-holders.ts). Then the store is looked at,
+// and what arrived is made known as the file's object: it is moved or removed with it. What nobody
+// moves is looked at in the background.
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { fileAt, namespaceById } from '../../meta/resolve-path.ts'
 import { type StoreWrite, storeWrites } from '../../meta/apply/store-writes.ts'
@@ -17,15 +19,25 @@ const arrivalMs = 10_000
 const lookMs = 100
 const settledPerPass = 100
 
-/** Makes known what the store has of an unpersisted file; the caller holds its key. @returns whether it has it */
-export type AdoptWrite = (record: NamespaceRecord, key: string, file: FileInode, signal: AbortSignal) => Promise<boolean>
+/**
+ * Makes known what the store has of an unpersisted file; the caller holds its key. @returns whether
+ * it has it
+ */
+export type AdoptWrite = (
+  record: NamespaceRecord,
+  key: string,
+  file: FileInode,
+  signal: AbortSignal,
+) => Promise<boolean>
 
 export class CutOffWrites {
   readonly #context: MasterContext
   readonly #windowMs: number
   /** When what was cut off before the start cannot arrive any more. */
   readonly #fromBeforeMs: number
-  /** Of the monotonic clock, by namespace and key. Writes under way have none: their key is held. */
+  /**
+   * Of the monotonic clock, by namespace and key. Writes under way have none: their key is held.
+   */
   readonly #untilMs = new Map<string, number>()
 
   constructor(context: MasterContext) {
@@ -59,8 +71,10 @@ export class CutOffWrites {
   }
 
   /**
-   * Waits until nothing can arrive at the key (or below it), and makes known what did. The caller holds it.
-   * @throws SkeinError deadline_exceeded (`path_busy`) when that is too long, and what the store says
+   * Waits until nothing can arrive at the key (or below it), and makes known what did. The caller
+   * holds it.
+   * @throws SkeinError deadline_exceeded (`path_busy`) when that is too long, and what the store
+   *   says
    */
   async settle(record: NamespaceRecord, key: string, adopt: AdoptWrite, patience: Patience): Promise<void> {
     const { clock, tables } = this.#context
@@ -77,7 +91,10 @@ export class CutOffWrites {
     }
   }
 
-  /** What cannot arrive any more, and whose key nobody has. @param held takes a key, unless somebody has it */
+  /**
+   * What cannot arrive any more, and whose key nobody has. @param held takes a key, unless somebody
+   * has it
+   */
   async sweep(
     adopt: AdoptWrite,
     held: (record: NamespaceRecord, key: string) => { release(): void } | undefined,
@@ -99,7 +116,10 @@ export class CutOffWrites {
         else await this.#settleOne(record, write, adopt, signal)
       } catch (error) {
         if (!signal.aborted)
-          logger.warn('what came of a write that was cut off is not known yet', { key: write.key, error: toSkeinError(error) })
+          logger.warn('what came of a write that was cut off is not known yet', {
+            key: write.key,
+            error: toSkeinError(error),
+          })
       } finally {
         hold.release()
       }

@@ -1,6 +1,7 @@
-// Why: files come into the cache from its users too. How: a writer gets an id, then a worker a block; the file is seen
-// once every block is on a worker, and given up after a time when its writer never says so (meta/apply/written-files.ts). There are
-// only so many at a time: a writer that begins files and ends none cannot fill the state with them.
+// Why: files come into the cache from its users too. How: a writer gets an id, then a worker a
+// block; the file is seen once every block is on a worker, and given up after a time when its
+// writer never says so (meta/apply/written-files.ts). There are only so many at a time: a writer
+// that begins files and ends none cannot fill the state with them.
 import { blockCount, blockIdOf, blocksPerFileMax } from '../../base/block-id.ts'
 import type { Random } from '../../base/clock.ts'
 import { formatDuration } from '../../base/durations.ts'
@@ -23,7 +24,10 @@ import { checkWritable } from '../store/object-changes.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 import { pathOf } from '../paths/tree-pages.ts'
 
-/** A writer is told of a worker's report before the master is, so a complete file's blocks may be on their way. */
+/**
+ * A writer is told of a worker's report before the master is, so a complete file's blocks may be on
+ * their way.
+ */
 const reportLooks = 100
 const reportPauseMs = 50
 
@@ -40,7 +44,10 @@ export class WrittenFileService {
     this.#random = random
   }
 
-  /** @throws SkeinError invalid_argument, not_found (namespace), failed_precondition (read-only), already_exists, resource_exhausted (`too_many_unfinished`) */
+  /**
+   * @throws SkeinError invalid_argument, not_found (namespace), failed_precondition (read-only),
+   *   already_exists, resource_exhausted (`too_many_unfinished`)
+   */
   async create(request: CreateFileRequest, { signal }: CallOptions): Promise<CreateFileResponse> {
     const { log, clock, options } = this.#context
     const path = parsePath(request.path)
@@ -50,7 +57,10 @@ export class WrittenFileService {
         `${formatPath(path)} cannot be written: give a file's path below a namespace, /namespace/file`,
       )
     if (path.key.endsWith('/')) {
-      throw new SkeinError('invalid_argument', `${formatPath(path)} cannot be written: a file's name has no slash at its end`)
+      throw new SkeinError(
+        'invalid_argument',
+        `${formatPath(path)} cannot be written: a file's name has no slash at its end`,
+      )
     }
     const record = namespaceNamed(this.#context, path.namespace)
     checkWritable(record, 'nothing is written there')
@@ -66,7 +76,15 @@ export class WrittenFileService {
     const expiresMs = atMs + options.unfinishedFileMs
     this.#beginning += 1
     const { fileIds } = await log
-      .submit({ type: 'create_file', atMs, namespaceId: record.id, key, blockSizeBytes, requestKey: request.requestKey, expiresMs })
+      .submit({
+        type: 'create_file',
+        atMs,
+        namespaceId: record.id,
+        key,
+        blockSizeBytes,
+        requestKey: request.requestKey,
+        expiresMs,
+      })
       .finally(() => (this.#beginning -= 1))
     const pending = this.#pending(fileIds[0] ?? 0)
     return { fileId: pending.id, namespaceId: record.id, key, blockSizeBytes: pending.blockSizeBytes, writePolicy }
@@ -74,18 +92,24 @@ export class WrittenFileService {
 
   /**
    * A live worker for one block: the more room it has, the more often it is chosen.
-   * @throws SkeinError not_found, invalid_argument, resource_exhausted (reason `no_capacity`), unavailable without workers
+   * @throws SkeinError not_found, invalid_argument, resource_exhausted (reason `no_capacity`),
+   *   unavailable without workers
    */
   async place(request: PlaceBlockRequest): Promise<PlaceBlockResponse> {
     const { blockIndex, length } = request
     const pending = this.#pending(request.fileId)
-    if (blockIndex >= blocksPerFileMax) throw new SkeinError('invalid_argument', `a file has at most ${blocksPerFileMax} blocks`)
+    if (blockIndex >= blocksPerFileMax)
+      throw new SkeinError('invalid_argument', `a file has at most ${blocksPerFileMax} blocks`)
     if (length > pending.blockSizeBytes) {
-      throw new SkeinError('invalid_argument', `a block of ${length} bytes is above the file's block size of ${pending.blockSizeBytes}`)
+      throw new SkeinError(
+        'invalid_argument',
+        `a block of ${length} bytes is above the file's block size of ${pending.blockSizeBytes}`,
+      )
     }
     const live = this.#context.workers.list().filter((worker) => worker.live && worker.decommissioning !== true)
     const others = live.filter(({ workerId }) => !request.excludedWorkerIds.includes(workerId))
-    if (others.length === 0) throw new SkeinError('unavailable', 'no worker can take the block: none lives that was not tried')
+    if (others.length === 0)
+      throw new SkeinError('unavailable', 'no worker can take the block: none lives that was not tried')
     const roomy = others.filter((worker) => freeBytes(worker) >= length)
     if (roomy.length === 0) {
       const most = Math.max(...others.map(freeBytes))
@@ -98,7 +122,8 @@ export class WrittenFileService {
 
   /**
    * Makes the file visible, in one step. Idempotent.
-   * @throws SkeinError not_found (abandoned), already_exists, failed_precondition while a block has no replica
+   * @throws SkeinError not_found (abandoned), already_exists, failed_precondition while a block has
+   *   no replica
    */
   async complete({ fileId, length }: CompleteFileRequest, { signal }: CallOptions): Promise<void> {
     const { tables, log, clock, workers } = this.#context
@@ -116,9 +141,13 @@ export class WrittenFileService {
       if (workers.workerIds(blockIdOf(fileId, index)).length > 0) {
         index += 1
       } else if (looks >= reportLooks) {
-        throw new SkeinError('failed_precondition', `block ${index} of ${pending.key} is on no live worker: write it again`, {
-          reason: 'block_missing',
-        })
+        throw new SkeinError(
+          'failed_precondition',
+          `block ${index} of ${pending.key} is on no live worker: write it again`,
+          {
+            reason: 'block_missing',
+          },
+        )
       } else {
         looks += 1
         await clock.sleep(reportPauseMs, signal)
@@ -145,7 +174,10 @@ export class WrittenFileService {
     throw new SkeinError('resource_exhausted', message, { reason: 'too_many_unfinished' })
   }
 
-  /** What has the name, here or at the store. The store is not asked where its listing of the directory still holds. */
+  /**
+   * What has the name, here or at the store. The store is not asked where its listing of the
+   * directory still holds.
+   */
   async #takenAs(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<string | undefined> {
     const { tables } = this.#context
     const parent = directoryAt(tables, record.rootId, key.slice(0, key.lastIndexOf('/') + 1))
@@ -153,7 +185,8 @@ export class WrittenFileService {
     const file = isKnown ? fileAt(tables, record.rootId, key) : await this.#sync.refresh(record, key, signal)
     if (file !== undefined) return 'exists already: remove it first'
     const directory =
-      directoryAt(tables, record.rootId, key) ?? (isKnown ? undefined : await this.#sync.probeDirectory(record, `${key}/`, signal))
+      directoryAt(tables, record.rootId, key) ??
+      (isKnown ? undefined : await this.#sync.probeDirectory(record, `${key}/`, signal))
     return directory === undefined ? undefined : 'is a directory'
   }
 
@@ -161,7 +194,10 @@ export class WrittenFileService {
     const { tables } = this.#context
     const inode = tables.inode(fileId)
     if (inode?.kind !== 'pending' || namespaceById(tables, inode.namespaceId) === undefined) {
-      throw new SkeinError('not_found', 'the file is not being written: it is complete, was abandoned, or waited too long')
+      throw new SkeinError(
+        'not_found',
+        'the file is not being written: it is complete, was abandoned, or waited too long',
+      )
     }
     return inode
   }

@@ -1,7 +1,7 @@
-// Why: what only the cache has is put at the store. How: a worker that has the file's blocks writes the object, then the
-// file's new version is journaled; a file that is at the store already is left alone. Meanwhile the file's key is held
-// (path-holds.ts), so that it is neither moved nor removed between the two. Each file by itself: those that fail are named,
-// the others are done.
+// Why: what only the cache has is put at the store. How: a worker that has the file's blocks writes
+// the object, then the file's new version is journaled; a file that is at the store already is left
+// alone. Meanwhile the file's key is held (path-holds.ts), so that it is neither moved nor removed
+// between the two. Each file by itself: those that fail are named, the others are done.
 import { blockCount, blockIdOf } from '../../base/block-id.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import { fileAt, namespaceById, placeOf } from '../../meta/resolve-path.ts'
@@ -18,7 +18,10 @@ import { filesOf, pathOf, targetOf } from '../paths/tree-pages.ts'
 /** The PersistService of the worker at an RPC address. */
 export type PersistOn = (workerRpcAddress: string) => Service<typeof PersistServiceDefinition>
 
-/** How long a worker may take for an object: a base, and its bytes at the slowest speed that is put up with (1 MiB/s). */
+/**
+ * How long a worker may take for an object: a base, and its bytes at the slowest speed that is put
+ * up with (1 MiB/s).
+ */
 const deadlineBaseMs = 60_000
 const slowestBytesPerMs = 1024 ** 2 / 1000
 /** Between two looks at whether the worker lives that writes. */
@@ -48,11 +51,19 @@ export class PersistService {
     this.#writes = new CutOffWrites(context)
   }
 
-  /** @throws SkeinError not_found, invalid_argument for `/`, failed_precondition for a read-only namespace */
+  /**
+   * @throws SkeinError not_found, invalid_argument for `/`, failed_precondition for a read-only
+   *   namespace
+   */
   async persist(pathText: string, options: CallOptions): Promise<PersistResponse> {
     const { signal } = options
     const patience = this.#holds.patienceOf(options)
-    const target = await targetOf(this.#locator, pathText, '/ itself cannot be persisted: name a namespace, a directory or a file', signal)
+    const target = await targetOf(
+      this.#locator,
+      pathText,
+      '/ itself cannot be persisted: name a namespace, a directory or a file',
+      signal,
+    )
     checkWritable(target.record, 'nothing is persisted there')
     const answer: PersistResponse = { persisted: 0, already: 0, failures: [] }
     for await (const page of filesOf(this.#context, target, signal)) {
@@ -87,8 +98,9 @@ export class PersistService {
   }
 
   /**
-   * Waits until nothing that was cut off can arrive at a key, or below it; what did is the file's object from then on. The
-   * caller holds the key. @throws SkeinError deadline_exceeded (`path_busy`)
+   * Waits until nothing that was cut off can arrive at a key, or below it; what did is the file's
+   * object from then on. The caller holds the key. @throws SkeinError deadline_exceeded
+   * (`path_busy`)
    */
   settle(record: NamespaceRecord, key: string, patience: Patience): Promise<void> {
     return this.#writes.settle(record, key, this.#adopt, patience)
@@ -96,7 +108,11 @@ export class PersistService {
 
   /** Finds out what came of writes that were cut off, where nobody asks. */
   async sweep(signal: AbortSignal): Promise<void> {
-    await this.#writes.sweep(this.#adopt, (record, key) => this.#holds.tryTake(record, [key], 'written to the store'), signal)
+    await this.#writes.sweep(
+      this.#adopt,
+      (record, key) => this.#holds.tryTake(record, [key], 'written to the store'),
+      signal,
+    )
   }
 
   /** The store is asked first: what has not arrived is not written now. */
@@ -110,12 +126,21 @@ export class PersistService {
     } catch (thrown) {
       const { code, reason } = toSkeinError(thrown)
       // Not there; somebody else's; or nobody can tell, since no worker has the bytes.
-      if (code === 'not_found' || code === 'already_exists' || code === 'failed_precondition' || reason === 'block_missing') return false
+      if (
+        code === 'not_found' ||
+        code === 'already_exists' ||
+        code === 'failed_precondition' ||
+        reason === 'block_missing'
+      )
+        return false
       throw thrown
     }
   }
 
-  /** One file, when its path is nobody else's any more. @returns false when it was persisted already, or by somebody else meanwhile */
+  /**
+   * One file, when its path is nobody else's any more. @returns false when it was persisted
+   * already, or by somebody else meanwhile
+   */
   async #persistFile(fileId: number, patience: Patience): Promise<boolean> {
     for (;;) {
       const asked = this.#placed(fileId)
@@ -143,7 +168,10 @@ export class PersistService {
     return file.persisted ? undefined : { ...place, file }
   }
 
-  /** The caller holds the key. What was written by a definition that is not the present one any more is written again. */
+  /**
+   * The caller holds the key. What was written by a definition that is not the present one any more
+   * is written again.
+   */
   async #write(placed: PlacedFile, signal: AbortSignal): Promise<void> {
     for (;;) {
       const record = currentNamespace(this.#context, placed.record)
@@ -155,7 +183,8 @@ export class PersistService {
   async #writeBy({ record, key, file }: PlacedFile, signal: AbortSignal): Promise<boolean> {
     const { tables, log, clock, changes } = this.#context
     checkWritable(record, 'nothing is persisted there')
-    if (this.#persistOn === undefined) throw new SkeinError('unimplemented', 'this master has no connection to the workers that persist')
+    if (this.#persistOn === undefined)
+      throw new SkeinError('unimplemented', 'this master has no connection to the workers that persist')
     const { workerId, rpcAddress, blocks } = this.#sources(file)
     const { id: fileId, length, blockSizeBytes } = file
     const worker = this.#persistOn(rpcAddress)
@@ -184,7 +213,11 @@ export class PersistService {
     try {
       const now = namespaceById(tables, record.id)
       if (now !== undefined && now.version !== record.version) return false
-      const { changed } = await log.submit({ type: 'persist_files', atMs: clock.nowMs(), files: [{ fileId, etag, modifiedMs }] })
+      const { changed } = await log.submit({
+        type: 'persist_files',
+        atMs: clock.nowMs(),
+        files: [{ fileId, etag, modifiedMs }],
+      })
       if (changed > 0 || tables.inode(fileId) !== undefined) return true
     } finally {
       turn.release()
@@ -194,7 +227,10 @@ export class PersistService {
     throw removedMeanwhile()
   }
 
-  /** Ends a call to a worker that is lost meanwhile: others wait for the path, and a large file's deadline is far away. */
+  /**
+   * Ends a call to a worker that is lost meanwhile: others wait for the path, and a large file's
+   * deadline is far away.
+   */
   async #whileItLives<T>(workerId: string, signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { clock, workers } = this.#context
     const lost = new AbortController()
@@ -202,7 +238,8 @@ export class PersistService {
     const look = (): void => {
       workers.expire()
       if (workers.infos([workerId]).some(({ live }) => live)) cancelTimer = clock.schedule(workerLookMs, look)
-      else lost.abort(new SkeinError('unavailable', 'the worker that was writing it is lost: it has to be written again'))
+      else
+        lost.abort(new SkeinError('unavailable', 'the worker that was writing it is lost: it has to be written again'))
     }
     look()
     try {
@@ -212,7 +249,10 @@ export class PersistService {
     }
   }
 
-  /** Removes what was written for a file that is gone, as with its namespace, unless it is another file's by now, or somebody else's. */
+  /**
+   * Removes what was written for a file that is gone, as with its namespace, unless it is another
+   * file's by now, or somebody else's.
+   */
   async #takeBack(record: NamespaceRecord, key: string, etag: string, signal: AbortSignal): Promise<void> {
     const { tables, stores, logger } = this.#context
     if (fileAt(tables, record.rootId, key) !== undefined) return
@@ -227,7 +267,11 @@ export class PersistService {
   }
 
   /** Who has the blocks, and of these the one that has most of them: it writes the object. */
-  #sources(file: FileInode): { readonly workerId: string; readonly rpcAddress: string; readonly blocks: BlockSource[] } {
+  #sources(file: FileInode): {
+    readonly workerId: string
+    readonly rpcAddress: string
+    readonly blocks: BlockSource[]
+  } {
     const { workers } = this.#context
     workers.expire()
     const blocksOf = new Map<string, number>()

@@ -1,6 +1,7 @@
-// Why: the store says at any moment that blocks came and went; the master is told in batches, one call at a time. How: the
-// last word about each block is kept until it is taken. Batches are numbered, so that an order of the master, which knows of
-// the batches up to one, can be told from what was said here after that. While the worker has no session nothing is kept, because the full
+// Why: the store says at any moment that blocks came and went; the master is told in batches, one
+// call at a time. How: the last word about each block is kept until it is taken. Batches are
+// numbered, so that an order of the master, which knows of the batches up to one, can be told from
+// what was said here after that. While the worker has no session nothing is kept, because the full
 // report that follows says it all.
 import type { BlockStoreEvents, KeptBlock } from '../../block/block-store.ts'
 
@@ -43,7 +44,10 @@ export class BlockChanges implements BlockStoreEvents {
     this.addedAgain(blockId)
   }
 
-  /** An answer that is asked for from now on knows of all that was acknowledged. @param atMost older orders are still being worked off */
+  /**
+   * An answer that is asked for from now on knows of all that was acknowledged. @param atMost older
+   * orders are still being worked off
+   */
   answerBegins(atMost: number): number {
     const known = Math.min(this.#acknowledged, atMost)
     for (const [blockId, number] of this.#sent) if (number <= known) this.#sent.delete(blockId)
@@ -93,7 +97,9 @@ export class BlockChanges implements BlockStoreEvents {
     return batch
   }
 
-  /** Puts back what could not be reported; what was said about a block meanwhile is newer and stays. */
+  /**
+   * Puts back what could not be reported; what was said about a block meanwhile is newer and stays.
+   */
   giveBack(batch: ChangeBatch): void {
     if (this.#mode === 'ignoring') return
     const give = (blockIds: readonly number[], change: Change): void => {
@@ -107,7 +113,9 @@ export class BlockChanges implements BlockStoreEvents {
     give(batch.removed, 'removed')
   }
 
-  /** Resolves when there is a change to take, or when the signal is aborted. One caller at a time. */
+  /**
+   * Resolves when there is a change to take, or when the signal is aborted. One caller at a time.
+   */
   async untilAny(signal: AbortSignal): Promise<void> {
     if (this.#waiting.size > 0 || signal.aborted) return
     await new Promise<void>((resolve) => {

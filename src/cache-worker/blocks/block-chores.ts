@@ -1,5 +1,5 @@
-// Why: the master may name thousands of blocks to free or to release in one answer, and neither heartbeats nor reports may
-// wait for the disk. How: a set of ids and a few lanes that empty it.
+// Why: the master may name thousands of blocks to free or to release in one answer, and neither
+// heartbeats nor reports may wait for the disk. How: a set of ids and a few lanes that empty it.
 import { toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 

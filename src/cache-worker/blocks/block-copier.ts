@@ -1,7 +1,8 @@
-// Why: replicas that the master wants here are fetched from the worker that has them, never from the store beneath.
-// How: a bounded list of blocks and a few lanes that empty it: room is reserved for what the source says the block is,
-// bytes are written as they come, and only all of them are committed. A copy that fails is logged and forgotten: the
-// master tells of it again, and after a pause it is tried again. Copies never evict what is cached here.
+// Why: replicas that the master wants here are fetched from the worker that has them, never from
+// the store beneath. How: a bounded list of blocks and a few lanes that empty it: room is reserved
+// for what the source says the block is, bytes are written as they come, and only all of them are
+// committed. A copy that fails is logged and forgotten: the master tells of it again, and after a
+// pause it is tried again. Copies never evict what is cached here.
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockHeader, BlockStore } from '../../block/block-store.ts'
@@ -42,7 +43,10 @@ export class BlockCopier {
     this.#failedPauseMs = deps.failedPauseMs ?? 5000
   }
 
-  /** Fetches these blocks soon. Does not wait. Blocks that are on their way are passed over, as are those beyond the bound. */
+  /**
+   * Fetches these blocks soon. Does not wait. Blocks that are on their way are passed over, as are
+   * those beyond the bound.
+   */
   add(copies: readonly CopyBlock[]): void {
     if (this.#closing.signal.aborted) return
     this.#forgetFailures()
@@ -50,7 +54,8 @@ export class BlockCopier {
       if (this.#copying.has(copy.blockId) || this.#notBeforeMs.has(copy.blockId)) continue
       if (this.#deps.store.has(copy.blockId)) this.#deps.reportAgain(copy.blockId)
       // The source told last is the one that lives.
-      else if (this.#waiting.has(copy.blockId) || this.#waiting.size < this.#waitingMax) this.#waiting.set(copy.blockId, copy)
+      else if (this.#waiting.has(copy.blockId) || this.#waiting.size < this.#waitingMax)
+        this.#waiting.set(copy.blockId, copy)
     }
     this.#makeLanes()
   }
@@ -107,7 +112,8 @@ export class BlockCopier {
     throwIfAborted(signal)
     const download = await this.#deps.data.readWhole(sourceDataAddress, blockId, signal, of)
     try {
-      // The source's block may be from before its file was persisted; the master knows what holds now.
+      // The source's block may be from before its file was persisted; the master knows what holds
+      // now.
       const { durable: _before, ...told } = download.header
       const header: BlockHeader = durable ? { ...told, durable } : told
       const reservation = await this.#deps.store.reserve(header)

@@ -1,10 +1,12 @@
-// Why: with its answers to reports and heartbeats the master says what is to become of blocks here: freed, copied here,
-// released (the store has their bytes now), pinned or not. How: what touches the disk is done in the background; pins are
-// told to the store at once, and remembered, because a master that registers this worker anew names all pins again and a
-// pin that it does not name any more is over.
+// Why: with its answers to reports and heartbeats the master says what is to become of blocks here:
+// freed, copied here, released (the store has their bytes now), pinned or not. How: what touches
+// the disk is done in the background; pins are told to the store at once, and remembered, because a
+// master that registers this worker anew names all pins again and a pin that it does not name any
+// more is over.
 //
-// AN ORDER TO DELETE IS OLDER THAN WHAT WAS WRITTEN SINCE: with its orders the master says up to which report it knew. A block
-// that was said to be here in a later one, or that a writer has found here and counts on, stays, and is reported again.
+// AN ORDER TO DELETE IS OLDER THAN WHAT WAS WRITTEN SINCE: with its orders the master says up to
+// which report it knew. A block that was said to be here in a later one, or that a writer has found
+// here and counts on, stays, and is reported again.
 import type { BlockStore } from '../../block/block-store.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { ReportBlocksResponse, WorkerHeartbeatResponse } from '../../wire/generated/master.ts'
@@ -27,7 +29,9 @@ export class BlockOrders {
   readonly #pinned = new Set<number>()
   /** Blocks to delete -> up to which report the order knew. */
   readonly #doomed = new Map<number, number>()
-  /** Pins of the session before that this one has not named yet; undefined when its report is in. */
+  /**
+   * Pins of the session before that this one has not named yet; undefined when its report is in.
+   */
   #unconfirmed: Set<number> | undefined
 
   constructor(deps: BlockOrdersDependencies) {
@@ -60,7 +64,9 @@ export class BlockOrders {
     this.#releasing.add(release)
   }
 
-  /** Before the master is asked. @returns for afterHeartbeat: the reports that any answer knows of */
+  /**
+   * Before the master is asked. @returns for afterHeartbeat: the reports that any answer knows of
+   */
   heartbeatBegins(): number {
     const [oldest = Number.POSITIVE_INFINITY] = this.#doomed.values()
     return this.#deps.changes.answerBegins(oldest)

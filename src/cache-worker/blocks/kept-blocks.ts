@@ -1,10 +1,17 @@
-// Why: blocks whose bytes exist nowhere else outlive the master that knew their files; somebody must be able to see them, read
-// them, and let them go, and nobody else may. How: two kinds, seen as one list. Blocks of the worker's own cluster whose file
-// the master does not know (it was restored from an older backup) stay in the store and are remembered as the master names
-// them; blocks of an adopted cluster were set aside (block/directory/set-aside.ts).
+// Why: blocks whose bytes exist nowhere else outlive the master that knew their files; somebody
+// must be able to see them, read them, and let them go, and nobody else may. How: two kinds, seen
+// as one list. Blocks of the worker's own cluster whose file the master does not know (it was
+// restored from an older backup) stay in the store and are remembered as the master names them;
+// blocks of an adopted cluster were set aside (block/directory/set-aside.ts).
 import { SkeinError } from '../../base/errors.ts'
 import type { BlockReader, BlockStore } from '../../block/block-store.ts'
-import { listSetAside, openSetAside, releaseSetAside, setAside, type SetAsideBlock } from '../../block/directory/set-aside.ts'
+import {
+  listSetAside,
+  openSetAside,
+  releaseSetAside,
+  setAside,
+  type SetAsideBlock,
+} from '../../block/directory/set-aside.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { KeptBlock, KeptBlockRequest } from '../../wire/generated/worker.ts'
 
@@ -46,12 +53,17 @@ export class KeptBlocks {
   keep(blockIds: readonly number[]): void {
     if (blockIds.length === 0) return
     for (const blockId of blockIds) this.#unknown.add(blockId)
-    this.#deps.logger.warn('blocks whose bytes exist nowhere else belong to no file that the master knows: they are kept', {
-      blocks: this.#unknown.size,
-    })
+    this.#deps.logger.warn(
+      'blocks whose bytes exist nowhere else belong to no file that the master knows: they are kept',
+      {
+        blocks: this.#unknown.size,
+      },
+    )
   }
 
-  /** The master is another cluster's: durable blocks are set aside, all others go. Can be repeated. */
+  /**
+   * The master is another cluster's: durable blocks are set aside, all others go. Can be repeated.
+   */
   async leaveCluster(clusterId: string): Promise<void> {
     const { store, logger } = this.#deps
     const blocks = [...store.list()]

@@ -1,7 +1,9 @@
-// Why: blocks mean what their ids say in one cluster only, so a worker must know whose it holds before a master may say
-// anything about them. How: its directories say it (block/disk/directory-cluster.ts), a registration names it, and the answer is
-// taken in before the first report: another cluster's master that adopted this worker has durable blocks set aside and the
-// others freed first, and only then are the directories the new cluster's. Interrupted anywhere, it is done again.
+// Why: blocks mean what their ids say in one cluster only, so a worker must know whose it holds
+// before a master may say anything about them. How: its directories say it
+// (block/disk/directory-cluster.ts), a registration names it, and the answer is taken in before the
+// first report: another cluster's master that adopted this worker has durable blocks set aside and
+// the others freed first, and only then are the directories the new cluster's. Interrupted
+// anywhere, it is done again.
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockStore } from '../../block/block-store.ts'
 import { clusterOf, type ClusterMark, writeClusterMark } from '../../block/disk/directory-cluster.ts'
@@ -22,7 +24,10 @@ export interface MembershipDependencies {
 export class ClusterMembership {
   readonly #deps: MembershipDependencies
   #mark: ClusterMark | undefined
-  /** This worker's first registration: durable blocks that the master does not know are of nobody known until it has ended. */
+  /**
+   * This worker's first registration: durable blocks that the master does not know are of nobody
+   * known until it has ended.
+   */
   #joining: ClusterMark | undefined
 
   private constructor(deps: MembershipDependencies, mark: ClusterMark | undefined) {
@@ -43,7 +48,8 @@ export class ClusterMembership {
 
   /**
    * Takes in the answer to a registration.
-   * @throws SkeinError failed_precondition (`other_cluster`) when the master is another one and did not say that it takes this
+   * @throws SkeinError failed_precondition (`other_cluster`) when the master is another one and did
+   *   not say that it takes this
    *   worker over, and what the disk throws
    */
   async join({ clusterId = '', incarnation = '', adopted = false }: RegisterWorkerResponse): Promise<void> {
@@ -71,11 +77,15 @@ export class ClusterMembership {
     for (const directory of directories) {
       await writeClusterMark(directory, mark).catch((thrown: unknown) => {
         // One whose disk is down says it when it is back; until then the others do.
-        logger.warn('a block directory does not say yet whose blocks it holds', { directory, error: toSkeinError(thrown).message })
+        logger.warn('a block directory does not say yet whose blocks it holds', {
+          directory,
+          error: toSkeinError(thrown).message,
+        })
       })
     }
     this.#mark = mark
-    if (before?.clusterId !== mark.clusterId) logger.info('joined a cluster', { clusterId: mark.clusterId, before: before?.clusterId })
+    if (before?.clusterId !== mark.clusterId)
+      logger.info('joined a cluster', { clusterId: mark.clusterId, before: before?.clusterId })
   }
 
   /** The master has no file of these durable blocks. */

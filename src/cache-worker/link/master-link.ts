@@ -1,11 +1,13 @@
-// Why: the master knows where blocks are only from what workers tell it. How, as a loop that never gives up:
+// Why: the master knows where blocks are only from what workers tell it. How, as a loop that never
+// gives up:
 //
 //   register -> full report in parts -> heartbeats and changes, side by side -> (session refused) -> register ...
 //
-// Parts and changes are idempotent and go one call at a time; changes that pile up meanwhile are the next batch. A master
-// that does not answer is asked again with a growing delay, and nothing is lost: changes that were not acknowledged are
-// kept. failed_precondition means that the session is not the master's (it restarted, or took this worker for lost):
-// everything is said anew. What the answers order is done by block-orders.ts.
+// Parts and changes are idempotent and go one call at a time; changes that pile up meanwhile are
+// the next batch. A master that does not answer is asked again with a growing delay, and nothing is
+// lost: changes that were not acknowledged are kept. failed_precondition means that the session is
+// not the master's (it restarted, or took this worker for lost): everything is said anew. What the
+// answers order is done by block-orders.ts.
 import { abortReason, type Clock, type Random } from '../../base/clock.ts'
 import { isSkeinError, type SkeinError, toSkeinError } from '../../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
@@ -13,7 +15,11 @@ import type { BlockStore, DirectoryUsage } from '../../block/block-store.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { MetricName } from '../../telemetry/metric-table.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
-import type { DirectoryUsage as ReportedUsage, MasterServiceDefinition, ReportBlocksResponse } from '../../wire/generated/master.ts'
+import type {
+  DirectoryUsage as ReportedUsage,
+  MasterServiceDefinition,
+  ReportBlocksResponse,
+} from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
 import type { BlockChanges } from '../blocks/block-changes.ts'
 import type { BlockOrders } from '../blocks/block-orders.ts'
@@ -24,7 +30,9 @@ export interface MasterLinkOptions {
   readonly heartbeatMs: number
   /** Block ids in one report. */
   readonly reportIdsMax: number
-  /** How long changes gather before a report; spares a call a block when the master answers at once. */
+  /**
+   * How long changes gather before a report; spares a call a block when the master answers at once.
+   */
   readonly gatherMs: number
   readonly callDeadlineMs: number
   /** Delays between attempts while the master does not answer; attemptsMax is not used. */
@@ -63,7 +71,9 @@ export interface MasterLinkDependencies {
   readonly store: BlockStore
   readonly changes: BlockChanges
   /** Whose blocks they are. Default: nobody knows. */
-  readonly membership?: Pick<ClusterMembership, 'said' | 'join' | 'keep' | 'beginFullReport' | 'endFullReport'> | undefined
+  readonly membership?:
+    | Pick<ClusterMembership, 'said' | 'join' | 'keep' | 'beginFullReport' | 'endFullReport'>
+    | undefined
   /** Blocks that are kept for nobody, for the heartbeats. */
   readonly kept?: Pick<KeptBlocks, 'count'> | undefined
   readonly orders: BlockOrders
@@ -92,7 +102,10 @@ export class MasterLink {
     return this.#registered.promise
   }
 
-  /** Resolves when the master has refused it for its blocks, which are another cluster's: somebody has to adopt it. */
+  /**
+   * Resolves when the master has refused it for its blocks, which are another cluster's: somebody
+   * has to adopt it.
+   */
   get refused(): Promise<void> {
     return this.#refused.promise
   }
@@ -145,7 +158,16 @@ export class MasterLink {
       const answer = await this.#untilAnswered(
         () =>
           master.reportBlocks(
-            { workerId, session, added, removed: [], durable, ...inMemoryOf(store, added), fullReportEnd: end, directories: [] },
+            {
+              workerId,
+              session,
+              added,
+              removed: [],
+              durable,
+              ...inMemoryOf(store, added),
+              fullReportEnd: end,
+              directories: [],
+            },
             this.#call(signal),
           ),
         signal,
@@ -213,7 +235,15 @@ export class MasterLink {
         try {
           const answer = await master.reportBlocks(
             {
-              ...{ workerId, session, added, removed, durable: { ids: durable }, fullReportEnd: false, report: batch.number },
+              ...{
+                workerId,
+                session,
+                added,
+                removed,
+                durable: { ids: durable },
+                fullReportEnd: false,
+                report: batch.number,
+              },
               ...inMemoryOf(store, added),
               directories: directoriesOf(store),
             },
@@ -229,15 +259,27 @@ export class MasterLink {
     }
   }
 
-  /** Durable blocks that the master does not know are never deleted for that; one of the version before does not tell them apart. */
-  async #afterReport(answer: ReportBlocksResponse, removed: readonly number[], durable: readonly number[]): Promise<void> {
+  /**
+   * Durable blocks that the master does not know are never deleted for that; one of the version
+   * before does not tell them apart.
+   */
+  async #afterReport(
+    answer: ReportBlocksResponse,
+    removed: readonly number[],
+    durable: readonly number[],
+  ): Promise<void> {
     const isDurable = new Set(answer.kept === undefined ? durable : [])
-    this.#deps.orders.afterReport({ ...answer, unknown: answer.unknown.filter((blockId) => !isDurable.has(blockId)) }, removed)
+    this.#deps.orders.afterReport(
+      { ...answer, unknown: answer.unknown.filter((blockId) => !isDurable.has(blockId)) },
+      removed,
+    )
     const kept = answer.kept?.ids ?? answer.unknown.filter((blockId) => isDurable.has(blockId))
     if (kept.length > 0) await this.#deps.membership?.keep(kept)
   }
 
-  /** Repeats a call while its error may pass. @throws an error that will not, or the signal's reason */
+  /**
+   * Repeats a call while its error may pass. @throws an error that will not, or the signal's reason
+   */
   async #untilAnswered<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -271,7 +313,10 @@ export class MasterLink {
   #warnOnce(error: SkeinError): void {
     if (!this.#reachable) return
     this.#reachable = false
-    this.#deps.logger.warn('the master does not take this worker; trying on', { code: error.code, error: error.message })
+    this.#deps.logger.warn('the master does not take this worker; trying on', {
+      code: error.code,
+      error: error.message,
+    })
   }
 
   #call(signal: AbortSignal): { signal: AbortSignal; deadlineMs: number } {
@@ -281,10 +326,16 @@ export class MasterLink {
 
 /** Of these blocks those that are in memory, where the store can tell. */
 function inMemoryOf(store: BlockStore, blockIds: readonly number[]): { readonly inMemory?: { ids: number[] } } {
-  return store.isInMemory === undefined ? {} : { inMemory: { ids: blockIds.filter((blockId) => store.isInMemory?.(blockId) === true) } }
+  return store.isInMemory === undefined
+    ? {}
+    : { inMemory: { ids: blockIds.filter((blockId) => store.isInMemory?.(blockId) === true) } }
 }
 
-const stateNames: Readonly<Record<DirectoryUsage['state'], string>> = { normal: 'NORMAL', unstable: 'UNSTABLE', down: 'DOWN' }
+const stateNames: Readonly<Record<DirectoryUsage['state'], string>> = {
+  normal: 'NORMAL',
+  unstable: 'UNSTABLE',
+  down: 'DOWN',
+}
 
 function directoriesOf(store: BlockStore): ReportedUsage[] {
   return store.usage().map((usage) => ({ ...usage, state: stateNames[usage.state] }))

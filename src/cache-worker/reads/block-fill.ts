@@ -80,8 +80,9 @@ export class BlockFill {
   }
 
   /**
-   * Bytes from `from` up to `to` of the block. It may end early for a reader that is too far behind: the rest is in the
-   * block store by then, or the reader gets it for itself. @throws what the store beneath throws
+   * Bytes from `from` up to `to` of the block. It may end early for a reader that is too far
+   * behind: the rest is in the block store by then, or the reader gets it for itself. @throws what
+   * the store beneath throws
    */
   async *read(from: number, to: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     this.#readers += 1
@@ -110,7 +111,8 @@ export class BlockFill {
       signal.removeEventListener('abort', onAbort)
       this.#readers -= 1
       this.#releaseIfUnused()
-      if (this.#readers === 0 && this.#filled < this.header.length) this.#stop.abort(new SkeinError('cancelled', 'the last reader left'))
+      if (this.#readers === 0 && this.#filled < this.header.length)
+        this.#stop.abort(new SkeinError('cancelled', 'the last reader left'))
     }
   }
 
@@ -171,5 +173,7 @@ export class BlockFill {
 }
 
 function wrongLength({ blockId, length }: BlockHeader, bytes: number): SkeinError {
-  return new SkeinError('data_loss', `the store gave ${bytes} bytes or more for the ${length} of block ${blockId}`, { retryable: true })
+  return new SkeinError('data_loss', `the store gave ${bytes} bytes or more for the ${length} of block ${blockId}`, {
+    retryable: true,
+  })
 }

@@ -1,6 +1,6 @@
-// Why: what readers read through this worker stays here for the next one. How: one fill a block at a time, joined by whoever
-// wants the block meanwhile; the bytes that fills hold have a bound, and a block that has no share of it is read
-// without being kept.
+// Why: what readers read through this worker stays here for the next one. How: one fill a block at
+// a time, joined by whoever wants the block meanwhile; the bytes that fills hold have a bound, and
+// a block that has no share of it is read without being kept.
 import { Budget } from '../../base/flow/budget.ts'
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
@@ -42,8 +42,9 @@ export class BlockFills {
   }
 
   /**
-   * Begins to fill a block that is not in the store and not under way; `origin` gives all its bytes. Somebody must read
-   * from it at once: a fill without readers ends. Undefined: there is no memory for it.
+   * Begins to fill a block that is not in the store and not under way; `origin` gives all its
+   * bytes. Somebody must read from it at once: a fill without readers ends. Undefined: there is no
+   * memory for it.
    */
   begin(header: BlockHeader, origin: (signal: AbortSignal) => AsyncIterable<Uint8Array>): BlockFill | undefined {
     const share = this.#closed ? undefined : this.#bytes.tryAcquire(Math.min(header.length, this.#windowBytes))
@@ -51,7 +52,15 @@ export class BlockFills {
     const { store, clock, patienceMs = 10_000 } = this.#options
     const windowBytes = this.#windowBytes
     const sink = new FillSink(store, header, windowBytes)
-    const fill = new BlockFill({ header, origin, sink, windowBytes, patienceMs, clock, released: () => share.release() })
+    const fill = new BlockFill({
+      header,
+      origin,
+      sink,
+      windowBytes,
+      patienceMs,
+      clock,
+      released: () => share.release(),
+    })
     this.#fills.set(header.blockId, fill)
     const running: Promise<void> = this.#run(fill, sink).finally(() => this.#running.delete(running))
     this.#running.add(running)

@@ -1,5 +1,6 @@
-// Why: a file that is in no store yet is put together from its blocks, wherever they are. How: each block from this
-// worker's own store, else from the workers that are named; where one fails, the next goes on after the last byte that came.
+// Why: a file that is in no store yet is put together from its blocks, wherever they are. How: each
+// block from this worker's own store, else from the workers that are named; where one fails, the
+// next goes on after the last byte that came.
 import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
 import { type ExpectedBlock, wrongBlock } from '../../base/expected-block.ts'
 import { throwIfAborted } from '../../base/clock.ts'
@@ -25,14 +26,18 @@ export interface CachedFileSources {
 
 /** @throws SkeinError invalid_argument when the description is none of a file */
 export function checkCachedFile({ length, blockSizeBytes, blocks }: CachedFile): void {
-  const sizes = Number.isSafeInteger(length) && length >= 0 && Number.isSafeInteger(blockSizeBytes) && blockSizeBytes > 0
+  const sizes =
+    Number.isSafeInteger(length) && length >= 0 && Number.isSafeInteger(blockSizeBytes) && blockSizeBytes > 0
   if (sizes && blocks.length === (length === 0 ? 0 : blockCount(length, blockSizeBytes))) return
-  throw new SkeinError('invalid_argument', `${length} bytes in blocks of ${blockSizeBytes} are not ${blocks.length} blocks`)
+  throw new SkeinError(
+    'invalid_argument',
+    `${length} bytes in blocks of ${blockSizeBytes} are not ${blocks.length} blocks`,
+  )
 }
 
 /**
- * Exactly the file's bytes in order. @throws what the last source of a block failed with: unavailable, not_found, data_loss;
- * not_found when a block is nowhere
+ * Exactly the file's bytes in order. @throws what the last source of a block failed with:
+ * unavailable, not_found, data_loss; not_found when a block is nowhere
  */
 export async function* readCachedFile(
   file: CachedFile,
@@ -44,7 +49,14 @@ export async function* readCachedFile(
     const { namespaceId, key, blockSizeBytes } = file
     // It was written here, so its blocks have no ETag, and the key that it had then.
     const length = blockLength(file.length, blockSizeBytes, index)
-    const expected: ExpectedBlock = { namespaceId, key, etag: '', length, offset: index * blockSizeBytes, keyMoved: true }
+    const expected: ExpectedBlock = {
+      namespaceId,
+      key,
+      etag: '',
+      length,
+      offset: index * blockSizeBytes,
+      keyMoved: true,
+    }
     yield* readBlock(blockId, expected, dataAddresses, sources, signal)
   }
 }
@@ -69,7 +81,8 @@ async function* readBlock(
     try {
       for await (const chunk of read(got, length - got)) {
         throwIfAborted(signal)
-        if (chunk.length > length - got) throw new SkeinError('data_loss', `block ${blockId} has more than its ${length} bytes`)
+        if (chunk.length > length - got)
+          throw new SkeinError('data_loss', `block ${blockId} has more than its ${length} bytes`)
         got += chunk.length
         yield chunk
       }
@@ -91,7 +104,10 @@ export interface OwnBlockPart {
   readonly to: number
 }
 
-/** Bytes of a block of this worker, page by page, each checked. @throws what the store throws; data_loss when it is another block */
+/**
+ * Bytes of a block of this worker, page by page, each checked. @throws what the store throws;
+ * data_loss when it is another block
+ */
 export async function* readOwnBlock(
   store: Pick<BlockStore, 'open'>,
   { blockId, expected, from, to }: OwnBlockPart,
@@ -100,7 +116,8 @@ export async function* readOwnBlock(
   const reader = await store.open(blockId)
   try {
     const problem = wrongBlock(reader.header, expected)
-    if (problem !== undefined) throw new SkeinError('data_loss', `block ${blockId} is another one: ${problem}`, { reason: 'wrong_block' })
+    if (problem !== undefined)
+      throw new SkeinError('data_loss', `block ${blockId} is another one: ${problem}`, { reason: 'wrong_block' })
     for (let at = from; at < to;) {
       const bytes = Math.min(to, (Math.floor(at / pageBytes) + 1) * pageBytes) - at
       yield await reader.read(at, bytes, signal)

@@ -63,7 +63,9 @@ export class FillSink {
     }
   }
 
-  /** Nothing of the block is left when it resolves; room that is granted later is given back then. */
+  /**
+   * Nothing of the block is left when it resolves; room that is granted later is given back then.
+   */
   async abort(why?: SkeinError): Promise<void> {
     this.#giveUp(why)
     await this.#reservation?.abort()

@@ -1,7 +1,8 @@
-// Why: files that were written here get their object at the store, and the worker that has the bytes is the one to send
-// them. How: the blocks in order as one write of the namespace's store; the master says whether an object may be replaced.
-// A call that comes again, because its answer was lost, finds the object there: it is compared byte by byte with the blocks,
-// and if it is the same, that is success and nothing changes.
+// Why: files that were written here get their object at the store, and the worker that has the
+// bytes is the one to send them. How: the blocks in order as one write of the namespace's store;
+// the master says whether an object may be replaced. A call that comes again, because its answer
+// was lost, finds the object there: it is compared byte by byte with the blocks, and if it is the
+// same, that is success and nothing changes.
 import { Budget } from '../../base/flow/budget.ts'
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -16,7 +17,9 @@ import type { Service } from '../../wire/service.ts'
 import { type CachedFileSources, checkCachedFile, readCachedFile } from './cached-file.ts'
 
 export interface PersistLimits {
-  /** Files that are written to stores at the same time; each holds a few parts of 16 MiB in memory. */
+  /**
+   * Files that are written to stores at the same time; each holds a few parts of 16 MiB in memory.
+   */
   readonly filesAtOnce: number
   /** Stores kept open while nothing is written to them. */
   readonly idleStoresMax: number
@@ -37,8 +40,9 @@ export interface PersistServiceDependencies extends CachedFileSources {
 
 export interface PersistServiceParts {
   /**
-   * PersistFile throws what the store throws (ufs/under-file-system.ts), already_exists when another object is there that
-   * may not be replaced, invalid_argument, and what the last replica of a block failed with.
+   * PersistFile throws what the store throws (ufs/under-file-system.ts), already_exists when
+   * another object is there that may not be replaced, invalid_argument, and what the last replica
+   * of a block failed with.
    */
   readonly service: Service<PersistServiceDefinition>
   /** Stores in use are closed when the last write to them ends. */
@@ -47,7 +51,12 @@ export interface PersistServiceParts {
 
 export function createPersistService(deps: PersistServiceDependencies): PersistServiceParts {
   const { filesAtOnce, idleStoresMax, storeRenewPauseMs } = { ...defaultPersistLimits, ...deps.limits }
-  const stores = new StoreCache({ openStore: deps.openStore, clock: deps.clock, idleStoresMax, renewPauseMs: storeRenewPauseMs })
+  const stores = new StoreCache({
+    openStore: deps.openStore,
+    clock: deps.clock,
+    idleStoresMax,
+    renewPauseMs: storeRenewPauseMs,
+  })
   const slots = new Budget('files being persisted', filesAtOnce)
   return {
     service: limited(PersistServiceDefinition, {
@@ -62,7 +71,11 @@ export function createPersistService(deps: PersistServiceDependencies): PersistS
         try {
           deps.requireDefinition?.(request.namespaceId, request.namespaceVersion ?? 0)
           const { etag, modifiedMs } = await persist(stores, deps, request, signal)
-          deps.logger.debug('a file was persisted', { namespaceId: request.namespaceId, key: request.key, bytes: request.length })
+          deps.logger.debug('a file was persisted', {
+            namespaceId: request.namespaceId,
+            key: request.key,
+            bytes: request.length,
+          })
           return { etag, modifiedMs }
         } finally {
           slot.release()
@@ -115,7 +128,9 @@ async function writeOnce(
   }
 }
 
-/** Whether two sequences of chunks are the same bytes. Reads no further than the first difference. */
+/**
+ * Whether two sequences of chunks are the same bytes. Reads no further than the first difference.
+ */
 async function sameBytes(a: AsyncIterable<Uint8Array>, b: AsyncIterable<Uint8Array>): Promise<boolean> {
   const other = b[Symbol.asyncIterator]()
   let rest: Uint8Array = Buffer.alloc(0)

@@ -1,6 +1,7 @@
-// Why: a client asks a worker for bytes of a store together with the block that they are of; most of the time the worker need
-// not go to the store for them. How: from the block where it is here, from a fill that is under way, from a fill that begins
-// when most of the block is wanted, and else straight from the store. What was given out is never given out again.
+// Why: a client asks a worker for bytes of a store together with the block that they are of; most
+// of the time the worker need not go to the store for them. How: from the block where it is here,
+// from a fill that is under way, from a fill that begins when most of the block is wanted, and else
+// straight from the store. What was given out is never given out again.
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { BlockHeader, BlockStore } from '../../block/block-store.ts'
@@ -10,7 +11,10 @@ import type { BlockFills } from './block-fills.ts'
 import { readOwnBlock } from './cached-file.ts'
 import type { ReadPolicyOf } from './read-policies.ts'
 
-/** A block that is no longer than this is filled for any part of it; of a longer one, half must be wanted. */
+/**
+ * A block that is no longer than this is filled for any part of it; of a longer one, half must be
+ * wanted.
+ */
 const alwaysFilledBytesMax = 4 * 1024 * 1024
 
 export interface ReadThroughDependencies {
@@ -26,8 +30,16 @@ export interface ReadThroughDependencies {
 /** @throws SkeinError invalid_argument when the wanted bytes are not all of the block */
 export function checkBlock({ offset, length, block }: StoreReadRequest): void {
   if (block === undefined) return
-  if (Number.isSafeInteger(block.offset + block.length) && offset >= block.offset && offset + length <= block.offset + block.length) return
-  throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not all of the block at ${block.offset}+${block.length}`)
+  if (
+    Number.isSafeInteger(block.offset + block.length) &&
+    offset >= block.offset &&
+    offset + length <= block.offset + block.length
+  )
+    return
+  throw new SkeinError(
+    'invalid_argument',
+    `bytes ${offset}+${length} are not all of the block at ${block.offset}+${block.length}`,
+  )
 }
 
 /** Exactly the wanted bytes. @throws what the store throws */
@@ -56,7 +68,8 @@ export async function* readThrough(
       yield chunk
     }
   }
-  if (got < length) yield* deps.readStore({ ...request, block: undefined, offset: request.offset + got, length: length - got }, signal)
+  if (got < length)
+    yield* deps.readStore({ ...request, block: undefined, offset: request.offset + got, length: length - got }, signal)
 }
 
 /** As far as the block is here and sound. */
@@ -83,11 +96,24 @@ async function* fromHere(
   }
 }
 
-function fillOf({ fills, readStore }: ReadThroughDependencies, request: StoreReadRequest, block: CacheableBlock): BlockFill | undefined {
+function fillOf(
+  { fills, readStore }: ReadThroughDependencies,
+  request: StoreReadRequest,
+  block: CacheableBlock,
+): BlockFill | undefined {
   const underWay = fills.underWay(block.blockId)
   if (underWay !== undefined) return underWay
   if (block.length > alwaysFilledBytesMax && request.length < block.length / 2) return undefined
   const { namespaceId, key, etag } = request
-  const header: BlockHeader = { blockId: block.blockId, length: block.length, namespaceId, key, etag, offset: block.offset }
-  return fills.begin(header, (signal) => readStore({ namespaceId, key, etag, offset: block.offset, length: block.length }, signal))
+  const header: BlockHeader = {
+    blockId: block.blockId,
+    length: block.length,
+    namespaceId,
+    key,
+    etag,
+    offset: block.offset,
+  }
+  return fills.begin(header, (signal) =>
+    readStore({ namespaceId, key, etag, offset: block.offset, length: block.length }, signal),
+  )
 }

@@ -1,7 +1,8 @@
-// Why: whoever reads a file that is not cached gets its bytes through a worker, and so never sees the store's secrets.
-// How: opened stores are shared and kept for a while; each read is a read-ahead under the slots and bytes of this worker.
-// A store that refuses our secrets is opened anew once, and the read goes on after the last byte that was given out. Where a
-// reader says which block it reads, read-through.ts keeps it.
+// Why: whoever reads a file that is not cached gets its bytes through a worker, and so never sees
+// the store's secrets. How: opened stores are shared and kept for a while; each read is a
+// read-ahead under the slots and bytes of this worker. A store that refuses our secrets is opened
+// anew once, and the read goes on after the last byte that was given out. Where a reader says which
+// block it reads, read-through.ts keeps it.
 import { Budget } from '../../base/flow/budget.ts'
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -46,7 +47,10 @@ export interface StoreReadsOptions {
   readonly clock: Clock
   readonly limits?: Partial<StoreReadLimits> | undefined
   readonly metrics?: Pick<MetricRegistry, 'add' | 'observe'> | undefined
-  /** Keeps the blocks that are read; undefined: nothing is kept, and every byte comes from the store beneath. */
+  /**
+   * Keeps the blocks that are read; undefined: nothing is kept, and every byte comes from the store
+   * beneath.
+   */
   readonly keep?: StoreReadKeeping | undefined
 }
 
@@ -58,7 +62,10 @@ export interface StoreReadKeeping {
 }
 
 export interface StoreReads {
-  /** See DataPlaneHandlers. The chunks throw what the store throws, and data_loss when it gives another number of bytes. */
+  /**
+   * See DataPlaneHandlers. The chunks throw what the store throws, and data_loss when it gives
+   * another number of bytes.
+   */
   readonly readStore: DataPlaneHandlers['readStore']
   /** Whether a read waits for memory, or for its turn at the stores. */
   readonly isWanted: () => boolean
@@ -78,7 +85,8 @@ export function createStoreReads({ openStore, clock, limits, metrics, keep }: St
   const resources: ReadAheadOptions = { rangeBytes, rangesAhead, slots, bytes: memory }
   const readStore = (request: StoreReadRequest, signal: AbortSignal): AsyncIterable<Uint8Array> =>
     counted(leased(stores, resources, request, signal), (count) => metrics?.add('worker.bytes.read.ufs', count))
-  const fills = keep === undefined ? undefined : new BlockFills({ ...keep.limits, store: keep.store, clock, logger: keep.logger })
+  const fills =
+    keep === undefined ? undefined : new BlockFills({ ...keep.limits, store: keep.store, clock, logger: keep.logger })
   const through: ReadThroughDependencies | undefined =
     keep === undefined || fills === undefined
       ? undefined
@@ -90,7 +98,9 @@ export function createStoreReads({ openStore, clock, limits, metrics, keep }: St
       checkBlock(request)
       const { block, length } = request
       const chunks =
-        block === undefined || through === undefined ? readStore(request, signal) : readThrough(through, request, block, signal)
+        block === undefined || through === undefined
+          ? readStore(request, signal)
+          : readThrough(through, request, block, signal)
       return { length, chunks }
     },
     isWanted: () => slots.waiting > 0 || memory.waiting > 0,
@@ -101,7 +111,10 @@ export function createStoreReads({ openStore, clock, limits, metrics, keep }: St
   }
 }
 
-/** The worker reads with the secrets of the namespace: what it is asked for must be a key that could be cached. */
+/**
+ * The worker reads with the secrets of the namespace: what it is asked for must be a key that could
+ * be cached.
+ */
 function checkRequest({ key, offset, length }: StoreReadRequest): void {
   const problem = keyProblem(key)
   if (problem !== undefined) throw new SkeinError('invalid_argument', `the object cannot be read: ${problem}`)
@@ -146,7 +159,9 @@ async function* read(
       const rest = { key, etag, offset: offset + got, length: length - got }
       const options = { ...resources, ...lease.store.readAhead }
       const chunks =
-        unproven === undefined ? readAhead(lease.store, rest, options, signal) : readInOneAnswer(lease.store, rest, options, signal)
+        unproven === undefined
+          ? readAhead(lease.store, rest, options, signal)
+          : readInOneAnswer(lease.store, rest, options, signal)
       for await (const chunk of chunks) {
         got += chunk.length
         if (got > length) break
@@ -156,7 +171,8 @@ async function* read(
       throw new SkeinError('data_loss', `the store gave ${got} bytes for ${length} of ${key}`, { retryable: true })
     } catch (thrown) {
       const error = toSkeinError(thrown)
-      // Where no answer names its version, what is the whole object may come in one; what is not it is refused again.
+      // Where no answer names its version, what is the whole object may come in one; what is not it
+      // is refused again.
       if (unproven === undefined && isUnproven(error) && offset + got === 0) {
         unproven = error
         continue

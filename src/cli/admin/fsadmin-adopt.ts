@@ -1,7 +1,8 @@
-// Why: `skein fsadmin adopt`: a master that was lost leaves blocks behind that nobody else has; the next one may take the
-// workers over, and people want their files back. How: the master is told whose workers may come. What such workers keep is
-// asked of each of them (cache-worker/blocks/kept-blocks.ts), put together to files by namespace, key and offset, written anew as
-// any file is, and let go only when that has succeeded.
+// Why: `skein fsadmin adopt`: a master that was lost leaves blocks behind that nobody else has; the
+// next one may take the workers over, and people want their files back. How: the master is told
+// whose workers may come. What such workers keep is asked of each of them
+// (cache-worker/blocks/kept-blocks.ts), put together to files by namespace, key and offset, written
+// anew as any file is, and let go only when that has succeeded.
 import { toSkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
 import type { Cluster } from '../../client/file-system.ts'
@@ -24,7 +25,9 @@ const chunkBytes = 1024 ** 2
 const listMs = 60_000
 
 export async function adopt(context: CommandContext, id: string | undefined, flags: AdoptFlags): Promise<void> {
-  const asked = [id !== undefined, flags.list === true, flags.recover === true, flags.release === true].filter(Boolean).length
+  const asked = [id !== undefined, flags.list === true, flags.recover === true, flags.release === true].filter(
+    Boolean,
+  ).length
   if (asked !== 1) throw usageError('name the cluster to adopt, or one of --list, --recover, --release')
   if (flags.into !== undefined && flags.recover !== true) throw usageError('--into goes with --recover')
   if (flags.into !== undefined) checkDirectory(flags.into)
@@ -35,7 +38,10 @@ export async function adopt(context: CommandContext, id: string | undefined, fla
   if (silent.length > 0) context.setExitCode(exitCodes.partial)
   if (flags.recover === true) return recover(context, cluster, files, flags.into)
   if (flags.release === true) return release(context, cluster, files)
-  const text = files.length === 0 ? 'No worker keeps blocks of files that the master does not know.' : files.map(fileText).join('\n')
+  const text =
+    files.length === 0
+      ? 'No worker keeps blocks of files that the master does not know.'
+      : files.map(fileText).join('\n')
   writeResult(context, { entries: files.map(fileDocument) }, text)
 }
 
@@ -52,7 +58,10 @@ async function adoptCluster(context: CommandContext, cluster: Cluster, id: strin
 }
 
 /** What the live workers keep, and which of them could not be asked. */
-async function keptFiles(context: CommandContext, cluster: Cluster): Promise<{ readonly files: KeptFile[]; readonly silent: string[] }> {
+async function keptFiles(
+  context: CommandContext,
+  cluster: Cluster,
+): Promise<{ readonly files: KeptFile[]; readonly silent: string[] }> {
   const { workers } = await cluster.master().listWorkers({}, { signal: context.signal })
   const { namespaces } = await cluster.master().listNamespaces({}, { signal: context.signal })
   const blocks: PlacedBlock[] = []
@@ -73,10 +82,18 @@ async function keptFiles(context: CommandContext, cluster: Cluster): Promise<{ r
       silent.push(`worker ${hostname} cannot be asked what it keeps: ${toSkeinError(thrown).message}`)
     }
   }
-  return { files: filesOfBlocks(blocks, new Map(namespaces.map(({ namespaceId, name }) => [namespaceId, name]))), silent }
+  return {
+    files: filesOfBlocks(blocks, new Map(namespaces.map(({ namespaceId, name }) => [namespaceId, name]))),
+    silent,
+  }
 }
 
-async function recover(context: CommandContext, cluster: Cluster, files: readonly KeptFile[], into: string | undefined): Promise<void> {
+async function recover(
+  context: CommandContext,
+  cluster: Cluster,
+  files: readonly KeptFile[],
+  into: string | undefined,
+): Promise<void> {
   const done: { path: string; bytes: number }[] = []
   const failed: { key: string; why: string }[] = []
   for (const file of files) {
@@ -106,7 +123,8 @@ async function release(context: CommandContext, cluster: Cluster, files: readonl
 function pathOf({ key, namespace, namespaceId, problem }: KeptFile, into: string | undefined): string {
   if (problem !== undefined) throw usageError(problem)
   if (into !== undefined) return formatPath(parsePath(`${into.replace(/\/$/, '')}/${key}`))
-  if (namespace === undefined) throw usageError(`its namespace (${namespaceId}) is not here: name a directory with --into`)
+  if (namespace === undefined)
+    throw usageError(`its namespace (${namespaceId}) is not here: name a directory with --into`)
   return formatPath(parsePath(`/${namespace}/${key}`))
 }
 
@@ -120,7 +138,11 @@ async function* bytesOf(context: CommandContext, cluster: Cluster, file: KeptFil
   }
 }
 
-async function releaseBlocks(context: CommandContext, cluster: Cluster, blocks: readonly PlacedBlock[]): Promise<number> {
+async function releaseBlocks(
+  context: CommandContext,
+  cluster: Cluster,
+  blocks: readonly PlacedBlock[],
+): Promise<number> {
   let released = 0
   for (const { rpcAddress, clusterId, header } of blocks) {
     const request = { blocks: [{ clusterId, blockId: header.blockId, offset: 0, length: 0 }] }
@@ -130,10 +152,19 @@ async function releaseBlocks(context: CommandContext, cluster: Cluster, blocks: 
 }
 
 function fileText(file: KeptFile): string {
-  const where = file.namespace === undefined ? `(namespace ${file.namespaceId}) ${file.key}` : `/${file.namespace}/${file.key}`
+  const where =
+    file.namespace === undefined ? `(namespace ${file.namespaceId}) ${file.key}` : `/${file.namespace}/${file.key}`
   return `${printable(where)}  ${file.length} bytes, ${file.blocks.length} blocks${file.problem === undefined ? '' : `: ${file.problem}`}`
 }
 
 function fileDocument({ key, namespace, namespaceId, length, blocks, clusterId, problem }: KeptFile): object {
-  return { key, namespace: namespace ?? null, namespaceId, clusterId, bytes: length, blocks: blocks.length, problem: problem ?? null }
+  return {
+    key,
+    namespace: namespace ?? null,
+    namespaceId,
+    clusterId,
+    bytes: length,
+    blocks: blocks.length,
+    problem: problem ?? null,
+  }
 }

@@ -1,6 +1,7 @@
-// Why: `skein fsadmin report`: the cluster at a glance; `fsadmin backup`: what only the master knows, in a file; `fsadmin
-// doctor`: what is wrong with the cluster; `fsadmin decommission` and `forget`: a worker leaves it without loss, or is lost for
-// good. How: the master copies the worker's blocks away; whoever waits asks how many are left.
+// Why: `skein fsadmin report`: the cluster at a glance; `fsadmin backup`: what only the master
+// knows, in a file; `fsadmin doctor`: what is wrong with the cluster; `fsadmin decommission` and
+// `forget`: a worker leaves it without loss, or is lost for good. How: the master copies the
+// worker's blocks away; whoever waits asks how many are left.
 import type { Command } from 'commander'
 import { formatBytes } from '../../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -31,13 +32,16 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .description('summary (default), capacity, jobservice, metrics or ufs')
     .argument('[what]', Object.keys(reports).join(' | '), 'summary')
     .action(async (what: string) => {
-      if (!Object.hasOwn(reports, what)) throw usageError(`there is no report '${what}'; there are ${Object.keys(reports).join(', ')}`)
+      if (!Object.hasOwn(reports, what))
+        throw usageError(`there is no report '${what}'; there are ${Object.keys(reports).join(', ')}`)
       await reports[what as keyof typeof reports](context)
     })
   suggested(report, 'what', Object.keys(reports))
   parent
     .command('backup')
-    .description("write the master's metadata to a file (on the master's machine), while it serves; the key of the secrets is not in it")
+    .description(
+      "write the master's metadata to a file (on the master's machine), while it serves; the key of the secrets is not in it",
+    )
     .argument('[directory]', "absolute; default: `backups` in the master's home")
     .action(async (directory: string | undefined) => backup(context, directory ?? ''))
   parent
@@ -53,7 +57,8 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .option('--wait', 'until none of its blocks is needed any more')
     .action(async (worker: string, flags: { cancel?: true; wait?: true }) => {
       if (worker.trim() === '') throw usageError('the worker is missing: name its id, hostname, or host:port')
-      if (flags.cancel === true && flags.wait === true) throw usageError('--cancel has nothing to wait for: leave --wait out')
+      if (flags.cancel === true && flags.wait === true)
+        throw usageError('--cancel has nothing to wait for: leave --wait out')
       await decommission(context, worker, flags.cancel === true, flags.wait === true)
     })
   parent
@@ -124,7 +129,11 @@ async function backup(context: CommandContext, directory: string): Promise<void>
   const cluster = await openCluster(context)
   const written = await cluster.master().backup({ directory }, { signal: context.signal, deadlineMs: longCallMs })
   const { path, files, bytes } = written
-  writeResult(context, written, `Successfully backed up the metadata of ${files} files to ${printable(path)} (${formatBytes(bytes)})`)
+  writeResult(
+    context,
+    written,
+    `Successfully backed up the metadata of ${files} files to ${printable(path)} (${formatBytes(bytes)})`,
+  )
 }
 
 /** Exit code 1 when something is wrong. */
@@ -139,24 +148,36 @@ async function doctor(context: CommandContext, deep: boolean): Promise<void> {
     .catch((thrown: unknown) => toSkeinError(thrown))
   // First: what reads on in a damaged state may end the master before anything is said.
   const checks = deep ? await stateChecks(context, cluster, !(jobs instanceof SkeinError)) : []
-  const isDamaged = checks.some(({ role, findings }) => role === 'master' && findings.some((finding) => !isOfSnapshot(finding)))
+  const isDamaged = checks.some(
+    ({ role, findings }) => role === 'master' && findings.some((finding) => !isOfSnapshot(finding)),
+  )
   // Before the workers have reported, everything would seem to be nowhere.
   const checked =
     summary.safeMode || isDamaged
       ? undefined
-      : await cluster.lifecycle().checkConsistency({ path: '/', repair: false, cachedOnly: true }, { signal, deadlineMs: longCallMs })
+      : await cluster
+          .lifecycle()
+          .checkConsistency({ path: '/', repair: false, cachedOnly: true }, { signal, deadlineMs: longCallMs })
   const problems = problemsOf(summary, workers, jobs instanceof SkeinError ? jobs.message : jobs, checked?.unreadable)
   problems.push(...stateProblems(checks))
   const rows = checks.map((check) => `\n${check.rows} rows of the state of the ${check.role} were looked at.`).join('')
   const document = deep ? { problems, states: checks } : { problems }
-  writeResult(context, document, (problems.length === 0 ? 'Nothing is wrong.' : problems.map(printable).join('\n')) + rows)
+  writeResult(
+    context,
+    document,
+    (problems.length === 0 ? 'Nothing is wrong.' : problems.map(printable).join('\n')) + rows,
+  )
   if (problems.length > 0) context.setExitCode(exitCodes.failed)
 }
 
 /** A walk takes seconds for each million rows, and ends by itself after ten minutes. */
 const checkMs = 15 * 60_000
 
-async function stateChecks(context: CommandContext, cluster: Cluster, jobMasterAnswers: boolean): Promise<StateCheck[]> {
+async function stateChecks(
+  context: CommandContext,
+  cluster: Cluster,
+  jobMasterAnswers: boolean,
+): Promise<StateCheck[]> {
   const options = { signal: context.signal, deadlineMs: checkMs }
   const checks = [{ role: 'master', ...(await cluster.master().checkState({}, options)) }]
   if (jobMasterAnswers) checks.push({ role: 'job master', ...(await cluster.jobMaster().checkJobState({}, options)) })

@@ -1,5 +1,6 @@
-// Why: `skein getConf [key]`: what a command or role started here would be configured as, and where each value comes from.
-// As Alluxio's getConf: with a key the bare value on stdout, for scripts; without one all of them.
+// Why: `skein getConf [key]`: what a command or role started here would be configured as, and where
+// each value comes from. As Alluxio's getConf: with a key the bare value on stdout, for scripts;
+// without one all of them.
 import type { Command } from 'commander'
 import { describeConfig } from '../../config/read-config.ts'
 import { definitionOf, nearestKey } from '../../config/keys/schema.ts'
@@ -34,7 +35,8 @@ function getConf(context: CommandContext, key: string | undefined, withSource: b
     writeResult(context, { values: all }, lines.join('\n'))
     return
   }
-  if (definitionOf(key) === undefined) throw usageError(`unknown key '${key.slice(0, 200)}'; the nearest known key is '${nearestKey(key)}'`)
+  if (definitionOf(key) === undefined)
+    throw usageError(`unknown key '${key.slice(0, 200)}'; the nearest known key is '${nearestKey(key)}'`)
   const found = all.find(({ key: name }) => name === key) ?? { key, value: null, source: 'default' }
   writeResult(context, found, printable(`${found.value ?? ''}${withSource ? ` (${found.source})` : ''}`))
 }

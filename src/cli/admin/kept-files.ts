@@ -1,6 +1,7 @@
-// Why: workers keep blocks, people want files. How: blocks of one cluster, namespace, key and version (file id) in the order
-// of their offsets, one of each where several workers have it. A gap in the middle is seen; what is missing at the end is
-// not, because no block says how long its file is. Pure.
+// Why: workers keep blocks, people want files. How: blocks of one cluster, namespace, key and
+// version (file id) in the order of their offsets, one of each where several workers have it. A gap
+// in the middle is seen; what is missing at the end is not, because no block says how long its file
+// is. Pure.
 import { fileIdOfBlock } from '../../base/block-id.ts'
 import type { BlockHeader } from '../../wire/generated/worker.ts'
 
@@ -50,10 +51,20 @@ function fileOf(group: readonly PlacedBlock[], namespaces: ReadonlyMap<string, s
       copies.push(block)
       continue
     }
-    if (block.header.offset !== length) problem ??= `bytes from ${length} to ${block.header.offset} are on no live worker`
+    if (block.header.offset !== length)
+      problem ??= `bytes from ${length} to ${block.header.offset} are on no live worker`
     blocks.push(block)
     length = block.header.offset + block.header.length
   }
   const { namespaceId, key } = first.header
-  return { clusterId: first.clusterId, namespaceId, namespace: namespaces.get(namespaceId), key, length, blocks, copies, problem }
+  return {
+    clusterId: first.clusterId,
+    namespaceId,
+    namespace: namespaces.get(namespaceId),
+    key,
+    length,
+    blocks,
+    copies,
+    problem,
+  }
 }

@@ -1,4 +1,5 @@
-// Why: `skein ns create | ls | stat | update | delete`. Secrets go straight into the request and nowhere else.
+// Why: `skein ns create | ls | stat | update | delete`. Secrets go straight into the request and
+// nowhere else.
 import type { Command } from 'commander'
 import { checkNamespaceName } from '../../base/paths.ts'
 import { type CommandContext, openCluster, writeResult } from '../frame/context.ts'
@@ -79,7 +80,13 @@ async function create(context: CommandContext, text: string, uri: string, flags:
   const name = nameOf(text)
   const ttl = ttlOf(flags)
   if (ttl.ttlMs === undefined && ttl.ttlAction !== undefined) throw usageError('--ttl-action needs --ttl')
-  const request = { name, uri, secrets: await secretsOf(context, flags), attributes: pairsOf('--attribute', flags.attribute), ...ttl }
+  const request = {
+    name,
+    uri,
+    secrets: await secretsOf(context, flags),
+    attributes: pairsOf('--attribute', flags.attribute),
+    ...ttl,
+  }
   const cluster = await openCluster(context)
   const namespace = await cluster.master().createNamespace(request, { signal: context.signal })
   writeResult(context, namespace, `Namespace ${name} was created: /${name} is ${namespace.uri}`)
@@ -94,7 +101,8 @@ async function update(context: CommandContext, text: string, flags: UpdateFlags)
     secret.length + secretFile.length + attribute.length + removeAttribute.length === 0 &&
     ttl.ttlMs === undefined &&
     ttl.ttlAction === undefined
-  if (isEmpty) throw usageError('nothing to change: give --attribute, --remove-attribute, --secret, --ttl or --ttl-action')
+  if (isEmpty)
+    throw usageError('nothing to change: give --attribute, --remove-attribute, --secret, --ttl or --ttl-action')
   const request = {
     name,
     secrets: await secretsOf(context, flags),

@@ -1,7 +1,12 @@
-// Why: `skein completion bash`. How: a table of what can stand where, and one function that walks the words before the cursor. Pure.
+// Why: `skein completion bash`. How: a table of what can stand where, and one function that walks
+// the words before the cursor. Pure.
 import { type CompletedOption, type CompletionNode, quoted, takesWord, wordsOfOthers } from './completion-nodes.ts'
 
-export function bashScript(nodes: readonly CompletionNode[], everywhere: readonly CompletedOption[], names: readonly string[]): string {
+export function bashScript(
+  nodes: readonly CompletionNode[],
+  everywhere: readonly CompletedOption[],
+  names: readonly string[],
+): string {
   const cases = nodes.map(({ path, commands, options, positions, isVariadic }) => {
     const fields = [
       ` commands=${quoted(commands.map(({ name }) => name).join(' '))}`,

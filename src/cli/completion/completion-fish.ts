@@ -1,8 +1,12 @@
-// Why: `skein completion fish`. How: a line an option or command, each under the condition that the words before the cursor have
-// led there; one function walks those words. Pure.
+// Why: `skein completion fish`. How: a line an option or command, each under the condition that the
+// words before the cursor have led there; one function walks those words. Pure.
 import { type CompletedOption, type CompletionNode, type Takes, wordsOfOthers } from './completion-nodes.ts'
 
-export function fishScript(nodes: readonly CompletionNode[], everywhere: readonly CompletedOption[], names: readonly string[]): string {
+export function fishScript(
+  nodes: readonly CompletionNode[],
+  everywhere: readonly CompletedOption[],
+  names: readonly string[],
+): string {
   const valued = [...nodes, { path: '*', options: everywhere }].flatMap(({ path, options }) =>
     options.flatMap(({ names: spellings, takes, isValueOptional }) =>
       takes === undefined || isValueOptional ? [] : spellings.map((name) => quoted(`${path}:${name}`)),
@@ -12,7 +16,10 @@ export function fishScript(nodes: readonly CompletionNode[], everywhere: readonl
   const others = Object.entries(wordsOfOthers).map(
     ([from, to]) => `            case ${quoted(from)}\n                set command ${quoted(to)}`,
   )
-  const functions = walk.replaceAll('@valued@', valued.join(' ')).replace('@paths@', paths.join(' ')).replace('@others@', others.join('\n'))
+  const functions = walk
+    .replaceAll('@valued@', valued.join(' '))
+    .replace('@paths@', paths.join(' '))
+    .replace('@others@', others.join('\n'))
   const lines = names.flatMap((name) => [
     `complete -c ${name} -f`,
     ...everywhere.map((option) => `complete -c ${name} ${optionWords(option)}`),
@@ -25,11 +32,14 @@ function linesOf(name: string, { path, commands, options, positions, isVariadic 
   const at = `complete -c ${name} -n ${quoted(`__skein_at "${path}"`)}`
   // Behind `--` fish takes options for arguments, so that there they are offered as such.
   const later = Object.values(wordsOfOthers).includes(path)
-    ? options.flatMap((option) => option.names.filter((one) => one.startsWith('--')).map((one) => ({ name: one, ...option })))
+    ? options.flatMap((option) =>
+        option.names.filter((one) => one.startsWith('--')).map((one) => ({ name: one, ...option })),
+      )
     : []
   return [
     ...later.map(
-      (one) => `complete -c ${name} -n ${quoted(`__skein_behind "${path}"`)} -a ${quoted(one.name)} -d ${quoted(one.description)}`,
+      (one) =>
+        `complete -c ${name} -n ${quoted(`__skein_behind "${path}"`)} -a ${quoted(one.name)} -d ${quoted(one.description)}`,
     ),
     ...commands.map((one) => `${at} -a ${quoted(one.name)} -d ${quoted(one.description)}`),
     ...options.map((option) => `${at} ${optionWords(option)}`),
@@ -44,7 +54,9 @@ function linesOf(name: string, { path, commands, options, positions, isVariadic 
 function optionWords({ names, description, takes, isValueOptional }: CompletedOption): string {
   const spellings = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`))
   const value =
-    takes === undefined ? [] : [isValueOptional ? '' : takes === 'file' || takes === 'key=file' ? '-r' : '-x', valueWords(takes)]
+    takes === undefined
+      ? []
+      : [isValueOptional ? '' : takes === 'file' || takes === 'key=file' ? '-r' : '-x', valueWords(takes)]
   return [...spellings, ...value, '-d', quoted(description)].filter((word) => word !== '').join(' ')
 }
 

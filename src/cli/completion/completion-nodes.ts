@@ -1,8 +1,12 @@
-// Why: the completion scripts of all shells need the same of the tree of commands: what can stand where. Pure.
+// Why: the completion scripts of all shells need the same of the tree of commands: what can stand
+// where. Pure.
 import type { Argument, Command, Option } from 'commander'
 import { globalOptions } from '../frame/global-options.ts'
 
-/** What completes a value: words, or names of files; `key=file` has one behind its first `=`; `any` has nothing. */
+/**
+ * What completes a value: words, or names of files; `key=file` has one behind its first `=`; `any`
+ * has nothing.
+ */
 export type Takes = 'any' | 'file' | 'directory' | 'key=file' | readonly string[]
 
 export interface CompletedOption {
@@ -43,10 +47,14 @@ export const wordsOfOthers: Readonly<Record<string, string>> = {
 export function everywhere(): readonly CompletedOption[] {
   const listed = globalOptions.map(({ flags, meaning }): CompletedOption => {
     const [name = '', value] = flags.startsWith('-D') ? ['-D', 'key=value'] : flags.split(' ')
-    const takes = value === undefined ? undefined : value.includes('|') ? value.split('|') : (takesByName[value] ?? 'any')
+    const takes =
+      value === undefined ? undefined : value.includes('|') ? value.split('|') : (takesByName[value] ?? 'any')
     return { names: [name], description: meaning, takes, isValueOptional: false }
   })
-  return [...listed, { names: ['--help'], description: 'show the help of a command', takes: undefined, isValueOptional: false }]
+  return [
+    ...listed,
+    { names: ['--help'], description: 'show the help of a command', takes: undefined, isValueOptional: false },
+  ]
 }
 
 /** The program and every command below it. */

@@ -1,7 +1,11 @@
 // Why: `skein completion zsh`. How: as for bash, with descriptions. Pure.
 import { type CompletedOption, type CompletionNode, quoted, takesWord, wordsOfOthers } from './completion-nodes.ts'
 
-export function zshScript(nodes: readonly CompletionNode[], everywhere: readonly CompletedOption[], names: readonly string[]): string {
+export function zshScript(
+  nodes: readonly CompletionNode[],
+  everywhere: readonly CompletedOption[],
+  names: readonly string[],
+): string {
   const cases = nodes.map(({ path, commands, options, positions, isVariadic }) => {
     const described = commands.map(({ name, description }) => quoted(`${name}:${description}`)).join(' ')
     return `    (${quoted(path)})
@@ -31,7 +35,9 @@ function describedOption({ names, description }: CompletedOption): string[] {
 }
 
 function takesPair({ names, takes, isValueOptional }: CompletedOption): string[] {
-  return takes === undefined ? [] : names.flatMap((name) => [quoted(name), quoted(`${isValueOptional ? '?' : ''}${takesWord(takes)}`)])
+  return takes === undefined
+    ? []
+    : names.flatMap((name) => [quoted(name), quoted(`${isValueOptional ? '?' : ''}${takesWord(takes)}`)])
 }
 
 const walk = String.raw`_skein() {

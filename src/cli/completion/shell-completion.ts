@@ -1,4 +1,5 @@
-// Why: `skein completion bash | zsh | fish`: what the shell offers is made from the tree of commands, so that it cannot drift.
+// Why: `skein completion bash | zsh | fish`: what the shell offers is made from the tree of
+// commands, so that it cannot drift.
 import type { Command } from 'commander'
 import type { CommandContext } from '../frame/context.ts'
 import { bashScript } from './completion-bash.ts'
@@ -23,7 +24,9 @@ export function addCompletion(program: Command, context: CommandContext, tree: (
     .argument('<shell>', 'bash, zsh or fish: source <(skein completion bash)')
     .action(async (shell: string) => {
       if (!isShell(shell))
-        throw usageError(`there is no completion for '${printable(shell.slice(0, 100))}': the shell is ${shells.join(', ')}`)
+        throw usageError(
+          `there is no completion for '${printable(shell.slice(0, 100))}': the shell is ${shells.join(', ')}`,
+        )
 
       context.io.stdout(scripts[shell](completionNodes(await tree()), everywhere(), ['skein', 'goosefs']))
     })

@@ -1,4 +1,5 @@
-// Why: what `fsadmin doctor` takes for wrong, and how it says so: what, where, and what to do. Pure.
+// Why: what `fsadmin doctor` takes for wrong, and how it says so: what, where, and what to do.
+// Pure.
 import type { JobServiceSummary } from '../../wire/generated/job.ts'
 import type { UnreadableFiles } from '../../wire/generated/lifecycle.ts'
 import type { ClusterSummary, RefusedWorker, WorkerInfo } from '../../wire/generated/master.ts'
@@ -6,7 +7,10 @@ import type { ClusterSummary, RefusedWorker, WorkerInfo } from '../../wire/gener
 /** Files that a line names. */
 const namedFilesMax = 5
 
-/** One line a problem. @param jobs a text: why the job master does not answer @param unreadable not known yet: undefined */
+/**
+ * One line a problem. @param jobs a text: why the job master does not answer @param unreadable not
+ * known yet: undefined
+ */
 export function problemsOf(
   summary: ClusterSummary,
   workers: readonly WorkerInfo[],
@@ -14,12 +18,14 @@ export function problemsOf(
   unreadable?: UnreadableFiles,
 ): string[] {
   const problems: string[] = []
-  if (summary.safeMode) problems.push('The master waits for the reports of workers that lived before it started (safe mode).')
+  if (summary.safeMode)
+    problems.push('The master waits for the reports of workers that lived before it started (safe mode).')
   if (summary.liveWorkers === 0) problems.push('No worker lives: nothing can be cached. Start one.')
   for (const worker of workers) problems.push(...problemsOfWorker(worker))
   for (const worker of summary.refusedWorkers) problems.push(refusedText(worker))
   if (unreadable !== undefined && unreadable.total > 0) problems.push(unreadableText(unreadable))
-  if (typeof jobs === 'string') return [...problems, `The job master does not answer, so nothing can be loaded: ${jobs}`]
+  if (typeof jobs === 'string')
+    return [...problems, `The job master does not answer, so nothing can be loaded: ${jobs}`]
   if (jobs.liveJobWorkers === 0) problems.push('No job worker lives: loads wait. Start one.')
   if (!jobs.queueHealthy) problems.push(`The queue ${jobs.queue} does not answer: loads wait until it does.`)
   for (const warning of jobs.queueWarnings) problems.push(`${warning}.`)
@@ -51,16 +57,22 @@ function stateText(role: string, finding: string): string {
 
 function problemsOfWorker(worker: WorkerInfo): string[] {
   const name = `Worker ${worker.hostname} (${worker.rpcAddress})`
-  if (!worker.live) return [`${name} is lost: start it again, or run 'skein fsadmin forget ${worker.workerId}' if it does not come back.`]
+  if (!worker.live)
+    return [
+      `${name} is lost: start it again, or run 'skein fsadmin forget ${worker.workerId}' if it does not come back.`,
+    ]
   const problems = worker.directories.flatMap(({ path, tier, state = '' }) =>
-    state === '' || state === 'NORMAL' ? [] : [`${name}: directory ${path} of tier ${tier} is ${state.toLowerCase()}: look at its disk.`],
+    state === '' || state === 'NORMAL'
+      ? []
+      : [`${name}: directory ${path} of tier ${tier} is ${state.toLowerCase()}: look at its disk.`],
   )
   const { keptBlocks = 0 } = worker
   if (keptBlocks > 0)
     problems.push(
       `${name} keeps ${keptBlocks} blocks whose bytes exist nowhere else and whose files this master does not know: 'fsadmin adopt --list' names them.`,
     )
-  if (worker.capacityBytes === 0) problems.push(`${name} has no room at all: set goosefs.worker.tieredstore.level0.dirs.quota.`)
+  if (worker.capacityBytes === 0)
+    problems.push(`${name} has no room at all: set goosefs.worker.tieredstore.level0.dirs.quota.`)
   return problems
 }
 

@@ -1,6 +1,6 @@
 // Why: the text shapes of files that GooseFS clients parse: lengths, blanks and words count. Pure.
-// Sources: GooseFS's documentation (ls, stat, free, getUsedBytes); Alluxio 2.9's LsCommand (column widths), CountCommand,
-// DuCommand, LocationCommand, StatCommand.
+// Sources: GooseFS's documentation (ls, stat, free, getUsedBytes); Alluxio 2.9's LsCommand (column
+// widths), CountCommand, DuCommand, LocationCommand, StatCommand.
 import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
 import { formatBytes } from '../../base/bytes.ts'
 import type { CountResponse, FileInfo, OpenFileResponse } from '../../wire/generated/master.ts'
@@ -32,11 +32,15 @@ export function lsLine(file: FileInfo, readable = false): string {
   return `${who}${what} ${formatDate(file.modifiedMs)} ${file.folder ? 'DIR' : `${cachedPercent(file)}%`} ${printable(file.path)}`
 }
 
-/** Three lines and more of `fs stat`: what it is, `FileInfo{...}`, its blocks. `opened` is undefined for a directory. */
+/**
+ * Three lines and more of `fs stat`: what it is, `FileInfo{...}`, its blocks. `opened` is undefined
+ * for a directory.
+ */
 export function statText(file: FileInfo, opened: OpenFileResponse | undefined): string {
   if (file.folder) return `${printable(file.path)} is a directory path.\n${fileInfoText(file, [])}`
   const blocks = opened === undefined ? [] : blockTexts(file, opened)
-  const tail = blocks.length === 0 ? ['This file does not contain any blocks.'] : ['Containing the following blocks:', ...blocks]
+  const tail =
+    blocks.length === 0 ? ['This file does not contain any blocks.'] : ['Containing the following blocks:', ...blocks]
   return [`${printable(file.path)} is a file path.`, fileInfoText(file, blocks), ...tail].join('\n')
 }
 
@@ -61,7 +65,10 @@ function fileInfoText(file: FileInfo, blocks: readonly string[]): string {
     ['cacheable', true],
     ['persisted', file.persistenceState === 'PERSISTED'],
     ['blockIds', `[${blockIds(file).join(', ')}]`],
-    ['inMemoryPercentage', file.folder ? 0 : cachedPercent({ length: file.length, cachedBytes: file.inMemoryBytes ?? file.cachedBytes })],
+    [
+      'inMemoryPercentage',
+      file.folder ? 0 : cachedPercent({ length: file.length, cachedBytes: file.inMemoryBytes ?? file.cachedBytes }),
+    ],
     ['lastModificationTimesMs', file.modifiedMs],
     ['ttl', file.ttlMs],
     ['lastAccessTimesMs', file.accessedMs],
@@ -91,7 +98,9 @@ function aclText(mode: number): string {
 
 function blockIds(file: FileInfo): number[] {
   if (file.folder || file.length === 0) return []
-  return Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) => blockIdOf(file.fileId, index))
+  return Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) =>
+    blockIdOf(file.fileId, index),
+  )
 }
 
 function blockTexts(file: FileInfo, opened: OpenFileResponse): string[] {
@@ -111,12 +120,15 @@ export function locationText(path: string, opened: OpenFileResponse): string {
 /** The RPC addresses of the workers that hold a block of the file, each once, sorted. */
 export function locationsOf(opened: OpenFileResponse): string[] {
   const holders = new Set(opened.blocks.flatMap((block) => block.workerIds))
-  return [...new Set(opened.workers.filter((worker) => holders.has(worker.workerId)).map((worker) => worker.rpcAddress))].sort()
+  return [
+    ...new Set(opened.workers.filter((worker) => holders.has(worker.workerId)).map((worker) => worker.rpcAddress)),
+  ].sort()
 }
 
 /** `fs count`: the heading and the row. */
 export function countText(count: CountResponse, readable: boolean): string {
-  const row = (files: string, folders: string, size: string): string => files.padEnd(25) + folders.padEnd(25) + size.padEnd(15)
+  const row = (files: string, folders: string, size: string): string =>
+    files.padEnd(25) + folders.padEnd(25) + size.padEnd(15)
   return `${row('File Count', 'Folder Count', 'Folder Size')}\n${row(String(count.files), String(count.folders), sizeText(count.bytes, readable))}`
 }
 

@@ -1,4 +1,5 @@
-// Why: what is said of loads: at the end of `distributedLoad` (a shape that GooseFS clients parse), and by `job`. Pure.
+// Why: what is said of loads: at the end of `distributedLoad` (a shape that GooseFS clients parse),
+// and by `job`. Pure.
 import { formatBytes } from '../../base/bytes.ts'
 import { formatDuration } from '../../base/durations.ts'
 import type { LoadCounts, LoadFile, LoadOptions, LoadStatus, WorkerProgress } from '../../wire/generated/job.ts'
@@ -8,7 +9,10 @@ import { printable } from '../frame/printable.ts'
 /** Failed files that are named on stdout. */
 export const failedNamedMax = 20
 
-/** `Total completed file count is 12, failed file count is 0`, and on failure the files and where the full list is. */
+/**
+ * `Total completed file count is 12, failed file count is 0`, and on failure the files and where
+ * the full list is.
+ */
 export function loadResultText(status: LoadStatus, failed: readonly LoadFile[], fullList: string | undefined): string {
   const { files = 0, filesFailed = 0, filesCached = 0, filesLoaded = 0 } = status.counts ?? {}
   // Of a load of metadata alone, a file is complete when it is known.
@@ -45,7 +49,10 @@ export function loadCountsText(status: LoadStatus): string {
   return `load ${status.loadId} ${status.state} in ${formatDuration(tookMs)}: ${files}${newsText(status)}; ${formatBytes(loadedBytes)} loaded${rate}`
 }
 
-/** What was new at the store, and what else a load did; empty when there is nothing to say. A first load of all files is no news. */
+/**
+ * What was new at the store, and what else a load did; empty when there is nothing to say. A first
+ * load of all files is no news.
+ */
 function newsText({ counts, options }: LoadStatus): string {
   if (counts === undefined) return ''
   const {
@@ -71,12 +78,17 @@ function newsText({ counts, options }: LoadStatus): string {
   ].join('')
 }
 
-/** Why a load did not complete, with the missing bytes where room was the reason; undefined when it did or says nothing. */
+/**
+ * Why a load did not complete, with the missing bytes where room was the reason; undefined when it
+ * did or says nothing.
+ */
 export function loadProblemText(status: LoadStatus): string | undefined {
   if (status.state === 'COMPLETED' || status.state === 'CANCELLED') return undefined
   const missing = status.missingCapacityBytes > 0 && !status.reason.includes(String(status.missingCapacityBytes))
   const room = missing ? ` (${status.missingCapacityBytes} bytes of cache capacity are missing)` : ''
-  return printable(`load ${status.loadId} ${status.state}: ${status.reason === '' ? 'no reason was given' : status.reason}${room}`)
+  return printable(
+    `load ${status.loadId} ${status.state}: ${status.reason === '' ? 'no reason was given' : status.reason}${room}`,
+  )
 }
 
 /** `job ls`: a heading and a line a load. */
@@ -113,9 +125,13 @@ export function loadStatText(status: LoadStatus): string {
     ...(status.missingCapacityBytes > 0 ? ([['Missing capacity bytes', status.missingCapacityBytes]] as const) : []),
     ...(options?.schedule === undefined || options.schedule === '' ? [] : ([['Schedule', options.schedule]] as const)),
     ...((options?.readyByMs ?? 0) > 0 ? ([['Ready by', formatDate(options?.readyByMs ?? 0)]] as const) : []),
-    ...(options?.atomic === true ? ([['Atomic', status.endedMs > 0 ? 'yes' : 'yes, staged until all of it is in']] as const) : []),
+    ...(options?.atomic === true
+      ? ([['Atomic', status.endedMs > 0 ? 'yes' : 'yes, staged until all of it is in']] as const)
+      : []),
     ['Replication', replicationText(options)],
-    ...(options?.bandwidth === undefined || options.bandwidth === '' ? [] : ([['Bandwidth', options.bandwidth]] as const)),
+    ...(options?.bandwidth === undefined || options.bandwidth === ''
+      ? []
+      : ([['Bandwidth', options.bandwidth]] as const)),
     ['Active jobs', options?.activeJobs ?? 0],
     ['Submitted', formatDate(status.submittedMs)],
     ...(status.startedMs > 0 ? ([['Started', formatDate(status.startedMs)]] as const) : []),
@@ -156,7 +172,9 @@ function deltaLines(counts: LoadCounts | undefined): (readonly [string, number])
   return lines.flatMap(([name, value]) => (value === undefined || value === 0 ? [] : [[name, value] as const]))
 }
 
-/** A line a worker: what arrived there, what is out to it, what failed. Empty when nothing is known. */
+/**
+ * A line a worker: what arrived there, what is out to it, what failed. Empty when nothing is known.
+ */
 export function workersText(workers: readonly WorkerProgress[]): string {
   return workers
     .map(({ workerId, hostname, bytes, tasksOut, failures }) => {

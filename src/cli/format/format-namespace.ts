@@ -1,4 +1,5 @@
-// Why: what is said of namespaces. Pure. Values of secrets never reach this side; only their names do.
+// Why: what is said of namespaces. Pure. Values of secrets never reach this side; only their names
+// do.
 import type { NamespaceInfo } from '../../wire/generated/master.ts'
 import { formatDate } from './format-file.ts'
 import { printable } from '../frame/printable.ts'
@@ -6,7 +7,9 @@ import { printable } from '../frame/printable.ts'
 /** `ns ls`: a heading and a line a namespace. */
 export function namespaceListText(namespaces: readonly NamespaceInfo[]): string {
   const width = Math.max(9, ...namespaces.map(({ name }) => name.length)) + 2
-  return [`${'NAMESPACE'.padEnd(width)}URI`, ...namespaces.map(({ name, uri }) => `${name.padEnd(width)}${uri}`)].join('\n')
+  return [`${'NAMESPACE'.padEnd(width)}URI`, ...namespaces.map(({ name, uri }) => `${name.padEnd(width)}${uri}`)].join(
+    '\n',
+  )
 }
 
 /** `ns stat`: one `name: value` a line; secrets as `******`, and which of them are lost. */
@@ -20,7 +23,9 @@ export function namespaceStatText(namespace: NamespaceInfo): string {
     `Created: ${formatDate(namespace.createdMs)}`,
     `TTL: ${namespace.ttlMs > 0 ? `${namespace.ttlMs} ms, then ${namespace.ttlAction}` : 'none'}`,
     ...attributes.map(([key, value]) => `Attribute: ${key}=${value}`),
-    ...namespace.secretNames.toSorted().map((name) => `Secret: ${name}=${lost.has(name) ? 'lost, set it anew' : '******'}`),
+    ...namespace.secretNames
+      .toSorted()
+      .map((name) => `Secret: ${name}=${lost.has(name) ? 'lost, set it anew' : '******'}`),
   ].join('\n')
 }
 
@@ -30,8 +35,9 @@ export function mountsOf(namespaces: readonly NamespaceInfo[]): (NamespaceInfo &
 }
 
 /**
- * `fs mount`: a line a namespace, both columns as wide as their widest; secrets as `******`. A store says neither how large it
- * is nor how full. Source of the shape: Alluxio 2.9's UfsCommand.printMountInfo.
+ * `fs mount`: a line a namespace, both columns as wide as their widest; secrets as `******`. A
+ * store says neither how large it is nor how full. Source of the shape: Alluxio 2.9's
+ * UfsCommand.printMountInfo.
  */
 export function mountTableText(namespaces: readonly NamespaceInfo[]): string {
   const uriWidth = Math.max(0, ...namespaces.map(({ uri }) => printable(uri).length))

@@ -1,5 +1,5 @@
-// Why: the text shapes of `fsadmin report` that GooseFS clients parse. Pure.
-// Sources: GooseFS's documentation (summary); Alluxio 2.9's CapacityCommand and JobServiceMetricsCommand.
+// Why: the text shapes of `fsadmin report` that GooseFS clients parse. Pure. Sources: GooseFS's
+// documentation (summary); Alluxio 2.9's CapacityCommand and JobServiceMetricsCommand.
 import { formatBytes } from '../../base/bytes.ts'
 import type { JobServiceSummary } from '../../wire/generated/job.ts'
 import type { ClusterSummary, TierUsage, WorkerInfo } from '../../wire/generated/master.ts'
@@ -47,7 +47,10 @@ interface Usage {
   readonly used: number
 }
 
-/** `fsadmin report capacity`: sums over the live workers, as in the summary; then two rows a worker below a line that starts `Worker Name`. */
+/**
+ * `fsadmin report capacity`: sums over the live workers, as in the summary; then two rows a worker
+ * below a line that starts `Worker Name`.
+ */
 export function capacityText(workers: readonly WorkerInfo[], nowMs: number): string {
   const live = workers.filter((worker) => worker.live)
   const capacity = sum(live.map((worker) => worker.capacityBytes))
@@ -60,7 +63,9 @@ export function capacityText(workers: readonly WorkerInfo[], nowMs: number): str
     ...tiers.map(([alias, usage]) => `${indent}${indent}Tier: ${alias}  Size: ${formatBytes(usage.capacity)}`),
     `${indent}Used Capacity: ${formatBytes(used)}`,
     ...tiers.map(([alias, usage]) => `${indent}${indent}Tier: ${alias}  Size: ${formatBytes(usage.used)}`),
-    ...(percent === undefined ? [] : [`${indent}Used Percentage: ${percent}%`, `${indent}Free Percentage: ${100 - percent}%`]),
+    ...(percent === undefined
+      ? []
+      : [`${indent}Used Percentage: ${percent}%`, `${indent}Free Percentage: ${100 - percent}%`]),
   ]
   if (workers.length === 0) return head.join('\n')
   const columns = [...new Set(['MEM', 'SSD', 'HDD', ...tiers.map(([alias]) => alias)])]
@@ -80,7 +85,13 @@ function workerRows(worker: WorkerInfo, columns: readonly string[], nowMs: numbe
       formatBytes(worker.capacityBytes),
       ...columns.map((alias) => formatBytes(tiers.get(alias)?.capacity ?? 0)),
     ]),
-    row(['', '', 'Used', formatBytes(worker.usedBytes) + percent, ...columns.map((alias) => formatBytes(tiers.get(alias)?.used ?? 0))]),
+    row([
+      '',
+      '',
+      'Used',
+      formatBytes(worker.usedBytes) + percent,
+      ...columns.map((alias) => formatBytes(tiers.get(alias)?.used ?? 0)),
+    ]),
   ]
 }
 
@@ -94,7 +105,10 @@ function tiersOf(workers: readonly WorkerInfo[]): Map<string, Usage> {
   const tiers = new Map<string, Usage>()
   for (const directory of workers.flatMap((worker) => worker.directories)) {
     const before = tiers.get(directory.tier) ?? { capacity: 0, used: 0 }
-    tiers.set(directory.tier, { capacity: before.capacity + directory.quotaBytes, used: before.used + directory.usedBytes })
+    tiers.set(directory.tier, {
+      capacity: before.capacity + directory.quotaBytes,
+      used: before.used + directory.usedBytes,
+    })
   }
   return tiers
 }

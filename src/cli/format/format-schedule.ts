@@ -31,23 +31,40 @@ function timesText({ cron, timezone, after, readyBy }: ScheduleDefinition): stri
 
 /** `schedule stat`: one `name: value` a line. */
 export function scheduleText(schedule: Schedule): string {
-  const { definition, paused, createdMs, nextRunMs, lastRunMs, lastLoadId, lastState, lastReason = '', runs, note } = schedule
+  const {
+    definition,
+    paused,
+    createdMs,
+    nextRunMs,
+    lastRunMs,
+    lastLoadId,
+    lastState,
+    lastReason = '',
+    runs,
+    note,
+  } = schedule
   const lines: readonly (readonly [string, string | number])[] = [
     ['Name', definition?.name ?? ''],
     ['Path', definition?.path ?? ''],
     ['Times', definition === undefined ? '' : timesText(definition)],
     ['Catch up', definition?.catchUp ?? ''],
-    ...((definition?.jitterMs ?? 0) > 0 ? ([['Jitter', `up to ${formatDuration(definition?.jitterMs ?? 0)}`]] as const) : []),
+    ...((definition?.jitterMs ?? 0) > 0
+      ? ([['Jitter', `up to ${formatDuration(definition?.jitterMs ?? 0)}`]] as const)
+      : []),
     ['Overlap', definition?.overlap === true ? 'yes' : 'no'],
     ['Replication', replicationText(definition?.options)],
-    ...((definition?.options?.bandwidth ?? '') === '' ? [] : ([['Bandwidth', definition?.options?.bandwidth ?? '']] as const)),
+    ...((definition?.options?.bandwidth ?? '') === ''
+      ? []
+      : ([['Bandwidth', definition?.options?.bandwidth ?? '']] as const)),
     ['Created', formatDate(createdMs)],
     ['State', paused ? 'paused' : 'active'],
     ['Runs', runs],
     ['Next run', dateOrNone(nextRunMs)],
     ...(runs === 0
       ? []
-      : ([['Last run', [formatDate(lastRunMs), lastState, lastLoadId].filter((part) => part !== '').join(' ')]] as const)),
+      : ([
+          ['Last run', [formatDate(lastRunMs), lastState, lastLoadId].filter((part) => part !== '').join(' ')],
+        ] as const)),
     ...(lastReason === '' || note.includes(lastReason) ? [] : ([['Reason', lastReason]] as const)),
     ...(note === '' ? [] : ([['Note', note]] as const)),
   ]
@@ -57,7 +74,14 @@ export function scheduleText(schedule: Schedule): string {
 /** `schedule history`: a heading and a line a run. */
 export function scheduleRunsText(runs: readonly ScheduleRun[]): string {
   const lines = runs.map(({ number, dueMs, startedMs, loadId, state, reason, manual }) =>
-    runRow([String(number), manual ? 'by hand' : formatDate(dueMs), dateOrNone(startedMs), loadId === '' ? '-' : loadId, state, reason]),
+    runRow([
+      String(number),
+      manual ? 'by hand' : formatDate(dueMs),
+      dateOrNone(startedMs),
+      loadId === '' ? '-' : loadId,
+      state,
+      reason,
+    ]),
   )
   return [runRow(['RUN', 'DUE', 'STARTED', 'LOAD', 'STATE', 'REASON']), ...lines].join('\n')
 }

@@ -1,5 +1,5 @@
-// Why: what a command is given: where its output goes, the configuration, the cluster, time. How: everything that costs
-// start-up time is behind a function, and tests replace any of it.
+// Why: what a command is given: where its output goes, the configuration, the cluster, time. How:
+// everything that costs start-up time is behind a function, and tests replace any of it.
 import { SkeinError } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
 import { parsePath, formatPath } from '../../base/paths.ts'
@@ -17,13 +17,19 @@ export interface CliIo {
   readonly stderrIsTerminal: boolean
   /** Width of the terminal on stderr. */
   readonly columns: () => number
-  /** Calls `listener` at each SIGINT and SIGTERM, in place of the listener before, until the returned function is called. */
+  /**
+   * Calls `listener` at each SIGINT and SIGTERM, in place of the listener before, until the
+   * returned function is called.
+   */
   readonly onStop: (listener: () => void) => () => void
   /** What the process ends with when it has to end before the command does. */
   readonly setExitCode: (code: number) => void
   /** Ends the process at once. */
   readonly exit: (code: number) => void
-  /** Gives the process the bounds of its memory that it began without: it begins anew, if it can. None: it is left as it is. */
+  /**
+   * Gives the process the bounds of its memory that it began without: it begins anew, if it can.
+   * None: it is left as it is.
+   */
   readonly boundMemory?: (config: MemoryConfig) => void
 }
 
@@ -45,9 +51,14 @@ export interface CommandContext {
   readonly signal: AbortSignal
   /** @throws SkeinError invalid_argument */
   readonly config: (mode: ConfigMode, more?: Readonly<Record<string, string>>) => Promise<Config>
-  /** Connects at the first call; closed by the caller of the command. `address` overrides the configured one. */
+  /**
+   * Connects at the first call; closed by the caller of the command. `address` overrides the
+   * configured one.
+   */
   readonly connect: (config: Config) => Promise<Cluster>
-  /** To be told of every secret that the command reads, at once: no error of the command shows it. */
+  /**
+   * To be told of every secret that the command reads, at once: no error of the command shows it.
+   */
   readonly onSecret: (secret: string) => void
   /** Commands end with one of these; 0 when they do not say. */
   readonly setExitCode: (code: ExitCode) => void
@@ -73,7 +84,8 @@ export async function openTarget(context: CommandContext, text: string): Promise
 
 /**
  * Two paths of one cluster: the one that the first path names.
- * @throws SkeinError invalid_argument (usage) for a path that is none, and when the second path names another cluster
+ * @throws SkeinError invalid_argument (usage) for a path that is none, and when the second path
+ *   names another cluster
  */
 export async function openTargets(
   context: CommandContext,
@@ -111,7 +123,8 @@ function authorityOf(text: string): string | undefined {
 
 function authorityKeys(authority: string): Record<string, string> {
   const match = /^(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(authority)
-  if (match?.[1] === undefined) throw usageError(`'${authority}' is not an address: write gfs://host:port/namespace/path`)
+  if (match?.[1] === undefined)
+    throw usageError(`'${authority}' is not an address: write gfs://host:port/namespace/path`)
   const host = match[1].replace(/^\[|\]$/g, '')
   return { 'goosefs.master.hostname': host, ...(match[2] === undefined ? {} : { 'goosefs.master.rpc.port': match[2] }) }
 }

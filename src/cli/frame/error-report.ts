@@ -10,16 +10,28 @@ export function errorText(error: SkeinError, debug: boolean): string {
   return debug ? `${line}${stacksOf(error)}` : line
 }
 
-/** The same for programs, on stdout: `{"error":"/a does not exist","errorCode":"not_found","retryable":false,"exitCode":2}`. */
+/**
+ * The same for programs, on stdout: `{"error":"/a does not
+ * exist","errorCode":"not_found","retryable":false,"exitCode":2}`.
+ */
 export function errorDocument(error: SkeinError): string {
   const { code, reason, message, retryable } = error
   const known = reason === undefined ? {} : { reason }
-  return jsonText({ error: message + hintFor(error), errorCode: code, ...known, retryable, exitCode: exitCodeOfError(error) })
+  return jsonText({
+    error: message + hintFor(error),
+    errorCode: code,
+    ...known,
+    retryable,
+    exitCode: exitCodeOfError(error),
+  })
 }
 
 const lineMax = 4000
 
-/** The text with its first line kept to a length that can be read; to be called once nothing secret is in it any more. */
+/**
+ * The text with its first line kept to a length that can be read; to be called once nothing secret
+ * is in it any more.
+ */
 export function shortened(text: string): string {
   const end = text.indexOf('\n')
   const line = end < 0 ? text : text.slice(0, end)

@@ -32,7 +32,8 @@ export function asUsage<T>(prefix: string, read: () => T): T {
 }
 
 export function exitCodeOfError(error: SkeinError): ExitCode {
-  // Whoever refuses what was given, the command line itself or a master: it has to be written otherwise. A file is no command.
+  // Whoever refuses what was given, the command line itself or a master: it has to be written
+  // otherwise. A file is no command.
   if (error.code === 'invalid_argument' && error.reason !== 'config') return exitCodes.usage
   if (error.code === 'not_found') return exitCodes.notFound
   if (error.code === 'cancelled') return exitCodes.cancelled
@@ -66,7 +67,15 @@ export function foundNothing({ state, errorCode, counts }: Ended): boolean {
   return state === 'COMPLETED' && (counts?.files ?? 0) === 0 && (counts?.filesExcluded ?? 0) > 0
 }
 
-/** The load did all that can be done: the rest is named, and no other file was asked for. Of an atomic load nothing is in. */
+/**
+ * The load did all that can be done: the rest is named, and no other file was asked for. Of an
+ * atomic load nothing is in.
+ */
 function onlyUnusableFailed({ state, errorCode, counts, options }: Ended): boolean {
-  return state === 'FAILED' && errorCode === 'failed_precondition' && (counts?.filesFailed ?? 0) > 0 && options?.atomic !== true
+  return (
+    state === 'FAILED' &&
+    errorCode === 'failed_precondition' &&
+    (counts?.filesFailed ?? 0) > 0 &&
+    options?.atomic !== true
+  )
 }

@@ -1,5 +1,6 @@
-// Why: -Dkey=value, --format, --debug and --home are taken anywhere on the command line, also after the subcommand, which
-// commander cannot do for every command at once. How: they are picked out first; the rest goes to commander. Pure.
+// Why: -Dkey=value, --format, --debug and --home are taken anywhere on the command line, also after
+// the subcommand, which commander cannot do for every command at once. How: they are picked out
+// first; the rest goes to commander. Pure.
 import type { GlobalOptions } from './context.ts'
 import { usageError } from './exit-codes.ts'
 
@@ -65,7 +66,9 @@ function formatOf(text: string): GlobalOptions['format'] {
   return text
 }
 
-/** Whether an error is to be told in JSON as well; also of a command line that cannot be understood. */
+/**
+ * Whether an error is to be told in JSON as well; also of a command line that cannot be understood.
+ */
 export function wantsJson(argv: readonly string[]): boolean {
   const last = argv.findLastIndex((word) => word === '--format' || word.startsWith('--format='))
   return last >= 0 && (argv[last] === '--format=json' || (argv[last] === '--format' && argv[last + 1] === 'json'))

@@ -1,6 +1,7 @@
-// Why: programs read what `--format json` writes, so one name means one thing in every document. How: the answers of the
-// services are rewritten on their way out: a time is milliseconds since 1970 and, beside it, ISO 8601 in UTC (`createdMs`
-// and `created`), no time and no TTL are null, and a list that came wrapped in a message is a list. Pure.
+// Why: programs read what `--format json` writes, so one name means one thing in every document.
+// How: the answers of the services are rewritten on their way out: a time is milliseconds since
+// 1970 and, beside it, ISO 8601 in UTC (`createdMs` and `created`), no time and no TTL are null,
+// and a list that came wrapped in a message is a list. Pure.
 
 /** Fields that are points in time. Other fields that end in `Ms` are durations. */
 export const timeFields: ReadonlySet<string> = new Set([

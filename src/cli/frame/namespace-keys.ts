@@ -1,4 +1,5 @@
-// Why: the help of `ns create` and `ns update`, and docs/configuration.md, name all that a namespace may be told, from the table that refuses the rest. Pure.
+// Why: the help of `ns create` and `ns update`, and docs/configuration.md, name all that a
+// namespace may be told, from the table that refuses the rest. Pure.
 import { storeAttributes, type StoreKey, storeSecrets } from '../../ufs/store-keys.ts'
 
 /** The attributes and the secrets, one a line, with the stores that know them. */
@@ -21,6 +22,8 @@ export function documentNamespaceKeys(): string {
 }
 
 function markdownTable(keys: Readonly<Record<string, StoreKey>>): string {
-  const rows = Object.entries(keys).map(([key, { kinds, doc }]) => `| \`${key}\` | ${kinds.join(', ')} | ${doc.replaceAll('|', '\\|')} |\n`)
+  const rows = Object.entries(keys).map(
+    ([key, { kinds, doc }]) => `| \`${key}\` | ${kinds.join(', ')} | ${doc.replaceAll('|', '\\|')} |\n`,
+  )
   return `| key | stores | meaning |\n|---|---|---|\n${rows.join('')}`
 }

@@ -1,4 +1,5 @@
-// Why: attributes and secrets are given as `key=value`, and what cannot be read as such must not be shown. Pure.
+// Why: attributes and secrets are given as `key=value`, and what cannot be read as such must not be
+// shown. Pure.
 import { secretBytesMax } from '../../base/secret.ts'
 import { usageError } from './exit-codes.ts'
 

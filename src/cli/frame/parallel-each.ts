@@ -1,9 +1,9 @@
-// Why: many small files go faster several at a time, and a tree may have millions. How: a few loops take from one iterator,
-// so that no more is listed than is worked on.
+// Why: many small files go faster several at a time, and a tree may have millions. How: a few loops
+// take from one iterator, so that no more is listed than is worked on.
 
 /**
- * Calls `action` for every item, `parallel` at a time. After the first that throws no more are begun, those that run are
- * waited for, and its error is thrown.
+ * Calls `action` for every item, `parallel` at a time. After the first that throws no more are
+ * begun, those that run are waited for, and its error is thrown.
  */
 export async function eachInParallel<T>(
   items: AsyncGenerator<T, void, undefined>,

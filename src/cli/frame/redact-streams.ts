@@ -1,4 +1,5 @@
-// Why: which words of a command line and of stdin are secrets: they must not come back in an error (base/redact.ts). Pure.
+// Why: which words of a command line and of stdin are secrets: they must not come back in an error
+// (base/redact.ts). Pure.
 import { definitionOf } from '../../config/keys/schema.ts'
 
 /** The secret values among the arguments: of `--secret k=v` and of -D keys that are secrets. */
@@ -13,7 +14,10 @@ export function secretsIn(argv: readonly string[]): string[] {
   })
 }
 
-/** The secrets of a `key=value`, whatever it is: a base64 secret that was given without its key looks like a key, too. */
+/**
+ * The secrets of a `key=value`, whatever it is: a base64 secret that was given without its key
+ * looks like a key, too.
+ */
 export function secretsOfPair(pair: string): string[] {
   const equals = pair.indexOf('=')
   const [key, value] = [pair.slice(0, Math.max(0, equals)), pair.slice(equals + 1)]

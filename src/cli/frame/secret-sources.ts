@@ -1,6 +1,7 @@
-// Why: a secret on the command line stands in `ps` and in the shell's history. How: `--secret-file key=path` reads a file (or a
-// pipe), `--secret-stdin` lines `key=value` from stdin; one line feed at the end of a file is no part of a secret. What was
-// read is told to the context before anything is said of it, so that no error shows it.
+// Why: a secret on the command line stands in `ps` and in the shell's history. How: `--secret-file
+// key=path` reads a file (or a pipe), `--secret-stdin` lines `key=value` from stdin; one line feed
+// at the end of a file is no part of a secret. What was read is told to the context before anything
+// is said of it, so that no error shows it.
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { secretBytesMax } from '../../base/secret.ts'
@@ -39,7 +40,10 @@ export function withSecrets(command: Command): Command {
     .option('--secret-stdin', 'secrets from stdin, key=value a line')
 }
 
-/** @throws SkeinError invalid_argument (usage) that shows no secret; not_found and failed_precondition for a file */
+/**
+ * @throws SkeinError invalid_argument (usage) that shows no secret; not_found and
+ *   failed_precondition for a file
+ */
 export async function secretsOf(context: SecretContext, flags: SecretFlags): Promise<Record<string, string>> {
   const secrets = pairsOf('--secret', flags.secret)
   const add = (key: string, value: string): void => {
@@ -76,7 +80,8 @@ async function isOpenToOthers(file: string): Promise<boolean> {
 }
 
 async function secretsInStdin(context: SecretContext): Promise<[string, string][]> {
-  if (process.stdin.isTTY) throw usageError('stdin is a terminal, which shows what is typed: give --secret-stdin a pipe or a file')
+  if (process.stdin.isTTY)
+    throw usageError('stdin is a terminal, which shows what is typed: give --secret-stdin a pipe or a file')
   const found: [string, string][] = []
   let number = 0
   for await (const line of textLines({ file: '-', name: 'stdin', isPipeAllowed: true }, usageError)) {

@@ -1,5 +1,6 @@
-// Why: shells complete the words that an option or argument takes, and docs/cli.md names them. How: they are put into
-// commander's tree as choices. Commander does not check them: the command itself does, and its messages say more.
+// Why: shells complete the words that an option or argument takes, and docs/cli.md names them. How:
+// they are put into commander's tree as choices. Commander does not check them: the command itself
+// does, and its messages say more.
 import type { Command } from 'commander'
 
 /** @param name of an option (`--action`) or an argument (`what`) of the command */

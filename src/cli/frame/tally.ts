@@ -1,4 +1,5 @@
-// Why: of a tree of files some may fail while the others go on; the user is told which, and the exit code says so.
+// Why: of a tree of files some may fail while the others go on; the user is told which, and the
+// exit code says so.
 import { type SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { CommandContext } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -57,7 +58,10 @@ export class Tally {
     this.#context.io.stderr(`skein: ${printable(`${path}: ${reason.replaceAll(/\s*\n\s*/g, ' ')}`)}\n`)
   }
 
-  /** Runs one file's work; its failure is noted, and one that would meet every other file as well is thrown. */
+  /**
+   * Runs one file's work; its failure is noted, and one that would meet every other file as well is
+   * thrown.
+   */
   async attempt(path: string, work: () => Promise<void>): Promise<void> {
     try {
       await work()
@@ -71,12 +75,16 @@ export class Tally {
   /** Sets the exit code: partial when some files are done, failed when none is. */
   finish(): void {
     if (this.#failed === 0) return
-    if (this.#failed > this.#named.length) this.#context.io.stderr(`skein: and ${this.#failed - this.#named.length} more\n`)
+    if (this.#failed > this.#named.length)
+      this.#context.io.stderr(`skein: and ${this.#failed - this.#named.length} more\n`)
     this.#context.setExitCode(this.#done > 0 ? exitCodes.partial : exitCodes.failed)
   }
 }
 
-/** No room, or the master is gone. What only one file's workers or store cannot give is that file's own failure. */
+/**
+ * No room, or the master is gone. What only one file's workers or store cannot give is that file's
+ * own failure.
+ */
 function meetsAll({ code, reason }: SkeinError): boolean {
   return code === 'cancelled' || code === 'resource_exhausted' || (code === 'unavailable' && reason === 'unreachable')
 }

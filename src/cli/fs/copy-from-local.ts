@@ -1,6 +1,7 @@
-// Why: `skein fs copyFromLocal`: files of this host become files of the cache. How: as Alluxio does it, a file goes to PATH, or
-// into it where it is a directory; what is in a directory goes into PATH. Several files go at a time; one that cannot be
-// copied is named and the others go on. A file that changes meanwhile is not copied.
+// Why: `skein fs copyFromLocal`: files of this host become files of the cache. How: as Alluxio does
+// it, a file goes to PATH, or into it where it is a directory; what is in a directory goes into
+// PATH. Several files go at a time; one that cannot be copied is named and the others go on. A file
+// that changes meanwhile is not copied.
 import type { Stats } from 'node:fs'
 import { type FileHandle, lstat, open, opendir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -21,9 +22,11 @@ export async function copyFromLocal(context: CommandContext, localText: string, 
   const target = await openTarget(context, text)
   const tally = new Tally(context)
   if (about.isDirectory()) await copyTree(context, target, local, tally)
-  else if (about.isFile()) await copyFile(context, target, local, await placeOf(context, target, basename(local)), tally)
+  else if (about.isFile())
+    await copyFile(context, target, local, await placeOf(context, target, basename(local)), tally)
   else throw new SkeinError('failed_precondition', `${localUri(local)} is neither a file nor a directory`)
-  if (context.options.format === 'json') writeResult(context, { from: localUri(local), to: target.path, ...tally.document }, '')
+  if (context.options.format === 'json')
+    writeResult(context, { from: localUri(local), to: target.path, ...tally.document }, '')
   else if (about.isDirectory() && tally.failed === 0) writeResult(context, undefined, copiedText(local, target.path))
   tally.finish()
 }
@@ -44,7 +47,10 @@ async function copyTree(context: CommandContext, target: Target, local: string, 
   )
 }
 
-/** The regular files below a directory; makes the directories on the way and notes what can be neither. */
+/**
+ * The regular files below a directory; makes the directories on the way and notes what can be
+ * neither.
+ */
 async function* filesBelow(
   context: CommandContext,
   target: Target,
@@ -106,7 +112,13 @@ async function entryOf(local: string): Promise<Pick<LocalEntry, 'kind'>> {
   return { kind: end.isDirectory() ? 'a link to a directory is not followed' : 'neither a file nor a directory' }
 }
 
-async function copyFile(context: CommandContext, { cluster }: Target, local: string, path: string, tally: Tally): Promise<void> {
+async function copyFile(
+  context: CommandContext,
+  { cluster }: Target,
+  local: string,
+  path: string,
+  tally: Tally,
+): Promise<void> {
   const { signal } = context
   const file = await onLocal(local, () => open(local, 'r'))
   try {
@@ -123,7 +135,9 @@ function changedError(local: string): SkeinError {
   return new SkeinError('aborted', `${localUri(local)} changed while it was read; copy it again`)
 }
 
-/** @throws SkeinError aborted when the file has not been the same from the first byte to the last */
+/**
+ * @throws SkeinError aborted when the file has not been the same from the first byte to the last
+ */
 async function* bytesOf(file: FileHandle, local: string, about: Stats): AsyncGenerator<Uint8Array, void, undefined> {
   let offset = 0
   while (offset < about.size) {

@@ -1,6 +1,7 @@
-// Why: `skein fs copyToLocal`: files of the cache become files of this host. How: as Alluxio does it, a file goes to LOCAL, or
-// into it where it is a directory; what is in a directory goes into LOCAL. A file is written beside its place and gets its
-// name when it is whole. Keys are chosen by others: a name that would lead out of LOCAL is refused, links included.
+// Why: `skein fs copyToLocal`: files of the cache become files of this host. How: as Alluxio does
+// it, a file goes to LOCAL, or into it where it is a directory; what is in a directory goes into
+// LOCAL. A file is written beside its place and gets its name when it is whole. Keys are chosen by
+// others: a name that would lead out of LOCAL is refused, links included.
 import { link, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
@@ -17,7 +18,12 @@ const filesAtATime = 8
 /** Directories that are remembered to be in their place. */
 const checkedDirectoriesMax = 10_000
 
-export async function copyToLocal(context: CommandContext, text: string, localText: string, replace: boolean): Promise<void> {
+export async function copyToLocal(
+  context: CommandContext,
+  text: string,
+  localText: string,
+  replace: boolean,
+): Promise<void> {
   const local = localPath(localText)
   const target = await openTarget(context, text)
   const tally = new Tally(context)
@@ -25,7 +31,8 @@ export async function copyToLocal(context: CommandContext, text: string, localTe
   const file = await target.cluster.master().getStatus({ path: target.path }, { signal: context.signal })
   if (file.folder) await copy.tree(local)
   else await copy.file(file.path, await placeOf(file, localText, local))
-  if (context.options.format === 'json') writeResult(context, { from: target.path, to: localUri(local), ...tally.document }, '')
+  if (context.options.format === 'json')
+    writeResult(context, { from: target.path, to: localUri(local), ...tally.document }, '')
   else if (file.folder && tally.failed === 0) writeResult(context, undefined, copiedText(target.path, local))
   tally.finish()
 }
@@ -47,9 +54,11 @@ async function placeOf(file: FileInfo, localText: string, local: string): Promis
 function safeNames(path: string, relative: string): string[] {
   const names = relative.split('/')
   const bad = names.find(
-    (name) => name === '' || name === '.' || name === '..' || name.includes('\0') || (sep !== '/' && name.includes(sep)),
+    (name) =>
+      name === '' || name === '.' || name === '..' || name.includes('\0') || (sep !== '/' && name.includes(sep)),
   )
-  if (bad !== undefined) throw new SkeinError('invalid_argument', `${path} is not copied: '${bad}' is no file name here`)
+  if (bad !== undefined)
+    throw new SkeinError('invalid_argument', `${path} is not copied: '${bad}' is no file name here`)
   return names
 }
 
@@ -84,12 +93,14 @@ class Copy {
   async *#entries(): AsyncGenerator<FileInfo, void, undefined> {
     const { cluster, path } = this.#target
     const named = (found: UnusablePaths): void => nameUnusable(this.#context, found)
-    for await (const page of listPages(cluster.master(), { path, recursive: true }, this.#context.signal, named)) yield* page
+    for await (const page of listPages(cluster.master(), { path, recursive: true }, this.#context.signal, named))
+      yield* page
   }
 
   #relative(file: FileInfo): string {
     const base = this.#target.path.endsWith('/') ? this.#target.path : `${this.#target.path}/`
-    if (!file.path.startsWith(base)) throw new SkeinError('invalid_argument', `${file.path} is not copied: it is not below ${base}`)
+    if (!file.path.startsWith(base))
+      throw new SkeinError('invalid_argument', `${file.path} is not copied: it is not below ${base}`)
     const relative = file.path.slice(base.length)
     return file.folder ? relative.replace(/\/$/, '') : relative
   }
@@ -101,7 +112,10 @@ class Copy {
     this.#checkedDirectories.add(directory)
   }
 
-  /** Makes a directory below the root, name by name, so that a link that leads out of it is seen before anything is made there. */
+  /**
+   * Makes a directory below the root, name by name, so that a link that leads out of it is seen
+   * before anything is made there.
+   */
   async #makeDirectory(root: string, local: string, directory: string): Promise<void> {
     let place = local
     for (const name of directory
@@ -160,7 +174,8 @@ async function nameNew(partial: string, place: string): Promise<void> {
   } catch (thrown) {
     const code = (thrown as NodeJS.ErrnoException).code
     if (code === 'EEXIST') throw existsError(place)
-    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS' && code !== 'EMLINK') throw thrown
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS' && code !== 'EMLINK')
+      throw thrown
     // A file system without hard links.
     if ((await statOrUndefined(place)) !== undefined) throw existsError(place)
     return rename(partial, place)

@@ -1,5 +1,5 @@
-// Why: `skein fs setTtl | unsetTtl | pin | unpin | setReplication`: how long and how often data is kept. The shapes are those of
-// Alluxio 2.9's commands of the same names.
+// Why: `skein fs setTtl | unsetTtl | pin | unpin | setReplication`: how long and how often data is
+// kept. The shapes are those of Alluxio 2.9's commands of the same names.
 import type { Command } from 'commander'
 import { type CommandContext, openTarget, writeResult } from '../frame/context.ts'
 import { usageError } from '../frame/exit-codes.ts'
@@ -23,8 +23,13 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .description('free or delete a file or directory some time from now')
     .argument('<path>', pathText)
     .argument('<duration>', 'such as 10m or 2d; a bare number is milliseconds')
-    .option('--action <action>', 'free (the cached copy) or delete (at the store too); default: goosefs.user.file.create.ttl.action')
-    .action(async (path: string, duration: string, flags: { action?: string }) => setTtl(context, path, duration, flags.action))
+    .option(
+      '--action <action>',
+      'free (the cached copy) or delete (at the store too); default: goosefs.user.file.create.ttl.action',
+    )
+    .action(async (path: string, duration: string, flags: { action?: string }) =>
+      setTtl(context, path, duration, flags.action),
+    )
   suggested(setTtlCommand, '--action', ['free', 'delete'])
   parent
     .command('unsetTtl')
@@ -51,12 +56,19 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .action(async (path: string, flags: ReplicationFlags) => setReplication(context, path, flags))
 }
 
-async function setTtl(context: CommandContext, text: string, duration: string, actionText: string | undefined): Promise<void> {
+async function setTtl(
+  context: CommandContext,
+  text: string,
+  duration: string,
+  actionText: string | undefined,
+): Promise<void> {
   const action = actionText?.toUpperCase() ?? (await context.config('client')).user.createTtlAction
   if (action !== 'FREE' && action !== 'DELETE') throw usageError(`--action is free or delete, not '${actionText}'`)
   const ttlMs = positiveDurationMs('the TTL', duration)
   const { path, cluster } = await openTarget(context, text)
-  const { files } = await cluster.lifecycle().setTtl({ path, ttlMs, action }, { signal: context.signal, deadlineMs: longCallMs })
+  const { files } = await cluster
+    .lifecycle()
+    .setTtl({ path, ttlMs, action }, { signal: context.signal, deadlineMs: longCallMs })
   writeResult(
     context,
     { path, ttlMs, action, files },
@@ -73,15 +85,23 @@ async function unsetTtl(context: CommandContext, text: string): Promise<void> {
 
 async function setPinned(context: CommandContext, text: string, pinned: boolean): Promise<void> {
   const { path, cluster } = await openTarget(context, text)
-  const { files } = await cluster.lifecycle().setPinned({ path, pinned }, { signal: context.signal, deadlineMs: longCallMs })
-  writeResult(context, { path, pinned, files }, `File '${printable(path)}' was successfully ${pinned ? 'pinned' : 'unpinned'}.`)
+  const { files } = await cluster
+    .lifecycle()
+    .setPinned({ path, pinned }, { signal: context.signal, deadlineMs: longCallMs })
+  writeResult(
+    context,
+    { path, pinned, files },
+    `File '${printable(path)}' was successfully ${pinned ? 'pinned' : 'unpinned'}.`,
+  )
 }
 
 async function setReplication(context: CommandContext, text: string, flags: ReplicationFlags): Promise<void> {
   const limits = replicationLimits(flags)
   const { path, cluster } = await openTarget(context, text)
   const request = { path, recursive: flags.R === true, ...limits }
-  const { files } = await cluster.lifecycle().setPathReplication(request, { signal: context.signal, deadlineMs: longCallMs })
+  const { files } = await cluster
+    .lifecycle()
+    .setPathReplication(request, { signal: context.signal, deadlineMs: longCallMs })
   const lines = [
     `Changed the replication level of ${printable(path)}`,
     ...(limits.max === undefined ? [] : [`replicationMax was set to ${limits.max}`]),
@@ -96,7 +116,8 @@ function replicationLimits({ min: minText, max: maxText }: ReplicationFlags): { 
   if (minText === undefined && maxText === undefined) throw usageError('give --min, --max or both')
   const max = maxText === undefined ? undefined : replicationMaxOf(maxText)
   const min = minText === undefined ? undefined : wholeNumber('--min', minText, 0, replicasMax)
-  if (min !== undefined && max !== undefined && max !== -1 && min > max) throw usageError(`--min ${min} is above --max ${max}`)
+  if (min !== undefined && max !== undefined && max !== -1 && min > max)
+    throw usageError(`--min ${min} is above --max ${max}`)
   return { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) }
 }
 

@@ -1,4 +1,5 @@
-// Why: `skein fs copyFromLocal | copyToLocal`. How: the copying itself is loaded when one of them runs.
+// Why: `skein fs copyFromLocal | copyToLocal`. How: the copying itself is loaded when one of them
+// runs.
 import type { Command } from 'commander'
 import type { CommandContext } from '../frame/context.ts'
 

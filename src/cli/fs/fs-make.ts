@@ -1,6 +1,7 @@
-// Why: `skein fs touch | cp`: new files from nothing, or from files of the same cluster. How: `cp` hands over to
-// copyFromLocal and copyToLocal where one side is `file://`; else the bytes of a file go through this process into
-// the cache. The rules of places are those of cp(1): into a directory that exists, else to the path itself.
+// Why: `skein fs touch | cp`: new files from nothing, or from files of the same cluster. How: `cp`
+// hands over to copyFromLocal and copyToLocal where one side is `file://`; else the bytes of a file
+// go through this process into the cache. The rules of places are those of cp(1): into a directory
+// that exists, else to the path itself.
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { SkeinError } from '../../base/errors.ts'
@@ -31,7 +32,9 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .argument('<from>', `${pathText}, or file:///dir/file`)
     .argument('<to>', `${pathText}, or file:///dir/file`)
     .option('-R, --recursive', 'copy a directory and everything below it')
-    .action(async (from: string, to: string, flags: { recursive?: true }) => copy(context, from, to, flags.recursive === true))
+    .action(async (from: string, to: string, flags: { recursive?: true }) =>
+      copy(context, from, to, flags.recursive === true),
+    )
 }
 
 async function touch(context: CommandContext, text: string): Promise<void> {
@@ -59,7 +62,8 @@ async function copy(context: CommandContext, from: string, to: string, recursive
   if (file.folder && !recursive) throw usageError(`${source} is a directory: copy it with -R`)
   const place = await placeOf(context, { path, cluster }, basename(source))
   if (place === source) throw usageError(`${source} cannot be copied to itself`)
-  if (file.folder && `${place}/`.startsWith(withSlash(source))) throw usageError(`${source} cannot be copied into itself`)
+  if (file.folder && `${place}/`.startsWith(withSlash(source)))
+    throw usageError(`${source} cannot be copied into itself`)
   const tally = new Tally(context)
   if (file.folder) await copyTree(context, cluster, source, place, tally)
   else await copyFile(context, cluster, file, place, tally)
@@ -71,7 +75,13 @@ function withSlash(path: string): string {
   return path.endsWith('/') ? path : `${path}/`
 }
 
-async function copyTree(context: CommandContext, cluster: Cluster, source: string, place: string, tally: Tally): Promise<void> {
+async function copyTree(
+  context: CommandContext,
+  cluster: Cluster,
+  source: string,
+  place: string,
+  tally: Tally,
+): Promise<void> {
   const { signal } = context
   await cluster.lifecycle().makeDirectory({ path: place }, { signal })
   const files = async function* (): AsyncGenerator<FileInfo, void, undefined> {
@@ -88,7 +98,13 @@ async function copyTree(context: CommandContext, cluster: Cluster, source: strin
   )
 }
 
-async function copyFile({ signal }: CommandContext, cluster: Cluster, file: FileInfo, to: string, tally: Tally): Promise<void> {
+async function copyFile(
+  { signal }: CommandContext,
+  cluster: Cluster,
+  file: FileInfo,
+  to: string,
+  tally: Tally,
+): Promise<void> {
   await cluster.writeFile(to, file.length, cluster.readFile(file.path, signal), signal)
   tally.addDone(file.length, `Copied ${printable(file.path)} to ${printable(to)}`)
 }

@@ -1,5 +1,6 @@
-// Why: `skein fs mount | unmount`: namespaces in the words and shapes that users of Alluxio know (its MountCommand and
-// UnmountCommand). How: without arguments the table; with them what `ns create` and `ns delete` do.
+// Why: `skein fs mount | unmount`: namespaces in the words and shapes that users of Alluxio know
+// (its MountCommand and UnmountCommand). How: without arguments the table; with them what `ns
+// create` and `ns delete` do.
 import type { Command } from 'commander'
 import { toSkeinError } from '../../base/errors.ts'
 import { type NamespacePath, parsePath } from '../../base/paths.ts'
@@ -26,7 +27,8 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .option('--option <key=value>', 'an attribute of the namespace; may come several times', collect, [])
     .action(async (path: string | undefined, uri: string | undefined, flags: MountFlags) => {
       if (path === undefined) return list(context)
-      if (uri === undefined) throw usageError('the URI is missing: write fs mount /namespace cosn://bucket-appid/prefix')
+      if (uri === undefined)
+        throw usageError('the URI is missing: write fs mount /namespace cosn://bucket-appid/prefix')
       await mount(context, path, uri, flags)
     })
   parent

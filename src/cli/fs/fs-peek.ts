@@ -1,5 +1,6 @@
-// Why: `skein fs head | tail | test`: a look at the ends of a file, and questions that scripts ask about a path.
-// How: only the wanted bytes are read. Sources: Alluxio 2.9's HeadCommand, TailCommand (1 KB by default), TestCommand.
+// Why: `skein fs head | tail | test`: a look at the ends of a file, and questions that scripts ask
+// about a path. How: only the wanted bytes are read. Sources: Alluxio 2.9's HeadCommand,
+// TailCommand (1 KB by default), TestCommand.
 import { type Command, Option } from 'commander'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { FileInfo } from '../../wire/generated/master.ts'
@@ -68,7 +69,8 @@ async function testPath(context: CommandContext, text: string, flags: TestFlags)
       throw thrown
     })
   const hasEntry = async (): Promise<boolean> =>
-    (await cluster.master().listStatus({ path, recursive: false, pageToken: '', limit: 1, ...sync }, { signal })).files.length > 0
+    (await cluster.master().listStatus({ path, recursive: false, pageToken: '', limit: 1, ...sync }, { signal })).files
+      .length > 0
   const result = file !== undefined && (await questions[letter].answer(file, hasEntry))
   if (context.options.format === 'json') writeResult(context, { path, test: letter, result }, '')
   if (!result) context.setExitCode(exitCodes.failed)

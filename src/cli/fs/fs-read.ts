@@ -1,4 +1,5 @@
-// Why: `skein fs ls | stat | cat | count | du | location`: what there is, how much of it is cached, and where.
+// Why: `skein fs ls | stat | cat | count | du | location`: what there is, how much of it is cached,
+// and where.
 import type { Command } from 'commander'
 import { SkeinError } from '../../base/errors.ts'
 import type { FileInfo, UnusablePaths } from '../../wire/generated/master.ts'
@@ -18,7 +19,9 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .option('-R', 'everything below it')
     .option('-h', 'sizes with units')
     .helpOption('--help', 'display help for command')
-    .action(async (path: string, flags: { R?: true; h?: true }) => ls(context, path, flags.R === true, flags.h === true))
+    .action(async (path: string, flags: { R?: true; h?: true }) =>
+      ls(context, path, flags.R === true, flags.h === true),
+    )
   parent
     .command('stat')
     .description('all there is to know of a file or directory')
@@ -43,7 +46,9 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .option('-s', 'the sum only')
     .option('-h', 'sizes with units')
     .helpOption('--help', 'display help for command')
-    .action(async (path: string, flags: { s?: true; h?: true }) => du(context, path, flags.s === true, flags.h === true))
+    .action(async (path: string, flags: { s?: true; h?: true }) =>
+      du(context, path, flags.s === true, flags.h === true),
+    )
   parent
     .command('location')
     .description('the workers that hold a file')
@@ -62,7 +67,8 @@ async function ls(context: CommandContext, text: string, recursive: boolean, rea
   })
   if (options.format === 'text') {
     for await (const files of listing) {
-      if (files.length > 0) await io.writeBytes(Buffer.from(files.map((file) => `${lsLine(file, readable)}\n`).join('')))
+      if (files.length > 0)
+        await io.writeBytes(Buffer.from(files.map((file) => `${lsLine(file, readable)}\n`).join('')))
     }
     return
   }
@@ -81,7 +87,11 @@ async function stat(context: CommandContext, text: string): Promise<void> {
   const { path, cluster, config } = await openTarget(context, text)
   const file = await cluster.master().getStatus({ path, ...syncInterval(config) }, { signal: context.signal })
   const opened = file.folder ? undefined : await cluster.master().openFile({ path }, { signal: context.signal })
-  writeResult(context, { ...(opened?.file ?? file), blocks: opened?.blocks ?? [] }, statText(opened?.file ?? file, opened))
+  writeResult(
+    context,
+    { ...(opened?.file ?? file), blocks: opened?.blocks ?? [] },
+    statText(opened?.file ?? file, opened),
+  )
 }
 
 async function cat(context: CommandContext, text: string): Promise<void> {
@@ -119,6 +129,7 @@ async function du(context: CommandContext, text: string, sumOnly: boolean, reada
 async function location(context: CommandContext, text: string): Promise<void> {
   const { path, cluster, config } = await openTarget(context, text)
   const opened = await cluster.master().openFile({ path, ...syncInterval(config) }, { signal: context.signal })
-  if (opened.file === undefined || opened.file.folder) throw new SkeinError('failed_precondition', `${path} is a directory; name a file`)
+  if (opened.file === undefined || opened.file.folder)
+    throw new SkeinError('failed_precondition', `${path} is a directory; name a file`)
   writeResult(context, { path, fileId: opened.file.fileId, nodes: locationsOf(opened) }, locationText(path, opened))
 }

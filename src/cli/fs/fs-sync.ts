@@ -1,5 +1,6 @@
-// Why: `skein fs persist | loadMetadata | checkConsistency`: the cache and the store beneath brought into agreement. The shapes of
-// persist and checkConsistency are those of Alluxio 2.9's PersistCommand and CheckConsistencyCommand.
+// Why: `skein fs persist | loadMetadata | checkConsistency`: the cache and the store beneath
+// brought into agreement. The shapes of persist and checkConsistency are those of Alluxio 2.9's
+// PersistCommand and CheckConsistencyCommand.
 import type { Command } from 'commander'
 import { SkeinError } from '../../base/errors.ts'
 import type { FileInfo } from '../../wire/generated/master.ts'
@@ -44,7 +45,9 @@ async function persist(context: CommandContext, text: string, parallel: number):
   const file = await cluster.master().getStatus({ path }, { signal: context.signal })
   if (file.folder) {
     const files = unpersistedBelow(context, target)
-    await eachInParallel(files, parallel, (one) => tally.attempt(one.path, () => persistFile(context, target, one, tally)))
+    await eachInParallel(files, parallel, (one) =>
+      tally.attempt(one.path, () => persistFile(context, target, one, tally)),
+    )
   } else if (file.persistenceState !== 'PERSISTED') {
     await persistFile(context, target, file, tally)
   }
@@ -54,13 +57,18 @@ async function persist(context: CommandContext, text: string, parallel: number):
   tally.finish()
 }
 
-async function* unpersistedBelow(context: CommandContext, { path, cluster }: Target): AsyncGenerator<FileInfo, void, undefined> {
+async function* unpersistedBelow(
+  context: CommandContext,
+  { path, cluster }: Target,
+): AsyncGenerator<FileInfo, void, undefined> {
   for await (const page of listPages(cluster.master(), { path, recursive: true }, context.signal))
     yield* page.filter((file) => !file.folder && file.persistenceState !== 'PERSISTED')
 }
 
 async function persistFile(context: CommandContext, { cluster }: Target, file: FileInfo, tally: Tally): Promise<void> {
-  const { failures } = await cluster.lifecycle().persist({ path: file.path }, { signal: context.signal, deadlineMs: longCallMs })
+  const { failures } = await cluster
+    .lifecycle()
+    .persist({ path: file.path }, { signal: context.signal, deadlineMs: longCallMs })
   if (failures[0] !== undefined) throw new SkeinError('failed_precondition', failures[0])
   tally.addDone(file.length, `persisted file ${printable(file.path)} with size ${file.length}`)
 }
@@ -75,7 +83,10 @@ async function loadMetadata(context: CommandContext, text: string, recursive: bo
   nameUnusable(context, found.unusable)
 }
 
-/** Differences that stay, and files that nobody has all of, make the exit code 1; names that cannot be cached alone make it 3. */
+/**
+ * Differences that stay, and files that nobody has all of, make the exit code 1; names that cannot
+ * be cached alone make it 3.
+ */
 async function checkConsistency(context: CommandContext, text: string, repair: boolean): Promise<void> {
   const { path, cluster } = await openTarget(context, text)
   const call = { signal: context.signal, deadlineMs: longCallMs }
@@ -95,10 +106,17 @@ async function checkConsistency(context: CommandContext, text: string, repair: b
         ? []
         : [`${printable(path)} is consistent with the under storage system.`]
       : repaired
-        ? [`${printable(path)} has: ${total} inconsistent files.`, ...paths.map((one) => `${printable(one)} repaired.`), ...more]
+        ? [
+            `${printable(path)} has: ${total} inconsistent files.`,
+            ...paths.map((one) => `${printable(one)} repaired.`),
+            ...more,
+          ]
         : ['The following files are inconsistent:', ...paths.map(printable), ...more]
   if (unreadable.total > 0) {
-    lines.push('The following files are not persisted, and blocks of them are on no live worker:', ...lost.map(printable))
+    lines.push(
+      'The following files are not persisted, and blocks of them are on no live worker:',
+      ...lost.map(printable),
+    )
     if (unreadable.total > lost.length) lines.push(`and ${unreadable.total - lost.length} more`)
   }
   if (unusable !== undefined) {

@@ -1,4 +1,5 @@
-// Why: `skein fs mkdir | rm | mv`: the tree that users see. The shapes are those of Alluxio 2.9's MkdirCommand, RmCommand, MvCommand.
+// Why: `skein fs mkdir | rm | mv`: the tree that users see. The shapes are those of Alluxio 2.9's
+// MkdirCommand, RmCommand, MvCommand.
 import type { Command } from 'commander'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { DeleteResponse } from '../../wire/generated/lifecycle.ts'
@@ -24,7 +25,9 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .option('-R', 'a directory with all that is below it')
     .option('--cacheOnly', 'leave the store as it is')
     .option('--timeout <duration>', waitText, waitDefault)
-    .action(async (path: string, flags: { R?: true; cacheOnly?: true; timeout: string }) => remove(context, path, flags))
+    .action(async (path: string, flags: { R?: true; cacheOnly?: true; timeout: string }) =>
+      remove(context, path, flags),
+    )
   parent
     .command('mv')
     .description('rename a file or directory within its namespace')
@@ -34,7 +37,10 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .action(async (from: string, to: string, flags: { timeout: string }) => rename(context, from, to, flags.timeout))
 }
 
-/** Does it at once, or says who is in the way and waits for that. @param act nothing is changed by one that finds the path busy */
+/**
+ * Does it at once, or says who is in the way and waits for that. @param act nothing is changed by
+ * one that finds the path busy
+ */
 async function waiting<Result>(
   { io }: CommandContext,
   timeout: string,
@@ -54,9 +60,13 @@ async function waiting<Result>(
     const { reason, code, message } = toSkeinError(thrown)
     if (reason !== 'path_busy') throw thrown
     const still = message.replace(/; try again$/, '')
-    throw new SkeinError(code, `${still}, still after ${timeout}; nothing was changed: try again later, or with a longer --timeout`, {
-      reason,
-    })
+    throw new SkeinError(
+      code,
+      `${still}, still after ${timeout}; nothing was changed: try again later, or with a longer --timeout`,
+      {
+        reason,
+      },
+    )
   }
 }
 
@@ -66,12 +76,17 @@ async function makeDirectory(context: CommandContext, text: string): Promise<voi
   writeResult(context, { path }, `Successfully created directory ${printable(path)}`)
 }
 
-async function remove(context: CommandContext, text: string, flags: { R?: true; cacheOnly?: true; timeout: string }): Promise<void> {
+async function remove(
+  context: CommandContext,
+  text: string,
+  flags: { R?: true; cacheOnly?: true; timeout: string },
+): Promise<void> {
   const [recursive, cacheOnly] = [flags.R === true, flags.cacheOnly === true]
   const waitMs = positiveDurationMs('--timeout', flags.timeout)
   const { path, cluster } = await openTarget(context, text)
   const call = { signal: context.signal, deadlineMs: longCallMs }
-  const removing = (wait: number): Promise<DeleteResponse> => cluster.lifecycle().delete({ path, recursive, cacheOnly, waitMs: wait }, call)
+  const removing = (wait: number): Promise<DeleteResponse> =>
+    cluster.lifecycle().delete({ path, recursive, cacheOnly, waitMs: wait }, call)
   const { files, directories } = await waiting(context, flags.timeout, waitMs, removing)
   writeResult(context, { path, files, folders: directories }, `${printable(path)} has been removed`)
 }

@@ -1,9 +1,13 @@
-// Why: files of this host in commands: how their paths are written and shown, and what the system's errors mean. Pure.
+// Why: files of this host in commands: how their paths are written and shown, and what the system's
+// errors mean. Pure.
 import { resolve } from 'node:path'
 import { SkeinError } from '../../base/errors.ts'
 import { usageError } from '../frame/exit-codes.ts'
 
-/** An absolute path from `dir/file`, `/dir/file` or `file:///dir/file`. @throws SkeinError invalid_argument (usage) */
+/**
+ * An absolute path from `dir/file`, `/dir/file` or `file:///dir/file`. @throws SkeinError
+ * invalid_argument (usage)
+ */
 export function localPath(text: string): string {
   const path = text.replace(/^file:\/\/(?=\/)/, '')
   if (path === '' || path.includes('\0')) throw usageError('the local path is empty or has a NUL character')
@@ -32,7 +36,8 @@ const meanings: Readonly<Record<string, readonly [ConstructorParameters<typeof S
 
 /** An error of node:fs about `path` as a SkeinError; a SkeinError and what has no code as it is. */
 export function localError(path: string, thrown: unknown): unknown {
-  const code = thrown instanceof Error && !(thrown instanceof SkeinError) ? (thrown as NodeJS.ErrnoException).code : undefined
+  const code =
+    thrown instanceof Error && !(thrown instanceof SkeinError) ? (thrown as NodeJS.ErrnoException).code : undefined
   if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return thrown
   const [skeinCode, meaning] = meanings[code] ?? ['failed_precondition', `cannot be used (${code})`]
   return new SkeinError(skeinCode, `${localUri(path)} ${meaning}`, { cause: thrown })

@@ -1,10 +1,18 @@
-// Why: a copy goes to a path, or into it where it is a directory; copyFromLocal and cp mean the same by it.
+// Why: a copy goes to a path, or into it where it is a directory; copyFromLocal and cp mean the
+// same by it.
 import { isSkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
 import type { CommandContext, Target } from '../frame/context.ts'
 
-/** Where a file or directory of this name goes. @throws SkeinError invalid_argument for a name that no key can have */
-export async function placeOf(context: CommandContext, { path, cluster }: Pick<Target, 'path' | 'cluster'>, name: string): Promise<string> {
+/**
+ * Where a file or directory of this name goes. @throws SkeinError invalid_argument for a name that
+ * no key can have
+ */
+export async function placeOf(
+  context: CommandContext,
+  { path, cluster }: Pick<Target, 'path' | 'cluster'>,
+  name: string,
+): Promise<string> {
   if (path.endsWith('/')) return below(path, name)
   try {
     const { folder } = await cluster.master().getStatus({ path }, { signal: context.signal })

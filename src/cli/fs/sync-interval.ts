@@ -1,5 +1,6 @@
-// Why: how old what is known of a store may be is the user's choice (`goosefs.user.file.metadata.sync.interval`), command by
-// command; who makes none gets the master's. Pure.
+// Why: how old what is known of a store may be is the user's choice
+// (`goosefs.user.file.metadata.sync.interval`), command by command; who makes none gets the
+// master's. Pure.
 import type { Config } from '../../config/config.ts'
 
 const key = 'goosefs.user.file.metadata.sync.interval'

@@ -1,4 +1,5 @@
-// Why: `skein job resume ID`: a load that did not bring in everything is gone on with, as a new load.
+// Why: `skein job resume ID`: a load that did not bring in everything is gone on with, as a new
+// load.
 import type { Command } from 'commander'
 import { type CommandContext, openCluster, writeResult } from '../frame/context.ts'
 import { followLoad } from '../load/follow-load.ts'

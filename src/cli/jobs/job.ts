@@ -1,4 +1,5 @@
-// Why: `skein job ls | history | stat | cancel | progress | leader`: following and stopping loads that run in the job master.
+// Why: `skein job ls | history | stat | cancel | progress | leader`: following and stopping loads
+// that run in the job master.
 import type { Command } from 'commander'
 import { SkeinError } from '../../base/errors.ts'
 import type { JobServiceDefinition, LoadStatus } from '../../wire/generated/job.ts'
@@ -53,7 +54,9 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .description('how far a load is')
     .argument('<id>')
     .option('--watch', 'until it ends; the exit code is that of the load')
-    .action(async (id: string, flags: { watch?: true }) => (flags.watch === true ? watch(context, id) : progress(context, id)))
+    .action(async (id: string, flags: { watch?: true }) =>
+      flags.watch === true ? watch(context, id) : progress(context, id),
+    )
 }
 
 async function list(context: CommandContext, limit: number): Promise<void> {
@@ -69,7 +72,12 @@ async function history(context: CommandContext, limit: number, beforeLoadId: str
 /** The job master gives no more than so many at once. */
 const pageMax = 1000
 
-async function pagesOf(context: CommandContext, limit: number, beforeLoadId: string, endedOnly: boolean): Promise<LoadStatus[]> {
+async function pagesOf(
+  context: CommandContext,
+  limit: number,
+  beforeLoadId: string,
+  endedOnly: boolean,
+): Promise<LoadStatus[]> {
   const jobs = (await openCluster(context)).jobMaster()
   const loads: LoadStatus[] = []
   let before = beforeLoadId
@@ -88,7 +96,10 @@ async function leader(context: CommandContext): Promise<void> {
   const cluster = await openCluster(context)
   const { rpcAddress, webAddress } = await cluster.master().getJobMaster({}, { signal: context.signal })
   if (rpcAddress === '')
-    throw new SkeinError('unavailable', `no job master has registered with the master at ${cluster.address}: is it running?`)
+    throw new SkeinError(
+      'unavailable',
+      `no job master has registered with the master at ${cluster.address}: is it running?`,
+    )
   writeResult(context, { rpcAddress, webAddress }, rpcAddress)
 }
 
@@ -102,7 +113,9 @@ async function stat(context: CommandContext, loadId: string, verbose: boolean): 
   for await (const page of loadFiles(jobs, loadId, false, signal)) {
     if (page.length === 0) continue
     const isText = options.format === 'text'
-    const text = isText ? page.map((file) => `${loadFileLine(file)}\n`).join('') : separator + page.map(jsonText).join(',')
+    const text = isText
+      ? page.map((file) => `${loadFileLine(file)}\n`).join('')
+      : separator + page.map(jsonText).join(',')
     await io.writeBytes(Buffer.from(text))
     separator = ','
   }
@@ -121,7 +134,11 @@ async function progress(context: CommandContext, loadId: string): Promise<void> 
   const jobs = (await openCluster(context)).jobMaster()
   const status = await jobs.getLoad({ loadId }, { signal: context.signal })
   const workers = workersText(status.workers?.workers ?? [])
-  writeResult(context, status, `${loadId} ${progressText(progressOf(status, []))}${workers === '' ? '' : `\n${workers}`}`)
+  writeResult(
+    context,
+    status,
+    `${loadId} ${progressText(progressOf(status, []))}${workers === '' ? '' : `\n${workers}`}`,
+  )
 }
 
 async function watch(context: CommandContext, loadId: string): Promise<void> {
@@ -132,7 +149,11 @@ async function watch(context: CommandContext, loadId: string): Promise<void> {
 }
 
 /** A line an event; the last one has the result. */
-async function watchEvents(context: CommandContext, jobs: Service<JobServiceDefinition>, loadId: string): Promise<void> {
+async function watchEvents(
+  context: CommandContext,
+  jobs: Service<JobServiceDefinition>,
+  loadId: string,
+): Promise<void> {
   const { io, signal } = context
   const status = await followLoad(context, jobs, loadId, signal, (event) => io.stdout(`${jsonText(event)}\n`))
   context.setExitCode(exitCodeOfLoad(status))

@@ -1,5 +1,6 @@
-// Why: the words after `--` of `schedule create` are those of `fs distributedLoad`, and mean the same. How: by its own flags;
-// what is only of one moment (a list from a file, an age that is worked out now) is refused.
+// Why: the words after `--` of `schedule create` are those of `fs distributedLoad`, and mean the
+// same. How: by its own flags; what is only of one moment (a list from a file, an age that is
+// worked out now) is refused.
 import { Command } from 'commander'
 import type { LoadOptions } from '../../wire/generated/job.ts'
 import { isTemplate } from '../load/brace-template.ts'
@@ -8,7 +9,10 @@ import { usageError } from '../frame/exit-codes.ts'
 import { addLoadFlags, type LoadFlags, readLoadFlags, withGlobs } from '../load/load-flags.ts'
 import { joinGlobs, pathGlob } from '../load/path-glob.ts'
 
-/** What a schedule is to load. @throws SkeinError invalid_argument (usage), CommanderError for words that distributedLoad would refuse */
+/**
+ * What a schedule is to load. @throws SkeinError invalid_argument (usage), CommanderError for words
+ * that distributedLoad would refuse
+ */
 export async function scheduledLoad(
   context: CommandContext,
   words: readonly string[],
@@ -20,7 +24,8 @@ export async function scheduledLoad(
     .parse(bare(words), { from: 'user' })
   const [path, ...more] = command.args
   if (path === undefined) throw usageError('say what to load: skein schedule create NAME --cron ... -- /namespace/dir')
-  if (more.length > 0 || isTemplate(path)) throw usageError('a schedule loads one path: make one for each, or use --include')
+  if (more.length > 0 || isTemplate(path))
+    throw usageError('a schedule loads one path: make one for each, or use --include')
   const flags = command.opts<LoadFlags>()
   for (const time of [flags.modifiedAfter, flags.modifiedBefore])
     if (time !== undefined && /^[\d.]+\s*[A-Za-z]+$/.test(time))
@@ -29,7 +34,10 @@ export async function scheduledLoad(
   const glob = pathGlob(path)
   const globs = glob === undefined ? undefined : joinGlobs([glob])
   const target = await openTarget(context, globs?.base ?? path)
-  return { ...target, options: readLoadFlags(withGlobs(flags, globs?.patterns), target.config.load.activeJobs, context.clock.nowMs()) }
+  return {
+    ...target,
+    options: readLoadFlags(withGlobs(flags, globs?.patterns), target.config.load.activeJobs, context.clock.nowMs()),
+  }
 }
 
 /** `fs distributedLoad` itself may stand before its words. */

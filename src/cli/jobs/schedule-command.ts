@@ -1,6 +1,6 @@
-// Why: `skein schedule create | update | ls | stat | run | pause | resume | delete | history`: loads that run by themselves. How: what is
-// after `--` are the words of `fs distributedLoad`, understood by the same parser when the schedule is made, so that a wrong
-// one is found out by day.
+// Why: `skein schedule create | update | ls | stat | run | pause | resume | delete | history`:
+// loads that run by themselves. How: what is after `--` are the words of `fs distributedLoad`,
+// understood by the same parser when the schedule is made, so that a wrong one is found out by day.
 import type { Command } from 'commander'
 import { SkeinError } from '../../base/errors.ts'
 import type { Schedule, ScheduleRun } from '../../wire/generated/schedule.ts'
@@ -72,27 +72,45 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .option('--limit <n>', 'how many', '50')
     .action(async (name: string, flags: { limit: string }) => {
       const limit = wholeNumber('--limit', flags.limit, 1, 1000)
-      const { runs } = await (await openCluster(context)).schedules().listScheduleRuns({ name, limit }, { signal: context.signal })
+      const { runs } = await (
+        await openCluster(context)
+      )
+        .schedules()
+        .listScheduleRuns({ name, limit }, { signal: context.signal })
       writeResult(context, { runList: runs }, scheduleRunsText(runs))
     })
 }
 
-async function create(context: CommandContext, name: string, words: readonly string[], flags: TimeFlags): Promise<void> {
+async function create(
+  context: CommandContext,
+  name: string,
+  words: readonly string[],
+  flags: TimeFlags,
+): Promise<void> {
   const times = newTimes(flags)
   const { path, options, cluster } = await scheduledLoad(context, words)
   warnOfBandwidth(context, options.bandwidth)
-  const schedule = await cluster.schedules().createSchedule({ name, ...times, path, options }, { signal: context.signal })
+  const schedule = await cluster
+    .schedules()
+    .createSchedule({ name, ...times, path, options }, { signal: context.signal })
   writeSchedule(context, schedule)
 }
 
-async function update(context: CommandContext, name: string, words: readonly string[], flags: TimeFlags): Promise<void> {
+async function update(
+  context: CommandContext,
+  name: string,
+  words: readonly string[],
+  flags: TimeFlags,
+): Promise<void> {
   const changes = timesAgain(flags)
-  if (words.length === 0 && Object.keys(changes).length === 0) throw usageError('nothing to change: give times, or what to load after --')
+  if (words.length === 0 && Object.keys(changes).length === 0)
+    throw usageError('nothing to change: give times, or what to load after --')
   const load = words.length === 0 ? undefined : await scheduledLoad(context, words)
   warnOfBandwidth(context, load?.options.bandwidth)
   const cluster = load?.cluster ?? (await openCluster(context))
   const { definition } = await cluster.schedules().getSchedule({ name }, { signal: context.signal })
-  if (definition === undefined) throw new SkeinError('internal', `the job master shows schedule ${name} without a definition`)
+  if (definition === undefined)
+    throw new SkeinError('internal', `the job master shows schedule ${name} without a definition`)
   const what = load === undefined ? {} : { path: load.path, options: load.options }
   const changed = { ...withTimes(definition, changes), ...what }
   writeSchedule(context, await cluster.schedules().updateSchedule(changed, { signal: context.signal }))
@@ -104,7 +122,11 @@ function writeSchedule(context: CommandContext, { warning = '', ...schedule }: S
 }
 
 async function runNow(context: CommandContext, name: string): Promise<void> {
-  const run: ScheduleRun = await (await openCluster(context)).schedules().runSchedule({ name }, { signal: context.signal })
+  const run: ScheduleRun = await (
+    await openCluster(context)
+  )
+    .schedules()
+    .runSchedule({ name }, { signal: context.signal })
   if (run.state === 'REFUSED' || run.state === 'SKIPPED') context.setExitCode(exitCodes.failed)
   const load =
     run.loadId === ''

@@ -1,5 +1,6 @@
-// Why: when a schedule runs is said in the same words when it is made and when it is changed. How: one table of options; what
-// excludes each other is refused here, and an update that names one way to start takes the place of the other. Pure.
+// Why: when a schedule runs is said in the same words when it is made and when it is changed. How:
+// one table of options; what excludes each other is refused here, and an update that names one way
+// to start takes the place of the other. Pure.
 import type { Command } from 'commander'
 import type { ScheduleDefinition } from '../../wire/generated/schedule.ts'
 import { usageError } from '../frame/exit-codes.ts'
@@ -49,15 +50,20 @@ export function timesAgain(flags: TimeFlags): Partial<Times> {
   if (after !== undefined) {
     const ofTimes = { cron, 'ready-by': readyBy, timezone, jitter, 'catch-up': catchUp }
     const useless = Object.entries(ofTimes).find(([, text]) => text !== undefined)?.[0]
-    if (useless !== undefined) throw usageError(`--after and --${useless} do not go together: no time of day starts such a schedule`)
+    if (useless !== undefined)
+      throw usageError(`--after and --${useless} do not go together: no time of day starts such a schedule`)
   }
   const named = { cron, timezone, jitterMs, catchUp, after, readyBy, overlap }
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined))
 }
 
-/** The definition with the changes: what is not named stays, `none` takes a cron line or a --ready-by away, and times of day and `after` take each other's place. */
+/**
+ * The definition with the changes: what is not named stays, `none` takes a cron line or a
+ * --ready-by away, and times of day and `after` take each other's place.
+ */
 export function withTimes(definition: ScheduleDefinition, changes: Partial<Times>): ScheduleDefinition {
-  if (changes.after !== undefined) return { ...definition, cron: '', readyBy: '', timezone: '', jitterMs: 0, ...changes }
+  if (changes.after !== undefined)
+    return { ...definition, cron: '', readyBy: '', timezone: '', jitterMs: 0, ...changes }
   const { cron = definition.cron, readyBy = definition.readyBy } = changes
   const times = { cron: cron === 'none' ? '' : cron, readyBy: readyBy === 'none' ? '' : readyBy }
   return { ...definition, ...changes, ...times, after: times.cron + times.readyBy === '' ? definition.after : '' }

@@ -1,5 +1,6 @@
-// Why: a dataset's shards are named by a template. How: braces as a shell knows them: `{a,b}`, `{0000..0999}` (zeros kept),
-// `{0..10..2}`, `{a..e}`, nested; braces that are neither stay as they are, and `\{` is the character. Pure.
+// Why: a dataset's shards are named by a template. How: braces as a shell knows them: `{a,b}`,
+// `{0000..0999}` (zeros kept), `{0..10..2}`, `{a..e}`, nested; braces that are neither stay as they
+// are, and `\{` is the character. Pure.
 import { usageError } from '../frame/exit-codes.ts'
 
 const namesMax = 10_000_000
@@ -13,7 +14,10 @@ export function isTemplate(text: string): boolean {
   return second !== undefined || first !== text
 }
 
-/** The names, in order, one after the other. @throws SkeinError invalid_argument (usage) for more than ten million, or too many braces */
+/**
+ * The names, in order, one after the other. @throws SkeinError invalid_argument (usage) for more
+ * than ten million, or too many braces
+ */
 export function* expandBraces(text: string): Generator<string, void, undefined> {
   checkBraces(text)
   let names = 0
@@ -27,7 +31,8 @@ export function* expandBraces(text: string): Generator<string, void, undefined> 
 /** Each pair costs a look at what is in it, and each that is a choice a step of recursion. */
 function checkBraces(text: string): void {
   const closes = closesOf(text)
-  if (closes.size > bracesMax) throw usageError(`'${shown(text)}' has more than ${bracesMax} pairs of braces: give an --index list`)
+  if (closes.size > bracesMax)
+    throw usageError(`'${shown(text)}' has more than ${bracesMax} pairs of braces: give an --index list`)
   const open: number[] = []
   for (const [at, close] of [...closes].sort(([one], [other]) => one - other)) {
     while (open.length > 0 && (open.at(-1) ?? 0) < at) open.pop()
@@ -123,9 +128,15 @@ function rangeOf(text: string): (() => Generator<string, void, undefined>) | und
   return () => steps(from, to, 1, (code) => String.fromCharCode(code))
 }
 
-function* steps(from: number, to: number, step: number, format: (value: number) => string): Generator<string, void, undefined> {
+function* steps(
+  from: number,
+  to: number,
+  step: number,
+  format: (value: number) => string,
+): Generator<string, void, undefined> {
   const stride = Math.max(1, Math.abs(step))
-  if (Math.abs(to - from) / stride >= namesMax) throw usageError(`${from}..${to} stands for more than ${namesMax} names`)
+  if (Math.abs(to - from) / stride >= namesMax)
+    throw usageError(`${from}..${to} stands for more than ${namesMax} names`)
   if (from <= to) for (let value = from; value <= to; value += stride) yield format(value)
   else for (let value = from; value >= to; value -= stride) yield format(value)
 }

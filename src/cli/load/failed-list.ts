@@ -1,5 +1,5 @@
-// Why: stdout names the first files that a load could not bring in; the whole list goes to a file. How: page by page, so
-// that a million failures need no memory.
+// Why: stdout names the first files that a load could not bring in; the whole list goes to a file.
+// How: page by page, so that a million failures need no memory.
 import { open, mkdir, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JobServiceDefinition, LoadFile } from '../../wire/generated/job.ts'
@@ -11,7 +11,10 @@ const pageSize = 1000
 export interface FailedFiles {
   /** The first ones. */
   readonly named: readonly LoadFile[]
-  /** The file with all of them, one `path: reason (attempts N, worker W)` a line; undefined when it could not be written. */
+  /**
+   * The file with all of them, one `path: reason (attempts N, worker W)` a line; undefined when it
+   * could not be written.
+   */
   readonly list: string | undefined
 }
 
@@ -30,7 +33,10 @@ export async function* loadFiles(
   } while (pageToken !== '')
 }
 
-/** Asks for the failed files and writes `<home>/failed/<loadId>.txt` (0600). `onProblem` hears why the file could not be written. */
+/**
+ * Asks for the failed files and writes `<home>/failed/<loadId>.txt` (0600). `onProblem` hears why
+ * the file could not be written.
+ */
 export async function collectFailedFiles(
   jobs: Pick<Service<JobServiceDefinition>, 'listLoadFiles'>,
   loadId: string,
@@ -52,7 +58,11 @@ export async function collectFailedFiles(
   return { named, list: file === undefined ? undefined : path }
 }
 
-async function openList(home: string, path: string, onProblem: (message: string) => void): Promise<FileHandle | undefined> {
+async function openList(
+  home: string,
+  path: string,
+  onProblem: (message: string) => void,
+): Promise<FileHandle | undefined> {
   try {
     await mkdir(join(home, 'failed'), { recursive: true, mode: 0o700 })
     return await open(path, 'w', 0o600)

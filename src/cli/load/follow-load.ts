@@ -1,6 +1,6 @@
-// Why: a load runs in the job master; whoever watches it only asks how far it is. How: takes the load's events, shows progress
-// on stderr (a bar on a terminal, a line every few seconds elsewhere) or each event as a line of JSON, and keeps the progress
-// files of the environment up to date.
+// Why: a load runs in the job master; whoever watches it only asks how far it is. How: takes the
+// load's events, shows progress on stderr (a bar on a terminal, a line every few seconds elsewhere)
+// or each event as a line of JSON, and keeps the progress files of the environment up to date.
 import { SkeinError } from '../../base/errors.ts'
 import type { JobServiceDefinition, LoadStatus, WorkerProgress } from '../../wire/generated/job.ts'
 import type { Service } from '../../wire/service.ts'
@@ -17,7 +17,8 @@ const workersShownMax = 8
 /**
  * Resolves with the load's status once it has ended.
  * @param eachEvent takes every event in place of what is shown on stderr
- * @throws SkeinError unavailable when the job master stays away, cancelled when `signal` aborts, not_found
+ * @throws SkeinError unavailable when the job master stays away, cancelled when `signal` aborts,
+ *   not_found
  */
 export async function followLoad(
   context: Pick<CommandContext, 'io' | 'clock' | 'environment'>,
@@ -67,7 +68,10 @@ class ProgressView {
         .split('\n')
         .filter((line) => line !== '')
       // Below the bar, and back up to it, so that the next one is drawn over this one.
-      const below = table.length === 0 ? '' : `\n${table.map((line) => line.slice(0, columns - 1)).join('\n')}\u001B[${table.length}A`
+      const below =
+        table.length === 0
+          ? ''
+          : `\n${table.map((line) => line.slice(0, columns - 1)).join('\n')}\u001B[${table.length}A`
       this.#io.stderr(`${this.#erase()}${progressBar(progress, columns)}${below}`)
       this.#linesBelow = table.length
       this.#barShown = true

@@ -1,5 +1,6 @@
-// Why: `skein fs distributedLoad | load`. How: submits the load under a key of its own (so that a repeated submission is the same
-// load), follows it to its end, and says what came of it. Stopping asks the job master to cancel; stopping again leaves it.
+// Why: `skein fs distributedLoad | load`. How: submits the load under a key of its own (so that a
+// repeated submission is the same load), follows it to its end, and says what came of it. Stopping
+// asks the job master to cancel; stopping again leaves it.
 import type { Command } from 'commander'
 import { throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -52,8 +53,10 @@ export function addCommands(parent: Command, context: CommandContext): void {
 
 async function distributedLoad(context: CommandContext, paths: readonly string[], flags: Flags): Promise<void> {
   if (flags.async === true && flags.plan === true) throw usageError('--plan and --async do not go together')
-  if (flags.plan === true && flags.manifest !== undefined) throw usageError('--plan loads nothing that a --manifest could name')
-  if (flags.async === true && flags.manifest !== undefined) throw usageError('--manifest is written at the end: not with --async')
+  if (flags.plan === true && flags.manifest !== undefined)
+    throw usageError('--plan loads nothing that a --manifest could name')
+  if (flags.async === true && flags.manifest !== undefined)
+    throw usageError('--manifest is written at the end: not with --async')
   readLoadFlags(flags, 1, context.clock.nowMs())
   if (flags.manifest !== undefined) await checkManifest(notEmpty('--manifest', flags.manifest))
   const { target, request: what, include } = await openSource(context, paths, flags)
@@ -76,7 +79,12 @@ async function distributedLoad(context: CommandContext, paths: readonly string[]
   if (flags.manifest !== undefined) await keepManifest(context, target, flags.manifest, status)
 }
 
-async function keepManifest(context: CommandContext, { cluster }: Target, file: string, status: LoadStatus): Promise<void> {
+async function keepManifest(
+  context: CommandContext,
+  { cluster }: Target,
+  file: string,
+  status: LoadStatus,
+): Promise<void> {
   const { namespace } = parsePath(status.path)
   const { uri } = await cluster.master().getNamespace({ name: namespace }, { signal: context.signal })
   const files = await writeManifest(file, cluster.jobMaster(), status, uri, context.signal)
@@ -86,7 +94,8 @@ async function keepManifest(context: CommandContext, { cluster }: Target, file: 
 /** `fs load`: says `P loaded`, or what came of the load where it did not complete. */
 async function loadOnce(context: CommandContext, text: string): Promise<void> {
   const source = pathGlob(text) === undefined ? undefined : await openSource(context, [text], {})
-  if (source?.request.indexId !== undefined) throw usageError('fs load takes one path: use fs distributedLoad for several')
+  if (source?.request.indexId !== undefined)
+    throw usageError('fs load takes one path: use fs distributedLoad for several')
   const target = source?.target ?? (await openTarget(context, text))
   const include = source?.include
   const { path, cluster, config } = target
@@ -101,7 +110,13 @@ async function loadOnce(context: CommandContext, text: string): Promise<void> {
   // What only the cache has is in it, and the store, which a load reads, knows nothing of it.
   if (file === undefined || file.folder || file.persistenceState === 'PERSISTED') {
     const selection = include === undefined ? {} : { selection: { include: [...include], exclude: [] } }
-    const options = { replication: 1, keepReplication: true, activeJobs: config.load.activeJobs, batchSize: 0, ...selection }
+    const options = {
+      replication: 1,
+      keepReplication: true,
+      activeJobs: config.load.activeJobs,
+      batchSize: 0,
+      ...selection,
+    }
     const status = await loadToItsEnd(context, target, { requestKey: context.uniqueId(), path, options })
     if (status.state !== 'COMPLETED' || (include !== undefined && status.counts?.files === 0))
       return reportLoad(context, config.home, cluster.jobMaster(), status)
@@ -110,7 +125,11 @@ async function loadOnce(context: CommandContext, text: string): Promise<void> {
 }
 
 /** Submits a load and follows it; the user may stop it by stages. */
-async function loadToItsEnd(context: CommandContext, { cluster }: Target, request: SubmitLoadRequest): Promise<LoadStatus> {
+async function loadToItsEnd(
+  context: CommandContext,
+  { cluster }: Target,
+  request: SubmitLoadRequest,
+): Promise<LoadStatus> {
   const jobs = cluster.jobMaster()
   const stop = new StopByStages(context)
   try {

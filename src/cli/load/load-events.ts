@@ -1,7 +1,8 @@
-// Why: whoever follows a load (a person, a script, a file for Kubernetes) is told the same, from one stream. How: each event
-// is made from a look at the load's durable state and carries all of its counts, so that a watcher that was killed and comes
-// back has missed nothing: its first event is the whole state. Only failed files come one by one, each once. What the events
-// say adds up by `foldEvent`, a pure function.
+// Why: whoever follows a load (a person, a script, a file for Kubernetes) is told the same, from
+// one stream. How: each event is made from a look at the load's durable state and carries all of
+// its counts, so that a watcher that was killed and comes back has missed nothing: its first event
+// is the whole state. Only failed files come one by one, each once. What the events say adds up by
+// `foldEvent`, a pure function.
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { JobServiceDefinition, LoadCounts, LoadStatus, WorkerProgress } from '../../wire/generated/job.ts'
@@ -57,7 +58,10 @@ export function foldEvent(view: LoadView | undefined, { event, ...now }: LoadEve
   return event === 'state' || view === undefined ? now : { ...now, failed: [...view.failed, ...now.failed] }
 }
 
-/** One look. `isNew`: it says something that the look before did not, or it is some time since the last that did. */
+/**
+ * One look. `isNew`: it says something that the look before did not, or it is some time since the
+ * last that did.
+ */
 export interface SeenLoad {
   readonly event: LoadEvent
   readonly isNew: boolean
@@ -65,7 +69,9 @@ export interface SeenLoad {
   readonly progress: Progress
 }
 
-/** A short load is asked about often, so that its end is seen at once; a long one twice a second. */
+/**
+ * A short load is asked about often, so that its end is seen at once; a long one twice a second.
+ */
 const pollMsMax = 500
 const pollMsMin = 50
 const pollShare = 0.03
@@ -88,8 +94,10 @@ export function resumeHint(loadId: string): string {
 }
 
 /**
- * The events of a load until it has ended; sits through a restart of the job master, of which `onAway` hears.
- * @throws SkeinError unavailable when the job master stays away, cancelled when `signal` aborts, not_found
+ * The events of a load until it has ended; sits through a restart of the job master, of which
+ * `onAway` hears.
+ * @throws SkeinError unavailable when the job master stays away, cancelled when `signal` aborts,
+ *   not_found
  */
 export async function* loadEvents(
   clock: Clock,
@@ -113,7 +121,11 @@ export async function* loadEvents(
       answeredMs = clock.monotonicMs()
       const counts = status.counts ?? noCounts
       reached = reachedBy(reached, status)
-      window = addSample(window, { atMs: answeredMs, bytesLoaded: reached.bytesLoaded, filesLoaded: counts.filesLoaded })
+      window = addSample(window, {
+        atMs: answeredMs,
+        bytesLoaded: reached.bytesLoaded,
+        filesLoaded: counts.filesLoaded,
+      })
       const hasEnded = status.endedMs > 0
       const look = counts.filesFailed !== failedBefore || (hasEnded && counts.filesFailed > named.size)
       const failed = look ? await newlyFailed(jobs, status.loadId, named, signal) : []
@@ -122,7 +134,8 @@ export async function* loadEvents(
       const content = contentOf(status)
       const isNew = hasEnded || failed.length > 0 || content !== last || answeredMs >= newMs + newAfterMs
       // Whoever comes after the end is told the whole state first, too.
-      if (event === 'state' || !hasEnded) yield { event: eventOf(event, status, progress, failed, named.size), isNew, status, progress }
+      if (event === 'state' || !hasEnded)
+        yield { event: eventOf(event, status, progress, failed, named.size), isNew, status, progress }
       const unsaid = event === 'state' ? [] : failed
       if (hasEnded) {
         yield { event: eventOf('ended', status, progress, unsaid, named.size), isNew, status, progress }
@@ -137,9 +150,13 @@ export async function* loadEvents(
       const error = toSkeinError(thrown)
       if (!isAway(error)) throw error
       if (clock.monotonicMs() - answeredMs > awayMaxMs) {
-        throw new SkeinError('unavailable', `${error.message}; load ${loadId} goes on when it is back, ${followHint(loadId)}`, {
-          cause: error,
-        })
+        throw new SkeinError(
+          'unavailable',
+          `${error.message}; load ${loadId} goes on when it is back, ${followHint(loadId)}`,
+          {
+            cause: error,
+          },
+        )
       }
       onAway(`the job master does not answer (${error.message}); waiting for it`)
     }
@@ -148,7 +165,16 @@ export async function* loadEvents(
 }
 
 const noCounts: LoadCounts = {
-  ...{ files: 0, bytes: 0, filesCached: 0, filesLoaded: 0, filesFailed: 0, filesSkipped: 0, bytesCached: 0, bytesLoaded: 0 },
+  ...{
+    files: 0,
+    bytes: 0,
+    filesCached: 0,
+    filesLoaded: 0,
+    filesFailed: 0,
+    filesSkipped: 0,
+    bytesCached: 0,
+    bytesLoaded: 0,
+  },
   ...{ originBytes: 0, tasks: 0, tasksDone: 0, tasksOut: 0, tasksRetried: 0 },
 }
 
@@ -161,7 +187,10 @@ function contentOf({ nowMs: _now, estimateMs: _estimate, ...content }: LoadStatu
   return JSON.stringify(content)
 }
 
-/** Those that `named` does not have yet; it has them afterwards. Files fail in any order, so all are gone through. */
+/**
+ * Those that `named` does not have yet; it has them afterwards. Files fail in any order, so all are
+ * gone through.
+ */
 async function newlyFailed(
   jobs: Pick<Service<JobServiceDefinition>, 'listLoadFiles'>,
   loadId: string,
@@ -187,12 +216,45 @@ function eventOf(
   failed: readonly FailedFile[],
   namedCount: number,
 ): LoadEvent {
-  const { loadId, path, cancelling, listingDone, submittedMs, startedMs, endedMs, reason, errorCode, nowMs: atMs } = status
+  const {
+    loadId,
+    path,
+    cancelling,
+    listingDone,
+    submittedMs,
+    startedMs,
+    endedMs,
+    reason,
+    errorCode,
+    nowMs: atMs,
+  } = status
   const counts = status.counts ?? noCounts
   return {
-    ...{ event, atMs, loadId, path, state: status.state, cancelling, staged: status.options?.atomic === true, listingDone, counts },
-    ...{ filesDone, fraction, bytesPerSecond: rates?.bytesPerSecond ?? null, filesPerSecond: rates?.filesPerSecond ?? null },
+    ...{
+      event,
+      atMs,
+      loadId,
+      path,
+      state: status.state,
+      cancelling,
+      staged: status.options?.atomic === true,
+      listingDone,
+      counts,
+    },
+    ...{
+      filesDone,
+      fraction,
+      bytesPerSecond: rates?.bytesPerSecond ?? null,
+      filesPerSecond: rates?.filesPerSecond ?? null,
+    },
     ...{ etaMs: etaMs ?? null, workers: status.workers?.workers ?? [], failed },
-    ...{ failedUnnamed: Math.max(0, counts.filesFailed - namedCount), submittedMs, startedMs, endedMs, reason, errorCode },
+    ...{
+      failedUnnamed: Math.max(0, counts.filesFailed - namedCount),
+      submittedMs,
+      startedMs,
+      endedMs,
+      reason,
+      errorCode,
+    },
   }
 }

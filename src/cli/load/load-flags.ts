@@ -1,5 +1,6 @@
-// Why: the many options of a load are the same for `distributedLoad` and for a schedule, and each is checked before anything is
-// asked of the cluster. How: one table of commander's options, and one reading of them.
+// Why: the many options of a load are the same for `distributedLoad` and for a schedule, and each
+// is checked before anything is asked of the cluster. How: one table of commander's options, and
+// one reading of them.
 import type { Command } from 'commander'
 import { parseBandwidth } from '../../base/flow/bandwidth.ts'
 import { parseDuration } from '../../base/durations.ts'
@@ -60,22 +61,31 @@ export function addLoadFlags(command: Command): Command {
     .option('--verify', "check what is cached against the store's checksums")
 }
 
-/** The flags with globs that were written as paths. @throws SkeinError invalid_argument (usage) where --include is given as well */
+/**
+ * The flags with globs that were written as paths. @throws SkeinError invalid_argument (usage)
+ * where --include is given as well
+ */
 export function withGlobs<T extends LoadFlags>(flags: T, globs: readonly string[] | undefined): T {
   if (globs === undefined) return flags
-  if (flags.include !== undefined) throw usageError('a path that is a glob and --include do not go together: write both as --include')
+  if (flags.include !== undefined)
+    throw usageError('a path that is a glob and --include do not go together: write both as --include')
   return { ...flags, include: globs }
 }
 
-/** @param nowMs for times that are given as an age. @throws SkeinError invalid_argument (usage) naming the option */
+/**
+ * @param nowMs for times that are given as an age. @throws SkeinError invalid_argument (usage)
+ *   naming the option
+ */
 export function readLoadFlags(flags: LoadFlags, activeJobs: number, nowMs: number): LoadOptions {
   const selection = selectionOf(flags, nowMs)
   const hosts = hostsOf(flags)
-  if (flags.expireTime !== undefined && flags.atomic !== true) throw usageError('--expire-time is of atomic loads: give -A too')
+  if (flags.expireTime !== undefined && flags.atomic !== true)
+    throw usageError('--expire-time is of atomic loads: give -A too')
   return {
     replication: flags.replication === undefined ? 1 : wholeNumber('--replication', flags.replication, 1, 1000),
     ...(flags.replication === undefined && { keepReplication: true }),
-    activeJobs: flags.activeJobs === undefined ? activeJobs : wholeNumber('--active-jobs', flags.activeJobs, 1, 1_000_000),
+    activeJobs:
+      flags.activeJobs === undefined ? activeJobs : wholeNumber('--active-jobs', flags.activeJobs, 1, 1_000_000),
     batchSize: flags.batchSize === undefined ? 0 : wholeNumber('--batch-size', flags.batchSize, 1, 10_000),
     ...(flags.atomic === true && { atomic: true }),
     ...(flags.expireTime !== undefined && { expireTimeMs: positiveDurationMs('--expire-time', flags.expireTime) }),
@@ -95,8 +105,12 @@ function selectionOf(flags: LoadFlags, nowMs: number): Selection | undefined {
   const bounds = {
     ...(flags.sizeMin !== undefined && { sizeMin: sizeOf('--size-min', flags.sizeMin) }),
     ...(flags.sizeMax !== undefined && { sizeMax: sizeOf('--size-max', flags.sizeMax) }),
-    ...(flags.modifiedAfter !== undefined && { modifiedAfterMs: timeOf('--modified-after', flags.modifiedAfter, nowMs) }),
-    ...(flags.modifiedBefore !== undefined && { modifiedBeforeMs: timeOf('--modified-before', flags.modifiedBefore, nowMs) }),
+    ...(flags.modifiedAfter !== undefined && {
+      modifiedAfterMs: timeOf('--modified-after', flags.modifiedAfter, nowMs),
+    }),
+    ...(flags.modifiedBefore !== undefined && {
+      modifiedBeforeMs: timeOf('--modified-before', flags.modifiedBefore, nowMs),
+    }),
   }
   if (include.length === 0 && exclude.length === 0 && Object.keys(bounds).length === 0) return undefined
   return { include: [...include], exclude: [...exclude], ...bounds }
@@ -131,7 +145,9 @@ const slowBytesPerSecond = 1024 ** 2
 
 /** Says on stderr that a rate is very low. Of a text that `readLoadFlags` has taken. */
 export function warnOfBandwidth({ io }: Pick<CommandContext, 'io'>, text: string | undefined): void {
-  const rates = parseBandwidth(text ?? '', '--bandwidth').map(({ bytesPerSecond = Number.POSITIVE_INFINITY }) => bytesPerSecond)
+  const rates = parseBandwidth(text ?? '', '--bandwidth').map(
+    ({ bytesPerSecond = Number.POSITIVE_INFINITY }) => bytesPerSecond,
+  )
   const lowest = Math.min(...rates)
   if (lowest >= slowBytesPerSecond) return
   io.stderr(

@@ -1,5 +1,6 @@
-// Why: what a load is of comes in several forms: one path, several, templates, a list, a manifest. How: one path goes with the
-// submission; anything else is a list, which is staged part by part before it.
+// Why: what a load is of comes in several forms: one path, several, templates, a list, a manifest.
+// How: one path goes with the submission; anything else is a list, which is staged part by part
+// before it.
 import { isSkeinError } from '../../base/errors.ts'
 import { parsePath } from '../../base/paths.ts'
 import type { IndexItem, JobServiceDefinition } from '../../wire/generated/job.ts'
@@ -31,8 +32,15 @@ export interface LoadSource {
   readonly include?: readonly string[]
 }
 
-/** Finds the cluster and stages what is no single path. @throws SkeinError invalid_argument (usage), and those of StageIndex */
-export async function openSource(context: CommandContext, words: readonly string[], flags: SourceFlags): Promise<LoadSource> {
+/**
+ * Finds the cluster and stages what is no single path. @throws SkeinError invalid_argument (usage),
+ * and those of StageIndex
+ */
+export async function openSource(
+  context: CommandContext,
+  words: readonly string[],
+  flags: SourceFlags,
+): Promise<LoadSource> {
   if (flags.fromManifest !== undefined) notEmpty('--from-manifest', flags.fromManifest)
   if (typeof flags.index === 'string') notEmpty('--index', flags.index)
   if (flags.fromManifest !== undefined) return await fromManifest(context, words, flags)
@@ -43,7 +51,8 @@ export async function openSource(context: CommandContext, words: readonly string
   if (globs !== undefined) return globs
   if (words.length === 1 && !isTemplate(first)) {
     const target = await openTarget(context, first)
-    if (parsePath(target.path).namespace === '') throw usageError('name a namespace to load: /namespace or /namespace/dir')
+    if (parsePath(target.path).namespace === '')
+      throw usageError('name a namespace to load: /namespace or /namespace/dir')
     return { target, request: { path: target.path } }
   }
   const [name = first] = expandBraces(first)
@@ -51,7 +60,10 @@ export async function openSource(context: CommandContext, words: readonly string
   return await staged(context, target, pathItems(context, name, words), undefined, 'the command line')
 }
 
-/** Words that are globs, and no names of files that there are; undefined when there is none. @throws SkeinError invalid_argument (usage) */
+/**
+ * Words that are globs, and no names of files that there are; undefined when there is none. @throws
+ * SkeinError invalid_argument (usage)
+ */
 async function globSource(context: CommandContext, words: readonly string[]): Promise<LoadSource | undefined> {
   if (!words.some((word) => pathGlob(word) !== undefined)) return undefined
   const names = words.flatMap((word) => (isTemplate(word) ? [...firstOf(expandBraces(word), globWordsMax)] : [word]))
@@ -89,8 +101,13 @@ function* firstOf<T>(items: Iterable<T>, most: number): Generator<T, void, undef
   }
 }
 
-async function* pathItems(context: CommandContext, first: string, words: readonly string[]): AsyncGenerator<IndexItem, void, undefined> {
-  for (const word of words) for (const text of expandBraces(word)) yield { path: (await openTargets(context, first, text)).to }
+async function* pathItems(
+  context: CommandContext,
+  first: string,
+  words: readonly string[],
+): AsyncGenerator<IndexItem, void, undefined> {
+  for (const word of words)
+    for (const text of expandBraces(word)) yield { path: (await openTargets(context, first, text)).to }
 }
 
 async function fromIndex(context: CommandContext, words: readonly string[], index: string | true): Promise<LoadSource> {
@@ -120,7 +137,9 @@ async function fromManifest(
   const { namespace } = parsePath(target.path)
   const { uri } = await target.cluster.master().getNamespace({ name: namespace }, { signal: context.signal })
   if (uri.replace(/\/$/, '') !== manifest.uri.replace(/\/$/, ''))
-    throw usageError(`${file} is a manifest of ${manifest.uri}, and /${namespace} is ${uri}: name the namespace of that bucket behind it`)
+    throw usageError(
+      `${file} is a manifest of ${manifest.uri}, and /${namespace} is ${uri}: name the namespace of that bucket behind it`,
+    )
   return await staged(context, target, manifestItems(file, namespace), undefined, file)
 }
 
@@ -162,7 +181,9 @@ class Staging {
     const before = this.common
     this.common = before === undefined ? directoryOf(item.path) : commonOf(before, item.path)
     if (this.common === '')
-      throw usageError(`the paths of one load are in one namespace: ${item.path} is not in /${parsePath(before ?? '/').namespace}`)
+      throw usageError(
+        `the paths of one load are in one namespace: ${item.path} is not in /${parsePath(before ?? '/').namespace}`,
+      )
     this.#items.push(item)
     if (this.#items.length === partItems) await this.flush()
   }
@@ -185,6 +206,7 @@ function directoryOf(path: string): string {
 /** The deepest directory above (or at) both; empty when they are in two namespaces. */
 function commonOf(directory: string, path: string): string {
   let common = directory
-  while (common !== '' && path !== common && !path.startsWith(`${common}/`)) common = common.slice(0, common.lastIndexOf('/'))
+  while (common !== '' && path !== common && !path.startsWith(`${common}/`))
+    common = common.slice(0, common.lastIndexOf('/'))
   return common
 }

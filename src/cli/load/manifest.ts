@@ -1,5 +1,6 @@
-// Why: what a load brought in is written down in a form that another cluster can load again, version by version. How: JSON
-// lines: the first says whose manifest it is, every other one names a file.
+// Why: what a load brought in is written down in a form that another cluster can load again,
+// version by version. How: JSON lines: the first says whose manifest it is, every other one names a
+// file.
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
@@ -18,7 +19,10 @@ export interface ManifestHead {
   readonly uri: string
 }
 
-/** Refuses a place that cannot be written to before the load, not hours later. @throws SkeinError failed_precondition */
+/**
+ * Refuses a place that cannot be written to before the load, not hours later. @throws SkeinError
+ * failed_precondition
+ */
 export async function checkManifest(file: string): Promise<void> {
   const partial = `${file}.partial`
   try {
@@ -30,7 +34,10 @@ export async function checkManifest(file: string): Promise<void> {
   }
 }
 
-/** Writes the files of an ended load; the file is there whole or not at all. @returns how many files it names */
+/**
+ * Writes the files of an ended load; the file is there whole or not at all. @returns how many files
+ * it names
+ */
 export async function writeManifest(
   file: string,
   jobs: Pick<Service<JobServiceDefinition>, 'listLoadFiles'>,
@@ -44,7 +51,14 @@ export async function writeManifest(
   try {
     const out = await open(partial, 'w', 0o644)
     try {
-      const head = { skeinManifest: version, namespace, uri, path: status.path, load: status.loadId, state: status.state }
+      const head = {
+        skeinManifest: version,
+        namespace,
+        uri,
+        path: status.path,
+        load: status.loadId,
+        state: status.state,
+      }
       await out.write(`${JSON.stringify(head)}\n`)
       for await (const page of loadFiles(jobs, status.loadId, false, signal)) {
         files += page.length
@@ -63,7 +77,9 @@ export async function writeManifest(
 }
 
 function notWritten(file: string, thrown: unknown): SkeinError {
-  return new SkeinError('failed_precondition', `the manifest ${file} cannot be written: ${(thrown as Error).message}`, { cause: thrown })
+  return new SkeinError('failed_precondition', `the manifest ${file} cannot be written: ${(thrown as Error).message}`, {
+    cause: thrown,
+  })
 }
 
 function lineOf(file: LoadFile): Readonly<Record<string, unknown>> {
@@ -86,7 +102,10 @@ export async function openManifest(file: string): Promise<ManifestHead> {
   throw usageError(`${file} is not a manifest: its first line is not one that --manifest writes`)
 }
 
-/** The files of a manifest, each in its version only. @throws SkeinError invalid_argument (usage) naming file and line */
+/**
+ * The files of a manifest, each in its version only. @throws SkeinError invalid_argument (usage)
+ * naming file and line
+ */
 export async function* manifestItems(file: string, namespace: string): AsyncGenerator<IndexItem, void, undefined> {
   let number = 0
   for await (const line of manifestLines(file)) {
@@ -108,7 +127,9 @@ function manifestLines(file: string): AsyncGenerator<string, void, undefined> {
 function parsed(line: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
   } catch {
     return undefined
   }

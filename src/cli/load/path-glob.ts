@@ -1,6 +1,7 @@
-// Why: people quote a pattern (`'/training/*.tar'`) and mean the files that fit it. How: the segments before the first one with
-// a wildcard are the path that is loaded; the rest goes along as an --include glob, which the job master reads
-// (load/choice/glob.ts), so that nothing is listed here. Pure.
+// Why: people quote a pattern (`'/training/*.tar'`) and mean the files that fit it. How: the
+// segments before the first one with a wildcard are the path that is loaded; the rest goes along as
+// an --include glob, which the job master reads (load/choice/glob.ts), so that nothing is listed
+// here. Pure.
 import { usageError } from '../frame/exit-codes.ts'
 
 export interface PathGlob {
@@ -32,10 +33,12 @@ function indexOfWildcard(path: string): number {
 
 /**
  * Several globs as one path and the patterns below it.
- * @throws SkeinError invalid_argument (usage) for a base that names no namespace, bases that differ in more than their end, and too many globs
+ * @throws SkeinError invalid_argument (usage) for a base that names no namespace, bases that differ
+ *   in more than their end, and too many globs
  */
 export function joinGlobs(globs: readonly PathGlob[]): { readonly base: string; readonly patterns: readonly string[] } {
-  if (globs.length > globsMax) throw usageError(`${globs.length} globs are too many: ${globsMax} at most, or write a list for --index`)
+  if (globs.length > globsMax)
+    throw usageError(`${globs.length} globs are too many: ${globsMax} at most, or write a list for --index`)
   const [first, ...others] = globs.map(({ base }) => base.split('/'))
   let common = first ?? []
   for (const other of others) {
@@ -43,16 +46,23 @@ export function joinGlobs(globs: readonly PathGlob[]): { readonly base: string; 
     common = end < 0 ? common : common.slice(0, end)
   }
   const base = common.join('/')
-  if (!/^(?:[a-z]+:\/\/[^/]*)?\/[^/]/.test(base)) throw usageError('a glob needs its namespace written out: /namespace/*.tar')
+  if (!/^(?:[a-z]+:\/\/[^/]*)?\/[^/]/.test(base))
+    throw usageError('a glob needs its namespace written out: /namespace/*.tar')
   return { base, patterns: globs.flatMap((glob) => withInside(escaped(glob.base.slice(base.length)) + glob.pattern)) }
 }
 
-/** A directory that fits is meant with everything in it, as a shell's `ls -d` and a copy would have it. */
+/**
+ * A directory that fits is meant with everything in it, as a shell's `ls -d` and a copy would have
+ * it.
+ */
 function withInside(pattern: string): string[] {
   return pattern.endsWith('/') || pattern.endsWith('**') ? [pattern] : [pattern, `${pattern}/**`]
 }
 
-/** As itself in a glob. A base has no wildcard, but may have what only a glob takes for more than a character. */
+/**
+ * As itself in a glob. A base has no wildcard, but may have what only a glob takes for more than a
+ * character.
+ */
 function escaped(text: string): string {
   return text.replaceAll(/[{},[\]]/g, String.raw`\$&`)
 }

@@ -1,5 +1,6 @@
-// Why: what to load is given as a list of paths, from a file or a pipe, and a list may have millions of lines. How: line by
-// line: a path, or `path,replicas`; blank lines and `#` comments are passed over; a line that is neither is named.
+// Why: what to load is given as a list of paths, from a file or a pipe, and a list may have
+// millions of lines. How: line by line: a path, or `path,replicas`; blank lines and `#` comments
+// are passed over; a line that is neither is named.
 import { formatPath, parsePath } from '../../base/paths.ts'
 import { toSkeinError } from '../../base/errors.ts'
 import { textLines } from '../../base/files/text-file.ts'
@@ -26,7 +27,8 @@ export async function* indexItems(file: string, base: string | undefined): Async
 
 function itemOf(text: string, base: string | undefined, where: string): IndexItem {
   // Not to be shown whole.
-  if (text.length > lineMax) throw usageError(`${where}: '${text.slice(0, 40)}...' is longer than ${lineMax} characters: that is no path`)
+  if (text.length > lineMax)
+    throw usageError(`${where}: '${text.slice(0, 40)}...' is longer than ${lineMax} characters: that is no path`)
   const match = /^(.*\S)\s*,\s*(\d{1,9})\s*$/.exec(text)
   const replication = match === null ? undefined : Number(match[2])
   if (replication !== undefined && (replication < 1 || replication > replicasMax))

@@ -1,5 +1,6 @@
-// Why: `distributedLoad --plan` says what the load would do, and does nothing. How: the job master makes the plan; it is asked
-// until it is done, and what it refuses is refused here with the same words and exit code.
+// Why: `distributedLoad --plan` says what the load would do, and does nothing. How: the job master
+// makes the plan; it is asked until it is done, and what it refuses is refused here with the same
+// words and exit code.
 import { type ErrorCode, errorCodes, SkeinError } from '../../base/errors.ts'
 import type { JobServiceDefinition, PlanReport, SubmitLoadRequest } from '../../wire/generated/job.ts'
 import type { Service } from '../../wire/service.ts'
@@ -31,7 +32,8 @@ export async function planLoad(
   const time = { estimateMs: estimateHighMs, estimateLowMs, estimateHighMs }
   if (hasNumbers) writeResult(context, { ...numbers, ...time }, planText(plan))
   if (plan.error !== '') throw new SkeinError(codeOf(plan.errorCode), plan.error)
-  if (plan.files === 0 && plan.filesExcluded > 0) throw new SkeinError('not_found', noneSelected(plan.path, plan.filesExcluded))
+  if (plan.files === 0 && plan.filesExcluded > 0)
+    throw new SkeinError('not_found', noneSelected(plan.path, plan.filesExcluded))
   context.setExitCode(exitCodeOfPlan(plan, request.options?.atomic === true))
 }
 

@@ -1,4 +1,5 @@
-// Why: what a person watching a load wants to know: how far, how fast now, how long yet. Pure: samples in, text out.
+// Why: what a person watching a load wants to know: how far, how fast now, how long yet. Pure:
+// samples in, text out.
 import { formatBytes } from '../../base/bytes.ts'
 import { formatDuration } from '../../base/durations.ts'
 import type { LoadStatus } from '../../wire/generated/job.ts'
@@ -14,12 +15,18 @@ export interface ProgressSample {
 export const rateWindowMs = 5000
 
 /**
- * The window with `sample` added: what is older than `windowMs` goes, but one sample at or before its start stays, to
- * measure from. Counts that fall (the load was recovered from an older state) begin a new window.
+ * The window with `sample` added: what is older than `windowMs` goes, but one sample at or before
+ * its start stays, to measure from. Counts that fall (the load was recovered from an older state)
+ * begin a new window.
  */
-export function addSample(window: readonly ProgressSample[], sample: ProgressSample, windowMs = rateWindowMs): ProgressSample[] {
+export function addSample(
+  window: readonly ProgressSample[],
+  sample: ProgressSample,
+  windowMs = rateWindowMs,
+): ProgressSample[] {
   const last = window.at(-1)
-  if (last !== undefined && (sample.bytesLoaded < last.bytesLoaded || sample.filesLoaded < last.filesLoaded)) return [sample]
+  if (last !== undefined && (sample.bytesLoaded < last.bytesLoaded || sample.filesLoaded < last.filesLoaded))
+    return [sample]
   const all = [...window, sample]
   const start = all.findLastIndex((one) => one.atMs <= sample.atMs - windowMs)
   return all.slice(Math.max(0, start))
@@ -59,7 +66,10 @@ export interface Progress {
   readonly waitsFor: string
 }
 
-/** As far as a load has ever been seen: what an audit finds missing, or a restart forgets, does not take it back. */
+/**
+ * As far as a load has ever been seen: what an audit finds missing, or a restart forgets, does not
+ * take it back.
+ */
 export interface Reached {
   readonly bytesLoaded: number
   readonly bytesDone: number
@@ -67,11 +77,21 @@ export interface Reached {
 }
 export const reachedNothing: Reached = { bytesLoaded: 0, bytesDone: 0, filesDone: 0 }
 
-/** With one more look. What running tasks have brought in counts as it comes; a load that has ended is as it says. */
+/**
+ * With one more look. What running tasks have brought in counts as it comes; a load that has ended
+ * is as it says.
+ */
 export function reachedBy(before: Reached, { counts, endedMs }: LoadStatus): Reached {
   const { bytes = 0, bytesCached = 0, filesCached = 0, filesLoaded = 0, filesFailed = 0 } = counts ?? {}
-  const bytesLoaded = Math.min((counts?.bytesLoaded ?? 0) + (counts?.bytesArriving ?? 0), Math.max(0, bytes - bytesCached))
-  const now = { bytesLoaded, bytesDone: Math.min(bytes, bytesCached + bytesLoaded), filesDone: filesCached + filesLoaded + filesFailed }
+  const bytesLoaded = Math.min(
+    (counts?.bytesLoaded ?? 0) + (counts?.bytesArriving ?? 0),
+    Math.max(0, bytes - bytesCached),
+  )
+  const now = {
+    bytesLoaded,
+    bytesDone: Math.min(bytes, bytesCached + bytesLoaded),
+    filesDone: filesCached + filesLoaded + filesFailed,
+  }
   if (endedMs > 0) return now
   return {
     bytesLoaded: Math.max(before.bytesLoaded, now.bytesLoaded),

@@ -1,4 +1,5 @@
-// Why: whoever saw a load to its end is told the same: the counts, the files that are not there, and why, and the exit code.
+// Why: whoever saw a load to its end is told the same: the counts, the files that are not there,
+// and why, and the exit code.
 import { toSkeinError } from '../../base/errors.ts'
 import type { JobServiceDefinition, LoadStatus } from '../../wire/generated/job.ts'
 import type { Service } from '../../wire/service.ts'
@@ -8,7 +9,10 @@ import { collectFailedFiles, type FailedFiles } from './failed-list.ts'
 import { loadCountsText, loadProblemText, loadResultText } from '../format/format-load.ts'
 import { printable } from '../frame/printable.ts'
 
-/** Writes the result of a load that has ended and sets the exit code. The whole list of failed files goes below `home`. */
+/**
+ * Writes the result of a load that has ended and sets the exit code. The whole list of failed files
+ * goes below `home`.
+ */
 export async function reportLoad(
   context: CommandContext,
   home: string,

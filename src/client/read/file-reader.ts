@@ -1,8 +1,10 @@
-// Why: a reader gets exactly the file's bytes or an error, whatever happens to the workers meanwhile.
-// How: the master names the file's version and its replicas; each block is read from the best replica (one of this host as a
-// file, where that can be), from the next one where that one fails, and from the store at last. What was given out is never given out again: a successor starts
-// at the byte after it. A block id names one version of the content, so versions cannot mix. Of a part of a file only the
-// blocks that it touches are looked at, and of those only the wanted bytes.
+// Why: a reader gets exactly the file's bytes or an error, whatever happens to the workers
+// meanwhile. How: the master names the file's version and its replicas; each block is read from the
+// best replica (one of this host as a file, where that can be), from the next one where that one
+// fails, and from the store at last. What was given out is never given out again: a successor
+// starts at the byte after it. A block id names one version of the content, so versions cannot mix.
+// Of a part of a file only the blocks that it touches are looked at, and of those only the wanted
+// bytes.
 import { assert } from '../../base/assert.ts'
 import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
 import type { ExpectedBlock } from '../../base/expected-block.ts'
@@ -20,7 +22,8 @@ export type BlockReadClient = Pick<DataClient, 'read'>
 
 /**
  * The file's bytes from the store beneath, in the version that `file.etag` names.
- * @throws SkeinError aborted with reason `object_changed`, not_found, and those of ufs/under-file-system.ts
+ * @throws SkeinError aborted with reason `object_changed`, not_found, and those of
+ *   ufs/under-file-system.ts
  */
 export interface OriginReader {
   readOrigin(file: FileInfo, offset: number, length: number, signal: AbortSignal): AsyncIterable<Uint8Array>
@@ -41,7 +44,10 @@ export interface FileReaderOptions {
   readonly random: Random
   /** Has what is read from other hosts copied to this one; undefined: nothing is. */
   readonly passive?: Pick<PassiveCopies, 'offer'> | undefined
-  /** Has a worker drop a block that is another one than its id says; undefined: it stays. Does not wait, and does not throw. */
+  /**
+   * Has a worker drop a block that is another one than its id says; undefined: it stays. Does not
+   * wait, and does not throw.
+   */
   readonly dropWrong?: ((worker: WorkerInfo, blockId: number) => void) | undefined
   readonly logger: Logger
 }
@@ -62,9 +68,11 @@ export class FileReader {
   }
 
   /**
-   * All bytes of the file at `path`, or those of `range` as far as it has them, in order. A file that changes at the store before the first byte is read in its new version.
-   * @throws SkeinError not_found, failed_precondition (a directory), aborted `object_changed` (changed in the middle),
-   * unavailable (no replica and no store could give the bytes), data_loss
+   * All bytes of the file at `path`, or those of `range` as far as it has them, in order. A file
+   * that changes at the store before the first byte is read in its new version.
+   * @throws SkeinError not_found, failed_precondition (a directory), aborted `object_changed`
+   *   (changed in the middle), unavailable (no replica and no store could give the bytes),
+   *   data_loss
    */
   async *read(path: string, signal: AbortSignal, range?: ByteRange): AsyncGenerator<Uint8Array, void, undefined> {
     let opened = await this.#open(path, signal)
@@ -90,7 +98,11 @@ export class FileReader {
   }
 
   /** The same of a file that OpenFile has answered. Same errors. */
-  async *readOpened(opened: OpenFileResponse, signal: AbortSignal, range?: ByteRange): AsyncGenerator<Uint8Array, void, undefined> {
+  async *readOpened(
+    opened: OpenFileResponse,
+    signal: AbortSignal,
+    range?: ByteRange,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     const { file } = opened
     assert(file !== undefined, 'OpenFile answers a file')
     const workers = new Map(opened.workers.map((worker) => [worker.workerId, worker]))
@@ -119,7 +131,8 @@ export class FileReader {
   async #open(path: string, signal: AbortSignal): Promise<OpenFileResponse> {
     const { master, syncIntervalMs } = this.#options
     const opened = await master.openFile(syncIntervalMs === undefined ? { path } : { path, syncIntervalMs }, { signal })
-    if (opened.file === undefined || opened.file.folder) throw new SkeinError('failed_precondition', `${path} is a directory`)
+    if (opened.file === undefined || opened.file.folder)
+      throw new SkeinError('failed_precondition', `${path} is a directory`)
     return opened
   }
 
@@ -137,7 +150,10 @@ export class FileReader {
     const { namespaceId, key, etag, keyMoved = true } = file
     const expected: ExpectedBlock = { namespaceId, key, etag, length: blockBytes, offset: blockOffset, keyMoved }
     const rank = (worker: WorkerInfo): number =>
-      (failedWorkers.has(worker.workerId) ? 4 : 0) + (worker.live ? 0 : 2) + (worker.hostname === hostname ? 0 : 1) + random() / 2
+      (failedWorkers.has(worker.workerId) ? 4 : 0) +
+      (worker.live ? 0 : 2) +
+      (worker.hostname === hostname ? 0 : 1) +
+      random() / 2
     const sources: Source[] = replicas
       .map((worker) => ({ worker, rank: rank(worker) }))
       .sort((a, b) => a.rank - b.rank)
@@ -159,7 +175,10 @@ export class FileReader {
     return sources
   }
 
-  /** The worker reports that it is gone, and others make a replica of the right one. Bytes that exist nowhere else stay. */
+  /**
+   * The worker reports that it is gone, and others make a replica of the right one. Bytes that
+   * exist nowhere else stay.
+   */
   #dropWrong(worker: WorkerInfo, blockId: number, why: SkeinError): void {
     this.#options.logger.warn('a worker has another block under the id of this one', {
       worker: worker.hostname,
@@ -185,7 +204,8 @@ export class FileReader {
       try {
         for await (const chunk of source.read(offset + emitted, length - emitted)) {
           throwIfAborted(signal)
-          if (chunk.length > length - emitted) throw new SkeinError('data_loss', `${source.name} gave more bytes than were asked for`)
+          if (chunk.length > length - emitted)
+            throw new SkeinError('data_loss', `${source.name} gave more bytes than were asked for`)
           emitted += chunk.length
           if (chunk.length > 0) yield chunk
         }
@@ -199,10 +219,16 @@ export class FileReader {
           failedWorkers.add(source.worker.workerId)
           if (last.reason === 'wrong_block' && !what.isOnlyCached) this.#dropWrong(source.worker, what.blockId, last)
         }
-        this.#options.logger.debug('a source of a block failed', { what: what.name, source: source.name, error: last.message })
+        this.#options.logger.debug('a source of a block failed', {
+          what: what.name,
+          source: source.name,
+          error: last.message,
+        })
       }
     }
-    const nowhere = what.isOnlyCached ? '; the file is not persisted, so no store has it: wait for the worker that has it' : ''
+    const nowhere = what.isOnlyCached
+      ? '; the file is not persisted, so no store has it: wait for the worker that has it'
+      : ''
     throw new SkeinError(last.code, `${what.name} could not be read: ${last.message}${nowhere}`, {
       reason: last.reason,
       retryable: last.retryable,

@@ -1,7 +1,8 @@
-// Why: what a host reads from another host it will likely read again; a copy near it makes that cheap
-// (goosefs.user.file.passive.cache.enabled). How: best effort. After a block came from another host, the worker of this one is
-// asked to fetch it too, where the file may have another replica. Nothing here, slow or wrong, is the reader's affair: bytes
-// never wait for it. Only a process that ends right after its last byte gives what is under way a moment, or it would never
+// Why: what a host reads from another host it will likely read again; a copy near it makes that
+// cheap (goosefs.user.file.passive.cache.enabled). How: best effort. After a block came from
+// another host, the worker of this one is asked to fetch it too, where the file may have another
+// replica. Nothing here, slow or wrong, is the reader's affair: bytes never wait for it. Only a
+// process that ends right after its last byte gives what is under way a moment, or it would never
 // be told.
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
@@ -43,18 +44,29 @@ export class PassiveCopies {
     this.#options = options
   }
 
-  /** A block of `file` was read from `source`; `replicas` has it. Does not wait. Beyond a few calls under way it is passed over. */
+  /**
+   * A block of `file` was read from `source`; `replicas` has it. Does not wait. Beyond a few calls
+   * under way it is passed over.
+   */
   offer(file: FileInfo, blockId: number, source: WorkerInfo, replicas: readonly WorkerInfo[]): void {
     const { hostname } = this.#options
     const mayHaveMore = file.replicationMax < 0 || replicas.length < file.replicationMax
     // Of bytes that are nowhere else the master decides the copies.
     if (!mayHaveMore || file.persistenceState !== 'PERSISTED') return
-    if (replicas.some((replica) => replica.hostname === hostname) || this.#calls.size >= callsMax || this.#closing.signal.aborted) return
+    if (
+      replicas.some((replica) => replica.hostname === hostname) ||
+      this.#calls.size >= callsMax ||
+      this.#closing.signal.aborted
+    )
+      return
     const call: Promise<void> = this.#ask(blockId, source.dataAddress).finally(() => this.#calls.delete(call))
     this.#calls.add(call)
   }
 
-  /** Resolves when what was offered is told, or could not be, or after `graceMs`. For who is about to close it. */
+  /**
+   * Resolves when what was offered is told, or could not be, or after `graceMs`. For who is about
+   * to close it.
+   */
   async settle(graceMs: number): Promise<void> {
     if (this.#calls.size === 0) return
     const waited = Promise.withResolvers<void>()
@@ -74,7 +86,10 @@ export class PassiveCopies {
       const options = { signal: this.#closing.signal, deadlineMs: callDeadlineMs }
       await own?.connection.service.copyHere({ blocks: [{ blockId, dataAddress }] }, options)
     } catch (thrown) {
-      this.#options.logger.debug('a block was not copied to this host', { blockId, error: toSkeinError(thrown).message })
+      this.#options.logger.debug('a block was not copied to this host', {
+        blockId,
+        error: toSkeinError(thrown).message,
+      })
     }
   }
 
@@ -90,7 +105,9 @@ export class PassiveCopies {
   async #find(): Promise<OwnWorker | undefined> {
     const { master, hostname, connectWorker } = this.#options
     const { workers } = await master.listWorkers({}, { signal: this.#closing.signal, deadlineMs: callDeadlineMs })
-    const near = workers.find((worker) => worker.live && worker.hostname === hostname && worker.decommissioning !== true)
+    const near = workers.find(
+      (worker) => worker.live && worker.hostname === hostname && worker.decommissioning !== true,
+    )
     if (near === undefined) return undefined
     if (this.#own?.address !== near.rpcAddress) {
       this.#own?.connection.close()

@@ -1,11 +1,13 @@
-// Why: a reader on a worker's own host need not have large blocks sent through a socket: it reads the block's file itself.
-// How: the worker says where the block is, which counts there as a read; the file is opened, its head must say that it is this
-// block (block/directory/located-block.ts), and each page is checked against its checksum. Whatever goes wrong, from a worker that does
-// not know the call to a rotten page, the rest comes over the data port: the worker looks at the same bytes there, and drops
-// and reports the block if it is broken. Small parts always come over the data port: asking where they are would cost as much.
+// Why: a reader on a worker's own host need not have large blocks sent through a socket: it reads
+// the block's file itself. How: the worker says where the block is, which counts there as a read;
+// the file is opened, its head must say that it is this block (block/directory/located-block.ts),
+// and each page is checked against its checksum. Whatever goes wrong, from a worker that does not
+// know the call to a rotten page, the rest comes over the data port: the worker looks at the same
+// bytes there, and drops and reports the block if it is broken. Small parts always come over the
+// data port: asking where they are would cost as much.
 //
-// A worker that cannot be asked, or whose files are time and again not to be opened here (another user's, another machine of
-// the same name), is read over its data port alone for a while.
+// A worker that cannot be asked, or whose files are time and again not to be opened here (another
+// user's, another machine of the same name), is read over its data port alone for a while.
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { pageBytes } from '../../base/page-checksum.ts'
 import { type ExpectedBlock, wrongBlock } from '../../base/expected-block.ts'
@@ -75,7 +77,10 @@ export class ShortCircuitReader {
         }
       } catch (thrown) {
         throwIfAborted(signal)
-        this.#options.logger.debug('reading a block on over the data port', { ...told(block), error: toSkeinError(thrown).message })
+        this.#options.logger.debug('reading a block on over the data port', {
+          ...told(block),
+          error: toSkeinError(thrown).message,
+        })
       } finally {
         await reader.close()
       }
@@ -142,8 +147,15 @@ export class ShortCircuitReader {
   }
 }
 
-/** The bytes in order, a few pieces read ahead of the one that is taken; each but the first begins at a page's start. */
-async function* pieces(reader: BlockReader, { offset, length }: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+/**
+ * The bytes in order, a few pieces read ahead of the one that is taken; each but the first begins
+ * at a page's start.
+ */
+async function* pieces(
+  reader: BlockReader,
+  { offset, length }: ByteRange,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   const end = offset + length
   const waiting: Promise<Uint8Array>[] = []
   for (let at = offset; at < end || waiting.length > 0;) {

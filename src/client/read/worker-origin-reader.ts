@@ -1,7 +1,9 @@
-// Why: a client reads files that are not cached from their store without ever seeing the store's secrets. How: a live
-// worker reads for it, and keeps the block unless it may not: one of the client's own host, else the one that every other
-// client of that block asks too, so that the store is read once. Where one worker cannot, the next one goes on after the last
-// byte that came. A worker that cut the bytes short is asked again later, because the rest of it may come, or the reason why not.
+// Why: a client reads files that are not cached from their store without ever seeing the store's
+// secrets. How: a live worker reads for it, and keeps the block unless it may not: one of the
+// client's own host, else the one that every other client of that block asks too, so that the store
+// is read once. Where one worker cannot, the next one goes on after the last byte that came. A
+// worker that cut the bytes short is asked again later, because the rest of it may come, or the
+// reason why not.
 import { createHash } from 'node:crypto'
 import { assert } from '../../base/assert.ts'
 import { blockIdOf, blockLength } from '../../base/block-id.ts'
@@ -22,7 +24,10 @@ export interface WorkerOriginReaderOptions {
   readonly logger: Logger
 }
 
-/** What another worker may do better; any other error is the store's answer, and the same everywhere. */
+/**
+ * What another worker may do better; any other error is the store's answer, and the same
+ * everywhere.
+ */
 const nextWorkerCodes: ReadonlySet<ErrorCode> = new Set(['unavailable', 'deadline_exceeded', 'unimplemented'])
 
 export class WorkerOriginReader implements OriginReader {
@@ -33,15 +38,22 @@ export class WorkerOriginReader implements OriginReader {
   }
 
   /**
-   * See OriginReader. @throws SkeinError unavailable (`no_worker`) when no worker is live, what the last worker failed with
-   * when all failed, and what the store throws
+   * See OriginReader. @throws SkeinError unavailable (`no_worker`) when no worker is live, what the
+   * last worker failed with when all failed, and what the store throws
    */
-  async *readOrigin(file: FileInfo, offset: number, length: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  async *readOrigin(
+    file: FileInfo,
+    offset: number,
+    length: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     const { data, logger } = this.#options
     const block = blockAt(file, offset, length)
     const waiting = await this.#liveWorkers(block.blockId, signal)
     const kept = mayBeKept(file) ? { block } : {}
-    let last = new SkeinError('unavailable', `no live worker can read ${file.path} from its store`, { reason: 'no_worker' })
+    let last = new SkeinError('unavailable', `no live worker can read ${file.path} from its store`, {
+      reason: 'no_worker',
+    })
     let got = 0
     for (let worker = waiting.shift(); worker !== undefined; worker = waiting.shift()) {
       const before = got
@@ -57,7 +69,11 @@ export class WorkerOriginReader implements OriginReader {
         if (signal.aborted) throw abortReason(signal)
         last = toSkeinError(thrown)
         if (!nextWorkerCodes.has(last.code)) throw last
-        logger.debug('a worker could not read from a store', { path: file.path, worker: worker.dataAddress, error: last.message })
+        logger.debug('a worker could not read from a store', {
+          path: file.path,
+          worker: worker.dataAddress,
+          error: last.message,
+        })
         // Every turn of a worker brings bytes, or is its last.
         if (got > before) waiting.push(worker)
       }
@@ -77,7 +93,10 @@ export class WorkerOriginReader implements OriginReader {
   }
 }
 
-/** Nearest first; one that is being emptied last; in between an order of the block's own (rendezvous hashing). */
+/**
+ * Nearest first; one that is being emptied last; in between an order of the block's own (rendezvous
+ * hashing).
+ */
 function rankOf(worker: WorkerInfo, blockId: number, hostname: string): number {
   const place = createHash('md5').update(`${blockId} ${worker.workerId}`).digest().readUInt32LE() / 2 ** 32
   return (worker.decommissioning === true ? 2 : 0) + (worker.hostname === hostname ? 0 : 1) + place / 2

@@ -1,5 +1,5 @@
-// Why: each worker is one target, shared by all tasks, so that their small blocks travel together. How: kept by worker id;
-// a worker that came back under another address gets a new target.
+// Why: each worker is one target, shared by all tasks, so that their small blocks travel together.
+// How: kept by worker id; a worker that came back under another address gets a new target.
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { ServiceClient } from '../../wire/rpc/channel.ts'
@@ -46,7 +46,10 @@ export class BlockTargetPool {
     this.#options = options
   }
 
-  /** The target of a worker; the same object as long as its addresses stay the same. Opens no connection. */
+  /**
+   * The target of a worker; the same object as long as its addresses stay the same. Opens no
+   * connection.
+   */
   targetFor(worker: WorkerAddress): BlockTarget {
     const local = this.#options.local?.(worker.workerId)
     if (local !== undefined) return local
@@ -68,7 +71,8 @@ export class BlockTargetPool {
   #create(worker: WorkerAddress, address: string): PooledTarget {
     const { hostname, data, connectWorker, directoriesOf, clock, logger, putLimits } = this.#options
     const http = new HttpBlockTarget(worker.workerId, worker.dataAddress, data, putLimits)
-    if (worker.hostname !== hostname || directoriesOf === undefined) return { address, target: http, close: () => undefined }
+    if (worker.hostname !== hostname || directoriesOf === undefined)
+      return { address, target: http, close: () => undefined }
     const connection = connectWorker(worker.rpcAddress)
     const target = new ShortCircuitBlockTarget({
       ...{ workerId: worker.workerId, worker: connection.service, http, directoriesOf, clock, logger },

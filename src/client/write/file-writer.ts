@@ -11,7 +11,11 @@ import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import type { CreateFileResponse, LifecycleServiceDefinition, PlaceBlockResponse } from '../../wire/generated/lifecycle.ts'
+import type {
+  CreateFileResponse,
+  LifecycleServiceDefinition,
+  PlaceBlockResponse,
+} from '../../wire/generated/lifecycle.ts'
 import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
 import type { BlockHeader } from '../../wire/generated/worker.ts'
 import type { Service } from '../../wire/service.ts'
@@ -28,7 +32,10 @@ const persistMs = 24 * 3600 * 1000
 const completeMs = 60_000
 
 export interface FileWriterOptions {
-  readonly lifecycle: Pick<Service<LifecycleServiceDefinition>, 'createFile' | 'placeBlock' | 'completeFile' | 'abandonFile' | 'persist'>
+  readonly lifecycle: Pick<
+    Service<LifecycleServiceDefinition>,
+    'createFile' | 'placeBlock' | 'completeFile' | 'abandonFile' | 'persist'
+  >
   readonly master: Pick<Service<MasterServiceDefinition>, 'free'>
   readonly targets: Pick<BlockTargetPool, 'targetFor'>
   /** Of new files; default: as their namespace says. */
@@ -38,7 +45,10 @@ export interface FileWriterOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  /** How often a block is sent, and the pauses once no worker is left that did not fail. Default: 8 times. */
+  /**
+   * How often a block is sent, and the pauses once no worker is left that did not fail. Default: 8
+   * times.
+   */
   readonly retry?: RetryPolicy
 }
 
@@ -60,14 +70,22 @@ export class FileWriter {
   }
 
   /**
-   * Makes the file `path` of exactly `length` bytes. Chunks must not be changed afterwards; those of one block are kept in
-   * memory until it is written. A file that cannot be written to its end is abandoned: it is never seen.
-   * @throws SkeinError already_exists, not_found (namespace), invalid_argument (more or fewer bytes, or no path of a file),
-   * resource_exhausted (`no_capacity`), unavailable, what the stream throws; unavailable with reason `not_persisted` when
-   * the file is complete in the cache, but its policy wants it at the store and that failed
+   * Makes the file `path` of exactly `length` bytes. Chunks must not be changed afterwards; those
+   * of one block are kept in memory until it is written. A file that cannot be written to its end
+   * is abandoned: it is never seen.
+   * @throws SkeinError already_exists, not_found (namespace), invalid_argument (more or fewer
+   *   bytes, or no path of a file), resource_exhausted (`no_capacity`), unavailable, what the
+   *   stream throws; unavailable with reason `not_persisted` when the file is complete in the
+   *   cache, but its policy wants it at the store and that failed
    */
-  async write(path: string, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<WrittenFile> {
-    if (!Number.isSafeInteger(length) || length < 0) throw new SkeinError('invalid_argument', `${length} is no length of a file`)
+  async write(
+    path: string,
+    length: number,
+    chunks: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<WrittenFile> {
+    if (!Number.isSafeInteger(length) || length < 0)
+      throw new SkeinError('invalid_argument', `${length} is no length of a file`)
     const { lifecycle, uniqueId, blockSizeBytes = 0 } = this.#options
     const file = await lifecycle.createFile({ path, blockSizeBytes, requestKey: uniqueId() }, { signal })
     const bytes = new KeptBytes(chunks, signal)
@@ -86,12 +104,26 @@ export class FileWriter {
     return { fileId: file.fileId, length, writePolicy: file.writePolicy, persisted }
   }
 
-  async #writeBlock(file: CreateFileResponse, index: number, fileLength: number, bytes: KeptBytes, signal: AbortSignal): Promise<void> {
+  async #writeBlock(
+    file: CreateFileResponse,
+    index: number,
+    fileLength: number,
+    bytes: KeptBytes,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { clock, random, logger, retry: policy = retryDefault } = this.#options
     const { fileId, namespaceId, key, blockSizeBytes } = file
     const length = blockLength(fileLength, blockSizeBytes, index)
     const offset = index * blockSizeBytes
-    const header: BlockHeader = { blockId: blockIdOf(fileId, index), length, namespaceId, key, etag: '', offset, durable: true }
+    const header: BlockHeader = {
+      blockId: blockIdOf(fileId, index),
+      length,
+      namespaceId,
+      key,
+      etag: '',
+      offset,
+      durable: true,
+    }
     const failedWorkers = new Set<string>()
     bytes.beginBlock(length)
     for (let attempt = 1; ; attempt += 1) {
@@ -106,7 +138,8 @@ export class FileWriter {
         if (bytes.failure !== undefined) throw bytes.failure
         throwIfAborted(signal)
         const error = toSkeinError(thrown)
-        if (attempt >= policy.attemptsMax || (worker === undefined && failedWorkers.size === 0 && !error.retryable)) throw error
+        if (attempt >= policy.attemptsMax || (worker === undefined && failedWorkers.size === 0 && !error.retryable))
+          throw error
         logger.warn('a block could not be written; it is sent to another worker', {
           key,
           index,
@@ -131,7 +164,10 @@ export class FileWriter {
     failed: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<PlaceBlockResponse> {
-    return this.#options.lifecycle.placeBlock({ fileId, blockIndex, length, excludedWorkerIds: [...failed] }, { signal })
+    return this.#options.lifecycle.placeBlock(
+      { fileId, blockIndex, length, excludedWorkerIds: [...failed] },
+      { signal },
+    )
   }
 
   /** Whether the store has the file now. */
@@ -143,20 +179,30 @@ export class FileWriter {
       if (failures.length > 0) throw new SkeinError('unavailable', failures[0] ?? '')
     } catch (thrown) {
       throwIfAborted(signal)
-      throw new SkeinError('unavailable', `${path} is complete in the cache, but not at the store: ${toSkeinError(thrown).message}`, {
-        reason: 'not_persisted',
-        retryable: false,
-        cause: thrown,
-      })
+      throw new SkeinError(
+        'unavailable',
+        `${path} is complete in the cache, but not at the store: ${toSkeinError(thrown).message}`,
+        {
+          reason: 'not_persisted',
+          retryable: false,
+          cause: thrown,
+        },
+      )
     }
     if (writePolicy === 'THROUGH') await master.free({ path, force: false }, { signal })
     return true
   }
 
-  /** With a signal of its own: the caller's is often why. What is not abandoned here the master gives up after a time. */
+  /**
+   * With a signal of its own: the caller's is often why. What is not abandoned here the master
+   * gives up after a time.
+   */
   async #abandon(path: string, fileId: number): Promise<void> {
     try {
-      await this.#options.lifecycle.abandonFile({ fileId }, { signal: new AbortController().signal, deadlineMs: abandonMs })
+      await this.#options.lifecycle.abandonFile(
+        { fileId },
+        { signal: new AbortController().signal, deadlineMs: abandonMs },
+      )
     } catch (thrown) {
       this.#options.logger.warn('a file could not be abandoned; the master gives it up later', {
         path,
@@ -176,7 +222,8 @@ async function send(target: BlockTarget, header: BlockHeader, bytes: KeptBytes, 
   }
   const sink = await target.open(header, signal)
   try {
-    // Without a sink the worker has the block: an answer was lost. The stream must pass all the same.
+    // Without a sink the worker has the block: an answer was lost. The stream must pass all the
+    // same.
     for await (const chunk of bytes.read()) await sink?.write(chunk)
     await sink?.commit()
   } catch (thrown) {

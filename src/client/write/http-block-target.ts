@@ -1,5 +1,5 @@
-// Why: a worker on another host is reached over its data port. How: one streamed request a large block, one request for
-// many small blocks.
+// Why: a worker on another host is reached over its data port. How: one streamed request a large
+// block, one request for many small blocks.
 import type { BlockHeader } from '../../wire/generated/worker.ts'
 import type { DataClient } from '../../wire/data/data-client.ts'
 import type { WriteHints } from '../../wire/data/data-plane.ts'

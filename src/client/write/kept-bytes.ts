@@ -1,6 +1,6 @@
-// Why: a stream can be read once, but a block may have to be sent to another worker from its start. How: what was read of
-// the present block is kept until the block is done with; an error of the stream is remembered as such, because another
-// worker would not mend it.
+// Why: a stream can be read once, but a block may have to be sent to another worker from its start.
+// How: what was read of the present block is kept until the block is done with; an error of the
+// stream is remembered as such, because another worker would not mend it.
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 
@@ -19,13 +19,18 @@ export class KeptBytes {
     this.#signal = signal
   }
 
-  /** Goes on to the next block, of `length` bytes; the one before must have been read to its end. */
+  /**
+   * Goes on to the next block, of `length` bytes; the one before must have been read to its end.
+   */
   beginBlock(length: number): void {
     this.#kept = []
     this.#left = length
   }
 
-  /** The block's bytes from its start: the kept ones, then the stream's. @throws what the stream throws; invalid_argument when it ends early */
+  /**
+   * The block's bytes from its start: the kept ones, then the stream's. @throws what the stream
+   * throws; invalid_argument when it ends early
+   */
   async *read(): AsyncGenerator<Uint8Array, void, undefined> {
     for (let index = 0; index < this.#kept.length || this.#left > 0; index += 1) {
       const chunk = this.#kept[index] ?? (await this.#pull())
@@ -36,7 +41,8 @@ export class KeptBytes {
   /** @throws SkeinError invalid_argument when the stream goes on */
   async expectEnd(): Promise<void> {
     for (let rest = this.#rest; ;) {
-      if (rest.length > 0) throw this.#failed(new SkeinError('invalid_argument', 'there are more bytes than were announced'))
+      if (rest.length > 0)
+        throw this.#failed(new SkeinError('invalid_argument', 'there are more bytes than were announced'))
       const step = await this.#next()
       if (step === undefined) return
       rest = step
@@ -51,7 +57,8 @@ export class KeptBytes {
   async #pull(): Promise<Uint8Array> {
     while (this.#rest.length === 0) {
       const step = await this.#next()
-      if (step === undefined) throw this.#failed(new SkeinError('invalid_argument', 'there are fewer bytes than were announced'))
+      if (step === undefined)
+        throw this.#failed(new SkeinError('invalid_argument', 'there are fewer bytes than were announced'))
       this.#rest = step
     }
     const chunk = this.#rest.subarray(0, this.#left)

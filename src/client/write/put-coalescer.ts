@@ -1,7 +1,8 @@
-// Why: a request a 16 KiB block would cost more than the block; one request for many blocks costs almost nothing each.
-// How: blocks wait in one line; whenever one of a few requests is free it takes as much of the line as it may carry.
-// Nothing waits for a timer: an idle worker gets its first block at once, a busy one gets what gathered meanwhile. A request
-// carries blocks of one writer's hints; those of others keep their places in the line.
+// Why: a request a 16 KiB block would cost more than the block; one request for many blocks costs
+// almost nothing each. How: blocks wait in one line; whenever one of a few requests is free it
+// takes as much of the line as it may carry. Nothing waits for a timer: an idle worker gets its
+// first block at once, a busy one gets what gathered meanwhile. A request carries blocks of one
+// writer's hints; those of others keep their places in the line.
 import { abortReason } from '../../base/clock.ts'
 import { type SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { WriteHints } from '../../wire/data/data-plane.ts'
@@ -18,7 +19,11 @@ export interface PutLimits {
 const defaultPutLimits: PutLimits = { blocksMax: 256, bytesMax: 4 * 1024 * 1024, requestsMax: 3 }
 
 /** Sends blocks in one request; one result a block in the same order, undefined for success. */
-type PutMany = (blocks: readonly SmallBlock[], signal: AbortSignal, hints: WriteHints) => Promise<readonly (SkeinError | undefined)[]>
+type PutMany = (
+  blocks: readonly SmallBlock[],
+  signal: AbortSignal,
+  hints: WriteHints,
+) => Promise<readonly (SkeinError | undefined)[]>
 
 interface WaitingPut {
   readonly block: SmallBlock
@@ -28,7 +33,10 @@ interface WaitingPut {
   readonly reject: (error: SkeinError) => void
 }
 
-/** Gathers concurrent puts to one worker. A put whose signal is aborted while it waits in line is never sent. */
+/**
+ * Gathers concurrent puts to one worker. A put whose signal is aborted while it waits in line is
+ * never sent.
+ */
 export class PutCoalescer {
   readonly #putMany: PutMany
   readonly #limits: PutLimits
@@ -41,7 +49,10 @@ export class PutCoalescer {
     this.#limits = limits
   }
 
-  /** @throws SkeinError what the worker said of this block, what befell its request, or the signal's reason */
+  /**
+   * @throws SkeinError what the worker said of this block, what befell its request, or the signal's
+   *   reason
+   */
   put(block: SmallBlock, signal: AbortSignal, hints: WriteHints = {}): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#line.push({ block, hints, signal, resolve, reject })
@@ -119,7 +130,10 @@ function sameHints(a: WriteHints, b: WriteHints): boolean {
   return a === b || (a.loadId === b.loadId && a.evict === b.evict)
 }
 
-/** Aborts `request` once every one of `signals` is aborted: a task that stops must not stop the blocks of another. Returns the undoing. */
+/**
+ * Aborts `request` once every one of `signals` is aborted: a task that stops must not stop the
+ * blocks of another. Returns the undoing.
+ */
 function abortWhenAllAre(signals: ReadonlySet<AbortSignal>, request: AbortController): () => void {
   let left = signals.size
   const onAbort = (event: Event): void => {

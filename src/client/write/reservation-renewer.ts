@@ -1,5 +1,6 @@
-// Why: a worker aborts reservations that nobody renews, and a large block from a slow store takes longer than that.
-// How: one timer a worker, only while reservations are open, and one call for all of them.
+// Why: a worker aborts reservations that nobody renews, and a large block from a slow store takes
+// longer than that. How: one timer a worker, only while reservations are open, and one call for all
+// of them.
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -14,7 +15,12 @@ export class ReservationRenewer {
   readonly #open = new Set<string>()
   #cancelTimer: (() => void) | undefined
 
-  constructor(worker: Pick<Service<WorkerServiceDefinition>, 'renewReservations'>, clock: Clock, logger: Logger, everyMs: number) {
+  constructor(
+    worker: Pick<Service<WorkerServiceDefinition>, 'renewReservations'>,
+    clock: Clock,
+    logger: Logger,
+    everyMs: number,
+  ) {
     this.#worker = worker
     this.#clock = clock
     this.#logger = logger
@@ -48,6 +54,7 @@ export class ReservationRenewer {
     }
     // A reservation that came meanwhile may have set a timer of its own.
     this.#cancelTimer?.()
-    this.#cancelTimer = this.#open.size === 0 ? undefined : this.#clock.schedule(this.#everyMs, () => void this.#renew())
+    this.#cancelTimer =
+      this.#open.size === 0 ? undefined : this.#clock.schedule(this.#everyMs, () => void this.#renew())
   }
 }

@@ -1,5 +1,5 @@
-// Why: the short circuit's bytes. How: chunks gather until 1 MiB, then one vectored write goes out while the next MiB
-// gathers; page checksums are computed as the chunks pass.
+// Why: the short circuit's bytes. How: chunks gather until 1 MiB, then one vectored write goes out
+// while the next MiB gathers; page checksums are computed as the chunks pass.
 import type { FileHandle } from 'node:fs/promises'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { PageChecksummer } from '../../base/page-checksum.ts'
@@ -39,7 +39,8 @@ export class ReservedFileSink implements BlockSink {
 
   async write(chunk: Uint8Array): Promise<void> {
     const { header } = this.#target
-    if (this.#mode === 'ended') throw new SkeinError('failed_precondition', `block ${header.blockId} is no longer being written`)
+    if (this.#mode === 'ended')
+      throw new SkeinError('failed_precondition', `block ${header.blockId} is no longer being written`)
     this.#receivedBytes += chunk.length
     if (this.#receivedBytes > header.length) {
       throw new SkeinError('invalid_argument', `block ${header.blockId} was given more than its ${header.length} bytes`)
@@ -56,15 +57,22 @@ export class ReservedFileSink implements BlockSink {
 
   async commit(): Promise<void> {
     const { header, worker, reservation, signal, file } = this.#target
-    if (this.#mode === 'ended') throw new SkeinError('failed_precondition', `block ${header.blockId} is no longer being written`)
+    if (this.#mode === 'ended')
+      throw new SkeinError('failed_precondition', `block ${header.blockId} is no longer being written`)
     try {
       if (this.#receivedBytes !== header.length) {
-        throw new SkeinError('data_loss', `block ${header.blockId} has ${this.#receivedBytes} of ${header.length} bytes`)
+        throw new SkeinError(
+          'data_loss',
+          `block ${header.blockId} has ${this.#receivedBytes} of ${header.length} bytes`,
+        )
       }
       await this.#flush()
       await this.#settle()
       await file.close()
-      await worker.commitBlock({ blockId: header.blockId, reservation, pageChecksums: this.#checksums.finish() }, { signal })
+      await worker.commitBlock(
+        { blockId: header.blockId, reservation, pageChecksums: this.#checksums.finish() },
+        { signal },
+      )
       this.#end()
     } catch (thrown) {
       await this.abort()
@@ -79,9 +87,13 @@ export class ReservedFileSink implements BlockSink {
     this.#gathered = []
     await this.#writing
     await file.close().catch(() => undefined)
-    // A signal of its own: the caller's is often why this block is aborted. A lost call is healed by the worker's time limit.
+    // A signal of its own: the caller's is often why this block is aborted. A lost call is healed
+    // by the worker's time limit.
     await worker
-      .abortBlock({ blockId: header.blockId, reservation }, { signal: new AbortController().signal, deadlineMs: abortDeadlineMs })
+      .abortBlock(
+        { blockId: header.blockId, reservation },
+        { signal: new AbortController().signal, deadlineMs: abortDeadlineMs },
+      )
       .catch(() => undefined)
   }
 
@@ -113,7 +125,11 @@ export class ReservedFileSink implements BlockSink {
 }
 
 /** Writes every byte; gives the error instead of throwing it, because nobody may be waiting yet. */
-async function writeAll(file: FileHandle, chunks: readonly Uint8Array[], position: number): Promise<SkeinError | undefined> {
+async function writeAll(
+  file: FileHandle,
+  chunks: readonly Uint8Array[],
+  position: number,
+): Promise<SkeinError | undefined> {
   try {
     let pending = [...chunks]
     for (let at = position; pending.length > 0;) {
@@ -125,7 +141,10 @@ async function writeAll(file: FileHandle, chunks: readonly Uint8Array[], positio
   } catch (thrown) {
     const { code, message } = thrown as NodeJS.ErrnoException
     return code === 'ENOSPC' || code === 'EDQUOT'
-      ? new SkeinError('resource_exhausted', 'the disk of the reserved file is full', { reason: 'no_capacity', cause: thrown })
+      ? new SkeinError('resource_exhausted', 'the disk of the reserved file is full', {
+          reason: 'no_capacity',
+          cause: thrown,
+        })
       : new SkeinError('unavailable', `the reserved file could not be written: ${message}`, { cause: thrown })
   }
 }

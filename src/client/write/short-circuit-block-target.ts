@@ -1,8 +1,9 @@
-// Why: a writer on the worker's own host need not send large blocks through a socket: it writes the reserved file itself.
-// How: ReserveBlock by RPC, write the temporary file, CommitBlock by RPC with the page checksums that were computed on the
-// way. Where the file is not there (another disk, another user) this worker is written over HTTP from then on. A file that is
-// none of the worker's reservations (block/disk/known-place.ts) is never opened.
-// Small blocks always go over HTTP: three round trips would cost more than the copy.
+// Why: a writer on the worker's own host need not send large blocks through a socket: it writes the
+// reserved file itself. How: ReserveBlock by RPC, write the temporary file, CommitBlock by RPC with
+// the page checksums that were computed on the way. Where the file is not there (another disk,
+// another user) this worker is written over HTTP from then on. A file that is none of the worker's
+// reservations (block/disk/known-place.ts) is never opened. Small blocks always go over HTTP: three
+// round trips would cost more than the copy.
 import type { FileHandle } from 'node:fs/promises'
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -18,13 +19,19 @@ import { ReservedFileSink } from './reserved-file-sink.ts'
 
 const releaseDeadlineMs = 5000
 
-/** Well below the time after which a worker takes a silent writer for dead (skein.worker.reservation.timeout). */
+/**
+ * Well below the time after which a worker takes a silent writer for dead
+ * (skein.worker.reservation.timeout).
+ */
 const renewDefaultMs = 3000
 
 export interface ShortCircuitOptions {
   readonly workerId: string
   readonly worker: Service<WorkerServiceDefinition>
-  /** The same worker over HTTP: for small blocks, and for all of them where the file is not reachable. */
+  /**
+   * The same worker over HTTP: for small blocks, and for all of them where the file is not
+   * reachable.
+   */
   readonly http: BlockTarget
   /** Where the worker's files may be. */
   readonly directoriesOf: DirectoriesOf
@@ -44,7 +51,12 @@ export class ShortCircuitBlockTarget implements BlockTarget {
   constructor(options: ShortCircuitOptions) {
     this.workerId = options.workerId
     this.#options = options
-    this.#renewer = new ReservationRenewer(options.worker, options.clock, options.logger, options.renewMs ?? renewDefaultMs)
+    this.#renewer = new ReservationRenewer(
+      options.worker,
+      options.clock,
+      options.logger,
+      options.renewMs ?? renewDefaultMs,
+    )
   }
 
   async open(header: BlockHeader, signal: AbortSignal, hints?: WriteHints): Promise<BlockSink | undefined> {
@@ -82,7 +94,10 @@ export class ShortCircuitBlockTarget implements BlockTarget {
     })
   }
 
-  /** The file, undefined when it is not reachable from here, or an error that another way would not mend. */
+  /**
+   * The file, undefined when it is not reachable from here, or an error that another way would not
+   * mend.
+   */
   async #openReserved(place: ReservedPlace, signal: AbortSignal): Promise<FileHandle | SkeinError | undefined> {
     try {
       this.#directories ??= await this.#options.directoriesOf(this.workerId, signal)
@@ -92,12 +107,18 @@ export class ShortCircuitBlockTarget implements BlockTarget {
         // Asked again for the next block: the worker may have another directory by now.
         this.#directories = undefined
         const level = isSkeinError(thrown, 'permission_denied') ? 'warn' : 'debug'
-        this.#options.logger[level]('writing a block over HTTP', { worker: this.workerId, blockId: place.blockId, error: thrown.message })
+        this.#options.logger[level]('writing a block over HTTP', {
+          worker: this.workerId,
+          blockId: place.blockId,
+          error: thrown.message,
+        })
         return undefined
       }
       const { code } = thrown as NodeJS.ErrnoException
       if (code === 'EMFILE' || code === 'ENFILE') {
-        return new SkeinError('resource_exhausted', `too many open files (${code}): raise the limit of open files`, { cause: thrown })
+        return new SkeinError('resource_exhausted', `too many open files (${code}): raise the limit of open files`, {
+          cause: thrown,
+        })
       }
       this.#reachable = false
       this.#options.logger.info('writing to this worker over HTTP: its reserved file is not reachable from here', {

@@ -1,4 +1,5 @@
-// Why: docs/configuration.md is made from the schema, so that it cannot drift. Pure; the lint compares the two.
+// Why: docs/configuration.md is made from the schema, so that it cannot drift. Pure; the lint
+// compares the two.
 import type { KeyDefinition, KeyTable } from './key-definition.ts'
 import { schemaGroups } from './schema.ts'
 
@@ -15,7 +16,8 @@ function isUnused(table: KeyTable): boolean {
 
 function keyTable(table: KeyTable): string {
   const rows = Object.entries(table).map(
-    ([name, definition]) => `| \`${name}\` | ${defaultText(definition)} | ${kindText(definition)} | ${escape(definition.doc)} |\n`,
+    ([name, definition]) =>
+      `| \`${name}\` | ${defaultText(definition)} | ${kindText(definition)} | ${escape(definition.doc)} |\n`,
   )
   return `| key | default | value | meaning |\n|---|---|---|---|\n${rows.join('')}`
 }
@@ -27,7 +29,9 @@ function unusedTable(table: KeyTable): string {
 
 function defaultText(definition: KeyDefinition): string {
   const usual = definition.default === undefined ? escape(definition.defaultDoc ?? '-') : `\`${definition.default}\``
-  return definition.localDefault === undefined ? usual : `${usual}; \`${definition.localDefault}\` under \`skein local\``
+  return definition.localDefault === undefined
+    ? usual
+    : `${usual}; \`${definition.localDefault}\` under \`skein local\``
 }
 
 function kindText(definition: KeyDefinition): string {

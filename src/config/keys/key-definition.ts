@@ -1,5 +1,6 @@
-// Why: what there is to know of one configuration key, apart from its value. The tables of keys (keys-*.ts) are made of
-// these; the parser, the loader and docs/configuration.md read nothing else.
+// Why: what there is to know of one configuration key, apart from its value. The tables of keys
+// (keys-*.ts) are made of these; the parser, the loader and docs/configuration.md read nothing
+// else.
 
 export type KeyKind =
   | 'text'
@@ -20,12 +21,18 @@ export type KeyKind =
   | 'bytesList'
   | 'secret'
 
-/** Which process reads the key. Commands read those of `client` and `all`; all others are the servers' (audience.ts). */
+/**
+ * Which process reads the key. Commands read those of `client` and `all`; all others are the
+ * servers' (audience.ts).
+ */
 export type KeyScope = 'all' | 'client' | 'master' | 'worker' | 'job-master' | 'job-worker' | 'roles'
 
 export interface KeyDefinition {
   readonly kind: KeyKind
-  /** As it would stand in a properties file. Absent: no default, or one that is worked out (then `defaultDoc` says how). */
+  /**
+   * As it would stand in a properties file. Absent: no default, or one that is worked out (then
+   * `defaultDoc` says how).
+   */
   readonly default?: string
   readonly defaultDoc?: string
   /** Default under `skein local`, where it is another. */
@@ -37,7 +44,10 @@ export interface KeyDefinition {
   readonly values?: readonly string[]
   readonly scope: KeyScope
   readonly doc: string
-  /** A key of GooseFS that is accepted, so that its files are read as they are, and has no effect here; a warning says so. */
+  /**
+   * A key of GooseFS that is accepted, so that its files are read as they are, and has no effect
+   * here; a warning says so.
+   */
   readonly unused?: true
 }
 

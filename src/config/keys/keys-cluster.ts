@@ -1,4 +1,5 @@
-// Why: the keys that say where roles are, how they reach each other and when they give up on each other.
+// Why: the keys that say where roles are, how they reach each other and when they give up on each
+// other.
 import type { KeyTable } from './key-definition.ts'
 
 export const clusterKeys = {
@@ -8,7 +9,11 @@ export const clusterKeys = {
     scope: 'all',
     doc: 'Directory of all state: `master/`, `job-master/`, `worker/`, `conf/`',
   },
-  'skein.profile': { kind: 'path', scope: 'all', doc: 'Properties file that is read below the site file (see `tuning/`)' },
+  'skein.profile': {
+    kind: 'path',
+    scope: 'all',
+    doc: 'Properties file that is read below the site file (see `tuning/`)',
+  },
   'skein.log.level': {
     kind: 'choice',
     values: ['debug', 'info', 'warn', 'error'],
@@ -135,7 +140,13 @@ export const clusterKeys = {
     scope: 'roles',
     doc: 'How long a connection of an RPC port takes new calls. 0: for ever',
   },
-  'skein.shutdown.timeout': { kind: 'duration', default: '20s', min: 0, scope: 'roles', doc: 'How long a role drains after SIGTERM' },
+  'skein.shutdown.timeout': {
+    kind: 'duration',
+    default: '20s',
+    min: 0,
+    scope: 'roles',
+    doc: 'How long a role drains after SIGTERM',
+  },
   'skein.heartbeat.interval': {
     kind: 'duration',
     default: '1s',
@@ -158,16 +169,35 @@ export const clusterKeys = {
     doc: 'A job worker that is silent for longer is lost',
   },
 
-  'goosefs.master.hostname': { kind: 'text', default: '127.0.0.1', scope: 'all', doc: 'Where clients and roles find the master' },
-  'goosefs.master.rpc.port': { kind: 'port', default: '9200', scope: 'all', doc: 'RPC port of the master; 0 picks a free one' },
-  'goosefs.master.rpc.addresses': { kind: 'list', scope: 'all', doc: 'Several masters, `host:port,host:port`; the first is used for now' },
+  'goosefs.master.hostname': {
+    kind: 'text',
+    default: '127.0.0.1',
+    scope: 'all',
+    doc: 'Where clients and roles find the master',
+  },
+  'goosefs.master.rpc.port': {
+    kind: 'port',
+    default: '9200',
+    scope: 'all',
+    doc: 'RPC port of the master; 0 picks a free one',
+  },
+  'goosefs.master.rpc.addresses': {
+    kind: 'list',
+    scope: 'all',
+    doc: 'Several masters, `host:port,host:port`; the first is used for now',
+  },
   'goosefs.master.web.port': {
     kind: 'port',
     default: '9201',
     scope: 'master',
     doc: 'Web port of the master (health, metrics); 0 picks a free one',
   },
-  'skein.master.bind.host': { kind: 'text', default: '127.0.0.1', scope: 'master', doc: 'Address that the master listens on' },
+  'skein.master.bind.host': {
+    kind: 'text',
+    default: '127.0.0.1',
+    scope: 'master',
+    doc: 'Address that the master listens on',
+  },
   'skein.master.secret.key.file': {
     kind: 'path',
     defaultDoc: '`<home>/master/secret.key`',
@@ -235,15 +265,30 @@ export const clusterKeys = {
     scope: 'all',
     doc: 'Name of the host of this worker and job worker, and of commands that read and write here; same name = same host',
   },
-  'goosefs.worker.rpc.port': { kind: 'port', default: '9203', scope: 'worker', doc: 'RPC port of the worker; 0 picks a free one' },
+  'goosefs.worker.rpc.port': {
+    kind: 'port',
+    default: '9203',
+    scope: 'worker',
+    doc: 'RPC port of the worker; 0 picks a free one',
+  },
   'goosefs.worker.data.port': {
     kind: 'port',
     default: '9207',
     scope: 'worker',
     doc: 'Port for block bytes (HTTP/1.1); 0 picks a free one',
   },
-  'goosefs.worker.web.port': { kind: 'port', default: '9204', scope: 'worker', doc: 'Web port of the worker; 0 picks a free one' },
-  'skein.worker.bind.host': { kind: 'text', default: '127.0.0.1', scope: 'worker', doc: 'Address that the worker listens on' },
+  'goosefs.worker.web.port': {
+    kind: 'port',
+    default: '9204',
+    scope: 'worker',
+    doc: 'Web port of the worker; 0 picks a free one',
+  },
+  'skein.worker.bind.host': {
+    kind: 'text',
+    default: '127.0.0.1',
+    scope: 'worker',
+    doc: 'Address that the worker listens on',
+  },
 
   'goosefs.job.master.hostname': {
     kind: 'text',
@@ -270,7 +315,12 @@ export const clusterKeys = {
     scope: 'job-master',
     doc: 'As `skein.master.journal.skip`, for the journal of the job master',
   },
-  'skein.job.master.bind.host': { kind: 'text', default: '127.0.0.1', scope: 'job-master', doc: 'Address that the job master listens on' },
+  'skein.job.master.bind.host': {
+    kind: 'text',
+    default: '127.0.0.1',
+    scope: 'job-master',
+    doc: 'Address that the job master listens on',
+  },
 
   'goosefs.job.worker.rpc.port': {
     kind: 'port',
@@ -284,7 +334,12 @@ export const clusterKeys = {
     scope: 'job-worker',
     doc: 'Web port of the job worker; 0 picks a free one',
   },
-  'skein.job.worker.bind.host': { kind: 'text', default: '127.0.0.1', scope: 'job-worker', doc: 'Address that the job worker listens on' },
+  'skein.job.worker.bind.host': {
+    kind: 'text',
+    default: '127.0.0.1',
+    scope: 'job-worker',
+    doc: 'Address that the job worker listens on',
+  },
 
   'skein.queue.url': {
     kind: 'text',

@@ -1,4 +1,5 @@
-// Why: the keys that set the pace of a load: reading from the store, tasks in flight, retries and limits.
+// Why: the keys that set the pace of a load: reading from the store, tasks in flight, retries and
+// limits.
 import type { KeyTable } from './key-definition.ts'
 
 export const loadKeys = {
@@ -56,7 +57,14 @@ export const loadKeys = {
     scope: 'roles',
     doc: 'How long connecting to the store may take',
   },
-  'fs.cosn.max.connection.num': { kind: 'integer', default: '1024', min: 1, max: 65_536, scope: 'roles', doc: 'Connections to one bucket' },
+  'fs.cosn.max.connection.num': {
+    kind: 'integer',
+    default: '1024',
+    min: 1,
+    max: 65_536,
+    scope: 'roles',
+    doc: 'Connections to one bucket',
+  },
   'fs.cosn.traffic.limit': {
     kind: 'integer',
     default: '-1',
@@ -70,10 +78,23 @@ export const loadKeys = {
     scope: 'roles',
     doc: 'Host suffix in place of `cos.<region>.myqcloud.com`; also a namespace attribute',
   },
-  'fs.cosn.useHttps': { kind: 'boolean', default: 'true', scope: 'roles', doc: 'https to COS; also a namespace attribute' },
+  'fs.cosn.useHttps': {
+    kind: 'boolean',
+    default: 'true',
+    scope: 'roles',
+    doc: 'https to COS; also a namespace attribute',
+  },
   'fs.cosn.userinfo.secretId': { kind: 'secret', scope: 'master', doc: 'COS secret id for namespaces that bring none' },
-  'fs.cosn.userinfo.secretKey': { kind: 'secret', scope: 'master', doc: 'COS secret key for namespaces that bring none' },
-  'fs.cosn.userinfo.sessionToken': { kind: 'secret', scope: 'master', doc: 'COS session token for namespaces that bring none' },
+  'fs.cosn.userinfo.secretKey': {
+    kind: 'secret',
+    scope: 'master',
+    doc: 'COS secret key for namespaces that bring none',
+  },
+  'fs.cosn.userinfo.sessionToken': {
+    kind: 'secret',
+    scope: 'master',
+    doc: 'COS session token for namespaces that bring none',
+  },
   'fs.cosn.http.proxy.ip': {
     kind: 'text',
     scope: 'roles',
@@ -86,8 +107,16 @@ export const loadKeys = {
     scope: 'roles',
     doc: 'Port of that proxy; also a namespace attribute',
   },
-  'fs.cosn.http.proxy.username': { kind: 'text', scope: 'roles', doc: 'User name for that proxy; also a namespace attribute' },
-  'fs.cosn.http.proxy.password': { kind: 'secret', scope: 'roles', doc: 'Password for that proxy; also a namespace secret' },
+  'fs.cosn.http.proxy.username': {
+    kind: 'text',
+    scope: 'roles',
+    doc: 'User name for that proxy; also a namespace attribute',
+  },
+  'fs.cosn.http.proxy.password': {
+    kind: 'secret',
+    scope: 'roles',
+    doc: 'Password for that proxy; also a namespace secret',
+  },
   'skein.ufs.http.proxy': {
     kind: 'secret',
     defaultDoc: '`HTTP_PROXY` or `http_proxy`',
@@ -264,7 +293,13 @@ export const loadKeys = {
     scope: 'job-master',
     doc: 'First wait before another attempt; doubles, with jitter',
   },
-  'skein.load.retry.max': { kind: 'duration', default: '15s', min: 1, scope: 'job-master', doc: 'Longest wait before another attempt' },
+  'skein.load.retry.max': {
+    kind: 'duration',
+    default: '15s',
+    min: 1,
+    scope: 'job-master',
+    doc: 'Longest wait before another attempt',
+  },
   'skein.load.repair.rounds.max': {
     kind: 'integer',
     default: '5',

@@ -3,7 +3,14 @@
 import type { KeyTable } from './key-definition.ts'
 
 export const storageKeys = {
-  'goosefs.worker.tieredstore.levels': { kind: 'integer', default: '1', min: 1, max: 16, scope: 'worker', doc: 'Number of storage tiers' },
+  'goosefs.worker.tieredstore.levels': {
+    kind: 'integer',
+    default: '1',
+    min: 1,
+    max: 16,
+    scope: 'worker',
+    doc: 'Number of storage tiers',
+  },
   'goosefs.worker.tieredstore.level{x}.alias': {
     kind: 'text',
     defaultDoc:
@@ -66,8 +73,18 @@ export const storageKeys = {
     scope: 'worker',
     doc: 'Bytes a second that cached blocks are read and checked with in the background; 0: never',
   },
-  'goosefs.worker.ramdisk.size': { kind: 'bytes', min: 1, scope: 'worker', doc: 'Sum of level 0, where no quota is given' },
-  'goosefs.worker.memory.size': { kind: 'bytes', min: 1, scope: 'worker', doc: 'Older name of `goosefs.worker.ramdisk.size`, which wins' },
+  'goosefs.worker.ramdisk.size': {
+    kind: 'bytes',
+    min: 1,
+    scope: 'worker',
+    doc: 'Sum of level 0, where no quota is given',
+  },
+  'goosefs.worker.memory.size': {
+    kind: 'bytes',
+    min: 1,
+    scope: 'worker',
+    doc: 'Older name of `goosefs.worker.ramdisk.size`, which wins',
+  },
   'goosefs.worker.block.annotator.class': {
     kind: 'choice',
     values: [

@@ -1,4 +1,5 @@
-// Why: a key's text becomes a typed value in one place. How: by the definition's kind; nothing is clamped or guessed.
+// Why: a key's text becomes a typed value in one place. How: by the definition's kind; nothing is
+// clamped or guessed.
 import { parseBytes } from '../../base/bytes.ts'
 import { parseDuration } from '../../base/durations.ts'
 import { assertNever } from '../../base/assert.ts'
@@ -8,7 +9,10 @@ import type { KeyDefinition } from './key-definition.ts'
 
 export type Value = string | number | boolean | readonly string[] | readonly number[] | Secret
 
-/** @throws SkeinError invalid_argument saying what is wrong with the text (the caller adds the key and the place) */
+/**
+ * @throws SkeinError invalid_argument saying what is wrong with the text (the caller adds the key
+ *   and the place)
+ */
 export function parseValue(definition: KeyDefinition, text: string): Value {
   switch (definition.kind) {
     case 'text':
@@ -48,7 +52,8 @@ function integer(text: string): number {
 }
 
 function bounded(definition: KeyDefinition, value: number, text: string): number {
-  if (Number.isNaN(value)) throw invalid(`'${text}' is not ${definition.kind === 'number' ? 'a number' : 'a whole number'}`)
+  if (Number.isNaN(value))
+    throw invalid(`'${text}' is not ${definition.kind === 'number' ? 'a number' : 'a whole number'}`)
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = definition
   if (value < min) throw invalid(`'${text}' is below the least allowed value, ${min}${unitOf(definition)}`)
   if (value > max) throw invalid(`'${text}' is above the largest allowed value, ${max}${unitOf(definition)}`)

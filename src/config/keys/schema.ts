@@ -1,5 +1,6 @@
-// Why: every configuration key there is, in one table, so that the loader, the documentation and the tuning rules cannot drift
-// apart. How: the groups live in keys-*.ts; names with `{x}` are patterns over tier numbers.
+// Why: every configuration key there is, in one table, so that the loader, the documentation and
+// the tuning rules cannot drift apart. How: the groups live in keys-*.ts; names with `{x}` are
+// patterns over tier numbers.
 import type { KeyDefinition, KeyTable } from './key-definition.ts'
 import { clusterKeys } from './keys-cluster.ts'
 import { loadKeys } from './keys-load.ts'
@@ -24,7 +25,10 @@ export function definitionOf(name: string): KeyDefinition | undefined {
   return Object.hasOwn(table, pattern) && !name.includes('{x}') ? table[pattern] : undefined
 }
 
-/** The known key with the smallest edit distance to `name`; tier patterns take the number that `name` has, or 0. */
+/**
+ * The known key with the smallest edit distance to `name`; tier patterns take the number that
+ * `name` has, or 0.
+ */
 export function nearestKey(name: string): string {
   const level = /level(\d{1,2})\b/.exec(name)?.[1] ?? '0'
   const wanted = name.slice(0, 200)

@@ -1,6 +1,7 @@
-// Why: placement and dispatch need the cache workers as the master sees them now. How: a copy of the master's list,
-// asked for every second while loads run, the ledger of planned bytes on it, and a doubt about workers that refused
-// a connection a moment ago: their sets wait, one probes, and the first success ends the doubt.
+// Why: placement and dispatch need the cache workers as the master sees them now. How: a copy of
+// the master's list, asked for every second while loads run, the ledger of planned bytes on it, and
+// a doubt about workers that refused a connection a moment ago: their sets wait, one probes, and
+// the first success ends the doubt.
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError, type SkeinError } from '../../base/errors.ts'
 import { Placement } from '../../load/placing/placement.ts'
@@ -39,7 +40,9 @@ export class ClusterView {
     return this.#known
   }
 
-  /** Planned blocks go to these workers: one that the master does not list is absent from now on. */
+  /**
+   * Planned blocks go to these workers: one that the master does not list is absent from now on.
+   */
   expect(workerIds: readonly string[]): void {
     for (const workerId of workerIds) if (!this.#workers.has(workerId)) this.#noteAbsent(workerId)
   }
@@ -76,12 +79,15 @@ export class ClusterView {
 
   /** Live workers that take new blocks. */
   liveCount(): number {
-    return this.placement.liveWorkers().filter(({ workerId }) => this.#workers.get(workerId)?.decommissioning !== true).length
+    return this.placement.liveWorkers().filter(({ workerId }) => this.#workers.get(workerId)?.decommissioning !== true)
+      .length
   }
 
   /** Workers that are gone and may still come back with their blocks. */
   absentBriefly(): string[] {
-    return [...this.#absentSinceMs].filter(([, sinceMs]) => this.#clock.monotonicMs() - sinceMs < returnMs).map(([workerId]) => workerId)
+    return [...this.#absentSinceMs]
+      .filter(([, sinceMs]) => this.#clock.monotonicMs() - sinceMs < returnMs)
+      .map(([workerId]) => workerId)
   }
 
   /** Whether a worker has been gone for longer than it is waited for. */
@@ -105,7 +111,10 @@ export class ClusterView {
     this.#lastErrors.delete(workerId)
   }
 
-  /** Why nothing was written to a worker that the master sees live; undefined when it is not live, or nothing is known against it. */
+  /**
+   * Why nothing was written to a worker that the master sees live; undefined when it is not live,
+   * or nothing is known against it.
+   */
   lastErrorOf(workerId: string): string | undefined {
     return this.placement.isLive(workerId) ? this.#lastErrors.get(workerId) : undefined
   }
@@ -117,14 +126,20 @@ export class ClusterView {
     return until === undefined || (setsOut === 0 && this.#clock.monotonicMs() >= until)
   }
 
-  /** Where a job worker finds the target. A worker that the master does not know any more has no address. */
+  /**
+   * Where a job worker finds the target. A worker that the master does not know any more has no
+   * address.
+   */
   targetOf(workerId: string): SetTarget {
     const { hostname = '', rpcAddress = '', dataAddress = '' } = this.#workers.get(workerId) ?? {}
     return { workerId, hostname, rpcAddress, dataAddress }
   }
 }
 
-/** A worker that is being taken out of service counts as full: what is planned for it may end, nothing new is planned. */
+/**
+ * A worker that is being taken out of service counts as full: what is planned for it may end,
+ * nothing new is planned.
+ */
 function asTarget(worker: WorkerInfo): WorkerInfo {
   return worker.decommissioning === true ? { ...worker, usedBytes: worker.capacityBytes } : worker
 }

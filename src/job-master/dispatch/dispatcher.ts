@@ -1,7 +1,8 @@
-// Why: planned sets become tasks in the queue, a bounded number at a time, fairly over the loads, and none is ever
-// lost: the queue is transport only. How: one loop over all running loads. Each round reads the next open sets of each
-// load from the tables (a bounded buffer), lets load/plan/read-ahead-window.ts choose, puts the choice into the lanes, and puts in
-// again what was not started for a while, under the same ids: that heals a flushed or restarted queue.
+// Why: planned sets become tasks in the queue, a bounded number at a time, fairly over the loads,
+// and none is ever lost: the queue is transport only. How: one loop over all running loads. Each
+// round reads the next open sets of each load from the tables (a bounded buffer), lets
+// load/plan/read-ahead-window.ts choose, puts the choice into the lanes, and puts in again what was
+// not started for a while, under the same ids: that heals a flushed or restarted queue.
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError, type SkeinError } from '../../base/errors.ts'
 import { formatLoadId, type OpenSet } from '../../load/load.ts'
@@ -87,7 +88,10 @@ export class Dispatcher {
     this.#recoveringUntilMs = this.#deps.clock.monotonicMs() + this.#deps.options.recoveryGraceMs
   }
 
-  /** A set came back without a result (its job worker was lost, or dropped it): it goes out again, with the next attempt. */
+  /**
+   * A set came back without a result (its job worker was lost, or dropped it): it goes out again,
+   * with the next attempt.
+   */
   takeBack(out: OutSet, lost: boolean): number {
     const { outstanding, metrics } = this.#deps
     const { loadId, set } = out.set
@@ -107,7 +111,9 @@ export class Dispatcher {
   heldSets(loadId: number): ReadySet[] {
     const { cluster, outstanding } = this.#deps
     const candidates = this.#buffers.get(loadId)?.candidates ?? []
-    return candidates.filter((set) => set.targets.some((target) => !cluster.isUsable(target, outstanding.countTo(target))))
+    return candidates.filter((set) =>
+      set.targets.some((target) => !cluster.isUsable(target, outstanding.countTo(target))),
+    )
   }
 
   /** A set is out by another way: it shall not go out a second time. */
@@ -173,7 +179,12 @@ export class Dispatcher {
     const { jobWorkers, outstanding, cluster, pacing, options } = this.#deps
     const live = jobWorkers.live()
     if (live.length === 0 || this.#buffers.size === 0) return []
-    const lanes = live.map(({ lane, hostname, activeTasksMax }) => ({ lane, hostname, activeTasksMax, ...outstanding.laneLoad(lane) }))
+    const lanes = live.map(({ lane, hostname, activeTasksMax }) => ({
+      lane,
+      hostname,
+      activeTasksMax,
+      ...outstanding.laneLoad(lane),
+    }))
     const buffers = [...this.#buffers.values()]
     const weights = pacing.weights(buffers.map(({ loadId }) => loadId))
     const tasksIn = this.#tasksByLane()
@@ -186,7 +197,8 @@ export class Dispatcher {
     }))
     const assignments = fillWindow(queues, lanes, (workerId) => cluster.hostOf(workerId), options)
     const chosen = new Set(assignments.map((assignment) => assignment.set))
-    if (chosen.size > 0) for (const buffer of buffers) buffer.candidates = buffer.candidates.filter((set) => !chosen.has(set))
+    if (chosen.size > 0)
+      for (const buffer of buffers) buffer.candidates = buffer.candidates.filter((set) => !chosen.has(set))
     return assignments
   }
 
@@ -210,7 +222,9 @@ export class Dispatcher {
       if (
         set.notBeforeMs > now ||
         shared.isWaiting(set) ||
-        !set.targets.every((target) => cluster.isUsable(target, outstanding.countTo(target) + (probed.has(target) ? 1 : 0)))
+        !set.targets.every((target) =>
+          cluster.isUsable(target, outstanding.countTo(target) + (probed.has(target) ? 1 : 0)),
+        )
       )
         return false
       for (const target of set.targets) probed.add(target)
@@ -222,7 +236,9 @@ export class Dispatcher {
       const last = rows.at(-1)
       if (last === undefined) break
       buffer.nextSet = last.id + 1
-      const fresh = rows.filter(({ id }) => outstanding.get(buffer.loadId, id) === undefined).map((row) => readySet(buffer.loadId, row))
+      const fresh = rows
+        .filter(({ id }) => outstanding.get(buffer.loadId, id) === undefined)
+        .map((row) => readySet(buffer.loadId, row))
       buffer.candidates.push(...fresh)
       eligible = [...eligible, ...fresh.filter(mayGo)]
     }
@@ -256,7 +272,10 @@ export class Dispatcher {
     return out
   }
 
-  /** Puts sets into their lanes. When the queue fails they stay in the books, to be put in once it answers. */
+  /**
+   * Puts sets into their lanes. When the queue fails they stay in the books, to be put in once it
+   * answers.
+   */
   async #add(outs: readonly OutSet[]): Promise<void> {
     const { queue, clock, metrics } = this.#deps
     for (const [lane, ofLane] of Map.groupBy(outs, (out) => out.lane)) {
@@ -278,7 +297,10 @@ export class Dispatcher {
     }
   }
 
-  /** Takes a load's waiting tasks out of the queue and forgets them; those that run stay in the books. */
+  /**
+   * Takes a load's waiting tasks out of the queue and forgets them; those that run stay in the
+   * books.
+   */
   async removeWaiting(loadId: number): Promise<void> {
     const { outstanding, queue, logger } = this.#deps
     const waiting = outstanding.ofLoad(loadId).filter((out) => out.session === undefined)
@@ -303,5 +325,12 @@ function readySet(loadId: number, { id, value }: Row<OpenSet>): ReadySet {
 
 function taskOf(out: OutSet): Task {
   const { loadId, set, bytes } = out.set
-  return { id: taskId(loadId, set, out.attempt), loadId: formatLoadId(loadId), set, attempt: out.attempt, bytes, priority: out.rank }
+  return {
+    id: taskId(loadId, set, out.attempt),
+    loadId: formatLoadId(loadId),
+    set,
+    attempt: out.attempt,
+    bytes,
+    priority: out.rank,
+  }
 }

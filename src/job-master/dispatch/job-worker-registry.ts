@@ -1,6 +1,7 @@
-// Why: who can take tasks, and which of them are dead. How: a registration opens a session; every later call names it,
-// and a call with an older one is told to register again. A job worker whose heartbeats stop is lost. Memory only:
-// after a restart of the job master every job worker registers again by itself.
+// Why: who can take tasks, and which of them are dead. How: a registration opens a session; every
+// later call names it, and a call with an older one is told to register again. A job worker whose
+// heartbeats stop is lost. Memory only: after a restart of the job master every job worker
+// registers again by itself.
 import type { Clock, Random } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { JobWorkerInfo, RegisterJobWorkerRequest } from '../../wire/generated/job.ts'
@@ -33,10 +34,14 @@ export class JobWorkerRegistry {
     this.#random = random
   }
 
-  /** Opens a new session, ending an older one of the same job worker. @throws SkeinError invalid_argument */
+  /**
+   * Opens a new session, ending an older one of the same job worker. @throws SkeinError
+   * invalid_argument
+   */
   register(request: RegisterJobWorkerRequest): JobWorker {
     const { jobWorkerId, hostname, activeTasksMax } = request
-    if (!/^[A-Za-z0-9._-]{1,128}$/.test(jobWorkerId)) throw new SkeinError('invalid_argument', `'${jobWorkerId}' is not a job worker id`)
+    if (!/^[A-Za-z0-9._-]{1,128}$/.test(jobWorkerId))
+      throw new SkeinError('invalid_argument', `'${jobWorkerId}' is not a job worker id`)
     if (activeTasksMax < 1) throw new SkeinError('invalid_argument', 'a job worker must run at least 1 task at once')
     if (!this.#workers.has(jobWorkerId) && this.live().length >= jobWorkersMax)
       throw new SkeinError('resource_exhausted', `${jobWorkersMax} job workers are registered already`)
@@ -56,11 +61,16 @@ export class JobWorkerRegistry {
     return worker
   }
 
-  /** The job worker behind a session. @throws SkeinError failed_precondition (`register_again`) when the session is not the current one */
+  /**
+   * The job worker behind a session. @throws SkeinError failed_precondition (`register_again`) when
+   * the session is not the current one
+   */
   check(jobWorkerId: string, session: string): JobWorker {
     const worker = this.#workers.get(jobWorkerId)
     if (worker === undefined || !worker.live || worker.session !== session) {
-      throw new SkeinError('failed_precondition', `job worker ${jobWorkerId} must register again`, { reason: 'register_again' })
+      throw new SkeinError('failed_precondition', `job worker ${jobWorkerId} must register again`, {
+        reason: 'register_again',
+      })
     }
     return worker
   }
@@ -75,7 +85,9 @@ export class JobWorkerRegistry {
   /** Marks those silent for `lostMs` as lost, and gives the ones that are lost just now. */
   sweep(lostMs: number): JobWorker[] {
     const now = this.#clock.monotonicMs()
-    const lost = [...this.#workers.values()].filter((worker) => worker.live && now - worker.lastHeartbeatMonotonicMs >= lostMs)
+    const lost = [...this.#workers.values()].filter(
+      (worker) => worker.live && now - worker.lastHeartbeatMonotonicMs >= lostMs,
+    )
     for (const worker of lost) {
       worker.live = false
       worker.tasksRunning = 0

@@ -1,7 +1,8 @@
-// Why: limits of loads, namespaces and the cluster hold for all job workers together, so one place must deal out what each
-// may read; the job master knows who runs what. How: with each heartbeat a job worker learns its part of each limited
-// load (load/plan/share.ts) and which stores all leave alone for a moment (load/plan/origin-back-off.ts). What is read is measured from
-// what the running tasks report. All of it is in memory: a restarted job master begins anew.
+// Why: limits of loads, namespaces and the cluster hold for all job workers together, so one place
+// must deal out what each may read; the job master knows who runs what. How: with each heartbeat a
+// job worker learns its part of each limited load (load/plan/share.ts) and which stores all leave
+// alone for a moment (load/plan/origin-back-off.ts). What is read is measured from what the running
+// tasks report. All of it is in memory: a restarted job master begins anew.
 import { bandwidthAt, type Bandwidth, parseBandwidth, unlimitedBandwidth } from '../../base/flow/bandwidth.ts'
 import type { Clock, Random } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
@@ -56,7 +57,10 @@ export class LoadPacing {
     this.#deps = deps
   }
 
-  /** Asks the master for the limits of the namespaces that are being loaded from; those that it does not answer for stay. */
+  /**
+   * Asks the master for the limits of the namespaces that are being loaded from; those that it does
+   * not answer for stay.
+   */
   async refresh(signal: AbortSignal): Promise<void> {
     const { master, logger } = this.#deps
     const loads = this.#running()
@@ -77,7 +81,13 @@ export class LoadPacing {
   weights(loadIds: readonly number[]): Map<number, number> {
     const loads = loadIds.map((loadId) => this.#deps.tables.loads.get([loadId])).filter((load) => load !== undefined)
     const priorities = prioritiesOfLoads(loads)
-    return weightsOf(loads.map(({ loadId, namespaceId }) => ({ loadId, namespaceId, priority: priorities.get(loadId) ?? priorityDefault })))
+    return weightsOf(
+      loads.map(({ loadId, namespaceId }) => ({
+        loadId,
+        namespaceId,
+        priority: priorities.get(loadId) ?? priorityDefault,
+      })),
+    )
   }
 
   /** Whether the load is held to a rate now. */
@@ -126,7 +136,9 @@ export class LoadPacing {
     const { loads, rates } = this.#current()
     const allowances = loads.flatMap((load) => {
       const rate = rates.get(load.loadId)
-      return rate === undefined ? [] : [{ loadId: formatLoadId(load.loadId), bytesPerSecond: partOf(load, rate, jobWorkerId) }]
+      return rate === undefined
+        ? []
+        : [{ loadId: formatLoadId(load.loadId), bytesPerSecond: partOf(load, rate, jobWorkerId) }]
     })
     const pauses = [...this.#backOffs]
       .filter(([, state]) => state.pausedUntilMs > now)
@@ -144,7 +156,10 @@ export class LoadPacing {
     if (after === undefined) this.#backOffs.delete(namespaceId)
     else this.#backOffs.set(namespaceId, after)
     if (slowDowns > 0)
-      logger.info('a store asks to slow down: all job workers do', { namespaceId, bytesPerSecond: Math.round(after?.bytesPerSecond ?? 0) })
+      logger.info('a store asks to slow down: all job workers do', {
+        namespaceId,
+        bytesPerSecond: Math.round(after?.bytesPerSecond ?? 0),
+      })
   }
 
   #current(): Shares {
@@ -164,7 +179,8 @@ export class LoadPacing {
     const limitOf = (load: LoadRecord): number | undefined => bandwidthAt(this.#bandwidthOf(load), nowMs)
     const namespaces = new Map<string, number>()
     for (const { namespaceId } of running) {
-      const limit = bandwidthAt(this.#ofNamespace.get(namespaceId) ?? unlimitedBandwidth, nowMs) ?? Number.POSITIVE_INFINITY
+      const limit =
+        bandwidthAt(this.#ofNamespace.get(namespaceId) ?? unlimitedBandwidth, nowMs) ?? Number.POSITIVE_INFINITY
       const held = this.#backOffs.get(namespaceId)?.bytesPerSecond ?? Number.POSITIVE_INFINITY
       if (Math.min(limit, held) < Number.POSITIVE_INFINITY) namespaces.set(namespaceId, Math.min(limit, held))
     }
@@ -181,13 +197,17 @@ export class LoadPacing {
       const tasksOf = tasks.get(load.loadId)
       const { loadId, namespaceId } = load
       if (tasksOf === undefined) return []
-      return [{ loadId, namespaceId, priority: priorities.get(loadId) ?? priorityDefault, limit: limitOf(load), tasksOf }]
+      return [
+        { loadId, namespaceId, priority: priorities.get(loadId) ?? priorityDefault, limit: limitOf(load), tasksOf },
+      ]
     })
-    // One that only waits in the queue takes nothing from the others yet; what it may read once it begins is known before.
+    // One that only waits in the queue takes nothing from the others yet; what it may read once it
+    // begins is known before.
     const reading = loads.filter((load) => load.tasksOf.size > 0)
     const rates = shareRates(reading, { cluster, namespaces })
     for (const load of loads)
-      if (load.tasksOf.size === 0) rates.set(load.loadId, shareRates([...reading, load], { cluster, namespaces }).get(load.loadId))
+      if (load.tasksOf.size === 0)
+        rates.set(load.loadId, shareRates([...reading, load], { cluster, namespaces }).get(load.loadId))
     return { loads, rates }
   }
 
@@ -210,6 +230,10 @@ export class LoadPacing {
 /** With their deadlines. */
 function prioritiesOfLoads(loads: readonly LoadRecord[]): Map<number, number> {
   return prioritiesOf(
-    loads.map(({ loadId, options }) => ({ loadId, priority: options.priority ?? priorityDefault, readyByMs: options.readyByMs })),
+    loads.map(({ loadId, options }) => ({
+      loadId,
+      priority: options.priority ?? priorityDefault,
+      readyByMs: options.readyByMs,
+    })),
   )
 }

@@ -1,10 +1,13 @@
-// Why: which sets are out, where, and since when. How: memory only: after a restart nothing is out, and what job
-// workers report as running comes back in. Owns no decision; the dispatcher and the set service take those.
+// Why: which sets are out, where, and since when. How: memory only: after a restart nothing is out,
+// and what job workers report as running comes back in. Owns no decision; the dispatcher and the
+// set service take those.
 import type { Lane, ReadySet } from '../../load/plan/read-ahead-window.ts'
 
 export interface OutSet {
   readonly set: ReadySet
-  /** Of the task that is out; the set's own attempt counts failures, this one counts dispatches too. */
+  /**
+   * Of the task that is out; the set's own attempt counts failures, this one counts dispatches too.
+   */
   readonly attempt: number
   readonly lane: string
   /** Its place in the lane. */
@@ -91,7 +94,10 @@ export class Outstanding {
     return this.#comebacks.get(nameOf(loadId, set))?.attempt ?? first
   }
 
-  /** Notes that a set came back without a result; `lost`: after it had begun. Gives the losses so far. */
+  /**
+   * Notes that a set came back without a result; `lost`: after it had begun. Gives the losses so
+   * far.
+   */
   cameBack(out: OutSet, lost: boolean): number {
     const name = nameOf(out.set.loadId, out.set.set)
     const losses = (this.#comebacks.get(name)?.losses ?? 0) + (lost ? 1 : 0)

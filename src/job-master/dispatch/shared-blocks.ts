@@ -1,7 +1,8 @@
-// Why: two loads may want the same block at the same time, because their paths overlap or their options differ. Each block is
-// read from the store once, and the later load counts it. How: memory only, and only of loads that ran beside a load of an
-// overlapping path. A set waits while a block of it is in a set of another load that is out. What another load has brought
-// lately is kept for as long as the workers' reports may take to reach the master, which is asked what is there.
+// Why: two loads may want the same block at the same time, because their paths overlap or their
+// options differ. Each block is read from the store once, and the later load counts it. How: memory
+// only, and only of loads that ran beside a load of an overlapping path. A set waits while a block
+// of it is in a set of another load that is out. What another load has brought lately is kept for
+// as long as the workers' reports may take to reach the master, which is asked what is there.
 import type { Clock } from '../../base/clock.ts'
 import type { LoadRecord, Piece, SetRecord } from '../../load/load.ts'
 import type { BlockFailure } from '../../load/plan/retry-policy.ts'
@@ -78,7 +79,9 @@ export class SharedBlocks {
     if (beside === undefined || beside.size === 0) return false
     const record = this.#deps.tables.sets.get([set.loadId, set.set])
     if (record === undefined || record.verify === true) return false
-    const outs = [...this.#deps.outstanding.all()].filter((out) => beside.has(out.set.loadId) && this.#hasAnyOf(out, record.pieces))
+    const outs = [...this.#deps.outstanding.all()].filter(
+      (out) => beside.has(out.set.loadId) && this.#hasAnyOf(out, record.pieces),
+    )
     if (outs.length > 0) this.#waiting.set(nameOf(set), { loadId: set.loadId, outs })
     return outs.length > 0
   }

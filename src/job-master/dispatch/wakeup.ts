@@ -1,7 +1,9 @@
 // Why: a loop that waits for "something changed, or some time passed" without polling fast.
 import type { Clock } from '../../base/clock.ts'
 
-/** notify() ends the present wait, or the next one when nobody waits; notifications do not add up. */
+/**
+ * notify() ends the present wait, or the next one when nobody waits; notifications do not add up.
+ */
 export class Wakeup {
   readonly #clock: Clock
   #notified = false

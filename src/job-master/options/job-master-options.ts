@@ -1,4 +1,5 @@
-// Why: every bound of the job master by name, in one place; the composition root fills it from the configuration.
+// Why: every bound of the job master by name, in one place; the composition root fills it from the
+// configuration.
 import type { Bandwidth } from '../../base/flow/bandwidth.ts'
 import type { RetryPolicy } from '../../base/flow/retry.ts'
 import type { Prices, ReadShape } from '../../load/plan/cost.ts'
@@ -16,11 +17,16 @@ export interface JobMasterOptions {
   readonly plannedAheadFactor: number
   /** Files of planned sets that wait, about: planning pauses above it. */
   readonly plannedFilesMax: number
-  /** Tasks queued and running on a job worker, as a multiple of what it runs at once, and at most. */
+  /**
+   * Tasks queued and running on a job worker, as a multiple of what it runs at once, and at most.
+   */
   readonly laneTasksFactor: number
   readonly laneTasksMax: number
   readonly laneBytesMax: number
-  /** A listing that ends within this time is checked for room as a whole before anything is loaded; the first task goes out after it at the latest. */
+  /**
+   * A listing that ends within this time is checked for room as a whole before anything is loaded;
+   * the first task goes out after it at the latest.
+   */
   readonly gateMs: number
   /** A job worker whose heartbeats stop for this long is lost. */
   readonly jobWorkerLostMs: number

@@ -1,5 +1,6 @@
-// Why: the options of a load are numbers and texts from outside. How: each is read once here, as it will be used later, and
-// what cannot be is refused as wrong use before anything is asked of anybody.
+// Why: the options of a load are numbers and texts from outside. How: each is read once here, as it
+// will be used later, and what cannot be is refused as wrong use before anything is asked of
+// anybody.
 import { formatDuration } from '../../base/durations.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { LoadOptions } from '../../load/load.ts'
@@ -49,7 +50,9 @@ function read(
     readyByMs = 0,
   } = given ?? {}
   if (atomic && (indexId !== undefined || selection !== undefined))
-    throw invalid('-A takes one whole path: not a list of paths, and no --include, --exclude, --size or --modified bounds')
+    throw invalid(
+      '-A takes one whole path: not a list of paths, and no --include, --exclude, --size or --modified bounds',
+    )
   if (expireTimeMs > expireTimeMsMax) throw invalid(`--expire-time is at most ${formatDuration(expireTimeMsMax)}`)
   if (atomic && metadataOnly) throw invalid('-A and --metadata-only do not go together')
   if (metadataOnly && verify) throw invalid('--verify and --metadata-only do not go together')
@@ -76,8 +79,12 @@ function read(
 export function wireOptionsOf({ selection, hosts, ...options }: LoadOptions): WireLoadOptions {
   return {
     ...options,
-    ...(selection !== undefined && { selection: { ...selection, include: [...selection.include], exclude: [...selection.exclude] } }),
-    ...(hosts !== undefined && { hosts: { ...hosts, hosts: [...hosts.hosts], excludedHosts: [...hosts.excludedHosts] } }),
+    ...(selection !== undefined && {
+      selection: { ...selection, include: [...selection.include], exclude: [...selection.exclude] },
+    }),
+    ...(hosts !== undefined && {
+      hosts: { ...hosts, hosts: [...hosts.hosts], excludedHosts: [...hosts.excludedHosts] },
+    }),
   }
 }
 

@@ -1,5 +1,5 @@
-// Why: the options that pace a load are text and numbers from outside; what cannot be is refused before the load is written
-// down. How: each is read once here, as it will be read later.
+// Why: the options that pace a load are text and numbers from outside; what cannot be is refused
+// before the load is written down. How: each is read once here, as it will be read later.
 import { parseBandwidth } from '../../base/flow/bandwidth.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { parseFailureLimit } from '../../load/plan/failure-limit.ts'

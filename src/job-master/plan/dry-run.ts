@@ -1,6 +1,7 @@
-// Why: what a load would read, write, cost and take is told before it begins. How: the listing and the planner of the load
-// itself, over a copy of the placement's books; nothing is journaled, nothing goes out. Plans are in memory, a bounded
-// number of them, and are forgotten after some minutes.
+// Why: what a load would read, write, cost and take is told before it begins. How: the listing and
+// the planner of the load itself, over a copy of the placement's books; nothing is journaled,
+// nothing goes out. Plans are in memory, a bounded number of them, and are forgotten after some
+// minutes.
 import { bandwidthAt, parseBandwidth } from '../../base/flow/bandwidth.ts'
 import { parseBytes } from '../../base/bytes.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -58,11 +59,16 @@ export class LoadPlans {
     this.#deps = deps
   }
 
-  /** Begins a plan of a submission that was found good. `keep` gets the work. @throws SkeinError resource_exhausted (too many at once) */
+  /**
+   * Begins a plan of a submission that was found good. `keep` gets the work. @throws SkeinError
+   * resource_exhausted (too many at once)
+   */
   start(command: SubmitLoad, stop: AbortSignal, keep: (work: Promise<void>) => void): string {
     this.#forget()
     if ([...this.#plans.values()].filter(({ report }) => !report.done).length >= runningMax)
-      throw new SkeinError('resource_exhausted', `${runningMax} plans are being made: try again in a moment`, { retryable: false })
+      throw new SkeinError('resource_exhausted', `${runningMax} plans are being made: try again in a moment`, {
+        retryable: false,
+      })
     const planId = `P${this.#next}-${this.#deps.clock.nowMs().toString(36)}`
     this.#next += 1
     const report = emptyReport(planId, command.path)
@@ -76,9 +82,14 @@ export class LoadPlans {
   /** @throws SkeinError not_found */
   get(planId: string): PlanReport {
     const plan = this.#plans.get(planId)
-    if (plan === undefined) throw new SkeinError('not_found', `there is no plan ${planId}: plans are kept for ${keepMs / 60_000} minutes`)
+    if (plan === undefined)
+      throw new SkeinError('not_found', `there is no plan ${planId}: plans are kept for ${keepMs / 60_000} minutes`)
     plan.askedMs = this.#deps.clock.monotonicMs()
-    return { ...plan.report, placement: plan.report.placement.map((row) => ({ ...row })), failing: [...plan.report.failing] }
+    return {
+      ...plan.report,
+      placement: plan.report.placement.map((row) => ({ ...row })),
+      failing: [...plan.report.failing],
+    }
   }
 
   #forget(): void {
@@ -107,7 +118,8 @@ export class LoadPlans {
     const terms = storeTerms(info, options.storeTerms)
     const startedMs = clock.monotonicMs()
     let books = await this.#plan(command, plan, terms.reads, stop)
-    // As a load does before it is refused: reports may not say yet what another one that has just ended gave back, or what was freed.
+    // As a load does before it is refused: reports may not say yet what another one that has just
+    // ended gave back, or what was freed.
     while (books.shortBytes > 0 && cluster.placement.mayHaveMore(startedMs, clock.monotonicMs())) {
       await clock.sleep(reportLookMs, stop)
       await cluster.refresh(stop)
@@ -123,7 +135,11 @@ export class LoadPlans {
       report.errorCode = refused.error.code
     }
     this.#tellTime(command, info, report, books.filesToLoad)
-    const cost = costOf({ gets: report.getRequests, lists: report.listRequests, bytes: report.bytesToLoad }, terms.prices, sourceOf(info))
+    const cost = costOf(
+      { gets: report.getRequests, lists: report.listRequests, bytes: report.bytesToLoad },
+      terms.prices,
+      sourceOf(info),
+    )
     if (cost.amount !== undefined) report.cost = cost.amount
     report.currency = cost.amount === undefined ? '' : terms.prices.currency
     report.costBasis = cost.basis
@@ -141,7 +157,8 @@ export class LoadPlans {
     let shortBooks: Placement | undefined
     do {
       const page = await this.#page(listing, cursor, stop)
-      if (clock.monotonicMs() - plan.askedMs > unaskedMs) throw new SkeinError('cancelled', 'nobody asked for the plan any more')
+      if (clock.monotonicMs() - plan.askedMs > unaskedMs)
+        throw new SkeinError('cancelled', 'nobody asked for the plan any more')
       listing.taken(page)
       const planner = { ...plannerOptionsOf(command.options, options, report.files, live), shortBooks }
       const planned = planListed(page, command.options, planner, placement)
@@ -258,11 +275,17 @@ class PlanBooks {
   }
 }
 
-/** The terms of a namespace: its attributes over the configuration, whose prices are those of object stores. */
+/**
+ * The terms of a namespace: its attributes over the configuration, whose prices are those of object
+ * stores.
+ */
 function storeTerms({ attributes, uri }: NamespaceInfo, configured: StoreTerms): StoreTerms {
   const { reads, prices } = configured
-  const given = (key: string): number | undefined => (attributes[key] === undefined ? undefined : Number(attributes[key]))
-  const ofStore = uri.startsWith('file:') ? { ...prices, getPer10k: undefined, listPer10k: undefined, egressPerGb: undefined } : prices
+  const given = (key: string): number | undefined =>
+    attributes[key] === undefined ? undefined : Number(attributes[key])
+  const ofStore = uri.startsWith('file:')
+    ? { ...prices, getPer10k: undefined, listPer10k: undefined, egressPerGb: undefined }
+    : prices
   const range = attributes['fs.cosn.read.ahead.block.size']
   return {
     reads: { ...reads, rangeBytes: range === undefined ? reads.rangeBytes : parseBytes(range) },
@@ -282,7 +305,18 @@ function sourceOf({ attributes, name }: NamespaceInfo): string {
 
 function emptyReport(planId: string, path: string): PlanReport {
   return {
-    ...{ planId, path, done: false, error: '', errorCode: '', placement: [], failing: [], rateBasis: '', currency: '', costBasis: '' },
+    ...{
+      planId,
+      path,
+      done: false,
+      error: '',
+      errorCode: '',
+      placement: [],
+      failing: [],
+      rateBasis: '',
+      currency: '',
+      costBasis: '',
+    },
     ...{ files: 0, bytes: 0, filesCached: 0, bytesCached: 0, filesFailing: 0, filesExcluded: 0 },
     ...{ bytesToLoad: 0, bytesToWrite: 0, blocks: 0, tasks: 0, listRequests: 0, getRequests: 0 },
     ...{ capacityBytes: 0, freeBytes: 0, evictBytes: 0, missingBytes: 0 },

@@ -1,6 +1,7 @@
-// Why: planning takes one page of files after the other, and must not know whether they come from a store's listing or from
-// a staged list of paths, which of them are wanted, and what the listing found new. How: one function gives the page at
-// a cursor. Of a list each path is asked for by itself, several at a time: a file by its name, a directory by its listing.
+// Why: planning takes one page of files after the other, and must not know whether they come from a
+// store's listing or from a staged list of paths, which of them are wanted, and what the listing
+// found new. How: one function gives the page at a cursor. Of a list each path is asked for by
+// itself, several at a time: a file by its name, a directory by its listing.
 import type { Clock } from '../../base/clock.ts'
 import { Turns } from '../../base/flow/turns.ts'
 import { isSkeinError } from '../../base/errors.ts'
@@ -32,7 +33,10 @@ export interface ListingTerms {
   readonly stagingExpiresMs?: number
 }
 
-/** Of a plan, which only looks: an id that is no path, under which the master keeps nothing and shows nothing new. */
+/**
+ * Of a plan, which only looks: an id that is no path, under which the master keeps nothing and
+ * shows nothing new.
+ */
 export const planStaging: ListingTerms = { stagingId: 'plan' }
 
 export interface ListingPage {
@@ -50,7 +54,10 @@ export interface ListingPage {
   readonly looks: number
 }
 
-/** The listing of one load, page by page. What changed is told by the master once, so it is kept here until its page is taken. */
+/**
+ * The listing of one load, page by page. What changed is told by the master once, so it is kept
+ * here until its page is taken.
+ */
 export class LoadListing {
   readonly #master: Pick<Service<MasterServiceDefinition>, 'getNamespace' | 'syncPage' | 'refreshFile'>
   readonly #tables: Pick<Tables, 'indexes' | 'indexParts'>
@@ -83,7 +90,8 @@ export class LoadListing {
   }
 
   /**
-   * The page at a cursor (empty: the first one), of about `limit` objects. The same page may be asked for again.
+   * The page at a cursor (empty: the first one), of about `limit` objects. The same page may be
+   * asked for again.
    * @throws SkeinError those of SyncPage
    */
   async page(cursor: string, limit: number, signal: AbortSignal): Promise<ListingPage> {
@@ -99,7 +107,10 @@ export class LoadListing {
     )
   }
 
-  /** Whoever takes a page says so, before the next one is asked for: what it found new is counted once. */
+  /**
+   * Whoever takes a page says so, before the next one is asked for: what it found new is counted
+   * once.
+   */
   taken(page: ListingPage): void {
     for (const { key } of page.files) this.#changes.delete(key)
     this.#removed -= page.delta.filesRemoved
@@ -113,10 +124,14 @@ export class LoadListing {
     return answer
   }
 
-  /** All pages must be put aside together: one that comes after the others' time is over is refused. */
+  /**
+   * All pages must be put aside together: one that comes after the others' time is over is refused.
+   */
   #exactTerms(): ListingTerms {
     const terms = this.#terms()
-    return this.#stagingId === undefined || terms.stagingId === undefined ? terms : { ...terms, stagingId: this.#stagingId }
+    return this.#stagingId === undefined || terms.stagingId === undefined
+      ? terms
+      : { ...terms, stagingId: this.#stagingId }
   }
 
   async #pageOf(
@@ -131,7 +146,11 @@ export class LoadListing {
     for (const { file, root, item } of found) {
       if (this.#selector !== undefined && turns.isOver) await turns.pause(signal)
       const isMarker = file.length === 0 && (file.key === '' || file.key.endsWith('/')) && file.problem === ''
-      if (!isMarker && this.#selector !== undefined && !this.#selector(nameBelow(parsePath(root).key, file.key), selectable(file))) {
+      if (
+        !isMarker &&
+        this.#selector !== undefined &&
+        !this.#selector(nameBelow(parsePath(root).key, file.key), selectable(file))
+      ) {
         filesExcluded += 1
         this.#changes.delete(file.key)
         continue
@@ -155,24 +174,36 @@ export class LoadListing {
     let position = positionOf(cursor)
     for (;;) {
       const items =
-        position.inner === '' ? this.#items(indexId, position.item, Math.min(lookupsMax, limit)) : this.#items(indexId, position.item, 1)
+        position.inner === ''
+          ? this.#items(indexId, position.item, Math.min(lookupsMax, limit))
+          : this.#items(indexId, position.item, 1)
       if (items.length === 0) return await this.#pageOf(namespaceId, found, '', { lists, looks, signal })
       const { inner } = position
       const answers = await Promise.all(items.map((item) => this.#lookUp(namespaceId, item, inner, limit, signal)))
       for (const [index, answer] of answers.entries()) {
         lists += answer.lists
         looks += answer.looks
-        // A directory with more pages than one, or one that would make the page too long, begins a page of its own.
+        // A directory with more pages than one, or one that would make the page too long, begins a
+        // page of its own.
         if (found.length > 0 && found.length + answer.found.length > limit) {
-          return await this.#pageOf(namespaceId, found, cursorOf({ item: position.item + index, inner: '' }), { lists, looks, signal })
-        }
-        found.push(...answer.found)
-        if (answer.nextCursor !== '')
-          return await this.#pageOf(namespaceId, found, cursorOf({ item: position.item + index, inner: answer.nextCursor }), {
+          return await this.#pageOf(namespaceId, found, cursorOf({ item: position.item + index, inner: '' }), {
             lists,
             looks,
             signal,
           })
+        }
+        found.push(...answer.found)
+        if (answer.nextCursor !== '')
+          return await this.#pageOf(
+            namespaceId,
+            found,
+            cursorOf({ item: position.item + index, inner: answer.nextCursor }),
+            {
+              lists,
+              looks,
+              signal,
+            },
+          )
       }
       position = { item: position.item + items.length, inner: '' }
       if (found.length >= limit) {
@@ -195,7 +226,13 @@ export class LoadListing {
     return items.slice(from % partItemsMax, (from % partItemsMax) + count)
   }
 
-  async #lookUp(namespaceId: string, item: IndexItem, inner: string, limit: number, signal: AbortSignal): Promise<Answer> {
+  async #lookUp(
+    namespaceId: string,
+    item: IndexItem,
+    inner: string,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<Answer> {
     const path = parsePath(item.path)
     let looks = 0
     if (inner === '' && mayBeFile(item.path)) {
@@ -206,7 +243,12 @@ export class LoadListing {
     const directory = formatPath(path.key === '' || path.key.endsWith('/') ? path : { ...path, key: `${path.key}/` })
     try {
       const answer = await this.#sync(directory, inner, limit, signal)
-      return { found: answer.files.map((file) => ({ file, root: directory, item })), nextCursor: answer.nextCursor, lists: 1, looks }
+      return {
+        found: answer.files.map((file) => ({ file, root: directory, item })),
+        nextCursor: answer.nextCursor,
+        lists: 1,
+        looks,
+      }
     } catch (thrown) {
       if (!isSkeinError(thrown, 'not_found') || thrown.reason !== undefined) throw thrown
       return { found: [{ file: missing(path.key), root: item.path, item }], nextCursor: '', lists: 1, looks }
@@ -217,7 +259,10 @@ export class LoadListing {
   async #file(namespaceId: string, key: string, signal: AbortSignal): Promise<Found['file'] | undefined> {
     try {
       const { stagingId } = this.#exactTerms()
-      const answer = await this.#master.refreshFile({ namespaceId, key, ...(stagingId !== undefined && { stagingId }) }, { signal })
+      const answer = await this.#master.refreshFile(
+        { namespaceId, key, ...(stagingId !== undefined && { stagingId }) },
+        { signal },
+      )
       const { file } = answer
       this.#stagingId ??= answer.stagingId
       if (file?.change !== undefined && file.change !== '') this.#changes.set(key, file.change)
@@ -226,7 +271,8 @@ export class LoadListing {
       if (isSkeinError(thrown, 'not_found') && thrown.reason === undefined) return undefined
       if (isSkeinError(thrown, 'failed_precondition', 'staging_expired')) throw thrown
       // What cannot be cached is that one file's failure.
-      if (isSkeinError(thrown, 'failed_precondition')) return { ...missing(key), problem: thrown.message, problemCode: thrown.code }
+      if (isSkeinError(thrown, 'failed_precondition'))
+        return { ...missing(key), problem: thrown.message, problemCode: thrown.code }
       throw thrown
     }
   }

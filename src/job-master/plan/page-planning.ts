@@ -1,19 +1,29 @@
-// Why: a listing of a billion objects must not be in memory, and a load that cannot fit should not begin. How: page by
-// page from the master, each page one command; nothing goes out before the listing has ended or the gate's time has
-// passed, and planning pauses while enough sets wait.
+// Why: a listing of a billion objects must not be in memory, and a load that cannot fit should not
+// begin. How: page by page from the master, each page one command; nothing goes out before the
+// listing has ended or the gate's time has passed, and planning pauses while enough sets wait.
 import { formatBytes } from '../../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { stagingOf, wishOf, type LoadOptions, type LoadRecord } from '../../load/load.ts'
 import { planMetadata } from '../../load/plan/metadata-plan.ts'
 import { keepReplication } from '../../load/plan/kept-replication.ts'
-import { filesWithin, groupFilesOf, planPage, releasePlan, type PagePlan, type PlannerOptions } from '../../load/plan/planner.ts'
+import {
+  filesWithin,
+  groupFilesOf,
+  planPage,
+  releasePlan,
+  type PagePlan,
+  type PlannerOptions,
+} from '../../load/plan/planner.ts'
 import { settleMs, type Placement } from '../../load/placing/placement.ts'
 import { LoadListing, type ListingPage } from './file-pages.ts'
 import { retargetHeldSets } from './retarget.ts'
 import type { JobMasterOptions } from '../options/job-master-options.ts'
 import type { RunningLoad } from '../running-load.ts'
 
-/** Of one page of the listing: what is planned at once holds up everything else, and must fit into one entry of the journal. */
+/**
+ * Of one page of the listing: what is planned at once holds up everything else, and must fit into
+ * one entry of the journal.
+ */
 const setsPerPageMax = 2000
 const reportLookMs = 250
 
@@ -22,14 +32,18 @@ export interface Refusal {
   readonly missingBytes: number
 }
 
-/** Plans until the listing has ended. Gives the refusal when nothing has gone out and the load does not fit. */
+/**
+ * Plans until the listing has ended. Gives the refusal when nothing has gone out and the load does
+ * not fit.
+ */
 export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promise<Refusal | undefined> {
   const { clock, options, dispatcher, cluster } = runner.deps
   const { loadId } = runner
   const placement = cluster.placementOf(loadId)
   let gateOpen = false
   let isGateDue = false
-  // Nothing goes out while it is asked whether there is room: what began could no longer be refused as a whole.
+  // Nothing goes out while it is asked whether there is room: what began could no longer be refused
+  // as a whole.
   let isGateHeld = false
   const openGate = (): void => {
     isGateDue = true
@@ -105,7 +119,12 @@ interface ShortBooks {
 }
 
 /** Waits while there is enough planned, or too few workers to plan for; true when it waited. */
-async function mustPause(runner: RunningLoad, load: LoadRecord, shortage: Shortage, signal: AbortSignal): Promise<boolean> {
+async function mustPause(
+  runner: RunningLoad,
+  load: LoadRecord,
+  shortage: Shortage,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { cluster, options, outstanding } = runner.deps
   const { replication } = load.options
   if (isPlannedAhead(load, outstanding.countOf(load.loadId), options)) {
@@ -141,27 +160,41 @@ export function isPlannedAhead(
   return openFiles * (1 - setsOut / openSets) > plannedFilesMax
 }
 
-/** Waits a moment, and moves the sets on that wait for workers: a lost one's go elsewhere, or are given up in the end. */
+/**
+ * Waits a moment, and moves the sets on that wait for workers: a lost one's go elsewhere, or are
+ * given up in the end.
+ */
 async function pauseAndMove(runner: RunningLoad, signal: AbortSignal): Promise<void> {
   await runner.pause(500, signal)
   await retargetHeldSets(runner.deps, runner.loadId)
   await runner.giveUpStalled()
 }
 
-/** Ends the listing when the workers that are missing have not come for the time of the load's patience. */
+/**
+ * Ends the listing when the workers that are missing have not come for the time of the load's
+ * patience.
+ */
 async function stopWithoutWorkers(runner: RunningLoad, load: LoadRecord, shortage: Shortage): Promise<void> {
   const { cluster, clock, options, logger } = runner.deps
   // The master's silence is no news of the workers.
   if (cluster.masterError !== undefined) shortage.sinceMs = undefined
   else shortage.sinceMs ??= clock.monotonicMs()
-  if (shortage.sinceMs === undefined || clock.monotonicMs() - shortage.sinceMs < options.patienceMs || !runner.outOfPatience()) return
+  if (
+    shortage.sinceMs === undefined ||
+    clock.monotonicMs() - shortage.sinceMs < options.patienceMs ||
+    !runner.outOfPatience()
+  )
+    return
   const { loadId, path } = load
   const reason = `the listing of ${path} stopped: too few workers, ${cluster.liveCount()} live, ${load.options.replication} needed`
   logger.warn('a listing was stopped', { loadId, reason })
   await runner.submit({ type: 'ListingStopped', nowMs: clock.nowMs(), loadId, reason, errorCode: 'unavailable' })
 }
 
-/** Reads the listing one page ahead: the store answers while the page before is planned and written down. */
+/**
+ * Reads the listing one page ahead: the store answers while the page before is planned and written
+ * down.
+ */
 class ListingAhead {
   readonly #runner: RunningLoad
   readonly #signal: AbortSignal
@@ -173,11 +206,16 @@ class ListingAhead {
   constructor(runner: RunningLoad, signal: AbortSignal) {
     this.#runner = runner
     this.#signal = signal
-    this.#listing = new LoadListing(runner.load(), runner.deps, () => stagingOf(runner.load(), runner.deps.clock.nowMs()))
+    this.#listing = new LoadListing(runner.load(), runner.deps, () =>
+      stagingOf(runner.load(), runner.deps.clock.nowMs()),
+    )
     this.#limit = runner.deps.options.pageFiles
   }
 
-  /** The page at the load's cursor; undefined when the listing was stopped because it cannot be read. */
+  /**
+   * The page at the load's cursor; undefined when the listing was stopped because it cannot be
+   * read.
+   */
   async page(load: LoadRecord): Promise<ListingPage | undefined> {
     const { clock, options, logger } = this.#runner.deps
     const until = clock.monotonicMs() + options.listingPatienceMs
@@ -199,12 +237,21 @@ class ListingAhead {
       }
       logger.warn('a listing was stopped', { loadId: load.loadId, error: answer })
       const reason = `the listing of ${load.path} stopped: ${answer.message}`
-      await this.#runner.submit({ type: 'ListingStopped', nowMs: clock.nowMs(), loadId: load.loadId, reason, errorCode: answer.code })
+      await this.#runner.submit({
+        type: 'ListingStopped',
+        nowMs: clock.nowMs(),
+        loadId: load.loadId,
+        reason,
+        errorCode: answer.code,
+      })
       return undefined
     }
   }
 
-  /** Whether the page must be asked for again, with fewer objects: only the listing can say where such a page ends. */
+  /**
+   * Whether the page must be asked for again, with fewer objects: only the listing can say where
+   * such a page ends.
+   */
   #isTooLong(load: LoadRecord, { files }: ListingPage): boolean {
     const { options, cluster } = this.#runner.deps
     if (load.options.metadataOnly === true) return false
@@ -235,16 +282,23 @@ function planThePage(runner: RunningLoad, load: LoadRecord, page: ListingPage, s
 }
 
 /** One page of a listing as a load with these options plans it. */
-export function planListed(page: ListingPage, options: LoadOptions, planner: PlannerOptions, placement: Placement): PagePlan {
+export function planListed(
+  page: ListingPage,
+  options: LoadOptions,
+  planner: PlannerOptions,
+  placement: Placement,
+): PagePlan {
   const holds = placement.liveWorkers().filter(({ workerId }) => placement.holdsFor(workerId, options.hosts))
-  const files = options.keepReplication === true ? page.files.map((file) => keepReplication(file, holds.length)) : page.files
+  const files =
+    options.keepReplication === true ? page.files.map((file) => keepReplication(file, holds.length)) : page.files
   const plan = options.metadataOnly === true ? planMetadata(files) : planPage(files, planner, placement)
   return { ...plan, counts: { ...plan.counts, ...page.delta, filesExcluded: page.filesExcluded } }
 }
 
 /**
- * Before it is said that something fits nowhere the workers are looked at again: they may have gone while the page was
- * fetched, and a master that has just started may not have heard of all of them. Undefined: the listing was stopped.
+ * Before it is said that something fits nowhere the workers are looked at again: they may have gone
+ * while the page was fetched, and a master that has just started may not have heard of all of them.
+ * Undefined: the listing was stopped.
  */
 async function planWithAllWorkers(
   runner: RunningLoad,
@@ -263,7 +317,8 @@ async function planWithAllWorkers(
       () => true,
     )
     await cluster.refresh(signal)
-    const isWhole = !safeMode && cluster.masterError === undefined && cluster.liveCount() === live && live >= load.options.replication
+    const isWhole =
+      !safeMode && cluster.masterError === undefined && cluster.liveCount() === live && live >= load.options.replication
     if (isWhole) return plan
     releasePlan(plan, cluster.placementOf(runner.loadId))
     if (safeMode) await pauseAndMove(runner, signal)
@@ -273,8 +328,9 @@ async function planWithAllWorkers(
 }
 
 /**
- * The same plan, or another one where it was short only of what other loads have written or freed so lately that no report says
- * so yet: the workers' next reports are waited for, for a bounded time, as far as that can make the difference.
+ * The same plan, or another one where it was short only of what other loads have written or freed
+ * so lately that no report says so yet: the workers' next reports are waited for, for a bounded
+ * time, as far as that can make the difference.
  */
 async function planWithSettledReports(
   runner: RunningLoad,
@@ -317,10 +373,21 @@ export function plannerOptionsOf(
 ): PlannerOptions {
   const { replication, batchSize } = load
   const groupFiles = groupFilesOf(filesPlanned, liveWorkers, batchSize)
-  return { replication, batchFiles: batchSize, batchBytes, largeSetBytes, groupFiles, wish: wishOf(load), verify: load.verify === true }
+  return {
+    replication,
+    batchFiles: batchSize,
+    batchBytes,
+    largeSetBytes,
+    groupFiles,
+    wish: wishOf(load),
+    verify: load.verify === true,
+  }
 }
 
-/** Usage reports lag: before saying that there is no room, waits until nothing of this load is under way and reports are fresh. */
+/**
+ * Usage reports lag: before saying that there is no room, waits until nothing of this load is under
+ * way and reports are fresh.
+ */
 async function waitForSettledRoom(runner: RunningLoad, signal: AbortSignal): Promise<void> {
   const { cluster, clock } = runner.deps
   while (runner.load().openSets > 0) {

@@ -1,5 +1,6 @@
-// Why: sets that wait for a worker that the master has given up should go elsewhere while there is an elsewhere.
-// How: a command that changes their targets, with the reservation, before they ever went out.
+// Why: sets that wait for a worker that the master has given up should go elsewhere while there is
+// an elsewhere. How: a command that changes their targets, with the reservation, before they ever
+// went out.
 import { wishOf } from '../../load/load.ts'
 import type { RunningLoadDependencies } from '../running-load.ts'
 

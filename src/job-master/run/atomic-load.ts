@@ -1,6 +1,6 @@
-// Why: an atomic load becomes visible in one step, or not at all. How: while it runs the master keeps its files aside, under
-// the load's path, for as long as the load says that it goes on; once the audit has found every block the master swaps them in,
-// which it may be asked more than once.
+// Why: an atomic load becomes visible in one step, or not at all. How: while it runs the master
+// keeps its files aside, under the load's path, for as long as the load says that it goes on; once
+// the audit has found every block the master swaps them in, which it may be asked more than once.
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import { equalRunningLoad } from '../../load/state/apply-load.ts'
 import type { SubmitLoad } from '../../load/state/load-commands.ts'
@@ -16,11 +16,15 @@ const setsPerPage = 16
 const filesPerCall = 1000
 
 /**
- * Runs the steps of a load; what an atomic one has put aside does not expire meanwhile, however short its time is. Where it
- * has expired all the same, since nobody was there to keep it, `expired` ends the steps: what would be put aside from now
- * on lacks what was, the removals above all.
+ * Runs the steps of a load; what an atomic one has put aside does not expire meanwhile, however
+ * short its time is. Where it has expired all the same, since nobody was there to keep it,
+ * `expired` ends the steps: what would be put aside from now on lacks what was, the removals above
+ * all.
  */
-export async function whileKeptAside(runner: RunningLoad, steps: (expired: AbortSignal) => Promise<void>): Promise<void> {
+export async function whileKeptAside(
+  runner: RunningLoad,
+  steps: (expired: AbortSignal) => Promise<void>,
+): Promise<void> {
   const ended = new AbortController()
   const expired = new AbortController()
   const keeping = keepAside(runner, expired, ended.signal)
@@ -53,7 +57,10 @@ async function keepAside(runner: RunningLoad, expired: AbortController, signal: 
   }
 }
 
-/** Waits for a master that is down. @throws SkeinError when what was put aside was given up, or the signal's reason */
+/**
+ * Waits for a master that is down. @throws SkeinError when what was put aside was given up, or the
+ * signal's reason
+ */
 export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal): Promise<void> {
   const { stagingId } = stagingOf(runner.load(), 0)
   if (stagingId === undefined) return
@@ -73,8 +80,9 @@ export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal)
 }
 
 /**
- * The master has nothing to swap in when nothing was new, when it did so before, and when what was put aside was cleared
- * away, its time being over: then the files are gone. @throws SkeinError failed_precondition
+ * The master has nothing to swap in when nothing was new, when it did so before, and when what was
+ * put aside was cleared away, its time being over: then the files are gone. @throws SkeinError
+ * failed_precondition
  */
 async function checkAllIsThere({ deps: { tables, master }, loadId }: RunningLoad, signal: AbortSignal): Promise<void> {
   for (let from = 0; ;) {
@@ -84,7 +92,10 @@ async function checkAllIsThere({ deps: { tables, master }, loadId }: RunningLoad
     from = last.id + 1
     const fileIds = [...new Set(rows.flatMap(({ value }) => value.pieces.map((piece) => piece.fileId)))]
     for (let index = 0; index < fileIds.length; index += filesPerCall) {
-      const { files } = await master.auditFiles({ fileIds: fileIds.slice(index, index + filesPerCall), replication: 1 }, { signal })
+      const { files } = await master.auditFiles(
+        { fileIds: fileIds.slice(index, index + filesPerCall), replication: 1 },
+        { signal },
+      )
       if (files.some(({ gone }) => gone))
         throw new SkeinError(
           'failed_precondition',
@@ -95,8 +106,8 @@ async function checkAllIsThere({ deps: { tables, master }, loadId }: RunningLoad
 }
 
 /**
- * Two loads of which one is atomic must not work on the same files: the other one would make them visible, or count on
- * versions that go. @throws SkeinError failed_precondition
+ * Two loads of which one is atomic must not work on the same files: the other one would make them
+ * visible, or count on versions that go. @throws SkeinError failed_precondition
  */
 export function checkNoOverlap(tables: Tables, request: Pick<SubmitLoad, 'path' | 'options' | 'indexId'>): void {
   // The same load again joins the one that runs.
@@ -108,9 +119,13 @@ export function checkNoOverlap(tables: Tables, request: Pick<SubmitLoad, 'path' 
     const isAtomic = load.options.atomic === true
     if (!isAtomic && options.atomic !== true) continue
     const what = isAtomic ? 'an atomic load' : 'a load'
-    throw new SkeinError('failed_precondition', `${what} of ${load.path} is running (${formatLoadId(id)}): wait for it, or cancel it`, {
-      reason: 'overlapping_load',
-    })
+    throw new SkeinError(
+      'failed_precondition',
+      `${what} of ${load.path} is running (${formatLoadId(id)}): wait for it, or cancel it`,
+      {
+        reason: 'overlapping_load',
+      },
+    )
   }
 }
 

@@ -1,5 +1,6 @@
-// Why: a load that was told how many files may fail stops at the first one more, wherever it is just then. How: looked at
-// after everything that may have failed a file; when there are too many, a signal ends the steps of the load.
+// Why: a load that was told how many files may fail stops at the first one more, wherever it is
+// just then. How: looked at after everything that may have failed a file; when there are too many,
+// a signal ends the steps of the load.
 import { SkeinError } from '../../base/errors.ts'
 import { failuresExceeded, parseFailureLimit } from '../../load/plan/failure-limit.ts'
 import type { Tables } from '../../load/state/load-tables.ts'

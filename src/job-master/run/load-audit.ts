@@ -1,7 +1,8 @@
-// Why: COMPLETED is said only after the master confirmed every replica of every block. How: the load's sets are walked
-// page by page; what is short is asked again for a grace time (reports lag behind completions), waits for workers
-// that may come back, and is then repaired by new sets, or given up when the rounds or the patience are used up. A round
-// walks through all of the load, while the repairs of its first pages run already; what they brought the next round asks.
+// Why: COMPLETED is said only after the master confirmed every replica of every block. How: the
+// load's sets are walked page by page; what is short is asked again for a grace time (reports lag
+// behind completions), waits for workers that may come back, and is then repaired by new sets, or
+// given up when the rounds or the patience are used up. A round walks through all of the load,
+// while the repairs of its first pages run already; what they brought the next round asks.
 import { isSkeinError, toSkeinError } from '../../base/errors.ts'
 import { planRepairs, shortageFailure, type AuditSubject } from '../../load/plan/audit.ts'
 import type { RepairPlanned, Reopened, Replacement } from '../../load/state/load-commands.ts'
@@ -46,7 +47,10 @@ export async function auditLoad(runner: RunningLoad, number: number, signal: Abo
       [...subjects.keys()].filter((fileId) => !round.repaired.has(fileId)),
     )
     const { replication } = runner.load().options
-    for (const [replicas, fileIds] of Map.groupBy(wanted, (fileId) => subjects.get(fileId)?.piece.replication ?? replication))
+    for (const [replicas, fileIds] of Map.groupBy(
+      wanted,
+      (fileId) => subjects.get(fileId)?.piece.replication ?? replication,
+    ))
       await auditFiles(runner, round, { replicas, fileIds, subjects }, signal)
   }
 }
@@ -63,7 +67,12 @@ interface Audited {
   readonly subjects: ReadonlyMap<number, AuditSubject>
 }
 
-async function auditFiles(runner: RunningLoad, round: Round, { fileIds, replicas, subjects }: Audited, signal: AbortSignal): Promise<void> {
+async function auditFiles(
+  runner: RunningLoad,
+  round: Round,
+  { fileIds, replicas, subjects }: Audited,
+  signal: AbortSignal,
+): Promise<void> {
   for (let index = 0; index < fileIds.length; index += filesPerCall) {
     const part = fileIds.slice(index, index + filesPerCall)
     const lacking = await lackingFiles(runner, round, { fileIds: part, replicas, subjects }, signal)
@@ -92,10 +101,14 @@ async function lackingFiles(
   signal: AbortSignal,
 ): Promise<AuditedFile[]> {
   const { clock, options, cluster, master } = runner.deps
-  // What was cached before a load that evicts was not reported lately: where it is missing, it was pushed out.
-  const mayLag = ({ fileId }: AuditedFile): boolean => runner.load().options.evict !== true || subjects.get(fileId)?.cached !== true
+  // What was cached before a load that evicts was not reported lately: where it is missing, it was
+  // pushed out.
+  const mayLag = ({ fileId }: AuditedFile): boolean =>
+    runner.load().options.evict !== true || subjects.get(fileId)?.cached !== true
   for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 1000)) {
-    const { files } = await calling(runner, signal, () => master.auditFiles({ fileIds: [...fileIds], replication }, { signal }))
+    const { files } = await calling(runner, signal, () =>
+      master.auditFiles({ fileIds: [...fileIds], replication }, { signal }),
+    )
     if (files.every((file) => file.gone)) return files
     await cluster.refresh(signal)
     const awaited = workersAwaited(runner, replication)
@@ -107,7 +120,10 @@ async function lackingFiles(
   }
 }
 
-/** Workers that a repair should wait for: too few are live, or one is gone that may come back with its blocks. */
+/**
+ * Workers that a repair should wait for: too few are live, or one is gone that may come back with
+ * its blocks.
+ */
 function workersAwaited(runner: RunningLoad, replication: number): string {
   const { cluster } = runner.deps
   const live = cluster.liveCount()
@@ -153,7 +169,8 @@ async function repair(
       : round.number >= options.repairRoundsMax
         ? `not repaired in ${round.number} rounds`
         : ''
-  // A load that may evict can push out what it had found cached, a little a round; each file only once, then it is its own.
+  // A load that may evict can push out what it had found cached, a little a round; each file only
+  // once, then it is its own.
   const mayComeAgain = load.options.evict === true && live >= replication
   for (const file of lacking) {
     const subject = subjects.get(file.fileId)
@@ -195,9 +212,10 @@ async function repair(
 }
 
 /**
- * The master does not know the file id any more: the object has another version, or is gone; or it was all in, and was freed
- * while the load ran. That is as if it had been freed just after: to load it again would read it twice for one load. Only
- * where the same load was asked for again meanwhile, maybe after the file was freed, is it loaded again.
+ * The master does not know the file id any more: the object has another version, or is gone; or it
+ * was all in, and was freed while the load ran. That is as if it had been freed just after: to load
+ * it again would read it twice for one load. Only where the same load was asked for again
+ * meanwhile, maybe after the file was freed, is it loaded again.
  */
 async function replacementOf(
   runner: RunningLoad,
@@ -212,18 +230,38 @@ async function replacementOf(
     const request = { namespaceId, key: piece.key, ...stagingOf(load, 0) }
     const { file } = await calling(runner, signal, () => runner.deps.master.refreshFile(request, { signal }))
     const isSame =
-      file !== undefined && file.problem === '' && piece.etag !== '' && file.etag === piece.etag && file.length === piece.length
+      file !== undefined &&
+      file.problem === '' &&
+      piece.etag !== '' &&
+      file.etag === piece.etag &&
+      file.length === piece.length
     if (isSame && load.joined !== true) return 'freed'
     return planReplacement(runner.deps, load, set, piece, file, round + 1)
   } catch (thrown) {
     if (!isSkeinError(thrown, 'not_found')) throw thrown
     // With a reason it is not the object that is gone, but its bucket or namespace.
-    return planReplacement(runner.deps, load, set, piece, undefined, round + 1, thrown.reason === undefined ? undefined : thrown.message)
+    return planReplacement(
+      runner.deps,
+      load,
+      set,
+      piece,
+      undefined,
+      round + 1,
+      thrown.reason === undefined ? undefined : thrown.message,
+    )
   }
 }
 
-/** The replication target belongs to the files, so that the replication checker agrees with the load. */
-async function setReplication(runner: RunningLoad, fileIds: readonly number[], min: number, signal: AbortSignal): Promise<void> {
+/**
+ * The replication target belongs to the files, so that the replication checker agrees with the
+ * load.
+ */
+async function setReplication(
+  runner: RunningLoad,
+  fileIds: readonly number[],
+  min: number,
+  signal: AbortSignal,
+): Promise<void> {
   const whole = withoutFailed(runner, fileIds)
   if (whole.length === 0) return
   const request = { fileIds: whole, min, max: -1, keepMax: true }

@@ -1,6 +1,7 @@
-// Why: one running load from its submission to its end, as a readable sequence: start, plan while tasks run, wait until
-// no set is open, audit, and either repair or end. How: every step reads the load's record and sends commands; a
-// restart begins the same sequence again and finds done what is done.
+// Why: one running load from its submission to its end, as a readable sequence: start, plan while
+// tasks run, wait until no set is open, audit, and either repair or end. How: every step reads the
+// load's record and sends commands; a restart begins the same sequence again and finds done what is
+// done.
 import { abortReason } from '../../base/clock.ts'
 import { formatBytes } from '../../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -90,12 +91,16 @@ export class LoadRunner implements RunningLoad {
     const needed = load.options.replication
     if (live < needed) return `waiting for workers: ${live} live, ${needed} needed`
     const target =
-      held.targets.find((one) => cluster.lastErrorOf(one) !== undefined || !cluster.isUsable(one, 1)) ?? held.targets.join(', ')
+      held.targets.find((one) => cluster.lastErrorOf(one) !== undefined || !cluster.isUsable(one, 1)) ??
+      held.targets.join(', ')
     const lastError = cluster.lastErrorOf(target)
     return `waiting for worker ${target}${lastError === undefined ? '' : `: ${lastError}`}`
   }
 
-  /** Runs to the end of the load, or until `stop` aborts (the job master shuts down; the load goes on at the next start). */
+  /**
+   * Runs to the end of the load, or until `stop` aborts (the job master shuts down; the load goes
+   * on at the next start).
+   */
   async run(stop: AbortSignal): Promise<void> {
     this.#stop = stop
     const signal = AbortSignal.any([stop, this.#cancel.signal, this.#failures.signal])
@@ -127,7 +132,8 @@ export class LoadRunner implements RunningLoad {
 
   async #ended(stop: AbortSignal): Promise<void> {
     const load = this.deps.tables.loads.get([this.loadId])
-    if (this.#cancel.signal.aborted && !stop.aborted && load !== undefined && !hasEnded(load.mode)) await this.#endCancelled(stop)
+    if (this.#cancel.signal.aborted && !stop.aborted && load !== undefined && !hasEnded(load.mode))
+      await this.#endCancelled(stop)
   }
 
   #isSwapping(): boolean {
@@ -136,7 +142,8 @@ export class LoadRunner implements RunningLoad {
 
   async #runSteps(signal: AbortSignal): Promise<void> {
     await Promise.all([this.deps.cluster.refresh(signal), this.deps.pacing.refresh(signal)])
-    if (this.load().mode === 'SUBMITTED') await this.submit({ type: 'StartLoad', nowMs: this.deps.clock.nowMs(), loadId: this.loadId })
+    if (this.load().mode === 'SUBMITTED')
+      await this.submit({ type: 'StartLoad', nowMs: this.deps.clock.nowMs(), loadId: this.loadId })
     const refused = await planLoad(this, signal)
     if (refused !== undefined) return await this.end('FAILED', refused.error, refused.missingBytes)
     this.deps.dispatcher.openLoad(this.loadId, this.load().options.activeJobs)
@@ -168,7 +175,8 @@ export class LoadRunner implements RunningLoad {
 
   async giveUpStalled(): Promise<void> {
     const { dispatcher, jobWorkers, outstanding, cluster, tables, clock } = this.deps
-    // Waiting for job workers, the queue or the master has no end: nothing of the load is lost by it. Patience begins after it.
+    // Waiting for job workers, the queue or the master has no end: nothing of the load is lost by
+    // it. Patience begins after it.
     if (jobWorkers.live().length === 0 || dispatcher.queueError !== undefined || cluster.masterError !== undefined) {
       this.#progressMs = clock.monotonicMs()
       return
@@ -210,7 +218,10 @@ export class LoadRunner implements RunningLoad {
     return effect
   }
 
-  /** Too many files failed: what waits is dropped, what runs is stopped by the next heartbeats, what is in stays. */
+  /**
+   * Too many files failed: what waits is dropped, what runs is stopped by the next heartbeats, what
+   * is in stays.
+   */
   async #endEarly(error: SkeinError): Promise<void> {
     const { counts, options } = this.load()
     this.deps.dispatcher.closeLoad(this.loadId)
@@ -244,13 +255,20 @@ export class LoadRunner implements RunningLoad {
     await this.end(mode, new SkeinError(code as SkeinError['code'], whole))
   }
 
-  /** Not to be cancelled any more, nor after a restart: what is swapped in is in, and the load says so. */
+  /**
+   * Not to be cancelled any more, nor after a restart: what is swapped in is in, and the load says
+   * so.
+   */
   async #swap(): Promise<void> {
     await commitAtomicLoad(this, this.#stop)
     await this.end('COMPLETED', undefined)
   }
 
-  async end(mode: LoadMode, error: SkeinError | undefined, missingCapacityBytes = this.load().missingCapacityBytes): Promise<void> {
+  async end(
+    mode: LoadMode,
+    error: SkeinError | undefined,
+    missingCapacityBytes = this.load().missingCapacityBytes,
+  ): Promise<void> {
     const { tables, cluster, dispatcher, outstanding, metrics, logger } = this.deps
     dispatcher.closeLoad(this.loadId)
     cluster.placementOf(this.loadId).loadEnded()
@@ -267,7 +285,9 @@ export class LoadRunner implements RunningLoad {
   #note(): string {
     if (this.load().cancelling) return 'it was cancelled too late: the new version was being swapped in'
     const { size } = this.#freed
-    return size === 0 ? '' : `${size} of the files ${size === 1 ? 'was' : 'were'} freed by others while the load ran, and not loaded again`
+    return size === 0
+      ? ''
+      : `${size} of the files ${size === 1 ? 'was' : 'were'} freed by others while the load ran, and not loaded again`
   }
 
   async #fail(error: SkeinError): Promise<void> {
@@ -285,7 +305,8 @@ export class LoadRunner implements RunningLoad {
     dispatcher.closeLoad(this.loadId)
     await dispatcher.removeWaiting(this.loadId)
     const until = clock.monotonicMs() + options.cancelGraceMs
-    while (outstanding.countOf(this.loadId) > 0 && clock.monotonicMs() < until && !stop.aborted) await this.#changed.wait(lookMs, stop)
+    while (outstanding.countOf(this.loadId) > 0 && clock.monotonicMs() < until && !stop.aborted)
+      await this.#changed.wait(lookMs, stop)
     if (stop.aborted) return
     await this.end('CANCELLED', new SkeinError('cancelled', 'the load was cancelled'))
   }
@@ -293,7 +314,15 @@ export class LoadRunner implements RunningLoad {
   #stateChanged(mode: LoadMode, reason: string, errorCode: string, missingCapacityBytes: number): LoadCommand {
     const changed = this.#replicationChanged
     return {
-      ...{ type: 'StateChanged', nowMs: this.deps.clock.nowMs(), loadId: this.loadId, mode, reason, errorCode, missingCapacityBytes },
+      ...{
+        type: 'StateChanged',
+        nowMs: this.deps.clock.nowMs(),
+        loadId: this.loadId,
+        mode,
+        reason,
+        errorCode,
+        missingCapacityBytes,
+      },
       ...(changed > 0 && { filesReplicationChanged: changed }),
     }
   }

@@ -1,5 +1,6 @@
-// Why: what cannot work is refused at once, by one line that says why, before anything is written down or loaded.
-// How: the request is checked, then the master is asked for the namespace, the path and the live workers.
+// Why: what cannot work is refused at once, by one line that says why, before anything is written
+// down or loaded. How: the request is checked, then the master is asked for the namespace, the path
+// and the live workers.
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
@@ -23,8 +24,8 @@ const safeModePollMs = 100
 
 /**
  * The command of a request that may be accepted.
- * @throws SkeinError invalid_argument, not_found (namespace, path), failed_precondition (too few live workers, an atomic load
- * that overlaps), unavailable
+ * @throws SkeinError invalid_argument, not_found (namespace, path), failed_precondition (too few
+ *   live workers, an atomic load that overlaps), unavailable
  */
 export async function checkSubmission(
   request: SubmitLoadRequest,
@@ -37,22 +38,28 @@ export async function checkSubmission(
 ): Promise<SubmitLoad> {
   const { requestKey } = request
   const path = parsePath(request.path)
-  if (path.namespace === '') throw new SkeinError('invalid_argument', 'name a namespace to load: /namespace or /namespace/dir')
+  if (path.namespace === '')
+    throw new SkeinError('invalid_argument', 'name a namespace to load: /namespace or /namespace/dir')
   if (requestKey.length > requestKeyMax)
     throw new SkeinError('invalid_argument', `the request key is longer than ${requestKeyMax} characters`)
   if (tables.active.scan([], 0, activeLoadsMax).length >= activeLoadsMax)
-    throw new SkeinError('resource_exhausted', `${activeLoadsMax} loads run or wait already: wait until some have ended`)
+    throw new SkeinError(
+      'resource_exhausted',
+      `${activeLoadsMax} loads run or wait already: wait until some have ended`,
+    )
   const loadOptions = loadOptionsOf(request, options)
   const { replication } = loadOptions
   const indexId = request.indexId === undefined || request.indexId === '' ? undefined : request.indexId
   await master.getNamespace({ name: path.namespace }, { signal })
   const known = { path: formatPath(path), options: loadOptions }
-  // Before the look below, which makes the first file known: an atomic load shows nothing of itself until its end.
+  // Before the look below, which makes the first file known: an atomic load shows nothing of itself
+  // until its end.
   checkNoOverlap(tables, { ...known, ...(indexId !== undefined && { indexId }) })
   let delta: Delta | undefined
   if (indexId !== undefined) checkIndex(tables, indexId, path.namespace)
   else {
-    // Refuses a path at which there is nothing; an empty directory is something, and loads to nothing.
+    // Refuses a path at which there is nothing; an empty directory is something, and loads to
+    // nothing.
     const staging = isPlan ? planStaging : stagingOf(known, clock.nowMs())
     const page = await master.syncPage({ path: known.path, cursor: '', limit: 1, ...staging }, { signal })
     delta = deltaOf(page)
@@ -97,10 +104,18 @@ async function checkWorkers(
 }
 
 function tooFewWorkers(replication: number, live: number, leaving: number, hosts: HostChoice | undefined): SkeinError {
-  const [needs, are] = [replication === 1 ? '1 live worker' : `${replication} live workers`, live === 1 ? '1 is' : `${live} are`]
-  const where = hosts === undefined || hosts.hosts.length + hosts.excludedHosts.length === 0 ? '' : ' on the chosen hosts'
+  const [needs, are] = [
+    replication === 1 ? '1 live worker' : `${replication} live workers`,
+    live === 1 ? '1 is' : `${live} are`,
+  ]
+  const where =
+    hosts === undefined || hosts.hosts.length + hosts.excludedHosts.length === 0 ? '' : ' on the chosen hosts'
   const besides = leaving === 0 ? '' : `, ${leaving} more ${leaving === 1 ? 'is' : 'are'} being decommissioned`
-  return new SkeinError('failed_precondition', `replication ${replication} needs ${needs}, ${are} live${where}${besides}`, {
-    reason: 'too_few_workers',
-  })
+  return new SkeinError(
+    'failed_precondition',
+    `replication ${replication} needs ${needs}, ${are} live${where}${besides}`,
+    {
+      reason: 'too_few_workers',
+    },
+  )
 }

@@ -1,5 +1,5 @@
-// Why: a list of paths comes before the load that it is for, in parts that may come twice. How: each part is checked and
-// journaled; a list that no load names is forgotten after its time.
+// Why: a list of paths comes before the load that it is for, in parts that may come twice. How:
+// each part is checked and journaled; a list that no load names is forgotten after its time.
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { parsePath } from '../../base/paths.ts'
@@ -28,46 +28,77 @@ export interface StagingDependencies {
 /** Resolves when the part is durable. @throws SkeinError invalid_argument */
 export async function stageIndex(deps: StagingDependencies, request: StageIndexRequest): Promise<void> {
   const { indexId, part, items } = request
-  if (!/^[A-Za-z0-9_-]{1,64}$/.test(indexId)) throw new SkeinError('invalid_argument', 'an index id has up to 64 letters, digits, _ and -')
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(indexId))
+    throw new SkeinError('invalid_argument', 'an index id has up to 64 letters, digits, _ and -')
   if (!Number.isInteger(part) || part < 0 || part >= partsMax)
     throw new SkeinError('invalid_argument', `a list has at most ${partsMax * partItemsMax} paths`)
   if (items.length === 0 || items.length > partItemsMax)
     throw new SkeinError('invalid_argument', `a part of a list has 1 to ${partItemsMax} paths, not ${items.length}`)
-  if (deps.tables.indexes.get([indexId]) === undefined && deps.tables.stagedIndexes.scan([], 0, listsMax).length >= listsMax)
-    throw new SkeinError('resource_exhausted', `there are ${listsMax} lists of paths already: wait until some of their loads have ended`)
+  if (
+    deps.tables.indexes.get([indexId]) === undefined &&
+    deps.tables.stagedIndexes.scan([], 0, listsMax).length >= listsMax
+  )
+    throw new SkeinError(
+      'resource_exhausted',
+      `there are ${listsMax} lists of paths already: wait until some of their loads have ended`,
+    )
   const namespace = parsePath(items[0]?.path ?? '').namespace
   const known = deps.tables.indexes.get([indexId])?.namespace ?? namespace
   const checked = items.map((item) => checkedItem(item, known))
-  const command: IndexPartStaged = { type: 'IndexPartStaged', nowMs: deps.clock.nowMs(), indexId, namespace, part, items: checked }
+  const command: IndexPartStaged = {
+    type: 'IndexPartStaged',
+    nowMs: deps.clock.nowMs(),
+    indexId,
+    namespace,
+    part,
+    items: checked,
+  }
   await deps.submit(command)
   if (deps.tables.indexParts.get([indexId, part]) === undefined)
-    throw new SkeinError('failed_precondition', 'the list of paths takes no more: it is being loaded, or is of another namespace')
+    throw new SkeinError(
+      'failed_precondition',
+      'the list of paths takes no more: it is being loaded, or is of another namespace',
+    )
 }
 
 function checkedItem({ path, replication, etag }: IndexItem, namespace: string): IndexItem {
   const parsed = parsePath(path)
   if (parsed.namespace !== namespace || namespace === '')
-    throw new SkeinError('invalid_argument', `the paths of one load are in one namespace: ${path} is not in /${namespace}`, {
-      reason: 'usage',
-    })
+    throw new SkeinError(
+      'invalid_argument',
+      `the paths of one load are in one namespace: ${path} is not in /${namespace}`,
+      {
+        reason: 'usage',
+      },
+    )
   if (replication !== undefined && (!Number.isInteger(replication) || replication < 1 || replication > replicationMax))
-    throw new SkeinError('invalid_argument', `${path}: ${replication} replicas: a whole number from 1 to ${replicationMax}`, {
-      reason: 'usage',
-    })
+    throw new SkeinError(
+      'invalid_argument',
+      `${path}: ${replication} replicas: a whole number from 1 to ${replicationMax}`,
+      {
+        reason: 'usage',
+      },
+    )
   return { path, ...(replication !== undefined && { replication }), ...(etag !== undefined && etag !== '' && { etag }) }
 }
 
-/** The list that a load shall name. @throws SkeinError not_found, failed_precondition (parts are missing), invalid_argument (another namespace) */
+/**
+ * The list that a load shall name. @throws SkeinError not_found, failed_precondition (parts are
+ * missing), invalid_argument (another namespace)
+ */
 export function checkIndex(tables: Tables, indexId: string, namespace: string): IndexRecord {
   const record = tables.indexes.get([indexId])
-  if (record === undefined) throw new SkeinError('not_found', 'the list of paths is not there (any more): submit the load again')
+  if (record === undefined)
+    throw new SkeinError('not_found', 'the list of paths is not there (any more): submit the load again')
   if (!isWhole(record))
     throw new SkeinError(
       'failed_precondition',
       `the list of paths has only ${record.parts} of ${record.lastPart + 1} parts: submit the load again`,
     )
   if (record.namespace !== namespace)
-    throw new SkeinError('invalid_argument', `the paths are in /${record.namespace}, not in /${namespace}`, { reason: 'usage' })
+    throw new SkeinError('invalid_argument', `the paths are in /${record.namespace}, not in /${namespace}`, {
+      reason: 'usage',
+    })
   return record
 }
 

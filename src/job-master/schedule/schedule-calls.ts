@@ -1,5 +1,5 @@
-// Why: what the command line asks of schedules. How: what cannot be is refused by one line before it is written down;
-// everything shown is read from the tables at that moment.
+// Why: what the command line asks of schedules. How: what cannot be is refused by one line before
+// it is written down; everything shown is read from the tables at that moment.
 import type { Clock } from '../../base/clock.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
@@ -9,7 +9,13 @@ import type { LoadCommand, LoadEffect } from '../../load/state/load-commands.ts'
 import { formatLoadId } from '../../load/load.ts'
 import { nextStart } from '../../load/schedule/schedule-due.ts'
 import { checkTimes, patternOf } from '../../load/schedule/schedule-times.ts'
-import { catchUpWords, type CatchUp, type ScheduleDefinition, type ScheduleRecord, type ScheduleRun } from '../../load/schedule/schedule.ts'
+import {
+  catchUpWords,
+  type CatchUp,
+  type ScheduleDefinition,
+  type ScheduleRecord,
+  type ScheduleRun,
+} from '../../load/schedule/schedule.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
 import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
 import {
@@ -40,7 +46,10 @@ const jitterMsMax = 86_400_000
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/
 
 /** `serving`: aborts when the job master stops. */
-export function createScheduleService(deps: ScheduleServiceDependencies, serving: () => AbortSignal): Service<ScheduleServiceDefinition> {
+export function createScheduleService(
+  deps: ScheduleServiceDependencies,
+  serving: () => AbortSignal,
+): Service<ScheduleServiceDefinition> {
   const { tables, clock, keeper } = deps
   const submit = async (command: LoadCommand): Promise<LoadEffect> => {
     const effect = await deps.submit(command)
@@ -72,7 +81,10 @@ export function createScheduleService(deps: ScheduleServiceDependencies, serving
       const warning = await checkScheduledPath(deps.master, definition.path, signal)
       const effect = await submit({ type: 'ScheduleChanged', nowMs: clock.nowMs(), scheduleId, definition })
       if (effect.type !== 'scheduled')
-        throw new SkeinError('aborted', `schedule ${message.name} was changed or deleted by somebody else meanwhile: look, and try again`)
+        throw new SkeinError(
+          'aborted',
+          `schedule ${message.name} was changed or deleted by somebody else meanwhile: look, and try again`,
+        )
       return { ...scheduleOf(deps, findSchedule(tables, definition.name)), ...(warning !== undefined && { warning }) }
     },
     listSchedules: async () => ({
@@ -100,12 +112,17 @@ export function createScheduleService(deps: ScheduleServiceDependencies, serving
       const effect = await submit({ type: 'ScheduleDeleted', nowMs: clock.nowMs(), scheduleId })
       if (effect.type === 'scheduled') return {}
       const names = schedulesAfter(tables, name).map(({ definition }) => definition.name)
-      throw new SkeinError('failed_precondition', `schedule ${name} is what ${names.join(', ')} comes after: delete that first`)
+      throw new SkeinError(
+        'failed_precondition',
+        `schedule ${name} is what ${names.join(', ')} comes after: delete that first`,
+      )
     },
     listScheduleRuns: async ({ name, limit }) => {
       const { scheduleId } = findSchedule(tables, name)
       const runs = tables.scheduleRuns.scan([scheduleId], 0, Number.MAX_SAFE_INTEGER).toReversed()
-      return { runs: runs.slice(0, limit === 0 ? runsKeptMax : limit).map(({ value }) => runOf(deps, scheduleId, value)) }
+      return {
+        runs: runs.slice(0, limit === 0 ? runsKeptMax : limit).map(({ value }) => runOf(deps, scheduleId, value)),
+      }
     },
   })
 }
@@ -120,8 +137,16 @@ function asUsage<T>(check: () => T): T {
   }
 }
 
-/** @throws SkeinError invalid_argument, already_exists, not_found (the schedule it comes after), resource_exhausted */
-function checkDefinition(tables: Tables, message: ScheduleMessage, nowMs: number, isUpdate = false): ScheduleDefinition {
+/**
+ * @throws SkeinError invalid_argument, already_exists, not_found (the schedule it comes after),
+ *   resource_exhausted
+ */
+function checkDefinition(
+  tables: Tables,
+  message: ScheduleMessage,
+  nowMs: number,
+  isUpdate = false,
+): ScheduleDefinition {
   const { name, cron, jitterMs, after, readyBy, overlap } = message
   if (!namePattern.test(name))
     throw new SkeinError(
@@ -130,7 +155,14 @@ function checkDefinition(tables: Tables, message: ScheduleMessage, nowMs: number
     )
   const definition: ScheduleDefinition = {
     ...{ name, cron: cron.trim(), timezone: message.timezone === '' ? 'UTC' : message.timezone, jitterMs },
-    ...{ catchUp: catchUpOf(message.catchUp), after, readyBy, overlap, path: pathOf(message.path), options: message.options },
+    ...{
+      catchUp: catchUpOf(message.catchUp),
+      after,
+      readyBy,
+      overlap,
+      path: pathOf(message.path),
+      options: message.options,
+    },
   }
   if (patternOf(definition) === '' && after === '')
     throw new SkeinError('invalid_argument', `say when schedule ${name} runs: --cron, --after or --ready-by`)
@@ -148,13 +180,15 @@ function checkDefinition(tables: Tables, message: ScheduleMessage, nowMs: number
 
 function catchUpOf(word: string): CatchUp {
   const found = word === '' ? 'latest' : catchUpWords.find((one) => one === word)
-  if (found === undefined) throw new SkeinError('invalid_argument', `'${word}' is no way to catch up: write ${catchUpWords.join(', ')}`)
+  if (found === undefined)
+    throw new SkeinError('invalid_argument', `'${word}' is no way to catch up: write ${catchUpWords.join(', ')}`)
   return found
 }
 
 function pathOf(text: string): string {
   const path = parsePath(text)
-  if (path.namespace === '') throw new SkeinError('invalid_argument', 'name a namespace to load: /namespace or /namespace/dir')
+  if (path.namespace === '')
+    throw new SkeinError('invalid_argument', 'name a namespace to load: /namespace or /namespace/dir')
   return formatPath(path)
 }
 
@@ -180,7 +214,10 @@ function findSchedule(tables: Tables, name: string): ScheduleRecord {
 /** As it is in a list of a thousand: long options are cut. */
 function listed(schedule: Schedule): Schedule {
   const { definition } = schedule
-  return { ...schedule, definition: definition === undefined ? undefined : (cutTexts(definition, 2000, 16) as ScheduleMessage) }
+  return {
+    ...schedule,
+    definition: definition === undefined ? undefined : (cutTexts(definition, 2000, 16) as ScheduleMessage),
+  }
 }
 
 function notFound(name: string): SkeinError {
@@ -188,7 +225,10 @@ function notFound(name: string): SkeinError {
 }
 
 function exists(name: string): SkeinError {
-  return new SkeinError('already_exists', `there is a schedule '${name}' already: delete it first, or take another name`)
+  return new SkeinError(
+    'already_exists',
+    `there is a schedule '${name}' already: delete it first, or take another name`,
+  )
 }
 
 function scheduleOf(deps: ScheduleServiceDependencies, schedule: ScheduleRecord): Schedule {
@@ -211,12 +251,21 @@ function scheduleOf(deps: ScheduleServiceDependencies, schedule: ScheduleRecord)
   }
 }
 
-function noteOf(tables: Tables, schedule: ScheduleRecord, waitsFor: string, lead: ReturnType<typeof leadOf>, nowMs: number): string {
+function noteOf(
+  tables: Tables,
+  schedule: ScheduleRecord,
+  waitsFor: string,
+  lead: ReturnType<typeof leadOf>,
+  nowMs: number,
+): string {
   const { definition, paused, open, scheduleId } = schedule
   const runs = open.map((number) => tables.scheduleRuns.get([scheduleId, number])).filter((run) => run !== undefined)
   const going = runs.find((run) => run.state === 'STARTED')
   const load = going === undefined ? undefined : tables.loads.get([going.loadId])
-  const running = going === undefined ? undefined : { run: going, estimateMs: load === undefined ? undefined : estimateOf(load, nowMs) }
+  const running =
+    going === undefined
+      ? undefined
+      : { run: going, estimateMs: load === undefined ? undefined : estimateOf(load, nowMs) }
   const notes = [
     paused ? 'paused' : '',
     waitsFor,
@@ -231,7 +280,11 @@ function stateOf(tables: Tables, run: ScheduleRun): string {
 }
 
 /** A run that has not ended says what its load says, or why it waits. */
-function reasonOf(deps: ScheduleServiceDependencies, scheduleId: number, { number, state, reason, loadId }: ScheduleRun): string {
+function reasonOf(
+  deps: ScheduleServiceDependencies,
+  scheduleId: number,
+  { number, state, reason, loadId }: ScheduleRun,
+): string {
   const { tables, keeper } = deps
   const [, waits] = state === 'WAITING' ? keeper.waitsFor(scheduleId).split(`run ${number} waits: `) : []
   if (waits !== undefined) return waits

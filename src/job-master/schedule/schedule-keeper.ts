@@ -1,14 +1,22 @@
-// Why: schedules run by themselves, and none of their due times is lost or run twice, whatever is restarted or flushed.
-// How: the journal says up to which time the due times of a schedule have runs. At the start, every second, when a timer
-// fires and when a load ends, each schedule is looked at: due times become runs, runs become loads under a key of their own
-// (so that submitting again after a crash is the same load), loads that ended end their runs. The timer is only a wake-up.
+// Why: schedules run by themselves, and none of their due times is lost or run twice, whatever is
+// restarted or flushed. How: the journal says up to which time the due times of a schedule have
+// runs. At the start, every second, when a timer fires and when a load ends, each schedule is
+// looked at: due times become runs, runs become loads under a key of their own (so that submitting
+// again after a crash is the same load), loads that ended end their runs. The timer is only a
+// wake-up.
 import type { Clock } from '../../base/clock.ts'
 import { type SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { LoadCommand, LoadEffect } from '../../load/state/load-commands.ts'
 import { hasEnded, parseLoadId } from '../../load/load.ts'
 import { dueRuns, nextStart, startDecision } from '../../load/schedule/schedule-due.ts'
 import { nextRun, patternOf } from '../../load/schedule/schedule-times.ts'
-import { isOpen, runRequestKey, type RunState, type ScheduleRecord, type ScheduleRun } from '../../load/schedule/schedule.ts'
+import {
+  isOpen,
+  runRequestKey,
+  type RunState,
+  type ScheduleRecord,
+  type ScheduleRun,
+} from '../../load/schedule/schedule.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
 import type { OnFire, ScheduleTimer } from '../../queue/schedule-timer.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -31,7 +39,10 @@ export interface ScheduleDependencies {
 
 const lookEveryMs = 1000
 const timerEveryMs = 5000
-/** How long a run is tried to be submitted while the master is away, workers are missing or another load is in its way. */
+/**
+ * How long a run is tried to be submitted while the master is away, workers are missing or another
+ * load is in its way.
+ */
 const submitPatienceMs = 600_000
 
 export class ScheduleKeeper {
@@ -40,7 +51,10 @@ export class ScheduleKeeper {
   readonly #timerNow: Wakeup
   /** The look that goes on, by schedule. */
   readonly #looks = new Map<number, Promise<void>>()
-  readonly #nextStarts = new Map<number, { readonly lookedMs: number; readonly leadMs: number; readonly startMs: number | undefined }>()
+  readonly #nextStarts = new Map<
+    number,
+    { readonly lookedMs: number; readonly leadMs: number; readonly startMs: number | undefined }
+  >()
   readonly #waitsFor = new Map<number, string>()
   #servingSinceMs = Number.POSITIVE_INFINITY
 
@@ -171,13 +185,22 @@ export class ScheduleKeeper {
 
   async #endWhenOver(schedule: ScheduleRecord, run: ScheduleRun): Promise<void> {
     const load = this.#deps.tables.loads.get([run.loadId])
-    if (load === undefined || load.expiring) return await this.#end(schedule, run, 'EXPIRED', 'the load is not remembered any more', 0)
+    if (load === undefined || load.expiring)
+      return await this.#end(schedule, run, 'EXPIRED', 'the load is not remembered any more', 0)
     if (!hasEnded(load.mode)) return
-    const reason = [run.reason, load.reason, latenessText(run.deadlineMs, load.endedMs)].filter((text) => text !== '').join('; ')
+    const reason = [run.reason, load.reason, latenessText(run.deadlineMs, load.endedMs)]
+      .filter((text) => text !== '')
+      .join('; ')
     await this.#end(schedule, run, load.mode as RunState, reason, Math.max(0, load.endedMs - run.startedMs))
   }
 
-  async #end(schedule: ScheduleRecord, run: ScheduleRun, state: RunState, reason: string, tookMs: number): Promise<void> {
+  async #end(
+    schedule: ScheduleRecord,
+    run: ScheduleRun,
+    state: RunState,
+    reason: string,
+    tookMs: number,
+  ): Promise<void> {
     const { clock, submit, metrics } = this.#deps
     await submit({
       type: 'ScheduleRunEnded',
@@ -193,7 +216,9 @@ export class ScheduleKeeper {
     this.wake()
   }
 
-  /** Keeps the timer set to the schedules there are. That it fails costs nothing but punctuality. */
+  /**
+   * Keeps the timer set to the schedules there are. That it fails costs nothing but punctuality.
+   */
   async #keepTimer(stop: AbortSignal): Promise<void> {
     const { openTimer, logger, tables } = this.#deps
     if (openTimer === undefined) return
@@ -216,7 +241,9 @@ export class ScheduleKeeper {
         isDown = false
       } catch (thrown) {
         if (!isDown)
-          logger.warn('the timer of the schedules cannot be set; they are looked at every second', { error: toSkeinError(thrown).message })
+          logger.warn('the timer of the schedules cannot be set; they are looked at every second', {
+            error: toSkeinError(thrown).message,
+          })
         isDown = true
       }
       await this.#timerNow.wait(timerEveryMs, stop)

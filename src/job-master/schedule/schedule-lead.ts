@@ -1,5 +1,6 @@
-// Why: to be ready by a time of day a run has to begin early enough. How: the longest of the last completed runs and a
-// margin; before there are any, the last completed loads of the same path; else an hour. Pure reading of the tables.
+// Why: to be ready by a time of day a run has to begin early enough. How: the longest of the last
+// completed runs and a margin; before there are any, the last completed loads of the same path;
+// else an hour. Pure reading of the tables.
 import { formatDuration } from '../../base/durations.ts'
 import type { LoadRecord } from '../../load/load.ts'
 import { deadlineOf, nextRun, startOf } from '../../load/schedule/schedule-times.ts'
@@ -23,12 +24,16 @@ export function leadOf(tables: Pick<Tables, 'loads' | 'counters'>, schedule: Sch
   if (definition.readyBy === '') return { leadMs: 0, basis: '' }
   if (tookMs.length > 0) return withMargin(Math.max(...tookMs), `the longest of the last ${tookMs.length} runs took`)
   const before = loadsOf(tables, definition.path)
-  if (before.length > 0) return withMargin(Math.max(...before), `the longest of ${before.length} loads of this path took`)
+  if (before.length > 0)
+    return withMargin(Math.max(...before), `the longest of ${before.length} loads of this path took`)
   return { leadMs: unknownLeadMs, basis: `nothing was measured yet, so ${formatDuration(unknownLeadMs)} is assumed` }
 }
 
 function withMargin(longestMs: number, basis: string): Lead {
-  return { leadMs: Math.round(longestMs * (1 + marginShare)) + marginMs, basis: `${basis} ${formatDuration(longestMs)}` }
+  return {
+    leadMs: Math.round(longestMs * (1 + marginShare)) + marginMs,
+    basis: `${basis} ${formatDuration(longestMs)}`,
+  }
 }
 
 /** How long the last completed loads of a path took. */
@@ -45,14 +50,23 @@ export function latenessText(deadlineMs: number, readyMs: number): string {
   return deadlineMs === 0 || readyMs <= deadlineMs ? '' : `ready ${formatDuration(readyMs - deadlineMs)} late`
 }
 
-/** That the run that goes on, or the next one, will not be ready in time; empty when it will, or nobody asked for it. */
-export function lateNote(schedule: ScheduleRecord, { leadMs, basis }: Lead, running: RunningRun | undefined, nowMs: number): string {
+/**
+ * That the run that goes on, or the next one, will not be ready in time; empty when it will, or
+ * nobody asked for it.
+ */
+export function lateNote(
+  schedule: ScheduleRecord,
+  { leadMs, basis }: Lead,
+  running: RunningRun | undefined,
+  nowMs: number,
+): string {
   const { definition, lookedMs } = schedule
   if (definition.readyBy === '') return ''
   if (running !== undefined && running.run.deadlineMs > 0) {
     const readyMs = running.estimateMs ?? Math.max(nowMs, running.run.startedMs + leadMs)
     const late = latenessText(running.run.deadlineMs, readyMs)
-    if (late !== '') return `run ${running.run.number} will not make ${definition.readyBy}: by its rate it will be ${late}`
+    if (late !== '')
+      return `run ${running.run.number} will not make ${definition.readyBy}: by its rate it will be ${late}`
   }
   const dueMs = nextRun(definition, lookedMs)
   if (dueMs === undefined || schedule.paused) return ''

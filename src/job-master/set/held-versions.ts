@@ -1,6 +1,7 @@
-// Why: what a job worker says of a new version of a file is one process's word: a file id that the master does not hold for that
-// path would be audited as somebody else's file, or as one that was freed, and count as loaded. How: the master is asked for each
-// of them, and only what it says is planned.
+// Why: what a job worker says of a new version of a file is one process's word: a file id that the
+// master does not hold for that path would be audited as somebody else's file, or as one that was
+// freed, and count as loaded. How: the master is asked for each of them, and only what it says is
+// planned.
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { stagingOf, type LoadRecord } from '../../load/load.ts'
 import type { FileReplacement } from '../../wire/generated/job.ts'
@@ -11,8 +12,8 @@ import type { Service } from '../../wire/service.ts'
 const asksMax = 16
 
 /**
- * The new versions as the master holds them, which may be newer ones than those that the job worker names. A file that is gone
- * stays so.
+ * The new versions as the master holds them, which may be newer ones than those that the job worker
+ * names. A file that is gone stays so.
  * @throws SkeinError invalid_argument for a file that has no new version, and what the master says
  */
 export async function heldVersions(
@@ -43,7 +44,10 @@ async function heldVersion(
     if (file === undefined) throw new SkeinError('internal', `the master said nothing about ${key}`)
     if (file.problem !== '') throw new SkeinError('failed_precondition', file.problem)
     if (file.fileId === oldFileId)
-      throw new SkeinError('invalid_argument', `the completion of a set names a new version of ${key}, and the master has none`)
+      throw new SkeinError(
+        'invalid_argument',
+        `the completion of a set names a new version of ${key}, and the master has none`,
+      )
     const { fileId, etag, length, blockSizeBytes } = file
     return { oldFileId, fileId, key, etag, length, blockSizeBytes }
   } catch (thrown) {

@@ -1,7 +1,8 @@
-// Why: the job workers' side of the job master: what is in a set, how it ended, what is still running. How: a set's
-// content comes from the tables at the moment it starts, so a task in the queue is never more than a name. Results
-// are taken from any attempt and any session, because blocks that are committed are facts; taking the set out of the
-// open ones is what counts, and happens once.
+// Why: the job workers' side of the job master: what is in a set, how it ended, what is still
+// running. How: a set's content comes from the tables at the moment it starts, so a task in the
+// queue is never more than a name. Results are taken from any attempt and any session, because
+// blocks that are committed are facts; taking the set out of the open ones is what counts, and
+// happens once.
 import type { Clock, Random } from '../../base/clock.ts'
 import { SingleFlight } from '../../base/flow/single-flight.ts'
 import type { FileFailure, LoadRecord, SetRecord } from '../../load/load.ts'
@@ -79,18 +80,25 @@ export class SetService {
       outstanding.forget(load.loadId, request.set)
       return obsolete
     }
-    const out = outstanding.get(load.loadId, request.set) ?? this.#adopt(load.loadId, request.set, request.attempt, worker)
+    const out =
+      outstanding.get(load.loadId, request.set) ?? this.#adopt(load.loadId, request.set, request.attempt, worker)
     if (record === undefined || out === undefined || out.attempt !== request.attempt) return obsolete
     // Another job worker, or an earlier life of this one, has begun the same attempt.
     if (out.session !== undefined && out.session !== worker.session) return obsolete
-    // A target went away while the task was in the queue: the set waits for it, instead of being read for the others now and for it later.
-    if (out.session === undefined && !record.targets.every((target) => cluster.isUsable(target, outstanding.countTo(target) - 1))) {
+    // A target went away while the task was in the queue: the set waits for it, instead of being
+    // read for the others now and for it later.
+    if (
+      out.session === undefined &&
+      !record.targets.every((target) => cluster.isUsable(target, outstanding.countTo(target) - 1))
+    ) {
       this.takeBack(out, false)
       return obsolete
     }
     this.#begin(out, worker)
-    // Another task may have brought in some of it: one of another load, of an earlier life, or of a job worker that was lost.
-    const mayBeThere = out.attempt > record.attempt || load.loadId <= this.#lastLoadBefore || shared.isShared(load.loadId)
+    // Another task may have brought in some of it: one of another load, of an earlier life, or of a
+    // job worker that was lost.
+    const mayBeThere =
+      out.attempt > record.attempt || load.loadId <= this.#lastLoadBefore || shared.isShared(load.loadId)
     const left =
       mayBeThere && record.verify !== true
         ? await this.#remainder.of(record, load.options, signal)
@@ -99,7 +107,9 @@ export class SetService {
       ...piece,
       sourceIds: holders.filter((workerId) => cluster.placement.isLive(workerId)),
     }))
-    const sources = [...new Set(pieces.flatMap(({ sourceIds }) => sourceIds))].map((workerId) => cluster.targetOf(workerId))
+    const sources = [...new Set(pieces.flatMap(({ sourceIds }) => sourceIds))].map((workerId) =>
+      cluster.targetOf(workerId),
+    )
     const targets = record.targets.map((target) => cluster.targetOf(target))
     const { stagingId } = stagingOf(load, 0)
     const bytesPerSecond = pacing.allowanceOf(load.loadId, worker.jobWorkerId)
@@ -146,9 +156,12 @@ export class SetService {
     // A newer attempt is on its way; what this one failed at says nothing about that one.
     if (!clean && out !== undefined && out.attempt > request.attempt) return
     for (const target of record.targets) {
-      const unreached = request.failures.find((failure) => failure.workerId === target && failure.code === 'unavailable')
+      const unreached = request.failures.find(
+        (failure) => failure.workerId === target && failure.code === 'unavailable',
+      )
       if (unreached !== undefined) cluster.doubt(target, unreached.message)
-      else if (!request.failures.some((failure) => failure.workerId === target || failure.workerId === '')) cluster.trust(target)
+      else if (!request.failures.some((failure) => failure.workerId === target || failure.workerId === ''))
+        cluster.trust(target)
     }
     if (out !== undefined) {
       out.completing = true
@@ -176,7 +189,9 @@ export class SetService {
   }
 
   #completion(load: LoadRecord, record: SetRecord, request: CompleteSetRequest): SetCompleted {
-    const replaced = request.replacements.map((replacement) => this.#replacement(load, record, request.set, replacement))
+    const replaced = request.replacements.map((replacement) =>
+      this.#replacement(load, record, request.set, replacement),
+    )
     const gone = new Set(replaced.map((replacement) => replacement.oldFileId))
     const left = { ...record, pieces: record.pieces.filter((piece) => !gone.has(piece.fileId)) }
     const isCheck = record.verify === true
@@ -245,7 +260,12 @@ export class SetService {
       }
       if (tables.open.get([load.loadId, task.set]) === undefined) continue
       const out = outstanding.get(load.loadId, task.set) ?? this.#adopt(load.loadId, task.set, task.attempt, worker)
-      if (out === undefined || out.attempt !== task.attempt || (out.session !== undefined && out.session !== worker.session)) continue
+      if (
+        out === undefined ||
+        out.attempt !== task.attempt ||
+        (out.session !== undefined && out.session !== worker.session)
+      )
+        continue
       this.#begin(out, worker)
       pacing.progress(out, task.bytesDone)
       out.bytesDone = Math.max(0, Math.min(task.bytesDone, out.set.bytes))
@@ -280,10 +300,21 @@ export class SetService {
     const record = tables.sets.get([loadId, set])
     if (record === undefined || (record.pieces.length === 1 && losses < options.retry.attemptsMax)) return
     const failed: FileFailure[] =
-      record.pieces.length > 1 ? [] : giveUp(record, 'aborted', `its job worker was lost while loading it, ${losses} times`)
+      record.pieces.length > 1
+        ? []
+        : giveUp(record, 'aborted', `its job worker was lost while loading it, ${losses} times`)
     const retries = record.pieces.length > 1 ? splitSet(record) : []
     const given = failed.length > 0 ? setBytes(record) : 0
-    submit({ type: 'SetCompleted', nowMs: clock.nowMs(), loadId, set, originBytes: 0, retries, failed, replaced: [] }).then(
+    submit({
+      type: 'SetCompleted',
+      nowMs: clock.nowMs(),
+      loadId,
+      set,
+      originBytes: 0,
+      retries,
+      failed,
+      replaced: [],
+    }).then(
       (effect) => {
         if (effect.type === 'applied') cluster.placementOf(loadId).release(record.targets, given)
         outstanding.forget(loadId, set)
@@ -300,7 +331,10 @@ export class SetService {
     out.missed = 0
   }
 
-  /** A task from before a restart of the job master that a job worker has: it counts as out, so that it is not read twice. */
+  /**
+   * A task from before a restart of the job master that a job worker has: it counts as out, so that
+   * it is not read twice.
+   */
   #adopt(loadId: number, set: number, attempt: number, worker: JobWorker): OutSet | undefined {
     const open = this.#deps.tables.open.get([loadId, set])
     if (open === undefined || attempt < this.#deps.outstanding.attemptOf(loadId, set, open.attempt)) return undefined
@@ -333,7 +367,12 @@ export function planReplacement(
   deps: Pick<SetServiceDependencies, 'options' | 'cluster'>,
   load: LoadRecord,
   set: number,
-  old: { readonly fileId: number; readonly key: string; readonly length: number; readonly replication?: number | undefined },
+  old: {
+    readonly fileId: number
+    readonly key: string
+    readonly length: number
+    readonly replication?: number | undefined
+  },
   file: ListedFile | undefined,
   attempt: number,
   goneReason = 'the object was deleted at the store during the load',
@@ -346,14 +385,32 @@ export function planReplacement(
     sets: [],
   })
   if (file === undefined) return lost('not_found', goneReason)
-  if (attempt >= deps.options.retry.attemptsMax) return lost('aborted', `the object was overwritten ${attempt} times during the load`)
+  if (attempt >= deps.options.retry.attemptsMax)
+    return lost('aborted', `the object was overwritten ${attempt} times during the load`)
   if (load.exactVersions === true)
     return lost('failed_precondition', 'the object changed at the store, and only the listed version was wanted')
   const { batchBytes, largeSetBytes } = deps.options
   const { replication } = load.options
-  const planner = { replication, batchFiles: load.options.batchSize, batchBytes, largeSetBytes, wish: wishOf(load.options) }
-  const plan = planPage([{ ...file, replication: old.replication }], planner, deps.cluster.placementOf(load.loadId), attempt + 1)
+  const planner = {
+    replication,
+    batchFiles: load.options.batchSize,
+    batchBytes,
+    largeSetBytes,
+    wish: wishOf(load.options),
+  }
+  const plan = planPage(
+    [{ ...file, replication: old.replication }],
+    planner,
+    deps.cluster.placementOf(load.loadId),
+    attempt + 1,
+  )
   const failure = plan.failed[0]
   if (failure !== undefined) return lost(failure.code, failure.reason)
-  return { oldFileId: old.fileId, set, file: { fileId: file.fileId, length: file.length }, failure: undefined, sets: plan.sets }
+  return {
+    oldFileId: old.fileId,
+    set,
+    file: { fileId: file.fileId, length: file.length },
+    failure: undefined,
+    sets: plan.sets,
+  }
 }

@@ -1,7 +1,8 @@
-// Why: what another load has brought in is not read again; and after a restart, or the loss of a job worker, a set goes out
-// again although most of its blocks may be there. How: the master, who hears of every block that a worker commits, is asked
-// who has which; what came in a moment ago is added. Whoever cannot be asked leaves the set as it is, because reading twice
-// is a cost and not a fault.
+// Why: what another load has brought in is not read again; and after a restart, or the loss of a
+// job worker, a set goes out again although most of its blocks may be there. How: the master, who
+// hears of every block that a worker commits, is asked who has which; what came in a moment ago is
+// added. Whoever cannot be asked leaves the set as it is, because reading twice is a cost and not a
+// fault.
 import type { Clock } from '../../base/clock.ts'
 import { carve, type LoadOptions, type Piece, type SetRecord } from '../../load/load.ts'
 import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
@@ -20,7 +21,10 @@ const waitMs = 200
 /** How long a master that has just started is waited for to hear of its workers' blocks. */
 const patienceMs = 10_000
 const callMs = 5000
-/** More than any block has: the answer names the holders of all blocks, but of files that may have no more replicas. */
+/**
+ * More than any block has: the answer names the holders of all blocks, but of files that may have
+ * no more replicas.
+ */
 const manyReplicas = 100_000
 
 /** Blocks that are still to be written, all with the same holders. */

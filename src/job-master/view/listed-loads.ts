@@ -1,5 +1,6 @@
-// Why: the lists of loads that people page through, all of them or those that have ended, and of those that run. How: read
-// from the tables, the newest first; a page begins below a load that the page before ended with.
+// Why: the lists of loads that people page through, all of them or those that have ended, and of
+// those that run. How: read from the tables, the newest first; a page begins below a load that the
+// page before ended with.
 import { SkeinError } from '../../base/errors.ts'
 import { formatLoadId, hasEnded, parseLoadId, type LoadRecord } from '../../load/load.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
@@ -14,7 +15,8 @@ export function listedLoads(tables: Pick<Tables, 'loads' | 'counters'>, request:
   const limit = Math.min(request.limit === 0 ? listMax : request.limit, listMax)
   const { beforeLoadId = '', endedOnly = false } = request
   const before = beforeLoadId === '' ? (tables.counters.get(['load']) ?? 0) + 1 : parseLoadId(beforeLoadId)
-  if (before === undefined) throw new SkeinError('invalid_argument', `'${beforeLoadId}' is no id of a load: write one such as L42`)
+  if (before === undefined)
+    throw new SkeinError('invalid_argument', `'${beforeLoadId}' is no id of a load: write one such as L42`)
   const listed: LoadRecord[] = []
   // Ids have no gaps until they expire, so that a scan from below finds the next ones.
   for (let below = before; below > 1 && listed.length < limit; below -= rowsAtOnce) {

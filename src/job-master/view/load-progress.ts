@@ -1,5 +1,6 @@
-// Why: whoever follows a load wants to see which worker gets what, how fast it goes of late, and where tasks fail. How: kept
-// in memory from the sets as they complete; after a restart of the job master it begins anew, as a rate and a view may.
+// Why: whoever follows a load wants to see which worker gets what, how fast it goes of late, and
+// where tasks fail. How: kept in memory from the sets as they complete; after a restart of the job
+// master it begins anew, as a rate and a view may.
 import type { Clock } from '../../base/clock.ts'
 import { hasEnded, setBytes, type LoadRecord, type SetRecord } from '../../load/load.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
@@ -64,7 +65,11 @@ export class LoadProgress {
   }
 
   /** `tasksOut`: of the load, by worker. */
-  workersOf(loadId: number, tasksOut: ReadonlyMap<string, number>, hostnameOf: (workerId: string) => string): WorkerProgress[] {
+  workersOf(
+    loadId: number,
+    tasksOut: ReadonlyMap<string, number>,
+    hostnameOf: (workerId: string) => string,
+  ): WorkerProgress[] {
     const workers = this.#loads.get(loadId)?.workers ?? new Map<string, Worker>()
     const names = new Set([...workers.keys(), ...tasksOut.keys()])
     return [...names].toSorted().map((workerId) => {
@@ -73,7 +78,10 @@ export class LoadProgress {
     })
   }
 
-  /** When a running load should end by the rate of late, wall clock; undefined while the listing goes on or nothing moves. */
+  /**
+   * When a running load should end by the rate of late, wall clock; undefined while the listing
+   * goes on or nothing moves.
+   */
   estimateMs(load: LoadRecord): number | undefined {
     const { bytes, bytesCached, bytesLoaded } = load.counts
     const samples = this.#loads.get(load.loadId)?.samples ?? []
@@ -104,7 +112,8 @@ function bytesOf(record: Pick<SetRecord, 'pieces'>, failures: readonly BlockFail
   for (const failure of failures) {
     if (failure.workerId !== workerId) continue
     const piece = record.pieces.find(({ fileId }) => fileId === failure.fileId)
-    if (piece !== undefined) bytes += Math.max(0, Math.min(piece.blockSizeBytes, piece.length - failure.blockIndex * piece.blockSizeBytes))
+    if (piece !== undefined)
+      bytes += Math.max(0, Math.min(piece.blockSizeBytes, piece.length - failure.blockIndex * piece.blockSizeBytes))
   }
   return bytes
 }

@@ -19,14 +19,16 @@ export function findLoad(tables: Tables, loadId: string): LoadRecord {
   const load = id === undefined ? undefined : tables.loads.get([id])
   if (load?.expiring === true || (load === undefined && id !== undefined && id <= (tables.counters.get(['load']) ?? 0)))
     throw new SkeinError('not_found', `load ${formatLoadId(id ?? 0)} has expired`, { reason: 'expired' })
-  if (load === undefined) throw new SkeinError('not_found', `there is no load ${loadId}; 'skein job ls' shows those there are`)
+  if (load === undefined)
+    throw new SkeinError('not_found', `there is no load ${loadId}; 'skein job ls' shows those there are`)
   return load
 }
 
 /** By cache worker: tasks of the load that write to it and are out. */
 export function tasksOutTo(outstanding: Pick<Outstanding, 'ofLoad'>, loadId: number): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
-  for (const { set } of outstanding.ofLoad(loadId)) for (const target of set.targets) counts.set(target, (counts.get(target) ?? 0) + 1)
+  for (const { set } of outstanding.ofLoad(loadId))
+    for (const target of set.targets) counts.set(target, (counts.get(target) ?? 0) + 1)
   return counts
 }
 
@@ -39,7 +41,19 @@ export function withArriving(status: LoadStatus, outstanding: Pick<Outstanding, 
 
 /** `waitingFor`: what a running load waits for. */
 export function statusOf(load: LoadRecord, tasksOut: number, waitingFor: string, nowMs: number): LoadStatus {
-  const { path, options, mode, cancelling, counts, listingDone, submittedMs, startedMs, endedMs, errorCode, missingCapacityBytes } = load
+  const {
+    path,
+    options,
+    mode,
+    cancelling,
+    counts,
+    listingDone,
+    submittedMs,
+    startedMs,
+    endedMs,
+    errorCode,
+    missingCapacityBytes,
+  } = load
   return {
     loadId: formatLoadId(load.loadId),
     path,
@@ -67,7 +81,10 @@ function toldCount(value: number): number {
   return value > 0 ? Math.min(Math.trunc(value), Number.MAX_SAFE_INTEGER) : 0
 }
 
-/** Texts and entries of a load's options in a list of a thousand loads: whoever wants all of them asks for the one load. */
+/**
+ * Texts and entries of a load's options in a list of a thousand loads: whoever wants all of them
+ * asks for the one load.
+ */
 const listedCharactersMax = 200
 const listedEntriesMax = 16
 /** In the answer for one load; what an older version took may be longer. */
@@ -90,7 +107,10 @@ export function cutTexts(value: unknown, characters: number, entries: number): u
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, cutTexts(one, characters, entries)]))
 }
 
-/** Of a load that failed as a whole, files that were planned and never sent out are as missing as the others. */
+/**
+ * Of a load that failed as a whole, files that were planned and never sent out are as missing as
+ * the others.
+ */
 function notIn({ files, filesCached, filesLoaded, filesSkipped }: LoadRecord['counts']): number {
   return files - filesCached - filesLoaded - filesSkipped
 }
@@ -129,14 +149,25 @@ function filesOfSets(
       from = id + 1
       const isOpen = tables.open.get([load.loadId, id]) !== undefined
       for (const piece of value.pieces) {
-        if (!piece.lead || (load.counts.filesFailed > 0 && tables.failures.get([load.loadId, piece.fileId]) !== undefined)) continue
+        if (
+          !piece.lead ||
+          (load.counts.filesFailed > 0 && tables.failures.get([load.loadId, piece.fileId]) !== undefined)
+        )
+          continue
         const state = value.cached ? 'CACHED' : fileState(tables, outstanding, load, id, isOpen, piece)
         const notSent = state === 'WAITING' && load.mode === 'FAILED'
         if (failedOnly && !notSent) continue
         const { etag, length, blockSizeBytes, crc64 } = piece
         const version = { etag, blocks: blockCount(length, blockSizeBytes), ...(crc64 !== undefined && { crc64 }) }
         const outcome = notSent ? { state: 'FAILED', reason: `not loaded: ${load.reason}` } : { state, reason: '' }
-        files.push({ path: pathOf(load, piece.key), length, ...outcome, attempts: value.attempt, workerId: '', ...version })
+        files.push({
+          path: pathOf(load, piece.key),
+          length,
+          ...outcome,
+          attempts: value.attempt,
+          workerId: '',
+          ...version,
+        })
       }
       if (files.length >= limit) return { files, nextPageToken: `s${from}` }
     }
@@ -146,9 +177,17 @@ function filesOfSets(
   return { files: [...files, ...failed.files], nextPageToken: failed.nextPageToken }
 }
 
-function fileState(tables: Tables, outstanding: Outstanding, load: LoadRecord, set: number, isOpen: boolean, piece: Piece): string {
+function fileState(
+  tables: Tables,
+  outstanding: Outstanding,
+  load: LoadRecord,
+  set: number,
+  isOpen: boolean,
+  piece: Piece,
+): string {
   const progress = load.hasSplitFiles ? tables.files.get([load.loadId, piece.fileId]) : undefined
-  if (!isOpen && (progress?.open ?? 0) === 0) return hasEnded(load.mode) && load.openSets > 0 && load.openKept !== true ? 'WAITING' : 'DONE'
+  if (!isOpen && (progress?.open ?? 0) === 0)
+    return hasEnded(load.mode) && load.openSets > 0 && load.openKept !== true ? 'WAITING' : 'DONE'
   return outstanding.get(load.loadId, set)?.session === undefined ? 'WAITING' : 'RUNNING'
 }
 
@@ -161,7 +200,15 @@ function failedFiles(tables: Tables, load: LoadRecord, from: number, limit: numb
 
 function failedFile(load: LoadRecord, failure: FileFailure): LoadFile {
   const { key, length, reason, attempts, workerId } = failure
-  return { path: pathOf(load, key), length, state: 'FAILED', reason: shortText(reason), attempts, workerId, errorCode: failure.code }
+  return {
+    path: pathOf(load, key),
+    length,
+    state: 'FAILED',
+    reason: shortText(reason),
+    attempts,
+    workerId,
+    errorCode: failure.code,
+  }
 }
 
 /** `/namespace/key` of a file of the load. */

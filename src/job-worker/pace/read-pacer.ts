@@ -1,6 +1,7 @@
-// Why: what a load may read is decided elsewhere, and must hold here, in front of every read of the origin. How: a bucket of
-// bytes for each load, at the rate that the job master last said; a pause of a namespace holds all its reads; a reader on
-// demand is let by. While nothing is limited, asking costs a few comparisons.
+// Why: what a load may read is decided elsewhere, and must hold here, in front of every read of the
+// origin. How: a bucket of bytes for each load, at the rate that the job master last said; a pause
+// of a namespace holds all its reads; a reader on demand is let by. While nothing is limited,
+// asking costs a few comparisons.
 import pLimit from 'p-limit'
 import type { Clock } from '../../base/clock.ts'
 import type { DemandGauge } from '../../base/flow/demand-gauge.ts'
@@ -14,7 +15,10 @@ export interface ReadPace {
   tryTake(bytes: number): boolean
   /** Waits for that. @throws the signal's reason */
   take(bytes: number, signal: AbortSignal): Promise<void>
-  /** Undefined, or a wait of a read that is under way, so that a reader on demand goes first. @throws the signal's reason */
+  /**
+   * Undefined, or a wait of a read that is under way, so that a reader on demand goes first.
+   * @throws the signal's reason
+   */
   standAside(signal: AbortSignal): Promise<void> | undefined
   /** The longest range that keeps the rate smooth. */
   rangeBytes(wanted: number): number
@@ -26,7 +30,10 @@ export interface ReadPace {
 
 interface LoadReads {
   readonly bucket: TokenBucket
-  /** Large blocks of a held-back load have streams of their own: waiting for bytes, they would hold those of other loads. */
+  /**
+   * Large blocks of a held-back load have streams of their own: waiting for bytes, they would hold
+   * those of other loads.
+   */
   readonly streams: ReturnType<typeof pLimit>
   sets: number
 }
@@ -59,10 +66,14 @@ export class ReadPacer {
     this.#limited = pacing !== undefined
     const rates = new Map((pacing?.allowances ?? []).map(({ loadId, bytesPerSecond }) => [loadId, bytesPerSecond]))
     for (const [loadId, reads] of this.#loads) reads.bucket.setRate(rates.get(loadId) ?? Number.POSITIVE_INFINITY)
-    for (const { namespaceId, pauseMs } of pacing?.pauses ?? []) this.#pausedUntilMs.set(namespaceId, this.#clock.monotonicMs() + pauseMs)
+    for (const { namespaceId, pauseMs } of pacing?.pauses ?? [])
+      this.#pausedUntilMs.set(namespaceId, this.#clock.monotonicMs() + pauseMs)
   }
 
-  /** The pace of a set that begins; `bytesPerSecond` is of its load, as the answer to StartSet says it. */
+  /**
+   * The pace of a set that begins; `bytesPerSecond` is of its load, as the answer to StartSet says
+   * it.
+   */
   open(loadId: string, namespaceId: string, bytesPerSecond = Number.POSITIVE_INFINITY): ReadPace {
     const reads = this.#loads.get(loadId) ?? {
       bucket: new TokenBucket(this.#clock, bytesPerSecond),

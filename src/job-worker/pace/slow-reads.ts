@@ -1,7 +1,8 @@
-// Why: one object whose store does not answer would hold the report of the hundreds that share its set, all of them in. How:
-// when blocks of the set have come in, and then for a while nothing at all, the reads that are left are ended and reported as
-// stragglers; the job master makes a set of their own for them, and the others count as in. A set whose reads all hang
-// is left alone: its own time-outs end it, and nobody waits for it.
+// Why: one object whose store does not answer would hold the report of the hundreds that share its
+// set, all of them in. How: when blocks of the set have come in, and then for a while nothing at
+// all, the reads that are left are ended and reported as stragglers; the job master makes a set of
+// their own for them, and the others count as in. A set whose reads all hang is left alone: its own
+// time-outs end it, and nobody waits for it.
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 
@@ -9,7 +10,10 @@ import { SkeinError } from '../../base/errors.ts'
 const stragglerReason = 'straggler'
 
 const lookMs = 500
-/** Nothing has come for this long, and for this many times as long as the slowest read that has come took. */
+/**
+ * Nothing has come for this long, and for this many times as long as the slowest read that has come
+ * took.
+ */
 const quietMs = 3000
 const quietFactor = 4
 
@@ -25,7 +29,10 @@ export class Stragglers {
   #arrived = 0
   #cancelLook: (() => void) | undefined
 
-  /** `blocksLeft`: of the set, at work. `isCrowded`: reads wait for others of this job worker, which is no fault of the store. */
+  /**
+   * `blocksLeft`: of the set, at work. `isCrowded`: reads wait for others of this job worker, which
+   * is no fault of the store.
+   */
   constructor(clock: Clock, blocksLeft: () => number, isCrowded: () => boolean) {
     this.#clock = clock
     this.#blocksLeft = blocksLeft
@@ -73,9 +80,13 @@ export class Stragglers {
   /** What is reported for a block whose read was ended. */
   error(key: string): SkeinError {
     const seconds = Math.round((this.#clock.monotonicMs() - this.#lastMs) / 1000)
-    return new SkeinError('deadline_exceeded', `${key}: the store gave nothing for ${seconds} s, and is asked again by itself`, {
-      reason: stragglerReason,
-    })
+    return new SkeinError(
+      'deadline_exceeded',
+      `${key}: the store gave nothing for ${seconds} s, and is asked again by itself`,
+      {
+        reason: stragglerReason,
+      },
+    )
   }
 
   #look(): void {

@@ -1,6 +1,7 @@
-// Why: a reader on demand goes first, but readers without end must not stop a load. How: all reads of the load wait together
-// until nobody waits on demand any more, out of an allowance of time that they earn while they read: one that is asked now
-// and then gives way for the whole of it, one that is asked all the time gives way for half the time.
+// Why: a reader on demand goes first, but readers without end must not stop a load. How: all reads
+// of the load wait together until nobody waits on demand any more, out of an allowance of time that
+// they earn while they read: one that is asked now and then gives way for the whole of it, one that
+// is asked all the time gives way for half the time.
 import { type Clock, untilAborted } from '../../base/clock.ts'
 import type { DemandGauge } from '../../base/flow/demand-gauge.ts'
 
@@ -23,7 +24,10 @@ export class StandAside {
     this.#earningSinceMs = clock.monotonicMs()
   }
 
-  /** Undefined: read on. Else a wait, after which to read on. @throws the signal's reason, from the wait */
+  /**
+   * Undefined: read on. Else a wait, after which to read on. @throws the signal's reason, from the
+   * wait
+   */
   wait(signal: AbortSignal): Promise<void> | undefined {
     const waiting = this.#waiting ?? this.#begin()
     return waiting === undefined ? undefined : untilAborted(waiting, signal)

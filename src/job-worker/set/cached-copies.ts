@@ -1,6 +1,7 @@
-// Why: a block that a worker has is copied from there for another replica, and not read from the store again.
-// How: the workers that have it, as the job master says, are asked one after the other. Whatever goes wrong is no fault of
-// the set: the caller reads at the store what did not come. Pages are checked by the worker, lengths and ids here.
+// Why: a block that a worker has is copied from there for another replica, and not read from the
+// store again. How: the workers that have it, as the job master says, are asked one after the
+// other. Whatever goes wrong is no fault of the set: the caller reads at the store what did not
+// come. Pages are checked by the worker, lengths and ids here.
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -25,7 +26,10 @@ export class CachedCopies {
     this.#sources = new Map(options.sources.map((source) => [source.workerId, source]))
   }
 
-  /** The first bytes of a block, as many as a worker gives: all of them, some, or none. @throws the signal's reason */
+  /**
+   * The first bytes of a block, as many as a worker gives: all of them, some, or none. @throws the
+   * signal's reason
+   */
   async *read(piece: SetPiece, header: BlockHeader, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     const { cached, logger, metrics } = this.#options
     const { blockId, length } = header
@@ -44,7 +48,11 @@ export class CachedCopies {
         }
       } catch (thrown) {
         throwIfAborted(signal)
-        logger.debug('a block could not be copied from a worker', { blockId, workerId, error: toSkeinError(thrown).message })
+        logger.debug('a block could not be copied from a worker', {
+          blockId,
+          workerId,
+          error: toSkeinError(thrown).message,
+        })
       }
       if (received > 0) return
     }

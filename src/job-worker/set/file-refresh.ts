@@ -1,6 +1,7 @@
-// Why: an object that changed or vanished while it is loaded must start again as its new version, never be mixed.
-// How: the master looks at the object once a file, however many blocks ran into the change; the answer is a replacement
-// for the job master, or an error for each block where the master could not say.
+// Why: an object that changed or vanished while it is loaded must start again as its new version,
+// never be mixed. How: the master looks at the object once a file, however many blocks ran into the
+// change; the answer is a replacement for the job master, or an error for each block where the
+// master could not say.
 import { type Clock, type Random } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import { retry, type RetryPolicy } from '../../base/flow/retry.ts'
@@ -43,8 +44,8 @@ export class FileRefresh {
   }
 
   /**
-   * Asks the master, once a file. Undefined: the file has a replacement now and its blocks need no report.
-   * An error: what to report for each of its blocks.
+   * Asks the master, once a file. Undefined: the file has a replacement now and its blocks need no
+   * report. An error: what to report for each of its blocks.
    */
   refresh(piece: SetPiece, signal: AbortSignal): Promise<SkeinError | undefined> {
     const asked = this.#asked.get(piece.fileId)
@@ -58,11 +59,16 @@ export class FileRefresh {
     const staging = this.#stagingId === undefined ? {} : { stagingId: this.#stagingId }
     const request = { namespaceId: this.#namespaceId, key: piece.key, ...staging }
     try {
-      const { file } = await retry(() => this.#options.master.refreshFile(request, { signal }), { ...this.#options, signal })
+      const { file } = await retry(() => this.#options.master.refreshFile(request, { signal }), {
+        ...this.#options,
+        signal,
+      })
       if (file === undefined) return new SkeinError('internal', `the master said nothing about ${piece.key}`)
       if (file.problem !== '') return new SkeinError('failed_precondition', file.problem)
       if (file.fileId === piece.fileId) {
-        return new SkeinError('aborted', `${piece.key}: the store gave another version than it lists`, { reason: 'object_changed' })
+        return new SkeinError('aborted', `${piece.key}: the store gave another version than it lists`, {
+          reason: 'object_changed',
+        })
       }
       const { fileId, key, etag, length, blockSizeBytes } = file
       this.#replacements.push({ oldFileId: piece.fileId, fileId, key, etag, length, blockSizeBytes })
@@ -71,7 +77,14 @@ export class FileRefresh {
       const error = toSkeinError(thrown)
       // With a reason it is not the object that is gone, but its bucket or namespace.
       if (error.code !== 'not_found' || error.reason !== undefined) return error
-      this.#replacements.push({ oldFileId: piece.fileId, fileId: 0, key: piece.key, etag: '', length: 0, blockSizeBytes: 0 })
+      this.#replacements.push({
+        oldFileId: piece.fileId,
+        fileId: 0,
+        key: piece.key,
+        etag: '',
+        length: 0,
+        blockSizeBytes: 0,
+      })
       return undefined
     }
   }

@@ -1,7 +1,7 @@
-// Why: a large block is read from the store once and written to all its targets.
-// How: chunks go to the sinks in lockstep, so the slowest target sets the pace and memory stays what the read-ahead holds.
-// A sink that fails is dropped and the others go on; when none is left the read stops. Nothing is committed unless
-// every byte came in.
+// Why: a large block is read from the store once and written to all its targets. How: chunks go to
+// the sinks in lockstep, so the slowest target sets the pace and memory stays what the read-ahead
+// holds. A sink that fails is dropped and the others go on; when none is left the read stops.
+// Nothing is committed unless every byte came in.
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockSink } from '../../client/write/block-target.ts'
 import type { SetPiece } from '../../wire/generated/job.ts'
@@ -18,7 +18,10 @@ export interface LargeBlock {
   mayReadOn(error: SkeinError): Promise<boolean>
   /** Told of every chunk that came in. */
   received(bytes: number): void
-  /** Told of chunks, each at most once, that nothing has any use for any more. After a fault it may hear of none. */
+  /**
+   * Told of chunks, each at most once, that nothing has any use for any more. After a fault it may
+   * hear of none.
+   */
   settled(chunk: Uint8Array): void
 }
 
@@ -28,10 +31,16 @@ interface OpenSink {
 }
 
 /**
- * Copies a block to the targets that lack it. Failures of targets are recorded there. No sink is open when it ends.
- * @throws SkeinError what the read threw, the signal's reason, or data_loss when the read gave another number of bytes
+ * Copies a block to the targets that lack it. Failures of targets are recorded there. No sink is
+ * open when it ends.
+ * @throws SkeinError what the read threw, the signal's reason, or data_loss when the read gave
+ *   another number of bytes
  */
-export async function copyLargeBlock(block: LargeBlock, targets: readonly SetTarget[], signal: AbortSignal): Promise<void> {
+export async function copyLargeBlock(
+  block: LargeBlock,
+  targets: readonly SetTarget[],
+  signal: AbortSignal,
+): Promise<void> {
   const opened = await openSinks(block, targets, signal)
   let sinks = opened
   const held = new HeldChunks(block)
@@ -135,7 +144,10 @@ class HeldChunks {
     if (!this.#dropped) this.#chunks.push({ end, chunk })
   }
 
-  /** What none of the sinks needs any more. A sink that keeps everything would have a whole block lie here: then nothing is. */
+  /**
+   * What none of the sinks needs any more. A sink that keeps everything would have a whole block
+   * lie here: then nothing is.
+   */
   settle(sinks: readonly OpenSink[]): void {
     let bytes = Number.POSITIVE_INFINITY
     for (const { sink } of sinks) {
@@ -158,7 +170,9 @@ class HeldChunks {
     }
   }
 
-  /** A sink that failed may still be writing what it has: from now on nothing is said to be settled. */
+  /**
+   * A sink that failed may still be writing what it has: from now on nothing is said to be settled.
+   */
   drop(): void {
     this.#dropped = true
     this.#chunks.splice(0)
@@ -166,7 +180,11 @@ class HeldChunks {
 }
 
 function wrongLength(header: BlockHeader, bytes: number): SkeinError {
-  return new SkeinError('data_loss', `the store gave ${bytes} bytes or more for a block of ${header.length} bytes of ${header.key}`, {
-    retryable: true,
-  })
+  return new SkeinError(
+    'data_loss',
+    `the store gave ${bytes} bytes or more for a block of ${header.length} bytes of ${header.key}`,
+    {
+      retryable: true,
+    },
+  )
 }

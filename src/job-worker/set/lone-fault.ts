@@ -1,6 +1,7 @@
-// Why: an object that its store answers with 500 for ever must not hold a load for as long as a store that is down is waited
-// for, and by its own error the one cannot be told from the other. How: after a read has failed for good the store is asked
-// something else, once a set and a while; if it answers, whatever it says, the fault is the object's, and the failure says so.
+// Why: an object that its store answers with 500 for ever must not hold a load for as long as a
+// store that is down is waited for, and by its own error the one cannot be told from the other.
+// How: after a read has failed for good the store is asked something else, once a set and a while;
+// if it answers, whatever it says, the fault is the object's, and the failure says so.
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import { slowDownReason } from '../../ufs/trust/s3-errors.ts'
@@ -23,12 +24,18 @@ export class LoneFaults {
     this.#signal = signal
   }
 
-  /** The error of a read that failed, with the reason above where it is the object's own. Does not throw. */
+  /**
+   * The error of a read that failed, with the reason above where it is the object's own. Does not
+   * throw.
+   */
   async named(error: SkeinError): Promise<SkeinError> {
-    const mayBeDown = error.retryable && (error.code === 'unavailable' || error.code === 'internal' || error.code === 'deadline_exceeded')
+    const mayBeDown =
+      error.retryable &&
+      (error.code === 'unavailable' || error.code === 'internal' || error.code === 'deadline_exceeded')
     if (!mayBeDown || error.reason === slowDownReason || this.#signal.aborted) return error
     const now = this.#clock.monotonicMs()
-    if (this.#asked === undefined || now - this.#asked.atMs >= validMs) this.#asked = { atMs: now, answers: this.#ask() }
+    if (this.#asked === undefined || now - this.#asked.atMs >= validMs)
+      this.#asked = { atMs: now, answers: this.#ask() }
     if (!(await this.#asked.answers)) return error
     return new SkeinError(error.code, error.message, { reason: storeAnswersReason, retryable: true })
   }

@@ -1,6 +1,7 @@
-// Why: an ETag of 32 hex digits is the MD5 of the content, unless the store encrypts with keys of its own or the customer's; there
-// every file would differ from it, be loaded anew, and differ again, for ever. How: where a cached file differs from its ETag the
-// store's own bytes are read and held against both. An ETag that not even they match is opaque, and says nothing. After a few
+// Why: an ETag of 32 hex digits is the MD5 of the content, unless the store encrypts with keys of
+// its own or the customer's; there every file would differ from it, be loaded anew, and differ
+// again, for ever. How: where a cached file differs from its ETag the store's own bytes are read
+// and held against both. An ETag that not even they match is opaque, and says nothing. After a few
 // such proofs in a row the ETags of the namespace are not asked any more for the rest of the load.
 import { createHash } from 'node:crypto'
 import { Crc64 } from '../../base/crc64.ts'
@@ -45,7 +46,10 @@ export interface StoreVerdict {
   readonly crc64: string
 }
 
-/** Reads the object once, as this version. @throws SkeinError that of the store, or the signal's reason */
+/**
+ * Reads the object once, as this version. @throws SkeinError that of the store, or the signal's
+ * reason
+ */
 export async function askStore(
   namespaceId: string,
   { key, etag, length }: Pick<SetPiece, 'key' | 'etag' | 'length'>,

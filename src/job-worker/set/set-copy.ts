@@ -1,7 +1,7 @@
-// Why: one set's blocks, from the store to the set's targets. This is the hot path: a small object costs one read, one put
-// a target, and nothing else that waits.
-// How: one loop admits the blocks in order. A small block is admitted when the shared budgets have a slot and its bytes,
-// large ones queue for one of the process's streams; all of them run on while the loop admits the next.
+// Why: one set's blocks, from the store to the set's targets. This is the hot path: a small object
+// costs one read, one put a target, and nothing else that waits. How: one loop admits the blocks in
+// order. A small block is admitted when the shared budgets have a slot and its bytes, large ones
+// queue for one of the process's streams; all of them run on while the loop admits the next.
 import type { Budget, Share } from '../../base/flow/budget.ts'
 import { blockIdOf, blockLength } from '../../base/block-id.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -27,7 +27,10 @@ import { Stragglers } from '../pace/slow-reads.ts'
 export interface CopyResources {
   /** Ranged reads in flight (fs.cosn.upload_thread_pool). */
   readonly slots: Budget
-  /** Small objects in flight: each is one short request, and what it waits for is the store's answer, not bandwidth. */
+  /**
+   * Small objects in flight: each is one short request, and what it waits for is the store's
+   * answer, not bandwidth.
+   */
   readonly smallSlots: Budget
   /** Bytes read and not yet written, of all tasks. */
   readonly bytes: Budget
@@ -80,7 +83,10 @@ export class SetCopy {
     this.#readSignal = AbortSignal.any([options.signal, this.#stragglers.signal])
   }
 
-  /** Copies all blocks; the outcome says what failed. After an abort it ends early, with nothing left running or open. Throws nothing else than bugs. */
+  /**
+   * Copies all blocks; the outcome says what failed. After an abort it ends early, with nothing
+   * left running or open. Throws nothing else than bugs.
+   */
   async run(): Promise<void> {
     try {
       await this.#admitAll()
@@ -144,7 +150,9 @@ export class SetCopy {
       const { outcome } = this.#options
       outcome.bytesDone += bytes.length
       if (bytes.length !== piece.length) {
-        throw new SkeinError('data_loss', `the store gave ${bytes.length} of ${piece.length} bytes of ${piece.key}`, { retryable: true })
+        throw new SkeinError('data_loss', `the store gave ${bytes.length} of ${piece.length} bytes of ${piece.key}`, {
+          retryable: true,
+        })
       }
       const block = { header, bytes }
       const [only] = targets
@@ -197,7 +205,12 @@ export class SetCopy {
     }
   }
 
-  async #put(piece: SetPiece, index: number, target: SetTarget, block: { header: BlockHeader; bytes: Uint8Array }): Promise<boolean> {
+  async #put(
+    piece: SetPiece,
+    index: number,
+    target: SetTarget,
+    block: { header: BlockHeader; bytes: Uint8Array },
+  ): Promise<boolean> {
     try {
       await target.target.put(block, this.#signal)
       target.succeeded()
@@ -211,12 +224,14 @@ export class SetCopy {
   async #copyLarge(piece: SetPiece, blockIndex: number): Promise<void> {
     try {
       const known = this.#options.refresh.known(piece.fileId)
-      const targets = known === undefined ? this.#usable(piece, blockIndex) : await this.#afterChange(piece, blockIndex, known)
+      const targets =
+        known === undefined ? this.#usable(piece, blockIndex) : await this.#afterChange(piece, blockIndex, known)
       if (targets.length === 0 || this.#signal.aborted) return
       try {
         await this.#copyBlock(piece, blockIndex, targets, false)
       } catch (thrown) {
-        // Without proof of its version a block may come in one answer; a file of several blocks is several answers.
+        // Without proof of its version a block may come in one answer; a file of several blocks is
+        // several answers.
         if (!isUnproven(toSkeinError(thrown)) || piece.length > piece.blockSizeBytes) throw thrown
         await this.#copyInOneAnswer(piece, blockIndex, targets)
       }
@@ -236,7 +251,12 @@ export class SetCopy {
   }
 
   /** Nothing of the block is anywhere after an error. @throws SkeinError what the read threw */
-  async #copyBlock(piece: SetPiece, blockIndex: number, targets: readonly SetTarget[], inOneAnswer: boolean): Promise<void> {
+  async #copyBlock(
+    piece: SetPiece,
+    blockIndex: number,
+    targets: readonly SetTarget[],
+    inOneAnswer: boolean,
+  ): Promise<void> {
     const { lease, outcome, pace, resources } = this.#options
     const { pieces } = resources
     const { key, etag, length: objectLength } = piece
@@ -250,7 +270,14 @@ export class SetCopy {
       read: (offset: number) => {
         const read = inOneAnswer ? readInOneAnswer : readAhead
         const store = (from: number): AsyncIterable<Uint8Array> => {
-          const request = { key, etag, offset: header.offset + from, length: header.length - from, objectLength, pieces }
+          const request = {
+            key,
+            etag,
+            offset: header.offset + from,
+            length: header.length - from,
+            objectLength,
+            pieces,
+          }
           return counted(read(this.#heldBack(lease), request, this.#readAheadOptions(lease), this.#readSignal), outcome)
         }
         // What is read again was not to be had, or cannot be gone on with.
@@ -304,10 +331,17 @@ export class SetCopy {
         this.#pacing -= 1
       }
     }
-    return { ...options, rangeBytes: pace.rangeBytes(options.rangeBytes), pace: { tryTake: (bytes) => pace.tryTake(bytes), take } }
+    return {
+      ...options,
+      rangeBytes: pace.rangeBytes(options.rangeBytes),
+      pace: { tryTake: (bytes) => pace.tryTake(bytes), take },
+    }
   }
 
-  /** The store, read so that a reader on demand goes first: what was begun is held back by not being taken. */
+  /**
+   * The store, read so that a reader on demand goes first: what was begun is held back by not being
+   * taken.
+   */
   #heldBack({ store }: StoreLease): Pick<UnderFileSystem, 'read' | 'readWhole'> {
     const { pace } = this.#options
     return {
@@ -320,8 +354,15 @@ export class SetCopy {
     return usableTargets(this.#options.targets, piece, index)
   }
 
-  /** Nothing is read of a file that is known to have changed: its replacement starts from the beginning. */
-  async #afterChange(piece: SetPiece, index: number, known: Promise<SkeinError | undefined>): Promise<readonly SetTarget[]> {
+  /**
+   * Nothing is read of a file that is known to have changed: its replacement starts from the
+   * beginning.
+   */
+  async #afterChange(
+    piece: SetPiece,
+    index: number,
+    known: Promise<SkeinError | undefined>,
+  ): Promise<readonly SetTarget[]> {
     const error = await known
     if (error !== undefined) this.#options.outcome.readFailed(piece, index, error)
     return []

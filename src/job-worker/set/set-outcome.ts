@@ -1,5 +1,5 @@
-// Why: what became of a set, gathered while its blocks are copied: only what went wrong is named, so a set of thousands
-// of small blocks that all arrived costs nothing to report.
+// Why: what became of a set, gathered while its blocks are copied: only what went wrong is named,
+// so a set of thousands of small blocks that all arrived costs nothing to report.
 import type { SkeinError } from '../../base/errors.ts'
 import { shortText } from '../../load/state/short-texts.ts'
 import type { BlockFailure, FileReplacement, SetPiece } from '../../wire/generated/job.ts'
@@ -26,8 +26,17 @@ export class SetOutcome {
 
   #failed(piece: SetPiece, blockIndex: number, workerId: string, error: SkeinError): void {
     const { code, message, reason = '' } = error
-    // Another attempt is writing it: soon it is there, or its reservation runs out. The job master waits for that.
+    // Another attempt is writing it: soon it is there, or its reservation runs out. The job master
+    // waits for that.
     const retryable = error.retryable || (code === 'already_exists' && reason === 'being_written')
-    this.failures.push({ fileId: piece.fileId, blockIndex, workerId, code, reason, retryable, message: shortText(message) })
+    this.failures.push({
+      fileId: piece.fileId,
+      blockIndex,
+      workerId,
+      code,
+      reason,
+      retryable,
+      message: shortText(message),
+    })
   }
 }

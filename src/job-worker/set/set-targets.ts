@@ -1,6 +1,7 @@
-// Why: a target that is down fails every block of a set, each after a time-out; asking it a few times is enough.
-// How: after some failures in a row that mean "not reachable", the target is given up for the rest of this set, and the
-// job master decides what to do with the blocks that are missing there.
+// Why: a target that is down fails every block of a set, each after a time-out; asking it a few
+// times is enough. How: after some failures in a row that mean "not reachable", the target is given
+// up for the rest of this set, and the job master decides what to do with the blocks that are
+// missing there.
 import { type SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockTarget } from '../../client/write/block-target.ts'
 import type { WriteHints } from '../../wire/data/data-plane.ts'
@@ -47,7 +48,11 @@ export class SetTarget {
 }
 
 /** The targets that are still worth a try; the block is reported as missing on the others. */
-export function usableTargets(targets: readonly SetTarget[], piece: SetPiece, blockIndex: number): readonly SetTarget[] {
+export function usableTargets(
+  targets: readonly SetTarget[],
+  piece: SetPiece,
+  blockIndex: number,
+): readonly SetTarget[] {
   if (!targets.some((target) => target.givenUp !== undefined)) return targets
   for (const target of targets) {
     if (target.givenUp !== undefined) target.failed(piece, blockIndex, target.givenUp)

@@ -1,8 +1,9 @@
-// Why: what is cached shall be what the store has, and the store's own checksum says so without reading the object again.
-// How: the master looks at the object (its checksum comes with that), each block is read from the targets that hold it, and
-// the whole is held against CRC-64, or an ETag that is an MD5. A block that says that it is another one is bad by itself. Of a
-// file that differs the replicas go, and are reported as missing, so that the job master has them loaded anew; unless the
-// store's own bytes differ from the ETag, too (opaque-etags.ts).
+// Why: what is cached shall be what the store has, and the store's own checksum says so without
+// reading the object again. How: the master looks at the object (its checksum comes with that),
+// each block is read from the targets that hold it, and the whole is held against CRC-64, or an
+// ETag that is an MD5. A block that says that it is another one is bad by itself. Of a file that
+// differs the replicas go, and are reported as missing, so that the job master has them loaded
+// anew; unless the store's own bytes differ from the ETag, too (opaque-etags.ts).
 import { createHash } from 'node:crypto'
 import { blockIdOf, blockLength } from '../../base/block-id.ts'
 import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
@@ -21,7 +22,10 @@ import type { SetOutcome } from './set-outcome.ts'
 
 /** How cached blocks are reached. */
 export interface CachedBlocks {
-  /** Exactly the block's bytes. @throws not_found when the worker has no such block; data_loss when it is another file's */
+  /**
+   * Exactly the block's bytes. @throws not_found when the worker has no such block; data_loss when
+   * it is another file's
+   */
   read(worker: WorkerAddress, blockId: number, expected: ExpectedBlock, signal: AbortSignal): AsyncIterable<Uint8Array>
   free(worker: WorkerAddress, blockIds: readonly number[], signal: AbortSignal): Promise<void>
 }
@@ -44,7 +48,10 @@ export interface VerifyTally {
   unverifiable: number
 }
 
-/** Checks the files of a set; what must be loaded anew is in the outcome's failures. @throws the signal's reason */
+/**
+ * Checks the files of a set; what must be loaded anew is in the outcome's failures. @throws the
+ * signal's reason
+ */
 export async function verifySet(
   loadId: string,
   set: StartSetResponse,
@@ -94,7 +101,8 @@ class FileCheck {
       if (this.#bad.length === 0) return 'unverifiable'
       // Of replicas that differ nothing says which is right.
       if (this.#bad.some(({ error }) => error.reason === 'checksum'))
-        for (const replica of this.#held) if (!this.#bad.some((one) => isSame(one.replica, replica))) this.#isBad(replica, 'other replica')
+        for (const replica of this.#held)
+          if (!this.#bad.some((one) => isSame(one.replica, replica))) this.#isBad(replica, 'other replica')
     }
     if (this.#bad.length === 0) {
       const { sum, crc64 } = whole.digests()
@@ -106,16 +114,22 @@ class FileCheck {
     }
     for (const { replica, error } of this.#bad) {
       const { index, target } = replica
-      // A worker that cannot be told has it still: what is loaded anew goes to another one, or waits for this one.
-      // A block that no store has may be another file's only copy: it stays, whatever lies under its id.
+      // A worker that cannot be told has it still: what is loaded anew goes to another one, or
+      // waits for this one. A block that no store has may be another file's only copy: it stays,
+      // whatever lies under its id.
       if (error.reason !== 'wrong_durable_block')
-        await this.#deps.cached.free(target, [blockIdOf(this.#piece.fileId, index)], this.#signal).catch(() => throwIfAborted(this.#signal))
+        await this.#deps.cached
+          .free(target, [blockIdOf(this.#piece.fileId, index)], this.#signal)
+          .catch(() => throwIfAborted(this.#signal))
       outcome.targetFailed(this.#piece, index, target.workerId, error)
     }
     return 'different'
   }
 
-  /** Whether the store's own bytes are those that are cached, although its ETag differs; or cannot be read now. */
+  /**
+   * Whether the store's own bytes are those that are cached, although its ETag differs; or cannot
+   * be read now.
+   */
   async #isEtagOpaque(outcome: SetOutcome, crc64: string): Promise<boolean> {
     const { etags, logger } = this.#deps
     try {
@@ -144,7 +158,10 @@ class FileCheck {
     this.#bad.push({ replica, error: new SkeinError('data_loss', message, { reason: 'checksum', retryable: true }) })
   }
 
-  /** The store's checksum of this version, as far as one is known; undefined when it has another version by now. */
+  /**
+   * The store's checksum of this version, as far as one is known; undefined when it has another
+   * version by now.
+   */
   async #expected(): Promise<{ readonly kind: 'crc64' | 'MD5' | 'none'; readonly value: string } | undefined> {
     const { key, fileId, etag, crc64: known = '' } = this.#piece
     const file = await this.#look(key)
@@ -155,13 +172,18 @@ class FileCheck {
     return isMd5 ? { kind: 'MD5', value: etag } : { kind: 'none', value: '' }
   }
 
-  /** The file as the store has it; undefined when it is gone, or cannot be cached: the audit looks at that. */
+  /**
+   * The file as the store has it; undefined when it is gone, or cannot be cached: the audit looks
+   * at that.
+   */
   async #look(key: string): Promise<SyncedFile | undefined> {
     const { master } = this.#deps
     const signal = this.#signal
     const request = { namespaceId: this.#set.namespaceId, key }
     try {
-      return (await retry(() => master.refreshFile(request, { signal }), { ...this.#deps, policy: masterPolicy, signal })).file
+      return (
+        await retry(() => master.refreshFile(request, { signal }), { ...this.#deps, policy: masterPolicy, signal })
+      ).file
     } catch (thrown) {
       throwIfAborted(signal)
       if (isSkeinError(thrown, 'not_found') || isSkeinError(thrown, 'failed_precondition')) return undefined
@@ -169,7 +191,10 @@ class FileCheck {
     }
   }
 
-  /** Reads a block from every target that has it; the first one's bytes go into the whole. Replicas that differ from it are bad. */
+  /**
+   * Reads a block from every target that has it; the first one's bytes go into the whole. Replicas
+   * that differ from it are bad.
+   */
   async #block(index: number, whole: Sum): Promise<void> {
     const { fileId, key, etag, length, blockSizeBytes } = this.#piece
     const blockId = blockIdOf(fileId, index)
@@ -195,7 +220,8 @@ class FileCheck {
       } catch (thrown) {
         throwIfAborted(this.#signal)
         // Blocks of one file may be on different workers; a block that is on none the audit finds.
-        if (isSkeinError(thrown, 'data_loss')) this.#bad.push({ replica: { index, target }, error: toSkeinError(thrown) })
+        if (isSkeinError(thrown, 'data_loss'))
+          this.#bad.push({ replica: { index, target }, error: toSkeinError(thrown) })
         else if (!isSkeinError(thrown, 'not_found')) this.#unread = true
         continue
       }

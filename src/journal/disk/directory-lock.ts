@@ -1,11 +1,12 @@
-// Why: two processes on one state directory would write over each other; the second one must be refused, and a lock
-// whose holder was killed must not block anybody.
-// How: an OS lock that the kernel drops with its process. Node has no flock, but its SQLite takes a POSIX record lock
-// for an exclusive transaction, which we open on an empty file and never write to. Nothing else here may open that file:
-// closing any descriptor of it would drop the lock (POSIX), and SQLite looks after its own only. Against the alternatives: a file with
-// pid and start time has a race when two processes take over a stale one, and a pid means nothing in another container
-// that mounts the same volume; an abstract socket is Linux only and ends at the network namespace. Both miss what this sees.
-// The holder's pid lies beside the lock, for the message only.
+// Why: two processes on one state directory would write over each other; the second one must be
+// refused, and a lock whose holder was killed must not block anybody. How: an OS lock that the
+// kernel drops with its process. Node has no flock, but its SQLite takes a POSIX record lock for an
+// exclusive transaction, which we open on an empty file and never write to. Nothing else here may
+// open that file: closing any descriptor of it would drop the lock (POSIX), and SQLite looks after
+// its own only. Against the alternatives: a file with pid and start time has a race when two
+// processes take over a stale one, and a pid means nothing in another container that mounts the
+// same volume; an abstract socket is Linux only and ends at the network namespace. Both miss what
+// this sees. The holder's pid lies beside the lock, for the message only.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -13,7 +14,8 @@ import { SkeinError } from '../../base/errors.ts'
 
 /**
  * Locks an existing directory until the returned function is called or the process ends.
- * @throws SkeinError failed_precondition (reason `locked`) with the holder's pid, permission_denied when the directory is not writable
+ * @throws SkeinError failed_precondition (reason `locked`) with the holder's pid, permission_denied
+ *   when the directory is not writable
  */
 export function lockDirectory(directory: string): () => void {
   const lockPath = join(directory, 'lock')
@@ -25,10 +27,14 @@ export function lockDirectory(directory: string): () => void {
     database.close()
     const { errcode } = thrown as { errcode?: unknown }
     if (errcode !== sqliteBusy) throw notWritable(directory, thrown)
-    throw new SkeinError('failed_precondition', `${directory} is in use by ${holderOf(holderPath)}: stop it, or use another directory`, {
-      reason: 'locked',
-      cause: thrown,
-    })
+    throw new SkeinError(
+      'failed_precondition',
+      `${directory} is in use by ${holderOf(holderPath)}: stop it, or use another directory`,
+      {
+        reason: 'locked',
+        cause: thrown,
+      },
+    )
   }
   writeFileSync(holderPath, `${process.pid}\n`, { mode: 0o600 })
   let held = true
@@ -57,7 +63,9 @@ function openLockFile(directory: string, lockPath: string): DatabaseSync {
 
 function notWritable(directory: string, thrown: unknown): SkeinError {
   const why = thrown instanceof Error ? thrown.message : String(thrown)
-  return new SkeinError('permission_denied', `cannot lock ${directory} (${why}): is it a writable directory?`, { cause: thrown })
+  return new SkeinError('permission_denied', `cannot lock ${directory} (${why}): is it a writable directory?`, {
+    cause: thrown,
+  })
 }
 
 function holderOf(holderPath: string): string {

@@ -1,5 +1,6 @@
-// Why: what the local journal needs of a file system, small enough that a test can put one beneath it that loses power.
-// How: writes and directory changes are durable only after `sync` and `syncDirectory`; nothing else is promised.
+// Why: what the local journal needs of a file system, small enough that a test can put one beneath
+// it that loses power. How: writes and directory changes are durable only after `sync` and
+// `syncDirectory`; nothing else is promised.
 import { open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { makeDirectories } from '../../base/files/make-directories.ts'
 import { lockDirectory } from './directory-lock.ts'
@@ -12,7 +13,10 @@ export interface JournalFile {
   /** Writes all of `bytes` at `position`. */
   write(bytes: Uint8Array, position: number): Promise<void>
   truncate(length: number): Promise<void>
-  /** Data and length are durable afterwards (fdatasync). A failed sync is never tried again: the kernel may have dropped the pages. */
+  /**
+   * Data and length are durable afterwards (fdatasync). A failed sync is never tried again: the
+   * kernel may have dropped the pages.
+   */
   sync(): Promise<void>
   close(): Promise<void>
 }
@@ -30,7 +34,10 @@ export interface JournalFileSystem {
   remove(path: string): Promise<void>
   /** Creations, renames and removals in the directory are durable afterwards. */
   syncDirectory(path: string): Promise<void>
-  /** Holds the directory against other processes until the returned function is called. @throws SkeinError failed_precondition */
+  /**
+   * Holds the directory against other processes until the returned function is called. @throws
+   * SkeinError failed_precondition
+   */
   lock(directory: string): Promise<() => void>
 }
 

@@ -1,5 +1,5 @@
-// Why: a small file must be the old one or the new one after a power loss, never a mixture and never nothing.
-// How: write beside it, sync, rename over it, sync the directory.
+// Why: a small file must be the old one or the new one after a power loss, never a mixture and
+// never nothing. How: write beside it, sync, rename over it, sync the directory.
 import { basename, dirname } from 'node:path'
 import type { JournalFileSystem } from './journal-files.ts'
 

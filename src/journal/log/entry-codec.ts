@@ -1,12 +1,14 @@
-// Why: after a power loss the end of the journal may be missing, torn, or there in pieces out of order, and that is
-// normal; a bit that flips in an entry which was durable is not. The bytes themselves must tell the two apart.
-// How: each entry carries a CRC-32 (seeded with its segment's nonce, so that copied bytes of another segment are no
-// entry) and `durableSeq`, the last seq that was synced before it was written. A bad entry `s` is rot when some later
-// entry says that `s` was durable; it is a torn tail when none does. Rot of the very last group cannot be told from a
-// torn tail by any checksum; whoever applied those entries sees it, being ahead of the journal.
+// Why: after a power loss the end of the journal may be missing, torn, or there in pieces out of
+// order, and that is normal; a bit that flips in an entry which was durable is not. The bytes
+// themselves must tell the two apart. How: each entry carries a CRC-32 (seeded with its segment's
+// nonce, so that copied bytes of another segment are no entry) and `durableSeq`, the last seq that
+// was synced before it was written. A bad entry `s` is rot when some later entry says that `s` was
+// durable; it is a torn tail when none does. Rot of the very last group cannot be told from a torn
+// tail by any checksum; whoever applied those entries sees it, being ahead of the journal.
 //
-// Segment header, little-endian: magic "SKEINJ01" | firstSeq u64 | nonce u32 | crc u32 of the 20 bytes before
-// Entry: magic u32 | crc u32 of all that follows | payload bytes u32 | 0 u32 | seq u64 | epoch u64 | durableSeq u64 | payload
+// Segment header, little-endian: magic "SKEINJ01" | firstSeq u64 | nonce u32 | crc u32 of the 20
+// bytes before Entry: magic u32 | crc u32 of all that follows | payload bytes u32 | 0 u32 | seq u64
+// | epoch u64 | durableSeq u64 | payload
 import { crc32 } from 'node:zlib'
 
 export const segmentHeaderBytes = 24
@@ -58,7 +60,12 @@ export interface EntryToEncode {
 }
 
 /** All entries as one run of bytes. */
-export function encodeEntries(entries: readonly EntryToEncode[], durableSeq: bigint, nonce: number, checksum: Checksum): Buffer {
+export function encodeEntries(
+  entries: readonly EntryToEncode[],
+  durableSeq: bigint,
+  nonce: number,
+  checksum: Checksum,
+): Buffer {
   const total = entries.reduce((sum, entry) => sum + entryHeaderBytes + entry.bytes.length, 0)
   const out = Buffer.allocUnsafe(total)
   let at = 0

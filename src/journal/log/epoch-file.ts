@@ -10,7 +10,10 @@ import { readText, replaceFile } from '../disk/replace-file.ts'
 const fileName = 'epoch'
 const shape = z.object({ epoch: z.string().regex(/^\d{1,20}$/), id: z.string(), crc: z.number() })
 
-/** The last epoch given, 0n when there is none. @throws SkeinError data_loss when the file is damaged */
+/**
+ * The last epoch given, 0n when there is none. @throws SkeinError data_loss when the file is
+ * damaged
+ */
 export async function readEpoch(fileSystem: JournalFileSystem, directory: string): Promise<bigint> {
   const text = await readText(fileSystem, join(directory, fileName))
   if (text === undefined) return 0n
@@ -19,11 +22,22 @@ export async function readEpoch(fileSystem: JournalFileSystem, directory: string
     if (crc32(`${epoch} ${id}`) !== crc) throw new Error('the checksum does not match')
     return BigInt(epoch)
   } catch (thrown) {
-    throw new SkeinError('data_loss', `${join(directory, fileName)} is damaged: restore it from a backup`, { cause: thrown })
+    throw new SkeinError('data_loss', `${join(directory, fileName)} is damaged: restore it from a backup`, {
+      cause: thrown,
+    })
   }
 }
 
 /** Makes `epoch` the last one given, durably. `id` names who got it. */
-export async function writeEpoch(fileSystem: JournalFileSystem, directory: string, epoch: bigint, id: string): Promise<void> {
-  await replaceFile(fileSystem, join(directory, fileName), JSON.stringify({ epoch: epoch.toString(), id, crc: crc32(`${epoch} ${id}`) }))
+export async function writeEpoch(
+  fileSystem: JournalFileSystem,
+  directory: string,
+  epoch: bigint,
+  id: string,
+): Promise<void> {
+  await replaceFile(
+    fileSystem,
+    join(directory, fileName),
+    JSON.stringify({ epoch: epoch.toString(), id, crc: crc32(`${epoch} ${id}`) }),
+  )
 }

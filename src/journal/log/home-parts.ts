@@ -1,7 +1,8 @@
-// Why: a home that has lost a part of its state must not start as if it had never had it: an empty master makes its workers'
-// blocks worthless. How: a master's home holds three things that belong together, its id (`cluster.id`), the state and the
-// journal; all of them or, in a new home, none. Looked at before anything is opened or made. An id is written last, so that
-// a first start that was interrupted is begun again.
+// Why: a home that has lost a part of its state must not start as if it had never had it: an empty
+// master makes its workers' blocks worthless. How: a master's home holds three things that belong
+// together, its id (`cluster.id`), the state and the journal; all of them or, in a new home, none.
+// Looked at before anything is opened or made. An id is written last, so that a first start that
+// was interrupted is begun again.
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SkeinError } from '../../base/errors.ts'
@@ -16,7 +17,10 @@ export interface HomeToCheck {
   readonly idName?: string
 }
 
-/** @throws SkeinError failed_precondition (reason `home_incomplete`) that names what is missing and what to do */
+/**
+ * @throws SkeinError failed_precondition (reason `home_incomplete`) that names what is missing and
+ *   what to do
+ */
 export async function checkHome({ directory, role, idName }: HomeToCheck): Promise<void> {
   const state = (await namesIn(join(directory, 'state'))).some((name) => name === 'data.mdb' || name === 'snapshot.mdb')
   const journal = await journalOf(join(directory, 'journal'))

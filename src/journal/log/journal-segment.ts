@@ -1,5 +1,6 @@
-// Why: one file of the journal: how it is named, made, scanned and read. How: a segment is complete once a later one
-// exists, because its last entry was synced before the next file was made; only the last one may have a torn tail.
+// Why: one file of the journal: how it is named, made, scanned and read. How: a segment is complete
+// once a later one exists, because its last entry was synced before the next file was made; only
+// the last one may have a torn tail.
 import { join } from 'node:path'
 import { SkeinError } from '../../base/errors.ts'
 import {
@@ -40,7 +41,11 @@ export interface OpenSegment {
 }
 
 /** Makes an empty segment, durable with its name. */
-export async function createSegment(fileSystem: JournalFileSystem, directory: string, header: SegmentHeader): Promise<OpenSegment> {
+export async function createSegment(
+  fileSystem: JournalFileSystem,
+  directory: string,
+  header: SegmentHeader,
+): Promise<OpenSegment> {
   const file = await fileSystem.create(join(directory, segmentName(header.firstSeq)))
   try {
     await file.write(encodeSegmentHeader(header), 0)
@@ -63,9 +68,10 @@ export interface ReopenedSegment {
 }
 
 /**
- * Opens the last segment to go on writing: cuts a torn tail and makes what is left durable. The last group may only be in
- * the page cache, and clean there if its sync failed (the kernel drops the dirty mark), so it is written once more.
- * `undefined` when the power went while the segment was made: nothing was ever in it, and its file is removed.
+ * Opens the last segment to go on writing: cuts a torn tail and makes what is left durable. The
+ * last group may only be in the page cache, and clean there if its sync failed (the kernel drops
+ * the dirty mark), so it is written once more. `undefined` when the power went while the segment
+ * was made: nothing was ever in it, and its file is removed.
  * @throws SkeinError data_loss when an entry rotted that was durable
  */
 export async function reopenSegment(
@@ -138,9 +144,13 @@ export async function* readSegment(
 async function readWhole(fileSystem: JournalFileSystem, directory: string, firstSeq: bigint): Promise<Buffer> {
   const name = segmentName(firstSeq)
   const file = await fileSystem.open(join(directory, name)).catch((thrown: unknown) => {
-    throw new SkeinError('data_loss', `the journal in ${directory} has lost ${name}, from seq ${firstSeq} on: restore it from a backup`, {
-      cause: thrown,
-    })
+    throw new SkeinError(
+      'data_loss',
+      `the journal in ${directory} has lost ${name}, from seq ${firstSeq} on: restore it from a backup`,
+      {
+        cause: thrown,
+      },
+    )
   })
   try {
     return asBuffer(await file.readAll())
@@ -155,9 +165,13 @@ function checkHeader(header: SegmentHeader | undefined, firstSeq: bigint, direct
 }
 
 function rot(directory: string, name: string, seq: bigint): SkeinError {
-  return new SkeinError('data_loss', `the journal in ${directory} is damaged: ${name} at seq ${seq}; restore it from a backup`, {
-    reason: 'journal_damaged',
-  })
+  return new SkeinError(
+    'data_loss',
+    `the journal in ${directory} is damaged: ${name} at seq ${seq}; restore it from a backup`,
+    {
+      reason: 'journal_damaged',
+    },
+  )
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -1,8 +1,9 @@
-// Why: a master alone on its machine makes commands durable in files of its own.
-// How: checksummed append-only segments (entry-codec.ts, segment.ts). Appends queue up while a group is being written;
-// the next group is all that waits, one write and one fdatasync for many commands, in order. A failed write or sync
-// leaves the file's end unknown, so the journal then refuses every further append until it is opened again: no gap,
-// and no second fsync of pages that the kernel has dropped. Owns its directory, by a lock, until close().
+// Why: a master alone on its machine makes commands durable in files of its own. How: checksummed
+// append-only segments (entry-codec.ts, segment.ts). Appends queue up while a group is being
+// written; the next group is all that waits, one write and one fdatasync for many commands, in
+// order. A failed write or sync leaves the file's end unknown, so the journal then refuses every
+// further append until it is opened again: no gap, and no second fsync of pages that the kernel has
+// dropped. Owns its directory, by a lock, until close().
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { assert } from '../../base/assert.ts'
@@ -14,7 +15,14 @@ import { type Checksum, crcChecksum, encodeEntries, entryHeaderBytes, payloadByt
 import { readEpoch, writeEpoch } from './epoch-file.ts'
 import { diskFileSystem, type JournalFileSystem } from '../disk/journal-files.ts'
 import type { Journal, JournalEntry, Term } from '../journal.ts'
-import { createSegment, type OpenSegment, readSegment, reopenSegment, segmentFirstSeqs, segmentName } from './journal-segment.ts'
+import {
+  createSegment,
+  type OpenSegment,
+  readSegment,
+  reopenSegment,
+  segmentFirstSeqs,
+  segmentName,
+} from './journal-segment.ts'
 
 export interface LocalJournalOptions {
   readonly directory: string
@@ -34,25 +42,30 @@ const groupBytesMax = 4 * 1024 * 1024
 const slowSyncMs = 1000
 
 /**
- * Opens (or makes, mode 0700) the journal in `directory` and locks it. A torn tail is cut and logged.
- * @throws SkeinError failed_precondition when another process has it open, data_loss when a durable entry is damaged,
- * permission_denied when the directory cannot be written
+ * Opens (or makes, mode 0700) the journal in `directory` and locks it. A torn tail is cut and
+ * logged.
+ * @throws SkeinError failed_precondition when another process has it open, data_loss when a durable
+ *   entry is damaged, permission_denied when the directory cannot be written
  */
 export async function openLocalJournal(options: LocalJournalOptions): Promise<Journal> {
   const { directory, fileSystem = diskFileSystem, checksum = crcChecksum, logger } = options
   await fileSystem.makeDirectory(directory).catch((thrown: unknown) => {
-    throw new SkeinError('permission_denied', `cannot make the journal directory ${directory}: ${codeOf(thrown)}`, { cause: thrown })
+    throw new SkeinError('permission_denied', `cannot make the journal directory ${directory}: ${codeOf(thrown)}`, {
+      cause: thrown,
+    })
   })
   const unlock = await fileSystem.lock(directory)
   try {
     const lastGivenEpoch = await readEpoch(fileSystem, directory)
     const firstSeqs = segmentFirstSeqs(await fileSystem.names(directory))
     let lastFirstSeq = firstSeqs.at(-1)
-    let reopened = lastFirstSeq === undefined ? undefined : await reopenSegment(fileSystem, directory, lastFirstSeq, checksum)
+    let reopened =
+      lastFirstSeq === undefined ? undefined : await reopenSegment(fileSystem, directory, lastFirstSeq, checksum)
     if (lastFirstSeq !== undefined && reopened === undefined) {
       firstSeqs.pop()
       lastFirstSeq = firstSeqs.at(-1)
-      reopened = lastFirstSeq === undefined ? undefined : await reopenSegment(fileSystem, directory, lastFirstSeq, checksum)
+      reopened =
+        lastFirstSeq === undefined ? undefined : await reopenSegment(fileSystem, directory, lastFirstSeq, checksum)
     }
     if (reopened === undefined) {
       const segment = await createSegment(fileSystem, directory, { firstSeq: 1n, nonce: newNonce() })
@@ -60,7 +73,12 @@ export async function openLocalJournal(options: LocalJournalOptions): Promise<Jo
     }
     const { segment, lastSeq, lastEpoch, cutBytes } = reopened
     if (cutBytes > 0)
-      logger.warn('cut a torn tail off the journal', { directory, segment: segmentName(segment.firstSeq), lastSeq, cutBytes })
+      logger.warn('cut a torn tail off the journal', {
+        directory,
+        segment: segmentName(segment.firstSeq),
+        lastSeq,
+        cutBytes,
+      })
     const epoch = lastEpoch > lastGivenEpoch ? lastEpoch : lastGivenEpoch
     return new LocalJournal(options, { unlock, firstSeqs, segment, lastSeq, epoch })
   } catch (thrown) {
@@ -82,8 +100,8 @@ interface PendingAppend extends JournalEntry {
 }
 
 /**
- * Modes: `open` -> `broken` (a write or sync failed; reads still work) | `closed`; `broken` -> `closed`.
- * Leaving `open` aborts the term's signal.
+ * Modes: `open` -> `broken` (a write or sync failed; reads still work) | `closed`; `broken` ->
+ * `closed`. Leaving `open` aborts the term's signal.
  */
 class LocalJournal implements Journal {
   readonly #directory: string
@@ -124,7 +142,9 @@ class LocalJournal implements Journal {
     this.#epoch = state.epoch
   }
 
-  /** The directory's lock already is the right to append; a new campaign ends the term before it. */
+  /**
+   * The directory's lock already is the right to append; a new campaign ends the term before it.
+   */
   async campaign(id: string, signal: AbortSignal): Promise<Term> {
     return this.#chore(async () => {
       throwIfAborted(signal)
@@ -144,13 +164,19 @@ class LocalJournal implements Journal {
     })
   }
 
-  /** @throws SkeinError resource_exhausted (disk full) or unavailable once a write has failed, failed_precondition when closed */
+  /**
+   * @throws SkeinError resource_exhausted (disk full) or unavailable once a write has failed,
+   *   failed_precondition when closed
+   */
   async append(term: Term, seq: bigint, bytes: Uint8Array): Promise<'ok' | 'fenced' | 'unknown'> {
     this.#refuseUnlessOpen()
     if (this.#term?.term !== term) return 'fenced'
     assert(seq === this.#lastSeq + 1n, `append of seq ${seq} after ${this.#lastSeq}`)
     if (bytes.length > payloadBytesMax) {
-      throw new SkeinError('invalid_argument', `a journal entry of ${bytes.length} bytes is above the limit of ${payloadBytesMax}`)
+      throw new SkeinError(
+        'invalid_argument',
+        `a journal entry of ${bytes.length} bytes is above the limit of ${payloadBytesMax}`,
+      )
     }
     this.#lastSeq = seq
     return new Promise((done) => {
@@ -172,7 +198,10 @@ class LocalJournal implements Journal {
     return this.#durableSeq
   }
 
-  /** Removes the segments that hold nothing above `upTo`; the one being written stays. @throws SkeinError aborted (reason `fenced`) */
+  /**
+   * Removes the segments that hold nothing above `upTo`; the one being written stays. @throws
+   * SkeinError aborted (reason `fenced`)
+   */
   async truncate(term: Term, upTo: bigint): Promise<void> {
     await this.#chore(async () => {
       this.#refuseUnlessOpen()
@@ -181,7 +210,8 @@ class LocalJournal implements Journal {
         const oldest = this.#firstSeqs.shift() ?? 1n
         await this.#fileSystem.remove(join(this.#directory, segmentName(oldest)))
       }
-      // A removal that a power loss undoes only brings back what may be forgotten; the sync is for the disk space.
+      // A removal that a power loss undoes only brings back what may be forgotten; the sync is for
+      // the disk space.
       await this.#fileSystem.syncDirectory(this.#directory)
     })
   }
@@ -204,7 +234,13 @@ class LocalJournal implements Journal {
       const next = firstSeqs[index + 1]
       const last = next === undefined ? end : next - 1n
       if (last < start) continue
-      for await (const entry of readSegment(this.#fileSystem, this.#directory, firstSeq, last < end ? last : end, this.#checksum)) {
+      for await (const entry of readSegment(
+        this.#fileSystem,
+        this.#directory,
+        firstSeq,
+        last < end ? last : end,
+        this.#checksum,
+      )) {
         if (entry.seq >= start) yield entry
       }
     }
@@ -257,7 +293,8 @@ class LocalJournal implements Journal {
     const beforeMs = this.#clock.monotonicMs()
     await segment.file.sync()
     const syncMs = this.#clock.monotonicMs() - beforeMs
-    if (syncMs >= slowSyncMs) this.#logger.warn('the journal disk is slow', { directory: this.#directory, syncMs: Math.round(syncMs) })
+    if (syncMs >= slowSyncMs)
+      this.#logger.warn('the journal disk is slow', { directory: this.#directory, syncMs: Math.round(syncMs) })
     segment.sizeBytes += bytes.length
     this.#durableSeq += BigInt(group.length)
     this.#metrics.add('journal.appends', group.length)
@@ -326,7 +363,10 @@ function fencedError(): SkeinError {
   return new SkeinError('aborted', 'another term has begun', { reason: 'fenced', retryable: false })
 }
 
-/** Not secret and not for replay: it only keeps bytes of another segment from being taken for entries of this one. */
+/**
+ * Not secret and not for replay: it only keeps bytes of another segment from being taken for
+ * entries of this one.
+ */
 function newNonce(): number {
   return randomInt(2 ** 32)
 }

@@ -1,6 +1,7 @@
-// Why: LMDB keeps no checksums, so a damaged page would be served as another file's version or id. How: each value has in
-// front of it the CRC-32 (four bytes, little-endian) of its table's name, its key and itself, so that a value that lies under
-// another key is seen too. Numbers are eight bytes. Pure.
+// Why: LMDB keeps no checksums, so a damaged page would be served as another file's version or id.
+// How: each value has in front of it the CRC-32 (four bytes, little-endian) of its table's name,
+// its key and itself, so that a value that lies under another key is seen too. Numbers are eight
+// bytes. Pure.
 import { crc32 } from 'node:zlib'
 
 const crcBytes = 4

@@ -1,23 +1,34 @@
-// Why: a master's state must outgrow memory and come back after a crash.
-// How: one LMDB environment; a group of commands is one synchronous transaction together with the last applied sequence.
-// Commits do not wait for the disk (`noSync`; a sync would hold up the event loop): a killed process loses nothing by that.
-// Against power losses there are snapshots, copies of the file made while it serves (state-files.ts says how they are
-// used): a reader that is held keeps every page of the last commit from being used again, and the two pages that say
-// which commit is the last are read before anything else can be committed. lmdb 3.5.6 syncs in transactionSync whatever
-// flags it is given, so its `overlappingSync` is no way around this.
-// Every value has a checksum (checked-values.ts); tables with them have names of their own (`.2`), and what a table of the
-// version before holds moves over when it is first opened. A wrong value is never given out: whoever asks is told, the owner
-// too, and the next start begins with the snapshot (state-use.ts). LMDB's keys and pages have no checksums: a row may be
-// missed because of damage: before a copy takes the place of the snapshot, and the journal forgets what it has, every row is
-// looked at (state-walk.ts), of a small state in the turn of the copy, else in a process of its own (state-check.ts); and at the
-// start of a state that is not large (walkFile).
-// Pages that were read stay mapped and count as the process's memory until somebody wants it; a large state is therefore
-// closed and opened again, between two turns of the event loop, when too much of it is mapped (mapped-memory.ts).
+// Why: a master's state must outgrow memory and come back after a crash. How: one LMDB environment;
+// a group of commands is one synchronous transaction together with the last applied sequence.
+// Commits do not wait for the disk (`noSync`; a sync would hold up the event loop): a killed
+// process loses nothing by that. Against power losses there are snapshots, copies of the file made
+// while it serves (state-files.ts says how they are used): a reader that is held keeps every page
+// of the last commit from being used again, and the two pages that say which commit is the last are
+// read before anything else can be committed. lmdb 3.5.6 syncs in transactionSync whatever flags it
+// is given, so its `overlappingSync` is no way around this. Every value has a checksum
+// (checked-values.ts); tables with them have names of their own (`.2`), and what a table of the
+// version before holds moves over when it is first opened. A wrong value is never given out:
+// whoever asks is told, the owner too, and the next start begins with the snapshot (state-use.ts).
+// LMDB's keys and pages have no checksums: a row may be missed because of damage: before a copy
+// takes the place of the snapshot, and the journal forgets what it has, every row is looked at
+// (state-walk.ts), of a small state in the turn of the copy, else in a process of its own
+// (state-check.ts); and at the start of a state that is not large (walkFile). Pages that were read
+// stay mapped and count as the process's memory until somebody wants it; a large state is therefore
+// closed and opened again, between two turns of the event loop, when too much of it is mapped
+// (mapped-memory.ts).
 import { statSync } from 'node:fs'
 import type { Database, RootDatabase } from 'lmdb'
 import { SkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import { checkedBytes, checkedNumber, type Codec, numberOf, type OrderedKey, tableSeed, valueOf } from './checked-values.ts'
+import {
+  checkedBytes,
+  checkedNumber,
+  type Codec,
+  numberOf,
+  type OrderedKey,
+  tableSeed,
+  valueOf,
+} from './checked-values.ts'
 import { diskFileSystem, type JournalFileSystem } from '../disk/journal-files.ts'
 import { type KeyEncoding, openRoot, takeOver, walkFile, walkRoot } from './lmdb-walk.ts'
 import { metaPages, pagesOf, type TreeStats } from './lmdb-pages.ts'
@@ -39,13 +50,21 @@ export interface LmdbStateOptions {
   readonly bootId?: () => string | undefined
   /** File-backed memory of the process at which the state is mapped anew. Default: 640 MiB. */
   readonly mappedBytesMax?: number
-  /** Called once when something in the data is found to be wrong: the process should end, and the next start repairs it. */
+  /**
+   * Called once when something in the data is found to be wrong: the process should end, and the
+   * next start repairs it.
+   */
   readonly onDamage?: ((error: SkeinError) => void) | undefined
-  /** The path of a module that says whether rows belong together (state-check.ts: AgreementOf), for `check`. */
+  /**
+   * The path of a module that says whether rows belong together (state-check.ts: AgreementOf), for
+   * `check`.
+   */
   readonly agreement?: string
 }
 
-/** A file with so little in use was larger once: a copy of its used pages is worth looking for them. */
+/**
+ * A file with so little in use was larger once: a copy of its used pages is worth looking for them.
+ */
 const sparseShare = 0.25
 /** Walked where it is used: a few milliseconds. */
 const walkedHereBytesMax = 512 * 1024
@@ -88,11 +107,18 @@ export class LmdbState {
   }
 
   /**
-   * Opens or creates the state, as it was or, after a possible power loss, as the last snapshot has it: the journal must
-   * be replayed after `lastApplied` in any case. Errors are those of node:fs and lmdb.
+   * Opens or creates the state, as it was or, after a possible power loss, as the last snapshot has
+   * it: the journal must be replayed after `lastApplied` in any case. Errors are those of node:fs
+   * and lmdb.
    */
   static async open(options: LmdbStateOptions): Promise<LmdbState> {
-    const { directory, logger, fileSystem = diskFileSystem, bootId = currentBootId, mappedBytesMax = mappedBytesMaxDefault } = options
+    const {
+      directory,
+      logger,
+      fileSystem = diskFileSystem,
+      bootId = currentBootId,
+      mappedBytesMax = mappedBytesMaxDefault,
+    } = options
     const files = await StateFiles.prepare({ directory, fileSystem, bootId: bootId(), logger, problemsOf: walkFile })
     const state = new LmdbState(files, mappedBytesMax, options)
     // Then the journal need not reach back to the beginning.
@@ -114,7 +140,10 @@ export class LmdbState {
     return this.#isSparse() ? this.usedBytes() : statSync(this.#files.dataPath).size
   }
 
-  /** Pages that hold something; what is free in the file is used again before it grows. 0 after the end. */
+  /**
+   * Pages that hold something; what is free in the file is used again before it grows. 0 after the
+   * end.
+   */
   usedBytes(): number {
     if (this.#closed) return 0
     this.#use.touch()
@@ -123,7 +152,9 @@ export class LmdbState {
     return root.pageSize * tables.reduce((sum, pages) => sum + pages, pagesOf(root) + pagesOf(root.free) + metaPages)
   }
 
-  /** A table of bytes; `name` and kind of key are the format, so always the same. At most 30 tables. */
+  /**
+   * A table of bytes; `name` and kind of key are the format, so always the same. At most 30 tables.
+   */
   bytesTable<Key extends OrderedKey>(name: string): StateTable<Key, Buffer> {
     const codec = { encode: checkedBytes, decode: valueOf, old: { encoding: 'binary' } } as const
     return this.#table<Key, Buffer>(name, 'ordered-binary', codec)
@@ -149,8 +180,8 @@ export class LmdbState {
   }
 
   /**
-   * Runs `change` as one transaction that ends with `lastApplied`. When it throws, nothing of it has happened.
-   * `commandBytes`: what the commands up to there take in the journal.
+   * Runs `change` as one transaction that ends with `lastApplied`. When it throws, nothing of it
+   * has happened. `commandBytes`: what the commands up to there take in the journal.
    */
   transact<Result>(lastApplied: bigint, change: () => Result, commandBytes = 0): Result {
     const uncopiedBytes = this.#uncopiedBytes + commandBytes
@@ -170,8 +201,9 @@ export class LmdbState {
   }
 
   /**
-   * Copies the state, beside the event loop, while it is being changed. Gives a sequence up to which the copy has
-   * everything: once this resolves, no power loss takes that away, and the journal may forget it.
+   * Copies the state, beside the event loop, while it is being changed. Gives a sequence up to
+   * which the copy has everything: once this resolves, no power loss takes that away, and the
+   * journal may forget it.
    */
   snapshot(): Promise<bigint> {
     const made = this.#snapshotting.then(() => this.#copy())
@@ -186,8 +218,8 @@ export class LmdbState {
   }
 
   /**
-   * Walks a copy of the state in a process of its own, and reads the snapshot. What is found wrong with the data makes the
-   * next start begin with the snapshot; this process goes on.
+   * Walks a copy of the state in a process of its own, and reads the snapshot. What is found wrong
+   * with the data makes the next start begin with the snapshot; this process goes on.
    */
   check(): Promise<WalkResult> {
     const made = this.#snapshotting.then(() => this.#check())
@@ -206,7 +238,10 @@ export class LmdbState {
     }
   }
 
-  /** The state as it is becomes one that no journal has a command of; the next transaction makes it so. */
+  /**
+   * The state as it is becomes one that no journal has a command of; the next transaction makes it
+   * so.
+   */
   forgetJournal(): void {
     this.#lastApplied = 0n
     this.#copiedTo = 0n
@@ -239,7 +274,9 @@ export class LmdbState {
     await this.#files.clearPart()
     this.#readersBeside += 1
     try {
-      await (this.#isSparse() ? this.#use.during(() => this.#root.backup(this.#files.partPath, true)) : this.#copyFile())
+      await (this.#isSparse()
+        ? this.#use.during(() => this.#root.backup(this.#files.partPath, true))
+        : this.#copyFile())
     } finally {
       this.#readersBeside -= 1
     }
@@ -296,7 +333,10 @@ export class LmdbState {
     if (this.#closed) throw closedError()
   }
 
-  /** Lets the kernel have the pages back. Called between two turns of the event loop: nobody is reading. */
+  /**
+   * Lets the kernel have the pages back. Called between two turns of the event loop: nobody is
+   * reading.
+   */
   #remap(): boolean {
     if (this.#closed || this.#readersBeside > 0) return false
     // Nothing here is written or read asynchronously, so this has ended when it returns.
@@ -307,10 +347,18 @@ export class LmdbState {
     return true
   }
 
-  #table<Key extends OrderedKey | Buffer, Value>(name: string, keyEncoding: KeyEncoding, codec: Codec<Value>): StateTable<Key, Value> {
+  #table<Key extends OrderedKey | Buffer, Value>(
+    name: string,
+    keyEncoding: KeyEncoding,
+    codec: Codec<Value>,
+  ): StateTable<Key, Value> {
     const seed = tableSeed(name)
     const openDatabase = (): Database<Buffer, OrderedKey | Buffer> =>
-      this.#root.openDB<Buffer, OrderedKey | Buffer>({ name: `${name}${checkedSuffix}`, encoding: 'binary', keyEncoding })
+      this.#root.openDB<Buffer, OrderedKey | Buffer>({
+        name: `${name}${checkedSuffix}`,
+        encoding: 'binary',
+        keyEncoding,
+      })
     let table = this.#tables.get(name)
     if (table === undefined) {
       const made: OpenTable = { database: openDatabase(), reopen: () => (made.database = openDatabase()) }

@@ -1,7 +1,7 @@
-// Why: a state says itself which tables it has and how their keys are written, so that a copy can be walked by a process that
-// knows nothing else of it. How: a row for each table, written once what the version before had in it has moved over.
-// A start walks a small state before anything is asked of it: what damage hides (a row that is not found) would be
-// taken for deleted.
+// Why: a state says itself which tables it has and how their keys are written, so that a copy can
+// be walked by a process that knows nothing else of it. How: a row for each table, written once
+// what the version before had in it has moved over. A start walks a small state before anything is
+// asked of it: what damage hides (a row that is not found) would be taken for deleted.
 import { statSync } from 'node:fs'
 import { compareKeys, type Database, type Key, open as openFile, type RootDatabase } from 'lmdb'
 import type { OrderedKey } from './checked-values.ts'
@@ -21,7 +21,10 @@ export interface TableToTakeOver {
 /** The most it can grow to; address space, not memory. */
 const mapBytes = 2 ** 40
 const tablesMax = 64
-/** A start may wait for the walk through a file of this size: some 70,000 files, and a quarter of a second. */
+/**
+ * A start may wait for the walk through a file of this size: some 70,000 files, and a quarter of a
+ * second.
+ */
 const walkedAtStartBytesMax = 16 * 1024 ** 2
 
 /** LMDB's pages are of this size, or a multiple. */
@@ -30,7 +33,10 @@ const pageBytesMin = 4096
 /** Of one transaction. */
 const takeOverRows = 10_000
 
-/** Moves what a table of the version before holds into the new one. Interrupted anywhere, it goes on at the next start. */
+/**
+ * Moves what a table of the version before holds into the new one. Interrupted anywhere, it goes on
+ * at the next start.
+ */
 export function takeOver(root: RootDatabase, { name, keyEncoding, table, encode, old }: TableToTakeOver): void {
   const done = Buffer.from(keyEncoding)
   const marks = marksIn(root)

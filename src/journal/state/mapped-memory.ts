@@ -1,7 +1,9 @@
-// Why: pages of a mapped file that were read once stay in the process's resident memory, where operators and memory limits
-// count them, although the kernel could have them back at any time. How: every so many reads the kernel is asked how much
-// of the process is file-backed (Linux only; elsewhere nothing happens), and above the limit the owner is called, between
-// two turns of the event loop, to map its file anew. The pages stay in the kernel's cache: reading them again is cheap.
+// Why: pages of a mapped file that were read once stay in the process's resident memory, where
+// operators and memory limits count them, although the kernel could have them back at any time.
+// How: every so many reads the kernel is asked how much of the process is file-backed (Linux only;
+// elsewhere nothing happens), and above the limit the owner is called, between two turns of the
+// event loop, to map its file anew. The pages stay in the kernel's cache: reading them again is
+// cheap.
 import { readFileSync } from 'node:fs'
 
 /** Reads that may bring in pages between two looks: a read maps a few, with their neighbours. */

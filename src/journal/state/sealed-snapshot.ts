@@ -1,6 +1,6 @@
-// Why: a snapshot is what a state is brought back from, so it must be known to be whole before it is. How: behind the data
-// its length and CRC-32 and a word; LMDB never sees them, because a copy is cut to its data. Snapshots of the version before
-// have no seal.
+// Why: a snapshot is what a state is brought back from, so it must be known to be whole before it
+// is. How: behind the data its length and CRC-32 and a word; LMDB never sees them, because a copy
+// is cut to its data. Snapshots of the version before have no seal.
 import { constants, type PathLike } from 'node:fs'
 import { copyFile, type FileHandle, open } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
@@ -50,7 +50,9 @@ function dataBytes(path: string, mustBeSealed: boolean): Promise<number> {
     const { size } = await file.stat()
     const seal = Buffer.alloc(sealBytes)
     const isSealed =
-      size >= sealBytes && (await file.read(seal, 0, sealBytes, size - sealBytes)).bytesRead === sealBytes && seal.subarray(12).equals(word)
+      size >= sealBytes &&
+      (await file.read(seal, 0, sealBytes, size - sealBytes)).bytesRead === sealBytes &&
+      seal.subarray(12).equals(word)
     if (!isSealed) {
       if (mustBeSealed) throw damaged(path)
       return size

@@ -1,5 +1,6 @@
-// A process of its own that walks the copy of a state (state-check.ts): a damaged page may end it. Arguments: the copy and, if
-// not empty, a module whose `agreementOf` looks at what the rows mean. Prints what it found as one line of JSON.
+// A process of its own that walks the copy of a state (state-check.ts): a damaged page may end it.
+// Arguments: the copy and, if not empty, a module whose `agreementOf` looks at what the rows mean.
+// Prints what it found as one line of JSON.
 import { open, type Database } from 'lmdb'
 import { pathToFileURL } from 'node:url'
 import { numberOf, tableSeed, valueOf, type OrderedKey } from './checked-values.ts'
@@ -18,7 +19,11 @@ function rowsOf<Key extends OrderedKey | Buffer, Value>(
   keyEncoding: 'ordered-binary' | 'binary',
   decode: (seed: number, key: Key, bytes: Buffer) => Value | undefined,
 ): StateRows<Key, Value> {
-  const table = root.openDB<Buffer, OrderedKey | Buffer>({ name: `${name}${checkedSuffix}`, encoding: 'binary', keyEncoding }) as Opened
+  const table = root.openDB<Buffer, OrderedKey | Buffer>({
+    name: `${name}${checkedSuffix}`,
+    encoding: 'binary',
+    keyEncoding,
+  }) as Opened
   const seed = tableSeed(name)
   return {
     get: (key) => {
@@ -46,5 +51,8 @@ async function check(): Promise<WalkResult> {
   return { ...walked, findings }
 }
 
-const result = await check().catch((thrown: unknown): WalkResult => ({ findings: [`the walk ended early: ${String(thrown)}`], rows: 0 }))
+const result = await check().catch((thrown: unknown): WalkResult => ({
+  findings: [`the walk ended early: ${String(thrown)}`],
+  rows: 0,
+}))
 process.stdout.write(JSON.stringify(result), () => process.exit(0))

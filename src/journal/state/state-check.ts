@@ -1,5 +1,5 @@
-// Why: a walk through a damaged state may end the process that walks. How: a copy is walked by a child process with little
-// priority; how the child ended is a finding like any other.
+// Why: a walk through a damaged state may end the process that walks. How: a copy is walked by a
+// child process with little priority; how the child ended is a finding like any other.
 import { spawn } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { setPriority } from 'node:os'
@@ -19,7 +19,10 @@ export interface StateReader {
   number(name: string): number | undefined
 }
 
-/** What an owner's module exports as `agreementOf`: one line for each thing in which the rows do not agree. */
+/**
+ * What an owner's module exports as `agreementOf`: one line for each thing in which the rows do not
+ * agree.
+ */
 export type AgreementOf = (state: StateReader) => string[]
 
 /** Ten million rows take less. */
@@ -44,7 +47,12 @@ function run(path: string, agreement: string, msMax: number): Promise<WalkResult
   const { NODE_OPTIONS: _, ...env } = process.env
   return new Promise((resolve, reject) => {
     const stdio = ['ignore', 'pipe', 'ignore'] as const
-    const child = spawn(process.execPath, [program, path, agreement], { stdio: [...stdio], env, timeout: msMax, killSignal: 'SIGKILL' })
+    const child = spawn(process.execPath, [program, path, agreement], {
+      stdio: [...stdio],
+      env,
+      timeout: msMax,
+      killSignal: 'SIGKILL',
+    })
     let text = ''
     child.stdout?.setEncoding('utf8').on('data', (part: string) => {
       if (text.length < outputBytesMax) text += part
@@ -58,7 +66,8 @@ function run(path: string, agreement: string, msMax: number): Promise<WalkResult
     })
     child.once('error', reject)
     child.once('close', (code, signal) => {
-      if (signal !== null) resolve(ended(child.killed ? `did not end within ${msMax} ms` : `was ended by ${signal}: a page is damaged`))
+      if (signal !== null)
+        resolve(ended(child.killed ? `did not end within ${msMax} ms` : `was ended by ${signal}: a page is damaged`))
       else if (code !== 0) resolve(ended(`ended with exit code ${code}`))
       else resolve(parsed(text))
     })

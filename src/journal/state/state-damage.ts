@@ -1,7 +1,11 @@
-// Why: damage in the state shows as a value that does not match its checksum or as an error of LMDB's; it is told by one error.
+// Why: damage in the state shows as a value that does not match its checksum or as an error of
+// LMDB's; it is told by one error.
 import { SkeinError } from '../../base/errors.ts'
 
-/** MDB_PAGE_NOTFOUND, CORRUPTED, VERSION_MISMATCH, INVALID, CURSOR_FULL, PAGE_FULL: the tree is not one. */
+/**
+ * MDB_PAGE_NOTFOUND, CORRUPTED, VERSION_MISMATCH, INVALID, CURSOR_FULL, PAGE_FULL: the tree is not
+ * one.
+ */
 const damageCodes: ReadonlySet<number> = new Set([-30797, -30796, -30794, -30793, -30787, -30786])
 
 export function damagedError(what: string, cause?: unknown): SkeinError {

@@ -1,10 +1,13 @@
-// Why: LMDB's file is written without waiting for the disk, so a power loss can tear it, and LMDB cannot tell: a torn file
-// may end the process. So it must be known, before it is opened, whether it can be trusted, and there must be another one.
-// How: a marker names the machine's boot in which the state was opened; a clean close takes it away, after a sync. A
-// marker of this boot means that only the process ended, so the kernel still has every write. A marker of another boot
-// (any marker, where boots have no name) means that power may have been lost: the file is replaced by the last snapshot, a
-// copy that was durable before the journal forgot anything up to it; the journal gives what came after. The same is done
-// where the last process ended inside LMDB or found a wrong value (state-use.ts), or where something is found wrong now. The snapshot has a seal (sealed-snapshot.ts).
+// Why: LMDB's file is written without waiting for the disk, so a power loss can tear it, and LMDB
+// cannot tell: a torn file may end the process. So it must be known, before it is opened, whether
+// it can be trusted, and there must be another one. How: a marker names the machine's boot in which
+// the state was opened; a clean close takes it away, after a sync. A marker of this boot means that
+// only the process ended, so the kernel still has every write. A marker of another boot (any
+// marker, where boots have no name) means that power may have been lost: the file is replaced by
+// the last snapshot, a copy that was durable before the journal forgot anything up to it; the
+// journal gives what came after. The same is done where the last process ended inside LMDB or found
+// a wrong value (state-use.ts), or where something is found wrong now. The snapshot has a seal
+// (sealed-snapshot.ts).
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { copyFile, constants } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -49,8 +52,10 @@ export class StateFiles {
   }
 
   /**
-   * Makes the directory (mode 0700) and, when the data may be torn, puts the snapshot in its place. LMDB may be opened then.
-   * @throws SkeinError data_loss when that is needed, and the snapshot is gone or damaged: then nothing was changed
+   * Makes the directory (mode 0700) and, when the data may be torn, puts the snapshot in its place.
+   * LMDB may be opened then.
+   * @throws SkeinError data_loss when that is needed, and the snapshot is gone or damaged: then
+   *   nothing was changed
    */
   static async prepare(options: StateFilesOptions): Promise<StateFiles> {
     const { directory, fileSystem, bootId, logger } = options
@@ -60,7 +65,8 @@ export class StateFiles {
     const openedIn = await readText(fileSystem, join(directory, markerName))
     const hasSnapshot = names.includes(snapshotName)
     let use = lastUse(join(directory, useName))
-    let isTrusted = use !== 'damaged' && (openedIn === undefined || (bootId !== undefined && openedIn === bootId && use === 'whole'))
+    let isTrusted =
+      use !== 'damaged' && (openedIn === undefined || (bootId !== undefined && openedIn === bootId && use === 'whole'))
     const problems = isTrusted && names.includes(dataName) ? await problemsIn(options, names) : []
     if (problems.length > 0) {
       logger.warn('something is wrong with the state', { directory, problems })
@@ -76,7 +82,8 @@ export class StateFiles {
       logger.warn(`${why[use]}: going back to the last snapshot and the journal after it`, { directory, hasSnapshot })
       await restore(options, names)
     }
-    if (!isTrusted || openedIn === undefined) await replaceFile(fileSystem, join(directory, markerName), bootId ?? unknownBoot)
+    if (!isTrusted || openedIn === undefined)
+      await replaceFile(fileSystem, join(directory, markerName), bootId ?? unknownBoot)
     return new StateFiles(options, hasSnapshot)
   }
 
@@ -105,8 +112,9 @@ export class StateFiles {
   }
 
   /**
-   * Copies the data to the part while it is written to; `head` stands at its beginning. Not by LMDB's own copy: that one
-   * reads through the map, and all of the data would count as the process's memory.
+   * Copies the data to the part while it is written to; `head` stands at its beginning. Not by
+   * LMDB's own copy: that one reads through the map, and all of the data would count as the
+   * process's memory.
    */
   async copyData(head: Uint8Array): Promise<void> {
     await copyFile(this.dataPath, this.partPath, constants.COPYFILE_FICLONE)
@@ -123,7 +131,8 @@ export class StateFiles {
     const head = Buffer.alloc(bytes)
     const file = openSync(this.dataPath, 'r')
     try {
-      if (readSync(file, head, 0, bytes, 0) !== bytes) throw new Error(`${this.dataPath} is shorter than ${bytes} bytes`)
+      if (readSync(file, head, 0, bytes, 0) !== bytes)
+        throw new Error(`${this.dataPath} is shorter than ${bytes} bytes`)
     } finally {
       closeSync(file)
     }
@@ -140,7 +149,8 @@ export class StateFiles {
     const { directory, fileSystem } = this.#options
     const names = await fileSystem.names(directory)
     const advice = "run 'skein fsadmin backup', which writes a new one"
-    if (!names.includes(snapshotName)) return names.includes(checkpointedName) ? [`the snapshot in ${directory} is missing: ${advice}`] : []
+    if (!names.includes(snapshotName))
+      return names.includes(checkpointedName) ? [`the snapshot in ${directory} is missing: ${advice}`] : []
     const isWhole = await isSealedWhole(join(directory, snapshotName), names.includes(checkpointedName))
     return isWhole ? [] : [`the snapshot in ${directory} is damaged: ${advice}`]
   }
@@ -184,7 +194,10 @@ async function problemsIn({ directory, problemsOf }: StateFilesOptions, names: r
   }
 }
 
-/** Interrupted anywhere, it is done again at the next start: the marker does not name a boot until it has ended. */
+/**
+ * Interrupted anywhere, it is done again at the next start: the marker does not name a boot until
+ * it has ended.
+ */
 async function restore({ directory, fileSystem }: StateFilesOptions, names: readonly string[]): Promise<void> {
   const hasSnapshot = names.includes(snapshotName)
   const wasCheckpointed = names.includes(checkpointedName)

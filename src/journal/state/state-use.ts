@@ -1,7 +1,8 @@
-// Why: a damaged page may end the process inside LMDB, and the state that is found then looks like any that was killed. How:
-// one byte in a file says whether LMDB is at work, from its first call in a turn of the event loop until the turn is over, and
-// whether anything wrong was found. A process that ends in between leaves it: the next start trusts the snapshot instead. A
-// kill that happens to hit such a turn costs a longer start, nothing else.
+// Why: a damaged page may end the process inside LMDB, and the state that is found then looks like
+// any that was killed. How: one byte in a file says whether LMDB is at work, from its first call in
+// a turn of the event loop until the turn is over, and whether anything wrong was found. A process
+// that ends in between leaves it: the next start trusts the snapshot instead. A kill that happens
+// to hit such a turn costs a longer start, nothing else.
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs'
 
 const idle = Buffer.from('0')

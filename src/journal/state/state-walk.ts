@@ -1,6 +1,7 @@
-// Why: LMDB keeps no checksums of its pages: what damage hides must be looked for. How: every table is walked from end to end;
-// each value must match its checksum, each key must come after the one before it and be found when it is asked for, and there
-// must be as many rows as LMDB has counted. Works on what it is lent (lmdb-walk.ts).
+// Why: LMDB keeps no checksums of its pages: what damage hides must be looked for. How: every table
+// is walked from end to end; each value must match its checksum, each key must come after the one
+// before it and be found when it is asked for, and there must be as many rows as LMDB has counted.
+// Works on what it is lent (lmdb-walk.ts).
 import { tableSeed, valueOf, type OrderedKey } from './checked-values.ts'
 
 /** Of lmdb's database, what is needed here. */
@@ -58,12 +59,18 @@ export function walkState(state: WalkedState, { isTakenOver, withRows = true }: 
     const isThere = state.names.includes(`${name}${checkedSuffix}`)
     const table = isThere ? state.open(`${name}${checkedSuffix}`, encoding) : undefined
     if (table === undefined) findings.push(`the table '${name}' is missing`)
-    else if (withRows) rows += walkTable(name, table, encoding === 'binary' ? compareBytes : state.compareKeys, findings)
+    else if (withRows)
+      rows += walkTable(name, table, encoding === 'binary' ? compareBytes : state.compareKeys, findings)
   }
   return { findings, rows }
 }
 
-function walkTable(name: string, table: WalkedTable, compare: (a: unknown, b: unknown) => number, findings: string[]): number {
+function walkTable(
+  name: string,
+  table: WalkedTable,
+  compare: (a: unknown, b: unknown) => number,
+  findings: string[],
+): number {
   const { entryCount } = table.getStats() as { readonly entryCount: number }
   const seed = tableSeed(name)
   const wrong = { value: 0, order: 0, lost: 0 }
@@ -82,7 +89,8 @@ function walkTable(name: string, table: WalkedTable, compare: (a: unknown, b: un
   if (wrong.value > 0) findings.push(`${wrong.value} ${of} do not match their checksum`)
   if (wrong.order > 0) findings.push(`${wrong.order} ${of} are not in their place`)
   if (wrong.lost > 0) findings.push(`${wrong.lost} ${of} are not found by their key`)
-  if (rows !== entryCount) findings.push(`${rows > entryCount ? 'more than ' : ''}${Math.min(rows, entryCount)} ${of} are there`)
+  if (rows !== entryCount)
+    findings.push(`${rows > entryCount ? 'more than ' : ''}${Math.min(rows, entryCount)} ${of} are there`)
   return rows
 }
 

@@ -1,6 +1,7 @@
-// Why: globs are written by anybody and held against every key of a dataset, so no pattern may make that slow. How: the places in the
-// pattern that the name so far may have reached are marked, and all advance by one character together. Of two places that could
-// only lead to the same later one, the later one is enough: behind a `*` that is reached, nothing before it in the same segment
+// Why: globs are written by anybody and held against every key of a dataset, so no pattern may make
+// that slow. How: the places in the pattern that the name so far may have reached are marked, and
+// all advance by one character together. Of two places that could only lead to the same later one,
+// the later one is enough: behind a `*` that is reached, nothing before it in the same segment
 // matters any more, and behind a `**` nothing at all.
 
 /** In UTF-16 units. */
@@ -12,7 +13,10 @@ export type Token =
   | { readonly kind: 'some' }
   /** `**` at the end: any characters. */
   | { readonly kind: 'rest' }
-  /** `**` and a `/`: no directory, or any number of them. Takes two places: before, and within, a directory's name. */
+  /**
+   * `**` and a `/`: no directory, or any number of them. Takes two places: before, and within, a
+   * directory's name.
+   */
   | { readonly kind: 'directories' }
   | { readonly kind: 'within' }
 
@@ -26,7 +30,10 @@ class Matcher {
   readonly #tokens: readonly Token[]
   /** By place: where the part before it begins that takes no `/`. */
   readonly #runStart: readonly number[]
-  /** By place: whether the name so far may have reached it; before, and after the character that is being looked at. */
+  /**
+   * By place: whether the name so far may have reached it; before, and after the character that is
+   * being looked at.
+   */
   #now: Uint8Array
   #next: Uint8Array
   /** The last place of `#next` that is marked. */

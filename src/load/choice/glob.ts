@@ -1,21 +1,26 @@
-// Why: which files of a dataset are wanted is written as globs, and keys of a million files are held against them. How: a
-// pattern becomes tokens, and all its partial matches advance together over the name (glob-matcher.ts): time is bounded by
-// pattern times name, whatever the pattern, which a regular expression does not promise.
+// Why: which files of a dataset are wanted is written as globs, and keys of a million files are
+// held against them. How: a pattern becomes tokens, and all its partial matches advance together
+// over the name (glob-matcher.ts): time is bounded by pattern times name, whatever the pattern,
+// which a regular expression does not promise.
 import { SkeinError } from '../../base/errors.ts'
 import { matcherOf, slash, type Token } from './glob-matcher.ts'
 
 /** Longest pattern, in characters. */
 const patternMax = 1000
 const alternativesMax = 100
-/** Depth of braces within braces: each level is looked at once more for every choice of the level above. */
+/**
+ * Depth of braces within braces: each level is looked at once more for every choice of the level
+ * above.
+ */
 const braceDepthMax = 10
 
 /** Whether a name fits. */
 export type Glob = (name: string) => boolean
 
 /**
- * `*` and `?` stay within a segment, `**` crosses segments, `[a-z]`, `[!a]`, `{a,b}`; `\` takes the next character as it is.
- * A pattern without `/` is held against the last segment, wherever it is; one that ends in `/` means all below it.
+ * `*` and `?` stay within a segment, `**` crosses segments, `[a-z]`, `[!a]`, `{a,b}`; `\` takes the
+ * next character as it is. A pattern without `/` is held against the last segment, wherever it is;
+ * one that ends in `/` means all below it.
  * @throws SkeinError invalid_argument
  */
 export function parseGlob(pattern: string): Glob {
@@ -32,8 +37,8 @@ export function parseGlob(pattern: string): Glob {
 }
 
 /**
- * How many patterns without braces a glob stands for, and their characters: what it costs to hold a name against it is their
- * number times the name's. @throws SkeinError invalid_argument
+ * How many patterns without braces a glob stands for, and their characters: what it costs to hold a
+ * name against it is their number times the name's. @throws SkeinError invalid_argument
  */
 export function globCost(pattern: string): { readonly patterns: number; readonly characters: number } {
   if (pattern.length > patternMax) throw tooLong(pattern)
@@ -42,7 +47,10 @@ export function globCost(pattern: string): { readonly patterns: number; readonly
 }
 
 function tooLong(pattern: string): SkeinError {
-  return new SkeinError('invalid_argument', `the glob '${pattern.slice(0, 40)}...' is longer than ${patternMax} characters`)
+  return new SkeinError(
+    'invalid_argument',
+    `the glob '${pattern.slice(0, 40)}...' is longer than ${patternMax} characters`,
+  )
 }
 
 /** The pattern with each choice of its braces. */
@@ -57,14 +65,19 @@ function alternativesOf(pattern: string, given: string): string[] {
     else if (character === '{') {
       depth += 1
       if (depth > braceDepthMax)
-        throw new SkeinError('invalid_argument', `the glob '${given}' has braces within braces beyond ${braceDepthMax} levels`)
+        throw new SkeinError(
+          'invalid_argument',
+          `the glob '${given}' has braces within braces beyond ${braceDepthMax} levels`,
+        )
     } else if (character === ',' && depth === 1) cuts.push(at)
     else if (character === '}') {
       depth -= 1
       if (depth > 0) continue
       cuts.push(at)
       const choices = cuts.slice(1).map((cut, index) => pattern.slice((cuts[index] ?? 0) + 1, cut))
-      const made = choices.flatMap((choice) => alternativesOf(pattern.slice(0, open) + choice + pattern.slice(at + 1), given))
+      const made = choices.flatMap((choice) =>
+        alternativesOf(pattern.slice(0, open) + choice + pattern.slice(at + 1), given),
+      )
       if (made.length > alternativesMax)
         throw new SkeinError('invalid_argument', `the glob '${given}' has more than ${alternativesMax} alternatives`)
       return made
@@ -98,7 +111,11 @@ function tokensOf(pattern: string, given: string): Token[] {
     else if (character === '?') tokens.push({ kind: 'one', accepts: (one) => one !== slash })
     else if (character === '[') {
       const end = pattern.indexOf(']', at + (pattern[at + 1] === '!' || pattern[at + 1] === '^' ? 3 : 2))
-      if (end < 0) throw new SkeinError('invalid_argument', `the glob '${given}' has a '[' without its ']'; write \\[ for the character`)
+      if (end < 0)
+        throw new SkeinError(
+          'invalid_argument',
+          `the glob '${given}' has a '[' without its ']'; write \\[ for the character`,
+        )
       tokens.push({ kind: 'one', accepts: classOf(pattern.slice(at + 1, end)) })
       at = end
     } else {

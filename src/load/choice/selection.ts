@@ -1,5 +1,5 @@
-// Why: of what a path holds not everything may be wanted. How: globs on the path below the loaded one, and bounds of size
-// and age, parsed once and then asked for each file of the listing. Pure.
+// Why: of what a path holds not everything may be wanted. How: globs on the path below the loaded
+// one, and bounds of size and age, parsed once and then asked for each file of the listing. Pure.
 import { SkeinError } from '../../base/errors.ts'
 import { globCost, parseGlob } from './glob.ts'
 
@@ -17,7 +17,10 @@ export interface Selection {
 }
 
 export interface SelectableFile {
-  /** Undefined: nobody could look at it, so that neither bounds nor what may be below it leave it out. */
+  /**
+   * Undefined: nobody could look at it, so that neither bounds nor what may be below it leave it
+   * out.
+   */
   readonly length: number | undefined
   /** When it was changed; unknown where the master does not say. */
   readonly modifiedMs?: number | undefined
@@ -32,7 +35,10 @@ const { globsMax } = selectionLimits
 /** Of all globs together, each choice of their braces counted. */
 const charactersMax = 10_000
 
-/** Whether a new load may have these globs: what it costs to hold one name against them. @throws SkeinError invalid_argument */
+/**
+ * Whether a new load may have these globs: what it costs to hold one name against them. @throws
+ * SkeinError invalid_argument
+ */
 export function checkSelectionCost({ include, exclude }: Selection): void {
   const all = [...include, ...exclude]
   let [patterns, characters] = [all.length > globsMax ? all.length : 0, 0]
@@ -57,7 +63,8 @@ export function checkSelectionCost({ include, exclude }: Selection): void {
 export function selectorOf(selection: Selection): Selector {
   const { include, exclude, sizeMin = 0, sizeMax = Number.POSITIVE_INFINITY } = selection
   const { modifiedAfterMs, modifiedBeforeMs } = selection
-  if (sizeMin > sizeMax) throw new SkeinError('invalid_argument', `--size-min ${sizeMin} is above --size-max ${sizeMax}: no file fits`)
+  if (sizeMin > sizeMax)
+    throw new SkeinError('invalid_argument', `--size-min ${sizeMin} is above --size-max ${sizeMax}: no file fits`)
   if (modifiedAfterMs !== undefined && modifiedBeforeMs !== undefined && modifiedAfterMs >= modifiedBeforeMs)
     throw new SkeinError('invalid_argument', '--modified-after is not before --modified-before: no file fits')
   const [wanted, unwanted] = [include.map(parseGlob), exclude.map(parseGlob)]
@@ -84,8 +91,13 @@ export function isSelective(selection: Selection | undefined): boolean {
   return include.length > 0 || exclude.length > 0 || Object.values(bounds).some((bound) => bound !== undefined)
 }
 
-/** The path of a file below what is loaded; for a loaded file itself, its own name. `loaded`: the loaded key. */
+/**
+ * The path of a file below what is loaded; for a loaded file itself, its own name. `loaded`: the
+ * loaded key.
+ */
 export function nameBelow(loaded: string, key: string): string {
   const directory = loaded === '' || loaded.endsWith('/') ? loaded : `${loaded}/`
-  return key.startsWith(directory) && key !== directory ? key.slice(directory.length) : key.slice(key.lastIndexOf('/') + 1)
+  return key.startsWith(directory) && key !== directory
+    ? key.slice(directory.length)
+    : key.slice(key.lastIndexOf('/') + 1)
 }

@@ -1,4 +1,5 @@
-// Why: placement needs hashes that are the same on every machine and in every run, and cheap per file.
+// Why: placement needs hashes that are the same on every machine and in every run, and cheap per
+// file.
 
 /** FNV-1a, 32 bit (Fowler, Noll, Vo), over UTF-16 units. */
 export function hashText(text: string): number {

@@ -1,9 +1,11 @@
-// Why: which workers get a block, and whether there is room for it, decided before anything is read.
-// How: weighted rendezvous hashing (each worker draws a number from the block group's hash; free space is the weight),
-// so that data spreads by free space, a worker that comes or goes moves little, and the same group meets the same
-// workers again. A ledger reserves what is planned, because usage reports lag behind, and knows for which load: what a
-// load holds of a worker ends with it. Two figures bound a worker's usage from above, and the lower one counts: what was used
-// when nothing was planned and what was planned since; and what is reported now and what was written too lately to be in it.
+// Why: which workers get a block, and whether there is room for it, decided before anything is
+// read. How: weighted rendezvous hashing (each worker draws a number from the block group's hash;
+// free space is the weight), so that data spreads by free space, a worker that comes or goes moves
+// little, and the same group meets the same workers again. A ledger reserves what is planned,
+// because usage reports lag behind, and knows for which load: what a load holds of a worker ends
+// with it. Two figures bound a worker's usage from above, and the lower one counts: what was used
+// when nothing was planned and what was planned since; and what is reported now and what was
+// written too lately to be in it.
 import { hashText, hashUnit } from './hash.ts'
 
 export interface PlacementWorker {
@@ -46,7 +48,10 @@ export function isChosenHost(choice: HostChoice | undefined, hostname: string): 
 interface LedgerEntry {
   worker: PlacementWorker
   readonly hash: number
-  /** Used bytes when nothing of ours was under way; `plannedBytes` were planned since. Undefined until the worker is listed. */
+  /**
+   * Used bytes when nothing of ours was under way; `plannedBytes` were planned since. Undefined
+   * until the worker is listed.
+   */
   baselineBytes: number | undefined
   plannedBytes: number
   /** Planned and not yet ended. */
@@ -95,7 +100,10 @@ export class Placement {
     return new Placement(this.#entries, loadId)
   }
 
-  /** Takes over the master's list of workers. One that is not in it is not live; what is under way to it stays in the books. */
+  /**
+   * Takes over the master's list of workers. One that is not in it is not live; what is under way
+   * to it stays in the books.
+   */
   update(workers: readonly PlacementWorker[], nowMs: number): void {
     const seen = new Set(workers.map((worker) => worker.workerId))
     for (const [workerId, entry] of this.#entries) {
@@ -161,8 +169,9 @@ export class Placement {
   }
 
   /**
-   * For books that only count what is missing: takes up to `bytes` on each worker that `place` would take if it had room for all
-   * of them, and for `count` replicas at most. @returns the bytes taken
+   * For books that only count what is missing: takes up to `bytes` on each worker that `place`
+   * would take if it had room for all of them, and for `count` replicas at most. @returns the bytes
+   * taken
    */
   reserveRemainders(bytes: number, count: number, excluded: readonly string[], wish: PlacementWish = {}): number {
     let taken = 0
@@ -178,7 +187,10 @@ export class Placement {
     return taken
   }
 
-  /** True when no planned byte is under way anywhere and the reported usage is believed: what does not fit now, does not fit. */
+  /**
+   * True when no planned byte is under way anywhere and the reported usage is believed: what does
+   * not fit now, does not fit.
+   */
   get settled(): boolean {
     return !this.anyLeaving && [...this.#entries.values()].every((entry) => entry.plannedBytes === 0)
   }
@@ -188,13 +200,19 @@ export class Placement {
     return [...this.#entries.values()].some(({ worker }) => worker.live && (worker.blocksLeaving ?? 0) > 0)
   }
 
-  /** Whether the workers' next reports may tell of more room than there was at `sinceMs`, and are still worth waiting for. */
+  /**
+   * Whether the workers' next reports may tell of more room than there was at `sinceMs`, and are
+   * still worth waiting for.
+   */
   mayHaveMore(sinceMs: number, nowMs: number): boolean {
     const patienceMs = this.anyLeaving ? leavingPatienceMs : 2 * settleMs
     return nowMs - sinceMs < patienceMs && this.unsettledBytes(sinceMs) > 0
   }
 
-  /** Bytes on live workers that may be gone by what the next reports say: arrived until then, or of a worker that has blocks to delete. */
+  /**
+   * Bytes on live workers that may be gone by what the next reports say: arrived until then, or of
+   * a worker that has blocks to delete.
+   */
   unsettledBytes(untilMs: number): number {
     const live = [...this.#entries.values()].filter(({ worker }) => worker.live)
     return live.reduce((sum, { recent, worker }) => {
@@ -204,19 +222,33 @@ export class Placement {
   }
 
   /**
-   * `count` live workers with room for `bytes` each, best first, none of `excluded`; distinct hosts, also from those of
-   * `excluded`, while there are enough. Fewer than `count` when it does not fit. Nothing is reserved yet.
+   * `count` live workers with room for `bytes` each, best first, none of `excluded`; distinct
+   * hosts, also from those of `excluded`, while there are enough. Fewer than `count` when it does
+   * not fit. Nothing is reserved yet.
    */
-  place(hash: number, bytes: number, count: number, excluded: readonly string[] = [], wish: PlacementWish = {}): string[] {
+  place(
+    hash: number,
+    bytes: number,
+    count: number,
+    excluded: readonly string[] = [],
+    wish: PlacementWish = {},
+  ): string[] {
     const ranked: { entry: LedgerEntry; score: number }[] = []
     for (const entry of this.#entries.values()) {
       const free = freeOf(entry)
-      if (!entry.worker.live || excluded.includes(entry.worker.workerId) || !isChosenHost(wish.hosts, entry.worker.hostname)) continue
+      if (
+        !entry.worker.live ||
+        excluded.includes(entry.worker.workerId) ||
+        !isChosenHost(wish.hosts, entry.worker.hostname)
+      )
+        continue
       if (free < bytes && (wish.evict !== true || this.#roomOf(entry, wish.overCached) < bytes)) continue
-      // Weighted rendezvous: -weight / ln(u), u uniform in (0, 1) (Schindelhauer and Schomaker, "Weighted distributed hash tables").
+      // Weighted rendezvous: -weight / ln(u), u uniform in (0, 1) (Schindelhauer and Schomaker,
+      // "Weighted distributed hash tables").
       ranked.push({ entry, score: -Math.max(free, 1) / Math.log(hashUnit(hash, entry.hash)) })
     }
-    const isNear = ({ entry }: { readonly entry: LedgerEntry }): boolean => entry.worker.hostname === wish.hosts?.locality
+    const isNear = ({ entry }: { readonly entry: LedgerEntry }): boolean =>
+      entry.worker.hostname === wish.hosts?.locality
     ranked.sort((a, b) => Number(isNear(b)) - Number(isNear(a)) || b.score - a.score)
     const hosts = new Set(excluded.map((workerId) => this.#entries.get(workerId)?.worker.hostname))
     const chosen: LedgerEntry[] = []
@@ -269,12 +301,18 @@ export class Placement {
     }
   }
 
-  /** The bytes were there before, and the load counts on them: they are no room for it. Less than 0: it does not count on them. */
+  /**
+   * The bytes were there before, and the load counts on them: they are no room for it. Less than 0:
+   * it does not count on them.
+   */
   hold(targets: readonly string[], bytes: number): void {
     for (const entry of this.#of(targets)) this.#change(entry, 0, 0, bytes)
   }
 
-  /** The load has ended: what it had reserved and not written is given back, and what it wrote may be evicted. */
+  /**
+   * The load has ended: what it had reserved and not written is given back, and what it wrote may
+   * be evicted.
+   */
   loadEnded(): void {
     for (const entry of this.#entries.values()) {
       drop(entry, entry.loads.get(this.#loadId)?.openBytes ?? 0)
@@ -282,7 +320,10 @@ export class Placement {
     }
   }
 
-  /** Nothing is under way at all: drops what got lost in the books (sets that ended without an answer). */
+  /**
+   * Nothing is under way at all: drops what got lost in the books (sets that ended without an
+   * answer).
+   */
   nothingOpen(): void {
     for (const entry of this.#entries.values()) {
       entry.openBytes = 0
@@ -315,7 +356,15 @@ export class Placement {
 }
 
 function entryOf(worker: PlacementWorker, baselineBytes: number | undefined, nowMs: number): LedgerEntry {
-  const books = { baselineBytes, plannedBytes: 0, openBytes: 0, idleSinceMs: nowMs, arrivedBytes: 0, recent: [], loads: new Map() }
+  const books = {
+    baselineBytes,
+    plannedBytes: 0,
+    openBytes: 0,
+    idleSinceMs: nowMs,
+    arrivedBytes: 0,
+    recent: [],
+    loads: new Map(),
+  }
   return { worker, hash: hashText(worker.workerId), ...books }
 }
 
@@ -328,10 +377,14 @@ function drop(entry: LedgerEntry, bytes: number): void {
   entry.plannedBytes = Math.max(0, entry.plannedBytes - bytes)
 }
 
-/** What arrived before a report that is surely newer is in the reported usage, as far as it is still there. */
+/**
+ * What arrived before a report that is surely newer is in the reported usage, as far as it is still
+ * there.
+ */
 function noteArrivals(entry: LedgerEntry, nowMs: number): void {
   const { live, lastHeartbeatMs = 0 } = entry.worker
-  // Both readings are of the master's clock. A dead worker reports nothing more, and old masters do not say when.
+  // Both readings are of the master's clock. A dead worker reports nothing more, and old masters do
+  // not say when.
   const isReported = ({ heartbeatMs }: Arrival): boolean =>
     !live || lastHeartbeatMs === 0 || Math.abs(lastHeartbeatMs - heartbeatMs) >= settleMs
   const left = entry.recent.filter((arrival) => nowMs - arrival.atMs < settleMs || !isReported(arrival))

@@ -1,5 +1,6 @@
-// Why: nothing is COMPLETED because messages said so; the master is asked. How: the sets' pieces tell which files to
-// ask for, and the shortages that come back become repair sets, for exactly the blocks and replicas that lack.
+// Why: nothing is COMPLETED because messages said so; the master is asked. How: the sets' pieces
+// tell which files to ask for, and the shortages that come back become repair sets, for exactly the
+// blocks and replicas that lack.
 import { hashNumbers } from '../placing/hash.ts'
 import type { Reopened } from '../state/load-commands.ts'
 import { carve, pieceBytes, type FileFailure, type NewSet, type Piece } from '../load.ts'
@@ -48,7 +49,8 @@ export function planRepairs(
       const targets = placement.place(hashNumbers(piece.fileId, block.index), block.bytes, wanted, has, options.wish)
       fits &&= targets.length >= wanted
       placement.reserve(targets, block.bytes)
-      for (const part of carve(whole, (index) => index === block.index)) runs.push({ piece: part, targets, elsewhere: has })
+      for (const part of carve(whole, (index) => index === block.index))
+        runs.push({ piece: part, targets, elsewhere: has })
     }
     if (runs.length === 0) continue
     reopened.push({ fileId: piece.fileId, cached, bytes: fits ? bytes : 0 })
@@ -56,14 +58,22 @@ export function planRepairs(
       for (const run of runs) batches.add(run)
     } else {
       for (const run of runs) placement.release(run.targets, pieceBytes(run.piece))
-      failed.push(shortageFailure(piece, lacking, options.replication, 'resource_exhausted', 'no worker has room for it'))
+      failed.push(
+        shortageFailure(piece, lacking, options.replication, 'resource_exhausted', 'no worker has room for it'),
+      )
     }
   }
   return { sets: batches.finish(), reopened, failed }
 }
 
 /** Why a file that is not whole is given up. */
-export function shortageFailure(piece: Piece, lacking: readonly Shortage[], replication: number, code: string, why: string): FileFailure {
+export function shortageFailure(
+  piece: Piece,
+  lacking: readonly Shortage[],
+  replication: number,
+  code: string,
+  why: string,
+): FileFailure {
   const first = lacking[0]
   const reason = `block ${first?.blockIndex ?? 0} has ${first?.workerIds.length ?? 0} of ${replication} replicas: ${why}`
   return { fileId: piece.fileId, key: piece.key, length: piece.length, code, reason, attempts: 0, workerId: '' }

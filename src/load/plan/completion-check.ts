@@ -1,6 +1,7 @@
-// Why: what a job worker says of a set decides what is planned next, and becomes the load's record. How: it is held against the set
-// that is out: what speaks of other files, blocks or workers is not heard (the set may have changed since the job worker was given
-// it), what is said twice counts once, and a new version that cannot be one is refused. Pure.
+// Why: what a job worker says of a set decides what is planned next, and becomes the load's record.
+// How: it is held against the set that is out: what speaks of other files, blocks or workers is not
+// heard (the set may have changed since the job worker was given it), what is said twice counts
+// once, and a new version that cannot be one is refused. Pure.
 import { containerOf, fileIdOf, sizeProblem } from '../../base/block-id.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { setBytes, type Piece, type SetRecord } from '../load.ts'
@@ -28,7 +29,10 @@ interface NewVersion {
 const readsMax = 1000
 const leastBytes = 1024 ** 2
 
-/** The completion as far as it is of this set. @throws SkeinError invalid_argument for a new version that cannot be one */
+/**
+ * The completion as far as it is of this set. @throws SkeinError invalid_argument for a new version
+ * that cannot be one
+ */
 export function completionOf<Given extends Completion>(
   record: Pick<SetRecord, 'pieces' | 'targets'>,
   given: Given,
@@ -46,7 +50,10 @@ export function completionOf<Given extends Completion>(
     if (old === undefined || !isNew(replaced, version.oldFileId)) return false
     const problem = version.fileId === 0 ? undefined : versionProblem(old, version)
     if (problem !== undefined)
-      throw new SkeinError('invalid_argument', `the completion of a set names a new version of ${old.key} that cannot be one: ${problem}`)
+      throw new SkeinError(
+        'invalid_argument',
+        `the completion of a set names a new version of ${old.key} that cannot be one: ${problem}`,
+      )
     return true
   })
   const files = pieces.size
@@ -78,6 +85,7 @@ function isNew<Value>(seen: Set<Value>, value: Value): boolean {
 
 function versionProblem(old: Piece, { fileId, key, length, blockSizeBytes }: NewVersion): string | undefined {
   if (key !== old.key) return `its key is ${key.slice(0, 100)}`
-  if (!Number.isSafeInteger(fileId) || fileId < 0 || fileIdOf(containerOf(fileId)) !== fileId) return `${fileId} is no id of a file`
+  if (!Number.isSafeInteger(fileId) || fileId < 0 || fileIdOf(containerOf(fileId)) !== fileId)
+    return `${fileId} is no id of a file`
   return sizeProblem(length, blockSizeBytes)
 }

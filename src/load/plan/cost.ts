@@ -1,5 +1,6 @@
-// Why: a store asks money for requests and for bytes that leave it; a plan says both before they are spent. How: the
-// requests follow from how job workers read: a small file in one, larger blocks by ranges of a fixed size. Pure.
+// Why: a store asks money for requests and for bytes that leave it; a plan says both before they
+// are spent. How: the requests follow from how job workers read: a small file in one, larger blocks
+// by ranges of a fixed size. Pure.
 import { blockLength } from '../../base/block-id.ts'
 import type { Piece } from '../load.ts'
 
@@ -51,7 +52,8 @@ export function costOf({ gets, lists, bytes }: Spending, prices: Prices, source:
   if (known.length === 0) {
     return {
       amount: undefined,
-      basis: "no price is known: set skein.price.get.per10k, skein.price.egress.per.gb, or the namespace's attributes of these names",
+      basis:
+        "no price is known: set skein.price.get.per10k, skein.price.egress.per.gb, or the namespace's attributes of these names",
     }
   }
   const amount = known.reduce((sum, [price = 0, units]) => sum + price * units, 0)

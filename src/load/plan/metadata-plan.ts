@@ -1,9 +1,14 @@
-// Why: a load may only make a listing known, so that later reads find it; then nothing goes out. Pure.
+// Why: a load may only make a listing known, so that later reads find it; then nothing goes out.
+// Pure.
 import type { ListedFile, PagePlan } from './planner.ts'
 
-/** A page of which nothing is loaded: its files are counted, those that cannot be cached are named. */
+/**
+ * A page of which nothing is loaded: its files are counted, those that cannot be cached are named.
+ */
 export function planMetadata(files: readonly ListedFile[]): PagePlan {
-  const real = files.filter(({ key, length, problem }) => problem !== '' || length > 0 || (key !== '' && !key.endsWith('/')))
+  const real = files.filter(
+    ({ key, length, problem }) => problem !== '' || length > 0 || (key !== '' && !key.endsWith('/')),
+  )
   const failing = real.filter(({ problem }) => problem !== '')
   return {
     sets: [],

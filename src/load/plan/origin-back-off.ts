@@ -1,6 +1,7 @@
-// Why: a store that says SlowDown to one job worker means all of them, and a fleet that pauses and then pushes on as before
-// is told again. How: per namespace, as TCP does: each round of SlowDown closes the store for all for a while and cuts the
-// rate to half of what was measured; without one the rate grows again slowly, until it is well above what was ever used.
+// Why: a store that says SlowDown to one job worker means all of them, and a fleet that pauses and
+// then pushes on as before is told again. How: per namespace, as TCP does: each round of SlowDown
+// closes the store for all for a while and cuts the rate to half of what was measured; without one
+// the rate grows again slowly, until it is well above what was ever used.
 import type { Random } from '../../base/clock.ts'
 
 export interface BackOff {
@@ -26,8 +27,8 @@ const freeAbove = 2
 const echoMs = 500
 
 /**
- * The state after `slowDowns` answers were reported (0: none, time goes on). `measured`: bytes a second read of the
- * namespace of late. Undefined: nothing is held back.
+ * The state after `slowDowns` answers were reported (0: none, time goes on). `measured`: bytes a
+ * second read of the namespace of late. Undefined: nothing is held back.
  */
 export function backOff(
   state: BackOff | undefined,

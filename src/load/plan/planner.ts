@@ -1,7 +1,8 @@
-// Why: turns one page of a listing into sets. How: files whose blocks all have their replicas are counted as cached;
-// the rest is cut into runs of blocks that lack the same thing, each run gets its targets, and small runs with the
-// same targets share a set. Small files in a row get the same targets, the more of them the larger the load is, so that
-// sets are full however many workers there are. Room is reserved as it is given out; what does not fit is reported, never planned.
+// Why: turns one page of a listing into sets. How: files whose blocks all have their replicas are
+// counted as cached; the rest is cut into runs of blocks that lack the same thing, each run gets
+// its targets, and small runs with the same targets share a set. Small files in a row get the same
+// targets, the more of them the larger the load is, so that sets are full however many workers
+// there are. Room is reserved as it is given out; what does not fit is reported, never planned.
 import { blockCount, blockLength, sizeProblem } from '../../base/block-id.ts'
 import type { PageCounts } from '../state/load-commands.ts'
 import { hashNumbers } from '../placing/hash.ts'
@@ -55,9 +56,10 @@ export interface PagePlan {
   readonly failed: FileFailure[]
   readonly counts: PageCounts
   /**
-   * Bytes (times missing replicas) that fit nowhere if all files are to be in; of the files that have no room alone, their
-   * whole is in `failed`. So that bytes are counted as they are placed, block by block on distinct workers, what is short
-   * takes what there is in books of their own, and so does all that comes after it.
+   * Bytes (times missing replicas) that fit nowhere if all files are to be in; of the files that
+   * have no room alone, their whole is in `failed`. So that bytes are counted as they are placed,
+   * block by block on distinct workers, what is short takes what there is in books of their own,
+   * and so does all that comes after it.
    */
   readonly missingBytes: number
   /** Those books; undefined while all had room. For the next page. */
@@ -73,21 +75,28 @@ interface Run {
   readonly elsewhere: readonly string[]
 }
 
-/** One file makes no more sets than this: those of larger files hold more blocks than `largeSetBytes`. */
+/**
+ * One file makes no more sets than this: those of larger files hold more blocks than
+ * `largeSetBytes`.
+ */
 const setsPerFileMax = 10_000
 
 /** A group of small files is at most this part of what each worker has got of the load before. */
 const groupShare = 32
 
 /**
- * How many small files in a row go to the same workers: without groups a page of files for many tuples of workers makes
- * many tiny sets (20 workers, 2 replicas: 380 tuples). Groups begin small and grow with the load, so that workers stay equally full.
+ * How many small files in a row go to the same workers: without groups a page of files for many
+ * tuples of workers makes many tiny sets (20 workers, 2 replicas: 380 tuples). Groups begin small
+ * and grow with the load, so that workers stay equally full.
  */
 export function groupFilesOf(filesPlanned: number, liveWorkers: number, batchFiles: number): number {
   return Math.max(1, Math.min(batchFiles, Math.floor(filesPlanned / (Math.max(1, liveWorkers) * groupShare))))
 }
 
-/** How many of the first files make at most `setsMax` sets (an upper bound of what planPage makes of them); at least one file. */
+/**
+ * How many of the first files make at most `setsMax` sets (an upper bound of what planPage makes of
+ * them); at least one file.
+ */
 export function filesWithin(
   files: readonly ListedFile[],
   options: Pick<PlannerOptions, 'replication' | 'largeSetBytes' | 'wish'>,
@@ -107,11 +116,13 @@ function setsAtMost(
   options: Pick<PlannerOptions, 'replication' | 'largeSetBytes' | 'wish'>,
   placement: Placement,
 ): number {
-  if (file.blocks.length === 0) return Math.ceil(blockCount(file.length, file.blockSizeBytes) / blocksPerSet(file, options.largeSetBytes))
+  if (file.blocks.length === 0)
+    return Math.ceil(blockCount(file.length, file.blockSizeBytes) / blocksPerSet(file, options.largeSetBytes))
   // A file that is there in part may lack another replica at every block.
   const wanted = file.replication ?? options.replication
   const isShort = ({ workerIds }: { readonly workerIds: readonly string[] }): boolean =>
-    workerIds.length < wanted || workerIds.filter((workerId) => placement.holdsFor(workerId, options.wish?.hosts)).length < wanted
+    workerIds.length < wanted ||
+    workerIds.filter((workerId) => placement.holdsFor(workerId, options.wish?.hosts)).length < wanted
   return file.blocks.filter(isShort).length
 }
 
@@ -120,8 +131,16 @@ function blocksPerSet(file: ListedFile, largeSetBytes: number): number {
   return Math.max(1, Math.floor(largeSetBytes / file.blockSizeBytes), most)
 }
 
-/** Plans a page. The placement's reservations are the only thing it changes; releasePlan undoes them. */
-export function planPage(files: readonly ListedFile[], options: PlannerOptions, placement: Placement, attempt = 1): PagePlan {
+/**
+ * Plans a page. The placement's reservations are the only thing it changes; releasePlan undoes
+ * them.
+ */
+export function planPage(
+  files: readonly ListedFile[],
+  options: PlannerOptions,
+  placement: Placement,
+  attempt = 1,
+): PagePlan {
   const counts = { files: 0, bytes: 0, filesCached: 0, filesSkipped: 0, bytesCached: 0 }
   const cached: Piece[] = []
   const failed: FileFailure[] = []
@@ -156,7 +175,11 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
     counts.bytesCached += plan.cachedBytes
     if (plan.missingBytes > 0) {
       failed.push(
-        failureOf(file, 'resource_exhausted', whyNotPlaced(plan.missingBytes, file.replication ?? options.replication, placement)),
+        failureOf(
+          file,
+          'resource_exhausted',
+          whyNotPlaced(plan.missingBytes, file.replication ?? options.replication, placement),
+        ),
       )
     } else if (plan.runs.length === 0) {
       counts.filesCached += 1
@@ -171,8 +194,15 @@ export function planPage(files: readonly ListedFile[], options: PlannerOptions, 
   return held.size === 0 ? plan : { ...plan, held }
 }
 
-/** A load that may evict must not make room of what it counts on: before any file of the page gets its targets. */
-function holdCached(files: readonly ListedFile[], { wish }: Pick<PlannerOptions, 'wish'>, placement: Placement): Map<string, number> {
+/**
+ * A load that may evict must not make room of what it counts on: before any file of the page gets
+ * its targets.
+ */
+function holdCached(
+  files: readonly ListedFile[],
+  { wish }: Pick<PlannerOptions, 'wish'>,
+  placement: Placement,
+): Map<string, number> {
   const held = new Map<string, number>()
   if (wish?.evict !== true) return held
   for (const { blocks, length, blockSizeBytes } of files) {
@@ -187,7 +217,8 @@ function holdCached(files: readonly ListedFile[], { wish }: Pick<PlannerOptions,
 
 function whyNotPlaced(missingBytes: number, replication: number, placement: Placement): string {
   const live = placement.liveWorkers().length
-  if (replication > live) return `replication ${replication} needs ${replication} live workers, ${live} ${live === 1 ? 'is' : 'are'} live`
+  if (replication > live)
+    return `replication ${replication} needs ${replication} live workers, ${live} ${live === 1 ? 'is' : 'are'} live`
   return `no room in the cache: ${missingBytes} bytes do not fit`
 }
 
@@ -219,8 +250,16 @@ interface FilePlan {
   readonly missingBytes: number
 }
 
-/** Reserves room for the file, all or nothing; in the books of what is short: as much as there is. */
-function planFile(file: ListedFile, options: PlannerOptions, placement: Placement, groups: Groups, isShort = false): FilePlan {
+/**
+ * Reserves room for the file, all or nothing; in the books of what is short: as much as there is.
+ */
+function planFile(
+  file: ListedFile,
+  options: PlannerOptions,
+  placement: Placement,
+  groups: Groups,
+  isShort = false,
+): FilePlan {
   const runs: Run[] = []
   let cachedBytes = 0
   let missingBytes = 0
@@ -247,7 +286,9 @@ function planFile(file: ListedFile, options: PlannerOptions, placement: Placemen
     if (targets.length < wanted) {
       const lacking = wanted - targets.length
       // What is too small for a block is room all the same for whoever adds to it.
-      const remainders = isShort ? placement.reserveRemainders(bytes, lacking, [...replicas, ...targets], options.wish) : 0
+      const remainders = isShort
+        ? placement.reserveRemainders(bytes, lacking, [...replicas, ...targets], options.wish)
+        : 0
       missingBytes += bytes * lacking - remainders
     }
     runs.push({ piece, targets, elsewhere: replicas })
@@ -291,7 +332,8 @@ function runsOf(
   const runs: { first: number; count: number; replicas: string[]; name: string }[] = []
   const blocks = blockCount(file.length, file.blockSizeBytes)
   for (let index = 0; index < blocks; index += 1) {
-    const replicas = file.blocks[index]?.workerIds.filter((workerId) => placement.holdsFor(workerId, wish?.hosts)).toSorted() ?? []
+    const replicas =
+      file.blocks[index]?.workerIds.filter((workerId) => placement.holdsFor(workerId, wish?.hosts)).toSorted() ?? []
     const name = replicas.join(' ')
     const last = runs.at(-1)
     if (last !== undefined && last.name === name && last.count < blocksMax) last.count += 1
@@ -319,7 +361,10 @@ export class SetBatches {
     const { targets, elsewhere } = run
     const name = `${targets.join(' ')}|${elsewhere.join(' ')}`
     let batch = this.#open.get(name)
-    if (batch !== undefined && (batch.bytes + bytes > this.#options.batchBytes || batch.pieces.length >= this.#options.batchFiles)) {
+    if (
+      batch !== undefined &&
+      (batch.bytes + bytes > this.#options.batchBytes || batch.pieces.length >= this.#options.batchFiles)
+    ) {
       this.#close(batch)
       batch = undefined
     }

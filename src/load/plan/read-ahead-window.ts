@@ -1,5 +1,6 @@
-// Why: how many tasks may be in the queue now, and whose. How: the load that has least of its share comes next (one of a
-// million sets does not starve one of ten), as long as its --active-jobs and the lane's bounds in tasks and bytes allow it.
+// Why: how many tasks may be in the queue now, and whose. How: the load that has least of its share
+// comes next (one of a million sets does not starve one of ten), as long as its --active-jobs and
+// the lane's bounds in tasks and bytes allow it.
 import type { OpenSet } from '../load.ts'
 
 export interface Lane {
@@ -26,7 +27,10 @@ export interface LoadQueue {
   readonly weight?: number
   /** Its tasks that are out, by lane. */
   readonly tasksIn?: ReadonlyMap<string, number>
-  /** Its tasks read slowly on purpose: in a lane it keeps to its share of what the job worker runs at once, a quarter at most. */
+  /**
+   * Its tasks read slowly on purpose: in a lane it keeps to its share of what the job worker runs
+   * at once, a quarter at most.
+   */
   readonly paced?: boolean
 }
 
@@ -41,7 +45,10 @@ export interface WindowLimits {
 export interface Assignment {
   readonly set: ReadySet
   readonly lane: string
-  /** Its place in the lane: a later task with a lower one overtakes it. Loads that have less than their share get lower ones. */
+  /**
+   * Its place in the lane: a later task with a lower one overtakes it. Loads that have less than
+   * their share get lower ones.
+   */
   readonly rank: number
 }
 
@@ -69,8 +76,9 @@ const rankScale = 1000
 const rankMax = 2_000_000
 
 /**
- * What may go out now. A set goes to a job worker on the host of its first target (the bytes stay on the host), or, where
- * that host has none, to the least loaded one. An idle job worker takes sets of busy hosts.
+ * What may go out now. A set goes to a job worker on the host of its first target (the bytes stay
+ * on the host), or, where that host has none, to the least loaded one. An idle job worker takes
+ * sets of busy hosts.
  */
 export function fillWindow(
   loads: readonly LoadQueue[],
@@ -92,7 +100,8 @@ export function fillWindow(
     const out = [...(tasksIn?.values() ?? [])].reduce((sum, tasks) => sum + tasks, 0)
     return { sets, next: 0, room, weight, out, tasksIn: new Map(tasksIn), paced }
   })
-  // A slow task holds its place for long, and a few of them use up the rate: the others are for loads that come later.
+  // A slow task holds its place for long, and a few of them use up the rate: the others are for
+  // loads that come later.
   const isShut = ({ tasksIn, weight }: Cursor, { lane: { lane, activeTasksMax } }: LaneState): boolean =>
     (tasksIn.get(lane) ?? 0) >= Math.max(1, Math.floor(activeTasksMax * Math.min(weight / weightSum, pacedShareMax)))
   const hasRoom = (state: LaneState, bytes: number): boolean =>
@@ -137,6 +146,7 @@ function furthestBehind(cursors: readonly Cursor[]): Cursor | undefined {
 
 function leastLoaded(states: readonly LaneState[]): LaneState | undefined {
   let best: LaneState | undefined
-  for (const state of states) if (best === undefined || state.tasks / state.tasksMax < best.tasks / best.tasksMax) best = state
+  for (const state of states)
+    if (best === undefined || state.tasks / state.tasksMax < best.tasks / best.tasksMax) best = state
   return best
 }

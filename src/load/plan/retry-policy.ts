@@ -1,6 +1,7 @@
-// Why: what happens after a part of a set failed. How: a pure function from what failed to the next sets: blocks that
-// could not be read go to the same targets again, replicas that a worker refused go to another worker, a file that
-// cannot be read at all is given up alone, and the rest of its set is in.
+// Why: what happens after a part of a set failed. How: a pure function from what failed to the next
+// sets: blocks that could not be read go to the same targets again, replicas that a worker refused
+// go to another worker, a file that cannot be read at all is given up alone, and the rest of its
+// set is in.
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
 import type { Random } from '../../base/clock.ts'
 import { hashNumbers } from '../placing/hash.ts'
@@ -22,23 +23,29 @@ export interface BlockFailure {
 }
 
 /**
- * `permanent`: no retry mends it. `throttled`: the store asks for time. `transient`: anything else that may pass.
+ * `permanent`: no retry mends it. `throttled`: the store asks for time. `transient`: anything else
+ * that may pass.
  */
 export type ErrorClass = 'transient' | 'throttled' | 'permanent'
 
 /** The class of a block's failure. */
-export function errorClassOf({ workerId, reason, retryable }: Pick<BlockFailure, 'workerId' | 'reason' | 'retryable'>): ErrorClass {
+export function errorClassOf({
+  workerId,
+  reason,
+  retryable,
+}: Pick<BlockFailure, 'workerId' | 'reason' | 'retryable'>): ErrorClass {
   if (reason === 'slow_down') return 'throttled'
   // What a cache worker refuses for good, another one may take.
   return retryable || workerId !== '' ? 'transient' : 'permanent'
 }
 
 /**
- * An object that its store fails to give while it answers other requests (job-worker/set/lone-fault.ts) is tried so often at most, by
- * fewer attempts than a store that is down is waited for. With the defaults one attempt is 11 requests (fs.cosn.maxRetries) over at
- * most 43 s of back-off, half of that on average (100 ms doubled up to 10 s, full jitter), besides what the requests themselves
- * take; so such a file fails within 135 s, about 70 s on average. A store that is down: 5 attempts (skein.load.attempts.max),
- * within 4 minutes, about 2 on average.
+ * An object that its store fails to give while it answers other requests
+ * (job-worker/set/lone-fault.ts) is tried so often at most, by fewer attempts than a store that is
+ * down is waited for. With the defaults one attempt is 11 requests (fs.cosn.maxRetries) over at
+ * most 43 s of back-off, half of that on average (100 ms doubled up to 10 s, full jitter), besides
+ * what the requests themselves take; so such a file fails within 135 s, about 70 s on average. A
+ * store that is down: 5 attempts (skein.load.attempts.max), within 4 minutes, about 2 on average.
  */
 const loneAttemptsMax = 3
 
@@ -46,7 +53,10 @@ const loneAttemptsMax = 3
 const throttledSteps = 3
 /** A writer that died holds its blocks for seconds: asking again sooner is of no use. */
 const heldWaitMs = 1000
-/** A worker hears within seconds that a load has ended whose blocks may go: all attempts within less would find it full. */
+/**
+ * A worker hears within seconds that a load has ended whose blocks may go: all attempts within less
+ * would find it full.
+ */
 const fullWaitMs = 1000
 
 export interface RetryContext {
@@ -78,12 +88,13 @@ interface Missing {
 type TriedSet = Omit<NewSet, 'notBeforeMs'>
 
 /**
- * The next sets after one attempt. Failures of files or blocks that the set does not hold are ignored. A target that is
- * down and has no substitute costs no attempt: the set waits for it, and the load's own patience ends that. A block that
- * another writer holds costs none either: soon it is there, or its reservation has run out. A target that is full and has no
- * substitute is given some time between attempts. Nor does a straggler, whose
- * read was ended so that the rest of its set can be reported: it goes on in a set of its own.
- * Reservations follow: what arrived is no longer under way, what moved is reserved at its new target.
+ * The next sets after one attempt. Failures of files or blocks that the set does not hold are
+ * ignored. A target that is down and has no substitute costs no attempt: the set waits for it, and
+ * the load's own patience ends that. A block that another writer holds costs none either: soon it
+ * is there, or its reservation has run out. A target that is full and has no substitute is given
+ * some time between attempts. Nor does a straggler, whose read was ended so that the rest of its
+ * set can be reported: it goes on in a set of its own. Reservations follow: what arrived is no
+ * longer under way, what moved is reserved at its new target.
  */
 export function planRetries(set: TriedSet, failures: readonly BlockFailure[], context: RetryContext): RetryPlan {
   const byFile = Map.groupBy(failures, (failure) => failure.fileId)
@@ -122,13 +133,19 @@ export function planRetries(set: TriedSet, failures: readonly BlockFailure[], co
   count(set.targets, setBytes({ pieces: dropped }))
   for (const target of set.targets) context.placement.arrived([target], setBytes(set) - (underWay.get(target) ?? 0))
   const keep = (missing: Missing): boolean => !failed.has(missing.piece.fileId)
-  const backOff = (steps: number): number => context.nowMs + backoffMs(context.policy, set.attempt + steps, context.random)
+  const backOff = (steps: number): number =>
+    context.nowMs + backoffMs(context.policy, set.attempt + steps, context.random)
   return {
     retries: [
       ...batch(stragglers.filter(keep), set.attempt, context.nowMs, context),
       ...batch(throttled.filter(keep), set.attempt + 1, backOff(throttledSteps), context),
       ...batch(again.filter(keep), set.attempt + 1, backOff(0), context),
-      ...batch(full.filter(keep), set.attempt + 1, Math.max(backOff(0), context.nowMs + fullWaitMs * (1 + context.random())), context),
+      ...batch(
+        full.filter(keep),
+        set.attempt + 1,
+        Math.max(backOff(0), context.nowMs + fullWaitMs * (1 + context.random())),
+        context,
+      ),
       ...batch(waiting.filter(keep), set.attempt, context.nowMs + context.policy.initialMs, context),
       ...batch(held.filter(keep), set.attempt, context.nowMs + heldWaitMs * (1 + context.random()), context),
     ],
@@ -157,8 +174,14 @@ function isPatient(failure: BlockFailure): boolean {
   return failure.workerId !== '' && (failure.code === 'unavailable' || isHeld(failure))
 }
 
-/** The failure that ends the file: one that no retry mends, or any when the attempts are used up. */
-function finalFailure(failures: readonly BlockFailure[], attempt: number, context: RetryContext): BlockFailure | undefined {
+/**
+ * The failure that ends the file: one that no retry mends, or any when the attempts are used up.
+ */
+function finalFailure(
+  failures: readonly BlockFailure[],
+  attempt: number,
+  context: RetryContext,
+): BlockFailure | undefined {
   const unreadable = failures.find((failure) => errorClassOf(failure) === 'permanent')
   if (unreadable !== undefined) return unreadable
   const lone = failures.find(isLone)
@@ -167,7 +190,10 @@ function finalFailure(failures: readonly BlockFailure[], attempt: number, contex
   return failures.find((failure) => !isPatient(failure))
 }
 
-/** What is missing of a piece, by the targets that it is missing on; failed targets are replaced where another worker has room. */
+/**
+ * What is missing of a piece, by the targets that it is missing on; failed targets are replaced
+ * where another worker has room.
+ */
 function missingOf(
   piece: Piece,
   failures: readonly BlockFailure[],
@@ -180,7 +206,9 @@ function missingOf(
     const lacking = ofBlock.some((failure) => failure.workerId === '')
       ? targets
       : targets.filter((target) => ofBlock.some((f) => f.workerId === target))
-    const refused = lacking.filter((target) => ofBlock.some((failure) => failure.workerId === target && !isHeld(failure)))
+    const refused = lacking.filter((target) =>
+      ofBlock.some((failure) => failure.workerId === target && !isHeld(failure)),
+    )
     return JSON.stringify([lacking, refused])
   })
   return [...groups].flatMap(([name, indexes]) => {
@@ -216,7 +244,10 @@ function batch(missing: readonly Missing[], attempt: number, notBeforeMs: number
   return batches.finish()
 }
 
-/** The two halves of a set whose job workers were lost again and again: whichever holds the cause, the other half is freed of it. */
+/**
+ * The two halves of a set whose job workers were lost again and again: whichever holds the cause,
+ * the other half is freed of it.
+ */
 export function splitSet({ pieces, targets, attempt, elsewhere }: TriedSet): NewSet[] {
   const middle = Math.ceil(pieces.length / 2)
   return [pieces.slice(0, middle), pieces.slice(middle)]
@@ -225,15 +256,41 @@ export function splitSet({ pieces, targets, attempt, elsewhere }: TriedSet): New
 }
 
 /** Gives up every file of a set for one reason. */
-export function giveUp(set: { readonly pieces: readonly Piece[]; readonly attempt: number }, code: string, reason: string): FileFailure[] {
+export function giveUp(
+  set: { readonly pieces: readonly Piece[]; readonly attempt: number },
+  code: string,
+  reason: string,
+): FileFailure[] {
   const byFile = new Map(set.pieces.map((piece) => [piece.fileId, piece]))
-  return [...byFile.values()].map(({ fileId, key, length }) => ({ fileId, key, length, code, reason, attempts: set.attempt, workerId: '' }))
+  return [...byFile.values()].map(({ fileId, key, length }) => ({
+    fileId,
+    key,
+    length,
+    code,
+    reason,
+    attempts: set.attempt,
+    workerId: '',
+  }))
 }
 
-function failureOf(piece: Piece, failure: BlockFailure, attempts: number, { jobWorkerId = '' }: RetryContext): FileFailure {
+function failureOf(
+  piece: Piece,
+  failure: BlockFailure,
+  attempts: number,
+  { jobWorkerId = '' }: RetryContext,
+): FileFailure {
   const { fileId, key, length } = piece
   const workerId = failure.workerId === '' ? jobWorkerId : failure.workerId
-  return { fileId, key, length, code: failure.code, reason: failure.message, attempts, workerId, class: errorClassOf(failure) }
+  return {
+    fileId,
+    key,
+    length,
+    code: failure.code,
+    reason: failure.message,
+    attempts,
+    workerId,
+    class: errorClassOf(failure),
+  }
 }
 
 function inPiece(piece: Piece, index: number): boolean {

@@ -1,7 +1,9 @@
-// Why: many loads read from few origins under limits that belong to a load, a namespace and the cluster, and one place must
-// say how much each may have. How: weighted max-min fairness: one water level rises for all loads, each load's rate is the
-// level times its weight; whoever reaches a limit stays there and the others go on. A namespace weighs as much as
-// its most important load, and its loads divide that by priority: ten loads of one namespace weigh no more than one of another.
+// Why: many loads read from few origins under limits that belong to a load, a namespace and the
+// cluster, and one place must say how much each may have. How: weighted max-min fairness: one water
+// level rises for all loads, each load's rate is the level times its weight; whoever reaches a
+// limit stays there and the others go on. A namespace weighs as much as its most important load,
+// and its loads divide that by priority: ten loads of one namespace weigh no more than one of
+// another.
 
 export interface SharingLoad {
   readonly loadId: number
@@ -20,7 +22,9 @@ export interface SharedLimits {
 }
 
 /** The weight of each load among all loads. */
-export function weightsOf(loads: readonly Pick<SharingLoad, 'loadId' | 'namespaceId' | 'priority'>[]): Map<number, number> {
+export function weightsOf(
+  loads: readonly Pick<SharingLoad, 'loadId' | 'namespaceId' | 'priority'>[],
+): Map<number, number> {
   const weights = new Map<number, number>()
   for (const ofNamespace of Map.groupBy(loads, (load) => load.namespaceId).values()) {
     const sum = ofNamespace.reduce((total, load) => total + load.priority, 0)
@@ -35,11 +39,16 @@ interface Group {
   readonly members: readonly SharingLoad[]
 }
 
-/** Bytes a second of each load; undefined = as fast as it can. Loads in no group of limits are not held back. */
+/**
+ * Bytes a second of each load; undefined = as fast as it can. Loads in no group of limits are not
+ * held back.
+ */
 export function shareRates(loads: readonly SharingLoad[], limits: SharedLimits): Map<number, number | undefined> {
   const weights = weightsOf(loads)
   const weightOf = (load: SharingLoad): number => weights.get(load.loadId) ?? 1
-  const groups: Group[] = loads.filter((load) => load.limit !== undefined).map((load) => ({ limit: load.limit ?? 0, members: [load] }))
+  const groups: Group[] = loads
+    .filter((load) => load.limit !== undefined)
+    .map((load) => ({ limit: load.limit ?? 0, members: [load] }))
   for (const [namespaceId, members] of Map.groupBy(loads, (load) => load.namespaceId)) {
     const limit = limits.namespaces.get(namespaceId)
     if (limit !== undefined) groups.push({ limit, members })
@@ -65,7 +74,10 @@ export function shareRates(loads: readonly SharingLoad[], limits: SharedLimits):
   return new Map(loads.map((load) => [load.loadId, rates.get(load.loadId)]))
 }
 
-/** One job worker's part of a load's rate: by the tasks that run there; one that has none yet gets the part of one task. */
+/**
+ * One job worker's part of a load's rate: by the tasks that run there; one that has none yet gets
+ * the part of one task.
+ */
 export function partOf(load: SharingLoad, rate: number, jobWorkerId: string): number {
   const mine = load.tasksOf.get(jobWorkerId) ?? 0
   const all = [...load.tasksOf.values()].reduce((sum, tasks) => sum + tasks, 0)

@@ -1,5 +1,6 @@
-// Why: of loads that compete, the one that has to be ready first goes first. How: a deadline multiplies a load's priority, the
-// earliest one the most, so that the window and the bandwidth are dealt out by it and no load stands still.
+// Why: of loads that compete, the one that has to be ready first goes first. How: a deadline
+// multiplies a load's priority, the earliest one the most, so that the window and the bandwidth are
+// dealt out by it and no load stands still.
 
 export interface PrioritizedLoad {
   readonly loadId: number
@@ -10,7 +11,10 @@ export interface PrioritizedLoad {
 
 const urgencyMax = 16
 
-/** The priority of each load among these: twice as much as the one with the next deadline, down to its own. */
+/**
+ * The priority of each load among these: twice as much as the one with the next deadline, down to
+ * its own.
+ */
 export function prioritiesOf(loads: readonly PrioritizedLoad[]): Map<number, number> {
   const timed = loads.filter(({ readyByMs = 0 }) => readyByMs > 0)
   const deadlines = [...new Set(timed.map(({ readyByMs = 0 }) => readyByMs))].toSorted((a, b) => a - b)

@@ -1,5 +1,5 @@
-// Why: everything that changes a schedule or a run, as one union, journaled beside the commands of loads. How: as in
-// commands.ts: the clock's reading and every decision come with the command.
+// Why: everything that changes a schedule or a run, as one union, journaled beside the commands of
+// loads. How: as in commands.ts: the clock's reading and every decision come with the command.
 import type { NewRun, RunState, ScheduleDefinition } from './schedule.ts'
 
 /** Ignored when there is one of that name, or none of the name that it comes after. */
@@ -8,7 +8,10 @@ export interface ScheduleCreated {
   readonly nowMs: number
   readonly definition: ScheduleDefinition
 }
-/** Another definition under the same name. Ignored where it would come after itself, or after a schedule that there is not. */
+/**
+ * Another definition under the same name. Ignored where it would come after itself, or after a
+ * schedule that there is not.
+ */
 export interface ScheduleChanged {
   readonly type: 'ScheduleChanged'
   readonly nowMs: number
@@ -27,7 +30,10 @@ export interface ScheduleDeleted {
   readonly nowMs: number
   readonly scheduleId: number
 }
-/** The due times up to `upToMs` as runs. Ignored when they are known already, so that no due time has two runs. */
+/**
+ * The due times up to `upToMs` as runs. Ignored when they are known already, so that no due time
+ * has two runs.
+ */
 export interface ScheduleDue {
   readonly type: 'ScheduleDue'
   readonly nowMs: number

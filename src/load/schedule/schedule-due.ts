@@ -1,5 +1,6 @@
-// Why: what a schedule owes at a moment, decided from its record alone. How: pure functions of the record, the time, and
-// since when this job master serves: due times before that were missed, and the schedule says what becomes of them.
+// Why: what a schedule owes at a moment, decided from its record alone. How: pure functions of the
+// record, the time, and since when this job master serves: due times before that were missed, and
+// the schedule says what becomes of them.
 import { catchUpWords, type NewRun, type ScheduleRecord, type ScheduleRun } from './schedule.ts'
 import { deadlineOf, jitterOf, lastRuns, nextRun, startOf } from './schedule-times.ts'
 
@@ -19,13 +20,19 @@ const lateMs = 60_000
 const earlyRunsMax = 3
 
 /** When the next run begins, without its jitter; undefined when no time starts the schedule. */
-export function nextStart({ definition, lookedMs }: Pick<ScheduleRecord, 'definition' | 'lookedMs'>, leadMs: number): number | undefined {
+export function nextStart(
+  { definition, lookedMs }: Pick<ScheduleRecord, 'definition' | 'lookedMs'>,
+  leadMs: number,
+): number | undefined {
   const dueMs = nextRun(definition, lookedMs)
   return dueMs === undefined ? undefined : startOf(definition, dueMs, leadMs)
 }
 
 /** The runs of the due times since the last look, in order; undefined when there are none. */
-export function dueRuns(schedule: ScheduleRecord, look: Look): { readonly upToMs: number; readonly runs: readonly NewRun[] } | undefined {
+export function dueRuns(
+  schedule: ScheduleRecord,
+  look: Look,
+): { readonly upToMs: number; readonly runs: readonly NewRun[] } | undefined {
   const { definition, lookedMs } = schedule
   const { nowMs, servingSinceMs, leadMs } = look
   const past = lastRuns(definition, lookedMs, nowMs, queuedRunsMax + 1)

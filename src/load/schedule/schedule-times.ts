@@ -1,6 +1,7 @@
-// Why: when a schedule is due is a function of its definition and a point in time, so that nothing about it can be lost.
-// The only file that imports croner. How: `--ready-by` alone is due every day at that time; with a cron it is the deadline
-// of the run that the cron names. A run with a deadline begins `leadMs` before it, and never later than the cron says.
+// Why: when a schedule is due is a function of its definition and a point in time, so that nothing
+// about it can be lost. The only file that imports croner. How: `--ready-by` alone is due every day
+// at that time; with a cron it is the deadline of the run that the cron names. A run with a
+// deadline begins `leadMs` before it, and never later than the cron says.
 import { Cron } from 'croner'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { hashNumbers, hashText } from '../placing/hash.ts'
@@ -48,7 +49,10 @@ export function jitterOf({ name, jitterMs }: Pick<ScheduleDefinition, 'name' | '
 export function checkTimes(times: Times, nowMs: number): void {
   checkTimezone(times.timezone)
   if (times.readyBy !== '' && !readyByPattern.test(times.readyBy))
-    throw new SkeinError('invalid_argument', `'${times.readyBy}' is not a time of day: write --ready-by HH:MM, such as 07:00`)
+    throw new SkeinError(
+      'invalid_argument',
+      `'${times.readyBy}' is not a time of day: write --ready-by HH:MM, such as 07:00`,
+    )
   if (times.cron === '') return
   let next: number | undefined
   try {
@@ -67,7 +71,10 @@ function checkTimezone(timezone: string): void {
   try {
     Intl.DateTimeFormat('en', { timeZone: timezone }).format(0)
   } catch {
-    throw new SkeinError('invalid_argument', `there is no timezone '${timezone}': write one such as Asia/Shanghai or UTC`)
+    throw new SkeinError(
+      'invalid_argument',
+      `there is no timezone '${timezone}': write one such as Asia/Shanghai or UTC`,
+    )
   }
 }
 

@@ -1,12 +1,15 @@
-// Why: what a schedule and its runs are, as data. How: plain records that any table can hold. A run is one due time (or one
-// wish of a person, or of the schedule before it in a chain) and what became of it; a due time has one run, whatever fires.
+// Why: what a schedule and its runs are, as data. How: plain records that any table can hold. A run
+// is one due time (or one wish of a person, or of the schedule before it in a chain) and what
+// became of it; a due time has one run, whatever fires.
 
 export type CatchUp = 'latest' | 'all' | 'none'
 export const catchUpWords: readonly CatchUp[] = ['latest', 'all', 'none']
 
 export interface ScheduleDefinition {
   readonly name: string
-  /** Five fields, or six with seconds first; empty: runs after another schedule, or by `readyBy`. */
+  /**
+   * Five fields, or six with seconds first; empty: runs after another schedule, or by `readyBy`.
+   */
   readonly cron: string
   /** IANA. */
   readonly timezone: string
@@ -38,8 +41,20 @@ export interface ScheduleRecord {
   tookMs: number[]
 }
 
-/** WAITING -> STARTED -> the load's last mode | EXPIRED (the load is not remembered); SKIPPED and REFUSED never had a load. */
-export type RunState = 'WAITING' | 'STARTED' | 'COMPLETED' | 'PARTIAL' | 'FAILED' | 'CANCELLED' | 'EXPIRED' | 'SKIPPED' | 'REFUSED'
+/**
+ * WAITING -> STARTED -> the load's last mode | EXPIRED (the load is not remembered); SKIPPED and
+ * REFUSED never had a load.
+ */
+export type RunState =
+  | 'WAITING'
+  | 'STARTED'
+  | 'COMPLETED'
+  | 'PARTIAL'
+  | 'FAILED'
+  | 'CANCELLED'
+  | 'EXPIRED'
+  | 'SKIPPED'
+  | 'REFUSED'
 
 /** A run before it has a number. */
 export interface NewRun {

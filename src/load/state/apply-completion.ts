@@ -1,13 +1,22 @@
-// Why: completion is where a load system lies if it counts. How: a set is done when it is taken out of the open sets,
-// which happens once, however often and by however many attempts it is reported. A file is in when no open set holds
-// a part of it. Blocks that did not arrive go on as new sets, so one bad file never holds up the files beside it.
+// Why: completion is where a load system lies if it counts. How: a set is done when it is taken out
+// of the open sets, which happens once, however often and by however many attempts it is reported.
+// A file is in when no open set holds a part of it. Blocks that did not arrive go on as new sets,
+// so one bad file never holds up the files beside it.
 import type { RepairPlanned, Replacement, SetCompleted } from './load-commands.ts'
 import { addFileSets, addSet, closeSet, failFile, filesOf, hasFailed, putProgress, replaceFile } from './apply-sets.ts'
 import { carve, pieceBytes, setMode, type LoadRecord, type NewSet, type Piece, type SetRecord } from '../load.ts'
 import type { Tables } from './load-tables.ts'
 
-/** @returns false when the set is not open: it is done already, or was never planned. Adds to `unused` what it did not take. */
-export function applySetCompleted(tables: Tables, load: LoadRecord, command: SetCompleted, unused: Replacement[]): boolean {
+/**
+ * @returns false when the set is not open: it is done already, or was never planned. Adds to
+ *   `unused` what it did not take.
+ */
+export function applySetCompleted(
+  tables: Tables,
+  load: LoadRecord,
+  command: SetCompleted,
+  unused: Replacement[],
+): boolean {
   const { loadId } = load
   const { set } = command
   if (tables.open.get([loadId, set]) === undefined) return false
@@ -19,9 +28,14 @@ export function applySetCompleted(tables: Tables, load: LoadRecord, command: Set
   closeSet(tables, load, set)
 
   const files = filesOf(record)
-  const failed = new Map(command.failed.filter((failure) => files.has(failure.fileId)).map((failure) => [failure.fileId, failure]))
+  const failed = new Map(
+    command.failed.filter((failure) => files.has(failure.fileId)).map((failure) => [failure.fileId, failure]),
+  )
   const retries = command.retries
-    .map((retry) => ({ ...retry, pieces: retry.pieces.filter((piece) => files.has(piece.fileId) && !failed.has(piece.fileId)) }))
+    .map((retry) => ({
+      ...retry,
+      pieces: retry.pieces.filter((piece) => files.has(piece.fileId) && !failed.has(piece.fileId)),
+    }))
     .filter((retry) => retry.pieces.length > 0)
   const kept = keptPieces(record, retries, failed)
   const bytes = record.verify === true ? 'bytesCached' : 'bytesLoaded'
@@ -36,7 +50,9 @@ export function applySetCompleted(tables: Tables, load: LoadRecord, command: Set
   load.counts.tasksRetried += retries.length
   const keptFiles = filesOf({ pieces: kept })
   for (const fileId of files) {
-    const again = retrySets.filter(({ retry }) => retry.pieces.some((piece) => piece.fileId === fileId)).map(({ number }) => number)
+    const again = retrySets
+      .filter(({ retry }) => retry.pieces.some((piece) => piece.fileId === fileId))
+      .map(({ number }) => number)
     progressFile(tables, load, fileId, again, keptFiles.has(fileId) ? set : undefined, record.verify === true)
   }
   return true
@@ -53,7 +69,8 @@ function progressFile(
 ): void {
   const before = load.hasSplitFiles ? tables.files.get([load.loadId, fileId]) : undefined
   const open = (before?.open ?? 1) - 1 + again.length
-  if (before !== undefined || open > 0) putProgress(tables, load, fileId, open, keptIn === undefined ? again : [keptIn, ...again])
+  if (before !== undefined || open > 0)
+    putProgress(tables, load, fileId, open, keptIn === undefined ? again : [keptIn, ...again])
   if (open === 0 && !hasFailed(tables, load, fileId)) load.counts[verified ? 'filesCached' : 'filesLoaded'] += 1
 }
 
@@ -64,7 +81,11 @@ function noteVerified({ counts }: LoadRecord, { verified }: SetCompleted): void 
 }
 
 /** The set's blocks that arrived on every target. */
-function keptPieces(record: SetRecord, retries: readonly NewSet[], failed: ReadonlyMap<number, unknown>): readonly Piece[] {
+function keptPieces(
+  record: SetRecord,
+  retries: readonly NewSet[],
+  failed: ReadonlyMap<number, unknown>,
+): readonly Piece[] {
   if (retries.length === 0 && failed.size === 0) return record.pieces
   const again = new Map<number, Set<number>>()
   for (const { fileId, firstBlock, blockCount } of retries.flatMap((retry) => retry.pieces)) {
@@ -81,19 +102,30 @@ function keptPieces(record: SetRecord, retries: readonly NewSet[], failed: Reado
     })
 }
 
-/** Hands `lead` to the first retried piece of each file that keeps no leading piece in the old set, and to no other. */
+/**
+ * Hands `lead` to the first retried piece of each file that keeps no leading piece in the old set,
+ * and to no other.
+ */
 function withLeads(retries: readonly NewSet[], record: SetRecord, kept: readonly Piece[]): NewSet[] {
   if (retries.length === 0) return []
   const homeless = new Set(record.pieces.filter((piece) => piece.lead).map((piece) => piece.fileId))
   for (const piece of kept) if (piece.lead) homeless.delete(piece.fileId)
-  return retries.map((retry) => ({ ...retry, pieces: retry.pieces.map((piece) => ({ ...piece, lead: homeless.delete(piece.fileId) })) }))
+  return retries.map((retry) => ({
+    ...retry,
+    pieces: retry.pieces.map((piece) => ({ ...piece, lead: homeless.delete(piece.fileId) })),
+  }))
 }
 
 /**
  * An audit plans its repairs part by part, so the first ones may run when the next are planned.
  * @returns false when the load is not being audited. Adds to `unused` what it did not take.
  */
-export function applyRepairPlanned(tables: Tables, load: LoadRecord, command: RepairPlanned, unused: Replacement[]): boolean {
+export function applyRepairPlanned(
+  tables: Tables,
+  load: LoadRecord,
+  command: RepairPlanned,
+  unused: Replacement[],
+): boolean {
   if (load.mode !== 'AUDITING' && !(load.mode === 'RUNNING' && load.listingDone)) return false
   for (const { cached, bytes } of command.reopened) {
     load.counts[cached ? 'filesCached' : 'filesLoaded'] -= 1

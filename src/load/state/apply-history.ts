@@ -1,5 +1,6 @@
-// Why: ended loads with a million sets each must not be kept for ever. How: loads are numbered as they end; the one that
-// ended first is deleted row by row, a bounded number a command, and counts as gone from the first command on.
+// Why: ended loads with a million sets each must not be kept for ever. How: loads are numbered as
+// they end; the one that ended first is deleted row by row, a bounded number a command, and counts
+// as gone from the first command on.
 import { letIndexGo } from './apply-lists.ts'
 import type { LoadExpired } from './load-commands.ts'
 import { hasEnded } from '../load.ts'
@@ -54,7 +55,8 @@ function deleteFileRows(tables: Tables, loadId: number, rowsMax: number): number
   if (rowsMax === 0) return 0
   const rows = tables.files.scan([loadId], 0, rowsMax)
   for (const { id: fileId } of rows) {
-    for (const { id } of tables.fileSets.scan([loadId, fileId], 0, Number.MAX_SAFE_INTEGER)) tables.fileSets.delete([loadId, fileId, id])
+    for (const { id } of tables.fileSets.scan([loadId, fileId], 0, Number.MAX_SAFE_INTEGER))
+      tables.fileSets.delete([loadId, fileId, id])
     tables.files.delete([loadId, fileId])
   }
   return rows.length

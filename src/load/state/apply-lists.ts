@@ -1,6 +1,6 @@
-// Why: a list of a million paths comes in parts, before the load that it is for, and must outlive restarts as the load does.
-// How: a row a part; the list belongs to the loads that name it, and goes with the last of them, or, when no load ever
-// named it, after its time.
+// Why: a list of a million paths comes in parts, before the load that it is for, and must outlive
+// restarts as the load does. How: a row a part; the list belongs to the loads that name it, and
+// goes with the last of them, or, when no load ever named it, after its time.
 import type { IndexItem, IndexRecord } from './list-parts.ts'
 import type { OrderedTable, Tables } from './load-tables.ts'
 
@@ -30,7 +30,11 @@ export function applyIndexCommand(tables: Tables, command: IndexCommand): boolea
 function partStaged(tables: Tables, { indexId, namespace, part, items, nowMs }: IndexPartStaged): boolean {
   const record = tables.indexes.get([indexId])
   // Loads read it by now: it stays as it is. All of its paths are in one namespace.
-  if ((record?.loads ?? 0) > 0 || (record?.namespace ?? namespace) !== namespace || tables.indexParts.get([indexId, part]) !== undefined)
+  if (
+    (record?.loads ?? 0) > 0 ||
+    (record?.namespace ?? namespace) !== namespace ||
+    tables.indexParts.get([indexId, part]) !== undefined
+  )
     return false
   tables.indexParts.put([indexId, part], items)
   tables.indexes.put([indexId], {

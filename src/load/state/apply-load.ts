@@ -1,5 +1,6 @@
-// Why: the one place where a load's state changes. How: apply(tables, command) is deterministic and total: a command
-// that no longer holds (a duplicate completion, a page that is planned already) changes nothing and says so.
+// Why: the one place where a load's state changes. How: apply(tables, command) is deterministic and
+// total: a command that no longer holds (a duplicate completion, a page that is planned already)
+// changes nothing and says so.
 import { assertNever } from '../../base/assert.ts'
 import type {
   CancelRequested,
@@ -27,13 +28,17 @@ import type { Tables } from './load-tables.ts'
 
 const ignored: LoadEffect = { type: 'ignored' }
 
-/** Applies one command. Never throws for what a command says that command-checks.ts lets through: what does not hold is ignored. */
+/**
+ * Applies one command. Never throws for what a command says that command-checks.ts lets through:
+ * what does not hold is ignored.
+ */
 export function apply(tables: Tables, command: LoadCommand): LoadEffect {
   if (command.type === 'SubmitLoad') return submit(tables, command)
   if (command.type === 'IndexPartStaged' || command.type === 'IndexDropped')
     return applyIndexCommand(tables, command) ? { type: 'applied', unused: [] } : ignored
   if (isScheduleCommand(command)) return applySchedule(tables, command) ?? ignored
-  if (command.type === 'LoadExpired') return applyLoadExpired(tables, command) ? { type: 'applied', unused: [] } : ignored
+  if (command.type === 'LoadExpired')
+    return applyLoadExpired(tables, command) ? { type: 'applied', unused: [] } : ignored
   const load = tables.loads.get([command.loadId])
   const unused: Replacement[] = []
   if (load === undefined || hasEnded(load.mode) || !applyTo(tables, load, command, unused)) return ignored
@@ -75,7 +80,8 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
   const { requestKey, path, options, nowMs, indexId } = command
   const known = requestKey === '' ? undefined : tables.requestKeys.get([requestKey])
   if (known !== undefined) return { type: 'submitted', loadId: known, joined: false }
-  // Forgotten since the submission was checked, or about to be: a part of a list must not pass for all of it.
+  // Forgotten since the submission was checked, or about to be: a part of a list must not pass for
+  // all of it.
   if (indexId !== undefined && !isWhole(tables.indexes.get([indexId]))) return ignored
   const equal = equalRunningLoad(tables, command)
   const loadId = equal ?? (tables.counters.get(['load']) ?? 0) + 1
@@ -116,7 +122,10 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
 }
 
 /** The running load that would do the same. */
-export function equalRunningLoad(tables: Tables, command: Pick<SubmitLoad, 'path' | 'options' | 'indexId'>): number | undefined {
+export function equalRunningLoad(
+  tables: Tables,
+  command: Pick<SubmitLoad, 'path' | 'options' | 'indexId'>,
+): number | undefined {
   for (const { id } of tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)) {
     const load = tables.loads.get([id])
     if (load === undefined || load.cancelling || load.path !== command.path) continue
@@ -197,7 +206,8 @@ function stateChanged(tables: Tables, load: LoadRecord, command: StateChanged): 
   load.reason = command.reason
   load.errorCode = command.errorCode
   load.missingCapacityBytes = command.missingCapacityBytes
-  if (command.filesReplicationChanged !== undefined) load.counts.filesReplicationChanged = command.filesReplicationChanged
+  if (command.filesReplicationChanged !== undefined)
+    load.counts.filesReplicationChanged = command.filesReplicationChanged
   tables.active.delete([load.loadId])
   // The rows of what is open stay, to tell what is in and what is not; there may be very many.
   load.openKept = true

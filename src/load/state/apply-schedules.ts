@@ -1,8 +1,21 @@
-// Why: the one place where a schedule's state changes. How: as apply.ts: deterministic and total; what no longer holds
-// changes nothing. Ended runs beyond a bounded number are deleted as new ones come.
+// Why: the one place where a schedule's state changes. How: as apply.ts: deterministic and total;
+// what no longer holds changes nothing. Ended runs beyond a bounded number are deleted as new ones
+// come.
 import { assertNever } from '../../base/assert.ts'
-import { isOpen, type NewRun, type RunState, type ScheduleDefinition, type ScheduleRecord, type ScheduleRun } from '../schedule/schedule.ts'
-import type { ScheduleCommand, ScheduleEffect, ScheduleRunEnded, ScheduleRunStarted } from '../schedule/schedule-commands.ts'
+import {
+  isOpen,
+  type NewRun,
+  type RunState,
+  type ScheduleDefinition,
+  type ScheduleRecord,
+  type ScheduleRun,
+} from '../schedule/schedule.ts'
+import type {
+  ScheduleCommand,
+  ScheduleEffect,
+  ScheduleRunEnded,
+  ScheduleRunStarted,
+} from '../schedule/schedule-commands.ts'
 import type { OrderedTable, Tables } from './load-tables.ts'
 
 /** Runs of a schedule that are remembered. */
@@ -34,7 +47,11 @@ export function applySchedule(tables: Tables, command: ScheduleCommand): Schedul
   if (command.type === 'ScheduleDeleted') return remove(tables, schedule)
   if (!applyTo(tables, schedule, command)) return undefined
   tables.schedules.put([schedule.scheduleId], schedule)
-  return { type: 'scheduled', scheduleId: schedule.scheduleId, number: schedule.runs > numberBefore ? schedule.runs : 0 }
+  return {
+    type: 'scheduled',
+    scheduleId: schedule.scheduleId,
+    number: schedule.runs > numberBefore ? schedule.runs : 0,
+  }
 }
 
 type Change = Exclude<ScheduleCommand, { readonly type: 'ScheduleCreated' | 'ScheduleDeleted' }>
@@ -52,7 +69,12 @@ function applyTo(tables: Tables, schedule: ScheduleRecord, command: Change): boo
       return true
     case 'ScheduleRunAdded': {
       const { nowMs } = command
-      addRun(tables, schedule, { dueMs: nowMs, startMs: nowMs, deadlineMs: 0, manual: true, queued: false, skipped: '' }, nowMs)
+      addRun(
+        tables,
+        schedule,
+        { dueMs: nowMs, startMs: nowMs, deadlineMs: 0, manual: true, queued: false, skipped: '' },
+        nowMs,
+      )
       return true
     }
     case 'ScheduleRunStarted':
@@ -76,7 +98,10 @@ function create(tables: Tables, definition: ScheduleDefinition, nowMs: number): 
   return { type: 'scheduled', scheduleId, number: 0 }
 }
 
-/** Due times before the change have no runs by the new times; how long past runs took says nothing of another path. */
+/**
+ * Due times before the change have no runs by the new times; how long past runs took says nothing
+ * of another path.
+ */
 function change(tables: Tables, schedule: ScheduleRecord, definition: ScheduleDefinition, nowMs: number): boolean {
   const { name, after, path } = definition
   if (name !== schedule.definition.name) return false
@@ -101,7 +126,8 @@ function pause(tables: Tables, schedule: ScheduleRecord, paused: boolean, nowMs:
   if (!paused) return true
   for (const number of schedule.open) {
     const run = tables.scheduleRuns.get([schedule.scheduleId, number])
-    if (run?.state === 'WAITING' && !run.manual) endRun(tables, schedule, run, 'SKIPPED', 'the schedule was paused', nowMs)
+    if (run?.state === 'WAITING' && !run.manual)
+      endRun(tables, schedule, run, 'SKIPPED', 'the schedule was paused', nowMs)
   }
   return true
 }
@@ -128,10 +154,16 @@ function addRun(tables: Tables, schedule: ScheduleRecord, { skipped, ...run }: N
   schedule.runs += 1
   const number = schedule.runs
   const isOver = skipped !== ''
-  const outcome = { state: isOver ? ('SKIPPED' as const) : ('WAITING' as const), reason: skipped, endedMs: isOver ? nowMs : 0 }
+  const outcome = {
+    state: isOver ? ('SKIPPED' as const) : ('WAITING' as const),
+    reason: skipped,
+    endedMs: isOver ? nowMs : 0,
+  }
   tables.scheduleRuns.put([schedule.scheduleId, number], { ...run, number, loadId: 0, startedMs: 0, ...outcome })
   if (!isOver) schedule.open.push(number)
-  const forgotten = tables.scheduleRuns.scan([schedule.scheduleId], 0, rowsAtOnce).filter(({ id }) => id <= number - runsKeptMax)
+  const forgotten = tables.scheduleRuns
+    .scan([schedule.scheduleId], 0, rowsAtOnce)
+    .filter(({ id }) => id <= number - runsKeptMax)
   for (const { id, value } of forgotten) if (!isOpen(value)) tables.scheduleRuns.delete([schedule.scheduleId, id])
 }
 
@@ -139,7 +171,13 @@ function runStarted(tables: Tables, schedule: ScheduleRecord, command: ScheduleR
   const run = tables.scheduleRuns.get([schedule.scheduleId, command.number])
   if (run?.state !== 'WAITING') return false
   const { loadId, reason, nowMs } = command
-  tables.scheduleRuns.put([schedule.scheduleId, run.number], { ...run, state: 'STARTED', loadId, reason, startedMs: nowMs })
+  tables.scheduleRuns.put([schedule.scheduleId, run.number], {
+    ...run,
+    state: 'STARTED',
+    loadId,
+    reason,
+    startedMs: nowMs,
+  })
   return true
 }
 
@@ -152,13 +190,25 @@ function runEnded(tables: Tables, schedule: ScheduleRecord, command: ScheduleRun
   for (const next of schedulesAfter(tables, schedule.definition.name)) {
     if (next.paused) continue
     const { nowMs } = command
-    addRun(tables, next, { dueMs: nowMs, startMs: nowMs, deadlineMs: 0, manual: false, queued: false, skipped: '' }, nowMs)
+    addRun(
+      tables,
+      next,
+      { dueMs: nowMs, startMs: nowMs, deadlineMs: 0, manual: false, queued: false, skipped: '' },
+      nowMs,
+    )
     tables.schedules.put([next.scheduleId], next)
   }
   return true
 }
 
-function endRun(tables: Tables, schedule: ScheduleRecord, run: ScheduleRun, state: RunState, reason: string, nowMs: number): void {
+function endRun(
+  tables: Tables,
+  schedule: ScheduleRecord,
+  run: ScheduleRun,
+  state: RunState,
+  reason: string,
+  nowMs: number,
+): void {
   schedule.open = schedule.open.filter((number) => number !== run.number)
   const kept = run.number > schedule.runs - runsKeptMax
   if (!kept) tables.scheduleRuns.delete([schedule.scheduleId, run.number])
@@ -171,7 +221,10 @@ export function schedulesAfter(tables: Pick<Tables, 'schedules'>, name: string):
   return all.map(({ value }) => value).filter(({ definition }) => definition.after === name)
 }
 
-/** The names from `after` back to the first of the chain; the last one is repeated when they go round in a circle. */
+/**
+ * The names from `after` back to the first of the chain; the last one is repeated when they go
+ * round in a circle.
+ */
 export function chainOf(name: string, after: string, afterOf: (name: string) => string | undefined): readonly string[] {
   const chain = [name]
   for (let next: string | undefined = after; next !== undefined && next !== ''; next = afterOf(next)) {

@@ -1,4 +1,5 @@
-// Why: the few changes of set, file and failure rows that several commands share, so that the books are kept in one way.
+// Why: the few changes of set, file and failure rows that several commands share, so that the books
+// are kept in one way.
 import type { Replacement } from './load-commands.ts'
 import { pieceBytes, setBytes, type FileFailure, type LoadRecord, type NewSet } from '../load.ts'
 import type { Tables } from './load-tables.ts'
@@ -10,14 +11,23 @@ export function addSet(tables: Tables, load: LoadRecord, set: NewSet): number {
   const elsewhere = set.elsewhere === undefined ? {} : { elsewhere: set.elsewhere }
   const verify = set.verify === true ? { verify: true } : {}
   tables.sets.put([load.loadId, number], { pieces, targets, attempt, cached: false, ...elsewhere, ...verify })
-  tables.open.put([load.loadId, number], { bytes: set.verify === true ? 0 : setBytes(set), targets, attempt, notBeforeMs, ...elsewhere })
+  tables.open.put([load.loadId, number], {
+    bytes: set.verify === true ? 0 : setBytes(set),
+    targets,
+    attempt,
+    notBeforeMs,
+    ...elsewhere,
+  })
   load.nextSet += 1
   load.openSets += 1
   load.counts.tasks += 1
   return number
 }
 
-/** Writes the sets of files that are in no other set; files that are in several of them get a progress row. */
+/**
+ * Writes the sets of files that are in no other set; files that are in several of them get a
+ * progress row.
+ */
 export function addFileSets(tables: Tables, load: LoadRecord, sets: readonly NewSet[], always = false): void {
   const setsOfFile = new Map<number, number[]>()
   for (const set of sets) {
@@ -35,7 +45,13 @@ export function addFileSets(tables: Tables, load: LoadRecord, sets: readonly New
 }
 
 /** Keeps in how many open sets a file is, and adds sets that hold a part of it. */
-export function putProgress(tables: Tables, load: LoadRecord, fileId: number, open: number, holders: readonly number[]): void {
+export function putProgress(
+  tables: Tables,
+  load: LoadRecord,
+  fileId: number,
+  open: number,
+  holders: readonly number[],
+): void {
   load.hasSplitFiles = true
   tables.files.put([load.loadId, fileId], { open })
   for (const set of holders) tables.fileSets.put([load.loadId, fileId, set], true)
@@ -58,14 +74,16 @@ export function failFile(tables: Tables, load: LoadRecord, failure: FileFailure)
 }
 
 /**
- * Takes the old version of a file out of every set that holds a part of it, and puts the new version's sets in.
- * Does nothing when no set holds the old version any more (another set of
- * the same file has reported the change before).
+ * Takes the old version of a file out of every set that holds a part of it, and puts the new
+ * version's sets in. Does nothing when no set holds the old version any more (another set of the
+ * same file has reported the change before).
  * @returns whether the new version's sets were taken.
  */
 export function replaceFile(tables: Tables, load: LoadRecord, replacement: Replacement): boolean {
   const { oldFileId, set, file, failure, sets } = replacement
-  const holders = new Set(tables.fileSets.scan([load.loadId, oldFileId], 0, Number.MAX_SAFE_INTEGER).map((row) => row.id))
+  const holders = new Set(
+    tables.fileSets.scan([load.loadId, oldFileId], 0, Number.MAX_SAFE_INTEGER).map((row) => row.id),
+  )
   holders.add(set)
   let oldLength: number | undefined
   for (const holder of holders) oldLength = removeFromSet(tables, load, holder, oldFileId) ?? oldLength

@@ -1,6 +1,7 @@
-// Why: before a load begins its user wants to know when it will be in. How: the rates of past loads, those of files of the
-// same size before others, and of the same namespace before the cluster's, as a range; a load tells of a rate only where it
-// moved enough for it, and where none did the time is not known. Pure.
+// Why: before a load begins its user wants to know when it will be in. How: the rates of past
+// loads, those of files of the same size before others, and of the same namespace before the
+// cluster's, as a range; a load tells of a rate only where it moved enough for it, and where none
+// did the time is not known. Pure.
 
 /** What one load brought in, in what time. */
 export interface RateSample {
@@ -37,7 +38,9 @@ const samplesMax = 4
 const evidenceMs = 200
 const evidenceBytes = 16 * 1024 ** 2
 const evidenceFiles = 100
-/** How far the next load may be from what was measured: of one load like it, of several, of others. */
+/**
+ * How far the next load may be from what was measured: of one load like it, of several, of others.
+ */
 const spreads = { one: [0.7, 1.5], several: [0.8, 1.25], others: [0.5, 3] } as const
 
 /** Whether a load tells anything of what later ones take. */
@@ -46,28 +49,44 @@ export function isEvidence(sample: RateSample): boolean {
 }
 
 export function estimateOf(work: Work, samples: readonly RateSample[]): Estimate {
-  if (work.files === 0) return { bytesPerSecond: 0, filesPerSecond: 0, range: { lowMs: 0, highMs: 0 }, basis: 'there is nothing to load' }
+  if (work.files === 0)
+    return { bytesPerSecond: 0, filesPerSecond: 0, range: { lowMs: 0, highMs: 0 }, basis: 'there is nothing to load' }
   const evidence = samples.filter(isEvidence)
   const own = evidence.filter((sample) => sample.namespaceId === work.namespaceId)
-  const [used, whose] = own.length > 0 ? [own, `of /${work.namespace}`] : [evidence, 'of other namespaces of this cluster']
+  const [used, whose] =
+    own.length > 0 ? [own, `of /${work.namespace}`] : [evidence, 'of other namespaces of this cluster']
   const size = work.bytes / work.files
   const alike = used.filter((sample) => areAlike(sample.bytes / sample.files, size)).slice(-samplesMax)
   if (alike.length > 0) {
     const times = alike.map((sample) => timeOf(work, bytesRate(sample), filesRate(sample)))
-    const sum = (part: (sample: RateSample) => number): number => alike.reduce((total, sample) => total + part(sample), 0)
+    const sum = (part: (sample: RateSample) => number): number =>
+      alike.reduce((total, sample) => total + part(sample), 0)
     const seconds = sum(busyMs) / 1000
-    const rates = { bytesPerSecond: sum((one) => one.bytes) / seconds, filesPerSecond: sum((one) => one.files) / seconds }
+    const rates = {
+      bytesPerSecond: sum((one) => one.bytes) / seconds,
+      filesPerSecond: sum((one) => one.files) / seconds,
+    }
     const spread = alike.length === 1 ? spreads.one : spreads.several
-    return { ...rates, range: rangeOf(times, spread), basis: `measured: ${loads(alike.length)} ${whose} with files of this size` }
+    return {
+      ...rates,
+      range: rangeOf(times, spread),
+      basis: `measured: ${loads(alike.length)} ${whose} with files of this size`,
+    }
   }
   // The fastest in bytes tells of the bandwidth, the fastest in files of what one costs.
   const bytesPerSecond = Math.max(0, ...used.filter(tellsBytes).map(bytesRate))
   const filesPerSecond = Math.max(0, ...used.filter(tellsFiles).map(filesRate))
-  const isKnown = (bytesPerSecond > 0 || work.bytes < evidenceBytes) && (filesPerSecond > 0 || work.files < evidenceFiles)
+  const isKnown =
+    (bytesPerSecond > 0 || work.bytes < evidenceBytes) && (filesPerSecond > 0 || work.files < evidenceFiles)
   if (used.length === 0 || !isKnown)
     return { bytesPerSecond: 0, filesPerSecond: 0, range: undefined, basis: 'too little like it was loaded yet' }
   const range = rangeOf([timeOf(work, bytesPerSecond, filesPerSecond)], spreads.others)
-  return { bytesPerSecond, filesPerSecond, range, basis: `measured: ${loads(used.length)} ${whose} with files of other sizes` }
+  return {
+    bytesPerSecond,
+    filesPerSecond,
+    range,
+    basis: `measured: ${loads(used.length)} ${whose} with files of other sizes`,
+  }
 }
 
 function tellsBytes(sample: RateSample): boolean {
@@ -92,7 +111,10 @@ function timeOf(work: Work, bytesPerSecond: number, filesPerSecond: number): num
   return Math.max(bytesMs, filesMs)
 }
 
-function rangeOf(times: readonly number[], [low, high]: readonly [number, number]): { readonly lowMs: number; readonly highMs: number } {
+function rangeOf(
+  times: readonly number[],
+  [low, high]: readonly [number, number],
+): { readonly lowMs: number; readonly highMs: number } {
   return { lowMs: overheadMs + Math.min(...times) * low, highMs: overheadMs + Math.max(...times) * high }
 }
 

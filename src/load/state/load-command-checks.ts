@@ -1,9 +1,23 @@
-// Why: what the journal has is applied at every start from then on: a command that the state cannot take would be there for ever.
-// How: the shape of every command of loads and schedules, each field with its limit; whatever fits can be applied, whether it
-// holds or not. A new type of command or a new field does not compile without its check here.
+// Why: what the journal has is applied at every start from then on: a command that the state cannot
+// take would be there for ever. How: the shape of every command of loads and schedules, each field
+// with its limit; whatever fits can be applied, whether it holds or not. A new type of command or a
+// new field does not compile without its check here.
 import { blocksPerFileMax } from '../../base/block-id.ts'
 import { keyBytesMax } from '../../base/paths.ts'
-import { both, type Check, finite, flag, list, oneOf, optional, plain, problemText, record, text, whole } from '../../base/shape.ts'
+import {
+  both,
+  type Check,
+  finite,
+  flag,
+  list,
+  oneOf,
+  optional,
+  plain,
+  problemText,
+  record,
+  text,
+  whole,
+} from '../../base/shape.ts'
 import type { IndexItem } from './list-parts.ts'
 import type * as Load from './load-commands.ts'
 import type { FileFailure, LoadOptions, NewSet, Piece } from '../load.ts'
@@ -119,11 +133,22 @@ const replaced = list(
   entriesMax,
 )
 const definition = record<ScheduleDefinition>({
-  ...{ name: text(100, { min: 1 }), cron: text(200), timezone: text(100), jitterMs: whole(0, 1e10), after: text(100), readyBy: text(20) },
+  ...{
+    name: text(100, { min: 1 }),
+    cron: text(200),
+    timezone: text(100),
+    jitterMs: whole(0, 1e10),
+    after: text(100),
+    readyBy: text(20),
+  },
   ...{ catchUp: oneOf('latest', 'all', 'none'), overlap: flag, path, options: plain(5000, 4096) },
 })
 const run = record<NewRun>({
-  ...{ dueMs: finite(-timeMsMax, timeMsMax), startMs: finite(-timeMsMax, timeMsMax), deadlineMs: finite(-timeMsMax, timeMsMax) },
+  ...{
+    dueMs: finite(-timeMsMax, timeMsMax),
+    startMs: finite(-timeMsMax, timeMsMax),
+    deadlineMs: finite(-timeMsMax, timeMsMax),
+  },
   ...{ manual: flag, queued: flag, skipped: reason },
 })
 const runStates = ['WAITING', 'STARTED', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED', 'EXPIRED', 'SKIPPED', 'REFUSED']
@@ -132,7 +157,9 @@ const modes = ['SUBMITTED', 'RUNNING', 'AUDITING', 'COMPLETED', 'PARTIAL', 'FAIL
 type Of<Type extends LoadCommand['type']> = Extract<LoadCommand, { readonly type: Type }>
 
 /** Of one type. Its `type` was looked up already. */
-function command<Type extends LoadCommand['type']>(checks: { readonly [F in Exclude<keyof Of<Type>, 'type'>]-?: Check }): Check {
+function command<Type extends LoadCommand['type']>(checks: {
+  readonly [F in Exclude<keyof Of<Type>, 'type'>]-?: Check
+}): Check {
   return record<{ type: string }>({ type: word, ...checks })
 }
 
@@ -143,9 +170,22 @@ export const loadCommandChecks: { readonly [Type in LoadCommand['type']]: Check 
   }),
   StartLoad: command<'StartLoad'>({ nowMs, loadId: id }),
   PagePlanned: command<'PagePlanned'>({
-    ...{ nowMs, loadId: id, page: whole(0), namespaceId: text(800), nextCursor: text(cursorBytesMax), sets, cached: pieces, failed },
+    ...{
+      nowMs,
+      loadId: id,
+      page: whole(0),
+      namespaceId: text(800),
+      nextCursor: text(cursorBytesMax),
+      sets,
+      cached: pieces,
+      failed,
+    },
     counts: record<Load.PageCounts>({
-      ...{ filesAdded: optional(delta.filesAdded), filesChanged: optional(delta.filesChanged), filesRemoved: optional(delta.filesRemoved) },
+      ...{
+        filesAdded: optional(delta.filesAdded),
+        filesChanged: optional(delta.filesChanged),
+        filesRemoved: optional(delta.filesRemoved),
+      },
       ...{ filesExcluded: optional(whole(0)), filesUnverifiable: optional(whole(0)) },
       ...{ files: whole(0), bytes: amount, filesCached: whole(0), filesSkipped: whole(0), bytesCached: amount },
     }),
@@ -176,15 +216,36 @@ export const loadCommandChecks: { readonly [Type in LoadCommand['type']]: Check 
   ScheduleChanged: command<'ScheduleChanged'>({ nowMs, scheduleId: id, definition }),
   SchedulePaused: command<'SchedulePaused'>({ nowMs, scheduleId: id, paused: flag }),
   ScheduleDeleted: command<'ScheduleDeleted'>({ nowMs, scheduleId: id }),
-  ScheduleDue: command<'ScheduleDue'>({ nowMs, scheduleId: id, upToMs: finite(-timeMsMax, timeMsMax), runs: list(run, 1000) }),
+  ScheduleDue: command<'ScheduleDue'>({
+    nowMs,
+    scheduleId: id,
+    upToMs: finite(-timeMsMax, timeMsMax),
+    runs: list(run, 1000),
+  }),
   ScheduleRunAdded: command<'ScheduleRunAdded'>({ nowMs, scheduleId: id }),
-  ScheduleRunStarted: command<'ScheduleRunStarted'>({ nowMs, scheduleId: id, number: whole(1), loadId: whole(0), reason }),
+  ScheduleRunStarted: command<'ScheduleRunStarted'>({
+    nowMs,
+    scheduleId: id,
+    number: whole(1),
+    loadId: whole(0),
+    reason,
+  }),
   ScheduleRunEnded: command<'ScheduleRunEnded'>({
-    ...{ nowMs, scheduleId: id, number: whole(1), state: oneOf(...runStates), reason, tookMs: finite(-timeMsMax, timeMsMax) },
+    ...{
+      nowMs,
+      scheduleId: id,
+      number: whole(1),
+      state: oneOf(...runStates),
+      reason,
+      tookMs: finite(-timeMsMax, timeMsMax),
+    },
   }),
   IndexPartStaged: command<'IndexPartStaged'>({
     ...{ nowMs, indexId: text(100, { min: 1 }), namespace: text(100, { min: 1 }), part: whole(0, countMax) },
-    items: list(record<IndexItem>({ path, replication: optional(whole(1, countMax)), etag: optional(text(etagBytesMax)) }), indexItemsMax),
+    items: list(
+      record<IndexItem>({ path, replication: optional(whole(1, countMax)), etag: optional(text(etagBytesMax)) }),
+      indexItemsMax,
+    ),
   }),
   IndexDropped: command<'IndexDropped'>({ nowMs, indexId: text(100, { min: 1 }), rowsMax: whole(1, countMax) }),
 }

@@ -1,6 +1,7 @@
-// Why: everything that changes a load, as one union, so that the journal holds nothing else and a replay gives the
-// same state. How: each command carries the clock's reading and every decision that its sender took (which targets,
-// how long to back off); apply.ts only checks whether it still holds.
+// Why: everything that changes a load, as one union, so that the journal holds nothing else and a
+// replay gives the same state. How: each command carries the clock's reading and every decision
+// that its sender took (which targets, how long to back off); apply.ts only checks whether it still
+// holds.
 import type { IndexCommand } from './apply-lists.ts'
 import type { FileFailure, LoadMode, LoadOptions, NewSet, Piece } from '../load.ts'
 import type { ScheduleCommand, ScheduleEffect } from '../schedule/schedule-commands.ts'
@@ -39,7 +40,10 @@ export interface PageCounts extends Partial<Delta> {
   readonly filesSkipped: number
   readonly bytesCached: number
 }
-/** One page of the listing as sets. Ignored unless `page` is the next one, so that a page is planned once. */
+/**
+ * One page of the listing as sets. Ignored unless `page` is the next one, so that a page is planned
+ * once.
+ */
 export interface PagePlanned {
   readonly type: 'PagePlanned'
   readonly nowMs: number
@@ -65,7 +69,9 @@ export interface ListingStopped {
   readonly errorCode: string
 }
 
-/** The store has another version of a file (or none): all sets of the old one are obsolete for it. */
+/**
+ * The store has another version of a file (or none): all sets of the old one are obsolete for it.
+ */
 export interface Replacement {
   readonly oldFileId: number
   /** A set in which the old version was seen. */
@@ -76,7 +82,10 @@ export interface Replacement {
   readonly failure: FileFailure | undefined
   readonly sets: readonly NewSet[]
 }
-/** One attempt of a set has ended. Blocks in no retry, and of no failed or replaced file, arrived on every target. */
+/**
+ * One attempt of a set has ended. Blocks in no retry, and of no failed or replaced file, arrived on
+ * every target.
+ */
 export interface SetCompleted {
   readonly type: 'SetCompleted'
   readonly nowMs: number
@@ -125,7 +134,10 @@ export interface StateChanged {
   readonly missingCapacityBytes: number
   readonly filesReplicationChanged?: number
 }
-/** An atomic load has all that it needs and is about to be swapped in. Ignored when it is being cancelled. */
+/**
+ * An atomic load has all that it needs and is about to be swapped in. Ignored when it is being
+ * cancelled.
+ */
 export interface SwapBegun {
   readonly type: 'SwapBegun'
   readonly nowMs: number
@@ -137,7 +149,10 @@ export interface CancelRequested {
   readonly loadId: number
 }
 
-/** Deletes some rows of the load that ended first, and at last the load; sent again until nothing is left. */
+/**
+ * Deletes some rows of the load that ended first, and at last the load; sent again until nothing is
+ * left.
+ */
 export interface LoadExpired {
   readonly type: 'LoadExpired'
   readonly nowMs: number
@@ -164,7 +179,10 @@ export type LoadCommand =
 export type LoadEffect =
   | ScheduleEffect
   | { readonly type: 'submitted'; readonly loadId: number; readonly joined: boolean }
-  /** `unused`: replacements whose sets were not taken, because another set of the file had reported the change before. */
+  /**
+   * `unused`: replacements whose sets were not taken, because another set of the file had reported
+   * the change before.
+   */
   | { readonly type: 'applied'; readonly unused: readonly Replacement[] }
   /** The command no longer held: a duplicate, or the load has ended. */
   | { readonly type: 'ignored' }

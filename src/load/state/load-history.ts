@@ -1,6 +1,7 @@
-// Why: what is remembered of ended loads takes disk, and page cache, for each of their files; a bound on the number of loads
-// alone bounds nothing. How: follows the table of ended loads in the order in which they ended and sums their files, so that
-// a look costs what has changed since the last one.
+// Why: what is remembered of ended loads takes disk, and page cache, for each of their files; a
+// bound on the number of loads alone bounds nothing. How: follows the table of ended loads in the
+// order in which they ended and sums their files, so that a look costs what has changed since the
+// last one.
 import type { Tables } from './load-tables.ts'
 
 const rowsAtOnce = 256
@@ -25,7 +26,10 @@ export class LoadHistory {
     this.#tables = tables
   }
 
-  /** The load to delete next; undefined when there is none. One that began to be deleted goes in full. */
+  /**
+   * The load to delete next; undefined when there is none. One that began to be deleted goes in
+   * full.
+   */
   loadToExpire({ loadsMax, filesMax, endedBeforeMs }: HistoryLimits): number | undefined {
     const { ended, loads, counters } = this.#tables
     const [first] = ended.scan([], 0, 1)

@@ -1,5 +1,6 @@
-// Why: the state machine must not know where its rows lie. How: ordered tables with synchronous access; a group of
-// commands runs inside one transaction of whoever implements this (LMDB in the job master, maps in tests).
+// Why: the state machine must not know where its rows lie. How: ordered tables with synchronous
+// access; a group of commands runs inside one transaction of whoever implements this (LMDB in the
+// job master, maps in tests).
 import type { IndexItem, IndexRecord } from './list-parts.ts'
 import type { FileFailure, FileProgress, LoadRecord, OpenSet, SetRecord } from '../load.ts'
 import type { RateSample } from './estimate.ts'
@@ -34,11 +35,17 @@ export interface Tables {
   readonly requestKeys: OrderedTable<number>
   /** `[loadId, number]` -> request key */
   readonly keysOfLoad: OrderedTable<string>
-  /** `[number]` -> load id of the loads that have ended, in the order in which they ended; the numbers have no gap. */
+  /**
+   * `[number]` -> load id of the loads that have ended, in the order in which they ended; the
+   * numbers have no gap.
+   */
   readonly ended: OrderedTable<number>
   /** `[loadId, set]` */
   readonly sets: OrderedTable<SetRecord>
-  /** `[loadId, set]` of the sets that are not done. A set is done when it is taken out of here: once. */
+  /**
+   * `[loadId, set]` of the sets that are not done. A set is done when it is taken out of here:
+   * once.
+   */
   readonly open: OrderedTable<OpenSet>
   /** `[loadId, fileId]` */
   readonly files: OrderedTable<FileProgress>

@@ -1,5 +1,5 @@
-// Why: how long a load will take is best told by how long the last ones took. How: each load that ends leaves its bytes,
-// files and time, a few of each namespace and a bounded number in all.
+// Why: how long a load will take is best told by how long the last ones took. How: each load that
+// ends leaves its bytes, files and time, a few of each namespace and a bounded number in all.
 import { isEvidence, type RateSample } from './estimate.ts'
 import type { LoadRecord } from '../load.ts'
 import type { Tables } from './load-tables.ts'

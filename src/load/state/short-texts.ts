@@ -1,5 +1,6 @@
-// Why: what stores, workers and the master say of a failure is kept with the load and shown in lists, and may be of any length.
-// How: before a command is journaled its texts are cut to what a person reads. Pure.
+// Why: what stores, workers and the master say of a failure is kept with the load and shown in
+// lists, and may be of any length. How: before a command is journaled its texts are cut to what a
+// person reads. Pure.
 import type { LoadCommand, Replacement } from './load-commands.ts'
 import type { FileFailure } from '../load.ts'
 
@@ -14,7 +15,12 @@ export function shortText(text: string, max = charactersMax): string {
 /** The command with its texts cut. */
 export function withShortTexts(command: LoadCommand): LoadCommand {
   const { type } = command
-  if (type === 'ListingStopped' || type === 'StateChanged' || type === 'ScheduleRunStarted' || type === 'ScheduleRunEnded')
+  if (
+    type === 'ListingStopped' ||
+    type === 'StateChanged' ||
+    type === 'ScheduleRunStarted' ||
+    type === 'ScheduleRunEnded'
+  )
     return { ...command, reason: shortText(command.reason) }
   if (type === 'PagePlanned') return { ...command, failed: shortFailures(command.failed) }
   if (type === 'SetCompleted' || type === 'RepairPlanned')
@@ -27,7 +33,11 @@ function shortFailures(failures: readonly FileFailure[]): readonly FileFailure[]
 }
 
 function shortFailure(failure: FileFailure): FileFailure {
-  const [code, reason, workerId] = [shortText(failure.code, 100), shortText(failure.reason), shortText(failure.workerId, 200)]
+  const [code, reason, workerId] = [
+    shortText(failure.code, 100),
+    shortText(failure.reason),
+    shortText(failure.workerId, 200),
+  ]
   return { ...failure, code, reason, workerId }
 }
 

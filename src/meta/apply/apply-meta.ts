@@ -1,5 +1,6 @@
-// Why: the cache master's state machine. How: `apply` is synchronous and depends on the tables and the command only, so
-// that replaying the journal gives the state that was; what has to happen outside (dropping blocks) comes back as effects.
+// Why: the cache master's state machine. How: `apply` is synchronous and depends on the tables and
+// the command only, so that replaying the journal gives the state that was; what has to happen
+// outside (dropping blocks) comes back as effects.
 import { assertNever } from '../../base/assert.ts'
 import { containersMax } from '../../base/block-id.ts'
 import type {
@@ -31,14 +32,21 @@ const lastContainer = containersMax - 10_000_000
 
 function makesRoom({ type }: Command): boolean {
   return (
-    type === 'delete_namespace' || type === 'clear_detached' || type === 'remove_entries' || type === 'detach' || type === 'drop_staging'
+    type === 'delete_namespace' ||
+    type === 'clear_detached' ||
+    type === 'remove_entries' ||
+    type === 'detach' ||
+    type === 'drop_staging'
   )
 }
 
 /** Edges that are read at once where a tree is cleared away. */
 const clearedAtOnce = 64
 
-/** Applies one command. Never throws for what a command says: a command that cannot hold is refused in the outcome. */
+/**
+ * Applies one command. Never throws for what a command says: a command that cannot hold is refused
+ * in the outcome.
+ */
 export function apply(tables: Tables, command: Command): Applied {
   if (tables.counter('containers') > lastContainer && !makesRoom(command))
     return refused('resource_exhausted', 'the master has given out all ids of files that there are')
@@ -101,16 +109,33 @@ function createNamespace(tables: Tables, command: CreateNamespace): Applied {
   const { ttlMs, action: ttlAction } = command.ttl ?? { ttlMs: -1, action: 'FREE' as const }
   tables.putInode({ ...newDirectory(rootId, detachedParentId, '', command.atMs), ttlMs, ttlAction })
   const { namespaceId, name, uri, attributes, sealedSecrets, atMs } = command
-  tables.putNamespace({ id: namespaceId, name, uri, attributes, sealedSecrets, createdMs: atMs, version: 1, rootId, neverMoved: true })
+  tables.putNamespace({
+    id: namespaceId,
+    name,
+    uri,
+    attributes,
+    sealedSecrets,
+    createdMs: atMs,
+    version: 1,
+    rootId,
+    neverMoved: true,
+  })
   return done(1)
 }
 
 function updateNamespace(tables: Tables, command: UpdateNamespace): Applied {
   const record = namespaceById(tables, command.namespaceId)
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
-  if (record.version !== command.version) return refused('aborted', 'the namespace was updated by somebody else meanwhile: try again')
+  if (record.version !== command.version)
+    return refused('aborted', 'the namespace was updated by somebody else meanwhile: try again')
   const { attributes, sealedSecrets, atMs, otherStore = false } = command
-  tables.putNamespace({ ...record, attributes, sealedSecrets, version: record.version + 1, ...(otherStore && { otherStoreMs: atMs }) })
+  tables.putNamespace({
+    ...record,
+    attributes,
+    sealedSecrets,
+    version: record.version + 1,
+    ...(otherStore && { otherStoreMs: atMs }),
+  })
   return done(1)
 }
 

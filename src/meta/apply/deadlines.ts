@@ -1,6 +1,7 @@
-// Why: what a TTL ends, and which unfinished files are given up, is found without looking through the namespaces.
-// How: an index ordered by time: an edge below a pseudo-directory whose name is the deadline and the inode's id, in
-// digits of fixed width. An inode knows its own deadline, so the two always change together.
+// Why: what a TTL ends, and which unfinished files are given up, is found without looking through
+// the namespaces. How: an index ordered by time: an edge below a pseudo-directory whose name is the
+// deadline and the inode's id, in digits of fixed width. An inode knows its own deadline, so the
+// two always change together.
 import { deadlineParentId, type Edge, type Inode, type Tables } from '../meta-tables.ts'
 
 /** 10^16 ms are past the year 300,000, and ids are safe integers. */
@@ -18,7 +19,10 @@ export function forgetDeadline(tables: Tables, inode: Inode): void {
   moveDeadline(tables, inode.id, inode.expiresMs, -1)
 }
 
-/** Ids of the inodes whose deadline is at or before `nowMs`, the oldest first, at most `limit`, those up to `after` left out. */
+/**
+ * Ids of the inodes whose deadline is at or before `nowMs`, the oldest first, at most `limit`,
+ * those up to `after` left out.
+ */
 export function dueDeadlines(tables: Tables, nowMs: number, limit: number, after = ''): Edge[] {
   const due: Edge[] = []
   const end = deadlineName(nowMs + 1, 0)

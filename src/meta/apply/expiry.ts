@@ -1,16 +1,26 @@
-// Why: what users set on files and directories, and what happens when a TTL ends. How: an inode carries its deadline, the
-// index of deadlines follows; freeing gives a file a new id, so that blocks of the old one go even from workers that were
-// away when it happened.
+// Why: what users set on files and directories, and what happens when a TTL ends. How: an inode
+// carries its deadline, the index of deadlines follows; freeing gives a file a new id, so that
+// blocks of the old one go even from workers that were away when it happened.
 import type { Applied, Effect } from '../commands/commands.ts'
 import { forgetDeadline, moveDeadline } from './deadlines.ts'
 import type { Expire, RenewFiles, SetAttributes } from '../commands/lifecycle-commands.ts'
 import { effectiveTtl, noteTtlChange } from './namespace-ttl.ts'
 import { done } from '../commands/outcomes.ts'
 import { placeOf } from '../resolve-path.ts'
-import { type DirectoryInode, type FileInode, type Inode, type PendingInode, pendingParentId, type Tables } from '../meta-tables.ts'
+import {
+  type DirectoryInode,
+  type FileInode,
+  type Inode,
+  type PendingInode,
+  pendingParentId,
+  type Tables,
+} from '../meta-tables.ts'
 import { count, Tree } from './tree.ts'
 
-/** A file that may not be freed yet (pinned, or only here) is looked at again after its TTL, but not sooner than this. */
+/**
+ * A file that may not be freed yet (pinned, or only here) is looked at again after its TTL, but not
+ * sooner than this.
+ */
 const postponedMs = 60_000
 
 /** Replicas that a file must have: what only the cache has needs at least one. */
@@ -37,7 +47,11 @@ export function setAttributes(tables: Tables, command: SetAttributes): Applied {
   return done(changed, effects)
 }
 
-function changedFile(tables: Tables, file: FileInode, { atMs, pinned, ttl, replicationMin, replicationMax }: SetAttributes): FileInode {
+function changedFile(
+  tables: Tables,
+  file: FileInode,
+  { atMs, pinned, ttl, replicationMin, replicationMax }: SetAttributes,
+): FileInode {
   let next = file
   if (pinned !== undefined && pinned !== next.pinned) next = { ...next, pinned }
   if (replicationMin !== undefined && replicationMin !== next.replicationMin) next = { ...next, replicationMin }
@@ -103,7 +117,8 @@ function expireFile(tables: Tables, file: FileInode, atMs: number): readonly Eff
   const tree = treeOf(tables, file, atMs)
   if (tree === undefined || ttlMs < 0) put(tables, file, { ...file, expiresMs: -1 })
   else if (action === 'DELETE') tree.unlink(file)
-  else if (!file.persisted || file.pinned) put(tables, file, { ...file, expiresMs: atMs + Math.max(ttlMs, postponedMs) })
+  else if (!file.persisted || file.pinned)
+    put(tables, file, { ...file, expiresMs: atMs + Math.max(ttlMs, postponedMs) })
   // Its own TTL has done its work; the namespace's holds for what is loaded again.
   else tree.renew(file, file.ttlMs >= 0 ? { ttlMs: -1, expiresMs: -1 } : { ttlMs: -1, expiresMs: atMs + ttlMs })
   return tree?.effects ?? []

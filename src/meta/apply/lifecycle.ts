@@ -1,5 +1,6 @@
-// Why: what users change in directories and files. How: as apply.ts, which hands these commands on; the steps are the
-// tree's. Deadlines are in expiry.ts, files that are written here in written-files.ts.
+// Why: what users change in directories and files. How: as apply.ts, which hands these commands on;
+// the steps are the tree's. Deadlines are in expiry.ts, files that are written here in
+// written-files.ts.
 import { assertNever } from '../../base/assert.ts'
 import type { Applied } from '../commands/commands.ts'
 import { forgetDeadline } from './deadlines.ts'
@@ -57,7 +58,8 @@ function makeDirectory(tables: Tables, command: MakeDirectory): Applied {
   for (let slash = command.key.indexOf('/'); slash >= 0; slash = command.key.indexOf('/', slash + 1)) {
     const key = command.key.slice(0, slash + 1)
     if (directoryAt(tables, record.rootId, key) !== undefined) continue
-    const listed = command.listed && key === command.key ? { childrenListedMs: command.atMs, treeListedMs: command.atMs } : {}
+    const listed =
+      command.listed && key === command.key ? { childrenListedMs: command.atMs, treeListedMs: command.atMs } : {}
     tree.changeDirectory(key, (old) => ({ ...old, ...listed, made: true }))
   }
   return done(tree.changed)
@@ -84,7 +86,8 @@ function detach(tables: Tables, command: Detach): Applied {
   const record = namespaceById(tables, command.namespaceId)
   if (record === undefined) return namespaceGone()
   const directory = directoryAt(tables, record.rootId, command.key)
-  if (directory === undefined || directory.id === record.rootId) return refused('not_found', `${command.key} does not exist`)
+  if (directory === undefined || directory.id === record.rootId)
+    return refused('not_found', `${command.key} does not exist`)
   const tree = new Tree(tables, record.rootId, command.atMs)
   tables.removeEdge(directory.parentId, directory.name)
   tables.putEdge(detachedParentId, `${directory.id}/`, directory.id)

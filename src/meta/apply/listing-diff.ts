@@ -1,5 +1,6 @@
-// Why: a page of a store's listing must reach the journal only where it says something new, and what the listing leaves
-// out must go. How: the known names of the page's range of keys, held against the page.
+// Why: a page of a store's listing must reach the journal only where it says something new, and
+// what the listing leaves out must go. How: the known names of the page's range of keys, held
+// against the page.
 import { keyProblem } from '../../base/paths.ts'
 import { blockCount, blocksPerFileMax } from '../../base/block-id.ts'
 import { listedProblem } from '../commands/meta-command-checks.ts'
@@ -11,18 +12,30 @@ import { isSameVersion } from './tree.ts'
 import { walk, type WalkEntry } from '../walk.ts'
 
 export interface PageRange {
-  /** The directory that is listed: its inode, undefined while it is unknown, and its key (empty, or ending in `/`). */
+  /**
+   * The directory that is listed: its inode, undefined while it is unknown, and its key (empty, or
+   * ending in `/`).
+   */
   readonly directory: DirectoryInode | undefined
   readonly prefix: string
   /** The listing went on behind this key; undefined from the start. */
   readonly afterKey: string | undefined
   /** The page reaches up to this key, included; undefined to the end. */
   readonly upToKey: string | undefined
-  /** Whether what is known was made so by somebody who asked the store later: it is newer than the page and stays. */
+  /**
+   * Whether what is known was made so by somebody who asked the store later: it is newer than the
+   * page and stays.
+   */
   readonly isYounger: (key: string, inodeId: number) => boolean
-  /** Whether a key was changed here since the store was asked: what the page says of it is out of date. */
+  /**
+   * Whether a key was changed here since the store was asked: what the page says of it is out of
+   * date.
+   */
   readonly changed?: ((key: string) => boolean) | undefined
-  /** Whether the listing was blind for a key (unusable-names.ts): that it is not in the page says nothing. */
+  /**
+   * Whether the listing was blind for a key (unusable-names.ts): that it is not in the page says
+   * nothing.
+   */
   readonly covered?: ((key: string) => boolean) | undefined
 }
 
@@ -42,13 +55,19 @@ export interface PageDiff {
   readonly unmarked: readonly string[]
 }
 
-/** Whether the object stands for a directory: no bytes, and a key that ends in `/` (or is the namespace's prefix itself). */
+/**
+ * Whether the object stands for a directory: no bytes, and a key that ends in `/` (or is the
+ * namespace's prefix itself).
+ */
 export function isMarker(object: Pick<ShownObject, 'key' | 'length' | 'problem'>): boolean {
   return object.length === 0 && object.problem === undefined && (object.key === '' || object.key.endsWith('/'))
 }
 
 /** Why an object cannot become a file, or the empty string. */
-export function objectProblem(object: Pick<ShownObject, 'key' | 'length' | 'etag' | 'problem' | 'doubt'>, blockSizeBytes: number): string {
+export function objectProblem(
+  object: Pick<ShownObject, 'key' | 'length' | 'etag' | 'problem' | 'doubt'>,
+  blockSizeBytes: number,
+): string {
   if (object.problem !== undefined) return object.problem
   if (object.doubt !== undefined) return object.doubt
   if (object.key === '') return 'the object has the name of the namespace itself'
@@ -84,7 +103,8 @@ export function diffPage(
       known.delete(directoryMark + object.key)
       if (object.key === range.prefix) prefixMarked = true
       if (changed?.(object.key) === true) continue
-      if (object.key !== '' && keyProblem(object.key) === undefined && !isMarked(tables, rootId, object.key)) markers.push(object.key)
+      if (object.key !== '' && keyProblem(object.key) === undefined && !isMarked(tables, rootId, object.key))
+        markers.push(object.key)
       continue
     }
     const inodeId = known.get(object.key)
@@ -98,7 +118,11 @@ export function diffPage(
     if (isChanged && problem === '' && file === undefined) continue
     const newer = file !== undefined && (isChanged || range.isYounger(object.key, file.id))
     const here = problem === '' && file?.persisted === false ? notPersistedProblem : problem
-    files.push({ object: newer && !isSameVersion(file, object) ? listedAs(file, object.key) : object, known: file, problem: here })
+    files.push({
+      object: newer && !isSameVersion(file, object) ? listedAs(file, object.key) : object,
+      known: file,
+      problem: here,
+    })
   }
   const removals: string[] = []
   const unmarked: string[] = []
@@ -111,20 +135,23 @@ export function diffPage(
     } else if (isMarked(tables, rootId, key.slice(1))) unmarked.push(key.slice(1))
   }
   const isOlder = range.directory !== undefined && !range.isYounger(range.prefix, range.directory.id)
-  if (!prefixMarked && isOlder && changed?.(range.prefix) !== true && range.covered?.(range.prefix) !== true) unmarked.push(range.prefix)
+  if (!prefixMarked && isOlder && changed?.(range.prefix) !== true && range.covered?.(range.prefix) !== true)
+    unmarked.push(range.prefix)
   return { files, markers, removals, unmarked }
 }
 
 /**
- * Where a page must be cut so that no more than about `entriesMax` known names are held against it: a store that has lost
- * very much shows it in one page. @returns the last key of the first piece; undefined when the page need not be cut
+ * Where a page must be cut so that no more than about `entriesMax` known names are held against it:
+ * a store that has lost very much shows it in one page. @returns the last key of the first piece;
+ * undefined when the page need not be cut
  */
 export function endOfPiece(tables: Tables, range: PageRange, entriesMax: number): string | undefined {
   if (range.directory === undefined) return undefined
   let entries = 0
   let end: string | undefined
   for (const { key } of knownEntries(tables, range.directory, range)) {
-    // An object `a/` that holds bytes comes right behind the directory of its key, in the same piece.
+    // An object `a/` that holds bytes comes right behind the directory of its key, in the same
+    // piece.
     if (end !== undefined && key !== end) return end
     entries += 1
     if (entries >= entriesMax) end = key
@@ -134,7 +161,10 @@ export function endOfPiece(tables: Tables, range: PageRange, entriesMax: number)
 
 const notPersistedProblem = 'a file of this name was written here and is not persisted'
 
-/** Set before a directory's key among the known names, where `a/` may be a file too. No key holds it. */
+/**
+ * Set before a directory's key among the known names, where `a/` may be a file too. No key holds
+ * it.
+ */
 const directoryMark = '\0'
 
 function knownIn(tables: Tables, directory: DirectoryInode, range: PageRange): Map<string, number> {

@@ -1,6 +1,7 @@
-// Why: a namespace's TTL holds for every file in it that has none of its own, and a namespace may have millions: they
-// follow a change page by page, and a restart in between must not leave half of them behind. How: the change is noted in
-// the state, with its time, until all have followed; whoever goes on with it counts from that time.
+// Why: a namespace's TTL holds for every file in it that has none of its own, and a namespace may
+// have millions: they follow a change page by page, and a restart in between must not leave half of
+// them behind. How: the change is noted in the state, with its time, until all have followed;
+// whoever goes on with it counts from that time.
 import type { Applied } from '../commands/commands.ts'
 import { moveDeadline } from './deadlines.ts'
 import type { EndTtlChange, FollowNamespaceTtl } from '../commands/lifecycle-commands.ts'
@@ -17,14 +18,24 @@ export interface TtlChange {
 
 const digits = 16
 
-/** The TTL that a file has by itself or from its namespace. @param rootId of its namespace, where the caller knows it */
-export function effectiveTtl(tables: Tables, file: FileInode, rootId?: number): { readonly ttlMs: number; readonly action: TtlAction } {
+/**
+ * The TTL that a file has by itself or from its namespace. @param rootId of its namespace, where
+ * the caller knows it
+ */
+export function effectiveTtl(
+  tables: Tables,
+  file: FileInode,
+  rootId?: number,
+): { readonly ttlMs: number; readonly action: TtlAction } {
   if (file.ttlMs >= 0) return { ttlMs: file.ttlMs, action: file.ttlAction }
   const root = tables.inode(rootId ?? placeOf(tables, file)?.record.rootId ?? 0)
   return root?.kind === 'directory' ? { ttlMs: root.ttlMs, action: root.ttlAction } : { ttlMs: -1, action: 'FREE' }
 }
 
-/** Notes the change where the directory is a namespace's root; a later change takes the place of an earlier one. */
+/**
+ * Notes the change where the directory is a namespace's root; a later change takes the place of an
+ * earlier one.
+ */
 export function noteTtlChange(tables: Tables, directory: DirectoryInode, atMs: number): void {
   if (directory.parentId !== 0) return
   for (const change of ttlChanges(tables)) if (change.rootId === directory.id) forget(tables, change)

@@ -1,7 +1,8 @@
-// Why: a dataset is replaced as a whole or not at all. How: the files of an atomic load are inodes like any other, so that
-// workers report their blocks and the audit counts them, but their names are edges of a pseudo-directory of the staging's
-// own, the whole key a name; a second one names the visible files that are to go. The swap moves the edges over. A load
-// whose staging was cleared away, its time being over, must not go on in a new one, which lacks what the first one held.
+// Why: a dataset is replaced as a whole or not at all. How: the files of an atomic load are inodes
+// like any other, so that workers report their blocks and the audit counts them, but their names
+// are edges of a pseudo-directory of the staging's own, the whole key a name; a second one names
+// the visible files that are to go. The swap moves the edges over. A load whose staging was cleared
+// away, its time being over, must not go on in a new one, which lacks what the first one held.
 import { assertNever } from '../../base/assert.ts'
 import type { Applied, Effect } from '../commands/commands.ts'
 import { forgetDeadline } from './deadlines.ts'
@@ -46,7 +47,15 @@ function stageListing(tables: Tables, command: StageListing): Applied {
   const { stagingId: id, namespaceId, expiresMs, atMs } = command
   const staging: StagingRecord =
     known === undefined
-      ? { id, namespaceId, addedId: nextId(tables), removedId: nextId(tables), createdMs: atMs, expiresMs, dropping: false }
+      ? {
+          id,
+          namespaceId,
+          addedId: nextId(tables),
+          removedId: nextId(tables),
+          createdMs: atMs,
+          expiresMs,
+          dropping: false,
+        }
       : { ...known, expiresMs }
   if (before !== undefined && known === undefined) tables.removeStaging(id)
   tables.putStaging(staging)
@@ -74,7 +83,8 @@ function stageListing(tables: Tables, command: StageListing): Applied {
 
 function commitStaging(tables: Tables, command: CommitStaging): Applied {
   const staging = tables.staging(command.stagingId)
-  if (command.number !== undefined && staging?.addedId !== command.number) return refused('failed_precondition', stagingExpiredMessage)
+  if (command.number !== undefined && staging?.addedId !== command.number)
+    return refused('failed_precondition', stagingExpiredMessage)
   if (staging === undefined || staging.committed === true) return done(0)
   if (staging.dropping) return refused('failed_precondition', 'what was staged is being cleared away: it was given up')
   const record = namespaceById(tables, staging.namespaceId)
@@ -151,7 +161,17 @@ function newFile(
   const visible = fileAt(tables, record.rootId, object.key)
   const { key: name, length, etag, modifiedMs, storageClass, crc64 = '' } = object
   return {
-    ...{ kind: 'file', id: nextId(tables), parentId: addedId, name, length, etag, modifiedMs, createdMs: atMs, blockSizeBytes },
+    ...{
+      kind: 'file',
+      id: nextId(tables),
+      parentId: addedId,
+      name,
+      length,
+      etag,
+      modifiedMs,
+      createdMs: atMs,
+      blockSizeBytes,
+    },
     ...{ storageClass, crc64, pinned: visible?.pinned ?? false },
     ...{ replicationMin: visible?.replicationMin ?? 0, replicationMax: visible?.replicationMax ?? -1 },
     ...{ ttlMs: -1, ttlAction: 'FREE', expiresMs: -1, persisted: true },

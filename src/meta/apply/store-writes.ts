@@ -1,6 +1,7 @@
-// Why: a worker that writes a file to the store may be cut off, or its master may, and what it sent may arrive long after: the
-// next master must know where. How: a key of a namespace is written down before a worker is told of it, and until it is known
-// what came of that. Pure, like the rest of the room.
+// Why: a worker that writes a file to the store may be cut off, or its master may, and what it sent
+// may arrive long after: the next master must know where. How: a key of a namespace is written down
+// before a worker is told of it, and until it is known what came of that. Pure, like the rest of
+// the room.
 import type { Applied } from '../commands/commands.ts'
 import type { BeginWrite, EndWrite } from '../commands/lifecycle-commands.ts'
 import { done } from '../commands/outcomes.ts'
@@ -34,8 +35,14 @@ export function forgetWrite(tables: Tables, file: NamedInode): void {
   if (tables.edge(writingParentId, name) !== undefined) tables.removeEdge(writingParentId, name)
 }
 
-/** @param below the key itself or, where it is empty or ends in `/`, all below it; undefined: of all namespaces */
-export function* storeWrites(tables: Tables, below?: { readonly namespaceId: string; readonly key: string }): Generator<StoreWrite> {
+/**
+ * @param below the key itself or, where it is empty or ends in `/`, all below it; undefined: of all
+ *   namespaces
+ */
+export function* storeWrites(
+  tables: Tables,
+  below?: { readonly namespaceId: string; readonly key: string },
+): Generator<StoreWrite> {
   const prefix = below === undefined ? '' : nameOf(below.namespaceId, below.key)
   const isDirectory = below === undefined || below.key === '' || below.key.endsWith('/')
   for (const { name, inodeId } of tables.edges(writingParentId, prefix)) {

@@ -1,5 +1,6 @@
-// Why: what was changed here must outlive what a store said before: answers on their way, and what a load has put aside. How:
-// each command that changes files by their users' will has the keys that it has to do with; pure, like the rest of the room.
+// Why: what was changed here must outlive what a store said before: answers on their way, and what
+// a load has put aside. How: each command that changes files by their users' will has the keys that
+// it has to do with; pure, like the rest of the room.
 import { assertNever } from '../../base/assert.ts'
 import type { Command } from '../commands/commands.ts'
 import { effectiveTtl } from './namespace-ttl.ts'
@@ -55,7 +56,11 @@ export function touchesOf(tables: Tables, command: LocalChange): Touch[] {
   }
 }
 
-function placesOf(tables: Tables, inodeIds: readonly number[], isMeant: (file: FileInode) => boolean = () => true): Touch[] {
+function placesOf(
+  tables: Tables,
+  inodeIds: readonly number[],
+  isMeant: (file: FileInode) => boolean = () => true,
+): Touch[] {
   const keysOf = new Map<string, string[]>()
   for (const id of inodeIds) {
     const inode = tables.inode(id)

@@ -1,5 +1,6 @@
-// Why: the steps that commands are made of: make a directory, put a version of a file, remove one and the empty
-// directories above it. How: one object a command, so that the objects of a page find their directory once.
+// Why: the steps that commands are made of: make a directory, put a version of a file, remove one
+// and the empty directories above it. How: one object a command, so that the objects of a page find
+// their directory once.
 import { blockCount, fileIdOf } from '../../base/block-id.ts'
 import { assert } from '../../base/assert.ts'
 import { directoryNames } from '../../base/paths.ts'
@@ -36,7 +37,10 @@ export class Tree {
     this.#lastId = rootId
   }
 
-  /** The id of the directory of this key (empty, or ending in `/`), made with all above it where it is missing. */
+  /**
+   * The id of the directory of this key (empty, or ending in `/`), made with all above it where it
+   * is missing.
+   */
   ensureDirectory(key: string): number {
     if (key === this.#lastKey) return this.#lastId
     let id = this.#rootId
@@ -55,7 +59,10 @@ export class Tree {
     this.changed += 1
   }
 
-  /** Puts this version of an object, in the place of another one. @returns its file id; the old one when it is the same version */
+  /**
+   * Puts this version of an object, in the place of another one. @returns its file id; the old one
+   * when it is the same version
+   */
   putFile(object: ListedObject, blockSizeBytes: number): number {
     const slash = object.key.lastIndexOf('/') + 1
     const parentId = this.ensureDirectory(object.key.slice(0, slash))
@@ -91,7 +98,10 @@ export class Tree {
     return id
   }
 
-  /** Puts a file that was staged, under its id, in the place of what is there. @returns whether it was taken */
+  /**
+   * Puts a file that was staged, under its id, in the place of what is there. @returns whether it
+   * was taken
+   */
   putStaged(key: string, staged: FileInode): boolean {
     const slash = key.lastIndexOf('/') + 1
     const parentId = this.ensureDirectory(key.slice(0, slash))
@@ -99,7 +109,8 @@ export class Tree {
     const oldId = this.#tables.edge(parentId, name)
     const inode = oldId === undefined ? undefined : this.#tables.inode(oldId)
     const old = inode?.kind === 'file' ? inode : undefined
-    // What only this cache has stays; the same version goes too: the blocks that were counted are the staged ones.
+    // What only this cache has stays; the same version goes too: the blocks that were counted are
+    // the staged ones.
     if (old?.persisted === false) return false
     if (old === undefined) count(this.#tables, 'files', 1)
     else this.#dropVersion(old)
@@ -107,7 +118,16 @@ export class Tree {
     const { pinned, ...replication } = keptBy(old ?? this.inheritedBelow(parentId))
     // What was set on it while it was staged is the newer word.
     const isSet = staged.replicationMin !== 0 || staged.replicationMax !== -1
-    const file = { ...staged, parentId, name, pinned, ...(isSet ? {} : replication), ttlMs, ttlAction, expiresMs: this.expiryOf(ttlMs) }
+    const file = {
+      ...staged,
+      parentId,
+      name,
+      pinned,
+      ...(isSet ? {} : replication),
+      ttlMs,
+      ttlAction,
+      expiresMs: this.expiryOf(ttlMs),
+    }
     this.link(file)
     // Workers have its blocks already, and know them as they were staged.
     if (file.pinned !== staged.pinned) this.effects.push({ type: 'pin_changed', fileId: file.id })
@@ -140,7 +160,10 @@ export class Tree {
     return this.#inherited
   }
 
-  /** Removes the file of this key that the store has no more, and the directories that are empty without it. */
+  /**
+   * Removes the file of this key that the store has no more, and the directories that are empty
+   * without it.
+   */
   removeFile(key: string): void {
     const file = fileAt(this.#tables, this.#rootId, key)
     if (file?.persisted === true) this.unlink(file)
@@ -155,7 +178,10 @@ export class Tree {
     this.prune(file.parentId)
   }
 
-  /** The same file and content under a new id: blocks of the old one are wanted no more, whoever reports them later. */
+  /**
+   * The same file and content under a new id: blocks of the old one are wanted no more, whoever
+   * reports them later.
+   */
   renew(file: FileInode, { ttlMs, expiresMs }: Pick<FileInode, 'ttlMs' | 'expiresMs'>): number {
     const id = nextId(this.#tables)
     this.#dropVersion(file)
@@ -163,7 +189,10 @@ export class Tree {
     return id
   }
 
-  /** Removes a directory that is empty, has no marker and was not made here, and so on upwards; never the root. */
+  /**
+   * Removes a directory that is empty, has no marker and was not made here, and so on upwards;
+   * never the root.
+   */
   prune(directoryId: number): void {
     for (let id = directoryId; id !== this.#rootId;) {
       const directory = this.#tables.inode(id)
@@ -216,7 +245,18 @@ export function keptBy({ pinned, replicationMin, replicationMax }: Inherited): I
 
 export function newDirectory(id: number, parentId: number, name: string, createdMs: number): DirectoryInode {
   const never = { childrenListedMs: -1, treeListedMs: -1, ttlMs: -1, expiresMs: -1 }
-  return { kind: 'directory', id, parentId, name, createdMs, ...never, marker: false, made: false, pinned: false, ttlAction: 'FREE' }
+  return {
+    kind: 'directory',
+    id,
+    parentId,
+    name,
+    createdMs,
+    ...never,
+    marker: false,
+    made: false,
+    pinned: false,
+    ttlAction: 'FREE',
+  }
 }
 
 export function dropBlocks(file: FileInode): Effect {

@@ -1,6 +1,6 @@
-// Why: a file that is written here must not be seen before it is whole, and must leave nothing when its writer goes away.
-// How: until it is complete it is an inode in no directory, with a deadline; then it gets its name in one step. What the
-// store has of it comes later.
+// Why: a file that is written here must not be seen before it is whole, and must leave nothing when
+// its writer goes away. How: until it is complete it is an inode in no directory, with a deadline;
+// then it gets its name in one step. What the store has of it comes later.
 import { blockCount, blocksPerFileMax } from '../../base/block-id.ts'
 import type { Applied, Effect } from '../commands/commands.ts'
 import { forgetDeadline, moveDeadline } from './deadlines.ts'
@@ -38,7 +38,8 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   const { fileId, length, atMs } = command
   const pending = tables.inode(fileId)
   if (pending?.kind === 'file' && pending.length === length) return done(0, [], [fileId])
-  if (pending?.kind !== 'pending') return refused('not_found', 'the file is not being written: it was abandoned, or waited too long')
+  if (pending?.kind !== 'pending')
+    return refused('not_found', 'the file is not being written: it was abandoned, or waited too long')
   const record = namespaceById(tables, pending.namespaceId)
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
   if (blockCount(length, pending.blockSizeBytes) > blocksPerFileMax)
@@ -71,7 +72,8 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
     expiresMs: tree.expiryOf(-1),
     persisted: false,
   })
-  if (record.attributes['writePolicy'] === 'ASYNC_THROUGH') tables.putEdge(toPersistParentId, toPersistName(fileId), fileId)
+  if (record.attributes['writePolicy'] === 'ASYNC_THROUGH')
+    tables.putEdge(toPersistParentId, toPersistName(fileId), fileId)
   const effects: Effect[] = [{ type: 'replication_changed', fileId }]
   if (inherited.pinned) effects.push({ type: 'pin_changed', fileId })
   return done(tree.changed, effects, [fileId])
@@ -108,7 +110,8 @@ function toPersistName(fileId: number): string {
 }
 
 function takenAs(tables: Tables, rootId: number, key: string): Applied | undefined {
-  if (fileAt(tables, rootId, key) !== undefined) return refused('already_exists', `${key} exists already: remove it first`)
+  if (fileAt(tables, rootId, key) !== undefined)
+    return refused('already_exists', `${key} exists already: remove it first`)
   if (directoryAt(tables, rootId, key) !== undefined) return refused('already_exists', `${key} is a directory`)
   return undefined
 }

@@ -1,6 +1,6 @@
-// Why: every change of the master's metadata is one of these, written to the journal before it is applied, so that a
-// restart and a second master come to the same state. How: plain data; the clock's reading, random ids and sealed
-// secrets are in the command, never made while applying.
+// Why: every change of the master's metadata is one of these, written to the journal before it is
+// applied, so that a restart and a second master come to the same state. How: plain data; the
+// clock's reading, random ids and sealed secrets are in the command, never made while applying.
 import { type ErrorCode } from '../../base/errors.ts'
 import type { ListedObject } from './listed-object.ts'
 import type { LifecycleCommand } from './lifecycle-commands.ts'
@@ -45,7 +45,10 @@ export interface ClearDetached {
   readonly limit: number
 }
 
-/** What a page of a namespace's listing (or one HEAD) says. Nothing in it that is known already changes anything. */
+/**
+ * What a page of a namespace's listing (or one HEAD) says. Nothing in it that is known already
+ * changes anything.
+ */
 export interface ApplyListing {
   readonly type: 'apply_listing'
   readonly atMs: number
@@ -92,7 +95,9 @@ export interface SetDecommissioning {
   readonly decommissioning: boolean
 }
 
-/** Whether a worker is one that a restarted master waits for: it lived when the master last knew. */
+/**
+ * Whether a worker is one that a restarted master waits for: it lived when the master last knew.
+ */
 export interface SetExpectedWorker {
   readonly type: 'set_expected_worker'
   readonly atMs: number
@@ -146,7 +151,9 @@ export type Outcome =
   | { readonly refused: { readonly code: ErrorCode; readonly message: string } }
   | {
       readonly refused?: never
-      /** Ids of the files that the command names (its `upserts`, or what it made), in their order. */
+      /**
+       * Ids of the files that the command names (its `upserts`, or what it made), in their order.
+       */
       readonly fileIds: readonly number[]
       /** Inodes that were made, changed or removed. */
       readonly changed: number

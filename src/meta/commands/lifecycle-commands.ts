@@ -1,5 +1,6 @@
-// Why: the changes that users make to files and directories, as commands (see commands.ts: plain data, the clock's
-// reading inside). What a store must do for one of them has been done before it is submitted.
+// Why: the changes that users make to files and directories, as commands (see commands.ts: plain
+// data, the clock's reading inside). What a store must do for one of them has been done before it
+// is submitted.
 import type { TtlAction } from '../meta-tables.ts'
 
 /** With its parents; a directory that is there changes nothing. */
@@ -13,7 +14,9 @@ export interface MakeDirectory {
   readonly listed: boolean
 }
 
-/** Removes files, if they are still these versions, and makes directories go once they are empty. */
+/**
+ * Removes files, if they are still these versions, and makes directories go once they are empty.
+ */
 export interface RemoveEntries {
   readonly type: 'remove_entries'
   readonly atMs: number
@@ -55,7 +58,9 @@ export interface SetAttributes {
   readonly replicationMax?: number
 }
 
-/** The namespace's TTL has changed at `atMs`: files without one of their own follow it from then on. */
+/**
+ * The namespace's TTL has changed at `atMs`: files without one of their own follow it from then on.
+ */
 export interface FollowNamespaceTtl {
   readonly type: 'follow_namespace_ttl'
   readonly atMs: number
@@ -69,7 +74,9 @@ export interface EndTtlChange {
   readonly rootId: number
 }
 
-/** Gives persisted files that are not pinned new ids, so that whatever workers hold of them goes. */
+/**
+ * Gives persisted files that are not pinned new ids, so that whatever workers hold of them goes.
+ */
 export interface RenewFiles {
   readonly type: 'renew_files'
   readonly atMs: number
@@ -78,14 +85,19 @@ export interface RenewFiles {
   readonly pinned?: boolean
 }
 
-/** Does what is due at `atMs`: frees or removes files, ends the TTL of directories, gives up unfinished files. */
+/**
+ * Does what is due at `atMs`: frees or removes files, ends the TTL of directories, gives up
+ * unfinished files.
+ */
 export interface Expire {
   readonly type: 'expire'
   readonly atMs: number
   readonly inodeIds: readonly number[]
 }
 
-/** Begins a file that is invisible until it is complete. The same request key gives the same file. */
+/**
+ * Begins a file that is invisible until it is complete. The same request key gives the same file.
+ */
 export interface CreateFile {
   readonly type: 'create_file'
   readonly atMs: number
@@ -110,7 +122,10 @@ export interface AbandonFile {
   readonly fileId: number
 }
 
-/** The store has these files now, in these versions (an empty etag: it has not, but nobody waits for it). Unknown ids are passed over. */
+/**
+ * The store has these files now, in these versions (an empty etag: it has not, but nobody waits for
+ * it). Unknown ids are passed over.
+ */
 export interface PersistFiles {
   readonly type: 'persist_files'
   readonly atMs: number

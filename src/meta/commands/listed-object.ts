@@ -12,7 +12,10 @@ export interface ListedObject {
 
 /** What a listing shows; what has a problem is never journaled. */
 export interface ShownObject extends ListedObject {
-  /** Why it cannot be read as an object; with a slash at the end of its key nothing below it could be listed. */
+  /**
+   * Why it cannot be read as an object; with a slash at the end of its key nothing below it could
+   * be listed.
+   */
   readonly problem?: string
   /** What is odd about it, and was not cleared up by a look at the object. */
   readonly doubt?: string

@@ -1,9 +1,25 @@
-// Why: what the journal has is applied at every start from then on: a command that the state cannot take would be there for ever.
-// How: the shape of every command, each field with its limit; whatever fits can be applied, whether it holds or not. LMDB's keys are
-// at most 1,978 bytes: names and ids are well below. A new type of command or a new field does not compile without its check here.
+// Why: what the journal has is applied at every start from then on: a command that the state cannot
+// take would be there for ever. How: the shape of every command, each field with its limit;
+// whatever fits can be applied, whether it holds or not. LMDB's keys are at most 1,978 bytes: names
+// and ids are well below. A new type of command or a new field does not compile without its check
+// here.
 import { blocksPerFileMax } from '../../base/block-id.ts'
 import { keyBytesMax } from '../../base/paths.ts'
-import { both, bytes, type Check, finite, flag, list, map, oneOf, optional, problemText, record, text, whole } from '../../base/shape.ts'
+import {
+  both,
+  bytes,
+  type Check,
+  finite,
+  flag,
+  list,
+  map,
+  oneOf,
+  optional,
+  problemText,
+  record,
+  text,
+  whole,
+} from '../../base/shape.ts'
 import type * as Base from './commands.ts'
 import type { ListedObject } from './listed-object.ts'
 import type * as Lifecycle from './lifecycle-commands.ts'
@@ -23,7 +39,10 @@ const attributesMax = 200
 const attributeBytesMax = 8192
 const secretsMax = 50
 const sealedBytesMax = 256 * 1024
-/** Entries of one command: more than any page has, or than a store can have lost in the range of one. */
+/**
+ * Entries of one command: more than any page has, or than a store can have lost in the range of
+ * one.
+ */
 const entriesMax = 1_000_000
 
 const atMs = finite(0, timeMsMax)
@@ -37,7 +56,9 @@ const directoryKey: Check = both(text(keyBytesMax + 1), (key) =>
 /** Of a range of keys: only compared. */
 const boundKey = optional(text(4 * keyBytesMax, { loose: true }))
 const blockSizeBytes = whole(1)
-const ttl = optional(record<{ ttlMs: number; action: string }>({ ttlMs: whole(-1, ttlMsMax), action: oneOf('FREE', 'DELETE') }))
+const ttl = optional(
+  record<{ ttlMs: number; action: string }>({ ttlMs: whole(-1, ttlMsMax), action: oneOf('FREE', 'DELETE') }),
+)
 const fileRef = record<{ key: string; fileId: number }>({ key: fileKey, fileId: inodeId })
 const attributes = map(text(wordBytesMax, { min: 1 }), text(attributeBytesMax), attributesMax)
 const sealedSecrets = map(text(wordBytesMax, { min: 1 }), bytes(sealedBytesMax), secretsMax)
@@ -54,8 +75,17 @@ const listedObject = record<ListedObject>({
 })
 const upserts = list(listedObject, entriesMax)
 
-/** Why a listed object cannot be journaled, or the empty string: one object shall not spoil its page. */
-export function listedProblem({ length, etag, modifiedMs = 0, storageClass = '', crc64 = '' }: Omit<Partial<ListedObject>, 'key'>): string {
+/**
+ * Why a listed object cannot be journaled, or the empty string: one object shall not spoil its
+ * page.
+ */
+export function listedProblem({
+  length,
+  etag,
+  modifiedMs = 0,
+  storageClass = '',
+  crc64 = '',
+}: Omit<Partial<ListedObject>, 'key'>): string {
   const problem = listedObject({ key: 'key', length, etag, modifiedMs, storageClass, crc64 })
   return problem === undefined ? '' : `the store says what cannot be: ${problemText(problem)}`
 }
@@ -98,14 +128,28 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
   set_expected_worker: command<'set_expected_worker'>({ atMs, workerId: word, expected: flag }),
   make_directory: command<'make_directory'>({ atMs, namespaceId: word, key: directoryKey, listed: flag, unstages }),
   remove_entries: command<'remove_entries'>({
-    ...{ atMs, namespaceId: word, files: list(fileRef, entriesMax), directories: list(directoryKey, entriesMax), unstages },
+    ...{
+      atMs,
+      namespaceId: word,
+      files: list(fileRef, entriesMax),
+      directories: list(directoryKey, entriesMax),
+      unstages,
+    },
   }),
   detach: command<'detach'>({ atMs, namespaceId: word, key: directoryKey, unstages }),
   rename: command<'rename'>(
-    { atMs, namespaceId: word, from: text(keyBytesMax + 1, { min: 1 }), to: text(keyBytesMax + 1, { min: 1 }), unstages },
+    {
+      atMs,
+      namespaceId: word,
+      from: text(keyBytesMax + 1, { min: 1 }),
+      to: text(keyBytesMax + 1, { min: 1 }),
+      unstages,
+    },
     (given) => {
       const { from, to } = given as Lifecycle.Rename
-      return from.endsWith('/') === to.endsWith('/') ? undefined : '.to is a directory where .from is a file, or the other way round'
+      return from.endsWith('/') === to.endsWith('/')
+        ? undefined
+        : '.to is a directory where .from is a file, or the other way round'
     },
   ),
   set_attributes: command<'set_attributes'>({
@@ -118,7 +162,15 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
   renew_files: command<'renew_files'>({ atMs, fileIds: inodeIds, pinned: optional(flag), unstages }),
   expire: command<'expire'>({ atMs, inodeIds, unstages }),
   create_file: command<'create_file'>({
-    ...{ atMs, namespaceId: word, key: fileKey, blockSizeBytes, requestKey: text(wordBytesMax), expiresMs: atMs, unstages },
+    ...{
+      atMs,
+      namespaceId: word,
+      key: fileKey,
+      blockSizeBytes,
+      requestKey: text(wordBytesMax),
+      expiresMs: atMs,
+      unstages,
+    },
   }),
   complete_file: command<'complete_file'>({ atMs, fileId: inodeId, length: whole(0), unstages }),
   abandon_file: command<'abandon_file'>({ atMs, fileId: inodeId, unstages }),
@@ -135,14 +187,28 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
   end_write: command<'end_write'>({ atMs, namespaceId: word, key: fileKey, unstages }),
   stage_listing: command<'stage_listing'>(
     {
-      ...{ atMs, stagingId: text(stagingIdBytesMax, { min: 1 }), number: optional(inodeId), namespaceId: word, blockSizeBytes },
+      ...{
+        atMs,
+        stagingId: text(stagingIdBytesMax, { min: 1 }),
+        number: optional(inodeId),
+        namespaceId: word,
+        blockSizeBytes,
+      },
       ...{ expiresMs: atMs, afterKey: boundKey, upToKey: boundKey, onlyKey: optional(fileKey), upserts },
       removals: list(fileRef, entriesMax),
     },
     fewEnoughBlocks,
   ),
-  commit_staging: command<'commit_staging'>({ atMs, stagingId: text(stagingIdBytesMax, { min: 1 }), number: optional(inodeId) }),
-  drop_staging: command<'drop_staging'>({ atMs, stagingId: text(stagingIdBytesMax, { min: 1 }), limit: whole(1, entriesMax) }),
+  commit_staging: command<'commit_staging'>({
+    atMs,
+    stagingId: text(stagingIdBytesMax, { min: 1 }),
+    number: optional(inodeId),
+  }),
+  drop_staging: command<'drop_staging'>({
+    atMs,
+    stagingId: text(stagingIdBytesMax, { min: 1 }),
+    limit: whole(1, entriesMax),
+  }),
 }
 
 /** Why a command may not be journaled, beginning with the field; undefined when it may. */

@@ -1,6 +1,7 @@
-// Why: a reader opens a file before it reads it, and what is not known yet costs a look at the store and a sync of the journal:
-// with a load at full speed beside it that takes longer than the read. How: a reader counts as demand (base/flow/demand-gauge.ts)
-// from the moment it opens a file, and a little longer where it will have to read from the store.
+// Why: a reader opens a file before it reads it, and what is not known yet costs a look at the
+// store and a sync of the journal: with a load at full speed beside it that takes longer than the
+// read. How: a reader counts as demand (base/flow/demand-gauge.ts) from the moment it opens a file,
+// and a little longer where it will have to read from the store.
 import type { Clock } from '../../base/clock.ts'
 import type { DemandGauge } from '../../base/flow/demand-gauge.ts'
 import type { MasterServiceDefinition } from '../../wire/generated/master.ts'

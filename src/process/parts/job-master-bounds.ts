@@ -1,5 +1,5 @@
-// Why: the bounds of a job master are those of the configuration, in production and in tests: a test that runs on other
-// numbers proves something else. Pure.
+// Why: the bounds of a job master are those of the configuration, in production and in tests: a
+// test that runs on other numbers proves something else. Pure.
 import type { Config } from '../../config/config.ts'
 import { fixedBounds, type JobMasterOptions } from '../../job-master/options/job-master-options.ts'
 import { defaultJobWorkerLimits } from '../../job-worker/job-worker.ts'
@@ -24,7 +24,10 @@ export function jobMasterOptions(config: Config): JobMasterOptions {
     historyFilesMax: load.historyFilesMax,
     historyAgeMs: load.historyAgeMs,
     storeTerms: {
-      reads: { rangeBytes: config.ufs.cosn.readAheadBlockBytes, smallFileBytes: defaultJobWorkerLimits.smallBlockBytes },
+      reads: {
+        rangeBytes: config.ufs.cosn.readAheadBlockBytes,
+        smallFileBytes: defaultJobWorkerLimits.smallBlockBytes,
+      },
       prices: load.prices,
     },
     bandwidth: load.bandwidth,

@@ -22,7 +22,10 @@ export interface JobMasterPart {
   readonly rpc: string
 }
 
-/** Brings the loads up to the journal, listens, registers with the master, and goes on with unfinished loads. */
+/**
+ * Brings the loads up to the journal, listens, registers with the master, and goes on with
+ * unfinished loads.
+ */
 export async function startJobMasterPart(
   context: RoleContext,
   peers: { readonly master: Service<MasterServiceDefinition>; readonly queue: Queue },
@@ -45,7 +48,8 @@ export async function startJobMasterPart(
     journal,
     skip: { key: 'skein.job.master.journal.skip', sequence: BigInt(config.journal.jobMasterSkip) },
     queue: peers.queue,
-    openScheduleTimer: (onFire) => openScheduleTimer(config.queue.url, { logger, clock, lane: scheduleLane(directory) }, onFire),
+    openScheduleTimer: (onFire) =>
+      openScheduleTimer(config.queue.url, { logger, clock, lane: scheduleLane(directory) }, onFire),
     queueDescription: config.queue.url === 'inprocess:' ? config.queue.url : parseRedisAddress(config.queue.url).shown,
     master: peers.master,
     advertisedAddress: () => ({ rpcAddress: rpc, webAddress: web }),

@@ -27,7 +27,10 @@ export interface JobWorkerPeers {
   readonly local?: (workerId: string) => BlockTarget | undefined
 }
 
-/** Sets that are nearly done finish; the others are given up, and the job master has them done elsewhere or again. */
+/**
+ * Sets that are nearly done finish; the others are given up, and the job master has them done
+ * elsewhere or again.
+ */
 const finishingMs = 1000
 
 /** Begins to register with the job master and to take tasks; resolves once it does. */

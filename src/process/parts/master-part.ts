@@ -35,7 +35,8 @@ export async function startMasterPart(
 ): Promise<MasterPart> {
   const { config, clock, logger, metrics, signal } = context
   const { secretKeyFile, isSecretKeyLost, restoreFrom } = config.master
-  if (restoreFrom !== undefined) await restoreBackup({ file: restoreFrom, home: config.home, secretKeyFile, isSecretKeyLost, logger })
+  if (restoreFrom !== undefined)
+    await restoreBackup({ file: restoreFrom, home: config.home, secretKeyFile, isSecretKeyLost, logger })
   await checkHome({ directory: join(config.home, 'master'), role: 'master', idName: 'cluster.id' })
   const journal = await openLocalJournal({
     directory: join(config.home, 'master', 'journal'),
@@ -79,7 +80,10 @@ export async function startMasterPart(
   context.onStop('cache master', () => master.close())
   master.stopped.addEventListener('abort', () => context.fail(master.stopped.reason), { once: true })
   rpc = await serveRpc(context, 'master', config.master, [
-    serving(MasterServiceDefinition, demand === undefined ? master.service : announceReaders(master.service, demand, clock)),
+    serving(
+      MasterServiceDefinition,
+      demand === undefined ? master.service : announceReaders(master.service, demand, clock),
+    ),
     serving(LifecycleServiceDefinition, master.lifecycle),
   ])
   master.start(signal)
@@ -87,7 +91,9 @@ export async function startMasterPart(
 }
 
 /** One connection a worker's address, for as long as the role runs. */
-function persistConnections(context: RoleContext): (workerRpcAddress: string) => Service<typeof PersistServiceDefinition> {
+function persistConnections(
+  context: RoleContext,
+): (workerRpcAddress: string) => Service<typeof PersistServiceDefinition> {
   const connect = connector(context)
   const known = new Map<string, ServiceClient<typeof PersistServiceDefinition>>()
   context.onStop('links to workers', () => {

@@ -30,7 +30,10 @@ export interface WorkerPart {
   readonly data: string
 }
 
-/** Whether the worker may have its directories; changes nothing, so that a start that is refused leaves nothing behind. @throws as checkDirectories */
+/**
+ * Whether the worker may have its directories; changes nothing, so that a start that is refused
+ * leaves nothing behind. @throws as checkDirectories
+ */
 export async function checkWorkerDirectories({ home, worker }: Config): Promise<void> {
   const workerId = await knownIdentity(join(home, 'worker'), 'worker')
   await checkDirectories(
@@ -52,10 +55,15 @@ export async function startWorkerPart(
   const workerId = await openIdentity(join(config.home, 'worker'), 'worker')
   context.onStop('worker lock', lockDirectory(join(config.home, 'worker')))
   const changes = new BlockChanges()
-  const tiers = config.worker.tiers.map(({ alias, directories }) => directories.map((directory) => ({ ...directory, tier: alias })))
+  const tiers = config.worker.tiers.map(({ alias, directories }) =>
+    directories.map((directory) => ({ ...directory, tier: alias })),
+  )
   const segments = { blockBytesMax: config.worker.segmentBlockBytesMax, segmentBytes: config.worker.segmentBytes }
   const annotator = annotatorOf(config.worker)
-  const limits = { watermarks: config.worker.tiers.map((tier) => tier.watermarks), freeAheadBytes: config.worker.freeAheadBytes }
+  const limits = {
+    watermarks: config.worker.tiers.map((tier) => tier.watermarks),
+    freeAheadBytes: config.worker.freeAheadBytes,
+  }
   const { promotionBytesPerSecond, scrubBytesPerSecond } = config.worker
   const store = await openTiers({
     tiers,

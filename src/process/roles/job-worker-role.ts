@@ -16,7 +16,11 @@ export function run(config: Config, io: RoleIo): Promise<void> {
     const rpc = await serveRpc(context, 'job worker', config.jobWorker, [])
     const queue = await openAnsweringQueue(context)
     const master = linkToMaster(context)
-    const { id } = await startJobWorkerPart(context, { master, jobMaster: linkToJobMaster(context, master), queue }, rpc)
+    const { id } = await startJobWorkerPart(
+      context,
+      { master, jobMaster: linkToJobMaster(context, master), queue },
+      rpc,
+    )
     started = true
     return { rpc, web, id }
   })

@@ -1,6 +1,7 @@
-// Why: all of Skein in one process and one directory, for one machine: no Redis, no ports that must be known before.
-// How: the same parts as the single roles; they call each other's service objects instead of crossing the network. The
-// command line crosses it, to the addresses in `<home>/skein.json`.
+// Why: all of Skein in one process and one directory, for one machine: no Redis, no ports that must
+// be known before. How: the same parts as the single roles; they call each other's service objects
+// instead of crossing the network. The command line crosses it, to the addresses in
+// `<home>/skein.json`.
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { untilAborted } from '../../base/clock.ts'
@@ -25,16 +26,24 @@ export function run(config: Config, io: RoleIo): Promise<void> {
     let ready = false
     // Before the master begins to make its files.
     await checkWorkerDirectories(config)
-    const web = await serveWeb(context, config.master, () => (ready ? { ready: true } : { ready: false, why: 'still starting' }))
+    const web = await serveWeb(context, config.master, () =>
+      ready ? { ready: true } : { ready: false, why: 'still starting' },
+    )
     const queue = await openAnsweringQueue(context)
     const demand = new DemandGauge({ clock: context.clock, ms: demandLingerMs })
     const { master, rpc } = await startMasterPart(context, web, demand)
     const { jobMaster, rpc: jobMasterRpc } = await startJobMasterPart(context, { master: master.service, queue }, web)
     const { worker, workerId, rpc: workerRpc, data } = await startWorkerPart(context, master.service, () => web, demand)
-    // Refused for another cluster's blocks it is of use all the same: `fsadmin doctor` and `adopt` have somebody to ask.
+    // Refused for another cluster's blocks it is of use all the same: `fsadmin doctor` and `adopt`
+    // have somebody to ask.
     await untilAborted(Promise.race([worker.registered, worker.refused]), context.signal)
-    const local = (id: string): typeof worker.localTarget | undefined => (id === workerId ? worker.localTarget : undefined)
-    await startJobWorkerPart(context, { master: master.service, jobMaster: jobMaster.service, queue, local, demand }, '')
+    const local = (id: string): typeof worker.localTarget | undefined =>
+      id === workerId ? worker.localTarget : undefined
+    await startJobWorkerPart(
+      context,
+      { master: master.service, jobMaster: jobMaster.service, queue, local, demand },
+      '',
+    )
     await yieldToEventLoop()
     ready = true
     const addresses = { master: rpc, jobMaster: jobMasterRpc, worker: workerRpc, data, web }

@@ -1,12 +1,14 @@
-// Why: a `file://` namespace reaches whatever the role's user may read, so its writer must not choose freely. How: the real path of
-// its directory must lie in the real path of a directory of skein.ufs.file.roots; both are looked at anew whenever the directory
-// is used, by each role with its own list, since links may be changed after a namespace was made.
+// Why: a `file://` namespace reaches whatever the role's user may read, so its writer must not
+// choose freely. How: the real path of its directory must lie in the real path of a directory of
+// skein.ufs.file.roots; both are looked at anew whenever the directory is used, by each role with
+// its own list, since links may be changed after a namespace was made.
 import { SkeinError } from '../../base/errors.ts'
 import { isInside, realBytes } from './local-names.ts'
 
 /**
  * The real path of a namespace's directory. The whole disk is never one, whatever is allowed.
- * @throws SkeinError permission_denied (`endpoint_not_allowed`), failed_precondition; errors of node:fs
+ * @throws SkeinError permission_denied (`endpoint_not_allowed`), failed_precondition; errors of
+ *   node:fs
  */
 export async function realRoot(directory: string, roots: readonly string[]): Promise<string> {
   // Nothing is said of what is there before it is known that it may be.

@@ -1,6 +1,7 @@
-// Why: a directory holds names that no bucket has: bytes that are no UTF-8, symbolic links, FIFOs, what may not be looked at. Each
-// is loaded or named with its reason, never left out. How: one rule for whoever lists and whoever opens: a link is followed
-// while it stays in the root and leads to no directory that it lies in; everything else is a problem with words of its own.
+// Why: a directory holds names that no bucket has: bytes that are no UTF-8, symbolic links, FIFOs,
+// what may not be looked at. Each is loaded or named with its reason, never left out. How: one rule
+// for whoever lists and whoever opens: a link is followed while it stays in the root and leads to
+// no directory that it lies in; everything else is a problem with words of its own.
 import { isUtf8 } from 'node:buffer'
 import type { BigIntStats, Dirent, Stats } from 'node:fs'
 import { lstat, realpath, stat } from 'node:fs/promises'
@@ -8,7 +9,10 @@ import { join } from 'node:path'
 import { SkeinError } from '../../base/errors.ts'
 import { unusableReason } from '../under-file-system.ts'
 
-/** The bytes of a path, one character each: real paths are compared as bytes, whatever their encoding. */
+/**
+ * The bytes of a path, one character each: real paths are compared as bytes, whatever their
+ * encoding.
+ */
 export function pathBytes(path: string): string {
   return Buffer.from(path, 'utf8').toString('latin1')
 }
@@ -28,7 +32,10 @@ export function isInside(root: string, real: string): boolean {
   return real === root || real.startsWith(root.endsWith('/') ? root : `${root}/`)
 }
 
-/** A name as part of a key, and why it cannot be one where its bytes are no text: then they stand escaped, `caf\xe9`. */
+/**
+ * A name as part of a key, and why it cannot be one where its bytes are no text: then they stand
+ * escaped, `caf\xe9`.
+ */
 export function nameOf(bytes: Buffer): { readonly name: string; readonly problem?: string } {
   if (isUtf8(bytes)) return { name: bytes.toString('utf8') }
   let name = ''
@@ -68,20 +75,23 @@ export async function followLink(path: string, above: readonly string[]): Promis
     const real = await realBytes(path)
     if (!isInside(root, real)) return problem(`it is a symbolic link out of the namespace's directory`)
     const found = kindOf(await stat(path))
-    if (found.kind === 'directory' && above.includes(real)) return problem('it is a symbolic link to a directory that it lies in')
+    if (found.kind === 'directory' && above.includes(real))
+      return problem('it is a symbolic link to a directory that it lies in')
     if (found.kind === 'problem') return found
     return { kind: found.kind === 'directory' ? 'directory' : 'file', real }
   } catch (thrown) {
     const code = codeOf(thrown)
     if (code === 'ELOOP') return problem('it is a symbolic link in a circle of links')
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') return problem(`the target of the symbolic link cannot be looked at (${code})`)
+    if (code !== 'ENOENT' && code !== 'ENOTDIR')
+      return problem(`the target of the symbolic link cannot be looked at (${code})`)
     return (await isLink(path)) ? problem('it is a symbolic link to something that does not exist') : undefined
   }
 }
 
 /**
  * The path of a key's file, as bytes where it is behind a link. @param root a real path
- * @throws SkeinError failed_precondition (`object_unusable`) where the rule for links stops; not_found; errors of node:fs
+ * @throws SkeinError failed_precondition (`object_unusable`) where the rule for links stops;
+ *   not_found; errors of node:fs
  */
 export async function resolveKey(root: string, key: string): Promise<string | Buffer> {
   const path = join(root, key)

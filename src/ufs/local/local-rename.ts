@@ -1,6 +1,7 @@
-// Why: rename(2) replaces whatever is at the target, and moves whatever is at the source by then. How: the file gets its second
-// name by link, which takes no name that is taken; then the first one goes, if it is still this file. A crash in between leaves
-// one file with two names, and the next call goes on from there.
+// Why: rename(2) replaces whatever is at the target, and moves whatever is at the source by then.
+// How: the file gets its second name by link, which takes no name that is taken; then the first one
+// goes, if it is still this file. A crash in between leaves one file with two names, and the next
+// call goes on from there.
 import { link, lstat, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SkeinError } from '../../base/errors.ts'
@@ -20,7 +21,10 @@ import {
 } from './local-writer.ts'
 import { changedError } from '../rename-by-copy.ts'
 
-/** Moves the version `etag` of `from`, which was looked up, to `to`. @throws see UnderFileSystem.rename */
+/**
+ * Moves the version `etag` of `from`, which was looked up, to `to`. @throws see
+ * UnderFileSystem.rename
+ */
 export async function renameLocal(root: string, from: string, to: string, etag: string): Promise<void> {
   checkKey(from)
   const source = join(root, from)

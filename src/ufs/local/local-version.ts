@@ -1,5 +1,6 @@
-// Why: a file system has no versions, and each read, write and rename must name one. How: inode, size and time of change
-// together; a rename or another hard link keeps them, any write makes others.
+// Why: a file system has no versions, and each read, write and rename must name one. How: inode,
+// size and time of change together; a rename or another hard link keeps them, any write makes
+// others.
 import type { ObjectInfo } from '../under-file-system.ts'
 
 interface BigStat {

@@ -1,6 +1,7 @@
-// Why: a directory must list like a bucket: every key once, in ascending order of its bytes, from any key on, without the
-// whole tree in memory. How: depth first, one directory at a time; a directory sorts as its name with `/`, which is
-// where its keys sort. What cannot be a file or be entered comes with its problem: local-names.ts.
+// Why: a directory must list like a bucket: every key once, in ascending order of its bytes, from
+// any key on, without the whole tree in memory. How: depth first, one directory at a time; a
+// directory sorts as its name with `/`, which is where its keys sort. What cannot be a file or be
+// entered comes with its problem: local-names.ts.
 import type { Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -28,22 +29,38 @@ interface WalkRequest {
   readonly after: string | undefined
 }
 
-/** A directory that is walked; its real paths are those of local-names.ts, the root's first and its own last. */
+/**
+ * A directory that is walked; its real paths are those of local-names.ts, the root's first and its
+ * own last.
+ */
 interface Place {
   readonly key: string
   readonly reals: readonly string[]
 }
 
-/** Files below `root` (a real path) in key order; with a delimiter, directories that are not entered come as folders. */
-export async function* walkDirectory(root: string, request: WalkRequest, signal: AbortSignal): AsyncGenerator<LocalEntry, void, undefined> {
+/**
+ * Files below `root` (a real path) in key order; with a delimiter, directories that are not entered
+ * come as folders.
+ */
+export async function* walkDirectory(
+  root: string,
+  request: WalkRequest,
+  signal: AbortSignal,
+): AsyncGenerator<LocalEntry, void, undefined> {
   yield* walk(root, { key: '', reals: [pathBytes(root)] }, request, signal)
 }
 
-async function* walk(root: string, place: Place, request: WalkRequest, signal: AbortSignal): AsyncGenerator<LocalEntry, void, undefined> {
+async function* walk(
+  root: string,
+  place: Place,
+  request: WalkRequest,
+  signal: AbortSignal,
+): AsyncGenerator<LocalEntry, void, undefined> {
   throwIfAborted(signal)
   const entries = await entriesOf(root, place, request)
   if (typeof entries === 'string') {
-    // What is listed may be below a directory that cannot be looked into; then nothing is known of it.
+    // What is listed may be below a directory that cannot be looked into; then nothing is known of
+    // it.
     if (place.key.length < request.prefix.length || place.key === '') throw notListed(join(root, place.key), entries)
     const entry = { key: place.key, folder: false, problem: `the directory cannot be listed (${entries})` }
     if (request.after === undefined || compareKeys(place.key, request.after) > 0) yield entry
@@ -76,7 +93,11 @@ interface Found extends LocalEntry {
 }
 
 /** The directory's names in order; a code of node:fs where it may not be looked into. */
-async function entriesOf(root: string, { key: directory, reals }: Place, request: WalkRequest): Promise<Found[] | string> {
+async function entriesOf(
+  root: string,
+  { key: directory, reals }: Place,
+  request: WalkRequest,
+): Promise<Found[] | string> {
   const path = join(root, directory)
   let entries: Dirent<Buffer>[]
   try {
@@ -107,19 +128,27 @@ async function entryOf(
   const { name, problem } = nameOf(entry.name)
   const key = `${directory}${name}`
   const kind = kindOf(entry)
-  if (problem !== undefined) return { key: kind.kind === 'directory' ? `${key}/` : key, folder: false, problem, real: '' }
+  if (problem !== undefined)
+    return { key: kind.kind === 'directory' ? `${key}/` : key, folder: false, problem, real: '' }
   if (kind.kind === 'problem') return { key, folder: false, problem: kind.problem, real: '' }
   if (kind.kind === 'file') return isTemporaryName(name) ? undefined : { key, folder: false, real: '' }
-  if (kind.kind === 'directory') return { key: `${key}/`, folder: true, real: below(reals.at(-1) ?? '', pathBytes(name)) }
+  if (kind.kind === 'directory')
+    return { key: `${key}/`, folder: true, real: below(reals.at(-1) ?? '', pathBytes(name)) }
   // Nobody needs to know where it leads.
-  if (!mayMatch(key, false, request) && !mayMatch(`${key}/`, true, request) && !request.prefix.startsWith(`${key}/`)) return undefined
+  if (!mayMatch(key, false, request) && !mayMatch(`${key}/`, true, request) && !request.prefix.startsWith(`${key}/`))
+    return undefined
   const followed = await followLink(join(path, name), reals)
   if (followed === undefined) return undefined
   if (followed.kind === 'problem') return { key, folder: false, problem: followed.problem, real: '' }
-  return followed.kind === 'directory' ? { key: `${key}/`, folder: true, real: followed.real } : { key, folder: false, real: '' }
+  return followed.kind === 'directory'
+    ? { key: `${key}/`, folder: true, real: followed.real }
+    : { key, folder: false, real: '' }
 }
 
-/** An escaped name may be spelled as another file's name is: then it says so, since every key comes once. */
+/**
+ * An escaped name may be spelled as another file's name is: then it says so, since every key comes
+ * once.
+ */
 function unambiguous(entries: Found[]): Found[] {
   if (entries.every(({ problem }) => problem === undefined)) return entries
   const taken = new Set(entries.filter(({ problem }) => problem === undefined).map(({ key }) => key))
@@ -133,6 +162,7 @@ function unambiguous(entries: Found[]): Found[] {
 }
 
 function notListed(path: string, code: string): SkeinError {
-  const errorCode = code === 'EACCES' || code === 'EPERM' ? 'permission_denied' : code === 'ENOENT' ? 'not_found' : 'unavailable'
+  const errorCode =
+    code === 'EACCES' || code === 'EPERM' ? 'permission_denied' : code === 'ENOENT' ? 'not_found' : 'unavailable'
   return new SkeinError(errorCode, `${path} cannot be listed (${code})`)
 }

@@ -1,6 +1,8 @@
-// Why: writing into a directory as into a bucket: an object is there whole or not at all, also after a power failure. How: a
-// temporary file in the object's own directory, fsync, then rename (or link, where nothing may be replaced) and fsync of the
-// directory. Directories are made as needed and go when they become empty; no link is followed out of the root. Listings leave the temporary files out.
+// Why: writing into a directory as into a bucket: an object is there whole or not at all, also
+// after a power failure. How: a temporary file in the object's own directory, fsync, then rename
+// (or link, where nothing may be replaced) and fsync of the directory. Directories are made as
+// needed and go when they become empty; no link is followed out of the root. Listings leave the
+// temporary files out.
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, type FileHandle, link, mkdir, open, realpath, rename, rm, rmdir, unlink } from 'node:fs/promises'
@@ -30,7 +32,11 @@ export async function writeLocal(
   // Rather before the bytes than after them.
   if (!overwrite && (await exists(path))) throw existsError(path)
   await throughTemporary(path, overwrite, async (temporary) => {
-    const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o666)
+    const file = await open(
+      temporary,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      0o666,
+    )
     try {
       await writeAll(file, length, chunks, signal)
       await file.sync()
@@ -60,7 +66,10 @@ export async function deleteLocal(root: string, key: string): Promise<void> {
   await pruneDirectories(root, directory)
 }
 
-/** Copies the file at `source` (a path that was looked up) to `key`. @throws see UnderFileSystem.copy */
+/**
+ * Copies the file at `source` (a path that was looked up) to `key`. @throws see
+ * UnderFileSystem.copy
+ */
 export async function copyLocal(root: string, source: string | Buffer, key: string): Promise<void> {
   const path = await placeFor(root, key)
   await throughTemporary(path, true, async (temporary) => {
@@ -74,7 +83,10 @@ export async function copyLocal(root: string, source: string | Buffer, key: stri
   })
 }
 
-/** The directory that something was taken out of: who took the last thing may have removed it, durably, by now. */
+/**
+ * The directory that something was taken out of: who took the last thing may have removed it,
+ * durably, by now.
+ */
 export async function syncSource(directory: string): Promise<void> {
   try {
     await syncDirectory(directory)
@@ -83,9 +95,16 @@ export async function syncSource(directory: string): Promise<void> {
   }
 }
 
-/** A bucket has no directories, so one that nothing is in any more goes, and those above it that become empty; never the root. */
+/**
+ * A bucket has no directories, so one that nothing is in any more goes, and those above it that
+ * become empty; never the root.
+ */
 export async function pruneDirectories(root: string, directory: string): Promise<void> {
-  for (let path = directory; path !== root && path.startsWith(root.endsWith('/') ? root : `${root}/`); path = dirname(path)) {
+  for (
+    let path = directory;
+    path !== root && path.startsWith(root.endsWith('/') ? root : `${root}/`);
+    path = dirname(path)
+  ) {
     try {
       await rmdir(path)
       await syncDirectory(dirname(path))
@@ -96,7 +115,11 @@ export async function pruneDirectories(root: string, directory: string): Promise
   }
 }
 
-async function throughTemporary(path: string, overwrite: boolean, fill: (temporary: string) => Promise<void>): Promise<void> {
+async function throughTemporary(
+  path: string,
+  overwrite: boolean,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
   const directory = dirname(path)
   const temporary = join(directory, `.skein-write-${randomUUID()}`)
   try {
@@ -125,7 +148,12 @@ async function linkNew(temporary: string, path: string): Promise<void> {
   await unlink(temporary)
 }
 
-async function writeAll(file: FileHandle, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+async function writeAll(
+  file: FileHandle,
+  length: number,
+  chunks: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
   let written = 0
   for await (const chunk of chunks) {
     throwIfAborted(signal)
@@ -137,7 +165,8 @@ async function writeAll(file: FileHandle, length: number, chunks: AsyncIterable<
     }
     written += chunk.length
   }
-  if (written < length) throw new SkeinError('invalid_argument', `there are ${written} bytes, not the ${length} that were announced`)
+  if (written < length)
+    throw new SkeinError('invalid_argument', `there are ${written} bytes, not the ${length} that were announced`)
   const { size } = await file.stat()
   if (size !== length) throw new SkeinError('unavailable', `the file has ${size} bytes after ${length} were written`)
 }
@@ -167,7 +196,10 @@ export async function placeFor(root: string, key: string): Promise<string> {
   return path
 }
 
-/** The directory itself. @throws failed_precondition when a link leads out of the root; ENOENT, ENOTDIR */
+/**
+ * The directory itself. @throws failed_precondition when a link leads out of the root; ENOENT,
+ * ENOTDIR
+ */
 export async function directoryInside(root: string, path: string): Promise<string> {
   const real = await realpath(path)
   if (real === root || real.startsWith(root.endsWith('/') ? root : `${root}/`)) return path
@@ -177,8 +209,12 @@ export async function directoryInside(root: string, path: string): Promise<strin
 export function checkKey(key: string): void {
   const problem = keyProblem(key)
   const name = key.slice(key.lastIndexOf('/') + 1)
-  if (problem === undefined && name !== '' && !key.startsWith('/') && !key.includes('//') && !isTemporaryName(name)) return
-  throw new SkeinError('invalid_argument', `${JSON.stringify(key)} cannot be a file: ${problem ?? 'it is no path of one'}`)
+  if (problem === undefined && name !== '' && !key.startsWith('/') && !key.includes('//') && !isTemporaryName(name))
+    return
+  throw new SkeinError(
+    'invalid_argument',
+    `${JSON.stringify(key)} cannot be a file: ${problem ?? 'it is no path of one'}`,
+  )
 }
 
 export async function exists(path: string): Promise<boolean> {
@@ -219,11 +255,16 @@ export function existsError(path: string): SkeinError {
 export function writeError(path: string, thrown: unknown): SkeinError {
   if (!(thrown instanceof Error) || !('code' in thrown)) throw thrown
   const code = String(thrown.code)
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new SkeinError('resource_exhausted', `${path}: the disk is full (${code})`)
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new SkeinError('resource_exhausted', `${path}: the disk is full (${code})`)
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
     return new SkeinError('permission_denied', `${path} may not be written (${code})`)
   if (code === 'ENOTDIR' || code === 'EISDIR' || code === 'ENOTEMPTY' || code === 'EEXIST')
-    return new SkeinError('failed_precondition', `${path} cannot be written: a file and a directory have the same name (${code})`)
-  if (code === 'ENAMETOOLONG') return new SkeinError('invalid_argument', `${path}: a name is too long for this file system`)
+    return new SkeinError(
+      'failed_precondition',
+      `${path} cannot be written: a file and a directory have the same name (${code})`,
+    )
+  if (code === 'ENAMETOOLONG')
+    return new SkeinError('invalid_argument', `${path}: a name is too long for this file system`)
   return new SkeinError('unavailable', `${path} cannot be written (${code})`)
 }

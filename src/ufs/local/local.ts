@@ -1,7 +1,8 @@
-// Why: a directory (local disk, NFS, a Ceph mount) as a store. How: keys are paths below the root; the version of a file is
-// its inode, size and mtime; a read looks at it before and after, so that a file that changes meanwhile is noticed.
-// Nothing outside the root is reachable: `.` and `..` are refused, links are followed inside it (local-names.ts); and the root
-// itself lies in one of the directories that this process may use (file-roots.ts), looked at whenever it is used.
+// Why: a directory (local disk, NFS, a Ceph mount) as a store. How: keys are paths below the root;
+// the version of a file is its inode, size and mtime; a read looks at it before and after, so that
+// a file that changes meanwhile is noticed. Nothing outside the root is reachable: `.` and `..` are
+// refused, links are followed inside it (local-names.ts); and the root itself lies in one of the
+// directories that this process may use (file-roots.ts), looked at whenever it is used.
 import { constants } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -16,10 +17,20 @@ import { localEtag, localObject } from './local-version.ts'
 import { type LocalEntry, walkDirectory } from './local-walk.ts'
 import { copyLocal, deleteLocal, writeLocal } from './local-writer.ts'
 import { changedError } from '../rename-by-copy.ts'
-import type { ListPage, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem, WriteOptions } from '../under-file-system.ts'
+import type {
+  ListPage,
+  ListRequest,
+  ObjectInfo,
+  ReadRequest,
+  UnderFileSystem,
+  WriteOptions,
+} from '../under-file-system.ts'
 
 const chunkBytes = 1024 * 1024
-/** Walks that are kept open between the pages of a listing; an older one is walked again from its key. */
+/**
+ * Walks that are kept open between the pages of a listing; an older one is walked again from its
+ * key.
+ */
 const walksMax = 16
 
 interface Walk {
@@ -99,7 +110,11 @@ export class LocalUnderFileSystem implements UnderFileSystem {
       const found = await Promise.all(files.slice(from, from + 64).map((entry) => this.#describe(root, entry)))
       objects.push(...found.filter((object) => object !== undefined))
     }
-    return { objects, prefixes, next: ahead === undefined ? undefined : { key: lastKey, token: this.#keep({ entries, ahead }) } }
+    return {
+      objects,
+      prefixes,
+      next: ahead === undefined ? undefined : { key: lastKey, token: this.#keep({ entries, ahead }) },
+    }
   }
 
   async *read(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
@@ -107,9 +122,11 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     this.#counters.readRequests += 1
     this.#metrics.add('ufs.read.requests')
     const { name, path } = await this.#resolve(request.key)
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
-      throw fileError(name, error)
-    })
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+      (error: unknown) => {
+        throw fileError(name, error)
+      },
+    )
     try {
       await this.#expectVersion(file, name, request)
       for (let done = 0; done < request.length;) {
@@ -120,7 +137,8 @@ export class LocalUnderFileSystem implements UnderFileSystem {
         done += bytesRead
         this.#counters.readBytes += bytesRead
         this.#metrics.add('ufs.read.bytes', bytesRead)
-        // The version is looked at before the last chunk goes out: what was read is one version, or the read fails.
+        // The version is looked at before the last chunk goes out: what was read is one version, or
+        // the read fails.
         if (done >= request.length) await this.#expectVersion(file, name, request)
         yield bytesRead === wanted ? buffer : buffer.subarray(0, bytesRead)
       }
@@ -190,10 +208,14 @@ export class LocalUnderFileSystem implements UnderFileSystem {
   async #expectVersion(file: FileHandle, path: string, request: ReadRequest): Promise<void> {
     const about = await file.stat({ bigint: true })
     if (!about.isFile()) throw new SkeinError('not_found', `${path} is not a file`)
-    if (localEtag(about) !== request.etag || request.offset + request.length > Number(about.size)) throw changedWhileRead(path)
+    if (localEtag(about) !== request.etag || request.offset + request.length > Number(about.size))
+      throw changedWhileRead(path)
   }
 
-  /** @returns undefined when it was deleted since the directory was read: then it is not in the listing */
+  /**
+   * @returns undefined when it was deleted since the directory was read: then it is not in the
+   *   listing
+   */
   async #describe(root: string, { key, problem }: LocalEntry): Promise<ObjectInfo | undefined> {
     if (problem !== undefined) return unusableObject(key, problem)
     try {
@@ -203,7 +225,9 @@ export class LocalUnderFileSystem implements UnderFileSystem {
       return found.kind === 'file' ? localObject(key, about) : undefined
     } catch (thrown) {
       const code = codeOf(thrown)
-      return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : unusableObject(key, `it cannot be looked at (${code})`)
+      return code === 'ENOENT' || code === 'ENOTDIR'
+        ? undefined
+        : unusableObject(key, `it cannot be looked at (${code})`)
     }
   }
 
@@ -216,14 +240,20 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     return token
   }
 
-  /** @throws SkeinError permission_denied (`endpoint_not_allowed`) where this process may not use the directory */
+  /**
+   * @throws SkeinError permission_denied (`endpoint_not_allowed`) where this process may not use
+   *   the directory
+   */
   async #root(): Promise<string> {
     return await realRoot(this.#directory, this.#roots).catch((error: unknown) => {
       throw error instanceof SkeinError ? error : fileError(this.#directory, error)
     })
   }
 
-  /** The file of a key: `name` for people. @throws SkeinError not_found, failed_precondition (`object_unusable`), permission_denied */
+  /**
+   * The file of a key: `name` for people. @throws SkeinError not_found, failed_precondition
+   * (`object_unusable`), permission_denied
+   */
   async #resolve(key: string): Promise<{ readonly name: string; readonly path: string | Buffer }> {
     const problem = keyProblem(key)
     if (problem !== undefined || key === '' || key.endsWith('/') || key.startsWith('/') || key.includes('//')) {
@@ -249,7 +279,8 @@ function changedWhileRead(path: string): SkeinError {
 function fileError(path: string, thrown: unknown): SkeinError {
   const code = codeOf(thrown)
   if (code === 'ENOENT' || code === 'ENOTDIR') return new SkeinError('not_found', `${path} does not exist`)
-  if (code === 'EACCES' || code === 'EPERM') return new SkeinError('permission_denied', `${path} may not be read (${code})`)
+  if (code === 'EACCES' || code === 'EPERM')
+    return new SkeinError('permission_denied', `${path} may not be read (${code})`)
   if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENAMETOOLONG')
     return new SkeinError('not_found', `${path} is not a file (${code})`)
   return new SkeinError('unavailable', `${path} cannot be read (${code})`)

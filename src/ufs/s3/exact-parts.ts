@@ -1,6 +1,6 @@
-// Why: stores want bodies of known lengths, callers have chunks of any size. How: chunks are gathered into parts that are
-// full but for the last; more or fewer bytes than were announced is an error, before the last part is given out. They are sent
-// a few at a time.
+// Why: stores want bodies of known lengths, callers have chunks of any size. How: chunks are
+// gathered into parts that are full but for the last; more or fewer bytes than were announced is an
+// error, before the last part is given out. They are sent a few at a time.
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 
@@ -8,7 +8,8 @@ import { SkeinError, toSkeinError } from '../../base/errors.ts'
 const partsAtOnce = 3
 
 /**
- * Parts of `partBytes` (the last one shorter) that add up to `length`; one empty part for an empty object. Each is a buffer of its own.
+ * Parts of `partBytes` (the last one shorter) that add up to `length`; one empty part for an empty
+ * object. Each is a buffer of its own.
  * @throws SkeinError invalid_argument when the chunks are more or fewer bytes than `length`
  */
 export async function* exactParts(
@@ -22,7 +23,8 @@ export async function* exactParts(
   let filled = 0
   for await (const chunk of chunks) {
     throwIfAborted(signal)
-    if (chunk.length > left) throw new SkeinError('invalid_argument', `there are more than the ${length} bytes that were announced`)
+    if (chunk.length > left)
+      throw new SkeinError('invalid_argument', `there are more than the ${length} bytes that were announced`)
     left -= chunk.length
     for (let from = 0; from < chunk.length;) {
       const take = Math.min(chunk.length - from, part.length - filled)
@@ -37,11 +39,15 @@ export async function* exactParts(
     }
   }
   throwIfAborted(signal)
-  if (left > 0) throw new SkeinError('invalid_argument', `there are ${length - left} bytes, not the ${length} that were announced`)
+  if (left > 0)
+    throw new SkeinError('invalid_argument', `there are ${length - left} bytes, not the ${length} that were announced`)
   yield part
 }
 
-/** Gives each part to `send`, a few at a time. Resolves or throws when none is being sent any more; the first error ends all. */
+/**
+ * Gives each part to `send`, a few at a time. Resolves or throws when none is being sent any more;
+ * the first error ends all.
+ */
 export async function sendAll(
   parts: AsyncGenerator<Buffer>,
   signal: AbortSignal,

@@ -1,6 +1,6 @@
-// Why: where no answer names its version, bytes of two answers may be of two versions; those of one answer are not. How: the
-// whole object as one request, under the same pace and budgets as ranges. Nothing is resumed: whoever gets an error drops
-// what came and may begin again with nothing.
+// Why: where no answer names its version, bytes of two answers may be of two versions; those of one
+// answer are not. How: the whole object as one request, under the same pace and budgets as ranges.
+// Nothing is resumed: whoever gets an error drops what came and may begin again with nothing.
 import type { Share } from '../../base/flow/budget.ts'
 import type { SkeinError } from '../../base/errors.ts'
 import type { ReadAheadOptions } from '../read-ahead.ts'
@@ -17,7 +17,10 @@ export function isUnproven(error: SkeinError): boolean {
   return error.reason === unprovenReason
 }
 
-/** The whole object: `request.offset` 0 and `request.length` all of it. @throws what `store.read` throws, and the signal's reason */
+/**
+ * The whole object: `request.offset` 0 and `request.length` all of it. @throws what `store.read`
+ * throws, and the signal's reason
+ */
 export async function* readInOneAnswer(
   store: Pick<UnderFileSystem, 'read'>,
   request: ReadRequest,

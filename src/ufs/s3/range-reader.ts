@@ -1,6 +1,7 @@
-// Why: the hot path of every load: one small object in one request, or a stream of ranges. How: lean SigV4 (sigv4.ts),
-// GETs without streams in between (transport/http-pool.ts) that read into the bytes which are given away: one exact buffer for a small
-// object, large ones for a stream, back-pressure by pausing the connection, and own retry that continues with the rest.
+// Why: the hot path of every load: one small object in one request, or a stream of ranges. How:
+// lean SigV4 (sigv4.ts), GETs without streams in between (transport/http-pool.ts) that read into
+// the bytes which are given away: one exact buffer for a small object, large ones for a stream,
+// back-pressure by pausing the connection, and own retry that continues with the rest.
 import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
@@ -32,16 +33,22 @@ const freshPieces: PieceSource = { pieceBytes: 512 * 1024, take: (bytes) => Buff
 const chunkBytesMin = 256 * 1024
 /** Bytes that may lie unread in one stream before its connection is held back. */
 const unreadBytesMax = 2 * 1024 * 1024
-/** An attempt that brought this much of a stream made progress, and the count of attempts begins again. */
+/**
+ * An attempt that brought this much of a stream made progress, and the count of attempts begins
+ * again.
+ */
 const progressBytes = 256 * 1024
 
 /**
- * After so many time-outs at one place the caller is told: each costs the whole time-out, and the caller may know another
- * way, such as another job worker.
+ * After so many time-outs at one place the caller is told: each costs the whole time-out, and the
+ * caller may know another way, such as another job worker.
  */
 const silentAttemptsMax = 2
 
-/** An answer that is wrong in the same way so often in a row is what the store, or a proxy before it, really answers. */
+/**
+ * An answer that is wrong in the same way so often in a row is what the store, or a proxy before
+ * it, really answers.
+ */
 const sameAnswersMax = 5
 
 function isSilence(error: SkeinError): boolean {
@@ -103,7 +110,10 @@ export class RangeReader {
     while (done < request.length) {
       const before = done
       try {
-        for await (const chunk of this.#attempt({ ...request, offset: request.offset + done, length: request.length - done }, signal)) {
+        for await (const chunk of this.#attempt(
+          { ...request, offset: request.offset + done, length: request.length - done },
+          signal,
+        )) {
           done += chunk.length
           yield chunk
         }
@@ -174,10 +184,21 @@ export class RangeReader {
 
   #dispatch(place: StorePlace, request: ReadRequest, sink: RangeSink, signal: AbortSignal): RangeResponse {
     const { requests, rules, address, onRequest, onBytes } = this.#options
-    const context: RangeContext = { address, rules, signal, onBytes, onRefusal: (code, date) => requests.noteClock(place, code, date) }
+    const context: RangeContext = {
+      address,
+      rules,
+      signal,
+      onBytes,
+      onRefusal: (code, date) => requests.noteClock(place, code, date),
+    }
     const response = new RangeResponse(request, sink, context)
     const headers = requests.readHeaders(place)
-    headers.push('range', `bytes=${request.offset}-${request.offset + request.length - 1}`, 'if-match', `"${request.etag}"`)
+    headers.push(
+      'range',
+      `bytes=${request.offset}-${request.offset + request.length - 1}`,
+      'if-match',
+      `"${request.etag}"`,
+    )
     onRequest()
     try {
       const path = place.query === '' ? place.path : `${place.path}?${place.query}`
@@ -215,7 +236,11 @@ class WholeSink implements RangeSink {
   #bytes: Uint8Array | undefined
   #filled = 0
 
-  constructor({ length, pieces }: ReadRequest, resolve: (bytes: Uint8Array) => void, reject: (error: SkeinError) => void) {
+  constructor(
+    { length, pieces }: ReadRequest,
+    resolve: (bytes: Uint8Array) => void,
+    reject: (error: SkeinError) => void,
+  ) {
     this.#length = length
     this.#pieces = pieces !== undefined && length <= pieces.pieceBytes ? pieces : freshPieces
     this.#resolve = resolve
@@ -241,7 +266,10 @@ class WholeSink implements RangeSink {
   }
 }
 
-/** Gathers a range in pieces and holds them until they are taken; holds the connection back when too much lies here. */
+/**
+ * Gathers a range in pieces and holds them until they are taken; holds the connection back when too
+ * much lies here.
+ */
 class StreamSink implements RangeSink {
   readonly #full: Uint8Array[] = []
   readonly #pieces: PieceSource
@@ -294,7 +322,11 @@ class StreamSink implements RangeSink {
 
   /** The next chunk, or undefined when none lies here. */
   take(): Uint8Array | undefined {
-    if (this.#full.length === 0 && (this.#filled - this.#taken >= chunkBytesMin || this.#ended || this.#error !== undefined)) this.#cut()
+    if (
+      this.#full.length === 0 &&
+      (this.#filled - this.#taken >= chunkBytesMin || this.#ended || this.#error !== undefined)
+    )
+      this.#cut()
     const chunk = this.#full.shift()
     if (chunk !== undefined) this.#unreadBytes -= chunk.length
     return chunk
@@ -307,7 +339,10 @@ class StreamSink implements RangeSink {
     return true
   }
 
-  /** Waits for the next chunk (false) or the end (true). @throws the error, after all chunks before it were taken */
+  /**
+   * Waits for the next chunk (false) or the end (true). @throws the error, after all chunks before
+   * it were taken
+   */
   async finished(): Promise<boolean> {
     while (this.#full.length === 0 && this.#filled - this.#taken < chunkBytesMin) {
       if (this.#error !== undefined) throw this.#error

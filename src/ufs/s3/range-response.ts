@@ -1,6 +1,7 @@
-// Why: a range is only data when every sign says so. How: a handler of one GET (transport/http-pool.ts) that has the head judged
-// (trust/range-answer.ts), counts the body, and lets it be read into its sink's own bytes; an error answer is read (a little
-// of it) to know its code and to free the connection.
+// Why: a range is only data when every sign says so. How: a handler of one GET
+// (transport/http-pool.ts) that has the head judged (trust/range-answer.ts), counts the body, and
+// lets it be read into its sink's own bytes; an error answer is read (a little of it) to know its
+// code and to free the connection.
 import { abortReason } from '../../base/clock.ts'
 import { type SkeinError } from '../../base/errors.ts'
 import {
@@ -24,7 +25,9 @@ import type { ReadRequest } from '../under-file-system.ts'
 
 /** Receives one range. Exactly one of `end` and `fail` is called, once. */
 export interface RangeSink {
-  /** Where the next bytes go, at least one; never asked for more bytes in all than the range has. */
+  /**
+   * Where the next bytes go, at least one; never asked for more bytes in all than the range has.
+   */
   space(): Uint8Array
   /** So many bytes were put there. False: no more for now. */
   filled(bytes: number): boolean
@@ -105,7 +108,8 @@ export class RangeResponse implements AnswerHandler {
   space(): Uint8Array {
     if (this.#errorStatus !== 0) return this.#errorBody.subarray(this.#errorBytes)
     // A body without a length may be longer than the range.
-    if (this.#received >= this.#request.length) throw new AnswerFault(`more bytes came than the ${this.#request.length} asked for`)
+    if (this.#received >= this.#request.length)
+      throw new AnswerFault(`more bytes came than the ${this.#request.length} asked for`)
     return this.#sink.space()
   }
 
@@ -128,7 +132,11 @@ export class RangeResponse implements AnswerHandler {
   }
 
   fail(error: Error): void {
-    this.#fail(error instanceof AnswerFault ? this.#bad(error.message) : connectionError(this.#context.address, this.#what(), error))
+    this.#fail(
+      error instanceof AnswerFault
+        ? this.#bad(error.message)
+        : connectionError(this.#context.address, this.#what(), error),
+    )
   }
 
   #answerError(): SkeinError {
@@ -137,13 +145,18 @@ export class RangeResponse implements AnswerHandler {
     this.#context.onRefusal(code, this.#date)
     if (this.#problem !== undefined && code === undefined) return this.#problemError(this.#problem)
     const { address } = this.#context
-    return plainToTlsError(address, this.#what(), this.#errorStatus, text) ?? answerError(address, this.#what(), this.#errorStatus, code)
+    return (
+      plainToTlsError(address, this.#what(), this.#errorStatus, text) ??
+      answerError(address, this.#what(), this.#errorStatus, code)
+    )
   }
 
   #problemError({ kind, text }: RangeProblem): SkeinError {
     const { address } = this.#context
     if (kind === 'damaged') return this.#bad(text)
-    return kind === 'changed' ? otherVersionError(address, this.#what(), text) : unprovenError(address, this.#what(), text)
+    return kind === 'changed'
+      ? otherVersionError(address, this.#what(), text)
+      : unprovenError(address, this.#what(), text)
   }
 
   #bad(problem: string): SkeinError {

@@ -1,12 +1,20 @@
-// Why: a listing that goes round in circles, skips or goes back must end by itself, or be refused, before anything is made of
-// it. How: one signed GET a page; each page must begin behind the position that was asked for and end behind it. A token
-// that is refused or forgotten is replaced by the key; a store of the first version of the request goes on by its marker;
-// empty pages that say that there is more are gone through, a few in a row.
+// Why: a listing that goes round in circles, skips or goes back must end by itself, or be refused,
+// before anything is made of it. How: one signed GET a page; each page must begin behind the
+// position that was asked for and end behind it. A token that is refused or forgotten is replaced
+// by the key; a store of the first version of the request goes on by its marker; empty pages that
+// say that there is more are gone through, a few in a row.
 import { isSkeinError, type SkeinError } from '../../base/errors.ts'
 import type { RetryPolicy } from '../../base/flow/retry.ts'
 import { compareKeys } from '../key-order.ts'
 import { scanListing } from '../trust/listing-scan.ts'
-import { answerError, badAnswerError, errorCodeOf, plainToTlsError, requestName, type StoreAddress } from '../trust/s3-errors.ts'
+import {
+  answerError,
+  badAnswerError,
+  errorCodeOf,
+  plainToTlsError,
+  requestName,
+  type StoreAddress,
+} from '../trust/s3-errors.ts'
 import type { StoreRequests } from './request/store-requests.ts'
 import { type AnswerContext, notUnderstoodError, refusedAnswer, shown } from '../trust/answer-error.ts'
 import { orderError, type TrustedPage, trustedPage } from '../trust/listing-page.ts'
@@ -19,11 +27,19 @@ interface S3ListingOptions {
   readonly prefix: string
   readonly requests: Pick<StoreRequests, 'document'>
   readonly rules: TrustRules
-  readonly retrying: <T>(policy: RetryPolicy, signal: AbortSignal, what: string, send: (signal: AbortSignal) => Promise<T>) => Promise<T>
+  readonly retrying: <T>(
+    policy: RetryPolicy,
+    signal: AbortSignal,
+    what: string,
+    send: (signal: AbortSignal) => Promise<T>,
+  ) => Promise<T>
   readonly onRequest: () => void
 }
 
-/** Pages in a row that hold no key and say that there is more. Stores with many deleted versions answer so. */
+/**
+ * Pages in a row that hold no key and say that there is more. Stores with many deleted versions
+ * answer so.
+ */
 const emptyPagesMax = 12
 const listingStuckReason = 'listing_stuck'
 /** Behind all keys below a folded prefix. */
@@ -41,7 +57,8 @@ export class S3Listing {
 
   /** As UnderFileSystem.list. */
   async list(request: ListRequest, policy: RetryPolicy, signal: AbortSignal): Promise<ListPage> {
-    const ask = (position: ListPosition | undefined): Promise<TrustedPage> => this.#ask(request, position, policy, signal)
+    const ask = (position: ListPosition | undefined): Promise<TrustedPage> =>
+      this.#ask(request, position, policy, signal)
     const context = this.#context(request)
     const unreadable: ObjectInfo[] = []
     let position = request.after
@@ -73,8 +90,8 @@ export class S3Listing {
       try {
         const page = await ask(position)
         if (!goesBack(page, position.key)) return page
-        // A store that has forgotten its token begins again; any other page that goes back is out of order, and lists keys
-        // here that none would list behind the position's.
+        // A store that has forgotten its token begins again; any other page that goes back is out
+        // of order, and lists keys here that none would list behind the position's.
         const first = await ask(undefined)
         if (!isSame(first, page)) throw orderError(context, firstKey(page), position.key)
       } catch (thrown) {
@@ -88,7 +105,10 @@ export class S3Listing {
       page = await ask(byKey)
     }
     if (goesBack(page, position.key))
-      throw stuck(context, `asked for what comes after ${shown(position.key)}, the store begins again with ${shown(firstKey(page))}`)
+      throw stuck(
+        context,
+        `asked for what comes after ${shown(position.key)}, the store begins again with ${shown(firstKey(page))}`,
+      )
     return page
   }
 
@@ -96,7 +116,12 @@ export class S3Listing {
     return { address: this.#options.address, what: requestName('LIST', this.#options.prefix + prefix) }
   }
 
-  #ask(request: ListRequest, position: ListPosition | undefined, policy: RetryPolicy, signal: AbortSignal): Promise<TrustedPage> {
+  #ask(
+    request: ListRequest,
+    position: ListPosition | undefined,
+    policy: RetryPolicy,
+    signal: AbortSignal,
+  ): Promise<TrustedPage> {
     const { retrying, onRequest } = this.#options
     return retrying(policy, signal, this.#context(request).what, (attemptSignal) => {
       onRequest()
@@ -108,7 +133,8 @@ export class S3Listing {
     const { requests, prefix: storePrefix, address, rules } = this.#options
     const { delimiter, limit } = request
     const prefix = storePrefix + request.prefix
-    const startAfter = position === undefined || position.token !== undefined ? undefined : storePrefix + startKey(request, position.key)
+    const startAfter =
+      position === undefined || position.token !== undefined ? undefined : storePrefix + startKey(request, position.key)
     const query = {
       'list-type': '2',
       'encoding-type': 'url',
@@ -131,11 +157,18 @@ export class S3Listing {
     }
     const raw = scanListing(answer.text)
     if ('kind' in raw)
-      throw this.#noListing(raw.kind === 'cut' ? undefined : notUnderstoodError(context, raw.problem), answer.text, context)
+      throw this.#noListing(
+        raw.kind === 'cut' ? undefined : notUnderstoodError(context, raw.problem),
+        answer.text,
+        context,
+      )
     return trustedPage(raw, { storePrefix, prefix, delimiter }, rules.listing, context)
   }
 
-  /** A good status, and no listing: an error that came late, a document that ends in the middle, or something else. */
+  /**
+   * A good status, and no listing: an error that came late, a document that ends in the middle, or
+   * something else.
+   */
   #noListing(notUnderstood: SkeinError | undefined, text: string, { what }: AnswerContext): SkeinError {
     const { address } = this.#options
     const code = /^\s*(?:<\?xml[^>]*>\s*)?<Error[ >]/.test(text) ? errorCodeOf(text) : undefined

@@ -1,8 +1,9 @@
-// Why: writing to COS and every S3 store. How: small objects in one PUT, larger ones as a multipart upload (sdk-requests.ts).
-// An upload that was begun, or may have been, is aborted whatever goes wrong after (upload-cleanup.ts). A create that must not
-// overwrite looks first, and then says so in the request too, where the store knows how. What a lost answer leaves open (was it
-// written?) is told by the ETag: the MD5 of the bytes, or of the parts' MD5s with `-<count>` ("Checking object integrity",
-// Amazon S3 User Guide). Renames are put together in rename-by-copy.ts.
+// Why: writing to COS and every S3 store. How: small objects in one PUT, larger ones as a multipart
+// upload (sdk-requests.ts). An upload that was begun, or may have been, is aborted whatever goes
+// wrong after (upload-cleanup.ts). A create that must not overwrite looks first, and then says so
+// in the request too, where the store knows how. What a lost answer leaves open (was it written?)
+// is told by the ETag: the MD5 of the bytes, or of the parts' MD5s with `-<count>` ("Checking
+// object integrity", Amazon S3 User Guide). Renames are put together in rename-by-copy.ts.
 import { createHash, hash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -32,15 +33,24 @@ export interface S3WriterContext {
   readonly logger: Logger
   readonly metrics: MetricRegistry
   /** Sends with the store's retries, its gate and its errors. */
-  readonly retrying: <T>(signal: AbortSignal, what: string, send: (abortSignal: AbortSignal) => Promise<T>) => Promise<T>
+  readonly retrying: <T>(
+    signal: AbortSignal,
+    what: string,
+    send: (abortSignal: AbortSignal) => Promise<T>,
+  ) => Promise<T>
   readonly store: Pick<UnderFileSystem, 'stat' | 'read'>
-  /** Larger objects are copied by reading and writing them. Default: what the store's own copy takes. */
+  /**
+   * Larger objects are copied by reading and writing them. Default: what the store's own copy
+   * takes.
+   */
   readonly copyBytesMax?: number | undefined
 }
 
 export class S3Writer {
   readonly #context: S3WriterContext
-  /** Whether the store takes If-None-Match on writes, and If-Match on deletes, as far as is known. */
+  /**
+   * Whether the store takes If-None-Match on writes, and If-Match on deletes, as far as is known.
+   */
   #conditional = true
   #conditionalDeletes = true
   readonly #renameSteps: RenameSteps
@@ -80,16 +90,22 @@ export class S3Writer {
   async #written(key: string, length: number, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
     const written = await this.#context.store.stat(key, signal)
     if (written.length === length && written.etag === etag) return written
-    throw new SkeinError('aborted', `${JSON.stringify(key)} is not what was written there: somebody else wrote it at the same time`, {
-      reason: 'object_changed',
-      retryable: false,
-    })
+    throw new SkeinError(
+      'aborted',
+      `${JSON.stringify(key)} is not what was written there: somebody else wrote it at the same time`,
+      {
+        reason: 'object_changed',
+        retryable: false,
+      },
+    )
   }
 
   /** See UnderFileSystem.delete. */
   async delete(key: string, signal: AbortSignal): Promise<void> {
     try {
-      await this.#send('DELETE', key, signal, (abortSignal) => this.#context.objects.delete(key, undefined, abortSignal))
+      await this.#send('DELETE', key, signal, (abortSignal) =>
+        this.#context.objects.delete(key, undefined, abortSignal),
+      )
     } catch (thrown) {
       if (!isSkeinError(thrown, 'not_found') || thrown.reason !== undefined) throw thrown
     }
@@ -127,11 +143,13 @@ export class S3Writer {
     })
     const etag = await copying.catch(async (thrown: unknown) => {
       // The same refusal for either condition.
-      if (isSkeinError(thrown, 'already_exists') && (await this.#find(to, signal)) === undefined) throw changedError(source.key)
+      if (isSkeinError(thrown, 'already_exists') && (await this.#find(to, signal)) === undefined)
+        throw changedError(source.key)
       throw thrown
     })
     const copied = await store.stat(to, signal)
-    const isCopy = etag === undefined ? copied.length === source.length : copied.etag === etag || hasSameBytes(source, copied)
+    const isCopy =
+      etag === undefined ? copied.length === source.length : copied.etag === etag || hasSameBytes(source, copied)
     if (isCopy && copied.length === source.length) return copied
     throw notWhatWasCopied(to)
   }
@@ -167,7 +185,10 @@ export class S3Writer {
         if ((await this.#find(key, signal))?.etag === etag) await this.#deleteVersion(key, etag, signal)
       })
     } catch (thrown) {
-      this.#context.logger.warn('the copy that a rename made could not be removed', { key, error: toSkeinError(thrown) })
+      this.#context.logger.warn('the copy that a rename made could not be removed', {
+        key,
+        error: toSkeinError(thrown),
+      })
     }
   }
 
@@ -179,7 +200,12 @@ export class S3Writer {
     return this.#context.store.read({ key, etag, offset: 0, length, objectLength: length }, signal)
   }
 
-  async #putWhole(key: string, parts: AsyncGenerator<Buffer>, options: WriteOptions, signal: AbortSignal): Promise<ObjectInfo> {
+  async #putWhole(
+    key: string,
+    parts: AsyncGenerator<Buffer>,
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo> {
     const { value: bytes } = await parts.next()
     if (bytes === undefined) throw new SkeinError('internal', `no bytes for ${JSON.stringify(key)}`)
     const body = bodyOf(bytes)
@@ -228,8 +254,9 @@ export class S3Writer {
   }
 
   /**
-   * Sends the request that makes the object, with the condition where that is wanted and known. When an earlier attempt's
-   * answer was lost, the object that is there may be the one that was to be made.
+   * Sends the request that makes the object, with the condition where that is wanted and known.
+   * When an earlier attempt's answer was lost, the object that is there may be the one that was to
+   * be made.
    */
   async #creating(
     key: string,
@@ -248,7 +275,9 @@ export class S3Writer {
       return await attempt().catch((thrown: unknown) => {
         if (overwrite || !this.#conditional || !isSkeinError(thrown, 'unimplemented')) throw thrown
         this.#conditional = false
-        this.#context.logger.info('this store knows no conditional writes; an object is only looked for before it is written')
+        this.#context.logger.info(
+          'this store knows no conditional writes; an object is only looked for before it is written',
+        )
         return attempt()
       })
     } catch (thrown) {
@@ -297,5 +326,8 @@ function partBytesFor(length: number, wanted = partBytesDefault): number {
 }
 
 function notWhatWasCopied(key: string): SkeinError {
-  return new SkeinError('aborted', `${JSON.stringify(key)} is not what was copied there`, { reason: 'object_changed', retryable: false })
+  return new SkeinError('aborted', `${JSON.stringify(key)} is not what was copied there`, {
+    reason: 'object_changed',
+    retryable: false,
+  })
 }

@@ -1,6 +1,7 @@
-// Why: COS and every S3 store behind the one contract. How: all requests are signed and sent by store-requests.ts: ranges through
-// range-reader.ts, listings through s3-listing.ts, the others through checked-requests.ts. What answers must hold is in trust/.
-// Attempts and their pauses are here, and all share the bucket's SlowDown gate.
+// Why: COS and every S3 store behind the one contract. How: all requests are signed and sent by
+// store-requests.ts: ranges through range-reader.ts, listings through s3-listing.ts, the others
+// through checked-requests.ts. What answers must hold is in trust/. Attempts and their pauses are
+// here, and all share the bucket's SlowDown gate.
 import type { Random } from '../../base/clock.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { retry, type RetryPolicy } from '../../base/flow/retry.ts'
@@ -10,7 +11,14 @@ import { objectRequests } from './request/checked-requests.ts'
 import { AnswerFault } from '../transport/http-head.ts'
 import type { ObjectRequests } from './request/object-requests.ts'
 import { RangeReader } from './range-reader.ts'
-import { badAnswerError, clockSkewReason, connectionError, requestName, slowDownReason, type StoreAddress } from '../trust/s3-errors.ts'
+import {
+  badAnswerError,
+  clockSkewReason,
+  connectionError,
+  requestName,
+  slowDownReason,
+  type StoreAddress,
+} from '../trust/s3-errors.ts'
 import { S3Listing } from './s3-listing.ts'
 import { openTransport, type S3TransportDependencies } from './request/s3-transport.ts'
 import { S3Writer } from './s3-writer.ts'
@@ -20,22 +28,38 @@ import { StoreRequests } from './request/store-requests.ts'
 import { notUnderstoodError } from '../trust/answer-error.ts'
 import { byteCountExpected } from '../trust/field-values.ts'
 import { type TrustRules, trustRules } from '../trust/rules.ts'
-import type { ListPage, ListRequest, ObjectInfo, ReadRequest, UnderFileSystem, WriteOptions } from '../under-file-system.ts'
+import type {
+  ListPage,
+  ListRequest,
+  ObjectInfo,
+  ReadRequest,
+  UnderFileSystem,
+  WriteOptions,
+} from '../under-file-system.ts'
 
 export interface StoreDependencies extends S3TransportDependencies {
   readonly random: Random
   readonly logger: Logger
   readonly metrics: MetricRegistry
-  /** Objects above this many bytes are copied by reading and writing them. Default: what the store's own copy takes. */
+  /**
+   * Objects above this many bytes are copied by reading and writing them. Default: what the store's
+   * own copy takes.
+   */
   readonly copyBytesMax?: number
-  /** What an answer must hold. Default: the rules of docs/store-trust.md; tests take single ones away. */
+  /**
+   * What an answer must hold. Default: the rules of docs/store-trust.md; tests take single ones
+   * away.
+   */
   readonly rules?: TrustRules
 }
 
 /** A check answers a person who waits: it does not try for long. */
 const checkAttemptsMax = 2
 
-/** One bucket and prefix. Opens no connection before it is used. @throws SkeinError permission_denied (endpoint not allowed) */
+/**
+ * One bucket and prefix. Opens no connection before it is used. @throws SkeinError
+ * permission_denied (endpoint not allowed)
+ */
 export class S3UnderFileSystem implements UnderFileSystem {
   readonly #deps: StoreDependencies
   readonly #address: StoreAddress
@@ -116,11 +140,18 @@ export class S3UnderFileSystem implements UnderFileSystem {
       this.#deps.metrics.add('ufs.stat.requests')
       return await this.#objects.head(key, abortSignal)
     }).catch(async (error: unknown) => {
-      // A refused HEAD has no body and so no code; a GET of one byte is refused for the same reason, and names it.
-      if (isSkeinError(error, 'permission_denied') || isSkeinError(error, 'failed_precondition')) await this.#explain(key, signal)
+      // A refused HEAD has no body and so no code; a GET of one byte is refused for the same
+      // reason, and names it.
+      if (isSkeinError(error, 'permission_denied') || isSkeinError(error, 'failed_precondition'))
+        await this.#explain(key, signal)
       throw error
     })
-    const { length = await this.#sizeOf(key, what, signal), etag = await this.#listedEtag(key, what, signal), crc64, ...rest } = head
+    const {
+      length = await this.#sizeOf(key, what, signal),
+      etag = await this.#listedEtag(key, what, signal),
+      crc64,
+      ...rest
+    } = head
     return { key, length, etag, ...rest, ...(crc64 === undefined ? {} : { crc64 }) }
   }
 
@@ -132,12 +163,22 @@ export class S3UnderFileSystem implements UnderFileSystem {
     throw notUnderstoodError({ address: this.#address, what }, problem)
   }
 
-  /** The version of an object whose HEAD does not name it: listings are documents, and no proxy takes that out of them. */
+  /**
+   * The version of an object whose HEAD does not name it: listings are documents, and no proxy
+   * takes that out of them.
+   */
   async #listedEtag(key: string, what: string, signal: AbortSignal): Promise<string> {
-    const page = await this.#listing.list({ prefix: key, delimiter: undefined, after: undefined, limit: 1 }, this.#policy, signal)
+    const page = await this.#listing.list(
+      { prefix: key, delimiter: undefined, after: undefined, limit: 1 },
+      this.#policy,
+      signal,
+    )
     const listed = page.objects.find((object) => object.key === key)?.etag ?? ''
     if (listed !== '') return listed
-    throw notUnderstoodError({ address: this.#address, what }, { field: 'ETag', value: undefined, expected: 'the version of the object' })
+    throw notUnderstoodError(
+      { address: this.#address, what },
+      { field: 'ETag', value: undefined, expected: 'the version of the object' },
+    )
   }
 
   list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
@@ -152,7 +193,13 @@ export class S3UnderFileSystem implements UnderFileSystem {
     return this.#reader.readWhole(request, signal)
   }
 
-  write(key: string, length: number, chunks: AsyncIterable<Uint8Array>, options: WriteOptions, signal: AbortSignal): Promise<ObjectInfo> {
+  write(
+    key: string,
+    length: number,
+    chunks: AsyncIterable<Uint8Array>,
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo> {
     return this.#writer.write(key, length, chunks, options, signal)
   }
 
@@ -181,7 +228,12 @@ export class S3UnderFileSystem implements UnderFileSystem {
     }
   }
 
-  async #retrying<T>(policy: RetryPolicy, signal: AbortSignal, what: string, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+  async #retrying<T>(
+    policy: RetryPolicy,
+    signal: AbortSignal,
+    what: string,
+    send: (abortSignal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const attempt = async (): Promise<T> => {
       if (this.#gate.closed) await this.#gate.wait(signal)
       try {
@@ -189,7 +241,9 @@ export class S3UnderFileSystem implements UnderFileSystem {
         this.#gate.succeeded()
         return answer
       } catch (thrown) {
-        const error = signal.aborted ? new SkeinError('cancelled', `${what} was cancelled`) : this.#meaning(what, thrown)
+        const error = signal.aborted
+          ? new SkeinError('cancelled', `${what} was cancelled`)
+          : this.#meaning(what, thrown)
         if (error.reason === slowDownReason) this.#gate.slowDown()
         throw error
       }
@@ -213,7 +267,8 @@ export class S3UnderFileSystem implements UnderFileSystem {
     const { metrics, logger } = this.#deps
     metrics.add('ufs.retries')
     if (error.reason === slowDownReason) metrics.add('ufs.slow.downs')
-    if (error.reason === clockSkewReason) logger.warn('the clock of this machine and that of the store differ', { error: error.message })
+    if (error.reason === clockSkewReason)
+      logger.warn('the clock of this machine and that of the store differ', { error: error.message })
     else logger.debug('a request to the store is sent again', { error: error.message })
   }
 }

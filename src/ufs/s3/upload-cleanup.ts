@@ -1,6 +1,7 @@
-// Why: the parts of an upload that nobody ends are paid for until somebody looks. How: whoever writes by an upload tells this of
-// each try to begin one. At the end what was begun is aborted, also where the answer to a try was lost or could not be read: then
-// the store's list of uploads of the key says which have begun since.
+// Why: the parts of an upload that nobody ends are paid for until somebody looks. How: whoever
+// writes by an upload tells this of each try to begin one. At the end what was begun is aborted,
+// also where the answer to a try was lost or could not be read: then the store's list of uploads of
+// the key says which have begun since.
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -12,11 +13,17 @@ export interface UploadCleanupContext {
   readonly clock: Clock
   readonly logger: Logger
   /** Sends with the store's retries, its gate and its errors. */
-  readonly retrying: <T>(signal: AbortSignal, what: string, send: (abortSignal: AbortSignal) => Promise<T>) => Promise<T>
+  readonly retrying: <T>(
+    signal: AbortSignal,
+    what: string,
+    send: (abortSignal: AbortSignal) => Promise<T>,
+  ) => Promise<T>
 }
 
 const undoMs = 30_000
-/** What the clocks of a store's machines may differ by, and the second that its times are cut to. */
+/**
+ * What the clocks of a store's machines may differ by, and the second that its times are cut to.
+ */
 const skewMs = 2000
 
 export class UploadCleanup {
@@ -51,7 +58,9 @@ export class UploadCleanup {
     try {
       const { objects, retrying, clock } = this.#context
       const uploads = await undoing(clock, (signal) =>
-        retrying(signal, requestName('LIST UPLOADS', this.#key), (abortSignal) => objects.uploads(this.#key, abortSignal)),
+        retrying(signal, requestName('LIST UPLOADS', this.#key), (abortSignal) =>
+          objects.uploads(this.#key, abortSignal),
+        ),
       )
       const beganMs = objects.storeNowMs() - (clock.monotonicMs() - this.#beganMs)
       for (const { uploadId, initiatedMs } of uploads) {
@@ -70,21 +79,34 @@ export class UploadCleanup {
     const { objects, retrying, clock } = this.#context
     try {
       await undoing(clock, (signal) =>
-        retrying(signal, requestName('ABORT UPLOAD', this.#key), (abortSignal) => objects.abortUpload(this.#key, uploadId, abortSignal)),
+        retrying(signal, requestName('ABORT UPLOAD', this.#key), (abortSignal) =>
+          objects.abortUpload(this.#key, uploadId, abortSignal),
+        ),
       )
     } catch (thrown) {
       // Gone is what is wanted.
       if (isSkeinError(thrown, 'not_found')) return
-      this.#warn('an upload could not be aborted: its parts stay in the bucket until its lifecycle rules remove them', thrown, uploadId)
+      this.#warn(
+        'an upload could not be aborted: its parts stay in the bucket until its lifecycle rules remove them',
+        thrown,
+        uploadId,
+      )
     }
   }
 
   #warn(message: string, thrown: unknown, uploadId?: string): void {
-    this.#context.logger.warn(message, { key: this.#key, ...(uploadId !== undefined && { uploadId }), error: toSkeinError(thrown).message })
+    this.#context.logger.warn(message, {
+      key: this.#key,
+      ...(uploadId !== undefined && { uploadId }),
+      error: toSkeinError(thrown).message,
+    })
   }
 }
 
-/** Undoes something, in bounded time, and not with the caller's signal: that is often why there is something to undo. */
+/**
+ * Undoes something, in bounded time, and not with the caller's signal: that is often why there is
+ * something to undo.
+ */
 export async function undoing<T>(clock: Clock, undo: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const limit = new AbortController()
   const cancel = clock.schedule(undoMs, () =>
@@ -102,6 +124,10 @@ function isRefused(thrown: unknown): boolean {
   const { code, reason } = toSkeinError(thrown)
   if (reason === 'answer_not_understood') return false
   return (
-    code === 'permission_denied' || code === 'unauthenticated' || code === 'not_found' || code === 'unimplemented' || reason === 'slow_down'
+    code === 'permission_denied' ||
+    code === 'unauthenticated' ||
+    code === 'not_found' ||
+    code === 'unimplemented' ||
+    reason === 'slow_down'
   )
 }

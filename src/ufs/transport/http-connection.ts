@@ -1,8 +1,10 @@
-// Why: general HTTP clients allocate a buffer for every 64 KiB that arrives and hand it through layers of streams; on the
-// way of every byte of a load that costs more than the network does. How: the kernel reads into the very bytes where the body
-// belongs (`onread` of node:net and node:tls); only heads, and what of a body came with its head, pass through one buffer that
-// all connections share. That is sound because a read and its callback are one synchronous step. One request at a time, heads
-// by http-head.ts; after any fault the connection goes. What comes through a proxy's tunnel is copied: there `onread` is not to be had.
+// Why: general HTTP clients allocate a buffer for every 64 KiB that arrives and hand it through
+// layers of streams; on the way of every byte of a load that costs more than the network does. How:
+// the kernel reads into the very bytes where the body belongs (`onread` of node:net and node:tls);
+// only heads, and what of a body came with its head, pass through one buffer that all connections
+// share. That is sound because a read and its callback are one synchronous step. One request at a
+// time, heads by http-head.ts; after any fault the connection goes. What comes through a proxy's
+// tunnel is copied: there `onread` is not to be had.
 import type { OnReadOpts, Socket } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
@@ -11,12 +13,21 @@ import type { ReadTurns } from '../read-turns.ts'
 import { LeastRate } from './least-rate.ts'
 import { openSocket, type OpeningSocket, ProxyFault, type SocketRoute } from './open-socket.ts'
 
-/** Receives one answer. Exactly one of `end` and `fail` is called last, once, unless the request is aborted. */
+/**
+ * Receives one answer. Exactly one of `end` and `fail` is called last, once, unless the request is
+ * aborted.
+ */
 export interface AnswerHandler {
   head(status: number, headers: AnswerHeaders): void
-  /** Where the next bytes of the body go: at least one byte. Until `filled`, an abort or the end it belongs to the connection. */
+  /**
+   * Where the next bytes of the body go: at least one byte. Until `filled`, an abort or the end it
+   * belongs to the connection.
+   */
   space(): Uint8Array
-  /** So many bytes are now at the start of that space. False: nothing more for now, as far as possible, until `resume`. */
+  /**
+   * So many bytes are now at the start of that space. False: nothing more for now, as far as
+   * possible, until `resume`.
+   */
   filled(bytes: number): boolean
   end(): void
   /** @param error an AnswerFault, a ProxyFault, a SkeinError, or an Error with a `code` */
@@ -49,7 +60,9 @@ interface ConnectionEvents {
 }
 
 const headBytesMax = 64 * 1024
-/** A server closes an idle connection when it says, and a request must not cross that on its way. */
+/**
+ * A server closes an idle connection when it says, and a request must not cross that on its way.
+ */
 const keepMarginMs = 1000
 
 export class HttpConnection {
@@ -154,16 +167,21 @@ export class HttpConnection {
   #becomeFree(): void {
     this.#socket?.unref()
     this.usableUntilMs =
-      this.#options.clock.monotonicMs() + Math.min(this.#options.idleMaxMs, (this.#head?.keepMaxMs ?? Infinity) - keepMarginMs)
+      this.#options.clock.monotonicMs() +
+      Math.min(this.#options.idleMaxMs, (this.#head?.keepMaxMs ?? Infinity) - keepMarginMs)
     this.#events.free()
   }
 
   #onSilence(): void {
-    // A connection that is held back by its reader is not silent by its own fault; it is watched again once it goes on.
+    // A connection that is held back by its reader is not silent by its own fault; it is watched
+    // again once it goes on.
     if (!this.#paused) this.close(fault(this.#head === undefined ? 'HEADERS_TIMEOUT' : 'BODY_TIMEOUT'))
   }
 
-  /** The socket's own timer may have run out while it was held back, and begins anew only with the next byte: this looks out for that one. */
+  /**
+   * The socket's own timer may have run out while it was held back, and begins anew only with the
+   * next byte: this looks out for that one.
+   */
   #watch(): void {
     this.#endWatch()
     const before = this.#reads
@@ -233,11 +251,13 @@ export class HttpConnection {
   #take(request: ConnectionRequest, arrived: Buffer): void {
     let at = 0
     while (this.#head === undefined) {
-      const bytes: Buffer = this.#partial === undefined ? arrived.subarray(at) : Buffer.concat([this.#partial, arrived.subarray(at)])
+      const bytes: Buffer =
+        this.#partial === undefined ? arrived.subarray(at) : Buffer.concat([this.#partial, arrived.subarray(at)])
       // What a TLS server says to those who do not speak it (RFC 8446, section 6: an alert).
       if (bytes[0] === 0x15 && bytes[1] === 0x03) throw fault('SPEAKS_TLS')
       const end = bytes.indexOf('\r\n\r\n', 0, 'latin1')
-      if (end > headBytesMax || (end < 0 && bytes.length > headBytesMax)) throw new AnswerFault('the head of the answer is too long')
+      if (end > headBytesMax || (end < 0 && bytes.length > headBytesMax))
+        throw new AnswerFault('the head of the answer is too long')
       if (end < 0) {
         const now = this.#options.clock.monotonicMs()
         if (this.#headSinceMs === 0) this.#headSinceMs = now
@@ -271,7 +291,8 @@ export class HttpConnection {
       this.#copy(request, bytes.subarray(0, used))
     } else used = chunked.feed(bytes, (part) => this.#copy(request, part))
     // What comes behind an answer that nobody asked for ends the connection, not the answer.
-    if (this.#request === request && (chunked === undefined ? this.#left === 0 : chunked.done)) this.#complete(used === bytes.length)
+    if (this.#request === request && (chunked === undefined ? this.#left === 0 : chunked.done))
+      this.#complete(used === bytes.length)
     else this.#count(used)
   }
 
@@ -298,7 +319,13 @@ export class HttpConnection {
   }
 }
 
-type FaultCode = 'CONNECT_TIMEOUT' | 'HEADERS_TIMEOUT' | 'BODY_TIMEOUT' | 'BODY_TOO_SLOW' | 'CONNECTION_CUT' | 'SPEAKS_TLS'
+type FaultCode =
+  | 'CONNECT_TIMEOUT'
+  | 'HEADERS_TIMEOUT'
+  | 'BODY_TIMEOUT'
+  | 'BODY_TOO_SLOW'
+  | 'CONNECTION_CUT'
+  | 'SPEAKS_TLS'
 
 /** Codes are explained in s3-errors.ts. */
 function fault(code: FaultCode): Error {

@@ -1,6 +1,7 @@
-// Why: what a store answers is not trusted: how long a body is must never be guessed. How: the head of an answer by the
-// grammar of RFC 9112 without its leniencies, and its framing by section 6.3; everything else is a fault, and a fault ends
-// the connection. The bytes of a chunked body (error documents of S3 are) go through a small machine of their own.
+// Why: what a store answers is not trusted: how long a body is must never be guessed. How: the head
+// of an answer by the grammar of RFC 9112 without its leniencies, and its framing by section 6.3;
+// everything else is a fault, and a fault ends the connection. The bytes of a chunked body (error
+// documents of S3 are) go through a small machine of their own.
 import { SkeinError } from '../../base/errors.ts'
 
 /** What is wrong with an answer; the connection it came on cannot be used any more. */
@@ -16,7 +17,10 @@ export interface AnswerHead {
   readonly headers: AnswerHeaders
   /** Bytes of the body; `chunked`, or `close` when it ends with the connection. */
   readonly body: number | 'chunked' | 'close'
-  /** Whether the connection may carry another request afterwards, and how long the server keeps it at most. */
+  /**
+   * Whether the connection may carry another request afterwards, and how long the server keeps it
+   * at most.
+   */
   readonly keep: boolean
   readonly keepMaxMs: number
 }
@@ -24,7 +28,10 @@ export interface AnswerHead {
 const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const fieldLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)$/
 
-/** The head without its empty line, as latin1; `isHead`: it answers a HEAD, and has no body whatever it says. @throws AnswerFault */
+/**
+ * The head without its empty line, as latin1; `isHead`: it answers a HEAD, and has no body whatever
+ * it says. @throws AnswerFault
+ */
 export function parseHead(text: string, isHead = false): AnswerHead {
   const lines = text.split('\r\n')
   const [, minor, digits] = statusLine.exec(lines[0] ?? '') ?? []
@@ -41,7 +48,8 @@ export function parseHead(text: string, isHead = false): AnswerHead {
   const told = bodyOf(status, headers)
   const body = isHead ? 0 : told
   const connection = headers.get('connection')?.toLowerCase()
-  const keep = minor === '1' && body !== 'close' && (connection === undefined || !/(?:^|[\s,])close(?:$|[\s,])/.test(connection))
+  const keep =
+    minor === '1' && body !== 'close' && (connection === undefined || !/(?:^|[\s,])close(?:$|[\s,])/.test(connection))
   const hint = /(?:^|[\s,])timeout=(\d{1,6})(?:$|[\s,])/i.exec(headers.get('keep-alive') ?? '')?.[1]
   return { status, headers, body, keep, keepMaxMs: hint === undefined ? Number.POSITIVE_INFINITY : Number(hint) * 1000 }
 }
@@ -71,7 +79,10 @@ export class ChunkedBody {
     return this.#expect === 'nothing'
   }
 
-  /** Gives the body's bytes among these to `take`, as views; returns how many were used: fewer only when the body ended. @throws AnswerFault */
+  /**
+   * Gives the body's bytes among these to `take`, as views; returns how many were used: fewer only
+   * when the body ended. @throws AnswerFault
+   */
   feed(bytes: Buffer, take: (part: Buffer) => void): number {
     let at = 0
     while (at < bytes.length && this.#expect !== 'nothing') {
@@ -117,7 +128,10 @@ export class ChunkedBody {
 /** A line break in a key or an ETag must not become a header of its own. */
 const unsendable = /[^\t\x20-\x7e\x80-\xff]/
 
-/** The head of a request as it is sent; `headers` are names and values in turn. @throws SkeinError when one of them cannot be sent as it is */
+/**
+ * The head of a request as it is sent; `headers` are names and values in turn. @throws SkeinError
+ * when one of them cannot be sent as it is
+ */
 export function requestText(path: string, headers: readonly string[], method = 'GET'): string {
   let bad = /[^\x21-\x7e]/.test(path)
   let text = `${method} ${path} HTTP/1.1\r\n`
@@ -126,6 +140,9 @@ export function requestText(path: string, headers: readonly string[], method = '
     bad ||= unsendable.test(value)
     text += `${headers[at]}: ${value}\r\n`
   }
-  if (bad) throw new SkeinError('failed_precondition', 'the key or the ETag holds characters that cannot be sent', { reason: 'unsendable' })
+  if (bad)
+    throw new SkeinError('failed_precondition', 'the key or the ETag holds characters that cannot be sent', {
+      reason: 'unsendable',
+    })
   return `${text}\r\n`
 }

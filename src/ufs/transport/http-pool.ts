@@ -1,9 +1,16 @@
-// Why: requests to one host share its connections. How: HTTP/1.1 and nothing else, a connection a request (http-connection.ts);
-// further requests wait in line. By a proxy, http requests name the whole URL (RFC 9112 3.2.2).
+// Why: requests to one host share its connections. How: HTTP/1.1 and nothing else, a connection a
+// request (http-connection.ts); further requests wait in line. By a proxy, http requests name the
+// whole URL (RFC 9112 3.2.2).
 import type { Clock } from '../../base/clock.ts'
 import { requestText } from './http-head.ts'
 import { ReadTurns } from '../read-turns.ts'
-import { type AnswerHandler, closedError, type ConnectionOptions, type ConnectionRequest, HttpConnection } from './http-connection.ts'
+import {
+  type AnswerHandler,
+  closedError,
+  type ConnectionOptions,
+  type ConnectionRequest,
+  HttpConnection,
+} from './http-connection.ts'
 
 export interface HttpPoolOptions extends ConnectionOptions {
   /** Connections at most; further requests wait in line. */
@@ -19,7 +26,10 @@ export interface HttpPoolOptions extends ConnectionOptions {
 export interface PendingRequest {
   /** After a `filled` that said false. */
   resume(): void
-  /** Forgets the request: the handler hears nothing more. Its connection is closed when it was sent already. */
+  /**
+   * Forgets the request: the handler hears nothing more. Its connection is closed when it was sent
+   * already.
+   */
   abort(): void
 }
 
@@ -32,7 +42,8 @@ export class HttpPool {
   readonly #scratch = Buffer.allocUnsafeSlow(scratchBytes)
   readonly #turns: ReadTurns
   readonly #connections = new Set<HttpConnection>()
-  // The one that was used last is used first: it is the least likely to have been closed by the server.
+  // The one that was used last is used first: it is the least likely to have been closed by the
+  // server.
   readonly #idle: HttpConnection[] = []
   readonly #waiting = new Set<Sending>()
   /** What goes before each path, and a header of each request. */
@@ -48,7 +59,8 @@ export class HttpPool {
     const { proxy, origin } = options
     const isForwarded = proxy !== undefined && origin.protocol === 'http:'
     this.#target = isForwarded ? `http://${origin.host}` : ''
-    this.#proxyHeaders = isForwarded && proxy.authorization !== undefined ? ['proxy-authorization', proxy.authorization.reveal()] : []
+    this.#proxyHeaders =
+      isForwarded && proxy.authorization !== undefined ? ['proxy-authorization', proxy.authorization.reveal()] : []
     this.#admitted = options.admission === undefined ? 'yes' : 'unknown'
   }
 
@@ -57,14 +69,30 @@ export class HttpPool {
     return this.#waiting.size === 0 && this.#idle.length === this.#connections.size
   }
 
-  /** Sends a GET. `headers` are names and values in turn. @throws SkeinError when a header cannot be sent as it is */
+  /**
+   * Sends a GET. `headers` are names and values in turn. @throws SkeinError when a header cannot be
+   * sent as it is
+   */
   get(path: string, headers: readonly string[], handler: AnswerHandler): PendingRequest {
     return this.send('GET', path, headers, undefined, handler)
   }
 
-  /** Sends a request; its length must be among the headers when it has a body. @throws SkeinError when a header cannot be sent as it is */
-  send(method: HttpMethod, path: string, headers: readonly string[], body: Uint8Array | undefined, handler: AnswerHandler): PendingRequest {
-    const text = requestText(this.#target + path, this.#proxyHeaders.length === 0 ? headers : [...headers, ...this.#proxyHeaders], method)
+  /**
+   * Sends a request; its length must be among the headers when it has a body. @throws SkeinError
+   * when a header cannot be sent as it is
+   */
+  send(
+    method: HttpMethod,
+    path: string,
+    headers: readonly string[],
+    body: Uint8Array | undefined,
+    handler: AnswerHandler,
+  ): PendingRequest {
+    const text = requestText(
+      this.#target + path,
+      this.#proxyHeaders.length === 0 ? headers : [...headers, ...this.#proxyHeaders],
+      method,
+    )
     const sending = new Sending(text, body, method === 'HEAD', handler, () => this.#waiting.delete(sending))
     if (this.#closed) throw closedError()
     const connection = this.#takeIdle()
@@ -100,7 +128,11 @@ export class HttpPool {
       if (this.#admitted === 'unknown') void this.#ask()
       return
     }
-    while (!this.#closed && this.#waiting.size > this.#connecting && this.#connections.size < this.#options.connectionsMax) {
+    while (
+      !this.#closed &&
+      this.#waiting.size > this.#connecting &&
+      this.#connections.size < this.#options.connectionsMax
+    ) {
       this.#connecting += 1
       let connecting = true
       const connected = (): void => {
@@ -159,7 +191,13 @@ class Sending implements PendingRequest, ConnectionRequest {
   readonly #leaveLine: () => void
   connection: HttpConnection | undefined
 
-  constructor(text: string, body: Uint8Array | undefined, isHead: boolean, handler: AnswerHandler, leaveLine: () => void) {
+  constructor(
+    text: string,
+    body: Uint8Array | undefined,
+    isHead: boolean,
+    handler: AnswerHandler,
+    leaveLine: () => void,
+  ) {
     this.text = text
     this.body = body
     this.isHead = isHead

@@ -1,6 +1,6 @@
-// Why: a store that gives a byte a second is never silent and never done. How: bytes are counted over windows of time in
-// which somebody wants them; a window that brought too few says so. Time in which the reader holds the connection back does
-// not count. Pure: the caller has the clock.
+// Why: a store that gives a byte a second is never silent and never done. How: bytes are counted
+// over windows of time in which somebody wants them; a window that brought too few says so. Time in
+// which the reader holds the connection back does not count. Pure: the caller has the clock.
 
 export interface LeastRateOptions {
   /** 0: any rate will do. */

@@ -1,6 +1,7 @@
-// Why: a connection to a store is made in one of four ways: plain or TLS, straight or by a proxy. How: one place that makes it,
-// says when it is open, and names what failed: the proxy, or the store. By a proxy, https goes through a tunnel (CONNECT,
-// RFC 9110 9.3.6); http is sent to the proxy itself, with whole URLs in the request lines (http-pool.ts).
+// Why: a connection to a store is made in one of four ways: plain or TLS, straight or by a proxy.
+// How: one place that makes it, says when it is open, and names what failed: the proxy, or the
+// store. By a proxy, https goes through a tunnel (CONNECT, RFC 9110 9.3.6); http is sent to the
+// proxy itself, with whole URLs in the request lines (http-pool.ts).
 import { connect as connectPlain, isIP, type LookupFunction, type OnReadOpts, type Socket } from 'node:net'
 import { connect as connectSecure } from 'node:tls'
 import { parseHead } from './http-head.ts'
@@ -21,7 +22,10 @@ export interface SocketRoute {
 
 export interface SocketEvents {
   readonly onread: OnReadOpts
-  /** `readsInPlace`: bytes come through `onread`; else as `data` events. Called once, if `failed` is not. */
+  /**
+   * `readsInPlace`: bytes come through `onread`; else as `data` events. Called once, if `failed` is
+   * not.
+   */
   opened(socket: Socket, readsInPlace: boolean): void
   failed(error: Error): void
 }
@@ -55,7 +59,8 @@ export function openSocket(route: SocketRoute, events: SocketEvents): OpeningSoc
   const secure = origin.protocol === 'https:'
   const host = origin.hostname.replace(/^\[|\]$/g, '')
   const port = origin.port === '' ? (secure ? 443 : 80) : Number(origin.port)
-  if (proxy === undefined) return new Opening(events, undefined).direct(dial(route, host, port, secure, route.lookup, events.onread))
+  if (proxy === undefined)
+    return new Opening(events, undefined).direct(dial(route, host, port, secure, route.lookup, events.onread))
   const lookup = route.proxyLookup ?? route.lookup
   const opening = new Opening(events, proxy)
   if (!secure) return opening.direct(dial(route, proxy.host, proxy.port, proxy.secure, lookup, events.onread))
@@ -180,6 +185,14 @@ function dial(
 }
 
 /** Certificates are checked against the host name; an address is checked as one, and has no SNI. */
-function tlsOptions({ ca }: SocketRoute, host: string): { servername: string; ALPNProtocols: string[]; host: string; ca?: string } {
-  return { host, servername: isIP(host) === 0 ? host : '', ALPNProtocols: ['http/1.1'], ...(ca === undefined ? {} : { ca }) }
+function tlsOptions(
+  { ca }: SocketRoute,
+  host: string,
+): { servername: string; ALPNProtocols: string[]; host: string; ca?: string } {
+  return {
+    host,
+    servername: isIP(host) === 0 ? host : '',
+    ALPNProtocols: ['http/1.1'],
+    ...(ca === undefined ? {} : { ca }),
+  }
 }

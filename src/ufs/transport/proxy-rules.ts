@@ -1,7 +1,8 @@
-// Why: many houses let nothing out but by a proxy, and some addresses not even by that. How: what the environment or a
-// namespace says of proxies, read once, and one pure question: by which proxy does a request to this address go?
-// The forms are those of curl: a proxy is `http://user:password@host:port`, exceptions are a list of hosts, suffixes,
-// `host:port`, addresses, CIDR ranges, or `*`. The key fs.cosn.http.proxy.ip names a proxy for everything.
+// Why: many houses let nothing out but by a proxy, and some addresses not even by that. How: what
+// the environment or a namespace says of proxies, read once, and one pure question: by which proxy
+// does a request to this address go? The forms are those of curl: a proxy is
+// `http://user:password@host:port`, exceptions are a list of hosts, suffixes, `host:port`,
+// addresses, CIDR ranges, or `*`. The key fs.cosn.http.proxy.ip names a proxy for everything.
 import { BlockList, isIP } from 'node:net'
 import { SkeinError } from '../../base/errors.ts'
 import { Secret } from '../../base/secret.ts'
@@ -26,12 +27,17 @@ export interface ProxyRules {
   readonly except?: string | undefined
 }
 
-/** @param setting names where the text is from, for the message @throws SkeinError invalid_argument; it never shows the text, which may hold a password */
+/**
+ * @param setting names where the text is from, for the message @throws SkeinError invalid_argument;
+ *   it never shows the text, which may hold a password
+ */
 export function parseProxy(text: string, setting: string): ProxyServer {
   const spelled = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
   const url = URL.canParse(spelled) ? new URL(spelled) : undefined
   if (url !== undefined && url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw invalid(`${setting}: a proxy of the kind ${url.protocol.slice(0, -1)} is not supported: write http://host:port`)
+    throw invalid(
+      `${setting}: a proxy of the kind ${url.protocol.slice(0, -1)} is not supported: write http://host:port`,
+    )
   }
   if (url === undefined || url.hostname === '' || (url.pathname !== '/' && url.pathname !== '') || url.search !== '') {
     throw invalid(`${setting} is not a proxy: write http://host:port or http://user:password@host:port`)
@@ -39,7 +45,14 @@ export function parseProxy(text: string, setting: string): ProxyServer {
   const secure = url.protocol === 'https:'
   const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port)
   const user = url.username === '' ? undefined : decoded(url.username, setting)
-  return proxyServer({ host: url.hostname, port, secure, user, password: decoded(url.password, setting), guarded: false })
+  return proxyServer({
+    host: url.hostname,
+    port,
+    secure,
+    user,
+    password: decoded(url.password, setting),
+    guarded: false,
+  })
 }
 
 export function proxyServer(parts: {
@@ -53,8 +66,16 @@ export function proxyServer(parts: {
   const { port, secure, user, password, guarded } = parts
   const host = parts.host.replace(/^\[|\]$/g, '')
   const shown = isIP(host) === 6 ? `[${host}]` : host
-  const authorization = user === undefined ? undefined : new Secret(`Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`)
-  return Object.freeze({ name: `${secure ? 'https' : 'http'}://${shown}:${port}`, host, port, secure, authorization, guarded })
+  const authorization =
+    user === undefined ? undefined : new Secret(`Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`)
+  return Object.freeze({
+    name: `${secure ? 'https' : 'http'}://${shown}:${port}`,
+    host,
+    port,
+    secure,
+    authorization,
+    guarded,
+  })
 }
 
 /** The proxy for requests to this origin; undefined: none. */

@@ -1,6 +1,7 @@
-// Why: an answer of a store that is not understood must never be taken for one, and trying again does not help: a person has to
-// know which field it was. How: every rule of this room refuses through this one file, so that all refusals name the request,
-// the field, its value and what was expected, and none is retryable.
+// Why: an answer of a store that is not understood must never be taken for one, and trying again
+// does not help: a person has to know which field it was. How: every rule of this room refuses
+// through this one file, so that all refusals name the request, the field, its value and what was
+// expected, and none is retryable.
 import { SkeinError } from '../../base/errors.ts'
 import type { StoreAddress } from './s3-errors.ts'
 
@@ -33,14 +34,22 @@ export function fieldProblemText({ field, value, expected, key }: FieldProblem):
   return `${name} is ${value === undefined ? 'missing' : shown(value)}: expected ${expected}`
 }
 
-/** An answer with a field that cannot be understood. Not retryable: the same question has the same answer. */
+/**
+ * An answer with a field that cannot be understood. Not retryable: the same question has the same
+ * answer.
+ */
 export function notUnderstoodError(context: AnswerContext, problem: FieldProblem): SkeinError {
   return refusedAnswer(context, fieldProblemText(problem), notUnderstoodReason)
 }
 
-/** An answer that breaks a rule of docs/store-trust.md. Not retryable. `rule`: what it is, and what that means. */
+/**
+ * An answer that breaks a rule of docs/store-trust.md. Not retryable. `rule`: what it is, and what
+ * that means.
+ */
 export function refusedAnswer({ address, what }: AnswerContext, rule: string, reason: string): SkeinError {
-  return new SkeinError('failed_precondition', `${address.endpoint} bucket ${address.bucket}: ${what}: ${rule}`, { reason })
+  return new SkeinError('failed_precondition', `${address.endpoint} bucket ${address.bucket}: ${what}: ${rule}`, {
+    reason,
+  })
 }
 
 /** A value of a store in a message: quoted, on one line, cut. */

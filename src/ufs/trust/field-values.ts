@@ -1,13 +1,20 @@
-// Why: stores write times, lengths and versions in more forms than the protocol has. How: one reader for each kind of
-// value, used for headers and for documents; what has one meaning is understood, and anything else is undefined, for the caller to refuse.
+// Why: stores write times, lengths and versions in more forms than the protocol has. How: one
+// reader for each kind of value, used for headers and for documents; what has one meaning is
+// understood, and anything else is undefined, for the caller to refuse.
 
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const monthPattern = 'Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec'
 const clockPattern = String.raw`(\d{1,2}):(\d\d):(\d\d)(?:\.\d+)?`
 const zonePattern = String.raw`(Z|GMT|UTC|UT|[+-]\d\d(?::?\d\d)?)`
 
-/** ISO 8601, also its basic form, with a blank for the T, and without a zone: UTC, as all of S3's times are. */
-const isoTime = new RegExp(String.raw`^(\d{4})-?(\d\d)-?(\d\d)[T ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?\s*${zonePattern}?$`, 'i')
+/**
+ * ISO 8601, also its basic form, with a blank for the T, and without a zone: UTC, as all of S3's
+ * times are.
+ */
+const isoTime = new RegExp(
+  String.raw`^(\d{4})-?(\d\d)-?(\d\d)[T ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?\s*${zonePattern}?$`,
+  'i',
+)
 /** RFC 9110 IMF-fixdate and RFC 850, the day of the week optional. */
 const httpTime = new RegExp(
   String.raw`^(?:[a-z]{3,9},?\s+)?(\d{1,2})[ -](${monthPattern})[a-z]*[ -](\d{4}|\d\d)\s+${clockPattern}\s*${zonePattern}?$`,
@@ -23,7 +30,10 @@ const epochMilliseconds = /^\d{12,13}$/
 export const timeExpected = 'a time such as 2023-04-20T15:31:00Z or Thu, 20 Apr 2023 15:31:00 GMT'
 export const byteCountExpected = 'a whole number of bytes'
 
-/** Milliseconds since 1970; 0 for times before that, which stand for none; undefined when it is no time. */
+/**
+ * Milliseconds since 1970; 0 for times before that, which stand for none; undefined when it is no
+ * time.
+ */
 export function timeOf(text: string): number | undefined {
   const value = text.trim()
   const iso = isoTime.exec(value)
@@ -55,7 +65,10 @@ export function byteCountOf(text: string): number | undefined {
 
 const etagLengthMax = 1024
 
-/** An ETag without its quotes (RFC 9110, entity-tag; quotes are optional in documents); undefined when no header could carry it. */
+/**
+ * An ETag without its quotes (RFC 9110, entity-tag; quotes are optional in documents); undefined
+ * when no header could carry it.
+ */
 export function etagOf(text: string): string | undefined {
   const bare = text.trim().replace(/^"|"$/g, '')
   return bare.length > 0 && bare.length <= etagLengthMax && /^[\x21-\x7e\x80-\xff]+$/.test(bare) ? bare : undefined
@@ -85,7 +98,10 @@ function monthOf(name: string): string {
   return String(months.indexOf(name.toLowerCase()) + 1)
 }
 
-/** RFC 9110 5.6.7: two digits are of the last hundred years; stores have no objects from before 1970. */
+/**
+ * RFC 9110 5.6.7: two digits are of the last hundred years; stores have no objects from before
+ * 1970.
+ */
 function fullYear(digits: string): string {
   if (digits.length === 4) return digits
   return Number(digits) >= 70 ? `19${digits}` : `20${digits}`

@@ -1,7 +1,8 @@
-// Why: what a listing leaves out is removed from the cache, and what it says of an object decides which bytes are read: a page
-// that is read wrong loses data. How: pure rules from the fields of one document (listing-scan.ts) to a page; each rule is one
-// function that understands, or refuses with the field. What is odd about one object alone is kept with it, as a doubt that
-// a look at the object clears up, or as a problem that is this one file's failure.
+// Why: what a listing leaves out is removed from the cache, and what it says of an object decides
+// which bytes are read: a page that is read wrong loses data. How: pure rules from the fields of
+// one document (listing-scan.ts) to a page; each rule is one function that understands, or refuses
+// with the field. What is odd about one object alone is kept with it, as a doubt that a look at the
+// object clears up, or as a problem that is this one file's failure.
 import type { SkeinError } from '../../base/errors.ts'
 import { compareKeys } from '../key-order.ts'
 import type { RawListing, RawObject } from './listing-scan.ts'
@@ -19,10 +20,16 @@ export interface AskedListing {
 }
 
 export interface TrustedPage {
-  /** In ascending order of the key's UTF-8 bytes, without the namespace's prefix; so are the prefixes. */
+  /**
+   * In ascending order of the key's UTF-8 bytes, without the namespace's prefix; so are the
+   * prefixes.
+   */
   readonly objects: readonly ObjectInfo[]
   readonly prefixes: readonly string[]
-  /** Objects whose keys cannot be spelled: under the text that came. They have no place in the order. */
+  /**
+   * Objects whose keys cannot be spelled: under the text that came. They have no place in the
+   * order.
+   */
   readonly unreadable: readonly ObjectInfo[]
   /** Whether there is more. */
   readonly truncated: boolean
@@ -36,8 +43,16 @@ const tokenBytesMax = 16 * 1024
 const storageClassPattern = /^[A-Za-z0-9_.-]{1,64}$/
 const emptyMd5 = 'd41d8cd98f00b204e9800998ecf8427e'
 
-/** The page that a document holds. @throws SkeinError failed_precondition that names the field, or the order */
-export function trustedPage(raw: RawListing, asked: AskedListing, rules: ListingRules, context: AnswerContext): TrustedPage {
+/**
+ * The page that a document holds. @throws SkeinError failed_precondition that names the field, or
+ * the order
+ */
+export function trustedPage(
+  raw: RawListing,
+  asked: AskedListing,
+  rules: ListingRules,
+  context: AnswerContext,
+): TrustedPage {
   const decode = decoderOf(raw, context)
   checkEcho('Prefix', raw.Prefix, asked.prefix, decode, context)
   checkEcho('Delimiter', raw.Delimiter, asked.delimiter ?? '', decode, context)
@@ -49,7 +64,10 @@ export function trustedPage(raw: RawListing, asked: AskedListing, rules: Listing
       throw notUnderstoodError(context, { field: 'Key', value: entry.Key, expected: 'the key of an object' })
     const key = decode(entry.Key)
     if (key === undefined) {
-      unreadable.push({ ...rules.object(entry, entry.Key, context), problem: 'the key is not UTF-8: rename the object at the store' })
+      unreadable.push({
+        ...rules.object(entry, entry.Key, context),
+        problem: 'the key is not UTF-8: rename the object at the store',
+      })
       continue
     }
     checkKey(key, asked, context)
@@ -71,9 +89,15 @@ export function trustedPage(raw: RawListing, asked: AskedListing, rules: Listing
   return { objects: once(objects, context), prefixes: unique(all), unreadable, ...rules.more(raw, context) }
 }
 
-/** Rules that decide alone; each is one entry, so that a test can take one away and see what is lost. */
+/**
+ * Rules that decide alone; each is one entry, so that a test can take one away and see what is
+ * lost.
+ */
 export interface ListingRules {
-  /** An object as the entry describes it. @throws SkeinError when a field has no meaning for the whole page */
+  /**
+   * An object as the entry describes it. @throws SkeinError when a field has no meaning for the
+   * whole page
+   */
   readonly object: (entry: RawObject, key: string, context: AnswerContext) => ObjectInfo
   /** Refuses prefixes that were not asked for: what is below them is missing. */
   readonly checkFolding: (raw: RawListing, delimiter: string | undefined, context: AnswerContext) => void
@@ -118,7 +142,11 @@ export const listingRules: ListingRules = {
     if (raw.KeyCount === undefined || raw.KeyCount.trim() === '') return
     const said = byteCountOf(raw.KeyCount)
     if (said !== undefined && said <= count) return
-    throw notUnderstoodError(context, { field: 'KeyCount', value: raw.KeyCount, expected: `at most ${count}, the entries of the page` })
+    throw notUnderstoodError(context, {
+      field: 'KeyCount',
+      value: raw.KeyCount,
+      expected: `at most ${count}, the entries of the page`,
+    })
   },
 
   checkOrder(keys, context) {
@@ -134,7 +162,11 @@ export const listingRules: ListingRules = {
       throw notUnderstoodError(context, { field: 'IsTruncated', value: raw.IsTruncated, expected: 'true or false' })
     const token = raw.NextContinuationToken === '' ? undefined : raw.NextContinuationToken
     if (token !== undefined && Buffer.byteLength(token) > tokenBytesMax)
-      throw notUnderstoodError(context, { field: 'NextContinuationToken', value: token, expected: `at most ${tokenBytesMax} bytes` })
+      throw notUnderstoodError(context, {
+        field: 'NextContinuationToken',
+        value: token,
+        expected: `at most ${tokenBytesMax} bytes`,
+      })
     const hasEntries = raw.contents.length + raw.commonPrefixes.length > 0
     // A token is an offer of more, and no word on it is no end: only an empty page ends those.
     const truncated = text === 'true' || (hasEntries && (text === '' || token !== undefined))
@@ -161,17 +193,22 @@ export function orderError(context: AnswerContext, key: string, before: string):
 function doubtOf(entry: RawObject, key: string, length: number | undefined, etag: string | undefined): string {
   const isMarker = length === 0 && (key === '' || key.endsWith('/'))
   const doubts: string[] = []
-  if (length === undefined) doubts.push(fieldProblemText({ field: 'Size', value: entry.Size, expected: byteCountExpected }))
-  // Objects that are made of others (Swift's large objects) are listed so, with the ETag of no bytes, too.
-  else if (length === 0 && !(isMarker && (etag === undefined || etag === emptyMd5))) doubts.push('it is listed with no bytes')
-  if (etag === undefined && !isMarker) doubts.push(fieldProblemText({ field: 'ETag', value: entry.ETag, expected: 'a version' }))
+  if (length === undefined)
+    doubts.push(fieldProblemText({ field: 'Size', value: entry.Size, expected: byteCountExpected }))
+  // Objects that are made of others (Swift's large objects) are listed so, with the ETag of no
+  // bytes, too.
+  else if (length === 0 && !(isMarker && (etag === undefined || etag === emptyMd5)))
+    doubts.push('it is listed with no bytes')
+  if (etag === undefined && !isMarker)
+    doubts.push(fieldProblemText({ field: 'ETag', value: entry.ETag, expected: 'a version' }))
   return doubts.join('; ')
 }
 
 function modifiedOf(entry: RawObject, key: string, context: AnswerContext): number {
   if (entry.LastModified === undefined || entry.LastModified.trim() === '') return 0
   const ms = timeOf(entry.LastModified)
-  if (ms === undefined) throw notUnderstoodError(context, { field: 'LastModified', value: entry.LastModified, expected: timeExpected, key })
+  if (ms === undefined)
+    throw notUnderstoodError(context, { field: 'LastModified', value: entry.LastModified, expected: timeExpected, key })
   return ms
 }
 
@@ -185,7 +222,10 @@ function decoderOf(raw: RawListing, context: AnswerContext): Decode {
   throw notUnderstoodError(context, { field: 'EncodingType', value: raw.EncodingType, expected: 'url, or none' })
 }
 
-/** Undoes `encoding-type=url`: percent-encoding, and `+` for a blank as AWS writes it. Undefined: the key is no UTF-8. */
+/**
+ * Undoes `encoding-type=url`: percent-encoding, and `+` for a blank as AWS writes it. Undefined:
+ * the key is no UTF-8.
+ */
 function decodeKey(text: string): string | undefined {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
@@ -194,15 +234,28 @@ function decodeKey(text: string): string | undefined {
   }
 }
 
-/** A cache on the way may give the answer to another request. Echoes come encoded or as they were sent, or not at all. */
-function checkEcho(field: string, echo: string | undefined, asked: string, decode: Decode, context: AnswerContext): void {
+/**
+ * A cache on the way may give the answer to another request. Echoes come encoded or as they were
+ * sent, or not at all.
+ */
+function checkEcho(
+  field: string,
+  echo: string | undefined,
+  asked: string,
+  decode: Decode,
+  context: AnswerContext,
+): void {
   if (echo === undefined || echo === '' || echo === asked || decode(echo) === asked || decodeKey(echo) === asked) return
   throw notUnderstoodError(context, { field, value: echo, expected: `${shown(asked)}, as it was asked for` })
 }
 
 function checkKey(key: string, asked: AskedListing, context: AnswerContext): void {
   if (key.startsWith(asked.prefix)) return
-  throw notUnderstoodError(context, { field: 'Key', value: key, expected: `a key that begins with ${shown(asked.prefix)}` })
+  throw notUnderstoodError(context, {
+    field: 'Key',
+    value: key,
+    expected: `a key that begins with ${shown(asked.prefix)}`,
+  })
 }
 
 function prefixesOf(
@@ -223,7 +276,9 @@ function prefixesOf(
       continue
     }
     const isFolded =
-      prefix !== undefined && prefix.startsWith(asked.prefix) && prefix.indexOf('/', asked.prefix.length) === prefix.length - 1
+      prefix !== undefined &&
+      prefix.startsWith(asked.prefix) &&
+      prefix.indexOf('/', asked.prefix.length) === prefix.length - 1
     if (!isFolded)
       throw notUnderstoodError(context, {
         field: 'CommonPrefixes',

@@ -1,7 +1,8 @@
-// Why: a load begins with listings of millions of objects, and a general XML parser behind a schema costs more than all else
-// of a page. How: one pass over the text that knows only what a ListBucketResult (Amazon S3 API Reference, ListObjects and
-// ListObjectsV2) is made of, and gives every field as the text that came; what it means is decided by trust/listing-page.ts.
-// It reads XML 1.0 but for document types; a document that is no listing, or one that is cut, says so.
+// Why: a load begins with listings of millions of objects, and a general XML parser behind a schema
+// costs more than all else of a page. How: one pass over the text that knows only what a
+// ListBucketResult (Amazon S3 API Reference, ListObjects and ListObjectsV2) is made of, and gives
+// every field as the text that came; what it means is decided by trust/listing-page.ts. It reads
+// XML 1.0 but for document types; a document that is no listing, or one that is cut, says so.
 import type { FieldProblem } from './answer-error.ts'
 
 /** The fields of the document, as they were written; undefined where they are missing. */
@@ -85,12 +86,19 @@ class ListingScan {
       else this.#skip(name, 0)
     })
     this.#between()
-    if (this.#at < this.#text.length) throw refused('the document', this.#text.slice(this.#at, this.#at + 100), 'nothing behind its end')
+    if (this.#at < this.#text.length)
+      throw refused('the document', this.#text.slice(this.#at, this.#at + 100), 'nothing behind its end')
     return listing
   }
 
   #object(): RawObject {
-    const object: RawObject = { Key: undefined, ETag: undefined, Size: undefined, LastModified: undefined, StorageClass: undefined }
+    const object: RawObject = {
+      Key: undefined,
+      ETag: undefined,
+      Size: undefined,
+      LastModified: undefined,
+      StorageClass: undefined,
+    }
     this.#children('Contents', (name) => {
       if (name === 'Key' || name === 'ETag' || name === 'StorageClass' || name === 'Size' || name === 'LastModified')
         object[name] = this.#once(object[name], name)
@@ -109,7 +117,9 @@ class ListingScan {
     if (prefixes.length === before) prefixes.push(undefined)
   }
 
-  /** Visits the elements up to the end of `parent`; `visit` takes each to the end of its end tag. */
+  /**
+   * Visits the elements up to the end of `parent`; `visit` takes each to the end of its end tag.
+   */
   #children(parent: string, visit: (name: string) => void): void {
     if (this.#isEmpty) {
       this.#isEmpty = false
@@ -270,15 +280,20 @@ function isListingField(name: string): name is ListingField {
 
 const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
-/** Character data as XML 1.0 reads it: references resolved, line ends as one line feed (section 2.11). */
+/**
+ * Character data as XML 1.0 reads it: references resolved, line ends as one line feed (section
+ * 2.11).
+ */
 function unescaped(raw: string, field: string): string {
   const lines = raw.includes('\r') ? raw.replace(/\r\n?/g, '\n') : raw
   return lines.replace(/&([^;&]{0,12});?/g, (whole, entity: string) => {
     const named = whole.endsWith(';') ? entities[entity] : undefined
     if (named !== undefined) return named
     const digits = whole.endsWith(';') ? /^#(?:x([0-9a-fA-F]{1,6})|(\d{1,7}))$/.exec(entity) : null
-    const code = digits === null ? Number.NaN : Number.parseInt(digits[1] ?? digits[2] ?? '', digits[1] === undefined ? 10 : 16)
-    // More than XML 1.0 allows (section 2.2): stores write control characters of keys so. Halves of characters are none.
+    const code =
+      digits === null ? Number.NaN : Number.parseInt(digits[1] ?? digits[2] ?? '', digits[1] === undefined ? 10 : 16)
+    // More than XML 1.0 allows (section 2.2): stores write control characters of keys so. Halves of
+    // characters are none.
     const isCharacter = code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff)
     if (!isCharacter) throw refused(field, whole, 'a character reference of XML')
     return String.fromCodePoint(code)

@@ -1,6 +1,7 @@
-// Why: what a store says of an object, or of a write, is believed only as far as it can be read. How: pure functions from an
-// answer to what it says. A header that nobody needs is not looked at, however odd it is; one that is needed and cannot be read
-// is refused with its name and value; one that may be missing has a stand-in. docs/store-trust.md says each rule in words.
+// Why: what a store says of an object, or of a write, is believed only as far as it can be read.
+// How: pure functions from an answer to what it says. A header that nobody needs is not looked at,
+// however odd it is; one that is needed and cannot be read is refused with its name and value; one
+// that may be missing has a stand-in. docs/store-trust.md says each rule in words.
 import type { AnswerHeaders } from '../transport/http-head.ts'
 import { bareEtag } from './range-answer.ts'
 import { byteCountOf, timeOf } from './field-values.ts'
@@ -30,7 +31,10 @@ export function headAnswer(headers: AnswerHeaders): HeadAnswer {
   }
 }
 
-/** The object's size as the answer to a range GET of its first byte tells it; undefined when it does not. */
+/**
+ * The object's size as the answer to a range GET of its first byte tells it; undefined when it does
+ * not.
+ */
 export function sizeOfFirstByte(status: number, headers: AnswerHeaders): number | undefined {
   const range = headers.get('content-range') ?? ''
   if (status === 416) return /^bytes +\*\/0$/i.test(range) || range === '' ? 0 : undefined
@@ -73,9 +77,12 @@ function decoded(text: string): string {
 const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
 function unescaped(text: string): string {
-  return text.replace(/&(?:(amp|lt|gt|quot|apos)|#(\d{1,7})|#x([0-9A-Fa-f]{1,6}));/g, (_, name?: string, digits?: string, hex?: string) => {
-    if (name !== undefined) return entities[name] ?? ''
-    const code = digits === undefined ? Number.parseInt(hex ?? '', 16) : Number(digits)
-    return code <= 0x10ffff ? String.fromCodePoint(code) : ''
-  })
+  return text.replace(
+    /&(?:(amp|lt|gt|quot|apos)|#(\d{1,7})|#x([0-9A-Fa-f]{1,6}));/g,
+    (_, name?: string, digits?: string, hex?: string) => {
+      if (name !== undefined) return entities[name] ?? ''
+      const code = digits === undefined ? Number.parseInt(hex ?? '', 16) : Number(digits)
+      return code <= 0x10ffff ? String.fromCodePoint(code) : ''
+    },
+  )
 }

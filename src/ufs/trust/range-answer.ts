@@ -1,6 +1,7 @@
-// Why: bytes are only data when the answer they came in proves what they are. How: one pure function that holds the head of
-// an answer to a range GET against the question. An answer that is joined to others must name its version; one that is the
-// whole object by itself is one version whatever it says. docs/store-trust.md says each rule in words.
+// Why: bytes are only data when the answer they came in proves what they are. How: one pure
+// function that holds the head of an answer to a range GET against the question. An answer that is
+// joined to others must name its version; one that is the whole object by itself is one version
+// whatever it says. docs/store-trust.md says each rule in words.
 import type { AnswerHeaders } from '../transport/http-head.ts'
 
 export interface RangeQuestion {
@@ -15,20 +16,34 @@ export interface RangeQuestion {
 }
 
 /**
- * `damaged`: may be right at the next attempt, and is final when it stays. `changed`: another version, or another size.
- * `unproven`: no attempt will mend it, but the object may be read in one answer.
+ * `damaged`: may be right at the next attempt, and is final when it stays. `changed`: another
+ * version, or another size. `unproven`: no attempt will mend it, but the object may be read in one
+ * answer.
  */
 export interface RangeProblem {
   readonly kind: 'damaged' | 'changed' | 'unproven'
   readonly text: string
 }
 
-/** What is wrong with the head of an answer of status 200 or 206; undefined when its body is what was asked for. */
-export function rangeProblem(question: RangeQuestion, status: number, headers: AnswerHeaders): RangeProblem | undefined {
-  return (status === 206 ? partialProblem(question, headers) : wholeProblem(question, headers)) ?? lengthProblem(question, headers)
+/**
+ * What is wrong with the head of an answer of status 200 or 206; undefined when its body is what
+ * was asked for.
+ */
+export function rangeProblem(
+  question: RangeQuestion,
+  status: number,
+  headers: AnswerHeaders,
+): RangeProblem | undefined {
+  return (
+    (status === 206 ? partialProblem(question, headers) : wholeProblem(question, headers)) ??
+    lengthProblem(question, headers)
+  )
 }
 
-/** An ETag as the house writes it: without quotes, and without the mark of a proxy that made it weak. */
+/**
+ * An ETag as the house writes it: without quotes, and without the mark of a proxy that made it
+ * weak.
+ */
 export function bareEtag(text: string): string {
   return text.replace(/^W\//, '').replace(/^"|"$/g, '')
 }
@@ -58,7 +73,10 @@ function partialProblem(question: RangeQuestion, headers: AnswerHeaders): RangeP
   return objectLength !== undefined && total !== objectLength ? sizeProblem(total, objectLength) : undefined
 }
 
-/** A store may ignore the range; that is what was asked for only where the range is the whole object. */
+/**
+ * A store may ignore the range; that is what was asked for only where the range is the whole
+ * object.
+ */
 function wholeProblem(question: RangeQuestion, headers: AnswerHeaders): RangeProblem | undefined {
   const { offset, length, objectLength } = question
   const announced = headers.get('content-length')
@@ -78,7 +96,8 @@ function versionProblem(question: RangeQuestion, headers: AnswerHeaders): RangeP
   const given = headers.get('etag')
   if (given === undefined || given === '') {
     if (question.inOneAnswer === true) return undefined
-    const text = 'the answer has no ETag, so it does not prove which version its bytes are of (does a proxy remove the header?)'
+    const text =
+      'the answer has no ETag, so it does not prove which version its bytes are of (does a proxy remove the header?)'
     return { kind: 'unproven', text }
   }
   if (question.etag === '*' || isVersion(given, question.etag)) return undefined
@@ -87,7 +106,9 @@ function versionProblem(question: RangeQuestion, headers: AnswerHeaders): RangeP
     bare.startsWith(question.etag) ? bare.slice(question.etag.length).replace(/^--/, '-') : '',
   )
   if (encoding !== null)
-    return damaged(`ETag ${shown(given)} came: a proxy compresses the answers (${encoding[1]}); let it pass them as they are`)
+    return damaged(
+      `ETag ${shown(given)} came: a proxy compresses the answers (${encoding[1]}); let it pass them as they are`,
+    )
   return { kind: 'changed', text: `ETag ${shown(given)} came instead of ${shown(question.etag)}` }
 }
 

@@ -1,6 +1,7 @@
-// Why: what an S3 or COS server answers has one meaning for the whole house. How: a table from status and error code to a
-// SkeinError whose message is one line with the store's address, the bucket and the code; never a header, a body or a secret.
-// Codes: Amazon S3 API Reference "Error responses"; COS "Error codes".
+// Why: what an S3 or COS server answers has one meaning for the whole house. How: a table from
+// status and error code to a SkeinError whose message is one line with the store's address, the
+// bucket and the code; never a header, a body or a secret. Codes: Amazon S3 API Reference "Error
+// responses"; COS "Error codes".
 import { type ErrorCode, SkeinError } from '../../base/errors.ts'
 import { ProxyFault } from '../transport/open-socket.ts'
 
@@ -32,7 +33,12 @@ const expired: Meaning = {
   reason: 'expired_token',
   advice: 'the session token has expired: give the namespace a new one',
 }
-const changed: Meaning = { code: 'aborted', reason: objectChangedReason, retryable: false, advice: 'the object changed while it was read' }
+const changed: Meaning = {
+  code: 'aborted',
+  reason: objectChangedReason,
+  retryable: false,
+  advice: 'the object changed while it was read',
+}
 const slowDown: Meaning = { code: 'unavailable', reason: slowDownReason, advice: 'the store asks to slow down' }
 const unwell: Meaning = { code: 'unavailable', advice: 'the store is not well' }
 const elsewhere: Meaning = {
@@ -41,7 +47,11 @@ const elsewhere: Meaning = {
   advice: 'the bucket is in another region: check the region and the endpoint',
 }
 const exists: Meaning = { code: 'already_exists', advice: 'there is an object of this key already' }
-const damaged: Meaning = { code: 'unavailable', reason: 'damaged', advice: 'the bytes did not arrive as they were sent' }
+const damaged: Meaning = {
+  code: 'unavailable',
+  reason: 'damaged',
+  advice: 'the bytes did not arrive as they were sent',
+}
 const missing: Meaning = { code: 'not_found', advice: 'no such object' }
 const denied: Meaning = { code: 'permission_denied', advice: 'the secret may not do this' }
 
@@ -53,7 +63,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
   SignatureDoesNotMatch: wrongSecret,
   InvalidToken: wrongSecret,
   InvalidSecurity: wrongSecret,
-  AuthorizationHeaderMalformed: { ...wrongSecret, advice: 'the signature was refused: check the secret and the region' },
+  AuthorizationHeaderMalformed: {
+    ...wrongSecret,
+    advice: 'the signature was refused: check the secret and the region',
+  },
   RequestTimeTooSkewed: {
     code: 'unavailable',
     reason: clockSkewReason,
@@ -61,7 +74,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
   },
   AccessDenied: denied,
   AllAccessDisabled: denied,
-  DownloadForbidden: { ...denied, advice: 'the store does not give out this type of file (.apk, .ipa) on its default domain' },
+  DownloadForbidden: {
+    ...denied,
+    advice: 'the store does not give out this type of file (.apk, .ipa) on its default domain',
+  },
   NoSuchBucket: { code: 'not_found', reason: 'no_such_bucket', advice: 'no such bucket' },
   NoSuchKey: missing,
   NotFound: missing,
@@ -84,7 +100,11 @@ const meanings: Readonly<Record<string, Meaning>> = {
   IncompleteBody: damaged,
   XAmzContentSHA256Mismatch: damaged,
   NotImplemented: { code: 'unimplemented', advice: 'the store does not know this request' },
-  QuotaExceeded: { code: 'resource_exhausted', reason: 'quota', advice: 'the quota of the bucket or its owner is used up' },
+  QuotaExceeded: {
+    code: 'resource_exhausted',
+    reason: 'quota',
+    advice: 'the quota of the bucket or its owner is used up',
+  },
   PreconditionFailed: changed,
   InvalidRange: changed,
   SlowDown: slowDown,
@@ -112,19 +132,31 @@ const byStatus: Readonly<Record<number, Meaning>> = {
   503: slowDown,
 }
 
-/** What an answer with this status and error code (from the body; undefined when there was none) means. `what` names the request, such as `GET "a/b"`. */
+/**
+ * What an answer with this status and error code (from the body; undefined when there was none)
+ * means. `what` names the request, such as `GET "a/b"`.
+ */
 export function answerError(address: StoreAddress, what: string, status: number, code: string | undefined): SkeinError {
   const named = code !== undefined && /^[A-Za-z0-9.]{1,64}$/.test(code) ? code : undefined
   const meaning =
     (named === undefined ? undefined : meanings[named]) ??
     byStatus[status] ??
-    (status >= 500 || status < 300 ? unwell : { code: 'failed_precondition' as const, advice: 'the store refuses the request' })
-  const { code: errorCode, reason, retryable, advice } = named === undefined ? (gatewayMeaning(address, status) ?? meaning) : meaning
+    (status >= 500 || status < 300
+      ? unwell
+      : { code: 'failed_precondition' as const, advice: 'the store refuses the request' })
+  const {
+    code: errorCode,
+    reason,
+    retryable,
+    advice,
+  } = named === undefined ? (gatewayMeaning(address, status) ?? meaning) : meaning
   const message = `${place(address)}: ${what} answered ${status}${named === undefined ? '' : ` ${named}`}: ${advice}`
   return new SkeinError(errorCode, message, { reason, retryable })
 }
 
-/** What an answer without an S3 error code means that a proxy, or a gateway before the store, gives. */
+/**
+ * What an answer without an S3 error code means that a proxy, or a gateway before the store, gives.
+ */
 function gatewayMeaning({ proxyName }: StoreAddress, status: number): Meaning | undefined {
   if (status === 407) {
     const advice = `the proxy${proxyName === undefined ? '' : ` ${proxyName}`} wants a user name and a password: ${proxyAdvice}`
@@ -138,15 +170,26 @@ function gatewayMeaning({ proxyName }: StoreAddress, status: number): Meaning | 
 const proxyAdvice =
   'write them into HTTP_PROXY or HTTPS_PROXY as http://user:password@host:port, or set fs.cosn.http.proxy.username and fs.cosn.http.proxy.password'
 
-/** An answer that sends the request elsewhere, where it does not go. `why`: what is the matter with that. */
+/**
+ * An answer that sends the request elsewhere, where it does not go. `why`: what is the matter with
+ * that.
+ */
 export function redirectError(address: StoreAddress, what: string, status: number, why: string): SkeinError {
   const message = `${place(address)}: ${what} answered ${status}, and ${why}: set the endpoint to where the store is`
   return new SkeinError('failed_precondition', message, { reason: 'wrong_endpoint' })
 }
 
 /** What a server of https says to those who speak http; undefined when it is something else. */
-export function plainToTlsError(address: StoreAddress, what: string, status: number, text: string): SkeinError | undefined {
-  if (status !== 400 || !/plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server|speaking plain HTTP to an SSL/i.test(text))
+export function plainToTlsError(
+  address: StoreAddress,
+  what: string,
+  status: number,
+  text: string,
+): SkeinError | undefined {
+  if (
+    status !== 400 ||
+    !/plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server|speaking plain HTTP to an SSL/i.test(text)
+  )
     return undefined
   return speaksTlsError(address, what)
 }
@@ -161,24 +204,34 @@ export function requestName(verb: string, key: string): string {
   return `${verb} ${JSON.stringify(key.length > 200 ? `${key.slice(0, 200)}...` : key)}`
 }
 
-/** A body or a header that is not what was asked for: a damaged or cut answer, worth another attempt. */
+/**
+ * A body or a header that is not what was asked for: a damaged or cut answer, worth another
+ * attempt.
+ */
 export function badAnswerError(address: StoreAddress, what: string, problem: string): SkeinError {
   return new SkeinError('unavailable', `${place(address)}: ${what}: ${problem}`, { reason: badAnswerReason })
 }
 
-/** An answer that names another version, or another size, than was asked for; final when it stays (`finalAnswerError`). */
+/**
+ * An answer that names another version, or another size, than was asked for; final when it stays
+ * (`finalAnswerError`).
+ */
 export function otherVersionError(address: StoreAddress, what: string, problem: string): SkeinError {
   return new SkeinError('unavailable', `${place(address)}: ${what}: ${problem}`, { reason: otherVersionReason })
 }
 
-/** An answer whose version cannot be known. No attempt mends it; the object may be read in one answer (ReadRequest.inOneAnswer). */
+/**
+ * An answer whose version cannot be known. No attempt mends it; the object may be read in one
+ * answer (ReadRequest.inOneAnswer).
+ */
 export function unprovenError(address: StoreAddress, what: string, problem: string): SkeinError {
   return new SkeinError('failed_precondition', `${place(address)}: ${what}: ${problem}`, { reason: unprovenReason })
 }
 
 /** The error in place of one answer that comes again and again: it is no accident. */
 export function finalAnswerError({ reason, message }: SkeinError): SkeinError {
-  if (reason === otherVersionReason) return new SkeinError('aborted', message, { reason: objectChangedReason, retryable: false })
+  if (reason === otherVersionReason)
+    return new SkeinError('aborted', message, { reason: objectChangedReason, retryable: false })
   return new SkeinError('failed_precondition', message, { reason, retryable: false })
 }
 
@@ -217,10 +270,14 @@ const tlsReasons: Readonly<Record<string, string>> = {
   CERT_REVOKED: 'the certificate was revoked',
   ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another host name',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is self-signed: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
-  SELF_SIGNED_CERT_IN_CHAIN: 'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
-  UNABLE_TO_GET_ISSUER_CERT: 'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
+  SELF_SIGNED_CERT_IN_CHAIN:
+    'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
+  UNABLE_TO_GET_ISSUER_CERT:
+    'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the endpoint and this machine have no version of TLS in common',
   ERR_SSL_UNSUPPORTED_PROTOCOL: 'the endpoint and this machine have no version of TLS in common',
   ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: 'the endpoint and this machine have no cipher in common',
@@ -251,7 +308,10 @@ function proxyError(address: StoreAddress, what: string, { proxy, code }: ProxyF
   const status = Number(/^STATUS_(\d{3})$/.exec(code)?.[1] ?? 0)
   if (status === 0) {
     const isFinal = code === 'NOT_A_PROXY' || speaksHttp.has(code) || tlsReasons[code] !== undefined
-    const why = reasons[code] ?? tlsReasons[code] ?? (speaksHttp.has(code) ? 'it speaks http, not https' : 'the connection failed')
+    const why =
+      reasons[code] ??
+      tlsReasons[code] ??
+      (speaksHttp.has(code) ? 'it speaks http, not https' : 'the connection failed')
     const errorCode = isFinal ? 'failed_precondition' : silent.has(code) ? 'deadline_exceeded' : 'unavailable'
     return new SkeinError(errorCode, `${start}: ${why} (${code})`, { reason: 'proxy_failed' })
   }
@@ -259,18 +319,25 @@ function proxyError(address: StoreAddress, what: string, { proxy, code }: ProxyF
     return new SkeinError('failed_precondition', `${start} wants a user name and a password (407): ${proxyAdvice}`, {
       reason: 'proxy_refused',
     })
-  if (status >= 500) return new SkeinError('unavailable', `${start} does not reach the store (${status})`, { reason: 'proxy_failed' })
-  return new SkeinError('failed_precondition', `${start} does not let the request through (${status})`, { reason: 'proxy_refused' })
+  if (status >= 500)
+    return new SkeinError('unavailable', `${start} does not reach the store (${status})`, { reason: 'proxy_failed' })
+  return new SkeinError('failed_precondition', `${start} does not let the request through (${status})`, {
+    reason: 'proxy_refused',
+  })
 }
 
-/** What a failed connection means. SkeinErrors (the endpoint guard's, an abort's) are given back as they are. */
+/**
+ * What a failed connection means. SkeinErrors (the endpoint guard's, an abort's) are given back as
+ * they are.
+ */
 export function connectionError(address: StoreAddress, what: string, thrown: unknown): SkeinError {
   for (let error = thrown, depth = 0; error instanceof Error && depth < 4; error = error.cause, depth += 1) {
     if (error instanceof SkeinError) return error
     if (error instanceof ProxyFault) return proxyError(address, what, error)
   }
   const raw = thrown as { readonly code?: unknown; readonly name?: string } | undefined
-  const code = typeof raw?.code === 'string' && /^[A-Z0-9_]{1,64}$/.test(raw.code) ? raw.code : (raw?.name ?? 'Error').slice(0, 64)
+  const code =
+    typeof raw?.code === 'string' && /^[A-Z0-9_]{1,64}$/.test(raw.code) ? raw.code : (raw?.name ?? 'Error').slice(0, 64)
   if (code === 'SPEAKS_TLS') return speaksTlsError(address, what)
   if (/CERT|SSL|TLS|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code)) return tlsError(address, what, code)
   return new SkeinError(

@@ -1,6 +1,6 @@
-// Why: the reading and writing end of workers' data ports (the protocol: data-plane.ts). How: kept-alive HTTP/1.1
-// connections of one agent; a request that met a connection its server had already closed is made again, everything else
-// is told to the caller, who knows better what to do.
+// Why: the reading and writing end of workers' data ports (the protocol: data-plane.ts). How:
+// kept-alive HTTP/1.1 connections of one agent; a request that met a connection its server had
+// already closed is made again, everything else is told to the caller, who knows better what to do.
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -58,18 +58,30 @@ interface RangeSource {
   readonly check: (response: IncomingMessage) => void
 }
 
-/** A block on its way to a worker. Exactly one of commit and abort ends it; abort after either does nothing. */
+/**
+ * A block on its way to a worker. Exactly one of commit and abort ends it; abort after either does
+ * nothing.
+ */
 export interface BlockUpload {
-  /** Resolves when the connection takes more. The chunk must not be changed afterwards. @throws what the worker refused it with */
+  /**
+   * Resolves when the connection takes more. The chunk must not be changed afterwards. @throws what
+   * the worker refused it with
+   */
   write(chunk: Uint8Array): Promise<void>
-  /** Resolves when the worker has committed the block. @throws invalid_argument when bytes are missing */
+  /**
+   * Resolves when the worker has committed the block. @throws invalid_argument when bytes are
+   * missing
+   */
   commit(): Promise<void>
   abort(): Promise<void>
   /** Bytes, from the block's beginning, that have left this process. */
   readonly settledBytes: number
 }
 
-/** A block on its way here. Its reader closes it, whether it read to the end or not: until then the connection is held. */
+/**
+ * A block on its way here. Its reader closes it, whether it read to the end or not: until then the
+ * connection is held.
+ */
 export interface BlockDownload {
   readonly header: BlockHeader
   /** Exactly `header.length` bytes, or an error. Once. */
@@ -85,7 +97,10 @@ const resultsBytesMax = 32 * 1024 * 1024
 /** As many dead connections as the agent may have kept. */
 const staleAttemptsMax = connectionsMaxDefault + 1
 
-/** Throws SkeinError: `unavailable` when a worker cannot be reached or cuts the connection, `deadline_exceeded` when it stalls, or what it answers. */
+/**
+ * Throws SkeinError: `unavailable` when a worker cannot be reached or cuts the connection,
+ * `deadline_exceeded` when it stalls, or what it answers.
+ */
 export class DataClient {
   readonly #options: DataClientOptions
   readonly #agent: Agent
@@ -100,7 +115,10 @@ export class DataClient {
     })
   }
 
-  /** Exactly `length` bytes of a block, or an error. @throws not_found; data_loss; unavailable (`body_cut`) when the bytes end early */
+  /**
+   * Exactly `length` bytes of a block, or an error. @throws not_found; data_loss; unavailable
+   * (`body_cut`) when the bytes end early
+   */
   async *read(
     address: string,
     blockId: number,
@@ -115,22 +133,41 @@ export class DataClient {
     const { hostname } = this.#options
     const headers: Record<string, string> = hostname === undefined ? {} : { [hostHeaderName]: hostname }
     try {
-      yield* this.#readRange({ address, what: `block ${blockId}`, path: `${blocksPath}/${blockId}`, headers, check }, range, signal)
+      yield* this.#readRange(
+        { address, what: `block ${blockId}`, path: `${blocksPath}/${blockId}`, headers, check },
+        range,
+        signal,
+      )
     } catch (thrown) {
-      throw expected !== undefined && range.offset + range.length <= expected.length ? shortBlock(toSkeinError(thrown), address) : thrown
+      throw expected !== undefined && range.offset + range.length <= expected.length
+        ? shortBlock(toSkeinError(thrown), address)
+        : thrown
     }
   }
 
-  /** A whole block with what it is. @throws not_found; data_loss; the chunks: unavailable (`body_cut`) when the bytes end early */
-  async readWhole(address: string, blockId: number, signal: AbortSignal, expected?: ExpectedBlock): Promise<BlockDownload> {
+  /**
+   * A whole block with what it is. @throws not_found; data_loss; the chunks: unavailable
+   * (`body_cut`) when the bytes end early
+   */
+  async readWhole(
+    address: string,
+    blockId: number,
+    signal: AbortSignal,
+    expected?: ExpectedBlock,
+  ): Promise<BlockDownload> {
     const path = `${blocksPath}/${blockId}`
-    const { exchange, result: response } = await this.#begin(address, 'GET', path, {}, signal, (begun) => begun.answer())
+    const { exchange, result: response } = await this.#begin(address, 'GET', path, {}, signal, (begun) =>
+      begun.answer(),
+    )
     try {
       const header = decodeBlockHeader(response.headers[blockHeaderName] as string | undefined, blockId)
       checkBlock(header, expected, address)
       const announced = Number(response.headers['content-length'])
       if (announced !== header.length) {
-        throw new SkeinError('data_loss', `block ${blockId} at ${address} has ${announced} bytes, its header says ${header.length}`)
+        throw new SkeinError(
+          'data_loss',
+          `block ${blockId} at ${address} has ${announced} bytes, its header says ${header.length}`,
+        )
       }
       return new Download(exchange, response, header)
     } catch (thrown) {
@@ -140,8 +177,9 @@ export class DataClient {
   }
 
   /**
-   * Exactly `length` bytes of an object in the store beneath, read by the worker, or an error: what the worker's store throws
-   * before the first byte as it is (ufs/under-file-system.ts), unavailable (`body_cut`) when the bytes end early.
+   * Exactly `length` bytes of an object in the store beneath, read by the worker, or an error: what
+   * the worker's store throws before the first byte as it is (ufs/under-file-system.ts),
+   * unavailable (`body_cut`) when the bytes end early.
    */
   readStore(address: string, request: StoreReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const headers = { [objectHeaderName]: encodeStoreObject(request) }
@@ -160,13 +198,18 @@ export class DataClient {
   ): AsyncGenerator<Uint8Array> {
     if (length === 0) return
     const allHeaders = { ...headers, range: `bytes=${offset}-${offset + length - 1}` }
-    const { exchange, result: response } = await this.#begin(address, 'GET', path, allHeaders, signal, (begun) => begun.answer())
+    const { exchange, result: response } = await this.#begin(address, 'GET', path, allHeaders, signal, (begun) =>
+      begun.answer(),
+    )
     let whole = false
     try {
       check(response)
       const announced = Number(response.headers['content-length'])
       if (announced !== length) {
-        throw new SkeinError('invalid_argument', `${what} at ${address} has ${announced} bytes from ${offset} on, not ${length}`)
+        throw new SkeinError(
+          'invalid_argument',
+          `${what} at ${address} has ${announced} bytes from ${offset} on, not ${length}`,
+        )
       }
       yield* exchange.body(response, length)
       whole = true
@@ -177,10 +220,17 @@ export class DataClient {
   }
 
   /**
-   * Opens a block for writing once the worker has room for it; undefined when it has the block already.
-   * @throws SkeinError resource_exhausted, or what else the worker refuses it with; no byte was sent then
+   * Opens a block for writing once the worker has room for it; undefined when it has the block
+   * already.
+   * @throws SkeinError resource_exhausted, or what else the worker refuses it with; no byte was
+   *   sent then
    */
-  async openWrite(address: string, header: BlockHeader, signal: AbortSignal, hints: WriteHints = {}): Promise<BlockUpload | undefined> {
+  async openWrite(
+    address: string,
+    header: BlockHeader,
+    signal: AbortSignal,
+    hints: WriteHints = {},
+  ): Promise<BlockUpload | undefined> {
     const headers = {
       'content-length': header.length,
       expect: '100-continue',
@@ -188,8 +238,13 @@ export class DataClient {
       ...encodeHints(hints),
     }
     try {
-      const { exchange } = await this.#begin(address, 'PUT', `${blocksPath}/${header.blockId}`, headers, signal, (begun) =>
-        begun.continued(),
+      const { exchange } = await this.#begin(
+        address,
+        'PUT',
+        `${blocksPath}/${header.blockId}`,
+        headers,
+        signal,
+        (begun) => begun.continued(),
       )
       return new Upload(exchange, header)
     } catch (thrown) {
@@ -200,7 +255,8 @@ export class DataClient {
   }
 
   /**
-   * Writes many small blocks; one result a block in the same order, undefined when the worker has it now.
+   * Writes many small blocks; one result a block in the same order, undefined when the worker has
+   * it now.
    * @throws SkeinError when a request as a whole failed: any of the blocks may be in then
    */
   async putMany(
@@ -213,10 +269,13 @@ export class DataClient {
     for (const part of splitFrames(blocks)) {
       const body = encodeFrames(part)
       const headers = { 'content-type': blocksContentType, 'content-length': body.length, ...encodeHints(hints) }
-      const { exchange, result: response } = await this.#begin(address, 'POST', blocksPath, headers, signal, (begun) => begun.answer(body))
+      const { exchange, result: response } = await this.#begin(address, 'POST', blocksPath, headers, signal, (begun) =>
+        begun.answer(body),
+      )
       try {
         const answers = decodeResults(await exchange.text(response, resultsBytesMax), part.length)
-        if (answers === undefined) throw new SkeinError('internal', `the worker at ${address} sent an answer that cannot be read`)
+        if (answers === undefined)
+          throw new SkeinError('internal', `the worker at ${address} sent an answer that cannot be read`)
         for (const error of answers) results.push(error === undefined || isCommitted(error) ? undefined : error)
         exchange.release()
       } catch (thrown) {
@@ -258,7 +317,12 @@ export class DataClient {
     }
   }
 
-  #request(address: string, method: string, path: string, headers: Readonly<Record<string, string | number>>): ClientRequest {
+  #request(
+    address: string,
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string | number>>,
+  ): ClientRequest {
     const { host, port } = parseAddress(address)
     // Node hands the mark to the socket, but its types do not know it here.
     const tuning: { highWaterMark: number } = { highWaterMark: socketBufferBytes }
@@ -305,7 +369,10 @@ class Upload implements BlockUpload {
     this.#written += chunk.length
     if (this.#written > this.#header.length) {
       await this.abort()
-      throw new SkeinError('invalid_argument', `block ${this.#header.blockId} got more than its ${this.#header.length} bytes`)
+      throw new SkeinError(
+        'invalid_argument',
+        `block ${this.#header.blockId} got more than its ${this.#header.length} bytes`,
+      )
     }
     await this.#exchange.write(chunk, () => {
       this.#sent += chunk.length
@@ -317,10 +384,14 @@ class Upload implements BlockUpload {
   }
 
   async commit(): Promise<void> {
-    if (this.#mode === 'ended') throw new SkeinError('failed_precondition', `the write of block ${this.#header.blockId} has ended already`)
+    if (this.#mode === 'ended')
+      throw new SkeinError('failed_precondition', `the write of block ${this.#header.blockId} has ended already`)
     if (this.#written !== this.#header.length) {
       await this.abort()
-      throw new SkeinError('invalid_argument', `block ${this.#header.blockId} got ${this.#written} of its ${this.#header.length} bytes`)
+      throw new SkeinError(
+        'invalid_argument',
+        `block ${this.#header.blockId} got ${this.#written} of its ${this.#header.length} bytes`,
+      )
     }
     this.#mode = 'ended'
     try {
@@ -357,15 +428,24 @@ function* splitFrames(blocks: readonly SmallBlock[]): Generator<readonly SmallBl
   if (from < blocks.length) yield blocks.slice(from)
 }
 
-/** What a block that ends before its file's does is refused with: it is another one, and its head does not come with that. */
+/**
+ * What a block that ends before its file's does is refused with: it is another one, and its head
+ * does not come with that.
+ */
 function shortBlock(error: SkeinError, address: string): SkeinError {
   const { code, reason, message } = error
   if (code !== 'invalid_argument' || (reason !== 'beyond_block' && reason !== 'beyond_durable_block')) return error
   const wrong = reason === 'beyond_block' ? 'wrong_block' : 'wrong_durable_block'
-  return new SkeinError('data_loss', `the block at ${address} is another one: ${message}`, { reason: wrong, cause: error })
+  return new SkeinError('data_loss', `the block at ${address} is another one: ${message}`, {
+    reason: wrong,
+    cause: error,
+  })
 }
 
-/** @throws SkeinError data_loss (reason `wrong_block`, `wrong_durable_block`) when a worker serves another block under this id */
+/**
+ * @throws SkeinError data_loss (reason `wrong_block`, `wrong_durable_block`) when a worker serves
+ *   another block under this id
+ */
 function checkBlock(header: BlockHeader, expected: ExpectedBlock | undefined, address: string): void {
   const problem = expected === undefined ? undefined : wrongBlock(header, expected)
   // What exists nowhere else may be some other file's only copy.

@@ -72,25 +72,39 @@ export interface BlockBody {
   readonly sent?: (chunk: Uint8Array) => void
 }
 
-/** What a worker does with blocks. All idempotent: block ids name their bytes for ever. Throws SkeinError. */
+/**
+ * What a worker does with blocks. All idempotent: block ids name their bytes for ever. Throws
+ * SkeinError.
+ */
 export interface DataPlaneHandlers {
   /**
-   * Bytes of a block from `offset` on; `length` undefined: to its end. The chunks add up to the returned `length`;
-   * a chunk belongs to the server once it is yielded, until it tells `sent` of it. After a fault it tells of none.
+   * Bytes of a block from `offset` on; `length` undefined: to its end. The chunks add up to the
+   * returned `length`; a chunk belongs to the server once it is yielded, until it tells `sent` of
+   * it. After a fault it tells of none.
    */
-  read(blockId: number, offset: number, length: number | undefined, signal: AbortSignal, readerHost?: string): Promise<BlockBody>
+  read(
+    blockId: number,
+    offset: number,
+    length: number | undefined,
+    signal: AbortSignal,
+    readerHost?: string,
+  ): Promise<BlockBody>
   /**
-   * Takes exactly header.length bytes and resolves once they are committed. The body throws when the peer stops early;
-   * no byte of it is sent before it is first asked for.
+   * Takes exactly header.length bytes and resolves once they are committed. The body throws when
+   * the peer stops early; no byte of it is sent before it is first asked for.
    */
   receive(header: BlockHeader, body: AsyncIterable<Uint8Array>, signal: AbortSignal, hints?: WriteHints): Promise<void>
-  /** Commits many small blocks; one result a block in the same order, undefined = in. The bytes are views of one buffer. */
+  /**
+   * Commits many small blocks; one result a block in the same order, undefined = in. The bytes are
+   * views of one buffer.
+   */
   receiveSmall(blocks: readonly SmallBlock[], hints?: WriteHints): Promise<readonly (SkeinError | undefined)[]>
   /** Whether somebody waits for what requests of this kind hold (data-server.ts). */
   isWanted?(kind: string): boolean
   /**
-   * Exactly the bytes that are asked for, from the store. Nothing is held before the first chunk is asked for; the server
-   * asks for it before it promises anything, so that its error is told as it is.
+   * Exactly the bytes that are asked for, from the store. Nothing is held before the first chunk is
+   * asked for; the server asks for it before it promises anything, so that its error is told as it
+   * is.
    */
   readStore(
     request: StoreReadRequest,
@@ -108,10 +122,13 @@ export function encodeBlockHeader(header: BlockHeader): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
 }
 
-/** @throws SkeinError invalid_argument when it is missing, is not a header, or is of another block */
+/**
+ * @throws SkeinError invalid_argument when it is missing, is not a header, or is of another block
+ */
 export function decodeBlockHeader(text: string | undefined, blockId: number): BlockHeader {
   const header = text === undefined ? undefined : decodeHeaderBytes(Buffer.from(text, 'base64url'))
-  if (header === undefined) throw new SkeinError('invalid_argument', `the block header of block ${blockId} is missing or cannot be read`)
+  if (header === undefined)
+    throw new SkeinError('invalid_argument', `the block header of block ${blockId} is missing or cannot be read`)
   if (header.blockId !== blockId) {
     throw new SkeinError('invalid_argument', `the header of block ${header.blockId} came with block ${blockId}`)
   }
@@ -150,7 +167,9 @@ export function encodeStoreObject({ key, etag, block }: StoreObject): string {
 /** @throws SkeinError invalid_argument when it is missing or is no object's name */
 export function decodeStoreObject(text: string | undefined): StoreObject {
   try {
-    const { key, etag, block } = JSON.parse(Buffer.from(text ?? '', 'base64url').toString()) as { readonly [name: string]: unknown }
+    const { key, etag, block } = JSON.parse(Buffer.from(text ?? '', 'base64url').toString()) as {
+      readonly [name: string]: unknown
+    }
     const named = typeof key === 'string' && typeof etag === 'string' && key !== ''
     if (named && block === undefined) return { key, etag }
     if (named && isCacheableBlock(block)) return { key, etag, block }
@@ -188,13 +207,17 @@ export function decodeHints(headers: Readonly<Record<string, string | readonly s
   throw new SkeinError('invalid_argument', 'the id of the load that writes cannot be read')
 }
 
-// A frame: u32 header length, u32 data length, u32 CRC-32 of header and data, header (protobuf), data. Little endian.
+// A frame: u32 header length, u32 data length, u32 CRC-32 of header and data, header (protobuf),
+// data. Little endian.
 const frameFixedBytes = 12
 
 /** Frames of small blocks in one buffer. */
 export function encodeFrames(blocks: readonly SmallBlock[]): Buffer {
   const headers = blocks.map((block) => BlockHeader.encode(block.header).finish())
-  const totalBytes = blocks.reduce((sum, block, index) => sum + frameFixedBytes + (headers[index]?.length ?? 0) + block.bytes.length, 0)
+  const totalBytes = blocks.reduce(
+    (sum, block, index) => sum + frameFixedBytes + (headers[index]?.length ?? 0) + block.bytes.length,
+    0,
+  )
   const buffer = Buffer.allocUnsafe(totalBytes)
   let at = 0
   for (const [index, { bytes }] of blocks.entries()) {
@@ -220,15 +243,18 @@ export function frameBytesAtMost(block: SmallBlock): number {
 export type Frame = { readonly block: SmallBlock } | { readonly error: SkeinError }
 
 /**
- * The frames of a request's body; the blocks are views of it. A frame that does not match its checksum is an error of
- * its own. @throws SkeinError invalid_argument when the body is cut, the lengths make no sense, or there are too many
+ * The frames of a request's body; the blocks are views of it. A frame that does not match its
+ * checksum is an error of its own. @throws SkeinError invalid_argument when the body is cut, the
+ * lengths make no sense, or there are too many
  */
 export function decodeFrames(body: Buffer, framesMax: number): Frame[] {
   const frames: Frame[] = []
   for (let at = 0; at < body.length;) {
     if (body.length - at < frameFixedBytes) throw cutFrames(frames.length)
     if (frames.length === framesMax) {
-      throw new SkeinError('invalid_argument', `there are more than ${framesMax} blocks in one request`, { reason: 'too_many_frames' })
+      throw new SkeinError('invalid_argument', `there are more than ${framesMax} blocks in one request`, {
+        reason: 'too_many_frames',
+      })
     }
     const headerLength = body.readUInt32LE(at)
     const dataLength = body.readUInt32LE(at + 4)
@@ -245,19 +271,30 @@ export function decodeFrames(body: Buffer, framesMax: number): Frame[] {
 function decodeFrame(headerBytes: Buffer, bytes: Buffer, crc: number, index: number): Frame {
   if (crc32(bytes, crc32(headerBytes)) !== crc) {
     return {
-      error: new SkeinError('data_loss', `block frame ${index} does not match its checksum`, { reason: 'frame_corrupt', retryable: true }),
+      error: new SkeinError('data_loss', `block frame ${index} does not match its checksum`, {
+        reason: 'frame_corrupt',
+        retryable: true,
+      }),
     }
   }
   const header = decodeHeaderBytes(headerBytes)
-  if (header === undefined) return { error: new SkeinError('invalid_argument', `the header of block frame ${index} cannot be read`) }
+  if (header === undefined)
+    return { error: new SkeinError('invalid_argument', `the header of block frame ${index} cannot be read`) }
   if (header.length !== bytes.length) {
-    return { error: new SkeinError('invalid_argument', `block ${header.blockId} has ${bytes.length} bytes, not ${header.length}`) }
+    return {
+      error: new SkeinError(
+        'invalid_argument',
+        `block ${header.blockId} has ${bytes.length} bytes, not ${header.length}`,
+      ),
+    }
   }
   return { block: { header, bytes } }
 }
 
 function cutFrames(after: number): SkeinError {
-  return new SkeinError('invalid_argument', `the block frames end in the middle of number ${after}`, { reason: 'frames_cut' })
+  return new SkeinError('invalid_argument', `the block frames end in the middle of number ${after}`, {
+    reason: 'frames_cut',
+  })
 }
 
 /** The answer to a POST: how many frames were read, and the errors by their index. */

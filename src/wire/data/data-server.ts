@@ -1,6 +1,7 @@
-// Why: a worker's data port (the protocol: data-plane.ts). How: node:http; bodies stream with back-pressure both ways,
-// silent peers are cut after `idleMs`, and slow ones while others wait for what they hold (stragglers.ts). Buffered small
-// blocks share one byte budget, of which a request takes its part once it has shown that its bytes come.
+// Why: a worker's data port (the protocol: data-plane.ts). How: node:http; bodies stream with
+// back-pressure both ways, silent peers are cut after `idleMs`, and slow ones while others wait for
+// what they hold (stragglers.ts). Buffered small blocks share one byte budget, of which a request
+// takes its part once it has shown that its bytes come.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Budget, type Share } from '../../base/flow/budget.ts'
@@ -45,7 +46,10 @@ export interface DataServerLimits {
   readonly leastBytesPerSecond: number
   /** How long a peer may stay silent, or not take bytes, in the middle of a body. */
   readonly idleMs: number
-  /** The same for a block that is being sent here: its writer waits for a store, which may take its time and try again. */
+  /**
+   * The same for a block that is being sent here: its writer waits for a store, which may take its
+   * time and try again.
+   */
   readonly uploadIdleMs: number
   /** Small blocks in memory, all requests together. */
   readonly smallBytesMax: number
@@ -89,7 +93,10 @@ const unbudgetedBytes = 64 * 1024
 /** How long a peer may go on sending a body that was refused, so that it gets to read why. */
 const refusedBodyMs = 5000
 
-/** Serves blocks, and bytes of the stores beneath. @throws SkeinError failed_precondition when it cannot listen */
+/**
+ * Serves blocks, and bytes of the stores beneath. @throws SkeinError failed_precondition when it
+ * cannot listen
+ */
 export async function startDataServer(options: DataServerOptions): Promise<RunningDataServer> {
   const limits = { ...defaultDataServerLimits, ...options.limits }
   const dataServer = new DataServer(options, limits)
@@ -101,7 +108,8 @@ export async function startDataServer(options: DataServerOptions): Promise<Runni
     port: options.port,
     names: options.names ?? [],
     serve: (request, response, awaitsContinue) => void dataServer.serve(request, response, awaitsContinue),
-    refuse: (request, response, awaitsContinue, error) => void dataServer.serve(request, response, awaitsContinue, error),
+    refuse: (request, response, awaitsContinue, error) =>
+      void dataServer.serve(request, response, awaitsContinue, error),
     cutOne: (peer) => dataServer.cutOne(peer),
   })
   options.metrics?.observe('worker.data.connections', () => guard.connections)
@@ -159,13 +167,20 @@ class DataServer {
   }
 
   /** @param refusal why the request is not to be served */
-  async serve(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean, refusal?: SkeinError): Promise<void> {
+  async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    awaitsContinue: boolean,
+    refusal?: SkeinError,
+  ): Promise<void> {
     const controller = new AbortController()
     const gone = (): void => controller.abort(new SkeinError('cancelled', 'the client closed the connection'))
     response.on('close', gone)
     const idleMs = request.method === 'PUT' ? this.#limits.uploadIdleMs : this.#limits.idleMs
     const watch = new IdleWatch(this.#clock, idleMs, () => {
-      const stalled = new SkeinError('deadline_exceeded', `the client stood still for ${idleMs} ms`, { reason: 'stalled' })
+      const stalled = new SkeinError('deadline_exceeded', `the client stood still for ${idleMs} ms`, {
+        reason: 'stalled',
+      })
       controller.abort(stalled)
       request.destroy(stalled)
     })
@@ -184,7 +199,8 @@ class DataServer {
     })
     try {
       if (refusal !== undefined) throw refusal
-      if (request.method === 'GET' && hasBody(request)) throw new SkeinError('invalid_argument', 'a GET has no body here')
+      if (request.method === 'GET' && hasBody(request))
+        throw new SkeinError('invalid_argument', 'a GET has no body here')
       await this.#route(exchange)
     } catch (thrown) {
       this.#refuse(exchange, toSkeinError(thrown))
@@ -230,7 +246,10 @@ class DataServer {
     const object = decodeStoreObject(request.headers[objectHeaderName] as string | undefined)
     const { offset, length: wanted } = parseRange(request.headers.range)
     if (wanted === undefined) throw new SkeinError('invalid_argument', 'a read from a store needs a range with an end')
-    const { length, chunks } = await this.#handlers.readStore({ namespaceId, ...object, offset, length: wanted }, signal)
+    const { length, chunks } = await this.#handlers.readStore(
+      { namespaceId, ...object, offset, length: wanted },
+      signal,
+    )
     const body = await begun(chunks)
     response.writeHead(206, {
       'content-type': 'application/octet-stream',
@@ -246,7 +265,10 @@ class DataServer {
     const header = decodeBlockHeader(request.headers[blockHeaderName] as string | undefined, blockId)
     const announced = announcedLength(request)
     if (announced !== header.length) {
-      throw new SkeinError('invalid_argument', `the body of block ${blockId} has ${announced} bytes, its header says ${header.length}`)
+      throw new SkeinError(
+        'invalid_argument',
+        `the body of block ${blockId} has ${announced} bytes, its header says ${header.length}`,
+      )
     }
     // Nothing is reserved, and nothing asked for, before there is memory for the bytes.
     const turn = await this.#writes.enter(request.socket.remoteAddress ?? '', exchange.signal)
@@ -260,7 +282,8 @@ class DataServer {
     } finally {
       turn.release()
     }
-    if (!request.complete && announced > 0) throw new SkeinError('internal', `block ${blockId} was committed before its body was read`)
+    if (!request.complete && announced > 0)
+      throw new SkeinError('internal', `block ${blockId} was committed before its body was read`)
     response.writeHead(200, { 'content-length': 0 })
     response.end()
   }
@@ -269,7 +292,10 @@ class DataServer {
     const { request, response, watch } = exchange
     const announced = announcedLength(request)
     if (announced > framesBytesMax) {
-      throw new SkeinError('invalid_argument', `${announced} bytes of small blocks are more than ${framesBytesMax} in one request`)
+      throw new SkeinError(
+        'invalid_argument',
+        `${announced} bytes of small blocks are more than ${framesBytesMax} in one request`,
+      )
     }
     checkBlocksType(request.headers)
     const hints = decodeHints(request.headers)
@@ -282,7 +308,8 @@ class DataServer {
       const frames = decodeFrames(body, this.#limits.framesMax)
       const blocks = frames.flatMap((frame) => ('block' in frame ? [frame.block] : []))
       const received = blocks.length === 0 ? [] : await this.#handlers.receiveSmall(blocks, hints)
-      if (received.length !== blocks.length) throw new SkeinError('internal', `${blocks.length} blocks gave ${received.length} results`)
+      if (received.length !== blocks.length)
+        throw new SkeinError('internal', `${blocks.length} blocks gave ${received.length} results`)
       let next = 0
       const text = encodeResults(frames.map((frame) => ('block' in frame ? received[next++] : frame.error)))
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
@@ -297,9 +324,15 @@ class DataServer {
   /** Says why, if it still can be said; otherwise the cut connection says it. */
   #refuse(exchange: Exchange, error: SkeinError): void {
     const { request, response } = exchange
-    if (error.code === 'internal') this.#logger.error('a data request failed', { url: request.url, error: error.cause ?? error })
+    if (error.code === 'internal')
+      this.#logger.error('a data request failed', { url: request.url, error: error.cause ?? error })
     else
-      this.#logger.debug('a data request was refused', { url: request.url, code: error.code, reason: error.reason, error: error.message })
+      this.#logger.debug('a data request was refused', {
+        url: request.url,
+        code: error.code,
+        reason: error.reason,
+        error: error.message,
+      })
     if (response.headersSent || response.destroyed || request.socket.destroyed) {
       response.destroy()
       return
@@ -307,10 +340,14 @@ class DataServer {
     const json = errorToJson(error)
     const text = JSON.stringify(json)
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
-    response.writeHead(statusTable[json.code].http, exchange.awaitsContinue ? { ...headers, connection: 'close' } : headers)
+    response.writeHead(
+      statusTable[json.code].http,
+      exchange.awaitsContinue ? { ...headers, connection: 'close' } : headers,
+    )
     response.end(text)
     if (exchange.awaitsContinue || request.complete) return
-    // Closing now would reset the connection, and the peer could lose the answer: let it send a little more into the void.
+    // Closing now would reset the connection, and the peer could lose the answer: let it send a
+    // little more into the void.
     request.resume()
     const cancel = this.#clock.schedule(refusedBodyMs, () => request.destroy())
     request.once('close', cancel)
@@ -327,7 +364,10 @@ function kindOf({ method, url }: IncomingMessage): string {
   return url?.startsWith(blocksPath) === true ? 'block reads' : 'store reads'
 }
 
-/** What was written to a connection and is still in this process. Node keeps the number for its own time-outs. */
+/**
+ * What was written to a connection and is still in this process. Node keeps the number for its own
+ * time-outs.
+ */
 function unsentBytes(socket: Socket): number {
   const { _handle: handle } = socket as { readonly _handle?: { readonly writeQueueSize?: number } | null }
   return socket.writableLength > 0 ? (handle?.writeQueueSize ?? 0) : 0

@@ -1,12 +1,17 @@
-// Why: each block that is being sent here holds memory (what its connection has read ahead, the piece being written), and
-// connections are many. How: so many are taken at once as fit in a bound for all. The others wait with nothing read; the next
-// turn is given to the peer that has the fewest, so that many of one peer do not keep out the one of another. As many again
-// may wait, because a peer may send without being asked; beyond, the peer with the most has its last one refused.
+// Why: each block that is being sent here holds memory (what its connection has read ahead, the
+// piece being written), and connections are many. How: so many are taken at once as fit in a bound
+// for all. The others wait with nothing read; the next turn is given to the peer that has the
+// fewest, so that many of one peer do not keep out the one of another. As many again may wait,
+// because a peer may send without being asked; beyond, the peer with the most has its last one
+// refused.
 import { abortReason } from '../../base/clock.ts'
 import type { Share } from '../../base/flow/budget.ts'
 import { SkeinError } from '../../base/errors.ts'
 
-/** What one body holds: the connection's buffer, a piece on its way to the disk, and what the parser has in hand. */
+/**
+ * What one body holds: the connection's buffer, a piece on its way to the disk, and what the parser
+ * has in hand.
+ */
 export const writeShareBytes = 512 * 1024
 
 interface Peer {
@@ -42,7 +47,8 @@ export class WriteTurns {
 
   /**
    * Waits for a turn.
-   * @throws SkeinError resource_exhausted (`too_many_writes`), retryable, when too many wait; the signal's reason
+   * @throws SkeinError resource_exhausted (`too_many_writes`), retryable, when too many wait; the
+   *   signal's reason
    */
   enter(name: string, signal: AbortSignal): Promise<Share> {
     if (signal.aborted) return Promise.reject(abortReason(signal))
@@ -97,15 +103,20 @@ export class WriteTurns {
 
   #refuseOne(): void {
     let most: [string, Peer] | undefined
-    for (const entry of this.#peers) if (most === undefined || entry[1].waiting.length > most[1].waiting.length) most = entry
+    for (const entry of this.#peers)
+      if (most === undefined || entry[1].waiting.length > most[1].waiting.length) most = entry
     const last = most?.[1].waiting.at(-1)
     if (most === undefined || last === undefined) return
     this.#leave(...most, last)
     last.refuse(
-      new SkeinError('resource_exhausted', `${this.#turnsMax} blocks are being sent here and as many wait; send this one again later`, {
-        reason: 'too_many_writes',
-        retryable: true,
-      }),
+      new SkeinError(
+        'resource_exhausted',
+        `${this.#turnsMax} blocks are being sent here and as many wait; send this one again later`,
+        {
+          reason: 'too_many_writes',
+          retryable: true,
+        },
+      ),
     )
   }
 
@@ -123,5 +134,8 @@ export class WriteTurns {
 }
 
 function least(peers: readonly Peer[]): Peer | undefined {
-  return peers.reduce<Peer | undefined>((best, peer) => (best === undefined || peer.running < best.running ? peer : best), undefined)
+  return peers.reduce<Peer | undefined>(
+    (best, peer) => (best === undefined || peer.running < best.running ? peer : best),
+    undefined,
+  )
 }

@@ -1,14 +1,22 @@
-// Why: a body is whole or an error, on whichever side it is read or written. How: every body's length is known before it
-// starts, and is counted; waits for the peer go through an IdleWatch, waits for our own side do not.
+// Why: a body is whole or an error, on whichever side it is read or written. How: every body's
+// length is known before it starts, and is counted; waits for the peer go through an IdleWatch,
+// waits for our own side do not.
 import type { Readable, Writable } from 'node:stream'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { IdleWatch } from './idle-watch.ts'
 
 /**
- * Exactly `length` bytes of a stream; `begin` is called when the first are asked for. Leaving it early leaves the stream open.
- * @throws SkeinError unavailable (`body_cut`) when it ends early, invalid_argument when it goes on, or what the stream was destroyed with
+ * Exactly `length` bytes of a stream; `begin` is called when the first are asked for. Leaving it
+ * early leaves the stream open.
+ * @throws SkeinError unavailable (`body_cut`) when it ends early, invalid_argument when it goes on,
+ *   or what the stream was destroyed with
  */
-export async function* exactBody(stream: Readable, length: number, watch: IdleWatch, begin: () => void): AsyncGenerator<Uint8Array> {
+export async function* exactBody(
+  stream: Readable,
+  length: number,
+  watch: IdleWatch,
+  begin: () => void,
+): AsyncGenerator<Uint8Array> {
   begin()
   let got = 0
   watch.begin()
@@ -30,8 +38,9 @@ export async function* exactBody(stream: Readable, length: number, watch: IdleWa
 }
 
 /**
- * The whole of a short body in one buffer. Errors as exactBody. Where more comes than `freeBytes`, `admit` is waited for
- * before the buffer is made: until then the peer has shown nothing but a number.
+ * The whole of a short body in one buffer. Errors as exactBody. Where more comes than `freeBytes`,
+ * `admit` is waited for before the buffer is made: until then the peer has shown nothing but a
+ * number.
  */
 export async function readWhole(
   stream: Readable,
@@ -55,13 +64,20 @@ export async function readWhole(
   return buffer
 }
 
-/** Resolves when the peer's system has all of an answer that was ended. @throws SkeinError unavailable when the peer closed before */
+/**
+ * Resolves when the peer's system has all of an answer that was ended. @throws SkeinError
+ * unavailable when the peer closed before
+ */
 export function wasTaken(response: Writable, watch: IdleWatch): Promise<void> {
   if (response.writableFinished) return Promise.resolve()
   return new Promise((resolve, reject) => {
     const onClose = (): void => {
       watch.end()
-      reject(new SkeinError('unavailable', 'the peer closed the connection before it had its answer', { reason: 'connection_lost' }))
+      reject(
+        new SkeinError('unavailable', 'the peer closed the connection before it had its answer', {
+          reason: 'connection_lost',
+        }),
+      )
     }
     if (response.destroyed) {
       onClose()
@@ -78,9 +94,10 @@ export function wasTaken(response: Writable, watch: IdleWatch): Promise<void> {
 }
 
 /**
- * Writes exactly `length` bytes and waits whenever the peer is slower. Does not end the stream. `sent` is told of each chunk whose
- * bytes the system has.
- * @throws SkeinError internal when the chunks add up to something else, unavailable when the peer closed, or the chunks' own error
+ * Writes exactly `length` bytes and waits whenever the peer is slower. Does not end the stream.
+ * `sent` is told of each chunk whose bytes the system has.
+ * @throws SkeinError internal when the chunks add up to something else, unavailable when the peer
+ *   closed, or the chunks' own error
  */
 export async function writeBody(
   stream: Writable,
@@ -115,7 +132,11 @@ function drained(stream: Writable, watch: IdleWatch): Promise<void> {
     }
     const onClose = (): void => {
       leave()
-      reject(new SkeinError('unavailable', 'the peer closed the connection in the middle of a body', { reason: 'connection_lost' }))
+      reject(
+        new SkeinError('unavailable', 'the peer closed the connection in the middle of a body', {
+          reason: 'connection_lost',
+        }),
+      )
     }
     if (stream.destroyed) {
       onClose()
@@ -130,7 +151,9 @@ function drained(stream: Writable, watch: IdleWatch): Promise<void> {
 function bodyError(thrown: unknown, got: number, length: number): SkeinError {
   if (thrown instanceof SkeinError) return thrown
   const { code } = thrown as NodeJS.ErrnoException
-  return code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'EPIPE' ? cutBody(got, length) : toSkeinError(thrown)
+  return code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'EPIPE'
+    ? cutBody(got, length)
+    : toSkeinError(thrown)
 }
 
 function cutBody(got: number, length: number): SkeinError {

@@ -1,6 +1,7 @@
-// Why: one request of the data plane's client, with everything that can befall it turned into one SkeinError: connection
-// refused, cut, silent peer, early refusal, the caller's signal. How: events only wake the one waiter (`#until`), which
-// then looks at the state; so no event is missed and no promise is left behind.
+// Why: one request of the data plane's client, with everything that can befall it turned into one
+// SkeinError: connection refused, cut, silent peer, early refusal, the caller's signal. How: events
+// only wake the one waiter (`#until`), which then looks at the state; so no event is missed and no
+// promise is left behind.
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { abortReason, type Clock } from '../../base/clock.ts'
@@ -39,14 +40,19 @@ export class HttpExchange {
     this.#options = options
     const { peer, clock, idleMs, signal } = options
     this.#watch = new IdleWatch(clock, idleMs, () =>
-      this.destroy(new SkeinError('deadline_exceeded', `the ${peer} stood still for ${idleMs} ms`, { reason: 'stalled' })),
+      this.destroy(
+        new SkeinError('deadline_exceeded', `the ${peer} stood still for ${idleMs} ms`, { reason: 'stalled' }),
+      ),
     )
     this.#listen()
     signal.addEventListener('abort', this.#onAbort, { once: true })
     if (signal.aborted) this.#onAbort()
   }
 
-  /** Whether it failed because a kept-alive connection was closed before it: nothing was done, another attempt is due. */
+  /**
+   * Whether it failed because a kept-alive connection was closed before it: nothing was done,
+   * another attempt is due.
+   */
   get stale(): boolean {
     return this.#stale
   }
@@ -69,11 +75,14 @@ export class HttpExchange {
       this.#wake?.()
     })
     request.on('error', (error: NodeJS.ErrnoException) => {
-      this.#stale ||= this.#failure === undefined && request.reusedSocket && !this.#continued && this.#response === undefined
+      this.#stale ||=
+        this.#failure === undefined && request.reusedSocket && !this.#continued && this.#response === undefined
       this.#fail(this.#connectionError(error))
     })
     request.on('close', () =>
-      this.#fail(new SkeinError('unavailable', `the ${this.#options.peer} closed the connection`, { reason: 'connection_lost' })),
+      this.#fail(
+        new SkeinError('unavailable', `the ${this.#options.peer} closed the connection`, { reason: 'connection_lost' }),
+      ),
     )
   }
 
@@ -82,7 +91,9 @@ export class HttpExchange {
     this.#cancelConnect = clock.schedule(connectMs, () => {
       if (!socket.connecting) return
       this.destroy(
-        new SkeinError('unavailable', `cannot reach the ${peer} (no connection within ${connectMs} ms)`, { reason: 'unreachable' }),
+        new SkeinError('unavailable', `cannot reach the ${peer} (no connection within ${connectMs} ms)`, {
+          reason: 'unreachable',
+        }),
       )
     })
   }
@@ -120,14 +131,19 @@ export class HttpExchange {
     return socket !== null
   }
 
-  /** Waits for `100 Continue`, or for an early success (of an empty body). @throws the error that the server answered instead */
+  /**
+   * Waits for `100 Continue`, or for an early success (of an empty body). @throws the error that
+   * the server answered instead
+   */
   async continued(): Promise<void> {
     await this.#until(() => this.#continued || this.#response !== undefined)
-    if (!this.#continued && this.#response !== undefined && !isSuccess(this.#response)) throw await this.#refusal(this.#response)
+    if (!this.#continued && this.#response !== undefined && !isSuccess(this.#response))
+      throw await this.#refusal(this.#response)
   }
 
   /**
-   * Writes; resolves when the connection takes more. The chunk must not be changed until `sent` is called: the system has its bytes.
+   * Writes; resolves when the connection takes more. The chunk must not be changed until `sent` is
+   * called: the system has its bytes.
    * @throws an early answer of the server's
    */
   async write(chunk: Uint8Array, sent: () => void = () => undefined): Promise<void> {
@@ -161,7 +177,8 @@ export class HttpExchange {
   /** The answer's body as text. */
   async text(response: IncomingMessage, bytesMax: number): Promise<string> {
     const length = Number(response.headers['content-length'] ?? Number.NaN)
-    if (!(length <= bytesMax)) throw new SkeinError('internal', `the ${this.#options.peer} sent an answer of ${length} bytes`)
+    if (!(length <= bytesMax))
+      throw new SkeinError('internal', `the ${this.#options.peer} sent an answer of ${length} bytes`)
     try {
       return (await readWhole(response, length, this.#watch)).toString()
     } catch (thrown) {
@@ -181,7 +198,10 @@ export class HttpExchange {
     if (error !== undefined) return error
     if (this.#options.signal.aborted) return abortReason(this.#options.signal)
     const status = response.statusCode ?? 0
-    return new SkeinError(status >= 500 ? 'unavailable' : 'internal', `the ${this.#options.peer} answered with HTTP status ${status}`)
+    return new SkeinError(
+      status >= 500 ? 'unavailable' : 'internal',
+      `the ${this.#options.peer} answered with HTTP status ${status}`,
+    )
   }
 
   /** The answer was read to its end: the connection may serve the next request. */

@@ -1,6 +1,7 @@
-// Why: the data port and the web port start, refuse and stop in the same way. How: a node:http server with bounded headers,
-// connections (connection-guard.ts) and requests of one connection (pipeline-gate.ts), which web pages cannot use
-// (request-origin.ts); closing lets running requests end, then cuts them.
+// Why: the data port and the web port start, refuse and stop in the same way. How: a node:http
+// server with bounded headers, connections (connection-guard.ts) and requests of one connection
+// (pipeline-gate.ts), which web pages cannot use (request-origin.ts); closing lets running requests
+// end, then cuts them.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
@@ -18,17 +19,28 @@ export interface ListenOptions extends ConnectionGuardOptions {
   readonly port: number
   /** Requests of one connection that may wait for the one before them. */
   readonly pipelineMax: number
-  /** What clients may call this server, beside addresses, `localhost`, this machine's name and `host`. */
+  /**
+   * What clients may call this server, beside addresses, `localhost`, this machine's name and
+   * `host`.
+   */
   readonly names: readonly string[]
   /** Called for each request, one after the other of one connection. */
   readonly serve: (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean) => void
   /** Called in place of `serve` for a request that a web page may have sent. */
-  readonly refuse: (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean, error: SkeinError) => void
+  readonly refuse: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    awaitsContinue: boolean,
+    error: SkeinError,
+  ) => void
 }
 
 const idleSweepMs = 20
 
-/** What every server here sets: no slow headers, no whole-request limit (idle limits do that), kept-alive connections for a minute. */
+/**
+ * What every server here sets: no slow headers, no whole-request limit (idle limits do that),
+ * kept-alive connections for a minute.
+ */
 export const httpServerOptions = {
   headersTimeout: 10_000,
   connectionsCheckingInterval: 2000,
@@ -58,7 +70,8 @@ export async function listenHttp(server: Server, options: ListenOptions): Promis
     options.serve(request, response, awaitsContinue)
   }
   const onRequest = (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void => {
-    // An error of a socket shows where it is read or written; without a listener it would end the process.
+    // An error of a socket shows where it is read or written; without a listener it would end the
+    // process.
     request.on('error', () => undefined)
     response.on('error', () => undefined)
     const { socket } = request
@@ -80,8 +93,16 @@ export async function listenHttp(server: Server, options: ListenOptions): Promis
   return { address: formatAddress(options.host, (server.address() as AddressInfo).port), guard }
 }
 
-/** Takes no new connection, lets running requests end for `graceMs`, then calls `cut` and drops what is left. */
-export async function closeHttp(server: Server, clock: Clock, graceMs: number, cut: () => void = () => undefined): Promise<void> {
+/**
+ * Takes no new connection, lets running requests end for `graceMs`, then calls `cut` and drops what
+ * is left.
+ */
+export async function closeHttp(
+  server: Server,
+  clock: Clock,
+  graceMs: number,
+  cut: () => void = () => undefined,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve())
   })

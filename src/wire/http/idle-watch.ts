@@ -1,5 +1,6 @@
-// Why: a peer that stops in the middle of a body must not hold a task or a connection for ever, and a slow consumer on
-// our own side must not count as a silent peer. How: the owner says when it waits for the peer; one timer, not one a chunk.
+// Why: a peer that stops in the middle of a body must not hold a task or a connection for ever, and
+// a slow consumer on our own side must not count as a silent peer. How: the owner says when it
+// waits for the peer; one timer, not one a chunk.
 import type { Clock } from '../../base/clock.ts'
 
 /** Calls `onIdle` once when a wait between `begin` and `end` lasts `idleMs`. */
@@ -47,7 +48,10 @@ export class IdleWatch {
 
   #arm(ms: number): () => void {
     return this.#clock.schedule(ms, () => {
-      const leftMs = this.#waitingSinceMs === undefined ? this.#idleMs : this.#waitingSinceMs + this.#idleMs - this.#clock.monotonicMs()
+      const leftMs =
+        this.#waitingSinceMs === undefined
+          ? this.#idleMs
+          : this.#waitingSinceMs + this.#idleMs - this.#clock.monotonicMs()
       if (leftMs <= 0) this.#onIdle()
       else this.#cancelTimer = this.#arm(Math.ceil(leftMs))
     })

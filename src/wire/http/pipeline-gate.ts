@@ -1,6 +1,7 @@
-// Why: HTTP/1.1 lets a peer send requests one behind the other without reading an answer, and each that is served at once
-// holds memory of its own. How: of one connection one request is served at a time, the next once the answer before it has
-// left this process; a few may wait, and a connection that sends more is cut.
+// Why: HTTP/1.1 lets a peer send requests one behind the other without reading an answer, and each
+// that is served at once holds memory of its own. How: of one connection one request is served at a
+// time, the next once the answer before it has left this process; a few may wait, and a connection
+// that sends more is cut.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
@@ -19,7 +20,9 @@ export class PipelineGate {
     this.#waitingMax = waitingMax
   }
 
-  /** Calls `serve` when it is the request's turn. @returns false when the connection was cut instead */
+  /**
+   * Calls `serve` when it is the request's turn. @returns false when the connection was cut instead
+   */
   enter(request: IncomingMessage, response: ServerResponse, serve: () => void): boolean {
     const { socket } = request
     if (socket.destroyed) return false

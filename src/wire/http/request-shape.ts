@@ -1,4 +1,5 @@
-// Why: how long a body is, and which bytes are asked for, is known before anything is done for a request.
+// Why: how long a body is, and which bytes are asked for, is known before anything is done for a
+// request.
 import type { IncomingMessage } from 'node:http'
 import { SkeinError } from '../../base/errors.ts'
 

@@ -1,7 +1,8 @@
-// Why: what is bounded must not be held by those who send nothing, or take nothing, while others wait for it. How: every
-// request that holds some of it is watched. As long as nobody waits, a slow peer may take its time (idle-watch.ts ends only
-// who stands still). While somebody waits, whoever let a whole window pass with less than the least rate is cut.
-// A window in which this process itself stood still says nothing of its peers.
+// Why: what is bounded must not be held by those who send nothing, or take nothing, while others
+// wait for it. How: every request that holds some of it is watched. As long as nobody waits, a slow
+// peer may take its time (idle-watch.ts ends only who stands still). While somebody waits, whoever
+// let a whole window pass with less than the least rate is cut. A window in which this process
+// itself stood still says nothing of its peers.
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 
@@ -55,7 +56,10 @@ export class Stragglers {
     return () => this.#entries.delete(watched)
   }
 
-  /** Cuts the first that was slow in the last window, of this peer where one is given. @returns whether there was one */
+  /**
+   * Cuts the first that was slow in the last window, of this peer where one is given. @returns
+   * whether there was one
+   */
   cutOne(peer: string | undefined): boolean {
     for (const [watched, entry] of this.#entries) {
       if (entry.isSlow && watched.isWaiting() && (peer === undefined || watched.peer === peer)) {
@@ -79,7 +83,8 @@ export class Stragglers {
     for (const [watched, entry] of [...this.#entries]) {
       const movedBytes = watched.movedBytes()
       const isWaiting = watched.isWaiting()
-      entry.isSlow = tookMs < windowMs + lateMs && isWaiting && entry.waitedAtStart && movedBytes - entry.movedBytes < leastBytes
+      entry.isSlow =
+        tookMs < windowMs + lateMs && isWaiting && entry.waitedAtStart && movedBytes - entry.movedBytes < leastBytes
       entry.movedBytes = movedBytes
       entry.waitedAtStart = isWaiting
       if (entry.isSlow && isWanted(watched.kind)) this.#cut(watched)
@@ -93,10 +98,14 @@ export class Stragglers {
     this.#options.onCut?.()
     const { leastBytesPerSecond } = this.#options
     watched.cut(
-      new SkeinError('resource_exhausted', `the client moved less than ${leastBytesPerSecond} bytes a second while others waited`, {
-        reason: 'too_slow',
-        retryable: true,
-      }),
+      new SkeinError(
+        'resource_exhausted',
+        `the client moved less than ${leastBytesPerSecond} bytes a second while others waited`,
+        {
+          reason: 'too_slow',
+          retryable: true,
+        },
+      ),
     )
   }
 }

@@ -1,4 +1,5 @@
-// Why: operators' tools ask a role three things over plain HTTP: is the process alive, may it get work, what are its numbers.
+// Why: operators' tools ask a role three things over plain HTTP: is the process alive, may it get
+// work, what are its numbers.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
@@ -29,7 +30,10 @@ const pipelineMax = 8
 const requestMs = 10_000
 const closeGraceMs = 500
 
-/** Serves /healthz, /readyz (503 when not ready) and /metrics. @throws SkeinError failed_precondition when it cannot listen */
+/**
+ * Serves /healthz, /readyz (503 when not ready) and /metrics. @throws SkeinError
+ * failed_precondition when it cannot listen
+ */
 export async function startWebServer(options: WebServerOptions): Promise<RunningWebServer> {
   const server = createServer({ ...httpServerOptions, requestTimeout: requestMs })
   server.timeout = requestMs
@@ -49,7 +53,8 @@ export async function startWebServer(options: WebServerOptions): Promise<Running
     peerConnectionsMax,
     pipelineMax,
     names: options.names ?? [],
-    serve: (request, response) => send(request, response, page(options, request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? '')),
+    serve: (request, response) =>
+      send(request, response, page(options, request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? '')),
     refuse: (request, response, _, error) => send(request, response, plain(403, error.message)),
     cutOne: () => {
       const [oldest] = open
@@ -74,7 +79,8 @@ function page(options: WebServerOptions, method: string, path: string): Page {
   if (method !== 'GET' && method !== 'HEAD') return plain(405, 'only GET')
   try {
     if (path === '/healthz') return plain(200, 'ok')
-    if (path === '/metrics') return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', text: options.metricsText() }
+    if (path === '/metrics')
+      return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', text: options.metricsText() }
     if (path === '/readyz') {
       const { ready, why } = options.ready()
       return ready ? plain(200, 'ready') : plain(503, `not ready${why === undefined ? '' : `: ${why}`}`)

@@ -1,7 +1,10 @@
 // Why: what the same thing may be is the same in every request: a path, an id, an address.
 import { type Check, finite, text, whole } from '../../base/shape.ts'
 
-/** What is wrong with a path or a key is said by whoever reads it (base/paths.ts); here only its length counts. */
+/**
+ * What is wrong with a path or a key is said by whoever reads it (base/paths.ts); here only its
+ * length counts.
+ */
 export const path = text(4096, { loose: true })
 /** Names, ids, words, addresses. */
 export const word = text(800)

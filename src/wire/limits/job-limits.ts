@@ -1,4 +1,5 @@
-// Why: the limits of what the job master's services are asked (service-limits.ts says how they are used).
+// Why: the limits of what the job master's services are asked (service-limits.ts says how they are
+// used).
 import { flag, list, optional, record, text, whole } from '../../base/shape.ts'
 import * as Job from '../generated/job.ts'
 import { ScheduleServiceDefinition } from '../generated/schedule.ts'
@@ -21,16 +22,43 @@ const loadId = text(100)
 const host = text(800)
 const options = optional(
   record<Job.LoadOptions>({
-    ...{ replication: count32, activeJobs: count32, batchSize: count32, evict: optional(flag), bandwidth: optional(text(2000)) },
-    ...{ priority: optional(count32), metadataOnly: optional(flag), atomic: optional(flag), expireTimeMs: optional(size) },
+    ...{
+      replication: count32,
+      activeJobs: count32,
+      batchSize: count32,
+      evict: optional(flag),
+      bandwidth: optional(text(2000)),
+    },
+    ...{
+      priority: optional(count32),
+      metadataOnly: optional(flag),
+      atomic: optional(flag),
+      expireTimeMs: optional(size),
+    },
     selection: optional(
       record<Job.Selection>({
-        ...{ include: list(text(4096), globsMax), exclude: list(text(4096), globsMax), sizeMin: optional(size), sizeMax: optional(size) },
+        ...{
+          include: list(text(4096), globsMax),
+          exclude: list(text(4096), globsMax),
+          sizeMin: optional(size),
+          sizeMax: optional(size),
+        },
         ...{ modifiedAfterMs: optional(timeMs), modifiedBeforeMs: optional(timeMs) },
       }),
     ),
-    hosts: optional(record<Job.HostChoice>({ hosts: list(host, hostsMax), excludedHosts: list(host, hostsMax), locality: optional(host) })),
-    ...{ verify: optional(flag), maxFailures: optional(word), schedule: optional(text(100)), readyByMs: optional(timeMs) },
+    hosts: optional(
+      record<Job.HostChoice>({
+        hosts: list(host, hostsMax),
+        excludedHosts: list(host, hostsMax),
+        locality: optional(host),
+      }),
+    ),
+    ...{
+      verify: optional(flag),
+      maxFailures: optional(word),
+      schedule: optional(text(100)),
+      readyByMs: optional(timeMs),
+    },
     ...{ resumedFrom: optional(loadId), keepReplication: optional(flag) },
   }),
 )
@@ -65,7 +93,10 @@ export const jobLimits = serviceLimits(Job.JobServiceDefinition, {
       running: list(record<Job.RunningTask>({ ...task, bytesDone: size }), tasksMax),
       pressures: optional(
         record<Job.Pressures>({
-          namespaces: list(record<Job.NamespacePressure>({ namespaceId: word, slowDowns: count32, demandReads: count32 }), namespacesMax),
+          namespaces: list(
+            record<Job.NamespacePressure>({ namespaceId: word, slowDowns: count32, demandReads: count32 }),
+            namespacesMax,
+          ),
         }),
       ),
     },
@@ -74,10 +105,23 @@ export const jobLimits = serviceLimits(Job.JobServiceDefinition, {
   completeSet: {
     bytesMax: 64 * mebibyte,
     fields: {
-      ...{ ...session, ...task, originBytes: size, filesVerified: optional(count32), filesUnverifiable: optional(count32) },
+      ...{
+        ...session,
+        ...task,
+        originBytes: size,
+        filesVerified: optional(count32),
+        filesUnverifiable: optional(count32),
+      },
       failures: list(
         record<Job.BlockFailure>({
-          ...{ fileId, blockIndex: count32, workerId: text(800, { loose: true }), code: text(100), reason: text(200), retryable: flag },
+          ...{
+            fileId,
+            blockIndex: count32,
+            workerId: text(800, { loose: true }),
+            code: text(100),
+            reason: text(200),
+            retryable: flag,
+          },
           message: text(messageBytesMax, { loose: true }),
         }),
         failuresMax,
@@ -95,7 +139,15 @@ const named = { fields: { name: word } }
 const definition = {
   bytesMax: mebibyte / 4,
   fields: {
-    ...{ name: word, cron: text(200), timezone: text(100), jitterMs: durationMs, catchUp: word, after: word, readyBy: word },
+    ...{
+      name: word,
+      cron: text(200),
+      timezone: text(100),
+      jitterMs: durationMs,
+      catchUp: word,
+      after: word,
+      readyBy: word,
+    },
     ...{ overlap: flag, path, options },
   },
 }

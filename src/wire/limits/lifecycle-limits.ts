@@ -1,4 +1,5 @@
-// Why: the limits of what users ask of files, and the master of workers that persist them (service-limits.ts says how they are used).
+// Why: the limits of what users ask of files, and the master of workers that persist them
+// (service-limits.ts says how they are used).
 import { blocksPerFileMax } from '../../base/block-id.ts'
 import { flag, list, optional, record, whole } from '../../base/shape.ts'
 import { type BlockSource, LifecycleServiceDefinition, PersistServiceDefinition } from '../generated/lifecycle.ts'
@@ -17,7 +18,10 @@ export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
   setPinned: { fields: { path, pinned: flag } },
   setPathReplication: { fields: { path, recursive: flag, min: replicas, max: replicas } },
   createFile: { fields: { path, blockSizeBytes: size, requestKey: word } },
-  placeBlock: { bytesMax: mebibyte, fields: { fileId, blockIndex: count32, length: size, excludedWorkerIds: list(word, 10_000) } },
+  placeBlock: {
+    bytesMax: mebibyte,
+    fields: { fileId, blockIndex: count32, length: size, excludedWorkerIds: list(word, 10_000) },
+  },
   completeFile: { fields: { fileId, length: size } },
   abandonFile: { fields: { fileId } },
   persist: { fields: { path } },

@@ -1,4 +1,5 @@
-// Why: the limits of what the cache master's service is asked (service-limits.ts says how they are used).
+// Why: the limits of what the cache master's service is asked (service-limits.ts says how they are
+// used).
 import { flag, list, map, optional, record, text, whole } from '../../base/shape.ts'
 import { type DirectoryUsage, type HeldNamespace, type LoadIds, MasterServiceDefinition } from '../generated/master.ts'
 import { serviceLimits } from './service-limits.ts'
@@ -37,7 +38,14 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
   getNamespace: { fields: { name: path, force: optional(flag) } },
   updateNamespace: {
     bytesMax: mebibyte,
-    fields: { name: path, secrets, attributes, removedAttributes: list(word, 200), ttlMs: optional(durationMs), ttlAction: word },
+    fields: {
+      name: path,
+      secrets,
+      attributes,
+      removedAttributes: list(word, 200),
+      ttlMs: optional(durationMs),
+      ttlAction: word,
+    },
   },
   listNamespaces: { fields: {} },
   deleteNamespace: { fields: { name: path, force: optional(flag) } },
@@ -56,7 +64,13 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
   syncPage: {
     bytesMax: mebibyte,
     fields: {
-      ...{ path, cursor: text(512 * 1024), limit: count32, stagingId: optional(stagingId), stagingExpiresMs: optional(timeMs) },
+      ...{
+        path,
+        cursor: text(512 * 1024),
+        limit: count32,
+        stagingId: optional(stagingId),
+        stagingExpiresMs: optional(timeMs),
+      },
     },
   },
   refreshFile: { fields: { namespaceId: word, key: path, stagingId: optional(stagingId) } },
@@ -74,7 +88,14 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
   registerWorker: {
     bytesMax: mebibyte,
     fields: {
-      ...{ workerId: word, hostname: word, rpcAddress: address, dataAddress: address, webAddress: address, directories },
+      ...{
+        workerId: word,
+        hostname: word,
+        rpcAddress: address,
+        dataAddress: address,
+        webAddress: address,
+        directories,
+      },
       ...{ clusterId: optional(word), incarnation: optional(word), blocks: optional(size) },
     },
   },

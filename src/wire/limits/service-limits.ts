@@ -1,6 +1,7 @@
-// Why: whoever may call a role must still not be able to harm it: no request may be larger, longer or odder than its method has use
-// for. How: a table a service says for every method how many bytes its request may have, which the server checks before it reads
-// it, and what each field may be, which is checked before the role sees it, whether the call came over the network or not.
+// Why: whoever may call a role must still not be able to harm it: no request may be larger, longer
+// or odder than its method has use for. How: a table a service says for every method how many bytes
+// its request may have, which the server checks before it reads it, and what each field may be,
+// which is checked before the role sees it, whether the call came over the network or not.
 import { SkeinError } from '../../base/errors.ts'
 import { type Check, problemText, record } from '../../base/shape.ts'
 import type { CallOptions, MethodDefinition, Service, ServiceDefinition } from '../service.ts'
@@ -42,8 +43,15 @@ export function serviceLimits<D extends ServiceDefinition>(_definition: D, check
   )
 }
 
-/** The service behind its limits. Each method throws invalid_argument, one line that names method and field, for what is beyond them. */
-export function limitedBy<D extends ServiceDefinition>(definition: D, limits: ServiceLimits, service: Service<D>): Service<D> {
+/**
+ * The service behind its limits. Each method throws invalid_argument, one line that names method
+ * and field, for what is beyond them.
+ */
+export function limitedBy<D extends ServiceDefinition>(
+  definition: D,
+  limits: ServiceLimits,
+  service: Service<D>,
+): Service<D> {
   const methods = Object.entries(definition.methods).map(([name, method]) => {
     const { check } = limits[name] ?? { check: () => undefined }
     const serve = async (request: never, options: CallOptions): Promise<unknown> => {

@@ -1,6 +1,12 @@
-// Why: the limits of what a cache worker's service is asked (service-limits.ts says how they are used).
+// Why: the limits of what a cache worker's service is asked (service-limits.ts says how they are
+// used).
 import { both, flag, list, optional, record, text, whole } from '../../base/shape.ts'
-import { type BlockHeader, type CopySource, type KeptBlockRequest, WorkerServiceDefinition } from '../generated/worker.ts'
+import {
+  type BlockHeader,
+  type CopySource,
+  type KeptBlockRequest,
+  WorkerServiceDefinition,
+} from '../generated/worker.ts'
 import { serviceLimits } from './service-limits.ts'
 import { address, blockId, count32, etag, path, size, word } from './fields.ts'
 
@@ -13,7 +19,15 @@ const blockBytesMax = 2 ** 42
 
 const header = both(
   record<BlockHeader>({
-    ...{ blockId, length: whole(0, blockBytesMax), namespaceId: word, key: path, etag, offset: size, durable: optional(flag) },
+    ...{
+      blockId,
+      length: whole(0, blockBytesMax),
+      namespaceId: word,
+      key: path,
+      etag,
+      offset: size,
+      durable: optional(flag),
+    },
   }),
   (given) => ((given as BlockHeader).key.isWellFormed() ? undefined : '.key is not well-formed Unicode'),
 )
@@ -21,8 +35,13 @@ const header = both(
 const kept = { clusterId: word, blockId, offset: size, length: size }
 
 export const workerLimits = serviceLimits(WorkerServiceDefinition, {
-  reserveBlock: { fields: { header: optional(header), mediumHint: word, loadId: optional(text(20)), evict: optional(flag) } },
-  commitBlock: { bytesMax: 32 * mebibyte, fields: { blockId, reservation: word, pageChecksums: list(count32, pagesMax) } },
+  reserveBlock: {
+    fields: { header: optional(header), mediumHint: word, loadId: optional(text(20)), evict: optional(flag) },
+  },
+  commitBlock: {
+    bytesMax: 32 * mebibyte,
+    fields: { blockId, reservation: word, pageChecksums: list(count32, pagesMax) },
+  },
   abortBlock: { fields: { blockId, reservation: word } },
   renewReservations: { bytesMax: mebibyte, fields: { reservations: list(word, 10_000) } },
   copyHere: {

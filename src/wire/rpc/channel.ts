@@ -1,6 +1,6 @@
-// Why: a role across the network looks like the role itself: the same Service object, throwing the same errors.
-// How: each method encodes, calls and decodes. All calls are idempotent by key, so `unavailable` is tried again with
-// back-off until the call's deadline; nothing else is.
+// Why: a role across the network looks like the role itself: the same Service object, throwing the
+// same errors. How: each method encodes, calls and decodes. All calls are idempotent by key, so
+// `unavailable` is tried again with back-off until the call's deadline; nothing else is.
 import { abortReason, type Clock, type Random } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
@@ -11,14 +11,21 @@ import type { CallOptions, MethodDefinition, Service, ServiceDefinition } from '
 import { codeOfGrpcStatus, errorFromText, grpcOk } from '../status.ts'
 
 export interface ClientOptions {
-  /** How long a call may take in all, retries included. Default 10 s; CallOptions.deadlineMs wins. */
+  /**
+   * How long a call may take in all, retries included. Default 10 s; CallOptions.deadlineMs wins.
+   */
   readonly deadlineMs?: number
-  /** How long a call goes on trying to reach the server; default: until its deadline. A command line that should fail fast sets less. */
+  /**
+   * How long a call goes on trying to reach the server; default: until its deadline. A command line
+   * that should fail fast sets less.
+   */
   readonly unavailableMs?: number
   readonly clock: Clock
   readonly random: Random
   readonly logger?: Logger
-  /** The server's name in messages; default from the service's name: `MasterService` -> `master`. */
+  /**
+   * The server's name in messages; default from the service's name: `MasterService` -> `master`.
+   */
   readonly what?: string
 }
 
@@ -32,13 +39,22 @@ const retryPauseMinMs = 10
 const deadlineDefaultMs = 10_000
 
 /**
- * A Service that calls the server at `address` (`host:port`). Connects at the first call. Its methods throw what the
- * server's handler threw; `unavailable` when it cannot be reached, `deadline_exceeded`, `cancelled` by the signal.
+ * A Service that calls the server at `address` (`host:port`). Connects at the first call. Its
+ * methods throw what the server's handler threw; `unavailable` when it cannot be reached,
+ * `deadline_exceeded`, `cancelled` by the signal.
  * @throws SkeinError invalid_argument when the address is no host:port
  */
-export function createClient<D extends ServiceDefinition>(definition: D, address: string, options: ClientOptions): ServiceClient<D> {
+export function createClient<D extends ServiceDefinition>(
+  definition: D,
+  address: string,
+  options: ClientOptions,
+): ServiceClient<D> {
   const { host, port } = parseAddress(address)
-  const caller = new Caller(openRawChannel(host, port), `${options.what ?? roleName(definition.name)} at ${address}`, options)
+  const caller = new Caller(
+    openRawChannel(host, port),
+    `${options.what ?? roleName(definition.name)} at ${address}`,
+    options,
+  )
   const methods = Object.entries(definition.methods).map(([name, method]) => {
     const path = `/${definition.fullName}/${method.name}`
     return [name, (request: never, callOptions: CallOptions) => caller.call(method, path, request, callOptions)]
@@ -103,12 +119,17 @@ class Caller {
     try {
       return method.responseType.decode(bytes)
     } catch (cause) {
-      throw new SkeinError('internal', `the ${this.#peer} sent an answer to ${method.name} that cannot be read`, { cause })
+      throw new SkeinError('internal', `the ${this.#peer} sent an answer to ${method.name} that cannot be read`, {
+        cause,
+      })
     }
   }
 
   #late(method: MethodDefinition, deadlineMs: number): SkeinError {
-    return new SkeinError('deadline_exceeded', `the ${this.#peer} did not answer ${method.name} within ${Math.round(deadlineMs)} ms`)
+    return new SkeinError(
+      'deadline_exceeded',
+      `the ${this.#peer} did not answer ${method.name} within ${Math.round(deadlineMs)} ms`,
+    )
   }
 
   #error(outcome: RawOutcome, method: MethodDefinition, deadlineMs: number, signal: AbortSignal): SkeinError {
@@ -122,9 +143,13 @@ class Caller {
       return new SkeinError('unavailable', `the ${this.#peer} dropped ${method.name}`, { reason: 'connection_lost' })
     if (code === 'unavailable') {
       const system = /\bE[A-Z]{4,}\b/.exec(outcome.details)?.[0]
-      return new SkeinError('unavailable', `cannot reach the ${this.#peer}${system === undefined ? '' : ` (${system})`}`, {
-        reason: 'unreachable',
-      })
+      return new SkeinError(
+        'unavailable',
+        `cannot reach the ${this.#peer}${system === undefined ? '' : ` (${system})`}`,
+        {
+          reason: 'unreachable',
+        },
+      )
     }
     const details = outcome.details.split('\n', 1)[0] ?? ''
     return new SkeinError(code, `${method.name} at the ${this.#peer} failed: ${details}`)

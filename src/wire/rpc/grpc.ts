@@ -1,7 +1,8 @@
-// Why: the only file that imports grpc-js; the rest of the house sees bytes, a signal and a status. How: every method is
-// registered with identity codecs, so that bad bytes are our error and not grpc's. An error travels as a gRPC status with
-// its JSON form (status.ts) in the trailing metadata `skein-error-bin`.
-// Cancellation: a client's abort resets the stream, which aborts the handler's signal; so does the call's deadline.
+// Why: the only file that imports grpc-js; the rest of the house sees bytes, a signal and a status.
+// How: every method is registered with identity codecs, so that bad bytes are our error and not
+// grpc's. An error travels as a gRPC status with its JSON form (status.ts) in the trailing metadata
+// `skein-error-bin`. Cancellation: a client's abort resets the stream, which aborts the handler's
+// signal; so does the call's deadline.
 import {
   Client,
   credentials,
@@ -36,7 +37,10 @@ const bothSides = {
   'grpc.keepalive_timeout_ms': 5000,
 }
 
-/** How a call ended. `status` 0: `bytes` is the answer. `errorJson`: set when the peer's handler made the error. */
+/**
+ * How a call ended. `status` 0: `bytes` is the answer. `errorJson`: set when the peer's handler
+ * made the error.
+ */
 export interface RawOutcome {
   readonly status: number
   readonly details: string
@@ -45,7 +49,10 @@ export interface RawOutcome {
 }
 
 export interface RawChannel {
-  /** Never rejects. `deadlineAtMs` is wall clock time. An abort of the signal ends the call with status 1. */
+  /**
+   * Never rejects. `deadlineAtMs` is wall clock time. An abort of the signal ends the call with
+   * status 1.
+   */
   call(path: string, request: Uint8Array, deadlineAtMs: number, signal: AbortSignal): Promise<RawOutcome>
   close(): void
 }
@@ -70,10 +77,20 @@ export function openRawChannel(host: string, port: number): RawChannel {
         const finish = (error: ServiceError | null, bytes?: Buffer): void => {
           signal.removeEventListener('abort', cancel)
           resolve(
-            error === null ? { status: grpcOk, details: '', errorJson: undefined, bytes: bytes ?? Buffer.alloc(0) } : failedOutcome(error),
+            error === null
+              ? { status: grpcOk, details: '', errorJson: undefined, bytes: bytes ?? Buffer.alloc(0) }
+              : failedOutcome(error),
           )
         }
-        const call = client.makeUnaryRequest(path, asBuffer, identity, request, new Metadata(), { deadline: deadlineAtMs }, finish)
+        const call = client.makeUnaryRequest(
+          path,
+          asBuffer,
+          identity,
+          request,
+          new Metadata(),
+          { deadline: deadlineAtMs },
+          finish,
+        )
         const cancel = (): void => call.cancel()
         signal.addEventListener('abort', cancel, { once: true })
         if (signal.aborted) cancel()
@@ -130,7 +147,10 @@ export interface RawServerOptions {
   readonly limits?: Partial<RpcLimits>
 }
 
-/** Listens. Port 0 takes a free one. @throws SkeinError failed_precondition (`port_taken`, `cannot_listen`) */
+/**
+ * Listens. Port 0 takes a free one. @throws SkeinError failed_precondition (`port_taken`,
+ * `cannot_listen`)
+ */
 export async function startRawServer(options: RawServerOptions): Promise<RawServer> {
   silenceLibrary()
   const limits = { ...defaultRpcLimits, ...options.limits }
@@ -164,7 +184,8 @@ export async function startRawServer(options: RawServerOptions): Promise<RawServ
   return {
     port,
     sessions,
-    // The library asks its connections to end, and does not wait for those that it was given; the listener does.
+    // The library asks its connections to end, and does not wait for those that it was given; the
+    // listener does.
     drain: async () => {
       const ended = new Promise<void>((resolve) => listener.close(() => resolve()))
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
@@ -181,7 +202,9 @@ export async function startRawServer(options: RawServerOptions): Promise<RawServ
   }
 }
 
-/** The library makes it and keeps it for itself; its sessions and streams are known nowhere else. */
+/**
+ * The library makes it and keeps it for itself; its sessions and streams are known nowhere else.
+ */
 function http2ServerOf(server: Server): Http2Server {
   const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> }
   const [first] = http2Servers?.keys() ?? []
@@ -222,7 +245,9 @@ async function answer(
   const controller = new AbortController()
   const deadline = call.getDeadline()
   const deadlineAtMs = typeof deadline === 'number' ? deadline : deadline.getTime()
-  call.on('cancelled', () => controller.abort(new SkeinError('cancelled', `${method.name} was cancelled by its caller or its deadline`)))
+  call.on('cancelled', () =>
+    controller.abort(new SkeinError('cancelled', `${method.name} was cancelled by its caller or its deadline`)),
+  )
   running.add(controller)
   try {
     callback(null, await method.handle({ request: call.request, signal: controller.signal, deadlineAtMs }))
@@ -230,13 +255,20 @@ async function answer(
     const json = errorToJson(thrown)
     const metadata = new Metadata()
     metadata.set(errorKey, Buffer.from(JSON.stringify(json)))
-    callback({ code: statusTable[json.code].grpc, details: json.message.slice(0, detailsCharactersMax).toWellFormed(), metadata })
+    callback({
+      code: statusTable[json.code].grpc,
+      details: json.message.slice(0, detailsCharactersMax).toWellFormed(),
+      metadata,
+    })
   } finally {
     running.delete(controller)
   }
 }
 
-/** grpc-js writes free text to stderr, where our log lines are; what it says there comes as an error too. */
+/**
+ * grpc-js writes free text to stderr, where our log lines are; what it says there comes as an error
+ * too.
+ */
 function silenceLibrary(): void {
   setLogVerbosity(logVerbosity.NONE)
 }

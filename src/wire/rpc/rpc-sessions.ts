@@ -1,7 +1,9 @@
-// Why: a gRPC server takes as many connections, calls, halves of messages and pings as anybody sends, and every role must stay
-// well with peers that do their worst. How: connections pass the guard that the HTTP ports have (connection-guard.ts), where
-// one without a call is idle. Calls are counted, and what those in flight have sent; when it is too much, the one whose
-// message is not whole and has not moved for the longest time is refused, which a client tries again. Pings have a rate.
+// Why: a gRPC server takes as many connections, calls, halves of messages and pings as anybody
+// sends, and every role must stay well with peers that do their worst. How: connections pass the
+// guard that the HTTP ports have (connection-guard.ts), where one without a call is idle. Calls are
+// counted, and what those in flight have sent; when it is too much, the one whose message is not
+// whole and has not moved for the longest time is refused, which a client tries again. Pings have a
+// rate.
 import { constants, type Http2Server, type Http2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
@@ -82,7 +84,10 @@ export class RpcSessions {
     return this.#requestBytes
   }
 
-  /** Watches a server. @returns what takes a new connection for it, or closes it where there is no room */
+  /**
+   * Watches a server. @returns what takes a new connection for it, or closes it where there is no
+   * room
+   */
   watch(server: Http2Server, serve: (socket: Socket) => void): (socket: Socket) => void {
     server.updateSettings({ maxHeaderListSize: this.#limits.headerBytesMax })
     server.on('session', (session) => {
@@ -127,7 +132,13 @@ export class RpcSessions {
 
   #begin(stream: ServerHttp2Stream): void {
     const socket = stream.session === undefined ? undefined : this.#socketOf.get(stream.session)
-    const call: Call = { stream, socket, peer: socket?.remoteAddress ?? '', bytes: 0, movedAtMs: this.#clock.monotonicMs() }
+    const call: Call = {
+      stream,
+      socket,
+      peer: socket?.remoteAddress ?? '',
+      bytes: 0,
+      movedAtMs: this.#clock.monotonicMs(),
+    }
     if (socket !== undefined) this.#guard.begin(socket)
     this.#calls += 1
     this.#unfinished.add(call)

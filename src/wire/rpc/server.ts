@@ -1,5 +1,6 @@
-// Why: a role's services on a port. How: decodes, calls the role's Service object, encodes; errors become statuses.
-// Closing: no new calls; running ones get `graceMs`; then their signals abort with `unavailable`, so that clients try again elsewhere or later.
+// Why: a role's services on a port. How: decodes, calls the role's Service object, encodes; errors
+// become statuses. Closing: no new calls; running ones get `graceMs`; then their signals abort with
+// `unavailable`, so that clients try again elsewhere or later.
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -92,7 +93,10 @@ async function handle(
 ): Promise<Uint8Array> {
   const bytesMax = limits[key]?.bytesMax ?? Number.POSITIVE_INFINITY
   if (call.request.length > bytesMax)
-    throw new SkeinError('invalid_argument', `the request of ${method.name} has ${call.request.length} bytes, ${bytesMax} at most`)
+    throw new SkeinError(
+      'invalid_argument',
+      `the request of ${method.name} has ${call.request.length} bytes, ${bytesMax} at most`,
+    )
   const request = decode(method, call.request)
   const leftMs = call.deadlineAtMs - clock.nowMs()
   try {
@@ -107,7 +111,13 @@ async function handle(
     if (call.signal.aborted && isSkeinError(call.signal.reason, 'unavailable')) throw call.signal.reason
     const error = toSkeinError(thrown)
     if (error.code === 'internal') logger.error('a call failed', { method: method.name, error: error.cause ?? error })
-    else logger.debug('a call was refused', { method: method.name, code: error.code, reason: error.reason, error: error.message })
+    else
+      logger.debug('a call was refused', {
+        method: method.name,
+        code: error.code,
+        reason: error.reason,
+        error: error.message,
+      })
     throw error
   }
 }
@@ -123,7 +133,9 @@ function decode(method: MethodDefinition, bytes: Uint8Array): never {
 async function close(raw: RawServer, what: string, clock: Clock, graceMs: number): Promise<void> {
   const destroyed = Promise.withResolvers<void>()
   const cancels = [
-    clock.schedule(graceMs, () => raw.abortCalls(new SkeinError('unavailable', `the ${what} is stopping`, { reason: 'stopping' }))),
+    clock.schedule(graceMs, () =>
+      raw.abortCalls(new SkeinError('unavailable', `the ${what} is stopping`, { reason: 'stopping' })),
+    ),
     clock.schedule(graceMs + lastWordsMs, () => {
       raw.destroy()
       // Not `drained`: a peer that never closes its end would hold it for ever.

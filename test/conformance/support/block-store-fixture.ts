@@ -1,4 +1,5 @@
-// Why: what the tests of block stores share: headers, bytes, a record of events, a clock that stands still.
+// Why: what the tests of block stores share: headers, bytes, a record of events, a clock that
+// stands still.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

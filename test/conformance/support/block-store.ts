@@ -1,4 +1,5 @@
-// Why: what every BlockStore must do, however it keeps the bytes. Each implementation's test file calls this with a maker.
+// Why: what every BlockStore must do, however it keeps the bytes. Each implementation's test file
+// calls this with a maker.
 import { writeFile } from 'node:fs/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { pageChecksums } from '../../../src/base/page-checksum.ts'
@@ -15,13 +16,20 @@ import {
 } from './block-store-fixture.ts'
 
 export interface BlockStoreStorage {
-  /** A store on the same storage with this much room for one block, and twice as much at most in all. */
+  /**
+   * A store on the same storage with this much room for one block, and twice as much at most in
+   * all.
+   */
   open(quotaBytes: number, deps: StoreDependencies): Promise<BlockStore>
   dispose(): Promise<void>
 }
 
 /** @param keeps what a store that is only a part of others need not keep */
-export function blockStoreConformance(name: string, make: () => Promise<BlockStoreStorage>, keeps = { durable: true }): void {
+export function blockStoreConformance(
+  name: string,
+  make: () => Promise<BlockStoreStorage>,
+  keeps = { durable: true },
+): void {
   describe(`${name} is a BlockStore`, () => {
     const cleanups: (() => Promise<void>)[] = []
     afterEach(async () => {
@@ -38,7 +46,12 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
         return store
       }
       const store = await open()
-      return { store, deps, reopen: open, capacityBytes: store.usage().reduce((total, usage) => total + usage.quotaBytes, 0) }
+      return {
+        store,
+        deps,
+        reopen: open,
+        capacityBytes: store.usage().reduce((total, usage) => total + usage.quotaBytes, 0),
+      }
     }
 
     test.each([0, 1, 16_384, 300_000, mebibyte, mebibyte + 1, 3 * mebibyte + 17])(
@@ -58,7 +71,9 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
           expect(reader.header).toEqual(headerOf(id, length))
           await reader.close()
         }
-        expect(Array.from(store.list(), (block) => [block.blockId, block.length]).sort(([a = 0], [b = 0]) => a - b)).toEqual([
+        expect(
+          Array.from(store.list(), (block) => [block.blockId, block.length]).sort(([a = 0], [b = 0]) => a - b),
+        ).toEqual([
           [1, length],
           [2, length],
         ])
@@ -84,7 +99,9 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
         [length, 0],
         [length - 600, 600],
       ] as const) {
-        expect(Buffer.from(await reader.read(offset, count, never)).equals(bytes.subarray(offset, offset + count))).toBe(true)
+        expect(
+          Buffer.from(await reader.read(offset, count, never)).equals(bytes.subarray(offset, offset + count)),
+        ).toBe(true)
       }
       for (const [offset, count] of [
         [-1, 1],
@@ -110,18 +127,29 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
         reason: 'being_written',
         retryable: true,
       })
-      await expect(store.put(headerOf(1, 100), bytes)).rejects.toMatchObject({ code: 'already_exists', reason: 'being_written' })
+      await expect(store.put(headerOf(1, 100), bytes)).rejects.toMatchObject({
+        code: 'already_exists',
+        reason: 'being_written',
+      })
       await reservation.write(bytes)
       await reservation.commit()
-      await expect(store.reserve(headerOf(1, 100))).rejects.toMatchObject({ code: 'already_exists', reason: 'committed' })
-      await expect(store.put(headerOf(1, 100), bytes)).rejects.toMatchObject({ code: 'already_exists', reason: 'committed' })
+      await expect(store.reserve(headerOf(1, 100))).rejects.toMatchObject({
+        code: 'already_exists',
+        reason: 'committed',
+      })
+      await expect(store.put(headerOf(1, 100), bytes)).rejects.toMatchObject({
+        code: 'already_exists',
+        reason: 'committed',
+      })
       expect(usedBytesOf(store)).toBe(100)
     })
 
     test('of many writers of one block at once one wins, and the bytes count once', async () => {
       const { store } = await opened()
       const results = await Promise.allSettled(
-        Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? store.put(headerOf(5, 50), bytesOf(50, 5)) : store.reserve(headerOf(5, 50)))),
+        Array.from({ length: 20 }, (_, n) =>
+          n % 2 === 0 ? store.put(headerOf(5, 50), bytesOf(50, 5)) : store.reserve(headerOf(5, 50)),
+        ),
       )
       expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
       expect(usedBytesOf(store)).toBe(50)
@@ -129,7 +157,9 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
 
     test('writers at the same time never get more than the quota together', async () => {
       const { store, capacityBytes } = await opened(1000)
-      const results = await Promise.allSettled(Array.from({ length: 50 }, (_, n) => store.put(headerOf(n, 300), bytesOf(300, n))))
+      const results = await Promise.allSettled(
+        Array.from({ length: 50 }, (_, n) => store.put(headerOf(n, 300), bytesOf(300, n))),
+      )
       const written = results.filter((result) => result.status === 'fulfilled').length
       expect(written * 300).toBe(usedBytesOf(store))
       expect(usedBytesOf(store)).toBeLessThanOrEqual(capacityBytes)
@@ -158,7 +188,10 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
       expect([usedBytesOf(store), store.reservedBytes]).toEqual([0, 0])
       expect(reservation.ended).toBe(true)
       await reservation.abort()
-      await expect(reservation.write(bytesOf(1, 1))).rejects.toMatchObject({ code: 'aborted', reason: 'reservation_ended' })
+      await expect(reservation.write(bytesOf(1, 1))).rejects.toMatchObject({
+        code: 'aborted',
+        reason: 'reservation_ended',
+      })
       await expect(reservation.commit()).rejects.toMatchObject({ code: 'aborted' })
       expect(usedBytesOf(store)).toBe(0)
     })
@@ -228,22 +261,25 @@ export function blockStoreConformance(name: string, make: () => Promise<BlockSto
       await expect(store.open(1)).rejects.toMatchObject({ code: 'not_found' })
     })
 
-    test.each([1000, 2 * mebibyte])('a reader of %i bytes reads on after the block was freed and written anew', async (length) => {
-      const { store, deps } = await opened()
-      const old = bytesOf(length, 1)
-      await store.put(headerOf(1, length), old)
-      const reader = await store.open(1)
-      const freed = store.free(1)
-      expect(store.has(1)).toBe(false)
-      // Not waiting for the old file to go.
-      await store.put(headerOf(1, length, 'another key'), bytesOf(length, 2))
-      expect(await freed).toBe(true)
-      expect(Buffer.from(await reader.read(0, length, never)).equals(old)).toBe(true)
-      await reader.close()
-      expect((await readWhole(store, 1)).equals(bytesOf(length, 2))).toBe(true)
-      expect(usedBytesOf(store)).toBe(length)
-      expect(deps.events.lines).toEqual(['+1', '-1 freed', '+1'])
-    })
+    test.each([1000, 2 * mebibyte])(
+      'a reader of %i bytes reads on after the block was freed and written anew',
+      async (length) => {
+        const { store, deps } = await opened()
+        const old = bytesOf(length, 1)
+        await store.put(headerOf(1, length), old)
+        const reader = await store.open(1)
+        const freed = store.free(1)
+        expect(store.has(1)).toBe(false)
+        // Not waiting for the old file to go.
+        await store.put(headerOf(1, length, 'another key'), bytesOf(length, 2))
+        expect(await freed).toBe(true)
+        expect(Buffer.from(await reader.read(0, length, never)).equals(old)).toBe(true)
+        await reader.close()
+        expect((await readWhole(store, 1)).equals(bytesOf(length, 2))).toBe(true)
+        expect(usedBytesOf(store)).toBe(length)
+        expect(deps.events.lines).toEqual(['+1', '-1 freed', '+1'])
+      },
+    )
 
     test('free says whether there was a block, and leaves one that is being written alone', async () => {
       const { store } = await opened()

@@ -1,4 +1,5 @@
-// Why: what every Journal must do, whoever keeps the bytes. Each implementation's test file calls this with a maker.
+// Why: what every Journal must do, whoever keeps the bytes. Each implementation's test file calls
+// this with a maker.
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Journal, JournalEntry, Term } from '../../../src/journal/journal.ts'
 

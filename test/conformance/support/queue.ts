@@ -1,4 +1,5 @@
-// Why: what every Queue must do, whatever carries the tasks. Each implementation's test file calls this with a maker.
+// Why: what every Queue must do, whatever carries the tasks. Each implementation's test file calls
+// this with a maker.
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Consumer, Queue, Task } from '../../../src/queue/queue.ts'
 
@@ -37,7 +38,11 @@ export function queueConformance(name: string, make: () => Promise<{ queue: Queu
       return queue
     }
 
-    function taken(queue: Queue, lane: string, concurrency = 10): { ids: string[]; errors: unknown[]; consumer: Consumer } {
+    function taken(
+      queue: Queue,
+      lane: string,
+      concurrency = 10,
+    ): { ids: string[]; errors: unknown[]; consumer: Consumer } {
       const ids: string[] = []
       const errors: unknown[] = []
       const run = async (task: Task): Promise<void> => {
@@ -139,7 +144,10 @@ export function queueConformance(name: string, make: () => Promise<{ queue: Queu
         await until(() => runs === round, 'it ran')
         await until(empty(queue, 'w1'), 'it is gone')
       }
-      expect(errors.map((error) => (error as Error).message)).toEqual(['task L1-s1-a1 went wrong', 'task L1-s1-a1 went wrong'])
+      expect(errors.map((error) => (error as Error).message)).toEqual([
+        'task L1-s1-a1 went wrong',
+        'task L1-s1-a1 went wrong',
+      ])
     })
 
     test('runs as many at once as it was told to, never more', async () => {
@@ -212,7 +220,10 @@ export function queueConformance(name: string, make: () => Promise<{ queue: Queu
         ended.push(`${task.set} ${signal.aborted ? 'aborted' : 'done'}`)
       }
       let started = 0
-      const consumer = queue.take('w1', (task, signal) => ((started += 1), run(task, signal)), { concurrency: 2, onError: () => undefined })
+      const consumer = queue.take('w1', (task, signal) => ((started += 1), run(task, signal)), {
+        concurrency: 2,
+        onError: () => undefined,
+      })
       await queue.add('w1', [taskOf(1), taskOf(2), taskOf(3, { priority: 50 })])
       await until(() => started === 2, 'two run')
       // The lower slot frees up while the consumer closes; the third must stay where it is.
@@ -261,9 +272,9 @@ export function queueConformance(name: string, make: () => Promise<{ queue: Queu
     test.each(['', 'a:b', 'a b', '{x}', 'x'.repeat(201)])('refuses %j as a lane', async (lane) => {
       const queue = await made()
       await expect(queue.add(lane, [taskOf(1)])).rejects.toMatchObject({ code: 'invalid_argument' })
-      await expect(async () => queue.take(lane, async () => undefined, { concurrency: 1, onError: () => undefined })).rejects.toMatchObject(
-        { code: 'invalid_argument' },
-      )
+      await expect(async () =>
+        queue.take(lane, async () => undefined, { concurrency: 1, onError: () => undefined }),
+      ).rejects.toMatchObject({ code: 'invalid_argument' })
     })
 
     test('refuses everything once closed', async () => {

@@ -1,4 +1,5 @@
-// Why: tests look into segments behind the store's back. How: the records are read as a restart reads them.
+// Why: tests look into segments behind the store's back. How: the records are read as a restart
+// reads them.
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openSegment } from '../../../src/block/segment/segment-file.ts'
@@ -40,7 +41,11 @@ export async function recordsIn(directory: string): Promise<RecordOnDisk[]> {
 }
 
 /** The newest record of this kind of a block. */
-export async function findRecord(directory: string, blockId: number, kind: SegmentRecord['kind']): Promise<RecordOnDisk | undefined> {
+export async function findRecord(
+  directory: string,
+  blockId: number,
+  kind: SegmentRecord['kind'],
+): Promise<RecordOnDisk | undefined> {
   let newest: RecordOnDisk | undefined
   for (const found of await recordsIn(directory)) {
     const wanted = found.record.kind === kind && blockIdOf(found.record) === blockId

@@ -1,5 +1,6 @@
-// Why: a rename moves one version and replaces nothing, on every kind of store, whoever writes there at the same time. How: what
-// others do is put right behind, or right before, one of the rename's own looks at the store.
+// Why: a rename moves one version and replaces nothing, on every kind of store, whoever writes
+// there at the same time. How: what others do is put right behind, or right before, one of the
+// rename's own looks at the store.
 import { expect, it } from 'vitest'
 import { isSkeinError } from '../../../src/base/errors.ts'
 import type { ObjectInfo, UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
@@ -17,7 +18,11 @@ export interface RenameUnderTest {
 
 export interface RenameCases {
   readonly made: () => RenameUnderTest
-  readonly write: (key: string, bytes: Uint8Array, options?: { overwrite?: boolean; partBytes?: number }) => Promise<ObjectInfo>
+  readonly write: (
+    key: string,
+    bytes: Uint8Array,
+    options?: { overwrite?: boolean; partBytes?: number },
+  ) => Promise<ObjectInfo>
   readonly expectContent: (key: string, bytes: Buffer) => Promise<void>
   readonly keysOf: () => Promise<string[]>
 }
@@ -25,7 +30,14 @@ export interface RenameCases {
 type Act = () => Promise<unknown>
 
 /** Does something at the `nth` look at a key. */
-async function atLook(store: UnderFileSystem, key: string, nth: number, when: 'before' | 'after', act: Act, rename: Act): Promise<number> {
+async function atLook(
+  store: UnderFileSystem,
+  key: string,
+  nth: number,
+  when: 'before' | 'after',
+  act: Act,
+  rename: Act,
+): Promise<number> {
   const stat = store.stat.bind(store)
   let looks = 0
   store.stat = async (looked, signal) => {
@@ -50,16 +62,19 @@ export function renameCases({ made, write, expectContent, keysOf }: RenameCases)
   const [mine, theirs] = [testBytes(21, 6 * 1024 * 1024), testBytes(22, 6 * 1024 * 1024)]
   const changed = { code: 'aborted', reason: 'object_changed' }
 
-  it.each([1000, 6 * 1024 * 1024])('moves no other version than the one that was asked for (%i bytes)', async (length) => {
-    const [first, second] = [testBytes(23, length), testBytes(24, length)]
-    const { etag } = await write('from', first, { partBytes: 1 })
-    await write('from', second, { partBytes: 1 })
-    await expect(made().store.rename('from', 'to', etag, signal)).rejects.toMatchObject(changed)
-    await expect(made().store.rename('from', 'from', etag, signal)).rejects.toMatchObject(changed)
-    await expect(made().store.rename('from', 'to', '', signal)).rejects.toMatchObject(changed)
-    expect(await keysOf()).toEqual(['from'])
-    await expectContent('from', second)
-  })
+  it.each([1000, 6 * 1024 * 1024])(
+    'moves no other version than the one that was asked for (%i bytes)',
+    async (length) => {
+      const [first, second] = [testBytes(23, length), testBytes(24, length)]
+      const { etag } = await write('from', first, { partBytes: 1 })
+      await write('from', second, { partBytes: 1 })
+      await expect(made().store.rename('from', 'to', etag, signal)).rejects.toMatchObject(changed)
+      await expect(made().store.rename('from', 'from', etag, signal)).rejects.toMatchObject(changed)
+      await expect(made().store.rename('from', 'to', '', signal)).rejects.toMatchObject(changed)
+      expect(await keysOf()).toEqual(['from'])
+      await expectContent('from', second)
+    },
+  )
 
   it.each([1000, 6 * 1024 * 1024])('never replaces an object (%i bytes)', async (length) => {
     const [source, target] = [testBytes(25, length), testBytes(26, length)]
@@ -73,7 +88,8 @@ export function renameCases({ made, write, expectContent, keysOf }: RenameCases)
   it('does not replace what comes to the target in the last moment', async () => {
     const { store, copiesWithoutCondition } = made()
     const { etag } = await write('from', mine)
-    const rename = (): Promise<void> => expect(store.rename('from', 'to', etag, signal)).rejects.toMatchObject({ code: 'already_exists' })
+    const rename = (): Promise<void> =>
+      expect(store.rename('from', 'to', etag, signal)).rejects.toMatchObject({ code: 'already_exists' })
     const when = copiesWithoutCondition === true ? 'before' : 'after'
     // A file system needs no look at the target: then right behind the one at the source.
     const key = made().renamesByCopy === true ? 'to' : 'from'
@@ -87,7 +103,8 @@ export function renameCases({ made, write, expectContent, keysOf }: RenameCases)
     const places = [[1, 'after'] as const, ...(renamesByCopy === true ? [[2, 'before'] as const] : [])]
     for (const [nth, when] of places) {
       const { etag } = await write('from', mine)
-      const rename = (): Promise<void> => expect(store.rename('from', 'to', etag, signal)).rejects.toMatchObject(changed)
+      const rename = (): Promise<void> =>
+        expect(store.rename('from', 'to', etag, signal)).rejects.toMatchObject(changed)
       expect(await atLook(store, 'from', nth, when, () => write('from', theirs), rename)).toBeGreaterThanOrEqual(nth)
       expect(await keysOf(), `${when} look ${nth}`).toEqual(['from'])
       await expectContent('from', theirs)

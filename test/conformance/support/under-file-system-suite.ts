@@ -1,5 +1,6 @@
-// Why: one suite for everything that calls itself an UnderFileSystem, real servers included. How: the maker gives a store
-// over an empty place, and a way to write there; a kind of store that cannot hold some keys says so.
+// Why: one suite for everything that calls itself an UnderFileSystem, real servers included. How:
+// the maker gives a store over an empty place, and a way to write there; a kind of store that
+// cannot hold some keys says so.
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/clock.ts'
@@ -63,7 +64,8 @@ export function underFileSystemConformance(name: string, makeStore: () => Promis
       } while (after !== undefined)
       return { objects, prefixes, pages }
     }
-    const sorted = (keys: Iterable<string>): string[] => [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    const sorted = (keys: Iterable<string>): string[] =>
+      [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
     const readAll = async (key: string, etag: string, offset: number, length: number): Promise<Buffer> => {
       const chunks: Uint8Array[] = []
       for await (const chunk of made.store.read({ key, etag, offset, length }, signal)) chunks.push(chunk)
@@ -79,7 +81,8 @@ export function underFileSystemConformance(name: string, makeStore: () => Promis
       await put('many/a.txt', testBytes(90, 5))
       await put('many/a/b', testBytes(91, 6))
       await put('many/a0', testBytes(92, 7))
-      for (const [index, key] of strangeKeys.entries()) if (holds(key)) await put(key, testBytes(index + 100, 1000 + index))
+      for (const [index, key] of strangeKeys.entries())
+        if (holds(key)) await put(key, testBytes(index + 100, 1000 + index))
     })
     afterAll(async () => {
       await made?.close()
@@ -99,7 +102,9 @@ export function underFileSystemConformance(name: string, makeStore: () => Promis
 
     it('says not_found for what is not there', async () => {
       await expect(made.store.stat('nothing/here', signal)).rejects.toMatchObject({ code: 'not_found' })
-      await expect(made.store.readWhole({ key: 'nothing', etag: 'x', offset: 0, length: 4 }, signal)).rejects.toMatchObject({
+      await expect(
+        made.store.readWhole({ key: 'nothing', etag: 'x', offset: 0, length: 4 }, signal),
+      ).rejects.toMatchObject({
         code: 'not_found',
       })
       await expect(readAll('nothing', 'x', 0, 4)).rejects.toMatchObject({ code: 'not_found' })
@@ -132,7 +137,9 @@ export function underFileSystemConformance(name: string, makeStore: () => Promis
       await Promise.all(
         keys.map(async (key) => {
           const { etag, length } = await made.store.stat(key, signal)
-          expect(contents.get(key)!.equals(await made.store.readWhole({ key, etag, offset: 0, length }, signal))).toBe(true)
+          expect(contents.get(key)!.equals(await made.store.readWhole({ key, etag, offset: 0, length }, signal))).toBe(
+            true,
+          )
         }),
       )
     })
@@ -142,14 +149,19 @@ export function underFileSystemConformance(name: string, makeStore: () => Promis
         const about = await made.store.stat(key, signal)
         expect(about.key).toBe(key)
         const got = await made.store.readWhole({ key, etag: about.etag, offset: 0, length: about.length }, signal)
-        expect(createHash('sha256').update(got).digest('hex')).toBe(createHash('sha256').update(contents.get(key)!).digest('hex'))
+        expect(createHash('sha256').update(got).digest('hex')).toBe(
+          createHash('sha256').update(contents.get(key)!).digest('hex'),
+        )
       }
     })
 
     it('lists every key once, in the order of its bytes, with the versions that stat tells', async () => {
       const { objects } = await listAll({})
       expect(objects).toEqual(sorted(contents.keys()))
-      const page = await made.store.list({ prefix: 'many/', delimiter: undefined, after: undefined, limit: 1000 }, signal)
+      const page = await made.store.list(
+        { prefix: 'many/', delimiter: undefined, after: undefined, limit: 1000 },
+        signal,
+      )
       for (const object of page.objects.slice(0, 5)) {
         const { crc64: _crc64, ...about } = await made.store.stat(object.key, signal)
         expect(object).toMatchObject({ key: about.key, length: about.length, etag: about.etag })
@@ -198,13 +210,17 @@ export function underFileSystemConformance(name: string, makeStore: () => Promis
       const { etag, length } = await made.store.stat('changing', signal)
       await made.put('changing', testBytes(8, 2000))
       const changed = { code: 'aborted', reason: 'object_changed', retryable: false }
-      await expect(made.store.readWhole({ key: 'changing', etag, offset: 0, length }, signal)).rejects.toMatchObject(changed)
+      await expect(made.store.readWhole({ key: 'changing', etag, offset: 0, length }, signal)).rejects.toMatchObject(
+        changed,
+      )
       await expect(readAll('changing', etag, 10, 20)).rejects.toMatchObject(changed)
       const now = await made.store.stat('changing', signal)
       expect(now.etag).not.toBe(etag)
       expect(testBytes(8, 2000).equals(await readAll('changing', now.etag, 0, 2000))).toBe(true)
       await made.remove('changing')
-      await expect(made.store.readWhole({ key: 'changing', etag: now.etag, offset: 0, length }, signal)).rejects.toMatchObject({
+      await expect(
+        made.store.readWhole({ key: 'changing', etag: now.etag, offset: 0, length }, signal),
+      ).rejects.toMatchObject({
         code: 'not_found',
       })
     })

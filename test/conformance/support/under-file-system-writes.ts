@@ -1,5 +1,6 @@
-// Why: writing, deleting and copying mean the same for every kind of store, real servers included. How: as
-// under-file-system-suite.ts; a maker that can look for what failed writes leave behind says how.
+// Why: writing, deleting and copying mean the same for every kind of store, real servers included.
+// How: as under-file-system-suite.ts; a maker that can look for what failed writes leave behind
+// says how.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
@@ -11,7 +12,10 @@ const mebibyte = 1024 * 1024
 export interface WritableStoreUnderTest extends StoreUnderTest, RenameUnderTest {
   /** Names of uploads or temporary files that are neither objects nor gone. */
   leftovers(): Promise<readonly string[]>
-  /** The store has no condition for the end of a multipart upload: of racing writers more than one may win. */
+  /**
+   * The store has no condition for the end of a multipart upload: of racing writers more than one
+   * may win.
+   */
   readonly racesUploads?: boolean
 }
 
@@ -33,7 +37,9 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
     const signal = new AbortController().signal
     let made: WritableStoreUnderTest
     const keysOf = async (): Promise<string[]> =>
-      (await made.store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 1000 }, signal)).objects.map(({ key }) => key)
+      (await made.store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 1000 }, signal)).objects.map(
+        ({ key }) => key,
+      )
     const write = (key: string, bytes: Uint8Array, options: { overwrite?: boolean; partBytes?: number } = {}) =>
       made.store.write(key, bytes.length, chunksOf(bytes), { overwrite: true, ...options }, signal)
     const expectContent = async (key: string, bytes: Buffer): Promise<void> =>
@@ -50,14 +56,17 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
       await made?.close()
     })
 
-    it.each([0, 1, 100_000, 5 * mebibyte, 5 * mebibyte + 1, 12 * mebibyte, 15 * mebibyte])('writes %i bytes', async (length) => {
-      const bytes = testBytes(length + 1, length)
-      const written = await write('dir/written', bytes, { partBytes: 5 * mebibyte })
-      expect(written).toMatchObject({ key: 'dir/written', length })
-      expect(written.etag).toBe((await made.store.stat('dir/written', signal)).etag)
-      await expectContent('dir/written', bytes)
-      expect(await keysOf()).toEqual(['dir/written'])
-    })
+    it.each([0, 1, 100_000, 5 * mebibyte, 5 * mebibyte + 1, 12 * mebibyte, 15 * mebibyte])(
+      'writes %i bytes',
+      async (length) => {
+        const bytes = testBytes(length + 1, length)
+        const written = await write('dir/written', bytes, { partBytes: 5 * mebibyte })
+        expect(written).toMatchObject({ key: 'dir/written', length })
+        expect(written.etag).toBe((await made.store.stat('dir/written', signal)).etag)
+        await expectContent('dir/written', bytes)
+        expect(await keysOf()).toEqual(['dir/written'])
+      },
+    )
 
     it('writes strange keys', async () => {
       for (const [index, key] of strangeKeys.filter((one) => made.holds?.(one) ?? true).entries()) {
@@ -69,22 +78,30 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
     it.each([1000, 6 * mebibyte])('overwrites only when it may (%i bytes)', async (length) => {
       const [first, second, third] = [testBytes(1, 3000), testBytes(2, length), testBytes(3, length)]
       const { etag } = await write('key', first, { overwrite: false })
-      await expect(write('key', second, { overwrite: false, partBytes: 1 })).rejects.toMatchObject({ code: 'already_exists' })
+      await expect(write('key', second, { overwrite: false, partBytes: 1 })).rejects.toMatchObject({
+        code: 'already_exists',
+      })
       expect((await made.store.stat('key', signal)).etag).toBe(etag)
       await expectContent('key', first)
       await write('key', third, { partBytes: 1 })
       await expectContent('key', third)
     })
 
-    it.each([1000, 6 * mebibyte])('lets one of several writers that must not overwrite win (%i bytes)', async (length) => {
-      if (made.racesUploads === true && length > mebibyte) return
-      const contents = [11, 12, 13, 14].map((seed) => testBytes(seed, length))
-      const results = await Promise.allSettled(contents.map((bytes) => write('raced', bytes, { overwrite: false, partBytes: 1 })))
-      const winners = results.flatMap(({ status }, index) => (status === 'fulfilled' ? [index] : []))
-      expect(winners.length).toBe(1)
-      for (const result of results) if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'already_exists' })
-      await expectContent('raced', contents[winners[0]!]!)
-    })
+    it.each([1000, 6 * mebibyte])(
+      'lets one of several writers that must not overwrite win (%i bytes)',
+      async (length) => {
+        if (made.racesUploads === true && length > mebibyte) return
+        const contents = [11, 12, 13, 14].map((seed) => testBytes(seed, length))
+        const results = await Promise.allSettled(
+          contents.map((bytes) => write('raced', bytes, { overwrite: false, partBytes: 1 })),
+        )
+        const winners = results.flatMap(({ status }, index) => (status === 'fulfilled' ? [index] : []))
+        expect(winners.length).toBe(1)
+        for (const result of results)
+          if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'already_exists' })
+        await expectContent('raced', contents[winners[0]!]!)
+      },
+    )
 
     it.each([1000, 12 * mebibyte])('leaves nothing of a write that failed (%i bytes)', async (length) => {
       const bytes = testBytes(4, length)
@@ -93,7 +110,9 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
         yield bytes.subarray(0, Math.floor(length * 0.8))
         throw new SkeinError('data_loss', 'the source broke')
       }
-      await expect(made.store.write('failed', length, failing(), options, signal)).rejects.toMatchObject({ code: 'data_loss' })
+      await expect(made.store.write('failed', length, failing(), options, signal)).rejects.toMatchObject({
+        code: 'data_loss',
+      })
       for (const announced of [length - 1, length + 1])
         await expect(made.store.write('failed', announced, chunksOf(bytes), options, signal)).rejects.toMatchObject({
           code: 'invalid_argument',
@@ -104,14 +123,18 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
         stop.abort(new SkeinError('cancelled', 'stop'))
         yield bytes.subarray(length - 1)
       }
-      await expect(made.store.write('failed', length, stopping(), options, stop.signal)).rejects.toMatchObject({ code: 'cancelled' })
+      await expect(made.store.write('failed', length, stopping(), options, stop.signal)).rejects.toMatchObject({
+        code: 'cancelled',
+      })
       expect(await keysOf()).toEqual([])
     })
 
     it('leaves the old object when overwriting it fails', async () => {
       const old = testBytes(5, 4000)
       await write('old', old)
-      await expect(made.store.write('old', 9000, chunksOf(testBytes(6, 8999)), { overwrite: true }, signal)).rejects.toMatchObject({
+      await expect(
+        made.store.write('old', 9000, chunksOf(testBytes(6, 8999)), { overwrite: true }, signal),
+      ).rejects.toMatchObject({
         code: 'invalid_argument',
       })
       await expectContent('old', old)
@@ -131,12 +154,18 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
       const bytes = testBytes(8, 300_000)
       await write('from/with blank+plus', bytes)
       await write('to/there', testBytes(9, 5))
-      expect(await made.store.copy('from/with blank+plus', 'to/there', signal)).toMatchObject({ key: 'to/there', length: 300_000 })
+      expect(await made.store.copy('from/with blank+plus', 'to/there', signal)).toMatchObject({
+        key: 'to/there',
+        length: 300_000,
+      })
       await expectContent('to/there', bytes)
       await made.store.copy('to/there', 'new/ünïcödé/place', signal)
       await expectContent('new/ünïcödé/place', bytes)
       const { etag } = await made.store.stat('to/there', signal)
-      expect(await made.store.rename('to/there', 'moved/here', etag, signal)).toMatchObject({ key: 'moved/here', length: 300_000 })
+      expect(await made.store.rename('to/there', 'moved/here', etag, signal)).toMatchObject({
+        key: 'moved/here',
+        length: 300_000,
+      })
       await expectContent('moved/here', bytes)
       expect(await keysOf()).toEqual(['from/with blank+plus', 'moved/here', 'new/ünïcödé/place'])
       await expect(made.store.copy('nothing', 'x', signal)).rejects.toMatchObject({ code: 'not_found' })
@@ -148,7 +177,9 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
     it('stops before it begins when it is told to', async () => {
       const stopped = AbortSignal.abort(new SkeinError('cancelled', 'stop'))
       await write('kept', testBytes(1, 10))
-      await expect(made.store.write('x', 1, chunksOf(testBytes(1, 1)), { overwrite: true }, stopped)).rejects.toMatchObject({
+      await expect(
+        made.store.write('x', 1, chunksOf(testBytes(1, 1)), { overwrite: true }, stopped),
+      ).rejects.toMatchObject({
         code: 'cancelled',
       })
       await expect(made.store.delete('kept', stopped)).rejects.toMatchObject({ code: 'cancelled' })

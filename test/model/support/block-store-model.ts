@@ -1,6 +1,7 @@
-// Why: what a block store must be after any sequence of operations, as a model that is too simple to be wrong: a map of
-// blocks and a sum. How: fast-check commands run on the store and on the model; after each one the two are compared. The
-// disk is hurt (bits flipped, files cut) behind the store's back, and the process "dies" without saying goodbye.
+// Why: what a block store must be after any sequence of operations, as a model that is too simple
+// to be wrong: a map of blocks and a sum. How: fast-check commands run on the store and on the
+// model; after each one the two are compared. The disk is hurt (bits flipped, files cut) behind the
+// store's back, and the process "dies" without saying goodbye.
 import { closeSync, existsSync, ftruncateSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
@@ -56,9 +57,15 @@ function compare(model: Model, { store }: Real): void {
   const expected = [...model.blocks.values()].reduce((total, block) => total + block.bytes.length, 0)
   must(usedBytesOf(store) === expected, `used is ${usedBytesOf(store)}, the blocks have ${expected}`)
   for (const usage of store.usage()) must(usage.usedBytes <= usage.quotaBytes, `${usage.path} is over its quota`)
-  must(store.blockCount === committed.length, `the store counts ${store.blockCount} blocks, there are ${committed.length}`)
+  must(
+    store.blockCount === committed.length,
+    `the store counts ${store.blockCount} blocks, there are ${committed.length}`,
+  )
   const listed = [...store.list()].map((header) => header.blockId).sort((a, b) => a - b)
-  must(listed.join() === committed.sort((a, b) => a - b).join(), `the store lists ${listed.join()}, there are ${committed.join()}`)
+  must(
+    listed.join() === committed.sort((a, b) => a - b).join(),
+    `the store lists ${listed.join()}, there are ${committed.join()}`,
+  )
 }
 
 class Step implements Command {
@@ -66,7 +73,11 @@ class Step implements Command {
   readonly can: (model: Readonly<Model>) => boolean
   readonly act: (model: Model, real: Real) => Promise<void>
 
-  constructor(name: string, can: (model: Readonly<Model>) => boolean, act: (model: Model, real: Real) => Promise<void>) {
+  constructor(
+    name: string,
+    can: (model: Readonly<Model>) => boolean,
+    act: (model: Model, real: Real) => Promise<void>,
+  ) {
     this.name = name
     this.can = can
     this.act = act
@@ -89,7 +100,13 @@ class Step implements Command {
 /** The bytes that a new life of a block has: different each time. */
 function born(model: Model, id: number, length: number): ModelBlock {
   model.life += 1
-  return { bytes: bytesOf(length, model.life), key: `key ${id}/${model.life}`, state: 'writing', written: 0, hurt: false }
+  return {
+    bytes: bytesOf(length, model.life),
+    key: `key ${id}/${model.life}`,
+    state: 'writing',
+    written: 0,
+    hurt: false,
+  }
 }
 
 /** What reserve and put have to answer. */
@@ -104,7 +121,8 @@ async function answerOf<T>(operation: Promise<T>): Promise<{ value?: T; reason?:
   try {
     return { value: await operation }
   } catch (thrown) {
-    if (thrown instanceof Error && 'reason' in thrown) return { reason: String(thrown.reason ?? ('code' in thrown ? thrown.code : '')) }
+    if (thrown instanceof Error && 'reason' in thrown)
+      return { reason: String(thrown.reason ?? ('code' in thrown ? thrown.code : '')) }
     throw thrown
   }
 }
@@ -162,7 +180,10 @@ const commit = (id: number): Step =>
       if (block === undefined) throw new Error('no block')
       const whole = block.written === block.bytes.length
       const { reason } = await answerOf(Promise.resolve(real.reservations.get(id)?.commit()))
-      must(reason === (whole ? undefined : 'incomplete'), `commit of ${block.written} of ${block.bytes.length} answered ${reason}`)
+      must(
+        reason === (whole ? undefined : 'incomplete'),
+        `commit of ${block.written} of ${block.bytes.length} answered ${reason}`,
+      )
       real.reservations.delete(id)
       if (whole) block.state = 'committed'
       else model.blocks.delete(id)
@@ -192,7 +213,13 @@ const free = (id: number): Step =>
   )
 
 /** Right bytes, or data_loss of a hurt block, which is gone by then. */
-async function readChecked(model: Model, real: Real, at: KeptReader, read: () => Promise<Uint8Array>, expected: Buffer): Promise<void> {
+async function readChecked(
+  model: Model,
+  real: Real,
+  at: KeptReader,
+  read: () => Promise<Uint8Array>,
+  expected: Buffer,
+): Promise<void> {
   try {
     must(expected.equals(await read()), `wrong bytes of block ${at.id} were served`)
   } catch (thrown) {
@@ -282,7 +309,10 @@ const restart = (how: 'closed' | 'killed'): Step =>
     },
   )
 
-/** Where a committed block lies: its file, or its record in a segment. Undefined when it is hurt too much to be found. */
+/**
+ * Where a committed block lies: its file, or its record in a segment. Undefined when it is hurt too
+ * much to be found.
+ */
 async function whereIs({ directories }: Real, id: number): Promise<BytesOnDisk | RecordOnDisk | undefined> {
   const name = id.toString(16).padStart(14, '0')
   for (const directory of directories) {

@@ -1,6 +1,7 @@
-// Why: what frees, drops, removes and loads does so by several ways at once, and no byte of the store may be read more often
-// than some order of the calls needs. How: a reference of what should be cached, for one client exactly; for several, what
-// holds in any order: of each file at most one read more than there were drops of it.
+// Why: what frees, drops, removes and loads does so by several ways at once, and no byte of the
+// store may be read more often than some order of the calls needs. How: a reference of what should
+// be cached, for one client exactly; for several, what holds in any order: of each file at most one
+// read more than there were drops of it.
 import { isSkeinError } from '../../../src/base/errors.ts'
 import type { Cluster } from '../../../src/client/file-system.ts'
 import type { LoadStatus } from '../../../src/wire/generated/job.ts'
@@ -38,7 +39,8 @@ export function clientOf(cluster: Cluster, origin: Origin, directory: string): C
     }
   }
   const restore = (path: string): void => {
-    for (const key of below(path)) if (origin.bucket('data').get(`${directory}/${key}`) === undefined) put(origin, directory, key)
+    for (const key of below(path))
+      if (origin.bucket('data').get(`${directory}/${key}`) === undefined) put(origin, directory, key)
   }
   return {
     load: async (path) => {
@@ -53,7 +55,8 @@ export function clientOf(cluster: Cluster, origin: Origin, directory: string): C
       if (kind === 'free') await master.free({ path: target, force: true }, call)
       if (kind === 'remove') await lifecycle.delete({ path: target, recursive: true, cacheOnly: false }, call)
       if (kind === 'drop') await lifecycle.setPathReplication({ path: target, recursive: isDirectory, max: 0 }, call)
-      if (kind === 'allow') await lifecycle.setPathReplication({ path: target, recursive: isDirectory, min: 0, max: -1 }, call)
+      if (kind === 'allow')
+        await lifecycle.setPathReplication({ path: target, recursive: isDirectory, min: 0, max: -1 }, call)
       if (kind === 'persist') await lifecycle.persist({ path: target }, call)
       if (kind === 'pin') {
         await lifecycle.setPinned({ path: target, pinned: true }, call)
@@ -61,7 +64,8 @@ export function clientOf(cluster: Cluster, origin: Origin, directory: string): C
       }
       if (kind === 'expire') {
         await lifecycle.setTtl({ path: target, ttlMs: 1, action: 'FREE' }, call)
-        while ((await master.getStatus({ path: target }, call)).ttlMs >= 0) await new Promise((resolve) => setTimeout(resolve, 5))
+        while ((await master.getStatus({ path: target }, call)).ttlMs >= 0)
+          await new Promise((resolve) => setTimeout(resolve, 5))
       }
     },
     cachedBytes: async () => {
@@ -71,7 +75,11 @@ export function clientOf(cluster: Cluster, origin: Origin, directory: string): C
         if (isSkeinError(thrown, 'not_found')) return { files: [] }
         throw thrown
       })
-      return new Map(files.filter(({ folder }) => !folder).map(({ key, cachedBytes }) => [key.slice(directory.length + 1), cachedBytes]))
+      return new Map(
+        files
+          .filter(({ folder }) => !folder)
+          .map(({ key, cachedBytes }) => [key.slice(directory.length + 1), cachedBytes]),
+      )
     },
   }
 }

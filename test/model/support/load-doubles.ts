@@ -1,5 +1,6 @@
-// Why: the outside of the job master for its tests: time that stands still, a journal and a queue in memory that fail on
-// demand. How: the contracts, and nothing more; a task that runs is not added again, a fenced term appends nothing.
+// Why: the outside of the job master for its tests: time that stands still, a journal and a queue
+// in memory that fail on demand. How: the contracts, and nothing more; a task that runs is not
+// added again, a fenced term appends nothing.
 import { abortReason, type Clock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { Journal, JournalEntry, Term } from '../../../src/journal/journal.ts'

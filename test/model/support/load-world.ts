@@ -1,6 +1,7 @@
-// Why: the job master's promises hold only over time and against others that fail. How: a small world with its own
-// time: a master with a listing and a block map, cache workers that hold block names, job workers that run tasks,
-// and a queue that may forget. Everything that happens by chance comes from one seeded generator.
+// Why: the job master's promises hold only over time and against others that fail. How: a small
+// world with its own time: a master with a listing and a block map, cache workers that hold block
+// names, job workers that run tasks, and a queue that may forget. Everything that happens by chance
+// comes from one seeded generator.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +16,12 @@ import type { OnFire, ScheduleTimer } from '../../../src/queue/schedule-timer.ts
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 import type { BlockFailure, FileReplacement, LoadStatus, StartSetResponse } from '../../../src/wire/generated/job.ts'
-import type { ClusterSummary, LoadIds, MasterServiceDefinition, SyncedFile } from '../../../src/wire/generated/master.ts'
+import type {
+  ClusterSummary,
+  LoadIds,
+  MasterServiceDefinition,
+  SyncedFile,
+} from '../../../src/wire/generated/master.ts'
 import type { Service } from '../../../src/wire/service.ts'
 import { MemoryJournal, MemoryQueue, never, VirtualClock } from './load-doubles.ts'
 import { usedBytes, workerInfo, type WorldWorker } from './world-worker.ts'
@@ -55,7 +61,17 @@ export interface WorldOptions {
 export const megabyte = 1024 * 1024
 
 const clusterSummary: ClusterSummary = {
-  ...{ masterAddress: '', webPort: 0, rpcPort: 0, startedMs: 0, nowMs: 0, version: '', safeMode: false, clusterId: '', refusedWorkers: [] },
+  ...{
+    masterAddress: '',
+    webPort: 0,
+    rpcPort: 0,
+    startedMs: 0,
+    nowMs: 0,
+    version: '',
+    safeMode: false,
+    clusterId: '',
+    refusedWorkers: [],
+  },
   ...{ liveWorkers: 0, lostWorkers: 0, capacityBytes: 0, usedBytes: 0, tiers: [], files: 0 },
 }
 
@@ -87,7 +103,8 @@ export class World {
   /** Whether a writer that is gone still holds the blocks of a worker. */
   heldBlocks: (workerId: string) => boolean = () => false
   /** Whether a worker takes a block; one that evicts makes room here. */
-  takes = (worker: WorldWorker, _blockId: number, bytes: number): boolean => usedBytes(worker) + bytes <= worker.capacityBytes
+  takes = (worker: WorldWorker, _blockId: number, bytes: number): boolean =>
+    usedBytes(worker) + bytes <= worker.capacityBytes
   /** Workers that refused a block for that. */
   readonly refusedHeld: string[] = []
   jobMaster: JobMaster | undefined
@@ -151,7 +168,10 @@ export class World {
     master.start(this.#stop.signal)
     return master
   }
-  /** Ends the job master as a kill does; with `forget`, its tables are lost too and the journal has to do. */
+  /**
+   * Ends the job master as a kill does; with `forget`, its tables are lost too and the journal has
+   * to do.
+   */
   async killJobMaster(forget: boolean): Promise<void> {
     const master = this.jobMaster
     this.jobMaster = undefined
@@ -223,7 +243,12 @@ export class World {
             onError: () => undefined,
           })
         }
-        const report = [...running.values()].map((task) => ({ loadId: task.loadId, set: task.set, attempt: task.attempt, bytesDone: 0 }))
+        const report = [...running.values()].map((task) => ({
+          loadId: task.loadId,
+          set: task.set,
+          attempt: task.attempt,
+          bytesDone: 0,
+        }))
         await this.api().jobWorkerHeartbeat({ jobWorkerId: self.jobWorkerId, session, running: report }, { signal })
       } catch (thrown) {
         if (thrown instanceof SkeinError && thrown.reason === 'register_again') session = ''
@@ -235,7 +260,10 @@ export class World {
   async #runTask(self: WorldJobWorker, task: Task, running: Map<string, Task>, session: () => string): Promise<void> {
     const { signal } = self.stop
     const { loadId, set, attempt } = task
-    const start = await this.api().startSet({ jobWorkerId: self.jobWorkerId, session: session(), loadId, set, attempt }, { signal })
+    const start = await this.api().startSet(
+      { jobWorkerId: self.jobWorkerId, session: session(), loadId, set, attempt },
+      { signal },
+    )
     if (start.obsolete) return
     running.set(task.id, task)
     try {
@@ -245,7 +273,10 @@ export class World {
       const times = this.random() < (this.options.duplicates ?? 0) ? 2 : 1
       for (let sent = 0; sent < times;) {
         try {
-          await this.api().completeSet({ jobWorkerId: self.jobWorkerId, session: session(), loadId, set, attempt, ...result }, { signal })
+          await this.api().completeSet(
+            { jobWorkerId: self.jobWorkerId, session: session(), loadId, set, attempt, ...result },
+            { signal },
+          )
           sent += 1
         } catch {
           await this.clock.sleep(500, signal)
@@ -256,14 +287,24 @@ export class World {
       running.delete(task.id)
     }
   }
-  #loadBlocks(start: StartSetResponse): { failures: BlockFailure[]; replacements: FileReplacement[]; originBytes: number } {
+  #loadBlocks(start: StartSetResponse): {
+    failures: BlockFailure[]
+    replacements: FileReplacement[]
+    originBytes: number
+  } {
     const failures: BlockFailure[] = []
     const replacements: FileReplacement[] = []
     let originBytes = 0
     for (const piece of start.pieces) {
       const file = this.files.get(piece.key)
       if (file === undefined || file.fileId !== piece.fileId) {
-        const { fileId, key, etag, length, blockSizeBytes } = file ?? { fileId: 0, key: piece.key, etag: '', length: 0, blockSizeBytes: 0 }
+        const { fileId, key, etag, length, blockSizeBytes } = file ?? {
+          fileId: 0,
+          key: piece.key,
+          etag: '',
+          length: 0,
+          blockSizeBytes: 0,
+        }
         replacements.push({ oldFileId: piece.fileId, fileId, key, etag, length, blockSizeBytes })
         continue
       }
@@ -313,15 +354,21 @@ export class World {
 
   // ---- the master ----
   replicas(file: WorldFile, index: number): string[] {
-    return this.workers.filter((worker) => worker.live && worker.blocks.has(blockIdOf(file.fileId, index))).map((worker) => worker.workerId)
+    return this.workers
+      .filter((worker) => worker.live && worker.blocks.has(blockIdOf(file.fileId, index)))
+      .map((worker) => worker.workerId)
   }
   /** Of which the master has heard. */
   #reported(file: WorldFile, index: number): string[] {
-    const reportedMs = (workerId: string): number => this.#reportedMs.get(`${workerId}/${blockIdOf(file.fileId, index)}`) ?? 0
+    const reportedMs = (workerId: string): number =>
+      this.#reportedMs.get(`${workerId}/${blockIdOf(file.fileId, index)}`) ?? 0
     return this.replicas(file, index).filter((workerId) => reportedMs(workerId) <= this.clock.now)
   }
   fewestReplicas(file: WorldFile): number {
-    const counts = Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) => this.replicas(file, index).length)
+    const counts = Array.from(
+      { length: blockCount(file.length, file.blockSizeBytes) },
+      (_, index) => this.replicas(file, index).length,
+    )
     return Math.min(...counts, Number.POSITIVE_INFINITY)
   }
   synced(file: WorldFile): SyncedFile {
@@ -349,13 +396,24 @@ export class World {
     const answers: Partial<Service<MasterServiceDefinition>> = {
       getNamespace: up(({ name }) => {
         if (name !== 'ns') throw new SkeinError('not_found', `there is no namespace ${name}`)
-        return { namespaceId: 'n1', name, uri: '', attributes: {}, secretNames: [], createdMs: 0, ttlMs: 0, ttlAction: 'FREE' }
+        return {
+          namespaceId: 'n1',
+          name,
+          uri: '',
+          attributes: {},
+          secretNames: [],
+          createdMs: 0,
+          ttlMs: 0,
+          ttlAction: 'FREE',
+        }
       }),
       listWorkers: up(() => ({ workers: this.workers.map(workerInfo) })),
       syncPage: up(({ path, cursor, limit, stagingExpiresMs }) => {
         if (stagingExpiresMs !== undefined) this.keptAside.push({ atMs: this.clock.nowMs(), untilMs: stagingExpiresMs })
         const prefix = path.slice('/ns/'.length)
-        const all = [...this.files.values()].filter(({ key }) => key.startsWith(prefix)).toSorted((a, b) => (a.key < b.key ? -1 : 1))
+        const all = [...this.files.values()]
+          .filter(({ key }) => key.startsWith(prefix))
+          .toSorted((a, b) => (a.key < b.key ? -1 : 1))
         if (all.length === 0 && prefix !== '') throw new SkeinError('not_found', `${path} does not exist`)
         const rest = all.filter(({ key }) => key > cursor)
         const page = rest.slice(0, limit)

@@ -1,6 +1,7 @@
-// Why: tiers on which thousands of sequences run in a second, and which can lose their process at any await. How: the
-// house's own ledger over a "disk" that is a map; every step that a disk would take waits for `pause`. A tier that is
-// killed never goes on: what was on its disk by then is what the next one finds.
+// Why: tiers on which thousands of sequences run in a second, and which can lose their process at
+// any await. How: the house's own ledger over a "disk" that is a map; every step that a disk would
+// take waits for `pause`. A tier that is killed never goes on: what was on its disk by then is what
+// the next one finds.
 import { SkeinError } from '../../../src/base/errors.ts'
 import { storedBlock } from '../../../src/block/disk/block-file.ts'
 import { alreadyExists, type BlockEntry, BlockLedger, noCapacity } from '../../../src/block/segment/block-ledger.ts'

@@ -1,6 +1,7 @@
-// Why: LMDB needs real files, and a test of power losses needs to know which of them are durable. How: a directory on the
-// disk, and beside it what a loss of power would leave: contents as of their last sync, names as of the directory's, each
-// unsynced change of a name kept or lost by chance. LMDB's own file is never durable, unless the test says so.
+// Why: LMDB needs real files, and a test of power losses needs to know which of them are durable.
+// How: a directory on the disk, and beside it what a loss of power would leave: contents as of
+// their last sync, names as of the directory's, each unsynced change of a name kept or lost by
+// chance. LMDB's own file is never durable, unless the test says so.
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Random } from '../../../src/base/clock.ts'
@@ -95,17 +96,20 @@ export class PowerLossDisk implements JournalFileSystem {
       truncate: (length) => file.truncate(length),
       sync: async () => {
         this.#check()
-        if (dirname(path) === this.#directory && this.#bug !== 'no-sync') this.#synced.set(basename(path), await readFile(path))
+        if (dirname(path) === this.#directory && this.#bug !== 'no-sync')
+          this.#synced.set(basename(path), await readFile(path))
       },
       close: () => file.close(),
     }
   }
   /**
-   * LMDB's file as rubbish that ends the process when it is opened (with a planted mistake, which may open it, it is empty);
-   * others lose everything that was not synced.
+   * LMDB's file as rubbish that ends the process when it is opened (with a planted mistake, which
+   * may open it, it is empty); others lose everything that was not synced.
    */
   #torn(name: string): Buffer {
-    return name === 'data.mdb' && this.#bug === undefined ? Buffer.alloc(Math.floor(this.#random() * 100_000), 7) : Buffer.alloc(0)
+    return name === 'data.mdb' && this.#bug === undefined
+      ? Buffer.alloc(Math.floor(this.#random() * 100_000), 7)
+      : Buffer.alloc(0)
   }
   #check(): void {
     if (this.#isOff) throw new Error('the power is off')

@@ -1,5 +1,6 @@
-// Why: tiers must do what their model (tiered-store-reference.ts) does, whatever the order. How: fast-check commands run on
-// the store and on the model, and after each one every block must be in the tier where the model has it.
+// Why: tiers must do what their model (tiered-store-reference.ts) does, whatever the order. How:
+// fast-check commands run on the store and on the model, and after each one every block must be in
+// the tier where the model has it.
 import * as fc from 'fast-check'
 import { isSkeinError } from '../../../src/base/errors.ts'
 import type { BlockHeader, BlockReader, BlockReservation, WriteHints } from '../../../src/block/block-store.ts'
@@ -55,12 +56,20 @@ function compare(model: Model, { store, evicted, reported }: Real): void {
   )
   must(actual.join('|') === expected.join('|'), `tiers hold ${actual.join('|')}, not ${expected.join('|')}`)
   const has = [...store.list()].map((header) => header.blockId).sort((a, b) => a - b)
-  must([...reported].sort((a, b) => a - b).join() === has.join(), `reported ${[...reported].join()} and has ${has.join()}`)
+  must(
+    [...reported].sort((a, b) => a - b).join() === has.join(),
+    `reported ${[...reported].join()} and has ${has.join()}`,
+  )
   for (const { blockId, durable } of store.list())
-    must((durable === true) === (find(model, blockId)?.block.durable === true), `block ${blockId} is durable: ${durable === true}`)
+    must(
+      (durable === true) === (find(model, blockId)?.block.durable === true),
+      `block ${blockId} is durable: ${durable === true}`,
+    )
   must(evicted.join() === model.evicted.join(), `evicted ${evicted.join()}, not ${model.evicted.join()}`)
   const used = store.usage().map((usage) => usage.usedBytes / blockBytes)
-  const wanted = model.tiers.map((tier, level) => tier.size + [...model.writing.values()].filter((write) => write.level === level).length)
+  const wanted = model.tiers.map(
+    (tier, level) => tier.size + [...model.writing.values()].filter((write) => write.level === level).length,
+  )
   must(used.join() === wanted.join(), `used ${used.join()} blocks, not ${wanted.join()}`)
 }
 
@@ -69,7 +78,11 @@ class Step implements fc.AsyncCommand<Model, Real> {
   readonly can: (model: Readonly<Model>) => boolean
   readonly act: (model: Model, real: Real) => Promise<void>
 
-  constructor(name: string, can: (model: Readonly<Model>) => boolean, act: (model: Model, real: Real) => Promise<void>) {
+  constructor(
+    name: string,
+    can: (model: Readonly<Model>) => boolean,
+    act: (model: Model, real: Real) => Promise<void>,
+  ) {
     this.name = name
     this.can = can
     this.act = act
@@ -104,13 +117,27 @@ const always = (): boolean => true
 let seed = 0
 const fresh = (): Buffer => bytesOf(blockBytes, (seed += 1))
 
-const header = (id: number, { durable }: Manner): BlockHeader => ({ ...headerOf(id, blockBytes), ...(durable ? { durable } : {}) })
+const header = (id: number, { durable }: Manner): BlockHeader => ({
+  ...headerOf(id, blockBytes),
+  ...(durable ? { durable } : {}),
+})
 const hints = ({ evict, load }: Manner): WriteHints => ({ evict, loadId: load })
 const named = (what: string, { evict, durable, load }: Manner): string =>
-  [what, ...(evict ? ['evicting'] : []), ...(durable ? ['durable'] : []), ...(load === undefined ? [] : [`of load ${load}`])].join(', ')
+  [
+    what,
+    ...(evict ? ['evicting'] : []),
+    ...(durable ? ['durable'] : []),
+    ...(load === undefined ? [] : [`of load ${load}`]),
+  ].join(', ')
 
 function freshBlock(model: Model, { durable, load }: Manner): ModelBlock {
-  return { bytes: fresh(), touches: [], readers: 0, durable, loads: new Set(load === undefined ? [] : [loadOf(model, load)]) }
+  return {
+    bytes: fresh(),
+    touches: [],
+    readers: 0,
+    durable,
+    loads: new Set(load === undefined ? [] : [loadOf(model, load)]),
+  }
 }
 
 /** A load is heard of by what it writes or finds here, unless another one is writing that. */
@@ -268,11 +295,17 @@ const restart = (how: 'closed' | 'killed'): Step =>
     await real.restart(how)
     real.readers.length = 0
     const found = real.found()
-    must(found.map((ids) => [...ids].sort((a, b) => a - b).join()).join('|') === levels.join('|'), 'a restart moved blocks')
+    must(
+      found.map((ids) => [...ids].sort((a, b) => a - b).join()).join('|') === levels.join('|'),
+      'a restart moved blocks',
+    )
     begin(model, real, found)
   })
 
-/** Dies while it makes room for a block: what is not evicted is there, once; the block itself may be. */
+/**
+ * Dies while it makes room for a block: what is not evicted is there, once; the block itself may
+ * be.
+ */
 const crash = (id: number, evict: boolean, steps: number): Step =>
   new Step(
     `die ${steps} steps into the put of ${id}${evict ? ', evicting' : ''}`,
@@ -288,7 +321,10 @@ const crash = (id: number, evict: boolean, steps: number): Step =>
       if (there.has(id)) model.tiers[0]?.set(id, { bytes, touches: [], readers: 0, durable: false, loads: new Set() })
       for (const evictedId of real.evicted.slice(model.evicted.length)) {
         const victim = find(model, evictedId)
-        must(evict && victim !== undefined && isMovable(model, evictedId, victim.block), `${evictedId} was evicted and may not be`)
+        must(
+          evict && victim !== undefined && isMovable(model, evictedId, victim.block),
+          `${evictedId} was evicted and may not be`,
+        )
         must(victim === undefined || !isHeld(victim.block), `${evictedId} was evicted and a running load brought it`)
         model.evicted.push(evictedId)
         // It was out of sight, and may not have been out of the disk yet.
@@ -328,7 +364,10 @@ const orderly = [
 
 /** Sequences of everything that may happen to tiers. */
 export const tieredStoreCommands = fc.commands(
-  [...orderly, fc.tuple(ids, yes, fc.integer({ min: 0, max: 12 })).map(([id, evict, steps]) => crash(id, evict, steps))],
+  [
+    ...orderly,
+    fc.tuple(ids, yes, fc.integer({ min: 0, max: 12 })).map(([id, evict, steps]) => crash(id, evict, steps)),
+  ],
   { size: '+1', maxCommands: 60 },
 )
 

@@ -1,6 +1,6 @@
-// Why: what tiers must do, as a model that is too simple to be wrong: blocks of one size, tiers that hold a number of them,
-// and the coldest found by adding up every touch there was. How: plain maps; the sequences of tiered-store-model.ts run on
-// it and on the store.
+// Why: what tiers must do, as a model that is too simple to be wrong: blocks of one size, tiers
+// that hold a number of them, and the coldest found by adding up every touch there was. How: plain
+// maps; the sequences of tiered-store-model.ts run on it and on the store.
 import type { AnnotatorSettings } from '../../../src/block/tier/order/choose-annotator.ts'
 
 export const blockBytes = 10
@@ -17,7 +17,10 @@ export interface ModelBlock {
 export interface ModelLoad {
   readonly name: string
   runs: boolean
-  /** Of the lists of running loads since it was first heard of: whether one named it, and how many did not. */
+  /**
+   * Of the lists of running loads since it was first heard of: whether one named it, and how many
+   * did not.
+   */
   named: boolean
   unnamed: number
 }

@@ -1,6 +1,7 @@
-// Why: whoever trusts a store must survive each lie that its protocol has room for. How: a lie is a name and what it does to a
-// listing, to a HEAD or to a GET, taken from a seeded generator. None of them is beyond telling: a listing that leaves out an
-// object that nobody has heard of, or wrong bytes of the right length under the right version, are not in the set.
+// Why: whoever trusts a store must survive each lie that its protocol has room for. How: a lie is a
+// name and what it does to a listing, to a HEAD or to a GET, taken from a seeded generator. None of
+// them is beyond telling: a listing that leaves out an object that nobody has heard of, or wrong
+// bytes of the right length under the right version, are not in the set.
 import { gzipSync } from 'node:zlib'
 import { escapeXml } from '../origin/listing.ts'
 
@@ -82,7 +83,10 @@ const misnames = (name: string, spell: (key: string) => string, more = ''): Lie 
 })
 
 const listings: readonly Lie[] = [
-  { name: 'keys in the order of directories', order: (a, b) => a.split('/').length - b.split('/').length || (a < b ? -1 : 1) },
+  {
+    name: 'keys in the order of directories',
+    order: (a, b) => a.split('/').length - b.split('/').length || (a < b ? -1 : 1),
+  },
   { name: 'keys in descending order', order: (a, b) => (a < b ? 1 : -1) },
   { name: 'keys in the order of their ends', order: (a, b) => (backwards(a) < backwards(b) ? -1 : 1) },
   { name: 'keys without regard to case', order: (a, b) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1) },
@@ -91,7 +95,9 @@ const listings: readonly Lie[] = [
   {
     name: 'an object twice, in two versions',
     list: (page) =>
-      void page.entries.push(...page.entries.slice(-1).map((one) => ({ ...one, fields: { ...one.fields, ETag: '"other"', Size: '1' } }))),
+      void page.entries.push(
+        ...page.entries.slice(-1).map((one) => ({ ...one, fields: { ...one.fields, ETag: '"other"', Size: '1' } })),
+      ),
   },
   { name: 'always the same token', list: (page) => void (page.token = page.token === undefined ? undefined : 'same') },
   { name: 'more, and no token', list: (page) => void (page.token = undefined) },
@@ -118,7 +124,10 @@ const listings: readonly Lie[] = [
   { name: 'the listing of another prefix', list: (page) => void (page.more = '<Prefix>other/</Prefix>') },
   { name: 'an unknown encoding', list: (page) => void (page.more = '<EncodingType>rot13</EncodingType>') },
   { name: 'a document that is cut', list: (page, _asked, random) => void (page.status = random() < 0.5 ? -1 : 200) },
-  { name: 'a page of a proxy', list: (page, _asked, random) => void (random() < 0.5 && (page.body = '<html><body>log in</body></html>')) },
+  {
+    name: 'a page of a proxy',
+    list: (page, _asked, random) => void (random() < 0.5 && (page.body = '<html><body>log in</body></html>')),
+  },
   {
     name: 'an error with a good status',
     list: (page, _asked, random) => void (random() < 0.5 && (page.body = '<Error><Code>InternalError</Code></Error>')),
@@ -219,7 +228,10 @@ const objects: readonly Lie[] = [
       answer.headers['content-length'] = String(answer.body.length)
     },
   },
-  { name: 'a body that is cut', get: (answer, _object, random) => void (random() < 0.3 && (answer.cutAfter = answer.body.length >> 1)) },
+  {
+    name: 'a body that is cut',
+    get: (answer, _object, random) => void (random() < 0.3 && (answer.cutAfter = answer.body.length >> 1)),
+  },
   {
     name: 'whole objects instead of ranges',
     get: (answer, object) => {
@@ -252,5 +264,8 @@ const objects: readonly Lie[] = [
   })),
 ]
 
-/** Every lie; 404 of an object that is there is the one that no client can tell from the truth, when it comes twice. */
+/**
+ * Every lie; 404 of an object that is there is the one that no client can tell from the truth, when
+ * it comes twice.
+ */
 export const lies: readonly Lie[] = [...listings, ...objects.filter(({ name }) => !name.includes('404'))]

@@ -1,6 +1,6 @@
-// Why: a store that lies must be an S3 store else: the client under test reaches it over HTTP, by its own requests. How: buckets
-// with a truth each and the lies that it is told with; no signature is checked. Requests are counted, so that a client that
-// asks for ever is seen.
+// Why: a store that lies must be an S3 store else: the client under test reaches it over HTTP, by
+// its own requests. How: buckets with a truth each and the lies that it is told with; no signature
+// is checked. Requests are counted, so that a client that asks for ever is seen.
 import { hash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -34,7 +34,10 @@ export class LyingBucket {
     const { order } = this.lies.find((lie) => lie.order !== undefined) ?? {}
     const keys = [...this.truth.keys()].filter((key) => key.startsWith(asked.prefix) && !this.omitted.has(key))
     const sorted = keys.sort(order ?? compareKeys)
-    const from = asked.token === undefined ? sorted.findIndex((key) => compareKeys(key, asked.after) > 0) : tokenIndex(asked.token, sorted)
+    const from =
+      asked.token === undefined
+        ? sorted.findIndex((key) => compareKeys(key, asked.after) > 0)
+        : tokenIndex(asked.token, sorted)
     const rest = asked.after === '' && asked.token === undefined ? sorted : from < 0 ? [] : sorted.slice(from)
     const size = Math.min(this.pageSize, asked.limit)
     const shown = rest.slice(0, size)
@@ -54,7 +57,12 @@ export class LyingBucket {
 
   answer(method: string, key: string, headers: IncomingMessage['headers']): ObjectAnswer {
     const ignoresMatch = this.lies.some((lie) => lie.ignoresMatch === true)
-    if (method === 'GET' && this.lies.some(({ replaces }) => replaces === true) && !this.#replaced.has(key) && this.random() < 0.3) {
+    if (
+      method === 'GET' &&
+      this.lies.some(({ replaces }) => replaces === true) &&
+      !this.#replaced.has(key) &&
+      this.random() < 0.3
+    ) {
       this.#replaced.add(key)
       const old = this.truth.get(key)
       if (old !== undefined) this.put(key, Buffer.from(old.bytes.map((byte) => byte ^ 0xff)))
@@ -62,7 +70,8 @@ export class LyingBucket {
     const object = this.truth.get(key)
     if (object === undefined) return failure(404, 'NoSuchKey')
     const match = headers['if-match']?.replaceAll('"', '')
-    if (match !== undefined && match !== '*' && match !== object.etag && !ignoresMatch) return failure(412, 'PreconditionFailed')
+    if (match !== undefined && match !== '*' && match !== object.etag && !ignoresMatch)
+      return failure(412, 'PreconditionFailed')
     const common = {
       etag: `"${object.etag}"`,
       'last-modified': 'Thu, 20 Apr 2023 15:31:00 GMT',
@@ -74,7 +83,10 @@ export class LyingBucket {
       return answer
     }
     const range = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '')
-    const [from, to] = range === null ? [0, object.bytes.length] : [Number(range[1]), Math.min(object.bytes.length, Number(range[2]) + 1)]
+    const [from, to] =
+      range === null
+        ? [0, object.bytes.length]
+        : [Number(range[1]), Math.min(object.bytes.length, Number(range[2]) + 1)]
     if (from >= object.bytes.length && object.bytes.length > 0) return failure(416, 'InvalidRange')
     const body = object.bytes.subarray(from, to)
     const answer: ObjectAnswer = {
@@ -144,14 +156,17 @@ function askedOf(query: URLSearchParams): Asked {
   }
 }
 
-/** Behind the key that the token names, wherever that stands; a token that names none begins again. */
+/**
+ * Behind the key that the token names, wherever that stands; a token that names none begins again.
+ */
 function tokenIndex(token: string, sorted: readonly string[]): number {
   const at = sorted.indexOf(token.slice(1))
   return at + 1 < sorted.length ? at + 1 : -1
 }
 
 function written(page: Page): ObjectAnswer {
-  const element = (name: string, value: string | undefined): string => (value === undefined ? '' : `<${name}>${escapeXml(value)}</${name}>`)
+  const element = (name: string, value: string | undefined): string =>
+    value === undefined ? '' : `<${name}>${escapeXml(value)}</${name}>`
   const body =
     page.body ??
     [
@@ -169,7 +184,11 @@ function written(page: Page): ObjectAnswer {
       '</ListBucketResult>',
     ].join('')
   const bytes = Buffer.from(page.status === -1 ? body.slice(0, body.length >> 1) : body)
-  return { status: page.status === -1 ? 200 : page.status, headers: { 'content-length': String(bytes.length) }, body: bytes }
+  return {
+    status: page.status === -1 ? 200 : page.status,
+    headers: { 'content-length': String(bytes.length) },
+    body: bytes,
+  }
 }
 
 function failure(status: number, code: string): ObjectAnswer {
@@ -177,7 +196,11 @@ function failure(status: number, code: string): ObjectAnswer {
   return { status, headers: { 'content-length': String(body.length) }, body }
 }
 
-function send(response: ServerResponse, method: string | undefined, { status, headers, body, cutAfter }: ObjectAnswer): void {
+function send(
+  response: ServerResponse,
+  method: string | undefined,
+  { status, headers, body, cutAfter }: ObjectAnswer,
+): void {
   response.writeHead(status, headers)
   if (method === 'HEAD') response.end()
   else if (cutAfter === undefined) response.end(body)

@@ -1,7 +1,8 @@
-// Why: what is believed of a store shows only in the whole: listing, planning, reading, audit, and the bytes that are there in
-// the end. How: all of Skein in this process, one namespace a seed, several seeds at a time. Each seed has three parts: an
-// honest load, then the store changes and lies, and then it is honest again. The oracle: a load that says COMPLETED has every
-// byte of every object, nothing that an honest store has was removed, and every load ends.
+// Why: what is believed of a store shows only in the whole: listing, planning, reading, audit, and
+// the bytes that are there in the end. How: all of Skein in this process, one namespace a seed,
+// several seeds at a time. Each seed has three parts: an honest load, then the store changes and
+// lies, and then it is honest again. The oracle: a load that says COMPLETED has every byte of every
+// object, nothing that an honest store has was removed, and every load ends.
 import { createCipheriv } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -25,7 +26,22 @@ const pollMs = 120
 const loadMaxMs = 300_000
 /** Listings of one bucket, in all of a seed's loads. */
 const listsMax = 400
-const names = ['a', 'a b', 'a/b', 'a/B', 'b/c/d', 'b/c%2Fd', 'b+c', 'd/', 'd/e', 'd/é', 'D/f', 'z~', 'z/\u{1f9f6}', 'z/￥']
+const names = [
+  'a',
+  'a b',
+  'a/b',
+  'a/B',
+  'b/c/d',
+  'b/c%2Fd',
+  'b+c',
+  'd/',
+  'd/e',
+  'd/é',
+  'D/f',
+  'z~',
+  'z/\u{1f9f6}',
+  'z/￥',
+]
 const sizes = [0, 1, 10, 700, blockBytes, blockBytes + 1, 3 * blockBytes - 5]
 
 export class LyingWorld {
@@ -77,7 +93,10 @@ export class LyingWorld {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  /** What went wrong with a seed; undefined when nothing did. @param forced lies to tell; else some at random */
+  /**
+   * What went wrong with a seed; undefined when nothing did. @param forced lies to tell; else some
+   * at random
+   */
   async problem(seed: number, forced?: readonly Lie[]): Promise<string | undefined> {
     const [store, cluster] = [this.#store, this.#cluster]
     if (store === undefined || cluster === undefined) throw new Error('not started')
@@ -102,7 +121,9 @@ export class LyingWorld {
     bucket.lies = told
     if (told.some(({ omits }) => omits === true) && isKnown)
       bucket.omitted = new Set(
-        [...bucket.truth.keys()].filter((key) => bucket.versions.get(key)?.length === 1 && known.has(bucket, key) && random() < 0.5),
+        [...bucket.truth.keys()].filter(
+          (key) => bucket.versions.get(key)?.length === 1 && known.has(bucket, key) && random() < 0.5,
+        ),
       )
     const lied = await this.#load(name, bucket, isKnown ? removedMax : 0)
     bucket.lies = []
@@ -116,7 +137,10 @@ export class LyingWorld {
     return problem === undefined ? undefined : `seed ${seed}, ${told.map((lie) => lie.name).join('; ')}: ${problem}`
   }
 
-  /** Loads, and holds what is there against the truth. @param removedMax files that were really removed */
+  /**
+   * Loads, and holds what is there against the truth. @param removedMax files that were really
+   * removed
+   */
   async #load(
     name: string,
     bucket: LyingBucket,
@@ -203,7 +227,9 @@ function change(bucket: LyingBucket, random: () => number): number {
 
 function some(random: () => number): readonly Lie[] {
   const count = 1 + Math.floor(random() ** 2 * 3)
-  return Array.from({ length: count }, () => lies[Math.floor(random() * lies.length)]).filter((lie) => lie !== undefined)
+  return Array.from({ length: count }, () => lies[Math.floor(random() * lies.length)]).filter(
+    (lie) => lie !== undefined,
+  )
 }
 
 function noise(length: number, random: () => number): Buffer {

@@ -1,5 +1,5 @@
-// Why: the objects of one bucket of the origin. How: a map and its sorted keys; an object is generated noise or given
-// bytes; each write is a new version with a new ETag.
+// Why: the objects of one bucket of the origin. How: a map and its sorted keys; an object is
+// generated noise or given bytes; each write is a new version with a new ETag.
 import { hash } from 'node:crypto'
 import { crc64, type Noise } from './content.ts'
 import { OriginUploads } from './uploads.ts'
@@ -59,7 +59,9 @@ export class OriginBucket {
   overwrite(key: string): OriginObject {
     const old = this.#objects.get(key)
     if (old === undefined) throw new Error(`no object ${key}`)
-    return old.body === undefined ? this.generate(key, old.size) : this.put(key, Buffer.from(old.body.map((byte) => byte ^ 0xff)))
+    return old.body === undefined
+      ? this.generate(key, old.size)
+      : this.put(key, Buffer.from(old.body.map((byte) => byte ^ 0xff)))
   }
 
   /** An archived object can be read from now on; its class stays. */
@@ -109,7 +111,9 @@ export class OriginBucket {
   #set(key: string, size: number, body: Buffer | undefined, options: PutOptions): OriginObject {
     this.#versions += 1
     const version = this.#versions
-    const etag = options.etag ?? hash('md5', `${this.name}/${key} ${size} ${version} ${body === undefined ? '' : hash('md5', body)}`)
+    const etag =
+      options.etag ??
+      hash('md5', `${this.name}/${key} ${size} ${version} ${body === undefined ? '' : hash('md5', body)}`)
     const object = {
       key,
       size,

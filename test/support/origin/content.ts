@@ -1,6 +1,7 @@
-// Why: an origin with gigabytes of data that needs no disk and no memory for them, and whose every byte a test can tell.
-// How: one block of noise, its length prime so that no two block-aligned places of an object look alike; an object begins
-// at a place in it that its key, size and version decide, and goes round.
+// Why: an origin with gigabytes of data that needs no disk and no memory for them, and whose every
+// byte a test can tell. How: one block of noise, its length prime so that no two block-aligned
+// places of an object look alike; an object begins at a place in it that its key, size and version
+// decide, and goes round.
 import { createCipheriv, hash } from 'node:crypto'
 
 /** A prime above 4 MiB. */

@@ -50,7 +50,12 @@ const statusOf: Readonly<Record<string, number>> = {
 }
 
 /** Sends an error as S3 does: a status and, unless it is a HEAD, a document with the code. */
-export function sendError(response: ServerResponse, request: IncomingMessage, code: string, status = statusOf[code] ?? 403): void {
+export function sendError(
+  response: ServerResponse,
+  request: IncomingMessage,
+  code: string,
+  status = statusOf[code] ?? 403,
+): void {
   request.resume()
   const body =
     request.method === 'HEAD' || status === 304

@@ -1,4 +1,5 @@
-// Why: an origin that is never ill tests little. How: a list of rules; the first that fits a request and has times left is applied.
+// Why: an origin that is never ill tests little. How: a list of rules; the first that fits a
+// request and has times left is applied.
 export type RequestKind =
   | 'list'
   | 'head'
@@ -16,7 +17,10 @@ export type FaultKind =
   | 'slow_down'
   /** 500 InternalError. */
   | 'internal'
-  /** The connection is reset after `afterBytes` of the body: of the answer's, for a PUT of the request's. */
+  /**
+   * The connection is reset after `afterBytes` of the body: of the answer's, for a PUT of the
+   * request's.
+   */
   | 'cut'
   /** The body stops after `afterBytes`, the connection stays. */
   | 'stall'
@@ -82,7 +86,10 @@ export class Faults {
   take(kind: RequestKind, key: string): Fault | undefined {
     if (this.#rules.length === 0) return undefined
     for (const rule of this.#rules) {
-      const fits = (rule.on === undefined || rule.on === kind) && (rule.key === undefined || rule.key === key) && (rule.times ?? 0) > 0
+      const fits =
+        (rule.on === undefined || rule.on === kind) &&
+        (rule.key === undefined || rule.key === key) &&
+        (rule.times ?? 0) > 0
       if (!fits || (rule.share !== undefined && this.#random() >= rule.share)) continue
       rule.times = (rule.times ?? 0) - 1
       this.applied[rule.kind] = (this.applied[rule.kind] ?? 0) + 1

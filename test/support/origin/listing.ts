@@ -1,9 +1,13 @@
-// Why: ListObjectsV2 as S3 answers it (Amazon S3 API Reference, ListObjectsV2). How: binary search in the sorted keys; a
-// folded prefix is stepped over in one jump; the continuation token is the last key or prefix given out.
+// Why: ListObjectsV2 as S3 answers it (Amazon S3 API Reference, ListObjectsV2). How: binary search
+// in the sorted keys; a folded prefix is stepped over in one jump; the continuation token is the
+// last key or prefix given out.
 import type { OriginBucket, OriginObject } from './bucket.ts'
 
 /** A page as XML, or the code of the error. */
-export function listObjects(bucket: OriginBucket, query: URLSearchParams): { readonly body: string } | { readonly code: string } {
+export function listObjects(
+  bucket: OriginBucket,
+  query: URLSearchParams,
+): { readonly body: string } | { readonly code: string } {
   const prefix = query.get('prefix') ?? ''
   const delimiter = query.get('delimiter') ?? ''
   const maxKeys = Math.min(1000, Number(query.get('max-keys') ?? 1000))
@@ -13,7 +17,8 @@ export function listObjects(bucket: OriginBucket, query: URLSearchParams): { rea
   if (after === undefined) return { code: 'InvalidArgument' }
   const encode = query.get('encoding-type') === 'url' ? urlEncode : escapeXml
   const keys = bucket.sortedKeys
-  const foldedAfter = delimiter !== '' && after.startsWith(prefix) && after.endsWith(delimiter) && after.length > prefix.length
+  const foldedAfter =
+    delimiter !== '' && after.startsWith(prefix) && after.endsWith(delimiter) && after.length > prefix.length
   let at = Math.max(
     firstIndex(keys, prefix, false),
     after === '' ? 0 : foldedAfter && token !== null ? firstBehind(keys, after) : firstIndex(keys, after, true),

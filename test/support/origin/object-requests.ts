@@ -100,7 +100,14 @@ function proceed(exchange: Exchange, fault: Fault | undefined): void {
   let [from, to] = range ?? [0, object.size]
   if (fault?.kind === 'wrong_range' && from > 0) [from, to] = [from - 1, to - 1]
   if (fault?.kind === 'short') to -= 1
-  const headers: (string | number)[] = ['content-type', 'application/octet-stream', 'accept-ranges', 'bytes', 'content-length', to - from]
+  const headers: (string | number)[] = [
+    'content-type',
+    'application/octet-stream',
+    'accept-ranges',
+    'bytes',
+    'content-length',
+    to - from,
+  ]
   headers.push(
     'etag',
     `"${fault?.kind === 'stale_etag' ? 'stale' : object.etag}"`,
@@ -108,7 +115,8 @@ function proceed(exchange: Exchange, fault: Fault | undefined): void {
     new Date(object.modifiedMs).toUTCString(),
   )
   if (object.storageClass !== 'STANDARD') headers.push('x-amz-storage-class', object.storageClass)
-  if (object.restored === true) headers.push('x-amz-restore', 'ongoing-request="false", expiry-date="Sat, 01 Jan 2050 00:00:00 GMT"')
+  if (object.restored === true)
+    headers.push('x-amz-restore', 'ongoing-request="false", expiry-date="Sat, 01 Jan 2050 00:00:00 GMT"')
   if (range !== undefined) headers.push('content-range', `bytes ${from}-${to - 1}/${object.size}`)
   const checksum = cos ? bucket.crc64Of(object) : undefined
   if (checksum !== undefined) headers.push('x-cos-hash-crc64ecma', checksum)

@@ -1,6 +1,7 @@
-// Why: a store to load from on a machine without any, strict where a real one is (signatures, ranges, preconditions) and
-// ill on demand where a real one cannot be asked to be. How: node:http, objects in memory or generated, path style
-// (`/bucket/key`) and virtual-hosted (`bucket.<domain>`), header signatures verified.
+// Why: a store to load from on a machine without any, strict where a real one is (signatures,
+// ranges, preconditions) and ill on demand where a real one cannot be asked to be. How: node:http,
+// objects in memory or generated, path style (`/bucket/key`) and virtual-hosted
+// (`bucket.<domain>`), header signatures verified.
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { seededRandom } from '../../../src/base/clock.ts'
@@ -25,7 +26,9 @@ export interface OriginOptions {
   readonly buckets?: readonly string[]
   /** Of the generated content and of the faults' chance. */
   readonly seed?: number
-  /** Plays COS: path style is 403 PathStyleDomainForbidden, and answers carry x-cos-hash-crc64ecma. */
+  /**
+   * Plays COS: path style is 403 PathStyleDomainForbidden, and answers carry x-cos-hash-crc64ecma.
+   */
   readonly cos?: boolean
 }
 
@@ -93,7 +96,18 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
     }
     const found = buckets.get(place.bucket)
     if (found === undefined) sendError(response, request, 'NoSuchBucket')
-    else answer({ request, response, bucket: found, key: place.key, kind, query: place.query, cos: options.cos === true, counters, faults })
+    else
+      answer({
+        request,
+        response,
+        bucket: found,
+        key: place.key,
+        kind,
+        query: place.query,
+        cos: options.cos === true,
+        counters,
+        faults,
+      })
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -132,7 +146,9 @@ function answer(exchange: Exchange): void {
 }
 
 function answerListing({ request, response, bucket, query }: Exchange, fault: Fault | undefined): void {
-  const page = query.has('uploads') ? { body: bucket.uploads.listing(query.get('prefix') ?? '') } : listObjects(bucket, query)
+  const page = query.has('uploads')
+    ? { body: bucket.uploads.listing(query.get('prefix') ?? '') }
+    : listObjects(bucket, query)
   if ('code' in page) {
     sendError(response, request, page.code)
     return
@@ -159,15 +175,22 @@ function locate(
   } catch {
     return undefined
   }
-  if (host.endsWith(`.${domain}`)) return { bucket: host.slice(0, -domain.length - 1), key: path.slice(1), pathStyle: false, query }
+  if (host.endsWith(`.${domain}`))
+    return { bucket: host.slice(0, -domain.length - 1), key: path.slice(1), pathStyle: false, query }
   const slash = path.indexOf('/', 1)
-  return { bucket: slash < 0 ? path.slice(1) : path.slice(1, slash), key: slash < 0 ? '' : path.slice(slash + 1), pathStyle: true, query }
+  return {
+    bucket: slash < 0 ? path.slice(1) : path.slice(1, slash),
+    key: slash < 0 ? '' : path.slice(slash + 1),
+    pathStyle: true,
+    query,
+  }
 }
 
 function kindOf(method: string, key: string, query: URLSearchParams): RequestKind {
   if (method === 'GET') return key === '' ? 'list' : 'get'
   if (key === '') return 'other'
-  if (method === 'POST') return query.has('uploads') ? 'create_upload' : query.has('uploadId') ? 'complete_upload' : 'other'
+  if (method === 'POST')
+    return query.has('uploads') ? 'create_upload' : query.has('uploadId') ? 'complete_upload' : 'other'
   if (query.has('uploadId')) return method === 'PUT' ? 'part' : method === 'DELETE' ? 'abort_upload' : 'other'
   return method === 'HEAD' ? 'head' : method === 'PUT' ? 'put' : method === 'DELETE' ? 'delete' : 'other'
 }

@@ -1,5 +1,6 @@
-// Why: an origin that takes any signature proves nothing about a client that signs. How: AWS Signature Version 4 in the
-// Authorization header, written from the specification and sharing no code with the client's signer.
+// Why: an origin that takes any signature proves nothing about a client that signs. How: AWS
+// Signature Version 4 in the Authorization header, written from the specification and sharing no
+// code with the client's signer.
 import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 

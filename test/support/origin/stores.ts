@@ -1,4 +1,5 @@
-// Why: many tests want a store over the origin. How: one way to open it, path style or virtual-hosted, with short time-outs.
+// Why: many tests want a store over the origin. How: one way to open it, path style or
+// virtual-hosted, with short time-outs.
 import { systemClock, systemRandom } from '../../../src/base/clock.ts'
 import { Secret } from '../../../src/base/secret.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
@@ -13,7 +14,10 @@ export interface TestCredential {
   readonly sessionToken?: string
 }
 
-export const testCredential: TestCredential = { accessKeyId: 'AKIDTESTONLY', secretAccessKey: 'canary/Secret+Key=0123456789abcdef' }
+export const testCredential: TestCredential = {
+  accessKeyId: 'AKIDTESTONLY',
+  secretAccessKey: 'canary/Secret+Key=0123456789abcdef',
+}
 
 export function testDependencies(overrides: Partial<OpenDependencies> = {}): OpenDependencies {
   return {
@@ -50,7 +54,11 @@ export function openS3(
     {
       uri,
       attributes: { 's3.endpoint': endpoint, 's3.forcePathStyle': 'true' },
-      secrets: { 's3.accessKeyId': new Secret(accessKeyId), 's3.secretAccessKey': new Secret(secretAccessKey), ...token },
+      secrets: {
+        's3.accessKeyId': new Secret(accessKeyId),
+        's3.secretAccessKey': new Secret(secretAccessKey),
+        ...token,
+      },
     },
     defaults,
     dependencies,

@@ -9,7 +9,10 @@ interface Part {
 }
 
 export class OriginUploads {
-  readonly #open = new Map<string, { readonly key: string; readonly initiatedMs: number; readonly parts: Map<number, Part> }>()
+  readonly #open = new Map<
+    string,
+    { readonly key: string; readonly initiatedMs: number; readonly parts: Map<number, Part> }
+  >()
   #made = 0
 
   get count(): number {
@@ -48,8 +51,14 @@ export class OriginUploads {
     this.#open.delete(id)
   }
 
-  /** The object, or the error code that this list of parts earns. Ends the upload when it is an object. */
-  complete(id: string, listed: readonly { readonly number: number; readonly etag: string }[]): { body: Buffer; etag: string } | string {
+  /**
+   * The object, or the error code that this list of parts earns. Ends the upload when it is an
+   * object.
+   */
+  complete(
+    id: string,
+    listed: readonly { readonly number: number; readonly etag: string }[],
+  ): { body: Buffer; etag: string } | string {
     const parts: Part[] = []
     for (const [at, { number, etag }] of listed.entries()) {
       const part = this.#open.get(id)?.parts.get(number)

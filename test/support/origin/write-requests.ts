@@ -1,5 +1,6 @@
-// Why: what the origin answers to writes: PUT with Content-MD5 and conditions, copies, and multipart uploads. How: the body
-// is gathered, checked as a real store checks it, and then carried out; nothing happens for a body that did not come whole.
+// Why: what the origin answers to writes: PUT with Content-MD5 and conditions, copies, and
+// multipart uploads. How: the body is gathered, checked as a real store checks it, and then carried
+// out; nothing happens for a body that did not come whole.
 import { createHash, hash } from 'node:crypto'
 import { type Exchange, sendError } from './exchange.ts'
 import type { Fault } from './faults.ts'
@@ -11,7 +12,9 @@ export function answerWrite(exchange: Exchange, fault: Fault | undefined): void 
   const { request, response } = exchange
   const wantedHash = String(request.headers['x-amz-content-sha256'])
   const bodyless =
-    exchange.kind === 'abort_upload' || exchange.kind === 'create_upload' || request.headers['x-amz-copy-source'] !== undefined
+    exchange.kind === 'abort_upload' ||
+    exchange.kind === 'create_upload' ||
+    request.headers['x-amz-copy-source'] !== undefined
   const chunked = request.headers['content-length'] === undefined && !bodyless
   if (wantedHash.startsWith('STREAMING-') || chunked) {
     sendError(response, request, 'NotImplemented')
@@ -32,8 +35,10 @@ export function answerWrite(exchange: Exchange, fault: Fault | undefined): void 
   request.on('end', () => {
     const body = Buffer.concat(chunks)
     const md5 = request.headers['content-md5']
-    if (wantedHash !== 'UNSIGNED-PAYLOAD' && hash('sha256', body) !== wantedHash) sendError(response, request, 'BadDigest')
-    else if (md5 !== undefined && createHash('md5').update(body).digest('base64') !== md5) sendError(response, request, 'BadDigest')
+    if (wantedHash !== 'UNSIGNED-PAYLOAD' && hash('sha256', body) !== wantedHash)
+      sendError(response, request, 'BadDigest')
+    else if (md5 !== undefined && createHash('md5').update(body).digest('base64') !== md5)
+      sendError(response, request, 'BadDigest')
     else if (fault?.kind === 'lost_answer') {
       carryOut(exchange, body)
       request.socket.resetAndDestroy()
@@ -42,7 +47,9 @@ export function answerWrite(exchange: Exchange, fault: Fault | undefined): void 
       if (typeof answer === 'string') sendError(response, request, answer)
       else {
         const text = answer.text ?? ''
-        response.writeHead(answer.status ?? 200, { ...answer.headers, 'content-length': Buffer.byteLength(text) }).end(text)
+        response
+          .writeHead(answer.status ?? 200, { ...answer.headers, 'content-length': Buffer.byteLength(text) })
+          .end(text)
       }
     }
   })
@@ -63,9 +70,12 @@ function carryOut(exchange: Exchange, body: Buffer): Answer | string {
   const uploadId = query.get('uploadId') ?? ''
   if (uploadId !== '' && !bucket.uploads.has(uploadId, key)) return 'NoSuchUpload'
   if (kind === 'create_upload') {
-    return { text: `<InitiateMultipartUploadResult><UploadId>${bucket.uploads.create(key)}</UploadId></InitiateMultipartUploadResult>` }
+    return {
+      text: `<InitiateMultipartUploadResult><UploadId>${bucket.uploads.create(key)}</UploadId></InitiateMultipartUploadResult>`,
+    }
   }
-  if (kind === 'part') return { headers: { etag: `"${bucket.uploads.addPart(uploadId, Number(query.get('partNumber')), body)}"` } }
+  if (kind === 'part')
+    return { headers: { etag: `"${bucket.uploads.addPart(uploadId, Number(query.get('partNumber')), body)}"` } }
   if (kind === 'abort_upload') {
     bucket.uploads.remove(uploadId)
     return { status: 204 }
@@ -81,7 +91,10 @@ function carryOut(exchange: Exchange, body: Buffer): Answer | string {
 
 function put({ request, bucket, key }: Exchange, body: Buffer): Answer {
   const storageClass = request.headers['x-amz-storage-class']
-  const options = { etag: hash('md5', body), ...(storageClass === undefined ? {} : { storageClass: String(storageClass) }) }
+  const options = {
+    etag: hash('md5', body),
+    ...(storageClass === undefined ? {} : { storageClass: String(storageClass) }),
+  }
   return { headers: { etag: `"${bucket.put(key, body, options).etag}"` } }
 }
 

@@ -1,5 +1,6 @@
-// Why: the process that block-segments.test.ts kills. It puts, frees, reads and compacts as fast as it can, and writes a
-// line before and after each change, straight to the pipe, so that what it was told before it died is known.
+// Why: the process that block-segments.test.ts kills. It puts, frees, reads and compacts as fast as
+// it can, and writes a line before and after each change, straight to the pipe, so that what it was
+// told before it died is known.
 //   node block-segments-child.ts <directory> <first generation> <seed>
 import { writeSync } from 'node:fs'
 import { seededRandom, systemClock } from '../../../src/base/clock.ts'

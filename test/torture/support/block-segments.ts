@@ -1,4 +1,5 @@
-// Why: what the killed process and its judge must agree on: the directory, and what a generation of a block is.
+// Why: what the killed process and its judge must agree on: the directory, and what a generation of
+// a block is.
 import type { BlockDirectoryOptions } from '../../../src/block/assembly/block-directory.ts'
 import type { BlockHeader } from '../../../src/block/block-store.ts'
 
@@ -6,7 +7,11 @@ export const tortureIds = 400
 const lengths = [0, 1, 700, 4096, 16_384, 16_384, 16_384, 40_000, 65_536, 65_537, 150_000]
 
 /** Small segments and a tight quota, so that compaction and refusals never rest. */
-export function directoryOf(path: string, deps: BlockDirectoryOptions['deps'], background = true): BlockDirectoryOptions {
+export function directoryOf(
+  path: string,
+  deps: BlockDirectoryOptions['deps'],
+  background = true,
+): BlockDirectoryOptions {
   return {
     path,
     tier: 'SSD',

@@ -1,7 +1,8 @@
-// Why: kill -9 never tests a sync, because the kernel still writes its pages. This file system loses power.
-// How: every file keeps its durable bytes beside the changes since its last sync; every directory its durable names
-// beside the changes since syncDirectory. `crash` keeps a random subset of both, writes torn at 512 B or 4 KiB, and gives
-// the file system that the next boot sees. A file whose name was lost is gone, however well it was synced (POSIX).
+// Why: kill -9 never tests a sync, because the kernel still writes its pages. This file system
+// loses power. How: every file keeps its durable bytes beside the changes since its last sync;
+// every directory its durable names beside the changes since syncDirectory. `crash` keeps a random
+// subset of both, writes torn at 512 B or 4 KiB, and gives the file system that the next boot sees.
+// A file whose name was lost is gone, however well it was synced (POSIX).
 import { basename, dirname } from 'node:path'
 import type { Random } from '../../../src/base/clock.ts'
 import type { JournalFile, JournalFileSystem } from '../../../src/journal/disk/journal-files.ts'
@@ -52,7 +53,10 @@ export class CrashFileSystem implements JournalFileSystem {
     return this.#operationsLeft < 0
   }
 
-  /** What the next process finds when only this one was killed: everything, unsynced changes still unsynced. */
+  /**
+   * What the next process finds when only this one was killed: everything, unsynced changes still
+   * unsynced.
+   */
   restart(): CrashFileSystem {
     this.#operationsLeft = -1
     const next = new CrashFileSystem(this.#bug)
@@ -208,11 +212,13 @@ function survivor(node: Node, sectorBytes: number, random: Random): Node {
     for (let from = 0; from < change.bytes.length;) {
       const sectorEnd = (Math.floor((change.at + from) / sectorBytes) + 1) * sectorBytes
       const to = Math.min(change.bytes.length, sectorEnd - change.at)
-      if (random() < keep) bytes = applied(bytes, { kind: 'write', at: change.at + from, bytes: change.bytes.subarray(from, to) })
+      if (random() < keep)
+        bytes = applied(bytes, { kind: 'write', at: change.at + from, bytes: change.bytes.subarray(from, to) })
       from = to
     }
     // The length may be on the disk although the bytes are not: zeros.
-    if (random() < keep / 4) bytes = applied(bytes, { kind: 'write', at: change.at + change.bytes.length, bytes: Buffer.alloc(0) })
+    if (random() < keep / 4)
+      bytes = applied(bytes, { kind: 'write', at: change.at + change.bytes.length, bytes: Buffer.alloc(0) })
   }
   return { durable: bytes, current: bytes, unsynced: [] }
 }

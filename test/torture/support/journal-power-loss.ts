@@ -1,7 +1,8 @@
-// Why: the promise of a journal is only as good as what is left after the power went in the middle of it.
-// How: random appends, campaigns and truncations on a file system that loses power after a random number of operations;
-// the next boot opens what is left, is checked against what was acknowledged, and goes on: several lives a history.
-// Some lives end by a kill only, so that what is found was never synced.
+// Why: the promise of a journal is only as good as what is left after the power went in the middle
+// of it. How: random appends, campaigns and truncations on a file system that loses power after a
+// random number of operations; the next boot opens what is left, is checked against what was
+// acknowledged, and goes on: several lives a history. Some lives end by a kill only, so that what
+// is found was never synced.
 import { expect } from 'vitest'
 import { type Random, seededRandom, systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
@@ -21,7 +22,10 @@ export interface TortureOptions {
 
 const livesPerHistory = 8
 
-/** What the outside knows: everything that was ever handed to append, what was acknowledged, what was forgotten on purpose. */
+/**
+ * What the outside knows: everything that was ever handed to append, what was acknowledged, what
+ * was forgotten on purpose.
+ */
 interface Model {
   readonly appended: Map<bigint, string[]>
   acknowledgedSeq: bigint
@@ -31,7 +35,10 @@ interface Model {
   name: number
 }
 
-/** Runs until `crashes` power losses were survived. @throws an assertion error at the first broken promise, naming the seed */
+/**
+ * Runs until `crashes` power losses were survived. @throws an assertion error at the first broken
+ * promise, naming the seed
+ */
 export async function runPowerLossTorture(options: TortureOptions): Promise<{ appended: number; cut: number }> {
   const totals = { appended: 0, cut: 0 }
   for (let history = 0; history * livesPerHistory < options.crashes; history += 1) {
@@ -59,7 +66,12 @@ export async function runPowerLossTorture(options: TortureOptions): Promise<{ ap
   return totals
 }
 
-async function live(disk: CrashFileSystem, model: Model, random: Random, checksum: Checksum | undefined): Promise<void> {
+async function live(
+  disk: CrashFileSystem,
+  model: Model,
+  random: Random,
+  checksum: Checksum | undefined,
+): Promise<void> {
   disk.failAfter(Math.floor(random() * (random() < 0.2 ? 12 : 90)))
   try {
     const journal = await openLocalJournal({
@@ -78,19 +90,25 @@ async function live(disk: CrashFileSystem, model: Model, random: Random, checksu
   }
 }
 
-/** No acknowledged entry is lost, and what is there was appended, in order. What a boot has read it may act upon: it counts as acknowledged. */
+/**
+ * No acknowledged entry is lost, and what is there was appended, in order. What a boot has read it
+ * may act upon: it counts as acknowledged.
+ */
 async function checkReplay(journal: Journal, model: Model): Promise<bigint> {
   let last = model.truncatedUpTo
   for await (const entry of journal.read(model.truncatedUpTo + 1n)) {
     const text = Buffer.from(entry.bytes).toString('latin1')
     expect(entry.seq, 'order').toBe(last + 1n)
     const acknowledged = model.acknowledged.get(entry.seq)
-    if (acknowledged !== undefined) expect(text.slice(0, 12), `acknowledged entry ${entry.seq}`).toBe(acknowledged.slice(0, 12))
+    if (acknowledged !== undefined)
+      expect(text.slice(0, 12), `acknowledged entry ${entry.seq}`).toBe(acknowledged.slice(0, 12))
     expect(model.appended.get(entry.seq)?.includes(text), `entry ${entry.seq} was appended`).toBe(true)
     model.acknowledged.set(entry.seq, text)
     last = entry.seq
   }
-  expect(last >= model.acknowledgedSeq, `acknowledged up to ${model.acknowledgedSeq}, replayed up to ${last}`).toBe(true)
+  expect(last >= model.acknowledgedSeq, `acknowledged up to ${model.acknowledgedSeq}, replayed up to ${last}`).toBe(
+    true,
+  )
   // What this boot did not find is gone for good: it must not come back later.
   for (const seq of model.appended.keys()) if (seq > last) model.appended.delete(seq)
   model.acknowledgedSeq = last

@@ -1,5 +1,5 @@
-// Why: the process that worker-kills.test.ts kills: a whole cache worker with both planes, and a master that agrees with
-// everything.
+// Why: the process that worker-kills.test.ts kills: a whole cache worker with both planes, and a
+// master that agrees with everything.
 //   node worker-child.ts <folder>
 import { writeSync } from 'node:fs'
 import { systemClock, systemRandom } from '../../../src/base/clock.ts'

@@ -1,6 +1,7 @@
-// Why: everything that clients do to a worker, at once and at random: write small blocks together and large ones straight into
-// its files, give up half-way, read, read through, free. How: lanes over the real planes, one client a block at a time; what
-// the worker acknowledged is noted, and every byte that it serves is compared.
+// Why: everything that clients do to a worker, at once and at random: write small blocks together
+// and large ones straight into its files, give up half-way, read, read through, free. How: lanes
+// over the real planes, one client a block at a time; what the worker acknowledged is noted, and
+// every byte that it serves is compared.
 import { systemClock, systemRandom } from '../../../src/base/clock.ts'
 import { isSkeinError, toSkeinError } from '../../../src/base/errors.ts'
 import { BlockTargetPool } from '../../../src/client/write/block-target-pool.ts'
@@ -43,7 +44,13 @@ export class WorkerClients {
     this.#address = address
     this.expected = expected
     this.#random = random
-    const parts = { deadlineMs: 5000, unavailableMs: 500, clock: systemClock, random: systemRandom, logger: silentLogger }
+    const parts = {
+      deadlineMs: 5000,
+      unavailableMs: 500,
+      clock: systemClock,
+      random: systemRandom,
+      logger: silentLogger,
+    }
     const connectWorker = (at: string) => createClient(WorkerServiceDefinition, at, parts)
     this.#rpc = connectWorker(address.rpcAddress)
     this.#pool = new BlockTargetPool({
@@ -99,7 +106,8 @@ export class WorkerClients {
       } catch (thrown) {
         const { code, message } = toSkeinError(thrown)
         // A cache that has no room for it now, or that is keeping what was just read through.
-        if (code === 'resource_exhausted' || isSkeinError(thrown, 'already_exists', 'being_written')) this.counts.refused += 1
+        if (code === 'resource_exhausted' || isSkeinError(thrown, 'already_exists', 'being_written'))
+          this.counts.refused += 1
         else if (!this.#killed) this.wrong.push(`block ${blockId}: ${code}: ${message}`)
       } finally {
         this.#busy.delete(blockId)
@@ -169,7 +177,8 @@ export class WorkerClients {
     const got: Uint8Array[] = []
     let bytes = 0
     for await (const chunk of chunks) {
-      if (!wanted.subarray(bytes, bytes + chunk.length).equals(chunk)) this.wrong.push(`block ${blockId}: wrong bytes at ${bytes}`)
+      if (!wanted.subarray(bytes, bytes + chunk.length).equals(chunk))
+        this.wrong.push(`block ${blockId}: wrong bytes at ${bytes}`)
       got.push(chunk)
       bytes += chunk.length
     }

@@ -1,4 +1,5 @@
-// Why: what a killed worker, its clients and its judge must agree on: the tiers, and what each block is.
+// Why: what a killed worker, its clients and its judge must agree on: the tiers, and what each
+// block is.
 import { join } from 'node:path'
 import type { BlockHeader } from '../../../src/block/block-store.ts'
 import type { DirectoryStoreDependencies } from '../../../src/block/disk/directory-options.ts'
@@ -32,7 +33,9 @@ export function headerOf(blockId: number): BlockHeader {
 const watermarks = { highRatio: 0.95, lowRatio: 0.8 }
 
 /** Made once: the clients compare every byte that they get. */
-const contents = Array.from({ length: tortureBlocks }, (_, blockId) => contentOf(`torture/${blockId}`, etag, lengthOf(blockId)))
+const contents = Array.from({ length: tortureBlocks }, (_, blockId) =>
+  contentOf(`torture/${blockId}`, etag, lengthOf(blockId)),
+)
 
 export function bytesOf(blockId: number): Buffer {
   const bytes = contents[blockId]
@@ -44,10 +47,22 @@ export function directoriesOf(folder: string): string[] {
   return ['top', 'lower-a', 'lower-b'].map((name) => join(folder, name))
 }
 
-/** Two tiers, three directories, far smaller than all blocks together; small segments, compaction without rest. */
-export function openTorture(folder: string, deps: DirectoryStoreDependencies, background: boolean): Promise<TieredStore> {
+/**
+ * Two tiers, three directories, far smaller than all blocks together; small segments, compaction
+ * without rest.
+ */
+export function openTorture(
+  folder: string,
+  deps: DirectoryStoreDependencies,
+  background: boolean,
+): Promise<TieredStore> {
   const [top = '', a = '', b = ''] = directoriesOf(folder)
-  const directory = (path: string, tier: string, mebibytes: number) => ({ path, tier, mediumType: tier, quotaBytes: mebibytes * 2 ** 20 })
+  const directory = (path: string, tier: string, mebibytes: number) => ({
+    path,
+    tier,
+    mediumType: tier,
+    quotaBytes: mebibytes * 2 ** 20,
+  })
   return openTiers({
     tiers: [[directory(top, 'MEM', 6)], [directory(a, 'SSD', 8), directory(b, 'SSD', 6)]],
     workerId: 'torture',

@@ -1,4 +1,5 @@
-// Why: the process behind test/support/source-skein.ts: all of Skein, without the command line. SIGTERM stops it in order.
+// Why: the process behind test/support/source-skein.ts: all of Skein, without the command line.
+// SIGTERM stops it in order.
 //   node worker-skein-child.ts <definitions as JSON>
 import { writeSync } from 'node:fs'
 import { loadConfig } from '../../../src/config/read-config.ts'

@@ -21,7 +21,8 @@ describe('a budget of bytes a second', () => {
   })
 
   test('is unlimited when it is empty or says so', () => {
-    for (const text of ['', '  ', 'unlimited', 'Unlimited']) expect(bandwidthAt(parseBandwidth(text, 'x'), at(12))).toBeUndefined()
+    for (const text of ['', '  ', 'unlimited', 'Unlimited'])
+      expect(bandwidthAt(parseBandwidth(text, 'x'), at(12))).toBeUndefined()
   })
 
   test('may be a timetable, which holds from the first minute of a span to the last', () => {

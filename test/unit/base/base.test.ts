@@ -1,4 +1,5 @@
-// Why: the ground that everything stands on: sizes, durations, budgets, retries, ids, paths, checksums, secrets.
+// Why: the ground that everything stands on: sizes, durations, budgets, retries, ids, paths,
+// checksums, secrets.
 import { inspect } from 'node:util'
 import { crc32 } from 'node:zlib'
 import * as fc from 'fast-check'
@@ -41,7 +42,13 @@ describe('bytes', () => {
     expect(() => parseBytes(text)).toThrow(/is not a size/)
   })
   it('prints as GooseFS does', () => {
-    expect([0, 14, 5120, 12 * 1024 ** 2, 1610612736000].map(formatBytes)).toEqual(['0B', '14B', '5120B', '12.00MB', '1500.00GB'])
+    expect([0, 14, 5120, 12 * 1024 ** 2, 1610612736000].map(formatBytes)).toEqual([
+      '0B',
+      '14B',
+      '5120B',
+      '12.00MB',
+      '1500.00GB',
+    ])
   })
 })
 
@@ -55,19 +62,29 @@ describe('durations', () => {
     expect(() => parseDuration(text)).toThrow(/is not a duration/)
   })
   it('prints for people', () => {
-    expect([850, 12_000, 185_000, 7_800_000, 356_400_000].map(formatDuration)).toEqual(['850ms', '12s', '3m05s', '2h10m', '4d03h'])
+    expect([850, 12_000, 185_000, 7_800_000, 356_400_000].map(formatDuration)).toEqual([
+      '850ms',
+      '12s',
+      '3m05s',
+      '2h10m',
+      '4d03h',
+    ])
   })
 })
 
 describe('block ids', () => {
   it('round-trip within safe integers', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: containersMax - 1 }), fc.integer({ min: 0, max: blocksPerFileMax - 1 }), (container, index) => {
-        const block = blockIdOf(fileIdOf(container), index)
-        expect(Number.isSafeInteger(fileIdOf(container))).toBe(true)
-        expect(fileIdOfBlock(block)).toBe(fileIdOf(container))
-        expect(blockIndexOf(block)).toBe(index)
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: containersMax - 1 }),
+        fc.integer({ min: 0, max: blocksPerFileMax - 1 }),
+        (container, index) => {
+          const block = blockIdOf(fileIdOf(container), index)
+          expect(Number.isSafeInteger(fileIdOf(container))).toBe(true)
+          expect(fileIdOfBlock(block)).toBe(fileIdOf(container))
+          expect(blockIndexOf(block)).toBe(index)
+        },
+      ),
     )
   })
   it('block lengths add up to the file', () => {
@@ -83,13 +100,17 @@ describe('block ids', () => {
 
 describe('paths', () => {
   it('keeps keys as the store spells them', () => {
-    for (const text of ['/ns', '/ns/a b+%25&é/.x', '/ns/a//b', '/ns/dir/', '/ns/日本']) expect(formatPath(parsePath(text))).toBe(text)
+    for (const text of ['/ns', '/ns/a b+%25&é/.x', '/ns/a//b', '/ns/dir/', '/ns/日本'])
+      expect(formatPath(parsePath(text))).toBe(text)
     expect(parsePath('gfs://127.0.0.1:9200/ns/a')).toEqual({ namespace: 'ns', key: 'a' })
     expect(parsePath('/')).toEqual({ namespace: '', key: '' })
   })
-  it.each(['ns/a', '/ns/../x', '/ns/./x', '/ns/a\0', `/ns/${'k'.repeat(1025)}`, '//a', '/-ns/a'])('refuses %j', (text) => {
-    expect(() => parsePath(text)).toThrow(SkeinError)
-  })
+  it.each(['ns/a', '/ns/../x', '/ns/./x', '/ns/a\0', `/ns/${'k'.repeat(1025)}`, '//a', '/-ns/a'])(
+    'refuses %j',
+    (text) => {
+      expect(() => parsePath(text)).toThrow(SkeinError)
+    },
+  )
   it('inode names joined are the key, and files differ from directories', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom('a', '/', 'b', '.x', '%'), { maxLength: 12 }), (pieces) => {
@@ -137,18 +158,27 @@ describe('budget', () => {
 })
 
 describe('retry', () => {
-  const options = { policy: { attemptsMax: 3, initialMs: 1, maxMs: 2 }, clock: systemClock, random: seededRandom(1), signal: forever }
+  const options = {
+    policy: { attemptsMax: 3, initialMs: 1, maxMs: 2 },
+    clock: systemClock,
+    random: seededRandom(1),
+    signal: forever,
+  }
   it('retries what is retryable and nothing else', async () => {
     let calls = 0
-    await expect(retry(() => Promise.reject(new SkeinError('unavailable', `down ${++calls}`)), options)).rejects.toThrow('down 3')
-    await expect(retry(() => Promise.reject(new SkeinError('not_found', `gone ${++calls}`)), options)).rejects.toThrow('gone 4')
+    await expect(
+      retry(() => Promise.reject(new SkeinError('unavailable', `down ${++calls}`)), options),
+    ).rejects.toThrow('down 3')
+    await expect(retry(() => Promise.reject(new SkeinError('not_found', `gone ${++calls}`)), options)).rejects.toThrow(
+      'gone 4',
+    )
   })
   it('backs off within its bounds', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 99 }), fc.integer(), (attempt, seed) => {
-        expect(backoffMs({ attemptsMax: 9, initialMs: 100, maxMs: 5000 }, attempt, seededRandom(seed))).toBeLessThanOrEqual(
-          Math.min(5000, 100 * 2 ** (attempt - 1)),
-        )
+        expect(
+          backoffMs({ attemptsMax: 9, initialMs: 100, maxMs: 5000 }, attempt, seededRandom(seed)),
+        ).toBeLessThanOrEqual(Math.min(5000, 100 * 2 ** (attempt - 1)))
       }),
     )
   })

@@ -15,7 +15,10 @@ beforeEach(async () => {
 afterEach(() => remove())
 
 test('is made once, also by two at a time, and kept', async () => {
-  const [first, second] = await Promise.all([openIdentity(join(home, 'worker'), 'worker'), openIdentity(join(home, 'worker'), 'worker')])
+  const [first, second] = await Promise.all([
+    openIdentity(join(home, 'worker'), 'worker'),
+    openIdentity(join(home, 'worker'), 'worker'),
+  ])
   expect(first).toMatch(/^[0-9a-f-]{36}$/)
   expect(second).toBe(first)
   expect(await openIdentity(join(home, 'worker'), 'worker')).toBe(first)

@@ -24,6 +24,7 @@ describe('makeDirectories', () => {
   it('ends with the reason below a file, and where nothing can be made', async () => {
     await writeFile(join(directory, 'file'), '')
     await expect(makeDirectories(join(directory, 'file/a'), 0o700)).rejects.toMatchObject({ code: 'ENOTDIR' })
-    if (existsSync('/proc/self')) await expect(makeDirectories('/proc/no-such/a/b', 0o700)).rejects.toMatchObject({ code: 'ENOENT' })
+    if (existsSync('/proc/self'))
+      await expect(makeDirectories('/proc/no-such/a/b', 0o700)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 })

@@ -21,7 +21,12 @@ it('takes out a secret of any length, in every spelling', () => {
   fc.assert(
     fc.property(secret, fc.string(), fc.string(), (value, before, after) => {
       const bytes = Buffer.from(value)
-      for (const spelling of [value, encodeURIComponent(value), bytes.toString('base64'), JSON.stringify(value).slice(1, -1)])
+      for (const spelling of [
+        value,
+        encodeURIComponent(value),
+        bytes.toString('base64'),
+        JSON.stringify(value).slice(1, -1),
+      ])
         expect(redactSecrets(before + spelling + after, [value])).not.toContain(spelling)
     }),
   )

@@ -47,7 +47,9 @@ describe('a text file', () => {
       reason: 'refused',
       message: 'list:3: the line is not UTF-8: save the file as UTF-8',
     })
-    await expect(linesOf(written(`a\n${'x'.repeat(10_000_000)}`))).rejects.toThrow('list:2: the line is longer than 65536 bytes')
+    await expect(linesOf(written(`a\n${'x'.repeat(10_000_000)}`))).rejects.toThrow(
+      'list:2: the line is longer than 65536 bytes',
+    )
     await expect(linesOf(written(Buffer.from('\uFEFFa\n', 'utf16le')))).rejects.toThrow('UTF-16')
     await expect(linesOf('/dev/zero')).rejects.toThrow('list:1: the line is longer')
   })
@@ -55,7 +57,10 @@ describe('a text file', () => {
   it('says what is no file, and reads a pipe only where it may', async () => {
     const pipe = join(folder, 'pipe')
     execFileSync('mkfifo', [pipe])
-    await expect(linesOf(folder)).rejects.toMatchObject({ code: 'failed_precondition', message: expect.stringContaining('a directory') })
+    await expect(linesOf(folder)).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringContaining('a directory'),
+    })
     await expect(linesOf(join(folder, 'none'))).rejects.toMatchObject({ code: 'not_found' })
     await expect(linesOf(pipe, false)).rejects.toMatchObject({ message: expect.stringContaining('a FIFO') })
     const reading = linesOf(pipe)

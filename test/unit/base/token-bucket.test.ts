@@ -6,7 +6,11 @@ import { never, VirtualClock } from '../../model/support/load-doubles.ts'
 const mib = 1024 ** 2
 
 /** Readers that take one amount after the other, for as long as the clock runs. */
-function readers(bucket: TokenBucket, clock: VirtualClock, amounts: readonly number[]): { atMs: number; bytes: number }[] {
+function readers(
+  bucket: TokenBucket,
+  clock: VirtualClock,
+  amounts: readonly number[],
+): { atMs: number; bytes: number }[] {
   const taken: { atMs: number; bytes: number }[] = []
   for (const bytes of amounts) {
     void (async () => {
@@ -35,7 +39,8 @@ describe('a bucket of bytes', () => {
     const clock = new VirtualClock()
     const bucket = new TokenBucket(clock, 1000)
     const order: number[] = []
-    for (const [index, amount] of [5000, 1, 2000, 1].entries()) void bucket.take(amount, never).then(() => order.push(index))
+    for (const [index, amount] of [5000, 1, 2000, 1].entries())
+      void bucket.take(amount, never).then(() => order.push(index))
     expect(bucket.tryTake(1)).toBe(false)
     await clock.advance(20_000)
     expect(order).toEqual([0, 1, 2, 3])

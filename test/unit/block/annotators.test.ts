@@ -1,10 +1,14 @@
-// Why: the annotators' order against the definitions themselves, computed the long way from every touch there was.
+// Why: the annotators' order against the definitions themselves, computed the long way from every
+// touch there was.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { BlockAnnotator } from '../../../src/block/tier/order/annotator.ts'
 import { annotatorMaker, type AnnotatorSettings } from '../../../src/block/tier/order/choose-annotator.ts'
 
-/** C(now) of semantics.md, or the last touch for LRU. Each tier is a map of the touches of its blocks. */
+/**
+ * C(now) of semantics.md, or the last touch for LRU. Each tier is a map of the touches of its
+ * blocks.
+ */
 class Reference {
   readonly #settings: AnnotatorSettings
   readonly tiers: readonly Map<number, number[]>[] = [new Map(), new Map()]
@@ -92,11 +96,15 @@ describe('an annotator', () => {
   })
 
   test('LRFU with s = 1 is LRU, however long and often', () => {
-    const [lru, lrfu] = [annotatorMaker({ kind: 'LRU' })(), annotatorMaker({ kind: 'LRFU', stepFactor: 1, attenuationFactor: 2 })()]
+    const [lru, lrfu] = [
+      annotatorMaker({ kind: 'LRU' })(),
+      annotatorMaker({ kind: 'LRFU', stepFactor: 1, attenuationFactor: 2 })(),
+    ]
     let state = 1
     for (let step = 0; step < 20_000; step += 1) {
       state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
-      // Long rows of touches of one block: the sum of the older ones comes as near to the last as it can.
+      // Long rows of touches of one block: the sum of the older ones comes as near to the last as
+      // it can.
       const id = step % 1000 < 500 ? 1 : state % 50
       for (const annotator of [lru, lrfu]) annotator.add(id)
     }

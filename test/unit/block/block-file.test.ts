@@ -1,4 +1,5 @@
-// Why: the file format is what a restart trusts: whatever was written is read back, and whatever is not exactly that is refused.
+// Why: the file format is what a restart trusts: whatever was written is read back, and whatever is
+// not exactly that is refused.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { pageBytes, pageChecksums } from '../../../src/base/page-checksum.ts'
@@ -24,7 +25,10 @@ const headers = fc.record({
 const withChecksums = headers.chain((header) =>
   fc.tuple(
     fc.constant(header),
-    fc.array(fc.nat({ max: 2 ** 32 - 1 }), { minLength: pageCount(header.length), maxLength: pageCount(header.length) }),
+    fc.array(fc.nat({ max: 2 ** 32 - 1 }), {
+      minLength: pageCount(header.length),
+      maxLength: pageCount(header.length),
+    }),
   ),
 )
 
@@ -35,7 +39,11 @@ describe('the footer of a block file', () => {
         const footer = encodeFooter(header, checksums)
         const tail = Buffer.concat([before, footer])
         expect(footerLengthOf(tail)).toBe(footer.length)
-        expect(decodeFooter(tail, header.length + footer.length)).toEqual({ header, checksums, footerBytes: footer.length })
+        expect(decodeFooter(tail, header.length + footer.length)).toEqual({
+          header,
+          checksums,
+          footerBytes: footer.length,
+        })
       }),
     )
   })
@@ -58,13 +66,24 @@ describe('the footer of a block file', () => {
   })
 
   test('never throws on strange bytes', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(), (bytes, size) => decodeFooter(bytes, size) === undefined))
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.nat(),
+        (bytes, size) => decodeFooter(bytes, size) === undefined,
+      ),
+    )
   })
 
   // A format that changes by accident would throw away every cache at the next upgrade.
   test('is laid out as its description says', () => {
-    const footer = encodeFooter({ blockId: 2 ** 33 + 1, length: 5, namespaceId: 'n', key: 'k/é', etag: 'e', offset: 7 }, [0xdeadbeef])
-    expect(footer.toString('hex')).toMatch(/^01000000000010000100000002000000050000000000000007000000000000000100040001000000/)
+    const footer = encodeFooter(
+      { blockId: 2 ** 33 + 1, length: 5, namespaceId: 'n', key: 'k/é', etag: 'e', offset: 7 },
+      [0xdeadbeef],
+    )
+    expect(footer.toString('hex')).toMatch(
+      /^01000000000010000100000002000000050000000000000007000000000000000100040001000000/,
+    )
     expect(footer.subarray(40, 46).toString()).toBe('nk/ée')
     expect(footer.readUInt32LE(46)).toBe(0xdeadbeef)
     expect(footer.subarray(-12, -4).toString()).toBe('SKEINBLK')
@@ -86,7 +105,14 @@ describe('the checks around it', () => {
   test('sameHeader looks at every field', () => {
     const header = headerOf(1, 2)
     expect(sameHeader(header, { ...header })).toBe(true)
-    for (const other of [{ blockId: 2 }, { length: 3 }, { offset: 1 }, { namespaceId: '' }, { key: '' }, { etag: '' }]) {
+    for (const other of [
+      { blockId: 2 },
+      { length: 3 },
+      { offset: 1 },
+      { namespaceId: '' },
+      { key: '' },
+      { etag: '' },
+    ]) {
       expect(sameHeader(header, { ...header, ...other })).toBe(false)
     }
   })

@@ -1,5 +1,6 @@
-// Why: rot that no reader has met yet must be found, and must never be served. How: one bit of each of a thousand blocks is
-// flipped on disk, anywhere in its file or record, in segments and in files; one pass must find them all.
+// Why: rot that no reader has met yet must be found, and must never be served. How: one bit of each
+// of a thousand blocks is flipped on disk, anywhere in its file or record, in segments and in
+// files; one pass must find them all.
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -31,7 +32,12 @@ afterEach(async () => {
 
 async function opened(blockBytesMax: number) {
   const deps = storeDependencies()
-  const directories = ['a', 'b'].map((name) => ({ path: join(root, name), tier: 'SSD', mediumType: 'SSD', quotaBytes: 64 * mebibyte }))
+  const directories = ['a', 'b'].map((name) => ({
+    path: join(root, name),
+    tier: 'SSD',
+    mediumType: 'SSD',
+    quotaBytes: 64 * mebibyte,
+  }))
   const segments = { blockBytesMax, segmentBytes: mebibyte, background: false }
   const store = await openBlockStore({ directories, workerId: 'w', segments, ...deps })
   cleanups.push(() => store.close())
@@ -76,17 +82,22 @@ describe('a pass over all blocks', () => {
     expect(places).toHaveLength(1200)
     await flipOneBitOfEach(places.slice(0, 1000))
     // The first ones are read before the scrub comes to them.
-    const served = (id: number): Promise<Buffer | string> => readWhole(store, id).catch((thrown: { code: string }) => thrown.code)
+    const served = (id: number): Promise<Buffer | string> =>
+      readWhole(store, id).catch((thrown: { code: string }) => thrown.code)
     for (let id = 1; id <= 200; id += 1) {
       const answer = await served(id)
-      expect(answer === 'data_loss' || (answer instanceof Buffer && answer.equals(bytesOf(lengthOf(id), id)))).toBe(true)
+      expect(answer === 'data_loss' || (answer instanceof Buffer && answer.equals(bytesOf(lengthOf(id), id)))).toBe(
+        true,
+      )
     }
     await scrub.pass(never)
     expect([store.blockCount, deps.metrics.get('worker.blocks.corrupt')]).toEqual([200, 1000])
     expect(deps.events.lines.filter((line) => line.endsWith(' corrupt'))).toHaveLength(1000)
     for (let id = 1; id <= 1200; id += 1) {
       const answer = await served(id)
-      expect(answer === 'not_found' || (answer instanceof Buffer && answer.equals(bytesOf(lengthOf(id), id)))).toBe(true)
+      expect(answer === 'not_found' || (answer instanceof Buffer && answer.equals(bytesOf(lengthOf(id), id)))).toBe(
+        true,
+      )
     }
     const bytes = [...store.list()].reduce((total, header) => total + header.length, 0)
     expect(await scrub.pass(never)).toEqual({ blocks: 200, bytes, corrupt: 0 })
@@ -123,7 +134,13 @@ describe('a pass over all blocks', () => {
     const tiers = [300, 300].map((quotaBytes, level) => [
       { path: join(root, `tier-${level}`), tier: `T${level}`, mediumType: 'SSD', quotaBytes },
     ])
-    const options = { tiers, workerId: 'w', annotator: { kind: 'LRU' }, promotionBytesPerSecond: 1e9, scrubBytesPerSecond: 1e9 } as const
+    const options = {
+      tiers,
+      workerId: 'w',
+      annotator: { kind: 'LRU' },
+      promotionBytesPerSecond: 1e9,
+      scrubBytesPerSecond: 1e9,
+    } as const
     const store = await openTiers({ ...options, ...deps })
     cleanups.push(() => store.close())
     for (let id = 1; id <= 5; id += 1) await store.put(headerOf(id, 100), bytesOf(100, id))

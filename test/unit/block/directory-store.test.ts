@@ -1,5 +1,18 @@
-// Why: what a directory must withstand from outside the contract: crashes, foreign files, rot, other workers.
-import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+// Why: what a directory must withstand from outside the contract: crashes, foreign files, rot,
+// other workers.
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -230,13 +243,16 @@ describe('rot', () => {
     await reader.close()
   })
 
-  test.each([100, 2 * mebibyte])('a footer that rots under a block of %i bytes is found when it is opened', async (length) => {
-    const { store, deps } = await open()
-    await store.put(headerOf(1, length), bytesOf(length, 1))
-    await flip(await fileOf(1), -40)
-    await expect(store.open(1)).rejects.toMatchObject({ code: 'data_loss' })
-    expect([store.has(1), deps.events.lines.at(-1)]).toEqual([false, '-1 corrupt'])
-  })
+  test.each([100, 2 * mebibyte])(
+    'a footer that rots under a block of %i bytes is found when it is opened',
+    async (length) => {
+      const { store, deps } = await open()
+      await store.put(headerOf(1, length), bytesOf(length, 1))
+      await flip(await fileOf(1), -40)
+      await expect(store.open(1)).rejects.toMatchObject({ code: 'data_loss' })
+      expect([store.has(1), deps.events.lines.at(-1)]).toEqual([false, '-1 corrupt'])
+    },
+  )
 
   test.each([100, 2 * mebibyte])('a file of a block of %i bytes that grew is no block any more', async (length) => {
     const { store } = await open()
@@ -295,31 +311,34 @@ describe('the disk', () => {
   })
 
   // /dev/full answers ENOSPC to every write.
-  test.each(['write', 'commit'])('a full disk is resource_exhausted at %s, and the reservation is given up once', async (when) => {
-    const ended: string[] = []
-    const length = when === 'write' ? 4 * mebibyte : mebibyte
-    await mkdir(root)
-    const reservation = new DirectoryReservation({
-      id: 'id',
-      header: headerOf(1, length),
-      path: join(root, 'temp'),
-      fd: openSync('/dev/full', 'r+'),
-      moveIn: () => Promise.resolve(void ended.push('moved')),
-      committed: () => ended.push('committed'),
-      aborted: () => ended.push('aborted'),
-      warn: () => ended.push('warned'),
-    })
-    const writing = async (): Promise<void> => {
-      for (let at = 0; at < length; at += mebibyte) await reservation.write(bytesOf(mebibyte, 1))
-      if (when === 'commit') await reservation.commit()
-    }
-    const full = { code: 'resource_exhausted', reason: 'disk_full' }
-    await expect(writing()).rejects.toMatchObject(full)
-    expect(reservation.ended).toBe(true)
-    await reservation.abort()
-    if (when === 'write') await expect(reservation.write(bytesOf(1, 1))).rejects.toMatchObject(full)
-    expect(ended).toEqual(['aborted'])
-  })
+  test.each(['write', 'commit'])(
+    'a full disk is resource_exhausted at %s, and the reservation is given up once',
+    async (when) => {
+      const ended: string[] = []
+      const length = when === 'write' ? 4 * mebibyte : mebibyte
+      await mkdir(root)
+      const reservation = new DirectoryReservation({
+        id: 'id',
+        header: headerOf(1, length),
+        path: join(root, 'temp'),
+        fd: openSync('/dev/full', 'r+'),
+        moveIn: () => Promise.resolve(void ended.push('moved')),
+        committed: () => ended.push('committed'),
+        aborted: () => ended.push('aborted'),
+        warn: () => ended.push('warned'),
+      })
+      const writing = async (): Promise<void> => {
+        for (let at = 0; at < length; at += mebibyte) await reservation.write(bytesOf(mebibyte, 1))
+        if (when === 'commit') await reservation.commit()
+      }
+      const full = { code: 'resource_exhausted', reason: 'disk_full' }
+      await expect(writing()).rejects.toMatchObject(full)
+      expect(reservation.ended).toBe(true)
+      await reservation.abort()
+      if (when === 'write') await expect(reservation.write(bytesOf(1, 1))).rejects.toMatchObject(full)
+      expect(ended).toEqual(['aborted'])
+    },
+  )
 
   test('an abort while writes are out leaves nothing', async () => {
     const { store } = await open()

@@ -1,4 +1,5 @@
-// Why: each transition of the three modes, and that no sequence reports blocks lost twice or found before they were lost.
+// Why: each transition of the three modes, and that no sequence reports blocks lost twice or found
+// before they were lost.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
@@ -12,7 +13,13 @@ import {
   stepDisk,
 } from '../../../src/block/disk/disk-health.ts'
 
-const limits: DiskHealthLimits = { windowMs: 1000, faultsToUnstable: 3, probeIntervalMs: 100, probesToNormal: 2, probesToDown: 2 }
+const limits: DiskHealthLimits = {
+  windowMs: 1000,
+  faultsToUnstable: 3,
+  probeIntervalMs: 100,
+  probesToNormal: 2,
+  probesToDown: 2,
+}
 const fault = (atMs: number): DiskEvent => ({ kind: 'fault', atMs })
 const probed = (good: boolean, atMs: number): DiskEvent => ({ kind: 'probed', good, atMs })
 
@@ -32,7 +39,12 @@ const unstable = [fault(1), fault(2), fault(3)]
 describe('a disk', () => {
   test('is normal while faults are rare', () => {
     const { health } = after(fault(1), fault(500), fault(1200), fault(1900))
-    expect([health.mode, mayWrite(health), mayRead(health), isProbeDue(health, 1e9)]).toEqual(['normal', true, true, false])
+    expect([health.mode, mayWrite(health), mayRead(health), isProbeDue(health, 1e9)]).toEqual([
+      'normal',
+      true,
+      true,
+      false,
+    ])
   })
 
   test('is unstable after faults in a row: no writes, reads, a probe later', () => {
@@ -62,12 +74,21 @@ describe('a disk', () => {
   })
 
   test('comes back from down, and its blocks are found', () => {
-    const { health, effects } = after({ kind: 'gone', atMs: 5 }, probed(false, 105), fault(106), probed(true, 205), probed(true, 305))
+    const { health, effects } = after(
+      { kind: 'gone', atMs: 5 },
+      probed(false, 105),
+      fault(106),
+      probed(true, 205),
+      probed(true, 305),
+    )
     expect([health, effects]).toEqual([healthyDisk(305), ['lost', 'found']])
   })
 
   test('lost and found take turns, whatever happens', () => {
-    const event = fc.tuple(fc.constantFrom('fault', 'fault', 'gone', 'good', 'good', 'bad'), fc.integer({ min: 0, max: 400 }))
+    const event = fc.tuple(
+      fc.constantFrom('fault', 'fault', 'gone', 'good', 'good', 'bad'),
+      fc.integer({ min: 0, max: 400 }),
+    )
     fc.assert(
       fc.property(fc.array(event, { maxLength: 100 }), (steps) => {
         let atMs = 0

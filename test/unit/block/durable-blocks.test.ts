@@ -1,5 +1,6 @@
-// Why: bytes that exist nowhere else must be on the disk before their writer is told that they are kept.
-// How: the disk's calls are watched in order; what a power failure would leave is what was synced by then.
+// Why: bytes that exist nowhere else must be on the disk before their writer is told that they are
+// kept. How: the disk's calls are watched in order; what a power failure would leave is what was
+// synced by then.
 import { readdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -60,16 +61,30 @@ afterEach(async () => {
 })
 
 async function open(): Promise<BlockDirectory> {
-  const options = { path: root, tier: 'SSD', mediumType: 'SSD', quotaBytes: 16 * mebibyte, workerId: 'w', deps: storeDependencies() }
+  const options = {
+    path: root,
+    tier: 'SSD',
+    mediumType: 'SSD',
+    quotaBytes: 16 * mebibyte,
+    workerId: 'w',
+    deps: storeDependencies(),
+  }
   const store = await BlockDirectory.open({ ...options, segments: { blockBytesMax: mebibyte, background: false } })
   cleanups.push(() => store.close())
   watched.calls.length = 0
   return store
 }
 
-const durableHeader = (blockId: number, length: number): BlockHeader => ({ ...headerOf(blockId, length), durable: true })
+const durableHeader = (blockId: number, length: number): BlockHeader => ({
+  ...headerOf(blockId, length),
+  durable: true,
+})
 /** Calls on directories end with these, from the folder of the block up. */
-const folderSyncs = [expect.stringMatching(/^sync directory [0-9a-f]{2}$/), 'sync directory blocks', 'sync directory directory']
+const folderSyncs = [
+  expect.stringMatching(/^sync directory [0-9a-f]{2}$/),
+  'sync directory blocks',
+  'sync directory directory',
+]
 
 describe('a durable block', () => {
   test('that is large is synced before its rename, and its name after it', async () => {
@@ -101,7 +116,9 @@ describe('a durable block', () => {
     const reservation = await store.reserve(durableHeader(4, 0))
     await reservation.commit()
     expect(store.segmentDiskBytes).toBe(before)
-    expect((await readdir(join(root, 'blocks'), { recursive: true })).filter((name) => /[0-9a-f]{14}$/.test(name)).length).toBe(2)
+    expect(
+      (await readdir(join(root, 'blocks'), { recursive: true })).filter((name) => /[0-9a-f]{14}$/.test(name)).length,
+    ).toBe(2)
   })
 
   test('is known as such after a restart', async () => {

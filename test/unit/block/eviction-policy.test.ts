@@ -1,21 +1,43 @@
-// Why: what goes where, decided on paper: small cases written out, and properties over random tiers: a plan never moves or
-// deletes what it must not, fits when it is carried out, and deletes nothing where the request may not.
+// Why: what goes where, decided on paper: small cases written out, and properties over random
+// tiers: a plan never moves or deletes what it must not, fits when it is carried out, and deletes
+// nothing where the request may not.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Action, type Candidate, planRelease, planRoom, type TierView } from '../../../src/block/tier/eviction-policy.ts'
+import {
+  type Action,
+  type Candidate,
+  planRelease,
+  planRoom,
+  type TierView,
+} from '../../../src/block/tier/eviction-policy.ts'
 
-const block = (blockId: number, bytes: number, directory = 0, deletable = true): Candidate => ({ blockId, bytes, directory, deletable })
+const block = (blockId: number, bytes: number, directory = 0, deletable = true): Candidate => ({
+  blockId,
+  bytes,
+  directory,
+  deletable,
+})
 
 /** A tier whose directories are full but for `freeBytes`. */
-function tier(candidates: readonly Candidate[], ...directories: readonly (readonly [quotaBytes: number, freeBytes: number])[]): TierView {
-  return { directories: directories.map(([quotaBytes, freeBytes]) => ({ quotaBytes, freeBytes })), candidates: () => candidates }
+function tier(
+  candidates: readonly Candidate[],
+  ...directories: readonly (readonly [quotaBytes: number, freeBytes: number])[]
+): TierView {
+  return {
+    directories: directories.map(([quotaBytes, freeBytes]) => ({ quotaBytes, freeBytes })),
+    candidates: () => candidates,
+  }
 }
 
-const words = (actions: readonly Action[]): string[] => actions.map(({ kind, blockId, level }) => `${kind} ${blockId} of ${level}`)
+const words = (actions: readonly Action[]): string[] =>
+  actions.map(({ kind, blockId, level }) => `${kind} ${blockId} of ${level}`)
 
 describe('room', () => {
   test('that is there needs nothing', () => {
-    expect(planRoom([tier([block(1, 5)], [10, 5])], 0, [{ bytes: 5, mayDelete: true }])).toEqual({ actions: [], placed: [true] })
+    expect(planRoom([tier([block(1, 5)], [10, 5])], 0, [{ bytes: 5, mayDelete: true }])).toEqual({
+      actions: [],
+      placed: [true],
+    })
   })
 
   test('is made by the coldest, no more than needed', () => {
@@ -41,7 +63,9 @@ describe('room', () => {
   })
 
   test('is not looked for in a directory that is too small', () => {
-    const plan = planRoom([tier([block(1, 9, 0), block(2, 12, 1)], [9, 0], [12, 0])], 0, [{ bytes: 10, mayDelete: true }])
+    const plan = planRoom([tier([block(1, 9, 0), block(2, 12, 1)], [9, 0], [12, 0])], 0, [
+      { bytes: 10, mayDelete: true },
+    ])
     expect(words(plan.actions)).toEqual(['delete 2 of 0'])
   })
 
@@ -68,24 +92,39 @@ describe('release', () => {
   test('without deleting ends where nothing below has room', () => {
     const tiers = [tier([block(1, 5), block(2, 5), block(3, 5)], [15, 0]), tier([block(4, 5)], [10, 5])]
     expect(words(planRelease(tiers, 0, 15, false))).toEqual(['move 1 of 0'])
-    expect(words(planRelease(tiers, 0, 15, true))).toEqual(['delete 4 of 1', 'move 1 of 0', 'move 2 of 0', 'delete 3 of 0'])
+    expect(words(planRelease(tiers, 0, 15, true))).toEqual([
+      'delete 4 of 1',
+      'move 1 of 0',
+      'move 2 of 0',
+      'delete 3 of 0',
+    ])
   })
 })
 
 const tiersArbitrary = fc
-  .array(fc.array(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 0, max: 10 })), { minLength: 1, maxLength: 3 }), {
-    minLength: 1,
-    maxLength: 3,
-  })
+  .array(
+    fc.array(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 0, max: 10 })), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+    {
+      minLength: 1,
+      maxLength: 3,
+    },
+  )
   .chain((shape) =>
     fc.tuple(...shape.map((directories) => candidatesFor(directories.length))).map((blocks) => {
       let id = 0
       return shape.map((directories, level) => {
-        const candidates = (blocks[level] ?? []).map(([bytes, directory, deletable]) => block((id += 1), bytes, directory, deletable))
+        const candidates = (blocks[level] ?? []).map(([bytes, directory, deletable]) =>
+          block((id += 1), bytes, directory, deletable),
+        )
         return tier(
           candidates,
           ...directories.map(([pinnedBytes, freeBytes], index): readonly [number, number] => {
-            const movableBytes = candidates.filter(({ directory }) => directory === index).reduce((total, { bytes }) => total + bytes, 0)
+            const movableBytes = candidates
+              .filter(({ directory }) => directory === index)
+              .reduce((total, { bytes }) => total + bytes, 0)
             return [pinnedBytes + movableBytes + freeBytes, freeBytes]
           }),
         )
@@ -112,7 +151,8 @@ describe('a plan', () => {
           const row = free[level] ?? []
           const directory = row.indexOf(Math.max(...row))
           row[directory] = (row[directory] ?? 0) - bytes
-          // With several directories the order of the moves decides how they fill up; the store asks again then.
+          // With several directories the order of the moves decides how they fill up; the store
+          // asks again then.
           if (row.length === 1) expect(row[directory]).toBeGreaterThanOrEqual(0)
         }
         const touched = new Set<number>()
@@ -127,7 +167,8 @@ describe('a plan', () => {
         }
         const total = free.flat().reduce((sum, bytes) => sum + bytes, 0)
         for (const { kind, blockId, level } of actions) {
-          if (kind === 'move') place(level + 1, [...(tiers[level]?.candidates() ?? [])].find((one) => one.blockId === blockId)?.bytes ?? 0)
+          if (kind === 'move')
+            place(level + 1, [...(tiers[level]?.candidates() ?? [])].find((one) => one.blockId === blockId)?.bytes ?? 0)
         }
         const placedBytes = sizes.filter((_, index) => placed[index] === true).reduce((sum, bytes) => sum + bytes, 0)
         expect(total).toBeGreaterThanOrEqual(placedBytes)

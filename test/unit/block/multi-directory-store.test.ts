@@ -1,4 +1,5 @@
-// Why: what is only true of several directories: where blocks go, what happens when one fails, and which sets are refused.
+// Why: what is only true of several directories: where blocks go, what happens when one fails, and
+// which sets are refused.
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -27,7 +28,12 @@ afterEach(async () => {
   for (const cleanup of cleanups.toReversed()) await cleanup()
 })
 
-const directory = (name: string, quotaBytes = 1000) => ({ path: join(root, name), tier: 'SSD', mediumType: name.toUpperCase(), quotaBytes })
+const directory = (name: string, quotaBytes = 1000) => ({
+  path: join(root, name),
+  tier: 'SSD',
+  mediumType: name.toUpperCase(),
+  quotaBytes,
+})
 
 async function open(...directories: ReturnType<typeof directory>[]): Promise<BlockStore> {
   const store = await openBlockStore({ directories, workerId: 'worker-1', ...deps })
@@ -65,15 +71,22 @@ describe('placement', () => {
     const reservation = await store.reserve(headerOf(2, 100))
     expect(reservation.path.startsWith(join(root, 'b'))).toBe(true)
     await reservation.abort()
-    await vi.waitFor(() => expect(store.usage().map((usage) => usage.state)).toEqual(['down', 'normal']), { timeout: 20_000 })
-    await expect(store.put(headerOf(3, 600), bytesOf(600, 3))).rejects.toMatchObject({ code: 'resource_exhausted', reason: 'no_capacity' })
+    await vi.waitFor(() => expect(store.usage().map((usage) => usage.state)).toEqual(['down', 'normal']), {
+      timeout: 20_000,
+    })
+    await expect(store.put(headerOf(3, 600), bytesOf(600, 3))).rejects.toMatchObject({
+      code: 'resource_exhausted',
+      reason: 'no_capacity',
+    })
     expect(usedBytesOf(store)).toBe(100)
   })
 
   test('writers of one block at once never put it into two directories', async () => {
     const store = await open(directory('a'), directory('b'), directory('c'))
     for (let round = 0; round < 20; round += 1) {
-      const results = await Promise.allSettled(Array.from({ length: 8 }, () => store.put(headerOf(1, 100), bytesOf(100, 1))))
+      const results = await Promise.allSettled(
+        Array.from({ length: 8 }, () => store.put(headerOf(1, 100), bytesOf(100, 1))),
+      )
       expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
       expect(usedBytesOf(store)).toBe(100)
       void store.free(1)
@@ -83,9 +96,11 @@ describe('placement', () => {
   test('the metrics read the store', async () => {
     const store = await open(directory('a'), directory('b'))
     await store.put(headerOf(1, 100), bytesOf(100, 1))
-    expect([deps.metrics.get('worker.blocks.cached'), deps.metrics.get('worker.used'), deps.metrics.get('worker.capacity')]).toEqual([
-      1, 100, 2000,
-    ])
+    expect([
+      deps.metrics.get('worker.blocks.cached'),
+      deps.metrics.get('worker.used'),
+      deps.metrics.get('worker.capacity'),
+    ]).toEqual([1, 100, 2000])
   })
 })
 
@@ -123,17 +138,29 @@ describe('directories', () => {
       "holds a folder 'temp'",
     ],
     ['below a file', () => writeFile(join(root, 'f'), ''), () => directory('f/b'), 'no directory'],
-    ['that is a link to nowhere', () => symlink(join(root, 'nowhere'), join(root, 'b')), () => directory('b'), 'no directory'],
-    ['with a quota above its disk', () => Promise.resolve(), () => directory('new/b', 2 ** 52), 'is above the size of its disk'],
+    [
+      'that is a link to nowhere',
+      () => symlink(join(root, 'nowhere'), join(root, 'b')),
+      () => directory('b'),
+      'no directory',
+    ],
+    [
+      'with a quota above its disk',
+      () => Promise.resolve(),
+      () => directory('new/b', 2 ** 52),
+      'is above the size of its disk',
+    ],
     ['inside the first', () => Promise.resolve(), () => directory('a/b'), 'one inside the other'],
   ])('nothing is changed when the second one is refused: one %s', async (_, prepare, second, message) => {
     await prepare()
     const before = await everythingIn(root)
     await expect(open(directory('a'), second())).rejects.toMatchObject({ message: expect.stringContaining(message) })
     const tiers = [[directory('a')], [second()]]
-    await expect(openTiers({ tiers, workerId: 'worker-1', annotator: { kind: 'LRU' }, ...deps })).rejects.toMatchObject({
-      message: expect.stringContaining(message),
-    })
+    await expect(openTiers({ tiers, workerId: 'worker-1', annotator: { kind: 'LRU' }, ...deps })).rejects.toMatchObject(
+      {
+        message: expect.stringContaining(message),
+      },
+    )
     expect(await everythingIn(root)).toEqual(before)
   })
 

@@ -1,4 +1,5 @@
-// The table against a Map, on ids that share buckets and on many; places are used again and never given twice.
+// The table against a Map, on ids that share buckets and on many; places are used again and never
+// given twice.
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { none, PlaceTable } from '../../../src/block/tier/order/place-table.ts'
@@ -38,7 +39,8 @@ test('many blocks of one file, and of many files, come and go without the table 
   const table = new PlaceTable()
   const reference = new Map<number, number>()
   for (let round = 0; round < 3; round += 1) {
-    for (let n = 0; n < 5000; n += 1) for (const id of [n, n * 2 ** 20]) if (!reference.has(id)) reference.set(id, table.add(id))
+    for (let n = 0; n < 5000; n += 1)
+      for (const id of [n, n * 2 ** 20]) if (!reference.has(id)) reference.set(id, table.add(id))
     compare(table, reference)
     for (const id of [...reference.keys()].filter((_, at) => at % 3 !== 0)) {
       expect(table.remove(id)).toBe(reference.get(id))

@@ -1,4 +1,5 @@
-// Why: what is read from a segment is what was written, or nothing. How: random records are torn and flipped at random.
+// Why: what is read from a segment is what was written, or nothing. How: random records are torn
+// and flipped at random.
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
@@ -110,7 +111,11 @@ async function segmentOf(folder: string, random: () => number) {
     const head =
       data === undefined
         ? encodeTombstone(sequence, sequence)
-        : encodeBlockHead(sequence, headerOf(sequence, data.length, 'k'.repeat(Math.floor(random() * 3000))), pageChecksums(data))
+        : encodeBlockHead(
+            sequence,
+            headerOf(sequence, data.length, 'k'.repeat(Math.floor(random() * 3000))),
+            pageChecksums(data),
+          )
     setMark(head, segment.mark)
     parts.push(head, data ?? Buffer.alloc(0))
     const bytes = head.length + (data?.length ?? 0)
@@ -123,46 +128,54 @@ async function segmentOf(folder: string, random: () => number) {
 async function scan(segment: Awaited<ReturnType<typeof createSegment>>, windowBytes: number) {
   const found: { position: number; record: SegmentRecord }[] = []
   for await (const window of readWindows(segment, windowBytes, never)) found.push(...window.records)
-  return found.map(({ position, record }) => ({ from: position, to: position + record.bytes, sequence: record.sequence }))
+  return found.map(({ position, record }) => ({
+    from: position,
+    to: position + record.bytes,
+    sequence: record.sequence,
+  }))
 }
 
 describe('a scan', () => {
-  test.each([16, 64, 1000, 65_536])('of a sound, a cut and a rotten segment by windows of %i bytes', async (windowBytes) => {
-    const folder = await temporaryFolder()
-    try {
-      for (let seed = 0; seed < 15; seed += 1) {
-        const random = seededRandom(seed * 7 + windowBytes)
-        const inner = await temporaryFolder()
-        const { segment, bytes, written } = await segmentOf(inner.path, random)
-        const put = (content: Buffer): void => {
-          const fd = openSync(join(segment.path), 'w')
-          writeSync(fd, content)
-          closeSync(fd)
-          segment.size = content.length
+  test.each([16, 64, 1000, 65_536])(
+    'of a sound, a cut and a rotten segment by windows of %i bytes',
+    async (windowBytes) => {
+      const folder = await temporaryFolder()
+      try {
+        for (let seed = 0; seed < 15; seed += 1) {
+          const random = seededRandom(seed * 7 + windowBytes)
+          const inner = await temporaryFolder()
+          const { segment, bytes, written } = await segmentOf(inner.path, random)
+          const put = (content: Buffer): void => {
+            const fd = openSync(join(segment.path), 'w')
+            writeSync(fd, content)
+            closeSync(fd)
+            segment.size = content.length
+          }
+          put(bytes)
+          expect(await scan(segment, windowBytes)).toEqual(written)
+
+          const cutAt = Math.floor(random() * bytes.length)
+          put(bytes.subarray(0, cutAt))
+          expect(await scan(segment, windowBytes)).toEqual(written.filter(({ to }) => to <= cutAt))
+
+          const hurt = Buffer.from(bytes)
+          const at = Math.floor(random() * hurt.length)
+          hurt.fill(random() < 0.5 ? 0 : 0xff, at, at + 1 + Math.floor(random() * 50))
+          put(hurt)
+          const touched = (record: Written): boolean =>
+            !hurt.subarray(record.from, record.to).equals(bytes.subarray(record.from, record.to))
+          const found = await scan(segment, windowBytes)
+          // All that is whole is found; of what is hurt, only a record whose head is whole.
+          expect(found.filter((record) => !touched(record))).toEqual(written.filter((record) => !touched(record)))
+          for (const record of found) expect(written).toContainEqual(record)
+          segment.retire()
+          await inner.remove()
         }
-        put(bytes)
-        expect(await scan(segment, windowBytes)).toEqual(written)
-
-        const cutAt = Math.floor(random() * bytes.length)
-        put(bytes.subarray(0, cutAt))
-        expect(await scan(segment, windowBytes)).toEqual(written.filter(({ to }) => to <= cutAt))
-
-        const hurt = Buffer.from(bytes)
-        const at = Math.floor(random() * hurt.length)
-        hurt.fill(random() < 0.5 ? 0 : 0xff, at, at + 1 + Math.floor(random() * 50))
-        put(hurt)
-        const touched = (record: Written): boolean => !hurt.subarray(record.from, record.to).equals(bytes.subarray(record.from, record.to))
-        const found = await scan(segment, windowBytes)
-        // All that is whole is found; of what is hurt, only a record whose head is whole.
-        expect(found.filter((record) => !touched(record))).toEqual(written.filter((record) => !touched(record)))
-        for (const record of found) expect(written).toContainEqual(record)
-        segment.retire()
-        await inner.remove()
+      } finally {
+        await folder.remove()
       }
-    } finally {
-      await folder.remove()
-    }
-  })
+    },
+  )
 
   test("a record inside another block's data is not found, even when the head before it rots", async () => {
     const folder = await temporaryFolder()

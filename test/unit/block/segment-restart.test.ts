@@ -31,24 +31,27 @@ describe('a restart', () => {
     }
   })
 
-  test.each(['with', 'without'])('%s files of heads: a rotten head is never served, and what is behind it is', async (heads) => {
-    const { store } = await open()
-    await putAll(store, range(0, 60))
-    await store.close()
-    const rotten = [0, 7, 30, 59]
-    for (const id of rotten) {
-      const record = await findRecord(directory.root, id, 'block')
-      await flip(record?.path ?? '', (record?.from ?? 0) + 20)
-    }
-    if (heads === 'without') await removeHeads()
-    const { store: again } = await open()
-    // The file of heads does not know of the rot; the read does.
-    for (const id of rotten) await expect(again.open(id)).rejects.toMatchObject({ name: 'SkeinError' })
-    const left = range(0, 60).filter((id) => !rotten.includes(id))
-    await expectBlocks(again, left)
-    await again.close()
-    await expectBlocks((await open()).store, left)
-  })
+  test.each(['with', 'without'])(
+    '%s files of heads: a rotten head is never served, and what is behind it is',
+    async (heads) => {
+      const { store } = await open()
+      await putAll(store, range(0, 60))
+      await store.close()
+      const rotten = [0, 7, 30, 59]
+      for (const id of rotten) {
+        const record = await findRecord(directory.root, id, 'block')
+        await flip(record?.path ?? '', (record?.from ?? 0) + 20)
+      }
+      if (heads === 'without') await removeHeads()
+      const { store: again } = await open()
+      // The file of heads does not know of the rot; the read does.
+      for (const id of rotten) await expect(again.open(id)).rejects.toMatchObject({ name: 'SkeinError' })
+      const left = range(0, 60).filter((id) => !rotten.includes(id))
+      await expectBlocks(again, left)
+      await again.close()
+      await expectBlocks((await open()).store, left)
+    },
+  )
 
   test.each([
     ['flipped', async (path: string) => flip(path, 100)],
@@ -90,7 +93,9 @@ describe('a restart', () => {
     await store.close()
     await appendFile(await segmentPath(0), bytesOf(5000, 1))
     const { store: again } = await open()
-    expect(await bytesOnDisk()).toBe((await recordsIn(directory.root)).reduce((total, record) => total + record.length, 0))
+    expect(await bytesOnDisk()).toBe(
+      (await recordsIn(directory.root)).reduce((total, record) => total + record.length, 0),
+    )
     await putAll(again, range(5, 7))
     await again.close()
     await expectBlocks((await open()).store, range(0, 7))

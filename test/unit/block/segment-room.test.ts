@@ -1,5 +1,6 @@
-// Why: what a directory has on its disk must stay near its quota, whatever is freed and written again, and no block that is
-// there may pay for it. How: a full directory is rewritten at random, and its disk is looked at all the time.
+// Why: what a directory has on its disk must stay near its quota, whatever is freed and written
+// again, and no block that is there may pay for it. How: a full directory is rewritten at random,
+// and its disk is looked at all the time.
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -24,46 +25,56 @@ function bytesNow(): number {
 }
 
 describe('the disk of a full directory', () => {
-  test('holds no more than the quota, three segments and the heads, and no block goes for it', { timeout: 120_000 }, async () => {
-    const quotaBytes = 8 * mebibyte
-    // So slow that only urgent compaction can keep up.
-    const { store, deps } = await open({ background: true, segmentBytes, compactionBytesPerSecond: 64 * kibibyte }, quotaBytes)
-    const blockBytes = 8 * kibibyte
-    const there = range(0, quotaBytes / blockBytes)
-    await putAll(store, there, blockBytes)
-    expect(usedBytesOf(store)).toBe(quotaBytes)
-    const random = seededRandom(5)
-    let next = there.length
-    let most = 0
-    let looking = true
-    const look = (async () => {
-      while (looking) {
-        most = Math.max(most, bytesNow())
-        await setImmediate()
-      }
-    })()
-    for (let round = 0; round < 100; round += 1) {
-      const going = new Set(Array.from({ length: 40 }, () => Math.floor(random() * there.length)))
-      await Promise.all(
-        [...going].map(async (at) => {
-          await store.free(there[at] ?? -1)
-          const id = (next += 1)
-          await store.put(headerOf(id, blockBytes), bytesOf(blockBytes, id))
-          there[at] = id
-        }),
+  test(
+    'holds no more than the quota, three segments and the heads, and no block goes for it',
+    { timeout: 120_000 },
+    async () => {
+      const quotaBytes = 8 * mebibyte
+      // So slow that only urgent compaction can keep up.
+      const { store, deps } = await open(
+        { background: true, segmentBytes, compactionBytesPerSecond: 64 * kibibyte },
+        quotaBytes,
       )
-    }
-    looking = false
-    await look
-    const headBytes = there.length * 200
-    expect(most).toBeLessThanOrEqual(quotaBytes + 3 * segmentBytes + headBytes)
-    // It was under pressure.
-    expect(most).toBeGreaterThan(quotaBytes + segmentBytes / 2)
-    expect(usedBytesOf(store)).toBe(quotaBytes)
-    expect([...store.list()].map(({ blockId }) => blockId).toSorted((a, b) => a - b)).toEqual(there.toSorted((a, b) => a - b))
-    for (const id of there.slice(0, 50)) expect((await readWhole(store, id)).equals(bytesOf(blockBytes, id)), `block ${id}`).toBe(true)
-    expect(deps.events.lines.filter((line) => line.startsWith('-') && !line.endsWith('freed'))).toEqual([])
-  })
+      const blockBytes = 8 * kibibyte
+      const there = range(0, quotaBytes / blockBytes)
+      await putAll(store, there, blockBytes)
+      expect(usedBytesOf(store)).toBe(quotaBytes)
+      const random = seededRandom(5)
+      let next = there.length
+      let most = 0
+      let looking = true
+      const look = (async () => {
+        while (looking) {
+          most = Math.max(most, bytesNow())
+          await setImmediate()
+        }
+      })()
+      for (let round = 0; round < 100; round += 1) {
+        const going = new Set(Array.from({ length: 40 }, () => Math.floor(random() * there.length)))
+        await Promise.all(
+          [...going].map(async (at) => {
+            await store.free(there[at] ?? -1)
+            const id = (next += 1)
+            await store.put(headerOf(id, blockBytes), bytesOf(blockBytes, id))
+            there[at] = id
+          }),
+        )
+      }
+      looking = false
+      await look
+      const headBytes = there.length * 200
+      expect(most).toBeLessThanOrEqual(quotaBytes + 3 * segmentBytes + headBytes)
+      // It was under pressure.
+      expect(most).toBeGreaterThan(quotaBytes + segmentBytes / 2)
+      expect(usedBytesOf(store)).toBe(quotaBytes)
+      expect([...store.list()].map(({ blockId }) => blockId).toSorted((a, b) => a - b)).toEqual(
+        there.toSorted((a, b) => a - b),
+      )
+      for (const id of there.slice(0, 50))
+        expect((await readWhole(store, id)).equals(bytesOf(blockBytes, id)), `block ${id}`).toBe(true)
+      expect(deps.events.lines.filter((line) => line.startsWith('-') && !line.endsWith('freed'))).toEqual([])
+    },
+  )
 
   test('takes a block in a file into account, which waits for the room', async () => {
     const quotaBytes = 4 * mebibyte
@@ -114,15 +125,22 @@ describe('the disk of a full directory', () => {
       store,
       range(0, 512).filter((id) => id % 3 === 0),
     )
-    const writing = Promise.allSettled(range(1000, 1170).map((id) => store.put(headerOf(id, 8 * kibibyte), bytesOf(8 * kibibyte, id))))
+    const writing = Promise.allSettled(
+      range(1000, 1170).map((id) => store.put(headerOf(id, 8 * kibibyte), bytesOf(8 * kibibyte, id))),
+    )
     await store.close()
-    for (const result of await writing) if (result.status === 'rejected') expect(result.reason).toMatchObject({ reason: 'stopping' })
+    for (const result of await writing)
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ reason: 'stopping' })
   })
 })
 
 test.each([
   [2 ** 40, undefined, { segmentBytes: 256 * mebibyte, excessBytes: 2 ** 35, freeHeadBytes: 2 ** 35 }],
-  [1024 * mebibyte, undefined, { segmentBytes: 32 * mebibyte, excessBytes: 32 * mebibyte, freeHeadBytes: 32 * mebibyte }],
+  [
+    1024 * mebibyte,
+    undefined,
+    { segmentBytes: 32 * mebibyte, excessBytes: 32 * mebibyte, freeHeadBytes: 32 * mebibyte },
+  ],
   [64 * mebibyte, undefined, { segmentBytes: 4 * mebibyte, excessBytes: 4 * mebibyte, freeHeadBytes: 4 * mebibyte }],
   [64 * mebibyte, mebibyte, { segmentBytes: mebibyte, excessBytes: 2 * mebibyte, freeHeadBytes: 4 * mebibyte }],
 ])('the bounds of a quota of %d bytes, asked for segments of %s', (quotaBytes, wantedBytes, limits) => {

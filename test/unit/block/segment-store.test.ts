@@ -1,11 +1,27 @@
-// Why: what segments must withstand beyond the contract: freed blocks that must stay freed, space that must come back,
-// crashes between any two steps, rot, and disks that fail.
+// Why: what segments must withstand beyond the contract: freed blocks that must stay freed, space
+// that must come back, crashes between any two steps, rot, and disks that fail.
 import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { bytesOf, headerOf, mebibyte, never, readWhole, usedBytesOf } from '../../conformance/support/block-store-fixture.ts'
+import {
+  bytesOf,
+  headerOf,
+  mebibyte,
+  never,
+  readWhole,
+  usedBytesOf,
+} from '../../conformance/support/block-store-fixture.ts'
 import { findRecord, recordsIn } from '../../conformance/support/segment-fixture.ts'
-import { kibibyte, idsOf, range, putAll, freeAll, expectBlocks, flip, segmentDirectory } from './support/segment-directory.ts'
+import {
+  kibibyte,
+  idsOf,
+  range,
+  putAll,
+  freeAll,
+  expectBlocks,
+  flip,
+  segmentDirectory,
+} from './support/segment-directory.ts'
 
 const directory = segmentDirectory()
 const { open, segmentNames, segmentPath, bytesOnDisk } = directory
@@ -15,7 +31,9 @@ describe('where blocks go', () => {
     const { store } = await open({ blockBytesMax: 10 * kibibyte })
     await putAll(store, range(0, 100))
     await store.put(headerOf(200, 10 * kibibyte + 1), bytesOf(10 * kibibyte + 1, 200))
-    expect((await readdir(join(directory.root, 'blocks'), { recursive: true })).filter((name) => name.endsWith('c8'))).toHaveLength(2)
+    expect(
+      (await readdir(join(directory.root, 'blocks'), { recursive: true })).filter((name) => name.endsWith('c8')),
+    ).toHaveLength(2)
     expect(await segmentNames()).toHaveLength(4)
     for (const name of await segmentNames())
       expect((await stat(join(directory.root, 'segments', name))).size).toBeLessThanOrEqual(256 * kibibyte)
@@ -37,7 +55,9 @@ describe('where blocks go', () => {
     const files = await open({ blockBytesMax: 0 })
     await putAll(files.store, [1])
     await files.store.close()
-    const saved = (await readdir(join(directory.root, 'blocks'), { recursive: true, withFileTypes: true })).find((entry) => entry.isFile())
+    const saved = (await readdir(join(directory.root, 'blocks'), { recursive: true, withFileTypes: true })).find(
+      (entry) => entry.isFile(),
+    )
     const path = join(saved?.parentPath ?? '', saved?.name ?? '')
     await copyFile(path, join(directory.root, 'saved'))
     const { store } = await open()
@@ -63,7 +83,8 @@ describe('the disk', () => {
     const { store } = await open()
     await rm(directory.root, { recursive: true })
     const results = await Promise.allSettled(range(0, 50).map((id) => store.put(headerOf(id, 100), bytesOf(100, id))))
-    for (const result of results) expect(result).toMatchObject({ reason: { code: 'unavailable', reason: 'disk_fault' } })
+    for (const result of results)
+      expect(result).toMatchObject({ reason: { code: 'unavailable', reason: 'disk_fault' } })
     expect([usedBytesOf(store), store.reservedBytes, store.blockCount]).toEqual([0, 0, 0])
     await mkdir(join(directory.root, 'segments'), { recursive: true })
     await putAll(store, [1, 2])
@@ -129,25 +150,28 @@ describe('what was freed', () => {
 })
 
 describe('compaction', () => {
-  test.each([10 * kibibyte, 700 * kibibyte])('gives the space of freed blocks of %i bytes back, and readers read on', async (length) => {
-    const { store } = await open({ segmentBytes: 3 * mebibyte })
-    await putAll(store, range(0, 60), length)
-    const readers = await Promise.all(range(0, 60).map((id) => store.open(id)))
-    await freeAll(
-      store,
-      range(0, 60).filter((id) => id % 2 === 0),
-    )
-    await store.compact()
-    const left = range(0, 60).filter((id) => id % 2 === 1)
-    expect(await bytesOnDisk()).toBeLessThan(left.length * length * 1.1 + mebibyte)
-    expect(store.segmentDiskBytes).toBe(await bytesOnDisk())
-    for (const [id, reader] of readers.entries()) {
-      expect(Buffer.from(await reader.read(0, length, never)).equals(bytesOf(length, id))).toBe(true)
-      await reader.close()
-    }
-    await expectBlocks(store, left, length)
-    await expectBlocks((await open()).store, left, length)
-  })
+  test.each([10 * kibibyte, 700 * kibibyte])(
+    'gives the space of freed blocks of %i bytes back, and readers read on',
+    async (length) => {
+      const { store } = await open({ segmentBytes: 3 * mebibyte })
+      await putAll(store, range(0, 60), length)
+      const readers = await Promise.all(range(0, 60).map((id) => store.open(id)))
+      await freeAll(
+        store,
+        range(0, 60).filter((id) => id % 2 === 0),
+      )
+      await store.compact()
+      const left = range(0, 60).filter((id) => id % 2 === 1)
+      expect(await bytesOnDisk()).toBeLessThan(left.length * length * 1.1 + mebibyte)
+      expect(store.segmentDiskBytes).toBe(await bytesOnDisk())
+      for (const [id, reader] of readers.entries()) {
+        expect(Buffer.from(await reader.read(0, length, never)).equals(bytesOf(length, id))).toBe(true)
+        await reader.close()
+      }
+      await expectBlocks(store, left, length)
+      await expectBlocks((await open()).store, left, length)
+    },
+  )
 
   test('keeps the dead within their bound over any number of rewrites, in the background', async () => {
     const { store } = await open({ background: true, compactionBytesPerSecond: 2 ** 40 })
@@ -226,7 +250,10 @@ describe('compaction', () => {
     await freeAll(store, range(0, 12))
     await putAll(store, range(30, 40))
     await store.compact()
-    expect(deps.events.lines.filter((line) => line.endsWith('corrupt')).toSorted()).toEqual(['-20 corrupt', '-21 corrupt'])
+    expect(deps.events.lines.filter((line) => line.endsWith('corrupt')).toSorted()).toEqual([
+      '-20 corrupt',
+      '-21 corrupt',
+    ])
     await expectBlocks(store, [...range(12, 20), 22, 23, ...range(30, 40)])
   })
 })

@@ -42,7 +42,9 @@ describe('group append', () => {
     // The write is out by then, and cannot be back: that takes a turn of the event loop.
     for (let turn = 0; turn < 20; turn += 1) await Promise.resolve()
     const second = Array.from({ length: 100 }, () => append(Buffer.alloc(64)))
-    expect(await Promise.all([...first, ...second])).toEqual(Array.from({ length: 200 }, (_, index) => `1@${index * 100}`))
+    expect(await Promise.all([...first, ...second])).toEqual(
+      Array.from({ length: 200 }, (_, index) => `1@${index * 100}`),
+    )
     await writer.close()
     expect(log).toEqual(['written', 'written'])
     expect(await append(Buffer.alloc(1))).toBe('unavailable stopping')

@@ -13,7 +13,14 @@ import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 const mib = 1024 * 1024
 const quotaBytes = 32 * mib
 const stallMs = 400
-const header = (blockId: number, length: number): BlockHeader => ({ blockId, length, namespaceId: 'n', key: 'k', etag: 'e', offset: 0 })
+const header = (blockId: number, length: number): BlockHeader => ({
+  blockId,
+  length,
+  namespaceId: 'n',
+  key: 'k',
+  etag: 'e',
+  offset: 0,
+})
 const fails = (code: string, reason: string) => ({ code, reason })
 
 let cleanUp: () => Promise<void> = () => Promise.resolve()
@@ -85,7 +92,9 @@ describe('a reservation that grows', () => {
   it('keeps its room, and is committed', async () => {
     const { store } = await open()
     const busy = await store.reserve(header(1, quotaBytes))
-    const refused = expect(store.put(header(2, 100), Buffer.alloc(100))).rejects.toMatchObject(fails('resource_exhausted', 'no_capacity'))
+    const refused = expect(store.put(header(2, 100), Buffer.alloc(100))).rejects.toMatchObject(
+      fails('resource_exhausted', 'no_capacity'),
+    )
     for (let written = 0; written < quotaBytes; written += mib) {
       await busy.write(Buffer.alloc(mib))
       await systemClock.sleep(25, new AbortController().signal)

@@ -1,5 +1,6 @@
-// Why: what tiers promise, case by case, on real directories: where blocks go, what is refused and with which words, the
-// work ahead of need, promotion and its rate, and what a crash in a move leaves.
+// Why: what tiers promise, case by case, on real directories: where blocks go, what is refused and
+// with which words, the work ahead of need, promotion and its rate, and what a crash in a move
+// leaves.
 import { cp, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -41,7 +42,9 @@ async function opened(rooms: readonly number[], options: Partial<TiersOptions> =
   const paths = rooms.map((_, level) => join(folder.path, `tier-${level}`))
   const open = async (): Promise<Opened> => {
     const deps = storeDependencies()
-    const tiers = rooms.map((room, level) => [{ path: paths[level] ?? '', tier: `T${level}`, mediumType: 'SSD', quotaBytes: room * 100 }])
+    const tiers = rooms.map((room, level) => [
+      { path: paths[level] ?? '', tier: `T${level}`, mediumType: 'SSD', quotaBytes: room * 100 },
+    ])
     const store = await openTiers({ tiers, workerId: 'worker-1', annotator: { kind: 'LRU' }, ...deps, ...options })
     cleanups.push(() => store.close())
     return {
@@ -66,7 +69,9 @@ test('what went for room is told in one line', async () => {
   for (const id of [1, 2, 3, 4]) await put(id)
   await put(5, true)
   await store.close()
-  const told = lines.filter((line) => line.includes('room was made in the tiers')).map((line): unknown => JSON.parse(line))
+  const told = lines
+    .filter((line) => line.includes('room was made in the tiers'))
+    .map((line): unknown => JSON.parse(line))
   expect(told).toMatchObject([{ movedBlocks: 3, movedBytes: 300, evictedBlocks: 1, evictedBytes: 100 }])
 })
 
@@ -106,7 +111,8 @@ describe('a new block', () => {
 
   test('that a load writes moves the blocks of the load, and deletes none', async () => {
     const { store, put, levels } = await opened([1, 3])
-    const byLoad = (id: number): Promise<void> => store.put(headerOf(id, 100), bytesOf(100, id), { evict: true, loadId: 'load-1' })
+    const byLoad = (id: number): Promise<void> =>
+      store.put(headerOf(id, 100), bytesOf(100, id), { evict: true, loadId: 'load-1' })
     for (const id of [1, 2, 3, 4]) await byLoad(id)
     expect(levels(1, 2, 3, 4)).toEqual([1, 1, 1, 0])
     await expect(byLoad(5)).rejects.toMatchObject({ reason: 'no_capacity' })
@@ -273,7 +279,9 @@ describe('a restart', () => {
 })
 
 describe('a disk that is full below its quota', () => {
-  /** Tiers in memory of 10 blocks each, of which the disk of level `full` takes only 3 (300 bytes). */
+  /**
+   * Tiers in memory of 10 blocks each, of which the disk of level `full` takes only 3 (300 bytes).
+   */
   async function cramped(full: number, levels: number, freeAheadBytes = 0): Promise<TieredStore> {
     const deps = storeDependencies()
     return await TieredStore.open(
@@ -376,9 +384,13 @@ describe('a quota above the size of the disk', () => {
     const folder = await temporaryFolder()
     cleanups.push(folder.remove)
     const tiers = [[{ path: join(folder.path, 'a'), tier: 'T', mediumType: 'SSD', quotaBytes: 2 ** 52 }]]
-    await expect(openTiers({ tiers, workerId: 'w', annotator: { kind: 'LRU' }, ...storeDependencies() })).rejects.toMatchObject({
+    await expect(
+      openTiers({ tiers, workerId: 'w', annotator: { kind: 'LRU' }, ...storeDependencies() }),
+    ).rejects.toMatchObject({
       code: 'failed_precondition',
-      message: expect.stringMatching(/quota of block directory .*a, 4503599627370496 bytes, is above the size of its disk, \d+ bytes/),
+      message: expect.stringMatching(
+        /quota of block directory .*a, 4503599627370496 bytes, is above the size of its disk, \d+ bytes/,
+      ),
     })
   })
 })
@@ -390,7 +402,9 @@ describe('directories of different tiers', () => {
     const directory = (path: string) => [{ path, tier: 'T', mediumType: 'SSD', quotaBytes: 100 }]
     for (const inner of [folder.path, join(folder.path, 'inner')]) {
       const tiers = [directory(folder.path), directory(inner)]
-      await expect(openTiers({ tiers, workerId: 'w', annotator: { kind: 'LRU' }, ...storeDependencies() })).rejects.toMatchObject({
+      await expect(
+        openTiers({ tiers, workerId: 'w', annotator: { kind: 'LRU' }, ...storeDependencies() }),
+      ).rejects.toMatchObject({
         code: 'invalid_argument',
       })
     }

@@ -1,5 +1,6 @@
-// Why: a disk that fails costs its blocks and nothing else, and is taken back when it is well. How: directories are taken
-// away and put back for real; I/O errors and full disks are put in where the store calls the disk.
+// Why: a disk that fails costs its blocks and nothing else, and is taken back when it is well. How:
+// directories are taken away and put back for real; I/O errors and full disks are put in where the
+// store calls the disk.
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -48,7 +49,9 @@ vi.mock('../../../src/block/disk/disk-calls.ts', async (importOriginal) => {
   }
 })
 vi.mock('node:fs/promises', async (importOriginal) => {
-  const real = await importOriginal<Record<string, unknown> & { access: (path: string, mode: number) => Promise<void> }>()
+  const real = await importOriginal<
+    Record<string, unknown> & { access: (path: string, mode: number) => Promise<void> }
+  >()
   return {
     ...real,
     access: async (path: string, mode: number) => {
@@ -71,7 +74,12 @@ afterEach(async () => {
 })
 
 const healthLimits = { probeIntervalMs: 10 }
-const directory = (name: string, quotaBytes = 10 * mebibyte) => ({ path: join(root, name), tier: 'SSD', mediumType: 'SSD', quotaBytes })
+const directory = (name: string, quotaBytes = 10 * mebibyte) => ({
+  path: join(root, name),
+  tier: 'SSD',
+  mediumType: 'SSD',
+  quotaBytes,
+})
 const dependencies = () => ({ ...storeDependencies(), clock: systemClock })
 
 async function open(names: readonly string[], limits: { firstQuotaBytes?: number; probesToDown?: number } = {}) {
@@ -90,7 +98,8 @@ async function open(names: readonly string[], limits: { firstQuotaBytes?: number
   return { store, deps }
 }
 
-const put = (store: BlockStore, id: number, length: number): Promise<void> => store.put(headerOf(id, length), bytesOf(length, id))
+const put = (store: BlockStore, id: number, length: number): Promise<void> =>
+  store.put(headerOf(id, length), bytesOf(length, id))
 const states = (store: BlockStore): string =>
   store
     .usage()
@@ -232,7 +241,10 @@ describe('a disk with I/O errors', () => {
     const reader = await store.open(1)
     faults.push({ on: '/a/', what: 'read', code: 'EIO' })
     for (let time = 0; time < 3; time += 1)
-      await expect(reader.read(0, 10, new AbortController().signal)).rejects.toMatchObject({ code: 'unavailable', reason: 'disk_fault' })
+      await expect(reader.read(0, 10, new AbortController().signal)).rejects.toMatchObject({
+        code: 'unavailable',
+        reason: 'disk_fault',
+      })
     await reader.close()
     await become(store, 'down')
   })
@@ -247,17 +259,25 @@ describe('a disk with I/O errors', () => {
 })
 
 describe('a disk that is full behind the quota', () => {
-  test.each([10, 2000, 3 * mebibyte])('passes a block of %i bytes on to the next directory, and leaves nothing', async (length) => {
-    const { store } = await open(['a', 'b'])
-    faults.push({ on: '/a/', what: 'write', code: 'ENOSPC' })
-    await expect(put(store, 1, length).catch(() => put(store, 1, length))).resolves.toBeUndefined()
-    await expectServed(store, 1, length)
-    expect([await filesOf('a'), states(store), usedBytesOf(store), store.reservedBytes]).toEqual([[], 'normal,normal', length, 0])
-    // It is not tried again at once, although it is the emptier one.
-    const reservation = await store.reserve(headerOf(2, 2000))
-    expect(reservation.path).toContain('/b/')
-    await reservation.abort()
-  })
+  test.each([10, 2000, 3 * mebibyte])(
+    'passes a block of %i bytes on to the next directory, and leaves nothing',
+    async (length) => {
+      const { store } = await open(['a', 'b'])
+      faults.push({ on: '/a/', what: 'write', code: 'ENOSPC' })
+      await expect(put(store, 1, length).catch(() => put(store, 1, length))).resolves.toBeUndefined()
+      await expectServed(store, 1, length)
+      expect([await filesOf('a'), states(store), usedBytesOf(store), store.reservedBytes]).toEqual([
+        [],
+        'normal,normal',
+        length,
+        0,
+      ])
+      // It is not tried again at once, although it is the emptier one.
+      const reservation = await store.reserve(headerOf(2, 2000))
+      expect(reservation.path).toContain('/b/')
+      await reservation.abort()
+    },
+  )
 
   test('refuses the block where there is no other, and takes it once something was freed', async () => {
     const { store } = await open(['a'])
@@ -268,7 +288,11 @@ describe('a disk that is full behind the quota', () => {
       await expect(put(store, 3, length)).rejects.toEqual(refused)
       await expect(put(store, 3, length)).rejects.toEqual(refused)
     }
-    expect([await filesOf('a'), states(store), usedBytesOf(store)]).toEqual([[expect.anything(), expect.anything()], 'normal', 4000])
+    expect([await filesOf('a'), states(store), usedBytesOf(store)]).toEqual([
+      [expect.anything(), expect.anything()],
+      'normal',
+      4000,
+    ])
     faults.length = 0
     await store.free(1)
     await put(store, 3, 2000)
@@ -279,7 +303,8 @@ describe('a disk that is full behind the quota', () => {
     const deps = dependencies()
     const directories = [directory('a')]
     const segments = { blockBytesMax: 1000, segmentBytes: 8000 }
-    const reopen = (): Promise<BlockStore> => openBlockStore({ directories, workerId: 'w', segments, healthLimits, ...deps })
+    const reopen = (): Promise<BlockStore> =>
+      openBlockStore({ directories, workerId: 'w', segments, healthLimits, ...deps })
     const store = await reopen()
     cleanups.push(() => store.close())
     const ids = Array.from({ length: 40 }, (_, index) => index + 1)

@@ -1,5 +1,6 @@
-// Why: what is persisted without anybody asking must not end up where it is not looked for any more, nor where nothing may
-// be written. How: the master's background work over a fake store, with writes of all lengths.
+// Why: what is persisted without anybody asking must not end up where it is not looked for any
+// more, nor where nothing may be written. How: the master's background work over a fake store, with
+// writes of all lengths.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { FakeStore } from './support/fakes.ts'
@@ -29,9 +30,13 @@ describe('what goes on behind', () => {
       for (const name of names) await fixture.write(`/ns/job/_temporary/${name}`, 4)
       let moving: Promise<unknown> | undefined
       await fixture.until(async () => {
-        if (fixture.persists.length >= after) moving ??= fixture.lifecycle.rename({ from: '/ns/job/_temporary', to: '/ns/job/final' }, call)
+        if (fixture.persists.length >= after)
+          moving ??= fixture.lifecycle.rename({ from: '/ns/job/_temporary', to: '/ns/job/final' }, call)
         if (store.objects.size < names.length) return false
-        const { files: all } = await fixture.service.listStatus({ path: '/ns', recursive: true, pageToken: '', limit: 0 }, call)
+        const { files: all } = await fixture.service.listStatus(
+          { path: '/ns', recursive: true, pageToken: '', limit: 0 },
+          call,
+        )
         return all.every(({ folder, persistenceState }) => folder || persistenceState === 'PERSISTED')
       })
       await moving
@@ -40,29 +45,38 @@ describe('what goes on behind', () => {
     },
   )
 
-  it.each([1, 4, 9])('a directory is persisted and removed at the same time, and nothing comes back (%d)', async (after) => {
-    slowWrites(fixture)
-    for (const name of names) await fixture.write(`/ns/job/${name}`, 4)
-    let removed = false
-    await fixture.until(async () => {
-      if (fixture.persists.length >= after && !removed) {
-        removed = true
-        await fixture.lifecycle.delete({ path: '/ns/job', recursive: true, cacheOnly: false }, call)
-      }
-      return removed
-    })
-    await turns()
-    expect(await fixture.keys()).toEqual([])
-    expect(objects()).toEqual([])
-    await expectSame(fixture, store)
-  })
+  it.each([1, 4, 9])(
+    'a directory is persisted and removed at the same time, and nothing comes back (%d)',
+    async (after) => {
+      slowWrites(fixture)
+      for (const name of names) await fixture.write(`/ns/job/${name}`, 4)
+      let removed = false
+      await fixture.until(async () => {
+        if (fixture.persists.length >= after && !removed) {
+          removed = true
+          await fixture.lifecycle.delete({ path: '/ns/job', recursive: true, cacheOnly: false }, call)
+        }
+        return removed
+      })
+      await turns()
+      expect(await fixture.keys()).toEqual([])
+      expect(objects()).toEqual([])
+      await expectSame(fixture, store)
+    },
+  )
 })
 
 describe('a namespace that becomes read-only', () => {
   it('is not written to any more, which is logged once, until it is writable again', async () => {
     const update = (readOnly: string) =>
       fixture.service.updateNamespace(
-        { name: 'ns', secrets: {}, attributes: { readOnly, writePolicy: 'MUST_CACHE' }, removedAttributes: [], ttlAction: '' },
+        {
+          name: 'ns',
+          secrets: {},
+          attributes: { readOnly, writePolicy: 'MUST_CACHE' },
+          removedAttributes: [],
+          ttlAction: '',
+        },
         call,
       )
     fixture.persistFailure = new SkeinError('permission_denied', 'denied')

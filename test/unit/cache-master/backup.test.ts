@@ -1,6 +1,16 @@
-// Why: a backup is worth what can be restored of it. How: a master is backed up while it serves, restored in another home,
-// and asked; a backup with any byte cut off or changed must be refused.
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+// Why: a backup is worth what can be restored of it. How: a master is backed up while it serves,
+// restored in another home, and asked; a backup with any byte cut off or changed must be refused.
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -28,7 +38,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const backup = async (): Promise<string> => (await fixture.service.backup({ directory: join(folder, 'backups') }, call)).path
+const backup = async (): Promise<string> =>
+  (await fixture.service.backup({ directory: join(folder, 'backups') }, call)).path
 const keyOf = (home: string): string => join(home, 'master', 'secret.key')
 const restore = (file: string, home: string): Promise<void> =>
   restoreBackup({ file, home, secretKeyFile: keyOf(home), logger: silentLogger })
@@ -97,9 +108,13 @@ describe('a backup', () => {
     const wrong = join(folder, 'wrong')
     const check = async (bytes: Uint8Array): Promise<void> => {
       writeFileSync(wrong, bytes)
-      await expect(restore(wrong, home)).rejects.toMatchObject({ code: 'data_loss', message: expect.stringContaining(wrong) })
+      await expect(restore(wrong, home)).rejects.toMatchObject({
+        code: 'data_loss',
+        message: expect.stringContaining(wrong),
+      })
     }
-    for (const length of [0, 1, 43, 44, 4096, whole.length - 44, whole.length - 1]) await check(whole.subarray(0, length))
+    for (const length of [0, 1, 43, 44, 4096, whole.length - 44, whole.length - 1])
+      await check(whole.subarray(0, length))
     for (const at of [0, 5000, whole.length - 60, whole.length - 43, whole.length - 20, whole.length - 1]) {
       const changed = Buffer.from(whole)
       changed[at] = (changed[at] ?? 0) ^ 1
@@ -134,7 +149,11 @@ describe('a backup', () => {
   })
 
   it('cannot be written everywhere', async () => {
-    await expect(fixture.service.backup({ directory: 'relative' }, call)).rejects.toMatchObject({ code: 'invalid_argument' })
-    await expect(fixture.service.backup({ directory: '/etc/passwd/none' }, call)).rejects.toMatchObject({ code: 'failed_precondition' })
+    await expect(fixture.service.backup({ directory: 'relative' }, call)).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
+    await expect(fixture.service.backup({ directory: '/etc/passwd/none' }, call)).rejects.toMatchObject({
+      code: 'failed_precondition',
+    })
   })
 })

@@ -1,5 +1,5 @@
-// Why: a worker that is not told keeps what nobody needs, or gives up what somebody does. How: the master's service, a
-// worker that reports and listens.
+// Why: a worker that is not told keeps what nobody needs, or gives up what somebody does. How: the
+// master's service, a worker that reports and listens.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { blockIdOf } from '../../../src/base/block-id.ts'
 import type { WorkerHeartbeatResponse } from '../../../src/wire/generated/master.ts'
@@ -13,10 +13,17 @@ beforeEach(async () => {
 })
 afterEach(() => fixture.close())
 
-const beat = (workerId: string, session: string, counters: Record<string, number> = {}): Promise<WorkerHeartbeatResponse> =>
+const beat = (
+  workerId: string,
+  session: string,
+  counters: Record<string, number> = {},
+): Promise<WorkerHeartbeatResponse> =>
   fixture.service.workerHeartbeat({ workerId, session, directories: [], counters }, call)
 const report = (workerId: string, session: string, added: number[], durable: number[] = [], removed: number[] = []) =>
-  fixture.service.reportBlocks({ workerId, session, added, removed, durable: { ids: durable }, fullReportEnd: true, directories: [] }, call)
+  fixture.service.reportBlocks(
+    { workerId, session, added, removed, durable: { ids: durable }, fullReportEnd: true, directories: [] },
+    call,
+  )
 
 /** A file that only the cache has, and its worker's session. */
 async function written(path: string): Promise<{ fileId: number; blocks: number[]; workerId: string; session: string }> {
@@ -61,9 +68,11 @@ describe('pins', () => {
   it('are told to the holders as they change, the last word only', async () => {
     const { blocks, workerId, session } = await written('/ns/d/f')
     await pin('/ns/d', true)
-    for (let n = 0; n < 2; n += 1) expect(await beat(workerId, session)).toMatchObject({ pinBlocks: blocks, unpinBlocks: [] })
+    for (let n = 0; n < 2; n += 1)
+      expect(await beat(workerId, session)).toMatchObject({ pinBlocks: blocks, unpinBlocks: [] })
     await pin('/ns/d/f', false)
-    for (let n = 0; n < 3; n += 1) expect(await beat(workerId, session)).toMatchObject({ pinBlocks: [], unpinBlocks: blocks })
+    for (let n = 0; n < 3; n += 1)
+      expect(await beat(workerId, session)).toMatchObject({ pinBlocks: [], unpinBlocks: blocks })
     expect(await beat(workerId, session)).toMatchObject({ pinBlocks: [], unpinBlocks: [] })
   })
 
@@ -84,7 +93,10 @@ describe('pins', () => {
 
 describe('the loads that run', () => {
   const register = (ids?: string[]) =>
-    fixture.service.registerJobMaster({ rpcAddress: 'a:1', webAddress: '', ...(ids === undefined ? {} : { runningLoads: { ids } }) }, call)
+    fixture.service.registerJobMaster(
+      { rpcAddress: 'a:1', webAddress: '', ...(ids === undefined ? {} : { runningLoads: { ids } }) },
+      call,
+    )
 
   it('are passed on, and not known before the job master says so, or when it is silent', async () => {
     const session = await fixture.worker('w')
@@ -103,7 +115,9 @@ describe('the loads that run', () => {
 
 describe('metrics of the cluster', () => {
   const figures = async (): Promise<Record<string, number>> =>
-    Object.fromEntries((await fixture.service.getClusterMetrics({}, call)).metrics.map(({ name, value }) => [name, value]))
+    Object.fromEntries(
+      (await fixture.service.getClusterMetrics({}, call)).metrics.map(({ name, value }) => [name, value]),
+    )
 
   it('sum the workers, go on over a restart of one, and are per minute where they say so', async () => {
     const [a, b] = [await fixture.worker('a', [], 40), await fixture.worker('b')]
@@ -125,7 +139,11 @@ describe('metrics of the cluster', () => {
       await beat('a', restarted, { 'worker.bytes.read.local': 7 })
     }
     expect(await figures()).toMatchObject({ 'Cluster.BytesReadLocal': 157, 'Cluster.BytesReadLocalThroughput': 0 })
-    await beat('a', restarted, { 'worker.bytes.read.local': 1007, 'worker.unknown': 5, 'worker.bytes.written': Number.NaN })
+    await beat('a', restarted, {
+      'worker.bytes.read.local': 1007,
+      'worker.unknown': 5,
+      'worker.bytes.written': Number.NaN,
+    })
     expect(await figures()).toMatchObject({ 'Cluster.BytesReadLocalThroughput': 1000, 'Cluster.BytesWritten': 0 })
   })
 })

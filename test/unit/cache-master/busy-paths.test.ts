@@ -1,5 +1,6 @@
-// Why: a file may be moved or removed while it is being written to the store, and then the store and the metadata must say
-// the same. How: the worker's write is held in the middle, before or after the object is there.
+// Why: a file may be moved or removed while it is being written to the store, and then the store
+// and the metadata must say the same. How: the worker's write is held in the middle, before or
+// after the object is there.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { FakeStore } from './support/fakes.ts'
@@ -18,88 +19,92 @@ afterEach(() => fixture.close())
 const persist = (path: string) => fixture.lifecycle.persist({ path }, call)
 const mv = (from: string, to: string, options: { signal?: AbortSignal; deadlineMs?: number } = {}) =>
   fixture.lifecycle.rename({ from, to }, { ...call, ...options })
-const rm = (path: string, { recursive = false, cacheOnly = false } = {}) => fixture.lifecycle.delete({ path, recursive, cacheOnly }, call)
+const rm = (path: string, { recursive = false, cacheOnly = false } = {}) =>
+  fixture.lifecycle.delete({ path, recursive, cacheOnly }, call)
 const objects = (): string[] => [...store.objects.keys()].sort()
 const files = (): Promise<string[]> => filesOf(fixture)
 const stateOf = async (path: string): Promise<string> => (await fixture.stat(path)).persistenceState
 
-describe.each(['before', 'after'] as const)('while a file is written to the store, held %s its object is there,', (at) => {
-  it('a move of it waits, and moves the object too', async () => {
-    await fixture.write('/ns/p/x', 4)
-    const writes = holdWrites(fixture, /x$/, at)
-    const persisting = persist('/ns/p/x')
-    await writes.reached
-    const moving = mv('/ns/p/x', '/ns/p/y')
-    await turns()
-    writes.release()
-    expect(await persisting).toEqual({ persisted: 1, already: 0, failures: [] })
-    await moving
-    expect(await stateOf('/ns/p/y')).toBe('PERSISTED')
-    expect(objects()).toEqual(['p/y'])
-    await expectSame(fixture, store)
-  })
-
-  it('a move of a directory above it waits, and moves the object too', async () => {
-    for (const name of ['a', 'b/x', 'c']) await fixture.write(`/ns/p/${name}`, 4)
-    const writes = holdWrites(fixture, /x$/, at)
-    const persisting = persist('/ns/p')
-    await writes.reached
-    await turns()
-    const moving = mv('/ns/p', '/ns/q')
-    await turns()
-    writes.release()
-    await Promise.all([persisting, moving])
-    expect(objects()).toEqual(['q/a', 'q/b/x', 'q/c'])
-    await expectSame(fixture, store)
-  })
-
-  it.each(['/ns/p/x', '/ns/p'])('a removal of %s waits, and removes the object too', async (path) => {
-    await fixture.write('/ns/p/x', 4)
-    const writes = holdWrites(fixture, /x$/, at)
-    const persisting = persist('/ns/p/x')
-    await writes.reached
-    const removing = rm(path, { recursive: true })
-    await turns()
-    writes.release()
-    await persisting
-    expect((await removing).files).toBe(1)
-    expect(objects()).toEqual([])
-    await expectSame(fixture, store)
-  })
-
-  it('a removal from the cache only waits, and keeps the object', async () => {
-    await fixture.write('/ns/p/x', 4)
-    const writes = holdWrites(fixture, /x$/, at)
-    const persisting = persist('/ns/p/x')
-    await writes.reached
-    const removing = rm('/ns/p', { recursive: true, cacheOnly: true })
-    await turns()
-    writes.release()
-    expect((await persisting).failures).toEqual([])
-    await removing
-    expect(await stateOf('/ns/p/x')).toBe('PERSISTED')
-    await expectSame(fixture, store)
-  })
-
-  it.each(['/ns/p/x', '/ns/p'])('a TTL that deletes %s removes the object too', async (path) => {
-    await fixture.write('/ns/p/x', 4)
-    await fixture.lifecycle.setTtl({ path, ttlMs: 10, action: 'DELETE' }, call)
-    const writes = holdWrites(fixture, /x$/, at)
-    const persisting = persist('/ns/p/x')
-    await writes.reached
-    fixture.clock.now += 10
-    const isGone = async (): Promise<boolean> => (await files()).length === 0
-    let looks = 0
-    await fixture.until(async () => {
-      // The checker has come to it; then it may go on.
-      if ((looks += 1) === 50) writes.release()
-      return looks > 50 && (await isGone())
+describe.each(['before', 'after'] as const)(
+  'while a file is written to the store, held %s its object is there,',
+  (at) => {
+    it('a move of it waits, and moves the object too', async () => {
+      await fixture.write('/ns/p/x', 4)
+      const writes = holdWrites(fixture, /x$/, at)
+      const persisting = persist('/ns/p/x')
+      await writes.reached
+      const moving = mv('/ns/p/x', '/ns/p/y')
+      await turns()
+      writes.release()
+      expect(await persisting).toEqual({ persisted: 1, already: 0, failures: [] })
+      await moving
+      expect(await stateOf('/ns/p/y')).toBe('PERSISTED')
+      expect(objects()).toEqual(['p/y'])
+      await expectSame(fixture, store)
     })
-    await persisting.catch(() => undefined)
-    expect(objects()).toEqual([])
-    await expectSame(fixture, store)
-  })
-})
+
+    it('a move of a directory above it waits, and moves the object too', async () => {
+      for (const name of ['a', 'b/x', 'c']) await fixture.write(`/ns/p/${name}`, 4)
+      const writes = holdWrites(fixture, /x$/, at)
+      const persisting = persist('/ns/p')
+      await writes.reached
+      await turns()
+      const moving = mv('/ns/p', '/ns/q')
+      await turns()
+      writes.release()
+      await Promise.all([persisting, moving])
+      expect(objects()).toEqual(['q/a', 'q/b/x', 'q/c'])
+      await expectSame(fixture, store)
+    })
+
+    it.each(['/ns/p/x', '/ns/p'])('a removal of %s waits, and removes the object too', async (path) => {
+      await fixture.write('/ns/p/x', 4)
+      const writes = holdWrites(fixture, /x$/, at)
+      const persisting = persist('/ns/p/x')
+      await writes.reached
+      const removing = rm(path, { recursive: true })
+      await turns()
+      writes.release()
+      await persisting
+      expect((await removing).files).toBe(1)
+      expect(objects()).toEqual([])
+      await expectSame(fixture, store)
+    })
+
+    it('a removal from the cache only waits, and keeps the object', async () => {
+      await fixture.write('/ns/p/x', 4)
+      const writes = holdWrites(fixture, /x$/, at)
+      const persisting = persist('/ns/p/x')
+      await writes.reached
+      const removing = rm('/ns/p', { recursive: true, cacheOnly: true })
+      await turns()
+      writes.release()
+      expect((await persisting).failures).toEqual([])
+      await removing
+      expect(await stateOf('/ns/p/x')).toBe('PERSISTED')
+      await expectSame(fixture, store)
+    })
+
+    it.each(['/ns/p/x', '/ns/p'])('a TTL that deletes %s removes the object too', async (path) => {
+      await fixture.write('/ns/p/x', 4)
+      await fixture.lifecycle.setTtl({ path, ttlMs: 10, action: 'DELETE' }, call)
+      const writes = holdWrites(fixture, /x$/, at)
+      const persisting = persist('/ns/p/x')
+      await writes.reached
+      fixture.clock.now += 10
+      const isGone = async (): Promise<boolean> => (await files()).length === 0
+      let looks = 0
+      await fixture.until(async () => {
+        // The checker has come to it; then it may go on.
+        if ((looks += 1) === 50) writes.release()
+        return looks > 50 && (await isGone())
+      })
+      await persisting.catch(() => undefined)
+      expect(objects()).toEqual([])
+      await expectSame(fixture, store)
+    })
+  },
+)
 
 describe('while the first files of a directory are removed at the store,', () => {
   const removals = {
@@ -109,28 +114,31 @@ describe('while the first files of a directory are removed at the store,', () =>
       await fixture.until(async () => (await files()).length === 0)
     },
   }
-  it.each(Object.keys(removals) as (keyof typeof removals)[])('the end of the write of another brings nothing back (%s)', async (how) => {
-    store.put('p/a')
-    await fixture.stat('/ns/p/a')
-    await fixture.write('/ns/p/x', 4)
-    const writes = holdWrites(fixture, /x$/)
-    const remove = store.delete.bind(store)
-    const released = Promise.withResolvers<void>()
-    store.delete = async (key) => {
-      await released.promise
-      await remove(key)
-    }
-    const persisting = persist('/ns/p/x')
-    await writes.reached
-    const removing = removals[how]()
-    await turns()
-    writes.release()
-    expect((await persisting).failures).toEqual([])
-    released.resolve()
-    await removing
-    expect(objects()).toEqual([])
-    await expectSame(fixture, store)
-  })
+  it.each(Object.keys(removals) as (keyof typeof removals)[])(
+    'the end of the write of another brings nothing back (%s)',
+    async (how) => {
+      store.put('p/a')
+      await fixture.stat('/ns/p/a')
+      await fixture.write('/ns/p/x', 4)
+      const writes = holdWrites(fixture, /x$/)
+      const remove = store.delete.bind(store)
+      const released = Promise.withResolvers<void>()
+      store.delete = async (key) => {
+        await released.promise
+        await remove(key)
+      }
+      const persisting = persist('/ns/p/x')
+      await writes.reached
+      const removing = removals[how]()
+      await turns()
+      writes.release()
+      expect((await persisting).failures).toEqual([])
+      released.resolve()
+      await removing
+      expect(objects()).toEqual([])
+      await expectSame(fixture, store)
+    },
+  )
 })
 
 describe('who waits for a path that is being written', () => {
@@ -209,7 +217,9 @@ describe('who waits for a path that is being written', () => {
     await setTtl('/ns/p/large')
     await fixture.until(() => {
       fixture.clock.scheduled.get(2000)?.()
-      return fixture.logs.some((line) => line.includes('it is tried again') && line.includes('/ns/p/large is being written to the store'))
+      return fixture.logs.some(
+        (line) => line.includes('it is tried again') && line.includes('/ns/p/large is being written to the store'),
+      )
     })
     store.put('gone')
     await fixture.stat('/ns/gone')

@@ -1,4 +1,5 @@
-// Whose worker may come: the states that follow one another by restores, and those that went another way.
+// Whose worker may come: the states that follow one another by restores, and those that went
+// another way.
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'

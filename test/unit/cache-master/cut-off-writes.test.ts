@@ -1,5 +1,6 @@
-// Why: a write to the store whose worker, caller or master went away may still arrive there, when its file was moved or removed
-// long ago. How: the worker's answer is lost, and what it sent arrives before, during or after the next change of the path.
+// Why: a write to the store whose worker, caller or master went away may still arrive there, when
+// its file was moved or removed long ago. How: the worker's answer is lost, and what it sent
+// arrives before, during or after the next change of the path.
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { FakeStore } from './support/fakes.ts'
@@ -30,7 +31,8 @@ async function cutOff(path: string): Promise<void> {
   expect(fileId).toBeGreaterThan(0)
 }
 const move = (from: string, to: string, waitMs?: number) => fixture.lifecycle.rename({ from, to, waitMs }, call)
-const remove = (path: string, waitMs?: number) => fixture.lifecycle.delete({ path, recursive: true, cacheOnly: false, waitMs }, call)
+const remove = (path: string, waitMs?: number) =>
+  fixture.lifecycle.delete({ path, recursive: true, cacheOnly: false, waitMs }, call)
 
 /** What is asked for goes on until the write cannot arrive any more. */
 async function within(change: () => Promise<unknown>, meanwhile: () => void): Promise<void> {

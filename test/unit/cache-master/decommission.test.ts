@@ -14,11 +14,16 @@ async function register(workerId: string, hostname: string, port: number, report
   const addresses = { rpcAddress: `10.0.0.1:${port}`, dataAddress: `10.0.0.1:${port + 1}`, webAddress: '' }
   const { session } = await fixture.service.registerWorker({ workerId, hostname, ...addresses, directories }, call)
   if (!reported) return
-  await fixture.service.reportBlocks({ workerId, session, added: [], removed: [], fullReportEnd: true, directories: [] }, call)
+  await fixture.service.reportBlocks(
+    { workerId, session, added: [], removed: [], fullReportEnd: true, directories: [] },
+    call,
+  )
 }
 const decommission = (worker: string, cancel = false) => fixture.master.lifecycle.decommission({ worker, cancel }, call)
 const leaving = async (): Promise<string[]> =>
-  (await fixture.service.listWorkers({}, call)).workers.filter((worker) => worker.decommissioning).map(({ workerId }) => workerId)
+  (await fixture.service.listWorkers({}, call)).workers
+    .filter((worker) => worker.decommissioning)
+    .map(({ workerId }) => workerId)
 
 describe('decommission', () => {
   it('finds a worker by its id, its host, and its address', async () => {
@@ -35,7 +40,8 @@ describe('decommission', () => {
   it('refuses a name that nobody has, that several have, and a worker that is lost', async () => {
     await register('w1', 'h1', 10)
     await register('w2', 'h1', 20)
-    for (const name of ['', 'h2', '10.0.0.1:1']) await expect(decommission(name)).rejects.toMatchObject({ code: 'not_found' })
+    for (const name of ['', 'h2', '10.0.0.1:1'])
+      await expect(decommission(name)).rejects.toMatchObject({ code: 'not_found' })
     await expect(decommission('h1')).rejects.toMatchObject({ code: 'invalid_argument' })
     await expect(decommission('h1')).rejects.toThrow(/w1 \(10\.0\.0\.1:10\), w2 \(10\.0\.0\.1:20\)/)
     fixture.clock.now += 10_000
@@ -79,7 +85,9 @@ describe('decommission', () => {
     expect(await waits()).toContain('copies begin once all of them have reported')
     await fixture.worker('w2', [], 100)
 
-    await fixture.until(async () => (await waits())?.includes('no other worker has room for a block of 4 bytes') === true)
+    await fixture.until(
+      async () => (await waits())?.includes('no other worker has room for a block of 4 bytes') === true,
+    )
     await fixture.worker('w2', [], 0)
     await decommission('w1', true)
     await fixture.until(async () => (await waits())?.includes('1 copy is on the way') === true)
@@ -88,7 +96,8 @@ describe('decommission', () => {
 
 describe('forget', () => {
   const forget = (worker: string) => fixture.master.lifecycle.forgetWorker({ worker }, call)
-  const known = async (): Promise<string[]> => (await fixture.service.listWorkers({}, call)).workers.map(({ workerId }) => workerId)
+  const known = async (): Promise<string[]> =>
+    (await fixture.service.listWorkers({}, call)).workers.map(({ workerId }) => workerId)
 
   it('takes a lost worker out of the reports; decommission and the refusal of a live one name the way', async () => {
     await register('w1', 'h1', 10)

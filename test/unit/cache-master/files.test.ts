@@ -78,9 +78,9 @@ describe('ls', () => {
   })
 
   it('refuses a page token that it did not make', async () => {
-    await expect(fixture.service.listStatus({ path: '/ns', recursive: false, limit: 0, pageToken: '{"x":1}' }, call)).rejects.toMatchObject(
-      { code: 'invalid_argument' },
-    )
+    await expect(
+      fixture.service.listStatus({ path: '/ns', recursive: false, limit: 0, pageToken: '{"x":1}' }, call),
+    ).rejects.toMatchObject({ code: 'invalid_argument' })
   })
 })
 
@@ -102,7 +102,11 @@ describe('stat', () => {
     })
     expect(await fixture.service.getStatus({ path: '/ns/d/f' }, call)).toEqual(info)
     expect(store.stats).toBe(1)
-    expect(await fixture.service.getStatus({ path: '/ns/d' }, call)).toMatchObject({ folder: true, path: '/ns/d', name: 'd' })
+    expect(await fixture.service.getStatus({ path: '/ns/d' }, call)).toMatchObject({
+      folder: true,
+      path: '/ns/d',
+      name: 'd',
+    })
     await expect(fixture.service.getStatus({ path: '/ns/x' }, call)).rejects.toMatchObject({
       code: 'not_found',
       message: '/ns/x does not exist',
@@ -113,7 +117,11 @@ describe('stat', () => {
     store.put('p/q/r')
     expect(await fixture.service.getStatus({ path: '/ns/p/q' }, call)).toMatchObject({ folder: true, key: 'p/q/' })
     expect(await fixture.service.getStatus({ path: '/ns/p/' }, call)).toMatchObject({ folder: true })
-    expect(await fixture.service.getStatus({ path: '/ns' }, call)).toMatchObject({ folder: true, mountPoint: true, name: 'ns' })
+    expect(await fixture.service.getStatus({ path: '/ns' }, call)).toMatchObject({
+      folder: true,
+      mountPoint: true,
+      name: 'ns',
+    })
     expect(await fixture.service.getStatus({ path: '/' }, call)).toMatchObject({ folder: true, path: '/' })
   })
 
@@ -133,7 +141,9 @@ describe('metadata that is checked again', () => {
       const changing = await other.create()
       for (const key of ['a', 'd/x', 'd/y', 'z']) changing.put(key)
       const names = async (recursive: boolean): Promise<string[]> =>
-        (await other.service.listStatus({ path: '/ns', recursive, pageToken: '', limit: 0 }, call)).files.map(({ key }) => key)
+        (await other.service.listStatus({ path: '/ns', recursive, pageToken: '', limit: 0 }, call)).files.map(
+          ({ key }) => key,
+        )
       expect(await names(true)).toEqual(['a', 'd/', 'd/x', 'd/y', 'z'])
       changing.objects.delete('d/x')
       changing.objects.delete('d/y')
@@ -154,7 +164,12 @@ describe('metadata that is checked again', () => {
 describe('count and free', () => {
   it('counts everything below a path, listed or not', async () => {
     for (const key of ['a', 'd/x', 'd/e/y']) store.put(key)
-    expect(await fixture.service.count({ path: '/ns' }, call)).toEqual({ files: 3, folders: 3, bytes: 30, cachedBytes: 0 })
+    expect(await fixture.service.count({ path: '/ns' }, call)).toEqual({
+      files: 3,
+      folders: 3,
+      bytes: 30,
+      cachedBytes: 0,
+    })
     expect(await fixture.service.count({ path: '/ns/d' }, call)).toMatchObject({ files: 2, folders: 2 })
     expect(await fixture.service.count({ path: '/ns/a' }, call)).toMatchObject({ files: 1, folders: 0 })
     expect(await fixture.service.count({ path: '/' }, call)).toMatchObject({ files: 3, folders: 3 })
@@ -164,11 +179,24 @@ describe('count and free', () => {
     for (const key of ['d/x', 'y']) store.put(key)
     const { files } = await fixture.service.syncPage({ path: '/ns', cursor: '', limit: 0 }, call)
     const blocks = files.flatMap(({ fileId }) => [0, 1, 2].map((index) => fileId - (2 ** 20 - 1) + index))
-    const worker = { workerId: 'w1', hostname: 'h', rpcAddress: 'h:1', dataAddress: 'h:2', webAddress: '', directories: [] }
+    const worker = {
+      workerId: 'w1',
+      hostname: 'h',
+      rpcAddress: 'h:1',
+      dataAddress: 'h:2',
+      webAddress: '',
+      directories: [],
+    }
     const { session } = await fixture.service.registerWorker(worker, call)
-    await fixture.service.reportBlocks({ workerId: 'w1', session, added: blocks, removed: [], fullReportEnd: true, directories: [] }, call)
+    await fixture.service.reportBlocks(
+      { workerId: 'w1', session, added: blocks, removed: [], fullReportEnd: true, directories: [] },
+      call,
+    )
     expect(await fixture.service.count({ path: '/ns' }, call)).toMatchObject({ bytes: 20, cachedBytes: 20 })
-    expect(await fixture.service.free({ path: '/ns/d', force: false }, call)).toEqual({ paths: ['/ns/d/x'], freedBytes: 10 })
+    expect(await fixture.service.free({ path: '/ns/d', force: false }, call)).toEqual({
+      paths: ['/ns/d/x'],
+      freedBytes: 10,
+    })
     expect(await fixture.service.count({ path: '/ns' }, call)).toMatchObject({ cachedBytes: 10 })
     const heartbeat = { workerId: 'w1', session, directories: [], counters: {} }
     expect((await fixture.service.workerHeartbeat(heartbeat, call)).freeBlocks).toEqual(blocks.slice(0, 3))
@@ -177,6 +205,8 @@ describe('count and free', () => {
       call,
     )
     expect((await fixture.service.workerHeartbeat(heartbeat, call)).freeBlocks).toEqual([])
-    await expect(fixture.service.free({ path: '/ns/none', force: false }, call)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(fixture.service.free({ path: '/ns/none', force: false }, call)).rejects.toMatchObject({
+      code: 'not_found',
+    })
   })
 })

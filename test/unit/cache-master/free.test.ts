@@ -1,5 +1,5 @@
-// Why: what was freed is gone for whoever comes next, whatever is still under way, and nothing else goes with it. How: a
-// master with workers that say what they hold.
+// Why: what was freed is gone for whoever comes next, whatever is still under way, and nothing else
+// goes with it. How: a master with workers that say what they hold.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { blockIdOf } from '../../../src/base/block-id.ts'
 import type { FakeStore } from './support/fakes.ts'
@@ -48,7 +48,10 @@ describe('free', () => {
     const session = await fixture.worker('w-f')
     await fixture.report('w-f', session, [after])
     for (let told = 0; told < 5; told += 1) {
-      const { freeBlocks } = await fixture.service.workerHeartbeat({ workerId: 'w-f', session, directories: [], counters: {} }, call)
+      const { freeBlocks } = await fixture.service.workerHeartbeat(
+        { workerId: 'w-f', session, directories: [], counters: {} },
+        call,
+      )
       expect(freeBlocks).not.toContain(after)
     }
     expect(await cached('/ns/f')).toBe(4)
@@ -98,7 +101,11 @@ describe('a path that is the name of an object and of a directory', () => {
       () => fixture.lifecycle.setTtl({ path: '/ns/out', ttlMs: 100_000, action: 'FREE' }, call),
       (file: { ttlMs: number }) => file.ttlMs === 100_000,
     ],
-    ['pin', () => fixture.lifecycle.setPinned({ path: '/ns/out', pinned: true }, call), (file: { pinned: boolean }) => file.pinned],
+    [
+      'pin',
+      () => fixture.lifecycle.setPinned({ path: '/ns/out', pinned: true }, call),
+      (file: { pinned: boolean }) => file.pinned,
+    ],
     [
       'setReplication',
       () => fixture.lifecycle.setPathReplication({ path: '/ns/out', recursive: true, min: 2 }, call),

@@ -1,5 +1,5 @@
-// Why: each of these requests stopped a master for good, held it up, or made a list unreadable. How: the request, and what can still
-// be asked afterwards, over a restart too.
+// Why: each of these requests stopped a master for good, held it up, or made a list unreadable.
+// How: the request, and what can still be asked afterwards, over a restart too.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
 import { Turns } from '../../../src/base/flow/turns.ts'
@@ -20,16 +20,28 @@ const addresses = { rpcAddress: 'h:1', dataAddress: 'h:2', webAddress: '' }
 describe('a name that the state has no room for', () => {
   const requests: [string, () => Promise<unknown>][] = [
     ['a request key', () => fixture.lifecycle.createFile({ path: '/ns/f', blockSizeBytes: 4, requestKey: long }, call)],
-    ['the id of a worker', () => fixture.service.registerWorker({ workerId: long, hostname: 'h', ...addresses, directories: [] }, call)],
+    [
+      'the id of a worker',
+      () => fixture.service.registerWorker({ workerId: long, hostname: 'h', ...addresses, directories: [] }, call),
+    ],
     ['a worker to decommission', () => fixture.lifecycle.decommission({ worker: long, cancel: false }, call)],
   ]
   test.each(requests)('is refused, and the master starts again: %s', async (_what, request) => {
-    await expect(request()).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringMatching(/is longer than 800 bytes$/) })
+    await expect(request()).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/is longer than 800 bytes$/),
+    })
     expect(fixture.master.stopped.aborted).toBe(false)
     await fixture.restart()
-    const { fileId } = await fixture.lifecycle.createFile({ path: '/ns/f', blockSizeBytes: 4, requestKey: 'k'.repeat(800) }, call)
+    const { fileId } = await fixture.lifecycle.createFile(
+      { path: '/ns/f', blockSizeBytes: 4, requestKey: 'k'.repeat(800) },
+      call,
+    )
     await fixture.restart()
-    const again = await fixture.lifecycle.createFile({ path: '/ns/f', blockSizeBytes: 4, requestKey: 'k'.repeat(800) }, call)
+    const again = await fixture.lifecycle.createFile(
+      { path: '/ns/f', blockSizeBytes: 4, requestKey: 'k'.repeat(800) },
+      call,
+    )
     expect(again.fileId).toBe(fileId)
   })
 })
@@ -45,19 +57,34 @@ test('quotas whose sum no answer could carry are told as the largest number', as
   const quotaBytes = Number.MAX_SAFE_INTEGER
   for (const workerId of ['w1', 'w2']) {
     const directories = [{ path: '/d', tier: 'MEM', mediumType: 'MEM', quotaBytes, usedBytes: quotaBytes }]
-    await fixture.service.registerWorker({ workerId, hostname: workerId, ...addresses, rpcAddress: workerId, directories }, call)
+    await fixture.service.registerWorker(
+      { workerId, hostname: workerId, ...addresses, rpcAddress: workerId, directories },
+      call,
+    )
   }
-  const summary = ClusterSummary.decode(ClusterSummary.encode(await fixture.service.getClusterSummary({}, call)).finish())
-  expect(summary).toMatchObject({ capacityBytes: quotaBytes, usedBytes: quotaBytes, tiers: [{ capacityBytes: quotaBytes }] })
-  expect(WorkerList.decode(WorkerList.encode(await fixture.service.listWorkers({}, call)).finish()).workers).toHaveLength(2)
+  const summary = ClusterSummary.decode(
+    ClusterSummary.encode(await fixture.service.getClusterSummary({}, call)).finish(),
+  )
+  expect(summary).toMatchObject({
+    capacityBytes: quotaBytes,
+    usedBytes: quotaBytes,
+    tiers: [{ capacityBytes: quotaBytes }],
+  })
+  expect(
+    WorkerList.decode(WorkerList.encode(await fixture.service.listWorkers({}, call)).finish()).workers,
+  ).toHaveLength(2)
 })
 
 test('a million ids in one call are refused', async () => {
   const ids = Array.from({ length: 1_000_000 }, (_, index) => index)
   const session = await fixture.worker('w1')
   const report = { workerId: 'w1', session, removed: [], fullReportEnd: false, directories: [] }
-  await expect(fixture.service.reportBlocks({ ...report, added: ids }, call)).rejects.toThrow(/added has 1000000 entries/)
-  await expect(fixture.service.auditFiles({ fileIds: ids, replication: 1 }, call)).rejects.toThrow(/fileIds has 1000000 entries/)
+  await expect(fixture.service.reportBlocks({ ...report, added: ids }, call)).rejects.toThrow(
+    /added has 1000000 entries/,
+  )
+  await expect(fixture.service.auditFiles({ fileIds: ids, replication: 1 }, call)).rejects.toThrow(
+    /fileIds has 1000000 entries/,
+  )
 })
 
 test('an audit lets others have their turn, and tells no more than an answer can carry', async () => {

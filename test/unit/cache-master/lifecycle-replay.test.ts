@@ -40,7 +40,9 @@ it('comes to the same state from the journal alone', async () => {
   await lifecycle.delete({ path: '/ns/g', recursive: false, cacheOnly: false }, call)
   await lifecycle.delete({ path: '/ns/d/e', recursive: true, cacheOnly: true }, call)
   fixture.clock.now += 10
-  await fixture.until(async () => !(await fixture.keys()).includes('gone') && (await fixture.stat('/ns/d/x')).ttlMs === 100_000)
+  await fixture.until(
+    async () => !(await fixture.keys()).includes('gone') && (await fixture.stat('/ns/d/x')).ttlMs === 100_000,
+  )
   const expected = await shown(fixture)
   expect(expected.map(({ key }) => key)).toEqual(['d/', 'd/x', 'f', 'moved/', 'moved/a', 'moved/b', 'moved/deep/'])
 
@@ -51,5 +53,7 @@ it('comes to the same state from the journal alone', async () => {
   await other.start()
   expect(await shown(other)).toEqual(expected)
   const again = await other.lifecycle.createFile({ path: '/ns/unfinished', blockSizeBytes: 0, requestKey: 'k' }, call)
-  expect(again).toEqual(await lifecycle.createFile({ path: '/ns/unfinished', blockSizeBytes: 0, requestKey: 'k' }, call))
+  expect(again).toEqual(
+    await lifecycle.createFile({ path: '/ns/unfinished', blockSizeBytes: 0, requestKey: 'k' }, call),
+  )
 })

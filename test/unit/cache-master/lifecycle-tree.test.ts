@@ -14,7 +14,8 @@ beforeEach(async () => {
 afterEach(() => fixture.close())
 
 const mkdir = (path: string) => fixture.lifecycle.makeDirectory({ path }, call)
-const rm = (path: string, recursive = false, cacheOnly = false) => fixture.lifecycle.delete({ path, recursive, cacheOnly }, call)
+const rm = (path: string, recursive = false, cacheOnly = false) =>
+  fixture.lifecycle.delete({ path, recursive, cacheOnly }, call)
 const mv = (from: string, to: string) => fixture.lifecycle.rename({ from, to }, call)
 const objects = (): string[] => [...store.objects.keys()].sort()
 const files = async (): Promise<number> => (await fixture.service.getClusterSummary({}, call)).files
@@ -56,7 +57,10 @@ describe('rm', () => {
     expect(await rm('/ns/d/f')).toEqual({ files: 1, directories: 0 })
     expect(objects()).toEqual([])
     expect(await fixture.keys()).toEqual([])
-    const heartbeat = await fixture.service.workerHeartbeat({ workerId: 'w', session, directories: [], counters: {} }, call)
+    const heartbeat = await fixture.service.workerHeartbeat(
+      { workerId: 'w', session, directories: [], counters: {} },
+      call,
+    )
     expect(heartbeat.freeBlocks).toEqual([blockIdOf(fileId, 0)])
     await expect(rm('/ns/d/f')).rejects.toMatchObject({ code: 'not_found' })
   })
@@ -74,7 +78,10 @@ describe('rm', () => {
   it('refuses a directory with something in it, listed or not, unless it is recursive', async () => {
     store.put('d/x')
     await mkdir('/ns/e')
-    await expect(rm('/ns/d')).rejects.toMatchObject({ code: 'failed_precondition', message: '/ns/d is not empty: use -R' })
+    await expect(rm('/ns/d')).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: '/ns/d is not empty: use -R',
+    })
     expect(await rm('/ns/e')).toEqual({ files: 0, directories: 1 })
     expect(objects()).toEqual(['d/x'])
   })
@@ -117,8 +124,13 @@ describe('rm', () => {
     await makeReadOnly('ro')
     await fixture.lifecycle.makeDirectory({ path: '/ro/d/made' }, call)
     const written = fixture.lifecycle.createFile({ path: '/ro/new', blockSizeBytes: 0, requestKey: '' }, call)
-    await expect(written).rejects.toMatchObject({ code: 'failed_precondition', message: '/ro is read-only: nothing is written there' })
-    await expect(fixture.lifecycle.makeDirectory({ path: '/ro/e' }, call)).rejects.toMatchObject({ code: 'failed_precondition' })
+    await expect(written).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: '/ro is read-only: nothing is written there',
+    })
+    await expect(fixture.lifecycle.makeDirectory({ path: '/ro/e' }, call)).rejects.toMatchObject({
+      code: 'failed_precondition',
+    })
     await expect(mv('/ro/d/made', '/ro/made')).rejects.toMatchObject({ code: 'failed_precondition' })
     await expect(rm('/ro/d', true)).rejects.toMatchObject({ code: 'failed_precondition' })
     await expect(rm('/ro/f')).rejects.toMatchObject({ code: 'failed_precondition' })
@@ -147,7 +159,9 @@ describe('attributes of a namespace', () => {
   it.each([{ readOnly: 'maybe' }, { writePolicy: 'NEVER' }, { readOnly: 'true', writePolicy: 'THROUGH' }])(
     'refuses %o',
     async (attributes) => {
-      await expect(fixture.create('bad', 's3://bad', attributes as unknown as Record<string, string>)).rejects.toMatchObject({
+      await expect(
+        fixture.create('bad', 's3://bad', attributes as unknown as Record<string, string>),
+      ).rejects.toMatchObject({
         code: 'invalid_argument',
       })
     },
@@ -196,7 +210,10 @@ describe('mv', () => {
       if (from === 'd/y') throw new SkeinError('unavailable', 'down')
       return rename(from, to, etag)
     }
-    await expect(mv('/ns/d', '/ns/t')).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('nothing was moved') })
+    await expect(mv('/ns/d', '/ns/t')).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('nothing was moved'),
+    })
     expect(objects()).toEqual(['d/x', 'd/y', 'd/z'])
     expect(await fixture.keys()).toEqual(['d/', 'd/x', 'd/y', 'd/z'])
   })
@@ -266,7 +283,10 @@ describe('mv', () => {
       store.put('b', { etag: 'theirs' })
       return rename(from, to, etag)
     }
-    await expect(mv('/ns/a', '/ns/b')).rejects.toMatchObject({ code: 'already_exists', message: '/ns/b exists already' })
+    await expect(mv('/ns/a', '/ns/b')).rejects.toMatchObject({
+      code: 'already_exists',
+      message: '/ns/b exists already',
+    })
     expect([...store.objects]).toMatchObject([
       ['a', { etag: 'v1' }],
       ['b', { etag: 'theirs' }],

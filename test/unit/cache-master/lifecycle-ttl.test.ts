@@ -42,7 +42,9 @@ describe('a change of a namespace TTL that a restart interrupts', () => {
     expect((await fixture.service.count({ path: '/ns' }, call)).files).toBe(1020)
     // The first page of files follows, then whoever asked is gone.
     const gone = AbortSignal.abort(new SkeinError('cancelled', 'gone'))
-    await expect(fixture.lifecycle.setTtl({ path: '/ns', ttlMs: 2000, action: 'DELETE' }, { signal: gone })).rejects.toThrow()
+    await expect(
+      fixture.lifecycle.setTtl({ path: '/ns', ttlMs: 2000, action: 'DELETE' }, { signal: gone }),
+    ).rejects.toThrow()
     fixture.clock.now += 1000
     await fixture.restart()
     fixture.clock.now += 1000
@@ -88,7 +90,9 @@ describe('a TTL', () => {
     fixture.clock.now += 2000
     await fixture.until(async () => (await fixture.stat('/ns/f')).ttlMs === -1)
     expect(store.objects.has('f')).toBe(true)
-    expect(fixture.logs.filter((line) => line.includes('TTLs ended: freed from the cache')).join()).toContain('"files":1')
+    expect(fixture.logs.filter((line) => line.includes('TTLs ended: freed from the cache')).join()).toContain(
+      '"files":1',
+    )
     const session = await fixture.worker('late')
     expect(await fixture.report('late', session, [blockIdOf(fileId, 0)])).toEqual([blockIdOf(fileId, 0)])
     expect(await cached('/ns/f')).toBe(0)
@@ -200,9 +204,12 @@ describe('pins', () => {
     store.put('d/e/new')
     await fixture.restart()
     await fixture.lifecycle.loadMetadata({ path: '/ns', recursive: true }, call)
-    for (const path of ['/ns/d/x', '/ns/d/e/y', '/ns/d/e/new', '/ns/d']) expect((await fixture.stat(path)).pinned).toBe(true)
+    for (const path of ['/ns/d/x', '/ns/d/e/y', '/ns/d/e/new', '/ns/d'])
+      expect((await fixture.stat(path)).pinned).toBe(true)
     expect((await fixture.stat('/ns/a')).pinned).toBe(false)
-    await expect(fixture.service.free({ path: '/ns/d', force: false }, call)).rejects.toMatchObject({ code: 'failed_precondition' })
+    await expect(fixture.service.free({ path: '/ns/d', force: false }, call)).rejects.toMatchObject({
+      code: 'failed_precondition',
+    })
     expect((await pin('/ns/d', false)).files).toBe(3)
     await fixture.service.free({ path: '/ns/d', force: false }, call)
     await expect(pin('/', true)).rejects.toMatchObject({ code: 'invalid_argument' })

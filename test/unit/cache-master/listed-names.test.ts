@@ -14,7 +14,10 @@ beforeEach(async () => {
 })
 afterEach(() => fixture.close())
 
-/** Lists every object as another name, and refuses as the rules of a page do where that name is not below the prefix. */
+/**
+ * Lists every object as another name, and refuses as the rules of a page do where that name is not
+ * below the prefix.
+ */
 function misname(spell: (key: string) => string): void {
   const list = store.list.bind(store)
   store.list = async (request, signal) => {
@@ -24,7 +27,8 @@ function misname(spell: (key: string) => string): void {
     throw new SkeinError('failed_precondition', 'Key is not below the prefix', { reason: 'answer_not_understood' })
   }
 }
-const sync = async (staging = {}) => (await fixture.service.syncPage({ path: '/ns', cursor: '', limit: 0, ...staging }, call)).files
+const sync = async (staging = {}) =>
+  (await fixture.service.syncPage({ path: '/ns', cursor: '', limit: 0, ...staging }, call)).files
 const refresh = async (key: string, staging = {}) => {
   const { namespaceId } = await fixture.service.getNamespace({ name: 'ns' }, call)
   return await fixture.service.refreshFile({ namespaceId, key, ...staging }, call)

@@ -28,7 +28,9 @@ describe('what a listing says of an object', () => {
     store.put('a', { length: 25 })
     odd({ length: 0 })
     const staging = how === '' ? {} : { stagingId: '/ns' }
-    expect((await sync('/ns', staging)).map(({ key, length, problem }) => [key, length, problem])).toEqual([['a', 25, '']])
+    expect((await sync('/ns', staging)).map(({ key, length, problem }) => [key, length, problem])).toEqual([
+      ['a', 25, ''],
+    ])
     expect(store.stats).toBe(1)
   })
 

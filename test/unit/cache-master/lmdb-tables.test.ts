@@ -1,4 +1,5 @@
-// Why: rows come back as they were put, in order, and a batch that fails leaves nothing, in memory neither.
+// Why: rows come back as they were put, in order, and a batch that fails leaves nothing, in memory
+// neither.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,12 +32,9 @@ describe('LmdbTables', () => {
         throw new Error('planted')
       }),
     ).toThrow('planted')
-    expect([tables.counter('files'), [...tables.namespaces()].length, tables.edge(1, 'x'), tables.lastApplied]).toEqual([
-      0,
-      1,
-      undefined,
-      1n,
-    ])
+    expect([tables.counter('files'), [...tables.namespaces()].length, tables.edge(1, 'x'), tables.lastApplied]).toEqual(
+      [0, 1, undefined, 1n],
+    )
   })
 
   it('counts the unfinished files of a state that has not counted them', async () => {
@@ -65,7 +63,12 @@ describe('LmdbTables', () => {
     const sorted = names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
     expect([...tables.edges(2 ** 40, '')].map(({ name }) => name)).toEqual(sorted)
     expect([...tables.edges(2 ** 40, 'a')].map(({ name }) => name)).toEqual(sorted.slice(sorted.indexOf('a')))
-    const upsert = object('f', { length: 2 ** 45 + 1, modifiedMs: 1.5e12 + 0.5, crc64: '18446744073709551615', storageClass: 'X' })
+    const upsert = object('f', {
+      length: 2 ** 45 + 1,
+      modifiedMs: 1.5e12 + 0.5,
+      crc64: '18446744073709551615',
+      storageClass: 'X',
+    })
     const { fileIds } = await log.submit({ ...listing({ upserts: [upsert] }), blockSizeBytes: 2 ** 33 })
     await fixture.reopenState()
     expect(fixture.tables.inode(fileIds[0] ?? 0)).toMatchObject({
@@ -87,7 +90,10 @@ describe('LmdbTables', () => {
 
 describe('the journal format', () => {
   it('gives back any command, each entry by itself', () => {
-    const commands = [createNamespace(), listing({ upserts: [object('a'), object('b', { crc64: '1' })], removals: ['x'] })]
+    const commands = [
+      createNamespace(),
+      listing({ upserts: [object('a'), object('b', { crc64: '1' })], removals: ['x'] }),
+    ]
     const entries = commands.map(encodeCommand)
     expect(entries.toReversed().map(decodeCommand)).toEqual(commands.toReversed())
     expect(() => decodeCommand(Uint8Array.from([9, 1]))).toThrow('format 9')

@@ -1,4 +1,5 @@
-// Why: a lost key must cost the secrets and nothing else. How: a master whose key file is taken away, or replaced, starts again.
+// Why: a lost key must cost the secrets and nothing else. How: a master whose key file is taken
+// away, or replaced, starts again.
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -21,7 +22,10 @@ afterEach(() => fixture.close())
 const keyFile = (): string => join(fixture.home, 'master', 'secret.key')
 const get = () => fixture.service.getNamespace({ name: 'ns' }, call)
 const update = (change: Partial<UpdateNamespaceRequest>) =>
-  fixture.service.updateNamespace({ name: 'ns', secrets: {}, attributes: {}, removedAttributes: [], ttlAction: '', ...change }, call)
+  fixture.service.updateNamespace(
+    { name: 'ns', secrets: {}, attributes: {}, removedAttributes: [], ttlAction: '', ...change },
+    call,
+  )
 const lose = async (): Promise<void> => {
   await fixture.master.close()
   fixture.isSecretKeyLost = true
@@ -31,7 +35,9 @@ const lose = async (): Promise<void> => {
 const refusal = {
   code: 'failed_precondition',
   reason: 'secrets_lost',
-  message: expect.stringContaining("'skein ns update ns --secret-file s3.accessKeyId=PATH --secret-file s3.secretAccessKey=PATH'"),
+  message: expect.stringContaining(
+    "'skein ns update ns --secret-file s3.accessKeyId=PATH --secret-file s3.secretAccessKey=PATH'",
+  ),
 }
 
 it.each([
@@ -41,7 +47,10 @@ it.each([
   const { fileId } = await fixture.stat('/ns/f')
   await fixture.master.close()
   await spoil()
-  await expect(fixture.start()).rejects.toMatchObject({ reason: 'secret_key', message: expect.stringContaining('secret.key.lost=true') })
+  await expect(fixture.start()).rejects.toMatchObject({
+    reason: 'secret_key',
+    message: expect.stringContaining('secret.key.lost=true'),
+  })
   fixture.isSecretKeyLost = true
   await fixture.start()
   fixture.isSecretKeyLost = false
@@ -50,13 +59,18 @@ it.each([
   expect((await get()).lost).toEqual({ names: ['s3.accessKeyId', 's3.secretAccessKey'] })
   expect((await fixture.stat('/ns/f')).fileId).toBe(fileId)
   await expect(fixture.stat('/ns/other')).rejects.toMatchObject(refusal)
-  await expect(fixture.service.getNamespaceAccess({ namespaceId: (await get()).namespaceId }, call)).rejects.toMatchObject(refusal)
+  await expect(
+    fixture.service.getNamespaceAccess({ namespaceId: (await get()).namespaceId }, call),
+  ).rejects.toMatchObject(refusal)
   fixture.store('s3://open').put('g')
   await fixture.stat('/open/g')
 
   await expect(update({ attributes: { readPolicy: 'NO_CACHE' } })).rejects.toMatchObject(refusal)
   const half = update({ secrets: { 's3.accessKeyId': 'id-2' } })
-  await expect(half).rejects.toMatchObject({ reason: 'secrets_lost', message: expect.not.stringContaining('accessKeyId') })
+  await expect(half).rejects.toMatchObject({
+    reason: 'secrets_lost',
+    message: expect.not.stringContaining('accessKeyId'),
+  })
   await update({ secrets: { 's3.accessKeyId': 'id-2', 's3.secretAccessKey': 'key-2' } })
   await fixture.restart()
   expect((await get()).lost).toBeUndefined()
@@ -70,7 +84,9 @@ it('loses nothing where the key is right', async () => {
   await lose()
   expect(await get()).toMatchObject({ secretNames: Object.keys(keys) })
   expect((await get()).lost).toBeUndefined()
-  expect((await fixture.service.getNamespaceAccess({ namespaceId: (await get()).namespaceId }, call)).secrets).toEqual(keys)
+  expect((await fixture.service.getNamespaceAccess({ namespaceId: (await get()).namespaceId }, call)).secrets).toEqual(
+    keys,
+  )
 })
 
 it('restores a backup without the key once that is said, and one of lost secrets always', async () => {

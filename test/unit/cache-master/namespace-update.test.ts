@@ -1,4 +1,5 @@
-// Why: a namespace that is changed or deleted must not lose what is in it. How: the master's service over a fake store.
+// Why: a namespace that is changed or deleted must not lose what is in it. How: the master's
+// service over a fake store.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { NamespaceInfo, UpdateNamespaceRequest } from '../../../src/wire/generated/master.ts'
 import type { FakeStore } from './support/fakes.ts'
@@ -23,7 +24,10 @@ beforeEach(async () => {
 afterEach(() => fixture.close())
 
 const update = (change: Partial<UpdateNamespaceRequest>): Promise<NamespaceInfo> =>
-  fixture.service.updateNamespace({ name: 'ns', secrets: {}, attributes: {}, removedAttributes: [], ttlAction: '', ...change }, call)
+  fixture.service.updateNamespace(
+    { name: 'ns', secrets: {}, attributes: {}, removedAttributes: [], ttlAction: '', ...change },
+    call,
+  )
 const get = (): Promise<NamespaceInfo> => fixture.service.getNamespace({ name: '/ns' }, call)
 
 describe('an update of a namespace', () => {
@@ -95,12 +99,16 @@ describe('an update of a namespace', () => {
   it('that is wrong changes nothing', async () => {
     const before = await get()
     await expect(update({ removedAttributes: ['nope'] })).rejects.toMatchObject({ code: 'invalid_argument' })
-    await expect(update({ attributes: { a: '1' }, removedAttributes: ['a'] })).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(update({ attributes: { a: '1' }, removedAttributes: ['a'] })).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
     await expect(update({ attributes: { 's3.secretAccessKey': 'x' } })).rejects.toThrow(/give it with --secret/)
     await expect(update({ attributes: { writePolicy: 'LATER' } })).rejects.toThrow(/writePolicy/)
     await expect(update({ ttlAction: 'FREE' })).rejects.toThrow(/needs a TTL/)
     await expect(update({ ttlMs: 1, ttlAction: 'BURN' })).rejects.toThrow(/BURN/)
-    await expect(update({ attributes: { readOnly: 'true' }, ttlMs: 1, ttlAction: 'DELETE' })).rejects.toThrow(/read-only/)
+    await expect(update({ attributes: { readOnly: 'true' }, ttlMs: 1, ttlAction: 'DELETE' })).rejects.toThrow(
+      /read-only/,
+    )
     await expect(update({ name: 'other' })).rejects.toMatchObject({ code: 'not_found' })
     store.failure = new Error('refused')
     await expect(update({ secrets: { 's3.secretAccessKey': 'canary' } })).rejects.toThrow(/refused/)
@@ -117,7 +125,10 @@ describe('an update of a namespace', () => {
 })
 
 describe('a new namespace with a TTL', () => {
-  const create = (ttl: { ttlMs?: number; ttlAction?: string }, attributes: Record<string, string> = {}): Promise<NamespaceInfo> =>
+  const create = (
+    ttl: { ttlMs?: number; ttlAction?: string },
+    attributes: Record<string, string> = {},
+  ): Promise<NamespaceInfo> =>
     fixture.service.createNamespace({ name: 'new', uri: 's3://new', secrets: {}, attributes, ...ttl }, call)
 
   it('has it for every file, from the first one on, and creating it again is the same', async () => {
@@ -145,7 +156,9 @@ describe('a namespace with files that the store has not', () => {
     await fixture.write('/ns/g', 4)
     store.put('h')
     await fixture.stat('/ns/h')
-    await expect(fixture.service.deleteNamespace({ name: 'ns' }, call)).rejects.toThrow(/holds 2 files that the store has not.*--force/)
+    await expect(fixture.service.deleteNamespace({ name: 'ns' }, call)).rejects.toThrow(
+      /holds 2 files that the store has not.*--force/,
+    )
     await fixture.lifecycle.persist({ path: '/ns/g' }, call)
     await expect(fixture.service.deleteNamespace({ name: 'ns', force: false }, call)).rejects.toThrow(/holds 1 file /)
     await fixture.service.deleteNamespace({ name: 'ns', force: true }, call)
@@ -208,7 +221,10 @@ describe('the replication of a directory', () => {
 describe('a sync interval that the client names', () => {
   const list = async (syncIntervalMs?: number): Promise<string[]> => {
     const interval = syncIntervalMs === undefined ? {} : { syncIntervalMs }
-    const { files } = await fixture.service.listStatus({ path: '/ns', recursive: false, pageToken: '', limit: 0, ...interval }, call)
+    const { files } = await fixture.service.listStatus(
+      { path: '/ns', recursive: false, pageToken: '', limit: 0, ...interval },
+      call,
+    )
     return files.map(({ key }) => key)
   }
 

@@ -23,7 +23,13 @@ beforeEach(async () => {
 afterEach(() => fixture.close())
 
 function definition(fields: Partial<CreateNamespaceRequest> = {}): CreateNamespaceRequest {
-  return { name: 'ns', uri: 's3://bucket/p', secrets: { 's3.secretAccessKey': canary }, attributes: { 's3.region': 'r' }, ...fields }
+  return {
+    name: 'ns',
+    uri: 's3://bucket/p',
+    secrets: { 's3.secretAccessKey': canary },
+    attributes: { 's3.region': 'r' },
+    ...fields,
+  }
 }
 async function filesBelow(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
@@ -74,7 +80,8 @@ describe('namespaces', () => {
     const files = await filesBelow(fixture.home)
     expect(files.map((file) => file.slice(fixture.home.length))).toContain('/master/secret.key')
     expect(files.some((file) => file.includes('state'))).toBe(true)
-    for (const file of files) seen.push(...[await readFile(file)].flatMap((bytes) => [bytes.toString('latin1'), bytes.toString('utf8')]))
+    for (const file of files)
+      seen.push(...[await readFile(file)].flatMap((bytes) => [bytes.toString('latin1'), bytes.toString('utf8')]))
     for (const text of seen) for (const spelling of spellings) expect(text.includes(spelling)).toBe(false)
     // The same search finds what is there in clear.
     expect(seen.some((text) => text.includes(namespaceId))).toBe(true)
@@ -95,7 +102,10 @@ describe('namespaces', () => {
 
   it('a store that does not answer is named before the caller gives up on the master', async () => {
     fixture.store('s3://bucket/p').silent = true
-    const creating = fixture.service.createNamespace(definition({ attributes: { 's3.endpoint': 'https://far.example' } }), call)
+    const creating = fixture.service.createNamespace(
+      definition({ attributes: { 's3.endpoint': 'https://far.example' } }),
+      call,
+    )
     await expect.poll(() => fixture.clock.scheduled.get(20_000)).toBeDefined()
     fixture.clock.scheduled.get(20_000)?.()
     await expect(creating).rejects.toMatchObject({
@@ -116,7 +126,9 @@ describe('namespaces', () => {
     await expect(listing).rejects.toMatchObject({
       code: 'deadline_exceeded',
       retryable: false,
-      message: expect.stringMatching(/^the store of \/later, s3:\/\/later at https:\/\/far\.example, gave no answer within 29 s: check/),
+      message: expect.stringMatching(
+        /^the store of \/later, s3:\/\/later at https:\/\/far\.example, gave no answer within 29 s: check/,
+      ),
     })
     expect(fixture.clock.scheduled.size).toBe(0)
   })
@@ -126,8 +138,12 @@ describe('namespaces', () => {
     expect(await fixture.service.createNamespace(definition(), call)).toEqual(created)
     const others = [{ uri: 's3://other' }, { attributes: {} }, { secrets: { 's3.secretAccessKey': 'x' } }]
     for (const other of others)
-      await expect(fixture.service.createNamespace(definition(other), call)).rejects.toMatchObject({ code: 'already_exists' })
-    const both = await Promise.all([1, 2].map(() => fixture.service.createNamespace(definition({ name: 'twin' }), call)))
+      await expect(fixture.service.createNamespace(definition(other), call)).rejects.toMatchObject({
+        code: 'already_exists',
+      })
+    const both = await Promise.all(
+      [1, 2].map(() => fixture.service.createNamespace(definition({ name: 'twin' }), call)),
+    )
     expect(both[0]).toEqual(both[1])
   })
 
@@ -165,7 +181,9 @@ describe('SecretSealing', () => {
   it('opens only what was sealed for this place with this key', async () => {
     const sealing = await SecretSealing.open(join(fixture.home, 'a', 'key'))
     const sealed = sealing.seal('n1', 'field', new Secret(canary))
-    expect((await SecretSealing.open(join(fixture.home, 'a', 'key'))).unseal('n1', 'field', sealed).reveal()).toBe(canary)
+    expect((await SecretSealing.open(join(fixture.home, 'a', 'key'))).unseal('n1', 'field', sealed).reveal()).toBe(
+      canary,
+    )
     expect(() => sealing.unseal('n2', 'field', sealed)).toThrow(SkeinError)
     expect(() => sealing.unseal('n1', 'other', sealed)).toThrow(SkeinError)
     const flipped = Uint8Array.from(sealed)

@@ -1,5 +1,6 @@
-// Why: an answer of the store that was given before somebody changed a file here must not undo that change. How: the store's
-// answer is held, the change is made, and what the answer says is made known: nothing may be other than before it.
+// Why: an answer of the store that was given before somebody changed a file here must not undo that
+// change. How: the store's answer is held, the change is made, and what the answer says is made
+// known: nothing may be other than before it.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { FileInfo } from '../../../src/wire/generated/master.ts'
 import type { FakeStore } from './support/fakes.ts'
@@ -27,7 +28,12 @@ const rename = (from: string, to: string) => fixture.lifecycle.rename({ from, to
 const persist = (path: string) => fixture.lifecycle.persist({ path }, call)
 /** All that is known, without a question to the store. */
 async function state(): Promise<FileInfo[]> {
-  return (await fixture.service.listStatus({ path: '/ns', recursive: true, pageToken: '', limit: 0, syncIntervalMs: -1 }, call)).files
+  return (
+    await fixture.service.listStatus(
+      { path: '/ns', recursive: true, pageToken: '', limit: 0, syncIntervalMs: -1 },
+      call,
+    )
+  ).files
 }
 const nothing = async (): Promise<void> => undefined
 
@@ -103,7 +109,11 @@ const cases: readonly Case[] = [
   { name: 'the last file of a directory is removed', change: () => remove('/ns/e/only') },
   { name: 'a directory is removed', change: () => remove('/ns/d', { recursive: true }) },
   { name: 'a file is removed here alone', change: () => remove('/ns/d/a', { cacheOnly: true }), isHereOnly: true },
-  { name: 'a directory is removed here alone', change: () => remove('/ns/d', { recursive: true, cacheOnly: true }), isHereOnly: true },
+  {
+    name: 'a directory is removed here alone',
+    change: () => remove('/ns/d', { recursive: true, cacheOnly: true }),
+    isHereOnly: true,
+  },
   { name: 'the TTL of a file ends', change: () => expire('/ns/d/a') },
   { name: 'the TTL of a directory ends', change: () => expire('/ns/d') },
   {
@@ -120,8 +130,13 @@ const cases: readonly Case[] = [
   },
 ]
 
-/** A change in the middle of `list`: when the store has answered, and nobody has heard of it yet. */
-async function whileHeld(list: () => Promise<unknown>, change: () => Promise<unknown>): Promise<FileInfo[] | undefined> {
+/**
+ * A change in the middle of `list`: when the store has answered, and nobody has heard of it yet.
+ */
+async function whileHeld(
+  list: () => Promise<unknown>,
+  change: () => Promise<unknown>,
+): Promise<FileInfo[] | undefined> {
   let after: FileInfo[] | undefined
   store.afterList = async () => {
     store.afterList = undefined
@@ -140,7 +155,10 @@ const all = async (stagingId?: string, limit = 0): Promise<void> => {
   } while (cursor !== '')
 }
 
-/** How a listing is applied later than it was answered. @returns what was known right after the change */
+/**
+ * How a listing is applied later than it was answered. @returns what was known right after the
+ * change
+ */
 const listings: Record<string, (change: () => Promise<unknown>) => Promise<FileInfo[] | undefined>> = {
   'a listing of everything': (change) => whileHeld(() => loadMetadata('/ns', true), change),
   'a listing of a directory with all below it': (change) => whileHeld(() => loadMetadata('/ns/d', true), change),
@@ -165,21 +183,27 @@ const listings: Record<string, (change: () => Promise<unknown>) => Promise<FileI
 
 for (const [listing, apply] of Object.entries(listings)) {
   describe(listing, () => {
-    it.each(cases)('that is overtaken leaves it so: $name', async ({ before = nothing, change, isHereOnly = false }) => {
-      await before()
-      const after = await apply(change)
-      expect(after).toBeDefined()
-      expect(await state()).toEqual(after)
-      if (isHereOnly) return
-      // And so it is at the store.
-      await loadMetadata('/ns', true)
-      expect(await state()).toEqual(after)
-    })
+    it.each(cases)(
+      'that is overtaken leaves it so: $name',
+      async ({ before = nothing, change, isHereOnly = false }) => {
+        await before()
+        const after = await apply(change)
+        expect(after).toBeDefined()
+        expect(await state()).toEqual(after)
+        if (isHereOnly) return
+        // And so it is at the store.
+        await loadMetadata('/ns', true)
+        expect(await state()).toEqual(after)
+      },
+    )
   })
 }
 
 describe('a look at one object', () => {
-  const held = async (look: () => Promise<unknown>, change: () => Promise<unknown>): Promise<FileInfo[] | undefined> => {
+  const held = async (
+    look: () => Promise<unknown>,
+    change: () => Promise<unknown>,
+  ): Promise<FileInfo[] | undefined> => {
     let after: FileInfo[] | undefined
     store.afterStat = async () => {
       store.afterStat = undefined
@@ -239,29 +263,40 @@ describe('a look at one object', () => {
 })
 
 describe('what an atomic load has put aside', () => {
-  it.each(cases)('does not come back over what was changed before the swap: $name', async ({ before = nothing, change }) => {
-    await before()
-    for (const key of ['d/a', 'd/b', 'e/only', 'd/new']) store.put(key, { length: 6, etag: `${key}-9` })
-    await all('/ns')
-    await change()
-    const at = async (): Promise<unknown> => {
-      const stays = (key: string): boolean => !['d/b', 'd/a', 'e/only', 'd/new'].includes(key) && !key.endsWith('/')
-      const files = (await state()).filter(({ key }) => stays(key))
-      return files.map(({ key, etag, pinned, ttlMs, persistenceState }) => ({ key, etag, pinned, ttlMs, persistenceState }))
-    }
-    const [after, entries] = [await at(), fixture.journal.entries.length]
-    await fixture.service.commitStaging({ stagingId: '/ns' }, call)
-    expect(fixture.journal.entries.length).toBeGreaterThanOrEqual(entries)
-    expect(await at()).toEqual(after)
-    // Each file that is known is at the store, in this version, or is here alone.
-    const known = (await state()).filter(({ folder, persistenceState }) => !folder && persistenceState === 'PERSISTED')
-    for (const { key, etag } of known) expect(store.objects.get(key)).toMatchObject({ etag })
-    const whole = await state()
-    await fixture.restart()
-    expect((await state()).map(({ key, etag, fileId }) => [key, etag, fileId])).toEqual(
-      whole.map(({ key, etag, fileId }) => [key, etag, fileId]),
-    )
-  })
+  it.each(cases)(
+    'does not come back over what was changed before the swap: $name',
+    async ({ before = nothing, change }) => {
+      await before()
+      for (const key of ['d/a', 'd/b', 'e/only', 'd/new']) store.put(key, { length: 6, etag: `${key}-9` })
+      await all('/ns')
+      await change()
+      const at = async (): Promise<unknown> => {
+        const stays = (key: string): boolean => !['d/b', 'd/a', 'e/only', 'd/new'].includes(key) && !key.endsWith('/')
+        const files = (await state()).filter(({ key }) => stays(key))
+        return files.map(({ key, etag, pinned, ttlMs, persistenceState }) => ({
+          key,
+          etag,
+          pinned,
+          ttlMs,
+          persistenceState,
+        }))
+      }
+      const [after, entries] = [await at(), fixture.journal.entries.length]
+      await fixture.service.commitStaging({ stagingId: '/ns' }, call)
+      expect(fixture.journal.entries.length).toBeGreaterThanOrEqual(entries)
+      expect(await at()).toEqual(after)
+      // Each file that is known is at the store, in this version, or is here alone.
+      const known = (await state()).filter(
+        ({ folder, persistenceState }) => !folder && persistenceState === 'PERSISTED',
+      )
+      for (const { key, etag } of known) expect(store.objects.get(key)).toMatchObject({ etag })
+      const whole = await state()
+      await fixture.restart()
+      expect((await state()).map(({ key, etag, fileId }) => [key, etag, fileId])).toEqual(
+        whole.map(({ key, etag, fileId }) => [key, etag, fileId]),
+      )
+    },
+  )
 
   it('is told to the load as gone, which looks again', async () => {
     store.put('d/a', { length: 6, etag: 'd/a-9' })
@@ -271,7 +306,9 @@ describe('what an atomic load has put aside', () => {
     await remove('/ns/d/a')
     const audit = await fixture.service.auditFiles({ fileIds, replication: 1 }, call)
     expect(audit.files).toMatchObject([{ fileId: fileIds[0], gone: true }])
-    await expect(fixture.service.refreshFile({ namespaceId, key: 'd/a', ...staged }, call)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(fixture.service.refreshFile({ namespaceId, key: 'd/a', ...staged }, call)).rejects.toMatchObject({
+      code: 'not_found',
+    })
   })
 })
 

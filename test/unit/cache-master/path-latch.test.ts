@@ -1,5 +1,6 @@
-// Why: two that overlap must never hold at the same time, and nobody may wait for more than who came before. How: by hand,
-// and any order of requests, releases and aborts against a model that is a list.
+// Why: two that overlap must never hold at the same time, and nobody may wait for more than who
+// came before. How: by hand, and any order of requests, releases and aborts against a model that is
+// a list.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
@@ -74,26 +75,37 @@ describe('a latch on paths', () => {
   })
 
   it('grants whoever nobody before is in the way of, and nobody else, in any order of events', async () => {
-    const keys = fc.uniqueArray(fc.constantFrom('', 'a', 'a/', 'a/b', 'a/b/', 'a/b/c', 'b', 'b/', 'b/c'), { minLength: 1, maxLength: 3 })
+    const keys = fc.uniqueArray(fc.constantFrom('', 'a', 'a/', 'a/b', 'a/b/', 'a/b/c', 'b', 'b/', 'b/c'), {
+      minLength: 1,
+      maxLength: 3,
+    })
     const event = fc.oneof(
       { weight: 3, arbitrary: fc.record({ type: fc.constant('take' as const), keys }) },
       { weight: 1, arbitrary: fc.record({ type: fc.constant('try' as const), keys }) },
       { weight: 3, arbitrary: fc.record({ type: fc.constant('end' as const), which: fc.nat() }) },
     )
     const inTheWay = (one: readonly string[], other: readonly string[]): boolean => {
-      const covers = (key: string, below: string): boolean => key === below || (/^$|\/$/.test(key) && below.startsWith(key))
+      const covers = (key: string, below: string): boolean =>
+        key === below || (/^$|\/$/.test(key) && below.startsWith(key))
       return one.some((a) => other.some((b) => covers(a, b) || covers(b, a)))
     }
     await fc.assert(
       fc.asyncProperty(fc.array(event, { maxLength: 30 }), async (events) => {
         const latch = new PathLatch<number>()
-        const model: { keys: readonly string[]; hold: Hold | undefined; failed: boolean; giveUp: AbortController }[] = []
+        const model: { keys: readonly string[]; hold: Hold | undefined; failed: boolean; giveUp: AbortController }[] =
+          []
         const isFree = (wanted: readonly string[], before = model.length): boolean =>
           !model.slice(0, before).some((request) => inTheWay(request.keys, wanted))
-        const end = ({ hold, giveUp }: (typeof model)[number]): void => (hold === undefined ? giveUp.abort() : hold.release())
+        const end = ({ hold, giveUp }: (typeof model)[number]): void =>
+          hold === undefined ? giveUp.abort() : hold.release()
         for (const each of events) {
           if (each.type === 'take') {
-            const request: (typeof model)[number] = { keys: each.keys, hold: undefined, failed: false, giveUp: new AbortController() }
+            const request: (typeof model)[number] = {
+              keys: each.keys,
+              hold: undefined,
+              failed: false,
+              giveUp: new AbortController(),
+            }
             model.push(request)
             latch.take('ns', each.keys, 0, request.giveUp.signal).then(
               (hold) => void (request.hold = hold),
@@ -111,7 +123,9 @@ describe('a latch on paths', () => {
             expect(ended.failed).toBe(ended.hold === undefined)
           }
           await turn()
-          expect(model.map(({ hold }) => hold !== undefined)).toEqual(model.map(({ keys: wanted }, at) => isFree(wanted, at)))
+          expect(model.map(({ hold }) => hold !== undefined)).toEqual(
+            model.map(({ keys: wanted }, at) => isFree(wanted, at)),
+          )
           expect(latch.size).toBe(model.length)
         }
         for (const request of model.splice(0)) {

@@ -1,6 +1,7 @@
-// Why: what a worker writes may end otherwise than it should. A file may go while its object is written, by ways that hold no path, and whether the object that is there then is the
-// one that was written must not be guessed: somebody's data hangs on it. How: the service over the real state, the file
-// removed before its write ends, beside what else has its name by then.
+// Why: what a worker writes may end otherwise than it should. A file may go while its object is
+// written, by ways that hold no path, and whether the object that is there then is the one that was
+// written must not be guessed: somebody's data hangs on it. How: the service over the real state,
+// the file removed before its write ends, beside what else has its name by then.
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { untilAborted } from '../../../src/base/clock.ts'
 import type { MasterContext } from '../../../src/cache-master/master-context.ts'
@@ -93,7 +94,10 @@ it('waits no longer for a worker once that is lost, and the path is free again',
     return untilAborted(new Promise<never>(() => undefined), call.signal)
   })
   const first = persisting.persistUnlessBusy(fileId, signal)
-  const refused = expect(first).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('is lost') })
+  const refused = expect(first).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringContaining('is lost'),
+  })
   await asked.promise
   expect(await persisting.persistUnlessBusy(fileId, signal)).toBe(false)
   clock.scheduled.get(5000)?.()

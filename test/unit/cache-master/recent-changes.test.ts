@@ -53,7 +53,11 @@ it('gathers what is changed from the moment it is submitted, and nothing of othe
   expect(root.changed).toBeUndefined()
   const submitted = log.submit(removal('d/a'))
   expect([root, below, elsewhere].map((inquiry) => inquiry.isChanged('d/a'))).toEqual([true, true, false])
-  expect([root.isChanged('d/ab'), root.isNewerKnownBelow('d/'), root.isNewerKnownBelow('e/')]).toEqual([false, true, false])
+  expect([root.isChanged('d/ab'), root.isNewerKnownBelow('d/'), root.isNewerKnownBelow('e/')]).toEqual([
+    false,
+    true,
+    false,
+  ])
   journal()
   await submitted
   expect(changes.begin(record, '').changed).toBeUndefined()
@@ -84,7 +88,11 @@ it('leaves alone what is being changed at the store, until that ends and for who
   end()
   const after = changes.begin(record, '')
   expect(look.isChanged('x')).toBe(false)
-  expect([before, meanwhile, after].map((inquiry) => inquiry.isChanged('d/q') && inquiry.isChanged('x'))).toEqual([true, true, false])
+  expect([before, meanwhile, after].map((inquiry) => inquiry.isChanged('d/q') && inquiry.isChanged('x'))).toEqual([
+    true,
+    true,
+    false,
+  ])
 })
 
 it('is asked anew when it has gathered too much, and keeps nothing then', async () => {
@@ -110,7 +118,11 @@ it('a moved directory counts once, however many of its files get new versions', 
   const moved = log.submit({ type: 'rename', ...at, from: 'd/', to: 'm/' })
   journal()
   await moved
-  const kept = log.submit({ type: 'persist_files', atMs: 6, files: fileIds.map((fileId) => ({ fileId, etag: 'v9', modifiedMs: 1 })) })
+  const kept = log.submit({
+    type: 'persist_files',
+    atMs: 6,
+    files: fileIds.map((fileId) => ({ fileId, etag: 'v9', modifiedMs: 1 })),
+  })
   journal()
   await kept
   expect([inquiry.isOutdated, inquiry.isChanged('m/f7'), inquiry.isChanged('d/f7'), inquiry.isChanged('e/b')]).toEqual([
@@ -147,7 +159,10 @@ it('a change drops what is put aside of its keys, also what was submitted just b
   expect([...tables.edges(staging?.addedId ?? 0, '')].map(({ name }) => name)).toEqual(['e/b'])
   const { outcome } = apply(tables, { type: 'commit_staging', atMs: 9, stagingId: '/ns' })
   expect(outcome).toMatchObject({ changed: 1 })
-  expect([...tables.inodes.values()].filter((inode) => inode.kind === 'file').map(({ name }) => name)).toEqual(['a', 'b'])
+  expect([...tables.inodes.values()].filter((inode) => inode.kind === 'file').map(({ name }) => name)).toEqual([
+    'a',
+    'b',
+  ])
 })
 
 const all = { prefix: '', afterKey: undefined, upToKey: undefined, isOfChildren: false }
@@ -158,8 +173,20 @@ it('of two answers the one that was asked for later is the newer word, in whiche
   changes.listed(earlier, all)
   expect([earlier.isNewerKnown('d/a'), later.isNewerKnown('d/a'), later.changed]).toEqual([false, false, undefined])
   changes.listed(later, { ...all, prefix: 'd/', afterKey: 'd/a', upToKey: 'd/c' })
-  expect(['d/a', 'd/b', 'd/c', 'd/d', 'e/b'].map((key) => earlier.isNewerKnown(key))).toEqual([false, true, true, false, false])
-  expect(['', 'd/', 'd/b/', 'd/x/', 'e/'].map((key) => earlier.isNewerKnownBelow(key))).toEqual([true, true, true, false, false])
+  expect(['d/a', 'd/b', 'd/c', 'd/d', 'e/b'].map((key) => earlier.isNewerKnown(key))).toEqual([
+    false,
+    true,
+    true,
+    false,
+    false,
+  ])
+  expect(['', 'd/', 'd/b/', 'd/x/', 'e/'].map((key) => earlier.isNewerKnownBelow(key))).toEqual([
+    true,
+    true,
+    true,
+    false,
+    false,
+  ])
   const [old, look] = [changes.begin(record, 'd/'), changes.begin(record, 'd/a', true)]
   changes.answered(look, 'd/a', true)
   expect([old.isNewerKnown('d/a'), old.isNewerKnown('d/b'), old.isChanged('d/a')]).toEqual([true, false, false])
@@ -174,7 +201,11 @@ it('a listing of children speaks of them, not of what is in them', () => {
 
 it('what an older answer made known is not younger than a later question', () => {
   const { changes, record, tables } = setUp()
-  const [earlier, later, behind] = [changes.begin(record, ''), changes.begin(record, ''), changes.begin(record, '', false, 'x')]
+  const [earlier, later, behind] = [
+    changes.begin(record, ''),
+    changes.begin(record, ''),
+    changes.begin(record, '', false, 'x'),
+  ]
   changes.made(earlier, ['x'])
   const { outcome } = apply(tables, listing({ upserts: [object('x')] }))
   const [id = 0] = outcome.refused === undefined ? outcome.fileIds : []

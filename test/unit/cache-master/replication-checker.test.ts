@@ -2,7 +2,10 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { seededRandom } from '../../../src/base/clock.ts'
-import { ReplicationChecker, type ReplicationOptions } from '../../../src/cache-master/replication/replication-checker.ts'
+import {
+  ReplicationChecker,
+  type ReplicationOptions,
+} from '../../../src/cache-master/replication/replication-checker.ts'
 import { ReplicationPass } from '../../../src/cache-master/replication/replication-pass.ts'
 import { ReplicationQueue } from '../../../src/cache-master/replication/replication-queue.ts'
 import { WorkerRegistry } from '../../../src/cache-master/workers/worker-registry.ts'
@@ -35,14 +38,39 @@ class House {
     const { tables, blocks, workers, clock, metrics } = this
     const random = seededRandom(3)
     const all = { graceMs: grace, intervalMs: 1_000_000, ...options }
-    this.checker = new ReplicationChecker({ tables, blocks, workers, clock, random, logger: silentLogger, metrics, options: all })
+    this.checker = new ReplicationChecker({
+      tables,
+      blocks,
+      workers,
+      clock,
+      random,
+      logger: silentLogger,
+      metrics,
+      options: all,
+    })
     workers.watch(this.checker)
   }
 
   file(number: number, fields: Partial<FileInode> = {}): number {
     const id = fileIdOf(number)
-    const base = { kind: 'file', id, parentId: 1, name: `f${number}`, length: 10, etag: 'e', modifiedMs: 0, createdMs: 0 } as const
-    const rest = { blockSizeBytes: 10, storageClass: '', crc64: '', pinned: false, replicationMin: 0, replicationMax: -1 }
+    const base = {
+      kind: 'file',
+      id,
+      parentId: 1,
+      name: `f${number}`,
+      length: 10,
+      etag: 'e',
+      modifiedMs: 0,
+      createdMs: 0,
+    } as const
+    const rest = {
+      blockSizeBytes: 10,
+      storageClass: '',
+      crc64: '',
+      pinned: false,
+      replicationMin: 0,
+      replicationMax: -1,
+    }
     this.tables.putInode({ ...base, ...rest, ttlMs: -1, ttlAction: 'FREE', expiresMs: -1, persisted: true, ...fields })
     return id
   }
@@ -182,7 +210,9 @@ describe('the replication checker', () => {
     house.file(1, { replicationMin: 2, persisted: false })
     house.checker.changed(fileIdOf(1))
     house.settle()
-    expect(['w1', 'w2', 'w3'].flatMap((id) => house.checker.copiesFor(id)).map(({ durable }) => durable)).toEqual([true])
+    expect(['w1', 'w2', 'w3'].flatMap((id) => house.checker.copiesFor(id)).map(({ durable }) => durable)).toEqual([
+      true,
+    ])
   })
 
   it('repairs a replica that a worker dropped', () => {

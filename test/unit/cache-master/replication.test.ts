@@ -1,4 +1,5 @@
-// Replication between a real master and real workers: repaired from living replicas, never from the store.
+// Replication between a real master and real workers: repaired from living replicas, never from the
+// store.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { call } from './support/master-fixture.ts'
 import { blocksOf, ReplicationCluster, until } from './support/replication-cluster.ts'
@@ -10,7 +11,8 @@ beforeEach(async () => {
 afterEach(() => cluster.close())
 
 const counts = (held: string[][]): number[] => held.map((workers) => workers.length)
-const setReplication = (fileIds: number[], min: number, max: number) => cluster.master.service.setReplication({ fileIds, min, max }, call)
+const setReplication = (fileIds: number[], min: number, max: number) =>
+  cluster.master.service.setReplication({ fileIds, min, max }, call)
 
 describe('replication', () => {
   it('min 2 and a killed worker: repaired from the living replica, the store is not read', async () => {
@@ -25,7 +27,8 @@ describe('replication', () => {
     await cluster.kill('w1')
     await until(() => files.every((file) => counts(cluster.held(file)).every((count) => count === 2)))
     await until(async () => {
-      for (const file of files) if ((await cluster.known(file)).some((workers) => workers.join() !== 'w2,w3')) return false
+      for (const file of files)
+        if ((await cluster.known(file)).some((workers) => workers.join() !== 'w2,w3')) return false
       return true
     })
     for (const file of files) expect(await cluster.sound(file)).toBe(true)
@@ -43,11 +46,15 @@ describe('replication', () => {
     if (file === undefined) throw new Error('no file')
     await cluster.cache(file, ['w1', 'w2', 'w3'])
     await until(
-      async () => (await cluster.known(file)).length === 3 && (await cluster.known(file)).every((workers) => workers.length === 3),
+      async () =>
+        (await cluster.known(file)).length === 3 &&
+        (await cluster.known(file)).every((workers) => workers.length === 3),
     )
     await setReplication([file.fileId], 0, 1)
     await until(() => counts(cluster.held(file)).every((count) => count === 1))
-    expect((await cluster.known(file)).every((workers, index) => workers.join() === cluster.held(file)[index]?.join())).toBe(true)
+    expect(
+      (await cluster.known(file)).every((workers, index) => workers.join() === cluster.held(file)[index]?.join()),
+    ).toBe(true)
     expect(await cluster.sound(file)).toBe(true)
     // A replica that comes on top is found by its report, and goes after the grace time.
     const [first] = cluster.held(file)
@@ -86,7 +93,9 @@ describe('replication', () => {
       const { workers } = await cluster.master.service.listWorkers({}, call)
       return workers.filter(({ live }) => live).length === 3
     })
-    await until(async () => (await cluster.master.lifecycle.decommission({ worker: 'rpc-w1:1', cancel: false }, call)).done)
+    await until(
+      async () => (await cluster.master.lifecycle.decommission({ worker: 'rpc-w1:1', cancel: false }, call)).done,
+    )
     await until(() => cluster.workers.get('w1')?.store.blockCount === 0)
     for (const file of files) {
       expect(counts(cluster.held(file))).toEqual([1, 1, 1])
@@ -100,7 +109,9 @@ describe('replication', () => {
       ['w3', false],
     ])
     await cluster.master.lifecycle.decommission({ worker: 'w1', cancel: true }, call)
-    expect((await cluster.master.service.listWorkers({}, call)).workers.some(({ decommissioning }) => decommissioning)).toBe(false)
+    expect(
+      (await cluster.master.service.listWorkers({}, call)).workers.some(({ decommissioning }) => decommissioning),
+    ).toBe(false)
     // In service again, it may take copies again.
     await setReplication([files[0]?.fileId ?? 0], 3, -1)
     await until(() => blocksOf(files[0]!).every((block) => cluster.workers.get('w1')?.store.has(block) === true))

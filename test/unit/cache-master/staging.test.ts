@@ -79,7 +79,10 @@ describe('a plan', () => {
     const plan = async (): Promise<SyncedFile[]> =>
       (await fixture.service.syncPage({ path: '/ns/d', cursor: '', limit: 0, stagingId: 'plan' }, call)).files
     const files = [await plan(), await plan()]
-    expect(files.map((page) => page.map(({ key, etag }) => [key, etag]))).toEqual([Object.entries(replaced), Object.entries(replaced)])
+    expect(files.map((page) => page.map(({ key, etag }) => [key, etag]))).toEqual([
+      Object.entries(replaced),
+      Object.entries(replaced),
+    ])
     const news = files.flatMap((page) => page.filter(({ key }) => key !== 'd/b').map(({ fileId }) => fileId))
     expect(new Set(news).size).toBe(4)
     expect(await visible()).toEqual(old)
@@ -93,7 +96,9 @@ it('may be of an empty directory that is known', async () => {
   const page = { path: '/ns/empty', cursor: '', limit: 0 }
   await fixture.service.syncPage(page, call)
   for (const id of ['/ns/empty', 'plan'])
-    expect(await fixture.service.syncPage({ ...page, stagingId: id, stagingExpiresMs: soon() }, call)).toMatchObject({ files: [] })
+    expect(await fixture.service.syncPage({ ...page, stagingId: id, stagingExpiresMs: soon() }, call)).toMatchObject({
+      files: [],
+    })
 })
 
 describe('staged blocks', () => {
@@ -110,7 +115,8 @@ describe('staged blocks', () => {
     await fixture.service.commitStaging({ stagingId }, call)
     expect(await fixture.stat('/ns/d/a')).toMatchObject({ etag: 'd/a-2', cachedBytes: 8 })
     const heartbeat = async (): Promise<number[]> =>
-      (await fixture.service.workerHeartbeat({ workerId: 'w1', session, directories: [], counters: {} }, call)).freeBlocks
+      (await fixture.service.workerHeartbeat({ workerId: 'w1', session, directories: [], counters: {} }, call))
+        .freeBlocks
     expect(await heartbeat()).toEqual([])
     for (const task of fixture.clock.scheduled.values()) task()
     expect(await heartbeat()).toEqual([oldBlock])
@@ -124,7 +130,10 @@ describe('staged blocks', () => {
     const session = await fixture.worker('w1', [block])
     await fixture.service.commitStaging({ stagingId }, call)
     expect(await fixture.stat('/ns/d/new/e')).toMatchObject({ pinned: true })
-    const { pinBlocks } = await fixture.service.workerHeartbeat({ workerId: 'w1', session, directories: [], counters: {} }, call)
+    const { pinBlocks } = await fixture.service.workerHeartbeat(
+      { workerId: 'w1', session, directories: [], counters: {} },
+      call,
+    )
     expect(pinBlocks).toEqual([block])
   })
 
@@ -171,13 +180,20 @@ describe('a staging by its exact id', () => {
     expect(exact).toMatch(/^\d+:\/ns\/d$/)
     expect((await page(exact)).stagingId).toBe(exact)
     await expire()
-    const expired = { code: 'failed_precondition', reason: 'staging_expired', message: expect.stringMatching(/expired.*--expire-time/) }
+    const expired = {
+      code: 'failed_precondition',
+      reason: 'staging_expired',
+      message: expect.stringMatching(/expired.*--expire-time/),
+    }
     await expect(page(exact)).rejects.toMatchObject(expired)
     const { namespaces } = await fixture.service.listNamespaces({}, call)
     const namespaceId = namespaces[0]?.namespaceId ?? ''
-    await expect(fixture.service.refreshFile({ namespaceId, key: 'd/a', stagingId: exact }, call)).rejects.toMatchObject(expired)
+    await expect(
+      fixture.service.refreshFile({ namespaceId, key: 'd/a', stagingId: exact }, call),
+    ).rejects.toMatchObject(expired)
     await expect(fixture.service.commitStaging({ stagingId: exact }, call)).rejects.toMatchObject(expired)
-    // Another load of the path has one of its own, which the first one must neither swap in nor clear away.
+    // Another load of the path has one of its own, which the first one must neither swap in nor
+    // clear away.
     const { stagingId: later = '' } = await page(stagingId)
     expect(later).not.toBe(exact)
     await expect(fixture.service.commitStaging({ stagingId: exact }, call)).rejects.toMatchObject(expired)
@@ -191,7 +207,9 @@ describe('a staging by its exact id', () => {
     const { stagingId: exact = '' } = await page(stagingId)
     expect(exact).not.toBe('')
     await expire()
-    await expect(fixture.service.commitStaging({ stagingId: exact }, call)).rejects.toMatchObject({ reason: 'staging_expired' })
+    await expect(fixture.service.commitStaging({ stagingId: exact }, call)).rejects.toMatchObject({
+      reason: 'staging_expired',
+    })
   })
 
   it('was swapped in for whoever asks again, also after its time and a restart; the next load begins a new one', async () => {
@@ -205,7 +223,9 @@ describe('a staging by its exact id', () => {
     store.put('d/b', { length: 4, etag: 'd/b-2' })
     const { stagingId: next = '' } = await page(stagingId)
     expect(next).not.toBe(exact)
-    await expect(fixture.service.commitStaging({ stagingId: exact }, call)).rejects.toMatchObject({ reason: 'staging_expired' })
+    await expect(fixture.service.commitStaging({ stagingId: exact }, call)).rejects.toMatchObject({
+      reason: 'staging_expired',
+    })
     await fixture.service.commitStaging({ stagingId: next }, call)
     expect(await visible()).toEqual({ ...replaced, 'd/b': 'd/b-2' })
   })
@@ -213,9 +233,13 @@ describe('a staging by its exact id', () => {
   it('of one file keeps its id however often it is asked for', async () => {
     replaceAtStore()
     const one = async () =>
-      await fixture.service.syncPage({ path: '/ns/d/a', cursor: '', limit: 1, stagingId: '/ns/d/a', stagingExpiresMs: soon() }, call)
+      await fixture.service.syncPage(
+        { path: '/ns/d/a', cursor: '', limit: 1, stagingId: '/ns/d/a', stagingExpiresMs: soon() },
+        call,
+      )
     const [first] = (await one()).files
-    for (let round = 0; round < 5; round += 1) expect((await one()).files.map(({ fileId }) => fileId)).toEqual([first?.fileId])
+    for (let round = 0; round < 5; round += 1)
+      expect((await one()).files.map(({ fileId }) => fileId)).toEqual([first?.fileId])
   })
 })
 
@@ -223,7 +247,9 @@ describe('one object of a staging', () => {
   const refresh = (key: string) =>
     fixture.service
       .listNamespaces({}, call)
-      .then(({ namespaces }) => fixture.service.refreshFile({ namespaceId: namespaces[0]?.namespaceId ?? '', key, stagingId }, call))
+      .then(({ namespaces }) =>
+        fixture.service.refreshFile({ namespaceId: namespaces[0]?.namespaceId ?? '', key, stagingId }, call),
+      )
 
   it('is looked at again without becoming visible', async () => {
     replaceAtStore()

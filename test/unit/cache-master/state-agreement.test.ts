@@ -1,5 +1,6 @@
-// Why: rows that are whole may still not belong together; and a sound state must never be called damaged. How: a master does
-// some of everything and is checked; then rows are taken away or put in, as an old page would, and each is found.
+// Why: rows that are whole may still not belong together; and a sound state must never be called
+// damaged. How: a master does some of everything and is checked; then rows are taken away or put
+// in, as an old page would, and each is found.
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { LmdbState } from '../../../src/journal/state/lmdb-state.ts'
@@ -24,7 +25,10 @@ const findings = async (): Promise<string[]> => (await fixture.service.checkStat
 it('finds nothing in a state that has seen some of everything', { timeout: 60_000 }, async () => {
   await fixture.write('/ns/made/here', 8)
   await fixture.lifecycle.createFile({ path: '/ns/never/ended', blockSizeBytes: 0, requestKey: '' }, call)
-  await fixture.service.syncPage({ path: '/ns', cursor: '', limit: 0, stagingId: 's1', stagingExpiresMs: 10 ** 13 }, call)
+  await fixture.service.syncPage(
+    { path: '/ns', cursor: '', limit: 0, stagingId: 's1', stagingExpiresMs: 10 ** 13 },
+    call,
+  )
   await fixture.lifecycle.rename({ from: '/ns/d1', to: '/ns/moved' }, call)
   await fixture.lifecycle.delete({ path: '/ns/d2', recursive: true, cacheOnly: true }, call)
   await fixture.service.deleteNamespace({ name: 'other', force: true }, call)
@@ -35,9 +39,17 @@ it('finds nothing in a state that has seen some of everything', { timeout: 60_00
 
 it.each([
   ['an inode', (tables: LmdbTables, id: number) => tables.removeInode(id), 'lead to no file'],
-  ['an edge', (tables: LmdbTables, _: number, parentId: number) => tables.removeEdge(parentId, 'f3'), 'not found by their name'],
+  [
+    'an edge',
+    (tables: LmdbTables, _: number, parentId: number) => tables.removeEdge(parentId, 'f3'),
+    'not found by their name',
+  ],
   ['a count', (tables: LmdbTables) => tables.putCounter('files', 7), 'but 7 are counted'],
-  ['a count of unfinished files', (tables: LmdbTables) => tables.putCounter('pending', 7), '0 unfinished files, but 7 are counted'],
+  [
+    'a count of unfinished files',
+    (tables: LmdbTables) => tables.putCounter('pending', 7),
+    '0 unfinished files, but 7 are counted',
+  ],
 ])('finds that %s does not agree', { timeout: 60_000 }, async (_, change, wanted) => {
   const { fileId } = await fixture.stat('/ns/d0/e/f3')
   await fixture.master.close()

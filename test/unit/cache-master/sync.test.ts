@@ -34,7 +34,8 @@ describe('SyncPage', () => {
     expect(new Set(first.map(({ fileId }) => fileId)).size).toBe(7)
     expect(
       first.every(
-        ({ fileId, blocks, problem, blockSizeBytes }) => fileId > 0 && blocks.length === 0 && problem === '' && blockSizeBytes === 4,
+        ({ fileId, blocks, problem, blockSizeBytes }) =>
+          fileId > 0 && blocks.length === 0 && problem === '' && blockSizeBytes === 4,
       ),
     ).toBe(true)
     expect(fixture.journal.entries.length - before).toBe(3)
@@ -74,7 +75,14 @@ describe('SyncPage', () => {
     const before = new Map((await sync('/ns')).map((file) => [file.key, file]))
     const { session, blocksOf } = await worker('w1')
     await fixture.service.reportBlocks(
-      { workerId: 'w1', session, added: [...before.values()].flatMap(blocksOf), removed: [], fullReportEnd: true, directories: [] },
+      {
+        workerId: 'w1',
+        session,
+        added: [...before.values()].flatMap(blocksOf),
+        removed: [],
+        fullReportEnd: true,
+        directories: [],
+      },
       call,
     )
     store.put('b', { etag: 'v2' })
@@ -88,7 +96,10 @@ describe('SyncPage', () => {
     expect(of('b')?.blocks).toEqual([])
     expect(of('c')?.fileId).toBe(before.get('c')?.fileId)
     expect(of('c')?.blocks).toEqual([{ workerIds: ['w1'] }, { workerIds: ['w1'] }, { workerIds: ['w1'] }])
-    const { freeBlocks } = await fixture.service.workerHeartbeat({ workerId: 'w1', session, directories: [], counters: {} }, call)
+    const { freeBlocks } = await fixture.service.workerHeartbeat(
+      { workerId: 'w1', session, directories: [], counters: {} },
+      call,
+    )
     const gone = ['a', 'b', 'd/e', 'z'].flatMap((key) => blocksOf(before.get(key)))
     expect(new Set(freeBlocks)).toEqual(new Set(gone))
     expect(freeBlocks).toHaveLength(gone.length)
@@ -127,7 +138,9 @@ describe('SyncPage', () => {
     await expect(sync('/ns/none')).rejects.toMatchObject({ code: 'not_found', message: '/ns/none does not exist' })
     await expect(sync('/ns/file/')).rejects.toMatchObject({ code: 'not_found' })
     await expect(sync('/')).rejects.toMatchObject({ code: 'invalid_argument' })
-    await expect(fixture.service.syncPage({ path: '/ns', cursor: 'x', limit: 0 }, call)).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(fixture.service.syncPage({ path: '/ns', cursor: 'x', limit: 0 }, call)).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
   })
 
   it('forgets a file and a directory that are gone from the store when they are named', async () => {
@@ -183,7 +196,9 @@ describe('RefreshFile', () => {
       files: [{ gone: true }],
     })
     store.objects.clear()
-    await expect(fixture.service.refreshFile({ namespaceId, key: 'f' }, call)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(fixture.service.refreshFile({ namespaceId, key: 'f' }, call)).rejects.toMatchObject({
+      code: 'not_found',
+    })
     expect((await fixture.service.getClusterSummary({}, call)).files).toBe(0)
   })
 })
@@ -224,20 +239,28 @@ describe('audit and replication', () => {
     const entries = fixture.journal.entries.length
     await fixture.service.setReplication({ fileIds, min: 2, max: -1 }, call)
     expect(fixture.journal.entries.length).toBe(entries)
-    expect(await fixture.service.getStatus({ path: '/ns/empty' }, call)).toMatchObject({ replicationMin: 2, replicas: 2 })
+    expect(await fixture.service.getStatus({ path: '/ns/empty' }, call)).toMatchObject({
+      replicationMin: 2,
+      replicas: 2,
+    })
     await fixture.service.setReplication({ fileIds, min: 0, max: -1 }, call)
     const before = fixture.journal.entries.length
-    // One is what there is of a file that asks for none: a load of a million files has a million times nothing to write down.
+    // One is what there is of a file that asks for none: a load of a million files has a million
+    // times nothing to write down.
     await fixture.service.setReplication({ fileIds, min: 1, max: -1 }, call)
     expect(fixture.journal.entries.length).toBe(before)
     expect(await fixture.service.getStatus({ path: '/ns/empty' }, call)).toMatchObject({ replicas: 1 })
     await fixture.service.setReplication({ fileIds, min: 1, max: 2 }, call)
     expect(fixture.journal.entries.length).toBe(before + 1)
-    await expect(fixture.service.setReplication({ fileIds, min: 2, max: 1 }, call)).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(fixture.service.setReplication({ fileIds, min: 2, max: 1 }, call)).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
   })
 })
 
-async function worker(workerId: string): Promise<{ session: string; blocksOf: (file: SyncedFile | undefined) => number[] }> {
+async function worker(
+  workerId: string,
+): Promise<{ session: string; blocksOf: (file: SyncedFile | undefined) => number[] }> {
   const request = {
     workerId,
     hostname: workerId,
@@ -247,6 +270,7 @@ async function worker(workerId: string): Promise<{ session: string; blocksOf: (f
     directories: [],
   }
   const { session } = await fixture.service.registerWorker(request, call)
-  const blocksOf = (file: SyncedFile | undefined): number[] => [0, 1, 2].map((index) => (file?.fileId ?? 0) - (2 ** 20 - 1) + index)
+  const blocksOf = (file: SyncedFile | undefined): number[] =>
+    [0, 1, 2].map((index) => (file?.fileId ?? 0) - (2 ** 20 - 1) + index)
   return { session, blocksOf }
 }

@@ -23,11 +23,23 @@ afterEach(() => fixture.close())
 
 const directory: DirectoryUsage = { path: '/d', tier: 'MEM', mediumType: 'MEM', quotaBytes: 100, usedBytes: 4 }
 async function register(workerId: string, port = workerId, hostname = 'h1'): Promise<string> {
-  const request = { workerId, hostname, rpcAddress: `${hostname}:${port}`, dataAddress: '', webAddress: '', directories: [directory] }
+  const request = {
+    workerId,
+    hostname,
+    rpcAddress: `${hostname}:${port}`,
+    dataAddress: '',
+    webAddress: '',
+    directories: [directory],
+  }
   return (await fixture.service.registerWorker(request, call)).session
 }
 async function report(workerId: string, session: string, added: number[], removed: number[] = []): Promise<number[]> {
-  return (await fixture.service.reportBlocks({ workerId, session, added, removed, fullReportEnd: true, directories: [] }, call)).unknown
+  return (
+    await fixture.service.reportBlocks(
+      { workerId, session, added, removed, fullReportEnd: true, directories: [] },
+      call,
+    )
+  ).unknown
 }
 async function locations(): Promise<string[]> {
   return (await fixture.service.openFile({ path: '/ns/f' }, call)).blocks.flatMap(({ workerIds }) => workerIds)
@@ -54,12 +66,19 @@ describe('workers', () => {
       usedBytes: 4,
     })
     expect(
-      (await fixture.service.listWorkers({}, call)).workers.map(({ workerId, live, blockCount }) => [workerId, live, blockCount]),
+      (await fixture.service.listWorkers({}, call)).workers.map(({ workerId, live, blockCount }) => [
+        workerId,
+        live,
+        blockCount,
+      ]),
     ).toEqual([
       ['w1', false, 0],
       ['w2', true, 1],
     ])
-    await expect(heartbeat('w1', first)).rejects.toMatchObject({ code: 'failed_precondition', reason: 'register_again' })
+    await expect(heartbeat('w1', first)).rejects.toMatchObject({
+      code: 'failed_precondition',
+      reason: 'register_again',
+    })
     await expect(report('w1', first, [block])).rejects.toMatchObject({ reason: 'register_again' })
     const again = await register('w1')
     expect(await locations()).toEqual(['w2'])
@@ -84,10 +103,12 @@ describe('workers', () => {
     await report('w1', await register('w1', '1'), [block])
     await register('w2', '1')
     expect(await locations()).toEqual([])
-    expect((await fixture.service.listWorkers({}, call)).workers.map(({ workerId, live }) => [workerId, live])).toEqual([
-      ['w1', false],
-      ['w2', true],
-    ])
+    expect((await fixture.service.listWorkers({}, call)).workers.map(({ workerId, live }) => [workerId, live])).toEqual(
+      [
+        ['w1', false],
+        ['w2', true],
+      ],
+    )
   })
 
   it('learn which blocks belong to no file', async () => {
@@ -112,7 +133,8 @@ describe('workers', () => {
     await report('w1', session, [block])
     const free = () => fixture.service.free({ path: '/ns/f', force: false }, call)
     await free()
-    for (const expected of [[block], [block], [block], []]) expect((await heartbeat('w1', session)).freeBlocks).toEqual(expected)
+    for (const expected of [[block], [block], [block], []])
+      expect((await heartbeat('w1', session)).freeBlocks).toEqual(expected)
     expect(await report('w1', session, [block])).toEqual([block])
     expect(await locations()).toEqual([])
   })
@@ -120,7 +142,9 @@ describe('workers', () => {
   it('add up by tier', async () => {
     await register('w1')
     await register('w2')
-    expect((await fixture.service.getClusterSummary({}, call)).tiers).toEqual([{ alias: 'MEM', capacityBytes: 200, usedBytes: 8 }])
+    expect((await fixture.service.getClusterSummary({}, call)).tiers).toEqual([
+      { alias: 'MEM', capacityBytes: 200, usedBytes: 8 },
+    ])
   })
 })
 
@@ -165,7 +189,15 @@ describe('what is in memory', () => {
     const session = await register('w1')
     const say = (added: number[], inMemory: number[]) =>
       fixture.service.reportBlocks(
-        { workerId: 'w1', session, added, removed: [], fullReportEnd: false, directories: [], inMemory: { ids: inMemory } },
+        {
+          workerId: 'w1',
+          session,
+          added,
+          removed: [],
+          fullReportEnd: false,
+          directories: [],
+          inMemory: { ids: inMemory },
+        },
         call,
       )
     const inMemory = async () => {

@@ -13,7 +13,8 @@ beforeEach(async () => {
 })
 afterEach(() => fixture.close())
 
-const create = (path: string, requestKey = '') => fixture.lifecycle.createFile({ path, blockSizeBytes: 0, requestKey }, call)
+const create = (path: string, requestKey = '') =>
+  fixture.lifecycle.createFile({ path, blockSizeBytes: 0, requestKey }, call)
 const complete = (fileId: number, length: number) => fixture.lifecycle.completeFile({ fileId, length }, call)
 const place = (fileId: number, length = 4, excludedWorkerIds: string[] = [], blockIndex = 0) =>
   fixture.lifecycle.placeBlock({ fileId, blockIndex, length, excludedWorkerIds }, call)
@@ -28,7 +29,12 @@ describe('a file that is written here', () => {
     expect(await fixture.report('w', session, [blockIdOf(fileId, 1)])).toEqual([])
     await complete(fileId, 10)
     await complete(fileId, 10)
-    expect(await fixture.stat('/ns/d/f')).toMatchObject({ fileId, length: 10, cachedBytes: 10, persistenceState: 'NOT_PERSISTED' })
+    expect(await fixture.stat('/ns/d/f')).toMatchObject({
+      fileId,
+      length: 10,
+      cachedBytes: 10,
+      persistenceState: 'NOT_PERSISTED',
+    })
     await fixture.restart()
     await fixture.lifecycle.loadMetadata({ path: '/ns', recursive: true }, call)
     await fixture.lifecycle.loadMetadata({ path: '/ns/d', recursive: false }, call)
@@ -36,7 +42,9 @@ describe('a file that is written here', () => {
     await fixture.service.syncPage({ path: '/ns', cursor: '', limit: 0 }, call)
     expect(await fixture.keys()).toEqual(['d/', 'd/f'])
     const again = await fixture.worker('w')
-    expect(await fixture.report('w', again, [blockIdOf(fileId, 1), blockIdOf(fileId, 3)])).toEqual([blockIdOf(fileId, 3)])
+    expect(await fixture.report('w', again, [blockIdOf(fileId, 1), blockIdOf(fileId, 3)])).toEqual([
+      blockIdOf(fileId, 3),
+    ])
     expect(store.objects.size).toBe(0)
   })
 
@@ -115,7 +123,8 @@ describe('a file that is written here', () => {
     store.put('f')
     store.put('d/x')
     for (const path of ['/ns/f', '/ns/d']) await expect(create(path)).rejects.toMatchObject({ code: 'already_exists' })
-    for (const path of ['/', '/ns', '/ns/d/']) await expect(create(path)).rejects.toMatchObject({ code: 'invalid_argument' })
+    for (const path of ['/', '/ns', '/ns/d/'])
+      await expect(create(path)).rejects.toMatchObject({ code: 'invalid_argument' })
     await expect(create('/none/f')).rejects.toMatchObject({ code: 'not_found' })
     const { fileId } = await create('/ns/g')
     store.put('g')
@@ -140,7 +149,12 @@ describe('blocks are placed', () => {
     expect(chosen.get('full')).toBeUndefined()
     expect(chosen.get('half') ?? 0).toBeGreaterThan(30)
     expect(chosen.get('free') ?? 0).toBeGreaterThan(3 * (chosen.get('half') ?? 0))
-    expect(await place(fileId, 4, ['free'])).toEqual({ workerId: 'half', hostname: 'half', rpcAddress: 'half:1', dataAddress: 'half:2' })
+    expect(await place(fileId, 4, ['free'])).toEqual({
+      workerId: 'half',
+      hostname: 'half',
+      rpcAddress: 'half:1',
+      dataAddress: 'half:2',
+    })
     await expect(place(fileId, 5)).rejects.toMatchObject({ code: 'invalid_argument' })
     await expect(place(12345)).rejects.toMatchObject({ code: 'not_found' })
   })
@@ -241,7 +255,8 @@ describe('free', () => {
 })
 
 describe('files that are never finished', () => {
-  const unfinished = (): number => Number(/^skein_master_files_unfinished_files (\d+)$/m.exec(fixture.metrics.prometheusText())?.[1])
+  const unfinished = (): number =>
+    Number(/^skein_master_files_unfinished_files (\d+)$/m.exec(fixture.metrics.prometheusText())?.[1])
   const few = async (): Promise<void> => {
     await fixture.close()
     fixture = await MasterFixture.open({ unfinishedFilesMax: 3 })

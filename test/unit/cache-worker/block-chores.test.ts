@@ -1,4 +1,5 @@
-// Why: what the master named must be done, whatever else is going on; also when it comes just as the work ends.
+// Why: what the master named must be done, whatever else is going on; also when it comes just as
+// the work ends.
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { BlockChores } from '../../../src/cache-worker/blocks/block-chores.ts'

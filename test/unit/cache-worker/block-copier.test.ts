@@ -47,7 +47,8 @@ class Source {
 
   async *#chunks(bytes: Buffer, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < bytes.length; at += 30_000) {
-      if (!signal.aborted) await Promise.race([this.hold, new Promise((resolve) => signal.addEventListener('abort', resolve))])
+      if (!signal.aborted)
+        await Promise.race([this.hold, new Promise((resolve) => signal.addEventListener('abort', resolve))])
       if (signal.aborted) throw new SkeinError('cancelled', 'stopped')
       if (at >= this.breakAt) throw new SkeinError('unavailable', 'the body was cut', { reason: 'body_cut' })
       yield bytes.subarray(at, at + 30_000)
@@ -198,6 +199,8 @@ describe('the block copier', () => {
     await until(() => source.running === 2)
     await copier.close()
     copier.add([copy(3)])
-    expect([store.blockCount, store.reservedBytes, source.running, source.asked.length, logs.length]).toEqual([0, 0, 0, 2, 0])
+    expect([store.blockCount, store.reservedBytes, source.running, source.asked.length, logs.length]).toEqual([
+      0, 0, 0, 2, 0,
+    ])
   })
 })

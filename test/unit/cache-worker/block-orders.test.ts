@@ -1,4 +1,5 @@
-// What the master orders with its answers reaches the store: releases, pins that outlive no session, running loads.
+// What the master orders with its answers reaches the store: releases, pins that outlive no
+// session, running loads.
 import { afterEach, describe, expect, test } from 'vitest'
 import { BlockChanges } from '../../../src/cache-worker/blocks/block-changes.ts'
 import { BlockOrders } from '../../../src/cache-worker/blocks/block-orders.ts'
@@ -37,7 +38,10 @@ function orders() {
 test('frees, releases, pins and running loads are done as they are said', async () => {
   const { made, pinned, freed, released, running } = orders()
   made.afterReport(ReportBlocksResponse.fromPartial({ unknown: [1], release: [2], pinned: [3, 4] }), [])
-  made.afterHeartbeat(WorkerHeartbeatResponse.fromPartial({ freeBlocks: [5], releaseBlocks: [6], pinBlocks: [7], unpinBlocks: [3] }), 0)
+  made.afterHeartbeat(
+    WorkerHeartbeatResponse.fromPartial({ freeBlocks: [5], releaseBlocks: [6], pinBlocks: [7], unpinBlocks: [3] }),
+    0,
+  )
   made.afterHeartbeat(WorkerHeartbeatResponse.fromPartial({ runningLoads: { ids: ['a', 'b'] } }), 0)
   made.afterHeartbeat(WorkerHeartbeatResponse.fromPartial({ runningLoads: { ids: [] } }), 0)
   await made.idle()
@@ -84,7 +88,8 @@ test('reports say which blocks are durable, and a release is kept over the next 
 })
 
 describe('an order to delete a block', () => {
-  const order = (freeBlocks: number[], asOfReport: number) => WorkerHeartbeatResponse.fromPartial({ freeBlocks, asOfReport })
+  const order = (freeBlocks: number[], asOfReport: number) =>
+    WorkerHeartbeatResponse.fromPartial({ freeBlocks, asOfReport })
 
   test('is older than what was written since: that stays, whether or not it was reported meanwhile', async () => {
     const { made, freed, changes } = orders()

@@ -1,10 +1,18 @@
-// Why: the worker's planes over a real store: the short circuit's calls, the data port's handlers, the target in-process.
+// Why: the worker's planes over a real store: the short circuit's calls, the data port's handlers,
+// the target in-process.
 import { writeFile } from 'node:fs/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { pageChecksums } from '../../../src/base/page-checksum.ts'
-import { bytesOf, headerOf, mebibyte, never, readWhole, usedBytesOf } from '../../conformance/support/block-store-fixture.ts'
+import {
+  bytesOf,
+  headerOf,
+  mebibyte,
+  never,
+  readWhole,
+  usedBytesOf,
+} from '../../conformance/support/block-store-fixture.ts'
 import { addresses, makeWorker } from './support/worker-fixture.ts'
 
 const cleanups: (() => Promise<void>)[] = []
@@ -59,14 +67,18 @@ describe('the worker service', () => {
     await expect(service.commitBlock({ blockId: 2, reservation, pageChecksums: [1] }, call)).rejects.toMatchObject({
       code: 'invalid_argument',
     })
-    await expect(service.commitBlock({ blockId: 1, reservation, pageChecksums: [1] }, call)).rejects.toMatchObject({ code: 'data_loss' })
+    await expect(service.commitBlock({ blockId: 1, reservation, pageChecksums: [1] }, call)).rejects.toMatchObject({
+      code: 'data_loss',
+    })
     await expect(service.commitBlock({ blockId: 1, reservation, pageChecksums: [1] }, call)).rejects.toMatchObject({
       code: 'aborted',
       reason: 'reservation_ended',
       retryable: true,
     })
     expect(usedBytesOf(store)).toBe(0)
-    await expect(service.reserveBlock({ header: undefined, mediumHint: '' }, call)).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(service.reserveBlock({ header: undefined, mediumHint: '' }, call)).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
   })
 
   test('an abort comes twice and means once', async () => {
@@ -94,7 +106,9 @@ describe('the worker service', () => {
     await service.renewReservations({ reservations: [renewed.reservation, 'nobody'] }, call)
     deps.clock.passMs(1)
     await sweeping(deps.clock, () => store.reservedBytes === 10)
-    await expect(service.commitBlock({ blockId: 1, reservation: silent.reservation, pageChecksums: [] }, call)).rejects.toMatchObject({
+    await expect(
+      service.commitBlock({ blockId: 1, reservation: silent.reservation, pageChecksums: [] }, call),
+    ).rejects.toMatchObject({
       code: 'aborted',
     })
     await service.abortBlock({ blockId: 2, reservation: renewed.reservation }, call)
@@ -205,7 +219,9 @@ describe('the data handlers', () => {
   ])('a body that %s leaves nothing', async (_, { failAt, extra }, code) => {
     const { data, store } = await made()
     const bytes = bytesOf(300_000, 1)
-    await expect(data.receive(headerOf(1, bytes.length + extra), inPieces(bytes, 65_536, failAt), never)).rejects.toMatchObject({ code })
+    await expect(
+      data.receive(headerOf(1, bytes.length + extra), inPieces(bytes, 65_536, failAt), never),
+    ).rejects.toMatchObject({ code })
     expect([store.has(1), usedBytesOf(store)]).toEqual([false, 0])
   })
 
@@ -218,7 +234,12 @@ describe('the data handlers', () => {
       { header: headerOf(3, 10), bytes: bytesOf(9, 3) },
       { header: headerOf(4, 100 * mebibyte), bytes: Buffer.alloc(100 * mebibyte) },
     ])
-    expect(results.map((error) => error?.reason ?? error?.code)).toEqual([undefined, undefined, 'invalid_argument', 'no_capacity'])
+    expect(results.map((error) => error?.reason ?? error?.code)).toEqual([
+      undefined,
+      undefined,
+      'invalid_argument',
+      'no_capacity',
+    ])
     expect((await readWhole(store, 2)).equals(bytesOf(10, 2))).toBe(true)
   })
 })
@@ -236,7 +257,9 @@ describe('the target in the same process', () => {
     for (let time = 0; time < 2; time += 1) await target.put({ header: headerOf(2, 10), bytes: bytesOf(10, 2) }, never)
     expect(target.workerId).toBe('worker-1')
     await expect(target.open(headerOf(3, 100 * mebibyte), never)).rejects.toMatchObject({ reason: 'no_capacity' })
-    await expect(target.put({ header: headerOf(4, 10), bytes: bytesOf(9, 4) }, never)).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(target.put({ header: headerOf(4, 10), bytes: bytesOf(9, 4) }, never)).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
     await expect(target.open(headerOf(5, 10), AbortSignal.abort())).rejects.toMatchObject({ code: 'cancelled' })
   })
 

@@ -1,5 +1,5 @@
-// What a worker's blocks are worth must not depend on which master it happens to meet: a worker over real directories, and
-// real masters over homes of their own, one of them empty.
+// What a worker's blocks are worth must not depend on which master it happens to meet: a worker
+// over real directories, and real masters over homes of their own, one of them empty.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
@@ -11,7 +11,13 @@ import { BlockChanges } from '../../../src/cache-worker/blocks/block-changes.ts'
 import { type CacheWorker, createCacheWorker } from '../../../src/cache-worker/cache-worker.ts'
 import type { MasterLinkDependencies } from '../../../src/cache-worker/link/master-link.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
-import { bytesOf, headerOf, mebibyte, storeDependencies, temporaryFolder } from '../../conformance/support/block-store-fixture.ts'
+import {
+  bytesOf,
+  headerOf,
+  mebibyte,
+  storeDependencies,
+  temporaryFolder,
+} from '../../conformance/support/block-store-fixture.ts'
 import { call, MasterFixture } from '../cache-master/support/master-fixture.ts'
 import { FakeMaster } from './support/fake-master.ts'
 import { addresses, until } from './support/worker-fixture.ts'
@@ -50,7 +56,17 @@ async function openWorker(folder: string, master: MasterLinkDependencies['master
   })
   const options = { heartbeatMs: 5, retry: { attemptsMax: 1, initialMs: 2, maxMs: 10 } }
   const openStore = (): Promise<never> => Promise.reject(new SkeinError('not_found', 'none'))
-  const parts = { store, changes, master, openStore, clock: deps.clock, random: systemRandom, logger, metrics: deps.metrics, options }
+  const parts = {
+    store,
+    changes,
+    master,
+    openStore,
+    clock: deps.clock,
+    random: systemRandom,
+    logger,
+    metrics: deps.metrics,
+    options,
+  }
   const worker = await createCacheWorker({ workerId: 'w', hostname: 'h', home: folder, ...parts })
   let closed = false
   const close = async (): Promise<void> => {
@@ -59,7 +75,13 @@ async function openWorker(folder: string, master: MasterLinkDependencies['master
   }
   cleanups.push(close)
   worker.start(addresses, call.signal)
-  return { worker, store, lines, close, ids: () => [...store.list()].map(({ blockId }) => blockId).toSorted((a, b) => a - b) }
+  return {
+    worker,
+    store,
+    lines,
+    close,
+    ids: () => [...store.list()].map(({ blockId }) => blockId).toSorted((a, b) => a - b),
+  }
 }
 
 const keptOf = async (worker: CacheWorker) => worker.workerService.listKeptBlocks({}, call)
@@ -101,7 +123,8 @@ test('a worker whose master has lost its state keeps every block, says so, and i
   expect(again.ids()).toHaveLength(21)
   await again.close()
 
-  // Adopted: what the store has too goes, what nobody else has is set aside, out of the way of the new cluster's ids.
+  // Adopted: what the store has too goes, what nobody else has is set aside, out of the way of the
+  // new cluster's ids.
   await expect(empty.service.adoptCluster({ id: '../etc' }, call)).rejects.toMatchObject({ code: 'invalid_argument' })
   expect(await empty.service.adoptCluster({ id: firstId }, call)).toEqual({ wasAdopted: false })
   expect(await empty.service.adoptCluster({ id: firstId }, call)).toEqual({ wasAdopted: true })
@@ -112,16 +135,23 @@ test('a worker whose master has lost its state keeps every block, says so, and i
   const { blocks, total } = await keptOf(adopted.worker)
   const blockId = blockIdOf(file.fileId, 0)
   expect({ total, blocks }).toMatchObject({ total: 1, blocks: [{ clusterId: firstId, header: durable(blockId) }] })
-  const read = await adopted.worker.workerService.readKeptBlock({ clusterId: firstId, blockId, offset: 0, length: 10 }, call)
+  const read = await adopted.worker.workerService.readKeptBlock(
+    { clusterId: firstId, blockId, offset: 0, length: 10 },
+    call,
+  )
   expect(Buffer.from(read.data)).toEqual(Buffer.from(bytesOf(10, 1)))
   await adopted.close()
-  // It is the new cluster's now, restarts included; the old master refuses it only when it holds something.
+  // It is the new cluster's now, restarts included; the old master refuses it only when it holds
+  // something.
   const last = await openWorker(folder.path, empty.service)
   await last.worker.registered
   await last.store.put(durable(stray(1)), bytesOf(10, 2))
   expect((await keptOf(last.worker)).total).toBeGreaterThanOrEqual(1)
   expect(
-    await last.worker.workerService.releaseKeptBlocks({ blocks: [{ clusterId: firstId, blockId, offset: 0, length: 0 }] }, call),
+    await last.worker.workerService.releaseKeptBlocks(
+      { blocks: [{ clusterId: firstId, blockId, offset: 0, length: 0 }] },
+      call,
+    ),
   ).toEqual({
     released: 1,
   })
@@ -149,10 +179,13 @@ test('a durable block of no known file is kept and counted, one of a deleted fil
   expect((await keptOf(again.worker)).blocks.map(({ header }) => header?.key)).toEqual([`key-${stray(1)}`])
   await until(() => again.lines.some((line) => line.includes('they are kept')))
   // With the next heartbeat.
-  const keptAtMaster = async (): Promise<number> => (await master.service.listWorkers({}, call)).workers[0]?.keptBlocks ?? 0
+  const keptAtMaster = async (): Promise<number> =>
+    (await master.service.listWorkers({}, call)).workers[0]?.keptBlocks ?? 0
   while ((await keptAtMaster()) !== 1) await new Promise((resolve) => setTimeout(resolve, 5))
   const one = { clusterId: '', blockId: stray(1), offset: 0, length: 0 }
-  expect(await again.worker.workerService.releaseKeptBlocks({ blocks: [one, { ...one, blockId: stray(9) }] }, call)).toEqual({
+  expect(
+    await again.worker.workerService.releaseKeptBlocks({ blocks: [one, { ...one, blockId: stray(9) }] }, call),
+  ).toEqual({
     released: 1,
   })
   expect(again.ids()).toEqual([])
@@ -170,7 +203,8 @@ test('a master of the version before deletes no durable block either, and none o
   await until(() => ids().length === 1)
   expect(ids()).toEqual([1])
   await close()
-  // The first master that names its cluster does not know the block: whoever's it was, it is set aside.
+  // The first master that names its cluster does not know the block: whoever's it was, it is set
+  // aside.
   const master = await newMaster()
   const named = await openWorker(folder.path, master.service)
   await named.worker.registered
@@ -193,9 +227,15 @@ test('directories of two clusters are refused with both names, before anything i
   await close()
   const marker = join(folder.path, 'b', 'skein-directory.json')
   const said = JSON.parse(readFileSync(marker, 'utf8')) as Record<string, unknown>
-  expect(said).toMatchObject({ format: 1, workerId: 'w', clusterId: (await master.service.getClusterSummary({}, call)).clusterId })
+  expect(said).toMatchObject({
+    format: 1,
+    workerId: 'w',
+    clusterId: (await master.service.getClusterSummary({}, call)).clusterId,
+  })
   writeFileSync(marker, JSON.stringify({ ...said, clusterId: 'another' }))
   const names = readdirSync(join(folder.path, 'a'))
-  await expect(openWorker(folder.path, master.service)).rejects.toThrow(/a holds blocks of cluster .*b of cluster another/)
+  await expect(openWorker(folder.path, master.service)).rejects.toThrow(
+    /a holds blocks of cluster .*b of cluster another/,
+  )
   expect(readdirSync(join(folder.path, 'a'))).toEqual(names)
 })

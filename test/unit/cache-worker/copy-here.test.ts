@@ -17,7 +17,13 @@ test('copyHere fetches blocks from the worker that has them', async () => {
   const target = await makeWorker()
   cleanups.push(target.close)
   const handlers = source.worker.dataHandlers
-  const server = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
+  const server = await startDataServer({
+    host: '127.0.0.1',
+    port: 0,
+    handlers,
+    logger: silentLogger,
+    clock: systemClock,
+  })
   cleanups.push(() => server.close(0))
   for (const id of [1, 3]) await source.store.put(headerOf(id, 5000), bytesOf(5000, id))
   const blocks = [1, 2, 3].map((blockId) => ({ blockId, dataAddress: server.address }))

@@ -1,4 +1,5 @@
-// Why: whatever happens to the master or the way to it, in the end it knows exactly the blocks that are there.
+// Why: whatever happens to the master or the way to it, in the end it knows exactly the blocks that
+// are there.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { bytesOf, headerOf, never } from '../../conformance/support/block-store-fixture.ts'

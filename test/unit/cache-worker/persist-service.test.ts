@@ -44,7 +44,13 @@ describe('persisting a file', () => {
       throw new SkeinError('unimplemented', 'not used')
     }
     const handlers = createDataHandlers({ store, metrics: deps.metrics, clock: systemClock, readStore })
-    const server = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
+    const server = await startDataServer({
+      host: '127.0.0.1',
+      port: 0,
+      handlers,
+      logger: silentLogger,
+      clock: systemClock,
+    })
     cleanups.push(
       folder.remove,
       () => store.close(),
@@ -66,7 +72,8 @@ describe('persisting a file', () => {
       store: houses[0]!.store,
       data,
       openStore: (namespaceId) => {
-        if (namespaceId !== 'ns-1') return Promise.reject(new SkeinError('not_found', `there is no namespace ${namespaceId}`))
+        if (namespaceId !== 'ns-1')
+          return Promise.reject(new SkeinError('not_found', `there is no namespace ${namespaceId}`))
         opens += 1
         return openS3(origin.url, 's3://data/base', credential, hastyDefaults)
       },
@@ -83,28 +90,50 @@ describe('persisting a file', () => {
     for (const cleanup of cleanups.toReversed()) await cleanup()
   })
 
-  /** Puts the file's blocks into the houses that `where` names for each, and gives the request that names those. */
+  /**
+   * Puts the file's blocks into the houses that `where` names for each, and gives the request that
+   * names those.
+   */
   const cache = async (bytes: Buffer, where: (index: number) => readonly number[]): Promise<PersistFileRequest> => {
     const blocks = []
     for (let index = 0; index < blockCount(bytes.length, blockSizeBytes); index += 1) {
       const length = blockLength(bytes.length, blockSizeBytes, index)
       const offset = index * blockSizeBytes
-      const header = { blockId: blockIdOf(fileId, index), length, namespaceId: 'ns-1', key: 'dir/file', etag: '', offset, durable: true }
+      const header = {
+        blockId: blockIdOf(fileId, index),
+        length,
+        namespaceId: 'ns-1',
+        key: 'dir/file',
+        etag: '',
+        offset,
+        durable: true,
+      }
       for (const house of where(index)) await houses[house]!.store.put(header, bytes.subarray(offset, offset + length))
       blocks.push({ dataAddresses: where(index).map((house) => houses[house]!.server.address) })
     }
-    return { namespaceId: 'ns-1', key: 'dir/file', fileId, length: bytes.length, blockSizeBytes, blocks, overwrite: false }
+    return {
+      namespaceId: 'ns-1',
+      key: 'dir/file',
+      fileId,
+      length: bytes.length,
+      blockSizeBytes,
+      blocks,
+      overwrite: false,
+    }
   }
   const persist = (request: PersistFileRequest) => service.service.persistFile(request, { signal })
   const key = 'base/dir/file'
 
-  it.each([0, 1, 2 * mebibyte, 7 * mebibyte + 3, 21 * mebibyte])('writes %i bytes that lie on several workers', async (length) => {
-    const bytes = bytesOf(length, 1)
-    const answer = await persist(await cache(bytes, (index) => [index % 3]))
-    expect(bytes.equals(bucket.bytesOf(key))).toBe(true)
-    expect(answer).toEqual({ etag: bucket.get(key)?.etag, modifiedMs: bucket.get(key)?.modifiedMs })
-    expect(bucket.uploads.count).toBe(0)
-  })
+  it.each([0, 1, 2 * mebibyte, 7 * mebibyte + 3, 21 * mebibyte])(
+    'writes %i bytes that lie on several workers',
+    async (length) => {
+      const bytes = bytesOf(length, 1)
+      const answer = await persist(await cache(bytes, (index) => [index % 3]))
+      expect(bytes.equals(bucket.bytesOf(key))).toBe(true)
+      expect(answer).toEqual({ etag: bucket.get(key)?.etag, modifiedMs: bucket.get(key)?.modifiedMs })
+      expect(bucket.uploads.count).toBe(0)
+    },
+  )
 
   it('takes another replica when one is lost, broken or unreachable', async () => {
     const bytes = bytesOf(7 * mebibyte, 2)

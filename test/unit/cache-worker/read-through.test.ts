@@ -1,5 +1,6 @@
-// Blocks that are read through a worker: read once from their store however many want them, kept when there is room and the
-// namespace says so, and never a wrong byte or a reader that waits for the cache.
+// Blocks that are read through a worker: read once from their store however many want them, kept
+// when there is room and the namespace says so, and never a wrong byte or a reader that waits for
+// the cache.
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -39,7 +40,12 @@ interface HouseOptions {
   readonly wrap?: (store: BlockStore) => BlockStore
 }
 
-async function house({ quotaBytes = 32 * mebibyte, policy = 'CACHE', limits, wrap = (store) => store }: HouseOptions = {}) {
+async function house({
+  quotaBytes = 32 * mebibyte,
+  policy = 'CACHE',
+  limits,
+  wrap = (store) => store,
+}: HouseOptions = {}) {
   const folder = await temporaryFolder()
   const deps = storeDependencies()
   const path = join(folder.path, 'cache')
@@ -90,7 +96,8 @@ describe('reading through', () => {
   test('a hundred readers of one cold block cost the store one read, and the next reader none', async () => {
     const { take, origin, store, kept, metrics } = await house()
     const all = await Promise.all(Array.from({ length: 100 }, (_, n) => (n % 2 === 0 ? take() : take(n * 1000))))
-    for (const [n, bytes] of all.entries()) expect(bytes.equals(n % 2 === 0 ? content : content.subarray(n * 1000))).toBe(true)
+    for (const [n, bytes] of all.entries())
+      expect(bytes.equals(n % 2 === 0 ? content : content.subarray(n * 1000))).toBe(true)
     await kept()
     expect(origin.readBytes).toBe(length)
     expect((await take()).equals(content)).toBe(true)
@@ -169,7 +176,10 @@ describe('reading through', () => {
   test('a full cache evicts for it', async () => {
     const { take, store, kept } = await house({ quotaBytes: 8 * mebibyte })
     for (let id = 1; id <= 7; id += 1) {
-      await store.put({ blockId: id, length: mebibyte, namespaceId: 'n1', key: `old ${id}`, etag: 'v', offset: 0 }, Buffer.alloc(mebibyte))
+      await store.put(
+        { blockId: id, length: mebibyte, namespaceId: 'n1', key: `old ${id}`, etag: 'v', offset: 0 },
+        Buffer.alloc(mebibyte),
+      )
     }
     expect((await take()).equals(content)).toBe(true)
     await kept()
@@ -222,7 +232,8 @@ describe('reading through', () => {
       if (at >= 3 * mebibyte) throw changed
     }
     const results = await Promise.allSettled([take(), take(), take()])
-    for (const result of results) expect(result).toMatchObject({ status: 'rejected', reason: { reason: 'object_changed' } })
+    for (const result of results)
+      expect(result).toMatchObject({ status: 'rejected', reason: { reason: 'object_changed' } })
     expect(store.blockCount).toBe(0)
     while (store.reservedBytes > 0) await sleep(2)
   })
@@ -242,7 +253,9 @@ describe('reading through', () => {
 
   test('a part that is not of its block is refused', async () => {
     const { reads, request } = await house()
-    await expect(reads.readStore({ ...request(), length: length + 1 }, never)).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(reads.readStore({ ...request(), length: length + 1 }, never)).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
   })
 })
 

@@ -1,4 +1,5 @@
-// What a worker reads from stores for its clients: exact bytes, the store's own errors, fresh secrets once, nothing left open.
+// What a worker reads from stores for its clients: exact bytes, the store's own errors, fresh
+// secrets once, nothing left open.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Clock, systemClock } from '../../../src/base/clock.ts'
@@ -18,10 +19,14 @@ const request = (part: Partial<StoreReadRequest> = {}): StoreReadRequest => ({
   length,
   ...part,
 })
-const refusal = (): SkeinError => new SkeinError('unauthenticated', 'the token has expired', { reason: 'expired_token' })
+const refusal = (): SkeinError =>
+  new SkeinError('unauthenticated', 'the token has expired', { reason: 'expired_token' })
 
 /** A worker's store reads; every opening makes another store, prepared by `prepare`. */
-function house(prepare: (store: FakeStore, opening: number) => void = () => undefined, limits: Partial<StoreReadLimits> = {}) {
+function house(
+  prepare: (store: FakeStore, opening: number) => void = () => undefined,
+  limits: Partial<StoreReadLimits> = {},
+) {
   const stores: FakeStore[] = []
   const opened: string[] = []
   let nowMs = 0
@@ -36,7 +41,14 @@ function house(prepare: (store: FakeStore, opening: number) => void = () => unde
       return store
     },
     clock,
-    limits: { rangeBytes: 100_000, rangesAhead: 4, readSlots: 3, readAheadBytesMax: 400_000, storeRenewPauseMs: 1000, ...limits },
+    limits: {
+      rangeBytes: 100_000,
+      rangesAhead: 4,
+      readSlots: 3,
+      readAheadBytesMax: 400_000,
+      storeRenewPauseMs: 1000,
+      ...limits,
+    },
   })
   const take = async (asked: StoreReadRequest, signal = never): Promise<Buffer> => {
     const { length: announced, chunks } = await reads.readStore(asked, signal)
@@ -79,9 +91,9 @@ describe('store reads', () => {
       }
     })
     expect((await take(request())).equals(content)).toBe(true)
-    expect(stores[0]?.reads.filter(({ inOneAnswer }) => inOneAnswer === true).map((read) => [read.offset, read.length])).toEqual([
-      [0, length],
-    ])
+    expect(
+      stores[0]?.reads.filter(({ inOneAnswer }) => inOneAnswer === true).map((read) => [read.offset, read.length]),
+    ).toEqual([[0, length]])
     // A part of the object would be one of several answers.
     await expect(take(request({ offset: 10, length: 100 }))).rejects.toMatchObject({ reason: 'unproven_version' })
     await expect(take(request({ length: 100 }))).rejects.toMatchObject({ reason: 'unproven_version' })
@@ -124,7 +136,8 @@ describe('store reads', () => {
         throw new SkeinError('permission_denied', 'AccessDenied')
       }
     })
-    for (let read = 0; read < 3; read += 1) await expect(take(request())).rejects.toMatchObject({ code: 'permission_denied' })
+    for (let read = 0; read < 3; read += 1)
+      await expect(take(request())).rejects.toMatchObject({ code: 'permission_denied' })
     expect(opened.length).toBe(2)
     pass(1001)
     await expect(take(request())).rejects.toMatchObject({ code: 'permission_denied' })
@@ -166,7 +179,8 @@ describe('store reads', () => {
       const aborted = await reads.readStore(request(), leave.signal)
       await expect(
         (async () => {
-          for await (const chunk of aborted.chunks) leave.abort(new SkeinError('cancelled', `gone after ${chunk.length}`))
+          for await (const chunk of aborted.chunks)
+            leave.abort(new SkeinError('cancelled', `gone after ${chunk.length}`))
         })(),
       ).rejects.toMatchObject({ code: 'cancelled' })
       expect(stores[0]?.openReads).toBe(0)

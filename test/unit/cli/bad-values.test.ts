@@ -1,6 +1,7 @@
-// Why: a value that cannot be read must not become another one on its way (none, zero, not a number), nor be found out by a role far
-// away. How: every option and argument of a number, size, time, rate or choice, with each of the values that it cannot have,
-// against a cluster that answers nothing; a new option of a command has to be put into one of the tables here.
+// Why: a value that cannot be read must not become another one on its way (none, zero, not a
+// number), nor be found out by a role far away. How: every option and argument of a number, size,
+// time, rate or choice, with each of the values that it cannot have, against a cluster that answers
+// nothing; a new option of a command has to be put into one of the tables here.
 import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { addGroups } from '../../../src/cli/groups.ts'
@@ -11,8 +12,28 @@ const notCounts = ['foo', '', ' ', '-1', '1.5', '0x10', '1e3', 'NaN', '999999999
 const notDurations = ['foo', '', '10 parsecs', '1h30m', 'm', '-', '9'.repeat(30)]
 const notLonger = [...notDurations, '0', '-5s']
 const notSizes = ['foo', '', '12XB', '-1', '1,5GB', 'GB', '9'.repeat(30)]
-const notTimes = ['foo', '', 'yesterday', '2026-02-31', '2026-13-01', '2026-1-1', '2026-01-01T25:00', '7', '12:00', '9'.repeat(30)]
-const notRates = ['foo', '', 'MB/s', '-1', '0', '08:00-20:00=5MB/s', '25:00-26:00=1MB/s,else=1MB/s', '08:00-20:00=x,else=unlimited']
+const notTimes = [
+  'foo',
+  '',
+  'yesterday',
+  '2026-02-31',
+  '2026-13-01',
+  '2026-1-1',
+  '2026-01-01T25:00',
+  '7',
+  '12:00',
+  '9'.repeat(30),
+]
+const notRates = [
+  'foo',
+  '',
+  'MB/s',
+  '-1',
+  '0',
+  '08:00-20:00=5MB/s',
+  '25:00-26:00=1MB/s,else=1MB/s',
+  '08:00-20:00=x,else=unlimited',
+]
 const notLimits = ['foo', '', '%', '-1', '1.5', '101%', '1 2']
 const notActions = ['foo', '', 'freee']
 const notIds = ['foo', '', ' ', 'L', 'L0', '-1', 'L1.5', 'LL1', 'L1,L2', '../etc', '9'.repeat(30)]
@@ -86,7 +107,9 @@ const table: readonly (readonly [words: readonly string[], option: string, value
 const texts = ['--include', '--exclude']
 
 describe('a value that an option cannot have is exit 64, by one line that names the option', () => {
-  const cases = table.flatMap(([words, option, values]) => values.map((value) => [words.join(' '), option, value, words] as const))
+  const cases = table.flatMap(([words, option, values]) =>
+    values.map((value) => [words.join(' '), option, value, words] as const),
+  )
   it.each(cases)('%s %s %j', async (_text, option, value, words) => {
     const separator = words.indexOf('--')
     const path = words[0] === 'schedule' && words[1] === 'create' && separator < 0 ? ['--', '/a'] : []
@@ -111,7 +134,12 @@ it('no option that takes a value is missing above', async () => {
     await addGroups(program, [group], {} as CommandContext)
     for (const command of program.commands.find((one) => one.name() === group)?.commands ?? [])
       for (const { long, required, optional } of command.options)
-        if ((required || optional) && long !== undefined && !texts.includes(long) && !known.has(`${group} ${command.name()} ${long}`))
+        if (
+          (required || optional) &&
+          long !== undefined &&
+          !texts.includes(long) &&
+          !known.has(`${group} ${command.name()} ${long}`)
+        )
           missing.push(`${group} ${command.name()} ${long}`)
   }
   expect(missing).toEqual([])

@@ -18,7 +18,9 @@ describe('options that go anywhere', () => {
     ['fs', 'ls', '-D', 'goosefs.master.rpc.port=77', '/a'],
   ]
   it.each(wheres)('-D: %s %s %s %s', async (...argv) => {
-    const { code, addresses } = await run(argv, { master: { listStatus: async () => ({ files: [], nextPageToken: '' }) } })
+    const { code, addresses } = await run(argv, {
+      master: { listStatus: async () => ({ files: [], nextPageToken: '' }) },
+    })
     expect(code).toBe(0)
     expect(addresses).toEqual(['127.0.0.1:77'])
   })
@@ -55,22 +57,33 @@ describe('where the master is', () => {
   it('comes from SKEIN_MASTER, -D, or a gfs:// path, the strongest last', async () => {
     const environment = { SKEIN_MASTER: 'env:1' }
     expect((await run(['fs', 'ls', '/a'], empty, { environment })).addresses).toEqual(['env:1'])
-    expect((await run(['fs', 'ls', '/a', '-Dgoosefs.master.hostname=flag'], empty, { environment })).addresses).toEqual(['flag:1'])
-    expect((await run(['fs', 'ls', 'gfs://path:3/a', '-Dgoosefs.master.hostname=flag'], empty, { environment })).addresses).toEqual([
-      'path:3',
-    ])
+    expect((await run(['fs', 'ls', '/a', '-Dgoosefs.master.hostname=flag'], empty, { environment })).addresses).toEqual(
+      ['flag:1'],
+    )
+    expect(
+      (await run(['fs', 'ls', 'gfs://path:3/a', '-Dgoosefs.master.hostname=flag'], empty, { environment })).addresses,
+    ).toEqual(['path:3'])
   })
   it('gives what was offered by readers its moment, but not when the user stops the command', async () => {
     const order: string[] = []
-    const fake: FakeCluster = { ...status, files: { '/a': ['bytes'] }, onSettle: async () => void order.push('settled') }
+    const fake: FakeCluster = {
+      ...status,
+      files: { '/a': ['bytes'] },
+      onSettle: async () => void order.push('settled'),
+    }
     expect(await run(['fs', 'cat', '/a'], fake)).toMatchObject({ code: 0, stdout: 'bytes', closed: 1 })
     expect(order).toEqual(['settled'])
-    const endless: FakeCluster = { jobs: { getLoad: async () => load('RUNNING') }, onSettle: () => new Promise(() => undefined) }
+    const endless: FakeCluster = {
+      jobs: { getLoad: async () => load('RUNNING') },
+      onSettle: () => new Promise(() => undefined),
+    }
     const stopped = await run(['job', 'progress', 'L42', '--watch'], endless, { onSleep: (running) => running.stop() })
     expect(stopped).toMatchObject({ code: 4, closed: 1 })
   })
   it('is closed after the command, also when that failed', async () => {
-    const failing: FakeCluster = { master: { listStatus: async () => Promise.reject(new SkeinError('not_found', 'no')) } }
+    const failing: FakeCluster = {
+      master: { listStatus: async () => Promise.reject(new SkeinError('not_found', 'no')) },
+    }
     expect((await run(['fs', 'ls', '/a'], failing)).closed).toBe(1)
   })
 })
@@ -129,7 +142,9 @@ describe('exit codes of errors', () => {
   })
   it('shows the stack with --debug only', async () => {
     const fake: FakeCluster = {
-      master: { getStatus: async () => Promise.reject(new SkeinError('internal', 'bad', { cause: new Error('root') })) },
+      master: {
+        getStatus: async () => Promise.reject(new SkeinError('internal', 'bad', { cause: new Error('root') })),
+      },
     }
     const plain = await run(['fs', 'stat', '/a'], fake)
     expect(plain.stderr).toBe('skein: bad (a defect of Skein; --debug shows where)\n')
@@ -164,7 +179,13 @@ describe('exit codes of errors', () => {
 
 describe('help', () => {
   it('exits 0 on stdout, for the program, a group and a command', async () => {
-    for (const argv of [['--help'], ['fs', '--help'], ['fs', 'ls', '--help'], ['help', 'job'], ['fs', 'du', '--help']]) {
+    for (const argv of [
+      ['--help'],
+      ['fs', '--help'],
+      ['fs', 'ls', '--help'],
+      ['help', 'job'],
+      ['fs', 'du', '--help'],
+    ]) {
       const { code, stdout, stderr } = await run(argv)
       expect([code, stderr]).toEqual([0, ''])
       expect(stdout).toContain('Usage: skein')
@@ -183,7 +204,8 @@ describe('fs', () => {
     free: async ({ force }) => ({ paths: ['/a/1'], freedBytes: force ? 2 : 1 }),
     getClusterSummary: async () => ({ usedBytes: 0, capacityBytes: 1_610_612_736_000 }) as never,
   }
-  const out = async (...argv: string[]) => (await run(['fs', ...argv], { master, files: { '/a/1': ['by', 'tes'] } })).stdout
+  const out = async (...argv: string[]) =>
+    (await run(['fs', ...argv], { master, files: { '/a/1': ['by', 'tes'] } })).stdout
   it('ls goes through all pages, in text and JSON', async () => {
     expect(
       (await out('ls', '/a'))
@@ -191,10 +213,11 @@ describe('fs', () => {
         .split('\n')
         .map((line) => line.split(' ').slice(-2).join(' ')),
     ).toEqual(['100% /a/1', '50% /a/2'])
-    expect((JSON.parse(await out('ls', '/a', '--format', 'json')) as { entries: FileInfo[] }).entries.map(({ path }) => path)).toEqual([
-      '/a/1',
-      '/a/2',
-    ])
+    expect(
+      (JSON.parse(await out('ls', '/a', '--format', 'json')) as { entries: FileInfo[] }).entries.map(
+        ({ path }) => path,
+      ),
+    ).toEqual(['/a/1', '/a/2'])
   })
   it('ls of nothing is still a JSON document', async () => {
     const { stdout } = await run(['fs', 'ls', '/a', '--format', 'json'], {
@@ -266,7 +289,10 @@ describe('ns', () => {
   it('a secret without end is refused without being shown', async () => {
     const value = 'x{'.repeat(40_000)
     const { code, stderr, stdout } = await run(['ns', 'create', 'a', 's3://b', '--secret', `s3.accessKeyId=${value}`])
-    expect({ code, text: stdout + stderr }).toEqual({ code: 64, text: 'skein: --secret number 1 has 80000 bytes: 16384 at most\n' })
+    expect({ code, text: stdout + stderr }).toEqual({
+      code: 64,
+      text: 'skein: --secret number 1 has 80000 bytes: 16384 at most\n',
+    })
   })
   it('a mistyped --secret does not show its value', async () => {
     const { code, stderr } = await run(['ns', 'create', 'a', 's3://b', '--secrt=k=hunter2'])
@@ -298,7 +324,9 @@ describe('job', () => {
         getLoad: async () => load('COMPLETED', { files: 2, filesLoaded: 2 }),
         listLoadFiles: async ({ pageToken, failedOnly }) => {
           expect(failedOnly).toBe(false)
-          return pageToken === '' ? { files: [one('/a')], nextPageToken: 'x' } : { files: [one('/b')], nextPageToken: '' }
+          return pageToken === ''
+            ? { files: [one('/a')], nextPageToken: 'x' }
+            : { files: [one('/b')], nextPageToken: '' }
         },
       },
     }
@@ -331,16 +359,27 @@ describe('job', () => {
         getLoad: async () => load('RUNNING', { files: 4, filesLoaded: 1, bytes: 8, bytesLoaded: 2 }),
       },
     }
-    expect((await run(['job', 'ls', '--limit', '7'], fake)).stdout).toMatch(/^ID .*PATH\nL42 +RUNNING +0\/7 +0 .*\/data\n$/)
-    expect(await run(['job', 'progress', 'L42'], fake)).toMatchObject({ code: 0, stdout: 'L42 RUNNING 1/4 files, 2B/8B 25%\n' })
+    expect((await run(['job', 'ls', '--limit', '7'], fake)).stdout).toMatch(
+      /^ID .*PATH\nL42 +RUNNING +0\/7 +0 .*\/data\n$/,
+    )
+    expect(await run(['job', 'progress', 'L42'], fake)).toMatchObject({
+      code: 0,
+      stdout: 'L42 RUNNING 1/4 files, 2B/8B 25%\n',
+    })
   })
 })
 
 describe('fsadmin report', () => {
   it('is the summary unless another is named', async () => {
     const summary = { masterAddress: 'm:1', tiers: [], startedMs: 0, nowMs: 0, capacityBytes: 0, usedBytes: 0 } as never
-    const fake: FakeCluster = { master: { getClusterSummary: async () => summary, listWorkers: async () => ({ workers: [] }) } }
-    expect((await run(['fsadmin', 'report'], fake)).stdout).toMatch(/^GooseFS cluster summary: \n {2}Master Address: m:1\n/)
-    expect((await run(['fsadmin', 'report', 'capacity'], fake)).stdout).toMatch(/^Capacity information for all workers: \n/)
+    const fake: FakeCluster = {
+      master: { getClusterSummary: async () => summary, listWorkers: async () => ({ workers: [] }) },
+    }
+    expect((await run(['fsadmin', 'report'], fake)).stdout).toMatch(
+      /^GooseFS cluster summary: \n {2}Master Address: m:1\n/,
+    )
+    expect((await run(['fsadmin', 'report', 'capacity'], fake)).stdout).toMatch(
+      /^Capacity information for all workers: \n/,
+    )
   })
 })

@@ -1,5 +1,6 @@
-// Why: a completion script that is wrong is found out by users, at every key they press. How: the scripts are loaded into the real
-// shells, and asked as the shells ask them. For zsh the builtins that draw a list print it instead.
+// Why: a completion script that is wrong is found out by users, at every key they press. How: the
+// scripts are loaded into the real shells, and asked as the shells ask them. For zsh the builtins
+// that draw a list print it instead.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,7 +21,10 @@ _files() { print -l -- *(N) }
 compset() { [[ $words[CURRENT] == *=* ]] }
 source ./skein.zsh; words=("$@"); CURRENT=$#words; _skein`
 
-/** What each shell offers for the last of the words. zsh narrows a list down after the script gave it, so that is done here. */
+/**
+ * What each shell offers for the last of the words. zsh narrows a list down after the script gave
+ * it, so that is done here.
+ */
 const shells: Readonly<Record<string, (words: readonly string[]) => string[]>> = {
   bash: (words) => lines('bash', ['--norc', '-c', bashAsk, 'ask', ...words]),
   zsh: (words) => {
@@ -94,14 +98,22 @@ for (const [shell, ask] of Object.entries(shells)) {
       expect(sorted(['skein', 'fs', 'setTtl', '--action', ''])).toEqual(['delete', 'free'])
       expect(sorted(['skein', 'fs', 'setTtl', '--action=f'])).toEqual(['free'])
       expect(sorted(['skein', 'ns', 'ls', '--format', ''])).toEqual(['json', 'text'])
-      expect(sorted(['skein', 'fsadmin', 'report', ''])).toEqual(['capacity', 'jobservice', 'metrics', 'summary', 'ufs'])
+      expect(sorted(['skein', 'fsadmin', 'report', ''])).toEqual([
+        'capacity',
+        'jobservice',
+        'metrics',
+        'summary',
+        'ufs',
+      ])
       expect(sorted(['skein', 'completion', ''])).toEqual(['bash', 'fish', 'zsh'])
     })
 
     it('offers files where an option or an argument is a file, and only there', () => {
       expect(ask(['skein', 'fs', 'distributedLoad', '--manifest', 'li'])).toEqual(['list.txt'])
       expect(ask(['skein', 'fs', 'copyFromLocal', 'li'])).toEqual(['list.txt'])
-      expect(ask(['skein', 'fs', 'copyFromLocal', 'tw']).map((name) => name.replaceAll('\\', ''))).toEqual(['two words.txt'])
+      expect(ask(['skein', 'fs', 'copyFromLocal', 'tw']).map((name) => name.replaceAll('\\', ''))).toEqual([
+        'two words.txt',
+      ])
       expect(ask(['skein', 'fs', 'copyFromLocal', 'list.txt', 'li'])).toEqual([])
       expect(ask(['skein', 'fs', 'stat', 'li'])).toEqual([])
       expect(ask(['skein', 'fs', 'copyToLocal', '/a', 'li'])).toEqual(['list.txt'])

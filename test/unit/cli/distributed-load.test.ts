@@ -70,8 +70,12 @@ describe('distributedLoad', () => {
     )
     expect(code).toBe(0)
     expect(stdout).toBe('Total completed file count is 12, failed file count is 0\n')
-    expect(jobs.submitted).toEqual([{ requestKey: 'unique', path: '/data', options: { replication: 2, activeJobs: 77, batchSize: 9 } }])
-    expect(stderr).toBe('submitted load L42 of /data\nload L42 COMPLETED in 2s: cached 2, loaded 10, failed 0, skipped 0; 0B loaded\n')
+    expect(jobs.submitted).toEqual([
+      { requestKey: 'unique', path: '/data', options: { replication: 2, activeJobs: 77, batchSize: 9 } },
+    ])
+    expect(stderr).toBe(
+      'submitted load L42 of /data\nload L42 COMPLETED in 2s: cached 2, loaded 10, failed 0, skipped 0; 0B loaded\n',
+    )
   })
   it('takes the number of active jobs from the configuration, 3000 if nothing else is said', async () => {
     const jobs = new FakeJobMaster(load('COMPLETED'))
@@ -89,7 +93,11 @@ describe('distributedLoad', () => {
   })
   it.each<[string, Partial<LoadStatus>, number]>([
     ['one file that is none here', { errorCode: 'failed_precondition' }, 3],
-    ['the same of an atomic load, of which nothing is in', { errorCode: 'failed_precondition', options: { atomic: true } as never }, 1],
+    [
+      'the same of an atomic load, of which nothing is in',
+      { errorCode: 'failed_precondition', options: { atomic: true } as never },
+      1,
+    ],
     ['a store that refuses', { errorCode: 'permission_denied' }, 1],
     ['nothing of a list', { errorCode: 'not_found' }, 2],
   ])('FAILED of %s', async (_, more, code) => {
@@ -105,13 +113,26 @@ describe('distributedLoad', () => {
     [['--atomic'], { files: 3, filesFailing: 1, failingCode: 'failed_precondition' }, 1],
     [[], { files: 2, filesFailing: 2, failingCode: 'not_found' }, 2],
   ])('a plan with %j of %j exits as the load would', async (flags, plan, code) => {
-    const numbers = { done: true, path: '/data', error: '', filesFailing: 0, filesExcluded: 0, failing: [], placement: [] }
-    const jobs = { startPlan: async () => ({ planId: 'P1' }), getPlan: async () => ({ ...numbers, costBasis: '', ...plan }) as never }
+    const numbers = {
+      done: true,
+      path: '/data',
+      error: '',
+      filesFailing: 0,
+      filesExcluded: 0,
+      failing: [],
+      placement: [],
+    }
+    const jobs = {
+      startPlan: async () => ({ planId: 'P1' }),
+      getPlan: async () => ({ ...numbers, costBasis: '', ...plan }) as never,
+    }
     const result = await run([...distributedLoad, '--plan', ...flags], { jobs }, { home })
     expect(result).toMatchObject({ code, stderr: '' })
   })
   it('names failed files and writes the whole list', async () => {
-    const jobs = new FakeJobMaster(load('PARTIAL', { files: 2500, filesLoaded: 1, filesFailed: 2499 }, { reason: '2499 files failed' }))
+    const jobs = new FakeJobMaster(
+      load('PARTIAL', { files: 2500, filesLoaded: 1, filesFailed: 2499 }, { reason: '2499 files failed' }),
+    )
     jobs.failed = Array.from({ length: 2499 }, (_, number) => ({ path: `/data/${number}`, reason: 'not found' }))
     const { stdout, stderr } = await run(distributedLoad, jobs.cluster, { home })
     const list = join(home, 'failed', 'L42.txt')
@@ -130,12 +151,18 @@ describe('distributedLoad', () => {
     jobs.failed = [{ path: '/data/x', reason: 'gone' }]
     const { code, stdout, stderr } = await run(distributedLoad, jobs.cluster, { home: blocked })
     expect(code).toBe(3)
-    expect(stdout).toBe('Total completed file count is 0, failed file count is 1\nHere are failed files:\n/data/x: gone\n')
+    expect(stdout).toBe(
+      'Total completed file count is 0, failed file count is 1\nHere are failed files:\n/data/x: gone\n',
+    )
     expect(stderr).toContain('cannot be written')
   })
   it('says how many bytes are missing when there is no room', async () => {
     const jobs = new FakeJobMaster(
-      load('FAILED', {}, { reason: 'the dataset does not fit', errorCode: 'resource_exhausted', missingCapacityBytes: 12_345 }),
+      load(
+        'FAILED',
+        {},
+        { reason: 'the dataset does not fit', errorCode: 'resource_exhausted', missingCapacityBytes: 12_345 },
+      ),
     )
     const { code, stderr } = await run(distributedLoad, jobs.cluster, { home })
     expect(code).toBe(1)
@@ -144,11 +171,16 @@ describe('distributedLoad', () => {
   it('is refused with the message of the job master', async () => {
     const refused: FakeCluster = {
       jobs: {
-        submitLoad: async () => Promise.reject(new SkeinError('failed_precondition', 'replication 3 needs 3 live workers; there are 2')),
+        submitLoad: async () =>
+          Promise.reject(new SkeinError('failed_precondition', 'replication 3 needs 3 live workers; there are 2')),
       },
     }
     const result = await run([...distributedLoad, '--replication', '3'], refused, { home })
-    expect(result).toMatchObject({ code: 1, stdout: '', stderr: 'skein: replication 3 needs 3 live workers; there are 2\n' })
+    expect(result).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: 'skein: replication 3 needs 3 live workers; there are 2\n',
+    })
   })
   it('--async prints the id and how to follow it', async () => {
     const jobs = new FakeJobMaster()
@@ -173,7 +205,11 @@ describe('distributedLoad', () => {
 
 describe('progress', () => {
   const running = Array.from({ length: 120 }, (_, number) =>
-    load('RUNNING', { files: 200, filesLoaded: number, bytes: 1e6, bytesLoaded: number * 1000 }, { reason: number > 80 ? 'room' : '' }),
+    load(
+      'RUNNING',
+      { files: 200, filesLoaded: number, bytes: 1e6, bytesLoaded: number * 1000 },
+      { reason: number > 80 ? 'room' : '' },
+    ),
   )
   it('is a line every few seconds where there is no terminal', async () => {
     const { stderr } = await run(distributedLoad, new FakeJobMaster(...running, load('COMPLETED')).cluster, { home })
@@ -185,7 +221,10 @@ describe('progress', () => {
     expect(stderr).not.toContain('\r')
   })
   it('is a bar on a terminal, gone before the result', async () => {
-    const { stderr } = await run(distributedLoad, new FakeJobMaster(...running, load('COMPLETED')).cluster, { home, terminal: true })
+    const { stderr } = await run(distributedLoad, new FakeJobMaster(...running, load('COMPLETED')).cluster, {
+      home,
+      terminal: true,
+    })
     const clear = '\r\u001B[2K'
     expect(stderr.split(`${clear}[`)).toHaveLength(running.length + 1)
     expect(stderr).toContain(`${clear}load L42 COMPLETED`)
@@ -219,9 +258,12 @@ describe('--bandwidth', () => {
     const jobs = new FakeJobMaster(load('COMPLETED'))
     return (await run([...distributedLoad, '--bandwidth', rate], jobs.cluster, { home })).stderr
   }
-  it.each(['50', '50KB/s', '08:00-20:00=200,else=unlimited'])('%s is warned of: it is hardly what was meant', async (rate) => {
-    expect(await warned(rate)).toMatch(/^skein: warning: --bandwidth \S+ is \d+ bytes a second at its lowest/m)
-  })
+  it.each(['50', '50KB/s', '08:00-20:00=200,else=unlimited'])(
+    '%s is warned of: it is hardly what was meant',
+    async (rate) => {
+      expect(await warned(rate)).toMatch(/^skein: warning: --bandwidth \S+ is \d+ bytes a second at its lowest/m)
+    },
+  )
   it.each(['1MB/s', 'unlimited', '08:00-20:00=200MB/s,else=unlimited'])('%s is not', async (rate) => {
     expect(await warned(rate)).not.toContain('warning')
   })
@@ -239,7 +281,11 @@ describe('--replication', () => {
   })
   it('says on how many files it changed what was set', async () => {
     const jobs = new FakeJobMaster(
-      load('COMPLETED', { files: 3, filesReplicationChanged: 2 }, { options: { replication: 2, activeJobs: 1, batchSize: 0 } }),
+      load(
+        'COMPLETED',
+        { files: 3, filesReplicationChanged: 2 },
+        { options: { replication: 2, activeJobs: 1, batchSize: 0 } },
+      ),
     )
     const { stderr } = await run([...distributedLoad, '--replication', '2'], jobs.cluster, { home })
     expect(stderr).toContain('the replication of 2 files, which had been set to something else, is now at least 2')
@@ -281,7 +327,11 @@ describe('Ctrl-C', () => {
     const before = await run(distributedLoad, { jobs: { submitLoad: refuse } }, { home, onStart })
     expect(before).toMatchObject({ code: 4, stdout: '' })
     expect(before.stderr).toContain('stopped before the load was accepted')
-    const after = await run(distributedLoad, { jobs: { ...jobs.cluster.jobs, getLoad: refuse, cancelLoad: refuse } }, { home, onStart })
+    const after = await run(
+      distributedLoad,
+      { jobs: { ...jobs.cluster.jobs, getLoad: refuse, cancelLoad: refuse } },
+      { home, onStart },
+    )
     expect(after).toMatchObject({ code: 4, stdout: '' })
     expect(after.stderr).toContain('left load L42 as it is; follow it with: skein job progress L42 --watch')
   })
@@ -314,7 +364,10 @@ describe('Ctrl-C', () => {
         },
       },
     }
-    const { code } = await run(distributedLoad, flaky, { home, onSleep: (running, sleeps) => (sleeps === 2 ? running.stop() : undefined) })
+    const { code } = await run(distributedLoad, flaky, {
+      home,
+      onSleep: (running, sleeps) => (sleeps === 2 ? running.stop() : undefined),
+    })
     expect([code, jobs.cancels]).toEqual([4, 1])
   })
 })

@@ -21,22 +21,55 @@ it('metrics are a line each, with their unit', () => {
 it('the report of stores is a heading and a line a namespace, without values of secrets', () => {
   expect(ufsText([])).toBe('GooseFS under storage system information: ')
   const text = ufsText([
-    { namespaceId: '1', name: 'ns', uri: 's3://b', attributes: {}, secretNames: ['key'], createdMs: 0, ttlMs: 0, ttlAction: 'FREE' },
+    {
+      namespaceId: '1',
+      name: 'ns',
+      uri: 's3://b',
+      attributes: {},
+      secretNames: ['key'],
+      createdMs: 0,
+      ttlMs: 0,
+      ttlAction: 'FREE',
+    },
   ])
-  expect(text.split('\n')[1]).toBe('s3://b  on  /ns  (s3, capacity=-1B, used=-1B, not read-only, not shared, properties={key=******})')
+  expect(text.split('\n')[1]).toBe(
+    's3://b  on  /ns  (s3, capacity=-1B, used=-1B, not read-only, not shared, properties={key=******})',
+  )
 })
 
 describe('the doctor', () => {
   const summary: ClusterSummary = {
     ...{ masterAddress: 'm:1', webPort: 1, rpcPort: 2, startedMs: 0, nowMs: 1, version: '1', safeMode: false },
-    ...{ liveWorkers: 1, lostWorkers: 0, capacityBytes: 10, usedBytes: 10, tiers: [], files: 0, clusterId: 'c', refusedWorkers: [] },
+    ...{
+      liveWorkers: 1,
+      lostWorkers: 0,
+      capacityBytes: 10,
+      usedBytes: 10,
+      tiers: [],
+      files: 0,
+      clusterId: 'c',
+      refusedWorkers: [],
+    },
   }
   const directory = { path: '/d', tier: 'SSD', mediumType: 'SSD', quotaBytes: 10, usedBytes: 10 }
   const worker: WorkerInfo = {
-    ...{ workerId: 'w', hostname: 'h', rpcAddress: 'h:1', dataAddress: 'h:2', webAddress: '', live: true, lastHeartbeatMs: 0 },
+    ...{
+      workerId: 'w',
+      hostname: 'h',
+      rpcAddress: 'h:1',
+      dataAddress: 'h:2',
+      webAddress: '',
+      live: true,
+      lastHeartbeatMs: 0,
+    },
     ...{ startedMs: 0, capacityBytes: 10, usedBytes: 10, blockCount: 1, directories: [directory] },
   }
-  const jobs = { liveJobWorkers: 1, queueHealthy: true, queue: 'inprocess:', queueWarnings: [] as string[] } as JobServiceSummary
+  const jobs = {
+    liveJobWorkers: 1,
+    queueHealthy: true,
+    queue: 'inprocess:',
+    queueWarnings: [] as string[],
+  } as JobServiceSummary
 
   it('has nothing to say of a sound cluster, full as a cache may be', () => {
     expect(problemsOf(summary, [worker], jobs)).toEqual([])
@@ -56,7 +89,12 @@ describe('the doctor', () => {
     [{ ...summary, safeMode: true }, [worker], jobs, /safe mode/],
     [{ ...summary, liveWorkers: 0 }, [], jobs, /No worker lives/],
     [summary, [{ ...worker, live: false }], jobs, /Worker h \(h:1\) is lost: .* 'skein fsadmin forget w'/],
-    [summary, [{ ...worker, directories: [{ ...directory, state: 'DOWN' }] }], jobs, /directory \/d of tier SSD is down/],
+    [
+      summary,
+      [{ ...worker, directories: [{ ...directory, state: 'DOWN' }] }],
+      jobs,
+      /directory \/d of tier SSD is down/,
+    ],
     [summary, [{ ...worker, capacityBytes: 0 }], jobs, /no room at all/],
     [summary, [worker], { ...jobs, queueWarnings: ['Redis at r may evict tasks'] }, /^Redis at r may evict tasks\.$/],
     [summary, [worker], 'gone', /job master does not answer.*gone/],

@@ -70,7 +70,9 @@ describe('stat', () => {
     expect(block).toBe('BlockInfo{id=0, length=10, offset=0, locations=[host-a:9203]}')
   })
   it('says so when there are no blocks', () => {
-    expect(statText(file({ length: 0 }), opened([], 0))).toMatch(/blockIds=\[\].*\nThis file does not contain any blocks\.$/)
+    expect(statText(file({ length: 0 }), opened([], 0))).toMatch(
+      /blockIds=\[\].*\nThis file does not contain any blocks\.$/,
+    )
   })
   it('names a directory', () => {
     expect(statText(file({ folder: true, path: '/data' }), undefined)).toMatch(
@@ -167,7 +169,9 @@ describe('report', () => {
         cancelledLoads: 5,
         queue: 'redis://127.0.0.1:6379',
         queueHealthy: false,
-        jobWorkers: [{ jobWorkerId: 'j', hostname: 'h', live: false, tasksRunning: 6, activeTasksMax: 12, lastHeartbeatMs: 0 }],
+        jobWorkers: [
+          { jobWorkerId: 'j', hostname: 'h', live: false, tasksRunning: 6, activeTasksMax: 12, lastHeartbeatMs: 0 },
+        ],
         tasksOut: 7,
         queueWarnings: [],
       },
@@ -195,16 +199,20 @@ describe('load', () => {
   })
   it('names at most 20 failed files on a line each, then the full list', () => {
     const all = Array.from({ length: 25 }, (_, number) => failed(number))
-    const lines = loadResultText(load('PARTIAL', { filesLoaded: 1, filesFailed: 25 }), all, '/h/failed/L42.txt').split('\n')
+    const lines = loadResultText(load('PARTIAL', { filesLoaded: 1, filesFailed: 25 }), all, '/h/failed/L42.txt').split(
+      '\n',
+    )
     expect(lines[0]).toBe('Total completed file count is 1, failed file count is 25')
     expect(lines[1]).toBe('Here are failed files:')
     expect(lines.slice(2, -1)).toEqual(all.slice(0, 20).map((one, number) => `${one.path}: gone ${number}`))
     expect(lines.at(-1)).toContain('/h/failed/L42.txt')
   })
   it('tells counts, and why it did not complete', () => {
-    expect(loadCountsText(load('COMPLETED', { filesCached: 1, filesLoaded: 2, filesSkipped: 3, bytesLoaded: 2 * 1024 ** 2 }))).toBe(
-      'load L42 COMPLETED in 2s: cached 1, loaded 2, failed 0, skipped 3; 2048.00KB loaded, 1024.00KB/s',
-    )
+    expect(
+      loadCountsText(
+        load('COMPLETED', { filesCached: 1, filesLoaded: 2, filesSkipped: 3, bytesLoaded: 2 * 1024 ** 2 }),
+      ),
+    ).toBe('load L42 COMPLETED in 2s: cached 1, loaded 2, failed 0, skipped 3; 2048.00KB loaded, 1024.00KB/s')
     expect(loadProblemText(load('COMPLETED'))).toBeUndefined()
     expect(loadProblemText(load('FAILED', {}, { reason: 'no room', missingCapacityBytes: 77 }))).toBe(
       'load L42 FAILED: no room (77 bytes of cache capacity are missing)',

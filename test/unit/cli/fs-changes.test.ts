@@ -22,9 +22,18 @@ class FakeLifecycle {
 }
 
 const changed = { files: 3, paths: [] }
-/** Command line, the method, its answer, the request that is expected, stdout, the JSON document. */
+/**
+ * Command line, the method, its answer, the request that is expected, stdout, the JSON document.
+ */
 const commands: readonly (readonly [string, keyof Lifecycle, never, unknown, string, unknown])[] = [
-  ['mkdir /a/b', 'makeDirectory', {} as never, { path: '/a/b' }, 'Successfully created directory /a/b\n', { path: '/a/b' }],
+  [
+    'mkdir /a/b',
+    'makeDirectory',
+    {} as never,
+    { path: '/a/b' },
+    'Successfully created directory /a/b\n',
+    { path: '/a/b' },
+  ],
   [
     'rm /a/b',
     'delete',
@@ -41,7 +50,14 @@ const commands: readonly (readonly [string, keyof Lifecycle, never, unknown, str
     '/a/b has been removed\n',
     { path: '/a/b', files: 4, folders: 2 },
   ],
-  ['mv /a/b /a/c', 'rename', {} as never, { from: '/a/b', to: '/a/c', waitMs: 0 }, 'Renamed /a/b to /a/c\n', { from: '/a/b', to: '/a/c' }],
+  [
+    'mv /a/b /a/c',
+    'rename',
+    {} as never,
+    { from: '/a/b', to: '/a/c', waitMs: 0 },
+    'Renamed /a/b to /a/c\n',
+    { from: '/a/b', to: '/a/c' },
+  ],
   [
     'setTtl /a/b 10m',
     'setTtl',
@@ -120,18 +136,26 @@ describe('commands that change files', () => {
   it.each(commands)('fs %s', async (line, method, answer, request, text, document) => {
     const fake = new FakeLifecycle()
     const argv = ['fs', ...line.split(' ')]
-    expect(await run(argv, fake.cluster(method, answer))).toMatchObject({ code: 0, stdout: text, stderr: '', closed: 1 })
+    expect(await run(argv, fake.cluster(method, answer))).toMatchObject({
+      code: 0,
+      stdout: text,
+      stderr: '',
+      closed: 1,
+    })
     const json = await run([...argv, '--format', 'json'], fake.cluster(method, answer))
     expect(JSON.parse(json.stdout)).toEqual(document)
     expect(fake.requests).toEqual([request, request])
   })
-  it.each(commands)('fs %s: what the master refuses is one line and exit 1, not found is exit 2', async (line, method) => {
-    const argv = ['fs', ...line.split(' ')]
-    const refused = new FakeLifecycle().cluster(method, new SkeinError('failed_precondition', 'no:\n not here'))
-    expect(await run(argv, refused)).toMatchObject({ code: 1, stdout: '', stderr: 'skein: no: not here\n' })
-    const missing = new FakeLifecycle().cluster(method, new SkeinError('not_found', 'gone'))
-    expect(await run(argv, missing)).toMatchObject({ code: 2, stdout: '', stderr: 'skein: gone\n' })
-  })
+  it.each(commands)(
+    'fs %s: what the master refuses is one line and exit 1, not found is exit 2',
+    async (line, method) => {
+      const argv = ['fs', ...line.split(' ')]
+      const refused = new FakeLifecycle().cluster(method, new SkeinError('failed_precondition', 'no:\n not here'))
+      expect(await run(argv, refused)).toMatchObject({ code: 1, stdout: '', stderr: 'skein: no: not here\n' })
+      const missing = new FakeLifecycle().cluster(method, new SkeinError('not_found', 'gone'))
+      expect(await run(argv, missing)).toMatchObject({ code: 2, stdout: '', stderr: 'skein: gone\n' })
+    },
+  )
   it('keeps a path with control characters on one line', async () => {
     const { stdout } = await run(['fs', 'mkdir', '/a/x\ny\u001B[2J'], new FakeLifecycle().cluster('makeDirectory', {}))
     expect(stdout).toBe('Successfully created directory /a/x\\x0ay\\x1b[2J\n')
@@ -183,7 +207,9 @@ describe('what is refused before the cluster is asked', () => {
   })
   it('but not one within the cluster that the first path names', async () => {
     const fake = new FakeLifecycle()
-    expect((await run(['fs', 'mv', 'gfs://one:1/a/b', '/a/c'], fake.cluster('rename', {}))).addresses).toEqual(['one:1'])
+    expect((await run(['fs', 'mv', 'gfs://one:1/a/b', '/a/c'], fake.cluster('rename', {}))).addresses).toEqual([
+      'one:1',
+    ])
     expect((await run(['fs', 'mv', 'gfs://one:1/a/b', 'gfs://one:1/a/c'], fake.cluster('rename', {}))).code).toBe(0)
     expect(fake.requests).toEqual([
       { from: '/a/b', to: '/a/c', waitMs: 0 },
@@ -204,16 +230,23 @@ describe('fs mount', () => {
     ttlAction: '',
     ...more,
   })
-  const mounted = (...namespaces: NamespaceInfo[]): FakeCluster => ({ master: { listNamespaces: async () => ({ namespaces }) } })
+  const mounted = (...namespaces: NamespaceInfo[]): FakeCluster => ({
+    master: { listNamespaces: async () => ({ namespaces }) },
+  })
   it('is one line a namespace; secrets are never shown', async () => {
-    const one = namespace({ attributes: { readOnly: 'true', 'fs.cosn.bucket.region': 'eu' }, secretNames: ['fs.cosn.userinfo.secretKey'] })
+    const one = namespace({
+      attributes: { readOnly: 'true', 'fs.cosn.bucket.region': 'eu' },
+      secretNames: ['fs.cosn.userinfo.secretKey'],
+    })
     expect((await run(['fs', 'mount'], mounted(one))).stdout).toBe(
       'cosn://b/p  on  /ns  (cosn, capacity=-1B, used=-1B, read-only, not shared, ' +
         'properties={fs.cosn.bucket.region=eu, fs.cosn.userinfo.secretKey=******, readOnly=true})\n',
     )
   })
   it('aligns several', async () => {
-    expect((await run(['fs', 'mount'], mounted(namespace({}), namespace({ name: 'long', uri: 'file:///d' })))).stdout).toBe(
+    expect(
+      (await run(['fs', 'mount'], mounted(namespace({}), namespace({ name: 'long', uri: 'file:///d' })))).stdout,
+    ).toBe(
       'cosn://b/p  on  /ns    (cosn, capacity=-1B, used=-1B, not read-only, not shared, properties={})\n' +
         'file:///d   on  /long  (file, capacity=-1B, used=-1B, not read-only, not shared, properties={})\n',
     )
@@ -252,7 +285,11 @@ describe('fsadmin decommission', () => {
   it('--wait asks until it is done', async () => {
     const { fake, requests } = answering(7, 7, 3, 0)
     const { code, stdout, stderr } = await run(['fsadmin', 'decommission', '--wait', 'box'], fake)
-    expect([code, stdout, stderr]).toEqual([0, 'Worker box is decommissioned: it may be stopped.\n', 'worker box: 7 blocks left\n'])
+    expect([code, stdout, stderr]).toEqual([
+      0,
+      'Worker box is decommissioned: it may be stopped.\n',
+      'worker box: 7 blocks left\n',
+    ])
     expect(requests).toHaveLength(4)
     const json = await run(['fsadmin', 'decommission', 'box', '--wait', '--format', 'json'], answering(1, 0).fake)
     expect(JSON.parse(json.stdout)).toEqual({ workerId: 'w1', blocksLeft: 0, done: true, cancelled: false })
@@ -262,51 +299,72 @@ describe('fsadmin decommission', () => {
       onSleep: (running, sleeps) => (sleeps === 2 ? running.stop() : undefined),
     })
     expect([stopped.code, stopped.stdout]).toEqual([4, ''])
-    expect(stopped.stderr).toContain("stopped waiting; the decommissioning of box goes on: run 'skein fsadmin decommission box'")
+    expect(stopped.stderr).toContain(
+      "stopped waiting; the decommissioning of box goes on: run 'skein fsadmin decommission box'",
+    )
   })
   it('says why blocks are left', async () => {
     const waitingFor = 'no other worker has room'
-    const fake: FakeCluster = { lifecycle: { decommission: async () => ({ workerId: 'w1', blocksLeft: 1, done: false, waitingFor }) } }
-    expect((await run(['fsadmin', 'decommission', 'box'], fake)).stdout).toContain('1 block left (no other worker has room).')
+    const fake: FakeCluster = {
+      lifecycle: { decommission: async () => ({ workerId: 'w1', blocksLeft: 1, done: false, waitingFor }) },
+    }
+    expect((await run(['fsadmin', 'decommission', 'box'], fake)).stdout).toContain(
+      '1 block left (no other worker has room).',
+    )
   })
   it('--cancel takes it back', async () => {
     const { fake, requests } = answering(7)
-    expect((await run(['fsadmin', 'decommission', 'box', '--cancel'], fake)).stdout).toBe('Worker box takes blocks again.\n')
+    expect((await run(['fsadmin', 'decommission', 'box', '--cancel'], fake)).stdout).toBe(
+      'Worker box takes blocks again.\n',
+    )
     expect(requests).toEqual([{ worker: 'box', cancel: true }])
   })
   it('refuses nonsense, and an unknown worker is not found', async () => {
     for (const argv of [['--cancel', '--wait', 'box'], [], [' '], ['a', 'b']])
       expect((await run(['fsadmin', 'decommission', ...argv], answering(1).fake)).code).toBe(64)
     const unknown = new FakeLifecycle().cluster('decommission', new SkeinError('not_found', "there is no worker 'x'"))
-    expect(await run(['fsadmin', 'decommission', 'x'], unknown)).toMatchObject({ code: 2, stderr: "skein: there is no worker 'x'\n" })
+    expect(await run(['fsadmin', 'decommission', 'x'], unknown)).toMatchObject({
+      code: 2,
+      stderr: "skein: there is no worker 'x'\n",
+    })
   })
 })
 
 describe('fsadmin forget', () => {
   it('asks the master, and says what it answers', async () => {
     const fake: FakeCluster = { lifecycle: { forgetWorker: async () => ({ workerId: 'w1' }) } }
-    expect(await run(['fsadmin', 'forget', 'box'], fake)).toMatchObject({ code: 0, stdout: 'Worker box is forgotten.\n' })
-    expect((await run(['fsadmin', 'forget', 'box', '--format', 'json'], fake)).stdout).toBe('{"workerId":"w1","forgotten":true}\n')
+    expect(await run(['fsadmin', 'forget', 'box'], fake)).toMatchObject({
+      code: 0,
+      stdout: 'Worker box is forgotten.\n',
+    })
+    expect((await run(['fsadmin', 'forget', 'box', '--format', 'json'], fake)).stdout).toBe(
+      '{"workerId":"w1","forgotten":true}\n',
+    )
     for (const argv of [[], [' '], ['a', 'b']]) expect((await run(['fsadmin', 'forget', ...argv], fake)).code).toBe(64)
   })
 })
 
 describe('a path that somebody else has', () => {
-  const busy = new SkeinError('deadline_exceeded', '/a/b is being written to the store; try again', { reason: 'path_busy' })
-
-  it.each(['mv /a/b /a/c --timeout 3s', 'rm /a/b --timeout 3s'])('is waited for, said at once, and not for ever: %s', async (line) => {
-    const waits: unknown[] = []
-    const act = async ({ waitMs }: { waitMs?: number | undefined }): Promise<never> => {
-      waits.push(waitMs)
-      throw busy
-    }
-    const { code, stderr } = await run(['fs', ...line.split(' ')], { lifecycle: { rename: act, delete: act } })
-    expect({ code, waits }).toEqual({ code: 1, waits: [0, 3000] })
-    expect(stderr.split('\n').slice(0, 2)).toEqual([
-      'skein: /a/b is being written to the store: waiting for 3s at most (--timeout)',
-      'skein: /a/b is being written to the store, still after 3s; nothing was changed: try again later, or with a longer --timeout',
-    ])
+  const busy = new SkeinError('deadline_exceeded', '/a/b is being written to the store; try again', {
+    reason: 'path_busy',
   })
+
+  it.each(['mv /a/b /a/c --timeout 3s', 'rm /a/b --timeout 3s'])(
+    'is waited for, said at once, and not for ever: %s',
+    async (line) => {
+      const waits: unknown[] = []
+      const act = async ({ waitMs }: { waitMs?: number | undefined }): Promise<never> => {
+        waits.push(waitMs)
+        throw busy
+      }
+      const { code, stderr } = await run(['fs', ...line.split(' ')], { lifecycle: { rename: act, delete: act } })
+      expect({ code, waits }).toEqual({ code: 1, waits: [0, 3000] })
+      expect(stderr.split('\n').slice(0, 2)).toEqual([
+        'skein: /a/b is being written to the store: waiting for 3s at most (--timeout)',
+        'skein: /a/b is being written to the store, still after 3s; nothing was changed: try again later, or with a longer --timeout',
+      ])
+    },
+  )
 
   it('may be free again', async () => {
     let calls = 0

@@ -33,7 +33,12 @@ describe('fs copyFromLocal', () => {
     made = []
     written = new Map()
   })
-  const copy = async (local: string, path: string, more: Partial<FakeCluster> = {}, ...flags: string[]): Promise<CommandResult> =>
+  const copy = async (
+    local: string,
+    path: string,
+    more: Partial<FakeCluster> = {},
+    ...flags: string[]
+  ): Promise<CommandResult> =>
     run(['fs', 'copyFromLocal', local, path, ...flags], {
       master: {
         getStatus: async ({ path: asked }) => {
@@ -50,11 +55,16 @@ describe('fs copyFromLocal', () => {
       written,
       ...more,
     })
-  const texts = (): Record<string, string> => Object.fromEntries([...written].map(([path, bytes]) => [path, bytes.toString()]))
+  const texts = (): Record<string, string> =>
+    Object.fromEntries([...written].map(([path, bytes]) => [path, bytes.toString()]))
 
   it('a file goes to the path, or into it where it is a directory', async () => {
     writeFileSync(at('x'), 'bytes')
-    expect(await copy(at('x'), '/a/new')).toMatchObject({ code: 0, stdout: `Copied file://${at('x')} to /a/new\n`, stderr: '' })
+    expect(await copy(at('x'), '/a/new')).toMatchObject({
+      code: 0,
+      stdout: `Copied file://${at('x')} to /a/new\n`,
+      stderr: '',
+    })
     await copy(`file://${at('x')}`, '/a')
     await copy(at('x'), '/a/d/')
     expect(texts()).toEqual({ '/a/new': 'bytes', '/a/x': 'bytes', '/a/d/x': 'bytes' })
@@ -77,7 +87,12 @@ describe('fs copyFromLocal', () => {
     symlinkSync(at('t', '1'), at('t', 'link'))
     const { code, stdout } = await copy(at('t'), '/a/t')
     expect(code).toBe(0)
-    expect(texts()).toEqual({ '/a/t/1': 'one', '/a/t/link': 'one', '/a/t/sub/ü %20+&': 'two', '/a/t/sub/deep/3': 'three' })
+    expect(texts()).toEqual({
+      '/a/t/1': 'one',
+      '/a/t/link': 'one',
+      '/a/t/sub/ü %20+&': 'two',
+      '/a/t/sub/deep/3': 'three',
+    })
     expect(made.sort()).toEqual(['/a/t', '/a/t/empty', '/a/t/sub', '/a/t/sub/deep'])
     expect(stdout.endsWith(`Copied file://${at('t')} to /a/t\n`)).toBe(true)
     expect(sortedLines(stdout)).toHaveLength(5)
@@ -101,7 +116,13 @@ describe('fs copyFromLocal', () => {
     ])
     expect(texts()).toEqual({ '/a/t/1': '1', '/a/t/2': 'older' })
     const json = await copy(at('t'), '/a/u', {}, '--format', 'json')
-    expect(JSON.parse(json.stdout)).toMatchObject({ from: `file://${at('t')}`, to: '/a/u', files: 2, bytes: 2, filesFailed: 3 })
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      from: `file://${at('t')}`,
+      to: '/a/u',
+      files: 2,
+      bytes: 2,
+      filesFailed: 3,
+    })
   })
   it('a name that no key can have is named', async () => {
     mkdirSync(at('t'))
@@ -111,11 +132,18 @@ describe('fs copyFromLocal', () => {
     expect(stderr).toContain('longer than 1024 bytes')
   })
   it('what is not there, no file, unreadable or there already is one line', async () => {
-    expect(await copy(at('no'), '/a')).toMatchObject({ code: 2, stdout: '', stderr: `skein: file://${at('no')} does not exist\n` })
+    expect(await copy(at('no'), '/a')).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: `skein: file://${at('no')} does not exist\n`,
+    })
     expect((await copy('/dev/null', '/a')).stderr).toBe('skein: file:///dev/null is neither a file nor a directory\n')
     writeFileSync(at('x'), 'x')
     written.set('/a/x', Buffer.from('old'))
-    expect(await copy(at('x'), '/a/x')).toMatchObject({ code: 1, stderr: 'skein: /a/x exists already: remove it first\n' })
+    expect(await copy(at('x'), '/a/x')).toMatchObject({
+      code: 1,
+      stderr: 'skein: /a/x exists already: remove it first\n',
+    })
     chmodSync(at('x'), 0)
     if (process.getuid?.() !== 0) expect((await copy(at('x'), '/a/y')).stderr).toContain('may not be used by this user')
   })
@@ -135,7 +163,11 @@ describe('fs copyFromLocal', () => {
         throw new SkeinError('unavailable', 'gone', { reason: 'unreachable' })
       }
     })()
-    expect(await copy(at('t'), '/a/t', { written: gone })).toMatchObject({ code: 1, stdout: '', stderr: 'skein: gone; is it running?\n' })
+    expect(await copy(at('t'), '/a/t', { written: gone })).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: 'skein: gone; is it running?\n',
+    })
     expect(asked).toBeLessThanOrEqual(8)
   })
 })
@@ -143,13 +175,16 @@ describe('fs copyFromLocal', () => {
 describe('fs copyToLocal', () => {
   /** A cluster with these files; a path that ends in `/` is a directory. */
   const holding = (contents: Readonly<Record<string, string>>): FakeCluster => {
-    const infos = Object.keys(contents).map((path) => file({ path: path.replace(/\/$/, ''), folder: path.endsWith('/') }))
+    const infos = Object.keys(contents).map((path) =>
+      file({ path: path.replace(/\/$/, ''), folder: path.endsWith('/') }),
+    )
     return {
       master: {
         getStatus: async ({ path }): Promise<FileInfo> => {
           const found = infos.find((one) => one.path === path)
           if (found !== undefined) return found
-          if (!infos.some((one) => one.path.startsWith(`${path}/`))) throw new SkeinError('not_found', `${path} does not exist`)
+          if (!infos.some((one) => one.path.startsWith(`${path}/`)))
+            throw new SkeinError('not_found', `${path} does not exist`)
           return file({ path, folder: true })
         },
         listStatus: async ({ pageToken }) => ({
@@ -157,7 +192,9 @@ describe('fs copyToLocal', () => {
           nextPageToken: Number(pageToken) + 2 < infos.length ? String(Number(pageToken) + 2) : '',
         }),
       },
-      files: Object.fromEntries(Object.entries(contents).map(([path, text]) => [path, [text.slice(0, 1), text.slice(1)]])),
+      files: Object.fromEntries(
+        Object.entries(contents).map(([path, text]) => [path, [text.slice(0, 1), text.slice(1)]]),
+      ),
     }
   }
   const copy = async (cluster: FakeCluster, path: string, local: string, ...flags: string[]): Promise<CommandResult> =>
@@ -165,7 +202,11 @@ describe('fs copyToLocal', () => {
 
   it('a file goes to the local path, or into it where it is a directory', async () => {
     const cluster = holding({ '/a/x': 'bytes' })
-    expect(await copy(cluster, '/a/x', at('y'))).toMatchObject({ code: 0, stdout: `Copied /a/x to file://${at('y')}\n`, stderr: '' })
+    expect(await copy(cluster, '/a/x', at('y'))).toMatchObject({
+      code: 0,
+      stdout: `Copied /a/x to file://${at('y')}\n`,
+      stderr: '',
+    })
     await copy(cluster, '/a/x', directory)
     expect(readdirSync(directory).sort()).toEqual(['x', 'y'])
     expect([readFileSync(at('x'), 'utf8'), readFileSync(at('y'), 'utf8')]).toEqual(['bytes', 'bytes'])
@@ -191,7 +232,13 @@ describe('fs copyToLocal', () => {
     expect([readFileSync(at('x'), 'utf8'), readdirSync(directory)]).toEqual(['mine', ['x']])
   })
   it('what is in a directory goes into the local one', async () => {
-    const cluster = holding({ '/a/1': 'one', '/a/sub/': '', '/a/sub/ü %2F': 'two', '/a/sub/deep/3': '', '/a/empty/': '' })
+    const cluster = holding({
+      '/a/1': 'one',
+      '/a/sub/': '',
+      '/a/sub/ü %2F': 'two',
+      '/a/sub/deep/3': '',
+      '/a/empty/': '',
+    })
     const { code, stdout } = await copy(cluster, '/a', at('new', 'place'))
     expect(code).toBe(0)
     expect(readFileSync(at('new', 'place', '1'), 'utf8')).toBe('one')
@@ -230,7 +277,11 @@ describe('fs copyToLocal', () => {
     mkdirSync(at('out', 'd'), { recursive: true })
     writeFileSync(at('out', 'f'), 'mine')
     const { code, stderr } = await copy(holding({ '/a/d': 'x', '/a/f/y': 'y', '/a/z': 'z' }), '/a', at('out'), '-f')
-    expect([code, readdirSync(at('out')).sort(), readFileSync(at('out', 'f'), 'utf8')]).toEqual([3, ['d', 'f', 'z'], 'mine'])
+    expect([code, readdirSync(at('out')).sort(), readFileSync(at('out', 'f'), 'utf8')]).toEqual([
+      3,
+      ['d', 'f', 'z'],
+      'mine',
+    ])
     expect(sortedLines(stderr)).toEqual([
       `skein: /a/d: file://${at('out', 'd')} is a directory`,
       `skein: /a/f/y: file://${at('out', 'f')} exists and is no directory`,
@@ -243,7 +294,11 @@ describe('fs copyToLocal', () => {
         throw new SkeinError('data_loss', 'no replica is sound')
       },
     }
-    expect(await copy(cluster, '/a/x', at('x'))).toMatchObject({ code: 1, stdout: '', stderr: 'skein: no replica is sound\n' })
+    expect(await copy(cluster, '/a/x', at('x'))).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: 'skein: no replica is sound\n',
+    })
     expect(readdirSync(directory)).toEqual([])
   })
   it('a file that nobody can give does not keep the others back', async () => {
@@ -252,13 +307,21 @@ describe('fs copyToLocal', () => {
       chunks += 1
       if (chunks === 1) throw new SkeinError('unavailable', 'no replica and no store has it')
     }
-    const { code, stderr } = await copy({ ...holding({ '/a/1': 'x', '/a/2': 'y', '/a/3': 'z' }), onChunk }, '/a', at('out'))
+    const { code, stderr } = await copy(
+      { ...holding({ '/a/1': 'x', '/a/2': 'y', '/a/3': 'z' }), onChunk },
+      '/a',
+      at('out'),
+    )
     expect(code).toBe(3)
     expect(stderr).toMatch(/^skein: \/a\/[123]: no replica and no store has it\n$/)
     expect(readdirSync(at('out'))).toHaveLength(2)
   })
   it('what is not there exits 2, a missing directory is named', async () => {
-    expect(await copy(holding({}), '/a/no', at('x'))).toMatchObject({ code: 2, stdout: '', stderr: 'skein: /a/no does not exist\n' })
+    expect(await copy(holding({}), '/a/no', at('x'))).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: 'skein: /a/no does not exist\n',
+    })
     const { code, stderr } = await copy(holding({ '/a/x': 'bytes' }), '/a/x', at('no', 'x'))
     expect([code, stderr]).toEqual([2, `skein: file://${at('no')} does not exist\n`])
   })

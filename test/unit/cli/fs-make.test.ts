@@ -39,17 +39,30 @@ async function fs(...words: string[]): Promise<CommandResult & { written: Record
         return {}
       },
     },
-    files: Object.fromEntries(Object.entries(bytes).flatMap(([path, text]) => (text === undefined ? [] : [[path, [text]]]))),
+    files: Object.fromEntries(
+      Object.entries(bytes).flatMap(([path, text]) => (text === undefined ? [] : [[path, [text]]])),
+    ),
     written,
   })
   written.delete('/n/taken')
-  return { ...result, made, written: Object.fromEntries([...written].map(([path, buffer]) => [path, buffer.toString()])) }
+  return {
+    ...result,
+    made,
+    written: Object.fromEntries([...written].map(([path, buffer]) => [path, buffer.toString()])),
+  }
 }
 
 describe('fs touch', () => {
   it('creates an empty file, and keeps one that exists', async () => {
-    expect(await fs('touch', '/n/new')).toMatchObject({ code: 0, stdout: '/n/new has been created\n', written: { '/n/new': '' } })
-    expect(await fs('touch', '/n/taken')).toMatchObject({ code: 1, stderr: 'skein: /n/taken exists already: remove it first\n' })
+    expect(await fs('touch', '/n/new')).toMatchObject({
+      code: 0,
+      stdout: '/n/new has been created\n',
+      written: { '/n/new': '' },
+    })
+    expect(await fs('touch', '/n/taken')).toMatchObject({
+      code: 1,
+      stderr: 'skein: /n/taken exists already: remove it first\n',
+    })
     expect(await fs('touch', '/n/dir/')).toMatchObject({ code: 64, written: {} })
     expect(await fs('touch', '/n')).toMatchObject({ code: 64, written: {} })
   })
@@ -57,7 +70,11 @@ describe('fs touch', () => {
 
 describe('fs cp', () => {
   it('copies a file to a path, or into a directory', async () => {
-    expect(await fs('cp', '/n/a', '/n/b')).toMatchObject({ code: 0, stdout: 'Copied /n/a to /n/b\n', written: { '/n/b': 'alpha' } })
+    expect(await fs('cp', '/n/a', '/n/b')).toMatchObject({
+      code: 0,
+      stdout: 'Copied /n/a to /n/b\n',
+      written: { '/n/b': 'alpha' },
+    })
     expect((await fs('cp', '/n/a', '/n/e')).written).toEqual({ '/n/e/a': 'alpha' })
     expect((await fs('cp', '/n/a', '/n/x/')).written).toEqual({ '/n/x/a': 'alpha' })
   })

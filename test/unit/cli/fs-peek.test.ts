@@ -33,7 +33,10 @@ describe('fs head and fs tail', () => {
     expect(await fs('tail', '-c', '0', '/n/long')).toMatchObject({ code: 0, stdout: '' })
   })
   it('refuse a directory, a missing file and what is no size', async () => {
-    expect(await fs('head', '/n/bare')).toMatchObject({ code: 1, stderr: 'skein: /n/bare is a directory; name a file\n' })
+    expect(await fs('head', '/n/bare')).toMatchObject({
+      code: 1,
+      stderr: 'skein: /n/bare is a directory; name a file\n',
+    })
     expect(await fs('tail', '/n/no')).toMatchObject({ code: 2 })
     expect(await fs('head', '-c', 'x', '/n/long')).toMatchObject({ code: 64, stdout: '' })
     expect(await fs('tail', '-c', '-5', '/n/long')).toMatchObject({ code: 64, stdout: '' })

@@ -15,7 +15,14 @@ function cluster(kept: Readonly<Record<string, readonly KeptBlock[]>>) {
   const written = new Map<string, Buffer>()
   const adopted: string[] = []
   const workers = Object.keys(kept).map((rpcAddress) => ({
-    ...{ workerId: rpcAddress, hostname: rpcAddress, rpcAddress, dataAddress: '', webAddress: '', live: rpcAddress !== 'lost' },
+    ...{
+      workerId: rpcAddress,
+      hostname: rpcAddress,
+      rpcAddress,
+      dataAddress: '',
+      webAddress: '',
+      live: rpcAddress !== 'lost',
+    },
     ...{ lastHeartbeatMs: 0, startedMs: 0, capacityBytes: 1, usedBytes: 0, blockCount: 0, directories: [] },
   }))
   const about = { secretNames: [], attributes: {}, createdMs: 0, ttlMs: 0, ttlAction: 'FREE', uri: 's3://b' }
@@ -57,7 +64,9 @@ test('a cluster is adopted by its id', async () => {
 test('kept files are listed, recovered with one replica of each block, and then let go', async () => {
   const { fake, released, written } = cluster({ a: [block(1), block(0)], b: [block(0), block(1, 'd/g')] })
   const listed = await runCommand(['fsadmin', 'adopt', '--list'], fake)
-  expect(listed.stdout).toBe('/ns/d/f  8 bytes, 2 blocks\n/ns/d/g  8 bytes, 1 blocks: bytes from 0 to 4 are on no live worker\n')
+  expect(listed.stdout).toBe(
+    '/ns/d/f  8 bytes, 2 blocks\n/ns/d/g  8 bytes, 1 blocks: bytes from 0 to 4 are on no live worker\n',
+  )
   expect(released).toEqual([])
   const { code, stderr } = await runCommand(['fsadmin', 'adopt', '--recover'], fake)
   expect(code).toBe(3)
@@ -77,7 +86,9 @@ test('files of a namespace that is gone go where they are told, and a lost worke
   expect(released).toEqual([])
   await runCommand(['fsadmin', 'adopt', '--recover', '--into', '/ns/found/'], fake)
   expect([...written.keys()]).toEqual(['/ns/found/d/f'])
-  expect((await runCommand(['fsadmin', 'adopt', '--release', '--format', 'json'], fake)).stdout).toBe('{"released":1}\n')
+  expect((await runCommand(['fsadmin', 'adopt', '--release', '--format', 'json'], fake)).stdout).toBe(
+    '{"released":1}\n',
+  )
 })
 
 test('two versions of one key are two files', () => {

@@ -1,4 +1,5 @@
-// Why: scripts read single values, people read all of them with their places, and neither may read a secret.
+// Why: scripts read single values, people read all of them with their places, and neither may read
+// a secret.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,13 +28,20 @@ describe('getConf', () => {
   it('says where a value comes from: the file and line, the variable, -D, or the default', async () => {
     expect((await conf('goosefs.master.rpc.port', '--source')).stdout).toBe(`7777 (file ${site}:2)\n`)
     expect((await conf('goosefs.master.hostname', '--source')).stdout).toBe('box-7 (env GOOSEFS_MASTER_HOSTNAME)\n')
-    expect((await conf('goosefs.master.rpc.port', '--source', '-Dgoosefs.master.rpc.port=8')).stdout).toBe('8 (flag -D)\n')
+    expect((await conf('goosefs.master.rpc.port', '--source', '-Dgoosefs.master.rpc.port=8')).stdout).toBe(
+      '8 (flag -D)\n',
+    )
     expect((await conf('skein.heartbeat.interval', '--source')).stdout).toBe('1s (default)\n')
   })
 
   it('shows no secret, in whatever form', async () => {
     expect(await conf('fs.cosn.userinfo.secretKey')).toMatchObject({ code: 0, stdout: '[redacted]\n' })
-    for (const words of [[], ['--format', 'json'], ['fs.cosn.userinfo.secretKey', '--source'], [`-Dfs.cosn.userinfo.secretId=${canary}`]]) {
+    for (const words of [
+      [],
+      ['--format', 'json'],
+      ['fs.cosn.userinfo.secretKey', '--source'],
+      [`-Dfs.cosn.userinfo.secretId=${canary}`],
+    ]) {
       const { code, stdout, stderr } = await conf(...words)
       expect([code, stdout.includes('[redacted]')]).toEqual([0, true])
       expect(stdout + stderr).not.toContain(canary)
@@ -60,14 +68,18 @@ describe('getConf', () => {
   })
 
   it('in JSON is one document: null where there is no value', async () => {
-    const all = JSON.parse((await conf('--format', 'json')).stdout) as { values: { key: string; value: string | null; source: string }[] }
+    const all = JSON.parse((await conf('--format', 'json')).stdout) as {
+      values: { key: string; value: string | null; source: string }[]
+    }
     expect(all.values.find(({ key }) => key === 'goosefs.master.hostname')).toEqual({
       key: 'goosefs.master.hostname',
       value: 'box-7',
       source: 'env GOOSEFS_MASTER_HOSTNAME',
     })
     expect(all.values.find(({ key }) => key === 'skein.price.get.per10k')?.value).toBeNull()
-    expect(JSON.parse((await conf('goosefs.master.rpc.port', '--format', 'json')).stdout)).toMatchObject({ value: '7777' })
+    expect(JSON.parse((await conf('goosefs.master.rpc.port', '--format', 'json')).stdout)).toMatchObject({
+      value: '7777',
+    })
   })
 
   it('of a configuration that is wrong says what is wrong with it', async () => {

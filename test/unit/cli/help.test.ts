@@ -1,4 +1,5 @@
-// Why: help that is written by hand drifts from what is accepted. Here each table that decides is held against what the help shows.
+// Why: help that is written by hand drifts from what is accepted. Here each table that decides is
+// held against what the help shows.
 import { globSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { KeyDefinition } from '../../../src/config/keys/key-definition.ts'
@@ -7,19 +8,24 @@ import { checkStoreKeys, storeAttributes, storeSecrets } from '../../../src/ufs/
 import { run } from './support/harness.ts'
 
 describe('help', () => {
-  it.each(['create', 'update'])('of ns %s has every attribute and every secret, with what it means', async (command) => {
-    const { code, stdout } = await run(['ns', command, '--help'])
-    expect(code).toBe(0)
-    const [attributes = '', secrets = ''] = stdout.slice(stdout.indexOf('\nAttributes:')).split('\nSecrets')
-    for (const [key, { doc }] of Object.entries(storeAttributes)) expect(attributes).toMatch(entry(key, doc))
-    for (const [key, { doc }] of Object.entries(storeSecrets)) expect(secrets).toMatch(entry(key, doc))
-    expect(attributes).toContain('s3.endpoint\n      s3: ')
-  })
+  it.each(['create', 'update'])(
+    'of ns %s has every attribute and every secret, with what it means',
+    async (command) => {
+      const { code, stdout } = await run(['ns', command, '--help'])
+      expect(code).toBe(0)
+      const [attributes = '', secrets = ''] = stdout.slice(stdout.indexOf('\nAttributes:')).split('\nSecrets')
+      for (const [key, { doc }] of Object.entries(storeAttributes)) expect(attributes).toMatch(entry(key, doc))
+      for (const [key, { doc }] of Object.entries(storeSecrets)) expect(secrets).toMatch(entry(key, doc))
+      expect(attributes).toContain('s3.endpoint\n      s3: ')
+    },
+  )
 
   it('has what is accepted: the same table decides, and the code reads no other attribute', () => {
     for (const kind of ['cosn', 's3', 'file'] as const) {
       const of = (table: typeof storeAttributes): Record<string, string> =>
-        Object.fromEntries(Object.entries(table).flatMap(([key, { kinds }]) => (kinds.includes(kind) ? [[key, 'x']] : [])))
+        Object.fromEntries(
+          Object.entries(table).flatMap(([key, { kinds }]) => (kinds.includes(kind) ? [[key, 'x']] : [])),
+        )
       expect(() => checkStoreKeys(kind, of(storeAttributes), of(storeSecrets))).not.toThrow()
     }
     expect(() => checkStoreKeys('file', { 's3.region': 'x' }, {})).toThrow('is not a known attribute of file stores')

@@ -16,7 +16,12 @@ describe('a document', () => {
       created: '2023-11-14T22:13:20.123Z',
       inner: [{ endedMs: null, ended: null }],
     })
-    expect(said({ startedMs: 9e99, dueMs: Number.NaN })).toEqual({ startedMs: null, started: null, dueMs: null, due: null })
+    expect(said({ startedMs: 9e99, dueMs: Number.NaN })).toEqual({
+      startedMs: null,
+      started: null,
+      dueMs: null,
+      due: null,
+    })
   })
   it('has one word for no TTL, and keeps durations', () => {
     expect(said([{ ttlMs: 0 }, { ttlMs: -1 }, { ttlMs: 5 }, { jitterMs: 0 }])).toEqual([
@@ -55,15 +60,26 @@ it('each field of the protocol that ends in Ms is known as a time or as a durati
   const fields = [...text.matchAll(/\b([a-z_]+_ms) = \d/g)].map(([, name = '']) =>
     name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
   )
-  expect([...new Set(fields)].filter((name) => !timeFields.has(name) && !durations.includes(name) && !elsewhere.includes(name))).toEqual([])
+  expect(
+    [...new Set(fields)].filter(
+      (name) => !timeFields.has(name) && !durations.includes(name) && !elsewhere.includes(name),
+    ),
+  ).toEqual([])
 })
 
 describe('errors', () => {
-  const gone: FakeCluster = { master: { getStatus: () => Promise.reject(new SkeinError('not_found', '/a/b does not exist')) } }
+  const gone: FakeCluster = {
+    master: { getStatus: () => Promise.reject(new SkeinError('not_found', '/a/b does not exist')) },
+  }
   it('are a document too, and the line on stderr as ever', async () => {
     const { code, stdout, stderr } = await run(['fs', 'stat', '/a/b', '--format', 'json'], gone)
     expect([code, stderr]).toEqual([2, 'skein: /a/b does not exist\n'])
-    expect(JSON.parse(stdout)).toEqual({ error: '/a/b does not exist', errorCode: 'not_found', retryable: false, exitCode: 2 })
+    expect(JSON.parse(stdout)).toEqual({
+      error: '/a/b does not exist',
+      errorCode: 'not_found',
+      retryable: false,
+      exitCode: 2,
+    })
     expect((await run(['fs', 'stat', '/a/b'], gone)).stdout).toBe('')
   })
   it('of a command line that is not understood, too', async () => {
@@ -75,12 +91,18 @@ describe('errors', () => {
       ['fs', 'ls', '--no-such'],
     ]) {
       const { code, stdout } = await run([...words, '--format=json'], {})
-      expect([words, code, JSON.parse(stdout)]).toMatchObject([words, 64, { errorCode: 'invalid_argument', reason: 'usage', exitCode: 64 }])
+      expect([words, code, JSON.parse(stdout)]).toMatchObject([
+        words,
+        64,
+        { errorCode: 'invalid_argument', reason: 'usage', exitCode: 64 },
+      ])
     }
   })
   it('show no secret, and add nothing to a document that has begun', async () => {
     const words = ['ns', 'create', 'n', 's3://b', '--secret', 's3.secretAccessKey=hush-hush', '--format', 'json']
-    const refused: FakeCluster = { master: { createNamespace: () => Promise.reject(new SkeinError('unavailable', 'key hush-hush')) } }
+    const refused: FakeCluster = {
+      master: { createNamespace: () => Promise.reject(new SkeinError('unavailable', 'key hush-hush')) },
+    }
     expect((await run(words, refused)).stdout).toContain('[redacted]')
     let pages = 0
     const broken: FakeCluster = {
@@ -98,10 +120,23 @@ describe('errors', () => {
 
 it('--format json is understood after the -- of a schedule', async () => {
   const schedule: Schedule = {
-    ...{ definition: undefined, paused: false, createdMs: 5, nextRunMs: 0, lastRunMs: 0, lastLoadId: '', lastState: '', runs: 0, note: '' },
+    ...{
+      definition: undefined,
+      paused: false,
+      createdMs: 5,
+      nextRunMs: 0,
+      lastRunMs: 0,
+      lastLoadId: '',
+      lastState: '',
+      runs: 0,
+      note: '',
+    },
   }
   const fake: FakeCluster = { schedules: { createSchedule: async () => schedule } }
-  const { code, stdout } = await run(['schedule', 'create', 'n', '--cron', '0 2 * * *', '--', '/a', '--format', 'json'], fake)
+  const { code, stdout } = await run(
+    ['schedule', 'create', 'n', '--cron', '0 2 * * *', '--', '/a', '--format', 'json'],
+    fake,
+  )
   expect([code, JSON.parse(stdout)]).toMatchObject([0, { createdMs: 5, nextRunMs: null, nextRun: null }])
 })
 
@@ -119,8 +154,25 @@ describe('one name', () => {
       free: async () => ({ paths: ['/a'], freedBytes: 1 }),
       backup: async () => ({ path: '/b', files: 1, bytes: 1 }),
       getClusterSummary: async () => ({
-        ...{ masterAddress: 'm:1', webPort: 1, rpcPort: 2, startedMs: 5, nowMs: 6, version: '1', safeMode: false, liveWorkers: 1 },
-        ...{ lostWorkers: 0, capacityBytes: 10, usedBytes: 10, tiers: [], files: 0, clusterId: 'c', refusedWorkers: [] },
+        ...{
+          masterAddress: 'm:1',
+          webPort: 1,
+          rpcPort: 2,
+          startedMs: 5,
+          nowMs: 6,
+          version: '1',
+          safeMode: false,
+          liveWorkers: 1,
+        },
+        ...{
+          lostWorkers: 0,
+          capacityBytes: 10,
+          usedBytes: 10,
+          tiers: [],
+          files: 0,
+          clusterId: 'c',
+          refusedWorkers: [],
+        },
       }),
     },
     lifecycle: {

@@ -28,7 +28,12 @@ describe('brace templates', () => {
     expect([...expandBraces(text)]).toEqual(names)
   })
   it('knows a template from a name', () => {
-    expect([isTemplate('a{1..2}'), isTemplate('\\{a\\}'), isTemplate('{x}'), isTemplate('a')]).toEqual([true, true, false, false])
+    expect([isTemplate('a{1..2}'), isTemplate('\\{a\\}'), isTemplate('{x}'), isTemplate('a')]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
   })
   it('makes the names one by one', () => {
     const names = expandBraces('{0000000..9999999}')
@@ -60,7 +65,11 @@ async function submit(
 describe('what is submitted', () => {
   it('one path goes as it is, everything else is staged in parts and named by what it has in common', async () => {
     expect((await submit('/ns/{x}')).submitted).toMatchObject([{ path: '/ns/{x}' }])
-    const { staged, submitted, code } = await submit('/ns/d/shard-{0000..1499}.tar', '/ns/d/more', '/ns/d/shard-0003.tar')
+    const { staged, submitted, code } = await submit(
+      '/ns/d/shard-{0000..1499}.tar',
+      '/ns/d/more',
+      '/ns/d/shard-0003.tar',
+    )
     expect(code).toBe(0)
     expect(staged.map(({ indexId, part, items }) => [indexId, part, items.length])).toEqual([
       ['unique', 0, 1000],
@@ -72,11 +81,18 @@ describe('what is submitted', () => {
     const file = join(home, 'list')
     writeFileSync(file, '\uFEFF# list\n\n/ns/a/x,2\r\n  gfs://h:1/ns/a/b/y z\n/ns/a/q,r , 3\n/ns/a/x,2')
     const { staged, submitted } = await submit('--index', file)
-    expect(staged[0]?.items).toEqual([{ path: '/ns/a/x', replication: 2 }, { path: '/ns/a/b/y z' }, { path: '/ns/a/q,r', replication: 3 }])
+    expect(staged[0]?.items).toEqual([
+      { path: '/ns/a/x', replication: 2 },
+      { path: '/ns/a/b/y z' },
+      { path: '/ns/a/q,r', replication: 3 },
+    ])
     expect(submitted).toMatchObject([{ path: '/ns/a' }])
     expect((await submit('--index', '--replication', '2', file)).staged[0]?.items).toHaveLength(3)
     writeFileSync(file, 'x\ny/z\n')
-    expect((await submit('--index', file, '/ns/base/')).staged[0]?.items).toEqual([{ path: '/ns/base/x' }, { path: '/ns/base/y/z' }])
+    expect((await submit('--index', file, '/ns/base/')).staged[0]?.items).toEqual([
+      { path: '/ns/base/x' },
+      { path: '/ns/base/y/z' },
+    ])
   })
   it('a manifest and an index may have a byte order mark and CRLF; what is no text is named by line', async () => {
     const file = join(home, 'odd')
@@ -84,7 +100,10 @@ describe('what is submitted', () => {
     writeFileSync(file, `\uFEFF${head}\r\n{"key":"a/x","etag":"e"}\r\n`)
     expect((await submit('--from-manifest', file)).stderr).not.toContain('not a manifest')
     writeFileSync(file, Buffer.from('/ns/a\n/ns/caf\xe9\n', 'latin1'))
-    expect(await submit('--index', file)).toMatchObject({ code: 64, stderr: expect.stringContaining(`${file}:2: the line is not UTF-8`) })
+    expect(await submit('--index', file)).toMatchObject({
+      code: 64,
+      stderr: expect.stringContaining(`${file}:2: the line is not UTF-8`),
+    })
   })
   it('absurd braces end at once, in one short line', async () => {
     for (const word of [
@@ -120,13 +139,21 @@ describe('what is submitted', () => {
       '1KB',
     )
     const expected: Partial<LoadOptions> = {
-      ...{ atomic: true, expireTimeMs: 7_200_000, evict: true, bandwidth: '5MB/s', priority: 7, maxFailures: '1%', verify: true },
+      ...{
+        atomic: true,
+        expireTimeMs: 7_200_000,
+        evict: true,
+        bandwidth: '5MB/s',
+        priority: 7,
+        maxFailures: '1%',
+        verify: true,
+      },
       hosts: { hosts: ['a', 'b'], excludedHosts: ['c'], locality: 'a' },
       selection: { include: ['*.x', 'y/'], exclude: ['z'], sizeMin: 1024 },
     }
     expect(submitted[0]?.options).toMatchObject(expected)
-    const times = (await submit('/ns', '--modified-after', '2026-01-31T08:00:00Z', '--modified-before', '10s')).submitted[0]?.options
-      ?.selection
+    const times = (await submit('/ns', '--modified-after', '2026-01-31T08:00:00Z', '--modified-before', '10s'))
+      .submitted[0]?.options?.selection
     expect(times).toMatchObject({ modifiedAfterMs: Date.UTC(2026, 0, 31, 8), modifiedBeforeMs: 990_000 })
   })
   it('says before the load that its manifest cannot be written', async () => {

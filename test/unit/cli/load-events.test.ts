@@ -1,4 +1,5 @@
-// Why: what watchers are told must add up to the load's state, whenever they begin and whatever they miss.
+// Why: what watchers are told must add up to the load's state, whenever they begin and whatever
+// they miss.
 import { assert, asyncProperty, integer, shuffledSubarray } from 'fast-check'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -35,7 +36,14 @@ it('who stops while nobody answers hears of the stop', async () => {
   await expect(events.next()).rejects.toMatchObject({ code: 'cancelled', message: 'stopped' })
 })
 
-const failedFile = (path: string): LoadFile => ({ path, length: 1, state: 'FAILED', reason: `no\n ${path}`, attempts: 2, workerId: '' })
+const failedFile = (path: string): LoadFile => ({
+  path,
+  length: 1,
+  state: 'FAILED',
+  reason: `no\n ${path}`,
+  attempts: 2,
+  workerId: '',
+})
 
 /** A load that goes on by one step a look; files fail in any order of their names. */
 class FakeJobs {
@@ -68,7 +76,10 @@ class FakeJobs {
   })
 }
 
-async function watch(jobs: Pick<FakeJobs, 'getLoad' | 'listLoadFiles'>, most = Number.POSITIVE_INFINITY): Promise<LoadEvent[]> {
+async function watch(
+  jobs: Pick<FakeJobs, 'getLoad' | 'listLoadFiles'>,
+  most = Number.POSITIVE_INFINITY,
+): Promise<LoadEvent[]> {
   const events: LoadEvent[] = []
   for await (const { event, isNew } of loadEvents(jumpingClock(), jobs, 'L42', never, () => undefined)) {
     if (isNew) events.push(event)
@@ -92,7 +103,12 @@ describe('the events of a load', () => {
           const second = first.at(-1)?.event === 'ended' ? [] : await watch(jobs)
           for (const events of [[...first, ...second], second.length > 0 ? second : first]) {
             const view = fold(events)
-            expect(view).toMatchObject({ state: 'PARTIAL', counts: jobs.status().counts, endedMs: 3000, fraction: order.length / 100 })
+            expect(view).toMatchObject({
+              state: 'PARTIAL',
+              counts: jobs.status().counts,
+              endedMs: 3000,
+              fraction: order.length / 100,
+            })
             expect(view?.failed.map(({ path }) => path).toSorted()).toEqual(order.toSorted())
             expect(view?.failedUnnamed).toBe(0)
           }
@@ -150,14 +166,23 @@ describe('job progress --watch', () => {
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     const environment = { SKEIN_PROGRESS_FILE: join(folder, 'now.json'), FLUID_PROGRESS_FILE: join(folder, 'fluid') }
     const jobs = new FakeJobs(['x', 'y'])
-    const { code, stdout } = await run(['job', 'progress', 'L42', '--watch', '--format', 'json'], { jobs }, { environment })
+    const { code, stdout } = await run(
+      ['job', 'progress', 'L42', '--watch', '--format', 'json'],
+      { jobs },
+      { environment },
+    )
     expect(code).toBe(3)
     const events = stdout
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as LoadEvent)
     expect(events.map(({ event }) => event)).toEqual(['state', 'ended'])
-    expect(events.at(-1)).toMatchObject({ loadId: 'L42', state: 'PARTIAL', counts: { filesFailed: 2 }, failed: [{ path: 'y' }] })
+    expect(events.at(-1)).toMatchObject({
+      loadId: 'L42',
+      state: 'PARTIAL',
+      counts: { filesFailed: 2 },
+      failed: [{ path: 'y' }],
+    })
     expect(JSON.parse(readFileSync(environment.SKEIN_PROGRESS_FILE, 'utf8'))).toEqual(events.at(-1))
     expect(readFileSync(environment.FLUID_PROGRESS_FILE, 'utf8')).toBe('4/100\n')
   })
@@ -188,18 +213,28 @@ describe('job', () => {
   })
 
   it('progress --watch draws the workers below the bar, over what it drew before, and leaves nothing', async () => {
-    const workers = { workers: ['w1', 'w2'].map((workerId) => ({ workerId, hostname: '', bytes: 5, tasksOut: 0, failures: 0 })) }
+    const workers = {
+      workers: ['w1', 'w2'].map((workerId) => ({ workerId, hostname: '', bytes: 5, tasksOut: 0, failures: 0 })),
+    }
     let looks = 0
-    const fake = { jobs: { getLoad: async () => ((looks += 1) > 2 ? load('COMPLETED') : load('RUNNING', { files: 4 }, { workers })) } }
+    const fake = {
+      jobs: {
+        getLoad: async () => ((looks += 1) > 2 ? load('COMPLETED') : load('RUNNING', { files: 4 }, { workers })),
+      },
+    }
     const { code, stderr } = await run(['job', 'progress', 'L42', '--watch'], fake, { terminal: true })
     expect(code).toBe(0)
     const bar = '\\[\\.+\\] RUNNING [^\\n]*\\n {2}worker w1: 5B [^\\n]*\\n {2}worker w2: 5B [^\\n]*'
-    expect(stderr.replaceAll('\u001B', '^')).toMatch(new RegExp(`^\\r\\^\\[2K${bar}\\^\\[2A\\r\\^\\[J${bar}\\^\\[2A\\r\\^\\[Jload L42`))
+    expect(stderr.replaceAll('\u001B', '^')).toMatch(
+      new RegExp(`^\\r\\^\\[2K${bar}\\^\\[2A\\r\\^\\[J${bar}\\^\\[2A\\r\\^\\[Jload L42`),
+    )
   })
 
   it('progress shows what each worker got', async () => {
     const workers = { workers: [{ workerId: 'w1', hostname: 'h', bytes: 2048, tasksOut: 3, failures: 1 }] }
     const fake = { jobs: { getLoad: async () => load('RUNNING', { files: 4 }, { workers }) } }
-    expect((await run(['job', 'progress', 'L42'], fake)).stdout).toMatch(/\n {2}worker w1 \(h\): 2048B arrived, 3 tasks out, 1 failures\n$/)
+    expect((await run(['job', 'progress', 'L42'], fake)).stdout).toMatch(
+      /\n {2}worker w1 \(h\): 2048B arrived, 3 tasks out, 1 failures\n$/,
+    )
   })
 })

@@ -12,16 +12,21 @@ describe('the bounds of a role’s memory', () => {
   })
 
   it('leave alone what was set by hand', () => {
-    expect(missingBounds(config, ['--max-semi-space-size=64'], { NODE_OPTIONS: '--heap_growing_percent=100' })).toEqual({
-      flags: [],
-      environment: malloc,
-    })
+    expect(missingBounds(config, ['--max-semi-space-size=64'], { NODE_OPTIONS: '--heap_growing_percent=100' })).toEqual(
+      {
+        flags: [],
+        environment: malloc,
+      },
+    )
     expect(
-      missingBounds(config, [], { MALLOC_ARENA_MAX: '8', MALLOC_MMAP_THRESHOLD_: '1', MALLOC_TRIM_THRESHOLD_: '1' })?.environment,
+      missingBounds(config, [], { MALLOC_ARENA_MAX: '8', MALLOC_MMAP_THRESHOLD_: '1', MALLOC_TRIM_THRESHOLD_: '1' })
+        ?.environment,
     ).toEqual({})
   })
 
   it('are none where they are 0', () => {
-    expect(missingBounds({ semiSpaceBytes: 0, heapGrowthPercent: 0, mallocArenas: 0, mallocMmapBytes: 0 }, [], {})).toBeUndefined()
+    expect(
+      missingBounds({ semiSpaceBytes: 0, heapGrowthPercent: 0, mallocArenas: 0, mallocMmapBytes: 0 }, [], {}),
+    ).toBeUndefined()
   })
 })

@@ -54,7 +54,9 @@ describe('a path with wildcards', () => {
     expect(pathGlob(path)).toBeUndefined()
   })
   it('several share what they begin with; what is before the wildcard stands for itself', () => {
-    const globs = ['/t/a{1}/x*/', '/t/a{1}/y*', '/t/b/**'].map((path) => pathGlob(path)).filter((glob) => glob !== undefined)
+    const globs = ['/t/a{1}/x*/', '/t/a{1}/y*', '/t/b/**']
+      .map((path) => pathGlob(path))
+      .filter((glob) => glob !== undefined)
     expect(joinGlobs(globs)).toEqual({
       base: '/t',
       patterns: [String.raw`/a\{1\}/x*/`, String.raw`/a\{1\}/y*`, String.raw`/a\{1\}/y*/**`, '/b/**'],
@@ -88,12 +90,15 @@ describe('distributedLoad of a glob', () => {
     })
     expect(await submit(['fs', 'load', '/t/*.no'], [], 0)).toMatchObject({ code: 2 })
   })
-  it.each([[['/*/x']], [['/t/*.a', '/u/*.a']], [['/t/*.a', '/t/plain']], [['/t/*.a', '--include', 'x']], [['/t/{000..999}*']]])(
-    'refuses %j',
-    async (words) => {
-      expect(await submit(['fs', 'distributedLoad', ...words])).toMatchObject({ code: 64, submitted: [] })
-    },
-  )
+  it.each([
+    [['/*/x']],
+    [['/t/*.a', '/u/*.a']],
+    [['/t/*.a', '/t/plain']],
+    [['/t/*.a', '--include', 'x']],
+    [['/t/{000..999}*']],
+  ])('refuses %j', async (words) => {
+    expect(await submit(['fs', 'distributedLoad', ...words])).toMatchObject({ code: 64, submitted: [] })
+  })
 })
 
 it('fs load and schedules take a glob too', async () => {
@@ -107,7 +112,17 @@ it('fs load and schedules take a glob too', async () => {
   const schedules = {
     createSchedule: async (definition: ScheduleDefinition) => {
       made.push(definition)
-      return { definition, paused: false, createdMs: 0, nextRunMs: 0, lastRunMs: 0, lastLoadId: '', lastState: '', runs: 0, note: '' }
+      return {
+        definition,
+        paused: false,
+        createdMs: 0,
+        nextRunMs: 0,
+        lastRunMs: 0,
+        lastLoadId: '',
+        lastState: '',
+        runs: 0,
+        note: '',
+      }
     },
   }
   await run(['schedule', 'create', 'n', '--cron', '0 2 * * *', '--', '/t/*.x'], { schedules })

@@ -11,8 +11,13 @@ import {
 } from '../../../src/cli/load/progress.ts'
 import { load } from './support/harness.ts'
 
-const sample = (atMs: number, bytesLoaded: number, filesLoaded = 0): ProgressSample => ({ atMs, bytesLoaded, filesLoaded })
-const windowOf = (...samples: ProgressSample[]) => samples.reduce<ProgressSample[]>((window, one) => addSample(window, one), [])
+const sample = (atMs: number, bytesLoaded: number, filesLoaded = 0): ProgressSample => ({
+  atMs,
+  bytesLoaded,
+  filesLoaded,
+})
+const windowOf = (...samples: ProgressSample[]) =>
+  samples.reduce<ProgressSample[]>((window, one) => addSample(window, one), [])
 
 describe('the rate window', () => {
   it('has no rate from one sample, or from two at the same time', () => {
@@ -40,7 +45,14 @@ describe('the rate window', () => {
 })
 
 describe('progress', () => {
-  const status = load('RUNNING', { files: 10, filesCached: 1, filesLoaded: 4, bytes: 1000, bytesCached: 100, bytesLoaded: 400 })
+  const status = load('RUNNING', {
+    files: 10,
+    filesCached: 1,
+    filesLoaded: 4,
+    bytes: 1000,
+    bytesCached: 100,
+    bytesLoaded: 400,
+  })
   const window = windowOf(sample(0, 0, 0), sample(2000, 400, 4))
   it('counts cached as done, and estimates from the rate of loading', () => {
     const progress = progressOf(status, window)
@@ -61,7 +73,10 @@ describe('progress', () => {
   })
   it('goes by files when there are no bytes', () => {
     const empty = load('RUNNING', { files: 10, filesLoaded: 5 })
-    expect(progressOf(empty, windowOf(sample(0, 0, 0), sample(1000, 0, 5)))).toMatchObject({ fraction: 0.5, etaMs: 1000 })
+    expect(progressOf(empty, windowOf(sample(0, 0, 0), sample(1000, 0, 5)))).toMatchObject({
+      fraction: 0.5,
+      etaMs: 1000,
+    })
     expect(progressOf(load('RUNNING'), []).fraction).toBe(0)
   })
   it('says what it waits for and that it is being cancelled', () => {
@@ -86,7 +101,13 @@ describe('how far a load has been seen', () => {
   })
   it('never goes back, whatever an audit finds or a restart forgets', () => {
     let reached = reachedNothing
-    const shown = [running(0, 500, 0), running(600, 0, 6), running(300, 0, 3), running(0, 0, 0), running(700, 100, 7)].map((status) => {
+    const shown = [
+      running(0, 500, 0),
+      running(600, 0, 6),
+      running(300, 0, 3),
+      running(0, 0, 0),
+      running(700, 100, 7),
+    ].map((status) => {
       reached = reachedBy(reached, status)
       return [reached.bytesDone, reached.filesDone]
     })

@@ -1,6 +1,12 @@
-// Why: a schedule is made by day and runs at night, so that what is wrong with its words must be said when it is made.
+// Why: a schedule is made by day and runs at night, so that what is wrong with its words must be
+// said when it is made.
 import { expect, describe, it } from 'vitest'
-import type { Schedule, ScheduleDefinition, ScheduleRun, ScheduleServiceDefinition } from '../../../src/wire/generated/schedule.ts'
+import type {
+  Schedule,
+  ScheduleDefinition,
+  ScheduleRun,
+  ScheduleServiceDefinition,
+} from '../../../src/wire/generated/schedule.ts'
 import type { Service } from '../../../src/wire/service.ts'
 import { run } from './support/harness.ts'
 
@@ -33,7 +39,10 @@ async function create(...argv: string[]) {
   const schedules: Partial<Service<ScheduleServiceDefinition>> = {
     createSchedule: async (message) => {
       made.push(message)
-      return { ...schedule(message), ...(message.path === '/tonight/x' && { warning: '/tonight/x does not exist yet' }) }
+      return {
+        ...schedule(message),
+        ...(message.path === '/tonight/x' && { warning: '/tonight/x does not exist yet' }),
+      }
     },
   }
   return { ...(await run(['schedule', 'create', ...argv], { schedules })), made }
@@ -41,7 +50,17 @@ async function create(...argv: string[]) {
 
 describe('schedule create', () => {
   it('takes the words of distributedLoad after --', async () => {
-    const flags = ['--timezone', 'Asia/Shanghai', '--jitter', '5m', '--catch-up', 'all', '--overlap', '--ready-by', '07:00']
+    const flags = [
+      '--timezone',
+      'Asia/Shanghai',
+      '--jitter',
+      '5m',
+      '--catch-up',
+      'all',
+      '--overlap',
+      '--ready-by',
+      '07:00',
+    ]
     const words = ['/data/dir', '--replication', '2', '--evict', '--include', '*.tar', '--priority', '50', '-A']
     const { code, stdout, made } = await create('nightly', '--cron', '0 2 * * *', ...flags, '--', ...words)
     expect(code).toBe(0)
@@ -109,7 +128,13 @@ describe('schedule create', () => {
 
 describe('schedule', () => {
   it('ls, stat, history and delete say what there is', async () => {
-    const late = schedule(definition, { runs: 7, lastRunMs: at, lastLoadId: 'L9', lastState: 'COMPLETED', note: 'late' })
+    const late = schedule(definition, {
+      runs: 7,
+      lastRunMs: at,
+      lastLoadId: 'L9',
+      lastState: 'COMPLETED',
+      note: 'late',
+    })
     const deleted: string[] = []
     const fake = {
       schedules: {
@@ -127,9 +152,15 @@ describe('schedule', () => {
     expect((await run(['schedule', 'ls'], fake)).stdout).toMatch(
       /^NAME .*\nnightly +0 2 \* \* \* Asia\/Shanghai +\S.* COMPLETED +\/data {2}\(late\)\n$/,
     )
-    expect((await run(['schedule', 'stat', 'nightly'], fake)).stdout).toMatch(/\nRuns: 7\n[^]*\nLast run: .* COMPLETED L9\nNote: late\n$/)
-    expect((await run(['schedule', 'history', 'nightly'], fake)).stdout).toMatch(/^RUN .*\n7 .* L9 +COMPLETED\n6 .* - +- +SKIPPED +no\n$/)
-    expect(JSON.parse((await run(['schedule', 'stat', 'nightly', '--format', 'json'], fake)).stdout)).toMatchObject(late)
+    expect((await run(['schedule', 'stat', 'nightly'], fake)).stdout).toMatch(
+      /\nRuns: 7\n[^]*\nLast run: .* COMPLETED L9\nNote: late\n$/,
+    )
+    expect((await run(['schedule', 'history', 'nightly'], fake)).stdout).toMatch(
+      /^RUN .*\n7 .* L9 +COMPLETED\n6 .* - +- +SKIPPED +no\n$/,
+    )
+    expect(JSON.parse((await run(['schedule', 'stat', 'nightly', '--format', 'json'], fake)).stdout)).toMatchObject(
+      late,
+    )
     expect((await run(['schedule', 'delete', 'nightly'], fake)).stdout).toBe('Schedule nightly is deleted\n')
     expect(deleted).toEqual(['nightly'])
   })
@@ -140,9 +171,13 @@ describe('schedule', () => {
     const refused = schedule(definition, last)
     const text = await run(['schedule', 'stat', 'nightly'], fake(refused))
     expect(text.stdout).toMatch(/\nLast run: .* REFUSED\nReason: \/data does not exist\n$/)
-    expect(JSON.parse((await run(['schedule', 'stat', 'nightly', '--format', 'json'], fake(refused))).stdout)).toMatchObject(last)
+    expect(
+      JSON.parse((await run(['schedule', 'stat', 'nightly', '--format', 'json'], fake(refused))).stdout),
+    ).toMatchObject(last)
     const waits = schedule(definition, { ...last, lastState: 'WAITING', lastReason: 'no', note: 'run 7 waits: no' })
-    expect((await run(['schedule', 'stat', 'nightly'], fake(waits))).stdout).toMatch(/ WAITING\nNote: run 7 waits: no\n$/)
+    expect((await run(['schedule', 'stat', 'nightly'], fake(waits))).stdout).toMatch(
+      / WAITING\nNote: run 7 waits: no\n$/,
+    )
   })
 
   it('run tells the load to follow, and fails when there is none', async () => {
@@ -151,7 +186,9 @@ describe('schedule', () => {
       code: 0,
       stdout: 'Run 7 of n: SUBMITTED, load L9; follow it with: skein job progress L9 --watch\n',
     })
-    expect(await run(['schedule', 'run', 'n'], fake(runOf({ state: 'REFUSED', loadId: '', reason: 'no such path' })))).toMatchObject({
+    expect(
+      await run(['schedule', 'run', 'n'], fake(runOf({ state: 'REFUSED', loadId: '', reason: 'no such path' }))),
+    ).toMatchObject({
       code: 1,
       stdout: 'Run 7 of n: REFUSED, no such path\n',
     })
@@ -181,7 +218,9 @@ describe('schedule update', () => {
   it('takes a path and options in place of all of those before', async () => {
     const before = { ...definition, options: { replication: 3, activeJobs: 5, batchSize: 0, evict: true } }
     const { made } = await update(before, '--', '/other', '--replication', '2')
-    expect(made).toEqual([{ ...definition, path: '/other', options: { replication: 2, activeJobs: 3000, batchSize: 0 } }])
+    expect(made).toEqual([
+      { ...definition, path: '/other', options: { replication: 2, activeJobs: 3000, batchSize: 0 } },
+    ])
   })
   it('times of day and another schedule take each other the place', async () => {
     const chained = { ...definition, cron: '', timezone: '', after: 'other' }
@@ -189,7 +228,13 @@ describe('schedule update', () => {
     expect((await update(chained, '--cron', '0 2 * * *', '--timezone', 'Asia/Shanghai')).made).toEqual([definition])
   })
   it('refuses an update of nothing, and what create refuses', async () => {
-    for (const words of [[], ['--catch-up', 'some'], ['--after', 'a', '--cron', '0 2 * * *'], ['--cron', ' '], ['--', '/a', '/b']])
+    for (const words of [
+      [],
+      ['--catch-up', 'some'],
+      ['--after', 'a', '--cron', '0 2 * * *'],
+      ['--cron', ' '],
+      ['--', '/a', '/b'],
+    ])
       expect(await update(definition, ...words)).toMatchObject({ code: 64, made: [] })
   })
 })

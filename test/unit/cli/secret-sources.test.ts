@@ -54,7 +54,14 @@ describe('an error', () => {
     ['update', ['ns', 'update', 'n']],
   ])('of ns %s shows no secret of a file or of stdin', async (_, words) => {
     stdinOf(`s3.secretAccessKey=${canary}-stdin\n`)
-    const flags = ['--secret-file', `s3.accessKeyId=${file('told', canary)}`, '--secret-stdin', '--format', 'json', '--debug']
+    const flags = [
+      '--secret-file',
+      `s3.accessKeyId=${file('told', canary)}`,
+      '--secret-stdin',
+      '--format',
+      'json',
+      '--debug',
+    ]
     const { code, stdout, stderr } = await run([...words, ...flags], refusing())
     expect(code).toBe(1)
     expect(stderr).toContain('the store said: [redacted] and [redacted] is unknown')
@@ -105,7 +112,9 @@ describe('--secret-file', () => {
   })
 
   it('takes a path with an equals sign', async () => {
-    expect((await create('--secret-file', `s3.accessKeyId=${file('a=b', canary)}`)).secrets).toEqual({ 's3.accessKeyId': canary })
+    expect((await create('--secret-file', `s3.accessKeyId=${file('a=b', canary)}`)).secrets).toEqual({
+      's3.accessKeyId': canary,
+    })
   })
 
   it('takes a pipe, as <(...) is one', async () => {
@@ -143,11 +152,18 @@ describe('--secret-file', () => {
 
   it('has room for 16 KiB with a line feed at the end', async () => {
     const secret = 'y'.repeat(16 * 1024)
-    expect((await create('--secret-file', `s3.accessKeyId=${file('full', `${secret}\r\n`)}`)).secrets).toEqual({ 's3.accessKeyId': secret })
+    expect((await create('--secret-file', `s3.accessKeyId=${file('full', `${secret}\r\n`)}`)).secrets).toEqual({
+      's3.accessKeyId': secret,
+    })
   })
 
   it('refuses one secret that is given in two ways', async () => {
-    const { code, stderr } = await create('--secret-file', `s3.accessKeyId=${file('two', canary)}`, '--secret', `s3.accessKeyId=${canary}x`)
+    const { code, stderr } = await create(
+      '--secret-file',
+      `s3.accessKeyId=${file('two', canary)}`,
+      '--secret',
+      `s3.accessKeyId=${canary}x`,
+    )
     expect(code).toBe(64)
     expect(stderr).toContain('the secret s3.accessKeyId is given twice')
   })
@@ -158,7 +174,10 @@ describe('--secret-stdin', () => {
 
   it('gives secrets, a line each, whatever the ends of lines', async () => {
     stdinOf(`\uFEFFs3.accessKeyId=${canary}\r\n\ns3.secretAccessKey=a=b=c`)
-    expect(await create('--secret-stdin')).toMatchObject({ code: 0, secrets: { 's3.accessKeyId': canary, 's3.secretAccessKey': 'a=b=c' } })
+    expect(await create('--secret-stdin')).toMatchObject({
+      code: 0,
+      secrets: { 's3.accessKeyId': canary, 's3.secretAccessKey': 'a=b=c' },
+    })
   })
 
   it.each([
@@ -166,7 +185,11 @@ describe('--secret-stdin', () => {
     ['blank lines only', '\n \n', /stdin holds no secret/],
     ['a line without a key', `${canary}\n`, /stdin:1 is not key=value/],
     ['an empty value', 's3.accessKeyId=\n', /stdin:1: the secret s3.accessKeyId is empty/],
-    ['a long one', `s3.accessKeyId=${'x'.repeat(16 * 1024 + 1)}\n`, /stdin:1: the secret s3.accessKeyId is longer than 16384 bytes/],
+    [
+      'a long one',
+      `s3.accessKeyId=${'x'.repeat(16 * 1024 + 1)}\n`,
+      /stdin:1: the secret s3.accessKeyId is longer than 16384 bytes/,
+    ],
     ['the same key twice', `s3.accessKeyId=${canary}\ns3.accessKeyId=${canary}\n`, /is given twice/],
   ])('is refused with %s', async (_, text, message) => {
     stdinOf(text)

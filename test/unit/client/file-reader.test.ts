@@ -1,4 +1,5 @@
-// A reader over replicas that fail in every way: exactly the file's bytes, or an error after a true beginning of them.
+// A reader over replicas that fail in every way: exactly the file's bytes, or an error after a true
+// beginning of them.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { blockIdOf, blockIndexOf, fileIdOf } from '../../../src/base/block-id.ts'
@@ -20,7 +21,9 @@ function answer(length: number, replicas: readonly (readonly string[])[], etag =
   return OpenFileResponse.fromPartial({
     file: FileInfo.fromPartial({ fileId, path: '/ns/f', length, blockSizeBytes, etag, namespaceId: 'n1', key: 'f' }),
     blocks: replicas.map((workerIds) => ({ workerIds: [...workerIds] })),
-    workers: ['a', 'b', 'c'].map((id) => WorkerInfo.fromPartial({ workerId: id, hostname: `host-${id}`, dataAddress: id, live: true })),
+    workers: ['a', 'b', 'c'].map((id) =>
+      WorkerInfo.fromPartial({ workerId: id, hostname: `host-${id}`, dataAddress: id, live: true }),
+    ),
   })
 }
 
@@ -45,14 +48,26 @@ interface Reads {
   readonly length: number
 }
 
-function reader(opened: () => OpenFileResponse, behaviourOf: (source: string, index: number) => Behaviour, withOrigin = true) {
+function reader(
+  opened: () => OpenFileResponse,
+  behaviourOf: (source: string, index: number) => Behaviour,
+  withOrigin = true,
+) {
   const reads: Reads[] = []
   let refreshes = 0
   const content = () => fileBytes(opened().file?.length ?? 0)
   const origin: OriginReader = {
     readOrigin: (_file, offset, length) => {
-      reads.push({ source: 'store', index: Math.floor(offset / blockSizeBytes), offset: offset % blockSizeBytes, length })
-      return serve(content().subarray(offset, offset + length), behaviourOf('store', Math.floor(offset / blockSizeBytes)))
+      reads.push({
+        source: 'store',
+        index: Math.floor(offset / blockSizeBytes),
+        offset: offset % blockSizeBytes,
+        length,
+      })
+      return serve(
+        content().subarray(offset, offset + length),
+        behaviourOf('store', Math.floor(offset / blockSizeBytes)),
+      )
     },
   }
   const fileReader = new FileReader({
@@ -132,13 +147,18 @@ describe('FileReader', () => {
       )
       const { bytes, error } = await readAll(gone.fileReader)
       expect(bytes.equals(fileBytes(10))).toBe(true)
-      expect(error).toMatchObject({ code: 'unavailable', message: expect.stringContaining('no live worker; the file is not persisted') })
+      expect(error).toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining('no live worker; the file is not persisted'),
+      })
       expect(gone.reads.map(({ source }) => source)).toEqual(['a'])
       const broken = reader(
         () => onlyCached(state, [['a'], ['a']]),
         () => ({ kind: 'fail', goodBytes: 0, chunkBytes: 1 }),
       )
-      expect((await readAll(broken.fileReader)).error).toMatchObject({ message: expect.stringContaining('cut; the file is not persisted') })
+      expect((await readAll(broken.fileReader)).error).toMatchObject({
+        message: expect.stringContaining('cut; the file is not persisted'),
+      })
       expect(broken.reads.every(({ source }) => source === 'a')).toBe(true)
     }
   })
@@ -237,7 +257,8 @@ describe('FileReader', () => {
       fc.array(behaviour, { minLength: 20, maxLength: 20 }),
       fc.boolean(),
       async (length, replicas, behaviours, withOrigin) => {
-        const behaviourOf = (source: string, index: number) => behaviours[index * 4 + ['a', 'b', 'c', 'store'].indexOf(source)] ?? whole
+        const behaviourOf = (source: string, index: number) =>
+          behaviours[index * 4 + ['a', 'b', 'c', 'store'].indexOf(source)] ?? whole
         const { fileReader } = reader(() => answer(length, replicas), behaviourOf, withOrigin)
         const { bytes, error } = await readAll(fileReader)
         expect(bytes.equals(fileBytes(length).subarray(0, bytes.length))).toBe(true)
@@ -246,7 +267,9 @@ describe('FileReader', () => {
         const reachable = [0, 1, 2, 3, 4].every(
           (index) =>
             index * blockSizeBytes >= length ||
-            [...(replicas[index] ?? []), ...(withOrigin ? ['store'] : [])].some((source) => behaviourOf(source, index).kind === 'whole'),
+            [...(replicas[index] ?? []), ...(withOrigin ? ['store'] : [])].some(
+              (source) => behaviourOf(source, index).kind === 'whole',
+            ),
         )
         if (reachable) expect(error).toBeUndefined()
       },

@@ -100,35 +100,51 @@ describe('writing a file', () => {
       const offset = index * blockSizeBytes
       const blockId = blockIdOf(fileId, index)
       const block = workers.map(({ blocks }) => blocks.get(blockId)).find((found) => found !== undefined)
-      expect(block?.header).toEqual({ blockId, length, namespaceId: 'ns-1', key: 'a/b', etag: '', offset, durable: true })
+      expect(block?.header).toEqual({
+        blockId,
+        length,
+        namespaceId: 'ns-1',
+        key: 'a/b',
+        etag: '',
+        offset,
+        durable: true,
+      })
       expect(block?.bytes.equals(bytes.subarray(offset, offset + length)), `block ${index}`).toBe(true)
     }
   }
 
-  it.each([0, 1, 1000, 3 * mebibyte, 3 * mebibyte + 1, 11 * mebibyte + 7])('sends %i bytes as durable blocks', async (length) => {
-    const bytes = bytesOf(length, 1)
-    expect(await write(bytes)).toEqual({ fileId, length, writePolicy: 'MUST_CACHE', persisted: false })
-    expectBlocks(bytes)
-    expect(calls).toEqual([`complete ${length}`])
-    expect(created).toEqual([{ path: '/ns/a/b', blockSizeBytes: 0, requestKey: 'unique-0' }])
-    expect(placed.map((request) => request.blockIndex)).toEqual(Array.from({ length: Math.ceil(length / blockSizeBytes) }, (_, n) => n))
-  })
+  it.each([0, 1, 1000, 3 * mebibyte, 3 * mebibyte + 1, 11 * mebibyte + 7])(
+    'sends %i bytes as durable blocks',
+    async (length) => {
+      const bytes = bytesOf(length, 1)
+      expect(await write(bytes)).toEqual({ fileId, length, writePolicy: 'MUST_CACHE', persisted: false })
+      expectBlocks(bytes)
+      expect(calls).toEqual([`complete ${length}`])
+      expect(created).toEqual([{ path: '/ns/a/b', blockSizeBytes: 0, requestKey: 'unique-0' }])
+      expect(placed.map((request) => request.blockIndex)).toEqual(
+        Array.from({ length: Math.ceil(length / blockSizeBytes) }, (_, n) => n),
+      )
+    },
+  )
 
-  it.each(['open', 'write', 'commit'] as const)('sends a block to another worker when one fails at %s', async (failing) => {
-    const bytes = bytesOf(8 * mebibyte, 2)
-    let failures = 0
-    for (const worker of workers.slice(0, 2))
-      worker.before = (step, _header, offset) => {
-        if (step !== failing || (step === 'write' && offset < 1_000_000)) return
-        failures += 1
-        throw new SkeinError(failures % 2 === 0 ? 'unavailable' : 'resource_exhausted', 'the worker is not well')
-      }
-    await write(bytes)
-    expectBlocks(bytes)
-    expect(failures).toBeGreaterThan(0)
-    expect(placed.some(({ excludedWorkerIds }) => excludedWorkerIds.length > 0)).toBe(true)
-    expect(calls).toEqual([`complete ${bytes.length}`])
-  })
+  it.each(['open', 'write', 'commit'] as const)(
+    'sends a block to another worker when one fails at %s',
+    async (failing) => {
+      const bytes = bytesOf(8 * mebibyte, 2)
+      let failures = 0
+      for (const worker of workers.slice(0, 2))
+        worker.before = (step, _header, offset) => {
+          if (step !== failing || (step === 'write' && offset < 1_000_000)) return
+          failures += 1
+          throw new SkeinError(failures % 2 === 0 ? 'unavailable' : 'resource_exhausted', 'the worker is not well')
+        }
+      await write(bytes)
+      expectBlocks(bytes)
+      expect(failures).toBeGreaterThan(0)
+      expect(placed.some(({ excludedWorkerIds }) => excludedWorkerIds.length > 0)).toBe(true)
+      expect(calls).toEqual([`complete ${bytes.length}`])
+    },
+  )
 
   it('sends a small block to another worker too', async () => {
     const bytes = bytesOf(5000, 3)

@@ -13,9 +13,20 @@ import type { CopySource } from '../../../src/wire/generated/worker.ts'
 const never = new AbortController().signal
 const fileId = fileIdOf(5)
 const workerOf = (id: string, more: Partial<WorkerInfo> = {}): WorkerInfo =>
-  WorkerInfo.fromPartial({ workerId: id, hostname: `host-${id}`, rpcAddress: `${id}:rpc`, dataAddress: `${id}:data`, live: true, ...more })
+  WorkerInfo.fromPartial({
+    workerId: id,
+    hostname: `host-${id}`,
+    rpcAddress: `${id}:rpc`,
+    dataAddress: `${id}:data`,
+    live: true,
+    ...more,
+  })
 
-function house(file: Partial<FileInfo> = {}, workers = [workerOf('near'), workerOf('far'), workerOf('other')], replicas = ['far']) {
+function house(
+  file: Partial<FileInfo> = {},
+  workers = [workerOf('near'), workerOf('far'), workerOf('other')],
+  replicas = ['far'],
+) {
   const asked: CopySource[] = []
   const connected: string[] = []
   const clock = new VirtualClock()
@@ -42,7 +53,15 @@ function house(file: Partial<FileInfo> = {}, workers = [workerOf('near'), worker
     logger: silentLogger,
   })
   const opened = OpenFileResponse.fromPartial({
-    file: { fileId, path: '/ns/f', length: 25, blockSizeBytes: 10, persistenceState: 'PERSISTED', replicationMax: -1, ...file },
+    file: {
+      fileId,
+      path: '/ns/f',
+      length: 25,
+      blockSizeBytes: 10,
+      persistenceState: 'PERSISTED',
+      replicationMax: -1,
+      ...file,
+    },
     blocks: [0, 1, 2].map(() => ({ workerIds: replicas })),
     workers,
   })

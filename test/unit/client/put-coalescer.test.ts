@@ -1,4 +1,5 @@
-// Coalescing: few requests, whole lines, no waiting when idle, and aborts that touch only their own blocks.
+// Coalescing: few requests, whole lines, no waiting when idle, and aborts that touch only their own
+// blocks.
 import { describe, expect, test } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { SmallBlock } from '../../../src/client/write/block-target.ts'
@@ -7,7 +8,10 @@ import { PutCoalescer } from '../../../src/client/write/put-coalescer.ts'
 const never = new AbortController().signal
 
 function block(blockId: number, length = 10): SmallBlock {
-  return { header: { blockId, length, namespaceId: 'n1', key: `k${blockId}`, etag: 'e', offset: 0 }, bytes: new Uint8Array(length) }
+  return {
+    header: { blockId, length, namespaceId: 'n1', key: `k${blockId}`, etag: 'e', offset: 0 },
+    bytes: new Uint8Array(length),
+  }
 }
 
 /** A worker whose answers are given by hand. */
@@ -69,12 +73,9 @@ describe('PutCoalescer', () => {
     await settle()
     requests[0]!.answer([undefined, new SkeinError('resource_exhausted', 'full')])
     requests[1]!.fail(new SkeinError('unavailable', 'cut'))
-    expect((await results).map((result) => (result.status === 'rejected' ? (result.reason as SkeinError).code : 'in'))).toEqual([
-      'in',
-      'resource_exhausted',
-      'unavailable',
-      'unavailable',
-    ])
+    expect(
+      (await results).map((result) => (result.status === 'rejected' ? (result.reason as SkeinError).code : 'in')),
+    ).toEqual(['in', 'resource_exhausted', 'unavailable', 'unavailable'])
     const after = puts.put(block(5), never)
     await settle()
     requests[2]!.answer()
@@ -98,6 +99,12 @@ describe('PutCoalescer', () => {
     expect(requests[0]!.signal.aborted).toBe(true)
     expect(requests[1]!.ids).toEqual([5])
     requests[1]!.answer()
-    expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected', 'fulfilled'])
+    expect((await outcomes).map(({ status }) => status)).toEqual([
+      'rejected',
+      'rejected',
+      'rejected',
+      'rejected',
+      'fulfilled',
+    ])
   })
 })

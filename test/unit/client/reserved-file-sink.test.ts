@@ -1,4 +1,5 @@
-// The short circuit's writes on a disk that writes in parts and fills up: nothing is committed that is not all written.
+// The short circuit's writes on a disk that writes in parts and fills up: nothing is committed that
+// is not all written.
 import type { FileHandle } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { ReservedFileSink } from '../../../src/client/write/reserved-file-sink.ts'

@@ -1,4 +1,5 @@
-// The short circuit against a real file and a fake worker: exact bytes and checksums, renewals, fall-back, no leftovers.
+// The short circuit against a real file and a fake worker: exact bytes and checksums, renewals,
+// fall-back, no leftovers.
 import { link, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

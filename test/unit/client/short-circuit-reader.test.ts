@@ -1,5 +1,6 @@
-// Blocks read as files: exact bytes whatever happens to the block meanwhile, and the data port wherever the file is not what it
-// should be. Against a real store and its real service; the data port is the store itself, as a worker has it.
+// Blocks read as files: exact bytes whatever happens to the block meanwhile, and the data port
+// wherever the file is not what it should be. Against a real store and its real service; the data
+// port is the store itself, as a worker has it.
 import { spawnSync } from 'node:child_process'
 import { copyFile, mkdir, open, readdir, rename, rm, symlink, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -27,7 +28,13 @@ import {
 /** In a file of its own, and in a segment. */
 const large = { id: 70, length: 5 * mebibyte + 13 }
 const small = { id: 71, length: 700_001 }
-const worker = WorkerInfo.fromPartial({ workerId: 'w1', hostname: 'here', rpcAddress: 'rpc', dataAddress: 'data', live: true })
+const worker = WorkerInfo.fromPartial({
+  workerId: 'w1',
+  hostname: 'here',
+  rpcAddress: 'rpc',
+  dataAddress: 'data',
+  live: true,
+})
 
 let root: string
 let store: BlockStore
@@ -60,7 +67,14 @@ const blockOf = ({ id, length }: typeof large) => ({
 type Locate = (request: LocateBlockRequest) => Promise<LocateBlockResponse>
 
 function nearReader(around: (locate: Locate) => Locate = (locate) => locate) {
-  const { service } = createWorkerService({ workerId: 'w1', hostname: 'here', home: root, store, clock: deps.clock, metrics: deps.metrics })
+  const { service } = createWorkerService({
+    workerId: 'w1',
+    hostname: 'here',
+    home: root,
+    store,
+    clock: deps.clock,
+    metrics: deps.metrics,
+  })
   const overPort: [number, number][] = []
   let asked = 0
   const locate = around((request) => service.locateBlock(request, { signal: never }))
@@ -91,7 +105,12 @@ function nearReader(around: (locate: Locate) => Locate = (locate) => locate) {
   return { near, overPort, asked: () => asked }
 }
 
-async function readPart(near: ShortCircuitReader, { id, length }: typeof large, from = 0, to = length): Promise<Buffer> {
+async function readPart(
+  near: ShortCircuitReader,
+  { id, length }: typeof large,
+  from = 0,
+  to = length,
+): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   const block = blockOf({ id, length })
   for await (const chunk of near.read(block, { offset: from, length: to - from }, never)) chunks.push(chunk)
@@ -146,18 +165,22 @@ describe('ShortCircuitReader', () => {
     expect([overPort, asked()]).toEqual([[[1000, 1000]], 0])
   })
 
-  test.each([large, small])('a block that is freed while it is read is read to its end ($length bytes)', async (block) => {
-    const { near, overPort } = nearReader()
-    // Nothing of it is read before the first piece is asked for: the place is known by then, the rest is not read yet.
-    const reading = near.read(blockOf(block), { offset: 0, length: block.length }, never)
-    const chunks: Uint8Array[] = []
-    for await (const chunk of reading) {
-      if (chunks.length === 0) expect(await store.free(block.id)).toBe(true)
-      chunks.push(chunk)
-    }
-    expect(isRight(Buffer.concat(chunks), block)).toBe(true)
-    expect(overPort).toEqual([])
-  })
+  test.each([large, small])(
+    'a block that is freed while it is read is read to its end ($length bytes)',
+    async (block) => {
+      const { near, overPort } = nearReader()
+      // Nothing of it is read before the first piece is asked for: the place is known by then, the
+      // rest is not read yet.
+      const reading = near.read(blockOf(block), { offset: 0, length: block.length }, never)
+      const chunks: Uint8Array[] = []
+      for await (const chunk of reading) {
+        if (chunks.length === 0) expect(await store.free(block.id)).toBe(true)
+        chunks.push(chunk)
+      }
+      expect(isRight(Buffer.concat(chunks), block)).toBe(true)
+      expect(overPort).toEqual([])
+    },
+  )
 
   test('of a rotten page no byte is given; the data port is asked for the rest, and the worker drops the block', async () => {
     const { near, overPort } = nearReader()
@@ -219,7 +242,8 @@ describe('ShortCircuitReader', () => {
     })
     const chunks: Uint8Array[] = []
     await (async () => {
-      for await (const chunk of near.read(blockOf(large), { offset: 0, length: large.length }, never)) chunks.push(chunk)
+      for await (const chunk of near.read(blockOf(large), { offset: 0, length: large.length }, never))
+        chunks.push(chunk)
     })().catch(() => undefined)
     // All of it was left to the data port, which says what is there.
     expect(overPort).toEqual([[0, large.length]])
@@ -227,7 +251,9 @@ describe('ShortCircuitReader', () => {
   })
 
   test('a file outside of the directories that the worker registered is not opened, whatever it says', async () => {
-    worker.directories = [{ path: join(root, 'elsewhere'), tier: 'SSD', mediumType: 'SSD', quotaBytes: 1, usedBytes: 0 }]
+    worker.directories = [
+      { path: join(root, 'elsewhere'), tier: 'SSD', mediumType: 'SSD', quotaBytes: 1, usedBytes: 0 },
+    ]
     const { near, overPort } = nearReader()
     expect(isRight(await readPart(near, large), large)).toBe(true)
     expect(overPort).toEqual([[0, large.length]])
@@ -242,7 +268,12 @@ describe('ShortCircuitReader', () => {
       expect(overPort).toHaveLength(1)
     }
     const { near, overPort } = nearReader()
-    const moved = { worker, blockId: large.id, length: large.length, expected: { ...expected, key: 'moved', keyMoved: true } }
+    const moved = {
+      worker,
+      blockId: large.id,
+      length: large.length,
+      expected: { ...expected, key: 'moved', keyMoved: true },
+    }
     for await (const _ of near.read(moved, { offset: 0, length: large.length }, never)) break
     expect(overPort).toEqual([])
   })
@@ -257,7 +288,10 @@ describe('ShortCircuitReader', () => {
   })
 
   test('files that cannot be opened here: over the data port, and after three the worker is not asked for a while', async () => {
-    const { near, overPort, asked } = nearReader((locate) => async (request) => ({ ...(await locate(request)), path: join(root, 'none') }))
+    const { near, overPort, asked } = nearReader((locate) => async (request) => ({
+      ...(await locate(request)),
+      path: join(root, 'none'),
+    }))
     for (let n = 0; n < 5; n += 1) expect(isRight(await readPart(near, large), large)).toBe(true)
     expect([asked(), overPort.length]).toEqual([3, 5])
     deps.clock.passMs(30_000)
@@ -267,7 +301,9 @@ describe('ShortCircuitReader', () => {
 
   test('a block of another length than the file has, and one that is not there, are left to the data port', async () => {
     const { near, overPort } = nearReader()
-    expect(isRight(await readPart(near, { ...large, length: large.length - 1 }, 0, mebibyte), large, 0, mebibyte)).toBe(true)
+    expect(isRight(await readPart(near, { ...large, length: large.length - 1 }, 0, mebibyte), large, 0, mebibyte)).toBe(
+      true,
+    )
     await expect(readPart(near, { id: 12_345, length: mebibyte })).rejects.toMatchObject({ code: 'not_found' })
     expect(overPort).toEqual([
       [0, mebibyte],
@@ -292,7 +328,11 @@ test('a file reader reads replicas of its own host so, others over the data port
   const file = FileInfo.fromPartial({ fileId: 2 ** 20 - 1, path: '/ns/f', length: 25, blockSizeBytes: 10 })
   const far = WorkerInfo.fromPartial({ workerId: 'w2', hostname: 'there', dataAddress: 'far', live: true })
   const workerIds = [['w1', 'w2'], ['w2'], ['w1']]
-  const opened = OpenFileResponse.fromPartial({ file, workers: [worker, far], blocks: workerIds.map((ids) => ({ workerIds: ids })) })
+  const opened = OpenFileResponse.fromPartial({
+    file,
+    workers: [worker, far],
+    blocks: workerIds.map((ids) => ({ workerIds: ids })),
+  })
   const requests: unknown[] = []
   const reads: string[] = []
   const reader = new FileReader({

@@ -1,4 +1,5 @@
-// Files that are cached nowhere, read through workers that fail in every way; and once with the real parts end to end.
+// Files that are cached nowhere, read through workers that fail in every way; and once with the
+// real parts end to end.
 import { afterEach, describe, expect, test } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { seededRandom, systemClock, throwIfAborted } from '../../../src/base/clock.ts'
@@ -37,7 +38,11 @@ interface Turn {
 function house(workers: readonly WorkerInfo[], turns: Record<string, Turn[]>) {
   const asked: { worker: string; offset: number; length: number }[] = []
   let open = 0
-  async function* readStore(worker: string, request: StoreReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async function* readStore(
+    worker: string,
+    request: StoreReadRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
     const { offset, length, ...object } = request
     expect(object).toEqual({ namespaceId: 'n1', key: 'k', etag: 'v1' })
     asked.push({ worker, offset, length })
@@ -125,7 +130,8 @@ describe('WorkerOriginReader', () => {
     })
     const persisted = { ...file, blockSizeBytes: 400, persistenceState: 'PERSISTED', replicationMax: -1 }
     const asked = [persisted, { ...persisted, replicationMax: 0 }, { ...persisted, persistenceState: 'NOT_PERSISTED' }]
-    for (const one of asked) for await (const chunk of reader.readOrigin(one, 850, 100, never)) expect(chunk.length).toBe(100)
+    for (const one of asked)
+      for await (const chunk of reader.readOrigin(one, 850, 100, never)) expect(chunk.length).toBe(100)
     expect(named).toEqual([{ blockId: blockIdOf(file.fileId, 2), offset: 800, length: 200 }, undefined, undefined])
   })
 
@@ -163,15 +169,19 @@ describe('WorkerOriginReader', () => {
     expect(order()).toEqual(['c', 'c'])
   })
 
-  test.each(['not_found', 'aborted', 'permission_denied', 'unauthenticated', 'failed_precondition', 'data_loss'] as const)(
-    'takes %s of the first worker for the store’s answer',
-    async (code) => {
-      const error = new SkeinError(code, 'the store said so')
-      const { take, order } = house([workerOf('c'), workerOf('a')], { c: [{ error }] })
-      expect((await take()).error).toBe(error)
-      expect(order()).toEqual(['c'])
-    },
-  )
+  test.each([
+    'not_found',
+    'aborted',
+    'permission_denied',
+    'unauthenticated',
+    'failed_precondition',
+    'data_loss',
+  ] as const)('takes %s of the first worker for the store’s answer', async (code) => {
+    const error = new SkeinError(code, 'the store said so')
+    const { take, order } = house([workerOf('c'), workerOf('a')], { c: [{ error }] })
+    expect((await take()).error).toBe(error)
+    expect(order()).toEqual(['c'])
+  })
 
   test('says what the last worker failed with, and asks each one once', async () => {
     const { take, order } = house(
@@ -191,7 +201,10 @@ describe('WorkerOriginReader', () => {
   test('says that no worker is live, and asks no dead one', async () => {
     for (const workers of [[], [workerOf('c', false), workerOf('a', false)]]) {
       const { take, asked } = house(workers, {})
-      expect((await take()).error).toMatchObject({ code: 'unavailable', message: 'no live worker can read /ns/k from its store' })
+      expect((await take()).error).toMatchObject({
+        code: 'unavailable',
+        message: 'no live worker can read /ns/k from its store',
+      })
       expect(asked).toEqual([])
     }
   })
@@ -225,21 +238,43 @@ describe('a file that is cached nowhere', () => {
     const unused = (): never => {
       throw new Error('not used')
     }
-    const reads = createStoreReads({ openStore: async () => store, clock: systemClock, limits: { rangeBytes: 256 * 1024 } })
+    const reads = createStoreReads({
+      openStore: async () => store,
+      clock: systemClock,
+      limits: { rangeBytes: 256 * 1024 },
+    })
     const handlers = { read: unused, receive: unused, receiveSmall: unused, readStore: reads.readStore }
-    const server = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
+    const server = await startDataServer({
+      host: '127.0.0.1',
+      port: 0,
+      handlers,
+      logger: silentLogger,
+      clock: systemClock,
+    })
     cleanups.push(() => server.close(0).then(() => reads.close()))
-    const info = WorkerInfo.fromPartial({ workerId, hostname: `host-${workerId}`, dataAddress: server.address, live: true })
+    const info = WorkerInfo.fromPartial({
+      workerId,
+      hostname: `host-${workerId}`,
+      dataAddress: server.address,
+      live: true,
+    })
     return { info, stop: () => server.close(0) }
   }
 
-  async function readFile(onChunk: (got: number) => Promise<void>, stores: { near: FakeStore; far: FakeStore }, length: number) {
+  async function readFile(
+    onChunk: (got: number) => Promise<void>,
+    stores: { near: FakeStore; far: FakeStore },
+    length: number,
+  ) {
     const near = await startWorker('near', stores.near)
     const far = await startWorker('far', stores.far)
     const data = new DataClient({ clock: systemClock })
     cleanups.push(() => data.close())
     const options = { data, hostname: 'host-near', random: seededRandom(1), logger: silentLogger }
-    const origin = new WorkerOriginReader({ ...options, master: { listWorkers: async () => ({ workers: [far.info, near.info] }) } })
+    const origin = new WorkerOriginReader({
+      ...options,
+      master: { listWorkers: async () => ({ workers: [far.info, near.info] }) },
+    })
     const opened = OpenFileResponse.fromPartial({ file: { ...file, length, blockSizeBytes: 1_000_000 } })
     const master = { openFile: async () => opened, refreshFile: async () => ({ file: undefined }) }
     const all: Uint8Array[] = []

@@ -21,7 +21,10 @@ describe('who a key is for', () => {
     for (const [key, definition] of Object.entries<KeyDefinition>(schema)) {
       if (definition.unused === true) continue
       if (key.startsWith('goosefs.user.')) expect(audienceOf(definition), key).not.toBe('server')
-      if (/^(goosefs|skein)\.(worker|master|job\.\w+)\./.test(key) && !/^goosefs\.(master\.(hostname|rpc)|worker\.hostname)/.test(key))
+      if (
+        /^(goosefs|skein)\.(worker|master|job\.\w+)\./.test(key) &&
+        !/^goosefs\.(master\.(hostname|rpc)|worker\.hostname)/.test(key)
+      )
         expect(audienceOf(definition), key).toBe('server')
     }
   })
@@ -37,9 +40,14 @@ describe('who a key is for', () => {
 
   it('what commands read is not warned of, nor what roles are given, nor what everybody on a host shares', () => {
     expect(
-      warningsOf({ 'goosefs.user.block.size.bytes.default': '8MB', 'skein.load.active.jobs': '7', 'goosefs.master.hostname': 'm' }),
+      warningsOf({
+        'goosefs.user.block.size.bytes.default': '8MB',
+        'skein.load.active.jobs': '7',
+        'goosefs.master.hostname': 'm',
+      }),
     ).toEqual([])
-    for (const mode of ['role', 'local'] as const) expect(warningsOf({ 'skein.worker.scrub.rate': '1MB' }, mode)).toEqual([])
+    for (const mode of ['role', 'local'] as const)
+      expect(warningsOf({ 'skein.worker.scrub.rate': '1MB' }, mode)).toEqual([])
     expect(warningsOf({}, 'client', { GOOSEFS_WORKER_DATA_PORT: '1' })).toEqual([])
   })
 })

@@ -67,8 +67,12 @@ describe('what is broken without being wrong', () => {
   it('all reads together are held against the memory of the machine', () => {
     const key = 'goosefs.worker.network.block.reader.threads.max'
     const warnings = (definitions: Record<string, string>, memoryBytes?: number) =>
-      loadConfig({ mode: 'role', definitions, environment: {}, machine: { ...machine, ...(memoryBytes !== undefined && { memoryBytes }) } })
-        .warnings
+      loadConfig({
+        mode: 'role',
+        definitions,
+        environment: {},
+        machine: { ...machine, ...(memoryBytes !== undefined && { memoryBytes }) },
+      }).warnings
     // 4 MB of buffer, 8 x 4 MB of one stream, and 1 MB: 37 MB a read.
     const bytes = 100 * 37 * 1024 ** 2
     expect(warnings({ [key]: '100' }, bytes)).toEqual([])
@@ -87,7 +91,11 @@ describe('what is broken without being wrong', () => {
     const level = (n: number, name: string): string => `goosefs.worker.tieredstore.level${n}.${name}`
     const aliases = (more: Record<string, string>) => load({}, more).worker.tiers.map(({ alias }) => alias)
     expect(aliases({ [level(0, 'dirs.mediumtype')]: 'SSD' })).toEqual(['SSD'])
-    const two = { 'goosefs.worker.tieredstore.levels': '2', [level(1, 'dirs.path')]: '/b', [level(0, 'dirs.mediumtype')]: 'SSD' }
+    const two = {
+      'goosefs.worker.tieredstore.levels': '2',
+      [level(1, 'dirs.path')]: '/b',
+      [level(0, 'dirs.mediumtype')]: 'SSD',
+    }
     expect(aliases({ ...two, [level(1, 'dirs.mediumtype')]: 'SSD' })).toEqual(['SSD', 'SSD1'])
     expect(aliases(two)).toEqual(['SSD', 'SSD1'])
     expect(aliases({ ...two, [level(1, 'alias')]: 'SSD' })).toEqual(['SSD0', 'SSD'])
@@ -102,7 +110,10 @@ describe('what is broken without being wrong', () => {
       machine,
     })
     const of = (key: string) => all.find((one) => one.key === key)
-    expect(of('goosefs.master.hostname')).toMatchObject({ value: 'm', source: { layer: 'env', where: 'GOOSEFS_MASTER_HOSTNAME' } })
+    expect(of('goosefs.master.hostname')).toMatchObject({
+      value: 'm',
+      source: { layer: 'env', where: 'GOOSEFS_MASTER_HOSTNAME' },
+    })
     expect(of('skein.log.level')).toMatchObject({ value: 'info', source: { layer: 'default' } })
     expect(of('fs.cosn.userinfo.secretKey')?.value).toBe('[redacted]')
     expect(JSON.stringify(all)).not.toContain('canary')

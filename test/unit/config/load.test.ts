@@ -71,7 +71,10 @@ describe('defaults', () => {
     })
     expect(config.queue.url).toBe('redis://127.0.0.1:6379')
     expect(config.worker.tiers).toEqual([
-      { alias: 'MEM', directories: [{ path: join(home, 'worker/blocks'), mediumType: 'MEM', quotaBytes: 10 * 1024 ** 3 }] },
+      {
+        alias: 'MEM',
+        directories: [{ path: join(home, 'worker/blocks'), mediumType: 'MEM', quotaBytes: 10 * 1024 ** 3 }],
+      },
     ])
     expect(config.load.activeJobs).toBe(3000)
     expect(config.user.metadataSyncIntervalMs).toBe(-1)
@@ -81,7 +84,9 @@ describe('defaults', () => {
     const local = load({}, { mode: 'local' })
     expect(local.queue.url).toBe('inprocess:')
     expect(local.ufs.allowPrivateEndpoints).toBe(true)
-    expect(load({ 'skein.ufs.allowPrivateEndpoints': 'false' }, { mode: 'local' }).ufs.allowPrivateEndpoints).toBe(false)
+    expect(load({ 'skein.ufs.allowPrivateEndpoints': 'false' }, { mode: 'local' }).ufs.allowPrivateEndpoints).toBe(
+      false,
+    )
   })
   it('put the home below the user directory', () => {
     expect(load({}, { environment: {} }).home).toBe('/users/u/.skein')
@@ -91,9 +96,9 @@ describe('defaults', () => {
   it('shrink the CPU part to the tasks, and take fs.cosn.block.size before the user block size', () => {
     expect(load({ 'goosefs.job.worker.max.active.task.num': '3' }).jobWorker.cpuTasksMax).toBe(3)
     expect(load({ 'goosefs.user.block.size.bytes.default': '64MB' }).ufs.cosn.blockSizeBytes).toBe(64 * 1024 ** 2)
-    expect(load({ 'goosefs.user.block.size.bytes.default': '64MB', 'fs.cosn.block.size': '32MB' }).ufs.cosn.blockSizeBytes).toBe(
-      32 * 1024 ** 2,
-    )
+    expect(
+      load({ 'goosefs.user.block.size.bytes.default': '64MB', 'fs.cosn.block.size': '32MB' }).ufs.cosn.blockSizeBytes,
+    ).toBe(32 * 1024 ** 2)
   })
 })
 
@@ -160,7 +165,9 @@ describe('refusals name the place, the key and what is wrong', () => {
     const file = site('\n\ngoosefs.worker.rpc.prt=1')
     const error = failure(() => load())
     expect(error).toMatchObject({ code: 'invalid_argument', reason: 'config' })
-    expect(error.message).toBe(`${file}:3: unknown key 'goosefs.worker.rpc.prt'; the nearest known key is 'goosefs.worker.rpc.port'`)
+    expect(error.message).toBe(
+      `${file}:3: unknown key 'goosefs.worker.rpc.prt'; the nearest known key is 'goosefs.worker.rpc.port'`,
+    )
     expect(error.message).not.toContain('\n')
   })
   it.each([
@@ -204,7 +211,10 @@ describe('refusals name the place, the key and what is wrong', () => {
     expect(error.message).toContain(key)
   })
   it('directories of two tiers, one inside the other, at the lower one', () => {
-    const paths = { 'goosefs.worker.tieredstore.level0.dirs.path': '/a/b', 'goosefs.worker.tieredstore.level1.dirs.path': '/c,/a' }
+    const paths = {
+      'goosefs.worker.tieredstore.level0.dirs.path': '/a/b',
+      'goosefs.worker.tieredstore.level1.dirs.path': '/c,/a',
+    }
     const error = failure(() => load({ 'goosefs.worker.tieredstore.levels': '2', ...paths }))
     expect(error.message).toBe(
       "-D: goosefs.worker.tieredstore.level1.dirs.path: '/a/b' and '/a' are one inside the other; use separate directories",
@@ -214,8 +224,12 @@ describe('refusals name the place, the key and what is wrong', () => {
     mkdirSync(join(home, 'real'))
     symlinkSync(join(home, 'real'), join(home, 'link'))
     const paths = { 'goosefs.worker.tieredstore.level0.dirs.path': `${home}/real/a,${home}/link/a` }
-    const read = (mode: 'local' | 'client') => loadConfig({ mode, definitions: paths, environment: { SKEIN_HOME: home } })
-    expect(failure(() => read('local'))).toMatchObject({ reason: 'usage', message: expect.stringContaining('are the same directory') })
+    const read = (mode: 'local' | 'client') =>
+      loadConfig({ mode, definitions: paths, environment: { SKEIN_HOME: home } })
+    expect(failure(() => read('local'))).toMatchObject({
+      reason: 'usage',
+      message: expect.stringContaining('are the same directory'),
+    })
     expect(() => read('client')).not.toThrow()
   })
   it('never shows a queue password or a secret', () => {
@@ -265,11 +279,14 @@ fs.cosn.connection.timeout=500`,
       [['/data1', 'SSD', 100]],
     ])
     expect(config.warnings).toHaveLength(3)
-    expect(config.warnings.join('\n')).toContain(`${file}:12: goosefs.security.authorization.permission.enabled has no effect`)
+    expect(config.warnings.join('\n')).toContain(
+      `${file}:12: goosefs.security.authorization.permission.enabled has no effect`,
+    )
   })
   it('gives watermarks to all tiers but the last, which has them where one is given', () => {
     const levels = { 'goosefs.worker.tieredstore.levels': '2', 'goosefs.worker.tieredstore.level1.dirs.path': '/b' }
-    const watermarks = (more: Record<string, string>): unknown => load({ ...levels, ...more }).worker.tiers.map((tier) => tier.watermarks)
+    const watermarks = (more: Record<string, string>): unknown =>
+      load({ ...levels, ...more }).worker.tiers.map((tier) => tier.watermarks)
     expect(watermarks({})).toEqual([{ highRatio: 0.95, lowRatio: 0.7 }, undefined])
     expect(watermarks({ 'goosefs.worker.tieredstore.level0.watermark.high.ratio': '0.8' })).toEqual([
       { highRatio: 0.8, lowRatio: 0.7 },
@@ -281,14 +298,25 @@ fs.cosn.connection.timeout=500`,
     ])
   })
   it('shares ramdisk.size between the directories of level 0', () => {
-    const config = load({ 'goosefs.worker.ramdisk.size': '3GB', 'goosefs.worker.tieredstore.level0.dirs.path': '/a,/b,/c' })
-    expect(config.worker.tiers[0]?.directories.map((directory) => directory.quotaBytes)).toEqual([1024 ** 3, 1024 ** 3, 1024 ** 3])
+    const config = load({
+      'goosefs.worker.ramdisk.size': '3GB',
+      'goosefs.worker.tieredstore.level0.dirs.path': '/a,/b,/c',
+    })
+    expect(config.worker.tiers[0]?.directories.map((directory) => directory.quotaBytes)).toEqual([
+      1024 ** 3,
+      1024 ** 3,
+      1024 ** 3,
+    ])
   })
 })
 
 describe('how others reach a role', () => {
   it('is the loopback address it is bound to, or its host name', () => {
-    const wide = { 'skein.security.allowInsecureBind': 'true', 'skein.worker.bind.host': '0.0.0.0', 'goosefs.worker.hostname': 'w1' }
+    const wide = {
+      'skein.security.allowInsecureBind': 'true',
+      'skein.worker.bind.host': '0.0.0.0',
+      'goosefs.worker.hostname': 'w1',
+    }
     expect(load({ 'goosefs.worker.hostname': 'w1' }).worker).toMatchObject({ reachHost: '127.0.0.1', hostname: 'w1' })
     expect(load(wide).worker).toMatchObject({ bindHost: '0.0.0.0', reachHost: 'w1' })
   })
@@ -321,7 +349,9 @@ describe('hostile site files', () => {
     execFileSync('mkfifo', [path])
     expect(failure(() => load()).message).toBe(`${path} is a FIFO, not a file`)
     expect(failure(() => load({}, { environment: { SKEIN_HOME: root, SKEIN_CONF: path } })).message).toContain('a FIFO')
-    expect(failure(() => load({ 'skein.profile': path }, { environment: { SKEIN_HOME: root } })).message).toContain('a FIFO')
+    expect(failure(() => load({ 'skein.profile': path }, { environment: { SKEIN_HOME: root } })).message).toContain(
+      'a FIFO',
+    )
     rmSync(path)
     writeFileSync(path, Buffer.from('# ok\r\n# caf\xe9\r\n', 'latin1'))
     expect(failure(() => load()).message).toBe(`${path}:2: the line is not UTF-8: save the file as UTF-8`)

@@ -15,7 +15,8 @@ describe('schema', () => {
   it.each(Object.entries(table))('%s is documented, and its defaults are valid', (name, definition) => {
     expect(definition.doc.length).toBeGreaterThan(8)
     expect(documentKeys()).toContain(`| \`${name}\` |`)
-    for (const text of [definition.default, definition.localDefault]) if (text !== undefined) parseValue(definition, text)
+    for (const text of [definition.default, definition.localDefault])
+      if (text !== undefined) parseValue(definition, text)
     if (definition.kind === 'choice') expect(definition.values?.length).toBeGreaterThan(1)
     if (definition.default !== undefined) expect(definition.defaultDoc).toBeUndefined()
   })

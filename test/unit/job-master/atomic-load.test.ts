@@ -1,4 +1,5 @@
-// Why: what an atomic load promises: swapped in once and only when everything is in, and alone on its files.
+// Why: what an atomic load promises: swapped in once and only when everything is in, and alone on
+// its files.
 import { afterEach, describe, expect, test } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { never } from '../../model/support/load-doubles.ts'
@@ -10,7 +11,10 @@ afterEach(async () => {
   world = undefined
 })
 
-async function begin(options: Partial<WorldOptions> = {}, prepare: (w: World) => void = () => undefined): Promise<World> {
+async function begin(
+  options: Partial<WorldOptions> = {},
+  prepare: (w: World) => void = () => undefined,
+): Promise<World> {
   world = new World({ seed: 1, workers: 2, ...options })
   prepare(world)
   await world.startJobMaster()
@@ -31,7 +35,10 @@ interface ExpiringMaster {
   readonly asked: string[]
 }
 
-/** A master that gives what is put aside its exact id, as the real one does. It expires after so many pages. */
+/**
+ * A master that gives what is put aside its exact id, as the real one does. It expires after so
+ * many pages.
+ */
 function expiring(w: World, pages = Number.POSITIVE_INFINITY): ExpiringMaster {
   const state: ExpiringMaster = { number: 1, asked: [] }
   const master = w.master.bind(w)
@@ -46,7 +53,9 @@ function expiring(w: World, pages = Number.POSITIVE_INFINITY): ExpiringMaster {
         if (state.asked.length === pages + 1) state.number += 1
         const exact = `${state.number}:/ns/a`
         if (request.stagingId !== '/ns/a' && request.stagingId !== exact)
-          throw new SkeinError('failed_precondition', 'nothing was swapped in: it had expired', { reason: 'staging_expired' })
+          throw new SkeinError('failed_precondition', 'nothing was swapped in: it had expired', {
+            reason: 'staging_expired',
+          })
         return { ...page, stagingId: exact }
       },
     }
@@ -89,12 +98,17 @@ describe('an atomic load', () => {
     await w.startJobMaster()
     w.addFile('a/1', 16_384)
     const options = { replication: 1, activeJobs: 100, batchSize: 0, atomic: true, expireTimeMs: 2000 }
-    const accepted = await w.jobMaster?.service.submitLoad({ requestKey: '', path: '/ns/a', options }, { signal: never })
+    const accepted = await w.jobMaster?.service.submitLoad(
+      { requestKey: '', path: '/ns/a', options },
+      { signal: never },
+    )
     const jobWorkerAtMs = w.clock.nowMs() + 20_000
     w.clock.schedule(20_000, () => w.startJobWorker('j1', 'host1'))
     expect(await w.untilEnded(accepted?.loadId ?? '')).toMatchObject({ state: 'COMPLETED' })
     // Each time before the last one's end.
-    const late = w.keptAside.filter(({ atMs }, index) => atMs >= (w.keptAside[index - 1]?.untilMs ?? Number.POSITIVE_INFINITY))
+    const late = w.keptAside.filter(
+      ({ atMs }, index) => atMs >= (w.keptAside[index - 1]?.untilMs ?? Number.POSITIVE_INFINITY),
+    )
     expect(late).toEqual([])
     expect(w.keptAside.at(-1)?.untilMs).toBeGreaterThan(jobWorkerAtMs)
   })
@@ -120,7 +134,10 @@ describe('an atomic load', () => {
       return sleep(ms, signal)
     }
     const options = { replication: 1, activeJobs: 100, batchSize: 0, atomic: true, expireTimeMs: 400 * 24 * 3_600_000 }
-    const accepted = await w.jobMaster?.service.submitLoad({ requestKey: '', path: '/ns/a', options }, { signal: never })
+    const accepted = await w.jobMaster?.service.submitLoad(
+      { requestKey: '', path: '/ns/a', options },
+      { signal: never },
+    )
     expect(await w.untilEnded(accepted?.loadId ?? '')).toMatchObject({ state: 'COMPLETED' })
     expect(longestMs).toBeLessThan(2 ** 31)
   })
@@ -172,7 +189,11 @@ describe('an atomic load', () => {
       w.committed.push = push
       await w.startJobMaster()
       const status = await w.untilEnded(loadId, 60_000)
-      expect(status).toMatchObject({ state: 'COMPLETED', cancelling: false, reason: expect.stringContaining('cancelled too late') })
+      expect(status).toMatchObject({
+        state: 'COMPLETED',
+        cancelling: false,
+        reason: expect.stringContaining('cancelled too late'),
+      })
       expect(new Set(w.committed)).toEqual(new Set(['/ns/a']))
     },
   )
@@ -190,8 +211,16 @@ describe('an atomic load', () => {
 
   test('is refused with a time that no clock has', async () => {
     const w = await begin()
-    const options = { replication: 1, activeJobs: 100, batchSize: 0, atomic: true, expireTimeMs: Number.MAX_SAFE_INTEGER }
-    await expect(w.jobMaster?.service.submitLoad({ requestKey: '', path: '/ns/a', options }, { signal: never })).rejects.toMatchObject({
+    const options = {
+      replication: 1,
+      activeJobs: 100,
+      batchSize: 0,
+      atomic: true,
+      expireTimeMs: Number.MAX_SAFE_INTEGER,
+    }
+    await expect(
+      w.jobMaster?.service.submitLoad({ requestKey: '', path: '/ns/a', options }, { signal: never }),
+    ).rejects.toMatchObject({
       code: 'invalid_argument',
       message: expect.stringContaining('--expire-time'),
     })
@@ -219,14 +248,17 @@ describe('an atomic load', () => {
     ['/ns/a', true, '/ns/', true],
     ['/ns/a', false, '/ns/a', true],
     ['/ns/', false, '/ns/a', true],
-  ])('%s (atomic: %s) and %s (atomic: %s) do not run beside each other', async (first, firstAtomic, second, secondAtomic) => {
-    const w = await begin()
-    const loadId = await submit(w, first, firstAtomic)
-    const refused = await submit(w, second, secondAtomic).catch((thrown: unknown) => thrown)
-    expect(refused).toBeInstanceOf(SkeinError)
-    expect(refused).toMatchObject({ code: 'failed_precondition', reason: 'overlapping_load' })
-    expect(String(refused)).toContain(loadId)
-  })
+  ])(
+    '%s (atomic: %s) and %s (atomic: %s) do not run beside each other',
+    async (first, firstAtomic, second, secondAtomic) => {
+      const w = await begin()
+      const loadId = await submit(w, first, firstAtomic)
+      const refused = await submit(w, second, secondAtomic).catch((thrown: unknown) => thrown)
+      expect(refused).toBeInstanceOf(SkeinError)
+      expect(refused).toMatchObject({ code: 'failed_precondition', reason: 'overlapping_load' })
+      expect(String(refused)).toContain(loadId)
+    },
+  )
 
   test('does not share what is put aside with one of the same path that does something else', async () => {
     const w = await begin()

@@ -1,5 +1,6 @@
-// Why: a load is refused for want of room only where there is none, and one that may evict ends with all of its files in. How:
-// workers that evict their oldest blocks, those of the running load excepted, as the real ones do.
+// Why: a load is refused for want of room only where there is none, and one that may evict ends
+// with all of its files in. How: workers that evict their oldest blocks, those of the running load
+// excepted, as the real ones do.
 import { afterEach, describe, expect, test } from 'vitest'
 import { blockIdOf } from '../../../src/base/block-id.ts'
 import type { LoadStatus } from '../../../src/wire/generated/job.ts'
@@ -35,7 +36,10 @@ async function load(w: World, path: string, evict = false): Promise<LoadStatus> 
   return await w.untilEnded(await submit(w, path, evict))
 }
 
-/** From now on workers evict the oldest of what was not written since. Gives the number of evicted blocks. */
+/**
+ * From now on workers evict the oldest of what was not written since. Gives the number of evicted
+ * blocks.
+ */
 function evictOthers(w: World): () => number {
   const own = new Set<number>()
   let evicted = 0
@@ -70,7 +74,8 @@ describe('room that another load has left', () => {
     const long = await submit(w, '/ns/long/', false, 1)
     for (const directory of ['first', 'second']) {
       expect(await load(w, `/ns/${directory}/`)).toMatchObject({ state: 'COMPLETED', reason: '' })
-      for (const file of w.files.values()) if (file.key.startsWith(directory)) w.workers[0]?.blocks.delete(blockIdOf(file.fileId, 0))
+      for (const file of w.files.values())
+        if (file.key.startsWith(directory)) w.workers[0]?.blocks.delete(blockIdOf(file.fileId, 0))
     }
     expect(await w.status(long)).toMatchObject({ state: 'RUNNING' })
     expect(await w.untilEnded(long)).toMatchObject({ state: 'COMPLETED' })
@@ -135,7 +140,11 @@ describe('what a load that may evict had found cached', () => {
     expect(await load(w, '/ns/others/')).toMatchObject({ state: 'COMPLETED' })
     add(w, 'mine/new', 1, 2)
     evictOthers(w)
-    expect(await load(w, '/ns/mine/', true)).toMatchObject({ state: 'COMPLETED', reason: '', counts: { files: 41, filesFailed: 0 } })
+    expect(await load(w, '/ns/mine/', true)).toMatchObject({
+      state: 'COMPLETED',
+      reason: '',
+      counts: { files: 41, filesFailed: 0 },
+    })
     for (const file of w.files.values()) if (file.key.startsWith('mine/')) expect(w.fewestReplicas(file)).toBe(1)
   })
 

@@ -1,5 +1,6 @@
-// Why: a load reads a byte of the store at most once, also when others free its files while it runs. How: a world in which
-// files are freed in the middle of a load, as the master frees: with a new id.
+// Why: a load reads a byte of the store at most once, also when others free its files while it
+// runs. How: a world in which files are freed in the middle of a load, as the master frees: with a
+// new id.
 import { afterEach, expect, test } from 'vitest'
 import { megabyte, World } from '../../model/support/load-world.ts'
 

@@ -1,5 +1,5 @@
-// Why: each of these requests held up a job master for good, or made its lists unreadable. How: the request, and what can still be
-// asked afterwards.
+// Why: each of these requests held up a job master for good, or made its lists unreadable. How: the
+// request, and what can still be asked afterwards.
 import { afterEach, expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
 import { cutStatus, statusOf } from '../../../src/job-master/view/load-status.ts'
@@ -36,12 +36,23 @@ test('a completion with a new version in blocks of 0 bytes is refused, and the l
     message: expect.stringMatching(/blocks of 0 bytes are not possible/),
   })
   const failures = [
-    { fileId: oldFileId, blockIndex: 2 ** 31, workerId: '', code: 'x', reason: '', retryable: false, message: 'not of the set' },
+    {
+      fileId: oldFileId,
+      blockIndex: 2 ** 31,
+      workerId: '',
+      code: 'x',
+      reason: '',
+      retryable: false,
+      message: 'not of the set',
+    },
   ]
   world.workers[0]?.blocks.set(oldFileId - (2 ** 20 - 1), 1000)
   await service.completeSet({ ...completion, replacements: [], failures }, { signal: never })
   const status = await world.untilEnded(loadId)
-  expect(LoadStatus.decode(LoadStatus.encode(status).finish())).toMatchObject({ state: 'COMPLETED', counts: { filesLoaded: 1 } })
+  expect(LoadStatus.decode(LoadStatus.encode(status).finish())).toMatchObject({
+    state: 'COMPLETED',
+    counts: { filesLoaded: 1 },
+  })
 })
 
 /** A load of one file that is out to a job worker, which is the test's own. */
@@ -87,7 +98,10 @@ test('of a new version the master has the last word', async () => {
   // What was planned in its place, before any audit.
   expect((await service.getLoad({ loadId }, { signal: never })).counts?.bytes).toBe(3000)
   here.workers[0]?.blocks.set(newer.fileId - (2 ** 20 - 1), 3000)
-  await service.completeSet({ ...task, set: 2, attempt: 2, failures: [], replacements: [], originBytes: 3000 }, { signal: never })
+  await service.completeSet(
+    { ...task, set: 2, attempt: 2, failures: [], replacements: [], originBytes: 3000 },
+    { signal: never },
+  )
   const status = await here.untilEnded(loadId)
   expect(status).toMatchObject({ state: 'COMPLETED', counts: { bytes: 3000, filesLoaded: 1 } })
 })
@@ -95,8 +109,26 @@ test('of a new version the master has the last word', async () => {
 test('a load of any options and counts fits a list of a thousand', () => {
   const text = 'x'.repeat(10_000_000)
   const load: LoadRecord = {
-    ...{ loadId: 1, path: '/ns', submittedMs: 1, mode: 'FAILED', cancelling: false, namespaceId: '', cursor: '', pagesPlanned: 0 },
-    ...{ listingDone: true, nextSet: 1, hasSplitFiles: false, expiring: false, openSets: 0, startedMs: 0, endedMs: 0, errorCode: '' },
+    ...{
+      loadId: 1,
+      path: '/ns',
+      submittedMs: 1,
+      mode: 'FAILED',
+      cancelling: false,
+      namespaceId: '',
+      cursor: '',
+      pagesPlanned: 0,
+    },
+    ...{
+      listingDone: true,
+      nextSet: 1,
+      hasSplitFiles: false,
+      expiring: false,
+      openSets: 0,
+      startedMs: 0,
+      endedMs: 0,
+      errorCode: '',
+    },
     options: {
       ...{ replication: 1, activeJobs: 1, batchSize: 1, bandwidth: text, schedule: text },
       selection: { include: Array.from({ length: 1000 }, () => text.slice(0, 1000)), exclude: [] },
@@ -118,7 +150,11 @@ test('globs of too many characters are refused, and what is allowed lets others 
   world.addFile('f', 1000)
   const submit = (include: string[]) =>
     service.submitLoad(
-      { requestKey: '', path: '/ns/', options: { replication: 1, activeJobs: 1, batchSize: 0, selection: { include, exclude: [] } } },
+      {
+        requestKey: '',
+        path: '/ns/',
+        options: { replication: 1, activeJobs: 1, batchSize: 0, selection: { include, exclude: [] } },
+      },
       { signal: never },
     )
   const glob = `${'*a'.repeat(499)}*`
@@ -134,7 +170,15 @@ test('globs of too many characters are refused, and what is allowed lets others 
     schedule: () => () => undefined,
   }
   const files = Array.from({ length: 500 }, (_, index) => ({
-    ...{ fileId: fileIdOf(index + 1), key: 'a'.repeat(20), length: 1, etag: 'e', blockSizeBytes: 1, blocks: [], problem: '' },
+    ...{
+      fileId: fileIdOf(index + 1),
+      key: 'a'.repeat(20),
+      length: 1,
+      etag: 'e',
+      blockSizeBytes: 1,
+      blocks: [],
+      problem: '',
+    },
   }))
   const master = { syncPage: async () => ({ namespaceId: 'n', files, nextCursor: '' }) }
   const selection = { include: [glob], exclude: [] }

@@ -1,4 +1,5 @@
-// Why: what the job master promises to the command line and to job workers, one behaviour a test, in virtual time.
+// Why: what the job master promises to the command line and to job workers, one behaviour a test,
+// in virtual time.
 import { afterEach, describe, expect, test } from 'vitest'
 import { isSkeinError } from '../../../src/base/errors.ts'
 import { never } from '../../model/support/load-doubles.ts'
@@ -20,7 +21,8 @@ async function begin(options: Partial<WorldOptions> = {}, jobWorkers = 2): Promi
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   return await promise.then(
     () => 'ok',
-    (thrown: unknown) => (thrown instanceof Error && 'code' in thrown ? `${String(thrown.code)}: ${thrown.message}` : String(thrown)),
+    (thrown: unknown) =>
+      thrown instanceof Error && 'code' in thrown ? `${String(thrown.code)}: ${thrown.message}` : String(thrown),
   )
 }
 
@@ -69,8 +71,15 @@ describe('a load', () => {
     w.addFile('frozen', 1000).poisoned = true
     const loadId = await w.submit()
     const status = await w.untilEnded(loadId)
-    expect(status).toMatchObject({ state: 'PARTIAL', errorCode: 'failed_precondition', counts: { filesLoaded: 10, filesFailed: 1 } })
-    const list = await w.jobMaster?.service.listLoadFiles({ loadId, pageToken: '', limit: 0, failedOnly: true }, { signal: never })
+    expect(status).toMatchObject({
+      state: 'PARTIAL',
+      errorCode: 'failed_precondition',
+      counts: { filesLoaded: 10, filesFailed: 1 },
+    })
+    const list = await w.jobMaster?.service.listLoadFiles(
+      { loadId, pageToken: '', limit: 0, failedOnly: true },
+      { signal: never },
+    )
     expect(list?.files).toMatchObject([
       {
         path: '/ns/frozen',
@@ -92,7 +101,11 @@ describe('a load', () => {
       for (let index = 0; index < 10; index += 1) w.addFile(`f${index}`, 1000)
       w.addFile('bad', 1000).poisoned = 'lone'
       const status = await w.untilEnded(await w.submit())
-      expect(status).toMatchObject({ state: 'PARTIAL', errorCode: 'unavailable', counts: { filesLoaded: 10, filesFailed: 1 } })
+      expect(status).toMatchObject({
+        state: 'PARTIAL',
+        errorCode: 'unavailable',
+        counts: { filesLoaded: 10, filesFailed: 1 },
+      })
       expect(status.endedMs - status.startedMs).toBeLessThan(180_000)
       const list = await w.jobMaster?.service.listLoadFiles(
         { loadId: status.loadId, pageToken: '', limit: 0, failedOnly: true },
@@ -130,16 +143,25 @@ describe('a load', () => {
     w.files.set('b', { ...overwritten, fileId: w.newFileId(), etag: 'new', length: 400 * megabyte })
     w.files.delete('c')
     const status = await w.untilEnded(loadId)
-    expect(status).toMatchObject({ state: 'PARTIAL', errorCode: 'not_found', counts: { files: 3, filesLoaded: 2, filesFailed: 1 } })
+    expect(status).toMatchObject({
+      state: 'PARTIAL',
+      errorCode: 'not_found',
+      counts: { files: 3, filesLoaded: 2, filesFailed: 1 },
+    })
     expect(status.counts?.bytesLoaded).toBe(700 * megabyte)
     for (const file of w.files.values()) expect(w.fewestReplicas(file)).toBe(1)
-    const list = await w.jobMaster?.service.listLoadFiles({ loadId, pageToken: '', limit: 0, failedOnly: false }, { signal: never })
+    const list = await w.jobMaster?.service.listLoadFiles(
+      { loadId, pageToken: '', limit: 0, failedOnly: false },
+      { signal: never },
+    )
     expect(list?.files.map((file) => [file.path, file.state]).toSorted()).toEqual([
       ['/ns/a', 'DONE'],
       ['/ns/b', 'DONE'],
       ['/ns/c', 'FAILED'],
     ])
-    expect(list?.files.find((file) => file.path === '/ns/c')?.reason).toBe('the object was deleted at the store during the load')
+    expect(list?.files.find((file) => file.path === '/ns/c')?.reason).toBe(
+      'the object was deleted at the store during the load',
+    )
   })
 
   test('larger than the cache is refused with the bytes that are missing, and loads nothing', async () => {
@@ -147,14 +169,22 @@ describe('a load', () => {
     for (let index = 0; index < 10; index += 1) w.addFile(`f${index}`, 30 * megabyte)
     const loadId = await w.submit()
     const status = await w.untilEnded(loadId)
-    expect(status).toMatchObject({ state: 'FAILED', errorCode: 'resource_exhausted', missingCapacityBytes: 100 * megabyte })
+    expect(status).toMatchObject({
+      state: 'FAILED',
+      errorCode: 'resource_exhausted',
+      missingCapacityBytes: 100 * megabyte,
+    })
     // Each worker has room for three of them.
     expect(status.reason).toContain(String(100 * megabyte))
     expect(w.originBytes).toBe(0)
-    // Those that would have had room are missing as well: the list has all that are counted, once each.
+    // Those that would have had room are missing as well: the list has all that are counted, once
+    // each.
     const failed = new Map<string, string>()
     for (let pageToken = '', more = true; more; more = pageToken !== '') {
-      const page = await w.jobMaster?.service.listLoadFiles({ loadId, pageToken, limit: 3, failedOnly: true }, { signal: never })
+      const page = await w.jobMaster?.service.listLoadFiles(
+        { loadId, pageToken, limit: 3, failedOnly: true },
+        { signal: never },
+      )
       for (const file of page?.files ?? []) {
         expect(failed.has(file.path)).toBe(false)
         failed.set(file.path, file.reason)
@@ -193,7 +223,9 @@ describe('submission', () => {
   test('refuses what cannot work, at once', async () => {
     const w = await begin()
     w.addFile('a', 1)
-    expect(await codeOf(w.submit('/ns/', 3))).toBe('failed_precondition: replication 3 needs 3 live workers, 2 are live')
+    expect(await codeOf(w.submit('/ns/', 3))).toBe(
+      'failed_precondition: replication 3 needs 3 live workers, 2 are live',
+    )
     const [leaving] = w.workers
     if (leaving !== undefined) leaving.decommissioning = true
     const refused = 'failed_precondition: replication 2 needs 2 live workers, 1 is live, 1 more is being decommissioned'
@@ -245,14 +277,17 @@ describe('faults', () => {
     expectWhole(w, await w.untilEnded(loadId, 60_000))
   })
 
-  test.each([true, false])('a killed job master goes on by itself, running tasks are not done twice (tables lost: %s)', async (forget) => {
-    const { w, loadId } = await many()
-    await w.killJobMaster(forget)
-    await w.clock.advance(2000)
-    await w.startJobMaster()
-    expectWhole(w, await w.untilEnded(loadId, 60_000))
-    expect(w.originBytes).toBe(40 * 64 * megabyte)
-  })
+  test.each([true, false])(
+    'a killed job master goes on by itself, running tasks are not done twice (tables lost: %s)',
+    async (forget) => {
+      const { w, loadId } = await many()
+      await w.killJobMaster(forget)
+      await w.clock.advance(2000)
+      await w.startJobMaster()
+      expectWhole(w, await w.untilEnded(loadId, 60_000))
+      expect(w.originBytes).toBe(40 * 64 * megabyte)
+    },
+  )
 
   test('a flushed queue', async () => {
     const { w, loadId } = await many()

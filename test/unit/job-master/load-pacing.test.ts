@@ -1,4 +1,5 @@
-// Why: the job master is the one who deals out what may be read; each rule of it in virtual time, without a network.
+// Why: the job master is the one who deals out what may be read; each rule of it in virtual time,
+// without a network.
 import { beforeEach, describe, expect, test } from 'vitest'
 import { parseBandwidth } from '../../../src/base/flow/bandwidth.ts'
 import { apply } from '../../../src/load/state/apply-load.ts'
@@ -63,7 +64,17 @@ function running(namespace: string, options: Partial<LoadOptions> = {}): number 
 function begun(loadId: number, jobWorkerId: string, set = 1): OutSet {
   const out: OutSet = {
     set: { loadId, set, bytes: 1, targets: [], attempt: 1, notBeforeMs: 0 },
-    ...{ attempt: 1, lane: jobWorkerId, rank: 1, jobWorkerId, added: true, addedMs: 0, session: 's', missed: 0, completing: false },
+    ...{
+      attempt: 1,
+      lane: jobWorkerId,
+      rank: 1,
+      jobWorkerId,
+      added: true,
+      addedMs: 0,
+      session: 's',
+      missed: 0,
+      completing: false,
+    },
   }
   outstanding.put(out)
   return out
@@ -74,7 +85,11 @@ describe('what job workers may read', () => {
     const loadId = running('a')
     begun(loadId, 'x')
     const pacing = await pacingWith()
-    expect([pacing.answer('x', undefined), pacing.allowanceOf(loadId, 'x'), pacing.isPaced(loadId)]).toEqual([undefined, undefined, false])
+    expect([pacing.answer('x', undefined), pacing.allowanceOf(loadId, 'x'), pacing.isPaced(loadId)]).toEqual([
+      undefined,
+      undefined,
+      false,
+    ])
   })
 
   test("a load's own budget is split over the job workers that run it", async () => {

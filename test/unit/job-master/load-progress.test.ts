@@ -1,4 +1,5 @@
-// Why: the table of workers and the estimate are what people believe; both are made from completions alone.
+// Why: the table of workers and the estimate are what people believe; both are made from
+// completions alone.
 import { expect, test } from 'vitest'
 import { LoadProgress } from '../../../src/job-master/view/load-progress.ts'
 import { emptyCounts, type LoadRecord, type Piece } from '../../../src/load/load.ts'
@@ -35,7 +36,12 @@ test('the estimate follows the rate of late, and is unknown while the listing go
   const clock = new VirtualClock()
   const progress = new LoadProgress(clock, new MetricRegistry())
   const loadWith = (bytesLoaded: number, listingDone = true) =>
-    ({ loadId: 1, mode: 'RUNNING', listingDone, counts: { ...emptyCounts, bytes: 2500, bytesLoaded } }) as unknown as LoadRecord
+    ({
+      loadId: 1,
+      mode: 'RUNNING',
+      listingDone,
+      counts: { ...emptyCounts, bytes: 2500, bytesLoaded },
+    }) as unknown as LoadRecord
   expect(progress.estimateMs(loadWith(0))).toBeUndefined()
   progress.completed({ loadId: 1, record, failures: [], outMs: undefined })
   expect(progress.estimateMs(loadWith(250))).toBeUndefined()
@@ -49,7 +55,8 @@ test('the estimate follows the rate of late, and is unknown while the listing go
 
 test('loads of long ago are forgotten', () => {
   const progress = new LoadProgress(new VirtualClock(), new MetricRegistry())
-  for (let loadId = 1; loadId <= 150; loadId += 1) progress.completed({ loadId, record, failures: [], outMs: undefined })
+  for (let loadId = 1; loadId <= 150; loadId += 1)
+    progress.completed({ loadId, record, failures: [], outMs: undefined })
   expect(progress.workersOf(1, new Map(), hostnameOf)).toEqual([])
   expect(progress.workersOf(150, new Map(), hostnameOf)).toHaveLength(2)
 })

@@ -1,5 +1,5 @@
-// Why: room that is reserved and never given back makes a cache look full. How: one runner with the outside replaced,
-// and the ledger asked before and after.
+// Why: room that is reserved and never given back makes a cache look full. How: one runner with the
+// outside replaced, and the ledger asked before and after.
 import { expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
 import { ClusterView } from '../../../src/job-master/dispatch/cluster-view.ts'
@@ -22,7 +22,13 @@ function listed(container: number, length: number): ListedFile {
 
 function begun(plan: ReturnType<typeof planPage>): ReturnType<typeof memoryTables> {
   const tables = memoryTables()
-  apply(tables, { type: 'SubmitLoad', nowMs: 1, requestKey: '', path: '/ns', options: { replication: 1, activeJobs: 9, batchSize: 4 } })
+  apply(tables, {
+    type: 'SubmitLoad',
+    nowMs: 1,
+    requestKey: '',
+    path: '/ns',
+    options: { replication: 1, activeJobs: 9, batchSize: 4 },
+  })
   apply(tables, { type: 'StartLoad', nowMs: 1, loadId: 1 })
   apply(tables, { type: 'PagePlanned', nowMs: 1, loadId: 1, page: 0, namespaceId: 'n', nextCursor: '', ...plan })
   return tables
@@ -70,10 +76,20 @@ test('a change that two sets of a file report is taken once, and the other repor
     return { oldFileId: fileIdOf(1), set, file: { fileId: fileIdOf(2), length: 300 }, failure: undefined, sets }
   }
   const [first, second] = [replacement(1), replacement(2)]
-  const report = (replaced: Replacement[]) => ({ nowMs: 1, loadId: 1, originBytes: 0, retries: [], failed: [], replaced })
+  const report = (replaced: Replacement[]) => ({
+    nowMs: 1,
+    loadId: 1,
+    originBytes: 0,
+    retries: [],
+    failed: [],
+    replaced,
+  })
   expect(apply(tables, { type: 'SetCompleted', set: 1, ...report([first]) })).toEqual({ type: 'applied', unused: [] })
   // The file's other sets went with it.
   expect(apply(tables, { type: 'SetCompleted', set: 2, ...report([second]) })).toEqual({ type: 'ignored' })
   const [last] = tables.open.scan([1], 0, 99)
-  expect(apply(tables, { type: 'SetCompleted', set: last?.id ?? 0, ...report([second]) })).toEqual({ type: 'applied', unused: [second] })
+  expect(apply(tables, { type: 'SetCompleted', set: last?.id ?? 0, ...report([second]) })).toEqual({
+    type: 'applied',
+    unused: [second],
+  })
 })

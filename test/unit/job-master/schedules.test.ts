@@ -1,8 +1,13 @@
-// Why: a schedule's promises hold over restarts, pauses and downtimes of the job master, so they are tested in time that
-// stands still, against the whole job master.
+// Why: a schedule's promises hold over restarts, pauses and downtimes of the job master, so they
+// are tested in time that stands still, against the whole job master.
 import { afterEach, describe, expect, test } from 'vitest'
 import { createInProcessScheduleTimer } from '../../../src/queue/in-process-schedule-timer.ts'
-import type { Schedule, ScheduleDefinition, ScheduleRun, ScheduleServiceDefinition } from '../../../src/wire/generated/schedule.ts'
+import type {
+  Schedule,
+  ScheduleDefinition,
+  ScheduleRun,
+  ScheduleServiceDefinition,
+} from '../../../src/wire/generated/schedule.ts'
 import type { Service } from '../../../src/wire/service.ts'
 import { never } from '../../model/support/load-doubles.ts'
 import { World, type WorldOptions } from '../../model/support/load-world.ts'
@@ -32,13 +37,23 @@ function schedules(w: World): Service<ScheduleServiceDefinition> {
 
 function definition(more: Partial<ScheduleDefinition> = {}): ScheduleDefinition {
   return {
-    ...{ name: 's', cron: '*/10 * * * * *', timezone: 'UTC', jitterMs: 0, catchUp: 'latest', after: '', readyBy: '', overlap: false },
+    ...{
+      name: 's',
+      cron: '*/10 * * * * *',
+      timezone: 'UTC',
+      jitterMs: 0,
+      catchUp: 'latest',
+      after: '',
+      readyBy: '',
+      overlap: false,
+    },
     ...{ path: '/ns/', options: { replication: 1, activeJobs: 10, batchSize: 0 } },
     ...more,
   }
 }
 
-const create = (w: World, more: Partial<ScheduleDefinition> = {}): Promise<Schedule> => schedules(w).createSchedule(definition(more), call)
+const create = (w: World, more: Partial<ScheduleDefinition> = {}): Promise<Schedule> =>
+  schedules(w).createSchedule(definition(more), call)
 const stat = (w: World, name = 's'): Promise<Schedule> => schedules(w).getSchedule({ name }, call)
 async function runs(w: World, name = 's'): Promise<ScheduleRun[]> {
   return (await schedules(w).listScheduleRuns({ name, limit: 0 }, call)).runs.toReversed()
@@ -51,7 +66,8 @@ async function told(w: World, name = 's'): Promise<string[]> {
 async function messageOf(promise: Promise<unknown>): Promise<string> {
   return await promise.then(
     () => 'ok',
-    (thrown: unknown) => (thrown instanceof Error && 'code' in thrown ? `${String(thrown.code)}: ${thrown.message}` : String(thrown)),
+    (thrown: unknown) =>
+      thrown instanceof Error && 'code' in thrown ? `${String(thrown.code)}: ${thrown.message}` : String(thrown),
   )
 }
 
@@ -85,7 +101,10 @@ describe('a schedule', () => {
 
   test.each([
     ['latest', ['60 SKIPPED', '70 COMPLETED', '80 COMPLETED']],
-    ['all', ['20 COMPLETED', '30 COMPLETED', '40 COMPLETED', '50 COMPLETED', '60 COMPLETED', '70 COMPLETED', '80 COMPLETED']],
+    [
+      'all',
+      ['20 COMPLETED', '30 COMPLETED', '40 COMPLETED', '50 COMPLETED', '60 COMPLETED', '70 COMPLETED', '80 COMPLETED'],
+    ],
     ['none', ['70 SKIPPED', '80 COMPLETED']],
   ])('after a downtime catches up: %s', async (catchUp, wanted) => {
     const w = await begin()
@@ -184,16 +203,24 @@ describe('a schedule', () => {
   test('is paused, resumed, run by hand, deleted', async () => {
     const w = await begin()
     await create(w)
-    expect(await schedules(w).pauseSchedule({ name: 's' }, call)).toMatchObject({ paused: true, nextRunMs: 0, note: 'paused' })
+    expect(await schedules(w).pauseSchedule({ name: 's' }, call)).toMatchObject({
+      paused: true,
+      nextRunMs: 0,
+      note: 'paused',
+    })
     await w.clock.advance(25_000)
     expect(await told(w)).toEqual([])
     expect(await schedules(w).runSchedule({ name: 's' }, call)).toMatchObject({ number: 1, manual: true, loadId: 'L1' })
-    expect(await messageOf(schedules(w).runSchedule({ name: 's' }, call))).toMatch(/^failed_precondition: run 1 of schedule s goes on/)
+    expect(await messageOf(schedules(w).runSchedule({ name: 's' }, call))).toMatch(
+      /^failed_precondition: run 1 of schedule s goes on/,
+    )
     await schedules(w).resumeSchedule({ name: 's' }, call)
     await w.clock.advance(6000)
     expect((await runs(w)).map(({ state }) => state)).toEqual(['COMPLETED', 'COMPLETED'])
     await schedules(w).deleteSchedule({ name: 's' }, call)
-    expect(await messageOf(stat(w))).toBe("not_found: there is no schedule 's'; 'skein schedule ls' shows those there are")
+    expect(await messageOf(stat(w))).toBe(
+      "not_found: there is no schedule 's'; 'skein schedule ls' shows those there are",
+    )
     await w.clock.advance(20_000)
     expect(await schedules(w).listSchedules({}, call)).toEqual({ schedules: [] })
   })
@@ -220,7 +247,9 @@ describe('a schedule', () => {
     expect(next.nextRunMs).toBeGreaterThan(readyMs + 86_400_000 - 60_000)
     expect(next.nextRunMs).toBeLessThan(readyMs + 86_400_000)
     const late = await create(w, { name: 'late', cron: '', readyBy: '00:06', path: '/ns/f' })
-    expect(late.note).toMatch(/^the next run will not make 00:06: it will be ready \d+m\d+s late \(nothing was measured yet/)
+    expect(late.note).toMatch(
+      /^the next run will not make 00:06: it will be ready \d+m\d+s late \(nothing was measured yet/,
+    )
   })
 
   test('fires punctually by the timer, between two looks', async () => {
@@ -248,7 +277,10 @@ describe('a definition', () => {
     [{ catchUp: 'some' }, "invalid_argument: 'some' is no way to catch up: write latest, all, none"],
     [{ cron: '' }, 'invalid_argument: say when schedule s runs: --cron, --after or --ready-by'],
     [{ readyBy: '7 am' }, "invalid_argument: '7 am' is not a time of day: write --ready-by HH:MM, such as 07:00"],
-    [{ name: 'a b' }, "invalid_argument: 'a b' is no name of a schedule: up to 63 letters, digits and _ . -, a letter or digit first"],
+    [
+      { name: 'a b' },
+      "invalid_argument: 'a b' is no name of a schedule: up to 63 letters, digits and _ . -, a letter or digit first",
+    ],
     [{ jitterMs: 2 * 86_400_000 }, 'invalid_argument: --jitter is at most 1d00h'],
   ])('with %j is refused by one line', async (change, message) => {
     const w = await begin()
@@ -257,7 +289,10 @@ describe('a definition', () => {
   })
 
   test.each([
-    [{ options: { selection: { include: [], exclude: [], sizeMin: 2, sizeMax: 1 } } }, /^--size-min 2 is above --size-max 1/],
+    [
+      { options: { selection: { include: [], exclude: [], sizeMin: 2, sizeMax: 1 } } },
+      /^--size-min 2 is above --size-max 1/,
+    ],
     [{ options: { atomic: true, metadataOnly: true } }, /^-A and --metadata-only do not go together/],
     [{ options: { metadataOnly: true, verify: true } }, /^--verify and --metadata-only/],
     [{ options: { atomic: true, selection: { include: ['x'], exclude: [] } } }, /^-A takes one whole path/],
@@ -267,7 +302,11 @@ describe('a definition', () => {
   ])('of a load that can never be, %j, is wrong use', async ({ options }, message) => {
     const w = await begin()
     const made = create(w, { options: { replication: 1, activeJobs: 10, batchSize: 0, ...options } })
-    await expect(made).rejects.toMatchObject({ code: 'invalid_argument', reason: 'usage', message: expect.stringMatching(message) })
+    await expect(made).rejects.toMatchObject({
+      code: 'invalid_argument',
+      reason: 'usage',
+      message: expect.stringMatching(message),
+    })
     expect(await schedules(w).listSchedules({}, call)).toEqual({ schedules: [] })
   })
 
@@ -292,12 +331,15 @@ describe('a definition', () => {
   test('of a name that is taken is refused', async () => {
     const w = await begin()
     await create(w)
-    expect(await messageOf(create(w))).toBe("already_exists: there is a schedule 's' already: delete it first, or take another name")
+    expect(await messageOf(create(w))).toBe(
+      "already_exists: there is a schedule 's' already: delete it first, or take another name",
+    )
   })
 })
 
 describe('an update', () => {
-  const update = (w: World, more: Partial<ScheduleDefinition>): Promise<Schedule> => schedules(w).updateSchedule(definition(more), call)
+  const update = (w: World, more: Partial<ScheduleDefinition>): Promise<Schedule> =>
+    schedules(w).updateSchedule(definition(more), call)
 
   test('changes the times from now on, makes no run of times that are past, and outlives a restart', async () => {
     const w = await begin()
@@ -329,7 +371,9 @@ describe('an update', () => {
     await create(w)
     await create(w, { name: 't', cron: '', after: 's' })
     expect(await messageOf(update(w, { name: 'u' }))).toContain("not_found: there is no schedule 'u'")
-    expect(await messageOf(update(w, { cron: '', after: 't' }))).toContain('invalid_argument: --after t goes round in a circle')
+    expect(await messageOf(update(w, { cron: '', after: 't' }))).toContain(
+      'invalid_argument: --after t goes round in a circle',
+    )
     expect(await messageOf(update(w, { cron: '' }))).toContain('invalid_argument: say when schedule s runs')
     expect(await messageOf(update(w, { cron: '', after: 'nobody' }))).toContain('not_found')
     expect((await stat(w)).definition).toMatchObject({ cron: '*/10 * * * * *', after: '' })

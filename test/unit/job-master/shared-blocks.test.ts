@@ -1,6 +1,6 @@
-// Why: a byte of the store is read once for all loads that want it, however many run at the same time, and once for all
-// replicas, however many there were before. How: loads of overlapping paths in a world of its own time, whose master hears
-// of blocks late, as the real one does.
+// Why: a byte of the store is read once for all loads that want it, however many run at the same
+// time, and once for all replicas, however many there were before. How: loads of overlapping paths
+// in a world of its own time, whose master hears of blocks late, as the real one does.
 import { afterEach, describe, expect, test } from 'vitest'
 import { never } from '../../model/support/load-doubles.ts'
 import { megabyte, World, type WorldOptions } from '../../model/support/load-world.ts'
@@ -16,7 +16,8 @@ const files = 60
 async function begin(workers: number, options: Partial<WorldOptions> = {}): Promise<World> {
   const w = new World({ seed: 3, workers, reportLagMs: 1500, ...options })
   world = w
-  for (let index = 0; index < files; index += 1) w.addFile(index % 2 === 0 ? `a/f${index}` : `a/b/f${index}`, (1 + (index % 3)) * megabyte)
+  for (let index = 0; index < files; index += 1)
+    w.addFile(index % 2 === 0 ? `a/f${index}` : `a/b/f${index}`, (1 + (index % 3)) * megabyte)
   // Several sets.
   w.addFile('a/b/large', 700 * megabyte)
   await w.startJobMaster()
@@ -62,11 +63,15 @@ describe('loads of overlapping paths at the same time', () => {
     await w.jobMaster?.service.cancelLoad({ loadId: first }, { signal: never })
     expect(await w.untilEnded(second)).toMatchObject(completed)
     expect(await w.status(first)).toMatchObject({ state: 'CANCELLED' })
-    for (const file of w.files.values()) if (file.key.startsWith('a/b/')) expect(w.fewestReplicas(file)).toBeGreaterThanOrEqual(1)
+    for (const file of w.files.values())
+      if (file.key.startsWith('a/b/')) expect(w.fewestReplicas(file)).toBeGreaterThanOrEqual(1)
   })
 
   test('do not count on one that fails', async () => {
-    const w = await begin(2, { readFailures: 0.4, jobMaster: { retry: { attemptsMax: 2, initialMs: 100, maxMs: 200 } } })
+    const w = await begin(2, {
+      readFailures: 0.4,
+      jobMaster: { retry: { attemptsMax: 2, initialMs: 100, maxMs: 200 } },
+    })
     const first = await submit(w, '/ns/a/', 1, 60)
     const second = await submit(w, '/ns/a/b/', 1, 7)
     const ends = [await w.untilEnded(first), await w.untilEnded(second)]

@@ -1,5 +1,6 @@
-// Why: another replica of a block that a worker has costs the store nothing, and a copy that fails costs the set nothing. How: a
-// task whose blocks are said to be at other workers, some of which are wrong, gone, or end in the middle.
+// Why: another replica of a block that a worker has costs the store nothing, and a copy that fails
+// costs the set nothing. How: a task whose blocks are said to be at other workers, some of which
+// are wrong, gone, or end in the middle.
 import { describe, expect, test } from 'vitest'
 import { blockIdOf } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
@@ -24,7 +25,10 @@ async function copy(sources: Readonly<Record<string, Source>>) {
   const pieces = [large, ...smalls.slice(1, 6)].map((piece) => ({ ...piece, sourceIds: Object.keys(sources) }))
   const blocks = new Map(
     pieces.flatMap((piece) =>
-      Array.from({ length: piece.blockCount }, (_, index) => [blockIdOf(piece.fileId, index), expectedBlock(piece, index)] as const),
+      Array.from(
+        { length: piece.blockCount },
+        (_, index) => [blockIdOf(piece.fileId, index), expectedBlock(piece, index)] as const,
+      ),
     ),
   )
   const h = house({
@@ -39,7 +43,8 @@ async function copy(sources: Readonly<Record<string, Source>>) {
   h.add(pieces)
   await h.runner.run(taskOf(1), never)
   for (const target of [h.targets.a, h.targets.b])
-    for (const piece of pieces) for (let index = 0; index < piece.blockCount; index += 1) h.expectHas(target, piece, index)
+    for (const piece of pieces)
+      for (let index = 0; index < piece.blockCount; index += 1) h.expectHas(target, piece, index)
   h.expectNothingLeft()
   const total = pieces.reduce((sum, { length }) => sum + length, 0)
   const [done] = h.jobMaster.completed

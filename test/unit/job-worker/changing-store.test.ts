@@ -1,4 +1,5 @@
-// Objects that change or go while they are loaded, and secrets that change: nothing mixed, nothing lost, asked once.
+// Objects that change or go while they are loaded, and secrets that change: nothing mixed, nothing
+// lost, asked once.
 import { describe, expect, test } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
@@ -21,7 +22,16 @@ describe('a store that changes during a task', () => {
     expect(master.refreshed).toEqual(['large'])
     expect(jobMaster.completed[0]).toMatchObject({
       failures: [],
-      replacements: [{ oldFileId: large.fileId, fileId: newFileId, key: 'large', etag: 'v2', length: 3 * mib, blockSizeBytes: 2 * mib }],
+      replacements: [
+        {
+          oldFileId: large.fileId,
+          fileId: newFileId,
+          key: 'large',
+          etag: 'v2',
+          length: 3 * mib,
+          blockSizeBytes: 2 * mib,
+        },
+      ],
     })
     for (const target of [targets.a, targets.b]) {
       for (const [blockId, { bytes }] of target.blocks) {
@@ -43,7 +53,9 @@ describe('a store that changes during a task', () => {
     await runner.run(taskOf(1), never)
     expect(master.refreshed.sort()).toEqual(['large', 'small-7'])
     expect(jobMaster.completed[0]!.failures).toEqual([])
-    expect(jobMaster.completed[0]!.replacements.map(({ oldFileId, fileId }) => [oldFileId, fileId]).sort(byFirst)).toEqual(
+    expect(
+      jobMaster.completed[0]!.replacements.map(({ oldFileId, fileId }) => [oldFileId, fileId]).sort(byFirst),
+    ).toEqual(
       [
         [large.fileId, 0],
         [smalls[7]!.fileId, 0],
@@ -61,7 +73,9 @@ describe('a store that changes during a task', () => {
     expect(master.refreshed).toHaveLength(1)
     expect(jobMaster.completed[0]!.replacements).toEqual([])
     expect(
-      jobMaster.completed[0]!.failures.map(({ blockIndex, reason, retryable }) => [blockIndex, reason, retryable]).sort(byFirst),
+      jobMaster.completed[0]!.failures.map(({ blockIndex, reason, retryable }) => [blockIndex, reason, retryable]).sort(
+        byFirst,
+      ),
     ).toEqual([
       [0, 'object_changed', true],
       [1, 'object_changed', true],
@@ -76,7 +90,8 @@ describe('a store that changes during a task', () => {
     let refusing = true
     store.beforeChunk = ({ key }, at) => {
       if (stores.length > 1) refusing = false
-      if (refusing && (key !== 'large' || at >= mib)) throw new SkeinError('unauthenticated', 'expired', { reason: 'expired_token' })
+      if (refusing && (key !== 'large' || at >= mib))
+        throw new SkeinError('unauthenticated', 'expired', { reason: 'expired_token' })
     }
     await runner.run(taskOf(1), never)
     expect(stores).toHaveLength(2)
@@ -88,7 +103,9 @@ describe('a store that changes during a task', () => {
     }
     jobMaster.sets.set(2, { pieces: [{ ...smalls[0]!, fileId: fileIdOf(900) }], targets: ['a'] })
     await runner.run(taskOf(2), never)
-    expect(jobMaster.completed[1]!.failures.map(({ code, retryable }) => [code, retryable])).toEqual([['permission_denied', false]])
+    expect(jobMaster.completed[1]!.failures.map(({ code, retryable }) => [code, retryable])).toEqual([
+      ['permission_denied', false],
+    ])
     expect(stores).toHaveLength(2)
   })
 
@@ -96,7 +113,8 @@ describe('a store that changes during a task', () => {
     const { runner, add, store, stores, jobMaster, targets, expectHas, expectNothingLeft } = house()
     add([large])
     store.beforeChunk = (_request, at) => {
-      if (stores.length === 1 && at >= mib && at < 2 * mib) throw new SkeinError('unauthenticated', 'expired', { reason: 'expired_token' })
+      if (stores.length === 1 && at >= mib && at < 2 * mib)
+        throw new SkeinError('unauthenticated', 'expired', { reason: 'expired_token' })
     }
     await runner.run(taskOf(1), never)
     expect(jobMaster.completed[0]!.failures).toEqual([])

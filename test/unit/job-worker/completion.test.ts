@@ -32,7 +32,13 @@ async function linked() {
     onLane: (lane) => lanes.push(lane),
   })
   await link.start(never)
-  const options = { jobMaster: jobMaster.service, link, clock: hurriedClock, random: seededRandom(1), logger: silentLogger }
+  const options = {
+    jobMaster: jobMaster.service,
+    link,
+    clock: hurriedClock,
+    random: seededRandom(1),
+    logger: silentLogger,
+  }
   return { jobMaster, link, lanes, cancelled, options }
 }
 

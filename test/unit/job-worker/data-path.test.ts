@@ -1,5 +1,6 @@
-// The walk of the bytes with the real parts: queue, read-ahead, short circuit and data port into two block stores, and
-// the file reader back out, also when a worker dies and when a block is missing.
+// The walk of the bytes with the real parts: queue, read-ahead, short circuit and data port into
+// two block stores, and the file reader back out, also when a worker dies and when a block is
+// missing.
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,7 +24,17 @@ import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/genera
 import type { WorkerServiceDefinition } from '../../../src/wire/generated/worker.ts'
 import type { Service } from '../../../src/wire/service.ts'
 import { PoisonedPieces } from '../../support/poisoned-pieces.ts'
-import { contentOf, FakeJobMaster, FakeMaster, FakeStore, mib, never, noCachedBlocks, pieceOf, taskOf } from './support/fakes.ts'
+import {
+  contentOf,
+  FakeJobMaster,
+  FakeMaster,
+  FakeStore,
+  mib,
+  never,
+  noCachedBlocks,
+  pieceOf,
+  taskOf,
+} from './support/fakes.ts'
 
 let home: string
 let workers: Awaited<ReturnType<typeof startWorker>>[]
@@ -38,9 +49,21 @@ afterAll(async () => {
 
 async function startWorker(workerId: string) {
   const metrics = new MetricRegistry()
-  const deps = { events: { added: () => undefined, removed: () => undefined }, clock: systemClock, logger: silentLogger, metrics }
+  const deps = {
+    events: { added: () => undefined, removed: () => undefined },
+    clock: systemClock,
+    logger: silentLogger,
+    metrics,
+  }
   const directory = join(home, workerId)
-  const store = await DirectoryStore.open({ path: directory, tier: 'MEM', mediumType: 'MEM', quotaBytes: 256 * mib, workerId, deps })
+  const store = await DirectoryStore.open({
+    path: directory,
+    tier: 'MEM',
+    mediumType: 'MEM',
+    quotaBytes: 256 * mib,
+    workerId,
+    deps,
+  })
   const handlers = createDataHandlers({
     store,
     metrics,
@@ -51,7 +74,14 @@ async function startWorker(workerId: string) {
   const data = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
   const { service } = createWorkerService({ workerId, hostname: `host-${workerId}`, home, store, clock: systemClock })
   const target = { workerId, hostname: `host-${workerId}`, rpcAddress: workerId, dataAddress: data.address }
-  return { store, service, target, directory, stopServing: () => data.close(0), close: () => data.close(0).then(() => store.close()) }
+  return {
+    store,
+    service,
+    target,
+    directory,
+    stopServing: () => data.close(0),
+    close: () => data.close(0).then(() => store.close()),
+  }
 }
 
 describe('the walk of the bytes', () => {
@@ -137,14 +167,21 @@ describe('the walk of the bytes', () => {
         },
         data: dataClient,
         origin: withOrigin
-          ? { readOrigin: (file, offset, bytes, signal) => origin.read({ key: file.key, etag: file.etag, offset, length: bytes }, signal) }
+          ? {
+              readOrigin: (file, offset, bytes, signal) =>
+                origin.read({ key: file.key, etag: file.etag, offset, length: bytes }, signal),
+            }
           : undefined,
         hostname: 'host-far',
         random: seededRandom(1),
         logger: silentLogger,
       })
     }
-    const read = async (path: string, withOrigin = false, onChunk: (bytes: number) => Promise<unknown> | undefined = () => undefined) => {
+    const read = async (
+      path: string,
+      withOrigin = false,
+      onChunk: (bytes: number) => Promise<unknown> | undefined = () => undefined,
+    ) => {
       const chunks: Uint8Array[] = []
       let bytes = 0
       for await (const chunk of reader(path, withOrigin).read(path, never)) {
@@ -154,12 +191,16 @@ describe('the walk of the bytes', () => {
       }
       return Buffer.concat(chunks)
     }
-    for (const { key, etag, length } of pieces) expect((await read(key)).equals(contentOf(key, etag, length))).toBe(true)
+    for (const { key, etag, length } of pieces)
+      expect((await read(key)).equals(contentOf(key, etag, length))).toBe(true)
 
-    // The preferred worker dies in the middle of the first block, and the other one lacks a later block.
+    // The preferred worker dies in the middle of the first block, and the other one lacks a later
+    // block.
     await near!.store.free(blockIdOf(fileIdOf(1), 2))
     let stopping: Promise<unknown> | undefined
-    const bytes = await read('large', true, (got) => (got > mib && stopping === undefined ? (stopping = far!.stopServing()) : undefined))
+    const bytes = await read('large', true, (got) =>
+      got > mib && stopping === undefined ? (stopping = far!.stopServing()) : undefined,
+    )
     await stopping
     expect(bytes.equals(contentOf('large', 'v1', pieces[0]!.length))).toBe(true)
     await worker.close(1000)

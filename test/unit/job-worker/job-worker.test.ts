@@ -1,4 +1,5 @@
-// The job worker as a whole, over a small queue of its own: starts, runs tasks, loses its session, is cancelled, stops.
+// The job worker as a whole, over a small queue of its own: starts, runs tasks, loses its session,
+// is cancelled, stops.
 import { describe, expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
 import { seededRandom } from '../../../src/base/clock.ts'

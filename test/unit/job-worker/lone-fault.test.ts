@@ -4,7 +4,10 @@ import { SkeinError } from '../../../src/base/errors.ts'
 import { never, taskOf } from './support/fakes.ts'
 import { house, smalls } from './support/house.ts'
 
-async function reasonsOf(check: () => Promise<void>, fault: SkeinError): Promise<{ reasons: (string | undefined)[]; checks: number }> {
+async function reasonsOf(
+  check: () => Promise<void>,
+  fault: SkeinError,
+): Promise<{ reasons: (string | undefined)[]; checks: number }> {
   const { runner, add, store, jobMaster, expectNothingLeft } = house()
   add(smalls)
   let checks = 0
@@ -24,13 +27,19 @@ describe('a read that failed', () => {
   const unwell = new SkeinError('unavailable', '500 InternalError')
 
   test('is the fault of its object where the store answers something else, which it is asked once', async () => {
-    expect(await reasonsOf(async () => undefined, unwell)).toEqual({ reasons: ['store_answers', 'store_answers'], checks: 1 })
+    expect(await reasonsOf(async () => undefined, unwell)).toEqual({
+      reasons: ['store_answers', 'store_answers'],
+      checks: 1,
+    })
     const refuse = () => Promise.reject(new SkeinError('permission_denied', 'no list for you'))
     expect((await reasonsOf(refuse, unwell)).reasons).toEqual(['store_answers', 'store_answers'])
   })
 
   test('is not where the store answers nothing', async () => {
-    expect((await reasonsOf(() => Promise.reject(new SkeinError('unavailable', 'refused')), unwell)).reasons).toEqual(['', ''])
+    expect((await reasonsOf(() => Promise.reject(new SkeinError('unavailable', 'refused')), unwell)).reasons).toEqual([
+      '',
+      '',
+    ])
   })
 
   test('says what it says where that is no matter of time', async () => {

@@ -1,4 +1,5 @@
-// Why: what a job worker reads must keep to what it is allowed, and one read that hangs must not hold the report of its set.
+// Why: what a job worker reads must keep to what it is allowed, and one read that hangs must not
+// hold the report of its set.
 import { describe, expect, test } from 'vitest'
 import { DemandGauge } from '../../../src/base/flow/demand-gauge.ts'
 import { ReadPacer } from '../../../src/job-worker/pace/read-pacer.ts'
@@ -18,7 +19,12 @@ describe('the pace of reads', () => {
   test('is free until something is limited, and again when it no longer is', async () => {
     const { pacer } = paced()
     const pace = pacer.open('L1', 'n1')
-    expect([pace.tryTake(1e12), pace.runStream(), pace.rangeBytes(4 * mib), pacer.limited]).toEqual([true, undefined, 4 * mib, false])
+    expect([pace.tryTake(1e12), pace.runStream(), pace.rangeBytes(4 * mib), pacer.limited]).toEqual([
+      true,
+      undefined,
+      4 * mib,
+      false,
+    ])
     pacer.apply({ allowances: [{ loadId: 'L1', bytesPerSecond: mib }], pauses: [] })
     expect(pace.tryTake(mib)).toBe(true)
     expect([pace.tryTake(1), pacer.limited, pace.rangeBytes(4 * mib)]).toEqual([false, true, mib / 2])
@@ -70,7 +76,11 @@ describe('the pace of reads', () => {
 })
 
 describe('stragglers', () => {
-  function watched(more: { crowded?: boolean } = {}): { clock: VirtualClock; stragglers: Stragglers; left: { count: number } } {
+  function watched(more: { crowded?: boolean } = {}): {
+    clock: VirtualClock
+    stragglers: Stragglers
+    left: { count: number }
+  } {
     const clock = new VirtualClock()
     const left = { count: 0 }
     const stragglers = new Stragglers(

@@ -1,5 +1,6 @@
-// The memory of a large block goes round: not one byte of it may be used again while a sink still needs it. The pool spoils
-// whatever is given back, so that a byte given back too early shows in the block.
+// The memory of a large block goes round: not one byte of it may be used again while a sink still
+// needs it. The pool spoils whatever is given back, so that a byte given back too early shows in
+// the block.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -42,12 +43,26 @@ function openStore(name: string): Promise<DirectoryStore> {
     logger: silentLogger,
     metrics: new MetricRegistry(),
   }
-  return DirectoryStore.open({ path: join(home, name), tier: 'MEM', mediumType: 'MEM', quotaBytes: 256 * mib, workerId: 'w', deps })
+  return DirectoryStore.open({
+    path: join(home, name),
+    tier: 'MEM',
+    mediumType: 'MEM',
+    quotaBytes: 256 * mib,
+    workerId: 'w',
+    deps,
+  })
 }
 
 const length = 23 * mib + 77
 const content = contentOf('large', 'v1', length)
-const header = (blockId: number): BlockHeader => ({ blockId, length, namespaceId: 'n', key: 'large', etag: 'v1', offset: 0 })
+const header = (blockId: number): BlockHeader => ({
+  blockId,
+  length,
+  namespaceId: 'n',
+  key: 'large',
+  etag: 'v1',
+  offset: 0,
+})
 
 /** The content in pieces of the pool, cut as chance will have it. */
 async function* arriving(pieces: PoisonedPieces, seed: number, offset: number): AsyncGenerator<Uint8Array> {
@@ -64,7 +79,12 @@ async function* arriving(pieces: PoisonedPieces, seed: number, offset: number): 
   }
 }
 
-async function copy(pieces: PoisonedPieces, blockId: number, targets: readonly BlockTarget[], failAt = Number.POSITIVE_INFINITY) {
+async function copy(
+  pieces: PoisonedPieces,
+  blockId: number,
+  targets: readonly BlockTarget[],
+  failAt = Number.POSITIVE_INFINITY,
+) {
   const block = {
     piece: pieceOf(1, 'large', 'v1', length, length),
     blockIndex: 0,
@@ -133,7 +153,13 @@ test('the same over the data port, to two workers at once', async () => {
     clock: systemClock,
     readStore: () => Promise.reject(new SkeinError('unimplemented', 'none')),
   })
-  const server = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
+  const server = await startDataServer({
+    host: '127.0.0.1',
+    port: 0,
+    handlers,
+    logger: silentLogger,
+    clock: systemClock,
+  })
   const client = new DataClient({ clock: systemClock })
   const pieces = new PoisonedPieces()
   const far = new HttpBlockTarget('o', server.address, client)

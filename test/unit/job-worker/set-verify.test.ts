@@ -30,7 +30,10 @@ async function verify(
   etags = new OpaqueEtags(),
   /** What blocks say of themselves instead of the truth. */
   lies: Readonly<
-    Record<string, { readonly etag?: string; readonly namespaceId?: string; readonly offset?: number; readonly durable?: true }>
+    Record<
+      string,
+      { readonly etag?: string; readonly namespaceId?: string; readonly offset?: number; readonly durable?: true }
+    >
   > = {},
 ) {
   const piece: SetPiece = pieceOf(fileId, 'k', store.etag ?? 'multipart-2', bytes.length, 15)
@@ -47,9 +50,24 @@ async function verify(
   const freed: string[] = []
   const outcome = new SetOutcome()
   const target = (workerId: string) => ({ workerId, hostname: workerId, rpcAddress: '', dataAddress: '' })
-  const set = { obsolete: false, namespaceId: 'n', pieces: [piece], targets: ['a', 'b', 'c'].map(target), sources: [], verify: true }
+  const set = {
+    obsolete: false,
+    namespaceId: 'n',
+    pieces: [piece],
+    targets: ['a', 'b', 'c'].map(target),
+    sources: [],
+    verify: true,
+  }
   const { crc64, etag = 'multipart-2' } = store
-  const file = { fileId: store.fileId ?? fileId, key: 'k', length: bytes.length, etag, blockSizeBytes: 15, blocks: [], problem: '' }
+  const file = {
+    fileId: store.fileId ?? fileId,
+    key: 'k',
+    length: bytes.length,
+    etag,
+    blockSizeBytes: 15,
+    blocks: [],
+    problem: '',
+  }
   let storeReads = 0
   const lease = {
     store: {
@@ -97,14 +115,22 @@ async function verify(
     never,
   )
   storeReadsOfLast = storeReads
-  return { tally, freed, failures: outcome.failures.map(({ workerId, blockIndex, code }) => `${workerId} ${blockIndex} ${code}`) }
+  return {
+    tally,
+    freed,
+    failures: outcome.failures.map(({ workerId, blockIndex, code }) => `${workerId} ${blockIndex} ${code}`),
+  }
 }
 
 const first = (workerId: string): string => `${workerId}/${blockIdOf(fileId, 0)}`
 
 describe('verifying a file', () => {
   it('by CRC-64 over all its blocks, wherever they are', async () => {
-    expect(await verify({ crc64: crcOf(bytes) })).toEqual({ tally: { verified: 1, unverifiable: 0 }, freed: [], failures: [] })
+    expect(await verify({ crc64: crcOf(bytes) })).toEqual({
+      tally: { verified: 1, unverifiable: 0 },
+      freed: [],
+      failures: [],
+    })
   })
   it('by an ETag that is an MD5', async () => {
     const etag = createHash('md5').update(bytes).digest('hex')

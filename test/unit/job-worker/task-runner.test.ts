@@ -1,4 +1,5 @@
-// One task from its name to its report: one read for all targets, failures named where they belong, nothing left open.
+// One task from its name to its report: one read for all targets, failures named where they belong,
+// nothing left open.
 import { describe, expect, test } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
@@ -17,7 +18,16 @@ describe('TaskRunner', () => {
     const total = [large, ...smalls].reduce((sum, { length }) => sum + length, 0)
     expect(store.readBytes).toBe(total)
     expect(jobMaster.completed).toEqual([
-      { jobWorkerId: 'jw', session: '', loadId: 'L1', set: 1, attempt: 1, failures: [], replacements: [], originBytes: total },
+      {
+        jobWorkerId: 'jw',
+        session: '',
+        loadId: 'L1',
+        set: 1,
+        attempt: 1,
+        failures: [],
+        replacements: [],
+        originBytes: total,
+      },
     ])
     expectNothingLeft()
   })
@@ -50,7 +60,9 @@ describe('TaskRunner', () => {
       const failures = jobMaster.completed[0]!.failures
       expect(failures).toHaveLength(4)
       expect(
-        failures.every(({ workerId, reason, code }) => workerId === 'b' && reason === 'no_capacity' && code === 'resource_exhausted'),
+        failures.every(
+          ({ workerId, reason, code }) => workerId === 'b' && reason === 'no_capacity' && code === 'resource_exhausted',
+        ),
       ).toBe(true)
       expect(targets.b.blocks.size).toBe(smalls.length - 1)
       expectNothingLeft()

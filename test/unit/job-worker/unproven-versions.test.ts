@@ -1,4 +1,5 @@
-// Stores whose answers do not say which version they are of: one answer is one version, several may be several.
+// Stores whose answers do not say which version they are of: one answer is one version, several may
+// be several.
 import { describe, expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
@@ -27,7 +28,9 @@ describe('a store that does not prove the version of a range', () => {
     expect(jobMaster.completed[0]).toMatchObject({ failures: [] })
     for (const target of [targets.a, targets.b]) expectHas(target, piece, 0)
     const whole = store.reads.filter(({ inOneAnswer }) => inOneAnswer === true)
-    expect(whole.map(({ offset, length }) => [offset, length])).toEqual(Array.from({ length: 3 }, () => [0, piece.length]))
+    expect(whole.map(({ offset, length }) => [offset, length])).toEqual(
+      Array.from({ length: 3 }, () => [0, piece.length]),
+    )
     expectNothingLeft()
   })
 

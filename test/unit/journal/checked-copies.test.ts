@@ -1,5 +1,6 @@
-// Why: a copy that took damage along would take the place of the last whole one. How: states of both sizes (walked where they
-// are, and by a child) are damaged while they serve; the copy is refused, the former one stays, and the next start has it all.
+// Why: a copy that took damage along would take the place of the last whole one. How: states of
+// both sizes (walked where they are, and by a child) are damaged while they serve; the copy is
+// refused, the former one stays, and the next start has it all.
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -100,27 +101,31 @@ it('a damaged snapshot is a finding, and the next copy mends it', { timeout: 60_
   await state.close()
 })
 
-it('whatever a damaged page does to the child is a finding, and one that does not end is ended', { timeout: 60_000 }, async () => {
-  const state = await LmdbState.open({ directory: directory(), logger: silentLogger, bootId: () => 'boot' })
-  put(state, 1, 5000)
-  await state.close()
-  const whole = readFileSync(dataPath())
-  const copy = join(home, 'copy.mdb')
-  writeFileSync(copy, whole)
-  expect(await checkCopy(copy, '')).toMatchObject({ findings: [] })
-  expect((await checkCopy(copy, '', 1)).findings.join()).toContain('did not end within 1 ms')
-  const ends = new Set<string>()
-  for (const [from, to, byte] of [
-    [2 * 4096, whole.length, 0xff],
-    [8 * 4096, 12 * 4096, 0],
-    [20 * 4096, 20 * 4096 + 600, 0x7f],
-  ] as const) {
-    writeFileSync(copy, Buffer.from(whole).fill(byte, from, to))
-    const { findings } = await checkCopy(copy, '')
-    expect(findings.length, `bytes ${from} to ${to}`).toBeGreaterThan(0)
-    for (const finding of findings) ends.add(finding)
-  }
-  // A file that ends early: reading on is SIGBUS.
-  writeFileSync(copy, whole.subarray(0, 10 * 4096))
-  expect((await checkCopy(copy, '')).findings.join()).toMatch(/was ended by SIG|ended early|ended with exit code/)
-})
+it(
+  'whatever a damaged page does to the child is a finding, and one that does not end is ended',
+  { timeout: 60_000 },
+  async () => {
+    const state = await LmdbState.open({ directory: directory(), logger: silentLogger, bootId: () => 'boot' })
+    put(state, 1, 5000)
+    await state.close()
+    const whole = readFileSync(dataPath())
+    const copy = join(home, 'copy.mdb')
+    writeFileSync(copy, whole)
+    expect(await checkCopy(copy, '')).toMatchObject({ findings: [] })
+    expect((await checkCopy(copy, '', 1)).findings.join()).toContain('did not end within 1 ms')
+    const ends = new Set<string>()
+    for (const [from, to, byte] of [
+      [2 * 4096, whole.length, 0xff],
+      [8 * 4096, 12 * 4096, 0],
+      [20 * 4096, 20 * 4096 + 600, 0x7f],
+    ] as const) {
+      writeFileSync(copy, Buffer.from(whole).fill(byte, from, to))
+      const { findings } = await checkCopy(copy, '')
+      expect(findings.length, `bytes ${from} to ${to}`).toBeGreaterThan(0)
+      for (const finding of findings) ends.add(finding)
+    }
+    // A file that ends early: reading on is SIGBUS.
+    writeFileSync(copy, whole.subarray(0, 10 * 4096))
+    expect((await checkCopy(copy, '')).findings.join()).toMatch(/was ended by SIG|ended early|ended with exit code/)
+  },
+)

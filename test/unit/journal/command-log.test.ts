@@ -1,5 +1,6 @@
-// Why: what is acknowledged is durable and applied, in order, once, over restarts; and the journal forgets nothing that a
-// power loss could take from the state. How: over a state of sums in memory that can be held up, and over a master's.
+// Why: what is acknowledged is durable and applied, in order, once, over restarts; and the journal
+// forgets nothing that a power loss could take from the state. How: over a state of sums in memory
+// that can be held up, and over a master's.
 import { cp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'

@@ -1,5 +1,5 @@
-// A data file that a disk or a stray write has damaged: whatever bytes and pages are changed, the start finds it and is whole again,
-// or it is the next one's, where the process died in it.
+// A data file that a disk or a stray write has damaged: whatever bytes and pages are changed, the
+// start finds it and is whole again, or it is the next one's, where the process died in it.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -43,7 +43,10 @@ afterAll(() => rmSync(home, { recursive: true, force: true }))
 
 /** @returns undefined when the process crashed before it could say anything */
 function open(directory: string): Found | undefined {
-  const { stdout } = spawnSync(process.execPath, [child, directory, String(wanted), 'boot'], { encoding: 'utf8', timeout: 60_000 })
+  const { stdout } = spawnSync(process.execPath, [child, directory, String(wanted), 'boot'], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
   return stdout === '' ? undefined : (JSON.parse(stdout) as Found)
 }
 
@@ -54,23 +57,29 @@ function damage(path: string, random: () => number): void {
   if (kind === 0) for (let n = 0; n < 1 + at(200); n += 1) bytes[at(bytes.length)] = at(256)
   else if (kind === 1) bytes.fill(at(256), at(bytes.length / 4096) * 4096, at(bytes.length))
   else if (kind === 2)
-    for (let n = 0; n < 3; n += 1) bytes.copy(bytes, at(bytes.length / 4096) * 4096, at(bytes.length / 4096) * 4096, bytes.length / 2)
+    for (let n = 0; n < 3; n += 1)
+      bytes.copy(bytes, at(bytes.length / 4096) * 4096, at(bytes.length / 4096) * 4096, bytes.length / 2)
   else for (let n = 0; n < 40; n += 1) bytes[at(bytes.length)] = (bytes[at(bytes.length)] ?? 0) ^ (1 << at(8))
   writeFileSync(path, kind === 1 && at(2) === 0 ? bytes.subarray(0, at(bytes.length)) : bytes)
 }
 
-test.each(Array.from({ length: runs }, (_, index) => firstSeed + index))('damage of seed %i', { timeout: 120_000 }, (seed) => {
-  const directory = join(home, `seed-${seed}`)
-  cpSync(join(home, 'state'), directory, { recursive: true })
-  // As a process leaves it that was killed: trusted, but for the damage.
-  writeFileSync(join(directory, 'opened-in-boot'), 'boot')
-  damage(join(directory, 'data.mdb'), seededRandom(seed))
-  // The start walks through it, which may end the process; the next one then begins with the snapshot.
-  const found = open(directory) ?? open(directory)
-  expect(found).toEqual({ wrong: [], missing: 0, refused: 0, lastApplied: expect.any(Number) })
-  expect(found?.lastApplied).toBeGreaterThanOrEqual(1000)
-  rmSync(directory, { recursive: true })
-})
+test.each(Array.from({ length: runs }, (_, index) => firstSeed + index))(
+  'damage of seed %i',
+  { timeout: 120_000 },
+  (seed) => {
+    const directory = join(home, `seed-${seed}`)
+    cpSync(join(home, 'state'), directory, { recursive: true })
+    // As a process leaves it that was killed: trusted, but for the damage.
+    writeFileSync(join(directory, 'opened-in-boot'), 'boot')
+    damage(join(directory, 'data.mdb'), seededRandom(seed))
+    // The start walks through it, which may end the process; the next one then begins with the
+    // snapshot.
+    const found = open(directory) ?? open(directory)
+    expect(found).toEqual({ wrong: [], missing: 0, refused: 0, lastApplied: expect.any(Number) })
+    expect(found?.lastApplied).toBeGreaterThanOrEqual(1000)
+    rmSync(directory, { recursive: true })
+  },
+)
 
 test('a damaged snapshot is refused, and nothing is changed', () => {
   for (const [name, at] of [

@@ -1,4 +1,5 @@
-// A home with any part of its state gone is refused by the part's name; a new one, and one that was interrupted, are not.
+// A home with any part of its state gone is refused by the part's name; a new one, and one that was
+// interrupted, are not.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,10 +34,22 @@ const options = {
 async function start(create?: string): Promise<[string, string[]]> {
   await checkHome({ directory: join(home, 'master'), role: 'master', idName: 'cluster.id' })
   const parts = { clock: new FakeClock(), logger: silentLogger, metrics: new MetricRegistry() }
-  const journal = await openLocalJournal({ directory: join(home, 'master', 'journal'), segmentBytesMax: 2 ** 20, ...parts })
+  const journal = await openLocalJournal({
+    directory: join(home, 'master', 'journal'),
+    segmentBytesMax: 2 ** 20,
+    ...parts,
+  })
   try {
-    const master = await createCacheMaster({ home, journal, openStore: () => new FakeStore(), options, signal: call.signal, ...parts })
-    if (create !== undefined) await master.service.createNamespace({ name: create, uri: 's3://b', secrets: {}, attributes: {} }, call)
+    const master = await createCacheMaster({
+      home,
+      journal,
+      openStore: () => new FakeStore(),
+      options,
+      signal: call.signal,
+      ...parts,
+    })
+    if (create !== undefined)
+      await master.service.createNamespace({ name: create, uri: 's3://b', secrets: {}, attributes: {} }, call)
     const { clusterId } = await master.service.getClusterSummary({}, call)
     const { namespaces } = await master.service.listNamespaces({}, call)
     await master.close()
@@ -87,7 +100,11 @@ test('a state of one cluster is not taken for the one that cluster.id names', as
 
 test('a first start that was interrupted is begun again', async () => {
   const parts = { clock: new FakeClock(), logger: silentLogger, metrics: new MetricRegistry() }
-  const journal = await openLocalJournal({ directory: join(home, 'master', 'journal'), segmentBytesMax: 2 ** 20, ...parts })
+  const journal = await openLocalJournal({
+    directory: join(home, 'master', 'journal'),
+    segmentBytesMax: 2 ** 20,
+    ...parts,
+  })
   await journal.campaign('x', call.signal)
   await journal.close()
   const [id] = await start()

@@ -1,5 +1,6 @@
-// Why: which file a start trusts decides whether a power loss costs anything. How: a state is copied while it is open, as a
-// machine that stops leaves it, its data made rubbish, and opened under this boot or another.
+// Why: which file a start trusts decides whether a power loss costs anything. How: a state is
+// copied while it is open, as a machine that stops leaves it, its data made rubbish, and opened
+// under this boot or another.
 import { existsSync } from 'node:fs'
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -22,7 +23,11 @@ afterEach(async () => {
 })
 
 async function open(name = 'state', boot: string | null = 'boot-1'): Promise<LmdbState> {
-  const state = await LmdbState.open({ directory: join(home, name), logger: silentLogger, bootId: () => boot ?? undefined })
+  const state = await LmdbState.open({
+    directory: join(home, name),
+    logger: silentLogger,
+    bootId: () => boot ?? undefined,
+  })
   opened.push(state)
   return state
 }
@@ -47,7 +52,9 @@ async function stopped(state: LmdbState, data: 'kept' | 'torn'): Promise<string>
 /** Of the process's resident memory, what is this file, mapped. */
 async function residentBytes(path: string): Promise<number> {
   const maps = (await readFile('/proc/self/smaps', 'utf8')).split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/)
-  const sizes = maps.filter((map) => map.includes(path)).map((map) => Number(/^Rss:\s+(\d+) kB/m.exec(map)?.[1] ?? 0) * 1024)
+  const sizes = maps
+    .filter((map) => map.includes(path))
+    .map((map) => Number(/^Rss:\s+(\d+) kB/m.exec(map)?.[1] ?? 0) * 1024)
   return sizes.reduce((sum, bytes) => sum + bytes, 0)
 }
 
@@ -185,34 +192,42 @@ describe('LmdbState', () => {
     expect(rowsOf(restored).length).toBe(20)
   })
 
-  it.skipIf(!existsSync('/proc/self/smaps'))('gives mapped pages back when there are too many, and serves on', async () => {
-    const mappedBytesMax = 1
-    const state = await LmdbState.open({ directory: join(home, 'mapped'), logger: silentLogger, bootId: () => 'boot-1', mappedBytesMax })
-    opened.push(state)
-    const table: StateTable<number, Buffer> = state.bytesTable('rows')
-    const names = state.numbersTable('names')
-    const row = Buffer.alloc(4000, 7)
-    state.transact(1n, () => {
-      for (let i = 0; i < 8000; i += 1) table.put(i, row)
-      names.put(Buffer.from('a'), 1)
-    })
-    const inTurn = async (): Promise<void> => {
-      for (let i = 0; i < 8000; i += 1) expect(table.get(i)?.length).toBe(4000)
-      await new Promise((resolve) => setImmediate(resolve))
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-    await inTurn()
-    expect(await residentBytes(join(home, 'mapped', 'data.mdb'))).toBeLessThan(8_000_000)
-    // All that was handed out before works on: reads, writes, ranges, snapshots.
-    expect([names.get(Buffer.from('a')), state.lastApplied]).toEqual([1, 1n])
-    state.transact(2n, () => table.put(8000, row))
-    expect(Array.from(table.range({ start: 7999 }), ({ key }) => key)).toEqual([7999, 8000])
-    const copying = state.snapshot()
-    await inTurn()
-    expect(await copying).toBe(2n)
-    state.transact(3n, () => table.delete(8000))
-    expect([table.get(8000), table.get(0)?.length]).toEqual([undefined, 4000])
-  })
+  it.skipIf(!existsSync('/proc/self/smaps'))(
+    'gives mapped pages back when there are too many, and serves on',
+    async () => {
+      const mappedBytesMax = 1
+      const state = await LmdbState.open({
+        directory: join(home, 'mapped'),
+        logger: silentLogger,
+        bootId: () => 'boot-1',
+        mappedBytesMax,
+      })
+      opened.push(state)
+      const table: StateTable<number, Buffer> = state.bytesTable('rows')
+      const names = state.numbersTable('names')
+      const row = Buffer.alloc(4000, 7)
+      state.transact(1n, () => {
+        for (let i = 0; i < 8000; i += 1) table.put(i, row)
+        names.put(Buffer.from('a'), 1)
+      })
+      const inTurn = async (): Promise<void> => {
+        for (let i = 0; i < 8000; i += 1) expect(table.get(i)?.length).toBe(4000)
+        await new Promise((resolve) => setImmediate(resolve))
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      await inTurn()
+      expect(await residentBytes(join(home, 'mapped', 'data.mdb'))).toBeLessThan(8_000_000)
+      // All that was handed out before works on: reads, writes, ranges, snapshots.
+      expect([names.get(Buffer.from('a')), state.lastApplied]).toEqual([1, 1n])
+      state.transact(2n, () => table.put(8000, row))
+      expect(Array.from(table.range({ start: 7999 }), ({ key }) => key)).toEqual([7999, 8000])
+      const copying = state.snapshot()
+      await inTurn()
+      expect(await copying).toBe(2n)
+      state.transact(3n, () => table.delete(8000))
+      expect([table.get(8000), table.get(0)?.length]).toEqual([undefined, 4000])
+    },
+  )
 
   it('still knows after a kill how much no snapshot has', async () => {
     const state = await open()

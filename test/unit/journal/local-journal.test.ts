@@ -1,4 +1,5 @@
-// Why: what is LocalJournal's own: files, the lock, torn tails, rot, a full disk, and that groups share a sync.
+// Why: what is LocalJournal's own: files, the lock, torn tails, rot, a full disk, and that groups
+// share a sync.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
@@ -31,7 +32,14 @@ afterEach(async () => {
 })
 
 async function open(segmentBytesMax = 1 << 20, fileSystem: JournalFileSystem = diskFileSystem): Promise<Journal> {
-  const journal = await openLocalJournal({ directory, segmentBytesMax, fileSystem, logger: silentLogger, metrics, clock: systemClock })
+  const journal = await openLocalJournal({
+    directory,
+    segmentBytesMax,
+    fileSystem,
+    logger: silentLogger,
+    metrics,
+    clock: systemClock,
+  })
   opened.push(journal)
   return journal
 }
@@ -44,7 +52,8 @@ async function filled(count: number, segmentBytesMax?: number): Promise<void> {
   await journal.close()
 }
 
-const segments = async (): Promise<string[]> => (await readdir(directory)).filter((name) => name.startsWith('segment-')).sort()
+const segments = async (): Promise<string[]> =>
+  (await readdir(directory)).filter((name) => name.startsWith('segment-')).sort()
 
 async function flipByte(name: string, at: number): Promise<void> {
   const bytes = await readFile(join(directory, name))
@@ -98,7 +107,10 @@ describe('damage', () => {
   test('a whole entry behind a torn one is gone for good, also when its place fits again', async () => {
     const journal = await open()
     const term = await journal.campaign('a', never)
-    await Promise.all([journal.append(term, 1n, Buffer.from('torn one')), journal.append(term, 2n, Buffer.from('whole one'))])
+    await Promise.all([
+      journal.append(term, 1n, Buffer.from('torn one')),
+      journal.append(term, 2n, Buffer.from('whole one')),
+    ])
     await journal.close()
     const [name = ''] = await segments()
     await flipByte(name, (await readFile(join(directory, name))).indexOf('torn one'))
@@ -106,7 +118,9 @@ describe('damage', () => {
     expect(await entriesOf(again, 1n)).toEqual([])
     await again.append(await again.campaign('a', never), 1n, Buffer.from('new  one'))
     await again.close()
-    expect((await entriesOf(await open(), 1n)).map((entry) => Buffer.from(entry.bytes).toString())).toEqual(['new  one'])
+    expect((await entriesOf(await open(), 1n)).map((entry) => Buffer.from(entry.bytes).toString())).toEqual([
+      'new  one',
+    ])
   })
 
   test('a flipped bit before the tail is data loss that names segment and seq', async () => {
@@ -114,7 +128,10 @@ describe('damage', () => {
     const [name = ''] = await segments()
     const bytes = await readFile(join(directory, name))
     await flipByte(name, bytes.indexOf('entry number 3'))
-    await expect(open()).rejects.toMatchObject({ code: 'data_loss', message: expect.stringMatching(/segment-0{19}1\.journal at seq 3/) })
+    await expect(open()).rejects.toMatchObject({
+      code: 'data_loss',
+      message: expect.stringMatching(/segment-0{19}1\.journal at seq 3/),
+    })
   })
 
   test('a flipped bit in an older segment is found when it is read', async () => {
@@ -122,7 +139,10 @@ describe('damage', () => {
     const names = await segments()
     await flipByte(names[2] ?? '', 60)
     const journal = await open()
-    await expect(entriesOf(journal, 1n)).rejects.toMatchObject({ code: 'data_loss', message: expect.stringContaining(names[2] ?? '') })
+    await expect(entriesOf(journal, 1n)).rejects.toMatchObject({
+      code: 'data_loss',
+      message: expect.stringContaining(names[2] ?? ''),
+    })
   })
 
   test('a missing segment is data loss', async () => {
@@ -176,7 +196,11 @@ describe('the disk fails', () => {
         },
       }
     }
-    return { ...diskFileSystem, create: (path) => wrap(diskFileSystem.create(path)), open: (path) => wrap(diskFileSystem.open(path)) }
+    return {
+      ...diskFileSystem,
+      create: (path) => wrap(diskFileSystem.create(path)),
+      open: (path) => wrap(diskFileSystem.open(path)),
+    }
   }
 
   test.each([
@@ -191,10 +215,9 @@ describe('the disk fails', () => {
     const term: Term = await journal.campaign('a', never)
     await journal.append(term, 1n, Buffer.from('before'))
     armed = true
-    expect(await Promise.all([journal.append(term, 2n, Buffer.from('b')), journal.append(term, 3n, Buffer.from('c'))])).toEqual([
-      'unknown',
-      'unknown',
-    ])
+    expect(
+      await Promise.all([journal.append(term, 2n, Buffer.from('b')), journal.append(term, 3n, Buffer.from('c'))]),
+    ).toEqual(['unknown', 'unknown'])
     expect(term.signal.aborted).toBe(true)
     await expect(journal.append(term, 4n, Buffer.from('d'))).rejects.toMatchObject({
       code,
@@ -214,7 +237,10 @@ describe('the disk fails', () => {
 describe('the lock', () => {
   test('a second opener is refused with the pid of the first, and let in after close', async () => {
     const first = await open()
-    await expect(open()).rejects.toMatchObject({ code: 'failed_precondition', message: expect.stringContaining(`process ${process.pid}`) })
+    await expect(open()).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringContaining(`process ${process.pid}`),
+    })
     await first.close()
     await open()
   })
@@ -227,7 +253,9 @@ describe('the lock', () => {
       try { lockDirectory(${JSON.stringify(directory)}); console.log('locked') } catch (error) { console.log(error.message) }
       globalThis.gc()
       setInterval(() => undefined, 1000)`
-    const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const kill = async (): Promise<void> => {
       if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGKILL')
@@ -243,7 +271,10 @@ describe('the lock', () => {
     const holder = await rival()
     expect(holder.says).toBe('locked')
     await delay(50)
-    await expect(open()).rejects.toMatchObject({ code: 'failed_precondition', message: expect.stringContaining(`process ${holder.pid}`) })
+    await expect(open()).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringContaining(`process ${holder.pid}`),
+    })
     await holder.kill()
     await open()
   })
@@ -256,6 +287,9 @@ describe('the lock', () => {
 
   test('a path that is no directory is one clear error', async () => {
     await writeFile(directory, 'in the way')
-    await expect(open()).rejects.toMatchObject({ code: 'permission_denied', message: expect.stringContaining(directory) })
+    await expect(open()).rejects.toMatchObject({
+      code: 'permission_denied',
+      message: expect.stringContaining(directory),
+    })
   })
 })

@@ -1,5 +1,6 @@
-// Why: an older version journaled what no version can apply; the start must say which entry, and there must be a way out. How: a
-// journal as that version left it, with a key of 2,100 characters, under both masters' real state.
+// Why: an older version journaled what no version can apply; the start must say which entry, and
+// there must be a way out. How: a journal as that version left it, with a key of 2,100 characters,
+// under both masters' real state.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -38,8 +39,16 @@ describe('a journal with an entry that cannot be applied', () => {
   afterEach(() => fixture.close())
 
   const poisons: [string, Command, RegExp][] = [
-    ['a request key', { ...commandSamples.create_file, requestKey: 'k'.repeat(2100) }, /create_file.*requestKey is longer than 800 bytes/],
-    ['an id of a worker', { ...commandSamples.set_expected_worker, workerId: 'w'.repeat(2100) }, /set_expected_worker.*workerId is longer/],
+    [
+      'a request key',
+      { ...commandSamples.create_file, requestKey: 'k'.repeat(2100) },
+      /create_file.*requestKey is longer than 800 bytes/,
+    ],
+    [
+      'an id of a worker',
+      { ...commandSamples.set_expected_worker, workerId: 'w'.repeat(2100) },
+      /set_expected_worker.*workerId is longer/,
+    ],
   ]
 
   /** Two good entries, the poison as the third, two good ones: in the journal alone. */
@@ -58,7 +67,11 @@ describe('a journal with an entry that cannot be applied', () => {
     await write(poison)
     for (const skip of [undefined, { key, sequence: 0n }, { key, sequence: 2n }]) {
       const opened = fixture.openLog(skip === undefined ? {} : { skip })
-      await expect(opened).rejects.toMatchObject({ code: 'data_loss', reason: 'journal_entry', message: expect.stringMatching(named) })
+      await expect(opened).rejects.toMatchObject({
+        code: 'data_loss',
+        reason: 'journal_entry',
+        message: expect.stringMatching(named),
+      })
       await expect(fixture.openLog({ skip: { key, sequence: 0n } })).rejects.toThrow(
         /entry 3 .*start once with skein\.master\.journal\.skip=3/,
       )
@@ -73,7 +86,8 @@ describe('a journal with an entry that cannot be applied', () => {
     expect(logs.filter((line) => line.includes('left out'))).toEqual([expect.stringMatching(/"sequence":"?3"?/)])
     await log.submit(listing({ upserts: [object('d')] }))
     await log.close()
-    // It is behind the state now: the key is not needed any more, and does no harm where it is still there.
+    // It is behind the state now: the key is not needed any more, and does no harm where it is
+    // still there.
     await fixture.reopenState()
     await (await fixture.openLog()).close()
     expect(fixture.file('d')?.name).toBe('d')
@@ -90,7 +104,9 @@ describe('a journal with an entry that cannot be applied', () => {
     await write(listing({ upserts: [object('bad')] }))
     const [, , third] = fixture.journal.entries
     if (third !== undefined) fixture.journal.entries[2] = { ...third, bytes: Buffer.from([1, 0xc1]) }
-    await expect(fixture.openLog({ skip: { key, sequence: 0n } })).rejects.toThrow(/entry 3 .*skein\.master\.journal\.skip=3/)
+    await expect(fixture.openLog({ skip: { key, sequence: 0n } })).rejects.toThrow(
+      /entry 3 .*skein\.master\.journal\.skip=3/,
+    )
     await fixture.openLog({ skip: { key, sequence: 3n }, logger })
     expect(['a', 'bad', 'b', 'c'].map((name) => fixture.file(name)?.name)).toEqual(['a', undefined, 'b', 'c'])
   })
@@ -107,7 +123,8 @@ describe("a job master's journal with an entry that cannot be applied", () => {
       poison,
       { ...loadCommandSamples.SubmitLoad, requestKey: '', path: '/ns/b' },
     ]
-    for (const [index, command] of commands.entries()) await journal.append(term, BigInt(index + 1), encodeValue(command))
+    for (const [index, command] of commands.entries())
+      await journal.append(term, BigInt(index + 1), encodeValue(command))
     const state = await LmdbState.open({ directory, logger: silentLogger })
     const tables = new LoadTables(state)
     const open = (sequence: bigint) =>
@@ -128,7 +145,9 @@ describe("a job master's journal with an entry that cannot be applied", () => {
         },
       })
     try {
-      await expect(open(0n)).rejects.toThrow(/entry 2 .*SubmitLoad.*requestKey is longer.*skein\.job\.master\.journal\.skip=2/)
+      await expect(open(0n)).rejects.toThrow(
+        /entry 2 .*SubmitLoad.*requestKey is longer.*skein\.job\.master\.journal\.skip=2/,
+      )
       await (await open(2n)).close()
       expect([1, 2].map((loadId) => tables.tables.loads.get([loadId])?.path)).toEqual(['/ns/a', '/ns/b'])
     } finally {

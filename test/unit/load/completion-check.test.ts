@@ -1,5 +1,5 @@
-// Why: what a job worker says is held against the set that it was given. How: one property over odd completions, and the cases that
-// each broke a job master before.
+// Why: what a job worker says is held against the set that it was given. How: one property over odd
+// completions, and the cases that each broke a job master before.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
@@ -9,11 +9,28 @@ import { Placement } from '../../../src/load/placing/placement.ts'
 import type { Piece } from '../../../src/load/load.ts'
 
 const piece = (container: number, firstBlock = 0, blockCount = 3): Piece => ({
-  ...{ fileId: fileIdOf(container), key: `f${container}`, etag: 'e', length: 25, blockSizeBytes: 10, firstBlock, blockCount, lead: true },
+  ...{
+    fileId: fileIdOf(container),
+    key: `f${container}`,
+    etag: 'e',
+    length: 25,
+    blockSizeBytes: 10,
+    firstBlock,
+    blockCount,
+    lead: true,
+  },
 })
 const record = { pieces: [piece(1), piece(2, 1, 1)], targets: ['w1', 'w2'] }
 const failure = (container: number, blockIndex: number, workerId = '') => ({
-  ...{ fileId: fileIdOf(container), blockIndex, workerId, code: 'unavailable', reason: '', retryable: true, message: 'm' },
+  ...{
+    fileId: fileIdOf(container),
+    blockIndex,
+    workerId,
+    code: 'unavailable',
+    reason: '',
+    retryable: true,
+    message: 'm',
+  },
 })
 const version = (change: object = {}) => ({
   ...{ oldFileId: fileIdOf(1), fileId: fileIdOf(9), key: 'f1', etag: 'x', length: 5, blockSizeBytes: 10, ...change },
@@ -21,7 +38,15 @@ const version = (change: object = {}) => ({
 
 describe('a completion', () => {
   test('is heard where it speaks of the set: files, blocks and workers of others are not', () => {
-    const failures = [failure(1, 0), failure(1, 3), failure(1, 0), failure(2, 0), failure(2, 1, 'w2'), failure(3, 0), failure(1, 1, 'w9')]
+    const failures = [
+      failure(1, 0),
+      failure(1, 3),
+      failure(1, 0),
+      failure(2, 0),
+      failure(2, 1, 'w2'),
+      failure(3, 0),
+      failure(1, 1, 'w9'),
+    ]
     const given = { failures, replacements: [], originBytes: 10, filesVerified: 9, filesUnverifiable: 9 }
     const heard = completionOf(record, given)
     expect(heard.failures).toEqual([failure(1, 0), failure(2, 1, 'w2')])
@@ -60,7 +85,8 @@ test('a listing with sizes that cannot be is planned to its end', () => {
     fc.property(odd, odd, (length, blockSizeBytes) => {
       const file = { fileId: fileIdOf(1), key: 'k', length, etag: 'e', blockSizeBytes, blocks: [], problem: '' }
       const plan = planPage([file], options, placement)
-      const isPossible = Number.isSafeInteger(length) && length >= 0 && blockSizeBytes >= 1 && Number.isSafeInteger(blockSizeBytes)
+      const isPossible =
+        Number.isSafeInteger(length) && length >= 0 && blockSizeBytes >= 1 && Number.isSafeInteger(blockSizeBytes)
       if (!isPossible) expect(plan.failed).toHaveLength(1)
     }),
     { numRuns: 100 },

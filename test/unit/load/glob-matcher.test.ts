@@ -1,5 +1,6 @@
-// Why: the matcher leaves out places that cannot matter, and must still say what trying everything says. How: random tokens and names
-// against a matcher that tries everything, and a pattern that makes such a matcher slow.
+// Why: the matcher leaves out places that cannot matter, and must still say what trying everything
+// says. How: random tokens and names against a matcher that tries everything, and a pattern that
+// makes such a matcher slow.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { matcherOf, slash, type Token } from '../../../src/load/choice/glob-matcher.ts'

@@ -1,4 +1,5 @@
-// Why: what an ended load leaves must go in full, a little at a time, and only in the order of the ends.
+// Why: what an ended load leaves must go in full, a little at a time, and only in the order of the
+// ends.
 import { expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
 import { apply } from '../../../src/load/state/apply-load.ts'
@@ -35,8 +36,15 @@ test('loads expire in the order in which they ended, a bounded number of rows at
       ...{ firstBlock: 0, blockCount: 1, lead: true },
     })
     // The first file is in two sets.
-    const sets = Array.from({ length: 5 }, (_, index) => ({ pieces: [pieceOf(index || 1)], targets: ['w'], attempt: 1, notBeforeMs: 0 }))
-    const failed = [{ fileId: fileIdOf(9), key: 'x', length: 1, code: 'aborted', reason: '', attempts: 1, workerId: '' }]
+    const sets = Array.from({ length: 5 }, (_, index) => ({
+      pieces: [pieceOf(index || 1)],
+      targets: ['w'],
+      attempt: 1,
+      notBeforeMs: 0,
+    }))
+    const failed = [
+      { fileId: fileIdOf(9), key: 'x', length: 1, code: 'aborted', reason: '', attempts: 1, workerId: '' },
+    ]
     const counts = { files: 6, bytes: 6, filesCached: 0, filesSkipped: 0, bytesCached: 0 }
     const page = { page: 0, namespaceId: 'n', nextCursor: '', cached: [pieceOf(8)], missingBytes: 0 }
     apply(tables, { type: 'PagePlanned', nowMs: 1, loadId: load, ...page, sets, failed, counts })

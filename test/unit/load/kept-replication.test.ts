@@ -1,4 +1,5 @@
-// Why: a load that names no replication must not undo what was set, and one that names it says what it changes.
+// Why: a load that names no replication must not undo what was set, and one that names it says what
+// it changes.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { keepReplication } from '../../../src/load/plan/kept-replication.ts'
 import type { ListedFile } from '../../../src/load/plan/planner.ts'
@@ -10,7 +11,10 @@ const file: ListedFile = { fileId: 1, key: 'k', length: 5, etag: 'e', blockSizeB
 describe('the target of a file', () => {
   it('is what was set as the minimum, one at least, and no more than workers live', () => {
     expect(keepReplication(file, 3)).toEqual(file)
-    expect(keepReplication({ ...file, replicationMin: 2, replicationMax: 3 }, 3)).toMatchObject({ replication: 2, replicationKept: true })
+    expect(keepReplication({ ...file, replicationMin: 2, replicationMax: 3 }, 3)).toMatchObject({
+      replication: 2,
+      replicationKept: true,
+    })
     expect(keepReplication({ ...file, replicationMin: 5, replicationMax: -1 }, 3)).toMatchObject({ replication: 3 })
     expect(keepReplication({ ...file, replicationMin: 0, replicationMax: 2 }, 3)).toMatchObject({ replication: 1 })
   })
@@ -18,7 +22,9 @@ describe('the target of a file', () => {
     expect(keepReplication({ ...file, replication: 4, replicationMin: 2 }, 9).replication).toBe(4)
   })
   it('is none where the maximum is 0: that is said by name', () => {
-    expect(keepReplication({ ...file, replicationMin: 0, replicationMax: 0 }, 3).problem).toMatch(/^its maximum is set to 0 replicas/)
+    expect(keepReplication({ ...file, replicationMin: 0, replicationMax: 0 }, 3).problem).toMatch(
+      /^its maximum is set to 0 replicas/,
+    )
   })
 })
 

@@ -53,13 +53,17 @@ describe('--max-failures', () => {
   test('as a number stops above it, at once', () => {
     const limit = { value: 10, percent: false }
     expect(failuresExceeded(limit, counts(20, 10), false)).toBeUndefined()
-    expect(failuresExceeded(limit, counts(20, 11), false)).toBe('stopped early: 11 files failed, --max-failures allows 10')
+    expect(failuresExceeded(limit, counts(20, 11), false)).toBe(
+      'stopped early: 11 files failed, --max-failures allows 10',
+    )
   })
 
   test('as a share waits for enough files, or for the end of the listing', () => {
     const limit = { value: 1.5, percent: true }
     expect(failuresExceeded(limit, counts(100, 90), false)).toBeUndefined()
-    expect(failuresExceeded(limit, counts(100, 2), true)).toContain('2 of 100 listed files failed, --max-failures allows 1.5%')
+    expect(failuresExceeded(limit, counts(100, 2), true)).toContain(
+      '2 of 100 listed files failed, --max-failures allows 1.5%',
+    )
     expect(failuresExceeded(limit, counts(2000, 30), false)).toBeUndefined()
     expect(failuresExceeded(limit, counts(2000, 31), false)).toContain('31 of 2000')
   })
@@ -75,7 +79,8 @@ describe('--max-failures', () => {
     expect(parseFailureLimit('')).toBeUndefined()
     expect(parseFailureLimit(' 7 ')).toEqual({ value: 7, percent: false })
     expect(parseFailureLimit('0.5%')).toEqual({ value: 0.5, percent: true })
-    for (const text of ['-1', '1.5', '101%', 'many', '5 %%']) expect(() => parseFailureLimit(text)).toThrow(`--max-failures '${text}'`)
+    for (const text of ['-1', '1.5', '101%', 'many', '5 %%'])
+      expect(() => parseFailureLimit(text)).toThrow(`--max-failures '${text}'`)
   })
 })
 
@@ -102,7 +107,12 @@ describe('the window', () => {
   test('a load of higher priority overtakes what waits in the lane', () => {
     const waiting = fillWindow([queue(1, 10)], [lane], () => 'h', limits)
     const room = { ...lane, tasks: 40 }
-    const later = fillWindow([queue(1, 10, { tasksIn: new Map([['jw', 40]]) }), queue(2, 100)], [room], () => 'h', limits)
+    const later = fillWindow(
+      [queue(1, 10, { tasksIn: new Map([['jw', 40]]) }), queue(2, 100)],
+      [room],
+      () => 'h',
+      limits,
+    )
     expect(countOf(later, 2)).toBe(8)
     const overtaken = waiting.filter(({ rank }) => rank > Math.max(...later.map((one) => one.rank)))
     expect(overtaken.length).toBeGreaterThan(waiting.length / 2)
@@ -117,7 +127,8 @@ describe('the window', () => {
 })
 
 test('a failure has a class', () => {
-  const of = (workerId: string, retryable: boolean, reason = ''): string => errorClassOf({ workerId, retryable, reason })
+  const of = (workerId: string, retryable: boolean, reason = ''): string =>
+    errorClassOf({ workerId, retryable, reason })
   expect(of('', true)).toBe('transient')
   expect(of('', false)).toBe('permanent')
   expect(of('', true, 'slow_down')).toBe('throttled')

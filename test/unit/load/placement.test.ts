@@ -2,7 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { hashNumbers } from '../../../src/load/placing/hash.ts'
 import { Placement, settleMs, type PlacementWorker } from '../../../src/load/placing/placement.ts'
 
-function worker(workerId: string, hostname: string, capacityBytes: number, usedBytes = 0, live = true): PlacementWorker {
+function worker(
+  workerId: string,
+  hostname: string,
+  capacityBytes: number,
+  usedBytes = 0,
+  live = true,
+): PlacementWorker {
   return { workerId, hostname, live, capacityBytes, usedBytes }
 }
 function placementOf(...workers: PlacementWorker[]): Placement {
@@ -21,7 +27,10 @@ function shares(placement: Placement, groups: number): Map<string, number> {
 
 describe('placement', () => {
   test('spreads by free space', () => {
-    const counts = shares(placementOf(worker('a', 'h1', 1000), worker('b', 'h2', 2000), worker('c', 'h3', 4000, 3000)), 8000)
+    const counts = shares(
+      placementOf(worker('a', 'h1', 1000), worker('b', 'h2', 2000), worker('c', 'h3', 4000, 3000)),
+      8000,
+    )
     expect(counts.get('a')).toBeGreaterThan(1700)
     expect(counts.get('a')).toBeLessThan(2300)
     expect(counts.get('b')).toBeGreaterThan(3700)
@@ -31,7 +40,12 @@ describe('placement', () => {
 
   test('moves only what it must when a worker comes', () => {
     const before = placementOf(worker('a', 'h1', 1000), worker('b', 'h2', 1000), worker('c', 'h3', 1000))
-    const after = placementOf(worker('a', 'h1', 1000), worker('b', 'h2', 1000), worker('c', 'h3', 1000), worker('d', 'h4', 1000))
+    const after = placementOf(
+      worker('a', 'h1', 1000),
+      worker('b', 'h2', 1000),
+      worker('c', 'h3', 1000),
+      worker('d', 'h4', 1000),
+    )
     for (let group = 0; group < 1000; group += 1) {
       const hash = hashNumbers(group, 7)
       const [now] = after.place(hash, 1, 1)

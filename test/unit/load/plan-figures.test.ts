@@ -46,7 +46,11 @@ describe('estimates', () => {
       // Enough files to tell what a file costs, and next to no bytes.
       [{ namespaceId: 'n1', bytes: 1000, files: 1000, ms: 5000 }],
     ])
-      expect(estimateOf(work, samples)).toMatchObject({ range: undefined, bytesPerSecond: 0, basis: 'too little like it was loaded yet' })
+      expect(estimateOf(work, samples)).toMatchObject({
+        range: undefined,
+        bytesPerSecond: 0,
+        basis: 'too little like it was loaded yet',
+      })
   })
   it('take the rates of like files of the namespace, else of others, else of the cluster, and are ranges', () => {
     const like = { namespaceId: 'n1', bytes: 100e6, files: 100, ms: 1300 }
@@ -92,7 +96,13 @@ describe('estimates', () => {
 describe('where blocks may go', () => {
   const placement = (usedBytes = 0): Placement => {
     const made = new Placement()
-    const workers = ['a', 'b', 'c'].map((name) => ({ workerId: name, hostname: `host-${name}`, live: true, capacityBytes: 100, usedBytes }))
+    const workers = ['a', 'b', 'c'].map((name) => ({
+      workerId: name,
+      hostname: `host-${name}`,
+      live: true,
+      capacityBytes: 100,
+      usedBytes,
+    }))
     made.update(workers, 0)
     return made
   }

@@ -5,7 +5,11 @@ import { emptyCounts } from '../../../src/load/load.ts'
 const bounds = { plannedAheadFactor: 4, plannedFilesMax: 1000 }
 
 function loadOf(openSets: number, files: number, filesLoaded: number) {
-  return { openSets, counts: { ...emptyCounts, files, filesLoaded }, options: { replication: 1, activeJobs: 10, batchSize: 100 } }
+  return {
+    openSets,
+    counts: { ...emptyCounts, files, filesLoaded },
+    options: { replication: 1, activeJobs: 10, batchSize: 100 },
+  }
 }
 
 test('planning pauses above so many sets, or files of sets that wait; what is out does not count as waiting', () => {

@@ -36,7 +36,8 @@ describe('filesWithin', () => {
     for (let seed = 1; seed < 60; seed += 1) {
       const files = Array.from({ length: 8 }, (_, index) => {
         const blocks = (seed * (index + 3)) % 17
-        const replicas = (block: number): string[] => ['a', 'b', 'gone'].filter((_one, bit) => ((seed + block * index) >> bit) % 2 === 1)
+        const replicas = (block: number): string[] =>
+          ['a', 'b', 'gone'].filter((_one, bit) => ((seed + block * index) >> bit) % 2 === 1)
         const there = index % 2 === 0 ? [] : Array.from({ length: blocks }, (_one, block) => replicas(block))
         return file(`f${index}`, blocks * 100, there)
       })
@@ -71,7 +72,11 @@ describe('planPage', () => {
       expect(set.pieces.length).toBeLessThanOrEqual(3)
       expect(set.targets.toSorted()).toEqual(['a', 'b'])
     }
-    const byBytes = planPage([file('x', 95), file('y', 95), file('z', 95)], { ...options, batchBytes: 200 }, placementOf(1e6, 'a', 'b'))
+    const byBytes = planPage(
+      [file('x', 95), file('y', 95), file('z', 95)],
+      { ...options, batchBytes: 200 },
+      placementOf(1e6, 'a', 'b'),
+    )
     for (const set of byBytes.sets) expect(setBytes(set)).toBeLessThanOrEqual(200)
   })
 
@@ -101,7 +106,9 @@ describe('planPage', () => {
     const plan = planPage([whole, part], options, placementOf(1e6, 'a', 'b', 'c'))
     expect(plan.counts).toEqual({ files: 2, bytes: 500, filesCached: 1, filesSkipped: 0, bytesCached: 300 })
     expect(plan.cached.map((piece) => piece.key)).toEqual(['whole'])
-    const sets = plan.sets.flatMap((set) => set.pieces.map((piece) => ({ block: piece.firstBlock, targets: set.targets })))
+    const sets = plan.sets.flatMap((set) =>
+      set.pieces.map((piece) => ({ block: piece.firstBlock, targets: set.targets })),
+    )
     expect(sets.map((one) => one.block).toSorted((a, b) => a - b)).toEqual([1, 2])
     for (const { block, targets } of sets) {
       expect(targets).toHaveLength(block === 1 ? 1 : 2)
@@ -138,7 +145,8 @@ describe('planPage', () => {
 
 describe('planRepairs', () => {
   test('makes sets of exactly what lacks, and takes the file out of the counts', () => {
-    const [piece] = planPage([file('f', 250)], { ...options, largeSetBytes: 1000 }, placementOf(1e6, 'a', 'b')).sets[0]?.pieces ?? []
+    const [piece] =
+      planPage([file('f', 250)], { ...options, largeSetBytes: 1000 }, placementOf(1e6, 'a', 'b')).sets[0]?.pieces ?? []
     if (piece === undefined) throw new Error('no piece')
     const plan = planRepairs(
       [{ subject: { set: 1, cached: false, piece }, shortages: [{ blockIndex: 2, workerIds: ['a'] }] }],
@@ -174,7 +182,8 @@ describe('the size of batches', () => {
     const { sets } = planPage(pageOf(length), defaults, placementOf(1e15, 'a', 'b'))
     expect(Math.max(...sets.map((set) => set.pieces.length))).toBe(filesMax)
     expect(sets.length).toBeLessThanOrEqual(setsMax)
-    for (const set of sets) expect(setBytes(set)).toBeLessThanOrEqual(Math.max(defaults.batchBytes, defaults.largeSetBytes))
+    for (const set of sets)
+      expect(setBytes(set)).toBeLessThanOrEqual(Math.max(defaults.batchBytes, defaults.largeSetBytes))
     expect(sets.reduce((sum, set) => sum + setBytes(set), 0)).toBe(1000 * length)
   })
 
@@ -191,31 +200,39 @@ describe('the size of batches', () => {
     expect(sets).toHaveLength(5)
   })
 
-  test('sets of a large load are full, and workers equally so, however many tuples of workers there are', { timeout: 60_000 }, () => {
-    const workers = Array.from({ length: 20 }, (_, index) => `w${index}`)
-    const placement = placementOf(1e15, ...workers)
-    const filesOf = new Map<string, number>()
-    const sizes: number[] = []
-    let planned = 0
-    for (let page = 0; page < 300; page += 1) {
-      const growing = { ...defaults, replication: 2, groupFiles: groupFilesOf(planned, workers.length, defaults.batchFiles) }
-      const { sets } = planPage(pageOf(kib), growing, placement)
-      planned += 1000
-      for (const { pieces, targets } of sets) {
-        sizes.push(pieces.length)
-        for (const target of targets) filesOf.set(target, (filesOf.get(target) ?? 0) + pieces.length)
+  test(
+    'sets of a large load are full, and workers equally so, however many tuples of workers there are',
+    { timeout: 60_000 },
+    () => {
+      const workers = Array.from({ length: 20 }, (_, index) => `w${index}`)
+      const placement = placementOf(1e15, ...workers)
+      const filesOf = new Map<string, number>()
+      const sizes: number[] = []
+      let planned = 0
+      for (let page = 0; page < 300; page += 1) {
+        const growing = {
+          ...defaults,
+          replication: 2,
+          groupFiles: groupFilesOf(planned, workers.length, defaults.batchFiles),
+        }
+        const { sets } = planPage(pageOf(kib), growing, placement)
+        planned += 1000
+        for (const { pieces, targets } of sets) {
+          sizes.push(pieces.length)
+          for (const target of targets) filesOf.set(target, (filesOf.get(target) ?? 0) + pieces.length)
+        }
+        const each = [...filesOf.values()]
+        // 2,000 replicas a page for 20 workers.
+        if (page > 0) expect(Math.max(...each) / ((page + 1) * 100)).toBeLessThan(1.6)
       }
-      const each = [...filesOf.values()]
-      // 2,000 replicas a page for 20 workers.
-      if (page > 0) expect(Math.max(...each) / ((page + 1) * 100)).toBeLessThan(1.6)
-    }
-    // Without groups it is fewer than three files a set.
-    expect(planned / sizes.length).toBeGreaterThan(30)
-    expect(sizes.slice(-1000).reduce((sum, size) => sum + size, 0)).toBeGreaterThan(100_000)
-    const each = workers.map((worker) => filesOf.get(worker) ?? 0)
-    expect(Math.min(...each)).toBeGreaterThan(30_000 * 0.8)
-    expect(Math.max(...each)).toBeLessThan(30_000 * 1.25)
-  })
+      // Without groups it is fewer than three files a set.
+      expect(planned / sizes.length).toBeGreaterThan(30)
+      expect(sizes.slice(-1000).reduce((sum, size) => sum + size, 0)).toBeGreaterThan(100_000)
+      const each = workers.map((worker) => filesOf.get(worker) ?? 0)
+      expect(Math.min(...each)).toBeGreaterThan(30_000 * 0.8)
+      expect(Math.max(...each)).toBeLessThan(30_000 * 1.25)
+    },
+  )
 
   test('groups begin with one file and grow to a whole set', () => {
     expect(groupFilesOf(0, 10, 256)).toBe(1)

@@ -33,8 +33,21 @@ function contextOf(...workerIds: string[]): RetryContext {
     nowMs: 1000,
   }
 }
-function failure(container: number, blockIndex: number, workerId: string, code = 'unavailable', retryable = true): BlockFailure {
-  return { fileId: fileIdOf(container), blockIndex, workerId, code, retryable, message: `${code} at block ${blockIndex}` }
+function failure(
+  container: number,
+  blockIndex: number,
+  workerId: string,
+  code = 'unavailable',
+  retryable = true,
+): BlockFailure {
+  return {
+    fileId: fileIdOf(container),
+    blockIndex,
+    workerId,
+    code,
+    retryable,
+    message: `${code} at block ${blockIndex}`,
+  }
 }
 
 describe('planRetries', () => {
@@ -44,7 +57,12 @@ describe('planRetries', () => {
     const { retries, failed } = planRetries(set, [failure(1, 1, '')], contextOf('a', 'b'))
     expect(failed).toEqual([])
     expect(retries).toEqual([
-      { pieces: [{ ...piece(1, 3), firstBlock: 1, blockCount: 1 }], targets: ['a', 'b'], attempt: 2, notBeforeMs: 1050 },
+      {
+        pieces: [{ ...piece(1, 3), firstBlock: 1, blockCount: 1 }],
+        targets: ['a', 'b'],
+        attempt: 2,
+        notBeforeMs: 1050,
+      },
     ])
   })
 
@@ -70,13 +88,17 @@ describe('planRetries', () => {
     const held = { ...failure(1, 0, 'b', 'already_exists'), reason: 'being_written' }
     const { retries, failed } = planRetries({ ...set, attempt: 3 }, [held], context)
     expect(failed).toEqual([])
-    expect(retries).toMatchObject([{ targets: ['b'], attempt: 3, notBeforeMs: 2500, pieces: [{ key: 'f1', blockCount: 1 }] }])
+    expect(retries).toMatchObject([
+      { targets: ['b'], attempt: 3, notBeforeMs: 2500, pieces: [{ key: 'f1', blockCount: 1 }] },
+    ])
     expect(context.placement.freeBytes('b')).toBe(9500)
   })
 
   test('a target that is full and has no substitute is asked again after a second at the earliest; one that has is not waited for', () => {
     const full = { ...failure(1, 0, 'b', 'resource_exhausted'), reason: 'no_capacity' }
-    expect(planRetries(set, [full], contextOf('a', 'b')).retries).toMatchObject([{ targets: ['b'], attempt: 2, notBeforeMs: 2500 }])
+    expect(planRetries(set, [full], contextOf('a', 'b')).retries).toMatchObject([
+      { targets: ['b'], attempt: 2, notBeforeMs: 2500 },
+    ])
     const [moved] = planRetries(set, [full], contextOf('a', 'b', 'c')).retries
     expect(moved).toMatchObject({ targets: ['c'], attempt: 2 })
     expect(moved?.notBeforeMs).toBeLessThan(2000)
@@ -86,7 +108,11 @@ describe('planRetries', () => {
     for (let container = 1; container <= 50; container += 1) {
       const context = contextOf('a', 'b', 'c', 'd')
       const refused = ['a', 'b'].map((workerId) => failure(container, 0, workerId, 'resource_exhausted', false))
-      const { retries } = planRetries({ pieces: [piece(container, 1)], targets: ['a', 'b'], attempt: 1 }, refused, context)
+      const { retries } = planRetries(
+        { pieces: [piece(container, 1)], targets: ['a', 'b'], attempt: 1 },
+        refused,
+        context,
+      )
       expect(retries.map((retry) => retry.targets.toSorted())).toEqual([['c', 'd']])
     }
   })
@@ -95,7 +121,11 @@ describe('planRetries', () => {
     for (let container = 1; container <= 50; container += 1) {
       const context = contextOf('a', 'b', 'c')
       const full = (workerId: string): BlockFailure => failure(container, 0, workerId, 'resource_exhausted', false)
-      const first = planRetries({ pieces: [piece(container, 1)], targets: ['a', 'b'], attempt: 1 }, [full('b')], context).retries
+      const first = planRetries(
+        { pieces: [piece(container, 1)], targets: ['a', 'b'], attempt: 1 },
+        [full('b')],
+        context,
+      ).retries
       expect(first).toMatchObject([{ targets: ['c'], elsewhere: ['a'] }])
       const second = first.flatMap((retry) => planRetries(retry, [full('c')], context).retries)
       expect(second).toMatchObject([{ targets: ['b'], elsewhere: ['a'] }])
@@ -103,8 +133,14 @@ describe('planRetries', () => {
   })
 
   test('a file that cannot be read is given up alone; so is one whose attempts are used up', () => {
-    const poison = planRetries(set, [failure(2, 0, '', 'permission_denied', false), failure(1, 0, '')], contextOf('a', 'b'))
-    expect(poison.failed).toMatchObject([{ key: 'f2', code: 'permission_denied', reason: 'permission_denied at block 0', attempts: 1 }])
+    const poison = planRetries(
+      set,
+      [failure(2, 0, '', 'permission_denied', false), failure(1, 0, '')],
+      contextOf('a', 'b'),
+    )
+    expect(poison.failed).toMatchObject([
+      { key: 'f2', code: 'permission_denied', reason: 'permission_denied at block 0', attempts: 1 },
+    ])
     expect(poison.retries.flatMap((retry) => retry.pieces.map((one) => one.key))).toEqual(['f1'])
     const last = planRetries({ ...set, attempt: 3 }, [failure(1, 2, '')], contextOf('a', 'b'))
     expect(last.failed).toMatchObject([{ key: 'f1', attempts: 3 }])
@@ -112,7 +148,10 @@ describe('planRetries', () => {
   })
 
   test('failures of what the set does not hold are ignored', () => {
-    expect(planRetries(set, [failure(9, 0, ''), failure(2, 5, '')], contextOf('a', 'b'))).toEqual({ retries: [], failed: [] })
+    expect(planRetries(set, [failure(9, 0, ''), failure(2, 5, '')], contextOf('a', 'b'))).toEqual({
+      retries: [],
+      failed: [],
+    })
   })
 
   test('a set that kills its job workers is halved', () => {
@@ -122,9 +161,22 @@ describe('planRetries', () => {
 
 describe('fillWindow', () => {
   const limits = { laneTasksFactor: 2, laneTasksMax: 100, laneBytesMax: 1000 }
-  const lane = (name: string, hostname: string, tasks = 0, bytes = 0): Lane => ({ lane: name, hostname, activeTasksMax: 2, tasks, bytes })
+  const lane = (name: string, hostname: string, tasks = 0, bytes = 0): Lane => ({
+    lane: name,
+    hostname,
+    activeTasksMax: 2,
+    tasks,
+    bytes,
+  })
   const sets = (loadId: number, count: number, target: string, bytes = 10): ReadySet[] =>
-    Array.from({ length: count }, (_, index) => ({ loadId, set: index + 1, bytes, targets: [target], attempt: 1, notBeforeMs: 0 }))
+    Array.from({ length: count }, (_, index) => ({
+      loadId,
+      set: index + 1,
+      bytes,
+      targets: [target],
+      attempt: 1,
+      notBeforeMs: 0,
+    }))
   const hostOf = (workerId: string): string => `host-${workerId}`
 
   test('serves loads in turn, each up to its room', () => {
@@ -152,15 +204,24 @@ describe('fillWindow', () => {
 
   test('keeps a lane within its tasks and its bytes, yet always lets one task through', () => {
     expect(fillWindow([{ room: 99, sets: sets(1, 50, 'a') }], [lane('x', 'host-a', 3)], hostOf, limits)).toHaveLength(1)
-    expect(fillWindow([{ room: 99, sets: sets(1, 50, 'a') }], [lane('x', 'host-a')], hostOf, { ...limits, laneTasksMax: 2 })).toHaveLength(
+    expect(
+      fillWindow([{ room: 99, sets: sets(1, 50, 'a') }], [lane('x', 'host-a')], hostOf, { ...limits, laneTasksMax: 2 }),
+    ).toHaveLength(2)
+    expect(fillWindow([{ room: 99, sets: sets(1, 50, 'a', 400) }], [lane('x', 'host-a')], hostOf, limits)).toHaveLength(
       2,
     )
-    expect(fillWindow([{ room: 99, sets: sets(1, 50, 'a', 400) }], [lane('x', 'host-a')], hostOf, limits)).toHaveLength(2)
-    expect(fillWindow([{ room: 99, sets: sets(1, 50, 'a', 5000) }], [lane('x', 'host-a')], hostOf, limits)).toHaveLength(1)
+    expect(
+      fillWindow([{ room: 99, sets: sets(1, 50, 'a', 5000) }], [lane('x', 'host-a')], hostOf, limits),
+    ).toHaveLength(1)
   })
 
   test('an idle job worker takes sets of a busy host; nothing goes out without job workers', () => {
-    const out = fillWindow([{ room: 99, sets: sets(1, 9, 'a') }], [lane('x', 'host-a', 4, 40), lane('y', 'host-b')], hostOf, limits)
+    const out = fillWindow(
+      [{ room: 99, sets: sets(1, 9, 'a') }],
+      [lane('x', 'host-a', 4, 40), lane('y', 'host-b')],
+      hostOf,
+      limits,
+    )
     expect(out.map((one) => one.lane)).toEqual(['y'])
     expect(fillWindow([{ room: 9, sets: sets(1, 9, 'a') }], [], hostOf, limits)).toEqual([])
   })

@@ -1,4 +1,5 @@
-// Why: what becomes of due times, missed ones too, is decided here; each must have exactly one run, whenever one looks.
+// Why: what becomes of due times, missed ones too, is decided here; each must have exactly one run,
+// whenever one looks.
 import { array, assert, integer, property } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { apply } from '../../../src/load/state/apply-load.ts'
@@ -9,12 +10,30 @@ import { memoryTables } from './support/memory-tables.ts'
 
 const day = Date.parse('2026-03-01T00:00:00Z')
 const definition = (more: Partial<ScheduleDefinition> = {}): ScheduleDefinition => ({
-  ...{ name: 'nightly', cron: '*/2 * * * * *', timezone: 'UTC', jitterMs: 0, catchUp: 'latest', after: '', readyBy: '', overlap: false },
+  ...{
+    name: 'nightly',
+    cron: '*/2 * * * * *',
+    timezone: 'UTC',
+    jitterMs: 0,
+    catchUp: 'latest',
+    after: '',
+    readyBy: '',
+    overlap: false,
+  },
   ...{ path: '/ns/', options: {} },
   ...more,
 })
 const schedule = (more: Partial<ScheduleDefinition> = {}): ScheduleRecord => ({
-  ...{ scheduleId: 1, definition: definition(more), createdMs: day, paused: false, lookedMs: day, runs: 0, open: [], tookMs: [] },
+  ...{
+    scheduleId: 1,
+    definition: definition(more),
+    createdMs: day,
+    paused: false,
+    lookedMs: day,
+    runs: 0,
+    open: [],
+    tookMs: [],
+  },
 })
 const run = (number: number, more: Partial<ScheduleRun> = {}): ScheduleRun => ({
   ...{ number, dueMs: day, startMs: day, deadlineMs: 0, manual: false, queued: false, state: 'WAITING', reason: '' },
@@ -49,12 +68,16 @@ describe('due runs', () => {
   })
 
   const afterDowntime = (catchUp: ScheduleDefinition['catchUp'], downMs = 10_000) =>
-    dueRuns(schedule({ catchUp }), { nowMs: day + downMs + 500, servingSinceMs: day + downMs + 400, leadMs: 0 })?.runs ?? []
+    dueRuns(schedule({ catchUp }), { nowMs: day + downMs + 500, servingSinceMs: day + downMs + 400, leadMs: 0 })
+      ?.runs ?? []
 
   test('after a downtime the latest runs, and one line says what passed', () => {
     const [skipped, made, ...rest] = afterDowntime('latest')
     expect(rest).toEqual([])
-    expect(skipped).toMatchObject({ dueMs: day + 8000, skipped: '4 due times passed while the job master was away (--catch-up latest)' })
+    expect(skipped).toMatchObject({
+      dueMs: day + 8000,
+      skipped: '4 due times passed while the job master was away (--catch-up latest)',
+    })
     expect(made).toMatchObject({ dueMs: day + 10_000, skipped: '', queued: true })
   })
   test('or all of them, in line', () => {
@@ -81,7 +104,9 @@ describe('due runs', () => {
     const due = dueRuns(one, { nowMs: sevenMs - leadMs, servingSinceMs: day, leadMs })
     expect(due).toEqual({
       upToMs: sevenMs,
-      runs: [{ dueMs: sevenMs, startMs: sevenMs - leadMs, deadlineMs: sevenMs, manual: false, queued: false, skipped: '' }],
+      runs: [
+        { dueMs: sevenMs, startMs: sevenMs - leadMs, deadlineMs: sevenMs, manual: false, queued: false, skipped: '' },
+      ],
     })
     expect(dueRuns({ ...one, lookedMs: sevenMs }, { nowMs: sevenMs + 1, servingSinceMs: day, leadMs })).toBeUndefined()
   })
@@ -99,7 +124,9 @@ describe('the start of a run', () => {
     expect(startDecision(false, run(2, { queued: true }), [run(1, { state: 'STARTED' })], day)).toBe('later')
     expect(startDecision(false, run(2), [run(1, { state: 'STARTED', queued: true })], day)).toBe('later')
     const line = Array.from({ length: queuedRunsMax }, (_, index) => run(index + 1, { queued: true }))
-    expect(startDecision(false, run(999), line, day)).toMatchObject({ skip: expect.stringContaining('had not begun') as string })
+    expect(startDecision(false, run(999), line, day)).toMatchObject({
+      skip: expect.stringContaining('had not begun') as string,
+    })
   })
 })
 
@@ -107,7 +134,11 @@ describe('commands', () => {
   const made = (names: readonly (readonly [string, string])[]) => {
     const tables = memoryTables()
     for (const [name, after] of names)
-      apply(tables, { type: 'ScheduleCreated', nowMs: day, definition: definition({ name, after, cron: after === '' ? '* * * * *' : '' }) })
+      apply(tables, {
+        type: 'ScheduleCreated',
+        nowMs: day,
+        definition: definition({ name, after, cron: after === '' ? '* * * * *' : '' }),
+      })
     return tables
   }
   const due = { type: 'ScheduleDue', nowMs: day + 2000, scheduleId: 1, upToMs: day + 2000 } as const
@@ -132,7 +163,9 @@ describe('commands', () => {
     expect(tables.schedules.get([2])?.runs).toBe(0)
     apply(tables, { ...end, number: 2, state: 'COMPLETED' })
     expect(apply(tables, { ...end, number: 2, state: 'COMPLETED' })).toEqual({ type: 'ignored' })
-    expect(tables.scheduleRuns.scan([2], 0, 9).map(({ value }) => [value.state, value.dueMs])).toEqual([['WAITING', day + 9000]])
+    expect(tables.scheduleRuns.scan([2], 0, 9).map(({ value }) => [value.state, value.dueMs])).toEqual([
+      ['WAITING', day + 9000],
+    ])
     expect(tables.schedules.get([3])?.runs).toBe(0)
     expect(tables.schedules.get([1])?.tookMs).toEqual([5])
   })
@@ -179,7 +212,15 @@ describe('commands', () => {
     const rows = tables.scheduleRuns.scan([1], 0, 9999)
     expect(rows).toHaveLength(runsKeptMax + 1)
     expect(rows[0]?.value).toMatchObject({ number: 1, state: 'STARTED' })
-    apply(tables, { type: 'ScheduleRunEnded', nowMs: day, scheduleId: 1, number: 1, state: 'COMPLETED', reason: '', tookMs: 1 })
+    apply(tables, {
+      type: 'ScheduleRunEnded',
+      nowMs: day,
+      scheduleId: 1,
+      number: 1,
+      state: 'COMPLETED',
+      reason: '',
+      tookMs: 1,
+    })
     expect(tables.scheduleRuns.scan([1], 0, 9999)).toHaveLength(runsKeptMax)
   })
 })

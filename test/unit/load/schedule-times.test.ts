@@ -1,6 +1,13 @@
 // Why: a due time that is worked out wrongly is a night without a prefetch.
 import { expect, test } from 'vitest'
-import { checkTimes, deadlineOf, jitterOf, lastRuns, nextRun, startOf } from '../../../src/load/schedule/schedule-times.ts'
+import {
+  checkTimes,
+  deadlineOf,
+  jitterOf,
+  lastRuns,
+  nextRun,
+  startOf,
+} from '../../../src/load/schedule/schedule-times.ts'
 
 const at = (text: string): number => Date.parse(text)
 const daily = { cron: '0 2 * * *', timezone: 'Asia/Shanghai', readyBy: '' }
@@ -25,7 +32,10 @@ test('the last due times are those in the interval, the end included, in order, 
   const from = at('2026-03-01T00:00:00Z')
   expect(lastRuns(second, from, from + 3000, 10)).toEqual([from + 1000, from + 2000, from + 3000])
   expect(lastRuns(second, from, from + 3999, 10)).toEqual([from + 1000, from + 2000, from + 3000])
-  expect(lastRuns(second, from, from + 30 * 86_400_000, 2)).toEqual([from + 30 * 86_400_000 - 1000, from + 30 * 86_400_000])
+  expect(lastRuns(second, from, from + 30 * 86_400_000, 2)).toEqual([
+    from + 30 * 86_400_000 - 1000,
+    from + 30 * 86_400_000,
+  ])
   expect(lastRuns(second, from + 3000, from + 3000, 10)).toEqual([])
 })
 

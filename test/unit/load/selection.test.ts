@@ -44,7 +44,9 @@ describe('globs', () => {
     const pattern = fc
       .array(fc.oneof(segment, fc.constant('**')), { minLength: 2, maxLength: 4 })
       .map((parts) => parts.join('/').replaceAll('***', '**'))
-    const name = fc.array(fc.stringMatching(/^[abc]{1,4}$/), { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'))
+    const name = fc
+      .array(fc.stringMatching(/^[abc]{1,4}$/), { minLength: 1, maxLength: 4 })
+      .map((parts) => parts.join('/'))
     fc.assert(
       fc.property(pattern, name, (glob, subject) => {
         // A last `**` is all below, which Node takes to include the directory itself.

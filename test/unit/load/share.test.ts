@@ -5,7 +5,11 @@ import { partOf, shareRates, type SharingLoad, weightsOf } from '../../../src/lo
 function load(loadId: number, more: Partial<SharingLoad> = {}): SharingLoad {
   return { loadId, namespaceId: 'n', priority: 10, limit: undefined, tasksOf: new Map(), ...more }
 }
-const rates = (loads: readonly SharingLoad[], cluster?: number, namespaces: Record<string, number> = {}): (number | undefined)[] => {
+const rates = (
+  loads: readonly SharingLoad[],
+  cluster?: number,
+  namespaces: Record<string, number> = {},
+): (number | undefined)[] => {
   const shared = shareRates(loads, { cluster, namespaces: new Map(Object.entries(namespaces)) })
   return loads.map((one) => shared.get(one.loadId))
 }
@@ -34,7 +38,10 @@ describe('shares', () => {
   })
 
   test('a load of a namespace without a limit runs free beside one with a limit', () => {
-    expect(rates([load(1, { namespaceId: 'a' }), load(2, { namespaceId: 'b' })], undefined, { a: 100 })).toEqual([100, undefined])
+    expect(rates([load(1, { namespaceId: 'a' }), load(2, { namespaceId: 'b' })], undefined, { a: 100 })).toEqual([
+      100,
+      undefined,
+    ])
   })
 
   test('the smallest of all limits holds', () => {
@@ -58,7 +65,8 @@ describe('shares', () => {
         const shared = rates(loads, cluster, { a })
         const sumOf = (wanted: (one: SharingLoad) => boolean): number =>
           loads.reduce((sum, one, index) => sum + (wanted(one) ? (shared[index] ?? 0) : 0), 0)
-        const isFull = (limit: number | undefined, used: number): boolean => limit !== undefined && used >= limit * (1 - 1e-9)
+        const isFull = (limit: number | undefined, used: number): boolean =>
+          limit !== undefined && used >= limit * (1 - 1e-9)
         for (const [index, one] of loads.entries()) {
           const rate = shared[index]
           const inA = one.namespaceId === 'a'

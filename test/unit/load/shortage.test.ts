@@ -1,5 +1,6 @@
-// Why: whoever is refused for want of room is told how much is missing, and must find that true when it is added. How: what
-// the planner says is missing, against what it takes until everything fits.
+// Why: whoever is refused for want of room is told how much is missing, and must find that true
+// when it is added. How: what the planner says is missing, against what it takes until everything
+// fits.
 import { expect, it } from 'vitest'
 import { Placement } from '../../../src/load/placing/placement.ts'
 import { type ListedFile, planPage } from '../../../src/load/plan/planner.ts'
@@ -39,7 +40,11 @@ it('counts several files together, over the pages, and what comes after them', (
   const placement = books(10 * megabyte)
   const first = planPage([file(1, 8 * megabyte), file(2, 8 * megabyte)], { ...options, replication: 1 }, placement)
   expect([first.missingBytes, first.failed.length]).toEqual([6 * megabyte, 1])
-  const second = planPage([file(3, 8 * megabyte)], { ...options, replication: 1, shortBooks: first.shortBooks }, placement)
+  const second = planPage(
+    [file(3, 8 * megabyte)],
+    { ...options, replication: 1, shortBooks: first.shortBooks },
+    placement,
+  )
   expect(second.missingBytes).toBe(8 * megabyte)
 })
 

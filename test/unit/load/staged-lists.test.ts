@@ -65,7 +65,14 @@ describe('staged lists', () => {
   it('a list that is being forgotten, or is gone, is no list to load, and one has one namespace', () => {
     const { tables, stage, submit } = begin()
     for (let part = 0; part < 3; part += 1) stage(part, `/ns/${part}`)
-    const other = { type: 'IndexPartStaged', nowMs: 1, indexId: 'i', namespace: 'other', part: 3, items: [{ path: '/other/a' }] } as const
+    const other = {
+      type: 'IndexPartStaged',
+      nowMs: 1,
+      indexId: 'i',
+      namespace: 'other',
+      part: 3,
+      items: [{ path: '/other/a' }],
+    } as const
     expect(apply(tables, other).type).toBe('ignored')
     expect(apply(tables, { type: 'IndexDropped', nowMs: 1, indexId: 'i', rowsMax: 2 }).type).toBe('applied')
     expect(isWhole(tables.indexes.get(['i']))).toBe(false)
@@ -84,7 +91,9 @@ describe('staged lists', () => {
     const selective = { ...options, selection: { include: ['*.x'], exclude: [] } }
     const command = { type: 'SubmitLoad', nowMs: 1, requestKey: '', path: '/ns', options: selective } as const
     expect(apply(tables, command)).toMatchObject({ loadId: 3, joined: false })
-    expect(apply(tables, { ...command, options: { selection: { include: ['*.x'], exclude: [] }, ...options } })).toMatchObject({
+    expect(
+      apply(tables, { ...command, options: { selection: { include: ['*.x'], exclude: [] }, ...options } }),
+    ).toMatchObject({
       loadId: 3,
       joined: true,
     })

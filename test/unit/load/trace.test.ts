@@ -1,5 +1,6 @@
-// Why: one small load, readable from its first command to its last, so that a change of the state machine shows as a
-// change of this text. Three files: one of two sets, two that share one; a read fails, a completion comes twice.
+// Why: one small load, readable from its first command to its last, so that a change of the state
+// machine shows as a change of this text. Three files: one of two sets, two that share one; a read
+// fails, a completion comes twice.
 import { expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
 import { apply } from '../../../src/load/state/apply-load.ts'
@@ -37,9 +38,18 @@ test('the trace of a small load', () => {
   }
   const complete = (set: number, failures: BlockFailure[], note: string): void => {
     const record = tables.sets.get([1, set]) ?? { pieces: [], targets: [], attempt: 1 }
-    const context = { policy: { attemptsMax: 2, initialMs: 0, maxMs: 0 }, planner, placement, random: () => 0, nowMs: 0 }
+    const context = {
+      policy: { attemptsMax: 2, initialMs: 0, maxMs: 0 },
+      planner,
+      placement,
+      random: () => 0,
+      nowMs: 0,
+    }
     const { retries, failed } = planRetries(record, failures, context)
-    send({ type: 'SetCompleted', nowMs: 3, loadId: 1, set, originBytes: 0, retries, failed, replaced: [] }, ` s${set} ${note}`)
+    send(
+      { type: 'SetCompleted', nowMs: 3, loadId: 1, set, originBytes: 0, retries, failed, replaced: [] },
+      ` s${set} ${note}`,
+    )
   }
   const file = (container: number, key: string, length: number) => ({
     fileId: fileIdOf(container),
@@ -59,7 +69,13 @@ test('the trace of a small load', () => {
     message: 'reset',
   })
 
-  send({ type: 'SubmitLoad', nowMs: 0, requestKey: 'k', path: '/ns', options: { replication: 1, activeJobs: 9, batchSize: 8 } })
+  send({
+    type: 'SubmitLoad',
+    nowMs: 0,
+    requestKey: 'k',
+    path: '/ns',
+    options: { replication: 1, activeJobs: 9, batchSize: 8 },
+  })
   send({ type: 'StartLoad', nowMs: 1, loadId: 1 })
   const plan = planPage([file(1, 'big', 350), file(2, 'x', 60), file(3, 'y', 70)], planner, placement)
   send({ type: 'PagePlanned', nowMs: 2, loadId: 1, page: 0, namespaceId: 'n', nextCursor: '', ...plan })
@@ -68,7 +84,15 @@ test('the trace of a small load', () => {
   complete(2, [cut(3, 0)], 'y cut')
   complete(3, [], 'whole')
   complete(4, [cut(3, 0)], 'y cut for the last time')
-  send({ type: 'StateChanged', nowMs: 4, loadId: 1, mode: 'AUDITING', reason: '', errorCode: '', missingCapacityBytes: 0 })
+  send({
+    type: 'StateChanged',
+    nowMs: 4,
+    loadId: 1,
+    mode: 'AUDITING',
+    reason: '',
+    errorCode: '',
+    missingCapacityBytes: 0,
+  })
   send({
     type: 'StateChanged',
     nowMs: 5,

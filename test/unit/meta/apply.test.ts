@@ -36,15 +36,18 @@ describe('versions of a file', () => {
     expect(tables.snapshot()).toEqual(before)
   })
 
-  it.each([{ etag: 'v2' }, { length: 11 }])('gives a changed object (%o) a new id and drops the old blocks in the same step', (change) => {
-    const [id] = put(object('a/b'))
-    const { outcome, effects } = run(listing({ upserts: [object('a/b', change)], blockSizeBytes: 8 }))
-    expect(outcome.refused).toBeUndefined()
-    expect(effects).toEqual([{ type: 'drop_blocks', fileId: id, blockCount: 3 }])
-    expect(tables.inode(id ?? 0)).toBeUndefined()
-    expect(fileAt(tables, rootId, 'a/b')).toMatchObject({ ...change, blockSizeBytes: 8 })
-    expect(tables.counter('files')).toBe(1)
-  })
+  it.each([{ etag: 'v2' }, { length: 11 }])(
+    'gives a changed object (%o) a new id and drops the old blocks in the same step',
+    (change) => {
+      const [id] = put(object('a/b'))
+      const { outcome, effects } = run(listing({ upserts: [object('a/b', change)], blockSizeBytes: 8 }))
+      expect(outcome.refused).toBeUndefined()
+      expect(effects).toEqual([{ type: 'drop_blocks', fileId: id, blockCount: 3 }])
+      expect(tables.inode(id ?? 0)).toBeUndefined()
+      expect(fileAt(tables, rootId, 'a/b')).toMatchObject({ ...change, blockSizeBytes: 8 })
+      expect(tables.counter('files')).toBe(1)
+    },
+  )
 
   it('keeps what was set on the path over versions', () => {
     const [id] = put(object('f'))

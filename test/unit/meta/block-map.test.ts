@@ -93,7 +93,8 @@ describe('BlockMap', () => {
             for (const worker of want) held.set(worker, (held.get(worker) ?? 0) + 1)
           }
         }
-        for (let worker = 0; worker < 5; worker += 1) expect(map.blocksOf(ordinals[worker] as number)).toBe(held.get(worker) ?? 0)
+        for (let worker = 0; worker < 5; worker += 1)
+          expect(map.blocksOf(ordinals[worker] as number)).toBe(held.get(worker) ?? 0)
         for (let file = 0; file <= 5; file += 1) map.dropFile(fileIdOf(file))
         expect([map.files, map.bytes]).toEqual([0, 0])
       }),
@@ -104,7 +105,8 @@ describe('BlockMap', () => {
     const map = new BlockMap()
     for (let round = 0; round < 300; round += 1) {
       const workers = Array.from({ length: 6 }, (_, i) => map.addWorker(`w${i}`))
-      for (let i = 0; i < 30; i += 1) for (const worker of workers.slice(i % 6)) map.add(blockIdOf(fileIdOf(i), 0), 1, worker)
+      for (let i = 0; i < 30; i += 1)
+        for (const worker of workers.slice(i % 6)) map.add(blockIdOf(fileIdOf(i), 0), 1, worker)
       for (const worker of workers) map.dropWorker(worker)
     }
     // As many sets of workers as the last round has, not of all rounds.
@@ -118,7 +120,8 @@ describe('BlockMap', () => {
     const workers = Array.from({ length: 4 }, (_, i) => map.addWorker(`w${i}`))
     const files = 100_000
     for (let i = 0; i < files; i += 1) {
-      for (let replica = 0; replica <= i % 3; replica += 1) map.add(blockIdOf(fileIdOf(i), 0), 1, workers[(i + replica) % 4] as number)
+      for (let replica = 0; replica <= i % 3; replica += 1)
+        map.add(blockIdOf(fileIdOf(i), 0), 1, workers[(i + replica) % 4] as number)
     }
     expect(map.bytes / files).toBeLessThan(8)
     for (let i = 0; i < files; i += 1) map.dropFile(fileIdOf(i))

@@ -48,7 +48,9 @@ describe('removing', () => {
     put('f')
     const old = id('f')
     run(listing({ upserts: [object('f', { etag: 'v2' })] }))
-    expect(run({ type: 'remove_entries', ...at, files: [{ key: 'f', fileId: old }], directories: [] }).effects).toEqual([])
+    expect(run({ type: 'remove_entries', ...at, files: [{ key: 'f', fileId: old }], directories: [] }).effects).toEqual(
+      [],
+    )
     const { effects } = run({ type: 'remove_entries', ...at, files: [{ key: 'f', fileId: id('f') }], directories: [] })
     expect(effects).toMatchObject([{ type: 'drop_blocks', blockCount: 3 }])
     expect(keys()).toEqual([])
@@ -150,7 +152,9 @@ describe('deadlines', () => {
     put('a')
     const before = id('a')
     expect(fileAt(tables, rootId, 'a')).toMatchObject({ ttlMs: -1, expiresMs: 60 })
-    expect(run({ type: 'expire', atMs: 60, inodeIds: [before] }).effects).toMatchObject([{ type: 'drop_blocks', fileId: before }])
+    expect(run({ type: 'expire', atMs: 60, inodeIds: [before] }).effects).toMatchObject([
+      { type: 'drop_blocks', fileId: before },
+    ])
     expect(fileAt(tables, rootId, 'a')).toMatchObject({ expiresMs: 110 })
     expect(id('a')).not.toBe(before)
     expect(directoryAt(tables, rootId, '')).toMatchObject({ ttlMs: 50, expiresMs: -1 })

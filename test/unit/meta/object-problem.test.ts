@@ -1,4 +1,5 @@
-// Why: an object that cannot be cached is named with its reason; it is never left out of a load in silence.
+// Why: an object that cannot be cached is named with its reason; it is never left out of a load in
+// silence.
 import { describe, expect, it } from 'vitest'
 import { objectProblem } from '../../../src/meta/apply/listing-diff.ts'
 

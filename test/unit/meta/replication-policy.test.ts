@@ -14,7 +14,15 @@ type Workers = ReadonlyMap<string, ReplicationWorker>
 function workersOf(...fields: Partial<ReplicationWorker>[]): Workers {
   const list = fields.map((given, index) => {
     const workerId = given.workerId ?? `w${index + 1}`
-    return { workerId, hostname: workerId, capacityBytes: 1000, freeBytes: 500, decommissioning: false, hasSlot: true, ...given }
+    return {
+      workerId,
+      hostname: workerId,
+      capacityBytes: 1000,
+      freeBytes: 500,
+      decommissioning: false,
+      hasSlot: true,
+      ...given,
+    }
   })
   return new Map(list.map((worker) => [worker.workerId, worker]))
 }
@@ -44,7 +52,8 @@ function problemsOf(settings: ReplicationSettings, block: BlockReplicas, workers
   const mayGo = settings.max === 0 && settings.persisted && !settings.pinned
   if (live.length > 0 && left.length === 0 && !mayGo) problems.push('drops the last replica')
   if (!settings.persisted && left.length < Math.min(1, live.length)) problems.push('drops what only the cache has')
-  if (new Set(made.drops).size < made.drops.length || made.drops.some((id) => !live.includes(id))) problems.push('drops what is not there')
+  if (new Set(made.drops).size < made.drops.length || made.drops.some((id) => !live.includes(id)))
+    problems.push('drops what is not there')
   const staying = left.filter((id) => workers.get(id)?.decommissioning === false)
   const droppedStaying = made.drops.some((id) => workers.get(id)?.decommissioning === false)
   if (droppedStaying && staying.length < settings.min && !mayGo) problems.push('drops below the minimum')
@@ -58,7 +67,11 @@ function problemsOf(settings: ReplicationSettings, block: BlockReplicas, workers
       problems.push('copies to where it must not')
   }
   const coming = block.pendingIds.filter((id) => workers.get(id)?.decommissioning === false && !live.includes(id))
-  if (settings.max >= 0 && made.copies.length > 0 && staying.length + coming.length + made.copies.length > Math.max(settings.max, 1)) {
+  if (
+    settings.max >= 0 &&
+    made.copies.length > 0 &&
+    staying.length + coming.length + made.copies.length > Math.max(settings.max, 1)
+  ) {
     problems.push('copies above the maximum')
   }
   return problems
@@ -77,7 +90,10 @@ describe('planBlock', () => {
 
   it('prefers workers with room, and takes none without', () => {
     const workers = workersOf({}, { freeBytes: 900 }, { freeBytes: 100 }, { freeBytes: 99 })
-    const chosen = Array.from({ length: 400 }, (_, seed) => targets(plan({ min: 2 }, blockOn(['w1']), workers, seed))[0])
+    const chosen = Array.from(
+      { length: 400 },
+      (_, seed) => targets(plan({ min: 2 }, blockOn(['w1']), workers, seed))[0],
+    )
     expect(chosen.includes('w4')).toBe(false)
     const share = chosen.filter((id) => id === 'w2').length / chosen.length
     expect(share).toBeGreaterThan(0.8)
@@ -90,14 +106,22 @@ describe('planBlock', () => {
     expect(plan({ min: 2 }, blockOn(['w1'], { pendingIds: ['w2'] }), workers).copies).toEqual([])
     expect(plan({ min: 2 }, blockOn(['w1'], { awaited: 1 }), workers).copies).toEqual([])
     expect(plan({ min: 2 }, blockOn(['w1'], { pendingIds: ['gone'] }), workers).copies).toHaveLength(1)
-    expect(plan({ min: 3 }, blockOn(['w1']), workers)).toMatchObject({ copies: [{ targetId: 'w2' }], postponed: 1, unplaced: 0 })
+    expect(plan({ min: 3 }, blockOn(['w1']), workers)).toMatchObject({
+      copies: [{ targetId: 'w2' }],
+      postponed: 1,
+      unplaced: 0,
+    })
   })
 
   it('drops what is above the maximum: doubled hosts first, then the fullest worker', () => {
     const workers = workersOf({ freeBytes: 10 }, { freeBytes: 600 }, { freeBytes: 300 })
     expect(plan({ max: 1 }, blockOn(['w1', 'w2', 'w3']), workers).drops).toEqual(['w1', 'w3'])
     expect(plan({ max: 2 }, blockOn(['w1', 'w2', 'w3']), workers).drops).toEqual(['w1'])
-    const hosts = workersOf({ freeBytes: 10, hostname: 'a' }, { freeBytes: 600, hostname: 'b' }, { freeBytes: 300, hostname: 'b' })
+    const hosts = workersOf(
+      { freeBytes: 10, hostname: 'a' },
+      { freeBytes: 600, hostname: 'b' },
+      { freeBytes: 300, hostname: 'b' },
+    )
     expect(plan({ max: 2 }, blockOn(['w1', 'w2', 'w3']), hosts).drops).toEqual(['w3'])
   })
 
@@ -175,12 +199,14 @@ describe('whatever there is', () => {
       const made = planBlock(settings, block, workers, random)
       return made.drops.length > 0 ? { ...made, drops: block.workerIds.filter((id) => workers.has(id)) } : made
     }
-    const unpinned: typeof planBlock = (settings, ...rest) => planBlock({ ...settings, pinned: false, persisted: true }, ...rest)
+    const unpinned: typeof planBlock = (settings, ...rest) =>
+      planBlock({ ...settings, pinned: false, persisted: true }, ...rest)
     const leavesEarly: typeof planBlock = (settings, block, workers, random) => ({
       ...planBlock(settings, block, workers, random),
       drops: block.workerIds.filter((id) => workers.get(id)?.decommissioning === true),
     })
-    const blind: typeof planBlock = (settings, block, ...rest) => planBlock(settings, { ...block, pendingIds: [] }, ...rest)
+    const blind: typeof planBlock = (settings, block, ...rest) =>
+      planBlock(settings, { ...block, pendingIds: [] }, ...rest)
     for (const planted of [dropsAll, unpinned, leavesEarly, blind]) expect(firstProblem(planted)).not.toEqual([])
   })
 })

@@ -1,5 +1,6 @@
-// Why: once a change of a namespace was answered, nobody may go by what it was before. How: the master's book of holders and
-// a role's own over two fake stores; what is under way at the old one is ended, and made again at the new one.
+// Why: once a change of a namespace was answered, nobody may go by what it was before. How: the
+// master's book of holders and a role's own over two fake stores; what is under way at the old one
+// is ended, and made again at the new one.
 import { expect, it } from 'vitest'
 import { seededRandom, systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
@@ -21,7 +22,10 @@ function storeOf(version: number, asked: string[], gate?: Promise<void>): UnderF
   return {
     stat: async (key: string, aborted: AbortSignal) => {
       note(`stat ${key}`, aborted)
-      await Promise.race([gate, new Promise((_, reject) => aborted.addEventListener('abort', () => reject(aborted.reason)))])
+      await Promise.race([
+        gate,
+        new Promise((_, reject) => aborted.addEventListener('abort', () => reject(aborted.reason))),
+      ])
       return { key, length: version, etag: 'e', modifiedMs: 0, storageClass: 'STANDARD' }
     },
     read: async function* read({ offset, length }: { offset: number; length: number }, aborted: AbortSignal) {
@@ -31,7 +35,13 @@ function storeOf(version: number, asked: string[], gate?: Promise<void>): UnderF
         await new Promise((resolve) => setImmediate(resolve))
       }
     },
-    write: async (key: string, _length: number, chunks: AsyncIterable<Uint8Array>, _options: unknown, aborted: AbortSignal) => {
+    write: async (
+      key: string,
+      _length: number,
+      chunks: AsyncIterable<Uint8Array>,
+      _options: unknown,
+      aborted: AbortSignal,
+    ) => {
       for await (const _chunk of chunks) note(`write ${key}`, aborted)
       return { key, length: version, etag: 'e', modifiedMs: 0, storageClass: 'STANDARD' }
     },
@@ -54,7 +64,15 @@ function house(options: { leaseMs?: number; gateOfFirst?: Promise<void>; beforeA
         const [now] = [...tables.namespaces()]
         if (now === undefined) throw new SkeinError('not_found', 'gone')
         const leaseMs = holders.grant(namespaceId, holderId, now.version)
-        const answer = { namespaceId, name: 'ns', uri: 's3://b/', attributes: {}, secrets: {}, version: now.version, leaseMs }
+        const answer = {
+          namespaceId,
+          name: 'ns',
+          uri: 's3://b/',
+          attributes: {},
+          secrets: {},
+          version: now.version,
+          leaseMs,
+        }
         await options.beforeAnswer?.()
         return answer
       },

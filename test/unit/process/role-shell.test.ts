@@ -1,5 +1,5 @@
-// Why: a role that hangs while it stops is killed by whoever waits for it, in the end, and nobody knows why. It is to give up by
-// itself, in time, and to say what hung.
+// Why: a role that hangs while it stops is killed by whoever waits for it, in the end, and nobody
+// knows why. It is to give up by itself, in time, and to say what hung.
 import { afterEach, expect, test } from 'vitest'
 import type { Config } from '../../../src/config/config.ts'
 import { loadConfig } from '../../../src/config/read-config.ts'
@@ -8,14 +8,23 @@ import { settle, VirtualClock } from '../../model/support/load-doubles.ts'
 
 const clock = new VirtualClock()
 const machine = { homeDirectory: '/nowhere', hostname: 'box', cpus: 2, cwd: '/' }
-const config: Config = loadConfig({ mode: 'role', definitions: { 'skein.shutdown.timeout': '20s' }, environment: {}, machine })
+const config: Config = loadConfig({
+  mode: 'role',
+  definitions: { 'skein.shutdown.timeout': '20s' },
+  environment: {},
+  machine,
+})
 const forever = new Promise<never>(() => undefined)
 
 /** A role that is told to stop at once; what became of it, and after how many milliseconds. */
 async function stopped(start: (context: RoleContext) => Promise<void>, stopAfterMs = 0) {
   const stop = new AbortController()
   let [stdout, stderr] = ['', '']
-  const io = { stdout: (text: string) => void (stdout += text), stderr: (text: string) => void (stderr += text), stop: stop.signal }
+  const io = {
+    stdout: (text: string) => void (stdout += text),
+    stderr: (text: string) => void (stderr += text),
+    stop: stop.signal,
+  }
   const beganMs = clock.now
   let outcome: string | undefined
   let endedMs = 0
@@ -54,7 +63,9 @@ test('gives up when the time is over, and says what hung', async () => {
     onStop('queue', () => forever)
     onStop('port', () => void undone.push('port'))
   }, 3000)
-  expect(outcome).toBe('SkeinError: worker did not stop within 20s (skein.shutdown.timeout): queue was still at it, and was left')
+  expect(outcome).toBe(
+    'SkeinError: worker did not stop within 20s (skein.shutdown.timeout): queue was still at it, and was left',
+  )
   expect([tookMs, undone]).toEqual([23_000, ['port']])
 })
 
@@ -69,7 +80,9 @@ test('says what it failed with when it does not stop after it either', async () 
     onStop('queue', () => forever)
     fail(new Error('the journal is full'))
   }, 60_000)
-  expect(outcome).toMatch(/^SkeinError: the journal is full; then worker did not stop within 20s .*: queue was still at it/)
+  expect(outcome).toMatch(
+    /^SkeinError: the journal is full; then worker did not stop within 20s .*: queue was still at it/,
+  )
 })
 
 test('of the time, those who are served get three quarters, all together', async () => {

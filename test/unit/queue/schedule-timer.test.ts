@@ -1,4 +1,5 @@
-// Why: without Redis the timer is all that is punctual; it must fire each due time, once, also over long waits and changes.
+// Why: without Redis the timer is all that is punctual; it must fire each due time, once, also over
+// long waits and changes.
 import { expect, test } from 'vitest'
 import { createInProcessScheduleTimer } from '../../../src/queue/in-process-schedule-timer.ts'
 import { openScheduleTimer } from '../../../src/queue/open.ts'
@@ -59,8 +60,12 @@ test('is chosen by the URL of the queue', async () => {
   const options = { logger: silentLogger, clock: new VirtualClock(), lane: 'schedules-x' }
   const timer = await openScheduleTimer('inprocess:', options, () => undefined)
   await timer.close()
-  await expect(openScheduleTimer('amqp://x', options, () => undefined)).rejects.toMatchObject({ code: 'invalid_argument' })
-  await expect(openScheduleTimer('redis://127.0.0.1:1', { ...options, lane: 'a:b' }, () => undefined)).rejects.toMatchObject({
+  await expect(openScheduleTimer('amqp://x', options, () => undefined)).rejects.toMatchObject({
+    code: 'invalid_argument',
+  })
+  await expect(
+    openScheduleTimer('redis://127.0.0.1:1', { ...options, lane: 'a:b' }, () => undefined),
+  ).rejects.toMatchObject({
     code: 'invalid_argument',
   })
 })

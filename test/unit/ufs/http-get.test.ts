@@ -151,7 +151,8 @@ describe('GETs over kept connections', () => {
       })()
     })
     const pool = openPool(server.port)
-    for (const status of [200, 404, 500, 200]) expect(await get(pool)).toMatchObject({ status, body: Buffer.from('hello') })
+    for (const status of [200, 404, 500, 200])
+      expect(await get(pool)).toMatchObject({ status, body: Buffer.from('hello') })
     expect(server.state.connections).toBe(2)
   })
 
@@ -284,7 +285,9 @@ describe('GETs over kept connections', () => {
     const server = await serve((socket, request, count) =>
       setTimeout(
         () =>
-          count % 7 === 0 ? socket.end(answer(request.slice(4, 9), 'Connection: close\r\n')) : socket.write(answer(request.slice(4, 9))),
+          count % 7 === 0
+            ? socket.end(answer(request.slice(4, 9), 'Connection: close\r\n'))
+            : socket.write(answer(request.slice(4, 9))),
         count % 3,
       ),
     )
@@ -317,7 +320,8 @@ describe('GETs over kept connections', () => {
     const pool = openPool(1)
     for (const value of ['a\r\nx: y', 'a\nb', 'a\0', '\u20ac'])
       expect(() => pool.get('/', ['if-match', value], new Gather())).toThrow(/cannot be sent/)
-    for (const path of ['/a b', '/a\r\nx: y', '/\u00fc']) expect(() => pool.get(path, [], new Gather())).toThrow(/cannot be sent/)
+    for (const path of ['/a b', '/a\r\nx: y', '/\u00fc'])
+      expect(() => pool.get(path, [], new Gather())).toThrow(/cannot be sent/)
   })
 
   it('refuse names that lead to private addresses when the guard says so', async () => {
@@ -364,7 +368,8 @@ describe('GETs over TLS', () => {
     const server = await serve(behave(body), secure)
     for (const host of ['store.localhost', '127.0.0.1']) {
       const pool = openPool(0, { origin: new URL(`https://${host}:${server.port}`), ca: pem.cert.toString() })
-      for (const spaceBytes of [1_000_000, 50_000, 5_000_000]) expect((await get(pool, '/', spaceBytes)).body.equals(body)).toBe(true)
+      for (const spaceBytes of [1_000_000, 50_000, 5_000_000])
+        expect((await get(pool, '/', spaceBytes)).body.equals(body)).toBe(true)
     }
     expect(server.state.connections).toBe(2)
   })
@@ -380,13 +385,21 @@ describe('GETs over TLS', () => {
 
   it('notice silence there, too', async () => {
     const server = await serve(() => undefined, secure)
-    const pool = openPool(0, { origin: new URL(`https://127.0.0.1:${server.port}`), ca: pem.cert.toString(), silenceMaxMs: 200 })
+    const pool = openPool(0, {
+      origin: new URL(`https://127.0.0.1:${server.port}`),
+      ca: pem.cert.toString(),
+      silenceMaxMs: 200,
+    })
     await expect(get(pool)).rejects.toMatchObject({ code: 'HEADERS_TIMEOUT' })
   })
 
   it('give up on a server that accepts and never shakes hands', async () => {
     const server = await serve(() => undefined)
-    const pool = openPool(0, { origin: new URL(`https://127.0.0.1:${server.port}`), connectTimeoutMs: 200, silenceMaxMs: 5000 })
+    const pool = openPool(0, {
+      origin: new URL(`https://127.0.0.1:${server.port}`),
+      connectTimeoutMs: 200,
+      silenceMaxMs: 5000,
+    })
     await expect(get(pool)).rejects.toMatchObject({ code: 'CONNECT_TIMEOUT' })
   })
 })

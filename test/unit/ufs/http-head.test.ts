@@ -6,7 +6,13 @@ const head = (...lines: string[]) => parseHead(['HTTP/1.1 206 Partial Content', 
 
 describe('the head of an answer', () => {
   it('gives status, headers, framing and how long the connection may be kept', () => {
-    const parsed = head('Content-Length: 42', 'ETag:  "a b"  ', 'X-Two: 1', 'x-two: 2', 'Keep-Alive: timeout=5, max=100')
+    const parsed = head(
+      'Content-Length: 42',
+      'ETag:  "a b"  ',
+      'X-Two: 1',
+      'x-two: 2',
+      'Keep-Alive: timeout=5, max=100',
+    )
     expect(parsed).toMatchObject({ status: 206, body: 42, keep: true, keepMaxMs: 5000 })
     expect(parsed.headers.get('etag')).toBe('"a b"')
     expect(parsed.headers.get('x-two')).toBe('1, 2')
@@ -44,7 +50,21 @@ describe('the head of an answer', () => {
   it('is read or refused, whatever it holds', () => {
     assert(
       property(
-        array(constantFrom('HTTP/1.1 200 OK', '\r\n', '\r', '\n', ':', 'content-length', 'transfer-encoding', 'chunked', '5', ' ', '\0')),
+        array(
+          constantFrom(
+            'HTTP/1.1 200 OK',
+            '\r\n',
+            '\r',
+            '\n',
+            ':',
+            'content-length',
+            'transfer-encoding',
+            'chunked',
+            '5',
+            ' ',
+            '\0',
+          ),
+        ),
         (parts) => {
           try {
             expect(parseHead(parts.join('')).status).toBe(200)
@@ -94,10 +114,16 @@ describe('a chunked body', () => {
     )
   })
 
-  it.each(['x\r\n', '\r\n', '-1\r\n', '5\nhello', '5\r\nhello!\r\n', '5\r\nhello\n', '1000000000000\r\n', '0'.repeat(2000)])(
-    'refuses %j',
-    (wire) => {
-      expect(() => feedAll(Buffer.from(wire), [])).toThrow(AnswerFault)
-    },
-  )
+  it.each([
+    'x\r\n',
+    '\r\n',
+    '-1\r\n',
+    '5\nhello',
+    '5\r\nhello!\r\n',
+    '5\r\nhello\n',
+    '1000000000000\r\n',
+    '0'.repeat(2000),
+  ])('refuses %j', (wire) => {
+    expect(() => feedAll(Buffer.from(wire), [])).toThrow(AnswerFault)
+  })
 })

@@ -1,6 +1,17 @@
 import { Readable } from 'node:stream'
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
-import { array, assert, asyncProperty, boolean, constantFrom, integer, option, property, record, string } from 'fast-check'
+import {
+  array,
+  assert,
+  asyncProperty,
+  boolean,
+  constantFrom,
+  integer,
+  option,
+  property,
+  record,
+  string,
+} from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { canonicalQuery } from '../../../src/ufs/s3/request/sigv4.ts'
 import { type RawListing, scanListing } from '../../../src/ufs/trust/listing-scan.ts'
@@ -21,7 +32,8 @@ const sdk = new S3Client({
   credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
   maxAttempts: 1,
   requestHandler: {
-    handle: () => Promise.resolve({ response: { statusCode: 200, headers: {}, body: Readable.from([Buffer.from(document)]) } }),
+    handle: () =>
+      Promise.resolve({ response: { statusCode: 200, headers: {}, body: Readable.from([Buffer.from(document)]) } }),
   },
 })
 afterAll(() => sdk.destroy())
@@ -36,7 +48,13 @@ async function bySdk(text: string): Promise<Listing> {
     IsTruncated,
     EncodingType,
     NextContinuationToken,
-    Contents: Contents?.map(({ Key, ETag, Size, LastModified, StorageClass }) => ({ Key, ETag, Size, LastModified, StorageClass })),
+    Contents: Contents?.map(({ Key, ETag, Size, LastModified, StorageClass }) => ({
+      Key,
+      ETag,
+      Size,
+      LastModified,
+      StorageClass,
+    })),
     CommonPrefixes: CommonPrefixes?.map(({ Prefix }) => ({ Prefix })),
   }
 }
@@ -102,7 +120,8 @@ type Page = Generic<typeof page>
 
 function write(model: Page): string {
   const newline = model.pretty ? '\n  ' : ''
-  const element = (name: string, inner: string | number | null): string => (inner === null ? '' : `${newline}<${name}>${inner}</${name}>`)
+  const element = (name: string, inner: string | number | null): string =>
+    inner === null ? '' : `${newline}<${name}>${inner}</${name}>`
   const contents = model.objects.map(({ key, etag, size, ms, storageClass, owner, fraction, how }) =>
     element(
       'Contents',
@@ -110,7 +129,9 @@ function write(model: Page): string {
         element('Key', escaped(key, how)),
         element(
           'LastModified',
-          ms === null ? null : new Date(fraction ? ms : ms - (ms % 1000)).toISOString().replace(fraction ? '\n' : '.000Z', 'Z'),
+          ms === null
+            ? null
+            : new Date(fraction ? ms : ms - (ms % 1000)).toISOString().replace(fraction ? '\n' : '.000Z', 'Z'),
         ),
         element('ETag', etag === null ? null : escaped(`"${etag}"`, how)),
         element('Size', size),
@@ -145,7 +166,10 @@ function hasLargeReference(wire: string): boolean {
 
 describe('the scan of a listing', () => {
   it('reads references to characters beyond 16 bits', () => {
-    const model = { ...{ prefixes: [], token: null, truncated: false, url: false, pretty: false, xmlns: true }, objects: [] }
+    const model = {
+      ...{ prefixes: [], token: null, truncated: false, url: false, pretty: false, xmlns: true },
+      objects: [],
+    }
     const contents = '<Contents><Key>&#785012;&#x1F4B5;</Key><Size>1</Size></Contents></ListBucketResult>'
     const raw = scanned(write(model).replace('</ListBucketResult>', contents))
     expect(raw === undefined ? undefined : inWords(raw).Contents?.[0]?.Key).toBe('\u{BFA74}\u{1F4B5}')
@@ -232,7 +256,11 @@ describe('the scan of a listing', () => {
   it('gives fields as they came, empty and odd ones too', () => {
     const wire =
       '<ListBucketResult><Prefix/><NextContinuationToken></NextContinuationToken><Contents><Key> a </Key><Size>-1</Size></Contents></ListBucketResult>'
-    expect(scanned(wire)).toMatchObject({ Prefix: '', NextContinuationToken: '', contents: [{ Key: ' a ', Size: '-1', ETag: undefined }] })
+    expect(scanned(wire)).toMatchObject({
+      Prefix: '',
+      NextContinuationToken: '',
+      contents: [{ Key: ' a ', Size: '-1', ETag: undefined }],
+    })
   })
 })
 
@@ -242,7 +270,11 @@ describe('the query of a listing', () => {
       property(string({ unit: 'grapheme' }), string({ unit: 'grapheme' }), (prefix, token) => {
         const query = canonicalQuery({ prefix, 'list-type': '2', none: undefined, 'continuation-token': token })
         expect(query).toMatch(/^continuation-token=[\w.~%-]*&list-type=2&prefix=[\w.~%-]*$/)
-        expect(Object.fromEntries(new URLSearchParams(query))).toEqual({ prefix, 'list-type': '2', 'continuation-token': token })
+        expect(Object.fromEntries(new URLSearchParams(query))).toEqual({
+          prefix,
+          'list-type': '2',
+          'continuation-token': token,
+        })
       }),
     )
   })

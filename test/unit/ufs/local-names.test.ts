@@ -10,7 +10,8 @@ import { LocalUnderFileSystem } from '../../../src/ufs/local/local.ts'
 const signal = new AbortController().signal
 
 /** A path with bytes that are no UTF-8. */
-const bytes = (folder: string, name: string): Buffer => Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name, 'latin1')])
+const bytes = (folder: string, name: string): Buffer =>
+  Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name, 'latin1')])
 
 describe('names in a directory that no bucket has', () => {
   let base: string
@@ -30,7 +31,10 @@ describe('names in a directory that no bucket has', () => {
     await rm(base, { recursive: true, force: true })
   })
 
-  /** Each key of the listing with its problem, if any; in pages of `limit`, and again with every page walked anew. */
+  /**
+   * Each key of the listing with its problem, if any; in pages of `limit`, and again with every
+   * page walked anew.
+   */
   async function listing(prefix = '', limit = 1000): Promise<Record<string, string>> {
     const found: Record<string, string> = {}
     let previous = ''
@@ -91,8 +95,17 @@ describe('names in a directory that no bucket has', () => {
     expect(await listing('', 1)).toEqual(found)
     // Whoever looks at one name sees what the listing says of it.
     for (const key of loaded) expect((await store.stat(key, signal)).length, key).toBe(6)
-    for (const key of [...Object.keys(found).filter((one) => found[one] !== ''), 'whole/sub/file', 'stolen/file', 'sub/up/sub/file']) {
-      const wanted = { code: 'failed_precondition', reason: 'object_unusable', message: expect.stringMatching(/symbolic link/) }
+    for (const key of [
+      ...Object.keys(found).filter((one) => found[one] !== ''),
+      'whole/sub/file',
+      'stolen/file',
+      'sub/up/sub/file',
+    ]) {
+      const wanted = {
+        code: 'failed_precondition',
+        reason: 'object_unusable',
+        message: expect.stringMatching(/symbolic link/),
+      }
       await expect(store.stat(key, signal), key).rejects.toMatchObject(wanted)
       await expect(store.readWhole({ key, etag: 'x', offset: 0, length: 1 }, signal), key).rejects.toMatchObject(wanted)
     }
@@ -107,7 +120,9 @@ describe('names in a directory that no bucket has', () => {
     await writeFile(bytes(root, 'caf\xe9'), 'coffee')
     await symlink(bytes('.', 'caf\xe9'), join(root, 'coffee'))
     const { etag, length } = await store.stat('coffee', signal)
-    expect(Buffer.from(await store.readWhole({ key: 'coffee', etag, offset: 0, length }, signal)).toString()).toBe('coffee')
+    expect(Buffer.from(await store.readWhole({ key: 'coffee', etag, offset: 0, length }, signal)).toString()).toBe(
+      'coffee',
+    )
     expect((await listing())['coffee']).toBe('')
   })
 
@@ -145,7 +160,8 @@ describe('names in a directory that no bucket has', () => {
     }
   })
 
-  // The tests of a package build may run as anybody; only root can become somebody who may not read.
+  // The tests of a package build may run as anybody; only root can become somebody who may not
+  // read.
   it.runIf(process.getuid?.() === 0)('names what may not be looked into', async () => {
     await mkdir(join(root, 'closed'))
     await writeFile(join(root, 'closed', 'x'), 'x')
@@ -224,7 +240,11 @@ describe('the directories that may be used', () => {
     await check(join(base, 'in'), allowed)
     await check(join(base, 'allowed', 'data'), [join(base, 'root-by-link')])
     await check(join(base, 'allowed', 'data'), ['/'])
-    const refused = { code: 'permission_denied', reason: 'endpoint_not_allowed', message: expect.stringContaining('skein.ufs.file.roots') }
+    const refused = {
+      code: 'permission_denied',
+      reason: 'endpoint_not_allowed',
+      message: expect.stringContaining('skein.ufs.file.roots'),
+    }
     for (const [directory, roots] of [
       [join(base, 'allowed', 'data'), []],
       [join(base, 'allowed-not'), allowed],

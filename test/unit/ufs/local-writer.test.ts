@@ -21,13 +21,18 @@ describe('writing into a directory', () => {
     root = join(folder, 'root')
     await mkdir(root)
     await mkdir(join(folder, 'outside'))
-    store = await openUnderFileSystem({ uri: `file://${root}`, attributes: {}, secrets: {} }, cosnDefaults, testDependencies())
+    store = await openUnderFileSystem(
+      { uri: `file://${root}`, attributes: {}, secrets: {} },
+      cosnDefaults,
+      testDependencies(),
+    )
   })
   afterEach(async () => {
     await store.close()
     await rm(folder, { recursive: true })
   })
-  const write = (key: string, overwrite = true) => store.write(key, bytes.length, chunksOf(bytes), { overwrite }, signal)
+  const write = (key: string, overwrite = true) =>
+    store.write(key, bytes.length, chunksOf(bytes), { overwrite }, signal)
 
   it('follows no link out of the root, neither to write nor to delete', async () => {
     await writeFile(join(folder, 'outside', 'theirs'), 'theirs')
@@ -89,7 +94,8 @@ describe('writing into a directory', () => {
     for (const key of ['a/b/c/one', 'a/b/two', 'x/y/three']) await write(key)
     await store.delete('a/b/c/one', signal)
     expect(await readdir(join(root, 'a/b'))).toEqual(['two'])
-    const rename = async (from: string, to: string) => store.rename(from, to, (await store.stat(from, signal)).etag, signal)
+    const rename = async (from: string, to: string) =>
+      store.rename(from, to, (await store.stat(from, signal)).etag, signal)
     await rename('a/b/two', 'x/two')
     expect(await readdir(root)).toEqual(['x'])
     await store.delete('x/two', signal)
@@ -122,7 +128,10 @@ describe('writing into a directory', () => {
       await appendFile(join(root, 'd/from'), 'more')
       return before
     }
-    await expect(store.rename('d/from', 'to', etag, signal)).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
+    await expect(store.rename('d/from', 'to', etag, signal)).rejects.toMatchObject({
+      code: 'aborted',
+      reason: 'object_changed',
+    })
     expect((await readdir(root, { recursive: true })).sort()).toEqual(['d', 'd/from'])
     expect(await readFile(join(root, 'd/from'), 'latin1')).toMatch(/more$/)
   })

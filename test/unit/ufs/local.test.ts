@@ -39,9 +39,20 @@ describe('a directory as a store', () => {
       await expect(store.stat(key, signal), key).rejects.toMatchObject(wanted)
       await expect(store.readWhole({ key, etag: 'x', offset: 0, length: 1 }, signal), key).rejects.toMatchObject(wanted)
     }
-    for (const key of ['../secret/file', 'sub/../../secret/file', '/etc/passwd', 'sub', 'sub/', '', 'sub//file', 'a\0b']) {
+    for (const key of [
+      '../secret/file',
+      'sub/../../secret/file',
+      '/etc/passwd',
+      'sub',
+      'sub/',
+      '',
+      'sub//file',
+      'a\0b',
+    ]) {
       await expect(store.stat(key, signal), key).rejects.toMatchObject({ code: 'not_found' })
-      await expect(store.readWhole({ key, etag: 'x', offset: 0, length: 1 }, signal), key).rejects.toMatchObject({ code: 'not_found' })
+      await expect(store.readWhole({ key, etag: 'x', offset: 0, length: 1 }, signal), key).rejects.toMatchObject({
+        code: 'not_found',
+      })
     }
     expect((await store.stat('alias', signal)).length).toBe(6)
   })
@@ -71,15 +82,21 @@ describe('a directory as a store', () => {
       // A file that was replaced by another stays open as it was: the old version, whole.
       expect(await rest.catch((error: { reason?: string }) => error.reason)).toBe(outcome)
       if (outcome === 'whole') expect(new Set(Buffer.concat(chunks))).toEqual(new Set([1]))
-      await expect(store.readWhole({ key: 'large', etag, offset: 0, length }, signal)).rejects.toMatchObject({ reason: 'object_changed' })
+      await expect(store.readWhole({ key: 'large', etag, offset: 0, length }, signal)).rejects.toMatchObject({
+        reason: 'object_changed',
+      })
     }
   })
 
   it('says what is wrong with its directory', async () => {
-    await expect(new LocalUnderFileSystem(join(base, 'none'), ['/'], new MetricRegistry()).check(signal)).rejects.toMatchObject({
+    await expect(
+      new LocalUnderFileSystem(join(base, 'none'), ['/'], new MetricRegistry()).check(signal),
+    ).rejects.toMatchObject({
       code: 'not_found',
     })
-    await expect(new LocalUnderFileSystem(join(base, 'secret', 'file'), ['/'], new MetricRegistry()).check(signal)).rejects.toMatchObject({
+    await expect(
+      new LocalUnderFileSystem(join(base, 'secret', 'file'), ['/'], new MetricRegistry()).check(signal),
+    ).rejects.toMatchObject({
       code: 'failed_precondition',
     })
   })

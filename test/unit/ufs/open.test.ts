@@ -14,7 +14,11 @@ const s3 = { kind: 's3', bucket: 'b', prefix: '' } as const
 
 describe('store URIs', () => {
   it('reads the three kinds, prefix as it is spelled', () => {
-    expect(parseStoreUri('cosn://data-1250000000/a/b%20c')).toEqual({ kind: 'cosn', bucket: 'data-1250000000', prefix: 'a/b%20c/' })
+    expect(parseStoreUri('cosn://data-1250000000/a/b%20c')).toEqual({
+      kind: 'cosn',
+      bucket: 'data-1250000000',
+      prefix: 'a/b%20c/',
+    })
     expect(parseStoreUri('s3://bucket')).toEqual({ kind: 's3', bucket: 'bucket', prefix: '' })
     expect(parseStoreUri('s3://bucket/')).toEqual({ kind: 's3', bucket: 'bucket', prefix: '' })
     expect(parseStoreUri('file:///mnt/nfs/data')).toEqual({ kind: 'file', directory: '/mnt/nfs/data' })
@@ -50,11 +54,16 @@ describe('attributes and secrets', () => {
 
   it('a namespace reads ahead as its attributes say', async () => {
     const attributes = { 'fs.cosn.read.ahead.block.size': '2MB', 'fs.cosn.read.ahead.queue.size': '3' }
-    expect((await open('file:///tmp', attributes, {})).readAhead).toEqual({ rangeBytes: 2 * 1024 * 1024, rangesAhead: 3 })
+    expect((await open('file:///tmp', attributes, {})).readAhead).toEqual({
+      rangeBytes: 2 * 1024 * 1024,
+      rangesAhead: 3,
+    })
   })
 
   it('names an unknown key and the nearest known one', async () => {
-    await expect(open('cosn://b-125', { 'fs.cosn.bucket.regoin': 'x' }, cosnSecrets)).rejects.toThrow('did you mean fs.cosn.bucket.region?')
+    await expect(open('cosn://b-125', { 'fs.cosn.bucket.regoin': 'x' }, cosnSecrets)).rejects.toThrow(
+      'did you mean fs.cosn.bucket.region?',
+    )
     await expect(open('s3://bucket', { 's3.endpoind': 'x' }, s3Secrets)).rejects.toThrow('did you mean s3.endpoint?')
     await expect(open('s3://bucket', {}, { ...s3Secrets, 's3.secretKey': new Secret('x') })).rejects.toThrow(
       '"s3.secretKey" is not a known secret of s3 stores; did you mean s3.',
@@ -100,7 +109,9 @@ describe('attributes and secrets', () => {
       pathStyle: false,
       region: 'ap-guangzhou',
     })
-    expect(s3Options(cosn, { 'fs.cosn.bucket.endpoint_suffix': 'cos.ap-beijing.myqcloud.com' }, cosnSecrets, cosnDefaults)).toMatchObject({
+    expect(
+      s3Options(cosn, { 'fs.cosn.bucket.endpoint_suffix': 'cos.ap-beijing.myqcloud.com' }, cosnSecrets, cosnDefaults),
+    ).toMatchObject({
       region: 'ap-beijing',
     })
     expect(
@@ -112,17 +123,27 @@ describe('attributes and secrets', () => {
       ).endpoint,
     ).toBe('http://x.localhost:90')
     expect(
-      s3Options(cosn, {}, {}, { ...cosnDefaults, region: 'ap-tokyo', secretId: new Secret('i'), secretKey: new Secret('k') }),
+      s3Options(
+        cosn,
+        {},
+        {},
+        { ...cosnDefaults, region: 'ap-tokyo', secretId: new Secret('i'), secretKey: new Secret('k') },
+      ),
     ).toMatchObject({ region: 'ap-tokyo' })
-    expect(s3Options(s3, {}, s3Secrets, cosnDefaults)).toMatchObject({ endpoint: 'https://s3.us-east-1.amazonaws.com', pathStyle: false })
+    expect(s3Options(s3, {}, s3Secrets, cosnDefaults)).toMatchObject({
+      endpoint: 'https://s3.us-east-1.amazonaws.com',
+      pathStyle: false,
+    })
     expect(s3Options(s3, { 's3.endpoint': 'minio.example.com:9000' }, s3Secrets, cosnDefaults)).toMatchObject({
       endpoint: 'https://minio.example.com:9000',
       pathStyle: false,
     })
-    expect(s3Options(s3, { 's3.endpoint': 'http://10.0.0.1:9000' }, s3Secrets, cosnDefaults)).toMatchObject({ pathStyle: true })
-    expect(() => s3Options(s3, { 's3.endpoint': 'http://10.0.0.1:9000', 's3.forcePathStyle': 'false' }, s3Secrets, cosnDefaults)).toThrow(
-      'IP address',
-    )
+    expect(s3Options(s3, { 's3.endpoint': 'http://10.0.0.1:9000' }, s3Secrets, cosnDefaults)).toMatchObject({
+      pathStyle: true,
+    })
+    expect(() =>
+      s3Options(s3, { 's3.endpoint': 'http://10.0.0.1:9000', 's3.forcePathStyle': 'false' }, s3Secrets, cosnDefaults),
+    ).toThrow('IP address')
   })
 
   it('lets attributes override the defaults, in their units', () => {
@@ -167,7 +188,14 @@ describe('the endpoint guard', () => {
     ]) {
       expect(isPrivateAddress(address), address).toBe(true)
     }
-    for (const address of ['8.8.8.8', '172.32.0.1', '100.128.0.1', '192.169.0.1', '2001:4860:4860::8888', '::ffff:8.8.8.8'])
+    for (const address of [
+      '8.8.8.8',
+      '172.32.0.1',
+      '100.128.0.1',
+      '192.169.0.1',
+      '2001:4860:4860::8888',
+      '::ffff:8.8.8.8',
+    ])
       expect(isPrivateAddress(address), address).toBe(false)
   })
 
@@ -180,7 +208,9 @@ describe('the endpoint guard', () => {
         )) as unknown as typeof lookup
     const look = (allow: boolean, resolver: typeof lookup, host = 'store.example.com') =>
       new Promise((resolve, reject) => {
-        guardedLookup(allow, resolver)(host, {}, (error, address) => (error === null ? resolve(address) : reject(error)))
+        guardedLookup(allow, resolver)(host, {}, (error, address) =>
+          error === null ? resolve(address) : reject(error),
+        )
       })
     expect(await look(false, resolvesTo('8.8.8.8'))).toBe('8.8.8.8')
     await expect(look(false, resolvesTo('8.8.8.8', '10.0.0.1'))).rejects.toMatchObject({

@@ -79,7 +79,9 @@ describe('generated content', () => {
     const bucket = new OriginBucket('b', new Noise(1))
     const first = bucket.generate('k', 20_000_000)
     const whole = bucket.bytesOf('k')
-    expect(Buffer.concat([...bucket.slices(first, 4_194_000, 5_000_000)]).equals(whole.subarray(4_194_000, 9_194_000))).toBe(true)
+    expect(
+      Buffer.concat([...bucket.slices(first, 4_194_000, 5_000_000)]).equals(whole.subarray(4_194_000, 9_194_000)),
+    ).toBe(true)
     expect(whole.subarray(0, 1000).equals(whole.subarray(4_194_304, 4_195_304))).toBe(false)
     const second = bucket.overwrite('k')
     expect(second.etag).not.toBe(first.etag)

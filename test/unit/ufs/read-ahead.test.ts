@@ -9,16 +9,23 @@ import { nextStep, rangeAt, rangeCount } from '../../../src/ufs/read-window.ts'
 
 const signal = new AbortController().signal
 const byteAt = (position: number): number => (position * 7 + (position >> 8)) & 0xff
-const expected = (offset: number, length: number): Buffer => Buffer.from(Array.from({ length }, (_, index) => byteAt(offset + index)))
+const expected = (offset: number, length: number): Buffer =>
+  Buffer.from(Array.from({ length }, (_, index) => byteAt(offset + index)))
 
-/** A store whose ranges come in pieces, in any order in time, and that watches how many are read at once. */
+/**
+ * A store whose ranges come in pieces, in any order in time, and that watches how many are read at
+ * once.
+ */
 function slowStore(seed: number, failAt = -1) {
   const random = seededRandom(seed)
   const seen = { inFlight: 0, inFlightMax: 0, reads: 0, left: 0, askedBytes: 0 }
   const turns = async (count: number): Promise<void> => {
     for (let turn = 0; turn < count; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve))
   }
-  async function* read({ offset, length }: ReadRequest, stop: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  async function* read(
+    { offset, length }: ReadRequest,
+    stop: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     seen.inFlight += 1
     seen.reads += 1
     seen.askedBytes += length
@@ -56,7 +63,11 @@ const options = (rangeBytes: number, rangesAhead: number, slots: number, bytes: 
   bytes: new Budget('bytes', bytes),
 })
 const nothingHeld = ({ slots, bytes }: ReadAheadOptions): void => {
-  expect({ slots: slots.used, bytes: bytes.used, waiting: slots.waiting + bytes.waiting }).toEqual({ slots: 0, bytes: 0, waiting: 0 })
+  expect({ slots: slots.used, bytes: bytes.used, waiting: slots.waiting + bytes.waiting }).toEqual({
+    slots: 0,
+    bytes: 0,
+    waiting: 0,
+  })
 }
 
 describe('read-ahead', () => {
@@ -144,7 +155,8 @@ describe('read-ahead', () => {
     nothingHeld(limits)
     const later = new AbortController()
     const stopped = (async () => {
-      for await (const _chunk of readAhead(store, request(0, 900), limits, later.signal)) later.abort(new SkeinError('cancelled', 'stop'))
+      for await (const _chunk of readAhead(store, request(0, 900), limits, later.signal))
+        later.abort(new SkeinError('cancelled', 'stop'))
     })()
     await expect(stopped).rejects.toMatchObject({ code: 'cancelled' })
     nothingHeld(limits)

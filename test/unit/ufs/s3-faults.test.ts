@@ -19,7 +19,13 @@ describe('a store that is not well', () => {
     origin = await startOrigin({ credentials: [credential], buckets: ['data'] })
     origin.bucket('data').generate('big', size)
     origin.bucket('data').generate('small', 16_384)
-    store = await openS3(origin.url, 's3://data', testCredential, hastyDefaults, testDependencies({ metrics, random: () => 0.02 }))
+    store = await openS3(
+      origin.url,
+      's3://data',
+      testCredential,
+      hastyDefaults,
+      testDependencies({ metrics, random: () => 0.02 }),
+    )
   })
   afterEach(async () => {
     await store.close()
@@ -42,7 +48,10 @@ describe('a store that is not well', () => {
       .equals(got)
 
   it('goes on behind a cut body with the rest of the range', async () => {
-    origin.faults.add({ kind: 'cut', on: 'get', afterBytes: 1_000_000 }, { kind: 'cut', on: 'get', afterBytes: 700_000 })
+    origin.faults.add(
+      { kind: 'cut', on: 'get', afterBytes: 1_000_000 },
+      { kind: 'cut', on: 'get', afterBytes: 700_000 },
+    )
     const got = await read('big', 100, 2_900_000)
     expect(got.length).toBe(2_900_000)
     expect(equal(got, 'big', 100)).toBe(true)
@@ -62,13 +71,17 @@ describe('a store that is not well', () => {
     origin.faults.add({ kind: 'silent', on: 'get' }, { kind: 'silent', on: 'head' }, { kind: 'silent', on: 'list' })
     expect(equal(await readWhole('small'), 'small')).toBe(true)
     expect((await store.stat('small', signal)).length).toBe(16_384)
-    expect((await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 10 }, signal)).objects.length).toBe(2)
+    expect(
+      (await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 10 }, signal)).objects.length,
+    ).toBe(2)
     expect(origin.faults.applied.silent).toBe(3)
   })
 
   it('notices a listing that stalls half way', async () => {
     origin.faults.add({ kind: 'stall', on: 'list', afterBytes: 100 })
-    expect((await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 10 }, signal)).objects.length).toBe(2)
+    expect(
+      (await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 10 }, signal)).objects.length,
+    ).toBe(2)
   })
 
   it('gives up after the retry limit, and says what was wrong', async () => {
@@ -97,7 +110,9 @@ describe('a store that is not well', () => {
 
   it('waits at one gate for all when the store says SlowDown', async () => {
     origin.faults.add({ kind: 'slow_down', on: 'get', times: 3 }, { kind: 'slow_down', on: 'get', status: 429 })
-    await Promise.all(Array.from({ length: 20 }, async () => expect(equal(await readWhole('small'), 'small')).toBe(true)))
+    await Promise.all(
+      Array.from({ length: 20 }, async () => expect(equal(await readWhole('small'), 'small')).toBe(true)),
+    )
     origin.faults.add({ kind: 'slow_down', on: 'list' }, { kind: 'slow_down', on: 'head' })
     await store.check(signal)
     await store.stat('big', signal)
@@ -124,7 +139,9 @@ describe('a store that is not well', () => {
     expect(origin.faults.applied).toMatchObject({ error_document: 2, wrong_range: 1, short: 2, stale_etag: 2 })
     await tolerant.close()
     origin.faults.add({ kind: 'error_document', on: 'list' })
-    expect((await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 10 }, signal)).objects.length).toBe(2)
+    expect(
+      (await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 10 }, signal)).objects.length,
+    ).toBe(2)
   })
 
   it('never mixes two versions', async () => {
@@ -152,7 +169,9 @@ describe('a store that is not well', () => {
 
   it('keeps its connections: errors are drained, early leavers closed', async () => {
     for (let round = 0; round < 30; round += 1)
-      await expect(store.readWhole({ key: 'gone', etag: 'x', offset: 0, length: 10 }, signal)).rejects.toMatchObject({ code: 'not_found' })
+      await expect(store.readWhole({ key: 'gone', etag: 'x', offset: 0, length: 10 }, signal)).rejects.toMatchObject({
+        code: 'not_found',
+      })
     expect(await origin.connections()).toBeLessThanOrEqual(2)
     for (let round = 0; round < 30; round += 1) {
       for await (const _chunk of store.read({ key: 'big', etag: etagOf('big'), offset: 0, length: size }, signal)) break
@@ -162,7 +181,11 @@ describe('a store that is not well', () => {
 
   it('does not send what was stopped in the queue, and frees the caller at once', async () => {
     origin.faults.add({ kind: 'silent', on: 'get', times: 1 })
-    const narrow = await openS3(origin.url, 's3://data', testCredential, { ...hastyDefaults, connectionsMax: 1, socketTimeoutMs: 20_000 })
+    const narrow = await openS3(origin.url, 's3://data', testCredential, {
+      ...hastyDefaults,
+      connectionsMax: 1,
+      socketTimeoutMs: 20_000,
+    })
     const first = new AbortController()
     const second = new AbortController()
     const request = { key: 'small', etag: etagOf('small'), offset: 0, length: 16_384 }
@@ -188,7 +211,8 @@ describe('a store that is not well', () => {
       { kind: 'cut', afterBytes: 0 },
     )
     const chunks: Uint8Array[] = []
-    for await (const chunk of far.read({ key: 'big', etag: etagOf('big'), offset: 0, length: size }, signal)) chunks.push(chunk)
+    for await (const chunk of far.read({ key: 'big', etag: etagOf('big'), offset: 0, length: size }, signal))
+      chunks.push(chunk)
     expect(equal(Buffer.concat(chunks), 'big')).toBe(true)
     expect(proxy.applied).toBe(4)
     await far.close()
@@ -223,12 +247,18 @@ describe('what check says', () => {
       store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 5 }, signal),
     ]
     const errors = (await Promise.allSettled(attempts)).map(
-      (result) => (result.status === 'rejected' ? result.reason : undefined) as Error & { code: string; reason: string | undefined },
+      (result) =>
+        (result.status === 'rejected' ? result.reason : undefined) as Error & {
+          code: string
+          reason: string | undefined
+        },
     )
     await store.close()
     const [first] = errors
     if (first === undefined) throw new Error('check found nothing wrong')
-    const everything = errors.map((error) => `${error?.message} ${error?.stack} ${JSON.stringify(error)} ${String(error?.cause)}`).join(' ')
+    const everything = errors
+      .map((error) => `${error?.message} ${error?.stack} ${JSON.stringify(error)} ${String(error?.cause)}`)
+      .join(' ')
     for (const error of errors) expect(error).toMatchObject({ code: first.code })
     expect(first.message).not.toContain('\n')
     return { code: first.code, reason: first.reason, message: first.message, everything }
@@ -249,7 +279,9 @@ describe('what check says', () => {
     expect(wrong).toMatchObject({ code: 'unauthenticated', reason: 'wrong_secret' })
     expect(wrong.message).toContain(`http://${suffix} bucket data-125`)
     expect(wrong.message).toContain('SignatureDoesNotMatch')
-    const unknown = await complaint(openCosn(suffix, 'cosn://data-125', { ...testCredential, accessKeyId: 'NOBODY' }, hastyDefaults))
+    const unknown = await complaint(
+      openCosn(suffix, 'cosn://data-125', { ...testCredential, accessKeyId: 'NOBODY' }, hastyDefaults),
+    )
     expect(unknown.message).toContain('InvalidAccessKeyId')
     const old = await complaint(openCosn(suffix, 'cosn://data-125', { ...expired, sessionToken: token }, hastyDefaults))
     expect(old).toMatchObject({ code: 'unauthenticated', reason: 'expired_token' })
@@ -265,8 +297,13 @@ describe('what check says', () => {
   it('tells when nothing listens or the name is unknown', async () => {
     const closed = await startOrigin({ credentials: [] })
     await closed.close()
-    const down = await complaint(openS3(closed.url, 's3://data-125', testCredential, { ...hastyDefaults, maxRetries: 0 }))
-    expect(down).toMatchObject({ code: 'unavailable', message: expect.stringContaining('nothing listens there (ECONNREFUSED)') })
+    const down = await complaint(
+      openS3(closed.url, 's3://data-125', testCredential, { ...hastyDefaults, maxRetries: 0 }),
+    )
+    expect(down).toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('nothing listens there (ECONNREFUSED)'),
+    })
     const unknown = await complaint(
       openS3('http://no-such-host.invalid', 's3://data-125', testCredential, { ...hastyDefaults, maxRetries: 0 }),
     )
@@ -291,17 +328,28 @@ describe('what check says', () => {
         message: expect.stringContaining('skein.ufs.allowPrivateEndpoints'),
       })
     }
-    await expect(openCosn(origin.endpointSuffix, 'cosn://data-125', testCredential, hastyDefaults, strict)).rejects.toMatchObject({
+    await expect(
+      openCosn(origin.endpointSuffix, 'cosn://data-125', testCredential, hastyDefaults, strict),
+    ).rejects.toMatchObject({
       code: 'permission_denied',
     })
   })
 
   it('sends the traffic limit with every range', async () => {
-    const store = await openCosn(origin.endpointSuffix, 'cosn://data-125', testCredential, cosnDefaults, testDependencies(), {
-      'fs.cosn.traffic.limit': '8388608',
-    })
+    const store = await openCosn(
+      origin.endpointSuffix,
+      'cosn://data-125',
+      testCredential,
+      cosnDefaults,
+      testDependencies(),
+      {
+        'fs.cosn.traffic.limit': '8388608',
+      },
+    )
     const { etag } = await store.stat('k', signal)
-    expect(Buffer.from(await store.readWhole({ key: 'k', etag, offset: 0, length: 5 }, signal)).toString()).toBe('hello')
+    expect(Buffer.from(await store.readWhole({ key: 'k', etag, offset: 0, length: 5 }, signal)).toString()).toBe(
+      'hello',
+    )
     expect([...origin.counters.trafficLimits]).toEqual(['8388608'])
     await store.close()
   })

@@ -2,7 +2,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { compareKeys } from '../../../src/ufs/key-order.ts'
 import type { ListPage, ListRequest, UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
 import { hastyDefaults, openS3, testCredential } from '../../support/origin/stores.ts'
-import { type ListedEntry, type ListedPage, listingOf, type ScriptedStore, startScriptedStore } from '../../support/scripted-store.ts'
+import {
+  type ListedEntry,
+  type ListedPage,
+  listingOf,
+  type ScriptedStore,
+  startScriptedStore,
+} from '../../support/scripted-store.ts'
 
 const signal = new AbortController().signal
 let origin: ScriptedStore
@@ -17,7 +23,9 @@ afterEach(async () => {
   await origin.close()
 })
 
-async function listAll(request: Partial<ListRequest> = {}): Promise<{ keys: string[]; prefixes: string[]; pages: ListPage[] }> {
+async function listAll(
+  request: Partial<ListRequest> = {},
+): Promise<{ keys: string[]; prefixes: string[]; pages: ListPage[] }> {
   const found = { keys: [] as string[], prefixes: [] as string[], pages: [] as ListPage[] }
   let after = request.after
   do {
@@ -204,7 +212,11 @@ describe('a page of a listing', () => {
     ['prefixes that nobody asked for', { entries: ['a/x'], prefixes: ['a/d/'] }, 'CommonPrefixes is "a/d/"'],
     ['another Prefix', { entries: ['a/x'], more: '<Prefix>b/</Prefix>' }, 'Prefix is "b/": expected "a/"'],
     ['another Delimiter', { entries: ['a/x'], more: '<Delimiter>/</Delimiter>' }, 'Delimiter is "/"'],
-    ['an unknown encoding', { entries: ['a/x'], more: '<EncodingType>base64</EncodingType>' }, 'EncodingType is "base64"'],
+    [
+      'an unknown encoding',
+      { entries: ['a/x'], more: '<EncodingType>base64</EncodingType>' },
+      'EncodingType is "base64"',
+    ],
     ['fewer entries than it says', { entries: ['a/x'], more: '<KeyCount>2</KeyCount>' }, 'KeyCount is "2"'],
     ['a time that is none', { entries: [{ key: 'a/x', modified: 'soon' }] }, 'LastModified of "a/x" is "soon"'],
   ] as const)('is refused with %s', async (_name, page, message) => {
@@ -266,7 +278,11 @@ describe('a page of a listing', () => {
     ['an ETag that no header can carry', { etag: '"a\nb"' }, 'ETag is'],
     ['a Size with blanks', { size: ' 10 ' }, undefined],
     ['a directory marker of no bytes', { key: 'd/', size: 0, etag: '"d41d8cd98f00b204e9800998ecf8427e"' }, undefined],
-    ['a directory marker of another version than that of no bytes', { key: 'd/', size: 0, etag: '"x"' }, 'listed with no bytes'],
+    [
+      'a directory marker of another version than that of no bytes',
+      { key: 'd/', size: 0, etag: '"x"' },
+      'listed with no bytes',
+    ],
   ]
   it.each(entries)('gives %s a doubt, not a guess', async (_name, entry, doubt) => {
     origin.answer(() => listingOf({ entries: [{ key: 'a', ...entry }] }))
@@ -277,9 +293,14 @@ describe('a page of a listing', () => {
 
   it('is none where the answer is a page of a proxy, and is asked for again where it ends in the middle', async () => {
     origin.answer(() => ({ body: '<html>please log in</html>' }))
-    await expect(listAll()).rejects.toMatchObject({ ...odd, message: expect.stringContaining('expected a ListBucketResult document') })
+    await expect(listAll()).rejects.toMatchObject({
+      ...odd,
+      message: expect.stringContaining('expected a ListBucketResult document'),
+    })
     expect(origin.requests.length).toBe(1)
-    origin.answer(() => (origin.requests.length === 2 ? { body: '<ListBucketResult><Contents><Key>a' } : listingOf({ entries: ['a'] })))
+    origin.answer(() =>
+      origin.requests.length === 2 ? { body: '<ListBucketResult><Contents><Key>a' } : listingOf({ entries: ['a'] }),
+    )
     expect((await listAll()).keys).toEqual(['a'])
     origin.answer(() => ({ body: '<Error><Code>AccessDenied</Code></Error>' }))
     await expect(listAll()).rejects.toMatchObject({ code: 'permission_denied' })

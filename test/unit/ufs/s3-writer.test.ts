@@ -21,7 +21,13 @@ describe('writing to a store that is not well', () => {
   beforeEach(async () => {
     origin = await startOrigin({ credentials: [testCredential], buckets: ['data'] })
     bucket = origin.bucket('data')
-    store = await openS3(origin.url, 's3://data', testCredential, hastyDefaults, testDependencies({ random: () => 0.02 }))
+    store = await openS3(
+      origin.url,
+      's3://data',
+      testCredential,
+      hastyDefaults,
+      testDependencies({ random: () => 0.02 }),
+    )
   })
   afterEach(async () => {
     await store.close()
@@ -32,7 +38,11 @@ describe('writing to a store that is not well', () => {
     store.write(key, bytes.length, chunksOf(bytes), { overwrite, partBytes: 5 * mebibyte }, signal)
 
   it('sends again what was cut, refused or told to slow down', async () => {
-    origin.faults.add({ kind: 'cut', on: 'put', afterBytes: 70_000 }, { kind: 'internal', on: 'put' }, { kind: 'slow_down', on: 'put' })
+    origin.faults.add(
+      { kind: 'cut', on: 'put', afterBytes: 70_000 },
+      { kind: 'internal', on: 'put' },
+      { kind: 'slow_down', on: 'put' },
+    )
     await write('small', small, false)
     expect(small.equals(await readObject(store, 'small'))).toBe(true)
     origin.faults.add(
@@ -68,8 +78,20 @@ describe('writing to a store that is not well', () => {
     const watching = setInterval(() => {
       if (origin.faults.applied.cut === 1 && bucket.get('raced') === undefined) bucket.put('raced', theirs)
     }, 1)
-    const slow = await openS3(origin.url, 's3://data', testCredential, hastyDefaults, testDependencies({ random: () => 0.9 }))
-    const writing = slow.write('raced', bytes.length, chunksOf(bytes), { overwrite: false, partBytes: 5 * mebibyte }, signal)
+    const slow = await openS3(
+      origin.url,
+      's3://data',
+      testCredential,
+      hastyDefaults,
+      testDependencies({ random: () => 0.9 }),
+    )
+    const writing = slow.write(
+      'raced',
+      bytes.length,
+      chunksOf(bytes),
+      { overwrite: false, partBytes: 5 * mebibyte },
+      signal,
+    )
     await expect(writing).rejects.toMatchObject({ code: 'already_exists' })
     clearInterval(watching)
     await slow.close()
@@ -77,17 +99,20 @@ describe('writing to a store that is not well', () => {
     expect(bucket.uploads.count).toBe(0)
   })
 
-  it.each(['part', 'complete_upload'] as const)('leaves neither object nor upload when %s fails for good', async (on) => {
-    origin.faults.add({ kind: 'cut', on, times: 100 })
-    await expect(write('large', large)).rejects.toMatchObject({ code: 'unavailable' })
-    expect(bucket.get('large')).toBeUndefined()
-    expect(bucket.uploads.count).toBe(0)
-    origin.faults.clear()
-    origin.faults.add({ kind: 'denied', on })
-    await expect(write('large', large)).rejects.toMatchObject({ code: 'permission_denied' })
-    expect(bucket.uploads.count).toBe(0)
-    expect(origin.counters.requests.abort_upload).toBe(2)
-  })
+  it.each(['part', 'complete_upload'] as const)(
+    'leaves neither object nor upload when %s fails for good',
+    async (on) => {
+      origin.faults.add({ kind: 'cut', on, times: 100 })
+      await expect(write('large', large)).rejects.toMatchObject({ code: 'unavailable' })
+      expect(bucket.get('large')).toBeUndefined()
+      expect(bucket.uploads.count).toBe(0)
+      origin.faults.clear()
+      origin.faults.add({ kind: 'denied', on })
+      await expect(write('large', large)).rejects.toMatchObject({ code: 'permission_denied' })
+      expect(bucket.uploads.count).toBe(0)
+      expect(origin.counters.requests.abort_upload).toBe(2)
+    },
+  )
 
   it('aborts the upload even when the first try to do so fails', async () => {
     origin.faults.add({ kind: 'denied', on: 'part' }, { kind: 'internal', on: 'abort_upload' })
@@ -108,7 +133,11 @@ describe('writing to a store that is not well', () => {
 
   it('notices that somebody else wrote the key at the same time', async () => {
     origin.faults.add({ kind: 'overwrite', on: 'head' })
-    await expect(write('shared', small)).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed', retryable: false })
+    await expect(write('shared', small)).rejects.toMatchObject({
+      code: 'aborted',
+      reason: 'object_changed',
+      retryable: false,
+    })
   })
 
   it('sends nothing when the object is there already', async () => {
@@ -117,13 +146,17 @@ describe('writing to a store that is not well', () => {
       await Promise.reject(new Error('the bytes were read'))
       yield small
     }
-    await expect(store.write('there', 100, never(), { overwrite: false }, signal)).rejects.toMatchObject({ code: 'already_exists' })
+    await expect(store.write('there', 100, never(), { overwrite: false }, signal)).rejects.toMatchObject({
+      code: 'already_exists',
+    })
     expect(origin.counters.requests).toMatchObject({ put: 0, create_upload: 0 })
   })
 
   it('says so when a bucket is not there, and takes a missing object for deleted', async () => {
     const lost = await openS3(origin.url, 's3://nowhere', testCredential, hastyDefaults)
-    await expect(lost.write('k', 5, chunksOf(testBytes(1, 5)), { overwrite: true }, signal)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(lost.write('k', 5, chunksOf(testBytes(1, 5)), { overwrite: true }, signal)).rejects.toMatchObject({
+      code: 'not_found',
+    })
     await expect(lost.delete('k', signal)).rejects.toMatchObject({ code: 'not_found', reason: 'no_such_bucket' })
     await lost.close()
     origin.faults.add({ kind: 'missing', on: 'delete' })
@@ -140,7 +173,13 @@ describe('writing to a store that is not well', () => {
     ] as const) {
       cos.faults.add({ kind: 'missing', on: 'head' })
       place.put(on, testBytes(9, 10))
-      const writing = cosn.write(on, bytes.length, chunksOf(bytes), { overwrite: false, partBytes: 5 * mebibyte }, signal)
+      const writing = cosn.write(
+        on,
+        bytes.length,
+        chunksOf(bytes),
+        { overwrite: false, partBytes: 5 * mebibyte },
+        signal,
+      )
       await expect(writing).rejects.toMatchObject({ code: 'already_exists' })
       expect(place.get(on)?.size).toBe(10)
     }
@@ -185,7 +224,8 @@ describe('renaming at a store that is not well', () => {
   it('looks again before it copies again, also where the store knows no conditions', async () => {
     const theirs = testBytes(3, small.length)
     origin.faults.add({ kind: 'unconditional', on: 'put' })
-    // Theirs comes behind the first copy, or in place of one that was not made. The first attempt of all learns of the conditions.
+    // Theirs comes behind the first copy, or in place of one that was not made. The first attempt
+    // of all learns of the conditions.
     for (const [kind, lookBeforeCopy] of [
       ['lost_answer', 3],
       ['internal', 2],
@@ -240,10 +280,20 @@ describe('renaming at a store that is not well', () => {
   it('keeps the copy when another version has come in between two attempts to delete', async () => {
     origin.faults.add({ kind: 'lost_answer', on: 'delete' })
     const watching = setInterval(() => {
-      if (origin.faults.applied.lost_answer === 1 && bucket.get('from') === undefined) bucket.put('from', testBytes(4, 10))
+      if (origin.faults.applied.lost_answer === 1 && bucket.get('from') === undefined)
+        bucket.put('from', testBytes(4, 10))
     }, 1)
-    const slow = await openS3(origin.url, 's3://data', testCredential, hastyDefaults, testDependencies({ random: () => 0.9 }))
-    await expect(slow.rename('from', 'to', etag, signal)).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
+    const slow = await openS3(
+      origin.url,
+      's3://data',
+      testCredential,
+      hastyDefaults,
+      testDependencies({ random: () => 0.9 }),
+    )
+    await expect(slow.rename('from', 'to', etag, signal)).rejects.toMatchObject({
+      code: 'aborted',
+      reason: 'object_changed',
+    })
     clearInterval(watching)
     await slow.close()
     await expectOnly(['from', testBytes(4, 10)], ['to', small])
@@ -267,10 +317,12 @@ describe('renaming at a store that is not well', () => {
 
   it('copies what is too large for the store by reading and writing, under the same rules', async () => {
     const huge = testBytes(6, 17 * mebibyte)
-    const write = (key: string, bytes: Buffer) => store.write(key, bytes.length, chunksOf(bytes), { overwrite: true }, signal)
+    const write = (key: string, bytes: Buffer) =>
+      store.write(key, bytes.length, chunksOf(bytes), { overwrite: true }, signal)
     const theirs = testBytes(3, huge.length)
     etag = (await write('from', huge)).etag
-    // Somebody makes the target while the copy goes up; somebody changes the source while it is read.
+    // Somebody makes the target while the copy goes up; somebody changes the source while it is
+    // read.
     for (const key of ['to', 'from']) {
       const stat = store.stat.bind(store)
       let looks = 0
@@ -298,9 +350,15 @@ describe('renaming at a store that is not well', () => {
 
 describe('exactParts', () => {
   const signal = new AbortController().signal
-  const partsOf = async (length: number, chunkBytes: number, partBytes: number, announced = length): Promise<Buffer[]> => {
+  const partsOf = async (
+    length: number,
+    chunkBytes: number,
+    partBytes: number,
+    announced = length,
+  ): Promise<Buffer[]> => {
     const parts: Buffer[] = []
-    for await (const part of exactParts(chunksOf(testBytes(5, length), chunkBytes), announced, partBytes, signal)) parts.push(part)
+    for await (const part of exactParts(chunksOf(testBytes(5, length), chunkBytes), announced, partBytes, signal))
+      parts.push(part)
     return parts
   }
 
@@ -309,7 +367,9 @@ describe('exactParts', () => {
       for (const chunkBytes of [1, 3, 10, 17, 1000]) {
         const parts = await partsOf(length, chunkBytes, 10)
         expect(parts.map((part) => part.length)).toEqual(
-          length === 0 ? [0] : [...Array.from({ length: Math.ceil(length / 10) - 1 }, () => 10), length % 10 === 0 ? 10 : length % 10],
+          length === 0
+            ? [0]
+            : [...Array.from({ length: Math.ceil(length / 10) - 1 }, () => 10), length % 10 === 0 ? 10 : length % 10],
         )
         expect(Buffer.concat(parts).equals(testBytes(5, length))).toBe(true)
       }
@@ -323,7 +383,8 @@ describe('exactParts', () => {
     ] as const) {
       const seen: number[] = []
       const reading = (async () => {
-        for await (const part of exactParts(chunksOf(testBytes(5, 30), 7), announced, 10, signal)) seen.push(part.length)
+        for await (const part of exactParts(chunksOf(testBytes(5, 30), 7), announced, 10, signal))
+          seen.push(part.length)
       })()
       await expect(reading).rejects.toMatchObject({ code: 'invalid_argument' })
       expect(seen.length).toBe(full)

@@ -59,7 +59,12 @@ describe('requests that the SDK writes', () => {
     sent = []
     return sdkWrites(options, { endpoint: options.endpoint, bucket: options.bucket }, (request) => {
       sent.push(request)
-      return Promise.resolve({ status: 200, text: '', ...answer, headers: new Map(Object.entries(answer.headers ?? {})) })
+      return Promise.resolve({
+        status: 200,
+        text: '',
+        ...answer,
+        headers: new Map(Object.entries(answer.headers ?? {})),
+      })
     })
   }
   const only = (): DocumentRequest => {
@@ -79,7 +84,13 @@ describe('requests that the SDK writes', () => {
       payloadHash: sha256(bytes),
     })
     await writes({ text: '<X><UploadId>u</UploadId></X>' }).beginUpload('k', signal)
-    expect(only()).toMatchObject({ method: 'POST', key: 'p/k', query: { uploads: '' }, headers: [bodied[1]], body: undefined })
+    expect(only()).toMatchObject({
+      method: 'POST',
+      key: 'p/k',
+      query: { uploads: '' },
+      headers: [bodied[1]],
+      body: undefined,
+    })
     await writes().putPart('k', 'u+/ =&', 7, body, signal)
     expect(only()).toMatchObject({
       method: 'PUT',
@@ -89,7 +100,13 @@ describe('requests that the SDK writes', () => {
       body: bytes,
     })
     await writes().abortUpload('k', 'u', signal)
-    expect(only()).toMatchObject({ method: 'DELETE', key: 'p/k', query: { uploadId: 'u' }, headers: [], body: undefined })
+    expect(only()).toMatchObject({
+      method: 'DELETE',
+      key: 'p/k',
+      query: { uploadId: 'u' },
+      headers: [],
+      body: undefined,
+    })
     await writes().copy({ key: 'ä b', etag: 'e' }, 'to', {}, signal)
     expect(only()).toMatchObject({
       what: 'COPY "ä b"',
@@ -103,7 +120,13 @@ describe('requests that the SDK writes', () => {
       body: undefined,
     })
     await writes().delete('k', 'e', signal)
-    expect(only()).toMatchObject({ method: 'DELETE', key: 'p/k', query: {}, headers: [['if-match', '"e"']], body: undefined })
+    expect(only()).toMatchObject({
+      method: 'DELETE',
+      key: 'p/k',
+      query: {},
+      headers: [['if-match', '"e"']],
+      body: undefined,
+    })
     await writes().delete('k', undefined, signal)
     expect(only()).toMatchObject({ headers: [] })
   })
@@ -121,7 +144,9 @@ describe('requests that the SDK writes', () => {
     })
     expect(payloadHash).toBe(sha256(document))
     const text = Buffer.from(document).toString()
-    expect(text).toMatch(/^(?:<\?xml[^>]*>)?<CompleteMultipartUpload xmlns="http:\/\/s3.amazonaws.com\/doc\/2006-03-01\/">/)
+    expect(text).toMatch(
+      /^(?:<\?xml[^>]*>)?<CompleteMultipartUpload xmlns="http:\/\/s3.amazonaws.com\/doc\/2006-03-01\/">/,
+    )
     const parts = [...text.matchAll(/<Part>.*?<\/Part>/g)].map(([part]) => [
       /<PartNumber>(\d+)</.exec(part)?.[1],
       /<ETag>([^<]*)</.exec(part)?.[1]?.replaceAll('"', '&quot;'),
@@ -192,7 +217,9 @@ describe('requests that the SDK writes', () => {
     expect(await writes({ status, headers }).put('k', body, {}, signal)).toBe('e')
     expect(await writes({ status, headers }).putPart('k', 'u', 1, body, signal)).toBe('e')
     expect(await writes({ status, headers: oddHeaders }).put('k', body, {}, signal)).toBeUndefined()
-    expect(await writes({ status, headers, text: '<A><UploadId><![CDATA[u]]></UploadId></A>' }).beginUpload('k', signal)).toBe('u')
+    expect(
+      await writes({ status, headers, text: '<A><UploadId><![CDATA[u]]></UploadId></A>' }).beginUpload('k', signal),
+    ).toBe('u')
     await writes({ status, headers, text: 'gone' }).abortUpload('k', 'u', signal)
     await writes({ status, headers, text: '<gone' }).delete('k', undefined, signal)
   })
@@ -227,7 +254,10 @@ describe('requests that the SDK writes', () => {
       await import('./src/ufs/${file}')
       console.log(Object.keys((await import('node:module')).createRequire(import.meta.url).cache).some((path) => path.includes('@aws-sdk')))`
     const run = (file: string): string =>
-      execFileSync(process.execPath, ['--input-type=module', '-e', loaded(file)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+      execFileSync(process.execPath, ['--input-type=module', '-e', loaded(file)], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
     expect([run('s3.ts').trim(), run('sdk-requests.ts').trim()]).toEqual(['false', 'true'])
   })
 })

@@ -1,4 +1,5 @@
-// Why: tasks read many objects of one store at once; that one object is refused must not take the store from the others.
+// Why: tasks read many objects of one store at once; that one object is refused must not take the
+// store from the others.
 import { expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import { StoreCache } from '../../../src/ufs/store-cache.ts'

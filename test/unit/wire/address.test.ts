@@ -11,7 +11,10 @@ describe('address', () => {
     expect(formatAddress(host, port)).toBe(text)
   })
 
-  it.each(['', 'host', 'host:', ':9', 'host:70000', 'a:b:1', '::1:9', 'http://h:1', 'h:1/', 'h :1', 'h:-1'])('refuses %j', (text) => {
-    expect(() => parseAddress(text)).toThrow(/is not an address/)
-  })
+  it.each(['', 'host', 'host:', ':9', 'host:70000', 'a:b:1', '::1:9', 'http://h:1', 'h:1/', 'h :1', 'h:-1'])(
+    'refuses %j',
+    (text) => {
+      expect(() => parseAddress(text)).toThrow(/is not an address/)
+    },
+  )
 })

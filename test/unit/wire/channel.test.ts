@@ -60,7 +60,11 @@ const untilAborted = (options: CallOptions): Promise<never> =>
 describe('a service over the network', () => {
   it('answers what the handler answers, in both directions', async () => {
     const server = await serve({
-      reserveBlock: async (request) => ({ alreadyThere: false, path: request.header?.key ?? '', reservation: request.mediumHint }),
+      reserveBlock: async (request) => ({
+        alreadyThere: false,
+        path: request.header?.key ?? '',
+        reservation: request.mediumHint,
+      }),
     })
     const header = { blockId: 2 ** 52 + 1, length: 5, namespaceId: 'n', key: 'ключ/%25 a', etag: 'e', offset: 0 }
     const answer = await client(server.address).reserveBlock({ header, mediumHint: 'SSD' }, { signal })
@@ -68,7 +72,10 @@ describe('a service over the network', () => {
   })
 
   it.each(errorCodes)('rebuilds %s', async (code) => {
-    const error = new SkeinError(code, `wrong: "ü" 100%, ${'long '.repeat(100)}`, { reason: 'why_so', retryable: false })
+    const error = new SkeinError(code, `wrong: "ü" 100%, ${'long '.repeat(100)}`, {
+      reason: 'why_so',
+      retryable: false,
+    })
     const server = await serve({ getWorkerStatus: () => Promise.reject(error) })
     await expect(client(server.address).getWorkerStatus({}, { signal })).rejects.toEqual(error)
   })
@@ -80,7 +87,11 @@ describe('a service over the network', () => {
       (line) => lines.push(line),
       () => 0,
     )
-    const server = await serve({ getWorkerStatus: () => Promise.reject(new TypeError('boom\n  at x (y.ts:1)')) }, 0, logger)
+    const server = await serve(
+      { getWorkerStatus: () => Promise.reject(new TypeError('boom\n  at x (y.ts:1)')) },
+      0,
+      logger,
+    )
     const thrown = await client(server.address)
       .getWorkerStatus({}, { signal })
       .catch((error: unknown) => error)
@@ -123,7 +134,9 @@ describe('a service over the network', () => {
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
     cleanups.push(() => void silent.close())
     const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
-    await expect(client(address, { deadlineMs: 200 }).getWorkerStatus({}, { signal })).rejects.toMatchObject({ code: 'deadline_exceeded' })
+    await expect(client(address, { deadlineMs: 200 }).getWorkerStatus({}, { signal })).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+    })
   })
 
   it('cancels the handler when the caller aborts, with the caller’s own reason', async () => {
@@ -143,7 +156,9 @@ describe('a service over the network', () => {
     controller.abort(new SkeinError('aborted', 'changed my mind'))
     await failed
     await aborted.promise
-    await expect(client(server.address).getWorkerStatus({}, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' })
+    await expect(client(server.address).getWorkerStatus({}, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'cancelled',
+    })
   })
 
   it('says in one line that nobody is there', async () => {
@@ -192,7 +207,9 @@ describe('a service over the network', () => {
     await service.getWorkerStatus({}, { signal })
     expect(calls).toBe(3)
     await expect(service.freeBlocks({ blockIds: [] }, { signal })).rejects.toMatchObject({ code: 'aborted' })
-    await expect(service.abortBlock({ blockId: 1, reservation: '' }, { signal })).rejects.toMatchObject({ message: 'for good' })
+    await expect(service.abortBlock({ blockId: 1, reservation: '' }, { signal })).rejects.toMatchObject({
+      message: 'for good',
+    })
     expect(calls).toBe(5)
   })
 
@@ -221,7 +238,10 @@ describe('a server', () => {
 
   it('refuses to listen to other machines unless it is allowed', async () => {
     const options = { host: '0.0.0.0', port: 0, services: [], logger: silentLogger, clock: systemClock }
-    await expect(startServer(options)).rejects.toMatchObject({ code: 'failed_precondition', reason: 'remote_not_allowed' })
+    await expect(startServer(options)).rejects.toMatchObject({
+      code: 'failed_precondition',
+      reason: 'remote_not_allowed',
+    })
   })
 
   it('lets running calls end when it closes, and takes no new ones', async () => {
@@ -257,7 +277,10 @@ describe('a server', () => {
       },
     })
     const service = client(server.address, { unavailableMs: 0 })
-    const polite = expect(service.getWorkerStatus({}, { signal })).rejects.toMatchObject({ code: 'unavailable', reason: 'stopping' })
+    const polite = expect(service.getWorkerStatus({}, { signal })).rejects.toMatchObject({
+      code: 'unavailable',
+      reason: 'stopping',
+    })
     const deaf = expect(service.freeBlocks({ blockIds: [] }, { signal })).rejects.toMatchObject({ code: 'unavailable' })
     await Promise.all(began.map((each) => each.promise))
     await server.close(50)

@@ -1,4 +1,5 @@
-// For whom a block is written travels with it, over every way into a worker, and never with a neighbour's blocks.
+// For whom a block is written travels with it, over every way into a worker, and never with a
+// neighbour's blocks.
 import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import type { BlockStore, WriteHints as StoreHints } from '../../../src/block/block-store.ts'
@@ -10,8 +11,21 @@ import { HttpBlockTarget } from '../../../src/client/write/http-block-target.ts'
 import { ShortCircuitBlockTarget } from '../../../src/client/write/short-circuit-block-target.ts'
 import { openBlockStore } from '../../../src/block/assembly/multi-directory-store.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { decodeHints, decodeStoreObject, encodeHints, encodeStoreObject, type WriteHints } from '../../../src/wire/data/data-plane.ts'
-import { bytesOf, headerOf, mebibyte, never, storeDependencies, temporaryFolder } from '../../conformance/support/block-store-fixture.ts'
+import {
+  decodeHints,
+  decodeStoreObject,
+  encodeHints,
+  encodeStoreObject,
+  type WriteHints,
+} from '../../../src/wire/data/data-plane.ts'
+import {
+  bytesOf,
+  headerOf,
+  mebibyte,
+  never,
+  storeDependencies,
+  temporaryFolder,
+} from '../../conformance/support/block-store-fixture.ts'
 import { client, noStores, serve } from './support/data-plane-fixture.ts'
 
 const cleanups: (() => Promise<void>)[] = []
@@ -28,7 +42,10 @@ async function house() {
   const store: BlockStore = new Proxy<BlockStore>(real, {
     get: (target, name) => {
       if (name === 'reserve')
-        return (header: { blockId: number }, hints?: StoreHints) => (seen.set(header.blockId, hints), real.reserve(header as never))
+        return (header: { blockId: number }, hints?: StoreHints) => (
+          seen.set(header.blockId, hints),
+          real.reserve(header as never)
+        )
       if (name === 'put')
         return (header: { blockId: number }, bytes: Uint8Array, hints?: StoreHints) => (
           seen.set(header.blockId, hints),
@@ -38,7 +55,9 @@ async function house() {
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
-  const server = await serve(createDataHandlers({ store, metrics: deps.metrics, clock: systemClock, readStore: noStores }))
+  const server = await serve(
+    createDataHandlers({ store, metrics: deps.metrics, clock: systemClock, readStore: noStores }),
+  )
   const http = new HttpBlockTarget('w', server.address, client())
   const { service } = createWorkerService({ workerId: 'w', hostname: 'h', home: '', store, clock: systemClock })
   const short = new ShortCircuitBlockTarget({
@@ -105,7 +124,8 @@ describe('write hints', () => {
       ),
     )
     expect(seen.size).toBe(600)
-    for (const [blockId, hints] of seen) expect(hints).toEqual({ loadId: `load-${blockId % 3}`, evict: blockId % 2 === 0 })
+    for (const [blockId, hints] of seen)
+      expect(hints).toEqual({ loadId: `load-${blockId % 3}`, evict: blockId % 2 === 0 })
   })
 
   test('what cannot be read is refused', () => {

@@ -62,11 +62,14 @@ describe('writing a block', () => {
       receiveSmall: (blocks) => worker.receiveSmall(blocks),
       receive: async (_header, body) => {
         for await (const chunk of body)
-          if (chunk.length > 0) throw new SkeinError('resource_exhausted', 'the disk is full', { reason: 'no_capacity' })
+          if (chunk.length > 0)
+            throw new SkeinError('resource_exhausted', 'the disk is full', { reason: 'no_capacity' })
       },
     }
     const { address } = await serve(failing)
-    await expect(put(client(), address, 1, Buffer.alloc(32 * 1024 * 1024), 1024 * 1024)).rejects.toMatchObject({ reason: 'no_capacity' })
+    await expect(put(client(), address, 1, Buffer.alloc(32 * 1024 * 1024), 1024 * 1024)).rejects.toMatchObject({
+      reason: 'no_capacity',
+    })
   })
 
   it('gets the worker’s own error when it cannot commit', async () => {
@@ -121,7 +124,10 @@ describe('writing a block', () => {
     const { address } = await serve(worker)
     const short = await client().openWrite(address, header(1, 10), signal)
     await short?.write(bytesOf(9))
-    await expect(short?.commit()).rejects.toMatchObject({ code: 'invalid_argument', message: 'block 1 got 9 of its 10 bytes' })
+    await expect(short?.commit()).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: 'block 1 got 9 of its 10 bytes',
+    })
     const long = await client().openWrite(address, header(2, 10), signal)
     await expect(long?.write(bytesOf(11))).rejects.toMatchObject({ code: 'invalid_argument' })
     expect(worker.blocks.size).toBe(0)
@@ -134,7 +140,9 @@ describe('writing a block', () => {
         socket.write('HTTP/1.1 100 Continue\r\n\r\n')
       })
     })
-    await expect(put(client({ idleMs: 200 }), address, 1, Buffer.alloc(64 * 1024 * 1024), 1024 * 1024)).rejects.toMatchObject({
+    await expect(
+      put(client({ idleMs: 200 }), address, 1, Buffer.alloc(64 * 1024 * 1024), 1024 * 1024),
+    ).rejects.toMatchObject({
       code: 'deadline_exceeded',
     })
   })
@@ -150,7 +158,9 @@ describe('writing a block', () => {
     const { address } = await serve(worker)
     const { socket, answer } = await rawClient(address)
     const headerLine = blockHeader === undefined ? '' : `x-skein-block: ${encodeBlockHeader(blockHeader)}\r\n`
-    socket.write(`PUT /v1/blocks/${id} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n${headerLine}${lengthHeader}\r\n\r\n`)
+    socket.write(
+      `PUT /v1/blocks/${id} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n${headerLine}${lengthHeader}\r\n\r\n`,
+    )
     socket.end(lengthHeader.startsWith('t') ? '4\r\nabcd\r\n0\r\n\r\n' : 'abcd')
     expect(await answer).toMatch(/^HTTP\/1.1 400 [^]*"code":"invalid_argument"/)
     expect(worker.blocks.size).toBe(0)
@@ -210,7 +220,9 @@ describe('many small blocks', () => {
     const blocks = many(300, 1000)
     const results = await client().putMany(address, blocks, signal)
     expect(results).toHaveLength(300)
-    expect(results.flatMap((error, index) => (error === undefined ? [] : [[index, error.reason]]))).toEqual([[77, 'no_capacity']])
+    expect(results.flatMap((error, index) => (error === undefined ? [] : [[index, error.reason]]))).toEqual([
+      [77, 'no_capacity'],
+    ])
     for (const block of blocks.filter(({ header: { blockId } }) => blockId !== 77 && blockId !== 78)) {
       expect(worker.blocks.get(block.header.blockId)?.equals(block.bytes)).toBe(true)
     }
@@ -223,7 +235,9 @@ describe('many small blocks', () => {
     const results = await client().putMany(address, many(40, 1024 * 1024), signal)
     expect(results).toEqual(Array.from({ length: 40 }))
     expect(worker.blocks.size).toBe(40)
-    await expect(client().putMany(address, many(1, framesBytesMax), signal)).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(client().putMany(address, many(1, framesBytesMax), signal)).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
   })
 
   it('keeps a corrupted frame out, and only it', async () => {
@@ -258,7 +272,11 @@ describe('many small blocks', () => {
     const worker = new MapWorker()
     const { address } = await serve(worker)
     const body = encodeFrames(many(3, 100))
-    const response = await fetch(`http://${address}/v1/blocks`, { method: 'POST', headers, body: new Uint8Array(body.subarray(0, -1)) })
+    const response = await fetch(`http://${address}/v1/blocks`, {
+      method: 'POST',
+      headers,
+      body: new Uint8Array(body.subarray(0, -1)),
+    })
     expect(await response.json()).toMatchObject({ code: 'invalid_argument', reason: 'frames_cut' })
     expect(worker.blocks.size).toBe(0)
     const lying = await client().putMany(address, [{ header: header(1, 5), bytes: bytesOf(4) }], signal)

@@ -35,7 +35,11 @@ describe('reading', () => {
       [99_999, 100_002],
       [5, 0],
     ] as const) {
-      expect((await readAll(data.read(address, 7, { offset, length }, signal))).equals(bytes.subarray(offset, offset + length))).toBe(true)
+      expect(
+        (await readAll(data.read(address, 7, { offset, length }, signal))).equals(
+          bytes.subarray(offset, offset + length),
+        ),
+      ).toBe(true)
     }
     const whole = await fetch(`http://${address}/v1/blocks/7`)
     expect(Buffer.from(await whole.arrayBuffer()).equals(bytes)).toBe(true)
@@ -49,7 +53,9 @@ describe('reading', () => {
     await expect(readAll(data.read(address, 8, { offset: 0, length: 1 }, signal))).rejects.toEqual(
       new SkeinError('not_found', 'there is no block 8'),
     )
-    await expect(readAll(data.read(address, 7, { offset: 5, length: 6 }, signal))).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(readAll(data.read(address, 7, { offset: 5, length: 6 }, signal))).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
   })
 
   it('never passes off another block’s bytes', async () => {
@@ -61,7 +67,9 @@ describe('reading', () => {
       read: async () => ({ header: header(8, 3), length: 3, chunks: chunked(bytesOf(3), () => undefined) }),
     }
     const { address } = await serve(mixedUp)
-    await expect(readAll(client().read(address, 7, { offset: 0, length: 3 }, signal))).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(readAll(client().read(address, 7, { offset: 0, length: 3 }, signal))).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
   })
 
   it.each([
@@ -84,7 +92,9 @@ describe('reading', () => {
       }),
     }
     const { address } = await serve(broken)
-    await expect(readAll(client().read(address, 7, { offset: 0, length: 200_000 }, signal))).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(readAll(client().read(address, 7, { offset: 0, length: 200_000 }, signal))).rejects.toMatchObject({
+      code: 'unavailable',
+    })
   })
 
   it('throws when the connection is cut in the middle of the body', async () => {
@@ -97,16 +107,21 @@ describe('reading', () => {
     })
   })
 
-  it.each(['before the answer', 'in the middle of the body'])('gives up on a worker that stands still %s', async (where) => {
-    const head = `HTTP/1.1 206 Partial Content\r\ncontent-length: 1000\r\nx-skein-block: ${encodeBlockHeader(header(7, 1000))}\r\n\r\nabc`
-    const address = await rawServer((socket) => {
-      if (where !== 'before the answer') socket.write(head)
-    })
-    await expect(readAll(client({ idleMs: 100 }).read(address, 7, { offset: 0, length: 1000 }, signal))).rejects.toMatchObject({
-      code: 'deadline_exceeded',
-      reason: 'stalled',
-    })
-  })
+  it.each(['before the answer', 'in the middle of the body'])(
+    'gives up on a worker that stands still %s',
+    async (where) => {
+      const head = `HTTP/1.1 206 Partial Content\r\ncontent-length: 1000\r\nx-skein-block: ${encodeBlockHeader(header(7, 1000))}\r\n\r\nabc`
+      const address = await rawServer((socket) => {
+        if (where !== 'before the answer') socket.write(head)
+      })
+      await expect(
+        readAll(client({ idleMs: 100 }).read(address, 7, { offset: 0, length: 1000 }, signal)),
+      ).rejects.toMatchObject({
+        code: 'deadline_exceeded',
+        reason: 'stalled',
+      })
+    },
+  )
 
   it('does not take a slow consumer for a silent worker, and holds the worker back meanwhile', async () => {
     const worker = new MapWorker()
@@ -168,11 +183,17 @@ describe('reading', () => {
       code: 'unavailable',
       message: `cannot reach the worker at ${server.address} (ECONNREFUSED)`,
     })
-    await expect(client().openWrite(server.address, header(1, 1), signal)).rejects.toMatchObject({ code: 'unavailable' })
-    await expect(client().putMany(server.address, [{ header: header(1, 1), bytes: bytesOf(1) }], signal)).rejects.toMatchObject({
+    await expect(client().openWrite(server.address, header(1, 1), signal)).rejects.toMatchObject({
       code: 'unavailable',
     })
-    await expect(readAll(client().read(server.address, 1, { offset: 0, length: 1 }, AbortSignal.abort()))).rejects.toMatchObject({
+    await expect(
+      client().putMany(server.address, [{ header: header(1, 1), bytes: bytesOf(1) }], signal),
+    ).rejects.toMatchObject({
+      code: 'unavailable',
+    })
+    await expect(
+      readAll(client().read(server.address, 1, { offset: 0, length: 1 }, AbortSignal.abort())),
+    ).rejects.toMatchObject({
       code: 'cancelled',
     })
   })
@@ -214,7 +235,13 @@ describe('the data port', () => {
       code: 'failed_precondition',
       reason: 'port_taken',
     })
-    const wide = startDataServer({ host: '::', port: 0, handlers: new MapWorker(), logger: silentLogger, clock: systemClock })
+    const wide = startDataServer({
+      host: '::',
+      port: 0,
+      handlers: new MapWorker(),
+      logger: silentLogger,
+      clock: systemClock,
+    })
     await expect(wide).rejects.toMatchObject({ reason: 'remote_not_allowed' })
   })
 

@@ -58,7 +58,13 @@ function session({ port }: RawServer): ClientHttp2Session {
 }
 
 function half(made: ClientHttp2Session, headers: Record<string, string> = {}): ClientHttp2Stream {
-  const stream = made.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...headers })
+  const stream = made.request({
+    ':method': 'POST',
+    ':path': path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    ...headers,
+  })
   stream.on('error', () => undefined)
   return stream
 }
@@ -80,7 +86,9 @@ describe('a gRPC server', () => {
 
   it('holds a bound of messages that do not end, all together', async () => {
     const server = await serve({ requestBytesMax: 32 * mib })
-    const streams = Array.from({ length: 4 }, () => session(server)).flatMap((made) => Array.from({ length: 8 }, () => half(made)))
+    const streams = Array.from({ length: 4 }, () => session(server)).flatMap((made) =>
+      Array.from({ length: 8 }, () => half(made)),
+    )
     // The head of a message of 60 MiB, and the most of what it promises.
     const head = Buffer.from([0, 3, 192, 0, 0])
     const closed = streams.map((stream) => new Promise((resolve) => stream.once('close', resolve)))
@@ -103,7 +111,9 @@ describe('a gRPC server', () => {
     const server = await serve({ callsMax: 100 })
     const made = session(server)
     const streams = Array.from({ length: 400 }, () => half(made))
-    await expect.poll(() => streams.filter((stream) => !stream.destroyed).length, { timeout: 10_000 }).toBeLessThanOrEqual(100)
+    await expect
+      .poll(() => streams.filter((stream) => !stream.destroyed).length, { timeout: 10_000 })
+      .toBeLessThanOrEqual(100)
     await delay(1100)
     expect(await status(server)).toBe(0)
   }, 30_000)
@@ -113,7 +123,8 @@ describe('a gRPC server', () => {
     const calm = session(server)
     const flood = session(server)
     const ended = new Promise((resolve) => flood.once('close', resolve))
-    const ping = (on: ClientHttp2Session): Promise<unknown> => new Promise((resolve) => on.ping((error) => resolve(error)))
+    const ping = (on: ClientHttp2Session): Promise<unknown> =>
+      new Promise((resolve) => on.ping((error) => resolve(error)))
     await Promise.all([calm, flood].map((made) => new Promise((resolve) => made.once('connect', resolve))))
     for (let n = 0; n < 20; n += 1) expect(await ping(calm)).toBeNull()
     for (let n = 0; n < 200 && !flood.destroyed; n += 1) await ping(flood)
@@ -140,7 +151,8 @@ describe('a gRPC server', () => {
     const server = await serve({ idleMs: 300, ageMaxMs: 1000 })
     const channel = openRawChannel('127.0.0.1', server.port)
     cleanups.push(() => channel.close())
-    const call = async (): Promise<number> => (await channel.call(path, Buffer.alloc(1), Date.now() + 5000, signal)).status
+    const call = async (): Promise<number> =>
+      (await channel.call(path, Buffer.alloc(1), Date.now() + 5000, signal)).status
     expect(await call()).toBe(0)
     await expect.poll(() => server.sessions.connections, { timeout: 5000 }).toBe(0)
     expect(await call()).toBe(0)

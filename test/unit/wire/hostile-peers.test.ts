@@ -1,4 +1,5 @@
-// What one request, one connection and one peer may hold of a server, shown by raw sockets that do their worst.
+// What one request, one connection and one peer may hold of a server, shown by raw sockets that do
+// their worst.
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
@@ -7,7 +8,17 @@ import { type DataPlaneHandlers, encodeBlockHeader, encodeFrames } from '../../.
 import { blocksContentType } from '../../../src/wire/http/request-origin.ts'
 import { startWebServer } from '../../../src/wire/http/web.ts'
 import { writeShareBytes } from '../../../src/wire/data/write-turns.ts'
-import { bytesOf, cleanups, client, header, MapWorker, put, rawClient, serve, signal } from './support/data-plane-fixture.ts'
+import {
+  bytesOf,
+  cleanups,
+  client,
+  header,
+  MapWorker,
+  put,
+  rawClient,
+  serve,
+  signal,
+} from './support/data-plane-fixture.ts'
 
 const mib = 1024 * 1024
 const small = (blockId: number, length = 10) => ({ header: header(blockId, length), bytes: bytesOf(length) })
@@ -37,8 +48,10 @@ describe('connections', () => {
     }
     const server = await startWebServer(options)
     cleanups.push(() => server.close())
-    const get = async (): Promise<number> => (await fetch(`http://${server.address}/healthz`, { headers: { connection: 'close' } })).status
-    for (let n = 0; n < 200; n += 1) (await silent(server.address)).write(n % 2 === 0 ? '' : 'GET /healthz HTTP/1.1\r\nhost: loc')
+    const get = async (): Promise<number> =>
+      (await fetch(`http://${server.address}/healthz`, { headers: { connection: 'close' } })).status
+    for (let n = 0; n < 200; n += 1)
+      (await silent(server.address)).write(n % 2 === 0 ? '' : 'GET /healthz HTTP/1.1\r\nhost: loc')
     expect(await get()).toBe(200)
     for (let n = 0; n < 100; n += 1) {
       const socket = await silent(server.address)
@@ -62,7 +75,9 @@ describe('connections', () => {
     const { address } = await serve(worker, { connectionsMax: 4, peerConnectionsMax: 4 })
     for (let blockId = 10; blockId < 14; blockId += 1) {
       const socket = await silent(address)
-      socket.write(`PUT /v1/blocks/${blockId} HTTP/1.1\r\nhost: localhost\r\nx-skein-block: ${encodeBlockHeader(header(blockId, 4))}\r\n`)
+      socket.write(
+        `PUT /v1/blocks/${blockId} HTTP/1.1\r\nhost: localhost\r\nx-skein-block: ${encodeBlockHeader(header(blockId, 4))}\r\n`,
+      )
       socket.write('content-length: 4\r\n\r\na')
     }
     // All have begun.
@@ -253,8 +268,17 @@ describe('a web page', () => {
     const worker = new MapWorker()
     worker.blocks.set(7, bytesOf(10))
     const { address } = await serve(worker)
-    expect(await send(address, 'GET /v1/blocks/7 HTTP/1.1', 'host: evil.example', 'connection: close', '', '')).toContain(' 403 ')
-    const question = ['OPTIONS /v1/blocks HTTP/1.1', 'host: localhost', 'origin: http://evil.example', 'connection: close', '', '']
+    expect(
+      await send(address, 'GET /v1/blocks/7 HTTP/1.1', 'host: evil.example', 'connection: close', '', ''),
+    ).toContain(' 403 ')
+    const question = [
+      'OPTIONS /v1/blocks HTTP/1.1',
+      'host: localhost',
+      'origin: http://evil.example',
+      'connection: close',
+      '',
+      '',
+    ]
     expect(await send(address, ...question)).not.toMatch(/access-control-allow/i)
   })
 

@@ -1,5 +1,6 @@
-// Why: no method of any service is without limits, and a request beyond them is refused before it is read, by one line. How: the
-// tables against the generated definitions, and requests that held up or broke a role before.
+// Why: no method of any service is without limits, and a request beyond them is refused before it
+// is read, by one line. How: the tables against the generated definitions, and requests that held
+// up or broke a role before.
 import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock, systemRandom } from '../../../src/base/clock.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
@@ -14,7 +15,9 @@ import { startServer, serving, type RunningServer } from '../../../src/wire/rpc/
 import type { Service, ServiceDefinition } from '../../../src/wire/service.ts'
 
 const definitions = [Job, Lifecycle, Master, Schedules, Worker].flatMap((file) =>
-  Object.entries(file).flatMap(([name, value]) => (name.endsWith('ServiceDefinition') ? [value as unknown as ServiceDefinition] : [])),
+  Object.entries(file).flatMap(([name, value]) =>
+    name.endsWith('ServiceDefinition') ? [value as unknown as ServiceDefinition] : [],
+  ),
 )
 const call = { signal: new AbortController().signal }
 
@@ -54,10 +57,15 @@ describe('a request beyond the limits', () => {
   })
 
   test('is not even read by a server when it has too many bytes', async () => {
-    const service = { auditFiles: async () => ({ files: [] }) } as unknown as Service<typeof Master.MasterServiceDefinition>
+    const service = { auditFiles: async () => ({ files: [] }) } as unknown as Service<
+      typeof Master.MasterServiceDefinition
+    >
     const services = [serving(Master.MasterServiceDefinition, service)]
     server = await startServer({ host: '127.0.0.1', port: 0, services, logger: silentLogger, clock: systemClock })
-    const client = createClient(Master.MasterServiceDefinition, server.address, { clock: systemClock, random: systemRandom })
+    const client = createClient(Master.MasterServiceDefinition, server.address, {
+      clock: systemClock,
+      random: systemRandom,
+    })
     try {
       const fileIds = Array.from({ length: 300_000 }, (_, index) => 2 ** 50 + index)
       await expect(client.service.auditFiles({ fileIds, replication: 1 }, call)).rejects.toThrow(

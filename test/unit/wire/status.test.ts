@@ -7,7 +7,11 @@ const overTheWire = (thrown: unknown): SkeinError | undefined => errorFromText(J
 describe('status', () => {
   it.each(errorCodes)('%s comes back equal, with a reason and either retryable', (code) => {
     for (const retryable of [true, false]) {
-      const error = new SkeinError(code, `it is ${code}: "ü" 100%`, { reason: 'some_reason', retryable, cause: new Error('inner') })
+      const error = new SkeinError(code, `it is ${code}: "ü" 100%`, {
+        reason: 'some_reason',
+        retryable,
+        cause: new Error('inner'),
+      })
       expect(overTheWire(error)).toEqual(new SkeinError(code, error.message, { reason: 'some_reason', retryable }))
       expect(overTheWire(error)?.cause).toBeUndefined()
     }

@@ -1,4 +1,5 @@
-// Reads from a worker's store over a real data port: exact bytes, errors as they are, nothing left behind by a reader that leaves.
+// Reads from a worker's store over a real data port: exact bytes, errors as they are, nothing left
+// behind by a reader that leaves.
 import { afterEach, describe, expect, it } from 'vitest'
 import { abortReason, systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
@@ -46,7 +47,13 @@ async function worker(give: (request: StoreReadRequest, signal: AbortSignal) => 
       return { length: request.length, chunks: counted() }
     },
   }
-  const server = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
+  const server = await startDataServer({
+    host: '127.0.0.1',
+    port: 0,
+    handlers,
+    logger: silentLogger,
+    clock: systemClock,
+  })
   const data = new DataClient({ clock: systemClock })
   cleanups.push(() => server.close(0))
   cleanups.push(() => data.close())
@@ -55,7 +62,8 @@ async function worker(give: (request: StoreReadRequest, signal: AbortSignal) => 
 
 async function* slices({ offset, length }: StoreReadRequest, chunkBytes = 100_000): AsyncGenerator<Uint8Array> {
   const end = offset + length
-  for (let at = offset; at < end; at += chunkBytes) yield Buffer.from(content.subarray(at, Math.min(end, at + chunkBytes)))
+  for (let at = offset; at < end; at += chunkBytes)
+    yield Buffer.from(content.subarray(at, Math.min(end, at + chunkBytes)))
 }
 
 async function take(chunks: AsyncIterable<Uint8Array>): Promise<{ bytes: Buffer; error: unknown }> {
@@ -198,7 +206,14 @@ describe('reading from a store through a worker', () => {
 
   it('finds the namespace of its own paths and of no others', () => {
     for (const id of ['n1', 'a b', 'é%', '..']) expect(namespaceIdOfPath(storePath(id))).toBe(id)
-    for (const path of ['/v1/stores', '/v1/stores/', '/v1/stores/a%2Fb', '/v1/stores/a?b', '/v1/blocks/1', storePath('x'.repeat(201))]) {
+    for (const path of [
+      '/v1/stores',
+      '/v1/stores/',
+      '/v1/stores/a%2Fb',
+      '/v1/stores/a?b',
+      '/v1/blocks/1',
+      storePath('x'.repeat(201)),
+    ]) {
       expect(namespaceIdOfPath(path)).toBeUndefined()
     }
   })

@@ -1,4 +1,5 @@
-// Whole blocks from a data port: with what they are, exactly, and without holding the connection of a reader that leaves.
+// Whole blocks from a data port: with what they are, exactly, and without holding the connection of
+// a reader that leaves.
 import { expect, it } from 'vitest'
 import { encodeBlockHeader } from '../../../src/wire/data/data-plane.ts'
 import { bytesOf, client, header, MapWorker, rawServer, readAll, serve, signal } from './support/data-plane-fixture.ts'
@@ -40,7 +41,9 @@ it('refuses another block, another length than the header says, and a body that 
       socket.once('data', () => socket.end(`HTTP/1.1 200 OK\r\n${headers}\r\n${body}`))
     })
   const data = client()
-  await expect(data.readWhole(await answer(8, 10, '0123456789'), 7, signal)).rejects.toMatchObject({ code: 'invalid_argument' })
+  await expect(data.readWhole(await answer(8, 10, '0123456789'), 7, signal)).rejects.toMatchObject({
+    code: 'invalid_argument',
+  })
   await expect(data.readWhole(await answer(7, 9, '012345678'), 7, signal)).rejects.toMatchObject({ code: 'data_loss' })
   const cut = await data.readWhole(await answer(7, 10, '01234'), 7, signal)
   await expect(readAll(cut.chunks)).rejects.toMatchObject({ code: 'unavailable', reason: 'body_cut' })

@@ -1,6 +1,7 @@
-// Why: which block is the coldest is the cache's policy, and must be cheap to know at a million blocks. How: one contract;
-// each tier has an annotator of its own, and all of a store share one logical clock, so that what one says about a block
-// can be handed to another when the block moves to another tier.
+// Why: which block is the coldest is the cache's policy, and must be cheap to know at a million
+// blocks. How: one contract; each tier has an annotator of its own, and all of a store share one
+// logical clock, so that what one says about a block can be handed to another when the block moves
+// to another tier.
 
 /** Counts touches: +1 each. The unit of time of every annotator. */
 export class TouchClock {
@@ -15,11 +16,16 @@ export class TouchClock {
   }
 }
 
-/** What is known of a block's past. Only annotators of one kind and one clock understand each other's. */
+/**
+ * What is known of a block's past. Only annotators of one kind and one clock understand each
+ * other's.
+ */
 export interface BlockMark {
   /** Reading of the clock at the last touch. */
   readonly touchedAt: number
-  /** What earlier touches are still worth; see lrfu-annotator.ts. 0 where only the last one counts. */
+  /**
+   * What earlier touches are still worth; see lrfu-annotator.ts. 0 where only the last one counts.
+   */
   readonly earlier: number
 }
 
@@ -34,8 +40,8 @@ export interface BlockAnnotator {
   /** A block comes from another annotator, with its past; no touch. It must not be known. */
   adopt(blockId: number, mark: BlockMark): void
   /**
-   * The blocks, coldest first, each found when it is asked for: who refuses a victim asks for the next. The annotator must
-   * not change while one iterates.
+   * The blocks, coldest first, each found when it is asked for: who refuses a victim asks for the
+   * next. The annotator must not change while one iterates.
    */
   coldestFirst(): Iterable<number>
 }

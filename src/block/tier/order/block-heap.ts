@@ -1,6 +1,7 @@
-// Why: the coldest block of a million, with scores that change at each touch. How: a binary heap whose nodes know their
-// index, so that any node can be moved or taken out in O(log n); the order is walked lazily, without changing the heap,
-// by a second small heap of the nodes that may come next: k blocks cost O(k log k).
+// Why: the coldest block of a million, with scores that change at each touch. How: a binary heap
+// whose nodes know their index, so that any node can be moved or taken out in O(log n); the order
+// is walked lazily, without changing the heap, by a second small heap of the nodes that may come
+// next: k blocks cost O(k log k).
 
 export interface HeapNode {
   readonly blockId: number

@@ -39,7 +39,8 @@ export class LrfuAnnotator implements BlockAnnotator {
 
   /** @throws SkeinError invalid_argument for a factor out of its range */
   constructor(clock: TouchClock, { stepFactor, attenuationFactor }: LrfuWeights) {
-    if (!(stepFactor >= 0 && stepFactor <= 1)) throw new SkeinError('invalid_argument', `LRFU step factor ${stepFactor} is not 0 to 1`)
+    if (!(stepFactor >= 0 && stepFactor <= 1))
+      throw new SkeinError('invalid_argument', `LRFU step factor ${stepFactor} is not 0 to 1`)
     if (!(attenuationFactor >= 1 && Number.isFinite(attenuationFactor))) {
       throw new SkeinError('invalid_argument', `LRFU attenuation factor ${attenuationFactor} is not 1 or more`)
     }

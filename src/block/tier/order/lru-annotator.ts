@@ -1,10 +1,11 @@
-// Why: the default policy: the block that was touched longest ago is the coldest. How: a linked list in the order of
-// touches, O(1) a touch. A block that comes from another tier with an older touch than the list's last would break that
-// order: such newcomers wait in a heap until they are touched here, and the walk merges the two. (A Map alone keeps the
-// order too, but finding its first key again and again walks over every key that was deleted before it.)
+// Why: the default policy: the block that was touched longest ago is the coldest. How: a linked
+// list in the order of touches, O(1) a touch. A block that comes from another tier with an older
+// touch than the list's last would break that order: such newcomers wait in a heap until they are
+// touched here, and the walk merges the two. (A Map alone keeps the order too, but finding its
+// first key again and again walks over every key that was deleted before it.)
 //
-// A worker has millions of blocks: the list is numbered places (place-table.ts) in typed arrays, 16 bytes a block, instead of
-// an object each.
+// A worker has millions of blocks: the list is numbered places (place-table.ts) in typed arrays, 16
+// bytes a block, instead of an object each.
 import type { BlockAnnotator, BlockMark, TouchClock } from './annotator.ts'
 import { BlockHeap, type HeapNode } from './block-heap.ts'
 import { grown, none, PlaceTable } from './place-table.ts'
@@ -78,7 +79,8 @@ export class LruAnnotator implements BlockAnnotator {
     let newcomer = newcomers.next()
     for (let place = this.#coldest; place !== none; place = at(this.#hotter, place)) {
       const touchedAt = at(this.#touchedAt, place)
-      for (; newcomer.done !== true && newcomer.value.touchedAt < touchedAt; newcomer = newcomers.next()) yield newcomer.value.blockId
+      for (; newcomer.done !== true && newcomer.value.touchedAt < touchedAt; newcomer = newcomers.next())
+        yield newcomer.value.blockId
       yield this.#places.blockIdAt(place)
     }
     for (; newcomer.done !== true; newcomer = newcomers.next()) yield newcomer.value.blockId

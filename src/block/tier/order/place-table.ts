@@ -1,6 +1,7 @@
-// Why: a Map costs 60 bytes a block to find a number by a block's id; a worker has millions of blocks. How: a hash table of
-// places in typed arrays, chained: 4 bytes for each bucket and 12 for each place. Places are small numbers, given out here and
-// used again; who keeps columns by place grows them to `capacity`.
+// Why: a Map costs 60 bytes a block to find a number by a block's id; a worker has millions of
+// blocks. How: a hash table of places in typed arrays, chained: 4 bytes for each bucket and 12 for
+// each place. Places are small numbers, given out here and used again; who keeps columns by place
+// grows them to `capacity`.
 import { assert } from '../../../base/assert.ts'
 
 const capacityMin = 64
@@ -47,7 +48,9 @@ export class PlaceTable {
     return place
   }
 
-  /** The place may be another block's from now on. @returns the place that the block had, or none */
+  /**
+   * The place may be another block's from now on. @returns the place that the block had, or none
+   */
   remove(blockId: number): number {
     const place = this.find(blockId)
     if (place === none) return none
@@ -91,7 +94,10 @@ export class PlaceTable {
     this.#buckets[bucket] = place
   }
 
-  /** Container and index both count (base/block-id.ts), and all bits of each; the constants are those of Murmur3's end. */
+  /**
+   * Container and index both count (base/block-id.ts), and all bits of each; the constants are
+   * those of Murmur3's end.
+   */
   #bucketOf(blockId: number): number {
     let hash = Math.imul(Math.floor(blockId / 2 ** 20) ^ Math.imul(blockId % 2 ** 20, 0x9e3779b1), 0x85ebca6b)
     hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)

@@ -1,5 +1,6 @@
-// Why: a listing, or the answer to a write, is worth having only whole. How: one signed request over the connections of the
-// ranges, its answer gathered up to a limit; what its status means is for the caller to say.
+// Why: a listing, or the answer to a write, is worth having only whole. How: one signed request
+// over the connections of the ranges, its answer gathered up to a limit; what its status means is
+// for the caller to say.
 import { abortReason } from '../../../base/clock.ts'
 import { toSkeinError } from '../../../base/errors.ts'
 import { AnswerFault, type AnswerHeaders } from '../../transport/http-head.ts'
@@ -24,8 +25,15 @@ export interface SentDocument {
   readonly body?: Uint8Array | undefined
 }
 
-/** @throws AnswerFault, ProxyFault, a SkeinError (the signal's reason among them), or an Error with a `code`, as HttpPool gives them */
-export function sendDocument(pool: HttpPool, { method, path, headers, body }: SentDocument, signal: AbortSignal): Promise<StoreDocument> {
+/**
+ * @throws AnswerFault, ProxyFault, a SkeinError (the signal's reason among them), or an Error with
+ *   a `code`, as HttpPool gives them
+ */
+export function sendDocument(
+  pool: HttpPool,
+  { method, path, headers, body }: SentDocument,
+  signal: AbortSignal,
+): Promise<StoreDocument> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(abortReason(signal))

@@ -1,6 +1,7 @@
-// Why: a namespace's endpoint is user input; without a guard it would let its writer reach services inside the network.
-// How: IP literals are judged when the store is opened, names when the connection is made (so a name that changes its
-// address between check and use is still caught). `*.localhost` is always this machine (RFC 6761), resolver or not.
+// Why: a namespace's endpoint is user input; without a guard it would let its writer reach services
+// inside the network. How: IP literals are judged when the store is opened, names when the
+// connection is made (so a name that changes its address between check and use is still caught).
+// `*.localhost` is always this machine (RFC 6761), resolver or not.
 import { lookup as dnsLookup, type LookupAddress, type LookupOptions } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { SkeinError } from '../../../base/errors.ts'
@@ -26,7 +27,9 @@ const privateRanges: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
 /** Marks the guard's refusal among the errors of a connection attempt. */
 const endpointRefusedReason = 'endpoint_not_allowed'
 
-/** Whether an IP address is loopback, link-local, private or otherwise no public unicast address. */
+/**
+ * Whether an IP address is loopback, link-local, private or otherwise no public unicast address.
+ */
 export function isPrivateAddress(address: string): boolean {
   const mapped = /^::ffff:(?:(\d+\.\d+\.\d+\.\d+)|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i.exec(address)
   if (mapped !== null) {
@@ -41,7 +44,10 @@ export function isPrivateAddress(address: string): boolean {
   return list.check(address, family === 4 ? 'ipv4' : 'ipv6')
 }
 
-/** @throws SkeinError permission_denied (`endpoint_not_allowed`) when the host is an IP literal or a name that is private by its spelling */
+/**
+ * @throws SkeinError permission_denied (`endpoint_not_allowed`) when the host is an IP literal or a
+ *   name that is private by its spelling
+ */
 export function checkEndpointHost(host: string, allowPrivate: boolean): void {
   if (allowPrivate) return
   const bare = host.replace(/^\[|\]$/g, '')
@@ -53,13 +59,17 @@ export function refusedAddress(error: Error): boolean {
   return error instanceof SkeinError && error.reason === endpointRefusedReason
 }
 
-/** A `lookup` for connections that refuses names which lead to private addresses, unless they are allowed. `resolve` is the system's resolver. */
+/**
+ * A `lookup` for connections that refuses names which lead to private addresses, unless they are
+ * allowed. `resolve` is the system's resolver.
+ */
 export function guardedLookup(allowPrivate: boolean, resolve: typeof dnsLookup = dnsLookup): LookupFunction {
   return (hostname, options: LookupOptions, callback) => {
     const answer = (addresses: readonly LookupAddress[]): void => {
       const [first] = addresses
       if (!allowPrivate && addresses.some(({ address }) => isPrivateAddress(address))) callback(refusal(hostname), '')
-      else if (first === undefined) callback(Object.assign(new Error(`no address for ${hostname}`), { code: 'ENOTFOUND' }), '')
+      else if (first === undefined)
+        callback(Object.assign(new Error(`no address for ${hostname}`), { code: 'ENOTFOUND' }), '')
       else if (options.all === true) callback(null, [...addresses])
       else callback(null, first.address, first.family)
     }

@@ -1,6 +1,7 @@
-// Why: what is asked of a store about single objects is one contract, however it is written and read. How: types alone. Requests
-// that change something are written and read by the SDK (sdk-requests.ts), the others in checked-requests.ts; store-requests.ts
-// sends them all. Keys are the namespace's.
+// Why: what is asked of a store about single objects is one contract, however it is written and
+// read. How: types alone. Requests that change something are written and read by the SDK
+// (sdk-requests.ts), the others in checked-requests.ts; store-requests.ts sends them all. Keys are
+// the namespace's.
 import type { HeadAnswer, ListedUpload } from '../../trust/object-answers.ts'
 
 /** What must hold for a write to be carried out. */
@@ -17,7 +18,9 @@ export interface Body {
 /** ETags come back as far as the answer names them. */
 export interface ObjectWrites {
   put(key: string, body: Body, condition: WriteCondition, signal: AbortSignal): Promise<string | undefined>
-  /** The id of the upload. @throws SkeinError answer_not_understood when the answer does not name it */
+  /**
+   * The id of the upload. @throws SkeinError answer_not_understood when the answer does not name it
+   */
   beginUpload(key: string, signal: AbortSignal): Promise<string>
   putPart(key: string, uploadId: string, number: number, body: Body, signal: AbortSignal): Promise<string | undefined>
   completeUpload(

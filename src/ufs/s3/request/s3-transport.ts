@@ -1,6 +1,7 @@
-// Why: the connections to one bucket, with every time-out set, in one place. How: a pool for the endpoint, and one for each host
-// that it sends reads on to (store-requests.ts); all connect under the endpoint guard, by the proxy that the environment or the
-// namespace names. Without these time-outs a connection that falls silent would hang its reader for ever.
+// Why: the connections to one bucket, with every time-out set, in one place. How: a pool for the
+// endpoint, and one for each host that it sends reads on to (store-requests.ts); all connect under
+// the endpoint guard, by the proxy that the environment or the namespace names. Without these
+// time-outs a connection that falls silent would hang its reader for ever.
 import type { LookupFunction } from 'node:net'
 import type { Clock } from '../../../base/clock.ts'
 import { checkEndpointHost, guardedLookup, refusedAddress } from './endpoint-guard.ts'
@@ -26,15 +27,24 @@ export interface S3TransportDependencies {
 export interface S3Transport {
   /** Scheme and authority of the host that answers for the bucket. */
   readonly origin: URL
-  /** What comes before the encoded key in a path: `/`, or `/bucket/` in path style, below the endpoint's own path. */
+  /**
+   * What comes before the encoded key in a path: `/`, or `/bucket/` in path style, below the
+   * endpoint's own path.
+   */
   readonly pathPrefix: string
   /** The proxy on the way to the endpoint, for messages. */
   readonly proxy: ProxyServer | undefined
-  /** Connections to a host. The caller closes them. @throws SkeinError permission_denied when it is private and that is not allowed */
+  /**
+   * Connections to a host. The caller closes them. @throws SkeinError permission_denied when it is
+   * private and that is not allowed
+   */
   connect(origin: URL): HttpPool
 }
 
-/** Opens no connection yet. @throws SkeinError permission_denied when the endpoint is private and that is not allowed */
+/**
+ * Opens no connection yet. @throws SkeinError permission_denied when the endpoint is private and
+ * that is not allowed
+ */
 export function openTransport(options: S3Options, deps: S3TransportDependencies): S3Transport {
   const { allowPrivateEndpoints, clock, background, proxies = {}, ca } = deps
   const endpoint = new URL(options.endpoint)
@@ -44,7 +54,9 @@ export function openTransport(options: S3Options, deps: S3TransportDependencies)
   const lookup = guardedLookup(allowPrivateEndpoints)
   const proxyOf = (origin: URL): ProxyServer | undefined => own ?? proxyFor(origin, proxies)
   const basePath = endpoint.pathname.replace(/\/$/, '')
-  const origin = new URL(`${endpoint.protocol}//${options.pathStyle ? endpoint.host : `${options.bucket}.${endpoint.host}`}`)
+  const origin = new URL(
+    `${endpoint.protocol}//${options.pathStyle ? endpoint.host : `${options.bucket}.${endpoint.host}`}`,
+  )
   return {
     origin,
     pathPrefix: options.pathStyle ? `${basePath}/${options.bucket}/` : `${basePath}/`,
@@ -56,7 +68,8 @@ export function openTransport(options: S3Options, deps: S3TransportDependencies)
         origin: to,
         lookup,
         proxy,
-        // Whoever set the proxy of a process may reach it where it is; one that a namespace names is as an endpoint is.
+        // Whoever set the proxy of a process may reach it where it is; one that a namespace names
+        // is as an endpoint is.
         proxyLookup: proxy?.guarded === false ? guardedLookup(true) : lookup,
         admission: proxy === undefined || allowPrivateEndpoints ? undefined : () => refusedName(to.hostname, lookup),
         connectionsMax: options.connectionsMax,
@@ -72,9 +85,14 @@ export function openTransport(options: S3Options, deps: S3TransportDependencies)
   }
 }
 
-/** A proxy looks names up itself: where this machine can, too, a name that leads inside is refused as without a proxy. */
+/**
+ * A proxy looks names up itself: where this machine can, too, a name that leads inside is refused
+ * as without a proxy.
+ */
 function refusedName(hostname: string, lookup: LookupFunction): Promise<Error | undefined> {
   return new Promise((resolve) => {
-    lookup(hostname.replace(/^\[|\]$/g, ''), { all: true }, (error) => resolve(error !== null && refusedAddress(error) ? error : undefined))
+    lookup(hostname.replace(/^\[|\]$/g, ''), { all: true }, (error) =>
+      resolve(error !== null && refusedAddress(error) ? error : undefined),
+    )
   })
 }

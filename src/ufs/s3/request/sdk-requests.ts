@@ -1,8 +1,10 @@
-// Why: how each request that changes something is written, and how its answer is read, is what the S3 SDK is kept well for; how it is
-// sent, signed and trusted is ours. How: one S3Client whose handler gives what the SDK has written (key, query, the headers below,
-// the body) to `send`, and gives the SDK of a good answer its document and its ETag alone: a date in an odd header would make it
-// throw. So the SDK never sees a refusal, a redirect, a secret, the endpoint or the bucket, and nothing of the environment.
-// What it cannot read of a document (a prefix, a stray `&`, a date) trust/object-answers.ts may: an upload that began has an id.
+// Why: how each request that changes something is written, and how its answer is read, is what the
+// S3 SDK is kept well for; how it is sent, signed and trusted is ours. How: one S3Client whose
+// handler gives what the SDK has written (key, query, the headers below, the body) to `send`, and
+// gives the SDK of a good answer its document and its ETag alone: a date in an odd header would
+// make it throw. So the SDK never sees a refusal, a redirect, a secret, the endpoint or the bucket,
+// and nothing of the environment. What it cannot read of a document (a prefix, a stray `&`, a date)
+// trust/object-answers.ts may: an upload that began has an id.
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -37,15 +39,29 @@ interface Exchange {
   failure?: { readonly thrown: unknown }
 }
 
-/** Stands for the bucket in the SDK's paths: the place of the real one is s3-transport.ts's affair. */
+/**
+ * Stands for the bucket in the SDK's paths: the place of the real one is s3-transport.ts's affair.
+ */
 const bucket = 'bucket'
 const pathStart = `/${bucket}/`
 const octets = 'application/octet-stream'
 
-/** What goes on of the headers that the SDK writes. The others are for its own transport and for AWS's statistics. */
-const sentHeaders = ['content-md5', 'content-type', 'if-match', 'if-none-match', 'x-amz-copy-source', 'x-amz-copy-source-if-match']
+/**
+ * What goes on of the headers that the SDK writes. The others are for its own transport and for
+ * AWS's statistics.
+ */
+const sentHeaders = [
+  'content-md5',
+  'content-type',
+  'if-match',
+  'if-none-match',
+  'x-amz-copy-source',
+  'x-amz-copy-source-if-match',
+]
 
-/** Everything that the SDK would look for in the environment, or in a home directory, is said here. */
+/**
+ * Everything that the SDK would look for in the environment, or in a home directory, is said here.
+ */
 const client = new S3Client({
   region: 'us-east-1',
   endpoint: 'http://store.invalid',
@@ -68,7 +84,10 @@ const client = new S3Client({
   requestHandler: { handle: (request: WrittenRequest, exchange?: object) => handle(request, exchange as Exchange) },
 })
 
-/** Sends what the SDK has written. Its caller finds what went wrong in the exchange, as it was thrown. */
+/**
+ * Sends what the SDK has written. Its caller finds what went wrong in the exchange, as it was
+ * thrown.
+ */
 async function handle(
   request: WrittenRequest,
   exchange: Exchange,
@@ -91,7 +110,10 @@ export function sdkWrites(
   send: (request: DocumentRequest, signal: AbortSignal) => Promise<StoreDocument>,
 ): ObjectWrites {
   const isSecure = options.endpoint.startsWith('https:')
-  const place = (key: string): { readonly Bucket: string; readonly Key: string } => ({ Bucket: bucket, Key: options.prefix + key })
+  const place = (key: string): { readonly Bucket: string; readonly Key: string } => ({
+    Bucket: bucket,
+    Key: options.prefix + key,
+  })
   /** The answer, and what the SDK has read of it; undefined where it could not. */
   const asked = async <Output>(
     what: string,
@@ -127,18 +149,25 @@ export function sdkWrites(
       const found = uploadId === '' ? elementText(text, 'UploadId') : uploadId
       if (found !== undefined) return found
       const value = text === '' ? undefined : text
-      throw notUnderstoodError({ address, what }, { field: 'UploadId', value, expected: 'the id of the upload that was begun' })
+      throw notUnderstoodError(
+        { address, what },
+        { field: 'UploadId', value, expected: 'the id of the upload that was begun' },
+      )
     },
     putPart: async (key, uploadId, number, body, signal) => {
       const command = new UploadPartCommand({ ...place(key), UploadId: uploadId, PartNumber: number, ...bodied(body) })
-      const { output } = await asked(requestName(`PART ${number}`, key), signal, (exchange) => client.send(command, exchange))
+      const { output } = await asked(requestName(`PART ${number}`, key), signal, (exchange) =>
+        client.send(command, exchange),
+      )
       return etagOf(output?.ETag)
     },
     completeUpload: async (key, uploadId, etags, condition, signal) => {
       const Parts = etags.map((etag, index) => ({ PartNumber: index + 1, ETag: `"${etag}"` }))
       const upload = { UploadId: uploadId, MultipartUpload: { Parts } }
       const command = new CompleteMultipartUploadCommand({ ...place(key), ...upload, ...conditionOf(condition) })
-      const { output, text } = await asked(requestName('COMPLETE UPLOAD', key), signal, (exchange) => client.send(command, exchange))
+      const { output, text } = await asked(requestName('COMPLETE UPLOAD', key), signal, (exchange) =>
+        client.send(command, exchange),
+      )
       return etagOf(output?.ETag ?? elementText(text, 'ETag'))
     },
     abortUpload: async (key, uploadId, signal) => {
@@ -149,7 +178,9 @@ export function sdkWrites(
       const CopySource = encodeKey(`${options.bucket}/${options.prefix}${key}`)
       const source = { CopySource, CopySourceIfMatch: `"${etag}"` }
       const command = new CopyObjectCommand({ ...place(to), ...source, ...conditionOf(condition) })
-      const { output, text } = await asked(requestName('COPY', key), signal, (exchange) => client.send(command, exchange))
+      const { output, text } = await asked(requestName('COPY', key), signal, (exchange) =>
+        client.send(command, exchange),
+      )
       return etagOf(output?.CopyObjectResult?.ETag ?? elementText(text, 'ETag'))
     },
     delete: async (key, etag, signal) => {
@@ -160,7 +191,10 @@ export function sdkWrites(
 }
 
 /** What the SDK has written, without what it writes for itself. */
-function requestOf({ method, path, query, headers }: WrittenRequest, kind: S3Options['kind']): Omit<DocumentRequest, 'what'> {
+function requestOf(
+  { method, path, query, headers }: WrittenRequest,
+  kind: S3Options['kind'],
+): Omit<DocumentRequest, 'what'> {
   if ((method !== 'PUT' && method !== 'POST' && method !== 'DELETE') || !path.startsWith(pathStart))
     throw new SkeinError('internal', `the S3 SDK has written ${method} ${path.slice(0, 100)}`)
   const values = Object.entries(query ?? {}).filter(([name]) => name !== 'x-id')
@@ -172,7 +206,9 @@ function requestOf({ method, path, query, headers }: WrittenRequest, kind: S3Opt
       const value = headers[name]
       if (value === undefined) return []
       // COS has a header of its own for it (PUT Object, Initiate and Complete Multipart Upload).
-      return name === 'if-none-match' && kind === 'cosn' ? [['x-cos-forbid-overwrite', 'true'] as const] : [[name, value] as const]
+      return name === 'if-none-match' && kind === 'cosn'
+        ? [['x-cos-forbid-overwrite', 'true'] as const]
+        : [[name, value] as const]
     }),
   }
 }
@@ -183,7 +219,12 @@ function bodyOf(body: unknown): Uint8Array | undefined {
   throw new SkeinError('internal', 'the S3 SDK has written a body that is not of bytes')
 }
 
-function bodied({ bytes, md5 }: Body): { Body: Buffer; ContentLength: number; ContentMD5: string; ContentType: string } {
+function bodied({ bytes, md5 }: Body): {
+  Body: Buffer
+  ContentLength: number
+  ContentMD5: string
+  ContentType: string
+} {
   return { Body: bytes, ContentLength: bytes.length, ContentMD5: md5.toString('base64'), ContentType: octets }
 }
 

@@ -1,6 +1,7 @@
-// Why: signing through the SDK's middleware costs more than fetching a small object does. How: AWS Signature Version 4
-// ("Authenticating Requests: Using the Authorization Header", Amazon S3 API Reference), with the signing key cached for its
-// day and a short way for requests without a body. Range and If-Match are not signed; the specification does not ask for it.
+// Why: signing through the SDK's middleware costs more than fetching a small object does. How: AWS
+// Signature Version 4 ("Authenticating Requests: Using the Authorization Header", Amazon S3 API
+// Reference), with the signing key cached for its day and a short way for requests without a body.
+// Range and If-Match are not signed; the specification does not ask for it.
 import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'
 import type { Clock } from '../../../base/clock.ts'
 import { SkeinError } from '../../../base/errors.ts'
@@ -16,7 +17,10 @@ export interface SigningCredentials {
 /** SHA-256 of nothing: the payload hash of every request without a body. */
 const emptyPayloadHash = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
-/** A path for a key: each UTF-8 byte outside A-Z a-z 0-9 - . _ ~ / is percent-encoded, as SigV4 wants it for S3. */
+/**
+ * A path for a key: each UTF-8 byte outside A-Z a-z 0-9 - . _ ~ / is percent-encoded, as SigV4
+ * wants it for S3.
+ */
 export function encodeKey(key: string): string {
   if (/^[A-Za-z0-9\-._~/]*$/.test(key)) return key
   return encodeURIComponent(key)
@@ -35,9 +39,14 @@ export function signingKey(secretAccessKey: string, day: string, region: string)
 /** In place of a body's hash, where TLS keeps the body whole. */
 export const unsignedPayload = 'UNSIGNED-PAYLOAD'
 
-/** A query as SigV4 signs it: names in byte order, everything but A-Z a-z 0-9 - . _ ~ percent-encoded. Undefined values are left out. */
+/**
+ * A query as SigV4 signs it: names in byte order, everything but A-Z a-z 0-9 - . _ ~
+ * percent-encoded. Undefined values are left out.
+ */
 export function canonicalQuery(values: Readonly<Record<string, string | undefined>>): string {
-  return canonicalPairs(Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])))
+  return canonicalPairs(
+    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
+  )
 }
 
 /** A path and a query that somebody else spelled, in the one spelling that is signed. */
@@ -85,7 +94,9 @@ export class RequestSigner {
   readonly #credentials: SigningCredentials
   readonly #host: string
   readonly #clock: Clock
-  /** Further headers of every request, in lower case, sorted, `x-...` after `x-amz-security-token`. */
+  /**
+   * Further headers of every request, in lower case, sorted, `x-...` after `x-amz-security-token`.
+   */
   readonly #extra: readonly (readonly [string, string])[]
   readonly #signedNames: string
   #second = -1
@@ -96,7 +107,12 @@ export class RequestSigner {
   #key: KeyObject = createSecretKey(Buffer.alloc(1))
   #offsetMs = 0
 
-  constructor(credentials: SigningCredentials, host: string, extra: readonly (readonly [string, string])[], clock: Clock) {
+  constructor(
+    credentials: SigningCredentials,
+    host: string,
+    extra: readonly (readonly [string, string])[],
+    clock: Clock,
+  ) {
     this.#credentials = credentials
     this.#host = host
     this.#clock = clock
@@ -110,7 +126,10 @@ export class RequestSigner {
     this.#offsetMs = storeMs - this.#clock.nowMs()
   }
 
-  /** Headers (name, value, name, value, ...) for a request of this path (as encodeKey gives it) and canonical query, `authorization` included. */
+  /**
+   * Headers (name, value, name, value, ...) for a request of this path (as encodeKey gives it) and
+   * canonical query, `authorization` included.
+   */
   sign(method: 'GET' | 'HEAD', path: string, query = ''): string[] {
     this.#refresh()
     const token = this.#credentials.sessionToken?.reveal()
@@ -130,8 +149,8 @@ export class RequestSigner {
   }
 
   /**
-   * The same for any request: `more` are further headers in lower case that are sent and signed. `payloadHash` is the SHA-256 of the
-   * body in hex, or `unsignedPayload`.
+   * The same for any request: `more` are further headers in lower case that are sent and signed.
+   * `payloadHash` is the SHA-256 of the body in hex, or `unsignedPayload`.
    */
   signAny(
     method: string,

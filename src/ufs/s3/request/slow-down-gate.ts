@@ -1,6 +1,7 @@
-// Why: a bucket that says SlowDown means everyone, and a request that backs off alone leaves the others pushing.
-// How: one gate per bucket. An answer of SlowDown closes it for a while that doubles with each round in which it is
-// said again; everyone waits at the gate, and they start again spread over time rather than all at once.
+// Why: a bucket that says SlowDown means everyone, and a request that backs off alone leaves the
+// others pushing. How: one gate per bucket. An answer of SlowDown closes it for a while that
+// doubles with each round in which it is said again; everyone waits at the gate, and they start
+// again spread over time rather than all at once.
 import type { Clock, Random } from '../../../base/clock.ts'
 
 const initialMs = 100
@@ -36,7 +37,9 @@ export class SlowDownGate {
     return this.#slowDowns
   }
 
-  /** Closes the gate. Answers to requests that were sent before it closed belong to the same round. */
+  /**
+   * Closes the gate. Answers to requests that were sent before it closed belong to the same round.
+   */
   slowDown(): void {
     this.#slowDowns += 1
     const now = this.#clock.monotonicMs()
@@ -46,7 +49,10 @@ export class SlowDownGate {
     this.#openAtMs = now + this.#pauseMs() * (0.5 + this.#random() / 2)
   }
 
-  /** Tells the gate that the bucket answered well; each success of an open gate works a little of the rounds off. */
+  /**
+   * Tells the gate that the bucket answered well; each success of an open gate works a little of
+   * the rounds off.
+   */
   succeeded(): void {
     if (this.#level === 0 || this.#closed) return
     this.#level = Math.max(0, this.#level - 0.1)

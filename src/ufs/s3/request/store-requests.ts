@@ -1,6 +1,7 @@
-// Why: every request to a store is signed for the host that it goes to, and some stores send reads on to another host. How: one
-// object that knows the bucket's place and the places that it was sent on to, each with its connections and its signer. A
-// place is asked under the endpoint guard, and its answer may send on again, a few times.
+// Why: every request to a store is signed for the host that it goes to, and some stores send reads
+// on to another host. How: one object that knows the bucket's place and the places that it was sent
+// on to, each with its connections and its signer. A place is asked under the endpoint guard, and
+// its answer may send on again, a few times.
 import type { Clock } from '../../../base/clock.ts'
 import { sendDocument, type StoreDocument } from './document-get.ts'
 import { errorCodeOf, redirectError, type StoreAddress } from '../../trust/s3-errors.ts'
@@ -72,7 +73,13 @@ export class StoreRequests {
 
   /** Where an object is asked for first. */
   placeOf(key: string): StorePlace {
-    return { host: this.#home, path: this.#options.transport.pathPrefix + encodeKey(key), query: '', presigned: false, hops: 0 }
+    return {
+      host: this.#home,
+      path: this.#options.transport.pathPrefix + encodeKey(key),
+      query: '',
+      presigned: false,
+      hops: 0,
+    }
   }
 
   /** Signed headers of an object read. */
@@ -80,16 +87,25 @@ export class StoreRequests {
     return presigned ? ['host', host.origin.host] : host.readSigner.sign('GET', path, query)
   }
 
-  /** Where an answer sends a read on to. @throws SkeinError where it is not followed, or not allowed */
+  /**
+   * Where an answer sends a read on to. @throws SkeinError where it is not followed, or not allowed
+   */
   sentOn(place: StorePlace, what: string, status: number, location: string | undefined): StorePlace {
     const { address } = this.#options
     if (location === undefined) throw redirectError(address, what, status, 'it does not say where to')
-    if (place.hops >= redirectsMax) throw redirectError(address, what, status, `it was sent on ${redirectsMax} times already`)
+    if (place.hops >= redirectsMax)
+      throw redirectError(address, what, status, `it was sent on ${redirectsMax} times already`)
     const target = redirectTarget(location, place.host.origin)
     if (typeof target === 'string') throw redirectError(address, what, status, target)
     const presigned = isPresigned(target.query)
     const spelled = presigned ? target : canonicalSpelling(target.path, target.query)
-    return { host: this.#hostAt(target.origin), path: spelled.path, query: spelled.query, presigned, hops: place.hops + 1 }
+    return {
+      host: this.#hostAt(target.origin),
+      path: spelled.path,
+      query: spelled.query,
+      presigned,
+      hops: place.hops + 1,
+    }
   }
 
   /** What the store's clock says now, as far as its answers tell. */
@@ -97,7 +113,10 @@ export class StoreRequests {
     return this.#options.clock.nowMs() + this.#clockOffsetMs
   }
 
-  /** The whole answer to a request. Reads are sent on. @throws as HttpPool's errors come; the signal's reason; SkeinError of `sentOn` */
+  /**
+   * The whole answer to a request. Reads are sent on. @throws as HttpPool's errors come; the
+   * signal's reason; SkeinError of `sentOn`
+   */
   async document(request: DocumentRequest, signal: AbortSignal): Promise<StoreDocument> {
     const { what, method, body, headers = [], payloadHash } = request
     const isRead = method === 'GET' || method === 'HEAD'
@@ -107,7 +126,8 @@ export class StoreRequests {
       const signed = presigned
         ? ['host', host.origin.host, ...headers.flat()]
         : host.signer.signAny(method, path, query, headers, payloadHash)
-      if (body !== undefined || method === 'PUT' || method === 'POST') signed.push('content-length', String(body?.length ?? 0))
+      if (body !== undefined || method === 'PUT' || method === 'POST')
+        signed.push('content-length', String(body?.length ?? 0))
       const answer = await sendDocument(
         host.pool,
         { method, path: query === '' ? path : `${path}?${query}`, headers: signed, body },

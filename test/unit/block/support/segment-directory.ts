@@ -1,5 +1,5 @@
-// Why: the tests of segments share a directory of small segments, and ways to look into it. How: a fresh one for each test
-// of the file that calls segmentDirectory.
+// Why: the tests of segments share a directory of small segments, and ways to look into it. How: a
+// fresh one for each test of the file that calls segmentDirectory.
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
@@ -78,8 +78,10 @@ export function segmentDirectory() {
   }
 }
 
-export const idsOf = (store: BlockDirectory): number[] => [...store.list()].map(({ blockId }) => blockId).sort((a, b) => a - b)
-export const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index)
+export const idsOf = (store: BlockDirectory): number[] =>
+  [...store.list()].map(({ blockId }) => blockId).sort((a, b) => a - b)
+export const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from }, (_, index) => from + index)
 
 export async function putAll(store: BlockDirectory, ids: readonly number[], length = 10 * kibibyte): Promise<void> {
   await Promise.all(ids.map((id) => store.put(headerOf(id, length), bytesOf(length, id))))
@@ -89,7 +91,11 @@ export async function freeAll(store: BlockDirectory, ids: readonly number[]): Pr
   await Promise.all(ids.map((id) => store.free(id)))
 }
 
-export async function expectBlocks(store: BlockDirectory, ids: readonly number[], length = 10 * kibibyte): Promise<void> {
+export async function expectBlocks(
+  store: BlockDirectory,
+  ids: readonly number[],
+  length = 10 * kibibyte,
+): Promise<void> {
   expect(idsOf(store)).toEqual(ids)
   for (const id of ids) expect((await readWhole(store, id)).equals(bytesOf(length, id)), `block ${id}`).toBe(true)
   expect(usedBytesOf(store)).toBe(ids.length * length)

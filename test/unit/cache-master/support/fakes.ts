@@ -35,7 +35,10 @@ export class FakeStore implements UnderFileSystem {
   failure: Error | undefined
   /** Called after a listing was answered and before its caller has it. */
   afterList: (() => Promise<void>) | undefined
-  /** What a listing says of the objects, where that is not what they are; undefined: it leaves it out. */
+  /**
+   * What a listing says of the objects, where that is not what they are; undefined: it leaves it
+   * out.
+   */
   listed: ((object: ObjectInfo) => ObjectInfo | undefined) | undefined
   /** The same of one object. */
   afterStat: (() => Promise<void>) | undefined
@@ -90,7 +93,11 @@ export class FakeStore implements UnderFileSystem {
     }
     await this.afterList?.()
     const { listed } = this
-    return { objects: listed === undefined ? objects : objects.flatMap((object) => listed(object) ?? []), prefixes, next }
+    return {
+      objects: listed === undefined ? objects : objects.flatMap((object) => listed(object) ?? []),
+      prefixes,
+      next,
+    }
   }
   // eslint-disable-next-line require-yield
   async *read(): AsyncGenerator<Uint8Array> {
@@ -116,10 +123,12 @@ export class FakeStore implements UnderFileSystem {
     const [source, there] = [this.objects.get(from), this.objects.get(to)]
     if (source === undefined && there?.etag === etag) return there
     if (source === undefined) throw new SkeinError('not_found', `${from} is not there`)
-    if (source.etag !== etag) throw new SkeinError('aborted', `${from} is another version`, { reason: 'object_changed', retryable: false })
+    if (source.etag !== etag)
+      throw new SkeinError('aborted', `${from} is another version`, { reason: 'object_changed', retryable: false })
     if (from === to) return source
     const isCopy = there?.etag === etag && there.length === source.length
-    if (there !== undefined && !isCopy) throw new SkeinError('already_exists', `${to} is there`, { reason: 'object_exists' })
+    if (there !== undefined && !isCopy)
+      throw new SkeinError('already_exists', `${to} is there`, { reason: 'object_exists' })
     const moved = { ...source, key: to }
     this.objects.set(to, moved)
     this.objects.delete(from)

@@ -1,5 +1,5 @@
-// Why: what goes on while a worker writes to the store is tested with the write held in the middle; and afterwards the store
-// and the metadata must say the same.
+// Why: what goes on while a worker writes to the store is tested with the write held in the middle;
+// and afterwards the store and the metadata must say the same.
 import { expect } from 'vitest'
 import type { FakeStore } from './fakes.ts'
 import { call, type MasterFixture } from './master-fixture.ts'
@@ -16,7 +16,10 @@ export interface HeldWrites {
   release(): void
 }
 
-/** Holds the writes of objects whose key matches: before they are made, or when they are and nobody knows. */
+/**
+ * Holds the writes of objects whose key matches: before they are made, or when they are and nobody
+ * knows.
+ */
 export function holdWrites(fixture: MasterFixture, pattern: RegExp, at: 'before' | 'after' = 'after'): HeldWrites {
   const write = fixture.persist.bind(fixture)
   const reached = Promise.withResolvers<void>()

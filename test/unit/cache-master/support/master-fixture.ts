@@ -105,7 +105,9 @@ export class MasterFixture {
   async persist(on: string, request: PersistFileRequest): Promise<PersistFileResponse> {
     this.persists.push({ ...request, on })
     if (this.persistFailure !== undefined) throw this.persistFailure
-    const { uri } = (await this.service.listNamespaces({}, call)).namespaces.find((one) => one.namespaceId === request.namespaceId) ?? {
+    const { uri } = (await this.service.listNamespaces({}, call)).namespaces.find(
+      (one) => one.namespaceId === request.namespaceId,
+    ) ?? {
       uri: '',
     }
     this.store(uri).put(request.key, { length: request.length, etag: `p-${request.key}`, modifiedMs: 77 })
@@ -117,11 +119,16 @@ export class MasterFixture {
     return this.store(uri)
   }
 
-  /** Registers a worker with room for 100 bytes that has reported these blocks. @returns its session */
+  /**
+   * Registers a worker with room for 100 bytes that has reported these blocks. @returns its session
+   */
   async worker(workerId: string, blocks: readonly number[] = [], usedBytes = 0): Promise<string> {
     const directories = [{ path: '/d', tier: 'MEM', mediumType: 'MEM', quotaBytes: 100, usedBytes }]
     const addresses = { rpcAddress: `${workerId}:1`, dataAddress: `${workerId}:2`, webAddress: '' }
-    const { session } = await this.service.registerWorker({ workerId, hostname: workerId, ...addresses, directories }, call)
+    const { session } = await this.service.registerWorker(
+      { workerId, hostname: workerId, ...addresses, directories },
+      call,
+    )
     await this.report(workerId, session, blocks)
     return session
   }
@@ -134,7 +141,10 @@ export class MasterFixture {
 
   /** Writes a file whose blocks a worker of its own has. @returns its id */
   async write(path: string, length: number): Promise<number> {
-    const { fileId, blockSizeBytes } = await this.lifecycle.createFile({ path, blockSizeBytes: 0, requestKey: '' }, call)
+    const { fileId, blockSizeBytes } = await this.lifecycle.createFile(
+      { path, blockSizeBytes: 0, requestKey: '' },
+      call,
+    )
     const blocks = Array.from({ length: blockCount(length, blockSizeBytes) }, (_, index) => blockIdOf(fileId, index))
     await this.worker(`w-${fileId}`, blocks)
     await this.lifecycle.completeFile({ fileId, length }, call)
@@ -147,7 +157,9 @@ export class MasterFixture {
 
   /** The keys of all files and directories of a namespace. */
   async keys(path = '/ns'): Promise<string[]> {
-    return (await this.service.listStatus({ path, recursive: true, pageToken: '', limit: 0 }, call)).files.map(({ key }) => key)
+    return (await this.service.listStatus({ path, recursive: true, pageToken: '', limit: 0 }, call)).files.map(
+      ({ key }) => key,
+    )
   }
 
   /** Runs the master's background work until `done` holds. */

@@ -1,5 +1,5 @@
-// Why: tests of the log and of the tables need the cache master's real state and nothing else of it. How: a temp
-// directory with an LMDB state, a journal in memory, and the log over both.
+// Why: tests of the log and of the tables need the cache master's real state and nothing else of
+// it. How: a temp directory with an LMDB state, a journal in memory, and the log over both.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,7 +32,10 @@ export class LogFixture {
 
   static async make(): Promise<LogFixture> {
     const directory = await mkdtemp(join(tmpdir(), 'skein-log-'))
-    return new LogFixture(directory, await LmdbState.open({ directory: join(directory, 'state'), logger: silentLogger }))
+    return new LogFixture(
+      directory,
+      await LmdbState.open({ directory: join(directory, 'state'), logger: silentLogger }),
+    )
   }
 
   async openLog(options: Partial<CommandLogOptions<Command, Accepted, Effect>> = {}): Promise<NamespaceLog> {
@@ -70,9 +73,17 @@ export class LogFixture {
   shown(): unknown {
     const { tables } = this
     const rootId = namespaceByName(tables, 'ns')?.rootId ?? 0
-    const entries = [...walk(tables, rootId, '', undefined)].map((entry) => ({ ...entry, inode: tables.inode(entry.inodeId) }))
+    const entries = [...walk(tables, rootId, '', undefined)].map((entry) => ({
+      ...entry,
+      inode: tables.inode(entry.inodeId),
+    }))
     const counters = (['containers', 'files', 'directories'] as const).map((name) => tables.counter(name))
-    return { entries, counters, namespaces: [...tables.namespaces()].map(({ id }) => id), lastApplied: tables.lastApplied }
+    return {
+      entries,
+      counters,
+      namespaces: [...tables.namespaces()].map(({ id }) => id),
+      lastApplied: tables.lastApplied,
+    }
   }
   file(key: string): FileInode | undefined {
     return fileAt(this.tables, namespaceByName(this.tables, 'ns')?.rootId ?? 0, key)

@@ -1,4 +1,5 @@
-// Why: replication is between a real master and real workers: stores on disk, data ports, heartbeats, one process.
+// Why: replication is between a real master and real workers: stores on disk, data ports,
+// heartbeats, one process.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -141,7 +142,8 @@ export class ReplicationCluster {
 
   /** Files of three blocks each, known to the master and not cached. */
   async files(count: number): Promise<SyncedFile[]> {
-    for (let i = 0; i < count; i += 1) this.origin.put(`f${String(i).padStart(5, '0')}`, { length: blockSizeBytes * 2 + 1000 })
+    for (let i = 0; i < count; i += 1)
+      this.origin.put(`f${String(i).padStart(5, '0')}`, { length: blockSizeBytes * 2 + 1000 })
     return (await this.master.service.syncPage({ path: '/ns', cursor: '', limit: 0 }, call)).files
   }
 
@@ -156,7 +158,9 @@ export class ReplicationCluster {
 
   /** The ids of the workers that hold each block: by their stores. */
   held(file: SyncedFile): string[][] {
-    return blocksOf(file).map((blockId) => [...this.workers.values()].filter(({ store }) => store.has(blockId)).map((w) => w.workerId))
+    return blocksOf(file).map((blockId) =>
+      [...this.workers.values()].filter(({ store }) => store.has(blockId)).map((w) => w.workerId),
+    )
   }
 
   /** What the master says: the workers of each block. */
@@ -183,7 +187,9 @@ export class ReplicationCluster {
 }
 
 export function blocksOf(file: SyncedFile): number[] {
-  return Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) => blockIdOf(file.fileId, index))
+  return Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) =>
+    blockIdOf(file.fileId, index),
+  )
 }
 
 function headerOf(file: SyncedFile, blockId: number) {

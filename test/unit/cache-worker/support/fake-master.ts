@@ -1,7 +1,11 @@
 // Why: a master as workers see it, that restarts, goes down and forgets when a test says so.
 import { SkeinError } from '../../../../src/base/errors.ts'
 import type { MasterLinkDependencies } from '../../../../src/cache-worker/link/master-link.ts'
-import type { RegisterWorkerRequest, ReportBlocksRequest, WorkerHeartbeatRequest } from '../../../../src/wire/generated/master.ts'
+import type {
+  RegisterWorkerRequest,
+  ReportBlocksRequest,
+  WorkerHeartbeatRequest,
+} from '../../../../src/wire/generated/master.ts'
 
 export class FakeMaster {
   /** What the master believes that the worker has. */
@@ -65,6 +69,7 @@ export class FakeMaster {
   #enter(session?: string): void {
     this.calls += 1
     if (this.down) throw new SkeinError('unavailable', 'connection refused')
-    if (session !== undefined && session !== `session-${this.#session}`) throw new SkeinError('failed_precondition', 'register again')
+    if (session !== undefined && session !== `session-${this.#session}`)
+      throw new SkeinError('failed_precondition', 'register again')
   }
 }

@@ -28,7 +28,13 @@ export async function makeWorker(options: Partial<CacheWorkerOptions> = {}, mast
     mediumType: 'SSD',
     quotaBytes: 16 * mebibyte,
   }))
-  const store = await openTiers({ tiers: [directories], workerId: 'worker-1', annotator: { kind: 'LRU' }, ...deps, events: changes })
+  const store = await openTiers({
+    tiers: [directories],
+    workerId: 'worker-1',
+    annotator: { kind: 'LRU' },
+    ...deps,
+    events: changes,
+  })
   const worker = await createCacheWorker({
     workerId: 'worker-1',
     hostname: 'host-1',

@@ -1,5 +1,6 @@
-// Why: commands are tested whole, from their words to stdout, stderr and the exit code, against services in this process.
-// How: a fake process, a clock that jumps, and services made of the functions that a test gives.
+// Why: commands are tested whole, from their words to stdout, stderr and the exit code, against
+// services in this process. How: a fake process, a clock that jumps, and services made of the
+// functions that a test gives.
 import { Buffer } from 'node:buffer'
 import { type Clock, throwIfAborted } from '../../../../src/base/clock.ts'
 import { SkeinError } from '../../../../src/base/errors.ts'
@@ -35,7 +36,9 @@ export interface RunOptions {
   readonly terminal?: boolean
   readonly onStart?: (run: RunningCommand) => void
   readonly environment?: Readonly<Record<string, string>>
-  /** Called at each sleep of the command, before time jumps: for signals and changes in the middle. */
+  /**
+   * Called at each sleep of the command, before time jumps: for signals and changes in the middle.
+   */
   readonly onSleep?: (run: RunningCommand, sleeps: number) => void
 }
 
@@ -56,7 +59,11 @@ export interface CommandResult {
 }
 
 /** Runs one command line against fakes. Time jumps at each sleep. */
-export async function run(argv: readonly string[], fake: FakeCluster = {}, options: RunOptions = {}): Promise<CommandResult> {
+export async function run(
+  argv: readonly string[],
+  fake: FakeCluster = {},
+  options: RunOptions = {},
+): Promise<CommandResult> {
   let stdout = ''
   const listeners: (() => void)[] = []
   const exited: number[] = []
@@ -101,7 +108,8 @@ export async function run(argv: readonly string[], fake: FakeCluster = {}, optio
     lifecycle: () => strict(fake.lifecycle),
     worker: (at) => strict(fake.workers?.[at]),
     writeFile: async (path, length, chunks) => {
-      if (fake.written?.has(path) === true) throw new SkeinError('already_exists', `${path} exists already: remove it first`)
+      if (fake.written?.has(path) === true)
+        throw new SkeinError('already_exists', `${path} exists already: remove it first`)
       const parts: Uint8Array[] = []
       for await (const chunk of chunks) {
         parts.push(chunk)
@@ -133,7 +141,12 @@ export async function run(argv: readonly string[], fake: FakeCluster = {}, optio
     config: async (mode, more = {}) => {
       const machine = { homeDirectory: '/nowhere', hostname: 'box', cpus: 2, cwd: '/' }
       const home: Record<string, string> = options.home === undefined ? {} : { 'skein.home': options.home }
-      return loadConfig({ mode, definitions: { ...home, ...global.definitions, ...more }, environment: options.environment ?? {}, machine })
+      return loadConfig({
+        mode,
+        definitions: { ...home, ...global.definitions, ...more },
+        environment: options.environment ?? {},
+        machine,
+      })
     },
     connect: async (config) => {
       addresses.push(config.master.address)

@@ -1,4 +1,5 @@
-// A store, workers, a job master and a master of this room's tests: in memory, counting, and failing on request.
+// A store, workers, a job master and a master of this room's tests: in memory, counting, and
+// failing on request.
 import { createHash } from 'node:crypto'
 import { type Clock, systemClock, throwIfAborted } from '../../../../src/base/clock.ts'
 import { blockLength } from '../../../../src/base/block-id.ts'
@@ -133,7 +134,8 @@ export class FakeTarget implements BlockTarget {
   puts = 0
   aborted = 0
   /** Called at open, write, commit and put: may throw or wait. */
-  before: (step: 'open' | 'write' | 'commit' | 'put', header: BlockHeader, offset: number) => void | Promise<void> = () => undefined
+  before: (step: 'open' | 'write' | 'commit' | 'put', header: BlockHeader, offset: number) => void | Promise<void> =
+    () => undefined
 
   constructor(workerId: string) {
     this.workerId = workerId
@@ -195,7 +197,10 @@ export class FakeJobMaster {
     if (this.down !== undefined) throw this.down
     if (session !== undefined && session !== this.session) throw new SkeinError('failed_precondition', 'register again')
   }
-  readonly service: Pick<Service<JobServiceDefinition>, 'registerJobWorker' | 'jobWorkerHeartbeat' | 'startSet' | 'completeSet'> = {
+  readonly service: Pick<
+    Service<JobServiceDefinition>,
+    'registerJobWorker' | 'jobWorkerHeartbeat' | 'startSet' | 'completeSet'
+  > = {
     registerJobWorker: async ({ jobWorkerId }) => {
       this.#check(undefined)
       this.registrations += 1
@@ -241,7 +246,16 @@ export class FakeMaster {
 }
 
 export function pieceOf(fileId: number, key: string, etag: string, length: number, blockSizeBytes: number): SetPiece {
-  return { fileId, key, etag, length, blockSizeBytes, firstBlock: 0, blockCount: Math.ceil(length / blockSizeBytes), sourceIds: [] }
+  return {
+    fileId,
+    key,
+    etag,
+    length,
+    blockSizeBytes,
+    firstBlock: 0,
+    blockCount: Math.ceil(length / blockSizeBytes),
+    sourceIds: [],
+  }
 }
 
 export function taskOf(set: number, attempt = 1): Task {

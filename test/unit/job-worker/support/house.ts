@@ -11,7 +11,17 @@ import { TaskRunner } from '../../../../src/job-worker/task-runner.ts'
 import { silentLogger } from '../../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../../src/telemetry/registry.ts'
 import type { SetPiece } from '../../../../src/wire/generated/job.ts'
-import { expectedBlock, FakeJobMaster, FakeMaster, FakeStore, FakeTarget, hurriedClock, mib, noCachedBlocks, pieceOf } from './fakes.ts'
+import {
+  expectedBlock,
+  FakeJobMaster,
+  FakeMaster,
+  FakeStore,
+  FakeTarget,
+  hurriedClock,
+  mib,
+  noCachedBlocks,
+  pieceOf,
+} from './fakes.ts'
 import { PoisonedPieces } from '../../../support/poisoned-pieces.ts'
 
 export function house(options: { slots?: number; bytes?: number; streams?: number; cached?: CachedBlocks } = {}) {
@@ -68,7 +78,12 @@ export function house(options: { slots?: number; bytes?: number; streams?: numbe
   const expectHas = (target: FakeTarget, piece: SetPiece, index: number): void => {
     const block = target.blocks.get(blockIdOf(piece.fileId, index))
     expect(block?.bytes.equals(expectedBlock(piece, index))).toBe(true)
-    expect(block?.header).toMatchObject({ key: piece.key, etag: piece.etag, offset: index * piece.blockSizeBytes, namespaceId: 'n1' })
+    expect(block?.header).toMatchObject({
+      key: piece.key,
+      etag: piece.etag,
+      offset: index * piece.blockSizeBytes,
+      namespaceId: 'n1',
+    })
   }
   return { store, stores, jobMaster, master, targets, slots, bytes, runner, add, expectNothingLeft, expectHas }
 }

@@ -1,5 +1,6 @@
-// A process that opens a state and reads all of it, as a master would; it may crash. Arguments: directory, rows wanted, then
-// `replay`: writes again what the journal would give after the snapshot. Prints what it found as JSON.
+// A process that opens a state and reads all of it, as a master would; it may crash. Arguments:
+// directory, rows wanted, then `replay`: writes again what the journal would give after the
+// snapshot. Prints what it found as JSON.
 import { LmdbState } from '../../../../src/journal/state/lmdb-state.ts'
 import type { StateTable } from '../../../../src/journal/state-table.ts'
 import { silentLogger } from '../../../../src/telemetry/logger.ts'

@@ -16,7 +16,10 @@ export class MemoryTable<V> implements OrderedTable<V> {
   scan(prefix: RowKey, from: number, limit: number): Row<V>[] {
     return [...this.rows.values()]
       .filter(
-        ({ key }) => key.length === prefix.length + 1 && prefix.every((part, index) => key[index] === part) && Number(key.at(-1)) >= from,
+        ({ key }) =>
+          key.length === prefix.length + 1 &&
+          prefix.every((part, index) => key[index] === part) &&
+          Number(key.at(-1)) >= from,
       )
       .map(({ key, value }) => ({ id: Number(key.at(-1)), value: structuredClone(value) }))
       .toSorted((a, b) => a.id - b.id)

@@ -1,5 +1,5 @@
-// Why: tests that throw odd commands at the master begin with one good command of every type; a new type does not compile
-// without its sample here.
+// Why: tests that throw odd commands at the master begin with one good command of every type; a new
+// type does not compile without its sample here.
 import { fileIdOf } from '../../../../src/base/block-id.ts'
 import type { Command } from '../../../../src/meta/commands/commands.ts'
 import { createNamespace, listing, object } from './commands.ts'
@@ -32,7 +32,13 @@ export const commandSamples: Samples = {
   set_decommissioning: { type: 'set_decommissioning', atMs, workerId: 'w1', decommissioning: true },
   set_expected_worker: { type: 'set_expected_worker', atMs, workerId: 'w1', expected: true },
   make_directory: { type: 'make_directory', atMs, namespaceId, key: 'made/deep/', listed: true },
-  remove_entries: { type: 'remove_entries', atMs, namespaceId, files: [{ key: 'a', fileId: file }], directories: ['d/'] },
+  remove_entries: {
+    type: 'remove_entries',
+    atMs,
+    namespaceId,
+    files: [{ key: 'a', fileId: file }],
+    directories: ['d/'],
+  },
   detach: { type: 'detach', atMs, namespaceId, key: 'd/' },
   rename: { type: 'rename', atMs, namespaceId, from: 'a', to: 'moved/a', unstages: true },
   set_attributes: {

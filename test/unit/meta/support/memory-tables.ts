@@ -1,6 +1,14 @@
-// Why: the state machine under test needs tables without a disk. How: Maps, with the order of LMDB (UTF-8 bytes).
+// Why: the state machine under test needs tables without a disk. How: Maps, with the order of LMDB
+// (UTF-8 bytes).
 import { compareKeys } from '../../../../src/meta/edge-order.ts'
-import type { CounterName, Edge, Inode, NamespaceRecord, StagingRecord, Tables } from '../../../../src/meta/meta-tables.ts'
+import type {
+  CounterName,
+  Edge,
+  Inode,
+  NamespaceRecord,
+  StagingRecord,
+  Tables,
+} from '../../../../src/meta/meta-tables.ts'
 
 export class MemoryTables implements Tables {
   readonly namespaceMap = new Map<string, NamespaceRecord>()
@@ -86,11 +94,15 @@ export class MemoryTables implements Tables {
     return {
       namespaces: [...this.namespaceMap.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
       inodes: [...this.inodes.values()].sort((a, b) => a.id - b.id),
-      edges: [...this.edgeMap].sort(([a], [b]) => a - b).map(([id, edges]) => [id, [...edges].sort(([a], [b]) => compareKeys(a, b))]),
+      edges: [...this.edgeMap]
+        .sort(([a], [b]) => a - b)
+        .map(([id, edges]) => [id, [...edges].sort(([a], [b]) => compareKeys(a, b))]),
       decommissioning: [...this.decommissioningIds].sort(compareKeys),
       stagings: Object.fromEntries([...this.stagingMap].sort(([a], [b]) => compareKeys(a, b))),
       expectedWorkers: [...this.expectedWorkerIds].sort(compareKeys),
-      counters: Object.fromEntries([...this.counters].filter(([, value]) => value !== 0).sort(([a], [b]) => compareKeys(a, b))),
+      counters: Object.fromEntries(
+        [...this.counters].filter(([, value]) => value !== 0).sort(([a], [b]) => compareKeys(a, b)),
+      ),
     }
   }
 }

@@ -24,8 +24,17 @@ afterEach(async () => {
   await node.close()
 })
 
-async function open(endpoint = door.url, overrides: Parameters<typeof testDependencies>[0] = {}): Promise<UnderFileSystem> {
-  const store = await openS3(endpoint, 's3://data', testCredential, { ...hastyDefaults, maxRetries: 1 }, testDependencies(overrides))
+async function open(
+  endpoint = door.url,
+  overrides: Parameters<typeof testDependencies>[0] = {},
+): Promise<UnderFileSystem> {
+  const store = await openS3(
+    endpoint,
+    's3://data',
+    testCredential,
+    { ...hastyDefaults, maxRetries: 1 },
+    testDependencies(overrides),
+  )
   stores.push(store)
   return store
 }
@@ -57,7 +66,9 @@ describe('a store that sends reads on to another node', () => {
     const store = await open()
     await readBoth(store)
     expect(await store.stat('dir/a b+c', signal)).toMatchObject({ length: size, etag: etag() })
-    expect((await store.list({ prefix: 'dir/', delimiter: undefined, after: undefined, limit: 10 }, signal)).objects.length).toBe(1)
+    expect(
+      (await store.list({ prefix: 'dir/', delimiter: undefined, after: undefined, limit: 10 }, signal)).objects.length,
+    ).toBe(1)
     expect(node.counters.statuses[403]).toBeUndefined()
   })
 
@@ -74,11 +85,15 @@ describe('a store that sends reads on to another node', () => {
     const store = await open()
     sendOn(() => 'https://elsewhere.example/data/a?secret=canary')
     const other = store.readWhole(request(), signal)
-    await expect(other).rejects.toThrow(/answered 307.*https:\/\/elsewhere\.example, and another scheme is not followed/)
+    await expect(other).rejects.toThrow(
+      /answered 307.*https:\/\/elsewhere\.example, and another scheme is not followed/,
+    )
     await expect(other).rejects.not.toThrow('canary')
     await expect(store.stat('dir/a b+c', signal)).rejects.toThrow(/another scheme/)
     const body = '<Error><Code>TemporaryRedirect</Code></Error>'
-    door.touch = { answer: (_, answer) => Object.assign(answer, { status: 307, body, headers: { 'content-length': body.length } }) }
+    door.touch = {
+      answer: (_, answer) => Object.assign(answer, { status: 307, body, headers: { 'content-length': body.length } }),
+    }
     await expect(store.readWhole(request(), signal)).rejects.toMatchObject({ reason: 'wrong_endpoint' })
   })
 
@@ -89,7 +104,12 @@ describe('a store that sends reads on to another node', () => {
     const { s3Options } = await import('../../../../src/ufs/store-options.ts')
     const { Secret } = await import('../../../../src/base/secret.ts')
     const secrets = { 's3.accessKeyId': new Secret('id'), 's3.secretAccessKey': new Secret('key') }
-    const options = s3Options({ kind: 's3', bucket: 'b', prefix: '' }, { 's3.endpoint': 'http://public.example' }, secrets, hastyDefaults)
+    const options = s3Options(
+      { kind: 's3', bucket: 'b', prefix: '' },
+      { 's3.endpoint': 'http://public.example' },
+      secrets,
+      hastyDefaults,
+    )
     const transport = openTransport(options, testDependencies({ allowPrivateEndpoints: false }))
     for (const address of ['http://10.0.0.1', 'http://localhost:1', 'http://[::1]:1', 'http://169.254.169.254']) {
       expect(() => transport.connect(new URL(address)), address).toThrow(/private or loopback/)
@@ -100,7 +120,9 @@ describe('a store that sends reads on to another node', () => {
     const store = await open()
     sendOn((path) => `http://127.0.0.1:${node.port}${path}`)
     const writing = store.write('new', 10, chunksOf(Buffer.alloc(10)), { overwrite: true }, signal)
-    await expect(writing).rejects.toThrow(new RegExp(`sends a write on to http://127.0.0.1:${node.port}, and only reads are followed`))
+    await expect(writing).rejects.toThrow(
+      new RegExp(`sends a write on to http://127.0.0.1:${node.port}, and only reads are followed`),
+    )
     expect(node.bucket('data').get('new')).toBeDefined()
   })
 })
@@ -125,7 +147,13 @@ describe('an endpoint with a path', () => {
   it('has everything below it, virtual-hosted', async () => {
     const gateway = await startOrigin({ credentials: [testCredential], buckets: ['data'], basePath: '/s3', cos: true })
     try {
-      const store = await openCosn(`${gateway.endpointSuffix}/s3`, 'cosn://data', testCredential, hastyDefaults, testDependencies())
+      const store = await openCosn(
+        `${gateway.endpointSuffix}/s3`,
+        'cosn://data',
+        testCredential,
+        hastyDefaults,
+        testDependencies(),
+      )
       stores.push(store)
       await exercise(store)
     } finally {
@@ -137,14 +165,24 @@ describe('an endpoint with a path', () => {
 async function exercise(store: UnderFileSystem): Promise<void> {
   await store.check(signal)
   const bytes = Buffer.alloc(6_000_000, 'skein')
-  const written = await store.write('x/ä b', bytes.length, chunksOf(bytes), { overwrite: true, partBytes: 5 * 1024 * 1024 }, signal)
+  const written = await store.write(
+    'x/ä b',
+    bytes.length,
+    chunksOf(bytes),
+    { overwrite: true, partBytes: 5 * 1024 * 1024 },
+    signal,
+  )
   expect(await store.stat('x/ä b', signal)).toMatchObject({ etag: written.etag, length: bytes.length })
-  expect(digest(await store.readWhole({ key: 'x/ä b', etag: written.etag, offset: 0, length: bytes.length }, signal))).toBe(digest(bytes))
+  expect(
+    digest(await store.readWhole({ key: 'x/ä b', etag: written.etag, offset: 0, length: bytes.length }, signal)),
+  ).toBe(digest(bytes))
   const page = await store.list({ prefix: 'x/', delimiter: undefined, after: undefined, limit: 10 }, signal)
   expect(page.objects.map(({ key }) => key)).toEqual(['x/ä b'])
   await store.copy('x/ä b', 'y', signal)
   await store.rename('y', 'z', written.etag, signal)
   await store.delete('z', signal)
   await store.delete('x/ä b', signal)
-  expect((await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 10 }, signal)).objects).toEqual([])
+  expect((await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 10 }, signal)).objects).toEqual(
+    [],
+  )
 }

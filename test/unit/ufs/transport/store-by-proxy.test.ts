@@ -46,7 +46,11 @@ async function open(
     {
       uri: 's3://data',
       attributes: { 's3.endpoint': endpoint, 's3.forcePathStyle': 'true', ...attributes },
-      secrets: { 's3.accessKeyId': new Secret(accessKeyId), 's3.secretAccessKey': new Secret(secretAccessKey), ...secrets },
+      secrets: {
+        's3.accessKeyId': new Secret(accessKeyId),
+        's3.secretAccessKey': new Secret(secretAccessKey),
+        ...secrets,
+      },
     },
     { ...hastyDefaults, maxRetries: 1 },
     testDependencies({ random: () => 0.02, ...dependencies }),
@@ -62,10 +66,17 @@ async function exercise(store: UnderFileSystem): Promise<void> {
   const bytes = await store.readWhole({ key: 'a', etag, offset: 0, length: 300_000, inOneAnswer: true }, signal)
   expect(Buffer.from(bytes).equals(origin.bucket('data').bytesOf('a'))).toBe(true)
   const chunks: Uint8Array[] = []
-  for await (const chunk of store.read({ key: 'a', etag, offset: 7, length: 290_000, objectLength: 300_000 }, signal)) chunks.push(chunk)
+  for await (const chunk of store.read({ key: 'a', etag, offset: 7, length: 290_000, objectLength: 300_000 }, signal))
+    chunks.push(chunk)
   expect(Buffer.concat(chunks).equals(origin.bucket('data').bytesOf('a').subarray(7, 290_007))).toBe(true)
   await store.write('b', 1000, chunksOf(Buffer.alloc(1000, 5)), { overwrite: true }, signal)
-  await store.write('c', 6_000_000, chunksOf(Buffer.alloc(6_000_000, 6)), { overwrite: true, partBytes: 5 * 1024 * 1024 }, signal)
+  await store.write(
+    'c',
+    6_000_000,
+    chunksOf(Buffer.alloc(6_000_000, 6)),
+    { overwrite: true, partBytes: 5 * 1024 * 1024 },
+    signal,
+  )
   await store.copy('b', 'd', signal)
   await store.delete('b', signal)
   expect(origin.bucket('data').sortedKeys).toEqual(['a', 'c', 'd'])
@@ -74,7 +85,9 @@ async function exercise(store: UnderFileSystem): Promise<void> {
 describe('a store behind a proxy', () => {
   it('is reached by whole URLs over http, and its name is for the proxy to know', async () => {
     const proxy = await proxied({ credential: 'user:canary' })
-    const store = await open(`http://${hidden}:${origin.port}`, { proxies: { http: parseProxy(proxy.url, 'HTTP_PROXY') } })
+    const store = await open(`http://${hidden}:${origin.port}`, {
+      proxies: { http: parseProxy(proxy.url, 'HTTP_PROXY') },
+    })
     await exercise(store)
     expect(proxy.requests.length).toBeGreaterThan(8)
     expect(proxy.requests.every((request) => request.includes(`http://${hidden}:${origin.port}/data/`))).toBe(true)
@@ -99,7 +112,11 @@ describe('a store behind a proxy', () => {
   })
 
   it.each([
-    ['wants a password', { credential: 'user:secret' }, /the proxy http:\/\/127\.0\.0\.1:\d+ wants a user name and a password.*HTTP_PROXY/],
+    [
+      'wants a password',
+      { credential: 'user:secret' },
+      /the proxy http:\/\/127\.0\.0\.1:\d+ wants a user name and a password.*HTTP_PROXY/,
+    ],
     [
       'does not reach it',
       { refuse: 502 },
@@ -114,9 +131,13 @@ describe('a store behind a proxy', () => {
   })
 
   it('is told apart from a proxy that is down, or whose name is unknown', async () => {
-    const down = (await open(origin.url, { proxies: { http: parseProxy('http://127.0.0.1:9', 'HTTP_PROXY') } })).check(signal)
+    const down = (await open(origin.url, { proxies: { http: parseProxy('http://127.0.0.1:9', 'HTTP_PROXY') } })).check(
+      signal,
+    )
     await expect(down).rejects.toThrow('the proxy http://127.0.0.1:9: nothing listens there (ECONNREFUSED)')
-    const unknown = (await open(origin.url, { proxies: { http: parseProxy('http://nowhere.invalid:9', 'HTTP_PROXY') } })).check(signal)
+    const unknown = (
+      await open(origin.url, { proxies: { http: parseProxy('http://nowhere.invalid:9', 'HTTP_PROXY') } })
+    ).check(signal)
     await expect(unknown).rejects.toThrow('the proxy http://nowhere.invalid:9: the host name')
   })
 
@@ -126,7 +147,9 @@ describe('a store behind a proxy', () => {
     await expect(open('http://127.0.0.1:9', guarded)).rejects.toMatchObject({ code: 'permission_denied' })
     await expect(open('http://store.localhost:9', guarded)).rejects.toMatchObject({ code: 'permission_denied' })
     const keys = { 'fs.cosn.http.proxy.ip': '127.0.0.1', 'fs.cosn.http.proxy.port': String(proxy.port) }
-    await expect(open(`http://${hidden}`, { allowPrivateEndpoints: false }, keys)).rejects.toMatchObject({ code: 'permission_denied' })
+    await expect(open(`http://${hidden}`, { allowPrivateEndpoints: false }, keys)).rejects.toMatchObject({
+      code: 'permission_denied',
+    })
     // A name that only the proxy knows is for the proxy to allow.
     await exercise(await open(`http://${hidden}:${origin.port}`, guarded))
   })
@@ -142,9 +165,13 @@ describe('a store of https', () => {
     cleanups.push(() => rmSync(folder, { recursive: true, force: true }))
     const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
     const subject = ['-subj', '/CN=store', '-addext', `subjectAltName=DNS:${hidden},DNS:localhost`]
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, '-days', '2', ...subject], {
-      stdio: 'ignore',
-    })
+    execFileSync(
+      'openssl',
+      ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, '-days', '2', ...subject],
+      {
+        stdio: 'ignore',
+      },
+    )
     ca = readFileSync(cert, 'utf8')
     const server = createSecureServer({ key: readFileSync(key), cert: ca }, (incoming, outgoing) => {
       const { method, url: path, headers } = incoming
@@ -173,7 +200,11 @@ describe('a store of https', () => {
     const size = 12_000_000
     const { etag } = origin.bucket('data').generate('large', size)
     const proxy = await proxied()
-    const store = await open(`https://${url}`, { ca, background: true, proxies: { https: parseProxy(proxy.url, 'HTTPS_PROXY') } })
+    const store = await open(`https://${url}`, {
+      ca,
+      background: true,
+      proxies: { https: parseProxy(proxy.url, 'HTTPS_PROXY') },
+    })
     const chunks: Uint8Array[] = []
     for await (const chunk of store.read({ key: 'large', etag, offset: 0, length: size, objectLength: size }, signal)) {
       chunks.push(chunk)
@@ -193,9 +224,9 @@ describe('a store of https', () => {
     ['does not reach it', { names: [] }, /the proxy .* does not reach the store \(502\)/, true],
   ] as const)('is told apart from a proxy that %s', async (_, options, words, retryable) => {
     const proxy = await proxied(options)
-    const checking = (await open(`https://${url}`, { ca, proxies: { https: parseProxy(`127.0.0.1:${proxy.port}`, 'HTTPS_PROXY') } })).check(
-      signal,
-    )
+    const checking = (
+      await open(`https://${url}`, { ca, proxies: { https: parseProxy(`127.0.0.1:${proxy.port}`, 'HTTPS_PROXY') } })
+    ).check(signal)
     await expect(checking).rejects.toThrow(words)
     await expect(checking).rejects.toMatchObject({ retryable })
   })
@@ -205,7 +236,9 @@ describe('a store of https', () => {
     await expect((await open(`https://localhost:${port}`, {})).check(signal)).rejects.toThrow(
       /self-signed.*NODE_EXTRA_CA_CERTS.*DEPTH_ZERO/,
     )
-    await expect((await open(`https://other.localhost:${port}`, { ca })).check(signal)).rejects.toThrow(/for another host name/)
+    await expect((await open(`https://other.localhost:${port}`, { ca })).check(signal)).rejects.toThrow(
+      /for another host name/,
+    )
   })
 
   it('is told from one of http, and the other way round', async () => {
@@ -223,11 +256,15 @@ describe('a store of https', () => {
     ['as Go says it', 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n'],
     ['by an alert of TLS', '\x15\x03\x01\x00\x02\x02\x46'],
   ])('is told to those who speak http to it, %s', async (_, answer) => {
-    const server = createServer((socket) => socket.on('data', () => socket.end(answer, 'latin1')).on('error', () => undefined))
+    const server = createServer((socket) =>
+      socket.on('data', () => socket.end(answer, 'latin1')).on('error', () => undefined),
+    )
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     cleanups.push(() => server.close())
     const store = await open(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, {})
     await expect(store.check(signal)).rejects.toThrow(/the endpoint speaks https, not http/)
-    await expect(store.readWhole({ key: 'a', etag: 'x', offset: 0, length: 10 }, signal)).rejects.toThrow(/speaks https, not http/)
+    await expect(store.readWhole({ key: 'a', etag: 'x', offset: 0, length: 10 }, signal)).rejects.toThrow(
+      /speaks https, not http/,
+    )
   })
 })

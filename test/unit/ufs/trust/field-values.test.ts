@@ -34,12 +34,19 @@ describe('times of stores', () => {
     expect(timeOf(text)).toBe(wanted)
   })
 
-  it.each(['', 'yesterday', '2023-04-31T15:31:00Z', '2023-13-20T15:31:00Z', '2023-04-20T25:31:00Z', '20/04/2023', '-1', '2023', 'NaN'])(
-    'does not guess %j',
-    (text) => {
-      expect(timeOf(text)).toBeUndefined()
-    },
-  )
+  it.each([
+    '',
+    'yesterday',
+    '2023-04-31T15:31:00Z',
+    '2023-13-20T15:31:00Z',
+    '2023-04-20T25:31:00Z',
+    '20/04/2023',
+    '-1',
+    '2023',
+    'NaN',
+  ])('does not guess %j', (text) => {
+    expect(timeOf(text)).toBeUndefined()
+  })
 
   it('takes a time before 1970 for none', () => {
     expect(timeOf('0001-01-01T00:00:00Z')).toBe(0)
@@ -50,7 +57,9 @@ describe('times of stores', () => {
     assert(
       property(integer({ min: 0, max: 4_000_000_000_000 }), constantFrom('iso', 'http'), (ms, form) => {
         const date = new Date(ms)
-        expect(timeOf(form === 'iso' ? date.toISOString() : date.toUTCString())).toBe(form === 'iso' ? ms : ms - (ms % 1000))
+        expect(timeOf(form === 'iso' ? date.toISOString() : date.toUTCString())).toBe(
+          form === 'iso' ? ms : ms - (ms % 1000),
+        )
       }),
     )
   })

@@ -16,7 +16,13 @@ describe('reading through a proxy that touches the answers', () => {
     origin = await startOrigin({ credentials: [testCredential], buckets: ['data'] })
     origin.bucket('data').generate('big', size)
     proxy = await startTouchingProxy(origin.port)
-    store = await openS3(proxy.url, 's3://data', testCredential, hastyDefaults, testDependencies({ random: () => 0.02 }))
+    store = await openS3(
+      proxy.url,
+      's3://data',
+      testCredential,
+      hastyDefaults,
+      testDependencies({ random: () => 0.02 }),
+    )
   })
   afterEach(async () => {
     await store.close()
@@ -25,15 +31,21 @@ describe('reading through a proxy that touches the answers', () => {
   })
 
   const etag = (): string => origin.bucket('data').get('big')?.etag ?? ''
-  const read = async (fields: { offset?: number; length?: number; inOneAnswer?: boolean; objectLength?: number } = {}): Promise<Buffer> => {
+  const read = async (
+    fields: { offset?: number; length?: number; inOneAnswer?: boolean; objectLength?: number } = {},
+  ): Promise<Buffer> => {
     const chunks: Uint8Array[] = []
-    for await (const chunk of store.read({ key: 'big', etag: etag(), offset: 0, length: size, ...fields }, signal)) chunks.push(chunk)
+    for await (const chunk of store.read({ key: 'big', etag: etag(), offset: 0, length: size, ...fields }, signal))
+      chunks.push(chunk)
     return Buffer.concat(chunks)
   }
   const isBig = (bytes: Buffer): boolean => bytes.equals(origin.bucket('data').bytesOf('big'))
 
   it('takes a part only with an ETag, and the whole in one answer without', async () => {
-    proxy.touch = { request: ({ headers }) => delete headers['if-match'], answer: (_, { headers }) => delete headers['etag'] }
+    proxy.touch = {
+      request: ({ headers }) => delete headers['if-match'],
+      answer: (_, { headers }) => delete headers['etag'],
+    }
     await expect(read({ length: 1000 })).rejects.toMatchObject({
       code: 'failed_precondition',
       reason: 'unproven_version',
@@ -41,7 +53,9 @@ describe('reading through a proxy that touches the answers', () => {
     })
     expect(proxy.requests.length).toBe(1)
     expect(isBig(await read({ inOneAnswer: true }))).toBe(true)
-    expect((await store.readWhole({ key: 'big', etag: etag(), offset: 0, length: size, inOneAnswer: true }, signal)).length).toBe(size)
+    expect(
+      (await store.readWhole({ key: 'big', etag: etag(), offset: 0, length: size, inOneAnswer: true }, signal)).length,
+    ).toBe(size)
   })
 
   it('resumes nothing that must come in one answer', async () => {
@@ -66,15 +80,25 @@ describe('reading through a proxy that touches the answers', () => {
     const old = etag()
     origin.bucket('data').overwrite('big')
     const reading = store.readWhole({ key: 'big', etag: old, offset: 10, length: 20 }, signal)
-    await expect(reading).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed', message: expect.stringContaining(etag()) })
+    await expect(reading).rejects.toMatchObject({
+      code: 'aborted',
+      reason: 'object_changed',
+      message: expect.stringContaining(etag()),
+    })
     expect(proxy.requests.length).toBe(5)
   })
 
   it('believes the size that the object has, not the one that was listed', async () => {
     const reading = read({ length: 1000, objectLength: 1000 })
-    await expect(reading).rejects.toMatchObject({ reason: 'object_changed', message: expect.stringContaining(`has ${size} bytes`) })
+    await expect(reading).rejects.toMatchObject({
+      reason: 'object_changed',
+      message: expect.stringContaining(`has ${size} bytes`),
+    })
     const longer = read({ length: size + 10, objectLength: size + 10 })
-    await expect(longer).rejects.toMatchObject({ reason: 'object_changed', message: expect.stringContaining(`has ${size} bytes`) })
+    await expect(longer).rejects.toMatchObject({
+      reason: 'object_changed',
+      message: expect.stringContaining(`has ${size} bytes`),
+    })
   })
 
   it('says what a proxy that compresses does, and does not ask for ever', async () => {
@@ -86,7 +110,10 @@ describe('reading through a proxy that touches the answers', () => {
       },
     }
     const reading = store.readWhole({ key: 'big', etag: etag(), offset: 0, length: 1000 }, signal)
-    await expect(reading).rejects.toMatchObject({ retryable: false, message: expect.stringContaining('Content-Encoding "gzip"') })
+    await expect(reading).rejects.toMatchObject({
+      retryable: false,
+      message: expect.stringContaining('Content-Encoding "gzip"'),
+    })
   })
 
   it('refuses the whole object in place of a part', async () => {

@@ -4,7 +4,12 @@ import { chunksOf } from '../../../conformance/support/under-file-system-writes.
 import type { OriginBucket } from '../../../support/origin/bucket.ts'
 import { type Origin, startOrigin } from '../../../support/origin/server.ts'
 import { hastyDefaults, openS3, testCredential, testDependencies } from '../../../support/origin/stores.ts'
-import { type PassingAnswer, type PassingRequest, startTouchingProxy, type TouchingProxy } from '../../../support/touching-proxy.ts'
+import {
+  type PassingAnswer,
+  type PassingRequest,
+  startTouchingProxy,
+  type TouchingProxy,
+} from '../../../support/touching-proxy.ts'
 
 const mebibyte = 1024 * 1024
 const never = new AbortController().signal
@@ -67,8 +72,14 @@ describe('odd answers about objects', () => {
     },
   ])('headers that nobody needs do no harm to any request', async (odd) => {
     answers((_, { headers }) => void Object.assign(headers, odd))
-    expect(await store.stat('a', never)).toMatchObject({ length: 1000, etag: bucket.get('a')?.etag, storageClass: 'STANDARD' })
-    expect((await store.readWhole({ key: 'a', etag: bucket.get('a')?.etag ?? '', offset: 0, length: 1000 }, never)).length).toBe(1000)
+    expect(await store.stat('a', never)).toMatchObject({
+      length: 1000,
+      etag: bucket.get('a')?.etag,
+      storageClass: 'STANDARD',
+    })
+    expect(
+      (await store.readWhole({ key: 'a', etag: bucket.get('a')?.etag ?? '', offset: 0, length: 1000 }, never)).length,
+    ).toBe(1000)
     await write()
     await store.copy('large', 'copy', never)
     await store.delete('copy', never)
@@ -98,7 +109,10 @@ describe('odd answers about objects', () => {
         answer.headers['content-length'] = answer.body.length
       }
     })
-    await expect(store.stat('a', never)).rejects.toMatchObject({ retryable: false, message: expect.stringContaining('ETag is missing') })
+    await expect(store.stat('a', never)).rejects.toMatchObject({
+      retryable: false,
+      message: expect.stringContaining('ETag is missing'),
+    })
     expect(proxy.requests.length).toBe(2)
   })
 
@@ -121,7 +135,8 @@ describe('odd answers about objects', () => {
   it('an id in a document that is odd otherwise is an id', async () => {
     answers((request, answer) => {
       if (!isCreate(request) || request.method === 'GET') return
-      answer.body = '<?xml version="1.0"?><s3:Result xmlns:s3="x"><Date>soon</Date>& <s3:UploadId> upload-1 </s3:UploadId></s3:Result>'
+      answer.body =
+        '<?xml version="1.0"?><s3:Result xmlns:s3="x"><Date>soon</Date>& <s3:UploadId> upload-1 </s3:UploadId></s3:Result>'
       answer.headers['content-length'] = answer.body.length
     })
     await write()
@@ -141,20 +156,34 @@ describe('odd answers about objects', () => {
     })
     await write()
     expect(bucket.get('large')?.size).toBe(large.length)
-    expect([bucket.uploads.has(theirs, 'other'), bucket.uploads.has(older, 'large'), bucket.uploads.count]).toEqual([true, true, 2])
+    expect([bucket.uploads.has(theirs, 'other'), bucket.uploads.has(older, 'large'), bucket.uploads.count]).toEqual([
+      true,
+      true,
+      2,
+    ])
   })
 
-  it.each(['create', 'part', 'complete'] as const)('a cancel while the %s is under way leaves no upload', async (when) => {
-    const leave = new AbortController()
-    answers((request, answer) => {
-      const isPart = request.method === 'PUT' && request.path.includes('partNumber')
-      if (!(when === 'create' ? isCreate(request) && request.method === 'POST' : when === 'part' ? isPart : isComplete(request))) return
-      leave.abort()
-      answer.cut = true
-    })
-    await expect(write(leave.signal)).rejects.toThrow()
-    expect(bucket.uploads.count).toBe(0)
-  })
+  it.each(['create', 'part', 'complete'] as const)(
+    'a cancel while the %s is under way leaves no upload',
+    async (when) => {
+      const leave = new AbortController()
+      answers((request, answer) => {
+        const isPart = request.method === 'PUT' && request.path.includes('partNumber')
+        if (
+          !(when === 'create'
+            ? isCreate(request) && request.method === 'POST'
+            : when === 'part'
+              ? isPart
+              : isComplete(request))
+        )
+          return
+        leave.abort()
+        answer.cut = true
+      })
+      await expect(write(leave.signal)).rejects.toThrow()
+      expect(bucket.uploads.count).toBe(0)
+    },
+  )
 
   it('an upload that is said to be done and is not is aborted', async () => {
     const body = '<CompleteMultipartUploadResult><Location>x</Location></CompleteMultipartUploadResult>'
@@ -208,7 +237,13 @@ describe('answers that trickle', () => {
       },
     })
     const open = (leastBytesPerSecond: number) =>
-      openS3(proxy.url, 's3://data', testCredential, { ...hastyDefaults, leastBytesPerSecond }, testDependencies({ random: () => 0.02 }))
+      openS3(
+        proxy.url,
+        's3://data',
+        testCredential,
+        { ...hastyDefaults, leastBytesPerSecond },
+        testDependencies({ random: () => 0.02 }),
+      )
     const [strict, lenient] = [await open(1024), await open(10)]
     const request = { key: 'a', etag, offset: 0, length: 2000, inOneAnswer: true }
     await expect(strict.readWhole(request, never)).rejects.toMatchObject({

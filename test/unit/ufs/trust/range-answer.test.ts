@@ -40,8 +40,20 @@ describe('the answer to a range', () => {
   it.each([
     ['another ETag', part, 206, { ...partHeaders, etag: '"e2"' }, '"\\"e2\\""'],
     ['two ETags', part, 206, { ...partHeaders, etag: '"e1", "e1"' }, 'ETag'],
-    ['another size', part, 206, { ...partHeaders, 'content-range': 'bytes 100-149/2000' }, 'has 2000 bytes and not the 1000'],
-    ['a shorter object', part, 206, { ...partHeaders, 'content-range': 'bytes 100-119/120', 'content-length': '20' }, 'has 120 bytes'],
+    [
+      'another size',
+      part,
+      206,
+      { ...partHeaders, 'content-range': 'bytes 100-149/2000' },
+      'has 2000 bytes and not the 1000',
+    ],
+    [
+      'a shorter object',
+      part,
+      206,
+      { ...partHeaders, 'content-range': 'bytes 100-119/120', 'content-length': '20' },
+      'has 120 bytes',
+    ],
     ['a longer whole', whole, 200, { ...wholeHeaders, 'content-length': '2500' }, 'has 2500 bytes and not the 1000'],
     ['a longer whole in parts', alone, 206, { etag: '"e1"', 'content-range': 'bytes 0-999/2500' }, 'has 2500 bytes'],
   ])('with %s is of another version', (_, question, status, headers, words) => {
@@ -51,16 +63,46 @@ describe('the answer to a range', () => {
   it.each([
     ['no Content-Range', part, 206, without(partHeaders, 'content-range'), 'Content-Range none'],
     ['another place', part, 206, { ...partHeaders, 'content-range': 'bytes 99-148/1000' }, 'bytes 99-148/1000'],
-    ['a range that ends before it begins', part, 206, { ...partHeaders, 'content-range': 'bytes 149-100/1000' }, 'bytes 149-100'],
-    ['a range beyond its own size', part, 206, { ...partHeaders, 'content-range': 'bytes 100-149/120' }, 'bytes 100-149/120'],
+    [
+      'a range that ends before it begins',
+      part,
+      206,
+      { ...partHeaders, 'content-range': 'bytes 149-100/1000' },
+      'bytes 149-100',
+    ],
+    [
+      'a range beyond its own size',
+      part,
+      206,
+      { ...partHeaders, 'content-range': 'bytes 100-149/120' },
+      'bytes 100-149/120',
+    ],
     ['a size that is not told', part, 206, { ...partHeaders, 'content-range': 'bytes 100-149/*' }, '/*'],
     ['another unit', part, 206, { ...partHeaders, 'content-range': 'items 100-149/1000' }, 'items'],
-    ['several ranges', part, 206, { ...partHeaders, 'content-type': 'multipart/byteranges; boundary=x' }, 'several ranges'],
+    [
+      'several ranges',
+      part,
+      206,
+      { ...partHeaders, 'content-type': 'multipart/byteranges; boundary=x' },
+      'several ranges',
+    ],
     ['another length', part, 206, { ...partHeaders, 'content-length': '49' }, '"49" bytes announced'],
     ['the ETag of a compressed copy', part, 206, { ...partHeaders, etag: '"e1-gzip"' }, 'compresses'],
     ['the ETag of a compressed copy, other spelling', part, 206, { ...partHeaders, etag: 'W/"e1;br"' }, 'compresses'],
-    ['a page in place of the object', part, 200, { 'content-type': 'text/html', 'content-length': '7' }, 'not the range'],
-    ['a whole of another length and no name', alone, 200, { 'content-length': '7', 'content-encoding': 'gzip' }, 'compress'],
+    [
+      'a page in place of the object',
+      part,
+      200,
+      { 'content-type': 'text/html', 'content-length': '7' },
+      'not the range',
+    ],
+    [
+      'a whole of another length and no name',
+      alone,
+      200,
+      { 'content-length': '7', 'content-encoding': 'gzip' },
+      'compress',
+    ],
   ])('with %s is refused', (_, question, status, headers, words) => {
     expect(judged(question, status, headers)).toMatchObject({ kind: 'damaged', text: expect.stringContaining(words) })
   })

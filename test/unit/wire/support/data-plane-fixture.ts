@@ -1,4 +1,5 @@
-// A worker in memory behind a real data port, and raw ends of connections, for the tests of the data plane.
+// A worker in memory behind a real data port, and raw ends of connections, for the tests of the
+// data plane.
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
 import { afterEach } from 'vitest'
 import { systemClock } from '../../../../src/base/clock.ts'
@@ -6,7 +7,11 @@ import { SkeinError } from '../../../../src/base/errors.ts'
 import { silentLogger } from '../../../../src/telemetry/logger.ts'
 import { DataClient, type DataClientOptions } from '../../../../src/wire/data/data-client.ts'
 import type { DataPlaneHandlers, SmallBlock } from '../../../../src/wire/data/data-plane.ts'
-import { type DataServerLimits, type RunningDataServer, startDataServer } from '../../../../src/wire/data/data-server.ts'
+import {
+  type DataServerLimits,
+  type RunningDataServer,
+  startDataServer,
+} from '../../../../src/wire/data/data-server.ts'
 import type { BlockHeader } from '../../../../src/wire/generated/worker.ts'
 
 export const signal = new AbortController().signal
@@ -47,7 +52,11 @@ export class MapWorker implements DataPlaneHandlers {
     const bytes = this.blocks.get(blockId)
     if (bytes === undefined) throw new SkeinError('not_found', `there is no block ${blockId}`)
     const part = bytes.subarray(offset, length === undefined ? undefined : offset + length)
-    return { header: header(blockId, bytes.length), length: part.length, chunks: chunked(part, () => this.ended.push(`read ${blockId}`)) }
+    return {
+      header: header(blockId, bytes.length),
+      length: part.length,
+      chunks: chunked(part, () => this.ended.push(`read ${blockId}`)),
+    }
   }
 
   async receive(received: BlockHeader, body: AsyncIterable<Uint8Array>): Promise<void> {
@@ -80,8 +89,19 @@ export async function* chunked(bytes: Buffer, onEnd: () => void): AsyncGenerator
   }
 }
 
-export async function serve(handlers: DataPlaneHandlers, limits: Partial<DataServerLimits> = {}, port = 0): Promise<RunningDataServer> {
-  const server = await startDataServer({ host: '127.0.0.1', port, handlers, logger: silentLogger, clock: systemClock, limits })
+export async function serve(
+  handlers: DataPlaneHandlers,
+  limits: Partial<DataServerLimits> = {},
+  port = 0,
+): Promise<RunningDataServer> {
+  const server = await startDataServer({
+    host: '127.0.0.1',
+    port,
+    handlers,
+    logger: silentLogger,
+    clock: systemClock,
+    limits,
+  })
   cleanups.push(() => server.close(0))
   return server
 }
@@ -98,7 +118,13 @@ export async function readAll(chunks: AsyncIterable<Uint8Array>): Promise<Buffer
   return Buffer.concat(all)
 }
 
-export async function put(data: DataClient, address: string, blockId: number, bytes: Buffer, chunkBytes = 50_000): Promise<void> {
+export async function put(
+  data: DataClient,
+  address: string,
+  blockId: number,
+  bytes: Buffer,
+  chunkBytes = 50_000,
+): Promise<void> {
   const upload = await data.openWrite(address, header(blockId, bytes.length), signal)
   if (upload === undefined) throw new Error('there already')
   for (let at = 0; at < bytes.length; at += chunkBytes) await upload.write(bytes.subarray(at, at + chunkBytes))
