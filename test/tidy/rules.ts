@@ -59,7 +59,7 @@ export const heavyDependencies: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/cli/'],
 }
 
-const linesMax = 400
+const linesMax = 500
 const bannedNames = /(?:^|[/-])(?:utils?|common|helpers?|manager|impl|misc|index)(?:\.ts$|\/|-)/
 const importPattern =
   /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)|(?:^|\n)\s*import\s+'([^']+)'/g

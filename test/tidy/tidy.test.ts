@@ -31,7 +31,7 @@ const planted: Readonly<Record<keyof typeof rules, readonly SourceFile[]>> = {
     { path: 'src/meta/b.ts', text: `${header}import { a } from './a.ts'\n` },
   ],
   heavyDependencyViolations: [{ path: 'src/load/load.ts', text: `${header}const m = await import('bullmq')\n` }],
-  sizeViolations: [{ path: 'src/meta/long.ts', text: header + '\n'.repeat(400) }],
+  sizeViolations: [{ path: 'src/meta/long.ts', text: header + '\n'.repeat(500) }],
   nameViolations: [{ path: 'src/base/utils.ts', text: header }],
   headerViolations: [{ path: 'src/base/x.ts', text: 'export const x = 1\n' }],
   clockViolations: [{ path: 'src/load/x.ts', text: `${header}const now = Date.now()\n` }],

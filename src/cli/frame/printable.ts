@@ -4,8 +4,8 @@
 
 /** The text on one line, safe for a terminal. */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex
   return text.replaceAll(
+    // oxlint-disable-next-line no-control-regex -- these are what is looked for
     /[\u0000-\u001F\u007F-\u009F]/g,
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
   )
