@@ -55,6 +55,13 @@ describe('tidy', () => {
     })
   }
 
+  it('a newcomer finds in the tree every file that wayfinding.md names', () => {
+    const named = [...readFileSync(join(import.meta.dirname, 'wayfinding.md'), 'utf8').matchAll(/`(src\/[^`]+)`/g)]
+    const paths = named.map(([, path = '']) => path)
+    expect(paths.length).toBeGreaterThanOrEqual(20)
+    expect(paths.filter((path) => !files.some((file) => file.path === path))).toEqual([])
+  })
+
   it('test has no leaks and no file that is too long', () => {
     expect([...rules.leakViolations(tests), ...rules.sizeViolations(tests), ...rules.circleViolations(tests)]).toEqual(
       [],

@@ -29,7 +29,7 @@ export const clusterKeys = {
   },
   'skein.memory.young.generation': {
     kind: 'bytes',
-    default: '8MB',
+    default: '16MB',
     min: 0,
     max: 512 * 2 ** 20,
     scope: 'roles',
@@ -37,7 +37,7 @@ export const clusterKeys = {
   },
   'skein.memory.heap.growth': {
     kind: 'integer',
-    default: '30',
+    default: '100',
     min: 0,
     max: 1000,
     scope: 'roles',
