@@ -1,9 +1,11 @@
 // Why: a walk through a damaged state may end the process that walks. How: a copy is walked by a
 // child process with little priority; how the child ended is a finding like any other.
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { setPriority } from 'node:os'
 import { extname, join } from 'node:path'
+import { SkeinError } from '../../base/errors.ts'
 import type { OrderedKey } from './checked-values.ts'
 import type { WalkResult } from './state-walk.ts'
 
@@ -34,8 +36,15 @@ const program = join(import.meta.dirname, `state-check-child${extname(import.met
 /**
  * Walks the copy at `path`, which nobody has open.
  * @param agreement the path of an owner's module (AgreementOf), or empty
+ * @throws SkeinError unavailable when a program of the walk is missing
  */
 export async function checkCopy(path: string, agreement: string, msMax = checkMsMax): Promise<WalkResult> {
+  // Another version was installed under the running role: that says nothing of the state.
+  const gone = [program, agreement].find((file) => file !== '' && !existsSync(file))
+  if (gone !== undefined) {
+    const message = `the state cannot be checked: ${gone} is missing; restart the role if Skein was installed again`
+    throw new SkeinError('unavailable', message, { retryable: false })
+  }
   try {
     return await run(path, agreement, msMax)
   } finally {

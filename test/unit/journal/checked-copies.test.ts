@@ -129,3 +129,15 @@ it(
     expect((await checkCopy(copy, '')).findings.join()).toMatch(/was ended by SIG|ended early|ended with exit code/)
   },
 )
+
+it('a program of the walk that is gone says nothing of the state', { timeout: 60_000 }, async () => {
+  const options = { directory: directory(), logger: silentLogger, bootId: () => 'boot' }
+  const state = await LmdbState.open({ ...options, agreement: join(home, 'gone.js') })
+  put(state, 1, 10)
+  await expect(state.check()).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringContaining('gone.js is missing; restart the role'),
+  })
+  await state.snapshot()
+  await state.close()
+})
