@@ -2,7 +2,8 @@
 // How: each value has in front of it the CRC-32 (four bytes, little-endian) of its table's name,
 // its key and itself, so that a value that lies under another key is seen too. Numbers are eight
 // bytes. Pure.
-import { crc32 } from 'node:zlib'
+import { crc32 as textCrc32 } from 'node:zlib'
+import { crc32 } from '../../base/crc32.ts'
 
 const crcBytes = 4
 const numberBytes = 8
@@ -19,7 +20,7 @@ export interface Codec<Value> {
 
 /** What a table's checksums begin with. */
 export function tableSeed(name: string): number {
-  return crc32(name)
+  return textCrc32(name)
 }
 
 export function checkedBytes(seed: number, key: OrderedKey | Uint8Array, value: Uint8Array): Buffer {
@@ -57,6 +58,6 @@ function keySeed(seed: number, key: OrderedKey | Uint8Array): number {
     scratch.writeDoubleLE(key, 0)
     return crc32(scratch, seed)
   }
-  if (typeof key === 'string') return crc32(key, seed)
-  return crc32(key instanceof Uint8Array ? key : JSON.stringify(key), seed)
+  if (key instanceof Uint8Array) return crc32(key, seed)
+  return textCrc32(typeof key === 'string' ? key : JSON.stringify(key), seed)
 }
