@@ -4,8 +4,10 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import { type ExpectedBlock, wrongBlock } from '../../base/expected-block.ts'
+import type { ExpectedBlock } from '../../base/expected-block.ts'
 import { parseAddress } from '../address.ts'
+import { type BlockDownload, ExchangeDownload } from './block-download.ts'
+import { type BlockUpload, ExchangeUpload } from './block-upload.ts'
 import {
   blockHeaderName,
   blocksPath,
@@ -28,6 +30,7 @@ import {
 } from './data-plane.ts'
 import type { BlockHeader } from '../generated/worker.ts'
 import { HttpExchange } from '../http/http-exchange.ts'
+import { checkBlock, shortBlock } from './served-block.ts'
 import { blocksContentType } from '../http/request-origin.ts'
 
 export interface DataClientOptions {
@@ -56,37 +59,6 @@ interface RangeSource {
   readonly headers: Readonly<Record<string, string>>
   /** @throws SkeinError when the answer is of something else */
   readonly check: (response: IncomingMessage) => void
-}
-
-/**
- * A block on its way to a worker. Exactly one of commit and abort ends it; abort after either does
- * nothing.
- */
-export interface BlockUpload {
-  /**
-   * Resolves when the connection takes more. The chunk must not be changed afterwards. @throws what
-   * the worker refused it with
-   */
-  write(chunk: Uint8Array): Promise<void>
-  /**
-   * Resolves when the worker has committed the block. @throws invalid_argument when bytes are
-   * missing
-   */
-  commit(): Promise<void>
-  abort(): Promise<void>
-  /** Bytes, from the block's beginning, that have left this process. */
-  readonly settledBytes: number
-}
-
-/**
- * A block on its way here. Its reader closes it, whether it read to the end or not: until then the
- * connection is held.
- */
-export interface BlockDownload {
-  readonly header: BlockHeader
-  /** Exactly `header.length` bytes, or an error. Once. */
-  readonly chunks: AsyncIterable<Uint8Array>
-  close(): void
 }
 
 const connectMsDefault = 5000
@@ -169,7 +141,7 @@ export class DataClient {
           `block ${blockId} at ${address} has ${announced} bytes, its header says ${header.length}`,
         )
       }
-      return new Download(exchange, response, header)
+      return new ExchangeDownload(exchange, response, header)
     } catch (thrown) {
       exchange.destroy(toSkeinError(thrown))
       throw thrown
@@ -246,7 +218,7 @@ export class DataClient {
         signal,
         (begun) => begun.continued(),
       )
-      return new Upload(exchange, header)
+      return new ExchangeUpload(exchange, header)
     } catch (thrown) {
       const error = toSkeinError(thrown)
       if (isCommitted(error)) return undefined
@@ -330,88 +302,6 @@ export class DataClient {
   }
 }
 
-class Download implements BlockDownload {
-  readonly header: BlockHeader
-  readonly chunks: AsyncIterable<Uint8Array>
-  readonly #exchange: HttpExchange
-  #whole = false
-
-  constructor(exchange: HttpExchange, response: IncomingMessage, header: BlockHeader) {
-    this.#exchange = exchange
-    this.header = header
-    this.chunks = this.#body(response)
-  }
-
-  close(): void {
-    if (!this.#whole) this.#exchange.destroy(new SkeinError('cancelled', 'the reader stopped'))
-  }
-
-  async *#body(response: IncomingMessage): AsyncGenerator<Uint8Array> {
-    yield* this.#exchange.body(response, this.header.length)
-    this.#whole = true
-    this.#exchange.release()
-  }
-}
-
-class Upload implements BlockUpload {
-  readonly #exchange: HttpExchange
-  readonly #header: BlockHeader
-  #written = 0
-  #sent = 0
-  #mode: 'open' | 'ended' = 'open'
-
-  constructor(exchange: HttpExchange, header: BlockHeader) {
-    this.#exchange = exchange
-    this.#header = header
-  }
-
-  async write(chunk: Uint8Array): Promise<void> {
-    this.#written += chunk.length
-    if (this.#written > this.#header.length) {
-      await this.abort()
-      throw new SkeinError(
-        'invalid_argument',
-        `block ${this.#header.blockId} got more than its ${this.#header.length} bytes`,
-      )
-    }
-    await this.#exchange.write(chunk, () => {
-      this.#sent += chunk.length
-    })
-  }
-
-  get settledBytes(): number {
-    return this.#sent
-  }
-
-  async commit(): Promise<void> {
-    if (this.#mode === 'ended')
-      throw new SkeinError('failed_precondition', `the write of block ${this.#header.blockId} has ended already`)
-    if (this.#written !== this.#header.length) {
-      await this.abort()
-      throw new SkeinError(
-        'invalid_argument',
-        `block ${this.#header.blockId} got ${this.#written} of its ${this.#header.length} bytes`,
-      )
-    }
-    this.#mode = 'ended'
-    try {
-      const response = await this.#exchange.answer()
-      await this.#exchange.text(response, resultsBytesMax)
-      this.#exchange.release()
-    } catch (thrown) {
-      const error = toSkeinError(thrown)
-      this.#exchange.destroy(error)
-      if (!isCommitted(error)) throw error
-    }
-  }
-
-  async abort(): Promise<void> {
-    if (this.#mode === 'ended') return
-    this.#mode = 'ended'
-    this.#exchange.destroy(new SkeinError('cancelled', `the write of block ${this.#header.blockId} was aborted`))
-  }
-}
-
 /** The blocks in order, in parts that fit into one request. */
 function* splitFrames(blocks: readonly SmallBlock[]): Generator<readonly SmallBlock[]> {
   let from = 0
@@ -426,30 +316,4 @@ function* splitFrames(blocks: readonly SmallBlock[]): Generator<readonly SmallBl
     bytes += frameBytes
   }
   if (from < blocks.length) yield blocks.slice(from)
-}
-
-/**
- * What a block that ends before its file's does is refused with: it is another one, and its head
- * does not come with that.
- */
-function shortBlock(error: SkeinError, address: string): SkeinError {
-  const { code, reason, message } = error
-  if (code !== 'invalid_argument' || (reason !== 'beyond_block' && reason !== 'beyond_durable_block')) return error
-  const wrong = reason === 'beyond_block' ? 'wrong_block' : 'wrong_durable_block'
-  return new SkeinError('data_loss', `the block at ${address} is another one: ${message}`, {
-    reason: wrong,
-    cause: error,
-  })
-}
-
-/**
- * @throws SkeinError data_loss (reason `wrong_block`, `wrong_durable_block`) when a worker serves
- *   another block under this id
- */
-function checkBlock(header: BlockHeader, expected: ExpectedBlock | undefined, address: string): void {
-  const problem = expected === undefined ? undefined : wrongBlock(header, expected)
-  // What exists nowhere else may be some other file's only copy.
-  const reason = header.durable === true ? 'wrong_durable_block' : 'wrong_block'
-  if (problem !== undefined)
-    throw new SkeinError('data_loss', `block ${header.blockId} at ${address} is another one: ${problem}`, { reason })
 }

@@ -24,49 +24,16 @@ import {
   namespaceIdOfPath,
   objectHeaderName,
 } from './data-plane.ts'
+import { type DataServerLimits, defaultDataServerLimits } from './data-server-limits.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import { exactBody, readWhole, wasTaken, writeBody } from '../http/http-body.ts'
 import { closeHttp, httpServerOptions, listenHttp } from '../http/http-listen.ts'
 import { IdleWatch } from '../http/idle-watch.ts'
 import { announcedLength, hasBody, parseRange } from '../http/request-shape.ts'
 import { checkBlocksType } from '../http/request-origin.ts'
-import { errorToJson, statusTable } from '../status.ts'
+import { refuseRequest } from './request-refusal.ts'
 import { Stragglers } from '../http/stragglers.ts'
 import { WriteTurns } from './write-turns.ts'
-
-export interface DataServerLimits {
-  readonly connectionsMax: number
-  /** Of one remote address. */
-  readonly peerConnectionsMax: number
-  /** Requests of one connection that may wait for the one before them. */
-  readonly pipelineMax: number
-  /** Blocks in one request. */
-  readonly framesMax: number
-  /** Bytes a second that a request must move while others wait for what it holds. */
-  readonly leastBytesPerSecond: number
-  /** How long a peer may stay silent, or not take bytes, in the middle of a body. */
-  readonly idleMs: number
-  /**
-   * The same for a block that is being sent here: its writer waits for a store, which may take its
-   * time and try again.
-   */
-  readonly uploadIdleMs: number
-  /** Small blocks in memory, all requests together. */
-  readonly smallBytesMax: number
-  /** Blocks that are being sent here, all requests together. */
-  readonly writeBytesMax: number
-}
-export const defaultDataServerLimits: DataServerLimits = {
-  connectionsMax: 1024,
-  peerConnectionsMax: 1024,
-  pipelineMax: 16,
-  framesMax: 1024,
-  leastBytesPerSecond: 64 * 1024,
-  idleMs: 30_000,
-  uploadIdleMs: 600_000,
-  smallBytesMax: 64 * 1024 * 1024,
-  writeBytesMax: 128 * 1024 * 1024,
-}
 
 export interface DataServerOptions {
   readonly host: string
@@ -90,8 +57,6 @@ export interface RunningDataServer {
 const socketBufferBytes = 256 * 1024
 /** Of a request's small blocks, what may be in memory before it has its part of the budget. */
 const unbudgetedBytes = 64 * 1024
-/** How long a peer may go on sending a body that was refused, so that it gets to read why. */
-const refusedBodyMs = 5000
 
 /**
  * Serves blocks, and bytes of the stores beneath. @throws SkeinError failed_precondition when it
@@ -203,7 +168,7 @@ class DataServer {
         throw new SkeinError('invalid_argument', 'a GET has no body here')
       await this.#route(exchange)
     } catch (thrown) {
-      this.#refuse(exchange, toSkeinError(thrown))
+      refuseRequest(exchange, toSkeinError(thrown), this.#logger, this.#clock)
     } finally {
       response.off('close', gone)
       unwatch()
@@ -319,38 +284,6 @@ class DataServer {
     } finally {
       share?.release()
     }
-  }
-
-  /** Says why, if it still can be said; otherwise the cut connection says it. */
-  #refuse(exchange: Exchange, error: SkeinError): void {
-    const { request, response } = exchange
-    if (error.code === 'internal')
-      this.#logger.error('a data request failed', { url: request.url, error: error.cause ?? error })
-    else
-      this.#logger.debug('a data request was refused', {
-        url: request.url,
-        code: error.code,
-        reason: error.reason,
-        error: error.message,
-      })
-    if (response.headersSent || response.destroyed || request.socket.destroyed) {
-      response.destroy()
-      return
-    }
-    const json = errorToJson(error)
-    const text = JSON.stringify(json)
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
-    response.writeHead(
-      statusTable[json.code].http,
-      exchange.awaitsContinue ? { ...headers, connection: 'close' } : headers,
-    )
-    response.end(text)
-    if (exchange.awaitsContinue || request.complete) return
-    // Closing now would reset the connection, and the peer could lose the answer: let it send a
-    // little more into the void.
-    request.resume()
-    const cancel = this.#clock.schedule(refusedBodyMs, () => request.destroy())
-    request.once('close', cancel)
   }
 }
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import type { BlockUpload } from '../../../src/wire/data/data-client.ts'
+import type { BlockUpload } from '../../../src/wire/data/block-upload.ts'
 import {
   type DataPlaneHandlers,
   decodeFrames,

@@ -7,11 +7,8 @@ import { SkeinError } from '../../../../src/base/errors.ts'
 import { silentLogger } from '../../../../src/telemetry/logger.ts'
 import { DataClient, type DataClientOptions } from '../../../../src/wire/data/data-client.ts'
 import type { DataPlaneHandlers, SmallBlock } from '../../../../src/wire/data/data-plane.ts'
-import {
-  type DataServerLimits,
-  type RunningDataServer,
-  startDataServer,
-} from '../../../../src/wire/data/data-server.ts'
+import type { DataServerLimits } from '../../../../src/wire/data/data-server-limits.ts'
+import { type RunningDataServer, startDataServer } from '../../../../src/wire/data/data-server.ts'
 import type { BlockHeader } from '../../../../src/wire/generated/worker.ts'
 
 export const signal = new AbortController().signal

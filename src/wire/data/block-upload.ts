@@ -1,0 +1,89 @@
+// Why: one block on its way to a worker ends in exactly one way, and its writer cannot send more or
+// less than the block has. How: counts what is written over an open exchange; commit waits for the
+// answer of the worker, abort cuts the connection.
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { BlockHeader } from '../generated/worker.ts'
+import type { HttpExchange } from '../http/http-exchange.ts'
+import { isCommitted } from './data-plane.ts'
+
+/**
+ * A block on its way to a worker. Exactly one of commit and abort ends it; abort after either does
+ * nothing.
+ */
+export interface BlockUpload {
+  /**
+   * Resolves when the connection takes more. The chunk must not be changed afterwards. @throws what
+   * the worker refused it with
+   */
+  write(chunk: Uint8Array): Promise<void>
+  /**
+   * Resolves when the worker has committed the block. @throws invalid_argument when bytes are
+   * missing
+   */
+  commit(): Promise<void>
+  abort(): Promise<void>
+  /** Bytes, from the block's beginning, that have left this process. */
+  readonly settledBytes: number
+}
+
+/** Of the answer to a block: empty, or an error. */
+const answerBytesMax = 32 * 1024 * 1024
+
+export class ExchangeUpload implements BlockUpload {
+  readonly #exchange: HttpExchange
+  readonly #header: BlockHeader
+  #written = 0
+  #sent = 0
+  #mode: 'open' | 'ended' = 'open'
+
+  constructor(exchange: HttpExchange, header: BlockHeader) {
+    this.#exchange = exchange
+    this.#header = header
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#written += chunk.length
+    if (this.#written > this.#header.length) {
+      await this.abort()
+      throw new SkeinError(
+        'invalid_argument',
+        `block ${this.#header.blockId} got more than its ${this.#header.length} bytes`,
+      )
+    }
+    await this.#exchange.write(chunk, () => {
+      this.#sent += chunk.length
+    })
+  }
+
+  get settledBytes(): number {
+    return this.#sent
+  }
+
+  async commit(): Promise<void> {
+    if (this.#mode === 'ended')
+      throw new SkeinError('failed_precondition', `the write of block ${this.#header.blockId} has ended already`)
+    if (this.#written !== this.#header.length) {
+      await this.abort()
+      throw new SkeinError(
+        'invalid_argument',
+        `block ${this.#header.blockId} got ${this.#written} of its ${this.#header.length} bytes`,
+      )
+    }
+    this.#mode = 'ended'
+    try {
+      const response = await this.#exchange.answer()
+      await this.#exchange.text(response, answerBytesMax)
+      this.#exchange.release()
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      this.#exchange.destroy(error)
+      if (!isCommitted(error)) throw error
+    }
+  }
+
+  async abort(): Promise<void> {
+    if (this.#mode === 'ended') return
+    this.#mode = 'ended'
+    this.#exchange.destroy(new SkeinError('cancelled', `the write of block ${this.#header.blockId} was aborted`))
+  }
+}

@@ -1,0 +1,32 @@
+// Why: a worker may serve another block under an id, such as one of an earlier life of the cluster;
+// its bytes must not be taken for the file's. How: the head of the answer is compared with what the
+// master says of the block; a read beyond the end of a shorter block is the same fault.
+import { SkeinError } from '../../base/errors.ts'
+import { type ExpectedBlock, wrongBlock } from '../../base/expected-block.ts'
+import type { BlockHeader } from '../generated/worker.ts'
+
+export /**
+ * @throws SkeinError data_loss (reason `wrong_block`, `wrong_durable_block`) when a worker serves
+ *   another block under this id
+ */
+function checkBlock(header: BlockHeader, expected: ExpectedBlock | undefined, address: string): void {
+  const problem = expected === undefined ? undefined : wrongBlock(header, expected)
+  // What exists nowhere else may be some other file's only copy.
+  const reason = header.durable === true ? 'wrong_durable_block' : 'wrong_block'
+  if (problem !== undefined)
+    throw new SkeinError('data_loss', `block ${header.blockId} at ${address} is another one: ${problem}`, { reason })
+}
+
+export /**
+ * What a block that ends before its file's does is refused with: it is another one, and its head
+ * does not come with that.
+ */
+function shortBlock(error: SkeinError, address: string): SkeinError {
+  const { code, reason, message } = error
+  if (code !== 'invalid_argument' || (reason !== 'beyond_block' && reason !== 'beyond_durable_block')) return error
+  const wrong = reason === 'beyond_block' ? 'wrong_block' : 'wrong_durable_block'
+  return new SkeinError('data_loss', `the block at ${address} is another one: ${message}`, {
+    reason: wrong,
+    cause: error,
+  })
+}
