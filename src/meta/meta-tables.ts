@@ -55,6 +55,11 @@ export interface FileInode {
   readonly expiresMs: number
   /** Whether the store has it. What it has not is never freed, and no listing removes it. */
   readonly persisted: boolean
+  /**
+   * Until it is persisted: the key that it was written under, which its blocks carry wherever it
+   * was moved. Not given: not known.
+   */
+  readonly writtenKey?: string
 }
 
 export type TtlAction = 'FREE' | 'DELETE'

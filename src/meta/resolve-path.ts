@@ -102,3 +102,11 @@ function inodeAt(tables: Tables, rootId: number, names: readonly string[]): Inod
   }
   return tables.inode(id)
 }
+
+/**
+ * The key that all blocks of a file carry, which is at `key` now; undefined: not known, since
+ * something was moved.
+ */
+export function blockKeyOf(record: NamespaceRecord, key: string, file: FileInode): string | undefined {
+  return file.writtenKey ?? (record.neverMoved === true ? key : undefined)
+}

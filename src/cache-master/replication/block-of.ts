@@ -1,7 +1,7 @@
 // Why: a worker that copies a block from another one checks that it is what the master says. How:
 // the file by the block's id, its place from the tree.
 import { blockIndexOf, blockLength, fileIdOfBlock } from '../../base/block-id.ts'
-import { placeOf } from '../../meta/resolve-path.ts'
+import { blockKeyOf, placeOf } from '../../meta/resolve-path.ts'
 import type { Tables } from '../../meta/meta-tables.ts'
 import type { BlockOf } from '../../wire/generated/master.ts'
 
@@ -13,10 +13,10 @@ export function blockOf(tables: Tables, blockId: number): BlockOf | undefined {
   const index = blockIndexOf(blockId)
   return {
     namespaceId: place.record.id,
-    key: place.key,
+    key: blockKeyOf(place.record, place.key, file) ?? place.key,
     etag: file.etag,
     length: blockLength(file.length, file.blockSizeBytes, index),
     offset: index * file.blockSizeBytes,
-    keyMoved: place.record.neverMoved !== true,
+    keyMoved: blockKeyOf(place.record, place.key, file) === undefined,
   }
 }

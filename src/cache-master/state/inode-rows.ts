@@ -18,7 +18,15 @@ type Kept = [
   max: number,
   ttlMs: number,
 ]
-type FileRow = [kind: 1, ...Content, ...Kept, deletes: boolean, expiresMs?: number, unpersisted?: boolean]
+type FileRow = [
+  kind: 1,
+  ...Content,
+  ...Kept,
+  deletes: boolean,
+  expiresMs?: number,
+  unpersisted?: boolean,
+  writtenKey?: string,
+]
 type DirectoryRow = [
   kind: 2,
   ...[
@@ -59,11 +67,12 @@ export function decodeInode(id: number, bytes: Buffer): Inode {
 
 function fileRow(file: FileInode): FileRow {
   const { parentId, name, length, etag, modifiedMs, createdMs, blockSizeBytes, storageClass, crc64 } = file
-  const { pinned, replicationMin, replicationMax, ttlMs, ttlAction, expiresMs, persisted } = file
+  const { pinned, replicationMin, replicationMax, ttlMs, ttlAction, expiresMs, persisted, writtenKey } = file
   const content: Content = [parentId, name, length, etag, modifiedMs, createdMs]
   const kept: Kept = [blockSizeBytes, storageClass, crc64, pinned, replicationMin, replicationMax, ttlMs]
   const row: FileRow = [1, ...content, ...kept, ttlAction === 'DELETE']
-  if (!persisted) row.push(expiresMs, true)
+  if (!persisted && writtenKey !== undefined) row.push(expiresMs, true, writtenKey)
+  else if (!persisted) row.push(expiresMs, true)
   else if (expiresMs >= 0) row.push(expiresMs)
   return row
 }
@@ -72,7 +81,7 @@ function fileOf(id: number, row: FileRow): FileInode {
   const [, parentId, name, length, etag, modifiedMs, createdMs] = row
   const [, , , , , , , blockSizeBytes, storageClass, crc64, pinned, replicationMin, replicationMax, ttlMs, deletes] =
     row
-  const [expiresMs = -1, unpersisted = false] = row.slice(15) as [number?, boolean?]
+  const [expiresMs = -1, unpersisted = false, writtenKey] = row.slice(15) as [number?, boolean?, string?]
   const content = {
     kind: 'file',
     id,
@@ -97,6 +106,7 @@ function fileOf(id: number, row: FileRow): FileInode {
       expiresMs,
       persisted: !unpersisted,
     },
+    ...(writtenKey === undefined ? {} : { writtenKey }),
   }
 }
 

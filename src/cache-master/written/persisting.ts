@@ -4,7 +4,7 @@
 // between the two. Each file by itself: those that fail are named, the others are done.
 import { blockCount, blockIdOf } from '../../base/block-id.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
-import { fileAt, namespaceById, placeOf } from '../../meta/resolve-path.ts'
+import { blockKeyOf, fileAt, namespaceById, placeOf } from '../../meta/resolve-path.ts'
 import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { BlockSource, PersistResponse, PersistServiceDefinition } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions, Service } from '../../wire/service.ts'
@@ -188,9 +188,11 @@ export class PersistService {
     const { workerId, rpcAddress, blocks } = this.#sources(file)
     const { id: fileId, length, blockSizeBytes } = file
     const worker = this.#persistOn(rpcAddress)
+    const blockKey = blockKeyOf(record, key, file)
     const request = {
       namespaceId: record.id,
       key,
+      ...(blockKey === undefined ? {} : { blockKey }),
       fileId,
       length,
       blockSizeBytes,

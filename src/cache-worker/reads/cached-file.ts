@@ -12,6 +12,11 @@ import type { DataClient } from '../../wire/data/data-client.ts'
 export interface CachedFile {
   readonly namespaceId: string
   readonly key: string
+  /**
+   * What the heads of its blocks say: the key of its writing, wherever it was moved. Undefined: not
+   * known.
+   */
+  readonly blockKey?: string | undefined
   readonly fileId: number
   readonly length: number
   readonly blockSizeBytes: number
@@ -46,16 +51,16 @@ export async function* readCachedFile(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for (const [index, { dataAddresses }] of file.blocks.entries()) {
     const blockId = blockIdOf(file.fileId, index)
-    const { namespaceId, key, blockSizeBytes } = file
+    const { namespaceId, key, blockKey, blockSizeBytes } = file
     // It was written here, so its blocks have no ETag, and the key that it had then.
     const length = blockLength(file.length, blockSizeBytes, index)
+    const place = { length, offset: index * blockSizeBytes }
     const expected: ExpectedBlock = {
       namespaceId,
-      key,
+      key: blockKey ?? key,
       etag: '',
-      length,
-      offset: index * blockSizeBytes,
-      keyMoved: true,
+      ...place,
+      keyMoved: blockKey === undefined,
     }
     yield* readBlock(blockId, expected, dataAddresses, sources, signal)
   }

@@ -71,6 +71,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
     ttlAction: 'FREE',
     expiresMs: tree.expiryOf(-1),
     persisted: false,
+    writtenKey: pending.key,
   })
   if (record.attributes['writePolicy'] === 'ASYNC_THROUGH')
     tables.putEdge(toPersistParentId, toPersistName(fileId), fileId)
@@ -91,7 +92,9 @@ export function persistFiles(tables: Tables, command: PersistFiles): Applied {
     const file = tables.inode(fileId)
     tables.removeEdge(toPersistParentId, toPersistName(fileId))
     if (file?.kind !== 'file' || etag === '' || (file.persisted && file.etag === etag)) continue
-    tables.putInode({ ...file, persisted: true, etag, modifiedMs })
+    // From now on blocks may come from the store as well, under the key that the file has by then.
+    const { writtenKey: _, ...kept } = file
+    tables.putInode({ ...kept, persisted: true, etag, modifiedMs })
     forgetWrite(tables, file)
     changed += 1
     effects.push({ type: 'replication_changed', fileId })

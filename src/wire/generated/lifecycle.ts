@@ -190,7 +190,11 @@ export interface PersistFileRequest {
   /** false: fails (already_exists) when the store has an object of that key */
   overwrite: boolean;
   /** the store is asked by this definition or a newer one; 0 = any */
-  namespaceVersion?: number | undefined;
+  namespaceVersion?:
+    | number
+    | undefined;
+  /** what the heads of its blocks must say; not given: it was moved, and nobody knows */
+  blockKey?: string | undefined;
 }
 
 export interface BlockSource {
@@ -2219,6 +2223,7 @@ function createBasePersistFileRequest(): PersistFileRequest {
     blocks: [],
     overwrite: false,
     namespaceVersion: undefined,
+    blockKey: undefined,
   };
 }
 
@@ -2247,6 +2252,9 @@ export const PersistFileRequest: MessageFns<PersistFileRequest> = {
     }
     if (message.namespaceVersion !== undefined) {
       writer.uint32(64).uint64(message.namespaceVersion);
+    }
+    if (message.blockKey !== undefined) {
+      writer.uint32(74).string(message.blockKey);
     }
     return writer;
   },
@@ -2328,6 +2336,14 @@ export const PersistFileRequest: MessageFns<PersistFileRequest> = {
             message.namespaceVersion = longToNumber(reader.uint64());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.blockKey = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2353,6 +2369,7 @@ export const PersistFileRequest: MessageFns<PersistFileRequest> = {
     message.blocks = object.blocks?.map((e) => BlockSource.fromPartial(e)) || [];
     message.overwrite = object.overwrite ?? false;
     message.namespaceVersion = object.namespaceVersion ?? undefined;
+    message.blockKey = object.blockKey ?? undefined;
     return message;
   },
 };

@@ -37,6 +37,7 @@ export const persistLimits = serviceLimits(PersistServiceDefinition, {
     fields: {
       ...{ namespaceId: word, key: path, fileId, length: size, blockSizeBytes: size, overwrite: flag },
       namespaceVersion: optional(size),
+      blockKey: optional(path),
       blocks: list(record<BlockSource>({ dataAddresses: list(address, 1000) }), blocksPerFileMax),
     },
   },

@@ -171,6 +171,17 @@ describe('blocks are placed', () => {
 describe('persist', () => {
   const persist = (path: string) => fixture.lifecycle.persist({ path }, call)
 
+  it('names the key that the blocks of a moved file carry, also after a restart and a move of a directory above it', async () => {
+    await fixture.write('/ns/d/a', 6)
+    await fixture.lifecycle.rename({ from: '/ns/d/a', to: '/ns/d/b' }, call)
+    await fixture.lifecycle.rename({ from: '/ns/d', to: '/ns/e' }, call)
+    await fixture.restart()
+    const { fileId } = await fixture.stat('/ns/e/b')
+    await fixture.worker('holder', [blockIdOf(fileId, 0), blockIdOf(fileId, 1)])
+    expect(await persist('/ns/e')).toEqual({ persisted: 1, already: 0, failures: [] })
+    expect(fixture.persists).toMatchObject([{ key: 'e/b', blockKey: 'd/a' }])
+  })
+
   it('has a worker that holds the blocks write each object, once', async () => {
     const fileId = await fixture.write('/ns/d/a', 6)
     await fixture.write('/ns/d/b', 4)
@@ -181,6 +192,7 @@ describe('persist', () => {
       on: `w-${fileId}:1`,
       namespaceId: expect.any(String),
       key: 'd/a',
+      blockKey: 'd/a',
       fileId,
       length: 6,
       blockSizeBytes: 4,

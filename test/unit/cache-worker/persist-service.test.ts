@@ -154,6 +154,20 @@ describe('persisting a file', () => {
     expect(bucket.uploads.count).toBe(0)
   })
 
+  it('writes nothing of a block that carries another key, wherever it lies', async () => {
+    const bytes = bytesOf(3 * mebibyte, 4)
+    const mine = { ...(await cache(bytes, () => [0])), key: 'dir/moved' }
+    const far = { ...(await cache(bytes, () => [1])), key: 'dir/moved' }
+    for (const request of [mine, far])
+      await expect(persist({ ...request, blockKey: 'dir/other' })).rejects.toMatchObject({
+        code: 'data_loss',
+        message: expect.stringContaining("it is of 'dir/file', not 'dir/other'"),
+      })
+    expect(bucket.get('base/dir/moved')).toBeUndefined()
+    await persist({ ...far, blockKey: 'dir/file' })
+    expect(bytes.equals(bucket.bytesOf('base/dir/moved'))).toBe(true)
+  })
+
   it('changes nothing the second time', async () => {
     const bytes = bytesOf(5 * mebibyte, 4)
     const request = await cache(bytes, () => [0])
