@@ -81,6 +81,46 @@ describe.skipIf(!answersRegistry)('the package, installed into an empty folder',
     expect(skein('fs', 'cat', '/data/f7')).toMatchObject({ status: 0, stdout: 'bytes of 7' })
   })
 
+  it('is a library with types: a program reads a file of the cluster', () => {
+    const program = join(prefix, 'lib/program.ts')
+    const lines = [
+      "import { connect, type Cluster } from 'skein'",
+      `const cluster: Cluster = connect({ home: ${JSON.stringify(home)} })`,
+      'const signal = new AbortController().signal',
+      'const bytes: Uint8Array[] = []',
+      "for await (const chunk of cluster.readFile('/data/f7', signal)) bytes.push(chunk)",
+      'process.stdout.write(Buffer.concat(bytes))',
+      'cluster.close()',
+    ]
+    writeFileSync(program, lines.join('\n'))
+    writeFileSync(join(prefix, 'lib/package.json'), '{"type":"module"}')
+    expect(spawnSync(process.execPath, [program], { env, encoding: 'utf8', timeout: 60_000 })).toMatchObject({
+      status: 0,
+      stdout: 'bytes of 7',
+      stderr: '',
+    })
+    const options = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext', '--skipLibCheck']
+    const types = [
+      '--lib',
+      'es2024,esnext.disposable',
+      '--types',
+      'node',
+      '--typeRoots',
+      join(root, 'node_modules/@types'),
+    ]
+    const check = spawnSync(join(root, 'node_modules/.bin/tsc'), [...options, ...types, program], {
+      cwd: folder,
+      encoding: 'utf8',
+    })
+    expect([check.status, check.stdout]).toEqual([0, ''])
+    writeFileSync(program, "import { connect } from 'skein'\nconnect({ nonsense: 1 })\n")
+    const wrong = spawnSync(join(root, 'node_modules/.bin/tsc'), [...options, ...types, program], {
+      cwd: folder,
+      encoding: 'utf8',
+    })
+    expect(wrong.stdout).toContain("'nonsense' does not exist in type 'ConnectOptions'")
+  })
+
   it('names the Node that it needs when it finds an older one', () => {
     const old = join(folder, 'old')
     mkdirSync(old)
