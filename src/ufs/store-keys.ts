@@ -1,15 +1,15 @@
-// Why: what a namespace may be told of its store, in one table: what is not in it is refused by
-// name, and what is in it stands in the help of the commands. Pure.
+// Why: one table lists the attributes and secrets that a namespace may have. An unknown name is
+// refused; the known ones appear in the help of the commands. Pure.
 import { SkeinError } from '../base/errors.ts'
 import type { StoreUri } from './store-uri.ts'
 
 type StoreKind = StoreUri['kind']
 
 export interface StoreKey {
-  /** Of which stores' namespaces. */
+  /** The kinds of stores that know the key. */
   readonly kinds: readonly StoreKind[]
   readonly doc: string
-  /** With another value it may be another store. */
+  /** A different value may mean a different store. */
   readonly names?: 'store'
 }
 
@@ -25,62 +25,65 @@ export const credentialKeys = {
 export const proxyPasswordKey = 'fs.cosn.http.proxy.password'
 export const priceKeys = ['skein.price.get.per10k', 'skein.price.list.per10k', 'skein.price.egress.per.gb'] as const
 
-/** What is given with `--attribute`. */
+/** Keys for `--attribute`. */
 export const storeAttributes: Readonly<Record<string, StoreKey>> = {
   's3.endpoint': {
     kinds: s3,
     names: 'store',
-    doc: 'address of the store, such as https://host or http://host:9000/path; default: AWS in s3.region',
+    doc: 'URL of the store, such as https://host or http://host:9000/path; default: AWS in s3.region',
   },
   's3.region': { kinds: s3, names: 'store', doc: 'region; default us-east-1' },
   's3.forcePathStyle': {
     kinds: s3,
     names: 'store',
-    doc: 'true: the bucket is in the path, not in the host name; default: where the endpoint is an IP address',
+    doc: 'true: put the bucket in the path, not in the host name; default: true if the endpoint is an IP address',
   },
   'fs.cosn.bucket.region': { kinds: cosn, names: 'store', doc: 'region of the bucket, such as ap-guangzhou' },
   'fs.cosn.bucket.endpoint_suffix': {
     kinds: cosn,
     names: 'store',
-    doc: 'host[:port] that follows the name of the bucket, in place of the region',
+    doc: 'host[:port] that follows the bucket name; replaces the region',
   },
-  'fs.cosn.useHttps': { kinds: cosn, names: 'store', doc: 'https to COS; default true' },
-  'fs.cosn.traffic.limit': { kinds: cosn, doc: 'bits a second of one connection, 819200 to 838860800' },
-  readOnly: { kinds: all, doc: 'true: nothing is written to the store' },
+  'fs.cosn.useHttps': { kinds: cosn, names: 'store', doc: 'use https for COS; default true' },
+  'fs.cosn.traffic.limit': { kinds: cosn, doc: 'maximum bits per second of one connection, 819200 to 838860800' },
+  readOnly: { kinds: all, doc: 'true: refuse writes to the store' },
   writePolicy: {
     kinds: all,
-    doc: 'MUST_CACHE (default), CACHE_THROUGH, ASYNC_THROUGH or THROUGH: when what is written goes to the store',
+    doc: 'MUST_CACHE (default), CACHE_THROUGH, ASYNC_THROUGH or THROUGH: when new files are written to the store',
   },
   readPolicy: {
     kinds: all,
-    doc: 'CACHE (default) or NO_CACHE: whether what is read from the store stays in the cache',
+    doc: 'CACHE (default) or NO_CACHE: whether blocks that clients read from the store are cached',
   },
-  bandwidth: { kinds: all, doc: "what loads may read of it: 200MB/s, or '08:00-20:00=200MB/s,else=unlimited'" },
-  'fs.cosn.block.size': { kinds: all, doc: 'size of blocks of new files, such as 128MB' },
-  'fs.cosn.read.ahead.block.size': { kinds: all, doc: 'bytes of one ranged read' },
-  'fs.cosn.read.ahead.queue.size': { kinds: all, doc: 'ranged reads ahead of one stream' },
-  'fs.cosn.maxRetries': { kinds: remote, doc: 'attempts after the first' },
-  'fs.cosn.client.socket.timeoutsec': { kinds: remote, doc: 'longest silence on a connection, in seconds' },
-  'fs.cosn.connection.timeout': { kinds: remote, doc: 'longest time to connect, in milliseconds or such as 10s' },
-  'fs.cosn.max.connection.num': { kinds: remote, doc: 'connections to the bucket' },
-  'skein.ufs.read.rate.min': { kinds: remote, doc: 'bytes a second that an answer must come at; 0: any' },
-  'fs.cosn.http.proxy.ip': { kinds: remote, doc: 'host of the HTTP proxy to the store' },
-  'fs.cosn.http.proxy.port': { kinds: remote, doc: 'port of that proxy' },
-  'fs.cosn.http.proxy.username': { kinds: remote, doc: 'user name for that proxy' },
-  'skein.price.get.per10k': { kinds: all, doc: 'price of 10,000 GETs, for plans' },
-  'skein.price.list.per10k': { kinds: all, doc: 'price of 10,000 LISTs, for plans' },
-  'skein.price.egress.per.gb': { kinds: all, doc: 'price of a GB that leaves the store, for plans' },
+  bandwidth: { kinds: all, doc: "maximum read rate of all loads: 200MB/s, or '08:00-20:00=200MB/s,else=unlimited'" },
+  'fs.cosn.block.size': { kinds: all, doc: 'block size of new files, such as 128MB' },
+  'fs.cosn.read.ahead.block.size': { kinds: all, doc: 'bytes per range request' },
+  'fs.cosn.read.ahead.queue.size': { kinds: all, doc: 'range requests ahead per stream' },
+  'fs.cosn.maxRetries': { kinds: remote, doc: 'maximum retries of a request' },
+  'fs.cosn.client.socket.timeoutsec': { kinds: remote, doc: 'a request fails after this many seconds without a byte' },
+  'fs.cosn.connection.timeout': { kinds: remote, doc: 'connect timeout in milliseconds, or with a unit, such as 10s' },
+  'fs.cosn.max.connection.num': { kinds: remote, doc: 'maximum connections to the bucket' },
+  'skein.ufs.read.rate.min': { kinds: remote, doc: 'minimum bytes per second of a response; 0: no minimum' },
+  'fs.cosn.http.proxy.ip': { kinds: remote, doc: 'host of the HTTP proxy for the store' },
+  'fs.cosn.http.proxy.port': { kinds: remote, doc: 'port of the HTTP proxy' },
+  'fs.cosn.http.proxy.username': { kinds: remote, doc: 'user name for the HTTP proxy' },
+  'skein.price.get.per10k': { kinds: all, doc: 'price of 10,000 GET requests, for plans' },
+  'skein.price.list.per10k': { kinds: all, doc: 'price of 10,000 LIST requests, for plans' },
+  'skein.price.egress.per.gb': { kinds: all, doc: 'price of 1 GB read from the store, for plans' },
   'skein.price.currency': { kinds: all, doc: 'currency of the prices' },
 }
 
-/** What is given with `--secret`, `--secret-file` or `--secret-stdin`. */
+/** Keys for `--secret`, `--secret-file` and `--secret-stdin`. */
 export const storeSecrets: Readonly<Record<string, StoreKey>> = {
   's3.accessKeyId': { kinds: s3, doc: 'access key id' },
   's3.secretAccessKey': { kinds: s3, doc: 'secret access key' },
-  's3.sessionToken': { kinds: s3, doc: 'session token, where the key is a temporary one' },
-  'fs.cosn.userinfo.secretId': { kinds: cosn, doc: 'COS secret id; default: the key of the same name on the master' },
+  's3.sessionToken': { kinds: s3, doc: 'session token of a temporary key' },
+  'fs.cosn.userinfo.secretId': {
+    kinds: cosn,
+    doc: 'COS secret id; default: the configuration key of the same name on the master',
+  },
   'fs.cosn.userinfo.secretKey': { kinds: cosn, doc: 'COS secret key' },
-  'fs.cosn.userinfo.sessionToken': { kinds: cosn, doc: 'COS session token, where the key is a temporary one' },
+  'fs.cosn.userinfo.sessionToken': { kinds: cosn, doc: 'COS session token of a temporary key' },
   [proxyPasswordKey]: { kinds: remote, doc: 'password for the HTTP proxy' },
 }
 
@@ -108,7 +111,7 @@ export function checkStoreKeys(
     if (!knownAttributes.includes(key)) throw unknownKey('attribute', key, kind, knownAttributes)
   }
   for (const key of Object.keys(secrets)) {
-    if (knownAttributes.includes(key)) throw invalid(`'${key}' is no secret: give it as an attribute`)
+    if (knownAttributes.includes(key)) throw invalid(`'${key}' is not a secret: give it as an attribute`)
     if (!knownSecrets.includes(key)) throw unknownKey('secret', key, kind, knownSecrets)
   }
 }

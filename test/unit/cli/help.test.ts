@@ -30,7 +30,7 @@ describe('help', () => {
     }
     expect(() => checkStoreKeys('file', { 's3.region': 'x' }, {})).toThrow('is not a known attribute of file stores')
     expect(() => checkStoreKeys('s3', { 's3.sessionToken': 'x' }, {})).toThrow('is a secret')
-    expect(() => checkStoreKeys('s3', {}, { 's3.region': 'x' })).toThrow('is no secret')
+    expect(() => checkStoreKeys('s3', {}, { 's3.region': 'x' })).toThrow('is not a secret')
     const read = globSync('src/{ufs,cache-master,cache-worker,job-master,job-worker}/**/*.ts').flatMap((file) =>
       [...readFileSync(file, 'utf8').matchAll(/\battributes(?:\[|, )'([^']+)'/g)].map(([, key = '']) => key),
     )
