@@ -1,14 +1,12 @@
 // Why: the cache master as one thing: what it is given, what it serves, how it starts and ends.
 // How: the state is opened and brought up to the journal, then the parts are put together behind
-// the generated service.
-import { randomUUID } from 'node:crypto'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+// the generated service (master-service.ts).
 import { extname, join } from 'node:path'
 import { makeDirectories } from '../base/files/make-directories.ts'
 import { blockCount, containerOf } from '../base/block-id.ts'
 import { type Clock, type Random, systemRandom } from '../base/clock.ts'
 import { Standstill } from '../base/flow/standstill.ts'
-import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { type SkeinError, toSkeinError } from '../base/errors.ts'
 import { CommandLog } from '../journal/command-log.ts'
 import type { Journal } from '../journal/journal.ts'
 import { LmdbState } from '../journal/state/lmdb-state.ts'
@@ -18,7 +16,6 @@ import { BlockMap, unknownBlockCount } from '../meta/block-map.ts'
 import { commandProblem } from '../meta/commands/meta-command-checks.ts'
 import type { Command, Effect } from '../meta/commands/commands.ts'
 import { namespaceById } from '../meta/resolve-path.ts'
-import { detachedParentId } from '../meta/meta-tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import {
@@ -34,6 +31,7 @@ import { ClusterGate } from './workers/cluster-gate.ts'
 import { BlockNotices } from './workers/block-notices.ts'
 import { ClusterService } from './cluster/cluster-summary.ts'
 import { decodeCommand, encodeCommand } from './state/command-codec.ts'
+import { DetachedClearing } from './files/detached-clearing.ts'
 import { Decommission } from './cluster/decommission.ts'
 import { DelayedDrops } from './workers/delayed-drops.ts'
 import { FileService } from './paths/file-look-up.ts'
@@ -42,6 +40,7 @@ import { createLifecycle } from './files/lifecycle-calls.ts'
 import { ListService } from './files/listing.ts'
 import { type Accepted, LmdbTables } from './state/lmdb-tables.ts'
 import type { MasterContext, MasterOptions } from './master-context.ts'
+import { masterService } from './master-service.ts'
 import { NamespaceService } from './files/namespaces.ts'
 import { PathLocator } from './paths/path-locator.ts'
 import type { PersistOn } from './written/persisting.ts'
@@ -53,7 +52,7 @@ import { markLostSecrets } from './state/lost-secrets.ts'
 import { SecretSealing } from './state/secret-sealing.ts'
 import { type OpenStore, StorePool } from './state/store-pool.ts'
 import { StagingService } from './loads/load-staging.ts'
-import { askInTime } from './store/store-patience.ts'
+import { newClusterId, readClusterId, writeClusterId } from './state/cluster-id.ts'
 import { StateIdentity } from './state/state-identity.ts'
 import { StoreSync } from './store/store-sync.ts'
 import { SyncService } from './loads/load-sync.ts'
@@ -184,7 +183,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     if (isSecretKeyLost) await markLostSecrets(log, tables, sealing, clock, logger)
     // The id is written last: with it, the home is a master's and has all of its parts
     // (journal/log/home-parts.ts).
-    const clusterId = writtenId ?? identity.clusterId ?? newClusterId(state, idPath)
+    const clusterId = writtenId ?? identity.clusterId ?? newClusterId(state.lastApplied, idPath)
     await identity.ensure(clusterId, tables.counter('containers'))
     if (writtenId === undefined) await writeClusterId(idPath, clusterId)
     const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id), logger)
@@ -246,7 +245,8 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
   const { replication, standstill, notices, backup, identity, random, persistOn, checkState, closeState } = assembly
   const sync = new StoreSync(context)
   const locator = new PathLocator(context, sync)
-  const namespaces = new NamespaceService(context)
+  const clearing = new DetachedClearing(context)
+  const namespaces = new NamespaceService(context, clearing)
   const safeMode = new SafeMode(context)
   const staging = new StagingService(context, sync)
   const gate = new ClusterGate(identity, context.clock, context.logger)
@@ -257,11 +257,11 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
   })
   const decommission = new Decommission(context, replication, safeMode)
   const lifecycle = createLifecycle(context, {
-    ...{ locator, sync, namespaces, random, persistOn },
+    ...{ locator, sync, clearing, random, persistOn },
     decommission: (request) => decommission.decommission(request),
     forgetWorker: (request) => decommission.forget(request),
   })
-  const service = serviceOf(context, {
+  const service = masterService(context, {
     namespaces,
     files: new FileService(context, locator, sync),
     freeing: new FreeService(context, locator, () => safeMode.isOn),
@@ -288,9 +288,9 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
       lifecycle.run(either)
       void staging.run(either)
       standstill.watch(either)
-      if (hasDetached(context)) {
-        namespaces
-          .clearDetached()
+      if (clearing.isNeeded) {
+        clearing
+          .run()
           .catch((error: unknown) => context.logger.warn('clearing deleted namespaces did not end', { error }))
       }
     },
@@ -305,72 +305,6 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
       }
     },
   }
-}
-
-interface Parts {
-  readonly namespaces: NamespaceService
-  readonly files: FileService
-  readonly freeing: FreeService
-  readonly lists: ListService
-  readonly syncs: SyncService
-  readonly cluster: ClusterService
-  readonly workerCalls: WorkerCalls
-  readonly gate: ClusterGate
-  readonly backup: BackupService
-  readonly checkState: () => Promise<WalkResult>
-  readonly staging: StagingService
-  readonly setTtl: CacheMaster['lifecycle']['setTtl']
-}
-
-function serviceOf(context: MasterContext, parts: Parts): CacheMaster['service'] {
-  const { namespaces, files, freeing, lists, syncs, cluster, workerCalls, gate, backup, checkState, staging, setTtl } =
-    parts
-  const { workers } = context
-  return {
-    createNamespace: (request, options) => namespaces.create(request, options),
-    getNamespace: async ({ name }) => namespaces.get(name),
-    listNamespaces: async () => ({ namespaces: namespaces.list() }),
-    updateNamespace: (request, options) => namespaces.update(request, setTtl, options),
-    deleteNamespace: async (request, options) => {
-      await namespaces.delete(request, options)
-      return {}
-    },
-    getNamespaceAccess: async ({ namespaceId, holderId = '' }) => namespaces.access(namespaceId, holderId),
-    holdNamespaces: async (request) => context.holders.hold(request),
-    getStatus: (request, options) =>
-      askInTime(context, request.path, options, (inTime) => files.getStatus(request, inTime)),
-    listStatus: (request, options) =>
-      askInTime(context, request.path, options, (inTime) => lists.list(request, inTime)),
-    count: (request, options) => askInTime(context, request.path, options, (inTime) => files.count(request, inTime)),
-    free: (request, options) => freeing.free(request, options),
-    openFile: (request, options) =>
-      askInTime(context, request.path, options, (inTime) => files.openFile(request, inTime)),
-    syncPage: (request, options) => syncs.syncPage(request, options),
-    refreshFile: (request, options) => syncs.refreshFile(request, options),
-    auditFiles: (request, options) => syncs.auditFiles(request, options),
-    setReplication: (request) => syncs.setReplication(request),
-    commitStaging: ({ stagingId }) => staging.commit(stagingId),
-    dropStaging: ({ stagingId }) => staging.drop(stagingId),
-    registerWorker: (request) => workerCalls.register(request),
-    reportBlocks: async (request) => workerCalls.report(request),
-    workerHeartbeat: async (request) => workerCalls.heartbeat(request),
-    listWorkers: async () => ({ workers: workers.list() }),
-    getClusterSummary: async () => cluster.summary(),
-    getClusterMetrics: async () => cluster.metrics(),
-    backup: ({ directory }) => backup.write(directory),
-    checkState: () => checkState(),
-    adoptCluster: (request) => gate.adopt(request),
-    registerJobMaster: async (request) => {
-      cluster.registerJobMaster(request)
-      return {}
-    },
-    getJobMaster: async () => cluster.jobMaster(),
-  }
-}
-
-function hasDetached(context: MasterContext): boolean {
-  for (const _edge of context.tables.edges(detachedParentId, '')) return true
-  return false
 }
 
 async function watchWorkers(
@@ -389,29 +323,4 @@ async function watchWorkers(
   } catch (error) {
     if (!signal.aborted) context.logger.error('watching the workers ended', { error: toSkeinError(error) })
   }
-}
-
-/** Undefined: not there, or empty. */
-async function readClusterId(path: string): Promise<string | undefined> {
-  try {
-    return (await readFile(path, 'utf8')).trim() || undefined
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw toSkeinError(error)
-    return undefined
-  }
-}
-
-/**
- * Made once, kept for ever. @throws SkeinError failed_precondition when there is a state, but not
- * of which cluster
- */
-function newClusterId(state: LmdbState, path: string): string {
-  if (state.lastApplied === 0n) return randomUUID()
-  const why = `${path} is missing, and the state beside it does not say of which cluster it is: put the file back, or restore a backup`
-  throw new SkeinError('failed_precondition', why, { reason: 'home_incomplete' })
-}
-
-async function writeClusterId(path: string, id: string): Promise<void> {
-  await writeFile(`${path}.tmp`, id, { mode: 0o600, flush: true })
-  await rename(`${path}.tmp`, path)
 }

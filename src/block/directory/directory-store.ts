@@ -1,18 +1,12 @@
 // Why: one directory of block files as a BlockStore. How: the ledger (block-ledger.ts) decides who
-// may write what without waiting; this class joins it to the disk. Small blocks are the hot path:
-// open, one writev of data and footer, close, straight under their final name. They need no rename:
-// nothing reads a block that the ledger does not have, and after a crash a half-written file has no
-// valid footer and is deleted by the scan. The three calls go through the thread pool, because a
-// busy ext4 takes up to 500 us of system time to find a free inode, and the main thread must not
-// wait for that (measured for 16 KiB: 13-18 us of the main thread a block against 35-60 for the
-// same calls made synchronously, and 65 against 450 on a file system where many files were just
-// deleted).
+// may write what without waiting; this class joins it to the disk (directory-files.ts). Nothing
+// reads a block that the ledger does not have.
 import { randomUUID } from 'node:crypto'
 import { Budget } from '../../base/flow/budget.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { pageChecksums } from '../../base/page-checksum.ts'
 import { encodeFooter, storedBlock } from '../disk/block-file.ts'
-import { type BlockEntry, BlockLedger } from '../segment/block-ledger.ts'
+import { type BlockEntry, BlockLedger, blockNotFound } from '../segment/block-ledger.ts'
 import type {
   BlockHeader,
   BlockReader,
@@ -21,30 +15,15 @@ import type {
   DirectoryUsage,
   KeptBlock,
 } from '../block-store.ts'
-import {
-  blockPath,
-  type DirectoryLayout,
-  inBlockFolder,
-  prepareDirectory,
-  syncBlockName,
-  tempPath,
-} from '../disk/directory-layout.ts'
+import { blockPath, type DirectoryLayout, prepareDirectory, tempPath } from '../disk/directory-layout.ts'
+import { DirectoryFiles } from './directory-files.ts'
 import { openReader } from './directory-reader.ts'
 import { releaseFile } from './directory-release.ts'
 import { DirectoryReservation } from './directory-reservation.ts'
 import { scanDirectory } from './directory-scan.ts'
-import {
-  closeFile,
-  diskError,
-  hasErrno,
-  newFileFlags,
-  openFile,
-  removeFile,
-  renameFile,
-  syncFile,
-  writeFully,
-} from '../disk/disk-calls.ts'
+import { diskError, newFileFlags, openFile, removeFile } from '../disk/disk-calls.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from '../disk/directory-options.ts'
+import { mustBeGivenWhole } from '../disk/reservation-checks.ts'
 
 /** Blocks up to this size are put in one piece; larger ones go through a reservation. */
 const putBytesMax = 1024 * 1024
@@ -61,6 +40,7 @@ export interface DirectoryStoreOptions extends DirectoryOptions {
 export class DirectoryStore implements BlockStore {
   readonly #options: DirectoryStoreOptions
   readonly #layout: DirectoryLayout
+  readonly #files: DirectoryFiles
   readonly #ledger: BlockLedger
   readonly #reservations = new Set<DirectoryReservation>()
   readonly #releasing = new Map<number, Promise<void>>()
@@ -71,6 +51,7 @@ export class DirectoryStore implements BlockStore {
   private constructor(options: DirectoryStoreOptions, layout: DirectoryLayout, ledger: BlockLedger) {
     this.#options = options
     this.#layout = layout
+    this.#files = new DirectoryFiles(layout, options.deps.logger)
     this.#ledger = ledger
   }
 
@@ -166,7 +147,7 @@ export class DirectoryStore implements BlockStore {
       header,
       path,
       fd,
-      moveIn: () => this.#moveIn(path, header),
+      moveIn: () => this.#files.moveIn(path, header),
       committed: () => {
         this.#reservations.delete(reservation)
         this.#committed(entry)
@@ -184,12 +165,7 @@ export class DirectoryStore implements BlockStore {
   }
 
   async put(header: BlockHeader, bytes: Uint8Array): Promise<void> {
-    if (bytes.length !== header.length) {
-      throw new SkeinError(
-        'invalid_argument',
-        `block ${header.blockId} has ${bytes.length} bytes, not ${header.length}`,
-      )
-    }
+    mustBeGivenWhole(header, bytes)
     if (bytes.length > putBytesMax) {
       const reservation = await this.reserve(header)
       await reservation.write(bytes)
@@ -200,7 +176,7 @@ export class DirectoryStore implements BlockStore {
     const entry = begun instanceof Promise ? await begun : begun
     const slot = this.#putSlots.tryAcquire(1) ?? (await this.#putSlots.acquire(1, this.#never))
     try {
-      await this.#writeWhole(header, [bytes, encodeFooter(header, pageChecksums(bytes))])
+      await this.#files.writeWhole(header, [bytes, encodeFooter(header, pageChecksums(bytes))])
     } catch (thrown) {
       this.#ledger.end(entry)
       throw diskError(thrown, `writing block ${header.blockId}`)
@@ -212,7 +188,7 @@ export class DirectoryStore implements BlockStore {
 
   async open(blockId: number): Promise<BlockReader> {
     const entry = this.#ledger.committed(blockId)
-    if (entry === undefined) throw notFound(blockId)
+    if (entry === undefined) throw blockNotFound(blockId)
     const { header } = entry
     try {
       return await openReader(blockPath(this.#layout, blockId), header, ({ key }) =>
@@ -221,7 +197,7 @@ export class DirectoryStore implements BlockStore {
     } catch (thrown) {
       // Freed, and perhaps being written anew, while the file was opened: what was read says
       // nothing about this block.
-      if (entry.mode !== 'committed') throw notFound(blockId)
+      if (entry.mode !== 'committed') throw blockNotFound(blockId)
       // Its footer was being written anew.
       if (entry.header !== header) {
         await this.#releasing.get(blockId)
@@ -287,53 +263,6 @@ export class DirectoryStore implements BlockStore {
     this.#options.deps.events.added(entry.header)
   }
 
-  async #moveIn(path: string, header: BlockHeader): Promise<void> {
-    const target = blockPath(this.#layout, header.blockId)
-    await inBlockFolder(this.#layout, header.blockId, () => renameFile(path, target))
-    if (header.durable !== true) return
-    try {
-      await syncBlockName(this.#layout, header.blockId)
-    } catch (thrown) {
-      await this.#unlink(target)
-      throw thrown
-    }
-  }
-
-  async #writeWhole(header: BlockHeader, buffers: readonly Uint8Array[]): Promise<void> {
-    const { blockId, durable } = header
-    const path = blockPath(this.#layout, blockId)
-    const fd = await inBlockFolder(this.#layout, blockId, () => this.#createFile(path))
-    try {
-      await writeFully(fd, buffers, 0)
-      if (durable === true) await syncFile(fd)
-    } catch (thrown) {
-      await closeFile(fd).catch(() => undefined)
-      await this.#unlink(path)
-      throw thrown
-    }
-    try {
-      await closeFile(fd)
-      if (durable === true) await syncBlockName(this.#layout, blockId)
-    } catch (thrown) {
-      await this.#unlink(path)
-      throw thrown
-    }
-  }
-
-  /**
-   * A file that a failed deletion left behind is in the way of the block's next life; the ledger
-   * says that it is nobody's.
-   */
-  async #createFile(path: string): Promise<number> {
-    try {
-      return await openFile(path, newFileFlags)
-    } catch (thrown) {
-      if (!hasErrno(thrown, 'EEXIST')) throw thrown
-      await removeFile(path)
-      return await openFile(path, newFileFlags)
-    }
-  }
-
   async #dropBroken(entry: BlockEntry, why: 'corrupt' | 'lost', key?: string): Promise<void> {
     // The reader may be older than the block: freed, or found broken by another reader. After close
     // the directory may be a successor's.
@@ -349,21 +278,9 @@ export class DirectoryStore implements BlockStore {
    * throw.
    */
   #remove(entry: BlockEntry, why: 'freed' | 'corrupt' | 'lost'): Promise<void> {
-    const removal = this.#unlink(blockPath(this.#layout, entry.header.blockId)).then(() => this.#ledger.end(entry))
+    const removal = this.#files.remove(entry.header.blockId).then(() => this.#ledger.end(entry))
     this.#ledger.beginRemoval(entry, removal)
     this.#options.deps.events.removed(entry.header.blockId, why)
     return removal
   }
-
-  async #unlink(path: string): Promise<void> {
-    try {
-      await removeFile(path)
-    } catch (thrown) {
-      this.#options.deps.logger.warn('a block file could not be deleted', { path, error: thrown })
-    }
-  }
-}
-
-function notFound(blockId: number): SkeinError {
-  return new SkeinError('not_found', `block ${blockId} is not in the store`)
 }

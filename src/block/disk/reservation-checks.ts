@@ -1,6 +1,6 @@
-// Why: a block that comes in pieces is refused for the same reasons, and in the same words,
-// wherever it goes. How: pure checks that both kinds of reservation call (directory-reservation.ts,
-// segment-reservation.ts).
+// Why: a block is refused for the same reasons, and in the same words, wherever it goes. How: pure
+// checks that both kinds of reservation (directory-reservation.ts, segment-reservation.ts) and of
+// store call.
 import { SkeinError } from '../../base/errors.ts'
 import { pageCount } from './block-file.ts'
 import type { BlockHeader } from '../block-store.ts'
@@ -14,6 +14,12 @@ export function reservationEnded({ blockId }: BlockHeader): SkeinError {
 
 export function tooManyBytes({ blockId, length }: BlockHeader): SkeinError {
   return new SkeinError('invalid_argument', `block ${blockId} was given more than its ${length} bytes`)
+}
+
+/** @throws SkeinError invalid_argument when a block that is put has another length than its header */
+export function mustBeGivenWhole({ blockId, length }: BlockHeader, bytes: Uint8Array): void {
+  if (bytes.length !== length)
+    throw new SkeinError('invalid_argument', `block ${blockId} has ${bytes.length} bytes, not ${length}`)
 }
 
 /** @throws SkeinError data_loss when not all bytes were written */

@@ -185,3 +185,8 @@ export function noCapacity(header: Pick<KeptBlock, 'blockId' | 'length'>, freeBy
     { reason: 'no_capacity' },
   )
 }
+
+/** The error of a reader of a block that cannot be read. */
+export function blockNotFound(blockId: number): SkeinError {
+  return new SkeinError('not_found', `block ${blockId} is not in the store`)
+}

@@ -9,6 +9,7 @@
 // bytes: those are checked against the segment.
 import { readFile } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
+import type { Logger } from '../../telemetry/logger.ts'
 import { closeFile, newFileFlags, openFile, removeFile, writeFully } from '../disk/disk-calls.ts'
 import type { Segment } from './segment-file.ts'
 import { decodeRecord, type SegmentRecord } from './segment-record.ts'
@@ -46,6 +47,35 @@ export async function writeHeads(segment: Segment, signal: AbortSignal): Promise
     if (segment.isRetired) await removeFile(segment.headsPath)
   } finally {
     segment.release()
+  }
+}
+
+/** Writes heads in the background, one segment after the other. A restart does without them. */
+export class HeadsQueue {
+  readonly #logger: Pick<Logger, 'debug'>
+  readonly #stopping = new AbortController()
+  #written: Promise<void> = Promise.resolve()
+
+  constructor(logger: Pick<Logger, 'debug'>) {
+    this.#logger = logger
+  }
+
+  add(segment: Segment): void {
+    const { signal } = this.#stopping
+    this.#written = this.#written.then(async () => {
+      if (signal.aborted || segment.isRetired) return
+      try {
+        await writeHeads(segment, signal)
+      } catch (thrown) {
+        if (!signal.aborted) this.#logger.debug('the heads of a segment could not be written', { error: thrown })
+      }
+    })
+  }
+
+  /** Ends what is under way; resolves when nothing is written any more. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#written
   }
 }
 

@@ -9,7 +9,8 @@ import { randomUUID } from 'node:crypto'
 import { assert } from '../../base/assert.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { pageChecksums } from '../../base/page-checksum.ts'
-import type { BlockEntry, BlockLedger } from './block-ledger.ts'
+import { type BlockEntry, type BlockLedger, blockNotFound } from './block-ledger.ts'
+import { BlockRemovals } from './block-removals.ts'
 import type {
   BlockHeader,
   BlockReader,
@@ -21,14 +22,16 @@ import type {
 import { type DirectoryLayout, tempPath } from '../disk/directory-layout.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from '../disk/directory-options.ts'
 import { diskError } from '../disk/disk-calls.ts'
+import { mustBeGivenWhole } from '../disk/reservation-checks.ts'
 import { SegmentCompaction } from './segment-compaction.ts'
-import { createSegment, type Segment } from './segment-file.ts'
-import { writeHeads } from './segment-heads.ts'
-import { type SegmentLimits, segmentLimits } from './segment-limits.ts'
+import { createSegment } from './segment-file.ts'
+import { HeadsQueue } from './segment-heads.ts'
+import { segmentLimits } from './segment-limits.ts'
 import { type FoundBlock, loadSegments } from './segment-load.ts'
 import { openSegmentReader } from './segment-reader.ts'
-import { encodeBlockHead, encodeTombstone } from './segment-record.ts'
+import { encodeBlockHead } from './segment-record.ts'
 import { SegmentReservation } from './segment-reservation.ts'
+import { SegmentRoom } from './segment-room.ts'
 import { SegmentTable } from './segment-table.ts'
 import { SegmentWriter } from './segment-writer.ts'
 
@@ -57,24 +60,21 @@ export class SegmentStore implements BlockStore {
   readonly #table: SegmentTable
   readonly #writer: SegmentWriter
   readonly #compaction: SegmentCompaction
+  readonly #heads: HeadsQueue
+  readonly #room: SegmentRoom
+  readonly #removals: BlockRemovals
   readonly #reservations = new Set<SegmentReservation>()
-  /** Freed blocks whose tombstone could not be written. */
-  readonly #owed = new Set<number>()
-  readonly #stopping = new AbortController()
-  readonly #limits: SegmentLimits
-  /** Of all blocks that can be read. */
-  #headBytes = 0
-  #headsWritten: Promise<void> = Promise.resolve()
   #closed = false
 
   private constructor(options: SegmentStoreOptions, table: SegmentTable, open: SegmentWriter['segment']) {
     const { layout, ledger, deps } = options
-    const { segmentBytes, excessBytes } = (this.#limits = segmentLimits(ledger.quotaBytes, options.segmentBytes))
+    const limits = segmentLimits(ledger.quotaBytes, options.segmentBytes)
     this.#options = options
     this.#ledger = ledger
     this.#table = table
+    this.#heads = new HeadsQueue(deps.logger)
     this.#writer = new SegmentWriter({
-      segmentBytes,
+      segmentBytes: limits.segmentBytes,
       segment: open,
       create: async () => {
         const segment = await createSegment(layout.segmentsPath, table.nextNumber())
@@ -82,7 +82,7 @@ export class SegmentStore implements BlockStore {
         return segment
       },
       onSealed: (segment) => {
-        this.#writeHeads(segment)
+        this.#heads.add(segment)
         this.#compactInBackground()
       },
       onWritten: () => this.#afterWrite(),
@@ -93,11 +93,22 @@ export class SegmentStore implements BlockStore {
       table,
       writer: this.#writer,
       bytesPerSecond: options.compactionBytesPerSecond ?? defaultCompactionBytesPerSecond,
-      isUrgent: () => this.#excessBytes() > excessBytes,
-      dropCorrupt: (entry) => this.#dropBroken(entry, 'corrupt'),
-      owe: (blockId) => this.#owed.add(blockId),
+      isUrgent: () => this.#room.isUrgent,
+      dropCorrupt: (entry) => this.#removals.dropBroken(entry),
+      owe: (blockId) => this.#removals.owe(blockId),
       clock: deps.clock,
       logger: deps.logger,
+    })
+    const isClosed = (): boolean => this.#closed
+    this.#room = new SegmentRoom({ ledger, table, compaction: this.#compaction, limits, isClosed })
+    this.#removals = new BlockRemovals({
+      ...deps,
+      ledger,
+      table,
+      writer: this.#writer,
+      room: this.#room,
+      path: layout.path,
+      isClosed,
     })
   }
 
@@ -125,7 +136,7 @@ export class SegmentStore implements BlockStore {
     }
     if (table.diskBytes > 0 || foreignFiles > 0)
       deps.logger.info('segments opened', { ...found, cutBytes, foreignFiles })
-    for (const segment of withoutHeads) store.#writeHeads(segment)
+    for (const segment of withoutHeads) store.#heads.add(segment)
     store.#compactInBackground()
     return store
   }
@@ -180,12 +191,7 @@ export class SegmentStore implements BlockStore {
   }
 
   async put(header: BlockHeader, bytes: Uint8Array): Promise<void> {
-    if (bytes.length !== header.length) {
-      throw new SkeinError(
-        'invalid_argument',
-        `block ${header.blockId} has ${bytes.length} bytes, not ${header.length}`,
-      )
-    }
+    mustBeGivenWhole(header, bytes)
     const begun = this.#begin(header)
     const entry = begun instanceof Promise ? await begun : begun
     try {
@@ -201,12 +207,12 @@ export class SegmentStore implements BlockStore {
   async open(blockId: number): Promise<BlockReader> {
     this.#mustBeOpen()
     const entry = this.#ledger.committed(blockId)
-    if (entry?.place === undefined) throw notFound(blockId)
+    if (entry?.place === undefined) throw blockNotFound(blockId)
     try {
-      return await openSegmentReader(entry.place, entry.header, ({ key }) => this.#dropBroken(entry, 'corrupt', key))
+      return await openSegmentReader(entry.place, entry.header, ({ key }) => this.#removals.dropBroken(entry, key))
     } catch (thrown) {
-      if (entry.mode !== 'committed') throw notFound(blockId)
-      if (isSkeinError(thrown, 'data_loss')) await this.#dropBroken(entry, 'corrupt')
+      if (entry.mode !== 'committed') throw blockNotFound(blockId)
+      if (isSkeinError(thrown, 'data_loss')) await this.#removals.dropBroken(entry)
       throw thrown
     }
   }
@@ -215,7 +221,7 @@ export class SegmentStore implements BlockStore {
     this.#mustBeOpen()
     const entry = this.#ledger.committed(blockId)
     if (entry?.place === undefined) return false
-    await this.#remove(entry, 'freed')
+    await this.#removals.remove(entry, 'freed')
     return true
   }
 
@@ -233,8 +239,7 @@ export class SegmentStore implements BlockStore {
    * can give no more. Never fails.
    */
   untilRoom(): Promise<void> | undefined {
-    const inBackground = this.#options.background !== false
-    return inBackground && this.#excessBytes() > 2 * this.#limits.excessBytes ? this.#makeRoom() : undefined
+    return this.#options.background !== false ? this.#room.untilRoom() : undefined
   }
 
   /**
@@ -255,8 +260,7 @@ export class SegmentStore implements BlockStore {
     await Promise.all([...this.#reservations].map((reservation) => reservation.abort()))
     await this.#compaction.stop()
     await this.#writer.close()
-    this.#stopping.abort()
-    await this.#headsWritten
+    await this.#heads.stop()
     for (const segment of this.#table.segments) segment.retire()
   }
 
@@ -265,34 +269,15 @@ export class SegmentStore implements BlockStore {
     for (const { header, place } of blocks) {
       if (header.length > this.#ledger.quotaBytes - this.#ledger.usedBytes) {
         this.#table.addDead(place, header.blockId, false)
-        this.#bury(header.blockId).catch(() => undefined)
+        this.#removals.bury(header.blockId).catch(() => undefined)
         continue
       }
       const entry = this.#ledger.begin(header)
       entry.place = place
       this.#ledger.commit(entry)
       this.#table.addLive(place)
-      this.#chargeHeads(place.bytes - header.length)
+      this.#room.chargeHeads(place.bytes - header.length)
     }
-  }
-
-  /**
-   * What is on the disk, or is about to be, above the quota. Of blocks that are compacted one copy
-   * counts.
-   */
-  #excessBytes(): number {
-    return this.#ledger.usedBytes + this.#table.wastedBytes - this.#compaction.movedBytes - this.#ledger.quotaBytes
-  }
-
-  async #makeRoom(): Promise<void> {
-    while (!this.#closed && this.#excessBytes() > 2 * this.#limits.excessBytes)
-      if (!(await this.#compaction.next())) return
-  }
-
-  #chargeHeads(moreBytes: number): void {
-    // Also in the file beside the segment.
-    this.#headBytes += 2 * moreBytes
-    this.#ledger.charge(Math.max(0, this.#headBytes - this.#limits.freeHeadBytes))
   }
 
   #mustBeOpen(): void {
@@ -328,7 +313,7 @@ export class SegmentStore implements BlockStore {
         written: (place) => {
           entry.place = place
           this.#table.addLive(place)
-          this.#chargeHeads(place.bytes - header.length)
+          this.#room.chargeHeads(place.bytes - header.length)
           this.#ledger.commit(entry)
           this.#options.deps.events.added(entry.header)
           resolve()
@@ -338,69 +323,8 @@ export class SegmentStore implements BlockStore {
     })
   }
 
-  async #dropBroken(entry: BlockEntry, why: 'corrupt', key?: string): Promise<void> {
-    // The reader may be older than the block, and after close the directory may be a successor's.
-    if (entry.mode !== 'committed' || this.#closed) return
-    const { logger, metrics } = this.#options.deps
-    logger.warn('a broken block was dropped', {
-      blockId: entry.header.blockId,
-      key,
-      path: this.#options.layout.path,
-      why,
-    })
-    metrics.add('worker.blocks.corrupt')
-    await this.#remove(entry, why)
-  }
-
-  /**
-   * Out of sight at once; resolves when a restart will not find it and its bytes are given back.
-   * Does not throw.
-   */
-  #remove(entry: BlockEntry, why: 'freed' | 'corrupt'): Promise<void> {
-    const { blockId } = entry.header
-    if (entry.place !== undefined) {
-      this.#table.addDead(entry.place, blockId, true)
-      this.#chargeHeads(entry.header.length - entry.place.bytes)
-    }
-    const removal = this.#bury(blockId)
-      .catch((thrown: unknown) => {
-        this.#owed.add(blockId)
-        this.#options.deps.logger.warn('a freed block could not be marked as such; trying again with the next write', {
-          blockId,
-          error: thrown,
-        })
-      })
-      .then(() => this.#ledger.end(entry))
-    this.#ledger.beginRemoval(entry, removal)
-    this.#options.deps.events.removed(blockId, why)
-    return removal
-  }
-
-  /** Writes a tombstone. */
-  #bury(blockId: number): Promise<void> {
-    const sequence = this.#table.nextSequence()
-    const head = encodeTombstone(sequence, blockId)
-    return new Promise((resolve, reject) => {
-      this.#writer.append({
-        head,
-        data: [],
-        bytes: head.length,
-        written: ({ segment }) => {
-          this.#table.addTombstone(segment, blockId, sequence, false, head.length)
-          resolve()
-        },
-        failed: reject,
-      })
-    })
-  }
-
   #afterWrite(): void {
-    for (const blockId of this.#owed) {
-      this.#owed.delete(blockId)
-      // A block that was written again since has a higher number than any record that the tombstone
-      // was for.
-      if (this.#ledger.get(blockId) === undefined) this.#bury(blockId).catch(() => this.#owed.add(blockId))
-    }
+    this.#removals.writeOwed()
     this.#table.recount()
     const { segment } = this.#writer
     if (segment !== undefined && this.#table.isWasteful(segment)) this.#writer.seal()
@@ -417,25 +341,7 @@ export class SegmentStore implements BlockStore {
     this.#compactInBackground()
   }
 
-  /** One segment after the other, in the background. A restart does without them. */
-  #writeHeads(segment: Segment): void {
-    const { signal } = this.#stopping
-    this.#headsWritten = this.#headsWritten.then(async () => {
-      if (signal.aborted || segment.isRetired) return
-      try {
-        await writeHeads(segment, signal)
-      } catch (thrown) {
-        if (!signal.aborted)
-          this.#options.deps.logger.debug('the heads of a segment could not be written', { error: thrown })
-      }
-    })
-  }
-
   #compactInBackground(): void {
     if (this.#options.background !== false && !this.#closed) this.#compaction.start()
   }
-}
-
-function notFound(blockId: number): SkeinError {
-  return new SkeinError('not_found', `block ${blockId} is not in the store`)
 }

@@ -13,7 +13,7 @@ import { AttributeService } from './attributes.ts'
 import { BackgroundPersist } from '../written/background-persist.ts'
 import { ConsistencyService } from './consistency-check.ts'
 import type { MasterContext } from '../master-context.ts'
-import type { NamespaceService } from './namespaces.ts'
+import type { DetachedClearing } from './detached-clearing.ts'
 import { PathHolds } from '../paths/path-holds.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import { type PersistOn, PersistService } from '../written/persisting.ts'
@@ -26,7 +26,7 @@ import { WrittenFileService } from '../written/file-writing.ts'
 export interface LifecycleParts {
   readonly locator: PathLocator
   readonly sync: StoreSync
-  readonly namespaces: NamespaceService
+  readonly clearing: DetachedClearing
   readonly random: Random
   readonly persistOn: PersistOn | undefined
   readonly decommission: (request: DecommissionRequest) => Promise<DecommissionResponse>
@@ -40,10 +40,10 @@ export interface Lifecycle {
 }
 
 export function createLifecycle(context: MasterContext, parts: LifecycleParts): Lifecycle {
-  const { locator, sync, namespaces, random, persistOn, decommission, forgetWorker } = parts
+  const { locator, sync, clearing, random, persistOn, decommission, forgetWorker } = parts
   const holds = new PathHolds(context)
   const persisting = new PersistService(context, locator, holds, persistOn)
-  const trees = new TreeService(context, locator, sync, { namespaces, holds, persisting })
+  const trees = new TreeService(context, locator, sync, { clearing, holds, persisting })
   const renames = new RenameService(context, locator, sync, holds, persisting)
   const attributes = new AttributeService(context, locator)
   const written = new WrittenFileService(context, sync, random)

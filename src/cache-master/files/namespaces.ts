@@ -1,10 +1,9 @@
 // Why: namespaces are made, shown, changed and deleted here. How: a definition is checked, its
-// store is asked, its secrets are sealed, and only then it becomes a command; no answer but
-// GetNamespaceAccess, for roles, holds a secret.
+// store is asked (namespace-checks.ts), its secrets are sealed, and only then it becomes a command;
+// no answer but GetNamespaceAccess, for roles, holds a secret.
 import { randomUUID } from 'node:crypto'
-import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import { redactSecrets } from '../../base/redact.ts'
-import { Secret, secretBytesMax } from '../../base/secret.ts'
+import { SkeinError } from '../../base/errors.ts'
+import { Secret } from '../../base/secret.ts'
 import type { UpdateNamespace } from '../../meta/commands/commands.ts'
 import { namespaceById, namespaceByName, placeOf } from '../../meta/resolve-path.ts'
 import { type Inode, type NamespaceRecord, type Tables, toPersistParentId } from '../../meta/meta-tables.ts'
@@ -29,31 +28,18 @@ import {
   namespacesMax,
 } from '../store/namespace-definition.ts'
 import { treePages } from '../paths/tree-pages.ts'
+import type { DetachedClearing } from './detached-clearing.ts'
+import { checkSecrets, checkStore } from './namespace-checks.ts'
 
-/** Inodes that one command clears away: the event loop stands still for it. */
-const clearedPerCommand = 1000
 /** Inodes that are looked at in one turn of the event loop. */
 const filesPerTurn = 1000
-/** Commands that a caller waits for; what is more goes on behind. */
-const clearingCommandsAwaited = 50
-/**
- * Blocks that a worker may still have to be told to delete before more are added, and how long that
- * is waited for.
- */
-const freesWaitingMax = 250_000
-const freesWaitMs = 50
-const freesWaits = 20
-/**
- * How long a new namespace's store may take to answer: less than callers wait, so that they hear
- * who was silent.
- */
-const checkMs = 20_000
-
 export class NamespaceService {
   readonly #context: MasterContext
+  readonly #clearing: DetachedClearing
 
-  constructor(context: MasterContext) {
+  constructor(context: MasterContext, clearing: DetachedClearing) {
     this.#context = context
+    this.#clearing = clearing
   }
 
   /**
@@ -71,7 +57,7 @@ export class NamespaceService {
     const secrets = Object.fromEntries(
       Object.entries(request.secrets).map(([name, value]) => [name, new Secret(value)] as const),
     )
-    await this.#check({ uri: request.uri, attributes: { ...request.attributes }, secrets }, signal)
+    await checkStore(this.#context, { uri: request.uri, attributes: { ...request.attributes }, secrets }, signal)
     const namespaceId = randomUUID()
     const sealed = Object.entries(secrets).map(
       ([field, secret]) => [field, this.#context.sealing.seal(namespaceId, field, secret)] as const,
@@ -133,7 +119,8 @@ export class NamespaceService {
     if (deletes && namespacePolicy(attributes).readOnly) throw deletesInReadOnly(record.name)
     const isChanged = given.length > 0 || !sameEntries(attributes, access.attributes)
     if (isChanged) {
-      await this.#check(
+      await checkStore(
+        this.#context,
         { uri: record.uri, attributes, secrets: { ...access.secrets, ...Object.fromEntries(given) } },
         options.signal,
       )
@@ -203,7 +190,8 @@ export class NamespaceService {
         unpersisted += page.filter(({ file }) => file?.persisted === false).length
       if (unpersisted > 0) {
         const files = unpersisted === 1 ? '1 file' : `${unpersisted} files`
-        const message = `/${record.name} holds ${files} that the store has not: persist first ('fs persist /${record.name}'), or lose them with --force`
+        const how = `persist first ('fs persist /${record.name}'), or lose them with --force`
+        const message = `/${record.name} holds ${files} that the store has not: ${how}`
         throw new SkeinError('failed_precondition', message)
       }
     }
@@ -214,38 +202,7 @@ export class NamespaceService {
     })
     this.#context.stores.follow(record.id)
     await this.#context.holders.untilAllHave(record.id, Number.POSITIVE_INFINITY, signal)
-    await this.clearDetached()
-  }
-
-  /**
-   * Clears away what was deleted; also after a restart in the middle of it. Much of it goes on
-   * behind, so that callers hear in time.
-   */
-  async clearDetached(): Promise<void> {
-    for (let commands = 0; commands < clearingCommandsAwaited; commands += 1) if (!(await this.#clearSome())) return
-    this.#clearRest().catch((error: unknown) => {
-      this.#context.logger.warn('clearing away what was deleted did not end; the next start goes on with it', {
-        error: toSkeinError(error),
-      })
-    })
-  }
-
-  async #clearRest(): Promise<void> {
-    const { workers, clock } = this.#context
-    const { signal } = new AbortController()
-    for (let more = true; more; more = await this.#clearSome()) {
-      // What workers have still to be told lies in memory; one that is silent holds up nobody for
-      // long.
-      for (let waits = 0; waits < freesWaits && workers.freesWaiting() > freesWaitingMax; waits += 1)
-        await clock.sleep(freesWaitMs, signal)
-    }
-  }
-
-  /** @returns whether there may be more */
-  async #clearSome(): Promise<boolean> {
-    const { log, clock } = this.#context
-    const { changed } = await log.submit({ type: 'clear_detached', atMs: clock.nowMs(), limit: clearedPerCommand })
-    return changed >= clearedPerCommand
+    await this.#clearing.run()
   }
 
   /**
@@ -280,35 +237,9 @@ export class NamespaceService {
       uri === request.uri && sameEntries(attributes, request.attributes) && sameEntries(revealed, request.secrets)
     const equal = sameStore && ttl.ttlMs === ttlMs && ttl.action === ttlAction
     if (equal) return infoOf(this.#context.tables, record)
-    throw new SkeinError(
-      'already_exists',
-      `namespace '${record.name}' exists already with another definition: change it with 'ns update', or take another name`,
-    )
-  }
-
-  async #check(
-    access: { uri: string; attributes: Record<string, string>; secrets: Record<string, Secret> },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const late = new AbortController()
-    const silent = `${access.attributes['s3.endpoint'] ?? access.uri} gave no answer within ${checkMs / 1000} s: check the endpoint and the network`
-    const cancelTimer = this.#context.clock.schedule(checkMs, () => {
-      late.abort(new SkeinError('deadline_exceeded', silent, { retryable: false }))
-    })
-    try {
-      const store = await this.#context.stores.openOnce(access)
-      try {
-        await store.check(AbortSignal.any([signal, late.signal]))
-      } finally {
-        cancelTimer()
-        await store.close()
-      }
-    } catch (thrown) {
-      throw withoutSecrets(
-        toSkeinError(late.signal.aborted ? late.signal.reason : thrown),
-        Object.values(access.secrets),
-      )
-    }
+    const how = "change it with 'ns update', or take another name"
+    const message = `namespace '${record.name}' exists already with another definition: ${how}`
+    throw new SkeinError('already_exists', message)
   }
 }
 
@@ -329,27 +260,6 @@ function infoOf(tables: Tables, record: NamespaceRecord): NamespaceInfo {
 function ttlOf(root: Inode | undefined): { ttlMs: number; ttlAction: string } {
   if (root?.kind !== 'directory') return { ttlMs: 0, ttlAction: 'FREE' }
   return { ttlMs: Math.max(0, root.ttlMs), ttlAction: root.ttlAction }
-}
-
-/** @throws SkeinError invalid_argument that never shows a value */
-function checkSecrets(secrets: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(secrets)) {
-    const bytes = Buffer.byteLength(value)
-    if (bytes > secretBytesMax)
-      throw new SkeinError('invalid_argument', `the secret '${name}' has ${bytes} bytes: ${secretBytesMax} at most`)
-  }
-}
-
-/**
- * The same error with every spelling of the secrets' values taken out of its text, and without its
- * cause.
- */
-function withoutSecrets(error: SkeinError, secrets: readonly Secret[]): SkeinError {
-  const message = redactSecrets(
-    error.message,
-    secrets.map((secret) => secret.reveal()),
-  )
-  return new SkeinError(error.code, message, { reason: error.reason, retryable: error.retryable })
 }
 
 function sameEntries(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {

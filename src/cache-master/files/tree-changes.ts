@@ -11,7 +11,7 @@ import type { DeleteRequest, DeleteResponse } from '../../wire/generated/lifecyc
 import type { CallOptions } from '../../wire/service.ts'
 import { directoryKey } from '../paths/file-look-up.ts'
 import { currentNamespace, type MasterContext, namespaceNamed } from '../master-context.ts'
-import type { NamespaceService } from './namespaces.ts'
+import type { DetachedClearing } from './detached-clearing.ts'
 import { checkWritable, tryEach } from '../store/object-changes.ts'
 import type { PathHolds, Patience } from '../paths/path-holds.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
@@ -20,7 +20,7 @@ import type { StoreSync } from '../store/store-sync.ts'
 import { countTree, pathOf, type Target, type TreeEntry, targetOf, treePages } from '../paths/tree-pages.ts'
 
 interface TreeParts {
-  readonly namespaces: NamespaceService
+  readonly clearing: DetachedClearing
   readonly holds: PathHolds
   readonly persisting: Pick<PersistService, 'settle'>
 }
@@ -29,7 +29,7 @@ export class TreeService {
   readonly #context: MasterContext
   readonly #locator: PathLocator
   readonly #sync: StoreSync
-  readonly #namespaces: NamespaceService
+  readonly #clearing: DetachedClearing
   readonly #holds: PathHolds
   readonly #persisting: Pick<PersistService, 'settle'>
 
@@ -37,7 +37,7 @@ export class TreeService {
     this.#context = context
     this.#locator = locator
     this.#sync = sync
-    this.#namespaces = parts.namespaces
+    this.#clearing = parts.clearing
     this.#holds = parts.holds
     this.#persisting = parts.persisting
   }
@@ -174,7 +174,7 @@ export class TreeService {
   ): Promise<DeleteResponse> {
     const counted = await countTree(this.#context, directory.id, key, signal)
     await this.#context.log.submit({ type: 'detach', atMs: this.#context.clock.nowMs(), namespaceId: record.id, key })
-    await this.#namespaces.clearDetached()
+    await this.#clearing.run()
     return { files: counted.files, directories: counted.directories + 1 }
   }
 

@@ -5,17 +5,7 @@
 // what is known and submitting what it says nobody else gets a turn.
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
-import { keyProblem } from '../../base/paths.ts'
-import type { ApplyListing } from '../../meta/commands/commands.ts'
-import { compareKeys } from '../../meta/edge-order.ts'
-import {
-  diffPage,
-  endOfPiece,
-  isMarker,
-  objectProblem,
-  type PageDiff,
-  type PageRange,
-} from '../../meta/apply/listing-diff.ts'
+import { isMarker, objectProblem, type PageDiff } from '../../meta/apply/listing-diff.ts'
 import { directoryAt, fileAt, listedAtMs } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { isSameVersion } from '../../meta/apply/tree.ts'
@@ -24,7 +14,8 @@ import type { FetchedPage } from './listing-prefetch.ts'
 import type { MasterContext } from '../master-context.ts'
 import { blockSizeOf } from './namespace-definition.ts'
 import type { Hold } from '../state/path-latch.ts'
-import type { Inquiry } from '../state/recent-changes.ts'
+import { ListingCommands } from './listing-commands.ts'
+import { PageComparison } from './page-comparison.ts'
 import { UnusableNames } from './unusable-names.ts'
 import { asksMax, overtaken, StoreInquiries, type UseLooked } from './store-inquiries.ts'
 import { count, isNews, type SyncTally } from './sync-tally.ts'
@@ -33,21 +24,10 @@ import { type Look, type SyncedObject, type SyncedPage, syncedObject } from './s
 
 /** Objects a page of a listing may hold. */
 export const pageLimitMax = 1000
-/** Files that one command removes: the event loop stands still for it. */
-const removalsPerCommand = 300
-/**
- * Known names that are held against a listing at once, and how many such pieces one call works off.
- */
-const knownPerPiece = 1200
+/** Pieces of a page that one call works off. */
 const piecesPerCall = 30
 /** Files that one call looks at because the listing leaves them out. */
 const looksPerCall = 4000
-
-interface Piece {
-  readonly diff: PageDiff
-  /** Undefined when this was all of the page. */
-  readonly rest: { readonly after: ListPosition; readonly fetched: FetchedPage } | undefined
-}
 
 /** A page of a listing, held against what is known. */
 interface Compared {
@@ -56,18 +36,20 @@ interface Compared {
   readonly empty: boolean
 }
 
-type Change = Partial<Omit<ApplyListing, 'type' | 'atMs' | 'namespaceId' | 'blockSizeBytes'>>
-
 export class StoreSync {
   readonly #context: MasterContext
   readonly #store: StoreInquiries
   /** What the store has and cannot give. */
   readonly unusable = new UnusableNames()
+  readonly #comparison: PageComparison
+  readonly #commands: ListingCommands
   readonly #surePages: SurePages
 
   constructor(context: MasterContext) {
     this.#context = context
     this.#store = new StoreInquiries(context)
+    this.#comparison = new PageComparison(context, this.unusable)
+    this.#commands = new ListingCommands(context)
     this.#surePages = new SurePages(this.#store, context.changes)
   }
 
@@ -104,12 +86,11 @@ export class StoreSync {
     try {
       for (let pieces = 1; ; pieces += 1) {
         const from = at
-        const absentIn = (fetched: FetchedPage): string[] =>
-          absentOf(this.#piece(record, prefix, from, fetched).diff, fetched)
+        const absentIn = (fetched: FetchedPage): string[] => this.#comparison.absent(record, prefix, from, fetched)
         const taken = await this.#surePages.take(record, { prefix, after: at, limit }, held, absentIn, signal)
         turn = taken.turn
         const { page, inquiry } = held.fetched
-        const { diff, rest } = this.#piece(record, prefix, at, held.fetched, taken.gone)
+        const { diff, rest } = this.#comparison.piece(record, prefix, at, held.fetched, taken.gone)
         looks += taken.gone.size
         const upToKey = rest?.after.key ?? page.next?.key
         this.#context.changes.listed(inquiry, { prefix, afterKey: at?.key, upToKey, isOfChildren: false })
@@ -117,7 +98,7 @@ export class StoreSync {
         const directory = directoryAt(this.#context.tables, record.rootId, prefix)
         const ends =
           rest === undefined && page.next === undefined && (directory !== undefined || page.objects.length > 0)
-        const fileIds = await this.#submit(record, inquiry, {
+        const fileIds = await this.#commands.submit(record, inquiry, {
           upserts: news.map(({ object }) => object),
           directories: diff.markers.map((key) => ({ key, marker: true })),
           removals: diff.removals,
@@ -168,12 +149,11 @@ export class StoreSync {
     const held: HeldPage = { fetched: await this.#store.list(record, request, signal) }
     let turn: Hold | undefined
     try {
-      const absentIn = (fetched: FetchedPage): string[] =>
-        absentOf(this.#piece(record, prefix, after, fetched).diff, fetched)
+      const absentIn = (fetched: FetchedPage): string[] => this.#comparison.absent(record, prefix, after, fetched)
       const taken = await this.#surePages.take(record, request, held, absentIn, signal)
       turn = taken.turn
       const { page } = held.fetched
-      const { diff, rest } = this.#piece(record, prefix, after, held.fetched, taken.gone)
+      const { diff, rest } = this.#comparison.piece(record, prefix, after, held.fetched, taken.gone)
       const next = rest === undefined ? page.next : rest.after
       return await use({ diff, next, empty: page.objects.length === 0 && next === undefined })
     } finally {
@@ -217,44 +197,19 @@ export class StoreSync {
       try {
         const afterKey = after?.key
         const absentIn = (fetched: FetchedPage): string[] =>
-          this.#childrenAbsent(record, prefix, afterKey, fetched).filter(isFileKey)
+          this.#comparison.childrenAbsent(record, prefix, afterKey, fetched).filter(isFileKey)
         const taken = await this.#surePages.take(record, request, held, absentIn, signal)
         turn = taken.turn
         const { page, inquiry } = held.fetched
         this.#context.changes.listed(inquiry, { prefix, afterKey, upToKey: page.next?.key, isOfChildren: true })
-        this.unusable.note(
-          record,
-          { prefix, afterKey, upToKey: page.next?.key, isFlat: true, directories: page.prefixes },
-          page.objects,
-        )
-        const absent = this.#childrenAbsent(record, prefix, afterKey, held.fetched)
+        const compared = this.#comparison.children(record, prefix, afterKey, held.fetched)
+        const { files, absent } = compared
         gone.push(...absent.filter((key) => !isFileKey(key)))
-        const range = {
-          directory: undefined,
-          prefix,
-          afterKey: after?.key,
-          upToKey: page.next?.key,
-          ...newerThan(inquiry),
-        }
-        const { files, markers } = diffPage(
-          this.#context.tables,
-          record.rootId,
-          page.objects,
-          range,
-          this.blockSizeBytes(record),
-        )
+        unsure.push(...compared.unsure)
         const removals = absent.filter((key) => taken.gone.has(key))
-        const prefixes = page.prefixes.filter((key) => isUsable(key) && !inquiry.isNewerKnownBelow(key))
-        // A later answer about one thing in it does not say that there is nothing else.
-        const isUnsure = (key: string): boolean => inquiry.isNewerKnownBelow(key) && !inquiry.isChangedBelow(key)
-        const isUnknown = (key: string): boolean => directoryAt(this.#context.tables, record.rootId, key) === undefined
-        unsure.push(...page.prefixes.filter((key) => isUsable(key) && isUnsure(key) && isUnknown(key)))
-        await this.#submit(record, inquiry, {
+        await this.#commands.submit(record, inquiry, {
           upserts: files.filter(isNews).map(({ object }) => object),
-          directories: [
-            ...prefixes.map((key) => ({ key, marker: false })),
-            ...markers.map((key) => ({ key, marker: true })),
-          ],
+          directories: compared.directories,
           removals,
           childrenListed:
             page.next === undefined && this.unusable.below(record, prefix, false, 0).total === 0 ? [prefix] : [],
@@ -303,7 +258,7 @@ export class StoreSync {
       const problem = objectProblem(object, this.blockSizeBytes(record))
       if (problem !== '')
         throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
-      await this.#submit(record, inquiry, { upserts: [object] })
+      await this.#commands.submit(record, inquiry, { upserts: [object] })
       return fileAt(tables, record.rootId, key)
     })
   }
@@ -350,7 +305,7 @@ export class StoreSync {
         }
         if (known !== undefined) return known
         if (inquiry.isNewerKnownBelow(prefix)) continue
-        await this.#submit(record, inquiry, {
+        await this.#commands.submit(record, inquiry, {
           directories: [{ key: prefix, marker: first.key === prefix && isMarker(first) }],
         })
         return directoryAt(tables, record.rootId, prefix)
@@ -366,128 +321,10 @@ export class StoreSync {
     return blockSizeOf(record, this.#context.options.blockSizeBytesDefault)
   }
 
-  /** @returns the file ids of the upserts; nothing is journaled when there is nothing to say */
-  async #submit(record: NamespaceRecord, inquiry: Inquiry, change: Change): Promise<readonly number[]> {
-    const { removals = [], childrenListed = [], treeListed = [], ...news } = change
-    // A directory that was removed or moved since is not the one that was listed.
-    const isSame = (key: string): boolean => !inquiry.isChanged(key)
-    const listed = { childrenListed: childrenListed.filter(isSame), treeListed: treeListed.filter(isSame) }
-    const none = { upserts: [], directories: [], unmarked: [], childrenListed: [], treeListed: [] }
-    if (Object.values({ ...news, ...listed, removals }).every((part) => part.length === 0)) return []
-    const { upserts = [], directories = [] } = news
-    const applied = this.#context.changes.made(
-      inquiry,
-      [...upserts, ...directories].map(({ key }) => key),
-    )
-    const submit: MasterContext['log']['submit'] = (command) => this.#context.log.submit(command).finally(applied)
-    const head = { type: 'apply_listing', namespaceId: record.id, blockSizeBytes: this.blockSizeBytes(record) } as const
-    const atMs = this.#context.clock.nowMs()
-    if (removals.length <= removalsPerCommand)
-      return (await submit({ ...head, atMs, ...none, ...news, ...listed, removals })).fileIds
-    const { fileIds } = await submit({
-      ...head,
-      atMs,
-      ...none,
-      ...news,
-      removals: removals.slice(0, removalsPerCommand),
-    })
-    for (let at = removalsPerCommand; at < removals.length; at += removalsPerCommand) {
-      // Others had their turn: what they changed stays. What is left of an outdated answer is
-      // listed again.
-      if (inquiry.isOutdated) return fileIds
-      const some = removals.slice(at, at + removalsPerCommand).filter((key) => !inquiry.isNewerKnown(key))
-      const ends = at + removalsPerCommand >= removals.length
-      const last = ends
-        ? { childrenListed: listed.childrenListed.filter(isSame), treeListed: listed.treeListed.filter(isSame) }
-        : {}
-      await submit({ ...head, atMs, ...none, ...last, removals: some })
-    }
-    return fileIds
-  }
-
   #isTreeNews(record: NamespaceRecord, directory: DirectoryInode | undefined): boolean {
     return directory === undefined || !this.isFresh(listedAtMs(this.#context.tables, record, directory).treeMs)
   }
-
-  /**
-   * Holds the beginning of a page against what is known, all of it where that is not too much.
-   * @returns what is left too
-   */
-  #piece(
-    record: NamespaceRecord,
-    prefix: string,
-    after: ListPosition | undefined,
-    fetched: FetchedPage,
-    gone?: ReadonlySet<string>,
-  ): Piece {
-    const { tables } = this.#context
-    const { page, inquiry } = fetched
-    const directory = directoryAt(tables, record.rootId, prefix)
-    const [afterKey, upToKey] = [after?.key, page.next?.key]
-    this.unusable.note(record, { prefix, afterKey, upToKey, isFlat: false }, page.objects)
-    const range = { directory, prefix, afterKey, upToKey, ...newerThan(inquiry), covered: this.unusable.covers(record) }
-    const end = endOfPiece(tables, range, knownPerPiece)
-    // A page out of order removes nothing and is not cut.
-    const objects = end === undefined ? page.objects : page.objects.filter(({ key }) => compareKeys(key, end) <= 0)
-    const isWhole = end === undefined || objects.some((object, index) => object !== page.objects[index])
-    const blockSizeBytes = this.blockSizeBytes(record)
-    const some = isWhole ? page.objects : objects
-    const whole = diffPage(tables, record.rootId, some, isWhole ? range : { ...range, upToKey: end }, blockSizeBytes)
-    const isGone = (key: string): boolean => gone?.has(key) !== false || key === '' || isListed(key, fetched)
-    const diff = { ...whole, removals: whole.removals.filter(isGone), unmarked: whole.unmarked.filter(isGone) }
-    if (isWhole) return { diff, rest: undefined }
-    const left = { page: { ...page, objects: page.objects.slice(objects.length) }, inquiry }
-    return { diff, rest: { after: { key: end, token: undefined }, fetched: left } }
-  }
-
-  /** Keys of known children in the page's range that the page does not show. */
-  #childrenAbsent(
-    record: NamespaceRecord,
-    prefix: string,
-    afterKey: string | undefined,
-    { page, inquiry }: FetchedPage,
-  ): string[] {
-    const { tables } = this.#context
-    const present = new Set([...page.objects.map(({ key }) => key), ...page.prefixes])
-    const directory = directoryAt(tables, record.rootId, prefix)
-    const absent: string[] = []
-    const isCovered = this.unusable.covers(record)
-    if (directory === undefined) return absent
-    for (const { name, inodeId } of tables.edges(directory.id, afterKey?.slice(prefix.length) ?? '')) {
-      const key = prefix + name
-      if (page.next !== undefined && compareKeys(key, page.next.key) > 0) break
-      // An object of the directory's own name that holds bytes is not told apart from its marker
-      // here; whole listings do.
-      if (name === '' || key === afterKey || present.has(key) || isCovered?.(key) === true) continue
-      if (inquiry.isYounger(key, inodeId) || inquiry.isNewerKnown(key)) continue
-      const inode = tables.inode(inodeId)
-      if (inode?.kind !== 'file' || inode.persisted) absent.push(key)
-    }
-    return absent
-  }
 }
-
-/** What is known here in spite of a page. */
-function newerThan(inquiry: Inquiry): Pick<PageRange, 'changed' | 'isYounger'> {
-  return { changed: inquiry.changed, isYounger: (key, inodeId) => inquiry.isYounger(key, inodeId) }
-}
-
-/**
- * What a diff would take away because the page leaves it out; not a file `a/` that is a directory's
- * marker there.
- */
-function absentOf({ removals, unmarked }: PageDiff, fetched: FetchedPage): string[] {
-  return [...removals, ...unmarked].filter((key) => key !== '' && !isListed(key, fetched))
-}
-
-function isListed(key: string, { page }: FetchedPage): boolean {
-  return key.endsWith('/') && page.objects.some((object) => object.key === key)
-}
-
 function isFileKey(key: string): boolean {
   return !key.endsWith('/')
-}
-
-function isUsable(prefix: string): boolean {
-  return keyProblem(prefix) === undefined && prefix.isWellFormed()
 }
