@@ -55,7 +55,9 @@ export const heavyDependencies: Readonly<Record<string, readonly string[]>> = {
   croner: ['src/load/schedule/schedule-times.ts'],
   '@grpc/grpc-js': ['src/wire/rpc/grpc.ts'],
   '@aws-sdk/client-s3': ['src/ufs/s3/request/sdk-requests.ts'],
-  lmdb: ['src/journal/state/lmdb-state.ts', 'src/journal/state/lmdb-walk.ts', 'src/journal/state/state-check-child.ts'],
+  lmdb: ['checked-tables.ts', 'lmdb-state.ts', 'lmdb-walk.ts', 'state-check-child.ts'].map(
+    (name) => `src/journal/state/${name}`,
+  ),
   commander: ['src/cli/'],
 }
 

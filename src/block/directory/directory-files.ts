@@ -1,11 +1,11 @@
-// Why: small blocks are the hot path of a directory, and a file must never stay where a write failed.
-// How: open, one writev of data and footer, close, straight under the final name. No rename is
-// needed: nothing reads a block that the ledger does not have, and after a crash a half-written file
-// has no valid footer and is deleted by the scan. The three calls go through the thread pool,
+// Why: small blocks are the hot path of a directory, and a file must never stay where a write
+// failed. How: open, one writev of data and footer, close, straight under the final name. No rename
+// is needed: nothing reads a block that the ledger does not have, and after a crash a half-written
+// file has no valid footer and is deleted by the scan. The three calls go through the thread pool,
 // because a busy ext4 takes up to 500 us of system time to find a free inode, and the main thread
-// must not wait for that (measured for 16 KiB: 13-18 us of the main thread a block against 35-60 for
-// the same calls made synchronously, and 65 against 450 on a file system where many files were just
-// deleted).
+// must not wait for that (measured for 16 KiB: 13-18 us of the main thread a block against 35-60
+// for the same calls made synchronously, and 65 against 450 on a file system where many files were
+// just deleted).
 import type { Logger } from '../../telemetry/logger.ts'
 import type { BlockHeader } from '../block-store.ts'
 import { blockPath, type DirectoryLayout, inBlockFolder, syncBlockName } from '../disk/directory-layout.ts'

@@ -16,7 +16,7 @@ export function tooManyBytes({ blockId, length }: BlockHeader): SkeinError {
   return new SkeinError('invalid_argument', `block ${blockId} was given more than its ${length} bytes`)
 }
 
-/** @throws SkeinError invalid_argument when a block that is put has another length than its header */
+/** @throws SkeinError invalid_argument when a block that is put has not the length in its header */
 export function mustBeGivenWhole({ blockId, length }: BlockHeader, bytes: Uint8Array): void {
   if (bytes.length !== length)
     throw new SkeinError('invalid_argument', `block ${blockId} has ${bytes.length} bytes, not ${length}`)

@@ -1,7 +1,7 @@
-// Why: a block that was freed, or found rotten, must not come back with a restart, also when the disk
-// was full just then. How: it is out of sight at once; a tombstone is appended for it, and then its
-// bytes are given back. A tombstone that could not be written is owed, and written after a later
-// write that succeeds.
+// Why: a block that was freed, or found rotten, must not come back with a restart, also when the
+// disk was full just then. How: it is out of sight at once; a tombstone is appended for it, and
+// then its bytes are given back. A tombstone that could not be written is owed, and written after a
+// later write that succeeds.
 import type { BlockEntry, BlockLedger } from './block-ledger.ts'
 import type { DirectoryStoreDependencies } from '../disk/directory-options.ts'
 import { encodeTombstone } from './segment-record.ts'

@@ -1,6 +1,6 @@
-// Why: what was deleted is out of sight at once, but its inodes are still in the tables, and clearing
-// away many of them in one command would stop the event loop. How: piece by piece, the first pieces
-// while the caller waits, the rest behind.
+// Why: what was deleted is out of sight at once, but its inodes are still in the tables, and
+// clearing away many of them in one command would stop the event loop. How: piece by piece, the
+// first pieces while the caller waits, the rest behind.
 import { toSkeinError } from '../../base/errors.ts'
 import { detachedParentId } from '../../meta/meta-tables.ts'
 import type { MasterContext } from '../master-context.ts'

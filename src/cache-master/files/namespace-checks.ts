@@ -1,5 +1,5 @@
-// Why: a namespace is defined only with a store that answers, and no message about its definition may
-// show a secret. How: the store is opened once and asked, with a limit of time; what it says is
+// Why: a namespace is defined only with a store that answers, and no message about its definition
+// may show a secret. How: the store is opened once and asked, with a limit of time; what it says is
 // given on with the values of the secrets taken out.
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { redactSecrets } from '../../base/redact.ts'

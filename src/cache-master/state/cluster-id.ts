@@ -1,5 +1,5 @@
-// Why: a cluster keeps its id for ever, and a home without it must not become another cluster. How: a
-// small file in the home, replaced as a whole; a new id is made only where there is no state yet.
+// Why: a cluster keeps its id for ever, and a home without it must not become another cluster. How:
+// a small file in the home, replaced as a whole; a new id is made only where there is no state yet.
 import { randomUUID } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'

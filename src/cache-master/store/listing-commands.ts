@@ -1,10 +1,10 @@
-// Why: what an answer of the store says becomes commands in the journal, and no command may say what
-// was overtaken while others had their turn. How: one command for a page; where very many files are
-// removed, more of them, and before each it is seen again what is still true.
+// Why: what an answer of the store says becomes commands in the journal, and no command may say
+// what was overtaken while others had their turn. How: one command for a page; where very many
+// files are removed, more of them, and before each it is seen again what is still true.
 import type { ApplyListing } from '../../meta/commands/commands.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { MasterContext } from '../master-context.ts'
-import type { Inquiry } from '../state/recent-changes.ts'
+import type { Inquiry } from '../state/inquiry.ts'
 import { blockSizeOf } from './namespace-definition.ts'
 
 /** Files that one command removes: the event loop stands still for it. */

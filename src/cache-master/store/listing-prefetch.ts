@@ -6,7 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { ListPage, ListPosition } from '../../ufs/under-file-system.ts'
-import type { Inquiry } from '../state/recent-changes.ts'
+import type { Inquiry } from '../state/inquiry.ts'
 
 export interface PageRequest {
   readonly prefix: string

@@ -1,7 +1,7 @@
 // Why: what a page of a listing says is the difference to what is known here, and a page of a store
-// that has lost very much would stop the event loop. How: a page is held against the tables piece by
-// piece; what is newer here than the page, and what the listing was blind for, stays. It reads the
-// tables only, and keeps in mind the names that cannot be used (unusable-names.ts).
+// that has lost very much would stop the event loop. How: a page is held against the tables piece
+// by piece; what is newer here than the page, and what the listing was blind for, stays. It reads
+// the tables only, and keeps in mind the names that cannot be used (unusable-names.ts).
 import { keyProblem } from '../../base/paths.ts'
 import { diffPage, endOfPiece, type PageDiff, type PageFile, type PageRange } from '../../meta/apply/listing-diff.ts'
 import { compareKeys } from '../../meta/edge-order.ts'
@@ -9,7 +9,7 @@ import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import { directoryAt } from '../../meta/resolve-path.ts'
 import type { ListPosition } from '../../ufs/under-file-system.ts'
 import type { MasterContext } from '../master-context.ts'
-import type { Inquiry } from '../state/recent-changes.ts'
+import type { Inquiry } from '../state/inquiry.ts'
 import type { FetchedPage } from './listing-prefetch.ts'
 import { blockSizeOf } from './namespace-definition.ts'
 import type { UnusableNames } from './unusable-names.ts'
@@ -43,8 +43,8 @@ export class PageComparison {
   }
 
   /**
-   * Keys that the first piece of a page would take away because the page leaves them out; not a file
-   * `a/` that is a directory's marker there.
+   * Keys that the first piece of a page would take away because the page leaves them out; not a
+   * file `a/` that is a directory's marker there.
    */
   absent(record: NamespaceRecord, prefix: string, after: ListPosition | undefined, fetched: FetchedPage): string[] {
     const { removals, unmarked } = this.piece(record, prefix, after, fetched).diff

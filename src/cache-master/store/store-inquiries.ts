@@ -12,7 +12,7 @@ import { goneOf, withOwnWord } from './listing-looks.ts'
 import { type FetchedPage, ListingPrefetch, type PageRequest } from './listing-prefetch.ts'
 import type { MasterContext } from '../master-context.ts'
 import type { Hold } from '../state/path-latch.ts'
-import type { Inquiry } from '../state/recent-changes.ts'
+import type { Inquiry } from '../state/inquiry.ts'
 
 /** How often the store is asked for the same. */
 export const asksMax = 5
@@ -185,7 +185,8 @@ export function overtaken(record: NamespaceRecord, key: string): SkeinError {
  * out nobody knows.
  */
 export function leavesOut(record: NamespaceRecord, prefix: string, key: string): SkeinError {
-  const message = `the store lists /${record.name}/${prefix} without ${JSON.stringify(key)}, which it has: its listings are behind or incomplete; nothing was removed, list it again later`
+  const why = `the store lists /${record.name}/${prefix} without ${JSON.stringify(key)}, which it has`
+  const message = `${why}: its listings are behind or incomplete; nothing was removed, list it again later`
   return new SkeinError('failed_precondition', message, { reason: 'listing_incomplete' })
 }
 

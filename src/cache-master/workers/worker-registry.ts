@@ -1,12 +1,11 @@
 // Why: who the workers are, which of them live, and what they hold. In memory: workers register
 // again after a restart. How: a registration opens a session; blocks are known under the session's
 // ordinal (meta/block-map.ts), so that a lost worker's, or an older session's, locations go in one
-// step. What a worker should delete travels in its heartbeats.
+// step. What a worker should delete travels in its heartbeats (free-orders.ts).
 import { randomUUID } from 'node:crypto'
 import { blockIdOf, blockIndexOf, fileIdOfBlock } from '../../base/block-id.ts'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
-import { safeSum } from '../../base/safe-sum.ts'
 import type { BlockMap } from '../../meta/block-map.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type {
@@ -16,6 +15,8 @@ import type {
   WorkerHeartbeatRequest,
   WorkerInfo,
 } from '../../wire/generated/master.ts'
+import { FreeOrders } from './free-orders.ts'
+import { listedWorkers, workerInfo } from './worker-info.ts'
 import { lostWorkers } from './worker-liveness.ts'
 
 export interface WorkerRegistryDependencies {
@@ -65,25 +66,12 @@ interface Worker {
   reported: boolean
   /** Durable blocks of no file that is known or known to be deleted, as the worker last said. */
   keptBlocks: number
-  /**
-   * Blocks it should delete -> how often it may still be told. A report that names the block ends
-   * it.
-   */
-  readonly toFree: Map<number, number>
+  /** Blocks it should delete. */
+  readonly toFree: FreeOrders
 }
 
-const freeBlocksPerHeartbeatMax = 10_000
-/** Until the worker says that it is gone; the bound is for one that never does. */
-const freeTellings = 60
-/**
- * To a worker that does not number its reports: telling for long would delete what was loaded
- * again.
- */
-const freeTellingsUnnumbered = 3
 /** Workers that live at once. */
 const workersMax = 10_000
-/** Text of directories in one answer: of the workers beyond it only the sums are told. */
-const directoryCharactersMax = 16 * 1024 ** 2
 /** Lost workers are remembered for the reports of the cluster, the oldest forgotten first. */
 const lostWorkersKept = 1000
 
@@ -145,7 +133,7 @@ export class WorkerRegistry {
     const now = { startedMs: clock.nowMs(), lastHeartbeatMs: clock.nowMs(), heardMonotonicMs: clock.monotonicMs() }
     const changed = { info: request, directories: request.directories, session, reported: false, keptBlocks: 0, ...now }
     if (known === undefined)
-      this.#workers.set(request.workerId, { workerId: request.workerId, toFree: new Map(), ...changed })
+      this.#workers.set(request.workerId, { workerId: request.workerId, toFree: new FreeOrders(), ...changed })
     else Object.assign(known, changed)
     logger.info('worker registered', {
       workerId: request.workerId,
@@ -182,12 +170,12 @@ export class WorkerRegistry {
       const isInMemory = inMemory?.has(blockId) ?? isMemoryWorker
       blocks.remove(blockId, isInMemory ? session.ordinal : session.memoryOrdinal)
       blocks.add(blockId, count, isInMemory ? session.memoryOrdinal : session.ordinal)
-      worker.toFree.delete(blockId)
+      worker.toFree.done(blockId)
       this.#events?.blockAdded(blockId, worker.workerId)
     }
     for (const blockId of request.removed) {
       this.#removeFrom(session, blockId)
-      worker.toFree.delete(blockId)
+      worker.toFree.done(blockId)
       this.#events?.blockRemoved(blockId, worker.workerId)
     }
     if (request.directories.length > 0) worker.directories = request.directories
@@ -218,19 +206,7 @@ export class WorkerRegistry {
     worker.keptBlocks = request.counters['worker.blocks.kept'] ?? 0
     worker.lastHeartbeatMs = this.#deps.clock.nowMs()
     worker.heardMonotonicMs = this.#deps.clock.monotonicMs()
-    const told: [blockId: number, tellings: number][] = []
-    for (const entry of worker.toFree) {
-      if (told.length === freeBlocksPerHeartbeatMax) break
-      told.push(entry)
-    }
-    const numbers = session.lastReport > 0
-    for (const [blockId, tellings] of told) {
-      // Set anew behind the others, so that a long list goes round.
-      worker.toFree.delete(blockId)
-      const left = (numbers ? tellings : Math.min(tellings, freeTellingsUnnumbered)) - 1
-      if (left > 0) worker.toFree.set(blockId, left)
-    }
-    return { freeBlocks: told.map(([blockId]) => blockId), asOfReport: session.lastReport }
+    return { freeBlocks: worker.toFree.tell(session.lastReport > 0), asOfReport: session.lastReport }
   }
 
   /**
@@ -273,8 +249,7 @@ export class WorkerRegistry {
   dropFile(fileId: number): { readonly index: number; readonly replicas: number }[] {
     const { blocks } = this.#deps
     return blocks.dropFile(fileId).map(({ index, ordinals }) => {
-      for (const ordinal of ordinals)
-        this.#workers.get(blocks.workerId(ordinal))?.toFree.set(blockIdOf(fileId, index), freeTellings)
+      for (const ordinal of ordinals) this.#workers.get(blocks.workerId(ordinal))?.toFree.add(blockIdOf(fileId, index))
       return { index, replicas: ordinals.length }
     })
   }
@@ -284,7 +259,7 @@ export class WorkerRegistry {
     const worker = this.#workers.get(workerId)
     if (worker?.session === undefined) return
     this.#removeFrom(worker.session, blockId)
-    worker.toFree.set(blockId, freeTellings)
+    worker.toFree.add(blockId)
   }
 
   /** The most blocks that any live worker still has to be told to delete. */
@@ -314,15 +289,7 @@ export class WorkerRegistry {
   /** Live and lost workers, by hostname and id. */
   list(): WorkerInfo[] {
     this.expire()
-    let characters = 0
-    return [...this.#workers.values()]
-      .map((worker) => {
-        const info = this.#infoOf(worker)
-        for (const { path, tier, mediumType } of info.directories)
-          characters += path.length + tier.length + mediumType.length
-        return characters > directoryCharactersMax ? { ...info, directories: [] } : info
-      })
-      .sort((a, b) => compare(a.hostname, b.hostname) || compare(a.workerId, b.workerId))
+    return listedWorkers([...this.#workers.values()].map((worker) => this.#infoOf(worker)))
   }
 
   /** What is known of these workers. */
@@ -359,31 +326,8 @@ export class WorkerRegistry {
   }
 
   #infoOf(worker: Worker): WorkerInfo {
-    const { workerId, info, directories, startedMs, lastHeartbeatMs, session, keptBlocks } = worker
-    return {
-      workerId,
-      hostname: info.hostname,
-      rpcAddress: info.rpcAddress,
-      dataAddress: info.dataAddress,
-      webAddress: info.webAddress,
-      live: session !== undefined,
-      lastHeartbeatMs,
-      startedMs,
-      capacityBytes: sum(directories, (directory) => directory.quotaBytes),
-      usedBytes: sum(directories, (directory) => directory.usedBytes),
-      blockCount: session === undefined ? 0 : this.#blocksOf(session),
-      blocksLeaving: session === undefined ? 0 : worker.toFree.size,
-      directories: [...directories],
-      keptBlocks,
-      decommissioning: this.isDecommissioning(workerId),
-    }
+    const { session, toFree } = worker
+    const live = session === undefined ? undefined : { blocks: this.#blocksOf(session), blocksLeaving: toFree.size }
+    return workerInfo(worker, live, this.isDecommissioning(worker.workerId))
   }
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
-}
-
-function sum<T>(items: readonly T[], value: (item: T) => number): number {
-  return safeSum(...items.map(value))
 }

@@ -1,7 +1,7 @@
 // Why: a master alone on its machine makes commands durable in files of its own. How: checksummed
-// append-only segments (entry-codec.ts, segment.ts). Appends queue up while a group is being
-// written; the next group is all that waits, one write and one fdatasync for many commands, in
-// order. A failed write or sync leaves the file's end unknown, so the journal then refuses every
+// append-only segments (entry-codec.ts, journal-segment.ts). Appends queue up while a group is
+// being written; the next group is all that waits, one write and one fdatasync for many commands,
+// in order. A failed write or sync leaves the file's end unknown, so the journal then refuses every
 // further append until it is opened again: no gap, and no second fsync of pages that the kernel has
 // dropped. Owns its directory, by a lock, until close().
 import { randomInt } from 'node:crypto'
@@ -15,14 +15,9 @@ import { type Checksum, crcChecksum, encodeEntries, entryHeaderBytes, payloadByt
 import { readEpoch, writeEpoch } from './epoch-file.ts'
 import { diskFileSystem, type JournalFileSystem } from '../disk/journal-files.ts'
 import type { Journal, JournalEntry, Term } from '../journal.ts'
-import {
-  createSegment,
-  type OpenSegment,
-  readSegment,
-  reopenSegment,
-  segmentFirstSeqs,
-  segmentName,
-} from './journal-segment.ts'
+import { closedError, diskError, errorCodeOf, fencedError } from './journal-errors.ts'
+import { readEntries } from './journal-read.ts'
+import { createSegment, type OpenSegment, reopenSegment, segmentFirstSeqs, segmentName } from './journal-segment.ts'
 
 export interface LocalJournalOptions {
   readonly directory: string
@@ -50,9 +45,8 @@ const slowSyncMs = 1000
 export async function openLocalJournal(options: LocalJournalOptions): Promise<Journal> {
   const { directory, fileSystem = diskFileSystem, checksum = crcChecksum, logger } = options
   await fileSystem.makeDirectory(directory).catch((thrown: unknown) => {
-    throw new SkeinError('permission_denied', `cannot make the journal directory ${directory}: ${codeOf(thrown)}`, {
-      cause: thrown,
-    })
+    const message = `cannot make the journal directory ${directory}: ${errorCodeOf(thrown)}`
+    throw new SkeinError('permission_denied', message, { cause: thrown })
   })
   const unlock = await fileSystem.lock(directory)
   try {
@@ -186,7 +180,8 @@ class LocalJournal implements Journal {
   }
 
   read(from: bigint): AsyncIterable<JournalEntry> {
-    return this.#read(from, this.#durableSeq, [...this.#firstSeqs])
+    const source = { fileSystem: this.#fileSystem, directory: this.#directory, checksum: this.#checksum }
+    return readEntries(source, [...this.#firstSeqs], from, this.#durableSeq)
   }
 
   /** @throws SkeinError aborted (reason `fenced`) when another term has begun */
@@ -219,31 +214,6 @@ class LocalJournal implements Journal {
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
-  }
-
-  async *#read(from: bigint, end: bigint, firstSeqs: readonly bigint[]): AsyncIterable<JournalEntry> {
-    const oldest = firstSeqs[0] ?? 1n
-    const start = from < 1n ? 1n : from
-    if (start < oldest) {
-      throw new SkeinError(
-        'data_loss',
-        `the journal in ${this.#directory} begins at seq ${oldest}, after the wanted ${start}: restore it from a backup`,
-      )
-    }
-    for (const [index, firstSeq] of firstSeqs.entries()) {
-      const next = firstSeqs[index + 1]
-      const last = next === undefined ? end : next - 1n
-      if (last < start) continue
-      for await (const entry of readSegment(
-        this.#fileSystem,
-        this.#directory,
-        firstSeq,
-        last < end ? last : end,
-        this.#checksum,
-      )) {
-        if (entry.seq >= start) yield entry
-      }
-    }
   }
 
   async #close(): Promise<void> {
@@ -343,35 +313,10 @@ class LocalJournal implements Journal {
   }
 }
 
-function closedError(directory: string): SkeinError {
-  return new SkeinError('failed_precondition', `the journal in ${directory} is closed`)
-}
-
-function diskError(directory: string, thrown: unknown): SkeinError {
-  const code = codeOf(thrown)
-  const full = code === 'ENOSPC' || code === 'EDQUOT'
-  return new SkeinError(
-    full ? 'resource_exhausted' : 'unavailable',
-    full
-      ? `the disk of the journal in ${directory} is full (${code}): free some space, then restart`
-      : `the journal in ${directory} could not be written (${code}): check the disk, then restart`,
-    { reason: 'journal_broken', retryable: false, cause: thrown },
-  )
-}
-
-function fencedError(): SkeinError {
-  return new SkeinError('aborted', 'another term has begun', { reason: 'fenced', retryable: false })
-}
-
 /**
  * Not secret and not for replay: it only keeps bytes of another segment from being taken for
  * entries of this one.
  */
 function newNonce(): number {
   return randomInt(2 ** 32)
-}
-
-function codeOf(thrown: unknown): string {
-  const { code } = thrown as { code?: unknown }
-  return typeof code === 'string' ? code : String(thrown)
 }

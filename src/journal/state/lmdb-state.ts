@@ -6,9 +6,8 @@
 // of the last commit from being used again, and the two pages that say which commit is the last are
 // read before anything else can be committed. lmdb 3.5.6 syncs in transactionSync whatever flags it
 // is given, so its `overlappingSync` is no way around this. Every value has a checksum
-// (checked-values.ts); tables with them have names of their own (`.2`), and what a table of the
-// version before holds moves over when it is first opened. A wrong value is never given out:
-// whoever asks is told, the owner too, and the next start begins with the snapshot (state-use.ts).
+// (checked-tables.ts). A wrong value is never given out: whoever asks is told, the owner too, and
+// the next start begins with the snapshot (state-use.ts).
 // LMDB's keys and pages have no checksums: a row may be missed because of damage: before a copy
 // takes the place of the snapshot, and the journal forgets what it has, every row is looked at
 // (state-walk.ts), of a small state in the turn of the copy, else in a process of its own
@@ -17,28 +16,21 @@
 // closed and opened again, between two turns of the event loop, when too much of it is mapped
 // (mapped-memory.ts).
 import { statSync } from 'node:fs'
-import type { Database, RootDatabase } from 'lmdb'
+import type { RootDatabase } from 'lmdb'
 import { SkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import {
-  checkedBytes,
-  checkedNumber,
-  type Codec,
-  numberOf,
-  type OrderedKey,
-  tableSeed,
-  valueOf,
-} from './checked-values.ts'
+import { CheckedTables } from './checked-tables.ts'
+import type { OrderedKey } from './checked-values.ts'
 import { diskFileSystem, type JournalFileSystem } from '../disk/journal-files.ts'
-import { type KeyEncoding, openRoot, takeOver, walkFile, walkRoot } from './lmdb-walk.ts'
+import { openRoot, walkFile, walkRoot } from './lmdb-walk.ts'
 import { metaPages, pagesOf, type TreeStats } from './lmdb-pages.ts'
 import { MappedMemory } from './mapped-memory.ts'
-import { damagedError, isDamage } from './state-damage.ts'
+import { damagedError, DamageWatch } from './state-damage.ts'
 import { checkCopy } from './state-check.ts'
 import { currentBootId, StateFiles } from './state-files.ts'
-import type { KeyRange, StateTable, Uncopied } from '../state-table.ts'
+import type { StateTable, Uncopied } from '../state-table.ts'
 import { StateUse } from './state-use.ts'
-import { checkedSuffix, type WalkResult } from './state-walk.ts'
+import type { WalkResult } from './state-walk.ts'
 
 export interface LmdbStateOptions {
   /** Made when it is not there; nobody else's. */
@@ -78,12 +70,11 @@ export class LmdbState {
   readonly #files: StateFiles
   readonly #memory: MappedMemory
   readonly #use: StateUse
-  readonly #onDamage: ((error: SkeinError) => void) | undefined
+  readonly #damage: DamageWatch
   readonly #agreement: string
   #root: RootDatabase
   readonly #numbers: StateTable<string, number>
-  /** Every one that was opened, by name. */
-  readonly #tables = new Map<string, OpenTable>()
+  readonly #tables: CheckedTables
   #lastApplied: bigint
   #copiedTo: bigint
   #uncopiedBytes: number
@@ -94,13 +85,20 @@ export class LmdbState {
 
   private constructor(files: StateFiles, mappedBytesMax: number, { onDamage, agreement = '' }: LmdbStateOptions) {
     this.#files = files
-    this.#onDamage = onDamage
     this.#agreement = agreement
     this.#use = new StateUse(files.usePath)
+    this.#damage = new DamageWatch(this.#use, onDamage)
     this.#use.touch()
     this.#memory = new MappedMemory(mappedBytesMax, () => this.#remap())
     this.#root = openRoot(files.dataPath)
-    this.#numbers = this.#numbersBy<string>('state', 'ordered-binary')
+    this.#tables = new CheckedTables({
+      root: () => this.#root,
+      checkOpen: () => this.#checkOpen(),
+      memory: this.#memory,
+      use: this.#use,
+      damage: this.#damage,
+    })
+    this.#numbers = this.#tables.numbers<string>('state', 'ordered-binary')
     this.#lastApplied = BigInt(this.number(appliedRow) ?? 0)
     this.#copiedTo = BigInt(this.number(copiedRow) ?? 0)
     this.#uncopiedBytes = this.number(uncopiedBytesRow) ?? 0
@@ -148,26 +146,19 @@ export class LmdbState {
     if (this.#closed) return 0
     this.#use.touch()
     const root = this.#root.getStats() as TreeStats & { readonly free: TreeStats }
-    const tables = Array.from(this.#tables.values(), ({ database }) => pagesOf(database.getStats() as TreeStats))
-    return root.pageSize * tables.reduce((sum, pages) => sum + pages, pagesOf(root) + pagesOf(root.free) + metaPages)
+    return root.pageSize * (this.#tables.pages() + pagesOf(root) + pagesOf(root.free) + metaPages)
   }
 
   /**
    * A table of bytes; `name` and kind of key are the format, so always the same. At most 30 tables.
    */
   bytesTable<Key extends OrderedKey>(name: string): StateTable<Key, Buffer> {
-    const codec = { encode: checkedBytes, decode: valueOf, old: { encoding: 'binary' } } as const
-    return this.#table<Key, Buffer>(name, 'ordered-binary', codec)
+    return this.#tables.bytes(name)
   }
 
   /** A table of numbers whose keys are bytes and in the order of these. */
   numbersTable(name: string): StateTable<Buffer, number> {
-    return this.#numbersBy<Buffer>(name, 'binary')
-  }
-
-  #numbersBy<Key extends string | Buffer>(name: string, keyEncoding: KeyEncoding): StateTable<Key, number> {
-    const codec = { encode: checkedNumber, decode: numberOf, old: { encoding: 'ordered-binary' } } as const
-    return this.#table<Key, number>(name, keyEncoding, codec)
+    return this.#tables.numbers(name, 'binary')
   }
 
   /** A number of the owner's by name. */
@@ -186,7 +177,7 @@ export class LmdbState {
   transact<Result>(lastApplied: bigint, change: () => Result, commandBytes = 0): Result {
     const uncopiedBytes = this.#uncopiedBytes + commandBytes
     this.#use.touch()
-    const result = this.#guarded('a change', () =>
+    const result = this.#damage.guarded('a change', () =>
       this.#root.transactionSync(() => {
         const made = change()
         this.#numbers.put(appliedRow, Number(lastApplied))
@@ -256,12 +247,12 @@ export class LmdbState {
     const upTo = this.#lastApplied
     const copiedBytes = this.#uncopiedBytes
     const isSmall = this.sizeBytes() <= walkedHereBytesMax
-    const walked = isSmall ? this.#guarded('a page', () => walkRoot(this.#root)) : undefined
+    const walked = isSmall ? this.#damage.guarded('a page', () => walkRoot(this.#root)) : undefined
     await this.#copyToPart()
     const { findings } = walked ?? (await checkCopy(this.#files.partPath, ''))
     if (findings.length > 0) {
       await this.#files.clearPart()
-      throw this.#damaged(findings.join('; '))
+      throw this.#damage.found(findings.join('; '))
     }
     await this.#files.keepSnapshot()
     this.#copiedTo = upTo
@@ -343,92 +334,9 @@ export class LmdbState {
     this.#use.touch()
     void this.#root.close()
     this.#root = openRoot(this.#files.dataPath)
-    for (const table of this.#tables.values()) table.reopen()
+    this.#tables.reopen()
     return true
   }
-
-  #table<Key extends OrderedKey | Buffer, Value>(
-    name: string,
-    keyEncoding: KeyEncoding,
-    codec: Codec<Value>,
-  ): StateTable<Key, Value> {
-    const seed = tableSeed(name)
-    const openDatabase = (): Database<Buffer, OrderedKey | Buffer> =>
-      this.#root.openDB<Buffer, OrderedKey | Buffer>({
-        name: `${name}${checkedSuffix}`,
-        encoding: 'binary',
-        keyEncoding,
-      })
-    let table = this.#tables.get(name)
-    if (table === undefined) {
-      const made: OpenTable = { database: openDatabase(), reopen: () => (made.database = openDatabase()) }
-      this.#tables.set(name, made)
-      table = made
-      const encode = (key: OrderedKey | Buffer, value: unknown): Buffer => codec.encode(seed, key, value as Value)
-      takeOver(this.#root, { name, keyEncoding, table: made.database, encode, old: codec.old.encoding })
-    }
-    const opened = table
-    const decoded = (key: Key, bytes: Buffer): Value => {
-      const value = codec.decode(seed, key, bytes)
-      if (value === undefined) throw this.#damaged(`a value of '${name}'`)
-      return value
-    }
-    return {
-      get: (key) => {
-        this.#checkOpen()
-        this.#memory.read()
-        this.#use.touch()
-        const bytes = this.#guarded(name, () => opened.database.getBinaryFast(key))
-        return bytes === undefined ? undefined : decoded(key, bytes)
-      },
-      put: (key, value) => void opened.database.put(key, codec.encode(seed, key, value)),
-      delete: (key) => void opened.database.remove(key),
-      range: (range) => this.#rows(name, opened, range, decoded),
-    }
-  }
-
-  *#rows<Key extends OrderedKey | Buffer, Value>(
-    name: string,
-    table: OpenTable,
-    range: KeyRange<Key>,
-    decoded: (key: Key, bytes: Buffer) => Value,
-  ): Generator<{ readonly key: Key; readonly value: Value }> {
-    this.#checkOpen()
-    this.#use.touch()
-    try {
-      for (const row of table.database.getRange(range)) {
-        const key = row.key as Key
-        yield { key, value: decoded(key, row.value) }
-      }
-    } catch (thrown) {
-      throw isDamage(thrown) ? this.#damaged(name, thrown) : thrown
-    }
-  }
-
-  /** What LMDB itself finds wrong is damage like any other. */
-  #guarded<T>(what: string, work: () => T): T {
-    try {
-      return work()
-    } catch (thrown) {
-      if (isDamage(thrown)) throw this.#damaged(what, thrown)
-      throw thrown
-    }
-  }
-
-  #damaged(what: string, cause?: unknown): SkeinError {
-    const error = damagedError(what, cause)
-    if (!this.#use.isDamaged) {
-      this.#use.markDamaged()
-      this.#onDamage?.(error)
-    }
-    return error
-  }
-}
-
-/** A table as it is open now. */
-interface OpenTable {
-  database: Database<Buffer, OrderedKey | Buffer>
-  reopen(): unknown
 }
 
 function closedError(): SkeinError {
