@@ -1,174 +1,7 @@
-// Why: the keys that say where roles are, how they reach each other and when they give up on each
-// other.
+// Why: the keys that say where each role is, what it keeps there, and where the queue is.
 import type { KeyTable } from './key-definition.ts'
 
 export const clusterKeys = {
-  'skein.home': {
-    kind: 'path',
-    defaultDoc: '~/.skein',
-    scope: 'all',
-    doc: 'Directory for all state: `master/`, `job-master/`, `worker/`, `conf/`',
-  },
-  'skein.profile': {
-    kind: 'path',
-    scope: 'all',
-    doc: 'Properties file with lower priority than the site file (see `tuning/`)',
-  },
-  'skein.log.level': {
-    kind: 'choice',
-    values: ['debug', 'info', 'warn', 'error'],
-    default: 'info',
-    scope: 'all',
-    doc: 'Minimum level of log lines on stderr',
-  },
-  'skein.security.allowInsecureBind': {
-    kind: 'boolean',
-    default: 'false',
-    scope: 'roles',
-    doc: 'Allow a role without credentials to listen on addresses other than loopback. Use it only on a network that you alone use',
-  },
-  'skein.memory.young.generation': {
-    kind: 'bytes',
-    default: '16MB',
-    min: 0,
-    max: 512 * 2 ** 20,
-    scope: 'roles',
-    doc: 'Size of one of the three spaces for new objects in the JavaScript heap. Larger values are faster and use more memory. 0 keeps the default of Node.js',
-  },
-  'skein.memory.heap.growth': {
-    kind: 'integer',
-    default: '100',
-    min: 0,
-    max: 1000,
-    scope: 'roles',
-    doc: 'Maximum growth of the JavaScript heap between garbage collections, in percent. 0 keeps the default of Node.js, up to 300',
-  },
-  'skein.memory.malloc.arenas': {
-    kind: 'integer',
-    default: '2',
-    min: 0,
-    max: 256,
-    scope: 'roles',
-    doc: 'Number of glibc malloc arenas, shared by all threads. Each arena keeps freed memory. 0 keeps the default of the system',
-  },
-  'skein.memory.malloc.mmap.threshold': {
-    kind: 'bytes',
-    default: '256KB',
-    min: 0,
-    max: 32 * 2 ** 20,
-    scope: 'roles',
-    doc: 'Buffers of at least this size are returned to the system when they are freed (glibc). 0 keeps the default of the system',
-  },
-  'skein.http.host.names': {
-    kind: 'list',
-    scope: 'roles',
-    doc: 'Names to accept in the `Host` header at data ports and web ports, in addition to IP addresses, `localhost` and the configured names of the role',
-  },
-  'skein.rpc.deadline': {
-    kind: 'duration',
-    default: '30s',
-    min: 100,
-    scope: 'all',
-    doc: 'Deadline of an RPC, retries included',
-  },
-  'skein.rpc.connections.max': {
-    kind: 'integer',
-    default: '1024',
-    min: 8,
-    max: 65536,
-    scope: 'roles',
-    doc: 'Maximum connections to an RPC port. At the limit, a connection without a call is closed to accept a new one',
-  },
-  'skein.rpc.peer.connections.max': {
-    kind: 'integer',
-    default: '512',
-    min: 4,
-    max: 65536,
-    scope: 'roles',
-    doc: 'Maximum connections to an RPC port from one remote address',
-  },
-  'skein.rpc.calls.max': {
-    kind: 'integer',
-    default: '4096',
-    min: 64,
-    max: 1000000,
-    scope: 'roles',
-    doc: 'Maximum calls in flight at an RPC port. At the limit, a call whose request is incomplete is refused, otherwise the new call',
-  },
-  'skein.rpc.request.buffers': {
-    kind: 'bytes',
-    default: '256MB',
-    min: 128 * 2 ** 20,
-    scope: 'roles',
-    doc: 'Memory limit of all requests in flight at an RPC port. At the limit, the request without new data for the longest time is refused',
-  },
-  'skein.rpc.session.memory': {
-    kind: 'bytes',
-    default: '64MB',
-    min: 2 ** 20,
-    max: 2 ** 30,
-    scope: 'roles',
-    doc: 'Memory limit of one RPC connection for frames and headers',
-  },
-  'skein.rpc.header.bytes.max': {
-    kind: 'bytes',
-    default: '16KB',
-    min: 4096,
-    max: 2 ** 20,
-    scope: 'roles',
-    doc: 'Maximum size of the headers of one call',
-  },
-  'skein.rpc.pings.max': {
-    kind: 'integer',
-    default: '100',
-    min: 2,
-    max: 1000000,
-    scope: 'roles',
-    doc: 'Maximum HTTP/2 PING and SETTINGS frames per second on one RPC connection. A connection with more is closed',
-  },
-  'skein.rpc.connection.idle.timeout': {
-    kind: 'duration',
-    default: '10m',
-    min: 1000,
-    scope: 'roles',
-    doc: 'An RPC connection without a call is closed after this time',
-  },
-  'skein.rpc.connection.age.max': {
-    kind: 'duration',
-    default: '0s',
-    min: 0,
-    scope: 'roles',
-    doc: 'How long an RPC connection accepts new calls. 0 means no limit',
-  },
-  'skein.shutdown.timeout': {
-    kind: 'duration',
-    default: '20s',
-    min: 0,
-    scope: 'roles',
-    doc: 'Maximum time that a role drains after SIGTERM',
-  },
-  'skein.heartbeat.interval': {
-    kind: 'duration',
-    default: '1s',
-    min: 50,
-    scope: 'roles',
-    doc: 'Interval between heartbeats of workers and job workers',
-  },
-  'skein.worker.lost.timeout': {
-    kind: 'duration',
-    default: '10s',
-    min: 200,
-    scope: 'master',
-    doc: 'A worker without a heartbeat for this long is lost',
-  },
-  'skein.job.worker.lost.timeout': {
-    kind: 'duration',
-    default: '10s',
-    min: 200,
-    scope: 'job-master',
-    doc: 'A job worker without a heartbeat for this long is lost',
-  },
-
   'goosefs.master.hostname': {
     kind: 'text',
     default: '127.0.0.1',
@@ -208,19 +41,25 @@ export const clusterKeys = {
     kind: 'boolean',
     default: 'false',
     scope: 'master',
-    doc: 'Set it for one start after the key file was lost. The master then starts and marks the secrets that it cannot decrypt as lost. Set them again with `ns update`',
+    doc:
+      'Set it for one start after the key file was lost. The master then starts and marks the secrets that it ' +
+      'cannot decrypt as lost. Set them again with `ns update`',
   },
   'skein.master.restore.from': {
     kind: 'path',
     scope: 'master',
-    doc: 'Backup (made by `skein fsadmin backup`) to restore into an empty home. The start is refused if the home has state',
+    doc:
+      'Backup (made by `skein fsadmin backup`) to restore into an empty home. The start is refused if the home ' +
+      'has state',
   },
   'skein.master.journal.skip': {
     kind: 'integer',
     default: '0',
     min: 0,
     scope: 'master',
-    doc: 'Number of a journal entry to skip if it cannot be applied. The error message of the failed start names it. 0 means none',
+    doc:
+      'Number of a journal entry to skip if it cannot be applied. The error message of the failed start names ' +
+      'it. 0 means none',
   },
   'skein.master.unfinished.files.max': {
     kind: 'integer',
@@ -228,7 +67,9 @@ export const clusterKeys = {
     min: 1,
     max: 10_000_000,
     scope: 'master',
-    doc: 'Maximum files being written at once in the whole cluster. Further files are refused. Raise it for more concurrent writers',
+    doc:
+      'Maximum files being written at once in the whole cluster. Further files are refused. Raise it for more ' +
+      'concurrent writers',
   },
   'goosefs.master.ttl.checker.interval': {
     kind: 'duration',
@@ -242,7 +83,9 @@ export const clusterKeys = {
     default: '15s',
     min: 0,
     scope: 'master',
-    doc: 'After a worker is lost, how long the master waits for its replicas before it makes new ones. It also waits this long before it removes replicas above the maximum',
+    doc:
+      'After a worker is lost, how long the master waits for its replicas before it makes new ones. It also ' +
+      'waits this long before it removes replicas above the maximum',
   },
   'skein.master.replication.interval': {
     kind: 'duration',
@@ -263,7 +106,9 @@ export const clusterKeys = {
     kind: 'text',
     defaultDoc: 'name of this host',
     scope: 'all',
-    doc: 'Host name of this worker and job worker, and of commands that read and write on this host. Equal names mean the same host',
+    doc:
+      'Host name of this worker and job worker, and of commands that read and write on this host. Equal names ' +
+      'mean the same host',
   },
   'goosefs.worker.rpc.port': {
     kind: 'port',

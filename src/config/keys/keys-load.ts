@@ -1,166 +1,7 @@
-// Why: the keys that set the pace of a load: reading from the store, tasks in flight, retries and
-// limits.
+// Why: the keys that set the pace of a load: tasks in flight, retries, limits and prices.
 import type { KeyTable } from './key-definition.ts'
 
 export const loadKeys = {
-  'fs.cosn.block.size': {
-    kind: 'bytes',
-    default: '128MB',
-    min: 65_536,
-    max: 2 ** 40,
-    scope: 'all',
-    doc: 'Block size of files that a load caches; also a namespace attribute',
-  },
-  'fs.cosn.upload_thread_pool': {
-    kind: 'integer',
-    defaultDoc: '3 x CPUs',
-    min: 1,
-    max: 4096,
-    scope: 'job-worker',
-    doc: 'Maximum range requests in flight in one job worker, shared by its tasks',
-  },
-  'fs.cosn.read.ahead.block.size': {
-    kind: 'bytes',
-    default: '4MB',
-    min: 4096,
-    max: 2 ** 30,
-    scope: 'job-worker',
-    doc: 'Bytes per range request. For small files, set the mean or median file size',
-  },
-  'fs.cosn.read.ahead.queue.size': {
-    kind: 'integer',
-    default: '8',
-    min: 1,
-    max: 1024,
-    scope: 'job-worker',
-    doc: 'Range requests ahead per stream, usually 8-32. More than `fs.cosn.block.size` / `fs.cosn.read.ahead.block.size` has no effect',
-  },
-  'fs.cosn.maxRetries': {
-    kind: 'integer',
-    default: '10',
-    min: 0,
-    max: 1000,
-    scope: 'roles',
-    doc: 'Maximum retries of a request to the store',
-  },
-  'fs.cosn.client.socket.timeoutsec': {
-    kind: 'seconds',
-    default: '30',
-    min: 100,
-    scope: 'roles',
-    doc: 'A request to the store fails after this many seconds without a byte from the store',
-  },
-  'fs.cosn.connection.timeout': {
-    kind: 'duration',
-    default: '10s',
-    min: 100,
-    scope: 'roles',
-    doc: 'Timeout for connecting to the store',
-  },
-  'fs.cosn.max.connection.num': {
-    kind: 'integer',
-    default: '1024',
-    min: 1,
-    max: 65_536,
-    scope: 'roles',
-    doc: 'Maximum connections to one bucket',
-  },
-  'fs.cosn.traffic.limit': {
-    kind: 'integer',
-    default: '-1',
-    min: -1,
-    scope: 'roles',
-    doc: 'Maximum bits per second of one request, enforced by COS. -1 means no limit',
-  },
-  'fs.cosn.bucket.region': { kind: 'text', scope: 'roles', doc: 'Region of COS buckets; also a namespace attribute' },
-  'fs.cosn.bucket.endpoint_suffix': {
-    kind: 'text',
-    scope: 'roles',
-    doc: 'Host suffix that replaces `cos.<region>.myqcloud.com`; also a namespace attribute',
-  },
-  'fs.cosn.useHttps': {
-    kind: 'boolean',
-    default: 'true',
-    scope: 'roles',
-    doc: 'Use https for COS; also a namespace attribute',
-  },
-  'fs.cosn.userinfo.secretId': {
-    kind: 'secret',
-    scope: 'master',
-    doc: 'COS secret id for namespaces without their own',
-  },
-  'fs.cosn.userinfo.secretKey': {
-    kind: 'secret',
-    scope: 'master',
-    doc: 'COS secret key for namespaces without their own',
-  },
-  'fs.cosn.userinfo.sessionToken': {
-    kind: 'secret',
-    scope: 'master',
-    doc: 'COS session token for namespaces without their own',
-  },
-  'fs.cosn.http.proxy.ip': {
-    kind: 'text',
-    scope: 'roles',
-    doc: 'Address or name of the HTTP proxy for all stores. Overrides the proxy variables of the environment; also a namespace attribute',
-  },
-  'fs.cosn.http.proxy.port': {
-    kind: 'integer',
-    min: 1,
-    max: 65_535,
-    scope: 'roles',
-    doc: 'Port of the proxy in `fs.cosn.http.proxy.ip`; also a namespace attribute',
-  },
-  'fs.cosn.http.proxy.username': {
-    kind: 'text',
-    scope: 'roles',
-    doc: 'User name for the proxy in `fs.cosn.http.proxy.ip`; also a namespace attribute',
-  },
-  'fs.cosn.http.proxy.password': {
-    kind: 'secret',
-    scope: 'roles',
-    doc: 'Password for the proxy in `fs.cosn.http.proxy.ip`; also a namespace secret',
-  },
-  'skein.ufs.http.proxy': {
-    kind: 'secret',
-    defaultDoc: '`HTTP_PROXY` or `http_proxy`',
-    scope: 'roles',
-    doc: 'Proxy for stores with http endpoints: `http://user:password@host:port`',
-  },
-  'skein.ufs.https.proxy': {
-    kind: 'secret',
-    defaultDoc: '`HTTPS_PROXY` or `https_proxy`',
-    scope: 'roles',
-    doc: 'Proxy for stores with https endpoints. Uses CONNECT tunnels',
-  },
-  'skein.ufs.no.proxy': {
-    kind: 'text',
-    defaultDoc: '`NO_PROXY` or `no_proxy`',
-    scope: 'roles',
-    doc: 'Hosts that are reached without the two proxies above: names, suffixes, `host:port`, addresses or address ranges. `*` means all hosts',
-  },
-  'skein.ufs.read.rate.min': {
-    kind: 'bytes',
-    default: '1KB',
-    min: 0,
-    max: 2 ** 30,
-    scope: 'roles',
-    doc: 'Minimum bytes per second of a response from the store, measured over `fs.cosn.client.socket.timeoutsec`. Slower requests fail. 0 means no minimum; also a namespace attribute',
-  },
-  'skein.ufs.allowPrivateEndpoints': {
-    kind: 'boolean',
-    default: 'false',
-    localDefault: 'true',
-    scope: 'roles',
-    doc: 'Allow stores at loopback, link-local and private addresses, and plain http',
-  },
-  'skein.ufs.file.roots': {
-    kind: 'list',
-    localDefault: '/',
-    scope: 'roles',
-    doc: 'Directories that `file://` namespaces may use: absolute paths, the same on the master, workers and job workers. Symbolic links are resolved before the comparison. If unset, `file://` namespaces are refused',
-  },
-
   'goosefs.job.worker.max.active.task.num': {
     kind: 'integer',
     defaultDoc: '2 x `fs.cosn.upload_thread_pool`',
@@ -212,7 +53,9 @@ export const loadKeys = {
     default: '-1',
     min: -1,
     scope: 'all',
-    doc: 'How long metadata from the store counts as current. 0 checks the store at every access, -1 never checks again',
+    doc:
+      'How long metadata from the store counts as current. 0 checks the store at every access, -1 never checks ' +
+      'again',
   },
 
   'skein.load.active.jobs': {
@@ -273,14 +116,18 @@ export const loadKeys = {
     default: '1000000',
     min: 1,
     scope: 'job-master',
-    doc: 'Approximate maximum of planned files that wait for a task, per load. The listing pauses above it, and above 4 x `skein.load.active.jobs` tasks',
+    doc:
+      'Approximate maximum of planned files that wait for a task, per load. The listing pauses above it, and ' +
+      'above 4 x `skein.load.active.jobs` tasks',
   },
   'skein.load.listing.wait': {
     kind: 'duration',
     default: '1200ms',
     min: 0,
     scope: 'job-master',
-    doc: 'If the listing ends within this time, its size is checked against the free capacity before the first file is loaded',
+    doc:
+      'If the listing ends within this time, its size is checked against the free capacity before the first file ' +
+      'is loaded',
   },
   'skein.load.attempts.max': {
     kind: 'integer',
@@ -322,7 +169,10 @@ export const loadKeys = {
   'skein.load.bandwidth': {
     kind: 'text',
     scope: 'job-master',
-    doc: 'Maximum bytes per second that all loads together read: `50MB/s`, or a timetable in the time zone of the job master: `08:00-20:00=200MB/s,else=unlimited`. The namespace attribute `bandwidth` and `--bandwidth` can only lower it',
+    doc:
+      'Maximum bytes per second that all loads together read: `50MB/s`, or a timetable in the time zone of the ' +
+      'job master: `08:00-20:00=200MB/s,else=unlimited`. The namespace attribute `bandwidth` and `--bandwidth` ' +
+      'can only lower it',
   },
   'skein.price.get.per10k': {
     kind: 'number',
@@ -362,7 +212,9 @@ export const loadKeys = {
     min: 1,
     max: 1_000_000_000,
     scope: 'job-master',
-    doc: 'Maximum files in the history of all ended loads together (about 75 bytes each). The latest load is always kept in full',
+    doc:
+      'Maximum files in the history of all ended loads together (about 75 bytes each). The latest load is always ' +
+      'kept in full',
   },
   'skein.load.history.age': {
     kind: 'duration',

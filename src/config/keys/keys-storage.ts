@@ -42,7 +42,9 @@ export const storageKeys = {
     max: 1,
     defaultDoc: '0.95; none on the last tier',
     scope: 'worker',
-    doc: 'When the used share of the tier exceeds this ratio, the worker moves its coldest blocks to the next tier in the background. On the last tier the worker deletes them, but only if one of the two ratios is set',
+    doc:
+      'When the used share of the tier exceeds this ratio, the worker moves its coldest blocks to the next tier ' +
+      'in the background. On the last tier the worker deletes them, but only if one of the two ratios is set',
   },
   'goosefs.worker.tieredstore.level{x}.watermark.low.ratio': {
     kind: 'number',
@@ -127,7 +129,9 @@ export const storageKeys = {
     min: 1,
     max: 65_536,
     scope: 'worker',
-    doc: 'Maximum connections to the data port. At the limit, the worker closes idle and very slow connections to accept new ones',
+    doc:
+      'Maximum connections to the data port. At the limit, the worker closes idle and very slow connections to ' +
+      'accept new ones',
   },
   'skein.worker.data.peer.connections.max': {
     kind: 'integer',
@@ -165,14 +169,18 @@ export const storageKeys = {
     default: '128MB',
     min: 2 ** 20,
     scope: 'worker',
-    doc: 'Memory limit of all blocks being received. Each uses 512 KiB. Further requests wait; the worker refuses a request if as many are waiting already',
+    doc:
+      'Memory limit of all blocks being received. Each uses 512 KiB. Further requests wait; the worker refuses a ' +
+      'request if as many are waiting already',
   },
   'skein.worker.data.read.buffers': {
     kind: 'bytes',
     default: '256MB',
     min: 2 ** 20,
     scope: 'worker',
-    doc: 'Memory limit of all block reads together. `goosefs.worker.network.reader.buffer.size` is the buffer of one read',
+    doc:
+      'Memory limit of all block reads together. `goosefs.worker.network.reader.buffer.size` is the buffer of ' +
+      'one read',
   },
   'skein.worker.store.read.buffers': {
     kind: 'bytes',
@@ -186,14 +194,18 @@ export const storageKeys = {
     default: '64KB',
     min: 0,
     scope: 'worker',
-    doc: 'Minimum bytes per second of a client while other requests wait for the memory or space that its request holds. The worker closes slower connections',
+    doc:
+      'Minimum bytes per second of a client while other requests wait for the memory or space that its request ' +
+      'holds. The worker closes slower connections',
   },
   'skein.worker.data.stall.timeout': {
     kind: 'duration',
     default: '3s',
     min: 100,
     scope: 'worker',
-    doc: 'How long a writer below `skein.worker.data.least.rate` keeps its reserved space while another writer waits for space',
+    doc:
+      'How long a writer below `skein.worker.data.least.rate` keeps its reserved space while another writer ' +
+      'waits for space',
   },
   'skein.worker.segment.block.bytes.max': {
     kind: 'bytes',

@@ -4,16 +4,25 @@
 import type { KeyDefinition, KeyTable } from './key-definition.ts'
 import { clusterKeys } from './keys-cluster.ts'
 import { loadKeys } from './keys-load.ts'
+import { processKeys } from './keys-process.ts'
 import { storageKeys, unusedKeys } from './keys-storage.ts'
+import { underStoreKeys } from './keys-under-store.ts'
 
 export const schemaGroups = {
-  'Roles and addresses': clusterKeys,
-  'Reading and loading': loadKeys,
+  'Roles and addresses': { ...processKeys, ...clusterKeys },
+  'Reading and loading': { ...underStoreKeys, ...loadKeys },
   Cache: storageKeys,
   'Accepted and not used': unusedKeys,
 } as const satisfies Readonly<Record<string, KeyTable>>
 
-export const schema = { ...clusterKeys, ...loadKeys, ...storageKeys, ...unusedKeys } as const satisfies KeyTable
+export const schema = {
+  ...processKeys,
+  ...clusterKeys,
+  ...underStoreKeys,
+  ...loadKeys,
+  ...storageKeys,
+  ...unusedKeys,
+} as const satisfies KeyTable
 export type KeyName = keyof typeof schema
 
 const levelPattern = /^(goosefs\.worker\.tieredstore\.level)\d{1,2}(\..+)$/

@@ -6,15 +6,10 @@ import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { stagingOf, wishOf, type LoadOptions, type LoadRecord } from '../../load/load.ts'
 import { planMetadata } from '../../load/plan/metadata-plan.ts'
 import { keepReplication } from '../../load/plan/kept-replication.ts'
-import {
-  filesWithin,
-  groupFilesOf,
-  planPage,
-  releasePlan,
-  type PagePlan,
-  type PlannerOptions,
-} from '../../load/plan/planner.ts'
-import { settleMs, type Placement } from '../../load/placing/placement.ts'
+import { groupFilesOf } from '../../load/plan/file-groups.ts'
+import { filesWithin, planPage, releasePlan, type PagePlan, type PlannerOptions } from '../../load/plan/planner.ts'
+import type { Placement } from '../../load/placing/placement.ts'
+import { settleMs } from '../../load/placing/worker-ledger.ts'
 import { LoadListing, type ListingPage } from './file-pages.ts'
 import { retargetHeldSets } from './retarget.ts'
 import type { JobMasterOptions } from '../options/job-master-options.ts'

@@ -10,7 +10,7 @@ import { stagingOf, wishOf, type FileFailure, type LoadRecord } from '../../load
 import { releasePlan } from '../../load/plan/planner.ts'
 import type { AuditedFile } from '../../wire/generated/master.ts'
 import type { RunningLoad } from '../running-load.ts'
-import { planReplacement } from '../set/set-calls.ts'
+import { planReplacement } from '../set/replacement-plan.ts'
 
 const setsPerPage = 64
 const filesPerCall = 1000

@@ -5,7 +5,8 @@ import { hashNumbers } from '../placing/hash.ts'
 import type { Reopened } from '../state/load-commands.ts'
 import { carve, pieceBytes, type FileFailure, type NewSet, type Piece } from '../load.ts'
 import type { Placement } from '../placing/placement.ts'
-import { blocksOf, SetBatches, type PlannerOptions } from './planner.ts'
+import { blocksOf, type PlannerOptions } from './planner.ts'
+import { SetBatches } from './set-batches.ts'
 
 /** A file that the audit must ask for, and where it is. */
 export interface AuditSubject {

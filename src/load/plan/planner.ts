@@ -8,6 +8,8 @@ import type { PageCounts } from '../state/load-commands.ts'
 import { hashNumbers } from '../placing/hash.ts'
 import { pieceBytes, type FileFailure, type NewSet, type Piece } from '../load.ts'
 import type { Placement, PlacementWish } from '../placing/placement.ts'
+import { FileGroups } from './file-groups.ts'
+import { type BatchLimits, type BlockRun, SetBatches } from './set-batches.ts'
 
 /** What the master says of one object of the listing (wire: SyncedFile). */
 export interface ListedFile {
@@ -32,12 +34,8 @@ export interface ListedFile {
   readonly crc64?: string | undefined
 }
 
-export interface PlannerOptions {
+export interface PlannerOptions extends BatchLimits {
   readonly replication: number
-  /** Files a set of small files may hold. */
-  readonly batchFiles: number
-  /** Bytes a set of small files may hold. */
-  readonly batchBytes: number
   /** Bytes of a set of blocks of one large file; at least one block. */
   readonly largeSetBytes: number
   /** Files of one block in a row that get the same targets, see groupFilesOf; 1 when not given. */
@@ -68,30 +66,11 @@ export interface PagePlan {
   readonly held?: ReadonlyMap<string, number>
 }
 
-interface Run {
-  readonly piece: Piece
-  readonly targets: readonly string[]
-  /** See NewSet. */
-  readonly elsewhere: readonly string[]
-}
-
 /**
  * One file makes no more sets than this: those of larger files hold more blocks than
  * `largeSetBytes`.
  */
 const setsPerFileMax = 10_000
-
-/** A group of small files is at most this part of what each worker has got of the load before. */
-const groupShare = 32
-
-/**
- * How many small files in a row go to the same workers: without groups a page of files for many
- * tuples of workers makes many tiny sets (20 workers, 2 replicas: 380 tuples). Groups begin small
- * and grow with the load, so that workers stay equally full.
- */
-export function groupFilesOf(filesPlanned: number, liveWorkers: number, batchFiles: number): number {
-  return Math.max(1, Math.min(batchFiles, Math.floor(filesPlanned / (Math.max(1, liveWorkers) * groupShare))))
-}
 
 /**
  * How many of the first files make at most `setsMax` sets (an upper bound of what planPage makes of
@@ -146,10 +125,10 @@ export function planPage(
   const failed: FileFailure[] = []
   const batches = new SetBatches(options, attempt)
   const checks = new SetBatches(options, attempt)
-  const groups = new Groups(options)
+  const groups = new FileGroups(options)
   let missingBytes = 0
   let shortBooks = options.shortBooks?.copy()
-  const shortGroups = new Groups(options)
+  const shortGroups = new FileGroups(options)
   const held = holdCached(files, options, placement)
   for (const file of files) {
     if (isDirectoryMarker(file)) {
@@ -245,7 +224,7 @@ export function releasePlan(
 }
 
 interface FilePlan {
-  readonly runs: Run[]
+  readonly runs: BlockRun[]
   readonly cachedBytes: number
   readonly missingBytes: number
 }
@@ -257,10 +236,10 @@ function planFile(
   file: ListedFile,
   options: PlannerOptions,
   placement: Placement,
-  groups: Groups,
+  groups: FileGroups,
   isShort = false,
 ): FilePlan {
-  const runs: Run[] = []
+  const runs: BlockRun[] = []
   let cachedBytes = 0
   let missingBytes = 0
   const waiting = runsOf(file, options, placement).toReversed()
@@ -297,31 +276,6 @@ function planFile(
   return { runs, cachedBytes, missingBytes }
 }
 
-/** The hash that small files in a row share: that of the first of them. */
-class Groups {
-  readonly #filesMax: number
-  readonly #bytesMax: number
-  #hash = 0
-  #files = 0
-  #bytes = 0
-
-  constructor({ groupFiles = 1, batchBytes }: Pick<PlannerOptions, 'groupFiles' | 'batchBytes'>) {
-    this.#filesMax = groupFiles
-    this.#bytesMax = batchBytes
-  }
-
-  hashOf(fileId: number, bytes: number): number {
-    if (this.#files === 0 || this.#files >= this.#filesMax || this.#bytes + bytes > this.#bytesMax) {
-      this.#hash = hashNumbers(fileId, 0)
-      this.#files = 0
-      this.#bytes = 0
-    }
-    this.#files += 1
-    this.#bytes += bytes
-    return this.#hash
-  }
-}
-
 /** Consecutive blocks with the same live replicas, cut at the bytes of a set (whole blocks). */
 function runsOf(
   file: ListedFile,
@@ -340,52 +294,6 @@ function runsOf(
     else runs.push({ first: index, count: 1, replicas, name })
   }
   return runs
-}
-
-/** Sets in the making, one a tuple of targets. Also groups retries and repairs. */
-export class SetBatches {
-  readonly #options: Pick<PlannerOptions, 'batchFiles' | 'batchBytes'>
-  readonly #attempt: number
-  readonly #notBeforeMs: number
-  readonly #open = new Map<string, Omit<Run, 'piece'> & { readonly pieces: Piece[]; bytes: number }>()
-  readonly #done: NewSet[] = []
-
-  constructor(options: Pick<PlannerOptions, 'batchFiles' | 'batchBytes'>, attempt: number, notBeforeMs = 0) {
-    this.#options = options
-    this.#attempt = attempt
-    this.#notBeforeMs = notBeforeMs
-  }
-
-  add(run: Run): void {
-    const bytes = pieceBytes(run.piece)
-    const { targets, elsewhere } = run
-    const name = `${targets.join(' ')}|${elsewhere.join(' ')}`
-    let batch = this.#open.get(name)
-    if (
-      batch !== undefined &&
-      (batch.bytes + bytes > this.#options.batchBytes || batch.pieces.length >= this.#options.batchFiles)
-    ) {
-      this.#close(batch)
-      batch = undefined
-    }
-    if (batch === undefined) {
-      batch = { pieces: [], targets, elsewhere, bytes: 0 }
-      this.#open.set(name, batch)
-    }
-    batch.pieces.push(run.piece)
-    batch.bytes += bytes
-  }
-
-  finish(): NewSet[] {
-    for (const batch of this.#open.values()) this.#close(batch)
-    this.#open.clear()
-    return this.#done
-  }
-
-  #close({ pieces, targets, elsewhere }: Omit<Run, 'piece'> & { readonly pieces: Piece[] }): void {
-    const set = { pieces, targets, attempt: this.#attempt, notBeforeMs: this.#notBeforeMs }
-    this.#done.push(elsewhere.length > 0 ? { ...set, elsewhere } : set)
-  }
 }
 
 /** The bytes of each block of a piece: index and length. */

@@ -7,7 +7,7 @@ import type { Random } from '../../base/clock.ts'
 import { hashNumbers } from '../placing/hash.ts'
 import { carve, pieceBytes, setBytes, type FileFailure, type NewSet, type Piece } from '../load.ts'
 import type { Placement, PlacementWish } from '../placing/placement.ts'
-import { SetBatches, type PlannerOptions } from './planner.ts'
+import { type BatchLimits, SetBatches } from './set-batches.ts'
 
 /** A block that is not on a target (wire: BlockFailure). */
 export interface BlockFailure {
@@ -61,7 +61,7 @@ const fullWaitMs = 1000
 
 export interface RetryContext {
   readonly policy: RetryPolicy
-  readonly planner: Pick<PlannerOptions, 'batchFiles' | 'batchBytes'>
+  readonly planner: BatchLimits
   readonly placement: Placement
   readonly wish?: PlacementWish
   readonly random: Random

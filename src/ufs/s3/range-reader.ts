@@ -5,12 +5,13 @@
 import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
+import { StreamSink, WholeSink } from './range-sinks.ts'
 import { type RangeContext, RangeResponse, type RangeSink } from './range-response.ts'
 import { finalAnswerError, isBadAnswer, requestName, slowDownReason, type StoreAddress } from '../trust/s3-errors.ts'
 import type { SlowDownGate } from './request/slow-down-gate.ts'
 import type { StorePlace, StoreRequests } from './request/store-requests.ts'
 import type { TrustRules } from '../trust/rules.ts'
-import type { PieceSource, ReadRequest } from '../under-file-system.ts'
+import type { ReadRequest } from '../under-file-system.ts'
 
 interface RangeReaderOptions {
   readonly address: StoreAddress
@@ -27,12 +28,6 @@ interface RangeReaderOptions {
   readonly onRetry: (error: SkeinError) => void
 }
 
-/** Bytes of a stream are read into buffers of this length. */
-const freshPieces: PieceSource = { pieceBytes: 512 * 1024, take: (bytes) => Buffer.allocUnsafeSlow(bytes) }
-/** A chunk of a stream is at least so long, but for its last one. */
-const chunkBytesMin = 256 * 1024
-/** Bytes that may lie unread in one stream before its connection is held back. */
-const unreadBytesMax = 2 * 1024 * 1024
 /**
  * An attempt that brought this much of a stream made progress, and the count of attempts begins
  * again.
@@ -224,146 +219,5 @@ export class RangeReader {
         sink.fail(error)
       },
     }
-  }
-}
-
-/** Gathers a range into one buffer. */
-class WholeSink implements RangeSink {
-  readonly #resolve: (bytes: Uint8Array) => void
-  readonly #reject: (error: SkeinError) => void
-  readonly #length: number
-  readonly #pieces: PieceSource
-  #bytes: Uint8Array | undefined
-  #filled = 0
-
-  constructor(
-    { length, pieces }: ReadRequest,
-    resolve: (bytes: Uint8Array) => void,
-    reject: (error: SkeinError) => void,
-  ) {
-    this.#length = length
-    this.#pieces = pieces !== undefined && length <= pieces.pieceBytes ? pieces : freshPieces
-    this.#resolve = resolve
-    this.#reject = reject
-  }
-
-  space(): Uint8Array {
-    this.#bytes ??= this.#pieces.take(this.#length)
-    return this.#filled === 0 ? this.#bytes : this.#bytes.subarray(this.#filled)
-  }
-
-  filled(bytes: number): boolean {
-    this.#filled += bytes
-    return true
-  }
-
-  end(): void {
-    this.#resolve(this.#bytes ?? new Uint8Array(0))
-  }
-
-  fail(error: SkeinError): void {
-    this.#reject(error)
-  }
-}
-
-/**
- * Gathers a range in pieces and holds them until they are taken; holds the connection back when too
- * much lies here.
- */
-class StreamSink implements RangeSink {
-  readonly #full: Uint8Array[] = []
-  readonly #pieces: PieceSource
-  #piece: Uint8Array = new Uint8Array(0)
-  /** Bytes of the piece that were taken, and that have come. */
-  #taken = 0
-  #filled = 0
-  /** Bytes that are still to come. */
-  #left: number
-  #unreadBytes = 0
-  #ended = false
-  #error: SkeinError | undefined
-  #paused = false
-  #wake: (() => void) | undefined
-
-  constructor(length: number, pieces: PieceSource = freshPieces) {
-    this.#left = length
-    this.#pieces = pieces
-  }
-
-  space(): Uint8Array {
-    if (this.#filled === this.#piece.length) {
-      this.#piece = this.#pieces.take(Math.min(this.#pieces.pieceBytes, this.#left))
-      this.#taken = 0
-      this.#filled = 0
-    }
-    return this.#piece.subarray(this.#filled)
-  }
-
-  filled(bytes: number): boolean {
-    this.#filled += bytes
-    this.#left -= bytes
-    this.#unreadBytes += bytes
-    const whole = this.#filled === this.#piece.length
-    if (whole) this.#cut()
-    if (whole || this.#filled - this.#taken >= chunkBytesMin) this.#wakeUp()
-    this.#paused = this.#unreadBytes >= unreadBytesMax
-    return !this.#paused
-  }
-
-  end(): void {
-    this.#ended = true
-    this.#wakeUp()
-  }
-
-  fail(error: SkeinError): void {
-    this.#error = error
-    this.#wakeUp()
-  }
-
-  /** The next chunk, or undefined when none lies here. */
-  take(): Uint8Array | undefined {
-    if (
-      this.#full.length === 0 &&
-      (this.#filled - this.#taken >= chunkBytesMin || this.#ended || this.#error !== undefined)
-    )
-      this.#cut()
-    const chunk = this.#full.shift()
-    if (chunk !== undefined) this.#unreadBytes -= chunk.length
-    return chunk
-  }
-
-  /** Whether the connection is held back and should not be any more; said once. */
-  mayGoOn(): boolean {
-    if (!this.#paused || this.#unreadBytes >= unreadBytesMax / 2) return false
-    this.#paused = false
-    return true
-  }
-
-  /**
-   * Waits for the next chunk (false) or the end (true). @throws the error, after all chunks before
-   * it were taken
-   */
-  async finished(): Promise<boolean> {
-    while (this.#full.length === 0 && this.#filled - this.#taken < chunkBytesMin) {
-      if (this.#error !== undefined) throw this.#error
-      if (this.#ended) return true
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-      if (this.#filled > this.#taken) return false
-    }
-    return false
-  }
-
-  /** What came of the piece and was not taken, as a chunk of its own. */
-  #cut(): void {
-    if (this.#filled > this.#taken) this.#full.push(this.#piece.subarray(this.#taken, this.#filled))
-    this.#taken = this.#filled
-  }
-
-  #wakeUp(): void {
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
   }
 }

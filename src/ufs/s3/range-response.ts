@@ -4,10 +4,10 @@
 // code and to free the connection.
 import { abortReason } from '../../base/clock.ts'
 import { type SkeinError } from '../../base/errors.ts'
+import { connectionError } from '../trust/connection-errors.ts'
 import {
   answerError,
   badAnswerError,
-  connectionError,
   errorCodeOf,
   otherVersionError,
   plainToTlsError,

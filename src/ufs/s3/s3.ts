@@ -11,14 +11,8 @@ import { objectRequests } from './request/checked-requests.ts'
 import { AnswerFault } from '../transport/http-head.ts'
 import type { ObjectRequests } from './request/object-requests.ts'
 import { RangeReader } from './range-reader.ts'
-import {
-  badAnswerError,
-  clockSkewReason,
-  connectionError,
-  requestName,
-  slowDownReason,
-  type StoreAddress,
-} from '../trust/s3-errors.ts'
+import { connectionError } from '../trust/connection-errors.ts'
+import { badAnswerError, clockSkewReason, requestName, slowDownReason, type StoreAddress } from '../trust/s3-errors.ts'
 import { S3Listing } from './s3-listing.ts'
 import { openTransport, type S3TransportDependencies } from './request/s3-transport.ts'
 import { S3Writer } from './s3-writer.ts'

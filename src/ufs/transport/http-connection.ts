@@ -327,7 +327,7 @@ type FaultCode =
   | 'CONNECTION_CUT'
   | 'SPEAKS_TLS'
 
-/** Codes are explained in s3-errors.ts. */
+/** Codes are explained in connection-errors.ts. */
 function fault(code: FaultCode): Error {
   return Object.assign(new Error(code), { code })
 }

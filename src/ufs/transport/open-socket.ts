@@ -40,7 +40,7 @@ export interface OpeningSocket {
 
 const connectAnswerBytesMax = 16 * 1024
 
-/** What a proxy, and not the store, did wrong. Codes are explained in s3-errors.ts. */
+/** What a proxy, and not the store, did wrong. Codes are explained in connection-errors.ts. */
 export class ProxyFault extends Error {
   override readonly name = 'ProxyFault'
   readonly proxy: string

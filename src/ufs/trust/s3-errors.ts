@@ -3,7 +3,6 @@
 // bucket and the code; never a header, a body or a secret. Codes: Amazon S3 API Reference "Error
 // responses"; COS "Error codes".
 import { type ErrorCode, SkeinError } from '../../base/errors.ts'
-import { ProxyFault } from '../transport/open-socket.ts'
 
 /** Where a request went, for messages. */
 export interface StoreAddress {
@@ -159,7 +158,8 @@ export function answerError(address: StoreAddress, what: string, status: number,
  */
 function gatewayMeaning({ proxyName }: StoreAddress, status: number): Meaning | undefined {
   if (status === 407) {
-    const advice = `the proxy${proxyName === undefined ? '' : ` ${proxyName}`} wants a user name and a password: ${proxyAdvice}`
+    const proxy = proxyName === undefined ? 'the proxy' : `the proxy ${proxyName}`
+    const advice = `${proxy} wants a user name and a password: ${proxyAdvice}`
     return { code: 'failed_precondition', reason: 'proxy_refused', advice }
   }
   if (status !== 502 && status !== 504) return undefined
@@ -167,8 +167,10 @@ function gatewayMeaning({ proxyName }: StoreAddress, status: number): Meaning | 
   return { code: 'unavailable', advice: `${who} does not reach the store` }
 }
 
-const proxyAdvice =
-  'write them into HTTP_PROXY or HTTPS_PROXY as http://user:password@host:port, or set fs.cosn.http.proxy.username and fs.cosn.http.proxy.password'
+/** What to do about a proxy that wants to know who asks. */
+export const proxyAdvice =
+  'write them into HTTP_PROXY or HTTPS_PROXY as http://user:password@host:port, ' +
+  'or set fs.cosn.http.proxy.username and fs.cosn.http.proxy.password'
 
 /**
  * An answer that sends the request elsewhere, where it does not go. `why`: what is the matter with
@@ -194,8 +196,10 @@ export function plainToTlsError(
   return speaksTlsError(address, what)
 }
 
-function speaksTlsError(address: StoreAddress, what: string): SkeinError {
-  const message = `${place(address)}: ${what}: the endpoint speaks https, not http: set s3.endpoint=https://... (COS: fs.cosn.useHttps=true)`
+/** The endpoint speaks https, and was spoken to in http. */
+export function speaksTlsError(address: StoreAddress, what: string): SkeinError {
+  const advice = 'set s3.endpoint=https://... (COS: fs.cosn.useHttps=true)'
+  const message = `${place(address)}: ${what}: the endpoint speaks https, not http: ${advice}`
   return new SkeinError('failed_precondition', message, { reason: 'wrong_scheme' })
 }
 
@@ -240,117 +244,12 @@ export function isBadAnswer({ reason }: SkeinError): boolean {
   return reason === badAnswerReason || reason === otherVersionReason
 }
 
-const silent: ReadonlySet<string> = new Set([
-  'TimeoutError',
-  'ETIMEDOUT',
-  'CONNECT_TIMEOUT',
-  'HEADERS_TIMEOUT',
-  'BODY_TIMEOUT',
-  'BODY_TOO_SLOW',
-])
-const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'the host name is unknown',
-  EAI_AGAIN: 'the host name cannot be resolved now',
-  ECONNRESET: 'the connection was cut',
-  CONNECTION_CUT: 'the connection was cut',
-  CONNECT_TIMEOUT: 'it does not accept the connection in time',
-  HEADERS_TIMEOUT: 'no answer in time',
-  BODY_TIMEOUT: 'the answer stalled',
-  BODY_TOO_SLOW: 'the answer comes slower than skein.ufs.read.rate.min',
-  EHOSTUNREACH: 'there is no way to that host',
-  ENETUNREACH: 'there is no way to that network',
-  NOT_A_PROXY: 'it does not answer as a proxy does',
-}
-
-/** What is wrong with TLS; for certificates what to do about it, too. */
-const tlsReasons: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: 'the certificate has expired',
-  CERT_NOT_YET_VALID: 'the certificate is not valid yet: is the clock of this machine right?',
-  CERT_REVOKED: 'the certificate was revoked',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another host name',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is self-signed: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
-  SELF_SIGNED_CERT_IN_CHAIN:
-    'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
-  UNABLE_TO_GET_ISSUER_CERT:
-    'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
-  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the endpoint and this machine have no version of TLS in common',
-  ERR_SSL_UNSUPPORTED_PROTOCOL: 'the endpoint and this machine have no version of TLS in common',
-  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: 'the endpoint and this machine have no cipher in common',
-  ERR_SSL_TLSV1_UNRECOGNIZED_NAME: 'the server does not know this host name',
-}
-const speaksHttp: ReadonlySet<string> = new Set([
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
-  'ERR_SSL_HTTP_REQUEST',
-  'ERR_SSL_RECORD_LAYER_FAILURE',
-])
-
-function tlsError(address: StoreAddress, what: string, code: string): SkeinError {
-  if (speaksHttp.has(code)) {
-    const message = `${place(address)}: ${what}: the endpoint speaks http, not https: set s3.endpoint=http://... (COS: fs.cosn.useHttps=false) (${code})`
-    return new SkeinError('failed_precondition', message, { reason: 'wrong_scheme' })
-  }
-  const isCertificate = /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code)
-  const why = tlsReasons[code] ?? (isCertificate ? 'the certificate is not accepted' : 'TLS failed')
-  return new SkeinError('failed_precondition', `${place(address)}: ${what}: ${why} (${code})`, {
-    reason: isCertificate ? 'bad_certificate' : 'tls_failed',
-  })
-}
-
-/** What is wrong at the proxy, before the store was reached. */
-function proxyError(address: StoreAddress, what: string, { proxy, code }: ProxyFault): SkeinError {
-  const start = `${place(address)}: ${what}: the proxy ${proxy}`
-  const status = Number(/^STATUS_(\d{3})$/.exec(code)?.[1] ?? 0)
-  if (status === 0) {
-    const isFinal = code === 'NOT_A_PROXY' || speaksHttp.has(code) || tlsReasons[code] !== undefined
-    const why =
-      reasons[code] ??
-      tlsReasons[code] ??
-      (speaksHttp.has(code) ? 'it speaks http, not https' : 'the connection failed')
-    const errorCode = isFinal ? 'failed_precondition' : silent.has(code) ? 'deadline_exceeded' : 'unavailable'
-    return new SkeinError(errorCode, `${start}: ${why} (${code})`, { reason: 'proxy_failed' })
-  }
-  if (status === 407)
-    return new SkeinError('failed_precondition', `${start} wants a user name and a password (407): ${proxyAdvice}`, {
-      reason: 'proxy_refused',
-    })
-  if (status >= 500)
-    return new SkeinError('unavailable', `${start} does not reach the store (${status})`, { reason: 'proxy_failed' })
-  return new SkeinError('failed_precondition', `${start} does not let the request through (${status})`, {
-    reason: 'proxy_refused',
-  })
-}
-
-/**
- * What a failed connection means. SkeinErrors (the endpoint guard's, an abort's) are given back as
- * they are.
- */
-export function connectionError(address: StoreAddress, what: string, thrown: unknown): SkeinError {
-  for (let error = thrown, depth = 0; error instanceof Error && depth < 4; error = error.cause, depth += 1) {
-    if (error instanceof SkeinError) return error
-    if (error instanceof ProxyFault) return proxyError(address, what, error)
-  }
-  const raw = thrown as { readonly code?: unknown; readonly name?: string } | undefined
-  const code =
-    typeof raw?.code === 'string' && /^[A-Z0-9_]{1,64}$/.test(raw.code) ? raw.code : (raw?.name ?? 'Error').slice(0, 64)
-  if (code === 'SPEAKS_TLS') return speaksTlsError(address, what)
-  if (/CERT|SSL|TLS|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code)) return tlsError(address, what, code)
-  return new SkeinError(
-    silent.has(code) ? 'deadline_exceeded' : 'unavailable',
-    `${place(address)}: ${what}: ${reasons[code] ?? 'the connection failed'} (${code})`,
-  )
-}
-
 /** The error code in an S3 error document; undefined when there is none. */
 export function errorCodeOf(xml: string): string | undefined {
   return /<Code>\s*([A-Za-z0-9.]{1,64})\s*<\/Code>/.exec(xml)?.[1]
 }
 
-function place(address: StoreAddress): string {
+/** The store's address at the beginning of a message. */
+export function place(address: StoreAddress): string {
   return `${address.endpoint} bucket ${address.bucket}`
 }

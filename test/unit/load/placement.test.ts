@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { hashNumbers } from '../../../src/load/placing/hash.ts'
-import { Placement, settleMs, type PlacementWorker } from '../../../src/load/placing/placement.ts'
+import { Placement } from '../../../src/load/placing/placement.ts'
+import { settleMs, type PlacementWorker } from '../../../src/load/placing/worker-ledger.ts'
 
 function worker(
   workerId: string,

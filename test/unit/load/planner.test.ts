@@ -3,7 +3,8 @@ import { fileIdOf } from '../../../src/base/block-id.ts'
 import { planRepairs } from '../../../src/load/plan/audit.ts'
 import { pieceBytes, setBytes } from '../../../src/load/load.ts'
 import { Placement } from '../../../src/load/placing/placement.ts'
-import { filesWithin, groupFilesOf, planPage, releasePlan, type ListedFile } from '../../../src/load/plan/planner.ts'
+import { groupFilesOf } from '../../../src/load/plan/file-groups.ts'
+import { filesWithin, planPage, releasePlan, type ListedFile } from '../../../src/load/plan/planner.ts'
 
 const options = { replication: 2, batchFiles: 3, batchBytes: 1000, largeSetBytes: 250 }
 

@@ -1,0 +1,67 @@
+// Why: an object may change or go while it is loaded, and the load then goes on with what the store
+// has now. How: the new version is planned like a file of the listing; a file that is gone, was
+// overwritten too often, or was wanted in its listed version only, is given up with a reason.
+import type { LoadRecord } from '../../load/load.ts'
+import { wishOf } from '../../load/load.ts'
+import { planPage, type ListedFile } from '../../load/plan/planner.ts'
+import type { Replacement } from '../../load/state/load-commands.ts'
+import type { ClusterView } from '../dispatch/cluster-view.ts'
+import type { JobMasterOptions } from '../options/job-master-options.ts'
+
+interface ReplacementDependencies {
+  readonly options: JobMasterOptions
+  readonly cluster: ClusterView
+}
+
+/** What becomes of a file whose object changed (`file`) or went (undefined) while it was loaded. */
+export function planReplacement(
+  deps: ReplacementDependencies,
+  load: LoadRecord,
+  set: number,
+  old: {
+    readonly fileId: number
+    readonly key: string
+    readonly length: number
+    readonly replication?: number | undefined
+  },
+  file: ListedFile | undefined,
+  attempt: number,
+  goneReason = 'the object was deleted at the store during the load',
+): Replacement {
+  const lost = (code: string, reason: string): Replacement => ({
+    oldFileId: old.fileId,
+    set,
+    file: undefined,
+    failure: { fileId: old.fileId, key: old.key, length: old.length, code, reason, attempts: attempt, workerId: '' },
+    sets: [],
+  })
+  if (file === undefined) return lost('not_found', goneReason)
+  if (attempt >= deps.options.retry.attemptsMax)
+    return lost('aborted', `the object was overwritten ${attempt} times during the load`)
+  if (load.exactVersions === true)
+    return lost('failed_precondition', 'the object changed at the store, and only the listed version was wanted')
+  const { batchBytes, largeSetBytes } = deps.options
+  const { replication } = load.options
+  const planner = {
+    replication,
+    batchFiles: load.options.batchSize,
+    batchBytes,
+    largeSetBytes,
+    wish: wishOf(load.options),
+  }
+  const plan = planPage(
+    [{ ...file, replication: old.replication }],
+    planner,
+    deps.cluster.placementOf(load.loadId),
+    attempt + 1,
+  )
+  const failure = plan.failed[0]
+  if (failure !== undefined) return lost(failure.code, failure.reason)
+  return {
+    oldFileId: old.fileId,
+    set,
+    file: { fileId: file.fileId, length: file.length },
+    failure: undefined,
+    sets: plan.sets,
+  }
+}
