@@ -178,6 +178,11 @@ export interface BlockStore {
    * `L<before>` and later ones nothing is said. Stores without tiers need not know.
    */
   setRunningLoads(loadIds: Iterable<string> | undefined, before?: number): void
+  /**
+   * A load has found the block here: while it runs the block is not deleted to make room. @returns
+   * whether it is here. Without it: `has`
+   */
+  hold?(blockId: number, loadId: string): boolean
   /** Durable blocks are listed as such. */
   list(): Iterable<KeptBlock>
   readonly blockCount: number

@@ -102,6 +102,10 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
         for (const blockId of blockIds) await store.free(blockId)
         return {}
       },
+      holdBlocks: async ({ loadId, blockIds, runningLoads, before }) => {
+        store.setRunningLoads(runningLoads, before)
+        return { missing: blockIds.filter((blockId) => !(store.hold?.(blockId, loadId) ?? store.has(blockId))) }
+      },
       listKeptBlocks: async () => (await deps.kept?.list()) ?? { blocks: [], total: 0 },
       readKeptBlock: async (request, { signal }) => {
         if (deps.kept === undefined)

@@ -35,7 +35,8 @@ import { decodeValue, encodeValue } from './row-codec.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { forgetIndexes, stageIndex } from './run/staged-list.ts'
 import { JobWorkerRegistry } from './dispatch/job-worker-registry.ts'
-import { listedLoads, runningLoadsOf } from './view/listed-loads.ts'
+import { listedLoads } from './view/listed-loads.ts'
+import { runningLoadsOf } from './dispatch/named-loads.ts'
 import { loadOptionsOf } from './options/load-options.ts'
 import { LoadPacing } from './dispatch/load-pacing.ts'
 import { type CompletedSet, LoadProgress } from './view/load-progress.ts'
@@ -47,7 +48,7 @@ import { checkSubmission } from './run/load-submission.ts'
 import { LoadTables } from './stored-tables.ts'
 import type { JobMasterOptions } from './options/job-master-options.ts'
 import { Outstanding } from './dispatch/outstanding.ts'
-import type { RunningLoadDependencies } from './running-load.ts'
+import type { HoldBlocks, RunningLoadDependencies } from './running-load.ts'
 import { ScheduleKeeper } from './schedule/schedule-keeper.ts'
 import { createScheduleService } from './schedule/schedule-calls.ts'
 import { SetService } from './set/set-calls.ts'
@@ -65,6 +66,7 @@ export interface JobMasterDependencies {
   /** Fires schedules; without it they are looked at every second. */
   readonly openScheduleTimer?: (onFire: OnFire) => Promise<ScheduleTimer>
   readonly master: Service<MasterServiceDefinition>
+  readonly holdBlocks?: HoldBlocks
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger

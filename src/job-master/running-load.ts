@@ -6,7 +6,9 @@ import type { LoadRecord } from '../load/load.ts'
 import type { Tables } from '../load/state/load-tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
+import type { SetTarget } from '../wire/generated/job.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
+import type { HoldBlocksRequest, HoldBlocksResponse } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
 import type { ClusterView } from './dispatch/cluster-view.ts'
 import type { Dispatcher } from './dispatch/dispatcher.ts'
@@ -16,10 +18,19 @@ import type { JobMasterOptions } from './options/job-master-options.ts'
 import type { Outstanding } from './dispatch/outstanding.ts'
 import type { SharedBlocks } from './dispatch/shared-blocks.ts'
 
+/** Tells a worker which of its blocks a load counts on. */
+export type HoldBlocks = (
+  worker: SetTarget,
+  request: HoldBlocksRequest,
+  signal: AbortSignal,
+) => Promise<HoldBlocksResponse>
+
 export interface RunningLoadDependencies {
   readonly tables: Tables
   readonly submit: (command: LoadCommand) => Promise<LoadEffect>
   readonly master: Service<MasterServiceDefinition>
+  /** Undefined: what a load finds cached is not protected at the workers. */
+  readonly holdBlocks?: HoldBlocks
   readonly dispatcher: Dispatcher
   readonly outstanding: Outstanding
   readonly shared: SharedBlocks

@@ -3,7 +3,8 @@
 import { afterEach, expect, test } from 'vitest'
 import type { LoadStatus } from '../../src/wire/generated/job.ts'
 import { never } from './support/load-doubles.ts'
-import { megabyte, World, type WorldOptions } from './support/load-world.ts'
+import { megabyte, World } from './support/load-world.ts'
+import type { WorldOptions } from './support/world-options.ts'
 
 const production = {
   repairRoundsMax: 5,

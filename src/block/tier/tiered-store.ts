@@ -11,7 +11,7 @@
 //
 // Of a block there is one life at a time, in one tier: a second writer is refused, and the next
 // life waits until the last one's removal, and the move that it may have interrupted, are over.
-import { isSkeinError, SkeinError } from '../../base/errors.ts'
+import { SkeinError } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
@@ -205,6 +205,12 @@ export class TieredStore implements BlockStore {
 
   setRunningLoads(loadIds: Iterable<string> | undefined, before?: number): void {
     this.#loads.setRunning(loadIds, before)
+  }
+
+  hold(blockId: number, loadId: string): boolean {
+    const block = this.#table.get(blockId)
+    if (block !== undefined) this.#table.hold(block, this.#loads.of(loadId))
+    return block !== undefined
   }
 
   list(): Iterable<KeptBlock> {
@@ -409,11 +415,7 @@ export class TieredStore implements BlockStore {
 
 /** Whether what refused a block here says nothing about other tiers. */
 function isElsewhere(thrown: unknown): thrown is SkeinError {
-  return (
-    isSkeinError(thrown, 'resource_exhausted', 'no_capacity') ||
-    isSkeinError(thrown, 'resource_exhausted', 'disk_full') ||
-    isSkeinError(thrown, 'unavailable', 'disk_fault')
-  )
+  return thrown instanceof SkeinError && ['no_capacity', 'disk_full', 'disk_fault'].includes(thrown.reason ?? '')
 }
 
 const notFound = (blockId: number): SkeinError => new SkeinError('not_found', `block ${blockId} is not in the store`)

@@ -65,6 +65,10 @@ export class WritersStore implements BlockStore {
     this.#store.setRunningLoads(loadIds, before)
   }
 
+  hold(blockId: number, loadId: string): boolean {
+    return this.#store.hold?.(blockId, loadId) ?? this.#store.has(blockId)
+  }
+
   list(): Iterable<KeptBlock> {
     return this.#store.list()
   }

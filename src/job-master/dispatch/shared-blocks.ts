@@ -96,6 +96,14 @@ export class SharedBlocks {
     for (const { fileId } of pieces) this.#arrived.set(fileId, [...(this.#arrived.get(fileId) ?? []), arrived])
   }
 
+  /**
+   * The master, which has heard of everything by now, says that blocks of the file are missing:
+   * they were evicted.
+   */
+  lost(fileId: number): void {
+    this.#arrived.delete(fileId)
+  }
+
   /** Workers that got a block lately by any load. */
   holdersOf(fileId: number, blockIndex: number): string[] {
     const holders = (this.#arrived.get(fileId) ?? []).flatMap(({ pieces, targets, missing }) => {

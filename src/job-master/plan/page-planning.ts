@@ -11,6 +11,7 @@ import { filesWithin, planPage, releasePlan, type PagePlan, type PlannerOptions 
 import type { Placement } from '../../load/placing/placement.ts'
 import { settleMs } from '../../load/placing/worker-ledger.ts'
 import { LoadListing, type ListingPage } from './file-pages.ts'
+import { holdCached } from './held-blocks.ts'
 import { retargetHeldSets } from './retarget.ts'
 import type { JobMasterOptions } from '../options/job-master-options.ts'
 import type { RunningLoad } from '../running-load.ts'
@@ -57,8 +58,9 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
     let isShort = false
     for (let load = runner.load(); !load.listingDone; load = runner.load()) {
       if (await mustPause(runner, load, shortage, signal)) continue
-      const page = await listing.page(load)
-      if (page === undefined) break
+      const listed = await listing.page(load)
+      if (listed === undefined) break
+      const page = await holdCached(runner, listed, signal)
       let plan: PagePlan | undefined = isShort
         ? planThePage(runner, load, page, short)
         : await planWithAllWorkers(runner, load, page, { shortage, short }, signal)

@@ -175,6 +175,7 @@ async function repair(
   for (const file of lacking) {
     const subject = subjects.get(file.fileId)
     if (subject === undefined) continue
+    runner.deps.shared.lost(file.fileId)
     if (file.gone) {
       const replacement = await replacementOf(runner, load, subject, round.number, signal)
       if (replacement === 'freed') {

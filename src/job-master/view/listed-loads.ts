@@ -1,11 +1,10 @@
-// Why: the lists of loads that people page through, all of them or those that have ended, and of
-// those that run. How: read from the tables, the newest first; a page begins below a load that the
-// page before ended with.
+// Why: the lists of loads that people page through: all of them, or those that have ended. How:
+// read from the tables, the newest first; a page begins below a load that the page before ended
+// with.
 import { SkeinError } from '../../base/errors.ts'
-import { formatLoadId, hasEnded, parseLoadId, type LoadRecord } from '../../load/load.ts'
+import { hasEnded, parseLoadId, type LoadRecord } from '../../load/load.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
 import type { ListLoadsRequest } from '../../wire/generated/job.ts'
-import type { LoadIds } from '../../wire/generated/master.ts'
 
 const listMax = 1000
 const rowsAtOnce = 256
@@ -27,10 +26,4 @@ export function listedLoads(tables: Pick<Tables, 'loads' | 'counters'>, request:
     }
   }
   return listed
-}
-
-/** Those that run, for workers: they protect what these wrote, and nothing of others. */
-export function runningLoadsOf(tables: Pick<Tables, 'active' | 'counters'>): LoadIds {
-  const ids = tables.active.scan([], 0, Number.MAX_SAFE_INTEGER).map(({ id }) => formatLoadId(id))
-  return { ids, before: (tables.counters.get(['load']) ?? 0) + 1 }
 }

@@ -11,11 +11,16 @@ import { parseRedisAddress } from '../../queue/redis-address.ts'
 import { JobServiceDefinition } from '../../wire/generated/job.ts'
 import { ScheduleServiceDefinition } from '../../wire/generated/schedule.ts'
 import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
+import { WorkerServiceDefinition } from '../../wire/generated/worker.ts'
 import { serving } from '../../wire/rpc/server.ts'
 import type { Service } from '../../wire/service.ts'
+import { connector } from '../links.ts'
 import type { RoleContext } from '../role-shell.ts'
 import { serveRpc } from '../servers.ts'
 import { jobMasterOptions } from './job-master-bounds.ts'
+
+/** A worker that takes longer is left out: the audit has the last word. */
+const holdDeadlineMs = 5000
 
 export interface JobMasterPart {
   readonly jobMaster: JobMaster
@@ -43,6 +48,7 @@ export async function startJobMasterPart(
   })
   context.onStop('job master journal', () => journal.close())
   let rpc = ''
+  const connect = connector(context)
   const jobMaster = await createJobMaster({
     directory,
     journal,
@@ -52,6 +58,14 @@ export async function startJobMasterPart(
       openScheduleTimer(config.queue.url, { logger, clock, lane: scheduleLane(directory) }, onFire),
     queueDescription: config.queue.url === 'inprocess:' ? config.queue.url : parseRedisAddress(config.queue.url).shown,
     master: peers.master,
+    holdBlocks: async ({ rpcAddress }, request, aborted) => {
+      const link = connect(WorkerServiceDefinition, rpcAddress)
+      try {
+        return await link.service.holdBlocks(request, { signal: aborted, deadlineMs: holdDeadlineMs })
+      } finally {
+        link.close()
+      }
+    },
     advertisedAddress: () => ({ rpcAddress: rpc, webAddress: web }),
     clock,
     random,

@@ -59,6 +59,18 @@ export interface RenewReservationsRequest {
   reservations: string[];
 }
 
+/** What a running load has found here is not deleted to make room while it runs. `running_loads` and `before`: as in LoadIds. */
+export interface HoldBlocksRequest {
+  loadId: string;
+  blockIds: number[];
+  runningLoads: string[];
+  before: number;
+}
+
+export interface HoldBlocksResponse {
+  missing: number[];
+}
+
 export interface FreeBlocksRequest {
   blockIds: number[];
 }
@@ -647,6 +659,180 @@ export const RenewReservationsRequest: MessageFns<RenewReservationsRequest> = {
   fromPartial(object: DeepPartial<RenewReservationsRequest>): RenewReservationsRequest {
     const message = createBaseRenewReservationsRequest();
     message.reservations = object.reservations?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseHoldBlocksRequest(): HoldBlocksRequest {
+  return { loadId: "", blockIds: [], runningLoads: [], before: 0 };
+}
+
+export const HoldBlocksRequest: MessageFns<HoldBlocksRequest> = {
+  encode(message: HoldBlocksRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.loadId !== "") {
+      writer.uint32(10).string(message.loadId);
+    }
+    if (message.blockIds.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.blockIds) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    for (const v of message.runningLoads) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.before !== 0) {
+      writer.uint32(32).uint64(message.before);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HoldBlocksRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHoldBlocksRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.loadId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.blockIds.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.blockIds.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.runningLoads.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.before = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<HoldBlocksRequest>): HoldBlocksRequest {
+    return HoldBlocksRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HoldBlocksRequest>): HoldBlocksRequest {
+    const message = createBaseHoldBlocksRequest();
+    message.loadId = object.loadId ?? "";
+    message.blockIds = object.blockIds?.map((e) => e) || [];
+    message.runningLoads = object.runningLoads?.map((e) => e) || [];
+    message.before = object.before ?? 0;
+    return message;
+  },
+};
+
+function createBaseHoldBlocksResponse(): HoldBlocksResponse {
+  return { missing: [] };
+}
+
+export const HoldBlocksResponse: MessageFns<HoldBlocksResponse> = {
+  encode(message: HoldBlocksResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.missing.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.missing) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HoldBlocksResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHoldBlocksResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.missing.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.missing.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<HoldBlocksResponse>): HoldBlocksResponse {
+    return HoldBlocksResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HoldBlocksResponse>): HoldBlocksResponse {
+    const message = createBaseHoldBlocksResponse();
+    message.missing = object.missing?.map((e) => e) || [];
     return message;
   },
 };
@@ -1634,6 +1820,14 @@ export const WorkerServiceDefinition = {
       requestType: FreeBlocksRequest as typeof FreeBlocksRequest,
       requestStream: false,
       responseType: WorkerEmpty as typeof WorkerEmpty,
+      responseStream: false,
+      options: {},
+    },
+    holdBlocks: {
+      name: "HoldBlocks",
+      requestType: HoldBlocksRequest as typeof HoldBlocksRequest,
+      requestStream: false,
+      responseType: HoldBlocksResponse as typeof HoldBlocksResponse,
       responseStream: false,
       options: {},
     },

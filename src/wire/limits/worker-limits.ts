@@ -50,6 +50,15 @@ export const workerLimits = serviceLimits(WorkerServiceDefinition, {
   },
   locateBlock: { fields: { blockId, bytes: size } },
   freeBlocks: { bytesMax: mebibyte, fields: { blockIds: list(blockId, blocksMax) } },
+  holdBlocks: {
+    bytesMax: 4 * mebibyte,
+    fields: {
+      loadId: text(20),
+      blockIds: list(blockId, blocksMax),
+      runningLoads: list(text(20), blocksMax),
+      before: size,
+    },
+  },
   listKeptBlocks: { fields: {} },
   readKeptBlock: { fields: kept },
   releaseKeptBlocks: { bytesMax: 32 * mebibyte, fields: { blocks: list(record<KeptBlockRequest>(kept), blocksMax) } },

@@ -4,7 +4,7 @@
 // read more than there were drops of it.
 import { isSkeinError } from '../../../src/base/errors.ts'
 import type { Cluster } from '../../../src/client/file-system.ts'
-import type { LoadStatus } from '../../../src/wire/generated/job.ts'
+import type { LoadOptions, LoadStatus } from '../../../src/wire/generated/job.ts'
 import type { Origin } from '../../support/origin/server.ts'
 
 export const fileBytes = 1_500_000
@@ -26,7 +26,7 @@ export interface Client {
   cachedBytes(): Promise<Map<string, number>>
 }
 
-export function clientOf(cluster: Cluster, origin: Origin, directory: string): Client {
+export function clientOf(cluster: Cluster, origin: Origin, directory: string, more: Partial<LoadOptions> = {}): Client {
   const master = cluster.master()
   const lifecycle = cluster.lifecycle()
   const full = (path: string): string => `/data/${directory}/${path}`
@@ -45,7 +45,7 @@ export function clientOf(cluster: Cluster, origin: Origin, directory: string): C
   return {
     load: async (path) => {
       restore(path)
-      const options = { replication: 1, keepReplication: true, activeJobs: 100, batchSize: 0 }
+      const options = { replication: 1, keepReplication: true, activeJobs: 100, batchSize: 0, ...more }
       const { loadId } = await cluster.jobMaster().submitLoad({ requestKey: '', path: full(path), options }, call)
       return statusOf(loadId)
     },

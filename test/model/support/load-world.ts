@@ -8,8 +8,7 @@ import { join } from 'node:path'
 import { seededRandom, type Random } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { blockCount, blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
-import { createJobMaster, type JobMaster } from '../../../src/job-master/job-master.ts'
-import type { JobMasterOptions } from '../../../src/job-master/options/job-master-options.ts'
+import { createJobMaster, type JobMaster, type JobMasterDependencies } from '../../../src/job-master/job-master.ts'
 import { defaultJobMasterOptions } from '../../support/default-job-master-options.ts'
 import type { Consumer, Task } from '../../../src/queue/queue.ts'
 import type { OnFire, ScheduleTimer } from '../../../src/queue/schedule-timer.ts'
@@ -24,38 +23,13 @@ import type {
 } from '../../../src/wire/generated/master.ts'
 import type { Service } from '../../../src/wire/service.ts'
 import { MemoryJournal, MemoryQueue, never, VirtualClock } from './load-doubles.ts'
+import type { WorldFile, WorldOptions } from './world-options.ts'
 import { usedBytes, workerInfo, type WorldWorker } from './world-worker.ts'
 
-export interface WorldFile {
-  fileId: number
-  readonly key: string
-  length: number
-  etag: string
-  readonly blockSizeBytes: number
-  /** Reads fail for good; `lone`: of this object alone, by an error that may pass. */
-  poisoned: boolean | 'lone'
-}
 interface WorldJobWorker {
   readonly jobWorkerId: string
   stop: AbortController
   pausedUntilMs: number
-}
-
-export interface WorldOptions {
-  readonly seed: number
-  readonly workers: number
-  readonly capacityBytes?: number
-  /** Chances, 0 to 1. */
-  readonly readFailures?: number
-  readonly duplicates?: number
-  /** Blocks that a worker loses right after it confirmed them. */
-  readonly lostBlocks?: number
-  /** A planted bug: the audit finds nothing. */
-  readonly blindAudit?: boolean
-  readonly taskMs?: number
-  /** How late the master hears of blocks. */
-  readonly reportLagMs?: number
-  readonly jobMaster?: Partial<JobMasterOptions>
 }
 
 export const megabyte = 1024 * 1024
@@ -86,8 +60,12 @@ export class World {
   readonly jobWorkers = new Map<string, WorldJobWorker>()
   /** Ids of the stagings that were swapped in. */
   readonly committed: string[] = []
+  /** What a worker answers to a load that counts on its blocks; none: it is not asked. */
+  holds: JobMasterDependencies['holdBlocks']
   /** As the job master has named them last. */
   runningLoads: LoadIds | undefined
+  /** `worker/block`: gone, and listed still. */
+  readonly listedStill = new Set<string>()
   /** How long the master was told to keep what is aside. */
   readonly keptAside: { readonly atMs: number; readonly untilMs: number }[] = []
   readonly replicationOf = new Map<number, number>()
@@ -155,6 +133,7 @@ export class World {
       queue: this.queue,
       queueDescription: 'inprocess:',
       master: this.master(),
+      ...(this.holds === undefined ? {} : { holdBlocks: this.holds }),
       clock: this.clock,
       random: this.random,
       logger: silentLogger,
@@ -373,7 +352,13 @@ export class World {
   }
   synced(file: WorldFile): SyncedFile {
     const blocks = Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) => ({
-      workerIds: this.#reported(file, index),
+      workerIds: this.workers
+        .map(({ workerId }) => workerId)
+        .filter(
+          (workerId) =>
+            this.#reported(file, index).includes(workerId) ||
+            this.listedStill.has(`${workerId}/${blockIdOf(file.fileId, index)}`),
+        ),
     }))
     const { fileId, key, length, etag, blockSizeBytes } = file
     return {

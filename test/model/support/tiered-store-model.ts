@@ -161,6 +161,14 @@ const setRunning = (names: readonly string[] | undefined, times: number): Step =
     return Promise.resolve()
   })
 
+const hold = (id: number, load: string): Step =>
+  new Step(`load ${load} counts on ${id}`, always, (model, real) => {
+    const found = find(model, id)
+    must(real.store.hold(id, load) === (found !== undefined), `hold says the opposite of ${found !== undefined}`)
+    found?.block.loads.add(loadOf(model, load))
+    return Promise.resolve()
+  })
+
 const release = (id: number): Step =>
   new Step(`release ${id}`, always, async (model, real) => {
     await real.store.release(id)
@@ -356,6 +364,7 @@ const orderly = [
   ids.map(keepReader),
   fc.constant(useReader()),
   ids.map(free),
+  fc.tuple(ids, loads).map(([id, load]) => hold(id, load)),
   ids.map(release),
   fc.tuple(ids, yes).map(([id, on]) => pin(id, on)),
   fc.tuple(running, fc.constantFrom(1, 1, 1, 10)).map(([names, times]) => setRunning(names, times)),

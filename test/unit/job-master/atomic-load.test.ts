@@ -3,7 +3,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { never } from '../../model/support/load-doubles.ts'
-import { World, type WorldOptions } from '../../model/support/load-world.ts'
+import { World } from '../../model/support/load-world.ts'
+import type { WorldOptions } from '../../model/support/world-options.ts'
 
 let world: World | undefined
 afterEach(async () => {

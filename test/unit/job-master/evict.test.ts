@@ -2,6 +2,7 @@
 // with all of its files in. How: workers that evict their oldest blocks, those of the running load
 // excepted, as the real ones do.
 import { afterEach, describe, expect, test } from 'vitest'
+import { SkeinError } from '../../../src/base/errors.ts'
 import { blockIdOf } from '../../../src/base/block-id.ts'
 import type { LoadStatus } from '../../../src/wire/generated/job.ts'
 import { never } from '../../model/support/load-doubles.ts'
@@ -14,9 +15,10 @@ afterEach(async () => {
   world = undefined
 })
 
-async function begin(workers: number): Promise<World> {
+async function begin(workers: number, prepare: (w: World) => void = () => undefined): Promise<World> {
   const w = new World({ seed: 1, workers, capacityBytes: 100 * megabyte })
   world = w
+  prepare(w)
   await w.startJobMaster()
   w.startJobWorker('j1', 'host1')
   return w
@@ -160,6 +162,73 @@ describe('what a load that may evict had found cached', () => {
       missingCapacityBytes: 10 * megabyte,
     })
     expect(evicted()).toBe(0)
+  })
+})
+
+describe('what a load that may evict counts on', () => {
+  const held = new Set<string>()
+  const gone = new Set<number>()
+  const asked: string[] = []
+  const holding = (w: World): void => {
+    for (const kept of [held, gone]) kept.clear()
+    asked.splice(0)
+    w.holds = async ({ workerId }, { loadId, blockIds, runningLoads, before }) => {
+      asked.push(`${workerId} ${loadId} of ${runningLoads.join()} before ${before}`)
+      for (const blockId of blockIds) held.add(`${workerId}/${blockId}`)
+      return { missing: blockIds.filter((blockId) => gone.has(blockId)) }
+    }
+    w.takes = (worker, blockId, bytes) => {
+      for (const old of worker.blocks.keys()) {
+        if (usedBytes(worker) + bytes <= worker.capacityBytes) break
+        if (!held.has(`${worker.workerId}/${old}`)) worker.blocks.delete(old)
+      }
+      held.add(`${worker.workerId}/${blockId}`)
+      return usedBytes(worker) + bytes <= worker.capacityBytes
+    }
+  }
+
+  test.each([1, 3])('stays, and each byte is read once (%s workers)', async (workers) => {
+    const w = await begin(workers, holding)
+    add(w, 'mine/old', 50 * workers, 1)
+    add(w, 'others', 45 * workers, 1)
+    for (const path of ['/ns/mine/', '/ns/others/']) expect(await load(w, path)).toMatchObject({ state: 'COMPLETED' })
+    add(w, 'mine/new', 35 * workers, 1)
+    expect(asked).toEqual([])
+    held.clear()
+    const read = w.originBytes
+    const status = await load(w, '/ns/mine/', true)
+    const counts = { filesCached: 50 * workers, filesLoaded: 35 * workers, filesFailed: 0 }
+    expect(status).toMatchObject({ state: 'COMPLETED', reason: '', counts })
+    expect(w.originBytes - read).toBe(35 * workers * megabyte)
+    expect(asked.toSorted()).toEqual(Array.from({ length: workers }, (_, index) => `w${index + 1} L3 of L3 before 4`))
+  })
+
+  test('is not what its worker has pushed out since the listing: that is planned at once', async () => {
+    const w = await begin(1, holding)
+    add(w, 'mine/old', 50, 1)
+    expect(await load(w, '/ns/mine/')).toMatchObject({ state: 'COMPLETED' })
+    const [first, second] = [...(w.workers[0]?.blocks.keys() ?? [])]
+    for (const blockId of [first, second]) {
+      gone.add(blockId ?? 0)
+      w.workers[0]?.blocks.delete(blockId ?? 0)
+    }
+    for (const blockId of gone) w.listedStill.add(`w1/${blockId}`)
+    // Before any audit, which would find it, too.
+    Object.assign(w.options, { blindAudit: true })
+    expect(await load(w, '/ns/mine/', true)).toMatchObject({
+      state: 'COMPLETED',
+      counts: { filesCached: 48, filesLoaded: 2 },
+    })
+    for (const file of w.files.values()) expect(w.fewestReplicas(file)).toBe(1)
+  })
+
+  test('is what the listing says where a worker does not answer', async () => {
+    const w = await begin(1, (before) => {
+      before.holds = async () => Promise.reject(new SkeinError('unavailable', 'no answer'))
+    })
+    add(w, 'mine', 10, 1)
+    expect(await load(w, '/ns/mine/')).toMatchObject({ state: 'COMPLETED' })
+    expect(await load(w, '/ns/mine/', true)).toMatchObject({ state: 'COMPLETED', counts: { filesCached: 10 } })
   })
 })
 

@@ -3,7 +3,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { isSkeinError } from '../../../src/base/errors.ts'
 import { never } from '../../model/support/load-doubles.ts'
-import { megabyte, World, type WorldOptions } from '../../model/support/load-world.ts'
+import { megabyte, World } from '../../model/support/load-world.ts'
+import type { WorldOptions } from '../../model/support/world-options.ts'
 
 let world: World | undefined
 afterEach(async () => {

@@ -10,7 +10,8 @@ import type {
 } from '../../../src/wire/generated/schedule.ts'
 import type { Service } from '../../../src/wire/service.ts'
 import { never } from '../../model/support/load-doubles.ts'
-import { World, type WorldOptions } from '../../model/support/load-world.ts'
+import { World } from '../../model/support/load-world.ts'
+import type { WorldOptions } from '../../model/support/world-options.ts'
 
 let world: World | undefined
 afterEach(async () => {

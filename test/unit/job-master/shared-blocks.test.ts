@@ -3,7 +3,8 @@
 // in a world of its own time, whose master hears of blocks late, as the real one does.
 import { afterEach, describe, expect, test } from 'vitest'
 import { never } from '../../model/support/load-doubles.ts'
-import { megabyte, World, type WorldOptions } from '../../model/support/load-world.ts'
+import { megabyte, World } from '../../model/support/load-world.ts'
+import type { WorldOptions } from '../../model/support/world-options.ts'
 
 let world: World | undefined
 afterEach(async () => {
@@ -65,6 +66,15 @@ describe('loads of overlapping paths at the same time', () => {
     expect(await w.status(first)).toMatchObject({ state: 'CANCELLED' })
     for (const file of w.files.values())
       if (file.key.startsWith('a/b/')) expect(w.fewestReplicas(file)).toBeGreaterThanOrEqual(1)
+  })
+
+  test('do not count on what was evicted since', async () => {
+    const w = await begin(2, { jobMaster: { repairRoundsMax: 1 } })
+    const loads = [await submit(w, '/ns/a/'), await submit(w, '/ns/a/b/', 1, 7)]
+    while (w.originBytes < total(w)) await w.clock.step(w.clock.now + 100)
+    for (const worker of w.workers) worker.blocks.clear()
+    for (const loadId of loads) expect(await w.untilEnded(loadId)).toMatchObject(completed)
+    for (const file of w.files.values()) expect(w.fewestReplicas(file)).toBe(1)
   })
 
   test('do not count on one that fails', async () => {

@@ -27,6 +27,7 @@ function worker(methods: Partial<Worker>): Worker {
     copyHere: missing,
     locateBlock: missing,
     freeBlocks: missing,
+    holdBlocks: missing,
     listKeptBlocks: missing,
     readKeptBlock: missing,
     releaseKeptBlocks: missing,
