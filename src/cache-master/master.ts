@@ -136,8 +136,11 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
   const workers = new WorkerRegistry({
     ...{ blocks, blockCount: countOf, clock, logger, workerLostMs: options.workerLostMs, isDecommissioning },
     stoodStillMs: () => standstill.totalMs,
+    // Damage that no walk has come across yet may hide the row of a file that only a worker has.
     wasDeleted: (fileId) =>
-      tables.inode(fileId) === undefined && identity.gaveOut(containerOf(fileId), tables.counter('containers')),
+      state.isWalked &&
+      tables.inode(fileId) === undefined &&
+      identity.gaveOut(containerOf(fileId), tables.counter('containers')),
   })
   const { random = systemRandom } = deps
   const replication = new ReplicationChecker({

@@ -22,7 +22,7 @@ import type { Logger } from '../../telemetry/logger.ts'
 import { CheckedTables } from './checked-tables.ts'
 import type { OrderedKey } from './checked-values.ts'
 import { diskFileSystem, type JournalFileSystem } from '../disk/journal-files.ts'
-import { openRoot, walkFile, walkRoot } from './lmdb-walk.ts'
+import { openRoot, walkFile, walkRoot, walkedAtStartBytesMax } from './lmdb-walk.ts'
 import { metaPages, pagesOf, type TreeStats } from './lmdb-pages.ts'
 import { MappedMemory } from './mapped-memory.ts'
 import { damagedError, DamageWatch } from './state-damage.ts'
@@ -75,6 +75,7 @@ export class LmdbState {
   #root: RootDatabase
   readonly #numbers: StateTable<string, number>
   readonly #tables: CheckedTables
+  #isWalked: boolean
   #lastApplied: bigint
   #copiedTo: bigint
   #uncopiedBytes: number
@@ -98,6 +99,7 @@ export class LmdbState {
       use: this.#use,
       damage: this.#damage,
     })
+    this.#isWalked = statSync(files.dataPath).size <= walkedAtStartBytesMax
     this.#numbers = this.#tables.numbers<string>('state', 'ordered-binary')
     this.#lastApplied = BigInt(this.number(appliedRow) ?? 0)
     this.#copiedTo = BigInt(this.number(copiedRow) ?? 0)
@@ -124,6 +126,14 @@ export class LmdbState {
     return state
   }
 
+  /**
+   * Whether every row was looked at since the start: then a row that is not there was never there,
+   * or was deleted. Until then damage may hide it. A large state is walked for the next snapshot.
+   */
+  get isWalked(): boolean {
+    return this.#isWalked
+  }
+
   /** Sequence of the last command in the state; 0n when there is none. */
   get lastApplied(): bigint {
     return this.#lastApplied
@@ -138,10 +148,7 @@ export class LmdbState {
     return this.#isSparse() ? this.usedBytes() : statSync(this.#files.dataPath).size
   }
 
-  /**
-   * Pages that hold something; what is free in the file is used again before it grows. 0 after the
-   * end.
-   */
+  /** Pages that hold something; free ones are used again before the file grows. 0 after the end. */
   usedBytes(): number {
     if (this.#closed) return 0
     this.#use.touch()
@@ -149,14 +156,12 @@ export class LmdbState {
     return root.pageSize * (this.#tables.pages() + pagesOf(root) + pagesOf(root.free) + metaPages)
   }
 
-  /**
-   * A table of bytes; `name` and kind of key are the format, so always the same. At most 30 tables.
-   */
+  /** A table of bytes; `name` and kind of key are the format, so always the same. At most 30. */
   bytesTable<Key extends OrderedKey>(name: string): StateTable<Key, Buffer> {
     return this.#tables.bytes(name)
   }
 
-  /** A table of numbers whose keys are bytes and in the order of these. */
+  /** Keys are bytes, in the order of these. */
   numbersTable(name: string): StateTable<Buffer, number> {
     return this.#tables.numbers(name, 'binary')
   }
@@ -223,16 +228,14 @@ export class LmdbState {
     try {
       const { findings, rows } = await checkCopy(this.#files.partPath, this.#agreement)
       if (findings.length > 0) this.#use.markDamaged()
+      else this.#isWalked = true
       return { findings: [...findings, ...(await this.#files.snapshotProblems())], rows }
     } finally {
       await this.#files.clearPart()
     }
   }
 
-  /**
-   * The state as it is becomes one that no journal has a command of; the next transaction makes it
-   * so.
-   */
+  /** No journal has a command of the state as it is; the next transaction makes it so. */
   forgetJournal(): void {
     this.#lastApplied = 0n
     this.#copiedTo = 0n
@@ -254,6 +257,7 @@ export class LmdbState {
       await this.#files.clearPart()
       throw this.#damage.found(findings.join('; '))
     }
+    this.#isWalked = true
     await this.#files.keepSnapshot()
     this.#copiedTo = upTo
     this.#uncopiedBytes -= copiedBytes

@@ -25,7 +25,7 @@ const tablesMax = 64
  * A start may wait for the walk through a file of this size: some 70,000 files, and a quarter of a
  * second.
  */
-const walkedAtStartBytesMax = 16 * 1024 ** 2
+export const walkedAtStartBytesMax = 16 * 1024 ** 2
 
 /** LMDB's pages are of this size, or a multiple. */
 const pageBytesMin = 4096

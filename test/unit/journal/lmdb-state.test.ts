@@ -84,6 +84,22 @@ describe('LmdbState', () => {
     expect(rowsOf(await open(left, 'boot-3'))).toEqual(rows(12))
   })
 
+  it('says of a large state only after a walk that every row was looked at', { timeout: 120_000 }, async () => {
+    const small = await open()
+    expect(small.isWalked).toBe(true)
+    const table: StateTable<number, Buffer> = small.bytesTable('rows')
+    for (let i = 1; i <= 20; i += 1)
+      small.transact(BigInt(i), () => {
+        for (let row = 0; row < 20; row += 1) table.put(i * 100 + row, Buffer.alloc(60_000, i))
+      })
+    await small.snapshot()
+    await small.close()
+    const large = await open()
+    expect(large.isWalked).toBe(false)
+    await large.snapshot()
+    expect(large.isWalked).toBe(true)
+  })
+
   it('begins empty when there was no snapshot yet', async () => {
     const state = await open()
     put(state, 1, 10)
