@@ -10,7 +10,7 @@ import { globalOptions } from './frame/global-options.ts'
  */
 export function documentCommands(program: Command): string {
   return [
-    optionTable('## Options of every command', 'May stand anywhere on the command line.', globalOptions),
+    optionTable('## Options of every command', 'Allowed anywhere on the command line.', globalOptions),
     `## Exit codes\n\n${exitCodeTable()}`,
     ...program.commands.flatMap((command) => documentCommand(command, program.name(), 2)),
   ].join('\n')

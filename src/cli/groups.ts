@@ -41,23 +41,23 @@ const groups: readonly Group[] = [
   },
   {
     name: 'job',
-    description: 'follow and stop loads',
+    description: 'list, follow and cancel loads',
     load: async () => [(await import('./jobs/job.ts')).addCommands],
   },
   {
     name: 'schedule',
-    description: 'loads that run by themselves',
+    description: 'create and manage scheduled loads',
     load: async () => [(await import('./jobs/schedule-command.ts')).addCommands],
   },
   {
     name: 'fsadmin',
-    description: 'report on the cluster, back it up, take workers out of it',
+    description: 'report on the cluster, back up metadata, remove workers',
     load: async () => [(await import('./admin/fsadmin.ts')).addCommands],
   },
 ]
 
 const roles: Readonly<Record<string, string>> = {
-  local: 'run every role in one process, with state under --home DIR',
+  local: 'run all roles in one process, with state under --home DIR',
   master: 'run a cache master',
   worker: 'run a cache worker',
   'job-master': 'run a job master',

@@ -96,7 +96,7 @@ async function parse(program: Command, words: readonly string[]): Promise<void> 
 
 /** Commander's message on one line, without a value that may be a secret. */
 function commanderMessage(error: CommanderError): string {
-  if (error.code === 'commander.help') return 'a command is missing; `skein --help` lists them'
+  if (error.code === 'commander.help') return 'the command is missing; see `skein --help`'
   const message = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ')
   return message.replace(/^(unknown option '[^'=]*)=.*?'/s, "$1'")
 }

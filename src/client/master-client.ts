@@ -123,7 +123,7 @@ class JobMasterConnection<D extends ServiceDefinition> {
   async #connectNow(options: CallOptions): Promise<ServiceClient<D>> {
     const address = await this.#findAddress(options)
     if (address === '') {
-      throw new SkeinError('unavailable', `no job master has registered with the master at ${this.#masterAddress}`, {
+      throw new SkeinError('unavailable', `no job master is registered with the master at ${this.#masterAddress}`, {
         reason: 'no_job_master',
       })
     }

@@ -237,7 +237,7 @@ describe('commands and data that are wrong', () => {
   it('words that are no command: exit 64', async () => {
     await expectLine(64, /'nopath' is not a path/, 'fs', 'ls', 'nopath')
     await expectLine(64, /unknown option '--bogus'/, 'fs', 'ls', '--bogus', '/good')
-    await expectLine(64, /--replication is a whole number/, 'fs', 'distributedLoad', '/good', '--replication', '0')
+    await expectLine(64, /--replication must be a whole number/, 'fs', 'distributedLoad', '/good', '--replication', '0')
     await expectLine(64, /--secret number 1 is not key=value/, 'ns', 'create', 'x', 's3://good/', '--secret', 'canary')
     await expectLine(64, /'\.' or '\.\.' segment/, 'fs', 'cat', '/good/../x')
   })

@@ -55,7 +55,7 @@ it('of a sound home says how much it looked at: exit 0, as text and as JSON', as
     code: 0,
     stderr: '',
     stdout: expect.stringMatching(
-      /^Nothing is wrong\.\n\d+ rows of the state of the master were looked at\.\n\d+ rows of the state of the job master were looked at\.\n$/,
+      /^No problems found\.\n\d+ rows of the state of the master were checked\.\n\d+ rows of the state of the job master were checked\.\n$/,
     ),
   })
   const { code, document } = await deep()
@@ -76,7 +76,7 @@ it('names what is wrong with the state and with its snapshot: exit 1; with the s
   writeFileSync(snapshot, bytes.subarray(0, bytes.length - 100))
   const text = await skein.cli('fsadmin', 'doctor', '--deep')
   expect(text).toMatchObject({ code: 1, stderr: '' })
-  expect(text.stdout).toMatch(/State of the master: .* Start the master again: it brings its state back/)
+  expect(text.stdout).toMatch(/State of the master: .* Start the master again: it restores its state/)
   expect(text.stdout).toMatch(
     /State of the master: the snapshot in .* is damaged: run 'skein fsadmin backup', which writes a new one\.\n/,
   )

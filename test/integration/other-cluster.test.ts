@@ -122,7 +122,7 @@ describe.skipIf(!redisAvailable)('a process a role: the master comes back empty 
         .filter((line) => line.includes('was refused')),
     ).toHaveLength(1)
     // It is no worker of this cluster: nobody is sent to it.
-    expect(problems).toContain('No worker lives: nothing can be cached. Start one.')
+    expect(problems).toContain('No worker is running, so nothing can be cached. Start a worker.')
     expect(await cli('fs', 'cat', '/ns/only')).toMatchObject({ code: 2, stdout: '' })
   })
 
@@ -216,7 +216,7 @@ describe('all in one process: its master comes back empty', () => {
     await skein.stop('SIGKILL')
     await skein.start()
     const homeless = await cli('fsadmin', 'adopt', '--recover')
-    expect(homeless).toMatchObject({ code: 3, stderr: expect.stringContaining('name a directory with --into') })
+    expect(homeless).toMatchObject({ code: 3, stderr: expect.stringContaining('give a directory with --into') })
     expect(durable()).toHaveLength(4)
     await done(cli('fsadmin', 'adopt', '--recover', '--into', '/ns/found'))
     await readsBack(skein.addresses()['master'] ?? '', {
@@ -225,7 +225,7 @@ describe('all in one process: its master comes back empty', () => {
       '/ns/newer': newer,
     })
     expect(durable()).toEqual([])
-    expect(await cli('fsadmin', 'doctor')).toMatchObject({ code: 0, stdout: 'Nothing is wrong.\n' })
+    expect(await cli('fsadmin', 'doctor')).toMatchObject({ code: 0, stdout: 'No problems found.\n' })
     expect(oneLine(await cli('fsadmin', 'adopt', 'no id'))).toContain("'no id' is no id of a cluster")
   })
 })

@@ -79,7 +79,7 @@ describe('a load in its middle', () => {
     command.child.process.kill('SIGINT')
     expect(await command.child.ended).toBe(4)
     expect(command.stderr()).toContain(
-      'skein: cancelling; stop again to leave without waiting for it; load the rest later with: skein job resume L',
+      'skein: cancelling; press Ctrl-C again to exit without waiting; load the missing files later with: skein job resume L',
     )
     expect(command.stderr()).toMatch(/load L\d+ CANCELLED/)
     expect((await skein.cli('job', 'ls')).stdout).toMatch(/L1\s+CANCELLED/)
@@ -91,13 +91,13 @@ describe('a load in its middle', () => {
     // Nobody answers, so that the first stop is still under way at the second.
     skein.child.process.kill('SIGSTOP')
     command.child.process.kill('SIGINT')
-    await expect.poll(() => command.stderr(), { timeout: 20_000, interval: 10 }).toContain('stop again')
+    await expect.poll(() => command.stderr(), { timeout: 20_000, interval: 10 }).toContain('press Ctrl-C again')
     command.child.process.kill('SIGINT')
     const code = await command.child.ended
     skein.child.process.kill('SIGCONT')
     expect(code).toBe(4)
     const loadId =
-      /left load (L\d+) as it is; follow it with: skein job progress \1 --watch/.exec(command.stderr())?.[1] ?? ''
+      /load (L\d+) continues; follow it with: skein job progress \1 --watch/.exec(command.stderr())?.[1] ?? ''
     origin.faults.clear()
     const watch = await skein.cli('job', 'progress', loadId, '--watch')
     expect(watch.stderr).toMatch(/load L\d+ (COMPLETED|CANCELLED)/)

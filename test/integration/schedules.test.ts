@@ -236,12 +236,12 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
       /^1 there is a schedule 'steady' already/,
     )
     expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--catch-up', 'some', '--', '/n')).toMatch(
-      /^64 --catch-up is latest, all, none/,
+      /^64 --catch-up must be one of latest, all, none/,
     )
     expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', 'n/a')).toMatch(/^64 'n\/a' is not a path/)
-    expect(await refusal('create', 'x', '--cron', '0 2 * * *')).toMatch(/^64 say what to load/)
+    expect(await refusal('create', 'x', '--cron', '0 2 * * *')).toMatch(/^64 the path to load is missing/)
     expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '--replication', 'many')).toMatch(
-      /^64 --replication is a whole number/,
+      /^64 --replication must be a whole number/,
     )
     expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '-A', '--metadata-only')).toMatch(
       /^64 -A and --metadata-only/,

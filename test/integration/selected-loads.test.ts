@@ -168,10 +168,10 @@ describe('choosing what to load', () => {
     expect(missing.code).toBe(2)
     expect(missing.stdout).toContain('/list/a/two: there is no such file or directory at the store')
     for (const [code, words, args] of [
-      [64, /names no path$/, ['--index', listFile('empty.txt', '\n# nothing\n')]],
+      [64, /contains no path$/, ['--index', listFile('empty.txt', '\n# nothing\n')]],
       [64, /line\.txt:2: 'relative' is not a path/, ['--index', listFile('line.txt', '/list/a\nrelative\n')]],
       [64, /in one namespace/, ['/list/dir', '/delta/data']],
-      [64, /say what to load/, []],
+      [64, /give a path/, []],
       [2, /cannot be read/, ['--index', join(folder, 'not-there.txt')]],
     ] as const) {
       const result = await skein.cli('fs', 'distributedLoad', ...args)
@@ -193,7 +193,7 @@ describe('choosing what to load', () => {
     expect(selected).toMatchObject({ state: 'COMPLETED', counts: { files: 7, filesLoaded: 7, filesExcluded: 44 } })
     const none = await skein.cli('fs', 'distributedLoad', '/list', '--include', '*.parquet')
     expect(none).toMatchObject({ code: 2, stdout: 'Total completed file count is 0, failed file count is 0\n' })
-    expect(none.stderr).toMatch(/no file of \/list is selected: 51 do not fit/)
+    expect(none.stderr).toMatch(/no file below \/list is selected: 51 files do not match/)
     const wrong = await skein.cli('fs', 'distributedLoad', '/list', '--include', '[a')
     expect(wrong).toMatchObject({
       code: 64,
@@ -236,7 +236,7 @@ describe('choosing what to load', () => {
     const other = await skein.cli('fs', 'distributedLoad', '--from-manifest', file, '/delta')
     expect(other).toMatchObject({ code: 64, stdout: '' })
     expect(other.stderr).toMatch(
-      /is a manifest of s3:\/\/list\/, and \/delta is s3:\/\/delta\/: name the namespace of that bucket/,
+      /is a manifest of s3:\/\/list\/, and \/delta is s3:\/\/delta\/: add the namespace of that bucket/,
     )
     expect((await skein.cli('fs', 'distributedLoad', '--from-manifest', listFile('x.jsonl', '{}\n'))).code).toBe(64)
   })

@@ -28,8 +28,8 @@ export async function adopt(context: CommandContext, id: string | undefined, fla
   const asked = [id !== undefined, flags.list === true, flags.recover === true, flags.release === true].filter(
     Boolean,
   ).length
-  if (asked !== 1) throw usageError('name the cluster to adopt, or one of --list, --recover, --release')
-  if (flags.into !== undefined && flags.recover !== true) throw usageError('--into goes with --recover')
+  if (asked !== 1) throw usageError('give the id of the cluster to adopt, or one of --list, --recover, --release')
+  if (flags.into !== undefined && flags.recover !== true) throw usageError('--into requires --recover')
   if (flags.into !== undefined) checkDirectory(flags.into)
   const cluster = await openCluster(context)
   if (id !== undefined) return adoptCluster(context, cluster, id)
@@ -40,7 +40,7 @@ export async function adopt(context: CommandContext, id: string | undefined, fla
   if (flags.release === true) return release(context, cluster, files)
   const text =
     files.length === 0
-      ? 'No worker keeps blocks of files that the master does not know.'
+      ? 'No worker keeps blocks of files that are unknown to the master.'
       : files.map(fileText).join('\n')
   writeResult(context, { entries: files.map(fileDocument) }, text)
 }
@@ -48,12 +48,12 @@ export async function adopt(context: CommandContext, id: string | undefined, fla
 /** @throws SkeinError invalid_argument (usage) */
 function checkDirectory(text: string): void {
   const { namespace } = asUsage('--into: ', () => parsePath(notEmpty('--into', text)))
-  if (namespace === '') throw usageError('--into: name a directory in a namespace, such as /namespace/recovered')
+  if (namespace === '') throw usageError('--into needs a directory in a namespace, such as /namespace/recovered')
 }
 
 async function adoptCluster(context: CommandContext, cluster: Cluster, id: string): Promise<void> {
   const { wasAdopted } = await cluster.master().adoptCluster({ id }, { signal: context.signal, deadlineMs: longCallMs })
-  const text = `Workers of ${printable(id)} may join from now on: what the store has too they drop, what nobody else has they keep aside ('fsadmin adopt --list').`
+  const text = `Workers of ${printable(id)} can now join. They drop blocks that are also at the store, and keep blocks that exist nowhere else ('fsadmin adopt --list').`
   writeResult(context, { id, wasAdopted }, text)
 }
 
@@ -68,18 +68,18 @@ async function keptFiles(
   const silent: string[] = []
   for (const { live, rpcAddress, hostname } of workers) {
     if (!live) {
-      silent.push(`worker ${hostname} is lost: what it keeps is not known`)
+      silent.push(`worker ${hostname} is lost: the blocks that it keeps are unknown`)
       continue
     }
     try {
       const list = await cluster.worker(rpcAddress).listKeptBlocks({}, { signal: context.signal, deadlineMs: listMs })
       if (list.total > list.blocks.length)
-        silent.push(`worker ${hostname} keeps ${list.total} blocks, and names ${list.blocks.length} at a time`)
+        silent.push(`worker ${hostname} keeps ${list.total} blocks and lists ${list.blocks.length} at a time`)
       for (const block of list.blocks) {
         if (block.header !== undefined) blocks.push({ rpcAddress, clusterId: block.clusterId, header: block.header })
       }
     } catch (thrown) {
-      silent.push(`worker ${hostname} cannot be asked what it keeps: ${toSkeinError(thrown).message}`)
+      silent.push(`worker ${hostname} did not list the blocks that it keeps: ${toSkeinError(thrown).message}`)
     }
   }
   return {
@@ -109,7 +109,7 @@ async function recover(
       context.io.stderr(`${printable(file.key)}: ${printable(toSkeinError(thrown).message)}\n`)
     }
   }
-  const text = `${done.length} files were recovered, ${failed.length} were not. Compare their lengths with what you expect: blocks on lost workers are not in them.`
+  const text = `${done.length} files were recovered, ${failed.length} were not. Compare the file sizes with the expected sizes: blocks on lost workers are missing.`
   writeResult(context, { recovered: done, failed }, files.length === 0 ? 'There is nothing to recover.' : text)
   if (failed.length > 0) context.setExitCode(exitCodes.partial)
 }
@@ -117,14 +117,14 @@ async function recover(
 async function release(context: CommandContext, cluster: Cluster, files: readonly KeptFile[]): Promise<void> {
   let released = 0
   for (const file of files) released += await releaseBlocks(context, cluster, [...file.blocks, ...file.copies])
-  writeResult(context, { released }, `Deleted ${released} blocks of ${files.length} files for good.`)
+  writeResult(context, { released }, `Permanently deleted ${released} blocks of ${files.length} files.`)
 }
 
 function pathOf({ key, namespace, namespaceId, problem }: KeptFile, into: string | undefined): string {
   if (problem !== undefined) throw usageError(problem)
   if (into !== undefined) return formatPath(parsePath(`${into.replace(/\/$/, '')}/${key}`))
   if (namespace === undefined)
-    throw usageError(`its namespace (${namespaceId}) is not here: name a directory with --into`)
+    throw usageError(`its namespace (${namespaceId}) does not exist: give a directory with --into`)
   return formatPath(parsePath(`/${namespace}/${key}`))
 }
 

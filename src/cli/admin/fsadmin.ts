@@ -33,49 +33,53 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .argument('[what]', Object.keys(reports).join(' | '), 'summary')
     .action(async (what: string) => {
       if (!Object.hasOwn(reports, what))
-        throw usageError(`there is no report '${what}'; there are ${Object.keys(reports).join(', ')}`)
+        throw usageError(`unknown report '${what}'; use one of ${Object.keys(reports).join(', ')}`)
       await reports[what as keyof typeof reports](context)
     })
   suggested(report, 'what', Object.keys(reports))
   parent
     .command('backup')
     .description(
-      "write the master's metadata to a file (on the master's machine), while it serves; the key of the secrets is not in it",
+      "back up the master's metadata to a file on the master's host while the master runs; the secret key is not included",
     )
-    .argument('[directory]', "absolute; default: `backups` in the master's home")
+    .argument('[directory]', 'absolute path; default: `backups` in the home of the master')
     .action(async (directory: string | undefined) => backup(context, directory ?? ''))
   parent
     .command('doctor')
-    .description('name what is wrong with the cluster')
-    .option('--deep', "walk a copy of the master's and the job master's state too, every row of it")
+    .description('check the cluster and list problems')
+    .option('--deep', 'also check every row in a copy of the state of the master and the job master')
     .action(async (flags: { deep?: true }) => doctor(context, flags.deep === true))
   parent
     .command('decommission')
-    .description('copy the blocks of a worker to others and give it no new ones')
-    .argument('<worker>', 'its id, hostname, or host:port')
-    .option('--cancel', 'let it take blocks again')
-    .option('--wait', 'until none of its blocks is needed any more')
+    .description('copy the blocks of a worker to other workers and send it no new blocks')
+    .argument('<worker>', 'worker id, hostname, or host:port')
+    .option('--cancel', 'stop the decommissioning; the worker accepts blocks again')
+    .option('--wait', 'wait until no block of the worker is needed')
     .action(async (worker: string, flags: { cancel?: true; wait?: true }) => {
-      if (worker.trim() === '') throw usageError('the worker is missing: name its id, hostname, or host:port')
-      if (flags.cancel === true && flags.wait === true)
-        throw usageError('--cancel has nothing to wait for: leave --wait out')
+      if (worker.trim() === '') throw usageError('the worker is missing: give a worker id, hostname, or host:port')
+      if (flags.cancel === true && flags.wait === true) throw usageError('--cancel and --wait cannot be combined')
       await decommission(context, worker, flags.cancel === true, flags.wait === true)
     })
   parent
     .command('adopt')
-    .description('take over workers that hold blocks of another cluster; see and recover what only they have')
-    .argument('[id]', 'the cluster, or the later state of this one, as `fsadmin doctor` names it')
-    .option('--list', 'files whose bytes exist nowhere else and that this master does not know')
-    .option('--recover', 'write these files again, where their namespaces are, and let their old blocks go')
-    .option('--into <path>', 'with --recover: write them all below this directory, for namespaces that are gone')
-    .option('--release', 'delete their bytes for good')
+    .description(
+      'adopt workers that hold blocks of another cluster; list, recover or release blocks that exist only there',
+    )
+    .argument('[id]', 'id of the other cluster or of a later state of this cluster, as shown by `fsadmin doctor`')
+    .option('--list', 'list files that are unknown to this master and whose blocks exist nowhere else')
+    .option('--recover', 'write these files to their namespaces and delete the old blocks')
+    .option(
+      '--into <path>',
+      'with --recover: write all files below this directory, for example if their namespace was deleted',
+    )
+    .option('--release', 'permanently delete the blocks of these files')
     .action(async (id: string | undefined, flags: AdoptFlags) => adopt(context, id, flags))
   parent
     .command('forget')
-    .description('take a lost worker that does not come back out of the reports')
-    .argument('<worker>', 'its id, hostname, or host:port')
+    .description('remove a lost worker from the reports')
+    .argument('<worker>', 'worker id, hostname, or host:port')
     .action(async (worker: string) => {
-      if (worker.trim() === '') throw usageError('the worker is missing: name its id, hostname, or host:port')
+      if (worker.trim() === '') throw usageError('the worker is missing: give a worker id, hostname, or host:port')
       await forget(context, worker)
     })
 }
@@ -101,17 +105,20 @@ async function decommission(context: CommandContext, worker: string, cancel: boo
     }
   } catch (thrown) {
     if (!signal.aborted) throw thrown
-    const again = `run 'skein fsadmin decommission ${printable(worker)}' to see how far it is, and with --cancel to end it`
-    throw new SkeinError('cancelled', `stopped waiting; the decommissioning of ${printable(worker)} goes on: ${again}`)
+    const again = `run 'skein fsadmin decommission ${printable(worker)}' to show the progress, or with --cancel to stop it`
+    throw new SkeinError(
+      'cancelled',
+      `stopped waiting; the decommissioning of ${printable(worker)} continues: ${again}`,
+    )
   }
   writeResult(context, { ...answer, cancelled: cancel }, decommissionText(worker, cancel, answer))
 }
 
 function decommissionText(worker: string, cancel: boolean, answer: DecommissionResponse): string {
   const name = `Worker ${printable(worker)}`
-  if (cancel) return `${name} takes blocks again.`
-  if (answer.done) return `${name} is decommissioned: it may be stopped.`
-  return `${name} is being decommissioned: ${blocksLeftText(answer)}. It may be stopped when none is left; --wait waits for that.`
+  if (cancel) return `${name} accepts blocks again.`
+  if (answer.done) return `${name} is decommissioned. You can stop it.`
+  return `${name} is being decommissioned: ${blocksLeftText(answer)}. Stop it when no block is left; use --wait to wait for that.`
 }
 
 /** With the reason why they are still there. */
@@ -160,12 +167,12 @@ async function doctor(context: CommandContext, deep: boolean): Promise<void> {
           .checkConsistency({ path: '/', repair: false, cachedOnly: true }, { signal, deadlineMs: longCallMs })
   const problems = problemsOf(summary, workers, jobs instanceof SkeinError ? jobs.message : jobs, checked?.unreadable)
   problems.push(...stateProblems(checks))
-  const rows = checks.map((check) => `\n${check.rows} rows of the state of the ${check.role} were looked at.`).join('')
+  const rows = checks.map((check) => `\n${check.rows} rows of the state of the ${check.role} were checked.`).join('')
   const document = deep ? { problems, states: checks } : { problems }
   writeResult(
     context,
     document,
-    (problems.length === 0 ? 'Nothing is wrong.' : problems.map(printable).join('\n')) + rows,
+    (problems.length === 0 ? 'No problems found.' : problems.map(printable).join('\n')) + rows,
   )
   if (problems.length > 0) context.setExitCode(exitCodes.failed)
 }

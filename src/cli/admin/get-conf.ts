@@ -12,9 +12,9 @@ import { printable } from '../frame/printable.ts'
 export function addGetConf(parent: Command, context: CommandContext): void {
   parent
     .command('getConf')
-    .description('the value of a configuration key and where it comes from; without a key: of all')
+    .description('show the value and the source of a configuration key, or of all keys')
     .argument('[key]', 'such as goosefs.master.hostname')
-    .option('--source', 'with a key: also where its value comes from')
+    .option('--source', 'with a key: also show the source of the value')
     .action((key: string | undefined, flags: { source?: true }) => getConf(context, key, flags.source === true))
 }
 

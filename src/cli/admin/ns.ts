@@ -26,13 +26,13 @@ interface UpdateFlags extends CreateFlags {
 export function addCommands(parent: Command, context: CommandContext): void {
   const collect = (pair: string, pairs: readonly string[]): string[] => [...pairs, pair]
   const createCommand = withSecrets(parent.command('create'))
-    .description('make a bucket or directory known as /NAME; checks that it answers')
+    .description('mount a bucket or directory at /NAME; checks that the store responds')
     .argument('<name>')
     .argument('<uri>', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
-    .option('--attribute <key=value>', 'how to reach the store; may come several times', collect, [])
-    .option('--ttl <duration>', 'what each file in it is kept for, such as 2d')
+    .option('--attribute <key=value>', 'attribute of the namespace; repeatable', collect, [])
+    .option('--ttl <duration>', 'TTL of each file in the namespace, such as 2d')
     .addHelpText('after', namespaceKeysText)
-    .option('--ttl-action <action>', 'free (the cached copy; default) or delete (at the store too)')
+    .option('--ttl-action <action>', 'free: drop the cached copy (default); delete: also delete the file at the store')
     .action(async (name: string, uri: string, flags: CreateFlags) => create(context, name, uri, flags))
   parent
     .command('ls')
@@ -44,7 +44,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     })
   parent
     .command('stat')
-    .description('show a namespace; values of secrets are never shown')
+    .description('show a namespace; secret values are hidden')
     .argument('<name>')
     .action(async (text: string) => {
       const name = nameOf(text)
@@ -53,20 +53,20 @@ export function addCommands(parent: Command, context: CommandContext): void {
       writeResult(context, namespace, namespaceStatText(namespace))
     })
   const updateCommand = withSecrets(parent.command('update'))
-    .description('change a namespace; what is not given stays, and so does what is cached')
+    .description('change a namespace; other settings and cached data stay')
     .argument('<name>')
-    .option('--attribute <key=value>', 'an attribute to add or change; may come several times', collect, [])
-    .option('--remove-attribute <key>', 'an attribute to take away; may come several times', collect, [])
-    .option('--ttl <duration>', 'what each file in it is kept for, counted from now; none: for ever')
+    .option('--attribute <key=value>', 'attribute to add or change; repeatable', collect, [])
+    .option('--remove-attribute <key>', 'attribute to remove; repeatable', collect, [])
+    .option('--ttl <duration>', 'TTL of each file in the namespace, from now on; none: no TTL')
     .addHelpText('after', namespaceKeysText)
-    .option('--ttl-action <action>', 'free (the cached copy) or delete (at the store too)')
+    .option('--ttl-action <action>', 'free: drop the cached copy; delete: also delete the file at the store')
     .action(async (name: string, flags: UpdateFlags) => update(context, name, flags))
   for (const command of [createCommand, updateCommand]) suggested(command, '--ttl-action', ['free', 'delete'])
   parent
     .command('delete')
-    .description('forget a namespace and drop what is cached of it; the store is not touched')
+    .description('unmount a namespace and drop its cached data; the store does not change')
     .argument('<name>')
-    .option('-f, --force', 'also when it holds files that the store has not: they are lost')
+    .option('-f, --force', 'also if files are not yet written to the store; these files are lost')
     .action(async (text: string, flags: { force?: true }) => {
       const name = nameOf(text)
       const cluster = await openCluster(context)
@@ -101,8 +101,7 @@ async function update(context: CommandContext, text: string, flags: UpdateFlags)
     secret.length + secretFile.length + attribute.length + removeAttribute.length === 0 &&
     ttl.ttlMs === undefined &&
     ttl.ttlAction === undefined
-  if (isEmpty)
-    throw usageError('nothing to change: give --attribute, --remove-attribute, --secret, --ttl or --ttl-action')
+  if (isEmpty) throw usageError('no change given: use --attribute, --remove-attribute, --secret, --ttl or --ttl-action')
   const request = {
     name,
     secrets: await secretsOf(context, flags),
@@ -115,7 +114,8 @@ async function update(context: CommandContext, text: string, flags: UpdateFlags)
   const namespace = await cluster.master().updateNamespace(request, { signal: context.signal, deadlineMs: longCallMs })
   const { waitingFiles: waiting = 0 } = namespace
   const files = waiting === 1 ? '1 file is' : `${waiting} files are`
-  const wait = waiting === 0 ? '' : ` ${files} not at the store yet: that waits until it is writable again.`
+  const wait =
+    waiting === 0 ? '' : ` ${files}not yet written to the store. They are written when the namespace is writable again.`
   writeResult(context, namespace, `Namespace ${name} was updated.${wait}`)
 }
 
@@ -123,8 +123,8 @@ async function update(context: CommandContext, text: string, flags: UpdateFlags)
 function ttlOf({ ttl, ttlAction }: TtlFlags): { ttlMs?: number; ttlAction?: string } {
   const action = ttlAction?.toUpperCase()
   if (action !== undefined && action !== 'FREE' && action !== 'DELETE')
-    throw usageError(`--ttl-action is free or delete, not '${ttlAction}'`)
-  if (ttl === 'none' && action !== undefined) throw usageError('--ttl none takes no --ttl-action')
+    throw usageError(`--ttl-action must be free or delete, not '${ttlAction}'`)
+  if (ttl === 'none' && action !== undefined) throw usageError('--ttl none and --ttl-action cannot be combined')
   const ttlMs = ttl === undefined ? undefined : ttl === 'none' ? 0 : positiveDurationMs('--ttl', ttl)
   return { ...(ttlMs === undefined ? {} : { ttlMs }), ...(action === undefined ? {} : { ttlAction: action }) }
 }

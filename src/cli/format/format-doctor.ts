@@ -18,16 +18,15 @@ export function problemsOf(
   unreadable?: UnreadableFiles,
 ): string[] {
   const problems: string[] = []
-  if (summary.safeMode)
-    problems.push('The master waits for the reports of workers that lived before it started (safe mode).')
-  if (summary.liveWorkers === 0) problems.push('No worker lives: nothing can be cached. Start one.')
+  if (summary.safeMode) problems.push('The master is in safe mode: it waits for block reports of known workers.')
+  if (summary.liveWorkers === 0) problems.push('No worker is running, so nothing can be cached. Start a worker.')
   for (const worker of workers) problems.push(...problemsOfWorker(worker))
   for (const worker of summary.refusedWorkers) problems.push(refusedText(worker))
   if (unreadable !== undefined && unreadable.total > 0) problems.push(unreadableText(unreadable))
   if (typeof jobs === 'string')
-    return [...problems, `The job master does not answer, so nothing can be loaded: ${jobs}`]
-  if (jobs.liveJobWorkers === 0) problems.push('No job worker lives: loads wait. Start one.')
-  if (!jobs.queueHealthy) problems.push(`The queue ${jobs.queue} does not answer: loads wait until it does.`)
+    return [...problems, `The job master does not respond, so nothing can be loaded: ${jobs}`]
+  if (jobs.liveJobWorkers === 0) problems.push('No job worker is running, so loads wait. Start a job worker.')
+  if (!jobs.queueHealthy) problems.push(`The queue ${jobs.queue} does not respond. Loads wait until it responds.`)
   for (const warning of jobs.queueWarnings) problems.push(`${warning}.`)
   return problems
 }
@@ -52,34 +51,32 @@ function stateText(role: string, finding: string): string {
   const text = `State of the ${role}: ${finding}.`
   // Says itself what to do.
   if (isOfSnapshot(finding)) return text
-  return `${text} Start the ${role} again: it brings its state back from the snapshot and the journal. If it stays, restore a backup.`
+  return `${text} Start the ${role} again: it restores its state from the snapshot and the journal. If the problem remains, restore a backup.`
 }
 
 function problemsOfWorker(worker: WorkerInfo): string[] {
   const name = `Worker ${worker.hostname} (${worker.rpcAddress})`
   if (!worker.live)
-    return [
-      `${name} is lost: start it again, or run 'skein fsadmin forget ${worker.workerId}' if it does not come back.`,
-    ]
+    return [`${name} is lost: start it again, or run 'skein fsadmin forget ${worker.workerId}' if it will not return.`]
   const problems = worker.directories.flatMap(({ path, tier, state = '' }) =>
     state === '' || state === 'NORMAL'
       ? []
-      : [`${name}: directory ${path} of tier ${tier} is ${state.toLowerCase()}: look at its disk.`],
+      : [`${name}: directory ${path} of tier ${tier} is ${state.toLowerCase()}: check its disk.`],
   )
   const { keptBlocks = 0 } = worker
   if (keptBlocks > 0)
     problems.push(
-      `${name} keeps ${keptBlocks} blocks whose bytes exist nowhere else and whose files this master does not know: 'fsadmin adopt --list' names them.`,
+      `${name} keeps ${keptBlocks} blocks that exist nowhere else and whose files are unknown to this master: list them with 'fsadmin adopt --list'.`,
     )
   if (worker.capacityBytes === 0)
-    problems.push(`${name} has no room at all: set goosefs.worker.tieredstore.level0.dirs.quota.`)
+    problems.push(`${name} has no capacity: set goosefs.worker.tieredstore.level0.dirs.quota.`)
   return problems
 }
 
 function refusedText({ hostname, workerId, clusterId, blocks, adopt }: RefusedWorker): string {
   return (
-    `Worker ${hostname} (${workerId}) is refused: it holds ${blocks} blocks of cluster ${clusterId}, or of a later state of this one. It keeps ` +
-    `them. Connect it to its own master, restore that master from a backup, or take it over: skein fsadmin adopt ${adopt}`
+    `Worker ${hostname} (${workerId}) is refused: it holds ${blocks} blocks of cluster ${clusterId}, or of a later state of this cluster. It keeps ` +
+    `them. Connect it to its own master, restore that master from a backup, or adopt the worker: skein fsadmin adopt ${adopt}`
   )
 }
 
@@ -88,7 +85,7 @@ function unreadableText({ paths, total }: UnreadableFiles): string {
   const named = `${some.join(', ')}${total > some.length ? ` and ${total - some.length} more` : ''}`
   const count = total === 1 ? '1 file' : `${total} files`
   return (
-    `${count} cannot be read, not persisted and with blocks on no live worker: ${named}. Start the workers that have them; where the store ` +
-    "has them all the same (a backup was restored), 'fs rm --cacheOnly' them and 'fs loadMetadata' makes them known again."
+    `${count} cannot be read: not written to the store, and with blocks on no live worker: ${named}. Start the workers that hold the blocks. If the store ` +
+    "has the files (for example after a restored backup), run 'fs rm --cacheOnly' and then 'fs loadMetadata' for them."
   )
 }

@@ -126,7 +126,7 @@ export function loadStatText(status: LoadStatus): string {
     ...(options?.schedule === undefined || options.schedule === '' ? [] : ([['Schedule', options.schedule]] as const)),
     ...((options?.readyByMs ?? 0) > 0 ? ([['Ready by', formatDate(options?.readyByMs ?? 0)]] as const) : []),
     ...(options?.atomic === true
-      ? ([['Atomic', status.endedMs > 0 ? 'yes' : 'yes, staged until all of it is in']] as const)
+      ? ([['Atomic', status.endedMs > 0 ? 'yes' : 'yes, staged until all files are loaded']] as const)
       : []),
     ['Replication', replicationText(options)],
     ...(options?.bandwidth === undefined || options.bandwidth === ''
@@ -156,7 +156,7 @@ export function loadStatText(status: LoadStatus): string {
 
 /** What files shall have. */
 export function replicationText(options: LoadOptions | undefined): string {
-  return options?.keepReplication === true ? 'as set on the files, else 1' : String(options?.replication ?? 1)
+  return options?.keepReplication === true ? 'as set on the files, or 1' : String(options?.replication ?? 1)
 }
 
 /** What the listing found that was not as it was known. */

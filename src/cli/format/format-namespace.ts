@@ -25,7 +25,7 @@ export function namespaceStatText(namespace: NamespaceInfo): string {
     ...attributes.map(([key, value]) => `Attribute: ${key}=${value}`),
     ...namespace.secretNames
       .toSorted()
-      .map((name) => `Secret: ${name}=${lost.has(name) ? 'lost, set it anew' : '******'}`),
+      .map((name) => `Secret: ${name}=${lost.has(name) ? 'lost, set it again' : '******'}`),
   ].join('\n')
 }
 

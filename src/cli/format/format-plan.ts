@@ -15,7 +15,7 @@ export function planText(plan: PlanReport): string {
     ...plan.failing.map(({ path, reason }) => [`  ${path}`, reason] as const),
     ['To load', `${sized(plan.bytesToLoad)} in ${plan.blocks} blocks, ${plan.tasks} tasks`],
     ['To write', `${sized(plan.bytesToWrite)}, all replicas`],
-    ['Requests to the origin', `${plan.getRequests} GET, ${plan.listRequests} to list and look`],
+    ['Requests to the origin', `${plan.getRequests} GET, ${plan.listRequests} LIST and HEAD`],
     ['Cost', costText(plan)],
     ['Capacity', `${sized(plan.capacityBytes)}, ${sized(plan.freeBytes)} free`],
     ['To evict', sized(plan.evictBytes)],
@@ -30,7 +30,8 @@ export function planText(plan: PlanReport): string {
 }
 
 function timeText({ estimateLowMs: low, estimateHighMs: high, rateBasis, error }: PlanReport): string {
-  if (low === undefined || high === undefined) return `not known: ${error === '' ? rateBasis : 'it would be refused'}`
+  if (low === undefined || high === undefined)
+    return `unknown: ${error === '' ? rateBasis : 'the load would be refused'}`
   const range = low === high ? formatDuration(low) : `${formatDuration(low)} to ${formatDuration(high)}`
   return `${range} (${rateBasis})`
 }

@@ -47,7 +47,7 @@ function hintFor(error: SkeinError): string {
       ? '; is it running? Its address comes from SKEIN_MASTER=host:port or SKEIN_HOME'
       : '; is it running?'
   }
-  if (error.code === 'internal') return ' (a defect of Skein; --debug shows where)'
+  if (error.code === 'internal') return ' (internal error; --debug shows the stack)'
   return ''
 }
 

@@ -6,13 +6,13 @@ export const exitCodes = { done: 0, failed: 1, notFound: 2, partial: 3, cancelle
 
 /** What each says; docs/cli.md has them. */
 export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
-  done: 'Done. A load: every block has every replica, checked after the load',
-  failed: 'Failed, or the output could not be written',
-  notFound: 'Not found. A load: nothing that was asked for is there',
+  done: 'Success. For a load: the audit found every replica of every block',
+  failed: 'Failure, or the output could not be written',
+  notFound: 'Not found. For a load: none of the requested files exists',
   partial:
-    'Partial: some files could not be loaded; they are listed with the reason. Also where all that was asked for are names that cannot be files. `--plan` exits as the load would',
+    'Partial: some files could not be loaded; they are listed with the reason. Also if no requested name can be cached. `--plan` returns the exit code that the load would return',
   cancelled: 'Cancelled, or stopped by a signal',
-  usage: 'Usage: the command line, or the role that it asked, refused what it was given',
+  usage: 'Usage: invalid option, argument or request',
 }
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]

@@ -12,9 +12,9 @@ export interface SplitArguments {
 /** Options that every command takes. */
 export const globalOptions = [
   { flags: '-Dkey=value', meaning: 'set a configuration key' },
-  { flags: '--home DIR', meaning: 'the same as -Dskein.home=DIR' },
-  { flags: '--format text|json', meaning: 'json: one document on stdout' },
-  { flags: '--debug', meaning: 'add the stack to an error' },
+  { flags: '--home DIR', meaning: 'same as -Dskein.home=DIR' },
+  { flags: '--format text|json', meaning: 'output format; json prints one document on stdout' },
+  { flags: '--debug', meaning: 'print the stack of an error' },
 ] as const
 
 export const globalHelp = `
@@ -62,7 +62,7 @@ function define(definitions: Record<string, string>, text: string): void {
 }
 
 function formatOf(text: string): GlobalOptions['format'] {
-  if (text !== 'text' && text !== 'json') throw usageError(`--format is text or json, not '${text}'`)
+  if (text !== 'text' && text !== 'json') throw usageError(`--format must be text or json, not '${text}'`)
   return text
 }
 

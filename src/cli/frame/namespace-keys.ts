@@ -4,7 +4,7 @@ import { storeAttributes, type StoreKey, storeSecrets } from '../../ufs/store-ke
 
 /** The attributes and the secrets, one a line, with the stores that know them. */
 export function namespaceKeysText(): string {
-  return `\nAttributes:\n${lines(storeAttributes)}\n\nSecrets (sealed, never shown):\n${lines(storeSecrets)}\n`
+  return `\nAttributes:\n${lines(storeAttributes)}\n\nSecrets (encrypted, never shown):\n${lines(storeSecrets)}\n`
 }
 
 function lines(table: Readonly<Record<string, StoreKey>>): string {
@@ -16,8 +16,8 @@ function lines(table: Readonly<Record<string, StoreKey>>): string {
 /** The same as markdown tables; ends in a newline. */
 export function documentNamespaceKeys(): string {
   return [
-    `### Attributes of namespaces\n\nGiven with \`--attribute key=value\` to \`ns create\` and \`ns update\`.\n\n${markdownTable(storeAttributes)}`,
-    `### Secrets of namespaces\n\nGiven with \`--secret-file key=path\`, \`--secret-stdin\` or \`--secret key=value\`.\n\n${markdownTable(storeSecrets)}`,
+    `### Attributes of namespaces\n\nSet with \`--attribute key=value\` of \`ns create\` and \`ns update\`.\n\n${markdownTable(storeAttributes)}`,
+    `### Secrets of namespaces\n\nSet with \`--secret-file key=path\`, \`--secret-stdin\` or \`--secret key=value\`.\n\n${markdownTable(storeSecrets)}`,
   ].join('\n')
 }
 

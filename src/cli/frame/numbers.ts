@@ -9,7 +9,7 @@ import { asUsage, usageError } from './exit-codes.ts'
 export function wholeNumber(option: string, text: string, min: number, max: number): number {
   const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
   if (!(value >= min && value <= max))
-    throw usageError(`${option} is a whole number from ${min} to ${max}, not '${text}'`)
+    throw usageError(`${option} must be a whole number from ${min} to ${max}, not '${text}'`)
   return value
 }
 
@@ -19,7 +19,7 @@ export function wholeNumber(option: string, text: string, min: number, max: numb
  */
 export function durationMs(option: string, text: string): number {
   const ms = parsed(option, text)
-  if (ms < 0) throw usageError(`${option} is not below 0, as '${text}' is`)
+  if (ms < 0) throw usageError(`${option} must not be negative, not '${text}'`)
   return ms
 }
 
@@ -29,7 +29,7 @@ export function durationMs(option: string, text: string): number {
  */
 export function positiveDurationMs(option: string, text: string): number {
   const ms = parsed(option, text)
-  if (ms <= 0) throw usageError(`${option} is longer than 0, not '${text}'`)
+  if (ms <= 0) throw usageError(`${option} must be longer than 0, not '${text}'`)
   return ms
 }
 
@@ -44,7 +44,7 @@ export function sizeOf(option: string, text: string): number {
 /** `L42` or `42`, as `L42`. @throws SkeinError invalid_argument (usage) naming the option */
 export function loadIdOf(option: string, text: string): string {
   const match = /^[Ll]?([1-9]\d{0,14})$/.exec(text)
-  if (match === null) throw usageError(`${option} is the id of a load such as L42, not '${text}'`)
+  if (match === null) throw usageError(`${option} must be a load id such as L42, not '${text}'`)
   return `L${match[1]}`
 }
 
@@ -53,7 +53,7 @@ export function loadIdOf(option: string, text: string): string {
  * invalid_argument (usage) naming the option
  */
 export function notEmpty(option: string, text: string): string {
-  if (text.trim() === '') throw usageError(`${option} needs a value, not an empty one`)
+  if (text.trim() === '') throw usageError(`${option} must not be empty`)
   return text
 }
 

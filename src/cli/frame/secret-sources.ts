@@ -32,12 +32,12 @@ export function withSecrets(command: Command): Command {
   return command
     .option(
       '--secret <key=value>',
-      "a secret of the store; may come several times. It stands in ps and in the shell's history: rather use --secret-file",
+      "secret of the store; repeatable. Visible in ps and in the shell's history: prefer --secret-file",
       collect,
       [],
     )
-    .option('--secret-file <key=path>', 'a secret from a file; may come several times', collect, [])
-    .option('--secret-stdin', 'secrets from stdin, key=value a line')
+    .option('--secret-file <key=path>', 'secret from a file; repeatable', collect, [])
+    .option('--secret-stdin', 'secrets from stdin, one key=value per line')
 }
 
 /**
@@ -53,7 +53,7 @@ export async function secretsOf(context: SecretContext, flags: SecretFlags): Pro
   for (const [key, file] of pairsOfFiles(flags.secretFile)) {
     const value = await secretInFile(context, file)
     if (await isOpenToOthers(file))
-      context.io.stderr(`skein: warning: ${printable(file)} can be read by others; chmod 600 keeps it to its owner\n`)
+      context.io.stderr(`skein: warning: ${printable(file)} is readable by other users; run chmod 600 on it\n`)
     add(key, value)
   }
   if (flags.secretStdin === true) for (const [key, value] of await secretsInStdin(context)) add(key, value)
@@ -81,7 +81,7 @@ async function isOpenToOthers(file: string): Promise<boolean> {
 
 async function secretsInStdin(context: SecretContext): Promise<[string, string][]> {
   if (process.stdin.isTTY)
-    throw usageError('stdin is a terminal, which shows what is typed: give --secret-stdin a pipe or a file')
+    throw usageError('stdin is a terminal, which shows the input: use a pipe or a file with --secret-stdin')
   const found: [string, string][] = []
   let number = 0
   for await (const line of textLines({ file: '-', name: 'stdin', isPipeAllowed: true }, usageError)) {
@@ -94,9 +94,9 @@ async function secretsInStdin(context: SecretContext): Promise<[string, string][
     if (value === '') throw usageError(`stdin:${number}: the secret ${printable(key)} is empty`)
     if (Buffer.byteLength(value) > secretBytesMax)
       throw usageError(`stdin:${number}: the secret ${printable(key)} is longer than ${secretBytesMax} bytes`)
-    if (found.length === secretsMax) throw usageError(`stdin holds more than ${secretsMax} secrets`)
+    if (found.length === secretsMax) throw usageError(`stdin has more than ${secretsMax} secrets`)
     found.push([key, value])
   }
-  if (found.length === 0) throw usageError('stdin holds no secret: write key=value, a line each')
+  if (found.length === 0) throw usageError('stdin has no secret: write one key=value per line')
   return found
 }

@@ -58,7 +58,7 @@ function safeNames(path: string, relative: string): string[] {
       name === '' || name === '.' || name === '..' || name.includes('\0') || (sep !== '/' && name.includes(sep)),
   )
   if (bad !== undefined)
-    throw new SkeinError('invalid_argument', `${path} is not copied: '${bad}' is no file name here`)
+    throw new SkeinError('invalid_argument', `${path} is not copied: '${bad}' is not a valid local file name`)
   return names
 }
 
@@ -130,7 +130,7 @@ class Copy {
       if (real !== root && !real.startsWith(root === sep ? sep : root + sep))
         throw new SkeinError('failed_precondition', `${localUri(place)} is a link that leads out of ${localUri(local)}`)
       if (!(await onLocal(place, () => stat(place))).isDirectory())
-        throw new SkeinError('already_exists', `${localUri(place)} exists and is no directory`)
+        throw new SkeinError('already_exists', `${localUri(place)} exists and is not a directory`)
     }
   }
 

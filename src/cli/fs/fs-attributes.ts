@@ -20,12 +20,12 @@ export function addCommands(parent: Command, context: CommandContext): void {
   const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
   const setTtlCommand = parent
     .command('setTtl')
-    .description('free or delete a file or directory some time from now')
+    .description('set a TTL; when it expires, the file or directory is freed or deleted')
     .argument('<path>', pathText)
-    .argument('<duration>', 'such as 10m or 2d; a bare number is milliseconds')
+    .argument('<duration>', 'TTL such as 10m or 2d; without a unit, milliseconds')
     .option(
       '--action <action>',
-      'free (the cached copy) or delete (at the store too); default: goosefs.user.file.create.ttl.action',
+      'free: drop the cached copy; delete: also delete the file at the store; default: goosefs.user.file.create.ttl.action',
     )
     .action(async (path: string, duration: string, flags: { action?: string }) =>
       setTtl(context, path, duration, flags.action),
@@ -33,26 +33,26 @@ export function addCommands(parent: Command, context: CommandContext): void {
   suggested(setTtlCommand, '--action', ['free', 'delete'])
   parent
     .command('unsetTtl')
-    .description('keep a file or directory for ever')
+    .description('remove the TTL of a file or directory')
     .argument('<path>', pathText)
     .action(async (path: string) => unsetTtl(context, path))
   parent
     .command('pin')
-    .description('never evict a file or what is below a directory')
+    .description('pin a file, or all files below a directory: pinned files are never evicted')
     .argument('<path>', pathText)
     .action(async (path: string) => setPinned(context, path, true))
   parent
     .command('unpin')
-    .description('take a pin back')
+    .description('unpin a file or directory')
     .argument('<path>', pathText)
     .action(async (path: string) => setPinned(context, path, false))
   parent
     .command('setReplication')
-    .description('how many replicas there are to be')
+    .description('set the minimum and maximum number of replicas')
     .argument('<path>', pathText)
-    .option('-R', 'all files below a directory')
-    .option('--max <n>', 'at most; -1: no limit, 0: not cached')
-    .option('--min <n>', 'at least; made up from a living replica')
+    .option('-R', 'apply to all files below a directory')
+    .option('--max <n>', 'maximum replicas; -1: no limit, 0: do not cache')
+    .option('--min <n>', 'minimum replicas; missing replicas are copied from a live one')
     .action(async (path: string, flags: ReplicationFlags) => setReplication(context, path, flags))
 }
 
@@ -63,7 +63,7 @@ async function setTtl(
   actionText: string | undefined,
 ): Promise<void> {
   const action = actionText?.toUpperCase() ?? (await context.config('client')).user.createTtlAction
-  if (action !== 'FREE' && action !== 'DELETE') throw usageError(`--action is free or delete, not '${actionText}'`)
+  if (action !== 'FREE' && action !== 'DELETE') throw usageError(`--action must be free or delete, not '${actionText}'`)
   const ttlMs = positiveDurationMs('the TTL', duration)
   const { path, cluster } = await openTarget(context, text)
   const { files } = await cluster

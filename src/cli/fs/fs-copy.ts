@@ -7,8 +7,8 @@ export function addCommands(parent: Command, context: CommandContext): void {
   const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
   parent
     .command('copyFromLocal')
-    .description('copy a file of this host, or what is in a directory, into the cache')
-    .argument('<local>', 'a file or directory of this host')
+    .description('copy a local file, or the contents of a local directory, into the cache')
+    .argument('<local>', 'local file or directory')
     .argument('<path>', pathText)
     .action(async (local: string, path: string) => {
       const { copyFromLocal } = await import('./copy-from-local.ts')
@@ -16,10 +16,10 @@ export function addCommands(parent: Command, context: CommandContext): void {
     })
   parent
     .command('copyToLocal')
-    .description('copy a file, or what is in a directory, to this host')
+    .description('copy a file, or the contents of a directory, to this host')
     .argument('<path>', pathText)
-    .argument('<local>', 'a file or directory of this host')
-    .option('-f', 'replace files that exist')
+    .argument('<local>', 'local file or directory')
+    .option('-f', 'overwrite existing files')
     .action(async (path: string, local: string, flags: { f?: true }) => {
       const { copyToLocal } = await import('./copy-to-local.ts')
       await copyToLocal(context, path, local, flags.f === true)

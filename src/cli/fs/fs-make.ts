@@ -28,7 +28,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .action(async (path: string) => touch(context, path))
   parent
     .command('cp')
-    .description('copy a file, or a directory with -R, inside the cluster; file:// paths are of this host')
+    .description('copy a file, or with -R a directory, within the cluster; file:// paths are local')
     .argument('<from>', `${pathText}, or file:///dir/file`)
     .argument('<to>', `${pathText}, or file:///dir/file`)
     .option('-R, --recursive', 'copy a directory and everything below it')
@@ -39,7 +39,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
 
 async function touch(context: CommandContext, text: string): Promise<void> {
   const { path, cluster } = await openTarget(context, text)
-  if (isRootOrDirectory(path)) throw usageError(`'${path}' is no file path: leave the slash at the end out`)
+  if (isRootOrDirectory(path)) throw usageError(`'${path}' is not a file path: remove the slash at the end`)
   await cluster.writeFile(path, 0, nothing(), context.signal)
   writeResult(context, { path }, `${printable(path)} has been created`)
 }
@@ -52,11 +52,12 @@ function isRootOrDirectory(path: string): boolean {
 async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
 
 async function copy(context: CommandContext, from: string, to: string, recursive: boolean): Promise<void> {
-  if (localPattern.test(from) && localPattern.test(to)) throw usageError('both paths are of this host: use cp itself')
+  if (localPattern.test(from) && localPattern.test(to))
+    throw usageError('both paths are local: use the cp command of the system')
   if (localPattern.test(from)) return await (await import('./copy-from-local.ts')).copyFromLocal(context, from, to)
   if (localPattern.test(to)) return await (await import('./copy-to-local.ts')).copyToLocal(context, from, to, false)
   const { cluster, from: source, to: path } = await openTargets(context, from, to)
-  if (path === '/') throw usageError('/ holds namespaces only: name a path in one')
+  if (path === '/') throw usageError('/ contains only namespaces: give a path in a namespace')
   const { signal } = context
   const file = await cluster.master().getStatus({ path: source }, { signal })
   if (file.folder && !recursive) throw usageError(`${source} is a directory: copy it with -R`)

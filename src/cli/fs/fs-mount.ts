@@ -20,22 +20,21 @@ interface MountFlags extends SecretFlags {
 export function addCommands(parent: Command, context: CommandContext): void {
   const collect = (pair: string, pairs: readonly string[]): string[] => [...pairs, pair]
   withSecrets(parent.command('mount'))
-    .description('list what is mounted where, or mount a store')
+    .description('list mount points, or mount a store')
     .argument('[path]', '/namespace')
     .argument('[uri]', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
-    .option('--readonly', 'nothing may change at the store')
-    .option('--option <key=value>', 'an attribute of the namespace; may come several times', collect, [])
+    .option('--readonly', 'refuse writes to the store')
+    .option('--option <key=value>', 'attribute of the namespace; repeatable', collect, [])
     .action(async (path: string | undefined, uri: string | undefined, flags: MountFlags) => {
       if (path === undefined) return list(context)
-      if (uri === undefined)
-        throw usageError('the URI is missing: write fs mount /namespace cosn://bucket-appid/prefix')
+      if (uri === undefined) throw usageError('the URI is missing: use fs mount /namespace cosn://bucket-appid/prefix')
       await mount(context, path, uri, flags)
     })
   parent
     .command('unmount')
-    .description('forget a namespace and drop what is cached of it; the store is not touched')
+    .description('unmount a namespace and drop its cached data; the store does not change')
     .argument('<path>', '/namespace')
-    .option('-f, --force', 'also when it holds files that the store has not: they are lost')
+    .option('-f, --force', 'also if files are not yet written to the store; these files are lost')
     .action(async (path: string, flags: { force?: true }) => unmount(context, path, flags.force === true))
 }
 
@@ -65,7 +64,7 @@ async function unmount(context: CommandContext, text: string, force: boolean): P
 /** @throws SkeinError invalid_argument (usage) for what is not `/name` */
 function namespaceOf(pathText: string): string {
   const { namespace, key } = pathOf(pathText)
-  if (namespace === '' || key !== '') throw usageError(`'${pathText}' is no mount point: stores are mounted at /name`)
+  if (namespace === '' || key !== '') throw usageError(`'${pathText}' is not a mount point: use /name`)
   return namespace
 }
 

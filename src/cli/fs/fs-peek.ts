@@ -29,7 +29,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
       .command(end)
       .description(`write the ${end === 'head' ? 'first' : 'last'} bytes of a file to stdout`)
       .argument('<path>', pathText)
-      .option('-c <bytes>', 'how many bytes, such as 4096 or 1MB', '1KB')
+      .option('-c <bytes>', 'number of bytes, such as 4096 or 1MB', '1KB')
       .action(async (path: string, flags: { c: string }) => writeEnd(context, path, end, sizeOf('-c', flags.c)))
   }
   const test = parent
@@ -48,7 +48,7 @@ async function writeEnd(context: CommandContext, text: string, end: 'head' | 'ta
   const { path, cluster, config } = await openTarget(context, text)
   const { signal, io } = context
   const file = await cluster.master().getStatus({ path, ...syncInterval(config) }, { signal })
-  if (file.folder) throw new SkeinError('failed_precondition', `${path} is a directory; name a file`)
+  if (file.folder) throw new SkeinError('failed_precondition', `${path} is a directory; give a file`)
   const length = Math.min(bytes, file.length)
   if (length === 0) return
   const range = { offset: end === 'head' ? 0 : file.length - length, length }
@@ -57,7 +57,7 @@ async function writeEnd(context: CommandContext, text: string, end: 'head' | 'ta
 
 async function testPath(context: CommandContext, text: string, flags: TestFlags): Promise<void> {
   const letter = (Object.keys(questions) as Question[]).find((name) => flags[name] === true)
-  if (letter === undefined) throw usageError('say what to test: -d, -e, -f, -s or -z')
+  if (letter === undefined) throw usageError('give one of -d, -e, -f, -s or -z')
   const { path, cluster, config } = await openTarget(context, text)
   const { signal } = context
   const sync = syncInterval(config)

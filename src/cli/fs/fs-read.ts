@@ -16,15 +16,15 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .command('ls')
     .description('list a directory')
     .argument('<path>', pathText)
-    .option('-R', 'everything below it')
-    .option('-h', 'sizes with units')
+    .option('-R', 'include everything below the directory')
+    .option('-h', 'print sizes with units')
     .helpOption('--help', 'display help for command')
     .action(async (path: string, flags: { R?: true; h?: true }) =>
       ls(context, path, flags.R === true, flags.h === true),
     )
   parent
     .command('stat')
-    .description('all there is to know of a file or directory')
+    .description('show the metadata of a file or directory')
     .argument('<path>', pathText)
     .action(async (path: string) => stat(context, path))
   parent
@@ -36,22 +36,22 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .command('count')
     .description('count files, folders and bytes')
     .argument('<path>', pathText)
-    .option('-h', 'sizes with units')
+    .option('-h', 'print sizes with units')
     .helpOption('--help', 'display help for command')
     .action(async (path: string, flags: { h?: true }) => count(context, path, flags.h === true))
   parent
     .command('du')
-    .description('sizes, and how much of them is cached')
+    .description('show sizes and cached sizes')
     .argument('<path>', pathText)
-    .option('-s', 'the sum only')
-    .option('-h', 'sizes with units')
+    .option('-s', 'print only the total')
+    .option('-h', 'print sizes with units')
     .helpOption('--help', 'display help for command')
     .action(async (path: string, flags: { s?: true; h?: true }) =>
       du(context, path, flags.s === true, flags.h === true),
     )
   parent
     .command('location')
-    .description('the workers that hold a file')
+    .description('list the workers that hold blocks of a file')
     .argument('<path>', pathText)
     .action(async (path: string) => location(context, path))
 }
@@ -130,6 +130,6 @@ async function location(context: CommandContext, text: string): Promise<void> {
   const { path, cluster, config } = await openTarget(context, text)
   const opened = await cluster.master().openFile({ path, ...syncInterval(config) }, { signal: context.signal })
   if (opened.file === undefined || opened.file.folder)
-    throw new SkeinError('failed_precondition', `${path} is a directory; name a file`)
+    throw new SkeinError('failed_precondition', `${path} is a directory; give a file`)
   writeResult(context, { path, fileId: opened.file.fileId, nodes: locationsOf(opened) }, locationText(path, opened))
 }

@@ -6,20 +6,20 @@ import { printable } from '../frame/printable.ts'
 export function addCommands(parent: Command, context: CommandContext): void {
   parent
     .command('free')
-    .description('drop the cached copy of a file or of everything below a directory')
+    .description('drop the cached copy of a file, or of all files below a directory')
     .argument('<path>', '/namespace/dir/file or gfs://host:port/namespace/dir/file')
-    .option('-f', 'pinned files too')
+    .option('-f', 'also free pinned files')
     .action(async (path: string, flags: { f?: true }) => free(context, path, flags.f === true))
   parent
     .command('getUsedBytes')
-    .description('bytes in the cache')
+    .description('show the used bytes of the cache')
     .action(async () => {
       const { usedBytes } = await summary(context)
       writeResult(context, { usedBytes }, `Used Bytes: ${usedBytes}`)
     })
   parent
     .command('getCapacityBytes')
-    .description('bytes that the cache can hold')
+    .description('show the capacity of the cache in bytes')
     .action(async () => {
       const { capacityBytes } = await summary(context)
       writeResult(context, { capacityBytes }, `Capacity Bytes: ${capacityBytes}`)

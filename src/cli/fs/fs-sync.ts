@@ -18,23 +18,23 @@ export function addCommands(parent: Command, context: CommandContext): void {
   const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
   parent
     .command('persist')
-    .description('put what only the cache has at the store')
+    .description('write files to the store that exist only in the cache')
     .argument('<path>', pathText)
-    .option('-p, --parallelism <n>', 'files at a time', '4')
+    .option('-p, --parallelism <n>', 'number of files written at once', '4')
     .action(async (path: string, flags: { parallelism: string }) =>
       persist(context, path, wholeNumber('--parallelism', flags.parallelism, 1, 64)),
     )
   parent
     .command('loadMetadata')
-    .description('look at the store again: what is new, changed or gone there')
+    .description('update metadata from the store: new, changed and deleted files')
     .argument('<path>', pathText)
-    .option('-R', 'everything below it')
+    .option('-R', 'include everything below the directory')
     .action(async (path: string, flags: { R?: true }) => loadMetadata(context, path, flags.R === true))
   parent
     .command('checkConsistency')
-    .description('name the files that differ from the store, and those that neither it nor any worker has all of')
+    .description('list files that differ from the store, and files that cannot be read from the store or a worker')
     .argument('<path>', pathText)
-    .option('-r', 'and make them the same: changed ones lose their cached copy')
+    .option('-r', 'repair: drop the cached copy of files that differ')
     .action(async (path: string, flags: { r?: true }) => checkConsistency(context, path, flags.r === true))
 }
 
@@ -113,10 +113,7 @@ async function checkConsistency(context: CommandContext, text: string, repair: b
           ]
         : ['The following files are inconsistent:', ...paths.map(printable), ...more]
   if (unreadable.total > 0) {
-    lines.push(
-      'The following files are not persisted, and blocks of them are on no live worker:',
-      ...lost.map(printable),
-    )
+    lines.push('The following files are not persisted, and have blocks on no live worker:', ...lost.map(printable))
     if (unreadable.total > lost.length) lines.push(`and ${unreadable.total - lost.length} more`)
   }
   if (unusable !== undefined) {

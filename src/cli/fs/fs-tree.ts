@@ -8,22 +8,22 @@ import { longCallMs } from '../frame/long-call.ts'
 import { positiveDurationMs } from '../frame/numbers.ts'
 import { printable } from '../frame/printable.ts'
 
-const waitText = 'how long to wait while the path is written to the store, moved or removed by somebody else'
+const waitText = 'how long to wait for another operation on the path (write to the store, move or remove)'
 const waitDefault = '10m'
 
 export function addCommands(parent: Command, context: CommandContext): void {
   const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
   parent
     .command('mkdir')
-    .description('make a directory and those above it')
+    .description('create a directory and its parents')
     .argument('<path>', '/namespace/dir or gfs://host:port/namespace/dir')
     .action(async (path: string) => makeDirectory(context, path))
   parent
     .command('rm')
-    .description('remove a file, or a directory; what is at the store too')
+    .description('remove a file or directory, also at the store')
     .argument('<path>', pathText)
-    .option('-R', 'a directory with all that is below it')
-    .option('--cacheOnly', 'leave the store as it is')
+    .option('-R', 'remove a directory and everything below it')
+    .option('--cacheOnly', 'do not remove from the store')
     .option('--timeout <duration>', waitText, waitDefault)
     .action(async (path: string, flags: { R?: true; cacheOnly?: true; timeout: string }) =>
       remove(context, path, flags),
@@ -62,7 +62,7 @@ async function waiting<Result>(
     const still = message.replace(/; try again$/, '')
     throw new SkeinError(
       code,
-      `${still}, still after ${timeout}; nothing was changed: try again later, or with a longer --timeout`,
+      `${still}, still after ${timeout}; nothing was changed: try again later, or use a longer --timeout`,
       {
         reason,
       },

@@ -22,14 +22,14 @@ export function localUri(path: string): string {
 const meanings: Readonly<Record<string, readonly [ConstructorParameters<typeof SkeinError>[0], string]>> = {
   ENOENT: ['not_found', 'does not exist'],
   EEXIST: ['already_exists', 'exists'],
-  ENOTDIR: ['failed_precondition', 'is below something that is no directory'],
+  ENOTDIR: ['failed_precondition', 'has a parent that is not a directory'],
   EISDIR: ['failed_precondition', 'is a directory'],
   ENOTEMPTY: ['failed_precondition', 'is a directory'],
-  EACCES: ['permission_denied', 'may not be used by this user'],
-  EPERM: ['permission_denied', 'may not be used by this user'],
+  EACCES: ['permission_denied', 'is not accessible: permission denied'],
+  EPERM: ['permission_denied', 'is not accessible: permission denied'],
   EROFS: ['permission_denied', 'is on a read-only file system'],
   ENAMETOOLONG: ['invalid_argument', 'has a name that is too long for this file system'],
-  ELOOP: ['failed_precondition', 'is a circle of links'],
+  ELOOP: ['failed_precondition', 'has a loop of symbolic links'],
   ENOSPC: ['resource_exhausted', 'does not fit: the disk is full'],
   EDQUOT: ['resource_exhausted', 'does not fit: the quota is used up'],
 }

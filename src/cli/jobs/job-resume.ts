@@ -9,9 +9,9 @@ import { reportLoad } from '../load/report-load.ts'
 export function addResume(parent: Command, context: CommandContext): void {
   parent
     .command('resume')
-    .description('go on with a load that is PARTIAL, FAILED or CANCELLED: only what is missing is read')
+    .description('resume a load that is PARTIAL, FAILED or CANCELLED; only missing blocks are loaded')
     .argument('<id>')
-    .option('--async', 'return once it goes on')
+    .option('--async', 'return as soon as the load is resumed')
     .action(async (id: string, flags: { async?: true }) => resume(context, id, flags.async === true))
 }
 
@@ -19,11 +19,11 @@ async function resume(context: CommandContext, resumed: string, leave: boolean):
   const jobs = (await openCluster(context)).jobMaster()
   const { loadId, joined } = await jobs.resumeLoad({ loadId: resumed }, { signal: context.signal })
   if (leave) {
-    const text = `${resumed} goes on as ${loadId}; ${followHint(loadId)}`
+    const text = `${resumed} continues as ${loadId}; ${followHint(loadId)}`
     writeResult(context, { loadId, joined, resumedFrom: resumed }, text)
     return
   }
-  context.io.stderr(`${resumed} goes on as ${loadId}\n`)
+  context.io.stderr(`${resumed} continues as ${loadId}\n`)
   const status = await followLoad(context, jobs, loadId, context.signal)
   await reportLoad(context, (await context.config('client')).home, jobs, status)
 }

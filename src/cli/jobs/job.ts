@@ -18,14 +18,14 @@ import { reportLoad } from '../load/report-load.ts'
 export function addCommands(parent: Command, context: CommandContext): void {
   parent
     .command('ls')
-    .description('list loads, the newest first')
-    .option('--limit <n>', 'how many', '100')
+    .description('list loads, newest first')
+    .option('--limit <n>', 'maximum number of loads', '100')
     .action(async (flags: { limit: string }) => list(context, wholeNumber('--limit', flags.limit, 1, 100_000)))
   parent
     .command('history')
-    .description('list loads that have ended, the newest first')
-    .option('--limit <n>', 'how many', '100')
-    .option('--before <id>', 'only older ones than this')
+    .description('list ended loads, newest first')
+    .option('--limit <n>', 'maximum number of loads', '100')
+    .option('--before <id>', 'only loads older than this one')
     .action(async (flags: { limit: string; before?: string }) =>
       history(
         context,
@@ -40,20 +40,20 @@ export function addCommands(parent: Command, context: CommandContext): void {
   addResume(parent, context)
   parent
     .command('stat')
-    .description('all there is to know of a load')
+    .description('show the details of a load')
     .argument('<id>')
-    .option('-v', 'with its files')
+    .option('-v', 'also list the files')
     .action(async (id: string, flags: { v?: true }) => stat(context, id, flags.v === true))
   parent
     .command('cancel')
-    .description('cancel a load; what is cached stays')
+    .description('cancel a load; cached blocks stay')
     .argument('<id>')
     .action(async (id: string) => cancel(context, id))
   parent
     .command('progress')
-    .description('how far a load is')
+    .description('show the progress of a load')
     .argument('<id>')
-    .option('--watch', 'until it ends; the exit code is that of the load')
+    .option('--watch', 'follow the load until it ends; exit with the exit code of the load')
     .action(async (id: string, flags: { watch?: true }) =>
       flags.watch === true ? watch(context, id) : progress(context, id),
     )
@@ -98,7 +98,7 @@ async function leader(context: CommandContext): Promise<void> {
   if (rpcAddress === '')
     throw new SkeinError(
       'unavailable',
-      `no job master has registered with the master at ${cluster.address}: is it running?`,
+      `no job master is registered with the master at ${cluster.address}: is it running?`,
     )
   writeResult(context, { rpcAddress, webAddress }, rpcAddress)
 }

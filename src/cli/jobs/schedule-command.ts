@@ -17,18 +17,18 @@ export function addCommands(parent: Command, context: CommandContext): void {
   addTimeFlags(
     parent
       .command('create')
-      .description('load a path again and again; write the words of distributedLoad after --')
+      .description('create a schedule for a load; put the arguments of fs distributedLoad after --')
       .argument('<name>')
       .argument('[words...]', '-- <path> [options of fs distributedLoad]'),
   ).action(async (name: string, words: readonly string[], flags: TimeFlags) => create(context, name, words, flags))
   addTimeFlags(
     parent
       .command('update')
-      .description('change the times of a schedule, or, after --, what is loaded and how; its runs and history stay')
+      .description('change the times of a schedule or, after --, its load; runs and history stay')
       .argument('<name>')
-      .argument('[words...]', '-- <path> [options of fs distributedLoad]: in place of all that were given before'),
+      .argument('[words...]', '-- <path> [options of fs distributedLoad]: replaces all previous arguments'),
   )
-    .option('--no-overlap', 'let a run wait for the one before')
+    .option('--no-overlap', 'wait for the previous run to end')
     .action(async (name: string, words: readonly string[], flags: TimeFlags) => update(context, name, words, flags))
   parent
     .command('ls')
@@ -38,9 +38,9 @@ export function addCommands(parent: Command, context: CommandContext): void {
       writeResult(context, { schedules }, scheduleListText(schedules))
     })
   const described = [
-    ['stat', 'all there is to know of a schedule', 'getSchedule'],
-    ['pause', 'run no more until resumed; a run that goes on is left alone', 'pauseSchedule'],
-    ['resume', 'run again, from now on', 'resumeSchedule'],
+    ['stat', 'show the details of a schedule', 'getSchedule'],
+    ['pause', 'pause a schedule; a running load continues', 'pauseSchedule'],
+    ['resume', 'resume a paused schedule', 'resumeSchedule'],
   ] as const
   for (const [command, description, method] of described) {
     parent
@@ -54,12 +54,12 @@ export function addCommands(parent: Command, context: CommandContext): void {
   }
   parent
     .command('run')
-    .description('run now, whatever its times')
+    .description('start a run now')
     .argument('<name>')
     .action(async (name: string) => runNow(context, name))
   parent
     .command('delete')
-    .description('delete a schedule and its history; its loads stay')
+    .description('delete a schedule and its history; its loads stay listed')
     .argument('<name>')
     .action(async (name: string) => {
       await (await openCluster(context)).schedules().deleteSchedule({ name }, { signal: context.signal })
@@ -67,9 +67,9 @@ export function addCommands(parent: Command, context: CommandContext): void {
     })
   parent
     .command('history')
-    .description('the runs of a schedule, the latest first')
+    .description('list the runs of a schedule, newest first')
     .argument('<name>')
-    .option('--limit <n>', 'how many', '50')
+    .option('--limit <n>', 'maximum number of runs', '50')
     .action(async (name: string, flags: { limit: string }) => {
       const limit = wholeNumber('--limit', flags.limit, 1, 1000)
       const { runs } = await (
@@ -104,7 +104,7 @@ async function update(
 ): Promise<void> {
   const changes = timesAgain(flags)
   if (words.length === 0 && Object.keys(changes).length === 0)
-    throw usageError('nothing to change: give times, or what to load after --')
+    throw usageError('no change given: use a time option, or put the arguments of fs distributedLoad after --')
   const load = words.length === 0 ? undefined : await scheduledLoad(context, words)
   warnOfBandwidth(context, load?.options.bandwidth)
   const cluster = load?.cluster ?? (await openCluster(context))
@@ -130,7 +130,7 @@ async function runNow(context: CommandContext, name: string): Promise<void> {
   if (run.state === 'REFUSED' || run.state === 'SKIPPED') context.setExitCode(exitCodes.failed)
   const load =
     run.loadId === ''
-      ? printable(run.reason) || 'it begins soon'
+      ? printable(run.reason) || 'the run starts soon'
       : `load ${run.loadId}; follow it with: skein job progress ${run.loadId} --watch`
   writeResult(context, run, `Run ${run.number} of ${printable(name)}: ${run.state}, ${load}`)
 }

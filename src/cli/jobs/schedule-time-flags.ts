@@ -23,13 +23,16 @@ const catchUpWords = ['latest', 'all', 'none']
 
 export function addTimeFlags(command: Command): Command {
   command
-    .option('--cron <times>', "minute hour day month weekday, such as '0 2 * * *'; with seconds first, six fields")
-    .option('--timezone <name>', 'of the times, such as Asia/Shanghai (default: UTC)')
-    .option('--jitter <duration>', 'begin up to so much later, the same for the same run')
-    .option('--catch-up <which>', 'which of the missed runs to make up for: latest (default), all, none')
-    .option('--after <name>', 'run when a run of this schedule has completed')
-    .option('--ready-by <HH:MM>', 'begin early enough to be done by then')
-    .option('--overlap', 'begin although the run before goes on')
+    .option(
+      '--cron <times>',
+      "minute hour day month weekday, such as '0 2 * * *'; an optional sixth field in front is seconds",
+    )
+    .option('--timezone <name>', 'time zone, such as Asia/Shanghai (default: UTC)')
+    .option('--jitter <duration>', 'delay each start by up to this long; the delay of a run is always the same')
+    .option('--catch-up <which>', 'missed runs to start late: latest (default), all, none')
+    .option('--after <name>', 'start when a run of this schedule completes')
+    .option('--ready-by <HH:MM>', 'start early enough to finish by this time')
+    .option('--overlap', 'start even if the previous run is still running')
   return suggested(command, '--catch-up', catchUpWords)
 }
 
@@ -43,7 +46,7 @@ export function newTimes(flags: TimeFlags): Times {
 export function timesAgain(flags: TimeFlags): Partial<Times> {
   const { cron, timezone, jitter, catchUp, after, readyBy, overlap } = flags
   if (catchUp !== undefined && !catchUpWords.includes(catchUp))
-    throw usageError(`--catch-up is ${catchUpWords.join(', ')}, not '${catchUp}'`)
+    throw usageError(`--catch-up must be one of ${catchUpWords.join(', ')}, not '${catchUp}'`)
   const jitterMs = jitter === undefined ? undefined : durationMs('--jitter', jitter)
   for (const [option, text] of Object.entries({ cron, timezone, after, 'ready-by': readyBy }))
     if (text !== undefined) notEmpty(`--${option}`, text)
@@ -51,7 +54,7 @@ export function timesAgain(flags: TimeFlags): Partial<Times> {
     const ofTimes = { cron, 'ready-by': readyBy, timezone, jitter, 'catch-up': catchUp }
     const useless = Object.entries(ofTimes).find(([, text]) => text !== undefined)?.[0]
     if (useless !== undefined)
-      throw usageError(`--after and --${useless} do not go together: no time of day starts such a schedule`)
+      throw usageError(`--after and --${useless} cannot be combined: a schedule with --after has no start time`)
   }
   const named = { cron, timezone, jitterMs, catchUp, after, readyBy, overlap }
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined))

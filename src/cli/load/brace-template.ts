@@ -23,7 +23,7 @@ export function* expandBraces(text: string): Generator<string, void, undefined> 
   let names = 0
   for (const name of expand(text)) {
     names += 1
-    if (names > namesMax) throw usageError(`'${shown(text)}' stands for more than ${namesMax} names`)
+    if (names > namesMax) throw usageError(`'${shown(text)}' expands to more than ${namesMax} names`)
     yield name.replaceAll(/\\([{},\\])/g, '$1')
   }
 }
@@ -32,7 +32,7 @@ export function* expandBraces(text: string): Generator<string, void, undefined> 
 function checkBraces(text: string): void {
   const closes = closesOf(text)
   if (closes.size > bracesMax)
-    throw usageError(`'${shown(text)}' has more than ${bracesMax} pairs of braces: give an --index list`)
+    throw usageError(`'${shown(text)}' has more than ${bracesMax} pairs of braces: use --index`)
   const open: number[] = []
   for (const [at, close] of [...closes].sort(([one], [other]) => one - other)) {
     while (open.length > 0 && (open.at(-1) ?? 0) < at) open.pop()
@@ -136,7 +136,7 @@ function* steps(
 ): Generator<string, void, undefined> {
   const stride = Math.max(1, Math.abs(step))
   if (Math.abs(to - from) / stride >= namesMax)
-    throw usageError(`${from}..${to} stands for more than ${namesMax} names`)
+    throw usageError(`${from}..${to} expands to more than ${namesMax} names`)
   if (from <= to) for (let value = from; value <= to; value += stride) yield format(value)
   else for (let value = from; value >= to; value -= stride) yield format(value)
 }

@@ -43,7 +43,7 @@ export async function followLoad(
   } finally {
     view.clear()
   }
-  if (last === undefined) throw new SkeinError('internal', `load ${loadId} was never seen`)
+  if (last === undefined) throw new SkeinError('internal', `no status of load ${loadId} was received`)
   return last
 }
 

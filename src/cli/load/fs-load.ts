@@ -30,33 +30,33 @@ export function addCommands(parent: Command, context: CommandContext): void {
   addLoadFlags(
     parent
       .command('distributedLoad')
-      .description('load files, or everything below directories, into the cache')
+      .description('load files or directories into the cache')
       .argument(
         '[paths...]',
         '/namespace/dir or gfs://host:port/namespace/dir; templates such as shard-{0000..0999}.tar; globs such as *.tar',
       ),
   )
-    .option('--index [file]', 'load what a file lists: a path, or path,replicas, a line; - is stdin')
-    .option('--from-manifest <file>', 'load what a manifest names, in exactly its versions')
-    .option('--plan', 'say what the load would do, and do nothing')
-    .option('--manifest <file>', 'write down what was loaded, as JSON lines')
-    .option('--async', 'return once the load is accepted')
+    .option('--index [file]', 'load the paths in a file, one per line: PATH or PATH,REPLICAS; - reads stdin')
+    .option('--from-manifest <file>', 'load the files in a manifest, in exactly the listed versions')
+    .option('--plan', 'dry run: show what the load would do')
+    .option('--manifest <file>', 'write a manifest of the loaded files (JSON lines)')
+    .option('--async', 'return as soon as the load is accepted')
     .action(async (paths: readonly string[], flags: Flags) => {
       await distributedLoad(context, paths, flags)
     })
   parent
     .command('load')
-    .description('load a file (or everything below a directory) into the cache, one replica')
+    .description('load a file or directory into the cache with one replica')
     .argument('<path>', '/namespace/dir/file or gfs://host:port/namespace/dir/file')
     .action(async (path: string) => loadOnce(context, path))
 }
 
 async function distributedLoad(context: CommandContext, paths: readonly string[], flags: Flags): Promise<void> {
-  if (flags.async === true && flags.plan === true) throw usageError('--plan and --async do not go together')
+  if (flags.async === true && flags.plan === true) throw usageError('--plan and --async cannot be combined')
   if (flags.plan === true && flags.manifest !== undefined)
-    throw usageError('--plan loads nothing that a --manifest could name')
+    throw usageError('--plan and --manifest cannot be combined: a dry run loads no files')
   if (flags.async === true && flags.manifest !== undefined)
-    throw usageError('--manifest is written at the end: not with --async')
+    throw usageError('--manifest and --async cannot be combined: the manifest is written when the load ends')
   readLoadFlags(flags, 1, context.clock.nowMs())
   if (flags.manifest !== undefined) await checkManifest(notEmpty('--manifest', flags.manifest))
   const { target, request: what, include } = await openSource(context, paths, flags)
@@ -95,7 +95,7 @@ async function keepManifest(
 async function loadOnce(context: CommandContext, text: string): Promise<void> {
   const source = pathGlob(text) === undefined ? undefined : await openSource(context, [text], {})
   if (source?.request.indexId !== undefined)
-    throw usageError('fs load takes one path: use fs distributedLoad for several')
+    throw usageError('fs load takes one path: use fs distributedLoad for several paths')
   const target = source?.target ?? (await openTarget(context, text))
   const include = source?.include
   const { path, cluster, config } = target
@@ -178,7 +178,7 @@ class StopByStages {
     this.#stops += 1
     if (this.#stops === 1) {
       const resume = this.#load === undefined ? '' : `; ${resumeHint(this.#load.loadId)}`
-      this.#context.io.stderr(`\nskein: cancelling; stop again to leave without waiting for it${resume}\n`)
+      this.#context.io.stderr(`\nskein: cancelling; press Ctrl-C again to exit without waiting${resume}\n`)
       void this.#cancel()
       return
     }
@@ -186,10 +186,10 @@ class StopByStages {
     const loadId = this.#load?.loadId
     const message =
       loadId === undefined
-        ? 'stopped before the load was accepted; `skein job ls` shows whether it was'
+        ? 'stopped before the load was accepted; check with `skein job ls` whether it was submitted'
         : this.#isCancelHeard
           ? `load ${loadId} is being cancelled; ${followHint(loadId)}; ${resumeHint(loadId)}`
-          : `left load ${loadId} as it is; ${followHint(loadId)}`
+          : `load ${loadId} continues; ${followHint(loadId)}`
     this.#leave.abort(new SkeinError('cancelled', message))
   }
 

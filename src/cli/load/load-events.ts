@@ -90,7 +90,7 @@ export function followHint(loadId: string): string {
 
 /** How to load the rest of a load that was stopped. */
 export function resumeHint(loadId: string): string {
-  return `load the rest later with: skein job resume ${loadId}`
+  return `load the missing files later with: skein job resume ${loadId}`
 }
 
 /**
@@ -152,13 +152,13 @@ export async function* loadEvents(
       if (clock.monotonicMs() - answeredMs > awayMaxMs) {
         throw new SkeinError(
           'unavailable',
-          `${error.message}; load ${loadId} goes on when it is back, ${followHint(loadId)}`,
+          `${error.message}; load ${loadId} continues when the job master is back; ${followHint(loadId)}`,
           {
             cause: error,
           },
         )
       }
-      onAway(`the job master does not answer (${error.message}); waiting for it`)
+      onAway(`the job master does not respond (${error.message}); waiting`)
     }
     await clock.sleep(Math.min(pollMsMax, Math.max(pollMsMin, (clock.monotonicMs() - startedMs) * pollShare)), signal)
   }

@@ -33,32 +33,32 @@ export interface LoadFlags {
   readonly verify?: true
 }
 
-const timeHelp = 'a date such as 2026-01-31 or 2026-01-31T08:00:00Z, or how long ago, such as 7d'
+const timeHelp = 'a date such as 2026-01-31 or 2026-01-31T08:00:00Z, or an age such as 7d'
 
 /** The options that say how, and of what below the paths, a load is made. */
 export function addLoadFlags(command: Command): Command {
   const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
   return command
-    .option('-A, --atomic', 'nothing of it is visible until all of it is in')
-    .option('--expire-time <duration>', 'how long an unfinished atomic load is kept (default: 24h)')
-    .option('--replication <n>', 'replicas on distinct workers, from now on (default: what was set on a file, else 1)')
-    .option('--active-jobs <n>', 'tasks of this load that may be out at once (default: 3000)')
-    .option('--batch-size <n>', 'small files that share a task, at most (default: by size)')
-    .option('--include <glob>', 'only files that fit, below the path; may be given again', collect)
-    .option('--exclude <glob>', 'no files that fit; may be given again', collect)
-    .option('--size-min <size>', 'only files of this size or larger')
-    .option('--size-max <size>', 'only files of this size or smaller')
-    .option('--modified-after <time>', `only files changed at this time or later: ${timeHelp}`)
-    .option('--modified-before <time>', 'only files changed before this time')
-    .option('--metadata-only', 'make the files known, load nothing')
-    .option('--hosts <list>', 'only onto workers of these hosts')
-    .option('--excluded-hosts <list>', 'onto no worker of these hosts')
-    .option('--locality <host>', 'onto this host first')
-    .option('--evict', 'colder blocks may go for it')
-    .option('--bandwidth <rate>', 'such as 50MB/s, or 08:00-20:00=200MB/s,else=unlimited')
-    .option('--priority <n>', '1 to 100, its share among running loads (default: 10)')
-    .option('--max-failures <n>', 'stop early above so many failed files, or P%')
-    .option('--verify', "check what is cached against the store's checksums")
+    .option('-A, --atomic', 'make the files visible only after all of them are loaded')
+    .option('--expire-time <duration>', 'keep an unfinished atomic load for this long (default: 24h)')
+    .option('--replication <n>', 'number of replicas, on different workers (default: the setting of the file, or 1)')
+    .option('--active-jobs <n>', 'maximum tasks of this load queued or running at once (default: 3000)')
+    .option('--batch-size <n>', 'maximum small files in one task (default: by size)')
+    .option('--include <glob>', 'load only files that match, relative to the path; repeatable', collect)
+    .option('--exclude <glob>', 'skip files that match; repeatable', collect)
+    .option('--size-min <size>', 'load only files of at least this size')
+    .option('--size-max <size>', 'load only files of at most this size')
+    .option('--modified-after <time>', `load only files modified at or after this time: ${timeHelp}`)
+    .option('--modified-before <time>', 'load only files modified before this time')
+    .option('--metadata-only', 'load only metadata, no file contents')
+    .option('--hosts <list>', 'load only onto workers on these hosts')
+    .option('--excluded-hosts <list>', 'do not load onto workers on these hosts')
+    .option('--locality <host>', 'prefer workers on this host')
+    .option('--evict', 'evict colder blocks if space is needed')
+    .option('--bandwidth <rate>', 'maximum read rate, such as 50MB/s, or 08:00-20:00=200MB/s,else=unlimited')
+    .option('--priority <n>', 'weight among running loads, 1 to 100 (default: 10)')
+    .option('--max-failures <n>', 'stop the load above this number of failed files; n or P%')
+    .option('--verify', 'verify cached files against the checksums of the store')
 }
 
 /**
@@ -68,7 +68,7 @@ export function addLoadFlags(command: Command): Command {
 export function withGlobs<T extends LoadFlags>(flags: T, globs: readonly string[] | undefined): T {
   if (globs === undefined) return flags
   if (flags.include !== undefined)
-    throw usageError('a path that is a glob and --include do not go together: write both as --include')
+    throw usageError('a glob path and --include cannot be combined: use --include for both')
   return { ...flags, include: globs }
 }
 
@@ -79,8 +79,7 @@ export function withGlobs<T extends LoadFlags>(flags: T, globs: readonly string[
 export function readLoadFlags(flags: LoadFlags, activeJobs: number, nowMs: number): LoadOptions {
   const selection = selectionOf(flags, nowMs)
   const hosts = hostsOf(flags)
-  if (flags.expireTime !== undefined && flags.atomic !== true)
-    throw usageError('--expire-time is of atomic loads: give -A too')
+  if (flags.expireTime !== undefined && flags.atomic !== true) throw usageError('--expire-time requires -A')
   return {
     replication: flags.replication === undefined ? 1 : wholeNumber('--replication', flags.replication, 1, 1000),
     ...(flags.replication === undefined && { keepReplication: true }),
@@ -151,7 +150,7 @@ export function warnOfBandwidth({ io }: Pick<CommandContext, 'io'>, text: string
   const lowest = Math.min(...rates)
   if (lowest >= slowBytesPerSecond) return
   io.stderr(
-    `skein: warning: --bandwidth ${printable(text ?? '')} is ${lowest} bytes a second at its lowest; write 50MB/s for 50 megabytes a second\n`,
+    `skein: warning: --bandwidth ${printable(text ?? '')} is ${lowest} bytes per second at its lowest; write 50MB/s for 50 megabytes per second\n`,
   )
 }
 
@@ -160,7 +159,7 @@ function maxFailuresOf(text: string): string {
   const match = /^(\d{1,15}(?:\.\d{1,6})?)(%?)$/.exec(text.trim())
   const value = Number(match?.[1])
   if (match === null || (match[2] === '%' ? value > 100 : !Number.isInteger(value)))
-    throw usageError(`--max-failures is a whole number of files, or 0% to 100%, not '${text}'`)
+    throw usageError(`--max-failures must be a whole number of files, or 0% to 100%, not '${text}'`)
   return text
 }
 

@@ -46,13 +46,13 @@ export async function openSource(
   if (flags.fromManifest !== undefined) return await fromManifest(context, words, flags)
   if (flags.index !== undefined) return await fromIndex(context, words, flags.index)
   const [first] = words
-  if (first === undefined) throw usageError('say what to load: a path, --index FILE, or --from-manifest FILE')
+  if (first === undefined) throw usageError('give a path, --index FILE, or --from-manifest FILE')
   const globs = await globSource(context, words)
   if (globs !== undefined) return globs
   if (words.length === 1 && !isTemplate(first)) {
     const target = await openTarget(context, first)
     if (parsePath(target.path).namespace === '')
-      throw usageError('name a namespace to load: /namespace or /namespace/dir')
+      throw usageError('give a namespace to load: /namespace or /namespace/dir')
     return { target, request: { path: target.path } }
   }
   const [name = first] = expandBraces(first)
@@ -74,7 +74,7 @@ async function globSource(context: CommandContext, words: readonly string[]): Pr
   }
   if (globs.length === 0) return undefined
   if (globs.length < names.length)
-    throw usageError('a glob and a plain path do not go together: load them by two commands, or use --include')
+    throw usageError('a glob and a plain path cannot be combined: use two commands, or --include')
   const { base, patterns } = joinGlobs(globs)
   const target = await openTarget(context, base)
   return { target, request: { path: target.path }, include: patterns }
@@ -95,7 +95,7 @@ async function isKnown(context: CommandContext, name: string): Promise<boolean> 
 function* firstOf<T>(items: Iterable<T>, most: number): Generator<T, void, undefined> {
   let taken = 0
   for (const item of items) {
-    if (taken === most) throw usageError(`more than ${most} globs at once: write a list for --index`)
+    if (taken === most) throw usageError(`more than ${most} globs at once: use --index`)
     taken += 1
     yield item
   }
@@ -114,7 +114,7 @@ async function fromIndex(context: CommandContext, words: readonly string[], inde
   const [file, base] = index === true ? words : [index, words[0]]
   if (file === undefined) throw usageError('--index needs a file, or - for stdin')
   if (words.length > (index === true ? 2 : 1))
-    throw usageError('with --index give at most one path: the directory that the names of the list are below')
+    throw usageError('with --index give at most one path: the base directory of the listed names')
   const target = await openTarget(context, base ?? '/')
   return await staged(
     context,
@@ -130,7 +130,7 @@ async function fromManifest(
   words: readonly string[],
   { fromManifest: file = '', index }: SourceFlags,
 ): Promise<LoadSource> {
-  if (index !== undefined) throw usageError('--index and --from-manifest do not go together')
+  if (index !== undefined) throw usageError('--index and --from-manifest cannot be combined')
   if (words.length > 1) throw usageError('with --from-manifest give at most one path: the namespace to load into')
   const manifest = await openManifest(file)
   const target = await openTarget(context, words[0] ?? `/${manifest.namespace}`)
@@ -138,7 +138,7 @@ async function fromManifest(
   const { uri } = await target.cluster.master().getNamespace({ name: namespace }, { signal: context.signal })
   if (uri.replace(/\/$/, '') !== manifest.uri.replace(/\/$/, ''))
     throw usageError(
-      `${file} is a manifest of ${manifest.uri}, and /${namespace} is ${uri}: name the namespace of that bucket behind it`,
+      `${file} is a manifest of ${manifest.uri}, and /${namespace} is ${uri}: add the namespace of that bucket after the file name`,
     )
   return await staged(context, target, manifestItems(file, namespace), undefined, file)
 }
@@ -154,7 +154,7 @@ async function staged(
   const staging = new Staging(target.cluster.jobMaster(), context.uniqueId(), context.signal)
   for await (const item of items) await staging.add(item)
   await staging.flush()
-  if (staging.common === undefined) throw usageError(`${where === '-' ? 'stdin' : where} names no path`)
+  if (staging.common === undefined) throw usageError(`${where === '-' ? 'stdin' : where} contains no path`)
   return { target, request: { path: name ?? staging.common, indexId: staging.indexId } }
 }
 
@@ -182,7 +182,7 @@ class Staging {
     this.common = before === undefined ? directoryOf(item.path) : commonOf(before, item.path)
     if (this.common === '')
       throw usageError(
-        `the paths of one load are in one namespace: ${item.path} is not in /${parsePath(before ?? '/').namespace}`,
+        `all paths of a load must be in one namespace: ${item.path} is not in /${parsePath(before ?? '/').namespace}`,
       )
     this.#items.push(item)
     if (this.#items.length === partItems) await this.flush()

@@ -92,14 +92,14 @@ function lineOf(file: LoadFile): Readonly<Record<string, unknown>> {
 
 /** Reads whose manifest a file is. @throws SkeinError not_found, invalid_argument (usage) */
 export async function openManifest(file: string): Promise<ManifestHead> {
-  if (file === '-') throw usageError('a manifest is read twice: give a file, not stdin')
+  if (file === '-') throw usageError('--from-manifest needs a file, not stdin: the manifest is read twice')
   for await (const line of manifestLines(file)) {
     const head = parsed(line)
     const { skeinManifest, namespace, uri } = head ?? {}
     if (skeinManifest !== version || typeof namespace !== 'string' || typeof uri !== 'string') break
     return { namespace, uri }
   }
-  throw usageError(`${file} is not a manifest: its first line is not one that --manifest writes`)
+  throw usageError(`${file} is not a manifest: the first line was not written by --manifest`)
 }
 
 /**

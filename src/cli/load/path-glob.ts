@@ -38,7 +38,7 @@ function indexOfWildcard(path: string): number {
  */
 export function joinGlobs(globs: readonly PathGlob[]): { readonly base: string; readonly patterns: readonly string[] } {
   if (globs.length > globsMax)
-    throw usageError(`${globs.length} globs are too many: ${globsMax} at most, or write a list for --index`)
+    throw usageError(`${globs.length} globs are too many: give at most ${globsMax}, or use --index`)
   const [first, ...others] = globs.map(({ base }) => base.split('/'))
   let common = first ?? []
   for (const other of others) {
@@ -47,7 +47,7 @@ export function joinGlobs(globs: readonly PathGlob[]): { readonly base: string; 
   }
   const base = common.join('/')
   if (!/^(?:[a-z]+:\/\/[^/]*)?\/[^/]/.test(base))
-    throw usageError('a glob needs its namespace written out: /namespace/*.tar')
+    throw usageError('the namespace of a path cannot be a glob: use /namespace/*.tar')
   return { base, patterns: globs.flatMap((glob) => withInside(escaped(glob.base.slice(base.length)) + glob.pattern)) }
 }
 

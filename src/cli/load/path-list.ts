@@ -28,11 +28,11 @@ export async function* indexItems(file: string, base: string | undefined): Async
 function itemOf(text: string, base: string | undefined, where: string): IndexItem {
   // Not to be shown whole.
   if (text.length > lineMax)
-    throw usageError(`${where}: '${text.slice(0, 40)}...' is longer than ${lineMax} characters: that is no path`)
+    throw usageError(`${where}: '${text.slice(0, 40)}...' is longer than ${lineMax} characters and cannot be a path`)
   const match = /^(.*\S)\s*,\s*(\d{1,9})\s*$/.exec(text)
   const replication = match === null ? undefined : Number(match[2])
   if (replication !== undefined && (replication < 1 || replication > replicasMax))
-    throw usageError(`${where}: ${replication} replicas: a whole number from 1 to ${replicasMax}`)
+    throw usageError(`${where}: ${replication} replicas: must be a whole number from 1 to ${replicasMax}`)
   const path = pathOf(match?.[1] ?? text, base, where)
   return { path, ...(replication !== undefined && { replication }) }
 }
@@ -41,11 +41,11 @@ function pathOf(text: string, base: string | undefined, where: string): string {
   const isWhole = text.startsWith('/') || /^(?:gfs|goosefs|skein):\/\//.test(text)
   if (!isWhole && base === undefined)
     throw usageError(
-      `${where}: '${text}' is not a path: write /namespace/dir/file, or give the directory that it is in behind the index file`,
+      `${where}: '${text}' is not a path: use /namespace/dir/file, or add the base directory after the index file`,
     )
   try {
     const path = parsePath(isWhole ? text : `${base?.replace(/\/$/, '') ?? ''}/${text}`)
-    if (path.namespace === '') throw usageError(`'${text}' names no namespace`)
+    if (path.namespace === '') throw usageError(`'${text}' has no namespace`)
     return formatPath(path)
   } catch (thrown) {
     throw usageError(`${where}: ${toSkeinError(thrown).message}`)

@@ -43,5 +43,5 @@ export async function reportLoad(
 }
 
 export function noneSelected(path: string, filesExcluded: number): string {
-  return `no file of ${path} is selected: ${filesExcluded} do not fit the globs and bounds`
+  return `no file below ${path} is selected: ${filesExcluded} files do not match the filters`
 }

@@ -147,7 +147,7 @@ describe('exit codes of errors', () => {
       },
     }
     const plain = await run(['fs', 'stat', '/a'], fake)
-    expect(plain.stderr).toBe('skein: bad (a defect of Skein; --debug shows where)\n')
+    expect(plain.stderr).toBe('skein: bad (internal error; --debug shows the stack)\n')
     const debug = await run(['fs', 'stat', '/a', '--debug'], fake)
     expect(debug.stderr).toMatch(/SkeinError: bad\n\s+at [\s\S]*caused by Error: root/)
   })

@@ -238,7 +238,7 @@ describe('when the job master is away', () => {
     const { code, stdout, stderr } = await run(distributedLoad, jobs.cluster, { home })
     expect(code).toBe(0)
     expect(stdout).toContain('count is 3')
-    const notices = stderr.split('\n').filter((line) => line.includes('does not answer'))
+    const notices = stderr.split('\n').filter((line) => line.includes('does not respond'))
     expect(notices.length).toBeGreaterThan(5)
     expect(notices.length).toBeLessThan(15)
   })
@@ -261,7 +261,7 @@ describe('--bandwidth', () => {
   it.each(['50', '50KB/s', '08:00-20:00=200,else=unlimited'])(
     '%s is warned of: it is hardly what was meant',
     async (rate) => {
-      expect(await warned(rate)).toMatch(/^skein: warning: --bandwidth \S+ is \d+ bytes a second at its lowest/m)
+      expect(await warned(rate)).toMatch(/^skein: warning: --bandwidth \S+ is \d+ bytes per second at its lowest/m)
     },
   )
   it.each(['1MB/s', 'unlimited', '08:00-20:00=200MB/s,else=unlimited'])('%s is not', async (rate) => {
@@ -301,7 +301,7 @@ describe('Ctrl-C', () => {
     })
     expect([code, jobs.cancels]).toEqual([4, 1])
     expect(stdout).toBe('Total completed file count is 1, failed file count is 0\n')
-    expect(stderr).toContain('cancelling; stop again to leave without waiting for it')
+    expect(stderr).toContain('cancelling; press Ctrl-C again to exit without waiting')
     expect(stderr).toContain('skein job resume L42')
   })
   it('a second time waits no longer, and says how to follow the load', async () => {
@@ -333,7 +333,7 @@ describe('Ctrl-C', () => {
       { home, onStart },
     )
     expect(after).toMatchObject({ code: 4, stdout: '' })
-    expect(after.stderr).toContain('left load L42 as it is; follow it with: skein job progress L42 --watch')
+    expect(after.stderr).toContain('load L42 continues; follow it with: skein job progress L42 --watch')
   })
   it('before the load was accepted cancels it once it is', async () => {
     const jobs = new FakeJobMaster(load('RUNNING'))

@@ -80,14 +80,14 @@ describe('the doctor', () => {
     const paths = [1, 2, 3, 4, 5, 6].map((n) => `/ns/${n}`)
     const [problem] = problemsOf(summary, [worker], jobs, { paths, total: 70 })
     expect(problem).toContain(
-      '70 files cannot be read, not persisted and with blocks on no live worker: /ns/1, /ns/2, /ns/3, /ns/4, /ns/5 and 65 more.',
+      '70 files cannot be read: not written to the store, and with blocks on no live worker: /ns/1, /ns/2, /ns/3, /ns/4, /ns/5 and 65 more.',
     )
     expect(problemsOf(summary, [worker], jobs, { paths: ['/ns/1'], total: 1 })[0]).toContain('1 file cannot be read')
   })
 
   it.each([
     [{ ...summary, safeMode: true }, [worker], jobs, /safe mode/],
-    [{ ...summary, liveWorkers: 0 }, [], jobs, /No worker lives/],
+    [{ ...summary, liveWorkers: 0 }, [], jobs, /No worker is running/],
     [summary, [{ ...worker, live: false }], jobs, /Worker h \(h:1\) is lost: .* 'skein fsadmin forget w'/],
     [
       summary,
@@ -95,11 +95,11 @@ describe('the doctor', () => {
       jobs,
       /directory \/d of tier SSD is down/,
     ],
-    [summary, [{ ...worker, capacityBytes: 0 }], jobs, /no room at all/],
+    [summary, [{ ...worker, capacityBytes: 0 }], jobs, /has no capacity/],
     [summary, [worker], { ...jobs, queueWarnings: ['Redis at r may evict tasks'] }, /^Redis at r may evict tasks\.$/],
-    [summary, [worker], 'gone', /job master does not answer.*gone/],
-    [summary, [worker], { ...jobs, liveJobWorkers: 0 }, /No job worker lives/],
-    [summary, [worker], { ...jobs, queueHealthy: false }, /queue inprocess: does not answer/],
+    [summary, [worker], 'gone', /job master does not respond.*gone/],
+    [summary, [worker], { ...jobs, liveJobWorkers: 0 }, /No job worker is running/],
+    [summary, [worker], { ...jobs, queueHealthy: false }, /queue inprocess: does not respond/],
   ])('names what is wrong, in one line: %#', (about, workers, jobService, words) => {
     const problems = problemsOf(about, workers, jobService)
     expect(problems).toHaveLength(1)

@@ -278,7 +278,7 @@ describe('fsadmin decommission', () => {
     const { code, stdout } = await run(['fsadmin', 'decommission', 'box'], fake)
     expect([code, stdout]).toEqual([
       0,
-      'Worker box is being decommissioned: 7 blocks left. It may be stopped when none is left; --wait waits for that.\n',
+      'Worker box is being decommissioned: 7 blocks left. Stop it when no block is left; use --wait to wait for that.\n',
     ])
     expect(requests).toEqual([{ worker: 'box', cancel: false }])
   })
@@ -287,7 +287,7 @@ describe('fsadmin decommission', () => {
     const { code, stdout, stderr } = await run(['fsadmin', 'decommission', '--wait', 'box'], fake)
     expect([code, stdout, stderr]).toEqual([
       0,
-      'Worker box is decommissioned: it may be stopped.\n',
+      'Worker box is decommissioned. You can stop it.\n',
       'worker box: 7 blocks left\n',
     ])
     expect(requests).toHaveLength(4)
@@ -300,7 +300,7 @@ describe('fsadmin decommission', () => {
     })
     expect([stopped.code, stopped.stdout]).toEqual([4, ''])
     expect(stopped.stderr).toContain(
-      "stopped waiting; the decommissioning of box goes on: run 'skein fsadmin decommission box'",
+      "stopped waiting; the decommissioning of box continues: run 'skein fsadmin decommission box'",
     )
   })
   it('says why blocks are left', async () => {
@@ -315,7 +315,7 @@ describe('fsadmin decommission', () => {
   it('--cancel takes it back', async () => {
     const { fake, requests } = answering(7)
     expect((await run(['fsadmin', 'decommission', 'box', '--cancel'], fake)).stdout).toBe(
-      'Worker box takes blocks again.\n',
+      'Worker box accepts blocks again.\n',
     )
     expect(requests).toEqual([{ worker: 'box', cancel: true }])
   })
@@ -361,7 +361,7 @@ describe('a path that somebody else has', () => {
       expect({ code, waits }).toEqual({ code: 1, waits: [0, 3000] })
       expect(stderr.split('\n').slice(0, 2)).toEqual([
         'skein: /a/b is being written to the store: waiting for 3s at most (--timeout)',
-        'skein: /a/b is being written to the store, still after 3s; nothing was changed: try again later, or with a longer --timeout',
+        'skein: /a/b is being written to the store, still after 3s; nothing was changed: try again later, or use a longer --timeout',
       ])
     },
   )

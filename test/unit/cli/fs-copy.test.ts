@@ -145,7 +145,8 @@ describe('fs copyFromLocal', () => {
       stderr: 'skein: /a/x exists already: remove it first\n',
     })
     chmodSync(at('x'), 0)
-    if (process.getuid?.() !== 0) expect((await copy(at('x'), '/a/y')).stderr).toContain('may not be used by this user')
+    if (process.getuid?.() !== 0)
+      expect((await copy(at('x'), '/a/y')).stderr).toContain('is not accessible: permission denied')
   })
   it('a file that changes meanwhile is not copied', async () => {
     writeFileSync(at('x'), Buffer.alloc(2 * 1024 ** 2))
@@ -284,7 +285,7 @@ describe('fs copyToLocal', () => {
     ])
     expect(sortedLines(stderr)).toEqual([
       `skein: /a/d: file://${at('out', 'd')} is a directory`,
-      `skein: /a/f/y: file://${at('out', 'f')} exists and is no directory`,
+      `skein: /a/f/y: file://${at('out', 'f')} exists and is not a directory`,
     ])
   })
   it('leaves nothing behind when reading fails', async () => {

@@ -35,7 +35,7 @@ describe('fs head and fs tail', () => {
   it('refuse a directory, a missing file and what is no size', async () => {
     expect(await fs('head', '/n/bare')).toMatchObject({
       code: 1,
-      stderr: 'skein: /n/bare is a directory; name a file\n',
+      stderr: 'skein: /n/bare is a directory; give a file\n',
     })
     expect(await fs('tail', '/n/no')).toMatchObject({ code: 2 })
     expect(await fs('head', '-c', 'x', '/n/long')).toMatchObject({ code: 64, stdout: '' })

@@ -154,8 +154,7 @@ describe('fs checkConsistency', () => {
     'names what can be read from nowhere, which is not to be repaired either %j',
     async (...flags) => {
       const unreadable = { paths: ['/a/4', '/a/3'], total: 3 }
-      const said =
-        'The following files are not persisted, and blocks of them are on no live worker:\n/a/3\n/a/4\nand 1 more\n'
+      const said = 'The following files are not persisted, and have blocks on no live worker:\n/a/3\n/a/4\nand 1 more\n'
       const answer = { inconsistent: [], total: 0, repaired: flags.length > 0, unreadable }
       expect(await check(answer, ...flags)).toMatchObject({ code: 1, stdout: said })
       expect(JSON.parse((await check(answer, ...flags, '--format', 'json')).stdout)).toMatchObject({

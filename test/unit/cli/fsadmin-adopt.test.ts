@@ -55,7 +55,7 @@ test('a cluster is adopted by its id', async () => {
   const { fake, adopted } = cluster({})
   const { code, stdout } = await runCommand(['fsadmin', 'adopt', 'c-1'], fake)
   expect({ code, adopted }).toEqual({ code: 0, adopted: ['c-1'] })
-  expect(stdout).toContain('may join')
+  expect(stdout).toContain('can now join')
   for (const wrong of [[], ['c-1', '--list'], ['--list', '--recover'], ['c-1', '--into', '/ns/x']]) {
     expect((await runCommand(['fsadmin', 'adopt', ...wrong], fake)).code).toBe(64)
   }
@@ -82,7 +82,7 @@ test('files of a namespace that is gone go where they are told, and a lost worke
   const refused = await runCommand(['fsadmin', 'adopt', '--recover'], fake)
   expect(refused.code).toBe(3)
   expect(refused.stderr).toContain('worker lost is lost')
-  expect(refused.stderr).toContain('name a directory with --into')
+  expect(refused.stderr).toContain('give a directory with --into')
   expect(released).toEqual([])
   await runCommand(['fsadmin', 'adopt', '--recover', '--into', '/ns/found/'], fake)
   expect([...written.keys()]).toEqual(['/ns/found/d/f'])

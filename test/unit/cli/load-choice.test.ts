@@ -38,7 +38,7 @@ describe('brace templates', () => {
   it('makes the names one by one', () => {
     const names = expandBraces('{0000000..9999999}')
     expect(names.next().value).toBe('0000000')
-    expect(() => expandBraces('{0..10000000}').next()).toThrow('0..10000000 stands for more than 10000000 names')
+    expect(() => expandBraces('{0..10000000}').next()).toThrow('0..10000000 expands to more than 10000000 names')
   })
 })
 
@@ -167,16 +167,16 @@ describe('what is submitted', () => {
     [['/ns', '--modified-after', 'yesterday'], /--modified-after 'yesterday': write a date/],
     [['/ns', '--modified-after', '2026-13-41'], /--modified-after '2026-13-41'/],
     [['/ns', '--size-max', 'big'], /--size-max: 'big' is not a size/],
-    [['/ns', '--priority', '0'], /--priority is a whole number from 1 to 100/],
-    [['/ns', '--expire-time', '1h'], /give -A too/],
-    [['/ns', '--plan', '--async'], /do not go together/],
-    [['/ns', '--async', '--manifest', 'x'], /not with --async/],
-    [['/ns', '--plan', '--manifest', 'x'], /--plan loads nothing/],
+    [['/ns', '--priority', '0'], /--priority must be a whole number from 1 to 100/],
+    [['/ns', '--expire-time', '1h'], /--expire-time requires -A/],
+    [['/ns', '--plan', '--async'], /cannot be combined/],
+    [['/ns', '--async', '--manifest', 'x'], /--manifest and --async/],
+    [['/ns', '--plan', '--manifest', 'x'], /--plan and --manifest/],
     [['/ns/{0..99999999999}'], /more than 10000000 names/],
     [['/ns/a', '/other/b'], /one namespace: \/other\/b is not in \/ns/],
-    [['--index', '/dev/null'], /\/dev\/null names no path/],
+    [['--index', '/dev/null'], /\/dev\/null contains no path/],
     [['--from-manifest', '/dev/null'], /is not a manifest/],
-    [[], /say what to load/],
+    [[], /give a path/],
   ])('%j exits 64', async (args, words) => {
     const { code, stderr, stdout } = await submit(...args)
     expect(stderr).toMatch(words)

@@ -208,7 +208,7 @@ describe('job', () => {
     const none = { master: { getJobMaster: async () => ({ rpcAddress: '', webAddress: '' }) } }
     expect(await run(['job', 'leader'], none)).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^skein: no job master has registered/) as string,
+      stderr: expect.stringMatching(/^skein: no job master is registered/) as string,
     })
   })
 

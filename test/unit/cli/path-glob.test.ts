@@ -86,7 +86,7 @@ describe('distributedLoad of a glob', () => {
   it('that nothing fits is not found', async () => {
     expect(await submit(['fs', 'distributedLoad', '/t/*.no'], [], 0)).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('no file of /data is selected'),
+      stderr: expect.stringContaining('no file below /data is selected'),
     })
     expect(await submit(['fs', 'load', '/t/*.no'], [], 0)).toMatchObject({ code: 2 })
   })

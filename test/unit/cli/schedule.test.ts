@@ -99,24 +99,24 @@ describe('schedule create', () => {
   })
 
   it.each([
-    [['n', '--cron', 'x'], 'say what to load: skein schedule create NAME --cron ... -- /namespace/dir'],
+    [['n', '--cron', 'x'], 'the path to load is missing: skein schedule create NAME --cron ... -- /namespace/dir'],
     [['n', '--', 'data'], "'data' is not a path: write /namespace/dir/file"],
-    [['n', '--', '/a', '/b'], 'a schedule loads one path: make one for each, or use --include'],
-    [['n', '--', '/a/{1..9}'], 'a schedule loads one path: make one for each, or use --include'],
-    [['n', '--', '/a', '--replication', '0'], "--replication is a whole number from 1 to 1000, not '0'"],
+    [['n', '--', '/a', '/b'], 'a schedule loads one path: create one schedule per path, or use --include'],
+    [['n', '--', '/a/{1..9}'], 'a schedule loads one path: create one schedule per path, or use --include'],
+    [['n', '--', '/a', '--replication', '0'], "--replication must be a whole number from 1 to 1000, not '0'"],
     [['n', '--', '/a', '--index', 'list'], "unknown option '--index'"],
-    [['n', '--', '/a', '--modified-after', '7d'], "'7d' would be worked out once, now: give a schedule a date"],
-    [['n', '--catch-up', 'some', '--', '/a'], "--catch-up is latest, all, none, not 'some'"],
+    [['n', '--', '/a', '--modified-after', '7d'], "'7d' is relative to now and would never change: give a date"],
+    [['n', '--catch-up', 'some', '--', '/a'], "--catch-up must be one of latest, all, none, not 'some'"],
     [
       ['n', '--after', 'b', '--cron', '0 2 * * *', '--', '/a'],
-      '--after and --cron do not go together: no time of day starts such a schedule',
+      '--after and --cron cannot be combined: a schedule with --after has no start time',
     ],
-    [['n', '--after', 'b', '--ready-by', '07:00', '--', '/a'], /^--after and --ready-by do not go together/],
-    [['n', '--after', 'b', '--timezone', 'UTC', '--', '/a'], /^--after and --timezone do not go together/],
-    [['n', '--after', 'b', '--jitter', '5m', '--', '/a'], /^--after and --jitter do not go together/],
-    [['n', '--after', 'b', '--catch-up', 'all', '--', '/a'], /^--after and --catch-up do not go together/],
+    [['n', '--after', 'b', '--ready-by', '07:00', '--', '/a'], /^--after and --ready-by cannot be combined/],
+    [['n', '--after', 'b', '--timezone', 'UTC', '--', '/a'], /^--after and --timezone cannot be combined/],
+    [['n', '--after', 'b', '--jitter', '5m', '--', '/a'], /^--after and --jitter cannot be combined/],
+    [['n', '--after', 'b', '--catch-up', 'all', '--', '/a'], /^--after and --catch-up cannot be combined/],
     [['n', '--jitter', 'long', '--', '/a'], /^--jitter: 'long' is not a duration/],
-    [['n', '--jitter', '-5', '--', '/a'], "--jitter is not below 0, as '-5' is"],
+    [['n', '--jitter', '-5', '--', '/a'], "--jitter must not be negative, not '-5'"],
     [[], /missing required argument 'name'/],
   ])('%j is refused by one line, and nothing is made', async (argv, message) => {
     const { code, stderr, made } = await create(...argv)

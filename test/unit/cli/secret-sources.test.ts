@@ -132,7 +132,7 @@ describe('--secret-file', () => {
       const path = file('open', canary, mode)
       const { code, secrets, stderr } = await create('--secret-file', `s3.accessKeyId=${path}`)
       expect([code, secrets]).toEqual([0, { 's3.accessKeyId': canary }])
-      expect(stderr).toContain(`${path} can be read by others`)
+      expect(stderr).toContain(`${path} is readable by other users`)
     }
   })
 
@@ -181,8 +181,8 @@ describe('--secret-stdin', () => {
   })
 
   it.each([
-    ['nothing in it', '', /stdin holds no secret/],
-    ['blank lines only', '\n \n', /stdin holds no secret/],
+    ['nothing in it', '', /stdin has no secret/],
+    ['blank lines only', '\n \n', /stdin has no secret/],
     ['a line without a key', `${canary}\n`, /stdin:1 is not key=value/],
     ['an empty value', 's3.accessKeyId=\n', /stdin:1: the secret s3.accessKeyId is empty/],
     [

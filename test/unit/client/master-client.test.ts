@@ -34,7 +34,7 @@ describe('connectJobMaster', () => {
     const { client } = cluster()
     await expect(client.service.listLoads({ limit: 1 }, options)).rejects.toMatchObject({
       code: 'unavailable',
-      message: 'no job master has registered with the master at m:9200',
+      message: 'no job master is registered with the master at m:9200',
     })
   })
 
