@@ -1,10 +1,10 @@
-// Why: tasks between processes go through Redis. The only file that imports bullmq or ioredis. How:
-// a BullMQ queue a lane, all below one hash tag. Producers share a connection that fails fast (no
-// offline queue, one retry), so that the job master notices; each consumer has two that wait for
-// ever (consumer's own and BullMQ's blocking one). BullMQ's stall limit is raised from 1, since a
-// paused worker is no poison; a task that throws is completed, not failed, because the job master
-// decides on retries and its id must be free again. No QueueEvents: completion never comes from
-// Redis.
+// Why: tasks between processes go through Redis. How: a BullMQ queue a lane, all below one hash
+// tag. Producers share a connection that fails fast (no offline queue, one retry), so that the job
+// master notices; each consumer has two that wait for ever (its own and the blocking one of
+// BullMQ). The stall limit of BullMQ is raised from 1, since a paused worker is no poison; a task
+// that throws is completed, not failed, because the job master decides on retries and its id must
+// be free again. No QueueEvents: completion never comes from Redis. Beside
+// bullmq-schedule-timer.ts the only file that imports bullmq or ioredis.
 import { Queue as BullQueue, type Job, WaitingError, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { type Clock, systemClock, untilAborted } from '../base/clock.ts'
@@ -12,9 +12,11 @@ import { SkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Consumer, ConsumerOptions, Queue, Task } from './queue.ts'
 import { parseRedisAddress, type RedisAddress } from './redis-address.ts'
-import { redisErrorText, redisUnavailable } from './redis-errors.ts'
+import { connectionOptions, reconnectMs } from './redis-connection.ts'
+import { redisUnavailable } from './redis-errors.ts'
+import { RedisLink } from './redis-link.ts'
 import { RunningTasks } from './running-tasks.ts'
-import { checkLane, closedQueueError, parseTask } from './task-shape.ts'
+import { checkLane, parseTask } from './task-shape.ts'
 
 export interface BullMqQueueOptions {
   /** `redis://` or `rediss://`, see redis-address.ts. */
@@ -42,8 +44,6 @@ const removeOnFail = { count: 1000, age: 3600 }
 const firstConnectMs = 3000
 const commandTimeoutMs = 10_000
 const settleMs = 5000
-/** Pause before another attempt to connect. */
-export const reconnectMs = (attempt: number): number => Math.min(100 * attempt, 1000)
 
 /**
  * A queue on Redis. Connects by itself, and again whenever the connection is lost; use ping() to
@@ -65,8 +65,7 @@ class BullMqQueue implements Queue {
   readonly #consumers = new Set<BullMqConsumer>()
   /** Lanes that this process knows to hand out tasks. */
   readonly #resumed = new Set<string>()
-  #lastError: string | undefined
-  #closed = false
+  readonly #link: RedisLink
 
   constructor(options: BullMqQueueOptions) {
     this.#address = parseRedisAddress(options.url)
@@ -81,13 +80,7 @@ class BullMqQueue implements Queue {
       commandTimeout: commandTimeoutMs,
       retryStrategy: reconnectMs,
     })
-    this.#client.on('error', (error: unknown) => this.#noteError(redisErrorText(error)))
-    this.#client.on('close', () => this.#noteError(this.#lastError ?? 'the connection was lost'))
-    this.#client.on('ready', () => {
-      if (this.#lastError !== undefined) this.#logger.info('Redis answers again', { address: this.#address.shown })
-      this.#lastError = undefined
-      void this.#checkServer()
-    })
+    this.#link = new RedisLink(this.#client, this.#address.shown, this.#logger, () => void this.#checkServer())
   }
 
   async add(lane: string, tasks: readonly Task[]): Promise<void> {
@@ -102,7 +95,7 @@ class BullMqQueue implements Queue {
   }
 
   take(lane: string, run: (task: Task, signal: AbortSignal) => Promise<void>, options: ConsumerOptions): Consumer {
-    this.#refuseUnlessOpen()
+    this.#link.refuseUnlessOpen()
     checkLane(lane)
     const consumer = new BullMqConsumer({
       lane,
@@ -162,15 +155,15 @@ class BullMqQueue implements Queue {
   }
 
   async ping(signal: AbortSignal): Promise<void> {
-    this.#refuseUnlessOpen()
-    await this.#connected(signal)
+    this.#link.refuseUnlessOpen()
+    await this.#link.connected(signal)
     await untilAborted(this.#client.ping(), signal).catch((thrown: unknown) => {
-      throw this.#unavailable(thrown)
+      throw this.#link.unavailable(thrown)
     })
   }
 
   async warnings(): Promise<readonly string[]> {
-    if (this.#closed || this.#client.status !== 'ready') return []
+    if (this.#link.isClosed || this.#client.status !== 'ready') return []
     try {
       const policy = /^maxmemory_policy:(\S+)/m.exec(await this.#client.info('memory'))?.[1]
       if (policy === undefined || policy === 'noeviction') return []
@@ -185,27 +178,27 @@ class BullMqQueue implements Queue {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.#link.isClosed) return
+    this.#link.close()
     await Promise.all([...this.#consumers].map((consumer) => consumer.close(0)))
     await Promise.all([...this.#queues.values()].map((queue) => queue.close().catch(() => undefined)))
     this.#client.disconnect()
   }
 
   async #run<T>(lane: string, operation: (queue: BullQueue) => Promise<T>): Promise<T> {
-    this.#refuseUnlessOpen()
+    this.#link.refuseUnlessOpen()
     checkLane(lane)
     if (this.#client.status !== 'ready') {
       // Only a connection that was never tried is waited for; one that is down fails at once.
-      if (this.#lastError !== undefined) throw this.#unavailable(new Error(this.#lastError))
+      if (this.#link.lastError !== undefined) throw this.#link.unavailable(new Error(this.#link.lastError))
       const limit = new AbortController()
       const cancel = this.#clock.schedule(firstConnectMs, () => limit.abort())
-      await this.#connected(limit.signal).finally(cancel)
+      await this.#link.connected(limit.signal).finally(cancel)
     }
     try {
       return await operation(this.#queue(lane))
     } catch (thrown) {
-      throw this.#unavailable(thrown)
+      throw this.#link.unavailable(thrown)
     }
   }
 
@@ -226,50 +219,8 @@ class BullMqQueue implements Queue {
     return queue
   }
 
-  /** Resolves when the connection is there; rejects at the first attempt from now on that fails. */
-  async #connected(signal: AbortSignal): Promise<void> {
-    if (this.#client.status === 'ready') return
-    const client = this.#client
-    let onReady: () => void = () => undefined
-    let onError: (error: unknown) => void = () => undefined
-    try {
-      const settled = new Promise<void>((resolve, reject) => {
-        onReady = resolve
-        onError = reject
-        client.once('ready', onReady)
-        client.once('error', onError)
-      })
-      await untilAborted(settled, signal)
-    } catch (thrown) {
-      throw this.#unavailable(thrown)
-    } finally {
-      client.off('ready', onReady)
-      client.off('error', onError)
-    }
-  }
-
   async #checkServer(): Promise<void> {
     for (const warning of await this.warnings()) this.#logger.warn(warning)
-  }
-
-  #noteError(text: string): void {
-    if (this.#closed) return
-    if (this.#lastError === undefined)
-      this.#logger.warn('Redis does not answer', { address: this.#address.shown, reason: text })
-    this.#lastError = text
-  }
-
-  #unavailable(thrown: unknown): SkeinError {
-    if (this.#closed) return closedQueueError()
-    if (thrown instanceof SkeinError && thrown.code === 'cancelled') {
-      const why = this.#lastError ?? 'no answer'
-      return redisUnavailable(new Error(why), this.#address.shown, undefined)
-    }
-    return redisUnavailable(thrown, this.#address.shown, this.#lastError)
-  }
-
-  #refuseUnlessOpen(): void {
-    if (this.#closed) throw closedQueueError()
   }
 }
 
@@ -385,18 +336,6 @@ class BullMqConsumer {
   #report(thrown: unknown): void {
     if (this.#ending) return
     this.#tasks.report(redisUnavailable(thrown, this.#address.shown, undefined))
-  }
-}
-
-/** What every connection to this Redis has. */
-export function connectionOptions(address: RedisAddress) {
-  return {
-    db: address.database,
-    connectTimeout: 5000,
-    keepAlive: 10_000,
-    ...(address.username === undefined ? {} : { username: address.username }),
-    ...(address.password === undefined ? {} : { password: address.password.reveal() }),
-    ...(address.tls ? { tls: {} } : {}),
   }
 }
 

@@ -6,42 +6,30 @@ import type { Budget, Share } from '../../base/flow/budget.ts'
 import { blockIdOf, blockLength } from '../../base/block-id.ts'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import type { PiecePool } from '../../base/flow/piece-pool.ts'
 import { isRefusal, type StoreLease } from '../../ufs/store-cache.ts'
 import type { SetPiece } from '../../wire/generated/job.ts'
 import type { BlockHeader } from '../../wire/generated/worker.ts'
-import { isUnproven, readInOneAnswer, wholeAttemptsMax } from '../../ufs/s3/one-answer.ts'
-import { readAhead, type ReadAheadOptions } from '../../ufs/read-ahead.ts'
-import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
+import { isUnproven, wholeAttemptsMax } from '../../ufs/s3/one-answer.ts'
 import type { CachedCopies } from './cached-copies.ts'
-import { counted, givingWay } from './chunk-streams.ts'
+import { givingWay } from './chunk-streams.ts'
 import { type FileRefresh, isChange } from './file-refresh.ts'
 import { copyLargeBlock } from './large-block-copy.ts'
 import { LoneFaults } from './lone-fault.ts'
 import type { SetOutcome } from './set-outcome.ts'
+import { type ReadResources, PacedReads } from './paced-reads.ts'
 import type { ReadPace } from '../pace/read-pacer.ts'
 import { type SetTarget, usableTargets } from './set-targets.ts'
 import { Stragglers } from '../pace/slow-reads.ts'
 
 /** What all tasks of a job worker share. */
-export interface CopyResources {
-  /** Ranged reads in flight (fs.cosn.upload_thread_pool). */
-  readonly slots: Budget
+export interface CopyResources extends ReadResources {
   /**
    * Small objects in flight: each is one short request, and what it waits for is the store's
    * answer, not bandwidth.
    */
   readonly smallSlots: Budget
-  /** Bytes read and not yet written, of all tasks. */
-  readonly bytes: Budget
-  /** Memory for what is read. */
-  readonly pieces: PiecePool
   /** Runs at most so many large blocks at once (goosefs.job.worker.threadpool.size). */
   readonly runStream: (copy: () => Promise<void>) => Promise<void>
-  /** Bytes of a range request (fs.cosn.read.ahead.block.size). */
-  readonly rangeBytes: number
-  /** Ranges ahead of the writer, a stream (fs.cosn.read.ahead.queue.size). */
-  readonly rangesAhead: number
   /** Files of one block shorter than this are read whole and put together with others. */
   readonly smallBlockBytes: number
 }
@@ -68,7 +56,7 @@ export class SetCopy {
   readonly #loneFaults: LoneFaults
   /** Of reads: the set's, or the stragglers' end. */
   readonly #readSignal: AbortSignal
-  #pacing = 0
+  readonly #reads: PacedReads
   #running = 0
   #whenIdle: (() => void) | undefined
   #bug: { readonly thrown: unknown } | undefined
@@ -78,9 +66,10 @@ export class SetCopy {
     this.#signal = options.signal
     this.#loneFaults = new LoneFaults(() => options.lease.store, options.clock, options.signal)
     const { slots, bytes } = options.resources
-    const isCrowded = (): boolean => this.#pacing > 0 || slots.waiting > 0 || bytes.waiting > 0
+    const isCrowded = (): boolean => this.#reads.isPacing || slots.waiting > 0 || bytes.waiting > 0
     this.#stragglers = new Stragglers(options.clock, () => this.#running, isCrowded)
     this.#readSignal = AbortSignal.any([options.signal, this.#stragglers.signal])
+    this.#reads = new PacedReads(options, this.#readSignal)
   }
 
   /**
@@ -174,23 +163,9 @@ export class SetCopy {
     const { copies, outcome } = this.#options
     const copied = await copies.readWhole(piece, header, this.#readSignal)
     if (copied !== undefined) return copied
-    const bytes = await this.#readWhole(piece)
+    const bytes = await this.#reads.whole(piece)
     outcome.originBytes += bytes.length
     return bytes
-  }
-
-  async #readWhole(piece: SetPiece): Promise<Uint8Array> {
-    const { lease } = this.#options
-    const { key, length, etag } = piece
-    const { pieces } = this.#options.resources
-    const request = { key, offset: 0, length, etag, objectLength: length, inOneAnswer: true, pieces }
-    try {
-      return await lease.store.readWhole(request, this.#readSignal)
-    } catch (thrown) {
-      const error = toSkeinError(thrown)
-      if (!isRefusal(error) || this.#readSignal.aborted || !(await lease.renew())) throw error
-      return await lease.store.readWhole(request, this.#readSignal)
-    }
   }
 
   /** Runs a read, and tells the stragglers of it. */
@@ -259,7 +234,6 @@ export class SetCopy {
   ): Promise<void> {
     const { lease, outcome, pace, resources } = this.#options
     const { pieces } = resources
-    const { key, etag, length: objectLength } = piece
     const header = this.#header(piece, blockIndex)
     let renewed = false
     let receivedBytes = 0
@@ -268,18 +242,7 @@ export class SetCopy {
       blockIndex,
       header,
       read: (offset: number) => {
-        const read = inOneAnswer ? readInOneAnswer : readAhead
-        const store = (from: number): AsyncIterable<Uint8Array> => {
-          const request = {
-            key,
-            etag,
-            offset: header.offset + from,
-            length: header.length - from,
-            objectLength,
-            pieces,
-          }
-          return counted(read(this.#heldBack(lease), request, this.#readAheadOptions(lease), this.#readSignal), outcome)
-        }
+        const store = (from: number): AsyncIterable<Uint8Array> => this.#reads.block(piece, header, from, inOneAnswer)
         // What is read again was not to be had, or cannot be gone on with.
         const isFirst = offset === 0 && !inOneAnswer && piece.sourceIds.length > 0
         const chunks = isFirst ? this.#copiedFirst(piece, header, store) : store(offset)
@@ -318,36 +281,6 @@ export class SetCopy {
       yield chunk
     }
     if (at < header.length) yield* store(at)
-  }
-
-  #readAheadOptions(lease: StoreLease): ReadAheadOptions {
-    const { resources, pace } = this.#options
-    const options = { ...resources, ...lease.store.readAhead }
-    const take = async (bytes: number, signal: AbortSignal): Promise<void> => {
-      this.#pacing += 1
-      try {
-        await pace.take(bytes, signal)
-      } finally {
-        this.#pacing -= 1
-      }
-    }
-    return {
-      ...options,
-      rangeBytes: pace.rangeBytes(options.rangeBytes),
-      pace: { tryTake: (bytes) => pace.tryTake(bytes), take },
-    }
-  }
-
-  /**
-   * The store, read so that a reader on demand goes first: what was begun is held back by not being
-   * taken.
-   */
-  #heldBack({ store }: StoreLease): Pick<UnderFileSystem, 'read' | 'readWhole'> {
-    const { pace } = this.#options
-    return {
-      readWhole: (request, signal) => store.readWhole(request, signal),
-      read: (request, signal) => givingWay(store.read(request, signal), pace, signal),
-    }
   }
 
   #usable(piece: SetPiece, index: number): readonly SetTarget[] {

@@ -154,7 +154,8 @@ class FileCheck {
   }
 
   #isBad(replica: Replica, against: string): void {
-    const message = `block ${replica.index} on ${replica.target.workerId} is not what the store has: it differs by its ${against}`
+    const block = `block ${replica.index} on ${replica.target.workerId}`
+    const message = `${block} is not what the store has: it differs by its ${against}`
     this.#bad.push({ replica, error: new SkeinError('data_loss', message, { reason: 'checksum', retryable: true }) })
   }
 

@@ -258,6 +258,6 @@ describe('requests that the SDK writes', () => {
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'ignore'],
       })
-    expect([run('s3.ts').trim(), run('sdk-requests.ts').trim()]).toEqual(['false', 'true'])
+    expect([run('s3/s3.ts').trim(), run('s3/request/sdk-requests.ts').trim()]).toEqual(['false', 'true'])
   })
 })
