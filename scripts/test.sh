@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs every check and every test, and ends with `N passed, N failed, N skipped`.
 # Installs what is missing: npm packages, and with apt-get (as root on Debian) the real servers that the
-# integration tests start themselves: redis, Ceph's S3 gateway, nginx. Without them those tests are skipped,
-# except where CI is set: there a missing server is a failure.
+# integration tests start themselves: redis, Ceph's S3 gateway, nginx; and Prometheus for its promtool.
+# Without them those tests are skipped, except where CI is set: there a missing server is a failure.
 #   bash scripts/test.sh [--long]    --long: many more seeds, kills and files, for hours
 set -euo pipefail
 for argument in "$@"; do
@@ -14,8 +14,8 @@ done
 cd "$(dirname "$0")/.."
 say() { printf '\n== %s\n' "$*"; }
 
-servers=(redis-server radosgw ceph-mon ceph-osd ceph nginx)
-packages=(redis-server radosgw ceph-mon ceph-osd ceph-common nginx-light)
+servers=(redis-server radosgw ceph-mon ceph-osd ceph nginx promtool)
+packages=(redis-server radosgw ceph-mon ceph-osd ceph-common nginx-light prometheus)
 missing=()
 for index in "${!servers[@]}"; do
   command -v "${servers[$index]}" >/dev/null 2>&1 || missing+=("${packages[$index]}")

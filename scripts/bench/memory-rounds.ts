@@ -58,11 +58,11 @@ function sizesOf(pid: number): Sizes {
   return { peak: field('VmHWM'), resident: field('VmRSS'), anonymous: field('RssAnon'), files: field('RssFile') }
 }
 
-/** What the process says of its memory: name without `skein_` and unit, and the bytes. */
+/** What the process says of its memory: name without prefix and unit, and the bytes. */
 async function ownFigures(web: string): Promise<string> {
   const text = await (await fetch(`http://${web}/metrics`)).text()
-  const figures = [...text.matchAll(/^skein_(?:process_)?(memory_\w+|\w*pieces\w*|\w*buffers?\w*)_bytes (\d+)$/gm)]
-  return figures.map(([, name = '', bytes]) => `${name.replace('memory_', '')} ${mib(Number(bytes)).trim()}`).join(', ')
+  const figures = [...text.matchAll(/^(?:skein|process|nodejs)_(\w*(?:memory|heap_size|buffers)\w*)_bytes (\d+)$/gm)]
+  return figures.map(([, name = '', bytes]) => `${name} ${mib(Number(bytes)).trim()}`).join(', ')
 }
 
 function origin(verb: string, ...args: readonly string[]): void {

@@ -64,15 +64,15 @@ async function figures(): Promise<MasterFigures> {
   const journalBytes = (await readdir(journal)).reduce((sum, name) => sum + sizeOf(join(journal, name)), 0)
   const { user, system } = process.cpuUsage()
   const answer: MasterFigures = {
-    files: metrics.get('master.files'),
+    files: metrics.get('skein_master_files'),
     rssBytes: bytesOf('VmRSS'),
     anonymousBytes: bytesOf('RssAnon'),
     fileBackedBytes: bytesOf('RssFile') + bytesOf('RssShmem'),
-    stateUsedBytes: metrics.get('master.state.used'),
+    stateUsedBytes: metrics.get('skein_master_state_used_bytes'),
     stateFileBytes: sizeOf(join(home, 'master', 'state', 'data.mdb')),
     snapshotBytes: sizeOf(join(home, 'master', 'state', 'snapshot.mdb')),
     journalBytes,
-    blockMapBytes: metrics.get('master.blocks.memory'),
+    blockMapBytes: metrics.get('skein_master_block_map_bytes'),
     stallMaxMs: delay.max / 1e6,
     stallP99Ms: delay.percentile(99) / 1e6,
     cpuMs: (user + system) / 1000,

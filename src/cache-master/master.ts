@@ -190,11 +190,13 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
     await identity.ensure(clusterId, tables.counter('containers'))
     if (writtenId === undefined) await writeClusterId(idPath, clusterId)
     const stores = new StorePool(deps.openStore, sealing, (id) => namespaceById(tables, id), logger)
-    metrics.observe('master.files', () => tables.counter('files'))
-    metrics.observe('master.files.unfinished', () => tables.counter('pending'))
-    metrics.observe('master.blocks.memory', () => blocks.bytes)
-    metrics.observe('master.state.used', () => state.usedBytes())
-    metrics.observe('master.workers.live', () => workers.list().filter((worker) => worker.live).length)
+    metrics.observe('skein_master_files', () => tables.counter('files'))
+    metrics.observe('skein_master_unfinished_files', () => tables.counter('pending'))
+    metrics.observe('skein_master_block_map_bytes', () => blocks.bytes)
+    metrics.observe('skein_master_state_used_bytes', () => state.usedBytes())
+    const workersThat = (live: boolean) => (): number => workers.list().filter((worker) => worker.live === live).length
+    metrics.observe('skein_master_workers', workersThat(true), { state: 'live' })
+    metrics.observe('skein_master_workers', workersThat(false), { state: 'lost' })
     const changes = new RecentChanges(tables)
     const context = {
       ...{ tables, changes, log: changes.watching(log), blocks, workers },

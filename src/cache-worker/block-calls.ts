@@ -172,6 +172,6 @@ async function locate(
   const { header, place } = reader
   await reader.close()
   if (place === undefined) return { header, path: '', dataOffset: 0, headOffset: 0, headBytes: 0 }
-  metrics?.add('worker.bytes.read.local', Math.min(bytes, header.length))
+  metrics?.add('skein_worker_read_bytes_total', Math.min(bytes, header.length), { source: 'local' })
   return { header, ...place }
 }

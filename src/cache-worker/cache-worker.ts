@@ -102,7 +102,7 @@ export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<
   const directories = store.usage().map(({ path }) => path)
   const kept = new KeptBlocks({ store, directories, logger })
   const membership = await ClusterMembership.open({ store, directories, kept, logger })
-  metrics.observe('worker.blocks.kept', () => kept.count)
+  metrics.observe('skein_worker_unknown_blocks', () => kept.count)
   const { service, sweep } = createWorkerService({ workerId, hostname, home, store, copier, kept, clock, metrics })
   const stopping = new AbortController()
   const registered = Promise.withResolvers<void>()

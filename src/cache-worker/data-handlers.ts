@@ -44,7 +44,7 @@ export function createDataHandlers(deps: DataHandlerDependencies): DataPlaneHand
     'bytes for readers of blocks',
     Math.max(pool.pieceBytes, deps.readBuffersBytesMax ?? readBuffersBytesDefault),
   )
-  deps.metrics.observe('worker.data.read.buffers', () => room.used)
+  deps.metrics.observe('skein_worker_data_read_buffers_bytes', () => room.used)
   return {
     isWanted: (kind) =>
       kind === 'block reads' ? room.waiting > 0 : kind === 'store reads' && deps.isStoreWanted?.() === true,
@@ -99,7 +99,7 @@ async function read(
     }
     const source = new PieceSource(reader, memory, offset + length, signal)
     const first = await source.read(offset)
-    deps.metrics.add(isLocal ? 'worker.bytes.read.local' : 'worker.bytes.read.remote', length)
+    deps.metrics.add('skein_worker_read_bytes_total', length, { source: isLocal ? 'local' : 'remote' })
     return {
       header,
       length,

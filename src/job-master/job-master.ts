@@ -205,9 +205,9 @@ class JobMasterRole implements JobMaster {
       { ...shared, checkOptions, keeper: this.#keeper },
       () => this.#serving ?? this.#stop.signal,
     )
-    metrics.observe('job.loads.running', () => this.#runners.size)
-    metrics.observe('job.tasks.out', () => this.#outstanding.size)
-    metrics.observe('queue.down', () => (this.#dispatcher.queueError === undefined ? 0 : 1))
+    metrics.observe('skein_job_running_loads', () => this.#runners.size)
+    metrics.observe('skein_job_tasks_in_flight', () => this.#outstanding.size)
+    metrics.observe('skein_job_queue_up', () => (this.#dispatcher.queueError === undefined ? 1 : 0))
   }
 
   start(signal: AbortSignal): void {

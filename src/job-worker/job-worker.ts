@@ -126,8 +126,8 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
     idleMax: Math.ceil(limits.readAheadBytesMax / pieceBytes),
     clock: options.clock,
   })
-  options.metrics.observe?.('job.read.buffers', () => bytes.used)
-  options.metrics.observe?.('job.idle.pieces', () => pieces.idle * pieceBytes)
+  options.metrics.observe?.('skein_job_worker_read_buffers_bytes', () => bytes.used)
+  options.metrics.observe?.('skein_job_worker_idle_buffers_bytes', () => pieces.idle * pieceBytes)
   const runner = new TaskRunner({
     ...options,
     link,

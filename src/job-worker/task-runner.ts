@@ -209,8 +209,8 @@ export class TaskRunner {
     const { jobWorkerId, metrics } = this.#options
     const { loadId, set, attempt } = task
     const { failures, replacements, originBytes } = outcome
-    metrics.add('task.blocks.written', outcome.replicasWritten)
-    metrics.add('task.failures', failures.length)
+    metrics.add('skein_job_worker_replicas_total', outcome.replicasWritten, { outcome: 'ok' })
+    metrics.add('skein_job_worker_replicas_total', failures.length, { outcome: 'error' })
     const checked = tally === undefined ? {} : { filesVerified: tally.verified, filesUnverifiable: tally.unverifiable }
     await completeSet(
       { jobWorkerId, loadId, set, attempt, failures, replacements, originBytes, ...checked },

@@ -8,7 +8,7 @@ import { formatDuration } from '../base/durations.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Config } from '../config/config.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
-import { observeProcessMemory } from '../telemetry/process-memory.ts'
+import { observeProcess } from '../telemetry/process-metrics.ts'
 import { MetricRegistry } from '../telemetry/registry.ts'
 
 /** The process around a role: where its lines go and how it is told to stop. */
@@ -74,8 +74,8 @@ export async function runRole(
   }
   io.stop.addEventListener('abort', onStopAsked, { once: true })
   if (io.stop.aborted) onStopAsked()
-  const metrics = new MetricRegistry()
-  observeProcessMemory(metrics)
+  const metrics = new MetricRegistry(role)
+  const unobserve = observeProcess(metrics, clock)
   for (const warning of config.warnings) logger.warn(warning)
   await shutdown.limit(untilStopped())
 
@@ -115,6 +115,7 @@ export async function runRole(
         }
       }
       stopping.abort()
+      unobserve()
     }
   }
 }

@@ -43,9 +43,9 @@ export async function serveRpc(
   })
   // Ports of one process add up.
   for (const [name, read] of [
-    ['rpc.connections', (): number => server.sessions.connections],
-    ['rpc.turned.away', (): number => server.sessions.turnedAway],
-    ['rpc.request.buffers', (): number => server.sessions.requestBytes],
+    ['skein_rpc_connections', (): number => server.sessions.connections],
+    ['skein_rpc_rejections_total', (): number => server.sessions.turnedAway],
+    ['skein_rpc_request_buffers_bytes', (): number => server.sessions.requestBytes],
   ] as const)
     metrics.observeMore(name, read)
   context.onStop(`${what} rpc`, () => server.close(context.drainMs()))

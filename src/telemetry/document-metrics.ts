@@ -1,15 +1,28 @@
 // Why: docs/metrics.md is made from the definitions, so that the two cannot drift apart. Pure; a
 // test compares them.
-import { metricTable, type MetricDefinition } from './metric-table.ts'
-import { seriesOf } from './registry.ts'
+import { metricAreas, type MetricDefinition } from './metric-table.ts'
 
-/** The metrics as a markdown table; ends in a newline. */
+/** The metrics as a markdown table for each group of roles; ends in a newline. */
 export function documentMetrics(): string {
-  const rows = Object.entries<MetricDefinition>(metricTable)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(
-      ([name, definition]) =>
-        `| \`${seriesOf(name, definition)}\` | ${definition.type} | ${definition.help.replaceAll('|', '\\|')} |\n`,
-    )
-  return `| metric | type | meaning |\n|---|---|---|\n${rows.join('')}`
+  return metricAreas
+    .map(({ title, metrics }) => {
+      const rows = Object.entries<MetricDefinition>(metrics)
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .map(
+          ([name, definition]) =>
+            `| \`${name}\` | ${definition.type} | ${labelsOf(definition)} | ${helpOf(definition)} |\n`,
+        )
+      return `## ${title}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n${rows.join('')}`
+    })
+    .join('\n')
+}
+
+function labelsOf({ labels = {} }: MetricDefinition): string {
+  return Object.entries(labels)
+    .map(([label, values]) => `\`${label}\`: ${values.map((value) => `\`${value}\``).join(', ')}`)
+    .join('; ')
+}
+
+function helpOf({ help }: MetricDefinition): string {
+  return help.replaceAll('|', '\\|')
 }

@@ -1,209 +1,255 @@
-// Why: every metric there is, in one table, so that the endpoint, the reports and the documentation
-// cannot drift apart.
+// Why: all metrics in one table, so that the endpoint, the reports and the documentation agree. How:
+// a metric has the name that Prometheus shows. Names follow https://prometheus.io/docs/practices/naming/:
+// `_seconds` and `_bytes` are the only units, counters end in `_total`, outcomes and reasons are
+// labels. Names of the process and of Node are those of prom-client, for which dashboards exist.
 export interface MetricDefinition {
-  readonly type: 'counter' | 'gauge'
-  readonly unit:
-    | 'connections'
-    | 'bytes'
-    | 'requests'
-    | 'blocks'
-    | 'files'
-    | 'tasks'
-    | 'errors'
-    | 'seconds'
-    | 'loads'
-    | 'schedules'
-    | 'runs'
-    | 'directories'
+  readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
+  /** Label -> all of its values. */
+  readonly labels?: Readonly<Record<string, readonly string[]>>
+  /** Upper bounds of a histogram's buckets, ascending; `+Inf` is added. */
+  readonly buckets?: readonly number[]
 }
+type Metrics = Readonly<Record<string, MetricDefinition>>
+
+const processMetrics = {
+  process_cpu_seconds_total: { type: 'counter', help: 'User and system CPU time spent, in seconds.' },
+  process_resident_memory_bytes: { type: 'gauge', help: 'Resident memory size in bytes.' },
+  process_start_time_seconds: { type: 'gauge', help: 'Start time of the process, in seconds since the Unix epoch.' },
+  process_open_fds: { type: 'gauge', help: 'Number of open file descriptors (Linux only).' },
+  process_max_fds: { type: 'gauge', help: 'Maximum number of open file descriptors (Linux only).' },
+  nodejs_heap_size_used_bytes: { type: 'gauge', help: 'Used part of the JavaScript heap.' },
+  nodejs_heap_size_total_bytes: { type: 'gauge', help: 'Size of the JavaScript heap.' },
+  nodejs_external_memory_bytes: {
+    type: 'gauge',
+    help: 'Memory outside the JavaScript heap that JavaScript objects hold, buffers included.',
+  },
+  nodejs_array_buffer_memory_bytes: { type: 'gauge', help: 'Memory of buffers, a part of the external memory.' },
+  nodejs_eventloop_lag_p50_seconds: {
+    type: 'gauge',
+    help: 'Median event loop lag between two scrapes, at least 15 seconds.',
+  },
+  nodejs_eventloop_lag_p99_seconds: {
+    type: 'gauge',
+    help: '99th percentile of the event loop lag between two scrapes, at least 15 seconds.',
+  },
+  nodejs_eventloop_lag_max_seconds: {
+    type: 'gauge',
+    help: 'Maximum event loop lag between two scrapes, at least 15 seconds.',
+  },
+  nodejs_gc_duration_seconds: {
+    type: 'histogram',
+    labels: { kind: ['major', 'minor', 'incremental', 'weakcb'] },
+    buckets: [0.001, 0.01, 0.1, 1, 2, 5],
+    help: 'Duration of garbage collections.',
+  },
+  skein_rpc_connections: { type: 'gauge', help: 'Open connections of the RPC port.' },
+  skein_rpc_rejections_total: {
+    type: 'counter',
+    help: 'Connections and calls that the RPC port rejected because a limit was reached.',
+  },
+  skein_rpc_request_buffers_bytes: { type: 'gauge', help: 'Memory of the requests of calls in flight.' },
+  skein_ufs_read_bytes_total: { type: 'counter', help: 'Bytes read from under file systems.' },
+  skein_ufs_written_bytes_total: { type: 'counter', help: 'Bytes of objects written to under file systems.' },
+  skein_ufs_requests_total: {
+    type: 'counter',
+    labels: { operation: ['read', 'list', 'stat', 'write'] },
+    help: 'Requests sent to under file systems, retries included. Copies and deletes count as `write`.',
+  },
+  skein_ufs_retries_total: {
+    type: 'counter',
+    labels: { reason: ['slow_down', 'timeout', 'error'] },
+    help: 'Requests to under file systems that failed and were retried. `slow_down`: SlowDown and 429 answers.',
+  },
+} as const satisfies Metrics
+
+const journalMetrics = {
+  skein_journal_appends_total: { type: 'counter', help: 'Commands appended to the journal.' },
+  skein_journal_sync_duration_seconds: {
+    type: 'histogram',
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5],
+    help: 'Duration of fdatasync calls of the journal.',
+  },
+} as const satisfies Metrics
+
+const masterMetrics = {
+  skein_master_files: { type: 'gauge', help: 'Files in the metadata.' },
+  skein_master_unfinished_files: {
+    type: 'gauge',
+    help: 'Files that are being written or were abandoned by their writers. Limit: `skein.master.unfinished.files.max`.',
+  },
+  skein_master_workers: {
+    type: 'gauge',
+    labels: { state: ['live', 'lost'] },
+    help: 'Registered workers. `lost`: no heartbeat within the timeout.',
+  },
+  skein_master_block_map_bytes: { type: 'gauge', help: 'Memory of the map from blocks to workers.' },
+  skein_master_state_used_bytes: { type: 'gauge', help: 'Used pages of the metadata on disk.' },
+  skein_master_replication_copies_in_flight: { type: 'gauge', help: 'Replicas that workers are copying.' },
+  skein_master_replication_copies_total: {
+    type: 'counter',
+    labels: { outcome: ['ok', 'error'] },
+    help: 'Replicas copied from worker to worker. `error`: not reported in time.',
+  },
+  skein_master_replication_dropped_replicas_total: {
+    type: 'counter',
+    help: 'Replicas dropped because there were too many, or because they were copied to another worker.',
+  },
+  skein_master_replication_unplaced_replicas_total: {
+    type: 'counter',
+    help: 'Missing replicas that no worker had space for. A replica counts at each check.',
+  },
+  skein_master_replication_pending_files: { type: 'gauge', help: 'Files whose replication is to be checked.' },
+} as const satisfies Metrics
+
+const workerMetrics = {
+  skein_worker_capacity_bytes: { type: 'gauge', help: 'Sum of the quotas of the block directories.' },
+  skein_worker_used_bytes: { type: 'gauge', help: 'Used part of the capacity, reservations included.' },
+  skein_worker_blocks: { type: 'gauge', help: 'Blocks in the block store.' },
+  skein_worker_unknown_blocks: {
+    type: 'gauge',
+    help: 'Blocks whose file is unknown to the master. They are not deleted, because they may be the only copy.',
+  },
+  skein_worker_blocks_removed_total: {
+    type: 'counter',
+    labels: { reason: ['evicted', 'corrupt'] },
+    help: 'Blocks deleted to free space (`evicted`), or because of a wrong checksum (`corrupt`).',
+  },
+  skein_worker_blocks_promoted_total: { type: 'counter', help: 'Blocks moved to the top tier because they were read.' },
+  skein_worker_reservations_aborted_total: {
+    type: 'counter',
+    help: 'Reservations aborted because their writer stalled while another writer needed the space.',
+  },
+  skein_worker_read_bytes_total: {
+    type: 'counter',
+    labels: { source: ['local', 'remote', 'ufs'] },
+    help:
+      'Bytes read by clients: cached bytes read on the same host (`local`) or from another host (`remote`), ' +
+      'and bytes read from the under file system (`ufs`).',
+  },
+  skein_worker_written_bytes_total: {
+    type: 'counter',
+    help: 'Bytes of blocks written to the block store, without moves between tiers.',
+  },
+  skein_worker_scrubbed_bytes_total: {
+    type: 'counter',
+    help: 'Bytes of cached blocks whose checksums were verified in the background.',
+  },
+  skein_worker_directories: {
+    type: 'gauge',
+    labels: { state: ['normal', 'unstable', 'down'] },
+    help: 'Block directories. After disk errors a directory is read-only (`unstable`), then not used (`down`).',
+  },
+  skein_worker_data_connections: { type: 'gauge', help: 'Open connections of the data port.' },
+  skein_worker_data_rejections_total: {
+    type: 'counter',
+    help: 'Connections that the data port rejected, or closed while idle, because a limit was reached.',
+  },
+  skein_worker_data_slow_requests_aborted_total: {
+    type: 'counter',
+    help: 'Requests of the data port aborted because they were too slow while others waited.',
+  },
+  skein_worker_data_waiting_writes: { type: 'gauge', help: 'Writes to the data port that wait for memory.' },
+  skein_worker_data_read_buffers_bytes: { type: 'gauge', help: 'Memory of blocks being sent by the data port.' },
+  skein_worker_data_write_buffers_bytes: { type: 'gauge', help: 'Memory of blocks being received by the data port.' },
+  skein_worker_data_small_buffers_bytes: { type: 'gauge', help: 'Memory of small blocks received in one request.' },
+  skein_worker_store_read_buffers_bytes: {
+    type: 'gauge',
+    help: 'Memory of reads from under file systems for clients, requests in flight included.',
+  },
+} as const satisfies Metrics
+
+const jobMasterMetrics = {
+  skein_job_running_loads: { type: 'gauge', help: 'Loads that are running.' },
+  skein_job_load_duration_seconds: {
+    type: 'histogram',
+    labels: { outcome: ['completed', 'partial', 'failed', 'cancelled'] },
+    buckets: [1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400],
+    help: 'Duration of loads, from submission to end.',
+  },
+  skein_job_files_total: {
+    type: 'counter',
+    labels: { outcome: ['loaded', 'cached', 'failed'] },
+    help: 'Files of ended loads. `cached`: the file was in the cache before.',
+  },
+  skein_job_loaded_bytes_total: {
+    type: 'counter',
+    help: 'Bytes cached by ended loads. Replicas and retries do not count.',
+  },
+  skein_job_ufs_read_bytes_total: {
+    type: 'counter',
+    help: 'Bytes that ended loads read from under file systems, retries included.',
+  },
+  skein_job_tasks_in_flight: { type: 'gauge', help: 'Tasks that are queued or running.' },
+  skein_job_tasks_dispatched_total: { type: 'counter', help: 'Tasks added to the queue, retries included.' },
+  skein_job_tasks_retried_total: { type: 'counter', help: 'Tasks taken back, to be queued again.' },
+  skein_job_tasks_completed_total: { type: 'counter', help: 'Tasks that completed.' },
+  skein_job_task_duration_seconds: {
+    type: 'histogram',
+    buckets: [0.05, 0.25, 1, 5, 15, 60, 300, 1800],
+    help: 'Duration of tasks, from the queue to their completion.',
+  },
+  skein_job_queue_up: { type: 'gauge', help: '1 if the task queue answers the job master, else 0.' },
+  skein_job_schedules: { type: 'gauge', help: 'Defined schedules.' },
+  skein_job_schedule_runs_total: {
+    type: 'counter',
+    labels: { outcome: ['started', 'skipped', 'refused'] },
+    help: 'Runs of schedules. `started`: a load was submitted; `refused`: the load was not accepted.',
+  },
+} as const satisfies Metrics
+
+const jobWorkerMetrics = {
+  skein_job_worker_replicas_total: {
+    type: 'counter',
+    labels: { outcome: ['ok', 'error'] },
+    help: 'Block replicas that tasks wrote, or failed to write.',
+  },
+  skein_job_worker_copied_bytes_total: {
+    type: 'counter',
+    help: 'Bytes read from cache workers to write further replicas.',
+  },
+  skein_job_worker_read_buffers_bytes: {
+    type: 'gauge',
+    help: 'Memory of reads of loads, requests in flight included. Limit: `skein.job.worker.read.budget`.',
+  },
+  skein_job_worker_idle_buffers_bytes: { type: 'gauge', help: 'Memory of buffers that are kept for the next reads.' },
+} as const satisfies Metrics
+
+/** The metrics, by the roles that have them; a `skein local` has all. */
+export const metricAreas = [
+  {
+    title: 'All roles',
+    roles: ['master', 'worker', 'job-master', 'job-worker'],
+    metrics: processMetrics,
+  },
+  { title: 'Master and job master', roles: ['master', 'job-master'], metrics: journalMetrics },
+  { title: 'Master', roles: ['master'], metrics: masterMetrics },
+  { title: 'Worker', roles: ['worker'], metrics: workerMetrics },
+  { title: 'Job master', roles: ['job-master'], metrics: jobMasterMetrics },
+  { title: 'Job worker', roles: ['job-worker'], metrics: jobWorkerMetrics },
+] as const satisfies readonly { title: string; roles: readonly string[]; metrics: Metrics }[]
 
 export const metricTable = {
-  'ufs.read.bytes': { type: 'counter', unit: 'bytes', help: 'Bytes read from under file systems' },
-  'ufs.read.requests': { type: 'counter', unit: 'requests', help: 'Read requests sent to under file systems' },
-  'ufs.list.requests': { type: 'counter', unit: 'requests', help: 'Listing requests sent to under file systems' },
-  'ufs.stat.requests': { type: 'counter', unit: 'requests', help: 'Stat (HEAD) requests sent to under file systems' },
-  'ufs.write.bytes': { type: 'counter', unit: 'bytes', help: 'Bytes of objects written to under file systems' },
-  'ufs.write.requests': {
-    type: 'counter',
-    unit: 'requests',
-    help: 'Requests sent to under file systems to write, copy or delete',
-  },
-  'ufs.retries': { type: 'counter', unit: 'requests', help: 'Requests to under file systems that were sent again' },
-  'ufs.slow.downs': { type: 'counter', unit: 'errors', help: 'SlowDown or 429 answers of under file systems' },
-  'worker.bytes.read.local': { type: 'counter', unit: 'bytes', help: 'Cached bytes read by clients of the same host' },
-  'worker.bytes.read.remote': { type: 'counter', unit: 'bytes', help: 'Cached bytes served over the data port' },
-  'worker.bytes.written': {
-    type: 'counter',
-    unit: 'bytes',
-    help: 'Bytes of blocks that came into the block store; moves between tiers do not count',
-  },
-  'worker.blocks.cached': { type: 'gauge', unit: 'blocks', help: 'Blocks in the block store' },
-  'worker.blocks.kept': {
-    type: 'gauge',
-    unit: 'blocks',
-    help: 'Blocks of files that the master does not know, whose bytes exist nowhere else',
-  },
-  'worker.blocks.corrupt': { type: 'counter', unit: 'blocks', help: 'Blocks deleted because a checksum did not match' },
-  'worker.bytes.read.ufs': { type: 'counter', unit: 'bytes', help: 'Bytes read from under file systems for clients' },
-  'worker.blocks.evicted': { type: 'counter', unit: 'blocks', help: 'Blocks deleted to make room' },
-  'worker.blocks.promoted': {
-    type: 'counter',
-    unit: 'blocks',
-    help: 'Blocks moved to an upper tier because they were read',
-  },
-  'worker.bytes.scrubbed': {
-    type: 'counter',
-    unit: 'bytes',
-    help: 'Bytes of cached blocks read and checked in the background',
-  },
-  'worker.directories.unstable': {
-    type: 'gauge',
-    unit: 'directories',
-    help: 'Block directories that are read and not written, after faults of the disk',
-  },
-  'worker.directories.down': {
-    type: 'gauge',
-    unit: 'directories',
-    help: 'Block directories given up until their disk is well again',
-  },
-  'worker.data.connections': { type: 'gauge', unit: 'connections', help: 'Open connections of the data port' },
-  'worker.data.connections.refused': {
-    type: 'gauge',
-    unit: 'connections',
-    help: 'Connections of the data port that were refused, or closed while idle, for want of room; since the start',
-  },
-  'worker.data.stragglers': {
-    type: 'counter',
-    unit: 'requests',
-    help: 'Requests of the data port that were cut because others waited',
-  },
-  'worker.reservations.stalled': {
-    type: 'counter',
-    unit: 'blocks',
-    help: 'Reservations that hardly grew, aborted because another writer found no room',
-  },
-  'worker.data.read.buffers': {
-    type: 'gauge',
-    unit: 'bytes',
-    help: 'Bytes of blocks in memory for readers of the data port',
-  },
-  'worker.store.read.buffers': {
-    type: 'gauge',
-    unit: 'bytes',
-    help: 'Bytes of objects in memory, or on their way, for clients',
-  },
-  'worker.data.write.buffers': {
-    type: 'gauge',
-    unit: 'bytes',
-    help: 'Memory given to blocks that are being sent to the data port',
-  },
-  'worker.data.writes.waiting': {
-    type: 'gauge',
-    unit: 'requests',
-    help: 'Blocks whose bytes wait until there is memory for them',
-  },
-  'worker.data.small.buffers': { type: 'gauge', unit: 'bytes', help: 'Bodies with small blocks in memory' },
-  'worker.capacity': { type: 'gauge', unit: 'bytes', help: 'Sum of the directory quotas' },
-  'worker.used': { type: 'gauge', unit: 'bytes', help: 'Bytes of blocks in the store, reserved ones included' },
-  'master.files': { type: 'gauge', unit: 'files', help: 'Files the master knows' },
-  'master.blocks.memory': { type: 'gauge', unit: 'bytes', help: 'Memory of the map from blocks to workers' },
-  'master.state.used': { type: 'gauge', unit: 'bytes', help: 'Pages of the metadata that hold something' },
-  'master.workers.live': { type: 'gauge', unit: 'requests', help: 'Workers that send heartbeats' },
-  'master.replication.copies.open': { type: 'gauge', unit: 'blocks', help: 'Replicas that workers were told to copy' },
-  'master.replication.copies.made': {
-    type: 'counter',
-    unit: 'blocks',
-    help: 'Replicas that were copied from worker to worker',
-  },
-  'master.replication.copies.failed': {
-    type: 'counter',
-    unit: 'blocks',
-    help: 'Copies of replicas that were not reported in time',
-  },
-  'master.replication.replicas.dropped': {
-    type: 'counter',
-    unit: 'blocks',
-    help: 'Replicas above the maximum, or moved elsewhere, dropped',
-  },
-  'master.replication.unplaced': {
-    type: 'counter',
-    unit: 'blocks',
-    help: 'Missing replicas that no worker had room for, counted at each look',
-  },
-  'master.files.unfinished': {
-    type: 'gauge',
-    unit: 'files',
-    help: 'Files that are being written, or whose writers went away; at most `skein.master.unfinished.files.max`',
-  },
-  'master.replication.files.waiting': {
-    type: 'gauge',
-    unit: 'files',
-    help: 'Files whose replicas are to be looked at',
-  },
-  'process.memory.resident': { type: 'gauge', unit: 'bytes', help: 'Resident memory of the process' },
-  'process.memory.heap.used': { type: 'gauge', unit: 'bytes', help: 'Used part of the JavaScript heap' },
-  'process.memory.heap.total': { type: 'gauge', unit: 'bytes', help: 'Size of the JavaScript heap' },
-  'process.memory.external': {
-    type: 'gauge',
-    unit: 'bytes',
-    help: 'Memory outside of the JavaScript heap that its objects hold, buffers included',
-  },
-  'process.memory.buffers': { type: 'gauge', unit: 'bytes', help: 'Memory of buffers' },
-  'journal.appends': { type: 'counter', unit: 'requests', help: 'Commands appended to the journal' },
-  'journal.syncs': { type: 'counter', unit: 'requests', help: 'fdatasync calls of the journal' },
-  'job.read.buffers': {
-    type: 'gauge',
-    unit: 'bytes',
-    help: 'Bytes that loads hold in memory or have on their way; at most `skein.job.worker.read.budget`',
-  },
-  'job.idle.pieces': { type: 'gauge', unit: 'bytes', help: 'Memory that loads keep for what they read next' },
-  'job.tasks.dispatched': { type: 'counter', unit: 'tasks', help: 'Tasks put into the queue' },
-  'job.tasks.completed': { type: 'counter', unit: 'tasks', help: 'Tasks whose completion was accepted' },
-  'job.tasks.retried': { type: 'counter', unit: 'tasks', help: 'Tasks put into the queue again' },
-  'job.files.loaded': { type: 'counter', unit: 'files', help: 'Files that loads brought in' },
-  'job.tasks.out': { type: 'gauge', unit: 'tasks', help: 'Tasks that are queued or running' },
-  'job.tasks.time': {
-    type: 'counter',
-    unit: 'seconds',
-    help: 'From the queue to the accepted completion, summed over tasks',
-  },
-  'job.loads.running': { type: 'gauge', unit: 'loads', help: 'Loads that have not ended' },
-  'job.loads.completed': { type: 'counter', unit: 'loads', help: 'Loads that ended COMPLETED' },
-  'job.loads.partial': { type: 'counter', unit: 'loads', help: 'Loads that ended PARTIAL' },
-  'job.loads.failed': { type: 'counter', unit: 'loads', help: 'Loads that ended FAILED' },
-  'job.loads.cancelled': { type: 'counter', unit: 'loads', help: 'Loads that were cancelled' },
-  'job.loads.time': { type: 'counter', unit: 'seconds', help: 'From submission to end, summed over ended loads' },
-  'job.files.cached': { type: 'counter', unit: 'files', help: 'Files of ended loads that were there already' },
-  'job.files.failed': { type: 'counter', unit: 'files', help: 'Files that loads gave up' },
-  'job.bytes.loaded': { type: 'counter', unit: 'bytes', help: 'Bytes that ended loads brought in, once each' },
-  'job.bytes.origin': {
-    type: 'counter',
-    unit: 'bytes',
-    help: 'Bytes that ended loads read from the store, retries included',
-  },
-  'rpc.connections': {
-    type: 'gauge',
-    unit: 'connections',
-    help: 'Open connections of the RPC port; `skein local`: of all of them',
-  },
-  'rpc.turned.away': {
-    type: 'gauge',
-    unit: 'requests',
-    help: 'Connections and calls that an RPC port had no room for, since the start',
-  },
-  'rpc.request.buffers': { type: 'gauge', unit: 'bytes', help: 'Requests of calls in flight at the RPC port' },
-  'queue.down': { type: 'gauge', unit: 'errors', help: '1 while the queue of tasks does not answer the job master' },
-  'schedule.defined': { type: 'gauge', unit: 'schedules', help: 'Schedules there are' },
-  'schedule.runs.started': { type: 'counter', unit: 'runs', help: 'Scheduled runs that became loads' },
-  'schedule.runs.skipped': { type: 'counter', unit: 'runs', help: 'Scheduled runs that were skipped or refused' },
-  'task.blocks.written': { type: 'counter', unit: 'blocks', help: 'Block replicas written by the job worker' },
-  'task.bytes.copied': {
-    type: 'counter',
-    unit: 'bytes',
-    help: 'Bytes of further replicas that the job worker read from cache workers',
-  },
-  'task.failures': { type: 'counter', unit: 'errors', help: 'Block replicas that a task could not write' },
-} as const satisfies Readonly<Record<string, MetricDefinition>>
+  ...processMetrics,
+  ...journalMetrics,
+  ...masterMetrics,
+  ...workerMetrics,
+  ...jobMasterMetrics,
+  ...jobWorkerMetrics,
+} as const satisfies Metrics
 
 export type MetricName = keyof typeof metricTable
+type NameOf<Type extends MetricDefinition['type']> = {
+  [Name in MetricName]: (typeof metricTable)[Name]['type'] extends Type ? Name : never
+}[MetricName]
+export type CounterName = NameOf<'counter'>
+export type HistogramName = NameOf<'histogram'>
+/** What has one number: a counter or a gauge. */
+export type NumberName = NameOf<'counter' | 'gauge'>
+
+/** The last argument of calls that name a metric: its labels, or nothing when it has none. */
+export type LabelsOf<Name extends MetricName> = (typeof metricTable)[Name] extends {
+  readonly labels: infer Labels extends Readonly<Record<string, readonly string[]>>
+}
+  ? [labels: { readonly [Label in keyof Labels]: Labels[Label][number] }]
+  : []

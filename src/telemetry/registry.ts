@@ -1,50 +1,134 @@
-// Why: one place that holds a process's metric values. How: a number a name, written out as
-// Prometheus text (text exposition format 0.0.4).
-import { metricTable, type MetricDefinition, type MetricName } from './metric-table.ts'
+// Why: one place that holds a process's metric values. How: a metric has a series for each
+// combination of its labels; all are written out as Prometheus text. Source: the text exposition
+// format 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/.
+import {
+  type CounterName,
+  type HistogramName,
+  type LabelsOf,
+  metricAreas,
+  type MetricDefinition,
+  type MetricName,
+  metricTable,
+  type NumberName,
+} from './metric-table.ts'
+
+type Labels = Readonly<Record<string, string>>
+
+interface Series {
+  value: number
+  /** Asked instead of `value`. */
+  read?: () => number
+  /** Of a histogram: its values in each bucket, the last one without an upper bound; `value` is their sum. */
+  readonly counts: number[]
+}
 
 export class MetricRegistry {
-  readonly #values = new Map<MetricName, number>()
-  readonly #gauges = new Map<MetricName, () => number>()
+  /** Metric -> labels as text -> series. */
+  readonly #metrics = new Map<MetricName, Map<string, Series>>()
+
+  /**
+   * @param role whose counters and histograms are shown from the start, with 0: what rises from
+   *   nothing is no increase to Prometheus
+   */
+  constructor(role?: string) {
+    for (const { roles, metrics } of metricAreas) {
+      if (role !== 'local' && !(roles as readonly string[]).includes(role ?? '')) continue
+      for (const [name, definition] of Object.entries<MetricDefinition>(metrics)) {
+        if (definition.type === 'gauge') continue
+        for (const labels of labelSets(definition)) this.#series(name as MetricName, labels)
+      }
+    }
+  }
 
   /** Adds to a counter. */
-  add(name: MetricName, amount = 1): void {
-    this.#values.set(name, (this.#values.get(name) ?? 0) + amount)
+  add<Name extends CounterName>(name: Name, amount: number, ...[labels]: LabelsOf<Name>): void {
+    this.#series(name, labels).value += amount
   }
 
-  /** Sets a gauge. */
-  set(name: MetricName, value: number): void {
-    this.#values.set(name, value)
+  /** Adds a value to a histogram. */
+  record<Name extends HistogramName>(name: Name, value: number, ...[labels]: LabelsOf<Name>): void {
+    const series = this.#series(name, labels)
+    const bounds: readonly number[] = metricTable[name].buckets
+    const bucket = bounds.findIndex((bound) => value <= bound)
+    const index = bucket === -1 ? bounds.length : bucket
+    series.counts[index] = (series.counts[index] ?? 0) + 1
+    series.value += value
   }
 
-  /** Makes a gauge read its value when it is asked for. */
-  observe(name: MetricName, read: () => number): void {
-    this.#gauges.set(name, read)
+  /** Makes a gauge or counter read its value when it is asked for. */
+  observe<Name extends NumberName>(name: Name, read: () => number, ...[labels]: LabelsOf<Name>): void {
+    this.#series(name, labels).read = read
   }
 
   /** The same for one of several that are shown as their sum. */
-  observeMore(name: MetricName, read: () => number): void {
-    const others = this.#gauges.get(name)
-    this.#gauges.set(name, others === undefined ? read : () => others() + read())
+  observeMore<Name extends NumberName>(name: Name, read: () => number, ...[labels]: LabelsOf<Name>): void {
+    const series = this.#series(name, labels)
+    const others = series.read
+    series.read = others === undefined ? read : () => others() + read()
   }
 
-  get(name: MetricName): number {
-    return this.#gauges.get(name)?.() ?? this.#values.get(name) ?? 0
+  /** The value of a counter or gauge; the sum of the values of a histogram. */
+  get<Name extends MetricName>(name: Name, ...[labels]: LabelsOf<Name>): number {
+    const series = this.#metrics.get(name)?.get(labelText(labels))
+    return series === undefined ? 0 : valueOf(series)
   }
 
-  /** All values that were ever set, as Prometheus text. */
+  /** All values as Prometheus text. */
   prometheusText(): string {
-    const names = new Set([...this.#values.keys(), ...this.#gauges.keys()])
-    return [...names]
-      .map((name) => {
-        const { type, help } = metricTable[name]
-        const series = seriesOf(name, metricTable[name])
-        return `# HELP ${series} ${help}\n# TYPE ${series} ${type}\n${series} ${this.get(name)}\n`
-      })
-      .join('')
+    let text = ''
+    for (const [name, byLabels] of this.#metrics) {
+      const definition: MetricDefinition = metricTable[name]
+      const help = definition.help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+      text += `# HELP ${name} ${help}\n# TYPE ${name} ${definition.type}\n`
+      for (const [labels, series] of byLabels) {
+        if (definition.type === 'histogram') text += histogramText(name, labels, series, definition.buckets ?? [])
+        else text += lineOf(name, labels, valueOf(series))
+      }
+    }
+    return text
+  }
+
+  #series(name: MetricName, labels: Labels | undefined): Series {
+    const byLabels = this.#metrics.get(name) ?? new Map<string, Series>()
+    this.#metrics.set(name, byLabels)
+    const text = labelText(labels)
+    const series = byLabels.get(text) ?? { value: 0, counts: [] }
+    byLabels.set(text, series)
+    return series
   }
 }
 
-/** The name of a metric's series. */
-export function seriesOf(name: string, { type, unit }: Pick<MetricDefinition, 'type' | 'unit'>): string {
-  return `skein_${name.replaceAll('.', '_')}_${unit}${type === 'counter' ? '_total' : ''}`
+function valueOf({ value, read }: Series): number {
+  return read?.() ?? value
+}
+
+/** Such as `outcome="ok"`; their values come from the table and need no escapes. */
+function labelText(labels: Labels | undefined): string {
+  if (labels === undefined) return ''
+  return Object.entries(labels)
+    .map(([label, value]) => `${label}="${value}"`)
+    .join(',')
+}
+
+function histogramText(name: string, labels: string, series: Series, bounds: readonly number[]): string {
+  let count = 0
+  let text = ''
+  for (const [index, bound] of [...bounds, '+Inf'].entries()) {
+    count += series.counts[index] ?? 0
+    text += lineOf(`${name}_bucket`, `${labels}${labels === '' ? '' : ','}le="${bound}"`, count)
+  }
+  return `${text}${lineOf(`${name}_sum`, labels, series.value)}${lineOf(`${name}_count`, labels, count)}`
+}
+
+function lineOf(name: string, labels: string, value: number): string {
+  const number = Math.abs(value) === Number.POSITIVE_INFINITY ? `${value < 0 ? '-' : '+'}Inf` : String(value)
+  return `${name}${labels === '' ? '' : `{${labels}}`} ${number}\n`
+}
+
+/** Every combination of the values of a metric's labels. */
+function labelSets({ labels = {} }: MetricDefinition): Labels[] {
+  let sets: Labels[] = [{}]
+  for (const [label, values] of Object.entries(labels))
+    sets = sets.flatMap((set) => values.map((value) => ({ ...set, [label]: value })))
+  return sets
 }

@@ -145,10 +145,10 @@ describe('following a load', () => {
 
   it('by metrics on the web port', async () => {
     const text = await (await fetch(`http://${skein.addresses()['web'] ?? ''}/metrics`)).text()
-    expect(text).toMatch(/^skein_job_loads_completed_loads_total 2$/m)
-    expect(text).toMatch(/^skein_job_loads_partial_loads_total 1$/m)
-    expect(text).toMatch(/^skein_job_bytes_loaded_bytes_total [1-9]\d+$/m)
-    expect(text).toMatch(/^skein_job_tasks_time_seconds_total [\d.]+$/m)
-    expect(text).toMatch(/^skein_queue_down_errors 0$/m)
+    expect(text).toMatch(/^skein_job_load_duration_seconds_count\{outcome="completed"\} 2$/m)
+    expect(text).toMatch(/^skein_job_load_duration_seconds_count\{outcome="partial"\} 1$/m)
+    expect(text).toMatch(/^skein_job_loaded_bytes_total [1-9]\d+$/m)
+    expect(text).toMatch(/^skein_job_task_duration_seconds_count [1-9]\d*$/m)
+    expect(text).toMatch(/^skein_job_queue_up 1$/m)
   })
 })

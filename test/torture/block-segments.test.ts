@@ -83,7 +83,7 @@ async function judge(path: string, allowed: Allowed, round: number): Promise<Map
     expect(store.reservedBytes).toBe(0)
     expect(usedBytesOf(store)).toBe([...store.list()].reduce((total, header) => total + header.length, 0))
     expect(await blocksOnDisk(path)).toEqual([...found.keys()].sort((a, b) => a - b))
-    expect(deps.metrics.get('worker.blocks.corrupt')).toBe(0)
+    expect(deps.metrics.get('skein_worker_blocks_removed_total', { reason: 'corrupt' })).toBe(0)
     return found
   } finally {
     await store.close()

@@ -75,14 +75,14 @@ describe.skipIf(!redisAvailable)(`${cycles} cycles of create, load and delete`, 
 
   async function metric(role: string, name: string): Promise<number> {
     const text = await (await fetch(`http://${cluster.webAddress(role)}/metrics`)).text()
-    return Number(new RegExp(`^skein_${name} (\\d+)`, 'm').exec(text)?.[1] ?? Number.NaN)
+    return Number(new RegExp(`^${name} (\\d+)`, 'm').exec(text)?.[1] ?? Number.NaN)
   }
 
   async function figuresOf(role: string): Promise<Figures> {
     const heaps: number[] = []
     const descriptors: number[] = []
     for (let sample = 0; sample < 12; sample += 1) {
-      heaps.push(await metric(role, 'process_memory_heap_used_bytes'))
+      heaps.push(await metric(role, 'nodejs_heap_size_used_bytes'))
       descriptors.push(readdirSync(`/proc/${cluster.pid(role)}/fd`).length)
       await delay(250)
     }
@@ -91,9 +91,9 @@ describe.skipIf(!redisAvailable)(`${cycles} cycles of create, load and delete`, 
 
   const keys = async (): Promise<number> => Number(/:(\d+)/.exec(await redis.command('DBSIZE'))?.[1])
   const left = async (): Promise<number[]> => [
-    await metric('worker-1', 'worker_blocks_cached_blocks'),
-    await metric('worker-1', 'worker_used_bytes'),
-    await metric('master', 'master_files_files'),
+    await metric('worker-1', 'skein_worker_blocks'),
+    await metric('worker-1', 'skein_worker_used_bytes'),
+    await metric('master', 'skein_master_files'),
   ]
 
   it('leave nothing behind', async () => {

@@ -199,7 +199,7 @@ test(
     await readAll()
     // Found, every one; what no replica had came from the store, once, and is kept and reported
     // again.
-    expect(rotten.metrics.get('worker.blocks.corrupt')).toBe(blocks)
+    expect(rotten.metrics.get('skein_worker_blocks_removed_total', { reason: 'corrupt' })).toBe(blocks)
     const reread = Array.from({ length: blocks }, (_, n) => n).filter((n) => n % 3 !== 0)
     expect(beneath.readBytes).toBe(reread.reduce((total, n) => total + lengthOf(n), 0))
     const blockIdsOf = (numbers: readonly number[]): number[] =>
@@ -209,8 +209,8 @@ test(
     // Once more: nothing is rotten any more, and the store is not asked.
     const readBytes = beneath.readBytes
     await readAll()
-    expect(rotten.metrics.get('worker.blocks.corrupt')).toBe(blocks)
-    expect(sound.metrics.get('worker.blocks.corrupt')).toBe(0)
+    expect(rotten.metrics.get('skein_worker_blocks_removed_total', { reason: 'corrupt' })).toBe(blocks)
+    expect(sound.metrics.get('skein_worker_blocks_removed_total', { reason: 'corrupt' })).toBe(0)
     expect(beneath.readBytes).toBe(readBytes)
     for (const blockId of blockIdsOf(reread)) expect(rotten.has(blockId)).toBe(true)
   },

@@ -68,7 +68,7 @@ async function judge(expected: ReadonlyMap<number, Expected>, round: number): Pr
     expect(usedBytesOf(store)).toBe([...store.list()].reduce((total, { length }) => total + length, 0))
     const onDisk = (await Promise.all(directoriesOf(folder).map(blocksOnDisk))).flat()
     expect(ascending(onDisk), `index and files after kill ${round}`).toEqual(ascending([...there]))
-    expect(deps.metrics.get('worker.blocks.corrupt')).toBe(0)
+    expect(deps.metrics.get('skein_worker_blocks_removed_total', { reason: 'corrupt' })).toBe(0)
     return there.size
   } finally {
     await store.close()

@@ -103,7 +103,7 @@ export class BlockScrub {
       for (let at = 0; at < length; at += pageBytes) {
         const page = Math.min(pageBytes, length - at)
         await reader.read(at, page, signal)
-        this.#options.metrics.add('worker.bytes.scrubbed', page)
+        this.#options.metrics.add('skein_worker_scrubbed_bytes_total', page)
         await this.#pace(page, signal)
       }
     } finally {

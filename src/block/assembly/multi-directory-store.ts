@@ -76,11 +76,11 @@ export async function openBlockStore(options: BlockStoreOptions): Promise<MultiD
 /** Makes the gauges of the metrics read a store. */
 export function observeStore(store: BlockStore, metrics: MetricRegistry): void {
   const inState = (state: DirectoryState): number => store.usage().filter((usage) => usage.state === state).length
-  metrics.observe('worker.blocks.cached', () => store.blockCount)
-  metrics.observe('worker.capacity', () => sum(store.usage().map((usage) => usage.quotaBytes)))
-  metrics.observe('worker.used', () => sum(store.usage().map((usage) => usage.usedBytes)))
-  metrics.observe('worker.directories.unstable', () => inState('unstable'))
-  metrics.observe('worker.directories.down', () => inState('down'))
+  metrics.observe('skein_worker_blocks', () => store.blockCount)
+  metrics.observe('skein_worker_capacity_bytes', () => sum(store.usage().map((usage) => usage.quotaBytes)))
+  metrics.observe('skein_worker_used_bytes', () => sum(store.usage().map((usage) => usage.usedBytes)))
+  for (const state of ['normal', 'unstable', 'down'] as const)
+    metrics.observe('skein_worker_directories', () => inState(state), { state })
 }
 
 export class MultiDirectoryStore implements BlockStore {

@@ -269,7 +269,7 @@ export class DirectoryStore implements BlockStore {
     if (entry.mode !== 'committed' || this.#closed) return
     const { logger, metrics } = this.#options.deps
     logger.warn('a broken block was dropped', { blockId: entry.header.blockId, key, path: this.#layout.path, why })
-    if (why === 'corrupt') metrics.add('worker.blocks.corrupt')
+    if (why === 'corrupt') metrics.add('skein_worker_blocks_removed_total', 1, { reason: 'corrupt' })
     await this.#remove(entry, why)
   }
 

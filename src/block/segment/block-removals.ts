@@ -63,7 +63,7 @@ export class BlockRemovals {
       path,
       why: 'corrupt',
     })
-    metrics.add('worker.blocks.corrupt')
+    metrics.add('skein_worker_blocks_removed_total', 1, { reason: 'corrupt' })
     await this.remove(entry, 'corrupt')
   }
 

@@ -66,7 +66,8 @@ export class Promotions {
     if (!this.#mayGo(block) || room.isWaiting(0)) return
     // Closed meanwhile is as good as no room.
     const made = await room.make(0, { bytes: block.header.length, mayDelete: false }).catch(() => false)
-    if (made && this.#mayGo(block) && (await mover.move(block, 0))) this.#options.metrics.add('worker.blocks.promoted')
+    if (made && this.#mayGo(block) && (await mover.move(block, 0)))
+      this.#options.metrics.add('skein_worker_blocks_promoted_total', 1)
   }
 
   #mayGo(block: TierBlock): boolean {

@@ -101,7 +101,7 @@ export class StalledWrites {
       const { reservation } = entry.write
       if (reservation.ended || nowMs - entry.sinceMs < stallMs) continue
       if (!this.#isSlow(entry, await writtenOf(reservation), nowMs)) continue
-      metrics.add('worker.reservations.stalled')
+      metrics.add('skein_worker_reservations_aborted_total', 1)
       logger.warn('a reservation that hardly grew was aborted, since another writer found no room', {
         blockId: reservation.header.blockId,
       })

@@ -357,7 +357,7 @@ export class TieredStore implements BlockStore {
     const { blockId } = block.header
     this.#table.drop(block)
     this.#events.removed(blockId, why)
-    if (why === 'evicted') this.#metrics.add('worker.blocks.evicted')
+    if (why === 'evicted') this.#metrics.add('skein_worker_blocks_removed_total', 1, { reason: 'evicted' })
     return this.#leave(blockId, Promise.all([this.#tiers[block.level]?.free(blockId), block.move?.done]))
   }
 
@@ -376,7 +376,7 @@ export class TieredStore implements BlockStore {
     }
     this.#writing.end(header.blockId, write)
     this.#table.add(header, level, write.load)
-    this.#metrics.add('worker.bytes.written', header.length)
+    this.#metrics.add('skein_worker_written_bytes_total', header.length)
     this.#events.added(header)
     this.#room.came(level)
   }

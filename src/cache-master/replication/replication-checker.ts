@@ -114,8 +114,8 @@ export class ReplicationChecker implements WorkerEvents {
     this.#startedMs = deps.clock.monotonicMs()
     this.#summary = new SummaryLog({ ...deps, message: 'replicas were repaired' })
     this.#pass = new ReplicationPass(deps.blocks, { intervalMs, firstMs: this.#startedMs + graceMs })
-    deps.metrics.observe('master.replication.copies.open', () => this.#copies.open)
-    deps.metrics.observe('master.replication.files.waiting', () => this.#queue.size + this.#postponed.size)
+    deps.metrics.observe('skein_master_replication_copies_in_flight', () => this.#copies.open)
+    deps.metrics.observe('skein_master_replication_pending_files', () => this.#queue.size + this.#postponed.size)
   }
 
   /** A file's settings changed. */
@@ -131,7 +131,7 @@ export class ReplicationChecker implements WorkerEvents {
 
   blockAdded(blockId: number, workerId: string): void {
     if (this.#copies.end(blockId, workerId) !== undefined) {
-      this.#deps.metrics.add('master.replication.copies.made')
+      this.#deps.metrics.add('skein_master_replication_copies_total', 1, { outcome: 'ok' })
       this.#summary.add({ copiesMade: 1 })
       // The block may be on a worker that waits to be rid of it.
       this.#queue.addNow(fileIdOfBlock(blockId))
@@ -205,7 +205,7 @@ export class ReplicationChecker implements WorkerEvents {
     this.#deps.workers.expire()
     for (const [ordinal, endedMs] of this.#ended) if (now - endedMs >= graceMs) this.#ended.delete(ordinal)
     for (const { blockId } of this.#copies.takeOverdue(now)) {
-      this.#deps.metrics.add('master.replication.copies.failed')
+      this.#deps.metrics.add('skein_master_replication_copies_total', 1, { outcome: 'error' })
       this.#summary.add({ copiesFailed: 1 })
       this.#queue.addNow(fileIdOfBlock(blockId))
     }
@@ -249,13 +249,13 @@ export class ReplicationChecker implements WorkerEvents {
       )
       for (const workerId of plan.drops) {
         if (!this.#dropSafely(blockId, workerId, replicasKept(settings))) continue
-        metrics.add('master.replication.replicas.dropped')
+        metrics.add('skein_master_replication_dropped_replicas_total', 1)
         this.#summary.add({ replicasDropped: 1 })
       }
       if (plan.copies.length + plan.postponed > 0 && !mayCopy) postponed = true
       if (plan.postponed > 0) postponed = true
       if (plan.unplaced > 0) {
-        metrics.add('master.replication.unplaced', plan.unplaced)
+        metrics.add('skein_master_replication_unplaced_replicas_total', plan.unplaced)
         this.#summary.add({ replicasUnplaced: plan.unplaced })
         for (const id of workerIds) if (workers.isDecommissioning(id)) this.#unplaced.set(id, bytes)
       }

@@ -13,7 +13,6 @@ import { isSkeinError, type SkeinError, toSkeinError } from '../../base/errors.t
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
 import type { BlockStore, DirectoryUsage } from '../../block/block-store.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import type { MetricName } from '../../telemetry/metric-table.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import type {
   DirectoryUsage as ReportedUsage,
@@ -46,16 +45,16 @@ export const defaultMasterLinkOptions: MasterLinkOptions = {
   retry: { attemptsMax: Number.MAX_SAFE_INTEGER, initialMs: 100, maxMs: 3000 },
 }
 
-/** Counters that go into heartbeats, for the cluster's sums. */
-const reportedMetrics = [
-  'worker.bytes.read.local',
-  'worker.bytes.read.remote',
-  'worker.bytes.read.ufs',
-  'worker.bytes.written',
-  'worker.blocks.corrupt',
-  'worker.blocks.evicted',
-  'worker.blocks.promoted',
-] as const satisfies readonly MetricName[]
+/** What heartbeats call a counter (cache-master/cluster/cluster-metrics.ts sums them) -> its value. */
+const reportedCounters: Readonly<Record<string, (metrics: MetricRegistry) => number>> = {
+  'worker.bytes.read.local': (metrics) => metrics.get('skein_worker_read_bytes_total', { source: 'local' }),
+  'worker.bytes.read.remote': (metrics) => metrics.get('skein_worker_read_bytes_total', { source: 'remote' }),
+  'worker.bytes.read.ufs': (metrics) => metrics.get('skein_worker_read_bytes_total', { source: 'ufs' }),
+  'worker.bytes.written': (metrics) => metrics.get('skein_worker_written_bytes_total'),
+  'worker.blocks.corrupt': (metrics) => metrics.get('skein_worker_blocks_removed_total', { reason: 'corrupt' }),
+  'worker.blocks.evicted': (metrics) => metrics.get('skein_worker_blocks_removed_total', { reason: 'evicted' }),
+  'worker.blocks.promoted': (metrics) => metrics.get('skein_worker_blocks_promoted_total'),
+}
 
 export interface WorkerAddresses {
   /** host:port; empty when there is none. */
@@ -211,7 +210,7 @@ export class MasterLink {
             session,
             directories: directoriesOf(store),
             counters: {
-              ...Object.fromEntries(reportedMetrics.map((name) => [name, metrics.get(name)])),
+              ...Object.fromEntries(Object.entries(reportedCounters).map(([name, read]) => [name, read(metrics)])),
               'worker.blocks.cached': store.blockCount,
               ...(kept === undefined ? {} : { 'worker.blocks.kept': kept.count }),
             },

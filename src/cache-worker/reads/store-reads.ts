@@ -81,16 +81,23 @@ export function createStoreReads({ openStore, clock, limits, metrics, keep }: St
   const stores = new StoreCache({ openStore, clock, idleStoresMax, renewPauseMs: storeRenewPauseMs })
   const slots = new Budget('store requests', readSlots)
   const memory = new Budget('read-ahead bytes', readAheadBytesMax)
-  metrics?.observe('worker.store.read.buffers', () => memory.used)
+  metrics?.observe('skein_worker_store_read_buffers_bytes', () => memory.used)
   const resources: ReadAheadOptions = { rangeBytes, rangesAhead, slots, bytes: memory }
   const readStore = (request: StoreReadRequest, signal: AbortSignal): AsyncIterable<Uint8Array> =>
-    counted(leased(stores, resources, request, signal), (count) => metrics?.add('worker.bytes.read.ufs', count))
+    counted(leased(stores, resources, request, signal), (count) =>
+      metrics?.add('skein_worker_read_bytes_total', count, { source: 'ufs' }),
+    )
   const fills =
     keep === undefined ? undefined : new BlockFills({ ...keep.limits, store: keep.store, clock, logger: keep.logger })
   const through: ReadThroughDependencies | undefined =
     keep === undefined || fills === undefined
       ? undefined
-      : { ...keep, fills, readStore, servedCached: (bytes) => metrics?.add('worker.bytes.read.remote', bytes) }
+      : {
+          ...keep,
+          fills,
+          readStore,
+          servedCached: (bytes) => metrics?.add('skein_worker_read_bytes_total', bytes, { source: 'remote' }),
+        }
   return {
     readStore: async (request, signal) => {
       throwIfAborted(signal)

@@ -102,7 +102,7 @@ export class Dispatcher {
     }
     const losses = outstanding.cameBack(out, lost)
     this.#buffers.get(loadId)?.candidates.unshift(out.set)
-    metrics.add('job.tasks.retried')
+    metrics.add('skein_job_tasks_retried_total', 1)
     this.#wakeup.notify()
     return losses
   }
@@ -288,7 +288,7 @@ export class Dispatcher {
           return
         }
         this.#queueAnswered(undefined)
-        metrics.add('job.tasks.dispatched', part.filter((out) => !out.added).length)
+        metrics.add('skein_job_tasks_dispatched_total', part.filter((out) => !out.added).length)
         for (const out of part) {
           out.added = true
           out.addedMs = clock.monotonicMs()

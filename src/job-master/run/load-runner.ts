@@ -276,8 +276,6 @@ export class LoadRunner implements RunningLoad {
     await this.submit(this.#stateChanged(mode, error?.message ?? note, error?.code ?? '', missingCapacityBytes))
     outstanding.forgetLoad(this.loadId)
     const load = tables.loads.get([this.loadId])
-    metrics.add('job.files.loaded', load?.counts.filesLoaded ?? 0)
-    metrics.add('job.files.failed', load?.counts.filesFailed ?? 0)
     if (load !== undefined) noteLoadEnded(metrics, load)
     logger.info('a load ended', { loadId: this.loadId, mode, reason: error?.message, counts: load?.counts })
   }

@@ -63,7 +63,7 @@ export class ScheduleKeeper {
     this.#lookNow = new Wakeup(deps.clock)
     this.#timerNow = new Wakeup(deps.clock)
     const { metrics, tables } = deps
-    metrics.observe('schedule.defined', () => tables.schedules.scan([], 0, Number.MAX_SAFE_INTEGER).length)
+    metrics.observe('skein_job_schedules', () => tables.schedules.scan([], 0, Number.MAX_SAFE_INTEGER).length)
   }
 
   /** A load ended, or it may be time for another reason. */
@@ -152,7 +152,8 @@ export class ScheduleKeeper {
     const due = dueRuns(schedule, { nowMs, servingSinceMs: this.#servingSinceMs, leadMs })
     if (due === undefined) return
     await this.#deps.submit({ type: 'ScheduleDue', nowMs, scheduleId, upToMs: due.upToMs, runs: due.runs })
-    for (const run of due.runs) if (run.skipped !== '') this.#deps.metrics.add('schedule.runs.skipped')
+    for (const run of due.runs)
+      if (run.skipped !== '') this.#deps.metrics.add('skein_job_schedule_runs_total', 1, { outcome: 'skipped' })
   }
 
   async #begin(schedule: ScheduleRecord, run: ScheduleRun, stop: AbortSignal): Promise<void> {
@@ -167,7 +168,7 @@ export class ScheduleKeeper {
       const started = { scheduleId, number, loadId: parseLoadId(loadId) ?? 0, reason }
       await submit({ type: 'ScheduleRunStarted', nowMs: clock.nowMs(), ...started })
       this.#waitsFor.delete(scheduleId)
-      metrics.add('schedule.runs.started')
+      metrics.add('skein_job_schedule_runs_total', 1, { outcome: 'started' })
     } catch (thrown) {
       const error = toSkeinError(thrown)
       if (stop.aborted) return
@@ -211,7 +212,8 @@ export class ScheduleKeeper {
       reason,
       tookMs,
     })
-    if (state === 'SKIPPED' || state === 'REFUSED') metrics.add('schedule.runs.skipped')
+    if (state === 'SKIPPED') metrics.add('skein_job_schedule_runs_total', 1, { outcome: 'skipped' })
+    if (state === 'REFUSED') metrics.add('skein_job_schedule_runs_total', 1, { outcome: 'refused' })
     // The next in line, and the schedules after this one.
     this.wake()
   }

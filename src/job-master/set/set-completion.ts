@@ -100,7 +100,7 @@ export class SetCompletion {
       this.#deps.shared.completed(loadId, record, request.failures)
       outstanding.forget(loadId, request.set)
       if (out === undefined) dispatcher.withdraw(loadId, request.set)
-      metrics.add('job.tasks.completed')
+      metrics.add('skein_job_tasks_completed_total', 1)
       const outMs = out === undefined ? undefined : this.#deps.clock.monotonicMs() - out.addedMs
       this.#deps.onCompleted({ loadId, record, failures: request.failures, outMs })
       const unread = request.failures.find((failure) => failure.workerId === '' && failure.retryable)

@@ -60,7 +60,7 @@ export class LoadProgress {
     }
     seen.bytes += Math.max(0, arrived)
     this.#sample(seen)
-    if (outMs !== undefined) this.#metrics.add('job.tasks.time', outMs / 1000)
+    if (outMs !== undefined) this.#metrics.record('skein_job_task_duration_seconds', outMs / 1000)
     if (this.#loads.size > endedKept) this.#forgetOldest()
   }
 
@@ -118,15 +118,22 @@ function bytesOf(record: Pick<SetRecord, 'pieces'>, failures: readonly BlockFail
   return bytes
 }
 
+const outcomes = new Map<LoadRecord['mode'], 'completed' | 'partial' | 'failed' | 'cancelled'>([
+  ['COMPLETED', 'completed'],
+  ['PARTIAL', 'partial'],
+  ['FAILED', 'failed'],
+  ['CANCELLED', 'cancelled'],
+])
+
 /** The metrics of a load that has just ended. */
 export function noteLoadEnded(metrics: MetricRegistry, load: LoadRecord): void {
   const { mode, counts, submittedMs, endedMs } = load
-  if (mode === 'COMPLETED') metrics.add('job.loads.completed')
-  if (mode === 'PARTIAL') metrics.add('job.loads.partial')
-  if (mode === 'FAILED') metrics.add('job.loads.failed')
-  if (mode === 'CANCELLED') metrics.add('job.loads.cancelled')
-  metrics.add('job.loads.time', Math.max(0, endedMs - submittedMs) / 1000)
-  metrics.add('job.files.cached', counts.filesCached)
-  metrics.add('job.bytes.loaded', counts.bytesLoaded)
-  metrics.add('job.bytes.origin', counts.originBytes)
+  const outcome = outcomes.get(mode)
+  if (outcome !== undefined)
+    metrics.record('skein_job_load_duration_seconds', Math.max(0, endedMs - submittedMs) / 1000, { outcome })
+  metrics.add('skein_job_files_total', counts.filesLoaded, { outcome: 'loaded' })
+  metrics.add('skein_job_files_total', counts.filesCached, { outcome: 'cached' })
+  metrics.add('skein_job_files_total', counts.filesFailed, { outcome: 'failed' })
+  metrics.add('skein_job_loaded_bytes_total', counts.bytesLoaded)
+  metrics.add('skein_job_ufs_read_bytes_total', counts.originBytes)
 }

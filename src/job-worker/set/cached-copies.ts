@@ -43,7 +43,7 @@ export class CachedCopies {
         for await (const chunk of cached.read(source, blockId, expected, signal)) {
           if (received + chunk.length > length) throw new SkeinError('data_loss', `more than ${length} bytes came`)
           received += chunk.length
-          metrics.add('task.bytes.copied', chunk.length)
+          metrics.add('skein_job_worker_copied_bytes_total', chunk.length)
           yield chunk
         }
       } catch (thrown) {

@@ -267,8 +267,8 @@ class LocalJournal implements Journal {
       this.#logger.warn('the journal disk is slow', { directory: this.#directory, syncMs: Math.round(syncMs) })
     segment.sizeBytes += bytes.length
     this.#durableSeq += BigInt(group.length)
-    this.#metrics.add('journal.appends', group.length)
-    this.#metrics.add('journal.syncs')
+    this.#metrics.add('skein_journal_appends_total', group.length)
+    this.#metrics.record('skein_journal_sync_duration_seconds', syncMs / 1000)
   }
 
   async #startSegment(firstSeq: bigint): Promise<void> {

@@ -68,7 +68,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
 
   async stat(key: string, signal: AbortSignal): Promise<ObjectInfo> {
     throwIfAborted(signal)
-    this.#metrics.add('ufs.stat.requests')
+    this.#metrics.add('skein_ufs_requests_total', 1, { operation: 'stat' })
     const { name, path } = await this.#resolve(key)
     const about = await stat(path, { bigint: true }).catch((error: unknown) => {
       throw fileError(name, error)
@@ -81,7 +81,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
 
   async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
     throwIfAborted(signal)
-    this.#metrics.add('ufs.list.requests')
+    this.#metrics.add('skein_ufs_requests_total', 1, { operation: 'list' })
     const token = request.after?.token
     const kept = token === undefined ? undefined : this.#walks.get(token)
     if (token !== undefined) this.#walks.delete(token)
@@ -120,7 +120,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
   async *read(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     throwIfAborted(signal)
     this.#counters.readRequests += 1
-    this.#metrics.add('ufs.read.requests')
+    this.#metrics.add('skein_ufs_requests_total', 1, { operation: 'read' })
     const { name, path } = await this.#resolve(request.key)
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
       (error: unknown) => {
@@ -136,7 +136,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
         if (bytesRead === 0) throw changedWhileRead(name)
         done += bytesRead
         this.#counters.readBytes += bytesRead
-        this.#metrics.add('ufs.read.bytes', bytesRead)
+        this.#metrics.add('skein_ufs_read_bytes_total', bytesRead)
         // The version is looked at before the last chunk goes out: what was read is one version, or
         // the read fails.
         if (done >= request.length) await this.#expectVersion(file, name, request)
@@ -162,9 +162,9 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     signal: AbortSignal,
   ): Promise<ObjectInfo> {
     throwIfAborted(signal)
-    this.#metrics.add('ufs.write.requests')
+    this.#metrics.add('skein_ufs_requests_total', 1, { operation: 'write' })
     await writeLocal(await this.#root(), key, length, chunks, options, signal)
-    this.#metrics.add('ufs.write.bytes', length)
+    this.#metrics.add('skein_ufs_written_bytes_total', length)
     return await this.stat(key, signal)
   }
 

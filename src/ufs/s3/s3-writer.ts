@@ -82,7 +82,7 @@ export class S3Writer {
     const written = await (length <= partBytes
       ? this.#putWhole(key, parts, options, signal)
       : this.#putParts(key, length, parts, options, signal))
-    this.#context.metrics.add('ufs.write.bytes', length)
+    this.#context.metrics.add('skein_ufs_written_bytes_total', length)
     return written
   }
 
@@ -311,7 +311,7 @@ export class S3Writer {
 
   #send<T>(verb: string, key: string, signal: AbortSignal, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
     return this.#context.retrying(signal, requestName(verb, key), (abortSignal) => {
-      this.#context.metrics.add('ufs.write.requests')
+      this.#context.metrics.add('skein_ufs_requests_total', 1, { operation: 'write' })
       return send(abortSignal)
     })
   }

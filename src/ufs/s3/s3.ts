@@ -85,7 +85,7 @@ export class S3UnderFileSystem implements UnderFileSystem {
       requests,
       rules,
       retrying: (policy, signal, what, send) => this.#retrying(policy, signal, what, send),
-      onRequest: () => deps.metrics.add('ufs.list.requests'),
+      onRequest: () => deps.metrics.add('skein_ufs_requests_total', 1, { operation: 'list' }),
     })
     this.#reader = new RangeReader({
       address,
@@ -98,11 +98,11 @@ export class S3UnderFileSystem implements UnderFileSystem {
       prefix: options.prefix,
       onRequest: () => {
         this.#counters.readRequests += 1
-        deps.metrics.add('ufs.read.requests')
+        deps.metrics.add('skein_ufs_requests_total', 1, { operation: 'read' })
       },
       onBytes: (bytes) => {
         this.#counters.readBytes += bytes
-        deps.metrics.add('ufs.read.bytes', bytes)
+        deps.metrics.add('skein_ufs_read_bytes_total', bytes)
       },
       onRetry: (error) => this.#noteRetry(error),
     })
@@ -131,7 +131,7 @@ export class S3UnderFileSystem implements UnderFileSystem {
   async stat(key: string, signal: AbortSignal): Promise<ObjectInfo> {
     const what = requestName('HEAD', key)
     const head = await this.#retrying(this.#policy, signal, what, async (abortSignal) => {
-      this.#deps.metrics.add('ufs.stat.requests')
+      this.#deps.metrics.add('skein_ufs_requests_total', 1, { operation: 'stat' })
       return await this.#objects.head(key, abortSignal)
     }).catch(async (error: unknown) => {
       // A refused HEAD has no body and so no code; a GET of one byte is refused for the same
@@ -259,10 +259,14 @@ export class S3UnderFileSystem implements UnderFileSystem {
 
   #noteRetry(error: SkeinError): void {
     const { metrics, logger } = this.#deps
-    metrics.add('ufs.retries')
-    if (error.reason === slowDownReason) metrics.add('ufs.slow.downs')
+    metrics.add('skein_ufs_retries_total', 1, { reason: retryReason(error) })
     if (error.reason === clockSkewReason)
       logger.warn('the clock of this machine and that of the store differ', { error: error.message })
     else logger.debug('a request to the store is sent again', { error: error.message })
   }
+}
+
+function retryReason(error: SkeinError): 'slow_down' | 'timeout' | 'error' {
+  if (error.reason === slowDownReason) return 'slow_down'
+  return error.code === 'deadline_exceeded' ? 'timeout' : 'error'
 }

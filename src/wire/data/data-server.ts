@@ -77,8 +77,8 @@ export async function startDataServer(options: DataServerOptions): Promise<Runni
       void dataServer.serve(request, response, awaitsContinue, error),
     cutOne: (peer) => dataServer.cutOne(peer),
   })
-  options.metrics?.observe('worker.data.connections', () => guard.connections)
-  options.metrics?.observe('worker.data.connections.refused', () => guard.turnedAway)
+  options.metrics?.observe('skein_worker_data_connections', () => guard.connections)
+  options.metrics?.observe('skein_worker_data_rejections_total', () => guard.turnedAway)
   return { address, close: (graceMs) => closeHttp(server, options.clock, graceMs, () => dataServer.abortAll()) }
 }
 
@@ -115,11 +115,11 @@ class DataServer {
         kind === smallBlocks
           ? this.#smallBytes.waiting > 0
           : (kind === blockWrites && this.#writes.waiting > 0) || this.#handlers.isWanted?.(kind) === true,
-      onCut: () => options.metrics?.add('worker.data.stragglers'),
+      onCut: () => options.metrics?.add('skein_worker_data_slow_requests_aborted_total', 1),
     })
-    options.metrics?.observe('worker.data.small.buffers', () => this.#smallBytes.used)
-    options.metrics?.observe('worker.data.write.buffers', () => this.#writes.usedBytes)
-    options.metrics?.observe('worker.data.writes.waiting', () => this.#writes.waiting)
+    options.metrics?.observe('skein_worker_data_small_buffers_bytes', () => this.#smallBytes.used)
+    options.metrics?.observe('skein_worker_data_write_buffers_bytes', () => this.#writes.usedBytes)
+    options.metrics?.observe('skein_worker_data_waiting_writes', () => this.#writes.waiting)
   }
 
   cutOne(peer: string | undefined): boolean {

@@ -257,7 +257,7 @@ export function blockStoreConformance(
       await reader.close()
       expect([store.has(1), usedBytesOf(store), store.blockCount]).toEqual([false, 0, 0])
       expect(deps.events.lines).toEqual(['+1', '-1 corrupt'])
-      expect(deps.metrics.get('worker.blocks.corrupt')).toBe(1)
+      expect(deps.metrics.get('skein_worker_blocks_removed_total', { reason: 'corrupt' })).toBe(1)
       await expect(store.open(1)).rejects.toMatchObject({ code: 'not_found' })
     })
 

@@ -91,7 +91,9 @@ describe('a pass over all blocks', () => {
       )
     }
     await scrub.pass(never)
-    expect([store.blockCount, deps.metrics.get('worker.blocks.corrupt')]).toEqual([200, 1000])
+    expect([store.blockCount, deps.metrics.get('skein_worker_blocks_removed_total', { reason: 'corrupt' })]).toEqual([
+      200, 1000,
+    ])
     expect(deps.events.lines.filter((line) => line.endsWith(' corrupt'))).toHaveLength(1000)
     for (let id = 1; id <= 1200; id += 1) {
       const answer = await served(id)
@@ -120,7 +122,7 @@ describe('a pass over all blocks', () => {
     const scrub = new BlockScrub({ stores: [store], bytesPerSecond: mebibyte, ...deps, clock })
     await expect(scrub.pass(stop.signal)).rejects.toMatchObject({ code: 'cancelled' })
     expect(slept).toEqual([1000, 1000, 1000, 1000, 1000])
-    expect(deps.metrics.get('worker.bytes.scrubbed')).toBe(5 * mebibyte)
+    expect(deps.metrics.get('skein_worker_scrubbed_bytes_total')).toBe(5 * mebibyte)
   })
 
   test('is made by a worker of its own accord, and touches no block', async () => {
@@ -147,7 +149,7 @@ describe('a pass over all blocks', () => {
     const levels = (): unknown[] => [1, 2, 3, 4, 5].map((id) => store.levelOf(id))
     const before = levels()
     tasks.shift()?.()
-    await vi.waitFor(() => expect(deps.metrics.get('worker.bytes.scrubbed')).toBe(500), { timeout: 20_000 })
+    await vi.waitFor(() => expect(deps.metrics.get('skein_worker_scrubbed_bytes_total')).toBe(500), { timeout: 20_000 })
     await vi.waitFor(() => expect(tasks).toHaveLength(1), { timeout: 20_000 })
     await store.settle()
     expect(levels()).toEqual(before)

@@ -219,7 +219,7 @@ describe('rot', () => {
     await expect(readWhole(store, 1)).rejects.toMatchObject({ code: 'data_loss', reason: 'block_corrupt' })
     expect([store.has(1), usedBytesOf(store), await filesIn('blocks')]).toEqual([false, 0, []])
     expect(deps.events.lines).toEqual(['+1', '-1 corrupt'])
-    expect(deps.metrics.get('worker.blocks.corrupt')).toBe(1)
+    expect(deps.metrics.get('skein_worker_blocks_removed_total', { reason: 'corrupt' })).toBe(1)
   })
 
   test('pages that are right can be read beside one that is not', async () => {

@@ -97,9 +97,9 @@ describe('placement', () => {
     const store = await open(directory('a'), directory('b'))
     await store.put(headerOf(1, 100), bytesOf(100, 1))
     expect([
-      deps.metrics.get('worker.blocks.cached'),
-      deps.metrics.get('worker.used'),
-      deps.metrics.get('worker.capacity'),
+      deps.metrics.get('skein_worker_blocks'),
+      deps.metrics.get('skein_worker_used_bytes'),
+      deps.metrics.get('skein_worker_capacity_bytes'),
     ]).toEqual([1, 100, 2000])
   })
 })

@@ -55,7 +55,7 @@ describe('a reservation that does not grow', () => {
     await store.put(header(2, 100), Buffer.alloc(100))
     expect(store.has(2)).toBe(true)
     await expect(idle.write(Buffer.alloc(10))).rejects.toMatchObject(fails('aborted', 'reservation_ended'))
-    expect(metrics.get('worker.reservations.stalled')).toBe(1)
+    expect(metrics.get('skein_worker_reservations_aborted_total')).toBe(1)
     const again = await store.reserve(header(1, mib))
     await again.abort()
   })

@@ -155,7 +155,7 @@ describe('a new block', () => {
     expect((await readWhole(third.store, 2)).equals(bytesOf(100, 2))).toBe(true)
     await third.put(3, true)
     expect([1, 2, 3].map((id) => third.store.has(id))).toEqual([true, false, true])
-    expect(third.deps.metrics.get('worker.blocks.evicted')).toBe(1)
+    expect(third.deps.metrics.get('skein_worker_blocks_removed_total', { reason: 'evicted' })).toBe(1)
   })
 
   test('waits for room with all others, and each gets it', async () => {
@@ -232,7 +232,7 @@ describe('a read', () => {
     await readWhole(store, 2)
     await store.settle()
     expect(levels(1, 2, 3, 4)).toEqual([0, 0, 1, 1])
-    expect(deps.metrics.get('worker.blocks.promoted')).toBe(2)
+    expect(deps.metrics.get('skein_worker_blocks_promoted_total')).toBe(2)
     expect(deps.events.lines).toEqual(['+1', '+2', '+3', '+4'])
   })
 
@@ -375,7 +375,7 @@ describe('what came in', () => {
     const reservation = await store.reserve(headerOf(4, 100), { evict: true })
     await reservation.write(bytesOf(100, 4))
     await reservation.commit()
-    expect(deps.metrics.get('worker.bytes.written')).toBe(400)
+    expect(deps.metrics.get('skein_worker_written_bytes_total')).toBe(400)
   })
 })
 

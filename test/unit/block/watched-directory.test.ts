@@ -134,7 +134,10 @@ describe('a directory that is taken away', () => {
       await expect(store.open(id)).rejects.toMatchObject({ code: 'not_found' })
     }
     expect(store.usage()[0]).toMatchObject({ quotaBytes: 0, usedBytes: 0 })
-    expect([deps.metrics.get('worker.directories.down'), deps.metrics.get('worker.blocks.cached')]).toEqual([1, 2])
+    expect([
+      deps.metrics.get('skein_worker_directories', { state: 'down' }),
+      deps.metrics.get('skein_worker_blocks'),
+    ]).toEqual([1, 2])
     // Block 1 comes anew, elsewhere.
     for (const [id, length] of [
       [1, 2000],
@@ -225,7 +228,7 @@ describe('a disk with I/O errors', () => {
     faults.push({ on: '/a/', what: 'write', code: 'EIO' })
     for (let id = 2; id <= 4; id += 1) await put(store, id, 10)
     await become(store, 'unstable,normal')
-    expect(deps.metrics.get('worker.directories.unstable')).toBe(1)
+    expect(deps.metrics.get('skein_worker_directories', { state: 'unstable' })).toBe(1)
     expect(store.usage()[0]).toMatchObject({ quotaBytes: 2000, usedBytes: 2000 })
     await expectServed(store, 1, 2000)
     await put(store, 5, 2000)

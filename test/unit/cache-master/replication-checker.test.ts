@@ -132,7 +132,7 @@ describe('the replication checker', () => {
     expect(house.told('w1', 'w2', 'w3')).toBe(0)
     house.settle()
     expect(house.told('w1', 'w2', 'w3')).toBe(0)
-    expect(house.metrics.get('master.replication.copies.made')).toBe(1)
+    expect(house.metrics.get('skein_master_replication_copies_total', { outcome: 'ok' })).toBe(1)
   })
 
   it('waits for the grace time after a loss, then repairs without being asked', () => {
@@ -177,12 +177,12 @@ describe('the replication checker', () => {
     expect(house.told('w2', 'w3')).toBe(1)
     house.pass(120_000)
     house.settle()
-    expect(house.metrics.get('master.replication.copies.failed')).toBe(1)
+    expect(house.metrics.get('skein_master_replication_copies_total', { outcome: 'error' })).toBe(1)
     expect(house.told('w2', 'w3')).toBe(1)
     house.report('w1', [], [block])
     expect(house.told('w2', 'w3')).toBe(0)
     house.settle()
-    expect(house.metrics.get('master.replication.copies.open')).toBe(0)
+    expect(house.metrics.get('skein_master_replication_copies_in_flight')).toBe(0)
   })
 
   it('drops what is above the maximum after the grace time, and never the last one', () => {
@@ -198,7 +198,7 @@ describe('the replication checker', () => {
       house.settle()
     }
     expect(house.workers.workerIds(block)).toHaveLength(1)
-    expect(house.metrics.get('master.replication.replicas.dropped')).toBe(2)
+    expect(house.metrics.get('skein_master_replication_dropped_replicas_total')).toBe(2)
   })
 
   it('keeps the only copies of what the store has not', () => {
@@ -246,7 +246,7 @@ describe('the replication checker', () => {
       seen = 0
       small.checker.step()
       expect(seen).toBeLessThanOrEqual(50)
-      expect(small.metrics.get('master.replication.files.waiting')).toBeLessThanOrEqual(400)
+      expect(small.metrics.get('skein_master_replication_pending_files')).toBeLessThanOrEqual(400)
       most = Math.max(most, small.told('w2', 'w3'))
       for (const workerId of ['w2', 'w3']) {
         const told = small.checker.copiesFor(workerId)

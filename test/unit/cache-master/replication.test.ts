@@ -34,10 +34,10 @@ describe('replication', () => {
     for (const file of files) expect(await cluster.sound(file)).toBe(true)
     expect(cluster.originReads).toBe(0)
     // A copy that was slow to be reported may be told twice; no more than that.
-    const made = cluster.metrics.get('master.replication.copies.made')
+    const made = cluster.metrics.get('skein_master_replication_copies_total', { outcome: 'ok' })
     expect(made).toBeGreaterThanOrEqual(files.length * 3)
     expect(made).toBeLessThanOrEqual(files.length * 3.3)
-    expect(cluster.metrics.get('master.replication.copies.open')).toBe(0)
+    expect(cluster.metrics.get('skein_master_replication_copies_in_flight')).toBe(0)
   })
 
   it('max 1 after 3 replicas: two go, and one stays', async () => {

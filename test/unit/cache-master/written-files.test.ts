@@ -268,7 +268,7 @@ describe('free', () => {
 
 describe('files that are never finished', () => {
   const unfinished = (): number =>
-    Number(/^skein_master_files_unfinished_files (\d+)$/m.exec(fixture.metrics.prometheusText())?.[1])
+    Number(/^skein_master_unfinished_files (\d+)$/m.exec(fixture.metrics.prometheusText())?.[1])
   const few = async (): Promise<void> => {
     await fixture.close()
     fixture = await MasterFixture.open({ unfinishedFilesMax: 3 })

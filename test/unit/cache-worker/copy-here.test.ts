@@ -44,6 +44,6 @@ test('reads of clients of this host are counted apart', async () => {
     const { chunks } = await worker.dataHandlers.read(1, 0, 1000, never, host)
     for await (const chunk of chunks) expect(chunk.length).toBe(1000)
   }
-  expect(deps.metrics.get('worker.bytes.read.local')).toBe(1000)
-  expect(deps.metrics.get('worker.bytes.read.remote')).toBe(2000)
+  expect(deps.metrics.get('skein_worker_read_bytes_total', { source: 'local' })).toBe(1000)
+  expect(deps.metrics.get('skein_worker_read_bytes_total', { source: 'remote' })).toBe(2000)
 })

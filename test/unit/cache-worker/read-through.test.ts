@@ -102,7 +102,7 @@ describe('reading through', () => {
     expect(origin.readBytes).toBe(length)
     expect((await take()).equals(content)).toBe(true)
     expect(origin.readBytes).toBe(length)
-    expect(metrics.get('worker.bytes.read.ufs')).toBe(length)
+    expect(metrics.get('skein_worker_read_bytes_total', { source: 'ufs' })).toBe(length)
     expect((await readWhole(store, blockId)).equals(content)).toBe(true)
     const reader = await store.open(blockId)
     expect([[...store.list()].length, reader.header]).toMatchObject([
@@ -221,7 +221,7 @@ describe('reading through', () => {
     expect((await take()).equals(content)).toBe(true)
     await kept()
     expect((await readWhole(store, blockId)).equals(content)).toBe(true)
-    expect(metrics.get('worker.blocks.corrupt')).toBe(1)
+    expect(metrics.get('skein_worker_blocks_removed_total', { reason: 'corrupt' })).toBe(1)
     expect(origin.readBytes).toBeGreaterThan(length)
   })
 

@@ -156,7 +156,7 @@ describe('ShortCircuitReader', () => {
       }
     }
     expect(overPort).toEqual([])
-    expect(deps.metrics.get('worker.bytes.read.local')).toBe(bytes)
+    expect(deps.metrics.get('skein_worker_read_bytes_total', { source: 'local' })).toBe(bytes)
   })
 
   test('small parts come over the data port without a question', async () => {

@@ -29,7 +29,7 @@ test('each worker gets what arrived there, and its own failures', () => {
     { workerId: 'w2', hostname: 'host of w2', bytes: 250 + 200 + 150, tasksOut: 0, failures: 1 },
     { workerId: 'w3', hostname: 'host of w3', bytes: 0, tasksOut: 4, failures: 0 },
   ])
-  expect(metrics.get('job.tasks.time')).toBe(2)
+  expect(metrics.get('skein_job_task_duration_seconds')).toBe(2)
 })
 
 test('the estimate follows the rate of late, and is unknown while the listing goes on or nothing moved', () => {

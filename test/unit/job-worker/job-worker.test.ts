@@ -81,7 +81,7 @@ describe('createJobWorker', () => {
     await queue.run(taskOf(1))
     expect(target.blocks.size).toBe(30)
     expect(jobMaster.completed).toHaveLength(1)
-    expect(metrics.get('task.blocks.written')).toBe(30)
+    expect(metrics.get('skein_job_worker_replicas_total', { outcome: 'ok' })).toBe(30)
     await worker.close(1000)
     expect(store.closed).toBe(true)
     expect(worker.tasksRunning).toBe(0)

@@ -117,7 +117,7 @@ describe('a store that is not well', () => {
     await store.check(signal)
     await store.stat('big', signal)
     expect(origin.faults.applied.slow_down).toBe(6)
-    expect(metrics.get('ufs.slow.downs')).toBeGreaterThan(0)
+    expect(metrics.get('skein_ufs_retries_total', { reason: 'slow_down' })).toBeGreaterThan(0)
   })
 
   it('takes nothing for data that is not', async () => {
