@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Why: whoever runs dist/ while it is built anew must find either the old one or the new one, whole.
-# How: compiles into a fresh directory near it and swaps the two by renaming; a build that fails leaves dist/ as it was.
+# How: compiles into a fresh directory near it and swaps the two by renaming; a build that fails
+# leaves dist/ as it was.
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,6 +1,8 @@
-// Why: proof that a stranger can read: every object of a namespace, as the cache has it, has the SHA-256 of the object at
-// the store. How: each file is read from the workers (never falling through to the store), and again from the store itself.
-// Usage: node compare-with-store.ts MASTER_ADDRESS /namespace   (the namespace's secrets come from the master)
+// Why: proof that a stranger can read: every object of a namespace, as the cache has it, has the
+// SHA-256 of the object at the store. How: each file is read from the workers (never falling
+// through to the store), and again from the store itself.
+// Usage: node compare-with-store.ts MASTER_ADDRESS /namespace   (the namespace's secrets come from
+// the master)
 import { createHash } from 'node:crypto'
 import pLimit from 'p-limit'
 import { systemClock, systemRandom } from '../src/base/clock.ts'

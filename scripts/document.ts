@@ -23,8 +23,9 @@ Keys are those of GooseFS, so its tuning guides hold. A value comes from one of 
 4. the environment: the key in capitals with underscores, such as \`GOOSEFS_MASTER_HOSTNAME\`
 5. \`-Dkey=value\` on the command line
 
-\`skein getConf [key]\` shows the value and its place. A role or command with an unknown key or a bad value refuses to start, and
-names the key, the place, and the nearest key that exists. Sizes are powers of 1024; a duration without a unit is milliseconds.
+\`skein getConf [key]\` shows the value and its place. A role or command with an unknown key or a
+bad value refuses to start, and names the key, the place, and the nearest key that exists. Sizes are powers of 1024;
+a duration without a unit is milliseconds.
 
 ${documentKeys()}
 ${documentNamespaceKeys()}`,
@@ -41,7 +42,8 @@ ${documentMetrics()}`,
 
 ${made}
 
-\`skein --help\` and \`skein <group> <command> --help\` show the same. The command line is also installed as \`goosefs\`.
+\`skein --help\` and \`skein <group> <command> --help\` show the same.
+The command line is also installed as \`goosefs\`.
 \`skein completion bash\` (or \`zsh\`, \`fish\`) prints a completion script for a shell.
 
 ${documentCommands(await commandTree())}`,

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Skein's main job on one machine, with nothing but Node.js >= 20 and npm: installs, builds, starts a small S3 store with
-# a generated dataset, starts `skein local`, loads the dataset, and proves that the cache holds every byte of it.
+# Skein's main job on one machine, with nothing but Node.js >= 20 and npm: installs, builds, starts
+# a small S3 store with a generated dataset, starts `skein local`, loads the dataset, and proves
+# that the cache holds every byte of it.
 #   --keep   leaves store and Skein running and says what to try next
-# With COS_BUCKET, COS_REGION, COS_SECRET_ID and COS_SECRET_KEY set, it loads from that bucket (COS_PREFIX: a part of it).
+# With COS_BUCKET, COS_REGION, COS_SECRET_ID and COS_SECRET_KEY set, it loads from that bucket
+# (COS_PREFIX: a part of it).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,11 +18,16 @@ for argument in "$@"; do
 done
 
 step() { printf '\n\033[1m%s\033[0m\n' "==> $*"; }
-run() { printf '    $ %s\n' "$*" | sed -E 's/((secretId|secretKey|accessKeyId|secretAccessKey)=)[^ ]+/\1***/g'; "$@" 2>&1 | sed 's/^/    /'; return "${PIPESTATUS[0]}"; }
+run() {
+  printf '    $ %s\n' "$*" | sed -E 's/((secretId|secretKey|accessKeyId|secretAccessKey)=)[^ ]+/\1***/g'
+  "$@" 2>&1 | sed 's/^/    /'
+  return "${PIPESTATUS[0]}"
+}
 
 major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
 if [ "$major" -lt 20 ] || ! command -v npm >/dev/null; then
-  echo "quickstart: Node.js 20 or newer with npm is needed; found $(node --version 2>/dev/null || echo none). See https://nodejs.org" >&2
+  found=$(node --version 2>/dev/null || echo none)
+  echo "quickstart: Node.js 20 or newer with npm is needed; found $found. See https://nodejs.org" >&2
   exit 1
 fi
 
@@ -67,7 +74,8 @@ if [ -n "${COS_BUCKET:-}" ]; then
   step "The store: your COS bucket $COS_BUCKET in ${COS_REGION:?set COS_REGION too}"
   uri="cosn://$COS_BUCKET/${COS_PREFIX:-}"
   access=(--secret "fs.cosn.userinfo.secretId=${COS_SECRET_ID:?set COS_SECRET_ID too}"
-    --secret "fs.cosn.userinfo.secretKey=${COS_SECRET_KEY:?set COS_SECRET_KEY too}" --attribute "fs.cosn.bucket.region=$COS_REGION")
+    --secret "fs.cosn.userinfo.secretKey=${COS_SECRET_KEY:?set COS_SECRET_KEY too}"
+    --attribute "fs.cosn.bucket.region=$COS_REGION")
 else
   step "The store: a small S3 server with a generated dataset, 8 x 64 MiB and 2,000 x 16 KiB"
   node test/support/origin/main.ts --port 0 --access-key quickstart --secret-key quickstart-secret \
@@ -82,8 +90,9 @@ else
 fi
 
 step "Skein: all roles in one process (skein local), state in $home"
-node dist/cli/main.js local --home "$home" -Dgoosefs.master.rpc.port=0 -Dgoosefs.master.web.port=0 -Dgoosefs.worker.rpc.port=0 \
-  -Dgoosefs.worker.data.port=0 -Dgoosefs.worker.web.port=0 -Dgoosefs.job.master.rpc.port=0 -Dgoosefs.job.master.web.port=0 \
+node dist/cli/main.js local --home "$home" -Dgoosefs.master.rpc.port=0 -Dgoosefs.master.web.port=0 \
+  -Dgoosefs.worker.rpc.port=0 -Dgoosefs.worker.data.port=0 -Dgoosefs.worker.web.port=0 \
+  -Dgoosefs.job.master.rpc.port=0 -Dgoosefs.job.master.web.port=0 \
   -Dgoosefs.job.worker.rpc.port=0 -Dgoosefs.job.worker.web.port=0 >"$home/skein.out" 2>"$home/skein.log" &
 pids+=($!)
 ready "$home/skein.out" "$!"
@@ -99,7 +108,9 @@ run scripts/skein fs distributedLoad /demo
 step "What the cache has now"
 scripts/skein fs ls -R /demo >"$home/ls.out"
 head -n 3 "$home/ls.out" | sed 's/^/    /'
-echo "    ... $(grep -c ' 100% ' "$home/ls.out" || true) files at 100%, $(grep -v ' DIR ' "$home/ls.out" | grep -vc ' 100% ' || true) below"
+whole=$(grep -c ' 100% ' "$home/ls.out" || true)
+below=$(grep -v ' DIR ' "$home/ls.out" | grep -vc ' 100% ' || true)
+echo "    ... $whole files at 100%, $below below"
 run scripts/skein fs count /demo
 run scripts/skein fsadmin report
 

@@ -24,7 +24,8 @@ if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     say "installing ${missing[*]} with apt-get"
     apt-get update -qq
-    # Nothing that is installed here may start by itself: the tests start their own servers on free ports.
+    # Nothing that is installed here may start by itself: the tests start their own servers on free
+    # ports.
     policy=/usr/sbin/policy-rc.d
     made_policy=no
     if [ ! -e "$policy" ]; then printf '#!/bin/sh\nexit 101\n' >"$policy"; chmod +x "$policy"; made_policy=yes; fi

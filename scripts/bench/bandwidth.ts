@@ -1,8 +1,10 @@
-// Why: a budget of bytes a second is worth what the store sees of it. How: real processes of all roles, two workers, a real
-// Redis; origins in this process count what they give. Prints, for each scenario, the slowest and the fastest of all windows
-// of ten seconds against the budget, how the loads shared it, and last how long a reader waits during a load at full speed.
+// Why: a budget of bytes a second is worth what the store sees of it. How: real processes of all
+// roles, two workers, a real Redis; origins in this process count what they give. Prints, for each
+// scenario, the slowest and the fastest of all windows of ten seconds against the budget, how the
+// loads shared it, and last how long a reader waits during a load at full speed.
 //
-//   node scripts/bench/bandwidth.ts [--seconds 25] [--only single,namespace,cluster,demand]     run `npm run build` first
+//   node scripts/bench/bandwidth.ts [--seconds 25] [--only single,namespace,cluster,demand]
+//   run `npm run build` first
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -72,7 +74,8 @@ function print(what: string, samples: readonly Sample[], weights: readonly numbe
     `${what}: ${rates.length} windows of 10 s, mean ${(mean / mib).toFixed(2)} MB/s (${percent(mean, budget)})`,
   )
   console.log(
-    `  slowest ${(low / mib).toFixed(2)} (${percent(low, budget)}), fastest ${(high / mib).toFixed(2)} (${percent(high, budget)})`,
+    `  slowest ${(low / mib).toFixed(2)} (${percent(low, budget)}), fastest ${(high / mib).toFixed(2)} ` +
+      `(${percent(high, budget)})`,
   )
   const settled = samples.find((sample) => sample.atMs >= (samples[0]?.atMs ?? 0) + warmMs)
   const last = samples.at(-1)
@@ -83,7 +86,8 @@ function print(what: string, samples: readonly Sample[], weights: readonly numbe
   for (const [index, weight] of weights.entries()) {
     const share = (read[index] ?? 0) / all
     console.log(
-      `  priority ${weight}: ${(share * 100).toFixed(1)} % of the bytes, due ${((weight / sum) * 100).toFixed(1)} % (${percent(share, weight / sum)})`,
+      `  priority ${weight}: ${(share * 100).toFixed(1)} % of the bytes, due ` +
+        `${((weight / sum) * 100).toFixed(1)} % (${percent(share, weight / sum)})`,
     )
   }
 }
@@ -283,7 +287,8 @@ async function demand(start: () => Promise<ReadFrom>): Promise<void> {
     })
     const { state } = await client.jobMaster().getLoad({ loadId }, { signal: never })
     console.log(
-      `${skein.what}: a reader during a load at full speed (${state}; alone ${alone}, beside these reads ${rare}, beside reads without a pause ${endless})`,
+      `${skein.what}: a reader during a load at full speed (${state}; alone ${alone}, beside these reads ` +
+        `${rare}, beside reads without a pause ${endless})`,
     )
     const names = { call: 'a call that reads nothing', small: '256 KiB', large: '8 MiB' }
     for (const kind of ['call', 'small', 'large'] as const) {

@@ -65,11 +65,14 @@ function writeListing(directory: string, bucket: string, count: number, objectBy
   for (let from = 0; from < Math.max(1, count); from += pageObjects) {
     const to = Math.min(count, from + pageObjects)
     const next = to < count ? `<NextContinuationToken>p${to / pageObjects}</NextContinuationToken>` : ''
-    const head = `<Name>${bucket}</Name><Prefix></Prefix><KeyCount>${to - from}</KeyCount><MaxKeys>${pageObjects}</MaxKeys><IsTruncated>${to < count}</IsTruncated>`
+    const head =
+      `<Name>${bucket}</Name><Prefix></Prefix><KeyCount>${to - from}</KeyCount><MaxKeys>${pageObjects}</MaxKeys>` +
+      `<IsTruncated>${to < count}</IsTruncated>`
     const file = openSync(join(directory, `p${from / pageObjects}.xml`), 'w')
     writeSync(
       file,
-      `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${head}${next}`,
+      '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult ' +
+        `xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${head}${next}`,
     )
     let entries = ''
     for (let index = from; index < to; index += 1) entries += entryOf(keyOf(index, count), index % bodies, objectBytes)
@@ -82,7 +85,10 @@ function entryOf(key: string, body: number, objectBytes: number): string {
   const seconds = modifiedSeconds + body
   // As nginx makes it: time and length, both in hexadecimal.
   const etag = `${seconds.toString(16)}-${objectBytes.toString(16)}`
-  return `<Contents><Key>${key}</Key><LastModified>${new Date(seconds * 1000).toISOString()}</LastModified><ETag>&quot;${etag}&quot;</ETag><Size>${objectBytes}</Size><StorageClass>STANDARD</StorageClass></Contents>`
+  return (
+    `<Contents><Key>${key}</Key><LastModified>${new Date(seconds * 1000).toISOString()}</LastModified>` +
+    `<ETag>&quot;${etag}&quot;</ETag><Size>${objectBytes}</Size><StorageClass>STANDARD</StorageClass></Contents>`
+  )
 }
 
 function digits(number: number, count: number): string {
@@ -99,7 +105,9 @@ http {
   server {
     listen 127.0.0.1:${port} backlog=4096;
     location = / { return 200; }
-    location ~ ^/(?<bucket>[a-z0-9-]+)/?$ { set $page p0; if ($args ~ "continuation-token=(p[0-9]+)") { set $page $1; } rewrite ^ /__list/$bucket/$page.xml last; }
+    location ~ ^/(?<bucket>[a-z0-9-]+)/?$ { set $page p0;
+      if ($args ~ "continuation-token=(p[0-9]+)") { set $page $1; }
+      rewrite ^ /__list/$bucket/$page.xml last; }
     location /__list/ { internal; alias ${home}/list/; }
     location ~ object-[0-9]*(?<body>[0-9][0-9][0-9])$ { alias ${home}/bodies/$body; }
   }

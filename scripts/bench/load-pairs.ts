@@ -3,9 +3,11 @@
 // pair, each with a home of its own; the order within a pair alternates. Prints every pair's ratio,
 // the median, and the 95 % interval of the mean of the logarithms.
 //
-//   node scripts/bench/load-pairs.ts --before DIR [--pairs 9] [--set small|big]... [--property key=value]...
-//   --property is given to this checkout's build alone; with --before . it tells what a setting costs
-//   DIR is another checkout; run `npm run build` in both first; needs nginx (Debian: nginx-light) and Linux
+//   node scripts/bench/load-pairs.ts --before DIR [--pairs 9] [--set small|big]...
+//     [--property key=value]...
+//   --property is given to the build of this checkout alone; with --before . it tells what a
+//   setting costs. DIR is another checkout; run `npm run build` in both first.
+//   Needs nginx (Debian: nginx-light) and Linux.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -139,7 +141,9 @@ function report(set: string, befores: readonly Cost[], afters: readonly Cost[]):
     const [low, high] = interval(ratios)
     const [before, after] = [befores, afters].map((costs) => median(costs.map((each) => each[field])).toFixed(2))
     console.log(
-      `${set} ${specs[set] ?? ''} ${field}: medians ${before} before, ${after} after; ratios ${ratios.map((ratio) => ratio.toFixed(2)).join(' ')}, median ${median(ratios).toFixed(3)}, 95 % of the mean ${low.toFixed(3)} to ${high.toFixed(3)}`,
+      `${set} ${specs[set] ?? ''} ${field}: medians ${before} before, ${after} after; ratios ` +
+        `${ratios.map((ratio) => ratio.toFixed(2)).join(' ')}, median ${median(ratios).toFixed(3)}, 95 % of the ` +
+        `mean ${low.toFixed(3)} to ${high.toFixed(3)}`,
     )
   }
   console.log(`${set}: peak resident ${peak(befores)} MiB before, ${peak(afters)} MiB after`)

@@ -1,6 +1,8 @@
-// Measures `distributedLoad` with `skein local` beside `rclone copy` of the same data, in turn, in one run: medians and the
-// ratio. The origin is nginx with prepared listings (static-origin.mjs), so that neither waits for a store.
-// Usage: node scripts/bench/load.mjs [--rounds 3] [--origin DIR]      needs nginx and rclone; run `npm run build` first
+// Measures `distributedLoad` with `skein local` beside `rclone copy` of the same data, in turn, in
+// one run: medians and the ratio. The origin is nginx with prepared listings (static-origin.mjs),
+// so that neither waits for a store.
+// Usage: node scripts/bench/load.mjs [--rounds 3] [--origin DIR]      needs nginx and rclone; run
+// `npm run build` first
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -42,7 +44,8 @@ function rclone({ bucket, rclone: flags }) {
   const config = join(scratch, 'rclone.conf')
   writeFileSync(
     config,
-    `[o]\ntype = s3\nprovider = Other\naccess_key_id = a\nsecret_access_key = b\nendpoint = http://127.0.0.1:${port}\nforce_path_style = true\nlist_version = 2\n`,
+    '[o]\ntype = s3\nprovider = Other\naccess_key_id = a\nsecret_access_key = b\n' +
+      `endpoint = http://127.0.0.1:${port}\nforce_path_style = true\nlist_version = 2\n`,
   )
   const args = ['--config', config, 'copy', `o:${bucket}`, freshFolder('rclone'), '--fast-list', ...flags]
   const start = performance.now()
@@ -118,7 +121,9 @@ try {
       if (workload.bucket === 'big') for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
     }
     console.log(
-      `${workload.what}: skein ${show(ours)} s, rclone ${show(theirs)} s, medians ${median(ours).toFixed(2)} / ${median(theirs).toFixed(2)}, ratio ${(median(ours) / median(theirs)).toFixed(2)}, skein peak RSS ${peakMiB.toFixed(0)} MiB`,
+      `${workload.what}: skein ${show(ours)} s, rclone ${show(theirs)} s, medians ${median(ours).toFixed(2)} / ` +
+        `${median(theirs).toFixed(2)}, ratio ${(median(ours) / median(theirs)).toFixed(2)}, skein peak RSS ` +
+        `${peakMiB.toFixed(0)} MiB`,
     )
   }
 } finally {

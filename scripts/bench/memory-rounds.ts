@@ -4,7 +4,9 @@
 // kernel's figures after each round (resident, anonymous, of files, the peak so far), and beside
 // them what the process says of itself at /metrics.
 //
-//   node scripts/bench/memory-rounds.ts [--rounds 16] [--warm 4] [--origin DIR] [--property key=value]... [--node-flag FLAG]...
+//   node scripts/bench/memory-rounds.ts [--rounds 16] [--warm 4] [--origin DIR]
+//
+//     [--property key=value]... [--node-flag FLAG]...
 //   run `npm run build` first; needs nginx (Debian: nginx-light) and Linux
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -103,7 +105,8 @@ async function measure(port: number): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, settleMs))
       const { peak, resident, anonymous, files } = sizesOf(skein.pid)
       console.log(
-        `${what}: peak ${mib(peak)}, resident ${mib(atOnce.resident)}, a second later ${mib(resident)} (anonymous ${mib(anonymous)}, files ${mib(files)}) MiB; ${await ownFigures(web)}`,
+        `${what}: peak ${mib(peak)}, resident ${mib(atOnce.resident)}, a second later ${mib(resident)} ` +
+          `(anonymous ${mib(anonymous)}, files ${mib(files)}) MiB; ${await ownFigures(web)}`,
       )
       return { peak, resident, anonymous, files }
     }
@@ -138,7 +141,9 @@ async function measure(port: number): Promise<void> {
     }
     const ratio = (last.resident / settled.resident).toFixed(3)
     console.log(
-      `first loads ${firstSeconds.toFixed(1)} s (${firstProcessorSeconds.toFixed(1)} s of processor, start included), peak of them ${mib(first.peak)} MiB; peak of all ${mib(last.peak)} MiB; after ${rounds} rounds ${ratio} times of after ${warm}`,
+      `first loads ${firstSeconds.toFixed(1)} s (${firstProcessorSeconds.toFixed(1)} s of processor, start ` +
+        `included), peak of them ${mib(first.peak)} MiB; peak of all ${mib(last.peak)} MiB; after ${rounds} ` +
+        `rounds ${ratio} times of after ${warm}`,
     )
   } finally {
     await skein.end('SIGTERM')

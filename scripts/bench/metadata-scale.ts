@@ -4,7 +4,9 @@
 // stat and ls by RPC, in turn with a master of 100,000 files, restarts (killed, stopped, power
 // lost), and all three ways in which files go: gone from the listing, rm -R, a deleted namespace.
 //
-//   node scripts/bench/metadata-scale.ts [--files 1000000] [--workers 4] [--replicas 1] [--samples 20000] [--dir <folder>] [--json <file>]
+//   node scripts/bench/metadata-scale.ts [--files 1000000] [--workers 4] [--replicas 1]
+//
+//     [--samples 20000] [--dir <folder>] [--json <file>]
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -192,7 +194,9 @@ async function note(moment: Moment, master: MasterProcess): Promise<MasterFigure
   const { rssBytes, anonymousBytes, fileBackedBytes, stateUsedBytes, stateFileBytes, snapshotBytes, journalBytes } =
     figures
   const memory = `RSS ${mebibytes(rssBytes)} (own ${mebibytes(anonymousBytes)}, files ${mebibytes(fileBackedBytes)})`
-  const disk = `state ${mebibytes(stateUsedBytes)} of ${mebibytes(stateFileBytes)}, snapshot ${mebibytes(snapshotBytes)}, journal ${mebibytes(journalBytes)}`
+  const disk =
+    `state ${mebibytes(stateUsedBytes)} of ${mebibytes(stateFileBytes)}, snapshot ${mebibytes(snapshotBytes)}, ` +
+    `journal ${mebibytes(journalBytes)}`
   const loop = `stall max ${figures.stallMaxMs.toFixed(0)} ms, p99 ${figures.stallP99Ms.toFixed(1)} ms`
   show(moment, `${figures.files} files; ${memory}; ${disk}; block map ${mebibytes(figures.blockMapBytes)}; ${loop}`)
   return figures
@@ -254,7 +258,8 @@ async function takeAway(
   const stall = `stall max ${stallMaxMs.toFixed(0)} ms`
   show(
     what,
-    `${perSecond.toFixed(0)} files/s, answered after ${(answeredMs / 1000).toFixed(2)} s, ${freed} blocks freed, ${stall}`,
+    `${perSecond.toFixed(0)} files/s, answered after ${(answeredMs / 1000).toFixed(2)} s, ${freed} blocks ` +
+      `freed, ${stall}`,
   )
   await note(what, master)
 }

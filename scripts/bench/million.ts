@@ -1,8 +1,11 @@
-// Why: what a load of very many small files costs: time for each, memory of the job master and of Redis, how soon the first
-// task goes out, how fast a status is answered meanwhile. How: real processes of all roles on a real Redis, an nginx of
-// generated 1 KiB objects; each load in a cluster of its own; memory is read from /proc and from Redis while it runs.
+// Why: what a load of very many small files costs: time for each, memory of the job master and of
+// Redis, how soon the first task goes out, how fast a status is answered meanwhile. How: real
+// processes of all roles on a real Redis, an nginx of generated 1 KiB objects; each load in a
+// cluster of its own; memory is read from /proc and from Redis while it runs.
 //
-//   node scripts/bench/million.ts [--files 100000,1000000] [--bytes 1024] [--workers 1] [--replication 1] [--dir <folder>]     run `npm run build` first
+//   node scripts/bench/million.ts [--files 100000,1000000] [--bytes 1024] [--workers 1]
+//     [--replication 1] [--dir <folder>]
+//   run `npm run build` first
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -123,7 +126,8 @@ async function follow(
       printedMs = nowMs
       const seconds = ((nowMs - startMs) / 1000).toFixed(0)
       console.error(
-        `  ${seconds} s: ${status.state}, listed ${counts?.files}, loaded ${counts?.filesLoaded}, out ${counts?.tasksOut}`,
+        `  ${seconds} s: ${status.state}, listed ${counts?.files}, loaded ${counts?.filesLoaded}, out ` +
+          `${counts?.tasksOut}`,
       )
     }
     await delay(timeline.firstOutMs === undefined ? 10 : 50)
@@ -215,13 +219,15 @@ async function measure(origin: ListedOrigin, count: number): Promise<number> {
     const wrong = await countWrong(client, origin, name, count)
     const after = (ms: number | undefined): string => `${((ms ?? Number.NaN) / 1000).toFixed(2)} s`
     console.log(
-      `${count} files of ${objectBytes} bytes: ${seconds.toFixed(1)} s, ${Math.round(count / seconds)} files/s, ${counts.tasks} tasks`,
+      `${count} files of ${objectBytes} bytes: ${seconds.toFixed(1)} s, ${Math.round(count / seconds)} files/s, ` +
+        `${counts.tasks} tasks`,
     )
     console.log(`  submitted in ${submittedMs.toFixed(0)} ms, first task out after ${after(timeline.firstOutMs)}`)
     console.log(`  listed after ${after(timeline.listedMs)}, all sets done after ${after(timeline.drainedMs)}`)
     for (const role of ['job-master', 'master', 'worker-1', 'job-worker-1']) {
       console.log(
-        `  ${role}: RSS at most ${mib(peaks.of(role))} (anon ${mib(peaks.of(`${role} anon`))}, file ${mib(peaks.of(`${role} file`))}), ${processorOf(cluster.pid(role))}`,
+        `  ${role}: RSS at most ${mib(peaks.of(role))} (anon ${mib(peaks.of(`${role} anon`))}, file ` +
+          `${mib(peaks.of(`${role} file`))}), ${processorOf(cluster.pid(role))}`,
       )
     }
     console.log(`  redis: at most ${mib(peaks.of('redis'))}, ${peaks.of('redis keys')} keys`)

@@ -150,7 +150,8 @@ async function measure(): Promise<void> {
     for (const way of ['file', 'port'] as const) {
       const all = rates[way].map((rate) => rate.toFixed(0)).join(' ')
       process.stdout.write(
-        `${way}: median ${median(rates[way]).toFixed(0)} MiB/s (${all}), reader's CPU ${median(cpuMs[way]).toFixed(0)} ms\n`,
+        `${way}: median ${median(rates[way]).toFixed(0)} MiB/s (${all}), reader's CPU ` +
+          `${median(cpuMs[way]).toFixed(0)} ms\n`,
       )
     }
     const ratio = median(rates.file.map((rate, round) => rate / (rates.port[round] ?? rate)))

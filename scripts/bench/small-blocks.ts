@@ -5,7 +5,9 @@
 // the last round in segments is freed, and the disk is looked at before and after. Directories are
 // deleted at the end only: ext4 is slow at creating files where many were just deleted.
 //
-//   node scripts/bench/small-blocks.ts [--dir <folder>] [--blocks 20000] [--bytes 16384] [--rounds 3] [--lanes 64]
+//   node scripts/bench/small-blocks.ts [--dir <folder>] [--blocks 20000] [--bytes 16384]
+//
+//     [--rounds 3] [--lanes 64]
 import { execFileSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
@@ -139,7 +141,8 @@ async function main(): Promise<void> {
         rounds[kind].push(done)
         const cpuUs = (1000 * done.cpuMs) / blocks
         console.log(
-          `${kind.padEnd(9)} ${perSecond(done.wallMs).toFixed(0).padStart(7)} blocks/s, ${cpuUs.toFixed(1).padStart(6)} us of CPU a block`,
+          `${kind.padEnd(9)} ${perSecond(done.wallMs).toFixed(0).padStart(7)} blocks/s, ` +
+            `${cpuUs.toFixed(1).padStart(6)} us of CPU a block`,
         )
       }
     }
@@ -150,7 +153,8 @@ async function main(): Promise<void> {
     const ratio = median(pairs)
     console.log(`medians: files ${files?.toFixed(0)}/s, segments ${segments?.toFixed(0)}/s`)
     console.log(
-      `segments/files: ${pairs.map((pair) => pair.toFixed(2)).join(', ')}; median ${ratio.toFixed(2)}, wanted at least 3`,
+      `segments/files: ${pairs.map((pair) => pair.toFixed(2)).join(', ')}; median ${ratio.toFixed(2)}, wanted ` +
+        'at least 3',
     )
     const last = rounds.segments.at(-1)
     if (last !== undefined) await freeHalf(last)

@@ -31,7 +31,8 @@ export function checkNamespaceName(name: string): void {
   if (!namespacePattern.test(name)) {
     throw new SkeinError(
       'invalid_argument',
-      `'${name}' is not a namespace name: use up to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit`,
+      `'${name}' is not a namespace name: use up to 63 letters, ` +
+        "digits, '.', '_' and '-', beginning with a letter or digit",
     )
   }
 }

@@ -1,19 +1,27 @@
-// Why: the one contract for keeping blocks on a worker: a directory of files, several of them, later segments and tiers.
-// Implementations compose: a store of several directories is made of stores of one. All pass one conformance suite.
-// How a block gets in: reserve -> write -> commit | abort; bytes are reserved before any is written.
-// Owns: the files below its directories. Does not know masters, networks or under file systems.
+// Why: the one contract for keeping blocks on a worker: a directory of files, several of them,
+// later segments and tiers. Implementations compose: a store of several directories is made of
+// stores of one. All pass one conformance suite. How a block gets in: reserve -> write -> commit |
+// abort; bytes are reserved before any is written. Owns: the files below its directories. Does not
+// know masters, networks or under file systems.
 //
 // The room, from the top down; each line uses the ones below it:
 //
-//   open-tiers           makes all of it from the configuration; block-scrub reads all blocks now and then
-//   tiered-store         tiers as one store. A TIER IS FULL: eviction-policy says which blocks go where, tier-room does it
-//                        for writers and ahead of need, tier-moves takes a block down (promotions: up), the last tier deletes
-//                        (running-loads: not what a running load brought). What is coldest: annotator, lru-, lrfu-annotator
-//   multi-directory-store  the directories of one tier; a new block goes to the emptiest that is well
-//   watched-directory    gives a directory up whose disk fails, and takes it back: disk-health decides, directory-probe looks
-//   block-directory      one directory: directory-store (a file for each large or durable block), segment-store (small ones
-//                        share segments; segment-compaction gives their space back), block-ledger (who has which bytes)
-//   block-file, segment-record, directory-layout   what is on the disk; disk-calls: the calls; located-block: read by clients
+//   open-tiers           makes all of it from the configuration; block-scrub reads all blocks now
+//                        and then
+//   tiered-store         tiers as one store. A TIER IS FULL: eviction-policy says which blocks go
+//                        where, tier-room does it for writers and ahead of need, tier-moves takes a
+//                        block down (promotions: up), the last tier deletes (running-loads: not
+//                        what a running load brought). What is coldest: annotator, lru-,
+//                        lrfu-annotator
+//   multi-directory-store  the directories of one tier; a new block goes to the emptiest healthy
+//                        one
+//   watched-directory    gives a directory up whose disk fails, and takes it back: disk-health
+//                        decides, directory-probe looks
+//   block-directory      one directory: directory-store (a file for each large or durable block),
+//                        segment-store (small ones share segments; segment-compaction gives their
+//                        space back), block-ledger (who has which bytes)
+//   block-file, segment-record, directory-layout   what is on the disk; disk-calls: the calls;
+//                        located-block: read by clients
 import type { PiecePool } from '../base/flow/piece-pool.ts'
 
 /** What a block is; repeated in its file so that a mixed-up block is seen. */

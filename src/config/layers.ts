@@ -84,7 +84,9 @@ export function mergeSettings(settings: readonly Setting[]): Map<string, Setting
   const merged = new Map<string, Setting>()
   for (const setting of settings) {
     if (definitionOf(setting.key) === undefined) {
-      const message = `${setting.where}: unknown key '${shortened(setting.key, 200)}'; the nearest known key is '${nearestKey(setting.key)}'`
+      const message =
+        `${setting.where}: unknown key '${shortened(setting.key, 200)}'; ` +
+        `the nearest known key is '${nearestKey(setting.key)}'`
       throw new SkeinError('invalid_argument', message, { reason: reasonOf(setting.layer) })
     }
     merged.set(setting.key, setting)

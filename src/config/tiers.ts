@@ -113,7 +113,8 @@ function checkLength(
   if (length === wanted) return
   throw values.error(
     key,
-    `has ${length} ${length === 1 ? 'entry' : 'entries'} for ${wanted} ${wanted === 1 ? 'directory' : 'directories'}: give one for each of dirs.path`,
+    `has ${length} ${length === 1 ? 'entry' : 'entries'} for ${wanted} ` +
+      `${wanted === 1 ? 'directory' : 'directories'}: give one for each of dirs.path`,
   )
 }
 

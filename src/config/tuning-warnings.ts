@@ -37,7 +37,9 @@ export function tuningWarnings(
   const bufferKey = 'goosefs.worker.network.reader.buffer.size'
   const readBytes = worker.readerBufferBytes + streamBytes + requestBytes
   if (isGiven(readsKey, bufferKey) && memoryBytes !== undefined && worker.blockReadersMax * readBytes > memoryBytes) {
-    const parts = `${worker.blockReadersMax} reads x (${bufferKey} + one stream + 1 MB), ${worker.blockReadersMax * readBytes} bytes,`
+    const parts =
+      `${worker.blockReadersMax} reads x (${bufferKey} + one stream + 1 MB), ` +
+      `${worker.blockReadersMax * readBytes} bytes,`
     warn(
       readsKey,
       `${parts} are more than the memory, ${memoryBytes} bytes`,

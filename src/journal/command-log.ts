@@ -106,7 +106,8 @@ export class CommandLog<Command, Result, Effect = never> {
     if (last < from) {
       throw new SkeinError(
         'data_loss',
-        `the journal ends at entry ${last} but the state at ${from}: put the journal directory back, or restore a backup of both`,
+        `the journal ends at entry ${last} but the state at ${from}: ` +
+          'put the journal directory back, or restore a backup of both',
       )
     }
     if (last > from) await replay(options, last)
@@ -123,9 +124,8 @@ export class CommandLog<Command, Result, Effect = never> {
   /**
    * Makes a command durable, applies it, and gives its result once its effects have run.
    * @throws SkeinError the refusal of a command that could not hold; unavailable (reason
-   *   `journal_stopped`) when it is
-   *   not known whether the command was kept, (reason `overloaded`) when too many wait; invalid_argument when it may not be
-   *   journaled or is too large
+   *   `journal_stopped`) when it is not known whether the command was kept, (reason `overloaded`)
+   *   when too many wait; invalid_argument when it may not be journaled or is too large
    */
   submit(command: Command): Promise<Result> {
     if (this.#stopped.signal.aborted) return Promise.reject(toSkeinError(this.#stopped.signal.reason))

@@ -2,10 +2,13 @@
 // and keys go out of date. How: each service is run as a process with the file's own words, the
 // master's container is where its commands run. What is mapped, because there are no containers
 // here, and nothing else:
-//   - each port that the file names, to one that is free; those that it leaves at their defaults, to any free one;
-//   - the directories of a container (/var/lib/skein, /cache, /data), to one for each volume below a temporary directory;
+//   - each port that the file names, to one that is free; those that it leaves at their
+//     defaults, to any free one;
+//   - the directories of a container (/var/lib/skein, /cache, /data), to one for each volume
+//     below a temporary directory;
 //   - the size of large objects: 4 MiB, for the sake of the machine that runs the tests;
-//   - /opt/skein, to this clone; `skein`, to its dist/; the environment of the Dockerfile is read from the Dockerfile.
+//   - /opt/skein, to this clone; `skein`, to its dist/; the environment of the Dockerfile is read
+//     from the Dockerfile.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'

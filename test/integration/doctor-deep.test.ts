@@ -67,7 +67,7 @@ it('of a sound home says how much it looked at: exit 0, as text and as JSON', as
   expect(document.states[0]?.rows).toBeGreaterThan(2 * files)
 })
 
-it('names what is wrong with the state and with its snapshot: exit 1; with the snapshot back, the next start is whole', async () => {
+it('names faults of the state and its snapshot (exit 1); with the snapshot back the next start is whole', async () => {
   expect(await skein.cli('fsadmin', 'backup')).toMatchObject({ code: 0 })
   // Nothing but the walk looks at these just now.
   expect(spoil('master', '0000123')).toBeGreaterThan(0)

@@ -30,7 +30,7 @@ describe('odd names in a directory', () => {
     for (const key of keys) expect(text).toContain(`/n/${key}`)
   }
 
-  it('are named by plan, load, ls, checkConsistency and loadMetadata, with exit code 3, and what is behind links is loaded', async () => {
+  it('are named by plan, load, ls, checkConsistency and loadMetadata (exit code 3); links are followed', async () => {
     const plan = await skein.cli('fs', 'distributedLoad', '--plan', '/n/d')
     expect(plan).toMatchObject({ code: 3, stdout: expect.stringContaining(`Cannot be loaded: ${odd.length}`) })
     namesAll(plan.stdout)

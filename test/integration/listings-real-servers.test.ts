@@ -220,7 +220,8 @@ describe('listings of real servers', { timeout: 300_000 }, () => {
         .join(' ')
       writeFileSync(
         join(folder, 'nginx.conf'),
-        `user root; daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events {} http { access_log off; ${temporary}
+        `user root; daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events {}
+         http { access_log off; ${temporary}
          server { listen 127.0.0.1:${port}; root ${root}; default_type application/octet-stream;
          location ~ ^/${bucket}/?$ { proxy_pass http://127.0.0.1:${(listing.address() as AddressInfo).port}; } } }`,
       )
@@ -270,8 +271,14 @@ function pageOf(root: string, keys: readonly string[], url: string): string {
     // As nginx makes it: time and length, both in hexadecimal.
     const etag = `&quot;${seconds.toString(16)}-${size.toString(16)}&quot;`
     const modified = new Date(seconds * 1000).toISOString()
-    return `<Contents><Key>${escapeXml(spelled(key, index))}</Key><LastModified>${modified}</LastModified><ETag>${etag}</ETag><Size>${size}</Size></Contents>`
+    return (
+      `<Contents><Key>${escapeXml(spelled(key, index))}</Key><LastModified>${modified}</LastModified>` +
+      `<ETag>${etag}</ETag><Size>${size}</Size></Contents>`
+    )
   })
   const next = isMore ? `<NextContinuationToken>${escapeXml(page.at(-1) ?? '')}</NextContinuationToken>` : ''
-  return `<ListBucketResult><Name>${bucket}</Name><EncodingType>url</EncodingType><IsTruncated>${isMore}</IsTruncated>${next}${entries.join('')}</ListBucketResult>`
+  return (
+    `<ListBucketResult><Name>${bucket}</Name><EncodingType>url</EncodingType>` +
+    `<IsTruncated>${isMore}</IsTruncated>${next}${entries.join('')}</ListBucketResult>`
+  )
 }

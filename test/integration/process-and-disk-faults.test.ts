@@ -280,7 +280,7 @@ describe('processes', () => {
     }
   })
 
-  it('a directory that came after the whole was listed is listed; nothing is lost when the reader is a socket', async () => {
+  it('lists a directory that came after the listing began; nothing is lost when the reader is a socket', async () => {
     await skein.start()
     expect(await skein.createNamespace('data', origin, 'data')).toMatchObject({ code: 0 })
     // The whole tree is known, but not what came later.

@@ -240,13 +240,15 @@ describe.skipIf(!radosgwInstalled())('proxies before radosgw', { timeout: 240_00
       mkdirSync(join(folder, 'root', Bucket), { recursive: true })
       for (const [key, bytes] of Object.entries(objects)) writeFileSync(join(folder, 'root', Bucket, key), bytes)
       const server = (port: number, etag: string): string =>
-        `server { listen 127.0.0.1:${port}; root ${folder}/root; etag ${etag}; gzip on; gzip_types *; default_type application/octet-stream; }`
+        `server { listen 127.0.0.1:${port}; root ${folder}/root; etag ${etag}; gzip on; gzip_types *; ` +
+        'default_type application/octet-stream; }'
       const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
         .map((name) => `${name}_temp_path ${folder}/tmp;`)
         .join(' ')
       writeFileSync(
         join(folder, 'nginx.conf'),
-        `user root; daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events {} http { access_log off; ${temporary} ${server(ports.withEtag, 'on')} ${server(ports.without, 'off')} }`,
+        `user root; daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events {} http { access_log ` +
+          `off; ${temporary} ${server(ports.withEtag, 'on')} ${server(ports.without, 'off')} }`,
       )
       nginx = startChild('nginx', ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'start.log')], {
         logFile: join(folder, 'out.log'),
@@ -270,10 +272,13 @@ describe.skipIf(!radosgwInstalled())('proxies before radosgw', { timeout: 240_00
         })
         const etag = headers.get('etag') ?? `"${digest(Buffer.from(key))}"`
         entries.push(
-          `<Contents><Key>${key}</Key><LastModified>${headers.get('last-modified') ?? ''}</LastModified><ETag>${etag.replaceAll('"', '&quot;')}</ETag><Size>${objects[key]?.length}</Size></Contents>`,
+          `<Contents><Key>${key}</Key><LastModified>${headers.get('last-modified') ?? ''}</LastModified>` +
+            `<ETag>${etag.replaceAll('"', '&quot;')}</ETag><Size>${objects[key]?.length}</Size></Contents>`,
         )
       }
-      const listing = `<ListBucketResult><Name>${Bucket}</Name><IsTruncated>false</IsTruncated>${entries.join('')}</ListBucketResult>`
+      const listing =
+        `<ListBucketResult><Name>${Bucket}</Name>` +
+        `<IsTruncated>false</IsTruncated>${entries.join('')}</ListBucketResult>`
       const { name, loaded } = await load({
         request: (request) => {
           if (!isObject(request.path)) return

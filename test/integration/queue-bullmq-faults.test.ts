@@ -194,7 +194,8 @@ describe.skipIf(!redisAvailable)('BullMqQueue when Redis misbehaves', () => {
     expect(await queue.warnings()).toEqual([])
     await queue.ping(AbortSignal.timeout(5000))
     await until(() => lines.some((line) => line.includes('noeviction') && line.includes('allkeys-lru')), 'the warning')
-    const warning = `Redis at ${redis.url}/0 may evict tasks: set its maxmemory-policy to noeviction (it is allkeys-lru)`
+    const advice = 'set its maxmemory-policy to noeviction (it is allkeys-lru)'
+    const warning = `Redis at ${redis.url}/0 may evict tasks: ${advice}`
     expect(await queue.warnings()).toEqual([warning])
     await redis.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
     expect(await queue.warnings()).toEqual([])

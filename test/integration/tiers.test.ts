@@ -305,9 +305,12 @@ async function torture(tiers: Tiers): Promise<{ leastFreeBytes: number }> {
   expect(await skein.stop('SIGTERM')).toBe(0)
   const blocks = await checkDirectories(skein, origin, { usedBytes, lowerFills: tiers.lowerFills })
   console.log(
-    `tiers: seed ${seed}, ${keys.length} objects of ${datasetBytes / mebibyte} MiB twice by ${readersMax} in ${(tookMs / 1000).toFixed(1)} s, ` +
-      `origin ${(origin.counters.objectBytes / mebibyte).toFixed(0)} MiB, ${samples} samples, at the end ${blocks} blocks, ` +
-      `${(usedBytes / mebibyte).toFixed(1)} MiB used, least free on the lower disk ${(leastFreeBytes / mebibyte).toFixed(1)} MiB`,
+    `tiers: seed ${seed}, ${keys.length} objects of ${datasetBytes / mebibyte} MiB twice by ${readersMax} in ` +
+      `${(tookMs / 1000).toFixed(1)} s, ` +
+      `origin ${(origin.counters.objectBytes / mebibyte).toFixed(0)} MiB, ${samples} samples, at the end ` +
+      `${blocks} blocks, ` +
+      `${(usedBytes / mebibyte).toFixed(1)} MiB used, least free on the lower disk ` +
+      `${(leastFreeBytes / mebibyte).toFixed(1)} MiB`,
   )
   return { leastFreeBytes }
 }
@@ -324,7 +327,8 @@ describe(`two tiers under pressure, seed ${seed}`, () => {
   })
 
   it.skipIf(!mayMount)(
-    `a lower tier whose file system is full below its quota${mayMount ? '' : ' (skipped: mounting is not permitted here)'}`,
+    'a lower tier whose file system is full below its ' +
+      `quota${mayMount ? '' : ' (skipped: mounting is not permitted here)'}`,
     { timeout },
     async () => {
       const shared = mkdtempSync('/dev/shm/skein-tiers-')

@@ -135,7 +135,7 @@ test('too few workers while planning goes on: waits, then ends with the reason',
   expect(tookMs(status)).toBeLessThan(300_000)
 }, 120_000)
 
-test('a master that was away longer than the load is patient finds its workers coming, and the load waits for them', async () => {
+test('a load waits for its workers after a master that was away for longer than its patience', async () => {
   const w = await begin({ workers: 2, taskMs: 2000 }, 300)
   const loadId = await submit(w, 1, 20, 1)
   await w.clock.advance(5000)

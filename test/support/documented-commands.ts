@@ -65,8 +65,18 @@ export function commandLines(block: CodeBlock): CommandLine[] {
 }
 
 /** Space, comments, operators, placeholders such as `<id>`, redirections, words. */
-const tokens =
-  /\s+|#.*$|\|\||&&|[|;&]|\d?(?:>+|<+(?![a-z][\w-]*>))(?:&\d)?|(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|<[a-z][\w-]*>|[^\s|;&<>"'\\])+/gy
+const tokens = new RegExp(
+  [
+    /\s+/,
+    /#.*$/,
+    /\|\||&&|[|;&]/,
+    /\d?(?:>+|<+(?![a-z][\w-]*>))(?:&\d)?/,
+    /(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|<[a-z][\w-]*>|[^\s|;&<>"'\\])+/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'gy',
+)
 
 /**
  * The simple commands of a line: what stands between `|`, `&&`, `||`, `;` and before a comment,

@@ -25,7 +25,9 @@ export interface FaultProxy {
 
 const slowDownBody =
   '<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>'
-const slowDownAnswer = `HTTP/1.1 503 Slow Down\r\ncontent-type: application/xml\r\ncontent-length: ${slowDownBody.length}\r\n\r\n${slowDownBody}`
+const slowDownAnswer =
+  `HTTP/1.1 503 Slow Down\r\ncontent-type: application/xml\r\ncontent-length: ${slowDownBody.length}\r\n\r\n` +
+  slowDownBody
 
 /** Starts a proxy on a free loopback port before `targetHost:targetPort`. */
 export async function startFaultProxy(targetPort: number, targetHost = '127.0.0.1'): Promise<FaultProxy> {

@@ -98,7 +98,8 @@ export function changelogViolations({ path, text }: Page): string[] {
   const found = text.trimEnd().endsWith(changelogEnd)
     ? []
     : [
-        `${path}: the last line must be ${changelogEnd} (a merge may have put entries, or a whole older text, behind it)`,
+        `${path}: the last line must be ${changelogEnd} (a merge may have put entries, or a whole older text, ` +
+          'behind it)',
       ]
   const versions: string[] = []
   const entries = new Set<string>()

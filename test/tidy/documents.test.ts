@@ -64,7 +64,8 @@ describe('documentation', () => {
 describe('a planted violation is caught', () => {
   it('a link to no file or to no heading', () => {
     const text =
-      '# One `two`, three\n\n[a](../src) [b](#one-two-three) [c](planted-0.md#one-two-three) [d](https://x.y/z) `[e](no.md)`\n'
+      '# One `two`, three\n\n' +
+      '[a](../src) [b](#one-two-three) [c](planted-0.md#one-two-three) [d](https://x.y/z) `[e](no.md)`\n'
     const exists = (path: string): boolean => ['src', 'docs/planted-0.md'].includes(path)
     expect(linkViolations(planted(text), exists)).toEqual([])
     const broken = planted('# One\n\n[a](no.md) [b](#two) [c](planted-0.md#two) <img src="images/no.svg">\n')
@@ -95,7 +96,8 @@ describe('a planted violation is caught', () => {
       "skein schedule create n --cron '0 2 * * *' -- /a --replication 2",
       'skein ns create a s3://b \\',
       '    --attribute s3.region=x',
-      'skein job progress <id> --watch 2>/dev/null | head -1 && skein worker -Dgoosefs.worker.tieredstore.level0.dirs.path=/a,/b &',
+      'skein job progress <id> --watch 2>/dev/null | head -1 && skein worker ' +
+        '-Dgoosefs.worker.tieredstore.level0.dirs.path=/a,/b &',
       'echo skein fs lss',
     ]
     expect(await commandViolations(planted(block(...good)))).toEqual([])
@@ -108,7 +110,8 @@ describe('a planted violation is caught', () => {
 
   it('a name in the text that does not exist, and no other', async () => {
     const good =
-      '`fs rm [-R] --cacheOnly` `skein job ls` `skein --help` `ns` `job progress ID --watch --format json` `skein worker -Da=b` `fs/x`\n'
+      '`fs rm [-R] --cacheOnly` `skein job ls` `skein --help` `ns` `job progress ID --watch --format json` ' +
+      '`skein worker -Da=b` `fs/x`\n'
     expect(await spanViolations(planted(good))).toEqual([])
     expect(
       await spanViolations(planted('`fs remove` `skein jobs ls` `fs rm --cache-only` `ns update --force`\n')),

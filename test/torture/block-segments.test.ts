@@ -114,7 +114,8 @@ test(`${kills} kills of a worker that writes, frees and compacts (seed ${seed})`
     segmentNumber = Math.max(0, ...(await readdir(join(path, 'segments'))).map((name) => Number(name.slice(0, 10))))
   }
   console.log(
-    `segments: seed ${seed}, ${kills} kills, ${told} lines, ${segmentNumber} segments written, ${there.size} blocks at the end`,
+    `segments: seed ${seed}, ${kills} kills, ${told} lines, ${segmentNumber} segments written, ${there.size} ` +
+      'blocks at the end',
   )
   // It was no idle worker.
   expect(told).toBeGreaterThan(kills * 20)

@@ -1,10 +1,14 @@
-// Why: a disk that fails must cost its blocks and nothing else: not the worker, not the patience of readers and writers,
-// and not a restart when it is well again. How: a BlockDirectory behind this class; errors and a look every few seconds go
-// into the state machine of disk-health.ts, and what it says is done here.
+// Why: a disk that fails must cost its blocks and nothing else: not the worker, not the patience of
+// readers and writers, and not a restart when it is well again. How: a BlockDirectory behind this
+// class; errors and a look every few seconds go into the state machine of disk-health.ts, and what
+// it says is done here.
 //
-//   lost   the directory is given up: its blocks are reported lost, open writes are aborted, nothing is served from it
-//   found  it is opened anew, as at a start; blocks that are wanted are reported again, those that came elsewhere meanwhile go
-//   full   the disk is full below the quota: no fault, but for a while, or until something was freed, others are tried first
+//   lost   the directory is given up: its blocks are reported lost, open writes are aborted,
+//          nothing is served from it
+//   found  it is opened anew, as at a start; blocks that are wanted are reported again, those that
+//          came elsewhere meanwhile go
+//   full   the disk is full below the quota: no fault, but for a while, or until something was
+//          freed, others are tried first
 import { SkeinError } from '../../base/errors.ts'
 import { BlockDirectory, type BlockDirectoryOptions } from './block-directory.ts'
 import type { BlockEntry } from '../segment/block-ledger.ts'

@@ -1,9 +1,12 @@
-// Why: one block on its way into a directory. How: chunks gather until a MiB is there, then one vectored write goes out
-// while the next MiB gathers; page checksums are computed as the chunks pass. The file is written under temp/ and renamed
-// when it is whole, because a large block may be half written for a long time.
+// Why: one block on its way into a directory. How: chunks gather until a MiB is there, then one
+// vectored write goes out while the next MiB gathers; page checksums are computed as the chunks
+// pass. The file is written under temp/ and renamed when it is whole, because a large block may be
+// half written for a long time.
 //
-//   open --commit--> committing --done--> ended          any failure on the way: the file is deleted, the bytes are given
-//   open --abort---> aborting ---done--> ended            back, and the error is thrown to the writer
+//   open --commit--> committing --done--> ended
+//   open --abort---> aborting ---done--> ended
+//   any failure on the way: the file is deleted, the bytes are given back, and the error is thrown
+//   to the writer
 import type { SkeinError } from '../../base/errors.ts'
 import { PageChecksummer } from '../../base/page-checksum.ts'
 import { encodeFooter } from '../disk/block-file.ts'

@@ -2,8 +2,10 @@
 // torn, rotten or mixed-up file is never served. How: the data from offset 0 (a writer in another
 // process needs to know nothing else), then a footer, all integers little-endian:
 //
-//   u32 version | u32 page bytes | u64 block id | u64 length | u64 offset in the file | u16 x 3 lengths of the strings | u16 flags
-//   namespace id, key, etag (UTF-8) | u32 CRC-32 of each page | u32 CRC-32 of the footer so far | 8 bytes magic | u32 footer length
+//   u32 version | u32 page bytes | u64 block id | u64 length | u64 offset in the file
+//   u16 x 3 lengths of the strings | u16 flags
+//   namespace id, key, etag (UTF-8) | u32 CRC-32 of each page | u32 CRC-32 of the footer so far
+//   8 bytes magic | u32 footer length
 //
 // The footer's length is last, so that it is found from the file's end. Everything here is pure.
 import { crc32 } from 'node:zlib'

@@ -80,6 +80,7 @@ async function refuseOverDisk({ path, existing }: RealPath, quotaBytes: number):
   if (blocks === 0 || quotaBytes <= bsize * blocks) return
   throw new SkeinError(
     'failed_precondition',
-    `the quota of block directory ${path}, ${quotaBytes} bytes, is above the size of its disk, ${bsize * blocks} bytes; lower goosefs.worker.tieredstore.level{x}.dirs.quota`,
+    `the quota of block directory ${path}, ${quotaBytes} bytes, is above the size of its disk, ` +
+      `${bsize * blocks} bytes; lower goosefs.worker.tieredstore.level{x}.dirs.quota`,
   )
 }

@@ -26,7 +26,8 @@ export async function clusterOf(paths: readonly string[]): Promise<ClusterMark |
     if (mark === undefined) continue
     if (found !== undefined && found.mark.clusterId !== mark.clusterId) {
       const message =
-        `block directory ${found.path} holds blocks of cluster ${found.mark.clusterId}, ${path} of cluster ${mark.clusterId}: ` +
+        `block directory ${found.path} holds blocks of cluster ${found.mark.clusterId}, ` +
+        `${path} of cluster ${mark.clusterId}: ` +
         'give a worker the directories of one cluster, or empty ones'
       throw new SkeinError('failed_precondition', message, { reason: 'directory_in_use' })
     }

@@ -1,13 +1,17 @@
-// Why: what a block directory looks like on disk, and that it is this worker's and nobody else's. How:
+// Why: what a block directory looks like on disk, and that it is this worker's and nobody else's.
+// How:
 //
 //   <path>/skein-directory.json   the marker: whose directory this is
-//   <path>/blocks/<2 hex>/<id>    committed blocks; the name is the block id in 14 hexadecimal digits, nothing else;
-//                                 the 256 folders are made when they are first needed
+//   <path>/blocks/<2 hex>/<id>    committed blocks; the name is the block id in 14 hexadecimal
+//                                 digits, nothing else; the 256 folders are made when they are
+//                                 first needed
 //   <path>/segments/              small blocks, many a file (segment-file.ts)
 //   <path>/temp/<id>-<uuid>       blocks being written; deleted at every start
-//   <path>/set-aside/             durable blocks of another cluster; no part of the store (set-aside.ts)
+//   <path>/set-aside/             durable blocks of another cluster; no part of the store
+//                                 (set-aside.ts)
 //
-// A folder `blocks`, `segments` or `temp` without the marker is somebody else's: the directory is refused, nothing in it is touched.
+// A folder `blocks`, `segments` or `temp` without the marker is somebody else's: the directory is
+// refused, nothing in it is touched.
 import { constants } from 'node:fs'
 import { chmod, lstat, mkdir, open, readdir, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'

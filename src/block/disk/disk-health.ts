@@ -1,13 +1,18 @@
-// Why: a disk that fails should be left alone before it has cost every reader and writer its patience, and be taken back
-// when it is well again. How: pure. What happens to a directory goes in, what its store has to do comes out.
+// Why: a disk that fails should be left alone before it has cost every reader and writer its
+// patience, and be taken back when it is well again. How: pure. What happens to a directory goes
+// in, what its store has to do comes out.
 //
-//   normal   --faultsToUnstable within windowMs-->  unstable   nothing new is written there; its blocks are still read
+//   normal   --faultsToUnstable within windowMs--> unstable
+//     nothing new is written there; its blocks are still read
 //   unstable --probesToNormal good ones in a row--> normal
 //   unstable --probesToDown bad ones in a row, or faultsToUnstable more--> down
-//   any      --gone (no such directory, not writable any more)--> down        effect `lost`: its blocks are reported lost
-//   down     --probesToNormal good ones in a row--> normal                     effect `found`: look what is there, report it
+//   any      --gone (no such directory, not writable any more)--> down
+//     effect `lost`: its blocks are reported lost
+//   down     --probesToNormal good ones in a row--> normal
+//     effect `found`: look what is there, report it
 //
-// A probe writes, reads back and deletes a small file. It is due `probeIntervalMs` after the last one, in every mode but normal.
+// A probe writes, reads back and deletes a small file. It is due `probeIntervalMs` after the last
+// one, in every mode but normal.
 
 export interface DiskHealthLimits {
   readonly windowMs: number

@@ -1,16 +1,18 @@
-// Why: a directory's disk must not hold much more than its quota, which counts the blocks' own bytes alone. How: what comes
-// on top is bounded, by shares of the quota and not less than 4 MiB (with smaller segments, than one of them). With segments
-// of 1/32, beyond the quota:
+// Why: a directory's disk must not hold much more than its quota, which counts the blocks' own
+// bytes alone. How: what comes on top is bounded, by shares of the quota and not less than 4 MiB
+// (with smaller segments, than one of them). With segments of 1/32, beyond the quota:
 //
-//   2/32   dead records and tombstones. From 1/32 on compaction does not rest and takes segments with few dead bytes too; at
-//          2/32 writers wait for it. They delete nothing: the dead bytes are always enough.
-//   1/32   the segment that is being compacted, which is on the disk twice until it is deleted; 256 MiB at most
-//   1/32   heads of the blocks' records, about 150 bytes each, and again beside a sealed segment; what is above that is
-//          charged to the quota
+//   2/32   dead records and tombstones. From 1/32 on compaction does not rest and takes segments
+//          with few dead bytes too; at 2/32 writers wait for it. They delete nothing: the dead
+//          bytes are always enough.
+//   1/32   the segment that is being compacted, which is on the disk twice until it is deleted; 256
+//          MiB at most
+//   1/32   heads of the blocks' records, about 150 bytes each, and again beside a sealed segment;
+//          what is above that is charged to the quota
 //
-// Why shares: with d of n bytes dead, and the dead anywhere, n / d bytes are copied for each that is given back.
-// Beyond all of that: files that were deleted and that readers hold open, and dead records while the disk fails, for then
-// writers do not wait.
+// Why shares: with d of n bytes dead, and the dead anywhere, n / d bytes are copied for each that
+// is given back. Beyond all of that: files that were deleted and that readers hold open, and dead
+// records while the disk fails, for then writers do not wait.
 const defaultSegmentBytes = 256 * 1024 * 1024
 const leastBytes = 4 * 1024 * 1024
 

@@ -1,16 +1,19 @@
-// Why: a segment must say by itself what it holds, so that a restart needs no index, and no torn, rotten or forged record
-// is ever taken for a block. How: records one after another, all integers little-endian:
+// Why: a segment must say by itself what it holds, so that a restart needs no index, and no torn,
+// rotten or forged record is ever taken for a block. How: records one after another, all integers
+// little-endian:
 //
-//   8 bytes mark | u8 version | u8 kind | u16 0 | u32 head bytes | u64 sequence | u64 block id            both kinds
-//   u64 length | u64 offset in the file | u16 x 3 lengths of the strings | u16 0                           a block:
-//   namespace id, key, etag (UTF-8) | u32 CRC-32 of each page
-//   u32 CRC-32 of the head from the version on                                                            both kinds
-//   the block's bytes                                                                                     a block
+//   both kinds   8 bytes mark | u8 version | u8 kind | u16 0 | u32 head bytes | u64 sequence
+//                u64 block id
+//   a block      u64 length | u64 offset in the file | u16 x 3 lengths of the strings | u16 0
+//                namespace id, key, etag (UTF-8) | u32 CRC-32 of each page
+//   both kinds   u32 CRC-32 of the head from the version on
+//   a block      the block's bytes
 //
-// The mark is random, one a segment, and stands in its file's name: after a rotten head the next record is found by
-// looking for it, and no object's content can pass for a record, since nobody outside knows it. The sequence number grows
-// with each block and each tombstone of a directory; a copy made by compaction keeps it. So of all records of one block
-// the highest number is the truth, wherever it lies. Everything here is pure.
+// The mark is random, one a segment, and stands in its file's name: after a rotten head the next
+// record is found by looking for it, and no object's content can pass for a record, since nobody
+// outside knows it. The sequence number grows with each block and each tombstone of a directory; a
+// copy made by compaction keeps it. So of all records of one block the highest number is the truth,
+// wherever it lies. Everything here is pure.
 import { crc32 } from 'node:zlib'
 import { pageCount } from '../disk/block-file.ts'
 import type { BlockHeader } from '../block-store.ts'

@@ -1,6 +1,7 @@
-// Why: one small block that comes in pieces. How: the pieces are kept until commit, which appends them as one record; the
-// bytes are out of the quota meanwhile. A writer in another process needs a file: it is made when its path is first asked
-// for, which writers in this process never do, and read in at commit.
+// Why: one small block that comes in pieces. How: the pieces are kept until commit, which appends
+// them as one record; the bytes are out of the quota meanwhile. A writer in another process needs a
+// file: it is made when its path is first asked for, which writers in this process never do, and
+// read in at commit.
 //
 //   open --commit--> committing --done--> ended          as a DirectoryReservation
 //   open --abort---> aborting ---done--> ended

@@ -1,11 +1,14 @@
-// Why: what has to go where when a tier is full is one decision over all tiers, and is made before anything is touched.
-// How: pure. The tiers are looked at as they are, the moves and deletions that would make room are tried on paper, and the
-// answer is a list of actions, or that it cannot be done. What is tried and leads nowhere is taken back.
+// Why: what has to go where when a tier is full is one decision over all tiers, and is made before
+// anything is touched.
+// How: pure. The tiers are looked at as they are, the moves and deletions that would make room are
+// tried on paper, and the answer is a list of actions, or that it cannot be done. What is tried and
+// leads nowhere is taken back.
 //
-//   room in tier n:     the emptiest directory, if it fits; else the coldest blocks of that directory go whose blocks
-//                       make room first, coldest first
-//   a block that goes:  down to tier n + 1, for which room is made there by the same rule; from the last tier, or where
-//                       nothing below can take it, it is deleted, if the request may delete and the block may be deleted
+//   room in tier n:     the emptiest directory, if it fits; else the coldest blocks of that
+//                       directory go whose blocks make room first, coldest first
+//   a block that goes:  down to tier n + 1, for which room is made there by the same rule; from the
+//                       last tier, or where nothing below can take it, it is deleted, if the
+//                       request may delete and the block may be deleted
 
 /**
  * A block that may be moved: nobody reads it, nothing else is done with it, it is not pinned, it

@@ -2,7 +2,8 @@
 // for another load. How: pure; one small object a load, which its blocks point to: a block costs
 // one reference, and a load that ends lets go of all at once.
 //
-//   running --missing in a list that speaks of it, or `listsMax` lists that do not speak of it--> over
+//   running --missing in a list that speaks of it--> over
+//   running --`listsMax` lists that do not speak of it--> over
 //
 // Loads are numbered in the order of their submission, and a list says up to which number it knows:
 // a load may write its first blocks before a list knows it, and one that has ended is over with the

@@ -3,11 +3,12 @@
 // in the order they came; then, while nobody waits, ahead of need: a tier that was filled above its
 // high watermark goes down to the low one. A writer never waits while there is room.
 //
-//   who may delete: a writer that asked for it, the work ahead of need that it set off, and the last tier's own watermarks,
-//   where they are configured; all else only moves
-//   a plan meets a world that went on: an action that cannot be done any more is left out, and the writer asks again
-//   a disk that is full below its quota: for a while its tier has no more room than what was in it then, so that its own
-//   blocks go first, and no more of them than are in the way
+//   who may delete: a writer that asked for it, the work ahead of need that it set off, and the
+//   last tier's own watermarks, where they are configured; all else only moves
+//   a plan that is out of date: an action that cannot be done any more is left out, and the writer
+//   asks again
+//   a disk that is full below its quota: for a while its tier has no more room than what was in it
+//   then, so that its own blocks go first, and no more of them than are in the way
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'

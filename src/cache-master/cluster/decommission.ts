@@ -41,7 +41,8 @@ export class Decommission {
     if (!request.cancel && info?.live !== true) {
       throw new SkeinError(
         'failed_precondition',
-        `worker ${workerId} is lost: no block can be copied from it. If it does not come back, run 'skein fsadmin forget ${workerId}'`,
+        `worker ${workerId} is lost: no block can be copied from it. ` +
+          `If it does not come back, run 'skein fsadmin forget ${workerId}'`,
       )
     }
     const decommissioning = !request.cancel
@@ -75,7 +76,8 @@ export class Decommission {
     const { tables, log, clock, logger, workers } = this.#context
     const { workerId, info } = this.#find(worker, 'lost')
     if (info?.live === true) {
-      const message = `worker ${workerId} is live: run 'skein fsadmin decommission ${workerId}' and stop it, then forget it`
+      const command = `skein fsadmin decommission ${workerId}`
+      const message = `worker ${workerId} is live: run '${command}' and stop it, then forget it`
       throw new SkeinError('failed_precondition', message)
     }
     await this.#safeMode.forget(workerId)

@@ -61,8 +61,8 @@ export class RenameService {
   /**
    * Moves a file or a directory to a free name, or into a directory that is there.
    * @throws SkeinError invalid_argument (a namespace, another namespace, into itself), not_found,
-   *   already_exists,
-   *   failed_precondition (read-only, too many objects), deadline_exceeded (`path_busy`), and what the store says
+   *   already_exists, failed_precondition (read-only, too many objects), deadline_exceeded
+   *   (`path_busy`), and what the store says
    */
   async rename(request: RenameRequest, options: CallOptions): Promise<void> {
     const { signal } = options
@@ -187,7 +187,9 @@ export class RenameService {
         else if (entry.directory?.marker === true) markers.push(entry.key)
       }
       if (objects.length + markers.length > movedObjectsMax) {
-        const message = `${pathOf(record, key)} has more than ${movedObjectsMax} persisted files: move it at the store, or in parts`
+        const message =
+          `${pathOf(record, key)} has more than ${movedObjectsMax} persisted files: ` +
+          'move it at the store, or in parts'
         throw new SkeinError('failed_precondition', message)
       }
     }

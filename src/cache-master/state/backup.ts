@@ -100,7 +100,8 @@ export class BackupService {
     const { state, tables, identity, version, clock, logger } = this.#deps
     const { clusterId = '' } = identity
     const createdMs = clock.nowMs()
-    const name = `skein-backup-${new Date(createdMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${String(createdMs % 1000).padStart(3, '0')}`
+    const second = new Date(createdMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')
+    const name = `skein-backup-${second}-${String(createdMs % 1000).padStart(3, '0')}`
     const path = join(directory, name)
     const part = `${path}.tmp`
     try {
@@ -170,7 +171,9 @@ export async function restoreBackup({
   const isHalf = !(await isThere(join(directory, 'cluster.id'))) && (await isThere(join(directory, 'cluster.id.tmp')))
   for (const name of ['cluster.id', 'state', 'journal']) {
     if (!(await isThere(join(directory, name))) || (isHalf && name !== 'cluster.id')) continue
-    const message = `${directory} has the state of a master already: restore into an empty home, or start without skein.master.restore.from`
+    const message =
+      `${directory} has the state of a master already: ` +
+      'restore into an empty home, or start without skein.master.restore.from'
     throw new SkeinError('failed_precondition', message)
   }
   const { about, stateBytes } = await readBackup(file)

@@ -45,6 +45,8 @@ export function lostSecretsOf({ sealedSecrets }: Pick<NamespaceRecord, 'sealedSe
 /** What is said to who needs one. */
 export function secretsLost(name: string, lost: readonly string[]): SkeinError {
   const flags = lost.map((field) => ` --secret-file ${field}=PATH`).join('')
-  const message = `the secrets of /${name} were lost with the master's secret.key: set them anew with 'skein ns update ${name}${flags}'`
+  const message =
+    `the secrets of /${name} were lost with the master's secret.key: ` +
+    `set them anew with 'skein ns update ${name}${flags}'`
   return new SkeinError('failed_precondition', message, { reason: 'secrets_lost' })
 }

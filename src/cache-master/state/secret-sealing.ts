@@ -100,8 +100,9 @@ function firstSealed({ sealedSecrets }: Sealed): [string, Uint8Array] | undefine
 
 function unopened(path: string, what: string, { name }: Sealed): SkeinError {
   const message =
-    `the key file ${path} ${what}, and the secrets of /${name} are sealed with the key of this state: put the right file back there. ` +
-    `Where it is lost, start once with -Dskein.master.secret.key.lost=true and set the secrets anew with 'skein ns update'`
+    `the key file ${path} ${what}, and the secrets of /${name} are sealed with the key of this state: ` +
+    'put the right file back there. Where it is lost, start once with -Dskein.master.secret.key.lost=true ' +
+    "and set the secrets anew with 'skein ns update'"
   return new SkeinError('failed_precondition', message, { reason: 'secret_key' })
 }
 

@@ -59,7 +59,9 @@ export class StateIdentity {
       this.#write({ clusterId, incarnations: [randomUUID()], containersAfter: containers, adopted: [] })
       await this.#state.snapshot()
     } else if (this.#row.clusterId !== clusterId) {
-      const message = `the state is of cluster ${this.#row.clusterId}, but cluster.id says ${clusterId}: put the file or the state back that belongs to the other`
+      const message =
+        `the state is of cluster ${this.#row.clusterId}, but cluster.id says ${clusterId}: ` +
+        'put the file or the state back that belongs to the other'
       throw new SkeinError('failed_precondition', message, { reason: 'home_incomplete' })
     }
   }

@@ -81,7 +81,9 @@ async function objectOf(
 }
 
 function misnamed(path: string, proof: string): SkeinError {
-  const message = `the listing names an object that the store does not have under that name: ${path} is listed and answers 404 (${proof}); see which name the store has, or how it encodes keys`
+  const message =
+    'the listing names an object that the store does not have under that name: ' +
+    `${path} is listed and answers 404 (${proof}); see which name the store has, or how it encodes keys`
   return new SkeinError('failed_precondition', message, { reason: listingMisnamesReason })
 }
 

@@ -47,5 +47,8 @@ function silence(context: MasterContext, pathText: string, waitedMs: number): st
     record === undefined
       ? 'a store'
       : `the store of /${namespace}, ${record.uri}${endpoint === undefined ? '' : ` at ${endpoint}`},`
-  return `${store} gave no answer within ${Math.round(waitedMs / 1000)} s: check the endpoint and the network, or try again`
+  return (
+    `${store} gave no answer within ${Math.round(waitedMs / 1000)} s: ` +
+    'check the endpoint and the network, or try again'
+  )
 }

@@ -54,8 +54,9 @@ export class ClusterGate {
       ? `of cluster ${clusterId}; this master is of cluster ${ours.clusterId}`
       : `of a later state of this cluster (${incarnation})`
     const why =
-      `worker ${hostname} (${workerId}) holds ${blocks} blocks ${whose}. It keeps them. Connect it to its own master, ` +
-      `restore that master from a backup, or take the worker over with 'skein fsadmin adopt ${adopt}'`
+      `worker ${hostname} (${workerId}) holds ${blocks} blocks ${whose}. It keeps them. ` +
+      'Connect it to its own master, restore that master from a backup, ' +
+      `or take the worker over with 'skein fsadmin adopt ${adopt}'`
     throw new SkeinError('failed_precondition', why, { reason: 'other_cluster' })
   }
 

@@ -82,7 +82,9 @@ export class CutOffWrites {
       for (let leftMs = this.#leftMs(write); leftMs > 0; leftMs = this.#leftMs(write)) {
         if (patience.untilMs !== undefined && clock.monotonicMs() + Math.min(leftMs, lookMs) > patience.untilMs) {
           const seconds = Math.ceil(leftMs / 1000)
-          const message = `${pathOf(record, write.key)} was being written to the store when that was cut off, and may arrive there for ${seconds} s more`
+          const message =
+            `${pathOf(record, write.key)} was being written to the store when that was cut off, ` +
+            `and may arrive there for ${seconds} s more`
           throw new SkeinError('deadline_exceeded', `${message}; try again`, { reason: 'path_busy' })
         }
         await clock.sleep(Math.min(leftMs, lookMs), patience.signal)

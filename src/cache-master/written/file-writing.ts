@@ -169,7 +169,8 @@ export class WrittenFileService {
     if (unfinished < unfinishedFilesMax) return
     if (requestKey !== '' && tables.edge(pendingParentId, `key:${requestKey}`) !== undefined) return
     const message =
-      `${unfinished} files are being written, as many as skein.master.unfinished.files.max allows: complete or abandon some. ` +
+      `${unfinished} files are being written, as many as skein.master.unfinished.files.max allows: ` +
+      'complete or abandon some. ' +
       `A file whose writer went away is given up ${formatDuration(unfinishedFileMs)} after it was begun`
     throw new SkeinError('resource_exhausted', message, { reason: 'too_many_unfinished' })
   }

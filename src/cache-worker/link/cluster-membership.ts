@@ -57,7 +57,9 @@ export class ClusterMembership {
     const before = this.#mark
     if (clusterId === '') {
       if (before === undefined || store.blockCount === 0) return
-      const why = `the master does not say of which cluster it is, and this worker holds blocks of cluster ${before.clusterId}: update the master`
+      const why =
+        'the master does not say of which cluster it is, ' +
+        `and this worker holds blocks of cluster ${before.clusterId}: update the master`
       throw new SkeinError('failed_precondition', why, { reason: 'other_cluster' })
     }
     if (before !== undefined && adopted) {

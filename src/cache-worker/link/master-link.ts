@@ -1,7 +1,8 @@
 // Why: the master knows where blocks are only from what workers tell it. How, as a loop that never
 // gives up:
 //
-//   register -> full report in parts -> heartbeats and changes, side by side -> (session refused) -> register ...
+//   register -> full report in parts -> heartbeats and changes, side by side
+//     -> (session refused) -> register ...
 //
 // Parts and changes are idempotent and go one call at a time; changes that pile up meanwhile are
 // the next batch. A master that does not answer is asked again with a growing delay, and nothing is

@@ -1,9 +1,11 @@
-// Why: a hundred readers of a block that is not cached cost its store one read. How: the block comes in once, at the speed of
-// the store and of our disk; readers get its chunks as they come. The newest chunks are held for readers that are a little
-// behind; one that is further behind waits until the block is kept and goes on from there, or is told to read by itself.
+// Why: a hundred readers of a block that is not cached cost its store one read. How: the block
+// comes in once, at the speed of the store and of our disk; readers get its chunks as they come.
+// The newest chunks are held for readers that are a little behind; one that is further behind waits
+// until the block is kept and goes on from there, or is told to read by itself.
 //
 //   filling --every byte in--> keeping --kept or not--> ended
-//   filling --the store fails, the last reader leaves before all is in--> ended        what came is given up
+//   filling --the store fails, the last reader leaves before all is in--> ended
+//     what came is given up
 import { abortReason, type Clock } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockHeader } from '../../block/block-store.ts'

@@ -1,9 +1,11 @@
-// Why: keeping what a reader reads must never hold the reader up. How: room is asked for when the first byte comes, and what
-// comes until it is granted is kept in memory, up to a bound; beyond it, or when the store refuses, the block is
-// simply not kept. Once there is room, the disk sets the pace. Small blocks go in with one call at the end.
+// Why: keeping what a reader reads must never hold the reader up. How: room is asked for when the
+// first byte comes, and what comes until it is granted is kept in memory, up to a bound; beyond it,
+// or when the store refuses, the block is simply not kept. Once there is room, the disk sets the
+// pace. Small blocks go in with one call at the end.
 //
 //   gathering (small) ----------------------------------commit--> put
-//   reserving --granted--> writing --commit--> kept        any refusal or failure, too much waiting, abort: given up
+//   reserving --granted--> writing --commit--> kept
+//   any refusal or failure, too much waiting, abort: given up
 import { isSkeinError, type SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockHeader, BlockReservation, BlockStore, WriteHints } from '../../block/block-store.ts'
 

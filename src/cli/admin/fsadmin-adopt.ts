@@ -154,7 +154,10 @@ async function releaseBlocks(
 function fileText(file: KeptFile): string {
   const where =
     file.namespace === undefined ? `(namespace ${file.namespaceId}) ${file.key}` : `/${file.namespace}/${file.key}`
-  return `${printable(where)}  ${file.length} bytes, ${file.blocks.length} blocks${file.problem === undefined ? '' : `: ${file.problem}`}`
+  return (
+    `${printable(where)}  ${file.length} bytes, ` +
+    `${file.blocks.length} blocks${file.problem === undefined ? '' : `: ${file.problem}`}`
+  )
 }
 
 function fileDocument({ key, namespace, namespaceId, length, blocks, clusterId, problem }: KeptFile): object {

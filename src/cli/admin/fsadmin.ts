@@ -123,7 +123,10 @@ function decommissionText(worker: string, cancel: boolean, answer: DecommissionR
 
 /** With the reason why they are still there. */
 function blocksLeftText({ blocksLeft, waitingFor = '' }: DecommissionResponse): string {
-  return `${blocksLeft} ${blocksLeft === 1 ? 'block' : 'blocks'} left${waitingFor === '' ? '' : ` (${printable(waitingFor)})`}`
+  return (
+    `${blocksLeft} ${blocksLeft === 1 ? 'block' : 'blocks'} ` +
+    `left${waitingFor === '' ? '' : ` (${printable(waitingFor)})`}`
+  )
 }
 
 async function forget(context: CommandContext, worker: string): Promise<void> {

@@ -50,7 +50,11 @@ _skein() {
   # For bash '=' and ':' are words of their own; for skein they are not.
   for ((index = 1; index <= COMP_CWORD; index++)); do
     word=${'$'}{COMP_WORDS[index]}
-    if [[ ${'$'}{#words[@]} -gt 0 && ( -n $glue || $word =~ ^[=:]+$ ) ]]; then words[${'$'}{#words[@]} - 1]+=$word; else words+=("$word"); fi
+    if [[ ${'$'}{#words[@]} -gt 0 && ( -n $glue || $word =~ ^[=:]+$ ) ]]; then
+      words[${'$'}{#words[@]} - 1]+=$word
+    else
+      words+=("$word")
+    fi
     if [[ $word =~ ^[=:]+$ ]]; then glue=1; else glue=; fi
   done
   _skein_command ''
@@ -95,7 +99,11 @@ _skein() {
   fi
 
   if [[ $takes == @key-file ]]; then
-    if [[ ${'$'}{current#"$prefix"} != *=* ]]; then takes=@any; else prefix+="${'$'}{current#"$prefix"}" prefix="${'$'}{prefix%=*}="; fi
+    if [[ ${'$'}{current#"$prefix"} != *=* ]]; then
+      takes=@any
+    else
+      prefix+="${'$'}{current#"$prefix"}" prefix="${'$'}{prefix%=*}="
+    fi
   fi
   local value=${'$'}{current#"$prefix"}
   case "$takes" in

@@ -25,7 +25,8 @@ export function fishScript(
     ...everywhere.map((option) => `complete -c ${name} ${optionWords(option)}`),
     ...nodes.flatMap((node) => linesOf(name, node)),
   ])
-  return `# Completion of ${names.join(' and ')} for fish. Load it with: skein completion fish | source\n${functions}\n${lines.join('\n')}\n`
+  const heading = `# Completion of ${names.join(' and ')} for fish. Load it with: skein completion fish | source`
+  return `${heading}\n${functions}\n${lines.join('\n')}\n`
 }
 
 function linesOf(name: string, { path, commands, options, positions, isVariadic }: CompletionNode): string[] {
@@ -39,7 +40,8 @@ function linesOf(name: string, { path, commands, options, positions, isVariadic 
   return [
     ...later.map(
       (one) =>
-        `complete -c ${name} -n ${quoted(`__skein_behind "${path}"`)} -a ${quoted(one.name)} -d ${quoted(one.description)}`,
+        `complete -c ${name} -n ${quoted(`__skein_behind "${path}"`)} ` +
+        `-a ${quoted(one.name)} -d ${quoted(one.description)}`,
     ),
     ...commands.map((one) => `${at} -a ${quoted(one.name)} -d ${quoted(one.description)}`),
     ...options.map((option) => `${at} ${optionWords(option)}`),
@@ -109,7 +111,8 @@ function __skein_behind
     contains -- -- (commandline -opc); and __skein_at "$argv[1]"
 end
 
-# Whether the words lead to command $argv[1], and to its argument $argv[2] (with 'more': that one or a later one).
+# Whether the words lead to command $argv[1], and to its argument $argv[2] (with 'more': that one or
+# a later one).
 function __skein_at
     set -l place (__skein_walk)
     test "$place[1]" = "$argv[1]"; or return 1

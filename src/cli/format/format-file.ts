@@ -11,7 +11,8 @@ export function formatDate(ms: number): string {
   const date = new Date(ms)
   const digits = (value: number, width: number): string => String(value).padStart(width, '0')
   const day = `${digits(date.getMonth() + 1, 2)}-${digits(date.getDate(), 2)}-${digits(date.getFullYear(), 4)}`
-  return `${day} ${digits(date.getHours(), 2)}:${digits(date.getMinutes(), 2)}:${digits(date.getSeconds(), 2)}:${digits(date.getMilliseconds(), 3)}`
+  const seconds = `${digits(date.getSeconds(), 2)}:${digits(date.getMilliseconds(), 3)}`
+  return `${day} ${digits(date.getHours(), 2)}:${digits(date.getMinutes(), 2)}:${seconds}`
 }
 
 /** Whole percent of the file that is cached, rounded down; an empty file is wholly cached. */
@@ -29,7 +30,10 @@ export function formatMode(mode: number, folder: boolean): string {
 export function lsLine(file: FileInfo, readable = false): string {
   const who = formatMode(file.mode, file.folder).padEnd(12) + file.owner.padEnd(15) + file.group.padEnd(15)
   const what = sizeText(file.length, readable).padStart(15) + file.persistenceState.padStart(16)
-  return `${who}${what} ${formatDate(file.modifiedMs)} ${file.folder ? 'DIR' : `${cachedPercent(file)}%`} ${printable(file.path)}`
+  return (
+    `${who}${what} ${formatDate(file.modifiedMs)} ${file.folder ? 'DIR' : `${cachedPercent(file)}%`} ` +
+    printable(file.path)
+  )
 }
 
 /**
@@ -48,7 +52,9 @@ function fileInfoText(file: FileInfo, blocks: readonly string[]): string {
   const percent = file.folder ? 0 : cachedPercent(file)
   const scheme = /^[a-z0-9+.-]+(?=:)/i.exec(file.ufsPath)?.[0] ?? 'file'
   const kind = file.folder ? 'DIRECTORY' : 'FILE'
-  const fingerprint = `TYPE|${kind} UFS|${scheme} OWNER|${file.owner} GROUP|${file.group} MODE|${file.mode} CONTENT_HASH|${file.etag} `
+  const fingerprint =
+    `TYPE|${kind} UFS|${scheme} OWNER|${file.owner} GROUP|${file.group} MODE|${file.mode} ` +
+    `CONTENT_HASH|${file.etag} `
   const fields: readonly (readonly [string, string | number | boolean])[] = [
     ['fileId', file.fileId],
     ['fileIdentifier', 'null'],
@@ -108,7 +114,10 @@ function blockTexts(file: FileInfo, opened: OpenFileResponse): string[] {
   return blockIds(file).map((blockId, index) => {
     const locations = (opened.blocks[index]?.workerIds ?? []).map((id) => addresses.get(id) ?? id)
     const offset = index * file.blockSizeBytes
-    return `BlockInfo{id=${blockId}, length=${blockLength(file.length, file.blockSizeBytes, index)}, offset=${offset}, locations=[${locations.join(', ')}]}`
+    return (
+      `BlockInfo{id=${blockId}, length=${blockLength(file.length, file.blockSizeBytes, index)}, ` +
+      `offset=${offset}, locations=[${locations.join(', ')}]}`
+    )
   })
 }
 
@@ -129,7 +138,10 @@ export function locationsOf(opened: OpenFileResponse): string[] {
 export function countText(count: CountResponse, readable: boolean): string {
   const row = (files: string, folders: string, size: string): string =>
     files.padEnd(25) + folders.padEnd(25) + size.padEnd(15)
-  return `${row('File Count', 'Folder Count', 'Folder Size')}\n${row(String(count.files), String(count.folders), sizeText(count.bytes, readable))}`
+  return (
+    `${row('File Count', 'Folder Count', 'Folder Size')}\n` +
+    row(String(count.files), String(count.folders), sizeText(count.bytes, readable))
+  )
 }
 
 export const duHeader = duRow('File Size', 'In GooseFS', 'Path')

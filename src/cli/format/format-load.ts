@@ -45,8 +45,13 @@ export function loadCountsText(status: LoadStatus): string {
   const tookMs = Math.max(0, status.endedMs - status.submittedMs)
   const loadedBytes = counts?.bytesLoaded ?? 0
   const rate = tookMs > 0 && loadedBytes > 0 ? `, ${formatBytes((loadedBytes / tookMs) * 1000)}/s` : ''
-  const files = `cached ${counts?.filesCached ?? 0}, loaded ${counts?.filesLoaded ?? 0}, failed ${counts?.filesFailed ?? 0}, skipped ${counts?.filesSkipped ?? 0}`
-  return `load ${status.loadId} ${status.state} in ${formatDuration(tookMs)}: ${files}${newsText(status)}; ${formatBytes(loadedBytes)} loaded${rate}`
+  const files =
+    `cached ${counts?.filesCached ?? 0}, loaded ${counts?.filesLoaded ?? 0}, ` +
+    `failed ${counts?.filesFailed ?? 0}, skipped ${counts?.filesSkipped ?? 0}`
+  return (
+    `load ${status.loadId} ${status.state} in ${formatDuration(tookMs)}: ` +
+    `${files}${newsText(status)}; ${formatBytes(loadedBytes)} loaded${rate}`
+  )
 }
 
 /**
@@ -69,7 +74,8 @@ function newsText({ counts, options }: LoadStatus): string {
   return [
     isDelta ? `; at the store ${filesAdded} were added, ${filesChanged} changed, ${filesRemoved} removed` : '',
     filesReplicationChanged > 0
-      ? `; the replication of ${filesReplicationChanged} files, which had been set to something else, is now at least ${options?.replication ?? 1}`
+      ? `; the replication of ${filesReplicationChanged} files, ` +
+        `which had been set to something else, is now at least ${options?.replication ?? 1}`
       : '',
     filesExcluded > 0 ? `; not selected ${filesExcluded}` : '',
     filesVerified + filesUnverifiable > 0
@@ -148,7 +154,8 @@ export function loadStatText(status: LoadStatus): string {
     ['Bytes read from the store', counts?.originBytes ?? 0],
     [
       'Tasks',
-      `${counts?.tasksDone ?? 0} of ${counts?.tasks ?? 0} done, ${counts?.tasksOut ?? 0} out, ${counts?.tasksRetried ?? 0} retried`,
+      `${counts?.tasksDone ?? 0} of ${counts?.tasks ?? 0} done, ` +
+        `${counts?.tasksOut ?? 0} out, ${counts?.tasksRetried ?? 0} retried`,
     ],
   ]
   return lines.map(([name, value]) => printable(`${name}: ${value}`)).join('\n')
@@ -189,6 +196,7 @@ export function loadFileLine(file: LoadFile): string {
   const attempts = file.attempts > 1 ? `  attempts ${file.attempts}` : ''
   const worker = file.workerId === '' ? '' : `  worker ${file.workerId}`
   return printable(
-    `${file.state.padEnd(8)} ${String(file.length).padStart(15)}  ${file.path}${attempts}${worker}${file.reason === '' ? '' : `  ${file.reason}`}`,
+    `${file.state.padEnd(8)} ${String(file.length).padStart(15)}  ` +
+      `${file.path}${attempts}${worker}${file.reason === '' ? '' : `  ${file.reason}`}`,
   )
 }

@@ -51,7 +51,9 @@ export function mountTableText(namespaces: readonly NamespaceInfo[]): string {
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
         .map(([key, value]) => `${key}=${value}`)
         .join(', ')
-      const about = `(${uri.split(':', 1)[0] ?? ''}, capacity=-1B, used=-1B, ${readOnly}, not shared, properties={${properties}})`
+      const about =
+        `(${uri.split(':', 1)[0] ?? ''}, capacity=-1B, used=-1B, ` +
+        `${readOnly}, not shared, properties={${properties}})`
       return `${printable(uri).padEnd(uriWidth)}  on  ${`/${name}`.padEnd(pathWidth)}  ${printable(about)}`
     })
     .join('\n')

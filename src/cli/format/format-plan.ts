@@ -24,7 +24,10 @@ export function planText(plan: PlanReport): string {
     ...(plan.placement.length > 0 ? [['Placement', ''] as const] : []),
   ]
   const rows = plan.placement.map((row) => {
-    return `  ${row.workerId} on ${row.hostname}: ${sized(row.bytes)} in ${row.blocks} blocks, ${sized(row.freeBytes)} free`
+    return (
+      `  ${row.workerId} on ${row.hostname}: ` +
+      `${sized(row.bytes)} in ${row.blocks} blocks, ${sized(row.freeBytes)} free`
+    )
   })
   return [...lines.map(([name, value]) => `${name}: ${value}`.trimEnd()), ...rows].map(printable).join('\n')
 }

@@ -122,7 +122,10 @@ export function jobServiceText(summary: JobServiceSummary, nowMs: number): strin
   const workers = summary.jobWorkers.map((worker) => {
     const seconds = Math.max(0, Math.floor((nowMs - worker.lastHeartbeatMs) / 1000))
     const tasks = `Task Pool Size: ${String(worker.activeTasksMax).padEnd(7)}Active Tasks: ${worker.tasksRunning}`
-    return `Worker: ${worker.hostname.padEnd(10)}  ${worker.live ? 'LIVE' : 'LOST'}  ${tasks}  Last Heartbeat: ${seconds}s`
+    return (
+      `Worker: ${worker.hostname.padEnd(10)}  ${worker.live ? 'LIVE' : 'LOST'}  ${tasks}  Last Heartbeat: ` +
+      `${seconds}s`
+    )
   })
   const statuses = [
     ['RUNNING', summary.runningLoads],

@@ -72,7 +72,8 @@ async function setTtl(
   writeResult(
     context,
     { path, ttlMs, action, files },
-    `TTL of path '${printable(path)}' was successfully set to ${ttlMs} milliseconds, with expiry action set to ${action}`,
+    `TTL of path '${printable(path)}' was successfully set to ${ttlMs} milliseconds, ` +
+      `with expiry action set to ${action}`,
   )
 }
 

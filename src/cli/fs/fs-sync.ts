@@ -78,7 +78,9 @@ async function loadMetadata(context: CommandContext, text: string, recursive: bo
   const call = { signal: context.signal, deadlineMs: longCallMs }
   const found = await cluster.lifecycle().loadMetadata({ path, recursive }, call)
   const { added, changed, removed, unchanged } = found
-  const summary = `Metadata of ${printable(path)} was loaded: ${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged`
+  const summary =
+    `Metadata of ${printable(path)} was loaded: ` +
+    `${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged`
   writeResult(context, { path, ...found }, summary)
   nameUnusable(context, found.unusable)
 }

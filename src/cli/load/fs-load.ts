@@ -33,7 +33,8 @@ export function addCommands(parent: Command, context: CommandContext): void {
       .description('load files or directories into the cache')
       .argument(
         '[paths...]',
-        '/namespace/dir or gfs://host:port/namespace/dir; templates such as shard-{0000..0999}.tar; globs such as *.tar',
+        '/namespace/dir or gfs://host:port/namespace/dir; ' +
+          'templates such as shard-{0000..0999}.tar; globs such as *.tar',
       ),
   )
     .option('--index [file]', 'load the paths in a file, one per line: PATH or PATH,REPLICAS; - reads stdin')

@@ -1,6 +1,7 @@
-// Why: a stream of bytes becomes a file in the cache that no crash of one process loses: every block is on a worker's disk
-// before the file is seen. How: the master places each block on a worker; one that fails is left out and the block is sent
-// to another, from the bytes that are kept until it is committed. Then the namespace's write policy decides about the store:
+// Why: a stream of bytes becomes a file in the cache that no crash of one process loses: every
+// block is on a worker's disk before the file is seen. How: the master places each block on a
+// worker; one that fails is left out and the block is sent to another, from the bytes that are kept
+// until it is committed. Then the namespace's write policy decides about the store:
 //
 //   MUST_CACHE     nothing: the file is in the cache only, until somebody persists it
 //   ASYNC_THROUGH  nothing here: the master persists it soon

@@ -35,8 +35,9 @@ export async function checkHome({ directory, role, idName }: HomeToCheck): Promi
   }
   if (missing.length === 0) return
   const why =
-    `the ${role} in ${directory} has been here before, but has lost ${missing.join(' and ')}: put it back, or restore a backup into ` +
-    `an empty home (skein.master.restore.from). To begin anew without what it knew, move ${directory} away`
+    `the ${role} in ${directory} has been here before, but has lost ${missing.join(' and ')}: ` +
+    `put it back, or restore a backup into an empty home (skein.master.restore.from). ` +
+    `To begin anew without what it knew, move ${directory} away`
   throw new SkeinError('failed_precondition', why, { reason: 'home_incomplete' })
 }
 

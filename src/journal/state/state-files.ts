@@ -204,7 +204,9 @@ async function restore({ directory, fileSystem }: StateFilesOptions, names: read
   const data = join(directory, dataName)
   const part = `${data}.part`
   if (!hasSnapshot && wasCheckpointed) {
-    const why = `the data in ${directory} cannot be trusted, and its snapshot (${snapshotName}) is missing: put it back, or restore a backup into an empty home`
+    const why =
+      `the data in ${directory} cannot be trusted, and its snapshot (${snapshotName}) is missing: ` +
+      'put it back, or restore a backup into an empty home'
     throw new SkeinError('data_loss', why, { reason: 'home_incomplete' })
   }
   // Checked and copied before anything goes.

@@ -76,6 +76,7 @@ export function shortageFailure(
   why: string,
 ): FileFailure {
   const first = lacking[0]
-  const reason = `block ${first?.blockIndex ?? 0} has ${first?.workerIds.length ?? 0} of ${replication} replicas: ${why}`
+  const replicas = first?.workerIds.length ?? 0
+  const reason = `block ${first?.blockIndex ?? 0} has ${replicas} of ${replication} replicas: ${why}`
   return { fileId: piece.fileId, key: piece.key, length: piece.length, code, reason, attempts: 0, workerId: '' }
 }

@@ -53,7 +53,8 @@ export function costOf({ gets, lists, bytes }: Spending, prices: Prices, source:
     return {
       amount: undefined,
       basis:
-        "no price is known: set skein.price.get.per10k, skein.price.egress.per.gb, or the namespace's attributes of these names",
+        'no price is known: set skein.price.get.per10k, ' +
+        "skein.price.egress.per.gb, or the namespace's attributes of these names",
     }
   }
   const amount = known.reduce((sum, [price = 0, units]) => sum + price * units, 0)

@@ -35,6 +35,8 @@ async function isAllowed(real: string, roots: readonly string[]): Promise<boolea
 }
 
 function refusal(directory: string, why: string): SkeinError {
-  const message = `file://${directory} may not be used: ${why}; name the directories of file:// namespaces in skein.ufs.file.roots, for every role`
+  const message =
+    `file://${directory} may not be used: ${why}; ` +
+    'name the directories of file:// namespaces in skein.ufs.file.roots, for every role'
   return new SkeinError('permission_denied', message, { reason: 'endpoint_not_allowed' })
 }

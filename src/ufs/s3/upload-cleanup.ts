@@ -69,7 +69,8 @@ export class UploadCleanup {
       }
     } catch (thrown) {
       this.#warn(
-        'the uploads of an object could not be listed: one that was begun may stay in the bucket until its lifecycle rules remove it',
+        'the uploads of an object could not be listed: ' +
+          'one that was begun may stay in the bucket until its lifecycle rules remove it',
         thrown,
       )
     }

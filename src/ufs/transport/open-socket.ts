@@ -103,9 +103,8 @@ class Opening implements OpeningSocket {
     this.#watch(raw)
     raw.once(dialled.ready, () => {
       const proof = this.#waitsFor?.authorization
-      raw.write(
-        `CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${proof === undefined ? '' : `proxy-authorization: ${proof.reveal()}\r\n`}\r\n`,
-      )
+      const proofLine = proof === undefined ? '' : `proxy-authorization: ${proof.reveal()}\r\n`
+      raw.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${proofLine}\r\n`)
       let answer = ''
       const onData = (bytes: Buffer): void => {
         answer += bytes.toString('latin1')

@@ -17,7 +17,8 @@ const isoTime = new RegExp(
 )
 /** RFC 9110 IMF-fixdate and RFC 850, the day of the week optional. */
 const httpTime = new RegExp(
-  String.raw`^(?:[a-z]{3,9},?\s+)?(\d{1,2})[ -](${monthPattern})[a-z]*[ -](\d{4}|\d\d)\s+${clockPattern}\s*${zonePattern}?$`,
+  String.raw`^(?:[a-z]{3,9},?\s+)?(\d{1,2})[ -](${monthPattern})[a-z]*[ -](\d{4}|\d\d)` +
+    String.raw`\s+${clockPattern}\s*${zonePattern}?$`,
   'i',
 )
 /** RFC 9110 asctime. */

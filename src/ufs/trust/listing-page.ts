@@ -184,7 +184,8 @@ export const listingRules: ListingRules = {
 export function orderError(context: AnswerContext, key: string, before: string): SkeinError {
   return refusedAnswer(
     context,
-    `the listing is not in the order of the keys: ${shown(key)} comes after ${shown(before)}; without S3's order (ascending UTF-8 bytes) files would be missed`,
+    `the listing is not in the order of the keys: ${shown(key)} comes after ${shown(before)}; ` +
+      "without S3's order (ascending UTF-8 bytes) files would be missed",
     listingOrderReason,
   )
 }
@@ -298,7 +299,8 @@ function once(objects: readonly ObjectInfo[], context: AnswerContext): readonly 
     if (before.etag !== object.etag || before.length !== object.length)
       throw refusedAnswer(
         context,
-        `${shown(object.key)} is listed twice, with ${before.length} and ${object.length} bytes: which one is there cannot be told`,
+        `${shown(object.key)} is listed twice, with ${before.length} and ${object.length} bytes: ` +
+          'which one is there cannot be told',
         listingOrderReason,
       )
     return false

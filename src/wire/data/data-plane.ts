@@ -1,15 +1,25 @@
-// Why: what both ends of the data port agree on. HTTP/1.1, because one connection a stream of bytes was twice as fast as gRPC:
-//   GET  /v1/blocks/<id>   with `range: bytes=a-b`; the answer has a content-length and the block's header in `x-skein-block`
-//   PUT  /v1/blocks/<id>   `x-skein-block` (base64url of the BlockHeader message), content-length = its length; the body is
-//                          asked for with `100 Continue` once there is room, so that a refusal costs no bytes
-//   POST /v1/blocks        many small blocks as frames, of content type `application/x-skein-blocks`; the answer says which
-//                          ones failed
-//                          Both may say for whom: `x-skein-load` (percent-encoded load id), `x-skein-evict: 1`
-//   GET  /v1/stores/<namespace id>  with `range: bytes=a-b` and `x-skein-object` (base64url of JSON: key and etag): bytes of
-//                          an object from the store beneath, so that a reader needs no secret. JSON `block`: the cached
-//                          block that the bytes are of, so that the worker may keep it
-// A reader may name its host in `x-skein-host`, which decides only what is counted as read on the worker's own host.
-// An error is JSON (status.ts) with a fitting HTTP status. A body is whole only with exactly its announced length.
+// Why: what both ends of the data port agree on. HTTP/1.1, because one connection a stream of bytes
+// was twice as fast as gRPC:
+//
+//   GET /v1/blocks/<id>
+//     with `range: bytes=a-b`; the answer has a content-length and the block's header in
+//     `x-skein-block`
+//   PUT /v1/blocks/<id>
+//     `x-skein-block` (base64url of the BlockHeader message), content-length = its length; the body
+//     is asked for with `100 Continue` once there is room, so that a refusal costs no bytes
+//   POST /v1/blocks
+//     many small blocks as frames, of content type `application/x-skein-blocks`; the answer says
+//     which ones failed
+//   PUT and POST
+//     may say for whom: `x-skein-load` (percent-encoded load id), `x-skein-evict: 1`
+//   GET /v1/stores/<namespace id>
+//     with `range: bytes=a-b` and `x-skein-object` (base64url of JSON: key and etag): bytes of an
+//     object from the store beneath, so that a reader needs no secret. JSON `block`: the cached
+//     block that the bytes are of, so that the worker may keep it
+//
+// A reader may name its host in `x-skein-host`, which decides only what is counted as read on the
+// worker's own host. An error is JSON (status.ts) with a fitting HTTP status. A body is whole only
+// with exactly its announced length.
 import { crc32 } from 'node:zlib'
 import { SkeinError } from '../../base/errors.ts'
 import { BlockHeader } from '../generated/worker.ts'

@@ -38,7 +38,8 @@ export class OwnNames {
     if (host !== undefined && this.has(nameOf(host))) return
     throw new SkeinError(
       'permission_denied',
-      `the request is for host '${(host ?? '').slice(0, 100)}', which is no name of this server; add it to skein.http.host.names if it is one`,
+      `the request is for host '${(host ?? '').slice(0, 100)}', which is no name of this server; ` +
+        'add it to skein.http.host.names if it is one',
       { reason: 'foreign_host' },
     )
   }

@@ -60,7 +60,8 @@ export function sendError(
   const body =
     request.method === 'HEAD' || status === 304
       ? ''
-      : `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${escapeXml(code)}</Message><RequestId>origin</RequestId></Error>`
+      : `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${escapeXml(code)}</Message>` +
+        '<RequestId>origin</RequestId></Error>'
   response.writeHead(status, { 'content-type': 'application/xml', 'content-length': Buffer.byteLength(body) })
   response.end(body)
 }

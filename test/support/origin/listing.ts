@@ -46,17 +46,28 @@ export function listObjects(
     }
     count += 1
   }
-  const head = `<Name>${bucket.name}</Name><Prefix>${encode(prefix)}</Prefix><KeyCount>${count}</KeyCount><MaxKeys>${maxKeys}</MaxKeys><IsTruncated>${truncated}</IsTruncated>`
-  const options = `${delimiter === '' ? '' : `<Delimiter>${encode(delimiter)}</Delimiter>`}${encode === urlEncode ? '<EncodingType>url</EncodingType>' : ''}`
+  const head =
+    `<Name>${bucket.name}</Name><Prefix>${encode(prefix)}</Prefix><KeyCount>${count}</KeyCount>` +
+    `<MaxKeys>${maxKeys}</MaxKeys><IsTruncated>${truncated}</IsTruncated>`
+  const options =
+    (delimiter === '' ? '' : `<Delimiter>${encode(delimiter)}</Delimiter>`) +
+    (encode === urlEncode ? '<EncodingType>url</EncodingType>' : '')
   const next = truncated ? `<NextContinuationToken>${makeToken(last)}</NextContinuationToken>` : ''
   return {
-    body: `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${head}${options}${next}${entries}</ListBucketResult>`,
+    body:
+      '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult ' +
+      `xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${head}${options}${next}${entries}</ListBucketResult>`,
   }
 }
 
 function contents(object: OriginObject | undefined, encode: (text: string) => string): string {
   if (object === undefined) return ''
-  return `<Contents><Key>${encode(object.key)}</Key><LastModified>${new Date(object.modifiedMs).toISOString()}</LastModified><ETag>&quot;${object.etag}&quot;</ETag><Size>${object.size}</Size><StorageClass>${object.storageClass}</StorageClass></Contents>`
+  return (
+    `<Contents><Key>${encode(object.key)}</Key>` +
+    `<LastModified>${new Date(object.modifiedMs).toISOString()}</LastModified>` +
+    `<ETag>&quot;${object.etag}&quot;</ETag><Size>${object.size}</Size>` +
+    `<StorageClass>${object.storageClass}</StorageClass></Contents>`
+  )
 }
 
 /** Index of the first key >= `text`, or > `text`. */

@@ -1,9 +1,13 @@
-// Why: the origin as a program, for the quickstart and for tests of whole processes. node
-// test/support/origin/main.ts --port 0 --access-key KEY --secret-key SECRET [--session-token T]
-// [--cos] [--domain localhost]
-//   [--seed 1] --data demo=big/part-:8x64MiB --data demo=small/file-:2000x16KiB
+// Why: the origin as a program, for the quickstart and for tests of whole processes.
+//
+//   node test/support/origin/main.ts --port 0 --access-key KEY --secret-key SECRET
+//     [--session-token T] [--cos] [--domain localhost] [--seed 1]
+//     --data demo=big/part-:8x64MiB --data demo=small/file-:2000x16KiB
+//
 // Prints one JSON line when it serves:
-// {"ready":"origin","url":"http://127.0.0.1:PORT","endpointSuffix":"localhost:PORT","buckets":{"demo":2008}}
+//
+//   {"ready":"origin","url":"http://127.0.0.1:PORT","endpointSuffix":"localhost:PORT",
+//    "buckets":{"demo":2008}}
 import { parseArgs } from 'node:util'
 import { parseBytes } from '../../../src/base/bytes.ts'
 import { startOrigin } from './server.ts'

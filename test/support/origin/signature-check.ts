@@ -13,8 +13,13 @@ export interface OriginCredential {
   expired?: boolean
 }
 
-const authorizationPattern =
-  /^AWS4-HMAC-SHA256 Credential=([^/,]+)\/(\d{8})\/([^/,]+)\/s3\/aws4_request,\s*SignedHeaders=([a-z0-9;-]+),\s*Signature=([0-9a-f]{64})$/
+const authorizationPattern = new RegExp(
+  [
+    String.raw`^AWS4-HMAC-SHA256 Credential=([^/,]+)/(\d{8})/([^/,]+)/s3/aws4_request,`,
+    'SignedHeaders=([a-z0-9;-]+),',
+    'Signature=([0-9a-f]{64})$',
+  ].join(String.raw`\s*`),
+)
 const skewMaxMs = 15 * 60 * 1000
 
 /** Checks requests. Keys of a day are kept, at most 100. */
@@ -41,7 +46,8 @@ export class SignatureCheck {
     const mustSign = Object.keys(request.headers).filter((name) => name === 'host' || name.startsWith('x-amz-'))
     if (mustSign.some((name) => !names.includes(name)) || !names.includes('host')) return 'AccessDenied'
     const scope = `${day}/${region}/s3/aws4_request`
-    const toSign = `AWS4-HMAC-SHA256\n${timestamp}\n${scope}\n${hash('sha256', canonicalRequest(request, names, signedNames))}`
+    const requestHash = hash('sha256', canonicalRequest(request, names, signedNames))
+    const toSign = `AWS4-HMAC-SHA256\n${timestamp}\n${scope}\n${requestHash}`
     const wanted = createHmac('sha256', this.#key(credential, day, region))
       .update(toSign)
       .digest()
@@ -73,7 +79,8 @@ function canonicalRequest(request: IncomingMessage, names: readonly string[], si
     headers += `${name}:${String(request.headers[name] ?? '')
       .trim()
       .replace(/ +/g, ' ')}\n`
-  return `${request.method}\n${canonicalPath(path)}\n${query}\n${headers}\n${signedNames}\n${String(request.headers['x-amz-content-sha256'])}`
+  const bodyHash = String(request.headers['x-amz-content-sha256'])
+  return [request.method, canonicalPath(path), query, headers, signedNames, bodyHash].join('\n')
 }
 
 function canonicalPath(path: string): string {

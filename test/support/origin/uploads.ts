@@ -31,7 +31,8 @@ export class OriginUploads {
     const uploads = [...this.#open].filter(([, { key }]) => key.startsWith(prefix))
     const listed = uploads.map(
       ([id, { key, initiatedMs }]) =>
-        `<Upload><Key>${encodeURIComponent(key)}</Key><UploadId>${id}</UploadId><Initiated>${new Date(initiatedMs).toISOString()}</Initiated></Upload>`,
+        `<Upload><Key>${encodeURIComponent(key)}</Key><UploadId>${id}</UploadId>` +
+        `<Initiated>${new Date(initiatedMs).toISOString()}</Initiated></Upload>`,
     )
     return `<ListMultipartUploadsResult><EncodingType>url</EncodingType>${listed.join('')}</ListMultipartUploadsResult>`
   }

@@ -71,7 +71,9 @@ function carryOut(exchange: Exchange, body: Buffer): Answer | string {
   if (uploadId !== '' && !bucket.uploads.has(uploadId, key)) return 'NoSuchUpload'
   if (kind === 'create_upload') {
     return {
-      text: `<InitiateMultipartUploadResult><UploadId>${bucket.uploads.create(key)}</UploadId></InitiateMultipartUploadResult>`,
+      text:
+        `<InitiateMultipartUploadResult><UploadId>${bucket.uploads.create(key)}</UploadId>` +
+        '</InitiateMultipartUploadResult>',
     }
   }
   if (kind === 'part')

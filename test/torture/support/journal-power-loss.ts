@@ -136,7 +136,9 @@ async function appendSome(journal: Journal, term: Term, model: Model, random: Ra
   const running = Array.from({ length: count }, async (_, index) => {
     const seq = from + BigInt(index) + 1n
     model.name += 1
-    const text = `${String(model.name).padStart(11, '0')} ${'abcdefgh'.repeat(random() < 0.5 ? 90 : Math.floor(random() * random() * 700))}`
+    const text =
+      `${String(model.name).padStart(11, '0')} ` +
+      'abcdefgh'.repeat(random() < 0.5 ? 90 : Math.floor(random() * random() * 700))
     model.appended.set(seq, [...(model.appended.get(seq) ?? []), text])
     const result = await journal.append(term, seq, Buffer.from(text, 'latin1'))
     if (result !== 'ok') throw new SkeinError('unavailable', `append: ${result}`)

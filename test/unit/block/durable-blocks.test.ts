@@ -156,7 +156,7 @@ describe('a durable block', () => {
     }
   })
 
-  test('that is released is whole when the mark could not be written, and is durable again after a restart', async () => {
+  test('that is released without its mark written is whole, and durable again after a restart', async () => {
     const first = await open()
     await first.put(durableHeader(1, 500), bytesOf(500, 1))
     watched.failWrite = true

@@ -27,7 +27,7 @@ const directory = segmentDirectory()
 const { open, segmentNames, segmentPath, bytesOnDisk } = directory
 
 describe('where blocks go', () => {
-  test('small ones share segments, large ones have files, and segments are not longer than they should be', async () => {
+  test('small ones share segments of bounded length, large ones have files', async () => {
     const { store } = await open({ blockBytesMax: 10 * kibibyte })
     await putAll(store, range(0, 100))
     await store.put(headerOf(200, 10 * kibibyte + 1), bytesOf(10 * kibibyte + 1, 200))

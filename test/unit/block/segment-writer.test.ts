@@ -51,7 +51,7 @@ describe('group append', () => {
   })
 
   // /dev/full answers ENOSPC to every write, and cannot be cut either.
-  test('a full disk is resource_exhausted for all that was in the write, and the segment is not gone on with', async () => {
+  test('a full disk is resource_exhausted for all in the write, and the segment is closed', async () => {
     const { writer, append, log } = writerTo('/dev/full')
     expect(await Promise.all([append(Buffer.alloc(10)), append(Buffer.alloc(10))])).toEqual([
       'resource_exhausted disk_full',

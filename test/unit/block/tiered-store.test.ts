@@ -91,7 +91,7 @@ describe('a new block', () => {
     for (const id of [2, 3, 4, 5]) expect((await readWhole(store, id)).equals(bytesOf(100, id))).toBe(true)
   })
 
-  test('is refused where all is pinned, read or not to be lost, and goes further down where only the top is', async () => {
+  test('is refused where all is pinned, read or durable, and goes further down where only the top is', async () => {
     const { store, put, levels } = await opened([4])
     await store.put(headerOf(1, 100), bytesOf(100, 1), { loadId: 'load-1' })
     await store.put({ ...headerOf(2, 100), durable: true }, bytesOf(100, 2))
@@ -193,7 +193,7 @@ describe('ahead of need', () => {
     expect(deps.events.lines.filter((line) => line.startsWith('-'))).toEqual([])
   })
 
-  test('the last tier deletes its coldest where it has watermarks, for whoever writes, and nothing that must stay', async () => {
+  test('the last tier deletes its coldest blocks where it has watermarks, and nothing that must stay', async () => {
     const { store, put, deps } = await opened([10], { limits: { watermarks: [watermarks] } })
     await store.put({ ...headerOf(1, 100), durable: true }, bytesOf(100, 1))
     await store.put(headerOf(2, 100), bytesOf(100, 2), { loadId: 'load-1' })

@@ -201,7 +201,7 @@ describe('a directory that is taken away', () => {
 })
 
 describe('a disk with I/O errors', () => {
-  test('is left alone by writers and read on, is given up when it stays ill, and taken back when it is well', async () => {
+  test('is read but not written, is given up when it stays ill, and is taken back when it is well', async () => {
     const { store, deps } = await open(['a', 'b'], { firstQuotaBytes: 20 * mebibyte })
     await put(store, 1, 2000)
     expect(await filesOf('a')).toHaveLength(1)

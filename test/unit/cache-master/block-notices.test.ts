@@ -42,7 +42,7 @@ describe('blocks of a file that is persisted', () => {
     expect((await beat(workerId, session)).releaseBlocks).toEqual([])
   })
 
-  it('are released in the answer to a report that calls them durable, by whichever worker and after a restart', async () => {
+  it('are released in the answer to any report that calls them durable, also after a restart', async () => {
     const { blocks, workerId, session } = await written('/ns/f')
     expect((await report(workerId, session, blocks, blocks)).release).toEqual([])
     await fixture.lifecycle.persist({ path: '/ns/f' }, call)

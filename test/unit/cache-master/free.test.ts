@@ -28,7 +28,7 @@ async function cachedFile(key: string, workerId = `w-${key}`): Promise<number> {
 }
 
 describe('free', () => {
-  it('is final for what workers have not heard of yet, what they report late, and a restart of the master', async () => {
+  it('is final for workers that have not heard of it, for late reports, and after a restart', async () => {
     const block = await cachedFile('f')
     const session = await fixture.worker('w2')
     await free('/ns/f')
@@ -132,7 +132,7 @@ describe('a path that is the name of an object and of a directory', () => {
 })
 
 describe('a maximum of 0 replicas', () => {
-  it('is not cached, also where a load has left a minimum, and what is loaded after it is met by no order', async () => {
+  it('is not cached, also where a load has left a minimum; no order meets what is loaded after it', async () => {
     const block = await cachedFile('f')
     await fixture.service.setReplication({ fileIds: [await idOf('/ns/f')], min: 2, max: -1 }, call)
     await fixture.lifecycle.setPathReplication({ path: '/ns/f', recursive: false, max: 0 }, call)

@@ -311,7 +311,7 @@ describe('mv', () => {
     expect(objects()).toEqual(['d/f'])
   })
 
-  it('refuses another namespace, itself, a name that is taken here or at the store, and what is not there', async () => {
+  it('refuses another namespace, itself, a name taken here or at the store, and a missing source', async () => {
     await fixture.create('other', 's3://other')
     await mkdir('/ns/d/e')
     store.put('f')

@@ -212,7 +212,7 @@ describe('a staging by its exact id', () => {
     })
   })
 
-  it('was swapped in for whoever asks again, also after its time and a restart; the next load begins a new one', async () => {
+  it('stays swapped in for who asks again, also later and after a restart; the next load begins anew', async () => {
     replaceAtStore()
     const { stagingId: exact = '' } = await page(stagingId)
     expect(await fixture.service.commitStaging({ stagingId: exact }, call)).toMatchObject({ changed: 4 })

@@ -148,7 +148,7 @@ describe('the block copier', () => {
     expect(source.runningMost).toBe(3)
   })
 
-  it('a copy that breaks leaves nothing, is logged, and is tried again when told after a pause, from where it is said then', async () => {
+  it('a copy that breaks leaves nothing, is logged, and is made again at a new order after a pause', async () => {
     await open()
     source.breakAt = 60_000
     copier.add([copy(1)])

@@ -191,7 +191,7 @@ test('a durable block of no known file is kept and counted, one of a deleted fil
   expect(again.ids()).toEqual([])
 })
 
-test('a master of the version before deletes no durable block either, and none once the worker has a cluster', async () => {
+test('a master of the version before deletes no durable block, and none once the worker has a cluster', async () => {
   const folder = await temporaryFolder()
   cleanups.push(() => folder.remove())
   const old = new FakeMaster()

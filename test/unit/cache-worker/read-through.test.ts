@@ -259,7 +259,7 @@ describe('reading through', () => {
   })
 })
 
-test('read policies are as the definition is; without a master the last word holds, and without one nothing is kept', async () => {
+test('read policies follow the definition; without a master the last one, without any nothing is kept', async () => {
   let answer: Record<string, string> | undefined = { readPolicy: 'NO_CACHE' }
   const policyOf = createReadPolicies(async () => {
     if (answer === undefined) throw new SkeinError('unavailable', 'down')

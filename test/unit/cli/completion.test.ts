@@ -13,7 +13,8 @@ import { run } from './support/harness.ts'
 const folder = mkdtempSync(join(tmpdir(), 'skein-completion-'))
 
 const bashAsk =
-  'source ./skein.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _skein; [ "${#COMPREPLY[@]}" -eq 0 ] || printf "%s\\n" "${COMPREPLY[@]}"'
+  'source ./skein.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _skein; ' +
+  '[ "${#COMPREPLY[@]}" -eq 0 ] || printf "%s\\n" "${COMPREPLY[@]}"'
 const zshAsk = `compdef() { : }
 compadd() { shift; print -l -- $@ }
 _describe() { local name=$argv[-1]; print -l -- \${(P)name%%:*} }

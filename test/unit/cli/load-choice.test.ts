@@ -125,7 +125,8 @@ describe('what is submitted', () => {
   })
   it('all options are told', async () => {
     const words =
-      '/ns -A --expire-time 2h --hosts a,b --excluded-hosts c --locality a --evict --bandwidth 5MB/s --priority 7 --max-failures 1%'
+      '/ns -A --expire-time 2h --hosts a,b --excluded-hosts c --locality a --evict --bandwidth 5MB/s --priority ' +
+      '7 --max-failures 1%'
     const { submitted } = await submit(
       ...words.split(' '),
       '--verify',

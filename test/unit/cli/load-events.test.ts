@@ -161,7 +161,7 @@ describe('the events of a load', () => {
 })
 
 describe('job progress --watch', () => {
-  it('with --format json writes a line an event, the last with the result, and keeps the files of the environment', async () => {
+  it("with --format json writes one line per event, the result last, and keeps the environment's files", async () => {
     const folder = mkdtempSync(join(tmpdir(), 'skein-events-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     const environment = { SKEIN_PROGRESS_FILE: join(folder, 'now.json'), FLUID_PROGRESS_FILE: join(folder, 'fluid') }

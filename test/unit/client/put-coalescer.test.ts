@@ -82,7 +82,7 @@ describe('PutCoalescer', () => {
     await after
   })
 
-  test('an aborted block in line is never sent, and a shared request ends only when all its tasks are aborted', async () => {
+  test('an aborted block is never sent; a shared request ends when all its tasks are aborted', async () => {
     const { requests, putMany } = heldWorker()
     const puts = new PutCoalescer(putMany, { blocksMax: 10, bytesMax: 1e6, requestsMax: 1 })
     const first = new AbortController()

@@ -50,7 +50,7 @@ describe('ReservedFileSink', () => {
     expect(calls).toEqual(['close', 'commit', 'ended'])
   })
 
-  test('a disk that is full at the last byte fails the commit, and in the middle a later write; the reservation goes', async () => {
+  test('a disk full at the last byte fails the commit, one full earlier a write; the reservation goes', async () => {
     const late = sinkOn(99, 1000, 100)
     await late.sink.write(Buffer.alloc(100))
     await expect(late.sink.commit()).rejects.toMatchObject({ code: 'resource_exhausted' })

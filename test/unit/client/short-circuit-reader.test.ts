@@ -141,7 +141,7 @@ async function flipByte(path: string, at: number): Promise<void> {
 }
 
 describe('ShortCircuitReader', () => {
-  test('reads any part of a block in a file or a segment, without the data port, and the worker counts it', async () => {
+  test('reads any part of a block file or segment without the data port, and the worker counts it', async () => {
     const { near, overPort } = nearReader()
     let bytes = 0
     for (const block of [large, small]) {
@@ -182,7 +182,7 @@ describe('ShortCircuitReader', () => {
     },
   )
 
-  test('of a rotten page no byte is given; the data port is asked for the rest, and the worker drops the block', async () => {
+  test('gives no byte of a rotten page; the data port is asked for the rest, the worker drops the block', async () => {
     const { near, overPort } = nearReader()
     await flipByte(await blockFile(), 4 * mebibyte + 5)
     const chunks: Uint8Array[] = []
@@ -259,7 +259,7 @@ describe('ShortCircuitReader', () => {
     expect(overPort).toEqual([[0, large.length]])
   })
 
-  test('a block that is another one than the file has is left to the data port, which is told what is wanted', async () => {
+  test('a block of another version is left to the data port, which is told what is wanted', async () => {
     const expected: ExpectedBlock = { ...headerOf(large.id, large.length), keyMoved: false }
     for (const wrong of [{ key: 'other' }, { etag: 'other' }, { namespaceId: 'other' }, { offset: 9 }]) {
       const { near, overPort } = nearReader()
@@ -287,7 +287,7 @@ describe('ShortCircuitReader', () => {
     expect([asked(), overPort.length]).toEqual([2, 4])
   })
 
-  test('files that cannot be opened here: over the data port, and after three the worker is not asked for a while', async () => {
+  test('files that cannot be opened go over the data port; after three the worker is spared for a while', async () => {
     const { near, overPort, asked } = nearReader((locate) => async (request) => ({
       ...(await locate(request)),
       path: join(root, 'none'),
@@ -299,7 +299,7 @@ describe('ShortCircuitReader', () => {
     expect(asked()).toBe(4)
   })
 
-  test('a block of another length than the file has, and one that is not there, are left to the data port', async () => {
+  test('a block of another length, and one that is not there, are left to the data port', async () => {
     const { near, overPort } = nearReader()
     expect(isRight(await readPart(near, { ...large, length: large.length - 1 }, 0, mebibyte), large, 0, mebibyte)).toBe(
       true,
@@ -324,7 +324,7 @@ describe('ShortCircuitReader', () => {
   })
 })
 
-test('a file reader reads replicas of its own host so, others over the data port, and says how fresh the file must be', async () => {
+test('a file reader reads replicas of its own host so, others over the data port, and says the version', async () => {
   const file = FileInfo.fromPartial({ fileId: 2 ** 20 - 1, path: '/ns/f', length: 25, blockSizeBytes: 10 })
   const far = WorkerInfo.fromPartial({ workerId: 'w2', hostname: 'there', dataAddress: 'far', live: true })
   const workerIds = [['w1', 'w2'], ['w2'], ['w1']]

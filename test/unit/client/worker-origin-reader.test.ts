@@ -94,7 +94,7 @@ describe('WorkerOriginReader', () => {
     }
   })
 
-  test('asks the same worker of another host for one block, other workers for other blocks, one that is emptied last', async () => {
+  test('asks one worker of another host per block, others for others, a decommissioned one last', async () => {
     const first = new Set<string>()
     const emptied = { ...workerOf('e'), decommissioning: true }
     for (let id = 1; id <= 40; id += 1) {

@@ -77,7 +77,8 @@ describe('what is broken without being wrong', () => {
     const bytes = 100 * 37 * 1024 ** 2
     expect(warnings({ [key]: '100' }, bytes)).toEqual([])
     expect(warnings({ [key]: '100' }, bytes - 1)).toEqual([
-      `tuning: ${key}: 100 reads x (goosefs.worker.network.reader.buffer.size + one stream + 1 MB), ${bytes} bytes, are more than the memory, ${bytes - 1} bytes: 99 is better`,
+      `tuning: ${key}: 100 reads x (goosefs.worker.network.reader.buffer.size + one stream + 1 MB), ${bytes} ` +
+        `bytes, are more than the memory, ${bytes - 1} bytes: 99 is better`,
     ])
     const larger = { [key]: '100', 'goosefs.worker.network.reader.buffer.size': '8MB' }
     expect(warnings(larger, bytes).join()).toContain(`90 is better`)

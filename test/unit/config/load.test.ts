@@ -217,10 +217,11 @@ describe('refusals name the place, the key and what is wrong', () => {
     }
     const error = failure(() => load({ 'goosefs.worker.tieredstore.levels': '2', ...paths }))
     expect(error.message).toBe(
-      "-D: goosefs.worker.tieredstore.level1.dirs.path: '/a/b' and '/a' are one inside the other; use separate directories",
+      "-D: goosefs.worker.tieredstore.level1.dirs.path: '/a/b' and '/a' are one inside the other; use separate " +
+        'directories',
     )
   })
-  it('directories that are one through a symbolic link, also when they are not there yet; a client does not look', () => {
+  it('directories that are one through a symbolic link, also when they do not exist; a client does not look', () => {
     mkdirSync(join(home, 'real'))
     symlinkSync(join(home, 'real'), join(home, 'link'))
     const paths = { 'goosefs.worker.tieredstore.level0.dirs.path': `${home}/real/a,${home}/link/a` }

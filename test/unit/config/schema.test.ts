@@ -21,11 +21,23 @@ describe('schema', () => {
     if (definition.default !== undefined) expect(definition.defaultDoc).toBeUndefined()
   })
   it('has every key that the tuning guide names', () => {
-    const keys = `goosefs.user.block.worker.client.pool.max goosefs.job.worker.max.active.task.num goosefs.job.worker.threadpool.size
-      goosefs.worker.network.reader.buffer.size goosefs.worker.network.block.reader.threads.max fs.cosn.block.size fs.cosn.upload_thread_pool
-      fs.cosn.read.ahead.block.size fs.cosn.read.ahead.queue.size goosefs.worker.tieredstore.levels goosefs.worker.tieredstore.level7.dirs.quota
-      goosefs.worker.tieredstore.free.ahead.bytes goosefs.worker.ramdisk.size goosefs.master.ttl.checker.interval`
-    for (const key of keys.split(/\s+/)) expect(definitionOf(key), key).toBeDefined()
+    const keys = `
+      goosefs.user.block.worker.client.pool.max
+      goosefs.job.worker.max.active.task.num
+      goosefs.job.worker.threadpool.size
+      goosefs.worker.network.reader.buffer.size
+      goosefs.worker.network.block.reader.threads.max
+      fs.cosn.block.size
+      fs.cosn.upload_thread_pool
+      fs.cosn.read.ahead.block.size
+      fs.cosn.read.ahead.queue.size
+      goosefs.worker.tieredstore.levels
+      goosefs.worker.tieredstore.level7.dirs.quota
+      goosefs.worker.tieredstore.free.ahead.bytes
+      goosefs.worker.ramdisk.size
+      goosefs.master.ttl.checker.interval
+    `
+    for (const key of keys.trim().split(/\s+/)) expect(definitionOf(key), key).toBeDefined()
   })
   it('knows tiers by number only', () => {
     expect(definitionOf('goosefs.worker.tieredstore.level0.alias')).toBeDefined()

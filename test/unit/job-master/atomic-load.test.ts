@@ -143,7 +143,7 @@ describe('an atomic load', () => {
     expect(longestMs).toBeLessThan(2 ** 31)
   })
 
-  test('fails when what it had put aside expired while the job master was away, before it puts anything aside anew', async () => {
+  test('fails when its staged files expired while the job master was away, before it stages any anew', async () => {
     let master: ExpiringMaster = { number: 0, asked: [] }
     const w = await begin({}, (one) => (master = expiring(one)))
     w.killJobWorker('j1')

@@ -14,7 +14,7 @@ function workerOf(workerId: string, decommissioning: boolean): WorkerInfo {
 }
 
 describe('the view of the cluster', () => {
-  it('plans nothing new for a worker that is being taken out of service, and lets go on what is under way', async () => {
+  it('plans nothing new for a worker that is decommissioned, and lets running tasks go on', async () => {
     const clock = new FakeClock()
     let workers = [workerOf('w1', true), workerOf('w2', false), workerOf('w3', false)]
     const master: Pick<Service<MasterServiceDefinition>, 'listWorkers'> = { listWorkers: async () => ({ workers }) }

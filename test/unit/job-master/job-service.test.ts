@@ -306,7 +306,7 @@ describe('faults', () => {
     expectWhole(w, await w.untilEnded(loadId, 60_000))
   })
 
-  test('a cache worker that dies and comes back with its blocks: nothing more than what was under way is read again', async () => {
+  test('a cache worker that dies and comes back with its blocks: only what was in flight is read again', async () => {
     const { w, loadId } = await many()
     const worker = w.workers[1]
     if (worker === undefined) throw new Error('no worker')

@@ -142,7 +142,7 @@ describe('verifying a file', () => {
     expect(spoilt.failures).toHaveLength(5)
     expect(spoilt.freed).toHaveLength(5)
   })
-  it('without a checksum looks at what its blocks say of themselves, and at whether replicas are the same', async () => {
+  it('without a checksum compares the heads of its blocks, and its replicas with each other', async () => {
     const none = { etag: 'no-md5' }
     expect((await verify(none)).tally).toEqual({ verified: 0, unverifiable: 1 })
     const differing = await verify(none, (blocks) => blocks.get(first('a'))?.fill(1))

@@ -99,7 +99,7 @@ describe('CommandLog', () => {
     expect(Math.max(...state.groups)).toBeLessThanOrEqual(512)
   })
 
-  test('runs effects in order, after the commit and before the sender hears of it; a refused command has none', async () => {
+  test('runs effects in order, after the commit and before the answer; a refused command has none', async () => {
     const state = new SumState()
     const seen: string[] = []
     const onEffect = (effect: string): number => seen.push(`${effect} at ${state.lastApplied}`)

@@ -251,7 +251,12 @@ describe('the lock', () => {
     const module = new URL('../../../src/journal/disk/directory-lock.ts', import.meta.url).href
     const script = `
       const { lockDirectory } = await import(${JSON.stringify(module)})
-      try { lockDirectory(${JSON.stringify(directory)}); console.log('locked') } catch (error) { console.log(error.message) }
+      try {
+        lockDirectory(${JSON.stringify(directory)})
+        console.log('locked')
+      } catch (error) {
+        console.log(error.message)
+      }
       globalThis.gc()
       setInterval(() => undefined, 1000)`
     const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', script], {

@@ -94,7 +94,7 @@ describe('planRetries', () => {
     expect(context.placement.freeBytes('b')).toBe(9500)
   })
 
-  test('a target that is full and has no substitute is asked again after a second at the earliest; one that has is not waited for', () => {
+  test('a full target without a substitute is asked again after a second at the earliest', () => {
     const full = { ...failure(1, 0, 'b', 'resource_exhausted'), reason: 'no_capacity' }
     expect(planRetries(set, [full], contextOf('a', 'b')).retries).toMatchObject([
       { targets: ['b'], attempt: 2, notBeforeMs: 2500 },

@@ -48,7 +48,7 @@ it('counts several files together, over the pages, and what comes after them', (
   expect(second.missingBytes).toBe(8 * megabyte)
 })
 
-it('counts as blocks are placed: what is too small for a block is room for whoever adds to it, on workers that do not have the block', () => {
+it('counts as blocks are placed: on workers without the block, rests smaller than a block count too', () => {
   const blocks = [file(1, 192 * megabyte, 64 * megabyte)]
   expect(missing(blocks, 1, books(100 * megabyte))).toBe(92 * megabyte)
   expect(missing(blocks, 1, books(192 * megabyte))).toBe(0)

@@ -33,7 +33,8 @@ test('the trace of a small load', () => {
       tasks: 0,
     }
     trace.push(
-      `${command.type}${note} -> ${effect.type} | ${load?.mode} sets ${tasksDone}/${tasks}, files ${filesLoaded} in, ${filesFailed} failed, ${bytesLoaded} bytes | open ${open.join(' ') || '-'}`,
+      `${command.type}${note} -> ${effect.type} | ${load?.mode} sets ${tasksDone}/${tasks}, ` +
+        `files ${filesLoaded} in, ${filesFailed} failed, ${bytesLoaded} bytes\n  open ${open.join(' ') || '-'}`,
     )
   }
   const complete = (set: number, failures: BlockFailure[], note: string): void => {
@@ -105,17 +106,28 @@ test('the trace of a small load', () => {
   send({ type: 'CancelRequested', nowMs: 6, loadId: 1 })
   expect(`\n${trace.join('\n')}\n`).toMatchInlineSnapshot(`
     "
-    SubmitLoad -> submitted | SUBMITTED sets 0/0, files 0 in, 0 failed, 0 bytes | open -
-    StartLoad -> applied | RUNNING sets 0/0, files 0 in, 0 failed, 0 bytes | open -
-    PagePlanned -> applied | RUNNING sets 0/2, files 0 in, 0 failed, 0 bytes | open s1/a1:big[0-1] s2/a1:big[2-3]+x[0-0]+y[0-0]
-    SetCompleted s1 big[1] cut -> applied | RUNNING sets 1/3, files 0 in, 0 failed, 100 bytes | open s2/a1:big[2-3]+x[0-0]+y[0-0] s3/a2:big[1-1]
-    SetCompleted s1 again -> ignored | RUNNING sets 1/3, files 0 in, 0 failed, 100 bytes | open s2/a1:big[2-3]+x[0-0]+y[0-0] s3/a2:big[1-1]
-    SetCompleted s2 y cut -> applied | RUNNING sets 2/4, files 1 in, 0 failed, 310 bytes | open s3/a2:big[1-1] s4/a2:y[0-0]
-    SetCompleted s3 whole -> applied | RUNNING sets 3/4, files 2 in, 0 failed, 410 bytes | open s4/a2:y[0-0]
-    SetCompleted s4 y cut for the last time -> applied | RUNNING sets 4/4, files 2 in, 1 failed, 410 bytes | open -
-    StateChanged -> applied | AUDITING sets 4/4, files 2 in, 1 failed, 410 bytes | open -
-    StateChanged -> applied | PARTIAL sets 4/4, files 2 in, 1 failed, 410 bytes | open -
-    CancelRequested -> ignored | PARTIAL sets 4/4, files 2 in, 1 failed, 410 bytes | open -
+    SubmitLoad -> submitted | SUBMITTED sets 0/0, files 0 in, 0 failed, 0 bytes
+      open -
+    StartLoad -> applied | RUNNING sets 0/0, files 0 in, 0 failed, 0 bytes
+      open -
+    PagePlanned -> applied | RUNNING sets 0/2, files 0 in, 0 failed, 0 bytes
+      open s1/a1:big[0-1] s2/a1:big[2-3]+x[0-0]+y[0-0]
+    SetCompleted s1 big[1] cut -> applied | RUNNING sets 1/3, files 0 in, 0 failed, 100 bytes
+      open s2/a1:big[2-3]+x[0-0]+y[0-0] s3/a2:big[1-1]
+    SetCompleted s1 again -> ignored | RUNNING sets 1/3, files 0 in, 0 failed, 100 bytes
+      open s2/a1:big[2-3]+x[0-0]+y[0-0] s3/a2:big[1-1]
+    SetCompleted s2 y cut -> applied | RUNNING sets 2/4, files 1 in, 0 failed, 310 bytes
+      open s3/a2:big[1-1] s4/a2:y[0-0]
+    SetCompleted s3 whole -> applied | RUNNING sets 3/4, files 2 in, 0 failed, 410 bytes
+      open s4/a2:y[0-0]
+    SetCompleted s4 y cut for the last time -> applied | RUNNING sets 4/4, files 2 in, 1 failed, 410 bytes
+      open -
+    StateChanged -> applied | AUDITING sets 4/4, files 2 in, 1 failed, 410 bytes
+      open -
+    StateChanged -> applied | PARTIAL sets 4/4, files 2 in, 1 failed, 410 bytes
+      open -
+    CancelRequested -> ignored | PARTIAL sets 4/4, files 2 in, 1 failed, 410 bytes
+      open -
     "
   `)
 })

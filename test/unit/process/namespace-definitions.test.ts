@@ -90,7 +90,7 @@ function house(options: { leaseMs?: number; gateOfFirst?: Promise<void>; beforeA
   return { tables, holders, definitions, asked, update, setDown: (down: boolean) => (isDown = down) }
 }
 
-it('a call that is under way at the old store is made again at the new one, and the change is answered after that', async () => {
+it('a call in flight at the old store is made again at the new one before the change is answered', async () => {
   const { definitions, asked, update } = house({ gateOfFirst: new Promise(() => undefined) })
   const store = await definitions.openStore('n')
   const stat = store.stat('f', signal)

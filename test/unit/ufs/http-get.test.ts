@@ -135,9 +135,10 @@ describe('GETs over kept connections', () => {
     expect(server.requests[0]).toBe('GET /x HTTP/1.1\r\nhost: h')
   })
 
-  it('read a head that comes byte by byte, skip 1xx, and understand chunks and bodies that end with the connection', async () => {
+  it('read a head byte by byte, skip 1xx, understand chunks and bodies that end with the connection', async () => {
     const wires = [
-      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello',
+      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n' +
+        'Content-Length: 5\r\n\r\nhello',
       'HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n',
       'HTTP/1.1 500 Oops\r\n\r\nhello',
     ]
@@ -181,7 +182,7 @@ describe('GETs over kept connections', () => {
     expect(server.state.connections).toBe(2)
   })
 
-  it('close an idle connection on which the server speaks out of turn, that is too old, or that the server is about to close', async () => {
+  it('close an idle connection that is too old, has unasked bytes, or is about to be closed', async () => {
     const server = await serve((socket, _request, count) => {
       socket.write(answer('x', count === 2 ? 'Keep-Alive: timeout=1\r\n' : count === 3 ? 'Connection: close\r\n' : ''))
       if (count === 1) setTimeout(() => socket.write(answer('evil')), 20)

@@ -271,7 +271,7 @@ describe('what check says', () => {
     await store.close()
   })
 
-  it('tells a wrong secret, an unknown key, an expired token, a missing bucket and the wrong style apart, without a secret', async () => {
+  it('tells a wrong secret, unknown key, expired token, missing bucket and wrong style apart', async () => {
     const suffix = origin.endpointSuffix
     const wrong = await complaint(
       openCosn(suffix, 'cosn://data-125', { ...testCredential, secretAccessKey: 'wrong-canary-secret' }, hastyDefaults),

@@ -72,7 +72,7 @@ describe('requests that the SDK writes', () => {
     return sent[0] as DocumentRequest
   }
 
-  it('are those of the Amazon S3 API Reference, with a length and a Content-MD5, whatever the environment says', async () => {
+  it('are those of the Amazon S3 API Reference, with length and Content-MD5, in any environment', async () => {
     await writes({ headers: { etag: '"e"' } }).put('k', body, { isNew: true }, signal)
     expect(only()).toEqual({
       what: 'PUT "k"',
@@ -227,7 +227,8 @@ describe('requests that the SDK writes', () => {
   it.each([
     [
       'as S3 writes it',
-      '<?xml version="1.0"?>\n<R xmlns="x"><ETag>&quot;e&quot;</ETag><LastModified>2026-11-28T20:00:00.000Z</LastModified></R>',
+      '<?xml version="1.0"?>\n<R xmlns="x"><ETag>&quot;e&quot;</ETag>' +
+        '<LastModified>2026-11-28T20:00:00.000Z</LastModified></R>',
       'e',
     ],
     ['with an odd time', '<R><LastModified>yesterday</LastModified><ETag>"e"</ETag></R>', 'e'],
@@ -252,7 +253,8 @@ describe('requests that the SDK writes', () => {
   it('load the SDK, and nothing else does', () => {
     const loaded = (file: string): string => `
       await import('./src/ufs/${file}')
-      console.log(Object.keys((await import('node:module')).createRequire(import.meta.url).cache).some((path) => path.includes('@aws-sdk')))`
+      const { cache } = (await import('node:module')).createRequire(import.meta.url)
+      console.log(Object.keys(cache).some((path) => path.includes('@aws-sdk')))`
     const run = (file: string): string =>
       execFileSync(process.execPath, ['--input-type=module', '-e', loaded(file)], {
         encoding: 'utf8',

@@ -181,7 +181,8 @@ describe('writing a block', () => {
     const { address } = await serve(late)
     const { socket } = await rawClient(address)
     socket.write(
-      `PUT /v1/blocks/1 HTTP/1.1\r\nhost: localhost\r\nx-skein-block: ${encodeBlockHeader(header(1, 4))}\r\ncontent-length: 4\r\n\r\nab`,
+      `PUT /v1/blocks/1 HTTP/1.1\r\nhost: localhost\r\nx-skein-block: ${encodeBlockHeader(header(1, 4))}\r\n` +
+        'content-length: 4\r\n\r\nab',
     )
     await systemClock.sleep(20, signal)
     socket.destroy()
@@ -194,7 +195,8 @@ describe('writing a block', () => {
     const { address } = await serve(worker)
     const { socket } = await rawClient(address)
     socket.write(
-      `PUT /v1/blocks/1 HTTP/1.1\r\nhost: localhost\r\nx-skein-block: ${encodeBlockHeader(header(1, 4))}\r\ncontent-length: 4\r\n\r\nabc`,
+      `PUT /v1/blocks/1 HTTP/1.1\r\nhost: localhost\r\nx-skein-block: ${encodeBlockHeader(header(1, 4))}\r\n` +
+        'content-length: 4\r\n\r\nabc',
     )
     socket.end()
     expect(code(await worker.bodyError.promise)).toBe('unavailable')

@@ -96,7 +96,9 @@ describe('reading', () => {
   })
 
   it('throws when the connection is cut in the middle of the body', async () => {
-    const head = `HTTP/1.1 206 Partial Content\r\ncontent-length: 1000\r\nx-skein-block: ${encodeBlockHeader(header(7, 1000))}\r\n\r\n`
+    const head =
+      'HTTP/1.1 206 Partial Content\r\ncontent-length: 1000\r\n' +
+      `x-skein-block: ${encodeBlockHeader(header(7, 1000))}\r\n\r\n`
     const address = await rawServer((socket) => socket.once('data', () => socket.end(head + 'x'.repeat(999))))
     await expect(readAll(client().read(address, 7, { offset: 0, length: 1000 }, signal))).rejects.toMatchObject({
       code: 'unavailable',
@@ -108,7 +110,9 @@ describe('reading', () => {
   it.each(['before the answer', 'in the middle of the body'])(
     'gives up on a worker that stands still %s',
     async (where) => {
-      const head = `HTTP/1.1 206 Partial Content\r\ncontent-length: 1000\r\nx-skein-block: ${encodeBlockHeader(header(7, 1000))}\r\n\r\nabc`
+      const head =
+        'HTTP/1.1 206 Partial Content\r\ncontent-length: 1000\r\n' +
+        `x-skein-block: ${encodeBlockHeader(header(7, 1000))}\r\n\r\nabc`
       const address = await rawServer((socket) => {
         if (where !== 'before the answer') socket.write(head)
       })

@@ -76,7 +76,8 @@ describe('connections', () => {
     for (let blockId = 10; blockId < 14; blockId += 1) {
       const socket = await silent(address)
       socket.write(
-        `PUT /v1/blocks/${blockId} HTTP/1.1\r\nhost: localhost\r\nx-skein-block: ${encodeBlockHeader(header(blockId, 4))}\r\n`,
+        `PUT /v1/blocks/${blockId} HTTP/1.1\r\nhost: localhost\r\n` +
+          `x-skein-block: ${encodeBlockHeader(header(blockId, 4))}\r\n`,
       )
       socket.write('content-length: 4\r\n\r\na')
     }
@@ -158,7 +159,8 @@ describe('blocks that are sent here', () => {
       const socket = await silent(address)
       socket.on('error', () => undefined)
       socket.write(
-        `PUT /v1/blocks/${blockId} HTTP/1.1\r\nhost: localhost\r\nx-skein-block: ${encodeBlockHeader(header(blockId, 64 * mib))}\r\n`,
+        `PUT /v1/blocks/${blockId} HTTP/1.1\r\nhost: localhost\r\n` +
+          `x-skein-block: ${encodeBlockHeader(header(blockId, 64 * mib))}\r\n`,
       )
       socket.write(`content-length: ${64 * mib}\r\n\r\n`)
       socket.write(Buffer.alloc(64 * 1024))
@@ -202,7 +204,8 @@ describe('small blocks', () => {
     for (let n = 0; n < 8; n += 1) {
       const socket = await silent(address)
       socket.write(
-        `POST /v1/blocks HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${blocksContentType}\r\ncontent-length: ${16 * mib}\r\n\r\n`,
+        `POST /v1/blocks HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${blocksContentType}\r\n` +
+          `content-length: ${16 * mib}\r\n\r\n`,
       )
       const timer = setInterval(() => socket.write('x'), 50)
       cleanups.push(() => clearInterval(timer))
@@ -220,7 +223,8 @@ describe('small blocks', () => {
       const socket = await silent(address)
       closed.push(new Promise((resolve) => socket.once('close', resolve)))
       socket.write(
-        `POST /v1/blocks HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${blocksContentType}\r\ncontent-length: ${16 * mib}\r\n\r\n`,
+        `POST /v1/blocks HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${blocksContentType}\r\n` +
+          `content-length: ${16 * mib}\r\n\r\n`,
       )
       socket.write(Buffer.alloc(mib))
       const timer = setInterval(() => socket.write('x'), 50)

@@ -1,20 +1,24 @@
-// Why: blocks that are read often should outlive those that were read once, lately. LRFU (Lee et al., "LRFU: a spectrum of
-// policies that subsumes the LRU and LFU policies", IEEE Trans. Computers 50(12), 2001): a block's worth is
+// Why: blocks that are read often should outlive those that were read once, lately. LRFU (Lee et
+// al., "LRFU: a spectrum of policies that subsumes the LRU and LFU policies", IEEE Trans. Computers
+// 50(12), 2001): a block's worth is
 //
-//   C(now) = sum over its touches of (1/a)^((now - touch) x s)     a: attenuation factor, s: step factor
+//   C(now) = sum over its touches of (1/a)^((now - touch) x s)
 //
-// and the smallest goes first. s = 0: every touch counts 1, which is LFU. s = 1 and a >= 2: the last touch outweighs all
-// touches before it together, which is LRU.
+//   a: attenuation factor, s: step factor
 //
-// How: with w = s x ln a, C(now) = e^(-w now) x sum e^(w touch). The first factor is the same for all blocks, so the order
-// of two blocks never changes while neither is touched, and a heap keyed by the sum is always in order. The sum itself
-// overflows, so a block is kept as its last touch t and what its earlier touches are worth on top:
+// and the smallest goes first. s = 0: every touch counts 1, which is LFU. s = 1 and a >= 2: the
+// last touch outweighs all touches before it together, which is LRU.
+//
+// How: with w = s x ln a, C(now) = e^(-w now) x sum e^(w touch). The first factor is the same for
+// all blocks, so the order of two blocks never changes while neither is touched, and a heap keyed
+// by the sum is always in order. The sum itself overflows, so a block is kept as its last touch t
+// and what its earlier touches are worth on top:
 //
 //   ln(sum e^(w touch)) = w t + e        e = 0 after the first touch
 //   touched again at t':  e' = ln(1 + e^(e - w (t' - t)))
 //
-// Two blocks are compared by w (t1 - t2) + (e1 - e2): differences only, exact however long the worker lives. Equal: the
-// one that was touched longer ago is the colder.
+// Two blocks are compared by w (t1 - t2) + (e1 - e2): differences only, exact however long the
+// worker lives. Equal: the one that was touched longer ago is the colder.
 import { SkeinError } from '../../../base/errors.ts'
 import type { BlockAnnotator, BlockMark, TouchClock } from './annotator.ts'
 import { BlockHeap, type HeapNode } from './block-heap.ts'

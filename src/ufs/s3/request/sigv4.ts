@@ -133,7 +133,9 @@ export class RequestSigner {
   sign(method: 'GET' | 'HEAD', path: string, query = ''): string[] {
     this.#refresh()
     const token = this.#credentials.sessionToken?.reveal()
-    let canonical = `${method}\n${path}\n${query}\nhost:${this.#host}\nx-amz-content-sha256:${emptyPayloadHash}\nx-amz-date:${this.#timestamp}\n`
+    let canonical =
+      `${method}\n${path}\n${query}\nhost:${this.#host}\n` +
+      `x-amz-content-sha256:${emptyPayloadHash}\nx-amz-date:${this.#timestamp}\n`
     const headers = ['host', this.#host, 'x-amz-content-sha256', emptyPayloadHash, 'x-amz-date', this.#timestamp]
     if (token !== undefined) {
       canonical += `x-amz-security-token:${token}\n`
@@ -179,7 +181,10 @@ export class RequestSigner {
     const toSign = `AWS4-HMAC-SHA256\n${this.#timestamp}\n${this.#scope}\n${hash('sha256', canonical)}`
     const signature = createHmac('sha256', this.#key).update(toSign).digest('hex')
     const { accessKeyId } = this.#credentials
-    return `AWS4-HMAC-SHA256 Credential=${accessKeyId.reveal()}/${this.#scope}, SignedHeaders=${signedNames}, Signature=${signature}`
+    return (
+      `AWS4-HMAC-SHA256 Credential=${accessKeyId.reveal()}/${this.#scope}, ` +
+      `SignedHeaders=${signedNames}, Signature=${signature}`
+    )
   }
 
   #refresh(): void {

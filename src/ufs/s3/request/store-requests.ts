@@ -143,7 +143,8 @@ export class StoreRequests {
           this.#options.address,
           what,
           answer.status,
-          `it sends a write on${location === undefined ? '' : ` to ${originOf(location)}`}, and only reads are followed`,
+          `it sends a write on${location === undefined ? '' : ` to ${originOf(location)}`}, ` +
+            'and only reads are followed',
         )
       // A region's redirect has its meaning in the document.
       if (location === undefined) return answer

@@ -251,7 +251,8 @@ describe('a store of https', () => {
   it.each([
     [
       'as nginx says it',
-      'HTTP/1.1 400 Bad Request\r\ncontent-length: 56\r\n\r\nThe plain HTTP request was sent to HTTPS port, he said..\n',
+      'HTTP/1.1 400 Bad Request\r\ncontent-length: 56\r\n\r\n' +
+        'The plain HTTP request was sent to HTTPS port, he said..\n',
     ],
     ['as Go says it', 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n'],
     ['by an alert of TLS', '\x15\x03\x01\x00\x02\x02\x46'],

@@ -105,7 +105,8 @@ describe('odd answers about objects', () => {
       delete answer.headers['etag']
       if (method === 'GET' && path.includes('list-type')) {
         answer.body =
-          '<ListBucketResult><Name>data</Name><IsTruncated>false</IsTruncated><Contents><Key>a</Key><Size>1000</Size></Contents></ListBucketResult>'
+          '<ListBucketResult><Name>data</Name><IsTruncated>false</IsTruncated><Contents><Key>a</Key>' +
+          '<Size>1000</Size></Contents></ListBucketResult>'
         answer.headers['content-length'] = answer.body.length
       }
     })
@@ -136,7 +137,8 @@ describe('odd answers about objects', () => {
     answers((request, answer) => {
       if (!isCreate(request) || request.method === 'GET') return
       answer.body =
-        '<?xml version="1.0"?><s3:Result xmlns:s3="x"><Date>soon</Date>& <s3:UploadId> upload-1 </s3:UploadId></s3:Result>'
+        '<?xml version="1.0"?><s3:Result xmlns:s3="x"><Date>soon</Date>& <s3:UploadId> upload-1 </s3:UploadId>' +
+        '</s3:Result>'
       answer.headers['content-length'] = answer.body.length
     })
     await write()
