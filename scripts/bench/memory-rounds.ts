@@ -5,7 +5,6 @@
 // them what the process says of itself at /metrics.
 //
 //   node scripts/bench/memory-rounds.ts [--rounds 16] [--warm 4] [--origin DIR]
-//
 //     [--property key=value]... [--node-flag FLAG]...
 //   run `npm run build` first; needs nginx (Debian: nginx-light) and Linux
 import { execFileSync } from 'node:child_process'

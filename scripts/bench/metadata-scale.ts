@@ -5,52 +5,32 @@
 // lost), and all three ways in which files go: gone from the listing, rm -R, a deleted namespace.
 //
 //   node scripts/bench/metadata-scale.ts [--files 1000000] [--workers 4] [--replicas 1]
-//
 //     [--samples 20000] [--dir <folder>] [--json <file>]
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { parseArgs } from 'node:util'
 import { blockIdOf } from '../../src/base/block-id.ts'
-import { seededRandom, systemClock } from '../../src/base/clock.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { isSkeinError } from '../../src/base/errors.ts'
 import { LmdbTables } from '../../src/cache-master/state/lmdb-tables.ts'
 import { LmdbState } from '../../src/journal/state/lmdb-state.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
+import { ratioOf, sample } from './metadata-scale-calls.ts'
 import type { Calls, Latency, MetadataScale, Moment } from './metadata-scale-figures.ts'
 import type { MasterFigures } from './metadata-scale-master.ts'
+import {
+  blocksPerReport,
+  filesMax,
+  firstFiles,
+  removedFiles,
+  replicas,
+  trees,
+  values,
+  workers,
+} from './metadata-scale-options.ts'
 import { call, MasterProcess } from './metadata-scale-process.ts'
-import { directoryKey, objectKey, objectsPerDirectory } from './synthetic-listing.ts'
-
-const { values } = parseArgs({
-  options: {
-    files: { type: 'string', default: '1000000' },
-    workers: { type: 'string', default: '4' },
-    replicas: { type: 'string', default: '1' },
-    samples: { type: 'string', default: '20000' },
-    dir: { type: 'string', default: tmpdir() },
-    json: { type: 'string' },
-  },
-})
-const filesMax = Number(values.files)
-const workers = Array.from({ length: Number(values.workers) }, (_, index) => ({
-  workerId: `worker-${index}`,
-  session: '',
-}))
-const replicas = Number(values.replicas)
-const samples = Number(values.samples)
-const firstFiles = Math.min(100_000, Math.floor(filesMax / 2))
-/** The listing forgets `listed`; `removed` goes with rm -R, `deleted` with its namespace. */
-const removedFiles = Math.floor((filesMax - firstFiles) / 2)
-const trees: Readonly<Record<string, number>> = {
-  listed: firstFiles,
-  removed: removedFiles,
-  deleted: filesMax - firstFiles - removedFiles,
-}
-const blocksPerReport = 10_000
-const random = seededRandom(1)
+import { objectsPerDirectory } from './synthetic-listing.ts'
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
 const nothing = { p50Ms: 0, p90Ms: 0, p99Ms: 0 }
@@ -126,66 +106,6 @@ async function load(
     reportMs += performance.now() - syncedMs
   } while (cursor !== '')
   return { syncMs, reportMs }
-}
-
-function latencyOf(times: readonly number[]): Latency {
-  const sorted = times.toSorted((a, b) => a - b)
-  const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? Number.NaN
-  return { p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99) }
-}
-
-function ratioOf(many: Latency, few: Latency): Latency {
-  return { p50Ms: many.p50Ms / few.p50Ms, p90Ms: many.p90Ms / few.p90Ms, p99Ms: many.p99Ms / few.p99Ms }
-}
-
-interface Place {
-  readonly master: MasterProcess
-  readonly trees: readonly { readonly namespace: string; readonly tree: string }[]
-}
-
-/** A file of all that are there, by chance. */
-function pick(place: Place): { readonly namespace: string; readonly tree: string; readonly index: number } {
-  const total = place.trees.reduce((sum, { tree }) => sum + (trees[tree] ?? 0), 0)
-  let index = Math.floor(random() * total)
-  for (const { namespace, tree } of place.trees) {
-    const files = trees[tree] ?? 0
-    if (index < files) return { namespace, tree, index }
-    index -= files
-  }
-  throw new Error('nothing to pick from')
-}
-
-/**
- * Random files and whole directories of each place, in turn, so that what else the machine does
- * meets all of them.
- */
-async function sample(places: readonly Place[]): Promise<Calls[]> {
-  const times = places.map((place) => ({ place, statMs: [] as number[], lsMs: [] as number[] }))
-  for (let count = 0; count < samples; count += 1) {
-    for (const { place, statMs, lsMs } of times) {
-      const { service } = place.master
-      const file = pick(place)
-      const path = `/${file.namespace}/${objectKey(file.tree, file.index)}`
-      const startedMs = performance.now()
-      await service.getStatus({ path }, call)
-      statMs.push(performance.now() - startedMs)
-      if (count % 20 !== 0) continue
-      const { namespace, tree, index } = pick(place)
-      const directory = `/${namespace}/${directoryKey(tree, Math.floor(index / objectsPerDirectory))}`
-      const listedMs = performance.now()
-      const { files } = await service.listStatus(
-        { path: directory, recursive: false, pageToken: '', limit: objectsPerDirectory },
-        call,
-      )
-      lsMs.push(performance.now() - listedMs)
-      if (files.length === 0) throw new Error(`nothing in ${directory}`)
-    }
-  }
-  // What was compiled, read and filled meanwhile is not what is measured.
-  return times.map(({ statMs, lsMs }) => ({
-    stat: latencyOf(statMs.slice(samples / 5)),
-    ls: latencyOf(lsMs.slice(lsMs.length / 5)),
-  }))
 }
 
 async function note(moment: Moment, master: MasterProcess): Promise<MasterFigures> {

@@ -6,7 +6,6 @@
 // deleted at the end only: ext4 is slow at creating files where many were just deleted.
 //
 //   node scripts/bench/small-blocks.ts [--dir <folder>] [--blocks 20000] [--bytes 16384]
-//
 //     [--rounds 3] [--lanes 64]
 import { execFileSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'

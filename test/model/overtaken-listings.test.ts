@@ -14,66 +14,7 @@ import { walk } from '../../src/meta/walk.ts'
 import { FakeClock, FakeStore } from '../unit/cache-master/support/fakes.ts'
 import { createNamespace } from '../unit/meta/support/commands.ts'
 import { MemoryTables } from '../unit/meta/support/memory-tables.ts'
-
-const own = ['d/a', 'd/b', 'e/a', 'e/f/b', 'x'] as const
-const foreign = ['g/a', 'g/h/b', 'y', 'z/c'] as const
-const folders = ['d/', 'e/', 'm/'] as const
-
-type Step =
-  | { readonly type: 'write' | 'persist' | 'remove' | 'forget' | 'free' | 'expire'; readonly key: string }
-  | { readonly type: 'move'; readonly from: string; readonly to: string }
-  | { readonly type: 'detach'; readonly key: string }
-  | { readonly type: 'put'; readonly key: string; readonly etag: string }
-  | { readonly type: 'take'; readonly key: string }
-  | { readonly type: 'ask'; readonly how: 'tree' | 'children' | 'refresh' | 'probe'; readonly key: string }
-  | { readonly type: 'answer'; readonly which: number }
-
-const ownKey = fc.constantFrom(...own)
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      type: fc.constantFrom('write', 'persist', 'remove', 'forget', 'free', 'expire'),
-      key: ownKey,
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('move'), from: ownKey, to: ownKey }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      type: fc.constant('move'),
-      from: fc.constantFrom(...folders),
-      to: fc.constantFrom(...folders),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('detach'), key: fc.constantFrom(...folders) }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      type: fc.constant('put'),
-      key: fc.constantFrom(...foreign),
-      etag: fc.constantFrom('v1', 'v2'),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('take'), key: fc.constantFrom(...foreign) }) },
-  {
-    weight: 5,
-    arbitrary: fc.oneof(
-      fc.record({
-        type: fc.constant('ask'),
-        how: fc.constantFrom('tree', 'children'),
-        key: fc.constantFrom('', 'd/', 'e/', 'g/'),
-      }),
-      fc.record({ type: fc.constant('ask'), how: fc.constant('refresh'), key: fc.constantFrom(...own, ...foreign) }),
-      fc.record({
-        type: fc.constant('ask'),
-        how: fc.constant('probe'),
-        key: fc.constantFrom('d/', 'e/', 'e/f/', 'g/', 'z/'),
-      }),
-    ),
-  },
-  { weight: 4, arbitrary: fc.record({ type: fc.constant('answer'), which: fc.nat(3) }) },
-)
+import { decidable, step, type Step } from './support/overtaken-steps.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const { signal } = new AbortController()
@@ -265,53 +206,6 @@ class World {
   }
 }
 
-/**
- * What went here alone is at the store all the same: whether a later change finds it there depends
- * on who answered first, and one object is asked for again. So it is the last change by users, and
- * then only listings are asked for.
- */
-function tellable(steps: readonly Step[]): readonly Step[] {
-  const forgets = ({ type }: Step): boolean => type === 'forget' || type === 'detach'
-  const last = steps.findIndex(forgets)
-  if (last < 0) return steps
-  const isListing = (one: Step): boolean => one.type !== 'ask' || one.how === 'tree' || one.how === 'children'
-  return steps.filter((one, i) => isListing(one) && (i <= last || ['put', 'take', 'ask', 'answer'].includes(one.type)))
-}
-
-/**
- * A listing of children asks again below what is gone from it, when it comes in: it sees what
- * others did there meanwhile.
- */
-function seenOnce(steps: readonly Step[]): readonly Step[] {
-  const first = steps.findIndex((one) => one.type === 'ask' && one.how === 'children')
-  return steps.filter(
-    (one, i) => first < 0 || i < first || (one.type !== 'put' && one.type !== 'take') || !one.key.includes('/'),
-  )
-}
-
-/**
- * What a listing leaves out is looked at when it comes in: what others took away and put there
- * again meanwhile is seen. So they put nothing back while listings are asked for.
- */
-function goneForGood(steps: readonly Step[]): readonly Step[] {
-  const first = steps.findIndex((one) => one.type === 'ask' && (one.how === 'tree' || one.how === 'children'))
-  const isTaken = (key: string, before: number): boolean =>
-    steps.slice(0, before).some((one) => one.type === 'take' && one.key === key)
-  return steps.filter((one, i) => first < 0 || i < first || one.type !== 'put' || !isTaken(one.key, i))
-}
-
-/**
- * A probe that finds nothing leaves a directory known that a listing would remove: what others took
- * is not probed for.
- */
-function notProbed(steps: readonly Step[]): readonly Step[] {
-  const taken = (one: Step, before: readonly Step[]): boolean =>
-    one.type === 'ask' &&
-    one.how === 'probe' &&
-    before.some(({ type, ...other }) => type === 'take' && 'key' in other && other.key.startsWith(one.key))
-  return steps.filter((one, i) => !taken(one, steps.slice(0, i)))
-}
-
 async function run(
   steps: readonly Step[],
   isHeld: boolean,
@@ -326,7 +220,7 @@ async function run(
   for (const key of ['y', 'z/c']) world.store.put(key)
   await world.do({ type: 'ask', how: 'tree', key: '' })
   await world.end()
-  for (const one of goneForGood(notProbed(seenOnce(tellable(steps))))) await world.do(one)
+  for (const one of decidable(steps)) await world.do(one)
   await world.end()
   return world
 }

@@ -136,3 +136,11 @@ export function oneLine(result: CommandResult): string {
     throw new Error(`not one line: ${result.stderr}`)
   return lines[0].slice('skein: '.length)
 }
+
+/** Without the JSON lines of a role's log. */
+export function withoutLog(stderr: string): string {
+  return stderr
+    .split('\n')
+    .filter((line) => !line.startsWith('{'))
+    .join('\n')
+}

@@ -15,16 +15,12 @@ import type { OnFire, ScheduleTimer } from '../../../src/queue/schedule-timer.ts
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 import type { BlockFailure, FileReplacement, LoadStatus, StartSetResponse } from '../../../src/wire/generated/job.ts'
-import type {
-  ClusterSummary,
-  LoadIds,
-  MasterServiceDefinition,
-  SyncedFile,
-} from '../../../src/wire/generated/master.ts'
+import type { LoadIds, MasterServiceDefinition } from '../../../src/wire/generated/master.ts'
 import type { Service } from '../../../src/wire/service.ts'
 import { MemoryJournal, MemoryQueue, never, VirtualClock } from './load-doubles.ts'
+import { fewestReplicas, replicas, worldMaster } from './world-master.ts'
 import type { WorldFile, WorldOptions } from './world-options.ts'
-import { usedBytes, workerInfo, type WorldWorker } from './world-worker.ts'
+import { usedBytes, type WorldWorker } from './world-worker.ts'
 
 interface WorldJobWorker {
   readonly jobWorkerId: string
@@ -33,21 +29,6 @@ interface WorldJobWorker {
 }
 
 export const megabyte = 1024 * 1024
-
-const clusterSummary: ClusterSummary = {
-  ...{
-    masterAddress: '',
-    webPort: 0,
-    rpcPort: 0,
-    startedMs: 0,
-    nowMs: 0,
-    version: '',
-    safeMode: false,
-    clusterId: '',
-    refusedWorkers: [],
-  },
-  ...{ liveWorkers: 0, lostWorkers: 0, capacityBytes: 0, usedBytes: 0, tiers: [], files: 0 },
-}
 
 export class World {
   readonly clock = new VirtualClock()
@@ -91,7 +72,8 @@ export class World {
   #stop = new AbortController()
   #directory = ''
   #container = 1
-  readonly #reportedMs = new Map<string, number>()
+  /** When the master hears of a block, by `worker/block`. */
+  readonly reportedMs = new Map<string, number>()
 
   constructor(options: WorldOptions) {
     this.options = options
@@ -328,117 +310,16 @@ export class World {
   #write(worker: WorldWorker, blockId: number, bytes: number): void {
     if (worker.blocks.has(blockId)) return
     worker.blocks.set(blockId, bytes)
-    this.#reportedMs.set(`${worker.workerId}/${blockId}`, this.clock.now + (this.options.reportLagMs ?? 0))
+    this.reportedMs.set(`${worker.workerId}/${blockId}`, this.clock.now + (this.options.reportLagMs ?? 0))
   }
 
-  // ---- the master ----
   replicas(file: WorldFile, index: number): string[] {
-    return this.workers
-      .filter((worker) => worker.live && worker.blocks.has(blockIdOf(file.fileId, index)))
-      .map((worker) => worker.workerId)
-  }
-  /** Of which the master has heard. */
-  #reported(file: WorldFile, index: number): string[] {
-    const reportedMs = (workerId: string): number =>
-      this.#reportedMs.get(`${workerId}/${blockIdOf(file.fileId, index)}`) ?? 0
-    return this.replicas(file, index).filter((workerId) => reportedMs(workerId) <= this.clock.now)
+    return replicas(this, file, index)
   }
   fewestReplicas(file: WorldFile): number {
-    const counts = Array.from(
-      { length: blockCount(file.length, file.blockSizeBytes) },
-      (_, index) => this.replicas(file, index).length,
-    )
-    return Math.min(...counts, Number.POSITIVE_INFINITY)
-  }
-  synced(file: WorldFile): SyncedFile {
-    const blocks = Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) => ({
-      workerIds: this.workers
-        .map(({ workerId }) => workerId)
-        .filter(
-          (workerId) =>
-            this.#reported(file, index).includes(workerId) ||
-            this.listedStill.has(`${workerId}/${blockIdOf(file.fileId, index)}`),
-        ),
-    }))
-    const { fileId, key, length, etag, blockSizeBytes } = file
-    return {
-      fileId,
-      key,
-      length,
-      etag,
-      blockSizeBytes,
-      blocks: blocks.some((block) => block.workerIds.length > 0) ? blocks : [],
-      problem: '',
-    }
+    return fewestReplicas(this, file)
   }
   master(): Service<MasterServiceDefinition> {
-    const up =
-      <Request, Response>(answer: (request: Request) => Response) =>
-      async (request: Request): Promise<Response> => {
-        if (this.masterDown) throw new SkeinError('unavailable', 'master down')
-        return answer(request)
-      }
-    const answers: Partial<Service<MasterServiceDefinition>> = {
-      getNamespace: up(({ name }) => {
-        if (name !== 'ns') throw new SkeinError('not_found', `there is no namespace ${name}`)
-        return {
-          namespaceId: 'n1',
-          name,
-          uri: '',
-          attributes: {},
-          secretNames: [],
-          createdMs: 0,
-          ttlMs: 0,
-          ttlAction: 'FREE',
-        }
-      }),
-      listWorkers: up(() => ({ workers: this.workers.map(workerInfo) })),
-      syncPage: up(({ path, cursor, limit, stagingExpiresMs }) => {
-        if (stagingExpiresMs !== undefined) this.keptAside.push({ atMs: this.clock.nowMs(), untilMs: stagingExpiresMs })
-        const prefix = path.slice('/ns/'.length)
-        const all = [...this.files.values()]
-          .filter(({ key }) => key.startsWith(prefix))
-          .toSorted((a, b) => (a.key < b.key ? -1 : 1))
-        if (all.length === 0 && prefix !== '') throw new SkeinError('not_found', `${path} does not exist`)
-        const rest = all.filter(({ key }) => key > cursor)
-        const page = rest.slice(0, limit)
-        const files = page.map((file) => this.synced(file))
-        return { namespaceId: 'n1', files, nextCursor: rest.length > limit ? (page.at(-1)?.key ?? '') : '' }
-      }),
-      refreshFile: up(({ key }) => {
-        const file = this.files.get(key)
-        if (file === undefined) throw new SkeinError('not_found', `there is no object ${key}`)
-        return { file: this.synced(file) }
-      }),
-      getClusterSummary: up(() => ({ ...clusterSummary, safeMode: this.safeMode })),
-      commitStaging: up(({ stagingId }) => {
-        this.committed.push(stagingId)
-        return { changed: 0 }
-      }),
-      auditFiles: up(({ fileIds, replication }) => {
-        if (this.options.blindAudit === true) return { files: [] }
-        const byId = new Map([...this.files.values()].map((file) => [file.fileId, file]))
-        const audited = fileIds.map((fileId) => {
-          const file = byId.get(fileId)
-          if (file === undefined) return { fileId, gone: true, shortages: [] }
-          const blocks = Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) => ({
-            blockIndex: index,
-            workerIds: this.#reported(file, index),
-          }))
-          return { fileId, gone: false, shortages: blocks.filter((block) => block.workerIds.length < replication) }
-        })
-        return { files: audited.filter((file) => file.gone || file.shortages.length > 0) }
-      }),
-      setReplication: up(({ fileIds, min }) => {
-        const changed = fileIds.filter((fileId) => (this.replicationOf.get(fileId) ?? min) !== min).length
-        for (const fileId of fileIds) this.replicationOf.set(fileId, min)
-        return { changed }
-      }),
-      registerJobMaster: up(({ runningLoads }) => {
-        this.runningLoads = runningLoads
-        return {}
-      }),
-    }
-    return answers as Service<MasterServiceDefinition>
+    return worldMaster(this)
   }
 }

@@ -171,7 +171,7 @@ describe('blocks are placed', () => {
 describe('persist', () => {
   const persist = (path: string) => fixture.lifecycle.persist({ path }, call)
 
-  it('names the key that the blocks of a moved file carry, also after a restart and a move of a directory above it', async () => {
+  it('names the key that the blocks of a moved file carry, also after a restart and a second move', async () => {
     await fixture.write('/ns/d/a', 6)
     await fixture.lifecycle.rename({ from: '/ns/d/a', to: '/ns/d/b' }, call)
     await fixture.lifecycle.rename({ from: '/ns/d', to: '/ns/e' }, call)
