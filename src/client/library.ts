@@ -1,5 +1,6 @@
-// Why: a program in TypeScript or JavaScript connects to a cluster as the command line does. How: this
-// is what `import { connect } from 'skein'` gives; configuration comes from the same keys and files.
+// Why: a program in TypeScript or JavaScript connects to a cluster as the command line does. How:
+// this is what `import { connect } from 'skein'` gives; configuration comes from the same keys and
+// files.
 import { loadConfig } from '../config/read-config.ts'
 import { connectCluster } from './connect.ts'
 import type { Cluster } from './file-system.ts'
@@ -14,8 +15,8 @@ export interface ConnectOptions {
 }
 
 /**
- * A cluster to read from, write to and call. Nothing is connected before the first call; `close` ends
- * the connections.
+ * A cluster to read from, write to and call. Nothing is connected before the first call; `close`
+ * ends the connections.
  * @throws SkeinError invalid_argument for a key or value that is not valid
  */
 export function connect({ master, home, properties = {} }: ConnectOptions = {}): Cluster {

@@ -1,6 +1,6 @@
 // Why: the one way to a Config. How: reads the files that a configuration may come from, puts the
-// layers in order, and leaves the rest to resolve-config.ts. The only file of config/ that touches the
-// disk.
+// layers in order, and leaves the rest to resolve-config.ts. The only file of config/ that touches
+// the disk.
 import { type Stats, statSync } from 'node:fs'
 import { availableParallelism, homedir, hostname, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'

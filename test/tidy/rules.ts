@@ -61,7 +61,6 @@ export const heavyDependencies: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/cli/'],
 }
 
-const linesMax = 500
 const bannedNames = /(?:^|[/-])(?:utils?|common|helpers?|manager|impl|misc|index)(?:\.ts$|\/|-)/
 const importPattern =
   /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)|(?:^|\n)\s*import\s+'([^']+)'/g
@@ -153,13 +152,6 @@ export function heavyDependencyViolations(files: readonly SourceFile[]): string[
   )
 }
 
-export function sizeViolations(files: readonly SourceFile[]): string[] {
-  return files
-    .map((file) => ({ path: file.path, lines: file.text.split('\n').length - 1 }))
-    .filter(({ lines }) => lines > linesMax)
-    .map(({ path, lines }) => `${path}: ${lines} lines, ${linesMax} at most`)
-}
-
 export function nameViolations(files: readonly SourceFile[]): string[] {
   return files.filter((file) => bannedNames.test(file.path)).map((file) => `${file.path}: a name that says nothing`)
 }
@@ -196,7 +188,6 @@ export const rules = {
   compositionViolations,
   circleViolations,
   heavyDependencyViolations,
-  sizeViolations,
   nameViolations,
   headerViolations,
   clockViolations,

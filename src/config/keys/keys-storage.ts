@@ -14,7 +14,8 @@ export const storageKeys = {
   'goosefs.worker.tieredstore.level{x}.alias': {
     kind: 'text',
     defaultDoc:
-      'the medium of the directories if it is set, with the level as suffix for a second tier of one medium (`SSD1`); otherwise MEM, SSD, HDD for levels 0, 1, 2',
+      'the medium of the directories if it is set, with the level as suffix for a second tier of one medium ' +
+      '(`SSD1`); otherwise MEM, SSD, HDD for levels 0, 1, 2',
     scope: 'worker',
     doc: 'Name of the tier. Each tier needs a different name',
   },

@@ -1,7 +1,7 @@
 // Why: the end of a set is taken once, whoever reports it and how often. How: one result of a set
-// is handled at a time; what changed at the store is asked for first, then one command takes the set
-// out of the open ones, with its retries, its failed files and its replacements. Results are taken
-// from any attempt and any session, because blocks that are committed are facts.
+// is handled at a time; what changed at the store is asked for first, then one command takes the
+// set out of the open ones, with its retries, its failed files and its replacements. Results are
+// taken from any attempt and any session, because blocks that are committed are facts.
 import type { Clock, Random } from '../../base/clock.ts'
 import { SingleFlight } from '../../base/flow/single-flight.ts'
 import type { LoadRecord, SetRecord } from '../../load/load.ts'

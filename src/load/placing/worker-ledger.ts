@@ -1,6 +1,6 @@
 // Why: what a load planned for a worker is not in the worker's reports yet, so the room left there
-// is computed from both. How: one entry for each worker with its last report, what was planned since,
-// what arrived too lately to be reported, and the share of each load.
+// is computed from both. How: one entry for each worker with its last report, what was planned
+// since, what arrived too lately to be reported, and the share of each load.
 import { hashText } from './hash.ts'
 
 export interface PlacementWorker {

@@ -1,6 +1,6 @@
 // Why: a task costs the same whether it carries one small file or many, so small runs that go to
-// the same targets share a set. How: one open set for each tuple of targets and holders, closed when
-// its files or bytes are at the limit. Planning, retries and repairs all group with it.
+// the same targets share a set. How: one open set for each tuple of targets and holders, closed
+// when its files or bytes are at the limit. Planning, retries and repairs all group with it.
 import { pieceBytes, type NewSet, type Piece } from '../load.ts'
 
 export interface BatchLimits {
