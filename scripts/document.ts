@@ -33,9 +33,10 @@ ${documentNamespaceKeys()}`,
 
 ${made}
 
-Every role serves its metrics on its web port at \`/metrics\` (Prometheus text), beside \`/healthz\` and \`/readyz\`. Requests must name
-the role by an address, by its own host name, or by a name in \`skein.http.host.names\` (for a scraper that uses a service name).
-\`skein local\` serves the metrics of all roles. Counters and histograms start at 0 with the process.
+Every role serves its metrics on its web port at \`/metrics\` (Prometheus text), beside \`/healthz\` and \`/readyz\`.
+Requests must name the role by an address, by its own host name, or by a name in \`skein.http.host.names\` (for a
+scraper that uses a service name). \`skein local\` serves the metrics of all roles. Counters and histograms start at 0
+with the process.
 
 ${documentMetrics()}`,
   'docs/cli.md': `# Commands

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs every check and every test, and ends with `N passed, N failed, N skipped`.
-# Installs what is missing: npm packages, and with apt-get (as root on Debian) the real servers that the
-# integration tests start themselves: redis, Ceph's S3 gateway, nginx; and Prometheus for its promtool.
-# Without them those tests are skipped, except where CI is set: there a missing server is a failure.
+# Installs what is missing: npm packages, and with apt-get (as root on Debian) the real servers that
+# the integration tests start themselves: redis, Ceph's S3 gateway, nginx; and Prometheus for its
+# promtool. Without them those tests are skipped, except where CI is set: there a missing server is
+# a failure.
 #   bash scripts/test.sh [--long]    --long: many more seeds, kills and files, for hours
 set -euo pipefail
 for argument in "$@"; do

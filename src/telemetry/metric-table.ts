@@ -1,7 +1,8 @@
-// Why: all metrics in one table, so that the endpoint, the reports and the documentation agree. How:
-// a metric has the name that Prometheus shows. Names follow https://prometheus.io/docs/practices/naming/:
-// `_seconds` and `_bytes` are the only units, counters end in `_total`, outcomes and reasons are
-// labels. Names of the process and of Node are those of prom-client, for which dashboards exist.
+// Why: all metrics in one table, so that the endpoint, the reports and the documentation agree.
+// How: a metric has the name that Prometheus shows. Names follow
+// https://prometheus.io/docs/practices/naming/: `_seconds` and `_bytes` are the only units,
+// counters end in `_total`, outcomes and reasons are labels. Names of the process and of Node are
+// those of prom-client, for which dashboards exist.
 export interface MetricDefinition {
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
@@ -76,7 +77,9 @@ const masterMetrics = {
   skein_master_files: { type: 'gauge', help: 'Files in the metadata.' },
   skein_master_unfinished_files: {
     type: 'gauge',
-    help: 'Files that are being written or were abandoned by their writers. Limit: `skein.master.unfinished.files.max`.',
+    help:
+      'Files that are being written or were abandoned by their writers. ' +
+      'Limit: `skein.master.unfinished.files.max`.',
   },
   skein_master_workers: {
     type: 'gauge',

@@ -18,7 +18,10 @@ interface Series {
   value: number
   /** Asked instead of `value`. */
   read?: () => number
-  /** Of a histogram: its values in each bucket, the last one without an upper bound; `value` is their sum. */
+  /**
+   * Of a histogram: its values in each bucket, the last one without an upper bound; `value` is
+   * their sum.
+   */
   readonly counts: number[]
 }
 

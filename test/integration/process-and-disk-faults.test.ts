@@ -79,7 +79,8 @@ describe('a load in its middle', () => {
     command.child.process.kill('SIGINT')
     expect(await command.child.ended).toBe(4)
     expect(command.stderr()).toContain(
-      'skein: cancelling; press Ctrl-C again to exit without waiting; load the missing files later with: skein job resume L',
+      'skein: cancelling; press Ctrl-C again to exit without waiting; ' +
+        'load the missing files later with: skein job resume L',
     )
     expect(command.stderr()).toMatch(/load L\d+ CANCELLED/)
     expect((await skein.cli('job', 'ls')).stdout).toMatch(/L1\s+CANCELLED/)

@@ -47,7 +47,5 @@ export const stillAbove: Readonly<Record<string, readonly string[]>> = {
     'src/block/tier/tiered-store.ts',
     'src/job-master/job-master.ts',
     'src/job-master/plan/page-planning.ts',
-    'src/job-worker/set/set-copy.ts',
-    'src/queue/bullmq-queue.ts',
   ],
 }

@@ -46,7 +46,9 @@ export const defaultMasterLinkOptions: MasterLinkOptions = {
   retry: { attemptsMax: Number.MAX_SAFE_INTEGER, initialMs: 100, maxMs: 3000 },
 }
 
-/** What heartbeats call a counter (cache-master/cluster/cluster-metrics.ts sums them) -> its value. */
+/**
+ * What heartbeats call a counter (cache-master/cluster/cluster-metrics.ts sums them) -> its value.
+ */
 const reportedCounters: Readonly<Record<string, (metrics: MetricRegistry) => number>> = {
   'worker.bytes.read.local': (metrics) => metrics.get('skein_worker_read_bytes_total', { source: 'local' }),
   'worker.bytes.read.remote': (metrics) => metrics.get('skein_worker_read_bytes_total', { source: 'remote' }),

@@ -53,7 +53,9 @@ function checkDirectory(text: string): void {
 
 async function adoptCluster(context: CommandContext, cluster: Cluster, id: string): Promise<void> {
   const { wasAdopted } = await cluster.master().adoptCluster({ id }, { signal: context.signal, deadlineMs: longCallMs })
-  const text = `Workers of ${printable(id)} can now join. They drop blocks that are also at the store, and keep blocks that exist nowhere else ('fsadmin adopt --list').`
+  const text =
+    `Workers of ${printable(id)} can now join. They drop blocks that are also at the store, ` +
+    "and keep blocks that exist nowhere else ('fsadmin adopt --list')."
   writeResult(context, { id, wasAdopted }, text)
 }
 
@@ -109,7 +111,9 @@ async function recover(
       context.io.stderr(`${printable(file.key)}: ${printable(toSkeinError(thrown).message)}\n`)
     }
   }
-  const text = `${done.length} files were recovered, ${failed.length} were not. Compare the file sizes with the expected sizes: blocks on lost workers are missing.`
+  const text =
+    `${done.length} files were recovered, ${failed.length} were not. ` +
+    'Compare the file sizes with the expected sizes: blocks on lost workers are missing.'
   writeResult(context, { recovered: done, failed }, files.length === 0 ? 'There is nothing to recover.' : text)
   if (failed.length > 0) context.setExitCode(exitCodes.partial)
 }

@@ -40,7 +40,8 @@ export function addCommands(parent: Command, context: CommandContext): void {
   parent
     .command('backup')
     .description(
-      "back up the master's metadata to a file on the master's host while the master runs; the secret key is not included",
+      "back up the master's metadata to a file on the master's host while the master runs; " +
+        'the secret key is not included',
     )
     .argument('[directory]', 'absolute path; default: `backups` in the home of the master')
     .action(async (directory: string | undefined) => backup(context, directory ?? ''))
@@ -105,7 +106,8 @@ async function decommission(context: CommandContext, worker: string, cancel: boo
     }
   } catch (thrown) {
     if (!signal.aborted) throw thrown
-    const again = `run 'skein fsadmin decommission ${printable(worker)}' to show the progress, or with --cancel to stop it`
+    const command = `skein fsadmin decommission ${printable(worker)}`
+    const again = `run '${command}' to show the progress, or with --cancel to stop it`
     throw new SkeinError(
       'cancelled',
       `stopped waiting; the decommissioning of ${printable(worker)} continues: ${again}`,
@@ -118,7 +120,10 @@ function decommissionText(worker: string, cancel: boolean, answer: DecommissionR
   const name = `Worker ${printable(worker)}`
   if (cancel) return `${name} accepts blocks again.`
   if (answer.done) return `${name} is decommissioned. You can stop it.`
-  return `${name} is being decommissioned: ${blocksLeftText(answer)}. Stop it when no block is left; use --wait to wait for that.`
+  return (
+    `${name} is being decommissioned: ${blocksLeftText(answer)}. ` +
+    'Stop it when no block is left; use --wait to wait for that.'
+  )
 }
 
 /** With the reason why they are still there. */

@@ -51,7 +51,10 @@ function stateText(role: string, finding: string): string {
   const text = `State of the ${role}: ${finding}.`
   // Says itself what to do.
   if (isOfSnapshot(finding)) return text
-  return `${text} Start the ${role} again: it restores its state from the snapshot and the journal. If the problem remains, restore a backup.`
+  return (
+    `${text} Start the ${role} again: it restores its state from the snapshot and the journal. ` +
+    'If the problem remains, restore a backup.'
+  )
 }
 
 function problemsOfWorker(worker: WorkerInfo): string[] {
@@ -66,7 +69,8 @@ function problemsOfWorker(worker: WorkerInfo): string[] {
   const { keptBlocks = 0 } = worker
   if (keptBlocks > 0)
     problems.push(
-      `${name} keeps ${keptBlocks} blocks that exist nowhere else and whose files are unknown to this master: list them with 'fsadmin adopt --list'.`,
+      `${name} keeps ${keptBlocks} blocks that exist nowhere else and whose files are unknown to this master: ` +
+        "list them with 'fsadmin adopt --list'.",
     )
   if (worker.capacityBytes === 0)
     problems.push(`${name} has no capacity: set goosefs.worker.tieredstore.level0.dirs.quota.`)
@@ -75,8 +79,10 @@ function problemsOfWorker(worker: WorkerInfo): string[] {
 
 function refusedText({ hostname, workerId, clusterId, blocks, adopt }: RefusedWorker): string {
   return (
-    `Worker ${hostname} (${workerId}) is refused: it holds ${blocks} blocks of cluster ${clusterId}, or of a later state of this cluster. It keeps ` +
-    `them. Connect it to its own master, restore that master from a backup, or adopt the worker: skein fsadmin adopt ${adopt}`
+    `Worker ${hostname} (${workerId}) is refused: ` +
+    `it holds ${blocks} blocks of cluster ${clusterId}, or of a later state of this cluster. ` +
+    'It keeps them. Connect it to its own master, restore that master from a backup, or adopt the worker: ' +
+    `skein fsadmin adopt ${adopt}`
   )
 }
 
@@ -85,7 +91,8 @@ function unreadableText({ paths, total }: UnreadableFiles): string {
   const named = `${some.join(', ')}${total > some.length ? ` and ${total - some.length} more` : ''}`
   const count = total === 1 ? '1 file' : `${total} files`
   return (
-    `${count} cannot be read: not written to the store, and with blocks on no live worker: ${named}. Start the workers that hold the blocks. If the store ` +
-    "has the files (for example after a restored backup), run 'fs rm --cacheOnly' and then 'fs loadMetadata' for them."
+    `${count} cannot be read: not written to the store, and with blocks on no live worker: ${named}. ` +
+    'Start the workers that hold the blocks. If the store has the files (for example after a restored backup), ' +
+    "run 'fs rm --cacheOnly' and then 'fs loadMetadata' for them."
   )
 }

@@ -10,7 +10,8 @@ export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> 
   failed: 'Failure, or the output could not be written',
   notFound: 'Not found. For a load: none of the requested files exists',
   partial:
-    'Partial: some files could not be loaded; they are listed with the reason. Also if no requested name can be cached. `--plan` returns the exit code that the load would return',
+    'Partial: some files could not be loaded; they are listed with the reason. ' +
+    'Also if no requested name can be cached. `--plan` returns the exit code that the load would return',
   cancelled: 'Cancelled, or stopped by a signal',
   usage: 'Usage: invalid option, argument or request',
 }

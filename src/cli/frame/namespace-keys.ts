@@ -16,8 +16,10 @@ function lines(table: Readonly<Record<string, StoreKey>>): string {
 /** The same as markdown tables; ends in a newline. */
 export function documentNamespaceKeys(): string {
   return [
-    `### Attributes of namespaces\n\nSet with \`--attribute key=value\` of \`ns create\` and \`ns update\`.\n\n${markdownTable(storeAttributes)}`,
-    `### Secrets of namespaces\n\nSet with \`--secret-file key=path\`, \`--secret-stdin\` or \`--secret key=value\`.\n\n${markdownTable(storeSecrets)}`,
+    '### Attributes of namespaces\n\nSet with `--attribute key=value` of `ns create` and `ns update`.\n\n' +
+      markdownTable(storeAttributes),
+    '### Secrets of namespaces\n\nSet with `--secret-file key=path`, `--secret-stdin` or `--secret key=value`.\n\n' +
+      markdownTable(storeSecrets),
   ].join('\n')
 }
 

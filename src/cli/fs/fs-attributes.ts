@@ -25,7 +25,8 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .argument('<duration>', 'TTL such as 10m or 2d; without a unit, milliseconds')
     .option(
       '--action <action>',
-      'free: drop the cached copy; delete: also delete the file at the store; default: goosefs.user.file.create.ttl.action',
+      'free: drop the cached copy; delete: also delete the file at the store; ' +
+        'default: goosefs.user.file.create.ttl.action',
     )
     .action(async (path: string, duration: string, flags: { action?: string }) =>
       setTtl(context, path, duration, flags.action),

@@ -150,7 +150,8 @@ export function warnOfBandwidth({ io }: Pick<CommandContext, 'io'>, text: string
   const lowest = Math.min(...rates)
   if (lowest >= slowBytesPerSecond) return
   io.stderr(
-    `skein: warning: --bandwidth ${printable(text ?? '')} is ${lowest} bytes per second at its lowest; write 50MB/s for 50 megabytes per second\n`,
+    `skein: warning: --bandwidth ${printable(text ?? '')} is ${lowest} bytes per second at its lowest; ` +
+      'write 50MB/s for 50 megabytes per second\n',
   )
 }
 

@@ -138,7 +138,8 @@ async function fromManifest(
   const { uri } = await target.cluster.master().getNamespace({ name: namespace }, { signal: context.signal })
   if (uri.replace(/\/$/, '') !== manifest.uri.replace(/\/$/, ''))
     throw usageError(
-      `${file} is a manifest of ${manifest.uri}, and /${namespace} is ${uri}: add the namespace of that bucket after the file name`,
+      `${file} is a manifest of ${manifest.uri}, and /${namespace} is ${uri}: ` +
+        'add the namespace of that bucket after the file name',
     )
   return await staged(context, target, manifestItems(file, namespace), undefined, file)
 }

@@ -80,7 +80,8 @@ describe('the doctor', () => {
     const paths = [1, 2, 3, 4, 5, 6].map((n) => `/ns/${n}`)
     const [problem] = problemsOf(summary, [worker], jobs, { paths, total: 70 })
     expect(problem).toContain(
-      '70 files cannot be read: not written to the store, and with blocks on no live worker: /ns/1, /ns/2, /ns/3, /ns/4, /ns/5 and 65 more.',
+      '70 files cannot be read: not written to the store, and with blocks on no live worker: ' +
+        '/ns/1, /ns/2, /ns/3, /ns/4, /ns/5 and 65 more.',
     )
     expect(problemsOf(summary, [worker], jobs, { paths: ['/ns/1'], total: 1 })[0]).toContain('1 file cannot be read')
   })

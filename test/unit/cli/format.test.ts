@@ -250,7 +250,8 @@ describe('ns stat', () => {
     })
     expect(text).toContain('URI: s3://b/p')
     expect(text).toContain(
-      'Attribute: s3.endpoint=e\nAttribute: s3.region=r\nSecret: s3.accessKeyId=lost, set it again\nSecret: s3.secretAccessKey=******',
+      'Attribute: s3.endpoint=e\nAttribute: s3.region=r\n' +
+        'Secret: s3.accessKeyId=lost, set it again\nSecret: s3.secretAccessKey=******',
     )
   })
 })

@@ -278,7 +278,8 @@ describe('fsadmin decommission', () => {
     const { code, stdout } = await run(['fsadmin', 'decommission', 'box'], fake)
     expect([code, stdout]).toEqual([
       0,
-      'Worker box is being decommissioned: 7 blocks left. Stop it when no block is left; use --wait to wait for that.\n',
+      'Worker box is being decommissioned: 7 blocks left. ' +
+        'Stop it when no block is left; use --wait to wait for that.\n',
     ])
     expect(requests).toEqual([{ worker: 'box', cancel: false }])
   })
@@ -361,7 +362,8 @@ describe('a path that somebody else has', () => {
       expect({ code, waits }).toEqual({ code: 1, waits: [0, 3000] })
       expect(stderr.split('\n').slice(0, 2)).toEqual([
         'skein: /a/b is being written to the store: waiting for 3s at most (--timeout)',
-        'skein: /a/b is being written to the store, still after 3s; nothing was changed: try again later, or use a longer --timeout',
+        'skein: /a/b is being written to the store, still after 3s; ' +
+          'nothing was changed: try again later, or use a longer --timeout',
       ])
     },
   )

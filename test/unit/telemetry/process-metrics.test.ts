@@ -35,7 +35,8 @@ it.runIf(process.platform === 'linux')('open descriptors are counted against the
 
 it('the limit of open files is the soft one', () => {
   const limits =
-    'Limit      Soft Limit  Hard Limit  Units\nMax open files            1024                 4096                 files\n'
+    'Limit      Soft Limit  Hard Limit  Units\n' +
+    'Max open files            1024                 4096                 files\n'
   expect(maxOpenFiles(limits)).toBe(1024)
   expect(maxOpenFiles(limits.replace('1024', 'unlimited'))).toBe(Number.POSITIVE_INFINITY)
 })
