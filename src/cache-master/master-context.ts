@@ -69,7 +69,7 @@ export interface MasterContext {
 export function namespaceNamed(context: MasterContext, name: string): NamespaceRecord {
   const record = namespaceByName(context.tables, name)
   if (record === undefined)
-    throw new SkeinError('not_found', `namespace '/${name}' does not exist: 'skein ns ls' names those there are`)
+    throw new SkeinError('not_found', `namespace '/${name}' does not exist: list namespaces with 'skein ns ls'`)
   return record
 }
 

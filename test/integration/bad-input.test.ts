@@ -94,7 +94,7 @@ describe('commands and data that are wrong', () => {
       import.meta.filename,
       '/sealed/more',
     )
-    await expectLine(1, /^\/sealed is read-only: nothing is made there/, 'fs', 'mkdir', '/sealed/more')
+    await expectLine(1, /^\/sealed is read-only: nothing is created there/, 'fs', 'mkdir', '/sealed/more')
     const before = await skein.cli('fs', 'ls', '-R', '/still')
     await expectLine(64, /--min 3 is above --max 2/, 'fs', 'setReplication', '--min', '3', '--max', '2', file)
     await expectLine(64, /the TTL is longer than 0, not '-5s'/, 'fs', 'setTtl', '/still/dir', '--', '-5s')
@@ -105,7 +105,7 @@ describe('commands and data that are wrong', () => {
     await expectLine(1, /^\/sealed is read-only/, 'fs', 'rm', '/sealed/dir', '-R')
     await expectLine(64, /^mv across namespaces is not supported/, 'fs', 'mv', file, '/sealed/other')
     await expectLine(1, /^\/still\/dir is not empty: use -R/, 'fs', 'rm', '/still/dir')
-    await expectLine(1, /^\/sealed\/new is not persisted: its only copy is here/, 'fs', 'free', '/sealed/new')
+    await expectLine(1, /^\/sealed\/new is not persisted: the cache has the only copy/, 'fs', 'free', '/sealed/new')
     await expectLine(1, /^\/sealed holds 1 file that the store has not/, 'ns', 'delete', 'sealed')
     await expectLine(1, /^\/sealed holds 1 file that the store has not/, 'fs', 'unmount', '/sealed')
     await expectLine(64, /nothing to change/, 'ns', 'update', 'still')

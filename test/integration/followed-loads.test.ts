@@ -140,7 +140,7 @@ describe('following a load', () => {
     const gone = await skein.cli('job', 'progress', 'L1', '--watch')
     expect([gone.code, oneLine(gone)]).toEqual([2, 'load L1 has expired'])
     const never = await skein.cli('job', 'stat', 'L99')
-    expect([never.code, oneLine(never)]).toEqual([2, "there is no load L99; 'skein job ls' shows those there are"])
+    expect([never.code, oneLine(never)]).toEqual([2, "there is no load L99; list loads with 'skein job ls'"])
   })
 
   it('by metrics on the web port', async () => {

@@ -213,7 +213,7 @@ describe('what is kept in the cache', () => {
         (lines) => lines.length > 0,
       )
       expect(oneLine({ code: 1, stdout: '', stderr: said.join(''), bytes: Buffer.alloc(0) })).toBe(
-        `${torn} is no whole backup (it is torn, or something else): take another one`,
+        `${torn} is not a complete backup: use another file`,
       )
     } finally {
       await refused.dispose()

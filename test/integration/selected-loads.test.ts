@@ -308,7 +308,7 @@ describe('choosing what to load', () => {
     expect(gets).toBe(1)
     const whole = await skein.cli('job', 'resume', resumed.loadId)
     expect(whole).toMatchObject({ code: 1, stdout: '' })
-    expect(whole.stderr).toMatch(/^skein: load L\d+ is COMPLETED: nothing of it is missing/)
+    expect(whole.stderr).toMatch(/^skein: load L\d+ is COMPLETED: nothing is missing/)
     expect((await skein.cli('job', 'resume', 'L999')).code).toBe(2)
   })
 })

@@ -318,7 +318,7 @@ async function openLife(options: WatchedDirectoryOptions, unwanted: Set<number>)
 
 /** Of a directory that may not be written to. */
 export function outOfOrder(path: string): SkeinError {
-  return new SkeinError('unavailable', `block directory ${path} is out of order; see the worker's log`, {
+  return new SkeinError('unavailable', `block directory ${path} is unavailable; see the log of the worker`, {
     reason: 'disk_fault',
   })
 }

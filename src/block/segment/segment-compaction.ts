@@ -120,7 +120,7 @@ export class SegmentCompaction {
       await this.run()
     } catch (thrown) {
       if (signal.aborted) return
-      logger.warn('segments could not be compacted; trying again', { error: toSkeinError(thrown), retryMs })
+      logger.warn('segments could not be compacted; retrying', { error: toSkeinError(thrown), retryMs })
       this.#failed = true
       this.#tell(false)
       await clock.sleep(retryMs, signal).catch(() => undefined)

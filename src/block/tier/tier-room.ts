@@ -228,7 +228,7 @@ export class TierRoom {
     } catch (thrown) {
       // Writers must still be served.
       row.ahead = undefined
-      this.#options.logger.warn('no room could be made ahead of need', { level, error: toSkeinError(thrown) })
+      this.#options.logger.warn('background eviction failed', { level, error: toSkeinError(thrown) })
     }
   }
 

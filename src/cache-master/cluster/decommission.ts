@@ -107,12 +107,12 @@ export class Decommission {
     const meant = named.some(isPreferred) ? named.filter(isPreferred) : named
     const [only, ...others] = meant
     if (only === undefined)
-      throw new SkeinError('not_found', `there is no worker '${text}': name its id, hostname or host:port`)
+      throw new SkeinError('not_found', `there is no worker '${text}': give a worker id, hostname or host:port`)
     if (others.length > 0) {
       const choices = meant.map((worker) => `${worker.workerId} (${worker.rpcAddress})`).join(', ')
       throw new SkeinError(
         'invalid_argument',
-        `'${text}' is ${meant.length} workers, name one of them by its id: ${choices}`,
+        `'${text}' matches ${meant.length} workers: give a worker id: ${choices}`,
       )
     }
     return { workerId: only.workerId, info: only }

@@ -48,10 +48,7 @@ export class AttributeService {
       signal,
     )
     if (ttlMs >= 0 && action === 'DELETE' && namespacePolicy(target.record.attributes).readOnly) {
-      throw new SkeinError(
-        'failed_precondition',
-        `/${target.record.name} is read-only: its files can be freed, not deleted, by a TTL`,
-      )
+      throw new SkeinError('failed_precondition', `/${target.record.name} is read-only: use the TTL action FREE`)
     }
     const inode = target.file ?? target.directory
     const changed = await this.#set({ inodeIds: inode === undefined ? [] : [inode.id], ttl: { ttlMs, action } })

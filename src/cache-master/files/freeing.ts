@@ -78,7 +78,10 @@ export class FreeService {
 
 function checkFreeable(file: FileInode, path: () => string, force: boolean): void {
   if (!file.persisted)
-    throw new SkeinError('failed_precondition', `${path()} is not persisted: its only copy is here; persist it first`)
+    throw new SkeinError(
+      'failed_precondition',
+      `${path()} is not persisted: the cache has the only copy. Run 'fs persist' first`,
+    )
   if (file.pinned && !force)
     throw new SkeinError('failed_precondition', `${path()} is pinned: unpin it, or free it with -f`)
 }

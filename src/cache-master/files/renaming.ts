@@ -74,7 +74,7 @@ export class RenameService {
       throw new SkeinError('invalid_argument', `mv across namespaces is not supported: ${both}; copy, then remove`)
     }
     if (from.key === '')
-      throw new SkeinError('invalid_argument', `${formatPath(from)} cannot be moved: name what is in it`)
+      throw new SkeinError('invalid_argument', `${formatPath(from)} cannot be moved: give a path below it`)
     const known = await targetOf(this.#locator, request.from, '', signal)
     checkWritable(known.record, 'nothing is moved there')
     const to = await this.#freeName(known, asked, signal)

@@ -54,7 +54,7 @@ export class TreeService {
     const problem = keyProblem(key)
     if (problem !== undefined) throw new SkeinError('invalid_argument', `'${pathText}' is refused: ${problem}`)
     if (key === '' || directoryAt(this.#context.tables, record.rootId, key) !== undefined) return
-    checkWritable(record, 'nothing is made there')
+    checkWritable(record, 'nothing is created there')
     const known = fileAt(this.#context.tables, record.rootId, key.slice(0, -1))
     const file = known ?? (await this.#sync.refresh(record, key.slice(0, -1), signal))
     if (file !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key.slice(0, -1))} is a file`)
@@ -75,7 +75,7 @@ export class TreeService {
     if (parsePath(request.path).key === '') {
       throw new SkeinError(
         'invalid_argument',
-        `'${request.path}' cannot be removed: name what is in it, or delete the namespace with 'ns delete'`,
+        `'${request.path}' cannot be removed: give a path below it, or delete the namespace with 'ns delete'`,
       )
     }
     const target = await targetOf(this.#locator, request.path, '', options.signal)

@@ -32,7 +32,7 @@ export class TtlChecker {
         await clock.sleep(options.ttlCheckIntervalMs, signal)
         await this.check(signal)
       } catch (error) {
-        if (!signal.aborted) logger.warn('a check of the TTLs did not end', { error: toSkeinError(error) })
+        if (!signal.aborted) logger.warn('a TTL check failed', { error: toSkeinError(error) })
       }
     }
   }

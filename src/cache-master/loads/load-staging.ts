@@ -140,7 +140,8 @@ export class StagingService {
         await clock.sleep(sweepMs, signal)
         await this.sweep()
       } catch (thrown) {
-        if (!signal.aborted) logger.warn('staged data is not cleared away yet', { error: toSkeinError(thrown).message })
+        if (!signal.aborted)
+          logger.warn('staged data was not deleted; retrying', { error: toSkeinError(thrown).message })
       }
     }
   }

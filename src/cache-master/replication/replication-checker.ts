@@ -192,7 +192,7 @@ export class ReplicationChecker implements WorkerEvents {
         await clock.sleep(more ? this.#options.pauseMs : this.#options.tickMs, signal)
       } catch (thrown) {
         if (signal.aborted) return
-        logger.error('the replication checker failed; trying on', { error: toSkeinError(thrown) })
+        logger.error('the replication check failed; retrying', { error: toSkeinError(thrown) })
         await clock.sleep(this.#options.tickMs, signal).catch(() => undefined)
       }
     }

@@ -89,7 +89,7 @@ export class BackupService {
     const { home } = this.#deps
     if (directory !== '' && !directory.startsWith('/'))
       return Promise.reject(
-        new SkeinError('invalid_argument', `'${directory}' is not absolute: name a directory of the master's machine`),
+        new SkeinError('invalid_argument', `'${directory}' is not absolute: give a directory on the master's host`),
       )
     const made = this.#running.then(() => this.#write(directory === '' ? join(home, 'backups') : directory))
     this.#running = made.catch(() => undefined)
@@ -312,5 +312,5 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 function torn(path: string): SkeinError {
-  return new SkeinError('data_loss', `${path} is no whole backup (it is torn, or something else): take another one`)
+  return new SkeinError('data_loss', `${path} is not a complete backup: use another file`)
 }

@@ -43,7 +43,7 @@ export class SecretSealing {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     const key = known ?? (await createKey(path)) ?? (await readKey(path))
     if (key === undefined)
-      throw new SkeinError('failed_precondition', `the key file ${path} went away while it was made: start again`)
+      throw new SkeinError('failed_precondition', `the key file ${path} was removed while it was created: start again`)
     const sealing = new SecretSealing(key)
     for (const one of sealed) {
       const [field, value] = firstSealed(one) ?? ['', new Uint8Array()]
@@ -84,7 +84,7 @@ export class SecretSealing {
     } catch {
       throw new SkeinError(
         'data_loss',
-        `the secret '${field}' cannot be opened with this master's secret.key: put the right key file back`,
+        `the secret '${field}' cannot be decrypted with the secret.key of this master: restore the right key file`,
       )
     }
   }
@@ -155,7 +155,10 @@ async function readKey(path: string): Promise<Buffer | undefined> {
   try {
     const { mode, size } = await file.stat()
     if ((mode & 0o077) !== 0)
-      throw new SkeinError('failed_precondition', `the key file ${path} may be read by others: chmod 600 it`)
+      throw new SkeinError(
+        'failed_precondition',
+        `the key file ${path} is readable by other users: run chmod 600 on it`,
+      )
     const key = size === keyBytes ? await file.readFile() : undefined
     if (key?.length !== keyBytes)
       throw new SkeinError('failed_precondition', `the key file ${path} does not hold ${keyBytes} bytes`)

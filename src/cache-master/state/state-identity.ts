@@ -94,7 +94,7 @@ export class StateIdentity {
     if (adopted.length >= adoptedMax)
       throw new SkeinError(
         'resource_exhausted',
-        `this cluster has adopted ${adopted.length} others already, which is the most there can be`,
+        `this cluster has adopted ${adopted.length} others already: this is the maximum`,
       )
     this.#write({ ...this.#known, adopted: [...adopted, id] })
     await this.#state.snapshot()

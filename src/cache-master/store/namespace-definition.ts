@@ -61,7 +61,7 @@ function checkUri(uri: string): void {
   if (scheme === 'file' && authority === '' && path !== undefined) return
   throw new SkeinError(
     'invalid_argument',
-    `'${uri}' is not a namespace URI: write cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir`,
+    `'${uri}' is not a namespace URI: use cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir`,
   )
 }
 
@@ -94,12 +94,12 @@ export function changedTtl({ ttlMs, ttlAction }: UpdateNamespaceRequest, now: Na
 }
 
 export function deletesInReadOnly(name: string): SkeinError {
-  return new SkeinError('failed_precondition', `/${name} is read-only: its files can be freed, not deleted, by a TTL`)
+  return new SkeinError('failed_precondition', `/${name} is read-only: use the TTL action FREE`)
 }
 
 /** @throws SkeinError invalid_argument; an empty text is FREE */
 export function parseTtlAction(text: string): TtlAction {
   if (text === 'FREE' || text === 'DELETE') return text
   if (text === '') return 'FREE'
-  throw new SkeinError('invalid_argument', `'${text}' is no TTL action: write FREE or DELETE`)
+  throw new SkeinError('invalid_argument', `'${text}' is not a TTL action: use FREE or DELETE`)
 }

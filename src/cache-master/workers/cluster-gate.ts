@@ -78,9 +78,9 @@ export class ClusterGate {
   /** @throws SkeinError invalid_argument for what is no id */
   async adopt({ id }: AdoptClusterRequest): Promise<AdoptClusterResponse> {
     if (!idPattern.test(id))
-      throw new SkeinError('invalid_argument', `'${id.slice(0, 100)}' is no id of a cluster: fsadmin doctor names it`)
+      throw new SkeinError('invalid_argument', `'${id.slice(0, 100)}' is not a cluster id: fsadmin doctor shows it`)
     if (this.#identity.isOurs(id, ''))
-      throw new SkeinError('invalid_argument', `${id} is this cluster: there is nothing to adopt`)
+      throw new SkeinError('invalid_argument', `${id} is the id of this cluster: there is nothing to adopt`)
     const wasAdopted = await this.#identity.adopt(id)
     this.#logger.info('a cluster was adopted: its workers may register', { id, wasAdopted })
     return { wasAdopted }

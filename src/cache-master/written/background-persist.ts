@@ -40,7 +40,7 @@ export class BackgroundPersist {
         await this.#persisting.sweep(signal)
       } catch (error) {
         if (!signal.aborted)
-          logger.warn('persisting in the background stopped; it goes on in a moment', { error: toSkeinError(error) })
+          logger.warn('persisting in the background failed; retrying', { error: toSkeinError(error) })
       }
     }
   }

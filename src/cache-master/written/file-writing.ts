@@ -57,10 +57,7 @@ export class WrittenFileService {
         `${formatPath(path)} cannot be written: give a file's path below a namespace, /namespace/file`,
       )
     if (path.key.endsWith('/')) {
-      throw new SkeinError(
-        'invalid_argument',
-        `${formatPath(path)} cannot be written: a file's name has no slash at its end`,
-      )
+      throw new SkeinError('invalid_argument', `${formatPath(path)} cannot be written: remove the slash at the end`)
     }
     const record = namespaceNamed(this.#context, path.namespace)
     checkWritable(record, 'nothing is written there')
@@ -109,7 +106,7 @@ export class WrittenFileService {
     const live = this.#context.workers.list().filter((worker) => worker.live && worker.decommissioning !== true)
     const others = live.filter(({ workerId }) => !request.excludedWorkerIds.includes(workerId))
     if (others.length === 0)
-      throw new SkeinError('unavailable', 'no worker can take the block: none lives that was not tried')
+      throw new SkeinError('unavailable', 'no worker can store the block: all live workers were tried')
     const roomy = others.filter((worker) => freeBytes(worker) >= length)
     if (roomy.length === 0) {
       const most = Math.max(...others.map(freeBytes))
@@ -135,7 +132,7 @@ export class WrittenFileService {
     const pending = this.#pending(fileId)
     const blocks = blockCount(length, pending.blockSizeBytes)
     if (blocks > blocksPerFileMax)
-      throw new SkeinError('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: take larger ones`)
+      throw new SkeinError('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: use a larger block size`)
     for (let index = 0, looks = 1; index < blocks;) {
       workers.expire()
       if (workers.workerIds(blockIdOf(fileId, index)).length > 0) {
@@ -143,7 +140,7 @@ export class WrittenFileService {
       } else if (looks >= reportLooks) {
         throw new SkeinError(
           'failed_precondition',
-          `block ${index} of ${pending.key} is on no live worker: write it again`,
+          `block ${index} of ${pending.key} is on no live worker: write the file again`,
           {
             reason: 'block_missing',
           },
@@ -211,7 +208,7 @@ export class WrittenFileService {
       if (left < 0) return worker
     }
     const last = workers.at(-1)
-    if (last === undefined) throw new SkeinError('unavailable', 'no worker can take the block')
+    if (last === undefined) throw new SkeinError('unavailable', 'no worker can store the block')
     return last
   }
 }

@@ -240,8 +240,7 @@ export class PersistService {
     const look = (): void => {
       workers.expire()
       if (workers.infos([workerId]).some(({ live }) => live)) cancelTimer = clock.schedule(workerLookMs, look)
-      else
-        lost.abort(new SkeinError('unavailable', 'the worker that was writing it is lost: it has to be written again'))
+      else lost.abort(new SkeinError('unavailable', 'the worker that wrote the file was lost: write the file again'))
     }
     look()
     try {
@@ -264,7 +263,7 @@ export class PersistService {
       if (found.etag === etag) await store.delete(key, signal)
     } catch (error) {
       if (isSkeinError(error, 'not_found')) return
-      logger.warn('an object of a removed file stays', { key, error: toSkeinError(error) })
+      logger.warn('the object of a removed file was not deleted', { key, error: toSkeinError(error) })
     }
   }
 
@@ -281,7 +280,7 @@ export class PersistService {
     for (let index = 0; index < blockCount(file.length, file.blockSizeBytes); index += 1) {
       const ids = workers.workerIds(blockIdOf(file.id, index))
       if (ids.length === 0) {
-        throw new SkeinError('unavailable', `block ${index} is on no live worker: wait for the worker that has it`, {
+        throw new SkeinError('unavailable', `block ${index} is on no live worker: start the worker that holds it`, {
           reason: 'block_missing',
         })
       }
@@ -290,7 +289,7 @@ export class PersistService {
     }
     const [most] = [...blocksOf].sort(([, a], [, b]) => b - a)
     const [writer] = most === undefined ? workers.list().filter(({ live }) => live) : workers.infos([most[0]])
-    if (writer === undefined) throw new SkeinError('unavailable', 'no worker lives that could write the object')
+    if (writer === undefined) throw new SkeinError('unavailable', 'no live worker can write the object')
     return { workerId: writer.workerId, rpcAddress: writer.rpcAddress, blocks }
   }
 }

@@ -70,7 +70,10 @@ export class LoadPacing {
         const { namespaceId, attributes } = await master.getNamespace({ name }, { signal })
         this.#ofNamespace.set(namespaceId, parseBandwidth(attributes[attribute] ?? '', attribute))
       } catch (thrown) {
-        logger.debug('the limit of a namespace is not known', { namespace: name, error: toSkeinError(thrown).message })
+        logger.debug('the bandwidth limit of a namespace is unknown', {
+          namespace: name,
+          error: toSkeinError(thrown).message,
+        })
       }
     }
     const texts = new Set(loads.map((load) => load.options.bandwidth ?? ''))

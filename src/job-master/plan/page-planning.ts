@@ -134,7 +134,7 @@ async function mustPause(
     runner.waitFor(
       cluster.masterError === undefined
         ? `waiting for workers: ${cluster.liveCount()} live, ${replication} needed`
-        : `the master does not answer: ${cluster.masterError.message}`,
+        : `the master does not respond: ${cluster.masterError.message}`,
     )
     await pauseAndMove(runner, signal)
     await stopWithoutWorkers(runner, load, shortage)

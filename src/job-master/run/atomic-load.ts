@@ -73,7 +73,7 @@ export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal)
     } catch (thrown) {
       const error = toSkeinError(thrown)
       if (signal.aborted || !error.retryable) throw error
-      runner.waitFor(`the master does not answer: ${error.message}`)
+      runner.waitFor(`the master does not respond: ${error.message}`)
       await runner.pause(againMs, signal)
     }
   }
@@ -99,7 +99,7 @@ async function checkAllIsThere({ deps: { tables, master }, loadId }: RunningLoad
       if (files.some(({ gone }) => gone))
         throw new SkeinError(
           'failed_precondition',
-          'nothing was swapped in: what was put aside had been cleared away; load it again, with more --expire-time',
+          'nothing was swapped in: the staged data had expired; load again with a longer --expire-time',
         )
     }
   }

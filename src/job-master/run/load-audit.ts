@@ -282,7 +282,7 @@ async function calling<T>(runner: RunningLoad, signal: AbortSignal, call: () => 
     } catch (thrown) {
       const error = toSkeinError(thrown)
       if (signal.aborted || !error.retryable) throw error
-      runner.waitFor(`the master does not answer: ${error.message}`)
+      runner.waitFor(`the master does not respond: ${error.message}`)
       waited = true
       await runner.pause(500, signal)
     }

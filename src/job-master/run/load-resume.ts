@@ -22,7 +22,7 @@ export function resumeRequest(load: LoadRecord): SubmitLoadRequest {
   if (load.mode === 'COMPLETED')
     throw new SkeinError(
       'failed_precondition',
-      `load ${loadId} is COMPLETED: nothing of it is missing; to look for changes, load ${load.path} again`,
+      `load ${loadId} is COMPLETED: nothing is missing; to load changes, load ${load.path} again`,
       {
         reason: 'load_completed',
       },

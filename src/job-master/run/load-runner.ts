@@ -83,7 +83,7 @@ export class LoadRunner implements RunningLoad {
     if (this.#readError !== '') return `the store cannot be read: ${this.#readError}`
     const out = outstanding.ofLoad(this.loadId)
     if (out.some(({ set }) => set.targets.every((target) => cluster.lastErrorOf(target) === undefined))) return ''
-    if (cluster.masterError !== undefined) return `the master does not answer: ${cluster.masterError.message}`
+    if (cluster.masterError !== undefined) return `the master does not respond: ${cluster.masterError.message}`
     // Those that are out probe workers that could not be reached.
     const held = out[0]?.set ?? dispatcher.heldSets(this.loadId)[0]
     if (held === undefined) return ''

@@ -57,7 +57,7 @@ export async function stageIndex(deps: StagingDependencies, request: StageIndexR
   if (deps.tables.indexParts.get([indexId, part]) === undefined)
     throw new SkeinError(
       'failed_precondition',
-      'the list of paths takes no more: it is being loaded, or is of another namespace',
+      'the list of paths is closed: it is being loaded, or belongs to another namespace',
     )
 }
 
@@ -66,7 +66,7 @@ function checkedItem({ path, replication, etag }: IndexItem, namespace: string):
   if (parsed.namespace !== namespace || namespace === '')
     throw new SkeinError(
       'invalid_argument',
-      `the paths of one load are in one namespace: ${path} is not in /${namespace}`,
+      `all paths of a load must be in one namespace: ${path} is not in /${namespace}`,
       {
         reason: 'usage',
       },
@@ -89,7 +89,7 @@ function checkedItem({ path, replication, etag }: IndexItem, namespace: string):
 export function checkIndex(tables: Tables, indexId: string, namespace: string): IndexRecord {
   const record = tables.indexes.get([indexId])
   if (record === undefined)
-    throw new SkeinError('not_found', 'the list of paths is not there (any more): submit the load again')
+    throw new SkeinError('not_found', 'the list of paths does not exist or has expired: submit the load again')
   if (!isWhole(record))
     throw new SkeinError(
       'failed_precondition',

@@ -83,7 +83,7 @@ export function createScheduleService(
       if (effect.type !== 'scheduled')
         throw new SkeinError(
           'aborted',
-          `schedule ${message.name} was changed or deleted by somebody else meanwhile: look, and try again`,
+          `schedule ${message.name} was changed or deleted in the meantime: check it and try again`,
         )
       return { ...scheduleOf(deps, findSchedule(tables, definition.name)), ...(warning !== undefined && { warning }) }
     },
@@ -96,7 +96,7 @@ export function createScheduleService(
       if (open.length > 0 && !definition.overlap)
         throw new SkeinError(
           'failed_precondition',
-          `run ${open.at(-1) ?? 0} of schedule ${name} goes on; 'skein schedule history ${name}' shows it`,
+          `run ${open.at(-1) ?? 0} of schedule ${name} is still running: see 'skein schedule history ${name}'`,
         )
       const effect = await submit({ type: 'ScheduleRunAdded', nowMs: clock.nowMs(), scheduleId })
       if (effect.type !== 'scheduled') throw notFound(name)
@@ -114,7 +114,7 @@ export function createScheduleService(
       const names = schedulesAfter(tables, name).map(({ definition }) => definition.name)
       throw new SkeinError(
         'failed_precondition',
-        `schedule ${name} is what ${names.join(', ')} comes after: delete that first`,
+        `schedule ${name} starts ${names.join(', ')} (--after): delete that schedule first`,
       )
     },
     listScheduleRuns: async ({ name, limit }) => {
@@ -151,7 +151,7 @@ function checkDefinition(
   if (!namePattern.test(name))
     throw new SkeinError(
       'invalid_argument',
-      `'${name}' is no name of a schedule: up to 63 letters, digits and _ . -, a letter or digit first`,
+      `'${name}' is not a schedule name: use up to 63 letters, digits and _ . -, and begin with a letter or digit`,
     )
   const definition: ScheduleDefinition = {
     ...{ name, cron: cron.trim(), timezone: message.timezone === '' ? 'UTC' : message.timezone, jitterMs },
@@ -165,9 +165,9 @@ function checkDefinition(
     },
   }
   if (patternOf(definition) === '' && after === '')
-    throw new SkeinError('invalid_argument', `say when schedule ${name} runs: --cron, --after or --ready-by`)
+    throw new SkeinError('invalid_argument', `schedule ${name} has no start time: give --cron, --after or --ready-by`)
   if (after !== '' && (cron !== '' || readyBy !== ''))
-    throw new SkeinError('invalid_argument', '--after starts the schedule; it goes without --cron and --ready-by')
+    throw new SkeinError('invalid_argument', '--after cannot be combined with --cron or --ready-by')
   if (!(jitterMs >= 0 && jitterMs <= jitterMsMax))
     throw new SkeinError('invalid_argument', `--jitter is at most ${formatDuration(jitterMsMax)}`)
   checkTimes(definition, nowMs)
@@ -181,7 +181,7 @@ function checkDefinition(
 function catchUpOf(word: string): CatchUp {
   const found = word === '' ? 'latest' : catchUpWords.find((one) => one === word)
   if (found === undefined)
-    throw new SkeinError('invalid_argument', `'${word}' is no way to catch up: write ${catchUpWords.join(', ')}`)
+    throw new SkeinError('invalid_argument', `'${word}' is not a value of --catch-up: use ${catchUpWords.join(', ')}`)
   return found
 }
 
@@ -200,7 +200,7 @@ function checkChain(tables: Tables, name: string, after: string): void {
   }
   const chain = chainOf(name, after, (one) => byName(one)?.definition.after)
   if (new Set(chain).size < chain.length)
-    throw new SkeinError('invalid_argument', `--after ${after} goes round in a circle: ${chain.join(' after ')}`)
+    throw new SkeinError('invalid_argument', `--after ${after} makes a cycle: ${chain.join(' after ')}`)
   if (byName(after) === undefined) throw new SkeinError('not_found', `--after ${after}: there is no schedule ${after}`)
 }
 
@@ -221,14 +221,11 @@ function listed(schedule: Schedule): Schedule {
 }
 
 function notFound(name: string): SkeinError {
-  return new SkeinError('not_found', `there is no schedule '${name}'; 'skein schedule ls' shows those there are`)
+  return new SkeinError('not_found', `there is no schedule '${name}'; list schedules with 'skein schedule ls'`)
 }
 
 function exists(name: string): SkeinError {
-  return new SkeinError(
-    'already_exists',
-    `there is a schedule '${name}' already: delete it first, or take another name`,
-  )
+  return new SkeinError('already_exists', `there is a schedule '${name}' already: delete it first, or use another name`)
 }
 
 function scheduleOf(deps: ScheduleServiceDependencies, schedule: ScheduleRecord): Schedule {

@@ -32,6 +32,6 @@ export async function checkScheduledPath(
     const error = toSkeinError(thrown)
     if (signal.aborted) throw error
     if (error.code === 'not_found') return `${path} does not exist yet; runs are refused until it does`
-    return `whether ${path} exists could not be looked up: ${error.message}`
+    return `the check whether ${path} exists failed: ${error.message}`
   }
 }

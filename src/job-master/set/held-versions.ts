@@ -41,7 +41,7 @@ async function heldVersion(
   try {
     const request = { namespaceId: load.namespaceId, key, ...stagingOf(load, 0) }
     const { file } = await master.refreshFile(request, { signal })
-    if (file === undefined) throw new SkeinError('internal', `the master said nothing about ${key}`)
+    if (file === undefined) throw new SkeinError('internal', `the answer of the master has no entry for ${key}`)
     if (file.problem !== '') throw new SkeinError('failed_precondition', file.problem)
     if (file.fileId === oldFileId)
       throw new SkeinError(

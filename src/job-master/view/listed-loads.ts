@@ -15,7 +15,7 @@ export function listedLoads(tables: Pick<Tables, 'loads' | 'counters'>, request:
   const { beforeLoadId = '', endedOnly = false } = request
   const before = beforeLoadId === '' ? (tables.counters.get(['load']) ?? 0) + 1 : parseLoadId(beforeLoadId)
   if (before === undefined)
-    throw new SkeinError('invalid_argument', `'${beforeLoadId}' is no id of a load: write one such as L42`)
+    throw new SkeinError('invalid_argument', `'${beforeLoadId}' is not a load id: use an id such as L42`)
   const listed: LoadRecord[] = []
   // Ids have no gaps until they expire, so that a scan from below finds the next ones.
   for (let below = before; below > 1 && listed.length < limit; below -= rowsAtOnce) {

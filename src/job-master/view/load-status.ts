@@ -20,7 +20,7 @@ export function findLoad(tables: Tables, loadId: string): LoadRecord {
   if (load?.expiring === true || (load === undefined && id !== undefined && id <= (tables.counters.get(['load']) ?? 0)))
     throw new SkeinError('not_found', `load ${formatLoadId(id ?? 0)} has expired`, { reason: 'expired' })
   if (load === undefined)
-    throw new SkeinError('not_found', `there is no load ${loadId}; 'skein job ls' shows those there are`)
+    throw new SkeinError('not_found', `there is no load ${loadId}; list loads with 'skein job ls'`)
   return load
 }
 

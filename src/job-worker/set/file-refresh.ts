@@ -63,7 +63,8 @@ export class FileRefresh {
         ...this.#options,
         signal,
       })
-      if (file === undefined) return new SkeinError('internal', `the master said nothing about ${piece.key}`)
+      if (file === undefined)
+        return new SkeinError('internal', `the answer of the master has no entry for ${piece.key}`)
       if (file.problem !== '') return new SkeinError('failed_precondition', file.problem)
       if (file.fileId === piece.fileId) {
         return new SkeinError('aborted', `${piece.key}: the store gave another version than it lists`, {

@@ -24,7 +24,7 @@ export type Glob = (name: string) => boolean
  * @throws SkeinError invalid_argument
  */
 export function parseGlob(pattern: string): Glob {
-  if (pattern === '') throw new SkeinError('invalid_argument', 'a glob is empty: write one such as *.parquet')
+  if (pattern === '') throw new SkeinError('invalid_argument', 'a glob is empty: use one such as *.parquet')
   if (pattern.length > patternMax) throw tooLong(pattern)
   const whole = pattern.endsWith('/') ? `${pattern}**` : pattern
   const anchored = whole.replace(/^\//, '')

@@ -64,9 +64,9 @@ export function selectorOf(selection: Selection): Selector {
   const { include, exclude, sizeMin = 0, sizeMax = Number.POSITIVE_INFINITY } = selection
   const { modifiedAfterMs, modifiedBeforeMs } = selection
   if (sizeMin > sizeMax)
-    throw new SkeinError('invalid_argument', `--size-min ${sizeMin} is above --size-max ${sizeMax}: no file fits`)
+    throw new SkeinError('invalid_argument', `--size-min ${sizeMin} is above --size-max ${sizeMax}: no file matches`)
   if (modifiedAfterMs !== undefined && modifiedBeforeMs !== undefined && modifiedAfterMs >= modifiedBeforeMs)
-    throw new SkeinError('invalid_argument', '--modified-after is not before --modified-before: no file fits')
+    throw new SkeinError('invalid_argument', '--modified-after must be before --modified-before')
   const [wanted, unwanted] = [include.map(parseGlob), exclude.map(parseGlob)]
   const byTime = modifiedAfterMs !== undefined || modifiedBeforeMs !== undefined
   return (name, { length, modifiedMs }) => {

@@ -49,10 +49,7 @@ export function jitterOf({ name, jitterMs }: Pick<ScheduleDefinition, 'name' | '
 export function checkTimes(times: Times, nowMs: number): void {
   checkTimezone(times.timezone)
   if (times.readyBy !== '' && !readyByPattern.test(times.readyBy))
-    throw new SkeinError(
-      'invalid_argument',
-      `'${times.readyBy}' is not a time of day: write --ready-by HH:MM, such as 07:00`,
-    )
+    throw new SkeinError('invalid_argument', `'${times.readyBy}' is not a time of day: use HH:MM, such as 07:00`)
   if (times.cron === '') return
   let next: number | undefined
   try {

@@ -19,7 +19,7 @@ const readAtOnce = 512
 /** How long it is known that a staging was swapped in: longer than anybody waits to hear it. */
 const committedKeptMs = 30 * 24 * 3_600_000
 export const stagingExpiredMessage =
-  'nothing was swapped in: what was put aside had expired and was cleared away; load it again, with more --expire-time'
+  'nothing was swapped in: the staged data had expired; load again with a longer --expire-time'
 
 export function applyStaging(tables: Tables, command: StagingCommand): Applied {
   switch (command.type) {

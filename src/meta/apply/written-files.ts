@@ -43,7 +43,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   const record = namespaceById(tables, pending.namespaceId)
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
   if (blockCount(length, pending.blockSizeBytes) > blocksPerFileMax)
-    return refused('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: take larger ones`)
+    return refused('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: use a larger block size`)
   const taken = takenAs(tables, record.rootId, pending.key)
   if (taken !== undefined) return taken
   forgetDeadline(tables, pending)

@@ -37,7 +37,7 @@ describe('writing a file', () => {
         placed.push(request)
         const left = workers.filter(({ workerId }) => !request.excludedWorkerIds.includes(workerId))
         const worker = left[request.blockIndex % Math.max(1, left.length)]
-        if (worker === undefined) throw new SkeinError('unavailable', 'no worker can take the block')
+        if (worker === undefined) throw new SkeinError('unavailable', 'no worker can store the block')
         return { workerId: worker.workerId, hostname: 'h', rpcAddress: 'r', dataAddress: 'd' }
       },
       completeFile: async ({ length }) => {

@@ -123,7 +123,7 @@ describe('an atomic load', () => {
     }
     const status = await w.untilEnded(await submit(w, '/ns/a', true))
     expect(status).toMatchObject({ state: 'FAILED' })
-    expect(status.reason).toMatch(/^nothing was swapped in: what was put aside had been cleared away/)
+    expect(status.reason).toMatch(/^nothing was swapped in: the staged data had expired/)
   })
 
   test('never waits for longer than a timer can, however long its time is', async () => {

@@ -213,14 +213,14 @@ describe('a schedule', () => {
     expect(await told(w)).toEqual([])
     expect(await schedules(w).runSchedule({ name: 's' }, call)).toMatchObject({ number: 1, manual: true, loadId: 'L1' })
     expect(await messageOf(schedules(w).runSchedule({ name: 's' }, call))).toMatch(
-      /^failed_precondition: run 1 of schedule s goes on/,
+      /^failed_precondition: run 1 of schedule s is still running/,
     )
     await schedules(w).resumeSchedule({ name: 's' }, call)
     await w.clock.advance(6000)
     expect((await runs(w)).map(({ state }) => state)).toEqual(['COMPLETED', 'COMPLETED'])
     await schedules(w).deleteSchedule({ name: 's' }, call)
     expect(await messageOf(stat(w))).toBe(
-      "not_found: there is no schedule 's'; 'skein schedule ls' shows those there are",
+      "not_found: there is no schedule 's'; list schedules with 'skein schedule ls'",
     )
     await w.clock.advance(20_000)
     expect(await schedules(w).listSchedules({}, call)).toEqual({ schedules: [] })
@@ -234,7 +234,7 @@ describe('a schedule', () => {
     await w.clock.advance(19_000)
     expect((await runs(w, 'next')).map(({ state, loadId }) => [state, loadId])).toEqual([['COMPLETED', 'L2']])
     expect(await messageOf(schedules(w).deleteSchedule({ name: 's' }, call))).toBe(
-      'failed_precondition: schedule s is what next comes after: delete that first',
+      'failed_precondition: schedule s starts next (--after): delete that schedule first',
     )
   })
 
@@ -271,16 +271,16 @@ describe('a definition', () => {
     [{ cron: 'x' }, /^invalid_argument: 'x' is not a cron/],
     [{ timezone: 'Mars/X' }, "invalid_argument: there is no timezone 'Mars/X': write one such as Asia/Shanghai or UTC"],
     [{ cron: '', after: 'nobody' }, 'not_found: --after nobody: there is no schedule nobody'],
-    [{ cron: '', after: 's' }, 'invalid_argument: --after s goes round in a circle: s after s'],
-    [{ after: 'x' }, 'invalid_argument: --after starts the schedule; it goes without --cron and --ready-by'],
+    [{ cron: '', after: 's' }, 'invalid_argument: --after s makes a cycle: s after s'],
+    [{ after: 'x' }, 'invalid_argument: --after cannot be combined with --cron or --ready-by'],
     [{ path: 'no' }, "invalid_argument: 'no' is not a path: write /namespace/dir/file"],
     [{ path: '/' }, 'invalid_argument: name a namespace to load: /namespace or /namespace/dir'],
-    [{ catchUp: 'some' }, "invalid_argument: 'some' is no way to catch up: write latest, all, none"],
-    [{ cron: '' }, 'invalid_argument: say when schedule s runs: --cron, --after or --ready-by'],
-    [{ readyBy: '7 am' }, "invalid_argument: '7 am' is not a time of day: write --ready-by HH:MM, such as 07:00"],
+    [{ catchUp: 'some' }, "invalid_argument: 'some' is not a value of --catch-up: use latest, all, none"],
+    [{ cron: '' }, 'invalid_argument: schedule s has no start time: give --cron, --after or --ready-by'],
+    [{ readyBy: '7 am' }, "invalid_argument: '7 am' is not a time of day: use HH:MM, such as 07:00"],
     [
       { name: 'a b' },
-      "invalid_argument: 'a b' is no name of a schedule: up to 63 letters, digits and _ . -, a letter or digit first",
+      "invalid_argument: 'a b' is not a schedule name: use up to 63 letters, digits and _ . -, and begin with a letter or digit",
     ],
     [{ jitterMs: 2 * 86_400_000 }, 'invalid_argument: --jitter is at most 1d00h'],
   ])('with %j is refused by one line', async (change, message) => {
@@ -333,7 +333,7 @@ describe('a definition', () => {
     const w = await begin()
     await create(w)
     expect(await messageOf(create(w))).toBe(
-      "already_exists: there is a schedule 's' already: delete it first, or take another name",
+      "already_exists: there is a schedule 's' already: delete it first, or use another name",
     )
   })
 })
@@ -372,10 +372,8 @@ describe('an update', () => {
     await create(w)
     await create(w, { name: 't', cron: '', after: 's' })
     expect(await messageOf(update(w, { name: 'u' }))).toContain("not_found: there is no schedule 'u'")
-    expect(await messageOf(update(w, { cron: '', after: 't' }))).toContain(
-      'invalid_argument: --after t goes round in a circle',
-    )
-    expect(await messageOf(update(w, { cron: '' }))).toContain('invalid_argument: say when schedule s runs')
+    expect(await messageOf(update(w, { cron: '', after: 't' }))).toContain('invalid_argument: --after t makes a cycle')
+    expect(await messageOf(update(w, { cron: '' }))).toContain('invalid_argument: schedule s has no start time')
     expect(await messageOf(update(w, { cron: '', after: 'nobody' }))).toContain('not_found')
     expect((await stat(w)).definition).toMatchObject({ cron: '*/10 * * * * *', after: '' })
   })

@@ -66,7 +66,7 @@ test.each([
   [{ cron: '61 * * * *' }, /^'61 \* \* \* \*' is not a cron: .*61/],
   [{ cron: '0 0 0 1 1 * 2030' }, /is not a cron/],
   [{ timezone: 'Mars/Olympus' }, "there is no timezone 'Mars/Olympus': write one such as Asia/Shanghai or UTC"],
-  [{ readyBy: '25:00' }, "'25:00' is not a time of day: write --ready-by HH:MM, such as 07:00"],
+  [{ readyBy: '25:00' }, "'25:00' is not a time of day: use HH:MM, such as 07:00"],
 ])('%j is refused by one line', (change, message) => {
   expect(() => checkTimes({ ...daily, ...change }, at('2026-03-01T00:00:00Z'))).toThrow(message)
 })

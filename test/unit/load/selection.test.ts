@@ -90,7 +90,7 @@ describe('selections', () => {
   })
   it('refuses bounds that leave nothing', () => {
     expect(() => selectorOf({ ...none, sizeMin: 2, sizeMax: 1 })).toThrow('--size-min 2 is above --size-max 1')
-    expect(() => selectorOf({ ...none, modifiedAfterMs: 2, modifiedBeforeMs: 2 })).toThrow('not before')
+    expect(() => selectorOf({ ...none, modifiedAfterMs: 2, modifiedBeforeMs: 2 })).toThrow('must be before')
   })
   it('knows whether it leaves anything out', () => {
     expect([
