@@ -96,7 +96,7 @@ it('waits no longer for a worker once that is lost, and the path is free again',
   const first = persisting.persistUnlessBusy(fileId, signal)
   const refused = expect(first).rejects.toMatchObject({
     code: 'unavailable',
-    message: expect.stringContaining('is lost'),
+    message: expect.stringContaining('was lost'),
   })
   await asked.promise
   expect(await persisting.persistUnlessBusy(fileId, signal)).toBe(false)
