@@ -280,7 +280,8 @@ describe('a definition', () => {
     [{ readyBy: '7 am' }, "invalid_argument: '7 am' is not a time of day: use HH:MM, such as 07:00"],
     [
       { name: 'a b' },
-      "invalid_argument: 'a b' is not a schedule name: use up to 63 letters, digits and _ . -, and begin with a letter or digit",
+      "invalid_argument: 'a b' is not a schedule name: use up to 63 letters, digits and _ . " +
+        '-, and begin with a letter or digit',
     ],
     [{ jitterMs: 2 * 86_400_000 }, 'invalid_argument: --jitter is at most 1d00h'],
   ])('with %j is refused by one line', async (change, message) => {
