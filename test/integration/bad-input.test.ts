@@ -108,7 +108,7 @@ describe('commands and data that are wrong', () => {
     await expectLine(1, /^\/sealed\/new is not persisted: the cache has the only copy/, 'fs', 'free', '/sealed/new')
     await expectLine(1, /^\/sealed holds 1 file that the store has not/, 'ns', 'delete', 'sealed')
     await expectLine(1, /^\/sealed holds 1 file that the store has not/, 'fs', 'unmount', '/sealed')
-    await expectLine(64, /nothing to change/, 'ns', 'update', 'still')
+    await expectLine(64, /no change given/, 'ns', 'update', 'still')
     await expectLine(64, /has no attribute 'nope'/, 'ns', 'update', 'still', '--remove-attribute', 'nope')
     expect((await skein.cli('fs', 'ls', '-R', '/still')).stdout).toBe(before.stdout)
     expect(await skein.cli('ns', 'delete', 'sealed', '--force')).toMatchObject({ code: 0 })

@@ -147,7 +147,7 @@ describe.skipIf(!redisAvailable)('a process a role: the master comes back empty 
     await cluster.startRole('master', [`-Dskein.master.restore.from=${backup}`])
     await cluster.startRole('worker-1')
     const { problems } = await until(doctor, (seen) => seen.problems.some((line) => line.includes('adopt --list')))
-    expect(problems).toEqual([expect.stringContaining('keeps 1 blocks whose bytes exist nowhere else')])
+    expect(problems).toEqual([expect.stringContaining('keeps 1 blocks that exist nowhere else')])
     await keeps(blocks, files)
     expect((await done(cli('fs', 'cat', '/ns/only'))).bytes.equals(only)).toBe(true)
     // Ids that the lost state gave out are not given out again.
@@ -226,6 +226,6 @@ describe('all in one process: its master comes back empty', () => {
     })
     expect(durable()).toEqual([])
     expect(await cli('fsadmin', 'doctor')).toMatchObject({ code: 0, stdout: 'No problems found.\n' })
-    expect(oneLine(await cli('fsadmin', 'adopt', 'no id'))).toContain("'no id' is no id of a cluster")
+    expect(oneLine(await cli('fsadmin', 'adopt', 'no id'))).toContain("'no id' is not a cluster id")
   })
 })
