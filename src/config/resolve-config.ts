@@ -112,7 +112,8 @@ function listenOf(values: Values, role: 'master' | 'worker' | 'job.master' | 'jo
   if (!isLoopback(bindHost) && !values.flag('skein.security.allowInsecureBind')) {
     throw values.error(
       bindKey,
-      `'${bindHost}' is reachable from other machines without credentials; set skein.security.allowInsecureBind=true only on a network that nobody else is on`,
+      `'${bindHost}' is reachable from other machines without credentials; ` +
+        'set skein.security.allowInsecureBind=true only on a network that nobody else is on',
     )
   }
   return {

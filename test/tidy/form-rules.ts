@@ -39,13 +39,3 @@ export function medianViolations(files: readonly SourceFile[]): string[] {
 export const formRules = { lineLengthViolations, sizeViolations, medianViolations } satisfies Readonly<
   Record<string, (files: readonly SourceFile[]) => string[]>
 >
-
-/** Files that were above a limit on 2026-11-29, when it came. To be emptied, never added to. */
-export const stillAbove: Readonly<Record<string, readonly string[]>> = {
-  lineLengthViolations: ['src/config/resolve-config.ts', 'src/job-master/plan/page-planning.ts'],
-  sizeViolations: [
-    'src/block/tier/tiered-store.ts',
-    'src/job-master/job-master.ts',
-    'src/job-master/plan/page-planning.ts',
-  ],
-}

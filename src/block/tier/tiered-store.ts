@@ -16,8 +16,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import type { BlockAnnotator } from './order/annotator.ts'
-import { checkHeader } from '../disk/block-file.ts'
-import { alreadyExists, noCapacity } from '../segment/block-ledger.ts'
+import { alreadyExists } from '../segment/block-ledger.ts'
 import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents } from '../block-store.ts'
 import type { DirectoryUsage, KeptBlock, WriteHints } from '../block-store.ts'
 import { TierMedia } from './tier-media.ts'
@@ -30,12 +29,7 @@ import { type RoomLimits, TierRoom, type TierStore } from './tier-room.ts'
 import { type TierBlock, TierTable } from './tier-table.ts'
 import { type TierWrite, TierWrites } from './tier-writes.ts'
 
-/** How often a writer tries again that others overtook. */
-const attemptsMax = 64
-/**
- * The same for a disk that is full below its quota: what is deleted may not be given back at once.
- */
-const diskFullAttemptsMax = 4
+import { TierPlacing } from './tier-placing.ts'
 
 export interface TieredStoreOptions extends RoomLimits {
   readonly levels: number
@@ -64,7 +58,7 @@ export class TieredStore implements BlockStore {
   readonly #mover: TierMover
   readonly #room: TierRoom
   readonly #promotions: Promotions
-  readonly #stalled: StalledWrites
+  readonly #placing: TierPlacing
   readonly #loads = new RunningLoads()
   readonly #stop: AbortController
   readonly #writing = new TierWrites()
@@ -85,7 +79,9 @@ export class TieredStore implements BlockStore {
     const evict = (block: TierBlock): Promise<void> => this.#remove(block, 'evicted')
     this.#room = new TierRoom({ tiers, table, mover: this.#mover, limits: options, evict, clock, logger })
     this.#promotions = new Promotions({ table, mover: this.#mover, room: this.#room, clock, metrics, bytesPerSecond })
-    this.#stalled = new StalledWrites({ ...options, signal: this.#stop.signal, writes: () => this.#writing.open() })
+    const stalled = new StalledWrites({ ...options, signal: this.#stop.signal, writes: () => this.#writing.open() })
+    const usage = (): readonly DirectoryUsage[] => this.usage()
+    this.#placing = new TierPlacing({ tiers, room: this.#room, mover: this.#mover, stalled, usage })
   }
 
   /**
@@ -137,7 +133,7 @@ export class TieredStore implements BlockStore {
   async reserve(header: BlockHeader, hints?: WriteHints): Promise<BlockReservation> {
     const write = await this.#begin(header, hints)
     try {
-      const reservation = await this.#place(header, write, (tier) => tier.reserve(header))
+      const reservation = await this.#placing.place(header, write, (tier) => tier.reserve(header))
       write.reservation = reservation
       return reservation
     } catch (thrown) {
@@ -151,7 +147,8 @@ export class TieredStore implements BlockStore {
     const write = begun instanceof Promise ? await begun : begun
     try {
       // The usual case with nothing around it: a small block must cost little.
-      if (!(await this.#putOnTop(header, bytes))) await this.#place(header, write, (tier) => tier.put(header, bytes))
+      if (!(await this.#placing.putOnTop(header, bytes)))
+        await this.#placing.place(header, write, (tier) => tier.put(header, bytes))
     } finally {
       this.#writing.end(header.blockId, write)
     }
@@ -260,78 +257,6 @@ export class TieredStore implements BlockStore {
     return write
   }
 
-  async #putOnTop(header: BlockHeader, bytes: Uint8Array): Promise<boolean> {
-    const [top] = this.#tiers
-    if (top === undefined || this.#room.isWaiting(0)) return false
-    try {
-      await top.put(header, bytes)
-      return true
-    } catch (thrown) {
-      if (isElsewhere(thrown)) return false
-      throw thrown
-    }
-  }
-
-  async #place<T>(header: BlockHeader, { evict, load }: TierWrite, write: (tier: TierStore) => Promise<T>): Promise<T> {
-    for (let attempt = 0, stallsLeft = 1; ; attempt += 1) {
-      let failure: unknown
-      for (const [level, tier] of this.#tiers.entries()) {
-        const written = await this.#placeIn(level, () => write(tier), { bytes: header.length, mayDelete: evict })
-        if (written.value !== undefined) return written.value.result
-        failure = written.failure ?? failure
-      }
-      // A block on its way has its bytes in two tiers: that must not refuse what fits.
-      if (this.#mover.underWay > 0 && attempt < attemptsMax) await this.#mover.oneDone()
-      else if (
-        failure === undefined &&
-        stallsLeft > 0 &&
-        (await this.#stalled.makeRoom(this.#missingBytes(header), load))
-      )
-        stallsLeft -= 1
-      else throw failure ?? this.#noRoom(header)
-    }
-  }
-
-  /**
-   * Undefined value: not in this tier. `failure` is what the disk said, if it was not for want of
-   * room.
-   */
-  async #placeIn<T>(
-    level: number,
-    write: () => Promise<T>,
-    request: { bytes: number; mayDelete: boolean },
-  ): Promise<{ value?: { result: T }; failure?: unknown }> {
-    let failure: unknown
-    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-      // First come, first served; who was made room for need not queue up again.
-      if (attempt > 0 || !this.#room.isWaiting(level)) {
-        try {
-          return { value: { result: await write() } }
-        } catch (thrown) {
-          if (!isElsewhere(thrown)) throw thrown
-          if (thrown.reason !== 'no_capacity') failure = thrown
-          if (thrown.reason === 'disk_full' && attempt < diskFullAttemptsMax) this.#room.diskWasFull(level)
-          else if (thrown.reason !== 'no_capacity') return { failure }
-        }
-      }
-      if (!(await this.#room.make(level, request))) return { failure }
-    }
-    return { failure }
-  }
-
-  #noRoom(header: BlockHeader): SkeinError {
-    checkHeader(header)
-    return noCapacity(header, this.#mostFreeBytes())
-  }
-
-  #missingBytes({ length }: BlockHeader): number {
-    return Math.max(1, length - this.#mostFreeBytes())
-  }
-
-  #mostFreeBytes(): number {
-    return Math.max(...this.usage().map((usage) => usage.quotaBytes - usage.usedBytes))
-  }
-
   /** A block that is moved while it is opened is opened where it went. */
   async #openWhereItIs(block: TierBlock): Promise<BlockReader> {
     for (;;) {
@@ -411,11 +336,6 @@ export class TieredStore implements BlockStore {
     this.#leaving.set(blockId, gone)
     return gone
   }
-}
-
-/** Whether what refused a block here says nothing about other tiers. */
-function isElsewhere(thrown: unknown): thrown is SkeinError {
-  return thrown instanceof SkeinError && ['no_capacity', 'disk_full', 'disk_fault'].includes(thrown.reason ?? '')
 }
 
 const notFound = (blockId: number): SkeinError => new SkeinError('not_found', `block ${blockId} is not in the store`)

@@ -2,25 +2,21 @@
 // begin. How: page by page from the master, each page one command; nothing goes out before the
 // listing has ended or the gate's time has passed, and planning pauses while enough sets wait.
 import { formatBytes } from '../../base/bytes.ts'
-import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import { stagingOf, wishOf, type LoadOptions, type LoadRecord } from '../../load/load.ts'
+import { SkeinError } from '../../base/errors.ts'
+import { wishOf, type LoadOptions, type LoadRecord } from '../../load/load.ts'
 import { planMetadata } from '../../load/plan/metadata-plan.ts'
 import { keepReplication } from '../../load/plan/kept-replication.ts'
 import { groupFilesOf } from '../../load/plan/file-groups.ts'
-import { filesWithin, planPage, releasePlan, type PagePlan, type PlannerOptions } from '../../load/plan/planner.ts'
+import { planPage, releasePlan, type PagePlan, type PlannerOptions } from '../../load/plan/planner.ts'
 import type { Placement } from '../../load/placing/placement.ts'
 import { settleMs } from '../../load/placing/worker-ledger.ts'
-import { LoadListing, type ListingPage } from './file-pages.ts'
+import type { ListingPage } from './file-pages.ts'
 import { holdCached } from './held-blocks.ts'
+import { ListingAhead } from './listing-ahead.ts'
 import { retargetHeldSets } from './retarget.ts'
 import type { JobMasterOptions } from '../options/job-master-options.ts'
 import type { RunningLoad } from '../running-load.ts'
 
-/**
- * Of one page of the listing: what is planned at once holds up everything else, and must fit into
- * one entry of the journal.
- */
-const setsPerPageMax = 2000
 const reportLookMs = 250
 
 export interface Refusal {
@@ -51,7 +47,7 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
   const cancelTimer = clock.schedule(options.gateMs, () => {
     if (!closed.signal.aborted && !signal.aborted) openGate()
   })
-  const listing = new ListingAhead(runner, signal)
+  const listing = new ListingAhead(runner, (load) => plannerOf(runner, load), signal)
   const shortage: Shortage = { sinceMs: undefined }
   const short: ShortBooks = { books: undefined }
   try {
@@ -183,94 +179,10 @@ async function stopWithoutWorkers(runner: RunningLoad, load: LoadRecord, shortag
   )
     return
   const { loadId, path } = load
-  const reason = `the listing of ${path} stopped: too few workers, ${cluster.liveCount()} live, ${load.options.replication} needed`
+  const live = cluster.liveCount()
+  const reason = `the listing of ${path} stopped: too few workers, ${live} live, ${load.options.replication} needed`
   logger.warn('a listing was stopped', { loadId, reason })
   await runner.submit({ type: 'ListingStopped', nowMs: clock.nowMs(), loadId, reason, errorCode: 'unavailable' })
-}
-
-/**
- * Reads the listing one page ahead: the store answers while the page before is planned and written
- * down.
- */
-class ListingAhead {
-  readonly #runner: RunningLoad
-  readonly #signal: AbortSignal
-  readonly #listing: LoadListing
-  /** Objects to ask for: fewer where they make many sets. */
-  #limit: number
-  #next: { readonly cursor: string; readonly page: Promise<ListingPage | SkeinError> } | undefined
-
-  constructor(runner: RunningLoad, signal: AbortSignal) {
-    this.#runner = runner
-    this.#signal = signal
-    this.#listing = new LoadListing(runner.load(), runner.deps, () =>
-      stagingOf(runner.load(), runner.deps.clock.nowMs()),
-    )
-    this.#limit = runner.deps.options.pageFiles
-  }
-
-  /**
-   * The page at the load's cursor; undefined when the listing was stopped because it cannot be
-   * read.
-   */
-  async page(load: LoadRecord): Promise<ListingPage | undefined> {
-    const { clock, options, logger } = this.#runner.deps
-    const until = clock.monotonicMs() + options.listingPatienceMs
-    for (;;) {
-      const answer = await this.#ask(load.cursor)
-      this.#next = undefined
-      if (!(answer instanceof SkeinError)) {
-        this.#runner.waitFor('')
-        if (this.#isTooLong(load, answer)) continue
-        this.#listing.taken(answer)
-        if (answer.nextCursor !== '') void this.#ask(answer.nextCursor)
-        return answer
-      }
-      if (this.#signal.aborted || answer.reason === 'staging_expired') throw answer
-      if (answer.retryable && clock.monotonicMs() < until) {
-        this.#runner.waitFor(`the listing waits: ${answer.message}`)
-        await this.#runner.pause(500, this.#signal)
-        continue
-      }
-      logger.warn('a listing was stopped', { loadId: load.loadId, error: answer })
-      const reason = `the listing of ${load.path} stopped: ${answer.message}`
-      await this.#runner.submit({
-        type: 'ListingStopped',
-        nowMs: clock.nowMs(),
-        loadId: load.loadId,
-        reason,
-        errorCode: answer.code,
-      })
-      return undefined
-    }
-  }
-
-  /**
-   * Whether the page must be asked for again, with fewer objects: only the listing can say where
-   * such a page ends.
-   */
-  #isTooLong(load: LoadRecord, { files }: ListingPage): boolean {
-    const { options, cluster } = this.#runner.deps
-    if (load.options.metadataOnly === true) return false
-    const within = (sets: number): number => filesWithin(files, plannerOf(this.#runner, load), cluster.placement, sets)
-    const fits = within(setsPerPageMax)
-    if (fits < files.length && this.#limit > 1) {
-      this.#limit = Math.min(fits, this.#limit - 1)
-      return true
-    }
-    // After a page that fits easily the next one may be longer.
-    if (this.#limit < options.pageFiles && within(setsPerPageMax / 2) === files.length)
-      this.#limit = Math.min(this.#limit * 2, options.pageFiles)
-    return false
-  }
-
-  /** Never rejects, so that a page which nobody waits for yet cannot go unhandled. */
-  #ask(cursor: string): Promise<ListingPage | SkeinError> {
-    if (this.#next?.cursor === cursor) return this.#next.page
-    const page = this.#listing.page(cursor, this.#limit, this.#signal).catch(toSkeinError)
-    this.#next = { cursor, page }
-    return page
-  }
 }
 
 function planThePage(runner: RunningLoad, load: LoadRecord, page: ListingPage, short: ShortBooks): PagePlan {
@@ -405,6 +317,7 @@ function refusal(runner: RunningLoad): Refusal | undefined {
 
 /** @param missingBytes what the planner found to fit nowhere */
 export function refusalOf(path: string, missingBytes: number): Refusal {
-  const message = `the cache has no room for ${path}: ${missingBytes} bytes (${formatBytes(missingBytes)}) are missing; free space, add workers, or load less`
+  const missing = `${missingBytes} bytes (${formatBytes(missingBytes)}) are missing`
+  const message = `the cache has no room for ${path}: ${missing}; free space, add workers, or load less`
   return { error: new SkeinError('resource_exhausted', message), missingBytes }
 }
