@@ -237,14 +237,6 @@ describe('a server', () => {
     })
   })
 
-  it('refuses to listen to other machines unless it is allowed', async () => {
-    const options = { host: '0.0.0.0', port: 0, services: [], logger: silentLogger, clock: systemClock }
-    await expect(startServer(options)).rejects.toMatchObject({
-      code: 'failed_precondition',
-      reason: 'remote_not_allowed',
-    })
-  })
-
   it('lets running calls end when it closes, and takes no new ones', async () => {
     const began = Promise.withResolvers<void>()
     const go = Promise.withResolvers<void>()
