@@ -8,8 +8,8 @@ import { formatLoadId, hasEnded, type LoadRecord } from '../load/load.ts'
 import { LoadHistory } from '../load/state/load-history.ts'
 import { withShortTexts } from '../load/state/short-texts.ts'
 import type { Tables } from '../load/state/load-tables.ts'
-import { CommandLog } from '../journal/command-log.ts'
-import { LmdbState } from '../journal/state/lmdb-state.ts'
+import type { CommandLog } from '../journal/command-log.ts'
+import type { LmdbState } from '../journal/state/lmdb-state.ts'
 import {
   type JobServiceSummary,
   type SubmitLoadRequest,

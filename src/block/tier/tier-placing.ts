@@ -6,9 +6,10 @@ import { checkHeader } from '../disk/block-file.ts'
 import { noCapacity } from '../segment/block-ledger.ts'
 import type { BlockHeader } from '../block-store.ts'
 import type { DirectoryUsage } from '../block-store.ts'
-import { StalledWrites } from './stalled-writes.ts'
-import { TierMover } from './tier-moves.ts'
-import { TierRoom, type TierStore } from './tier-room.ts'
+import type { StalledWrites } from './stalled-writes.ts'
+import type { TierMover } from './tier-moves.ts'
+import type { TierRoom } from './tier-room.ts'
+import { type TierStore } from './tier-room.ts'
 import { type TierWrite } from './tier-writes.ts'
 
 /** How often a writer tries again that others overtook. */
