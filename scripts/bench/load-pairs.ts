@@ -9,14 +9,15 @@
 //   setting costs. DIR is another checkout; run `npm run build` in both first.
 //   Needs nginx (Debian: nginx-light) and Linux.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startChild } from '../../test/support/child.ts'
 import { childEnvironment } from '../../test/support/child-environment.ts'
 import { freePort } from '../../test/support/free-port.ts'
-import { freePorts } from '../../test/support/local-skein.ts'
+import { freePorts, storeFlags } from '../../test/support/local-skein.ts'
+import { childrenSeconds, processorSeconds, sizesOf } from './process-figures.ts'
 
 const { values } = parseArgs({
   options: {
@@ -48,18 +49,6 @@ interface Cost {
   readonly processorSeconds: number
   readonly seconds: number
   readonly peakMiB: number
-}
-
-/** Ticks are hundredths of a second on every Linux there is. */
-function processorSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
-
-/** Of the children that have been waited for. */
-function childrenSeconds(): number {
-  const fields = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[13]) + Number(fields[14])) / 100
 }
 
 const scratch = mkdtempSync(join(tmpdir(), 'skein-pairs-'))
@@ -99,23 +88,13 @@ async function cost(main: string, properties: readonly string[], bucket: string,
   }
   try {
     await skein.line((line) => (line.startsWith('{"ready"') ? line : undefined), 40_000)
-    const store = ['--secret', 's3.accessKeyId=aaaa', '--secret', 's3.secretAccessKey=bbbb']
-    const attributes = [`s3.endpoint=http://127.0.0.1:${port}`, 's3.region=us-east-1', 's3.forcePathStyle=true']
-    cli(
-      'ns',
-      'create',
-      bucket,
-      `s3://${bucket}/`,
-      ...store,
-      ...attributes.flatMap((attribute) => ['--attribute', attribute]),
-    )
+    cli('ns', 'create', bucket, `s3://${bucket}/`, ...storeFlags(`http://127.0.0.1:${port}`))
     const beganMs = performance.now()
     const beganSeconds = processorSeconds(skein.pid) + childrenSeconds()
     cli('fs', 'distributedLoad', `/${bucket}`)
     const seconds = (performance.now() - beganMs) / 1000
     const used = processorSeconds(skein.pid) + childrenSeconds() - beganSeconds
-    const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${skein.pid}/status`, 'utf8'))
-    return { processorSeconds: used, seconds, peakMiB: Number(peak?.[1] ?? 0) / 1024 }
+    return { processorSeconds: used, seconds, peakMiB: sizesOf(skein.pid).peak / 1024 ** 2 }
   } finally {
     await skein.end('SIGTERM')
     rmSync(home, { recursive: true, force: true })

@@ -14,7 +14,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startChild } from '../../test/support/child.ts'
 import { main, run } from '../../test/support/cluster.ts'
-import { freePorts } from '../../test/support/local-skein.ts'
+import { freePorts, storeFlags } from '../../test/support/local-skein.ts'
+import { type ProcessSizes, processorSeconds, sizesOf } from './process-figures.ts'
 import { freePort } from '../../test/support/free-port.ts'
 
 const { values } = parseArgs({
@@ -37,27 +38,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'skein-memory-'))
 chmodSync(scratch, 0o755)
 const originFolder = values.origin ?? join(scratch, 'origin')
 
-interface Sizes {
-  readonly peak: number
-  readonly resident: number
-  readonly anonymous: number
-  readonly files: number
-}
-
-/** Seconds of processor time so far. Ticks are hundredths on every Linux there is. */
-function processorSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
-
 const mib = (bytes: number): string => (bytes / 1024 ** 2).toFixed(0).padStart(4)
-
-function sizesOf(pid: number): Sizes {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  const field = (name: string): number =>
-    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024
-  return { peak: field('VmHWM'), resident: field('VmRSS'), anonymous: field('RssAnon'), files: field('RssFile') }
-}
 
 /** What the process says of its memory: name without prefix and unit, and the bytes. */
 async function ownFigures(web: string): Promise<string> {
@@ -99,7 +80,7 @@ async function measure(port: number): Promise<void> {
       })
       if (code !== 0) throw new Error(`skein ${words.join(' ')} ended with ${code}: ${stderr}`)
     }
-    const print = async (what: string): Promise<Sizes> => {
+    const print = async (what: string): Promise<ProcessSizes> => {
       const atOnce = sizesOf(skein.pid)
       await new Promise((resolve) => setTimeout(resolve, settleMs))
       const { peak, resident, anonymous, files } = sizesOf(skein.pid)
@@ -113,18 +94,8 @@ async function measure(port: number): Promise<void> {
       for (const bucket of buckets) await cli('fs', 'distributedLoad', `/${bucket}`)
     }
     await print('started    ')
-    const store = ['--secret', 's3.accessKeyId=aaaa', '--secret', 's3.secretAccessKey=bbbb']
-    const attributes = [`s3.endpoint=http://127.0.0.1:${port}`, 's3.region=us-east-1', 's3.forcePathStyle=true']
-    for (const bucket of buckets) {
-      await cli(
-        'ns',
-        'create',
-        bucket,
-        `s3://${bucket}/`,
-        ...store,
-        ...attributes.flatMap((attribute) => ['--attribute', attribute]),
-      )
-    }
+    const store = storeFlags(`http://127.0.0.1:${port}`)
+    for (const bucket of buckets) await cli('ns', 'create', bucket, `s3://${bucket}/`, ...store)
     const beganMs = performance.now()
     await load()
     const firstSeconds = (performance.now() - beganMs) / 1000

@@ -64,6 +64,16 @@ export function formatPath(path: NamespacePath): string {
   return path.key === '' ? `/${path.namespace}` : `/${path.namespace}/${path.key}`
 }
 
+/** Whether files may be below both paths, each as `formatPath` writes it or as a directory. */
+export function pathsOverlap(one: string, other: string): boolean {
+  const [a, b] = [withSlash(one), withSlash(other)]
+  return a.startsWith(b) || b.startsWith(a)
+}
+
+function withSlash(path: string): string {
+  return path.endsWith('/') ? path : `${path}/`
+}
+
 /**
  * The names of a key's inodes from the namespace's root down. A directory's name ends in `/`, so
  * that the object `a` and the directory `a/` live side by side, and the names joined are the key.

@@ -55,15 +55,15 @@ function changedReplication(path: string, max?: number, min?: number): string[] 
 }
 
 /** The fields of `fs stat`, in the documentation's order, and what each looks like there. */
-const statFields =
-  `fileId=50331647, fileIdentifier=null, name=empty.txt, path=/data/empty.txt, ufsPath=file:///work/empty.txt,
-length=0, blockSizeBytes=134217728, creationTimeMs=1618193473555, completed=true, folder=false, pinned=false,
+const statFields = `fileId=50331647, fileIdentifier=null, name=empty.txt, path=/data/empty.txt,
+ufsPath=hdfs://namenode:4007/data/empty.txt, length=0, blockSizeBytes=134217728,
+creationTimeMs=1618193473555, completed=true, folder=false, pinned=false,
 pinnedlocation=[], cacheable=true, persisted=true, blockIds=[], inMemoryPercentage=100,
 lastModificationTimesMs=1616763603692, ttl=-1, lastAccessTimesMs=1616763603692, ttlAction=FREE, owner=hadoop,
 group=hadoop, mode=438, persistenceState=PERSISTED, mountPoint=false, replicationMax=-1, replicationMin=0,
 fileBlockInfos=[], mountId=1, inGooseFSPercentage=100, ufsFingerprint=TYPE|FILE`
-    .split(/,\s+/)
-    .map((field) => field.split('=', 2) as [string, string])
+  .split(/,\s+/)
+  .map((field) => field.split('=', 2) as [string, string])
 
 /** Lines of `fsadmin report`; blanks count. */
 const report = [

@@ -6,7 +6,7 @@ import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import type { SegmentSettings } from './block-directory.ts'
 import { checkHeader } from '../disk/block-file.ts'
-import { alreadyExists, type BlockEntry, noCapacity } from '../segment/block-ledger.ts'
+import { alreadyExists, type BlockEntry, blockNotFound, noCapacity } from '../segment/block-ledger.ts'
 import type {
   BlockHeader,
   BlockReader,
@@ -109,7 +109,7 @@ export class MultiDirectoryStore implements BlockStore {
 
   async open(blockId: number): Promise<BlockReader> {
     const directory = this.#directories.find((candidate) => candidate.has(blockId))
-    if (directory === undefined) throw new SkeinError('not_found', `block ${blockId} is not in the store`)
+    if (directory === undefined) throw blockNotFound(blockId)
     return await directory.open(blockId)
   }
 

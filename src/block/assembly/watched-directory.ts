@@ -11,7 +11,7 @@
 //          freed, others are tried first
 import { SkeinError } from '../../base/errors.ts'
 import { BlockDirectory, type BlockDirectoryOptions } from './block-directory.ts'
-import type { BlockEntry } from '../segment/block-ledger.ts'
+import { type BlockEntry, blockNotFound } from '../segment/block-ledger.ts'
 import type {
   BlockHeader,
   BlockReader,
@@ -145,7 +145,7 @@ export class WatchedDirectory implements BlockStore {
 
   async open(blockId: number): Promise<BlockReader> {
     const life = this.#life
-    if (life === undefined) throw new SkeinError('not_found', `block ${blockId} is not in the store`)
+    if (life === undefined) throw blockNotFound(blockId)
     const reader = await this.#noting(life, life.directory.open(blockId))
     return new WatchedReader(reader, (operation) => this.#noting(life, operation))
   }

@@ -16,7 +16,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import type { BlockAnnotator } from './order/annotator.ts'
-import { alreadyExists } from '../segment/block-ledger.ts'
+import { alreadyExists, blockNotFound } from '../segment/block-ledger.ts'
 import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents } from '../block-store.ts'
 import type { DirectoryUsage, KeptBlock, WriteHints } from '../block-store.ts'
 import { TierMedia } from './tier-media.ts'
@@ -156,7 +156,7 @@ export class TieredStore implements BlockStore {
 
   async open(blockId: number): Promise<BlockReader> {
     const block = this.#table.get(blockId)
-    if (block === undefined) throw notFound(blockId)
+    if (block === undefined) throw blockNotFound(blockId)
     // From here on it is no victim.
     block.readers += 1
     this.#table.touch(block)
@@ -264,7 +264,7 @@ export class TieredStore implements BlockStore {
       const { blockId } = block.header
       try {
         const reader = await this.#tiers[level]?.open(blockId)
-        if (reader === undefined) throw notFound(blockId)
+        if (reader === undefined) throw blockNotFound(blockId)
         return reader
       } catch (thrown) {
         if (block.level === level || !this.#table.has(block)) throw thrown
@@ -337,5 +337,3 @@ export class TieredStore implements BlockStore {
     return gone
   }
 }
-
-const notFound = (blockId: number): SkeinError => new SkeinError('not_found', `block ${blockId} is not in the store`)

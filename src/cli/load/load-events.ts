@@ -164,18 +164,21 @@ export async function* loadEvents(
   }
 }
 
-const noCounts: LoadCounts = {
-  ...{
-    files: 0,
-    bytes: 0,
-    filesCached: 0,
-    filesLoaded: 0,
-    filesFailed: 0,
-    filesSkipped: 0,
-    bytesCached: 0,
-    bytesLoaded: 0,
-  },
-  ...{ originBytes: 0, tasks: 0, tasksDone: 0, tasksOut: 0, tasksRetried: 0 },
+/** Of a load that says nothing of them. */
+export const noCounts: LoadCounts = {
+  files: 0,
+  bytes: 0,
+  filesCached: 0,
+  filesLoaded: 0,
+  filesFailed: 0,
+  filesSkipped: 0,
+  bytesCached: 0,
+  bytesLoaded: 0,
+  originBytes: 0,
+  tasks: 0,
+  tasksDone: 0,
+  tasksOut: 0,
+  tasksRetried: 0,
 }
 
 function isAway(error: SkeinError): boolean {

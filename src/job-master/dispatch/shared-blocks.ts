@@ -4,6 +4,7 @@
 // of it is in a set of another load that is out. What another load has brought lately is kept for
 // as long as the workers' reports may take to reach the master, which is asked what is there.
 import type { Clock } from '../../base/clock.ts'
+import { pathsOverlap } from '../../base/paths.ts'
 import type { LoadRecord, Piece, SetRecord } from '../../load/load.ts'
 import type { BlockFailure } from '../../load/plan/retry-policy.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
@@ -46,7 +47,7 @@ export class SharedBlocks {
   }
 
   loadBegins({ loadId, path }: Pick<LoadRecord, 'loadId' | 'path'>): void {
-    const beside = [...this.#running].filter(([, other]) => overlap(path, other)).map(([other]) => other)
+    const beside = [...this.#running].filter(([, other]) => pathsOverlap(path, other)).map(([other]) => other)
     this.#running.set(loadId, path)
     this.#beside.set(loadId, new Set(beside))
     for (const other of beside) this.#beside.get(other)?.add(loadId)
@@ -151,10 +152,4 @@ function has({ firstBlock, blockCount }: Piece, blockIndex: number): boolean {
 
 function haveCommon(one: Piece, other: Piece): boolean {
   return one.firstBlock < other.firstBlock + other.blockCount && other.firstBlock < one.firstBlock + one.blockCount
-}
-
-/** Whether there may be files below both paths. */
-function overlap(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((path) => `${path.replace(/\/+$/, '')}/`) as [string, string]
-  return a.startsWith(b) || b.startsWith(a)
 }

@@ -2,6 +2,7 @@
 // keeps its files aside, under the load's path, for as long as the load says that it goes on; once
 // the audit has found every block the master swaps them in, which it may be asked more than once.
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import { pathsOverlap } from '../../base/paths.ts'
 import { equalRunningLoad } from '../../load/state/apply-load.ts'
 import type { SubmitLoad } from '../../load/state/load-commands.ts'
 import { formatLoadId, stagingOf } from '../../load/load.ts'
@@ -115,7 +116,7 @@ export function checkNoOverlap(tables: Tables, request: Pick<SubmitLoad, 'path' 
   const { path, options } = request
   for (const { id } of tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)) {
     const load = tables.loads.get([id])
-    if (load === undefined || !overlap(load.path, path)) continue
+    if (load === undefined || !pathsOverlap(load.path, path)) continue
     const isAtomic = load.options.atomic === true
     if (!isAtomic && options.atomic !== true) continue
     const what = isAtomic ? 'an atomic load' : 'a load'
@@ -127,13 +128,4 @@ export function checkNoOverlap(tables: Tables, request: Pick<SubmitLoad, 'path' 
       },
     )
   }
-}
-
-function overlap(one: string, other: string): boolean {
-  const [a, b] = [withSlash(one), withSlash(other)]
-  return a.startsWith(b) || b.startsWith(a)
-}
-
-function withSlash(path: string): string {
-  return path.endsWith('/') ? path : `${path}/`
 }

@@ -38,9 +38,6 @@ const sdk = new S3Client({
 })
 afterAll(() => sdk.destroy())
 
-/** The SDK takes a text of white space for an empty one; neither is `url`. */
-const shown = (text: string | undefined): string | undefined => text?.trim()
-
 /** What the SDK makes of a document, with the fields that matter. */
 async function bySdk(text: string): Promise<Listing> {
   document = text
@@ -49,7 +46,7 @@ async function bySdk(text: string): Promise<Listing> {
   )
   return {
     IsTruncated,
-    EncodingType: shown(EncodingType),
+    EncodingType,
     NextContinuationToken,
     Contents: Contents?.map(({ Key, ETag, Size, LastModified, StorageClass }) => ({
       Key,
@@ -62,24 +59,29 @@ async function bySdk(text: string): Promise<Listing> {
   }
 }
 
+/** White space with a line break in it is nothing to the SDK: it takes it for indentation. */
+const worded = (text: string | undefined): string | undefined =>
+  text?.trim() === '' && text.includes('\n') ? '' : text
+
 /** What the scan found, in the SDK's words. */
 function inWords(raw: RawListing): Listing {
   const { IsTruncated, EncodingType, NextContinuationToken, contents, commonPrefixes } = raw
   return {
     IsTruncated: IsTruncated === undefined ? undefined : IsTruncated === 'true',
-    EncodingType: shown(EncodingType),
-    NextContinuationToken,
+    EncodingType: worded(EncodingType),
+    NextContinuationToken: worded(NextContinuationToken),
     Contents:
       contents.length === 0
         ? undefined
         : contents.map(({ Key, ETag, Size, LastModified, StorageClass }) => ({
-            Key,
-            ETag,
+            Key: worded(Key),
+            ETag: worded(ETag),
             Size: Size === undefined ? undefined : Number(Size),
             LastModified: LastModified === undefined ? undefined : new Date(timeOf(LastModified) ?? Number.NaN),
-            StorageClass,
+            StorageClass: worded(StorageClass),
           })),
-    CommonPrefixes: commonPrefixes.length === 0 ? undefined : commonPrefixes.map((Prefix) => ({ Prefix })),
+    CommonPrefixes:
+      commonPrefixes.length === 0 ? undefined : commonPrefixes.map((Prefix) => ({ Prefix: worded(Prefix) })),
   }
 }
 

@@ -8,6 +8,7 @@ import type { Cluster } from '../../../../src/client/file-system.ts'
 import type { CliIo } from '../../../../src/cli/frame/context.ts'
 import { runCli } from '../../../../src/cli/run.ts'
 import { loadConfig } from '../../../../src/config/read-config.ts'
+import { noCounts } from '../../../../src/cli/load/load-events.ts'
 import type { JobServiceDefinition, LoadCounts, LoadStatus } from '../../../../src/wire/generated/job.ts'
 import type { LifecycleServiceDefinition } from '../../../../src/wire/generated/lifecycle.ts'
 import type { FileInfo, MasterServiceDefinition } from '../../../../src/wire/generated/master.ts'
@@ -196,22 +197,6 @@ export function file(more: Partial<FileInfo> = {}): FileInfo {
     replicas: 1,
     ...more,
   }
-}
-
-const noCounts: LoadCounts = {
-  files: 0,
-  bytes: 0,
-  filesCached: 0,
-  filesLoaded: 0,
-  filesFailed: 0,
-  filesSkipped: 0,
-  bytesCached: 0,
-  bytesLoaded: 0,
-  originBytes: 0,
-  tasks: 0,
-  tasksDone: 0,
-  tasksOut: 0,
-  tasksRetried: 0,
 }
 
 export function load(state: string, counts: Partial<LoadCounts> = {}, more: Partial<LoadStatus> = {}): LoadStatus {
