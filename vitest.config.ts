@@ -27,6 +27,8 @@ export default defineConfig({
           setupFiles,
           testTimeout: isLong ? longMs : 30_000,
           expect: { poll: { timeout: 20_000 } },
+          // One process per core is left to the tests by default, less one; most of them wait.
+          maxWorkers: 2,
         },
       },
       {

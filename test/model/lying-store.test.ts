@@ -1,6 +1,6 @@
 // Why: exit 0 means every byte of every object, whatever the store says. How: random truths told
 // with random lies through all of Skein (test/support/lying-store). SKEIN_TEST_LONG=1 plays 5,000
-// seeds; SKEIN_SEED=n replays one. And a test that cannot fail is none: rules of trust are taken
+// seeds; SKEIN_SEED=n replays one, SKEIN_SEED=n+count as many. And a test that cannot fail is none: rules of trust are taken
 // away one after the other, and the oracle must see each.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type * as listedNames from '../../src/cache-master/store/listed-names.ts'
@@ -27,6 +27,7 @@ vi.mock('../../src/ufs/trust/rules.ts', async (original) => {
     ...listing,
     checkOrder: (...args) => (planted.has('order') ? undefined : listing.checkOrder(...args)),
     goesBack: (...args) => !planted.has('order') && listing.goesBack(...args),
+    checkSpelling: (...args) => (planted.has('spelling') ? undefined : listing.checkSpelling(...args)),
     checkFolding: (...args) => (planted.has('folding') ? undefined : listing.checkFolding(...args)),
     checkCount: (...args) => (planted.has('count') ? undefined : listing.checkCount(...args)),
     more: (raw, context) => {
@@ -76,9 +77,11 @@ vi.mock('../../src/cache-master/store/listed-names.ts', async (original) => {
 })
 
 const replayed = process.env['SKEIN_SEED']
-const seeds = replayed !== undefined ? 1 : ordinaryOrLong(300, 5000)
+/** `n` is one seed; `n+count` are as many, told at the same time. */
+const [replayedFirst, replayedCount = '1'] = replayed?.split('+') ?? []
+const seeds = replayed === undefined ? ordinaryOrLong(300, 5000) : Number(replayedCount)
+const first = replayed === undefined ? Math.floor(Math.random() * 2 ** 30) : Number(replayedFirst)
 const atOnce = 16
-const first = replayed === undefined ? Math.floor(Math.random() * 2 ** 30) : Number(replayed)
 const world = new LyingWorld()
 
 beforeAll(() => world.start(), 120_000)
@@ -122,6 +125,7 @@ describe.skipIf(replayed !== undefined)('would lose what is there', () => {
     ['if an empty page were the end', ['empty'], 'an empty page first'],
     ['if prefixes that nobody asked for were passed over', ['folding'], 'the last key is folded'],
     ['if the number of entries were not looked at', ['count'], 'fewer entries than it says'],
+    ['if a character could be encoded and not', ['spelling'], 'keys that are said to be encoded', 'no ETag'],
     ['if a Size of 0 were believed', ['doubts'], 'a Size of 0'],
     ['if the Size of a listing were believed', ['size'], 'a Size that is too small'],
     ['if a range without an ETag were data', ['unproven'], 'objects are replaced, and GET does not say so'],

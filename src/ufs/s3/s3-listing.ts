@@ -17,7 +17,8 @@ import {
 } from '../trust/s3-errors.ts'
 import type { StoreRequests } from './request/store-requests.ts'
 import { type AnswerContext, notUnderstoodError, refusedAnswer, shown } from '../trust/answer-error.ts'
-import { orderError, type TrustedPage, trustedPage } from '../trust/listing-page.ts'
+import { KeySpelling } from '../trust/key-spelling.ts'
+import { type ListingSpellings, orderError, type TrustedPage, trustedPage } from '../trust/listing-page.ts'
 import type { TrustRules } from '../trust/rules.ts'
 import type { ListPage, ListPosition, ListRequest, ObjectInfo } from '../under-file-system.ts'
 
@@ -50,6 +51,7 @@ export class S3Listing {
   readonly #options: S3ListingOptions
   /** The store goes on behind `marker`, as the first version of the request has it. */
   #byMarker = false
+  readonly #spellings: ListingSpellings = { keys: new KeySpelling(), prefixes: new KeySpelling() }
 
   constructor(options: S3ListingOptions) {
     this.#options = options
@@ -162,7 +164,7 @@ export class S3Listing {
         answer.text,
         context,
       )
-    return trustedPage(raw, { storePrefix, prefix, delimiter }, rules.listing, context)
+    return trustedPage(raw, { storePrefix, prefix, delimiter, spellings: this.#spellings }, rules.listing, context)
   }
 
   /**

@@ -8,6 +8,7 @@ import { compareKeys } from '../key-order.ts'
 import type { RawListing, RawObject } from './listing-scan.ts'
 import type { ObjectInfo } from '../under-file-system.ts'
 import { type AnswerContext, fieldProblemText, notUnderstoodError, refusedAnswer, shown } from './answer-error.ts'
+import type { KeySpelling } from './key-spelling.ts'
 import { byteCountExpected, byteCountOf, etagOf, timeExpected, timeOf } from './field-values.ts'
 
 /** The request that a listing answers; keys as the store spells them. */
@@ -17,6 +18,14 @@ export interface AskedListing {
   /** With the namespace's prefix. */
   readonly prefix: string
   readonly delimiter: '/' | undefined
+  /** How this store's earlier pages were encoded. */
+  readonly spellings: ListingSpellings
+}
+
+/** Stores encode keys and folded prefixes by different rules (radosgw leaves the `/` of prefixes). */
+export interface ListingSpellings {
+  readonly keys: KeySpelling
+  readonly prefixes: KeySpelling
 }
 
 export interface TrustedPage {
@@ -53,7 +62,9 @@ export function trustedPage(
   rules: ListingRules,
   context: AnswerContext,
 ): TrustedPage {
-  const decode = decoderOf(raw, context)
+  const isEncoded = isUrlEncoded(raw, context)
+  const decode = isEncoded ? decodeKey : plainKey
+  if (isEncoded) rules.checkSpelling(raw, asked.spellings, context)
   checkEcho('Prefix', raw.Prefix, asked.prefix, decode, context)
   checkEcho('Delimiter', raw.Delimiter, asked.delimiter ?? '', decode, context)
   const objects: ObjectInfo[] = []
@@ -99,6 +110,8 @@ export interface ListingRules {
    * whole page
    */
   readonly object: (entry: RawObject, key: string, context: AnswerContext) => ObjectInfo
+  /** Refuses a document that says it is encoded, and writes a character in two ways. */
+  readonly checkSpelling: (raw: RawListing, spellings: ListingSpellings, context: AnswerContext) => void
   /** Refuses prefixes that were not asked for: what is below them is missing. */
   readonly checkFolding: (raw: RawListing, delimiter: string | undefined, context: AnswerContext) => void
   /** Refuses a document that lists fewer entries than it says. */
@@ -125,6 +138,11 @@ export const listingRules: ListingRules = {
       storageClass: storageClassPattern.test(storageClass) ? storageClass : 'STANDARD',
       ...(doubt !== '' && { doubt }),
     }
+  },
+
+  checkSpelling(raw, { keys, prefixes }, context) {
+    for (const { Key } of raw.contents) checkOneWay('Key', Key, keys, context)
+    for (const prefix of raw.commonPrefixes) checkOneWay('CommonPrefixes', prefix, prefixes, context)
   },
 
   checkFolding(raw, delimiter, context) {
@@ -200,6 +218,8 @@ function doubtOf(entry: RawObject, key: string, length: number | undefined, etag
   // bytes, too.
   else if (length === 0 && !(isMarker && (etag === undefined || etag === emptyMd5)))
     doubts.push('it is listed with no bytes')
+  // Tools make markers of 0 bytes: as a file, it would be one that nobody has written.
+  else if (length > 0 && key.endsWith('/')) doubts.push('it is named as a directory and listed with bytes')
   if (etag === undefined && !isMarker)
     doubts.push(fieldProblemText({ field: 'ETag', value: entry.ETag, expected: 'a version' }))
   return doubts.join('; ')
@@ -215,12 +235,26 @@ function modifiedOf(entry: RawObject, key: string, context: AnswerContext): numb
 
 type Decode = (text: string) => string | undefined
 
-function decoderOf(raw: RawListing, context: AnswerContext): Decode {
+function isUrlEncoded(raw: RawListing, context: AnswerContext): boolean {
   const encoding = raw.EncodingType?.trim().toLowerCase() ?? ''
-  if (encoding === 'url') return decodeKey
-  // Bytes that are no UTF-8 came as replacement characters.
-  if (encoding === '') return (text) => (text.includes('\ufffd') ? undefined : text)
+  if (encoding === 'url' || encoding === '') return encoding === 'url'
   throw notUnderstoodError(context, { field: 'EncodingType', value: raw.EncodingType, expected: 'url, or none' })
+}
+
+function checkOneWay(field: string, text: string | undefined, spelling: KeySpelling, context: AnswerContext): void {
+  const character = text === undefined ? undefined : spelling.contradiction(text)
+  if (character === undefined) return
+  spelling.forget()
+  throw notUnderstoodError(context, {
+    field,
+    value: text,
+    expected: `${shown(character)} as in the keys before: encoded, or not (EncodingType is url, and two keys would be one)`,
+  })
+}
+
+/** Bytes that are no UTF-8 came as replacement characters. */
+function plainKey(text: string): string | undefined {
+  return text.includes('\ufffd') ? undefined : text
 }
 
 /**
@@ -291,19 +325,20 @@ function prefixesOf(
   return prefixes
 }
 
-/** An object that is listed twice in one version is one. */
+/** An object that is listed twice in one version, of one time, is one. */
 function once(objects: readonly ObjectInfo[], context: AnswerContext): readonly ObjectInfo[] {
   return objects.filter((object, index) => {
     const before = objects[index - 1]
     if (before?.key !== object.key) return true
-    if (before.etag !== object.etag || before.length !== object.length)
-      throw refusedAnswer(
-        context,
-        `${shown(object.key)} is listed twice, with ${before.length} and ${object.length} bytes: ` +
-          'which one is there cannot be told',
-        listingOrderReason,
-      )
-    return false
+    // Without a version, two names of which the listing made one look the same.
+    const isSame = ['etag', 'length', 'modifiedMs'] as const
+    if (object.etag !== '' && isSame.every((field) => before[field] === object[field])) return false
+    throw refusedAnswer(
+      context,
+      `${shown(object.key)} is listed twice, with ${before.length} and ${object.length} bytes: ` +
+        'which one is there cannot be told',
+      listingOrderReason,
+    )
   })
 }
 

@@ -148,6 +148,7 @@ const listings: readonly Lie[] = [
   misnames('keys that are encoded as in forms, and no word of it', (key) => encode(key).replaceAll('%20', '+')),
   misnames('keys that are said to be encoded', (key) => key, asEncoded),
   misnames('keys that are escaped twice', escapeXml),
+  misnames('keys in one normal form', (key) => key.normalize()),
   misnames('keys in another normal form', (key) => key.normalize(key === key.normalize('NFC') ? 'NFD' : 'NFC')),
   {
     name: 'an object that is not there',

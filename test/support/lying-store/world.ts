@@ -37,11 +37,14 @@ const names = [
   'd/',
   'd/e',
   'd/é',
+  'd/e\u0301',
   'D/f',
   'z~',
   'z/\u{1f9f6}',
   'z/￥',
 ]
+/** Names of which a listing may make one. */
+const twins: Readonly<Record<string, string>> = { 'b/c%2Fd': 'b/c/d', 'd/e\u0301': 'd/é' }
 const sizes = [0, 1, 10, 700, blockBytes, blockBytes + 1, 3 * blockBytes - 5]
 
 export class LyingWorld {
@@ -165,6 +168,7 @@ export class LyingWorld {
         await jobs.cancelLoad({ loadId }, { signal })
         return `the load does not end: ${bucket.lists} listings, ${status.state} ${status.reason}`
       }
+      if (performance.now() - untilMs + loadMaxMs > 8000 && Math.random() < 0.05) console.error(new Date().toISOString(), name, Math.round(performance.now() - untilMs + loadMaxMs), bucket.lies.map((l) => l.name).join('; '), JSON.stringify(status).slice(0, 600))
       await sleep(pollMs)
     }
     const removed = status.counts?.filesRemoved ?? 0
@@ -204,7 +208,8 @@ function fill(bucket: LyingBucket, random: () => number): void {
   bucket.pageSize = 1 + Math.floor(random() * 4)
   for (const name of names) {
     if (random() < 0.55) continue
-    const size = name.endsWith('/') ? 0 : (sizes[Math.floor(random() * sizes.length)] ?? 1)
+    const twin = random() < 0.5 ? bucket.truth.get(twins[name] ?? '') : undefined
+    const size = name.endsWith('/') ? 0 : (twin?.bytes.length ?? sizes[Math.floor(random() * sizes.length)] ?? 1)
     bucket.put(name, noise(size, random))
   }
   if (bucket.truth.size < 3) for (const name of ['k1', 'k2', 'k3']) bucket.put(name, noise(blockBytes + 5, random))

@@ -238,6 +238,44 @@ describe('a page of a listing', () => {
     })
   })
 
+  const encoded = '<EncodingType>url</EncodingType>'
+  it.each([
+    ['a slash', ['b/c%2Fd'], '"/"'],
+    ['a blank', ['a%20b', 'a+c'], '" "'],
+    ['a blank that is not encoded', ['a b', 'a%20c'], '" "'],
+    ['a letter', ['%41'], '"A"'],
+    ['letters that are not ASCII', ['%C3%A9', 'ï'], 'beyond ASCII'],
+  ])('is refused where it says that it is encoded, and writes %s in two ways', async (_name, keys, character) => {
+    origin.answer(() => listingOf({ entries: keys, more: encoded }))
+    await expect(listAll()).rejects.toMatchObject({ ...odd, message: expect.stringContaining(character) })
+    // From page to page, too.
+    paged(keys.map((key, at) => ({ entries: [key], more: encoded, truncated: at < 1, token: `p${at + 1}` })))
+    await expect(listAll()).rejects.toMatchObject({ reason: odd.reason })
+    // And then begins anew: the store may have been mended.
+    origin.answer(() => listingOf({ entries: ['a%20b', 'b%2Fc'], more: encoded }))
+    expect((await listAll()).keys).toEqual(['a b', 'b/c'])
+  })
+
+  it('may write keys and folded prefixes in two ways', async () => {
+    origin.answer(() => listingOf({ entries: ['a%2Fb'], prefixes: ['a/c/'], more: encoded }))
+    expect(await listAll({ prefix: 'a/', delimiter: '/' })).toMatchObject({ keys: ['a/b'], prefixes: ['a/c/'] })
+  })
+
+  it.each([
+    ['without a version', { etag: undefined }],
+    ['of another time', { modified: '2023-04-20T17:31:00Z' }],
+  ])('is refused where a key is there twice %s: two names may be one', async (_name, other) => {
+    origin.answer(() =>
+      listingOf({
+        entries: [
+          { key: 'a', ...other },
+          { key: 'a', ...('etag' in other ? other : {}) },
+        ],
+      }),
+    )
+    await expect(listAll()).rejects.toMatchObject({ ...order, message: expect.stringContaining('"a" is listed twice') })
+  })
+
   it('is folded here where the store does not know the delimiter', async () => {
     origin.answer(() => listingOf({ entries: ['a/b/1', 'a/b/2', 'a/c', 'a/d/1'] }))
     expect(await listAll({ prefix: 'a/', delimiter: '/' })).toMatchObject({ keys: ['a/c'], prefixes: ['a/b/', 'a/d/'] })
