@@ -1,7 +1,6 @@
 // Why: the job worker as one thing to start and stop. How: registers, takes tasks from the lane
 // that it is given, and runs them over budgets that all tasks share. It keeps nothing on disk but
 // its id (identity.ts).
-import pLimit from 'p-limit'
 import { Budget } from '../base/flow/budget.ts'
 import type { Clock, Random } from '../base/clock.ts'
 import { DemandGauge } from '../base/flow/demand-gauge.ts'
@@ -101,7 +100,6 @@ const pieceBytes = 512 * 1024
 
 export function createJobWorker(options: JobWorkerOptions): JobWorker {
   const { limits, queue, logger } = options
-  const streams = pLimit(limits.streamsMax)
   const stores = new StoreCache({
     ...options,
     idleStoresMax: limits.idleStoresMax,
@@ -138,7 +136,7 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
       smallSlots: new Budget('small objects', limits.readSlots * limits.smallReadsPerSlot),
       bytes,
       pieces,
-      runStream: (copy) => streams(copy),
+      streams: new Budget('streams', limits.streamsMax),
       rangeBytes: limits.rangeBytes,
       rangesAhead: limits.rangesAhead,
       smallBlockBytes: limits.smallBlockBytes,

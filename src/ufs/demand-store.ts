@@ -44,6 +44,9 @@ function demandStore(store: UnderFileSystem, namespaceId: string, demand: Demand
     get readAhead() {
       return store.readAhead
     },
+    get gate() {
+      return store.gate
+    },
     get slowDowns() {
       return store.slowDowns ?? 0
     },

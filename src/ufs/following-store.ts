@@ -11,6 +11,7 @@ import type {
   ReadRequest,
   UnderFileSystem,
   WriteOptions,
+  StoreGate,
 } from './under-file-system.ts'
 
 /** The store by one definition. */
@@ -149,6 +150,10 @@ export class FollowingStore implements UnderFileSystem {
 
   get readAhead(): { readonly rangeBytes: number; readonly rangesAhead: number } | undefined {
     return (this.#source.known ?? this.#last)?.store.readAhead
+  }
+
+  get gate(): StoreGate | undefined {
+    return this.#last?.store.gate
   }
 
   get slowDowns(): number {

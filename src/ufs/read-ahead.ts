@@ -6,6 +6,7 @@
 import { abortReason } from '../base/clock.ts'
 import type { Budget, Share } from '../base/flow/budget.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
+import { type Lend, LentShare } from '../base/flow/lent-share.ts'
 import type { ReadRequest, UnderFileSystem } from './under-file-system.ts'
 import { type ByteRange, nextStep, rangeAt, type ReadWindow } from './read-window.ts'
 
@@ -25,6 +26,12 @@ export interface ReadAheadOptions {
     take(bytes: number, signal: AbortSignal): Promise<void>
   }
 }
+
+/**
+ * Part of the bytes that is not read ahead into: the ranges that a reader waits for have it,
+ * however slow the stores are that the others were read from.
+ */
+const keptForNeed = 1 / 4
 
 /**
  * Exactly `request.length` bytes in order, as chunks. Leaving the loop early, or an error, ends
@@ -61,7 +68,7 @@ export async function* readAhead(
   const lookAhead = (): void => {
     while (nextStep(window, started, consumed) === 'may') {
       const { length } = rangeAt(window, started)
-      const share = options.bytes.tryAcquire(length)
+      const share = options.bytes.tryAcquire(length, options.bytes.capacity * keptForNeed)
       if (share === undefined) return
       if (options.pace?.tryTake(length) === false) {
         share.release()
@@ -98,6 +105,11 @@ export async function* readAhead(
   }
 }
 
+/** Lends the slot of a request, and whatever its caller lends. */
+export function lending({ lend: lendSlot }: LentShare, more: Lend | undefined): Lend {
+  return more === undefined ? lendSlot : (wait) => more(() => lendSlot(wait))
+}
+
 /** Reads one range into its place. Never rejects: the range carries the error. */
 async function fill(
   store: Pick<UnderFileSystem, 'read' | 'readWhole'>,
@@ -107,10 +119,11 @@ async function fill(
   slots: Budget,
   signal: AbortSignal,
 ): Promise<void> {
-  let slot: Share | undefined
+  let slot: LentShare | undefined
   try {
-    slot = slots.tryAcquire(1) ?? (await slots.acquire(1, signal))
-    for await (const chunk of store.read({ ...request, offset, length }, signal)) range.add(chunk)
+    slot = new LentShare(slots, 1, slots.tryAcquire(1) ?? (await slots.acquire(1, signal)), signal)
+    const lend = lending(slot, request.lend)
+    for await (const chunk of store.read({ ...request, offset, length, lend }, signal)) range.add(chunk)
     range.finish(undefined)
   } catch (thrown) {
     range.finish(toSkeinError(thrown))

@@ -2,6 +2,7 @@
 // Implementations: s3.ts, local.ts, and the fakes and fault wrappers of the tests; all pass one
 // conformance suite. Keys are relative to the namespace's prefix and spelled as the store spells
 // them.
+import type { Lend } from '../base/flow/lent-share.ts'
 
 /** Tells an object that is there and cannot be read as one from one that is not there. */
 export const unusableReason = 'object_unusable'
@@ -81,10 +82,26 @@ export interface ReadRequest {
    */
   readonly inOneAnswer?: boolean | undefined
   /**
+   * Carries out each wait in which nothing of this request is under way: the store asked to slow
+   * down, or an attempt failed and the next one is not due. Room that is held for the request may
+   * be lent to others meanwhile. None: the wait is waited for.
+   */
+  readonly lend?: Lend | undefined
+  /**
    * Where the bytes that are read may be put; whoever reads gives them back. None: each chunk has
    * memory of its own.
    */
   readonly pieces?: PieceSource | undefined
+}
+
+/** See s3/request/slow-down-gate.ts. */
+export interface StoreGate {
+  /** Requests have to wait now. */
+  readonly closed: boolean
+  /** The store has asked to slow down, and has not answered well for long enough since. */
+  readonly isSlow: boolean
+  /** Until requests may be sent. @throws the signal's reason */
+  wait(signal: AbortSignal): Promise<void>
 }
 
 /** See base/flow/piece-pool.ts. */
@@ -165,6 +182,8 @@ export interface UnderFileSystem {
   rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo>
   /** How its namespace wants its large objects read, where it says so. */
   readonly readAhead?: { readonly rangeBytes: number; readonly rangesAhead: number } | undefined
+  /** Holds back requests after the store has asked to slow down; none where it cannot ask. */
+  readonly gate?: StoreGate | undefined
   /** Answers of SlowDown since it was opened; none where the store has no such answer. */
   readonly slowDowns?: number
   /** Bytes read and requests sent since it was opened. */

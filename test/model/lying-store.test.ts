@@ -1,14 +1,15 @@
 // Why: exit 0 means every byte of every object, whatever the store says. How: random truths told
 // with random lies through all of Skein (test/support/lying-store). SKEIN_TEST_LONG=1 plays 5,000
-// seeds; SKEIN_SEED=n replays one, SKEIN_SEED=n+count as many. And a test that cannot fail is none: rules of trust are taken
-// away one after the other, and the oracle must see each.
+// seeds; SKEIN_SEED=n replays one, SKEIN_SEED=n+count as many at the same time. And a test that
+// cannot fail is none: rules of trust are taken away one after the other, and the oracle must see
+// each.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type * as listedNames from '../../src/cache-master/store/listed-names.ts'
 import type * as looks from '../../src/cache-master/store/listing-looks.ts'
 import type * as rangeAnswer from '../../src/ufs/trust/range-answer.ts'
 import type * as rules from '../../src/ufs/trust/rules.ts'
 import type { ListPage } from '../../src/ufs/under-file-system.ts'
-import { lies } from '../support/lying-store/lies.ts'
+import { type Lie, lies } from '../support/lying-store/lies.ts'
 import { LyingWorld } from '../support/lying-store/world.ts'
 import { ordinaryOrLong } from '../support/run-length.ts'
 
@@ -114,6 +115,25 @@ it(
     expect(await problems(first, seeds)).toEqual([])
   },
   ordinaryOrLong(900_000, 4 * 3_600_000),
+)
+
+it.each([
+  ['small', 1000],
+  ['large', 2_000_000],
+])(
+  'holds up no load of another store: %s objects',
+  async (_name, bytes) => {
+    const slowDown: Lie = {
+      name: 'GET answers 503',
+      get: (answer) => {
+        answer.status = 503
+        answer.body = Buffer.from('<Error><Code>SlowDown</Code></Error>')
+        answer.headers = { 'content-length': String(answer.body.length) }
+      },
+    }
+    expect(await world.problemBeside(slowDown, bytes)).toBeUndefined()
+  },
+  120_000,
 )
 
 describe.skipIf(replayed !== undefined)('would lose what is there', () => {

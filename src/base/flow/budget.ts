@@ -71,10 +71,13 @@ export class Budget {
     })
   }
 
-  /** The share at once, or undefined when it would have to wait. */
-  tryAcquire(amount: number): Share | undefined {
+  /**
+   * The share at once, or undefined when it would have to wait, or would leave less than `leave` of
+   * the budget to others.
+   */
+  tryAcquire(amount: number, leave = 0): Share | undefined {
     const wanted = Math.min(amount, this.capacity)
-    if (this.#waiters.length > 0 || this.#used + wanted > this.capacity) return undefined
+    if (this.#waiters.length > 0 || this.#used + wanted > this.capacity - leave) return undefined
     return this.#take(wanted)
   }
 

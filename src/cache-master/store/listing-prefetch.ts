@@ -1,7 +1,8 @@
 // Why: a load asks for page after page, and the store's answer time should not add up. How: with
 // each page that is given out the next one is asked for; it is kept for the one caller that comes
-// with exactly this position. A page for which nobody comes is dropped when it is too old: its
-// inquiry would go on, and gather what is changed and answered, for ever.
+// with exactly this position. A listing that begins drops what is kept of its prefix: a page is
+// never older than the listing that it is part of. A page for which nobody comes is dropped when it
+// is too old: its inquiry would go on, and gather what is changed and answered, for ever.
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
@@ -21,6 +22,7 @@ export interface FetchedPage {
 type Fetch = (record: NamespaceRecord, request: PageRequest, signal: AbortSignal) => Promise<FetchedPage>
 
 interface Ahead {
+  readonly listing: string
   readonly abort: AbortController
   readonly result: Promise<FetchedPage>
   /** Nobody came for it in time. */
@@ -46,6 +48,7 @@ export class ListingPrefetch {
    * again.
    */
   async take(record: NamespaceRecord, request: PageRequest, signal: AbortSignal): Promise<FetchedPage> {
+    if (request.after === undefined) this.#begin(listingOf(record, request))
     const name = nameOf(record, request)
     const ahead = this.#ahead.get(name)
     this.#ahead.delete(name)
@@ -81,8 +84,17 @@ export class ListingPrefetch {
       this.#ahead.delete(name)
       drop(ahead)
     })
-    const ahead: Ahead = { abort, result, stopWaiting }
+    const ahead: Ahead = { listing: listingOf(record, request), abort, result, stopWaiting }
     this.#ahead.set(name, ahead)
+  }
+
+  /** Others that list the same now ask for their next page again. */
+  #begin(listing: string): void {
+    for (const [name, ahead] of this.#ahead) {
+      if (ahead.listing !== listing) continue
+      this.#ahead.delete(name)
+      drop(ahead)
+    }
   }
 
   close(): void {
@@ -98,6 +110,10 @@ function drop({ abort, result, stopWaiting }: Ahead): void {
     ({ inquiry }) => inquiry.close(),
     () => undefined,
   )
+}
+
+function listingOf({ id }: NamespaceRecord, { prefix }: PageRequest): string {
+  return JSON.stringify([id, prefix])
 }
 
 function nameOf(record: NamespaceRecord, { prefix, after, limit }: PageRequest): string {

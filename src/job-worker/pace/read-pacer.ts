@@ -22,8 +22,11 @@ export interface ReadPace {
   standAside(signal: AbortSignal): Promise<void> | undefined
   /** The longest range that keeps the rate smooth. */
   rangeBytes(wanted: number): number
-  /** Runs a large block of a load that is held back; undefined when it is not. */
-  runStream(): ((copy: () => Promise<void>) => Promise<void>) | undefined
+  /**
+   * Runs a large block of a load that is held back, by its pace or because its store `isSlow`;
+   * undefined when it is not.
+   */
+  runStream(isSlow: boolean): ((copy: () => Promise<void>) => Promise<void>) | undefined
   /** The set has ended. */
   close(): void
 }
@@ -95,7 +98,8 @@ export class ReadPacer {
       },
       standAside: (signal) => this.standAside(signal),
       rangeBytes: (wanted) => Math.min(wanted, Math.max(rangeBytesMin, Math.floor(bucket.perSecond * rangeSeconds))),
-      runStream: () => (bucket.perSecond === Number.POSITIVE_INFINITY ? undefined : (copy) => reads.streams(copy)),
+      runStream: (isSlow) =>
+        isSlow || bucket.perSecond !== Number.POSITIVE_INFINITY ? (copy) => reads.streams(copy) : undefined,
       close: () => {
         reads.sets -= 1
         if (reads.sets === 0) this.#loads.delete(loadId)

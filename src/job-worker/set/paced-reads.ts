@@ -3,6 +3,7 @@
 // block is read as ranges ahead, each of which waits for the pace before it is asked for.
 import type { Budget } from '../../base/flow/budget.ts'
 import { toSkeinError } from '../../base/errors.ts'
+import type { Lend } from '../../base/flow/lent-share.ts'
 import type { PiecePool } from '../../base/flow/piece-pool.ts'
 import { readAhead, type ReadAheadOptions } from '../../ufs/read-ahead.ts'
 import { readInOneAnswer } from '../../ufs/s3/one-answer.ts'
@@ -50,12 +51,24 @@ export class PacedReads {
     return this.#pacing > 0
   }
 
-  /** A small object. */
-  async whole(piece: SetPiece): Promise<Uint8Array> {
+  /** True when these bytes may be read now; they count as read. */
+  tryTake(bytes: number): boolean {
+    return this.#options.lease.store.gate?.closed !== true && this.#options.pace.tryTake(bytes)
+  }
+
+  /** Waits until these bytes may be read. @throws the signal's reason */
+  async take(bytes: number, signal: AbortSignal): Promise<void> {
+    const { gate } = this.#options.lease.store
+    if (gate?.closed === true) await gate.wait(signal)
+    await this.#options.pace.take(bytes, signal)
+  }
+
+  /** A small object. `lend`: what is held for it. */
+  async whole(piece: SetPiece, lend: Lend): Promise<Uint8Array> {
     const { lease } = this.#options
     const { key, length, etag } = piece
     const { pieces } = this.#options.resources
-    const request = { key, offset: 0, length, etag, objectLength: length, inOneAnswer: true, pieces }
+    const request = { key, offset: 0, length, etag, objectLength: length, inOneAnswer: true, pieces, lend }
     try {
       return await lease.store.readWhole(request, this.#signal)
     } catch (thrown) {
@@ -65,12 +78,13 @@ export class PacedReads {
     }
   }
 
-  /** A block from `from` in it on, counted as read from the store. */
+  /** A block from `from` in it on, counted as read from the store. `lend`: what is held for it. */
   block(
     { key, etag, length: objectLength }: SetPiece,
     header: BlockHeader,
     from: number,
     inOneAnswer: boolean,
+    lend: Lend,
   ): AsyncIterable<Uint8Array> {
     const { lease, outcome, resources } = this.#options
     const read = inOneAnswer ? readInOneAnswer : readAhead
@@ -81,6 +95,7 @@ export class PacedReads {
       length: header.length - from,
       objectLength,
       pieces: resources.pieces,
+      lend,
     }
     return counted(read(this.#heldBack(lease), request, this.#readAheadOptions(lease), this.#signal), outcome)
   }
@@ -91,7 +106,7 @@ export class PacedReads {
     const take = async (bytes: number, signal: AbortSignal): Promise<void> => {
       this.#pacing += 1
       try {
-        await pace.take(bytes, signal)
+        await this.take(bytes, signal)
       } finally {
         this.#pacing -= 1
       }
@@ -99,7 +114,7 @@ export class PacedReads {
     return {
       ...options,
       rangeBytes: pace.rangeBytes(options.rangeBytes),
-      pace: { tryTake: (bytes) => pace.tryTake(bytes), take },
+      pace: { tryTake: (bytes) => this.tryTake(bytes), take },
     }
   }
 

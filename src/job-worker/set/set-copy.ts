@@ -5,11 +5,13 @@
 import type { Budget, Share } from '../../base/flow/budget.ts'
 import { blockIdOf, blockLength } from '../../base/block-id.ts'
 import type { Clock } from '../../base/clock.ts'
+import { type Lend, LentShare } from '../../base/flow/lent-share.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { isRefusal, type StoreLease } from '../../ufs/store-cache.ts'
 import type { SetPiece } from '../../wire/generated/job.ts'
 import type { BlockHeader } from '../../wire/generated/worker.ts'
 import { isUnproven, wholeAttemptsMax } from '../../ufs/s3/one-answer.ts'
+import { BlockStreams } from './block-streams.ts'
 import type { CachedCopies } from './cached-copies.ts'
 import { givingWay } from './chunk-streams.ts'
 import { type FileRefresh, isChange } from './file-refresh.ts'
@@ -28,8 +30,8 @@ export interface CopyResources extends ReadResources {
    * answer, not bandwidth.
    */
   readonly smallSlots: Budget
-  /** Runs at most so many large blocks at once (goosefs.job.worker.threadpool.size). */
-  readonly runStream: (copy: () => Promise<void>) => Promise<void>
+  /** Large blocks at once (goosefs.job.worker.threadpool.size). */
+  readonly streams: Budget
   /** Files of one block shorter than this are read whole and put together with others. */
   readonly smallBlockBytes: number
 }
@@ -49,6 +51,12 @@ export interface SetCopyOptions {
   readonly signal: AbortSignal
 }
 
+/** What a small object holds while it is read. */
+interface HeldForSmall {
+  readonly bytes: LentShare
+  readonly slot: LentShare
+}
+
 export class SetCopy {
   readonly #options: SetCopyOptions
   readonly #signal: AbortSignal
@@ -57,6 +65,7 @@ export class SetCopy {
   /** Of reads: the set's, or the stragglers' end. */
   readonly #readSignal: AbortSignal
   readonly #reads: PacedReads
+  readonly #streams: BlockStreams
   #running = 0
   #whenIdle: (() => void) | undefined
   #bug: { readonly thrown: unknown } | undefined
@@ -70,6 +79,7 @@ export class SetCopy {
     this.#stragglers = new Stragglers(options.clock, () => this.#running, isCrowded)
     this.#readSignal = AbortSignal.any([options.signal, this.#stragglers.signal])
     this.#reads = new PacedReads(options, this.#readSignal)
+    this.#streams = new BlockStreams({ ...options, streams: options.resources.streams })
   }
 
   /**
@@ -88,27 +98,32 @@ export class SetCopy {
   }
 
   async #admitAll(): Promise<void> {
-    const { pieces, resources, pace } = this.#options
-    const runStream = pace.runStream() ?? resources.runStream
+    const { pieces, resources } = this.#options
     for (const piece of pieces) {
       const small = piece.length < resources.smallBlockBytes && piece.length <= piece.blockSizeBytes
       for (let index = piece.firstBlock; index < piece.firstBlock + piece.blockCount; index += 1) {
         if (this.#signal.aborted) return
         if (small) await this.#admitSmall(piece, index)
-        else this.#track(runStream(() => this.#copyLarge(piece, index)))
+        else this.#track(this.#streams.run((lend) => this.#copyLarge(piece, index, lend)))
       }
     }
   }
 
   async #admitSmall(piece: SetPiece, index: number): Promise<void> {
     const { bytes, smallSlots } = this.#options.resources
+    const { length } = piece
+    const reads = this.#reads
     let share: Share | undefined
     try {
       // The pace first: whoever waits for it holds nothing that others need.
-      if (!this.#options.pace.tryTake(piece.length)) await this.#options.pace.take(piece.length, this.#signal)
-      share = bytes.tryAcquire(piece.length) ?? (await bytes.acquire(piece.length, this.#signal))
+      if (!reads.tryTake(length)) await reads.take(length, this.#signal)
+      share = bytes.tryAcquire(length) ?? (await bytes.acquire(length, this.#signal))
       const slot = smallSlots.tryAcquire(1) ?? (await smallSlots.acquire(1, this.#signal))
-      this.#track(this.#copySmall(piece, index, share, slot))
+      const held = {
+        bytes: new LentShare(bytes, length, share, this.#signal),
+        slot: new LentShare(smallSlots, 1, slot, this.#signal),
+      }
+      this.#track(this.#copySmall(piece, index, held))
     } catch {
       // Only an abort ends the wait for a budget.
       share?.release()
@@ -128,14 +143,14 @@ export class SetCopy {
     if (this.#running === 0) this.#whenIdle?.()
   }
 
-  async #copySmall(piece: SetPiece, index: number, share: Share, slot: Share): Promise<void> {
+  async #copySmall(piece: SetPiece, index: number, held: HeldForSmall): Promise<void> {
     try {
       const known = this.#options.refresh.known(piece.fileId)
       const targets = known === undefined ? this.#usable(piece, index) : await this.#afterChange(piece, index, known)
       if (targets.length === 0) return
       const header = this.#header(piece, index)
-      const bytes = await this.#reading(() => this.#readSmall(piece, header))
-      slot.release()
+      const bytes = await this.#reading(() => this.#readSmall(piece, header, held))
+      held.slot.release()
       const { outcome } = this.#options
       outcome.bytesDone += bytes.length
       if (bytes.length !== piece.length) {
@@ -154,16 +169,17 @@ export class SetCopy {
     } catch (thrown) {
       await this.#readFailed(piece, index, thrown)
     } finally {
-      slot.release()
-      share.release()
+      held.slot.release()
+      held.bytes.release()
     }
   }
 
-  async #readSmall(piece: SetPiece, header: BlockHeader): Promise<Uint8Array> {
+  async #readSmall(piece: SetPiece, header: BlockHeader, held: HeldForSmall): Promise<Uint8Array> {
     const { copies, outcome } = this.#options
     const copied = await copies.readWhole(piece, header, this.#readSignal)
     if (copied !== undefined) return copied
-    const bytes = await this.#reads.whole(piece)
+    // The slot first, so that it comes back last: whoever waits for bytes holds no slot.
+    const bytes = await this.#reads.whole(piece, (wait) => held.slot.lend(() => held.bytes.lend(wait)))
     outcome.originBytes += bytes.length
     return bytes
   }
@@ -196,29 +212,34 @@ export class SetCopy {
     }
   }
 
-  async #copyLarge(piece: SetPiece, blockIndex: number): Promise<void> {
+  async #copyLarge(piece: SetPiece, blockIndex: number, lend: Lend): Promise<void> {
     try {
       const known = this.#options.refresh.known(piece.fileId)
       const targets =
         known === undefined ? this.#usable(piece, blockIndex) : await this.#afterChange(piece, blockIndex, known)
       if (targets.length === 0 || this.#signal.aborted) return
       try {
-        await this.#copyBlock(piece, blockIndex, targets, false)
+        await this.#copyBlock(piece, blockIndex, targets, lend)
       } catch (thrown) {
         // Without proof of its version a block may come in one answer; a file of several blocks is
         // several answers.
         if (!isUnproven(toSkeinError(thrown)) || piece.length > piece.blockSizeBytes) throw thrown
-        await this.#copyInOneAnswer(piece, blockIndex, targets)
+        await this.#copyInOneAnswer(piece, blockIndex, targets, lend)
       }
     } catch (thrown) {
       await this.#readFailed(piece, blockIndex, thrown)
     }
   }
 
-  async #copyInOneAnswer(piece: SetPiece, blockIndex: number, targets: readonly SetTarget[]): Promise<void> {
+  async #copyInOneAnswer(
+    piece: SetPiece,
+    blockIndex: number,
+    targets: readonly SetTarget[],
+    lend: Lend,
+  ): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#copyBlock(piece, blockIndex, targets, true)
+        return await this.#copyBlock(piece, blockIndex, targets, lend, true)
       } catch (thrown) {
         if (!toSkeinError(thrown).retryable || attempt >= wholeAttemptsMax || this.#readSignal.aborted) throw thrown
       }
@@ -230,7 +251,8 @@ export class SetCopy {
     piece: SetPiece,
     blockIndex: number,
     targets: readonly SetTarget[],
-    inOneAnswer: boolean,
+    lend: Lend,
+    inOneAnswer = false,
   ): Promise<void> {
     const { lease, outcome, pace, resources } = this.#options
     const { pieces } = resources
@@ -242,7 +264,8 @@ export class SetCopy {
       blockIndex,
       header,
       read: (offset: number) => {
-        const store = (from: number): AsyncIterable<Uint8Array> => this.#reads.block(piece, header, from, inOneAnswer)
+        const store = (from: number): AsyncIterable<Uint8Array> =>
+          this.#reads.block(piece, header, from, inOneAnswer, lend)
         // What is read again was not to be had, or cannot be gone on with.
         const isFirst = offset === 0 && !inOneAnswer && piece.sourceIds.length > 0
         const chunks = isFirst ? this.#copiedFirst(piece, header, store) : store(offset)

@@ -3,7 +3,8 @@
 // Nothing is resumed: whoever gets an error drops what came and may begin again with nothing.
 import type { Share } from '../../base/flow/budget.ts'
 import type { SkeinError } from '../../base/errors.ts'
-import type { ReadAheadOptions } from '../read-ahead.ts'
+import { LentShare } from '../../base/flow/lent-share.ts'
+import { lending, type ReadAheadOptions } from '../read-ahead.ts'
 import { unprovenReason } from '../trust/s3-errors.ts'
 import type { ReadRequest, UnderFileSystem } from '../under-file-system.ts'
 
@@ -31,8 +32,10 @@ export async function* readInOneAnswer(
   try {
     await pace?.take(request.length, signal)
     shares.push(await bytes.acquire(Math.min(heldBytes, request.length), signal))
-    shares.push(await slots.acquire(1, signal))
-    yield* store.read({ ...request, inOneAnswer: true, objectLength: request.length }, signal)
+    const slot = new LentShare(slots, 1, await slots.acquire(1, signal), signal)
+    shares.push(slot)
+    const lend = lending(slot, request.lend)
+    yield* store.read({ ...request, inOneAnswer: true, objectLength: request.length, lend }, signal)
   } finally {
     for (const share of shares) share.release()
   }

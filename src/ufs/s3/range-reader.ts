@@ -4,10 +4,11 @@
 // back-pressure by pausing the connection, and own retry that continues with the rest.
 import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { Lend } from '../../base/flow/lent-share.ts'
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
 import { StreamSink, WholeSink } from './range-sinks.ts'
 import { type RangeContext, RangeResponse, type RangeSink } from './range-response.ts'
-import { finalAnswerError, isBadAnswer, requestName, slowDownReason, type StoreAddress } from '../trust/s3-errors.ts'
+import { finalAnswerError, isBadAnswer, requestName, type StoreAddress } from '../trust/s3-errors.ts'
 import type { SlowDownGate } from './request/slow-down-gate.ts'
 import type { StorePlace, StoreRequests } from './request/store-requests.ts'
 import type { TrustRules } from '../trust/rules.ts'
@@ -49,6 +50,8 @@ const sameAnswersMax = 5
 function isSilence(error: SkeinError): boolean {
   return error.code === 'deadline_exceeded'
 }
+
+const waited: Lend = (wait) => wait()
 
 /** The attempts of one read. */
 class Attempts {
@@ -93,7 +96,7 @@ export class RangeReader {
       try {
         return await this.#attemptWhole(request, signal)
       } catch (thrown) {
-        await this.#backOff(attempts.failed(toSkeinError(thrown)), attempts, signal)
+        await this.#backOff(attempts.failed(toSkeinError(thrown)), attempts, request, signal)
       }
     }
   }
@@ -116,24 +119,29 @@ export class RangeReader {
         if (done - before >= progressBytes) attempts.moved()
         const error = attempts.failed(toSkeinError(thrown))
         if (request.inOneAnswer === true && done > 0) throw error
-        await this.#backOff(error, attempts, signal)
+        await this.#backOff(error, attempts, request, signal)
       }
     }
   }
 
   /** Waits before the next attempt. @throws the error when there is none */
-  async #backOff(error: SkeinError, attempts: Attempts, signal: AbortSignal): Promise<void> {
+  async #backOff(
+    error: SkeinError,
+    attempts: Attempts,
+    { lend = waited }: ReadRequest,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { policy, clock, random, onRetry } = this.#options
     const { count, silent } = attempts
     if (!error.retryable || count >= policy.attemptsMax || silent >= silentAttemptsMax || signal.aborted) throw error
     onRetry(error)
-    await clock.sleep(backoffMs(policy, count, random), signal)
+    await lend(() => clock.sleep(backoffMs(policy, count, random), signal))
     attempts.count += 1
   }
 
   async #attemptWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
     throwIfAborted(signal)
-    if (this.#options.gate.closed) await this.#options.gate.wait(signal)
+    if (this.#options.gate.closed) await this.#throughGate(request, signal)
     for (let place = this.#placeOf(request); ;) {
       let response: RangeResponse | undefined
       try {
@@ -148,7 +156,7 @@ export class RangeReader {
 
   async *#attempt(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     throwIfAborted(signal)
-    if (this.#options.gate.closed) await this.#options.gate.wait(signal)
+    if (this.#options.gate.closed) await this.#throughGate(request, signal)
     for (let place = this.#placeOf(request); ;) {
       const sink = new StreamSink(request.length, request.pieces)
       const response = this.#dispatch(place, request, this.#watched(sink), signal)
@@ -164,6 +172,12 @@ export class RangeReader {
         response.stop(new SkeinError('cancelled', 'the reader left'))
       }
     }
+  }
+
+  async #throughGate({ lend = waited }: ReadRequest, signal: AbortSignal): Promise<void> {
+    const { gate } = this.#options
+    // What was lent may have come back when the gate was closed again.
+    while (gate.closed) await lend(() => gate.wait(signal))
   }
 
   #placeOf({ key }: ReadRequest): StorePlace {
@@ -215,7 +229,7 @@ export class RangeReader {
         sink.end()
       },
       fail: (error) => {
-        if (error.reason === slowDownReason) gate.slowDown()
+        gate.failed(error)
         sink.fail(error)
       },
     }

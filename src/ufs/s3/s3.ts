@@ -29,6 +29,7 @@ import type {
   ReadRequest,
   UnderFileSystem,
   WriteOptions,
+  StoreGate,
 } from '../under-file-system.ts'
 
 export interface StoreDependencies extends S3TransportDependencies {
@@ -113,6 +114,10 @@ export class S3UnderFileSystem implements UnderFileSystem {
       retrying: (signal, what, send) => this.#retrying(this.#policy, signal, what, send),
       store: this,
     })
+  }
+
+  get gate(): StoreGate {
+    return this.#gate
   }
 
   get slowDowns(): number {
@@ -238,7 +243,7 @@ export class S3UnderFileSystem implements UnderFileSystem {
         const error = signal.aborted
           ? new SkeinError('cancelled', `${what} was cancelled`)
           : this.#meaning(what, thrown)
-        if (error.reason === slowDownReason) this.#gate.slowDown()
+        this.#gate.failed(error)
         throw error
       }
     }

@@ -10,7 +10,7 @@ const [percentSign, plusSign, blank] = [0x25, 0x2b, 0x20]
 const beyondAscii = 128
 const hexPair = /^[0-9A-Fa-f]{2}$/
 
-/** How the encoded texts of one kind (keys, or folded prefixes) of one store were written so far. */
+/** How a store's encoded texts of one kind (keys, or folded prefixes) were written so far. */
 export class KeySpelling {
   readonly #seen = new Uint8Array(beyondAscii + 1)
 

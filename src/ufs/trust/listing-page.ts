@@ -22,7 +22,7 @@ export interface AskedListing {
   readonly spellings: ListingSpellings
 }
 
-/** Stores encode keys and folded prefixes by different rules (radosgw leaves the `/` of prefixes). */
+/** Stores encode keys and folded prefixes by different rules (radosgw leaves prefixes' `/`). */
 export interface ListingSpellings {
   readonly keys: KeySpelling
   readonly prefixes: KeySpelling
@@ -248,7 +248,9 @@ function checkOneWay(field: string, text: string | undefined, spelling: KeySpell
   throw notUnderstoodError(context, {
     field,
     value: text,
-    expected: `${shown(character)} as in the keys before: encoded, or not (EncodingType is url, and two keys would be one)`,
+    expected:
+      `${shown(character)} as in the keys before, encoded or not ` +
+      '(EncodingType is url: else two keys could be read as one)',
   })
 }
 

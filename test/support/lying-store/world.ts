@@ -101,21 +101,12 @@ export class LyingWorld {
    * at random
    */
   async problem(seed: number, forced?: readonly Lie[]): Promise<string | undefined> {
-    const [store, cluster] = [this.#store, this.#cluster]
-    if (store === undefined || cluster === undefined) throw new Error('not started')
+    const cluster = this.#cluster
+    if (cluster === undefined) throw new Error('not started')
     const random = seededRandom(seed)
     const name = `ns-${seed}-${Math.floor(Math.random() * 1e9).toString(36)}`
-    const bucket = store.bucket(name, random)
+    const bucket = await this.#namespace(name, random)
     fill(bucket, random)
-    await cluster.master().createNamespace(
-      {
-        name,
-        uri: `s3://${name}/`,
-        attributes: { 's3.endpoint': store.url, 's3.forcePathStyle': 'true', 'fs.cosn.read.ahead.block.size': '24KB' },
-        secrets: { 's3.accessKeyId': 'AKIDLYING', 's3.secretAccessKey': 'lying-store-secret' },
-      },
-      { signal },
-    )
     const told = forced ?? some(random)
     const isKnown = random() < 0.6
     const seen = isKnown ? await this.#load(name, bucket) : undefined
@@ -138,6 +129,49 @@ export class LyingWorld {
     const problem = lied ?? (isAgain ? await this.#load(name, bucket, mayGo, true) : undefined)
     await cluster.master().deleteNamespace({ name }, { signal })
     return problem === undefined ? undefined : `seed ${seed}, ${told.map((lie) => lie.name).join('; ')}: ${problem}`
+  }
+
+  /** A namespace with an empty bucket. */
+  async #namespace(name: string, random: () => number): Promise<LyingBucket> {
+    const [store, cluster] = [this.#store, this.#cluster]
+    if (store === undefined || cluster === undefined) throw new Error('not started')
+    const bucket = store.bucket(name, random)
+    await cluster.master().createNamespace(
+      {
+        name,
+        uri: `s3://${name}/`,
+        attributes: { 's3.endpoint': store.url, 's3.forcePathStyle': 'true', 'fs.cosn.read.ahead.block.size': '24KB' },
+        secrets: { 's3.accessKeyId': 'AKIDLYING', 's3.secretAccessKey': 'lying-store-secret' },
+      },
+      { signal },
+    )
+    return bucket
+  }
+
+  /**
+   * What went wrong with the load of an honest store beside one of a store that tells this lie all
+   * the time, of objects of so many bytes each; undefined when it completed and the other one still
+   * ran.
+   */
+  async problemBeside(lie: Lie, objectBytes: number): Promise<string | undefined> {
+    const jobs = this.#cluster?.jobMaster()
+    if (jobs === undefined) throw new Error('not started')
+    const random = seededRandom(objectBytes)
+    const [odd, honest] = [`odd-${objectBytes}`, `honest-${objectBytes}`]
+    const bucket = await this.#namespace(odd, random)
+    for (let index = 0; index < 200; index += 1) bucket.put(`k${index}`, noise(objectBytes, random))
+    bucket.pageSize = 1000
+    bucket.lies = [lie]
+    const options = { replication: 1, activeJobs: 100, batchSize: 20 }
+    const { loadId } = await jobs.submitLoad({ requestKey: '', path: `/${odd}`, options }, { signal })
+    // Its reads hold all the room that they can get.
+    await sleep(1500)
+    const other = await this.#namespace(honest, random)
+    for (const index of [1, 2, 3]) other.put(`k${index}`, noise(objectBytes, random))
+    const problem = await this.#load(honest, other)
+    const { endedMs } = await jobs.getLoad({ loadId }, { signal })
+    await jobs.cancelLoad({ loadId }, { signal })
+    return problem ?? (endedMs > 0 ? 'the load of the odd store has ended' : undefined)
   }
 
   /**
@@ -168,7 +202,6 @@ export class LyingWorld {
         await jobs.cancelLoad({ loadId }, { signal })
         return `the load does not end: ${bucket.lists} listings, ${status.state} ${status.reason}`
       }
-      if (performance.now() - untilMs + loadMaxMs > 8000 && Math.random() < 0.05) console.error(new Date().toISOString(), name, Math.round(performance.now() - untilMs + loadMaxMs), bucket.lies.map((l) => l.name).join('; '), JSON.stringify(status).slice(0, 600))
       await sleep(pollMs)
     }
     const removed = status.counts?.filesRemoved ?? 0

@@ -51,3 +51,16 @@ it('gives a page that was asked for ahead to who comes for it, and waits no long
   inquiry.close()
   expect(changes.inquiries).toBe(0)
 })
+
+it('gives a listing no page that was asked for before it began', async () => {
+  const { prefetch, changes, record, request, asked } = setUp()
+  prefetch.start(record, request('a'))
+  prefetch.start(record, { ...request('a'), prefix: 'other/' })
+  const first = await prefetch.take(record, { ...request(''), after: undefined }, signal)
+  const second = await prefetch.take(record, request('a'), signal)
+  expect(asked()).toBe(4)
+  const other = await prefetch.take(record, { ...request('a'), prefix: 'other/' }, signal)
+  expect(asked()).toBe(4)
+  for (const { inquiry } of [first, second, other]) inquiry.close()
+  await expect.poll(() => changes.inquiries).toBe(0)
+})

@@ -312,6 +312,7 @@ describe('a page of a listing', () => {
     ['a broken Size', { size: '1.5' }, 'Size is "1.5"'],
     ['no Size', { size: undefined }, 'Size is missing'],
     ['a Size of 0', { size: 0 }, 'listed with no bytes'],
+    ['a name of a directory with bytes', { key: 'd/', size: 7 }, 'named as a directory and listed with bytes'],
     ['no ETag', { etag: undefined }, 'ETag is missing'],
     ['an ETag that no header can carry', { etag: '"a\nb"' }, 'ETag is'],
     ['a Size with blanks', { size: ' 10 ' }, undefined],

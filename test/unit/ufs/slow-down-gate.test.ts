@@ -48,7 +48,7 @@ describe('the SlowDown gate', () => {
     for (let answer = 0; answer < 50; answer += 1) gate.slowDown()
     expect(gate.level).toBe(1)
     for (let round = 2; round <= 4; round += 1) {
-      const waiting = gate.wait(signal)
+      const waiting = Promise.all(Array.from({ length: 50 }, () => gate.wait(signal)))
       await clock.advance(100_000)
       await waiting
       gate.slowDown()
@@ -61,6 +61,31 @@ describe('the SlowDown gate', () => {
     await waiting
     for (let success = 0; success < 100; success += 1) gate.succeeded()
     expect(gate.level).toBe(0)
+  })
+
+  it('stays near the beginning while half of a few requests at a time are answered well', async () => {
+    for (const [wellOf6, levels] of [
+      [0, [8, 8]],
+      [2, [6, 8]],
+      [3, [0, 2]],
+      [5, [0, 1]],
+    ] as const) {
+      const clock = manualClock()
+      const gate = new SlowDownGate(clock, () => 0.5)
+      gate.slowDown()
+      for (let round = 0; round < 20; round += 1) {
+        const waiting = Promise.all(Array.from({ length: 6 }, () => gate.wait(signal)))
+        await clock.advance(100_000)
+        await waiting
+        // The first answer that is known is a refusal, and closes the gate.
+        gate.slowDown()
+        for (let answer = 1; answer < 6; answer += 1)
+          if (answer <= wellOf6) gate.succeeded()
+          else gate.slowDown()
+      }
+      expect(gate.level, `${wellOf6} of 6`).toBeGreaterThanOrEqual(levels[0])
+      expect(gate.level, `${wellOf6} of 6`).toBeLessThanOrEqual(levels[1])
+    }
   })
 
   it('lets go of who is stopped', async () => {

@@ -3,9 +3,15 @@
 // doubles with each round in which it is said again; everyone waits at the gate, and they start
 // again spread over time rather than all at once.
 import type { Clock, Random } from '../../../base/clock.ts'
+import type { SkeinError } from '../../../base/errors.ts'
+import { slowDownReason } from '../../trust/s3-errors.ts'
 
 const initialMs = 100
 const levelMax = 8
+/** Of a round, by one success. */
+const workedOff = 0.1
+/** With more, the first answers of a round say enough. */
+const fewRequests = 2 / workedOff
 
 export class SlowDownGate {
   readonly #clock: Clock
@@ -13,6 +19,9 @@ export class SlowDownGate {
   readonly #pauseMaxMs: number
   #level = 0
   #openAtMs = 0
+  /** Those that waited and were let through when it opened last, and how many of them did well. */
+  #let = 0
+  #didWell = 0
   #closed = false
   #slowDowns = 0
 
@@ -25,6 +34,10 @@ export class SlowDownGate {
   /** Whether requests have to wait now. Cheap: for the path where nothing is wrong. */
   get closed(): boolean {
     return this.#closed
+  }
+
+  get isSlow(): boolean {
+    return this.#level > 0
   }
 
   /** Rounds of SlowDown that have not been worked off; 0 when all is well. */
@@ -50,12 +63,25 @@ export class SlowDownGate {
   }
 
   /**
+   * Tells the gate what came of a request that failed: an answer that is wrong otherwise, or a
+   * refusal for good, is no wish for less; of a store that is not well nobody knows.
+   */
+  failed({ code, reason, retryable }: SkeinError): void {
+    if (reason === slowDownReason) this.slowDown()
+    else if ((!retryable || reason !== undefined) && code !== 'cancelled') this.succeeded()
+  }
+
+  /**
    * Tells the gate that the bucket answered well; each success of an open gate works a little of
-   * the rounds off.
+   * the rounds off. Of a round of few requests half the answers do: a store that refuses some of
+   * them would else be asked more and more rarely.
    */
   succeeded(): void {
-    if (this.#level === 0 || this.#closed) return
-    this.#level = Math.max(0, this.#level - 0.1)
+    if (this.#level === 0) return
+    const isOfFew = this.#didWell < this.#let && this.#let <= fewRequests
+    if (isOfFew) this.#didWell += 1
+    else if (this.#closed) return
+    this.#level = Math.max(0, this.#level - (isOfFew ? 2 / this.#let : workedOff))
   }
 
   /** Resolves when the gate is open. @throws the signal's reason */
@@ -64,10 +90,13 @@ export class SlowDownGate {
       const left = this.#openAtMs - this.#clock.monotonicMs()
       if (left <= 0) {
         this.#closed = false
-        return
+        this.#let = 0
+        this.#didWell = 0
+        break
       }
       await this.#clock.sleep(left + this.#random() * this.#pauseMs() * 0.25, signal)
     }
+    this.#let += 1
   }
 
   #pauseMs(): number {

@@ -54,7 +54,7 @@ export function house(options: { slots?: number; bytes?: number; streams?: numbe
       smallSlots: slots,
       bytes,
       pieces: new PoisonedPieces(),
-      runStream: (copy) => copy(),
+      streams: new Budget('streams', options.streams ?? 64),
       rangeBytes: 256 * 1024,
       rangesAhead: 4,
       smallBlockBytes: mib,
