@@ -12,7 +12,7 @@ import type { JobServiceDefinition } from '../wire/generated/job.ts'
 import type { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import type { Service } from '../wire/service.ts'
 import type { JobMasterOptions } from './options/job-master-options.ts'
-import type { HoldBlocks } from './running-load.ts'
+import type { HoldBlocks } from './job-master-context.ts'
 
 export interface JobMasterDependencies {
   /** Its own; the state lies in `<directory>/state`. */

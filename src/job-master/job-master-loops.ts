@@ -21,6 +21,7 @@ import type { ScheduleDefinition, ScheduleServiceDefinition } from '../wire/gene
 import type { Service } from '../wire/service.ts'
 import { checkNoOverlap } from './run/atomic-load.ts'
 import { ClusterView } from './dispatch/cluster-view.ts'
+import type { DispatchContext } from './dispatch/dispatch-context.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { forgetIndexes, stageIndex } from './run/staged-list.ts'
 import { JobWorkerRegistry } from './dispatch/job-worker-registry.ts'
@@ -28,14 +29,14 @@ import { listedLoads } from './view/listed-loads.ts'
 import { runningLoadsOf } from './dispatch/named-loads.ts'
 import { loadOptionsOf } from './options/load-options.ts'
 import { LoadPacing } from './dispatch/load-pacing.ts'
-import { type CompletedSet, LoadProgress } from './view/load-progress.ts'
+import { LoadProgress } from './view/load-progress.ts'
 import { LoadPlans } from './plan/dry-run.ts'
 import { resumeRequest } from './run/load-resume.ts'
 import { LoadRunner } from './run/load-runner.ts'
 import { cutStatus, findLoad, listLoadFiles, statusOf, tasksOutTo, withArriving } from './view/load-status.ts'
 import { checkSubmission } from './run/load-submission.ts'
 import { Outstanding } from './dispatch/outstanding.ts'
-import type { RunningLoadDependencies } from './running-load.ts'
+import type { JobMasterContext } from './job-master-context.ts'
 import { ScheduleKeeper } from './schedule/schedule-keeper.ts'
 import { createScheduleService } from './schedule/schedule-calls.ts'
 import { SetService } from './set/set-calls.ts'
@@ -69,7 +70,7 @@ export class JobMasterRole implements JobMaster {
   readonly #runners = new Map<number, LoadRunner>()
   readonly #running = new Set<Promise<void>>()
   readonly #stop = new AbortController()
-  readonly #runnerDeps: RunningLoadDependencies
+  readonly #context: JobMasterContext
   #serving: AbortSignal | undefined
   /** The submission before. */
   #written: Promise<unknown> = Promise.resolve()
@@ -89,7 +90,7 @@ export class JobMasterRole implements JobMaster {
     this.#jobWorkers = new JobWorkerRegistry(clock, random)
     this.#cluster = new ClusterView(master, clock)
     this.#pacing = new LoadPacing({ ...deps, tables, outstanding: this.#outstanding, bandwidth: options.bandwidth })
-    const shared = {
+    const dispatchContext: DispatchContext & Pick<JobMasterContext, 'submit'> = {
       ...deps,
       tables,
       submit: (command: LoadCommand) => this.#log.submit(command),
@@ -99,30 +100,23 @@ export class JobMasterRole implements JobMaster {
       cluster: this.#cluster,
       pacing: this.#pacing,
     }
-    this.#dispatcher = new Dispatcher(shared)
-    this.#runnerDeps = { ...shared, dispatcher: this.#dispatcher }
-    const onProgress = (loadId: number, madeProgress: boolean, readError?: string): void =>
-      this.#runners.get(loadId)?.notify(madeProgress, readError)
+    this.#dispatcher = new Dispatcher(dispatchContext)
+    const context = { ...dispatchContext, dispatcher: this.#dispatcher }
+    this.#context = context
     this.#progress = new LoadProgress(clock, metrics)
-    const onCompleted = (set: CompletedSet): void => this.#progress.completed(set)
     this.#sets = new SetService({
-      ...shared,
-      clock,
-      random,
-      options,
-      metrics,
-      dispatcher: this.#dispatcher,
-      onProgress,
-      onCompleted,
+      ...context,
+      onProgress: (loadId, madeProgress, readError) => this.#runners.get(loadId)?.notify(madeProgress, readError),
+      onCompleted: (set) => this.#progress.completed(set),
     })
-    this.#plans = new LoadPlans(shared)
+    this.#plans = new LoadPlans(context)
     this.service = this.#createService()
     const { submitLoad } = this.service
-    this.#keeper = new ScheduleKeeper({ ...shared, submitLoad, openTimer: deps.openScheduleTimer })
+    this.#keeper = new ScheduleKeeper({ ...context, submitLoad, openTimer: deps.openScheduleTimer })
     const checkOptions = ({ options: given }: ScheduleDefinition): void =>
       void loadOptionsOf({ options: given }, options)
     this.schedules = createScheduleService(
-      { ...shared, checkOptions, keeper: this.#keeper },
+      { ...context, checkOptions, keeper: this.#keeper },
       () => this.#serving ?? this.#stop.signal,
     )
     metrics.observe('skein_job_running_loads', () => this.#runners.size)
@@ -137,7 +131,7 @@ export class JobMasterRole implements JobMaster {
     if (unfinished.length > 0) this.#dispatcher.holdForRecovery()
     this.#keep(this.#loop(sweepEveryMs, stop, () => this.#sweep(stop)))
     this.#keep(this.#loop(sweepEveryMs, stop, () => this.#expireLoads(stop)))
-    this.#keep(this.#loop(forgetEveryMs, stop, () => forgetIndexes(this.#runnerDeps, stop)))
+    this.#keep(this.#loop(forgetEveryMs, stop, () => forgetIndexes(this.#context, stop)))
     this.#keep(this.#loop(registerEveryMs, stop, () => this.#registerAtMaster(stop)))
     this.#keep(
       this.#startRunners(
@@ -195,7 +189,7 @@ export class JobMasterRole implements JobMaster {
   #startRunner(loadId: number, stop: AbortSignal): void {
     const load = this.#tables.loads.get([loadId])
     if (this.#runners.has(loadId) || load === undefined || hasEnded(load.mode)) return
-    const runner = new LoadRunner(loadId, this.#runnerDeps)
+    const runner = new LoadRunner(loadId, this.#context)
     this.#runners.set(loadId, runner)
     const ended = runner.run(stop).finally(() => {
       this.#runners.delete(loadId)
@@ -261,7 +255,7 @@ export class JobMasterRole implements JobMaster {
     return limited(JobServiceDefinition, {
       submitLoad: (request, { signal }) => this.#submitLoad(request, signal),
       stageIndex: async (request) => {
-        await stageIndex(this.#runnerDeps, request)
+        await stageIndex(this.#context, request)
         return {}
       },
       resumeLoad: async ({ loadId }, { signal }) => this.#submitLoad(resumeRequest(findLoad(tables, loadId)), signal),

@@ -3,35 +3,29 @@
 // round reads the next open sets of each load from the tables (a bounded buffer), lets
 // load/plan/read-ahead-window.ts choose, puts the choice into the lanes, and puts in again what was
 // not started for a while, under the same ids: that heals a flushed or restarted queue.
-import type { Clock } from '../../base/clock.ts'
 import { toSkeinError, type SkeinError } from '../../base/errors.ts'
 import { formatLoadId, type OpenSet } from '../../load/load.ts'
-import type { Row, Tables } from '../../load/state/load-tables.ts'
+import type { Row } from '../../load/state/load-tables.ts'
 import { fillWindow, type Assignment, type ReadySet } from '../../load/plan/read-ahead-window.ts'
-import type { Queue, Task } from '../../queue/queue.ts'
-import type { Logger } from '../../telemetry/logger.ts'
-import type { MetricRegistry } from '../../telemetry/registry.ts'
-import type { ClusterView } from './cluster-view.ts'
-import type { JobWorkerRegistry } from './job-worker-registry.ts'
-import type { LoadPacing } from './load-pacing.ts'
-import type { JobMasterOptions } from '../options/job-master-options.ts'
-import { taskId, type OutSet, type Outstanding } from './outstanding.ts'
-import type { SharedBlocks } from './shared-blocks.ts'
+import type { Task } from '../../queue/queue.ts'
+import type { DispatchContext } from './dispatch-context.ts'
+import { taskId, type OutSet } from './outstanding.ts'
 import { Wakeup } from './wakeup.ts'
 
-export interface DispatcherDependencies {
-  readonly tables: Tables
-  readonly queue: Queue
-  readonly outstanding: Outstanding
-  readonly shared: SharedBlocks
-  readonly jobWorkers: JobWorkerRegistry
-  readonly cluster: ClusterView
-  readonly pacing: LoadPacing
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly metrics: MetricRegistry
-  readonly options: JobMasterOptions
-}
+type DispatcherContext = Pick<
+  DispatchContext,
+  | 'tables'
+  | 'queue'
+  | 'outstanding'
+  | 'shared'
+  | 'jobWorkers'
+  | 'cluster'
+  | 'pacing'
+  | 'clock'
+  | 'logger'
+  | 'metrics'
+  | 'options'
+>
 
 interface Buffer {
   readonly loadId: number
@@ -50,16 +44,16 @@ const idleMs = 2000
 const queueRetryMs = 500
 
 export class Dispatcher {
-  readonly #deps: DispatcherDependencies
+  readonly #context: DispatcherContext
   readonly #buffers = new Map<number, Buffer>()
   readonly #wakeup: Wakeup
   #queueError: SkeinError | undefined
   #queueAnsweredMs = Number.NEGATIVE_INFINITY
   #recoveringUntilMs = 0
 
-  constructor(deps: DispatcherDependencies) {
-    this.#deps = deps
-    this.#wakeup = new Wakeup(deps.clock)
+  constructor(context: DispatcherContext) {
+    this.#context = context
+    this.#wakeup = new Wakeup(context.clock)
   }
 
   /** Why the queue does not take tasks; undefined when it does. */
@@ -85,7 +79,7 @@ export class Dispatcher {
 
   /** Gives running tasks of an earlier life of the job master the time to be reported. */
   holdForRecovery(): void {
-    this.#recoveringUntilMs = this.#deps.clock.monotonicMs() + this.#deps.options.recoveryGraceMs
+    this.#recoveringUntilMs = this.#context.clock.monotonicMs() + this.#context.options.recoveryGraceMs
   }
 
   /**
@@ -93,10 +87,10 @@ export class Dispatcher {
    * with the next attempt.
    */
   takeBack(out: OutSet, lost: boolean): number {
-    const { outstanding, metrics } = this.#deps
+    const { outstanding, metrics } = this.#context
     const { loadId, set } = out.set
     outstanding.take(loadId, set)
-    if (this.#deps.tables.open.get([loadId, set]) === undefined) {
+    if (this.#context.tables.open.get([loadId, set]) === undefined) {
       outstanding.forget(loadId, set)
       return 0
     }
@@ -109,7 +103,7 @@ export class Dispatcher {
 
   /** Sets that cannot go out because of their targets: for what a load waits. */
   heldSets(loadId: number): ReadySet[] {
-    const { cluster, outstanding } = this.#deps
+    const { cluster, outstanding } = this.#context
     const candidates = this.#buffers.get(loadId)?.candidates ?? []
     return candidates.filter((set) =>
       set.targets.some((target) => !cluster.isUsable(target, outstanding.countTo(target))),
@@ -137,15 +131,15 @@ export class Dispatcher {
       try {
         await this.#round(signal)
       } catch (thrown) {
-        this.#deps.logger.error('dispatching failed', { error: thrown })
+        this.#context.logger.error('dispatching failed', { error: thrown })
       }
-      const idle = this.#buffers.size === 0 && this.#deps.outstanding.size === 0
+      const idle = this.#buffers.size === 0 && this.#context.outstanding.size === 0
       await this.#wakeup.wait(this.#queueError !== undefined ? queueRetryMs : idle ? idleMs : lookMs, signal)
     }
   }
 
   async #round(signal: AbortSignal): Promise<void> {
-    const { clock, options, outstanding } = this.#deps
+    const { clock, options, outstanding } = this.#context
     const now = clock.monotonicMs()
     if (this.#queueError !== undefined || now - this.#queueAnsweredMs > 2000) await this.#ping(signal)
     if (this.#queueError !== undefined) return
@@ -159,7 +153,7 @@ export class Dispatcher {
 
   async #ping(signal: AbortSignal): Promise<void> {
     try {
-      await this.#deps.queue.ping(signal)
+      await this.#context.queue.ping(signal)
       this.#queueAnswered(undefined)
     } catch (thrown) {
       this.#queueAnswered(toSkeinError(thrown))
@@ -167,16 +161,16 @@ export class Dispatcher {
   }
 
   #queueAnswered(error: SkeinError | undefined): void {
-    if (error === undefined) this.#queueAnsweredMs = this.#deps.clock.monotonicMs()
+    if (error === undefined) this.#queueAnsweredMs = this.#context.clock.monotonicMs()
     if ((error === undefined) !== (this.#queueError === undefined)) {
-      if (error === undefined) this.#deps.logger.info('the queue answers again')
-      else this.#deps.logger.warn('the queue is down, loads wait for it', { error })
+      if (error === undefined) this.#context.logger.info('the queue answers again')
+      else this.#context.logger.warn('the queue is down, loads wait for it', { error })
     }
     this.#queueError = error
   }
 
   #choose(): Assignment[] {
-    const { jobWorkers, outstanding, cluster, pacing, options } = this.#deps
+    const { jobWorkers, outstanding, cluster, pacing, options } = this.#context
     const live = jobWorkers.live()
     if (live.length === 0 || this.#buffers.size === 0) return []
     const lanes = live.map(({ lane, hostname, activeTasksMax }) => ({
@@ -205,7 +199,7 @@ export class Dispatcher {
   /** Tasks out, by load and lane. */
   #tasksByLane(): Map<number, Map<string, number>> {
     const counts = new Map<number, Map<string, number>>()
-    for (const { set, lane } of this.#deps.outstanding.all()) {
+    for (const { set, lane } of this.#context.outstanding.all()) {
       const ofLoad = counts.get(set.loadId) ?? new Map<string, number>()
       counts.set(set.loadId, ofLoad.set(lane, (ofLoad.get(lane) ?? 0) + 1))
     }
@@ -214,7 +208,7 @@ export class Dispatcher {
 
   /** The load's candidates that may go out now, in order; reads more when there are few. */
   #eligible(buffer: Buffer): ReadySet[] {
-    const { tables, outstanding, cluster, clock, shared } = this.#deps
+    const { tables, outstanding, cluster, clock, shared } = this.#context
     const now = clock.nowMs()
     // A probe of a doubted worker is one set: the second one of this round waits for the first.
     const probed = new Set<string>()
@@ -247,7 +241,7 @@ export class Dispatcher {
 
   /** Undefined: the set stays, since another load's set that is out has a block of it. */
   #sendOut({ set, lane, rank }: Assignment): OutSet | undefined {
-    const { outstanding, jobWorkers, shared } = this.#deps
+    const { outstanding, jobWorkers, shared } = this.#context
     if (shared.mustWait(set)) {
       this.#buffers.get(set.loadId)?.candidates.unshift(set)
       // Another one may have its place.
@@ -277,7 +271,7 @@ export class Dispatcher {
    * answers.
    */
   async #add(outs: readonly OutSet[]): Promise<void> {
-    const { queue, clock, metrics } = this.#deps
+    const { queue, clock, metrics } = this.#context
     for (const [lane, ofLane] of Map.groupBy(outs, (out) => out.lane)) {
       for (let from = 0; from < ofLane.length; from += addMax) {
         const part = ofLane.slice(from, from + addMax)
@@ -302,7 +296,7 @@ export class Dispatcher {
    * books.
    */
   async removeWaiting(loadId: number): Promise<void> {
-    const { outstanding, queue, logger } = this.#deps
+    const { outstanding, queue, logger } = this.#context
     const waiting = outstanding.ofLoad(loadId).filter((out) => out.session === undefined)
     for (const out of waiting) outstanding.take(loadId, out.set.set)
     for (const [lane, outs] of Map.groupBy(waiting, (out) => out.lane)) {

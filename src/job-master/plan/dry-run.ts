@@ -4,7 +4,6 @@
 // minutes.
 import { bandwidthAt, parseBandwidth } from '../../base/flow/bandwidth.ts'
 import { parseBytes } from '../../base/bytes.ts'
-import type { Clock } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
 import type { SubmitLoad } from '../../load/state/load-commands.ts'
@@ -14,24 +13,15 @@ import type { Placement } from '../../load/placing/placement.ts'
 import { pieceBytes, setBytes } from '../../load/load.ts'
 import type { PagePlan } from '../../load/plan/planner.ts'
 import { rateSamples } from '../../load/state/rate-samples.ts'
-import type { Tables } from '../../load/state/load-tables.ts'
 import type { PlanReport } from '../../wire/generated/job.ts'
-import type { MasterServiceDefinition, NamespaceInfo } from '../../wire/generated/master.ts'
-import type { Service } from '../../wire/service.ts'
-import type { ClusterView } from '../dispatch/cluster-view.ts'
+import type { NamespaceInfo } from '../../wire/generated/master.ts'
 import { LoadListing, planStaging, type ListingPage } from './file-pages.ts'
 import { planListed, plannerOptionsOf, refusalOf } from './page-planning.ts'
-import type { JobMasterOptions } from '../options/job-master-options.ts'
+import type { JobMasterContext } from '../job-master-context.ts'
 
-export interface PlanDependencies {
-  readonly tables: Tables
-  readonly master: Service<MasterServiceDefinition>
-  readonly cluster: ClusterView
-  readonly clock: Clock
-  readonly options: JobMasterOptions
-}
+type PlanContext = Pick<JobMasterContext, 'tables' | 'master' | 'cluster' | 'clock' | 'options'>
 
-type StoreTerms = JobMasterOptions['storeTerms']
+type StoreTerms = JobMasterContext['options']['storeTerms']
 
 /** Files that a plan names. */
 const failingNamedMax = 20
@@ -51,12 +41,12 @@ interface Plan {
 }
 
 export class LoadPlans {
-  readonly #deps: PlanDependencies
+  readonly #context: PlanContext
   readonly #plans = new Map<string, Plan>()
   #next = 1
 
-  constructor(deps: PlanDependencies) {
-    this.#deps = deps
+  constructor(context: PlanContext) {
+    this.#context = context
   }
 
   /**
@@ -69,10 +59,10 @@ export class LoadPlans {
       throw new SkeinError('resource_exhausted', `${runningMax} plans are being made: try again in a moment`, {
         retryable: false,
       })
-    const planId = `P${this.#next}-${this.#deps.clock.nowMs().toString(36)}`
+    const planId = `P${this.#next}-${this.#context.clock.nowMs().toString(36)}`
     this.#next += 1
     const report = emptyReport(planId, command.path)
-    const now = this.#deps.clock.monotonicMs()
+    const now = this.#context.clock.monotonicMs()
     const plan = { report, createdMs: now, askedMs: now }
     this.#plans.set(planId, plan)
     keep(this.#make(command, plan, stop))
@@ -84,7 +74,7 @@ export class LoadPlans {
     const plan = this.#plans.get(planId)
     if (plan === undefined)
       throw new SkeinError('not_found', `there is no plan ${planId}: plans are kept for ${keepMs / 60_000} minutes`)
-    plan.askedMs = this.#deps.clock.monotonicMs()
+    plan.askedMs = this.#context.clock.monotonicMs()
     return {
       ...plan.report,
       placement: plan.report.placement.map((row) => ({ ...row })),
@@ -93,7 +83,7 @@ export class LoadPlans {
   }
 
   #forget(): void {
-    const now = this.#deps.clock.monotonicMs()
+    const now = this.#context.clock.monotonicMs()
     for (const [planId, { report, createdMs }] of this.#plans)
       if (report.done && (now - createdMs > keepMs || this.#plans.size >= plansMax)) this.#plans.delete(planId)
   }
@@ -111,7 +101,7 @@ export class LoadPlans {
   }
 
   async #fill(command: SubmitLoad, plan: Plan, stop: AbortSignal): Promise<void> {
-    const { cluster, options, master, clock } = this.#deps
+    const { cluster, options, master, clock } = this.#context
     const { report } = plan
     await cluster.refresh(stop)
     const info = await master.getNamespace({ name: parsePath(command.path).namespace }, { signal: stop })
@@ -147,11 +137,11 @@ export class LoadPlans {
 
   /** The whole of it, over a copy of the books. */
   async #plan(command: SubmitLoad, plan: Plan, reads: ReadShape, stop: AbortSignal): Promise<PlanBooks> {
-    const { cluster, options, clock } = this.#deps
+    const { cluster, options, clock } = this.#context
     const { report } = plan
     const placement = cluster.placement.copy()
     const books = new PlanBooks(report, placement, reads)
-    const listing = new LoadListing(command, this.#deps, () => planStaging)
+    const listing = new LoadListing(command, this.#context, () => planStaging)
     const live = cluster.liveCount()
     let cursor = ''
     let shortBooks: Placement | undefined
@@ -170,7 +160,7 @@ export class LoadPlans {
   }
 
   async #page(listing: LoadListing, cursor: string, stop: AbortSignal): Promise<ListingPage> {
-    const { clock, options } = this.#deps
+    const { clock, options } = this.#context
     const until = clock.monotonicMs() + options.listingPatienceMs
     for (;;) {
       try {
@@ -184,7 +174,7 @@ export class LoadPlans {
   }
 
   #tellTime(command: SubmitLoad, info: NamespaceInfo, report: PlanReport, files: number): void {
-    const { tables, clock } = this.#deps
+    const { tables, clock } = this.#context
     const { namespaceId, name: namespace } = info
     const work = { namespaceId, namespace, bytes: report.bytesToLoad, files }
     const estimate = estimateOf(work, rateSamples(tables))

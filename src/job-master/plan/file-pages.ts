@@ -73,7 +73,7 @@ export class LoadListing {
   /** @throws SkeinError invalid_argument (a glob that is none) */
   constructor(
     load: Listable,
-    deps: {
+    context: {
       readonly master: Pick<Service<MasterServiceDefinition>, 'getNamespace' | 'syncPage' | 'refreshFile'>
       readonly tables: Pick<Tables, 'indexes' | 'indexParts'>
       readonly clock: Clock
@@ -81,9 +81,9 @@ export class LoadListing {
     terms: () => ListingTerms = () => ({}),
   ) {
     this.#load = load
-    this.#master = deps.master
-    this.#tables = deps.tables
-    this.#clock = deps.clock
+    this.#master = context.master
+    this.#tables = context.tables
+    this.#clock = context.clock
     this.#terms = terms
     const { selection } = load.options
     this.#selector = selection !== undefined && isSelective(selection) ? selectorOf(selection) : undefined

@@ -18,7 +18,7 @@ const blocksPerCall = 10_000
  * signal's reason
  */
 export async function holdCached(runner: RunningLoad, page: ListingPage, signal: AbortSignal): Promise<ListingPage> {
-  const { cluster, holdBlocks } = runner.deps
+  const { cluster, holdBlocks } = runner.context
   if (runner.load().options.evict !== true || holdBlocks === undefined) return page
   const byWorker = new Map(cluster.placement.liveWorkers().map(({ workerId }) => [workerId, [] as number[]]))
   for (const { fileId, blocks } of page.files)
@@ -45,7 +45,7 @@ async function hold(
   blockIds: readonly number[],
   signal: AbortSignal,
 ): Promise<Set<number>> {
-  const { cluster, holdBlocks, tables, logger } = runner.deps
+  const { cluster, holdBlocks, tables, logger } = runner.context
   const loadId = formatLoadId(runner.loadId)
   const missing = new Set<number>()
   try {

@@ -32,10 +32,10 @@ export class ListingAhead {
     this.#runner = runner
     this.#plannerOf = plannerOf
     this.#signal = signal
-    this.#listing = new LoadListing(runner.load(), runner.deps, () =>
-      stagingOf(runner.load(), runner.deps.clock.nowMs()),
+    this.#listing = new LoadListing(runner.load(), runner.context, () =>
+      stagingOf(runner.load(), runner.context.clock.nowMs()),
     )
-    this.#limit = runner.deps.options.pageFiles
+    this.#limit = runner.context.options.pageFiles
   }
 
   /**
@@ -43,7 +43,7 @@ export class ListingAhead {
    * read.
    */
   async page(load: LoadRecord): Promise<ListingPage | undefined> {
-    const { clock, options, logger } = this.#runner.deps
+    const { clock, options, logger } = this.#runner.context
     const until = clock.monotonicMs() + options.listingPatienceMs
     for (;;) {
       const answer = await this.#ask(load.cursor)
@@ -79,7 +79,7 @@ export class ListingAhead {
    * such a page ends.
    */
   #isTooLong(load: LoadRecord, { files }: ListingPage): boolean {
-    const { options, cluster } = this.#runner.deps
+    const { options, cluster } = this.#runner.context
     if (load.options.metadataOnly === true) return false
     const within = (sets: number): number => filesWithin(files, this.#plannerOf(load), cluster.placement, sets)
     const fits = within(setsPerPageMax)

@@ -29,7 +29,7 @@ export interface Refusal {
  * not fit.
  */
 export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promise<Refusal | undefined> {
-  const { clock, options, dispatcher, cluster } = runner.deps
+  const { clock, options, dispatcher, cluster } = runner.context
   const { loadId } = runner
   const placement = cluster.placementOf(loadId)
   let gateOpen = false
@@ -118,7 +118,7 @@ async function mustPause(
   shortage: Shortage,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { cluster, options, outstanding } = runner.deps
+  const { cluster, options, outstanding } = runner.context
   const { replication } = load.options
   if (isPlannedAhead(load, outstanding.countOf(load.loadId), options)) {
     await pauseAndMove(runner, signal)
@@ -159,7 +159,7 @@ export function isPlannedAhead(
  */
 async function pauseAndMove(runner: RunningLoad, signal: AbortSignal): Promise<void> {
   await runner.pause(500, signal)
-  await retargetHeldSets(runner.deps, runner.loadId)
+  await retargetHeldSets(runner.context, runner.loadId)
   await runner.giveUpStalled()
 }
 
@@ -168,7 +168,7 @@ async function pauseAndMove(runner: RunningLoad, signal: AbortSignal): Promise<v
  * patience.
  */
 async function stopWithoutWorkers(runner: RunningLoad, load: LoadRecord, shortage: Shortage): Promise<void> {
-  const { cluster, clock, options, logger } = runner.deps
+  const { cluster, clock, options, logger } = runner.context
   // The master's silence is no news of the workers.
   if (cluster.masterError !== undefined) shortage.sinceMs = undefined
   else shortage.sinceMs ??= clock.monotonicMs()
@@ -187,7 +187,7 @@ async function stopWithoutWorkers(runner: RunningLoad, load: LoadRecord, shortag
 
 function planThePage(runner: RunningLoad, load: LoadRecord, page: ListingPage, short: ShortBooks): PagePlan {
   const planner = { ...plannerOf(runner, load), shortBooks: short.books }
-  return planListed(page, load.options, planner, runner.deps.cluster.placementOf(runner.loadId))
+  return planListed(page, load.options, planner, runner.context.cluster.placementOf(runner.loadId))
 }
 
 /** One page of a listing as a load with these options plans it. */
@@ -216,7 +216,7 @@ async function planWithAllWorkers(
   { shortage, short }: { readonly shortage: Shortage; readonly short: ShortBooks },
   signal: AbortSignal,
 ): Promise<PagePlan | undefined> {
-  const { cluster, master } = runner.deps
+  const { cluster, master } = runner.context
   for (;;) {
     const plan = planThePage(runner, load, page, short)
     if (plan.missingBytes === 0) return plan
@@ -248,7 +248,7 @@ async function planWithSettledReports(
   { plan: first, short }: { readonly plan: PagePlan; readonly short: ShortBooks },
   signal: AbortSignal,
 ): Promise<PagePlan> {
-  const { cluster, clock } = runner.deps
+  const { cluster, clock } = runner.context
   const placement = cluster.placementOf(runner.loadId)
   let plan = first
   await cluster.refresh(signal)
@@ -269,7 +269,7 @@ async function planWithSettledReports(
 }
 
 function plannerOf(runner: RunningLoad, load: LoadRecord): PlannerOptions {
-  const { options, cluster } = runner.deps
+  const { options, cluster } = runner.context
   return plannerOptionsOf(load.options, options, load.counts.files, cluster.liveCount())
 }
 
@@ -298,7 +298,7 @@ export function plannerOptionsOf(
  * way and reports are fresh.
  */
 async function waitForSettledRoom(runner: RunningLoad, signal: AbortSignal): Promise<void> {
-  const { cluster, clock } = runner.deps
+  const { cluster, clock } = runner.context
   while (runner.load().openSets > 0) {
     await pauseAndMove(runner, signal)
   }

@@ -2,15 +2,15 @@
 // an elsewhere. How: a command that changes their targets, with the reservation, before they ever
 // went out.
 import { wishOf } from '../../load/load.ts'
-import type { RunningLoadDependencies } from '../running-load.ts'
+import type { JobMasterContext } from '../job-master-context.ts'
 
 const setsMax = 256
 
 /** Gives other targets to waiting sets of lost workers, as far as other workers have room. */
-export async function retargetHeldSets(deps: RunningLoadDependencies, loadId: number): Promise<void> {
-  const { dispatcher, cluster, submit, clock } = deps
+export async function retargetHeldSets(context: JobMasterContext, loadId: number): Promise<void> {
+  const { dispatcher, cluster, submit, clock } = context
   const placement = cluster.placementOf(loadId)
-  const wish = wishOf(deps.tables.loads.get([loadId])?.options)
+  const wish = wishOf(context.tables.loads.get([loadId])?.options)
   const sets: { set: number; targets: string[] }[] = []
   for (const held of dispatcher.heldSets(loadId)) {
     if (sets.length === setsMax) break

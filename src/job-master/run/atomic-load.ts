@@ -39,7 +39,7 @@ export async function whileKeptAside(
 
 /** A look at the path's first object says that its staging is still wanted. Does not throw. */
 async function keepAside(runner: RunningLoad, expired: AbortController, signal: AbortSignal): Promise<void> {
-  const { master, clock } = runner.deps
+  const { master, clock } = runner.context
   const { path, options, stagingId } = runner.load()
   const keptMs = stagingOf({ path, options }, 0).stagingExpiresMs
   // A load that goes on after a restart looks at once whether what it has put aside is there.
@@ -67,7 +67,7 @@ export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal)
   if (stagingId === undefined) return
   for (;;) {
     try {
-      const { changed } = await runner.deps.master.commitStaging({ stagingId }, { signal })
+      const { changed } = await runner.context.master.commitStaging({ stagingId }, { signal })
       if (changed === 0) await checkAllIsThere(runner, signal)
       runner.waitFor('')
       return
@@ -85,7 +85,10 @@ export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal)
  * put aside was cleared away, its time being over: then the files are gone. @throws SkeinError
  * failed_precondition
  */
-async function checkAllIsThere({ deps: { tables, master }, loadId }: RunningLoad, signal: AbortSignal): Promise<void> {
+async function checkAllIsThere(
+  { context: { tables, master }, loadId }: RunningLoad,
+  signal: AbortSignal,
+): Promise<void> {
   for (let from = 0; ;) {
     const rows = tables.sets.scan([loadId], from, setsPerPage)
     const last = rows.at(-1)

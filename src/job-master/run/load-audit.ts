@@ -28,11 +28,16 @@ interface Round {
 
 /** Audits the whole load. True when it must run again because repairs were planned. */
 export async function auditLoad(runner: RunningLoad, number: number, signal: AbortSignal): Promise<boolean> {
-  const round: Round = { number, startedMs: runner.deps.clock.monotonicMs(), outOfPatience: false, repaired: new Set() }
+  const round: Round = {
+    number,
+    startedMs: runner.context.clock.monotonicMs(),
+    outOfPatience: false,
+    repaired: new Set(),
+  }
   // Sets from here on are repairs of this round.
   const end = runner.load().nextSet
   for (let from = 0; ;) {
-    const rows = runner.deps.tables.sets.scan([runner.loadId], from, setsPerPage).filter(({ id }) => id < end)
+    const rows = runner.context.tables.sets.scan([runner.loadId], from, setsPerPage).filter(({ id }) => id < end)
     const last = rows.at(-1)
     // The first repair that opened a set has let the load run again.
     if (last === undefined) return runner.load().mode === 'RUNNING'
@@ -56,7 +61,7 @@ export async function auditLoad(runner: RunningLoad, number: number, signal: Abo
 }
 
 /** What was cached and got lost has been loaded since: it counts as loaded. */
-function wasRepaired({ deps: { tables }, loadId }: RunningLoad, fileId: number): boolean {
+function wasRepaired({ context: { tables }, loadId }: RunningLoad, fileId: number): boolean {
   return tables.files.get([loadId, fileId]) !== undefined
 }
 
@@ -90,7 +95,7 @@ async function auditFiles(
 
 function withoutFailed(runner: RunningLoad, fileIds: readonly number[]): number[] {
   if (runner.load().counts.filesFailed === 0) return [...fileIds]
-  return fileIds.filter((fileId) => runner.deps.tables.failures.get([runner.loadId, fileId]) === undefined)
+  return fileIds.filter((fileId) => runner.context.tables.failures.get([runner.loadId, fileId]) === undefined)
 }
 
 /** The files that are not whole after every wait that may help. */
@@ -100,7 +105,7 @@ async function lackingFiles(
   { fileIds, replicas: replication, subjects }: Audited,
   signal: AbortSignal,
 ): Promise<AuditedFile[]> {
-  const { clock, options, cluster, master } = runner.deps
+  const { clock, options, cluster, master } = runner.context
   // What was cached before a load that evicts was not reported lately: where it is missing, it was
   // pushed out.
   const mayLag = ({ fileId }: AuditedFile): boolean =>
@@ -125,7 +130,7 @@ async function lackingFiles(
  * its blocks.
  */
 function workersAwaited(runner: RunningLoad, replication: number): string {
-  const { cluster } = runner.deps
+  const { cluster } = runner.context
   const live = cluster.liveCount()
   if (live < replication) return `waiting for workers: ${live} live, ${replication} needed`
   const absent = cluster.absentBriefly()
@@ -155,7 +160,7 @@ async function repair(
   subjects: ReadonlyMap<number, AuditSubject>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { options, cluster, clock } = runner.deps
+  const { options, cluster, clock } = runner.context
   const load = runner.load()
   const { replication, batchSize } = load.options
   const reopened: Reopened[] = []
@@ -175,7 +180,7 @@ async function repair(
   for (const file of lacking) {
     const subject = subjects.get(file.fileId)
     if (subject === undefined) continue
-    runner.deps.shared.lost(file.fileId)
+    runner.context.shared.lost(file.fileId)
     if (file.gone) {
       const replacement = await replacementOf(runner, load, subject, round.number, signal)
       if (replacement === 'freed') {
@@ -209,7 +214,7 @@ async function repair(
   const effect = await runner.submit(command)
   if (effect.type === 'applied') for (const unused of effect.unused) releasePlan(unused, placement)
   runner.notify(true)
-  runner.deps.dispatcher.notify()
+  runner.context.dispatcher.notify()
 }
 
 /**
@@ -229,7 +234,7 @@ async function replacementOf(
   const { namespaceId } = load
   try {
     const request = { namespaceId, key: piece.key, ...stagingOf(load, 0) }
-    const { file } = await calling(runner, signal, () => runner.deps.master.refreshFile(request, { signal }))
+    const { file } = await calling(runner, signal, () => runner.context.master.refreshFile(request, { signal }))
     const isSame =
       file !== undefined &&
       file.problem === '' &&
@@ -237,12 +242,12 @@ async function replacementOf(
       file.etag === piece.etag &&
       file.length === piece.length
     if (isSame && load.joined !== true) return 'freed'
-    return planReplacement(runner.deps, load, set, piece, file, round + 1)
+    return planReplacement(runner.context, load, set, piece, file, round + 1)
   } catch (thrown) {
     if (!isSkeinError(thrown, 'not_found')) throw thrown
     // With a reason it is not the object that is gone, but its bucket or namespace.
     return planReplacement(
-      runner.deps,
+      runner.context,
       load,
       set,
       piece,
@@ -266,7 +271,7 @@ async function setReplication(
   const whole = withoutFailed(runner, fileIds)
   if (whole.length === 0) return
   const request = { fileIds: whole, min, max: -1, keepMax: true }
-  const { changed } = await calling(runner, signal, () => runner.deps.master.setReplication(request, { signal }))
+  const { changed } = await calling(runner, signal, () => runner.context.master.setReplication(request, { signal }))
   runner.noteReplicationChanged(changed)
 }
 

@@ -14,14 +14,15 @@ import { auditLoad } from './load-audit.ts'
 import { noteLoadEnded } from '../view/load-progress.ts'
 import { planLoad } from '../plan/page-planning.ts'
 import { retargetHeldSets } from '../plan/retarget.ts'
-import type { RunningLoad, RunningLoadDependencies } from '../running-load.ts'
+import type { JobMasterContext } from '../job-master-context.ts'
+import type { RunningLoad } from '../running-load.ts'
 import { Wakeup } from '../dispatch/wakeup.ts'
 
 const lookMs = 500
 
 export class LoadRunner implements RunningLoad {
   readonly loadId: number
-  readonly deps: RunningLoadDependencies
+  readonly context: JobMasterContext
   readonly #cancel = new AbortController()
   readonly #failures: FailureWatch
   readonly #changed: Wakeup
@@ -33,22 +34,22 @@ export class LoadRunner implements RunningLoad {
   /** Aborts when the job master shuts down. */
   #stop: AbortSignal = new AbortController().signal
 
-  constructor(loadId: number, deps: RunningLoadDependencies) {
+  constructor(loadId: number, context: JobMasterContext) {
     this.loadId = loadId
-    this.deps = deps
-    this.#changed = new Wakeup(deps.clock)
-    this.#failures = new FailureWatch(deps.tables, loadId)
-    this.#progressMs = deps.clock.monotonicMs()
+    this.context = context
+    this.#changed = new Wakeup(context.clock)
+    this.#failures = new FailureWatch(context.tables, loadId)
+    this.#progressMs = context.clock.monotonicMs()
   }
 
   load(): LoadRecord {
-    const load = this.deps.tables.loads.get([this.loadId])
+    const load = this.context.tables.loads.get([this.loadId])
     if (load === undefined || hasEnded(load.mode)) throw new SkeinError('cancelled', `load L${this.loadId} has ended`)
     return load
   }
 
   notify(madeProgress: boolean, readError = ''): void {
-    if (madeProgress) this.#progressMs = this.deps.clock.monotonicMs()
+    if (madeProgress) this.#progressMs = this.context.clock.monotonicMs()
     if (madeProgress || readError !== '') this.#readError = readError
     this.#failures.look()
     this.#changed.notify()
@@ -75,7 +76,7 @@ export class LoadRunner implements RunningLoad {
   /** What the load waits for, one line; empty when it just runs. */
   reason(): string {
     if (this.#waitingFor !== '') return this.#waitingFor
-    const { dispatcher, jobWorkers, outstanding, tables, cluster } = this.deps
+    const { dispatcher, jobWorkers, outstanding, tables, cluster } = this.context
     const load = tables.loads.get([this.loadId])
     if (load === undefined || load.openSets === 0) return ''
     if (dispatcher.queueError !== undefined) return `the queue is down: ${dispatcher.queueError.message}`
@@ -104,11 +105,11 @@ export class LoadRunner implements RunningLoad {
   async run(stop: AbortSignal): Promise<void> {
     this.#stop = stop
     const signal = AbortSignal.any([stop, this.#cancel.signal, this.#failures.signal])
-    this.deps.shared.loadBegins(this.load())
+    this.context.shared.loadBegins(this.load())
     try {
       await this.#runUntil(stop, signal)
     } finally {
-      this.deps.shared.loadEnds(this.loadId)
+      this.context.shared.loadEnds(this.loadId)
     }
   }
 
@@ -123,7 +124,7 @@ export class LoadRunner implements RunningLoad {
       if (this.#failures.signal.aborted) return await this.#endEarly(abortReason(this.#failures.signal))
       const error = toSkeinError(thrown)
       if (error.reason === 'staging_expired') return await this.#endEarly(error)
-      this.deps.logger.error('a load failed', { loadId: this.loadId, error })
+      this.context.logger.error('a load failed', { loadId: this.loadId, error })
       await this.#fail(error)
       return
     }
@@ -131,22 +132,22 @@ export class LoadRunner implements RunningLoad {
   }
 
   async #ended(stop: AbortSignal): Promise<void> {
-    const load = this.deps.tables.loads.get([this.loadId])
+    const load = this.context.tables.loads.get([this.loadId])
     if (this.#cancel.signal.aborted && !stop.aborted && load !== undefined && !hasEnded(load.mode))
       await this.#endCancelled(stop)
   }
 
   #isSwapping(): boolean {
-    return this.deps.tables.loads.get([this.loadId])?.swapping === true
+    return this.context.tables.loads.get([this.loadId])?.swapping === true
   }
 
   async #runSteps(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.deps.cluster.refresh(signal), this.deps.pacing.refresh(signal)])
+    await Promise.all([this.context.cluster.refresh(signal), this.context.pacing.refresh(signal)])
     if (this.load().mode === 'SUBMITTED')
-      await this.submit({ type: 'StartLoad', nowMs: this.deps.clock.nowMs(), loadId: this.loadId })
+      await this.submit({ type: 'StartLoad', nowMs: this.context.clock.nowMs(), loadId: this.loadId })
     const refused = await planLoad(this, signal)
     if (refused !== undefined) return await this.end('FAILED', refused.error, refused.missingBytes)
-    this.deps.dispatcher.openLoad(this.loadId, this.load().options.activeJobs)
+    this.context.dispatcher.openLoad(this.loadId, this.load().options.activeJobs)
     for (let round = 0; ; round += 1) {
       await this.drained(signal)
       await this.submit(this.#stateChanged('AUDITING', '', '', this.load().missingCapacityBytes))
@@ -159,7 +160,7 @@ export class LoadRunner implements RunningLoad {
   async drained(signal: AbortSignal): Promise<void> {
     while (this.load().openSets > 0) {
       await this.pause(lookMs, signal)
-      await retargetHeldSets(this.deps, this.loadId)
+      await retargetHeldSets(this.context, this.loadId)
       await this.giveUpStalled()
     }
   }
@@ -170,11 +171,11 @@ export class LoadRunner implements RunningLoad {
   }
 
   outOfPatience(): boolean {
-    return this.deps.clock.monotonicMs() - this.#progressMs >= this.deps.options.patienceMs
+    return this.context.clock.monotonicMs() - this.#progressMs >= this.context.options.patienceMs
   }
 
   async giveUpStalled(): Promise<void> {
-    const { dispatcher, jobWorkers, outstanding, cluster, tables, clock } = this.deps
+    const { dispatcher, jobWorkers, outstanding, cluster, tables, clock } = this.context
     // Waiting for job workers, the queue or the master has no end: nothing of the load is lost by
     // it. Patience begins after it.
     if (jobWorkers.live().length === 0 || dispatcher.queueError !== undefined || cluster.masterError !== undefined) {
@@ -204,7 +205,7 @@ export class LoadRunner implements RunningLoad {
   }
 
   #whyHeld(targets: readonly string[]): string {
-    const { cluster } = this.deps
+    const { cluster } = this.context
     const held = targets.filter((target) => !cluster.isUsable(target, 0))
     const [first = targets[0] ?? ''] = held
     const lastError = cluster.lastErrorOf(first)
@@ -213,7 +214,7 @@ export class LoadRunner implements RunningLoad {
   }
 
   async submit(command: LoadCommand): Promise<LoadEffect> {
-    const effect = await this.deps.submit(command)
+    const effect = await this.context.submit(command)
     this.#failures.look()
     return effect
   }
@@ -224,8 +225,8 @@ export class LoadRunner implements RunningLoad {
    */
   async #endEarly(error: SkeinError): Promise<void> {
     const { counts, options } = this.load()
-    this.deps.dispatcher.closeLoad(this.loadId)
-    await this.deps.dispatcher.removeWaiting(this.loadId)
+    this.context.dispatcher.closeLoad(this.loadId)
+    await this.context.dispatcher.removeWaiting(this.loadId)
     const some = counts.filesLoaded + counts.filesCached > 0 && options.atomic !== true
     await this.end(some ? 'PARTIAL' : 'FAILED', error)
   }
@@ -235,13 +236,13 @@ export class LoadRunner implements RunningLoad {
     const { filesFailed, filesLoaded, filesCached, files } = load.counts
     if (filesFailed === 0 && load.errorCode === '') {
       if (load.options.atomic !== true) return await this.end('COMPLETED', undefined)
-      const effect = await this.submit({ type: 'SwapBegun', nowMs: this.deps.clock.nowMs(), loadId: this.loadId })
+      const effect = await this.submit({ type: 'SwapBegun', nowMs: this.context.clock.nowMs(), loadId: this.loadId })
       if (effect.type === 'applied') return await this.#swap()
       this.cancel()
       throw abortReason(this.#cancel.signal)
     }
     const mode = filesLoaded + filesCached === 0 || load.options.atomic === true ? 'FAILED' : 'PARTIAL'
-    const first = this.deps.tables.failures.scan([load.loadId], Number.MIN_SAFE_INTEGER, 1)[0]?.value
+    const first = this.context.tables.failures.scan([load.loadId], Number.MIN_SAFE_INTEGER, 1)[0]?.value
     const code = load.errorCode !== '' ? load.errorCode : (first?.code ?? 'internal')
     const missing = load.missingCapacityBytes
     const failures = `${filesFailed} of ${files} files failed, such as ${first?.key ?? ''}: ${first?.reason ?? ''}`
@@ -269,7 +270,7 @@ export class LoadRunner implements RunningLoad {
     error: SkeinError | undefined,
     missingCapacityBytes = this.load().missingCapacityBytes,
   ): Promise<void> {
-    const { tables, cluster, dispatcher, outstanding, metrics, logger } = this.deps
+    const { tables, cluster, dispatcher, outstanding, metrics, logger } = this.context
     dispatcher.closeLoad(this.loadId)
     cluster.placementOf(this.loadId).loadEnded()
     const note = mode === 'COMPLETED' ? this.#note() : ''
@@ -294,12 +295,12 @@ export class LoadRunner implements RunningLoad {
       const isPartial = mode === 'AUDITING' && counts.filesLoaded + counts.filesCached > 0 && options.atomic !== true
       await this.end(isPartial ? 'PARTIAL' : 'FAILED', error)
     } catch (thrown) {
-      this.deps.logger.error('a load could not be ended', { loadId: this.loadId, error: thrown })
+      this.context.logger.error('a load could not be ended', { loadId: this.loadId, error: thrown })
     }
   }
 
   async #endCancelled(stop: AbortSignal): Promise<void> {
-    const { clock, options, dispatcher, outstanding } = this.deps
+    const { clock, options, dispatcher, outstanding } = this.context
     dispatcher.closeLoad(this.loadId)
     await dispatcher.removeWaiting(this.loadId)
     const until = clock.monotonicMs() + options.cancelGraceMs
@@ -314,7 +315,7 @@ export class LoadRunner implements RunningLoad {
     return {
       ...{
         type: 'StateChanged',
-        nowMs: this.deps.clock.nowMs(),
+        nowMs: this.context.clock.nowMs(),
         loadId: this.loadId,
         mode,
         reason,

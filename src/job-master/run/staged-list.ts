@@ -1,13 +1,12 @@
 // Why: a list of paths comes before the load that it is for, in parts that may come twice. How:
 // each part is checked and journaled; a list that no load names is forgotten after its time.
-import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { parsePath } from '../../base/paths.ts'
 import { indexToDrop, isWhole, type IndexPartStaged } from '../../load/state/apply-lists.ts'
 import type { IndexItem, IndexRecord } from '../../load/state/list-parts.ts'
-import type { LoadCommand, LoadEffect } from '../../load/state/load-commands.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
 import type { StageIndexRequest } from '../../wire/generated/job.ts'
+import type { JobMasterContext } from '../job-master-context.ts'
 import { partItemsMax } from '../plan/file-pages.ts'
 
 /** Ten million paths. */
@@ -19,14 +18,10 @@ const replicationMax = 1000
 const keepMs = 3_600_000
 const rowsPerCommand = 64
 
-export interface StagingDependencies {
-  readonly tables: Tables
-  readonly submit: (command: LoadCommand) => Promise<LoadEffect>
-  readonly clock: Clock
-}
+type StagingContext = Pick<JobMasterContext, 'tables' | 'submit' | 'clock'>
 
 /** Resolves when the part is durable. @throws SkeinError invalid_argument */
-export async function stageIndex(deps: StagingDependencies, request: StageIndexRequest): Promise<void> {
+export async function stageIndex(context: StagingContext, request: StageIndexRequest): Promise<void> {
   const { indexId, part, items } = request
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(indexId))
     throw new SkeinError('invalid_argument', 'an index id has up to 64 letters, digits, _ and -')
@@ -35,26 +30,26 @@ export async function stageIndex(deps: StagingDependencies, request: StageIndexR
   if (items.length === 0 || items.length > partItemsMax)
     throw new SkeinError('invalid_argument', `a part of a list has 1 to ${partItemsMax} paths, not ${items.length}`)
   if (
-    deps.tables.indexes.get([indexId]) === undefined &&
-    deps.tables.stagedIndexes.scan([], 0, listsMax).length >= listsMax
+    context.tables.indexes.get([indexId]) === undefined &&
+    context.tables.stagedIndexes.scan([], 0, listsMax).length >= listsMax
   )
     throw new SkeinError(
       'resource_exhausted',
       `there are ${listsMax} lists of paths already: wait until some of their loads have ended`,
     )
   const namespace = parsePath(items[0]?.path ?? '').namespace
-  const known = deps.tables.indexes.get([indexId])?.namespace ?? namespace
+  const known = context.tables.indexes.get([indexId])?.namespace ?? namespace
   const checked = items.map((item) => checkedItem(item, known))
   const command: IndexPartStaged = {
     type: 'IndexPartStaged',
-    nowMs: deps.clock.nowMs(),
+    nowMs: context.clock.nowMs(),
     indexId,
     namespace,
     part,
     items: checked,
   }
-  await deps.submit(command)
-  if (deps.tables.indexParts.get([indexId, part]) === undefined)
+  await context.submit(command)
+  if (context.tables.indexParts.get([indexId, part]) === undefined)
     throw new SkeinError(
       'failed_precondition',
       'the list of paths is closed: it is being loaded, or belongs to another namespace',
@@ -103,11 +98,11 @@ export function checkIndex(tables: Tables, indexId: string, namespace: string): 
 }
 
 /** Forgets lists that nobody loads. */
-export async function forgetIndexes(deps: StagingDependencies, stop: AbortSignal): Promise<void> {
+export async function forgetIndexes(context: StagingContext, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
-    const nowMs = deps.clock.nowMs()
-    const indexId = indexToDrop(deps.tables, nowMs, keepMs)
+    const nowMs = context.clock.nowMs()
+    const indexId = indexToDrop(context.tables, nowMs, keepMs)
     if (indexId === undefined) return
-    await deps.submit({ type: 'IndexDropped', nowMs, indexId, rowsMax: rowsPerCommand })
+    await context.submit({ type: 'IndexDropped', nowMs, indexId, rowsMax: rowsPerCommand })
   }
 }

@@ -1,6 +1,5 @@
 // Why: what the command line asks of schedules. How: what cannot be is refused by one line before
 // it is written down; everything shown is read from the tables at that moment.
-import type { Clock } from '../../base/clock.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
@@ -17,7 +16,6 @@ import {
   type ScheduleRun,
 } from '../../load/schedule/schedule.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
-import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
 import {
   type Schedule,
   type ScheduleDefinition as ScheduleMessage,
@@ -26,17 +24,14 @@ import {
 } from '../../wire/generated/schedule.ts'
 import { limited } from '../../wire/limits/all-limits.ts'
 import type { Service } from '../../wire/service.ts'
+import type { JobMasterContext } from '../job-master-context.ts'
 import type { ScheduleKeeper } from './schedule-keeper.ts'
 import { estimateOf, lateNote, leadOf } from './schedule-lead.ts'
 import { cutTexts } from '../view/load-status.ts'
 import { checkScheduledPath } from './schedule-target.ts'
 
-export interface ScheduleServiceDependencies {
-  readonly tables: Tables
-  readonly submit: (command: LoadCommand) => Promise<LoadEffect>
+interface ScheduleCallsContext extends Pick<JobMasterContext, 'tables' | 'submit' | 'master' | 'clock'> {
   readonly keeper: Pick<ScheduleKeeper, 'look' | 'changed' | 'waitsFor'>
-  readonly master: Pick<Service<MasterServiceDefinition>, 'getNamespace' | 'syncPage'>
-  readonly clock: Clock
   /** @throws SkeinError invalid_argument for options that no load may have */
   readonly checkOptions: (definition: ScheduleMessage) => void
 }
@@ -47,50 +42,56 @@ const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/
 
 /** `serving`: aborts when the job master stops. */
 export function createScheduleService(
-  deps: ScheduleServiceDependencies,
+  context: ScheduleCallsContext,
   serving: () => AbortSignal,
 ): Service<ScheduleServiceDefinition> {
-  const { tables, clock, keeper } = deps
+  const { tables, clock, keeper } = context
   const submit = async (command: LoadCommand): Promise<LoadEffect> => {
-    const effect = await deps.submit(command)
+    const effect = await context.submit(command)
     keeper.changed()
     return effect
   }
   const setPaused = async (name: string, paused: boolean): Promise<Schedule> => {
     const { scheduleId } = findSchedule(tables, name)
     await submit({ type: 'SchedulePaused', nowMs: clock.nowMs(), scheduleId, paused })
-    return scheduleOf(deps, findSchedule(tables, name))
+    return scheduleOf(context, findSchedule(tables, name))
   }
   return limited(ScheduleServiceDefinition, {
     createSchedule: async (message, { signal }) => {
       const definition = asUsage(() => {
-        deps.checkOptions(message)
+        context.checkOptions(message)
         return checkDefinition(tables, message, clock.nowMs())
       })
-      const warning = await checkScheduledPath(deps.master, definition.path, signal)
+      const warning = await checkScheduledPath(context.master, definition.path, signal)
       const effect = await submit({ type: 'ScheduleCreated', nowMs: clock.nowMs(), definition })
       if (effect.type !== 'scheduled') throw exists(definition.name)
-      return { ...scheduleOf(deps, findSchedule(tables, definition.name)), ...(warning !== undefined && { warning }) }
+      return {
+        ...scheduleOf(context, findSchedule(tables, definition.name)),
+        ...(warning !== undefined && { warning }),
+      }
     },
     updateSchedule: async (message, { signal }) => {
       const { scheduleId } = findSchedule(tables, message.name)
       const definition = asUsage(() => {
-        deps.checkOptions(message)
+        context.checkOptions(message)
         return checkDefinition(tables, message, clock.nowMs(), true)
       })
-      const warning = await checkScheduledPath(deps.master, definition.path, signal)
+      const warning = await checkScheduledPath(context.master, definition.path, signal)
       const effect = await submit({ type: 'ScheduleChanged', nowMs: clock.nowMs(), scheduleId, definition })
       if (effect.type !== 'scheduled')
         throw new SkeinError(
           'aborted',
           `schedule ${message.name} was changed or deleted in the meantime: check it and try again`,
         )
-      return { ...scheduleOf(deps, findSchedule(tables, definition.name)), ...(warning !== undefined && { warning }) }
+      return {
+        ...scheduleOf(context, findSchedule(tables, definition.name)),
+        ...(warning !== undefined && { warning }),
+      }
     },
     listSchedules: async () => ({
-      schedules: tables.schedules.scan([], 0, schedulesMax).map(({ value }) => listed(scheduleOf(deps, value))),
+      schedules: tables.schedules.scan([], 0, schedulesMax).map(({ value }) => listed(scheduleOf(context, value))),
     }),
-    getSchedule: async ({ name }) => scheduleOf(deps, findSchedule(tables, name)),
+    getSchedule: async ({ name }) => scheduleOf(context, findSchedule(tables, name)),
     runSchedule: async ({ name }) => {
       const { scheduleId, open, definition } = findSchedule(tables, name)
       if (open.length > 0 && !definition.overlap)
@@ -103,7 +104,7 @@ export function createScheduleService(
       await keeper.look(scheduleId, serving())
       const run = tables.scheduleRuns.get([scheduleId, effect.number])
       if (run === undefined) throw notFound(name)
-      return runOf(deps, scheduleId, run)
+      return runOf(context, scheduleId, run)
     },
     pauseSchedule: async ({ name }) => await setPaused(name, true),
     resumeSchedule: async ({ name }) => await setPaused(name, false),
@@ -121,7 +122,7 @@ export function createScheduleService(
       const { scheduleId } = findSchedule(tables, name)
       const runs = tables.scheduleRuns.scan([scheduleId], 0, Number.MAX_SAFE_INTEGER).toReversed()
       return {
-        runs: runs.slice(0, limit === 0 ? runsKeptMax : limit).map(({ value }) => runOf(deps, scheduleId, value)),
+        runs: runs.slice(0, limit === 0 ? runsKeptMax : limit).map(({ value }) => runOf(context, scheduleId, value)),
       }
     },
   })
@@ -228,8 +229,8 @@ function exists(name: string): SkeinError {
   return new SkeinError('already_exists', `there is a schedule '${name}' already: delete it first, or use another name`)
 }
 
-function scheduleOf(deps: ScheduleServiceDependencies, schedule: ScheduleRecord): Schedule {
-  const { tables, clock, keeper } = deps
+function scheduleOf(context: ScheduleCallsContext, schedule: ScheduleRecord): Schedule {
+  const { tables, clock, keeper } = context
   const { scheduleId, definition, paused, createdMs, runs } = schedule
   const lead = leadOf(tables, schedule)
   const last = tables.scheduleRuns.get([scheduleId, runs])
@@ -242,7 +243,7 @@ function scheduleOf(deps: ScheduleServiceDependencies, schedule: ScheduleRecord)
     lastRunMs: last === undefined ? 0 : last.startedMs || last.dueMs,
     lastLoadId: last === undefined || last.loadId === 0 ? '' : formatLoadId(last.loadId),
     lastState: last === undefined ? '' : stateOf(tables, last),
-    lastReason: last === undefined ? '' : reasonOf(deps, scheduleId, last),
+    lastReason: last === undefined ? '' : reasonOf(context, scheduleId, last),
     runs,
     note: noteOf(tables, schedule, keeper.waitsFor(scheduleId), lead, clock.nowMs()),
   }
@@ -278,21 +279,21 @@ function stateOf(tables: Tables, run: ScheduleRun): string {
 
 /** A run that has not ended says what its load says, or why it waits. */
 function reasonOf(
-  deps: ScheduleServiceDependencies,
+  context: ScheduleCallsContext,
   scheduleId: number,
   { number, state, reason, loadId }: ScheduleRun,
 ): string {
-  const { tables, keeper } = deps
+  const { tables, keeper } = context
   const [, waits] = state === 'WAITING' ? keeper.waitsFor(scheduleId).split(`run ${number} waits: `) : []
   if (waits !== undefined) return waits
   const load = state === 'STARTED' ? tables.loads.get([loadId]) : undefined
   return [reason, load?.reason ?? ''].filter((text) => text !== '').join('; ')
 }
 
-function runOf(deps: ScheduleServiceDependencies, scheduleId: number, run: ScheduleRun): RunMessage {
+function runOf(context: ScheduleCallsContext, scheduleId: number, run: ScheduleRun): RunMessage {
   const { number, dueMs, startedMs, loadId, manual } = run
   return {
     ...{ number, dueMs, startedMs, loadId: loadId === 0 ? '' : formatLoadId(loadId), manual },
-    ...{ state: stateOf(deps.tables, run), reason: reasonOf(deps, scheduleId, run) },
+    ...{ state: stateOf(context.tables, run), reason: reasonOf(context, scheduleId, run) },
   }
 }

@@ -4,9 +4,7 @@
 // looked at: due times become runs, runs become loads under a key of their own (so that submitting
 // again after a crash is the same load), loads that ended end their runs. The timer is only a
 // wake-up.
-import type { Clock } from '../../base/clock.ts'
 import { type SkeinError, toSkeinError } from '../../base/errors.ts'
-import type { LoadCommand, LoadEffect } from '../../load/state/load-commands.ts'
 import { hasEnded, parseLoadId } from '../../load/load.ts'
 import { dueRuns, nextStart, startDecision } from '../../load/schedule/schedule-due.ts'
 import { nextRun, patternOf } from '../../load/schedule/schedule-times.ts'
@@ -17,24 +15,17 @@ import {
   type ScheduleRecord,
   type ScheduleRun,
 } from '../../load/schedule/schedule.ts'
-import type { Tables } from '../../load/state/load-tables.ts'
 import type { OnFire, ScheduleTimer } from '../../queue/schedule-timer.ts'
-import type { Logger } from '../../telemetry/logger.ts'
-import type { MetricRegistry } from '../../telemetry/registry.ts'
 import type { LoadOptions, SubmitLoadRequest, SubmitLoadResponse } from '../../wire/generated/job.ts'
 import type { CallOptions } from '../../wire/service.ts'
+import type { JobMasterContext } from '../job-master-context.ts'
 import { latenessText, leadOf } from './schedule-lead.ts'
 import { Wakeup } from '../dispatch/wakeup.ts'
 
-export interface ScheduleDependencies {
-  readonly tables: Tables
-  readonly submit: (command: LoadCommand) => Promise<LoadEffect>
+interface ScheduleKeeperContext extends Pick<JobMasterContext, 'tables' | 'submit' | 'clock' | 'logger' | 'metrics'> {
   readonly submitLoad: (request: SubmitLoadRequest, options: CallOptions) => Promise<SubmitLoadResponse>
-  /** Fires when a schedule is due; without it the looks of every second are all there is. */
+  /** Fires when a schedule is due. Without it, schedules are looked at every second. */
   readonly openTimer: ((onFire: OnFire) => Promise<ScheduleTimer>) | undefined
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly metrics: MetricRegistry
 }
 
 const lookEveryMs = 1000
@@ -46,7 +37,7 @@ const timerEveryMs = 5000
 const submitPatienceMs = 600_000
 
 export class ScheduleKeeper {
-  readonly #deps: ScheduleDependencies
+  readonly #context: ScheduleKeeperContext
   readonly #lookNow: Wakeup
   readonly #timerNow: Wakeup
   /** The look that goes on, by schedule. */
@@ -58,11 +49,11 @@ export class ScheduleKeeper {
   readonly #waitsFor = new Map<number, string>()
   #servingSinceMs = Number.POSITIVE_INFINITY
 
-  constructor(deps: ScheduleDependencies) {
-    this.#deps = deps
-    this.#lookNow = new Wakeup(deps.clock)
-    this.#timerNow = new Wakeup(deps.clock)
-    const { metrics, tables } = deps
+  constructor(context: ScheduleKeeperContext) {
+    this.#context = context
+    this.#lookNow = new Wakeup(context.clock)
+    this.#timerNow = new Wakeup(context.clock)
+    const { metrics, tables } = context
     metrics.observe('skein_job_schedules', () => tables.schedules.scan([], 0, Number.MAX_SAFE_INTEGER).length)
   }
 
@@ -79,10 +70,10 @@ export class ScheduleKeeper {
 
   /** Looks until the signal aborts. */
   async run(stop: AbortSignal): Promise<void> {
-    this.#servingSinceMs = this.#deps.clock.nowMs()
+    this.#servingSinceMs = this.#context.clock.nowMs()
     const timer = this.#keepTimer(stop)
     while (!stop.aborted) {
-      for (const { id } of this.#deps.tables.schedules.scan([], 0, Number.MAX_SAFE_INTEGER)) {
+      for (const { id } of this.#context.tables.schedules.scan([], 0, Number.MAX_SAFE_INTEGER)) {
         // One that waits for the master must not hold up the others.
         if (!this.#looks.has(id)) void this.look(id, stop)
       }
@@ -98,7 +89,7 @@ export class ScheduleKeeper {
     const look = before
       .then(() => this.#lookAt(scheduleId, stop))
       .catch((thrown: unknown) => {
-        if (!stop.aborted) this.#deps.logger.warn('a schedule could not be looked at', { scheduleId, error: thrown })
+        if (!stop.aborted) this.#context.logger.warn('a schedule could not be looked at', { scheduleId, error: thrown })
       })
       .finally(() => {
         if (this.#looks.get(scheduleId) === look) this.#looks.delete(scheduleId)
@@ -113,7 +104,7 @@ export class ScheduleKeeper {
   }
 
   async #lookAt(scheduleId: number, stop: AbortSignal): Promise<void> {
-    const { tables, clock } = this.#deps
+    const { tables, clock } = this.#context
     const schedule = tables.schedules.get([scheduleId])
     if (schedule === undefined || stop.aborted) return
     for (const run of this.#openRuns(schedule)) if (run.state === 'STARTED') await this.#endWhenOver(schedule, run)
@@ -133,14 +124,14 @@ export class ScheduleKeeper {
 
   #openRuns(schedule: ScheduleRecord): ScheduleRun[] {
     return schedule.open
-      .map((number) => this.#deps.tables.scheduleRuns.get([schedule.scheduleId, number]))
+      .map((number) => this.#context.tables.scheduleRuns.get([schedule.scheduleId, number]))
       .filter((run) => run !== undefined)
   }
 
   async #noteDue(schedule: ScheduleRecord): Promise<void> {
     const { scheduleId, lookedMs } = schedule
     if (schedule.paused || patternOf(schedule.definition) === '') return
-    const { clock, tables } = this.#deps
+    const { clock, tables } = this.#context
     const { leadMs } = leadOf(tables, schedule)
     const nowMs = clock.nowMs()
     let next = this.#nextStarts.get(scheduleId)
@@ -151,13 +142,13 @@ export class ScheduleKeeper {
     if (next.startMs === undefined || next.startMs > nowMs) return
     const due = dueRuns(schedule, { nowMs, servingSinceMs: this.#servingSinceMs, leadMs })
     if (due === undefined) return
-    await this.#deps.submit({ type: 'ScheduleDue', nowMs, scheduleId, upToMs: due.upToMs, runs: due.runs })
+    await this.#context.submit({ type: 'ScheduleDue', nowMs, scheduleId, upToMs: due.upToMs, runs: due.runs })
     for (const run of due.runs)
-      if (run.skipped !== '') this.#deps.metrics.add('skein_job_schedule_runs_total', 1, { outcome: 'skipped' })
+      if (run.skipped !== '') this.#context.metrics.add('skein_job_schedule_runs_total', 1, { outcome: 'skipped' })
   }
 
   async #begin(schedule: ScheduleRecord, run: ScheduleRun, stop: AbortSignal): Promise<void> {
-    const { clock, submit, submitLoad, metrics, logger } = this.#deps
+    const { clock, submit, submitLoad, metrics, logger } = this.#context
     const { scheduleId, definition } = schedule
     const { number, deadlineMs } = run
     const options = { ...(definition.options as LoadOptions), schedule: definition.name, readyByMs: deadlineMs }
@@ -185,7 +176,7 @@ export class ScheduleKeeper {
   }
 
   async #endWhenOver(schedule: ScheduleRecord, run: ScheduleRun): Promise<void> {
-    const load = this.#deps.tables.loads.get([run.loadId])
+    const load = this.#context.tables.loads.get([run.loadId])
     if (load === undefined || load.expiring)
       return await this.#end(schedule, run, 'EXPIRED', 'the load is not remembered any more', 0)
     if (!hasEnded(load.mode)) return
@@ -202,7 +193,7 @@ export class ScheduleKeeper {
     reason: string,
     tookMs: number,
   ): Promise<void> {
-    const { clock, submit, metrics } = this.#deps
+    const { clock, submit, metrics } = this.#context
     await submit({
       type: 'ScheduleRunEnded',
       nowMs: clock.nowMs(),
@@ -222,7 +213,7 @@ export class ScheduleKeeper {
    * Keeps the timer set to the schedules there are. That it fails costs nothing but punctuality.
    */
   async #keepTimer(stop: AbortSignal): Promise<void> {
-    const { openTimer, logger, tables } = this.#deps
+    const { openTimer, logger, tables } = this.#context
     if (openTimer === undefined) return
     let timer: ScheduleTimer | undefined
     let isDown = false

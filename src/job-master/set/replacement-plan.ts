@@ -5,17 +5,11 @@ import type { LoadRecord } from '../../load/load.ts'
 import { wishOf } from '../../load/load.ts'
 import { planPage, type ListedFile } from '../../load/plan/planner.ts'
 import type { Replacement } from '../../load/state/load-commands.ts'
-import type { ClusterView } from '../dispatch/cluster-view.ts'
-import type { JobMasterOptions } from '../options/job-master-options.ts'
-
-interface ReplacementDependencies {
-  readonly options: JobMasterOptions
-  readonly cluster: ClusterView
-}
+import type { JobMasterContext } from '../job-master-context.ts'
 
 /** What becomes of a file whose object changed (`file`) or went (undefined) while it was loaded. */
 export function planReplacement(
-  deps: ReplacementDependencies,
+  context: Pick<JobMasterContext, 'options' | 'cluster'>,
   load: LoadRecord,
   set: number,
   old: {
@@ -36,11 +30,11 @@ export function planReplacement(
     sets: [],
   })
   if (file === undefined) return lost('not_found', goneReason)
-  if (attempt >= deps.options.retry.attemptsMax)
+  if (attempt >= context.options.retry.attemptsMax)
     return lost('aborted', `the object was overwritten ${attempt} times during the load`)
   if (load.exactVersions === true)
     return lost('failed_precondition', 'the object changed at the store, and only the listed version was wanted')
-  const { batchBytes, largeSetBytes } = deps.options
+  const { batchBytes, largeSetBytes } = context.options
   const { replication } = load.options
   const planner = {
     replication,
@@ -52,7 +46,7 @@ export function planReplacement(
   const plan = planPage(
     [{ ...file, replication: old.replication }],
     planner,
-    deps.cluster.placementOf(load.loadId),
+    context.cluster.placementOf(load.loadId),
     attempt + 1,
   )
   const failure = plan.failed[0]

@@ -12,37 +12,33 @@ import type {
   StartSetRequest,
   StartSetResponse,
 } from '../../wire/generated/job.ts'
-import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
-import type { Service } from '../../wire/service.ts'
-import type { JobWorker, JobWorkerRegistry } from '../dispatch/job-worker-registry.ts'
+import type { JobWorker } from '../dispatch/job-worker-registry.ts'
 import type { OutSet } from '../dispatch/outstanding.ts'
-import { SetCompletion, type SetCompletionDependencies } from './set-completion.ts'
+import type { JobMasterContext } from '../job-master-context.ts'
+import { SetCompletion, type SetCompletionContext } from './set-completion.ts'
 import { SetRemainder } from './set-remainder.ts'
 
-export interface SetServiceDependencies extends SetCompletionDependencies {
-  readonly jobWorkers: JobWorkerRegistry
-  readonly master: Pick<Service<MasterServiceDefinition>, 'auditFiles' | 'getClusterSummary' | 'refreshFile'>
-}
+type SetCallsContext = SetCompletionContext & Pick<JobMasterContext, 'jobWorkers'>
 
 const obsolete: StartSetResponse = { obsolete: true, namespaceId: '', pieces: [], targets: [], sources: [] }
 
 export class SetService {
-  readonly #deps: SetServiceDependencies
+  readonly #context: SetCallsContext
   readonly #completion: SetCompletion
   readonly #remainder: SetRemainder
   /** Loads up to this one were there when the job master started. */
   readonly #lastLoadBefore: number
 
-  constructor(deps: SetServiceDependencies) {
-    this.#deps = deps
-    this.#completion = new SetCompletion(deps)
-    this.#remainder = new SetRemainder(deps)
-    this.#lastLoadBefore = deps.tables.counters.get(['load']) ?? 0
+  constructor(context: SetCallsContext) {
+    this.#context = context
+    this.#completion = new SetCompletion(context)
+    this.#remainder = new SetRemainder(context)
+    this.#lastLoadBefore = context.tables.counters.get(['load']) ?? 0
   }
 
   /** @throws SkeinError failed_precondition (`register_again`) */
   async startSet(request: StartSetRequest, signal: AbortSignal): Promise<StartSetResponse> {
-    const { tables, jobWorkers, outstanding, cluster, pacing, shared } = this.#deps
+    const { tables, jobWorkers, outstanding, cluster, pacing, shared } = this.#context
     const worker = jobWorkers.check(request.jobWorkerId, request.session)
     const load = this.#runningLoad(request.loadId)
     if (load === undefined || load.cancelling) return obsolete
@@ -105,7 +101,7 @@ export class SetService {
 
   /** @throws SkeinError failed_precondition (`register_again`) */
   heartbeat(request: JobWorkerHeartbeatRequest): JobWorkerHeartbeatResponse {
-    const { jobWorkers, outstanding, tables, dispatcher, pacing } = this.#deps
+    const { jobWorkers, outstanding, tables, dispatcher, pacing } = this.#context
     const worker = jobWorkers.check(request.jobWorkerId, request.session)
     const first = !worker.reported
     jobWorkers.heartbeat(worker, request.running.length)
@@ -139,20 +135,20 @@ export class SetService {
   #missed(out: OutSet, worker: JobWorker, named: boolean): void {
     if (named || out.session !== worker.session || out.completing) return
     out.missed += 1
-    const load = this.#deps.tables.loads.get([out.set.loadId])
+    const load = this.#context.tables.loads.get([out.set.loadId])
     if (load?.cancelling === true) {
-      this.#deps.outstanding.forget(out.set.loadId, out.set.set)
-      this.#deps.onProgress(out.set.loadId, false)
+      this.#context.outstanding.forget(out.set.loadId, out.set.set)
+      this.#context.onProgress(out.set.loadId, false)
     } else if (out.missed >= 2) this.takeBack(out, true)
   }
 
   /** Everything that was out to a job worker whose session ended goes out again. */
   takeBackAll(jobWorkerId: string): void {
-    for (const out of this.#deps.outstanding.ofJobWorker(jobWorkerId)) this.takeBack(out, out.session !== undefined)
+    for (const out of this.#context.outstanding.ofJobWorker(jobWorkerId)) this.takeBack(out, out.session !== undefined)
   }
 
   takeBack(out: OutSet, lost: boolean): void {
-    const { dispatcher, options, tables, clock, submit, outstanding, cluster } = this.#deps
+    const { dispatcher, options, tables, clock, submit, outstanding, cluster } = this.#context
     const losses = dispatcher.takeBack(out, lost)
     if (!lost || losses < options.lossesMax) return
     const { loadId, set } = out.set
@@ -178,7 +174,7 @@ export class SetService {
         if (effect.type === 'applied') cluster.placementOf(loadId).release(record.targets, given)
         outstanding.forget(loadId, set)
         dispatcher.reload(loadId)
-        this.#deps.onProgress(loadId, false)
+        this.#context.onProgress(loadId, false)
       },
       () => undefined,
     )
@@ -195,8 +191,8 @@ export class SetService {
    * it is not read twice.
    */
   #adopt(loadId: number, set: number, attempt: number, worker: JobWorker): OutSet | undefined {
-    const open = this.#deps.tables.open.get([loadId, set])
-    if (open === undefined || attempt < this.#deps.outstanding.attemptOf(loadId, set, open.attempt)) return undefined
+    const open = this.#context.tables.open.get([loadId, set])
+    if (open === undefined || attempt < this.#context.outstanding.attemptOf(loadId, set, open.attempt)) return undefined
     const out: OutSet = {
       set: { loadId, set, ...open },
       attempt,
@@ -204,19 +200,19 @@ export class SetService {
       rank: 1,
       jobWorkerId: worker.jobWorkerId,
       added: true,
-      addedMs: this.#deps.clock.monotonicMs(),
+      addedMs: this.#context.clock.monotonicMs(),
       session: undefined,
       missed: 0,
       completing: false,
     }
-    this.#deps.outstanding.put(out)
-    this.#deps.dispatcher.withdraw(loadId, set)
+    this.#context.outstanding.put(out)
+    this.#context.dispatcher.withdraw(loadId, set)
     return out
   }
 
   #runningLoad(loadId: string): LoadRecord | undefined {
     const id = parseLoadId(loadId)
-    const load = id === undefined ? undefined : this.#deps.tables.loads.get([id])
+    const load = id === undefined ? undefined : this.#context.tables.loads.get([id])
     return load === undefined || hasEnded(load.mode) || formatLoadId(load.loadId) !== loadId ? undefined : load
   }
 }

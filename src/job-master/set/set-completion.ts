@@ -2,42 +2,20 @@
 // is handled at a time; what changed at the store is asked for first, then one command takes the
 // set out of the open ones, with its retries, its failed files and its replacements. Results are
 // taken from any attempt and any session, because blocks that are committed are facts.
-import type { Clock, Random } from '../../base/clock.ts'
 import { SingleFlight } from '../../base/flow/single-flight.ts'
 import type { LoadRecord, SetRecord } from '../../load/load.ts'
 import { setBytes, wishOf } from '../../load/load.ts'
 import { completionOf } from '../../load/plan/completion-check.ts'
 import { releasePlan } from '../../load/plan/planner.ts'
 import { planRetries, type RetryContext } from '../../load/plan/retry-policy.ts'
-import type { LoadCommand, LoadEffect, Replacement, SetCompleted } from '../../load/state/load-commands.ts'
-import type { Tables } from '../../load/state/load-tables.ts'
-import type { MetricRegistry } from '../../telemetry/registry.ts'
+import type { Replacement, SetCompleted } from '../../load/state/load-commands.ts'
 import type { CompleteSetRequest, FileReplacement } from '../../wire/generated/job.ts'
-import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
-import type { Service } from '../../wire/service.ts'
-import type { ClusterView } from '../dispatch/cluster-view.ts'
-import type { Dispatcher } from '../dispatch/dispatcher.ts'
-import type { LoadPacing } from '../dispatch/load-pacing.ts'
-import type { Outstanding } from '../dispatch/outstanding.ts'
-import type { SharedBlocks } from '../dispatch/shared-blocks.ts'
-import type { JobMasterOptions } from '../options/job-master-options.ts'
 import type { CompletedSet } from '../view/load-progress.ts'
+import type { JobMasterContext } from '../job-master-context.ts'
 import { heldVersions } from './held-versions.ts'
 import { planReplacement } from './replacement-plan.ts'
 
-export interface SetCompletionDependencies {
-  readonly tables: Tables
-  readonly submit: (command: LoadCommand) => Promise<LoadEffect>
-  readonly dispatcher: Dispatcher
-  readonly outstanding: Outstanding
-  readonly shared: SharedBlocks
-  readonly cluster: ClusterView
-  readonly master: Pick<Service<MasterServiceDefinition>, 'refreshFile'>
-  readonly pacing: LoadPacing
-  readonly clock: Clock
-  readonly random: Random
-  readonly metrics: MetricRegistry
-  readonly options: JobMasterOptions
+export interface SetCompletionContext extends Omit<JobMasterContext, 'queue' | 'jobWorkers' | 'holdBlocks'> {
   /** A set of this load ended, or it is time to look. */
   readonly onProgress: (loadId: number, madeProgress: boolean, readError?: string) => void
   /** A set's result was taken. */
@@ -45,27 +23,27 @@ export interface SetCompletionDependencies {
 }
 
 export class SetCompletion {
-  readonly #deps: SetCompletionDependencies
+  readonly #context: SetCompletionContext
   readonly #completing = new SingleFlight<string, void>()
 
-  constructor(deps: SetCompletionDependencies) {
-    this.#deps = deps
+  constructor(context: SetCompletionContext) {
+    this.#context = context
   }
 
   /** Idempotent. Resolves when the result is durable. */
   async take(load: LoadRecord, request: CompleteSetRequest, signal: AbortSignal): Promise<void> {
     const { loadId } = load
     await this.#completing.run(`${loadId}/${request.set}`, async () => {
-      const record = this.#deps.tables.sets.get([loadId, request.set])
+      const record = this.#context.tables.sets.get([loadId, request.set])
       const named = record === undefined ? [] : completionOf(record, request).replacements
       // Asked first: what is known of the set may be another thing after that.
-      const replacements = await heldVersions(this.#deps.master, load, named, signal)
+      const replacements = await heldVersions(this.#context.master, load, named, signal)
       await this.#complete(loadId, { ...request, replacements })
     })
   }
 
   async #complete(loadId: number, given: CompleteSetRequest): Promise<void> {
-    const { tables, outstanding, dispatcher, metrics, cluster } = this.#deps
+    const { tables, outstanding, dispatcher, metrics, cluster } = this.#context
     const placement = cluster.placementOf(loadId)
     const load = tables.loads.get([loadId])
     const record = tables.sets.get([loadId, given.set])
@@ -89,23 +67,23 @@ export class SetCompletion {
     }
     if (out !== undefined) {
       out.completing = true
-      this.#deps.pacing.progress(out, request.originBytes)
+      this.#context.pacing.progress(out, request.originBytes)
     }
     try {
       const command = this.#completion(load, record, request)
-      const effect = await this.#deps.submit(command)
+      const effect = await this.#context.submit(command)
       const unused = effect.type === 'applied' ? effect.unused : command.replaced
       for (const replacement of unused) releasePlan(replacement, placement)
       if (effect.type !== 'applied') return
-      this.#deps.shared.completed(loadId, record, request.failures)
+      this.#context.shared.completed(loadId, record, request.failures)
       outstanding.forget(loadId, request.set)
       if (out === undefined) dispatcher.withdraw(loadId, request.set)
       metrics.add('skein_job_tasks_completed_total', 1)
-      const outMs = out === undefined ? undefined : this.#deps.clock.monotonicMs() - out.addedMs
-      this.#deps.onCompleted({ loadId, record, failures: request.failures, outMs })
+      const outMs = out === undefined ? undefined : this.#context.clock.monotonicMs() - out.addedMs
+      this.#context.onCompleted({ loadId, record, failures: request.failures, outMs })
       const unread = request.failures.find((failure) => failure.workerId === '' && failure.retryable)
       const madeProgress = request.failures.length < record.pieces.length
-      this.#deps.onProgress(loadId, madeProgress, madeProgress ? '' : unread?.message)
+      this.#context.onProgress(loadId, madeProgress, madeProgress ? '' : unread?.message)
     } finally {
       if (out !== undefined) out.completing = false
       dispatcher.notify()
@@ -119,7 +97,7 @@ export class SetCompletion {
     const gone = new Set(replaced.map((replacement) => replacement.oldFileId))
     const left = { ...record, pieces: record.pieces.filter((piece) => !gone.has(piece.fileId)) }
     const isCheck = record.verify === true
-    const placement = this.#deps.cluster.placementOf(load.loadId)
+    const placement = this.#context.cluster.placementOf(load.loadId)
     // Of what was there nothing was reserved; what must be loaded anew is, from now on.
     if (isCheck) placement.reserve(record.targets, setBytes(record))
     placement.release(record.targets, setBytes(record) - setBytes(left))
@@ -130,7 +108,7 @@ export class SetCompletion {
     }
     return {
       type: 'SetCompleted',
-      nowMs: this.#deps.clock.nowMs(),
+      nowMs: this.#context.clock.nowMs(),
       loadId: load.loadId,
       set: request.set,
       originBytes: request.originBytes,
@@ -146,7 +124,7 @@ export class SetCompletion {
     const old = record.pieces.find((piece) => piece.fileId === oldFileId)
     const file = { fileId, key, etag, length, blockSizeBytes, blocks: [], problem: '' }
     return planReplacement(
-      this.#deps,
+      this.#context,
       load,
       set,
       { fileId: oldFileId, key: old?.key ?? key, length: old?.length ?? length, replication: old?.replication },
@@ -156,7 +134,7 @@ export class SetCompletion {
   }
 
   #retryContext(load: LoadRecord, jobWorkerId: string): RetryContext {
-    const { options, cluster, random, clock } = this.#deps
+    const { options, cluster, random, clock } = this.#context
     return {
       policy: options.retry,
       planner: { batchFiles: load.options.batchSize, batchBytes: options.batchBytes },

@@ -3,19 +3,10 @@
 // hears of every block that a worker commits, is asked who has which; what came in a moment ago is
 // added. Whoever cannot be asked leaves the set as it is, because reading twice is a cost and not a
 // fault.
-import type { Clock } from '../../base/clock.ts'
 import { carve, type LoadOptions, type Piece, type SetRecord } from '../../load/load.ts'
-import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
-import type { Service } from '../../wire/service.ts'
-import type { ClusterView } from '../dispatch/cluster-view.ts'
-import type { SharedBlocks } from '../dispatch/shared-blocks.ts'
+import type { JobMasterContext } from '../job-master-context.ts'
 
-export interface RemainderDependencies {
-  readonly master: Pick<Service<MasterServiceDefinition>, 'auditFiles' | 'getClusterSummary'>
-  readonly cluster: Pick<ClusterView, 'placement'>
-  readonly shared: Pick<SharedBlocks, 'holdersOf'>
-  readonly clock: Clock
-}
+type RemainderContext = Pick<JobMasterContext, 'master' | 'cluster' | 'shared' | 'clock'>
 
 const waitMs = 200
 /** How long a master that has just started is waited for to hear of its workers' blocks. */
@@ -34,11 +25,11 @@ export interface Remaining {
 }
 
 export class SetRemainder {
-  readonly #deps: RemainderDependencies
+  readonly #context: RemainderContext
   #settled: Promise<void> | undefined
 
-  constructor(deps: RemainderDependencies) {
-    this.#deps = deps
+  constructor(context: RemainderContext) {
+    this.#context = context
   }
 
   /** The set's blocks that are missing on a target, and have fewer replicas than the load wants. */
@@ -47,7 +38,7 @@ export class SetRemainder {
     { hosts }: Pick<LoadOptions, 'hosts'>,
     signal: AbortSignal,
   ): Promise<readonly Remaining[]> {
-    const { master, cluster, shared } = this.#deps
+    const { master, cluster, shared } = this.#context
     const { targets, elsewhere = [] } = record
     const wanted = targets.length + elsewhere.length
     try {
@@ -80,7 +71,7 @@ export class SetRemainder {
 
   /** A master in safe mode has not heard of all blocks yet. */
   async #untilSettled(signal: AbortSignal): Promise<void> {
-    const { master, clock } = this.#deps
+    const { master, clock } = this.#context
     const until = clock.monotonicMs() + patienceMs
     while ((await master.getClusterSummary({}, { signal, deadlineMs: callMs })).safeMode && clock.monotonicMs() < until)
       await clock.sleep(waitMs, signal)

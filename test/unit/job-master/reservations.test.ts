@@ -6,7 +6,7 @@ import { ClusterView } from '../../../src/job-master/dispatch/cluster-view.ts'
 import { LoadRunner } from '../../../src/job-master/run/load-runner.ts'
 import { defaultJobMasterOptions } from '../../support/default-job-master-options.ts'
 import { Outstanding } from '../../../src/job-master/dispatch/outstanding.ts'
-import type { RunningLoadDependencies } from '../../../src/job-master/running-load.ts'
+import type { JobMasterContext } from '../../../src/job-master/job-master-context.ts'
 import { apply } from '../../../src/load/state/apply-load.ts'
 import type { Replacement } from '../../../src/load/state/load-commands.ts'
 import { planPage, type ListedFile } from '../../../src/load/plan/planner.ts'
@@ -39,7 +39,7 @@ test('sets that are given up give back their room', async () => {
   let live = true
   const worker = { workerId: 'w1', hostname: 'h1', capacityBytes: 1000, usedBytes: 0 }
   const master = { listWorkers: async () => ({ workers: [{ ...worker, live } as WorkerInfo] }) }
-  const cluster = new ClusterView(master as unknown as RunningLoadDependencies['master'], clock)
+  const cluster = new ClusterView(master as unknown as JobMasterContext['master'], clock)
   await cluster.refresh(never)
   const tables = begun(planPage([listed(1, 500)], planner, cluster.placement))
   live = false
@@ -54,7 +54,7 @@ test('sets that are given up give back their room', async () => {
     dispatcher: { queueError: undefined, heldSets: () => open, withdraw: () => undefined },
     options: defaultJobMasterOptions,
     submit: async (command: Parameters<typeof apply>[1]) => apply(tables, command),
-  } as unknown as RunningLoadDependencies
+  } as unknown as JobMasterContext
   const runner = new LoadRunner(1, deps)
   expect(cluster.placement.freeBytes('w1')).toBe(500)
   await runner.giveUpStalled()
@@ -68,7 +68,7 @@ test('sets that are given up give back their room', async () => {
 
 test('a change that two sets of a file report is taken once, and the other report is named', () => {
   const clock = new VirtualClock()
-  const { placement } = new ClusterView({} as RunningLoadDependencies['master'], clock)
+  const { placement } = new ClusterView({} as JobMasterContext['master'], clock)
   placement.update([{ workerId: 'w1', hostname: 'h1', live: true, capacityBytes: 10_000, usedBytes: 0 }], 0)
   const tables = begun(planPage([listed(1, 900)], { ...planner, batchFiles: 1 }, placement))
   const replacement = (set: number): Replacement => {
