@@ -246,8 +246,7 @@ export class JobMasterRole implements JobMaster {
   }
 
   #checked(request: SubmitLoadRequest, signal: AbortSignal, isPlan = false): Promise<SubmitLoad> {
-    const { master, options, clock } = this.#deps
-    return checkSubmission(request, master, this.#tables, options, clock, signal, isPlan)
+    return checkSubmission(request, this.#context, signal, isPlan)
   }
 
   #createService(): Service<JobServiceDefinition> {

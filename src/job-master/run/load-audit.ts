@@ -242,19 +242,13 @@ async function replacementOf(
       file.etag === piece.etag &&
       file.length === piece.length
     if (isSame && load.joined !== true) return 'freed'
-    return planReplacement(runner.context, load, set, piece, file, round + 1)
+    return planReplacement(runner.context, { load, set, old: piece, file, attempt: round + 1 })
   } catch (thrown) {
     if (!isSkeinError(thrown, 'not_found')) throw thrown
     // With a reason it is not the object that is gone, but its bucket or namespace.
-    return planReplacement(
-      runner.context,
-      load,
-      set,
-      piece,
-      undefined,
-      round + 1,
-      thrown.reason === undefined ? undefined : thrown.message,
-    )
+    const goneReason = thrown.reason === undefined ? undefined : thrown.message
+    const gone = { load, set, old: piece, file: undefined, attempt: round + 1, goneReason }
+    return planReplacement(runner.context, gone)
   }
 }
 

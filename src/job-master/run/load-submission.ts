@@ -1,12 +1,12 @@
 // Why: what cannot work is refused at once, by one line that says why, before anything is written
 // down or loaded. How: the request is checked, then the master is asked for the namespace, the path
 // and the live workers.
+import type { JobMasterContext } from '../job-master-context.ts'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
 import { stagingOf } from '../../load/load.ts'
 import { type HostChoice, isChosenHost } from '../../load/placing/placement.ts'
-import type { Tables } from '../../load/state/load-tables.ts'
 import type { Delta, SubmitLoad } from '../../load/state/load-commands.ts'
 import type { SubmitLoadRequest } from '../../wire/generated/job.ts'
 import type { MasterServiceDefinition, SyncPageResponse } from '../../wire/generated/master.ts'
@@ -15,7 +15,6 @@ import { checkNoOverlap } from './atomic-load.ts'
 import { checkIndex } from './staged-list.ts'
 import { planStaging } from '../plan/file-pages.ts'
 import { loadOptionsOf } from '../options/load-options.ts'
-import type { JobMasterOptions } from '../options/job-master-options.ts'
 
 const requestKeyMax = 200
 /** Loads that have not ended: each submission is held against all of them. */
@@ -29,10 +28,7 @@ const safeModePollMs = 100
  */
 export async function checkSubmission(
   request: SubmitLoadRequest,
-  master: Service<MasterServiceDefinition>,
-  tables: Tables,
-  options: JobMasterOptions,
-  clock: Clock,
+  { master, tables, options, clock }: Pick<JobMasterContext, 'master' | 'tables' | 'options' | 'clock'>,
   signal: AbortSignal,
   isPlan = false,
 ): Promise<SubmitLoad> {

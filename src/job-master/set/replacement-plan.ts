@@ -7,20 +7,29 @@ import { planPage, type ListedFile } from '../../load/plan/planner.ts'
 import type { Replacement } from '../../load/state/load-commands.ts'
 import type { JobMasterContext } from '../job-master-context.ts'
 
-/** What becomes of a file whose object changed (`file`) or went (undefined) while it was loaded. */
-export function planReplacement(
-  context: Pick<JobMasterContext, 'options' | 'cluster'>,
-  load: LoadRecord,
-  set: number,
-  old: {
+/** A file of a set whose object changed or was deleted while it was loaded. */
+interface ReplacedFile {
+  readonly load: LoadRecord
+  readonly set: number
+  readonly old: {
     readonly fileId: number
     readonly key: string
     readonly length: number
     readonly replication?: number | undefined
-  },
-  file: ListedFile | undefined,
-  attempt: number,
-  goneReason = 'the object was deleted at the store during the load',
+  }
+  /** The file as the store has it now; undefined when the object is gone. */
+  readonly file: ListedFile | undefined
+  readonly attempt: number
+  /** Why the object is gone; without it, the object was deleted. */
+  readonly goneReason?: string | undefined
+}
+
+const deletedReason = 'the object was deleted at the store during the load'
+
+/** What becomes of a file whose object changed or was deleted while it was loaded. */
+export function planReplacement(
+  context: Pick<JobMasterContext, 'options' | 'cluster'>,
+  { load, set, old, file, attempt, goneReason = deletedReason }: ReplacedFile,
 ): Replacement {
   const lost = (code: string, reason: string): Replacement => ({
     oldFileId: old.fileId,

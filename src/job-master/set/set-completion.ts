@@ -123,14 +123,13 @@ export class SetCompletion {
     const { oldFileId, fileId, key, etag, length, blockSizeBytes } = replacement
     const old = record.pieces.find((piece) => piece.fileId === oldFileId)
     const file = { fileId, key, etag, length, blockSizeBytes, blocks: [], problem: '' }
-    return planReplacement(
-      this.#context,
+    return planReplacement(this.#context, {
       load,
       set,
-      { fileId: oldFileId, key: old?.key ?? key, length: old?.length ?? length, replication: old?.replication },
-      fileId === 0 ? undefined : file,
-      record.attempt,
-    )
+      old: { fileId: oldFileId, key: old?.key ?? key, length: old?.length ?? length, replication: old?.replication },
+      file: fileId === 0 ? undefined : file,
+      attempt: record.attempt,
+    })
   }
 
   #retryContext(load: LoadRecord, jobWorkerId: string): RetryContext {
