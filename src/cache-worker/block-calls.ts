@@ -1,9 +1,9 @@
-// Why: the worker's control plane: writers on its own host reserve a file, write it themselves, and
-// commit it by call; readers there ask where a block is, and read its file. How: each call is
-// idempotent. A lost answer costs nothing: a commit that comes again finds the block in the store,
-// and a reservation whose writer falls silent is aborted. Only the short circuit needs that: blocks
-// that come over the data port or from this process end with their connection or their caller,
-// however long their store makes them wait.
+// Why: the worker's control plane, used by clients on the same host (short circuit). Writers
+// reserve a file, write it themselves, and commit it with a call. Readers ask where a block is and
+// read its file. How: each call is idempotent. A repeated commit, whose first answer was lost,
+// finds the block in the store. A reservation that its writer stops renewing is aborted. Only the
+// short circuit needs these leases: blocks that arrive over the data port or from this process end
+// with their connection or their caller, however long the store makes them wait.
 import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import type { BlockReservation, BlockStore } from '../block/block-store.ts'
@@ -25,15 +25,15 @@ export interface WorkerServiceDependencies {
   readonly hostname: string
   readonly home: string
   readonly store: BlockStore
-  /** Fetches the replicas that clients ask for; undefined: none are. */
+  /** Copies the replicas that clients ask for. Undefined: copies are not made. */
   readonly copier?: Pick<BlockCopier, 'add'>
-  /** Undefined: none are. */
+  /** Undefined: this worker keeps no such blocks. */
   readonly kept?: Pick<KeptBlocks, 'list' | 'read' | 'release'>
   readonly clock: Clock
   readonly metrics?: Pick<MetricRegistry, 'add'>
 }
 
-/** A block that a writer in another process holds. */
+/** A block that a writer in another process is writing. */
 interface Lease {
   readonly reservation: BlockReservation
   touchedMs: number
@@ -41,7 +41,10 @@ interface Lease {
 
 export interface WorkerServiceParts {
   readonly service: Service<WorkerServiceDefinition>
-  /** Aborts what its writer did not renew for `ageMs`. @returns how many */
+  /**
+   * Aborts reservations that were not renewed for `ageMs`.
+   * @returns the number of aborted reservations
+   */
   readonly sweep: (ageMs: number) => Promise<number>
 }
 
@@ -54,7 +57,7 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
     if (reservation !== undefined && reservation.header.blockId !== blockId) {
       throw new SkeinError(
         'invalid_argument',
-        `reservation ${id} is of block ${reservation.header.blockId}, not of ${blockId}`,
+        `reservation ${id} belongs to block ${reservation.header.blockId}, not to block ${blockId}`,
       )
     }
     return reservation?.ended === true ? undefined : reservation
@@ -64,7 +67,7 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
     service: limited(WorkerServiceDefinition, {
       reserveBlock: (request) => reserve(deps, leases, request),
       copyHere: async ({ blocks }) => {
-        // Clients ask only for what the store beneath has too.
+        // Clients request copies only of blocks whose bytes the under file system has too.
         deps.copier?.add(
           blocks.map(({ blockId, dataAddress }) => ({ blockId, sourceDataAddress: dataAddress, durable: false })),
         )
@@ -108,8 +111,7 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
       },
       listKeptBlocks: async () => (await deps.kept?.list()) ?? { blocks: [], total: 0 },
       readKeptBlock: async (request, { signal }) => {
-        if (deps.kept === undefined)
-          throw new SkeinError('not_found', `block ${request.blockId} is none of the kept ones`)
+        if (deps.kept === undefined) throw new SkeinError('not_found', `block ${request.blockId} is not a kept block`)
         return { data: await deps.kept.read(request, signal) }
       },
       releaseKeptBlocks: async ({ blocks }) => ({ released: (await deps.kept?.release(blocks)) ?? 0 }),
@@ -161,7 +163,7 @@ async function reserve(
 }
 
 /**
- * Opens the block for that: its touch, its promotion and the checks of its head are a read's.
+ * Opens the block, so a located block is touched, promoted and checked as in a normal read.
  * @throws what the store throws
  */
 async function locate(

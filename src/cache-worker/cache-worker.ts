@@ -1,6 +1,6 @@
-// Why: one cache worker: its store, its two planes, and its link to the master, without knowing how
-// it is reached. How: made before its servers listen (they need its handlers), started once their
-// addresses are known.
+// Why: composes one cache worker: its store, control plane, data plane, and link to the master. It
+// does not know the servers that expose it. How: create it before the servers listen, because they
+// need its handlers. Start it when their addresses are known.
 import type { Clock, Random } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
 import type { BlockStore } from '../block/block-store.ts'
@@ -31,25 +31,25 @@ import { createWorkerService } from './block-calls.ts'
 import { WritersStore } from './blocks/writers-store.ts'
 
 export interface CacheWorkerOptions extends MasterLinkOptions {
-  /** A reservation that nobody touches for this long is aborted. */
+  /** A reservation that is not renewed for this long is aborted. */
   readonly reservationMs: number
   readonly sweepMs: number
-  /** Bytes buffered for one reader of a block. */
+  /** Bytes buffered for one reader of blocks. */
   readonly readBufferBytes: number
-  /** The same of all readers of blocks together. */
+  /** Bytes buffered for all readers of blocks together. */
   readonly readBuffersBytesMax: number
 }
 
 export interface CacheWorkerDependencies {
   readonly workerId: string
   readonly hostname: string
-  /** skein.home, for writers of the same host to recognise. */
+  /** skein.home. Writers on the same host compare it with their own. */
   readonly home: string
   readonly store: BlockStore
-  /** The events that the store was opened with. */
+  /** The event sink that the store was opened with. */
   readonly changes: BlockChanges
   readonly master: MasterLinkDependencies['master']
-  /** For reads of files that are not cached; the worker closes what it gives. */
+  /** Opens under file systems for reads of uncached files. The worker closes them. */
   readonly openStore: OpenStore
   readonly clock: Clock
   readonly random: Random
@@ -57,25 +57,28 @@ export interface CacheWorkerDependencies {
   readonly metrics: MetricRegistry
   readonly options?: Partial<CacheWorkerOptions>
   readonly storeReadLimits?: Partial<StoreReadLimits>
-  /** Of namespaces; default: all CACHE. */
+  /** Read policy of a namespace. Default: CACHE for all. */
   readonly readPolicyOf?: ReadPolicyOf
 }
 
 export interface CacheWorker {
   readonly workerService: Service<WorkerServiceDefinition>
   readonly dataHandlers: DataPlaneHandlers
-  /** For a job worker in this process. */
+  /** For a job worker in the same process. */
   readonly localTarget: BlockTarget
-  /** Begins to register and to sweep; both go on until close() or the signal. Call once. */
+  /** Starts to register and to sweep, until close() or the signal. Call once. */
   start(addresses: WorkerAddresses, signal: AbortSignal): void
-  /** Resolves when the master has the first full report; never, if the worker is closed before. */
+  /**
+   * Resolves when the master has the first full report. Never resolves if the worker is closed
+   * before.
+   */
   readonly registered: Promise<void>
   /**
-   * Resolves when the master refuses this worker for its blocks, which are another cluster's. It
-   * goes on asking.
+   * Resolves when the master refuses this worker because its blocks belong to another cluster. The
+   * worker keeps trying.
    */
   readonly refused: Promise<void>
-  /** Stops what start began, then closes the stores. Stop the servers first. */
+  /** Stops everything that start began, then closes the stores. Stop the servers first. */
   close(): Promise<void>
 }
 
@@ -92,8 +95,8 @@ export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<
   const readPolicyOf: ReadPolicyOf = deps.readPolicyOf ?? (() => Promise.resolve('CACHE'))
   const data = new DataClient({ clock })
   const reportAgain = (blockId: number): void => deps.changes.addedAgain(blockId)
-  // What writers find here stays here: they go by this store, and the orders of the master by the
-  // one beneath.
+  // Blocks that writers find must stay. Writers use this wrapper; the master's orders use the store
+  // below it.
   const store: BlockStore = new WritersStore(deps.store, (blockId) => orders.keep(blockId))
   const copier = new BlockCopier({ store, data, reportAgain, clock, logger })
   const orders = new BlockOrders({ store: deps.store, changes: deps.changes, copier, logger })
@@ -112,7 +115,7 @@ export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<
   const sweepForever = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
       const aborted = await sweep(reservationMs)
-      if (aborted > 0) logger.warn('reservations that nobody touched were aborted', { aborted })
+      if (aborted > 0) logger.warn('aborted reservations that their writers did not renew', { aborted })
       await clock.sleep(sweepMs, signal)
     }
   }

@@ -1,8 +1,8 @@
-// Why: what the data port does with blocks (the protocol: wire/data/data-plane.ts). How: reads come
-// in pieces of a few whole pages, each checked by the store, one piece ahead of the one being sent;
-// the first is read before anything is promised, so that a rotten start is an error and not a cut
-// body. All pieces share one budget; when it is used up, nobody reads ahead, and who wants a piece
-// waits in line.
+// Why: handles the block requests of the data port (protocol: wire/data/data-plane.ts). How: a read
+// is sent in pieces of a few whole pages. The store checks each piece, and one piece is read ahead.
+// The first piece is read before the response starts, so a corrupt start is an error and not a
+// truncated body. All pieces share one memory budget. When it is used up, reads stop reading ahead,
+// and a read that needs a piece waits in line.
 import { Budget, type Share } from '../base/flow/budget.ts'
 import { abortReason, type Clock, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
@@ -14,26 +14,23 @@ import type { BlockBody, DataPlaneHandlers, SmallBlock } from '../wire/data/data
 
 export interface DataHandlerDependencies {
   readonly store: BlockStore
-  /** This worker's host: what its own clients read is counted apart. */
+  /** Host of this worker. Reads by clients on the same host are counted separately. */
   readonly hostname?: string
   readonly metrics: MetricRegistry
   readonly clock: Pick<Clock, 'schedule'>
-  /**
-   * Memory for what is read, a piece of a few whole pages each. Default: pieces of half of
-   * `readBufferBytes`.
-   */
+  /** Memory for pieces of a few whole pages each. Default: pieces of half of `readBufferBytes`. */
   readonly pieces?: PiecePool
-  /** Bytes a read stream may hold: the piece being sent and the next one. Default 4 MiB. */
+  /** Bytes that one read stream may hold: the piece being sent and the next one. Default: 4 MiB. */
   readonly readBufferBytes?: number
-  /** The same of all read streams together. Default 256 MiB. */
+  /** Bytes that all read streams together may hold. Default: 256 MiB. */
   readonly readBuffersBytesMax?: number
-  /** store-reads.ts */
+  /** See store-reads.ts. */
   readonly readStore: DataPlaneHandlers['readStore']
-  /** Whether a read from a store waits for memory or for its turn. */
+  /** Whether a read from an under file system waits for memory or for a slot. */
   readonly isStoreWanted?: () => boolean
 }
 
-/** Pieces that lie ready for the next reads. */
+/** Free pieces kept for the next reads. */
 const idlePiecesMax = 16
 const readBuffersBytesDefault = 256 * 1024 * 1024
 
@@ -64,13 +61,13 @@ export function createDataHandlers(deps: DataHandlerDependencies): DataPlaneHand
 interface BlockRead {
   readonly blockId: number
   readonly offset: number
-  /** Undefined: to the end. */
+  /** Undefined: read to the end. */
   readonly wanted: number | undefined
-  /** By a client of this host. */
+  /** The client is on this host. */
   readonly isLocal: boolean
 }
 
-/** What all reads share. */
+/** Shared by all reads. */
 interface ReadMemory {
   readonly pool: PiecePool
   readonly room: Budget
@@ -91,7 +88,7 @@ async function read(
       const reason = header.durable === true ? 'beyond_durable_block' : 'beyond_block'
       throw new SkeinError(
         'invalid_argument',
-        `bytes ${offset}+${length} are not all in block ${blockId} of ${header.length} bytes`,
+        `bytes ${offset}+${length} exceed block ${blockId}, which has ${header.length} bytes`,
         {
           reason,
         },
@@ -112,7 +109,7 @@ async function read(
   }
 }
 
-/** The pieces of one read, each with its share of the memory. */
+/** The pieces of one read, each with its share of the memory budget. */
 class PieceSource {
   readonly #reader: BlockReader
   readonly #memory: ReadMemory
@@ -128,27 +125,27 @@ class PieceSource {
     this.#signal = signal
   }
 
-  /** The bytes from `from` to the end of their piece. */
+  /** Reads from `from` to the end of that piece. */
   async read(from: number): Promise<Uint8Array> {
     const bytes = this.#bytesFrom(from)
     return this.#readWith(from, bytes, await this.#memory.room.acquire(Math.max(1, bytes), this.#signal))
   }
 
-  /** The same ahead of need; undefined where there is no memory for that now. */
+  /** Like read, but ahead of need. Undefined: there is no memory for it now. */
   readAhead(from: number): Promise<Uint8Array> | undefined {
     const bytes = this.#bytesFrom(from)
     const share = this.#memory.room.tryAcquire(Math.max(1, bytes))
     return share === undefined ? undefined : this.#readWith(from, bytes, share)
   }
 
-  /** The piece has left this process. */
+  /** The piece was sent. */
   sent(piece: Uint8Array): void {
     this.#memory.pool.giveBack(piece)
     this.#shares.get(piece)?.release()
     this.#shares.delete(piece)
   }
 
-  /** Whatever is still held is let go. */
+  /** Releases everything that is still held. */
   end(): void {
     this.#ended = true
     for (const share of this.#shares.values()) share.release()
@@ -175,7 +172,7 @@ class PieceSource {
 
 /**
  * Owns the reader. Closes it at the end, when the consumer stops, and when the signal is aborted
- * before anybody began.
+ * before the consumer starts.
  */
 function pieces(
   reader: BlockReader,
@@ -199,7 +196,7 @@ function pieces(
         if (signal.aborted) throw abortReason(signal)
         at += piece.length
         next = at < to ? source.readAhead(at) : undefined
-        // Its error is thrown when its turn comes; until then it must not count as unhandled.
+        // Its error is thrown when the piece is needed. Until then it must not count as unhandled.
         next?.catch(() => undefined)
         yield piece
         if (at < to) piece = await (next ?? source.read(at))
@@ -245,7 +242,7 @@ async function receiveOne(
     await store.put(block.header, block.bytes, hints)
     return undefined
   } catch (thrown) {
-    // The bytes are in, which is what the writer wanted.
+    // The store has the block, which is what the writer wanted.
     return isSkeinError(thrown, 'already_exists', 'committed') ? undefined : toSkeinError(thrown)
   }
 }

@@ -1,5 +1,5 @@
-// Why: a job worker in the same process as the cache worker writes blocks by calling the store; no
-// socket, no copy.
+// Why: a job worker in the same process writes blocks directly to the store, without a socket or a
+// copy. How: implements BlockTarget on top of BlockStore.
 import { throwIfAborted } from '../base/clock.ts'
 import { isSkeinError } from '../base/errors.ts'
 import type { BlockReservation, BlockStore, WriteHints } from '../block/block-store.ts'

@@ -111,7 +111,7 @@ describe.skipIf(!redisAvailable)('a process a role: the master comes back empty 
     ])
     await keeps(blocks, files)
     const said = cluster.log('worker-1').split('\n')
-    const refusals = said.filter((line) => line.includes('does not take this worker'))
+    const refusals = said.filter((line) => line.includes('cannot register with or report to the master'))
     expect(refusals).toEqual([
       expect.stringMatching(/holds \d+ blocks of cluster .* It keeps them\. .*'skein fsadmin adopt [\w-]+'/),
     ])
@@ -129,7 +129,7 @@ describe.skipIf(!redisAvailable)('a process a role: the master comes back empty 
   it('a restart of the worker changes nothing of that', async () => {
     await cluster.kill('worker-1')
     const starting = cluster.startRole('worker-1').catch(() => undefined)
-    const refused = (): number => cluster.log('worker-1').split('does not take this worker').length
+    const refused = (): number => cluster.log('worker-1').split('cannot register with or report to the master').length
     await until(
       async () => refused(),
       (times) => times === 3,

@@ -86,7 +86,8 @@ describe('in the directory of a worker that was down', () => {
   })
 
   it('the data port serves none of them as what it is not', async () => {
-    for (const kind of kinds) await expect(oracle.bytes(`/ns/d/${kind}`), kind).rejects.toThrow(/is another one: /)
+    for (const kind of kinds)
+      await expect(oracle.bytes(`/ns/d/${kind}`), kind).rejects.toThrow(/is not the expected one: /)
     expect((await oracle.bytes('/ns/d/sound')).equals(content('sound'))).toBe(true)
   })
 
@@ -117,10 +118,12 @@ describe('in the directory of a worker that was down', () => {
     await oracle.untilAllReported()
     const read = await skein.cli('fs', 'cat', '/ns/only')
     expect(read).toMatchObject({ code: 1, stdout: '' })
-    expect(oneLine(read)).toMatch(/only.* is another one: it is of namespace another/)
+    expect(oneLine(read)).toMatch(/only.* is not the expected one: it is of namespace another/)
     const persist = await skein.cli('fs', 'persist', '/ns/only')
     expect(persist.code).not.toBe(0)
-    expect(`${persist.stdout}${persist.stderr}`).toMatch(/\/ns\/only.* is another one: it is of namespace another/)
+    expect(`${persist.stdout}${persist.stderr}`).toMatch(
+      /\/ns\/only.* is not the expected one: it is of namespace another/,
+    )
     expect(origin.bucket('data').get('only')).toBeUndefined()
     await delay(1000)
     expect(existsSync(pathOf.get('only') ?? '')).toBe(true)
@@ -175,14 +178,14 @@ describe.skipIf(!redisAvailable)('in one of two workers', () => {
     await oracle.untilAllReported()
     expect(await cluster.cli(['fs', 'setReplication', '-R', '--min', '2', '/ns/d'])).toMatchObject({ code: 0 })
     const refused = (): number =>
-      `${cluster.log('worker-1')}${cluster.log('worker-2')}`.split('is another one: ').length - 1
+      `${cluster.log('worker-1')}${cluster.log('worker-2')}`.split('is not the expected one: ').length - 1
     await until(
       async () => refused(),
       (times) => times >= kinds.length,
     )
     for (const { path, key } of await oracle.files('/ns/d')) {
       const bytes = await oracle.bytes(path).catch((error: unknown) => String(error))
-      if (names.includes(path)) expect(bytes, path).toMatch(/is another one/)
+      if (names.includes(path)) expect(bytes, path).toMatch(/is not the expected one/)
       else expect(Buffer.from(bytes).equals(content(key.replace('d/', ''))), path).toBe(true)
     }
     for (const path of names) {

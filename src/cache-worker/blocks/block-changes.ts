@@ -1,8 +1,8 @@
-// Why: the store says at any moment that blocks came and went; the master is told in batches, one
-// call at a time. How: the last word about each block is kept until it is taken. Batches are
-// numbered, so that an order of the master, which knows of the batches up to one, can be told from
-// what was said here after that. While the worker has no session nothing is kept, because the full
-// report that follows says it all.
+// Why: blocks are added and removed at any moment, but the master is told in batches, one call at a
+// time. How: the latest change of each block is kept until a batch takes it. Batches are numbered.
+// An order of the master names the last batch that the master knew, so changes reported after that
+// batch can be recognized. Without a session nothing is recorded, because the full report that
+// follows covers all blocks.
 import type { BlockStoreEvents, KeptBlock } from '../../block/block-store.ts'
 
 export interface ChangeBatch {
@@ -13,7 +13,7 @@ export interface ChangeBatch {
   readonly number: number
 }
 
-/** `again`: it is here, and whether it is durable was said before. */
+/** `again`: the block is here, and its durability was reported before. */
 type Change = 'added' | 'added durable' | 'again' | 'removed'
 
 export class BlockChanges implements BlockStoreEvents {
@@ -22,7 +22,7 @@ export class BlockChanges implements BlockStoreEvents {
   #wake: (() => void) | undefined
   #number = 0
   #acknowledged = 0
-  /** Of the batches that an order may not know of: added block -> number. */
+  /** Added blocks of batches that an order may not know yet -> batch number. */
   readonly #sent = new Map<number, number>()
 
   added({ blockId, durable }: KeptBlock): void {
@@ -33,20 +33,20 @@ export class BlockChanges implements BlockStoreEvents {
     this.#note(blockId, 'removed')
   }
 
-  /** Says again that a block is here. What is still to be said of it stays. */
+  /** Reports again that a block is here. A change that still waits is kept. */
   addedAgain(blockId: number): void {
     const waiting = this.#waiting.get(blockId)
     if (waiting === undefined || waiting === 'removed') this.#note(blockId, 'again')
   }
 
-  /** It went into memory, or out of it. */
+  /** The block was moved into memory or out of it. */
   moved(blockId: number): void {
     this.addedAgain(blockId)
   }
 
   /**
-   * An answer that is asked for from now on knows of all that was acknowledged. @param atMost older
-   * orders are still being worked off
+   * The master's answers from now on know every acknowledged batch.
+   * @param atMost orders that know only up to this batch are still being carried out
    */
   answerBegins(atMost: number): number {
     const known = Math.min(this.#acknowledged, atMost)
@@ -54,7 +54,7 @@ export class BlockChanges implements BlockStoreEvents {
     return this.#acknowledged
   }
 
-  /** Whether a block was said to be here after the batch `asOf`. */
+  /** Whether the block was reported as present after batch `asOf`. */
   isSaidAfter(blockId: number, asOf: number): boolean {
     const waiting = this.#waiting.get(blockId)
     return (waiting !== undefined && waiting !== 'removed') || (this.#sent.get(blockId) ?? 0) > asOf
@@ -98,7 +98,7 @@ export class BlockChanges implements BlockStoreEvents {
   }
 
   /**
-   * Puts back what could not be reported; what was said about a block meanwhile is newer and stays.
+   * Puts back a batch that could not be reported. Changes recorded since then are newer and win.
    */
   giveBack(batch: ChangeBatch): void {
     if (this.#mode === 'ignoring') return

@@ -1,14 +1,15 @@
-// Why: the master may name thousands of blocks to free or to release in one answer, and neither
-// heartbeats nor reports may wait for the disk. How: a set of ids and a few lanes that empty it.
+// Why: one answer of the master can name thousands of blocks to free or to release, and neither
+// heartbeats nor reports may wait for the disk. How: a set of block ids and a few lanes that work
+// it off in the background.
 import { toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 
 const lanesMax = 8
 
 export interface BlockChore {
-  /** For the log: a block could not be `what`. */
+  /** Completes the log message "a block could not be ...". */
   readonly what: string
-  /** Idempotent; ids that the store does not have are fine. */
+  /** Idempotent. Ids that the store does not have are allowed. */
   readonly act: (blockId: number) => Promise<unknown>
 }
 
@@ -23,18 +24,18 @@ export class BlockChores {
     this.#logger = logger
   }
 
-  /** Does it to these blocks soon. Does not wait. */
+  /** Queues these blocks. Does not wait. */
   add(blockIds: readonly number[]): void {
     for (const blockId of blockIds) this.#waiting.add(blockId)
     this.#makeLanes()
   }
 
-  /** Does it to a block no more, unless it is being done. */
+  /** Removes a block from the queue. A block that is already being processed is not stopped. */
   cancel(blockId: number): void {
     this.#waiting.delete(blockId)
   }
 
-  /** Resolves when nothing is left to do. */
+  /** Resolves when the queue is empty. */
   async idle(): Promise<void> {
     while (this.#lanes.size > 0) await Promise.all(this.#lanes)
   }
@@ -43,7 +44,7 @@ export class BlockChores {
     while (this.#lanes.size < Math.min(lanesMax, this.#waiting.size)) {
       const lane: Promise<void> = this.#empty().finally(() => {
         this.#lanes.delete(lane)
-        // An id may have come after the lane's last look, and have counted on it.
+        // An id that was added after the lane's last check still needs a lane.
         this.#makeLanes()
       })
       this.#lanes.add(lane)
@@ -51,7 +52,7 @@ export class BlockChores {
   }
 
   async #empty(): Promise<void> {
-    // Lets `add` make its lanes before the first id is taken.
+    // Lets `add` start all lanes before the first id is taken.
     await Promise.resolve()
     for (const blockId of this.#waiting) {
       this.#waiting.delete(blockId)

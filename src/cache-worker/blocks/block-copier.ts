@@ -1,8 +1,8 @@
-// Why: replicas that the master wants here are fetched from the worker that has them, never from
-// the store beneath. How: a bounded list of blocks and a few lanes that empty it: room is reserved
-// for what the source says the block is, bytes are written as they come, and only all of them are
-// committed. A copy that fails is logged and forgotten: the master tells of it again, and after a
-// pause it is tried again. Copies never evict what is cached here.
+// Why: replicas that the master wants here are copied from a worker that has them, never read from
+// the under file system. How: a bounded queue of blocks and a few lanes. A copy reserves the length
+// that the source reports, writes the bytes as they arrive, and commits only a complete block. A
+// failed copy is logged and dropped: the master orders it again, and it is retried after a pause.
+// Copies never evict cached blocks.
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockHeader, BlockStore } from '../../block/block-store.ts'
@@ -13,14 +13,14 @@ import type { CopyBlock } from '../../wire/generated/master.ts'
 export interface BlockCopierDependencies {
   readonly store: Pick<BlockStore, 'reserve' | 'has'>
   readonly data: Pick<DataClient, 'readWhole'>
-  /** Called for a block that is here already: the master seems not to know. */
+  /** Called for a block that is already here, because the master seems not to know it. */
   readonly reportAgain: (blockId: number) => void
   readonly clock: Clock
   readonly logger: Logger
-  /** Blocks fetched at once, and told of and not yet begun. Default: 4 and 1000. */
+  /** Blocks copied at once, and blocks that wait. Default: 4 and 1000. */
   readonly lanesMax?: number
   readonly waitingMax?: number
-  /** A block whose copy failed is not tried again for so long. Default: 5 s. */
+  /** How long a block whose copy failed is not retried. Default: 5 s. */
   readonly failedPauseMs?: number
 }
 
@@ -31,7 +31,7 @@ export class BlockCopier {
   readonly #failedPauseMs: number
   readonly #waiting = new Map<number, CopyBlock>()
   readonly #copying = new Set<number>()
-  /** Blocks whose copy failed -> when they may be tried again. In that order. */
+  /** Blocks whose copy failed -> earliest time of the next try, in that order. */
   readonly #notBeforeMs = new Map<number, number>()
   readonly #lanes = new Set<Promise<void>>()
   readonly #closing = new AbortController()
@@ -44,8 +44,8 @@ export class BlockCopier {
   }
 
   /**
-   * Fetches these blocks soon. Does not wait. Blocks that are on their way are passed over, as are
-   * those beyond the bound.
+   * Queues these blocks. Does not wait. Blocks that are already queued or being copied are skipped,
+   * and so are blocks beyond the bound.
    */
   add(copies: readonly CopyBlock[]): void {
     if (this.#closing.signal.aborted) return
@@ -53,14 +53,14 @@ export class BlockCopier {
     for (const copy of copies) {
       if (this.#copying.has(copy.blockId) || this.#notBeforeMs.has(copy.blockId)) continue
       if (this.#deps.store.has(copy.blockId)) this.#deps.reportAgain(copy.blockId)
-      // The source told last is the one that lives.
+      // A new order for a waiting block may name a newer source, so it replaces the old one.
       else if (this.#waiting.has(copy.blockId) || this.#waiting.size < this.#waitingMax)
         this.#waiting.set(copy.blockId, copy)
     }
     this.#makeLanes()
   }
 
-  /** Ends what is on its way; nothing half written is left. */
+  /** Aborts copies in progress. No partial block remains. */
   async close(): Promise<void> {
     this.#closing.abort(new SkeinError('cancelled', 'the worker is closing'))
     this.#waiting.clear()
@@ -71,14 +71,14 @@ export class BlockCopier {
     while (this.#lanes.size < Math.min(this.#lanesMax, this.#copying.size + this.#waiting.size)) {
       const lane: Promise<void> = this.#empty().finally(() => {
         this.#lanes.delete(lane)
-        // A block may have come after the lane's last look, and have counted on it.
+        // A block that was added after the lane's last check still needs a lane.
         this.#makeLanes()
       })
       this.#lanes.add(lane)
     }
   }
 
-  /** Those whose pause is over, and the oldest beyond the bound. */
+  /** Forgets failures whose pause is over, and the oldest ones beyond the bound. */
   #forgetFailures(): void {
     const nowMs = this.#deps.clock.monotonicMs()
     for (const [blockId, notBeforeMs] of this.#notBeforeMs) {
@@ -88,7 +88,7 @@ export class BlockCopier {
   }
 
   async #empty(): Promise<void> {
-    // Lets `add` make its lanes before the first block is taken.
+    // Lets `add` start all lanes before the first block is taken.
     await Promise.resolve()
     const { logger } = this.#deps
     for (const [blockId, copy] of this.#waiting) {
@@ -98,7 +98,7 @@ export class BlockCopier {
         await this.#copy(copy, this.#closing.signal)
       } catch (thrown) {
         const { code, message } = toSkeinError(thrown)
-        // Somebody else is writing it, or has: that is what was wanted.
+        // Another writer is writing the block or has written it, which is as good as a copy.
         if (code === 'already_exists' || this.#closing.signal.aborted) continue
         this.#notBeforeMs.set(blockId, this.#deps.clock.monotonicMs() + this.#failedPauseMs)
         logger.warn('a replica could not be copied', { blockId, from: copy.sourceDataAddress, code, error: message })
@@ -112,8 +112,8 @@ export class BlockCopier {
     throwIfAborted(signal)
     const download = await this.#deps.data.readWhole(sourceDataAddress, blockId, signal, of)
     try {
-      // The source's block may be from before its file was persisted; the master knows what holds
-      // now.
+      // The source's copy may be older than the persisting of its file. The master knows whether
+      // the block is still durable.
       const { durable: _before, ...told } = download.header
       const header: BlockHeader = durable ? { ...told, durable } : told
       const reservation = await this.#deps.store.reserve(header)

@@ -1,12 +1,11 @@
-// Why: with its answers to reports and heartbeats the master says what is to become of blocks here:
-// freed, copied here, released (the store has their bytes now), pinned or not. How: what touches
-// the disk is done in the background; pins are told to the store at once, and remembered, because a
-// master that registers this worker anew names all pins again and a pin that it does not name any
-// more is over.
+// Why: the master's answers to reports and heartbeats carry orders for blocks on this worker: free,
+// copy, release (the under file system has the bytes now), pin, unpin. How: work on the disk runs
+// in the background. Pins are passed to the store at once and remembered: when the worker registers
+// again, the master names all pins again, and a pin that is not named has ended.
 //
-// AN ORDER TO DELETE IS OLDER THAN WHAT WAS WRITTEN SINCE: with its orders the master says up to
-// which report it knew. A block that was said to be here in a later one, or that a writer has found
-// here and counts on, stays, and is reported again.
+// AN ORDER TO DELETE MAY BE OLDER THAN A NEW WRITE. With its orders the master sends the number of
+// the last report that it knew. A block stays, and is reported again, if a later report added it or
+// if a writer has found it here and relies on it.
 import type { BlockStore } from '../../block/block-store.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { ReportBlocksResponse, WorkerHeartbeatResponse } from '../../wire/generated/master.ts'
@@ -17,7 +16,7 @@ import type { BlockCopier } from './block-copier.ts'
 export interface BlockOrdersDependencies {
   readonly store: Pick<BlockStore, 'free' | 'has' | 'release' | 'setPinned' | 'setRunningLoads'>
   readonly changes: Pick<BlockChanges, 'answerBegins' | 'isSaidAfter' | 'addedAgain' | 'removed'>
-  /** Undefined: replicas that the master wants here are not made. */
+  /** Undefined: the master's orders to copy blocks are ignored. */
   readonly copier?: Pick<BlockCopier, 'add'> | undefined
   readonly logger: Logger
 }
@@ -27,10 +26,11 @@ export class BlockOrders {
   readonly #freeing: BlockChores
   readonly #releasing: BlockChores
   readonly #pinned = new Set<number>()
-  /** Blocks to delete -> up to which report the order knew. */
+  /** Blocks to delete -> number of the last report that the order knew. */
   readonly #doomed = new Map<number, number>()
   /**
-   * Pins of the session before that this one has not named yet; undefined when its report is in.
+   * Pins of the previous session that this session has not confirmed yet. Undefined after the full
+   * report.
    */
   #unconfirmed: Set<number> | undefined
 
@@ -41,7 +41,7 @@ export class BlockOrders {
     this.#releasing = new BlockChores({ what: 'released', act: (blockId) => store.release(blockId) }, logger)
   }
 
-  /** A full report begins: its answers name all pins. */
+  /** Call before a full report. The answers to its parts name all pins. */
   beginFullReport(): void {
     this.#unconfirmed = new Set(this.#pinned)
   }
@@ -51,35 +51,36 @@ export class BlockOrders {
     this.#unconfirmed = undefined
   }
 
-  /** The answer to a report that said that `removed` are gone. */
+  /** Handles the answer to a report that listed `removed` blocks. */
   afterReport({ unknown, release, pinned }: ReportBlocksResponse, removed: readonly number[]): void {
-    // If such a block comes again, the answer to that report says whether it is pinned.
+    // If such a block is added again, the answer to that report says whether it is pinned.
     this.#pin(
       removed.filter((blockId) => this.#pinned.has(blockId)),
       false,
     )
     this.#pin(pinned, true)
-    // Of files that are gone for ever, or of versions that are.
+    // Their files or their versions are gone for ever.
     this.#doom(unknown, Number.POSITIVE_INFINITY)
     this.#releasing.add(release)
   }
 
   /**
-   * Before the master is asked. @returns for afterHeartbeat: the reports that any answer knows of
+   * Call before each heartbeat.
+   * @returns for afterHeartbeat: the last report that any answer is sure to know
    */
   heartbeatBegins(): number {
     const [oldest = Number.POSITIVE_INFINITY] = this.#doomed.values()
     return this.#deps.changes.answerBegins(oldest)
   }
 
-  /** A writer has found a block here and counts on it: no order that is on its way deletes it. */
+  /** A writer has found a block here and relies on it. Orders in flight do not delete it. */
   keep(blockId: number): void {
     this.#doomed.delete(blockId)
     this.#freeing.cancel(blockId)
     this.#deps.changes.addedAgain(blockId)
   }
 
-  /** @param known what heartbeatBegins gave: for masters that do not say what they knew */
+  /** @param known result of heartbeatBegins, for masters whose answers have no `asOfReport` */
   afterHeartbeat(answer: WorkerHeartbeatResponse, known: number): void {
     const { freeBlocks, copyBlocks, releaseBlocks, pinBlocks, unpinBlocks, runningLoads, asOfReport = known } = answer
     const { store, copier, changes } = this.#deps
@@ -91,13 +92,13 @@ export class BlockOrders {
       ordered.filter((blockId) => store.has(blockId)),
       asOfReport,
     )
-    // The master waits for the word that they are gone.
+    // The master waits for the report that these blocks are gone.
     for (const blockId of ordered) if (!store.has(blockId)) changes.removed(blockId)
     this.#releasing.add(releaseBlocks)
     copier?.add(copyBlocks)
   }
 
-  /** Resolves when nothing is left to do on the disk. */
+  /** Resolves when no work on the disk is left. */
   async idle(): Promise<void> {
     await Promise.all([this.#freeing.idle(), this.#releasing.idle()])
   }
@@ -110,7 +111,7 @@ export class BlockOrders {
   async #delete(blockId: number): Promise<void> {
     const asOf = this.#doomed.get(blockId)
     this.#doomed.delete(blockId)
-    // Evicted and written anew while the order waited.
+    // The block was evicted and written again while the order waited.
     if (asOf === undefined || (Number.isFinite(asOf) && this.#deps.changes.isSaidAfter(blockId, asOf))) return
     await this.#deps.store.free(blockId)
   }

@@ -1,8 +1,9 @@
-// Why: blocks whose bytes exist nowhere else outlive the master that knew their files; somebody
-// must be able to see them, read them, and let them go, and nobody else may. How: two kinds, seen
-// as one list. Blocks of the worker's own cluster whose file the master does not know (it was
-// restored from an older backup) stay in the store and are remembered as the master names them;
-// blocks of an adopted cluster were set aside (block/directory/set-aside.ts).
+// Why: durable blocks, whose bytes exist nowhere else, can outlive the metadata of their files. An
+// operator must be able to list, read and release them; nothing else may delete them. How: two
+// kinds of blocks in one list. Blocks of this cluster whose file the master does not know (it was
+// restored from an older backup) stay in the store; their ids are remembered when the master names
+// them. Durable blocks of another cluster are set aside when this worker is adopted
+// (block/directory/set-aside.ts).
 import { SkeinError } from '../../base/errors.ts'
 import type { BlockReader, BlockStore } from '../../block/block-store.ts'
 import {
@@ -26,7 +27,7 @@ export interface KeptBlocksDependencies {
 
 export class KeptBlocks {
   readonly #deps: KeptBlocksDependencies
-  /** In the store, of files that the master does not know. */
+  /** Blocks in the store whose file the master does not know. */
   readonly #unknown = new Set<number>()
   #setAsideCount = 0
 
@@ -34,7 +35,7 @@ export class KeptBlocks {
     this.#deps = deps
   }
 
-  /** Counts what was set aside before. */
+  /** Counts the blocks that were set aside earlier. */
   async open(): Promise<void> {
     this.#setAsideCount = (await listSetAside(this.#deps.directories)).length
   }
@@ -44,25 +45,23 @@ export class KeptBlocks {
     return this.#unknown.size + this.#setAsideCount
   }
 
-  /** A full report begins: its answers name them all. */
+  /** Call before a full report. The answers to its parts name all unknown blocks again. */
   forgetUnknown(): void {
     this.#unknown.clear()
   }
 
-  /** The master has no file of these. */
+  /** The master has no file for these blocks. */
   keep(blockIds: readonly number[]): void {
     if (blockIds.length === 0) return
     for (const blockId of blockIds) this.#unknown.add(blockId)
-    this.#deps.logger.warn(
-      'blocks whose bytes exist nowhere else belong to no file that the master knows: they are kept',
-      {
-        blocks: this.#unknown.size,
-      },
-    )
+    this.#deps.logger.warn('the master has no file for durable blocks on this worker: the blocks are kept', {
+      blocks: this.#unknown.size,
+    })
   }
 
   /**
-   * The master is another cluster's: durable blocks are set aside, all others go. Can be repeated.
+   * Another cluster's master adopts this worker: sets durable blocks aside and frees all others.
+   * Can be repeated.
    */
   async leaveCluster(clusterId: string): Promise<void> {
     const { store, logger } = this.#deps
@@ -75,7 +74,7 @@ export class KeptBlocks {
     logger.info('left a cluster', { clusterId, blocks: blocks.length, setAside: this.#setAsideCount })
   }
 
-  /** @throws when one cannot be set aside; those before it are */
+  /** @throws when a block cannot be set aside; the blocks before it are set aside */
   async setAside(blockIds: readonly number[], clusterId: string): Promise<void> {
     for (const blockId of blockIds) {
       await setAside(this.#deps.store, blockId, clusterId)
@@ -84,7 +83,7 @@ export class KeptBlocks {
     this.#setAsideCount = (await listSetAside(this.#deps.directories)).length
   }
 
-  /** The first 10,000, and how many there are. */
+  /** At most 10,000 blocks, and the total number. */
   async list(): Promise<{ readonly blocks: KeptBlock[]; readonly total: number }> {
     const blocks: KeptBlock[] = []
     for (const { clusterId, header } of await listSetAside(this.#deps.directories)) blocks.push({ clusterId, header })
@@ -107,7 +106,7 @@ export class KeptBlocks {
       if (length > readBytesMax || offset + length > reader.header.length)
         throw new SkeinError(
           'invalid_argument',
-          `bytes ${offset}+${length} are not all in block ${request.blockId}, or above ${readBytesMax}`,
+          `bytes ${offset}+${length} exceed block ${request.blockId}, or are more than ${readBytesMax}`,
         )
       return length === 0 ? new Uint8Array() : await reader.read(offset, length, signal)
     } finally {
@@ -115,7 +114,10 @@ export class KeptBlocks {
     }
   }
 
-  /** Deletes them for good; what is not kept is left alone. @returns how many */
+  /**
+   * Deletes kept blocks for good. Ignores blocks that are not kept.
+   * @returns the number of deleted blocks
+   */
   async release(requests: readonly KeptBlockRequest[]): Promise<number> {
     let released = 0
     const aside = await this.#setAsideBlocks()
@@ -137,7 +139,7 @@ export class KeptBlocks {
   async #open({ clusterId, blockId }: KeptBlockRequest): Promise<BlockReader> {
     if (clusterId === '' && this.#unknown.has(blockId)) return this.#deps.store.open(blockId)
     const block = (await this.#setAsideBlocks()).get(`${clusterId}/${blockId}`)
-    if (block === undefined) throw new SkeinError('not_found', `block ${blockId} is none of the kept ones`)
+    if (block === undefined) throw new SkeinError('not_found', `block ${blockId} is not a kept block`)
     return openSetAside(block)
   }
 

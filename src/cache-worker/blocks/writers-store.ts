@@ -1,6 +1,6 @@
-// Why: a writer that is told that its block is here counts on it from then on, and so may its load;
-// an order to delete it that is on its way must not take it. How: the worker's store as all writers
-// see it; it says when a block was found there.
+// Why: a writer that is told that its block already exists relies on that block, and so does its
+// load. An order to delete the block may already be in flight, and must not delete it. How: all
+// writers use the worker's store through this wrapper. It reports each block that a writer found.
 import { isSkeinError } from '../../base/errors.ts'
 import type {
   BlockHeader,

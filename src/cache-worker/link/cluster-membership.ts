@@ -1,9 +1,9 @@
-// Why: blocks mean what their ids say in one cluster only, so a worker must know whose it holds
-// before a master may say anything about them. How: its directories say it
-// (block/disk/directory-cluster.ts), a registration names it, and the answer is taken in before the
-// first report: another cluster's master that adopted this worker has durable blocks set aside and
-// the others freed first, and only then are the directories the new cluster's. Interrupted
-// anywhere, it is done again.
+// Why: block ids are valid in one cluster only. Before a master may give orders about blocks, the
+// worker must know to which cluster its blocks belong. How: the block directories store the cluster
+// id (block/disk/directory-cluster.ts), the registration sends it, and the answer is applied before
+// the first report. When another cluster's master adopts this worker, durable blocks are set aside
+// and all others freed; only then do the directories get the new cluster id. If this is interrupted
+// at any point, it is done again.
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockStore } from '../../block/block-store.ts'
 import { clusterOf, type ClusterMark, writeClusterMark } from '../../block/disk/directory-cluster.ts'
@@ -11,7 +11,7 @@ import type { Logger } from '../../telemetry/logger.ts'
 import type { RegisterWorkerRequest, RegisterWorkerResponse } from '../../wire/generated/master.ts'
 import type { KeptBlocks } from '../blocks/kept-blocks.ts'
 
-/** Where durable blocks go that were there before any cluster was named. */
+/** Cluster name for durable blocks that were set aside before any cluster was known. */
 const unnamedCluster = 'unknown'
 
 export interface MembershipDependencies {
@@ -25,8 +25,8 @@ export class ClusterMembership {
   readonly #deps: MembershipDependencies
   #mark: ClusterMark | undefined
   /**
-   * This worker's first registration: durable blocks that the master does not know are of nobody
-   * known until it has ended.
+   * Set during this worker's first registration. Durable blocks that the master does not know are
+   * set aside then, because their cluster is unknown.
    */
   #joining: ClusterMark | undefined
 
@@ -41,16 +41,15 @@ export class ClusterMembership {
     return new ClusterMembership(deps, await clusterOf(deps.directories))
   }
 
-  /** What a registration says of it. */
+  /** The fields that a registration sends. */
   get said(): Pick<RegisterWorkerRequest, 'clusterId' | 'incarnation' | 'blocks'> {
     return { ...this.#mark, blocks: this.#deps.store.blockCount }
   }
 
   /**
-   * Takes in the answer to a registration.
-   * @throws SkeinError failed_precondition (`other_cluster`) when the master is another one and did
-   *   not say that it takes this
-   *   worker over, and what the disk throws
+   * Applies the answer to a registration.
+   * @throws SkeinError failed_precondition (`other_cluster`) when the blocks belong to another
+   *   cluster and the master did not adopt this worker; and what the disk throws
    */
   async join({ clusterId = '', incarnation = '', adopted = false }: RegisterWorkerResponse): Promise<void> {
     const { store, kept } = this.#deps
@@ -58,14 +57,14 @@ export class ClusterMembership {
     if (clusterId === '') {
       if (before === undefined || store.blockCount === 0) return
       const why =
-        'the master does not say of which cluster it is, ' +
-        `and this worker holds blocks of cluster ${before.clusterId}: update the master`
+        'the master does not send its cluster id, ' +
+        `and this worker holds blocks of cluster ${before.clusterId}: upgrade the master`
       throw new SkeinError('failed_precondition', why, { reason: 'other_cluster' })
     }
     if (before !== undefined && adopted) {
       await kept.leaveCluster(before.clusterId)
     } else if (before !== undefined && before.clusterId !== clusterId && store.blockCount > 0) {
-      const why = `this worker holds blocks of cluster ${before.clusterId}, and the master is of cluster ${clusterId}`
+      const why = `this worker holds blocks of cluster ${before.clusterId}, the master belongs to cluster ${clusterId}`
       throw new SkeinError('failed_precondition', why, { reason: 'other_cluster' })
     }
     this.#joining = undefined
@@ -78,8 +77,9 @@ export class ClusterMembership {
     const before = this.#mark
     for (const directory of directories) {
       await writeClusterMark(directory, mark).catch((thrown: unknown) => {
-        // One whose disk is down says it when it is back; until then the others do.
-        logger.warn('a block directory does not say yet whose blocks it holds', {
+        // A directory whose disk is down is marked later. Until then the other directories have the
+        // mark.
+        logger.warn('cannot write the cluster id to a block directory', {
           directory,
           error: toSkeinError(thrown).message,
         })
@@ -90,7 +90,7 @@ export class ClusterMembership {
       logger.info('joined a cluster', { clusterId: mark.clusterId, before: before?.clusterId })
   }
 
-  /** The master has no file of these durable blocks. */
+  /** The master has no file for these durable blocks. */
   async keep(blockIds: readonly number[]): Promise<void> {
     if (this.#joining !== undefined) await this.#deps.kept.setAside(blockIds, unnamedCluster)
     else this.#deps.kept.keep(blockIds)
@@ -100,7 +100,7 @@ export class ClusterMembership {
     this.#deps.kept.forgetUnknown()
   }
 
-  /** From now on what the directories hold is this cluster's. */
+  /** From now on the directories belong to this cluster. */
   async endFullReport(): Promise<void> {
     if (this.#joining !== undefined) await this.#become(this.#joining)
     this.#joining = undefined

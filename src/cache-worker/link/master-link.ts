@@ -1,14 +1,14 @@
-// Why: the master knows where blocks are only from what workers tell it. How, as a loop that never
+// Why: the master knows where blocks are only from what workers tell it. How: a loop that never
 // gives up:
 //
 //   register -> full report in parts -> heartbeats and changes, side by side
 //     -> (session refused) -> register ...
 //
-// Parts and changes are idempotent and go one call at a time; changes that pile up meanwhile are
-// the next batch. A master that does not answer is asked again with a growing delay, and nothing is
-// lost: changes that were not acknowledged are kept. failed_precondition means that the session is
-// not the master's (it restarted, or took this worker for lost): everything is said anew. What the
-// answers order is done by block-orders.ts.
+// Reports are idempotent and sent one at a time; changes that arrive meanwhile form the next batch.
+// If the master does not answer, the worker retries with a growing delay. Changes that were not
+// acknowledged are kept. failed_precondition means that the master does not know the session (it
+// restarted, or considered this worker lost): the worker registers again. block-orders.ts carries
+// out the orders in the answers.
 import { abortReason, type Clock, type Random } from '../../base/clock.ts'
 import { isSkeinError, type SkeinError, toSkeinError } from '../../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
@@ -31,7 +31,8 @@ export interface MasterLinkOptions {
   /** Block ids in one report. */
   readonly reportIdsMax: number
   /**
-   * How long changes gather before a report; spares a call a block when the master answers at once.
+   * How long changes are collected before a report. Avoids one call per block when the master
+   * answers fast.
    */
   readonly gatherMs: number
   readonly callDeadlineMs: number
@@ -47,7 +48,7 @@ export const defaultMasterLinkOptions: MasterLinkOptions = {
 }
 
 /**
- * What heartbeats call a counter (cache-master/cluster/cluster-metrics.ts sums them) -> its value.
+ * Name of a counter in heartbeats -> its value. cache-master/cluster/cluster-metrics.ts sums them.
  */
 const reportedCounters: Readonly<Record<string, (metrics: MetricRegistry) => number>> = {
   'worker.bytes.read.local': (metrics) => metrics.get('skein_worker_read_bytes_total', { source: 'local' }),
@@ -60,7 +61,7 @@ const reportedCounters: Readonly<Record<string, (metrics: MetricRegistry) => num
 }
 
 export interface WorkerAddresses {
-  /** host:port; empty when there is none. */
+  /** host:port, or empty if there is none. */
   readonly rpcAddress: string
   readonly dataAddress: string
   readonly webAddress: string
@@ -72,11 +73,11 @@ export interface MasterLinkDependencies {
   readonly addresses: WorkerAddresses
   readonly store: BlockStore
   readonly changes: BlockChanges
-  /** Whose blocks they are. Default: nobody knows. */
+  /** The cluster that the blocks belong to. Default: not checked. */
   readonly membership?:
     | Pick<ClusterMembership, 'said' | 'join' | 'keep' | 'beginFullReport' | 'endFullReport'>
     | undefined
-  /** Blocks that are kept for nobody, for the heartbeats. */
+  /** Kept blocks, counted in heartbeats. */
   readonly kept?: Pick<KeptBlocks, 'count'> | undefined
   readonly orders: BlockOrders
   readonly master: Pick<Service<MasterServiceDefinition>, 'registerWorker' | 'reportBlocks' | 'workerHeartbeat'>
@@ -99,14 +100,14 @@ export class MasterLink {
     this.#options = { ...defaultMasterLinkOptions, ...deps.options }
   }
 
-  /** Resolves when the first full report is in. */
+  /** Resolves when the master has the first full report. */
   get registered(): Promise<void> {
     return this.#registered.promise
   }
 
   /**
-   * Resolves when the master has refused it for its blocks, which are another cluster's: somebody
-   * has to adopt it.
+   * Resolves when the master refuses this worker because its blocks belong to another cluster. An
+   * operator must adopt the worker.
    */
   get refused(): Promise<void> {
     return this.#refused.promise
@@ -124,7 +125,7 @@ export class MasterLink {
         const error = toSkeinError(thrown)
         if (error.reason === 'other_cluster') this.#refused.resolve()
         if (attempt === 0 && isSkeinError(error, 'failed_precondition')) {
-          this.#deps.logger.info('the master wants this worker to register again', { reason: error.message })
+          this.#deps.logger.info('the master asks this worker to register again', { reason: error.message })
         } else this.#warnOnce(error)
         await this.#pause(Math.max(1, attempt), signal)
       } finally {
@@ -143,7 +144,8 @@ export class MasterLink {
     )
     await membership?.join(registered)
     const { session } = registered
-    // In one turn: what changes from here on comes after the report, what was before is in it.
+    // Must run in one turn of the event loop: later changes follow the report, earlier ones are in
+    // it.
     changes.restart()
     const durableIds = new Set<number>()
     const ids = Array.from(store.list(), ({ blockId, durable }) => {
@@ -184,7 +186,10 @@ export class MasterLink {
     return session
   }
 
-  /** Heartbeats and changes until one of them is refused. @throws why, after both have stopped */
+  /**
+   * Sends heartbeats and changes until one of them is refused.
+   * @throws the reason, after both loops have stopped
+   */
   async #serve(session: string, signal: AbortSignal): Promise<void> {
     const stop = new AbortController()
     const both = AbortSignal.any([signal, stop.signal])
@@ -262,8 +267,8 @@ export class MasterLink {
   }
 
   /**
-   * Durable blocks that the master does not know are never deleted for that; one of the version
-   * before does not tell them apart.
+   * Durable blocks that the master does not know are kept, never deleted. Masters of the previous
+   * version list them among the other unknown blocks.
    */
   async #afterReport(
     answer: ReportBlocksResponse,
@@ -280,7 +285,8 @@ export class MasterLink {
   }
 
   /**
-   * Repeats a call while its error may pass. @throws an error that will not, or the signal's reason
+   * Repeats a call while its error is retryable.
+   * @throws an error that is not retryable, or the signal's reason
    */
   async #untilAnswered<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
@@ -302,7 +308,7 @@ export class MasterLink {
     try {
       await this.#deps.clock.sleep(backoffMs(this.#options.retry, attempt, this.#deps.random), signal)
     } catch {
-      // Aborted: the loop ends by itself.
+      // Aborted: the loop ends.
     }
   }
 
@@ -315,7 +321,7 @@ export class MasterLink {
   #warnOnce(error: SkeinError): void {
     if (!this.#reachable) return
     this.#reachable = false
-    this.#deps.logger.warn('the master does not take this worker; trying on', {
+    this.#deps.logger.warn('cannot register with or report to the master; retrying', {
       code: error.code,
       error: error.message,
     })
@@ -326,7 +332,7 @@ export class MasterLink {
   }
 }
 
-/** Of these blocks those that are in memory, where the store can tell. */
+/** The given blocks that are in memory. Empty if the store cannot tell. */
 function inMemoryOf(store: BlockStore, blockIds: readonly number[]): { readonly inMemory?: { ids: number[] } } {
   return store.isInMemory === undefined
     ? {}

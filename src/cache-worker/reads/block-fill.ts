@@ -1,11 +1,12 @@
-// Why: a hundred readers of a block that is not cached cost its store one read. How: the block
-// comes in once, at the speed of the store and of our disk; readers get its chunks as they come.
-// The newest chunks are held for readers that are a little behind; one that is further behind waits
-// until the block is kept and goes on from there, or is told to read by itself.
+// Why: many readers of an uncached block cause only one read of the under file system. How: the
+// block is fetched once, at the speed of the under file system and the local disk. Readers get its
+// chunks as they arrive. The newest chunks are held for readers that are slightly behind. A reader
+// that is further behind waits until the block is cached and continues from the cache, or reads on
+// its own.
 //
 //   filling --every byte in--> keeping --kept or not--> ended
-//   filling --the store fails, the last reader leaves before all is in--> ended
-//     what came is given up
+//   filling --the read fails, or the last reader leaves early-->  ended
+//     the bytes are dropped
 import { abortReason, type Clock } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockHeader } from '../../block/block-store.ts'
@@ -13,15 +14,15 @@ import type { FillSink } from './fill-sink.ts'
 
 export interface BlockFillOptions {
   readonly header: BlockHeader
-  /** All bytes of the block from its store. */
+  /** Reads all bytes of the block from the under file system. */
   readonly origin: (signal: AbortSignal) => AsyncIterable<Uint8Array>
   readonly sink: FillSink
   /** Bytes held for readers. */
   readonly windowBytes: number
-  /** How long a reader that is too far behind waits for the block to be kept. */
+  /** How long a reader that is too far behind waits for the block to be cached. */
   readonly patienceMs: number
   readonly clock: Clock
-  /** Called once, when it has ended and nobody reads from it any more. */
+  /** Called once, when the fill has ended and has no readers. */
   readonly released: () => void
 }
 
@@ -30,7 +31,7 @@ export class BlockFill {
   readonly #options: BlockFillOptions
   readonly #stop = new AbortController()
   readonly #kept = Promise.withResolvers<void>()
-  /** The newest chunks; the first has the number `#firstNumber` and begins at `#firstAt`. */
+  /** The newest chunks. The first one has number `#firstNumber` and starts at byte `#firstAt`. */
   readonly #chunks: Uint8Array[] = []
   #firstNumber = 0
   #firstAt = 0
@@ -50,7 +51,7 @@ export class BlockFill {
     return !this.#stop.signal.aborted
   }
 
-  /** Resolves when the block is kept, or will not be. Does not throw. Call once. */
+  /** Resolves to whether the block was cached. Does not throw. Call once. */
   async run(): Promise<boolean> {
     const { header, origin, sink } = this.#options
     let kept = false
@@ -76,15 +77,15 @@ export class BlockFill {
     return kept
   }
 
-  /** Ends it for a closing worker. */
+  /** Ends the fill because the worker is closing. */
   stop(): void {
     this.#stop.abort(new SkeinError('unavailable', 'the worker is closing', { reason: 'stopping' }))
   }
 
   /**
-   * Bytes from `from` up to `to` of the block. It may end early for a reader that is too far
-   * behind: the rest is in the block store by then, or the reader gets it for itself. @throws what
-   * the store beneath throws
+   * Reads bytes `from` to `to` of the block. Can end early for a reader that is too far behind; the
+   * rest is then in the block store, or the reader must fetch it on its own.
+   * @throws what the under file system throws
    */
   async *read(from: number, to: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     this.#readers += 1
@@ -118,7 +119,7 @@ export class BlockFill {
     }
   }
 
-  /** Waits a while for the block to be kept, or not. */
+  /** Waits for the end of the fill, at most `patienceMs`. */
   async #untilKept(signal: AbortSignal): Promise<void> {
     const leave = new AbortController()
     const { clock, patienceMs } = this.#options
@@ -151,7 +152,7 @@ export class BlockFill {
     this.#wakeAll()
   }
 
-  /** The chunk that has byte `at`; undefined when it has not come yet. */
+  /** Number of the chunk with byte `at`. Undefined: not fetched yet. */
   #numberAt(at: number): number | undefined {
     let end = this.#firstAt
     for (const [index, chunk] of this.#chunks.entries()) {
@@ -175,7 +176,11 @@ export class BlockFill {
 }
 
 function wrongLength({ blockId, length }: BlockHeader, bytes: number): SkeinError {
-  return new SkeinError('data_loss', `the store gave ${bytes} bytes or more for the ${length} of block ${blockId}`, {
-    retryable: true,
-  })
+  return new SkeinError(
+    'data_loss',
+    `the store returned ${bytes} bytes or more for block ${blockId} of ${length} bytes`,
+    {
+      retryable: true,
+    },
+  )
 }

@@ -1,6 +1,6 @@
-// Why: what readers read through this worker stays here for the next one. How: one fill a block at
-// a time, joined by whoever wants the block meanwhile; the bytes that fills hold have a bound, and
-// a block that has no share of it is read without being kept.
+// Why: bytes that are read through this worker are cached for the next reader. How: one fill per
+// block at a time; further readers of the block join it. All fills share a memory budget. A block
+// that gets no share of it is read without being cached.
 import { Budget } from '../../base/flow/budget.ts'
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
@@ -35,16 +35,16 @@ export class BlockFills {
     this.#bytes = new Budget('bytes of blocks being filled', options.bytesMax ?? 128 * 1024 * 1024)
   }
 
-  /** The fill of this block that is under way; undefined when there is none. */
+  /** The fill of this block that is in progress, if any. */
   underWay(blockId: number): BlockFill | undefined {
     const fill = this.#fills.get(blockId)
     return fill?.isOpen === true ? fill : undefined
   }
 
   /**
-   * Begins to fill a block that is not in the store and not under way; `origin` gives all its
-   * bytes. Somebody must read from it at once: a fill without readers ends. Undefined: there is no
-   * memory for it.
+   * Starts to fill a block that is not in the store and not being filled. `origin` reads all its
+   * bytes. The caller must read from the fill at once: a fill without readers ends. Undefined:
+   * there is no memory for the fill.
    */
   begin(header: BlockHeader, origin: (signal: AbortSignal) => AsyncIterable<Uint8Array>): BlockFill | undefined {
     const share = this.#closed ? undefined : this.#bytes.tryAcquire(Math.min(header.length, this.#windowBytes))
@@ -67,7 +67,7 @@ export class BlockFills {
     return fill
   }
 
-  /** Ends all fills; nothing half written is left. */
+  /** Ends all fills. No partial block remains. */
   async close(): Promise<void> {
     this.#closed = true
     for (const fill of this.#fills.values()) fill.stop()
@@ -76,13 +76,13 @@ export class BlockFills {
 
   async #run(fill: BlockFill, sink: FillSink): Promise<void> {
     const { blockId } = fill.header
-    // Lets its first reader in.
+    // Lets the first reader join.
     await Promise.resolve()
     const kept = await fill.run()
     if (this.#fills.get(blockId) === fill) this.#fills.delete(blockId)
     if (!kept && sink.failure !== undefined) {
       const { code, reason, message } = toSkeinError(sink.failure)
-      this.#options.logger.debug('a block that was read is not kept', { blockId, code, reason, error: message })
+      this.#options.logger.debug('a block was read but not cached', { blockId, code, reason, error: message })
     }
   }
 }

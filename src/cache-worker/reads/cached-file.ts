@@ -1,6 +1,6 @@
-// Why: a file that is in no store yet is put together from its blocks, wherever they are. How: each
-// block from this worker's own store, else from the workers that are named; where one fails, the
-// next goes on after the last byte that came.
+// Why: a file that is not persisted yet is read from its cached blocks, wherever they are. How:
+// each block is read from this worker's store, or else from the workers that the request names. If
+// one source fails, the next one continues after the last byte received.
 import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
 import { type ExpectedBlock, wrongBlock } from '../../base/expected-block.ts'
 import { throwIfAborted } from '../../base/clock.ts'
@@ -13,14 +13,14 @@ export interface CachedFile {
   readonly namespaceId: string
   readonly key: string
   /**
-   * What the heads of its blocks say: the key of its writing, wherever it was moved. Undefined: not
-   * known.
+   * Key in the headers of the blocks: the key that the file had when it was written, even if it was
+   * moved since. Undefined: not known.
    */
   readonly blockKey?: string | undefined
   readonly fileId: number
   readonly length: number
   readonly blockSizeBytes: number
-  /** Data addresses of the workers that have each block. */
+  /** Data addresses of the workers that hold each block. */
   readonly blocks: readonly { readonly dataAddresses: readonly string[] }[]
 }
 
@@ -29,20 +29,21 @@ export interface CachedFileSources {
   readonly data: Pick<DataClient, 'read'>
 }
 
-/** @throws SkeinError invalid_argument when the description is none of a file */
+/** @throws SkeinError invalid_argument when length, block size and number of blocks do not match */
 export function checkCachedFile({ length, blockSizeBytes, blocks }: CachedFile): void {
   const sizes =
     Number.isSafeInteger(length) && length >= 0 && Number.isSafeInteger(blockSizeBytes) && blockSizeBytes > 0
   if (sizes && blocks.length === (length === 0 ? 0 : blockCount(length, blockSizeBytes))) return
   throw new SkeinError(
     'invalid_argument',
-    `${length} bytes in blocks of ${blockSizeBytes} are not ${blocks.length} blocks`,
+    `a file of ${length} bytes in blocks of ${blockSizeBytes} bytes cannot have ${blocks.length} blocks`,
   )
 }
 
 /**
- * Exactly the file's bytes in order. @throws what the last source of a block failed with:
- * unavailable, not_found, data_loss; not_found when a block is nowhere
+ * Yields exactly the bytes of the file, in order.
+ * @throws the error of the last source of a block: unavailable, not_found, data_loss; not_found
+ *   when no worker has a block
  */
 export async function* readCachedFile(
   file: CachedFile,
@@ -52,7 +53,7 @@ export async function* readCachedFile(
   for (const [index, { dataAddresses }] of file.blocks.entries()) {
     const blockId = blockIdOf(file.fileId, index)
     const { namespaceId, key, blockKey, blockSizeBytes } = file
-    // It was written here, so its blocks have no ETag, and the key that it had then.
+    // The file was written to the cache, so its blocks have no ETag, and the key of that time.
     const length = blockLength(file.length, blockSizeBytes, index)
     const place = { length, offset: index * blockSizeBytes }
     const expected: ExpectedBlock = {
@@ -87,7 +88,7 @@ async function* readBlock(
       for await (const chunk of read(got, length - got)) {
         throwIfAborted(signal)
         if (chunk.length > length - got)
-          throw new SkeinError('data_loss', `block ${blockId} has more than its ${length} bytes`)
+          throw new SkeinError('data_loss', `block ${blockId} is longer than ${length} bytes`)
         got += chunk.length
         yield chunk
       }
@@ -104,14 +105,14 @@ async function* readBlock(
 export interface OwnBlockPart {
   readonly blockId: number
   readonly expected: ExpectedBlock
-  /** The wanted bytes, `to` not among them. */
+  /** The wanted bytes; `to` is exclusive. */
   readonly from: number
   readonly to: number
 }
 
 /**
- * Bytes of a block of this worker, page by page, each checked. @throws what the store throws;
- * data_loss when it is another block
+ * Reads bytes of a block of this worker, page by page. Each page is verified.
+ * @throws what the store throws; data_loss when the block has another identity
  */
 export async function* readOwnBlock(
   store: Pick<BlockStore, 'open'>,
@@ -122,7 +123,9 @@ export async function* readOwnBlock(
   try {
     const problem = wrongBlock(reader.header, expected)
     if (problem !== undefined)
-      throw new SkeinError('data_loss', `block ${blockId} is another one: ${problem}`, { reason: 'wrong_block' })
+      throw new SkeinError('data_loss', `block ${blockId} is not the expected one: ${problem}`, {
+        reason: 'wrong_block',
+      })
     for (let at = from; at < to;) {
       const bytes = Math.min(to, (Math.floor(at / pageBytes) + 1) * pageBytes) - at
       yield await reader.read(at, bytes, signal)

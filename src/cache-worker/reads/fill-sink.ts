@@ -1,7 +1,7 @@
-// Why: keeping what a reader reads must never hold the reader up. How: room is asked for when the
-// first byte comes, and what comes until it is granted is kept in memory, up to a bound; beyond it,
-// or when the store refuses, the block is simply not kept. Once there is room, the disk sets the
-// pace. Small blocks go in with one call at the end.
+// Why: caching a block must never delay the reader that reads it. How: space is reserved when the
+// fill starts. Bytes that arrive before the reservation are held in memory, up to a bound. Beyond
+// the bound, or if the store refuses, the block is not cached. After the reservation, writes wait
+// for the disk. Small blocks are written with one call at the end.
 //
 //   gathering (small) ----------------------------------commit--> put
 //   reserving --granted--> writing --commit--> kept
@@ -21,7 +21,7 @@ export class FillSink {
   #waiting: Uint8Array[] = []
   #waitingBytes = 0
   #reservation: BlockReservation | undefined
-  /** Why the block is not kept. */
+  /** Why the block is not cached. */
   failure: SkeinError | undefined
 
   constructor(store: Pick<BlockStore, 'reserve' | 'put'>, header: BlockHeader, waitingBytesMax: number) {
@@ -33,7 +33,10 @@ export class FillSink {
     this.#reserving = this.#reserve()
   }
 
-  /** Resolves when more may come; does not throw. The chunk must not be changed afterwards. */
+  /**
+   * Resolves when the next chunk may be written. Does not throw. The caller must not change the
+   * chunk afterwards.
+   */
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#mode === 'given up') return
     this.#waiting.push(chunk)
@@ -42,7 +45,7 @@ export class FillSink {
     else if (this.#mode === 'reserving' && this.#waitingBytes > this.#waitingBytesMax) this.#giveUp(undefined)
   }
 
-  /** Whether the store has the block now. Does not throw. */
+  /** Resolves to whether the store has the block. Does not throw. */
   async commit(): Promise<boolean> {
     if (this.#isOver()) return false
     await this.#reserving
@@ -56,7 +59,7 @@ export class FillSink {
       }
       return true
     } catch (thrown) {
-      // Somebody else's block of the same id has the same bytes.
+      // Another block with the same id has the same bytes.
       if (isSkeinError(thrown, 'already_exists', 'committed')) return true
       await this.abort(toSkeinError(thrown))
       return false
@@ -66,7 +69,7 @@ export class FillSink {
   }
 
   /**
-   * Nothing of the block is left when it resolves; room that is granted later is given back then.
+   * When it resolves, nothing of the block remains. Space that is granted later is released then.
    */
   async abort(why?: SkeinError): Promise<void> {
     this.#giveUp(why)

@@ -1,8 +1,8 @@
-// Why: files that were written here get their object at the store, and the worker that has the
-// bytes is the one to send them. How: the blocks in order as one write of the namespace's store;
-// the master says whether an object may be replaced. A call that comes again, because its answer
-// was lost, finds the object there: it is compared byte by byte with the blocks, and if it is the
-// same, that is success and nothing changes.
+// Why: files written to the cache are persisted as objects, and a worker that holds their blocks
+// uploads them. How: the blocks are written in order as one object to the store of the namespace.
+// The master decides whether an existing object may be replaced. A repeated call, whose first
+// answer was lost, finds the object in the store and compares it byte by byte with the blocks. If
+// they are equal, the call succeeds and nothing changes.
 import { Budget } from '../../base/flow/budget.ts'
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -17,13 +17,11 @@ import type { Service } from '../../wire/service.ts'
 import { type CachedFileSources, checkCachedFile, readCachedFile } from './cached-file.ts'
 
 export interface PersistLimits {
-  /**
-   * Files that are written to stores at the same time; each holds a few parts of 16 MiB in memory.
-   */
+  /** Files uploaded at once. Each holds a few parts of 16 MiB in memory. */
   readonly filesAtOnce: number
-  /** Stores kept open while nothing is written to them. */
+  /** Unused stores that are kept open. */
   readonly idleStoresMax: number
-  /** A store that refuses our secrets is opened anew at most this often. */
+  /** Minimum time between two attempts to reopen a store that rejects our credentials. */
   readonly storeRenewPauseMs: number
 }
 
@@ -31,7 +29,7 @@ export const defaultPersistLimits: PersistLimits = { filesAtOnce: 4, idleStoresM
 
 export interface PersistServiceDependencies extends CachedFileSources {
   readonly openStore: OpenStore
-  /** The namespace's store is asked by this definition or a newer one from now on. */
+  /** From now on the store of the namespace must use this definition or a newer one. */
   readonly requireDefinition?: ((namespaceId: string, version: number) => void) | undefined
   readonly clock: Clock
   readonly logger: Logger
@@ -40,9 +38,9 @@ export interface PersistServiceDependencies extends CachedFileSources {
 
 export interface PersistServiceParts {
   /**
-   * PersistFile throws what the store throws (ufs/under-file-system.ts), already_exists when
-   * another object is there that may not be replaced, invalid_argument, and what the last replica
-   * of a block failed with.
+   * PersistFile throws what the store throws (ufs/under-file-system.ts), already_exists when there
+   * is another object that may not be replaced, invalid_argument, and the error of the last replica
+   * of a block.
    */
   readonly service: Service<PersistServiceDefinition>
   /** Stores in use are closed when the last write to them ends. */
@@ -128,9 +126,7 @@ async function writeOnce(
   }
 }
 
-/**
- * Whether two sequences of chunks are the same bytes. Reads no further than the first difference.
- */
+/** Whether two sequences of chunks contain the same bytes. Stops at the first difference. */
 async function sameBytes(a: AsyncIterable<Uint8Array>, b: AsyncIterable<Uint8Array>): Promise<boolean> {
   const other = b[Symbol.asyncIterator]()
   let rest: Uint8Array = Buffer.alloc(0)

@@ -1,13 +1,16 @@
-// Why: whether what is read from a store stays in the cache is an attribute of the namespace
-// (`readPolicy`), which only the master knows and a user may change. How: by the definition that
-// the store is read by; while the master does not say it, the last word holds, and without one
-// nothing is kept.
+// Why: the attribute `readPolicy` of a namespace decides whether bytes that are read from its store
+// are cached. Only the master knows it, and users can change it. How: the policy is taken from the
+// namespace definition that the store uses. If the master does not answer, the last known policy
+// applies; without one nothing is cached.
 import { namespacePolicy, type NamespacePolicy } from '../../ufs/store-options.ts'
 
 export type ReadPolicy = NamespacePolicy['readPolicy']
 export type ReadPolicyOf = (namespaceId: string, signal: AbortSignal) => Promise<ReadPolicy>
 
-/** Does not throw. @param attributesOf the namespace's, as they are now */
+/**
+ * Does not throw.
+ * @param attributesOf current attributes of a namespace
+ */
 export function createReadPolicies(
   attributesOf: (namespaceId: string) => Promise<Readonly<Record<string, string>>>,
 ): ReadPolicyOf {

@@ -1,7 +1,7 @@
-// Why: a client asks a worker for bytes of a store together with the block that they are of; most
-// of the time the worker need not go to the store for them. How: from the block where it is here,
-// from a fill that is under way, from a fill that begins when most of the block is wanted, and else
-// straight from the store. What was given out is never given out again.
+// Why: a client that reads from a store names the block that contains the bytes, so the worker can
+// often avoid the store. How: in this order: the block if it is cached, a fill in progress, a new
+// fill if most of the block is wanted, and else a direct read from the store. Each byte is sent
+// only once.
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { BlockHeader, BlockStore } from '../../block/block-store.ts'
@@ -12,7 +12,7 @@ import { readOwnBlock } from './cached-file.ts'
 import type { ReadPolicyOf } from './read-policies.ts'
 
 /**
- * A block that is no longer than this is filled for any part of it; of a longer one, half must be
+ * Blocks up to this size are cached after any read. Of a longer block, at least half must be
  * wanted.
  */
 const alwaysFilledBytesMax = 4 * 1024 * 1024
@@ -21,13 +21,13 @@ export interface ReadThroughDependencies {
   readonly store: Pick<BlockStore, 'has' | 'open'>
   readonly fills: BlockFills
   readonly readPolicyOf: ReadPolicyOf
-  /** Bytes from the store beneath, nothing else asked. */
+  /** Reads from the under file system only. */
   readonly readStore: (request: StoreReadRequest, signal: AbortSignal) => AsyncIterable<Uint8Array>
-  /** Told of bytes that came from a block here. */
+  /** Called with the number of bytes that came from a cached block. */
   readonly servedCached: (bytes: number) => void
 }
 
-/** @throws SkeinError invalid_argument when the wanted bytes are not all of the block */
+/** @throws SkeinError invalid_argument when the wanted bytes exceed the block */
 export function checkBlock({ offset, length, block }: StoreReadRequest): void {
   if (block === undefined) return
   if (
@@ -38,11 +38,14 @@ export function checkBlock({ offset, length, block }: StoreReadRequest): void {
     return
   throw new SkeinError(
     'invalid_argument',
-    `bytes ${offset}+${length} are not all of the block at ${block.offset}+${block.length}`,
+    `bytes ${offset}+${length} exceed the block at ${block.offset}+${block.length}`,
   )
 }
 
-/** Exactly the wanted bytes. @throws what the store throws */
+/**
+ * Yields exactly the wanted bytes.
+ * @throws what the store throws
+ */
 export async function* readThrough(
   deps: ReadThroughDependencies,
   request: StoreReadRequest,
@@ -60,7 +63,7 @@ export async function* readThrough(
       yield chunk
     }
     if (got === length || !mayKeep) break
-    // From the look at the store to the fill nothing waits.
+    // Nothing may wait between this check and the start of the fill.
     const fill = deps.store.has(block.blockId) ? undefined : fillOf(deps, request, block)
     if (fill === undefined) continue
     for await (const chunk of fill.read(from + got, from + length, signal)) {
@@ -72,7 +75,7 @@ export async function* readThrough(
     yield* deps.readStore({ ...request, block: undefined, offset: request.offset + got, length: length - got }, signal)
 }
 
-/** As far as the block is here and sound. */
+/** Yields bytes of the cached block until it is missing or corrupt. */
 async function* fromHere(
   { store, servedCached }: ReadThroughDependencies,
   request: StoreReadRequest,
@@ -84,14 +87,14 @@ async function* fromHere(
   try {
     const to = request.offset - block.offset + request.length
     const { namespaceId, key, etag } = request
-    // Where a move has changed the key, the store beneath is as good.
+    // If a move has changed the key, the under file system is used instead.
     const expected = { namespaceId, key, etag, length: block.length, offset: block.offset, keyMoved: false }
     for await (const chunk of readOwnBlock(store, { blockId: block.blockId, expected, from, to }, signal)) {
       servedCached(chunk.length)
       yield chunk
     }
   } catch {
-    // Freed, or rotten and dropped by now: the store beneath has the bytes.
+    // The block was freed, or was corrupt and deleted: the under file system has the bytes.
     throwIfAborted(signal)
   }
 }

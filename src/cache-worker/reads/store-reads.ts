@@ -1,8 +1,8 @@
-// Why: whoever reads a file that is not cached gets its bytes through a worker, and so never sees
-// the store's secrets. How: opened stores are shared and kept for a while; each read is a
-// read-ahead under the slots and bytes of this worker. A store that refuses our secrets is opened
-// anew once, and the read goes on after the last byte that was given out. Where a reader says which
-// block it reads, read-through.ts keeps it.
+// Why: clients read uncached files through a worker, so they never see the credentials of the
+// store. How: open stores are shared and kept for a while. Each read reads ahead within the slots
+// and memory of this worker. A store that rejects our credentials is reopened once, and the read
+// continues after the last byte sent. If the reader names the block that it reads, read-through.ts
+// caches it.
 import { Budget } from '../../base/flow/budget.ts'
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -21,15 +21,15 @@ import { checkBlock, readThrough, type ReadThroughDependencies } from './read-th
 export interface StoreReadLimits {
   /** Bytes of one range request. */
   readonly rangeBytes: number
-  /** Ranges a read may hold or have in flight. */
+  /** Ranges that one read may hold or have in flight. */
   readonly rangesAhead: number
-  /** Range requests in flight, all reads together. */
+  /** Range requests in flight, for all reads together. */
   readonly readSlots: number
-  /** Bytes in flight or read and not yet sent, all reads together. */
+  /** Bytes in flight or not yet sent, for all reads together. */
   readonly readAheadBytesMax: number
-  /** Stores kept open while nobody reads from them. */
+  /** Unused stores that are kept open. */
   readonly idleStoresMax: number
-  /** A store that refuses our secrets is opened anew at most this often. */
+  /** Minimum time between two attempts to reopen a store that rejects our credentials. */
   readonly storeRenewPauseMs: number
 }
 
@@ -48,8 +48,8 @@ export interface StoreReadsOptions {
   readonly limits?: Partial<StoreReadLimits> | undefined
   readonly metrics?: Pick<MetricRegistry, 'add' | 'observe'> | undefined
   /**
-   * Keeps the blocks that are read; undefined: nothing is kept, and every byte comes from the store
-   * beneath.
+   * Caches the blocks that are read. Undefined: nothing is cached, and every byte comes from the
+   * under file system.
    */
   readonly keep?: StoreReadKeeping | undefined
 }
@@ -63,11 +63,11 @@ export interface StoreReadKeeping {
 
 export interface StoreReads {
   /**
-   * See DataPlaneHandlers. The chunks throw what the store throws, and data_loss when it gives
+   * See DataPlaneHandlers. The chunks throw what the store throws, and data_loss when it returns
    * another number of bytes.
    */
   readonly readStore: DataPlaneHandlers['readStore']
-  /** Whether a read waits for memory, or for its turn at the stores. */
+  /** Whether a read waits for memory or for a slot. */
   readonly isWanted: () => boolean
   /** Stores in use are closed when the last read of them ends. */
   close(): Promise<void>
@@ -119,14 +119,14 @@ export function createStoreReads({ openStore, clock, limits, metrics, keep }: St
 }
 
 /**
- * The worker reads with the secrets of the namespace: what it is asked for must be a key that could
- * be cached.
+ * The worker reads with the credentials of the namespace, so it accepts only keys that could be
+ * cached.
  */
 function checkRequest({ key, offset, length }: StoreReadRequest): void {
   const problem = keyProblem(key)
   if (problem !== undefined) throw new SkeinError('invalid_argument', `the object cannot be read: ${problem}`)
   if (!Number.isSafeInteger(offset + length) || offset < 0 || length < 1) {
-    throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are no range of an object`)
+    throw new SkeinError('invalid_argument', `bytes ${offset}+${length} are not a valid range`)
   }
 }
 
@@ -175,11 +175,13 @@ async function* read(
         yield chunk
       }
       if (got === length) return
-      throw new SkeinError('data_loss', `the store gave ${got} bytes for ${length} of ${key}`, { retryable: true })
+      throw new SkeinError('data_loss', `the store returned ${got} instead of ${length} bytes of ${key}`, {
+        retryable: true,
+      })
     } catch (thrown) {
       const error = toSkeinError(thrown)
-      // Where no answer names its version, what is the whole object may come in one; what is not it
-      // is refused again.
+      // If no response names its version, one response may still deliver a whole object. Parts of
+      // an object are refused again.
       if (unproven === undefined && isUnproven(error) && offset + got === 0) {
         unproven = error
         continue

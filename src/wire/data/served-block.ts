@@ -14,7 +14,9 @@ function checkBlock(header: BlockHeader, expected: ExpectedBlock | undefined, ad
   // What exists nowhere else may be some other file's only copy.
   const reason = header.durable === true ? 'wrong_durable_block' : 'wrong_block'
   if (problem !== undefined)
-    throw new SkeinError('data_loss', `block ${header.blockId} at ${address} is another one: ${problem}`, { reason })
+    throw new SkeinError('data_loss', `block ${header.blockId} at ${address} is not the expected one: ${problem}`, {
+      reason,
+    })
 }
 
 export /**
@@ -25,7 +27,7 @@ function shortBlock(error: SkeinError, address: string): SkeinError {
   const { code, reason, message } = error
   if (code !== 'invalid_argument' || (reason !== 'beyond_block' && reason !== 'beyond_durable_block')) return error
   const wrong = reason === 'beyond_block' ? 'wrong_block' : 'wrong_durable_block'
-  return new SkeinError('data_loss', `the block at ${address} is another one: ${message}`, {
+  return new SkeinError('data_loss', `the block at ${address} is not the expected one: ${message}`, {
     reason: wrong,
     cause: error,
   })

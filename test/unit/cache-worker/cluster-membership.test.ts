@@ -105,7 +105,7 @@ test('a worker whose master has lost its state keeps every block, says so, and i
 
   const empty = await newMaster()
   const after = await openWorker(folder.path, empty.service)
-  await until(() => after.lines.some((line) => line.includes('the master does not take this worker')))
+  await until(() => after.lines.some((line) => line.includes('cannot register with or report to the master')))
   await after.worker.refused
   for (let tries = 0; tries < 20; tries += 1) await new Promise((resolve) => setTimeout(resolve, 5))
   expect(after.ids()).toEqual(before.ids())
@@ -177,7 +177,7 @@ test('a durable block of no known file is kept and counted, one of a deleted fil
   await until(() => again.ids().length === 1)
   expect(again.ids()).toEqual([stray(1)])
   expect((await keptOf(again.worker)).blocks.map(({ header }) => header?.key)).toEqual([`key-${stray(1)}`])
-  await until(() => again.lines.some((line) => line.includes('they are kept')))
+  await until(() => again.lines.some((line) => line.includes('the blocks are kept')))
   // With the next heartbeat.
   const keptAtMaster = async (): Promise<number> =>
     (await master.service.listWorkers({}, call)).workers[0]?.keptBlocks ?? 0
@@ -214,7 +214,7 @@ test('a master of the version before deletes no durable block, and none once the
   await named.close()
   old.restart()
   const back = await openWorker(folder.path, old.service)
-  await until(() => back.lines.some((line) => line.includes('update the master')))
+  await until(() => back.lines.some((line) => line.includes('upgrade the master')))
   expect(back.ids()).toEqual([stray(1)])
 })
 
