@@ -1,6 +1,6 @@
-// Why: whoever reads ahead must know that somebody waits for this store
-// (base/flow/demand-gauge.ts). How: the store as it is, with each wait for bytes told to the gauge;
-// a reader that takes its time between two chunks is not waiting.
+// Why: read-ahead must know whether a reader is waiting for this store (base/flow/demand-gauge.ts).
+// How: a wrapper that reports each wait for bytes to the gauge. A reader that pauses between two
+// chunks is not waiting.
 import type { DemandGauge } from '../base/flow/demand-gauge.ts'
 import type { OpenStore } from './store-cache.ts'
 import type { ReadRequest, UnderFileSystem } from './under-file-system.ts'

@@ -1,8 +1,8 @@
-// Why: a namespace's definition may be changed while its store is in use, and once that was
-// answered nobody may ask the old store for anything. How: a store that goes by the present
-// definition with every call. A call that is under way at the one before is ended and made again; a
-// read goes on behind the bytes that it gave out. What a write was given cannot be had twice: it
-// fails, and its caller repeats it.
+// Why: the definition of a namespace may change while its store is in use. Once the change is
+// confirmed, no further request may go to the old store. How: a store that looks up the current
+// definition on every call. When the definition changes, a running call is cancelled and repeated
+// on the new store, and a read continues after the last byte that it returned. A write cannot be
+// replayed, because its chunks are read only once: it fails and the caller repeats it.
 import { SkeinError } from '../base/errors.ts'
 import type {
   ListPage,
@@ -14,7 +14,7 @@ import type {
   StoreGate,
 } from './under-file-system.ts'
 
-/** The store by one definition. */
+/** The store that one version of the definition describes. */
 export class DefinedStore {
   readonly store: UnderFileSystem
   readonly #retiring = new AbortController()
@@ -25,7 +25,7 @@ export class DefinedStore {
     this.store = store
   }
 
-  /** Aborted when the definition is another one: nothing more may be asked of the store. */
+  /** Aborted when the definition changes. No further request may go to the store then. */
   get retired(): AbortSignal {
     return this.#retiring.signal
   }
@@ -39,7 +39,7 @@ export class DefinedStore {
     if (this.#calls === 0 && this.retired.aborted) this.#ended.resolve()
   }
 
-  /** Ends what is under way, and closes the store once that has cleaned up behind it. */
+  /** Cancels the running calls, waits until they have cleaned up, and closes the store. */
   async retire(): Promise<void> {
     if (!this.retired.aborted) {
       this.#retiring.abort(otherDefinition())
@@ -50,17 +50,17 @@ export class DefinedStore {
   }
 }
 
-/** Whose definition it goes by. */
+/** Supplies the current definition of a namespace. */
 export interface DefinitionSource {
-  /** By the present definition, where that is known at once. */
+  /** The store of the current definition, if it is known without a call. */
   readonly known: DefinedStore | undefined
-  /** @throws SkeinError when it cannot be told, or the namespace is gone */
+  /** @throws SkeinError when the definition cannot be read, or the namespace no longer exists */
   current(signal: AbortSignal): Promise<DefinedStore>
-  /** It is not used any more. */
+  /** Releases the source. It must not be used afterwards. */
   close(): Promise<void>
 }
 
-/** The reason of a write that was cut off by another definition. */
+/** The error reason of a write that failed because the definition changed. */
 const definitionChanged = 'definition_changed'
 
 export function isOtherDefinition(error: SkeinError): boolean {
@@ -69,10 +69,10 @@ export function isOtherDefinition(error: SkeinError): boolean {
 
 export class FollowingStore implements UnderFileSystem {
   readonly #source: DefinitionSource
-  /** One joined signal for the many calls of one task. */
+  /** One combined signal per caller's signal, because one task makes many calls. */
   #joined = new WeakMap<AbortSignal, AbortSignal>()
   #last: DefinedStore | undefined
-  /** Of stores that are retired. */
+  /** Totals of the retired stores. */
   #retired = { readBytes: 0, readRequests: 0, slowDowns: 0 }
 
   constructor(source: DefinitionSource) {
@@ -87,7 +87,7 @@ export class FollowingStore implements UnderFileSystem {
     return this.#repeat(signal, (store, joined) => store.stat(key, joined))
   }
 
-  /** A position's token is of the store that gave it; another one goes by the key. */
+  /** A token is valid only at the store that issued it. Another store continues by the key. */
   list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
     return this.#repeat(signal, (store, joined) => store.list(request, joined))
   }
@@ -116,7 +116,10 @@ export class FollowingStore implements UnderFileSystem {
     }
   }
 
-  /** @throws SkeinError aborted (`definition_changed`, retryable) beside what write throws */
+  /**
+   * @throws SkeinError aborted (`definition_changed`, retryable), and the errors of
+   *   UnderFileSystem.write
+   */
   async write(
     key: string,
     length: number,
@@ -203,7 +206,7 @@ export class FollowingStore implements UnderFileSystem {
   }
 }
 
-/** What calls at a retired store end with. */
+/** The error of calls that were cancelled because the definition changed. */
 function otherDefinition(): SkeinError {
   return new SkeinError('aborted', "the namespace's definition was changed meanwhile: try again", {
     reason: definitionChanged,

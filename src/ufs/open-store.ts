@@ -1,6 +1,6 @@
-// Why: the composition roots hold an URI, attributes and secrets, and want a store. How: everything
-// is read and refused here, before anything is opened; what buckets need is loaded only when one
-// is, the S3 SDK only when something is written to it.
+// Why: the composition roots have a URI, attributes and secrets, and need a store. How: all input
+// is parsed and checked here, before anything is opened. The modules for buckets are loaded on
+// first use, and the S3 SDK on the first write.
 import type { Secret } from '../base/secret.ts'
 import { LocalUnderFileSystem } from './local/local.ts'
 import type { StoreDependencies } from './s3/s3.ts'
@@ -9,7 +9,7 @@ import { type CosnDefaults, s3Options, storeTuning } from './store-options.ts'
 import { parseStoreUri } from './store-uri.ts'
 import type { UnderFileSystem } from './under-file-system.ts'
 
-/** What a namespace says of its store. */
+/** The definition of a namespace's store. */
 export interface StoreAccess {
   readonly uri: string
   readonly attributes: Readonly<Record<string, string>>
@@ -17,15 +17,15 @@ export interface StoreAccess {
 }
 
 export interface OpenDependencies extends StoreDependencies {
-  /** The directories that `file://` namespaces may be in: skein.ufs.file.roots. */
+  /** The directories that `file://` namespaces may use: skein.ufs.file.roots. */
   readonly fileRoots: readonly string[]
 }
 
 /**
- * The store of a namespace. Nothing is connected yet: `check` does.
- * @throws SkeinError invalid_argument naming the URI, attribute or secret that is wrong, and the
- *   nearest known key;
- *   permission_denied (`endpoint_not_allowed`) naming skein.ufs.allowPrivateEndpoints
+ * Opens the store of a namespace. It does not connect yet; `check` does.
+ * @throws SkeinError invalid_argument, which names the invalid URI, attribute or secret and the
+ *   nearest known key; permission_denied (`endpoint_not_allowed`), which names
+ *   skein.ufs.allowPrivateEndpoints
  */
 export async function openUnderFileSystem(
   access: StoreAccess,

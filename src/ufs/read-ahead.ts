@@ -1,8 +1,9 @@
 // Why: one connection rarely fills a link, and a reader that waits for each range wastes the time
 // in between. How: ordered ranges, several in flight, under one byte budget and one pool of slots
-// that all streams of the process share. No deadlock: a stream waits (in turn) only for the one
-// range its reader needs; further ranges are taken only while room is free at once. Bytes are held
-// before a slot is, and a slot holder needs nothing more: it fills bytes it has reserved.
+// that all streams of the process share. It cannot deadlock: a stream waits (in line) only for the
+// one range that its reader needs, and starts further ranges only while the budget has free bytes.
+// A range reserves its bytes before it takes a slot, so the holder of a slot waits for no other
+// resource.
 import { abortReason } from '../base/clock.ts'
 import type { Budget, Share } from '../base/flow/budget.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
@@ -17,9 +18,12 @@ export interface ReadAheadOptions {
   readonly rangesAhead: number
   /** Range requests in flight in this process (fs.cosn.upload_thread_pool). */
   readonly slots: Budget
-  /** Bytes in flight or read and not yet consumed, in this process. */
+  /** Bytes in this process that are in flight, or read and not yet consumed. */
   readonly bytes: Budget
-  /** Asked for the bytes of each range before anything is held for it; none = no limit. */
+  /**
+   * A rate limit. Each range takes its bytes from it before it reserves anything. Undefined: no
+   * limit.
+   */
   readonly pace?: {
     tryTake(bytes: number): boolean
     /** @throws the signal's reason */
@@ -28,16 +32,16 @@ export interface ReadAheadOptions {
 }
 
 /**
- * Part of the bytes that is not read ahead into: the ranges that a reader waits for have it,
- * however slow the stores are that the others were read from.
+ * The fraction of the byte budget that read-ahead must leave free. It is for ranges that a reader
+ * is waiting for, so slow stores cannot block the readers of other stores.
  */
 const keptForNeed = 1 / 4
 
 /**
- * Exactly `request.length` bytes in order, as chunks. Leaving the loop early, or an error, ends
- * every range and gives back every slot and byte. The chunk that was yielded last is no longer
- * counted in the budget once the next range begins.
- * @throws what `store.read` throws, and the signal's reason
+ * Yields exactly `request.length` bytes in order, as chunks. When the loop ends early, or on an
+ * error, all ranges are cancelled and all slots and bytes are released. The last yielded chunk is
+ * no longer counted in the budget once the next range begins.
+ * @throws the errors of `store.read`, and the signal's reason
  */
 export async function* readAhead(
   store: Pick<UnderFileSystem, 'read' | 'readWhole'>,
@@ -81,7 +85,7 @@ export async function* readAhead(
     while (consumed < started || nextStep(window, started, consumed) === 'must') {
       if (nextStep(window, started, consumed) === 'must') {
         const { length } = rangeAt(window, started)
-        // The pace first: whoever waits for it holds nothing that others need.
+        // Wait for the rate limit first: a waiting stream must not hold bytes that others need.
         await options.pace?.take(length, leave.signal)
         begin(await options.bytes.acquire(length, leave.signal))
       }
@@ -105,12 +109,12 @@ export async function* readAhead(
   }
 }
 
-/** Lends the slot of a request, and whatever its caller lends. */
+/** Lends the slot of a request, and what its caller lends. */
 export function lending({ lend: lendSlot }: LentShare, more: Lend | undefined): Lend {
   return more === undefined ? lendSlot : (wait) => more(() => lendSlot(wait))
 }
 
-/** Reads one range into its place. Never rejects: the range carries the error. */
+/** Reads one range. Never rejects: the range holds the error. */
 async function fill(
   store: Pick<UnderFileSystem, 'read' | 'readWhole'>,
   request: ReadRequest,
@@ -132,7 +136,7 @@ async function fill(
   }
 }
 
-/** The bytes of one range, as they come. */
+/** The bytes of one range, as they arrive. */
 class RangeInFlight {
   readonly #share: Share
   #chunks: Uint8Array[] = []
@@ -156,7 +160,7 @@ class RangeInFlight {
     this.#wakeUp()
   }
 
-  /** The next chunk; undefined at the end. @throws the range's error once its chunks are taken */
+  /** The next chunk; undefined at the end. @throws the range's error, after all its chunks */
   async next(): Promise<Uint8Array | undefined> {
     for (;;) {
       const chunk = this.#chunks[this.#taken]

@@ -1,9 +1,9 @@
-// Why: one turn of the event loop takes in all that has arrived on all connections; at full speed
-// that is tens of megabytes, and everything else of the process (calls, readers, heartbeats) waits
-// for it. How: a turn has a budget of bytes. Once it is spent, each connection takes one more small
-// read and is held back; the next turn begins after everything else had its.
+// Why: one turn of the event loop reads all that has arrived on all connections. At full speed that
+// is tens of megabytes, and everything else in the process (calls, readers, heartbeats) waits for
+// it. How: each turn has a byte budget. Once the budget is spent, each connection may make one more
+// small read and is then paused until the next turn, which begins after all other work.
 
-/** Of a read once the budget is spent. */
+/** The maximum read once the budget is spent. */
 const lateReadBytes = 64 * 1024
 
 export class ReadTurns {
@@ -17,12 +17,12 @@ export class ReadTurns {
     this.#left = turnBytes
   }
 
-  /** The longest read for now. */
+  /** The maximum bytes of the next read. */
   get readBytesMax(): number {
     return Math.max(lateReadBytes, this.#left)
   }
 
-  /** Counts bytes that were read. False: the turn has had enough. */
+  /** Counts bytes that were read. Returns false when the budget of the turn is spent. */
   spend(bytes: number): boolean {
     if (this.#turnBytes === Number.POSITIVE_INFINITY) return true
     this.#left -= bytes
@@ -33,7 +33,7 @@ export class ReadTurns {
     return this.#left > 0
   }
 
-  /** Calls back when the next turn begins. */
+  /** Calls `goOn` when the next turn begins. */
   next(goOn: () => void): void {
     this.#held.push(goOn)
   }

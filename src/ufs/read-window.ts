@@ -1,12 +1,12 @@
-// Why: how far a stream reads ahead is a decision of its own, and a pure one. How: the object's
-// wanted bytes are cut into ranges; the first that is not yet read is owed to the reader, the
-// others are worth having only while there is room.
+// Why: how far a stream reads ahead is a separate, pure decision. How: the requested bytes are cut
+// into ranges. The reader needs the first unread range; further ranges start only while there is
+// room.
 export interface ReadWindow {
-  /** First byte wanted, and the byte behind the last one. */
+  /** The first requested byte, and the byte after the last one. */
   readonly offset: number
   readonly end: number
   readonly rangeBytes: number
-  /** Ranges that may be held or in flight at once, the one being consumed included. */
+  /** Maximum ranges held or in flight, including the one that is being consumed. */
   readonly rangesAhead: number
 }
 
@@ -15,21 +15,21 @@ export interface ByteRange {
   readonly length: number
 }
 
-/** How many ranges cover the window. */
+/** The number of ranges in the window. */
 export function rangeCount(window: ReadWindow): number {
   return Math.ceil(Math.max(0, window.end - window.offset) / window.rangeBytes)
 }
 
-/** Range `index` of the window; the last one is shorter. */
+/** Range `index` of the window. The last one may be shorter. */
 export function rangeAt(window: ReadWindow, index: number): ByteRange {
   const offset = window.offset + index * window.rangeBytes
   return { offset, length: Math.min(window.rangeBytes, window.end - offset) }
 }
 
 /**
- * What a stream should do next, when `started` ranges were begun and `consumed` of them are done
- * with: `must` start one (it holds nothing, and its reader waits), `may` start one if there is
- * room, or `wait`.
+ * What a stream should do after `started` ranges were begun and `consumed` of them are finished:
+ * `must` start one (the stream holds none and its reader waits), `may` start one if there is room,
+ * or `wait`.
  */
 export function nextStep(window: ReadWindow, started: number, consumed: number): 'must' | 'may' | 'wait' {
   if (started >= rangeCount(window)) return 'wait'

@@ -1,24 +1,25 @@
-// Why: a bucket cannot rename, and others write it meanwhile: a rename must lose neither version of
-// anything, whenever it is cut off. How: copy one version to a key that is free, look again, delete
-// the source if it is still that version. What is certainly not done is undone; after that a second
-// call finds the copy, knows it by its content, and goes on with the delete.
+// Why: a bucket cannot rename, and other clients may write the same keys meanwhile. A rename must
+// not lose any version, even if it is interrupted. How: copy one version to a free key, check the
+// source again, and delete the source if it is still that version. If the delete has certainly not
+// happened, the copy is removed. After an interruption, a second call finds the copy, recognizes it
+// by its content, and continues with the delete.
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import type { ObjectInfo } from './under-file-system.ts'
 
-/** What a rename is made of. */
+/** The requests that a rename uses. */
 export interface RenameSteps {
   find(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined>
   /**
-   * Copies this version, and no other, to a key that nothing is at. @throws SkeinError
-   * already_exists, aborted `object_changed`
+   * Copies exactly this version to a key that does not exist.
+   * @throws SkeinError already_exists, aborted `object_changed`
    */
   copyNew(source: ObjectInfo, to: string, signal: AbortSignal): Promise<ObjectInfo>
   /**
-   * @returns `changed` only when the object is certainly another version and untouched; what is
-   *   gone already is deleted
+   * @returns `changed` only when the object is certainly another version and was not deleted; an
+   *   object that no longer exists counts as `deleted`
    */
   deleteVersion(key: string, etag: string, signal: AbortSignal): Promise<'deleted' | 'changed'>
-  /** Removes the copy, if it is still this one; not with the caller's signal. Throws nothing. */
+  /** Removes the copy if it is unchanged. Does not use the caller's signal. Never throws. */
   undo(copied: ObjectInfo): Promise<void>
 }
 
@@ -34,9 +35,9 @@ export async function renameByCopy(
   if (source !== undefined && source.etag !== etag) throw changedError(from)
   const there = from === to ? source : await steps.find(to, signal)
   if (source === undefined) {
-    // An earlier call may have come to its end without its caller knowing.
+    // An earlier call may have completed without the caller's knowledge.
     if (there !== undefined && there.etag === etag && isDigest(etag)) return there
-    throw new SkeinError('not_found', `there is no object ${JSON.stringify(from)} in the store`)
+    throw new SkeinError('not_found', `the store has no object ${JSON.stringify(from)}`)
   }
   if (from === to) return source
   if (there !== undefined && !hasSameBytes(source, there)) throw existsError(to)
@@ -52,42 +53,39 @@ export async function renameByCopy(
     }
     return copied
   } catch (thrown) {
-    // A delete whose answer is not known may be carried out yet: then the copy is all there is.
+    // A delete with an unknown result may still take effect. Keep the copy then: it may be all that
+    // is left.
     if (there === undefined && (!isDeleting || (await isRefused(steps, from, etag, thrown, signal))))
       await steps.undo(copied)
     throw thrown
   }
 }
 
-/** Whether two objects have the same bytes, as far as the store's checksums prove it. */
+/** Whether two objects have the same bytes, as proven by the store's checksums. */
 export function hasSameBytes(one: ObjectInfo, other: ObjectInfo): boolean {
   if (one.length !== other.length) return false
   return (one.etag === other.etag && isDigest(one.etag)) || (one.crc64 !== undefined && one.crc64 === other.crc64)
 }
 
 export function existsError(key: string): SkeinError {
-  return new SkeinError('already_exists', `there is an object ${JSON.stringify(key)} in the store already`, {
+  return new SkeinError('already_exists', `the store already has an object ${JSON.stringify(key)}`, {
     reason: 'object_exists',
   })
 }
 
 export function changedError(key: string): SkeinError {
-  return new SkeinError(
-    'aborted',
-    `${JSON.stringify(key)} is another version in the store than the one that was to be moved`,
-    {
-      reason: 'object_changed',
-      retryable: false,
-    },
-  )
+  return new SkeinError('aborted', `the store has another version of ${JSON.stringify(key)} than the one to move`, {
+    reason: 'object_changed',
+    retryable: false,
+  })
 }
 
-/** An MD5, or one of the parts' MD5s. */
+/** An MD5, or the MD5 of the parts' MD5s. */
 function isDigest(etag: string): boolean {
   return /^[0-9a-f]{32}(-\d+)?$/.test(etag)
 }
 
-/** Whether the store would not delete, and has not. */
+/** Whether the store refused the delete and the source still exists. */
 async function isRefused(
   steps: RenameSteps,
   from: string,

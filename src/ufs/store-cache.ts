@@ -1,20 +1,23 @@
-// Why: opening a store costs a call to the master and new connections; tasks of one namespace share
-// one. Secrets change: when a store refuses ours, it is opened anew with what the master has now.
-// How: counted by the tasks that use it; a replaced store is closed when the last of them has let
-// go.
+// Why: opening a store costs a call to the master and new connections, so the tasks of one
+// namespace share one. Secrets may change: when a store refuses ours, it is opened again with the
+// current secrets of the master. How: each store counts the tasks that use it. A replaced store is
+// closed when the last task releases it.
 import type { Clock } from '../base/clock.ts'
 import type { SkeinError } from '../base/errors.ts'
 import type { UnderFileSystem } from './under-file-system.ts'
 
-/** Opens the store of a namespace with the master's present access data. @throws SkeinError */
+/** Opens the store of a namespace with the master's current access data. @throws SkeinError */
 export type OpenStore = (namespaceId: string, signal: AbortSignal) => Promise<UnderFileSystem>
 
 export interface StoreCacheOptions {
   readonly openStore: OpenStore
   readonly clock: Clock
-  /** Stores kept open at most while nobody uses them. */
+  /** Maximum unused stores that stay open. */
   readonly idleStoresMax: number
-  /** A namespace's store is opened anew at most this often: some objects are refused for good. */
+  /**
+   * Minimum time between two reopenings of a namespace's store, because some refusals are
+   * permanent.
+   */
   readonly renewPauseMs: number
 }
 
@@ -26,44 +29,42 @@ interface Entry {
   current: boolean
 }
 
-/** One task's hold on a namespace's store. */
+/** A task's lease of a namespace's store. */
 export interface StoreLease {
   readonly store: UnderFileSystem
   /**
-   * Another store in place of one that refused our secrets; false when a fresh one would be refused
-   * too. @throws SkeinError
+   * Replaces a store that refused our secrets. Returns false when a new store would be refused,
+   * too.
+   * @throws SkeinError
    */
   renew(): Promise<boolean>
   release(): Promise<void>
 }
 
-/**
- * Whether an error says that the store refused our secrets, which may have been changed meanwhile.
- */
+/** Whether the error means that the store refused our secrets, which may have changed meanwhile. */
 export function isRefusal(error: SkeinError): boolean {
   return error.code === 'unauthenticated' || error.code === 'permission_denied'
 }
 
 export class StoreCache {
   readonly #options: StoreCacheOptions
-  // In order of last use.
+  // The map is in order of last use.
   readonly #entries = new Map<string, Entry>()
   readonly #renewedMs = new Map<string, number>()
-  /** Answers of SlowDown that were told on, by store. */
+  /** SlowDown responses that were already reported, per store. */
   readonly #toldSlowDowns = new WeakMap<UnderFileSystem, number>()
-  // The cache outlives the task that happens to open a store, so no task's signal ends the opening.
+  // The cache outlives the task that opens a store, so a task's signal must not cancel the opening.
   readonly #closing = new AbortController()
 
   constructor(options: StoreCacheOptions) {
     this.#options = options
   }
 
-  /** @throws SkeinError what openStore throws */
+  /** @throws SkeinError the errors of openStore */
   async lease(namespaceId: string): Promise<StoreLease> {
     let entry = this.#use(namespaceId)
     let store = await this.#opened(entry)
-    // Other reads of this task may still be in the store that was replaced: it is let go with the
-    // task.
+    // Other reads of this task may still use the replaced store, so it is released with the task.
     const held = [entry]
     const renewed = async (): Promise<boolean> => {
       if (entry.current && !this.#mayRenew(namespaceId)) return false
@@ -87,12 +88,12 @@ export class StoreCache {
     }
   }
 
-  /** Whether a store has said SlowDown since takeSlowDowns was last called. */
+  /** Whether a store has returned SlowDown since the last takeSlowDowns. */
   get hasSlowDowns(): boolean {
     return [...this.#entries.values()].some(({ store }) => this.#untold(store) > 0)
   }
 
-  /** Answers of SlowDown since it was last called, by namespace. */
+  /** The number of SlowDown responses since the last call, per namespace. */
   takeSlowDowns(): ReadonlyMap<string, number> {
     const taken = new Map<string, number>()
     for (const { namespaceId, store } of this.#entries.values()) {
@@ -108,7 +109,7 @@ export class StoreCache {
     return store === undefined ? 0 : (store.slowDowns ?? 0) - (this.#toldSlowDowns.get(store) ?? 0)
   }
 
-  /** Closes every store that nobody uses; the others when they are let go. */
+  /** Closes all unused stores, and the others when they are released. */
   async close(): Promise<void> {
     this.#closing.abort()
     const entries = [...this.#entries.values()]

@@ -6,10 +6,10 @@ import type { StoreUri } from './store-uri.ts'
 type StoreKind = StoreUri['kind']
 
 export interface StoreKey {
-  /** The kinds of stores that know the key. */
+  /** The kinds of stores that accept the key. */
   readonly kinds: readonly StoreKind[]
   readonly doc: string
-  /** A different value may mean a different store. */
+  /** A different value may refer to a different store. */
   readonly names?: 'store'
 }
 
@@ -88,16 +88,16 @@ export const storeSecrets: Readonly<Record<string, StoreKey>> = {
 }
 
 /**
- * Whether the attributes may name two stores. Other credentials for the same one show the same
- * objects.
+ * Whether the attributes may refer to two different stores. Different credentials for the same
+ * store show the same objects.
  */
 export function mayBeOtherStore(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
   return Object.entries(storeAttributes).some(([key, { names }]) => names === 'store' && a[key] !== b[key])
 }
 
 /**
- * @throws SkeinError invalid_argument naming the first attribute or secret that this kind of store
- *   does not know, and the nearest it does
+ * @throws SkeinError invalid_argument, which names the first attribute or secret that this kind of
+ *   store does not know, and the nearest known one
  */
 export function checkStoreKeys(
   kind: StoreKind,

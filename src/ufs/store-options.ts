@@ -1,6 +1,6 @@
-// Why: attributes and secrets of a namespace are free text until here. How: the keys are known
-// (store-keys.ts); a bad value is refused by name, and what comes out is typed, with units in its
-// names.
+// Why: attributes and secrets of a namespace are free text until they are parsed here. How:
+// store-keys.ts lists the keys. The error for an invalid value names its key, and the result is
+// typed, with units in its names.
 import { isIP } from 'node:net'
 import { parseBandwidth } from '../base/flow/bandwidth.ts'
 import { parseBytes } from '../base/bytes.ts'
@@ -12,8 +12,8 @@ import type { StoreUri } from './store-uri.ts'
 import { proxyServer, type ProxyServer } from './transport/proxy-rules.ts'
 
 /**
- * Process-wide values of `fs.cosn.*`; attributes of a namespace override them. Also the transport
- * limits of `s3://` stores.
+ * Process-wide values of `fs.cosn.*`, which attributes of a namespace override. They also set the
+ * transport limits of `s3://` stores.
  */
 export interface CosnDefaults {
   /** fs.cosn.block.size */
@@ -40,16 +40,16 @@ export interface CosnDefaults {
   readonly endpointSuffix?: string | undefined
   /** fs.cosn.traffic.limit, bits per second and connection. */
   readonly trafficLimitBitsPerSecond?: number | undefined
-  /** skein.ufs.read.rate.min: bytes per second that an answer must come at; 0: any will do. */
+  /** skein.ufs.read.rate.min: minimum bytes per second of a response; 0: no minimum. */
   readonly leastBytesPerSecond: number
-  /** fs.cosn.http.proxy.*: the proxy for all stores, whatever the environment says. */
+  /** fs.cosn.http.proxy.*: the proxy for all stores. Overrides the environment. */
   readonly proxy?: ProxyServer | undefined
   readonly secretId?: Secret | undefined
   readonly secretKey?: Secret | undefined
   readonly sessionToken?: Secret | undefined
 }
 
-/** What stands where neither a configuration file nor an attribute says otherwise. */
+/** The defaults without a configuration file or attributes. */
 export const cosnDefaults: CosnDefaults = Object.freeze({
   blockSizeBytes: 128 * 1024 ** 2,
   readAheadBlockBytes: 4 * 1024 ** 2,
@@ -63,7 +63,7 @@ export const cosnDefaults: CosnDefaults = Object.freeze({
   leastBytesPerSecond: 1024,
 })
 
-/** Everything `s3.ts` needs to know of one bucket. */
+/** All settings of one bucket for `s3.ts`. */
 export interface S3Options {
   readonly kind: 'cosn' | 's3'
   readonly bucket: string
@@ -84,11 +84,11 @@ export interface S3Options {
   readonly connectionsMax: number
   readonly trafficLimitBitsPerSecond: number | undefined
   readonly leastBytesPerSecond: number
-  /** Undefined: as the environment says. */
+  /** Undefined: use the proxies of the environment. */
   readonly proxy: ProxyServer | undefined
 }
 
-/** How a namespace's objects are cut and read ahead. */
+/** Block size and read-ahead of a namespace. */
 export interface StoreTuning {
   readonly blockSizeBytes: number
   readonly readAheadBlockBytes: number
@@ -101,24 +101,23 @@ type Secrets = Readonly<Record<string, Secret>>
 const writePolicies = ['MUST_CACHE', 'CACHE_THROUGH', 'ASYNC_THROUGH', 'THROUGH'] as const
 const readPolicies = ['CACHE', 'NO_CACHE'] as const
 
-/** What may be written below a namespace, and where it goes. */
+/** What may be written below a namespace, and where it is stored. */
 export interface NamespacePolicy {
-  /** Nothing may change at the store. */
+  /** The store must not be changed. */
   readonly readOnly: boolean
   readonly writePolicy: (typeof writePolicies)[number]
-  /** Whether blocks that are read from the store stay in the cache. */
+  /** Whether blocks that are read from the store are cached. */
   readonly readPolicy: (typeof readPolicies)[number]
 }
 
-/** @throws SkeinError invalid_argument naming the attribute and what it may be */
+/** @throws SkeinError invalid_argument, which names the attribute and the valid values */
 export function namespacePolicy(attributes: Attributes): NamespacePolicy {
   const readOnly = value(attributes, 'readOnly', parseBoolean) ?? false
   const word = attributes['writePolicy'] ?? 'MUST_CACHE'
   const writePolicy = writePolicies.find((policy) => policy === word)
   if (writePolicy === undefined)
     throw invalid(`writePolicy '${word.slice(0, 50)}' is none of ${writePolicies.join(', ')}`)
-  // What loads may read of it a second: kept by the job master, refused here when it cannot be
-  // read.
+  // The job master applies the bandwidth limit. Check it here, so that an invalid value is refused.
   parseBandwidth(attributes['bandwidth'] ?? '', 'bandwidth')
   for (const key of priceKeys) {
     const price = attributes[key] ?? '0'
@@ -126,7 +125,7 @@ export function namespacePolicy(attributes: Attributes): NamespacePolicy {
       throw invalid(`${key} '${price.slice(0, 50)}' is not a price: write a number such as 0.01`)
   }
   if (readOnly && writePolicy !== 'MUST_CACHE')
-    throw invalid(`writePolicy ${writePolicy} does not go with readOnly=true`)
+    throw invalid(`writePolicy ${writePolicy} cannot be used with readOnly=true`)
   const reading = attributes['readPolicy'] ?? 'CACHE'
   const readPolicy = readPolicies.find((policy) => policy === reading)
   if (readPolicy === undefined)
@@ -135,8 +134,8 @@ export function namespacePolicy(attributes: Attributes): NamespacePolicy {
 }
 
 /**
- * Block size and read-ahead of a namespace: its attributes over the process's defaults. @throws
- * SkeinError invalid_argument
+ * Block size and read-ahead of a namespace. Its attributes override the defaults of the process.
+ * @throws SkeinError invalid_argument
  */
 export function storeTuning(attributes: Attributes, defaults: CosnDefaults): StoreTuning {
   return Object.freeze({
@@ -149,7 +148,7 @@ export function storeTuning(attributes: Attributes, defaults: CosnDefaults): Sto
 }
 
 /**
- * @throws SkeinError invalid_argument naming what is missing or cannot be read; never its secret
+ * @throws SkeinError invalid_argument, which names the missing or invalid key, but never a secret
  *   value
  */
 export function s3Options(
@@ -170,7 +169,7 @@ export function s3Options(
   const place = uri.kind === 'cosn' ? cosnPlace(attributes, defaults) : s3Place(attributes)
   const host = new URL(place.endpoint).hostname
   if (!place.pathStyle && isIpLiteral(host))
-    throw invalid(`${place.endpoint} is an IP address: buckets need a name there, or s3.forcePathStyle=true`)
+    throw invalid(`${place.endpoint} is an IP address: use a host name, or set s3.forcePathStyle=true`)
   if (!place.pathStyle && !/^[a-z0-9.-]+$/.test(uri.bucket))
     throw invalid(`'${uri.bucket}' cannot be part of a host name: set s3.forcePathStyle=true`)
   return Object.freeze({
@@ -191,8 +190,8 @@ function ownProxy(attributes: Attributes, secrets: Secrets): ProxyServer | undef
 }
 
 /**
- * The proxy that the keys fs.cosn.http.proxy.* name; undefined when they name none. @throws
- * SkeinError invalid_argument
+ * The proxy of the keys fs.cosn.http.proxy.*; undefined when they are not set.
+ * @throws SkeinError invalid_argument
  */
 export function proxyOfKeys(parts: {
   readonly host: string | undefined
@@ -204,17 +203,17 @@ export function proxyOfKeys(parts: {
   const { host, port, user, password, guarded } = parts
   if (host === undefined && port === undefined) {
     if (user !== undefined || password !== undefined)
-      throw invalid('fs.cosn.http.proxy.ip is missing: whose are the user name and the password?')
+      throw invalid('fs.cosn.http.proxy.ip is missing: a user name or password needs it')
     return undefined
   }
-  if (host === undefined) throw invalid('fs.cosn.http.proxy.ip is missing: fs.cosn.http.proxy.port is not enough')
-  if (port === undefined) throw invalid('fs.cosn.http.proxy.port is missing: fs.cosn.http.proxy.ip is not enough')
+  if (host === undefined) throw invalid('fs.cosn.http.proxy.ip is missing: fs.cosn.http.proxy.port needs it')
+  if (port === undefined) throw invalid('fs.cosn.http.proxy.port is missing: fs.cosn.http.proxy.ip needs it')
   if (port > 65_535) throw invalid('fs.cosn.http.proxy.port is not a port')
   const bare = host.replace(/^\[|\]$/g, '')
   if (!/^[A-Za-z0-9._-]{1,253}$/.test(bare) && isIP(bare) !== 6)
     throw invalid('fs.cosn.http.proxy.ip is neither an address nor a host name')
   if (user === undefined && password !== undefined)
-    throw invalid('fs.cosn.http.proxy.username is missing: the password is not enough')
+    throw invalid('fs.cosn.http.proxy.username is missing: a password needs it')
   return proxyServer({ host: bare, port, secure: false, user, password: password?.reveal() ?? '', guarded })
 }
 
@@ -228,7 +227,7 @@ function cosnPlace(attributes: Attributes, defaults: CosnDefaults): Place {
     attributes['fs.cosn.bucket.endpoint_suffix'] ??
     (attributes['fs.cosn.bucket.region'] === undefined ? defaults.endpointSuffix : undefined)
   if (suffix === undefined && regionGiven === undefined)
-    throw invalid('fs.cosn.bucket.region is missing: say where the bucket is, such as ap-guangzhou')
+    throw invalid('fs.cosn.bucket.region is missing: set the region of the bucket, such as ap-guangzhou')
   const region = checkRegion(
     'fs.cosn.bucket.region',
     regionGiven ?? /^cos\.([a-z0-9-]+)\./.exec(suffix ?? '')?.[1] ?? defaults.region ?? 'us-east-1',

@@ -1,6 +1,6 @@
-// Why: what a namespace is mounted on is written as one URI; it is read here, once, into a frozen
+// Why: the store of a namespace is written as one URI. It is parsed here, once, into a frozen
 // value. How: `cosn://bucket-appid/prefix`, `s3://bucket/prefix`, `file:///dir`. Nothing is
-// decoded: the prefix is spelled as the keys are.
+// decoded: the prefix is spelled like the keys.
 import { SkeinError } from '../base/errors.ts'
 import { keyProblem } from '../base/paths.ts'
 
@@ -8,7 +8,7 @@ export type StoreUri =
   | {
       readonly kind: 'cosn' | 's3'
       readonly bucket: string
-      /** Empty, or ending in `/`: what comes before every key of the namespace. */
+      /** Empty, or ending in `/`: the prefix of every key of the namespace. */
       readonly prefix: string
     }
   | { readonly kind: 'file'; readonly directory: string }
@@ -16,7 +16,9 @@ export type StoreUri =
 const uriPattern = /^([a-z][a-z0-9+.-]*):\/\/([^/]*)(?:\/(.*))?$/s
 const bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/
 
-/** @throws SkeinError invalid_argument when the text is no URI of a store that Skein can read */
+/**
+ * @throws SkeinError invalid_argument when the text is not the URI of a store that Skein supports
+ */
 export function parseStoreUri(text: string): StoreUri {
   const match = uriPattern.exec(text)
   if (match === null || /\p{Cc}/u.test(text))
@@ -25,8 +27,8 @@ export function parseStoreUri(text: string): StoreUri {
   const problem = keyProblem(path)
   if (problem !== undefined) throw refused(text, problem.replace('the key', 'the path'))
   if (scheme === 'file') {
-    // `//` is `/` to a file system: what is compared must be what is opened. Nothing is decoded,
-    // `%2e` is three characters.
+    // A file system reads `//` as `/`, so the compared path must be the opened path. Nothing is
+    // decoded: `%2e` is three characters.
     const directory = `/${path}`.replaceAll(/\/{2,}/g, '/').replace(/\/$/, '')
     if (authority !== '' || directory === '')
       throw refused(text, 'write file:///directory with an absolute directory below /')

@@ -134,7 +134,7 @@ describe('commands and data that are wrong', () => {
     await expectLine(2, /bucket not-there: .*no such bucket/, ...create('s3://not-there/', ...storeFlags(origin.url)))
     await expectLine(
       1,
-      /127\.0\.0\.1:1 bucket good: .*nothing listens there/,
+      /127\.0\.0\.1:1 bucket good: .*no server listens at this address/,
       ...create('s3://good/', ...storeFlags('http://127.0.0.1:1')),
     )
     await expectLine(1, /host name is unknown/, ...create('s3://good/', ...storeFlags('http://no-such-host.invalid')))

@@ -1,17 +1,17 @@
-// Why: a `file://` namespace reaches whatever the role's user may read, so its writer must not
-// choose freely. How: the real path of its directory must lie in the real path of a directory of
-// skein.ufs.file.roots; both are looked at anew whenever the directory is used, by each role with
-// its own list, since links may be changed after a namespace was made.
+// Why: a `file://` namespace can reach every file that the user of the role may read, so whoever
+// creates a namespace must not choose its directory freely. How: the real path of the directory
+// must lie below the real path of a directory in skein.ufs.file.roots. Each role checks this
+// against its own list, on every use, because links may change after the namespace was created.
 import { SkeinError } from '../../base/errors.ts'
 import { isInside, realBytes } from './local-names.ts'
 
 /**
- * The real path of a namespace's directory. The whole disk is never one, whatever is allowed.
+ * The real path of a namespace's directory. `/` is always refused.
  * @throws SkeinError permission_denied (`endpoint_not_allowed`), failed_precondition; errors of
  *   node:fs
  */
 export async function realRoot(directory: string, roots: readonly string[]): Promise<string> {
-  // Nothing is said of what is there before it is known that it may be.
+  // Check the path first. The message must not reveal what exists outside the roots.
   if (roots.length === 0) throw refusal(directory, 'skein.ufs.file.roots names no directory')
   const real = await realBytes(directory).catch((thrown: unknown) => {
     if (roots.some((root) => isInside(root, directory))) throw thrown
@@ -27,7 +27,7 @@ export async function realRoot(directory: string, roots: readonly string[]): Pro
 async function isAllowed(real: string, roots: readonly string[]): Promise<boolean> {
   for (const root of roots) {
     if (root === '/') return true
-    // One that is not there (yet) allows nothing.
+    // A root that does not exist (yet) allows nothing.
     const realOfRoot = await realBytes(root).catch(() => undefined)
     if (realOfRoot !== undefined && isInside(realOfRoot, real)) return true
   }

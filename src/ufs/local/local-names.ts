@@ -1,7 +1,8 @@
-// Why: a directory holds names that no bucket has: bytes that are no UTF-8, symbolic links, FIFOs,
-// what may not be looked at. Each is loaded or named with its reason, never left out. How: one rule
-// for whoever lists and whoever opens: a link is followed while it stays in the root and leads to
-// no directory that it lies in; everything else is a problem with words of its own.
+// Why: a directory can hold names that a bucket cannot: names that are not UTF-8, symbolic links,
+// FIFOs, unreadable entries. Each is either loaded or reported with a reason, and never skipped.
+// How: listing and opening share one rule. A link is followed if its target is inside the root and
+// is not one of the directories that contain the link. Everything else is reported as a problem
+// with its own message.
 import { isUtf8 } from 'node:buffer'
 import type { BigIntStats, Dirent, Stats } from 'node:fs'
 import { lstat, realpath, stat } from 'node:fs/promises'
@@ -10,31 +11,31 @@ import { SkeinError } from '../../base/errors.ts'
 import { unusableReason } from '../under-file-system.ts'
 
 /**
- * The bytes of a path, one character each: real paths are compared as bytes, whatever their
- * encoding.
+ * The bytes of a path as latin1, one character per byte. Real paths are compared in this form, so
+ * their encoding does not matter.
  */
 export function pathBytes(path: string): string {
   return Buffer.from(path, 'utf8').toString('latin1')
 }
 
-/** The real path in the form of `pathBytes`. @throws errors of node:fs */
+/** The real path, in the form of `pathBytes`. @throws errors of node:fs */
 export async function realBytes(path: string): Promise<string> {
   return await realpath(path, { encoding: 'latin1' })
 }
 
-/** The real path of a name in a real directory. */
+/** Appends a name to the real path of a directory. */
 export function below(directory: string, name: string): string {
   return directory.endsWith('/') ? directory + name : `${directory}/${name}`
 }
 
-/** Whether a real path is the directory itself or below it; both in one form. */
+/** Whether a real path is the directory itself or below it. Both are in the same form. */
 export function isInside(root: string, real: string): boolean {
   return real === root || real.startsWith(root.endsWith('/') ? root : `${root}/`)
 }
 
 /**
- * A name as part of a key, and why it cannot be one where its bytes are no text: then they stand
- * escaped, `caf\xe9`.
+ * A name as part of a key. If the bytes are not UTF-8, the result escapes them (`caf\xe9`) and has
+ * a problem.
  */
 export function nameOf(bytes: Buffer): { readonly name: string; readonly problem?: string } {
   if (isUtf8(bytes)) return { name: bytes.toString('utf8') }
@@ -47,7 +48,7 @@ export function nameOf(bytes: Buffer): { readonly name: string; readonly problem
   return { name, problem: 'its name is not UTF-8, so it cannot be a key: rename it' }
 }
 
-/** What is at a path. */
+/** The type of a directory entry. */
 export type Kind = { readonly kind: 'file' } | { readonly kind: 'directory' } | { readonly kind: 'link' } | Problem
 export interface Problem {
   readonly kind: 'problem'
@@ -62,35 +63,36 @@ export function kindOf(entry: Dirent<Buffer> | Stats | BigIntStats): Kind {
   return { kind: 'problem', problem: `it is ${what}, not a file` }
 }
 
-/** Where a link leads that may be followed; `real` as pathBytes. */
+/** The target of a link that may be followed. `real` is in the form of `pathBytes`. */
 type Followed = { readonly kind: 'file' | 'directory'; readonly real: string } | Problem | undefined
 
 /**
- * @param above the real paths of the directories that the link lies in, the root first
- * @returns undefined when the link itself is gone
+ * @param above the real paths of the directories that contain the link, the root first
+ * @returns undefined when the link itself no longer exists
  */
 export async function followLink(path: string, above: readonly string[]): Promise<Followed> {
   const [root = ''] = above
   try {
     const real = await realBytes(path)
-    if (!isInside(root, real)) return problem(`it is a symbolic link out of the namespace's directory`)
+    if (!isInside(root, real)) return problem(`it is a symbolic link to a target outside the namespace's directory`)
     const found = kindOf(await stat(path))
     if (found.kind === 'directory' && above.includes(real))
-      return problem('it is a symbolic link to a directory that it lies in')
+      return problem('it is a symbolic link to a directory that contains the link')
     if (found.kind === 'problem') return found
     return { kind: found.kind === 'directory' ? 'directory' : 'file', real }
   } catch (thrown) {
     const code = codeOf(thrown)
-    if (code === 'ELOOP') return problem('it is a symbolic link in a circle of links')
+    if (code === 'ELOOP') return problem('it is a symbolic link in a loop of links')
     if (code !== 'ENOENT' && code !== 'ENOTDIR')
-      return problem(`the target of the symbolic link cannot be looked at (${code})`)
+      return problem(`the target of the symbolic link cannot be read (${code})`)
     return (await isLink(path)) ? problem('it is a symbolic link to something that does not exist') : undefined
   }
 }
 
 /**
- * The path of a key's file, as bytes where it is behind a link. @param root a real path
- * @throws SkeinError failed_precondition (`object_unusable`) where the rule for links stops;
+ * The path of a key's file. The path is a Buffer if it leads through a link.
+ * @param root a real path
+ * @throws SkeinError failed_precondition (`object_unusable`) when a link may not be followed;
  *   not_found; errors of node:fs
  */
 export async function resolveKey(root: string, key: string): Promise<string | Buffer> {
@@ -99,7 +101,7 @@ export async function resolveKey(root: string, key: string): Promise<string | Bu
     if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(codeOf(thrown))) return undefined
     throw thrown
   })
-  // Without a link on the way there is nothing to judge.
+  // The path has no links, so there is nothing to check.
   if (real === pathBytes(path)) return path
   const names = key.split('/')
   const above = [pathBytes(root)]

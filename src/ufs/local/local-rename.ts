@@ -1,7 +1,7 @@
-// Why: rename(2) replaces whatever is at the target, and moves whatever is at the source by then.
-// How: the file gets its second name by link, which takes no name that is taken; then the first one
-// goes, if it is still this file. A crash in between leaves one file with two names, and the next
-// call goes on from there.
+// Why: rename(2) replaces an existing target, and moves whatever file the source is at that moment.
+// How: link(2) gives the file its second name and fails if that name exists. Then the first name is
+// removed, if it is still the same file. A crash in between leaves one file with two names, and the
+// next call completes the rename.
 import { link, lstat, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SkeinError } from '../../base/errors.ts'
@@ -22,8 +22,8 @@ import {
 import { changedError } from '../rename-by-copy.ts'
 
 /**
- * Moves the version `etag` of `from`, which was looked up, to `to`. @throws see
- * UnderFileSystem.rename
+ * Moves the version `etag` of `from` to `to`. The caller has looked up that version.
+ * @throws see UnderFileSystem.rename
  */
 export async function renameLocal(root: string, from: string, to: string, etag: string): Promise<void> {
   checkKey(from)
@@ -40,7 +40,7 @@ export async function renameLocal(root: string, from: string, to: string, etag: 
     await pruneDirectories(root, sourceDirectory)
   } catch (thrown) {
     if (thrown instanceof SkeinError) throw thrown
-    // Where the source is there, somebody removed a directory that had become empty, in between.
+    // If the source exists, another process removed an empty directory in the meantime.
     const isGone = hasCode(thrown, 'ENOENT', 'ENOTDIR') && !(await exists(source))
     throw isGone ? new SkeinError('not_found', `${source} does not exist`) : writeError(target, thrown)
   }
@@ -55,25 +55,25 @@ interface Move {
 
 interface SecondName {
   readonly inode: bigint
-  /** Whether this call gave it. */
+  /** Whether this call created the second name. */
   readonly isOwn: boolean
 }
 
-/** @returns undefined when the first name is gone already */
+/** @returns undefined when the first name no longer exists */
 async function giveSecondName({ from, source, target, etag }: Move): Promise<SecondName | undefined> {
   try {
     await link(source, target)
     return { inode: await inodeAt(target), isOwn: true }
   } catch (thrown) {
     if (hasCode(thrown, 'EEXIST')) {
-      // By an earlier call that was cut off. A symbolic link to the source is no such name.
+      // An interrupted call created it. A symbolic link to the source has another inode.
       const inode = await inodeAt(target)
       if (inode === (await inodeAt(source))) return { inode, isOwn: false }
       throw existsError(target)
     }
     if (!isWithoutLinks(thrown)) throw thrown
   }
-  // Without hard links: looking and renaming is the best there is.
+  // The file system has no hard links. A check before rename(2) is the best that is possible.
   if (await exists(target)) throw existsError(target)
   await rename(source, target)
   if ((await etagAt(target)) === etag) return undefined
@@ -87,7 +87,7 @@ async function takeFirstName({ from, source, target, etag }: Move, { inode, isOw
     if ((await etagAt(target)) !== etag || (await inodeAt(source)) !== inode) throw changedError(from)
     await unlink(source)
   } catch (thrown) {
-    // Somebody else took it: the second name may be the only one.
+    // Another process removed the first name. The second name may be the only one left.
     if (!(await exists(source))) return
     if (isOwn && (await inodeAt(target).catch(() => undefined)) === inode) await unlink(target)
     throw thrown

@@ -1,6 +1,6 @@
-// Why: a file system has no versions, and each read, write and rename must name one. How: inode,
-// size and time of change together; a rename or another hard link keeps them, any write makes
-// others.
+// Why: a file system has no versions, but each read, write and rename must name one. How: the
+// version is the inode, size and modification time. A rename or a new hard link keeps them, and
+// every write changes them.
 import type { ObjectInfo } from '../under-file-system.ts'
 
 interface BigStat {
@@ -9,7 +9,7 @@ interface BigStat {
   readonly mtimeNs: bigint
 }
 
-/** Some file systems keep times that no calendar has. */
+/** Some file systems store times that are out of range for a Date. */
 const timeMaxMs = 8_640_000_000_000_000
 
 export function localEtag(about: BigStat): string {

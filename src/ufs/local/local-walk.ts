@@ -1,7 +1,7 @@
-// Why: a directory must list like a bucket: every key once, in ascending order of its bytes, from
-// any key on, without the whole tree in memory. How: depth first, one directory at a time; a
-// directory sorts as its name with `/`, which is where its keys sort. What cannot be a file or be
-// entered comes with its problem: local-names.ts.
+// Why: a directory must list like a bucket: every key once, in ascending byte order, starting after
+// any key, without the whole tree in memory. How: depth first, one directory at a time. A directory
+// sorts as its name with `/` appended, which is where its keys sort. Entries that cannot be read
+// are listed with a problem (local-names.ts).
 import type { Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,27 +11,27 @@ import { compareKeys } from '../key-order.ts'
 import { below, codeOf, followLink, kindOf, nameOf, pathBytes, unusable } from './local-names.ts'
 import { isTemporaryName } from './local-writer.ts'
 
-/** Of one directory, followed at the same time. */
+/** Links of one directory that are resolved concurrently. */
 const linksAtOnce = 256
 
 export interface LocalEntry {
-  /** Relative to the root; a folder's ends in `/`. */
+  /** Relative to the root. The key of a folder ends in `/`. */
   readonly key: string
   readonly folder: boolean
-  /** Why it is neither a file nor a folder. */
+  /** Why the entry cannot be used as a file or a folder. */
   readonly problem?: string | undefined
 }
 
 interface WalkRequest {
   readonly prefix: string
   readonly delimiter: '/' | undefined
-  /** Only keys behind this one. */
+  /** Only keys after this one. */
   readonly after: string | undefined
 }
 
 /**
- * A directory that is walked; its real paths are those of local-names.ts, the root's first and its
- * own last.
+ * A directory in the walk. `reals` are real paths in the form of local-names.ts, from the root to
+ * this directory.
  */
 interface Place {
   readonly key: string
@@ -39,8 +39,8 @@ interface Place {
 }
 
 /**
- * Files below `root` (a real path) in key order; with a delimiter, directories that are not entered
- * come as folders.
+ * Lists the files below `root` (a real path) in key order. With a delimiter, directories that are
+ * not entered are listed as folders.
  */
 export async function* walkDirectory(
   root: string,
@@ -59,8 +59,7 @@ async function* walk(
   throwIfAborted(signal)
   const entries = await entriesOf(root, place, request)
   if (typeof entries === 'string') {
-    // What is listed may be below a directory that cannot be looked into; then nothing is known of
-    // it.
+    // The prefix may lie below a directory that cannot be read. Its content is unknown then.
     if (place.key.length < request.prefix.length || place.key === '') throw notListed(join(root, place.key), entries)
     const entry = { key: place.key, folder: false, problem: `the directory cannot be listed (${entries})` }
     if (request.after === undefined || compareKeys(place.key, request.after) > 0) yield entry
@@ -78,7 +77,7 @@ function isEntered(key: string, { delimiter, prefix }: WalkRequest): boolean {
   return delimiter === undefined || key.length <= prefix.length
 }
 
-/** Whether the key, or for a folder any key below it, has the prefix and lies behind `after`. */
+/** Whether the key, or for a folder any key below it, has the prefix and comes after `after`. */
 function mayMatch(key: string, folder: boolean, request: WalkRequest): boolean {
   const { prefix, after } = request
   const entered = folder && isEntered(key, request)
@@ -88,11 +87,11 @@ function mayMatch(key: string, folder: boolean, request: WalkRequest): boolean {
 }
 
 interface Found extends LocalEntry {
-  /** Of a folder. */
+  /** The real path of a folder. */
   readonly real: string
 }
 
-/** The directory's names in order; a code of node:fs where it may not be looked into. */
+/** The sorted entries of the directory, or a code of node:fs when it cannot be read. */
 async function entriesOf(
   root: string,
   { key: directory, reals }: Place,
@@ -104,7 +103,7 @@ async function entriesOf(
     entries = await readdir(path, { withFileTypes: true, encoding: 'buffer' })
   } catch (thrown) {
     const code = codeOf(thrown)
-    // Gone since the directory above was read.
+    // The directory was removed after its parent was read.
     if (directory !== '' && (code === 'ENOENT' || code === 'ENOTDIR')) return []
     if (['EACCES', 'EPERM', 'ENAMETOOLONG', 'ELOOP'].includes(code)) return code
     throw notListed(path, code)
@@ -134,7 +133,7 @@ async function entryOf(
   if (kind.kind === 'file') return isTemporaryName(name) ? undefined : { key, folder: false, real: '' }
   if (kind.kind === 'directory')
     return { key: `${key}/`, folder: true, real: below(reals.at(-1) ?? '', pathBytes(name)) }
-  // Nobody needs to know where it leads.
+  // The link cannot match the request, so its target does not matter.
   if (!mayMatch(key, false, request) && !mayMatch(`${key}/`, true, request) && !request.prefix.startsWith(`${key}/`))
     return undefined
   const followed = await followLink(join(path, name), reals)
@@ -146,8 +145,8 @@ async function entryOf(
 }
 
 /**
- * An escaped name may be spelled as another file's name is: then it says so, since every key comes
- * once.
+ * The escaped form of a name may equal the name of another file. Keys must be unique, so the
+ * escaped name gets the suffix ` (bytes)`.
  */
 function unambiguous(entries: Found[]): Found[] {
   if (entries.every(({ problem }) => problem === undefined)) return entries

@@ -1,8 +1,8 @@
-// Why: writing into a directory as into a bucket: an object is there whole or not at all, also
-// after a power failure. How: a temporary file in the object's own directory, fsync, then rename
-// (or link, where nothing may be replaced) and fsync of the directory. Directories are made as
-// needed and go when they become empty; no link is followed out of the root. Listings leave the
-// temporary files out.
+// Why: an object in a directory must be complete or absent, like an object in a bucket, also after
+// a power failure. How: write a temporary file in the object's own directory, fsync it, rename it
+// (or link it, if nothing may be replaced), and fsync the directory. Directories are created as
+// needed and removed when they become empty. Links out of the root are not followed. Listings omit
+// the temporary files.
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, type FileHandle, link, mkdir, open, realpath, rename, rm, rmdir, unlink } from 'node:fs/promises'
@@ -14,12 +14,12 @@ import type { WriteOptions } from '../under-file-system.ts'
 
 const temporaryPattern = /^\.skein-write-[0-9a-f-]{36}$/
 
-/** Whether a file of this name is one that is being written, or that a crash left behind. */
+/** Whether the name is that of a temporary file, in use or left behind by a crash. */
 export function isTemporaryName(name: string): boolean {
   return temporaryPattern.test(name)
 }
 
-/** Makes the file of `key` below `root` (a real path). @throws see UnderFileSystem.write */
+/** Writes the file of `key` below `root` (a real path). @throws see UnderFileSystem.write */
 export async function writeLocal(
   root: string,
   key: string,
@@ -29,7 +29,7 @@ export async function writeLocal(
   signal: AbortSignal,
 ): Promise<void> {
   const path = await placeFor(root, key)
-  // Rather before the bytes than after them.
+  // Fail before the bytes are written, not after.
   if (!overwrite && (await exists(path))) throw existsError(path)
   await throughTemporary(path, overwrite, async (temporary) => {
     const file = await open(
@@ -66,10 +66,7 @@ export async function deleteLocal(root: string, key: string): Promise<void> {
   await pruneDirectories(root, directory)
 }
 
-/**
- * Copies the file at `source` (a path that was looked up) to `key`. @throws see
- * UnderFileSystem.copy
- */
+/** Copies the file at `source` (a resolved path) to `key`. @throws see UnderFileSystem.copy */
 export async function copyLocal(root: string, source: string | Buffer, key: string): Promise<void> {
   const path = await placeFor(root, key)
   await throughTemporary(path, true, async (temporary) => {
@@ -84,8 +81,8 @@ export async function copyLocal(root: string, source: string | Buffer, key: stri
 }
 
 /**
- * The directory that something was taken out of: who took the last thing may have removed it,
- * durably, by now.
+ * Syncs the directory that a file was removed from. Another process may have removed the directory
+ * already.
  */
 export async function syncSource(directory: string): Promise<void> {
   try {
@@ -96,8 +93,8 @@ export async function syncSource(directory: string): Promise<void> {
 }
 
 /**
- * A bucket has no directories, so one that nothing is in any more goes, and those above it that
- * become empty; never the root.
+ * Removes the directory if it is empty, and its parents if they become empty, because a bucket has
+ * no directories. The root is never removed.
  */
 export async function pruneDirectories(root: string, directory: string): Promise<void> {
   for (
@@ -109,7 +106,7 @@ export async function pruneDirectories(root: string, directory: string): Promise
       await rmdir(path)
       await syncDirectory(dirname(path))
     } catch (thrown) {
-      // Something is in it, or somebody else was first; what cannot be removed may stay.
+      // The directory is not empty, or was removed already. Other failures are ignored.
       if (!hasCode(thrown, 'ENOENT')) return
     }
   }
@@ -133,14 +130,14 @@ async function throughTemporary(
   await syncDirectory(directory)
 }
 
-/** Gives the file its name unless another has it. */
+/** Renames the file to its final name, unless that name exists. */
 async function linkNew(temporary: string, path: string): Promise<void> {
   try {
     await link(temporary, path)
   } catch (thrown) {
     if (hasCode(thrown, 'EEXIST')) throw existsError(path)
     if (!isWithoutLinks(thrown)) throw thrown
-    // A file system without hard links: looking and renaming is the best there is.
+    // The file system has no hard links. A check before rename(2) is the best that is possible.
     if (await exists(path)) throw existsError(path)
     await rename(temporary, path)
     return
@@ -158,7 +155,7 @@ async function writeAll(
   for await (const chunk of chunks) {
     throwIfAborted(signal)
     if (chunk.length > length - written)
-      throw new SkeinError('invalid_argument', `there are more than the ${length} bytes that were announced`)
+      throw new SkeinError('invalid_argument', `the data has more than the announced ${length} bytes`)
     for (let from = 0; from < chunk.length;) {
       const { bytesWritten } = await file.write(chunk, from, chunk.length - from, written + from)
       from += bytesWritten
@@ -166,12 +163,12 @@ async function writeAll(
     written += chunk.length
   }
   if (written < length)
-    throw new SkeinError('invalid_argument', `there are ${written} bytes, not the ${length} that were announced`)
+    throw new SkeinError('invalid_argument', `the data has ${written} bytes instead of the announced ${length}`)
   const { size } = await file.stat()
   if (size !== length) throw new SkeinError('unavailable', `the file has ${size} bytes after ${length} were written`)
 }
 
-/** The path of a key, its directories made. @throws invalid_argument, failed_precondition */
+/** The path of a key. Creates the directories. @throws invalid_argument, failed_precondition */
 export async function placeFor(root: string, key: string): Promise<string> {
   checkKey(key)
   const path = join(root, key)
@@ -197,8 +194,8 @@ export async function placeFor(root: string, key: string): Promise<string> {
 }
 
 /**
- * The directory itself. @throws failed_precondition when a link leads out of the root; ENOENT,
- * ENOTDIR
+ * The directory itself.
+ * @throws failed_precondition when a link leads out of the root; ENOENT, ENOTDIR
  */
 export async function directoryInside(root: string, path: string): Promise<string> {
   const real = await realpath(path)
@@ -213,7 +210,7 @@ export function checkKey(key: string): void {
     return
   throw new SkeinError(
     'invalid_argument',
-    `${JSON.stringify(key)} cannot be a file: ${problem ?? 'it is no path of one'}`,
+    `${JSON.stringify(key)} cannot be a file: ${problem ?? 'it is not a valid path'}`,
   )
 }
 
@@ -232,7 +229,7 @@ export async function syncDirectory(path: string): Promise<void> {
   try {
     await directory.sync()
   } catch (thrown) {
-    // Some network file systems cannot sync a directory, and need not.
+    // Some network file systems cannot sync a directory and do not need to.
     if (!hasCode(thrown, 'EINVAL', 'ENOTSUP')) throw writeError(path, thrown)
   } finally {
     await directory.close()
@@ -243,7 +240,7 @@ export function hasCode(thrown: unknown, ...codes: readonly string[]): boolean {
   return thrown instanceof Error && 'code' in thrown && codes.includes(String(thrown.code))
 }
 
-/** Whether the file system, or this file, can have no second name. */
+/** Whether the file system, or this file, does not support hard links. */
 export function isWithoutLinks(thrown: unknown): boolean {
   return hasCode(thrown, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')
 }

@@ -1,8 +1,9 @@
-// Why: a directory (local disk, NFS, a Ceph mount) as a store. How: keys are paths below the root;
-// the version of a file is its inode, size and mtime; a read looks at it before and after, so that
-// a file that changes meanwhile is noticed. Nothing outside the root is reachable: `.` and `..` are
-// refused, links are followed inside it (local-names.ts); and the root itself lies in one of the
-// directories that this process may use (file-roots.ts), looked at whenever it is used.
+// Why: a directory (local disk, NFS, a Ceph mount) as a store. How: keys are paths below the root.
+// The version of a file is its inode, size and mtime; a read checks the version before and after,
+// so it detects a file that changes meanwhile. Nothing outside the root is reachable: `.` and `..`
+// are refused, and links are followed only inside the root (local-names.ts). The root itself must
+// lie in one of the directories that this process may use (file-roots.ts), which is checked on
+// every use.
 import { constants } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -28,14 +29,14 @@ import type {
 
 const chunkBytes = 1024 * 1024
 /**
- * Walks that are kept open between the pages of a listing; an older one is walked again from its
- * key.
+ * Walks that stay open between the pages of a listing. A page whose walk was closed starts a new
+ * walk at its key.
  */
 const walksMax = 16
 
 interface Walk {
   readonly entries: AsyncGenerator<LocalEntry, void, undefined>
-  /** Read from the walk, but not yet given out. */
+  /** An entry that the walk has returned, but no page has listed yet. */
   readonly ahead: LocalEntry
 }
 
@@ -47,7 +48,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
   readonly #counters = { readBytes: 0, readRequests: 0 }
   #walkCount = 0
 
-  /** @param roots the directories that may be used: skein.ufs.file.roots */
+  /** @param roots the directories that this process may use: skein.ufs.file.roots */
   constructor(directory: string, roots: readonly string[], metrics: MetricRegistry) {
     this.#directory = directory
     this.#roots = roots
@@ -137,8 +138,8 @@ export class LocalUnderFileSystem implements UnderFileSystem {
         done += bytesRead
         this.#counters.readBytes += bytesRead
         this.#metrics.add('skein_ufs_read_bytes_total', bytesRead)
-        // The version is looked at before the last chunk goes out: what was read is one version, or
-        // the read fails.
+        // Check the version before the last chunk is returned: either all bytes are of one version,
+        // or the read fails.
         if (done >= request.length) await this.#expectVersion(file, name, request)
         yield bytesRead === wanted ? buffer : buffer.subarray(0, bytesRead)
       }
@@ -185,7 +186,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     if (source !== undefined && source.etag !== etag) throw changedError(from)
     if (source !== undefined && from !== to) await renameLocal(await this.#root(), from, to, etag)
     if (source !== undefined) return { ...source, key: to }
-    // An earlier call may have come to its end without its caller knowing.
+    // An earlier call may have completed without the caller's knowledge.
     const there = await this.#find(to, signal)
     if (there?.etag === etag) return there
     throw new SkeinError('not_found', `${join(this.#directory, from)} does not exist`)
@@ -213,8 +214,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
   }
 
   /**
-   * @returns undefined when it was deleted since the directory was read: then it is not in the
-   *   listing
+   * @returns undefined when the file was deleted after the directory was read; the listing omits it
    */
   async #describe(root: string, { key, problem }: LocalEntry): Promise<ObjectInfo | undefined> {
     if (problem !== undefined) return unusableObject(key, problem)
@@ -225,9 +225,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
       return found.kind === 'file' ? localObject(key, about) : undefined
     } catch (thrown) {
       const code = codeOf(thrown)
-      return code === 'ENOENT' || code === 'ENOTDIR'
-        ? undefined
-        : unusableObject(key, `it cannot be looked at (${code})`)
+      return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : unusableObject(key, `it cannot be read (${code})`)
     }
   }
 
@@ -241,8 +239,8 @@ export class LocalUnderFileSystem implements UnderFileSystem {
   }
 
   /**
-   * @throws SkeinError permission_denied (`endpoint_not_allowed`) where this process may not use
-   *   the directory
+   * @throws SkeinError permission_denied (`endpoint_not_allowed`) when this process may not use the
+   *   directory
    */
   async #root(): Promise<string> {
     return await realRoot(this.#directory, this.#roots).catch((error: unknown) => {
@@ -251,13 +249,13 @@ export class LocalUnderFileSystem implements UnderFileSystem {
   }
 
   /**
-   * The file of a key: `name` for people. @throws SkeinError not_found, failed_precondition
-   * (`object_unusable`), permission_denied
+   * Finds the file of a key. `name` is for messages.
+   * @throws SkeinError not_found, failed_precondition (`object_unusable`), permission_denied
    */
   async #resolve(key: string): Promise<{ readonly name: string; readonly path: string | Buffer }> {
     const problem = keyProblem(key)
     if (problem !== undefined || key === '' || key.endsWith('/') || key.startsWith('/') || key.includes('//')) {
-      throw new SkeinError('not_found', `${JSON.stringify(key)} is not a file: ${problem ?? 'it is no path of a file'}`)
+      throw new SkeinError('not_found', `${JSON.stringify(key)} is not a file: ${problem ?? 'it is not a valid path'}`)
     }
     const root = await this.#root()
     const name = join(root, key)

@@ -1,16 +1,17 @@
-// Why: stores want bodies of known lengths, callers have chunks of any size. How: chunks are
-// gathered into parts that are full but for the last; more or fewer bytes than were announced is an
-// error, before the last part is given out. They are sent a few at a time.
+// Why: stores need bodies of a known length, while callers supply chunks of any size. How: chunks
+// are collected into full parts; only the last part may be shorter. A total that differs from the
+// announced length is an error, raised before the last part is returned. A few parts are sent
+// concurrently.
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 
-/** Parts that are sent at the same time; one more is being filled. */
+/** Parts that are sent concurrently. One more is being filled. */
 const partsAtOnce = 3
 
 /**
- * Parts of `partBytes` (the last one shorter) that add up to `length`; one empty part for an empty
- * object. Each is a buffer of its own.
- * @throws SkeinError invalid_argument when the chunks are more or fewer bytes than `length`
+ * Parts of `partBytes` (the last one shorter) that add up to `length`. An empty object has one
+ * empty part. Each part has its own buffer.
+ * @throws SkeinError invalid_argument when the chunks have more or fewer bytes than `length`
  */
 export async function* exactParts(
   chunks: AsyncIterable<Uint8Array>,
@@ -24,14 +25,14 @@ export async function* exactParts(
   for await (const chunk of chunks) {
     throwIfAborted(signal)
     if (chunk.length > left)
-      throw new SkeinError('invalid_argument', `there are more than the ${length} bytes that were announced`)
+      throw new SkeinError('invalid_argument', `the data has more than the announced ${length} bytes`)
     left -= chunk.length
     for (let from = 0; from < chunk.length;) {
       const take = Math.min(chunk.length - from, part.length - filled)
       part.set(chunk.subarray(from, from + take), filled)
       from += take
       filled += take
-      // The last part waits for the end of the chunks: there may be too many.
+      // Hold back the last part until the chunks end, because there may be too many bytes.
       if (filled < part.length || (left === 0 && from === chunk.length)) continue
       yield part
       part = Buffer.allocUnsafeSlow(Math.min(partBytes, left + chunk.length - from))
@@ -40,13 +41,13 @@ export async function* exactParts(
   }
   throwIfAborted(signal)
   if (left > 0)
-    throw new SkeinError('invalid_argument', `there are ${length - left} bytes, not the ${length} that were announced`)
+    throw new SkeinError('invalid_argument', `the data has ${length - left} bytes instead of the announced ${length}`)
   yield part
 }
 
 /**
- * Gives each part to `send`, a few at a time. Resolves or throws when none is being sent any more;
- * the first error ends all.
+ * Passes each part to `send`, a few concurrently. Settles when no part is being sent any more. The
+ * first error stops the rest.
  */
 export async function sendAll(
   parts: AsyncGenerator<Buffer>,

@@ -1,6 +1,7 @@
-// Why: where no answer names its version, bytes of two answers may be of two versions; those of one
-// answer are not. How: the whole object as one request, under the same pace and budgets as ranges.
-// Nothing is resumed: whoever gets an error drops what came and may begin again with nothing.
+// Why: if responses carry no version, the bytes of two responses may belong to two versions; the
+// bytes of one response do not. How: read the whole object in one request, under the same rate
+// limit and budgets as ranges. Nothing is resumed: on an error the caller drops what it has and may
+// start over.
 import type { Share } from '../../base/flow/budget.ts'
 import type { SkeinError } from '../../base/errors.ts'
 import { LentShare } from '../../base/flow/lent-share.ts'
@@ -8,19 +9,19 @@ import { lending, type ReadAheadOptions } from '../read-ahead.ts'
 import { unprovenReason } from '../trust/s3-errors.ts'
 import type { ReadRequest, UnderFileSystem } from '../under-file-system.ts'
 
-/** How often the object is begun again as a whole. */
+/** Maximum attempts to read the whole object. */
 export const wholeAttemptsMax = 3
-/** Bytes that a stream of the store may hold unread, about. */
+/** Approximate maximum of unread bytes that a stream of the store holds. */
 const heldBytes = 2.5 * 1024 * 1024
 
-/** Whether an error says that reading the object in one answer may help. */
+/** Whether the error may go away when the object is read in one response. */
 export function isUnproven(error: SkeinError): boolean {
   return error.reason === unprovenReason
 }
 
 /**
- * The whole object: `request.offset` 0 and `request.length` all of it. @throws what `store.read`
- * throws, and the signal's reason
+ * Reads the whole object: `request.offset` is 0 and `request.length` is its size.
+ * @throws the errors of `store.read`, and the signal's reason
  */
 export async function* readInOneAnswer(
   store: Pick<UnderFileSystem, 'read'>,

@@ -1,7 +1,8 @@
 // Why: the hot path of every load: one small object in one request, or a stream of ranges. How:
-// lean SigV4 (sigv4.ts), GETs without streams in between (transport/http-pool.ts) that read into
-// the bytes which are given away: one exact buffer for a small object, large ones for a stream,
-// back-pressure by pausing the connection, and own retry that continues with the rest.
+// lean SigV4 (request/sigv4.ts) and GETs without intermediate streams (transport/http-pool.ts). The
+// bytes are read directly into the buffers that the caller receives: one exact buffer for a small
+// object, large pieces for a stream. Back-pressure pauses the connection. A retry continues after
+// the last byte received.
 import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Lend } from '../../base/flow/lent-share.ts'
@@ -22,28 +23,25 @@ interface RangeReaderOptions {
   readonly policy: RetryPolicy
   readonly clock: Clock
   readonly random: Random
-  /** The namespace's prefix, before every key. */
+  /** The prefix of the namespace, which precedes every key. */
   readonly prefix: string
   readonly onRequest: () => void
   readonly onBytes: (bytes: number) => void
   readonly onRetry: (error: SkeinError) => void
 }
 
-/**
- * An attempt that brought this much of a stream made progress, and the count of attempts begins
- * again.
- */
+/** An attempt that delivered this many bytes made progress: the count of attempts starts again. */
 const progressBytes = 256 * 1024
 
 /**
- * After so many time-outs at one place the caller is told: each costs the whole time-out, and the
- * caller may know another way, such as another job worker.
+ * After this many time-outs the read fails: each one costs the full time-out, and the caller may
+ * have an alternative, such as another job worker.
  */
 const silentAttemptsMax = 2
 
 /**
- * An answer that is wrong in the same way so often in a row is what the store, or a proxy before
- * it, really answers.
+ * After this many identical bad responses in a row, the error is final: the store, or a proxy in
+ * front of it, really responds like this.
  */
 const sameAnswersMax = 5
 
@@ -60,7 +58,7 @@ class Attempts {
   #same = 0
   #lastProblem = ''
 
-  /** An attempt failed. Gives the error that it counts as. */
+  /** Records a failed attempt. Returns the error to report. */
   failed(error: SkeinError): SkeinError {
     if (isSilence(error)) this.silent += 1
     if (!isBadAnswer(error)) return error
@@ -69,7 +67,7 @@ class Attempts {
     return this.#same >= sameAnswersMax ? finalAnswerError(error) : error
   }
 
-  /** An attempt brought something before it failed. */
+  /** Records that an attempt made progress before it failed. */
   moved(): void {
     this.count = 1
     this.silent = 0
@@ -84,7 +82,7 @@ export class RangeReader {
     this.#options = options
   }
 
-  /** Exactly `request.length` bytes as one buffer, from one request when nothing goes wrong. */
+  /** Returns exactly `request.length` bytes in one buffer, from one request if nothing fails. */
   readWhole(request: ReadRequest, signal: AbortSignal): Promise<Uint8Array> {
     if (request.length === 0) return Promise.resolve(new Uint8Array(0))
     return this.#readWhole(request, signal)
@@ -101,7 +99,7 @@ export class RangeReader {
     }
   }
 
-  /** Exactly `request.length` bytes in order. What was yielded is never yielded again. */
+  /** Yields exactly `request.length` bytes in order. No byte is yielded twice. */
   async *read(request: ReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     let done = 0
     const attempts = new Attempts()
@@ -124,7 +122,7 @@ export class RangeReader {
     }
   }
 
-  /** Waits before the next attempt. @throws the error when there is none */
+  /** Waits before the next attempt. @throws the error when no attempt is left */
   async #backOff(
     error: SkeinError,
     attempts: Attempts,
@@ -169,14 +167,14 @@ export class RangeReader {
       } catch (thrown) {
         place = this.#sentOn(place, request, response, thrown)
       } finally {
-        response.stop(new SkeinError('cancelled', 'the reader left'))
+        response.stop(new SkeinError('cancelled', 'the reader stopped'))
       }
     }
   }
 
   async #throughGate({ lend = waited }: ReadRequest, signal: AbortSignal): Promise<void> {
     const { gate } = this.#options
-    // What was lent may have come back when the gate was closed again.
+    // `lend` may return after the gate has closed again.
     while (gate.closed) await lend(() => gate.wait(signal))
   }
 
@@ -184,7 +182,7 @@ export class RangeReader {
     return this.#options.requests.placeOf(this.#options.prefix + key)
   }
 
-  /** Where an answer sent the request on to. @throws what was thrown, when it did not */
+  /** The target of a redirect. @throws `thrown` when the response was not a redirect */
   #sentOn(place: StorePlace, { key }: ReadRequest, response: RangeResponse | undefined, thrown: unknown): StorePlace {
     const redirect = response?.redirect
     if (redirect === undefined) throw thrown
@@ -218,7 +216,7 @@ export class RangeReader {
     return response
   }
 
-  /** The sink, with the bucket's gate told of what came. */
+  /** Wraps the sink so that the bucket's gate learns the result. */
   #watched(sink: RangeSink): RangeSink {
     const { gate } = this.#options
     return {

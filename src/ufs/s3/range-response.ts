@@ -1,7 +1,7 @@
-// Why: a range is only data when every sign says so. How: a handler of one GET
-// (transport/http-pool.ts) that has the head judged (trust/range-answer.ts), counts the body, and
-// lets it be read into its sink's own bytes; an error answer is read (a little of it) to know its
-// code and to free the connection.
+// Why: a response is accepted as data only if every check passes. How: the handler of one GET
+// (transport/http-pool.ts). It has the head checked (trust/range-answer.ts), counts the body, and
+// reads it directly into the buffers of its sink. Of an error response it reads a limited part, to
+// get the error code and to free the connection.
 import { abortReason } from '../../base/clock.ts'
 import { type SkeinError } from '../../base/errors.ts'
 import { connectionError } from '../trust/connection-errors.ts'
@@ -26,10 +26,11 @@ import type { ReadRequest } from '../under-file-system.ts'
 /** Receives one range. Exactly one of `end` and `fail` is called, once. */
 export interface RangeSink {
   /**
-   * Where the next bytes go, at least one; never asked for more bytes in all than the range has.
+   * The buffer for the next bytes, at least one byte long. Never asked for more bytes in total than
+   * the range has.
    */
   space(): Uint8Array
-  /** So many bytes were put there. False: no more for now. */
+  /** Reports that this many bytes were written. Returns false to pause. */
   filled(bytes: number): boolean
   end(): void
   fail(error: SkeinError): void
@@ -39,15 +40,15 @@ export interface RangeContext {
   readonly address: StoreAddress
   readonly rules: Pick<TrustRules, 'rangeProblem'>
   readonly signal: AbortSignal
-  /** Body bytes as they come, wanted or not. */
+  /** Called for all body bytes that arrive, wanted or not. */
   readonly onBytes: (bytes: number) => void
-  /** Told of each answer that is an error: its code, and its Date. */
+  /** Called for each error response, with its code and its Date header. */
   readonly onRefusal: (code: string | undefined, date: string | undefined) => void
 }
 
 const errorBodyBytesMax = 16 * 1024
 
-/** Handles the answer to one range GET. */
+/** Handles the response to one range GET. */
 export class RangeResponse implements AnswerHandler {
   readonly #request: ReadRequest
   readonly #sink: RangeSink
@@ -56,14 +57,14 @@ export class RangeResponse implements AnswerHandler {
   #get: PendingRequest | undefined
   #settled = false
   #received = 0
-  /** Status of an answer that is no data; 0 while it is. */
+  /** The status of an error response; 0 for data. */
   #errorStatus = 0
   #errorBody = Buffer.alloc(0)
   #errorBytes = 0
   #problem: RangeProblem | undefined
   #encodingHint = ''
   #date: string | undefined
-  /** Where the answer sends the request on to: its status and Location. */
+  /** The status and Location of a redirect. */
   redirect: { readonly status: number; readonly location: string } | undefined
 
   constructor(request: ReadRequest, sink: RangeSink, context: RangeContext) {
@@ -74,18 +75,18 @@ export class RangeResponse implements AnswerHandler {
     context.signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
-  /** The request that this handles the answer to. */
+  /** Sets the request that this handler belongs to. */
   sent(get: PendingRequest): void {
     if (this.#settled) get.abort()
     else this.#get = get
   }
 
-  /** After `filled` of the sink was false. */
+  /** Continues after the sink's `filled` returned false. */
   resume(): void {
     this.#get?.resume()
   }
 
-  /** Ends the request now; the connection is dropped if its answer is under way. */
+  /** Ends the request. Closes the connection if a response is in progress. */
   stop(error: SkeinError): void {
     if (this.#settled) return
     this.#get?.abort()
@@ -109,7 +110,7 @@ export class RangeResponse implements AnswerHandler {
     if (this.#errorStatus !== 0) return this.#errorBody.subarray(this.#errorBytes)
     // A body without a length may be longer than the range.
     if (this.#received >= this.#request.length)
-      throw new AnswerFault(`more bytes came than the ${this.#request.length} asked for`)
+      throw new AnswerFault(`the body has more than the requested ${this.#request.length} bytes`)
     return this.#sink.space()
   }
 
@@ -127,7 +128,7 @@ export class RangeResponse implements AnswerHandler {
   end(): void {
     if (this.#errorStatus !== 0) this.#fail(this.#answerError())
     else if (this.#received !== this.#request.length)
-      this.#fail(this.#bad(`${this.#received} bytes came instead of ${this.#request.length}`))
+      this.#fail(this.#bad(`the body has ${this.#received} bytes instead of ${this.#request.length}`))
     else if (this.#settle()) this.#sink.end()
   }
 

@@ -1,18 +1,18 @@
-// Why: the bytes of a range are read straight into the buffers that are given away. How: one exact
-// buffer for a small object, large pieces for a stream; a stream that is not read holds its
-// connection back.
+// Why: the bytes of a range are read directly into the buffers that the caller receives. How: one
+// exact buffer for a small object, large pieces for a stream. A stream that is not read pauses its
+// connection.
 import type { SkeinError } from '../../base/errors.ts'
 import type { PieceSource, ReadRequest } from '../under-file-system.ts'
 import type { RangeSink } from './range-response.ts'
 
 /** Bytes of a stream are read into buffers of this length. */
 const freshPieces: PieceSource = { pieceBytes: 512 * 1024, take: (bytes) => Buffer.allocUnsafeSlow(bytes) }
-/** A chunk of a stream is at least so long, but for its last one. */
+/** The minimum length of a chunk, except for the last one. */
 const chunkBytesMin = 256 * 1024
-/** Bytes that may lie unread in one stream before its connection is held back. */
+/** Unread bytes of one stream after which its connection is paused. */
 const unreadBytesMax = 2 * 1024 * 1024
 
-/** Gathers a range into one buffer. */
+/** Collects a range into one buffer. */
 export class WholeSink implements RangeSink {
   readonly #resolve: (bytes: Uint8Array) => void
   readonly #reject: (error: SkeinError) => void
@@ -52,17 +52,17 @@ export class WholeSink implements RangeSink {
 }
 
 /**
- * Gathers a range in pieces and holds them until they are taken; holds the connection back when too
- * much lies here.
+ * Collects a range in pieces and holds them until they are taken. Pauses the connection when too
+ * many bytes are unread.
  */
 export class StreamSink implements RangeSink {
   readonly #full: Uint8Array[] = []
   readonly #pieces: PieceSource
   #piece: Uint8Array = new Uint8Array(0)
-  /** Bytes of the piece that were taken, and that have come. */
+  /** Bytes of the piece that were taken, and that have arrived. */
   #taken = 0
   #filled = 0
-  /** Bytes that are still to come. */
+  /** Bytes that have not arrived yet. */
   #left: number
   #unreadBytes = 0
   #ended = false
@@ -105,7 +105,7 @@ export class StreamSink implements RangeSink {
     this.#wakeUp()
   }
 
-  /** The next chunk, or undefined when none lies here. */
+  /** The next chunk, or undefined when none is available. */
   take(): Uint8Array | undefined {
     if (
       this.#full.length === 0 &&
@@ -117,7 +117,7 @@ export class StreamSink implements RangeSink {
     return chunk
   }
 
-  /** Whether the connection is held back and should not be any more; said once. */
+  /** Returns true once when a paused connection should continue. */
   mayGoOn(): boolean {
     if (!this.#paused || this.#unreadBytes >= unreadBytesMax / 2) return false
     this.#paused = false
@@ -125,8 +125,8 @@ export class StreamSink implements RangeSink {
   }
 
   /**
-   * Waits for the next chunk (false) or the end (true). @throws the error, after all chunks before
-   * it were taken
+   * Waits for the next chunk (false) or the end (true).
+   * @throws the error, after all chunks before it were taken
    */
   async finished(): Promise<boolean> {
     while (this.#full.length === 0 && this.#filled - this.#taken < chunkBytesMin) {
@@ -140,7 +140,7 @@ export class StreamSink implements RangeSink {
     return false
   }
 
-  /** What came of the piece and was not taken, as a chunk of its own. */
+  /** Turns the bytes of the piece that arrived and were not taken into a chunk. */
   #cut(): void {
     if (this.#filled > this.#taken) this.#full.push(this.#piece.subarray(this.#taken, this.#filled))
     this.#taken = this.#filled

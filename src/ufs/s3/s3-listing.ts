@@ -1,8 +1,8 @@
-// Why: a listing that goes round in circles, skips or goes back must end by itself, or be refused,
-// before anything is made of it. How: one signed GET a page; each page must begin behind the
-// position that was asked for and end behind it. A token that is refused or forgotten is replaced
-// by the key; a store of the first version of the request goes on by its marker; empty pages that
-// say that there is more are gone through, a few in a row.
+// Why: a listing that loops, skips keys or goes backwards must end, or be refused, before it is
+// used. How: one signed GET per page. Each page must begin after the requested position and end
+// after it. If the store refuses or forgets a token, the listing continues by the key. A store that
+// only knows version 1 of the request continues by its marker. A limited number of empty pages that
+// report more keys is skipped.
 import { isSkeinError, type SkeinError } from '../../base/errors.ts'
 import type { RetryPolicy } from '../../base/flow/retry.ts'
 import { compareKeys } from '../key-order.ts'
@@ -24,7 +24,7 @@ import type { ListPage, ListPosition, ListRequest, ObjectInfo } from '../under-f
 
 interface S3ListingOptions {
   readonly address: StoreAddress
-  /** The namespace's prefix, before every key. */
+  /** The prefix of the namespace, which precedes every key. */
   readonly prefix: string
   readonly requests: Pick<StoreRequests, 'document'>
   readonly rules: TrustRules
@@ -38,18 +38,18 @@ interface S3ListingOptions {
 }
 
 /**
- * Pages in a row that hold no key and say that there is more. Stores with many deleted versions
- * answer so.
+ * Maximum empty pages in a row that report more keys. Stores with many deleted versions return such
+ * pages.
  */
 const emptyPagesMax = 12
 const listingStuckReason = 'listing_stuck'
-/** Behind all keys below a folded prefix. */
+/** Sorts after all keys below a folded prefix. */
 const lastCharacter = '\u{10fffd}'
 
 /** Lists one bucket and prefix. */
 export class S3Listing {
   readonly #options: S3ListingOptions
-  /** The store goes on behind `marker`, as the first version of the request has it. */
+  /** Whether the store continues after `marker`, as version 1 of the request does. */
   #byMarker = false
   readonly #spellings: ListingSpellings = { keys: new KeySpelling(), prefixes: new KeySpelling() }
 
@@ -57,7 +57,7 @@ export class S3Listing {
     this.#options = options
   }
 
-  /** As UnderFileSystem.list. */
+  /** See UnderFileSystem.list. */
   async list(request: ListRequest, policy: RetryPolicy, signal: AbortSignal): Promise<ListPage> {
     const ask = (position: ListPosition | undefined): Promise<TrustedPage> =>
       this.#ask(request, position, policy, signal)
@@ -70,15 +70,15 @@ export class S3Listing {
       const page = behind(answer, position, request.limit)
       const isEmpty = page.objects.length + page.prefixes.length === 0
       if (!isEmpty || page.next === undefined) return { ...page, objects: withUnreadable(page.objects, unreadable) }
-      // Without a key only another token is another place.
+      // Without a key, only a new token is a new position.
       if (page.next.token === undefined || page.next.token === position?.token)
-        throw stuck(context, 'it has no key, says that there is more, and does not say where')
-      if (pages >= emptyPagesMax) throw stuck(context, `${pages} pages in a row have no key and say that there is more`)
+        throw stuck(context, 'the page has no key, reports more keys, and has no next position')
+      if (pages >= emptyPagesMax) throw stuck(context, `${pages} pages in a row have no key and report more keys`)
       position = page.next
     }
   }
 
-  /** The answer for a position: what comes behind it. */
+  /** The page that follows a position. */
   async #goOn(
     request: ListRequest,
     position: ListPosition | undefined,
@@ -92,12 +92,12 @@ export class S3Listing {
       try {
         const page = await ask(position)
         if (!goesBack(page, position.key)) return page
-        // A store that has forgotten its token begins again; any other page that goes back is out
-        // of order, and lists keys here that none would list behind the position's.
+        // A store that has forgotten its token starts at the beginning. Any other page that goes
+        // backwards is out of order, and its keys would never be listed after the position.
         const first = await ask(undefined)
         if (!isSame(first, page)) throw orderError(context, firstKey(page), position.key)
       } catch (thrown) {
-        // A token may have expired: the key of the position does not.
+        // A token may have expired. The key of the position stays valid.
         if (!isSkeinError(thrown, 'failed_precondition') || thrown.reason !== undefined) throw thrown
       }
     }
@@ -109,7 +109,7 @@ export class S3Listing {
     if (goesBack(page, position.key))
       throw stuck(
         context,
-        `asked for what comes after ${shown(position.key)}, the store begins again with ${shown(firstKey(page))}`,
+        `for the page after ${shown(position.key)}, the store starts again at ${shown(firstKey(page))}`,
       )
     return page
   }
@@ -168,8 +168,7 @@ export class S3Listing {
   }
 
   /**
-   * A good status, and no listing: an error that came late, a document that ends in the middle, or
-   * something else.
+   * A successful status without a listing: a late error, a truncated document, or something else.
    */
   #noListing(notUnderstood: SkeinError | undefined, text: string, { what }: AnswerContext): SkeinError {
     const { address } = this.#options
@@ -179,7 +178,7 @@ export class S3Listing {
   }
 }
 
-/** What lies behind the position, up to the limit, and where it goes on. */
+/** The entries after the position, up to the limit, and the next position. */
 function behind(page: TrustedPage, position: ListPosition | undefined, limit: number): ListPage {
   const after = position?.key
   const isBehind = (key: string): boolean => after === undefined || key !== after
@@ -190,7 +189,8 @@ function behind(page: TrustedPage, position: ListPosition | undefined, limit: nu
     const key = last([after, objects.at(-1)?.key, prefixes.at(-1)])
     return { objects, prefixes, next: page.truncated ? { key, token: page.token } : undefined }
   }
-  // More than was asked for: what is over is asked for again, since the asker has room for no more.
+  // The store returned more than the limit. Ask for the rest again, because the caller has no room
+  // for it.
   const end = [...objects.map(({ key }) => key), ...prefixes].sort(compareKeys)[limit - 1] ?? ''
   const isWithin = (key: string): boolean => compareKeys(key, end) <= 0
   return {
@@ -200,7 +200,7 @@ function behind(page: TrustedPage, position: ListPosition | undefined, limit: nu
   }
 }
 
-/** Behind a folded prefix nothing of it is wanted; a store would fold it again, and again. */
+/** After a folded prefix, skip all its keys. Otherwise the store would fold it again each time. */
 function startKey({ prefix, delimiter }: ListRequest, key: string): string {
   return delimiter !== undefined && key.length > prefix.length && key.endsWith(delimiter) ? key + lastCharacter : key
 }

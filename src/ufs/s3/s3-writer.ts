@@ -1,9 +1,9 @@
-// Why: writing to COS and every S3 store. How: small objects in one PUT, larger ones as a multipart
-// upload (sdk-requests.ts). An upload that was begun, or may have been, is aborted whatever goes
-// wrong after (upload-cleanup.ts). A create that must not overwrite looks first, and then says so
-// in the request too, where the store knows how. What a lost answer leaves open (was it written?)
-// is told by the ETag: the MD5 of the bytes, or of the parts' MD5s with `-<count>` ("Checking
-// object integrity", Amazon S3 User Guide). Renames are put together in rename-by-copy.ts.
+// Why: write to COS and every S3 store. How: small objects in one PUT, larger ones as a multipart
+// upload (request/sdk-requests.ts). An upload that was, or may have been, created is aborted after
+// any failure (upload-cleanup.ts). A create that must not overwrite checks for the object first,
+// and also sends the condition if the store supports it. When a response is lost, the ETag shows
+// whether the write happened: it is the MD5 of the bytes, or of the parts' MD5s with `-<count>`
+// ("Checking object integrity", Amazon S3 User Guide). Renames: rename-by-copy.ts.
 import { createHash, hash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -19,11 +19,11 @@ import { undoing, UploadCleanup } from './upload-cleanup.ts'
 
 const mebibyte = 1024 * 1024
 const partBytesDefault = 16 * mebibyte
-/** S3's and COS's limits ("Amazon S3 multipart upload limits"; COS takes parts from 1 MiB on). */
+/** The limits of S3 and COS ("Amazon S3 multipart upload limits"; COS accepts parts from 1 MiB). */
 const partBytesMin = 5 * mebibyte
 const partBytesMax = 5 * 1024 * mebibyte
 const partsMax = 10_000
-/** The largest object that CopyObject takes. */
+/** The largest object that CopyObject accepts. */
 const copyBytesMaxDefault = 5 * 1024 * mebibyte
 
 export interface S3WriterContext {
@@ -32,7 +32,7 @@ export interface S3WriterContext {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: MetricRegistry
-  /** Sends with the store's retries, its gate and its errors. */
+  /** Sends with the store's retries, SlowDown gate and error messages. */
   readonly retrying: <T>(
     signal: AbortSignal,
     what: string,
@@ -40,17 +40,15 @@ export interface S3WriterContext {
   ) => Promise<T>
   readonly store: Pick<UnderFileSystem, 'stat' | 'read'>
   /**
-   * Larger objects are copied by reading and writing them. Default: what the store's own copy
-   * takes.
+   * Larger objects are copied by reading and writing them. Default: the limit of the store's own
+   * copy.
    */
   readonly copyBytesMax?: number | undefined
 }
 
 export class S3Writer {
   readonly #context: S3WriterContext
-  /**
-   * Whether the store takes If-None-Match on writes, and If-Match on deletes, as far as is known.
-   */
+  /** Whether the store supports If-None-Match on writes, as far as is known. */
   #conditional = true
   #conditionalDeletes = true
   readonly #renameSteps: RenameSteps
@@ -86,13 +84,13 @@ export class S3Writer {
     return written
   }
 
-  /** The object as the store has it, when it is what was written. */
+  /** The object in the store, if it is the one that was written. */
   async #written(key: string, length: number, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
     const written = await this.#context.store.stat(key, signal)
     if (written.length === length && written.etag === etag) return written
     throw new SkeinError(
       'aborted',
-      `${JSON.stringify(key)} is not what was written there: somebody else wrote it at the same time`,
+      `${JSON.stringify(key)} is not the object that was written: another client wrote it at the same time`,
       {
         reason: 'object_changed',
         retryable: false,
@@ -136,13 +134,13 @@ export class S3Writer {
     let attempts = 0
     const copying = this.#creating(to, { overwrite: false }, source, signal, async (condition, abortSignal) => {
       attempts += 1
-      // Not every store knows the condition, and the copy may have been made by the attempt before.
+      // Some stores do not know the condition, and an earlier attempt may have made the copy.
       const there = attempts === 1 ? undefined : await this.#findOnce(to, abortSignal)
       if (there !== undefined && !hasSameBytes(source, there)) throw existsError(to)
       return there === undefined ? await objects.copy(source, to, condition, abortSignal) : there.etag
     })
     const etag = await copying.catch(async (thrown: unknown) => {
-      // The same refusal for either condition.
+      // Both conditions have the same refusal.
       if (isSkeinError(thrown, 'already_exists') && (await this.#find(to, signal)) === undefined)
         throw changedError(source.key)
       throw thrown
@@ -173,7 +171,7 @@ export class S3Writer {
       if (isSkeinError(thrown, 'not_found') && thrown.reason === undefined) return 'deleted'
       if (!isSkeinError(thrown, 'aborted', 'object_changed')) throw thrown
       if ((await this.#find(key, signal)) === undefined) return 'deleted'
-      // Of several attempts an earlier one may have deleted it, before somebody else wrote the key.
+      // An earlier attempt may have deleted it before another client wrote the key.
       if (attempts === 1) return 'changed'
       throw thrown
     }
@@ -185,7 +183,7 @@ export class S3Writer {
         if ((await this.#find(key, signal))?.etag === etag) await this.#deleteVersion(key, etag, signal)
       })
     } catch (thrown) {
-      this.#context.logger.warn('the copy that a rename made could not be removed', {
+      this.#context.logger.warn('could not remove the copy of a failed rename', {
         key,
         error: toSkeinError(thrown),
       })
@@ -243,7 +241,7 @@ export class S3Writer {
       const etag = await this.#creating(key, options, whole, signal, (condition, abortSignal) =>
         objects.completeUpload(key, uploadId, etags, condition, abortSignal),
       )
-      // Ceph's gateway leaves it empty here.
+      // Ceph's gateway returns an empty ETag here.
       const written = await this.#written(key, length, etag ?? whole.etag, signal)
       await cleanup.end('completed')
       return written
@@ -254,9 +252,9 @@ export class S3Writer {
   }
 
   /**
-   * Sends the request that makes the object, with the condition where that is wanted and known.
-   * When an earlier attempt's answer was lost, the object that is there may be the one that was to
-   * be made.
+   * Sends the request that creates the object, with the condition if it is wanted and supported. If
+   * the response of an earlier attempt was lost, the existing object may be the result of that
+   * attempt.
    */
   async #creating(
     key: string,
@@ -276,7 +274,7 @@ export class S3Writer {
         if (overwrite || !this.#conditional || !isSkeinError(thrown, 'unimplemented')) throw thrown
         this.#conditional = false
         this.#context.logger.info(
-          'this store knows no conditional writes; an object is only looked for before it is written',
+          'this store does not support conditional writes; Skein only checks for the object before a write',
         )
         return attempt()
       })
@@ -290,7 +288,7 @@ export class S3Writer {
     }
   }
 
-  /** Within another request's attempts: its failure is theirs. */
+  /** Runs within the attempts of another request, so its errors are not retried here. */
   async #findOnce(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
     try {
       return await this.#find(key, signal)
@@ -326,7 +324,7 @@ function partBytesFor(length: number, wanted = partBytesDefault): number {
 }
 
 function notWhatWasCopied(key: string): SkeinError {
-  return new SkeinError('aborted', `${JSON.stringify(key)} is not what was copied there`, {
+  return new SkeinError('aborted', `${JSON.stringify(key)} is not the object that was copied`, {
     reason: 'object_changed',
     retryable: false,
   })

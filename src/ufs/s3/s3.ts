@@ -1,7 +1,7 @@
-// Why: COS and every S3 store behind the one contract. How: all requests are signed and sent by
-// store-requests.ts: ranges through range-reader.ts, listings through s3-listing.ts, the others
-// through checked-requests.ts. What answers must hold is in trust/. Attempts and their pauses are
-// here, and all share the bucket's SlowDown gate.
+// Why: COS and every S3 store behind one interface. How: store-requests.ts signs and sends all
+// requests: ranges for range-reader.ts, listings for s3-listing.ts, the others for
+// checked-requests.ts. trust/ has the checks for responses. This file has the retries and back-off;
+// all share the bucket's SlowDown gate.
 import type { Random } from '../../base/clock.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { retry, type RetryPolicy } from '../../base/flow/retry.ts'
@@ -37,23 +37,22 @@ export interface StoreDependencies extends S3TransportDependencies {
   readonly logger: Logger
   readonly metrics: MetricRegistry
   /**
-   * Objects above this many bytes are copied by reading and writing them. Default: what the store's
-   * own copy takes.
+   * Objects above this many bytes are copied by reading and writing them. Default: the limit of the
+   * store's own copy.
    */
   readonly copyBytesMax?: number
   /**
-   * What an answer must hold. Default: the rules of docs/store-trust.md; tests take single ones
-   * away.
+   * The checks for responses. Default: the rules of docs/store-trust.md. Tests remove single rules.
    */
   readonly rules?: TrustRules
 }
 
-/** A check answers a person who waits: it does not try for long. */
+/** A person waits for the result of a check, so it does not retry for long. */
 const checkAttemptsMax = 2
 
 /**
- * One bucket and prefix. Opens no connection before it is used. @throws SkeinError
- * permission_denied (endpoint not allowed)
+ * One bucket and prefix. Connects on first use.
+ * @throws SkeinError permission_denied (endpoint not allowed)
  */
 export class S3UnderFileSystem implements UnderFileSystem {
   readonly #deps: StoreDependencies
@@ -139,8 +138,8 @@ export class S3UnderFileSystem implements UnderFileSystem {
       this.#deps.metrics.add('skein_ufs_requests_total', 1, { operation: 'stat' })
       return await this.#objects.head(key, abortSignal)
     }).catch(async (error: unknown) => {
-      // A refused HEAD has no body and so no code; a GET of one byte is refused for the same
-      // reason, and names it.
+      // A refused HEAD has no body and so no code. A GET of one byte is refused for the same reason
+      // and has the code.
       if (isSkeinError(error, 'permission_denied') || isSkeinError(error, 'failed_precondition'))
         await this.#explain(key, signal)
       throw error
@@ -154,7 +153,9 @@ export class S3UnderFileSystem implements UnderFileSystem {
     return { key, length, etag, ...rest, ...(crc64 === undefined ? {} : { crc64 }) }
   }
 
-  /** The size of an object whose HEAD does not tell it: something on the way answers in chunks. */
+  /**
+   * The size of an object whose HEAD has none, because a proxy on the way uses chunked encoding.
+   */
   async #sizeOf(key: string, what: string, signal: AbortSignal): Promise<number> {
     const size = await this.#retrying(this.#policy, signal, what, (abortSignal) => this.#objects.size(key, abortSignal))
     if (size !== undefined) return size
@@ -163,8 +164,8 @@ export class S3UnderFileSystem implements UnderFileSystem {
   }
 
   /**
-   * The version of an object whose HEAD does not name it: listings are documents, and no proxy
-   * takes that out of them.
+   * The version of an object whose HEAD has no ETag. A proxy may remove headers, but it does not
+   * change the document of a listing.
    */
   async #listedEtag(key: string, what: string, signal: AbortSignal): Promise<string> {
     const page = await this.#listing.list(
@@ -266,8 +267,8 @@ export class S3UnderFileSystem implements UnderFileSystem {
     const { metrics, logger } = this.#deps
     metrics.add('skein_ufs_retries_total', 1, { reason: retryReason(error) })
     if (error.reason === clockSkewReason)
-      logger.warn('the clock of this machine and that of the store differ', { error: error.message })
-    else logger.debug('a request to the store is sent again', { error: error.message })
+      logger.warn('the clocks of this machine and the store differ', { error: error.message })
+    else logger.debug('retrying a request to the store', { error: error.message })
   }
 }
 

@@ -1,7 +1,7 @@
-// Why: the parts of an upload that nobody ends are paid for until somebody looks. How: whoever
-// writes by an upload tells this of each try to begin one. At the end what was begun is aborted,
-// also where the answer to a try was lost or could not be read: then the store's list of uploads of
-// the key says which have begun since.
+// Why: the parts of an unfinished upload cost money until they are removed. How: the writer reports
+// each attempt to create an upload. At the end, uploads that were not completed are aborted, also
+// if the response was lost or could not be read: then the store's list of uploads for the key shows
+// which ones exist.
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -12,7 +12,7 @@ export interface UploadCleanupContext {
   readonly objects: Pick<ObjectRequests, 'abortUpload' | 'uploads' | 'storeNowMs'>
   readonly clock: Clock
   readonly logger: Logger
-  /** Sends with the store's retries, its gate and its errors. */
+  /** Sends with the store's retries, SlowDown gate and error messages. */
   readonly retrying: <T>(
     signal: AbortSignal,
     what: string,
@@ -22,7 +22,8 @@ export interface UploadCleanupContext {
 
 const undoMs = 30_000
 /**
- * What the clocks of a store's machines may differ by, and the second that its times are cut to.
+ * Maximum clock difference between the machines of a store, plus the one second to which it
+ * truncates times.
  */
 const skewMs = 2000
 
@@ -30,7 +31,7 @@ export class UploadCleanup {
   readonly #key: string
   readonly #context: UploadCleanupContext
   readonly #beganMs: number
-  /** Tries to begin an upload of which nobody knows whether they did. */
+  /** Attempts to create an upload whose result is unknown. */
   #unknown = 0
   #uploadId: string | undefined
 
@@ -40,7 +41,7 @@ export class UploadCleanup {
     this.#beganMs = context.clock.monotonicMs()
   }
 
-  /** One try to begin the upload. @returns its id @throws what the try throws */
+  /** Runs one attempt to create the upload. @returns its id @throws the error of the attempt */
   async begin(beginning: () => Promise<string>): Promise<string> {
     try {
       this.#uploadId = await beginning()
@@ -51,7 +52,7 @@ export class UploadCleanup {
     }
   }
 
-  /** Ends what is open. Throws nothing. */
+  /** Aborts what is open. Never throws. */
   async end(how: 'completed' | 'failed'): Promise<void> {
     if (how === 'failed' && this.#uploadId !== undefined) await this.#abort(this.#uploadId)
     if (this.#unknown === 0) return
@@ -69,8 +70,8 @@ export class UploadCleanup {
       }
     } catch (thrown) {
       this.#warn(
-        'the uploads of an object could not be listed: ' +
-          'one that was begun may stay in the bucket until its lifecycle rules remove it',
+        'could not list the uploads of an object: ' +
+          'an unfinished upload may stay in the bucket until its lifecycle rules remove it',
         thrown,
       )
     }
@@ -85,10 +86,10 @@ export class UploadCleanup {
         ),
       )
     } catch (thrown) {
-      // Gone is what is wanted.
+      // The upload is gone, as intended.
       if (isSkeinError(thrown, 'not_found')) return
       this.#warn(
-        'an upload could not be aborted: its parts stay in the bucket until its lifecycle rules remove them',
+        'could not abort an upload: its parts stay in the bucket until its lifecycle rules remove them',
         thrown,
         uploadId,
       )
@@ -105,13 +106,13 @@ export class UploadCleanup {
 }
 
 /**
- * Undoes something, in bounded time, and not with the caller's signal: that is often why there is
- * something to undo.
+ * Undoes something, in limited time. Does not use the caller's signal, which is often the reason
+ * for the undo.
  */
 export async function undoing<T>(clock: Clock, undo: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const limit = new AbortController()
   const cancel = clock.schedule(undoMs, () =>
-    limit.abort(new SkeinError('deadline_exceeded', 'what was begun could not be undone in time')),
+    limit.abort(new SkeinError('deadline_exceeded', 'the cleanup did not finish in time')),
   )
   try {
     return await undo(limit.signal)
@@ -120,7 +121,7 @@ export async function undoing<T>(clock: Clock, undo: (signal: AbortSignal) => Pr
   }
 }
 
-/** Whether the store, by its answer, has not begun anything. */
+/** Whether the store's response means that it created nothing. */
 function isRefused(thrown: unknown): boolean {
   const { code, reason } = toSkeinError(thrown)
   if (reason === 'answer_not_understood') return false

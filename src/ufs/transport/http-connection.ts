@@ -1,10 +1,10 @@
-// Why: general HTTP clients allocate a buffer for every 64 KiB that arrives and hand it through
-// layers of streams; on the way of every byte of a load that costs more than the network does. How:
-// the kernel reads into the very bytes where the body belongs (`onread` of node:net and node:tls);
-// only heads, and what of a body came with its head, pass through one buffer that all connections
-// share. That is sound because a read and its callback are one synchronous step. One request at a
-// time, heads by http-head.ts; after any fault the connection goes. What comes through a proxy's
-// tunnel is copied: there `onread` is not to be had.
+// Why: general HTTP clients allocate a buffer for every 64 KiB and pass it through layers of
+// streams. For every byte of a load, that costs more than the network does. How: the kernel reads
+// directly into the destination of the body (`onread` of node:net and node:tls). Only heads, and
+// body bytes that arrive with them, pass through one buffer that all connections share. Sharing is
+// safe because a read and its callback are one synchronous step. A connection carries one request
+// at a time; http-head.ts parses heads; after any fault the connection is closed. Data from a
+// proxy's tunnel is copied, because `onread` is not available there.
 import type { OnReadOpts, Socket } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
@@ -14,19 +14,19 @@ import { LeastRate } from './least-rate.ts'
 import { openSocket, type OpeningSocket, ProxyFault, type SocketRoute } from './open-socket.ts'
 
 /**
- * Receives one answer. Exactly one of `end` and `fail` is called last, once, unless the request is
- * aborted.
+ * Receives one response. Exactly one of `end` and `fail` is called, once and last, unless the
+ * request is aborted.
  */
 export interface AnswerHandler {
   head(status: number, headers: AnswerHeaders): void
   /**
-   * Where the next bytes of the body go: at least one byte. Until `filled`, an abort or the end it
-   * belongs to the connection.
+   * The buffer for the next bytes of the body, at least one byte long. It belongs to the connection
+   * until `filled`, an abort or the end.
    */
   space(): Uint8Array
   /**
-   * So many bytes are now at the start of that space. False: nothing more for now, as far as
-   * possible, until `resume`.
+   * Reports that this many bytes were written at the start of the buffer. Returns false to pause,
+   * as far as possible, until `resume`.
    */
   filled(bytes: number): boolean
   end(): void
@@ -34,34 +34,35 @@ export interface AnswerHandler {
   fail(error: Error): void
 }
 
-/** One request as a connection sends it. */
+/** One request as the connection sends it. */
 export interface ConnectionRequest {
-  /** The head, with its empty line. */
+  /** The head, including its empty line. */
   readonly text: string
   readonly body: Uint8Array | undefined
-  /** The answer has a head only. */
+  /** The response has a head only. */
   readonly isHead: boolean
   readonly handler: AnswerHandler
 }
 
 export interface ConnectionOptions extends SocketRoute {
   readonly connectTimeoutMs: number
-  /** Connections that were not used for so long are not used again. */
+  /** A connection that was idle for longer is not used again. */
   readonly idleMaxMs: number
-  /** A body that comes slower than this is given up; 0: none is. */
+  /** A body that arrives more slowly is aborted; 0: no minimum. */
   readonly leastBytesPerSecond: number
   readonly clock: Pick<Clock, 'monotonicMs' | 'schedule'>
 }
 
 interface ConnectionEvents {
-  /** Connected, or done with an answer. */
+  /** The connection is open, or has finished a response. */
   free(): void
   closed(error: Error): void
 }
 
 const headBytesMax = 64 * 1024
 /**
- * A server closes an idle connection when it says, and a request must not cross that on its way.
+ * Safety margin before the time at which the server closes an idle connection, so that a request
+ * does not cross the close on the network.
  */
 const keepMarginMs = 1000
 
@@ -76,22 +77,22 @@ export class HttpConnection {
   #socket: Socket | undefined
   #request: ConnectionRequest | undefined
   #head: AnswerHead | undefined
-  /** The beginning of a head that has not come to its end. */
+  /** The beginning of an incomplete head. */
   #partial: Buffer | undefined
   #headSinceMs = 0
   #chunked: ChunkedBody | undefined
   #left = 0
-  /** Whether the socket reads into the handler's space now, rather than into the shared buffer. */
+  /** Whether the socket now reads into the handler's buffer instead of the shared one. */
   #direct = false
   #paused = false
-  /** Held back until the next turn, whoever reads. */
+  /** Paused until the next turn, whoever reads. */
   #held = false
   #reads = 0
   #endWatch: () => void = () => undefined
   #closed = false
   usableUntilMs = Number.POSITIVE_INFINITY
 
-  /** `events` hears nothing before this returns. */
+  /** No method of `events` is called before the constructor returns. */
   constructor(options: ConnectionOptions, scratch: Buffer, turns: ReadTurns, events: ConnectionEvents) {
     this.#options = options
     this.#scratch = scratch
@@ -173,14 +174,14 @@ export class HttpConnection {
   }
 
   #onSilence(): void {
-    // A connection that is held back by its reader is not silent by its own fault; it is watched
-    // again once it goes on.
+    // A connection that its reader has paused is not silent by its own fault. It is watched again
+    // after it resumes.
     if (!this.#paused) this.close(fault(this.#head === undefined ? 'HEADERS_TIMEOUT' : 'BODY_TIMEOUT'))
   }
 
   /**
-   * The socket's own timer may have run out while it was held back, and begins anew only with the
-   * next byte: this looks out for that one.
+   * The timer of the socket may have expired during a pause, and restarts only with the next byte.
+   * This watches for that byte.
    */
   #watch(): void {
     this.#endWatch()
@@ -217,7 +218,7 @@ export class HttpConnection {
     })
   }
 
-  /** Bytes arrived. Whether to go on reading. */
+  /** Handles bytes that arrived. Returns whether to continue reading. */
   #taken(bytes: number, take: (request: ConnectionRequest) => void): boolean {
     this.#reads += 1
     if (!this.#turns.spend(bytes) && !this.#held) {
@@ -225,10 +226,10 @@ export class HttpConnection {
       this.#turns.next(this.#goOn)
     }
     try {
-      if (this.#request === undefined) throw new AnswerFault('the server speaks out of turn')
+      if (this.#request === undefined) throw new AnswerFault('the server sent data without a request')
       take(this.#request)
     } catch (thrown) {
-      this.close(thrown instanceof Error ? thrown : new AnswerFault('the answer could not be taken'))
+      this.close(thrown instanceof Error ? thrown : new AnswerFault('the response could not be processed'))
     }
     return !this.#paused && !this.#closed && !this.#held
   }
@@ -243,7 +244,7 @@ export class HttpConnection {
     this.#rate.hold(this.#options.clock.monotonicMs())
   }
 
-  /** Bytes of a body came. @throws when they come too slowly */
+  /** Counts body bytes. @throws when they arrive too slowly */
   #count(bytes: number): void {
     if (!this.#rate.came(bytes, this.#options.clock.monotonicMs())) throw fault('BODY_TOO_SLOW')
   }
@@ -253,11 +254,12 @@ export class HttpConnection {
     while (this.#head === undefined) {
       const bytes: Buffer =
         this.#partial === undefined ? arrived.subarray(at) : Buffer.concat([this.#partial, arrived.subarray(at)])
-      // What a TLS server says to those who do not speak it (RFC 8446, section 6: an alert).
+      // The response of a TLS server to a client that does not use TLS (RFC 8446, section 6: an
+      // alert).
       if (bytes[0] === 0x15 && bytes[1] === 0x03) throw fault('SPEAKS_TLS')
       const end = bytes.indexOf('\r\n\r\n', 0, 'latin1')
       if (end > headBytesMax || (end < 0 && bytes.length > headBytesMax))
-        throw new AnswerFault('the head of the answer is too long')
+        throw new AnswerFault('the head of the response is too long')
       if (end < 0) {
         const now = this.#options.clock.monotonicMs()
         if (this.#headSinceMs === 0) this.#headSinceMs = now
@@ -268,7 +270,7 @@ export class HttpConnection {
       at += end + 4 - (this.#partial?.length ?? 0)
       this.#partial = undefined
       const head = parseHead(bytes.toString('latin1', 0, end), request.isHead)
-      if (head.status === 101) throw new AnswerFault('the server wants another protocol')
+      if (head.status === 101) throw new AnswerFault('the server switches to another protocol')
       if (head.status >= 200) this.#begin(request, head)
     }
     if (this.#request === request) this.#takeBody(request, arrived.subarray(at))
@@ -290,7 +292,7 @@ export class HttpConnection {
       this.#left -= used
       this.#copy(request, bytes.subarray(0, used))
     } else used = chunked.feed(bytes, (part) => this.#copy(request, part))
-    // What comes behind an answer that nobody asked for ends the connection, not the answer.
+    // Unrequested bytes after the response close the connection. The response stays valid.
     if (this.#request === request && (chunked === undefined ? this.#left === 0 : chunked.done))
       this.#complete(used === bytes.length)
     else this.#count(used)

@@ -1,25 +1,25 @@
-// Why: what a store answers is not trusted: how long a body is must never be guessed. How: the head
-// of an answer by the grammar of RFC 9112 without its leniencies, and its framing by section 6.3;
-// everything else is a fault, and a fault ends the connection. The bytes of a chunked body (error
-// documents of S3 are) go through a small machine of their own.
+// Why: the responses of a store are not trusted, and the length of a body must never be guessed.
+// How: the head is parsed by the grammar of RFC 9112 without its leniencies, and the framing
+// follows section 6.3. Everything else is a fault, which closes the connection. A small state
+// machine decodes chunked bodies (S3 uses them for error documents).
 import { SkeinError } from '../../base/errors.ts'
 
-/** What is wrong with an answer; the connection it came on cannot be used any more. */
+/** A malformed response. Its connection cannot be used again. */
 export class AnswerFault extends Error {
   override readonly name = 'AnswerFault'
 }
 
-/** By name in lower case; of repeated headers the values joined with `, `. */
+/** Names are in lower case. Values of repeated headers are joined with `, `. */
 export type AnswerHeaders = ReadonlyMap<string, string>
 
 export interface AnswerHead {
   readonly status: number
   readonly headers: AnswerHeaders
-  /** Bytes of the body; `chunked`, or `close` when it ends with the connection. */
+  /** Bytes of the body; `chunked`; or `close` if the body ends with the connection. */
   readonly body: number | 'chunked' | 'close'
   /**
    * Whether the connection may carry another request afterwards, and how long the server keeps it
-   * at most.
+   * open at most.
    */
   readonly keep: boolean
   readonly keepMaxMs: number
@@ -29,17 +29,18 @@ const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const fieldLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)$/
 
 /**
- * The head without its empty line, as latin1; `isHead`: it answers a HEAD, and has no body whatever
- * it says. @throws AnswerFault
+ * Parses a head without its empty line, as latin1. `isHead`: the response to a HEAD, which never
+ * has a body.
+ * @throws AnswerFault
  */
 export function parseHead(text: string, isHead = false): AnswerHead {
   const lines = text.split('\r\n')
   const [, minor, digits] = statusLine.exec(lines[0] ?? '') ?? []
-  if (digits === undefined) throw new AnswerFault('the answer is not HTTP/1.1')
+  if (digits === undefined) throw new AnswerFault('the response is not HTTP/1.1')
   const headers = new Map<string, string>()
   for (let at = 1; at < lines.length; at += 1) {
     const [, name, raw] = fieldLine.exec(lines[at] ?? '') ?? []
-    if (name === undefined || raw === undefined) throw new AnswerFault('a header line cannot be read')
+    if (name === undefined || raw === undefined) throw new AnswerFault('a header line is malformed')
     const key = name.toLowerCase()
     const before = headers.get(key)
     headers.set(key, before === undefined ? raw.trimEnd() : `${before}, ${raw.trimEnd()}`)
@@ -57,18 +58,19 @@ export function parseHead(text: string, isHead = false): AnswerHead {
 function bodyOf(status: number, headers: AnswerHeaders): AnswerHead['body'] {
   const length = headers.get('content-length')
   const coding = headers.get('transfer-encoding')
-  if (length !== undefined && !/^\d{1,15}$/.test(length)) throw new AnswerFault('the Content-Length cannot be read')
-  if (coding !== undefined && length !== undefined) throw new AnswerFault('both Content-Length and Transfer-Encoding')
+  if (length !== undefined && !/^\d{1,15}$/.test(length)) throw new AnswerFault('the Content-Length is malformed')
+  if (coding !== undefined && length !== undefined)
+    throw new AnswerFault('the response has both Content-Length and Transfer-Encoding')
   if (status < 200 || status === 204 || status === 304) return 0
   if (coding === undefined) return length === undefined ? 'close' : Number(length)
-  if (coding.toLowerCase() !== 'chunked') throw new AnswerFault('a Transfer-Encoding other than chunked')
+  if (coding.toLowerCase() !== 'chunked') throw new AnswerFault('the Transfer-Encoding is not chunked')
   return 'chunked'
 }
 
 const lineBytesMax = 1024
 const trailerLinesMax = 64
 
-/** Takes a chunked body apart (RFC 9112, section 7.1); extensions and trailers are dropped. */
+/** Decodes a chunked body (RFC 9112, section 7.1). Drops extensions and trailers. */
 export class ChunkedBody {
   #line = ''
   #left = 0
@@ -80,8 +82,9 @@ export class ChunkedBody {
   }
 
   /**
-   * Gives the body's bytes among these to `take`, as views; returns how many were used: fewer only
-   * when the body ended. @throws AnswerFault
+   * Passes the body bytes in `bytes` to `take`, as views. Returns the number of bytes used, which
+   * is less than all only if the body ended.
+   * @throws AnswerFault
    */
   feed(bytes: Buffer, take: (part: Buffer) => void): number {
     let at = 0
@@ -107,30 +110,30 @@ export class ChunkedBody {
   #endLine(): void {
     const line = this.#line
     this.#line = ''
-    if (!line.endsWith('\r\n')) throw new AnswerFault('a chunk line cannot be read')
+    if (!line.endsWith('\r\n')) throw new AnswerFault('a chunk line is malformed')
     if (this.#expect === 'size') {
       const digits = /^([0-9A-Fa-f]{1,12})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?\r\n$/.exec(line)?.[1]
-      if (digits === undefined) throw new AnswerFault('a chunk size cannot be read')
+      if (digits === undefined) throw new AnswerFault('a chunk size is malformed')
       this.#left = Number.parseInt(digits, 16)
       this.#expect = this.#left === 0 ? 'trailer' : 'data'
     } else if (this.#expect === 'data end') {
-      if (line !== '\r\n') throw new AnswerFault('a chunk is longer than it says')
+      if (line !== '\r\n') throw new AnswerFault('a chunk is longer than its size line')
       this.#expect = 'size'
     } else if (line === '\r\n') {
       this.#expect = 'nothing'
     } else {
       this.#trailerLines += 1
-      if (this.#trailerLines > trailerLinesMax) throw new AnswerFault('too many trailers')
+      if (this.#trailerLines > trailerLinesMax) throw new AnswerFault('the response has too many trailers')
     }
   }
 }
 
-/** A line break in a key or an ETag must not become a header of its own. */
+/** A line break in a key or an ETag must not start a new header. */
 const unsendable = /[^\t\x20-\x7e\x80-\xff]/
 
 /**
- * The head of a request as it is sent; `headers` are names and values in turn. @throws SkeinError
- * when one of them cannot be sent as it is
+ * The head of a request. In `headers`, names and values alternate.
+ * @throws SkeinError when a header cannot be sent unchanged
  */
 export function requestText(path: string, headers: readonly string[], method = 'GET'): string {
   let bad = /[^\x21-\x7e]/.test(path)
@@ -141,7 +144,7 @@ export function requestText(path: string, headers: readonly string[], method = '
     text += `${headers[at]}: ${value}\r\n`
   }
   if (bad)
-    throw new SkeinError('failed_precondition', 'the key or the ETag holds characters that cannot be sent', {
+    throw new SkeinError('failed_precondition', 'the key or the ETag has characters that HTTP cannot send', {
       reason: 'unsendable',
     })
   return `${text}\r\n`

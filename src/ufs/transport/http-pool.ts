@@ -1,6 +1,6 @@
-// Why: requests to one host share its connections. How: HTTP/1.1 and nothing else, a connection a
-// request (http-connection.ts); further requests wait in line. By a proxy, http requests name the
-// whole URL (RFC 9112 3.2.2).
+// Why: requests to one host share its connections. How: HTTP/1.1 only, one request per connection
+// at a time (http-connection.ts); further requests wait in line. Through a proxy, http requests
+// name the full URL (RFC 9112 3.2.2).
 import type { Clock } from '../../base/clock.ts'
 import { requestText } from './http-head.ts'
 import { ReadTurns } from '../read-turns.ts'
@@ -13,22 +13,24 @@ import {
 } from './http-connection.ts'
 
 export interface HttpPoolOptions extends ConnectionOptions {
-  /** Connections at most; further requests wait in line. */
+  /** Maximum connections. Further requests wait in line. */
   readonly connectionsMax: number
-  /** Bytes to take in one turn of the event loop; none = all that has arrived (read-turns.ts). */
+  /**
+   * Bytes to read in one turn of the event loop. Undefined: all that has arrived (read-turns.ts).
+   */
   readonly turnBytes?: number | undefined
   readonly clock: Pick<Clock, 'monotonicMs' | 'schedule'>
-  /** Asked once before the first connection; an error refuses all requests. */
+  /** Called once before the first connection. An error refuses all requests. */
   readonly admission?: (() => Promise<Error | undefined>) | undefined
 }
 
-/** A request on its way. */
+/** A request that is waiting or in flight. */
 export interface PendingRequest {
-  /** After a `filled` that said false. */
+  /** Continues after `filled` returned false. */
   resume(): void
   /**
-   * Forgets the request: the handler hears nothing more. Its connection is closed when it was sent
-   * already.
+   * Cancels the request: the handler is not called again. If the request was already sent, its
+   * connection is closed.
    */
   abort(): void
 }
@@ -42,11 +44,10 @@ export class HttpPool {
   readonly #scratch = Buffer.allocUnsafeSlow(scratchBytes)
   readonly #turns: ReadTurns
   readonly #connections = new Set<HttpConnection>()
-  // The one that was used last is used first: it is the least likely to have been closed by the
-  // server.
+  // The connection that was used last is used first: the server is least likely to have closed it.
   readonly #idle: HttpConnection[] = []
   readonly #waiting = new Set<Sending>()
-  /** What goes before each path, and a header of each request. */
+  /** The text before each path, and a header of each request. */
   readonly #target: string
   readonly #proxyHeaders: readonly string[]
   #connecting = 0
@@ -64,22 +65,22 @@ export class HttpPool {
     this.#admitted = options.admission === undefined ? 'yes' : 'unknown'
   }
 
-  /** Whether nothing is on its way. */
+  /** Whether no request is waiting or in flight. */
   get isIdle(): boolean {
     return this.#waiting.size === 0 && this.#idle.length === this.#connections.size
   }
 
   /**
-   * Sends a GET. `headers` are names and values in turn. @throws SkeinError when a header cannot be
-   * sent as it is
+   * Sends a GET. In `headers`, names and values alternate.
+   * @throws SkeinError when a header cannot be sent unchanged
    */
   get(path: string, headers: readonly string[], handler: AnswerHandler): PendingRequest {
     return this.send('GET', path, headers, undefined, handler)
   }
 
   /**
-   * Sends a request; its length must be among the headers when it has a body. @throws SkeinError
-   * when a header cannot be sent as it is
+   * Sends a request. A request with a body must have its length among the headers.
+   * @throws SkeinError when a header cannot be sent unchanged
    */
   send(
     method: HttpMethod,
@@ -106,7 +107,7 @@ export class HttpPool {
     return sending
   }
 
-  /** Closes all connections. Requests under way fail. */
+  /** Closes all connections. Requests in flight fail. */
   close(): void {
     this.#closed = true
     const error = closedError()

@@ -1,9 +1,10 @@
-// Why: a store that gives a byte a second is never silent and never done. How: bytes are counted
-// over windows of time in which somebody wants them; a window that brought too few says so. Time in
-// which the reader holds the connection back does not count. Pure: the caller has the clock.
+// Why: a store that sends a byte per second is never silent and never finishes. How: bytes are
+// counted over windows of time in which the reader wants them, and a window with too few bytes is
+// reported. Time in which the reader pauses the connection does not count. Pure: the caller has the
+// clock.
 
 export interface LeastRateOptions {
-  /** 0: any rate will do. */
+  /** 0: no minimum. */
   readonly bytesPerSecond: number
   readonly windowMs: number
 }
@@ -27,7 +28,7 @@ export class LeastRate {
     this.#heldSinceMs = undefined
   }
 
-  /** Bytes came. False: too few in the window that ends now. */
+  /** Counts bytes. Returns false when the window that ends now had too few. */
   came(bytes: number, nowMs: number): boolean {
     this.#bytes += bytes
     if (this.#heldSinceMs !== undefined || nowMs - this.#sinceMs < this.#windowMs) return true
@@ -36,7 +37,7 @@ export class LeastRate {
     return isEnough
   }
 
-  /** The reader wants nothing more for now. */
+  /** The reader pauses. */
   hold(nowMs: number): void {
     this.#heldSinceMs ??= nowMs
   }

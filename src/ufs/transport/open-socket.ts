@@ -1,7 +1,7 @@
-// Why: a connection to a store is made in one of four ways: plain or TLS, straight or by a proxy.
-// How: one place that makes it, says when it is open, and names what failed: the proxy, or the
-// store. By a proxy, https goes through a tunnel (CONNECT, RFC 9110 9.3.6); http is sent to the
-// proxy itself, with whole URLs in the request lines (http-pool.ts).
+// Why: there are four ways to connect to a store: plain or TLS, directly or through a proxy. How:
+// one file opens the connection, reports when it is open, and names the part that failed: the proxy
+// or the store. Through a proxy, https uses a tunnel (CONNECT, RFC 9110 9.3.6), while http is sent
+// to the proxy itself, with full URLs in the request lines (http-pool.ts).
 import { connect as connectPlain, isIP, type LookupFunction, type OnReadOpts, type Socket } from 'node:net'
 import { connect as connectSecure } from 'node:tls'
 import { parseHead } from './http-head.ts'
@@ -12,27 +12,27 @@ export interface SocketRoute {
   readonly origin: URL
   readonly proxy?: ProxyServer | undefined
   readonly lookup: LookupFunction
-  /** Of the proxy's name. Default: `lookup`. */
+  /** Resolves the name of the proxy. Default: `lookup`. */
   readonly proxyLookup?: LookupFunction | undefined
-  /** The longest silence. */
+  /** The maximum silence. */
   readonly silenceMaxMs: number
-  /** Further authorities for TLS, as PEM. */
+  /** Additional certificate authorities for TLS, as PEM. */
   readonly ca?: string | undefined
 }
 
 export interface SocketEvents {
   readonly onread: OnReadOpts
   /**
-   * `readsInPlace`: bytes come through `onread`; else as `data` events. Called once, if `failed` is
-   * not.
+   * `readsInPlace`: bytes arrive through `onread`, otherwise as `data` events. Called once, unless
+   * `failed` is called.
    */
   opened(socket: Socket, readsInPlace: boolean): void
   failed(error: Error): void
 }
 
-/** A connection that is being made, or is made. */
+/** A connection that is opening or open. */
 export interface OpeningSocket {
-  /** Ends it, whatever it is at; nothing is told any more. */
+  /** Closes it in any state. No callback is called afterwards. */
   destroy(): void
   /** The proxy that it is waiting for, if any. */
   readonly waitsFor: ProxyServer | undefined
@@ -40,11 +40,11 @@ export interface OpeningSocket {
 
 const connectAnswerBytesMax = 16 * 1024
 
-/** What a proxy, and not the store, did wrong. Codes are explained in connection-errors.ts. */
+/** A fault of the proxy, not of the store. connection-errors.ts explains the codes. */
 export class ProxyFault extends Error {
   override readonly name = 'ProxyFault'
   readonly proxy: string
-  /** `STATUS_407` and the like when it answered, else the code of the connection's error. */
+  /** `STATUS_407` and so on if the proxy responded, otherwise the code of the connection error. */
   readonly code: string
 
   constructor(proxy: string, code: string) {
@@ -91,7 +91,7 @@ class Opening implements OpeningSocket {
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  /** Requests go over this very connection. */
+  /** Requests use this connection directly. */
   direct(dialled: Dialled): this {
     this.#watch(dialled.socket)
     dialled.socket.once(dialled.ready, () => this.#open(dialled.socket, true))
@@ -153,7 +153,7 @@ class Opening implements OpeningSocket {
   }
 }
 
-/** Why the answer to a CONNECT opens no tunnel, as a code. */
+/** The reason, as a code, why the response to a CONNECT opens no tunnel. */
 function connectProblem(answer: string, end: number): string | undefined {
   try {
     const { status } = parseHead(answer.slice(0, Math.max(0, end)))
@@ -183,7 +183,10 @@ function dial(
   return { socket: connectSecure({ ...common, ...tlsOptions(route, host) }), ready: 'secureConnect' }
 }
 
-/** Certificates are checked against the host name; an address is checked as one, and has no SNI. */
+/**
+ * Certificates are checked against the host name. An IP address is checked as an address, and has
+ * no SNI.
+ */
 function tlsOptions(
   { ca }: SocketRoute,
   host: string,

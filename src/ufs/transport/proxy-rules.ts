@@ -1,14 +1,14 @@
-// Why: many houses let nothing out but by a proxy, and some addresses not even by that. How: what
-// the environment or a namespace says of proxies, read once, and one pure question: by which proxy
-// does a request to this address go? The forms are those of curl: a proxy is
-// `http://user:password@host:port`, exceptions are a list of hosts, suffixes, `host:port`,
-// addresses, CIDR ranges, or `*`. The key fs.cosn.http.proxy.ip names a proxy for everything.
+// Why: many networks allow outgoing connections only through a proxy, except for some addresses.
+// How: parse the proxy settings of the environment or a namespace once, and answer one pure
+// question: which proxy does a request to this address use? The syntax is that of curl: a proxy is
+// `http://user:password@host:port`; exceptions are a list of hosts, suffixes, `host:port`,
+// addresses, CIDR ranges, or `*`. The key fs.cosn.http.proxy.ip sets one proxy for everything.
 import { BlockList, isIP } from 'node:net'
 import { SkeinError } from '../../base/errors.ts'
 import { Secret } from '../../base/secret.ts'
 
 export interface ProxyServer {
-  /** For messages: scheme, host and port, never who we are. */
+  /** For messages: scheme, host and port, without credentials. */
   readonly name: string
   readonly host: string
   readonly port: number
@@ -16,20 +16,20 @@ export interface ProxyServer {
   readonly secure: boolean
   /** The value of Proxy-Authorization. */
   readonly authorization: Secret | undefined
-  /** A namespace named it, so its address is under the guard of endpoints. */
+  /** A namespace chose it, so the endpoint guard applies to its address. */
   readonly guarded: boolean
 }
 
 export interface ProxyRules {
   readonly http?: ProxyServer | undefined
   readonly https?: ProxyServer | undefined
-  /** As NO_PROXY has it. */
+  /** The syntax of NO_PROXY. */
   readonly except?: string | undefined
 }
 
 /**
- * @param setting names where the text is from, for the message @throws SkeinError invalid_argument;
- *   it never shows the text, which may hold a password
+ * @param setting the name of the setting, for the message
+ * @throws SkeinError invalid_argument; the message never has the text, which may contain a password
  */
 export function parseProxy(text: string, setting: string): ProxyServer {
   const spelled = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
@@ -78,7 +78,7 @@ export function proxyServer(parts: {
   })
 }
 
-/** The proxy for requests to this origin; undefined: none. */
+/** The proxy for requests to this origin; undefined: connect directly. */
 export function proxyFor(origin: URL, { http, https, except }: ProxyRules): ProxyServer | undefined {
   const proxy = origin.protocol === 'https:' ? https : http
   if (proxy === undefined || (except !== undefined && isExcepted(origin, except))) return undefined

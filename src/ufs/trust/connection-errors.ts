@@ -1,7 +1,7 @@
-// Why: a connection to a store that fails has one meaning for the whole house, and a message that
-// says what to do: start a server, trust a certificate, change the scheme. How: tables from the
-// codes of sockets, TLS and proxies to a SkeinError of one line with the address of the store. The
-// meaning of answers is in s3-errors.ts.
+// Why: a failed connection to a store has one meaning everywhere, and a message that says what to
+// do: start a server, trust a certificate, change the scheme. How: tables from the codes of
+// sockets, TLS and proxies to a SkeinError with one line and the address of the store. s3-errors.ts
+// covers responses.
 import { SkeinError } from '../../base/errors.ts'
 import { ProxyFault } from '../transport/open-socket.ts'
 import { place, proxyAdvice, speaksTlsError, type StoreAddress } from './s3-errors.ts'
@@ -15,35 +15,33 @@ const silent: ReadonlySet<string> = new Set([
   'BODY_TOO_SLOW',
 ])
 const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
+  ECONNREFUSED: 'no server listens at this address',
   ENOTFOUND: 'the host name is unknown',
   EAI_AGAIN: 'the host name cannot be resolved now',
   ECONNRESET: 'the connection was cut',
   CONNECTION_CUT: 'the connection was cut',
-  CONNECT_TIMEOUT: 'it does not accept the connection in time',
-  HEADERS_TIMEOUT: 'no answer in time',
-  BODY_TIMEOUT: 'the answer stalled',
-  BODY_TOO_SLOW: 'the answer comes slower than skein.ufs.read.rate.min',
-  EHOSTUNREACH: 'there is no way to that host',
-  ENETUNREACH: 'there is no way to that network',
-  NOT_A_PROXY: 'it does not answer as a proxy does',
+  CONNECT_TIMEOUT: 'the connection was not accepted in time',
+  HEADERS_TIMEOUT: 'no response in time',
+  BODY_TIMEOUT: 'the response stalled',
+  BODY_TOO_SLOW: 'the response is slower than skein.ufs.read.rate.min',
+  EHOSTUNREACH: 'the host is unreachable',
+  ENETUNREACH: 'the network is unreachable',
+  NOT_A_PROXY: 'it does not respond like a proxy',
 }
 
-/** What is wrong with TLS; for certificates what to do about it, too. */
+/** TLS problems; for certificates, also what to do. */
 const tlsReasons: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'the certificate has expired',
   CERT_NOT_YET_VALID: 'the certificate is not valid yet: is the clock of this machine right?',
   CERT_REVOKED: 'the certificate was revoked',
   ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another host name',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is self-signed: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
-  SELF_SIGNED_CERT_IN_CHAIN:
-    'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
-  UNABLE_TO_GET_ISSUER_CERT:
-    'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is self-signed: add it to NODE_EXTRA_CA_CERTS to trust it',
+  SELF_SIGNED_CERT_IN_CHAIN: 'the authority of the certificate is unknown: add it to NODE_EXTRA_CA_CERTS to trust it',
+  UNABLE_TO_GET_ISSUER_CERT: 'the authority of the certificate is unknown: add it to NODE_EXTRA_CA_CERTS to trust it',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
+    'the authority of the certificate is unknown: add it to NODE_EXTRA_CA_CERTS to trust it',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    'the authority of the certificate is not known: name it in NODE_EXTRA_CA_CERTS if it is to be trusted',
+    'the authority of the certificate is unknown: add it to NODE_EXTRA_CA_CERTS to trust it',
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the endpoint and this machine have no version of TLS in common',
   ERR_SSL_UNSUPPORTED_PROTOCOL: 'the endpoint and this machine have no version of TLS in common',
   ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: 'the endpoint and this machine have no cipher in common',
@@ -70,7 +68,7 @@ function tlsError(address: StoreAddress, what: string, code: string): SkeinError
   })
 }
 
-/** What is wrong at the proxy, before the store was reached. */
+/** The error of a proxy that failed before the store was reached. */
 function proxyError(address: StoreAddress, what: string, { proxy, code }: ProxyFault): SkeinError {
   const start = `${place(address)}: ${what}: the proxy ${proxy}`
   const status = Number(/^STATUS_(\d{3})$/.exec(code)?.[1] ?? 0)
@@ -84,7 +82,7 @@ function proxyError(address: StoreAddress, what: string, { proxy, code }: ProxyF
     return new SkeinError(errorCode, `${start}: ${why} (${code})`, { reason: 'proxy_failed' })
   }
   if (status === 407)
-    return new SkeinError('failed_precondition', `${start} wants a user name and a password (407): ${proxyAdvice}`, {
+    return new SkeinError('failed_precondition', `${start} requires a user name and a password (407): ${proxyAdvice}`, {
       reason: 'proxy_refused',
     })
   if (status >= 500)
@@ -95,8 +93,8 @@ function proxyError(address: StoreAddress, what: string, { proxy, code }: ProxyF
 }
 
 /**
- * What a failed connection means. SkeinErrors (the endpoint guard's, an abort's) are given back as
- * they are.
+ * Converts a failed connection to a SkeinError. SkeinErrors (of the endpoint guard, or of an abort)
+ * are returned unchanged.
  */
 export function connectionError(address: StoreAddress, what: string, thrown: unknown): SkeinError {
   for (let error = thrown, depth = 0; error instanceof Error && depth < 4; error = error.cause, depth += 1) {

@@ -1,6 +1,6 @@
-// Why: stores write times, lengths and versions in more forms than the protocol has. How: one
-// reader for each kind of value, used for headers and for documents; what has one meaning is
-// understood, and anything else is undefined, for the caller to refuse.
+// Why: stores write times, lengths and versions in more forms than the protocol allows. How: one
+// parser for each kind of value, for headers and documents. A value with one possible meaning is
+// accepted. Anything else is undefined, and the caller refuses it.
 
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const monthPattern = 'Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec'
@@ -8,8 +8,8 @@ const clockPattern = String.raw`(\d{1,2}):(\d\d):(\d\d)(?:\.\d+)?`
 const zonePattern = String.raw`(Z|GMT|UTC|UT|[+-]\d\d(?::?\d\d)?)`
 
 /**
- * ISO 8601, also its basic form, with a blank for the T, and without a zone: UTC, as all of S3's
- * times are.
+ * ISO 8601, also in its basic form, with a blank instead of the T, or without a zone (UTC, as for
+ * all times of S3).
  */
 const isoTime = new RegExp(
   String.raw`^(\d{4})-?(\d\d)-?(\d\d)[T ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?\s*${zonePattern}?$`,
@@ -23,17 +23,17 @@ const httpTime = new RegExp(
 )
 /** RFC 9110 asctime. */
 const asctime = new RegExp(String.raw`^[a-z]{3}\s+(${monthPattern})\s+(\d{1,2})\s+${clockPattern}\s+(\d{4})$`, 'i')
-/** Since 1970: seconds (with a fraction), or milliseconds. */
+/** Time since 1970: seconds (with a fraction), or milliseconds. */
 const epochSeconds = /^(\d{9,10})(?:\.\d{1,9})?$/
 const epochMilliseconds = /^\d{12,13}$/
 
-/** What a time must look like, for messages. */
+/** The expected form of a time, for messages. */
 export const timeExpected = 'a time such as 2023-04-20T15:31:00Z or Thu, 20 Apr 2023 15:31:00 GMT'
 export const byteCountExpected = 'a whole number of bytes'
 
 /**
- * Milliseconds since 1970; 0 for times before that, which stand for none; undefined when it is no
- * time.
+ * Milliseconds since 1970; 0 for earlier times, which mean "no time"; undefined when the text is
+ * not a time.
  */
 export function timeOf(text: string): number | undefined {
   const value = text.trim()
@@ -57,7 +57,9 @@ export function timeOf(text: string): number | undefined {
   return epochMilliseconds.test(value) ? Number(value) : undefined
 }
 
-/** A length in bytes; undefined when it is negative, broken, or too large to count exactly. */
+/**
+ * A length in bytes; undefined when it is negative, malformed, or too large to represent exactly.
+ */
 export function byteCountOf(text: string): number | undefined {
   const value = text.trim()
   const count = /^\d{1,20}$/.test(value) ? Number(value) : Number.NaN
@@ -68,7 +70,7 @@ const etagLengthMax = 1024
 
 /**
  * An ETag without its quotes (RFC 9110, entity-tag; quotes are optional in documents); undefined
- * when no header could carry it.
+ * when it cannot be sent in a header.
  */
 export function etagOf(text: string): string | undefined {
   const bare = text.trim().replace(/^"|"$/g, '')
@@ -78,11 +80,11 @@ export function etagOf(text: string): string | undefined {
 function utc(parts: readonly (string | undefined)[], ms: number, zone: string | undefined): number | undefined {
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts.map(Number)
   const isDay = month >= 1 && month <= 12 && day >= 1 && new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day
-  // A leap second is the next minute's first.
+  // A leap second counts as the first second of the next minute.
   if (!isDay || hour > 23 || minute > 59 || second > 60) return undefined
   const offset = offsetMs(zone)
   if (offset === undefined) return undefined
-  // Date.UTC takes the years 0 to 99 for 1900 to 1999.
+  // Date.UTC treats the years 0 to 99 as 1900 to 1999.
   if (year < 1970) return 0
   return Math.max(0, Date.UTC(year, month - 1, day, hour, minute, second, ms) - offset)
 }
@@ -100,8 +102,8 @@ function monthOf(name: string): string {
 }
 
 /**
- * RFC 9110 5.6.7: two digits are of the last hundred years; stores have no objects from before
- * 1970.
+ * RFC 9110 5.6.7: two digits mean a year of the last hundred years. Stores have no objects from
+ * before 1970.
  */
 function fullYear(digits: string): string {
   if (digits.length === 4) return digits

@@ -1,16 +1,16 @@
-// Why: a listing that says `encoding-type=url` and holds keys as they are makes one key of two
-// (`c%2Fd` and `c/d`), and one of them is missed in silence. How: whoever encodes writes each
-// character in one way, always; two keys that are decoded to one differ in the way of a character,
-// so a listing with both ways is refused. What was seen is kept from page to page.
+// Why: if a listing declares `encoding-type=url` but contains unencoded keys, two keys become one
+// (`c%2Fd` and `c/d`), and one of them is silently lost. How: an encoder always writes a character
+// in the same way. Two keys that decode to the same key write some character in different ways, so
+// a listing with both ways is refused. The state is kept from page to page.
 
 /** The ways to write a character, as bits. */
 const ways = { raw: 1, percent: 2, plus: 4 }
 const [percentSign, plusSign, blank] = [0x25, 0x2b, 0x20]
-/** Stands for all characters beyond ASCII: whoever encodes one of them encodes them all. */
+/** Represents all non-ASCII characters: an encoder that encodes one of them encodes them all. */
 const beyondAscii = 128
 const hexPair = /^[0-9A-Fa-f]{2}$/
 
-/** How a store's encoded texts of one kind (keys, or folded prefixes) were written so far. */
+/** The ways in which a store has encoded one kind of text (keys, or folded prefixes) so far. */
 export class KeySpelling {
   readonly #seen = new Uint8Array(beyondAscii + 1)
 
@@ -19,15 +19,15 @@ export class KeySpelling {
   }
 
   /**
-   * Takes up a text that is said to be URL-encoded. @returns the character that was written in two
-   * ways; undefined: each in one
+   * Adds a text that is declared to be URL-encoded.
+   * @returns a character that was written in two ways; undefined if there is none
    */
   contradiction(text: string): string | undefined {
     for (let index = 0; index < text.length; index += 1) {
       const code = text.charCodeAt(index)
       if (code === percentSign) {
         const hex = text.slice(index + 1, index + 3)
-        // Nothing was encoded here: no UTF-8, which is said of the key.
+        // This is not an encoded character. If it is not UTF-8 either, the key is reported as such.
         if (!hexPair.test(hex)) continue
         index += 2
         const byte = Number.parseInt(hex, 16)
@@ -39,10 +39,10 @@ export class KeySpelling {
     return undefined
   }
 
-  /** A store may be exchanged for another: after a refusal it begins anew. */
+  /** Resets the state. After a refusal, the store may have been replaced by another one. */
   forget(): void {
     this.#seen.fill(0)
-    // Nobody encodes these (RFC 3986, section 2.3: they are never to be, in any form of encoding).
+    // No encoder encodes these (RFC 3986, section 2.3, forbids it).
     for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789')
       this.#seen[character.charCodeAt(0)] = ways.raw
   }
@@ -55,5 +55,5 @@ export class KeySpelling {
 }
 
 function shownCharacter(code: number): string {
-  return code < beyondAscii ? String.fromCharCode(code) : 'a character beyond ASCII'
+  return code < beyondAscii ? String.fromCharCode(code) : 'a non-ASCII character'
 }

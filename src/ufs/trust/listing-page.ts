@@ -1,8 +1,8 @@
-// Why: what a listing leaves out is removed from the cache, and what it says of an object decides
-// which bytes are read: a page that is read wrong loses data. How: pure rules from the fields of
-// one document (listing-scan.ts) to a page; each rule is one function that understands, or refuses
-// with the field. What is odd about one object alone is kept with it, as a doubt that a look at the
-// object clears up, or as a problem that is this one file's failure.
+// Why: objects that a listing omits are removed from the cache, and the listed metadata decides
+// which bytes are read. A page that is misread loses data. How: pure rules from the fields of one
+// document (listing-scan.ts) to a page. Each rule is one function that interprets a field, or
+// refuses the page and names the field. An irregularity of one object stays with it: as a doubt,
+// which `stat` resolves, or as a problem, which fails that file only.
 import type { SkeinError } from '../../base/errors.ts'
 import { compareKeys } from '../key-order.ts'
 import type { RawListing, RawObject } from './listing-scan.ts'
@@ -11,18 +11,21 @@ import { type AnswerContext, fieldProblemText, notUnderstoodError, refusedAnswer
 import type { KeySpelling } from './key-spelling.ts'
 import { byteCountExpected, byteCountOf, etagOf, timeExpected, timeOf } from './field-values.ts'
 
-/** The request that a listing answers; keys as the store spells them. */
+/** The request of a listing. Keys are as in the store. */
 export interface AskedListing {
-  /** The namespace's prefix, which is taken off the keys. */
+  /** The prefix of the namespace, which is removed from the keys. */
   readonly storePrefix: string
-  /** With the namespace's prefix. */
+  /** Includes the namespace's prefix. */
   readonly prefix: string
   readonly delimiter: '/' | undefined
-  /** How this store's earlier pages were encoded. */
+  /** How the earlier pages of this store were encoded. */
   readonly spellings: ListingSpellings
 }
 
-/** Stores encode keys and folded prefixes by different rules (radosgw leaves prefixes' `/`). */
+/**
+ * Stores encode keys and folded prefixes by different rules (radosgw does not encode `/` in
+ * prefixes).
+ */
 export interface ListingSpellings {
   readonly keys: KeySpelling
   readonly prefixes: KeySpelling
@@ -30,20 +33,19 @@ export interface ListingSpellings {
 
 export interface TrustedPage {
   /**
-   * In ascending order of the key's UTF-8 bytes, without the namespace's prefix; so are the
-   * prefixes.
+   * In ascending order of the UTF-8 bytes of the keys, without the namespace's prefix. The same
+   * holds for `prefixes`.
    */
   readonly objects: readonly ObjectInfo[]
   readonly prefixes: readonly string[]
   /**
-   * Objects whose keys cannot be spelled: under the text that came. They have no place in the
-   * order.
+   * Objects whose keys cannot be decoded, under the received text. They are not part of the order.
    */
   readonly unreadable: readonly ObjectInfo[]
-  /** Whether there is more. */
+  /** Whether there are more keys. */
   readonly truncated: boolean
   readonly token: string | undefined
-  /** The store answered the first version of the request: it goes on behind `marker`. */
+  /** The store answered version 1 of the request: the listing continues after `marker`. */
   readonly byMarker: boolean
 }
 
@@ -53,8 +55,7 @@ const storageClassPattern = /^[A-Za-z0-9_.-]{1,64}$/
 const emptyMd5 = 'd41d8cd98f00b204e9800998ecf8427e'
 
 /**
- * The page that a document holds. @throws SkeinError failed_precondition that names the field, or
- * the order
+ * Parses a page. @throws SkeinError failed_precondition, which names the field or the wrong order
  */
 export function trustedPage(
   raw: RawListing,
@@ -82,10 +83,10 @@ export function trustedPage(
       continue
     }
     checkKey(key, asked, context)
-    // The namespace's prefix itself stands for its root.
+    // The key that equals the namespace's prefix represents its root.
     if (key === asked.storePrefix && key !== '') continue
     const cut = asked.delimiter === undefined ? -1 : key.indexOf(asked.delimiter, asked.prefix.length)
-    // A store that does not know the delimiter lists everything: it is folded here.
+    // A store that does not know the delimiter lists all keys. Fold them here.
     if (cut >= 0) folded.add(key.slice(asked.storePrefix.length, cut + 1))
     else objects.push(rules.object(entry, key.slice(asked.storePrefix.length), context))
   }
@@ -101,26 +102,23 @@ export function trustedPage(
 }
 
 /**
- * Rules that decide alone; each is one entry, so that a test can take one away and see what is
- * lost.
+ * The rules for listings. Each one is a separate entry, so that a test can remove it and show what
+ * would be lost.
  */
 export interface ListingRules {
-  /**
-   * An object as the entry describes it. @throws SkeinError when a field has no meaning for the
-   * whole page
-   */
+  /** The object of an entry. @throws SkeinError when a field makes the whole page invalid */
   readonly object: (entry: RawObject, key: string, context: AnswerContext) => ObjectInfo
-  /** Refuses a document that says it is encoded, and writes a character in two ways. */
+  /** Refuses a document that declares an encoding but writes a character in two ways. */
   readonly checkSpelling: (raw: RawListing, spellings: ListingSpellings, context: AnswerContext) => void
-  /** Refuses prefixes that were not asked for: what is below them is missing. */
+  /** Refuses prefixes that were not requested, because the keys below them would be missing. */
   readonly checkFolding: (raw: RawListing, delimiter: string | undefined, context: AnswerContext) => void
-  /** Refuses a document that lists fewer entries than it says. */
+  /** Refuses a document with fewer entries than it declares. */
   readonly checkCount: (raw: RawListing, context: AnswerContext) => void
-  /** Refuses keys that do not ascend; the same one twice is said by `once`. */
+  /** Refuses keys that do not ascend. `once` handles duplicates. */
   readonly checkOrder: (keys: readonly string[], context: AnswerContext) => void
-  /** Whether there is more, and how it is asked for. */
+  /** Whether there are more keys, and how to ask for them. */
   readonly more: (raw: RawListing, context: AnswerContext) => Pick<TrustedPage, 'truncated' | 'token' | 'byMarker'>
-  /** Refuses a page that begins before the key it was to go on behind. @returns whether it does */
+  /** Whether the page begins before the key that it should follow; such a page is refused. */
   readonly goesBack: (page: TrustedPage, afterKey: string) => boolean
 }
 
@@ -151,7 +149,7 @@ export const listingRules: ListingRules = {
     throw notUnderstoodError(context, {
       field: 'CommonPrefixes',
       value: first,
-      expected: 'none, since no delimiter was asked for: what is below it would be missing',
+      expected: 'none, because no delimiter was requested: the keys below it would be missing',
     })
   },
 
@@ -186,7 +184,8 @@ export const listingRules: ListingRules = {
         expected: `at most ${tokenBytesMax} bytes`,
       })
     const hasEntries = raw.contents.length + raw.commonPrefixes.length > 0
-    // A token is an offer of more, and no word on it is no end: only an empty page ends those.
+    // A token only offers more keys, and a missing IsTruncated does not mean the end. An empty page
+    // ends both.
     const truncated = text === 'true' || (hasEntries && (text === '' || token !== undefined))
     const byMarker = token === undefined && raw.Marker !== undefined && raw.KeyCount === undefined
     return { truncated, token: truncated ? token : undefined, byMarker }
@@ -198,7 +197,7 @@ export const listingRules: ListingRules = {
   },
 }
 
-/** `key` came behind `before`, of the same page or of an earlier one. */
+/** The error for `key` listed after `before`, on the same page or an earlier one. */
 export function orderError(context: AnswerContext, key: string, before: string): SkeinError {
   return refusedAnswer(
     context,
@@ -208,18 +207,18 @@ export function orderError(context: AnswerContext, key: string, before: string):
   )
 }
 
-/** What a look at the object itself must clear up, or the empty string. */
+/** The doubt that a `stat` of the object must resolve, or the empty string. */
 function doubtOf(entry: RawObject, key: string, length: number | undefined, etag: string | undefined): string {
   const isMarker = length === 0 && (key === '' || key.endsWith('/'))
   const doubts: string[] = []
   if (length === undefined)
     doubts.push(fieldProblemText({ field: 'Size', value: entry.Size, expected: byteCountExpected }))
-  // Objects that are made of others (Swift's large objects) are listed so, with the ETag of no
-  // bytes, too.
+  // Composite objects (Swift's large objects) are listed with size 0 and the ETag of an empty
+  // object.
   else if (length === 0 && !(isMarker && (etag === undefined || etag === emptyMd5)))
-    doubts.push('it is listed with no bytes')
-  // Tools make markers of 0 bytes: as a file, it would be one that nobody has written.
-  else if (length > 0 && key.endsWith('/')) doubts.push('it is named as a directory and listed with bytes')
+    doubts.push('it is listed with size 0')
+  // Directory markers have 0 bytes. One with bytes could not be stored as a file.
+  else if (length > 0 && key.endsWith('/')) doubts.push('it has the name of a directory and a size above 0')
   if (etag === undefined && !isMarker)
     doubts.push(fieldProblemText({ field: 'ETag', value: entry.ETag, expected: 'a version' }))
   return doubts.join('; ')
@@ -250,18 +249,18 @@ function checkOneWay(field: string, text: string | undefined, spelling: KeySpell
     value: text,
     expected:
       `${shown(character)} as in the keys before, encoded or not ` +
-      '(EncodingType is url: else two keys could be read as one)',
+      '(EncodingType is url: two keys could be decoded to one)',
   })
 }
 
-/** Bytes that are no UTF-8 came as replacement characters. */
+/** Bytes that are not UTF-8 were decoded to replacement characters. */
 function plainKey(text: string): string | undefined {
   return text.includes('\ufffd') ? undefined : text
 }
 
 /**
- * Undoes `encoding-type=url`: percent-encoding, and `+` for a blank as AWS writes it. Undefined:
- * the key is no UTF-8.
+ * Decodes `encoding-type=url`: percent-encoding, and `+` for a blank, as AWS writes it. Undefined:
+ * the key is not UTF-8.
  */
 function decodeKey(text: string): string | undefined {
   try {
@@ -272,8 +271,8 @@ function decodeKey(text: string): string | undefined {
 }
 
 /**
- * A cache on the way may give the answer to another request. Echoes come encoded or as they were
- * sent, or not at all.
+ * Checks that the response belongs to this request: a cache on the way may return another one.
+ * Echoed values may be encoded, unchanged or missing.
  */
 function checkEcho(
   field: string,
@@ -283,7 +282,7 @@ function checkEcho(
   context: AnswerContext,
 ): void {
   if (echo === undefined || echo === '' || echo === asked || decode(echo) === asked || decodeKey(echo) === asked) return
-  throw notUnderstoodError(context, { field, value: echo, expected: `${shown(asked)}, as it was asked for` })
+  throw notUnderstoodError(context, { field, value: echo, expected: `${shown(asked)}, as requested` })
 }
 
 function checkKey(key: string, asked: AskedListing, context: AnswerContext): void {
@@ -327,18 +326,18 @@ function prefixesOf(
   return prefixes
 }
 
-/** An object that is listed twice in one version, of one time, is one. */
+/** Merges an object that is listed twice with the same version and time. */
 function once(objects: readonly ObjectInfo[], context: AnswerContext): readonly ObjectInfo[] {
   return objects.filter((object, index) => {
     const before = objects[index - 1]
     if (before?.key !== object.key) return true
-    // Without a version, two names of which the listing made one look the same.
+    // Without an ETag, two names that the listing merged into one look the same.
     const isSame = ['etag', 'length', 'modifiedMs'] as const
     if (object.etag !== '' && isSame.every((field) => before[field] === object[field])) return false
     throw refusedAnswer(
       context,
       `${shown(object.key)} is listed twice, with ${before.length} and ${object.length} bytes: ` +
-        'which one is there cannot be told',
+        'Skein cannot tell which one exists',
       listingOrderReason,
     )
   })

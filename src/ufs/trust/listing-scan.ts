@@ -1,11 +1,11 @@
-// Why: a load begins with listings of millions of objects, and a general XML parser behind a schema
-// costs more than all else of a page. How: one pass over the text that knows only what a
-// ListBucketResult (Amazon S3 API Reference, ListObjects and ListObjectsV2) is made of, and gives
-// every field as the text that came; what it means is decided by trust/listing-page.ts. It reads
-// XML 1.0 but for document types; a document that is no listing, or one that is cut, says so.
+// Why: a load lists millions of objects, and a general XML parser with a schema costs more than the
+// rest of a page. How: one pass over the text that knows only the elements of a ListBucketResult
+// (Amazon S3 API Reference, ListObjects and ListObjectsV2) and returns every field as received;
+// trust/listing-page.ts interprets them. It accepts XML 1.0 without document types. It reports
+// documents that are truncated or not a listing.
 import type { FieldProblem } from './answer-error.ts'
 
-/** The fields of the document, as they were written; undefined where they are missing. */
+/** The fields of the document, as received; undefined where missing. */
 export interface RawListing {
   Prefix?: string | undefined
   Delimiter?: string | undefined
@@ -13,7 +13,7 @@ export interface RawListing {
   KeyCount?: string | undefined
   IsTruncated?: string | undefined
   NextContinuationToken?: string | undefined
-  /** Only answers of the first version of the request have it. */
+  /** Only responses to version 1 of the request have it. */
   Marker?: string | undefined
   readonly contents: RawObject[]
   readonly commonPrefixes: (string | undefined)[]
@@ -26,7 +26,7 @@ export interface RawObject {
   StorageClass: string | undefined
 }
 
-/** Why a text is no listing. */
+/** Why a text is not a listing. */
 export type ScanProblem =
   /** It ends in the middle: worth another attempt. */
   { readonly kind: 'cut' } | { readonly kind: 'field'; readonly problem: FieldProblem }
@@ -64,7 +64,7 @@ function cut(): Refusal {
 class ListingScan {
   readonly #text: string
   #at = 0
-  /** Whether the tag that was begun last had no content: `<a/>`. */
+  /** Whether the last tag had no content: `<a/>`. */
   #isEmpty = false
 
   constructor(text: string) {
@@ -107,7 +107,7 @@ class ListingScan {
     return object
   }
 
-  /** AWS and COS have one prefix an element; others gather several in one. */
+  /** AWS and COS write one prefix per element. Others put several into one. */
   #prefix(prefixes: (string | undefined)[]): void {
     const before = prefixes.length
     this.#children('CommonPrefixes', (name) => {
@@ -118,7 +118,7 @@ class ListingScan {
   }
 
   /**
-   * Visits the elements up to the end of `parent`; `visit` takes each to the end of its end tag.
+   * Visits the elements up to the end of `parent`. `visit` consumes each one including its end tag.
    */
   #children(parent: string, visit: (name: string) => void): void {
     if (this.#isEmpty) {
@@ -138,7 +138,7 @@ class ListingScan {
     }
   }
 
-  /** Over blanks, comments and instructions between elements. */
+  /** Skips blanks, comments and processing instructions between elements. */
   #between(): void {
     const text = this.#text
     for (;;) {
@@ -155,7 +155,7 @@ class ListingScan {
     }
   }
 
-  /** @returns the name of the tag that begins here, without its namespace's prefix */
+  /** @returns the name of the tag that begins here, without its namespace prefix */
   #begin(): string {
     const text = this.#text
     const close = text.indexOf('>', this.#at)
@@ -166,7 +166,7 @@ class ListingScan {
     return this.#oddTag(close - name.length - 1)
   }
 
-  /** A tag with attributes, a namespace's prefix, or no content. */
+  /** Parses a tag with attributes, a namespace prefix, or no content. */
   #oddTag(start: number): string {
     tagPattern.lastIndex = start
     const match = tagPattern.exec(this.#text)
@@ -192,7 +192,7 @@ class ListingScan {
     this.#at = close + 1
   }
 
-  /** The text of an element that may come once, to behind its end tag. */
+  /** The text of an element that may occur once. Consumes the end tag. */
   #once(before: unknown, name: string): string {
     if (before !== undefined) throw refused(name, 'there twice', 'it once')
     if (this.#isEmpty) {
@@ -210,7 +210,7 @@ class ListingScan {
     return this.#mixed(name, unescaped(raw, name))
   }
 
-  /** Text with comments and CDATA sections in it. */
+  /** Text that contains comments or CDATA sections. */
   #mixed(name: string, start: string): string {
     const text = this.#text
     for (let value = start; ;) {
@@ -237,7 +237,7 @@ class ListingScan {
     return at + mark.length
   }
 
-  /** Over an element that does not matter. */
+  /** Skips an element that is not needed. */
   #skip(name: string, depth: number): void {
     if (depth > depthMax) throw refused(name, 'nested too deep', `at most ${depthMax} levels`)
     if (this.#isEmpty) {
@@ -281,8 +281,8 @@ function isListingField(name: string): name is ListingField {
 const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
 /**
- * Character data as XML 1.0 reads it: references resolved, line ends as one line feed (section
- * 2.11).
+ * Decodes character data by XML 1.0: resolves references, and converts line ends to one line feed
+ * (section 2.11).
  */
 function unescaped(raw: string, field: string): string {
   const lines = raw.includes('\r') ? raw.replace(/\r\n?/g, '\n') : raw
@@ -292,8 +292,8 @@ function unescaped(raw: string, field: string): string {
     const digits = whole.endsWith(';') ? /^#(?:x([0-9a-fA-F]{1,6})|(\d{1,7}))$/.exec(entity) : null
     const code =
       digits === null ? Number.NaN : Number.parseInt(digits[1] ?? digits[2] ?? '', digits[1] === undefined ? 10 : 16)
-    // More than XML 1.0 allows (section 2.2): stores write control characters of keys so. Halves of
-    // characters are none.
+    // Accepts more than XML 1.0 allows (section 2.2), because stores write control characters of
+    // keys like this. Surrogates are refused.
     const isCharacter = code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff)
     if (!isCharacter) throw refused(field, whole, 'a character reference of XML')
     return String.fromCodePoint(code)

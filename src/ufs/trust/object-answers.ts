@@ -1,18 +1,18 @@
-// Why: what a store says of an object, or of a write, is believed only as far as it can be read.
-// How: pure functions from an answer to what it says. A header that nobody needs is not looked at,
-// however odd it is; one that is needed and cannot be read is refused with its name and value; one
-// that may be missing has a stand-in. docs/store-trust.md says each rule in words.
+// Why: the metadata in a response is used only if it can be interpreted. How: pure functions from a
+// response to its metadata. Headers that are not needed are ignored, even if they are malformed. A
+// needed header that cannot be interpreted is refused with its name and value. An optional one has
+// a substitute. docs/store-trust.md describes each rule.
 import type { AnswerHeaders } from '../transport/http-head.ts'
 import { bareEtag } from './range-answer.ts'
 import { byteCountOf, timeOf } from './field-values.ts'
 
-/** What a HEAD says. */
+/** The metadata in the response to a HEAD. */
 export interface HeadAnswer {
-  /** Undefined when it is not told (chunked in place of Content-Length): a range tells. */
+  /** Undefined if missing (chunked instead of Content-Length): a range request supplies it. */
   readonly length: number | undefined
-  /** Undefined when it is not told: a listing tells. */
+  /** Undefined if missing: a listing supplies it. */
   readonly etag: string | undefined
-  /** 0 when it is not told, or cannot be read: nothing is decided by it. */
+  /** 0 if missing or malformed: nothing depends on it. */
   readonly modifiedMs: number
   readonly storageClass: string
   readonly crc64: string | undefined
@@ -32,8 +32,7 @@ export function headAnswer(headers: AnswerHeaders): HeadAnswer {
 }
 
 /**
- * The object's size as the answer to a range GET of its first byte tells it; undefined when it does
- * not.
+ * The size of the object, from the response to a range GET of its first byte; undefined if missing.
  */
 export function sizeOfFirstByte(status: number, headers: AnswerHeaders): number | undefined {
   const range = headers.get('content-range') ?? ''
@@ -42,20 +41,20 @@ export function sizeOfFirstByte(status: number, headers: AnswerHeaders): number 
   return status === 200 ? byteCountOf(headers.get('content-length') ?? '') : undefined
 }
 
-/** The text of the first element of this name; undefined when there is none. */
+/** The text of the first element with this name; undefined when there is none. */
 export function elementText(xml: string, name: string): string | undefined {
   const raw = new RegExp(`<(?:[A-Za-z0-9_]+:)?${name}(?:\\s[^<>]*)?>\\s*([^<]*?)\\s*</`).exec(xml)?.[1]
   return raw === undefined || raw === '' ? undefined : unescaped(raw)
 }
 
-/** An upload of one key that a listing of uploads names. */
+/** An upload in a listing of uploads. */
 export interface ListedUpload {
   readonly uploadId: string
-  /** Undefined when it cannot be read. */
+  /** Undefined when it is malformed. */
   readonly initiatedMs: number | undefined
 }
 
-/** The uploads of exactly this key. The listing is one of `encoding-type=url`. */
+/** The uploads of exactly this key, from a listing with `encoding-type=url`. */
 export function uploadsOf(xml: string, key: string): ListedUpload[] {
   const isEncoded = elementText(xml, 'EncodingType') === 'url'
   return [...xml.matchAll(/<Upload>(.*?)<\/Upload>/gs)].flatMap(([, upload = '']) => {

@@ -1,7 +1,7 @@
-// Why: bytes are only data when the answer they came in proves what they are. How: one pure
-// function that holds the head of an answer to a range GET against the question. An answer that is
-// joined to others must name its version; one that is the whole object by itself is one version
-// whatever it says. docs/store-trust.md says each rule in words.
+// Why: bytes are used only if their response proves what they are. How: one pure function that
+// compares the head of the response to a range GET with the request. If the response is combined
+// with others, it must name its version. If it is the whole object, it needs no ETag, because one
+// response has one version. docs/store-trust.md describes each rule.
 import type { AnswerHeaders } from '../transport/http-head.ts'
 
 export interface RangeQuestion {
@@ -9,16 +9,15 @@ export interface RangeQuestion {
   readonly length: number
   /** Without quotes. */
   readonly etag: string
-  /** Bytes of the whole object, where they are known. */
+  /** The size of the whole object, if known. */
   readonly objectLength?: number | undefined
-  /** These bytes are the whole object, and no other answer's bytes are put beside them. */
+  /** These bytes are the whole object and are not combined with another response. */
   readonly inOneAnswer?: boolean | undefined
 }
 
 /**
- * `damaged`: may be right at the next attempt, and is final when it stays. `changed`: another
- * version, or another size. `unproven`: no attempt will mend it, but the object may be read in one
- * answer.
+ * `damaged`: a retry may succeed; final if it repeats. `changed`: another version or size.
+ * `unproven`: a retry does not help, but the object may be read in one response.
  */
 export interface RangeProblem {
   readonly kind: 'damaged' | 'changed' | 'unproven'
@@ -26,8 +25,8 @@ export interface RangeProblem {
 }
 
 /**
- * What is wrong with the head of an answer of status 200 or 206; undefined when its body is what
- * was asked for.
+ * The problem with the head of a response with status 200 or 206; undefined when its body is the
+ * requested range.
  */
 export function rangeProblem(
   question: RangeQuestion,
@@ -40,15 +39,12 @@ export function rangeProblem(
   )
 }
 
-/**
- * An ETag as the house writes it: without quotes, and without the mark of a proxy that made it
- * weak.
- */
+/** An ETag without quotes and without the weak mark, which proxies add. */
 export function bareEtag(text: string): string {
   return text.replace(/^W\//, '').replace(/^"|"$/g, '')
 }
 
-/** Whether an ETag of an answer names the wanted version. */
+/** Whether the ETag of a response is the requested version. */
 function isVersion(given: string, wanted: string): boolean {
   return bareEtag(given) === wanted
 }
@@ -63,7 +59,7 @@ function partialProblem(question: RangeQuestion, headers: AnswerHeaders): RangeP
   const [first, last, total] = (digits ?? []).slice(1).map(Number)
   if (total === undefined || first === undefined || last === undefined)
     return damaged(`Content-Range ${shown(range)} came instead of ${wanted}N`)
-  // A shorter range than was asked for: the object ends there.
+  // The range is shorter than requested: the object ends there.
   const endsEarly = first === offset && last === total - 1 && last < offset + length - 1
   if (endsEarly && isNamed(question, headers)) return sizeProblem(total, objectLength ?? offset + length)
   if (first !== offset || last !== offset + length - 1 || total <= last)
@@ -74,8 +70,8 @@ function partialProblem(question: RangeQuestion, headers: AnswerHeaders): RangeP
 }
 
 /**
- * A store may ignore the range; that is what was asked for only where the range is the whole
- * object.
+ * Checks a response with status 200. A store may ignore the range, which is valid only if the range
+ * is the whole object.
  */
 function wholeProblem(question: RangeQuestion, headers: AnswerHeaders): RangeProblem | undefined {
   const { offset, length, objectLength } = question
@@ -87,17 +83,16 @@ function wholeProblem(question: RangeQuestion, headers: AnswerHeaders): RangePro
     const isOther = announced !== undefined && announced !== String(length)
     return isOther && headers.has('etag') ? sizeProblem(Number(announced), length) : undefined
   }
-  const text = 'the whole object came instead of a range: something on the way ignores Range'
+  const text = 'the response is the whole object instead of a range: the store or a proxy ignores Range'
   if (isNamed(question, headers)) return { kind: 'unproven', text }
-  return damaged('the answer is not the range that was asked for')
+  return damaged('the response is not the requested range')
 }
 
 function versionProblem(question: RangeQuestion, headers: AnswerHeaders): RangeProblem | undefined {
   const given = headers.get('etag')
   if (given === undefined || given === '') {
     if (question.inOneAnswer === true) return undefined
-    const text =
-      'the answer has no ETag, so it does not prove which version its bytes are of (does a proxy remove the header?)'
+    const text = 'the response has no ETag, so the version of its bytes is unknown (does a proxy remove the header?)'
     return { kind: 'unproven', text }
   }
   if (question.etag === '*' || isVersion(given, question.etag)) return undefined
@@ -107,7 +102,7 @@ function versionProblem(question: RangeQuestion, headers: AnswerHeaders): RangeP
   )
   if (encoding !== null)
     return damaged(
-      `ETag ${shown(given)} came: a proxy compresses the answers (${encoding[1]}); let it pass them as they are`,
+      `the ETag is ${shown(given)}: a proxy compresses responses (${encoding[1]}); configure it to pass them unchanged`,
     )
   return { kind: 'changed', text: `ETag ${shown(given)} came instead of ${shown(question.etag)}` }
 }
@@ -118,11 +113,11 @@ function lengthProblem({ length }: RangeQuestion, headers: AnswerHeaders): Range
   return damaged(`${shown(announced)} bytes announced instead of ${length}${encodingHint(headers)}`)
 }
 
-/** What to add to a message about a body of another length than was asked for. */
+/** A hint for a message about a body with an unexpected length. */
 export function encodingHint(headers: AnswerHeaders): string {
   const encoding = headers.get('content-encoding')
   if (encoding === undefined || encoding === '' || encoding.toLowerCase() === 'identity') return ''
-  return `, with Content-Encoding ${shown(encoding)}: does a proxy compress the answers?`
+  return `, with Content-Encoding ${shown(encoding)}: does a proxy compress the responses?`
 }
 
 function isNamed({ etag }: RangeQuestion, headers: AnswerHeaders): boolean {
@@ -131,7 +126,7 @@ function isNamed({ etag }: RangeQuestion, headers: AnswerHeaders): boolean {
 }
 
 function sizeProblem(bytes: number, wanted: number): RangeProblem {
-  return { kind: 'changed', text: `the object has ${bytes} bytes and not the ${wanted} that the store said before` }
+  return { kind: 'changed', text: `the object has ${bytes} bytes, but the store reported ${wanted} before` }
 }
 
 function damaged(text: string): RangeProblem {

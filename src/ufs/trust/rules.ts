@@ -1,12 +1,12 @@
-// Why: whoever asks what is believed of a store finds all of it in one table, and a test can take
-// one rule away and must see what is lost without it. How: the rules of each kind of answer,
-// joined; docs/store-trust.md says them in words.
+// Why: one table lists all rules for responses of a store, and a test can remove one rule and must
+// then see what is lost. How: the rules of each kind of response, combined. docs/store-trust.md
+// describes them.
 import { type ListingRules, listingRules } from './listing-page.ts'
 import { rangeProblem } from './range-answer.ts'
 
 export interface TrustRules {
   readonly listing: ListingRules
-  /** Of the head of an answer to a range GET. */
+  /** For the head of the response to a range GET. */
   readonly rangeProblem: typeof rangeProblem
 }
 

@@ -1,14 +1,14 @@
-// Why: what an S3 or COS server answers has one meaning for the whole house. How: a table from
-// status and error code to a SkeinError whose message is one line with the store's address, the
-// bucket and the code; never a header, a body or a secret. Codes: Amazon S3 API Reference "Error
+// Why: a response of an S3 or COS server has one meaning everywhere. How: a table from status and
+// error code to a SkeinError whose message is one line with the store's address, the bucket and the
+// code, and never has a header, a body or a secret. Codes: Amazon S3 API Reference "Error
 // responses"; COS "Error codes".
 import { type ErrorCode, SkeinError } from '../../base/errors.ts'
 
-/** Where a request went, for messages. */
+/** The destination of a request, for messages. */
 export interface StoreAddress {
   readonly endpoint: string
   readonly bucket: string
-  /** The proxy on the way, if there is one: scheme, host and port. */
+  /** The proxy of the connection, if any: scheme, host and port. */
   readonly proxyName?: string | undefined
 }
 
@@ -39,20 +39,20 @@ const changed: Meaning = {
   advice: 'the object changed while it was read',
 }
 const slowDown: Meaning = { code: 'unavailable', reason: slowDownReason, advice: 'the store asks to slow down' }
-const unwell: Meaning = { code: 'unavailable', advice: 'the store is not well' }
+const unwell: Meaning = { code: 'unavailable', advice: 'the store has an internal failure' }
 const elsewhere: Meaning = {
   code: 'failed_precondition',
   reason: 'wrong_endpoint',
   advice: 'the bucket is in another region: check the region and the endpoint',
 }
-const exists: Meaning = { code: 'already_exists', advice: 'there is an object of this key already' }
+const exists: Meaning = { code: 'already_exists', advice: 'an object with this key already exists' }
 const damaged: Meaning = {
   code: 'unavailable',
   reason: 'damaged',
-  advice: 'the bytes did not arrive as they were sent',
+  advice: 'the bytes were damaged on the way',
 }
 const missing: Meaning = { code: 'not_found', advice: 'no such object' }
-const denied: Meaning = { code: 'permission_denied', advice: 'the secret may not do this' }
+const denied: Meaning = { code: 'permission_denied', advice: 'these credentials have no permission for this request' }
 
 const meanings: Readonly<Record<string, Meaning>> = {
   ExpiredToken: expired,
@@ -69,13 +69,13 @@ const meanings: Readonly<Record<string, Meaning>> = {
   RequestTimeTooSkewed: {
     code: 'unavailable',
     reason: clockSkewReason,
-    advice: 'the clock of this machine and that of the store differ too much',
+    advice: 'the clocks of this machine and the store differ too much',
   },
   AccessDenied: denied,
   AllAccessDisabled: denied,
   DownloadForbidden: {
     ...denied,
-    advice: 'the store does not give out this type of file (.apk, .ipa) on its default domain',
+    advice: 'the store does not serve this type of file (.apk, .ipa) on its default domain',
   },
   NoSuchBucket: { code: 'not_found', reason: 'no_such_bucket', advice: 'no such bucket' },
   NoSuchKey: missing,
@@ -88,17 +88,21 @@ const meanings: Readonly<Record<string, Meaning>> = {
   PathStyleDomainForbidden: {
     code: 'failed_precondition',
     reason: 'path_style',
-    advice: 'the store wants the bucket in the host name: set s3.forcePathStyle=false',
+    advice: 'the store requires the bucket in the host name: set s3.forcePathStyle=false',
   },
-  NoSuchUpload: { code: 'not_found', reason: 'no_such_upload', advice: 'the upload was ended by somebody else' },
+  NoSuchUpload: { code: 'not_found', reason: 'no_such_upload', advice: 'the upload was ended by another client' },
   FileAlreadyExists: exists,
   ObjectAlreadyExists: exists,
-  ConditionalRequestConflict: { code: 'aborted', reason: 'conflict', advice: 'somebody else writes the same object' },
+  ConditionalRequestConflict: {
+    code: 'aborted',
+    reason: 'conflict',
+    advice: 'another client is writing the same object',
+  },
   BadDigest: damaged,
   InvalidDigest: damaged,
   IncompleteBody: damaged,
   XAmzContentSHA256Mismatch: damaged,
-  NotImplemented: { code: 'unimplemented', advice: 'the store does not know this request' },
+  NotImplemented: { code: 'unimplemented', advice: 'the store does not support this request' },
   QuotaExceeded: {
     code: 'resource_exhausted',
     reason: 'quota',
@@ -132,8 +136,8 @@ const byStatus: Readonly<Record<number, Meaning>> = {
 }
 
 /**
- * What an answer with this status and error code (from the body; undefined when there was none)
- * means. `what` names the request, such as `GET "a/b"`.
+ * The error for a response with this status and error code (from the body; undefined when there was
+ * none). `what` names the request, such as `GET "a/b"`.
  */
 export function answerError(address: StoreAddress, what: string, status: number, code: string | undefined): SkeinError {
   const named = code !== undefined && /^[A-Za-z0-9.]{1,64}$/.test(code) ? code : undefined
@@ -154,34 +158,33 @@ export function answerError(address: StoreAddress, what: string, status: number,
 }
 
 /**
- * What an answer without an S3 error code means that a proxy, or a gateway before the store, gives.
+ * The meaning of a response without an S3 error code, which comes from a proxy or a gateway in
+ * front of the store.
  */
 function gatewayMeaning({ proxyName }: StoreAddress, status: number): Meaning | undefined {
   if (status === 407) {
     const proxy = proxyName === undefined ? 'the proxy' : `the proxy ${proxyName}`
-    const advice = `${proxy} wants a user name and a password: ${proxyAdvice}`
+    const advice = `${proxy} requires a user name and a password: ${proxyAdvice}`
     return { code: 'failed_precondition', reason: 'proxy_refused', advice }
   }
   if (status !== 502 && status !== 504) return undefined
-  const who = proxyName === undefined ? 'a gateway before the store' : `the proxy ${proxyName}, or a gateway behind it,`
+  const who =
+    proxyName === undefined ? 'a gateway in front of the store' : `the proxy ${proxyName}, or a gateway behind it,`
   return { code: 'unavailable', advice: `${who} does not reach the store` }
 }
 
-/** What to do about a proxy that wants to know who asks. */
+/** What to do about a proxy that requires authentication. */
 export const proxyAdvice =
-  'write them into HTTP_PROXY or HTTPS_PROXY as http://user:password@host:port, ' +
+  'set them in HTTP_PROXY or HTTPS_PROXY as http://user:password@host:port, ' +
   'or set fs.cosn.http.proxy.username and fs.cosn.http.proxy.password'
 
-/**
- * An answer that sends the request elsewhere, where it does not go. `why`: what is the matter with
- * that.
- */
+/** The error of a redirect that is not followed. `why` is the reason. */
 export function redirectError(address: StoreAddress, what: string, status: number, why: string): SkeinError {
-  const message = `${place(address)}: ${what} answered ${status}, and ${why}: set the endpoint to where the store is`
+  const message = `${place(address)}: ${what} answered ${status}, and ${why}: set the endpoint of the store`
   return new SkeinError('failed_precondition', message, { reason: 'wrong_endpoint' })
 }
 
-/** What a server of https says to those who speak http; undefined when it is something else. */
+/** The error if a TLS server responds to plain http; undefined otherwise. */
 export function plainToTlsError(
   address: StoreAddress,
   what: string,
@@ -196,50 +199,50 @@ export function plainToTlsError(
   return speaksTlsError(address, what)
 }
 
-/** The endpoint speaks https, and was spoken to in http. */
+/** The endpoint requires https and received http. */
 export function speaksTlsError(address: StoreAddress, what: string): SkeinError {
   const advice = 'set s3.endpoint=https://... (COS: fs.cosn.useHttps=true)'
   const message = `${place(address)}: ${what}: the endpoint speaks https, not http: ${advice}`
   return new SkeinError('failed_precondition', message, { reason: 'wrong_scheme' })
 }
 
-/** A request's name in messages: the key quoted, on one line, cut. */
+/** The name of a request in messages: the key is quoted, on one line and truncated. */
 export function requestName(verb: string, key: string): string {
   return `${verb} ${JSON.stringify(key.length > 200 ? `${key.slice(0, 200)}...` : key)}`
 }
 
 /**
- * A body or a header that is not what was asked for: a damaged or cut answer, worth another
- * attempt.
+ * The error of a body or header that does not match the request: the response is damaged or
+ * truncated, and a retry may help.
  */
 export function badAnswerError(address: StoreAddress, what: string, problem: string): SkeinError {
   return new SkeinError('unavailable', `${place(address)}: ${what}: ${problem}`, { reason: badAnswerReason })
 }
 
 /**
- * An answer that names another version, or another size, than was asked for; final when it stays
- * (`finalAnswerError`).
+ * The error of a response with another version or size than requested. It becomes final when it
+ * repeats (`finalAnswerError`).
  */
 export function otherVersionError(address: StoreAddress, what: string, problem: string): SkeinError {
   return new SkeinError('unavailable', `${place(address)}: ${what}: ${problem}`, { reason: otherVersionReason })
 }
 
 /**
- * An answer whose version cannot be known. No attempt mends it; the object may be read in one
- * answer (ReadRequest.inOneAnswer).
+ * The error of a response whose version is unknown. A retry does not help. The object may be read
+ * in one response (ReadRequest.inOneAnswer).
  */
 export function unprovenError(address: StoreAddress, what: string, problem: string): SkeinError {
   return new SkeinError('failed_precondition', `${place(address)}: ${what}: ${problem}`, { reason: unprovenReason })
 }
 
-/** The error in place of one answer that comes again and again: it is no accident. */
+/** The final error for a response that repeats, and so is not an accident. */
 export function finalAnswerError({ reason, message }: SkeinError): SkeinError {
   if (reason === otherVersionReason)
     return new SkeinError('aborted', message, { reason: objectChangedReason, retryable: false })
   return new SkeinError('failed_precondition', message, { reason, retryable: false })
 }
 
-/** Whether an error says that an answer came and was not what was asked for. */
+/** Whether the error means that a response arrived but did not match the request. */
 export function isBadAnswer({ reason }: SkeinError): boolean {
   return reason === badAnswerReason || reason === otherVersionReason
 }

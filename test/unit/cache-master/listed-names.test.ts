@@ -70,7 +70,7 @@ describe('a key that is listed and not there', () => {
   it('is the failure of that file alone where the listing was odd about it', async () => {
     store.put('a')
     store.put('b c')
-    store.listed = (object: ObjectInfo) => ({ ...object, doubt: 'it is listed with no bytes', length: 0 })
+    store.listed = (object: ObjectInfo) => ({ ...object, doubt: 'it is listed with size 0', length: 0 })
     misname((key) => key.replace(' ', '+'))
     expect((await sync()).map(({ key, problem }) => [key, problem])).toEqual([
       ['a', ''],

@@ -82,15 +82,15 @@ describe('names in a directory that no bucket has', () => {
     const loaded = Object.keys(found).filter((key) => found[key] === '')
     expect(loaded).toEqual(['alias', 'linked/file', 'sub/file'])
     expect(found).toMatchObject({
-      'a/b/a': expect.stringContaining('a directory that it lies in'),
-      'b/a/b': expect.stringContaining('a directory that it lies in'),
+      'a/b/a': expect.stringContaining('a directory that contains the link'),
+      'b/a/b': expect.stringContaining('a directory that contains the link'),
       dangling: expect.stringContaining('does not exist'),
-      'linked/up': expect.stringContaining('a directory that it lies in'),
-      self: expect.stringContaining('a circle of links'),
-      stolen: expect.stringContaining("out of the namespace's directory"),
-      'stolen-file': expect.stringContaining("out of the namespace's directory"),
-      'sub/up': expect.stringContaining('a directory that it lies in'),
-      whole: expect.stringContaining('a directory that it lies in'),
+      'linked/up': expect.stringContaining('a directory that contains the link'),
+      self: expect.stringContaining('a loop of links'),
+      stolen: expect.stringContaining("outside the namespace's directory"),
+      'stolen-file': expect.stringContaining("outside the namespace's directory"),
+      'sub/up': expect.stringContaining('a directory that contains the link'),
+      whole: expect.stringContaining('a directory that contains the link'),
     })
     expect(await listing('', 1)).toEqual(found)
     // Whoever looks at one name sees what the listing says of it.
@@ -175,7 +175,7 @@ describe('names in a directory that no bucket has', () => {
       const found = await listing()
       expect(found).toEqual({
         'closed/': 'the directory cannot be listed (EACCES)',
-        'names-only/x': 'it cannot be looked at (EACCES)',
+        'names-only/x': 'it cannot be read (EACCES)',
         'sub/file': '',
       })
       expect(await listing('', 1)).toEqual(found)

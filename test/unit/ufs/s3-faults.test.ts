@@ -302,7 +302,7 @@ describe('what check says', () => {
     )
     expect(down).toMatchObject({
       code: 'unavailable',
-      message: expect.stringContaining('nothing listens there (ECONNREFUSED)'),
+      message: expect.stringContaining('no server listens at this address (ECONNREFUSED)'),
     })
     const unknown = await complaint(
       openS3('http://no-such-host.invalid', 's3://data-125', testCredential, { ...hastyDefaults, maxRetries: 0 }),

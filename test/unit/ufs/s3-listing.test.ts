@@ -244,7 +244,7 @@ describe('a page of a listing', () => {
     ['a blank', ['a%20b', 'a+c'], '" "'],
     ['a blank that is not encoded', ['a b', 'a%20c'], '" "'],
     ['a letter', ['%41'], '"A"'],
-    ['letters that are not ASCII', ['%C3%A9', 'ï'], 'beyond ASCII'],
+    ['letters that are not ASCII', ['%C3%A9', 'ï'], 'a non-ASCII character'],
   ])('is refused where it says that it is encoded, and writes %s in two ways', async (_name, keys, character) => {
     origin.answer(() => listingOf({ entries: keys, more: encoded }))
     await expect(listAll()).rejects.toMatchObject({ ...odd, message: expect.stringContaining(character) })
@@ -311,8 +311,8 @@ describe('a page of a listing', () => {
     ['a huge Size', { size: '99999999999999999999' }, 'Size is "99999999999999999999"'],
     ['a broken Size', { size: '1.5' }, 'Size is "1.5"'],
     ['no Size', { size: undefined }, 'Size is missing'],
-    ['a Size of 0', { size: 0 }, 'listed with no bytes'],
-    ['a name of a directory with bytes', { key: 'd/', size: 7 }, 'named as a directory and listed with bytes'],
+    ['a Size of 0', { size: 0 }, 'listed with size 0'],
+    ['a name of a directory with bytes', { key: 'd/', size: 7 }, 'it has the name of a directory and a size above 0'],
     ['no ETag', { etag: undefined }, 'ETag is missing'],
     ['an ETag that no header can carry', { etag: '"a\nb"' }, 'ETag is'],
     ['a Size with blanks', { size: ' 10 ' }, undefined],
@@ -320,7 +320,7 @@ describe('a page of a listing', () => {
     [
       'a directory marker of another version than that of no bytes',
       { key: 'd/', size: 0, etag: '"x"' },
-      'listed with no bytes',
+      'listed with size 0',
     ],
   ]
   it.each(entries)('gives %s a doubt, not a guess', async (_name, entry, doubt) => {

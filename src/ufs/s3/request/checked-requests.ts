@@ -1,8 +1,8 @@
-// Why: an answer is read only once it is known to be a good one, whoever reads it. How: HEADs and
-// ranges, which have no document, and the list of uploads, in which one date of an odd form would
-// cost the SDK the whole list, are asked and read here, by trust/object-answers.ts. What changes
-// something goes by the SDK (sdk-requests.ts): it is loaded with the first such request, 36 MB and
-// 0.2 s that a process which only reads does not pay.
+// Why: a response is parsed only after it is known to be a success. How: this file sends HEADs,
+// ranges, which have no document, and the list of uploads, and trust/object-answers.ts parses them.
+// The SDK would reject the whole list of uploads for one date in an unusual form. Requests that
+// change something use the SDK (sdk-requests.ts). It is loaded on the first such request; it costs
+// 36 MB and 0.2 s, which a process that only reads does not pay.
 import type { StoreDocument } from './document-get.ts'
 import type { ObjectRequests, ObjectWrites } from './object-requests.ts'
 import { answerError, errorCodeOf, plainToTlsError, requestName, type StoreAddress } from '../../trust/s3-errors.ts'
@@ -44,9 +44,7 @@ export function objectRequests(options: S3Options, address: StoreAddress, reques
   }
 }
 
-/**
- * The answer, where it is a good one. S3 also tells of failures under status 200, in a document.
- */
+/** Returns a successful response. S3 also reports failures with status 200, in a document. */
 function checked(address: StoreAddress, what: string, answer: StoreDocument): StoreDocument {
   const { status, text } = answer
   const code = errorCodeOf(text)

@@ -1,6 +1,6 @@
-// Why: a listing, or the answer to a write, is worth having only whole. How: one signed request
-// over the connections of the ranges, its answer gathered up to a limit; what its status means is
-// for the caller to say.
+// Why: a listing, or the response to a write, is useful only when it is complete. How: one signed
+// request over the connections of the ranges. Its body is collected up to a limit. The caller
+// interprets the status.
 import { abortReason } from '../../../base/clock.ts'
 import { toSkeinError } from '../../../base/errors.ts'
 import { AnswerFault, type AnswerHeaders } from '../../transport/http-head.ts'
@@ -20,14 +20,14 @@ const firstBytes = 64 * 1024
 export interface SentDocument {
   readonly method: HttpMethod
   readonly path: string
-  /** Names and values in turn. */
+  /** Names and values alternate. */
   readonly headers: readonly string[]
   readonly body?: Uint8Array | undefined
 }
 
 /**
- * @throws AnswerFault, ProxyFault, a SkeinError (the signal's reason among them), or an Error with
- *   a `code`, as HttpPool gives them
+ * @throws AnswerFault, ProxyFault, a SkeinError (which includes the signal's reason), or an Error
+ *   with a `code`, as HttpPool reports them
  */
 export function sendDocument(
   pool: HttpPool,

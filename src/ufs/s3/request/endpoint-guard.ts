@@ -1,7 +1,7 @@
-// Why: a namespace's endpoint is user input; without a guard it would let its writer reach services
-// inside the network. How: IP literals are judged when the store is opened, names when the
-// connection is made (so a name that changes its address between check and use is still caught).
-// `*.localhost` is always this machine (RFC 6761), resolver or not.
+// Why: the endpoint of a namespace is user input. Without a guard, whoever creates a namespace
+// could reach services inside the network. How: IP literals are checked when the store is opened,
+// and names when a connection is made, so a name whose address changes in between is still caught.
+// `*.localhost` is always this machine (RFC 6761), independent of the resolver.
 import { lookup as dnsLookup, type LookupAddress, type LookupOptions } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { SkeinError } from '../../../base/errors.ts'
@@ -28,7 +28,7 @@ const privateRanges: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
 const endpointRefusedReason = 'endpoint_not_allowed'
 
 /**
- * Whether an IP address is loopback, link-local, private or otherwise no public unicast address.
+ * Whether an IP address is not a public unicast address: loopback, link-local, private and so on.
  */
 export function isPrivateAddress(address: string): boolean {
   const mapped = /^::ffff:(?:(\d+\.\d+\.\d+\.\d+)|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i.exec(address)
@@ -45,8 +45,8 @@ export function isPrivateAddress(address: string): boolean {
 }
 
 /**
- * @throws SkeinError permission_denied (`endpoint_not_allowed`) when the host is an IP literal or a
- *   name that is private by its spelling
+ * @throws SkeinError permission_denied (`endpoint_not_allowed`) when the host is a private IP
+ *   literal, or a name that is always private
  */
 export function checkEndpointHost(host: string, allowPrivate: boolean): void {
   if (allowPrivate) return
@@ -54,14 +54,14 @@ export function checkEndpointHost(host: string, allowPrivate: boolean): void {
   if (isLocalName(bare) || (isIP(bare) !== 0 && isPrivateAddress(bare))) throw refusal(host)
 }
 
-/** Whether an error is the guard's refusal. */
+/** Whether the error is the guard's refusal. */
 export function refusedAddress(error: Error): boolean {
   return error instanceof SkeinError && error.reason === endpointRefusedReason
 }
 
 /**
- * A `lookup` for connections that refuses names which lead to private addresses, unless they are
- * allowed. `resolve` is the system's resolver.
+ * A `lookup` function for connections. It refuses names that resolve to private addresses, unless
+ * these are allowed. `resolve` is the system's resolver.
  */
 export function guardedLookup(allowPrivate: boolean, resolve: typeof dnsLookup = dnsLookup): LookupFunction {
   return (hostname, options: LookupOptions, callback) => {

@@ -1,12 +1,11 @@
-// Why: what is asked of a store about single objects is one contract, however it is written and
-// read. How: types alone. Requests that change something are written and read by the SDK
-// (sdk-requests.ts), the others in checked-requests.ts; store-requests.ts sends them all. Keys are
-// the namespace's.
+// Why: requests for single objects have one contract, independent of how they are encoded. How:
+// types only. The SDK (sdk-requests.ts) encodes requests that change something, checked-requests.ts
+// the others; store-requests.ts sends them all. Keys are relative to the namespace.
 import type { HeadAnswer, ListedUpload } from '../../trust/object-answers.ts'
 
-/** What must hold for a write to be carried out. */
+/** Conditions that must hold for a write. */
 export interface WriteCondition {
-  /** Nothing is at the key. */
+  /** The key does not exist. */
   readonly isNew?: boolean
 }
 
@@ -15,11 +14,12 @@ export interface Body {
   readonly md5: Buffer
 }
 
-/** ETags come back as far as the answer names them. */
+/** ETags are returned if the response names them. */
 export interface ObjectWrites {
   put(key: string, body: Body, condition: WriteCondition, signal: AbortSignal): Promise<string | undefined>
   /**
-   * The id of the upload. @throws SkeinError answer_not_understood when the answer does not name it
+   * Returns the id of the upload.
+   * @throws SkeinError answer_not_understood when the response does not name it
    */
   beginUpload(key: string, signal: AbortSignal): Promise<string>
   putPart(key: string, uploadId: string, number: number, body: Body, signal: AbortSignal): Promise<string | undefined>
@@ -37,16 +37,19 @@ export interface ObjectWrites {
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<string | undefined>
-  /** `etag`: only this version. */
+  /** Deletes an object. With `etag`, only this version. */
   delete(key: string, etag: string | undefined, signal: AbortSignal): Promise<void>
 }
 
-/** Each throws SkeinErrors for what the store refuses, and what StoreRequests.document throws. */
+/**
+ * Each method throws SkeinErrors for refusals of the store, and the errors of
+ * StoreRequests.document.
+ */
 export interface ObjectRequests extends ObjectWrites {
   head(key: string, signal: AbortSignal): Promise<HeadAnswer>
-  /** The object's size, by a range; undefined when the answer does not tell. */
+  /** The size of the object, from a range request; undefined when the response does not name it. */
   size(key: string, signal: AbortSignal): Promise<number | undefined>
   uploads(key: string, signal: AbortSignal): Promise<readonly ListedUpload[]>
-  /** What the store's clock says now, as far as is known. */
+  /** The current time of the store's clock, as far as it is known. */
   storeNowMs(): number
 }

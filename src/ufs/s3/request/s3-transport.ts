@@ -1,7 +1,7 @@
-// Why: the connections to one bucket, with every time-out set, in one place. How: a pool for the
-// endpoint, and one for each host that it sends reads on to (store-requests.ts); all connect under
-// the endpoint guard, by the proxy that the environment or the namespace names. Without these
-// time-outs a connection that falls silent would hang its reader for ever.
+// Why: all connections to one bucket, and all their time-outs, are set up in one place. Without the
+// time-outs, a silent connection would block its reader forever. How: one pool for the endpoint,
+// and one for each host that it redirects reads to (store-requests.ts). All connect under the
+// endpoint guard, through the proxy of the environment or the namespace.
 import type { LookupFunction } from 'node:net'
 import type { Clock } from '../../../base/clock.ts'
 import { checkEndpointHost, guardedLookup, refusedAddress } from './endpoint-guard.ts'
@@ -11,39 +11,40 @@ import { type ProxyRules, proxyFor, type ProxyServer } from '../../transport/pro
 
 const idleMaxMs = 15_000
 
-/** Bytes that arrive in one turn of the event loop. */
+/** Bytes that are read in one turn of the event loop. */
 const backgroundTurnBytes = 1024 * 1024
 
 export interface S3TransportDependencies {
   readonly allowPrivateEndpoints: boolean
   readonly clock: Clock
   readonly background?: boolean
-  /** Proxies of the environment. */
+  /** The proxies of the environment. */
   readonly proxies?: ProxyRules | undefined
-  /** Further authorities for TLS, as PEM. For tests. */
+  /** Additional certificate authorities for TLS, as PEM. For tests. */
   readonly ca?: string | undefined
 }
 
 export interface S3Transport {
-  /** Scheme and authority of the host that answers for the bucket. */
+  /** Scheme and authority of the host that serves the bucket. */
   readonly origin: URL
   /**
-   * What comes before the encoded key in a path: `/`, or `/bucket/` in path style, below the
-   * endpoint's own path.
+   * The part of the path before the encoded key, below the endpoint's own path: `/`, or `/bucket/`
+   * in path style.
    */
   readonly pathPrefix: string
-  /** The proxy on the way to the endpoint, for messages. */
+  /** The proxy for the endpoint, for messages. */
   readonly proxy: ProxyServer | undefined
   /**
-   * Connections to a host. The caller closes them. @throws SkeinError permission_denied when it is
-   * private and that is not allowed
+   * Connections to a host. The caller closes them.
+   * @throws SkeinError permission_denied when the host is private and private hosts are not allowed
    */
   connect(origin: URL): HttpPool
 }
 
 /**
- * Opens no connection yet. @throws SkeinError permission_denied when the endpoint is private and
- * that is not allowed
+ * Does not connect yet.
+ * @throws SkeinError permission_denied when the endpoint is private and private endpoints are not
+ *   allowed
  */
 export function openTransport(options: S3Options, deps: S3TransportDependencies): S3Transport {
   const { allowPrivateEndpoints, clock, background, proxies = {}, ca } = deps
@@ -68,8 +69,8 @@ export function openTransport(options: S3Options, deps: S3TransportDependencies)
         origin: to,
         lookup,
         proxy,
-        // Whoever set the proxy of a process may reach it where it is; one that a namespace names
-        // is as an endpoint is.
+        // A proxy of the process may be private, because the operator chose it. A proxy of a
+        // namespace is checked like an endpoint.
         proxyLookup: proxy?.guarded === false ? guardedLookup(true) : lookup,
         admission: proxy === undefined || allowPrivateEndpoints ? undefined : () => refusedName(to.hostname, lookup),
         connectionsMax: options.connectionsMax,
@@ -86,8 +87,8 @@ export function openTransport(options: S3Options, deps: S3TransportDependencies)
 }
 
 /**
- * A proxy looks names up itself: where this machine can, too, a name that leads inside is refused
- * as without a proxy.
+ * A proxy resolves names itself. If this machine can resolve a name, too, and the name leads to a
+ * private address, it is refused as without a proxy.
  */
 function refusedName(hostname: string, lookup: LookupFunction): Promise<Error | undefined> {
   return new Promise((resolve) => {

@@ -1,10 +1,10 @@
-// Why: how each request that changes something is written, and how its answer is read, is what the
-// S3 SDK is kept well for; how it is sent, signed and trusted is ours. How: one S3Client whose
-// handler gives what the SDK has written (key, query, the headers below, the body) to `send`, and
-// gives the SDK of a good answer its document and its ETag alone: a date in an odd header would
-// make it throw. So the SDK never sees a refusal, a redirect, a secret, the endpoint or the bucket,
-// and nothing of the environment. What it cannot read of a document (a prefix, a stray `&`, a date)
-// trust/object-answers.ts may: an upload that began has an id.
+// Why: the S3 SDK knows how each request that changes something is encoded and how its response is
+// parsed. We send, sign and check the requests ourselves. How: one S3Client whose handler passes
+// what the SDK encoded (key, query, the headers below, the body) to `send`. Of a successful
+// response the SDK receives only the document and the ETag, because a date in an unusual header
+// would make it throw. So the SDK never sees a refusal, a redirect, a secret, the endpoint, the
+// bucket or the environment. If it cannot parse a document (a prefix, a stray `&`, a date),
+// trust/object-answers.ts may: an upload that was created has an id.
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -31,7 +31,7 @@ import { bareEtag } from '../../trust/range-answer.ts'
 type Handler = Extract<NonNullable<S3ClientConfig['requestHandler']>, { handle: unknown }>
 type WrittenRequest = Parameters<Handler['handle']>[0]
 
-/** One request on its way through the SDK. */
+/** One request through the SDK. */
 interface Exchange {
   readonly abortSignal: AbortSignal
   readonly send: (written: WrittenRequest) => Promise<StoreDocument>
@@ -39,16 +39,14 @@ interface Exchange {
   failure?: { readonly thrown: unknown }
 }
 
-/**
- * Stands for the bucket in the SDK's paths: the place of the real one is s3-transport.ts's affair.
- */
+/** A placeholder for the bucket in the SDK's paths. s3-transport.ts sets the real one. */
 const bucket = 'bucket'
 const pathStart = `/${bucket}/`
 const octets = 'application/octet-stream'
 
 /**
- * What goes on of the headers that the SDK writes. The others are for its own transport and for
- * AWS's statistics.
+ * The headers of the SDK that are sent. The others are for its own transport and for AWS
+ * statistics.
  */
 const sentHeaders = [
   'content-md5',
@@ -59,9 +57,7 @@ const sentHeaders = [
   'x-amz-copy-source-if-match',
 ]
 
-/**
- * Everything that the SDK would look for in the environment, or in a home directory, is said here.
- */
+/** Sets everything that the SDK would otherwise look up in the environment or a home directory. */
 const client = new S3Client({
   region: 'us-east-1',
   endpoint: 'http://store.invalid',
@@ -84,10 +80,7 @@ const client = new S3Client({
   requestHandler: { handle: (request: WrittenRequest, exchange?: object) => handle(request, exchange as Exchange) },
 })
 
-/**
- * Sends what the SDK has written. Its caller finds what went wrong in the exchange, as it was
- * thrown.
- */
+/** Sends what the SDK encoded. An error of the exchange is kept there for the caller. */
 async function handle(
   request: WrittenRequest,
   exchange: Exchange,
@@ -96,14 +89,14 @@ async function handle(
     exchange.answer = await exchange.send(request)
   } catch (thrown) {
     exchange.failure = { thrown }
-    throw new Error('no answer that can be read', { cause: thrown })
+    throw new Error('no response that can be read', { cause: thrown })
   }
   const { status, headers, text } = exchange.answer
   const etag = headers.get('etag')
   return { response: { statusCode: status, headers: etag === undefined ? {} : { etag }, body: Buffer.from(text) } }
 }
 
-/** `send` takes whole keys, and gives back good answers only. */
+/** `send` takes full keys and returns only successful responses. */
 export function sdkWrites(
   options: S3Options,
   address: StoreAddress,
@@ -114,7 +107,10 @@ export function sdkWrites(
     Bucket: bucket,
     Key: options.prefix + key,
   })
-  /** The answer, and what the SDK has read of it; undefined where it could not. */
+  /**
+   * The response, and the SDK's parsed output; the output is undefined when the SDK cannot parse
+   * it.
+   */
   const asked = async <Output>(
     what: string,
     signal: AbortSignal,
@@ -131,7 +127,7 @@ export function sdkWrites(
     const output = await sending(exchange).catch((thrown: unknown) => {
       if (exchange.failure !== undefined) throw exchange.failure.thrown
       if (exchange.answer !== undefined) return undefined
-      throw new SkeinError('invalid_argument', `${what} cannot be written as a request`, { cause: thrown })
+      throw new SkeinError('invalid_argument', `${what} cannot be encoded as a request`, { cause: thrown })
     })
     return { output, text: exchange.answer?.text ?? '' }
   }
@@ -149,10 +145,7 @@ export function sdkWrites(
       const found = uploadId === '' ? elementText(text, 'UploadId') : uploadId
       if (found !== undefined) return found
       const value = text === '' ? undefined : text
-      throw notUnderstoodError(
-        { address, what },
-        { field: 'UploadId', value, expected: 'the id of the upload that was begun' },
-      )
+      throw notUnderstoodError({ address, what }, { field: 'UploadId', value, expected: 'the id of the new upload' })
     },
     putPart: async (key, uploadId, number, body, signal) => {
       const command = new UploadPartCommand({ ...place(key), UploadId: uploadId, PartNumber: number, ...bodied(body) })
@@ -190,13 +183,13 @@ export function sdkWrites(
   }
 }
 
-/** What the SDK has written, without what it writes for itself. */
+/** The request that the SDK encoded, without the headers for its own use. */
 function requestOf(
   { method, path, query, headers }: WrittenRequest,
   kind: S3Options['kind'],
 ): Omit<DocumentRequest, 'what'> {
   if ((method !== 'PUT' && method !== 'POST' && method !== 'DELETE') || !path.startsWith(pathStart))
-    throw new SkeinError('internal', `the S3 SDK has written ${method} ${path.slice(0, 100)}`)
+    throw new SkeinError('internal', `the S3 SDK encoded ${method} ${path.slice(0, 100)}`)
   const values = Object.entries(query ?? {}).filter(([name]) => name !== 'x-id')
   return {
     method,
@@ -205,7 +198,7 @@ function requestOf(
     headers: sentHeaders.flatMap((name) => {
       const value = headers[name]
       if (value === undefined) return []
-      // COS has a header of its own for it (PUT Object, Initiate and Complete Multipart Upload).
+      // COS uses its own header for this (PUT Object, Initiate and Complete Multipart Upload).
       return name === 'if-none-match' && kind === 'cosn'
         ? [['x-cos-forbid-overwrite', 'true'] as const]
         : [[name, value] as const]
@@ -216,7 +209,7 @@ function requestOf(
 function bodyOf(body: unknown): Uint8Array | undefined {
   if (body === undefined || body instanceof Uint8Array) return body
   if (typeof body === 'string') return Buffer.from(body)
-  throw new SkeinError('internal', 'the S3 SDK has written a body that is not of bytes')
+  throw new SkeinError('internal', 'the S3 SDK encoded a body that is not bytes')
 }
 
 function bodied({ bytes, md5 }: Body): {

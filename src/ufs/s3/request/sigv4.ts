@@ -1,7 +1,7 @@
-// Why: signing through the SDK's middleware costs more than fetching a small object does. How: AWS
-// Signature Version 4 ("Authenticating Requests: Using the Authorization Header", Amazon S3 API
-// Reference), with the signing key cached for its day and a short way for requests without a body.
-// Range and If-Match are not signed; the specification does not ask for it.
+// Why: signing in the SDK's middleware costs more than fetching a small object. How: AWS Signature
+// Version 4 ("Authenticating Requests: Using the Authorization Header", Amazon S3 API Reference).
+// The signing key is cached for its day, and requests without a body take a fast path. Range and
+// If-Match are not signed; the specification does not require it.
 import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'
 import type { Clock } from '../../../base/clock.ts'
 import { SkeinError } from '../../../base/errors.ts'
@@ -14,12 +14,12 @@ export interface SigningCredentials {
   readonly region: string
 }
 
-/** SHA-256 of nothing: the payload hash of every request without a body. */
+/** SHA-256 of the empty string: the payload hash of every request without a body. */
 const emptyPayloadHash = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
 /**
- * A path for a key: each UTF-8 byte outside A-Z a-z 0-9 - . _ ~ / is percent-encoded, as SigV4
- * wants it for S3.
+ * The path for a key: each UTF-8 byte outside A-Z a-z 0-9 - . _ ~ / is percent-encoded, as SigV4
+ * requires for S3.
  */
 export function encodeKey(key: string): string {
   if (/^[A-Za-z0-9\-._~/]*$/.test(key)) return key
@@ -36,7 +36,7 @@ export function signingKey(secretAccessKey: string, day: string, region: string)
   return createHmac('sha256', serviceKey).update('aws4_request').digest()
 }
 
-/** In place of a body's hash, where TLS keeps the body whole. */
+/** Replaces the hash of the body where TLS protects the body. */
 export const unsignedPayload = 'UNSIGNED-PAYLOAD'
 
 /**
@@ -49,7 +49,7 @@ export function canonicalQuery(values: Readonly<Record<string, string | undefine
   )
 }
 
-/** A path and a query that somebody else spelled, in the one spelling that is signed. */
+/** A path and a query that were encoded elsewhere, in the canonical form that is signed. */
 export function canonicalSpelling(path: string, query: string): { readonly path: string; readonly query: string } {
   const pairs = query.split('&').filter((pair) => pair !== '')
   return {
@@ -77,7 +77,7 @@ function encoded(text: string): string {
   try {
     return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
   } catch (thrown) {
-    throw new SkeinError('invalid_argument', 'a key holds half a character', { cause: thrown })
+    throw new SkeinError('invalid_argument', 'a key contains half of a surrogate pair', { cause: thrown })
   }
 }
 
@@ -95,7 +95,8 @@ export class RequestSigner {
   readonly #host: string
   readonly #clock: Clock
   /**
-   * Further headers of every request, in lower case, sorted, `x-...` after `x-amz-security-token`.
+   * Additional headers of every request, in lower case, sorted, `x-...` after
+   * `x-amz-security-token`.
    */
   readonly #extra: readonly (readonly [string, string])[]
   readonly #signedNames: string
@@ -103,7 +104,7 @@ export class RequestSigner {
   #timestamp = ''
   #scope = ''
   #day = ''
-  /** As a KeyObject: an HMAC from a Buffer makes a new one each time, at many times the cost. */
+  /** A KeyObject, because an HMAC from a Buffer creates one each time, at many times the cost. */
   #key: KeyObject = createSecretKey(Buffer.alloc(1))
   #offsetMs = 0
 
@@ -121,14 +122,17 @@ export class RequestSigner {
     this.#signedNames = `host;x-amz-content-sha256;x-amz-date${token}${extra.map(([name]) => `;${name}`).join('')}`
   }
 
-  /** The store's clock, in milliseconds since 1970, when it said that this one is wrong. */
+  /**
+   * Sets the time of the store's clock, in milliseconds since 1970, after the store reported that
+   * ours differs.
+   */
   correctClock(storeMs: number): void {
     this.#offsetMs = storeMs - this.#clock.nowMs()
   }
 
   /**
-   * Headers (name, value, name, value, ...) for a request of this path (as encodeKey gives it) and
-   * canonical query, `authorization` included.
+   * Headers (name, value, name, value, ...) for a request with this path (from encodeKey) and
+   * canonical query, including `authorization`.
    */
   sign(method: 'GET' | 'HEAD', path: string, query = ''): string[] {
     this.#refresh()
@@ -151,8 +155,8 @@ export class RequestSigner {
   }
 
   /**
-   * The same for any request: `more` are further headers in lower case that are sent and signed.
-   * `payloadHash` is the SHA-256 of the body in hex, or `unsignedPayload`.
+   * As `sign`, for any request. `more` are additional headers in lower case that are sent and
+   * signed. `payloadHash` is the SHA-256 of the body in hex, or `unsignedPayload`.
    */
   signAny(
     method: string,

@@ -1,16 +1,16 @@
-// Why: a bucket that says SlowDown means everyone, and a request that backs off alone leaves the
-// others pushing. How: one gate per bucket. An answer of SlowDown closes it for a while that
-// doubles with each round in which it is said again; everyone waits at the gate, and they start
-// again spread over time rather than all at once.
+// Why: SlowDown concerns the whole bucket. If only the refused request backs off, the others keep
+// up the pressure. How: one gate per bucket. A SlowDown response closes it for a pause that doubles
+// with each further round of SlowDown. All requests wait at the gate, and restart spread over time
+// instead of all at once.
 import type { Clock, Random } from '../../../base/clock.ts'
 import type { SkeinError } from '../../../base/errors.ts'
 import { slowDownReason } from '../../trust/s3-errors.ts'
 
 const initialMs = 100
 const levelMax = 8
-/** Of a round, by one success. */
+/** The part of a level that one success removes. */
 const workedOff = 0.1
-/** With more, the first answers of a round say enough. */
+/** A round with at most this many requests counts as small. */
 const fewRequests = 2 / workedOff
 
 export class SlowDownGate {
@@ -19,7 +19,7 @@ export class SlowDownGate {
   readonly #pauseMaxMs: number
   #level = 0
   #openAtMs = 0
-  /** Those that waited and were let through when it opened last, and how many of them did well. */
+  /** Requests that waited and passed when the gate last opened, and how many of them succeeded. */
   #let = 0
   #didWell = 0
   #closed = false
@@ -31,7 +31,7 @@ export class SlowDownGate {
     this.#pauseMaxMs = pauseMaxMs
   }
 
-  /** Whether requests have to wait now. Cheap: for the path where nothing is wrong. */
+  /** Whether requests have to wait now. Cheap, for the normal path. */
   get closed(): boolean {
     return this.#closed
   }
@@ -40,18 +40,19 @@ export class SlowDownGate {
     return this.#level > 0
   }
 
-  /** Rounds of SlowDown that have not been worked off; 0 when all is well. */
+  /** The number of SlowDown rounds that successes have not yet offset; 0 in normal operation. */
   get level(): number {
     return this.#level
   }
 
-  /** How often the bucket has said it. */
+  /** The number of SlowDown responses. */
   get slowDowns(): number {
     return this.#slowDowns
   }
 
   /**
-   * Closes the gate. Answers to requests that were sent before it closed belong to the same round.
+   * Closes the gate. Responses to requests that were sent before it closed belong to the same
+   * round.
    */
   slowDown(): void {
     this.#slowDowns += 1
@@ -63,8 +64,8 @@ export class SlowDownGate {
   }
 
   /**
-   * Tells the gate what came of a request that failed: an answer that is wrong otherwise, or a
-   * refusal for good, is no wish for less; of a store that is not well nobody knows.
+   * Reports a failed request. A bad response or a final refusal does not ask for a lower rate, so
+   * it counts as a success. A store that is unavailable tells nothing.
    */
   failed({ code, reason, retryable }: SkeinError): void {
     if (reason === slowDownReason) this.slowDown()
@@ -72,9 +73,9 @@ export class SlowDownGate {
   }
 
   /**
-   * Tells the gate that the bucket answered well; each success of an open gate works a little of
-   * the rounds off. Of a round of few requests half the answers do: a store that refuses some of
-   * them would else be asked more and more rarely.
+   * Reports a success. Each success of an open gate lowers the level a little. In a round of few
+   * requests, successes of half of them offset a whole level; otherwise a store that refuses some
+   * of them would be asked less and less often.
    */
   succeeded(): void {
     if (this.#level === 0) return

@@ -1,7 +1,7 @@
-// Why: every request to a store is signed for the host that it goes to, and some stores send reads
-// on to another host. How: one object that knows the bucket's place and the places that it was sent
-// on to, each with its connections and its signer. A place is asked under the endpoint guard, and
-// its answer may send on again, a few times.
+// Why: every request to a store is signed for the host that it goes to, and some stores redirect
+// reads to another host. How: one object that knows the bucket's host and the hosts of redirects,
+// each with its connections and its signer. The endpoint guard applies to every host. Redirects are
+// followed a limited number of times.
 import type { Clock } from '../../../base/clock.ts'
 import { sendDocument, type StoreDocument } from './document-get.ts'
 import { errorCodeOf, redirectError, type StoreAddress } from '../../trust/s3-errors.ts'
@@ -14,7 +14,7 @@ interface Host {
   readonly origin: URL
   readonly pool: HttpPool
   readonly signer: RequestSigner
-  /** With the headers of object reads. */
+  /** Signs the headers of object reads, too. */
   readonly readSigner: RequestSigner
 }
 
@@ -25,7 +25,7 @@ export interface StorePlace {
   readonly path: string
   readonly query: string
   readonly presigned: boolean
-  /** How often it was sent on. */
+  /** The number of redirects so far. */
   readonly hops: number
 }
 
@@ -34,31 +34,31 @@ export interface StoreRequestsOptions {
   readonly credentials: SigningCredentials
   readonly transport: S3Transport
   readonly clock: Clock
-  /** Further headers of object reads (sigv4.ts). */
+  /** Additional headers of object reads (sigv4.ts). */
   readonly readHeaders: readonly (readonly [string, string])[]
 }
 
 export interface DocumentRequest {
-  /** For messages. */
+  /** The name of the request in messages. */
   readonly what: string
   readonly method: HttpMethod
-  /** In the bucket, with the namespace's prefix; empty: the bucket itself. */
+  /** The key in the bucket, with the namespace's prefix. Empty: the bucket itself. */
   readonly key: string
   readonly query?: Readonly<Record<string, string | undefined>>
-  /** Sent and signed, names in lower case. */
+  /** Sent and signed. The names are in lower case. */
   readonly headers?: readonly (readonly [string, string])[]
   readonly body?: Uint8Array | undefined
   readonly payloadHash?: string | undefined
 }
 
-/** Hosts that reads were sent on to, with open connections. */
+/** Maximum hosts of redirects with open connections. */
 const hostsMax = 64
 
 export class StoreRequests {
   readonly #options: StoreRequestsOptions
   readonly #home: Host
   readonly #hosts = new Map<string, Host>()
-  /** Of the store's clock to ours. */
+  /** The offset of the store's clock from ours. */
   #clockOffsetMs = 0
 
   constructor(options: StoreRequestsOptions) {
@@ -71,7 +71,7 @@ export class StoreRequests {
     return this.#home.pool
   }
 
-  /** Where an object is asked for first. */
+  /** Where an object is requested first. */
   placeOf(key: string): StorePlace {
     return {
       host: this.#home,
@@ -88,13 +88,14 @@ export class StoreRequests {
   }
 
   /**
-   * Where an answer sends a read on to. @throws SkeinError where it is not followed, or not allowed
+   * The target of a redirect.
+   * @throws SkeinError when the redirect is not followed or not allowed
    */
   sentOn(place: StorePlace, what: string, status: number, location: string | undefined): StorePlace {
     const { address } = this.#options
-    if (location === undefined) throw redirectError(address, what, status, 'it does not say where to')
+    if (location === undefined) throw redirectError(address, what, status, 'it has no Location')
     if (place.hops >= redirectsMax)
-      throw redirectError(address, what, status, `it was sent on ${redirectsMax} times already`)
+      throw redirectError(address, what, status, `it was redirected ${redirectsMax} times already`)
     const target = redirectTarget(location, place.host.origin)
     if (typeof target === 'string') throw redirectError(address, what, status, target)
     const presigned = isPresigned(target.query)
@@ -108,14 +109,14 @@ export class StoreRequests {
     }
   }
 
-  /** What the store's clock says now, as far as its answers tell. */
+  /** The current time of the store's clock, as far as its responses tell. */
   storeNowMs(): number {
     return this.#options.clock.nowMs() + this.#clockOffsetMs
   }
 
   /**
-   * The whole answer to a request. Reads are sent on. @throws as HttpPool's errors come; the
-   * signal's reason; SkeinError of `sentOn`
+   * The complete response to a request. Reads follow redirects.
+   * @throws the errors of HttpPool, unchanged; the signal's reason; the SkeinErrors of `sentOn`
    */
   async document(request: DocumentRequest, signal: AbortSignal): Promise<StoreDocument> {
     const { what, method, body, headers = [], payloadHash } = request
@@ -143,16 +144,16 @@ export class StoreRequests {
           this.#options.address,
           what,
           answer.status,
-          `it sends a write on${location === undefined ? '' : ` to ${originOf(location)}`}, ` +
-            'and only reads are followed',
+          `it redirects a write${location === undefined ? '' : ` to ${originOf(location)}`}, ` +
+            'and Skein follows redirects only for reads',
         )
-      // A region's redirect has its meaning in the document.
+      // The document explains a redirect to another region.
       if (location === undefined) return answer
       place = this.sentOn(place, what, answer.status, location)
     }
   }
 
-  /** A store that refused a request for its time says what time it is. */
+  /** Takes the time from the Date header when the store refused a request because of its time. */
   noteClock({ host }: StorePlace, code: string | undefined, date: string | undefined): void {
     const storeMs = code === 'RequestTimeTooSkewed' ? Date.parse(date ?? '') : Number.NaN
     if (!Number.isFinite(storeMs)) return
@@ -169,7 +170,7 @@ export class StoreRequests {
     if (origin.origin === this.#home.origin.origin) return this.#home
     const known = this.#hosts.get(origin.origin)
     const host = known ?? this.#hostOf(origin)
-    // In order of last use.
+    // The map is in order of last use.
     this.#hosts.delete(origin.origin)
     this.#hosts.set(origin.origin, host)
     for (const [name, { pool }] of this.#hosts) {
@@ -192,7 +193,7 @@ export class StoreRequests {
   }
 }
 
-/** Scheme and host of a Location; never its query, which may be a key to something. */
+/** Scheme and host of a Location. Never its query, which may contain credentials. */
 function originOf(location: string): string {
   return URL.canParse(location) ? new URL(location).origin : 'another place'
 }

@@ -20,12 +20,12 @@ describe('where a Location sends a read', () => {
   it.each([
     ['https://store/key', http, 'another scheme'],
     ['http://store/key', https, 'another scheme'],
-    ['ftp://store/key', http, 'cannot be read'],
+    ['ftp://store/key', http, 'is malformed'],
     ['http://user:canary@node/key', http, 'user name'],
-    ['key', http, 'cannot be read'],
-    ['http://node/a b', http, 'cannot be read'],
-    ['http://no de/', http, 'cannot be read'],
-    ['', http, 'cannot be read'],
+    ['key', http, 'is malformed'],
+    ['http://node/a b', http, 'is malformed'],
+    ['http://no de/', http, 'is malformed'],
+    ['', http, 'is malformed'],
   ])('%s is not followed', (location, from, words) => {
     expect(told(location, from)).toContain(words)
     expect(told(location, from)).not.toContain('canary')

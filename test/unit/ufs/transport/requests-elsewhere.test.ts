@@ -76,7 +76,7 @@ describe('a store that sends reads on to another node', () => {
     sendOn((path) => `${door.url}${path}`)
     await expect((await open()).readWhole(request(), signal)).rejects.toMatchObject({
       code: 'failed_precondition',
-      message: expect.stringContaining('it was sent on 5 times already'),
+      message: expect.stringContaining('it was redirected 5 times already'),
     })
     expect(door.requests.length).toBe(6)
   })
@@ -86,7 +86,7 @@ describe('a store that sends reads on to another node', () => {
     sendOn(() => 'https://elsewhere.example/data/a?secret=canary')
     const other = store.readWhole(request(), signal)
     await expect(other).rejects.toThrow(
-      /answered 307.*https:\/\/elsewhere\.example, and another scheme is not followed/,
+      /answered 307.*https:\/\/elsewhere\.example, and Skein does not follow redirects to another scheme/,
     )
     await expect(other).rejects.not.toThrow('canary')
     await expect(store.stat('dir/a b+c', signal)).rejects.toThrow(/another scheme/)
@@ -121,7 +121,7 @@ describe('a store that sends reads on to another node', () => {
     sendOn((path) => `http://127.0.0.1:${node.port}${path}`)
     const writing = store.write('new', 10, chunksOf(Buffer.alloc(10)), { overwrite: true }, signal)
     await expect(writing).rejects.toThrow(
-      new RegExp(`sends a write on to http://127.0.0.1:${node.port}, and only reads are followed`),
+      new RegExp(`redirects a write to http://127.0.0.1:${node.port}, and Skein follows redirects only for reads`),
     )
     expect(node.bucket('data').get('new')).toBeDefined()
   })

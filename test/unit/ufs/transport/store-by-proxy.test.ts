@@ -115,7 +115,7 @@ describe('a store behind a proxy', () => {
     [
       'wants a password',
       { credential: 'user:secret' },
-      /the proxy http:\/\/127\.0\.0\.1:\d+ wants a user name and a password.*HTTP_PROXY/,
+      /the proxy http:\/\/127\.0\.0\.1:\d+ requires a user name and a password.*HTTP_PROXY/,
     ],
     [
       'does not reach it',
@@ -134,7 +134,7 @@ describe('a store behind a proxy', () => {
     const down = (await open(origin.url, { proxies: { http: parseProxy('http://127.0.0.1:9', 'HTTP_PROXY') } })).check(
       signal,
     )
-    await expect(down).rejects.toThrow('the proxy http://127.0.0.1:9: nothing listens there (ECONNREFUSED)')
+    await expect(down).rejects.toThrow('the proxy http://127.0.0.1:9: no server listens at this address (ECONNREFUSED)')
     const unknown = (
       await open(origin.url, { proxies: { http: parseProxy('http://nowhere.invalid:9', 'HTTP_PROXY') } })
     ).check(signal)
@@ -217,7 +217,7 @@ describe('a store of https', () => {
     [
       'wants a password',
       { credential: 'user:secret' },
-      /the proxy http:\/\/127\.0\.0\.1:\d+ wants a user name and a password \(407\)/,
+      /the proxy http:\/\/127\.0\.0\.1:\d+ requires a user name and a password \(407\)/,
       false,
     ],
     ['lets nobody through', { refuse: 403 }, /the proxy .* does not let the request through \(403\)/, false],

@@ -45,7 +45,7 @@ describe('the answer to a range', () => {
       part,
       206,
       { ...partHeaders, 'content-range': 'bytes 100-149/2000' },
-      'has 2000 bytes and not the 1000',
+      'has 2000 bytes, but the store reported 1000',
     ],
     [
       'a shorter object',
@@ -54,7 +54,13 @@ describe('the answer to a range', () => {
       { ...partHeaders, 'content-range': 'bytes 100-119/120', 'content-length': '20' },
       'has 120 bytes',
     ],
-    ['a longer whole', whole, 200, { ...wholeHeaders, 'content-length': '2500' }, 'has 2500 bytes and not the 1000'],
+    [
+      'a longer whole',
+      whole,
+      200,
+      { ...wholeHeaders, 'content-length': '2500' },
+      'has 2500 bytes, but the store reported 1000',
+    ],
     ['a longer whole in parts', alone, 206, { etag: '"e1"', 'content-range': 'bytes 0-999/2500' }, 'has 2500 bytes'],
   ])('with %s is of another version', (_, question, status, headers, words) => {
     expect(judged(question, status, headers)).toMatchObject({ kind: 'changed', text: expect.stringContaining(words) })
@@ -94,7 +100,7 @@ describe('the answer to a range', () => {
       part,
       200,
       { 'content-type': 'text/html', 'content-length': '7' },
-      'not the range',
+      'not the requested range',
     ],
     [
       'a whole of another length and no name',
