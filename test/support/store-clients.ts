@@ -1,0 +1,110 @@
+// Why: a store that Skein reads and writes is written and read by other clients too; each is driven
+// in one way. How: the client's own program, on PATH or where scripts/clients.sh puts it, moves a
+// whole folder; nothing of the caller's AWS, rclone or proxy settings reaches it.
+import { execFile, spawnSync } from 'node:child_process'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { childEnvironment } from './child-environment.ts'
+import type { Radosgw } from './radosgw.ts'
+
+type Store = Pick<Radosgw, 'endpoint' | 'accessKey' | 'secretKey'>
+
+export interface StoreClient {
+  readonly name: string
+  readonly isInstalled: boolean
+  /** Puts every file of the folder below the prefix; those above 5 MiB in parts of 5 MiB. */
+  upload(store: Store, folder: string, bucket: string, prefix: string): Promise<void>
+  /**
+   * Gets every object below the prefix.
+   * @returns what it lists there: the size of each object, by its key without the prefix
+   */
+  download(store: Store, bucket: string, prefix: string, folder: string): Promise<Readonly<Record<string, number>>>
+}
+
+const cacheHome = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+/** As scripts/clients.sh has it. */
+const cached = join(cacheHome, 'skein/clients/python/bin')
+
+function environment(store?: Store): NodeJS.ProcessEnv {
+  const own = Object.entries(childEnvironment()).filter(([name]) => !/^(?:AWS|BOTO|RCLONE|S3)_|_proxy$/i.test(name))
+  return {
+    ...Object.fromEntries(own),
+    PATH: `${process.env['PATH']}:${cached}`,
+    AWS_CONFIG_FILE: '/dev/null',
+    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+    AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_REGION: 'us-east-1',
+    AWS_DEFAULT_REGION: 'us-east-1',
+    ...(store && { AWS_ACCESS_KEY_ID: store.accessKey, AWS_SECRET_ACCESS_KEY: store.secretKey }),
+  }
+}
+
+/** @returns stdout */
+async function output(store: Store, command: string, ...args: readonly string[]): Promise<string> {
+  const options = { env: environment(store), timeout: 60_000, maxBuffer: 16 * 1024 * 1024 }
+  return (await promisify(execFile)(command, args, options)).stdout
+}
+
+/** The first line that a command that can be run prints. */
+function firstLine(command: string, ...args: readonly string[]): string | undefined {
+  const { status, stdout } = spawnSync(command, args, { env: environment(), encoding: 'utf8' })
+  return status === 0 ? stdout.split('\n')[0] : undefined
+}
+
+function boto3(): StoreClient {
+  const ask = 'import boto3, sys; print(sys.executable)'
+  const python = firstLine('python3', '-c', ask) ?? firstLine(join(cached, 'python3'), '-c', ask)
+  const script = join(import.meta.dirname, 'boto3-transfer.py')
+  const transfer = (store: Store, action: string, ...args: readonly string[]): Promise<string> =>
+    output(store, python ?? 'python3', script, action, store.endpoint, ...args)
+  return {
+    name: 'boto3',
+    isInstalled: python !== undefined,
+    upload: async (store, folder, bucket, prefix) => void (await transfer(store, 'upload', bucket, prefix, folder)),
+    download: async (store, bucket, prefix, folder) =>
+      JSON.parse(await transfer(store, 'download', bucket, prefix, folder)) as Record<string, number>,
+  }
+}
+
+function s5cmd(): StoreClient {
+  const s5 = (store: Store, ...args: readonly string[]): Promise<string> =>
+    output(store, 's5cmd', '--json', '--endpoint-url', store.endpoint, ...args)
+  return {
+    name: 's5cmd',
+    isInstalled: firstLine('s5cmd', 'version') !== undefined,
+    upload: async (store, folder, bucket, prefix) =>
+      void (await s5(store, 'cp', '--part-size', '5', `${folder}/`, `s3://${bucket}/${prefix}/`)),
+    download: async (store, bucket, prefix, folder) => {
+      await s5(store, 'cp', '--part-size', '5', `s3://${bucket}/${prefix}/*`, `${folder}/`)
+      const lines = (await s5(store, 'ls', `s3://${bucket}/${prefix}/*`)).trimEnd().split('\n')
+      const entries = lines.map((line) => JSON.parse(line) as { key: string; size?: number })
+      const start = `s3://${bucket}/${prefix}/`.length
+      return Object.fromEntries(entries.map(({ key, size = 0 }) => [key.slice(start), size]))
+    },
+  }
+}
+
+function rclone(): StoreClient {
+  const on = (store: Store, ...args: readonly string[]): Promise<string> => {
+    const parts = ['--s3-upload-cutoff', '5Mi', '--s3-chunk-size', '5Mi']
+    const remote = ['--s3-provider', 'Ceph', '--s3-env-auth', '--s3-endpoint', store.endpoint]
+    return output(store, 'rclone', '--config', '', ...remote, ...parts, ...args)
+  }
+  return {
+    name: 'rclone',
+    isInstalled: firstLine('rclone', 'version') !== undefined,
+    upload: async (store, folder, bucket, prefix) => void (await on(store, 'copy', folder, `:s3:${bucket}/${prefix}`)),
+    download: async (store, bucket, prefix, folder) => {
+      await on(store, 'copy', `:s3:${bucket}/${prefix}`, folder)
+      const listed = await on(store, 'lsjson', '--recursive', '--files-only', `:s3:${bucket}/${prefix}`)
+      const entries = JSON.parse(listed) as { Path: string; Size: number }[]
+      return Object.fromEntries(entries.map(({ Path, Size }) => [Path, Size]))
+    },
+  }
+}
+
+/** Each of them, there or not. A missing one fails nothing, not even in CI: only servers do. */
+export function storeClients(): readonly StoreClient[] {
+  return [boto3(), s5cmd(), rclone()]
+}
