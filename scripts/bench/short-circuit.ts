@@ -69,6 +69,7 @@ async function work(folder: string): Promise<void> {
     hostname: 'here',
     home: folder,
     store,
+    eviction: store,
     clock: systemClock,
     metrics,
   })

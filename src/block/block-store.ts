@@ -12,7 +12,8 @@
 //                        where, tier-room does it for writers and ahead of need, tier-moves takes a
 //                        block down (promotions: up), the last tier deletes (running-loads: not
 //                        what a running load brought). What is coldest: annotator, lru-,
-//                        lrfu-annotator
+//                        lrfu-annotator. The only store that evicts, so the only one with the
+//                        contract block-eviction beside this one
 //   multi-directory-store  the directories of one tier; a new block goes to the emptiest healthy
 //                        one
 //   watched-directory    gives a directory up whose disk fails, and takes it back: disk-health
@@ -137,7 +138,7 @@ export interface WriteHints {
    */
   readonly evict?: boolean
   /**
-   * The load that writes the block: while it runs (setRunningLoads), the block is not deleted to
+   * The load that writes the block: while it runs (block-eviction.ts), the block is not deleted to
    * make room. Kept in memory only.
    */
   readonly loadId?: string | undefined
@@ -175,22 +176,6 @@ export interface BlockStore {
    * not there: nothing happens.
    */
   release(blockId: number): Promise<void>
-  /**
-   * A pinned block is neither moved nor deleted to make room; free and corruption take it all the
-   * same. May be said before the block is there; kept in memory only. Stores without tiers need not
-   * know.
-   */
-  setPinned(blockId: number, pinned: boolean): void
-  /**
-   * The loads that run; undefined, as at the start: not known, all are taken to run. Of loads
-   * `L<before>` and later ones nothing is said. Stores without tiers need not know.
-   */
-  setRunningLoads(loadIds: Iterable<string> | undefined, before?: number): void
-  /**
-   * A load has found the block here: while it runs the block is not deleted to make room. @returns
-   * whether it is here. Without it: `has`
-   */
-  hold?(blockId: number, loadId: string): boolean
   /** Durable blocks are listed as such. */
   list(): Iterable<KeptBlock>
   readonly blockCount: number

@@ -6,6 +6,7 @@
 // with their connection or their caller, however long the store makes them wait.
 import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
+import type { BlockEviction } from '../block/block-eviction.ts'
 import type { BlockReservation, BlockStore } from '../block/block-store.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import {
@@ -25,6 +26,8 @@ export interface WorkerServiceDependencies {
   readonly hostname: string
   readonly home: string
   readonly store: BlockStore
+  /** The part of the same store that keeps the blocks of running loads from eviction. */
+  readonly eviction: Pick<BlockEviction, 'setRunningLoads' | 'hold'>
   /** Copies the replicas that clients ask for. Undefined: copies are not made. */
   readonly copier?: Pick<BlockCopier, 'add'>
   /** Undefined: this worker keeps no such blocks. */
@@ -49,7 +52,7 @@ export interface WorkerServiceParts {
 }
 
 export function createWorkerService(deps: WorkerServiceDependencies): WorkerServiceParts {
-  const { store, clock } = deps
+  const { store, eviction, clock } = deps
   const leases = new Map<string, Lease>()
 
   const find = (id: string, blockId: number): BlockReservation | undefined => {
@@ -106,8 +109,8 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
         return {}
       },
       holdBlocks: async ({ loadId, blockIds, runningLoads, before }) => {
-        store.setRunningLoads(runningLoads, before)
-        return { missing: blockIds.filter((blockId) => !(store.hold?.(blockId, loadId) ?? store.has(blockId))) }
+        eviction.setRunningLoads(runningLoads, before)
+        return { missing: blockIds.filter((blockId) => !eviction.hold(blockId, loadId)) }
       },
       listKeptBlocks: async () => (await deps.kept?.list()) ?? { blocks: [], total: 0 },
       readKeptBlock: async (request, { signal }) => {

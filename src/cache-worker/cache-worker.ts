@@ -3,6 +3,7 @@
 // need its handlers. Start it when their addresses are known.
 import type { Clock, Random } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
+import type { BlockEviction } from '../block/block-eviction.ts'
 import type { BlockStore } from '../block/block-store.ts'
 import type { BlockTarget } from '../client/write/block-target.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -45,7 +46,7 @@ export interface CacheWorkerDependencies {
   readonly hostname: string
   /** skein.home. Writers on the same host compare it with their own. */
   readonly home: string
-  readonly store: BlockStore
+  readonly store: BlockStore & BlockEviction
   /** The event sink that the store was opened with. */
   readonly changes: BlockChanges
   readonly master: MasterLinkDependencies['master']
@@ -106,7 +107,9 @@ export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<
   const kept = new KeptBlocks({ store, directories, logger })
   const membership = await ClusterMembership.open({ store, directories, kept, logger })
   metrics.observe('skein_worker_unknown_blocks', () => kept.count)
-  const { service, sweep } = createWorkerService({ workerId, hostname, home, store, copier, kept, clock, metrics })
+  const eviction = deps.store
+  const own = { workerId, hostname, home }
+  const { service, sweep } = createWorkerService({ ...own, store, eviction, copier, kept, clock, metrics })
   const stopping = new AbortController()
   const registered = Promise.withResolvers<void>()
   const refused = Promise.withResolvers<void>()

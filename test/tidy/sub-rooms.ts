@@ -11,7 +11,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     segment: ['block-store.ts', 'disk'],
     directory: ['block-store.ts', 'disk', 'segment'],
     'tier/order': [],
-    tier: ['block-store.ts', 'disk', 'segment', 'tier/order'],
+    tier: ['block-store.ts', 'block-eviction.ts', 'disk', 'segment', 'tier/order'],
     assembly: ['block-store.ts', 'disk', 'segment', 'directory', 'tier', 'tier/order'],
   },
   'cache-master': {

@@ -120,12 +120,6 @@ export class BlockDirectory implements BlockStore {
     return this.#files.release(blockId)
   }
 
-  /** Nothing is deleted to make room here. */
-  setPinned(): void {}
-
-  /** As setPinned. */
-  setRunningLoads(): void {}
-
   list(): Iterable<KeptBlock> {
     return this.#ledger.headers()
   }

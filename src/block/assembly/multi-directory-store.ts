@@ -134,12 +134,6 @@ export class MultiDirectoryStore implements BlockStore {
     for (const directory of this.#directories) await directory.release(blockId)
   }
 
-  /** Nothing is deleted to make room here. */
-  setPinned(): void {}
-
-  /** As setPinned. */
-  setRunningLoads(): void {}
-
   *list(): Iterable<KeptBlock> {
     for (const directory of this.#directories) yield* directory.list()
   }

@@ -167,12 +167,6 @@ export class WatchedDirectory implements BlockStore {
     await this.#life?.directory.release(blockId)
   }
 
-  /** Nothing is deleted to make room here. */
-  setPinned(): void {}
-
-  /** As setPinned. */
-  setRunningLoads(): void {}
-
   /** As BlockDirectory's. */
   async close(): Promise<void> {
     this.#closed = true

@@ -229,12 +229,6 @@ export class DirectoryStore implements BlockStore {
     this.#releasing.delete(blockId)
   }
 
-  /** Nothing is deleted to make room here. */
-  setPinned(): void {}
-
-  /** As setPinned. */
-  setRunningLoads(): void {}
-
   /**
    * Aborts the open reservations, takes no more, and waits for what is under way. Readers stay
    * usable.

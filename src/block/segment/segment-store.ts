@@ -228,12 +228,6 @@ export class SegmentStore implements BlockStore {
   /** No block in a segment is durable. */
   async release(): Promise<void> {}
 
-  /** Nothing is deleted to make room here. */
-  setPinned(): void {}
-
-  /** As setPinned. */
-  setRunningLoads(): void {}
-
   /**
    * Undefined: what is reserved has room on the disk. Else resolves when it has, or when compaction
    * can give no more. Never fails.

@@ -1,7 +1,8 @@
 // Why: memory above disks, and a cache that makes room for what is new: several tiers as one
 // BlockStore. How: each tier is a BlockStore; the table (tier-table.ts) knows which one has a
 // block, and this class joins the parts. Where a block goes when its tier is full is decided in
-// eviction-policy.ts, done in tier-room.ts and tier-moves.ts; promotions.ts goes upwards.
+// eviction-policy.ts, done in tier-room.ts and tier-moves.ts; promotions.ts goes upwards. Which
+// blocks must stay is known from the calls of block-eviction.ts.
 //
 // A new block goes to the top tier. Without room there: the coldest blocks go down; a write that
 // may evict lets the last tier delete its coldest; where even that is not possible the block itself
@@ -16,6 +17,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import type { BlockAnnotator } from './order/annotator.ts'
+import type { BlockEviction } from '../block-eviction.ts'
 import { alreadyExists, blockNotFound } from '../segment/block-ledger.ts'
 import type { BlockHeader, BlockReader, BlockReservation, BlockStore, BlockStoreEvents } from '../block-store.ts'
 import type { DirectoryUsage, KeptBlock, WriteHints } from '../block-store.ts'
@@ -49,7 +51,7 @@ export interface TieredStoreOptions extends RoomLimits {
   readonly metrics: MetricRegistry
 }
 
-export class TieredStore implements BlockStore {
+export class TieredStore implements BlockStore, BlockEviction {
   readonly #events: BlockStoreEvents
   readonly #metrics: MetricRegistry
   readonly #tiers: readonly TierStore[]

@@ -6,6 +6,7 @@
 // AN ORDER TO DELETE MAY BE OLDER THAN A NEW WRITE. With its orders the master sends the number of
 // the last report that it knew. A block stays, and is reported again, if a later report added it or
 // if a writer has found it here and relies on it.
+import type { BlockEviction } from '../../block/block-eviction.ts'
 import type { BlockStore } from '../../block/block-store.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { ReportBlocksResponse, WorkerHeartbeatResponse } from '../../wire/generated/master.ts'
@@ -14,7 +15,7 @@ import { BlockChores } from './block-chores.ts'
 import type { BlockCopier } from './block-copier.ts'
 
 export interface BlockOrdersDependencies {
-  readonly store: Pick<BlockStore, 'free' | 'has' | 'release' | 'setPinned' | 'setRunningLoads'>
+  readonly store: Pick<BlockStore, 'free' | 'has' | 'release'> & Pick<BlockEviction, 'setPinned' | 'setRunningLoads'>
   readonly changes: Pick<BlockChanges, 'answerBegins' | 'isSaidAfter' | 'addedAgain' | 'removed'>
   /** Undefined: the master's orders to copy blocks are ignored. */
   readonly copier?: Pick<BlockCopier, 'add'> | undefined

@@ -57,18 +57,6 @@ export class WritersStore implements BlockStore {
     return this.#store.release(blockId)
   }
 
-  setPinned(blockId: number, pinned: boolean): void {
-    this.#store.setPinned(blockId, pinned)
-  }
-
-  setRunningLoads(loadIds: Iterable<string> | undefined, before?: number): void {
-    this.#store.setRunningLoads(loadIds, before)
-  }
-
-  hold(blockId: number, loadId: string): boolean {
-    return this.#store.hold?.(blockId, loadId) ?? this.#store.has(blockId)
-  }
-
   list(): Iterable<KeptBlock> {
     return this.#store.list()
   }

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { seededRandom, systemClock, type Clock } from '../../../src/base/clock.ts'
+import type { BlockEviction } from '../../../src/block/block-eviction.ts'
 import type { BlockHeader, BlockStore, BlockStoreEvents, KeptBlock } from '../../../src/block/block-store.ts'
 import type { DirectoryStoreDependencies } from '../../../src/block/disk/directory-options.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
@@ -76,6 +77,13 @@ export interface StoreDependencies extends DirectoryStoreDependencies {
 
 export function storeDependencies(): StoreDependencies {
   return { events: new EventRecord(), clock: new StandingClock(), logger: silentLogger, metrics: new MetricRegistry() }
+}
+
+/** For worker services over stores that do not evict. */
+export const noEviction: BlockEviction = {
+  setPinned: () => undefined,
+  setRunningLoads: () => undefined,
+  hold: () => true,
 }
 
 /** A new empty folder, and how to remove it. */

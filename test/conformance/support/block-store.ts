@@ -15,12 +15,12 @@ import {
   usedBytesOf,
 } from './block-store-fixture.ts'
 
-export interface BlockStoreStorage {
+export interface BlockStoreStorage<Store extends BlockStore = BlockStore> {
   /**
    * A store on the same storage with this much room for one block, and twice as much at most in
    * all.
    */
-  open(quotaBytes: number, deps: StoreDependencies): Promise<BlockStore>
+  open(quotaBytes: number, deps: StoreDependencies): Promise<Store>
   dispose(): Promise<void>
 }
 
@@ -318,14 +318,11 @@ export function blockStoreConformance(
       },
     )
 
-    test('pins and loads change nothing about a block beside its staying', async () => {
+    test('hints change nothing about a block beside its staying', async () => {
       const { store } = await opened()
-      store.setPinned(1, true)
       await store.put(headerOf(1, 10), bytesOf(10, 1), { loadId: 'load-1', evict: true })
-      for (const loads of [['load-1'], [], undefined]) store.setRunningLoads(loads)
       expect((await readWhole(store, 1)).equals(bytesOf(10, 1))).toBe(true)
       expect(await store.free(1)).toBe(true)
-      store.setPinned(1, false)
       expect(store.has(1)).toBe(false)
     })
 

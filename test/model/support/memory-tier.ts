@@ -155,10 +155,6 @@ export class MemoryTier implements TierStore {
       this.#disk[directory]?.blocks.set(blockId, { ...kept, header: { ...kept.header, durable: undefined } })
   }
 
-  setPinned(): void {}
-
-  setRunningLoads(): void {}
-
   *list(): Iterable<KeptBlock> {
     for (const ledger of this.#ledgers) yield* ledger.headers()
   }

@@ -61,6 +61,21 @@ describe('the worker service', () => {
     expect(store.blockCount).toBe(0)
   })
 
+  test('blocks that a load counts on are held in the store, and those that are not there are said', async () => {
+    const { service, store } = await made()
+    const put = (id: number): Promise<void> =>
+      store.put(headerOf(id, 12 * mebibyte), Buffer.alloc(12 * mebibyte), { evict: true })
+    for (const id of [1, 2]) await put(id)
+    const hold = (runningLoads: string[], blockIds: number[], before: number) =>
+      service.holdBlocks({ loadId: 'L1', blockIds, runningLoads, before }, call)
+    expect(await hold(['L1'], [1, 9], 2)).toEqual({ missing: [9] })
+    await put(3)
+    expect([1, 2, 3].map((id) => store.has(id))).toEqual([true, false, true])
+    await hold([], [], 2)
+    await put(4)
+    expect([1, 3, 4].map((id) => store.has(id))).toEqual([false, true, true])
+  })
+
   test('a commit without bytes fails and gives the room back; one without a reservation too', async () => {
     const { service, store } = await made()
     const { reservation } = await service.reserveBlock({ header: headerOf(1, 10), mediumHint: '' }, call)

@@ -20,6 +20,7 @@ import {
   headerOf,
   mebibyte,
   never,
+  noEviction,
   type StoreDependencies,
   storeDependencies,
   temporaryFolder,
@@ -72,6 +73,7 @@ function nearReader(around: (locate: Locate) => Locate = (locate) => locate) {
     hostname: 'here',
     home: root,
     store,
+    eviction: noEviction,
     clock: deps.clock,
     metrics: deps.metrics,
   })

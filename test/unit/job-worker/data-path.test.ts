@@ -23,6 +23,7 @@ import type { JobServiceDefinition } from '../../../src/wire/generated/job.ts'
 import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
 import type { WorkerServiceDefinition } from '../../../src/wire/generated/worker.ts'
 import type { Service } from '../../../src/wire/service.ts'
+import { noEviction } from '../../conformance/support/block-store-fixture.ts'
 import { PoisonedPieces } from '../../support/poisoned-pieces.ts'
 import {
   contentOf,
@@ -72,7 +73,14 @@ async function startWorker(workerId: string) {
     readStore: () => Promise.reject(new SkeinError('unimplemented', 'no store here')),
   })
   const data = await startDataServer({ host: '127.0.0.1', port: 0, handlers, logger: silentLogger, clock: systemClock })
-  const { service } = createWorkerService({ workerId, hostname: `host-${workerId}`, home, store, clock: systemClock })
+  const { service } = createWorkerService({
+    workerId,
+    hostname: `host-${workerId}`,
+    home,
+    store,
+    eviction: noEviction,
+    clock: systemClock,
+  })
   const target = { workerId, hostname: `host-${workerId}`, rpcAddress: workerId, dataAddress: data.address }
   return {
     store,

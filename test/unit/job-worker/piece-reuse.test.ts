@@ -22,6 +22,7 @@ import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 import { DataClient } from '../../../src/wire/data/data-client.ts'
 import { startDataServer } from '../../../src/wire/data/data-server.ts'
 import type { BlockHeader } from '../../../src/wire/generated/worker.ts'
+import { noEviction } from '../../conformance/support/block-store-fixture.ts'
 import { PoisonedPieces } from '../../support/poisoned-pieces.ts'
 import { contentOf, mib, never, pieceOf } from './support/fakes.ts'
 
@@ -117,7 +118,14 @@ async function isWhole(blockId: number, of = store): Promise<boolean> {
 }
 
 function shortCircuit(): ShortCircuitBlockTarget {
-  const { service } = createWorkerService({ workerId: 'w', hostname: 'h', home, store, clock: systemClock })
+  const { service } = createWorkerService({
+    workerId: 'w',
+    hostname: 'h',
+    home,
+    store,
+    eviction: noEviction,
+    clock: systemClock,
+  })
   const unused = (): never => {
     throw new Error('not over HTTP')
   }

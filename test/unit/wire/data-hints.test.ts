@@ -23,6 +23,7 @@ import {
   headerOf,
   mebibyte,
   never,
+  noEviction,
   storeDependencies,
   temporaryFolder,
 } from '../../conformance/support/block-store-fixture.ts'
@@ -59,7 +60,14 @@ async function house() {
     createDataHandlers({ store, metrics: deps.metrics, clock: systemClock, readStore: noStores }),
   )
   const http = new HttpBlockTarget('w', server.address, client())
-  const { service } = createWorkerService({ workerId: 'w', hostname: 'h', home: '', store, clock: systemClock })
+  const { service } = createWorkerService({
+    workerId: 'w',
+    hostname: 'h',
+    home: '',
+    store,
+    eviction: noEviction,
+    clock: systemClock,
+  })
   const short = new ShortCircuitBlockTarget({
     workerId: 'w',
     worker: service,

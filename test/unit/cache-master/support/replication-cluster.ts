@@ -8,7 +8,7 @@ import { blockCount, blockIdOf, blockLength } from '../../../../src/base/block-i
 import { systemClock, systemRandom } from '../../../../src/base/clock.ts'
 import { SkeinError } from '../../../../src/base/errors.ts'
 import type { BlockStore } from '../../../../src/block/block-store.ts'
-import { openBlockStore } from '../../../../src/block/assembly/multi-directory-store.ts'
+import { openTiers } from '../../../../src/block/assembly/open-tiers.ts'
 import { createCacheMaster, type CacheMaster } from '../../../../src/cache-master/master.ts'
 import type { ReplicationOptions } from '../../../../src/cache-master/replication/replication-checker.ts'
 import { BlockChanges } from '../../../../src/cache-worker/blocks/block-changes.ts'
@@ -102,7 +102,8 @@ export class ReplicationCluster {
     const directories = [{ path: join(home, 'blocks'), tier: 'SSD', mediumType: 'SSD', quotaBytes: 64 * 2 ** 20 }]
     const metrics = new MetricRegistry()
     const deps = { clock: systemClock, logger: silentLogger, metrics }
-    const store = await openBlockStore({ directories, workerId, events: changes, ...deps })
+    const annotator = { kind: 'LRU' } as const
+    const store = await openTiers({ tiers: [directories], workerId, annotator, events: changes, ...deps })
     const { service } = this.master
     const worker = await createCacheWorker({
       workerId,
