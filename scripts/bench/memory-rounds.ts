@@ -1,8 +1,8 @@
 // Why: memory has a bound, and it is the same after many rounds of free and load as after a few.
 // How: `skein local` as a process, nginx as the store (static-origin.mjs); loads 20,000 x 16 KiB,
 // 20,000 x 1 KiB and 16 x 64 MiB, then frees and loads all of them again, round after round. The
-// kernel's figures after each round (resident, anonymous, of files, the peak so far), and beside
-// them what the process says of itself at /metrics.
+// kernel's figures after each round, once the process is idle (resident, anonymous, of files, the
+// peak so far), and beside them what the process says of itself at /metrics.
 //
 //   node scripts/bench/memory-rounds.ts [--rounds 16] [--warm 4] [--origin DIR]
 //     [--property key=value]... [--node-flag FLAG]...
@@ -31,7 +31,8 @@ const rounds = Number(values.rounds)
 const warm = Number(values.warm)
 const buckets = ['small', 'tiny', 'big'] as const
 const specs = ['small=20000x16KiB', 'tiny=20000x1KiB', 'big=16x64MiB']
-const settleMs = 1000
+/** Longer than a role waits before it collects garbage (skein.memory.idle.collect). */
+const settleMs = 9000
 
 const scratch = mkdtempSync(join(tmpdir(), 'skein-memory-'))
 // Started by root, nginx reads as somebody else.
@@ -85,7 +86,7 @@ async function measure(port: number): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, settleMs))
       const { peak, resident, anonymous, files } = sizesOf(skein.pid)
       console.log(
-        `${what}: peak ${mib(peak)}, resident ${mib(atOnce.resident)}, a second later ${mib(resident)} ` +
+        `${what}: peak ${mib(peak)}, resident ${mib(atOnce.resident)}, idle ${mib(resident)} ` +
           `(anonymous ${mib(anonymous)}, files ${mib(files)}) MiB; ${await ownFigures(web)}`,
       )
       return { peak, resident, anonymous, files }

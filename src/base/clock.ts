@@ -38,14 +38,19 @@ export const systemClock: Clock = {
       const timer = setTimeout(() => {
         signal.removeEventListener('abort', onAbort)
         resolve()
-      }, ms)
+      }, wholeMs(ms))
       signal.addEventListener('abort', onAbort, { once: true })
     }),
   schedule: (ms, task) => {
-    const timer = setTimeout(task, ms)
+    const timer = setTimeout(task, wholeMs(ms))
     timer.unref()
     return () => clearTimeout(timer)
   },
+}
+
+/** A timer cuts fractions: what waits for a moment would wake before it. */
+function wholeMs(ms: number): number {
+  return Math.ceil(ms)
 }
 
 export const systemRandom: Random = () => Math.random()

@@ -16,7 +16,7 @@ const trimThresholdBytes = 1024 * 1024
 
 /** What the process is still to be given; undefined when it has all, or has its own. */
 export function missingBounds(
-  config: MemoryConfig,
+  config: Omit<MemoryConfig, 'idleCollectMs'>,
   execArgv: readonly string[],
   environment: Environment,
 ): MemoryBounds | undefined {

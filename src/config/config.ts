@@ -183,6 +183,8 @@ export interface LoadConfig {
 export interface MemoryConfig {
   readonly semiSpaceBytes: number
   readonly heapGrowthPercent: number
+  /** 0: garbage is collected only when the heap grows. */
+  readonly idleCollectMs: number
   readonly mallocArenas: number
   readonly mallocMmapBytes: number
 }

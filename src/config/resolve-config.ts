@@ -55,6 +55,7 @@ export function resolveConfig(
     memory: {
       semiSpaceBytes: values.amount('skein.memory.young.generation'),
       heapGrowthPercent: values.amount('skein.memory.heap.growth'),
+      idleCollectMs: values.amount('skein.memory.idle.collect'),
       mallocArenas: values.amount('skein.memory.malloc.arenas'),
       mallocMmapBytes: values.amount('skein.memory.malloc.mmap.threshold'),
     },

@@ -8,6 +8,7 @@ import { formatDuration } from '../base/durations.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Config } from '../config/config.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
+import { collectWhenIdle } from './idle-memory.ts'
 import { observeProcess } from '../telemetry/process-metrics.ts'
 import { MetricRegistry } from '../telemetry/registry.ts'
 
@@ -76,6 +77,8 @@ export async function runRole(
   if (io.stop.aborted) onStopAsked()
   const metrics = new MetricRegistry(role)
   const unobserve = observeProcess(metrics, clock)
+  const { idleCollectMs } = config.memory
+  const leaveMemory = idleCollectMs > 0 ? collectWhenIdle(clock, idleCollectMs) : undefined
   for (const warning of config.warnings) logger.warn(warning)
   await shutdown.limit(untilStopped())
 
@@ -116,6 +119,7 @@ export async function runRole(
       }
       stopping.abort()
       unobserve()
+      leaveMemory?.()
     }
   }
 }

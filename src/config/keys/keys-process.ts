@@ -49,6 +49,16 @@ export const processKeys = {
       'Maximum growth of the JavaScript heap between garbage collections, in percent. 0 keeps the default of ' +
       'Node.js, up to 300',
   },
+  'skein.memory.idle.collect': {
+    kind: 'duration',
+    default: '5s',
+    min: 0,
+    max: 3_600_000,
+    scope: 'roles',
+    doc:
+      'Idle time after which a role that was busy collects garbage once and returns the memory to the system. ' +
+      '0 turns this off',
+  },
   'skein.memory.malloc.arenas': {
     kind: 'integer',
     default: '2',

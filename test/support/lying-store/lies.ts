@@ -225,7 +225,9 @@ const objects: readonly Lie[] = [
   {
     name: 'a body that is long',
     get: (answer) => {
-      answer.body = Buffer.concat([answer.body, Buffer.from('!')])
+      // Longer also than what two other lies have cut: bytes that are wrong, and as many as they
+      // should be, no client can tell without a checksum.
+      answer.body = Buffer.concat([answer.body, Buffer.from('!!!')])
       answer.headers['content-length'] = String(answer.body.length)
     },
   },

@@ -1,0 +1,67 @@
+// Why: after a load, the heap of a role holds garbage up to its growth bound, and V8 collects it
+// only when the heap grows again: an idle role keeps memory that other programs of the machine
+// could use. How: the role looks at its own processor time once a second. When it was busy and has
+// been idle for a while, it collects garbage once, and V8 returns the free pages to the system.
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { Clock } from '../base/clock.ts'
+
+/** Processor time of a look's interval above which the role is busy, and below which it is idle. */
+const busyShare = 0.2
+const idleShare = 0.1
+const lookMs = 1000
+
+/** Decides when to collect. Busy -> idle for `idleMs` -> collect, once. */
+export class IdleWatch {
+  readonly #idleMs: number
+  #last: { readonly nowMs: number; readonly processorMs: number } | undefined
+  #wasBusy = false
+  #idleSinceMs: number | undefined
+
+  constructor(idleMs: number) {
+    this.#idleMs = idleMs
+  }
+
+  /** `processorMs`: used by the process so far. True: collect now. */
+  look(nowMs: number, processorMs: number): boolean {
+    const last = this.#last
+    this.#last = { nowMs, processorMs }
+    if (last === undefined || nowMs <= last.nowMs) return false
+    const share = (processorMs - last.processorMs) / (nowMs - last.nowMs)
+    if (share >= busyShare) this.#wasBusy = true
+    if (share >= idleShare) this.#idleSinceMs = undefined
+    else this.#idleSinceMs ??= last.nowMs
+    if (!this.#wasBusy || this.#idleSinceMs === undefined || nowMs - this.#idleSinceMs < this.#idleMs) return false
+    this.#wasBusy = false
+    return true
+  }
+}
+
+/** Collects when the process has been idle for `idleMs`. @returns what ends it */
+export function collectWhenIdle(clock: Clock, idleMs: number): () => void {
+  const watch = new IdleWatch(idleMs)
+  let stopped = false
+  let cancel: () => void = () => undefined
+  const look = (): void => {
+    const { user, system } = process.cpuUsage()
+    if (watch.look(clock.monotonicMs(), (user + system) / 1000)) void collector()({ type: 'major', execution: 'async' })
+    if (!stopped) cancel = clock.schedule(lookMs, look)
+  }
+  look()
+  return () => {
+    stopped = true
+    cancel()
+  }
+}
+
+type Collect = (options: { type: 'major'; execution: 'async' }) => Promise<void>
+let collect: Collect | undefined
+
+/** V8's own function, which scripts do not see by default (`node --expose-gc`). */
+function collector(): Collect {
+  if (collect === undefined) {
+    setFlagsFromString('--expose-gc')
+    collect = runInNewContext('gc') as Collect
+  }
+  return collect
+}

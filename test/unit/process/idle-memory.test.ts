@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest'
+import { IdleWatch } from '../../../src/process/idle-memory.ts'
+
+/** The seconds after which it collected, of a process that used these shares of each second. */
+function collections(shares: readonly number[], idleMs = 3000): number[] {
+  const watch = new IdleWatch(idleMs)
+  const at: number[] = []
+  let processorMs = 700
+  watch.look(0, processorMs)
+  shares.forEach((share, index) => {
+    processorMs += share * 1000
+    if (watch.look((index + 1) * 1000, processorMs)) at.push(index + 1)
+  })
+  return at
+}
+
+describe('a role collects garbage', () => {
+  it('once, after it was busy and then idle for the time', () => {
+    expect(collections([1, 1.7, 0.01, 0.02, 0.01, 0.01, 0.01, 0.01, 0.01])).toEqual([5])
+  })
+
+  it('again after it was busy again', () => {
+    expect(collections([0.5, 0, 0, 0, 0, 0.5, 0, 0, 0, 0])).toEqual([4, 9])
+  })
+
+  it('not while it works, nor without work before', () => {
+    expect(collections([1, 0.15, 0.15, 0.15, 0.15, 0.15])).toEqual([])
+    expect(collections([1, 0, 0, 0.15, 0, 0, 0.15])).toEqual([])
+    expect(collections([0, 0.05, 0.15, 0, 0, 0, 0, 0])).toEqual([])
+  })
+})
