@@ -1,12 +1,12 @@
-// Why: a key that only a server reads has no effect where it is given to a command, and its user
-// waits for one. How: by the scope that each key's definition has. Site files and the environment
-// are shared by all who run on a host, so only -D is meant. Pure.
+// Why: a key that only servers read has no effect on a command, but its user expects one. How: each
+// key's definition has a scope. Site files and the environment are shared by all processes on a
+// host, so only -D is checked. Pure.
 import type { ConfigMode } from './config.ts'
 import type { KeyDefinition, KeyScope } from './keys/key-definition.ts'
 import type { Setting } from './layers.ts'
 import { definitionOf } from './keys/schema.ts'
 
-/** Who a value is for. */
+/** Which processes a value is for. */
 export type Audience = 'client' | 'server' | 'both'
 
 const audiences: Readonly<Record<KeyScope, Audience>> = {
@@ -35,15 +35,15 @@ export function audienceOf({ scope }: KeyDefinition): Audience {
 
 export interface Sorted {
   /**
-   * Without what was given to a command and is not for it: its rules with other keys are the
-   * servers' to check.
+   * The settings without the -D settings of a command that are for servers. The servers check the
+   * rules between those keys.
    */
   readonly effective: Map<string, Setting>
-  /** One line for each of those. */
+  /** One line per removed setting. */
   readonly warnings: readonly string[]
 }
 
-/** Takes the keys of servers that were given to a command with -D out of its settings. */
+/** Removes the keys of servers that were passed to a command with -D. */
 export function forMode(settings: ReadonlyMap<string, Setting>, mode: ConfigMode): Sorted {
   const effective = new Map(settings)
   const warnings: string[] = []
@@ -54,7 +54,7 @@ export function forMode(settings: ReadonlyMap<string, Setting>, mode: ConfigMode
     effective.delete(key)
     const place = places[definition.scope]
     warnings.push(
-      `${where}: ${key} has no effect on a command: set it for ${place}, in their site file or where they are started`,
+      `${where}: ${key} has no effect on a command: set it for ${place}, in their site file or at their start`,
     )
   }
   return { effective, warnings }

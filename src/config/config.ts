@@ -1,21 +1,21 @@
-// Why: what the composition roots and the command line see of the configuration: typed, frozen,
-// units in the names. How: one group a role or concern; resolve.ts fills it in. Nothing else of the
-// configuration is visible outside.
+// Why: the configuration as the composition roots and the command line see it: typed, frozen, with
+// units in the names. How: one group per role or concern, filled in by resolve-config.ts. Nothing
+// else of the configuration is visible outside.
 import type { Bandwidth } from '../base/flow/bandwidth.ts'
 import type { Secret } from '../base/secret.ts'
 
 /**
- * `local`: all roles in one process. `role`: one role. `client`: a command that talks to a running
+ * `local`: all roles in one process. `role`: one role. `client`: a command that calls a running
  * cluster.
  */
 export type ConfigMode = 'local' | 'role' | 'client'
 
-/** Where a role listens. */
+/** The address on which a role listens. */
 export interface Listen {
   readonly bindHost: string
   /**
-   * What others are told to call: the bound address when it is loopback, else the configured or own
-   * host name.
+   * The host name that others use: the bound address if it is loopback, otherwise the configured or
+   * own host name.
    */
   readonly reachHost: string
   readonly rpcPort: number
@@ -23,7 +23,7 @@ export interface Listen {
 }
 
 export interface TierDirectory {
-  /** Absolute. */
+  /** An absolute path. */
   readonly path: string
   readonly mediumType: string
   readonly quotaBytes: number
@@ -31,18 +31,18 @@ export interface TierDirectory {
 export interface Tier {
   readonly alias: string
   readonly directories: readonly TierDirectory[]
-  /** Undefined: no block goes from the tier ahead of need. */
+  /** Undefined: no background eviction from the tier. */
   readonly watermarks: { readonly highRatio: number; readonly lowRatio: number } | undefined
 }
 
 export interface MasterConfig extends Listen {
   /** `host:port` that clients and roles call. */
   readonly address: string
-  /** All of them, `address` first. */
+  /** All addresses; `address` is the first. */
   readonly addresses: readonly string[]
   readonly secretKeyFile: string
   readonly isSecretKeyLost: boolean
-  /** A backup that a master without a state begins with. */
+  /** A backup to restore into an empty home. */
   readonly restoreFrom: string | undefined
   readonly ttlCheckerIntervalMs: number
   readonly unfinishedFilesMax: number
@@ -51,7 +51,7 @@ export interface MasterConfig extends Listen {
   readonly replicationIntervalMs: number
 }
 export interface WorkerConfig extends Listen {
-  /** Names the host: same name = same host. */
+  /** Identifies the host: equal names mean the same host. */
   readonly hostname: string
   readonly dataPort: number
   readonly tiers: readonly Tier[]
@@ -63,15 +63,15 @@ export interface WorkerConfig extends Listen {
   readonly lrfuAttenuationFactor: number
   readonly readerBufferBytes: number
   readonly blockReadersMax: number
-  /** 0: no segments. */
+  /** 0: do not use segments. */
   readonly segmentBlockBytesMax: number
   readonly segmentBytes: number
   readonly reservationTimeoutMs: number
   readonly data: DataPortConfig
-  /** Of all reads from stores for clients. */
+  /** Memory limit of all reads from stores for clients. */
   readonly storeReadBytesMax: number
 }
-/** What callers of an RPC port may hold. */
+/** Limits for the clients of an RPC port. */
 export interface RpcPortConfig {
   readonly connectionsMax: number
   readonly peerConnectionsMax: number
@@ -83,7 +83,7 @@ export interface RpcPortConfig {
   readonly idleMs: number
   readonly ageMaxMs: number
 }
-/** What clients of a data port may hold. */
+/** Limits for the clients of a data port. */
 export interface DataPortConfig {
   readonly peerConnectionsMax: number
   readonly pipelineMax: number
@@ -99,19 +99,19 @@ export interface JobMasterConfig extends Listen {
 }
 export interface JobWorkerConfig extends Listen {
   readonly hostname: string
-  /** Tasks at once (goosefs.job.worker.max.active.task.num). */
+  /** Tasks that run at once (goosefs.job.worker.max.active.task.num). */
   readonly activeTasksMax: number
-  /** Of those, in their CPU-bound part at once. */
+  /** Tasks that are in their CPU-bound part at once. */
   readonly cpuTasksMax: number
   readonly readBudgetBytes: number
   readonly blockStreamsMax: number
 }
-/** What stands where a namespace says nothing else; the shape that ufs/ takes. */
+/** Defaults for namespaces, in the form that ufs/ expects. */
 export interface CosnConfig {
   readonly blockSizeBytes: number
   readonly readAheadBlockBytes: number
   readonly readAheadQueueSize: number
-  /** Ranged reads in flight in one process. */
+  /** Range requests in flight per process. */
   readonly uploadThreadPool: number
   /** Attempts after the first. */
   readonly maxRetries: number
@@ -121,34 +121,34 @@ export interface CosnConfig {
   readonly useHttps: boolean
   readonly region: string | undefined
   readonly endpointSuffix: string | undefined
-  /** Of one request; undefined = none. */
+  /** Per request. Undefined: no limit. */
   readonly trafficLimitBitsPerSecond: number | undefined
-  /** Of an answer's body; 0 = any. */
+  /** Minimum rate of a response body; 0: no minimum. */
   readonly leastBytesPerSecond: number
   readonly secretId: Secret | undefined
   readonly secretKey: Secret | undefined
   readonly sessionToken: Secret | undefined
 }
-/** The proxies on the way to stores, as they are spelled. */
+/** The proxies for stores, as unparsed text. */
 export interface ProxyConfig {
-  /** fs.cosn.http.proxy.*: for all stores. */
+  /** fs.cosn.http.proxy.*: the proxy for all stores. */
   readonly host: string | undefined
   readonly port: number | undefined
   readonly user: string | undefined
   readonly password: Secret | undefined
-  /** HTTP_PROXY and HTTPS_PROXY, each by the scheme of the endpoint, and NO_PROXY. */
+  /** HTTP_PROXY and HTTPS_PROXY, by the scheme of the endpoint, and NO_PROXY. */
   readonly http: Secret | undefined
   readonly https: Secret | undefined
   readonly except: string | undefined
 }
 export interface UfsConfig {
   readonly allowPrivateEndpoints: boolean
-  /** Absolute directories that `file://` namespaces may be in. */
+  /** Absolute directories that `file://` namespaces may use. */
   readonly fileRoots: readonly string[]
   readonly proxy: ProxyConfig
   readonly cosn: CosnConfig
 }
-/** For plans; undefined where nobody has said. */
+/** For plans. Undefined: not set. */
 export interface PriceConfig {
   readonly getPer10k: number | undefined
   readonly listPer10k: number | undefined
@@ -175,11 +175,11 @@ export interface LoadConfig {
   readonly historyFilesMax: number
   /** -1: no limit. */
   readonly historyAgeMs: number
-  /** What all loads together may read. */
+  /** The limit of all loads together. */
   readonly bandwidth: Bandwidth
 }
 
-/** Of a role's process; 0 each: as Node and the C library have it. */
+/** Memory settings of a role's process. 0: the default of Node.js or the C library. */
 export interface MemoryConfig {
   readonly semiSpaceBytes: number
   readonly heapGrowthPercent: number
@@ -198,19 +198,19 @@ export interface ValueSource {
 
 export interface Config {
   readonly mode: ConfigMode
-  /** Absolute. */
+  /** An absolute path. */
   readonly home: string
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly rpcDeadlineMs: number
   readonly rpcPort: RpcPortConfig
-  /** Names that requests to HTTP ports may be for, beside what a role knows of itself. */
+  /** Names to accept in the Host header of HTTP ports, in addition to the role's own. */
   readonly httpHostNames: readonly string[]
   readonly shutdownTimeoutMs: number
   readonly heartbeatIntervalMs: number
   readonly memory: MemoryConfig
   readonly journal: {
     readonly segmentBytes: number
-    /** Entries to leave out where they cannot be applied; 0: none. */
+    /** The number of a journal entry to skip if it cannot be applied; 0: none. */
     readonly masterSkip: number
     readonly jobMasterSkip: number
   }
@@ -227,11 +227,11 @@ export interface Config {
     readonly passiveCache: boolean
   }
   readonly load: LoadConfig
-  /** Where each key that is not at its default came from. */
+  /** The source of each key that is not at its default. */
   readonly sources: ReadonlyMap<string, ValueSource>
   /**
-   * One line each: keys that are accepted and have no effect, values that are read in another way
-   * than written.
+   * One line each: keys that have no effect, and values that are interpreted differently than
+   * written.
    */
   readonly warnings: readonly string[]
 }

@@ -1,6 +1,6 @@
-// Why: a value may come from five places, and a message about it must say which. How: each place
-// becomes a list of settings; a later one wins: defaults < profile < site file < skein.json <
-// environment < -D.
+// Why: a value may come from five sources, and a message must name the source. How: each source
+// becomes a list of settings, and a later one overrides: defaults < profile < site file <
+// skein.json < environment < -D.
 import { SkeinError } from '../base/errors.ts'
 import type { ValueLayer } from './config.ts'
 import { isOurName, isServiceAddress, keyOfName, ownNames } from './keys/environment-names.ts'
@@ -22,18 +22,18 @@ const proxyVariables = [
 
 export interface EnvironmentSettings {
   readonly settings: readonly Setting[]
-  /** One line for each variable that looks like one of ours and is passed over. */
+  /** One line per variable that looks like a key but is ignored. */
   readonly warnings: readonly string[]
 }
 
 /**
- * What the environment says: each key by its name in capitals, and `SKEIN_MASTER`, which is
- * stronger.
+ * The settings of the environment: each key by its name in capitals, and `SKEIN_MASTER`, which has
+ * precedence.
  */
 export function environmentSettings(environment: Readonly<Record<string, string | undefined>>): EnvironmentSettings {
   const settings: Setting[] = []
   const warnings: string[] = []
-  // Both spellings are in use; the lower one is the older, and wins as it does elsewhere.
+  // Both spellings are in use. The lower-case one has precedence, as in other programs.
   for (const [variable, key] of proxyVariables) {
     for (const name of [variable, variable.toLowerCase()]) {
       const text = environment[name] ?? ''
@@ -43,10 +43,10 @@ export function environmentSettings(environment: Readonly<Record<string, string 
   for (const [name, text] of Object.entries(environment).sort(([one], [other]) => (one < other ? -1 : 1))) {
     if (text === undefined || text === '' || ownNames.has(name) || !isOurName(name)) continue
     const key = keyOfName(name)
-    // The values may be anybody's secrets.
-    if (key === undefined) warnings.push(`${name}: passed over, no key has this name in the environment`)
+    // Never show the values: they may be secrets of other programs.
+    if (key === undefined) warnings.push(`${name}: ignored, because no key has this environment name`)
     else if (isServiceAddress(text))
-      warnings.push(`${name}: passed over, its value is the address of a service and not one of ${key}`)
+      warnings.push(`${name}: ignored, because its value is a service address and not a value of ${key}`)
     else settings.push({ key, text, layer: 'env', where: name })
   }
   const master = environment['SKEIN_MASTER']
@@ -55,7 +55,7 @@ export function environmentSettings(environment: Readonly<Record<string, string 
 }
 
 /**
- * The two master keys out of `host:port`, `[::1]:port` or `host`.
+ * Converts `host:port`, `[::1]:port` or `host` to the two keys of the master.
  * @throws SkeinError invalid_argument for anything else
  */
 export function addressSettings(address: string, layer: ValueLayer, where: string): Setting[] {
@@ -77,8 +77,8 @@ export function flagSettings(definitions: Readonly<Record<string, string>>): Set
 }
 
 /**
- * The last setting of each key. @throws SkeinError invalid_argument for an unknown key, naming it,
- * its place and the nearest known key
+ * The last setting of each key.
+ * @throws SkeinError invalid_argument for an unknown key, with its source and the nearest known key
  */
 export function mergeSettings(settings: readonly Setting[]): Map<string, Setting> {
   const merged = new Map<string, Setting>()
@@ -94,7 +94,7 @@ export function mergeSettings(settings: readonly Setting[]): Map<string, Setting
   return merged
 }
 
-/** A message about one setting: the place, the key, what is wrong. */
+/** The error for a setting: the source, the key and the problem. */
 export function settingError(setting: Setting | undefined, key: string, problem: string): SkeinError {
   const where = setting === undefined ? '' : `${setting.where}: `
   return new SkeinError('invalid_argument', `${where}${key}: ${shortened(problem, 500)}`, {
@@ -102,12 +102,12 @@ export function settingError(setting: Setting | undefined, key: string, problem:
   })
 }
 
-/** A line is read by people, whatever was written into a file. */
+/** Shortens a text of any length for a message. */
 function shortened(text: string, max: number): string {
   return text.length <= max ? text : `${text.slice(0, max / 2)}...${text.slice(-max / 4)}`
 }
 
-/** `usage` for what was typed with the command, `config` for the rest. */
+/** `usage` for -D, `config` for all other sources. */
 function reasonOf(layer: ValueLayer | undefined): string {
   return layer === 'flag' ? 'usage' : 'config'
 }

@@ -1,19 +1,19 @@
-// Why: GooseFS sites are configured by Java properties files, which are read as they are. How: the
-// format of java.util.Properties.load (comments, continued lines, escapes), with the line number of
-// each entry kept for messages.
+// Why: GooseFS sites are configured by Java properties files, which Skein reads unchanged. How: the
+// format of java.util.Properties.load (comments, continued lines, escapes). Each entry keeps its
+// line number for messages.
 import { SkeinError } from '../base/errors.ts'
 
 export interface PropertyEntry {
   readonly key: string
-  /** Without blanks at its ends (GooseFS trims values too). */
+  /** Without surrounding blanks (GooseFS trims values, too). */
   readonly value: string
-  /** Of the entry's first line, from 1. */
+  /** The first line of the entry, from 1. */
   readonly line: number
 }
 
 /**
- * Reads a properties file's text. Entries in order; a key may come twice.
- * @throws SkeinError invalid_argument for a broken `\u` escape, naming `file:line`
+ * Parses a properties file. The entries are in order, and a key may occur twice.
+ * @throws SkeinError invalid_argument for an invalid `\u` escape, with `file:line`
  */
 export function parseProperties(text: string, file: string): PropertyEntry[] {
   return logicalLines(text).map(({ content, line }) => {
@@ -30,8 +30,8 @@ interface LogicalLine {
 }
 
 /**
- * Natural lines joined where one ends in an odd number of backslashes; comments and empty lines are
- * dropped.
+ * Joins lines that end in an odd number of backslashes with the next one. Drops comments and empty
+ * lines.
  */
 function logicalLines(text: string): LogicalLine[] {
   const natural = text.split(/\r\n|\n|\r/)
@@ -40,7 +40,7 @@ function logicalLines(text: string): LogicalLine[] {
     const line = index + 1
     let content = (natural[index] ?? '').replace(/^[ \t\f]+/, '')
     if (content === '' || content.startsWith('#') || content.startsWith('!')) continue
-    // Pieces are joined once: a file may be one line that is continued all the way.
+    // Join all pieces at the end: a file may be one line with many continuations.
     const pieces: string[] = []
     while (endsInOddBackslashes(content)) {
       pieces.push(content.slice(0, -1))
@@ -58,7 +58,7 @@ function endsInOddBackslashes(text: string): boolean {
   return (text.length - start) % 2 === 1
 }
 
-/** Where the key ends: the first `=`, `:` or blank that is not escaped. */
+/** The end of the key: the first unescaped `=`, `:` or blank. */
 function separatorAt(content: string): number {
   for (let index = 0; index < content.length; index += 1) {
     const character = content[index] ?? ''

@@ -1,6 +1,5 @@
-// Why: the one way to a Config. How: reads the files that a configuration may come from, puts the
-// layers in order, and leaves the rest to resolve-config.ts. The only file of config/ that touches
-// the disk.
+// Why: the only way to load a Config. How: reads the configuration files and orders the layers;
+// resolve-config.ts does the rest. No other file in config/ accesses the disk.
 import { type Stats, statSync } from 'node:fs'
 import { availableParallelism, homedir, hostname, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -15,43 +14,41 @@ import { definitionOf, schema } from './keys/schema.ts'
 
 export interface ConfigInput {
   readonly mode: ConfigMode
-  /** Keys and values given with -D. */
+  /** Keys and values from -D. */
   readonly definitions: Readonly<Record<string, string>>
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Default: this machine. */
   readonly machine?: Machine
 }
 
-/** Of one properties file. */
+/** Maximum size of a properties file. */
 const fileBytesMax = 1024 * 1024
-/** A later one wins over an earlier one. */
+/** A later file overrides an earlier one. */
 const siteFiles = ['goosefs-site.properties', 'skein-site.properties']
 
 /**
- * The environment: a key in capitals with underscores, `GOOSEFS_MASTER_HOSTNAME`
- * (environment-names.ts). Defaults < profile < site file < `<home>/skein.json` (clients only) <
- * environment < -D. Site files are `<home>/conf/{goosefs,skein}-site.properties`, or those of
- * `SKEIN_CONF` (a file or a directory).
- * @throws SkeinError invalid_argument (reason `usage` for -D, else `config`) naming the place, the
- *   key and the nearest known key
+ * Loads the configuration. Precedence: defaults < profile < site file < `<home>/skein.json`
+ * (clients only) < environment < -D. Environment names are keys in capitals with underscores,
+ * `GOOSEFS_MASTER_HOSTNAME` (environment-names.ts). Site files are
+ * `<home>/conf/{goosefs,skein}-site.properties`, or those of `SKEIN_CONF` (a file or a directory).
+ * @throws SkeinError invalid_argument (reason `usage` for -D, otherwise `config`) with the source,
+ *   the key and the nearest known key
  */
 export function loadConfig(input: ConfigInput): Config {
   const { settings, warnings, machine } = gather(input)
   return resolveConfig(settings, input.mode, machine, warnings)
 }
 
-/** One key as a configuration has it. */
+/** The value of a key in a configuration. */
 export interface KeyValue {
   readonly key: string
-  /**
-   * Undefined: no value, or one that is worked out (`meaning` says how). Secrets are never shown.
-   */
+  /** Undefined: no value, or a computed one, which `meaning` describes. Secrets are never shown. */
   readonly value: string | undefined
   readonly meaning: string
   readonly source: ValueSource
 }
 
-/** Every key that has an effect, or is set, by name. @throws as loadConfig */
+/** Every key that has an effect or is set, by name. @throws see loadConfig */
 export function describeConfig(input: ConfigInput): KeyValue[] {
   loadConfig(input)
   const merged = mergeSettings(gather(input).settings)
@@ -94,15 +91,14 @@ function gather(input: ConfigInput): {
 }
 
 /**
- * The file that `skein local` leaves in its home, so that clients find it:
- * `{"master":"host:port",...}`.
+ * The file in the home of a `skein local`, by which clients find it: `{"master":"host:port",...}`.
  */
 export function runningFile(home: string): string {
   return join(home, 'skein.json')
 }
 
 function thisMachine(): Machine {
-  // A container's own limit, where there is one below the machine's memory.
+  // The limit of a container, if it is below the memory of the machine.
   const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
   return {
     homeDirectory: homedir(),
@@ -114,7 +110,7 @@ function thisMachine(): Machine {
   }
 }
 
-/** Whoever takes a directory that cannot be looked at says what is wrong with it. */
+/** Resolves links. The user of an unreadable directory reports the problem. */
 function realPath(path: string): string {
   try {
     return realPathOf(path).path
@@ -132,7 +128,7 @@ function readSiteFiles(home: string, conf: string | undefined, cwd: string): Set
   const path = resolve(cwd, conf)
   const stat = lookAt(path)
   if (stat === undefined)
-    throw new SkeinError('invalid_argument', `SKEIN_CONF: there is no file or directory ${path}`, { reason: 'config' })
+    throw new SkeinError('invalid_argument', `SKEIN_CONF: no such file or directory: ${path}`, { reason: 'config' })
   return stat.isDirectory() ? readDirectory(path) : readProperties(path, 'file')
 }
 
@@ -160,7 +156,7 @@ function unreadable(message: string): SkeinError {
   return new SkeinError('invalid_argument', message, { reason: 'config' })
 }
 
-/** Undefined: there is nothing. */
+/** Undefined: does not exist. */
 function lookAt(path: string): Stats | undefined {
   return reading(path, () => statSync(path, { throwIfNoEntry: false }))
 }
@@ -177,10 +173,7 @@ function reading<T>(path: string, read: () => T): T {
   }
 }
 
-/**
- * The master's address of a running `skein local`, unless somebody named one in the environment or
- * with -D.
- */
+/** The master address of a running `skein local`, unless the environment or -D sets one. */
 function readRunning(home: string, typed: readonly Setting[]): Setting[] {
   const path = runningFile(home)
   if (typed.some(({ key }) => key.startsWith('goosefs.master.hostname') || key.startsWith('goosefs.master.rpc.')))
@@ -193,11 +186,7 @@ function readRunning(home: string, typed: readonly Setting[]): Setting[] {
   } catch {
     // Falls through to the message below.
   }
-  throw new SkeinError(
-    'invalid_argument',
-    `${path} holds no master address; remove it or start \`skein local\` again`,
-    {
-      reason: 'config',
-    },
-  )
+  throw new SkeinError('invalid_argument', `${path} has no master address; remove it or start \`skein local\` again`, {
+    reason: 'config',
+  })
 }

@@ -1,5 +1,5 @@
-// Why: from settings to the typed configuration, with the rules that involve several keys. Pure:
-// what it needs of the machine is given to it.
+// Why: converts settings to the typed configuration, and checks the rules between keys. Pure: the
+// facts about the machine are passed in.
 import { isAbsolute, resolve as resolvePath } from 'node:path'
 import { type Bandwidth, parseBandwidth } from '../base/flow/bandwidth.ts'
 import { toSkeinError } from '../base/errors.ts'
@@ -21,21 +21,21 @@ import { resolveTiers } from './tiers.ts'
 import { tuningWarnings } from './tuning-warnings.ts'
 import { type UsableKey, Values } from './values.ts'
 
-/** What the defaults depend on. */
+/** The facts about the machine on which defaults depend. */
 export interface Machine {
   readonly homeDirectory: string
   readonly hostname: string
   readonly cpus: number
   readonly cwd: string
-  /** Undefined: not known. */
+  /** Undefined: unknown. */
   readonly memoryBytes?: number
-  /** A path without symbolic links, as far as it is there. Default: as it is. */
+  /** Resolves the symbolic links of a path, as far as it exists. Default: unchanged. */
   readonly realPath?: (path: string) => string
 }
 
 /**
- * Settings in order of precedence, the strongest last. @throws SkeinError invalid_argument naming
- * place and key
+ * Resolves settings in ascending order of precedence.
+ * @throws SkeinError invalid_argument with the source and the key
  */
 export function resolveConfig(
   settings: readonly Setting[],
@@ -45,7 +45,7 @@ export function resolveConfig(
 ): Config {
   const given = mergeSettings(settings)
   const { effective: merged, warnings: misplaced } = forMode(given, mode)
-  // What has no effect must be right all the same.
+  // Settings without effect must be valid, too.
   if (misplaced.length > 0) void new Values(given, mode)
   const values = new Values(merged, mode)
   const home = homeOf(values.text('skein.home'), machine)
@@ -102,7 +102,7 @@ export function resolveConfig(
   })
 }
 
-/** The home directory as an absolute path; `~` is the user's. */
+/** The home directory as an absolute path. `~` is the user's home. */
 export function homeOf(text: string | undefined, machine: Machine): string {
   return resolvePath(machine.cwd, (text ?? '~/.skein').replace(/^~(?=\/|$)/, machine.homeDirectory))
 }
@@ -114,7 +114,7 @@ function listenOf(values: Values, role: 'master' | 'worker' | 'job.master' | 'jo
     throw values.error(
       bindKey,
       `'${bindHost}' is reachable from other machines without credentials; ` +
-        'set skein.security.allowInsecureBind=true only on a network that nobody else is on',
+        'set skein.security.allowInsecureBind=true only on a network that you alone use',
     )
   }
   return {
@@ -162,7 +162,7 @@ function workerOf(values: Values, home: string, machine: Machine, mode: ConfigMo
     ...listenOf(values, 'worker', hostname),
     hostname,
     dataPort: values.amount('goosefs.worker.data.port'),
-    // A client's own disks are not the workers'.
+    // The disks of a client are not those of the workers.
     tiers: resolveTiers(values, home, (mode === 'client' ? undefined : machine.realPath) ?? ((path) => path)),
     freeAheadBytes: values.amount('goosefs.worker.tieredstore.free.ahead.bytes'),
     promotionBytesPerSecond: values.amount('skein.worker.promotion.rate'),
@@ -306,14 +306,14 @@ function bandwidthOf(values: Values): Bandwidth {
 function queueOf(values: Values, mode: ConfigMode): Config['queue'] {
   const url = values.word('skein.queue.url')
   if (url !== 'inprocess:' && !(/^rediss?:\/\//.test(url) && URL.canParse(url))) {
-    throw values.error('skein.queue.url', 'is neither inprocess: nor a redis:// or rediss:// address')
+    throw values.error('skein.queue.url', 'must be inprocess: or a redis:// or rediss:// address')
   }
   if (url === 'inprocess:' && mode === 'role')
-    throw values.error('skein.queue.url', 'inprocess: works only under `skein local`; give a redis:// address')
+    throw values.error('skein.queue.url', 'inprocess: works only under `skein local`; set a redis:// address')
   return { url, connectTimeoutMs: values.amount('skein.queue.connect.timeout') }
 }
 
-/** The value of `key`, which must not be below that of `floor`. */
+/** The value of `key`, which must be at least that of `floor`. */
 function above(values: Values, key: UsableKey, floor: UsableKey): number {
   const value = values.amount(key)
   if (value >= values.amount(floor)) return value
@@ -330,12 +330,12 @@ function warningsOf(merged: ReadonlyMap<string, Setting>, values: Values): strin
     const level = Number(/tieredstore\.level(\d+)\./.exec(key)?.[1] ?? -1)
     if (definition?.unused === true) warnings.push(`${where}: ${key} has no effect in Skein (${definition.doc})`)
     if (level >= levels)
-      warnings.push(`${where}: ${key} has no effect, since goosefs.worker.tieredstore.levels is ${levels}`)
+      warnings.push(`${where}: ${key} has no effect, because goosefs.worker.tieredstore.levels is ${levels}`)
   }
   const quota: UsableKey = 'goosefs.worker.tieredstore.level0.dirs.quota'
   for (const key of ['goosefs.worker.ramdisk.size', 'goosefs.worker.memory.size'] as const) {
     if (values.given(key) && values.given(quota))
-      warnings.push(`${merged.get(key)?.where}: ${key} has no effect, since ${quota} is given`)
+      warnings.push(`${merged.get(key)?.where}: ${key} has no effect, because ${quota} is set`)
   }
   return warnings
 }

@@ -1,5 +1,5 @@
-// Why: the directories of the tiers are given as parallel lists, which is easy to get wrong; here
-// they are checked and become tiers of directories. Pure.
+// Why: the directories of tiers are set in parallel lists, which are error-prone. They are checked
+// and converted to tiers here. Pure.
 import { isAbsolute, resolve } from 'node:path'
 import type { Tier, TierDirectory } from './config.ts'
 import type { Values } from './values.ts'
@@ -11,9 +11,9 @@ const defaultWatermarks = { highRatio: 0.95, lowRatio: 0.7 }
 type WatermarkKey = `goosefs.worker.tieredstore.level${number}.watermark.${'high' | 'low'}.ratio`
 
 /**
- * @param realPath a path without symbolic links, as far as it is there
- * @throws SkeinError invalid_argument for lists of different lengths, aliases or directories that
- *   come twice, directories one inside the other, and paths that are not absolute
+ * @param realPath resolves the symbolic links of a path, as far as it exists
+ * @throws SkeinError invalid_argument for lists of different lengths, duplicate aliases or
+ *   directories, nested directories, and paths that are not absolute
  */
 export function resolveTiers(values: Values, home: string, realPath: (path: string) => string): Tier[] {
   const levels = Array.from({ length: values.amount('goosefs.worker.tieredstore.levels') }, (_, level) => level)
@@ -25,7 +25,7 @@ export function resolveTiers(values: Values, home: string, realPath: (path: stri
   const taken: Located[] = []
   for (const [level, { alias, directories }] of tiers.entries()) {
     if (aliasesSeen.has(alias))
-      throw values.error(`goosefs.worker.tieredstore.level${level}.alias`, `'${alias}' comes twice`)
+      throw values.error(`goosefs.worker.tieredstore.level${level}.alias`, `'${alias}' occurs twice`)
     aliasesSeen.add(alias)
     for (const { path } of directories) {
       const one = { path, real: realPath(path) }
@@ -42,18 +42,18 @@ interface Located {
   readonly real: string
 }
 
-/** What is wrong with two directories, if anything. */
+/** The problem with two directories, if any. */
 function overlap(one: Located, other: Located): string | undefined {
-  if (one.path === other.path) return `'${one.path}' comes twice`
+  if (one.path === other.path) return `'${one.path}' occurs twice`
   if (one.real === other.real) return `'${other.path}' and '${one.path}' are the same directory`
   const [a, b] = [one.real, other.real].map((path) => (path.endsWith('/') ? path : `${path}/`)) as [string, string]
   if (!a.startsWith(b) && !b.startsWith(a)) return undefined
-  return `'${other.path}' and '${one.path}' are one inside the other; use separate directories`
+  return `'${other.path}' and '${one.path}' are nested; use separate directories`
 }
 
 /**
- * The medium of the tier's directories, where they have one, else by its level; one that is taken
- * gets the level's number, `SSD1`.
+ * The medium of the tier's directories if it is set, otherwise the name of the level. A name that
+ * is already used gets the level as suffix, `SSD1`.
  */
 function aliasOf(level: number, media: readonly string[] | undefined, taken: readonly string[]): string | undefined {
   const isOne = media?.every((medium) => medium === media[0]) === true
@@ -67,12 +67,12 @@ function resolveTier(values: Values, level: number, home: string, taken: readonl
   const given = values.words(key('dirs.mediumtype'))
   const alias = values.text(key('alias')) ?? aliasOf(level, given, taken)
   if (alias === undefined)
-    throw values.error('goosefs.worker.tieredstore.levels', `asks for tier ${level}, but ${key('alias')} is not given`)
+    throw values.error('goosefs.worker.tieredstore.levels', `asks for tier ${level}, but ${key('alias')} is not set`)
   const paths = values.words(key('dirs.path')) ?? (level === 0 ? [resolve(home, 'worker', 'blocks')] : undefined)
   if (paths === undefined)
     throw values.error(
       'goosefs.worker.tieredstore.levels',
-      `asks for tier ${level}, but ${key('dirs.path')} is not given`,
+      `asks for tier ${level}, but ${key('dirs.path')} is not set`,
     )
   const media = values.words(key('dirs.mediumtype')) ?? paths.map(() => alias)
   checkLength(values, key('dirs.mediumtype'), media.length, paths.length)
@@ -91,7 +91,7 @@ function resolveTier(values: Values, level: number, home: string, taken: readonl
   }
 }
 
-/** From the last tier blocks go for good: there only where somebody said so. */
+/** Eviction from the last tier deletes blocks, so it needs an explicit setting. */
 function watermarksOf(values: Values, level: number, highKey: WatermarkKey, lowKey: WatermarkKey): Tier['watermarks'] {
   const [high, low] = [values.number(highKey), values.number(lowKey)]
   if (high === undefined && low === undefined && level === values.amount('goosefs.worker.tieredstore.levels') - 1)
@@ -114,7 +114,7 @@ function checkLength(
   throw values.error(
     key,
     `has ${length} ${length === 1 ? 'entry' : 'entries'} for ${wanted} ` +
-      `${wanted === 1 ? 'directory' : 'directories'}: give one for each of dirs.path`,
+      `${wanted === 1 ? 'directory' : 'directories'}: set one for each entry of dirs.path`,
   )
 }
 

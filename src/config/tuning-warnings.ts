@@ -1,14 +1,14 @@
-// Why: a start with values that break the tuning rules works, and is slow or runs out of memory for
-// no visible reason. How: each rule is held against the resolved configuration, and a line names
-// the rule, what there is, and the better value. Pure.
+// Why: a role with values that break the tuning rules starts, but is slow or runs out of memory for
+// no visible reason. How: each rule is checked against the resolved configuration. A warning names
+// the rule, the current value and a better one. Pure.
 import type { Config } from './config.ts'
 
 const queueMax = 32
 const queueMin = 8
-/** What one read request holds beside its buffers. */
+/** Memory of one read request in addition to its buffers. */
 const requestBytes = 1024 ** 2
 
-/** One line for each rule that is broken. @param memoryBytes of the machine, where it is known */
+/** One line per broken rule. @param memoryBytes the memory of the machine, if known */
 export function tuningWarnings(
   { jobWorker, worker, ufs, sources, load }: Omit<Config, 'warnings'>,
   memoryBytes?: number,

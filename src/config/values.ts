@@ -1,5 +1,5 @@
-// Why: resolve.ts asks for a key by name and gets its typed value, given or default, parsed and
-// checked once.
+// Why: resolve-config.ts asks for a key by name and gets its typed value, set or default, parsed
+// and checked once.
 import { toSkeinError } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
 import type { ConfigMode } from './config.ts'
@@ -7,7 +7,7 @@ import { type Setting, settingError } from './layers.ts'
 import { parseValue, type Value } from './keys/parse-value.ts'
 import { definitionOf, type KeyName } from './keys/schema.ts'
 
-/** Key names in use: those of the table, with a tier's number in place of `{x}`. */
+/** The names of keys: those of the table, with the number of a tier instead of `{x}`. */
 export type UsableKey =
   | Exclude<KeyName, `${string}{x}${string}`>
   | `goosefs.worker.tieredstore.level${number}.${string}`
@@ -16,7 +16,7 @@ export class Values {
   readonly #settings: ReadonlyMap<string, Setting>
   readonly #mode: ConfigMode
 
-  /** @param settings one a key, every key known */
+  /** @param settings at most one per key, all keys known */
   constructor(settings: ReadonlyMap<string, Setting>, mode: ConfigMode) {
     this.#settings = settings
     this.#mode = mode
@@ -54,21 +54,21 @@ export class Values {
     return this.#value(key) === true
   }
 
-  /** A number that has a default in the table. */
+  /** A number. The key must have a default in the table. */
   amount(key: UsableKey): number {
     const value = this.number(key)
     if (value === undefined) throw this.error(key, 'has no default')
     return value
   }
 
-  /** A text that has a default in the table. */
+  /** A text. The key must have a default in the table. */
   word(key: UsableKey): string {
     const value = this.text(key)
     if (value === undefined) throw this.error(key, 'has no default')
     return value
   }
 
-  /** An error about this key that names where its value came from. */
+  /** An error about this key, with the source of its value. */
   error(key: UsableKey, problem: string): Error {
     return settingError(this.#settings.get(key), key, problem)
   }

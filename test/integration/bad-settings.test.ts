@@ -49,7 +49,7 @@ describe('settings that are wrong', () => {
     [
       'two tiers of one name',
       ['-Dgoosefs.worker.tieredstore.levels=2', ...tierFlags(0, '/tmp/skein-a'), ...tierFlags(1, '/tmp/skein-b')],
-      /level1\.alias: 'SSD' comes twice/,
+      /level1\.alias: 'SSD' occurs twice/,
     ],
   ])('%s: exit 64', async (_what, args, words) => {
     const result = await start(...args)
@@ -67,8 +67,8 @@ describe('settings that are wrong', () => {
   })
 
   it.each([
-    ['one inside the other', ['/a', '/a/b'], /level0\.dirs\.path: '.*\/a' and '.*\/a\/b' are one inside the other/],
-    ['one twice', ['/a', '/b/../a/'], /level0\.dirs\.path: '.*\/a' comes twice/],
+    ['one inside the other', ['/a', '/a/b'], /level0\.dirs\.path: '.*\/a' and '.*\/a\/b' are nested/],
+    ['one twice', ['/a', '/b/../a/'], /level0\.dirs\.path: '.*\/a' occurs twice/],
     ['one twice, through a symbolic link', ['/real/a', '/link/a'], /level0\.dirs\.path: .* are the same directory/],
   ])('block directories, %s: exit 64, nothing is made', async (_what, paths, words) => {
     const folder = mkdtempSync(join(tmpdir(), 'skein-overlap-'))

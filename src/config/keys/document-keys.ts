@@ -1,9 +1,9 @@
-// Why: docs/configuration.md is made from the schema, so that it cannot drift. Pure; the lint
-// compares the two.
+// Why: docs/configuration.md is generated from the schema, so they always agree. Pure; the lint
+// compares them.
 import type { KeyDefinition, KeyTable } from './key-definition.ts'
 import { schemaGroups } from './schema.ts'
 
-/** The keys as markdown: a heading and a table a group; ends in a newline. */
+/** The keys as markdown: a heading and a table per group. Ends in a newline. */
 export function documentKeys(): string {
   return Object.entries<KeyTable>(schemaGroups)
     .map(([title, table]) => `### ${title}\n\n${isUnused(table) ? unusedTable(table) : keyTable(table)}`)

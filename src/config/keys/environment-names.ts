@@ -1,7 +1,8 @@
-// Why: containers are configured by their environment, and Alluxio's rule is the one that operators
-// know: a key in capitals with underscores. How: each key of the table has one name; what stands in
-// the environment by accident (Kubernetes sets GOOSEFS_MASTER_PORT=tcp://... for a service called
-// goosefs-master) is passed over and said. Pure.
+// Why: containers are configured by environment variables. The naming rule is that of Alluxio,
+// which operators know: the key in capitals with underscores. How: each key of the table has one
+// name. Values that are in the environment by accident (Kubernetes sets
+// GOOSEFS_MASTER_PORT=tcp://... for a service named goosefs-master) are ignored with a warning.
+// Pure.
 import type { KeyTable } from './key-definition.ts'
 import { schema } from './schema.ts'
 
@@ -16,7 +17,7 @@ const keysByName = new Map(
   Object.keys(schema satisfies KeyTable).map((key) => [environmentName(key.replace('{x}', 'X')), key] as const),
 )
 
-/** The key that a variable stands for; undefined where it is none. */
+/** The key of a variable; undefined if there is none. */
 export function keyOfName(name: string): string | undefined {
   const level = levelPattern.exec(name)
   if (level === null) {
@@ -26,12 +27,12 @@ export function keyOfName(name: string): string | undefined {
   return keysByName.get(`${level[1]}X${level[3]}`)?.replace('{x}', level[2] ?? '')
 }
 
-/** Variables that look as if they were for Skein. */
+/** Whether a variable looks as if it were for Skein. */
 export function isOurName(name: string): boolean {
   return /^(GOOSEFS|SKEIN|FS_COSN)_/.test(name)
 }
 
-/** No keys, with a meaning of their own here or in the scripts of GooseFS. */
+/** Variables that are not keys, but have a meaning here or in the scripts of GooseFS. */
 export const ownNames: ReadonlySet<string> = new Set([
   ...[
     'SKEIN_MASTER',
@@ -49,7 +50,7 @@ export const ownNames: ReadonlySet<string> = new Set([
   ],
 ])
 
-/** Whether a value is the address that Kubernetes and Docker links put into such variables. */
+/** Whether a value is a service address, as set by Kubernetes and Docker links. */
 export function isServiceAddress(value: string): boolean {
   return /^(tcp|udp|sctp):\/\//.test(value)
 }

@@ -1,6 +1,5 @@
-// Why: what there is to know of one configuration key, apart from its value. The tables of keys
-// (keys-*.ts) are made of these; the parser, the loader and docs/configuration.md read nothing
-// else.
+// Why: the definition of a configuration key, without its value. The tables in keys-*.ts consist of
+// these definitions; the parser, the loader and docs/configuration.md use nothing else.
 
 export type KeyKind =
   | 'text'
@@ -22,31 +21,31 @@ export type KeyKind =
   | 'secret'
 
 /**
- * Which process reads the key. Commands read those of `client` and `all`; all others are the
- * servers' (audience.ts).
+ * Which processes read the key. Commands read `client` and `all`; the others are for servers
+ * (audience.ts).
  */
 export type KeyScope = 'all' | 'client' | 'master' | 'worker' | 'job-master' | 'job-worker' | 'roles'
 
 export interface KeyDefinition {
   readonly kind: KeyKind
   /**
-   * As it would stand in a properties file. Absent: no default, or one that is worked out (then
-   * `defaultDoc` says how).
+   * The default, as written in a properties file. Absent: no default, or a computed one, which
+   * `defaultDoc` describes.
    */
   readonly default?: string
   readonly defaultDoc?: string
-  /** Default under `skein local`, where it is another. */
+  /** The default under `skein local`, if it differs. */
   readonly localDefault?: string
-  /** Bounds, both inclusive, in the parsed unit (bytes, milliseconds). */
+  /** Inclusive bounds in the parsed unit (bytes, milliseconds). */
   readonly min?: number
   readonly max?: number
-  /** The words of a `choice`. */
+  /** The values of a `choice`. */
   readonly values?: readonly string[]
   readonly scope: KeyScope
   readonly doc: string
   /**
-   * A key of GooseFS that is accepted, so that its files are read as they are, and has no effect
-   * here; a warning says so.
+   * A key of GooseFS that is accepted, so that its files can be used unchanged, but has no effect.
+   * A warning reports it.
    */
   readonly unused?: true
 }

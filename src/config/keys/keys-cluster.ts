@@ -1,4 +1,4 @@
-// Why: the keys that say where each role is, what it keeps there, and where the queue is.
+// Why: keys for the addresses and state of each role, and for the queue.
 import type { KeyTable } from './key-definition.ts'
 
 export const clusterKeys = {

@@ -1,4 +1,4 @@
-// Why: the keys that set the pace of a load: tasks in flight, retries, limits and prices.
+// Why: keys for loads: tasks in flight, retries, limits and prices.
 import type { KeyTable } from './key-definition.ts'
 
 export const loadKeys = {

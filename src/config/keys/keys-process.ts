@@ -1,5 +1,4 @@
-// Why: the keys that every process has: its home, its memory, the limits of its ports, and when it
-// gives up on others.
+// Why: keys of every process: home, memory, port limits and time-outs.
 import type { KeyTable } from './key-definition.ts'
 
 export const processKeys = {

@@ -1,5 +1,5 @@
-// Why: the keys of the cache itself: tiers and their directories, eviction, and serving reads.
-// `{x}` in a name stands for the number of a tier, 0 to levels - 1.
+// Why: keys of the cache: tiers and their directories, eviction, and reads. `{x}` in a name is the
+// number of a tier, 0 to levels - 1.
 import type { KeyTable } from './key-definition.ts'
 
 export const storageKeys = {
@@ -241,7 +241,7 @@ export const storageKeys = {
 
 const unused = (kind: 'text', doc: string) => ({ kind, scope: 'all', doc, unused: true }) as const
 
-/** Keys of GooseFS that real files hold and that have no effect here. */
+/** Keys of GooseFS that occur in real files and have no effect in Skein. */
 export const unusedKeys = {
   'fs.AbstractFileSystem.cosn.impl': unused('text', 'Hadoop class; Skein has no Hadoop client'),
   'fs.AbstractFileSystem.gfs.impl': unused('text', 'Hadoop class; Skein has no Hadoop client'),

@@ -1,5 +1,4 @@
-// Why: the keys that say how object stores are reached and read: COS, proxies, time-outs, and which
-// stores are allowed.
+// Why: keys for access to object stores: COS, proxies, time-outs, and which stores are allowed.
 import type { KeyTable } from './key-definition.ts'
 
 export const underStoreKeys = {

@@ -1,5 +1,5 @@
-// Why: a key's text becomes a typed value in one place. How: by the definition's kind; nothing is
-// clamped or guessed.
+// Why: the text of a key is parsed to a typed value in one place. How: by the definition's kind.
+// Values are not clamped or guessed.
 import { parseBytes } from '../../base/bytes.ts'
 import { parseDuration } from '../../base/durations.ts'
 import { assertNever } from '../../base/assert.ts'
@@ -9,10 +9,7 @@ import type { KeyDefinition } from './key-definition.ts'
 
 export type Value = string | number | boolean | readonly string[] | readonly number[] | Secret
 
-/**
- * @throws SkeinError invalid_argument saying what is wrong with the text (the caller adds the key
- *   and the place)
- */
+/** @throws SkeinError invalid_argument with the problem; the caller adds the key and the source */
 export function parseValue(definition: KeyDefinition, text: string): Value {
   switch (definition.kind) {
     case 'text':
@@ -55,8 +52,8 @@ function bounded(definition: KeyDefinition, value: number, text: string): number
   if (Number.isNaN(value))
     throw invalid(`'${text}' is not ${definition.kind === 'number' ? 'a number' : 'a whole number'}`)
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = definition
-  if (value < min) throw invalid(`'${text}' is below the least allowed value, ${min}${unitOf(definition)}`)
-  if (value > max) throw invalid(`'${text}' is above the largest allowed value, ${max}${unitOf(definition)}`)
+  if (value < min) throw invalid(`'${text}' is below the minimum of ${min}${unitOf(definition)}`)
+  if (value > max) throw invalid(`'${text}' is above the maximum of ${max}${unitOf(definition)}`)
   return value
 }
 

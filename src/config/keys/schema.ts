@@ -1,6 +1,6 @@
-// Why: every configuration key there is, in one table, so that the loader, the documentation and
-// the tuning rules cannot drift apart. How: the groups live in keys-*.ts; names with `{x}` are
-// patterns over tier numbers.
+// Why: one table of all configuration keys, so that the loader, the documentation and the tuning
+// rules always agree. How: the groups are in keys-*.ts. Names with `{x}` are patterns for tier
+// numbers.
 import type { KeyDefinition, KeyTable } from './key-definition.ts'
 import { clusterKeys } from './keys-cluster.ts'
 import { loadKeys } from './keys-load.ts'
@@ -27,7 +27,7 @@ export type KeyName = keyof typeof schema
 
 const levelPattern = /^(goosefs\.worker\.tieredstore\.level)\d{1,2}(\..+)$/
 
-/** The key's definition, patterns included; undefined for an unknown key. */
+/** The definition of a key, patterns included; undefined for an unknown key. */
 export function definitionOf(name: string): KeyDefinition | undefined {
   const table: KeyTable = schema
   const pattern = name.replace(levelPattern, '$1{x}$2')
@@ -35,8 +35,8 @@ export function definitionOf(name: string): KeyDefinition | undefined {
 }
 
 /**
- * The known key with the smallest edit distance to `name`; tier patterns take the number that
- * `name` has, or 0.
+ * The known key with the smallest edit distance to `name`. Tier patterns use the number in `name`,
+ * or 0.
  */
 export function nearestKey(name: string): string {
   const level = /level(\d{1,2})\b/.exec(name)?.[1] ?? '0'
@@ -54,7 +54,7 @@ export function nearestKey(name: string): string {
   return nearest
 }
 
-/** Levenshtein's distance; gives up (infinite) once it cannot be below `limit`. */
+/** Levenshtein distance. Returns Infinity as soon as it cannot be below `limit`. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return Number.POSITIVE_INFINITY
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)

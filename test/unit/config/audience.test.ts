@@ -32,7 +32,7 @@ describe('who a key is for', () => {
   it('a key of servers that is given to a command says where it belongs, in one line', () => {
     expect(warningsOf({ 'goosefs.worker.tieredstore.levels': '2' })).toEqual([
       '-D: goosefs.worker.tieredstore.levels has no effect on a command: set it for the workers, in their site ' +
-        'file or where they are started',
+        'file or at their start',
     ])
     expect(warningsOf({ 'goosefs.worker.tieredstore.level1.dirs.quota': '2GB' })).toHaveLength(1)
     expect(warningsOf({ 'skein.queue.url': 'redis://a' }).join()).toContain('set it for the roles')

@@ -173,17 +173,17 @@ describe('refusals name the place, the key and what is wrong', () => {
   it.each([
     ['fs.cosn.block.size', '12XB', 'is not a size'],
     ['fs.cosn.block.size', '-1', 'is not a size'],
-    ['fs.cosn.block.size', '1', 'below the least'],
+    ['fs.cosn.block.size', '1', 'below the minimum'],
     ['skein.rpc.deadline', '5 fortnights', 'is not a duration'],
-    ['goosefs.master.rpc.port', '70000', 'above the largest'],
+    ['goosefs.master.rpc.port', '70000', 'above the maximum'],
     ['goosefs.master.rpc.port', 'x', 'not a whole number'],
     ['goosefs.worker.tieredstore.levels', '1.5', 'not a whole number'],
     ['skein.ufs.allowPrivateEndpoints', 'yes', 'true or false'],
     ['skein.log.level', 'loud', 'none of'],
-    ['goosefs.worker.block.annotator.lrfu.step.factor', '1.1', 'above the largest'],
+    ['goosefs.worker.block.annotator.lrfu.step.factor', '1.1', 'above the maximum'],
     ['goosefs.worker.tieredstore.level0.dirs.path', '/a,,/b', 'empty entry'],
     ['goosefs.worker.hostname', '', 'empty'],
-    ['skein.queue.url', 'http://x', 'neither'],
+    ['skein.queue.url', 'http://x', 'must be inprocess:'],
     ['skein.queue.url', 'inprocess:', 'skein local'],
     ['skein.worker.bind.host', '0.0.0.0', 'allowInsecureBind'],
     ['skein.worker.bind.host', '127.evil.example', 'allowInsecureBind'],
@@ -195,15 +195,15 @@ describe('refusals name the place, the key and what is wrong', () => {
     ['goosefs.worker.tieredstore.level0.dirs.quota', '1GB,1GB', 'has 2 entries for 1 directory'],
     ['goosefs.worker.tieredstore.level0.dirs.quota', '0', 'above 0'],
     ['goosefs.worker.tieredstore.level0.dirs.mediumtype', 'MEM,SSD', 'has 2 entries for 1 directory'],
-    ['goosefs.worker.tieredstore.level0.dirs.path', '/a,/a', 'comes twice'],
-    ['goosefs.worker.tieredstore.level0.dirs.path', '/a,/b/../a/', "'/a' comes twice"],
-    ['goosefs.worker.tieredstore.level0.dirs.path', '/a/b,/ab,/a', 'one inside the other'],
-    ['goosefs.worker.tieredstore.level0.dirs.path', '/,/a', 'one inside the other'],
+    ['goosefs.worker.tieredstore.level0.dirs.path', '/a,/a', 'occurs twice'],
+    ['goosefs.worker.tieredstore.level0.dirs.path', '/a,/b/../a/', "'/a' occurs twice"],
+    ['goosefs.worker.tieredstore.level0.dirs.path', '/a/b,/ab,/a', 'are nested'],
+    ['goosefs.worker.tieredstore.level0.dirs.path', '/,/a', 'are nested'],
     ['goosefs.worker.tieredstore.level0.dirs.path', 'cache', "'cache' is not an absolute path"],
     ['goosefs.worker.tieredstore.level0.dirs.path', '/a,~/cache', "'~/cache' is not an absolute path"],
     ['goosefs.worker.tieredstore.level0.watermark.low.ratio', '0.96', 'must be below the high one, 0.95'],
     ['goosefs.worker.tieredstore.level0.watermark.high.ratio', '0.7', 'must be below the high one, 0.7'],
-    ['goosefs.worker.tieredstore.level0.watermark.high.ratio', '1.5', 'above the largest'],
+    ['goosefs.worker.tieredstore.level0.watermark.high.ratio', '1.5', 'above the maximum'],
   ])('%s=%s', (key, value, problem) => {
     const error = failure(() => load({ [key]: value }))
     expect(error).toMatchObject({ code: 'invalid_argument', reason: 'usage' })
@@ -217,8 +217,7 @@ describe('refusals name the place, the key and what is wrong', () => {
     }
     const error = failure(() => load({ 'goosefs.worker.tieredstore.levels': '2', ...paths }))
     expect(error.message).toBe(
-      "-D: goosefs.worker.tieredstore.level1.dirs.path: '/a/b' and '/a' are one inside the other; use separate " +
-        'directories',
+      "-D: goosefs.worker.tieredstore.level1.dirs.path: '/a/b' and '/a' are nested; use separate " + 'directories',
     )
   })
   it('directories that are one through a symbolic link, also when they do not exist; a client does not look', () => {
