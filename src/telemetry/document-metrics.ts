@@ -1,8 +1,8 @@
-// Why: docs/metrics.md is made from the definitions, so that the two cannot drift apart. Pure; a
-// test compares them.
+// Why: docs/metrics.md is generated from the definitions, so they always agree. Pure; a test
+// compares them.
 import { metricAreas, type MetricDefinition } from './metric-table.ts'
 
-/** The metrics as a markdown table for each group of roles; ends in a newline. */
+/** The metrics as one markdown table per group of roles. Ends in a newline. */
 export function documentMetrics(): string {
   return metricAreas
     .map(({ title, metrics }) => {

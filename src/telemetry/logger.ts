@@ -1,5 +1,5 @@
-// Why: one shape of log line for every role: a JSON object a line on stderr, so that stdout stays
-// for results. Secrets print as `[redacted]` because they redact themselves (base/secret.ts).
+// Why: all roles write log lines of one form: one JSON object per line on stderr, so that stdout is
+// free for results. Secrets redact themselves to `[redacted]` (base/secret.ts).
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export type LogFields = Readonly<Record<string, unknown>>
 
@@ -14,7 +14,7 @@ export interface Logger {
 
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
-/** Writes each line at or above `minimum` to `write`; `nowMs` gives the time. */
+/** Writes each line at or above `minimum` to `write`. `nowMs` supplies the time. */
 export function createLogger(
   minimum: LogLevel,
   write: (line: string) => void,

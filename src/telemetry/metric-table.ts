@@ -1,12 +1,12 @@
-// Why: all metrics in one table, so that the endpoint, the reports and the documentation agree.
-// How: a metric has the name that Prometheus shows. Names follow
+// Why: one table of all metrics, so that the endpoint, the reports and the documentation agree.
+// How: each metric has the name that Prometheus shows. Names follow
 // https://prometheus.io/docs/practices/naming/: `_seconds` and `_bytes` are the only units,
-// counters end in `_total`, outcomes and reasons are labels. Names of the process and of Node are
-// those of prom-client, for which dashboards exist.
+// counters end in `_total`, outcomes and reasons are labels. The metrics of the process and of
+// Node.js have the names of prom-client, for which dashboards exist.
 export interface MetricDefinition {
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
-  /** Label -> all of its values. */
+  /** Label -> all its values. */
   readonly labels?: Readonly<Record<string, readonly string[]>>
   /** Upper bounds of a histogram's buckets, ascending; `+Inf` is added. */
   readonly buckets?: readonly number[]
@@ -60,7 +60,7 @@ const processMetrics = {
   skein_ufs_retries_total: {
     type: 'counter',
     labels: { reason: ['slow_down', 'timeout', 'error'] },
-    help: 'Requests to under file systems that failed and were retried. `slow_down`: SlowDown and 429 answers.',
+    help: 'Requests to under file systems that failed and were retried. `slow_down`: SlowDown and 429 responses.',
   },
 } as const satisfies Metrics
 
@@ -87,7 +87,7 @@ const masterMetrics = {
     help: 'Registered workers. `lost`: no heartbeat within the timeout.',
   },
   skein_master_block_map_bytes: { type: 'gauge', help: 'Memory of the map from blocks to workers.' },
-  skein_master_state_used_bytes: { type: 'gauge', help: 'Used pages of the metadata on disk.' },
+  skein_master_state_used_bytes: { type: 'gauge', help: 'Used part of the metadata database on disk.' },
   skein_master_replication_copies_in_flight: { type: 'gauge', help: 'Replicas that workers are copying.' },
   skein_master_replication_copies_total: {
     type: 'counter',
@@ -102,7 +102,7 @@ const masterMetrics = {
     type: 'counter',
     help: 'Missing replicas that no worker had space for. A replica counts at each check.',
   },
-  skein_master_replication_pending_files: { type: 'gauge', help: 'Files whose replication is to be checked.' },
+  skein_master_replication_pending_files: { type: 'gauge', help: 'Files whose replication has to be checked.' },
 } as const satisfies Metrics
 
 const workerMetrics = {
@@ -218,7 +218,7 @@ const jobWorkerMetrics = {
   skein_job_worker_idle_buffers_bytes: { type: 'gauge', help: 'Memory of buffers that are kept for the next reads.' },
 } as const satisfies Metrics
 
-/** The metrics, by the roles that have them; a `skein local` has all. */
+/** The metrics by role. `skein local` has all of them. */
 export const metricAreas = [
   {
     title: 'All roles',
@@ -247,10 +247,10 @@ type NameOf<Type extends MetricDefinition['type']> = {
 }[MetricName]
 export type CounterName = NameOf<'counter'>
 export type HistogramName = NameOf<'histogram'>
-/** What has one number: a counter or a gauge. */
+/** The metrics with a single number: counters and gauges. */
 export type NumberName = NameOf<'counter' | 'gauge'>
 
-/** The last argument of calls that name a metric: its labels, or nothing when it has none. */
+/** The last argument of calls that name a metric: its labels, or nothing if it has none. */
 export type LabelsOf<Name extends MetricName> = (typeof metricTable)[Name] extends {
   readonly labels: infer Labels extends Readonly<Record<string, readonly string[]>>
 }

@@ -1,5 +1,5 @@
-// Why: a process that runs out of memory, descriptors or CPU, or whose event loop is blocked, is
-// seen first in the metrics of the process. How: gauges that are read when they are asked for; Node
+// Why: the metrics of the process are the first to show that it runs out of memory, descriptors or
+// CPU, or that its event loop is blocked. How: gauges that are computed when they are read. Node.js
 // measures the event loop and reports garbage collections.
 import { readdirSync, readFileSync } from 'node:fs'
 import { constants, type IntervalHistogram, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
@@ -7,14 +7,14 @@ import type { Clock } from '../base/clock.ts'
 import type { MetricRegistry } from './registry.ts'
 
 const lagResolutionMs = 20
-/** The least time that the figures of the lag cover; the usual interval between scrapes. */
+/** Minimum window of the lag metrics; the usual interval between scrapes. */
 const lagWindowMs = 15_000
 const microsPerSecond = 1e6
 const nanosPerSecond = 1e9
 
 /**
- * Shows CPU, memory, descriptors, event loop lag and garbage collections of this process. @returns
- * what ends the measuring
+ * Observes CPU, memory, descriptors, event loop lag and garbage collections of this process.
+ * @returns a function that stops the observation
  */
 export function observeProcess(
   metrics: Pick<MetricRegistry, 'observe' | 'record'>,
@@ -49,8 +49,8 @@ export function maxOpenFiles(limits: string): number {
 }
 
 /**
- * The lag of the last window. A window ends at the first scrape after it is long enough, so that no
- * lag is missed, and several Prometheus servers do not take each other's figures.
+ * Observes the lag of the last window. A window ends at the first scrape after it is long enough,
+ * so that no lag is missed, and several Prometheus servers see the same values.
  */
 function observeLag(metrics: Pick<MetricRegistry, 'observe'>, clock: Pick<Clock, 'monotonicMs'>): () => void {
   const current = monitorEventLoopDelay({ resolution: lagResolutionMs })
@@ -77,7 +77,7 @@ interface Lag {
 }
 
 function lagOf(histogram: IntervalHistogram): Lag {
-  // Node measures from one of its timers to the next; without any lag that is the resolution.
+  // Node.js measures from one of its timers to the next. Without lag, that is the resolution.
   const seconds = (nanos: number): number =>
     histogram.count === 0 ? 0 : Math.max(0, nanos / nanosPerSecond - lagResolutionMs / 1000)
   return {
@@ -94,7 +94,7 @@ const kinds = new Map<unknown, 'major' | 'incremental' | 'weakcb'>([
   [NODE_PERFORMANCE_GC_WEAKCB, 'weakcb'],
 ])
 
-/** Node's entries have a detail, their type has none. */
+/** Node's entries have a detail, but their type does not. */
 interface CollectionEntry {
   /** Milliseconds. */
   readonly duration: number

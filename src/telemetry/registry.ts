@@ -1,6 +1,6 @@
-// Why: one place that holds a process's metric values. How: a metric has a series for each
-// combination of its labels; all are written out as Prometheus text. Source: the text exposition
-// format 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/.
+// Why: one object holds all metric values of a process. How: a metric has one series per
+// combination of its labels. All are written as Prometheus text. Source: the text exposition format
+// 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/.
 import {
   type CounterName,
   type HistogramName,
@@ -16,11 +16,11 @@ type Labels = Readonly<Record<string, string>>
 
 interface Series {
   value: number
-  /** Asked instead of `value`. */
+  /** If set, it supplies the value instead of `value`. */
   read?: () => number
   /**
-   * Of a histogram: its values in each bucket, the last one without an upper bound; `value` is
-   * their sum.
+   * Histograms only: the count of each bucket, the last one without an upper bound. `value` is the
+   * sum of the values.
    */
   readonly counts: number[]
 }
@@ -30,8 +30,8 @@ export class MetricRegistry {
   readonly #metrics = new Map<MetricName, Map<string, Series>>()
 
   /**
-   * @param role whose counters and histograms are shown from the start, with 0: what rises from
-   *   nothing is no increase to Prometheus
+   * @param role its counters and histograms are shown as 0 from the start, because Prometheus does
+   *   not count the first appearance of a series as an increase
    */
   constructor(role?: string) {
     for (const { roles, metrics } of metricAreas) {
@@ -58,19 +58,19 @@ export class MetricRegistry {
     series.value += value
   }
 
-  /** Makes a gauge or counter read its value when it is asked for. */
+  /** Sets a function that supplies the value of a gauge or counter on each read. */
   observe<Name extends NumberName>(name: Name, read: () => number, ...[labels]: LabelsOf<Name>): void {
     this.#series(name, labels).read = read
   }
 
-  /** The same for one of several that are shown as their sum. */
+  /** As `observe`, if several sources are shown as their sum. */
   observeMore<Name extends NumberName>(name: Name, read: () => number, ...[labels]: LabelsOf<Name>): void {
     const series = this.#series(name, labels)
     const others = series.read
     series.read = others === undefined ? read : () => others() + read()
   }
 
-  /** The value of a counter or gauge; the sum of the values of a histogram. */
+  /** The value of a counter or gauge, or the sum of the values of a histogram. */
   get<Name extends MetricName>(name: Name, ...[labels]: LabelsOf<Name>): number {
     const series = this.#metrics.get(name)?.get(labelText(labels))
     return series === undefined ? 0 : valueOf(series)
@@ -105,7 +105,7 @@ function valueOf({ value, read }: Series): number {
   return read?.() ?? value
 }
 
-/** Such as `outcome="ok"`; their values come from the table and need no escapes. */
+/** Such as `outcome="ok"`. The values come from the table and need no escaping. */
 function labelText(labels: Labels | undefined): string {
   if (labels === undefined) return ''
   return Object.entries(labels)

@@ -1,6 +1,6 @@
-// Why: work that goes on by itself (eviction, repair of replicas, persisting) must leave a trace
-// for whoever asks later where a block went, and a line a block would bury all else. How: counts
-// are added up, and one line tells them once the interval is over; nothing is said while nothing
+// Why: background work (eviction, repair of replicas, persisting) must be logged, so that an
+// operator can find out later where a block went. One line per block would hide everything else.
+// How: counts are added up and logged in one line per interval. Nothing is logged while nothing
 // happens.
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from './logger.ts'
@@ -9,7 +9,7 @@ export interface SummaryLogOptions {
   readonly logger: Logger
   readonly clock: Pick<Clock, 'schedule'>
   readonly message: string
-  /** From the first thing that happens to the line that tells it. */
+  /** The time from the first event to the log line. */
   readonly everyMs?: number
 }
 
@@ -32,7 +32,7 @@ export class SummaryLog<Count extends string> {
     this.#cancel ??= clock.schedule(everyMs, () => this.flush())
   }
 
-  /** Tells at once what has not been told. */
+  /** Logs pending counts at once. */
   flush(): void {
     this.#cancel?.()
     this.#cancel = undefined
