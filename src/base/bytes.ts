@@ -1,5 +1,5 @@
-// Why: every size a person writes or reads goes through here. How: units are powers of 1024, as in
-// GooseFS.
+// Why: every size that a person writes or reads is parsed or printed here. How: units are powers of
+// 1024, as in GooseFS.
 import { SkeinError } from './errors.ts'
 
 const unitBytes: Readonly<Record<string, number>> = {
@@ -19,9 +19,8 @@ const unitBytes: Readonly<Record<string, number>> = {
 const sizePattern = /^(\d+(?:\.\d+)?)\s*([A-Za-z]{0,3})$/
 
 /**
- * `128MB`, `1.5 gb`, `4096` -> bytes (units are powers of 1024; `KiB`-style names are read as the
- * same).
- * @throws SkeinError invalid_argument when the text is no size, is negative or is above 2^53.
+ * `128MB`, `1.5 gb`, `4096` -> bytes. Units are powers of 1024; names such as `KiB` mean the same.
+ * @throws SkeinError invalid_argument when the text is not a size, is negative or is above 2^53
  */
 export function parseBytes(text: string): number {
   const match = sizePattern.exec(text.trim())

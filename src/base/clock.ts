@@ -1,20 +1,19 @@
-// Why: the only file that touches Date.now, timers and Math.random, so that tests can hold time
-// still and replay chance.
+// Why: only this file uses Date.now, timers and Math.random, so that tests can control time and
+// randomness.
 import { SkeinError, toSkeinError } from './errors.ts'
 
 export interface Clock {
-  /** Wall clock, milliseconds since 1970. For people and for TTLs, never for leases or rates. */
+  /** Wall clock, milliseconds since 1970. For display and TTLs, never for leases or rates. */
   nowMs(): number
-  /** Milliseconds from an arbitrary start, never going back. For timeouts, rates and leases. */
+  /** Milliseconds from an arbitrary start; never goes back. For timeouts, rates and leases. */
   monotonicMs(): number
   /**
-   * Resolves after `ms`. @throws the signal's reason as a SkeinError (`cancelled`) once it is
-   * aborted.
+   * Resolves after `ms`. @throws the signal's reason as a SkeinError (`cancelled`) when it aborts
    */
   sleep(ms: number, signal: AbortSignal): Promise<void>
   /**
-   * Runs `task` once after `ms` unless the returned function is called first. The timer does not
-   * hold the process open.
+   * Runs `task` once after `ms`, unless the returned function is called first. The timer does not
+   * keep the process alive.
    */
   schedule(ms: number, task: () => void): () => void
 }
@@ -67,14 +66,14 @@ export function seededRandom(seed: number): Random {
 }
 
 /**
- * The reason of an aborted signal as a SkeinError (code `cancelled` unless the reason is a
- * SkeinError itself).
+ * The reason of an aborted signal as a SkeinError. Its code is `cancelled`, unless the reason is a
+ * SkeinError itself.
  */
 export function abortReason(signal: AbortSignal): SkeinError {
   return toSkeinError(signal.reason ?? new SkeinError('cancelled', 'the operation was cancelled'))
 }
 
-/** The promise's outcome, unless the signal aborts first. @throws the signal's reason */
+/** The result of the promise, unless the signal aborts first. @throws the signal's reason */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   throwIfAborted(signal)
   const aborted = Promise.withResolvers<never>()
@@ -87,7 +86,7 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
   }
 }
 
-/** @throws the signal's reason (see abortReason) when it is aborted. */
+/** @throws the signal's reason (see abortReason) when it is aborted */
 export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw abortReason(signal)
 }

@@ -1,14 +1,15 @@
-// Why: a state has checksums of very many short keys and values, and a call of zlib costs more than
-// the bytes do. How: the same CRC-32 here, with eight tables, so that eight bytes cost eight
-// look-ups that do not wait for each other; zlib for the long ones, where it is faster. 8 bytes:
-// 4.5 times as fast as zlib, 64 bytes: 2.4 times, 128 bytes: 1.2 times [M].
+// Why: a metadata snapshot has checksums of many short keys and values, for which the call into
+// zlib costs more than the checksum. How: the same CRC-32 in JavaScript, with eight tables, so that
+// eight bytes take eight independent look-ups. Long inputs use zlib, which is faster there.
+// Measured: 4.5 times as fast as zlib for 8 bytes, 2.4 times for 64 bytes, 1.2 times for 128 bytes
+// [M].
 import { crc32 as zlibCrc32 } from 'node:zlib'
 
 const polynomial = 0xedb88320
 const shortBytesMax = 96
 const words = tables()
 
-/** As crc32 of node:zlib. @param seed the checksum of what stands before these bytes */
+/** Same as crc32 of node:zlib. @param seed the checksum of the preceding bytes */
 export function crc32(bytes: Uint8Array, seed = 0): number {
   const { length } = bytes
   if (length > shortBytesMax) return zlibCrc32(bytes, seed)
@@ -40,7 +41,7 @@ function word(at: number): number {
   return words[at] ?? 0
 }
 
-/** Table k at 256 k: what a byte does that k more bytes follow. */
+/** Entry 256 k + b: the effect of byte b when k more bytes follow. */
 function tables(): Int32Array {
   const table = new Int32Array(8 * 256)
   for (let index = 0; index < 256; index += 1) {

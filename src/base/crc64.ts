@@ -1,13 +1,13 @@
-// Why: COS says the CRC-64 of each object, and what is cached is held against it. How: CRC-64/XZ
-// (the ECMA-182 polynomial, reflected; the check value of `123456789` is 995dc9bbdf1939fa), in two
-// 32-bit halves, because a BigInt a byte is fifty times slower; eight tables, so that eight bytes
-// cost eight look-ups that do not wait for each other.
+// Why: COS reports the CRC-64 of each object, and cached data is compared with it. How: CRC-64/XZ
+// (the ECMA-182 polynomial, reflected; the check value of `123456789` is 995dc9bbdf1939fa) in two
+// 32-bit halves, because a BigInt per byte is fifty times slower. With eight tables, eight bytes
+// take eight independent look-ups.
 
 const polynomialHigh = 0xc96c5795
 const polynomialLow = 0xd7870f42
 const [highs, lows] = tables()
 
-/** A checksum in the making. */
+/** An incremental checksum. */
 export class Crc64 {
   #high = 0xffffffff
   #low = 0xffffffff
@@ -43,7 +43,7 @@ export class Crc64 {
     this.#low = low
   }
 
-  /** In decimal, as `x-cos-hash-crc64ecma` has it. */
+  /** In decimal, as in `x-cos-hash-crc64ecma`. */
   digest(): string {
     return ((BigInt(~this.#high >>> 0) << 32n) | BigInt(~this.#low >>> 0)).toString()
   }
@@ -57,7 +57,7 @@ function word(table: Int32Array, at: number): number {
   return table[at] ?? 0
 }
 
-/** Table k at 256 k: what a byte does that k more bytes follow. */
+/** Entry 256 k + b: the effect of byte b when k more bytes follow. */
 function tables(): readonly [Int32Array, Int32Array] {
   const high = new Int32Array(8 * 256)
   const low = new Int32Array(8 * 256)

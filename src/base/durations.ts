@@ -1,5 +1,5 @@
-// Why: every duration a person writes or reads goes through here. How: a bare number is
-// milliseconds, as in GooseFS.
+// Why: every duration that a person writes or reads is parsed or printed here. How: a bare number
+// is in milliseconds, as in GooseFS.
 import { SkeinError } from './errors.ts'
 
 const unitMs: Readonly<Record<string, number>> = {
@@ -18,7 +18,7 @@ const durationPattern = /^(-?\d+(?:\.\d+)?)\s*([A-Za-z]*)$/
 
 /**
  * `100s`, `10m`, `24 hours`, `-1`, `500` -> milliseconds.
- * @throws SkeinError invalid_argument when the text is no duration.
+ * @throws SkeinError invalid_argument when the text is not a duration
  */
 export function parseDuration(text: string): number {
   const match = durationPattern.exec(text.trim())
@@ -34,7 +34,7 @@ export function parseDuration(text: string): number {
   return ms
 }
 
-/** Milliseconds for a person: `850ms`, `12s`, `3m05s`, `2h10m`, `4d03h`. */
+/** Milliseconds for display: `850ms`, `12s`, `3m05s`, `2h10m`, `4d03h`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)}ms`
   const seconds = Math.round(ms / 1000)

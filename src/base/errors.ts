@@ -1,9 +1,9 @@
-// Why: one error class for the whole house, so that one mapping to gRPC status, one retry rule and
-// one exit-code rule are enough. How: a closed set of codes (the names of gRPC's), a
-// machine-readable `reason` for the cases that callers tell apart, and `retryable` decided where
-// the error is made.
+// Why: one error class for all of Skein, so that one mapping to gRPC status, one retry rule and one
+// exit-code rule are enough. How: a fixed set of codes (the names of gRPC), a machine-readable
+// `reason` for cases that callers distinguish, and `retryable`, which is set where the error is
+// created.
 
-/** The closed set of error codes; each has exactly one gRPC status (wire/status.ts). */
+/** The fixed set of error codes. Each has exactly one gRPC status (wire/status.ts). */
 export const errorCodes = [
   'invalid_argument',
   'not_found',
@@ -23,7 +23,7 @@ export const errorCodes = [
 export type ErrorCode = (typeof errorCodes)[number]
 
 export interface SkeinErrorOptions {
-  /** A stable word that callers may test, such as `object_changed` or `no_capacity`. */
+  /** A stable word that callers may check, such as `object_changed` or `no_capacity`. */
   readonly reason?: string | undefined
   /**
    * Whether the same call may succeed later. Default: true for `unavailable`, `deadline_exceeded`,
@@ -36,8 +36,8 @@ export interface SkeinErrorOptions {
 const retryableByDefault: ReadonlySet<ErrorCode> = new Set(['unavailable', 'deadline_exceeded', 'aborted'])
 
 /**
- * The only error class thrown on purpose. `message` is one line that says what is wrong and what to
- * do.
+ * The only error class that Skein throws on purpose. `message` is one line: what is wrong and what
+ * to do.
  */
 export class SkeinError extends Error {
   override readonly name = 'SkeinError'
@@ -54,8 +54,8 @@ export class SkeinError extends Error {
 }
 
 /**
- * Any thrown value as a SkeinError: itself, `cancelled` for an AbortError, else `internal` with the
- * value as cause.
+ * Converts any thrown value: a SkeinError is returned, an AbortError becomes `cancelled`, and
+ * anything else becomes `internal` with the value as its cause.
  */
 export function toSkeinError(thrown: unknown): SkeinError {
   if (thrown instanceof SkeinError) return thrown
@@ -70,7 +70,7 @@ export function toSkeinError(thrown: unknown): SkeinError {
   return new SkeinError('internal', firstLine(String(thrown)))
 }
 
-/** Whether a thrown value is a SkeinError of this code (and reason, when given). */
+/** Whether a thrown value is a SkeinError with this code (and reason, if given). */
 export function isSkeinError(thrown: unknown, code: ErrorCode, reason?: string): thrown is SkeinError {
   return thrown instanceof SkeinError && thrown.code === code && (reason === undefined || thrown.reason === reason)
 }

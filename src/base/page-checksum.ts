@@ -1,12 +1,12 @@
-// Why: block bytes are checked in pieces small enough for a range read to verify only what it
-// touches. How: CRC-32 (zlib's) of each 1 MiB page, computed while the bytes stream by. Writers in
-// other processes (short circuit) and the store share this one definition.
+// Why: block bytes are checksummed in pages, so that a range read verifies only the pages that it
+// touches. How: CRC-32 (as in zlib) of each 1 MiB page, computed while the bytes stream by. Writers
+// in other processes (short circuit) and the block store share this definition.
 import { crc32 } from 'node:zlib'
 
-/** Bytes a page checksum covers; the last page of a block is shorter. */
+/** Bytes per page checksum. The last page of a block may be shorter. */
 export const pageBytes = 1024 * 1024
 
-/** Feeds on a block's bytes in order and yields one unsigned CRC-32 a page. */
+/** Consumes a block's bytes in order and computes one unsigned CRC-32 per page. */
 export class PageChecksummer {
   readonly #done: number[] = []
   #crc = 0
@@ -22,7 +22,7 @@ export class PageChecksummer {
     }
   }
 
-  /** The checksums, one a page; none for an empty block. Ends the sequence. */
+  /** Ends the sequence. Returns one checksum per page; none for an empty block. */
   finish(): number[] {
     if (this.#inPage > 0) this.#endPage()
     return this.#done
@@ -35,7 +35,7 @@ export class PageChecksummer {
   }
 }
 
-/** The checksums of whole bytes at once. */
+/** The page checksums of a complete buffer. */
 export function pageChecksums(bytes: Uint8Array): number[] {
   const checksummer = new PageChecksummer()
   checksummer.update(bytes)

@@ -1,19 +1,19 @@
-// Why: one meaning of `/ns/dir/file` for the command line, the master and the job master. How: a
-// path is a namespace and an object key; the key is kept as the store spells it (case, `%`, `+`,
-// blanks, empty segments), so that every object that a store can hold has a path, except keys with
-// NUL, `.` or `..` segments, which are refused.
+// Why: `/ns/dir/file` has one meaning for the command line, the master and the job master. How: a
+// path is a namespace and an object key. The key keeps the spelling of the store (case, `%`, `+`,
+// blanks, empty segments), so every object has a path, except for keys with NUL, `.` or `..`
+// segments, which are refused.
 import { SkeinError } from './errors.ts'
 
 export interface NamespacePath {
   /** Empty for the root `/`. */
   readonly namespace: string
   /**
-   * The object key below the namespace's prefix; empty for the namespace itself; may end in `/`.
+   * The object key below the namespace's prefix. Empty for the namespace itself. May end in `/`.
    */
   readonly key: string
 }
 
-/** Longest key that is accepted, in UTF-8 bytes (S3's limit; COS's is 850 and enforced there). */
+/** Maximum length of a key in UTF-8 bytes (the limit of S3; COS enforces its own, 850). */
 export const keyBytesMax = 1024
 const namespacePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 
@@ -26,7 +26,7 @@ export function keyProblem(key: string): string | undefined {
   return undefined
 }
 
-/** @throws SkeinError invalid_argument when the name is not a valid namespace name. */
+/** @throws SkeinError invalid_argument when the name is not a valid namespace name */
 export function checkNamespaceName(name: string): void {
   if (!namespacePattern.test(name)) {
     throw new SkeinError(
@@ -38,9 +38,10 @@ export function checkNamespaceName(name: string): void {
 }
 
 /**
- * Reads `/ns/key` and `gfs://host:port/ns/key` (the authority is ignored here). Nothing is decoded
- * or normalised.
- * @throws SkeinError invalid_argument when it is no absolute path or holds a refused segment.
+ * Parses `/ns/key` and `gfs://host:port/ns/key` (the authority is ignored). Nothing is decoded or
+ * normalised.
+ * @throws SkeinError invalid_argument when the text is not an absolute path or has a refused
+ *   segment
  */
 export function parsePath(text: string): NamespacePath {
   const path = text.replace(/^(?:gfs|goosefs|skein):\/\/[^/]*(?=\/|$)/, '') || '/'
@@ -59,12 +60,14 @@ export function parsePath(text: string): NamespacePath {
   return { namespace, key }
 }
 
-/** The path's text; the inverse of parsePath. */
+/** The text of the path; the inverse of parsePath. */
 export function formatPath(path: NamespacePath): string {
   return path.key === '' ? `/${path.namespace}` : `/${path.namespace}/${path.key}`
 }
 
-/** Whether files may be below both paths, each as `formatPath` writes it or as a directory. */
+/**
+ * Whether both paths may have files in common. Each is formatted by `formatPath` or as a directory.
+ */
 export function pathsOverlap(one: string, other: string): boolean {
   const [a, b] = [withSlash(one), withSlash(other)]
   return a.startsWith(b) || b.startsWith(a)
@@ -75,24 +78,24 @@ function withSlash(path: string): string {
 }
 
 /**
- * The names of a key's inodes from the namespace's root down. A directory's name ends in `/`, so
- * that the object `a` and the directory `a/` live side by side, and the names joined are the key.
- * `a//b` -> `a/`, `/`, `b`.
+ * The names of a key's inodes, from the namespace's root down. The name of a directory ends in `/`,
+ * so that the object `a` and the directory `a/` can coexist, and the concatenated names are the
+ * key. `a//b` -> `a/`, `/`, `b`.
  */
 function keyPieces(key: string): string[] {
   return key.match(/[^/]*\/|[^/]+$/g) ?? []
 }
 
 /**
- * The inode names of a directory's key (empty or ending in `/`, which is added when it is missing).
+ * The inode names of a directory's key. The key is empty or ends in `/`, which is added if missing.
  */
 export function directoryNames(key: string): string[] {
   return keyPieces(key === '' || key.endsWith('/') ? key : `${key}/`)
 }
 
 /**
- * The inode names of a file's key. An object `a/` with bytes in it is the file `` (no name) in the
- * directory `a/`.
+ * The inode names of a file's key. An object `a/` with content is the file with the empty name in
+ * the directory `a/`.
  */
 export function fileNames(key: string): string[] {
   return key.endsWith('/') ? [...keyPieces(key), ''] : keyPieces(key)

@@ -1,26 +1,27 @@
-// Why: a secret must not come back in a message, whoever wrote it, and a message must stay readable
-// when a secret is short or looks like a word. How: every usual spelling of a secret is searched
-// for, as a whole word where it is short; what is shorter than a word is no secret that could be
-// told from the text. No pattern is built of secrets, so their length costs nothing. Pure.
+// Why: a secret must not appear in a message from any source, and the message must stay readable if
+// a secret is short or looks like a word. How: every usual encoding of a secret is searched, and
+// short ones only as whole words. Secrets below the minimum length are ignored, because they cannot
+// be distinguished from normal text. Secrets are not compiled to patterns, so long ones are cheap.
+// Pure.
 
-/** Shorter secrets are not searched for: their letters are in every message. */
+/** Shorter secrets are not searched: their letters occur in every message. */
 export const redactedLengthMin = 4
-/** From this length on a secret is found within longer words, too. */
+/** Secrets of at least this length are also found inside longer words. */
 const anywhereLengthMin = 16
 const mark = '[redacted]'
 
-/** The text with every secret gone: as it is, URL-encoded, in JSON or in base64. */
+/** Replaces every secret in the text: plain, URL-encoded, in JSON or in base64. */
 export function redactSecrets(text: string, secrets: readonly string[]): string {
   const spellings = new Set(secrets.filter((secret) => secret.length >= redactedLengthMin).flatMap(spellingsOf))
   const spans = [...spellings].flatMap((spelling) => spansOf(text, spelling)).toSorted((a, b) => a.from - b.from)
-  // What was redacted already stays as it is.
+  // Keep what was redacted before.
   const kept = spansIn(text, mark)
   let redacted = ''
   let at = 0
   for (let index = 0; index < spans.length;) {
     const from = spans[index]?.from ?? 0
     let to = spans[index]?.to ?? 0
-    // Spellings that overlap go as a whole.
+    // Overlapping matches are replaced together.
     for (index += 1; index < spans.length && (spans[index]?.from ?? to) < to; index += 1)
       to = Math.max(to, spans[index]?.to ?? 0)
     if (kept.some((span) => from >= span.from && to <= span.to)) continue
@@ -54,7 +55,7 @@ function spansIn(text: string, wanted: string): Span[] {
   return spans
 }
 
-/** Whether neither end is in the middle of a word. */
+/** Whether both ends are word boundaries. */
 function isWhole(text: string, from: number, to: number): boolean {
   const cutsBefore = isWordPart(text[from - 1]) && isWordPart(text[from])
   const cutsAfter = isWordPart(text[to]) && isWordPart(text[to - 1])

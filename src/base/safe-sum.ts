@@ -1,7 +1,6 @@
-// Why: figures of many workers or many pages are added up, and a sum beyond 2^53 is a number that
-// no answer can carry.
+// Why: totals over many workers or pages may exceed 2^53, which a response cannot represent.
 
-/** The sum, or the largest whole number that can be told. What is no number counts as nothing. */
+/** The sum, limited to the largest safe integer. Values that are not numbers count as 0. */
 export function safeSum(...values: readonly number[]): number {
   let sum = 0
   for (const value of values) if (value > 0) sum += value

@@ -1,11 +1,11 @@
-// Why: a secret that gets into a log, an error or a JSON document by accident must not be readable
-// there. How: the value sits in a private field, and every way of printing the object says the same
+// Why: a secret that reaches a log, an error or a JSON document by accident must not be readable
+// there. How: the value is in a private field, and every way to print the object prints the same
 // fixed word.
 
-/** No store has longer ones; session tokens have some 2 KiB. */
+/** No store has longer secrets. Session tokens have about 2 KiB. */
 export const secretBytesMax = 16 * 1024
 
-/** A value that redacts itself in toString, toJSON and inspect. Only `reveal()` gives it. */
+/** A value that redacts itself in toString, toJSON and inspect. Only `reveal()` returns it. */
 export class Secret {
   readonly #value: string
 

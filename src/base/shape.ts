@@ -1,20 +1,20 @@
-// Why: what comes from outside, or goes into a journal, is checked before it is used: by one set of
-// small checks, so that every limit is a number in a table and every refusal names its field.
-// Written by hand, because a page of a listing is a thousand objects and is checked while nothing
-// else goes on. How: a check gives undefined for what fits, else the end of a sentence that begins
-// with the field's name: ` is longer than 200 bytes`, `[3].key has a NUL character`. Nothing is
-// built where all is well.
+// Why: external input and journal entries are checked before they are used. A set of small checks
+// keeps every limit in a table, and every error names its field. The checks are written by hand
+// because they must be fast: a listing page has a thousand objects, and the check blocks the event
+// loop. How: a check returns undefined for a valid value, otherwise the end of a sentence that
+// begins with the field's name: ` is longer than 200 bytes`, `[3].key has a NUL character`. Valid
+// values cause no allocation.
 
-/** What is wrong with a value; undefined when it fits. */
+/** Returns the problem with a value; undefined when it is valid. */
 export type Check = (value: unknown) => string | undefined
 
 interface TextLimits {
   readonly min?: number
-  /** Anything goes but the length: for texts that are only shown, such as keys that are no keys. */
+  /** Check only the length, for texts that are only displayed, such as invalid keys. */
   readonly loose?: boolean
 }
 
-/** Well-formed text of at most so many UTF-8 bytes, without NUL. */
+/** Well-formed text without NUL, of at most `bytesMax` UTF-8 bytes. */
 export function text(bytesMax: number, { min = 0, loose = false }: TextLimits = {}): Check {
   return (value) => {
     if (typeof value !== 'string') return ' is not a text'
@@ -28,10 +28,7 @@ export function text(bytesMax: number, { min = 0, loose = false }: TextLimits = 
   }
 }
 
-/**
- * A whole number of this range; both ends belong to it. -0 is none: as a key it is another one than
- * 0.
- */
+/** An integer in this inclusive range. Refuses -0, which is another map key than 0. */
 export function whole(min = 0, max = Number.MAX_SAFE_INTEGER): Check {
   return (value) => {
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) return ' is not a whole number'
@@ -40,7 +37,7 @@ export function whole(min = 0, max = Number.MAX_SAFE_INTEGER): Check {
   }
 }
 
-/** A finite number of this range, whole or not. */
+/** A finite number in this range, integer or not. */
 export function finite(min: number, max: number): Check {
   return (value) => {
     if (typeof value !== 'number' || !Number.isFinite(value)) return ' is not a number'
@@ -65,7 +62,7 @@ export function bytes(max: number): Check {
   }
 }
 
-/** At most so many items. */
+/** At most `max` items. */
 export function list(item: Check, max: number): Check {
   return (value) => {
     if (!Array.isArray(value)) return ' is not a list'
@@ -79,8 +76,8 @@ export function list(item: Check, max: number): Check {
 }
 
 /**
- * By name: at most so many entries. `__proto__` is no name, since not every form of the map would
- * keep it.
+ * A map with at most `max` entries. The name `__proto__` is refused, because some representations
+ * of the map would lose it.
  */
 export function map(name: Check, item: Check, max: number): Check {
   return (value) => {
@@ -96,8 +93,8 @@ export function map(name: Check, item: Check, max: number): Check {
 }
 
 /**
- * An object with these fields, each of them checked. Others are not looked at: whoever wrote it may
- * be newer. `T` makes the compiler see to it that every field of a type has its check.
+ * An object whose fields are all checked. Unknown fields are ignored, because the writer may be
+ * newer. With `T`, the compiler requires a check for every field of the type.
  */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters
 export function record<T extends object>(checks: { readonly [Field in keyof T]-?: Check }): Check {
@@ -112,7 +109,7 @@ export function record<T extends object>(checks: { readonly [Field in keyof T]-?
   }
 }
 
-/** As the first check says, then as the others say of the whole. */
+/** The first check, then the others, which check the whole value. */
 export function both(first: Check, ...others: readonly Check[]): Check {
   return (value) => {
     const problem = first(value)
@@ -126,8 +123,8 @@ export function both(first: Check, ...others: readonly Check[]): Check {
 }
 
 /**
- * Data of any shape, made of so many values at most: texts, finite numbers, lists and maps,
- * `depthMax` deep.
+ * Data of any shape with at most `valuesMax` values: texts, finite numbers, lists and maps, nested
+ * up to `depthMax` levels.
  */
 export function plain(valuesMax: number, textBytesMax: number, depthMax = 6): Check {
   const isText = text(textBytesMax)

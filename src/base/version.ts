@@ -1,5 +1,5 @@
-// Why: the version that reports name is the package's own, and that of the command line also says
-// what it was built from.
+// Why: reports show the version of the package, and the command line also shows the commit of the
+// build.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -10,13 +10,13 @@ export function packageVersion(): string {
   return version
 }
 
-/** `skein 0.1.0`, or `skein 0.1.0 (1a2b3c4d5e6f)` where the build knew its commit. */
+/** `skein 0.1.0`, or `skein 0.1.0 (1a2b3c4d5e6f)` if the build recorded its commit. */
 export function versionText(): string {
   const commit = commitOf()
   return `skein ${packageVersion()}${commit === undefined ? '' : ` (${commit})`}`
 }
 
-/** What dist/ was built from, as scripts/build.sh wrote it down. */
+/** The commit of dist/, as recorded by scripts/build.sh. */
 export function commitOf(): string | undefined {
   try {
     const commit = readFileSync(join(import.meta.dirname, '../commit'), 'utf8').trim()

@@ -97,10 +97,10 @@ describe('budgets', () => {
       )
     expect(await refusal({ bandwidth: '0' })).toMatchObject({
       code: 'invalid_argument',
-      message: expect.stringContaining('a budget of 0'),
+      message: expect.stringContaining('a rate of 0'),
     })
     expect(await refusal({ bandwidth: '08:00-20:00=1MB/s' })).toMatchObject({
-      message: expect.stringContaining('says nothing for 00:00-08:00'),
+      message: expect.stringContaining('has no rate for 00:00-08:00'),
     })
     expect(await refusal({ priority: 101 })).toMatchObject({
       code: 'invalid_argument',
@@ -112,6 +112,6 @@ describe('budgets', () => {
     })
     const created = await skein.createNamespace('bad', origin, 'data', ['--attribute', 'bandwidth=0MB/s'])
     expect(created.code).not.toBe(0)
-    expect(oneLine(created)).toContain('a budget of 0')
+    expect(oneLine(created)).toContain('a rate of 0')
   })
 })

@@ -118,11 +118,11 @@ describe('in the directory of a worker that was down', () => {
     await oracle.untilAllReported()
     const read = await skein.cli('fs', 'cat', '/ns/only')
     expect(read).toMatchObject({ code: 1, stdout: '' })
-    expect(oneLine(read)).toMatch(/only.* is not the expected one: it is of namespace another/)
+    expect(oneLine(read)).toMatch(/only.* is not the expected one: its namespace is another/)
     const persist = await skein.cli('fs', 'persist', '/ns/only')
     expect(persist.code).not.toBe(0)
     expect(`${persist.stdout}${persist.stderr}`).toMatch(
-      /\/ns\/only.* is not the expected one: it is of namespace another/,
+      /\/ns\/only.* is not the expected one: its namespace is another/,
     )
     expect(origin.bucket('data').get('only')).toBeUndefined()
     await delay(1000)

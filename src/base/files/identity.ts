@@ -1,6 +1,7 @@
-// Why: a worker or job worker that restarts is the same one, so that its directories, replicas and
-// lane are still its own. How: a UUID in one file, made once: written aside, synced, then linked,
-// so that it is whole or not there at all and the first of two makers wins.
+// Why: a worker or job worker keeps its identity across restarts, so that it keeps its directories,
+// replicas and lane. How: a UUID in one file, created once. It is written to a temporary file,
+// synced and then linked, so that the file is complete or absent and the first of two concurrent
+// creators wins.
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { link, open, readFile, unlink, writeFile } from 'node:fs/promises'
@@ -11,8 +12,9 @@ import { SkeinError, toSkeinError } from '../errors.ts'
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 /**
- * The id kept in `<folder>/id`, made when there is none; `what` names its owner in messages.
- * @throws SkeinError failed_precondition when the file holds something else or the folder is not
+ * Returns the id in `<folder>/id`, and creates one if it is missing. `what` names the owner in
+ * messages.
+ * @throws SkeinError failed_precondition when the file has other content or the folder is not
  *   writable
  */
 export async function openIdentity(folder: string, what: string): Promise<string> {
@@ -27,13 +29,13 @@ export async function openIdentity(folder: string, what: string): Promise<string
   }
   const made = await readIdentity(path, what)
   if (made === undefined)
-    throw new SkeinError('failed_precondition', `the ${what}'s identity ${path} vanished while it was made`)
+    throw new SkeinError('failed_precondition', `the ${what}'s identity ${path} disappeared while it was created`)
   return made
 }
 
 /**
- * The id kept in `<folder>/id`; undefined when there is none. Changes nothing. @throws as
- * openIdentity
+ * Returns the id in `<folder>/id`; undefined when it is missing. Changes nothing.
+ * @throws see openIdentity
  */
 export async function knownIdentity(folder: string, what: string): Promise<string | undefined> {
   const path = join(folder, 'id')
@@ -47,7 +49,7 @@ export async function knownIdentity(folder: string, what: string): Promise<strin
 function unusable(path: string, what: string, thrown: unknown): SkeinError {
   if (thrown instanceof SkeinError) return thrown
   const { message } = toSkeinError(thrown)
-  return new SkeinError('failed_precondition', `the ${what}'s identity ${path} cannot be read or made: ${message}`, {
+  return new SkeinError('failed_precondition', `the ${what}'s identity ${path} cannot be read or created: ${message}`, {
     cause: thrown,
   })
 }
@@ -61,7 +63,7 @@ async function readIdentity(path: string, what: string): Promise<string | undefi
     throw thrown
   }
   if (!uuidPattern.test(text))
-    throw new SkeinError('failed_precondition', `${path} holds no ${what} id; delete it to get a new one`)
+    throw new SkeinError('failed_precondition', `${path} has no ${what} id; delete it to get a new one`)
   return text
 }
 

@@ -1,12 +1,12 @@
-// Why: `mkdir` with `recursive` never returns where a file system (such as /proc) says of a
-// directory that is there that its child's parent is missing. How: level by level from the first
-// that is there, each tried once.
+// Why: `mkdir` with `recursive` never returns on file systems (such as /proc) that report a missing
+// parent although the parent exists. How: create level by level, starting below the first existing
+// directory, and try each level once.
 import { mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 /**
- * Makes a directory with all above it that is missing; one that is there is fine. @throws Error
- * with the system's code
+ * Creates a directory and its missing parents. Succeeds if it exists.
+ * @throws Error with the system's code
  */
 export async function makeDirectories(path: string, mode: number): Promise<void> {
   const missing: string[] = []

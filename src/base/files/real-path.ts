@@ -1,17 +1,17 @@
-// Why: two spellings of one directory must be seen as one before anything is made, so also of a
-// directory that is not there yet. How: the deepest part of the path that is there, without
-// symbolic links, and the rest as it is written.
+// Why: two spellings of one directory must be recognized before anything is created, also if the
+// directory does not exist yet. How: resolve the symbolic links of the deepest existing part of the
+// path, and append the rest unchanged.
 import { lstatSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 
 export interface RealPath {
-  /** Without symbolic links, as far as it is there. */
+  /** The path without symbolic links, as far as it exists. */
   readonly path: string
-  /** The deepest part of it that is there. */
+  /** The deepest existing part of the path. */
   readonly existing: string
 }
 
-/** @throws Error with the system's code; ELOOP also for a symbolic link that leads nowhere */
+/** @throws Error with the system's code; ELOOP also for a dangling symbolic link */
 export function realPathOf(path: string): RealPath {
   let missing = ''
   for (let at = resolve(path); ; at = dirname(at)) {
@@ -21,7 +21,7 @@ export function realPathOf(path: string): RealPath {
     } catch (thrown) {
       if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') || dirname(at) === at) throw thrown
       if (lstatSync(at, { throwIfNoEntry: false }) !== undefined)
-        throw Object.assign(new Error(`${at} leads nowhere`), { code: 'ELOOP' })
+        throw Object.assign(new Error(`${at} is a dangling symbolic link`), { code: 'ELOOP' })
       missing = join(basename(at), missing)
     }
   }

@@ -1,33 +1,33 @@
-// Why: lists, manifests, properties and secrets are text that people and other programs write: with
-// a byte order mark, with CRLF, in another encoding, without an end, or as something that is no
-// file. One reader, so that each is understood or refused in the same way everywhere. How: bytes
-// are cut at line feeds and decoded line by line, so that a message can name the line, and nothing
-// is held beyond a bound. Small files that are needed before anything else goes on are read at
-// once.
+// Why: lists, manifests, properties and secrets are text from people and other programs. It may
+// have a byte order mark or CRLF, use another encoding, never end, or not be a file at all. One
+// reader accepts or refuses each case in the same way everywhere. How: bytes are split at line
+// feeds and decoded line by line, so that a message can name the line and memory is bounded. Small
+// files that are needed at startup are read synchronously.
 import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { SkeinError } from '../errors.ts'
 
-/** A line of a list or a manifest. */
+/** Maximum length of a line of a list or manifest. */
 const lineBytesMax = 64 * 1024
 const lineFeed = 0x0a
 
-/** How a reader says that the text is not what it should be. */
+/** Creates the error for a text with invalid content. */
 export type Refuse = (message: string) => SkeinError
 
-/** What may be read. */
+/** A text to read. */
 export interface TextSource {
   /** A path, or `-` for stdin. */
   readonly file: string
-  /** In messages. */
+  /** The name in messages. */
   readonly name: string
-  /** Whether a FIFO will do, which can be read once only; what comes of it is waited for. */
+  /** Whether a FIFO is allowed. It can be read only once, and the reader waits for its writer. */
   readonly isPipeAllowed: boolean
 }
 
 /**
- * The lines without their ends and without a byte order mark.
- * @throws SkeinError not_found, failed_precondition; what `refuse` makes of `name:line: ...`
+ * Yields the lines without line ends and byte order mark.
+ * @throws SkeinError not_found, failed_precondition; the error of `refuse` with the message
+ *   `name:line: ...`
  */
 export async function* textLines(source: TextSource, refuse: Refuse): AsyncGenerator<string, void, undefined> {
   let number = 0
@@ -52,7 +52,7 @@ export async function* textLines(source: TextSource, refuse: Refuse): AsyncGener
   if (rest.length > 0) yield line(rest)
 }
 
-/** All of a small text, as it is but for a byte order mark. @throws as textLines */
+/** Reads a small text, without its byte order mark. @throws see textLines */
 export async function readText(source: TextSource, bytesMax: number, refuse: Refuse): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
@@ -65,11 +65,11 @@ export async function readText(source: TextSource, bytesMax: number, refuse: Ref
 }
 
 /**
- * All of a small file, at once. Never waits: anything but a file is refused.
- * @throws errors of node:fs; what `refuse` makes of the rest
+ * Reads a small file synchronously. Never waits: anything but a regular file is refused.
+ * @throws errors of node:fs; otherwise the error of `refuse`
  */
 export function readTextFile(path: string, bytesMax: number, refuse: Refuse): string {
-  // A FIFO would be waited for before it can be looked at.
+  // Opening a FIFO without O_NONBLOCK would wait before its type can be checked.
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const about = fstatSync(file)
@@ -120,7 +120,7 @@ async function* chunksOf({ file, name, isPipeAllowed }: TextSource): AsyncGenera
       return
     }
     const about = await stat(file)
-    // Devices such as /dev/null are read as they are: no line of theirs gets too long.
+    // Devices such as /dev/null are allowed. The maximum line length also applies to them.
     const isReadable = about.isFile() || about.isCharacterDevice() || (about.isFIFO() && isPipeAllowed)
     if (!isReadable)
       throw new SkeinError('failed_precondition', `${name} cannot be read: it is ${kindOf(about)}, not a file`)

@@ -1,11 +1,10 @@
-// Why: a budget of bytes a second is written by people, in three places (a load, a namespace, the
-// cluster), often as a timetable. How: text to spans of the day that cover all of it and do not
-// overlap, read once; what holds at a moment is a look-up. Times are those of the local time zone
-// of the process that asks, the job master.
+// Why: people set a bandwidth limit in three places (a load, a namespace, the cluster), often as a
+// timetable. How: the text is parsed once to spans that cover the whole day and do not overlap. The
+// current limit is a look-up. Times are in the local time zone of the process, the job master.
 import { parseBytes } from '../bytes.ts'
 import { SkeinError } from '../errors.ts'
 
-/** From minute `fromMinute` of the day up to `toMinute`; undefined = unlimited. */
+/** From minute `fromMinute` of the day up to `toMinute`. Undefined: unlimited. */
 export interface BandwidthSpan {
   readonly fromMinute: number
   readonly toMinute: number
@@ -24,8 +23,8 @@ export const unlimitedBandwidth: Bandwidth = [{ fromMinute: 0, toMinute: dayMinu
 /**
  * `50MB/s`, `unlimited`, empty (unlimited), or a timetable: `08:00-20:00=200MB/s,else=unlimited`. A
  * span may cross midnight (`22:00-06:00`). `what` names the option, attribute or key in errors.
- * @throws SkeinError invalid_argument: no rate, a budget of 0, times that overlap, or times that
- *   are not covered
+ * @throws SkeinError invalid_argument: not a rate, a rate of 0, overlapping times, or times without
+ *   a rate
  */
 export function parseBandwidth(text: string, what: string): Bandwidth {
   const trimmed = text.trim()
@@ -47,7 +46,7 @@ export function parseBandwidth(text: string, what: string): Bandwidth {
   return cover(spans, rest, what, text)
 }
 
-/** The limit at this moment in the local time zone; undefined = unlimited. */
+/** The current limit in the local time zone; undefined: unlimited. */
 export function bandwidthAt(bandwidth: Bandwidth, nowMs: number): number | undefined {
   const now = new Date(nowMs)
   const minute = now.getHours() * 60 + now.getMinutes()
@@ -61,20 +60,19 @@ function parseRate(word: string, what: string, text: string): number | undefined
   try {
     bytes = parseBytes(size)
   } catch {
-    throw wrong(what, text, `'${word}' is no rate: write bytes a second, such as 50MB/s, or 'unlimited'`)
+    throw wrong(what, text, `'${word}' is not a rate: write bytes per second, such as 50MB/s, or 'unlimited'`)
   }
-  if (bytes === 0)
-    throw wrong(what, text, 'a budget of 0 would never load anything: give a rate above 0, or leave it out')
+  if (bytes === 0) throw wrong(what, text, 'a rate of 0 would stop all loads: set a rate above 0, or leave it out')
   return bytes
 }
 
-/** One or, across midnight, two spans. */
+/** One span, or two if it crosses midnight. */
 function parseSpan(when: string, what: string, text: string): { fromMinute: number; toMinute: number }[] {
   const match = spanPattern.exec(when)
   if (match === null) throw wrong(what, text, `'${when}' is not TIME-TIME such as 08:00-20:00, nor 'else'`)
   const [from, to] = [minuteOf(match[1], match[2]), minuteOf(match[3], match[4])]
   if (from === undefined || to === undefined || from === dayMinutes)
-    throw wrong(what, text, `'${when}' has a time that is none`)
+    throw wrong(what, text, `'${when}' has an invalid time`)
   if (from === to) throw wrong(what, text, `'${when}' begins where it ends; for the whole day write 00:00-24:00`)
   if (from < to) return [{ fromMinute: from, toMinute: to }]
   const evening = { fromMinute: from, toMinute: dayMinutes }
@@ -97,16 +95,12 @@ function cover(
   const fill = (toMinute: number): void => {
     if (toMinute <= covered) return
     if (rest === undefined)
-      throw wrong(what, text, `says nothing for ${clock(covered)}-${clock(toMinute)}: add ',else=RATE'`)
+      throw wrong(what, text, `has no rate for ${clock(covered)}-${clock(toMinute)}: add ',else=RATE'`)
     whole.push({ fromMinute: covered, toMinute, bytesPerSecond: rest.bytesPerSecond })
   }
   for (const span of spans.toSorted((a, b) => a.fromMinute - b.fromMinute)) {
     if (span.fromMinute < covered)
-      throw wrong(
-        what,
-        text,
-        `says two things for ${clock(span.fromMinute)}-${clock(Math.min(covered, span.toMinute))}`,
-      )
+      throw wrong(what, text, `has two rates for ${clock(span.fromMinute)}-${clock(Math.min(covered, span.toMinute))}`)
     fill(span.fromMinute)
     whole.push(span)
     covered = span.toMinute

@@ -1,6 +1,5 @@
-// Why: every concurrency and every buffered byte has a named limit. How: a counting semaphore that
-// hands out weighted shares in the order they were asked for, so that a large request is never
-// starved by small ones.
+// Why: every concurrency and every buffer has a named limit. How: a counting semaphore that grants
+// weighted shares in the order of the requests, so that small requests cannot starve a large one.
 import { abortReason } from '../clock.ts'
 import { assert } from '../assert.ts'
 
@@ -9,14 +8,14 @@ interface Waiter {
   readonly grant: () => void
 }
 
-/** A share of a budget; `release` may be called any number of times, the first one counts. */
+/** A share of a budget. `release` may be called several times; only the first call counts. */
 export interface Share {
   release(): void
 }
 
 /**
- * A bounded resource (slots, bytes). Order: first come, first served. An amount above the capacity
- * is cut to it, so it can always be granted.
+ * A limited resource (slots, bytes). First come, first served. An amount above the capacity is
+ * reduced to it, so it can always be granted.
  */
 export class Budget {
   readonly name: string
@@ -43,7 +42,7 @@ export class Budget {
     return this.#waiters.length
   }
 
-  /** Waits for `amount` of the budget. @throws the signal's reason when it is aborted first. */
+  /** Waits for `amount` of the budget. @throws the signal's reason when it aborts first */
   acquire(amount: number, signal: AbortSignal): Promise<Share> {
     const wanted = Math.min(amount, this.capacity)
     const share = this.tryAcquire(wanted)
@@ -72,8 +71,8 @@ export class Budget {
   }
 
   /**
-   * The share at once, or undefined when it would have to wait, or would leave less than `leave` of
-   * the budget to others.
+   * Takes the share at once. Undefined if it would have to wait, or would leave less than `leave`
+   * of the budget.
    */
   tryAcquire(amount: number, leave = 0): Share | undefined {
     const wanted = Math.min(amount, this.capacity)

@@ -1,17 +1,16 @@
-// Why: a person who reads a file waits, a load that fills the cache does not: on the same store the
-// reader goes first. How: who reads on demand says so for as long as the read lasts; whoever reads
-// ahead of demand asks here, and stands aside for a moment at a time, so that demand without end
-// slows it down and never stops it. One gauge for each process. A reader takes its bytes piece by
-// piece: between two of them demand lasts on for a moment, or all that stood aside would begin
-// anew.
+// Why: a person waits for a demand read, but not for a load that fills the cache, so reads go first
+// on the same store. How: demand reads register here for their duration. Loads check here and pause
+// for a short time, repeatedly, so that continuous demand slows them down but never stops them.
+// There is one gauge per process. A reader takes its bytes in pieces, so demand lingers for a
+// moment between two of them; otherwise all paused loads would resume each time.
 import type { Clock } from '../clock.ts'
 
-/** One read that somebody waits for. */
+/** One read that a client waits for. */
 interface DemandRead {
   end(): void
 }
 
-/** How long demand lasts on after its last read. */
+/** How long demand lingers after its last read. */
 export interface DemandLinger {
   readonly clock: Pick<Clock, 'schedule'>
   readonly ms: number
@@ -25,18 +24,18 @@ export class DemandGauge {
   readonly #whenIdle = new Set<() => void>()
   #stopLingering: (() => void) | undefined
 
-  /** Without `linger` demand ends with its last read. */
+  /** Without `linger`, demand ends with its last read. */
   constructor(linger?: DemandLinger) {
     this.#linger = linger
   }
 
-  /** Somebody waits for bytes of this namespace's store. */
+  /** Registers a read from the store of this namespace. */
   begin(namespaceId: string): DemandRead {
     this.#seen.set(namespaceId, (this.#seen.get(namespaceId) ?? 0) + 1)
     return this.#begin(namespaceId)
   }
 
-  /** Somebody is about to read; it is not known yet of which store. */
+  /** Registers a read whose store is not known yet. */
   announce(): DemandRead {
     return this.#begin('')
   }
@@ -68,21 +67,21 @@ export class DemandGauge {
     for (const listener of listeners) listener()
   }
 
-  /** Whether somebody waits for any store: all stores share this process and its network. */
+  /** Whether a client waits for any store. All stores share this process and its network. */
   get active(): boolean {
     return this.#active
   }
 
   /**
-   * Calls back once, when nobody waits any more, unless the returned function is called first.
-   * While `active` only.
+   * Calls `listener` once, when there is no more demand, unless the returned function is called
+   * first. Call it only while `active`.
    */
   whenIdle(listener: () => void): () => void {
     this.#whenIdle.add(listener)
     return () => this.#whenIdle.delete(listener)
   }
 
-  /** Reads that began since this was last asked, by namespace. */
+  /** Reads that began since the last call, by namespace. */
   takeSeen(): ReadonlyMap<string, number> {
     const seen = new Map(this.#seen)
     this.#seen.clear()

@@ -1,10 +1,10 @@
-// Why: room that is held while its holder only waits for a store is room that others cannot use.
-// How: a share of a budget that is given back for a wait and taken again after it, in the budget's
-// own order. Only a holder that needs nothing more may lend: one that waits for further room after
-// its wait could wait for those who wait for it.
+// Why: a holder that only waits for a store blocks capacity that others could use. How: the share
+// of a budget is returned for the wait, and acquired again afterwards, in the budget's normal
+// order. Only a holder that needs no further resource may lend. Otherwise it could wait for holders
+// that wait for it (a deadlock).
 import type { Budget, Share } from './budget.ts'
 
-/** How a wait is carried out in which room is not needed. */
+/** Runs a wait during which the capacity is not needed. */
 export type Lend = (wait: () => Promise<void>) => Promise<void>
 
 export class LentShare {
@@ -14,7 +14,7 @@ export class LentShare {
   #share: Share | undefined
   #released = false
 
-  /** `share`: of `amount` of the budget, held now. `signal`: ends the wait for it after a wait. */
+  /** `share`: the held share of `amount` of the budget. `signal`: cancels acquiring it again. */
   constructor(budget: Budget, amount: number, share: Share, signal: AbortSignal) {
     this.#budget = budget
     this.#amount = amount
@@ -23,8 +23,8 @@ export class LentShare {
   }
 
   /**
-   * Gives the share back, waits, and takes it again. One wait at a time.
-   * @throws what `wait` throws, without the share, and the signal's reason
+   * Releases the share, waits, and acquires it again. One wait at a time.
+   * @throws the error of `wait`, without the share, and the signal's reason
    */
   readonly lend: Lend = async (wait) => {
     this.#share?.release()
@@ -35,7 +35,7 @@ export class LentShare {
     else this.#share = share
   }
 
-  /** For good. */
+  /** Releases the share permanently. */
   release(): void {
     this.#released = true
     this.#share?.release()

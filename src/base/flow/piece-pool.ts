@@ -1,35 +1,35 @@
-// Why: a load that takes fresh memory for each half MiB that arrives spends more on zeroed pages
-// and on the garbage collector than on the bytes. How: pieces of one size are lent out, and lent
-// again once every byte of one was given back. Small objects share pieces, one behind the other.
-// Whoever keeps some bytes, or drops them after an error, simply does not give them back: such a
-// piece is the collector's.
+// Why: a load that allocates memory for each half MiB spends more on zeroing pages and garbage
+// collection than on the bytes. How: pieces of one size are lent out, and reused after every byte
+// was returned. Small objects share a piece, one after the other. A caller that keeps some bytes,
+// or drops them after an error, just does not return them; the garbage collector then frees the
+// piece.
 import { assert } from '../assert.ts'
 import type { Clock } from '../clock.ts'
 
 export interface PiecePoolOptions {
-  /** Bytes of a piece. */
+  /** Bytes per piece. */
   readonly pieceBytes: number
-  /** Pieces that may lie here unused. */
+  /** Maximum unused pieces that are kept. */
   readonly idleMax: number
   readonly clock: Pick<Clock, 'schedule'>
 }
 
-/** What is no longer than this part of a piece shares one. */
+/** Requests up to this fraction of a piece share one. */
 const sharedPart = 1 / 4
 
-/** Pieces that were not needed for so long go. */
+/** Pieces that are unused for this long are freed. */
 const idleMs = 5000
 
 export class PiecePool {
   readonly pieceBytes: number
   readonly #options: PiecePoolOptions
   readonly #idle: ArrayBuffer[] = []
-  /** Bytes that are still out, of each piece that is. */
+  /** Bytes of each piece that were not returned yet. */
   readonly #lent = new WeakMap<ArrayBufferLike, number>()
-  /** Where small ones are cut from: the piece, and how much of it is cut. */
+  /** The piece from which small requests are cut, and how much of it is used. */
   #shared: ArrayBuffer | undefined
   #sharedBytes = 0
-  /** The fewest that lay here since the last look. */
+  /** The minimum number of unused pieces since the last check. */
   #idleLeast = 0
   #looking = false
 
@@ -38,14 +38,14 @@ export class PiecePool {
     this.#options = options
   }
 
-  /** Pieces that lie here unused. */
+  /** Unused pieces. */
   get idle(): number {
     return this.#idle.length
   }
 
   /**
-   * So many bytes, at most a piece; what is in them is left over from others. They are the caller's
-   * until it gives all of them back.
+   * Takes this many bytes, at most one piece. The content is undefined. The bytes belong to the
+   * caller until it has returned all of them.
    */
   take(bytes: number): Uint8Array {
     assert(bytes > 0 && bytes <= this.pieceBytes, 'no more than a piece')
@@ -72,8 +72,8 @@ export class PiecePool {
   }
 
   /**
-   * A part of what was taken, each byte once; nobody may read it any more. Bytes of elsewhere are
-   * let go.
+   * Returns a part of what was taken, each byte once. The caller must not read it afterwards.
+   * Memory from elsewhere is ignored.
    */
   giveBack(part: Uint8Array): void {
     if (part.buffer instanceof ArrayBuffer) this.#back(part.buffer, part.length)

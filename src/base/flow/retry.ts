@@ -1,10 +1,10 @@
-// Why: one back-off rule for the whole house. How: the delay is a pure function; the loop is the
-// only shell around it.
+// Why: one back-off rule for all of Skein. How: the delay is a pure function, and one loop applies
+// it.
 import { type Clock, type Random, throwIfAborted } from '../clock.ts'
 import { type SkeinError, toSkeinError } from '../errors.ts'
 
 export interface RetryPolicy {
-  /** Attempts in all, the first included. */
+  /** Maximum attempts, including the first one. */
   readonly attemptsMax: number
   readonly initialMs: number
   readonly maxMs: number
@@ -28,8 +28,9 @@ export interface RetryOptions {
 }
 
 /**
- * Runs `operation(attempt)` until it succeeds, throws an error that is not retryable, or attempts
- * run out. @throws the last error
+ * Runs `operation(attempt)` until it succeeds, fails with an error that is not retryable, or has
+ * used all attempts.
+ * @throws the last error
  */
 export async function retry<T>(operation: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {

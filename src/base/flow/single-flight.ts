@@ -1,8 +1,8 @@
-// Why: many callers that want the same thing at the same time cost one piece of work.
+// Why: concurrent callers that need the same result share one operation.
 
 /**
- * Runs at most one operation a key at a time; callers that come meanwhile get the same promise.
- * Nothing is kept afterwards.
+ * Runs at most one operation per key at a time. Concurrent callers get the same promise. Results
+ * are not cached.
  */
 export class SingleFlight<K, V> {
   readonly #running = new Map<K, Promise<V>>()

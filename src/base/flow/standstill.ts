@@ -1,10 +1,10 @@
-// Why: a process that stands still (a large step of its own, a stopped machine) hears nobody
-// meanwhile, and must not take the others' silence for their end. How: a timer that is looked for
-// at short intervals; how much too late it comes adds up.
+// Why: a process that is blocked (by a long step of its own, or a suspended machine) receives no
+// messages meanwhile. It must not conclude that the other processes are down. How: a timer fires at
+// short intervals, and its delays are added up.
 import type { Clock } from '../clock.ts'
 
 const lookEveryMs = 100
-/** A timer is always a little late on a busy machine. */
+/** On a busy machine, timers are always a little late. */
 const toleratedMs = 400
 
 export class Standstill {
@@ -15,12 +15,12 @@ export class Standstill {
     this.#clock = clock
   }
 
-  /** How long this process has stood still since `watch`, in all. */
+  /** Total time for which this process was blocked since `watch`. */
   get totalMs(): number {
     return this.#totalMs
   }
 
-  /** Looks until the signal aborts. */
+  /** Measures until the signal aborts. */
   watch(signal: AbortSignal): void {
     const beganMs = this.#clock.monotonicMs()
     this.#clock.schedule(lookEveryMs, () => {

@@ -1,8 +1,8 @@
-// Why: a rate holds over seconds only when each amount waits for its own turn, and a large one may
-// not wait for ever. How: a balance in bytes that time fills at the rate, up to half a second's
-// worth, so that a busy machine loses none of it. Whoever comes first takes as soon as the balance
-// is not negative and may overdraw it; the next one waits until it is paid back. So the rate is
-// right for amounts of any size, and it may change at any moment.
+// Why: a rate is accurate over seconds only if each request waits for its turn, and a large request
+// must not wait forever. How: a balance in bytes grows at the rate, up to half a second's worth, so
+// that a busy machine loses nothing. The first request in line proceeds as soon as the balance is
+// not negative, and may overdraw it. The next one waits until the balance has recovered. So the
+// rate is accurate for requests of any size, and it may change at any time.
 import { abortReason, type Clock } from '../clock.ts'
 
 interface Waiter {
@@ -10,7 +10,7 @@ interface Waiter {
   readonly grant: () => void
 }
 
-/** How much may be saved up: at most a twentieth more in any ten seconds. */
+/** Maximum savings. Allows at most a twentieth more in any ten seconds. */
 const savedSeconds = 0.5
 
 /** First come, first served. */
@@ -22,7 +22,7 @@ export class TokenBucket {
   #filledMs: number
   #cancelTimer: (() => void) | undefined
 
-  /** `perSecond`: Infinity = no limit. */
+  /** `perSecond`: Infinity means no limit. */
   constructor(clock: Clock, perSecond: number) {
     this.#clock = clock
     this.#perSecond = perSecond
@@ -37,7 +37,7 @@ export class TokenBucket {
     return this.#waiters.length
   }
 
-  /** From now on; what was taken at the old rate stays taken. */
+  /** Sets the rate from now on. Amounts that were already taken are not recomputed. */
   setRate(perSecond: number): void {
     if (perSecond === this.#perSecond) return
     this.#fill()
@@ -46,7 +46,7 @@ export class TokenBucket {
     this.#grantDue()
   }
 
-  /** Takes at once, or not at all. */
+  /** Takes the amount at once, or returns false. */
   tryTake(amount: number): boolean {
     if (this.#waiters.length > 0) return false
     this.#fill()
@@ -55,7 +55,10 @@ export class TokenBucket {
     return true
   }
 
-  /** Takes when it is this caller's turn. @throws the signal's reason when it is aborted first */
+  /**
+   * Takes the amount when it is this caller's turn. @throws the signal's reason when it aborts
+   * first
+   */
   take(amount: number, signal: AbortSignal): Promise<void> {
     if (this.tryTake(amount)) return Promise.resolve()
     return new Promise((resolve, reject) => {
@@ -107,7 +110,7 @@ export class TokenBucket {
       next.grant()
     }
     if (this.#waiters.length === 0 || this.#perSecond <= 0) return
-    // A timer may fire a little early: never wait for less than a millisecond.
+    // A timer may fire slightly early, so wait for at least a millisecond.
     const waitMs = Math.max(1, Math.ceil((-this.#balance / this.#perSecond) * 1000))
     this.#cancelTimer = this.#clock.schedule(waitMs, () => this.#grantDue())
   }

@@ -1,8 +1,8 @@
-// Why: work that takes long must not hold up everybody else: heartbeats, and people who ask. How: a
-// loop asks after each step; once it has run for long enough it lets the event loop go on first.
+// Why: long work must not delay everything else, such as heartbeats and requests of users. How: a
+// loop checks after each step, and yields to the event loop after it has run for long enough.
 import type { Clock } from '../clock.ts'
 
-/** About how long a loop may run without a pause. */
+/** Approximate maximum time that a loop runs without a pause. */
 const sliceMsDefault = 10
 
 export class Turns {

@@ -161,7 +161,7 @@ describe('persisting a file', () => {
     for (const request of [mine, far])
       await expect(persist({ ...request, blockKey: 'dir/other' })).rejects.toMatchObject({
         code: 'data_loss',
-        message: expect.stringContaining("it is of 'dir/file', not 'dir/other'"),
+        message: expect.stringContaining("its key is 'dir/file', not 'dir/other'"),
       })
     expect(bucket.get('base/dir/moved')).toBeUndefined()
     await persist({ ...far, blockKey: 'dir/file' })

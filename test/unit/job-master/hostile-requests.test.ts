@@ -33,7 +33,7 @@ test('a completion with a new version in blocks of 0 bytes is refused, and the l
   const completion = { ...task, failures: [], replacements: [version], originBytes: Number.MAX_SAFE_INTEGER }
   await expect(service.completeSet(completion, { signal: never })).rejects.toMatchObject({
     code: 'invalid_argument',
-    message: expect.stringMatching(/blocks of 0 bytes are not possible/),
+    message: expect.stringMatching(/0 is not a valid block size/),
   })
   const failures = [
     {

@@ -170,6 +170,6 @@ test('options that pace a load are checked before it is written down', () => {
     maxFailures: '3%',
   })
   for (const priority of [0, 101, 1.5]) expect(() => pacingOptions({ priority })).toThrow(`--priority ${priority}`)
-  expect(() => pacingOptions({ bandwidth: '0' })).toThrow('a budget of 0')
+  expect(() => pacingOptions({ bandwidth: '0' })).toThrow('a rate of 0')
   expect(() => pacingOptions({ maxFailures: '-1' })).toThrow('--max-failures')
 })
