@@ -217,7 +217,7 @@ describe('refusals name the place, the key and what is wrong', () => {
     }
     const error = failure(() => load({ 'goosefs.worker.tieredstore.levels': '2', ...paths }))
     expect(error.message).toBe(
-      "-D: goosefs.worker.tieredstore.level1.dirs.path: '/a/b' and '/a' are nested; use separate " + 'directories',
+      "-D: goosefs.worker.tieredstore.level1.dirs.path: '/a/b' and '/a' are nested; use separate directories",
     )
   })
   it('directories that are one through a symbolic link, also when they do not exist; a client does not look', () => {
