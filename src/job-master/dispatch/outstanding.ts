@@ -38,6 +38,7 @@ export class Outstanding {
   readonly #perLoad = new Map<number, number>()
   readonly #perLane = new Map<string, { tasks: number; bytes: number }>()
   readonly #perTarget = new Map<string, number>()
+  #onPut: ((out: OutSet) => void) | undefined
 
   get size(): number {
     return this.#byName.size
@@ -47,11 +48,17 @@ export class Outstanding {
     return this.#byName.get(nameOf(loadId, set))
   }
 
+  /** `listener` is told of every set that goes out. */
+  whenPut(listener: (out: OutSet) => void): void {
+    this.#onPut = listener
+  }
+
   /** Replaces what was out of the same set before. */
   put(out: OutSet): void {
     this.take(out.set.loadId, out.set.set)
     this.#byName.set(nameOf(out.set.loadId, out.set.set), out)
     this.#count(out, 1)
+    this.#onPut?.(out)
   }
 
   /** Takes a set out of the books; undefined when it was not out. */

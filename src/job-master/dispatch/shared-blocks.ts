@@ -8,6 +8,7 @@ import { pathsOverlap } from '../../base/paths.ts'
 import type { LoadRecord, Piece, SetRecord } from '../../load/load.ts'
 import type { BlockFailure } from '../../load/plan/retry-policy.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
+import { OutsByFile } from './outs-by-file.ts'
 import type { OutSet, Outstanding } from './outstanding.ts'
 
 export interface SharedBlocksDependencies {
@@ -36,14 +37,22 @@ export class SharedBlocks {
   readonly #beside = new Map<number, Set<number>>()
   /** Sets that wait -> the sets that are out with blocks of theirs. */
   readonly #waiting = new Map<string, { readonly loadId: number; readonly outs: readonly OutSet[] }>()
-  /** Pieces by file, of sets that are out. */
-  readonly #pieces = new WeakMap<OutSet, Map<number, Piece[]>>()
+  /** Of loads that others run beside. */
+  readonly #outs: OutsByFile
+  readonly #indexed = new Set<number>()
   readonly #arrived = new Map<number, Arrived[]>()
   /** In the order of their ends. */
   readonly #arrivals: Arrived[] = []
 
   constructor(deps: SharedBlocksDependencies) {
     this.#deps = deps
+    this.#outs = new OutsByFile(
+      ({ set: { loadId, set } }) => deps.tables.sets.get([loadId, set]),
+      (out) => this.#isOut(out),
+    )
+    deps.outstanding.whenPut((out) => {
+      if (this.#indexed.has(out.set.loadId)) this.#outs.add(out)
+    })
   }
 
   loadBegins({ loadId, path }: Pick<LoadRecord, 'loadId' | 'path'>): void {
@@ -56,6 +65,9 @@ export class SharedBlocks {
   loadEnds(loadId: number): void {
     this.#running.delete(loadId)
     this.#beside.delete(loadId)
+    // Sets of a load that was cancelled may still be out.
+    for (const id of this.#indexed) if (!this.#running.has(id) && !this.#isBesideAny(id)) this.#indexed.delete(id)
+    if (this.#indexed.size === 0) this.#outs.clear()
     for (const [name, waiting] of this.#waiting) if (waiting.loadId === loadId) this.#waiting.delete(name)
   }
 
@@ -80,11 +92,17 @@ export class SharedBlocks {
     if (beside === undefined || beside.size === 0) return false
     const record = this.#deps.tables.sets.get([set.loadId, set.set])
     if (record === undefined || record.verify === true) return false
-    const outs = [...this.#deps.outstanding.all()].filter(
-      (out) => beside.has(out.set.loadId) && this.#hasAnyOf(out, record.pieces),
-    )
+    for (const loadId of beside) this.#index(loadId)
+    const outs = [...this.#outs.find(record.pieces)].filter((out) => beside.has(out.set.loadId))
     if (outs.length > 0) this.#waiting.set(nameOf(set), { loadId: set.loadId, outs })
     return outs.length > 0
+  }
+
+  /** Loads whose sets are out with blocks for which sets of this load wait. */
+  awaited(loadId: number): number[] {
+    const waiting = [...this.#waiting.values()].filter((one) => one.loadId === loadId)
+    const outs = waiting.flatMap((one) => one.outs.filter((out) => this.#isOut(out)))
+    return [...new Set(outs.map(({ set }) => set.loadId))].toSorted((a, b) => a - b)
   }
 
   /** A set of a load ended: what it brought is there. */
@@ -119,14 +137,14 @@ export class SharedBlocks {
     return this.#deps.outstanding.get(out.set.loadId, out.set.set) === out
   }
 
-  #hasAnyOf(out: OutSet, pieces: readonly Piece[]): boolean {
-    let byFile = this.#pieces.get(out)
-    if (byFile === undefined) {
-      const record = this.#deps.tables.sets.get([out.set.loadId, out.set.set])
-      byFile = Map.groupBy(record === undefined || record.verify === true ? [] : record.pieces, ({ fileId }) => fileId)
-      this.#pieces.set(out, byFile)
-    }
-    return pieces.some((piece) => byFile.get(piece.fileId)?.some((other) => haveCommon(piece, other)) === true)
+  #isBesideAny(loadId: number): boolean {
+    return [...this.#beside.values()].some((beside) => beside.has(loadId))
+  }
+
+  #index(loadId: number): void {
+    if (this.#indexed.has(loadId)) return
+    this.#indexed.add(loadId)
+    for (const out of this.#deps.outstanding.ofLoad(loadId)) this.#outs.add(out)
   }
 
   #forgetArrived(): void {
@@ -148,8 +166,4 @@ function nameOf({ loadId, set }: NamedSet): string {
 
 function has({ firstBlock, blockCount }: Piece, blockIndex: number): boolean {
   return blockIndex >= firstBlock && blockIndex < firstBlock + blockCount
-}
-
-function haveCommon(one: Piece, other: Piece): boolean {
-  return one.firstBlock < other.firstBlock + other.blockCount && other.firstBlock < one.firstBlock + one.blockCount
 }

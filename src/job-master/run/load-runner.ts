@@ -6,7 +6,7 @@ import { abortReason } from '../../base/clock.ts'
 import { formatBytes } from '../../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { LoadCommand, LoadEffect } from '../../load/state/load-commands.ts'
-import { hasEnded, type LoadMode, type LoadRecord } from '../../load/load.ts'
+import { formatLoadId, hasEnded, type LoadMode, type LoadRecord } from '../../load/load.ts'
 import { giveUp } from '../../load/plan/retry-policy.ts'
 import { commitAtomicLoad, whileKeptAside } from './atomic-load.ts'
 import { FailureWatch } from './failure-watch.ts'
@@ -87,7 +87,7 @@ export class LoadRunner implements RunningLoad {
     if (cluster.masterError !== undefined) return `the master does not respond: ${cluster.masterError.message}`
     // Those that are out probe workers that could not be reached.
     const held = out[0]?.set ?? dispatcher.heldSets(this.loadId)[0]
-    if (held === undefined) return ''
+    if (held === undefined) return this.#whyShared()
     const live = cluster.liveCount()
     const needed = load.options.replication
     if (live < needed) return `waiting for workers: ${live} live, ${needed} needed`
@@ -96,6 +96,11 @@ export class LoadRunner implements RunningLoad {
       held.targets.join(', ')
     const lastError = cluster.lastErrorOf(target)
     return `waiting for worker ${target}${lastError === undefined ? '' : `: ${lastError}`}`
+  }
+
+  #whyShared(): string {
+    const others = this.context.shared.awaited(this.loadId).map(formatLoadId)
+    return others.length === 0 ? '' : `waiting for blocks that ${others.join(', ')} is loading`
   }
 
   /**

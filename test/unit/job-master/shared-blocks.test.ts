@@ -56,6 +56,18 @@ describe('loads of overlapping paths at the same time', () => {
     for (const file of w.files.values()) expect(w.fewestReplicas(file)).toBeGreaterThanOrEqual(3)
   })
 
+  test('say which load they wait for', async () => {
+    const w = await begin(2, { taskMs: 4000 })
+    const first = await submit(w, '/ns/a/b/large', 1, 1)
+    const second = await submit(w, '/ns/a/b/large', 2, 1)
+    await w.clock.advance(2000)
+    const reasonOf = async (loadId: string): Promise<string | undefined> =>
+      (await w.jobMaster?.service.getLoad({ loadId }, { signal: never }))?.reason
+    expect(await reasonOf(second)).toBe(`waiting for blocks that ${first} is loading`)
+    expect(await reasonOf(first)).toBe('')
+    for (const loadId of [first, second]) expect(await w.untilEnded(loadId)).toMatchObject(completed)
+  })
+
   test('do not count on one that is cancelled', async () => {
     const w = await begin(2, { taskMs: 4000 })
     const first = await submit(w, '/ns/a/', 1, 60)
