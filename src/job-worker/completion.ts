@@ -1,6 +1,6 @@
-// Why: the work of a set is lost when its completion is; a job master that restarts must still hear
-// of it. How: the report is sent until it is accepted, or until the job master says that nobody
-// waits for it any more. The job master inserts sets, it does not count them, so a report that
+// Why: a lost completion report would lose the work of a set. A job master that restarts must still
+// get it. How: the report is sent until it is accepted, or until the job master says that it does
+// not need it. The job master records sets by id and does not count reports, so a report that
 // arrives twice is harmless.
 import { abortReason, type Clock, type Random } from '../base/clock.ts'
 import { toSkeinError } from '../base/errors.ts'
@@ -20,14 +20,14 @@ export interface CompletionOptions {
 
 const policy: RetryPolicy = { attemptsMax: Number.POSITIVE_INFINITY, initialMs: 100, maxMs: 5000 }
 /**
- * Errors that say neither "later" nor "nobody waits for it": after these many the set is left to
- * the job master's own repair.
+ * Limit for errors that mean neither "retry later" nor "not needed". After so many the job master's
+ * own repair handles the set.
  */
 const unexpectedErrorsMax = 10
 
 /**
- * Reports a set; waits for as long as the job master is away.
- * @returns `acked`, or `dropped` when the job master does not want it
+ * Reports a set. Waits as long as the job master is unreachable.
+ * @returns `acked`, or `dropped` when the job master does not need the set
  * @throws the signal's reason
  */
 export async function completeSet(
@@ -51,10 +51,10 @@ export async function completeSet(
         (error.code === 'failed_precondition' && !(await link.replaceIfLost(session, signal)))
       if (!error.retryable && error.code !== 'failed_precondition') unexpectedErrors += 1
       if (refused || unexpectedErrors >= unexpectedErrorsMax) {
-        logger.info('the job master does not want a finished set', fields)
+        logger.info('the job master does not need the report of a finished set', fields)
         return 'dropped'
       }
-      logger.debug('reporting a finished set again', fields)
+      logger.debug('retrying the report of a finished set', fields)
     }
     await clock.sleep(backoffMs(policy, attempt, random), signal)
   }

@@ -1,7 +1,8 @@
-// Why: the job master must know which job workers live and what they run, and a job worker which of
-// its loads were cancelled. How: registration gives a session; a heartbeat every second carries the
-// running tasks. Whoever gets a refusal that may mean a lost session asks here: a heartbeat
-// decides, and only then a new session is taken, once for all who ask.
+// Why: the job master must know which job workers are running and what they run. A job worker must
+// learn which of its loads were cancelled. How: registration returns a session, and a heartbeat
+// every second carries the running tasks. A caller whose call was refused, perhaps because the
+// session was lost, asks this class: a heartbeat finds out, and if the session is lost, one new
+// session is taken for all callers.
 import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { type SkeinError, toSkeinError } from '../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../base/flow/retry.ts'
@@ -11,7 +12,7 @@ import type { Service } from '../wire/service.ts'
 
 export interface JobMasterLinkOptions {
   readonly jobWorkerId: string
-  /** goosefs.worker.hostname: the same as the cache worker's of this host. */
+  /** goosefs.worker.hostname: same value as for the cache worker on this host. */
   readonly hostname: string
   readonly rpcAddress: string
   readonly activeTasksMax: number
@@ -20,25 +21,26 @@ export interface JobMasterLinkOptions {
   readonly random: Random
   readonly logger: Logger
   readonly heartbeatMs: number
-  /** The tasks to name in the next heartbeat. */
+  /** Tasks to report in the next heartbeat. */
   readonly running: () => RunningTask[]
-  /**
-   * What the stores and their readers said since this was last asked; undefined when there is
-   * nothing to say.
-   */
+  /** Load signals of stores and readers since the last call. Undefined: none. */
   readonly pressures: () => Pressures | undefined
   readonly onCancelled: (loadIds: readonly string[]) => void
-  /** How fast to read, until the next answer. */
+  /** Read rates that apply until the next answer. */
   readonly onPacing: (pacing: Pacing | undefined) => void
-  /** Whether heartbeats come often now, because of what onPacing said or `pressures` will say. */
+  /**
+   * Whether heartbeats must be frequent, because of the last pacing or because of new pressures.
+   */
   readonly isPressed: () => boolean
-  /** The lane to take tasks from; called at each registration. */
+  /** Name of the lane to take tasks from. Called at each registration. */
   readonly onLane: (lane: string) => void
 }
 
 const registerPolicy: RetryPolicy = { attemptsMax: Number.POSITIVE_INFINITY, initialMs: 100, maxMs: 3000 }
 const heartbeatDeadlineMs = 5000
-/** While anything is held back, allowances follow what runs where this closely. */
+/**
+ * Heartbeat interval while reads are paced, so that allowances follow the running tasks closely.
+ */
 const pressedHeartbeatMs = 250
 
 /**
@@ -63,8 +65,8 @@ export class JobMasterLink {
   }
 
   /**
-   * Registers, however long the job master takes to come up, and begins the heartbeats. @throws the
-   * signal's reason, or a refusal
+   * Registers and starts the heartbeats. Waits until the job master is up.
+   * @throws the signal's reason, or a refusal
    */
   async start(signal: AbortSignal): Promise<void> {
     await this.#register(AbortSignal.any([signal, this.#closing.signal]))
@@ -72,9 +74,9 @@ export class JobMasterLink {
   }
 
   /**
-   * For a call that was refused (failed_precondition) with `session`: true when the session was
-   * lost and there is a new one, so the call is worth repeating; false when the session is good and
-   * the refusal means something else.
+   * Call this after a call with `session` was refused (failed_precondition).
+   * @returns true when the session was lost and there is a new one: repeat the call. False when the
+   *   session is valid and the refusal has another cause.
    * @throws the signal's reason
    */
   async replaceIfLost(session: string, signal: AbortSignal): Promise<boolean> {
@@ -88,7 +90,7 @@ export class JobMasterLink {
     }
   }
 
-  /** Ends the heartbeats. The job master finds out by their absence. */
+  /** Ends the heartbeats. The job master notices that they stop. */
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#loop
@@ -144,7 +146,7 @@ export class JobMasterLink {
         error: error.message,
       })
       await this.#register(signal)
-      // At once: a job master that restarted waits for it to learn what is already being loaded.
+      // Sent at once: a restarted job master waits for it to learn which sets are being loaded.
       await jobMaster
         .jobWorkerHeartbeat({ jobWorkerId, session: this.#session, running: running() }, options)
         .catch(() => undefined)
@@ -185,10 +187,9 @@ export class JobMasterLink {
     this.#reachable = true
   }
 
-  // Once an outage, not once a second.
+  // Logged once per outage, not once per second.
   #unreached(error: SkeinError): void {
-    if (this.#reachable)
-      this.#options.logger.warn('the job master does not answer; trying on', { error: error.message })
+    if (this.#reachable) this.#options.logger.warn('the job master does not answer; retrying', { error: error.message })
     this.#reachable = false
   }
 }

@@ -1,6 +1,6 @@
-// Why: the job worker as one thing to start and stop. How: registers, takes tasks from the lane
-// that it is given, and runs them over budgets that all tasks share. It keeps nothing on disk but
-// its id (identity.ts).
+// Why: starts and stops all parts of a job worker. How: it registers, takes tasks from the lane
+// that the job master assigns, and runs them within budgets that all tasks share. The only thing it
+// stores on disk is its id (identity.ts).
 import { Budget } from '../base/flow/budget.ts'
 import type { Clock, Random } from '../base/clock.ts'
 import { DemandGauge } from '../base/flow/demand-gauge.ts'
@@ -22,29 +22,29 @@ import type { CachedBlocks } from './set/set-verify.ts'
 import { TaskRunner } from './task-runner.ts'
 
 export interface JobWorkerLimits {
-  /** Tasks at once (goosefs.job.worker.max.active.task.num). */
+  /** Tasks that run at once (goosefs.job.worker.max.active.task.num). */
   readonly activeTasksMax: number
-  /** Large blocks at once (goosefs.job.worker.threadpool.size). */
+  /** Large blocks copied at once (goosefs.job.worker.threadpool.size). */
   readonly streamsMax: number
-  /** Ranged reads in flight (fs.cosn.upload_thread_pool). */
+  /** Range requests in flight (fs.cosn.upload_thread_pool). */
   readonly readSlots: number
   /**
-   * Small objects in flight for each ranged read that may be. At a store 20 ms away, 6 at once took
-   * 11.5 s for 3,000 objects, 64 took 1.6 s.
+   * Small objects in flight per slot for range requests. With a store 20 ms away, loading 3,000
+   * objects took 11.5 s with 6 in flight and 1.6 s with 64.
    */
   readonly smallReadsPerSlot: number
-  /** Bytes read and not yet written, of all tasks. */
+  /** Bytes read but not yet written, for all tasks together. */
   readonly readAheadBytesMax: number
   /** fs.cosn.read.ahead.block.size */
   readonly rangeBytes: number
   /** fs.cosn.read.ahead.queue.size */
   readonly rangesAhead: number
-  /** Files of one block shorter than this are read whole and put together with others. */
+  /** Files of one block that are shorter than this are read whole and written in batches. */
   readonly smallBlockBytes: number
   readonly heartbeatMs: number
-  /** Stores kept open while no task uses them. */
+  /** Unused stores that are kept open. */
   readonly idleStoresMax: number
-  /** A store that refused our secrets is opened anew at most this often. */
+  /** Minimum time between two attempts to reopen a store that rejects our credentials. */
   readonly storeRenewPauseMs: number
 }
 export const defaultJobWorkerLimits: Omit<JobWorkerLimits, 'activeTasksMax' | 'readSlots'> = {
@@ -61,9 +61,9 @@ export const defaultJobWorkerLimits: Omit<JobWorkerLimits, 'activeTasksMax' | 'r
 
 export interface JobWorkerOptions {
   readonly jobWorkerId: string
-  /** goosefs.worker.hostname: the same as the cache worker's of this host. */
+  /** goosefs.worker.hostname: same value as for the cache worker on this host. */
   readonly hostname: string
-  /** For the job master's reports; empty when it serves nothing. */
+  /** Address that the job master's reports show; empty if this role has no RPC server. */
   readonly rpcAddress: string
   readonly queue: Queue
   readonly jobMaster: Service<JobServiceDefinition>
@@ -76,26 +76,26 @@ export interface JobWorkerOptions {
   readonly logger: Logger
   readonly metrics: Pick<MetricRegistry, 'add'> & Partial<Pick<MetricRegistry, 'observe'>>
   readonly limits: JobWorkerLimits
-  /** Who reads on demand in this process; none = nobody. */
+  /** Counts on-demand reads in this process. Default: there are none. */
   readonly demand?: DemandGauge
 }
 
 export interface JobWorker {
   /**
-   * Resolves when it is registered and takes tasks; waits for a job master that is not up yet.
+   * Resolves when the job worker is registered and takes tasks. Waits until the job master is up.
    * @throws the signal's reason, or a refusal
    */
   start(signal: AbortSignal): Promise<void>
   /**
-   * Takes no more tasks, stops the running ones after `graceMs`, and resolves when nothing runs.
-   * The queue is not closed.
+   * Stops taking tasks, aborts the running ones after `graceMs`, and resolves when no task runs.
+   * Does not close the queue.
    */
   close(graceMs: number): Promise<void>
-  /** Tasks that run now. */
+  /** Number of running tasks. */
   readonly tasksRunning: number
 }
 
-/** What is read is read into pieces of this length. */
+/** Size of read buffers. */
 const pieceBytes = 512 * 1024
 
 export function createJobWorker(options: JobWorkerOptions): JobWorker {
@@ -151,7 +151,7 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
   return {
     start: (signal) => link.start(signal),
     close: async (graceMs) => {
-      // Heartbeats go on while tasks finish: the job master must not give them to somebody else.
+      // Heartbeats continue while tasks finish, so that the job master does not reassign them.
       await lanes.close(graceMs)
       await link.close()
       await stores.close()
@@ -162,7 +162,7 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
   }
 }
 
-/** Takes tasks from one lane, and from another one when the job master says so. */
+/** Takes tasks from one lane. Switches to another lane when the job master says so. */
 class LaneTaker {
   readonly #take: (lane: string) => Consumer
   #current: { readonly lane: string; readonly consumer: Consumer } | undefined

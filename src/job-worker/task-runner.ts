@@ -1,7 +1,7 @@
-// Why: a task from the queue is only a name; this turns it into a set's blocks on their targets and
-// one report. How: ask the job master what the set is, copy it, report it. Everything is
-// idempotent: a task that comes twice finds its set done, or copies it again to where it is. An
-// aborted task reports nothing.
+// Why: a task in the queue is only a name. This class turns it into blocks on their targets and one
+// report. How: ask the job master for the content of the set, copy it, report it. Everything is
+// idempotent: a task that is delivered twice finds its set done, or copies it again to the same
+// place. An aborted task reports nothing.
 import { blockCount, sizeProblem } from '../base/block-id.ts'
 import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
@@ -45,16 +45,16 @@ export interface TaskRunnerOptions {
 interface RunningSet {
   readonly task: Task
   readonly cancel: AbortController
-  /** Resolves when it has ended, however. */
+  /** Resolves when the set has ended, with or without an error. */
   readonly ended: Promise<void>
   outcome: SetOutcome | undefined
 }
 
 const startPolicy: RetryPolicy = { attemptsMax: Number.POSITIVE_INFINITY, initialMs: 100, maxMs: 3000 }
-/** How long a master that does not answer is waited for: about two minutes. */
+/** Retries for about two minutes when the master does not answer. */
 const masterPolicy: RetryPolicy = { attemptsMax: 60, initialMs: 100, maxMs: 5000 }
 
-/** Runs tasks, as many at once as it is asked to. Owns the list of those that run. */
+/** Runs tasks, as many at once as the caller starts. Owns the list of running tasks. */
 export class TaskRunner {
   readonly #options: TaskRunnerOptions
   readonly #running = new Map<string, RunningSet>()
@@ -64,7 +64,7 @@ export class TaskRunner {
     this.#options = options
   }
 
-  /** The tasks that run, reporting included, with their progress. */
+  /** Running tasks with their progress, including tasks that are being reported. */
   running(): RunningTask[] {
     return [...this.#running.values()].map(({ task, outcome }) => ({
       loadId: task.loadId,
@@ -83,9 +83,9 @@ export class TaskRunner {
   }
 
   /**
-   * Runs one task to its end. A task that runs here already is dropped. A later attempt of a set
-   * that still runs here waits for the earlier one, which may finish the set: two at once would
-   * read it twice and get in each other's way. Throws only what is a bug.
+   * Runs one task to its end. A task that already runs here is dropped. A later attempt of a set
+   * that still runs here waits for the earlier attempt, which may finish the set: two attempts at
+   * once would read it twice and disturb each other. Throws only on programming errors.
    */
   async run(task: Task, queueSignal: AbortSignal): Promise<void> {
     const name = `${task.loadId} ${task.set} ${task.attempt}`
@@ -122,7 +122,7 @@ export class TaskRunner {
     await this.#report(running.task, outcome, tally, signal)
   }
 
-  /** The set's content; undefined when the job master no longer wants it. */
+  /** Content of the set. Undefined: the job master no longer needs it. */
   async #startSet(task: Task, signal: AbortSignal): Promise<StartSetResponse | undefined> {
     const { jobMaster, jobWorkerId, link, clock, random, logger } = this.#options
     const { loadId, set, attempt } = task
@@ -133,7 +133,7 @@ export class TaskRunner {
         if (answer.obsolete) return undefined
         const odd = answer.pieces.find((piece) => pieceProblem(piece) !== undefined)
         if (odd === undefined) return answer
-        logger.warn('a set cannot be as the job master says: it is left out', {
+        logger.warn('the job master sent an invalid set: it is skipped', {
           load: loadId,
           set,
           problem: pieceProblem(odd),
@@ -189,7 +189,10 @@ export class TaskRunner {
     }
   }
 
-  /** The namespace's store; when it cannot be opened, every block is reported and there is none. */
+  /**
+   * Opens the store of the namespace. If that fails, reports every block as failed and returns
+   * undefined.
+   */
   async #lease(set: StartSetResponse, outcome: SetOutcome, signal: AbortSignal): Promise<StoreLease | undefined> {
     const { stores, clock, random } = this.#options
     try {
@@ -220,7 +223,7 @@ export class TaskRunner {
   }
 }
 
-/** Why these cannot be blocks of a file; undefined when they can. */
+/** Why these are not valid blocks of a file. Undefined: they are valid. */
 function pieceProblem({
   key,
   length,
@@ -232,5 +235,5 @@ function pieceProblem({
   if (problem !== undefined) return `${key}: ${problem}`
   return firstBlock + blocks <= blockCount(length, blockSizeBytes)
     ? undefined
-    : `${key}: its blocks end before block ${firstBlock + blocks}`
+    : `${key}: the file has fewer than ${firstBlock + blocks} blocks`
 }

@@ -1,10 +1,11 @@
-// Why: a store that tells one job worker to slow down means all of them. How: what its stores and
-// readers said goes with the heartbeat, by namespace; nothing said, nothing sent.
+// Why: if a store tells one job worker to slow down, all job workers must slow down. How:
+// heartbeats carry the load signals of stores and readers, by namespace. Without signals nothing is
+// sent.
 import type { Pressures } from '../../wire/generated/job.ts'
 
 /**
- * Answers of SlowDown and reads on demand since the last heartbeat, by namespace; undefined when
- * there were none.
+ * SlowDown responses and on-demand reads since the last heartbeat, by namespace. Undefined: there
+ * were none.
  */
 export function originPressures(
   slowDowns: ReadonlyMap<string, number>,

@@ -1,7 +1,7 @@
-// Why: what a load may read is decided elsewhere, and must hold here, in front of every read of the
-// origin. How: a bucket of bytes for each load, at the rate that the job master last said; a pause
-// of a namespace holds all its reads; a reader on demand is let by. While nothing is limited,
-// asking costs a few comparisons.
+// Why: the job master decides how fast a load may read, and every read of the under file system
+// must obey. How: each load has a token bucket with the rate that the job master sent last. A pause
+// of a namespace stops all its reads. On-demand readers go first. Without limits a check costs only
+// a few comparisons.
 import pLimit from 'p-limit'
 import type { Clock } from '../../base/clock.ts'
 import type { DemandGauge } from '../../base/flow/demand-gauge.ts'
@@ -9,40 +9,45 @@ import { TokenBucket } from '../../base/flow/token-bucket.ts'
 import type { Pacing } from '../../wire/generated/job.ts'
 import { StandAside } from './stand-aside.ts'
 
-/** How one set reads. */
+/** Paces the reads of one set. */
 export interface ReadPace {
-  /** True when these bytes may be read now; they count as read. */
+  /** Takes the bytes from the bucket. False: they may not be read now. */
   tryTake(bytes: number): boolean
-  /** Waits for that. @throws the signal's reason */
+  /**
+   * Waits until the bytes may be read, and takes them.
+   * @throws the signal's reason
+   */
   take(bytes: number, signal: AbortSignal): Promise<void>
   /**
-   * Undefined, or a wait of a read that is under way, so that a reader on demand goes first.
+   * Returns a promise while a read in progress must wait for an on-demand reader; else undefined.
    * @throws the signal's reason
    */
   standAside(signal: AbortSignal): Promise<void> | undefined
-  /** The longest range that keeps the rate smooth. */
+  /** Longest range that keeps the rate smooth. */
   rangeBytes(wanted: number): number
   /**
-   * Runs a large block of a load that is held back, by its pace or because its store `isSlow`;
-   * undefined when it is not.
+   * Runs the copy of a large block if its load is slowed down, by its pace or because its store
+   * `isSlow`. Undefined if it is not.
    */
   runStream(isSlow: boolean): ((copy: () => Promise<void>) => Promise<void>) | undefined
-  /** The set has ended. */
+  /** Call at the end of the set. */
   close(): void
 }
 
 interface LoadReads {
   readonly bucket: TokenBucket
   /**
-   * Large blocks of a held-back load have streams of their own: waiting for bytes, they would hold
-   * those of other loads.
+   * Streams for large blocks of this load while it is slowed down. In the shared streams they would
+   * block other loads while they wait for bytes.
    */
   readonly streams: ReturnType<typeof pLimit>
   sets: number
 }
 
 const streamsOfPacedLoad = 4
-/** A request of a held-back load is at most so much of a second long, but not below the minimum. */
+/**
+ * One request of a paced load covers at most this time at its rate, but is not below the minimum.
+ */
 const rangeSeconds = 0.5
 const rangeBytesMin = 64 * 1024
 export class ReadPacer {
@@ -59,12 +64,14 @@ export class ReadPacer {
     this.#standAside = new StandAside(clock, demand)
   }
 
-  /** Whether the job master's last answer held anything back: then it is asked more often. */
+  /**
+   * Whether the job master's last answer limited anything. If so, heartbeats are sent more often.
+   */
   get limited(): boolean {
     return this.#limited
   }
 
-  /** A heartbeat's answer. What it does not name may be read as fast as it can. */
+  /** Applies the answer to a heartbeat. Loads that it does not name have no limit. */
   apply(pacing: Pacing | undefined): void {
     this.#limited = pacing !== undefined
     const rates = new Map((pacing?.allowances ?? []).map(({ loadId, bytesPerSecond }) => [loadId, bytesPerSecond]))
@@ -74,8 +81,8 @@ export class ReadPacer {
   }
 
   /**
-   * The pace of a set that begins; `bytesPerSecond` is of its load, as the answer to StartSet says
-   * it.
+   * Opens the pace of a new set. `bytesPerSecond` is the rate of its load in the answer to
+   * StartSet.
    */
   open(loadId: string, namespaceId: string, bytesPerSecond = Number.POSITIVE_INFINITY): ReadPace {
     const reads = this.#loads.get(loadId) ?? {

@@ -1,18 +1,18 @@
-// Why: one object whose store does not answer would hold the report of the hundreds that share its
-// set, all of them in. How: when blocks of the set have come in, and then for a while nothing at
-// all, the reads that are left are ended and reported as stragglers; the job master makes a set of
-// their own for them, and the others count as in. A set whose reads all hang is left alone: its own
-// time-outs end it, and nobody waits for it.
+// Why: one object whose store does not respond would delay the report of a set whose other objects,
+// often hundreds, have arrived. How: if some blocks of the set have arrived and then nothing
+// arrives for a while, the remaining reads are aborted and reported as stragglers. The job master
+// puts them into a set of their own and counts the others as loaded. If all reads of a set hang,
+// nothing is done: they time out on their own.
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 
-/** The reason of a block's failure that says: not tried to the end. */
+/** Failure reason of a block whose read was aborted early. */
 const stragglerReason = 'straggler'
 
 const lookMs = 500
 /**
- * Nothing has come for this long, and for this many times as long as the slowest read that has come
- * took.
+ * A set stalls when nothing has arrived for this long, and for this many times the duration of the
+ * slowest finished read.
  */
 const quietMs = 3000
 const quietFactor = 4
@@ -22,7 +22,7 @@ export class Stragglers {
   readonly #blocksLeft: () => number
   readonly #isCrowded: () => boolean
   readonly #cut = new AbortController()
-  /** Reads that the store has not answered yet, with their beginning. */
+  /** Reads without a response from the store -> start time. */
   readonly #reading = new Map<object, number>()
   #lastMs: number
   #slowestMs = 0
@@ -30,8 +30,8 @@ export class Stragglers {
   #cancelLook: (() => void) | undefined
 
   /**
-   * `blocksLeft`: of the set, at work. `isCrowded`: reads wait for others of this job worker, which
-   * is no fault of the store.
+   * @param blocksLeft unfinished blocks of the set
+   * @param isCrowded whether reads wait for other reads of this job worker, not for the store
    */
   constructor(clock: Clock, blocksLeft: () => number, isCrowded: () => boolean) {
     this.#clock = clock
@@ -40,7 +40,7 @@ export class Stragglers {
     this.#lastMs = clock.monotonicMs()
   }
 
-  /** Aborts the reads that are left. */
+  /** Aborts the remaining reads. */
   get signal(): AbortSignal {
     return this.#cut.signal
   }
@@ -49,7 +49,7 @@ export class Stragglers {
     return this.#cut.signal.aborted
   }
 
-  /** A read began. The function that comes back is called when it has ended, however. */
+  /** Call at the start of a read. Call the returned function at its end, also after an error. */
   begin(): (arrived: boolean) => void {
     const read = {}
     const startMs = this.#clock.monotonicMs()
@@ -63,12 +63,12 @@ export class Stragglers {
     }
   }
 
-  /** Bytes came. */
+  /** Bytes have arrived. */
   moved(): void {
     this.#lastMs = this.#clock.monotonicMs()
   }
 
-  /** All blocks are admitted: from now on the set waits only for what is being read. */
+  /** Call when all blocks are admitted. From then on the set waits only for reads in flight. */
   watch(): void {
     this.#cancelLook = this.#clock.schedule(lookMs, () => this.#look())
   }
@@ -77,12 +77,12 @@ export class Stragglers {
     this.#cancelLook?.()
   }
 
-  /** What is reported for a block whose read was ended. */
+  /** The error to report for a block whose read was aborted. */
   error(key: string): SkeinError {
     const seconds = Math.round((this.#clock.monotonicMs() - this.#lastMs) / 1000)
     return new SkeinError(
       'deadline_exceeded',
-      `${key}: the store gave nothing for ${seconds} s, and is asked again by itself`,
+      `${key}: the store sent nothing for ${seconds} s; the object is retried in its own set`,
       {
         reason: stragglerReason,
       },
@@ -95,7 +95,7 @@ export class Stragglers {
     const patience = Math.max(quietMs, this.#slowestMs * quietFactor)
     const quiet = (sinceMs: number): boolean => now - sinceMs >= patience
     if (this.#arrived > 0 && quiet(this.#lastMs) && [...this.#reading.values()].every(quiet))
-      this.#cut.abort(new SkeinError('cancelled', 'the rest of the set did not come'))
+      this.#cut.abort(new SkeinError('cancelled', 'the rest of the set did not arrive'))
     else this.watch()
   }
 }

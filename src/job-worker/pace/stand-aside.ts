@@ -1,20 +1,20 @@
-// Why: a reader on demand goes first, but readers without end must not stop a load. How: all reads
-// of the load wait together until nobody waits on demand any more, out of an allowance of time that
-// they earn while they read: one that is asked now and then gives way for the whole of it, one that
-// is asked all the time gives way for half the time.
+// Why: on-demand readers go first, but a constant stream of them must not stop a load. How: all
+// reads of the load wait together until no on-demand reader waits. The time they may wait is
+// limited by an allowance, which grows while they read. Rare on-demand reads get the full wait;
+// constant ones get half of the time.
 import { type Clock, untilAborted } from '../../base/clock.ts'
 import type { DemandGauge } from '../../base/flow/demand-gauge.ts'
 
-/** The longest wait. */
+/** Longest wait. */
 const allowanceMsMax = 500
-/** Below this a wait is not begun: it would end before it is of use to anybody. */
+/** Shorter waits are skipped, because they help nobody. */
 const allowanceMsMin = 50
 
 export class StandAside {
   readonly #clock: Pick<Clock, 'monotonicMs' | 'schedule'>
   readonly #demand: DemandGauge
   #allowanceMs = allowanceMsMax
-  /** Since when the allowance grows. */
+  /** Start of the period in which the allowance grows. */
   #earningSinceMs: number
   #waiting: Promise<void> | undefined
 
@@ -25,8 +25,8 @@ export class StandAside {
   }
 
   /**
-   * Undefined: read on. Else a wait, after which to read on. @throws the signal's reason, from the
-   * wait
+   * Undefined: go on reading. Otherwise wait for the promise first.
+   * @throws the signal's reason, from the promise
    */
   wait(signal: AbortSignal): Promise<void> | undefined {
     const waiting = this.#waiting ?? this.#begin()

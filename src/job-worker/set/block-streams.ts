@@ -1,26 +1,25 @@
-// Why: large blocks take turns in a few streams, and a load that is held back would hold the
-// streams of all loads for as long as its store or its pace makes it wait. How: such a load has
-// streams of its own; one that is held back when its blocks are under way leaves the shared
-// streams.
+// Why: large blocks share a few streams. A load that is slowed down by its store or by its pace
+// would occupy the streams of all loads. How: such a load gets its own streams. If it is slowed
+// down while its blocks are being copied, they leave the shared streams.
 import type { Budget } from '../../base/flow/budget.ts'
 import type { Lend } from '../../base/flow/lent-share.ts'
 import type { StoreLease } from '../../ufs/store-cache.ts'
 import type { ReadPace } from '../pace/read-pacer.ts'
 
 interface BlockStreamsOptions {
-  /** Of all loads (goosefs.job.worker.threadpool.size). */
+  /** Shared by all loads (goosefs.job.worker.threadpool.size). */
   readonly streams: Budget
   readonly pace: Pick<ReadPace, 'runStream'>
   readonly lease: StoreLease
   readonly signal: AbortSignal
 }
 
-/** Copies a block; `lend` carries out its waits for the store. */
+/** Copies a block. `lend` runs its waits for the store. */
 export type CopyInStream = (lend: Lend) => Promise<void>
 
 const waited: Lend = (wait) => wait()
 
-/** The streams of one set's large blocks. */
+/** Streams for the large blocks of one set. */
 export class BlockStreams {
   readonly #options: BlockStreamsOptions
 
@@ -28,14 +27,14 @@ export class BlockStreams {
     this.#options = options
   }
 
-  /** Runs a copy when there is a stream for it; not at all when an abort comes first. */
+  /** Runs a copy when a stream is free. Does not run it if the signal is aborted first. */
   async run(copy: CopyInStream): Promise<void> {
     if (this.#own() === undefined && (await this.#runInShared(copy))) return
     const own = this.#own()
     await (own === undefined ? copy(waited) : own(() => copy(waited)))
   }
 
-  /** False: meanwhile the load is held back, and the copy has not begun. */
+  /** @returns false when the load was slowed down meanwhile and the copy has not started */
   async #runInShared(copy: CopyInStream): Promise<boolean> {
     const { streams, signal } = this.#options
     const stream = streams.tryAcquire(1) ?? (await streams.acquire(1, signal).catch(() => undefined))
@@ -43,8 +42,8 @@ export class BlockStreams {
     try {
       if (this.#own() !== undefined) return false
       await copy((wait) => {
-        // For good: whoever waited for a stream again would hold bytes that those with one wait
-        // for.
+        // Released for good. A copy that waited for a stream again would hold bytes that copies
+        // with a stream need.
         stream.release()
         return wait()
       })

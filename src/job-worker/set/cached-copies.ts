@@ -1,7 +1,7 @@
-// Why: a block that a worker has is copied from there for another replica, and not read from the
-// store again. How: the workers that have it, as the job master says, are asked one after the
-// other. Whatever goes wrong is no fault of the set: the caller reads at the store what did not
-// come. Pages are checked by the worker, lengths and ids here.
+// Why: to create another replica, a block is copied from a worker that has it instead of reading
+// the store again. How: the workers that the job master names are tried in turn. A failure never
+// fails the set: the caller reads the missing bytes from the store. The worker verifies pages; this
+// class checks lengths and ids.
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -27,13 +27,13 @@ export class CachedCopies {
   }
 
   /**
-   * The first bytes of a block, as many as a worker gives: all of them, some, or none. @throws the
-   * signal's reason
+   * Yields the first bytes of a block, as many as the workers deliver: all, some, or none.
+   * @throws the signal's reason
    */
   async *read(piece: SetPiece, header: BlockHeader, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     const { cached, logger, metrics } = this.#options
     const { blockId, length } = header
-    // A file that was moved has its blocks under its key of before.
+    // The blocks of a moved file keep the key that the file had before.
     const expected = { ...header, keyMoved: true }
     let received = 0
     for (const workerId of piece.sourceIds) {
@@ -41,7 +41,7 @@ export class CachedCopies {
       if (source === undefined) continue
       try {
         for await (const chunk of cached.read(source, blockId, expected, signal)) {
-          if (received + chunk.length > length) throw new SkeinError('data_loss', `more than ${length} bytes came`)
+          if (received + chunk.length > length) throw new SkeinError('data_loss', `received more than ${length} bytes`)
           received += chunk.length
           metrics.add('skein_job_worker_copied_bytes_total', chunk.length)
           yield chunk
@@ -58,7 +58,10 @@ export class CachedCopies {
     }
   }
 
-  /** The whole block; undefined when no worker gives all of it. @throws the signal's reason */
+  /**
+   * Reads a whole block. Undefined: no worker delivers all of it.
+   * @throws the signal's reason
+   */
   async readWhole(piece: SetPiece, header: BlockHeader, signal: AbortSignal): Promise<Uint8Array | undefined> {
     if (piece.sourceIds.length === 0) return undefined
     const bytes = new Uint8Array(header.length)

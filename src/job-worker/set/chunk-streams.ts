@@ -1,9 +1,9 @@
-// Why: a block's bytes on their way are counted and held back without their reader or writer
-// knowing of it.
+// Why: counts the bytes of a block and delays its chunks, without changes to its reader or its
+// writer. How: wraps the stream of chunks.
 import type { ReadPace } from '../pace/read-pacer.ts'
 import type { SetOutcome } from './set-outcome.ts'
 
-/** The chunks, each counted as read from the store. */
+/** Passes the chunks on and counts them as read from the store. */
 export async function* counted(
   chunks: AsyncIterable<Uint8Array>,
   outcome: SetOutcome,
@@ -14,7 +14,7 @@ export async function* counted(
   }
 }
 
-/** The chunks, each held back while a reader on demand goes first. */
+/** Passes the chunks on; waits while an on-demand reader goes first. */
 export async function* givingWay(
   chunks: AsyncIterable<Uint8Array>,
   pace: ReadPace,

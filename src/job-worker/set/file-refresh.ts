@@ -1,7 +1,7 @@
-// Why: an object that changed or vanished while it is loaded must start again as its new version,
-// never be mixed. How: the master looks at the object once a file, however many blocks ran into the
-// change; the answer is a replacement for the job master, or an error for each block where the
-// master could not say.
+// Why: an object that changes or disappears during its load must be loaded again in its new
+// version. Versions must never be mixed. How: the master looks the object up once per file, however
+// many of its blocks failed. The result is a replacement for the job master, or an error for each
+// block if the master could not decide.
 import { type Clock, type Random } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import { retry, type RetryPolicy } from '../../base/flow/retry.ts'
@@ -13,16 +13,16 @@ export interface FileRefreshOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'refreshFile'>
   readonly clock: Clock
   readonly random: Random
-  /** How long a master that does not answer is waited for. */
+  /** How long to retry when the master does not answer. */
   readonly policy: RetryPolicy
 }
 
-/** Whether a read error says that the store no longer has this version. */
+/** Whether a read error means that the store no longer has this version. */
 export function isChange(error: SkeinError): boolean {
   return error.code === 'not_found' || isSkeinError(error, 'aborted', 'object_changed')
 }
 
-/** The changed files of one set. */
+/** Changed files of one set. */
 export class FileRefresh {
   readonly #options: FileRefreshOptions
   readonly #namespaceId: string
@@ -30,7 +30,7 @@ export class FileRefresh {
   readonly #replacements: FileReplacement[]
   readonly #asked = new Map<number, Promise<SkeinError | undefined>>()
 
-  /** `stagingId`: of an atomic load, whose new versions nobody else sees. */
+  /** @param stagingId set for an atomic load, whose new versions are hidden from others */
   constructor(options: FileRefreshOptions, namespaceId: string, replacements: FileReplacement[], stagingId?: string) {
     this.#options = options
     this.#namespaceId = namespaceId
@@ -38,14 +38,15 @@ export class FileRefresh {
     this.#stagingId = stagingId
   }
 
-  /** Undefined while the file is not known to have changed; else as `refresh` answers. */
+  /** Undefined if no change of the file is known; else the result of `refresh`. */
   known(fileId: number): Promise<SkeinError | undefined> | undefined {
     return this.#asked.size === 0 ? undefined : this.#asked.get(fileId)
   }
 
   /**
-   * Asks the master, once a file. Undefined: the file has a replacement now and its blocks need no
-   * report. An error: what to report for each of its blocks.
+   * Asks the master about the file, once.
+   * @returns undefined when the file has a replacement and its blocks need no report; else the
+   *   error to report for each of its blocks
    */
   refresh(piece: SetPiece, signal: AbortSignal): Promise<SkeinError | undefined> {
     const asked = this.#asked.get(piece.fileId)
@@ -63,11 +64,10 @@ export class FileRefresh {
         ...this.#options,
         signal,
       })
-      if (file === undefined)
-        return new SkeinError('internal', `the answer of the master has no entry for ${piece.key}`)
+      if (file === undefined) return new SkeinError('internal', `the master's answer has no entry for ${piece.key}`)
       if (file.problem !== '') return new SkeinError('failed_precondition', file.problem)
       if (file.fileId === piece.fileId) {
-        return new SkeinError('aborted', `${piece.key}: the store gave another version than it lists`, {
+        return new SkeinError('aborted', `${piece.key}: the store returned another version than it lists`, {
           reason: 'object_changed',
         })
       }
@@ -76,7 +76,7 @@ export class FileRefresh {
       return undefined
     } catch (thrown) {
       const error = toSkeinError(thrown)
-      // With a reason it is not the object that is gone, but its bucket or namespace.
+      // With a reason, the bucket or the namespace is missing, not the object.
       if (error.code !== 'not_found' || error.reason !== undefined) return error
       this.#replacements.push({
         oldFileId: piece.fileId,

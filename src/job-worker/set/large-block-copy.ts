@@ -1,7 +1,7 @@
-// Why: a large block is read from the store once and written to all its targets. How: chunks go to
-// the sinks in lockstep, so the slowest target sets the pace and memory stays what the read-ahead
-// holds. A sink that fails is dropped and the others go on; when none is left the read stops.
-// Nothing is committed unless every byte came in.
+// Why: reads a large block once from the store and writes it to all its targets. How: each chunk is
+// written to all sinks before the next one is read. The slowest target sets the pace, and only the
+// read-ahead uses memory. A sink that fails is dropped, and the others continue; without sinks the
+// read stops. A block is committed only if all its bytes arrived.
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockSink } from '../../client/write/block-target.ts'
 import type { SetPiece } from '../../wire/generated/job.ts'
@@ -12,15 +12,18 @@ export interface LargeBlock {
   readonly piece: SetPiece
   readonly blockIndex: number
   readonly header: BlockHeader
-  /** The block's bytes from `offset` in the block on. */
+  /** Reads the block from byte `offset` of the block. */
   read(offset: number): AsyncIterable<Uint8Array>
-  /** Asked after a failed read: true when reading on from where it stopped may work now. */
+  /**
+   * Called after a failed read.
+   * @returns true when it is worth continuing from where the read stopped
+   */
   mayReadOn(error: SkeinError): Promise<boolean>
-  /** Told of every chunk that came in. */
+  /** Called for each chunk that arrived. */
   received(bytes: number): void
   /**
-   * Told of chunks, each at most once, that nothing has any use for any more. After a fault it may
-   * hear of none.
+   * Called with chunks that nobody needs any more, at most once each. After an error it may not be
+   * called.
    */
   settled(chunk: Uint8Array): void
 }
@@ -31,10 +34,10 @@ interface OpenSink {
 }
 
 /**
- * Copies a block to the targets that lack it. Failures of targets are recorded there. No sink is
- * open when it ends.
- * @throws SkeinError what the read threw, the signal's reason, or data_loss when the read gave
- *   another number of bytes
+ * Copies a block to the targets that lack it. Records failures of targets. All sinks are closed at
+ * the end.
+ * @throws SkeinError the error of the read, the signal's reason, or data_loss when the read
+ *   returned another number of bytes
  */
 export async function copyLargeBlock(
   block: LargeBlock,
@@ -53,7 +56,7 @@ export async function copyLargeBlock(
     if (committed.every(Boolean)) held.settleAll()
     sinks = []
   } finally {
-    // After an error or an abort; ending a sink twice does nothing.
+    // Runs after an error or an abort. Aborting a sink twice is harmless.
     if (sinks.length > 0) await Promise.all(opened.map(({ sink }) => sink.abort().catch(() => undefined)))
   }
 }
@@ -73,7 +76,10 @@ async function openSinks(block: LargeBlock, targets: readonly SetTarget[], signa
   return sinks
 }
 
-/** Reads the block into the sinks; gives those that took every byte. */
+/**
+ * Reads the block into the sinks.
+ * @returns the sinks that received every byte
+ */
 async function stream(block: LargeBlock, all: readonly OpenSink[], held: HeldChunks): Promise<OpenSink[]> {
   const { header } = block
   let sinks = [...all]
@@ -129,7 +135,7 @@ async function commit(block: LargeBlock, { target, sink }: OpenSink): Promise<bo
   }
 }
 
-/** Chunks that came in and that a sink may still need. */
+/** Chunks that a sink may still need. */
 class HeldChunks {
   readonly #block: LargeBlock
   readonly #chunks: { readonly end: number; readonly chunk: Uint8Array }[] = []
@@ -139,14 +145,14 @@ class HeldChunks {
     this.#block = block
   }
 
-  /** `end`: in the block. */
+  /** @param end position of the chunk's end in the block */
   add(chunk: Uint8Array, end: number): void {
     if (!this.#dropped) this.#chunks.push({ end, chunk })
   }
 
   /**
-   * What none of the sinks needs any more. A sink that keeps everything would have a whole block
-   * lie here: then nothing is.
+   * Settles chunks that no sink needs any more. If a sink needs all chunks, tracking stops, because
+   * the list would grow to a whole block.
    */
   settle(sinks: readonly OpenSink[]): void {
     let bytes = Number.POSITIVE_INFINITY
@@ -158,7 +164,7 @@ class HeldChunks {
     this.#settleTo(bytes)
   }
 
-  /** Every sink has committed. */
+  /** Call when every sink has committed. */
   settleAll(): void {
     this.#settleTo(Number.POSITIVE_INFINITY)
   }
@@ -170,9 +176,7 @@ class HeldChunks {
     }
   }
 
-  /**
-   * A sink that failed may still be writing what it has: from now on nothing is said to be settled.
-   */
+  /** Stops settling chunks: a failed sink may still be writing them. */
   drop(): void {
     this.#dropped = true
     this.#chunks.splice(0)
@@ -182,7 +186,7 @@ class HeldChunks {
 function wrongLength(header: BlockHeader, bytes: number): SkeinError {
   return new SkeinError(
     'data_loss',
-    `the store gave ${bytes} bytes or more for a block of ${header.length} bytes of ${header.key}`,
+    `the store returned ${bytes} bytes or more for a block of ${header.length} bytes of ${header.key}`,
     {
       retryable: true,
     },

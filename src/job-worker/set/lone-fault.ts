@@ -1,15 +1,15 @@
-// Why: an object that its store answers with 500 for ever must not hold a load for as long as a
-// store that is down is waited for, and by its own error the one cannot be told from the other.
-// How: after a read has failed for good the store is asked something else, once a set and a while;
-// if it answers, whatever it says, the fault is the object's, and the failure says so.
+// Why: a load waits long for a store that is down, but it must not wait as long for one object that
+// always fails with 500. The error of the read does not tell the two cases apart. How: after a read
+// has failed for good, the store gets another request, at most one per set in a period. If the
+// store answers it, the fault lies with the object, and the failure says so.
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import { slowDownReason } from '../../ufs/trust/s3-errors.ts'
 import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
 
-/** The reason of a read's failure that says: the store is there, and answers others. */
+/** Failure reason of a read: the store answers other requests. */
 const storeAnswersReason = 'store_answers'
-/** How long what the store said holds for other blocks of the set. */
+/** How long the result applies to other blocks of the set. */
 const validMs = 2000
 
 export class LoneFaults {
@@ -25,7 +25,7 @@ export class LoneFaults {
   }
 
   /**
-   * The error of a read that failed, with the reason above where it is the object's own. Does not
+   * Adds the reason above to the error of a failed read if only the object is at fault. Does not
    * throw.
    */
   async named(error: SkeinError): Promise<SkeinError> {
@@ -45,7 +45,7 @@ export class LoneFaults {
       await this.#store().check(this.#signal)
       return true
     } catch (thrown) {
-      // A refusal is an answer, too.
+      // A refusal is an answer too.
       return !this.#signal.aborted && !toSkeinError(thrown).retryable && !isSkeinError(thrown, 'internal')
     }
   }

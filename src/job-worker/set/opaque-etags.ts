@@ -1,8 +1,8 @@
-// Why: an ETag of 32 hex digits is the MD5 of the content, unless the store encrypts with keys of
-// its own or the customer's; there every file would differ from it, be loaded anew, and differ
-// again, for ever. How: where a cached file differs from its ETag the store's own bytes are read
-// and held against both. An ETag that not even they match is opaque, and says nothing. After a few
-// such proofs in a row the ETags of the namespace are not asked any more for the rest of the load.
+// Why: an ETag of 32 hex digits is usually the MD5 of the content, but not if the store encrypts
+// with its own or the customer's keys. Then every file would seem to differ and would be loaded
+// again and again. How: if a cached file does not match its ETag, the object is read from the store
+// and compared with both. If it does not match the ETag either, the ETag is opaque and is ignored.
+// After a few opaque ETags in a row, ETags are ignored for the rest of the load.
 import { createHash } from 'node:crypto'
 import { Crc64 } from '../../base/crc64.ts'
 import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
@@ -14,17 +14,20 @@ const proofsMax = 3
 const loadsMax = 100
 const leasePolicy: RetryPolicy = { attemptsMax: 10, initialMs: 100, maxMs: 5000 }
 
-/** What job workers know of the ETags of the loads that they work on. */
+/** Tracks whether the ETags of running loads are MD5 sums. */
 export class OpaqueEtags {
-  /** Proofs in a row, by load. */
+  /** Opaque ETags in a row, by load. */
   readonly #proofs = new Map<string, number>()
 
-  /** Whether the load's ETags are still to be taken for MD5s. */
+  /** Whether ETags of this load still count as MD5 sums. */
   areMd5(loadId: string): boolean {
     return (this.#proofs.get(loadId) ?? 0) < proofsMax
   }
 
-  /** @returns whether it is the last proof that was needed */
+  /**
+   * Records an opaque ETag.
+   * @returns whether ETags of this load are ignored from now on
+   */
   proven(loadId: string): boolean {
     const proofs = (this.#proofs.get(loadId) ?? 0) + 1
     this.#proofs.delete(loadId)
@@ -33,22 +36,22 @@ export class OpaqueEtags {
     return proofs === proofsMax
   }
 
-  /** An ETag was an MD5. */
+  /** Records an ETag that is an MD5 sum. */
   refuted(loadId: string): void {
     this.#proofs.delete(loadId)
   }
 }
 
-/** What the store's own bytes say of a file that is cached and differs from its ETag. */
+/** Result of reading an object whose cached file does not match its ETag. */
 export interface StoreVerdict {
   readonly isEtagMd5: boolean
-  /** As `Crc64` gives it. */
+  /** In the format of `Crc64`. */
   readonly crc64: string
 }
 
 /**
- * Reads the object once, as this version. @throws SkeinError that of the store, or the signal's
- * reason
+ * Reads this version of the object once.
+ * @throws SkeinError the store's error, or the signal's reason
  */
 export async function askStore(
   namespaceId: string,

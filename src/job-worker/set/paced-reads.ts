@@ -1,6 +1,6 @@
-// Why: what a set reads from the store comes at the pace of its load, and readers on demand go
-// first. How: a small object is read whole, once more with a renewed lease where it is refused; a
-// block is read as ranges ahead, each of which waits for the pace before it is asked for.
+// Why: the reads of a set obey the pace of its load, and on-demand readers go first. How: a small
+// object is read whole, and read again with a renewed lease if the store refuses it. A block is
+// read ahead in ranges; each range waits for the pace before its request.
 import type { Budget } from '../../base/flow/budget.ts'
 import { toSkeinError } from '../../base/errors.ts'
 import type { Lend } from '../../base/flow/lent-share.ts'
@@ -15,17 +15,17 @@ import type { ReadPace } from '../pace/read-pacer.ts'
 import { counted, givingWay } from './chunk-streams.ts'
 import type { SetOutcome } from './set-outcome.ts'
 
-/** What reading shares with all tasks of a job worker. */
+/** Shared by all tasks of a job worker. */
 export interface ReadResources {
-  /** Ranged reads in flight (fs.cosn.upload_thread_pool). */
+  /** Range requests in flight (fs.cosn.upload_thread_pool). */
   readonly slots: Budget
-  /** Bytes read and not yet written, of all tasks. */
+  /** Bytes read but not yet written, for all tasks together. */
   readonly bytes: Budget
-  /** Memory for what is read. */
+  /** Pool of read buffers. */
   readonly pieces: PiecePool
   /** Bytes of a range request (fs.cosn.read.ahead.block.size). */
   readonly rangeBytes: number
-  /** Ranges ahead of the writer, a stream (fs.cosn.read.ahead.queue.size). */
+  /** Ranges ahead of the writer, per stream (fs.cosn.read.ahead.queue.size). */
   readonly rangesAhead: number
 }
 
@@ -51,19 +51,22 @@ export class PacedReads {
     return this.#pacing > 0
   }
 
-  /** True when these bytes may be read now; they count as read. */
+  /** Takes the bytes from the load's allowance. False: they may not be read now. */
   tryTake(bytes: number): boolean {
     return this.#options.lease.store.gate?.closed !== true && this.#options.pace.tryTake(bytes)
   }
 
-  /** Waits until these bytes may be read. @throws the signal's reason */
+  /**
+   * Waits until the bytes may be read, and takes them.
+   * @throws the signal's reason
+   */
   async take(bytes: number, signal: AbortSignal): Promise<void> {
     const { gate } = this.#options.lease.store
     if (gate?.closed === true) await gate.wait(signal)
     await this.#options.pace.take(bytes, signal)
   }
 
-  /** A small object. `lend`: what is held for it. */
+  /** Reads a small object. `lend` releases its budgets during waits. */
   async whole(piece: SetPiece, lend: Lend): Promise<Uint8Array> {
     const { lease } = this.#options
     const { key, length, etag } = piece
@@ -78,7 +81,10 @@ export class PacedReads {
     }
   }
 
-  /** A block from `from` in it on, counted as read from the store. `lend`: what is held for it. */
+  /**
+   * Reads a block from byte `from` of the block and counts the bytes as read from the store. `lend`
+   * releases its budgets during waits.
+   */
   block(
     { key, etag, length: objectLength }: SetPiece,
     header: BlockHeader,
@@ -119,8 +125,8 @@ export class PacedReads {
   }
 
   /**
-   * The store, read so that a reader on demand goes first: what was begun is held back by not being
-   * taken.
+   * The store, wrapped so that on-demand readers go first: the wrapper delays taking the bytes of
+   * requests in flight.
    */
   #heldBack({ store }: StoreLease): Pick<UnderFileSystem, 'read' | 'readWhole'> {
     const { pace } = this.#options

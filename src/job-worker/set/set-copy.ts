@@ -1,7 +1,7 @@
-// Why: one set's blocks, from the store to the set's targets. This is the hot path: a small object
-// costs one read, one put a target, and nothing else that waits. How: one loop admits the blocks in
-// order. A small block is admitted when the shared budgets have a slot and its bytes, large ones
-// queue for one of the process's streams; all of them run on while the loop admits the next.
+// Why: copies the blocks of one set from the store to its targets. This is the hot path: a small
+// object costs one read, one put per target, and no other waits. How: one loop admits the blocks in
+// order. A small block is admitted when the shared budgets have a slot and memory for it. Large
+// blocks queue for the streams of the process. Admitted blocks are copied while the loop continues.
 import type { Budget, Share } from '../../base/flow/budget.ts'
 import { blockIdOf, blockLength } from '../../base/block-id.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -23,16 +23,16 @@ import type { ReadPace } from '../pace/read-pacer.ts'
 import { type SetTarget, usableTargets } from './set-targets.ts'
 import { Stragglers } from '../pace/slow-reads.ts'
 
-/** What all tasks of a job worker share. */
+/** Shared by all tasks of a job worker. */
 export interface CopyResources extends ReadResources {
   /**
-   * Small objects in flight: each is one short request, and what it waits for is the store's
-   * answer, not bandwidth.
+   * Small objects in flight. Each is one short request that waits for the response, not for
+   * bandwidth.
    */
   readonly smallSlots: Budget
   /** Large blocks at once (goosefs.job.worker.threadpool.size). */
   readonly streams: Budget
-  /** Files of one block shorter than this are read whole and put together with others. */
+  /** Files of one block that are shorter than this are read whole and written in batches. */
   readonly smallBlockBytes: number
 }
 
@@ -40,7 +40,7 @@ export interface SetCopyOptions {
   readonly namespaceId: string
   readonly pieces: readonly SetPiece[]
   readonly targets: readonly SetTarget[]
-  /** Workers that have blocks of the set already. */
+  /** Workers that already have blocks of the set. */
   readonly copies: Pick<CachedCopies, 'read' | 'readWhole'>
   readonly lease: StoreLease
   readonly refresh: FileRefresh
@@ -51,7 +51,7 @@ export interface SetCopyOptions {
   readonly signal: AbortSignal
 }
 
-/** What a small object holds while it is read. */
+/** Budget shares of a small object during its read. */
 interface HeldForSmall {
   readonly bytes: LentShare
   readonly slot: LentShare
@@ -62,7 +62,7 @@ export class SetCopy {
   readonly #signal: AbortSignal
   readonly #stragglers: Stragglers
   readonly #loneFaults: LoneFaults
-  /** Of reads: the set's, or the stragglers' end. */
+  /** For reads. Aborted with the set, or when its remaining reads are stragglers. */
   readonly #readSignal: AbortSignal
   readonly #reads: PacedReads
   readonly #streams: BlockStreams
@@ -83,8 +83,8 @@ export class SetCopy {
   }
 
   /**
-   * Copies all blocks; the outcome says what failed. After an abort it ends early, with nothing
-   * left running or open. Throws nothing else than bugs.
+   * Copies all blocks and records failures in the outcome. After an abort it ends early, with
+   * nothing running or open. Throws only on programming errors.
    */
   async run(): Promise<void> {
     try {
@@ -115,7 +115,7 @@ export class SetCopy {
     const reads = this.#reads
     let share: Share | undefined
     try {
-      // The pace first: whoever waits for it holds nothing that others need.
+      // Wait for the pace first, before holding budgets that other reads need.
       if (!reads.tryTake(length)) await reads.take(length, this.#signal)
       share = bytes.tryAcquire(length) ?? (await bytes.acquire(length, this.#signal))
       const slot = smallSlots.tryAcquire(1) ?? (await smallSlots.acquire(1, this.#signal))
@@ -125,7 +125,7 @@ export class SetCopy {
       }
       this.#track(this.#copySmall(piece, index, held))
     } catch {
-      // Only an abort ends the wait for a budget.
+      // Only an abort ends the wait for a budget with an error.
       share?.release()
     }
   }
@@ -154,9 +154,13 @@ export class SetCopy {
       const { outcome } = this.#options
       outcome.bytesDone += bytes.length
       if (bytes.length !== piece.length) {
-        throw new SkeinError('data_loss', `the store gave ${bytes.length} of ${piece.length} bytes of ${piece.key}`, {
-          retryable: true,
-        })
+        throw new SkeinError(
+          'data_loss',
+          `the store returned ${bytes.length} of ${piece.length} bytes of ${piece.key}`,
+          {
+            retryable: true,
+          },
+        )
       }
       const block = { header, bytes }
       const [only] = targets
@@ -164,7 +168,7 @@ export class SetCopy {
         only !== undefined && targets.length === 1
           ? await this.#put(piece, index, only, block)
           : (await Promise.all(targets.map((target) => this.#put(piece, index, target, block)))).every(Boolean)
-      // A put that failed may still be under way.
+      // A failed put may still use the buffer.
       if (isPut) this.#options.resources.pieces.giveBack(bytes)
     } catch (thrown) {
       await this.#readFailed(piece, index, thrown)
@@ -178,13 +182,14 @@ export class SetCopy {
     const { copies, outcome } = this.#options
     const copied = await copies.readWhole(piece, header, this.#readSignal)
     if (copied !== undefined) return copied
-    // The slot first, so that it comes back last: whoever waits for bytes holds no slot.
+    // Lends the slot first, so that it is taken back last: a read that waits for bytes holds no
+    // slot.
     const bytes = await this.#reads.whole(piece, (wait) => held.slot.lend(() => held.bytes.lend(wait)))
     outcome.originBytes += bytes.length
     return bytes
   }
 
-  /** Runs a read, and tells the stragglers of it. */
+  /** Runs a read and tracks it for the stragglers. */
   async #reading<T>(read: () => Promise<T>): Promise<T> {
     const end = this.#stragglers.begin()
     try {
@@ -221,8 +226,8 @@ export class SetCopy {
       try {
         await this.#copyBlock(piece, blockIndex, targets, lend)
       } catch (thrown) {
-        // Without proof of its version a block may come in one answer; a file of several blocks is
-        // several answers.
+        // If the store does not prove the version of ranges, a block may come in one response. A
+        // file of several blocks would need several responses.
         if (!isUnproven(toSkeinError(thrown)) || piece.length > piece.blockSizeBytes) throw thrown
         await this.#copyInOneAnswer(piece, blockIndex, targets, lend)
       }
@@ -246,7 +251,10 @@ export class SetCopy {
     }
   }
 
-  /** Nothing of the block is anywhere after an error. @throws SkeinError what the read threw */
+  /**
+   * Leaves nothing of the block behind after an error.
+   * @throws SkeinError the error of the read
+   */
   async #copyBlock(
     piece: SetPiece,
     blockIndex: number,
@@ -266,7 +274,7 @@ export class SetCopy {
       read: (offset: number) => {
         const store = (from: number): AsyncIterable<Uint8Array> =>
           this.#reads.block(piece, header, from, inOneAnswer, lend)
-        // What is read again was not to be had, or cannot be gone on with.
+        // Copy from a worker only in the first attempt, from the start of the block.
         const isFirst = offset === 0 && !inOneAnswer && piece.sourceIds.length > 0
         const chunks = isFirst ? this.#copiedFirst(piece, header, store) : store(offset)
         return givingWay(chunks, pace, this.#signal)
@@ -292,7 +300,7 @@ export class SetCopy {
     }
   }
 
-  /** A block as a worker has it, and from where that ends as the store has it. */
+  /** Yields a block from a worker, and from where that ends from the store. */
   async *#copiedFirst(
     piece: SetPiece,
     header: BlockHeader,
@@ -310,10 +318,7 @@ export class SetCopy {
     return usableTargets(this.#options.targets, piece, index)
   }
 
-  /**
-   * Nothing is read of a file that is known to have changed: its replacement starts from the
-   * beginning.
-   */
+  /** A file that has changed is not read any more: its replacement is loaded from the start. */
   async #afterChange(
     piece: SetPiece,
     index: number,

@@ -1,4 +1,4 @@
-// Why: what became of a set, gathered while its blocks are copied: only what went wrong is named,
+// Why: collects the result of a set while its blocks are copied. How: only failures are recorded,
 // so a set of thousands of small blocks that all arrived costs nothing to report.
 import type { SkeinError } from '../../base/errors.ts'
 import { shortText } from '../../load/state/short-texts.ts'
@@ -9,7 +9,7 @@ export class SetOutcome {
   readonly replacements: FileReplacement[] = []
   /** Bytes read from the store. */
   originBytes = 0
-  /** Bytes of blocks on their way or arrived, once each. */
+  /** Bytes of blocks in flight or copied, counted once per block. */
   bytesDone = 0
   /** Block replicas written. */
   replicasWritten = 0
@@ -26,8 +26,8 @@ export class SetOutcome {
 
   #failed(piece: SetPiece, blockIndex: number, workerId: string, error: SkeinError): void {
     const { code, message, reason = '' } = error
-    // Another attempt is writing it: soon it is there, or its reservation runs out. The job master
-    // waits for that.
+    // Another attempt is writing the block: it will be complete soon, or its reservation expires.
+    // The job master waits for that.
     const retryable = error.retryable || (code === 'already_exists' && reason === 'being_written')
     this.failures.push({
       fileId: piece.fileId,

@@ -1,7 +1,6 @@
-// Why: a target that is down fails every block of a set, each after a time-out; asking it a few
-// times is enough. How: after some failures in a row that mean "not reachable", the target is given
-// up for the rest of this set, and the job master decides what to do with the blocks that are
-// missing there.
+// Why: a target that is down fails every block of a set, each after a time-out. A few attempts are
+// enough. How: after some "unreachable" failures in a row, the set stops using the target. The job
+// master decides what to do with the blocks that are missing there.
 import { type SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockTarget } from '../../client/write/block-target.ts'
 import type { WriteHints } from '../../wire/data/data-plane.ts'
@@ -17,7 +16,7 @@ export class SetTarget {
   #failuresInARow = 0
   #lastFailure: SkeinError | undefined
 
-  /** `hints`: for whom the set's blocks are written, told to the target with each of them. */
+  /** @param hints write hints for the blocks of the set, sent to the target with each block */
   constructor(target: BlockTarget, outcome: SetOutcome, hints: WriteHints = {}) {
     this.target = {
       workerId: target.workerId,
@@ -27,7 +26,7 @@ export class SetTarget {
     this.#outcome = outcome
   }
 
-  /** Why nothing more is sent there, or undefined. */
+  /** Why the target is no longer used, or undefined. */
   get givenUp(): SkeinError | undefined {
     return this.#failuresInARow >= failuresInARowMax ? this.#lastFailure : undefined
   }
@@ -39,7 +38,7 @@ export class SetTarget {
 
   failed(piece: SetPiece, blockIndex: number, thrown: unknown): void {
     const error = toSkeinError(thrown)
-    // The blocks of one request share its error: that is one failure, not hundreds.
+    // All blocks of one request share its error: count one failure, not hundreds.
     const unreachable = error.code === 'unavailable' || error.code === 'deadline_exceeded'
     if (unreachable && error !== this.#lastFailure) this.#failuresInARow += 1
     this.#lastFailure = error
@@ -47,7 +46,7 @@ export class SetTarget {
   }
 }
 
-/** The targets that are still worth a try; the block is reported as missing on the others. */
+/** Returns the targets that are still in use, and reports the block as missing on the others. */
 export function usableTargets(
   targets: readonly SetTarget[],
   piece: SetPiece,

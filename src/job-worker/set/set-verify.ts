@@ -1,9 +1,9 @@
-// Why: what is cached shall be what the store has, and the store's own checksum says so without
-// reading the object again. How: the master looks at the object (its checksum comes with that),
-// each block is read from the targets that hold it, and the whole is held against CRC-64, or an
-// ETag that is an MD5. A block that says that it is another one is bad by itself. Of a file that
-// differs the replicas go, and are reported as missing, so that the job master has them loaded
-// anew; unless the store's own bytes differ from the ETag, too (opaque-etags.ts).
+// Why: compares cached files with the store. The store's checksum makes this possible without
+// reading objects again. How: the master looks the object up, which also returns its checksum. Each
+// block is read from all targets that hold it, and the whole file is compared with the CRC-64, or
+// with an ETag that is an MD5. A block whose header does not match is bad by itself. The replicas
+// of a file that differs are freed and reported as missing, so that the job master loads them again
+// - unless the object itself does not match its ETag (opaque-etags.ts).
 import { createHash } from 'node:crypto'
 import { blockIdOf, blockLength } from '../../base/block-id.ts'
 import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
@@ -20,11 +20,11 @@ import type { StoreCache } from '../../ufs/store-cache.ts'
 import { askStore, type OpaqueEtags } from './opaque-etags.ts'
 import type { SetOutcome } from './set-outcome.ts'
 
-/** How cached blocks are reached. */
+/** Reads and frees cached blocks. */
 export interface CachedBlocks {
   /**
-   * Exactly the block's bytes. @throws not_found when the worker has no such block; data_loss when
-   * it is another file's
+   * Yields exactly the bytes of the block.
+   * @throws not_found when the worker has no such block; data_loss when it belongs to another file
    */
   read(worker: WorkerAddress, blockId: number, expected: ExpectedBlock, signal: AbortSignal): AsyncIterable<Uint8Array>
   free(worker: WorkerAddress, blockIds: readonly number[], signal: AbortSignal): Promise<void>
@@ -40,7 +40,7 @@ export interface VerifyDependencies {
   readonly logger: Pick<Logger, 'warn'>
 }
 
-/** How long a master that does not answer is waited for: about two minutes. */
+/** Retries for about two minutes when the master does not answer. */
 const masterPolicy: RetryPolicy = { attemptsMax: 60, initialMs: 100, maxMs: 5000 }
 
 export interface VerifyTally {
@@ -49,8 +49,8 @@ export interface VerifyTally {
 }
 
 /**
- * Checks the files of a set; what must be loaded anew is in the outcome's failures. @throws the
- * signal's reason
+ * Checks the files of a set. Replicas to load again are recorded as failures in the outcome.
+ * @throws the signal's reason
  */
 export async function verifySet(
   loadId: string,
@@ -95,11 +95,11 @@ class FileCheck {
     if (expected === undefined) return 'unverifiable'
     const whole = expected.kind === 'MD5' ? md5Sum() : crcSum()
     for (let index = 0; index < this.#piece.blockCount; index += 1) await this.#block(index, whole)
-    // What could not be read now is not called different: it may be right.
+    // Replicas that cannot be read now do not count as different: they may be correct.
     if (this.#unread && this.#bad.length === 0) return 'unverifiable'
     if (expected.kind === 'none') {
       if (this.#bad.length === 0) return 'unverifiable'
-      // Of replicas that differ nothing says which is right.
+      // If replicas differ, nothing tells which one is correct.
       if (this.#bad.some(({ error }) => error.reason === 'checksum'))
         for (const replica of this.#held)
           if (!this.#bad.some((one) => isSame(one.replica, replica))) this.#isBad(replica, 'other replica')
@@ -114,9 +114,9 @@ class FileCheck {
     }
     for (const { replica, error } of this.#bad) {
       const { index, target } = replica
-      // A worker that cannot be told has it still: what is loaded anew goes to another one, or
-      // waits for this one. A block that no store has may be another file's only copy: it stays,
-      // whatever lies under its id.
+      // If the worker cannot be reached, it keeps the block: the new replica goes to another
+      // worker, or waits for this one. A durable block with a wrong header may be the only copy of
+      // another file, so it is kept.
       if (error.reason !== 'wrong_durable_block')
         await this.#deps.cached
           .free(target, [blockIdOf(this.#piece.fileId, index)], this.#signal)
@@ -127,8 +127,8 @@ class FileCheck {
   }
 
   /**
-   * Whether the store's own bytes are those that are cached, although its ETag differs; or cannot
-   * be read now.
+   * Whether the object has the same bytes as the cached file although its ETag differs. Also true
+   * when the object cannot be read now.
    */
   async #isEtagOpaque(outcome: SetOutcome, crc64: string): Promise<boolean> {
     const { etags, logger } = this.#deps
@@ -137,14 +137,14 @@ class FileCheck {
       const verdict = await askStore(this.#set.namespaceId, this.#piece, this.#deps, this.#signal, onBytes)
       if (verdict.isEtagMd5) return false
       if (etags.proven(this.#loadId)) {
-        const what = 'ETags of this load are no MD5 of the content: files without a CRC-64 count as not verifiable'
+        const what = 'ETags of this load are not MD5 sums of the content: files without a CRC-64 cannot be verified'
         logger.warn(what, { loadId: this.#loadId, namespaceId: this.#set.namespaceId, key: this.#piece.key })
       }
       return verdict.crc64 === crc64
     } catch (thrown) {
       throwIfAborted(this.#signal)
-      // Nothing is dropped on no other word than that of a sum which may be none.
-      logger.warn('a file that differs from its ETag cannot be read at the store', {
+      // The ETag alone, which may not be an MD5 sum, is not enough to drop the file.
+      logger.warn('a cached file does not match its ETag, and its object cannot be read from the store', {
         loadId: this.#loadId,
         key: this.#piece.key,
         error: toSkeinError(thrown).message,
@@ -155,13 +155,13 @@ class FileCheck {
 
   #isBad(replica: Replica, against: string): void {
     const block = `block ${replica.index} on ${replica.target.workerId}`
-    const message = `${block} is not what the store has: it differs by its ${against}`
+    const message = `${block} differs from the store: its ${against} does not match`
     this.#bad.push({ replica, error: new SkeinError('data_loss', message, { reason: 'checksum', retryable: true }) })
   }
 
   /**
-   * The store's checksum of this version, as far as one is known; undefined when it has another
-   * version by now.
+   * The store's checksum of this version, if there is one. Undefined: the store has another version
+   * now.
    */
   async #expected(): Promise<{ readonly kind: 'crc64' | 'MD5' | 'none'; readonly value: string } | undefined> {
     const { key, fileId, etag, crc64: known = '' } = this.#piece
@@ -174,8 +174,8 @@ class FileCheck {
   }
 
   /**
-   * The file as the store has it; undefined when it is gone, or cannot be cached: the audit looks
-   * at that.
+   * The file as it is in the store. Undefined when it is gone or cannot be cached; the audit
+   * handles these cases.
    */
   async #look(key: string): Promise<SyncedFile | undefined> {
     const { master } = this.#deps
@@ -193,8 +193,8 @@ class FileCheck {
   }
 
   /**
-   * Reads a block from every target that has it; the first one's bytes go into the whole. Replicas
-   * that differ from it are bad.
+   * Reads a block from every target that has it. The first replica is added to the whole-file sum.
+   * Replicas that differ from it are bad.
    */
   async #block(index: number, whole: Sum): Promise<void> {
     const { fileId, key, etag, length, blockSizeBytes } = this.#piece
@@ -207,7 +207,8 @@ class FileCheck {
         offset: index * blockSizeBytes,
         length: blockLength(length, blockSizeBytes, index),
       },
-      // A set does not say whether its files were moved; what a key would tell, the sum tells.
+      // A set does not say whether its files were moved. The checksum covers what the key would
+      // show.
       keyMoved: true,
     }
     let first: string | undefined
@@ -220,7 +221,8 @@ class FileCheck {
         }
       } catch (thrown) {
         throwIfAborted(this.#signal)
-        // Blocks of one file may be on different workers; a block that is on none the audit finds.
+        // Blocks of one file can be on different workers. The audit finds blocks that no worker
+        // has.
         if (isSkeinError(thrown, 'data_loss'))
           this.#bad.push({ replica: { index, target }, error: toSkeinError(thrown) })
         else if (!isSkeinError(thrown, 'not_found')) this.#unread = true
@@ -239,7 +241,7 @@ function isSame(a: Replica, b: Replica): boolean {
 
 interface Sum {
   update(bytes: Uint8Array): void
-  /** Ends the sum. */
+  /** Finishes the sum. */
   digests(): { readonly sum: string; readonly crc64: string }
 }
 
