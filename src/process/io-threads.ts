@@ -1,7 +1,8 @@
-// Why: at full speed a load's file writes keep every thread of libuv's pool busy copying, and on a
-// machine with few cores the one thread that answers readers and calls waits for a core as often as
-// each of them does. How: on Linux, where a thread has a niceness of its own, those threads give
-// way. Elsewhere nothing is done: it is a matter of speed only.
+// Why: at full speed, the file writes of a load keep all threads of libuv's pool busy. On a machine
+// with few cores the event loop, which answers readers and calls, must then wait for a core as
+// often as each of these threads. How: on Linux, where each thread has its own nice value, the
+// priority of the pool threads is lowered. On other systems nothing is done; only speed depends on
+// it.
 import { readdir, readFile } from 'node:fs/promises'
 import { setPriority } from 'node:os'
 
@@ -9,7 +10,7 @@ const tasksFolder = '/proc/self/task'
 const poolThreadName = 'libuv-worker'
 const niceness = 5
 
-/** Call once the pool has been used: its threads begin together. */
+/** Call this after the pool was first used, because all its threads start together. */
 export async function yieldToEventLoop(): Promise<void> {
   try {
     for (const thread of await readdir(tasksFolder)) {
@@ -17,6 +18,6 @@ export async function yieldToEventLoop(): Promise<void> {
       if (name.trim() === poolThreadName) setPriority(Number(thread), niceness)
     }
   } catch {
-    // No Linux, or not allowed.
+    // Not Linux, or not permitted.
   }
 }

@@ -1,4 +1,5 @@
-// Why: a role that is not the master finds everyone through the master; these are its connections.
+// Why: roles other than the master find all other roles through the master. How: creates these
+// connections and closes them when the role stops.
 import { connectJobMaster, connectMaster, type Connect } from '../client/master-client.ts'
 import { createClient } from '../wire/rpc/channel.ts'
 import type { JobServiceDefinition } from '../wire/generated/job.ts'
@@ -6,7 +7,7 @@ import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import type { RoleContext } from './role-shell.ts'
 
-/** Makes connections that close when the role stops. */
+/** Creates connections that are closed when the role stops. */
 export function connector(context: RoleContext): Connect {
   const { clock, random, logger, config } = context
   return (definition, address) =>

@@ -1,10 +1,10 @@
-// Why: workers and job workers open stores with what the master says of a namespace, and must stop
-// using that once the master says otherwise: `ns update` returns when nobody uses the old
-// definition any more. How: a definition is held for a few seconds, and held on to by saying so to
-// the master twice a second. What the master names as changed is retired at once: calls at its
-// store are ended and made again by the new one (ufs/following-store.ts), and only then the next
-// call says that it is not held any more. A role that cannot reach the master stops using what it
-// held when its time is over.
+// Why: workers and job workers open stores with the namespace definitions of the master, and must
+// stop using a definition when it changes: `ns update` returns when no role uses the old definition
+// any more. How: a role holds a definition for a few seconds, and renews it with a call to the
+// master twice a second. A definition that the master reports as changed is retired at once: calls
+// to its store are aborted and repeated with the new definition (ufs/following-store.ts). Only then
+// does the next call report that it is no longer held. A role that cannot reach the master stops
+// using its definitions when they expire.
 import type { Clock, Random } from '../base/clock.ts'
 import { isSkeinError, toSkeinError } from '../base/errors.ts'
 import { retry, type RetryPolicy } from '../base/flow/retry.ts'
@@ -16,7 +16,7 @@ import type { MasterServiceDefinition, NamespaceAccess } from '../wire/generated
 import type { Service } from '../wire/service.ts'
 
 export interface NamespaceDefinitionsOptions {
-  /** Of this role, as long as the process runs. */
+  /** Id of this process as a holder of definitions. */
   readonly holderId: string
   readonly master: Pick<Service<MasterServiceDefinition>, 'getNamespaceAccess' | 'holdNamespaces'>
   readonly open: (access: NamespaceAccess) => Promise<UnderFileSystem>
@@ -27,7 +27,7 @@ export interface NamespaceDefinitionsOptions {
 
 class Held extends DefinedStore {
   readonly access: NamespaceAccess
-  /** Of the monotonic clock. */
+  /** Expiry, by the monotonic clock. */
   untilMs: number
   usedMs: number
 
@@ -41,11 +41,11 @@ class Held extends DefinedStore {
 
 const renewMs = 500
 const renewDeadlineMs = 2000
-/** What nobody has a store of is held on to for so long. */
+/** How long definitions without an open store are renewed. */
 const idleMs = 30_000
-/** The clocks of two processes run a little differently, and what was begun must end. */
+/** Safety margin for clock drift between processes, and for calls that are ending. */
 const spareMs = 500
-/** How long calls wait for a master that does not answer: about two minutes. */
+/** Retries for about two minutes when the master does not answer. */
 const masterPolicy: RetryPolicy = { attemptsMax: 60, initialMs: 100, maxMs: 5000 }
 
 export class NamespaceDefinitions {
@@ -53,10 +53,10 @@ export class NamespaceDefinitions {
   readonly #held = new Map<string, Held>()
   readonly #users = new Map<string, number>()
   readonly #asking = new SingleFlight<string, Held>()
-  /** Retired, with calls that still clean up behind them. */
+  /** Retired definitions whose calls are still cleaning up. */
   readonly #leaving = new Set<Held>()
   #wake = Promise.withResolvers<void>()
-  /** The master may have answered, and takes them for held. */
+  /** Requested, without an answer yet. The master may already count these as held. */
   readonly #askedFor = new Set<string>()
   readonly #closing = new AbortController()
   #isRenewing = false
@@ -66,8 +66,8 @@ export class NamespaceDefinitions {
   }
 
   /**
-   * The namespace's store, by whatever its definition is at each call. @throws SkeinError
-   * not_found, and what opening it throws
+   * Returns a store for the namespace that always uses the current definition.
+   * @throws SkeinError not_found, and what opening the store throws
    */
   async openStore(namespaceId: string): Promise<UnderFileSystem> {
     await this.#ask(namespaceId)
@@ -87,18 +87,18 @@ export class NamespaceDefinitions {
     return new FollowingStore(source)
   }
 
-  /** @throws SkeinError not_found, and what asking the master throws */
+  /** @throws SkeinError not_found, and the errors of the call to the master */
   async attributesOf(namespaceId: string): Promise<Readonly<Record<string, string>>> {
     return (this.#valid(namespaceId) ?? (await this.#ask(namespaceId))).access.attributes
   }
 
-  /** Nothing is used by an older definition from now on. */
+  /** From now on, older definitions are not used. */
   require(namespaceId: string, version: number): void {
     const held = this.#held.get(namespaceId)
     if (held !== undefined && held.access.version < version) this.#retire(namespaceId, held)
   }
 
-  /** Nothing is held afterwards. */
+  /** Afterwards no definition is held. */
   async close(): Promise<void> {
     this.#closing.abort()
     for (const [namespaceId, held] of this.#held) this.#retire(namespaceId, held)
@@ -123,7 +123,7 @@ export class NamespaceDefinitions {
     return undefined
   }
 
-  /** Waits for a master that does not answer. */
+  /** Retries while the master does not answer. */
   async #current(namespaceId: string, signal: AbortSignal): Promise<Held> {
     const { clock, random } = this.#options
     const either = AbortSignal.any([signal, this.#closing.signal])
@@ -139,7 +139,7 @@ export class NamespaceDefinitions {
       this.#askedFor.add(namespaceId)
       let access: NamespaceAccess
       try {
-        // Not the caller's signal: others may wait for the same answer.
+        // Does not use the caller's signal, because other callers may wait for the same answer.
         access = await master.getNamespaceAccess({ namespaceId, holderId }, { signal: this.#closing.signal })
       } catch (thrown) {
         const known = this.#held.get(namespaceId)
@@ -174,7 +174,7 @@ export class NamespaceDefinitions {
     this.#leaving.add(held)
     held
       .retire()
-      .catch((error: unknown) => this.#options.logger.warn('a store did not close', { namespaceId, error }))
+      .catch((error: unknown) => this.#options.logger.warn('a store could not be closed', { namespaceId, error }))
       .finally(() => {
         this.#leaving.delete(held)
         this.#wake.resolve()
@@ -187,7 +187,7 @@ export class NamespaceDefinitions {
     const { logger } = this.#options
     const { signal } = this.#closing
     try {
-      // What is not held any more is told of at once: somebody may wait for that.
+      // Report released definitions at once: the master may wait for them.
       for (let isTold = false; !signal.aborted && (this.#held.size > 0 || this.#leaving.size > 0 || !isTold);) {
         this.#wake = Promise.withResolvers()
         const left = this.#leaving.size
@@ -196,7 +196,7 @@ export class NamespaceDefinitions {
         if (!isChanged && !isTold && this.#leaving.size >= left) await this.#pause(signal)
       }
     } catch (thrown) {
-      if (!signal.aborted) logger.warn('holding on to namespaces ended', { error: toSkeinError(thrown) })
+      if (!signal.aborted) logger.warn('renewing namespace definitions failed', { error: toSkeinError(thrown) })
     } finally {
       this.#isRenewing = false
     }
@@ -209,8 +209,8 @@ export class NamespaceDefinitions {
   }
 
   /**
-   * Calls that are under way end with the time of what they go by. @returns whether something was
-   * changed
+   * Calls in progress end when their definition expires.
+   * @returns whether anything changed
    */
   async #renew(): Promise<boolean> {
     const { master, holderId, clock } = this.#options
@@ -234,7 +234,7 @@ export class NamespaceDefinitions {
         }
       }
     } catch {
-      // The master does not answer: what is held runs out.
+      // The master does not answer: the held definitions expire.
     }
     for (const [namespaceId, held] of asked) if (clock.monotonicMs() >= held.untilMs) this.#retire(namespaceId, held)
     return changed > 0

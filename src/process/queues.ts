@@ -1,5 +1,5 @@
-// Why: a role that needs the queue waits for it a bounded time at its start, saying so, and then
-// gives up with one line.
+// Why: a role that needs the queue waits for it at start. How: it logs that it waits, and after a
+// limited time it fails with one line.
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { openQueue } from '../queue/open.ts'
 import type { Queue } from '../queue/queue.ts'
@@ -7,14 +7,14 @@ import type { RoleContext } from './role-shell.ts'
 
 const pauseMs = 1000
 /**
- * A task whose worker vanished is given out again after this: well inside the time in which a load
- * is to recover.
+ * A task whose job worker disappeared is delivered again after this time, which is well below the
+ * time in which a load must recover.
  */
 const lockMs = 10_000
 
 /**
- * The queue, once it has answered. @throws SkeinError unavailable when it does not within the
- * configured time
+ * Opens the queue and waits until it answers.
+ * @throws SkeinError unavailable when it does not answer within the configured time
  */
 export async function openAnsweringQueue(context: RoleContext): Promise<Queue> {
   const { config, clock, logger, signal } = context

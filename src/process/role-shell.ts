@@ -1,8 +1,8 @@
-// Why: every role starts, says that it is ready, and stops in the same way. How: a role is a list
-// of parts that are started in order and stopped in reverse; a signal to stop drains, a second one
-// ends the process at once. What does not stop in time (a disk or a queue that hangs) is left
-// behind, and said: everything that counts is in the journal already, and whoever waits for the
-// process, with a kill in his hand, must not have to guess.
+// Why: every role starts, reports that it is ready, and stops in the same way. How: a role is a
+// list of parts that start in order and stop in reverse order. The first stop signal drains, the
+// second one ends the process at once. A part that does not stop in time, for example because a
+// disk or the queue hangs, is abandoned with a message. All important state is in the journal by
+// then, and a supervisor must not have to guess when to kill the process.
 import { type Clock, type Random, systemClock, systemRandom } from '../base/clock.ts'
 import { formatDuration } from '../base/durations.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
@@ -12,46 +12,51 @@ import { collectWhenIdle } from './idle-memory.ts'
 import { observeProcess } from '../telemetry/process-metrics.ts'
 import { MetricRegistry } from '../telemetry/registry.ts'
 
-/** The process around a role: where its lines go and how it is told to stop. */
+/** The process of a role: its output, and its stop signal. */
 export interface RoleIo {
-  /** Results and the ready line. */
+  /** For results and the ready line. */
   readonly stdout: (text: string) => void
-  /** Log lines. */
+  /** For log lines. */
   readonly stderr: (text: string) => void
-  /** Aborts when the role is to drain and stop. */
+  /** Aborted when the role must drain and stop. */
   readonly stop: AbortSignal
 }
 
-/** What every part of a role is given. */
+/** Passed to every part of a role. */
 export interface RoleContext {
   readonly config: Config
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
   readonly metrics: MetricRegistry
-  /** Aborts when the role is stopped while it starts, and once everything of it has stopped. */
+  /** Aborted when the role is stopped during its start, and after all parts have stopped. */
   readonly signal: AbortSignal
   /**
-   * Registers what undoes a start; run in reverse order at the end, also when a later start fails.
+   * Registers the undo of a start step. Undo steps run in reverse order at the end, also when a
+   * later step fails.
    */
   readonly onStop: (what: string, undo: () => void | Promise<void>) => void
   /**
-   * How long who is being served may still take, for a stop that goes on. All of them together, so
-   * that time to close is left.
+   * How long requests in progress may still take during a stop. All servers share this time, so
+   * that time to close remains.
    */
   readonly drainMs: () => number
-  /** Ends the role with this error: a part can go on no longer, and only a restart helps. */
+  /**
+   * Ends the role with this error. A part calls it when it cannot continue and only a restart
+   * helps.
+   */
   readonly fail: (reason: unknown) => void
 }
 
-/** Of the time that a stop may take, the part in which others are still served. */
+/** Share of the stop timeout in which requests are still served. */
 const drainShare = 0.75
 
 /**
- * Runs a role until `io.stop` aborts: `start` builds it and returns the ready line's fields.
+ * Runs a role until `io.stop` is aborted. `start` builds the role and returns the fields of the
+ * ready line.
  * @throws what `start` throws, after undoing what it had started; SkeinError deadline_exceeded
- *   `stop_timeout` when it could not stop in time: the process is to end, whatever still goes on in
- *   it
+ *   `stop_timeout` when the role could not stop in time: the process must exit, whatever still runs
+ *   in it
  */
 export async function runRole(
   role: string,
@@ -65,7 +70,7 @@ export async function runRole(
   const shutdown = new Shutdown(role, config.shutdownTimeoutMs, clock)
   const undos: { readonly what: string; readonly undo: () => void | Promise<void> }[] = []
   const ending = Promise.withResolvers<void>()
-  // Errors may come before anybody waits for the end.
+  // An error may come before the end is awaited.
   ending.promise.catch(() => undefined)
   let started = false
   const onStopAsked = (): void => {
@@ -102,7 +107,7 @@ export async function runRole(
       await ending.promise
       logger.info('stopping')
     } catch (thrown) {
-      // Told to stop before it had started: what the start threw is that.
+      // Stopped during its start: the error of the start is a result of the stop.
       if (io.stop.aborted) return
       shutdown.because(thrown)
       throw thrown
@@ -124,7 +129,7 @@ export async function runRole(
   }
 }
 
-/** not begun -> begun -> over | given up. */
+/** States: not begun -> begun -> over given up. */
 class Shutdown {
   readonly #role: string
   readonly #timeoutMs: number
@@ -142,35 +147,38 @@ class Shutdown {
     this.#gaveUp.promise.catch(() => undefined)
   }
 
-  /** The time runs from the first call. */
+  /** Starts the timeout. Further calls have no effect. */
   begin(): void {
     if (this.#begunMs !== undefined) return
     this.#begunMs = this.#clock.monotonicMs()
-    // Slept, not scheduled: where nothing else holds the process open, this must, or it would end
-    // without a word.
+    // Use a sleep, not a timer: it must keep the process alive if nothing else does, or the process
+    // would exit without a message.
     this.#clock.sleep(this.#timeoutMs, this.#over.signal).then(
       () => this.#gaveUp.reject(this.#error()),
       () => undefined,
     )
   }
 
-  /** What the role ends with: not to be lost when it does not stop either. */
+  /** Keeps the error that ends the role, so that it is reported even if the stop times out. */
   because(thrown: unknown): void {
     this.#why = `${toSkeinError(thrown).message}; then `
   }
 
-  /** For the message: what is being stopped now. */
+  /** Names the part that is being stopped, for the message. */
   stops(what: string): void {
     this.#what = what
   }
 
-  /** What is left of a share of the timeout. */
+  /** What remains of a share of the timeout. */
   leftMs(share: number): number {
     const sinceMs = this.#begunMs === undefined ? 0 : this.#clock.monotonicMs() - this.#begunMs
     return Math.max(0, this.#timeoutMs * share - sinceMs)
   }
 
-  /** The work's outcome, unless the time is over before. @throws SkeinError deadline_exceeded */
+  /**
+   * Returns the result of the work, unless the timeout passes first.
+   * @throws SkeinError deadline_exceeded
+   */
   async limit(work: Promise<void>): Promise<void> {
     try {
       await Promise.race([work, this.#gaveUp.promise])

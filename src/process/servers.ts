@@ -1,6 +1,5 @@
-// Why: all roles open their ports in the same way and close them in the same order. How: the port's
-// part of a role, started through the role's context, so that what was opened is closed when a
-// later part fails.
+// Why: all roles open their ports in the same way and close them in the same order. How: servers
+// are started through the role's context, so that they are closed when a later part fails.
 import type { Listen } from '../config/config.ts'
 import { startDataServer } from '../wire/data/data-server.ts'
 import type { DataPlaneHandlers } from '../wire/data/data-plane.ts'
@@ -9,8 +8,8 @@ import { startWebServer } from '../wire/http/web.ts'
 import type { RoleContext } from './role-shell.ts'
 
 /**
- * What others call a server that listens at `listening`: the same address on loopback, else the
- * role's reachable host.
+ * Address of a server for others: the listening address on loopback, else the role's reachable
+ * host.
  */
 function reachable(listening: string, listen: Listen): string {
   return listen.reachHost === listen.bindHost
@@ -18,12 +17,18 @@ function reachable(listening: string, listen: Listen): string {
     : `${listen.reachHost}:${listening.slice(listening.lastIndexOf(':') + 1)}`
 }
 
-/** What clients may call the HTTP ports of a role, as far as its configuration knows. */
+/**
+ * Host names that clients may use for the HTTP ports of a role, as far as the configuration knows
+ * them.
+ */
 function namesOf({ config }: RoleContext, listen: Listen): string[] {
   return [listen.reachHost, config.worker.hostname, ...config.httpHostNames]
 }
 
-/** Serves gRPC. @returns the address that others are to call */
+/**
+ * Serves gRPC.
+ * @returns the address for other roles
+ */
 export async function serveRpc(
   context: RoleContext,
   what: string,
@@ -41,7 +46,7 @@ export async function serveRpc(
     clock,
     limits,
   })
-  // Ports of one process add up.
+  // The gauges sum all RPC ports of a process.
   for (const [name, read] of [
     ['skein_rpc_connections', (): number => server.sessions.connections],
     ['skein_rpc_rejections_total', (): number => server.sessions.turnedAway],
@@ -52,7 +57,10 @@ export async function serveRpc(
   return reachable(server.address, listen)
 }
 
-/** Serves blocks. @returns the address that others are to call */
+/**
+ * Serves blocks.
+ * @returns the address for other roles
+ */
 export async function serveData(
   context: RoleContext,
   listen: Listen & { readonly dataPort: number },
@@ -73,7 +81,10 @@ export async function serveData(
   return reachable(server.address, listen)
 }
 
-/** Serves /healthz, /readyz and /metrics. @returns its address */
+/**
+ * Serves /healthz, /readyz and /metrics.
+ * @returns its address
+ */
 export async function serveWeb(
   context: RoleContext,
   listen: Listen,

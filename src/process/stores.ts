@@ -1,5 +1,5 @@
-// Why: the master opens stores from its own records, workers and job workers from what the master
-// tells them; both with the same defaults and the same guard.
+// Why: the master opens stores from its own records; workers and job workers use what the master
+// tells them. How: both use the same defaults and the same guard.
 import { randomUUID } from 'node:crypto'
 import { Secret } from '../base/secret.ts'
 import type { ProxyConfig } from '../config/config.ts'
@@ -12,7 +12,7 @@ import type { Service } from '../wire/service.ts'
 import { NamespaceDefinitions } from './namespace-definitions.ts'
 import type { RoleContext } from './role-shell.ts'
 
-/** Opens stores with this process's defaults. `background`: nobody waits for what is read. */
+/** Opens stores with the defaults of this process. `background`: no user waits for the reads. */
 export function storeOpener(
   context: RoleContext,
   background = false,
@@ -20,7 +20,7 @@ export function storeOpener(
   const { clock, random, logger, metrics, config } = context
   const { allowPrivateEndpoints, fileRoots, cosn, proxy } = config.ufs
   return async (access) => {
-    // A proxy that cannot be read is told to whoever opens a bucket, not to those who need none.
+    // An invalid proxy setting is reported only when a bucket is opened.
     const isBucket = !access.uri.startsWith('file:')
     const proxies = isBucket ? environmentProxies(proxy) : {}
     const deps = { clock, random, logger, metrics, allowPrivateEndpoints, fileRoots, background, proxies }
@@ -37,9 +37,7 @@ function environmentProxies({ http, https, except }: ProxyConfig): ProxyRules {
   }
 }
 
-/**
- * The definitions of namespaces that a role of this process opens stores by; ends with the process.
- */
+/** The namespace definitions that a role uses to open stores. Closed when the process ends. */
 export function namespaceDefinitions(
   context: RoleContext,
   master: Pick<Service<MasterServiceDefinition>, 'getNamespaceAccess' | 'holdNamespaces'>,

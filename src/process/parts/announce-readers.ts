@@ -1,16 +1,16 @@
-// Why: a reader opens a file before it reads it, and what is not known yet costs a look at the
-// store and a sync of the journal: with a load at full speed beside it that takes longer than the
-// read. How: a reader counts as demand (base/flow/demand-gauge.ts) from the moment it opens a file,
-// and a little longer where it will have to read from the store.
+// Why: a reader opens a file before it reads it. For an unknown file that costs a request to the
+// store and a sync of the journal, which takes longer than the read itself while a load runs at
+// full speed. How: a reader counts as demand (base/flow/demand-gauge.ts) from the moment it opens a
+// file, and a little longer if it must read from the store.
 import type { Clock } from '../../base/clock.ts'
 import type { DemandGauge } from '../../base/flow/demand-gauge.ts'
 import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
 
-/** From the answer until the reader's request has come to a worker. */
+/** Time from the answer until the reader's request arrives at a worker. */
 const onItsWayMs = 50
 
-/** The service, telling the gauge who opens files. */
+/** Wraps the service. Tells the gauge about clients that open files. */
 export function announceReaders(
   service: Service<MasterServiceDefinition>,
   demand: DemandGauge,
@@ -23,7 +23,7 @@ export function announceReaders(
       let isOnItsWay = false
       try {
         const opened = await service.openFile(request, options)
-        // Of a file without a cached block, none is listed.
+        // A file without cached blocks lists no blocks.
         const isCached = opened.blocks.length > 0 && opened.blocks.every(({ workerIds }) => workerIds.length > 0)
         isOnItsWay = !isCached && (opened.file?.length ?? 0) > 0
         return opened

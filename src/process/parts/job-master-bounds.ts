@@ -1,5 +1,5 @@
-// Why: the bounds of a job master are those of the configuration, in production and in tests: a
-// test that runs on other numbers proves something else. Pure.
+// Why: takes the limits of a job master from the configuration. Production and tests use the same
+// function, so that tests run with the real limits. Pure.
 import type { Config } from '../../config/config.ts'
 import { fixedBounds, type JobMasterOptions } from '../../job-master/options/job-master-options.ts'
 import { defaultJobWorkerLimits } from '../../job-worker/job-worker.ts'

@@ -1,4 +1,5 @@
-// Why: the job master as a part, alone in its process or beside the other roles.
+// Why: starts the job master as a part, alone in its process or together with other roles. How:
+// opens its journal and lock, then its RPC server.
 import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +20,7 @@ import type { RoleContext } from '../role-shell.ts'
 import { serveRpc } from '../servers.ts'
 import { jobMasterOptions } from './job-master-bounds.ts'
 
-/** A worker that takes longer is left out: the audit has the last word. */
+/** Workers that take longer are skipped; the audit checks their blocks. */
 const holdDeadlineMs = 5000
 
 export interface JobMasterPart {
@@ -27,10 +28,7 @@ export interface JobMasterPart {
   readonly rpc: string
 }
 
-/**
- * Brings the loads up to the journal, listens, registers with the master, and goes on with
- * unfinished loads.
- */
+/** Replays the journal, listens, registers with the master, and continues unfinished loads. */
 export async function startJobMasterPart(
   context: RoleContext,
   peers: { readonly master: Service<MasterServiceDefinition>; readonly queue: Queue },
@@ -83,7 +81,7 @@ export async function startJobMasterPart(
   return { jobMaster, rpc }
 }
 
-/** Several job masters may share a Redis: each has its own schedules there. */
+/** Job masters that share a Redis have separate schedules in it. */
 function scheduleLane(directory: string): string {
   return `schedules-${createHash('sha256').update(`${hostname()}:${directory}`).digest('hex').slice(0, 16)}`
 }

@@ -1,4 +1,5 @@
-// Why: the job worker as a part, alone in its process or beside the other roles.
+// Why: starts the job worker as a part, alone in its process or together with other roles. How:
+// takes its lock and id, connects to the queue and the job master, then takes tasks.
 import { join } from 'node:path'
 import { lockDirectory } from '../../journal/disk/directory-lock.ts'
 import type { BlockTarget } from '../../client/write/block-target.ts'
@@ -21,19 +22,19 @@ export interface JobWorkerPeers {
   readonly master: Service<MasterServiceDefinition>
   readonly jobMaster: Service<JobServiceDefinition>
   readonly queue: Queue
-  /** What readers wait for in this process. */
+  /** Counts readers that wait in this process. */
   readonly demand?: DemandGauge
-  /** A cache worker of this very process. */
+  /** Block target of a cache worker in the same process. */
   readonly local?: (workerId: string) => BlockTarget | undefined
 }
 
 /**
- * Sets that are nearly done finish; the others are given up, and the job master has them done
- * elsewhere or again.
+ * At a stop, sets may finish within this time. The job master has the others done elsewhere or
+ * again.
  */
 const finishingMs = 1000
 
-/** Begins to register with the job master and to take tasks; resolves once it does. */
+/** Starts to register and to take tasks. Resolves when the job worker takes tasks. */
 export async function startJobWorkerPart(
   context: RoleContext,
   peers: JobWorkerPeers,

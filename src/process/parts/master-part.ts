@@ -1,4 +1,5 @@
-// Why: the cache master as a part, alone in its process or beside the other roles.
+// Why: starts the cache master as a part, alone in its process or together with other roles. How:
+// opens its journal and state, then its RPC server.
 import { join } from 'node:path'
 import { restoreBackup } from '../../cache-master/state/backup.ts'
 import { type CacheMaster, createCacheMaster } from '../../cache-master/master.ts'
@@ -26,11 +27,11 @@ const checkpointBytes = 64 * 1024 ** 2
 const checkpointEntries = 10_000
 const unfinishedFileMs = 24 * 3_600_000
 
-/** Brings the state up to the journal, listens, and watches the workers. */
+/** Replays the journal, listens, and monitors the workers. */
 export async function startMasterPart(
   context: RoleContext,
   web: string,
-  /** Told of readers that open what is not cached; none = nobody asks. */
+  /** Counts readers that open uncached files. Default: none. */
   demand?: DemandGauge,
 ): Promise<MasterPart> {
   const { config, clock, logger, metrics, signal } = context
@@ -90,7 +91,7 @@ export async function startMasterPart(
   return { master, rpc }
 }
 
-/** One connection a worker's address, for as long as the role runs. */
+/** One connection per worker address, kept until the role stops. */
 function persistConnections(
   context: RoleContext,
 ): (workerRpcAddress: string) => Service<typeof PersistServiceDefinition> {

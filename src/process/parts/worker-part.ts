@@ -1,4 +1,5 @@
-// Why: the cache worker as a part, alone in its process or beside the other roles.
+// Why: starts the cache worker as a part, alone in its process or together with other roles. How:
+// takes its lock and id, opens the block directories, then its servers.
 import { BlockChanges } from '../../cache-worker/blocks/block-changes.ts'
 import { type CacheWorker, createCacheWorker } from '../../cache-worker/cache-worker.ts'
 import { createPersistService } from '../../cache-worker/reads/object-persister.ts'
@@ -31,8 +32,8 @@ export interface WorkerPart {
 }
 
 /**
- * Whether the worker may have its directories; changes nothing, so that a start that is refused
- * leaves nothing behind. @throws as checkDirectories
+ * Checks the worker's directories. Changes nothing, so that a refused start leaves nothing behind.
+ * @throws the errors of checkDirectories
  */
 export async function checkWorkerDirectories({ home, worker }: Config): Promise<void> {
   const workerId = await knownIdentity(join(home, 'worker'), 'worker')
@@ -42,12 +43,12 @@ export async function checkWorkerDirectories({ home, worker }: Config): Promise<
   )
 }
 
-/** Opens the block directories, listens, and begins to register with the master. */
+/** Opens the block directories, listens, and starts to register with the master. */
 export async function startWorkerPart(
   context: RoleContext,
   master: Service<MasterServiceDefinition>,
   webAddress: () => string,
-  /** Told of what readers wait for; none = nobody asks. */
+  /** Counts waiting readers. Default: a gauge that nobody else uses. */
   demand = new DemandGauge(),
 ): Promise<WorkerPart> {
   const { config, clock, random, logger, metrics, signal } = context

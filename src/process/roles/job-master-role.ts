@@ -1,4 +1,4 @@
-// Why: the job master in a process of its own.
+// Why: runs the job master in its own process. How: one part in a role shell.
 import type { Config } from '../../config/config.ts'
 import { startJobMasterPart } from '../parts/job-master-part.ts'
 import { linkToMaster } from '../links.ts'
@@ -6,7 +6,10 @@ import { openAnsweringQueue } from '../queues.ts'
 import { type RoleIo, runRole } from '../role-shell.ts'
 import { serveWeb } from '../servers.ts'
 
-/** Runs until told to stop. @throws SkeinError when it cannot start */
+/**
+ * Runs until it is stopped.
+ * @throws SkeinError when it cannot start
+ */
 export function run(config: Config, io: RoleIo): Promise<void> {
   return runRole('job-master', config, io, async (context) => {
     let serving = false

@@ -1,4 +1,4 @@
-// Why: the job worker in a process of its own.
+// Why: runs the job worker in its own process. How: one part in a role shell.
 import type { Config } from '../../config/config.ts'
 import { startJobWorkerPart } from '../parts/job-worker-part.ts'
 import { linkToJobMaster, linkToMaster } from '../links.ts'
@@ -6,7 +6,10 @@ import { openAnsweringQueue } from '../queues.ts'
 import { type RoleIo, runRole } from '../role-shell.ts'
 import { serveRpc, serveWeb } from '../servers.ts'
 
-/** Runs until told to stop. @throws SkeinError when it cannot start */
+/**
+ * Runs until it is stopped.
+ * @throws SkeinError when it cannot start
+ */
 export function run(config: Config, io: RoleIo): Promise<void> {
   return runRole('job-worker', config, io, async (context) => {
     let started = false

@@ -1,7 +1,6 @@
-// Why: all of Skein in one process and one directory, for one machine: no Redis, no ports that must
-// be known before. How: the same parts as the single roles; they call each other's service objects
-// instead of crossing the network. The command line crosses it, to the addresses in
-// `<home>/skein.json`.
+// Why: runs all of Skein in one process and one directory, on one machine: without Redis, and
+// without configured ports. How: the same parts as the single roles. They call each other's service
+// objects directly. The command line uses the network, with the addresses in `<home>/skein.json`.
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { untilAborted } from '../../base/clock.ts'
@@ -17,14 +16,17 @@ import { type RoleIo, runRole } from '../role-shell.ts'
 import { serveWeb } from '../servers.ts'
 import { checkWorkerDirectories, startWorkerPart } from '../parts/worker-part.ts'
 
-/** From one piece that a reader waits for to the next, with the client in another process. */
+/** Time between two pieces that a reader in another process waits for. */
 const demandLingerMs = 20
 
-/** Runs until told to stop. @throws SkeinError when it cannot start */
+/**
+ * Runs until it is stopped.
+ * @throws SkeinError when it cannot start
+ */
 export function run(config: Config, io: RoleIo): Promise<void> {
   return runRole('local', config, io, async (context) => {
     let ready = false
-    // Before the master begins to make its files.
+    // Must run before the master creates its files.
     await checkWorkerDirectories(config)
     const web = await serveWeb(context, config.master, () =>
       ready ? { ready: true } : { ready: false, why: 'still starting' },
@@ -34,8 +36,8 @@ export function run(config: Config, io: RoleIo): Promise<void> {
     const { master, rpc } = await startMasterPart(context, web, demand)
     const { jobMaster, rpc: jobMasterRpc } = await startJobMasterPart(context, { master: master.service, queue }, web)
     const { worker, workerId, rpc: workerRpc, data } = await startWorkerPart(context, master.service, () => web, demand)
-    // Refused for another cluster's blocks it is of use all the same: `fsadmin doctor` and `adopt`
-    // have somebody to ask.
+    // A worker that was refused because of another cluster's blocks does not stop the start:
+    // `fsadmin doctor` and `adopt` need a running cluster.
     await untilAborted(Promise.race([worker.registered, worker.refused]), context.signal)
     const local = (id: string): typeof worker.localTarget | undefined =>
       id === workerId ? worker.localTarget : undefined
@@ -53,7 +55,7 @@ export function run(config: Config, io: RoleIo): Promise<void> {
   })
 }
 
-/** Whole or not at all: a client may read it at any moment. */
+/** Written atomically, because a client may read it at any time. */
 async function writeRunningFile(home: string, content: Readonly<Record<string, unknown>>): Promise<void> {
   const path = runningFile(home)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })

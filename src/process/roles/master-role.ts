@@ -1,10 +1,13 @@
-// Why: the cache master in a process of its own.
+// Why: runs the cache master in its own process. How: one part in a role shell.
 import type { Config } from '../../config/config.ts'
 import { startMasterPart } from '../parts/master-part.ts'
 import { type RoleIo, runRole } from '../role-shell.ts'
 import { serveWeb } from '../servers.ts'
 
-/** Runs until told to stop. @throws SkeinError when it cannot start */
+/**
+ * Runs until it is stopped.
+ * @throws SkeinError when it cannot start
+ */
 export function run(config: Config, io: RoleIo): Promise<void> {
   return runRole('master', config, io, async (context) => {
     let serving = false

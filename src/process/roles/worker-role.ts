@@ -1,4 +1,4 @@
-// Why: the cache worker in a process of its own.
+// Why: runs the cache worker in its own process. How: one part in a role shell.
 import type { Config } from '../../config/config.ts'
 import { untilAborted } from '../../base/clock.ts'
 import { linkToMaster } from '../links.ts'
@@ -6,7 +6,10 @@ import { type RoleIo, runRole } from '../role-shell.ts'
 import { serveWeb } from '../servers.ts'
 import { startWorkerPart } from '../parts/worker-part.ts'
 
-/** Runs until told to stop. @throws SkeinError when it cannot start */
+/**
+ * Runs until it is stopped.
+ * @throws SkeinError when it cannot start
+ */
 export function run(config: Config, io: RoleIo): Promise<void> {
   return runRole('worker', config, io, async (context) => {
     let registered = false
