@@ -1,5 +1,6 @@
-// Why: a cluster across the network as file-system.ts has it. How: this file is loaded when a
-// command first needs a cluster, because gRPC takes longer to load than most commands take to run.
+// Why: connects to a cluster across the network (interface: file-system.ts). How: this file is
+// loaded when a command first needs a cluster, because gRPC takes longer to load than most commands
+// take to run.
 import { randomUUID } from 'node:crypto'
 import { systemClock, systemRandom } from '../base/clock.ts'
 import { BlockTargetPool } from './write/block-target-pool.ts'
@@ -21,21 +22,20 @@ import { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
 import type { Cluster } from './file-system.ts'
 
-/** How long a command tries to reach a role before it says that it is not there. */
+/** How long a command tries to reach a role before it fails. */
 const unreachableMs = 2000
 /**
- * How long the end of a command waits for offers of copies: two calls on a network are told in a
- * few milliseconds, and where they are not, a copy that may never be needed is not worth a pause
- * that people notice.
+ * How long a command waits at its end for pending requests for replicas. On a network they take a
+ * few milliseconds. An optional replica does not justify a noticeable pause.
  */
 const settleMs = 200
 const dropMs = 5000
-/** How long it waits for a job master to register. */
+/** How long a command waits for a job master to register. */
 const unregisteredMs = 3000
 
 /**
- * The cluster at `config.master.address`. Nothing is connected before the first call. @throws
- * SkeinError invalid_argument for a bad address
+ * Returns the cluster at `config.master.address`. Connects at the first call.
+ * @throws SkeinError invalid_argument for a bad address
  */
 export function connectCluster(config: Config, logger: Logger = silentLogger): Cluster {
   const { address } = config.master
@@ -77,7 +77,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
       { blockIds: [blockId] },
       { signal: new AbortController().signal, deadlineMs: dropMs },
     )
-    told.catch((error: unknown) => logger.debug('a wrong block could not be dropped', { blockId, error }))
+    told.catch((error: unknown) => logger.debug('cannot drop a wrong block', { blockId, error }))
   }
   const reader = new FileReader({
     ...reading,
@@ -100,7 +100,8 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     lifecycle: lifecycle.service,
     master: master.service,
     targets,
-    // In a site file it is the master's, and weaker than what a namespace says.
+    // A value in a site file is the master's setting; the attribute of a namespace takes precedence
+    // over it.
     blockSizeBytes:
       config.sources.get('goosefs.user.block.size.bytes.default')?.layer === 'flag'
         ? config.user.blockSizeBytes

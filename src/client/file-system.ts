@@ -1,6 +1,6 @@
-// Why: the command line, and every other way into a cluster, uses one thing: the roles' services,
-// and files to read and write. How: an interface, so that tests give one in their own process;
-// connect.ts makes it across the network.
+// Why: the command line and all other clients use one interface to a cluster: the services of its
+// roles, and files to read and write. How: an interface. Tests implement it in their own process;
+// connect.ts implements it across the network.
 import type { ByteRange } from '../wire/data/data-client.ts'
 import type { JobServiceDefinition } from '../wire/generated/job.ts'
 import type { LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
@@ -14,27 +14,29 @@ export interface Cluster {
   /** `host:port` of the master, for messages. */
   readonly address: string
   master(): Service<MasterServiceDefinition>
-  /** Found through the master; calls throw SkeinError unavailable while none is there. */
+  /**
+   * Found through the master. Calls throw SkeinError unavailable while no job master is registered.
+   */
   jobMaster(): Service<JobServiceDefinition>
-  /** Served by the job master, found in the same way. */
+  /** Served by the job master and found in the same way. */
   schedules(): Service<ScheduleServiceDefinition>
-  /** What users change; served by the master. */
+  /** Changes by users. Served by the master. */
   lifecycle(): Service<LifecycleServiceDefinition>
-  /** A worker by its `host:port`; connections are closed with the cluster. */
+  /** The worker at `host:port`. Connections are closed with the cluster. */
   worker(rpcAddress: string): Service<WorkerServiceDefinition>
   /**
-   * A new file of exactly `length` bytes, and what the namespace's write policy wants
+   * Writes a new file of exactly `length` bytes and applies the write policy of the namespace
    * (client/write/file-writer.ts).
    */
   writeFile(path: string, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<WrittenFile>
   /**
-   * The bytes of a file (of `range`: those that it has), cached blocks first, the store (through a
-   * worker) where they are missing.
+   * Yields the bytes of a file, or those of `range` that it has. Reads cached blocks first, and
+   * missing blocks from the store through a worker.
    */
   readFile(path: string, signal: AbortSignal, range?: ByteRange): AsyncIterable<Uint8Array>
   /**
-   * For a process that ends now: gives what readers offered (client/read/passive-copies.ts) a
-   * moment to be told.
+   * Call this before the process exits: waits briefly until pending requests for replicas
+   * (client/read/passive-copies.ts) are sent.
    */
   settle(): Promise<void>
   close(): void

@@ -1,7 +1,7 @@
-// Why: the master's address is the only one anybody is given; the job master is found by asking
-// there, and may move. How: connections are made by the injected `connect` (wire/rpc/channel.ts). A
-// call to the job master that finds nobody asks the master again, and is sent once more when the
-// address is another one by now. Every call is idempotent.
+// Why: clients know only the address of the master. The job master is found through the master, and
+// may move. How: `connect` (wire/rpc/channel.ts) creates the connections. If a call to the job
+// master finds no server, the client asks the master again, and repeats the call once if the
+// address has changed. All calls are idempotent.
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
@@ -10,7 +10,7 @@ import { JobServiceDefinition } from '../wire/generated/job.ts'
 import { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { CallOptions, Service, ServiceDefinition } from '../wire/service.ts'
 
-/** Makes a service that calls across the network; no call is made yet. */
+/** Creates a client for a service. No call is made yet. */
 export type Connect = <D extends ServiceDefinition>(definition: D, address: string) => ServiceClient<D>
 
 /** The master at `host:port`. */
@@ -19,8 +19,8 @@ export function connectMaster(address: string, connect: Connect): ServiceClient<
 }
 
 /**
- * How long a call waits for a job master to register, as one does within a second of a master's
- * start.
+ * How long a call waits for a job master to register. After a start of the master that takes about
+ * a second.
  */
 export interface Patience {
   readonly clock: Clock
@@ -30,9 +30,9 @@ export interface Patience {
 const askAgainMs = 200
 
 /**
- * The job master that has registered with the master at `masterAddress` (for messages). Every
- * method throws SkeinError unavailable when none has registered (within `patience`, where it is
- * given), besides its own errors.
+ * Client for the job master that is registered with the master. `masterAddress` is used in
+ * messages. Besides its own errors, every method throws SkeinError unavailable when no job master
+ * is registered (within `patience`, if given).
  */
 export function connectJobMaster(
   master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>,
@@ -43,7 +43,7 @@ export function connectJobMaster(
   return connectAtJobMaster(JobServiceDefinition, master, masterAddress, connect, patience)
 }
 
-/** Any service of the job master, in the same way. */
+/** Client for any service of the job master. */
 export function connectAtJobMaster<D extends ServiceDefinition>(
   definition: D,
   master: Pick<Service<MasterServiceDefinition>, 'getJobMaster'>,
@@ -92,18 +92,18 @@ class JobMasterConnection<D extends ServiceDefinition> {
     try {
       return await (first.service[method] as AnyCall)(request, options)
     } catch (thrown) {
-      // `cancelled` without our signal: another call has found a new address and closed this
+      // `cancelled` without our signal: another call found a new address and closed this
       // connection.
       const lost = isSkeinError(thrown, 'unavailable') || isSkeinError(thrown, 'cancelled')
       if (known === undefined || !lost || options.signal.aborted) throw thrown
       const second = await this.#connectNow(options).catch(() => undefined)
-      // The same address: it is down, and the caller decides whether to wait.
+      // The address is the same, so the job master is down. The caller decides whether to wait.
       if (second === undefined || second === first) throw thrown
       return await (second.service[method] as AnyCall)(request, options)
     }
   }
 
-  /** Empty when none has registered. */
+  /** Returns '' when no job master is registered. */
   async #findAddress(options: CallOptions): Promise<string> {
     const { clock, waitMs } = this.#patience ?? {}
     const giveUpMs = (clock?.monotonicMs() ?? 0) + (waitMs ?? 0)
@@ -127,7 +127,7 @@ class JobMasterConnection<D extends ServiceDefinition> {
         reason: 'no_job_master',
       })
     }
-    assert(!this.#closed, 'a closed connection to the job master is not used')
+    assert(!this.#closed, 'a closed connection to the job master must not be used')
     if (this.#current?.address !== address) {
       this.#current?.connection.close()
       this.#current = { address, connection: this.#connect(this.#definition, address) }

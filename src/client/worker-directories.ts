@@ -1,6 +1,6 @@
-// Why: before a file that a worker names is opened it must be known which directories are the
-// worker's (block/disk/known-place.ts). How: the master knows them from the worker's registration;
-// asked once for each worker, and again when what a worker names is in none.
+// Why: before a client opens a file that a worker names, it must know the directories of that
+// worker (block/disk/known-place.ts). How: the master knows them from the registration of the
+// worker. It is asked once per worker, and again when a file is in none of the known directories.
 import type { CallOptions } from '../wire/service.ts'
 import type { WorkerList } from '../wire/generated/master.ts'
 
@@ -8,7 +8,10 @@ export type DirectoriesOf = (workerId: string, signal: AbortSignal) => Promise<r
 
 const askMs = 5000
 
-/** Those of a worker that the master does not know: none. @throws what the master throws */
+/**
+ * Returns no directories for a worker that the master does not know.
+ * @throws what the master throws
+ */
 export function directoriesAtMaster(
   listWorkers: (request: object, options: CallOptions) => Promise<WorkerList>,
 ): DirectoriesOf {

@@ -1,10 +1,9 @@
-// Why: a reader gets exactly the file's bytes or an error, whatever happens to the workers
-// meanwhile. How: the master names the file's version and its replicas; each block is read from the
-// best replica (one of this host as a file, where that can be), from the next one where that one
-// fails, and from the store at last. What was given out is never given out again: a successor
-// starts at the byte after it. A block id names one version of the content, so versions cannot mix.
-// Of a part of a file only the blocks that it touches are looked at, and of those only the wanted
-// bytes.
+// Why: a reader gets exactly the bytes of the file or an error, whatever happens to the workers
+// meanwhile. How: the master returns the version of the file and its replicas. Each block is read
+// from the best replica (on this host as a local file if possible), then from the next one if that
+// fails, and last from the store. No byte is returned twice: the next source starts after the last
+// byte. A block id names one version of the content, so versions cannot mix. For a range only the
+// blocks and bytes in the range are read.
 import { assert } from '../../base/assert.ts'
 import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
 import type { ExpectedBlock } from '../../base/expected-block.ts'
@@ -17,12 +16,12 @@ import type { Service } from '../../wire/service.ts'
 import type { PassiveCopies } from './passive-copies.ts'
 import type { ShortCircuitReader } from './short-circuit-reader.ts'
 
-/** What a reader needs of the data plane: verified bytes of one cached block. */
+/** The data-plane call that a reader needs: verified bytes of one cached block. */
 export type BlockReadClient = Pick<DataClient, 'read'>
 
 /**
- * The file's bytes from the store beneath, in the version that `file.etag` names.
- * @throws SkeinError aborted with reason `object_changed`, not_found, and those of
+ * Reads bytes of the file from its store, in the version of `file.etag`.
+ * @throws SkeinError aborted with reason `object_changed`, not_found, and the errors of
  *   ufs/under-file-system.ts
  */
 export interface OriginReader {
@@ -32,27 +31,30 @@ export interface OriginReader {
 export interface FileReaderOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'openFile' | 'refreshFile'>
   readonly data: BlockReadClient
-  /** Reads blocks of this host's workers; undefined: over their data ports. */
+  /** Reads blocks of workers on this host. Undefined: their data ports are used. */
   readonly near?: Pick<ShortCircuitReader, 'read'> | undefined
-  /** How old what the master knows of the file may be; undefined: as the master has it. */
+  /** Maximum age of the master's metadata for the file. Undefined: the master's default. */
   readonly syncIntervalMs?: number | undefined
-  /** Undefined: cached bytes only. */
+  /** Undefined: only cached bytes can be read. */
   readonly origin: OriginReader | undefined
-  /** This host's name; replicas on it are read first. */
+  /** Name of this host. Its replicas are read first. */
   readonly hostname: string
-  /** Spreads readers over the replicas of other hosts. */
+  /** Distributes readers over the replicas on other hosts. */
   readonly random: Random
-  /** Has what is read from other hosts copied to this one; undefined: nothing is. */
+  /**
+   * Requests a replica on this host after a block was read from another host. Undefined: no
+   * replicas are requested.
+   */
   readonly passive?: Pick<PassiveCopies, 'offer'> | undefined
   /**
-   * Has a worker drop a block that is another one than its id says; undefined: it stays. Does not
-   * wait, and does not throw.
+   * Tells a worker to drop a block that does not match its id. Undefined: the block stays. Does not
+   * wait and does not throw.
    */
   readonly dropWrong?: ((worker: WorkerInfo, blockId: number) => void) | undefined
   readonly logger: Logger
 }
 
-/** A source of a part of a file; called with the bytes that are still wanted. */
+/** A source for a part of a block. Called with the range that is still missing. */
 interface Source {
   readonly name: string
   /** Undefined: the store. */
@@ -68,10 +70,10 @@ export class FileReader {
   }
 
   /**
-   * All bytes of the file at `path`, or those of `range` as far as it has them, in order. A file
-   * that changes at the store before the first byte is read in its new version.
+   * Yields the bytes of the file at `path`, or those of `range` that it has, in order. If the file
+   * changes in the store before the first byte, the new version is read.
    * @throws SkeinError not_found, failed_precondition (a directory), aborted `object_changed`
-   *   (changed in the middle), unavailable (no replica and no store could give the bytes),
+   *   (changed during the read), unavailable (no replica and no store could return the bytes),
    *   data_loss
    */
   async *read(path: string, signal: AbortSignal, range?: ByteRange): AsyncGenerator<Uint8Array, void, undefined> {
@@ -88,7 +90,8 @@ export class FileReader {
         const error = toSkeinError(thrown)
         const { file } = opened
         const isChanged = isSkeinError(error, 'aborted', 'object_changed')
-        // What only the cache had may have been persisted, and freed, since it was opened.
+        // A file that was only cached may have been persisted, and its blocks freed, since it was
+        // opened.
         if (emitted > 0 || reopened || !(isChanged || (file !== undefined && isOnlyCached(file)))) throw error
         if (isChanged && file !== undefined)
           await this.#options.master.refreshFile({ namespaceId: file.namespaceId, key: file.key }, { signal })
@@ -97,20 +100,20 @@ export class FileReader {
     }
   }
 
-  /** The same of a file that OpenFile has answered. Same errors. */
+  /** Like read, for a file that was opened with OpenFile. Same errors. */
   async *readOpened(
     opened: OpenFileResponse,
     signal: AbortSignal,
     range?: ByteRange,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const { file } = opened
-    assert(file !== undefined, 'OpenFile answers a file')
+    assert(file !== undefined, 'OpenFile returns a file')
     const workers = new Map(opened.workers.map((worker) => [worker.workerId, worker]))
     const failedWorkers = new Set<string>()
     const from = range?.offset ?? 0
     const to = Math.min(file.length, from + (range?.length ?? file.length))
     if (!Number.isSafeInteger(from) || from < 0 || !(to >= from || from >= file.length)) {
-      throw new SkeinError('invalid_argument', `bytes ${from}+${range?.length} are no part of a file`)
+      throw new SkeinError('invalid_argument', `bytes ${from}+${range?.length} are not a valid range of a file`)
     }
     const blocks = file.length === 0 || from >= to ? 0 : blockCount(to, file.blockSizeBytes)
     for (let index = Math.floor(from / file.blockSizeBytes); index < blocks; index += 1) {
@@ -176,11 +179,11 @@ export class FileReader {
   }
 
   /**
-   * The worker reports that it is gone, and others make a replica of the right one. Bytes that
-   * exist nowhere else stay.
+   * The worker reports that the block is gone, and the master orders a new replica. Blocks whose
+   * bytes exist nowhere else are kept.
    */
   #dropWrong(worker: WorkerInfo, blockId: number, why: SkeinError): void {
-    this.#options.logger.warn('a worker has another block under the id of this one', {
+    this.#options.logger.warn('a worker returned a wrong block', {
       worker: worker.hostname,
       blockId,
       error: why.message,
@@ -188,7 +191,7 @@ export class FileReader {
     this.#options.dropWrong?.(worker, blockId)
   }
 
-  /** @returns the source of the last byte */
+  /** @returns the source that delivered the last byte */
   async *#readBlock(
     what: { readonly name: string; readonly blockId: number; readonly isOnlyCached: boolean },
     { offset, end }: { readonly offset: number; readonly end: number },
@@ -198,19 +201,19 @@ export class FileReader {
   ): AsyncGenerator<Uint8Array, Source, undefined> {
     const length = end - offset
     let emitted = 0
-    let last = new SkeinError('unavailable', 'it is cached nowhere, and its store cannot be read from here')
-    if (what.isOnlyCached && sources.length === 0) last = new SkeinError('unavailable', 'it is on no live worker')
+    let last = new SkeinError('unavailable', 'no worker has it, and this client cannot read its store')
+    if (what.isOnlyCached && sources.length === 0) last = new SkeinError('unavailable', 'no live worker has it')
     for (const source of sources) {
       try {
         for await (const chunk of source.read(offset + emitted, length - emitted)) {
           throwIfAborted(signal)
           if (chunk.length > length - emitted)
-            throw new SkeinError('data_loss', `${source.name} gave more bytes than were asked for`)
+            throw new SkeinError('data_loss', `${source.name} returned more bytes than requested`)
           emitted += chunk.length
           if (chunk.length > 0) yield chunk
         }
         if (emitted === length) return source
-        throw new SkeinError('data_loss', `${source.name} gave ${emitted} of ${length} bytes`, { retryable: true })
+        throw new SkeinError('data_loss', `${source.name} returned ${emitted} of ${length} bytes`, { retryable: true })
       } catch (thrown) {
         throwIfAborted(signal)
         if (emitted === length) return source
@@ -237,7 +240,7 @@ export class FileReader {
   }
 }
 
-/** Whether no store has the file, as far as is known. */
+/** Whether no store has the file, as far as the client knows. */
 function isOnlyCached({ persistenceState }: FileInfo): boolean {
   return persistenceState === 'NOT_PERSISTED' || persistenceState === 'TO_BE_PERSISTED'
 }

@@ -1,9 +1,8 @@
-// Why: what a host reads from another host it will likely read again; a copy near it makes that
-// cheap (goosefs.user.file.passive.cache.enabled). How: best effort. After a block came from
-// another host, the worker of this one is asked to fetch it too, where the file may have another
-// replica. Nothing here, slow or wrong, is the reader's affair: bytes never wait for it. Only a
-// process that ends right after its last byte gives what is under way a moment, or it would never
-// be told.
+// Why: blocks that a host reads from another host are likely to be read again. A replica on this
+// host makes that cheap (goosefs.user.file.passive.cache.enabled). How: best effort. After a block
+// was read from another host, a worker on this host is asked to copy it, if the file may have
+// another replica. Readers never wait for this and never see its errors. Only a process that exits
+// right after its last byte waits briefly, because its request would not be sent otherwise.
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -21,7 +20,7 @@ export interface PassiveCopiesOptions {
   readonly connectWorker: (rpcAddress: string) => Pick<ServiceClient<WorkerServiceDefinition>, 'close'> & {
     readonly service: Pick<Service<WorkerServiceDefinition>, 'copyHere'>
   }
-  /** This host's name. */
+  /** Name of this host. */
   readonly hostname: string
   readonly clock: Clock
   readonly logger: Logger
@@ -45,13 +44,13 @@ export class PassiveCopies {
   }
 
   /**
-   * A block of `file` was read from `source`; `replicas` has it. Does not wait. Beyond a few calls
-   * under way it is passed over.
+   * Call after a block of `file` was read from `source`; `replicas` have the block. Does not wait.
+   * Ignored while too many calls are in flight.
    */
   offer(file: FileInfo, blockId: number, source: WorkerInfo, replicas: readonly WorkerInfo[]): void {
     const { hostname } = this.#options
     const mayHaveMore = file.replicationMax < 0 || replicas.length < file.replicationMax
-    // Of bytes that are nowhere else the master decides the copies.
+    // For bytes that exist nowhere else, only the master decides about replicas.
     if (!mayHaveMore || file.persistenceState !== 'PERSISTED') return
     if (
       replicas.some((replica) => replica.hostname === hostname) ||
@@ -64,8 +63,8 @@ export class PassiveCopies {
   }
 
   /**
-   * Resolves when what was offered is told, or could not be, or after `graceMs`. For who is about
-   * to close it.
+   * Resolves when all pending requests are sent or have failed, or after `graceMs`. Call it before
+   * closing.
    */
   async settle(graceMs: number): Promise<void> {
     if (this.#calls.size === 0) return
@@ -86,7 +85,7 @@ export class PassiveCopies {
       const options = { signal: this.#closing.signal, deadlineMs: callDeadlineMs }
       await own?.connection.service.copyHere({ blocks: [{ blockId, dataAddress }] }, options)
     } catch (thrown) {
-      this.#options.logger.debug('a block was not copied to this host', {
+      this.#options.logger.debug('cannot request a replica on this host', {
         blockId,
         error: toSkeinError(thrown).message,
       })

@@ -1,13 +1,13 @@
-// Why: a reader on a worker's own host need not have large blocks sent through a socket: it reads
-// the block's file itself. How: the worker says where the block is, which counts there as a read;
-// the file is opened, its head must say that it is this block (block/directory/located-block.ts),
-// and each page is checked against its checksum. Whatever goes wrong, from a worker that does not
-// know the call to a rotten page, the rest comes over the data port: the worker looks at the same
-// bytes there, and drops and reports the block if it is broken. Small parts always come over the
-// data port: asking where they are would cost as much.
+// Why: a reader on the same host as a worker does not need a socket for large blocks: it reads the
+// block file itself (short circuit). How: the worker returns the place of the block and counts this
+// as a read. The reader opens the file, checks that its header belongs to the block
+// (block/directory/located-block.ts), and verifies the checksum of each page. After any error, from
+// an unknown call to a corrupt page, the rest is read over the data port: the worker then checks
+// the same bytes, and drops and reports a corrupt block. Small parts always use the data port,
+// because asking for their place would cost as much.
 //
-// A worker that cannot be asked, or whose files are time and again not to be opened here (another
-// user's, another machine of the same name), is read over its data port alone for a while.
+// If a worker does not answer, or if its files repeatedly cannot be opened (they belong to another
+// user, or to another machine of the same name), the reader uses only its data port for a while.
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { pageBytes } from '../../base/page-checksum.ts'
 import { type ExpectedBlock, wrongBlock } from '../../base/expected-block.ts'
@@ -22,13 +22,13 @@ import type { WorkerInfo } from '../../wire/generated/master.ts'
 import type { WorkerServiceDefinition } from '../../wire/generated/worker.ts'
 import type { Service } from '../../wire/service.ts'
 
-/** Below this the data port is as fast. */
+/** Shorter parts are as fast over the data port. */
 const partBytesMin = 256 * 1024
-/** Read at once; two of them are under way or wait to be taken. */
+/** Bytes per read. At most two pieces are in flight or wait for the consumer. */
 const pieceBytes = 2 * pageBytes
 const piecesAhead = 2
 const locateDeadlineMs = 2000
-/** Files in a row that could not be opened here, until it is taken that none can. */
+/** Failed opens in a row after which this worker's files count as unreachable. */
 const missesMax = 3
 const restMs = 30_000
 
@@ -41,11 +41,11 @@ export interface ShortCircuitReaderOptions {
   readonly logger: Logger
 }
 
-/** A block of a worker of this host. */
+/** A block of a worker on this host. */
 export interface NearBlock {
   readonly worker: WorkerInfo
   readonly blockId: number
-  /** Of the whole block. */
+  /** Length of the whole block. */
   readonly length: number
   readonly expected: ExpectedBlock
 }
@@ -65,7 +65,10 @@ export class ShortCircuitReader {
     this.#options = options
   }
 
-  /** Exactly the bytes of `range`, or an error. @throws as DataClient.read */
+  /**
+   * Yields exactly the bytes of `range`.
+   * @throws the errors of DataClient.read
+   */
   async *read(block: NearBlock, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     let got = 0
     const reader = range.length < partBytesMin ? undefined : await this.#open(block, range.length, signal)
@@ -77,7 +80,7 @@ export class ShortCircuitReader {
         }
       } catch (thrown) {
         throwIfAborted(signal)
-        this.#options.logger.debug('reading a block on over the data port', {
+        this.#options.logger.debug('continuing to read a block over the data port', {
           ...told(block),
           error: toSkeinError(thrown).message,
         })
@@ -90,13 +93,13 @@ export class ShortCircuitReader {
     yield* this.#options.data.read(block.worker.dataAddress, block.blockId, rest, signal, block.expected)
   }
 
-  /** Drops the connections. */
+  /** Closes the connections. */
   close(): void {
     for (const { connection } of this.#workers.values()) connection.close()
     this.#workers.clear()
   }
 
-  /** Undefined: not from here. */
+  /** Undefined: the block cannot be opened from here. */
   async #open(block: NearBlock, bytes: number, signal: AbortSignal): Promise<BlockReader | undefined> {
     const near = this.#nearWorker(block.worker)
     const { clock, logger } = this.#options
@@ -108,14 +111,14 @@ export class ShortCircuitReader {
     } catch (thrown) {
       throwIfAborted(signal)
       const { code, message } = toSkeinError(thrown)
-      // Such a block is not there, or broken: not the worker's fault.
+      // The block is missing or corrupt, so the worker itself is fine.
       if (code !== 'not_found' && code !== 'data_loss') near.restUntilMs = clock.monotonicMs() + restMs
-      logger.debug('a worker did not say where a block is', { ...told(block), code, error: message })
+      logger.debug('a worker did not return the place of a block', { ...told(block), code, error: message })
       return undefined
     }
     const { header, path } = located
     if (path === '' || header === undefined || header.blockId !== blockId || header.length !== length) return undefined
-    // The data port says the same of it, and what to do.
+    // The data port reports the same problem, with what to do about it.
     if (wrongBlock(header, block.expected) !== undefined) return undefined
     try {
       const directories = block.worker.directories.map((directory) => directory.path)
@@ -148,8 +151,8 @@ export class ShortCircuitReader {
 }
 
 /**
- * The bytes in order, a few pieces read ahead of the one that is taken; each but the first begins
- * at a page's start.
+ * Yields the bytes in order and reads a few pieces ahead. Each piece except the first starts at the
+ * start of a page.
  */
 async function* pieces(
   reader: BlockReader,
@@ -162,7 +165,7 @@ async function* pieces(
     while (at < end && waiting.length < piecesAhead) {
       const to = Math.min(end, (Math.floor(at / pieceBytes) + 1) * pieceBytes)
       const piece = reader.read(at, to - at, signal)
-      // Its error is thrown when its turn comes; until then it must not count as unhandled.
+      // Its error is thrown when the piece is needed. Until then it must not count as unhandled.
       piece.catch(() => undefined)
       waiting.push(piece)
       at = to

@@ -1,9 +1,8 @@
-// Why: a client reads files that are not cached from their store without ever seeing the store's
-// secrets. How: a live worker reads for it, and keeps the block unless it may not: one of the
-// client's own host, else the one that every other client of that block asks too, so that the store
-// is read once. Where one worker cannot, the next one goes on after the last byte that came. A
-// worker that cut the bytes short is asked again later, because the rest of it may come, or the
-// reason why not.
+// Why: clients read uncached files from their store without seeing its credentials. How: a live
+// worker reads for the client and caches the block if it may. A worker on the client's host is
+// preferred; else all clients of a block use the same worker, so that the store is read once. If a
+// worker fails, the next one continues after the last byte received. A worker that ended too early
+// is asked again later: it may deliver the rest, or the reason for the failure.
 import { createHash } from 'node:crypto'
 import { assert } from '../../base/assert.ts'
 import { blockIdOf, blockLength } from '../../base/block-id.ts'
@@ -19,13 +18,13 @@ import type { OriginReader } from './file-reader.ts'
 export interface WorkerOriginReaderOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'listWorkers'>
   readonly data: Pick<DataClient, 'readStore'>
-  /** This host's name; its workers are asked first. */
+  /** Name of this host. Its workers are asked first. */
   readonly hostname: string
   readonly logger: Logger
 }
 
 /**
- * What another worker may do better; any other error is the store's answer, and the same
+ * Errors that another worker may not have. All others come from the store and are the same
  * everywhere.
  */
 const nextWorkerCodes: ReadonlySet<ErrorCode> = new Set(['unavailable', 'deadline_exceeded', 'unimplemented'])
@@ -38,8 +37,9 @@ export class WorkerOriginReader implements OriginReader {
   }
 
   /**
-   * See OriginReader. @throws SkeinError unavailable (`no_worker`) when no worker is live, what the
-   * last worker failed with when all failed, and what the store throws
+   * See OriginReader.
+   * @throws SkeinError unavailable (`no_worker`) when no worker is live, the error of the last
+   *   worker when all failed, and what the store throws
    */
   async *readOrigin(
     file: FileInfo,
@@ -74,7 +74,7 @@ export class WorkerOriginReader implements OriginReader {
           worker: worker.dataAddress,
           error: last.message,
         })
-        // Every turn of a worker brings bytes, or is its last.
+        // A worker is asked again only if it delivered bytes, so the loop ends.
         if (got > before) waiting.push(worker)
       }
     }
@@ -94,15 +94,15 @@ export class WorkerOriginReader implements OriginReader {
 }
 
 /**
- * Nearest first; one that is being emptied last; in between an order of the block's own (rendezvous
- * hashing).
+ * Order of workers: those on this host first, those being decommissioned last, and the others by a
+ * hash of worker and block (rendezvous hashing).
  */
 function rankOf(worker: WorkerInfo, blockId: number, hostname: string): number {
   const place = createHash('md5').update(`${blockId} ${worker.workerId}`).digest().readUInt32LE() / 2 ** 32
   return (worker.decommissioning === true ? 2 : 0) + (worker.hostname === hostname ? 0 : 1) + place / 2
 }
 
-/** The block that the wanted bytes are of. */
+/** The block that contains the wanted bytes. */
 function blockAt(file: FileInfo, offset: number, length: number): CacheableBlock {
   const index = Math.floor(offset / file.blockSizeBytes)
   const start = index * file.blockSizeBytes
@@ -111,7 +111,7 @@ function blockAt(file: FileInfo, offset: number, length: number): CacheableBlock
     offset: start,
     length: blockLength(file.length, file.blockSizeBytes, index),
   }
-  assert(offset + length <= start + block.length, 'a store is read block by block')
+  assert(offset + length <= start + block.length, 'one read of a store must not cross a block boundary')
   return block
 }
 

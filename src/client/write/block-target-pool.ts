@@ -1,5 +1,5 @@
-// Why: each worker is one target, shared by all tasks, so that their small blocks travel together.
-// How: kept by worker id; a worker that came back under another address gets a new target.
+// Why: all tasks share one target per worker, so that their small blocks travel together. How:
+// targets are kept by worker id. A worker that returns with another address gets a new target.
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { ServiceClient } from '../../wire/rpc/channel.ts'
@@ -12,20 +12,22 @@ import { ShortCircuitBlockTarget } from './short-circuit-block-target.ts'
 
 export interface WorkerAddress {
   readonly workerId: string
-  /** Same name = same host. */
+  /** Equal names mean the same host. */
   readonly hostname: string
   readonly rpcAddress: string
   readonly dataAddress: string
 }
 
 export interface BlockTargetPoolOptions {
-  /** This host's name (goosefs.worker.hostname). */
+  /** Name of this host (goosefs.worker.hostname). */
   readonly hostname: string
   readonly data: BlockWriteClient
   readonly connectWorker: (rpcAddress: string) => ServiceClient<WorkerServiceDefinition>
-  /** Where files of workers of this host may be; none = they are written over HTTP. */
+  /**
+   * Directories for block files of workers on this host. Undefined: blocks are written over HTTP.
+   */
   readonly directoriesOf?: DirectoriesOf
-  /** A worker in this very process, as `skein local` has it. */
+  /** A worker in the same process, as in `skein local`. */
   readonly local?: (workerId: string) => BlockTarget | undefined
   readonly clock: Clock
   readonly logger: Logger
@@ -47,7 +49,7 @@ export class BlockTargetPool {
   }
 
   /**
-   * The target of a worker; the same object as long as its addresses stay the same. Opens no
+   * Returns the target of a worker: the same object while its addresses do not change. Opens no
    * connection.
    */
   targetFor(worker: WorkerAddress): BlockTarget {
@@ -62,7 +64,7 @@ export class BlockTargetPool {
     return pooled.target
   }
 
-  /** Closes the connections. Blocks that are still being written fail. */
+  /** Closes the connections. Blocks that are being written fail. */
   close(): void {
     for (const pooled of this.#targets.values()) pooled.close()
     this.#targets.clear()

@@ -1,20 +1,22 @@
-// Why: one cache worker as a place to write blocks to, whatever the way: HTTP to its data port, the
-// short circuit through a shared disk, or a call in the same process. Job workers see only this.
+// Why: a cache worker as a target for blocks, independent of the transport: HTTP to its data port,
+// the short circuit over a shared disk, or a call in the same process. How: job workers use only
+// this interface.
 import type { WriteHints } from '../../wire/data/data-plane.ts'
 import type { BlockHeader } from '../../wire/generated/worker.ts'
 
-/** A block on its way into one worker. Exactly one of commit and abort ends it. */
+/** A block that is being written to one worker. Ends with exactly one call of commit or abort. */
 export interface BlockSink {
   /**
-   * Resolves when the worker wants more; the chunk is the sink's until `settledBytes` are past it.
+   * Resolves when the worker accepts more. The sink owns the chunk until `settledBytes` has passed
+   * it.
    * @throws SkeinError resource_exhausted, unavailable, invalid_argument
    */
   write(chunk: Uint8Array): Promise<void>
   commit(): Promise<void>
   abort(): Promise<void>
   /**
-   * Bytes, from the block's beginning, that the sink has no more use for. None: all are kept until
-   * commit or abort has resolved.
+   * Number of bytes from the start of the block that the sink no longer needs. Undefined: it needs
+   * all of them until commit or abort has resolved.
    */
   readonly settledBytes?: number | undefined
 }
@@ -27,13 +29,13 @@ export interface SmallBlock {
 export interface BlockTarget {
   readonly workerId: string
   /**
-   * Opens a block for writing; undefined when the worker already has it.
+   * Opens a block for writing. Undefined: the worker already has it.
    * @throws SkeinError resource_exhausted (`no_capacity`), unavailable
    */
   open(header: BlockHeader, signal: AbortSignal, hints?: WriteHints): Promise<BlockSink | undefined>
   /**
-   * Writes one small block; concurrent calls may travel in one request. A block that is already
-   * there is success.
+   * Writes one small block. Concurrent calls may share one request. Succeeds if the block already
+   * exists.
    */
   put(block: SmallBlock, signal: AbortSignal, hints?: WriteHints): Promise<void>
 }

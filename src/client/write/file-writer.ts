@@ -1,12 +1,12 @@
-// Why: a stream of bytes becomes a file in the cache that no crash of one process loses: every
-// block is on a worker's disk before the file is seen. How: the master places each block on a
-// worker; one that fails is left out and the block is sent to another, from the bytes that are kept
-// until it is committed. Then the namespace's write policy decides about the store:
+// Why: writes a stream as a file in the cache that survives the crash of any one process: every
+// block is on a worker's disk before the file becomes visible. How: the master chooses a worker for
+// each block. If the worker fails, the block is sent to another one; its bytes are kept until it is
+// committed. Then the write policy of the namespace decides about the store:
 //
-//   MUST_CACHE     nothing: the file is in the cache only, until somebody persists it
-//   ASYNC_THROUGH  nothing here: the master persists it soon
-//   CACHE_THROUGH  it is persisted before this returns
-//   THROUGH        the same, and then its blocks are freed
+//   MUST_CACHE     nothing: the file is only in the cache until it is persisted by a command
+//   ASYNC_THROUGH  nothing here: the master persists the file soon
+//   CACHE_THROUGH  the file is persisted before the write returns
+//   THROUGH        like CACHE_THROUGH, and then its blocks are freed
 import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
 import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -24,12 +24,12 @@ import type { BlockTargetPool } from './block-target-pool.ts'
 import type { BlockTarget } from './block-target.ts'
 import { KeptBytes } from './kept-bytes.ts'
 
-/** Blocks up to this size are sent whole. */
+/** Blocks up to this size are sent in one piece. */
 const smallBytesMax = 1024 * 1024
 const abandonMs = 5000
-/** Of a call that returns when a whole file is at the store. */
+/** Deadline of the call that persists a whole file. */
 const persistMs = 24 * 3600 * 1000
-/** Of the call that waits until the master knows of all blocks. */
+/** Deadline of the call that waits until the master knows all blocks. */
 const completeMs = 60_000
 
 export interface FileWriterOptions {
@@ -39,17 +39,14 @@ export interface FileWriterOptions {
   >
   readonly master: Pick<Service<MasterServiceDefinition>, 'free'>
   readonly targets: Pick<BlockTargetPool, 'targetFor'>
-  /** Of new files; default: as their namespace says. */
+  /** Block size of new files. Default: from their namespace. */
   readonly blockSizeBytes?: number | undefined
-  /** A word that no other file has: a call whose answer was lost is known by it. */
+  /** Returns a unique word per file. It identifies a repeated call whose first answer was lost. */
   readonly uniqueId: () => string
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  /**
-   * How often a block is sent, and the pauses once no worker is left that did not fail. Default: 8
-   * times.
-   */
+  /** Attempts per block, and the pauses when all workers have failed. Default: 8 attempts. */
   readonly retry?: RetryPolicy
 }
 
@@ -57,7 +54,7 @@ export interface WrittenFile {
   readonly fileId: number
   readonly length: number
   readonly writePolicy: string
-  /** Whether the store has it now. */
+  /** Whether the store has the file. */
   readonly persisted: boolean
 }
 
@@ -71,13 +68,13 @@ export class FileWriter {
   }
 
   /**
-   * Makes the file `path` of exactly `length` bytes. Chunks must not be changed afterwards; those
-   * of one block are kept in memory until it is written. A file that cannot be written to its end
-   * is abandoned: it is never seen.
+   * Creates the file `path` with exactly `length` bytes. The caller must not change chunks
+   * afterwards; the chunks of one block are kept in memory until it is written. A file that cannot
+   * be completed is abandoned and never becomes visible.
    * @throws SkeinError already_exists, not_found (namespace), invalid_argument (more or fewer
-   *   bytes, or no path of a file), resource_exhausted (`no_capacity`), unavailable, what the
+   *   bytes, or not a valid file path), resource_exhausted (`no_capacity`), unavailable, what the
    *   stream throws; unavailable with reason `not_persisted` when the file is complete in the
-   *   cache, but its policy wants it at the store and that failed
+   *   cache, but its policy requires it in the store and persisting failed
    */
   async write(
     path: string,
@@ -86,7 +83,7 @@ export class FileWriter {
     signal: AbortSignal,
   ): Promise<WrittenFile> {
     if (!Number.isSafeInteger(length) || length < 0)
-      throw new SkeinError('invalid_argument', `${length} is no length of a file`)
+      throw new SkeinError('invalid_argument', `${length} is not a valid file length`)
     const { lifecycle, uniqueId, blockSizeBytes = 0 } = this.#options
     const file = await lifecycle.createFile({ path, blockSizeBytes, requestKey: uniqueId() }, { signal })
     const bytes = new KeptBytes(chunks, signal)
@@ -135,13 +132,13 @@ export class FileWriter {
         await send(this.#options.targets.targetFor(worker), header, bytes, signal)
         return
       } catch (thrown) {
-        // The stream's own error is thrown as it is: another worker cannot mend it.
+        // The stream's own error is thrown unchanged: another worker would not help.
         if (bytes.failure !== undefined) throw bytes.failure
         throwIfAborted(signal)
         const error = toSkeinError(thrown)
         if (attempt >= policy.attemptsMax || (worker === undefined && failedWorkers.size === 0 && !error.retryable))
           throw error
-        logger.warn('a block could not be written; it is sent to another worker', {
+        logger.warn('cannot write a block to a worker; trying another worker', {
           key,
           index,
           worker: worker?.workerId,
@@ -150,7 +147,7 @@ export class FileWriter {
         if (worker !== undefined) {
           failedWorkers.add(worker.workerId)
         } else {
-          // Nobody is left: those that failed may be well again.
+          // All workers have failed. Some of them may have recovered.
           failedWorkers.clear()
           await clock.sleep(backoffMs(policy, attempt, random), signal)
         }
@@ -171,7 +168,10 @@ export class FileWriter {
     )
   }
 
-  /** Whether the store has the file now. */
+  /**
+   * Waits as the write policy requires.
+   * @returns whether the store has the file
+   */
   async #follow(path: string, writePolicy: string, signal: AbortSignal): Promise<boolean> {
     if (writePolicy !== 'CACHE_THROUGH' && writePolicy !== 'THROUGH') return false
     const { lifecycle, master } = this.#options
@@ -182,7 +182,7 @@ export class FileWriter {
       throwIfAborted(signal)
       throw new SkeinError(
         'unavailable',
-        `${path} is complete in the cache, but not at the store: ${toSkeinError(thrown).message}`,
+        `${path} is complete in the cache, but not in the store: ${toSkeinError(thrown).message}`,
         {
           reason: 'not_persisted',
           retryable: false,
@@ -195,8 +195,8 @@ export class FileWriter {
   }
 
   /**
-   * With a signal of its own: the caller's is often why. What is not abandoned here the master
-   * gives up after a time.
+   * Uses its own signal, because the caller's signal is often the reason. If the call fails, the
+   * master abandons the file after a time.
    */
   async #abandon(path: string, fileId: number): Promise<void> {
     try {
@@ -205,7 +205,7 @@ export class FileWriter {
         { signal: new AbortController().signal, deadlineMs: abandonMs },
       )
     } catch (thrown) {
-      this.#options.logger.warn('a file could not be abandoned; the master gives it up later', {
+      this.#options.logger.warn('cannot abandon a file; the master does it later', {
         path,
         error: toSkeinError(thrown).message,
       })
@@ -213,7 +213,7 @@ export class FileWriter {
   }
 }
 
-/** Writes one block to one worker. The sink is aborted when it fails. */
+/** Writes one block to one worker. Aborts the sink on failure. */
 async function send(target: BlockTarget, header: BlockHeader, bytes: KeptBytes, signal: AbortSignal): Promise<void> {
   if (header.length <= smallBytesMax) {
     const chunks: Uint8Array[] = []
@@ -223,13 +223,13 @@ async function send(target: BlockTarget, header: BlockHeader, bytes: KeptBytes, 
   }
   const sink = await target.open(header, signal)
   try {
-    // Without a sink the worker has the block: an answer was lost. The stream must pass all the
-    // same.
+    // Without a sink the worker already has the block, because an answer was lost. The stream must
+    // still be read past this block.
     for await (const chunk of bytes.read()) await sink?.write(chunk)
     await sink?.commit()
   } catch (thrown) {
     await sink?.abort()
-    // A commit whose answer was lost: the block is in.
+    // The block was committed, but the answer was lost.
     if (isSkeinError(thrown, 'already_exists', 'committed')) return
     throw thrown
   }

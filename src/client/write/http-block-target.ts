@@ -1,15 +1,15 @@
-// Why: a worker on another host is reached over its data port. How: one streamed request a large
-// block, one request for many small blocks.
+// Why: writes blocks to a worker over its data port. How: one streamed request per large block, one
+// request for many small blocks.
 import type { BlockHeader } from '../../wire/generated/worker.ts'
 import type { DataClient } from '../../wire/data/data-client.ts'
 import type { WriteHints } from '../../wire/data/data-plane.ts'
 import type { BlockSink, BlockTarget, SmallBlock } from './block-target.ts'
 import { type PutLimits, PutCoalescer } from './put-coalescer.ts'
 
-/** What a block target needs of the data plane. */
+/** The data-plane calls that a block target needs. */
 export type BlockWriteClient = Pick<DataClient, 'openWrite' | 'putMany'>
 
-/** A worker behind its data port. Holds no connection of its own; the data client pools them. */
+/** A worker behind its data port. Holds no connections; the data client pools them. */
 export class HttpBlockTarget implements BlockTarget {
   readonly workerId: string
   readonly #dataAddress: string

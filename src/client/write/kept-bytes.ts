@@ -1,6 +1,6 @@
-// Why: a stream can be read once, but a block may have to be sent to another worker from its start.
-// How: what was read of the present block is kept until the block is done with; an error of the
-// stream is remembered as such, because another worker would not mend it.
+// Why: a stream can be read only once, but a block may have to be sent again to another worker.
+// How: the bytes of the current block are kept until the block is written. An error of the stream
+// is remembered as such, because another worker would not help.
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 
@@ -8,10 +8,10 @@ export class KeptBytes {
   readonly #iterator: AsyncIterator<Uint8Array>
   readonly #signal: AbortSignal
   #kept: Uint8Array[] = []
-  /** Read from the stream, but of the blocks to come. */
+  /** Bytes that were read from the stream and belong to later blocks. */
   #rest: Uint8Array = new Uint8Array(0)
   #left = 0
-  /** Why the stream cannot be read to the end of the block. */
+  /** Error that keeps the stream from being read to the end of the block. */
   failure: unknown
 
   constructor(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal) {
@@ -20,7 +20,7 @@ export class KeptBytes {
   }
 
   /**
-   * Goes on to the next block, of `length` bytes; the one before must have been read to its end.
+   * Moves to the next block, of `length` bytes. The previous block must have been read to its end.
    */
   beginBlock(length: number): void {
     this.#kept = []
@@ -28,8 +28,8 @@ export class KeptBytes {
   }
 
   /**
-   * The block's bytes from its start: the kept ones, then the stream's. @throws what the stream
-   * throws; invalid_argument when it ends early
+   * Yields the bytes of the block from its start: first the kept ones, then the stream's.
+   * @throws what the stream throws; invalid_argument when the stream ends early
    */
   async *read(): AsyncGenerator<Uint8Array, void, undefined> {
     for (let index = 0; index < this.#kept.length || this.#left > 0; index += 1) {
@@ -38,18 +38,18 @@ export class KeptBytes {
     }
   }
 
-  /** @throws SkeinError invalid_argument when the stream goes on */
+  /** @throws SkeinError invalid_argument when the stream has more bytes */
   async expectEnd(): Promise<void> {
     for (let rest = this.#rest; ;) {
       if (rest.length > 0)
-        throw this.#failed(new SkeinError('invalid_argument', 'there are more bytes than were announced'))
+        throw this.#failed(new SkeinError('invalid_argument', 'the stream has more bytes than the given file length'))
       const step = await this.#next()
       if (step === undefined) return
       rest = step
     }
   }
 
-  /** Tells the stream that nothing more is wanted. */
+  /** Closes the stream. */
   async close(): Promise<void> {
     await this.#iterator.return?.()
   }
@@ -58,7 +58,7 @@ export class KeptBytes {
     while (this.#rest.length === 0) {
       const step = await this.#next()
       if (step === undefined)
-        throw this.#failed(new SkeinError('invalid_argument', 'there are fewer bytes than were announced'))
+        throw this.#failed(new SkeinError('invalid_argument', 'the stream has fewer bytes than the given file length'))
       this.#rest = step
     }
     const chunk = this.#rest.subarray(0, this.#left)

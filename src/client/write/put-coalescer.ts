@@ -1,24 +1,27 @@
-// Why: a request a 16 KiB block would cost more than the block; one request for many blocks costs
-// almost nothing each. How: blocks wait in one line; whenever one of a few requests is free it
-// takes as much of the line as it may carry. Nothing waits for a timer: an idle worker gets its
-// first block at once, a busy one gets what gathered meanwhile. A request carries blocks of one
-// writer's hints; those of others keep their places in the line.
+// Why: one request per 16 KiB block would cost more than the block. In a shared request each block
+// costs almost nothing. How: blocks wait in one queue. Whenever one of a few requests is free, it
+// takes as many blocks as it may carry. There is no timer: an idle worker gets its first block at
+// once, a busy one gets the blocks that were queued meanwhile. All blocks of a request have the
+// same write hints; blocks with other hints keep their places in the queue.
 import { abortReason } from '../../base/clock.ts'
 import { type SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { WriteHints } from '../../wire/data/data-plane.ts'
 import type { SmallBlock } from './block-target.ts'
 
 export interface PutLimits {
-  /** Blocks a request may carry. */
+  /** Blocks per request. */
   readonly blocksMax: number
-  /** Bytes a request may carry; a larger block travels alone. */
+  /** Bytes per request. A larger block gets its own request. */
   readonly bytesMax: number
   /** Requests in flight to one worker. */
   readonly requestsMax: number
 }
 const defaultPutLimits: PutLimits = { blocksMax: 256, bytesMax: 4 * 1024 * 1024, requestsMax: 3 }
 
-/** Sends blocks in one request; one result a block in the same order, undefined for success. */
+/**
+ * Sends blocks in one request. Returns one result per block, in the same order; undefined means
+ * success.
+ */
 type PutMany = (
   blocks: readonly SmallBlock[],
   signal: AbortSignal,
@@ -34,8 +37,8 @@ interface WaitingPut {
 }
 
 /**
- * Gathers concurrent puts to one worker. A put whose signal is aborted while it waits in line is
- * never sent.
+ * Combines concurrent puts to one worker. A put whose signal is aborted while it is queued is never
+ * sent.
  */
 export class PutCoalescer {
   readonly #putMany: PutMany
@@ -50,7 +53,7 @@ export class PutCoalescer {
   }
 
   /**
-   * @throws SkeinError what the worker said of this block, what befell its request, or the signal's
+   * @throws SkeinError the worker's error for this block, the error of its request, or the signal's
    *   reason
    */
   put(block: SmallBlock, signal: AbortSignal, hints: WriteHints = {}): Promise<void> {
@@ -60,7 +63,7 @@ export class PutCoalescer {
     })
   }
 
-  // After the current microtask, so that blocks that arrive in one go share the first request.
+  // Runs after the current microtask, so that blocks that arrive together share the first request.
   #schedulePump(): void {
     if (this.#pumpScheduled || this.#inFlight >= this.#limits.requestsMax) return
     this.#pumpScheduled = true
@@ -131,8 +134,9 @@ function sameHints(a: WriteHints, b: WriteHints): boolean {
 }
 
 /**
- * Aborts `request` once every one of `signals` is aborted: a task that stops must not stop the
- * blocks of another. Returns the undoing.
+ * Aborts `request` when all of `signals` are aborted: a task that stops must not stop the blocks of
+ * another one.
+ * @returns a function that removes the listeners
  */
 function abortWhenAllAre(signals: ReadonlySet<AbortSignal>, request: AbortController): () => void {
   let left = signals.size

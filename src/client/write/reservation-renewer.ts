@@ -1,6 +1,6 @@
-// Why: a worker aborts reservations that nobody renews, and a large block from a slow store takes
-// longer than that. How: one timer a worker, only while reservations are open, and one call for all
-// of them.
+// Why: a worker aborts reservations that are not renewed, and a large block from a slow store takes
+// longer than that. How: one timer per worker while reservations are open, and one call for all of
+// them.
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -50,9 +50,9 @@ export class ReservationRenewer {
         { signal: new AbortController().signal, deadlineMs: this.#everyMs },
       )
     } catch (thrown) {
-      this.#logger.warn('reservations could not be renewed', { error: toSkeinError(thrown).message })
+      this.#logger.warn('cannot renew reservations', { error: toSkeinError(thrown).message })
     }
-    // A reservation that came meanwhile may have set a timer of its own.
+    // A reservation that was added meanwhile may have started its own timer.
     this.#cancelTimer?.()
     this.#cancelTimer =
       this.#open.size === 0 ? undefined : this.#clock.schedule(this.#everyMs, () => void this.#renew())

@@ -1,5 +1,6 @@
-// Why: the short circuit's bytes. How: chunks gather until 1 MiB, then one vectored write goes out
-// while the next MiB gathers; page checksums are computed as the chunks pass.
+// Why: writes the bytes of a block for the short circuit. How: chunks are collected up to 1 MiB,
+// then written with one vectored write while the next MiB is collected. Page checksums are computed
+// on the way.
 import type { FileHandle } from 'node:fs/promises'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { PageChecksummer } from '../../base/page-checksum.ts'
@@ -17,11 +18,11 @@ export interface ReservedFile {
   /** Open for writing; the sink closes it. */
   readonly file: FileHandle
   readonly signal: AbortSignal
-  /** Called once when the sink has ended, either way. */
+  /** Called once when the sink has ended, after commit or abort. */
   readonly ended: () => void
 }
 
-/** One reserved file being written. Owns the handle and the reservation until commit or abort. */
+/** Writes one reserved file. Owns the handle and the reservation until commit or abort. */
 export class ReservedFileSink implements BlockSink {
   readonly #target: ReservedFile
   readonly #checksums = new PageChecksummer()
@@ -43,7 +44,7 @@ export class ReservedFileSink implements BlockSink {
       throw new SkeinError('failed_precondition', `block ${header.blockId} is no longer being written`)
     this.#receivedBytes += chunk.length
     if (this.#receivedBytes > header.length) {
-      throw new SkeinError('invalid_argument', `block ${header.blockId} was given more than its ${header.length} bytes`)
+      throw new SkeinError('invalid_argument', `block ${header.blockId} got more than its ${header.length} bytes`)
     }
     this.#checksums.update(chunk)
     this.#gathered.push(chunk)
@@ -87,8 +88,8 @@ export class ReservedFileSink implements BlockSink {
     this.#gathered = []
     await this.#writing
     await file.close().catch(() => undefined)
-    // A signal of its own: the caller's is often why this block is aborted. A lost call is healed
-    // by the worker's time limit.
+    // Uses its own signal, because the caller's signal is often the reason for the abort. If the
+    // call is lost, the worker's timeout ends the reservation.
     await worker
       .abortBlock(
         { blockId: header.blockId, reservation },
@@ -102,7 +103,7 @@ export class ReservedFileSink implements BlockSink {
     this.#target.ended()
   }
 
-  /** Waits for the write before, then starts writing what has gathered. */
+  /** Waits for the previous write, then starts to write the collected chunks. */
   async #flush(): Promise<void> {
     await this.#settle()
     if (this.#gatheredBytes === 0) return
@@ -124,7 +125,10 @@ export class ReservedFileSink implements BlockSink {
   }
 }
 
-/** Writes every byte; gives the error instead of throwing it, because nobody may be waiting yet. */
+/**
+ * Writes every byte. Returns the error instead of throwing it, because the promise may not be
+ * awaited yet.
+ */
 async function writeAll(
   file: FileHandle,
   chunks: readonly Uint8Array[],
@@ -145,7 +149,7 @@ async function writeAll(
           reason: 'no_capacity',
           cause: thrown,
         })
-      : new SkeinError('unavailable', `the reserved file could not be written: ${message}`, { cause: thrown })
+      : new SkeinError('unavailable', `cannot write the reserved file: ${message}`, { cause: thrown })
   }
 }
 

@@ -1,9 +1,9 @@
-// Why: a writer on the worker's own host need not send large blocks through a socket: it writes the
-// reserved file itself. How: ReserveBlock by RPC, write the temporary file, CommitBlock by RPC with
-// the page checksums that were computed on the way. Where the file is not there (another disk,
-// another user) this worker is written over HTTP from then on. A file that is none of the worker's
-// reservations (block/disk/known-place.ts) is never opened. Small blocks always go over HTTP: three
-// round trips would cost more than the copy.
+// Why: a writer on the same host as a worker does not need a socket for large blocks: it writes the
+// reserved file itself (short circuit). How: call ReserveBlock, write the temporary file, call
+// CommitBlock with the page checksums that were computed on the way. If the file is not reachable
+// (another disk, another user), this worker is written over HTTP from then on. A file that is not
+// one of the worker's reservations (block/disk/known-place.ts) is never opened. Small blocks always
+// use HTTP: three round trips would cost more than the copy.
 import type { FileHandle } from 'node:fs/promises'
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -20,7 +20,7 @@ import { ReservedFileSink } from './reserved-file-sink.ts'
 const releaseDeadlineMs = 5000
 
 /**
- * Well below the time after which a worker takes a silent writer for dead
+ * Well below the time after which a worker aborts reservations that are not renewed
  * (skein.worker.reservation.timeout).
  */
 const renewDefaultMs = 3000
@@ -29,15 +29,16 @@ export interface ShortCircuitOptions {
   readonly workerId: string
   readonly worker: Service<WorkerServiceDefinition>
   /**
-   * The same worker over HTTP: for small blocks, and for all of them where the file is not
-   * reachable.
+   * The same worker over HTTP: for small blocks, and for all blocks if the file is not reachable.
    */
   readonly http: BlockTarget
-  /** Where the worker's files may be. */
+  /** Directories of the worker's block files. */
   readonly directoriesOf: DirectoriesOf
   readonly clock: Clock
   readonly logger: Logger
-  /** How often open reservations are renewed; the worker aborts them after 60 s. */
+  /**
+   * Interval for renewing open reservations. The worker aborts them after 60 s without a renewal.
+   */
   readonly renewMs?: number
 }
 
@@ -81,22 +82,22 @@ export class ShortCircuitBlockTarget implements BlockTarget {
     return this.#options.http.put(block, signal, hints)
   }
 
-  /** Stops renewing. Open sinks are the caller's to end. */
+  /** Stops renewing. The caller must end open sinks. */
   close(): void {
     this.#renewer.close()
   }
 
-  // Not the caller's signal: when that is aborted, the reservation must still go.
+  // Does not use the caller's signal: the reservation must be released even if it is aborted.
   async #release(blockId: number, reservation: string): Promise<void> {
     const options = { signal: new AbortController().signal, deadlineMs: releaseDeadlineMs }
     await this.#options.worker.abortBlock({ blockId, reservation }, options).catch((thrown: unknown) => {
-      this.#options.logger.debug('an unused reservation could not be aborted', { error: toSkeinError(thrown).message })
+      this.#options.logger.debug('cannot abort an unused reservation', { error: toSkeinError(thrown).message })
     })
   }
 
   /**
-   * The file, undefined when it is not reachable from here, or an error that another way would not
-   * mend.
+   * Returns the file, undefined when it is not reachable from here, or an error that HTTP would not
+   * avoid.
    */
   async #openReserved(place: ReservedPlace, signal: AbortSignal): Promise<FileHandle | SkeinError | undefined> {
     try {
@@ -104,7 +105,7 @@ export class ShortCircuitBlockTarget implements BlockTarget {
       return await openReserved(place, this.#directories)
     } catch (thrown) {
       if (thrown instanceof SkeinError) {
-        // Asked again for the next block: the worker may have another directory by now.
+        // Looked up again for the next block: the worker may have a new directory.
         this.#directories = undefined
         const level = isSkeinError(thrown, 'permission_denied') ? 'warn' : 'debug'
         this.#options.logger[level]('writing a block over HTTP', {
