@@ -154,13 +154,9 @@ export class SetCopy {
       const { outcome } = this.#options
       outcome.bytesDone += bytes.length
       if (bytes.length !== piece.length) {
-        throw new SkeinError(
-          'data_loss',
-          `the store returned ${bytes.length} of ${piece.length} bytes of ${piece.key}`,
-          {
-            retryable: true,
-          },
-        )
+        throw new SkeinError('data_loss', `the store sent ${bytes.length} of ${piece.length} bytes of ${piece.key}`, {
+          retryable: true,
+        })
       }
       const block = { header, bytes }
       const [only] = targets
@@ -182,8 +178,7 @@ export class SetCopy {
     const { copies, outcome } = this.#options
     const copied = await copies.readWhole(piece, header, this.#readSignal)
     if (copied !== undefined) return copied
-    // Lends the slot first, so that it is taken back last: a read that waits for bytes holds no
-    // slot.
+    // Lend the slot first, so that it comes back last: a read that waits for bytes holds no slot.
     const bytes = await this.#reads.whole(piece, (wait) => held.slot.lend(() => held.bytes.lend(wait)))
     outcome.originBytes += bytes.length
     return bytes
@@ -251,10 +246,7 @@ export class SetCopy {
     }
   }
 
-  /**
-   * Leaves nothing of the block behind after an error.
-   * @throws SkeinError the error of the read
-   */
+  /** Leaves no part of the block behind after an error. @throws SkeinError the error of the read */
   async #copyBlock(
     piece: SetPiece,
     blockIndex: number,
