@@ -1,12 +1,12 @@
-// Why: what every part of a job master may be given is said once. How: each part takes its share by
-// `Pick`, and adds what is its own.
+// Why: declares once what the parts of a job master need. How: each part takes what it needs with
+// `Pick`, and adds its own fields.
 import type { LoadCommand, LoadEffect } from '../load/state/load-commands.ts'
 import type { SetTarget } from '../wire/generated/job.ts'
 import type { HoldBlocksRequest, HoldBlocksResponse } from '../wire/generated/worker.ts'
 import type { DispatchContext } from './dispatch/dispatch-context.ts'
 import type { Dispatcher } from './dispatch/dispatcher.ts'
 
-/** Tells a worker which of its blocks a load counts on. */
+/** Tells a worker which of its blocks a load relies on. */
 export type HoldBlocks = (
   worker: SetTarget,
   request: HoldBlocksRequest,
@@ -14,9 +14,12 @@ export type HoldBlocks = (
 ) => Promise<HoldBlocksResponse>
 
 export interface JobMasterContext extends DispatchContext {
-  /** Journals a command and applies it. @throws SkeinError when the journal refuses it */
+  /**
+   * Journals a command and applies it.
+   * @throws SkeinError when the journal refuses it
+   */
   readonly submit: (command: LoadCommand) => Promise<LoadEffect>
   readonly dispatcher: Dispatcher
-  /** Undefined: what a load finds cached is not protected at the workers. */
+  /** Undefined: cached blocks that a load found are not protected on the workers. */
   readonly holdBlocks?: HoldBlocks
 }

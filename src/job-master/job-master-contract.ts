@@ -1,4 +1,5 @@
-// Why: what a job master is given and what it gives, for whoever composes one or tests one.
+// Why: the inputs and the interface of a job master, for code that composes or tests one. How:
+// types only.
 import type { Clock, Random } from '../base/clock.ts'
 import type { SkeinError } from '../base/errors.ts'
 import type { Journal } from '../journal/journal.ts'
@@ -15,15 +16,15 @@ import type { JobMasterOptions } from './options/job-master-options.ts'
 import type { HoldBlocks } from './job-master-context.ts'
 
 export interface JobMasterDependencies {
-  /** Its own; the state lies in `<directory>/state`. */
+  /** Directory of this job master. The state is in `<directory>/state`. */
   readonly directory: string
   readonly journal: Journal
-  /** Default: no entry is left out. */
+  /** Default: no journal entry is skipped. */
   readonly skip?: JournalSkip
   readonly queue: Queue
-  /** For reports: `inprocess:` or the address, without a password. */
+  /** For reports: `inprocess:`, or the address without a password. */
   readonly queueDescription: string
-  /** Fires schedules; without it they are looked at every second. */
+  /** Fires when a schedule is due. Without it, schedules are checked every second. */
   readonly openScheduleTimer?: (onFire: OnFire) => Promise<ScheduleTimer>
   readonly master: Service<MasterServiceDefinition>
   readonly holdBlocks?: HoldBlocks
@@ -32,11 +33,11 @@ export interface JobMasterDependencies {
   readonly logger: Logger
   readonly metrics: MetricRegistry
   readonly options: JobMasterOptions
-  /** Where others reach this job master; asked when it serves. */
+  /** Address for other roles. Called when the job master serves. */
   readonly advertisedAddress: () => JobMasterAddress
   /**
-   * Called when the job master cannot go on (its journal failed or was taken over): the process
-   * should end.
+   * Called when the job master cannot continue, because its journal failed or was taken over. The
+   * process should exit.
    */
   readonly onFailure: (error: SkeinError) => void
 }
@@ -44,8 +45,8 @@ export interface JobMasterDependencies {
 export interface JobMaster {
   readonly service: Service<JobServiceDefinition>
   readonly schedules: Service<ScheduleServiceDefinition>
-  /** Continues every unfinished load and begins the loops; they end when the signal aborts. */
+  /** Continues all unfinished loads and starts the loops. They end when the signal is aborted. */
   start(signal: AbortSignal): void
-  /** Ends the loops, puts the state on the disk. Unfinished loads go on at the next start. */
+  /** Ends the loops and writes the state to disk. Unfinished loads continue at the next start. */
   close(): Promise<void>
 }

@@ -1,7 +1,7 @@
-// Why: the job master as one object: the service that the command line and job workers call, and
-// the loops behind it. How: constructs the parts of this folder around one command log, starts a
-// runner for every load that has not ended, and owns the timers that find lost job workers and keep
-// the master told where the job master is.
+// Why: the job master as one object: the service for the command line and for job workers, and the
+// loops behind it. How: creates the parts of this folder around one command log, starts a runner
+// for every unfinished load, and owns the timers that detect lost job workers and register the job
+// master with the master.
 import { SkeinError } from '../base/errors.ts'
 import type { LoadCommand, LoadEffect, SubmitLoad } from '../load/state/load-commands.ts'
 import { formatLoadId, hasEnded, type LoadRecord } from '../load/load.ts'
@@ -43,11 +43,14 @@ import { SetService } from './set/set-calls.ts'
 import { SharedBlocks } from './dispatch/shared-blocks.ts'
 import type { JobMaster, JobMasterDependencies } from './job-master-contract.ts'
 
-/** The master forgets us when it restarts; for as long, nobody finds the job master. */
+/**
+ * A restarted master has lost this registration. Until the next one, clients cannot find the job
+ * master.
+ */
 const registerEveryMs = 1000
 const sweepEveryMs = 1000
 const forgetEveryMs = 60_000
-/** Rows of an ended load that one command deletes; a row may hold hundreds of files. */
+/** Rows of an ended load that one command deletes. A row may contain hundreds of files. */
 const expireRowsMax = 64
 
 export class JobMasterRole implements JobMaster {
@@ -72,7 +75,7 @@ export class JobMasterRole implements JobMaster {
   readonly #stop = new AbortController()
   readonly #context: JobMasterContext
   #serving: AbortSignal | undefined
-  /** The submission before. */
+  /** The previous submission. */
   #written: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -155,7 +158,7 @@ export class JobMasterRole implements JobMaster {
 
   #keep(work: Promise<void>): void {
     const kept = work.catch((thrown: unknown) =>
-      this.#deps.logger.error('a loop of the job master ended', { error: thrown }),
+      this.#deps.logger.error('a loop of the job master ended with an error', { error: thrown }),
     )
     const tracked = kept.finally(() => this.#running.delete(tracked))
     this.#running.add(tracked)
@@ -170,7 +173,7 @@ export class JobMasterRole implements JobMaster {
     }
   }
 
-  /** What was planned before the start is reserved again, once the workers are known. */
+  /** Reserves again what was planned before the start, when the workers are known. */
   async #startRunners(loadIds: readonly number[], stop: AbortSignal): Promise<void> {
     const tables = this.#tables
     while (loadIds.length > 0 && !this.#cluster.known && !stop.aborted) {
@@ -200,19 +203,19 @@ export class JobMasterRole implements JobMaster {
 
   async #sweep(stop: AbortSignal): Promise<void> {
     for (const worker of this.#jobWorkers.sweep(this.#deps.options.jobWorkerLostMs)) {
-      this.#deps.logger.warn('a job worker is lost, its sets go out again', { jobWorkerId: worker.jobWorkerId })
+      this.#deps.logger.warn('a job worker is lost: its sets are dispatched again', { jobWorkerId: worker.jobWorkerId })
       this.#sets.takeBackAll(worker.jobWorkerId)
       this.#keep(this.#deps.queue.drop(worker.lane))
     }
-    // After the last load's end, too, until what it wrote is in the reports: the next load shall
-    // not be refused for that.
+    // Continues after the end of the last load until its blocks are in the usage reports. Otherwise
+    // the next load might be refused for lack of room.
     if (this.#runners.size === 0 && this.#cluster.placement.settled) return
     await Promise.all([this.#cluster.refresh(stop), this.#pacing.refresh(stop)])
     const open = [...this.#runners.keys()].some((loadId) => (this.#tables.loads.get([loadId])?.openSets ?? 0) > 0)
     if (!open) this.#cluster.placement.nothingOpen()
   }
 
-  /** Deletes the loads that ended first, beyond those that are remembered. */
+  /** Deletes the oldest ended loads beyond the history limits. */
   async #expireLoads(stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
       const { historyMax, historyFilesMax, historyAgeMs } = this.#deps.options
@@ -233,14 +236,15 @@ export class JobMasterRole implements JobMaster {
     const known = request.requestKey === '' ? undefined : this.#tables.requestKeys.get([request.requestKey])
     if (known !== undefined) return { loadId: formatLoadId(known), joined: false }
     const command = await this.#checked(request, signal)
-    // Once more, since others may have come; each waits until the one before it is written down.
+    // Check again, because other loads may have been submitted. Each submission waits until the
+    // previous one is journaled.
     const written = this.#written.then(() => {
       checkNoOverlap(this.#tables, command)
       return this.#log.submit(command)
     })
     this.#written = written.catch(() => undefined)
     const effect = await written
-    if (effect.type !== 'submitted') throw new SkeinError('internal', 'the load was not written down')
+    if (effect.type !== 'submitted') throw new SkeinError('internal', 'the journal did not return the submitted load')
     if (this.#serving?.aborted === false) this.#startRunner(effect.loadId, this.#serving)
     return { loadId: formatLoadId(effect.loadId), joined: effect.joined }
   }
@@ -300,7 +304,7 @@ export class JobMasterRole implements JobMaster {
     return withArriving(status, this.#outstanding, loadId)
   }
 
-  /** With what only those who follow it want to know. */
+  /** Status with the details that only `job progress` needs. */
   #followed(load: LoadRecord): ReturnType<typeof statusOf> {
     const hostnameOf = (workerId: string): string => this.#cluster.hostOf(workerId) ?? ''
     const workers = this.#progress.workersOf(load.loadId, tasksOutTo(this.#outstanding, load.loadId), hostnameOf)

@@ -1,5 +1,5 @@
-// Why: a job master begins with its state, and with the right to write it. How: campaigns in the
-// journal, opens the state, replays the journal, and hands all of it to the role.
+// Why: a job master starts with its state and with the exclusive right to write it. How: campaigns
+// in the journal, opens the state, replays the journal, and passes all of it to the role.
 import { join } from 'node:path'
 import { toSkeinError } from '../base/errors.ts'
 import { loadCommandProblem } from '../load/state/load-command-checks.ts'
@@ -12,13 +12,14 @@ import type { JobMaster, JobMasterDependencies } from './job-master-contract.ts'
 import { JobMasterRole } from './job-master-loops.ts'
 
 /**
- * Opens the state and replays the journal. @throws SkeinError data_loss, failed_precondition from
- * the journal
+ * Opens the state and replays the journal.
+ * @throws SkeinError data_loss, failed_precondition from the journal
  */
 export async function createJobMaster(deps: JobMasterDependencies): Promise<JobMaster> {
   const { journal, logger, onFailure } = deps
   const { checkpointEntries, checkpointBytes } = deps.options
-  // First the right to write, then the state: another job master may have written until now.
+  // Get the right to write first, then open the state: another job master may have written until
+  // now.
   const term = await journal.campaign('job-master', new AbortController().signal)
   const state = await LmdbState.open({ directory: join(deps.directory, 'state'), logger, onDamage: onFailure })
   try {

@@ -1,31 +1,37 @@
-// Why: planning, auditing and retargeting are steps of one running load, and must not know the
-// runner that calls them. How: what they need of it, as an interface.
+// Why: planning, auditing and retargeting are steps of a running load and must not depend on the
+// runner that calls them. How: an interface with what they need.
 import type { LoadCommand, LoadEffect } from '../load/state/load-commands.ts'
 import type { LoadRecord } from '../load/load.ts'
 import type { JobMasterContext } from './job-master-context.ts'
 
-/** One load that has not ended, as its steps see it. */
+/** One unfinished load, as seen by its steps. */
 export interface RunningLoad {
   readonly loadId: number
   readonly context: JobMasterContext
-  /** The load as it is now. @throws SkeinError cancelled once it has ended by other hands */
+  /**
+   * The current record of the load.
+   * @throws SkeinError cancelled when the load was ended elsewhere
+   */
   load(): LoadRecord
   submit(command: LoadCommand): Promise<LoadEffect>
-  /** A file was in and has been freed since, by others. */
+  /** Records that a loaded file was freed by another client. */
   noteFreed(fileId: number): void
-  /** Files got another replication than had been set on them. */
+  /** Records the number of files whose replication was changed. */
   noteReplicationChanged(files: number): void
-  /** What people are told that the load waits for; empty when it does not. */
+  /** Sets the reason for waiting that users see. Empty: the load does not wait. */
   waitFor(reason: string): void
   /**
-   * Something happened to the load. `readError`: why its blocks could not be read just now;
-   * progress ends that.
+   * Records progress, or another event, of the load.
+   * @param readError why its blocks could not be read just now; cleared by progress
    */
   notify(madeProgress: boolean, readError?: string): void
-  /** Waits for a change of this load, or `ms`. @throws the signal's reason */
+  /**
+   * Waits for a change of this load, or `ms`.
+   * @throws the signal's reason
+   */
   pause(ms: number, signal: AbortSignal): Promise<void>
-  /** Whether nothing of the load has moved for the time of its patience. */
+  /** Whether the load has made no progress for longer than its patience. */
   outOfPatience(): boolean
-  /** Fails the files of the sets that wait for workers, when the patience is used up. */
+  /** Fails the files of sets that wait for workers, if the patience is used up. */
   giveUpStalled(): Promise<void>
 }

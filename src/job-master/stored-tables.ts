@@ -1,6 +1,6 @@
-// Why: sets of a million files do not belong in memory. How: the tables of load/ as rows of
-// MessagePack, keys as ordered arrays, over the state that journal/ keeps; commands are applied in
-// its transactions.
+// Why: the sets of a million files do not fit in memory. How: the tables of load/ are rows of
+// MessagePack with ordered arrays as keys, in the state that journal/ keeps. Commands are applied
+// in its transactions.
 import type { Applied, CommandState } from '../journal/command-state.ts'
 import type { LmdbState } from '../journal/state/lmdb-state.ts'
 import type { StateTable, Uncopied } from '../journal/state-table.ts'

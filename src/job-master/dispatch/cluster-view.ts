@@ -1,7 +1,7 @@
-// Why: placement and dispatch need the cache workers as the master sees them now. How: a copy of
-// the master's list, asked for every second while loads run, the ledger of planned bytes on it, and
-// a doubt about workers that refused a connection a moment ago: their sets wait, one probes, and
-// the first success ends the doubt.
+// Why: placement and dispatch need the current list of cache workers. How: keeps a copy of the
+// master's list, which is refreshed every second while loads run; the ledger of planned bytes on
+// it; and a mark for workers that recently refused a connection. Sets for a marked worker wait, one
+// set probes it, and the first success removes the mark.
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError, type SkeinError } from '../../base/errors.ts'
 import { Placement } from '../../load/placing/placement.ts'
@@ -10,7 +10,7 @@ import type { MasterServiceDefinition, WorkerInfo } from '../../wire/generated/m
 import type { SetTarget } from '../../wire/generated/job.ts'
 
 const doubtMs = 2000
-/** How long a worker that the master lost is waited for, before its blocks are loaded elsewhere. */
+/** How long to wait for a lost worker before its blocks are loaded elsewhere. */
 const returnMs = 10_000
 
 export class ClusterView {
@@ -20,7 +20,7 @@ export class ClusterView {
   readonly #workers = new Map<string, WorkerInfo>()
   readonly #absentSinceMs = new Map<string, number>()
   readonly #doubtedUntilMs = new Map<string, number>()
-  /** Why a worker could not be reached, until it is. */
+  /** Last error of each unreachable worker. */
   readonly #lastErrors = new Map<string, string>()
   #masterError: SkeinError | undefined
   #known = false
@@ -30,18 +30,19 @@ export class ClusterView {
     this.#clock = clock
   }
 
-  /** Why the master's list is not fresh; undefined when it is. */
+  /** Why the master's list is out of date. Undefined: it is fresh. */
   get masterError(): SkeinError | undefined {
     return this.#masterError
   }
 
-  /** Whether the list was ever read. */
+  /** Whether the list was read at least once. */
   get known(): boolean {
     return this.#known
   }
 
   /**
-   * Planned blocks go to these workers: one that the master does not list is absent from now on.
+   * Planned blocks go to these workers. A worker that the master does not list counts as absent
+   * from now on.
    */
   expect(workerIds: readonly string[]): void {
     for (const workerId of workerIds) if (!this.#workers.has(workerId)) this.#noteAbsent(workerId)
@@ -51,7 +52,10 @@ export class ClusterView {
     if (!this.#absentSinceMs.has(workerId)) this.#absentSinceMs.set(workerId, this.#clock.monotonicMs())
   }
 
-  /** Asks the master; on failure the last list stays and masterError says why. */
+  /**
+   * Reads the list from the master. On failure the previous list is kept, and masterError holds the
+   * reason.
+   */
   async refresh(signal: AbortSignal): Promise<void> {
     try {
       const { workers } = await this.#master.listWorkers({}, { signal })
@@ -62,7 +66,7 @@ export class ClusterView {
         if (worker.live) this.#absentSinceMs.delete(worker.workerId)
         else this.#noteAbsent(worker.workerId)
       }
-      // A master that started again lists only who has registered since.
+      // A restarted master lists only the workers that have registered since.
       this.expect(before)
       this.placement.update(workers.map(asTarget), this.#clock.monotonicMs())
       this.#masterError = undefined
@@ -72,25 +76,25 @@ export class ClusterView {
     }
   }
 
-  /** The books in which what is reserved is a load's own. */
+  /** The placement, with reservations booked to this load. */
   placementOf(loadId: number): Placement {
     return this.placement.of(loadId)
   }
 
-  /** Live workers that take new blocks. */
+  /** Number of live workers that accept new blocks. */
   liveCount(): number {
     return this.placement.liveWorkers().filter(({ workerId }) => this.#workers.get(workerId)?.decommissioning !== true)
       .length
   }
 
-  /** Workers that are gone and may still come back with their blocks. */
+  /** Absent workers that may still return with their blocks. */
   absentBriefly(): string[] {
     return [...this.#absentSinceMs]
       .filter(([, sinceMs]) => this.#clock.monotonicMs() - sinceMs < returnMs)
       .map(([workerId]) => workerId)
   }
 
-  /** Whether a worker has been gone for longer than it is waited for. */
+  /** Whether a worker has been absent for longer than the wait for its return. */
   isLost(workerId: string): boolean {
     const sinceMs = this.#absentSinceMs.get(workerId)
     return sinceMs !== undefined && this.#clock.monotonicMs() - sinceMs >= returnMs
@@ -100,7 +104,7 @@ export class ClusterView {
     return this.#workers.get(workerId)?.hostname
   }
 
-  /** `why`: the error of who could not reach it, for people. */
+  /** Marks a worker as unreachable. `why` is the error, for messages. */
   doubt(workerId: string, why: string): void {
     this.#doubtedUntilMs.set(workerId, this.#clock.monotonicMs() + doubtMs)
     this.#lastErrors.set(workerId, why)
@@ -112,14 +116,16 @@ export class ClusterView {
   }
 
   /**
-   * Why nothing was written to a worker that the master sees live; undefined when it is not live,
-   * or nothing is known against it.
+   * Why a live worker could not be written to. Undefined: it is not live, or there was no error.
    */
   lastErrorOf(workerId: string): string | undefined {
     return this.placement.isLive(workerId) ? this.#lastErrors.get(workerId) : undefined
   }
 
-  /** Whether a set that writes to this worker may go out now; `setsOut`: how many are out to it. */
+  /**
+   * Whether a set that writes to this worker may be dispatched. `setsOut`: sets in flight to the
+   * worker.
+   */
   isUsable(workerId: string, setsOut: number): boolean {
     if (!this.placement.isLive(workerId)) return false
     const until = this.#doubtedUntilMs.get(workerId)
@@ -127,8 +133,8 @@ export class ClusterView {
   }
 
   /**
-   * Where a job worker finds the target. A worker that the master does not know any more has no
-   * address.
+   * Returns the address of a target for job workers; empty if the master no longer knows the
+   * worker.
    */
   targetOf(workerId: string): SetTarget {
     const { hostname = '', rpcAddress = '', dataAddress = '' } = this.#workers.get(workerId) ?? {}
@@ -137,8 +143,8 @@ export class ClusterView {
 }
 
 /**
- * A worker that is being taken out of service counts as full: what is planned for it may end,
- * nothing new is planned.
+ * A worker that is being decommissioned counts as full: its planned blocks may complete, but
+ * nothing new is planned on it.
  */
 function asTarget(worker: WorkerInfo): WorkerInfo {
   return worker.decommissioning === true ? { ...worker, usedBytes: worker.capacityBytes } : worker

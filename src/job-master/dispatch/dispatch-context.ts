@@ -1,6 +1,6 @@
-// Why: the parts of a job master share the same tables, books and options. How: one context for the
-// role, of which each part takes its share by `Pick`. This is the part of it that the parts of this
-// folder know; job-master-context.ts adds what is made of them.
+// Why: all parts of a job master share the same tables, ledgers and options. How: one context per
+// role; each part takes what it needs with `Pick`. This file has the fields for this folder;
+// job-master-context.ts adds the others.
 import type { Clock, Random } from '../../base/clock.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
 import type { Queue } from '../../queue/queue.ts'
@@ -19,7 +19,7 @@ export interface DispatchContext {
   readonly tables: Tables
   readonly queue: Queue
   readonly master: Service<MasterServiceDefinition>
-  /** Sets that are out. */
+  /** Sets in flight. */
   readonly outstanding: Outstanding
   /** Blocks that sets of several loads have in common. */
   readonly shared: SharedBlocks

@@ -1,8 +1,9 @@
-// Why: planned sets become tasks in the queue, a bounded number at a time, fairly over the loads,
-// and none is ever lost: the queue is transport only. How: one loop over all running loads. Each
-// round reads the next open sets of each load from the tables (a bounded buffer), lets
-// load/plan/read-ahead-window.ts choose, puts the choice into the lanes, and puts in again what was
-// not started for a while, under the same ids: that heals a flushed or restarted queue.
+// Why: turns planned sets into tasks in the queue: a limited number at a time, fairly among loads,
+// and without losing any, because the queue is only a transport. How: one loop for all running
+// loads. Each round reads the next open sets of each load from the tables into a bounded buffer,
+// lets load/plan/read-ahead-window.ts choose, and adds the chosen sets to the lanes. Tasks that
+// were not started for a while are added again under the same ids, which repairs a flushed or
+// restarted queue.
 import { toSkeinError, type SkeinError } from '../../base/errors.ts'
 import { formatLoadId, type OpenSet } from '../../load/load.ts'
 import type { Row } from '../../load/state/load-tables.ts'
@@ -30,9 +31,9 @@ type DispatcherContext = Pick<
 interface Buffer {
   readonly loadId: number
   readonly activeJobs: number
-  /** Open sets read from the tables and not out. */
+  /** Open sets that were read from the tables and are not in flight. */
   candidates: ReadySet[]
-  /** Sets from here on have not been read yet. */
+  /** First set that was not read yet. */
   nextSet: number
 }
 
@@ -56,35 +57,37 @@ export class Dispatcher {
     this.#wakeup = new Wakeup(context.clock)
   }
 
-  /** Why the queue does not take tasks; undefined when it does. */
+  /** Why the queue does not accept tasks. Undefined: it does. */
   get queueError(): SkeinError | undefined {
     return this.#queueError
   }
 
-  /** Lets a load's sets go out. */
+  /** Allows dispatching sets of a load. */
   openLoad(loadId: number, activeJobs: number): void {
     if (!this.#buffers.has(loadId)) this.#buffers.set(loadId, { loadId, activeJobs, candidates: [], nextSet: 0 })
     this.#wakeup.notify()
   }
 
-  /** Stops a load's sets from going out; those that are out stay in the books. */
+  /** Stops dispatching sets of a load. Sets in flight are still tracked. */
   closeLoad(loadId: number): void {
     this.#buffers.delete(loadId)
   }
 
-  /** Something changed: a set ended, a page was planned, a job worker came. */
+  /** Call after a change: a set ended, a page was planned, or a job worker registered. */
   notify(): void {
     this.#wakeup.notify()
   }
 
-  /** Gives running tasks of an earlier life of the job master the time to be reported. */
+  /**
+   * Delays dispatching until running tasks from before a restart of the job master can be reported.
+   */
   holdForRecovery(): void {
     this.#recoveringUntilMs = this.#context.clock.monotonicMs() + this.#context.options.recoveryGraceMs
   }
 
   /**
-   * A set came back without a result (its job worker was lost, or dropped it): it goes out again,
-   * with the next attempt.
+   * A set came back without a result, because its job worker was lost or dropped it. It is
+   * dispatched again with the next attempt.
    */
   takeBack(out: OutSet, lost: boolean): number {
     const { outstanding, metrics } = this.#context
@@ -101,7 +104,7 @@ export class Dispatcher {
     return losses
   }
 
-  /** Sets that cannot go out because of their targets: for what a load waits. */
+  /** Sets that wait for their targets, to explain what a load waits for. */
   heldSets(loadId: number): ReadySet[] {
     const { cluster, outstanding } = this.#context
     const candidates = this.#buffers.get(loadId)?.candidates ?? []
@@ -110,13 +113,13 @@ export class Dispatcher {
     )
   }
 
-  /** A set is out by another way: it shall not go out a second time. */
+  /** Removes a set from the candidates, because it is already in flight. */
   withdraw(loadId: number, set: number): void {
     const buffer = this.#buffers.get(loadId)
     if (buffer !== undefined) buffer.candidates = buffer.candidates.filter((candidate) => candidate.set !== set)
   }
 
-  /** Reads a load's candidates again from the tables, after their targets changed. */
+  /** Reads the candidates of a load again after their targets changed. */
   reload(loadId: number): void {
     const buffer = this.#buffers.get(loadId)
     if (buffer === undefined) return
@@ -125,13 +128,13 @@ export class Dispatcher {
     this.#wakeup.notify()
   }
 
-  /** Runs until the signal aborts. */
+  /** Runs until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         await this.#round(signal)
       } catch (thrown) {
-        this.#context.logger.error('dispatching failed', { error: thrown })
+        this.#context.logger.error('the dispatch loop failed', { error: thrown })
       }
       const idle = this.#buffers.size === 0 && this.#context.outstanding.size === 0
       await this.#wakeup.wait(this.#queueError !== undefined ? queueRetryMs : idle ? idleMs : lookMs, signal)
@@ -196,7 +199,7 @@ export class Dispatcher {
     return assignments
   }
 
-  /** Tasks out, by load and lane. */
+  /** Number of tasks in flight, by load and lane. */
   #tasksByLane(): Map<number, Map<string, number>> {
     const counts = new Map<number, Map<string, number>>()
     for (const { set, lane } of this.#context.outstanding.all()) {
@@ -206,11 +209,12 @@ export class Dispatcher {
     return counts
   }
 
-  /** The load's candidates that may go out now, in order; reads more when there are few. */
+  /** Candidates of the load that may be dispatched now, in order. Reads more if there are few. */
   #eligible(buffer: Buffer): ReadySet[] {
     const { tables, outstanding, cluster, clock, shared } = this.#context
     const now = clock.nowMs()
-    // A probe of a doubted worker is one set: the second one of this round waits for the first.
+    // A worker that is marked as unreachable is probed with one set: further sets of this round
+    // wait.
     const probed = new Set<string>()
     const mayGo = (set: ReadySet): boolean => {
       if (
@@ -239,12 +243,14 @@ export class Dispatcher {
     return eligible
   }
 
-  /** Undefined: the set stays, since another load's set that is out has a block of it. */
+  /**
+   * Undefined: the set must wait, because a set of another load in flight has one of its blocks.
+   */
   #sendOut({ set, lane, rank }: Assignment): OutSet | undefined {
     const { outstanding, jobWorkers, shared } = this.#context
     if (shared.mustWait(set)) {
       this.#buffers.get(set.loadId)?.candidates.unshift(set)
-      // Another one may have its place.
+      // Another set may take its place.
       this.#wakeup.notify()
       return undefined
     }
@@ -267,7 +273,7 @@ export class Dispatcher {
   }
 
   /**
-   * Puts sets into their lanes. When the queue fails they stay in the books, to be put in once it
+   * Adds sets to their lanes. If the queue fails, they are still tracked and are added when it
    * answers.
    */
   async #add(outs: readonly OutSet[]): Promise<void> {
@@ -292,8 +298,8 @@ export class Dispatcher {
   }
 
   /**
-   * Takes a load's waiting tasks out of the queue and forgets them; those that run stay in the
-   * books.
+   * Removes the waiting tasks of a load from the queue and stops tracking them. Running tasks are
+   * still tracked.
    */
   async removeWaiting(loadId: number): Promise<void> {
     const { outstanding, queue, logger } = this.#context
@@ -306,7 +312,7 @@ export class Dispatcher {
           outs.map((out) => taskId(loadId, out.set.set, out.attempt)),
         )
       } catch (thrown) {
-        // They are answered `obsolete` when a job worker asks for them.
+        // A job worker that asks for such a task gets the answer `obsolete`.
         logger.warn('waiting tasks stay in the queue', { loadId, lane, error: thrown })
       }
     }

@@ -1,7 +1,7 @@
-// Why: who can take tasks, and which of them are dead. How: a registration opens a session; every
-// later call names it, and a call with an older one is told to register again. A job worker whose
-// heartbeats stop is lost. Memory only: after a restart of the job master every job worker
-// registers again by itself.
+// Why: tracks which job workers can take tasks and which ones are lost. How: a registration opens a
+// session, and every later call names it. A call with an older session is told to register again. A
+// job worker whose heartbeats stop is lost. This is kept only in memory: after a restart of the job
+// master, all job workers register again.
 import type { Clock, Random } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { JobWorkerInfo, RegisterJobWorkerRequest } from '../../wire/generated/job.ts'
@@ -16,11 +16,11 @@ export interface JobWorker {
   lastHeartbeatMs: number
   lastHeartbeatMonotonicMs: number
   tasksRunning: number
-  /** Whether it has said what it runs since it registered. */
+  /** Whether it has reported its running tasks since its registration. */
   reported: boolean
 }
 
-/** Job workers that live at once, and lost ones that are remembered for reports. */
+/** Maximum of live job workers, and of lost ones that are kept for reports. */
 const jobWorkersMax = 10_000
 const lostKept = 1000
 
@@ -35,8 +35,8 @@ export class JobWorkerRegistry {
   }
 
   /**
-   * Opens a new session, ending an older one of the same job worker. @throws SkeinError
-   * invalid_argument
+   * Opens a new session. Ends an older session of the same job worker.
+   * @throws SkeinError invalid_argument
    */
   register(request: RegisterJobWorkerRequest): JobWorker {
     const { jobWorkerId, hostname, activeTasksMax } = request
@@ -62,8 +62,8 @@ export class JobWorkerRegistry {
   }
 
   /**
-   * The job worker behind a session. @throws SkeinError failed_precondition (`register_again`) when
-   * the session is not the current one
+   * Returns the job worker of a session.
+   * @throws SkeinError failed_precondition (`register_again`) when the session is not current
    */
   check(jobWorkerId: string, session: string): JobWorker {
     const worker = this.#workers.get(jobWorkerId)
@@ -82,7 +82,10 @@ export class JobWorkerRegistry {
     worker.reported = true
   }
 
-  /** Marks those silent for `lostMs` as lost, and gives the ones that are lost just now. */
+  /**
+   * Marks job workers without a heartbeat for `lostMs` as lost.
+   * @returns the newly lost ones
+   */
   sweep(lostMs: number): JobWorker[] {
     const now = this.#clock.monotonicMs()
     const lost = [...this.#workers.values()].filter(

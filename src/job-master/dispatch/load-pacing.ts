@@ -1,8 +1,9 @@
-// Why: limits of loads, namespaces and the cluster hold for all job workers together, so one place
-// must deal out what each may read; the job master knows who runs what. How: with each heartbeat a
-// job worker learns its part of each limited load (load/plan/share.ts) and which stores all leave
-// alone for a moment (load/plan/origin-back-off.ts). What is read is measured from what the running
-// tasks report. All of it is in memory: a restarted job master begins anew.
+// Why: the bandwidth limits of loads, namespaces and the cluster apply to all job workers together.
+// The job master knows which job worker runs what, so it distributes them. How: the answer to each
+// heartbeat contains the job worker's share of each limited load (load/plan/share.ts), and the
+// stores that all job workers must leave alone for a moment (load/plan/origin-back-off.ts). Reads
+// are measured from the progress of running tasks. All of it is in memory: a restarted job master
+// starts from zero.
 import { bandwidthAt, type Bandwidth, parseBandwidth, unlimitedBandwidth } from '../../base/flow/bandwidth.ts'
 import type { Clock, Random } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
@@ -29,7 +30,7 @@ export interface LoadPacingDependencies {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  /** Of the cluster. */
+  /** Limit of the cluster. */
   readonly bandwidth: Bandwidth
 }
 
@@ -38,13 +39,13 @@ interface Shares {
   readonly rates: ReadonlyMap<number, number | undefined>
 }
 
-/** Shares are worked out anew at most so often. */
+/** Minimum time between two calculations of the shares. */
 const sharesMs = 100
 const attribute = 'bandwidth'
 
 export class LoadPacing {
   readonly #deps: LoadPacingDependencies
-  /** Of loads, as text; of namespaces, by id. */
+  /** Limits of loads by their text, and of namespaces by id. */
   readonly #ofText = new Map<string, Bandwidth>()
   readonly #ofNamespace = new Map<string, Bandwidth>()
   readonly #backOffs = new Map<string, BackOff>()
@@ -58,8 +59,8 @@ export class LoadPacing {
   }
 
   /**
-   * Asks the master for the limits of the namespaces that are being loaded from; those that it does
-   * not answer for stay.
+   * Reads the limits of the namespaces in use from the master. On failure the previous limits
+   * apply.
    */
   async refresh(signal: AbortSignal): Promise<void> {
     const { master, logger } = this.#deps
@@ -93,7 +94,7 @@ export class LoadPacing {
     )
   }
 
-  /** Whether the load is held to a rate now. */
+  /** Whether the load is limited now. */
   isPaced(loadId: number): boolean {
     const { tables, clock, bandwidth } = this.#deps
     const load = tables.loads.get([loadId])
@@ -107,9 +108,9 @@ export class LoadPacing {
     )
   }
 
-  /** Bytes a second that this job worker may read for a load; undefined = as fast as it can. */
+  /** Bytes per second that this job worker may read for a load. Undefined: no limit. */
   allowanceOf(loadId: number, jobWorkerId: string): number | undefined {
-    // A set has just begun, and counts.
+    // A new set has just started and must be counted.
     this.#shares = undefined
     const { loads, rates } = this.#current()
     const load = loads.find((one) => one.loadId === loadId)
@@ -117,7 +118,7 @@ export class LoadPacing {
     return load === undefined || rate === undefined ? undefined : partOf(load, rate, jobWorkerId)
   }
 
-  /** Tells what a task has read of the store so far. */
+  /** Records the bytes that a task has read from the store so far. */
   progress(out: OutSet, told: number): void {
     const bytes = Math.min(told, readBytesMax(out.set.bytes))
     const before = this.#counted.get(out) ?? 0
@@ -129,11 +130,11 @@ export class LoadPacing {
     meter.add(bytes - before)
   }
 
-  /** The answer to a heartbeat; undefined when nothing is held back. */
+  /** Returns the pacing for the answer to a heartbeat. Undefined: nothing is limited. */
   answer(jobWorkerId: string, pressures: Pressures | undefined): Pacing | undefined {
     const now = this.#deps.clock.monotonicMs()
     const told = (pressures?.namespaces ?? []).filter(({ slowDowns }) => slowDowns > 0)
-    // Only stores that a load reads: of others nothing is kept.
+    // Only stores that a running load reads are tracked.
     const read = new Set(told.length === 0 ? [] : this.#running().map(({ namespaceId }) => namespaceId))
     for (const { namespaceId, slowDowns } of told) if (read.has(namespaceId)) this.#noteBackOff(namespaceId, slowDowns)
     const { loads, rates } = this.#current()
@@ -159,7 +160,7 @@ export class LoadPacing {
     if (after === undefined) this.#backOffs.delete(namespaceId)
     else this.#backOffs.set(namespaceId, after)
     if (slowDowns > 0)
-      logger.info('a store asks to slow down: all job workers do', {
+      logger.info('a store asks to slow down: all job workers back off', {
         namespaceId,
         bytesPerSecond: Math.round(after?.bytesPerSecond ?? 0),
       })
@@ -204,8 +205,8 @@ export class LoadPacing {
         { loadId, namespaceId, priority: priorities.get(loadId) ?? priorityDefault, limit: limitOf(load), tasksOf },
       ]
     })
-    // One that only waits in the queue takes nothing from the others yet; what it may read once it
-    // begins is known before.
+    // A load that only waits in the queue takes nothing from the others yet, but its share is
+    // calculated in advance.
     const reading = loads.filter((load) => load.tasksOf.size > 0)
     const rates = shareRates(reading, { cluster, namespaces })
     for (const load of loads)
@@ -230,7 +231,7 @@ export class LoadPacing {
   }
 }
 
-/** With their deadlines. */
+/** Priorities, including the effect of deadlines. */
 function prioritiesOfLoads(loads: readonly LoadRecord[]): Map<number, number> {
   return prioritiesOf(
     loads.map(({ loadId, options }) => ({

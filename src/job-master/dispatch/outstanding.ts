@@ -1,32 +1,33 @@
-// Why: which sets are out, where, and since when. How: memory only: after a restart nothing is out,
-// and what job workers report as running comes back in. Owns no decision; the dispatcher and the
-// set service take those.
+// Why: tracks which sets are in flight, where, and since when. How: only in memory. After a restart
+// nothing is in flight, and the running tasks that job workers report are added. It makes no
+// decisions; the dispatcher and the set service do.
 import type { Lane, ReadySet } from '../../load/plan/read-ahead-window.ts'
 
 export interface OutSet {
   readonly set: ReadySet
   /**
-   * Of the task that is out; the set's own attempt counts failures, this one counts dispatches too.
+   * Attempt of the task in flight. It counts dispatches too; the attempt of the set counts only
+   * failures.
    */
   readonly attempt: number
   readonly lane: string
-  /** Its place in the lane. */
+  /** Position in the lane. */
   readonly rank: number
   readonly jobWorkerId: string
-  /** False while the queue could not take it. */
+  /** False while the queue could not accept it. */
   added: boolean
   addedMs: number
-  /** The job worker's session once it has begun. */
+  /** Session of the job worker, once the task has started. */
   session: string | undefined
-  /** Heartbeats in a row that did not name it although it has begun. */
+  /** Heartbeats in a row that did not list the task although it has started. */
   missed: number
-  /** Its result is being written down. */
+  /** The result is being journaled. */
   completing: boolean
-  /** What it has brought in so far, as its job worker says. */
+  /** Bytes loaded so far, as reported by the job worker. */
   bytesDone?: number
 }
 
-/** Losses and the next attempt of sets that came back without a result. */
+/** Number of losses, and the next attempt, of a set that came back without a result. */
 export interface Comeback {
   attempt: number
   losses: number
@@ -48,12 +49,12 @@ export class Outstanding {
     return this.#byName.get(nameOf(loadId, set))
   }
 
-  /** `listener` is told of every set that goes out. */
+  /** `listener` is called with every set that is dispatched. */
   whenPut(listener: (out: OutSet) => void): void {
     this.#onPut = listener
   }
 
-  /** Replaces what was out of the same set before. */
+  /** Adds a set and replaces an earlier entry of the same set. */
   put(out: OutSet): void {
     this.take(out.set.loadId, out.set.set)
     this.#byName.set(nameOf(out.set.loadId, out.set.set), out)
@@ -61,7 +62,7 @@ export class Outstanding {
     this.#onPut?.(out)
   }
 
-  /** Takes a set out of the books; undefined when it was not out. */
+  /** Removes a set. Undefined: it was not in flight. */
   take(loadId: number, set: number): OutSet | undefined {
     const name = nameOf(loadId, set)
     const out = this.#byName.get(name)
@@ -87,7 +88,7 @@ export class Outstanding {
     return this.#perLoad.get(loadId) ?? 0
   }
 
-  /** Sets out that write to this cache worker. */
+  /** Number of sets in flight that write to this cache worker. */
   countTo(workerId: string): number {
     return this.#perTarget.get(workerId) ?? 0
   }
@@ -96,14 +97,15 @@ export class Outstanding {
     return this.#perLane.get(lane) ?? { tasks: 0, bytes: 0 }
   }
 
-  /** The attempt that a set goes out with next. */
+  /** The next attempt of a set. */
   attemptOf(loadId: number, set: number, first: number): number {
     return this.#comebacks.get(nameOf(loadId, set))?.attempt ?? first
   }
 
   /**
-   * Notes that a set came back without a result; `lost`: after it had begun. Gives the losses so
-   * far.
+   * Records that a set came back without a result.
+   * @param lost whether the set had started
+   * @returns its number of losses
    */
   cameBack(out: OutSet, lost: boolean): number {
     const name = nameOf(out.set.loadId, out.set.set)
@@ -112,7 +114,7 @@ export class Outstanding {
     return losses
   }
 
-  /** The set is done: its history goes too. */
+  /** The set is done: forgets its history. */
   forget(loadId: number, set: number): void {
     this.take(loadId, set)
     this.#comebacks.delete(nameOf(loadId, set))
@@ -138,7 +140,7 @@ function nameOf(loadId: number, set: number): string {
   return `L${loadId}-s${set}`
 }
 
-/** `L42-s17-a1`: the task id of one attempt. */
+/** The task id of one attempt: `L42-s17-a1`. */
 export function taskId(loadId: number, set: number, attempt: number): string {
   return `${nameOf(loadId, set)}-a${attempt}`
 }

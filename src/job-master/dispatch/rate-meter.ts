@@ -1,5 +1,5 @@
-// Why: to halve a rate one must know it. How: an average that forgets, with a time constant of two
-// seconds.
+// Why: to halve a read rate, it must be measured first. How: an exponential moving average with a
+// time constant of two seconds.
 import type { Clock } from '../../base/clock.ts'
 
 const forgetSeconds = 2

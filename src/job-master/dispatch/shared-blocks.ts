@@ -1,8 +1,9 @@
-// Why: two loads may want the same block at the same time, because their paths overlap or their
-// options differ. Each block is read from the store once, and the later load counts it. How: memory
-// only, and only of loads that ran beside a load of an overlapping path. A set waits while a block
-// of it is in a set of another load that is out. What another load has brought lately is kept for
-// as long as the workers' reports may take to reach the master, which is asked what is there.
+// Why: two loads may need the same block at the same time, because their paths overlap or their
+// options differ. Each block is read from the store only once, and the later load counts it too.
+// How: in memory, and only for loads that run at the same time as a load of an overlapping path. A
+// set waits while a set of another load in flight has one of its blocks. Blocks that another load
+// wrote recently are remembered until the workers' reports have reached the master, which is asked
+// for the others.
 import type { Clock } from '../../base/clock.ts'
 import { pathsOverlap } from '../../base/paths.ts'
 import type { LoadRecord, Piece, SetRecord } from '../../load/load.ts'
@@ -17,14 +18,14 @@ export interface SharedBlocksDependencies {
   readonly clock: Pick<Clock, 'monotonicMs'>
 }
 
-/** Reports of blocks reach the master within a second or so. */
+/** Block reports reach the master within about a second. */
 const arrivedKeptMs = 15_000
 
 interface Arrived {
   readonly untilMs: number
   readonly targets: readonly string[]
   readonly pieces: readonly Piece[]
-  /** By file: block index -> workers that lack it; '' for all of them. */
+  /** By file: block index -> workers that lack the block; '' means all of them. */
   readonly missing: ReadonlyMap<number, readonly BlockFailure[]>
 }
 
@@ -33,15 +34,15 @@ type NamedSet = Pick<OutSet['set'], 'loadId' | 'set'>
 export class SharedBlocks {
   readonly #deps: SharedBlocksDependencies
   readonly #running = new Map<number, string>()
-  /** Loads that run, or ran, beside each load that runs. */
+  /** For each running load: the overlapping loads that run or ran at the same time. */
   readonly #beside = new Map<number, Set<number>>()
-  /** Sets that wait -> the sets that are out with blocks of theirs. */
+  /** Waiting sets -> the sets in flight that have some of their blocks. */
   readonly #waiting = new Map<string, { readonly loadId: number; readonly outs: readonly OutSet[] }>()
-  /** Of loads that others run beside. */
+  /** Sets in flight of loads that overlap with another one. */
   readonly #outs: OutsByFile
   readonly #indexed = new Set<number>()
   readonly #arrived = new Map<number, Arrived[]>()
-  /** In the order of their ends. */
+  /** In the order in which the sets ended. */
   readonly #arrivals: Arrived[] = []
 
   constructor(deps: SharedBlocksDependencies) {
@@ -71,12 +72,12 @@ export class SharedBlocks {
     for (const [name, waiting] of this.#waiting) if (waiting.loadId === loadId) this.#waiting.delete(name)
   }
 
-  /** Whether another load may have brought some of what is planned for this one. */
+  /** Whether another load may have loaded blocks that are planned for this load. */
   isShared(loadId: number): boolean {
     return (this.#beside.get(loadId)?.size ?? 0) > 0
   }
 
-  /** Whether a set was found to wait, and still must. */
+  /** Whether a set was found waiting and must still wait. */
   isWaiting(set: NamedSet): boolean {
     if (this.#waiting.size === 0) return false
     const waiting = this.#waiting.get(nameOf(set))
@@ -86,7 +87,7 @@ export class SharedBlocks {
     return false
   }
 
-  /** Whether a set that is about to go out must wait. */
+  /** Whether a set must wait before it is dispatched. */
   mustWait(set: NamedSet): boolean {
     const beside = this.#beside.get(set.loadId)
     if (beside === undefined || beside.size === 0) return false
@@ -98,14 +99,14 @@ export class SharedBlocks {
     return outs.length > 0
   }
 
-  /** Loads whose sets are out with blocks for which sets of this load wait. */
+  /** Loads whose sets in flight have blocks that sets of this load wait for. */
   awaited(loadId: number): number[] {
     const waiting = [...this.#waiting.values()].filter((one) => one.loadId === loadId)
     const outs = waiting.flatMap((one) => one.outs.filter((out) => this.#isOut(out)))
     return [...new Set(outs.map(({ set }) => set.loadId))].toSorted((a, b) => a - b)
   }
 
-  /** A set of a load ended: what it brought is there. */
+  /** A set has ended: its blocks are cached. */
   completed(loadId: number, { pieces, targets, verify }: SetRecord, failures: readonly BlockFailure[]): void {
     this.#forgetArrived()
     if (!this.isShared(loadId) || verify === true) return
@@ -116,14 +117,14 @@ export class SharedBlocks {
   }
 
   /**
-   * The master, which has heard of everything by now, says that blocks of the file are missing:
+   * The master, which has received all reports by now, says that blocks of the file are missing:
    * they were evicted.
    */
   lost(fileId: number): void {
     this.#arrived.delete(fileId)
   }
 
-  /** Workers that got a block lately by any load. */
+  /** Workers that got a block recently from any load. */
   holdersOf(fileId: number, blockIndex: number): string[] {
     const holders = (this.#arrived.get(fileId) ?? []).flatMap(({ pieces, targets, missing }) => {
       if (!pieces.some((piece) => piece.fileId === fileId && has(piece, blockIndex))) return []

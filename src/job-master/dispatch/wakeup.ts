@@ -1,8 +1,10 @@
-// Why: a loop that waits for "something changed, or some time passed" without polling fast.
+// Why: lets a loop wait for a change or for a time-out without fast polling. How: one promise for
+// the current wait.
 import type { Clock } from '../../base/clock.ts'
 
 /**
- * notify() ends the present wait, or the next one when nobody waits; notifications do not add up.
+ * notify() ends the current wait, or the next one if nobody waits. Several calls before a wait
+ * count as one.
  */
 export class Wakeup {
   readonly #clock: Clock
@@ -18,7 +20,10 @@ export class Wakeup {
     this.#wake?.()
   }
 
-  /** Resolves after notify(), after `ms`, or when the signal aborts; one waiter at a time. */
+  /**
+   * Resolves after notify(), after `ms`, or when the signal is aborted. Only one caller may wait at
+   * a time.
+   */
   async wait(ms: number, signal: AbortSignal): Promise<void> {
     if (!this.#notified && !signal.aborted) {
       await new Promise<void>((resolve) => {

@@ -1,68 +1,71 @@
-// Why: every bound of the job master by name, in one place; the composition root fills it from the
-// configuration.
+// Why: all limits of the job master by name, in one place. How: the composition root takes them
+// from the configuration.
 import type { Bandwidth } from '../../base/flow/bandwidth.ts'
 import type { RetryPolicy } from '../../base/flow/retry.ts'
 import type { Prices, ReadShape } from '../../load/plan/cost.ts'
 
 export interface JobMasterOptions {
-  /** Objects asked for in one page of the listing. */
+  /** Objects per page of a listing. */
   readonly pageFiles: number
-  /** Files in a set of small files, when the load does not say. */
+  /** Files in a set of small files, unless the load has its own value. */
   readonly batchFiles: number
   readonly batchBytes: number
   readonly largeSetBytes: number
-  /** Tasks of a load out at once, when the load does not say. */
+  /** Tasks of a load in flight, unless the load has its own value. */
   readonly activeJobsDefault: number
-  /** Planned sets that wait, as a multiple of the load's active jobs: planning pauses above it. */
-  readonly plannedAheadFactor: number
-  /** Files of planned sets that wait, about: planning pauses above it. */
-  readonly plannedFilesMax: number
   /**
-   * Tasks queued and running on a job worker, as a multiple of what it runs at once, and at most.
+   * Planned sets that may wait, as a multiple of the load's active jobs. Planning pauses above it.
    */
+  readonly plannedAheadFactor: number
+  /** Approximate number of files in planned sets that wait. Planning pauses above it. */
+  readonly plannedFilesMax: number
+  /** Maximum of queued and running tasks per job worker, as a multiple of its active tasks. */
   readonly laneTasksFactor: number
   readonly laneTasksMax: number
   readonly laneBytesMax: number
   /**
-   * A listing that ends within this time is checked for room as a whole before anything is loaded;
-   * the first task goes out after it at the latest.
+   * A listing that ends within this time is checked for room as a whole before anything is loaded.
+   * The first task is dispatched after this time at the latest.
    */
   readonly gateMs: number
   /** A job worker whose heartbeats stop for this long is lost. */
   readonly jobWorkerLostMs: number
-  /** Tasks that were put into the queue and not started are put in again after this time. */
+  /** Tasks that were queued but not started are added to the queue again after this time. */
   readonly addAgainMs: number
-  /** After a start, how long running tasks have to be reported before sets go out again. */
+  /** How long running tasks may take to be reported after a start, before sets are dispatched. */
   readonly recoveryGraceMs: number
-  /** How long a load waits for workers that do not come back before it gives their blocks up. */
+  /** How long a load waits for lost workers before it gives up their blocks. */
   readonly patienceMs: number
-  /** How long a listing that cannot be read is tried again. */
+  /** How long a failing listing is retried. */
   readonly listingPatienceMs: number
-  /** How long reports of blocks may lag behind completions. */
+  /** How long block reports may lag behind completions. */
   readonly auditGraceMs: number
-  /** Rounds of repair after which what is missing is given up. */
+  /** Number of repair rounds after which missing blocks are given up. */
   readonly repairRoundsMax: number
   /** How long a cancelled load waits for its running tasks to stop. */
   readonly cancelGraceMs: number
-  /** Losses of job workers on one set after which it is halved. */
+  /** A set is halved after this many losses of job workers. */
   readonly lossesMax: number
-  /** Ended loads that are remembered. */
+  /** Ended loads that are kept. */
   readonly historyMax: number
-  /** Files of all ended loads that are remembered, together. */
+  /** Files of all ended loads that are kept, in total. */
   readonly historyFilesMax: number
-  /** For how long; -1: no limit. */
+  /** How long ended loads are kept; -1: no limit. */
   readonly historyAgeMs: number
   readonly retry: RetryPolicy
-  /** What all loads together may read. */
+  /** Bandwidth limit for all loads together. */
   readonly bandwidth: Bandwidth
-  /** How job workers read, and what stores ask, where a namespace says nothing else: for plans. */
+  /**
+   * Read sizes of job workers and prices of stores, unless a namespace has its own values. Used by
+   * plans.
+   */
   readonly storeTerms: { readonly reads: ReadShape; readonly prices: Prices }
-  /** A checkpoint is made after so many commands or bytes of them. */
+  /** A checkpoint is made after this many commands, or bytes of commands. */
   readonly checkpointEntries: number
   readonly checkpointBytes: number
 }
 
-/** What no key says. */
+/** Limits without a configuration key. */
 export const fixedBounds = {
   plannedAheadFactor: 4,
   laneTasksFactor: 4,

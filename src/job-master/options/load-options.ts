@@ -1,6 +1,5 @@
-// Why: the options of a load are numbers and texts from outside. How: each is read once here, as it
-// will be used later, and what cannot be is refused as wrong use before anything is asked of
-// anybody.
+// Why: the options of a load arrive as numbers and texts. How: each is parsed here once, and
+// invalid options are refused as wrong usage before any other call.
 import { formatDuration } from '../../base/durations.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { LoadOptions } from '../../load/load.ts'
@@ -54,8 +53,8 @@ function read(
       '-A takes one whole path: not a list of paths, and no --include, --exclude, --size or --modified bounds',
     )
   if (expireTimeMs > expireTimeMsMax) throw invalid(`--expire-time is at most ${formatDuration(expireTimeMsMax)}`)
-  if (atomic && metadataOnly) throw invalid('-A and --metadata-only do not go together')
-  if (metadataOnly && verify) throw invalid('--verify and --metadata-only do not go together')
+  if (atomic && metadataOnly) throw invalid('-A cannot be combined with --metadata-only')
+  if (metadataOnly && verify) throw invalid('--verify cannot be combined with --metadata-only')
   return {
     replication,
     activeJobs,
@@ -75,7 +74,7 @@ function read(
   }
 }
 
-/** The options as the wire has them. */
+/** Converts the options to their wire format. */
 export function wireOptionsOf({ selection, hosts, ...options }: LoadOptions): WireLoadOptions {
   return {
     ...options,
@@ -88,7 +87,7 @@ export function wireOptionsOf({ selection, hosts, ...options }: LoadOptions): Wi
   }
 }
 
-/** Undefined when it leaves nothing out. */
+/** Undefined: the selection excludes nothing. */
 function selectionOf(given: WireLoadOptions['selection']): Selection | undefined {
   if (!isSelective(given) || given === undefined) return undefined
   checkSelectionCost(given)
@@ -108,9 +107,9 @@ function hostsOf(given: WireLoadOptions['hosts']): HostChoice | undefined {
   if (given === undefined) return undefined
   const { hosts, excludedHosts, locality = '' } = given
   const wrong = [...hosts, ...excludedHosts, locality].find((host) => host.length > wordMax)
-  if (wrong !== undefined) throw invalid(`'${wrong.slice(0, 40)}...' is too long for a host's name`)
+  if (wrong !== undefined) throw invalid(`'${wrong.slice(0, 40)}...' is too long for a host name`)
   const both = hosts.find((host) => excludedHosts.includes(host))
-  if (both !== undefined) throw invalid(`${both} is among --hosts and among --excluded-hosts`)
+  if (both !== undefined) throw invalid(`${both} is in --hosts and in --excluded-hosts`)
   if (hosts.length === 0 && excludedHosts.length === 0 && locality === '') return undefined
   return { hosts, excludedHosts, ...(locality !== '' && { locality }) }
 }

@@ -1,5 +1,5 @@
-// Why: the options that pace a load are text and numbers from outside; what cannot be is refused
-// before the load is written down. How: each is read once here, as it will be read later.
+// Why: the pacing options of a load arrive as text and numbers. Invalid values are refused before
+// the load is journaled. How: each is parsed here once.
 import { parseBandwidth } from '../../base/flow/bandwidth.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { parseFailureLimit } from '../../load/plan/failure-limit.ts'
@@ -8,7 +8,10 @@ import type { LoadOptions as WireLoadOptions } from '../../wire/generated/job.ts
 
 const priorityMax = 100
 
-/** The options that were given, checked. @throws SkeinError invalid_argument, one line */
+/**
+ * Checks the given options.
+ * @throws SkeinError invalid_argument, one line
+ */
 export function pacingOptions(
   given: Pick<WireLoadOptions, 'bandwidth' | 'priority' | 'maxFailures'> | undefined,
 ): Pick<LoadOptions, 'bandwidth' | 'priority' | 'maxFailures'> {

@@ -1,7 +1,6 @@
-// Why: what a load would read, write, cost and take is told before it begins. How: the listing and
-// the planner of the load itself, over a copy of the placement's books; nothing is journaled,
-// nothing goes out. Plans are in memory, a bounded number of them, and are forgotten after some
-// minutes.
+// Why: a dry run shows what a load would read and write, and its cost and duration. How: it uses
+// the listing and the planner of real loads on a copy of the placement ledger. Nothing is journaled
+// or dispatched. A limited number of plans is kept in memory for some minutes.
 import { bandwidthAt, parseBandwidth } from '../../base/flow/bandwidth.ts'
 import { parseBytes } from '../../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -23,20 +22,20 @@ type PlanContext = Pick<JobMasterContext, 'tables' | 'master' | 'cluster' | 'clo
 
 type StoreTerms = JobMasterContext['options']['storeTerms']
 
-/** Files that a plan names. */
+/** Failing files that a plan lists. */
 const failingNamedMax = 20
 const plansMax = 64
 const runningMax = 8
 const keepMs = 10 * 60_000
 const retryMs = 500
 const reportLookMs = 250
-/** A plan that nobody asks for any more is given up. */
+/** A plan that no client polls for this long is cancelled. */
 const unaskedMs = 60_000
 
 interface Plan {
   readonly report: PlanReport
   readonly createdMs: number
-  /** When somebody last asked for it. */
+  /** Time of the last poll. */
   askedMs: number
 }
 
@@ -50,13 +49,13 @@ export class LoadPlans {
   }
 
   /**
-   * Begins a plan of a submission that was found good. `keep` gets the work. @throws SkeinError
-   * resource_exhausted (too many at once)
+   * Starts a plan for a checked submission. `keep` gets the promise of the work.
+   * @throws SkeinError resource_exhausted (too many at once)
    */
   start(command: SubmitLoad, stop: AbortSignal, keep: (work: Promise<void>) => void): string {
     this.#forget()
     if ([...this.#plans.values()].filter(({ report }) => !report.done).length >= runningMax)
-      throw new SkeinError('resource_exhausted', `${runningMax} plans are being made: try again in a moment`, {
+      throw new SkeinError('resource_exhausted', `${runningMax} plans are running: try again in a moment`, {
         retryable: false,
       })
     const planId = `P${this.#next}-${this.#context.clock.nowMs().toString(36)}`
@@ -108,8 +107,8 @@ export class LoadPlans {
     const terms = storeTerms(info, options.storeTerms)
     const startedMs = clock.monotonicMs()
     let books = await this.#plan(command, plan, terms.reads, stop)
-    // As a load does before it is refused: reports may not say yet what another one that has just
-    // ended gave back, or what was freed.
+    // Like a real load, waits before reporting a lack of room: recent reports may not yet include
+    // room that another load has just released or that was freed.
     while (books.shortBytes > 0 && cluster.placement.mayHaveMore(startedMs, clock.monotonicMs())) {
       await clock.sleep(reportLookMs, stop)
       await cluster.refresh(stop)
@@ -135,7 +134,7 @@ export class LoadPlans {
     report.costBasis = cost.basis
   }
 
-  /** The whole of it, over a copy of the books. */
+  /** Plans the whole load on a copy of the ledger. */
   async #plan(command: SubmitLoad, plan: Plan, reads: ReadShape, stop: AbortSignal): Promise<PlanBooks> {
     const { cluster, options, clock } = this.#context
     const { report } = plan
@@ -148,7 +147,7 @@ export class LoadPlans {
     do {
       const page = await this.#page(listing, cursor, stop)
       if (clock.monotonicMs() - plan.askedMs > unaskedMs)
-        throw new SkeinError('cancelled', 'nobody asked for the plan any more')
+        throw new SkeinError('cancelled', 'the plan was no longer polled')
       listing.taken(page)
       const planner = { ...plannerOptionsOf(command.options, options, report.files, live), shortBooks }
       const planned = planListed(page, command.options, planner, placement)
@@ -186,7 +185,7 @@ export class LoadPlans {
     const { lowMs = 0, highMs = 0 } = estimate.range ?? {}
     const isLimited = limitedMs > lowMs
     if (isLimited) report.rateBasis = `--bandwidth ${command.options.bandwidth ?? ''}; ${estimate.basis}`
-    // A load that would be refused takes no time, and not 0 ms either.
+    // A load that would be refused has no duration, not even 0 ms.
     if (report.error !== '' || (estimate.range === undefined && !isLimited)) return
     report.estimateLowMs = Math.max(lowMs, limitedMs)
     report.estimateHighMs = Math.max(highMs, limitedMs)
@@ -194,12 +193,12 @@ export class LoadPlans {
   }
 }
 
-/** Adds up page after page. */
+/** Totals of all pages. */
 class PlanBooks {
   readonly #report: PlanReport
   readonly #reads: ReadShape
   readonly #rows = new Map<string, PlanReport['placement'][number]>()
-  /** Bytes of files that no worker has room for. */
+  /** Bytes of files that fit on no worker. */
   shortBytes = 0
   filesToLoad = 0
 
@@ -212,7 +211,7 @@ class PlanBooks {
       report.capacityBytes += capacityBytes
       report.freeBytes += freeBytes
     }
-    // The submission looks at the path once before the listing begins.
+    // The submission sends one request for the path before the listing starts.
     report.listRequests = 1
   }
 
@@ -266,8 +265,8 @@ class PlanBooks {
 }
 
 /**
- * The terms of a namespace: its attributes over the configuration, whose prices are those of object
- * stores.
+ * Prices and read sizes of a namespace: its attributes take precedence over the configuration.
+ * Prices from the configuration apply only to object stores.
  */
 function storeTerms({ attributes, uri }: NamespaceInfo, configured: StoreTerms): StoreTerms {
   const { reads, prices } = configured

@@ -1,7 +1,7 @@
-// Why: planning takes one page of files after the other, and must not know whether they come from a
-// store's listing or from a staged list of paths, which of them are wanted, and what the listing
-// found new. How: one function gives the page at a cursor. Of a list each path is asked for by
-// itself, several at a time: a file by its name, a directory by its listing.
+// Why: the planner takes pages of files, one after the other. It does not need to know whether they
+// come from the listing of a store or from a staged list of paths, which files are selected, and
+// which changes the listing found. How: one function returns the page at a cursor. For a list, each
+// path is looked up separately, several at a time: a file by name, a directory by its listing.
 import type { Clock } from '../../base/clock.ts'
 import { Turns } from '../../base/flow/turns.ts'
 import { isSkeinError } from '../../base/errors.ts'
@@ -15,48 +15,48 @@ import type { Tables } from '../../load/state/load-tables.ts'
 import type { MasterServiceDefinition, SyncedFile, SyncPageResponse } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
 
-/** Paths of a list that are asked for at once. */
+/** Paths of a list that are looked up at once. */
 const lookupsMax = 32
-/** Items of a part of a list, at most: position / partItemsMax is the part. */
+/** Maximum number of items in a part of a list. An item's part is position / partItemsMax. */
 export const partItemsMax = 1000
 
-/** What is to be listed. */
+/** What to list. */
 export interface Listable {
   readonly path: string
   readonly indexId?: string | undefined
   readonly options: Pick<LoadOptions, 'selection'>
 }
 
-/** How the master is asked: the staging of an atomic load. */
+/** Terms for requests to the master: the staging of an atomic load. */
 export interface ListingTerms {
   readonly stagingId?: string
   readonly stagingExpiresMs?: number
 }
 
 /**
- * Of a plan, which only looks: an id that is no path, under which the master keeps nothing and
- * shows nothing new.
+ * Staging id for plans, which is not a path. The master keeps nothing under it, and no new files
+ * become visible.
  */
 export const planStaging: ListingTerms = { stagingId: 'plan' }
 
 export interface ListingPage {
   readonly namespaceId: string
-  /** The wanted ones. */
+  /** The selected files. */
   readonly files: readonly ListedFile[]
   /** Empty: the listing has ended. */
   readonly nextCursor: string
   readonly delta: Delta
   readonly filesExcluded: number
-  /** Of an atomic load: exactly what it is put aside in. */
+  /** Atomic load only: the staging that holds these files. */
   readonly stagingId?: string
-  /** Requests to the store that it took: listings, and looks at single objects. */
+  /** Requests to the store for this page: listings and lookups of single objects. */
   readonly lists: number
   readonly looks: number
 }
 
 /**
- * The listing of one load, page by page. What changed is told by the master once, so it is kept
- * here until its page is taken.
+ * The listing of one load, page by page. The master reports each change only once, so changes are
+ * kept here until their page is taken.
  */
 export class LoadListing {
   readonly #master: Pick<Service<MasterServiceDefinition>, 'getNamespace' | 'syncPage' | 'refreshFile'>
@@ -70,7 +70,7 @@ export class LoadListing {
   #stagingId: string | undefined
   #namespaceId: string | undefined
 
-  /** @throws SkeinError invalid_argument (a glob that is none) */
+  /** @throws SkeinError invalid_argument (an invalid glob) */
   constructor(
     load: Listable,
     context: {
@@ -90,9 +90,9 @@ export class LoadListing {
   }
 
   /**
-   * The page at a cursor (empty: the first one), of about `limit` objects. The same page may be
-   * asked for again.
-   * @throws SkeinError those of SyncPage
+   * Returns the page at a cursor (empty: the first page), of about `limit` objects. The same page
+   * may be requested again.
+   * @throws SkeinError the errors of SyncPage
    */
   async page(cursor: string, limit: number, signal: AbortSignal): Promise<ListingPage> {
     if (this.#load.indexId !== undefined) return await this.#indexPage(this.#load.indexId, cursor, limit, signal)
@@ -108,7 +108,7 @@ export class LoadListing {
   }
 
   /**
-   * Whoever takes a page says so, before the next one is asked for: what it found new is counted
+   * Call when a page is used, before the next one is requested, so that its changes are counted
    * once.
    */
   taken(page: ListingPage): void {
@@ -125,7 +125,8 @@ export class LoadListing {
   }
 
   /**
-   * All pages must be put aside together: one that comes after the others' time is over is refused.
+   * All pages must go to the same staging: a page that comes after the staging has expired is
+   * refused.
    */
   #exactTerms(): ListingTerms {
     const terms = this.#terms()
@@ -183,8 +184,8 @@ export class LoadListing {
       for (const [index, answer] of answers.entries()) {
         lists += answer.lists
         looks += answer.looks
-        // A directory with more pages than one, or one that would make the page too long, begins a
-        // page of its own.
+        // A directory with several pages, or one that would make this page too long, starts a new
+        // page.
         if (found.length > 0 && found.length + answer.found.length > limit) {
           return await this.#pageOf(namespaceId, found, cursorOf({ item: position.item + index, inner: '' }), {
             lists,
@@ -219,7 +220,7 @@ export class LoadListing {
     return this.#namespaceId
   }
 
-  /** Up to `count` items of one part. */
+  /** At most `count` items of one part. */
   #items(indexId: string, from: number, count: number): readonly IndexItem[] {
     const part = Math.floor(from / partItemsMax)
     const items = this.#tables.indexParts.get([indexId, part]) ?? []
@@ -255,7 +256,7 @@ export class LoadListing {
     }
   }
 
-  /** The file of this key; undefined when there is none. */
+  /** Looks up the file of this key. Undefined: there is none. */
   async #file(namespaceId: string, key: string, signal: AbortSignal): Promise<Found['file'] | undefined> {
     try {
       const { stagingId } = this.#exactTerms()
@@ -270,7 +271,7 @@ export class LoadListing {
     } catch (thrown) {
       if (isSkeinError(thrown, 'not_found') && thrown.reason === undefined) return undefined
       if (isSkeinError(thrown, 'failed_precondition', 'staging_expired')) throw thrown
-      // What cannot be cached is that one file's failure.
+      // An object that cannot be cached fails only its own file.
       if (isSkeinError(thrown, 'failed_precondition'))
         return { ...missing(key), problem: thrown.message, problemCode: thrown.code }
       throw thrown
@@ -285,7 +286,7 @@ function selectable(file: SyncedFile): SelectableFile {
 
 interface Found {
   readonly file: SyncedFile & Pick<ListedFile, 'problemCode'>
-  /** The path under which it was found. */
+  /** The path of the list that contains the file. */
   readonly root: string
   readonly item: IndexItem | undefined
 }
@@ -299,11 +300,11 @@ interface Answer {
 
 interface Position {
   readonly item: number
-  /** Within the directory that the item names. */
+  /** Position within the listing of the item's directory. */
   readonly inner: string
 }
 
-/** A list's cursor: the item's number, and the place in its listing. */
+/** Cursor of a list: the number of the item, and the cursor in its listing. */
 function cursorOf({ item, inner }: Position): string {
   return `${item}:${inner}`
 }
@@ -320,12 +321,12 @@ function mayBeFile(path: string): boolean {
 }
 
 function missing(key: string): SyncedFile & Pick<ListedFile, 'problemCode'> {
-  const problem = 'there is no such file or directory at the store'
+  const problem = 'there is no such file or directory in the store'
   return { fileId: 0, key, length: 0, etag: '', blockSizeBytes: 1, blocks: [], problem, problemCode: 'not_found' }
 }
 
 function ofItem(file: Found['file'], { replication, etag }: IndexItem): ListedFile {
   const own = replication === undefined ? file : { ...file, replication }
   if (etag === undefined || file.problem !== '' || file.etag === etag) return own
-  return { ...own, problem: `the store has another version: its ETag is ${file.etag}, wanted is ${etag}` }
+  return { ...own, problem: `the store has another version: its ETag is ${file.etag}, expected ${etag}` }
 }

@@ -1,8 +1,8 @@
-// Why: a load that may evict must not make room of what it has found cached: it would read that
-// again. How: before a page is planned the workers are told which of their blocks the load counts
-// on, and which loads run, since room that a load has just left may be evicted. What a worker has
-// not any more is planned as not cached; one that does not answer is believed what the listing
-// said, and the audit has the last word.
+// Why: a load that may evict must not evict blocks that it has found cached, or it would read them
+// again. How: before a page is planned, the workers are told which of their blocks the load relies
+// on, and which loads are running, because blocks of a load that has ended may be evicted. Blocks
+// that a worker no longer has are planned as not cached. For a worker that does not answer, the
+// listing is trusted, and the audit checks the result.
 import { blockIdOf } from '../../base/block-id.ts'
 import { throwIfAborted } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
@@ -14,8 +14,9 @@ import type { ListingPage } from './file-pages.ts'
 const blocksPerCall = 10_000
 
 /**
- * The page, without the replicas that are gone; what is left stays while the load runs. @throws the
- * signal's reason
+ * Returns the page without the replicas that are gone. The remaining ones are kept while the load
+ * runs.
+ * @throws the signal's reason
  */
 export async function holdCached(runner: RunningLoad, page: ListingPage, signal: AbortSignal): Promise<ListingPage> {
   const { cluster, holdBlocks } = runner.context
@@ -38,7 +39,7 @@ export async function holdCached(runner: RunningLoad, page: ListingPage, signal:
   return { ...page, files }
 }
 
-/** Those that the worker says it has not. */
+/** Returns the blocks that the worker does not have. */
 async function hold(
   runner: RunningLoad,
   workerId: string,
@@ -57,7 +58,7 @@ async function hold(
     }
   } catch (thrown) {
     throwIfAborted(signal)
-    logger.debug('a worker was not told what a load has found there', {
+    logger.debug('cannot hold the blocks of a load on a worker', {
       workerId,
       loadId,
       error: toSkeinError(thrown).message,

@@ -1,6 +1,6 @@
-// Why: a store that takes long to answer must not hold up planning, and a page that makes too many
-// sets must not hold up everything else. How: the next page is asked for while the one before is
-// planned and journaled; a page with too many sets is asked for again, with fewer objects.
+// Why: a slow store must not delay planning, and a page that makes too many sets must not delay
+// everything else. How: the next page is requested while the previous one is planned and journaled.
+// A page with too many sets is requested again with fewer objects.
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { type LoadRecord, stagingOf } from '../../load/load.ts'
 import { filesWithin, type PlannerOptions } from '../../load/plan/planner.ts'
@@ -10,21 +10,21 @@ import { LoadListing, type ListingPage } from './file-pages.ts'
 type PlannerOf = (load: LoadRecord) => PlannerOptions
 
 /**
- * Of one page of the listing: what is planned at once holds up everything else, and must fit into
- * one entry of the journal.
+ * Maximum number of sets per page. A page is planned in one step, which delays everything else, and
+ * must fit in one journal entry.
  */
 export const setsPerPageMax = 2000
 
 /**
- * Reads the listing one page ahead: the store answers while the page before is planned and written
- * down.
+ * Reads the listing one page ahead: the store answers while the previous page is planned and
+ * journaled.
  */
 export class ListingAhead {
   readonly #runner: RunningLoad
   readonly #plannerOf: PlannerOf
   readonly #signal: AbortSignal
   readonly #listing: LoadListing
-  /** Objects to ask for: fewer where they make many sets. */
+  /** Objects to request: fewer if they make many sets. */
   #limit: number
   #next: { readonly cursor: string; readonly page: Promise<ListingPage | SkeinError> } | undefined
 
@@ -38,10 +38,7 @@ export class ListingAhead {
     this.#limit = runner.context.options.pageFiles
   }
 
-  /**
-   * The page at the load's cursor; undefined when the listing was stopped because it cannot be
-   * read.
-   */
+  /** Returns the page at the load's cursor. Undefined: the listing failed and was stopped. */
   async page(load: LoadRecord): Promise<ListingPage | undefined> {
     const { clock, options, logger } = this.#runner.context
     const until = clock.monotonicMs() + options.listingPatienceMs
@@ -75,8 +72,8 @@ export class ListingAhead {
   }
 
   /**
-   * Whether the page must be asked for again, with fewer objects: only the listing can say where
-   * such a page ends.
+   * Whether the page must be requested again with fewer objects. Only the listing can tell where
+   * the shorter page ends.
    */
   #isTooLong(load: LoadRecord, { files }: ListingPage): boolean {
     const { options, cluster } = this.#runner.context
@@ -87,13 +84,13 @@ export class ListingAhead {
       this.#limit = Math.min(fits, this.#limit - 1)
       return true
     }
-    // After a page that fits easily the next one may be longer.
+    // After a page that fits easily, the next one may be longer.
     if (this.#limit < options.pageFiles && within(setsPerPageMax / 2) === files.length)
       this.#limit = Math.min(this.#limit * 2, options.pageFiles)
     return false
   }
 
-  /** Never rejects, so that a page which nobody waits for yet cannot go unhandled. */
+  /** Never rejects, so that a page that is not awaited yet cannot cause an unhandled rejection. */
   #ask(cursor: string): Promise<ListingPage | SkeinError> {
     if (this.#next?.cursor === cursor) return this.#next.page
     const page = this.#listing.page(cursor, this.#limit, this.#signal).catch(toSkeinError)

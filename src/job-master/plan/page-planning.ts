@@ -1,6 +1,6 @@
-// Why: a listing of a billion objects must not be in memory, and a load that cannot fit should not
-// begin. How: page by page from the master, each page one command; nothing goes out before the
-// listing has ended or the gate's time has passed, and planning pauses while enough sets wait.
+// Why: a listing of a billion objects does not fit in memory, and a load that cannot fit should not
+// start. How: the listing is planned page by page, one command per page. Nothing is dispatched
+// before the listing has ended or the gate time has passed. Planning pauses while enough sets wait.
 import { formatBytes } from '../../base/bytes.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { wishOf, type LoadOptions, type LoadRecord } from '../../load/load.ts'
@@ -25,8 +25,8 @@ export interface Refusal {
 }
 
 /**
- * Plans until the listing has ended. Gives the refusal when nothing has gone out and the load does
- * not fit.
+ * Plans until the listing has ended.
+ * @returns the refusal when the load does not fit and nothing was dispatched
  */
 export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promise<Refusal | undefined> {
   const { clock, options, dispatcher, cluster } = runner.context
@@ -34,8 +34,8 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
   const placement = cluster.placementOf(loadId)
   let gateOpen = false
   let isGateDue = false
-  // Nothing goes out while it is asked whether there is room: what began could no longer be refused
-  // as a whole.
+  // Nothing is dispatched while room is being checked: a load that has started can no longer be
+  // refused as a whole.
   let isGateHeld = false
   const openGate = (): void => {
     isGateDue = true
@@ -65,7 +65,8 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
         isGateHeld = true
         plan = await planWithSettledReports(runner, load, page, { plan, short }, signal)
         isGateHeld = false
-        // A listing that ends here is refused; a longer one may have room for the rest.
+        // If the listing ends here, the load is refused. A longer listing may have room for the
+        // rest.
         if (isGateDue && (plan.missingBytes === 0 || page.nextCursor !== '')) openGate()
       }
       if (plan.missingBytes > 0 && gateOpen && !isShort) {
@@ -101,17 +102,20 @@ export async function planLoad(runner: RunningLoad, signal: AbortSignal): Promis
   }
 }
 
-/** Since when there are too few workers to plan for. */
+/** Since when too few workers are live. */
 interface Shortage {
   sinceMs: number | undefined
 }
 
-/** What the pages before left in the books of what is short. */
+/** Ledger of the bytes that previous pages could not place. */
 interface ShortBooks {
   books: Placement | undefined
 }
 
-/** Waits while there is enough planned, or too few workers to plan for; true when it waited. */
+/**
+ * Waits while enough sets are planned or too few workers are live.
+ * @returns whether it waited
+ */
 async function mustPause(
   runner: RunningLoad,
   load: LoadRecord,
@@ -141,7 +145,10 @@ async function mustPause(
   return false
 }
 
-/** Whether enough waits: planning further would only let the listing grow old, and the tables. */
+/**
+ * Whether enough sets wait. More planning would only make the listing outdated and the tables
+ * larger.
+ */
 export function isPlannedAhead(
   { openSets, counts, options: { activeJobs } }: Pick<LoadRecord, 'openSets' | 'counts' | 'options'>,
   setsOut: number,
@@ -154,8 +161,8 @@ export function isPlannedAhead(
 }
 
 /**
- * Waits a moment, and moves the sets on that wait for workers: a lost one's go elsewhere, or are
- * given up in the end.
+ * Waits a moment and retargets sets that wait for workers: sets of a lost worker go elsewhere, or
+ * are finally given up.
  */
 async function pauseAndMove(runner: RunningLoad, signal: AbortSignal): Promise<void> {
   await runner.pause(500, signal)
@@ -163,13 +170,10 @@ async function pauseAndMove(runner: RunningLoad, signal: AbortSignal): Promise<v
   await runner.giveUpStalled()
 }
 
-/**
- * Ends the listing when the workers that are missing have not come for the time of the load's
- * patience.
- */
+/** Stops the listing if too few workers were live for the load's patience. */
 async function stopWithoutWorkers(runner: RunningLoad, load: LoadRecord, shortage: Shortage): Promise<void> {
   const { cluster, clock, options, logger } = runner.context
-  // The master's silence is no news of the workers.
+  // Without an answer from the master the state of the workers is unknown.
   if (cluster.masterError !== undefined) shortage.sinceMs = undefined
   else shortage.sinceMs ??= clock.monotonicMs()
   if (
@@ -190,7 +194,7 @@ function planThePage(runner: RunningLoad, load: LoadRecord, page: ListingPage, s
   return planListed(page, load.options, planner, runner.context.cluster.placementOf(runner.loadId))
 }
 
-/** One page of a listing as a load with these options plans it. */
+/** Plans one page of a listing with the options of a load. */
 export function planListed(
   page: ListingPage,
   options: LoadOptions,
@@ -205,9 +209,9 @@ export function planListed(
 }
 
 /**
- * Before it is said that something fits nowhere the workers are looked at again: they may have gone
- * while the page was fetched, and a master that has just started may not have heard of all of them.
- * Undefined: the listing was stopped.
+ * Before reporting a lack of room, refreshes the list of workers: workers may have left while the
+ * page was fetched, or a restarted master may not know all of them yet.
+ * @returns undefined when the listing was stopped
  */
 async function planWithAllWorkers(
   runner: RunningLoad,
@@ -237,9 +241,9 @@ async function planWithAllWorkers(
 }
 
 /**
- * The same plan, or another one where it was short only of what other loads have written or freed
- * so lately that no report says so yet: the workers' next reports are waited for, for a bounded
- * time, as far as that can make the difference.
+ * Plans the page again if the missing room may only be unreported: other loads have written or
+ * freed blocks recently. Waits for the next reports of the workers, for a limited time, if they can
+ * make the difference.
  */
 async function planWithSettledReports(
   runner: RunningLoad,
@@ -273,7 +277,7 @@ function plannerOf(runner: RunningLoad, load: LoadRecord): PlannerOptions {
   return plannerOptionsOf(load.options, options, load.counts.files, cluster.liveCount())
 }
 
-/** `filesPlanned`: those of the load's pages before. */
+/** @param filesPlanned files of the previous pages of the load */
 export function plannerOptionsOf(
   load: LoadOptions,
   { batchBytes, largeSetBytes }: Pick<JobMasterOptions, 'batchBytes' | 'largeSetBytes'>,
@@ -294,8 +298,8 @@ export function plannerOptionsOf(
 }
 
 /**
- * Usage reports lag: before saying that there is no room, waits until nothing of this load is under
- * way and reports are fresh.
+ * Usage reports lag. Before reporting a lack of room, waits until nothing of this load is in flight
+ * and reports are fresh.
  */
 async function waitForSettledRoom(runner: RunningLoad, signal: AbortSignal): Promise<void> {
   const { cluster, clock } = runner.context
@@ -315,7 +319,7 @@ function refusal(runner: RunningLoad): Refusal | undefined {
   return refusalOf(load.path, load.missingCapacityBytes)
 }
 
-/** @param missingBytes what the planner found to fit nowhere */
+/** @param missingBytes bytes that the planner could not place */
 export function refusalOf(path: string, missingBytes: number): Refusal {
   const missing = `${missingBytes} bytes (${formatBytes(missingBytes)}) are missing`
   const message = `the cache has no room for ${path}: ${missing}; free space, add workers, or load less`

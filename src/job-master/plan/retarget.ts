@@ -1,12 +1,11 @@
-// Why: sets that wait for a worker that the master has given up should go elsewhere while there is
-// an elsewhere. How: a command that changes their targets, with the reservation, before they ever
-// went out.
+// Why: sets that wait for a lost worker should go to other workers while there are some. How: a
+// command changes their targets and reservations before they are dispatched.
 import { wishOf } from '../../load/load.ts'
 import type { JobMasterContext } from '../job-master-context.ts'
 
 const setsMax = 256
 
-/** Gives other targets to waiting sets of lost workers, as far as other workers have room. */
+/** Gives new targets to waiting sets of lost workers, if other workers have room. */
 export async function retargetHeldSets(context: JobMasterContext, loadId: number): Promise<void> {
   const { dispatcher, cluster, submit, clock } = context
   const placement = cluster.placementOf(loadId)

@@ -1,6 +1,6 @@
-// Why: an atomic load becomes visible in one step, or not at all. How: while it runs the master
-// keeps its files aside, under the load's path, for as long as the load says that it goes on; once
-// the audit has found every block the master swaps them in, which it may be asked more than once.
+// Why: an atomic load becomes visible in one step, or not at all. How: while the load runs, it
+// keeps renewing the staging in which the master hides its files. When the audit has found every
+// block, the master swaps the files in. The swap may be requested more than once.
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import { pathsOverlap } from '../../base/paths.ts'
 import { equalRunningLoad } from '../../load/state/apply-load.ts'
@@ -11,16 +11,15 @@ import type { RunningLoad } from '../running-load.ts'
 
 const againMs = 500
 const keepEveryMsMin = 250
-/** Far below what a timer can wait. */
+/** Well below the maximum of a timer. */
 const keepEveryMsMax = 3_600_000
 const setsPerPage = 16
 const filesPerCall = 1000
 
 /**
- * Runs the steps of a load; what an atomic one has put aside does not expire meanwhile, however
- * short its time is. Where it has expired all the same, since nobody was there to keep it,
- * `expired` ends the steps: what would be put aside from now on lacks what was, the removals above
- * all.
+ * Runs the steps of a load. The staging of an atomic load is renewed meanwhile, however short its
+ * expiry is. If it has expired anyway, because no job master was running, `expired` ends the steps:
+ * from then on the staging would be incomplete, and removals above all would be lost.
  */
 export async function whileKeptAside(
   runner: RunningLoad,
@@ -37,21 +36,21 @@ export async function whileKeptAside(
   }
 }
 
-/** A look at the path's first object says that its staging is still wanted. Does not throw. */
+/** Renews the staging with a lookup of the first object of the path. Does not throw. */
 async function keepAside(runner: RunningLoad, expired: AbortController, signal: AbortSignal): Promise<void> {
   const { master, clock } = runner.context
   const { path, options, stagingId } = runner.load()
   const keptMs = stagingOf({ path, options }, 0).stagingExpiresMs
-  // A load that goes on after a restart looks at once whether what it has put aside is there.
+  // A load that continues after a restart checks at once whether its staging still exists.
   for (let isNew = stagingId === undefined; keptMs !== undefined && !signal.aborted; isNew = true) {
     try {
       if (isNew) await clock.sleep(Math.min(Math.max(keptMs / 4, keepEveryMsMin), keepEveryMsMax), signal)
       if (runner.load().swapping === true) return
       await master.syncPage({ path, cursor: '', limit: 1, ...stagingOf(runner.load(), clock.nowMs()) }, { signal })
     } catch (thrown) {
-      // Said again in a while: a master that is down clears nothing away.
+      // Retried later: a master that is down deletes no staging.
       if (!isSkeinError(thrown, 'failed_precondition', 'staging_expired') || signal.aborted) continue
-      // What was swapped in meanwhile is put aside no more.
+      // After the swap the staging is no longer needed.
       if (runner.load().swapping !== true) expired.abort(thrown)
       return
     }
@@ -59,8 +58,8 @@ async function keepAside(runner: RunningLoad, expired: AbortController, signal: 
 }
 
 /**
- * Waits for a master that is down. @throws SkeinError when what was put aside was given up, or the
- * signal's reason
+ * Swaps the files in. Waits while the master is down.
+ * @throws SkeinError when the staging was deleted, or the signal's reason
  */
 export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal): Promise<void> {
   const { stagingId } = stagingOf(runner.load(), 0)
@@ -81,9 +80,9 @@ export async function commitAtomicLoad(runner: RunningLoad, signal: AbortSignal)
 }
 
 /**
- * The master has nothing to swap in when nothing was new, when it did so before, and when what was
- * put aside was cleared away, its time being over: then the files are gone. @throws SkeinError
- * failed_precondition
+ * The master has nothing to swap in if nothing was new, if it did so before, or if the staging had
+ * expired; in the last case the files are gone.
+ * @throws SkeinError failed_precondition
  */
 async function checkAllIsThere(
   { context: { tables, master }, loadId }: RunningLoad,
@@ -110,11 +109,12 @@ async function checkAllIsThere(
 }
 
 /**
- * Two loads of which one is atomic must not work on the same files: the other one would make them
- * visible, or count on versions that go. @throws SkeinError failed_precondition
+ * An atomic load must not overlap with another load: that load would make its files visible, or
+ * rely on versions that are replaced.
+ * @throws SkeinError failed_precondition
  */
 export function checkNoOverlap(tables: Tables, request: Pick<SubmitLoad, 'path' | 'options' | 'indexId'>): void {
-  // The same load again joins the one that runs.
+  // A repeated submission joins the running load.
   if (equalRunningLoad(tables, request) !== undefined) return
   const { path, options } = request
   for (const { id } of tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)) {

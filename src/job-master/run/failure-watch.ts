@@ -1,6 +1,6 @@
-// Why: a load that was told how many files may fail stops at the first one more, wherever it is
-// just then. How: looked at after everything that may have failed a file; when there are too many,
-// a signal ends the steps of the load.
+// Why: a load with a limit for failed files must stop when the limit is exceeded, in any step. How:
+// the limit is checked after each step that may fail files. If it is exceeded, a signal ends the
+// steps of the load.
 import { SkeinError } from '../../base/errors.ts'
 import { failuresExceeded, parseFailureLimit } from '../../load/plan/failure-limit.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
@@ -17,7 +17,7 @@ export class FailureWatch {
     this.#limit = parseFailureLimit(tables.loads.get([loadId])?.options.maxFailures ?? '')
   }
 
-  /** Aborts, with the reason for people, once more files failed than the load allows. */
+  /** Aborted, with a reason for users, when more files failed than the load allows. */
   get signal(): AbortSignal {
     return this.#exceeded.signal
   }

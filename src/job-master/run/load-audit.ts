@@ -1,8 +1,8 @@
-// Why: COMPLETED is said only after the master confirmed every replica of every block. How: the
-// load's sets are walked page by page; what is short is asked again for a grace time (reports lag
-// behind completions), waits for workers that may come back, and is then repaired by new sets, or
-// given up when the rounds or the patience are used up. A round walks through all of the load,
-// while the repairs of its first pages run already; what they brought the next round asks.
+// Why: a load is COMPLETED only after the master has confirmed every replica of every block. How:
+// the sets of the load are checked page by page. If replicas are missing, the audit asks again for
+// a grace period, because reports lag behind completions; waits for workers that may return; and
+// then repairs with new sets, or gives up when the rounds or the patience are used up. Each round
+// checks the whole load. Repairs of its first pages run meanwhile, and the next round checks them.
 import { isSkeinError, toSkeinError } from '../../base/errors.ts'
 import { planRepairs, shortageFailure, type AuditSubject } from '../../load/plan/audit.ts'
 import type { RepairPlanned, Reopened, Replacement } from '../../load/state/load-commands.ts'
@@ -14,19 +14,22 @@ import { planReplacement } from '../set/replacement-plan.ts'
 
 const setsPerPage = 64
 const filesPerCall = 1000
-/** Blocks whose repair is one command, unless they are of one file. */
+/** Blocks that one command repairs, unless they belong to one file. */
 const shortagesPerCommand = 2000
 
 interface Round {
   readonly number: number
   readonly startedMs: number
-  /** Whether it has waited for workers for as long as the load is patient. */
+  /** Whether it has waited for workers as long as the load's patience allows. */
   outOfPatience: boolean
-  /** Files that it has taken care of. */
+  /** Files that were repaired in this round. */
   readonly repaired: Set<number>
 }
 
-/** Audits the whole load. True when it must run again because repairs were planned. */
+/**
+ * Audits the whole load.
+ * @returns true when repairs were planned and the audit must run again
+ */
 export async function auditLoad(runner: RunningLoad, number: number, signal: AbortSignal): Promise<boolean> {
   const round: Round = {
     number,
@@ -39,7 +42,7 @@ export async function auditLoad(runner: RunningLoad, number: number, signal: Abo
   for (let from = 0; ;) {
     const rows = runner.context.tables.sets.scan([runner.loadId], from, setsPerPage).filter(({ id }) => id < end)
     const last = rows.at(-1)
-    // The first repair that opened a set has let the load run again.
+    // The first repair that opened a set has returned the load to RUNNING.
     if (last === undefined) return runner.load().mode === 'RUNNING'
     from = last.id + 1
     const subjects = new Map<number, AuditSubject>()
@@ -60,14 +63,14 @@ export async function auditLoad(runner: RunningLoad, number: number, signal: Abo
   }
 }
 
-/** What was cached and got lost has been loaded since: it counts as loaded. */
+/** Files that were cached, got lost and were loaded again count as loaded. */
 function wasRepaired({ context: { tables }, loadId }: RunningLoad, fileId: number): boolean {
   return tables.files.get([loadId, fileId]) !== undefined
 }
 
 interface Audited {
   readonly fileIds: readonly number[]
-  /** That each of them shall have. */
+  /** Number of replicas that each block must have. */
   readonly replicas: number
   readonly subjects: ReadonlyMap<number, AuditSubject>
 }
@@ -82,7 +85,7 @@ async function auditFiles(
     const part = fileIds.slice(index, index + filesPerCall)
     const lacking = await lackingFiles(runner, round, { fileIds: part, replicas, subjects }, signal)
     for (const files of commandsOf(lacking)) await repair(runner, round, files, subjects, signal)
-    // What was set on a file stays, where the load was not told otherwise.
+    // The replication of a file is kept, unless the load sets another one.
     const keeps = runner.load().options.keepReplication === true
     const isKept = (fileId: number): boolean => {
       const piece = subjects.get(fileId)?.piece
@@ -98,7 +101,7 @@ function withoutFailed(runner: RunningLoad, fileIds: readonly number[]): number[
   return fileIds.filter((fileId) => runner.context.tables.failures.get([runner.loadId, fileId]) === undefined)
 }
 
-/** The files that are not whole after every wait that may help. */
+/** Files that are still incomplete after all useful waits. */
 async function lackingFiles(
   runner: RunningLoad,
   round: Round,
@@ -106,8 +109,8 @@ async function lackingFiles(
   signal: AbortSignal,
 ): Promise<AuditedFile[]> {
   const { clock, options, cluster, master } = runner.context
-  // What was cached before a load that evicts was not reported lately: where it is missing, it was
-  // pushed out.
+  // Files that were cached before a load with eviction have no recent reports. If blocks are
+  // missing, they were evicted.
   const mayLag = ({ fileId }: AuditedFile): boolean =>
     runner.load().options.evict !== true || subjects.get(fileId)?.cached !== true
   for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 1000)) {
@@ -126,8 +129,8 @@ async function lackingFiles(
 }
 
 /**
- * Workers that a repair should wait for: too few are live, or one is gone that may come back with
- * its blocks.
+ * Workers that a repair should wait for: too few are live, or an absent one may return with its
+ * blocks.
  */
 function workersAwaited(runner: RunningLoad, replication: number): string {
   const { cluster } = runner.context
@@ -137,7 +140,7 @@ function workersAwaited(runner: RunningLoad, replication: number): string {
   return absent.length > 0 ? `waiting for worker ${absent.join(', ')}` : ''
 }
 
-/** The files, a bounded number of blocks at a time. */
+/** Splits the files into commands with a limited number of blocks. */
 function commandsOf(lacking: readonly AuditedFile[]): AuditedFile[][] {
   const commands: AuditedFile[][] = []
   let blocks = Number.POSITIVE_INFINITY
@@ -152,7 +155,7 @@ function commandsOf(lacking: readonly AuditedFile[]): AuditedFile[][] {
   return commands
 }
 
-/** Plans what to do about files that are not whole. */
+/** Plans repairs for incomplete files. */
 async function repair(
   runner: RunningLoad,
   round: Round,
@@ -174,8 +177,8 @@ async function repair(
       : round.number >= options.repairRoundsMax
         ? `not repaired in ${round.number} rounds`
         : ''
-  // A load that may evict can push out what it had found cached, a little a round; each file only
-  // once, then it is its own.
+  // A load with eviction may evict a few of the blocks that it had found cached, in each round.
+  // Each file is repaired only once for that; then its blocks belong to the load.
   const mayComeAgain = load.options.evict === true && live >= replication
   for (const file of lacking) {
     const subject = subjects.get(file.fileId)
@@ -218,10 +221,10 @@ async function repair(
 }
 
 /**
- * The master does not know the file id any more: the object has another version, or is gone; or it
- * was all in, and was freed while the load ran. That is as if it had been freed just after: to load
- * it again would read it twice for one load. Only where the same load was asked for again
- * meanwhile, maybe after the file was freed, is it loaded again.
+ * The master no longer knows the file id, because the object has a new version or is gone, or
+ * because the file was completely loaded and then freed during the load. A freed file counts as
+ * loaded, as if it had been freed just after the load: loading it again would read it twice. It is
+ * loaded again only if the same load was requested again meanwhile.
  */
 async function replacementOf(
   runner: RunningLoad,
@@ -245,7 +248,7 @@ async function replacementOf(
     return planReplacement(runner.context, { load, set, old: piece, file, attempt: round + 1 })
   } catch (thrown) {
     if (!isSkeinError(thrown, 'not_found')) throw thrown
-    // With a reason it is not the object that is gone, but its bucket or namespace.
+    // With a reason, the bucket or the namespace is missing, not the object.
     const goneReason = thrown.reason === undefined ? undefined : thrown.message
     const gone = { load, set, old: piece, file: undefined, attempt: round + 1, goneReason }
     return planReplacement(runner.context, gone)
@@ -253,7 +256,7 @@ async function replacementOf(
 }
 
 /**
- * The replication target belongs to the files, so that the replication checker agrees with the
+ * The replication is set on the files, so that the replication checker uses the same value as the
  * load.
  */
 async function setReplication(
@@ -269,13 +272,16 @@ async function setReplication(
   runner.noteReplicationChanged(changed)
 }
 
-/** Calls the master, waiting for as long as it is down. @throws SkeinError that is not retryable */
+/**
+ * Calls the master and retries while it is down.
+ * @throws SkeinError that is not retryable
+ */
 async function calling<T>(runner: RunningLoad, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
   for (let waited = false; ;) {
     try {
       const answer = await call()
       runner.waitFor('')
-      // The master's silence is not the workers': they have their time from now on.
+      // Time without the master does not count against the workers.
       if (waited) runner.notify(true)
       return answer
     } catch (thrown) {

@@ -1,13 +1,13 @@
-// Why: a load that did not bring in everything is gone on with, not begun again. How: as a new load
-// of the same request: what is cached counts as cached, so that only what is missing is read.
+// Why: an incomplete load can be continued instead of started again. How: a new load with the same
+// request: cached files count as cached, so only missing files are read.
 import { SkeinError } from '../../base/errors.ts'
 import { formatLoadId, hasEnded, type LoadRecord } from '../../load/load.ts'
 import type { SubmitLoadRequest } from '../../wire/generated/job.ts'
 import { wireOptionsOf } from '../options/load-options.ts'
 
 /**
- * The request that goes on with a load. @throws SkeinError failed_precondition when there is
- * nothing to go on with
+ * Returns the request that continues a load.
+ * @throws SkeinError failed_precondition when there is nothing to continue
  */
 export function resumeRequest(load: LoadRecord): SubmitLoadRequest {
   const loadId = formatLoadId(load.loadId)

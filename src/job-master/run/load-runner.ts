@@ -1,7 +1,7 @@
-// Why: one running load from its submission to its end, as a readable sequence: start, plan while
+// Why: runs one load from its submission to its end, as a readable sequence: start, plan while
 // tasks run, wait until no set is open, audit, and either repair or end. How: every step reads the
-// load's record and sends commands; a restart begins the same sequence again and finds done what is
-// done.
+// record of the load and sends commands. After a restart the same sequence starts again and skips
+// what is done.
 import { abortReason } from '../../base/clock.ts'
 import { formatBytes } from '../../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -31,7 +31,7 @@ export class LoadRunner implements RunningLoad {
   #waitingFor = ''
   #readError = ''
   #progressMs: number
-  /** Aborts when the job master shuts down. */
+  /** Aborted when the job master shuts down. */
   #stop: AbortSignal = new AbortController().signal
 
   constructor(loadId: number, context: JobMasterContext) {
@@ -73,7 +73,7 @@ export class LoadRunner implements RunningLoad {
     this.#waitingFor = reason
   }
 
-  /** What the load waits for, one line; empty when it just runs. */
+  /** What the load waits for, in one line. Empty: the load runs. */
   reason(): string {
     if (this.#waitingFor !== '') return this.#waitingFor
     const { dispatcher, jobWorkers, outstanding, tables, cluster } = this.context
@@ -85,7 +85,7 @@ export class LoadRunner implements RunningLoad {
     const out = outstanding.ofLoad(this.loadId)
     if (out.some(({ set }) => set.targets.every((target) => cluster.lastErrorOf(target) === undefined))) return ''
     if (cluster.masterError !== undefined) return `the master does not respond: ${cluster.masterError.message}`
-    // Those that are out probe workers that could not be reached.
+    // Sets in flight may be probes of workers that could not be reached.
     const held = out[0]?.set ?? dispatcher.heldSets(this.loadId)[0]
     if (held === undefined) return this.#whyShared()
     const live = cluster.liveCount()
@@ -104,8 +104,8 @@ export class LoadRunner implements RunningLoad {
   }
 
   /**
-   * Runs to the end of the load, or until `stop` aborts (the job master shuts down; the load goes
-   * on at the next start).
+   * Runs until the load ends, or until `stop` is aborted because the job master shuts down; the
+   * load then continues at the next start.
    */
   async run(stop: AbortSignal): Promise<void> {
     this.#stop = stop
@@ -161,7 +161,7 @@ export class LoadRunner implements RunningLoad {
     await this.#finish()
   }
 
-  /** Waits until no set is open. Gives up sets whose workers do not come back. */
+  /** Waits until no set is open. Gives up sets whose workers do not return. */
   async drained(signal: AbortSignal): Promise<void> {
     while (this.load().openSets > 0) {
       await this.pause(lookMs, signal)
@@ -181,8 +181,8 @@ export class LoadRunner implements RunningLoad {
 
   async giveUpStalled(): Promise<void> {
     const { dispatcher, jobWorkers, outstanding, cluster, tables, clock } = this.context
-    // Waiting for job workers, the queue or the master has no end: nothing of the load is lost by
-    // it. Patience begins after it.
+    // Waits for job workers, the queue or the master have no limit, because nothing of the load is
+    // lost meanwhile. The patience starts afterwards.
     if (jobWorkers.live().length === 0 || dispatcher.queueError !== undefined || cluster.masterError !== undefined) {
       this.#progressMs = clock.monotonicMs()
       return
@@ -225,8 +225,8 @@ export class LoadRunner implements RunningLoad {
   }
 
   /**
-   * Too many files failed: what waits is dropped, what runs is stopped by the next heartbeats, what
-   * is in stays.
+   * Ends the load because too many files failed: waiting sets are dropped, running tasks are
+   * stopped by the next heartbeats, and loaded files stay cached.
    */
   async #endEarly(error: SkeinError): Promise<void> {
     const { counts, options } = this.load()
@@ -262,8 +262,8 @@ export class LoadRunner implements RunningLoad {
   }
 
   /**
-   * Not to be cancelled any more, nor after a restart: what is swapped in is in, and the load says
-   * so.
+   * From here on the load cannot be cancelled, not even after a restart: the swap is final, and the
+   * load must report it.
    */
   async #swap(): Promise<void> {
     await commitAtomicLoad(this, this.#stop)
@@ -287,7 +287,7 @@ export class LoadRunner implements RunningLoad {
   }
 
   #note(): string {
-    if (this.load().cancelling) return 'it was cancelled too late: the new version was being swapped in'
+    if (this.load().cancelling) return 'the cancellation came too late: the new version was already being swapped in'
     const { size } = this.#freed
     return size === 0
       ? ''
@@ -300,7 +300,7 @@ export class LoadRunner implements RunningLoad {
       const isPartial = mode === 'AUDITING' && counts.filesLoaded + counts.filesCached > 0 && options.atomic !== true
       await this.end(isPartial ? 'PARTIAL' : 'FAILED', error)
     } catch (thrown) {
-      this.context.logger.error('a load could not be ended', { loadId: this.loadId, error: thrown })
+      this.context.logger.error('cannot end a load', { loadId: this.loadId, error: thrown })
     }
   }
 

@@ -1,6 +1,6 @@
-// Why: what cannot work is refused at once, by one line that says why, before anything is written
-// down or loaded. How: the request is checked, then the master is asked for the namespace, the path
-// and the live workers.
+// Why: a load that cannot work is refused at once, with one line that says why, before anything is
+// journaled or loaded. How: the request is checked, then the master is asked for the namespace, the
+// path and the live workers.
 import type { JobMasterContext } from '../job-master-context.ts'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
@@ -17,12 +17,12 @@ import { planStaging } from '../plan/file-pages.ts'
 import { loadOptionsOf } from '../options/load-options.ts'
 
 const requestKeyMax = 200
-/** Loads that have not ended: each submission is held against all of them. */
+/** Maximum number of unfinished loads. Each submission is compared with all of them. */
 const activeLoadsMax = 5000
 const safeModePollMs = 100
 
 /**
- * The command of a request that may be accepted.
+ * Returns the command for an acceptable request.
  * @throws SkeinError invalid_argument, not_found (namespace, path), failed_precondition (too few
  *   live workers, an atomic load that overlaps), unavailable
  */
@@ -41,21 +41,20 @@ export async function checkSubmission(
   if (tables.active.scan([], 0, activeLoadsMax).length >= activeLoadsMax)
     throw new SkeinError(
       'resource_exhausted',
-      `${activeLoadsMax} loads run or wait already: wait until some have ended`,
+      `${activeLoadsMax} loads are running or waiting: wait until some have ended`,
     )
   const loadOptions = loadOptionsOf(request, options)
   const { replication } = loadOptions
   const indexId = request.indexId === undefined || request.indexId === '' ? undefined : request.indexId
   await master.getNamespace({ name: path.namespace }, { signal })
   const known = { path: formatPath(path), options: loadOptions }
-  // Before the look below, which makes the first file known: an atomic load shows nothing of itself
+  // Must come before the lookup below, which creates the first file: an atomic load shows nothing
   // until its end.
   checkNoOverlap(tables, { ...known, ...(indexId !== undefined && { indexId }) })
   let delta: Delta | undefined
   if (indexId !== undefined) checkIndex(tables, indexId, path.namespace)
   else {
-    // Refuses a path at which there is nothing; an empty directory is something, and loads to
-    // nothing.
+    // Refuses a path that does not exist. An empty directory exists, and its load has no files.
     const staging = isPlan ? planStaging : stagingOf(known, clock.nowMs())
     const page = await master.syncPage({ path: known.path, cursor: '', limit: 1, ...staging }, { signal })
     delta = deltaOf(page)
@@ -71,14 +70,14 @@ export async function checkSubmission(
   }
 }
 
-/** What a page found new; undefined when nothing. */
+/** The changes that a page found. Undefined: none. */
 function deltaOf({ files, removed = 0 }: SyncPageResponse): Delta | undefined {
   const filesAdded = files.filter((file) => file.change === 'ADDED').length
   const filesChanged = files.filter((file) => file.change === 'CHANGED').length
   return filesAdded + filesChanged + removed === 0 ? undefined : { filesAdded, filesChanged, filesRemoved: removed }
 }
 
-/** A master in safe mode has not heard of all its workers yet: it is asked again until it has. */
+/** A master in safe mode does not know all workers yet: it is asked again until safe mode ends. */
 async function checkWorkers(
   master: Service<MasterServiceDefinition>,
   replication: number,
@@ -93,7 +92,7 @@ async function checkWorkers(
     const live = chosen.filter((worker) => worker.decommissioning !== true).length
     if (live >= replication) return
     if (!safeMode) throw tooFewWorkers(replication, live, chosen.length - live, hosts)
-    // Where it has just ended, the workers that ended it are in the next list.
+    // If safe mode has just ended, the next list has the workers that ended it.
     ;({ safeMode } = await master.getClusterSummary({}, { signal }))
     if (safeMode) await clock.sleep(safeModePollMs, signal)
   }

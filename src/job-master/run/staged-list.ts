@@ -1,5 +1,5 @@
-// Why: a list of paths comes before the load that it is for, in parts that may come twice. How:
-// each part is checked and journaled; a list that no load names is forgotten after its time.
+// Why: a list of paths is sent before its load, in parts that may arrive twice. How: each part is
+// checked and journaled. A list that no load uses expires.
 import { SkeinError } from '../../base/errors.ts'
 import { parsePath } from '../../base/paths.ts'
 import { indexToDrop, isWhole, type IndexPartStaged } from '../../load/state/apply-lists.ts'
@@ -11,16 +11,19 @@ import { partItemsMax } from '../plan/file-pages.ts'
 
 /** Ten million paths. */
 const partsMax = 10_000
-/** Lists that are kept at once, those of loads that are remembered included. */
+/** Maximum number of lists, including those of loads that are kept. */
 const listsMax = 10_000
 const replicationMax = 1000
-/** A list that nobody loads. */
+/** Lifetime of a list without a load. */
 const keepMs = 3_600_000
 const rowsPerCommand = 64
 
 type StagingContext = Pick<JobMasterContext, 'tables' | 'submit' | 'clock'>
 
-/** Resolves when the part is durable. @throws SkeinError invalid_argument */
+/**
+ * Stages one part. Resolves when the part is durable.
+ * @throws SkeinError invalid_argument
+ */
 export async function stageIndex(context: StagingContext, request: StageIndexRequest): Promise<void> {
   const { indexId, part, items } = request
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(indexId))
@@ -78,8 +81,9 @@ function checkedItem({ path, replication, etag }: IndexItem, namespace: string):
 }
 
 /**
- * The list that a load shall name. @throws SkeinError not_found, failed_precondition (parts are
- * missing), invalid_argument (another namespace)
+ * Returns the list that a load names.
+ * @throws SkeinError not_found, failed_precondition (parts are missing), invalid_argument (another
+ *   namespace)
  */
 export function checkIndex(tables: Tables, indexId: string, namespace: string): IndexRecord {
   const record = tables.indexes.get([indexId])
@@ -97,7 +101,7 @@ export function checkIndex(tables: Tables, indexId: string, namespace: string): 
   return record
 }
 
-/** Forgets lists that nobody loads. */
+/** Deletes expired lists without a load. */
 export async function forgetIndexes(context: StagingContext, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     const nowMs = context.clock.nowMs()

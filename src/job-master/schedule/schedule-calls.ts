@@ -1,5 +1,5 @@
-// Why: what the command line asks of schedules. How: what cannot be is refused by one line before
-// it is written down; everything shown is read from the tables at that moment.
+// Why: the calls of the command line about schedules. How: invalid requests are refused with one
+// line before anything is journaled. All output is read from the tables at that moment.
 import { formatDuration } from '../../base/durations.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
@@ -32,7 +32,7 @@ import { checkScheduledPath } from './schedule-target.ts'
 
 interface ScheduleCallsContext extends Pick<JobMasterContext, 'tables' | 'submit' | 'master' | 'clock'> {
   readonly keeper: Pick<ScheduleKeeper, 'look' | 'changed' | 'waitsFor'>
-  /** @throws SkeinError invalid_argument for options that no load may have */
+  /** @throws SkeinError invalid_argument for options that are not valid for a load */
   readonly checkOptions: (definition: ScheduleMessage) => void
 }
 
@@ -40,7 +40,7 @@ const schedulesMax = 1000
 const jitterMsMax = 86_400_000
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/
 
-/** `serving`: aborts when the job master stops. */
+/** @param serving aborted when the job master stops */
 export function createScheduleService(
   context: ScheduleCallsContext,
   serving: () => AbortSignal,
@@ -128,7 +128,7 @@ export function createScheduleService(
   })
 }
 
-/** What is written wrongly is wrong use of the command line. */
+/** Invalid values count as wrong usage of the command line. */
 function asUsage<T>(check: () => T): T {
   try {
     return check()
@@ -139,7 +139,7 @@ function asUsage<T>(check: () => T): T {
 }
 
 /**
- * @throws SkeinError invalid_argument, already_exists, not_found (the schedule it comes after),
+ * @throws SkeinError invalid_argument, already_exists, not_found (the schedule of --after),
  *   resource_exhausted
  */
 function checkDefinition(
@@ -212,7 +212,7 @@ function findSchedule(tables: Tables, name: string): ScheduleRecord {
   return schedule
 }
 
-/** As it is in a list of a thousand: long options are cut. */
+/** The form for lists of up to a thousand schedules: long options are cut. */
 function listed(schedule: Schedule): Schedule {
   const { definition } = schedule
   return {
@@ -277,7 +277,7 @@ function stateOf(tables: Tables, run: ScheduleRun): string {
   return (run.state === 'STARTED' ? tables.loads.get([run.loadId])?.mode : undefined) ?? run.state
 }
 
-/** A run that has not ended says what its load says, or why it waits. */
+/** The reason of a run; for an unfinished run, the status of its load or why it waits. */
 function reasonOf(
   context: ScheduleCallsContext,
   scheduleId: number,

@@ -1,9 +1,8 @@
-// Why: schedules run by themselves, and none of their due times is lost or run twice, whatever is
-// restarted or flushed. How: the journal says up to which time the due times of a schedule have
-// runs. At the start, every second, when a timer fires and when a load ends, each schedule is
-// looked at: due times become runs, runs become loads under a key of their own (so that submitting
-// again after a crash is the same load), loads that ended end their runs. The timer is only a
-// wake-up.
+// Why: schedules run without a user. No due time may be lost or run twice, whatever is restarted or
+// flushed. How: the journal records up to which time the due times of a schedule have become runs.
+// Each schedule is checked at the start, every second, when a timer fires, and when a load ends.
+// Due times become runs; runs become loads under their own request key, so that a submission
+// repeated after a crash is the same load; ended loads end their runs. The timer is only a wake-up.
 import { type SkeinError, toSkeinError } from '../../base/errors.ts'
 import { hasEnded, parseLoadId } from '../../load/load.ts'
 import { dueRuns, nextStart, startDecision } from '../../load/schedule/schedule-due.ts'
@@ -24,15 +23,15 @@ import { Wakeup } from '../dispatch/wakeup.ts'
 
 interface ScheduleKeeperContext extends Pick<JobMasterContext, 'tables' | 'submit' | 'clock' | 'logger' | 'metrics'> {
   readonly submitLoad: (request: SubmitLoadRequest, options: CallOptions) => Promise<SubmitLoadResponse>
-  /** Fires when a schedule is due. Without it, schedules are looked at every second. */
+  /** Fires when a schedule is due. Without it, schedules are checked every second. */
   readonly openTimer: ((onFire: OnFire) => Promise<ScheduleTimer>) | undefined
 }
 
 const lookEveryMs = 1000
 const timerEveryMs = 5000
 /**
- * How long a run is tried to be submitted while the master is away, workers are missing or another
- * load is in its way.
+ * How long the submission of a run is retried while the master is down, workers are missing, or
+ * another load is in the way.
  */
 const submitPatienceMs = 600_000
 
@@ -40,7 +39,7 @@ export class ScheduleKeeper {
   readonly #context: ScheduleKeeperContext
   readonly #lookNow: Wakeup
   readonly #timerNow: Wakeup
-  /** The look that goes on, by schedule. */
+  /** Checks in progress, by schedule. */
   readonly #looks = new Map<number, Promise<void>>()
   readonly #nextStarts = new Map<
     number,
@@ -57,24 +56,24 @@ export class ScheduleKeeper {
     metrics.observe('skein_job_schedules', () => tables.schedules.scan([], 0, Number.MAX_SAFE_INTEGER).length)
   }
 
-  /** A load ended, or it may be time for another reason. */
+  /** Call when a load has ended, or when schedules may be due for another reason. */
   wake(): void {
     this.#lookNow.notify()
   }
 
-  /** A schedule came, went, was paused or resumed. */
+  /** Call after a schedule was created, deleted, paused or resumed. */
   changed(): void {
     this.#timerNow.notify()
     this.#lookNow.notify()
   }
 
-  /** Looks until the signal aborts. */
+  /** Checks schedules until the signal is aborted. */
   async run(stop: AbortSignal): Promise<void> {
     this.#servingSinceMs = this.#context.clock.nowMs()
     const timer = this.#keepTimer(stop)
     while (!stop.aborted) {
       for (const { id } of this.#context.tables.schedules.scan([], 0, Number.MAX_SAFE_INTEGER)) {
-        // One that waits for the master must not hold up the others.
+        // A schedule that waits for the master must not delay the others.
         if (!this.#looks.has(id)) void this.look(id, stop)
       }
       await this.#lookNow.wait(lookEveryMs, stop)
@@ -83,13 +82,13 @@ export class ScheduleKeeper {
     await Promise.allSettled(this.#looks.values())
   }
 
-  /** One whole look at a schedule, after the one that goes on. */
+  /** Checks one schedule, after a check of it that is in progress. */
   look(scheduleId: number, stop: AbortSignal): Promise<void> {
     const before = this.#looks.get(scheduleId) ?? Promise.resolve()
     const look = before
       .then(() => this.#lookAt(scheduleId, stop))
       .catch((thrown: unknown) => {
-        if (!stop.aborted) this.#context.logger.warn('a schedule could not be looked at', { scheduleId, error: thrown })
+        if (!stop.aborted) this.#context.logger.warn('cannot check a schedule', { scheduleId, error: thrown })
       })
       .finally(() => {
         if (this.#looks.get(scheduleId) === look) this.#looks.delete(scheduleId)
@@ -98,7 +97,7 @@ export class ScheduleKeeper {
     return look
   }
 
-  /** Why its first waiting run waits; empty when there is nothing to say. */
+  /** Why its first waiting run waits. Empty: unknown. */
   waitsFor(scheduleId: number): string {
     return this.#waitsFor.get(scheduleId) ?? ''
   }
@@ -178,7 +177,7 @@ export class ScheduleKeeper {
   async #endWhenOver(schedule: ScheduleRecord, run: ScheduleRun): Promise<void> {
     const load = this.#context.tables.loads.get([run.loadId])
     if (load === undefined || load.expiring)
-      return await this.#end(schedule, run, 'EXPIRED', 'the load is not remembered any more', 0)
+      return await this.#end(schedule, run, 'EXPIRED', 'the load was already deleted from the history', 0)
     if (!hasEnded(load.mode)) return
     const reason = [run.reason, load.reason, latenessText(run.deadlineMs, load.endedMs)]
       .filter((text) => text !== '')
@@ -205,13 +204,11 @@ export class ScheduleKeeper {
     })
     if (state === 'SKIPPED') metrics.add('skein_job_schedule_runs_total', 1, { outcome: 'skipped' })
     if (state === 'REFUSED') metrics.add('skein_job_schedule_runs_total', 1, { outcome: 'refused' })
-    // The next in line, and the schedules after this one.
+    // Wake up for the next run, and for schedules that run after this one.
     this.wake()
   }
 
-  /**
-   * Keeps the timer set to the schedules there are. That it fails costs nothing but punctuality.
-   */
+  /** Keeps the timer set to the next due time. A failure only makes runs less punctual. */
   async #keepTimer(stop: AbortSignal): Promise<void> {
     const { openTimer, logger, tables } = this.#context
     if (openTimer === undefined) return

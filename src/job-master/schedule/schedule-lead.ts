@@ -1,6 +1,6 @@
-// Why: to be ready by a time of day a run has to begin early enough. How: the longest of the last
-// completed runs and a margin; before there are any, the last completed loads of the same path;
-// else an hour. Pure reading of the tables.
+// Why: a run that must be ready by a time of day has to start early enough. How: the lead is the
+// longest of the last completed runs plus a margin; without runs, of the last completed loads of
+// the same path; else one hour. Only reads tables.
 import { formatDuration } from '../../base/durations.ts'
 import type { LoadRecord } from '../../load/load.ts'
 import { deadlineOf, nextRun, startOf } from '../../load/schedule/schedule-times.ts'
@@ -9,7 +9,7 @@ import type { Tables } from '../../load/state/load-tables.ts'
 
 export interface Lead {
   readonly leadMs: number
-  /** What it is made of, for people. */
+  /** How the lead was calculated, for users. */
   readonly basis: string
 }
 
@@ -18,7 +18,7 @@ const marginShare = 0.25
 const marginMs = 5000
 const loadsLookedAt = 200
 
-/** How long a run is expected to take, with a margin. */
+/** Expected duration of a run, with a margin. */
 export function leadOf(tables: Pick<Tables, 'loads' | 'counters'>, schedule: ScheduleRecord): Lead {
   const { definition, tookMs } = schedule
   if (definition.readyBy === '') return { leadMs: 0, basis: '' }
@@ -36,7 +36,7 @@ function withMargin(longestMs: number, basis: string): Lead {
   }
 }
 
-/** How long the last completed loads of a path took. */
+/** Durations of the last completed loads of a path. */
 function loadsOf(tables: Pick<Tables, 'loads' | 'counters'>, path: string): number[] {
   const last = tables.counters.get(['load']) ?? 0
   return tables.loads
@@ -45,14 +45,14 @@ function loadsOf(tables: Pick<Tables, 'loads' | 'counters'>, path: string): numb
     .map(({ value }) => value.endedMs - value.submittedMs)
 }
 
-/** `ready 3m05s late`; empty when it was in time, or no time was given. */
+/** `ready 3m05s late`. Empty: in time, or no deadline. */
 export function latenessText(deadlineMs: number, readyMs: number): string {
   return deadlineMs === 0 || readyMs <= deadlineMs ? '' : `ready ${formatDuration(readyMs - deadlineMs)} late`
 }
 
 /**
- * That the run that goes on, or the next one, will not be ready in time; empty when it will, or
- * nobody asked for it.
+ * Warning that the current run, or the next one, will not be ready in time. Empty: it will be, or
+ * there is no deadline.
  */
 export function lateNote(
   schedule: ScheduleRecord,
@@ -77,11 +77,11 @@ export function lateNote(
 
 export interface RunningRun {
   readonly run: ScheduleRun
-  /** When it should end, by its rate; undefined: unknown. */
+  /** Expected end, by its rate. Undefined: unknown. */
   readonly estimateMs: number | undefined
 }
 
-/** When a running load should end, by its own rate so far; undefined while nothing is known. */
+/** Expected end of a running load, by its average rate. Undefined: unknown. */
 export function estimateOf(load: LoadRecord, nowMs: number): number | undefined {
   const { bytes, bytesCached, bytesLoaded } = load.counts
   const sinceMs = nowMs - load.startedMs

@@ -1,6 +1,6 @@
-// Why: a schedule of a namespace that does not exist would say so at night, at its first run. How:
-// the master is asked when the schedule is made. The namespace must be there; a path below it need
-// not, since datasets come later, but it is said.
+// Why: a schedule for a namespace that does not exist would fail only at its first run, perhaps at
+// night. How: the master is asked when the schedule is created. The namespace must exist. A path
+// below it may be created later, so a missing path causes only a warning.
 import { toSkeinError } from '../../base/errors.ts'
 import { parsePath } from '../../base/paths.ts'
 import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
@@ -8,13 +8,14 @@ import type { Service } from '../../wire/service.ts'
 import { planStaging } from '../plan/file-pages.ts'
 
 /**
- * The store may be away or slow by day; that is no reason to hold up or refuse what runs at night.
+ * The store may be slow or down during the day. That must not delay or refuse a schedule that runs
+ * at night.
  */
 const lookDeadlineMs = 5000
 
 /**
- * @returns what a person should know of the path; undefined when it is there. @throws SkeinError
- *   not_found (the namespace), unavailable
+ * @returns a warning about the path; undefined when it exists
+ * @throws SkeinError not_found (the namespace), unavailable
  */
 export async function checkScheduledPath(
   master: Pick<Service<MasterServiceDefinition>, 'getNamespace' | 'syncPage'>,
@@ -25,7 +26,7 @@ export async function checkScheduledPath(
   await master.getNamespace({ name: namespace }, { signal })
   if (key === '') return undefined
   try {
-    // As a plan looks: nothing becomes known or visible by it.
+    // Uses the staging of plans: no files become known or visible.
     await master.syncPage({ path, cursor: '', limit: 1, ...planStaging }, { signal, deadlineMs: lookDeadlineMs })
     return undefined
   } catch (thrown) {

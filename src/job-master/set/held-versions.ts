@@ -1,20 +1,19 @@
-// Why: what a job worker says of a new version of a file is one process's word: a file id that the
-// master does not hold for that path would be audited as somebody else's file, or as one that was
-// freed, and count as loaded. How: the master is asked for each of them, and only what it says is
-// planned.
+// Why: a job worker's report about a new version of a file must be checked. A file id that the
+// master does not hold for that path would be audited as another file, or as a freed one, and count
+// as loaded. How: the master is asked for each reported version, and only its answer is used.
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { stagingOf, type LoadRecord } from '../../load/load.ts'
 import type { FileReplacement } from '../../wire/generated/job.ts'
 import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
 
-/** Questions to the master at once. */
+/** Requests to the master in flight. */
 const asksMax = 16
 
 /**
- * The new versions as the master holds them, which may be newer ones than those that the job worker
- * names. A file that is gone stays so.
- * @throws SkeinError invalid_argument for a file that has no new version, and what the master says
+ * Returns the new versions that the master holds. They may be newer than the reported ones. A
+ * deleted file stays deleted.
+ * @throws SkeinError invalid_argument for a file without a new version, and what the master throws
  */
 export async function heldVersions(
   master: Pick<Service<MasterServiceDefinition>, 'refreshFile'>,
@@ -41,7 +40,7 @@ async function heldVersion(
   try {
     const request = { namespaceId: load.namespaceId, key, ...stagingOf(load, 0) }
     const { file } = await master.refreshFile(request, { signal })
-    if (file === undefined) throw new SkeinError('internal', `the answer of the master has no entry for ${key}`)
+    if (file === undefined) throw new SkeinError('internal', `the master's answer has no entry for ${key}`)
     if (file.problem !== '') throw new SkeinError('failed_precondition', file.problem)
     if (file.fileId === oldFileId)
       throw new SkeinError(
@@ -51,7 +50,7 @@ async function heldVersion(
     const { fileId, etag, length, blockSizeBytes } = file
     return { oldFileId, fileId, key, etag, length, blockSizeBytes }
   } catch (thrown) {
-    // With a reason it is not the object that is gone, but its bucket or namespace.
+    // With a reason, the bucket or the namespace is missing, not the object.
     if (!isSkeinError(thrown, 'not_found') || thrown.reason !== undefined) throw thrown
     return { ...version, fileId: 0, etag: '', length: 0, blockSizeBytes: 0 }
   }

@@ -1,6 +1,6 @@
-// Why: an object may change or go while it is loaded, and the load then goes on with what the store
-// has now. How: the new version is planned like a file of the listing; a file that is gone, was
-// overwritten too often, or was wanted in its listed version only, is given up with a reason.
+// Why: an object may change or disappear while it is loaded. The load then continues with the
+// current version. How: the new version is planned like a file of the listing. A file is given up
+// with a reason if it is gone, was overwritten too often, or was wanted only in its listed version.
 import type { LoadRecord } from '../../load/load.ts'
 import { wishOf } from '../../load/load.ts'
 import { planPage, type ListedFile } from '../../load/plan/planner.ts'
@@ -17,16 +17,16 @@ interface ReplacedFile {
     readonly length: number
     readonly replication?: number | undefined
   }
-  /** The file as the store has it now; undefined when the object is gone. */
+  /** The file as the store has it now; undefined: the object is gone. */
   readonly file: ListedFile | undefined
   readonly attempt: number
-  /** Why the object is gone; without it, the object was deleted. */
+  /** Why the object is gone. Default: it was deleted. */
   readonly goneReason?: string | undefined
 }
 
-const deletedReason = 'the object was deleted at the store during the load'
+const deletedReason = 'the object was deleted from the store during the load'
 
-/** What becomes of a file whose object changed or was deleted while it was loaded. */
+/** Plans a file whose object changed or was deleted during the load. */
 export function planReplacement(
   context: Pick<JobMasterContext, 'options' | 'cluster'>,
   { load, set, old, file, attempt, goneReason = deletedReason }: ReplacedFile,
@@ -42,7 +42,7 @@ export function planReplacement(
   if (attempt >= context.options.retry.attemptsMax)
     return lost('aborted', `the object was overwritten ${attempt} times during the load`)
   if (load.exactVersions === true)
-    return lost('failed_precondition', 'the object changed at the store, and only the listed version was wanted')
+    return lost('failed_precondition', 'the object changed in the store, and only the listed version was requested')
   const { batchBytes, largeSetBytes } = context.options
   const { replication } = load.options
   const planner = {

@@ -1,7 +1,7 @@
-// Why: the job workers' side of the job master: what is in a set, and what is still running. How: a
-// set's content comes from the tables at the moment it starts, so a task in the queue is never more
-// than a name. What a job worker no longer names in its heartbeats goes out again. How a set ended
-// is taken in set-completion.ts.
+// Why: the calls of job workers: the content of a set, and heartbeats with running sets. How: the
+// content is read from the tables when the set starts, so a task in the queue is only a name. A set
+// that a job worker no longer reports in its heartbeats is dispatched again. set-completion.ts
+// handles the results of sets.
 import type { FileFailure, LoadRecord } from '../../load/load.ts'
 import { formatLoadId, hasEnded, parseLoadId, setBytes, stagingOf } from '../../load/load.ts'
 import { giveUp, splitSet } from '../../load/plan/retry-policy.ts'
@@ -26,7 +26,7 @@ export class SetService {
   readonly #context: SetCallsContext
   readonly #completion: SetCompletion
   readonly #remainder: SetRemainder
-  /** Loads up to this one were there when the job master started. */
+  /** Loads up to this id existed when the job master started. */
   readonly #lastLoadBefore: number
 
   constructor(context: SetCallsContext) {
@@ -50,10 +50,10 @@ export class SetService {
     const out =
       outstanding.get(load.loadId, request.set) ?? this.#adopt(load.loadId, request.set, request.attempt, worker)
     if (record === undefined || out === undefined || out.attempt !== request.attempt) return obsolete
-    // Another job worker, or an earlier life of this one, has begun the same attempt.
+    // Another job worker, or this one before a restart, has started the same attempt.
     if (out.session !== undefined && out.session !== worker.session) return obsolete
-    // A target went away while the task was in the queue: the set waits for it, instead of being
-    // read for the others now and for it later.
+    // A target was lost while the task was in the queue. The set waits for it; otherwise it would
+    // be read now for the other targets and again later for this one.
     if (
       out.session === undefined &&
       !record.targets.every((target) => cluster.isUsable(target, outstanding.countTo(target) - 1))
@@ -62,8 +62,8 @@ export class SetService {
       return obsolete
     }
     this.#begin(out, worker)
-    // Another task may have brought in some of it: one of another load, of an earlier life, or of a
-    // job worker that was lost.
+    // Another task may have loaded some of the blocks: of another load, from before a restart, or
+    // of a lost job worker.
     const mayBeThere =
       out.attempt > record.attempt || load.loadId <= this.#lastLoadBefore || shared.isShared(load.loadId)
     const left =
@@ -142,7 +142,7 @@ export class SetService {
     } else if (out.missed >= 2) this.takeBack(out, true)
   }
 
-  /** Everything that was out to a job worker whose session ended goes out again. */
+  /** Dispatches all sets in flight of a job worker again, because its session has ended. */
   takeBackAll(jobWorkerId: string): void {
     for (const out of this.#context.outstanding.ofJobWorker(jobWorkerId)) this.takeBack(out, out.session !== undefined)
   }
@@ -157,7 +157,7 @@ export class SetService {
     const failed: FileFailure[] =
       record.pieces.length > 1
         ? []
-        : giveUp(record, 'aborted', `its job worker was lost while loading it, ${losses} times`)
+        : giveUp(record, 'aborted', `its job worker was lost ${losses} times while loading it`)
     const retries = record.pieces.length > 1 ? splitSet(record) : []
     const given = failed.length > 0 ? setBytes(record) : 0
     submit({
@@ -180,15 +180,15 @@ export class SetService {
     )
   }
 
-  /** The job worker has the task: it is out there, whatever lane it was meant for. */
+  /** The job worker has the task, so it is in flight there, whatever lane it was meant for. */
   #begin(out: OutSet, worker: JobWorker): void {
     out.session = worker.session
     out.missed = 0
   }
 
   /**
-   * A task from before a restart of the job master that a job worker has: it counts as out, so that
-   * it is not read twice.
+   * A job worker reports a task from before a restart of the job master. It counts as in flight, so
+   * that it is not read twice.
    */
   #adopt(loadId: number, set: number, attempt: number, worker: JobWorker): OutSet | undefined {
     const open = this.#context.tables.open.get([loadId, set])

@@ -1,7 +1,7 @@
-// Why: the end of a set is taken once, whoever reports it and how often. How: one result of a set
-// is handled at a time; what changed at the store is asked for first, then one command takes the
-// set out of the open ones, with its retries, its failed files and its replacements. Results are
-// taken from any attempt and any session, because blocks that are committed are facts.
+// Why: the end of a set is recorded once, whoever reports it and how often. How: one result of a
+// set is handled at a time. Changes in the store are looked up first. Then one command removes the
+// set from the open ones, with its retries, failed files and replacements. Results are accepted
+// from any attempt and any session, because committed blocks are facts.
 import { SingleFlight } from '../../base/flow/single-flight.ts'
 import type { LoadRecord, SetRecord } from '../../load/load.ts'
 import { setBytes, wishOf } from '../../load/load.ts'
@@ -16,9 +16,9 @@ import { heldVersions } from './held-versions.ts'
 import { planReplacement } from './replacement-plan.ts'
 
 export interface SetCompletionContext extends Omit<JobMasterContext, 'queue' | 'jobWorkers' | 'holdBlocks'> {
-  /** A set of this load ended, or it is time to look. */
+  /** Called when a set of this load ended, or when it is time to check. */
   readonly onProgress: (loadId: number, madeProgress: boolean, readError?: string) => void
-  /** A set's result was taken. */
+  /** Called when the result of a set was recorded. */
   readonly onCompleted: (set: CompletedSet) => void
 }
 
@@ -36,7 +36,7 @@ export class SetCompletion {
     await this.#completing.run(`${loadId}/${request.set}`, async () => {
       const record = this.#context.tables.sets.get([loadId, request.set])
       const named = record === undefined ? [] : completionOf(record, request).replacements
-      // Asked first: what is known of the set may be another thing after that.
+      // Look this up first: the record of the set may change meanwhile.
       const replacements = await heldVersions(this.#context.master, load, named, signal)
       await this.#complete(loadId, { ...request, replacements })
     })
@@ -55,7 +55,7 @@ export class SetCompletion {
     }
     const request = completionOf(record, given)
     const clean = request.failures.length === 0 && request.replacements.length === 0
-    // A newer attempt is on its way; what this one failed at says nothing about that one.
+    // A newer attempt is in flight. The failures of this attempt do not apply to it.
     if (!clean && out !== undefined && out.attempt > request.attempt) return
     for (const target of record.targets) {
       const unreached = request.failures.find(
@@ -98,7 +98,8 @@ export class SetCompletion {
     const left = { ...record, pieces: record.pieces.filter((piece) => !gone.has(piece.fileId)) }
     const isCheck = record.verify === true
     const placement = this.#context.cluster.placementOf(load.loadId)
-    // Of what was there nothing was reserved; what must be loaded anew is, from now on.
+    // Nothing was reserved for blocks that existed. Blocks that must be loaded again are reserved
+    // from now on.
     if (isCheck) placement.reserve(record.targets, setBytes(record))
     placement.release(record.targets, setBytes(record) - setBytes(left))
     const { retries, failed } = planRetries(left, request.failures, this.#retryContext(load, request.jobWorkerId))

@@ -1,24 +1,24 @@
-// Why: what another load has brought in is not read again; and after a restart, or the loss of a
-// job worker, a set goes out again although most of its blocks may be there. How: the master, who
-// hears of every block that a worker commits, is asked who has which; what came in a moment ago is
-// added. Whoever cannot be asked leaves the set as it is, because reading twice is a cost and not a
-// fault.
+// Why: blocks that another load has loaded are not read again. After a restart, or the loss of a
+// job worker, a set is dispatched again although most of its blocks may be cached. How: the master,
+// which learns of every committed block, is asked which workers have which blocks; recent
+// completions are added. If the master does not answer, the whole set is loaded: reading twice
+// costs time but is not an error.
 import { carve, type LoadOptions, type Piece, type SetRecord } from '../../load/load.ts'
 import type { JobMasterContext } from '../job-master-context.ts'
 
 type RemainderContext = Pick<JobMasterContext, 'master' | 'cluster' | 'shared' | 'clock'>
 
 const waitMs = 200
-/** How long a master that has just started is waited for to hear of its workers' blocks. */
+/** How long a restarted master may take to learn the blocks of its workers. */
 const patienceMs = 10_000
 const callMs = 5000
 /**
- * More than any block has: the answer names the holders of all blocks, but of files that may have
- * no more replicas.
+ * More than any block has, so that the answer lists the holders of all blocks, except of files that
+ * may have no more replicas.
  */
 const manyReplicas = 100_000
 
-/** Blocks that are still to be written, all with the same holders. */
+/** Blocks that must still be written and have the same holders. */
 export interface Remaining {
   readonly piece: Piece
   readonly holders: readonly string[]
@@ -32,7 +32,7 @@ export class SetRemainder {
     this.#context = context
   }
 
-  /** The set's blocks that are missing on a target, and have fewer replicas than the load wants. */
+  /** The blocks of the set that a target lacks and that have fewer replicas than the load wants. */
   async of(
     record: Pick<SetRecord, 'pieces' | 'targets' | 'elsewhere'>,
     { hosts }: Pick<LoadOptions, 'hosts'>,
@@ -69,7 +69,7 @@ export class SetRemainder {
     }
   }
 
-  /** A master in safe mode has not heard of all blocks yet. */
+  /** A master in safe mode does not know all blocks yet. */
   async #untilSettled(signal: AbortSignal): Promise<void> {
     const { master, clock } = this.#context
     const until = clock.monotonicMs() + patienceMs

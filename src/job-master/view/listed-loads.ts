@@ -1,6 +1,5 @@
-// Why: the lists of loads that people page through: all of them, or those that have ended. How:
-// read from the tables, the newest first; a page begins below a load that the page before ended
-// with.
+// Why: users page through lists of loads: all of them, or the ended ones. How: read from the
+// tables, newest first. A page starts below the last load of the previous page.
 import { SkeinError } from '../../base/errors.ts'
 import { hasEnded, parseLoadId, type LoadRecord } from '../../load/load.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
@@ -9,7 +8,10 @@ import type { ListLoadsRequest } from '../../wire/generated/job.ts'
 const listMax = 1000
 const rowsAtOnce = 256
 
-/** The loads of one page. @throws SkeinError invalid_argument for an id that is none */
+/**
+ * Returns the loads of one page.
+ * @throws SkeinError invalid_argument for an invalid id
+ */
 export function listedLoads(tables: Pick<Tables, 'loads' | 'counters'>, request: ListLoadsRequest): LoadRecord[] {
   const limit = Math.min(request.limit === 0 ? listMax : request.limit, listMax)
   const { beforeLoadId = '', endedOnly = false } = request
@@ -17,7 +19,7 @@ export function listedLoads(tables: Pick<Tables, 'loads' | 'counters'>, request:
   if (before === undefined)
     throw new SkeinError('invalid_argument', `'${beforeLoadId}' is not a load id: use an id such as L42`)
   const listed: LoadRecord[] = []
-  // Ids have no gaps until they expire, so that a scan from below finds the next ones.
+  // Ids have no gaps until loads expire, so a scan downwards finds the next ones.
   for (let below = before; below > 1 && listed.length < limit; below -= rowsAtOnce) {
     const rows = tables.loads.scan([], Math.max(1, below - rowsAtOnce), Math.min(rowsAtOnce, below - 1))
     for (const { id, value } of rows.toReversed()) {

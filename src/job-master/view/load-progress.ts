@@ -1,6 +1,6 @@
-// Why: whoever follows a load wants to see which worker gets what, how fast it goes of late, and
-// where tasks fail. How: kept in memory from the sets as they complete; after a restart of the job
-// master it begins anew, as a rate and a view may.
+// Why: users who follow a load want to see the progress per worker, the recent rate, and where
+// tasks fail. How: kept in memory and updated when sets complete. It starts again after a restart
+// of the job master.
 import type { Clock } from '../../base/clock.ts'
 import { hasEnded, setBytes, type LoadRecord, type SetRecord } from '../../load/load.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
@@ -12,7 +12,7 @@ interface Worker {
 }
 interface Sample {
   readonly atMs: number
-  /** Loaded since the job master started. */
+  /** Bytes loaded since the job master started. */
   readonly bytes: number
 }
 interface Seen {
@@ -21,7 +21,7 @@ interface Seen {
   bytes: number
 }
 
-/** What completed: `outMs`, how long the task was out, where that is known. */
+/** A completed set. `outMs`: how long the task was in flight, if known. */
 export interface CompletedSet {
   readonly loadId: number
   readonly record: Pick<SetRecord, 'pieces' | 'targets'>
@@ -29,7 +29,7 @@ export interface CompletedSet {
   readonly outMs: number | undefined
 }
 
-/** Loads that are remembered after they ended. */
+/** Ended loads whose progress is kept. */
 const endedKept = 100
 const windowMs = 30_000
 const sampleEveryMs = 500
@@ -45,7 +45,7 @@ export class LoadProgress {
     this.#metrics = metrics
   }
 
-  /** A set's result was accepted. */
+  /** Records the result of a set. */
   completed({ loadId, record, failures, outMs }: CompletedSet): void {
     const seen = this.#loads.get(loadId) ?? { workers: new Map<string, Worker>(), samples: [], bytes: 0 }
     this.#loads.delete(loadId)
@@ -64,7 +64,7 @@ export class LoadProgress {
     if (this.#loads.size > endedKept) this.#forgetOldest()
   }
 
-  /** `tasksOut`: of the load, by worker. */
+  /** @param tasksOut tasks of the load in flight, by worker */
   workersOf(
     loadId: number,
     tasksOut: ReadonlyMap<string, number>,
@@ -79,8 +79,8 @@ export class LoadProgress {
   }
 
   /**
-   * When a running load should end by the rate of late, wall clock; undefined while the listing
-   * goes on or nothing moves.
+   * Expected end of a running load at the recent rate, wall clock. Undefined while the listing runs
+   * or nothing moves.
    */
   estimateMs(load: LoadRecord): number | undefined {
     const { bytes, bytesCached, bytesLoaded } = load.counts
@@ -106,7 +106,7 @@ export class LoadProgress {
   }
 }
 
-/** Of the blocks that failed on a worker; '' = that could not be read. */
+/** Bytes of the blocks that failed on a worker; '' counts blocks that could not be read. */
 function bytesOf(record: Pick<SetRecord, 'pieces'>, failures: readonly BlockFailure[], workerId: string): number {
   let bytes = 0
   for (const failure of failures) {
@@ -125,7 +125,7 @@ const outcomes = new Map<LoadRecord['mode'], 'completed' | 'partial' | 'failed' 
   ['CANCELLED', 'cancelled'],
 ])
 
-/** The metrics of a load that has just ended. */
+/** Updates the metrics for a load that has just ended. */
 export function noteLoadEnded(metrics: MetricRegistry, load: LoadRecord): void {
   const { mode, counts, submittedMs, endedMs } = load
   const outcome = outcomes.get(mode)

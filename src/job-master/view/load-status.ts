@@ -1,4 +1,4 @@
-// Why: what people see of a load, from its records. Pure reading; nothing here changes anything.
+// Why: builds what users see of a load from its records. How: only reads; nothing is changed here.
 import { blockCount } from '../../base/block-id.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { formatLoadId, hasEnded, parseLoadId, type FileFailure, type LoadRecord, type Piece } from '../../load/load.ts'
@@ -10,7 +10,7 @@ import type { Outstanding } from '../dispatch/outstanding.ts'
 
 const filesPerPageMax = 1000
 const setsPerScan = 8
-/** A page may come out empty rather than hold up everybody else. */
+/** A page may be empty: that is better than blocking all other calls. */
 const scansPerPageMax = 64
 
 /** @throws SkeinError not_found */
@@ -24,7 +24,7 @@ export function findLoad(tables: Tables, loadId: string): LoadRecord {
   return load
 }
 
-/** By cache worker: tasks of the load that write to it and are out. */
+/** Tasks in flight of the load, by cache worker. */
 export function tasksOutTo(outstanding: Pick<Outstanding, 'ofLoad'>, loadId: number): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const { set } of outstanding.ofLoad(loadId))
@@ -32,14 +32,14 @@ export function tasksOutTo(outstanding: Pick<Outstanding, 'ofLoad'>, loadId: num
   return counts
 }
 
-/** The status with what the running tasks have brought in so far. */
+/** Adds the bytes that the running tasks have loaded so far. */
 export function withArriving(status: LoadStatus, outstanding: Pick<Outstanding, 'ofLoad'>, loadId: number): LoadStatus {
   const bytesArriving = outstanding.ofLoad(loadId).reduce((sum, { bytesDone = 0 }) => sum + bytesDone, 0)
   if (bytesArriving === 0 || status.endedMs > 0 || status.counts === undefined) return status
   return { ...status, counts: { ...status.counts, bytesArriving } }
 }
 
-/** `waitingFor`: what a running load waits for. */
+/** @param waitingFor what a running load waits for */
 export function statusOf(load: LoadRecord, tasksOut: number, waitingFor: string, nowMs: number): LoadStatus {
   const {
     path,
@@ -76,22 +76,22 @@ function toldCounts<Counts extends object>(counts: Counts): Counts {
   return Object.fromEntries(Object.entries(counts).map(([name, value]) => [name, toldCount(Number(value))])) as Counts
 }
 
-/** A count as an answer can carry it, whatever was added up. */
+/** A count within the range of the wire format. */
 function toldCount(value: number): number {
   return value > 0 ? Math.min(Math.trunc(value), Number.MAX_SAFE_INTEGER) : 0
 }
 
 /**
- * Texts and entries of a load's options in a list of a thousand loads: whoever wants all of them
- * asks for the one load.
+ * Limit for texts and entries of load options in lists of up to a thousand loads. The status of a
+ * single load shows them in full.
  */
 const listedCharactersMax = 200
 const listedEntriesMax = 16
-/** In the answer for one load; what an older version took may be longer. */
+/** Limit in the status of a single load. Options from older versions may be longer. */
 const charactersMax = 8192
 const entriesMax = 2000
 
-/** The status with what is long in it cut, so that any number of them fits an answer. */
+/** Cuts long values of the status, so that any number of them fits in an answer. */
 export function cutStatus(status: LoadStatus, isListed: boolean): LoadStatus {
   const [characters, entries] = isListed ? [listedCharactersMax, listedEntriesMax] : [charactersMax, entriesMax]
   const { options, reason, path } = status
@@ -99,7 +99,7 @@ export function cutStatus(status: LoadStatus, isListed: boolean): LoadStatus {
   return { ...status, path: shortText(path, charactersMax), reason: shortText(reason), options: cut }
 }
 
-/** The same data with long texts and long lists cut. */
+/** Returns the data with long texts and lists cut. */
 export function cutTexts(value: unknown, characters: number, entries: number): unknown {
   if (typeof value === 'string') return shortText(value, characters)
   if (Array.isArray(value)) return value.slice(0, entries).map((one) => cutTexts(one, characters, entries))
@@ -107,17 +107,14 @@ export function cutTexts(value: unknown, characters: number, entries: number): u
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, cutTexts(one, characters, entries)]))
 }
 
-/**
- * Of a load that failed as a whole, files that were planned and never sent out are as missing as
- * the others.
- */
+/** If a load failed as a whole, planned files that were never dispatched count as missing too. */
 function notIn({ files, filesCached, filesLoaded, filesSkipped }: LoadRecord['counts']): number {
   return files - filesCached - filesLoaded - filesSkipped
 }
 
 /**
- * One page of a load's files: those in sets in the order of the sets, then the failed ones.
- * Page tokens: `s<set>` (from that set on), `f<number>` (from that failure on).
+ * Returns one page of a load's files: first the files in sets, in the order of the sets, then the
+ * failed ones. Page tokens: `s<set>` (from that set on), `f<number>` (from that failure on).
  * @throws SkeinError not_found, invalid_argument (page token)
  */
 export function listLoadFiles(tables: Tables, outstanding: Outstanding, request: LoadFilesRequest): LoadFilesResponse {
@@ -126,14 +123,14 @@ export function listLoadFiles(tables: Tables, outstanding: Outstanding, request:
   const token = /^(?:([sf])(-?\d{1,15}))?$/.exec(request.pageToken)
   if (token === null) throw new SkeinError('invalid_argument', `'${request.pageToken}' is not a page token`)
   const { failedOnly } = request
-  // Of a load that failed as a whole, what was never sent out failed, too.
+  // If a load failed as a whole, files that were never dispatched have failed too.
   if (token[1] === 'f' || (failedOnly && load.mode !== 'FAILED')) {
     return failedFiles(tables, load, Number(token[2] ?? Number.MIN_SAFE_INTEGER), limit)
   }
   return filesOfSets(tables, outstanding, load, { fromSet: Number(token[2] ?? 0), limit, failedOnly })
 }
 
-/** Whole sets at a time: a page ends with the set that fills it. */
+/** Lists whole sets: a page ends with the set that fills it. */
 function filesOfSets(
   tables: Tables,
   outstanding: Outstanding,

@@ -193,7 +193,7 @@ describe('an atomic load', () => {
       expect(status).toMatchObject({
         state: 'COMPLETED',
         cancelling: false,
-        reason: expect.stringContaining('cancelled too late'),
+        reason: expect.stringContaining('the cancellation came too late'),
       })
       expect(new Set(w.committed)).toEqual(new Set(['/ns/a']))
     },

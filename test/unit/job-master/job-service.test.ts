@@ -161,7 +161,7 @@ describe('a load', () => {
       ['/ns/c', 'FAILED'],
     ])
     expect(list?.files.find((file) => file.path === '/ns/c')?.reason).toBe(
-      'the object was deleted at the store during the load',
+      'the object was deleted from the store during the load',
     )
   })
 
