@@ -1,15 +1,14 @@
-// Why: what a load is, as data. How: plain records that any table can hold, and one setter for the
-// load's mode, so that no other line decides which change of state is allowed.
+// Why: defines loads as data. How: plain records that any table can store, and a single setter for
+// the mode of a load, so that no other code decides which transitions are allowed.
 import { assert } from '../base/assert.ts'
 import { blockLength } from '../base/block-id.ts'
 import type { HostChoice, PlacementWish } from './placing/placement.ts'
 import type { Selection } from './choice/selection.ts'
 
 /**
- * SUBMITTED -> RUNNING -> AUDITING -> COMPLETED | PARTIAL | FAILED. AUDITING goes back to RUNNING
- * when it plans repairs, and plans the other ones while those run. CANCELLED and FAILED can follow
- * every mode that has not ended, and PARTIAL follows RUNNING when more files failed than the load
- * allows.
+ * SUBMITTED -> RUNNING -> AUDITING -> COMPLETED PARTIAL FAILED. AUDITING returns to RUNNING when it
+ * plans repairs, and plans further repairs while those run. CANCELLED and FAILED can follow every
+ * mode of an unfinished load. PARTIAL follows RUNNING when more files failed than the load allows.
  */
 export type LoadMode = 'SUBMITTED' | 'RUNNING' | 'AUDITING' | 'COMPLETED' | 'PARTIAL' | 'FAILED' | 'CANCELLED'
 
@@ -25,35 +24,38 @@ const nextModes: Readonly<Record<LoadMode, readonly LoadMode[]>> = {
 
 export interface LoadOptions {
   readonly replication: number
-  /** What was set on a file is its target; `replication` is of the others. */
+  /** Files with their own replication keep it; `replication` applies to the others. */
   readonly keepReplication?: boolean
-  /** Tasks of this load that may be out at once. */
+  /** Maximum number of tasks of this load in flight. */
   readonly activeJobs: number
-  /** Files a set of small files may hold. */
+  /** Maximum number of files in a set of small files. */
   readonly batchSize: number
-  /** Nothing of it is visible until all of it is in. */
+  /** No file becomes visible before all files are loaded. */
   readonly atomic?: boolean
-  /** How long what an atomic load has put aside waits for somebody to finish it. Default: a day. */
+  /**
+   * How long the staging of an atomic load is kept while no job master continues the load. Default:
+   * a day.
+   */
   readonly expireTimeMs?: number
-  /** Colder blocks that no running load needs may go for it. */
+  /** May evict colder blocks that no running load needs. */
   readonly evict?: boolean
-  /** As the user wrote it; none = unlimited. */
+  /** As the user wrote it. Undefined: no limit. */
   readonly bandwidth?: string
   readonly priority?: number
-  /** Makes the listing known, loads nothing. */
+  /** Reads only the listing, so that the files become known; loads no blocks. */
   readonly metadataOnly?: boolean
-  /** Which of the listed files are wanted; none = all. */
+  /** Selects files of the listing. Undefined: all files. */
   readonly selection?: Selection
-  /** Which workers get blocks; none = all. */
+  /** Selects the workers for the blocks. Undefined: all workers. */
   readonly hosts?: HostChoice
-  /** What is cached is checked against the store's checksums. */
+  /** Compares cached files with the checksums of the store. */
   readonly verify?: boolean
-  /** `N` or `P%`: stops early above it. */
+  /** `N` or `P%`: the load stops early above this limit. */
   readonly maxFailures?: string
   /** The schedule that submitted it. */
   readonly schedule?: string
   readonly readyByMs?: number
-  /** The load that it goes on with. */
+  /** The load that this one continues. */
   readonly resumedFrom?: string
 }
 
@@ -71,56 +73,58 @@ export interface LoadCounts {
   tasksDone: number
   tasksRetried: number
   /**
-   * At the store and not known before this load's listing; known in another version; gone from the
-   * store.
+   * Files of the store that were unknown before this load's listing; known in another version;
+   * deleted from the store.
    */
   filesAdded?: number
   filesChanged?: number
   filesRemoved?: number
-  /** On which another replication had been set than the load's. */
+  /** Files whose replication differed from the load's. */
   filesReplicationChanged?: number
-  /** Listed and not in the selection; in no other count. */
+  /** Listed but not selected. Not in any other count. */
   filesExcluded?: number
-  /** Cached and found equal to the store's checksum. */
+  /** Cached files that match the checksum of the store. */
   filesVerified?: number
-  /** Cached, and the store has no checksum to hold them against. */
+  /** Cached files for which the store has no checksum. */
   filesUnverifiable?: number
 }
 
 export interface LoadRecord {
   readonly loadId: number
-  /** What is loaded, or, with an index, what its paths have in common. */
+  /** The loaded path, or with an index the common prefix of its paths. */
   readonly path: string
   /** The staged list of paths to load. */
   readonly indexId?: string
-  /** Only the versions that the index names are wanted. */
+  /** Only the versions in the index are loaded. */
   readonly exactVersions?: boolean
   readonly options: LoadOptions
   readonly submittedMs: number
   mode: LoadMode
   cancelling: boolean
-  /** The same load was asked for again while it ran. */
+  /** The same load was submitted again while it ran. */
   joined?: boolean
   namespaceId: string
-  /** Of an atomic load: exactly what the master has put aside for it, once known. */
+  /** Atomic load only: the exact staging in which the master holds its files, once known. */
   stagingId?: string
   /**
-   * The master has been, or is about to be, asked to swap it in: from then on it is not cancelled
-   * any more.
+   * The master was asked, or is about to be asked, to swap the files in. From then on the load
+   * cannot be cancelled.
    */
   swapping?: boolean
-  /** Where the listing goes on; empty at the start. */
+  /** Cursor for the rest of the listing. Empty at the start. */
   cursor: string
   pagesPlanned: number
   listingDone: boolean
   nextSet: number
   /** Whether any file has a progress row. */
   hasSplitFiles: boolean
-  /** Its rows are being deleted: for everybody it is gone. */
+  /** Its rows are being deleted. The load counts as deleted. */
   expiring: boolean
-  /** Sets that are planned and not done. */
+  /** Planned sets that are not done. */
   openSets: number
-  /** Of a load that has ended: the rows of its open sets are there. Older ones have lost them. */
+  /**
+   * Only for ended loads: whether the rows of the open sets were kept. Older loads have lost them.
+   */
   openKept?: boolean
   startedMs: number
   endedMs: number
@@ -130,41 +134,40 @@ export interface LoadRecord {
   counts: LoadCounts
 }
 
-/** One file's part of a set: whole blocks, in order. */
+/** One file's part of a set: consecutive whole blocks. */
 export interface Piece {
   readonly fileId: number
   readonly key: string
   readonly etag: string
-  /** Of the whole file. */
+  /** Length of the whole file. */
   readonly length: number
   readonly blockSizeBytes: number
   readonly firstBlock: number
   readonly blockCount: number
-  /** Exactly one piece of a file has it: the one that stands for the file in lists. */
+  /** True for exactly one piece of a file: the one that represents the file in lists. */
   readonly lead: boolean
-  /** Replicas of this file, where they are others than the load's. */
+  /** Replicas of this file, if they differ from the load's. */
   readonly replication?: number
-  /** Decimal CRC-64/XZ of the whole object, where the store has said it. */
+  /** Decimal CRC-64/XZ of the whole object, if the store sent it. */
   readonly crc64?: string
-  /** `replication` is what was set on the file, and stays what was set. */
+  /** `replication` was set on the file and must be kept. */
   readonly replicationKept?: boolean
 }
 
-/** What a task carries: every block of every piece goes to each of the targets (worker ids). */
+/**
+ * The content of a task: every block of every piece is written to each of the targets (worker ids).
+ */
 export interface NewSet {
   readonly pieces: readonly Piece[]
   readonly targets: readonly string[]
-  /** 1 for the first try of these blocks. */
+  /** 1 for the first attempt to load these blocks. */
   readonly attempt: number
-  /** Wall clock before which it shall not go out; 0 = at once. */
+  /** Wall-clock time before which the set must not be dispatched; 0 = at once. */
   readonly notBeforeMs: number
-  /**
-   * Workers that have these blocks, or get them by other sets: none of them can stand in for a
-   * target.
-   */
+  /** Workers that have these blocks, or get them from other sets. They cannot replace a target. */
   readonly elsewhere?: readonly string[] | undefined
   /**
-   * The blocks are there: they are to be held against the store's checksums. No room is reserved
+   * The blocks are cached and must be compared with the checksums of the store. No room is reserved
    * for them.
    */
   readonly verify?: boolean | undefined
@@ -172,11 +175,14 @@ export interface NewSet {
 
 /** A set is done when it has no row in the open sets. */
 export interface SetRecord extends Omit<NewSet, 'notBeforeMs'> {
-  /** Holds what was there before the load: never a task, but audited and listed. */
+  /**
+   * Contains blocks that were cached before the load. It is never dispatched, but audited and
+   * listed.
+   */
   readonly cached: boolean
 }
 
-/** The row of a set that is not done: all that the window needs, without the pieces. */
+/** The row of an unfinished set: everything that the window needs, without the pieces. */
 export interface OpenSet {
   readonly bytes: number
   readonly targets: readonly string[]
@@ -186,8 +192,8 @@ export interface OpenSet {
 }
 
 /**
- * How many open sets hold a part of a file. Only files that are or were in more than one set have
- * it; without it: one, until that set is done.
+ * Number of open sets with a part of a file. Only files that are or were in more than one set have
+ * this row; without it the number is one until that set is done.
  */
 export interface FileProgress {
   readonly open: number
@@ -200,7 +206,7 @@ export interface FileFailure {
   readonly code: string
   readonly reason: string
   readonly attempts: number
-  /** The cache worker that refused it, or the job worker that could not read it. */
+  /** The cache worker that refused the block, or the job worker that could not read it. */
   readonly workerId: string
   /** See retry-policy.ts. */
   readonly class?: 'transient' | 'throttled' | 'permanent'
@@ -230,8 +236,8 @@ export function canFollow(mode: LoadMode, next: LoadMode): boolean {
 }
 
 /**
- * The one setter of a load's mode. @throws Error (assertion) when the change is not in the table
- * above
+ * The only setter of a load's mode.
+ * @throws Error (assertion) when the transition is not in the table above
  */
 export function setMode(load: LoadRecord, mode: LoadMode, nowMs: number): void {
   assert(canFollow(load.mode, mode), `load ${load.loadId}: ${load.mode} -> ${mode}`)
@@ -240,7 +246,7 @@ export function setMode(load: LoadRecord, mode: LoadMode, nowMs: number): void {
   if (hasEnded(mode)) load.endedMs = nowMs
 }
 
-/** What placement must heed of a load's options. */
+/** The options of a load that affect placement. */
 export function wishOf(options: Pick<LoadOptions, 'hosts' | 'evict'> | undefined): PlacementWish {
   return { hosts: options?.hosts, evict: options?.evict }
 }
@@ -248,8 +254,8 @@ export function wishOf(options: Pick<LoadOptions, 'hosts' | 'evict'> | undefined
 const stagedForMsDefault = 24 * 3_600_000
 
 /**
- * What a listing of this load is asked of the master with: an atomic one's is put aside, under its
- * path, so that a later load goes on with it.
+ * The staging for the listing of this load. An atomic load uses a staging named after its path, so
+ * that a later load can continue it.
  */
 export function stagingOf(
   { path, options, stagingId = path }: Pick<LoadRecord, 'path' | 'options' | 'stagingId'>,
@@ -259,7 +265,7 @@ export function stagingOf(
   return { stagingId, stagingExpiresMs: nowMs + (options.expireTimeMs ?? stagedForMsDefault) }
 }
 
-/** `L42`: how people and tasks name load 42. */
+/** The id of load 42 in messages and tasks: `L42`. */
 export function formatLoadId(loadId: number): string {
   return `L${loadId}`
 }
@@ -270,20 +276,21 @@ export function parseLoadId(text: string): number | undefined {
   return match === null ? undefined : Number(match[1])
 }
 
-/** Bytes of the piece's blocks. */
+/** Number of bytes in the blocks of a piece. */
 export function pieceBytes(piece: Piece): number {
   if (piece.blockCount === 0) return 0
   const last = piece.firstBlock + piece.blockCount - 1
   return (piece.blockCount - 1) * piece.blockSizeBytes + blockLength(piece.length, piece.blockSizeBytes, last)
 }
 
-/** Bytes that a set reads, once. */
+/** Number of bytes that a set reads once. */
 export function setBytes(set: { readonly pieces: readonly Piece[] }): number {
   return set.pieces.reduce((sum, piece) => sum + pieceBytes(piece), 0)
 }
 
 /**
- * The piece's blocks that satisfy `keep`, as pieces of consecutive blocks; the first keeps `lead`.
+ * Returns the blocks of the piece that satisfy `keep`, as pieces of consecutive blocks. The first
+ * one keeps `lead`.
  */
 export function carve(piece: Piece, keep: (blockIndex: number) => boolean): Piece[] {
   const carved: Piece[] = []

@@ -244,7 +244,7 @@ describe.skipIf(!redisAvailable)('schedules on real servers', () => {
       /^64 --replication must be a whole number/,
     )
     expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '-A', '--metadata-only')).toMatch(
-      /^64 -A and --metadata-only/,
+      /^64 -A cannot be combined with --metadata-only/,
     )
     expect(await refusal('create', 'x', '--cron', '0 2 * * *', '--', '/n', '--bandwidth', 'much')).toMatch(
       /^64 --bandwidth 'much'/,

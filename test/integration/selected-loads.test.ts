@@ -118,7 +118,7 @@ describe('choosing what to load', () => {
     expect(plan.placement.reduce((sum, row) => sum + row.bytes, 0)).toBe(plan.bytesToWrite)
     expect(plan.cost).toBeCloseTo((0.5 * plan.getRequests) / 10_000 + (0.12 * plan.bytesToLoad) / 1024 ** 3, 9)
     // What was loaded of it before, 9 MB, says nothing of a rate.
-    expect(plan.rateBasis).toMatch(/^too little like it was loaded yet/)
+    expect(plan.rateBasis).toMatch(/^no comparable load was measured yet/)
     const again = await skein.cli('fs', 'distributedLoad', '/plan', '--plan')
     expect(again.stdout).toMatch(/^Cached already: 154, /m)
     expect(again.stdout).toMatch(/^Requests to the origin: 0 GET, /m)

@@ -1,26 +1,26 @@
-// Why: globs are written by anybody and held against every key of a dataset, so no pattern may make
-// that slow. How: the places in the pattern that the name so far may have reached are marked, and
-// all advance by one character together. Of two places that could only lead to the same later one,
-// the later one is enough: behind a `*` that is reached, nothing before it in the same segment
-// matters any more, and behind a `**` nothing at all.
+// Why: users write globs, and each one is matched against every key of a dataset, so no pattern may
+// make matching slow. How: the matcher keeps the set of pattern positions that the name so far can
+// reach, and advances all of them by one character at a time. A position is dropped when a later
+// one covers it: after a reached `*`, earlier positions in the same segment do not matter; after a
+// `**`, no earlier position does.
 
-/** In UTF-16 units. */
+/** As a UTF-16 code unit. */
 export const slash = 47
 
 export type Token =
   | { readonly kind: 'one'; readonly accepts: (code: number) => boolean }
-  /** `*`: any characters but `/`. */
+  /** `*`: any characters except `/`. */
   | { readonly kind: 'some' }
   /** `**` at the end: any characters. */
   | { readonly kind: 'rest' }
   /**
-   * `**` and a `/`: no directory, or any number of them. Takes two places: before, and within, a
-   * directory's name.
+   * `**` and a `/`: any number of directories, also none. Takes two positions: before, and inside,
+   * the name of a directory.
    */
   | { readonly kind: 'directories' }
   | { readonly kind: 'within' }
 
-/** Whether a name fits the tokens. */
+/** Returns a function that tells whether a name matches the tokens. */
 export function matcherOf(tokens: readonly Token[]): (name: string) => boolean {
   const matcher = new Matcher(tokens)
   return (name) => matcher.fits(name)
@@ -28,15 +28,15 @@ export function matcherOf(tokens: readonly Token[]): (name: string) => boolean {
 
 class Matcher {
   readonly #tokens: readonly Token[]
-  /** By place: where the part before it begins that takes no `/`. */
+  /** For each position: start of the run of positions before it that accept no `/`. */
   readonly #runStart: readonly number[]
   /**
-   * By place: whether the name so far may have reached it; before, and after the character that is
-   * being looked at.
+   * For each position: whether the name so far can reach it, before (`#now`) and after (`#next`)
+   * the current character.
    */
   #now: Uint8Array
   #next: Uint8Array
-  /** The last place of `#next` that is marked. */
+  /** Highest marked position of `#next`. */
   #highest = -1
 
   constructor(tokens: readonly Token[]) {
@@ -83,7 +83,7 @@ class Matcher {
     }
   }
 
-  /** Marks a place, and those behind it that need no character. */
+  /** Marks a position, and the positions after it that need no character. */
   #reach(place: number): void {
     for (let at = place; this.#next[at] === 0;) {
       this.#mark(at)

@@ -1,26 +1,23 @@
-// Why: which files of a dataset are wanted is written as globs, and keys of a million files are
-// held against them. How: a pattern becomes tokens, and all its partial matches advance together
-// over the name (glob-matcher.ts): time is bounded by pattern times name, whatever the pattern,
-// which a regular expression does not promise.
+// Why: users select files with globs, and millions of keys are matched against them. How: a pattern
+// becomes tokens, and all partial matches advance together over the name (glob-matcher.ts). The
+// time is at most proportional to pattern length times name length; a regular expression does not
+// guarantee that.
 import { SkeinError } from '../../base/errors.ts'
 import { matcherOf, slash, type Token } from './glob-matcher.ts'
 
 /** Longest pattern, in characters. */
 const patternMax = 1000
 const alternativesMax = 100
-/**
- * Depth of braces within braces: each level is looked at once more for every choice of the level
- * above.
- */
+/** Depth of nested braces. Each level is processed once for every choice of the level above. */
 const braceDepthMax = 10
 
-/** Whether a name fits. */
+/** Whether a name matches. */
 export type Glob = (name: string) => boolean
 
 /**
- * `*` and `?` stay within a segment, `**` crosses segments, `[a-z]`, `[!a]`, `{a,b}`; `\` takes the
- * next character as it is. A pattern without `/` is held against the last segment, wherever it is;
- * one that ends in `/` means all below it.
+ * `*` and `?` stay within a segment, `**` crosses segments, `[a-z]`, `[!a]`, `{a,b}`; `\` escapes
+ * the next character. A pattern without `/` is matched against the last segment; one that ends with
+ * `/` matches everything below it.
  * @throws SkeinError invalid_argument
  */
 export function parseGlob(pattern: string): Glob {
@@ -37,8 +34,9 @@ export function parseGlob(pattern: string): Glob {
 }
 
 /**
- * How many patterns without braces a glob stands for, and their characters: what it costs to hold a
- * name against it is their number times the name's. @throws SkeinError invalid_argument
+ * Number of brace-free patterns of a glob, and their characters. Matching a name costs at most this
+ * number times the length of the name.
+ * @throws SkeinError invalid_argument
  */
 export function globCost(pattern: string): { readonly patterns: number; readonly characters: number } {
   if (pattern.length > patternMax) throw tooLong(pattern)
@@ -53,7 +51,7 @@ function tooLong(pattern: string): SkeinError {
   )
 }
 
-/** The pattern with each choice of its braces. */
+/** Returns the pattern with each choice of its braces. */
 function alternativesOf(pattern: string, given: string): string[] {
   const open = indexOfPlain(pattern, '{', 0)
   if (open < 0) return [pattern]
@@ -67,7 +65,7 @@ function alternativesOf(pattern: string, given: string): string[] {
       if (depth > braceDepthMax)
         throw new SkeinError(
           'invalid_argument',
-          `the glob '${given}' has braces within braces beyond ${braceDepthMax} levels`,
+          `the glob '${given}' has braces nested more than ${braceDepthMax} levels deep`,
         )
     } else if (character === ',' && depth === 1) cuts.push(at)
     else if (character === '}') {
@@ -127,7 +125,7 @@ function tokensOf(pattern: string, given: string): Token[] {
   return tokens
 }
 
-/** `a-z_` or `!a-z`. */
+/** Parses `a-z_` or `!a-z`. */
 function classOf(text: string): (code: number) => boolean {
   const negated = text.startsWith('!') || text.startsWith('^')
   const members = negated ? text.slice(1) : text

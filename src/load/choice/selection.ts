@@ -1,43 +1,47 @@
-// Why: of what a path holds not everything may be wanted. How: globs on the path below the loaded
-// one, and bounds of size and age, parsed once and then asked for each file of the listing. Pure.
+// Why: a load may need only some of the files below its path. How: globs on the path relative to
+// the loaded path, and limits for size and age. They are parsed once and applied to each file of
+// the listing. Pure.
 import { SkeinError } from '../../base/errors.ts'
 import { globCost, parseGlob } from './glob.ts'
 
-/** Which of the listed files are wanted (wire: Selection). */
+/** Selects files of the listing (wire: Selection). */
 export interface Selection {
-  /** None = all. */
+  /** Empty: all files. */
   readonly include: readonly string[]
   readonly exclude: readonly string[]
-  /** Bytes, both inclusive. */
+  /** In bytes, both inclusive. */
   readonly sizeMin?: number | undefined
   readonly sizeMax?: number | undefined
-  /** Changed at this time or later; changed before this time. */
+  /** Modified at this time or later; modified before this time. */
   readonly modifiedAfterMs?: number | undefined
   readonly modifiedBeforeMs?: number | undefined
 }
 
 export interface SelectableFile {
   /**
-   * Undefined: nobody could look at it, so that neither bounds nor what may be below it leave it
-   * out.
+   * Undefined: the object could not be looked up. Neither limits nor rules for what may be below it
+   * exclude it.
    */
   readonly length: number | undefined
-  /** When it was changed; unknown where the master does not say. */
+  /** Modification time. Undefined if the master does not send it. */
   readonly modifiedMs?: number | undefined
 }
 
-/** Whether a file is wanted; `name`: its path below the loaded one. */
+/** Whether a file is selected. `name` is its path relative to the loaded path. */
 export type Selector = (name: string, file: SelectableFile) => boolean
 
-/** Globs, and characters of one; each file of a listing is held against all of them. */
+/**
+ * Maximum number of globs, and of characters per glob. Each file of a listing is matched against
+ * all of them.
+ */
 export const selectionLimits = { globsMax: 200, globBytesMax: 3000 } as const
 const { globsMax } = selectionLimits
-/** Of all globs together, each choice of their braces counted. */
+/** For all globs together, counting each choice of their braces. */
 const charactersMax = 10_000
 
 /**
- * Whether a new load may have these globs: what it costs to hold one name against them. @throws
- * SkeinError invalid_argument
+ * Checks whether a new load may have these globs, by the cost of matching one name against them.
+ * @throws SkeinError invalid_argument
  */
 export function checkSelectionCost({ include, exclude }: Selection): void {
   const all = [...include, ...exclude]
@@ -50,16 +54,16 @@ export function checkSelectionCost({ include, exclude }: Selection): void {
   if (characters > charactersMax)
     throw new SkeinError(
       'invalid_argument',
-      `the globs have more than ${charactersMax} characters, each choice of their braces counted: give an --index list`,
+      `the globs have more than ${charactersMax} characters after brace expansion: use an --index list`,
     )
   if (patterns > globsMax)
     throw new SkeinError(
       'invalid_argument',
-      `there are more than ${globsMax} globs, each choice of their braces counted: give an --index list`,
+      `there are more than ${globsMax} globs after brace expansion: use an --index list`,
     )
 }
 
-/** @throws SkeinError invalid_argument for a glob that is none, or bounds that leave nothing */
+/** @throws SkeinError invalid_argument for an invalid glob, or limits that match no file */
 export function selectorOf(selection: Selection): Selector {
   const { include, exclude, sizeMin = 0, sizeMax = Number.POSITIVE_INFINITY } = selection
   const { modifiedAfterMs, modifiedBeforeMs } = selection
@@ -73,7 +77,7 @@ export function selectorOf(selection: Selection): Selector {
     const isUnknown = length === undefined
     if (!isUnknown && (length < sizeMin || length > sizeMax)) return false
     if (byTime && !isUnknown) {
-      // A file of unknown age is in no time's bounds.
+      // A file of unknown age matches no time limit.
       if (modifiedMs === undefined) return false
       if (modifiedAfterMs !== undefined && modifiedMs < modifiedAfterMs) return false
       if (modifiedBeforeMs !== undefined && modifiedMs >= modifiedBeforeMs) return false
@@ -84,17 +88,14 @@ export function selectorOf(selection: Selection): Selector {
   }
 }
 
-/** Whether it leaves anything out. */
+/** Whether the selection excludes anything. */
 export function isSelective(selection: Selection | undefined): boolean {
   if (selection === undefined) return false
   const { include, exclude, ...bounds } = selection
   return include.length > 0 || exclude.length > 0 || Object.values(bounds).some((bound) => bound !== undefined)
 }
 
-/**
- * The path of a file below what is loaded; for a loaded file itself, its own name. `loaded`: the
- * loaded key.
- */
+/** Returns the path of a file relative to the loaded key; for a loaded file itself, its name. */
 export function nameBelow(loaded: string, key: string): string {
   const directory = loaded === '' || loaded.endsWith('/') ? loaded : `${loaded}/`
   return key.startsWith(directory) && key !== directory

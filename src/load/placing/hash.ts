@@ -1,5 +1,5 @@
-// Why: placement needs hashes that are the same on every machine and in every run, and cheap per
-// file.
+// Why: placement needs hashes that are equal on every machine and in every run, and that are fast.
+// How: well-known non-cryptographic hash functions.
 
 /** FNV-1a, 32 bit (Fowler, Noll, Vo), over UTF-16 units. */
 export function hashText(text: string): number {

@@ -1,11 +1,11 @@
-// Why: which workers get a block, and whether there is room for it, decided before anything is
-// read. How: weighted rendezvous hashing (each worker draws a number from the block group's hash;
-// free space is the weight), so that data spreads by free space, a worker that comes or goes moves
-// little, and the same group meets the same workers again. A ledger reserves what is planned,
-// because usage reports lag behind, and knows for which load: what a load holds of a worker ends
-// with it. Two figures bound a worker's usage from above, and the lower one counts: what was used
-// when nothing was planned and what was planned since; and what is reported now and what was
-// written too lately to be in it.
+// Why: decides which workers get a block, and whether there is room for it, before anything is
+// read. How: weighted rendezvous hashing: each worker gets a pseudo-random number from the hash of
+// the block group, weighted by its free space. So data spreads by free space, few blocks move when
+// a worker joins or leaves, and equal groups get the same workers. A ledger reserves planned bytes,
+// because usage reports lag behind, and books them to loads: what a load holds on a worker ends
+// with the load. There are two upper bounds for the usage of a worker, and the lower one counts:
+// (1) the usage when nothing was planned plus what was planned since; (2) the reported usage plus
+// what was written too recently to be in the report.
 import { hashUnit } from './hash.ts'
 import {
   arrivedBytesOf,
@@ -20,21 +20,25 @@ import {
   usedAtMost,
 } from './worker-ledger.ts'
 
-/** Which hosts get blocks (wire: HostChoice). */
+/** Selects the hosts that get blocks (wire: HostChoice). */
 export interface HostChoice {
-  /** Only these; none = all. */
+  /** Only these hosts. Empty: all hosts. */
   readonly hosts: readonly string[]
   readonly excludedHosts: readonly string[]
-  /** This one first, as far as it has room. */
+  /** Preferred host, while it has room. */
   readonly locality?: string | undefined
 }
 
-/** What a load asks of the workers beside room. */
+/** Requirements of a load besides room. */
 export interface PlacementWish {
   readonly hosts?: HostChoice | undefined
-  /** Colder blocks may go: all room counts that no load's planned bytes take. */
+  /**
+   * Colder blocks may be evicted: all room counts that is not taken by the planned bytes of loads.
+   */
   readonly evict?: boolean | undefined
-  /** What the load had found cached may go, too: of a load that may evict, which loads it again. */
+  /**
+   * Blocks that the load had found cached may be evicted too, because the load loads them again.
+   */
   readonly overCached?: boolean | undefined
 }
 
@@ -44,7 +48,7 @@ export function isChosenHost(choice: HostChoice | undefined, hostname: string): 
   return !choice.excludedHosts.includes(hostname) && (choice.hosts.length === 0 || choice.hosts.includes(hostname))
 }
 
-/** How long is waited for workers to delete what was freed. */
+/** How long to wait for workers to delete freed blocks. */
 const leavingPatienceMs = 20_000
 
 export class Placement {
@@ -56,14 +60,14 @@ export class Placement {
     this.#loadId = loadId
   }
 
-  /** The same books, in which what is reserved is this load's. */
+  /** The same ledger, with reservations booked to this load. */
   of(loadId: number): Placement {
     return new Placement(this.#entries, loadId)
   }
 
   /**
-   * Takes over the master's list of workers. One that is not in it is not live; what is under way
-   * to it stays in the books.
+   * Applies the master's list of workers. A worker that is not in the list is not live; its bytes
+   * in flight stay in the ledger.
    */
   update(workers: readonly PlacementWorker[], nowMs: number): void {
     const seen = new Set(workers.map((worker) => worker.workerId))
@@ -101,25 +105,25 @@ export class Placement {
     return this.#entries.get(workerId)?.worker.live ?? false
   }
 
-  /** Whether a replica there counts for a load with this choice of hosts. */
+  /** Whether a replica on this worker counts for a load with this choice of hosts. */
   holdsFor(workerId: string, hosts: HostChoice | undefined): boolean {
     const worker = this.#entries.get(workerId)?.worker
     return worker?.live === true && isChosenHost(hosts, worker.hostname)
   }
 
-  /** Bytes that may still be planned for a worker; a lower bound of what is really free. */
+  /** Bytes that can still be planned for a worker: a lower bound of its free bytes. */
   freeBytes(workerId: string): number {
     const entry = this.#entries.get(workerId)
     return entry === undefined ? 0 : freeOf(entry)
   }
 
-  /** Bytes that a load which may evict can still plan for a worker. */
+  /** Bytes that a load with eviction can still plan for a worker. */
   roomBytes(workerId: string): number {
     const entry = this.#entries.get(workerId)
     return entry === undefined ? 0 : this.#roomOf(entry)
   }
 
-  /** The same books, to try something out in. */
+  /** A copy of the ledger, for trial plans. */
   copy(): Placement {
     const copy = new Placement(new Map(), this.#loadId)
     for (const [workerId, entry] of this.#entries) {
@@ -130,9 +134,9 @@ export class Placement {
   }
 
   /**
-   * For books that only count what is missing: takes up to `bytes` on each worker that `place`
-   * would take if it had room for all of them, and for `count` replicas at most. @returns the bytes
-   * taken
+   * For ledgers that only count missing bytes: takes up to `bytes` on each worker that `place`
+   * would choose if it had enough room, for at most `count` replicas.
+   * @returns the bytes taken
    */
   reserveRemainders(bytes: number, count: number, excluded: readonly string[], wish: PlacementWish = {}): number {
     let taken = 0
@@ -149,21 +153,20 @@ export class Placement {
   }
 
   /**
-   * True when no planned byte is under way anywhere and the reported usage is believed: what does
-   * not fit now, does not fit.
+   * True when no planned bytes are in flight and the reported usage is up to date: what does not
+   * fit now does not fit at all.
    */
   get settled(): boolean {
     return !this.anyLeaving && [...this.#entries.values()].every((entry) => entry.plannedBytes === 0)
   }
 
-  /** Whether a live worker still has blocks that were freed. */
+  /** Whether a live worker still has freed blocks to delete. */
   get anyLeaving(): boolean {
     return [...this.#entries.values()].some(({ worker }) => worker.live && (worker.blocksLeaving ?? 0) > 0)
   }
 
   /**
-   * Whether the workers' next reports may tell of more room than there was at `sinceMs`, and are
-   * still worth waiting for.
+   * Whether the next reports may show more room than at `sinceMs`, and are still worth waiting for.
    */
   mayHaveMore(sinceMs: number, nowMs: number): boolean {
     const patienceMs = this.anyLeaving ? leavingPatienceMs : 2 * settleMs
@@ -171,8 +174,8 @@ export class Placement {
   }
 
   /**
-   * Bytes on live workers that may be gone by what the next reports say: arrived until then, or of
-   * a worker that has blocks to delete.
+   * Bytes on live workers that the next reports may show as free: bytes that arrived until then, or
+   * used bytes of a worker that has blocks to delete.
    */
   unsettledBytes(untilMs: number): number {
     const live = [...this.#entries.values()].filter(({ worker }) => worker.live)
@@ -183,9 +186,9 @@ export class Placement {
   }
 
   /**
-   * `count` live workers with room for `bytes` each, best first, none of `excluded`; distinct
-   * hosts, also from those of `excluded`, while there are enough. Fewer than `count` when it does
-   * not fit. Nothing is reserved yet.
+   * Returns `count` live workers with room for `bytes` each, best first, without `excluded`.
+   * Prefers distinct hosts, also distinct from the hosts of `excluded`. Returns fewer than `count`
+   * when there is not enough room. Reserves nothing.
    */
   place(
     hash: number,
@@ -226,7 +229,7 @@ export class Placement {
     return chosen.map((entry) => entry.worker.workerId)
   }
 
-  /** Also for a worker that is not listed yet. */
+  /** Reserves bytes. Works also for a worker that is not listed yet. */
   reserve(targets: readonly string[], bytes: number): void {
     for (const workerId of targets) {
       const entry = this.#entries.get(workerId) ?? entryOf(unlisted(workerId), undefined, 0)
@@ -237,7 +240,7 @@ export class Placement {
     }
   }
 
-  /** The bytes are on the workers now (their reports will say so). */
+  /** Call when the bytes are on the workers. Their next reports will include them. */
   arrived(targets: readonly string[], bytes: number): void {
     for (const entry of this.#of(targets)) {
       entry.arrivedBytes += Math.min(entry.openBytes, bytes)
@@ -246,7 +249,7 @@ export class Placement {
     }
   }
 
-  /** The bytes will not come. */
+  /** Call when the bytes will not be written. */
   release(targets: readonly string[], bytes: number): void {
     for (const entry of this.#of(targets)) {
       drop(entry, bytes)
@@ -254,7 +257,7 @@ export class Placement {
     }
   }
 
-  /** Bytes that were planned and have been there all along. */
+  /** Removes bytes that were planned although they were already cached. */
   unplan(targets: readonly string[], bytes: number): void {
     for (const entry of this.#of(targets)) {
       entry.plannedBytes = Math.max(0, entry.plannedBytes - bytes)
@@ -263,16 +266,16 @@ export class Placement {
   }
 
   /**
-   * The bytes were there before, and the load counts on them: they are no room for it. Less than 0:
-   * it does not count on them.
+   * The bytes were cached before and the load relies on them, so they are not free for it. A
+   * negative number undoes this.
    */
   hold(targets: readonly string[], bytes: number): void {
     for (const entry of this.#of(targets)) this.#change(entry, 0, 0, bytes)
   }
 
   /**
-   * The load has ended: what it had reserved and not written is given back, and what it wrote may
-   * be evicted.
+   * The load has ended: releases what it had reserved but not written. Its written blocks may be
+   * evicted.
    */
   loadEnded(): void {
     for (const entry of this.#entries.values()) {
@@ -281,10 +284,7 @@ export class Placement {
     }
   }
 
-  /**
-   * Nothing is under way at all: drops what got lost in the books (sets that ended without an
-   * answer).
-   */
+  /** Nothing is in flight: removes stale bytes of sets that ended without an answer. */
   nothingOpen(): void {
     for (const entry of this.#entries.values()) {
       entry.openBytes = 0
@@ -292,14 +292,14 @@ export class Placement {
     }
   }
 
-  /** What is free once everything is evicted that no running load holds. */
+  /** Free bytes if all blocks were evicted that no running load holds. */
   #roomOf(entry: LedgerEntry, overCached = false): number {
     let heldBytes = 0
     for (const [loadId, share] of entry.loads) {
       heldBytes += share.heldBytes
       if (loadId !== this.#loadId || !overCached) heldBytes += share.cachedBytes
     }
-    // What was lost or freed since holds no room.
+    // Held blocks that were lost or freed since take no room.
     return Math.max(0, entry.worker.capacityBytes - Math.min(heldBytes, usedAtMost(entry)))
   }
 

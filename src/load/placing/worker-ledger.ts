@@ -1,6 +1,6 @@
-// Why: what a load planned for a worker is not in the worker's reports yet, so the room left there
-// is computed from both. How: one entry for each worker with its last report, what was planned
-// since, what arrived too lately to be reported, and the share of each load.
+// Why: bytes that a load has planned for a worker are not in the worker's reports yet, so its free
+// room is calculated from both. How: one entry per worker with its last report, the bytes planned
+// since, the bytes that arrived too recently to be reported, and the share of each load.
 import { hashText } from './hash.ts'
 
 export interface PlacementWorker {
@@ -8,11 +8,11 @@ export interface PlacementWorker {
   readonly hostname: string
   readonly live: boolean
   readonly capacityBytes: number
-  /** As the worker reports it, reservations included. */
+  /** Used bytes from the worker's report, including reservations. */
   readonly usedBytes: number
-  /** When the master had this report, by the master's clock; not given: as of now. */
+  /** When the master received this report, by the master's clock. Undefined: just now. */
   readonly lastHeartbeatMs?: number
-  /** Blocks that it is still to delete, whose bytes are in `usedBytes`. */
+  /** Blocks that the worker must still delete. Their bytes are included in `usedBytes`. */
   readonly blocksLeaving?: number | undefined
 }
 
@@ -20,39 +20,39 @@ export interface LedgerEntry {
   worker: PlacementWorker
   readonly hash: number
   /**
-   * Used bytes when nothing of ours was under way; `plannedBytes` were planned since. Undefined
-   * until the worker is listed.
+   * Used bytes when nothing of ours was in flight; `plannedBytes` were planned since then.
+   * Undefined until the worker is listed.
    */
   baselineBytes: number | undefined
   plannedBytes: number
-  /** Planned and not yet ended. */
+  /** Planned bytes that have not arrived and were not released. */
   openBytes: number
   idleSinceMs: number
-  /** Arrived since the last list of workers. */
+  /** Bytes that arrived since the last list of workers. */
   arrivedBytes: number
-  /** Arrived, and not yet in the reported usage for sure. */
+  /** Bytes that arrived but may not be in the reported usage yet. */
   recent: readonly Arrival[]
-  /** By load that has not ended. */
+  /** Shares of unfinished loads. */
   readonly loads: Map<number, Share>
 }
 
 interface Arrival {
   readonly atMs: number
-  /** The worker's last report then. */
+  /** Time of the worker's last report at that moment. */
   readonly heartbeatMs: number
   readonly bytes: number
 }
 
-/** What one load has of a worker. */
+/** Bytes of one load on a worker. */
 interface Share {
   openBytes: number
-  /** Planned or arrived: not to be evicted while the load runs. */
+  /** Planned or arrived. Must not be evicted while the load runs. */
   heldBytes: number
-  /** Found there, and counted on; without protection at the worker. */
+  /** Found on the worker and relied on, without protection from eviction. */
   cachedBytes: number
 }
 
-/** How long after a planned byte ended the reported usage is believed again. */
+/** How long after the last planned byte the reported usage is trusted again. */
 export const settleMs = 3000
 
 export function entryOf(worker: PlacementWorker, baselineBytes: number | undefined, nowMs: number): LedgerEntry {
@@ -78,13 +78,13 @@ export function drop(entry: LedgerEntry, bytes: number): void {
 }
 
 /**
- * What arrived before a report that is surely newer is in the reported usage, as far as it is still
- * there.
+ * Bytes that arrived before a report that is certainly newer are included in the reported usage, if
+ * they still exist.
  */
 export function noteArrivals(entry: LedgerEntry, nowMs: number): void {
   const { live, lastHeartbeatMs = 0 } = entry.worker
-  // Both readings are of the master's clock. A dead worker reports nothing more, and old masters do
-  // not say when.
+  // Both times are from the master's clock. A dead worker sends no more reports, and older masters
+  // do not send the time.
   const isReported = ({ heartbeatMs }: Arrival): boolean =>
     !live || lastHeartbeatMs === 0 || Math.abs(lastHeartbeatMs - heartbeatMs) >= settleMs
   const left = entry.recent.filter((arrival) => nowMs - arrival.atMs < settleMs || !isReported(arrival))
@@ -97,7 +97,7 @@ export function arrivedBytesOf(arrivals: readonly Arrival[]): number {
   return arrivals.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
-/** Reported, and what may not be in the report yet. */
+/** Reported usage plus what may not be in the report yet. */
 export function usedAtMost({ worker, openBytes, arrivedBytes, recent }: LedgerEntry): number {
   return worker.usedBytes + openBytes + arrivedBytes + arrivedBytesOf(recent)
 }

@@ -1,6 +1,6 @@
-// Why: nothing is COMPLETED because messages said so; the master is asked. How: the sets' pieces
-// tell which files to ask for, and the shortages that come back become repair sets, for exactly the
-// blocks and replicas that lack.
+// Why: a load is COMPLETED only when the master confirms it, not because of messages from job
+// workers. How: the pieces of the sets name the files to check. Reported shortages become repair
+// sets for exactly the missing blocks and replicas.
 import { hashNumbers } from '../placing/hash.ts'
 import type { Reopened } from '../state/load-commands.ts'
 import { carve, pieceBytes, type FileFailure, type NewSet, type Piece } from '../load.ts'
@@ -8,7 +8,7 @@ import type { Placement } from '../placing/placement.ts'
 import { blocksOf, type PlannerOptions } from './planner.ts'
 import { SetBatches } from './set-batches.ts'
 
-/** A file that the audit must ask for, and where it is. */
+/** A file that the audit must check, and its set. */
 export interface AuditSubject {
   readonly set: number
   readonly cached: boolean
@@ -26,7 +26,10 @@ export interface RepairPlan {
   readonly failed: FileFailure[]
 }
 
-/** Plans what is missing of some files. Files that fit nowhere are given up. Room is reserved. */
+/**
+ * Plans repairs for the shortages of some files and reserves room for them. Gives up files that do
+ * not fit.
+ */
 export function planRepairs(
   shortages: readonly { readonly subject: AuditSubject; readonly shortages: readonly Shortage[] }[],
   options: Pick<PlannerOptions, 'replication' | 'batchFiles' | 'batchBytes' | 'wish'>,
@@ -67,7 +70,7 @@ export function planRepairs(
   return { sets: batches.finish(), reopened, failed }
 }
 
-/** Why a file that is not whole is given up. */
+/** The failure of an incomplete file that is given up. */
 export function shortageFailure(
   piece: Piece,
   lacking: readonly Shortage[],

@@ -1,7 +1,7 @@
-// Why: what a job worker says of a set decides what is planned next, and becomes the load's record.
-// How: it is held against the set that is out: what speaks of other files, blocks or workers is not
-// heard (the set may have changed since the job worker was given it), what is said twice counts
-// once, and a new version that cannot be one is refused. Pure.
+// Why: the report of a job worker about a set decides what is planned next, and becomes part of the
+// load's record. How: it is checked against the set in flight. Entries about other files, blocks or
+// workers are ignored, because the set may have changed since it was dispatched. Duplicates count
+// once. An invalid new version is refused. Pure.
 import { containerOf, fileIdOf, sizeProblem } from '../../base/block-id.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { setBytes, type Piece, type SetRecord } from '../load.ts'
@@ -25,13 +25,13 @@ interface NewVersion {
   readonly blockSizeBytes: number
 }
 
-/** A set's bytes are read this many times at most, retries of single requests included. */
+/** Upper bound for how often the bytes of a set are read, including retries of single requests. */
 const readsMax = 1000
 const leastBytes = 1024 ** 2
 
 /**
- * The completion as far as it is of this set. @throws SkeinError invalid_argument for a new version
- * that cannot be one
+ * Returns the part of the completion that belongs to this set.
+ * @throws SkeinError invalid_argument for an invalid new version
  */
 export function completionOf<Given extends Completion>(
   record: Pick<SetRecord, 'pieces' | 'targets'>,
@@ -52,7 +52,7 @@ export function completionOf<Given extends Completion>(
     if (problem !== undefined)
       throw new SkeinError(
         'invalid_argument',
-        `the completion of a set names a new version of ${old.key} that cannot be one: ${problem}`,
+        `the completion of a set names an invalid new version of ${old.key}: ${problem}`,
       )
     return true
   })
@@ -68,7 +68,7 @@ export function completionOf<Given extends Completion>(
   }
 }
 
-/** More than can have been read of the store for a set of so many bytes. */
+/** Upper bound for the bytes read from the store for a set of this size. */
 export function readBytesMax(bytes: number): number {
   return Math.min(Number.MAX_SAFE_INTEGER, readsMax * Math.max(bytes, leastBytes))
 }
@@ -86,6 +86,6 @@ function isNew<Value>(seen: Set<Value>, value: Value): boolean {
 function versionProblem(old: Piece, { fileId, key, length, blockSizeBytes }: NewVersion): string | undefined {
   if (key !== old.key) return `its key is ${key.slice(0, 100)}`
   if (!Number.isSafeInteger(fileId) || fileId < 0 || fileIdOf(containerOf(fileId)) !== fileId)
-    return `${fileId} is no id of a file`
+    return `${fileId} is not a file id`
   return sizeProblem(length, blockSizeBytes)
 }

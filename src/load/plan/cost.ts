@@ -1,18 +1,18 @@
-// Why: a store asks money for requests and for bytes that leave it; a plan says both before they
-// are spent. How: the requests follow from how job workers read: a small file in one, larger blocks
-// by ranges of a fixed size. Pure.
+// Why: stores charge for requests and for outgoing bytes. A plan shows both in advance. How: the
+// number of requests follows from how job workers read: a small file with one request, larger
+// blocks in ranges of a fixed size. Pure.
 import { blockLength } from '../../base/block-id.ts'
 import type { Piece } from '../load.ts'
 
-/** How a namespace's objects are read. */
+/** How the objects of a namespace are read. */
 export interface ReadShape {
   /** Bytes of one range request. */
   readonly rangeBytes: number
-  /** Files of one block shorter than this are read whole. */
+  /** Files of one block that are shorter than this are read whole. */
   readonly smallFileBytes: number
 }
 
-/** What a store asks; undefined where nobody has said. */
+/** Prices of a store. Undefined: unknown. */
 export interface Prices {
   readonly getPer10k: number | undefined
   readonly listPer10k: number | undefined
@@ -41,7 +41,7 @@ export interface Cost {
   readonly basis: string
 }
 
-/** What the requests and bytes cost; `source`: where the prices are from. */
+/** Cost of the requests and bytes. `source` names the origin of the prices. */
 export function costOf({ gets, lists, bytes }: Spending, prices: Prices, source: string): Cost {
   const parts: readonly (readonly [number | undefined, number, string])[] = [
     [prices.getPer10k, gets / 10_000, 'per 10,000 GET'],

@@ -1,12 +1,12 @@
-// Why: a load of a million files whose store refuses everything should not try each of them. How: a
-// number or a share of failed files above which the load stops, as text from the user; whether it
-// is reached is a function of the counts.
+// Why: a load of a million files should not try every file if the store refuses all of them. How:
+// the user gives a maximum number or share of failed files, above which the load stops. The check
+// is a pure function of the counts.
 import { SkeinError } from '../../base/errors.ts'
 import type { LoadCounts } from '../load.ts'
 
 /**
- * A share says nothing of the first few files: it counts from this many listed files on, or once
- * all are listed.
+ * A share says little about the first files. It applies after this many listed files, or when the
+ * listing has ended.
  */
 const filesForShareMin = 1000
 
@@ -15,7 +15,10 @@ interface FailureLimit {
   readonly percent: boolean
 }
 
-/** `12` or `1.5%`; empty = none. @throws SkeinError invalid_argument */
+/**
+ * Parses `12` or `1.5%`. Empty: no limit.
+ * @throws SkeinError invalid_argument
+ */
 export function parseFailureLimit(text: string): FailureLimit | undefined {
   const trimmed = text.trim()
   if (trimmed === '') return undefined
@@ -30,7 +33,7 @@ export function parseFailureLimit(text: string): FailureLimit | undefined {
   return { value, percent }
 }
 
-/** Why the load shall stop now, in one line; undefined when it may go on. */
+/** Why the load must stop now, in one line. Undefined: it may continue. */
 export function failuresExceeded(
   limit: FailureLimit,
   counts: Readonly<LoadCounts>,

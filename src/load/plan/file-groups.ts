@@ -1,27 +1,27 @@
-// Why: small files in a row go to the same workers, so that their sets are full however many
-// workers there are. How: the files of a group share the hash of the first of them; groups begin
-// small and grow with the load, so that workers stay equally full.
+// Why: consecutive small files go to the same workers, so that sets are full however many workers
+// there are. How: the files of a group share the hash of its first file. Groups start small and
+// grow with the load, so that workers stay equally full.
 import { hashNumbers } from '../placing/hash.ts'
 
 interface GroupLimits {
-  /** Files of one block in a row that share a hash; 1 when not given. */
+  /** Number of consecutive one-block files that share a hash. Default: 1. */
   readonly groupFiles?: number
   readonly batchBytes: number
 }
 
-/** A group of small files is at most this part of what each worker has got of the load before. */
+/** A group of small files is at most 1/32 of what each worker has got from the load so far. */
 const groupShare = 32
 
 /**
- * How many small files in a row go to the same workers: without groups a page of files for many
- * tuples of workers makes many tiny sets (20 workers, 2 replicas: 380 tuples). Groups begin small
- * and grow with the load, so that workers stay equally full.
+ * Number of consecutive small files that go to the same workers. Without groups, a page of files
+ * would make many tiny sets for many tuples of workers (20 workers, 2 replicas: 380 tuples). Groups
+ * start small and grow with the load, so that workers stay equally full.
  */
 export function groupFilesOf(filesPlanned: number, liveWorkers: number, batchFiles: number): number {
   return Math.max(1, Math.min(batchFiles, Math.floor(filesPlanned / (Math.max(1, liveWorkers) * groupShare))))
 }
 
-/** The hash that small files in a row share: that of the first of them. */
+/** The hash that a group of consecutive small files shares: the hash of the first file. */
 export class FileGroups {
   readonly #filesMax: number
   readonly #bytesMax: number

@@ -1,9 +1,9 @@
-// Why: a load that names no replication keeps what was set on its files, and brings in as many
-// replicas. How: pure. As many as workers live is enough: what is still missing is made by the
-// replication checker once there are more.
+// Why: a load without a replication option keeps the replication of its files and loads that many
+// replicas. How: pure. The number of live workers is the maximum; the replication checker creates
+// missing replicas when there are more workers.
 import type { ListedFile } from './planner.ts'
 
-/** @param liveWorkers that may have replicas of the load */
+/** @param liveWorkers live workers that may hold replicas of the load */
 export function keepReplication(file: ListedFile, liveWorkers: number): ListedFile {
   const { replication, replicationMin = 0, replicationMax = -1, problem } = file
   if (replication !== undefined || problem !== '' || (replicationMin === 0 && replicationMax < 0)) return file
@@ -11,7 +11,7 @@ export function keepReplication(file: ListedFile, liveWorkers: number): ListedFi
     return {
       ...file,
       problem:
-        'its maximum is set to 0 replicas: it is not to be cached; set another one, or load it with --replication',
+        'the maximum replication of the file is 0, so it is not cached: set another maximum, or use --replication',
       problemCode: 'failed_precondition',
     }
   return { ...file, replication: Math.max(1, Math.min(replicationMin, liveWorkers)), replicationKept: true }

@@ -1,9 +1,9 @@
-// Why: a load may only make a listing known, so that later reads find it; then nothing goes out.
-// Pure.
+// Why: a load can read only the listing, so that later reads find the files. How: nothing is
+// dispatched. Pure.
 import type { ListedFile, PagePlan } from './planner.ts'
 
 /**
- * A page of which nothing is loaded: its files are counted, those that cannot be cached are named.
+ * Plans a page without loading anything: counts its files, and reports those that cannot be cached.
  */
 export function planMetadata(files: readonly ListedFile[]): PagePlan {
   const real = files.filter(

@@ -1,17 +1,17 @@
-// Why: a store that says SlowDown to one job worker means all of them, and a fleet that pauses and
-// then pushes on as before is told again. How: per namespace, as TCP does: each round of SlowDown
-// closes the store for all for a while and cuts the rate to half of what was measured; without one
-// the rate grows again slowly, until it is well above what was ever used.
+// Why: if a store sends SlowDown to one job worker, all job workers must slow down. If they only
+// pause and then continue at the old rate, the store sends it again. How: per namespace, like TCP.
+// Each round of SlowDown pauses all reads for a while and halves the measured rate. Without
+// SlowDown the rate grows slowly, until it is well above any rate ever used.
 import type { Random } from '../../base/clock.ts'
 
 export interface BackOff {
-  /** Bytes a second that all job workers together may read of the namespace. */
+  /** Bytes per second that all job workers together may read from the namespace. */
   readonly bytesPerSecond: number
-  /** Nobody reads before it; monotonic clock. */
+  /** No reads before this time; monotonic clock. */
   readonly pausedUntilMs: number
-  /** Rounds of SlowDown that were not worked off. */
+  /** Rounds of SlowDown that are not recovered yet. */
   readonly level: number
-  /** What was read when the first round came; a limit well above it is none. */
+  /** Rate before the first round. A limit well above it has no effect. */
   readonly usedBefore: number
   readonly changedMs: number
 }
@@ -20,15 +20,16 @@ const floorBytesPerSecond = 256 * 1024
 const pauseInitialMs = 200
 const pauseMaxMs = 20_000
 const levelMax = 8
-/** Growth in a second: about 7 seconds to twice the rate. */
+/** Growth factor per second: the rate doubles in about 7 seconds. */
 const growthPerSecond = 1.1
 const freeAbove = 2
-/** Answers to requests that were under way when the pause began are of the same round. */
+/** Responses to requests that were in flight at the start of the pause belong to the same round. */
 const echoMs = 500
 
 /**
- * The state after `slowDowns` answers were reported (0: none, time goes on). `measured`: bytes a
- * second read of the namespace of late. Undefined: nothing is held back.
+ * Returns the state after `slowDowns` reported responses (0: only time has passed).
+ * @param measured recent bytes per second from the namespace
+ * @returns undefined when there is no limit
  */
 export function backOff(
   state: BackOff | undefined,

@@ -1,8 +1,8 @@
-// Why: turns one page of a listing into sets. How: files whose blocks all have their replicas are
-// counted as cached; the rest is cut into runs of blocks that lack the same thing, each run gets
-// its targets, and small runs with the same targets share a set. Small files in a row get the same
-// targets, the more of them the larger the load is, so that sets are full however many workers
-// there are. Room is reserved as it is given out; what does not fit is reported, never planned.
+// Why: turns one page of a listing into sets. How: files whose blocks all have their replicas count
+// as cached. The other files are cut into runs of blocks that lack the same replicas. Each run gets
+// targets, and small runs with the same targets share a set. Consecutive small files get the same
+// targets, and more of them in larger loads, so that sets are full however many workers there are.
+// Room is reserved immediately. What does not fit is reported, never planned.
 import { blockCount, blockLength, sizeProblem } from '../../base/block-id.ts'
 import type { PageCounts } from '../state/load-commands.ts'
 import { hashNumbers } from '../placing/hash.ts'
@@ -11,24 +11,24 @@ import type { Placement, PlacementWish } from '../placing/placement.ts'
 import { FileGroups } from './file-groups.ts'
 import { type BatchLimits, type BlockRun, SetBatches } from './set-batches.ts'
 
-/** What the master says of one object of the listing (wire: SyncedFile). */
+/** One object of the listing, from the master (wire: SyncedFile). */
 export interface ListedFile {
   readonly fileId: number
   readonly key: string
   readonly length: number
   readonly etag: string
   readonly blockSizeBytes: number
-  /** Replicas by block; empty when no block has one. */
+  /** Replicas by block. Empty when no block has one. */
   readonly blocks: readonly { readonly workerIds: readonly string[] }[]
-  /** Not empty: it cannot be loaded, and why. */
+  /** Why the object cannot be loaded. Empty: it can. */
   readonly problem: string
-  /** The error code of the problem; failed_precondition when it says none. */
+  /** Error code of the problem. Default: failed_precondition. */
   readonly problemCode?: string | undefined
-  /** Replicas of this file, where they are others than the load's. */
+  /** Replicas of this file, if they differ from the load's. */
   readonly replication?: number | undefined
-  /** That is what was set on it. */
+  /** The replication was set on the file. */
   readonly replicationKept?: boolean
-  /** What was set on it, as the master says; undefined: nothing was. */
+  /** Minimum replication that was set on the file. Undefined: none was set. */
   readonly replicationMin?: number | undefined
   readonly replicationMax?: number | undefined
   readonly crc64?: string | undefined
@@ -36,15 +36,18 @@ export interface ListedFile {
 
 export interface PlannerOptions extends BatchLimits {
   readonly replication: number
-  /** Bytes of a set of blocks of one large file; at least one block. */
+  /** Bytes per set of blocks of one large file; at least one block. */
   readonly largeSetBytes: number
-  /** Files of one block in a row that get the same targets, see groupFilesOf; 1 when not given. */
+  /** Number of consecutive one-block files with the same targets, see groupFilesOf. Default: 1. */
   readonly groupFiles?: number
-  /** Which workers get blocks, and whether others' colder ones may go for them. */
+  /** Which workers get blocks, and whether colder blocks of others may be evicted. */
   readonly wish?: PlacementWish
-  /** What is cached becomes sets that are held against the store's checksums. */
+  /** Cached files become sets that are compared with the checksums of the store. */
   readonly verify?: boolean
-  /** Once a file had no room: the books as if it had got what there was, see PagePlan. */
+  /**
+   * After a file without room: the ledger as if the file had got the room that there was, see
+   * PagePlan.
+   */
   readonly shortBooks?: Placement | undefined
 }
 
@@ -54,27 +57,24 @@ export interface PagePlan {
   readonly failed: FileFailure[]
   readonly counts: PageCounts
   /**
-   * Bytes (times missing replicas) that fit nowhere if all files are to be in; of the files that
-   * have no room alone, their whole is in `failed`. So that bytes are counted as they are placed,
-   * block by block on distinct workers, what is short takes what there is in books of their own,
-   * and so does all that comes after it.
+   * Bytes (times missing replicas) that fit nowhere if all files are loaded. Files without room are
+   * listed in `failed`. To count the bytes as they would be placed, block by block on distinct
+   * workers, files without room take the remaining room in a separate ledger, and so do all later
+   * files.
    */
   readonly missingBytes: number
-  /** Those books; undefined while all had room. For the next page. */
+  /** The separate ledger, for the next page. Undefined while all files had room. */
   readonly shortBooks?: Placement | undefined
-  /** Of a load that may evict: bytes by worker of what is there already and shall stay. */
+  /** Only with eviction: bytes per worker that are cached already and must be kept. */
   readonly held?: ReadonlyMap<string, number>
 }
 
-/**
- * One file makes no more sets than this: those of larger files hold more blocks than
- * `largeSetBytes`.
- */
+/** Maximum number of sets per file. Sets of larger files have more bytes than `largeSetBytes`. */
 const setsPerFileMax = 10_000
 
 /**
- * How many of the first files make at most `setsMax` sets (an upper bound of what planPage makes of
- * them); at least one file.
+ * Returns how many of the first files make at most `setsMax` sets (an upper bound of what planPage
+ * makes of them); at least one.
  */
 export function filesWithin(
   files: readonly ListedFile[],
@@ -97,7 +97,7 @@ function setsAtMost(
 ): number {
   if (file.blocks.length === 0)
     return Math.ceil(blockCount(file.length, file.blockSizeBytes) / blocksPerSet(file, options.largeSetBytes))
-  // A file that is there in part may lack another replica at every block.
+  // In a partly cached file, every block may lack another replica.
   const wanted = file.replication ?? options.replication
   const isShort = ({ workerIds }: { readonly workerIds: readonly string[] }): boolean =>
     workerIds.length < wanted ||
@@ -110,10 +110,7 @@ function blocksPerSet(file: ListedFile, largeSetBytes: number): number {
   return Math.max(1, Math.floor(largeSetBytes / file.blockSizeBytes), most)
 }
 
-/**
- * Plans a page. The placement's reservations are the only thing it changes; releasePlan undoes
- * them.
- */
+/** Plans a page. Changes only the reservations of the placement; releasePlan undoes them. */
 export function planPage(
   files: readonly ListedFile[],
   options: PlannerOptions,
@@ -174,8 +171,8 @@ export function planPage(
 }
 
 /**
- * A load that may evict must not make room of what it counts on: before any file of the page gets
- * its targets.
+ * Before any file of the page gets targets, holds the cached blocks that a load with eviction
+ * relies on, so that it does not evict them.
  */
 function holdCached(
   files: readonly ListedFile[],
@@ -201,7 +198,7 @@ function whyNotPlaced(missingBytes: number, replication: number, placement: Plac
   return `no room in the cache: ${missingBytes} bytes do not fit`
 }
 
-/** The workers that have any block of a file. */
+/** Workers that have any block of a file. */
 function holdersOf({ blocks }: ListedFile, { wish }: Pick<PlannerOptions, 'wish'>, placement: Placement): string[] {
   const holders = new Set(blocks.flatMap(({ workerIds }) => workerIds))
   return [...holders].filter((workerId) => placement.holdsFor(workerId, wish?.hosts)).toSorted()
@@ -211,7 +208,7 @@ function wholePiece(file: ListedFile): Piece {
   return pieceOf(file, 0, blockCount(file.length, file.blockSizeBytes), true)
 }
 
-/** Gives back what planPage reserved, when the plan is thrown away. */
+/** Releases the reservations of planPage when the plan is dropped. */
 export function releasePlan(
   plan: { readonly sets: readonly NewSet[]; readonly held?: ReadonlyMap<string, number> },
   placement: Placement,
@@ -230,7 +227,7 @@ interface FilePlan {
 }
 
 /**
- * Reserves room for the file, all or nothing; in the books of what is short: as much as there is.
+ * Reserves room for the file, all or nothing. In the ledger for missing room: as much as there is.
  */
 function planFile(
   file: ListedFile,
@@ -256,7 +253,7 @@ function planFile(
     const hash = isSmall ? groups.hashOf(file.fileId, bytes) : hashNumbers(file.fileId, first)
     const targets = placement.place(hash, bytes, wanted, replicas, options.wish)
     if (targets.length < wanted && count > 1) {
-      // No worker has room for all of the run: its halves may go to others.
+      // No worker has room for the whole run: its halves may go to different workers.
       const half = Math.ceil(count / 2)
       waiting.push({ first: first + half, count: count - half, replicas }, { first, count: half, replicas })
       continue
@@ -264,7 +261,7 @@ function planFile(
     placement.reserve(targets, bytes)
     if (targets.length < wanted) {
       const lacking = wanted - targets.length
-      // What is too small for a block is room all the same for whoever adds to it.
+      // Room that is too small for a block still reduces the room that is missing.
       const remainders = isShort
         ? placement.reserveRemainders(bytes, lacking, [...replicas, ...targets], options.wish)
         : 0
@@ -276,7 +273,9 @@ function planFile(
   return { runs, cachedBytes, missingBytes }
 }
 
-/** Consecutive blocks with the same live replicas, cut at the bytes of a set (whole blocks). */
+/**
+ * Consecutive blocks with the same live replicas, with at most the bytes of a set (whole blocks).
+ */
 function runsOf(
   file: ListedFile,
   { largeSetBytes, wish }: Pick<PlannerOptions, 'largeSetBytes' | 'wish'>,
@@ -296,7 +295,7 @@ function runsOf(
   return runs
 }
 
-/** The bytes of each block of a piece: index and length. */
+/** Yields index and length of each block of a piece. */
 export function* blocksOf(piece: Piece): Iterable<{ readonly index: number; readonly bytes: number }> {
   for (let index = piece.firstBlock; index < piece.firstBlock + piece.blockCount; index += 1) {
     yield { index, bytes: blockLength(piece.length, piece.blockSizeBytes, index) }

@@ -1,14 +1,14 @@
-// Why: how many tasks may be in the queue now, and whose. How: the load that has least of its share
-// comes next (one of a million sets does not starve one of ten), as long as its --active-jobs and
-// the lane's bounds in tasks and bytes allow it.
+// Why: decides how many tasks, and of which loads, may be added to the queue. How: the load with
+// the smallest part of its share comes next, so a load of a million sets does not starve a load of
+// ten. The limits are --active-jobs of the load, and the tasks and bytes of the lane.
 import type { OpenSet } from '../load.ts'
 
 export interface Lane {
   readonly lane: string
   readonly hostname: string
-  /** Tasks the job worker runs at once. */
+  /** Tasks that the job worker runs at once. */
   readonly activeTasksMax: number
-  /** Queued and running now. */
+  /** Queued and running tasks. */
   readonly tasks: number
   readonly bytes: number
 }
@@ -19,25 +19,27 @@ export interface ReadySet extends OpenSet {
 }
 
 export interface LoadQueue {
-  /** How many more tasks of this load may go out: --active-jobs less those that are out. */
+  /**
+   * How many more tasks of this load may be dispatched: --active-jobs minus the tasks in flight.
+   */
   readonly room: number
-  /** In the order in which they shall go. */
+  /** In dispatch order. */
   readonly sets: readonly ReadySet[]
-  /** Of the window it gets this share among the others; 1 when undefined. */
+  /** Weight of the load in the window. Default: 1. */
   readonly weight?: number
-  /** Its tasks that are out, by lane. */
+  /** Tasks of the load in flight, by lane. */
   readonly tasksIn?: ReadonlyMap<string, number>
   /**
-   * Its tasks read slowly on purpose: in a lane it keeps to its share of what the job worker runs
-   * at once, a quarter at most.
+   * The tasks are slowed down by a limit: in each lane the load keeps to its share of the active
+   * tasks, at most a quarter.
    */
   readonly paced?: boolean
 }
 
 export interface WindowLimits {
-  /** Tasks in a lane, as a multiple of what its job worker runs at once. */
+  /** Tasks in a lane, as a multiple of its job worker's active tasks. */
   readonly laneTasksFactor: number
-  /** Tasks in a lane, however many its job worker runs at once. */
+  /** Maximum of tasks in a lane, whatever its job worker runs at once. */
   readonly laneTasksMax: number
   readonly laneBytesMax: number
 }
@@ -46,8 +48,8 @@ export interface Assignment {
   readonly set: ReadySet
   readonly lane: string
   /**
-   * Its place in the lane: a later task with a lower one overtakes it. Loads that have less than
-   * their share get lower ones.
+   * Position in the lane: a later task with a lower rank overtakes it. Loads below their share get
+   * lower ranks.
    */
   readonly rank: number
 }
@@ -63,7 +65,7 @@ interface Cursor {
   readonly sets: readonly ReadySet[]
   readonly weight: number
   readonly paced: boolean
-  /** Tasks out, by lane, and in all. */
+  /** Tasks in flight, by lane and in total. */
   readonly tasksIn: Map<string, number>
   out: number
   next: number
@@ -71,14 +73,14 @@ interface Cursor {
 }
 
 const pacedShareMax = 0.25
-/** Ranks are whole numbers; the queue takes them up to 2^21. */
+/** Ranks are whole numbers. The queue accepts ranks up to 2^21. */
 const rankScale = 1000
 const rankMax = 2_000_000
 
 /**
- * What may go out now. A set goes to a job worker on the host of its first target (the bytes stay
- * on the host), or, where that host has none, to the least loaded one. An idle job worker takes
- * sets of busy hosts.
+ * Chooses the sets to dispatch now. A set goes to a job worker on the host of its first target, so
+ * that the bytes stay on the host; if there is none, to the job worker with the lowest load. An
+ * idle job worker takes sets of busy hosts.
  */
 export function fillWindow(
   loads: readonly LoadQueue[],
@@ -100,8 +102,8 @@ export function fillWindow(
     const out = [...(tasksIn?.values() ?? [])].reduce((sum, tasks) => sum + tasks, 0)
     return { sets, next: 0, room, weight, out, tasksIn: new Map(tasksIn), paced }
   })
-  // A slow task holds its place for long, and a few of them use up the rate: the others are for
-  // loads that come later.
+  // A slow task occupies its slot for long, and a few of them use the whole rate: other slots are
+  // left for later loads.
   const isShut = ({ tasksIn, weight }: Cursor, { lane: { lane, activeTasksMax } }: LaneState): boolean =>
     (tasksIn.get(lane) ?? 0) >= Math.max(1, Math.floor(activeTasksMax * Math.min(weight / weightSum, pacedShareMax)))
   const hasRoom = (state: LaneState, bytes: number): boolean =>
@@ -134,7 +136,7 @@ export function fillWindow(
   return assignments
 }
 
-/** The load that has least of its share, of those that can go on. */
+/** The load with the smallest part of its share, among the loads that can continue. */
 function furthestBehind(cursors: readonly Cursor[]): Cursor | undefined {
   let best: Cursor | undefined
   for (const cursor of cursors) {

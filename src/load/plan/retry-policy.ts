@@ -1,7 +1,7 @@
-// Why: what happens after a part of a set failed. How: a pure function from what failed to the next
-// sets: blocks that could not be read go to the same targets again, replicas that a worker refused
-// go to another worker, a file that cannot be read at all is given up alone, and the rest of its
-// set is in.
+// Why: decides what happens after a part of a set has failed. How: a pure function from the
+// failures to the next sets. Blocks that could not be read are retried on the same targets.
+// Replicas that a worker refused go to another worker. A file that cannot be read is given up
+// alone; the rest of its set counts as loaded.
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
 import type { Random } from '../../base/clock.ts'
 import { hashNumbers } from '../placing/hash.ts'
@@ -9,53 +9,53 @@ import { carve, pieceBytes, setBytes, type FileFailure, type NewSet, type Piece 
 import type { Placement, PlacementWish } from '../placing/placement.ts'
 import { type BatchLimits, SetBatches } from './set-batches.ts'
 
-/** A block that is not on a target (wire: BlockFailure). */
+/** A block that is missing on a target (wire: BlockFailure). */
 export interface BlockFailure {
   readonly fileId: number
   readonly blockIndex: number
-  /** Empty: the read failed, so it is missing on every target. */
+  /** Empty: the read failed, so the block is missing on every target. */
   readonly workerId: string
   readonly code: string
-  /** The error's reason; empty when it has none. */
+  /** Reason of the error; empty if it has none. */
   readonly reason?: string
   readonly retryable: boolean
   readonly message: string
 }
 
 /**
- * `permanent`: no retry mends it. `throttled`: the store asks for time. `transient`: anything else
- * that may pass.
+ * `permanent`: a retry cannot help. `throttled`: the store asks for time. `transient`: any other
+ * error that may pass.
  */
 export type ErrorClass = 'transient' | 'throttled' | 'permanent'
 
-/** The class of a block's failure. */
+/** Returns the class of a block's failure. */
 export function errorClassOf({
   workerId,
   reason,
   retryable,
 }: Pick<BlockFailure, 'workerId' | 'reason' | 'retryable'>): ErrorClass {
   if (reason === 'slow_down') return 'throttled'
-  // What a cache worker refuses for good, another one may take.
+  // If one cache worker refuses a block for good, another one may accept it.
   return retryable || workerId !== '' ? 'transient' : 'permanent'
 }
 
 /**
- * An object that its store fails to give while it answers other requests
- * (job-worker/set/lone-fault.ts) is tried so often at most, by fewer attempts than a store that is
- * down is waited for. With the defaults one attempt is 11 requests (fs.cosn.maxRetries) over at
- * most 43 s of back-off, half of that on average (100 ms doubled up to 10 s, full jitter), besides
- * what the requests themselves take; so such a file fails within 135 s, about 70 s on average. A
- * store that is down: 5 attempts (skein.load.attempts.max), within 4 minutes, about 2 on average.
+ * Attempts for an object that its store fails to return while it answers other requests
+ * (job-worker/set/lone-fault.ts). They are fewer than for a store that is down. With the defaults
+ * one attempt is 11 requests (fs.cosn.maxRetries) with at most 43 s of back-off, half of that on
+ * average (100 ms doubled up to 10 s, full jitter), plus the time of the requests. So such a file
+ * fails within 135 s, in about 70 s on average. With a store that is down: 5 attempts
+ * (skein.load.attempts.max), within 4 minutes, about 2 on average.
  */
 const loneAttemptsMax = 3
 
-/** A store that asks for time gets more of it: as after so many more attempts. */
+/** A store that asks for time gets the delay of this many additional attempts. */
 const throttledSteps = 3
-/** A writer that died holds its blocks for seconds: asking again sooner is of no use. */
+/** The blocks of a dead writer stay reserved for seconds: earlier retries are useless. */
 const heldWaitMs = 1000
 /**
- * A worker hears within seconds that a load has ended whose blocks may go: all attempts within less
- * would find it full.
+ * A worker learns within seconds that a load has ended and its blocks may be evicted. Attempts
+ * before that would all find it full.
  */
 const fullWaitMs = 1000
 
@@ -66,7 +66,10 @@ export interface RetryContext {
   readonly wish?: PlacementWish
   readonly random: Random
   readonly nowMs: number
-  /** Who tried: named in the list of failed files where no cache worker is to blame. */
+  /**
+   * The job worker of the attempt. Named in the list of failed files if no cache worker caused the
+   * failure.
+   */
   readonly jobWorkerId?: string
 }
 
@@ -77,24 +80,24 @@ export interface RetryPlan {
 
 interface Missing {
   readonly piece: Piece
-  /** The targets of the attempt that lack it, and those that shall get it now. */
+  /** The targets of the attempt that lack the blocks, and the targets that must get them now. */
   readonly lacking: readonly string[]
   readonly targets: readonly string[]
   /** See NewSet. */
   readonly elsewhere: readonly string[]
 }
 
-/** What planRetries asks of a set. */
+/** The fields of a set that planRetries needs. */
 type TriedSet = Omit<NewSet, 'notBeforeMs'>
 
 /**
- * The next sets after one attempt. Failures of files or blocks that the set does not hold are
- * ignored. A target that is down and has no substitute costs no attempt: the set waits for it, and
- * the load's own patience ends that. A block that another writer holds costs none either: soon it
- * is there, or its reservation has run out. A target that is full and has no substitute is given
- * some time between attempts. Nor does a straggler, whose read was ended so that the rest of its
- * set can be reported: it goes on in a set of its own. Reservations follow: what arrived is no
- * longer under way, what moved is reserved at its new target.
+ * Plans the next sets after one attempt. Ignores failures of files or blocks that are not in the
+ * set. These cases use up no attempt: a target that is down without a substitute (the set waits for
+ * it, limited by the patience of the load); a block that another writer holds (it will soon be
+ * complete, or its reservation expires); a straggler, whose read was aborted so that the rest of
+ * its set could be reported (it continues in its own set). A target that is full without a
+ * substitute gets some time between attempts. Reservations are updated: arrived bytes are no longer
+ * in flight, and moved bytes are reserved on the new target.
  */
 export function planRetries(set: TriedSet, failures: readonly BlockFailure[], context: RetryContext): RetryPlan {
   const byFile = Map.groupBy(failures, (failure) => failure.fileId)
@@ -153,29 +156,29 @@ export function planRetries(set: TriedSet, failures: readonly BlockFailure[], co
   }
 }
 
-/** Another writer has the block at this target, alive or dead. */
+/** Another writer, alive or dead, holds the block on this target. */
 function isHeld(failure: BlockFailure): boolean {
   return failure.workerId !== '' && failure.code === 'already_exists' && failure.reason === 'being_written'
 }
 
-/** Its read was ended early, as the last of its set (job-worker/pace/slow-reads.ts). */
+/** The read was aborted early as one of the last of its set (job-worker/pace/slow-reads.ts). */
 function isStraggler(failure: BlockFailure): boolean {
   return failure.workerId === '' && failure.reason === 'straggler'
 }
 
-/** The store answers, but does not give this object. */
+/** The store answers, but does not return this object. */
 function isLone(failure: BlockFailure): boolean {
   return failure.workerId === '' && failure.reason === 'store_answers'
 }
 
-/** Time alone may mend it. */
+/** Waiting alone may help. */
 function isPatient(failure: BlockFailure): boolean {
   if (isStraggler(failure)) return true
   return failure.workerId !== '' && (failure.code === 'unavailable' || isHeld(failure))
 }
 
 /**
- * The failure that ends the file: one that no retry mends, or any when the attempts are used up.
+ * The failure that ends the file: a permanent one, or any failure when the attempts are used up.
  */
 function finalFailure(
   failures: readonly BlockFailure[],
@@ -191,8 +194,8 @@ function finalFailure(
 }
 
 /**
- * What is missing of a piece, by the targets that it is missing on; failed targets are replaced
- * where another worker has room.
+ * The missing blocks of a piece, by the targets that lack them. Failed targets are replaced if
+ * another worker has room.
  */
 function missingOf(
   piece: Piece,
@@ -228,7 +231,7 @@ function missingOf(
   })
 }
 
-/** Another worker for a piece, with its reservation; the same one when there is none. */
+/** Returns another worker for a piece, with a reservation; the same worker if there is none. */
 function substitute(piece: Piece, target: string, used: readonly string[], context: RetryContext): string {
   const bytes = pieceBytes(piece)
   const [other] = context.placement.place(hashNumbers(piece.fileId, piece.firstBlock), bytes, 1, used, context.wish)
@@ -245,8 +248,8 @@ function batch(missing: readonly Missing[], attempt: number, notBeforeMs: number
 }
 
 /**
- * The two halves of a set whose job workers were lost again and again: whichever holds the cause,
- * the other half is freed of it.
+ * Splits a set whose job workers were lost repeatedly in two halves: the half without the cause can
+ * then be loaded.
  */
 export function splitSet({ pieces, targets, attempt, elsewhere }: TriedSet): NewSet[] {
   const middle = Math.ceil(pieces.length / 2)

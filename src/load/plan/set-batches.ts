@@ -1,16 +1,16 @@
-// Why: a task costs the same whether it carries one small file or many, so small runs that go to
-// the same targets share a set. How: one open set for each tuple of targets and holders, closed
-// when its files or bytes are at the limit. Planning, retries and repairs all group with it.
+// Why: a task costs the same with one small file as with many, so small runs with the same targets
+// share a set. How: one open set per tuple of targets and holders. It is closed when it reaches the
+// limit of files or bytes. Planning, retries and repairs all use it.
 import { pieceBytes, type NewSet, type Piece } from '../load.ts'
 
 export interface BatchLimits {
-  /** Files a set of small files may hold. */
+  /** Maximum number of files in a set of small files. */
   readonly batchFiles: number
-  /** Bytes a set of small files may hold. */
+  /** Maximum number of bytes in a set of small files. */
   readonly batchBytes: number
 }
 
-/** Blocks of one file that go to the same targets. */
+/** Blocks of one file with the same targets. */
 export interface BlockRun {
   readonly piece: Piece
   readonly targets: readonly string[]
@@ -18,7 +18,7 @@ export interface BlockRun {
   readonly elsewhere: readonly string[]
 }
 
-/** Sets in the making, one a tuple of targets. Also groups retries and repairs. */
+/** Sets that are being filled, one per tuple of targets. Also used for retries and repairs. */
 export class SetBatches {
   readonly #options: BatchLimits
   readonly #attempt: number

@@ -1,18 +1,18 @@
-// Why: many loads read from few origins under limits that belong to a load, a namespace and the
-// cluster, and one place must say how much each may have. How: weighted max-min fairness: one water
-// level rises for all loads, each load's rate is the level times its weight; whoever reaches a
-// limit stays there and the others go on. A namespace weighs as much as its most important load,
-// and its loads divide that by priority: ten loads of one namespace weigh no more than one of
-// another.
+// Why: many loads read from few stores under limits of loads, namespaces and the cluster, and one
+// place must decide how much each may read. How: weighted max-min fairness. One water level rises
+// for all loads, and the rate of each load is the level times its weight. A load that reaches a
+// limit stays there, and the others continue. A namespace weighs as much as its most important
+// load, and its loads divide that by priority: ten loads of one namespace weigh no more than one
+// load of another.
 
 export interface SharingLoad {
   readonly loadId: number
   readonly namespaceId: string
-  /** Its weight among the loads of its namespace. */
+  /** Weight of the load within its namespace. */
   readonly priority: number
-  /** Bytes a second of this load; undefined = no limit. */
+  /** Limit of this load in bytes per second. Undefined: no limit. */
   readonly limit: number | undefined
-  /** Tasks that run, or could, by job worker. */
+  /** Tasks that run or are ready, by job worker. */
   readonly tasksOf: ReadonlyMap<string, number>
 }
 
@@ -21,7 +21,7 @@ export interface SharedLimits {
   readonly namespaces: ReadonlyMap<string, number>
 }
 
-/** The weight of each load among all loads. */
+/** Returns the weight of each load among all loads. */
 export function weightsOf(
   loads: readonly Pick<SharingLoad, 'loadId' | 'namespaceId' | 'priority'>[],
 ): Map<number, number> {
@@ -40,8 +40,8 @@ interface Group {
 }
 
 /**
- * Bytes a second of each load; undefined = as fast as it can. Loads in no group of limits are not
- * held back.
+ * Returns the bytes per second of each load. Undefined: no limit. Loads without any limit are not
+ * slowed down.
  */
 export function shareRates(loads: readonly SharingLoad[], limits: SharedLimits): Map<number, number | undefined> {
   const weights = weightsOf(loads)
@@ -75,8 +75,8 @@ export function shareRates(loads: readonly SharingLoad[], limits: SharedLimits):
 }
 
 /**
- * One job worker's part of a load's rate: by the tasks that run there; one that has none yet gets
- * the part of one task.
+ * A job worker's part of a load's rate, in proportion to its running tasks. A job worker without
+ * tasks gets the part of one task.
  */
 export function partOf(load: SharingLoad, rate: number, jobWorkerId: string): number {
   const mine = load.tasksOf.get(jobWorkerId) ?? 0

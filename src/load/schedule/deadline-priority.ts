@@ -1,19 +1,19 @@
-// Why: of loads that compete, the one that has to be ready first goes first. How: a deadline
-// multiplies a load's priority, the earliest one the most, so that the window and the bandwidth are
-// dealt out by it and no load stands still.
+// Why: among competing loads, the one with the earliest deadline goes first. How: deadlines
+// multiply the priorities of loads, the earliest one the most. The window and the bandwidth are
+// shared by these priorities, so no load stops completely.
 
 export interface PrioritizedLoad {
   readonly loadId: number
   readonly priority: number
-  /** When it should be in; 0 or undefined = no matter. */
+  /** When the load should be complete. 0 or undefined: no deadline. */
   readonly readyByMs: number | undefined
 }
 
 const urgencyMax = 16
 
 /**
- * The priority of each load among these: twice as much as the one with the next deadline, down to
- * its own.
+ * Returns the priority of each load. It is at least twice that of the load with the next deadline,
+ * down to its own priority.
  */
 export function prioritiesOf(loads: readonly PrioritizedLoad[]): Map<number, number> {
   const timed = loads.filter(({ readyByMs = 0 }) => readyByMs > 0)

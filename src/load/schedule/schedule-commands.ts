@@ -1,16 +1,16 @@
-// Why: everything that changes a schedule or a run, as one union, journaled beside the commands of
-// loads. How: as in commands.ts: the clock's reading and every decision come with the command.
+// Why: one union of all changes to schedules and runs. They are journaled together with the
+// commands of loads. How: as in load-commands.ts: each command contains the time and all decisions.
 import type { NewRun, RunState, ScheduleDefinition } from './schedule.ts'
 
-/** Ignored when there is one of that name, or none of the name that it comes after. */
+/** Ignored when the name exists, or when the schedule that it comes after does not. */
 export interface ScheduleCreated {
   readonly type: 'ScheduleCreated'
   readonly nowMs: number
   readonly definition: ScheduleDefinition
 }
 /**
- * Another definition under the same name. Ignored where it would come after itself, or after a
- * schedule that there is not.
+ * Changes the definition under the same name. Ignored when the schedule would come after itself, or
+ * after a schedule that does not exist.
  */
 export interface ScheduleChanged {
   readonly type: 'ScheduleChanged'
@@ -24,15 +24,15 @@ export interface SchedulePaused {
   readonly scheduleId: number
   readonly paused: boolean
 }
-/** Ignored while another schedule comes after it. */
+/** Ignored while another schedule comes after this one. */
 export interface ScheduleDeleted {
   readonly type: 'ScheduleDeleted'
   readonly nowMs: number
   readonly scheduleId: number
 }
 /**
- * The due times up to `upToMs` as runs. Ignored when they are known already, so that no due time
- * has two runs.
+ * Turns the due times up to `upToMs` into runs. Ignored when they are known already, so that no due
+ * time has two runs.
  */
 export interface ScheduleDue {
   readonly type: 'ScheduleDue'
@@ -41,7 +41,7 @@ export interface ScheduleDue {
   readonly upToMs: number
   readonly runs: readonly NewRun[]
 }
-/** A run that a person wants now. */
+/** A run that a user started. */
 export interface ScheduleRunAdded {
   readonly type: 'ScheduleRunAdded'
   readonly nowMs: number
@@ -55,7 +55,7 @@ export interface ScheduleRunStarted {
   readonly loadId: number
   readonly reason: string
 }
-/** The run is over. A completed one starts the schedules that come after this one. */
+/** A run has ended. A completed run starts the schedules that come after this one. */
 export interface ScheduleRunEnded {
   readonly type: 'ScheduleRunEnded'
   readonly nowMs: number
@@ -63,7 +63,7 @@ export interface ScheduleRunEnded {
   readonly number: number
   readonly state: RunState
   readonly reason: string
-  /** From the load's submission to its end. */
+  /** From the submission of the load to its end. */
   readonly tookMs: number
 }
 
@@ -77,7 +77,7 @@ export type ScheduleCommand =
   | ScheduleRunStarted
   | ScheduleRunEnded
 
-/** `number`: of the last run that the command made, 0 when it made none. */
+/** `number`: the last run that the command created; 0 = none. */
 export interface ScheduleEffect {
   readonly type: 'scheduled'
   readonly scheduleId: number

@@ -1,25 +1,25 @@
-// Why: what a schedule owes at a moment, decided from its record alone. How: pure functions of the
-// record, the time, and since when this job master serves: due times before that were missed, and
-// the schedule says what becomes of them.
+// Why: decides what a schedule must do at a given time, only from its record. How: pure functions
+// of the record, the time, and the start of this job master. Earlier due times were missed, and the
+// catch-up setting of the schedule decides about them.
 import { catchUpWords, type NewRun, type ScheduleRecord, type ScheduleRun } from './schedule.ts'
 import { deadlineOf, jitterOf, lastRuns, nextRun, startOf } from './schedule-times.ts'
 
 export interface Look {
   readonly nowMs: number
-  /** Since when this job master looks. */
+  /** When this job master started to check schedules. */
   readonly servingSinceMs: number
-  /** How long a run is expected to take. */
+  /** Expected duration of a run. */
   readonly leadMs: number
 }
 
-/** Missed runs that `--catch-up all` makes up for, and runs that may wait in line. */
+/** Maximum of missed runs that `--catch-up all` makes up for, and of runs that may wait. */
 export const queuedRunsMax = 100
-/** A due time that is looked at later than this was missed, too (the process stood still). */
+/** A due time that is checked later than this also counts as missed (the process was suspended). */
 const lateMs = 60_000
-/** Due times ahead that a long lead may begin at once. */
+/** Maximum of future due times whose runs may start at once because of a long lead. */
 const earlyRunsMax = 3
 
-/** When the next run begins, without its jitter; undefined when no time starts the schedule. */
+/** Start of the next run, without its jitter. Undefined: the schedule has no time. */
 export function nextStart(
   { definition, lookedMs }: Pick<ScheduleRecord, 'definition' | 'lookedMs'>,
   leadMs: number,
@@ -28,7 +28,7 @@ export function nextStart(
   return dueMs === undefined ? undefined : startOf(definition, dueMs, leadMs)
 }
 
-/** The runs of the due times since the last look, in order; undefined when there are none. */
+/** Runs for the due times since the last check, in order. Undefined: none. */
 export function dueRuns(
   schedule: ScheduleRecord,
   look: Look,
@@ -59,7 +59,7 @@ function catchUp(schedule: ScheduleRecord, missed: readonly number[]): NewRun[] 
   const made = wanted === 0 ? [] : missed.slice(-wanted)
   const dropped = missed.slice(0, missed.length - made.length)
   const lastDropped = dropped.at(-1)
-  // In line, because a run that the downtime interrupted may go on.
+  // They wait, because a run that was interrupted by the downtime may still be running.
   const runs = made.map((dueMs) => newRun(schedule, dueMs, 0, true))
   if (lastDropped === undefined) return runs
   const many = missed.length > queuedRunsMax ? 'more than ' : ''
@@ -73,7 +73,10 @@ function newRun({ definition }: ScheduleRecord, dueMs: number, leadMs: number, q
   return { dueMs, startMs, deadlineMs: deadlineOf(definition, dueMs), manual: false, queued, skipped: '' }
 }
 
-/** What becomes of a waiting run now. `ahead`: the open runs with lower numbers. */
+/**
+ * Decides about a waiting run.
+ * @param ahead open runs with lower numbers
+ */
 export function startDecision(
   overlap: boolean,
   run: ScheduleRun,
@@ -82,7 +85,7 @@ export function startDecision(
 ): 'start' | 'later' | { readonly skip: string } {
   const before = ahead.at(-1)
   if (before !== undefined && !overlap) {
-    // Behind runs that are made up for, due times wait as well: none of them shall be lost by it.
+    // While missed runs are made up for, later due times wait too, so that none of them is lost.
     const inLine = run.queued || run.manual || ahead.some((one) => one.queued)
     if (inLine && ahead.length < queuedRunsMax) return 'later'
     const which = before.loadId === 0 ? `run ${before.number}` : `run ${before.number} (L${before.loadId})`

@@ -1,7 +1,7 @@
-// Why: when a schedule is due is a function of its definition and a point in time, so that nothing
-// about it can be lost. The only file that imports croner. How: `--ready-by` alone is due every day
-// at that time; with a cron it is the deadline of the run that the cron names. A run with a
-// deadline begins `leadMs` before it, and never later than the cron says.
+// Why: the due times of a schedule depend only on its definition and a point in time, so they
+// cannot be lost. This is the only file that imports croner. How: `--ready-by` without a cron is
+// due every day at that time. With a cron it is the deadline of the run. A run with a deadline
+// starts `leadMs` before it, and never later than the cron says.
 import { Cron } from 'croner'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { hashNumbers, hashText } from '../placing/hash.ts'
@@ -11,7 +11,7 @@ type Times = Pick<ScheduleDefinition, 'cron' | 'timezone' | 'readyBy'>
 
 const readyByPattern = /^([01]?\d|2[0-3]):([0-5]\d)$/
 
-/** The next due time after `afterMs`; undefined when there is none. */
+/** Next due time after `afterMs`. Undefined: none. */
 export function nextRun(times: Times, afterMs: number): number | undefined {
   const pattern = patternOf(times)
   return pattern === '' ? undefined : nextOf(pattern, times.timezone, afterMs)
@@ -21,7 +21,7 @@ export function nextRun(times: Times, afterMs: number): number | undefined {
 export function lastRuns(times: Times, afterMs: number, upToMs: number, most: number): number[] {
   const pattern = patternOf(times)
   if (pattern === '') return []
-  // Croner looks for whole seconds before its reference.
+  // Croner searches for whole seconds before its reference time.
   const runs = cronOf(pattern, times.timezone).previousRuns(most, new Date(Math.floor(upToMs / 1000) * 1000 + 1000))
   return runs
     .map((date) => date.getTime())
@@ -29,23 +29,29 @@ export function lastRuns(times: Times, afterMs: number, upToMs: number, most: nu
     .toSorted((a, b) => a - b)
 }
 
-/** By when the run that is due at `dueMs` should be in; 0 = no matter. */
+/** Deadline of the run that is due at `dueMs`; 0 = none. */
 export function deadlineOf(times: Times, dueMs: number): number {
   if (times.readyBy === '') return 0
   return times.cron === '' ? dueMs : (nextOf(dailyAt(times.readyBy), times.timezone, dueMs) ?? 0)
 }
 
-/** When the run that is due at `dueMs` begins. `leadMs`: how long it is expected to take. */
+/**
+ * Start of the run that is due at `dueMs`.
+ * @param leadMs its expected duration
+ */
 export function startOf(times: Times, dueMs: number, leadMs: number): number {
   return times.readyBy === '' ? dueMs : Math.min(dueMs, deadlineOf(times, dueMs) - leadMs)
 }
 
-/** How much later a run begins, the same for the same run. */
+/** Delay of a run; always the same for the same run. */
 export function jitterOf({ name, jitterMs }: Pick<ScheduleDefinition, 'name' | 'jitterMs'>, dueMs: number): number {
   return jitterMs === 0 ? 0 : hashNumbers(dueMs, hashText(name)) % (jitterMs + 1)
 }
 
-/** @throws SkeinError invalid_argument: timezone, cron, a cron that is never due, a time of day */
+/**
+ * @throws SkeinError invalid_argument for the timezone, the cron, a cron that is never due, or the
+ *   time of day
+ */
 export function checkTimes(times: Times, nowMs: number): void {
   checkTimezone(times.timezone)
   if (times.readyBy !== '' && !readyByPattern.test(times.readyBy))
@@ -58,7 +64,7 @@ export function checkTimes(times: Times, nowMs: number): void {
     const why = toSkeinError(thrown).message.replace(/^CronPattern: /, '')
     throw new SkeinError(
       'invalid_argument',
-      `'${times.cron}' is not a cron: ${why} (write 'minute hour day month weekday', such as '0 2 * * *')`,
+      `'${times.cron}' is not a cron expression: ${why} (write 'minute hour day month weekday', such as '0 2 * * *')`,
     )
   }
   if (next === undefined) throw new SkeinError('invalid_argument', `'${times.cron}' never fires: there is no such day`)
@@ -75,7 +81,7 @@ function checkTimezone(timezone: string): void {
   }
 }
 
-/** What the timer of a queue is given; empty when no time starts the schedule. */
+/** The pattern for the timer of a queue. Empty: the schedule has no time. */
 export function patternOf({ cron, readyBy }: Pick<ScheduleDefinition, 'cron' | 'readyBy'>): string {
   return cron !== '' || readyBy === '' ? cron : dailyAt(readyBy)
 }

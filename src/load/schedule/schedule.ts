@@ -1,6 +1,6 @@
-// Why: what a schedule and its runs are, as data. How: plain records that any table can hold. A run
-// is one due time (or one wish of a person, or of the schedule before it in a chain) and what
-// became of it; a due time has one run, whatever fires.
+// Why: defines schedules and their runs as data. How: plain records that any table can store. A run
+// belongs to one due time (or to a request of a user, or to the previous schedule of a chain) and
+// records its result. Each due time has exactly one run.
 
 export type CatchUp = 'latest' | 'all' | 'none'
 export const catchUpWords: readonly CatchUp[] = ['latest', 'all', 'none']
@@ -8,21 +8,21 @@ export const catchUpWords: readonly CatchUp[] = ['latest', 'all', 'none']
 export interface ScheduleDefinition {
   readonly name: string
   /**
-   * Five fields, or six with seconds first; empty: runs after another schedule, or by `readyBy`.
+   * Five fields, or six with seconds first. Empty: runs after another schedule, or by `readyBy`.
    */
   readonly cron: string
-  /** IANA. */
+  /** IANA time zone name. */
   readonly timezone: string
   readonly jitterMs: number
-  /** What becomes of the due times that passed while no job master ran. */
+  /** What to do about due times that passed while no job master ran. */
   readonly catchUp: CatchUp
-  /** The schedule whose completed runs start this one; empty = none. */
+  /** The schedule whose completed runs start this one. Empty: none. */
   readonly after: string
-  /** `HH:MM` in the timezone; empty = none. */
+  /** `HH:MM` in the time zone. Empty: none. */
   readonly readyBy: string
   readonly overlap: boolean
   readonly path: string
-  /** The load's options; only whoever submits the load reads them. */
+  /** Options of the load. Only the code that submits the load reads them. */
   readonly options: unknown
 }
 
@@ -31,19 +31,19 @@ export interface ScheduleRecord {
   definition: ScheduleDefinition
   readonly createdMs: number
   paused: boolean
-  /** Due times up to here have their runs. */
+  /** Due times up to here have runs. */
   lookedMs: number
-  /** The number of the last run. */
+  /** Number of the last run. */
   runs: number
-  /** Numbers of the runs that wait or go on. */
+  /** Numbers of the runs that wait or are running. */
   open: number[]
-  /** How long the last completed runs took, the latest last. */
+  /** Durations of the last completed runs, the latest last. */
   tookMs: number[]
 }
 
 /**
- * WAITING -> STARTED -> the load's last mode | EXPIRED (the load is not remembered); SKIPPED and
- * REFUSED never had a load.
+ * WAITING -> STARTED -> the load's last mode EXPIRED (the load was deleted from the history).
+ * SKIPPED and REFUSED never had a load.
  */
 export type RunState =
   | 'WAITING'
@@ -56,17 +56,17 @@ export type RunState =
   | 'SKIPPED'
   | 'REFUSED'
 
-/** A run before it has a number. */
+/** A run before it gets a number. */
 export interface NewRun {
   readonly dueMs: number
-  /** When it begins: the due time with its jitter, or earlier to be ready in time. */
+  /** Start: the due time with its jitter, or earlier because of a deadline. */
   readonly startMs: number
-  /** When it should be in; 0 = no matter. */
+  /** Deadline; 0 = none. */
   readonly deadlineMs: number
   readonly manual: boolean
-  /** Waits for the run before it, instead of being skipped. */
+  /** Waits for the previous run instead of being skipped. */
   readonly queued: boolean
-  /** Not empty: it is over already, and why. */
+  /** Why the run is skipped. Empty: it is not. */
   readonly skipped: string
 }
 
@@ -74,7 +74,7 @@ export interface ScheduleRun extends Omit<NewRun, 'skipped'> {
   readonly number: number
   state: RunState
   reason: string
-  /** 0: none. */
+  /** 0: no load. */
   loadId: number
   startedMs: number
   endedMs: number
@@ -84,7 +84,7 @@ export function isOpen(run: ScheduleRun): boolean {
   return run.state === 'WAITING' || run.state === 'STARTED'
 }
 
-/** The key under which a run's load is submitted: however often it is, it is one load. */
+/** Request key for the load of a run: repeated submissions are one load. */
 export function runRequestKey(scheduleId: number, number: number): string {
   return `schedule/${scheduleId}/${number}`
 }

@@ -1,15 +1,15 @@
-// Why: completion is where a load system lies if it counts. How: a set is done when it is taken out
-// of the open sets, which happens once, however often and by however many attempts it is reported.
-// A file is in when no open set holds a part of it. Blocks that did not arrive go on as new sets,
-// so one bad file never holds up the files beside it.
+// Why: a load system that only counts reports gives wrong results. How: a set is done when it is
+// removed from the open sets, which happens once, however often and by however many attempts it is
+// reported. A file is loaded when no open set has a part of it. Blocks that did not arrive continue
+// as new sets, so one bad file never delays the others.
 import type { RepairPlanned, Replacement, SetCompleted } from './load-commands.ts'
 import { addFileSets, addSet, closeSet, failFile, filesOf, hasFailed, putProgress, replaceFile } from './apply-sets.ts'
 import { carve, pieceBytes, setMode, type LoadRecord, type NewSet, type Piece, type SetRecord } from '../load.ts'
 import type { Tables } from './load-tables.ts'
 
 /**
- * @returns false when the set is not open: it is done already, or was never planned. Adds to
- *   `unused` what it did not take.
+ * @returns false when the set is not open, because it is done or was never planned. Adds the
+ *   replacements that it did not use to `unused`.
  */
 export function applySetCompleted(
   tables: Tables,
@@ -23,7 +23,7 @@ export function applySetCompleted(
   load.counts.originBytes += command.originBytes
   for (const replacement of command.replaced) if (!replaceFile(tables, load, replacement)) unused.push(replacement)
   const record = tables.sets.get([loadId, set])
-  // Every piece was of replaced files: the set went with them.
+  // All its pieces belonged to replaced files, and the set was removed with them.
   if (record === undefined || tables.open.get([loadId, set]) === undefined) return true
   closeSet(tables, load, set)
 
@@ -58,7 +58,7 @@ export function applySetCompleted(
   return true
 }
 
-/** Moves one file on after one of its open sets ended and `again` began. */
+/** Updates one file after one of its open sets ended and `again` were opened. */
 function progressFile(
   tables: Tables,
   load: LoadRecord,
@@ -80,7 +80,7 @@ function noteVerified({ counts }: LoadRecord, { verified }: SetCompleted): void 
   counts.filesUnverifiable = (counts.filesUnverifiable ?? 0) + verified.unverifiable
 }
 
-/** The set's blocks that arrived on every target. */
+/** Blocks of the set that arrived on every target. */
 function keptPieces(
   record: SetRecord,
   retries: readonly NewSet[],
@@ -103,8 +103,8 @@ function keptPieces(
 }
 
 /**
- * Hands `lead` to the first retried piece of each file that keeps no leading piece in the old set,
- * and to no other.
+ * Gives `lead` to the first retried piece of each file that has no leading piece left in the old
+ * set.
  */
 function withLeads(retries: readonly NewSet[], record: SetRecord, kept: readonly Piece[]): NewSet[] {
   if (retries.length === 0) return []
@@ -117,8 +117,10 @@ function withLeads(retries: readonly NewSet[], record: SetRecord, kept: readonly
 }
 
 /**
- * An audit plans its repairs part by part, so the first ones may run when the next are planned.
- * @returns false when the load is not being audited. Adds to `unused` what it did not take.
+ * An audit plans its repairs in parts, so the first ones may already run when the next ones are
+ * planned.
+ * @returns false when the load is not being audited. Adds the replacements that it did not use to
+ *   `unused`.
  */
 export function applyRepairPlanned(
   tables: Tables,

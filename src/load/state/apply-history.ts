@@ -1,12 +1,12 @@
-// Why: ended loads with a million sets each must not be kept for ever. How: loads are numbered as
-// they end; the one that ended first is deleted row by row, a bounded number a command, and counts
-// as gone from the first command on.
+// Why: ended loads with a million sets each cannot be kept for ever. How: loads are numbered in the
+// order in which they end. The oldest one is deleted row by row, a limited number per command, and
+// counts as deleted from the first command on.
 import { letIndexGo } from './apply-lists.ts'
 import type { LoadExpired } from './load-commands.ts'
 import { hasEnded } from '../load.ts'
 import type { OrderedTable, Tables } from './load-tables.ts'
 
-/** The same key again is this load. */
+/** A repeated submission with this key returns this load. */
 export function noteRequestKey(tables: Tables, requestKey: string, loadId: number): void {
   tables.requestKeys.put([requestKey], loadId)
   tables.keysOfLoad.put([loadId, nextNumber(tables, 'requestKey')], requestKey)
@@ -16,7 +16,7 @@ export function noteEnded(tables: Tables, loadId: number): void {
   tables.ended.put([nextNumber(tables, 'ended')], loadId)
 }
 
-/** @returns false when this is not the load that ended first. */
+/** @returns false when this is not the oldest ended load */
 export function applyLoadExpired(tables: Tables, { loadId, rowsMax, nowMs }: LoadExpired): boolean {
   const [first] = tables.ended.scan([], 0, 1)
   const load = tables.loads.get([loadId])
@@ -27,7 +27,7 @@ export function applyLoadExpired(tables: Tables, { loadId, rowsMax, nowMs }: Loa
   }
   const keys = tables.keysOfLoad.scan([loadId], 0, rowsMax)
   for (const { id, value } of keys) {
-    // After it expired the key may have been used for another load.
+    // After the load expired, the key may have been used for another load.
     if (tables.requestKeys.get([value]) === loadId) tables.requestKeys.delete([value])
     tables.keysOfLoad.delete([loadId, id])
   }
@@ -42,7 +42,7 @@ export function applyLoadExpired(tables: Tables, { loadId, rowsMax, nowMs }: Loa
   return true
 }
 
-/** How many rows it deleted. */
+/** @returns the number of deleted rows */
 function deleteRows(table: OrderedTable<unknown>, loadId: number, rowsMax: number): number {
   if (rowsMax === 0) return 0
   const rows = table.scan([loadId], Number.MIN_SAFE_INTEGER, rowsMax)
@@ -50,7 +50,7 @@ function deleteRows(table: OrderedTable<unknown>, loadId: number, rowsMax: numbe
   return rows.length
 }
 
-/** Rows of files, each with the few that name its sets. */
+/** Deletes file rows, each with the few rows that name its sets. */
 function deleteFileRows(tables: Tables, loadId: number, rowsMax: number): number {
   if (rowsMax === 0) return 0
   const rows = tables.files.scan([loadId], 0, rowsMax)

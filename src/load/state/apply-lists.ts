@@ -1,10 +1,10 @@
-// Why: a list of a million paths comes in parts, before the load that it is for, and must outlive
-// restarts as the load does. How: a row a part; the list belongs to the loads that name it, and
-// goes with the last of them, or, when no load ever named it, after its time.
+// Why: a list of a million paths arrives in parts before its load, and must survive restarts like
+// the load. How: one row per part. The list belongs to the loads that name it, and is deleted with
+// the last of them, or when it expires without a load.
 import type { IndexItem, IndexRecord } from './list-parts.ts'
 import type { OrderedTable, Tables } from './load-tables.ts'
 
-/** A part of a list; the same part again changes nothing. */
+/** One part of a list. The same part again changes nothing. */
 export interface IndexPartStaged {
   readonly type: 'IndexPartStaged'
   readonly nowMs: number
@@ -13,7 +13,7 @@ export interface IndexPartStaged {
   readonly part: number
   readonly items: readonly IndexItem[]
 }
-/** Deletes some rows of a list that no load names; sent again until it is gone. */
+/** Deletes some rows of a list without loads. Repeated until the list is gone. */
 export interface IndexDropped {
   readonly type: 'IndexDropped'
   readonly nowMs: number
@@ -22,14 +22,14 @@ export interface IndexDropped {
 }
 export type IndexCommand = IndexPartStaged | IndexDropped
 
-/** @returns false when it changed nothing */
+/** @returns false when the command changed nothing */
 export function applyIndexCommand(tables: Tables, command: IndexCommand): boolean {
   return command.type === 'IndexPartStaged' ? partStaged(tables, command) : dropped(tables, command)
 }
 
 function partStaged(tables: Tables, { indexId, namespace, part, items, nowMs }: IndexPartStaged): boolean {
   const record = tables.indexes.get([indexId])
-  // Loads read it by now: it stays as it is. All of its paths are in one namespace.
+  // A list that loads already read does not change, and all its paths are in one namespace.
   if (
     (record?.loads ?? 0) > 0 ||
     (record?.namespace ?? namespace) !== namespace ||
@@ -50,7 +50,7 @@ function partStaged(tables: Tables, { indexId, namespace, part, items, nowMs }: 
   return true
 }
 
-/** Numbers the lists, so that those that nobody loads can be found. */
+/** Numbers the lists, so that lists without loads can be found. */
 function noteStaged(tables: Tables, indexId: string, isNew: boolean): void {
   if (!isNew) return
   const number = (tables.counters.get(['index']) ?? 0) + 1
@@ -58,19 +58,22 @@ function noteStaged(tables: Tables, indexId: string, isNew: boolean): void {
   tables.stagedIndexes.put([number], indexId)
 }
 
-/** Whether all parts of a list are there. */
+/** Whether all parts of a list exist. */
 export function isWhole(record: Pick<IndexRecord, 'parts' | 'lastPart'> | undefined): boolean {
   return record !== undefined && record.parts === record.lastPart + 1
 }
 
-/** One load more names the list. @returns the list as it is now; undefined when it is not there */
+/**
+ * Adds a load to the list.
+ * @returns the list after the change; undefined when it does not exist
+ */
 export function holdIndex(tables: Tables, indexId: string): IndexRecord | undefined {
   const record = tables.indexes.get([indexId])
   if (record !== undefined) tables.indexes.put([indexId], { ...record, loads: record.loads + 1 })
   return record
 }
 
-/** One load less names the list; dropUnheld then finds it. */
+/** Removes a load from the list. dropUnheld deletes lists without loads. */
 export function letIndexGo(tables: Tables, indexId: string, nowMs: number): void {
   const record = tables.indexes.get([indexId])
   if (record !== undefined) tables.indexes.put([indexId], { ...record, loads: record.loads - 1, stagedMs: nowMs })
@@ -90,7 +93,7 @@ function dropped(tables: Tables, { indexId, rowsMax }: IndexDropped): boolean {
   return true
 }
 
-/** A list that no load names and nobody has touched for so long. */
+/** Returns a list without loads that was not changed for this time. */
 export function indexToDrop(tables: Tables, nowMs: number, keepMs: number): string | undefined {
   for (const { value } of scanAll(tables.stagedIndexes)) {
     const record = tables.indexes.get([value])

@@ -1,6 +1,6 @@
-// Why: the one place where a load's state changes. How: apply(tables, command) is deterministic and
-// total: a command that no longer holds (a duplicate completion, a page that is planned already)
-// changes nothing and says so.
+// Why: the only place where the state of a load changes. How: apply(tables, command) is
+// deterministic and total. A command that no longer applies (a duplicate completion, a page that is
+// already planned) changes nothing and says so.
 import { assertNever } from '../../base/assert.ts'
 import type {
   CancelRequested,
@@ -29,8 +29,8 @@ import type { Tables } from './load-tables.ts'
 const ignored: LoadEffect = { type: 'ignored' }
 
 /**
- * Applies one command. Never throws for what a command says that command-checks.ts lets through:
- * what does not hold is ignored.
+ * Applies one command. Never throws for a command that load-command-checks.ts accepts: what does
+ * not apply is ignored.
  */
 export function apply(tables: Tables, command: LoadCommand): LoadEffect {
   if (command.type === 'SubmitLoad') return submit(tables, command)
@@ -80,8 +80,8 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
   const { requestKey, path, options, nowMs, indexId } = command
   const known = requestKey === '' ? undefined : tables.requestKeys.get([requestKey])
   if (known !== undefined) return { type: 'submitted', loadId: known, joined: false }
-  // Forgotten since the submission was checked, or about to be: a part of a list must not pass for
-  // all of it.
+  // The list expired after the submission was checked, or is being deleted: a part of a list must
+  // not count as the whole list.
   if (indexId !== undefined && !isWhole(tables.indexes.get([indexId]))) return ignored
   const equal = equalRunningLoad(tables, command)
   const loadId = equal ?? (tables.counters.get(['load']) ?? 0) + 1
@@ -121,7 +121,7 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
   return { type: 'submitted', loadId, joined: false }
 }
 
-/** The running load that would do the same. */
+/** Returns the running load with the same effect, if any. */
 export function equalRunningLoad(
   tables: Tables,
   command: Pick<SubmitLoad, 'path' | 'options' | 'indexId'>,
@@ -134,7 +134,7 @@ export function equalRunningLoad(
   return undefined
 }
 
-/** Whether two loads of one path would do the same. */
+/** Whether two loads of the same path have the same effect. */
 function areEqual(one: LoadRecord['options'], other: LoadRecord['options']): boolean {
   const plain = ({ resumedFrom: _from, ...options }: LoadRecord['options']): string =>
     JSON.stringify(
@@ -201,7 +201,7 @@ function stateChanged(tables: Tables, load: LoadRecord, command: StateChanged): 
   if (command.mode === 'AUDITING' && (load.openSets > 0 || !load.listingDone)) return false
   setMode(load, command.mode, command.nowMs)
   if (!hasEnded(load.mode)) return true
-  // It came too late to be true: what was asked of the master before is done.
+  // The cancellation came too late: the swap that the master was asked for is done.
   if (load.mode === 'COMPLETED') load.cancelling = false
   load.reason = command.reason
   load.errorCode = command.errorCode
@@ -209,7 +209,7 @@ function stateChanged(tables: Tables, load: LoadRecord, command: StateChanged): 
   if (command.filesReplicationChanged !== undefined)
     load.counts.filesReplicationChanged = command.filesReplicationChanged
   tables.active.delete([load.loadId])
-  // The rows of what is open stay, to tell what is in and what is not; there may be very many.
+  // Rows of open sets are kept, to show which files are loaded. There may be very many.
   load.openKept = true
   noteEnded(tables, load.loadId)
   noteRate(tables, load)

@@ -1,6 +1,6 @@
-// Why: the one place where a schedule's state changes. How: as apply.ts: deterministic and total;
-// what no longer holds changes nothing. Ended runs beyond a bounded number are deleted as new ones
-// come.
+// Why: the only place where the state of a schedule changes. How: like apply-load.ts, deterministic
+// and total: what no longer applies changes nothing. Ended runs beyond a limit are deleted when new
+// ones are added.
 import { assertNever } from '../../base/assert.ts'
 import {
   isOpen,
@@ -18,7 +18,7 @@ import type {
 } from '../schedule/schedule-commands.ts'
 import type { OrderedTable, Tables } from './load-tables.ts'
 
-/** Runs of a schedule that are remembered. */
+/** Number of runs that are kept per schedule. */
 export const runsKeptMax = 200
 const tookKeptMax = 7
 const rowsAtOnce = 64
@@ -38,7 +38,7 @@ export function isScheduleCommand(command: { readonly type: string }): command i
   return Object.hasOwn(commandTypes, command.type)
 }
 
-/** Undefined when the command changed nothing. */
+/** Undefined: the command changed nothing. */
 export function applySchedule(tables: Tables, command: ScheduleCommand): ScheduleEffect | undefined {
   if (command.type === 'ScheduleCreated') return create(tables, command.definition, command.nowMs)
   const schedule = tables.schedules.get([command.scheduleId])
@@ -99,8 +99,8 @@ function create(tables: Tables, definition: ScheduleDefinition, nowMs: number): 
 }
 
 /**
- * Due times before the change have no runs by the new times; how long past runs took says nothing
- * of another path.
+ * Due times before the change get no runs by the new definition. Durations of past runs do not
+ * apply to another path.
  */
 function change(tables: Tables, schedule: ScheduleRecord, definition: ScheduleDefinition, nowMs: number): boolean {
   const { name, after, path } = definition
@@ -118,7 +118,7 @@ function change(tables: Tables, schedule: ScheduleRecord, definition: ScheduleDe
   return true
 }
 
-/** Due times while it is paused have no runs. */
+/** Due times during a pause get no runs. */
 function pause(tables: Tables, schedule: ScheduleRecord, paused: boolean, nowMs: number): boolean {
   if (schedule.paused === paused) return false
   schedule.paused = paused
@@ -141,7 +141,7 @@ function remove(tables: Tables, schedule: ScheduleRecord): ScheduleEffect | unde
   return { type: 'scheduled', scheduleId, number: 0 }
 }
 
-/** There are at most `runsKeptMax` and the open ones. */
+/** There are at most `runsKeptMax` rows plus the open ones. */
 function deleteRows(table: OrderedTable<unknown>, scheduleId: number): void {
   for (;;) {
     const rows = table.scan([scheduleId], 0, rowsAtOnce)
@@ -215,15 +215,14 @@ function endRun(
   else tables.scheduleRuns.put([schedule.scheduleId, run.number], { ...run, state, reason, endedMs: nowMs })
 }
 
-/** Those that come right after the schedule of this name. */
+/** Schedules directly after the schedule of this name. */
 export function schedulesAfter(tables: Pick<Tables, 'schedules'>, name: string): ScheduleRecord[] {
   const all = tables.schedules.scan([], 0, Number.MAX_SAFE_INTEGER)
   return all.map(({ value }) => value).filter(({ definition }) => definition.after === name)
 }
 
 /**
- * The names from `after` back to the first of the chain; the last one is repeated when they go
- * round in a circle.
+ * The names from `after` back to the first of the chain. In a cycle, the last name appears twice.
  */
 export function chainOf(name: string, after: string, afterOf: (name: string) => string | undefined): readonly string[] {
   const chain = [name]

@@ -1,10 +1,13 @@
-// Why: the few changes of set, file and failure rows that several commands share, so that the books
-// are kept in one way.
+// Why: several commands change rows of sets, files and failures, and all of them must do it in the
+// same way. How: the few shared changes.
 import type { Replacement } from './load-commands.ts'
 import { pieceBytes, setBytes, type FileFailure, type LoadRecord, type NewSet } from '../load.ts'
 import type { Tables } from './load-tables.ts'
 
-/** Writes one open set and gives its number. */
+/**
+ * Writes one open set.
+ * @returns its number
+ */
 export function addSet(tables: Tables, load: LoadRecord, set: NewSet): number {
   const number = load.nextSet
   const { pieces, targets, attempt, notBeforeMs } = set
@@ -25,8 +28,7 @@ export function addSet(tables: Tables, load: LoadRecord, set: NewSet): number {
 }
 
 /**
- * Writes the sets of files that are in no other set; files that are in several of them get a
- * progress row.
+ * Writes sets of files that are in no other set. Files in several of these sets get a progress row.
  */
 export function addFileSets(tables: Tables, load: LoadRecord, sets: readonly NewSet[], always = false): void {
   const setsOfFile = new Map<number, number[]>()
@@ -44,7 +46,7 @@ export function addFileSets(tables: Tables, load: LoadRecord, sets: readonly New
   }
 }
 
-/** Keeps in how many open sets a file is, and adds sets that hold a part of it. */
+/** Updates the number of open sets of a file, and adds sets with a part of it. */
 export function putProgress(
   tables: Tables,
   load: LoadRecord,
@@ -74,10 +76,10 @@ export function failFile(tables: Tables, load: LoadRecord, failure: FileFailure)
 }
 
 /**
- * Takes the old version of a file out of every set that holds a part of it, and puts the new
- * version's sets in. Does nothing when no set holds the old version any more (another set of the
- * same file has reported the change before).
- * @returns whether the new version's sets were taken.
+ * Removes the old version of a file from every set that has a part of it, and adds the sets of the
+ * new version. Does nothing when no set has the old version any more, because another set of the
+ * same file reported the change first.
+ * @returns whether the sets of the new version were added
  */
 export function replaceFile(tables: Tables, load: LoadRecord, replacement: Replacement): boolean {
   const { oldFileId, set, file, failure, sets } = replacement
@@ -125,7 +127,7 @@ function removeFromSet(tables: Tables, load: LoadRecord, set: number, fileId: nu
   return first.length
 }
 
-/** Takes a set out of the open ones. The caller has checked that it is there. */
+/** Removes a set from the open ones. The caller has checked that it is open. */
 export function closeSet(tables: Tables, load: LoadRecord, set: number): void {
   tables.open.delete([load.loadId, set])
   load.openSets -= 1

@@ -1,9 +1,9 @@
-// Why: before a load begins its user wants to know when it will be in. How: the rates of past
-// loads, those of files of the same size before others, and of the same namespace before the
-// cluster's, as a range; a load tells of a rate only where it moved enough for it, and where none
-// did the time is not known. Pure.
+// Why: before a load starts, users want to know how long it will take. How: a range from the rates
+// of past loads. Loads with files of a similar size are preferred, and loads of the same namespace.
+// A load counts only if it moved enough bytes or files. Without such loads, the time is unknown.
+// Pure.
 
-/** What one load brought in, in what time. */
+/** What one load moved, and in what time. */
 export interface RateSample {
   readonly namespaceId: string
   readonly bytes: number
@@ -13,37 +13,38 @@ export interface RateSample {
 
 export interface Work {
   readonly namespaceId: string
-  /** Of the namespace, for the reader. */
+  /** Name of the namespace, for messages. */
   readonly namespace: string
   readonly bytes: number
   readonly files: number
 }
 
 export interface Estimate {
-  /** Both 0 where they are not known. */
+  /** Both 0 if unknown. */
   readonly bytesPerSecond: number
   readonly filesPerSecond: number
-  /** Undefined: not known. */
+  /** Undefined: unknown. */
   readonly range: { readonly lowMs: number; readonly highMs: number } | undefined
-  /** What the rates are of, or why there are none, in words. */
+  /** The source of the rates, or why there are none, as text. */
   readonly basis: string
 }
 
-/** What a load takes beside moving bytes: it is accepted, listed, audited. */
+/** Time of a load besides moving bytes: submission, listing, audit. */
 const overheadMs = 300
-/** Files are alike when their mean sizes differ by no more than this factor. */
+/** Files are similar when their mean sizes differ by at most this factor. */
 const alikeFactor = 4
 const samplesMax = 4
-/** Less tells nothing of a rate. */
+/** Shorter loads say nothing about rates. */
 const evidenceMs = 200
 const evidenceBytes = 16 * 1024 ** 2
 const evidenceFiles = 100
 /**
- * How far the next load may be from what was measured: of one load like it, of several, of others.
+ * Expected deviation of the next load from the measurements: of one similar load, of several, of
+ * other loads.
  */
 const spreads = { one: [0.7, 1.5], several: [0.8, 1.25], others: [0.5, 3] } as const
 
-/** Whether a load tells anything of what later ones take. */
+/** Whether the duration of later loads can be estimated from this load. */
 export function isEvidence(sample: RateSample): boolean {
   return tellsBytes(sample) || tellsFiles(sample)
 }
@@ -73,13 +74,13 @@ export function estimateOf(work: Work, samples: readonly RateSample[]): Estimate
       basis: `measured: ${loads(alike.length)} ${whose} with files of this size`,
     }
   }
-  // The fastest in bytes tells of the bandwidth, the fastest in files of what one costs.
+  // The highest rate in bytes shows the bandwidth, the highest rate in files the cost per file.
   const bytesPerSecond = Math.max(0, ...used.filter(tellsBytes).map(bytesRate))
   const filesPerSecond = Math.max(0, ...used.filter(tellsFiles).map(filesRate))
   const isKnown =
     (bytesPerSecond > 0 || work.bytes < evidenceBytes) && (filesPerSecond > 0 || work.files < evidenceFiles)
   if (used.length === 0 || !isKnown)
-    return { bytesPerSecond: 0, filesPerSecond: 0, range: undefined, basis: 'too little like it was loaded yet' }
+    return { bytesPerSecond: 0, filesPerSecond: 0, range: undefined, basis: 'no comparable load was measured yet' }
   const range = rangeOf([timeOf(work, bytesPerSecond, filesPerSecond)], spreads.others)
   return {
     bytesPerSecond,
@@ -123,7 +124,7 @@ function areAlike(one: number, other: number): boolean {
   return (more + 1) / (less + 1) <= alikeFactor
 }
 
-/** The time of a load that moving its bytes took, as far as that can be told from outside. */
+/** Time that the load spent moving bytes, approximately. */
 function busyMs({ ms }: RateSample): number {
   return Math.max(ms - overheadMs, ms / 5)
 }

@@ -1,24 +1,25 @@
-// Why: a load may be of a list of paths, which is staged before it; its rows as data.
+// Why: a load can use a list of paths, which is staged before it. How: the rows of such lists, as
+// data.
 
 /** One line of a list (wire: IndexItem). */
 export interface IndexItem {
   readonly path: string
-  /** Not given: the load's. */
+  /** Undefined: the replication of the load. */
   readonly replication?: number | undefined
-  /** Only this version. */
+  /** Only this version is loaded. */
   readonly etag?: string | undefined
 }
 
 export interface IndexRecord {
-  /** That all its paths are in. */
+  /** The namespace of all its paths. */
   readonly namespace: string
   readonly stagedMs: number
-  /** Parts that are there. */
+  /** Number of parts received. */
   readonly parts: number
   readonly lastPart: number
   readonly items: number
-  /** Whether any item wants one version only. */
+  /** Whether any item names a version. */
   readonly exact: boolean
-  /** Loads that name it. */
+  /** Number of loads that name the list. */
   readonly loads: number
 }

@@ -1,7 +1,7 @@
-// Why: what the journal has is applied at every start from then on: a command that the state cannot
-// take would be there for ever. How: the shape of every command of loads and schedules, each field
-// with its limit; whatever fits can be applied, whether it holds or not. A new type of command or a
-// new field does not compile without its check here.
+// Why: commands in the journal are applied at every start. A command that the state cannot accept
+// would block every start. How: checks the shape of every command of loads and schedules, each
+// field with its limit. A command that passes can always be applied, even if it has no effect. A
+// new type of command or a new field does not compile without a check here.
 import { blocksPerFileMax } from '../../base/block-id.ts'
 import { keyBytesMax } from '../../base/paths.ts'
 import {
@@ -32,9 +32,11 @@ const requestKeyBytesMax = 800
 const etagBytesMax = 1024
 /** `/namespace/key` */
 export const pathBytesMax = keyBytesMax + 100
-/** Where a listing goes on: the store's own token is in it. */
+/** Cursor of a listing. It contains the token of the store. */
 const cursorBytesMax = 64 * 1024
-/** Of what a store or a worker says, shown to people; longer texts are cut (failure-text.ts). */
+/**
+ * Texts from a store or a worker that are shown to users. Longer texts are cut (short-texts.ts).
+ */
 const reasonBytesMax = 16 * 1024
 const workerIdBytesMax = 800
 export const targetsMax = 1000
@@ -156,7 +158,7 @@ const modes = ['SUBMITTED', 'RUNNING', 'AUDITING', 'COMPLETED', 'PARTIAL', 'FAIL
 
 type Of<Type extends LoadCommand['type']> = Extract<LoadCommand, { readonly type: Type }>
 
-/** Of one type. Its `type` was looked up already. */
+/** Checks commands of one type. The caller has already looked up `type`. */
 function command<Type extends LoadCommand['type']>(checks: {
   readonly [F in Exclude<keyof Of<Type>, 'type'>]-?: Check
 }): Check {
@@ -250,10 +252,10 @@ export const loadCommandChecks: { readonly [Type in LoadCommand['type']]: Check 
   IndexDropped: command<'IndexDropped'>({ nowMs, indexId: text(100, { min: 1 }), rowsMax: whole(1, countMax) }),
 }
 
-/** Why a command may not be journaled, beginning with the field; undefined when it may. */
+/** Why a command may not be journaled, starting with the field. Undefined: it may. */
 export function loadCommandProblem(given: LoadCommand): string | undefined {
   const { type } = given
-  if (!Object.hasOwn(loadCommandChecks, type)) return 'type is none that this version knows'
+  if (!Object.hasOwn(loadCommandChecks, type)) return 'type is not known to this version'
   const problem = loadCommandChecks[type](given)
   return problem === undefined ? undefined : problemText(problem)
 }

@@ -1,7 +1,6 @@
-// Why: everything that changes a load, as one union, so that the journal holds nothing else and a
-// replay gives the same state. How: each command carries the clock's reading and every decision
-// that its sender took (which targets, how long to back off); apply.ts only checks whether it still
-// holds.
+// Why: one union of all changes to loads. The journal contains nothing else, and a replay gives the
+// same state. How: each command contains the time and all decisions of its sender (targets,
+// back-off). apply-load.ts only checks whether it still applies.
 import type { IndexCommand } from './apply-lists.ts'
 import type { FileFailure, LoadMode, LoadOptions, NewSet, Piece } from '../load.ts'
 import type { ScheduleCommand, ScheduleEffect } from '../schedule/schedule-commands.ts'
@@ -9,13 +8,13 @@ import type { ScheduleCommand, ScheduleEffect } from '../schedule/schedule-comma
 export interface SubmitLoad {
   readonly type: 'SubmitLoad'
   readonly nowMs: number
-  /** The same key again is the same load. */
+  /** A repeated submission with the same key is the same load. */
   readonly requestKey: string
   readonly path: string
   readonly options: LoadOptions
   /** The staged list of paths to load. */
   readonly indexId?: string
-  /** What the look at the path before the submission found new at the store. */
+  /** Changes in the store that were found by the lookup before the submission. */
   readonly delta?: Delta
 }
 export interface StartLoad {
@@ -24,7 +23,7 @@ export interface StartLoad {
   readonly loadId: number
 }
 
-/** What a listing said that was not known before it. */
+/** Changes that a listing found. */
 export interface Delta {
   readonly filesAdded: number
   readonly filesChanged: number
@@ -41,8 +40,8 @@ export interface PageCounts extends Partial<Delta> {
   readonly bytesCached: number
 }
 /**
- * One page of the listing as sets. Ignored unless `page` is the next one, so that a page is planned
- * once.
+ * One page of the listing as sets. Ignored unless `page` is the next one, so that each page is
+ * planned once.
  */
 export interface PagePlanned {
   readonly type: 'PagePlanned'
@@ -60,7 +59,7 @@ export interface PagePlanned {
   /** See LoadRecord. */
   readonly stagingId?: string
 }
-/** The listing ended early; what is planned is finished, the load cannot be COMPLETED. */
+/** The listing ended early. Planned sets are completed, but the load cannot be COMPLETED. */
 export interface ListingStopped {
   readonly type: 'ListingStopped'
   readonly nowMs: number
@@ -70,21 +69,22 @@ export interface ListingStopped {
 }
 
 /**
- * The store has another version of a file (or none): all sets of the old one are obsolete for it.
+ * The store has another version of a file, or none. All sets of the old version are obsolete for
+ * this file.
  */
 export interface Replacement {
   readonly oldFileId: number
-  /** A set in which the old version was seen. */
+  /** A set with the old version. */
   readonly set: number
-  /** The new version; undefined when the object is gone. */
+  /** The new version. Undefined: the object is gone. */
   readonly file: { readonly fileId: number; readonly length: number } | undefined
-  /** For the list of failed files when it is gone. */
+  /** Entry for the list of failed files, if the object is gone. */
   readonly failure: FileFailure | undefined
   readonly sets: readonly NewSet[]
 }
 /**
- * One attempt of a set has ended. Blocks in no retry, and of no failed or replaced file, arrived on
- * every target.
+ * One attempt of a set has ended. Blocks that are in no retry, and in no failed or replaced file,
+ * have arrived on every target.
  */
 export interface SetCompleted {
   readonly type: 'SetCompleted'
@@ -95,10 +95,10 @@ export interface SetCompleted {
   readonly retries: readonly NewSet[]
   readonly failed: readonly FileFailure[]
   readonly replaced: readonly Replacement[]
-  /** Of a set that was verified. */
+  /** Only for a set that was verified. */
   readonly verified?: { readonly files: number; readonly unverifiable: number }
 }
-/** Sets that wait get other targets because one of theirs is lost. */
+/** Waiting sets get other targets because one of their targets was lost. */
 export interface SetsRetargeted {
   readonly type: 'SetsRetargeted'
   readonly nowMs: number
@@ -106,14 +106,14 @@ export interface SetsRetargeted {
   readonly sets: readonly { readonly set: number; readonly targets: readonly string[] }[]
 }
 
-/** A file that was counted as in and is not. */
+/** A file that counted as loaded but is incomplete. */
 export interface Reopened {
   readonly fileId: number
   readonly cached: boolean
   /** Bytes of its blocks that will be written again. */
   readonly bytes: number
 }
-/** What the audit found missing. The load runs again when there is something to do. */
+/** What the audit found missing. The load runs again if there is work to do. */
 export interface RepairPlanned {
   readonly type: 'RepairPlanned'
   readonly nowMs: number
@@ -128,14 +128,14 @@ export interface StateChanged {
   readonly nowMs: number
   readonly loadId: number
   readonly mode: LoadMode
-  /** These three are kept when the mode is one that ends the load. */
+  /** These three are stored when the mode ends the load. */
   readonly reason: string
   readonly errorCode: string
   readonly missingCapacityBytes: number
   readonly filesReplicationChanged?: number
 }
 /**
- * An atomic load has all that it needs and is about to be swapped in. Ignored when it is being
+ * An atomic load is complete and is about to be swapped in. Ignored when the load is being
  * cancelled.
  */
 export interface SwapBegun {
@@ -150,14 +150,13 @@ export interface CancelRequested {
 }
 
 /**
- * Deletes some rows of the load that ended first, and at last the load; sent again until nothing is
- * left.
+ * Deletes some rows of the oldest ended load, and finally the load. Repeated until nothing is left.
  */
 export interface LoadExpired {
   readonly type: 'LoadExpired'
   readonly nowMs: number
   readonly loadId: number
-  /** Rows that it may delete. */
+  /** Maximum number of rows to delete. */
   readonly rowsMax: number
 }
 
@@ -180,9 +179,9 @@ export type LoadEffect =
   | ScheduleEffect
   | { readonly type: 'submitted'; readonly loadId: number; readonly joined: boolean }
   /**
-   * `unused`: replacements whose sets were not taken, because another set of the file had reported
-   * the change before.
+   * `unused`: replacements whose sets were not added, because another set of the file had reported
+   * the change first.
    */
   | { readonly type: 'applied'; readonly unused: readonly Replacement[] }
-  /** The command no longer held: a duplicate, or the load has ended. */
+  /** The command does not apply: it is a duplicate, or the load has ended. */
   | { readonly type: 'ignored' }

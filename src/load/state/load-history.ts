@@ -1,7 +1,6 @@
-// Why: what is remembered of ended loads takes disk, and page cache, for each of their files; a
-// bound on the number of loads alone bounds nothing. How: follows the table of ended loads in the
-// order in which they ended and sums their files, so that a look costs what has changed since the
-// last one.
+// Why: the history of ended loads takes disk space and page cache for each of their files, so
+// limiting only the number of loads is not enough. How: follows the table of ended loads in order
+// and sums their files. A check costs only what has changed since the last one.
 import type { Tables } from './load-tables.ts'
 
 const rowsAtOnce = 256
@@ -9,15 +8,15 @@ const rowsAtOnce = 256
 export interface HistoryLimits {
   /** Ended loads. */
   readonly loadsMax: number
-  /** Files of all ended loads together. The load that ended last is kept, however many it has. */
+  /** Files of all ended loads together. The most recent load is always kept. */
   readonly filesMax: number
-  /** Unix time in ms; loads that ended before it go. */
+  /** Unix time in ms. Loads that ended before this time are deleted. */
   readonly endedBeforeMs: number
 }
 
 export class LoadHistory {
   readonly #tables: Tables
-  /** In the order in which they ended; `id` is the number of the end. */
+  /** In the order in which they ended. `id` is the number of the end. */
   readonly #ended: { readonly id: number; readonly files: number }[] = []
   #files = 0
   #nextId = 0
@@ -26,10 +25,7 @@ export class LoadHistory {
     this.#tables = tables
   }
 
-  /**
-   * The load to delete next; undefined when there is none. One that began to be deleted goes in
-   * full.
-   */
+  /** Returns the load to delete next. Undefined: none. A deletion that has started is completed. */
   loadToExpire({ loadsMax, filesMax, endedBeforeMs }: HistoryLimits): number | undefined {
     const { ended, loads, counters } = this.#tables
     const [first] = ended.scan([], 0, 1)

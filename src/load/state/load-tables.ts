@@ -1,5 +1,5 @@
-// Why: the state machine must not know where its rows lie. How: ordered tables with synchronous
-// access; a group of commands runs inside one transaction of whoever implements this (LMDB in the
+// Why: the state machine must not depend on where its rows are stored. How: ordered tables with
+// synchronous access. The implementation runs a group of commands in one transaction (LMDB in the
 // job master, maps in tests).
 import type { IndexItem, IndexRecord } from './list-parts.ts'
 import type { FileFailure, FileProgress, LoadRecord, OpenSet, SetRecord } from '../load.ts'
@@ -10,12 +10,12 @@ import type { ScheduleRecord, ScheduleRun } from '../schedule/schedule.ts'
 export type RowKey = readonly (number | string)[]
 
 export interface Row<V> {
-  /** The last element of the row's key. */
+  /** Last element of the row's key. */
   readonly id: number
   readonly value: V
 }
 
-/** Rows given out are the caller's own: changing one changes nothing until it is put. */
+/** Returned rows belong to the caller: a change has no effect before `put`. */
 export interface OrderedTable<V> {
   get(key: RowKey): V | undefined
   put(key: RowKey, value: V): void
@@ -25,41 +25,41 @@ export interface OrderedTable<V> {
 }
 
 export interface Tables {
-  /** The last number given: `['load']` load ids, `['requestKey']` keysOfLoad, `['ended']` ended. */
+  /** Last assigned number: `['load']` load ids, `['requestKey']` keysOfLoad, `['ended']` ended. */
   readonly counters: OrderedTable<number>
   /** `[loadId]` */
   readonly loads: OrderedTable<LoadRecord>
-  /** `[loadId]` of the loads that have not ended. */
+  /** `[loadId]` of the unfinished loads. */
   readonly active: OrderedTable<true>
   /** `[requestKey]` -> load id */
   readonly requestKeys: OrderedTable<number>
   /** `[loadId, number]` -> request key */
   readonly keysOfLoad: OrderedTable<string>
   /**
-   * `[number]` -> load id of the loads that have ended, in the order in which they ended; the
-   * numbers have no gap.
+   * `[number]` -> load id of the ended loads, in the order in which they ended. The numbers have no
+   * gaps.
    */
   readonly ended: OrderedTable<number>
   /** `[loadId, set]` */
   readonly sets: OrderedTable<SetRecord>
   /**
-   * `[loadId, set]` of the sets that are not done. A set is done when it is taken out of here:
+   * `[loadId, set]` of the unfinished sets. A set is done when its row is removed, which happens
    * once.
    */
   readonly open: OrderedTable<OpenSet>
   /** `[loadId, fileId]` */
   readonly files: OrderedTable<FileProgress>
-  /** `[loadId, fileId, set]`: the sets that hold a part of a file that is in several. */
+  /** `[loadId, fileId, set]`: the sets with a part of a file that is in several sets. */
   readonly fileSets: OrderedTable<true>
-  /** `[loadId, fileId]`; a negative number instead when the file has no id. */
+  /** `[loadId, fileId]`; a negative number if the file has no id. */
   readonly failures: OrderedTable<FileFailure>
   /** `[indexId]`: staged lists of paths. */
   readonly indexes: OrderedTable<IndexRecord>
   /** `[indexId, part]` */
   readonly indexParts: OrderedTable<readonly IndexItem[]>
-  /** `[number]` -> index id, in the order in which they began to come. */
+  /** `[number]` -> index id, in the order of their first parts. */
   readonly stagedIndexes: OrderedTable<string>
-  /** `['samples']`: what past loads tell of the rates. */
+  /** `['samples']`: measurements of past loads. */
   readonly rates: OrderedTable<readonly RateSample[]>
   /** `[scheduleId]` */
   readonly schedules: OrderedTable<ScheduleRecord>

@@ -1,5 +1,5 @@
-// Why: how long a load will take is best told by how long the last ones took. How: each load that
-// ends leaves its bytes, files and time, a few of each namespace and a bounded number in all.
+// Why: the duration of a load is best estimated from the last loads. How: each ended load leaves
+// its bytes, files and time. A few are kept per namespace, and a limited number in total.
 import { isEvidence, type RateSample } from './estimate.ts'
 import type { LoadRecord } from '../load.ts'
 import type { Tables } from './load-tables.ts'
@@ -8,21 +8,21 @@ const perNamespaceMax = 8
 const allMax = 64
 const rowKey = ['samples'] as const
 
-/** Of loads that have ended, the latest last. */
+/** Samples of ended loads, the latest last. */
 export function rateSamples(tables: Pick<Tables, 'rates'>): readonly RateSample[] {
   return tables.rates.get(rowKey) ?? []
 }
 
-/** Keeps what a load that has just ended tells. */
+/** Stores the sample of a load that has just ended. */
 export function noteRate(tables: Tables, load: LoadRecord): void {
   const { filesLoaded: files, bytesLoaded: bytes } = load.counts
   const ms = load.endedMs - load.startedMs
-  // One that was held back, or did nothing, tells nothing of what the store and the cluster can do.
+  // A load that was limited, or did nothing, does not show the speed of the store and the cluster.
   const held = (load.options.bandwidth ?? '') !== '' || load.mode === 'CANCELLED' || load.mode === 'FAILED'
   if (files === 0 || ms <= 0 || load.startedMs === 0 || held) return
   const { namespaceId } = load
   const sample = { namespaceId, bytes, files, ms }
-  // Small loads must not push out what the larger ones told.
+  // Samples of small loads must not replace those of larger loads.
   if (!isEvidence(sample)) return
   const samples = [...rateSamples(tables), sample]
   const ofNamespace = samples.filter((one) => one.namespaceId === namespaceId)

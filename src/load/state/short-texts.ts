@@ -1,18 +1,18 @@
-// Why: what stores, workers and the master say of a failure is kept with the load and shown in
-// lists, and may be of any length. How: before a command is journaled its texts are cut to what a
-// person reads. Pure.
+// Why: error texts from stores, workers and the master are stored with the load and shown in lists.
+// They can have any length. How: before a command is journaled, its texts are cut to a readable
+// length. Pure.
 import type { LoadCommand, Replacement } from './load-commands.ts'
 import type { FileFailure } from '../load.ts'
 
 const charactersMax = 2000
 
-/** At most so many characters of a text, well-formed. */
+/** Cuts a text to a number of characters; the result is well-formed. */
 export function shortText(text: string, max = charactersMax): string {
   const wellFormed = text.isWellFormed() ? text : text.toWellFormed()
   return wellFormed.length <= max ? wellFormed : `${wellFormed.slice(0, max - 3).toWellFormed()}...`
 }
 
-/** The command with its texts cut. */
+/** Returns the command with its texts cut. */
 export function withShortTexts(command: LoadCommand): LoadCommand {
   const { type } = command
   if (
@@ -41,7 +41,7 @@ function shortFailure(failure: FileFailure): FileFailure {
   return { ...failure, code, reason, workerId }
 }
 
-/** The same objects where nothing was cut: who sent them looks for them in the answer. */
+/** Returns the same objects if nothing was cut, because the sender looks for them in the answer. */
 function shortReplacements(replaced: readonly Replacement[]): readonly Replacement[] {
   return replaced.map((one) => (one.failure === undefined ? one : { ...one, failure: shortFailure(one.failure) }))
 }

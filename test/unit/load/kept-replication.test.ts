@@ -23,7 +23,7 @@ describe('the target of a file', () => {
   })
   it('is none where the maximum is 0: that is said by name', () => {
     expect(keepReplication({ ...file, replicationMin: 0, replicationMax: 0 }, 3).problem).toMatch(
-      /^its maximum is set to 0 replicas/,
+      /^the maximum replication of the file is 0/,
     )
   })
 })

@@ -49,7 +49,7 @@ describe('estimates', () => {
       expect(estimateOf(work, samples)).toMatchObject({
         range: undefined,
         bytesPerSecond: 0,
-        basis: 'too little like it was loaded yet',
+        basis: 'no comparable load was measured yet',
       })
   })
   it('take the rates of like files of the namespace, else of others, else of the cluster, and are ranges', () => {

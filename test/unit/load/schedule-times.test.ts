@@ -62,8 +62,8 @@ test('jitter is within its bound, the same for the same run, and spread', () => 
 
 test.each([
   [{ cron: '0 0 30 2 *' }, "'0 0 30 2 *' never fires: there is no such day"],
-  [{ cron: 'often' }, /^'often' is not a cron: .*write 'minute hour day month weekday'/],
-  [{ cron: '61 * * * *' }, /^'61 \* \* \* \*' is not a cron: .*61/],
+  [{ cron: 'often' }, /^'often' is not a cron expression: .*write 'minute hour day month weekday'/],
+  [{ cron: '61 * * * *' }, /^'61 \* \* \* \*' is not a cron expression: .*61/],
   [{ cron: '0 0 0 1 1 * 2030' }, /is not a cron/],
   [{ timezone: 'Mars/Olympus' }, "there is no timezone 'Mars/Olympus': write one such as Asia/Shanghai or UTC"],
   [{ readyBy: '25:00' }, "'25:00' is not a time of day: use HH:MM, such as 07:00"],
