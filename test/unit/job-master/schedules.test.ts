@@ -298,7 +298,7 @@ describe('a definition', () => {
     [{ options: { atomic: true, metadataOnly: true } }, /^-A cannot be combined with --metadata-only/],
     [{ options: { metadataOnly: true, verify: true } }, /^--verify cannot be combined with --metadata-only/],
     [{ options: { atomic: true, selection: { include: ['x'], exclude: [] } } }, /^-A takes one whole path/],
-    [{ options: { hosts: { hosts: ['a'], excludedHosts: ['a'] } } }, /^a is among --hosts and among --excluded-hosts/],
+    [{ options: { hosts: { hosts: ['a'], excludedHosts: ['a'] } } }, /^a is in --hosts and in --excluded-hosts/],
     [{ options: { bandwidth: 'much' } }, /^--bandwidth 'much'/],
     [{ options: { maxFailures: 'many' } }, /^--max-failures 'many'/],
   ])('of a load that can never be, %j, is wrong use', async ({ options }, message) => {
