@@ -1,5 +1,5 @@
-// Why: addresses travel as `host:port` text everywhere; this is the one place that reads and writes
-// that text, and that decides which hosts count as this machine only.
+// Why: addresses are `host:port` text everywhere. This file is the only one that parses and formats
+// them, and that decides which hosts are local to this machine.
 import { SkeinError } from '../base/errors.ts'
 
 export interface Address {
@@ -11,7 +11,7 @@ export interface Address {
 const addressPattern = /^(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:/[\]]+)):(\d{1,5})$/
 
 /**
- * `host:port` or `[v6]:port`.
+ * Parses `host:port` or `[v6]:port`.
  * @throws SkeinError invalid_argument when it is neither, or the port is above 65535
  */
 export function parseAddress(text: string): Address {
@@ -29,16 +29,16 @@ export function formatAddress(host: string, port: number): string {
 }
 
 /**
- * A failure to listen as one line that names the address. `code` is the system's, such as
+ * The error when a server cannot listen: one line with the address. `code` is the system's, such as
  * EADDRINUSE.
  */
 export function bindError(what: string, host: string, port: number, code: string, cause: unknown): SkeinError {
   const address = formatAddress(host, port)
   const why =
     code === 'EADDRINUSE'
-      ? `port ${port} is taken (${address}): stop the other process or choose another port`
+      ? `port ${port} is in use (${address}): stop the other process or choose another port`
       : code === 'EACCES'
-        ? `port ${port} needs more rights than this process has (${address})`
+        ? `no permission to listen on port ${port} (${address})`
         : `cannot listen on ${address} (${code})`
   return new SkeinError('failed_precondition', `${what}: ${why}`, {
     reason: code === 'EADDRINUSE' ? 'port_taken' : 'cannot_listen',

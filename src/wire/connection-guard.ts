@@ -1,13 +1,14 @@
-// Why: a server has room for so many connections, and whoever opens that many and says nothing must
-// not keep others out. How: connections are counted, in all and by the peer's address. When a new
-// one finds no room, the one that is idle for the longest time is closed for it: idle is one
-// without a request, whether it has sent none yet, a part of one, or waits for the next. Where all
-// have requests, the owner is asked to cut one that stands still; only then is the new one refused.
+// Why: a server has a connection limit, and a client that opens many silent connections must not
+// keep others out. How: connections are counted in total and per remote address. At the limit, the
+// connection that has been idle for the longest time is closed for a new one. A connection is idle
+// while it has no complete request: none yet, only a part of one, or none after the last response.
+// If no connection is idle, the owner is asked to abort a stalled request. Only if there is none,
+// the new connection is refused.
 import type { Server, Socket } from 'node:net'
 
 export interface ConnectionLimits {
   readonly connectionsMax: number
-  /** Of one remote address. */
+  /** Per remote address. */
   readonly peerConnectionsMax: number
 }
 
@@ -18,8 +19,8 @@ interface Connection {
 
 export interface ConnectionGuardOptions extends ConnectionLimits {
   /**
-   * Cuts a request that stands still (of this peer, or of any) and so frees its connection; false:
-   * there is none.
+   * Aborts a stalled request (of this remote address, or of any) and so frees its connection.
+   * Returns false when there is none.
    */
   readonly cutOne?: (peer: string | undefined) => boolean
 }
@@ -41,7 +42,7 @@ export class ConnectionGuard {
     return this.#connections.size
   }
 
-  /** Connections that were refused, and idle ones that were closed for others, so far. */
+  /** The number of connections that were refused, or closed while idle, so far. */
   get turnedAway(): number {
     return this.#refused + this.#closedIdle
   }
@@ -52,8 +53,8 @@ export class ConnectionGuard {
   }
 
   /**
-   * Takes a connection in, for which another may be closed. @returns whether it was; otherwise it
-   * is destroyed
+   * Accepts a connection, if necessary by closing another one.
+   * @returns false if it was refused and destroyed
    */
   admit(socket: Socket): boolean {
     const peer = socket.remoteAddress ?? ''
@@ -73,7 +74,7 @@ export class ConnectionGuard {
     return true
   }
 
-  /** A request of the connection begins. */
+  /** A request of the connection has begun. */
   begin(socket: Socket): void {
     const connection = this.#connections.get(socket)
     if (connection === undefined) return
@@ -81,7 +82,7 @@ export class ConnectionGuard {
     this.#idle.delete(socket)
   }
 
-  /** A request of the connection, and its answer, have ended. */
+  /** A request of the connection and its response have ended. */
   end(socket: Socket): void {
     const connection = this.#connections.get(socket)
     if (connection === undefined) return

@@ -1,6 +1,6 @@
-// Why: a role's control plane as one typed object, so that a caller does not know whether the role
-// is across the network or in its own process. How: derived from the generated definitions; every
-// call is unary.
+// Why: a role's control plane is one typed object, so that a caller does not need to know whether
+// the role is remote or in its own process. How: derived from the generated definitions. Every call
+// is unary.
 
 /** The shape of the generated `...ServiceDefinition` constants. */
 export interface ServiceDefinition {
@@ -10,15 +10,14 @@ export interface ServiceDefinition {
 }
 export interface MethodDefinition {
   readonly name: string
-  // The codecs of all methods in one map have no common T; `never` in and `unknown` out is their
-  // supertype.
+  // The codecs of all methods have no common T. `never` in and `unknown` out is their supertype.
   readonly requestType: { encode(message: never): { finish(): Uint8Array }; decode(input: Uint8Array): unknown }
   readonly responseType: { encode(message: never): { finish(): Uint8Array }; decode(input: Uint8Array): unknown }
 }
 
 export interface CallOptions {
   readonly signal: AbortSignal
-  /** How long the call may take in all, retries included. Default: the channel's. */
+  /** Deadline of the call, retries included. Default: the deadline of the channel. */
   readonly deadlineMs?: number
 }
 
@@ -26,8 +25,8 @@ type Request<M extends MethodDefinition> = ReturnType<M['requestType']['decode']
 type Response<M extends MethodDefinition> = ReturnType<M['responseType']['decode']>
 
 /**
- * A service by its definition: an object with one async function a method. Throws SkeinError only.
- * Implemented by each role; wire/rpc/channel.ts makes one that calls across the network.
+ * A service by its definition: an object with one async function per method. Throws only
+ * SkeinErrors. Each role implements it; wire/rpc/channel.ts creates one for remote calls.
  */
 export type Service<D extends ServiceDefinition> = {
   readonly [M in keyof D['methods']]: (

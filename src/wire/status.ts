@@ -1,6 +1,6 @@
-// Why: an error means the same on both sides of the network. How: one table from code to gRPC and
-// HTTP status, and one small JSON form that carries what a status cannot (code, reason, retryable,
-// message). No stack and no cause ever travels.
+// Why: an error has the same meaning on both sides of the network. How: one table from code to gRPC
+// and HTTP status, and one small JSON form for the fields that a status does not have (code,
+// reason, retryable, message). Stacks and causes are never sent.
 import { type ErrorCode, errorCodes, SkeinError, toSkeinError } from '../base/errors.ts'
 
 interface WireStatus {
@@ -11,11 +11,11 @@ interface WireStatus {
 
 export const grpcOk = 0
 /**
- * An error's message is cut to this many characters on the wire, so that it always fits in headers.
+ * Messages are truncated to this many characters on the wire, so that they always fit into headers.
  */
 const messageCharactersMax = 2000
 
-/** The one table of codes; every gRPC status is used once. */
+/** The table of codes. Every gRPC status is used once. */
 export const statusTable: Readonly<Record<ErrorCode, WireStatus>> = {
   cancelled: { grpc: 1, http: 499 },
   invalid_argument: { grpc: 3, http: 400 },
@@ -41,7 +41,7 @@ export interface ErrorJson {
   readonly message: string
 }
 
-/** What may be told of any thrown value: one line, no stack. */
+/** The parts of a thrown value that may be sent: one line, no stack. */
 export function errorToJson(thrown: unknown): ErrorJson {
   const error = toSkeinError(thrown)
   const message = error.message
@@ -57,7 +57,7 @@ export function errorToJson(thrown: unknown): ErrorJson {
 }
 
 /**
- * The inverse of errorToJson; undefined when the value has another shape (the sender was not ours).
+ * The inverse of errorToJson; undefined when the value has another form (the sender is not Skein).
  */
 export function errorFromJson(value: unknown): SkeinError | undefined {
   if (typeof value !== 'object' || value === null) return undefined
@@ -66,7 +66,7 @@ export function errorFromJson(value: unknown): SkeinError | undefined {
   return new SkeinError(code, message, { retryable, reason: typeof reason === 'string' ? reason : undefined })
 }
 
-/** errorFromJson for the JSON's text; undefined when it is no JSON either. */
+/** errorFromJson for JSON text; undefined when it is not JSON. */
 export function errorFromText(text: string): SkeinError | undefined {
   try {
     return errorFromJson(JSON.parse(text))
@@ -76,8 +76,8 @@ export function errorFromText(text: string): SkeinError | undefined {
 }
 
 /**
- * The code of a bare gRPC status, for statuses that grpc itself made. OUT_OF_RANGE is
- * invalid_argument, UNKNOWN and the rest are internal.
+ * The code of a gRPC status without our JSON, which grpc itself created. OUT_OF_RANGE becomes
+ * invalid_argument; UNKNOWN and the rest become internal.
  */
 export function codeOfGrpcStatus(grpc: number): ErrorCode {
   if (grpc === 11) return 'invalid_argument'

@@ -196,7 +196,7 @@ describe.skipIf(!redisAvailable)('a cluster', () => {
         seconds(60),
       )
       rmSync(home, { recursive: true, force: true })
-      expect(lastLine(started.stderr)).toMatch(new RegExp(`^skein: .*port ${port} is taken .*choose another port$`))
+      expect(lastLine(started.stderr)).toMatch(new RegExp(`^skein: .*port ${port} is in use .*choose another port$`))
       expect(started).toMatchObject({ code: 1, stdout: '' })
     }
   })

@@ -276,7 +276,7 @@ describe('processes', () => {
       const started = await run(['local', '--home', skein.home, ...freePorts, `-D${key}=${origin.port}`], {
         timeoutMs: 30_000,
       })
-      expect(started.stderr).toMatch(new RegExp(`skein: .*: port ${origin.port} is taken .*choose another port\n$`))
+      expect(started.stderr).toMatch(new RegExp(`skein: .*: port ${origin.port} is in use .*choose another port\n$`))
       expect(started).toMatchObject({ code: 1, stdout: '' })
     }
   })

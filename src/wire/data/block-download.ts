@@ -1,17 +1,17 @@
-// Why: the connection of a block that is read here goes back to the pool only when all bytes were
-// taken. How: the chunks release the exchange after the last byte; close cuts it before that.
+// Why: the connection of a block read is reused only when all bytes were read. How: the chunks
+// release the exchange after the last byte; close before that drops the connection.
 import { SkeinError } from '../../base/errors.ts'
 import type { IncomingMessage } from 'node:http'
 import type { BlockHeader } from '../generated/worker.ts'
 import type { HttpExchange } from '../http/http-exchange.ts'
 
 /**
- * A block on its way here. Its reader closes it, whether it read to the end or not: until then the
- * connection is held.
+ * A block that is being received. The reader must close it, also after reading to the end. Until
+ * then it occupies the connection.
  */
 export interface BlockDownload {
   readonly header: BlockHeader
-  /** Exactly `header.length` bytes, or an error. Once. */
+  /** Exactly `header.length` bytes, or an error. Can be iterated once. */
   readonly chunks: AsyncIterable<Uint8Array>
   close(): void
 }

@@ -1,32 +1,32 @@
-// Why: one block on its way to a worker ends in exactly one way, and its writer cannot send more or
-// less than the block has. How: counts what is written over an open exchange; commit waits for the
-// answer of the worker, abort cuts the connection.
+// Why: a block upload ends in exactly one way, and its writer cannot send more or fewer bytes than
+// the block has. How: counts the bytes written to an open exchange. Commit waits for the response
+// of the worker, abort drops the connection.
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockHeader } from '../generated/worker.ts'
 import type { HttpExchange } from '../http/http-exchange.ts'
 import { isCommitted } from './data-plane.ts'
 
 /**
- * A block on its way to a worker. Exactly one of commit and abort ends it; abort after either does
- * nothing.
+ * A block that is being sent to a worker. Exactly one of commit and abort ends it. Abort has no
+ * effect afterwards.
  */
 export interface BlockUpload {
   /**
-   * Resolves when the connection takes more. The chunk must not be changed afterwards. @throws what
-   * the worker refused it with
+   * Resolves when the connection accepts more data. The chunk must not be changed afterwards.
+   * @throws the refusal of the worker
    */
   write(chunk: Uint8Array): Promise<void>
   /**
-   * Resolves when the worker has committed the block. @throws invalid_argument when bytes are
-   * missing
+   * Resolves when the worker has committed the block.
+   * @throws invalid_argument when bytes are missing
    */
   commit(): Promise<void>
   abort(): Promise<void>
-  /** Bytes, from the block's beginning, that have left this process. */
+  /** Bytes from the beginning of the block that have left this process. */
   readonly settledBytes: number
 }
 
-/** Of the answer to a block: empty, or an error. */
+/** Maximum response to a block: empty, or an error. */
 const answerBytesMax = 32 * 1024 * 1024
 
 export class ExchangeUpload implements BlockUpload {

@@ -1,6 +1,6 @@
-// Why: the reading and writing end of workers' data ports (the protocol: data-plane.ts). How:
-// kept-alive HTTP/1.1 connections of one agent; a request that met a connection its server had
-// already closed is made again, everything else is told to the caller, who knows better what to do.
+// Why: the client of the workers' data ports (protocol: data-plane.ts). How: keep-alive HTTP/1.1
+// connections of one agent. A request on a connection that the server had already closed is
+// repeated. All other errors go to the caller, who decides what to do.
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -37,11 +37,11 @@ export interface DataClientOptions {
   readonly clock: Clock
   /** Default 5 s. */
   readonly connectMs?: number
-  /** How long a worker may stand still in the middle of a request. Default 30 s. */
+  /** Maximum time without progress during a request. Default 30 s. */
   readonly idleMs?: number
-  /** Connections to one worker; requests beyond wait. Default 64. */
+  /** Maximum connections to one worker. Further requests wait. Default 64. */
   readonly connectionsMax?: number
-  /** This host's name, told to workers that are read from. */
+  /** The name of this host, which is sent to workers with reads. */
   readonly hostname?: string
 }
 
@@ -50,14 +50,14 @@ export interface ByteRange {
   readonly length: number
 }
 
-/** Something that a worker serves ranges of. */
+/** A resource of a worker that supports range requests. */
 interface RangeSource {
   readonly address: string
   /** For messages. */
   readonly what: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  /** @throws SkeinError when the answer is of something else */
+  /** @throws SkeinError when the response is for another resource */
   readonly check: (response: IncomingMessage) => void
 }
 
@@ -66,12 +66,12 @@ const idleMsDefault = 30_000
 const connectionsMaxDefault = 64
 const socketBufferBytes = 256 * 1024
 const resultsBytesMax = 32 * 1024 * 1024
-/** As many dead connections as the agent may have kept. */
+/** At most the number of dead connections that the agent may have kept. */
 const staleAttemptsMax = connectionsMaxDefault + 1
 
 /**
- * Throws SkeinError: `unavailable` when a worker cannot be reached or cuts the connection,
- * `deadline_exceeded` when it stalls, or what it answers.
+ * Throws SkeinError: `unavailable` when a worker is unreachable or drops the connection,
+ * `deadline_exceeded` when it stalls, or the error of its response.
  */
 export class DataClient {
   readonly #options: DataClientOptions
@@ -88,8 +88,8 @@ export class DataClient {
   }
 
   /**
-   * Exactly `length` bytes of a block, or an error. @throws not_found; data_loss; unavailable
-   * (`body_cut`) when the bytes end early
+   * Yields exactly `length` bytes of a block.
+   * @throws not_found; data_loss; unavailable (`body_cut`) when the body ends early
    */
   async *read(
     address: string,
@@ -118,8 +118,8 @@ export class DataClient {
   }
 
   /**
-   * A whole block with what it is. @throws not_found; data_loss; the chunks: unavailable
-   * (`body_cut`) when the bytes end early
+   * Reads a whole block with its header.
+   * @throws not_found; data_loss; the chunks: unavailable (`body_cut`) when the body ends early
    */
   async readWhole(
     address: string,
@@ -149,9 +149,9 @@ export class DataClient {
   }
 
   /**
-   * Exactly `length` bytes of an object in the store beneath, read by the worker, or an error: what
-   * the worker's store throws before the first byte as it is (ufs/under-file-system.ts),
-   * unavailable (`body_cut`) when the bytes end early.
+   * Yields exactly `length` bytes of an object in the store, which the worker reads.
+   * @throws before the first byte, the error of the worker's store, unchanged
+   *   (ufs/under-file-system.ts); unavailable (`body_cut`) when the body ends early
    */
   readStore(address: string, request: StoreReadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const headers = { [objectHeaderName]: encodeStoreObject(request) }
@@ -192,10 +192,9 @@ export class DataClient {
   }
 
   /**
-   * Opens a block for writing once the worker has room for it; undefined when it has the block
-   * already.
-   * @throws SkeinError resource_exhausted, or what else the worker refuses it with; no byte was
-   *   sent then
+   * Opens a block for writing, once the worker has space for it. Undefined: the worker already has
+   * the block.
+   * @throws SkeinError resource_exhausted, or another refusal of the worker; no byte was sent then
    */
   async openWrite(
     address: string,
@@ -227,9 +226,9 @@ export class DataClient {
   }
 
   /**
-   * Writes many small blocks; one result a block in the same order, undefined when the worker has
-   * it now.
-   * @throws SkeinError when a request as a whole failed: any of the blocks may be in then
+   * Writes many small blocks. Returns one result per block in the same order; undefined: the worker
+   * has it now.
+   * @throws SkeinError when a request failed as a whole; some of the blocks may be stored then
    */
   async putMany(
     address: string,
@@ -247,7 +246,7 @@ export class DataClient {
       try {
         const answers = decodeResults(await exchange.text(response, resultsBytesMax), part.length)
         if (answers === undefined)
-          throw new SkeinError('internal', `the worker at ${address} sent an answer that cannot be read`)
+          throw new SkeinError('internal', `the worker at ${address} sent a malformed response`)
         for (const error of answers) results.push(error === undefined || isCommitted(error) ? undefined : error)
         exchange.release()
       } catch (thrown) {
@@ -258,7 +257,7 @@ export class DataClient {
     return results
   }
 
-  /** Drops all connections. */
+  /** Closes all connections. */
   close(): void {
     this.#agent.destroy()
   }
@@ -296,13 +295,13 @@ export class DataClient {
     headers: Readonly<Record<string, string | number>>,
   ): ClientRequest {
     const { host, port } = parseAddress(address)
-    // Node hands the mark to the socket, but its types do not know it here.
+    // Node passes the high-water mark to the socket, but its types do not declare it here.
     const tuning: { highWaterMark: number } = { highWaterMark: socketBufferBytes }
     return httpRequest({ agent: this.#agent, host, port, method, path, headers, ...tuning })
   }
 }
 
-/** The blocks in order, in parts that fit into one request. */
+/** Splits the blocks, in order, into parts that fit into one request. */
 function* splitFrames(blocks: readonly SmallBlock[]): Generator<readonly SmallBlock[]> {
   let from = 0
   let bytes = 0

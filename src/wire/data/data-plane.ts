@@ -1,25 +1,25 @@
-// Why: what both ends of the data port agree on. HTTP/1.1, because one connection a stream of bytes
-// was twice as fast as gRPC:
+// Why: the protocol of the data port, for both ends. It is HTTP/1.1, because one connection per
+// byte stream was twice as fast as gRPC:
 //
 //   GET /v1/blocks/<id>
-//     with `range: bytes=a-b`; the answer has a content-length and the block's header in
+//     with `range: bytes=a-b`; the response has a content-length and the block's header in
 //     `x-skein-block`
 //   PUT /v1/blocks/<id>
-//     `x-skein-block` (base64url of the BlockHeader message), content-length = its length; the body
-//     is asked for with `100 Continue` once there is room, so that a refusal costs no bytes
+//     `x-skein-block` (base64url of the BlockHeader message), content-length = its length; the
+//     server sends `100 Continue` once it has space, so that a refusal costs no bytes
 //   POST /v1/blocks
-//     many small blocks as frames, of content type `application/x-skein-blocks`; the answer says
-//     which ones failed
+//     many small blocks as frames, with content type `application/x-skein-blocks`; the response
+//     lists the ones that failed
 //   PUT and POST
-//     may say for whom: `x-skein-load` (percent-encoded load id), `x-skein-evict: 1`
+//     may have hints: `x-skein-load` (percent-encoded load id), `x-skein-evict: 1`
 //   GET /v1/stores/<namespace id>
 //     with `range: bytes=a-b` and `x-skein-object` (base64url of JSON: key and etag): bytes of an
-//     object from the store beneath, so that a reader needs no secret. JSON `block`: the cached
-//     block that the bytes are of, so that the worker may keep it
+//     object from the store, so that a reader needs no secret. The JSON field `block` describes the
+//     cached block of these bytes, so that the worker may cache it
 //
-// A reader may name its host in `x-skein-host`, which decides only what is counted as read on the
-// worker's own host. An error is JSON (status.ts) with a fitting HTTP status. A body is whole only
-// with exactly its announced length.
+// A reader may send the name of its host in `x-skein-host`, which only decides what counts as read
+// on the worker's own host. An error is JSON (status.ts) with a matching HTTP status. A body is
+// complete only if it has exactly its announced length.
 import { crc32 } from 'node:zlib'
 import { SkeinError } from '../../base/errors.ts'
 import { BlockHeader } from '../generated/worker.ts'
@@ -34,9 +34,9 @@ export const hostHeaderName = 'x-skein-host'
 const storesPath = '/v1/stores/'
 const namespaceIdCharactersMax = 200
 const loadIdCharactersMax = 200
-/** What one POST may carry, frames included. */
+/** Maximum bytes of one POST, frames included. */
 export const framesBytesMax = 16 * 1024 * 1024
-/** Blocks in a POST of our own clients. */
+/** Blocks per POST of our own clients. */
 export const framesPerRequest = 256
 
 export interface SmallBlock {
@@ -44,27 +44,30 @@ export interface SmallBlock {
   readonly bytes: Uint8Array
 }
 
-/** What a writer says of a block beside what it is; what follows from it: block/block-store.ts. */
+/** Hints of a writer for a block. block/block-store.ts describes their effect. */
 export interface WriteHints {
-  /** Colder blocks may go for it. */
+  /** Colder blocks may be evicted for it. */
   readonly evict?: boolean
   /** The load that writes it. */
   readonly loadId?: string | undefined
 }
 
-/** A block of a file as the cache would keep it. */
+/** A block of a file, as the cache would store it. */
 export interface CacheableBlock {
   readonly blockId: number
-  /** In the object. */
+  /** The offset in the object. */
   readonly offset: number
   readonly length: number
 }
 
-/** One version of an object in the store beneath a namespace. */
+/** One version of an object in the store of a namespace. */
 export interface StoreObject {
   readonly key: string
   readonly etag: string
-  /** The block that the wanted bytes are all of; the worker may serve them from it, and keep it. */
+  /**
+   * The block that has exactly the requested bytes. The worker may serve them from it, and cache
+   * it.
+   */
   readonly block?: CacheableBlock | undefined
 }
 
@@ -83,14 +86,14 @@ export interface BlockBody {
 }
 
 /**
- * What a worker does with blocks. All idempotent: block ids name their bytes for ever. Throws
- * SkeinError.
+ * The block operations of a worker. All are idempotent, because a block id always names the same
+ * bytes. They throw SkeinErrors.
  */
 export interface DataPlaneHandlers {
   /**
-   * Bytes of a block from `offset` on; `length` undefined: to its end. The chunks add up to the
-   * returned `length`; a chunk belongs to the server once it is yielded, until it tells `sent` of
-   * it. After a fault it tells of none.
+   * Bytes of a block from `offset` on. `length` undefined: to its end. The chunks add up to the
+   * returned `length`. After a chunk was yielded, it belongs to the server until the server calls
+   * `sent` with it. After a failure, `sent` is not called.
    */
   read(
     blockId: number,
@@ -100,21 +103,20 @@ export interface DataPlaneHandlers {
     readerHost?: string,
   ): Promise<BlockBody>
   /**
-   * Takes exactly header.length bytes and resolves once they are committed. The body throws when
-   * the peer stops early; no byte of it is sent before it is first asked for.
+   * Receives exactly header.length bytes, and resolves when they are committed. The body throws
+   * when the peer stops early. The peer sends no byte before the body is first read.
    */
   receive(header: BlockHeader, body: AsyncIterable<Uint8Array>, signal: AbortSignal, hints?: WriteHints): Promise<void>
   /**
-   * Commits many small blocks; one result a block in the same order, undefined = in. The bytes are
-   * views of one buffer.
+   * Commits many small blocks. Returns one result per block in the same order; undefined: stored.
+   * The bytes are views of one buffer.
    */
   receiveSmall(blocks: readonly SmallBlock[], hints?: WriteHints): Promise<readonly (SkeinError | undefined)[]>
-  /** Whether somebody waits for what requests of this kind hold (data-server.ts). */
+  /** Whether other requests wait for the resources of this kind of request (data-server.ts). */
   isWanted?(kind: string): boolean
   /**
-   * Exactly the bytes that are asked for, from the store. Nothing is held before the first chunk is
-   * asked for; the server asks for it before it promises anything, so that its error is told as it
-   * is.
+   * Exactly the requested bytes from the store. Takes no resources before the first chunk is read.
+   * The server reads the first chunk before it sends the head, so it can return an error unchanged.
    */
   readStore(
     request: StoreReadRequest,
@@ -122,7 +124,9 @@ export interface DataPlaneHandlers {
   ): Promise<{ readonly length: number; readonly chunks: AsyncIterable<Uint8Array> }>
 }
 
-/** Whether an error says that the worker has the block already, which is what the writer wanted. */
+/**
+ * Whether the error means that the worker already has the block, which is a success for the writer.
+ */
 export function isCommitted(error: SkeinError): boolean {
   return error.code === 'already_exists' && error.reason === 'committed'
 }
@@ -133,14 +137,14 @@ export function encodeBlockHeader(header: BlockHeader): string {
 }
 
 /**
- * @throws SkeinError invalid_argument when it is missing, is not a header, or is of another block
+ * @throws SkeinError invalid_argument when the header is missing, malformed, or for another block
  */
 export function decodeBlockHeader(text: string | undefined, blockId: number): BlockHeader {
   const header = text === undefined ? undefined : decodeHeaderBytes(Buffer.from(text, 'base64url'))
   if (header === undefined)
-    throw new SkeinError('invalid_argument', `the block header of block ${blockId} is missing or cannot be read`)
+    throw new SkeinError('invalid_argument', `the block header of block ${blockId} is missing or malformed`)
   if (header.blockId !== blockId) {
-    throw new SkeinError('invalid_argument', `the header of block ${header.blockId} came with block ${blockId}`)
+    throw new SkeinError('invalid_argument', `the header of block ${header.blockId} was sent for block ${blockId}`)
   }
   return header
 }
@@ -158,7 +162,7 @@ export function storePath(namespaceId: string): string {
   return storesPath + encodeURIComponent(namespaceId)
 }
 
-/** The inverse of storePath; undefined when it is no such path. */
+/** The inverse of storePath; undefined for another path. */
 export function namespaceIdOfPath(path: string): string | undefined {
   if (!path.startsWith(storesPath)) return undefined
   try {
@@ -169,12 +173,12 @@ export function namespaceIdOfPath(path: string): string | undefined {
   }
 }
 
-/** JSON, because a key keeps every UTF-16 unit in it. */
+/** JSON, because it preserves every UTF-16 unit of a key. */
 export function encodeStoreObject({ key, etag, block }: StoreObject): string {
   return Buffer.from(JSON.stringify({ key, etag, block })).toString('base64url')
 }
 
-/** @throws SkeinError invalid_argument when it is missing or is no object's name */
+/** @throws SkeinError invalid_argument when it is missing or malformed */
 export function decodeStoreObject(text: string | undefined): StoreObject {
   try {
     const { key, etag, block } = JSON.parse(Buffer.from(text ?? '', 'base64url').toString()) as {
@@ -184,9 +188,9 @@ export function decodeStoreObject(text: string | undefined): StoreObject {
     if (named && block === undefined) return { key, etag }
     if (named && isCacheableBlock(block)) return { key, etag, block }
   } catch {
-    // Told below.
+    // The error follows below.
   }
-  throw new SkeinError('invalid_argument', 'the name of the object to read is missing or cannot be read')
+  throw new SkeinError('invalid_argument', 'the name of the object to read is missing or malformed')
 }
 
 function isCacheableBlock(value: unknown): value is CacheableBlock {
@@ -212,16 +216,16 @@ export function decodeHints(headers: Readonly<Record<string, string | readonly s
     const loadId = decodeURIComponent(String(load))
     if (loadId !== '' && loadId.length <= loadIdCharactersMax) return { evict, loadId }
   } catch {
-    // Told below.
+    // The error follows below.
   }
-  throw new SkeinError('invalid_argument', 'the id of the load that writes cannot be read')
+  throw new SkeinError('invalid_argument', 'the id of the load is malformed')
 }
 
 // A frame: u32 header length, u32 data length, u32 CRC-32 of header and data, header (protobuf),
 // data. Little endian.
 const frameFixedBytes = 12
 
-/** Frames of small blocks in one buffer. */
+/** Encodes small blocks as frames in one buffer. */
 export function encodeFrames(blocks: readonly SmallBlock[]): Buffer {
   const headers = blocks.map((block) => BlockHeader.encode(block.header).finish())
   const totalBytes = blocks.reduce(
@@ -242,27 +246,28 @@ export function encodeFrames(blocks: readonly SmallBlock[]): Buffer {
   return buffer
 }
 
-/** Bytes that a block takes in a POST, never less than its frame. */
+/** An upper bound of the bytes that a block takes in a POST. */
 export function frameBytesAtMost(block: SmallBlock): number {
-  // Six fields with their tags and varints, and at most three bytes of UTF-8 a UTF-16 unit.
+  // Six fields with their tags and varints, and at most three bytes of UTF-8 per UTF-16 unit.
   const texts = block.header.namespaceId.length + block.header.key.length + block.header.etag.length
   return frameFixedBytes + 64 + 3 * texts + block.bytes.length
 }
 
-/** A frame as it was read: a block, or why it is none. */
+/** A decoded frame: a block, or the reason why it is invalid. */
 export type Frame = { readonly block: SmallBlock } | { readonly error: SkeinError }
 
 /**
- * The frames of a request's body; the blocks are views of it. A frame that does not match its
- * checksum is an error of its own. @throws SkeinError invalid_argument when the body is cut, the
- * lengths make no sense, or there are too many
+ * Decodes the frames of a request's body. The blocks are views of it. A frame that does not match
+ * its checksum is a separate error.
+ * @throws SkeinError invalid_argument when the body is truncated, has invalid lengths, or has too
+ *   many frames
  */
 export function decodeFrames(body: Buffer, framesMax: number): Frame[] {
   const frames: Frame[] = []
   for (let at = 0; at < body.length;) {
     if (body.length - at < frameFixedBytes) throw cutFrames(frames.length)
     if (frames.length === framesMax) {
-      throw new SkeinError('invalid_argument', `there are more than ${framesMax} blocks in one request`, {
+      throw new SkeinError('invalid_argument', `the request has more than ${framesMax} blocks`, {
         reason: 'too_many_frames',
       })
     }
@@ -289,7 +294,7 @@ function decodeFrame(headerBytes: Buffer, bytes: Buffer, crc: number, index: num
   }
   const header = decodeHeaderBytes(headerBytes)
   if (header === undefined)
-    return { error: new SkeinError('invalid_argument', `the header of block frame ${index} cannot be read`) }
+    return { error: new SkeinError('invalid_argument', `the header of block frame ${index} is malformed`) }
   if (header.length !== bytes.length) {
     return {
       error: new SkeinError(
@@ -302,19 +307,21 @@ function decodeFrame(headerBytes: Buffer, bytes: Buffer, crc: number, index: num
 }
 
 function cutFrames(after: number): SkeinError {
-  return new SkeinError('invalid_argument', `the block frames end in the middle of number ${after}`, {
+  return new SkeinError('invalid_argument', `the block frames end in the middle of frame ${after}`, {
     reason: 'frames_cut',
   })
 }
 
-/** The answer to a POST: how many frames were read, and the errors by their index. */
+/** The response to a POST: the number of frames, and the errors by index. */
 export function encodeResults(results: readonly (SkeinError | undefined)[]): string {
   const failures: [number, ErrorJson][] = []
   for (const [index, error] of results.entries()) if (error !== undefined) failures.push([index, errorToJson(error)])
   return JSON.stringify({ count: results.length, failures })
 }
 
-/** The inverse of encodeResults; undefined when the text is no such answer for `count` blocks. */
+/**
+ * The inverse of encodeResults; undefined when the text is not such a response for `count` blocks.
+ */
 export function decodeResults(text: string, count: number): (SkeinError | undefined)[] | undefined {
   const results = Array.from<SkeinError | undefined>({ length: count })
   try {

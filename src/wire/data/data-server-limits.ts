@@ -1,26 +1,26 @@
-// Why: every queue, connection and byte of a data port is limited, and all limits are in one place.
-// How: a plain record with defaults; the role gives those that its configuration has.
+// Why: one place for the limits of a data port: queues, connections and bytes. How: a plain record
+// with defaults. The role sets the limits of its configuration.
 
 export interface DataServerLimits {
   readonly connectionsMax: number
-  /** Of one remote address. */
+  /** Per remote address. */
   readonly peerConnectionsMax: number
-  /** Requests of one connection that may wait for the one before them. */
+  /** Pipelined requests that may wait on one connection. */
   readonly pipelineMax: number
-  /** Blocks in one request. */
+  /** Blocks per request. */
   readonly framesMax: number
-  /** Bytes a second that a request must move while others wait for what it holds. */
+  /** Minimum bytes per second of a request while others wait for its resources. */
   readonly leastBytesPerSecond: number
-  /** How long a peer may stay silent, or not take bytes, in the middle of a body. */
+  /** How long a peer may send or accept no data in the middle of a body. */
   readonly idleMs: number
   /**
-   * The same for a block that is being sent here: its writer waits for a store, which may take its
-   * time and try again.
+   * The same for a block that is being received. Its writer may wait for a store, which may be slow
+   * and retry.
    */
   readonly uploadIdleMs: number
-  /** Small blocks in memory, all requests together. */
+  /** Memory of small blocks, all requests together. */
   readonly smallBytesMax: number
-  /** Blocks that are being sent here, all requests together. */
+  /** Memory of blocks that are being received, all requests together. */
   readonly writeBytesMax: number
 }
 

@@ -1,7 +1,7 @@
-// Why: a worker's data port (the protocol: data-plane.ts). How: node:http; bodies stream with
-// back-pressure both ways, silent peers are cut after `idleMs`, and slow ones while others wait for
-// what they hold (stragglers.ts). Buffered small blocks share one byte budget, of which a request
-// takes its part once it has shown that its bytes come.
+// Why: the data port of a worker (protocol: data-plane.ts). How: node:http. Bodies stream with
+// back-pressure in both directions. Silent peers are disconnected after `idleMs`, and slow ones
+// while others wait for their resources (stragglers.ts). Small blocks in memory share one byte
+// budget; a request takes its share only after it has shown that its bytes arrive.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Budget, type Share } from '../../base/flow/budget.ts'
@@ -37,30 +37,33 @@ import { WriteTurns } from './write-turns.ts'
 
 export interface DataServerOptions {
   readonly host: string
-  /** 0 takes a free one. */
+  /** 0 picks a free port. */
   readonly port: number
   readonly handlers: DataPlaneHandlers
   readonly logger: Logger
   readonly clock: Clock
   readonly limits?: Partial<DataServerLimits>
-  /** What clients may call this server, beside addresses, `localhost` and this machine's name. */
+  /**
+   * Names of this server in Host headers, in addition to addresses, `localhost` and the name of
+   * this machine.
+   */
   readonly names?: readonly string[]
   readonly metrics?: Pick<MetricRegistry, 'add' | 'observe'>
 }
 
 export interface RunningDataServer {
   readonly address: string
-  /** Lets running requests end for `graceMs`, then cuts them. */
+  /** Lets running requests finish for `graceMs`, then aborts them. */
   close(graceMs: number): Promise<void>
 }
 
 const socketBufferBytes = 256 * 1024
-/** Of a request's small blocks, what may be in memory before it has its part of the budget. */
+/** Small blocks of a request that may be in memory before it has its share of the budget. */
 const unbudgetedBytes = 64 * 1024
 
 /**
- * Serves blocks, and bytes of the stores beneath. @throws SkeinError failed_precondition when it
- * cannot listen
+ * Serves blocks, and bytes of the stores.
+ * @throws SkeinError failed_precondition when it cannot listen
  */
 export async function startDataServer(options: DataServerOptions): Promise<RunningDataServer> {
   const limits = { ...defaultDataServerLimits, ...options.limits }
@@ -87,7 +90,7 @@ interface Exchange {
   readonly response: ServerResponse
   readonly signal: AbortSignal
   readonly watch: IdleWatch
-  /** Whether the peer waits for `100 Continue`; cleared when it was sent. */
+  /** Whether the peer waits for `100 Continue`. Cleared when it was sent. */
   awaitsContinue: boolean
 }
 
@@ -131,7 +134,7 @@ class DataServer {
       controller.abort(new SkeinError('unavailable', 'the data port is stopping', { reason: 'stopping' }))
   }
 
-  /** @param refusal why the request is not to be served */
+  /** @param refusal why the request must be refused */
   async serve(
     request: IncomingMessage,
     response: ServerResponse,
@@ -143,7 +146,7 @@ class DataServer {
     response.on('close', gone)
     const idleMs = request.method === 'PUT' ? this.#limits.uploadIdleMs : this.#limits.idleMs
     const watch = new IdleWatch(this.#clock, idleMs, () => {
-      const stalled = new SkeinError('deadline_exceeded', `the client stood still for ${idleMs} ms`, {
+      const stalled = new SkeinError('deadline_exceeded', `the client made no progress for ${idleMs} ms`, {
         reason: 'stalled',
       })
       controller.abort(stalled)
@@ -165,7 +168,7 @@ class DataServer {
     try {
       if (refusal !== undefined) throw refusal
       if (request.method === 'GET' && hasBody(request))
-        throw new SkeinError('invalid_argument', 'a GET has no body here')
+        throw new SkeinError('invalid_argument', 'a GET must not have a body')
       await this.#route(exchange)
     } catch (thrown) {
       refuseRequest(exchange, toSkeinError(thrown), this.#logger, this.#clock)
@@ -188,7 +191,7 @@ class DataServer {
     }
     const namespaceId = namespaceIdOfPath(url ?? '')
     if (namespaceId !== undefined && method === 'GET') return this.#readStore(exchange, namespaceId)
-    throw new SkeinError('unimplemented', `there is no ${method ?? ''} ${(url ?? '').slice(0, 100)} on a data port`)
+    throw new SkeinError('unimplemented', `a data port does not serve ${method ?? ''} ${(url ?? '').slice(0, 100)}`)
   }
 
   async #read(exchange: Exchange, blockId: number): Promise<void> {
@@ -210,7 +213,8 @@ class DataServer {
     const { request, response, signal, watch } = exchange
     const object = decodeStoreObject(request.headers[objectHeaderName] as string | undefined)
     const { offset, length: wanted } = parseRange(request.headers.range)
-    if (wanted === undefined) throw new SkeinError('invalid_argument', 'a read from a store needs a range with an end')
+    if (wanted === undefined)
+      throw new SkeinError('invalid_argument', 'a read from a store requires a range with an end')
     const { length, chunks } = await this.#handlers.readStore(
       { namespaceId, ...object, offset, length: wanted },
       signal,
@@ -235,7 +239,7 @@ class DataServer {
         `the body of block ${blockId} has ${announced} bytes, its header says ${header.length}`,
       )
     }
-    // Nothing is reserved, and nothing asked for, before there is memory for the bytes.
+    // Reserve nothing, and do not ask for the body, before there is memory for the bytes.
     const turn = await this.#writes.enter(request.socket.remoteAddress ?? '', exchange.signal)
     try {
       await this.#handlers.receive(
@@ -259,7 +263,7 @@ class DataServer {
     if (announced > framesBytesMax) {
       throw new SkeinError(
         'invalid_argument',
-        `${announced} bytes of small blocks are more than ${framesBytesMax} in one request`,
+        `the request has ${announced} bytes of small blocks, ${framesBytesMax} at most`,
       )
     }
     checkBlocksType(request.headers)
@@ -279,7 +283,7 @@ class DataServer {
       const text = encodeResults(frames.map((frame) => ('block' in frame ? received[next++] : frame.error)))
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
       response.end(text)
-      // Until then the answer is in memory, and so counts.
+      // Until then the response is in memory, so it counts.
       await wasTaken(response, watch)
     } finally {
       share?.release()
@@ -290,7 +294,7 @@ class DataServer {
 const smallBlocks = 'small blocks'
 const blockWrites = 'block writes'
 
-/** What a request holds while it is served; the handlers' isWanted knows the reads. */
+/** The kind of resources that a request holds. The handlers' isWanted knows the kinds of reads. */
 function kindOf({ method, url }: IncomingMessage): string {
   if (method === 'POST') return smallBlocks
   if (method === 'PUT') return blockWrites
@@ -298,8 +302,8 @@ function kindOf({ method, url }: IncomingMessage): string {
 }
 
 /**
- * What was written to a connection and is still in this process. Node keeps the number for its own
- * time-outs.
+ * Bytes that were written to a connection and have not left this process. Node counts them for its
+ * own time-outs.
  */
 function unsentBytes(socket: Socket): number {
   const { _handle: handle } = socket as { readonly _handle?: { readonly writeQueueSize?: number } | null }

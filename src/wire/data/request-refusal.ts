@@ -1,6 +1,7 @@
-// Why: a peer whose request was refused shall get to read why, though it may still be sending. How:
-// the error goes out as JSON with its HTTP status when no other answer has begun; the rest of the
-// body is read and dropped for a short time, since closing at once would reset the connection.
+// Why: a peer must be able to read why its request was refused, even while it is still sending.
+// How: the error is sent as JSON with its HTTP status, if no other response has begun. The rest of
+// the body is read and dropped for a short time, because closing at once would reset the
+// connection.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../base/clock.ts'
 import type { SkeinError } from '../../base/errors.ts'
@@ -14,10 +15,10 @@ interface RefusedExchange {
   readonly awaitsContinue: boolean
 }
 
-/** How long a peer may go on sending a body that was refused, so that it gets to read why. */
+/** How long a peer may continue to send a refused body, so that it can read the error. */
 const refusedBodyMs = 5000
 
-/** Says why, if it still can be said; otherwise the cut connection says it. */
+/** Sends the error if that is still possible; otherwise drops the connection. */
 export function refuseRequest(exchange: RefusedExchange, error: SkeinError, logger: Logger, clock: Clock): void {
   const { request, response } = exchange
   if (error.code === 'internal')
@@ -42,8 +43,8 @@ export function refuseRequest(exchange: RefusedExchange, error: SkeinError, logg
   )
   response.end(text)
   if (exchange.awaitsContinue || request.complete) return
-  // Closing now would reset the connection, and the peer could lose the answer: read and drop a
-  // little more of the body.
+  // Closing now would reset the connection, and the peer could lose the response. So read and drop
+  // some more of the body.
   request.resume()
   const cancel = clock.schedule(refusedBodyMs, () => request.destroy())
   request.once('close', cancel)

@@ -1,6 +1,6 @@
-// Why: a worker may serve another block under an id, such as one of an earlier life of the cluster;
-// its bytes must not be taken for the file's. How: the head of the answer is compared with what the
-// master says of the block; a read beyond the end of a shorter block is the same fault.
+// Why: a worker may serve another block under an id, such as one from an earlier cluster. Its bytes
+// must not be used for the file. How: the head of the response is compared with the master's
+// metadata of the block. A read beyond the end of a shorter block is the same error.
 import { SkeinError } from '../../base/errors.ts'
 import { type ExpectedBlock, wrongBlock } from '../../base/expected-block.ts'
 import type { BlockHeader } from '../generated/worker.ts'
@@ -11,7 +11,7 @@ export /**
  */
 function checkBlock(header: BlockHeader, expected: ExpectedBlock | undefined, address: string): void {
   const problem = expected === undefined ? undefined : wrongBlock(header, expected)
-  // What exists nowhere else may be some other file's only copy.
+  // A durable block exists nowhere else and may be the only copy of some other file.
   const reason = header.durable === true ? 'wrong_durable_block' : 'wrong_block'
   if (problem !== undefined)
     throw new SkeinError('data_loss', `block ${header.blockId} at ${address} is not the expected one: ${problem}`, {

@@ -1,16 +1,16 @@
-// Why: each block that is being sent here holds memory (what its connection has read ahead, the
-// piece being written), and connections are many. How: so many are taken at once as fit in a bound
-// for all. The others wait with nothing read; the next turn is given to the peer that has the
-// fewest, so that many of one peer do not keep out the one of another. As many again may wait,
-// because a peer may send without being asked; beyond, the peer with the most has its last one
-// refused.
+// Why: each block that is being received needs memory (the read-ahead of its connection, the piece
+// being written), and there may be many connections. How: the memory limit bounds the number of
+// blocks received at once. The others wait with nothing read. The next turn goes to the peer with
+// the fewest running turns, so that many writes of one peer do not block another one. As many again
+// may wait, because a peer may send without waiting for permission. Beyond that, the last waiting
+// write of the peer with the most is refused.
 import { abortReason } from '../../base/clock.ts'
 import type { Share } from '../../base/flow/budget.ts'
 import { SkeinError } from '../../base/errors.ts'
 
 /**
- * What one body holds: the connection's buffer, a piece on its way to the disk, and what the parser
- * has in hand.
+ * Memory per body: the buffer of the connection, a piece on its way to the disk, and data in the
+ * parser.
  */
 export const writeShareBytes = 512 * 1024
 
@@ -26,17 +26,17 @@ interface Waiter {
 
 export class WriteTurns {
   readonly #turnsMax: number
-  /** Of those with something. In the order in which they came. */
+  /** Peers with running or waiting writes, in order of arrival. */
   readonly #peers = new Map<string, Peer>()
   #running = 0
   #waiting = 0
 
-  /** @param bytesMax of all bodies that are being received */
+  /** @param bytesMax memory limit of all bodies that are being received */
   constructor(bytesMax: number) {
     this.#turnsMax = Math.max(1, Math.floor(bytesMax / writeShareBytes))
   }
 
-  /** Bytes that the running ones may hold. */
+  /** Memory that the running writes may use. */
   get usedBytes(): number {
     return this.#running * writeShareBytes
   }
@@ -111,7 +111,7 @@ export class WriteTurns {
     last.refuse(
       new SkeinError(
         'resource_exhausted',
-        `${this.#turnsMax} blocks are being sent here and as many wait; send this one again later`,
+        `${this.#turnsMax} blocks are being received and as many wait; try again later`,
         {
           reason: 'too_many_writes',
           retryable: true,

@@ -1,10 +1,10 @@
-// Why: an error of a source is told as it is only before its bytes are promised. How: the first
-// chunk is asked for ahead; from then on whoever has the result ends the source, also when it takes
-// no chunk of it.
+// Why: the error of a source can be reported unchanged only before the head of the response is
+// sent. How: the first chunk is read in advance. From then on, the holder of the result must end
+// the source, even if it takes no chunk.
 
 /**
- * The same chunks, once the first has come. @throws what the first one throws; the source has ended
- * then
+ * The same chunks, after the first one has arrived.
+ * @throws the error of the first one; the source has ended then
  */
 export async function begun(chunks: AsyncIterable<Uint8Array>): Promise<AsyncIterableIterator<Uint8Array>> {
   const source = chunks[Symbol.asyncIterator]()

@@ -1,15 +1,14 @@
-// Why: a body is whole or an error, on whichever side it is read or written. How: every body's
-// length is known before it starts, and is counted; waits for the peer go through an IdleWatch,
-// waits for our own side do not.
+// Why: a body is complete or an error, for readers and writers. How: the length of every body is
+// known in advance and counted. Waits for the peer use an IdleWatch; waits for our own side do not.
 import type { Readable, Writable } from 'node:stream'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { IdleWatch } from './idle-watch.ts'
 
 /**
- * Exactly `length` bytes of a stream; `begin` is called when the first are asked for. Leaving it
- * early leaves the stream open.
- * @throws SkeinError unavailable (`body_cut`) when it ends early, invalid_argument when it goes on,
- *   or what the stream was destroyed with
+ * Exactly `length` bytes of a stream. `begin` is called when the first bytes are read. Leaving the
+ * loop early keeps the stream open.
+ * @throws SkeinError unavailable (`body_cut`) when it ends early, invalid_argument when it is
+ *   longer, or the error that destroyed the stream
  */
 export async function* exactBody(
   stream: Readable,
@@ -25,7 +24,7 @@ export async function* exactBody(
       watch.end()
       watch.moved((chunk as Buffer).length)
       got += (chunk as Buffer).length
-      if (got > length) throw new SkeinError('invalid_argument', `a body of ${length} bytes is longer than that`)
+      if (got > length) throw new SkeinError('invalid_argument', `the body is longer than its ${length} bytes`)
       yield chunk as Buffer
       watch.begin()
     }
@@ -38,9 +37,9 @@ export async function* exactBody(
 }
 
 /**
- * The whole of a short body in one buffer. Errors as exactBody. Where more comes than `freeBytes`,
- * `admit` is waited for before the buffer is made: until then the peer has shown nothing but a
- * number.
+ * Reads a short body into one buffer. Errors: see exactBody. If the body has more than `freeBytes`,
+ * `admit` is awaited before the buffer is allocated, because until then the peer has only announced
+ * a length.
  */
 export async function readWhole(
   stream: Readable,
@@ -65,8 +64,8 @@ export async function readWhole(
 }
 
 /**
- * Resolves when the peer's system has all of an answer that was ended. @throws SkeinError
- * unavailable when the peer closed before
+ * Resolves when the peer's system has received a complete response.
+ * @throws SkeinError unavailable when the peer closed before
  */
 export function wasTaken(response: Writable, watch: IdleWatch): Promise<void> {
   if (response.writableFinished) return Promise.resolve()
@@ -74,7 +73,7 @@ export function wasTaken(response: Writable, watch: IdleWatch): Promise<void> {
     const onClose = (): void => {
       watch.end()
       reject(
-        new SkeinError('unavailable', 'the peer closed the connection before it had its answer', {
+        new SkeinError('unavailable', 'the peer closed the connection before it received the response', {
           reason: 'connection_lost',
         }),
       )
@@ -94,10 +93,10 @@ export function wasTaken(response: Writable, watch: IdleWatch): Promise<void> {
 }
 
 /**
- * Writes exactly `length` bytes and waits whenever the peer is slower. Does not end the stream.
- * `sent` is told of each chunk whose bytes the system has.
- * @throws SkeinError internal when the chunks add up to something else, unavailable when the peer
- *   closed, or the chunks' own error
+ * Writes exactly `length` bytes, with back-pressure. Does not end the stream. `sent` is called for
+ * each chunk that the system has taken.
+ * @throws SkeinError internal when the chunks have another total length, unavailable when the peer
+ *   closed, or the error of the chunks
  */
 export async function writeBody(
   stream: Writable,
@@ -116,7 +115,7 @@ export async function writeBody(
     }
     if (!stream.write(chunk, onWritten)) await drained(stream, watch)
   }
-  if (written !== length) throw new SkeinError('internal', `a body of ${length} bytes came out as ${written}`)
+  if (written !== length) throw new SkeinError('internal', `the body has ${written} bytes instead of ${length}`)
 }
 
 function drained(stream: Writable, watch: IdleWatch): Promise<void> {

@@ -1,7 +1,6 @@
-// Why: one request of the data plane's client, with everything that can befall it turned into one
-// SkeinError: connection refused, cut, silent peer, early refusal, the caller's signal. How: events
-// only wake the one waiter (`#until`), which then looks at the state; so no event is missed and no
-// promise is left behind.
+// Why: one request of the data client. Every failure becomes one SkeinError: connection refused or
+// dropped, silent peer, early refusal, the caller's signal. How: events only wake the one waiter
+// (`#until`), which then checks the state, so no event is missed and no promise is left unhandled.
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { abortReason, type Clock } from '../../base/clock.ts'
@@ -21,7 +20,7 @@ export interface ExchangeOptions {
 
 const errorBodyBytesMax = 64 * 1024
 
-/** One request and its answer. Whoever made it calls `release` or `destroy` in the end. */
+/** One request and its response. The creator must call `release` or `destroy` at the end. */
 export class HttpExchange {
   readonly #request: ClientRequest
   readonly #options: ExchangeOptions
@@ -41,7 +40,7 @@ export class HttpExchange {
     const { peer, clock, idleMs, signal } = options
     this.#watch = new IdleWatch(clock, idleMs, () =>
       this.destroy(
-        new SkeinError('deadline_exceeded', `the ${peer} stood still for ${idleMs} ms`, { reason: 'stalled' }),
+        new SkeinError('deadline_exceeded', `the ${peer} made no progress for ${idleMs} ms`, { reason: 'stalled' }),
       ),
     )
     this.#listen()
@@ -50,8 +49,8 @@ export class HttpExchange {
   }
 
   /**
-   * Whether it failed because a kept-alive connection was closed before it: nothing was done,
-   * another attempt is due.
+   * Whether it failed because a keep-alive connection was closed before it was sent. Nothing was
+   * executed, so the caller should repeat it.
    */
   get stale(): boolean {
     return this.#stale
@@ -70,7 +69,7 @@ export class HttpExchange {
     request.on('drain', () => this.#wake?.())
     request.on('response', (response) => {
       this.#response = response
-      // Errors of the body show where it is read.
+      // Errors of the body are reported where it is read.
       response.on('error', () => undefined)
       this.#wake?.()
     })
@@ -112,7 +111,7 @@ export class HttpExchange {
   }
 
   async #until(condition: () => boolean): Promise<void> {
-    // In line for a connection, it is not the worker that is slow.
+    // While the request waits for a connection, the worker is not slow.
     this.#waiting = true
     if (this.#hasSocket()) this.#watch.begin()
     while (!condition() && this.#failure === undefined) {
@@ -122,7 +121,7 @@ export class HttpExchange {
     }
     this.#waiting = false
     this.#watch.end()
-    // An answer that came before the connection broke is worth more than how it broke.
+    // A response that arrived before the connection broke is more useful than the connection error.
     if (this.#response === undefined && this.#failure !== undefined) throw this.#failure
   }
 
@@ -132,8 +131,8 @@ export class HttpExchange {
   }
 
   /**
-   * Waits for `100 Continue`, or for an early success (of an empty body). @throws the error that
-   * the server answered instead
+   * Waits for `100 Continue`, or for an early success (of an empty body).
+   * @throws the error that the server returned instead
    */
   async continued(): Promise<void> {
     await this.#until(() => this.#continued || this.#response !== undefined)
@@ -142,9 +141,9 @@ export class HttpExchange {
   }
 
   /**
-   * Writes; resolves when the connection takes more. The chunk must not be changed until `sent` is
-   * called: the system has its bytes.
-   * @throws an early answer of the server's
+   * Writes a chunk. Resolves when the connection accepts more data. The chunk must not be changed
+   * until `sent` is called, when the system has its bytes.
+   * @throws an early error response of the server
    */
   async write(chunk: Uint8Array, sent: () => void = () => undefined): Promise<void> {
     const onWritten = (error: Error | null | undefined): void => {
@@ -155,17 +154,18 @@ export class HttpExchange {
     if (this.#response !== undefined) throw await this.#refusal(this.#response)
   }
 
-  /** Ends the request and waits for the answer. @throws the error that the server answered */
+  /** Ends the request and waits for the response. @throws the error that the server returned */
   async answer(last?: Uint8Array): Promise<IncomingMessage> {
     if (this.#failure === undefined) this.#request.end(last)
     await this.#until(() => this.#response !== undefined)
     const response = this.#response
-    if (response === undefined) throw this.#failure ?? new SkeinError('internal', 'an exchange ended without an answer')
+    if (response === undefined)
+      throw this.#failure ?? new SkeinError('internal', 'an exchange ended without a response')
     if (!isSuccess(response)) throw await this.#refusal(response)
     return response
   }
 
-  /** Exactly `length` bytes of the answer's body. */
+  /** Exactly `length` bytes of the response's body. */
   async *body(response: IncomingMessage, length: number): AsyncGenerator<Uint8Array> {
     try {
       yield* exactBody(response, length, this.#watch, () => undefined)
@@ -174,11 +174,11 @@ export class HttpExchange {
     }
   }
 
-  /** The answer's body as text. */
+  /** The body of the response as text. */
   async text(response: IncomingMessage, bytesMax: number): Promise<string> {
     const length = Number(response.headers['content-length'] ?? Number.NaN)
     if (!(length <= bytesMax))
-      throw new SkeinError('internal', `the ${this.#options.peer} sent an answer of ${length} bytes`)
+      throw new SkeinError('internal', `the ${this.#options.peer} sent a response of ${length} bytes`)
     try {
       return (await readWhole(response, length, this.#watch)).toString()
     } catch (thrown) {
@@ -186,7 +186,7 @@ export class HttpExchange {
     }
   }
 
-  // Our own reason to stop comes before what the broken stream says.
+  // Our own reason to stop has precedence over the error of the broken stream.
   #bodyFailure(thrown: unknown): unknown {
     return this.#failure !== undefined && this.#failure.code !== 'unavailable' ? this.#failure : thrown
   }
@@ -204,14 +204,14 @@ export class HttpExchange {
     )
   }
 
-  /** The answer was read to its end: the connection may serve the next request. */
+  /** The response was read to its end: the connection may serve the next request. */
   release(): void {
     this.#cancelConnect()
     this.#watch.stop()
     this.#options.signal.removeEventListener('abort', this.#onAbort)
   }
 
-  /** Drops the connection; whoever waits gets `error`. */
+  /** Drops the connection. A waiting caller gets `error`. */
   destroy(error: SkeinError): void {
     this.release()
     this.#fail(error)

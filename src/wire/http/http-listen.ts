@@ -1,7 +1,7 @@
 // Why: the data port and the web port start, refuse and stop in the same way. How: a node:http
-// server with bounded headers, connections (connection-guard.ts) and requests of one connection
-// (pipeline-gate.ts), which web pages cannot use (request-origin.ts); closing lets running requests
-// end, then cuts them.
+// server with limits for headers, connections (connection-guard.ts) and pipelined requests
+// (pipeline-gate.ts), which refuses requests of web pages (request-origin.ts). Close lets running
+// requests finish, then aborts them.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
@@ -15,18 +15,18 @@ export interface ListenOptions extends ConnectionGuardOptions {
   /** For messages: `data port`, `web port`. */
   readonly what: string
   readonly host: string
-  /** 0 takes a free one. */
+  /** 0 picks a free port. */
   readonly port: number
-  /** Requests of one connection that may wait for the one before them. */
+  /** Pipelined requests that may wait on one connection. */
   readonly pipelineMax: number
   /**
-   * What clients may call this server, beside addresses, `localhost`, this machine's name and
-   * `host`.
+   * Names of this server in Host headers, in addition to addresses, `localhost`, the name of this
+   * machine and `host`.
    */
   readonly names: readonly string[]
-  /** Called for each request, one after the other of one connection. */
+  /** Called for each request; on one connection, one after the other. */
   readonly serve: (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean) => void
-  /** Called in place of `serve` for a request that a web page may have sent. */
+  /** Called instead of `serve` for a request that a web page may have sent. */
   readonly refuse: (
     request: IncomingMessage,
     response: ServerResponse,
@@ -38,8 +38,8 @@ export interface ListenOptions extends ConnectionGuardOptions {
 const idleSweepMs = 20
 
 /**
- * What every server here sets: no slow headers, no whole-request limit (idle limits do that),
- * kept-alive connections for a minute.
+ * Settings of all HTTP servers: a time limit for headers, no limit for whole requests (idle limits
+ * do that), and keep-alive for a minute.
  */
 export const httpServerOptions = {
   headersTimeout: 10_000,
@@ -55,7 +55,7 @@ export interface Listening {
   readonly guard: ConnectionGuard
 }
 
-/** Listens. @throws SkeinError failed_precondition (`port_taken`, `cannot_listen`) */
+/** Starts to listen. @throws SkeinError failed_precondition (`port_taken`, `cannot_listen`) */
 export async function listenHttp(server: Server, options: ListenOptions): Promise<Listening> {
   const guard = new ConnectionGuard(options)
   guard.watch(server)
@@ -70,8 +70,8 @@ export async function listenHttp(server: Server, options: ListenOptions): Promis
     options.serve(request, response, awaitsContinue)
   }
   const onRequest = (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void => {
-    // An error of a socket shows where it is read or written; without a listener it would end the
-    // process.
+    // Socket errors are reported where the socket is read or written. Without a listener they would
+    // end the process.
     request.on('error', () => undefined)
     response.on('error', () => undefined)
     const { socket } = request
@@ -94,8 +94,8 @@ export async function listenHttp(server: Server, options: ListenOptions): Promis
 }
 
 /**
- * Takes no new connection, lets running requests end for `graceMs`, then calls `cut` and drops what
- * is left.
+ * Accepts no new connection, lets running requests finish for `graceMs`, then calls `cut` and drops
+ * the remaining connections.
  */
 export async function closeHttp(
   server: Server,
@@ -110,7 +110,7 @@ export async function closeHttp(
     cut()
     server.closeAllConnections()
   })
-  // A kept-alive connection that was busy until now would hold the server until the cut.
+  // A keep-alive connection that was busy until now would keep the server open until the cut.
   let cancelSweep: () => void
   const sweep = (): void => {
     server.closeIdleConnections()

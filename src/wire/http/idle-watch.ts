@@ -1,6 +1,6 @@
-// Why: a peer that stops in the middle of a body must not hold a task or a connection for ever, and
-// a slow consumer on our own side must not count as a silent peer. How: the owner says when it
-// waits for the peer; one timer, not one a chunk.
+// Why: a peer that stops in the middle of a body must not block a task or a connection forever, and
+// a slow consumer on our side must not count as a silent peer. How: the owner marks when it waits
+// for the peer. One timer is enough, instead of one per chunk.
 import type { Clock } from '../../base/clock.ts'
 
 /** Calls `onIdle` once when a wait between `begin` and `end` lasts `idleMs`. */
@@ -27,12 +27,12 @@ export class IdleWatch {
     this.#waitingSinceMs = undefined
   }
 
-  /** Whether the owner waits for the peer now. */
+  /** Whether the owner is waiting for the peer now. */
   get isWaiting(): boolean {
     return this.#waitingSinceMs !== undefined
   }
 
-  /** Bytes that came from the peer, or went to it, so far. */
+  /** Bytes received from or sent to the peer so far. */
   get movedBytes(): number {
     return this.#movedBytes
   }
@@ -41,7 +41,7 @@ export class IdleWatch {
     this.#movedBytes += bytes
   }
 
-  /** Ends the watch for good. */
+  /** Stops the watch permanently. */
   stop(): void {
     this.#cancelTimer()
   }

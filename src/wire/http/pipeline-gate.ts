@@ -1,12 +1,12 @@
-// Why: HTTP/1.1 lets a peer send requests one behind the other without reading an answer, and each
-// that is served at once holds memory of its own. How: of one connection one request is served at a
-// time, the next once the answer before it has left this process; a few may wait, and a connection
-// that sends more is cut.
+// Why: HTTP/1.1 allows a peer to send several requests without reading a response, and each one
+// that is served at once needs memory. How: each connection has one request served at a time. The
+// next one starts after the response before it has left this process. A limited number may wait; a
+// connection that sends more is dropped.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 interface Line {
-  /** What is to be served next. */
+  /** Requests that wait to be served. */
   readonly waiting: (() => void)[]
   busy: boolean
 }
@@ -15,14 +15,12 @@ export class PipelineGate {
   readonly #waitingMax: number
   readonly #lines = new WeakMap<Socket, Line>()
 
-  /** @param waitingMax requests of one connection that may wait for the one that is served */
+  /** @param waitingMax maximum requests of one connection that wait for the current one */
   constructor(waitingMax: number) {
     this.#waitingMax = waitingMax
   }
 
-  /**
-   * Calls `serve` when it is the request's turn. @returns false when the connection was cut instead
-   */
+  /** Calls `serve` when it is the request's turn. @returns false when the connection was dropped */
   enter(request: IncomingMessage, response: ServerResponse, serve: () => void): boolean {
     const { socket } = request
     if (socket.destroyed) return false
@@ -34,7 +32,7 @@ export class PipelineGate {
     }
     const turn = (): void => {
       line.busy = true
-      // Also after the connection broke.
+      // Also called when the connection breaks.
       response.once('close', () => {
         line.busy = false
         line.waiting.shift()?.()

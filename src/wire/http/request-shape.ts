@@ -1,5 +1,4 @@
-// Why: how long a body is, and which bytes are asked for, is known before anything is done for a
-// request.
+// Why: the body length and the range of a request are checked before anything is done for it.
 import type { IncomingMessage } from 'node:http'
 import { SkeinError } from '../../base/errors.ts'
 
@@ -7,11 +6,11 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return Number(headers['content-length'] ?? 0) !== 0 || headers['transfer-encoding'] !== undefined
 }
 
-/** @throws SkeinError invalid_argument when the request does not say it */
+/** @throws SkeinError invalid_argument when the request has no length */
 export function announcedLength(request: IncomingMessage): number {
   const length = Number(request.headers['content-length'] ?? Number.NaN)
   if (!Number.isSafeInteger(length) || request.headers['transfer-encoding'] !== undefined) {
-    throw new SkeinError('invalid_argument', 'a body needs a content-length')
+    throw new SkeinError('invalid_argument', 'a body requires a content-length')
   }
   return length
 }

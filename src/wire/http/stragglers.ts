@@ -1,29 +1,29 @@
-// Why: what is bounded must not be held by those who send nothing, or take nothing, while others
-// wait for it. How: every request that holds some of it is watched. As long as nobody waits, a slow
-// peer may take its time (idle-watch.ts ends only who stands still). While somebody waits, whoever
-// let a whole window pass with less than the least rate is cut. A window in which this process
-// itself stood still says nothing of its peers.
+// Why: clients that send or read nothing must not occupy limited resources while others wait for
+// them. How: every request that holds such a resource is watched. While nobody waits, a slow peer
+// is tolerated (idle-watch.ts ends only stalled ones). While others wait, a request that stays
+// below the minimum rate for a whole window is aborted. A window in which this process itself was
+// blocked does not count.
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 
 export interface StragglerOptions {
   readonly clock: Pick<Clock, 'monotonicMs' | 'schedule'>
-  /** Of one request, when others wait for what it holds. */
+  /** Minimum rate of one request while others wait for its resource. */
   readonly leastBytesPerSecond: number
-  /** Whether somebody waits for what requests of this kind hold. */
+  /** Whether others wait for the resource of this kind of request. */
   readonly isWanted: (kind: string) => boolean
-  /** Told of each that is cut. */
+  /** Called for each aborted request. */
   readonly onCut?: () => void
 }
 
 /** A request in progress. */
 export interface Watched {
-  /** What it holds. */
+  /** The kind of resource that it holds. */
   readonly kind: string
   readonly peer: string
-  /** Whether it waits for its peer now, and not for this process. */
+  /** Whether it is waiting for its peer now, and not for this process. */
   readonly isWaiting: () => boolean
-  /** Bytes that have come from the peer, or were taken by it, so far. */
+  /** Bytes received from or sent to the peer so far. */
   readonly movedBytes: () => number
   readonly cut: (error: SkeinError) => void
 }
@@ -31,12 +31,12 @@ export interface Watched {
 interface Entry {
   movedBytes: number
   waitedAtStart: boolean
-  /** It let the last whole window pass. */
+  /** It was too slow in the last whole window. */
   isSlow: boolean
 }
 
 const windowMs = 1000
-/** A window that came later than this was held up here. */
+/** A window that ends later than this was delayed by this process. */
 const lateMs = 500
 
 export class Stragglers {
@@ -49,7 +49,7 @@ export class Stragglers {
     this.#options = options
   }
 
-  /** Watches a request. @returns what ends it */
+  /** Watches a request. @returns a function that ends the watch */
   watch(watched: Watched): () => void {
     this.#entries.set(watched, { movedBytes: watched.movedBytes(), waitedAtStart: watched.isWaiting(), isSlow: false })
     if (!this.#ticking) this.#beginWindow()
@@ -57,7 +57,7 @@ export class Stragglers {
   }
 
   /**
-   * Cuts the first that was slow in the last window, of this peer where one is given. @returns
+   * Aborts the first request that was slow in the last window, of this peer if given. @returns
    * whether there was one
    */
   cutOne(peer: string | undefined): boolean {
@@ -100,7 +100,7 @@ export class Stragglers {
     watched.cut(
       new SkeinError(
         'resource_exhausted',
-        `the client moved less than ${leastBytesPerSecond} bytes a second while others waited`,
+        `the client moved less than ${leastBytesPerSecond} bytes per second while others waited`,
         {
           reason: 'too_slow',
           retryable: true,

@@ -1,5 +1,5 @@
-// Why: operators' tools ask a role three things over plain HTTP: is the process alive, may it get
-// work, what are its numbers.
+// Why: operators' tools ask a role three things over plain HTTP: whether it is alive, whether it is
+// ready, and its metrics.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
@@ -7,14 +7,17 @@ import { closeHttp, httpServerOptions, listenHttp } from './http-listen.ts'
 
 export interface WebServerOptions {
   readonly host: string
-  /** 0 takes a free one. */
+  /** 0 picks a free port. */
   readonly port: number
   readonly clock: Clock
   /** Prometheus text exposition format 0.0.4. */
   readonly metricsText: () => string
-  /** `why` is shown when it is not ready. */
+  /** `why` is shown if the role is not ready. */
   readonly ready: () => { readonly ready: boolean; readonly why?: string }
-  /** What clients may call this server, beside addresses, `localhost` and this machine's name. */
+  /**
+   * Names of this server in Host headers, in addition to addresses, `localhost` and the name of
+   * this machine.
+   */
   readonly names?: readonly string[]
 }
 
@@ -26,18 +29,18 @@ export interface RunningWebServer {
 const connectionsMax = 64
 const peerConnectionsMax = 32
 const pipelineMax = 8
-/** For a whole request, and for a peer that does not take its answer. */
+/** Time limit for a whole request, and for a peer that does not read its response. */
 const requestMs = 10_000
 const closeGraceMs = 500
 
 /**
- * Serves /healthz, /readyz (503 when not ready) and /metrics. @throws SkeinError
- * failed_precondition when it cannot listen
+ * Serves /healthz, /readyz (503 when not ready) and /metrics.
+ * @throws SkeinError failed_precondition when it cannot listen
  */
 export async function startWebServer(options: WebServerOptions): Promise<RunningWebServer> {
   const server = createServer({ ...httpServerOptions, requestTimeout: requestMs })
   server.timeout = requestMs
-  /** Answers that their peers have not taken yet. */
+  /** Responses that their peers have not read yet. */
   const open = new Set<ServerResponse>()
   const send = (request: IncomingMessage, response: ServerResponse, { status, type, text }: Page): void => {
     open.add(response)
@@ -76,7 +79,7 @@ function plain(status: number, text: string): Page {
 }
 
 function page(options: WebServerOptions, method: string, path: string): Page {
-  if (method !== 'GET' && method !== 'HEAD') return plain(405, 'only GET')
+  if (method !== 'GET' && method !== 'HEAD') return plain(405, 'only GET is allowed')
   try {
     if (path === '/healthz') return plain(200, 'ok')
     if (path === '/metrics')
@@ -88,5 +91,5 @@ function page(options: WebServerOptions, method: string, path: string): Page {
   } catch (thrown) {
     return plain(500, toSkeinError(thrown).message)
   }
-  return plain(404, 'there are /healthz, /readyz and /metrics')
+  return plain(404, 'not found: use /healthz, /readyz or /metrics')
 }

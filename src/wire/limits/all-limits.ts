@@ -1,4 +1,4 @@
-// Why: whoever serves a service finds its limits by its name, so that none is served without them.
+// Why: servers look up the limits of a service by its name, so no service runs without limits.
 import type { Service, ServiceDefinition } from '../service.ts'
 import { JobServiceDefinition } from '../generated/job.ts'
 import { LifecycleServiceDefinition, PersistServiceDefinition } from '../generated/lifecycle.ts'
@@ -20,12 +20,12 @@ const limitsByName: Readonly<Record<string, ServiceLimits>> = {
   [ScheduleServiceDefinition.fullName]: scheduleLimits,
 }
 
-/** The limits of a service; none for one that is not of this house (tests). */
+/** The limits of a service; none for services that are not part of Skein (tests). */
 export function limitsOf({ fullName }: Pick<ServiceDefinition, 'fullName'>): ServiceLimits {
   return limitsByName[fullName] ?? {}
 }
 
-/** The service behind its limits, as every role gives it out. */
+/** The service with its limits, as every role serves it. */
 export function limited<D extends ServiceDefinition>(definition: D, service: Service<D>): Service<D> {
   return limitedBy(definition, limitsOf(definition), service)
 }

@@ -1,10 +1,7 @@
-// Why: what the same thing may be is the same in every request: a path, an id, an address.
+// Why: common fields (paths, ids, addresses) have the same limits in every request.
 import { type Check, finite, text, whole } from '../../base/shape.ts'
 
-/**
- * What is wrong with a path or a key is said by whoever reads it (base/paths.ts); here only its
- * length counts.
- */
+/** Only the length is limited here. base/paths.ts reports other problems of a path or key. */
 export const path = text(4096, { loose: true })
 /** Names, ids, words, addresses. */
 export const word = text(800)
@@ -15,11 +12,11 @@ export const blockId = whole(0)
 export const fileId = whole(0)
 export const size = whole(0)
 export const count32 = whole(0, 2 ** 32 - 1)
-/** What a date can be. */
+/** The range of a date. */
 export const timeMs = finite(-8.64e15, 8.64e15)
 /** About 3,000 years. */
 export const durationMsMax = 1e14
 export const durationMs = whole(0, durationMsMax)
 
-/** Any number: a figure that is only shown or added up, by whoever knows what it can be. */
+/** Any number, for values that are only displayed or summed. */
 export const figure: Check = (value) => (typeof value === 'number' ? undefined : ' is not a number')

@@ -1,5 +1,4 @@
-// Why: the limits of what the job master's services are asked (service-limits.ts says how they are
-// used).
+// Why: the request limits of the job master's services (see service-limits.ts).
 import { flag, list, optional, record, text, whole } from '../../base/shape.ts'
 import * as Job from '../generated/job.ts'
 import { ScheduleServiceDefinition } from '../generated/schedule.ts'
@@ -13,9 +12,9 @@ const hostsMax = 2000
 const itemsMax = 10_000
 const tasksMax = 100_000
 const namespacesMax = 2000
-/** Blocks that are not on a target, and files whose object changed, in one completion. */
+/** Blocks that are missing on a target, and files whose object changed, in one completion. */
 const failuresMax = 200_000
-/** What a worker or a store says; longer ones are cut by whoever sends them. */
+/** A message of a worker or store. The sender truncates longer ones. */
 const messageBytesMax = 16 * 1024
 
 const loadId = text(100)

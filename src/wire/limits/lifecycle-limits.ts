@@ -1,5 +1,5 @@
-// Why: the limits of what users ask of files, and the master of workers that persist them
-// (service-limits.ts says how they are used).
+// Why: the request limits of the file operations of users, and of the master's requests to workers
+// that persist files (see service-limits.ts).
 import { blocksPerFileMax } from '../../base/block-id.ts'
 import { flag, list, optional, record, whole } from '../../base/shape.ts'
 import { type BlockSource, LifecycleServiceDefinition, PersistServiceDefinition } from '../generated/lifecycle.ts'

@@ -1,5 +1,4 @@
-// Why: the limits of what the cache master's service is asked (service-limits.ts says how they are
-// used).
+// Why: the request limits of the cache master's service (see service-limits.ts).
 import { flag, list, map, optional, record, text, whole } from '../../base/shape.ts'
 import { type DirectoryUsage, type HeldNamespace, type LoadIds, MasterServiceDefinition } from '../generated/master.ts'
 import { serviceLimits } from './service-limits.ts'
@@ -8,7 +7,7 @@ import { address, blockId, count32, durationMs, figure, fileId, pageToken, path,
 const mebibyte = 1024 ** 2
 const secretBytesMax = 64 * 1024
 const attributeBytesMax = 8192
-/** Block ids in one part of a report; workers send 10,000. */
+/** Block ids in one part of a report. Workers send 10,000. */
 const reportIdsMax = 50_000
 const filesMax = 100_000
 const runningLoadsMax = 100_000

@@ -1,7 +1,7 @@
-// Why: whoever may call a role must still not be able to harm it: no request may be larger, longer
-// or odder than its method has use for. How: a table a service says for every method how many bytes
-// its request may have, which the server checks before it reads it, and what each field may be,
-// which is checked before the role sees it, whether the call came over the network or not.
+// Why: callers must not be able to harm a role, so no request may be larger or have other values
+// than its method needs. How: a table per service sets for every method the maximum request size,
+// which the server checks before it decodes the request, and a check per field, which runs before
+// the role sees the request, for local and remote calls.
 import { SkeinError } from '../../base/errors.ts'
 import { type Check, problemText, record } from '../../base/shape.ts'
 import type { CallOptions, MethodDefinition, Service, ServiceDefinition } from '../service.ts'
@@ -9,18 +9,18 @@ import type { CallOptions, MethodDefinition, Service, ServiceDefinition } from '
 type RequestOf<M extends MethodDefinition> = ReturnType<M['requestType']['decode']>
 
 export interface MethodLimits {
-  /** Of the request as it comes. */
+  /** Maximum size of the encoded request. */
   readonly bytesMax: number
   readonly check: Check
 }
 
-/** Every method of a service, and every field of its request. */
+/** Checks for every method of a service, and every field of its request. */
 export type RequestChecks<D extends ServiceDefinition> = {
   readonly [M in keyof D['methods']]: {
     /** Default: 64 KiB. */
     readonly bytesMax?: number
     readonly fields: { readonly [Field in keyof RequestOf<D['methods'][M]>]-?: Check }
-    /** Of the request as a whole. */
+    /** A check of the whole request. */
     readonly whole?: Check
   }
 }
@@ -29,7 +29,7 @@ export type ServiceLimits = Readonly<Record<string, MethodLimits>>
 
 const bytesMaxDefault = 64 * 1024
 
-/** The table of a service, ready for use. */
+/** Builds the table of a service. */
 export function serviceLimits<D extends ServiceDefinition>(_definition: D, checks: RequestChecks<D>): ServiceLimits {
   const entries = Object.entries(
     checks as Readonly<Record<string, { bytesMax?: number; fields: Readonly<Record<string, Check>>; whole?: Check }>>,
@@ -44,8 +44,8 @@ export function serviceLimits<D extends ServiceDefinition>(_definition: D, check
 }
 
 /**
- * The service behind its limits. Each method throws invalid_argument, one line that names method
- * and field, for what is beyond them.
+ * The service with its limits. Each method throws invalid_argument, one line with method and field,
+ * when a limit is exceeded.
  */
 export function limitedBy<D extends ServiceDefinition>(
   definition: D,

@@ -1,5 +1,4 @@
-// Why: the limits of what a cache worker's service is asked (service-limits.ts says how they are
-// used).
+// Why: the request limits of the cache worker's service (see service-limits.ts).
 import { both, flag, list, optional, record, text, whole } from '../../base/shape.ts'
 import {
   type BlockHeader,
@@ -12,9 +11,9 @@ import { address, blockId, count32, etag, path, size, word } from './fields.ts'
 
 const mebibyte = 1024 ** 2
 const blocksMax = 100_000
-/** Of one block: 1 TiB in pages of 1 MiB, or as much less as pages are smaller. */
+/** Per block: 1 TiB in pages of 1 MiB, or less with smaller pages. */
 const pagesMax = 4 * 1024 ** 2
-/** A block that long is none. */
+/** No block can be this long. */
 const blockBytesMax = 2 ** 42
 
 const header = both(

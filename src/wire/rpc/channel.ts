@@ -1,6 +1,6 @@
-// Why: a role across the network looks like the role itself: the same Service object, throwing the
-// same errors. How: each method encodes, calls and decodes. All calls are idempotent by key, so
-// `unavailable` is tried again with back-off until the call's deadline; nothing else is.
+// Why: a remote role looks like a local one: the same Service object, throwing the same errors.
+// How: each method encodes, calls and decodes. All calls are idempotent by key, so `unavailable` is
+// retried with back-off until the call's deadline; nothing else is.
 import { abortReason, type Clock, type Random } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
@@ -11,20 +11,19 @@ import type { CallOptions, MethodDefinition, Service, ServiceDefinition } from '
 import { codeOfGrpcStatus, errorFromText, grpcOk } from '../status.ts'
 
 export interface ClientOptions {
-  /**
-   * How long a call may take in all, retries included. Default 10 s; CallOptions.deadlineMs wins.
-   */
+  /** Deadline of a call, retries included. Default 10 s. CallOptions.deadlineMs overrides it. */
   readonly deadlineMs?: number
   /**
-   * How long a call goes on trying to reach the server; default: until its deadline. A command line
-   * that should fail fast sets less.
+   * How long a call tries to reach the server. Default: until its deadline. A command line that
+   * should fail fast sets a lower value.
    */
   readonly unavailableMs?: number
   readonly clock: Clock
   readonly random: Random
   readonly logger?: Logger
   /**
-   * The server's name in messages; default from the service's name: `MasterService` -> `master`.
+   * The server's name in messages. Default: derived from the service's name, `MasterService` ->
+   * `master`.
    */
   readonly what?: string
 }
@@ -40,9 +39,9 @@ const deadlineDefaultMs = 10_000
 
 /**
  * A Service that calls the server at `address` (`host:port`). Connects at the first call. Its
- * methods throw what the server's handler threw; `unavailable` when it cannot be reached,
- * `deadline_exceeded`, `cancelled` by the signal.
- * @throws SkeinError invalid_argument when the address is no host:port
+ * methods throw the errors of the server's handler; `unavailable` when the server cannot be
+ * reached; `deadline_exceeded`; `cancelled` by the signal.
+ * @throws SkeinError invalid_argument when the address is not host:port
  */
 export function createClient<D extends ServiceDefinition>(
   definition: D,
@@ -62,7 +61,7 @@ export function createClient<D extends ServiceDefinition>(
   return { service: Object.fromEntries(methods) as Service<D>, close: () => caller.close() }
 }
 
-/** `MasterService` -> `master`; `JobService` is the job master's. */
+/** `MasterService` -> `master`. `JobService` belongs to the job master. */
 export function roleName(serviceName: string): string {
   return serviceName
     .replace(/^JobService$/, 'JobMasterService')
@@ -110,7 +109,7 @@ class Caller {
       unreachable = error
       const pauseMs = Math.max(retryPauseMinMs, backoffMs(retryPolicy, attempt, random))
       if (clock.monotonicMs() + pauseMs >= retryUntilMs) throw error
-      this.#logger.debug('calling again', { method: method.name, attempt, error: error.message })
+      this.#logger.debug('retrying a call', { method: method.name, attempt, error: error.message })
       await clock.sleep(pauseMs, options.signal)
     }
   }
@@ -119,7 +118,7 @@ class Caller {
     try {
       return method.responseType.decode(bytes)
     } catch (cause) {
-      throw new SkeinError('internal', `the ${this.#peer} sent an answer to ${method.name} that cannot be read`, {
+      throw new SkeinError('internal', `the ${this.#peer} sent a malformed response to ${method.name}`, {
         cause,
       })
     }
@@ -128,7 +127,7 @@ class Caller {
   #late(method: MethodDefinition, deadlineMs: number): SkeinError {
     return new SkeinError(
       'deadline_exceeded',
-      `the ${this.#peer} did not answer ${method.name} within ${Math.round(deadlineMs)} ms`,
+      `the ${this.#peer} did not respond to ${method.name} within ${Math.round(deadlineMs)} ms`,
     )
   }
 
@@ -138,7 +137,7 @@ class Caller {
     if (sent !== undefined) return sent
     const code = codeOfGrpcStatus(outcome.status)
     if (code === 'deadline_exceeded') return this.#late(method, deadlineMs)
-    // A stream that the server reset although nobody here cancelled it: the server went away.
+    // The server reset the stream although nobody here cancelled it, so the server is gone.
     if (code === 'cancelled')
       return new SkeinError('unavailable', `the ${this.#peer} dropped ${method.name}`, { reason: 'connection_lost' })
     if (code === 'unavailable') {

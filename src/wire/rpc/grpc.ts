@@ -1,8 +1,8 @@
-// Why: the only file that imports grpc-js; the rest of the house sees bytes, a signal and a status.
-// How: every method is registered with identity codecs, so that bad bytes are our error and not
-// grpc's. An error travels as a gRPC status with its JSON form (status.ts) in the trailing metadata
-// `skein-error-bin`. Cancellation: a client's abort resets the stream, which aborts the handler's
-// signal; so does the call's deadline.
+// Why: the only file that imports grpc-js. The rest of Skein uses bytes, a signal and a status.
+// How: every method is registered with identity codecs, so that a malformed message is our error
+// and not grpc's. An error is sent as a gRPC status with its JSON form (status.ts) in the trailing
+// metadata `skein-error-bin`. Cancellation: a client's abort resets the stream, which aborts the
+// handler's signal. The call's deadline does the same.
 import {
   Client,
   credentials,
@@ -26,7 +26,7 @@ import { defaultRpcLimits, type RpcLimits, RpcSessions } from './rpc-sessions.ts
 import { errorToJson, grpcOk, statusTable } from '../status.ts'
 
 const errorKey = 'skein-error-bin'
-/** grpc-message is for people with other tools; the whole message is in the JSON. */
+/** grpc-message is for users of other tools. The JSON has the full message. */
 const detailsCharactersMax = 200
 export const messageBytesMax = 64 * 1024 * 1024
 
@@ -38,8 +38,8 @@ const bothSides = {
 }
 
 /**
- * How a call ended. `status` 0: `bytes` is the answer. `errorJson`: set when the peer's handler
- * made the error.
+ * The result of a call. `status` 0: `bytes` is the response. `errorJson` is set if the peer's
+ * handler created the error.
  */
 export interface RawOutcome {
   readonly status: number
@@ -50,14 +50,14 @@ export interface RawOutcome {
 
 export interface RawChannel {
   /**
-   * Never rejects. `deadlineAtMs` is wall clock time. An abort of the signal ends the call with
+   * Never rejects. `deadlineAtMs` is wall clock time. When the signal aborts, the call ends with
    * status 1.
    */
   call(path: string, request: Uint8Array, deadlineAtMs: number, signal: AbortSignal): Promise<RawOutcome>
   close(): void
 }
 
-/** A channel to one address; it connects at the first call and again whenever it has to. */
+/** A channel to one address. Connects at the first call, and reconnects as needed. */
 export function openRawChannel(host: string, port: number): RawChannel {
   silenceLibrary()
   const client = new Client(formatAddress(host, port), credentials.createInsecure(), {
@@ -112,7 +112,7 @@ function failedOutcome(error: ServiceError): RawOutcome {
 export interface RawCall {
   readonly request: Uint8Array
   readonly signal: AbortSignal
-  /** Wall clock; Infinity when the caller gave none. */
+  /** Wall clock time; Infinity when the caller set no deadline. */
   readonly deadlineAtMs: number
 }
 
@@ -120,24 +120,24 @@ export interface RawMethod {
   readonly name: string
   /** `/package.Service/Method` */
   readonly path: string
-  /** Any throw becomes a status through errorToJson. */
+  /** Any thrown value becomes a status through errorToJson. */
   handle(call: RawCall): Promise<Uint8Array>
 }
 
 export interface RawServer {
   readonly port: number
-  /** What its connections and calls hold. */
+  /** The resources of its connections and calls. */
   readonly sessions: Pick<RpcSessions, 'connections' | 'requestBytes' | 'turnedAway'>
-  /** Takes no new calls; resolves when the running ones have ended. */
+  /** Accepts no new calls. Resolves when the running ones have ended. */
   drain(): Promise<void>
-  /** Aborts the signals of the running calls and answers them with this error. */
+  /** Aborts the signals of the running calls, which then fail with this error. */
   abortCalls(error: SkeinError): void
-  /** Drops all connections. */
+  /** Closes all connections. */
   destroy(): void
 }
 
 export interface RawServerOptions {
-  /** For messages: the role's name. */
+  /** The role's name, for messages. */
   readonly what: string
   readonly host: string
   readonly port: number
@@ -148,8 +148,8 @@ export interface RawServerOptions {
 }
 
 /**
- * Listens. Port 0 takes a free one. @throws SkeinError failed_precondition (`port_taken`,
- * `cannot_listen`)
+ * Starts to listen. Port 0 picks a free one.
+ * @throws SkeinError failed_precondition (`port_taken`, `cannot_listen`)
  */
 export async function startRawServer(options: RawServerOptions): Promise<RawServer> {
   silenceLibrary()
@@ -184,8 +184,8 @@ export async function startRawServer(options: RawServerOptions): Promise<RawServ
   return {
     port,
     sessions,
-    // The library asks its connections to end, and does not wait for those that it was given; the
-    // listener does.
+    // The library closes its connections gracefully, but does not wait for those that were handed
+    // over to it. The listener does.
     drain: async () => {
       const ended = new Promise<void>((resolve) => listener.close(() => resolve()))
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
@@ -203,7 +203,8 @@ export async function startRawServer(options: RawServerOptions): Promise<RawServ
 }
 
 /**
- * The library makes it and keeps it for itself; its sessions and streams are known nowhere else.
+ * The library creates this server and does not expose it. It is the only access to sessions and
+ * streams.
  */
 function http2ServerOf(server: Server): Http2Server {
   const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> }
@@ -266,8 +267,8 @@ async function answer(
 }
 
 /**
- * grpc-js writes free text to stderr, where our log lines are; what it says there comes as an error
- * too.
+ * grpc-js writes free text to stderr, where our log lines are. Everything that it logs is also
+ * reported as an error.
  */
 function silenceLibrary(): void {
   setLogVerbosity(logVerbosity.NONE)

@@ -1,28 +1,30 @@
-// Why: a gRPC server takes as many connections, calls, halves of messages and pings as anybody
-// sends, and every role must stay well with peers that do their worst. How: connections pass the
-// guard that the HTTP ports have (connection-guard.ts), where one without a call is idle. Calls are
-// counted, and what those in flight have sent; when it is too much, the one whose message is not
-// whole and has not moved for the longest time is refused, which a client tries again. Pings have a
-// rate.
+// Why: a gRPC server accepts any number of connections, calls, partial messages and pings, and a
+// role must survive hostile clients. How: connections pass the same guard as on the HTTP ports
+// (connection-guard.ts); a connection without a call is idle. Calls are counted, and so are the
+// bytes of calls in flight. At a limit, the call is refused whose message is incomplete and has
+// made no progress for the longest time; clients retry such a call. Pings have a rate limit.
 import { constants, type Http2Server, type Http2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
 import { ConnectionGuard, type ConnectionLimits } from '../connection-guard.ts'
 
 export interface RpcLimits extends ConnectionLimits {
-  /** Calls in flight, of all connections together. */
+  /** Maximum calls in flight, all connections together. */
   readonly callsMax: number
-  /** What they have sent. */
+  /** Maximum bytes that these calls have sent. */
   readonly requestBytesMax: number
-  /** What one connection may hold of frames and headers. */
+  /** Maximum memory of one connection for frames and headers. */
   readonly sessionBytesMax: number
-  /** Names and values that a call may send beside its message. */
+  /** Maximum names and values that a call may send in addition to its message. */
   readonly headerBytesMax: number
-  /** Pings and settings a second of one connection. */
+  /** Maximum PING and SETTINGS frames per second on one connection. */
   readonly pingsPerSecondMax: number
-  /** A connection without a call is closed after so long. */
+  /** A connection without a call is closed after this time. */
   readonly idleMs: number
-  /** A connection is closed after so long, when its calls have ended; 0: never. */
+  /**
+   * A connection accepts no new calls after this time, and is closed when its calls have ended; 0:
+   * no limit.
+   */
   readonly ageMaxMs: number
 }
 
@@ -39,7 +41,7 @@ export const defaultRpcLimits: RpcLimits = {
 }
 
 const rateWindowMs = 1000
-/** A call that has not moved for so long may lose its connection to a new one. */
+/** A call without progress for this long may lose its connection to a new one. */
 const stillMs = 1000
 
 interface Call {
@@ -56,7 +58,7 @@ export class RpcSessions {
   readonly #guard: ConnectionGuard
   readonly #sockets = new Set<Socket>()
   readonly #socketOf = new WeakMap<Http2Session, Socket>()
-  /** Calls whose message is not whole yet, in the order in which they last moved. */
+  /** Calls with incomplete messages, in the order of their last progress. */
   readonly #unfinished = new Set<Call>()
   #incoming: Socket | undefined
   #calls = 0
@@ -74,7 +76,7 @@ export class RpcSessions {
     return this.#guard.connections
   }
 
-  /** Connections and calls that found no room, and connections that pinged too much, so far. */
+  /** Connections and calls that were refused, and connections with too many pings, so far. */
   get turnedAway(): number {
     return this.#guard.turnedAway + this.#refused
   }
@@ -85,8 +87,8 @@ export class RpcSessions {
   }
 
   /**
-   * Watches a server. @returns what takes a new connection for it, or closes it where there is no
-   * room
+   * Watches a server. @returns a function that passes a new connection to it, or closes the
+   * connection at the limit
    */
   watch(server: Http2Server, serve: (socket: Socket) => void): (socket: Socket) => void {
     server.updateSettings({ maxHeaderListSize: this.#limits.headerBytesMax })
@@ -97,7 +99,7 @@ export class RpcSessions {
     })
     server.on('stream', (stream) => this.#begin(stream))
     return (socket) => {
-      // Errors of the connection show in its calls; without a listener they would end the process.
+      // Connection errors are reported in the calls. Without a listener they would end the process.
       socket.on('error', () => undefined)
       if (!this.#guard.admit(socket)) return
       this.#sockets.add(socket)
@@ -154,7 +156,7 @@ export class RpcSessions {
   }
 
   #moved(call: Call, bytes: number): void {
-    // What comes of a call that was refused is thrown away.
+    // Data of a refused call is dropped.
     if (!this.#unfinished.delete(call)) return
     this.#unfinished.add(call)
     call.bytes += bytes
@@ -175,7 +177,7 @@ export class RpcSessions {
     call.stream.close(constants.NGHTTP2_REFUSED_STREAM)
   }
 
-  /** The call that has not moved for the longest time; of this peer, where one is given. */
+  /** The call without progress for the longest time, of this peer if given. */
   #stillest(peer?: string): Call | undefined {
     const untilMs = this.#clock.monotonicMs() - stillMs
     for (const call of this.#unfinished) {

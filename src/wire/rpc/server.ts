@@ -1,6 +1,6 @@
-// Why: a role's services on a port. How: decodes, calls the role's Service object, encodes; errors
-// become statuses. Closing: no new calls; running ones get `graceMs`; then their signals abort with
-// `unavailable`, so that clients try again elsewhere or later.
+// Why: serves a role's services on a port. How: decodes, calls the role's Service object, encodes.
+// Errors become statuses. Close: accepts no new calls; running ones get `graceMs`; then their
+// signals abort with `unavailable`, so that clients retry elsewhere or later.
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -11,7 +11,7 @@ import { type RawCall, type RawMethod, type RawServer, startRawServer } from './
 import type { RpcLimits } from './rpc-sessions.ts'
 import type { CallOptions, MethodDefinition, Service, ServiceDefinition } from '../service.ts'
 
-/** One service to serve. Made by `serving`, which checks that the two fit together. */
+/** One service to serve. Created by `serving`, which checks that the types match. */
 export interface ServedService {
   readonly definition: ServiceDefinition
   readonly service: Readonly<Record<string, (request: never, options: CallOptions) => Promise<unknown>>>
@@ -26,34 +26,31 @@ export interface ServerOptions {
   /** The role's name, for messages. Default `server`. */
   readonly what?: string
   readonly host: string
-  /** 0 takes a free one. */
+  /** 0 picks a free port. */
   readonly port: number
   readonly services: readonly ServedService[]
   readonly logger: Logger
   readonly clock: Clock
-  /** Calls in flight a connection. Default 1,000. */
+  /** Maximum calls in flight per connection. Default 1,000. */
   readonly concurrentStreamsMax?: number
-  /** What its peers may hold. */
+  /** Limits for its clients. */
   readonly limits?: Partial<RpcLimits>
 }
 
 export interface RunningServer {
-  /** `host:port` as it listens. */
+  /** `host:port` on which it listens. */
   readonly address: string
   readonly port: number
-  /** What its connections and calls hold. */
+  /** The resources of its connections and calls. */
   readonly sessions: RawServer['sessions']
   close(graceMs: number): Promise<void>
 }
 
 const concurrentStreamsMaxDefault = 1000
-/** What aborted calls have left to send their answer. */
+/** Time in which aborted calls can send their response. */
 const lastWordsMs = 100
 
-/**
- * Starts to serve.
- * @throws SkeinError failed_precondition when the port is taken
- */
+/** Starts to serve. @throws SkeinError failed_precondition when the port is in use */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const what = options.what ?? 'server'
   const raw = await startRawServer({
@@ -100,7 +97,7 @@ async function handle(
   const request = decode(method, call.request)
   const leftMs = call.deadlineAtMs - clock.nowMs()
   try {
-    // Called through the service, so that an implementation may be a class.
+    // Called as a method, so that an implementation may be a class.
     const response = await service[key]?.(request, {
       signal: call.signal,
       ...(Number.isFinite(leftMs) ? { deadlineMs: Math.max(1, leftMs) } : {}),
@@ -126,7 +123,7 @@ function decode(method: MethodDefinition, bytes: Uint8Array): never {
   try {
     return method.requestType.decode(bytes) as never
   } catch (cause) {
-    throw new SkeinError('invalid_argument', `the request of ${method.name} cannot be read`, { cause })
+    throw new SkeinError('invalid_argument', `the request of ${method.name} is malformed`, { cause })
   }
 }
 
@@ -138,7 +135,7 @@ async function close(raw: RawServer, what: string, clock: Clock, graceMs: number
     ),
     clock.schedule(graceMs + lastWordsMs, () => {
       raw.destroy()
-      // Not `drained`: a peer that never closes its end would hold it for ever.
+      // Do not wait for `drained`: a peer that never closes its end would block it forever.
       destroyed.resolve()
     }),
   ]

@@ -125,7 +125,7 @@ describe('a service over the network', () => {
     })
     await expect(client(server.address).getWorkerStatus({}, { signal, deadlineMs: 200 })).rejects.toMatchObject({
       code: 'deadline_exceeded',
-      message: `the worker at ${server.address} did not answer GetWorkerStatus within 200 ms`,
+      message: `the worker at ${server.address} did not respond to GetWorkerStatus within 200 ms`,
     })
     await expect(aborted.promise).resolves.toMatchObject({ code: 'cancelled' })
   })
@@ -222,7 +222,7 @@ describe('a service over the network', () => {
       channel.call(path, Buffer.from([0x0a, 0xff, 0xff]), systemClock.nowMs() + 5000, signal)
     const outcome = await call('/skein.v1.WorkerService/FreeBlocks')
     expect(outcome.status).toBe(3)
-    expect(outcome.errorJson).toContain('the request of FreeBlocks cannot be read')
+    expect(outcome.errorJson).toContain('the request of FreeBlocks is malformed')
     expect((await call('/skein.v1.WorkerService/Nothing')).status).toBe(12)
   })
 })
@@ -233,7 +233,7 @@ describe('a server', () => {
     await expect(serve({}, first.port)).rejects.toMatchObject({
       code: 'failed_precondition',
       reason: 'port_taken',
-      message: expect.stringContaining(`port ${first.port} is taken`),
+      message: expect.stringContaining(`port ${first.port} is in use`),
     })
   })
 

@@ -139,7 +139,7 @@ describe('write hints', () => {
   test('what cannot be read is refused', () => {
     expect(decodeHints(encodeHints({ loadId: '' }))).toEqual({ evict: false })
     for (const load of ['%zz', '', 'x'.repeat(201)]) {
-      expect(() => decodeHints({ 'x-skein-load': load })).toThrow('the id of the load that writes cannot be read')
+      expect(() => decodeHints({ 'x-skein-load': load })).toThrow('the id of the load is malformed')
     }
   })
 })
@@ -151,6 +151,6 @@ test('the block that is read from a store is named, or nothing is', () => {
   expect(decodeStoreObject(encodeStoreObject({ key: 'k', etag: 'e' }))).toEqual({ key: 'k', etag: 'e' })
   for (const bad of [{ ...block, length: 0 }, { ...block, offset: -1 }, { ...block, blockId: 1.5 }, {}, null, 'x']) {
     const text = Buffer.from(JSON.stringify({ key: 'k', etag: 'e', block: bad })).toString('base64url')
-    expect(() => decodeStoreObject(text)).toThrow('cannot be read')
+    expect(() => decodeStoreObject(text)).toThrow('is missing or malformed')
   }
 })
