@@ -1,10 +1,11 @@
-// Why: tasks between processes go through Redis. How: a BullMQ queue a lane, all below one hash
+// Why: Redis carries tasks between processes. How: one BullMQ queue per lane, all under one hash
 // tag. Producers share a connection that fails fast (no offline queue, one retry), so that the job
-// master notices; each consumer has two that wait for ever (its own and the blocking one of
-// BullMQ). The stall limit of BullMQ is raised from 1, since a paused worker is no poison; a task
-// that throws is completed, not failed, because the job master decides on retries and its id must
-// be free again. No QueueEvents: completion never comes from Redis. Beside
-// bullmq-schedule-timer.ts the only file that imports bullmq or ioredis.
+// master notices an outage. Each consumer has two connections that wait forever (its own and
+// BullMQ's blocking one). BullMQ's stall limit is raised from 1, because a paused worker does not
+// mean that the task is faulty. A task that throws is completed instead of failed, because the job
+// master decides on retries and the task's id must become free. QueueEvents are not used:
+// completions do not come from Redis. Only this file and bullmq-schedule-timer.ts import bullmq or
+// ioredis.
 import { Queue as BullQueue, type Job, WaitingError, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { type Clock, systemClock, untilAborted } from '../base/clock.ts'
@@ -21,15 +22,15 @@ import { checkLane, parseTask } from './task-shape.ts'
 export interface BullMqQueueOptions {
   /** `redis://` or `rediss://`, see redis-address.ts. */
   readonly url: string
-  /** First part of every key, a Redis Cluster hash tag included: `{skein}`. */
+  /** First part of every key, including a Redis Cluster hash tag: `{skein}`. */
   readonly prefix: string
   readonly logger: Logger
-  /** Default: the system's. */
+  /** Default: the system clock. */
   readonly clock?: Clock
   /**
-   * How long a task stays with a consumer that is not heard of; default 30 s. A hand-out whose
-   * reply was lost (Redis was killed in between) comes back after this and up to two stall checks
-   * of at most 5 s.
+   * How long a task stays with a consumer that sends no sign of life; default 30 s. A task whose
+   * delivery was lost (Redis was killed meanwhile) is queued again after this time and up to two
+   * stall checks of at most 5 s.
    */
   readonly lockMs?: number
 }
@@ -39,16 +40,16 @@ const removesAtOnce = 100
 const lockMsDefault = 30_000
 const stalledIntervalMsMax = 5000
 const stallsMax = 10
-/** A backstop: failed jobs are removed by the consumer that sees them fail. */
+/** A safety net: the consumer removes failed jobs when it sees them fail. */
 const removeOnFail = { count: 1000, age: 3600 }
 const firstConnectMs = 3000
 const commandTimeoutMs = 10_000
 const settleMs = 5000
 
 /**
- * A queue on Redis. Connects by itself, and again whenever the connection is lost; use ping() to
- * know.
- * @throws SkeinError invalid_argument when the URL is not understood
+ * A queue on Redis. Connects in the background, and reconnects after each loss. Use ping() to
+ * check.
+ * @throws SkeinError invalid_argument when the URL is malformed
  */
 export function createBullMqQueue(options: BullMqQueueOptions): Queue {
   return new BullMqQueue(options)
@@ -63,7 +64,7 @@ class BullMqQueue implements Queue {
   readonly #client: Redis
   readonly #queues = new Map<string, BullQueue>()
   readonly #consumers = new Set<BullMqConsumer>()
-  /** Lanes that this process knows to hand out tasks. */
+  /** Lanes that are not paused, as far as this process knows. */
   readonly #resumed = new Set<string>()
   readonly #link: RedisLink
 
@@ -137,17 +138,14 @@ class BullMqQueue implements Queue {
       try {
         await queue.obliterate({ force: true })
       } catch (thrown) {
-        // It pauses the queue first; a queue that stayed paused would hand out nothing for ever.
+        // drop() pauses the queue first. A queue that stays paused would never hand out a task.
         await queue.resume().catch(() => undefined)
         throw thrown
       }
     })
   }
 
-  /**
-   * A process that died while it dropped this lane may have left it paused, and a paused lane hands
-   * out nothing.
-   */
+  /** Resumes a lane once. A process that died while it dropped the lane may have left it paused. */
   async #resumeOnce(lane: string, queue: BullQueue): Promise<void> {
     if (this.#resumed.has(lane)) return
     await queue.resume()
@@ -167,12 +165,9 @@ class BullMqQueue implements Queue {
     try {
       const policy = /^maxmemory_policy:(\S+)/m.exec(await this.#client.info('memory'))?.[1]
       if (policy === undefined || policy === 'noeviction') return []
-      return [
-        `Redis at ${this.#address.shown} may evict tasks: set its maxmemory-policy to noeviction (it is ${policy})`,
-      ]
+      return [`Redis at ${this.#address.shown} may evict tasks: set its maxmemory-policy to noeviction (now ${policy})`]
     } catch {
-      // The connection went away again, or INFO is not allowed; neither is worth more than the next
-      // look.
+      // The connection was lost again, or INFO is not allowed. The next check tries again.
       return []
     }
   }
@@ -189,7 +184,7 @@ class BullMqQueue implements Queue {
     this.#link.refuseUnlessOpen()
     checkLane(lane)
     if (this.#client.status !== 'ready') {
-      // Only a connection that was never tried is waited for; one that is down fails at once.
+      // Wait only for a connection that was never tried. One that is down fails at once.
       if (this.#link.lastError !== undefined) throw this.#link.unavailable(new Error(this.#link.lastError))
       const limit = new AbortController()
       const cancel = this.#clock.schedule(firstConnectMs, () => limit.abort())
@@ -208,7 +203,8 @@ class BullMqQueue implements Queue {
     const queue = new BullQueue(lane, {
       connection: this.#client,
       prefix: this.#prefix,
-      // Without these two a queue made while Redis is away would wait for it, or fail for ever.
+      // Without these two, a queue that is created while Redis is down would wait for it, or fail
+      // forever.
       skipWaitingForReady: true,
       skipVersionCheck: true,
       skipMetasUpdate: true,
@@ -234,16 +230,16 @@ interface ConsumerParts {
   readonly clock: Clock
 }
 
-/** Modes: running -> closing (takes nothing new, see close) -> closed. */
+/** Modes: running -> closing (accepts no new tasks, see close) -> closed. */
 class BullMqConsumer {
   readonly #address: RedisAddress
   readonly #tasks: RunningTasks
   readonly #clock: Clock
-  /** Ours and the blocking copy that BullMQ makes of it. */
+  /** Our connection, and the blocking copy that BullMQ makes of it. */
   readonly #clients: Redis[] = []
   readonly #worker: Worker
   #closing: Promise<void> | undefined
-  /** From now on a lost connection stays lost. */
+  /** Do not reconnect any more. */
   #ending = false
 
   constructor({ lane, prefix, address, tasks, concurrency, lockMs, clock }: ConsumerParts) {
@@ -269,8 +265,8 @@ class BullMqConsumer {
     this.#worker.on('error', (error) => this.#report(error))
     this.#worker.on('failed', (job, error) => {
       this.#report(error)
-      // It stalled too often. Its id must be free again; whether to try once more is for the job
-      // master.
+      // The task stalled too often. Remove it, so that its id is free; the job master decides on a
+      // retry.
       job?.remove().catch((thrown: unknown) => this.#report(thrown))
     })
   }
@@ -289,7 +285,9 @@ class BullMqConsumer {
     try {
       task = parseTask(job.data)
       if (task.id !== job.id)
-        throw new SkeinError('invalid_argument', `task '${task.id}' came under another id`, { reason: 'invalid_task' })
+        throw new SkeinError('invalid_argument', `task '${task.id}' was queued under another id`, {
+          reason: 'invalid_task',
+        })
     } catch (thrown) {
       this.#tasks.report(thrown)
       return
@@ -302,8 +300,8 @@ class BullMqConsumer {
     const cancelAbort = this.#clock.schedule(graceMs, () => this.#tasks.abortAll())
     await this.#tasks.idle()
     cancelAbort()
-    // BullMQ waits for ever for a connection that is down: let each one come to rest, ready or
-    // ended, before it closes.
+    // BullMQ waits forever for a connection that is down. Let each connection become ready or ended
+    // before it is closed.
     this.#ending = true
     await this.#within(settleMs, Promise.all(this.#clients.map(atRest)))
     const closed = this.#worker.close()
@@ -328,7 +326,7 @@ class BullMqConsumer {
       this.#own(copy)
       return copy
     }
-    // Its errors reach us through the worker; a client without any listener would print them.
+    // The worker reports its errors. A client without a listener would print them.
     client.on('error', () => undefined)
     this.#clients.push(client)
   }

@@ -1,7 +1,7 @@
-// Why: with Redis it is BullMQ that wakes the job master when a schedule is due. How: a job
-// scheduler an entry, in a lane of its own, and a worker that takes what they make; times come from
-// the entries, so that they are the job master's own. A flush takes the schedulers; set() counts
-// them and brings them back.
+// Why: with Redis, BullMQ wakes the job master when a schedule is due. How: one job scheduler per
+// entry, in a separate lane, and a worker that receives their jobs. The times come from the
+// entries, so they are the job master's own. FLUSHALL in Redis removes the schedulers; set() counts
+// them and restores them.
 import { Queue as BullQueue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import type { Clock } from '../base/clock.ts'
@@ -15,9 +15,9 @@ import { checkLane } from './task-shape.ts'
 export interface BullMqScheduleTimerOptions {
   /** `redis://` or `rediss://`, see redis-address.ts. */
   readonly url: string
-  /** First part of every key, a Redis Cluster hash tag included: `{skein}`. */
+  /** First part of every key, including a Redis Cluster hash tag: `{skein}`. */
   readonly prefix: string
-  /** Another one for each job master that shares the Redis. */
+  /** A different lane for each job master that shares the Redis server. */
   readonly lane: string
   readonly logger: Logger
   readonly clock: Clock
@@ -28,7 +28,7 @@ const settleMs = 2000
 const firstConnectMs = 3000
 const connectPollMs = 20
 
-/** @throws SkeinError invalid_argument when the URL or the lane is not understood */
+/** @throws SkeinError invalid_argument when the URL or the lane is malformed */
 export function createBullMqScheduleTimer(options: BullMqScheduleTimerOptions, onFire: OnFire): ScheduleTimer {
   return new BullMqScheduleTimer(options, onFire)
 }
@@ -41,7 +41,7 @@ class BullMqScheduleTimer implements ScheduleTimer {
   readonly #queue: BullQueue
   readonly #worker: Worker
   #entries = new Map<string, TimerEntry>()
-  /** What Redis has, as far as we know. */
+  /** The entries in Redis, as far as known. */
   #known = ''
   #lastError: string | undefined
   #closed = false
@@ -75,8 +75,7 @@ class BullMqScheduleTimer implements ScheduleTimer {
     })
     this.#worker.on('error', (error) => this.#note(error))
     this.#worker.on('ready', () => {
-      if (this.#lastError !== undefined)
-        logger.info('schedules fire through Redis again', { address: this.#address.shown })
+      if (this.#lastError !== undefined) logger.info('Redis triggers schedules again', { address: this.#address.shown })
       this.#lastError = undefined
     })
   }
@@ -102,7 +101,7 @@ class BullMqScheduleTimer implements ScheduleTimer {
     }
   }
 
-  /** A connection that was never tried is waited for; one that is down fails at once. */
+  /** Waits for a connection that was never tried. One that is down fails at once. */
   async #firstConnection(): Promise<void> {
     const over = new AbortController()
     const stop = this.#clock.schedule(firstConnectMs, () => over.abort())
@@ -118,7 +117,7 @@ class BullMqScheduleTimer implements ScheduleTimer {
     if (this.#closed) return
     this.#closed = true
     const done = new AbortController()
-    // BullMQ waits for ever for a connection that is down; nothing is lost by not waiting.
+    // BullMQ waits forever for a connection that is down. Nothing is lost by not waiting.
     const closed = Promise.all([this.#worker.close(true), this.#queue.close()]).then(
       () => done.abort(),
       () => done.abort(),
@@ -142,7 +141,7 @@ class BullMqScheduleTimer implements ScheduleTimer {
     )
   }
 
-  /** With the copies that BullMQ makes of it. */
+  /** Registers a connection and the copies that BullMQ makes of it. */
   #own(client: Redis): Redis {
     const duplicate = client.duplicate.bind(client)
     client.duplicate = (override) => this.#own(duplicate(override))
@@ -151,7 +150,7 @@ class BullMqScheduleTimer implements ScheduleTimer {
     return client
   }
 
-  /** Only set() says it: without Redis the job master looks by itself. */
+  /** Only set() reports the error: without Redis, the job master checks the schedules itself. */
   #note(thrown: unknown): void {
     this.#lastError = redisErrorText(thrown)
   }

@@ -1,6 +1,6 @@
-// Why: `skein local` needs no Redis. How: a lane is buckets of waiting tasks by priority, first
-// come first served in each; consumers pull as soon as they have room. Nothing outlives the
-// process, which the contract allows.
+// Why: `skein local` needs no Redis. How: a lane has buckets of waiting tasks by priority, first
+// come first served within each. Consumers take tasks as soon as they have a free slot. Tasks do
+// not survive the process, as the contract allows.
 import { type Clock, systemClock, throwIfAborted } from '../base/clock.ts'
 import type { Consumer, ConsumerOptions, Queue, Task } from './queue.ts'
 import { RunningTasks } from './running-tasks.ts'
@@ -75,7 +75,7 @@ class InProcessQueue implements Queue {
 }
 
 class Lane {
-  /** Priority -> id -> task; Maps keep the order of arrival. */
+  /** Priority -> id -> task. Maps keep the order of arrival. */
   readonly #waiting = new Map<number, Map<string, Task>>()
   readonly #priorities = new Map<string, number>()
   readonly running = new Set<string>()
@@ -93,7 +93,7 @@ class Lane {
     this.#priorities.set(task.id, task.priority)
   }
 
-  /** The next task, now running; undefined when none waits. */
+  /** The next task, now running; undefined when none is waiting. */
   next(): Task | undefined {
     if (this.#waiting.size === 0) return undefined
     const bucket = this.#waiting.get(Math.min(...this.#waiting.keys()))

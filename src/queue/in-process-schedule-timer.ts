@@ -1,10 +1,10 @@
-// Why: `skein local` has no Redis to wake it. How: one timer for the entry that is due next; times
-// come from the entries.
+// Why: `skein local` has no Redis that wakes it. How: one timer for the entry that is due next. The
+// times come from the entries.
 import type { Clock } from '../base/clock.ts'
 import type { OnFire, ScheduleTimer, TimerEntry } from './schedule-timer.ts'
 
 /**
- * Longer timers are set in pieces: Node's end at 2^31 ms, and the wall clock may be set anew
+ * Longer timers are split: the maximum in Node.js is 2^31 ms, and the wall clock may change
  * meanwhile.
  */
 const pieceMsMax = 60_000
@@ -17,7 +17,7 @@ class InProcessScheduleTimer implements ScheduleTimer {
   readonly #clock: Clock
   readonly #onFire: OnFire
   #entries: readonly TimerEntry[] = []
-  /** Due times up to here have fired. */
+  /** All due times up to this one have fired. */
   #firedMs: number
   #cancel: () => void = () => undefined
 

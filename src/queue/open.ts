@@ -1,4 +1,4 @@
-// Why: the queue is chosen by its URL, and a process that needs no Redis does not load its client.
+// Why: the URL selects the queue. A process that needs no Redis does not load its client.
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createInProcessQueue } from './in-process-queue.ts'
@@ -9,18 +9,18 @@ import type { OnFire, ScheduleTimer } from './schedule-timer.ts'
 
 export interface OpenQueueOptions {
   readonly logger: Logger
-  /** Default: the system's. */
+  /** Default: the system clock. */
   readonly clock?: Clock
-  /** First part of every Redis key, a Redis Cluster hash tag included. Default `{skein}`. */
+  /** First part of every Redis key, including a Redis Cluster hash tag. Default `{skein}`. */
   readonly prefix?: string
-  /** Of tasks in Redis, see BullMqQueueOptions. */
+  /** For tasks in Redis, see BullMqQueueOptions. */
   readonly lockMs?: number
 }
 
 /**
- * `inprocess:`, `redis://...` or `rediss://...`. Does not wait for Redis: use ping().
- * @throws SkeinError invalid_argument for any other URL (its text is not repeated, it may hold a
- *   password)
+ * Opens `inprocess:`, `redis://...` or `rediss://...`. Does not wait for Redis: use ping().
+ * @throws SkeinError invalid_argument for any other URL; the message does not repeat the URL, which
+ *   may contain a password
  */
 export async function openQueue(url: string, options: OpenQueueOptions): Promise<Queue> {
   const { logger, clock = systemClock, prefix = '{skein}', lockMs } = options
@@ -31,8 +31,8 @@ export async function openQueue(url: string, options: OpenQueueOptions): Promise
 }
 
 /**
- * What fires schedules, at the same URL. `lane`: another one for each job master that shares the
- * Redis.
+ * Opens the timer for schedules, at the same URL. `lane`: a different one for each job master that
+ * shares the Redis server.
  * @throws SkeinError invalid_argument for any other URL
  */
 export async function openScheduleTimer(

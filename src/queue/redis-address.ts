@@ -1,4 +1,4 @@
-// Why: messages name the Redis that was meant, and never its password.
+// Why: messages name the Redis server, but never its password.
 import { Secret } from '../base/secret.ts'
 import { SkeinError } from '../base/errors.ts'
 
@@ -14,8 +14,8 @@ export interface RedisAddress {
 }
 
 /**
- * `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS.
- * @throws SkeinError invalid_argument, without the text, which may hold a password
+ * Parses `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS.
+ * @throws SkeinError invalid_argument, without the text, which may contain a password
  */
 export function parseRedisAddress(text: string): RedisAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined
@@ -30,7 +30,7 @@ export function parseRedisAddress(text: string): RedisAddress {
   ) {
     throw new SkeinError(
       'invalid_argument',
-      'the queue URL is not understood: write inprocess:, redis://host:port or rediss://user:password@host:port/0',
+      'the queue URL is malformed: write inprocess:, redis://host:port or rediss://user:password@host:port/0',
     )
   }
   const port = url.port === '' ? 6379 : Number(url.port)

@@ -1,11 +1,11 @@
-// Why: producers, consumers and timers reach the same Redis in the same way. How: the options that
-// every connection has, as plain data; each adds how it waits.
+// Why: producers, consumers and timers connect to the same Redis in the same way. How: the options
+// of all connections, as plain data. Each user adds its wait behavior.
 import type { RedisAddress } from './redis-address.ts'
 
 /** Pause before another attempt to connect. */
 export const reconnectMs = (attempt: number): number => Math.min(100 * attempt, 1000)
 
-/** What every connection to this Redis has. */
+/** The options of all connections to this Redis server. */
 export function connectionOptions(address: RedisAddress) {
   return {
     db: address.database,

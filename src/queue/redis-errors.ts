@@ -1,16 +1,16 @@
-// Why: what a Redis client throws is neither one line nor safe to print (a refused AUTH carries the
-// password in its arguments). How: only the text of the message is kept, never the error itself.
+// Why: the errors of a Redis client are not one line and not safe to print (a refused AUTH has the
+// password in its arguments). How: only the text of the message is used, never the error object.
 import { SkeinError } from '../base/errors.ts'
 
 /**
- * Messages of the client that only say that there is no connection; the connection's own last error
- * says why.
+ * Messages of the client that only say that there is no connection. The connection's last error has
+ * the reason.
  */
 const noConnection = /Stream isn't writeable|max retries per request|Connection is closed|Command timed out/i
 
 /**
- * Any error of a Redis client as `unavailable`, naming the address. `lastConnectionError`: why
- * there is no connection, when there is none.
+ * Converts an error of a Redis client to `unavailable`, with the address. `lastConnectionError`:
+ * why there is no connection, if there is none.
  */
 export function redisUnavailable(
   thrown: unknown,
@@ -25,7 +25,7 @@ export function redisUnavailable(
   })
 }
 
-/** One line that says what a client error was. */
+/** The message of a client error, in one line. */
 export function redisErrorText(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown).split('\n', 1)[0] ?? ''
   const { code, errors } = thrown as { code?: unknown; errors?: unknown }

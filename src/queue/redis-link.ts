@@ -1,6 +1,6 @@
-// Why: a queue must know whether its Redis is there, and why not, without asking each time. How: it
-// follows the events of one connection, keeps the last error until the connection is ready again,
-// and logs each loss and each return once.
+// Why: a queue must know whether Redis is available, and if not, why, without asking each time.
+// How: follows the events of one connection, keeps the last error until the connection is ready
+// again, and logs each loss and each recovery once.
 import type { EventEmitter } from 'node:events'
 import { untilAborted } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
@@ -8,7 +8,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { redisErrorText, redisUnavailable } from './redis-errors.ts'
 import { closedQueueError } from './task-shape.ts'
 
-/** What of a client of Redis is followed. */
+/** The parts of a Redis client that are used here. */
 type LinkClient = Pick<EventEmitter, 'on' | 'once' | 'off'> & { readonly status: string }
 
 /** Modes: open -> closed. */
@@ -26,13 +26,13 @@ export class RedisLink {
     client.on('error', (error: unknown) => this.#noteError(redisErrorText(error)))
     client.on('close', () => this.#noteError(this.#lastError ?? 'the connection was lost'))
     client.on('ready', () => {
-      if (this.#lastError !== undefined) this.#logger.info('Redis answers again', { address: this.#shownAddress })
+      if (this.#lastError !== undefined) this.#logger.info('Redis responds again', { address: this.#shownAddress })
       this.#lastError = undefined
       onReady()
     })
   }
 
-  /** Why there is no connection; undefined while there is one, or none was tried. */
+  /** Why there is no connection; undefined while there is one, or if none was tried. */
   get lastError(): string | undefined {
     return this.#lastError
   }
@@ -46,7 +46,7 @@ export class RedisLink {
     this.#closed = true
   }
 
-  /** Resolves when the connection is there; rejects at the first attempt from now on that fails. */
+  /** Resolves when connected. Rejects at the next failed attempt. */
   async connected(signal: AbortSignal): Promise<void> {
     if (this.#client.status === 'ready') return
     const client = this.#client
@@ -71,11 +71,11 @@ export class RedisLink {
   #noteError(text: string): void {
     if (this.#closed) return
     if (this.#lastError === undefined)
-      this.#logger.warn('Redis does not answer', { address: this.#shownAddress, reason: text })
+      this.#logger.warn('Redis does not respond', { address: this.#shownAddress, reason: text })
     this.#lastError = text
   }
 
-  /** What was thrown as an error of the queue; a wait that was given up says why. */
+  /** Converts a thrown value to an error of the queue. An aborted wait has its own reason. */
   unavailable(thrown: unknown): SkeinError {
     if (this.#closed) return closedQueueError()
     if (thrown instanceof SkeinError && thrown.code === 'cancelled') {

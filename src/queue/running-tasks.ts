@@ -1,5 +1,5 @@
-// Why: both queues promise the same of a running task: its errors are reported and drop it, its
-// signal aborts on close.
+// Why: both queues have the same contract for running tasks: an error is reported and drops the
+// task, and close aborts its signal.
 import { SkeinError } from '../base/errors.ts'
 import type { ConsumerOptions, Task } from './queue.ts'
 
@@ -27,7 +27,7 @@ export class RunningTasks {
     try {
       this.#onError(error)
     } catch {
-      // A broken reporter must not take the consumer with it.
+      // An error in `onError` must not stop the consumer.
     }
   }
 
@@ -36,7 +36,7 @@ export class RunningTasks {
     for (const controller of this.#running.keys()) controller.abort(this.#aborted)
   }
 
-  /** Resolves when none runs. */
+  /** Resolves when no task is running. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running.values())
   }

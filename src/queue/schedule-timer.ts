@@ -1,11 +1,11 @@
-// Why: something has to wake the job master when a schedule is due. It is a wake-up and nothing
-// more: which runs are due the job master knows from its journal, so a timer may fire late, twice,
-// or (after a flush) not at all.
+// Why: something has to wake the job master when a schedule is due. The timer only wakes it: the
+// job master knows from its journal which runs are due. So a timer may fire late, twice, or (after
+// a flush) not at all.
 
 export interface TimerEntry {
   readonly name: string
   readonly cron: string
-  /** IANA. */
+  /** An IANA time zone. */
   readonly timezone: string
   /** The next time after `afterMs`; undefined when there is none. */
   readonly nextMs: (afterMs: number) => number | undefined
@@ -14,8 +14,8 @@ export interface TimerEntry {
 /** InProcessScheduleTimer and BullMqScheduleTimer. */
 export interface ScheduleTimer {
   /**
-   * From now on exactly these fire. Idempotent; brings back what a flush took. @throws SkeinError
-   * unavailable when the transport is down
+   * Replaces all entries. Idempotent; restores entries that a flush removed.
+   * @throws SkeinError unavailable when the transport is down
    */
   set(entries: readonly TimerEntry[]): Promise<void>
   close(): Promise<void>

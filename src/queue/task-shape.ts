@@ -1,5 +1,5 @@
-// Why: what may travel through a queue, checked where it goes in and where it comes out: Redis is
-// not ours alone. How: ids and lanes are what both BullMQ and a Redis key can carry (no `:`, no
+// Why: the content of a queue is checked on the way in and out, because others may use the same
+// Redis. How: ids and lanes are restricted to what BullMQ and a Redis key both accept (no `:`, no
 // bare integer).
 import { z } from 'zod'
 import { SkeinError } from '../base/errors.ts'
@@ -21,7 +21,7 @@ const shape = z.strictObject({
   priority: z.int().min(0).max(priorityMax),
 })
 
-/** The payload as a Task of its own. @throws SkeinError invalid_argument naming the field */
+/** Parses a payload to a Task. @throws SkeinError invalid_argument naming the field */
 export function parseTask(payload: unknown): Task {
   const result = shape.safeParse(payload)
   if (result.success) return Object.freeze(result.data)
@@ -42,11 +42,11 @@ export function checkLane(lane: string): void {
   if (wordPattern.test(lane)) return
   throw new SkeinError(
     'invalid_argument',
-    `'${lane.slice(0, 60)}' is no lane name: up to 200 letters, digits and _ . @ -`,
+    `'${lane.slice(0, 60)}' is not a lane name: use up to 200 letters, digits and _ . @ -`,
   )
 }
 
-/** What every call on a closed queue throws. */
+/** The error of every call on a closed queue. */
 export function closedQueueError(): SkeinError {
   return new SkeinError('failed_precondition', 'the queue is closed')
 }
